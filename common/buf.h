@@ -1,0 +1,21 @@
+/* A growing byte buffer with a declared greatest size. Zero-initialise with BUF_INIT(max). Once an append fails (no memory or
+ * over the limit) the buffer is `bad` and further appends do nothing, so that a writer checks once at its end. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+    uint8_t *data; /* always NUL-terminated behind len when not NULL */
+    size_t len, cap, max;
+    bool bad;
+};
+#define BUF_INIT(greatest) {.max = (greatest)}
+
+void buf_free(struct buf *b); /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
+void buf_reset(struct buf *b); /* empties, keeps memory */
+int buf_put(struct buf *b, const void *bytes, size_t n); /* 0 or -1 */
+int buf_puts(struct buf *b, const char *s);
+int buf_putc(struct buf *b, char c);
+int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *buf_str(const struct buf *b); /* "" when empty */

@@ -1,0 +1,31 @@
+/* A snapshot: what was recorded in a stage since the one before. Counters are cumulative, histograms are deltas. */
+#pragma once
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/counter.h"
+#include "common/err.h"
+#include "common/hist.h"
+#include "common/metric.h"
+
+struct snapshot {
+    int64_t from_ns, to_ns;       /* span it covers, from the stage's T0, agent's clock */
+    uint64_t in_flight, waiting;  /* at to_ns: sent and not ended; due and not sent */
+    uint64_t series_tokens;       /* token events that arrived in the span, inside the window or not */
+    uint64_t series_done, series_failed, series_due; /* in the span */
+    uint64_t series_inflight_ns;  /* time integral of requests in flight over the span */
+    uint64_t counters[COUNTER_N]; /* cumulative over the stage */
+    struct hist *hist[METRIC_N];  /* delta; NULL = empty */
+};
+
+struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated with all buckets, for recorders */
+void snapshot_destroy(struct snapshot **s);
+void snapshot_reset(struct snapshot *s);   /* empties histograms and numbers, keeps memory */
+/* Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges and series summed, histograms merged. */
+int snapshot_add(struct snapshot *to, const struct snapshot *part);
+/* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series summed, gauges replaced, span extended, histograms merged. */
+int snapshot_extend(struct snapshot *to, const struct snapshot *later);
+
+/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten. */
+int snapshot_encode(const struct snapshot *s, struct buf *out);
+int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);

@@ -1,0 +1,113 @@
+/* The messages of the control plane: msgpack arrays [wire version, type, fields …], validated by a bounded walk before unpacking.
+ * Strings in a decoded message point into memory of the message and live until wire_msg_clear. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/shard.h"
+
+#define WIRE_VERSION 1u
+#define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
+
+enum wire_type {
+#define X(id, name, direction) WIRE_##id,
+#include "common/wire.def"
+#undef X
+    WIRE_N
+};
+
+struct wire_bytes {
+    const void *data;
+    size_t n;
+};
+
+struct wire_msg {
+    enum wire_type type;
+    union {
+        struct {
+            const char *name, *boot_id, *version, *host; /* version: of the program */
+            uint32_t cores, weight; /* weight: capacity to share load by; 1 when not calibrated */
+            double quota;           /* CPUs by cgroup, 0 = none */
+            uint64_t descriptors;
+            uint64_t capacity;      /* calibrated token/s, 0 = unknown */
+            const char *guard;      /* what this agent allows, in words */
+            const char *stamps;     /* "kernel" or "program" */
+            /* a stage this agent still has results of (after a reconnect); epoch 0 = none */
+            uint32_t stage, epoch;
+        } hello;
+        struct {
+            const char *run_id;
+            uint32_t epoch, agent; /* agent: its number */
+            int64_t lease_ns, heartbeat_ns;
+        } welcome;
+        struct {
+            const char *reason;
+            bool retry;
+        } refuse;
+        struct {
+            uint32_t seq;
+            int64_t t1;
+        } clock;
+        struct {
+            uint32_t seq;
+            int64_t t1, t2, t3;
+        } clock_echo;
+        struct {
+            const char *hash;
+            struct wire_bytes plan;
+            struct wire_bytes signature; /* envelope, may be empty */
+        } plan;
+        struct {
+            const char *hash, *error; /* error "" = accepted */
+        } plan_ok;
+        struct {
+            uint32_t stage, epoch;
+            struct shard shard; /* owned by the message; take it by copying and zeroing it here */
+        } arm;
+        struct {
+            uint32_t stage, epoch;
+            const char *error; /* "" = ready */
+            const char *address; /* remote addresses resolved, for the report */
+        } ready;
+        struct {
+            uint32_t stage, epoch;
+            int64_t t0_ns; /* in the agent's CLOCK_MONOTONIC */
+        } go;
+        struct {
+            uint32_t stage, epoch;
+            uint64_t seq;
+            struct wire_bytes snapshot;
+        } snapshot;
+        struct {
+            uint32_t stage, epoch;
+            uint64_t seq;
+        } ack;
+        struct {
+            uint32_t stage, epoch;
+            uint64_t seq; /* of the last snapshot */
+            int64_t start_skew_ns; /* when the first worker began, minus T0 */
+            const char *error;   /* "" = ran as told */
+        } done;
+        struct {
+            uint64_t seq;
+            int64_t now_ns; /* sender's clock */
+        } heartbeat;
+        struct {
+            uint32_t stage, epoch;
+            bool now; /* else: no new requests, drain, then DONE */
+        } stop;
+        struct {
+            const char *reason;
+        } bye;
+    } u;
+    void *memory; /* owns strings of a decoded message */
+};
+
+const char *wire_type_name(enum wire_type t);
+int wire_encode(const struct wire_msg *m, struct buf *out); /* -1 only without memory or over WIRE_MESSAGE_MAX */
+/* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the sentence. */
+int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
+void wire_msg_clear(struct wire_msg *m);

@@ -1,0 +1,96 @@
+/* What a run is made of once it is merged: the data between the store (run.sqlite), the points and the reports. Plain values; each
+ * struct is freed by its owner's *_clear. All times of series are in the coordinator's frame, seconds from the stage's T0. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/counter.h"
+#include "common/hist.h"
+#include "common/metric.h"
+#include "common/plan.h"
+
+enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
+#define VERDICT_REASONS 8
+struct verdict {
+    enum verdict_status status;
+    char reason[VERDICT_REASONS][200];
+    uint32_t n_reasons;
+};
+
+/* One agent's part of a stage: the sum of its accepted snapshots. */
+struct agent_data {
+    uint32_t agent;      /* its number in the run */
+    char name[64];
+    uint32_t weight;
+    uint64_t slots;      /* of its shard */
+    bool lost;           /* died in this stage; its open requests are `lost_requests` */
+    uint64_t lost_requests;
+    uint64_t counters[COUNTER_N];
+    struct hist *hist[METRIC_N]; /* NULL when empty */
+    int64_t start_skew_ns, clock_offset_ns, clock_bound_ns;
+    uint64_t snapshots;
+    struct verdict verdict;
+};
+
+/* A second of the cluster (or of one agent when `agent` >= 0). */
+struct series_row {
+    int32_t agent;
+    double t_s, span_s;
+    double tokens, done, failed, due, in_flight; /* tokens: token events in the span; in_flight: mean */
+    double itl_p50_ms, itl_p99_ms, ttft_p50_ms, ttft_p99_ms; /* NaN when empty */
+};
+
+/* One block for resampling: what one agent recorded in one second (metrics whose samples are not independent). */
+struct block {
+    uint32_t agent;
+    double t_s;
+    struct hist *itl, *chunk_gap, *ttft;
+    double tokens;
+};
+
+struct stage_data {
+    uint32_t stage, repeat, epoch;
+    struct plan_stage plan;      /* what was asked for (search makes its own) */
+    int64_t started_wall_ns;
+    bool degraded, aborted;      /* an agent was lost; cut short by the user or the coordinator */
+    uint64_t counters[COUNTER_N]; /* merged */
+    uint64_t lost;               /* requests of dead agents */
+    struct hist *hist[METRIC_N]; /* merged; NULL when empty */
+    struct agent_data *agents;
+    size_t n_agents;
+    struct series_row *series;
+    size_t n_series;
+    struct block *blocks;
+    size_t n_blocks;
+};
+void stage_data_clear(struct stage_data *s);
+
+struct run_agent {
+    uint32_t agent, cores, weight;
+    char name[64], host[64], boot_id[64], version[32], stamps[16], addresses[128];
+    double quota;
+    bool lost;
+    int64_t clock_offset_ns, clock_bound_ns;
+};
+struct run_event {
+    int64_t wall_ns;
+    char kind[32], text[400]; /* "agent_lost", "stage_retry", "signal" … */
+};
+
+struct run_data {
+    char run_id[40], version[32], plan_hash[65];
+    int64_t started_wall_ns, ended_wall_ns;
+    uint64_t seed;
+    bool insecure;
+    int signal;              /* 0, or the signal that ended it */
+    struct plan *plan;       /* owned */
+    struct buf plan_text;    /* the file as it was given */
+    struct run_agent *agents;
+    size_t n_agents;
+    struct run_event *events;
+    size_t n_events;
+    struct stage_data *stages; /* finished ones, in order of execution; superseded epochs are left out */
+    size_t n_stages;
+};
+void run_data_clear(struct run_data *r);

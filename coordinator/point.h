@@ -1,0 +1,50 @@
+/* A point of the curve, computed from a stage's merged data: pure. */
+#pragma once
+#include "coordinator/data.h"
+
+#define POINT_Q 5 /* 0.50 0.90 0.95 0.99 0.999 */
+extern const double POINT_QS[POINT_Q];
+
+/* Numbers of one metric in its own unit; NaN = n/a (the sample cannot carry it). lo/hi: 95 % interval, NaN when none. */
+struct stat {
+    uint64_t count;
+    double mean, min, max, mean_lo, mean_hi;
+    double q[POINT_Q], q_lo[POINT_Q], q_hi[POINT_Q];
+};
+
+enum steady { STEADY_UNKNOWN, STEADY_YES, STEADY_NO }; /* unknown: too few batches */
+
+struct point {
+    uint32_t stage, repeat;
+    struct plan_stage requested;
+    double window_s;
+    double concurrency, requests_per_s, arrivals_per_s; /* achieved */
+    double output_tokens_per_s, input_tokens_per_s, total_tokens_per_s, goodput_per_s;
+    double output_lo, output_hi;      /* 95 % interval of throughput from batch means, NaN when none */
+    double error_rate;                /* failed / (ok + failed) of the window */
+    struct stat metric[METRIC_N];
+    struct { uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost; bool balanced; } ledger;
+    enum steady steady;
+    double drift;                     /* relative drift of throughput over the window */
+    double littles_law;               /* X·R / N, 1 when consistent; NaN when unknown */
+    double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
+    struct verdict verdict;           /* of the cluster */
+    bool degraded;
+};
+
+/* plan: limits of the verdict, cost, SLO. */
+void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);
+void stat_compute(const struct hist *h, enum metric m, struct stat *ret);
+/* Per agent and for the cluster (METRICS, "Is the number the server's or the client's?"). */
+void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
+                     const struct plan *plan, struct verdict *ret);
+const char *verdict_name(enum verdict_status s);
+
+enum gate_result { GATE_PASS, GATE_FAIL, GATE_INCONCLUSIVE };
+struct gate_outcome {
+    const struct plan_gate *gate;
+    uint32_t point; /* index of the point it was read at */
+    double value, lo, hi; /* in the unit the gate was written in; NaN when unknown */
+    enum gate_result result;
+};
+void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret);

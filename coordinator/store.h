@@ -1,0 +1,20 @@
+/* The run's file: run.sqlite in the run's folder, written as the run goes (WAL), so that it is the journal too. Any call fails with a
+ * sentence when the disk is full; what was written stays readable. One thread. */
+#pragma once
+#include "coordinator/data.h"
+
+struct store;
+struct store *store_create(const char *dir, const struct run_data *meta, struct err *e); /* dir is made; refuses one that holds a run */
+struct store *store_open(const char *dir, struct err *e);                             /* for resume and reports */
+void store_close(struct store **s);
+
+int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
+int store_event(struct store *s, const char *kind, const char *text, struct err *e);
+int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e); /* stage, repeat, epoch, what is asked */
+/* Journal of accepted snapshots, batched in a transaction that is committed at least once a second and by store_sync. `bytes`: as on the wire. */
+int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq, const void *bytes, size_t n, struct err *e);
+int store_sync(struct store *s, struct err *e);
+/* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */
+int store_stage_end(struct store *s, const struct stage_data *d, struct err *e);
+int store_run_end(struct store *s, int signal, struct err *e);
+int store_load(struct store *s, struct run_data *ret, struct err *e);
