@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs each fuzz target from its seeds for some seconds: tests/fuzz/run.sh [SECONDS=60] [TARGET…]; new inputs go to build/fuzz/corpus.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ -x build/fuzz/fuzz ] || { cmake --preset fuzz >/dev/null && cmake --build --preset fuzz; }
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cd build/fuzz/fuzz && ls fuzz_*)
+for t in "${targets[@]}"; do
+  mkdir -p "build/fuzz/corpus/$t" "build/fuzz/crashes/$t"
+  seeds="tests/fuzz/corpus/${t#fuzz_}"
+  [ -d "$seeds" ] || seeds="tests/fuzz/corpus/$t"
+  [ -d "$seeds" ] || { echo "$t: no seeds in tests/fuzz/corpus" >&2; exit 1; }
+  log="build/fuzz/$t.log"
+  if ! "build/fuzz/fuzz/$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/crashes/$t/" "build/fuzz/corpus/$t" "$seeds" >"$log" 2>&1; then
+    tail -40 "$log"
+    echo "$t: FAILED, input kept in build/fuzz/crashes/$t" >&2
+    exit 1
+  fi
+  echo "$t: $(awk '/number_of_executed_units/{n=$2} END{print n}' "$log") runs, none failed"
+done
