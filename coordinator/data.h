@@ -41,10 +41,11 @@ struct series_row {
     double itl_p50_ms, itl_p99_ms, ttft_p50_ms, ttft_p99_ms; /* NaN when empty */
 };
 
-/* One block for resampling: what one agent recorded in one second (metrics whose samples are not independent). */
+/* One block for resampling: what one agent recorded in one second (metrics whose samples are not independent). Of long or
+ * wide stages blocks are coarser: span_s is their length, and agent the first of those put together. */
 struct block {
     uint32_t agent;
-    double t_s;
+    double t_s, span_s;
     struct hist *itl, *chunk_gap, *ttft;
     double tokens;
 };

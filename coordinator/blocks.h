@@ -1,0 +1,19 @@
+/* Blocks for resampling: what one agent recorded in one second. Token gaps of a request are not independent, so their
+ * intervals come from drawing whole blocks.
+ *
+ * Memory is bounded: beyond BLOCKS_MAX blocks or BLOCKS_BYTES of buckets, neighbours are put together, by turns in time (twice the
+ * seconds) and across agents (numbers that differ in the last bit). How far that goes depends on what was recorded, not on the
+ * order in which it came. Pure. */
+#pragma once
+#include "common/snapshot.h"
+#include "coordinator/data.h"
+
+#define BLOCKS_MAX 4096u
+#define BLOCKS_BYTES (8u << 20)
+
+struct blocks;
+struct blocks *blocks_new(void);
+void blocks_destroy(struct blocks **b);
+int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap); /* -1 only without memory */
+/* Ascending in time, then agent. Moved out; the caller frees *ret and its histograms. */
+int blocks_finish(struct blocks *b, struct block **ret, size_t *ret_n);
