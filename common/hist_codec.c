@@ -1,0 +1,152 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/hist.h"
+
+/* The wire form:
+ *   byte 1 (version) · varint count · and unless count is 0:
+ *   zig-zag varint min · varint max - min · 16 bytes sum (little endian, two's complement) · varint first bucket ·
+ *   varints, by their low bits: …0 the next bucket's count · …01 (z - 1 above the bits) z empty buckets, then a count ·
+ *   …11 (z - 1 above the bits) z empty buckets, then a count of 1, the most frequent case among few samples
+ * The first and the last count are those of min's and max's bucket, so there is one way to write a histogram. */
+enum { VERSION = 1, SUM_BYTES = 16, VARINT_MAX = 10, CHUNK = 512 };
+__extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 uwide;
+
+static size_t put_varint(uint8_t *at, uint64_t v)
+{
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7) at[n++] = (uint8_t)(v | 0x80);
+    at[n++] = (uint8_t)v;
+    return n;
+}
+
+static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0); }
+static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1 ^ (0 - (v & 1))); }
+
+int hist_encode(const struct hist *h, struct buf *out)
+{
+    uint8_t chunk[CHUNK];
+    size_t n = 0;
+    chunk[n++] = VERSION;
+    n += put_varint(chunk + n, h->count);
+    if (h->count == 0) return buf_put(out, chunk, n);
+    n += put_varint(chunk + n, zigzag(h->min));
+    n += put_varint(chunk + n, (uint64_t)h->max - (uint64_t)h->min);
+    for (unsigned i = 0; i < SUM_BYTES; i++) chunk[n++] = (uint8_t)((i < 8 ? h->sum_lo : h->sum_hi) >> (i % 8 * 8));
+    n += put_varint(chunk + n, hist_index(h->min));
+    uint64_t zeros = 0;
+    for (uint32_t i = hist_index(h->min); i < h->used_hi; i++) {
+        uint64_t count = h->counts[i - h->lo];
+        if (count > INT64_MAX) return -1;
+        if (count == 0) {
+            zeros++;
+            continue;
+        }
+        if (n > CHUNK - 2 * VARINT_MAX) {
+            if (buf_put(out, chunk, n)) return -1;
+            n = 0;
+        }
+        if (zeros) n += put_varint(chunk + n, (zeros - 1) << 2 | (count == 1 ? 3 : 1));
+        if (!zeros || count != 1) n += put_varint(chunk + n, count << 1);
+        zeros = 0;
+    }
+    return buf_put(out, chunk, n);
+}
+
+struct reader {
+    const uint8_t *at, *end;
+};
+
+/* 0 or -1: cut off, longer than 64 bits, or not the shortest form. */
+static int get_varint(struct reader *r, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        if (r->at == r->end) return -1;
+        uint8_t byte = *r->at++;
+        if (shift == 63 && byte > 1) return -1;
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte & 0x80) continue;
+        if (byte == 0 && shift) return -1;
+        *ret = v;
+        return 0;
+    }
+    return -1;
+}
+
+struct head {
+    uint64_t count, sum_lo, sum_hi;
+    int64_t min, max;
+    uint32_t lo, hi; /* buckets of min and max */
+};
+
+static int read_head(struct reader *r, struct head *ret, struct err *e)
+{
+    uint64_t min, span, lo;
+    if (get_varint(r, &min) || get_varint(r, &span)) return err_set(e, ERR_WIRE, "histogram: cut off in min and max");
+    ret->min = unzigzag(min);
+    if (span > (uint64_t)INT64_MAX - (uint64_t)ret->min) return err_set(e, ERR_WIRE, "histogram: max overflows");
+    ret->max = (int64_t)((uint64_t)ret->min + span);
+    if (r->end - r->at < SUM_BYTES) return err_set(e, ERR_WIRE, "histogram: cut off in the sum");
+    for (unsigned i = 0; i < 8; i++) {
+        ret->sum_lo |= (uint64_t)r->at[i] << (i * 8);
+        ret->sum_hi |= (uint64_t)r->at[i + 8] << (i * 8);
+    }
+    r->at += SUM_BYTES;
+    wide sum = (wide)((uwide)ret->sum_hi << 64 | ret->sum_lo);
+    if (sum < (wide)ret->min * (wide)ret->count || sum > (wide)ret->max * (wide)ret->count)
+        return err_set(e, ERR_WIRE, "histogram: the sum does not fit min, max and count");
+    ret->lo = hist_index(ret->min);
+    ret->hi = hist_index(ret->max);
+    if (get_varint(r, &lo) || lo != ret->lo) return err_set(e, ERR_WIRE, "histogram: the first bucket is not the one of min");
+    return 0;
+}
+
+/* Walks the counts; adds them to counts[] (bucket head->lo first) when that is not NULL. */
+static int walk_counts(struct reader r, const struct head *head, uint64_t *counts, struct err *e)
+{
+    uint64_t total = 0, bucket = head->lo, v;
+    bool after_zeros = false;
+    while (bucket <= head->hi) {
+        if (get_varint(&r, &v)) return err_set(e, ERR_WIRE, "histogram: cut off or malformed at bucket %" PRIu64, bucket);
+        uint64_t count = v >> 1, zeros = (v >> 2) + 1;
+        if (v & 1) {
+            if (after_zeros || bucket == head->lo || zeros > head->hi - bucket)
+                return err_set(e, ERR_WIRE, "histogram: a run of %" PRIu64 " empty buckets at bucket %" PRIu64, zeros, bucket);
+            bucket += zeros;
+            after_zeros = !(v & 2);
+            if (after_zeros) continue;
+            count = 1;
+        } else if (count == (after_zeros ? 1 : 0))
+            return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " is not written in the shortest form", bucket);
+        if (count > head->count - total) return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " does not fit the count", bucket);
+        total += count;
+        if (counts) counts[bucket - head->lo] += count;
+        after_zeros = false;
+        bucket++;
+    }
+    if (total != head->count) return err_set(e, ERR_WIRE, "histogram: buckets hold %" PRIu64 " samples, the count says %" PRIu64, total, head->count);
+    if (r.at != r.end) return err_set(e, ERR_WIRE, "histogram: bytes behind its end");
+    return 0;
+}
+
+int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e)
+{
+    struct reader r = {bytes, (const uint8_t *)bytes + n};
+    struct head head = {0};
+    if (n == 0) return err_set(e, ERR_WIRE, "histogram: empty");
+    if (*r.at != VERSION) return err_set(e, ERR_WIRE, "histogram: version %u, this program reads %d", *r.at, VERSION);
+    r.at++;
+    if (get_varint(&r, &head.count)) return err_set(e, ERR_WIRE, "histogram: cut off in the count");
+    if (head.count == 0) return r.at == r.end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes behind its end");
+    if (head.count > UINT64_MAX - to->count) return err_set(e, ERR_WIRE, "histogram: the count overflows");
+    if (read_head(&r, &head, e) || walk_counts(r, &head, NULL, e)) return -1;
+
+    /* From here on the bytes are known good: an empty histogram that has them is merged in. */
+    if (hist_reserve(to, head.lo, head.hi + 1)) return err_set(e, ERR_NOMEM, "out of memory for a histogram");
+    (void)walk_counts(r, &head, to->counts + (head.lo - to->lo), NULL);
+    hist_add_totals(to, &(struct hist){.count = head.count, .min = head.min, .max = head.max, .sum_lo = head.sum_lo, .sum_hi = head.sum_hi,
+                                       .used_lo = head.lo, .used_hi = head.hi + 1});
+    return 0;
+}
