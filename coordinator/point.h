@@ -21,7 +21,9 @@ struct point {
     double concurrency, requests_per_s, arrivals_per_s; /* achieved */
     double output_tokens_per_s, input_tokens_per_s, total_tokens_per_s, goodput_per_s;
     double output_lo, output_hi;      /* 95 % interval of throughput from batch means, NaN when none */
-    double error_rate;                /* failed / (ok + failed) of the window */
+    double error_rate;                /* failed / (ok + failed) of the window; NaN when nothing ended */
+    uint64_t window_due, window_ok, window_failed, window_good, window_done;
+    double warmup_cut_s;              /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
     struct stat metric[METRIC_N];
     struct { uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost; bool balanced; } ledger;
     enum steady steady;
@@ -30,6 +32,7 @@ struct point {
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;           /* of the cluster */
     bool degraded;
+    struct hist *const *hist;         /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
 
 /* plan: limits of the verdict, cost, SLO. */
@@ -39,6 +42,8 @@ void stat_compute(const struct hist *h, enum metric m, struct stat *ret);
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
                      const struct plan *plan, struct verdict *ret);
 const char *verdict_name(enum verdict_status s);
+/* Adds a reason and raises the status to at least `s`; a ninth reason is dropped, its status is not. */
+void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 enum gate_result { GATE_PASS, GATE_FAIL, GATE_INCONCLUSIVE };
 struct gate_outcome {
@@ -47,4 +52,12 @@ struct gate_outcome {
     double value, lo, hi; /* in the unit the gate was written in; NaN when unknown */
     enum gate_result result;
 };
+/* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample cannot carry it.
+ * Values that are exact counts of what happened (min, max, a rate without interval) are compared as they are. */
 void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret);
+const char *gate_result_name(enum gate_result r);
+/* All gates of a run at once. Explicit stages: every point must pass (one fail fails; else one inconclusive leaves it so). A sweep or a
+ * search asks whether there is a load within the limits: one point that passes all gates is enough. Points whose verdict
+ * is invalid do not count. PASS when there is no gate. */
+enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points, const struct gate_outcome *gates,
+                              size_t n_gates);

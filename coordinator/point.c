@@ -1,0 +1,116 @@
+#include "coordinator/point.h"
+
+#include <math.h>
+
+#include "coordinator/steady.h"
+
+#define LITTLE_OFF 0.15      /* N and X·R may differ by this (edges of the window) before it is worth a word */
+#define LITTLE_WINDOWS 10    /* the window must be this many requests long for the law to say anything */
+
+static void rates_compute(const uint64_t *c, struct point *p)
+{
+    double w = p->window_s;
+    p->output_tokens_per_s = p->input_tokens_per_s = p->total_tokens_per_s = NAN;
+    p->concurrency = p->requests_per_s = p->arrivals_per_s = p->goodput_per_s = NAN;
+    if (!(w > 0)) return;
+    p->output_tokens_per_s = (double)c[COUNTER_WIN_TOKENS_MICRO] / 1e6 / w;
+    p->input_tokens_per_s = (double)c[COUNTER_WIN_INPUT_TOKENS] / w;
+    p->total_tokens_per_s = p->output_tokens_per_s + p->input_tokens_per_s;
+    p->concurrency = (double)c[COUNTER_WIN_INFLIGHT_NS] / 1e9 / w;
+    p->requests_per_s = (double)c[COUNTER_WIN_DONE] / w;
+    p->arrivals_per_s = (double)c[COUNTER_WIN_DUE] / w;
+    p->goodput_per_s = (double)c[COUNTER_WIN_GOOD] / w;
+}
+
+static void ledger_compute(const struct stage_data *s, struct point *p)
+{
+    const uint64_t *c = s->counters;
+    uint64_t sum = c[COUNTER_OK] + c[COUNTER_CANCELLED] + c[COUNTER_ABORTED] + s->lost;
+    p->ledger.due = c[COUNTER_DUE];
+    p->ledger.ok = c[COUNTER_OK];
+    p->ledger.cancelled = c[COUNTER_CANCELLED];
+    p->ledger.aborted = c[COUNTER_ABORTED];
+    p->ledger.lost = s->lost;
+    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++) {
+        p->ledger.failed[i - COUNTER_FAILED_FIRST] = c[i];
+        sum += c[i];
+    }
+    p->ledger.balanced = sum == c[COUNTER_DUE];
+}
+
+/* Little's law (Little 1961): requests in flight = rate of ends × time in flight. Failed ones were in flight too. */
+static double littles_law(const struct stage_data *s, const struct point *p)
+{
+    const struct hist *e2e = s->hist[METRIC_E2E], *fail = s->hist[METRIC_FAIL_TIME];
+    if (!e2e || !e2e->count || !(p->concurrency > 0)) return NAN;
+    double x = (double)p->window_done * hist_mean(e2e) / 1e9;
+    if (fail && fail->count) x += (double)p->window_failed * hist_mean(fail) / 1e9;
+    return x / p->window_s / p->concurrency;
+}
+
+static void agents_judge(const struct stage_data *s, const struct plan *plan, struct verdict *v)
+{
+    for (size_t i = 0; i < s->n_agents; i++) {
+        const struct agent_data *a = &s->agents[i];
+        struct plan_stage part = s->plan;
+        struct verdict own;
+        part.concurrency = (uint32_t)a->slots;
+        part.rate_from = part.rate_to = 0; /* its share of the arrivals is the shard's business; sent against due says enough */
+        part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
+        if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
+        verdict_compute(a->counters, a->hist, &part, plan, &own);
+        if (own.status == VERDICT_INVALID && v->status != VERDICT_INVALID)
+            verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
+    }
+}
+
+static void judge(const struct stage_data *s, const struct plan *plan, struct point *p)
+{
+    verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
+    if (s->n_agents > 1) agents_judge(s, plan, &p->verdict);
+    if (s->degraded) verdict_add(&p->verdict, VERDICT_SUSPECT, "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
+    if (s->aborted) verdict_add(&p->verdict, VERDICT_SUSPECT, "the stage was cut short");
+    if (!p->ledger.balanced)
+        verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID, "the loss ledger does not balance");
+    const struct hist *e2e = s->hist[METRIC_E2E];
+    bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
+    if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
+        verdict_add(&p->verdict, VERDICT_SUSPECT, "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
+}
+
+static void cost_compute(const struct plan *plan, struct point *p)
+{
+    p->cost_per_mtok_out = p->cost_per_mtok_in = NAN;
+    if (!plan->currency) return;
+    double per_s = plan->gpus * plan->per_gpu_hour / 3600;
+    if (p->output_tokens_per_s > 0) p->cost_per_mtok_out = per_s / p->output_tokens_per_s * 1e6;
+    if (p->input_tokens_per_s > 0) p->cost_per_mtok_in = per_s / p->input_tokens_per_s * 1e6;
+}
+
+void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
+{
+    const uint64_t *c = s->counters;
+    *ret = (struct point){.stage = s->stage, .repeat = s->repeat, .requested = s->plan, .degraded = s->degraded, .hist = s->hist};
+    ret->window_s = (double)c[COUNTER_MEASURED_NS] / 1e9;
+    ret->window_due = c[COUNTER_WIN_DUE];
+    ret->window_ok = c[COUNTER_WIN_OK];
+    ret->window_failed = c[COUNTER_WIN_FAILED];
+    ret->window_good = c[COUNTER_WIN_GOOD];
+    ret->window_done = c[COUNTER_WIN_DONE];
+    rates_compute(c, ret);
+    uint64_t ended = ret->window_ok + ret->window_failed;
+    ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
+    for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &ret->metric[m]);
+    ledger_compute(s, ret);
+
+    struct steadiness st;
+    double from = (double)s->plan.warmup_ns / 1e9;
+    steady_compute(s, from, from + ret->window_s, &st);
+    ret->steady = st.steady;
+    ret->drift = st.drift;
+    ret->output_lo = ret->output_tokens_per_s * (1 - st.half_width);
+    ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
+    ret->littles_law = littles_law(s, ret);
+    cost_compute(plan, ret);
+    judge(s, plan, ret);
+}
