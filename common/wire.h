@@ -62,6 +62,7 @@ struct wire_msg {
         } plan;
         struct {
             const char *hash, *error; /* error "" = accepted */
+            uint32_t code;            /* its enum err_code: decides the run's exit status; unknown ones decode as ERR_INTERNAL */
         } plan_ok;
         struct {
             uint32_t stage, epoch;
@@ -70,6 +71,7 @@ struct wire_msg {
         struct {
             uint32_t stage, epoch;
             const char *error; /* "" = ready */
+            uint32_t code;     /* as in plan_ok */
             const char *address; /* remote addresses resolved, for the report */
         } ready;
         struct {
@@ -90,6 +92,7 @@ struct wire_msg {
             uint64_t seq; /* of the last snapshot */
             int64_t start_skew_ns; /* when the first worker began, minus T0 */
             const char *error;   /* "" = ran as told */
+            uint32_t code;       /* as in plan_ok */
         } done;
         struct {
             uint64_t seq;
