@@ -24,6 +24,7 @@ enum event_flag {
 struct event {
     uint32_t flags;
     uint32_t input_tokens, output_tokens, cached_tokens; /* with EVENT_USAGE; output_tokens is cumulative */
+    uint32_t text_at, text_len; /* where the token's string is in the data, when there is exactly one; else 0, 0 */
 };
 
 /* What a request asks for. Strings are borrowed. */
@@ -38,7 +39,7 @@ struct request_spec {
 struct dialect {
     enum plan_api api;
     const char *name;
-    /* Appends the whole JSON body of a streaming request. */
+    /* Appends the whole JSON body of a streaming request. -1: no memory, over the buffer's limit, or r->body is no JSON object. */
     int (*write_body)(const struct request_spec *r, struct buf *out);
     /* Scans one SSE event; `name` is the event: field ("" when absent), `data` its data lines joined by \n. */
     void (*scan)(const char *name, size_t name_len, const char *data, size_t len, struct event *ret);

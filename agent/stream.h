@@ -28,20 +28,38 @@ enum transport_end { /* how the transport ended, in the engine's words; mapped t
 
 struct stream {
     const struct dialect *dialect;
-    struct sse sse;
     struct gaps gaps;      /* gaps of token events, for itl and chunk_gap */
     struct timeline t;
+    int64_t window_from, window_to;
+    int64_t last_read;     /* arrival of the latest bytes */
     uint32_t events;       /* token events */
     uint32_t window_events; /* of these, inside [window_from, window_to) */
-    uint32_t asked_tokens, prompt_tokens; /* what was asked for */
+    uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     uint32_t usage_in, usage_out, usage_cached;
+    uint32_t counted;      /* usage's output tokens at the last token event; UINT32_MAX: not said */
     bool usage, finish, end, error, malformed;
+    bool begun;            /* the body's first byte that is no white space was seen */
+    bool plain;            /* the body is one JSON value, no event stream */
     uint64_t bytes;
+    struct sse sse;        /* last: it carries a buffer */
 };
 
+/* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is released. */
 void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from, int64_t window_to);
-/* Returns the number of token events found in these bytes. */
+
+/* Takes bytes of the body that arrived at `arrival_ns` (not 0); all events found in them share that stamp. Returns the number of
+ * token events found. Bytes behind the end marker are counted and else ignored. */
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
-/* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came. */
+
+/* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came. Call once, before
+ * stream_release. The rules, the first that applies:
+ *   1. 2xx, end marker seen, no error, nothing malformed, at least one token: ok, however the transport ended after the marker.
+ *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
+ *   3. a status that is not 2xx: http_429, http_4xx, else http_5xx.
+ *   4. an error object inside the stream, or as the whole body: stream_error.
+ *   5. bytes that are no stream of this API (a line or an event that cannot be read, a body of HTML or of other JSON): malformed.
+ *   6. the end marker seen, but no token: empty.
+ *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
+ *   8. no end marker: truncated; also for a 2xx with no event at all. */
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status);
-void stream_release(struct stream *s); /* gives gap chunks back */
+void stream_release(struct stream *s); /* gives chunks and buffers back */
