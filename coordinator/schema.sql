@@ -1,0 +1,81 @@
+-- The run's file. Times are wall-clock ns since 1970 (*_wall_ns) or seconds from the stage's T0 (t_s). What is not known is NULL.
+-- user_version is this schema's number (SCHEMA_VERSION in store.c).
+
+CREATE TABLE run(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    run_id TEXT NOT NULL, version TEXT NOT NULL, plan_hash TEXT NOT NULL,
+    seed TEXT NOT NULL,               -- decimal, 64 bits without sign
+    insecure INTEGER NOT NULL,
+    started_wall_ns INTEGER NOT NULL, ended_wall_ns INTEGER, -- NULL: it runs, or was killed
+    signal INTEGER NOT NULL DEFAULT 0,
+    plan TEXT NOT NULL,               -- resolved, canonical JSON
+    plan_text BLOB NOT NULL           -- the file as it was given
+);
+
+CREATE TABLE agent(
+    agent INTEGER PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, boot_id TEXT NOT NULL, version TEXT NOT NULL,
+    stamps TEXT NOT NULL, addresses TEXT NOT NULL, cores INTEGER NOT NULL, weight INTEGER NOT NULL, quota REAL NOT NULL,
+    lost INTEGER NOT NULL, clock_offset_ns INTEGER NOT NULL, clock_bound_ns INTEGER NOT NULL
+);
+
+CREATE TABLE event(id INTEGER PRIMARY KEY, wall_ns INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
+
+-- One row an attempt: a stage that is run again has a new epoch. Results are those of the highest epoch that ended.
+CREATE TABLE stage(
+    id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, repeat INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    kind INTEGER NOT NULL,            -- 0 closed loop, 1 open loop
+    concurrency INTEGER NOT NULL, max_concurrency INTEGER NOT NULL, rate_from REAL NOT NULL, rate_to REAL NOT NULL,
+    arrivals INTEGER NOT NULL,        -- 0 constant, 1 poisson, 2 gamma
+    burstiness REAL NOT NULL, duration_ns INTEGER NOT NULL, requests INTEGER NOT NULL, warmup_ns INTEGER NOT NULL,
+    ramp_ns INTEGER NOT NULL, warmup_auto INTEGER NOT NULL, duration_auto INTEGER NOT NULL,
+    started_wall_ns INTEGER NOT NULL, ended_wall_ns INTEGER, -- NULL: not finished
+    degraded INTEGER NOT NULL DEFAULT 0, aborted INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (stage, repeat, epoch)
+);
+
+-- The journal: accepted snapshots as they came over the wire.
+CREATE TABLE snapshot(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, seq INTEGER NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (stage_id, agent, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE stage_agent(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, name TEXT NOT NULL, weight INTEGER NOT NULL,
+    slots INTEGER NOT NULL, lost INTEGER NOT NULL, lost_requests INTEGER NOT NULL, start_skew_ns INTEGER NOT NULL,
+    clock_offset_ns INTEGER NOT NULL, clock_bound_ns INTEGER NOT NULL, snapshots INTEGER NOT NULL,
+    PRIMARY KEY (stage_id, agent)
+) WITHOUT ROWID;
+
+-- agent -1 is the cluster: the merged sum.
+CREATE TABLE stage_hist(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, metric TEXT NOT NULL,
+    count INTEGER NOT NULL, mean REAL NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL, -- in the histogram's scale (ns)
+    bytes BLOB NOT NULL,              -- the wire form of common/hist.h
+    PRIMARY KEY (stage_id, agent, metric)
+) WITHOUT ROWID;
+
+CREATE TABLE stage_counter(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, counter TEXT NOT NULL, value INTEGER NOT NULL,
+    PRIMARY KEY (stage_id, agent, counter)
+) WITHOUT ROWID;
+
+CREATE TABLE series(
+    id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
+    tokens REAL NOT NULL, done REAL NOT NULL, failed REAL NOT NULL, due REAL NOT NULL, in_flight REAL NOT NULL,
+    itl_p50_ms REAL, itl_p99_ms REAL, ttft_p50_ms REAL, ttft_p99_ms REAL
+);
+CREATE INDEX series_stage ON series(stage_id);
+
+CREATE TABLE block(
+    id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
+    tokens REAL NOT NULL, itl BLOB, chunk_gap BLOB, ttft BLOB
+);
+CREATE INDEX block_stage ON block(stage_id);
+
+-- Of each agent's part; the cluster's verdict is computed with the point.
+CREATE TABLE verdict(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL,
+    status INTEGER NOT NULL,          -- 0 valid, 1 suspect, 2 invalid
+    reasons TEXT NOT NULL,            -- a line each
+    PRIMARY KEY (stage_id, agent)
+) WITHOUT ROWID;
