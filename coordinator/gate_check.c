@@ -30,7 +30,7 @@ static struct reading read_quantile(const struct plan_gate *g, const struct poin
     double scale = METRICS[g->metric].scale;
     bool enough = h->count >= samples_needed(g->q);
     if (isnan(r.value) && enough) r.value = (double)hist_quantile(h, g->q) / scale;
-    if (g->metric == METRIC_ITL || g->metric == METRIC_CHUNK_GAP || g->metric == METRIC_LAG) {
+    if (!metric_independent(g->metric)) {
         r.needs_interval = false; /* no blocks to resample: the value is all there is */
         return r;
     }

@@ -38,6 +38,8 @@ struct point {
 /* plan: limits of the verdict, cost, SLO. */
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);
 void stat_compute(const struct hist *h, enum metric m, struct stat *ret);
+/* One sample a request? Gaps inside one request depend on each other, so that ranks say nothing about their certainty (see resample.h). */
+bool metric_independent(enum metric m);
 /* Per agent and for the cluster (METRICS, "Is the number the server's or the client's?"). */
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
                      const struct plan *plan, struct verdict *ret);

@@ -26,8 +26,7 @@ static double rank_low(const struct hist *h, uint64_t rank)
     return (double)(low < h->min ? h->min : low);
 }
 
-/* Gaps inside one request depend on each other, so ranks say nothing about their certainty; resampling does (resample.c). */
-static bool independent(enum metric m) { return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG; }
+bool metric_independent(enum metric m) { return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG; }
 
 void stat_compute(const struct hist *h, enum metric m, struct stat *ret)
 {
@@ -39,7 +38,7 @@ void stat_compute(const struct hist *h, enum metric m, struct stat *ret)
     ret->mean = hist_mean(h) / scale;
     ret->min = (double)h->min / scale;
     ret->max = (double)h->max / scale;
-    if (independent(m) && h->count > 1) {
+    if (metric_independent(m) && h->count > 1) {
         double n = (double)h->count, half = t_quantile(0.975, n - 1) * hist_sd(h) / sqrt(n) / scale;
         ret->mean_lo = ret->mean - half;
         ret->mean_hi = ret->mean + half;
@@ -47,7 +46,7 @@ void stat_compute(const struct hist *h, enum metric m, struct stat *ret)
     for (int i = 0; i < POINT_Q; i++) {
         if (h->count < samples_needed(POINT_QS[i])) continue;
         ret->q[i] = (double)hist_quantile(h, POINT_QS[i]) / scale;
-        if (!independent(m)) continue;
+        if (!metric_independent(m)) continue;
         uint64_t lo, hi;
         rank_interval(h->count, POINT_QS[i], 0.05, &lo, &hi);
         if (!lo || !hi) continue;
