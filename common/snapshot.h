@@ -21,11 +21,12 @@ struct snapshot {
 struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated with all buckets, for recorders */
 void snapshot_destroy(struct snapshot **s);
 void snapshot_reset(struct snapshot *s);   /* empties histograms and numbers, keeps memory */
-/* Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges and series summed, histograms merged. */
+/* Both return -1 without memory; `to` then lacks some histograms. An empty span (fresh or reset) takes the one of what is added.
+ * Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges and series summed, histograms merged. */
 int snapshot_add(struct snapshot *to, const struct snapshot *part);
 /* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series summed, gauges replaced, span extended, histograms merged. */
 int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 
-/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten. */
+/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty after a failure. */
 int snapshot_encode(const struct snapshot *s, struct buf *out);
 int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);

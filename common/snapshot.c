@@ -1,0 +1,176 @@
+#include "common/snapshot.h"
+
+#include <inttypes.h>
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/unpack.h"
+
+/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [metric, bytes, metric, bytes …]], metrics ascending, empty
+ * ones left out. */
+enum { VERSION = 1, FIELDS = 12 };
+#define LATEST (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
+
+#define NUMBERS_N 7
+#define NUMBERS(s)                                                                                                                          \
+    {                                                                                                                                       \
+        &(s)->in_flight, &(s)->waiting, &(s)->series_tokens, &(s)->series_done, &(s)->series_failed, &(s)->series_due, &(s)->series_inflight_ns \
+    }
+
+void snapshot_destroy(struct snapshot **s)
+{
+    if (!*s) return;
+    for (int i = 0; i < METRIC_N; i++) hist_destroy(&(*s)->hist[i]);
+    free(*s);
+    *s = NULL;
+}
+
+struct snapshot *snapshot_new(bool dense)
+{
+    struct snapshot *s = calloc(1, sizeof *s);
+    for (int i = 0; s && dense && i < METRIC_N; i++) {
+        s->hist[i] = hist_new_dense();
+        if (!s->hist[i]) snapshot_destroy(&s);
+    }
+    return s;
+}
+
+void snapshot_reset(struct snapshot *s)
+{
+    struct snapshot empty = {0};
+    for (int i = 0; i < METRIC_N; i++) {
+        empty.hist[i] = s->hist[i];
+        if (s->hist[i]) hist_reset(s->hist[i]);
+    }
+    *s = empty;
+}
+
+static int merge_hists(struct snapshot *to, const struct snapshot *from)
+{
+    for (int i = 0; i < METRIC_N; i++) {
+        if (!from->hist[i] || from->hist[i]->count == 0) continue;
+        if (!to->hist[i]) to->hist[i] = hist_new();
+        if (!to->hist[i] || hist_merge(to->hist[i], from->hist[i])) return -1;
+    }
+    return 0;
+}
+
+static void add_series(struct snapshot *to, const struct snapshot *part)
+{
+    to->series_tokens += part->series_tokens;
+    to->series_done += part->series_done;
+    to->series_failed += part->series_failed;
+    to->series_due += part->series_due;
+    to->series_inflight_ns += part->series_inflight_ns;
+}
+
+int snapshot_add(struct snapshot *to, const struct snapshot *part)
+{
+    bool empty = to->from_ns == to->to_ns;
+    if (empty || part->from_ns < to->from_ns) to->from_ns = part->from_ns;
+    if (empty || part->to_ns > to->to_ns) to->to_ns = part->to_ns;
+    to->in_flight += part->in_flight;
+    to->waiting += part->waiting;
+    add_series(to, part);
+    counters_add(to->counters, part->counters);
+    return merge_hists(to, part);
+}
+
+int snapshot_extend(struct snapshot *to, const struct snapshot *later)
+{
+    if (to->from_ns == to->to_ns) to->from_ns = later->from_ns;
+    to->to_ns = later->to_ns;
+    to->in_flight = later->in_flight;
+    to->waiting = later->waiting;
+    add_series(to, later);
+    memcpy(to->counters, later->counters, sizeof to->counters);
+    return merge_hists(to, later);
+}
+
+static int pack_hists(msgpack_packer *pk, const struct snapshot *s)
+{
+    size_t n = 0;
+    for (int i = 0; i < METRIC_N; i++) n += s->hist[i] && s->hist[i]->count;
+    (void)msgpack_pack_array(pk, 2 * n);
+    struct buf bytes __attribute__((cleanup(buf_free))) = BUF_INIT(HIST_BUCKETS * 10);
+    for (int i = 0; i < METRIC_N; i++) {
+        if (!s->hist[i] || s->hist[i]->count == 0) continue;
+        buf_reset(&bytes);
+        if (hist_encode(s->hist[i], &bytes)) return -1;
+        (void)msgpack_pack_int(pk, i);
+        (void)msgpack_pack_bin(pk, bytes.len);
+        (void)msgpack_pack_bin_body(pk, bytes.data, bytes.len);
+    }
+    return 0;
+}
+
+int snapshot_encode(const struct snapshot *s, struct buf *out)
+{
+    const uint64_t *const numbers[NUMBERS_N] = NUMBERS(s);
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, out, pack_to_buf);
+    (void)msgpack_pack_array(&pk, FIELDS);
+    (void)msgpack_pack_int(&pk, VERSION);
+    (void)msgpack_pack_int64(&pk, s->from_ns);
+    (void)msgpack_pack_int64(&pk, s->to_ns);
+    for (int i = 0; i < NUMBERS_N; i++) (void)msgpack_pack_uint64(&pk, *numbers[i]);
+    (void)msgpack_pack_array(&pk, COUNTER_N);
+    for (int i = 0; i < COUNTER_N; i++) (void)msgpack_pack_uint64(&pk, s->counters[i]);
+    if (pack_hists(&pk, s)) return -1;
+    return out->bad ? -1 : 0;
+}
+
+static int read_counters(struct unpack *u, struct snapshot *ret, struct err *e)
+{
+    uint32_t n;
+    if (unpack_array(u, &n)) return err_set(e, ERR_WIRE, "snapshot: no list of counters");
+    if (n != COUNTER_N) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " counters, this program has %d", n, COUNTER_N);
+    for (uint32_t i = 0; i < n; i++)
+        if (unpack_u64(u, &ret->counters[i])) return err_set(e, ERR_WIRE, "snapshot: counter %s is malformed", COUNTERS[i].name);
+    return 0;
+}
+
+static int read_hists(struct unpack *u, struct snapshot *ret, struct err *e)
+{
+    uint32_t n, id, len, next = 0;
+    const uint8_t *bytes;
+    if (unpack_array(u, &n) || n % 2) return err_set(e, ERR_WIRE, "snapshot: no list of histograms");
+    for (; n; n -= 2) {
+        if (unpack_u32(u, &id)) return err_set(e, ERR_WIRE, "snapshot: malformed metric number");
+        if (id >= METRIC_N) return err_set(e, ERR_WIRE, "snapshot: unknown metric %" PRIu32, id);
+        if (id < next) return err_set(e, ERR_WIRE, "snapshot: metric %s comes twice or out of order", METRICS[id].name);
+        next = id + 1;
+        if (unpack_bytes(u, UINT32_MAX, &bytes, &len)) return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
+        if (!ret->hist[id] && !(ret->hist[id] = hist_new())) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
+        if (hist_decode_add(ret->hist[id], bytes, len, e)) return err_context(e, "snapshot: metric %s", METRICS[id].name);
+        if (ret->hist[id]->count == 0) return err_set(e, ERR_WIRE, "snapshot: metric %s is empty", METRICS[id].name);
+    }
+    return 0;
+}
+
+static int decode(struct snapshot *ret, struct unpack u, struct err *e)
+{
+    uint64_t *const numbers[NUMBERS_N] = NUMBERS(ret);
+    uint32_t n, version;
+    if (unpack_array(&u, &n) || n == 0 || unpack_u32(&u, &version)) return err_set(e, ERR_WIRE, "snapshot: malformed head");
+    if (version != VERSION) return err_set(e, ERR_WIRE, "snapshot: version %" PRIu32 ", this program reads %d", version, VERSION);
+    if (n != FIELDS) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " fields, expected %d", n, FIELDS);
+    if (unpack_i64(&u, &ret->from_ns) || unpack_i64(&u, &ret->to_ns)) return err_set(e, ERR_WIRE, "snapshot: malformed span");
+    if (ret->from_ns < -LATEST || ret->to_ns < ret->from_ns || ret->to_ns > LATEST)
+        return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
+    for (int i = 0; i < NUMBERS_N; i++)
+        if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
+    if (read_counters(&u, ret, e) || read_hists(&u, ret, e)) return -1;
+    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
+}
+
+int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e)
+{
+    snapshot_reset(ret);
+    if (n == 0) return err_set(e, ERR_WIRE, "snapshot: empty");
+    int rc = decode(ret, (struct unpack){bytes, (const uint8_t *)bytes + n}, e);
+    if (rc) snapshot_reset(ret);
+    return rc;
+}

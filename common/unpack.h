@@ -1,0 +1,30 @@
+/* Reads msgpack that somebody else wrote: one value at a time, of the kind the caller expects, out of a slice of bytes. It allocates nothing
+ * and builds no tree, so there is nothing that a count or a depth could blow up; a count is refused when it exceeds the bytes left
+ * (each element takes at least one). Every function returns 0, or -1 when the bytes are cut off, of another kind or out of range;
+ * then the reader stands where it stood. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct unpack {
+    const uint8_t *at, *end;
+};
+
+int unpack_array(struct unpack *u, uint32_t *ret_n);
+int unpack_u64(struct unpack *u, uint64_t *ret);
+int unpack_u32(struct unpack *u, uint32_t *ret);
+int unpack_i64(struct unpack *u, int64_t *ret);
+int unpack_double(struct unpack *u, double *ret); /* finite */
+int unpack_bool(struct unpack *u, bool *ret);
+/* Slices of the bytes, not terminated. Text is valid UTF-8 without control characters (NUL, newline, escape …). */
+int unpack_text(struct unpack *u, uint32_t max, const char **ret, uint32_t *ret_n);
+int unpack_bytes(struct unpack *u, uint32_t max, const uint8_t **ret, uint32_t *ret_n);
+
+/* Length of the UTF-8 sequence at s (of n > 0 bytes) when it is well formed and no control character, else 0. */
+size_t text_char(const char *s, size_t n);
+
+/* msgpack-c's packer writes into a buf by this callback: msgpack_packer_init(&pk, out, pack_to_buf). */
+int pack_to_buf(void *out, const char *bytes, size_t n);

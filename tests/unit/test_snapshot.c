@@ -1,0 +1,279 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <msgpack.h>
+
+#include "common/rng.h"
+#include "common/snapshot.h"
+#include "common/unpack.h"
+
+static void assert_snapshots_equal(const struct snapshot *a, const struct snapshot *b)
+{
+    static const struct hist EMPTY;
+    assert_memory_equal(a, b, offsetof(struct snapshot, hist));
+    for (int i = 0; i < METRIC_N; i++) {
+        const struct hist *x = a->hist[i] ? a->hist[i] : &EMPTY, *y = b->hist[i] ? b->hist[i] : &EMPTY;
+        if (!hist_equal(x, y)) fail_msg("%s differs", METRICS[i].name);
+    }
+}
+
+static void fill(struct snapshot *s, uint64_t seed)
+{
+    struct rng r;
+    rng_seed(&r, seed);
+    s->from_ns = (int64_t)(seed * 1000000000);
+    s->to_ns = s->from_ns + 1000000000;
+    s->in_flight = rng_below(&r, 1000);
+    s->waiting = rng_below(&r, 10);
+    s->series_tokens = rng_u64(&r) >> 8;
+    s->series_done = 1 + seed;
+    s->series_failed = 2 + seed;
+    s->series_due = 3 + seed;
+    s->series_inflight_ns = rng_u64(&r) >> 2;
+    for (int i = 0; i < COUNTER_N; i++) s->counters[i] = rng_u64(&r) >> rng_below(&r, 64);
+    for (int i = 0; i < METRIC_N; i += 1 + (int)rng_below(&r, 3)) {
+        if (!s->hist[i]) s->hist[i] = hist_new();
+        for (int k = 0; k < 200; k++) assert_int_equal(hist_record(s->hist[i], (int64_t)rng_below(&r, 1000000000), 1), 0);
+    }
+}
+
+static struct snapshot *there_and_back(const struct snapshot *s)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    struct err e = {0};
+    struct snapshot *back = snapshot_new(false);
+    fill(back, 99); /* overwritten, nothing of it may stay */
+    assert_int_equal(snapshot_encode(s, &b), 0);
+    if (snapshot_decode(back, b.data, b.len, &e)) fail_msg("%s", e.text);
+    buf_free(&b);
+    return back;
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct snapshot *s = snapshot_new(seed % 2), *back;
+        if (seed) fill(s, seed);
+        back = there_and_back(s);
+        assert_snapshots_equal(s, back);
+        snapshot_destroy(&s);
+        snapshot_destroy(&back);
+    }
+}
+
+static void test_reset(void **state)
+{
+    (void)state;
+    struct snapshot *s = snapshot_new(true), *empty = snapshot_new(false);
+    fill(s, 1);
+    struct hist *was = s->hist[METRIC_TTFT];
+    snapshot_reset(s);
+    assert_snapshots_equal(s, empty);
+    assert_ptr_equal(s->hist[METRIC_TTFT], was);
+    snapshot_destroy(&s);
+    snapshot_destroy(&empty);
+    snapshot_destroy(&empty);
+}
+
+/* Workers of one agent: numbers add up, the greatest of the *_max stays, the span is the widest. */
+static void test_add(void **state)
+{
+    (void)state;
+    struct snapshot *a = snapshot_new(false), *b = snapshot_new(false), *sum = snapshot_new(true);
+    fill(a, 1);
+    fill(b, 2);
+    b->from_ns = a->from_ns + 5;
+    b->to_ns = a->to_ns + 7;
+    assert_int_equal(snapshot_add(sum, b), 0);
+    assert_snapshots_equal(sum, b);
+    assert_int_equal(snapshot_add(sum, a), 0);
+    assert_int_equal(sum->from_ns, a->from_ns);
+    assert_int_equal(sum->to_ns, b->to_ns);
+    assert_int_equal(sum->in_flight, a->in_flight + b->in_flight);
+    assert_int_equal(sum->waiting, a->waiting + b->waiting);
+    assert_int_equal(sum->series_tokens, a->series_tokens + b->series_tokens);
+    assert_int_equal(sum->series_done, a->series_done + b->series_done);
+    assert_int_equal(sum->series_failed, a->series_failed + b->series_failed);
+    assert_int_equal(sum->series_due, a->series_due + b->series_due);
+    assert_int_equal(sum->series_inflight_ns, a->series_inflight_ns + b->series_inflight_ns);
+    assert_int_equal(sum->counters[COUNTER_OK], a->counters[COUNTER_OK] + b->counters[COUNTER_OK]);
+    uint64_t x = a->counters[COUNTER_CPU_MAX_NS], y = b->counters[COUNTER_CPU_MAX_NS];
+    assert_int_equal(sum->counters[COUNTER_CPU_MAX_NS], x > y ? x : y);
+    snapshot_destroy(&a);
+    snapshot_destroy(&b);
+    snapshot_destroy(&sum);
+}
+
+/* An agent whose last snapshot is not yet acknowledged: the longer delta replaces both. */
+static void test_extend(void **state)
+{
+    (void)state;
+    struct snapshot *a = snapshot_new(false), *later = snapshot_new(false), *both = snapshot_new(false);
+    fill(a, 1);
+    fill(later, 2);
+    assert_int_equal(snapshot_extend(both, a), 0);
+    assert_snapshots_equal(both, a);
+    assert_int_equal(snapshot_extend(both, later), 0);
+    assert_int_equal(both->from_ns, a->from_ns);
+    assert_int_equal(both->to_ns, later->to_ns);
+    assert_int_equal(both->in_flight, later->in_flight);
+    assert_int_equal(both->waiting, later->waiting);
+    assert_int_equal(both->series_due, a->series_due + later->series_due);
+    assert_int_equal(both->series_tokens, a->series_tokens + later->series_tokens);
+    assert_memory_equal(both->counters, later->counters, sizeof both->counters);
+    uint64_t n = 0, want = 0;
+    for (int i = 0; i < METRIC_N; i++) {
+        n += both->hist[i] ? both->hist[i]->count : 0;
+        want += (a->hist[i] ? a->hist[i]->count : 0) + (later->hist[i] ? later->hist[i]->count : 0);
+    }
+    assert_int_equal(n, want);
+    snapshot_destroy(&a);
+    snapshot_destroy(&later);
+    snapshot_destroy(&both);
+}
+
+/* What one process records equals what 2, 3 and 7 agents send in several snapshots each, over the wire, bucket by bucket. */
+static void test_agents_equal_one_process(void **state)
+{
+    (void)state;
+    static const unsigned AGENTS[] = {2, 3, 7};
+    enum { SECONDS = 5, SAMPLES = 2000 };
+    for (unsigned t = 0; t < 3; t++) {
+        unsigned agents = AGENTS[t];
+        struct snapshot *one = snapshot_new(true), *merged = snapshot_new(false), *now[7];
+        uint64_t counters[7][COUNTER_N] = {{0}};
+        struct rng r;
+        rng_seed(&r, agents);
+        for (unsigned a = 0; a < agents; a++) now[a] = snapshot_new(true);
+        for (int second = 0; second < SECONDS; second++) {
+            for (int i = 0; i < SAMPLES; i++) {
+                unsigned a = (unsigned)rng_below(&r, agents);
+                unsigned m = (unsigned)rng_below(&r, METRIC_N);
+                int64_t v = (int64_t)exp(10 + 3 * rng_normal(&r));
+                uint64_t n = 1 + rng_below(&r, 3);
+                (void)hist_record(one->hist[m], v, n);
+                (void)hist_record(now[a]->hist[m], v, n);
+                one->counters[COUNTER_OK]++;
+                counters[a][COUNTER_OK]++;
+            }
+            for (unsigned a = 0; a < agents; a++) {
+                now[a]->from_ns = second;
+                now[a]->to_ns = second + 1;
+                memcpy(now[a]->counters, counters[a], sizeof counters[a]);
+                struct snapshot *got = there_and_back(now[a]);
+                if (second < SECONDS - 1) memset(got->counters, 0, sizeof got->counters); /* cumulative: the last one counts */
+                assert_int_equal(snapshot_add(merged, got), 0);
+                snapshot_destroy(&got);
+                snapshot_reset(now[a]);
+            }
+        }
+        one->from_ns = 0;
+        one->to_ns = SECONDS;
+        assert_snapshots_equal(one, merged);
+        for (unsigned a = 0; a < agents; a++) snapshot_destroy(&now[a]);
+        snapshot_destroy(&one);
+        snapshot_destroy(&merged);
+    }
+}
+
+static void refuse(const void *bytes, size_t n, const char *why)
+{
+    struct snapshot *s = snapshot_new(false), *empty = snapshot_new(false);
+    struct err e = {0};
+    fill(s, 3);
+    if (snapshot_decode(s, bytes, n, &e) == 0) fail_msg("accepted, but: %s", why);
+    assert_int_equal(e.code, ERR_WIRE);
+    if (!strstr(e.text, why)) fail_msg("\"%s\" says nothing of \"%s\"", e.text, why);
+    assert_snapshots_equal(s, empty);
+    snapshot_destroy(&s);
+    snapshot_destroy(&empty);
+}
+
+struct forged {
+    int fields, version;
+    int64_t from, to;
+    size_t counters;
+    int ids[3]; /* ends with -1 */
+    bool empty_hist, wrong_kind;
+    const char *why;
+};
+
+static void forge(const struct forged *f, struct buf *out)
+{
+    struct hist *h = hist_new();
+    struct buf bytes = BUF_INIT(1000);
+    if (!f->empty_hist) (void)hist_record(h, 5, 1);
+    assert_int_equal(hist_encode(h, &bytes), 0);
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, out, pack_to_buf);
+    msgpack_pack_array(&pk, (size_t)f->fields);
+    msgpack_pack_int(&pk, f->version);
+    msgpack_pack_int64(&pk, f->from);
+    msgpack_pack_int64(&pk, f->to);
+    for (int i = 0; i < 7; i++) msgpack_pack_int(&pk, f->wrong_kind ? -1 : i);
+    msgpack_pack_array(&pk, f->counters);
+    for (size_t i = 0; i < f->counters; i++) msgpack_pack_int(&pk, 1);
+    size_t n = 0;
+    while (n < 3 && f->ids[n] >= 0) n++;
+    msgpack_pack_array(&pk, 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        msgpack_pack_int(&pk, f->ids[i]);
+        msgpack_pack_bin_with_body(&pk, bytes.data, bytes.len);
+    }
+    buf_free(&bytes);
+    hist_destroy(&h);
+}
+
+static void test_hostile(void **state)
+{
+    (void)state;
+    static const struct forged BAD[] = {
+        {13, 1, 0, 1, COUNTER_N, {-1}, false, false, "13 fields"},
+        {11, 1, 0, 1, COUNTER_N, {-1}, false, false, "11 fields"},
+        {12, 2, 0, 1, COUNTER_N, {-1}, false, false, "version 2"},
+        {12, 1, 2, 1, COUNTER_N, {-1}, false, false, "impossible span"},
+        {12, 1, INT64_MIN, 1, COUNTER_N, {-1}, false, false, "impossible span"},
+        {12, 1, 0, INT64_MAX, COUNTER_N, {-1}, false, false, "impossible span"},
+        {12, 1, 0, 1, COUNTER_N - 1, {-1}, false, false, "counters, this program has"},
+        {12, 1, 0, 1, COUNTER_N + 1, {-1}, false, false, "counters, this program has"},
+        {12, 1, 0, 1, COUNTER_N, {METRIC_N, -1}, false, false, "unknown metric"},
+        {12, 1, 0, 1, COUNTER_N, {3, 3, -1}, false, false, "twice or out of order"},
+        {12, 1, 0, 1, COUNTER_N, {3, 1, -1}, false, false, "twice or out of order"},
+        {12, 1, 0, 1, COUNTER_N, {3, -1}, true, false, "is empty"},
+        {12, 1, 0, 1, COUNTER_N, {-1}, false, true, "malformed number"},
+    };
+    struct buf b = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        buf_reset(&b);
+        forge(&BAD[i], &b);
+        refuse(b.data, b.len, BAD[i].why);
+    }
+    buf_reset(&b);
+    forge(&(struct forged){12, 1, 0, 1, COUNTER_N, {0, 3, -1}, false, false, ""}, &b);
+    struct snapshot *s = snapshot_new(false);
+    assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */
+    snapshot_destroy(&s);
+    for (size_t cut = 0; cut < b.len; cut++) refuse(b.data, cut, "snapshot");
+    assert_int_equal(buf_putc(&b, 0), 0);
+    refuse(b.data, b.len, "behind its end");
+    /* counts of elements and of bytes that are not there */
+    refuse("\xdd\xff\xff\xff\xff\1", 6, "malformed head");
+    buf_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_add),        cmocka_unit_test(test_extend),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_agents_equal_one_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
