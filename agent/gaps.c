@@ -15,8 +15,8 @@ struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e)
         (void)err_set(e, ERR_NOMEM, "no memory for a worker's pool");
         return NULL;
     }
-    if (blocks_init(&p->chunks, sizeof(struct gap_chunk), CHUNKS_PER_SLAB, gaps / GAP_CHUNK_WORDS + 1, e) == 0 &&
-        blocks_init(&p->carries, SSE_CARRY_MAX, 4, carries, e) == 0)
+    if (slab_init(&p->chunks, sizeof(struct gap_chunk), CHUNKS_PER_SLAB, gaps / GAP_CHUNK_WORDS + 1, e) == 0 &&
+        slab_init(&p->carries, SSE_CARRY_MAX, 4, carries, e) == 0)
         return p;
     gap_pool_destroy(&p);
     return NULL;
@@ -25,8 +25,8 @@ struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e)
 void gap_pool_destroy(struct gap_pool **p)
 {
     if (!*p) return;
-    blocks_clear(&(*p)->chunks);
-    blocks_clear(&(*p)->carries);
+    slab_clear(&(*p)->chunks);
+    slab_clear(&(*p)->carries);
     free(*p);
     *p = NULL;
 }
@@ -39,7 +39,7 @@ void gaps_release(struct gaps *g)
 {
     while (g->head) {
         struct gap_chunk *next = g->head->next;
-        blocks_give(&g->pool->chunks, g->head);
+        slab_give(&g->pool->chunks, g->head);
         g->head = next;
     }
     *g = (struct gaps){.pool = g->pool};
@@ -48,7 +48,7 @@ void gaps_release(struct gaps *g)
 static bool put_word(struct gaps *g, uint32_t word)
 {
     if (!g->tail || g->fill == GAP_CHUNK_WORDS) {
-        struct gap_chunk *c = blocks_take(&g->pool->chunks);
+        struct gap_chunk *c = slab_take(&g->pool->chunks);
         if (!c) return false;
         c->next = NULL;
         if (g->tail)

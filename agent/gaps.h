@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/blocks.h"
+#include "agent/slab.h"
 #include "common/err.h"
 
 #define GAP_CHUNK_WORDS 126u
@@ -19,7 +19,7 @@ struct gap_chunk {
 /* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in pieces and
  * do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
 struct gap_pool {
-    struct blocks chunks, carries;
+    struct slab chunks, carries;
 };
 
 /* Makes room for `gaps` gaps (streams × tokens of a stage) and `carries` long split events. More is taken in slabs when needed;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-void sse_init(struct sse *s, struct blocks *pool)
+void sse_init(struct sse *s, struct slab *pool)
 {
     memset(s, 0, offsetof(struct sse, own)); /* the buffer needs no clearing */
     s->pool = pool;
@@ -10,7 +10,7 @@ void sse_init(struct sse *s, struct blocks *pool)
 
 void sse_release(struct sse *s)
 {
-    if (s->big) blocks_give(s->pool, s->big);
+    if (s->big) slab_give(s->pool, s->big);
     s->big = NULL;
 }
 
@@ -28,7 +28,7 @@ static int carry_put(struct sse *s, const char *bytes, size_t n)
     size_t used = (size_t)s->data_len + s->part_len;
     if (n > SSE_CARRY_MAX - used) return fail(s);
     if (!s->big && used + n > SSE_CARRY_OWN) {
-        s->big = blocks_take(s->pool);
+        s->big = slab_take(s->pool);
         if (!s->big) return fail(s);
         memcpy(s->big, s->own, used);
     }

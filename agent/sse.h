@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/blocks.h"
+#include "agent/slab.h"
 
 #define SSE_CARRY_OWN 1024u   /* bytes of a split event kept in the parser itself */
 #define SSE_CARRY_MAX 65536u  /* bytes of a split or many-lined event: over it the stream is bad */
@@ -23,7 +23,7 @@ struct sse_event {
 };
 
 struct sse {
-    struct blocks *pool;    /* blocks of SSE_CARRY_MAX bytes */
+    struct slab *pool;    /* blocks of SSE_CARRY_MAX bytes */
     char *big;              /* the block in use, or NULL */
     uint32_t data_len;      /* carry: data lines so far, joined … */
     uint32_t part_len;      /* … and behind them the line that is not yet whole */
@@ -38,7 +38,7 @@ struct sse {
     char own[SSE_CARRY_OWN];
 };
 
-void sse_init(struct sse *s, struct blocks *pool);
+void sse_init(struct sse *s, struct slab *pool);
 void sse_release(struct sse *s); /* gives its block back */
 
 /* Reads from *at up to end. Returns 1 with an event in *ret (call again), 0 when all bytes are taken, -1 when the stream is bad

@@ -1,4 +1,4 @@
-#include "agent/blocks.h"
+#include "agent/slab.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #define HEAD 16u /* a slab's link, padded so that blocks stay aligned */
 
-static int grow(struct blocks *b)
+static int grow(struct slab *b)
 {
     char *slab = malloc(HEAD + b->size * b->per_slab);
     if (!slab) return -1;
@@ -21,19 +21,19 @@ static int grow(struct blocks *b)
     return 0;
 }
 
-int blocks_init(struct blocks *b, size_t size, uint32_t per_slab, uint64_t at_start, struct err *e)
+int slab_init(struct slab *b, size_t size, uint32_t per_slab, uint64_t at_start, struct err *e)
 {
     assert(size >= 16 && size % 16 == 0 && per_slab > 0);
-    *b = (struct blocks){.size = size, .per_slab = per_slab};
+    *b = (struct slab){.size = size, .per_slab = per_slab};
     while (b->made < at_start) {
         if (grow(b) == 0) continue;
-        blocks_clear(b);
+        slab_clear(b);
         return err_set(e, ERR_NOMEM, "no memory for %llu blocks of %zu bytes", (unsigned long long)at_start, size);
     }
     return 0;
 }
 
-void blocks_clear(struct blocks *b)
+void slab_clear(struct slab *b)
 {
     while (b->slabs) {
         void *next;
@@ -45,7 +45,7 @@ void blocks_clear(struct blocks *b)
     b->made = b->out = 0;
 }
 
-void *blocks_take(struct blocks *b)
+void *slab_take(struct slab *b)
 {
     if (!b->free) {
         if (grow(b) != 0) return NULL;
@@ -57,7 +57,7 @@ void *blocks_take(struct blocks *b)
     return block;
 }
 
-void blocks_give(struct blocks *b, void *block)
+void slab_give(struct slab *b, void *block)
 {
     memcpy(block, &b->free, sizeof b->free);
     b->free = block;

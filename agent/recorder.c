@@ -1,0 +1,157 @@
+#include "agent/recorder.h"
+
+#include <assert.h>
+#include <string.h>
+
+void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_from, int64_t window_to, const int64_t *slo_ns)
+{
+    *r = (struct recorder){.snap = snap, .window_from = window_from, .window_to = window_to};
+    if (slo_ns) memcpy(r->slo_ns, slo_ns, sizeof r->slo_ns);
+}
+
+bool recorder_in_window(const struct recorder *r, int64_t at) { return at >= r->window_from && at < r->window_to; }
+
+static void count(struct recorder *r, enum counter c, uint64_t n) { r->snap->counters[c] += n; }
+
+static void sample(struct recorder *r, enum metric m, int64_t value, uint64_t n)
+{
+    (void)hist_record(r->snap->hist[m], value < 0 ? 0 : value, n); /* dense: cannot fail */
+}
+
+void recorder_due(struct recorder *r, int64_t due)
+{
+    count(r, COUNTER_DUE, 1);
+    r->snap->series_due++;
+    if (recorder_in_window(r, due)) count(r, COUNTER_WIN_DUE, 1);
+}
+
+void recorder_sent(struct recorder *r) { count(r, COUNTER_SENT, 1); }
+
+uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage)
+{
+    *ret_usage = s->usage && s->usage_out > 0;
+    return *ret_usage ? s->usage_out : s->events;
+}
+
+static uint32_t input_tokens(const struct stream *s) { return s->usage && s->usage_in > 0 ? s->usage_in : s->prompt_tokens; }
+
+static int64_t divide_rounded(int64_t a, int64_t b) { return (a + b / 2) / b; }
+
+static void record_connection(struct recorder *r, const struct timeline *t)
+{
+    if (t->dns_ns >= 0) sample(r, METRIC_DNS, t->dns_ns, 1);
+    if (t->tls_ns >= 0) sample(r, METRIC_TLS, t->tls_ns, 1);
+    if (t->tcp_ns < 0) return;
+    sample(r, METRIC_TCP, t->tcp_ns, 1);
+    sample(r, METRIC_CONNECT, t->tcp_ns + (t->dns_ns > 0 ? t->dns_ns : 0) + (t->tls_ns > 0 ? t->tls_ns : 0), 1);
+}
+
+static void record_gaps(struct recorder *r, const struct gaps *gaps)
+{
+    struct gap_iter it;
+    struct gap gap;
+    gaps_begin(&it, gaps);
+    while (gaps_next(&it, &gap)) {
+        sample(r, METRIC_CHUNK_GAP, gap.ns, 1);
+        sample(r, METRIC_ITL, gap.tokens == 1 ? gap.ns : divide_rounded(gap.ns, gap.tokens), gap.tokens);
+    }
+}
+
+static bool within(int64_t limit_ns, int64_t value) { return limit_ns == 0 || value <= limit_ns; }
+
+/* Of an ok request that became due inside the window. */
+static void record_latencies(struct recorder *r, const struct stream *s, uint32_t n)
+{
+    const struct timeline *t = &s->t;
+    int64_t ttft = t->first_token - t->sent, e2e = t->last_token - t->sent, tpot = 0;
+    sample(r, METRIC_TTFT, ttft, 1);
+    sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
+    if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
+    sample(r, METRIC_E2E, e2e, 1);
+    sample(r, METRIC_E2E_DUE, t->last_token - t->due, 1);
+    sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n), 1);
+    if (n >= 2) {
+        tpot = divide_rounded(t->last_token - t->first_token, n - 1);
+        sample(r, METRIC_TPOT, tpot, 1);
+        if (tpot > 0) sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
+    }
+    sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n * 1000000, s->events), 1);
+    sample(r, METRIC_INPUT_TOKENS, (int64_t)input_tokens(s) * 1000, 1);
+    sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n * 1000, 1);
+    record_gaps(r, &s->gaps);
+    if (within(r->slo_ns[SLO_TTFT], ttft) && within(r->slo_ns[SLO_TPOT], tpot) && within(r->slo_ns[SLO_E2E], e2e))
+        count(r, COUNTER_WIN_GOOD, 1);
+}
+
+/* events × tokens / of, in millionths; the product of three 32-bit numbers needs more than 64 bits. */
+static uint64_t micro_tokens(uint32_t events, uint64_t tokens, uint64_t of)
+{
+    return (uint64_t)((__extension__(unsigned __int128)events * tokens * 1000000 + of / 2) / of);
+}
+
+/* What arrived inside the window, of any request. */
+static void record_window(struct recorder *r, const struct stream *s, bool ok)
+{
+    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token)) count(r, COUNTER_WIN_INPUT_TOKENS, input_tokens(s));
+    if (s->window_events == 0) return;
+    bool usage;
+    uint32_t n = stream_output_tokens(s, &usage);
+    count(r, COUNTER_WIN_EVENTS, s->window_events);
+    if (ok || usage)
+        count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, n, s->events));
+    else if (r->ok_events > 0)
+        count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, r->ok_tokens, r->ok_events));
+    else
+        count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, 1, 1));
+}
+
+static void record_ok(struct recorder *r, const struct stream *s, bool due_in_window)
+{
+    bool usage;
+    uint32_t n = stream_output_tokens(s, &usage);
+    assert(s->events > 0 && s->t.sent != 0);
+    r->ok_tokens += n;
+    r->ok_events += s->events;
+    r->snap->series_done++;
+    count(r, COUNTER_TOKENS, n);
+    count(r, COUNTER_CACHED_TOKENS, s->usage_cached);
+    if (usage) count(r, COUNTER_USAGE_REQUESTS, 1);
+    if (n < s->asked_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
+    if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);
+    if (!due_in_window) return;
+    count(r, COUNTER_WIN_OK, 1);
+    record_latencies(r, s, n);
+}
+
+void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
+{
+    bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
+    bool failed = outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    assert(ok || failed || outcome == COUNTER_CANCELLED || outcome == COUNTER_ABORTED);
+    count(r, outcome, 1);
+    count(r, COUNTER_EVENTS, s->events);
+    count(r, COUNTER_BYTES_IN, s->bytes);
+    count(r, COUNTER_DROPPED, s->gaps.lost);
+    if (s->t.sent != 0 && due_in_window) {
+        sample(r, METRIC_LATENESS, s->t.sent - s->t.due, 1);
+        sample(r, METRIC_DISPATCH, s->t.sent - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
+    }
+    record_connection(r, &s->t);
+    if (ok) record_ok(r, s, due_in_window);
+    record_window(r, s, ok);
+    if (ok) return;
+    count(r, COUNTER_FAILED_TOKENS, s->events);
+    if (failed) {
+        r->snap->series_failed++;
+        if (s->t.sent != 0) sample(r, METRIC_FAIL_TIME, now - s->t.sent, 1);
+    }
+    if (due_in_window) count(r, failed ? COUNTER_WIN_FAILED : COUNTER_WIN_CLOSED, 1);
+}
+
+struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty)
+{
+    struct snapshot *full = r->snap;
+    memcpy(empty->counters, full->counters, sizeof empty->counters);
+    r->snap = empty;
+    return full;
+}
