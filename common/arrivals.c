@@ -1,0 +1,59 @@
+#include <math.h>
+
+#include "common/clock.h"
+#include "common/shard.h"
+
+enum { ARRIVALS_STREAM = 1 }; /* the schedule's own branch of the stage's seed */
+
+void arrivals_init(struct arrivals *a, const struct shard *s)
+{
+    *a = (struct arrivals){.shard = s};
+    rng_seed(&a->rng, seed_mix(s->seed, ARRIVALS_STREAM, 0, 0));
+}
+
+/* The time, in seconds, at which the expected number of arrivals since T0 reaches x: with rate a + b·t it is a·t + b·t²/2, solved for t in the
+ * form that does not cancel. Infinite when a falling rate never gets there. */
+static double time_of(const struct shard *s, double x)
+{
+    if (x <= 0) return 0;
+    if (s->rate_from == s->rate_to) return x / s->rate_from;
+    double b = (s->rate_to - s->rate_from) / ((double)s->duration_ns * 1e-9), square = s->rate_from * s->rate_from + 2 * b * x;
+    return square < 0 ? HUGE_VAL : 2 * x / (s->rate_from + sqrt(square));
+}
+
+/* Moves x to arrival k. */
+static void step(struct arrivals *a)
+{
+    const struct shard *s = a->shard;
+    switch (s->arrivals) {
+    case ARRIVALS_CONSTANT:
+        a->x = (double)a->k;
+        break;
+    case ARRIVALS_POISSON:
+        a->x += rng_exp(&a->rng);
+        break;
+    case ARRIVALS_GAMMA:
+        a->x += rng_gamma(&a->rng, s->burstiness) / s->burstiness;
+        break;
+    }
+}
+
+int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
+{
+    const struct shard *s = a->shard;
+    int64_t end = s->duration_ns ? s->duration_ns : INT64_MAX / 4;
+    while (s->n_own && !(s->requests_all && a->k >= s->requests_all)) {
+        step(a);
+        double t = time_of(s, a->x) * (double)NS_PER_S;
+        if (!(t < (double)end) || llround(t) >= end) return 0;
+        uint64_t k = a->k++;
+        bool own = s->own[a->at] == a->in_cycle;
+        if (own && ++a->at == s->n_own) a->at = 0;
+        if (++a->in_cycle == s->cycle) a->in_cycle = 0;
+        if (!own) continue;
+        *ret_ns = llround(t);
+        *ret_k = k;
+        return 1;
+    }
+    return 0;
+}

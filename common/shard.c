@@ -1,0 +1,219 @@
+#include "common/shard.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+__extension__ typedef unsigned __int128 wide;
+
+enum { PARTS_MAX = 65536 };
+#define LONGEST (10 * INT64_C(366) * 24 * 3600 * 1000000000)
+#define RATE_MAX 1e9
+
+void shard_clear(struct shard *s)
+{
+    free(s->own);
+    *s = (struct shard){0};
+}
+
+static int check_load(const struct shard *s, struct err *e)
+{
+    if (s->kind == LOAD_CLOSED) {
+        if (s->slots_all == 0) return err_set(e, ERR_PLAN, "shard: a closed loop without slots");
+        if ((uint64_t)s->slot_first + s->slots > s->slots_all) return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
+        if (s->requests > s->requests_all) return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
+        return 0;
+    }
+    if (s->kind != LOAD_OPEN) return err_set(e, ERR_PLAN, "shard: unknown kind of load %d", (int)s->kind);
+    if (s->slots > s->slots_all) return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
+    if (!(s->rate_from >= 0 && s->rate_from <= RATE_MAX && s->rate_to >= 0 && s->rate_to <= RATE_MAX && s->rate_from + s->rate_to > 0))
+        return err_set(e, ERR_PLAN, "shard: impossible rate from %g to %g", s->rate_from, s->rate_to);
+    if (s->rate_from != s->rate_to && s->duration_ns == 0) return err_set(e, ERR_PLAN, "shard: a ramp of the rate needs a duration");
+    if (s->arrivals > ARRIVALS_GAMMA) return err_set(e, ERR_PLAN, "shard: unknown arrivals %d", (int)s->arrivals);
+    if (s->arrivals == ARRIVALS_GAMMA && !(s->burstiness >= 1e-3 && s->burstiness <= 1e6))
+        return err_set(e, ERR_PLAN, "shard: impossible burstiness %g", s->burstiness);
+    return 0;
+}
+
+int shard_check(const struct shard *s, struct err *e)
+{
+    if (check_load(s, e)) return -1;
+    const int64_t times[] = {s->duration_ns, s->warmup_ns, s->ramp_ns, s->drain_ns};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i] < 0 || times[i] > LONGEST) return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
+    if (s->duration_ns == 0 && s->requests_all == 0) return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
+    if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_own > s->cycle) return err_set(e, ERR_PLAN, "shard: impossible cycle");
+    for (uint32_t i = 0; i < s->n_own; i++)
+        if (s->own[i] >= s->cycle || (i && s->own[i] <= s->own[i - 1])) return err_set(e, ERR_PLAN, "shard: arrivals out of order");
+    return 0;
+}
+
+int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret, struct err *e)
+{
+    uint32_t slots = s->kind == LOAD_CLOSED ? s->concurrency : s->max_concurrency;
+    *ret = (struct shard){
+        .kind = s->kind,
+        .slots = slots,
+        .slots_all = slots,
+        .rate_from = s->rate_from,
+        .rate_to = s->rate_to,
+        .arrivals = s->arrivals,
+        .burstiness = s->burstiness,
+        .seed = stage_seed,
+        .requests_all = s->requests,
+        .requests = s->requests,
+        .cycle = 1,
+        .n_own = s->kind == LOAD_OPEN,
+        .duration_ns = s->duration_ns,
+        .warmup_ns = s->warmup_ns,
+        .ramp_ns = s->ramp_ns,
+        .drain_ns = p->drain_ns,
+    };
+    ret->own = ret->n_own ? calloc(1, sizeof *ret->own) : NULL;
+    if (ret->n_own && !ret->own) return err_set(e, ERR_NOMEM, "out of memory for a shard");
+    if (shard_check(ret, e)) {
+        shard_clear(ret);
+        return -1;
+    }
+    return 0;
+}
+
+struct remainder {
+    uint64_t part;
+    uint32_t i;
+};
+
+static int greatest_first(const void *a, const void *b)
+{
+    struct remainder x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    if (x.part != y.part) return x.part < y.part ? 1 : -1;
+    return (x.i > y.i) - (x.i < y.i);
+}
+
+/* Each part's rest of total · weight / sum, greatest first; the whole part goes to out[]. Returns what is left over. */
+static uint64_t whole_parts(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
+{
+    uint64_t sum = 0, left = total;
+    for (uint32_t i = 0; i < n; i++) sum += weights[i];
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = (uint64_t)((wide)total * weights[i] / sum);
+        left -= out[i];
+    }
+    return left;
+}
+
+void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
+{
+    uint64_t sum = 0, left = whole_parts(total, weights, n, out);
+    for (uint32_t i = 0; i < n; i++) sum += weights[i];
+    struct remainder *rest = left ? malloc(n * sizeof *rest) : NULL;
+    for (uint32_t i = 0; rest && i < n; i++) rest[i] = (struct remainder){(uint64_t)((wide)total * weights[i] % sum), i};
+    if (rest) {
+        qsort(rest, n, sizeof *rest, greatest_first);
+        for (uint32_t i = 0; i < left; i++) out[rest[i].i]++;
+    } else /* without memory to sort: the first ones, the sum stays exact */
+        for (uint32_t i = 0; left && i < n; i++)
+            if (weights[i]) {
+                out[i]++;
+                left--;
+            }
+    free(rest);
+}
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+/* How often the own positions must be repeated so that the weights come out exactly; as often as there is room for when that is too often. */
+static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t n)
+{
+    uint64_t sum = 0, common = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += weights[i];
+        common = gcd(common, weights[i]);
+    }
+    sum /= common;
+    uint64_t exact = sum / gcd(sum, s->n_own), room = SHARD_CYCLE_MAX / s->cycle;
+    return (uint32_t)(exact < room ? exact : room);
+}
+
+/* Deals the positions to the parts in proportion to count[], as evenly as possible (the smooth weighted round robin of nginx: each turn everybody
+ * earns its weight, the richest is served and pays the sum). */
+static void deal(const struct shard *s, uint64_t positions, const uint64_t *count, uint32_t n, int64_t *credit, struct shard *ret)
+{
+    for (uint64_t p = 0; p < positions; p++) {
+        uint32_t best = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            credit[i] += (int64_t)count[i];
+            if (credit[i] > credit[best]) best = i;
+        }
+        credit[best] -= (int64_t)positions;
+        ret[best].own[ret[best].n_own++] = (uint32_t)(p / s->n_own) * s->cycle + s->own[p % s->n_own];
+    }
+}
+
+static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32_t n, struct shard *ret, uint64_t *count, int64_t *credit)
+{
+    uint32_t times = s->n_own ? repeats(s, weights, n) : 1;
+    uint64_t positions = (uint64_t)times * s->n_own;
+    split_largest_remainder(positions, weights, n, count);
+    for (uint32_t i = 0; i < n; i++) {
+        ret[i].cycle = s->cycle * times;
+        ret[i].n_own = 0;
+        ret[i].own = count[i] ? malloc(count[i] * sizeof *ret[i].own) : NULL;
+        if (count[i] && !ret[i].own) return -1;
+    }
+    deal(s, positions, count, n, credit, ret);
+    return 0;
+}
+
+/* Copies with the slots and requests of each part. `share` is the weight for arrivals: 0 for a part without a slot. */
+static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret, uint64_t *count, uint32_t *share)
+{
+    uint32_t first = s->slot_first;
+    split_largest_remainder(s->slots, weights, n, count);
+    for (uint32_t i = 0; i < n; i++) {
+        ret[i] = *s;
+        ret[i].own = NULL;
+        ret[i].n_own = 0;
+        ret[i].part = part_base + i;
+        ret[i].slots = (uint32_t)count[i];
+        ret[i].slot_first = s->kind == LOAD_CLOSED ? first : 0;
+        first += ret[i].slots;
+        share[i] = s->slots && !count[i] ? 0 : weights[i];
+    }
+    if (s->kind == LOAD_OPEN || s->slots == 0) return;
+    uint32_t *slots = share; /* requests follow the slots: a part without one could send none */
+    for (uint32_t i = 0; i < n; i++) slots[i] = ret[i].slots;
+    split_largest_remainder(s->requests, slots, n, count);
+    for (uint32_t i = 0; i < n; i++) ret[i].requests = count[i];
+}
+
+int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret, struct err *e)
+{
+    if (n == 0 || n > PARTS_MAX) return err_set(e, ERR_INTERNAL, "a stage cannot be split into %" PRIu32 " parts", n);
+    for (uint32_t i = 0; i < n; i++)
+        if (weights[i] == 0) return err_set(e, ERR_INTERNAL, "part %" PRIu32 " of a stage has no weight", i);
+    uint64_t *count = calloc(n, sizeof *count);
+    int64_t *credit = calloc(n, sizeof *credit);
+    uint32_t *share = calloc(n, sizeof *share);
+    int rc = count && credit && share ? 0 : -1;
+    if (rc == 0) {
+        split_slots(whole, weights, n, part_base, ret, count, share);
+        rc = split_arrivals(whole, share, n, ret, count, credit);
+        for (uint32_t i = 0; rc && i < n; i++) shard_clear(&ret[i]);
+    }
+    free(count);
+    free(credit);
+    free(share);
+    return rc ? err_set(e, ERR_NOMEM, "out of memory for the parts of a stage") : 0;
+}
