@@ -1,0 +1,135 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/point.h"
+
+/* A stage of 20 s whose every number is known: 32 in flight, 10 ended a second, each in flight for 3.2 s. */
+static void stage_make(struct stage_data *s, struct agent_data *a)
+{
+    *s = (struct stage_data){.stage = 3, .repeat = 1, .plan = {.kind = LOAD_CLOSED, .concurrency = 32, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)}};
+    uint64_t *c = s->counters;
+    c[COUNTER_MEASURED_NS] = UINT64_C(50000000000);
+    c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 32;
+    c[COUNTER_WIN_TOKENS_MICRO] = UINT64_C(50) * 1280 * 1000000;
+    c[COUNTER_WIN_INPUT_TOKENS] = 50 * 2560;
+    c[COUNTER_WIN_DONE] = c[COUNTER_WIN_OK] = 500;
+    c[COUNTER_WIN_DUE] = 510;
+    c[COUNTER_WIN_GOOD] = 400;
+    c[COUNTER_WIN_FAILED] = 0;
+    c[COUNTER_DUE] = 632;
+    c[COUNTER_SENT] = 632;
+    c[COUNTER_OK] = 600;
+    c[COUNTER_ABORTED] = 32;
+    s->hist[METRIC_E2E] = hist_new();
+    hist_record(s->hist[METRIC_E2E], INT64_C(3200000000), 500);
+    *a = (struct agent_data){.name = "a", .slots = 32, .weight = 1};
+    memcpy(a->counters, c, sizeof a->counters);
+    s->agents = a;
+    s->n_agents = 1;
+}
+
+static void stage_free(struct stage_data *s)
+{
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&s->hist[m]);
+}
+
+static struct plan plan_of(void)
+{
+    return (struct plan){.verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02, .gpus = 4, .per_gpu_hour = 2.5, .currency = "USD"};
+}
+
+static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    point_compute(&s, &plan, &p);
+    is(p.window_s, 50);
+    is(p.output_tokens_per_s, 1280);
+    is(p.input_tokens_per_s, 2560);
+    is(p.total_tokens_per_s, 3840);
+    is(p.concurrency, 32);
+    is(p.requests_per_s, 10);
+    is(p.arrivals_per_s, 10.2);
+    is(p.goodput_per_s, 8);
+    is(p.error_rate, 0);
+    is(p.littles_law, 1);
+    is(p.cost_per_mtok_out, 10.0 / 3600 / 1280 * 1e6);
+    is(p.cost_per_mtok_in, 10.0 / 3600 / 2560 * 1e6);
+    assert_true(p.ledger.balanced);
+    assert_int_equal(p.ledger.aborted, 32);
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
+    assert_int_equal(p.steady, STEADY_UNKNOWN); /* no series */
+    assert_true(isnan(p.output_lo));
+    stage_free(&s);
+}
+
+static void test_what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a[2];
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, a);
+    s.counters[COUNTER_OK]--; /* one request vanished */
+    point_compute(&s, &plan, &p);
+    assert_false(p.ledger.balanced);
+    assert_int_equal(p.verdict.status, VERDICT_INVALID);
+    s.lost = 1; /* no: it was a dead agent's */
+    s.degraded = true;
+    point_compute(&s, &plan, &p);
+    assert_true(p.ledger.balanced && p.degraded);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "1 requests with it"));
+    stage_free(&s);
+
+    stage_make(&s, a);
+    s.counters[COUNTER_WIN_DONE] = 300; /* 300 ends of 3.2 s in 50 s are 19 in flight, not 32 */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    stage_free(&s);
+
+    stage_make(&s, a); /* one of two agents held 32 in flight instead of its one; the cluster's mean hides it */
+    a[1] = a[0];
+    a[1].slots = 1;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
+    s.n_agents = 2;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "agent a alone"));
+    stage_free(&s);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 1}};
+    struct plan plan = plan_of();
+    struct point p;
+    plan.currency = NULL;
+    point_compute(&s, &plan, &p);
+    assert_true(isnan(p.output_tokens_per_s) && isnan(p.error_rate) && isnan(p.littles_law) && isnan(p.cost_per_mtok_out));
+    assert_int_equal(p.verdict.status, VERDICT_INVALID);
+    assert_true(p.ledger.balanced);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_empty)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
