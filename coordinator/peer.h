@@ -1,0 +1,15 @@
+/* The address of an agent's connection. `id` is ZeroMQ's routing id and only says where to send; who somebody is, is
+ * `user`: what the transport has authenticated ("" while there is no authentication). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PEER_ID_MAX 32u
+
+struct peer {
+    uint8_t id[PEER_ID_MAX];
+    uint8_t n; /* bytes of id */
+    char user[65];
+};
+
+bool peer_equal(const struct peer *a, const struct peer *b); /* the same connection and the same user */
