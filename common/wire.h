@@ -1,4 +1,5 @@
-/* The messages of the control plane: msgpack arrays [wire version, type, fields …], validated by a bounded walk before unpacking.
+/* The messages of the control plane: msgpack arrays [wire version, type, fields …], read by a bounded reader (unpack.h) that checks
+ * before it allocates. Strings of a message to send may be NULL (""); what is too long or no clean text in them is cut off or replaced.
  * Strings in a decoded message point into memory of the message and live until wire_msg_clear. */
 #pragma once
 #include <stdbool.h>
@@ -66,7 +67,7 @@ struct wire_msg {
         } plan_ok;
         struct {
             uint32_t stage, epoch;
-            struct shard shard; /* owned by the message; take it by copying and zeroing it here */
+            struct shard shard; /* decoded: checked, and owned by the message: take it by copying and zeroing it here; to send: borrowed */
         } arm;
         struct {
             uint32_t stage, epoch;
@@ -110,6 +111,7 @@ struct wire_msg {
 };
 
 const char *wire_type_name(enum wire_type t);
+char wire_type_direction(enum wire_type t); /* who may send it: 'A' agent, 'C' coordinator, 'B' both */
 int wire_encode(const struct wire_msg *m, struct buf *out); /* -1 only without memory or over WIRE_MESSAGE_MAX */
 /* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the sentence. */
 int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
