@@ -1,1 +1,6 @@
-int main(void) { return 1; }
+#include "tests/sim/server.h"
+
+int main(int argc, char **argv)
+{
+    return sim_main(argc, argv);
+}

@@ -1,0 +1,21 @@
+/* What the simulator needs to know of a request's JSON body. Pure and bounded: one pass, no allocation, nesting limited.
+ *
+ * Prompt tokens are estimated: a quarter of the characters (bytes of UTF-8, an escape counts as one) of `prompt` and of every
+ * message's text, rounded up, at least one; a token id in a `prompt` array counts as a token. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct sim_body {
+    bool has_prompt, has_messages, stream, include_usage, continuous_usage;
+    uint64_t prompt_chars;
+    uint64_t max_tokens; /* max_tokens or max_completion_tokens */
+    bool has_max_tokens;
+    char model[64]; /* as written, cut to what fits; "" when absent */
+};
+
+int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e);
+uint32_t sim_body_prompt_tokens(const struct sim_body *b);

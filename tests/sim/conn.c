@@ -1,0 +1,241 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "tests/sim/server.h"
+
+static void watch(struct sim_server *v, struct sim_conn *c, int how)
+{
+    struct epoll_event ev = {.events = EPOLLIN | (c->want_write ? (uint32_t)EPOLLOUT : 0), .data.ptr = &c->source};
+    if (epoll_ctl(v->epoll, how, c->source.fd, &ev)) log_error("epoll_ctl: %s", strerror(errno));
+}
+
+static struct sim_conn *conn_new(struct sim_server *v, int fd)
+{
+    struct sim_conn *c = calloc(1, sizeof *c);
+    if (!c || sim_timers_reserve(&v->timers, 2 * ((size_t)v->connections + 1))) {
+        free(c);
+        return NULL;
+    }
+    c->source = (struct sim_source){SIM_SOURCE_CONN, fd};
+    c->number = ++v->accepted;
+    c->in = (struct buf)BUF_INIT(SIM_HEAD_MAX + SIM_BODY_MAX + SIM_IN_BYTES);
+    c->out = (struct buf)BUF_INIT(SIM_OUT_MAX);
+    sim_timer_init(&c->token_timer, SIM_TIMER_TOKEN, c);
+    sim_timer_init(&c->drip_timer, SIM_TIMER_DRIP, c);
+    c->next = v->open;
+    if (v->open) v->open->prev = c;
+    v->open = c;
+    v->connections++;
+    return c;
+}
+
+void sim_conn_accept(struct sim_server *v, int listener)
+{
+    for (int i = 0; i < 256; i++) { /* a storm of connections must not stop the tokens */
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1;
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) log_warn("accept: %s", strerror(errno));
+            return;
+        }
+        if (v->o->max_connections && v->connections >= v->o->max_connections) {
+            close(fd);
+            continue;
+        }
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        struct sim_conn *c = conn_new(v, fd);
+        if (c) watch(v, c, EPOLL_CTL_ADD);
+        else close(fd);
+    }
+}
+
+void sim_conn_close(struct sim_server *v, struct sim_conn *c, const char *end)
+{
+    if (c->dead) return;
+    c->dead = true;
+    if (c->busy) sim_stream_end(v, c, end, SIM_FINISH_ABORT);
+    sim_timer_clear(&v->timers, &c->token_timer);
+    sim_timer_clear(&v->timers, &c->drip_timer);
+    close(c->source.fd);
+    if (c->prev) c->prev->next = c->next;
+    else v->open = c->next;
+    if (c->next) c->next->prev = c->prev;
+    v->connections--;
+    c->next = v->dead; /* events of this round may still point here */
+    v->dead = c;
+}
+
+void sim_conn_free_dead(struct sim_server *v)
+{
+    while (v->dead) {
+        struct sim_conn *c = v->dead;
+        v->dead = c->next;
+        buf_free(&c->in);
+        buf_free(&c->out);
+        free(c);
+    }
+}
+
+void sim_conn_reset(struct sim_server *v, struct sim_conn *c)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    sim_conn_close(v, c, "reset");
+}
+
+/* What the socket takes of p[0 … n), in writes of at most --split-writes; -1 when it is broken. */
+static ssize_t send_some(const struct sim_server *v, const struct sim_conn *c, const char *p, size_t n)
+{
+    size_t sent = 0, most = v->o->split_writes ? v->o->split_writes : SIZE_MAX;
+    while (sent < n) {
+        size_t left = n - sent;
+        ssize_t got = send(c->source.fd, p + sent, left < most ? left : most, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno == EAGAIN ? (ssize_t)sent : -1;
+        sent += (size_t)got;
+    }
+    return (ssize_t)sent;
+}
+
+static void close_writing(struct sim_conn *c)
+{
+    (void)shutdown(c->source.fd, SHUT_WR);
+    c->draining = true;
+}
+
+static void all_sent(struct sim_server *v, struct sim_conn *c)
+{
+    buf_reset(&c->out);
+    c->out_at = 0;
+    c->slow = false;
+    if (c->want_write) {
+        c->want_write = false;
+        watch(v, c, EPOLL_CTL_MOD);
+    }
+    if (c->closing) close_writing(c);
+}
+
+int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
+{
+    size_t sent = 0;
+    if (c->dead) return -1;
+    if (c->out.len == 0 && !c->slow) {
+        ssize_t got = send_some(v, c, bytes, n);
+        if (got < 0) goto gone;
+        sent = (size_t)got;
+        if (sent == n) return 0;
+    }
+    if (buf_put(&c->out, (const char *)bytes + sent, n - sent)) goto gone; /* a client that does not read */
+    if (c->slow) {
+        if (c->drip_timer.at == SIM_TIMER_OFF) sim_timer_set(&v->timers, &c->drip_timer, clock_mono_ns());
+    } else if (!c->want_write) {
+        c->want_write = true;
+        watch(v, c, EPOLL_CTL_MOD);
+    }
+    return 0;
+gone:
+    sim_conn_close(v, c, "client-closed");
+    return -1;
+}
+
+/* Sends at most `most` bytes of what waits. */
+static void flush(struct sim_server *v, struct sim_conn *c, size_t most)
+{
+    size_t n = c->out.len - c->out_at;
+    ssize_t got = send_some(v, c, (const char *)c->out.data + c->out_at, n < most ? n : most);
+    if (got < 0) {
+        sim_conn_close(v, c, "client-closed");
+        return;
+    }
+    c->out_at += (size_t)got;
+    if (c->out_at == c->out.len) all_sent(v, c);
+}
+
+void sim_conn_drip(struct sim_server *v, struct sim_conn *c)
+{
+    int64_t due = c->drip_timer.due + v->o->slow_gap;
+    flush(v, c, 1);
+    if (!c->dead && c->out.len) sim_timer_set(&v->timers, &c->drip_timer, due);
+}
+
+void sim_conn_finish(struct sim_server *v, struct sim_conn *c)
+{
+    (void)v;
+    if (c->dead || c->closing) return;
+    c->closing = true;
+    if (c->out.len == 0) close_writing(c);
+}
+
+/* Answers the requests in p[0 … n) until one takes time; returns the bytes used. */
+static size_t serve(struct sim_server *v, struct sim_conn *c, const char *p, size_t n, int64_t received)
+{
+    size_t used = 0;
+    while (!c->dead && !c->busy && !c->closing && used < n) {
+        struct sim_request r;
+        long got = sim_http_parse(p + used, n - used, &r);
+        if (got < 0) {
+            sim_route_refuse(v, c, (unsigned)-got, "this request is not understood");
+            return n;
+        }
+        if (got == 0) {
+            if (r.wants_continue && !c->continued) {
+                c->continued = true;
+                static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+                (void)sim_conn_send(v, c, CONTINUE, sizeof CONTINUE - 1);
+            }
+            break;
+        }
+        used += (size_t)got;
+        c->continued = false;
+        sim_route(v, c, &r, received);
+    }
+    return used;
+}
+
+void sim_conn_answered(struct sim_server *v, struct sim_conn *c)
+{
+    c->responses++;
+    if (c->last || (v->o->close_after && c->responses >= v->o->close_after)) sim_conn_finish(v, c);
+}
+
+void sim_conn_serve(struct sim_server *v, struct sim_conn *c, int64_t received)
+{
+    if (c->dead || c->busy || c->in.len == 0) return;
+    size_t used = serve(v, c, (const char *)c->in.data, c->in.len, received);
+    if (c->dead || used == 0) return;
+    memmove(c->in.data, c->in.data + used, c->in.len - used);
+    c->in.len -= used;
+    if (c->in.len == 0) buf_free(&c->in);
+}
+
+/* n bytes have come in v->in. */
+static void got_bytes(struct sim_server *v, struct sim_conn *c, size_t n, int64_t received)
+{
+    if (c->draining) return;
+    bool fresh = c->in.len == 0 && !c->busy;
+    size_t used = fresh ? serve(v, c, v->in, n, received) : 0;
+    if (c->dead) return;
+    if (used < n && buf_put(&c->in, v->in + used, n - used)) {
+        sim_conn_close(v, c, "client-closed"); /* more than a request can be: pipelined without end */
+        return;
+    }
+    if (!fresh) sim_conn_serve(v, c, received);
+}
+
+void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events)
+{
+    if (c->dead) return;
+    if ((events & EPOLLOUT) && c->out.len && !c->slow) flush(v, c, SIZE_MAX);
+    if (c->dead || !(events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))) return;
+    int64_t received = clock_mono_ns();
+    ssize_t n = recv(c->source.fd, v->in, SIM_IN_BYTES, MSG_DONTWAIT);
+    if (n > 0) got_bytes(v, c, (size_t)n, received);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) sim_conn_close(v, c, "client-closed");
+}

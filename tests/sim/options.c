@@ -1,0 +1,119 @@
+#include "tests/sim/options.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+bool sim_options_fixed(const struct sim_options *o)
+{
+    return o->ttft >= 0 || o->tpot >= 0;
+}
+
+const char *sim_fault_name(enum sim_fault f)
+{
+    static const char *const NAMES[SIM_FAULT_N] = {
+        "none",  "status",     "stream-error", "error-then-done", "truncate", "stall",
+        "reset", "slow-bytes", "garbage",      "empty",           "no-done"};
+    return f < SIM_FAULT_N ? NAMES[f] : "?";
+}
+
+static int check(struct sim_options *o, struct err *e)
+{
+    if (sim_options_fixed(o)) {
+        if (o->ttft < 0) o->ttft = 50 * NS_PER_MS;
+        if (o->tpot < 0) o->tpot = 20 * NS_PER_MS;
+    }
+    if (o->listen.n == 0) o->listen.item[o->listen.n++] = "127.0.0.1:8000";
+    if (o->tokens < 1 || o->tokens > SIM_TOKENS_MAX)
+        return err_set(e, ERR_USAGE, "--tokens: expected 1 to %d, got %u", SIM_TOKENS_MAX, o->tokens);
+    if (o->tokens_per_event < 1 || o->tokens_per_event > SIM_TOKENS_PER_EVENT_MAX)
+        return err_set(e, ERR_USAGE, "--tokens-per-event: expected 1 to %d, got %u", SIM_TOKENS_PER_EVENT_MAX,
+                       o->tokens_per_event);
+    if (o->slots < 1) return err_set(e, ERR_USAGE, "--slots: expected at least 1");
+    if (!(o->prefill_rate > 0)) return err_set(e, ERR_USAGE, "--prefill-rate: expected more than 0 token/s");
+    if (o->step_base <= 0) return err_set(e, ERR_USAGE, "--step-base: expected more than 0");
+    if (o->fault_rate > 1) return err_set(e, ERR_USAGE, "--fault-rate: expected a fraction from 0 to 1");
+    if (o->fault_status && (o->fault_status < 400 || o->fault_status > 599))
+        return err_set(e, ERR_USAGE, "--fault-status: expected 400 to 599, got %u", o->fault_status);
+    o->fault[SIM_FAULT_STATUS] = o->fault_status != 0;
+    for (int f = 0; f < SIM_FAULT_N; f++)
+        if (o->null && o->fault[f]) return err_set(e, ERR_USAGE, "--null takes no faults");
+    if (o->truth_tokens && !o->truth) return err_set(e, ERR_USAGE, "--truth-tokens needs --truth FILE");
+    return 0;
+}
+
+int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e)
+{
+    /* The capacity model's defaults: 256 prompt and 128 output tokens reach 64 slots / 8 ms = 8,000 token/s. */
+    *ret = (struct sim_options){.model = "sim",
+                                .ttft = -1,
+                                .tpot = -1,
+                                .slots = 64,
+                                .prefill_rate = 160000,
+                                .step_base = 4 * NS_PER_MS,
+                                .step_per_seq = 50 * NS_PER_US,
+                                .seed = 1,
+                                .tokens = 128,
+                                .tokens_per_event = 1,
+                                .fault_after = 2,
+                                .fault_rate = 1,
+                                .slow_gap = 5 * NS_PER_MS};
+    struct sim_options *o = ret;
+    const struct arg table[] = {
+        {"listen", ARG_MANY, &o->listen, "ADDR:PORT", "address to serve, may be given again; port 0: any free"},
+        {"port-file", ARG_TEXT, &o->port_file, "FILE", "write the port numbers here, one a line"},
+        {"model", ARG_TEXT, &o->model, "NAME", "model name of /v1/models and /metrics (sim)"},
+        {"require-key", ARG_TEXT, &o->require_key, "TOKEN", "answer 401 to requests without this bearer token"},
+        {"ttft", ARG_DURATION, &o->ttft, "TIME", "fixed mode: first token after this"},
+        {"tpot", ARG_DURATION, &o->tpot, "TIME", "fixed mode: each further token after this"},
+        {"slots", ARG_U32, &o->slots, "N", "capacity model: running sequences (64)"},
+        {"prefill-rate", ARG_DOUBLE, &o->prefill_rate, "TOKENS/S", "capacity model: prompt tokens a second (160000)"},
+        {"prefill-chunk", ARG_U32, &o->prefill_chunk, "N", "capacity model: prompt tokens a step, 0: whole prompts (0)"},
+        {"step-base", ARG_DURATION, &o->step_base, "TIME", "capacity model: time of a decode step (4ms)"},
+        {"step-per-seq", ARG_DURATION, &o->step_per_seq, "TIME", "capacity model: more for each sequence (0.05ms)"},
+        {"jitter", ARG_DURATION, &o->jitter, "SD", "tokens (fixed) or steps (model) late by |normal(0, SD)|"},
+        {"seed", ARG_U64, &o->seed, "N", "seed of jitter and faults (1)"},
+        {"tokens", ARG_U32, &o->tokens, "N", "output tokens of a request that has no max_tokens (128)"},
+        {"tokens-per-event", ARG_U32, &o->tokens_per_event, "N", "tokens in a stream event (1)"},
+        {"reasoning", ARG_U32, &o->reasoning, "N", "the first N tokens come as reasoning_content"},
+        {"tool-calls", ARG_FLAG, &o->tool_calls, NULL, "tokens come as arguments of a tool call"},
+        {"always-usage", ARG_FLAG, &o->always_usage, NULL, "usage chunk also when not asked for"},
+        {"continuous-usage", ARG_FLAG, &o->continuous_usage, NULL, "usage in every event"},
+        {"early-role", ARG_FLAG, &o->early_role, NULL, "role chunk at once instead of with the first token"},
+        {"null", ARG_FLAG, &o->null, NULL, "answer flat out: whole responses in large writes"},
+        {"truth", ARG_TEXT, &o->truth, "FILE", "write what was emitted when, one JSON line a request"},
+        {"truth-tokens", ARG_FLAG, &o->truth_tokens, NULL, "with the time of every event"},
+        {"crlf", ARG_FLAG, &o->crlf, NULL, "lines of the stream end in CR LF"},
+        {"split-writes", ARG_U32, &o->split_writes, "N", "at most N bytes a write"},
+        {"comments", ARG_FLAG, &o->comments, NULL, "a comment line before every event"},
+        {"no-space", ARG_FLAG, &o->no_space, NULL, "no space behind data:"},
+        {"fault-status", ARG_U32, &o->fault_status, "CODE", "fault: HTTP status CODE"},
+        {"retry-after", ARG_U32, &o->retry_after, "SECONDS", "Retry-After of --fault-status"},
+        {"fault-stream-error", ARG_FLAG, &o->fault[SIM_FAULT_STREAM_ERROR], NULL, "fault: error object, no [DONE]"},
+        {"fault-error-then-done", ARG_FLAG, &o->fault[SIM_FAULT_ERROR_THEN_DONE], NULL, "fault: error object, [DONE]"},
+        {"fault-truncate", ARG_FLAG, &o->fault[SIM_FAULT_TRUNCATE], NULL, "fault: connection closed inside a chunk"},
+        {"fault-stall", ARG_FLAG, &o->fault[SIM_FAULT_STALL], NULL, "fault: silence, connection stays"},
+        {"fault-reset", ARG_FLAG, &o->fault[SIM_FAULT_RESET], NULL, "fault: connection reset"},
+        {"fault-slow-bytes", ARG_FLAG, &o->fault[SIM_FAULT_SLOW_BYTES], NULL, "fault: one byte every --slow-gap"},
+        {"slow-gap", ARG_DURATION, &o->slow_gap, "TIME", "time between slow bytes (5ms)"},
+        {"fault-garbage", ARG_FLAG, &o->fault[SIM_FAULT_GARBAGE], NULL, "fault: an event that is no JSON"},
+        {"fault-empty", ARG_FLAG, &o->fault[SIM_FAULT_EMPTY], NULL, "fault: a whole stream without a token"},
+        {"fault-no-done", ARG_FLAG, &o->fault[SIM_FAULT_NO_DONE], NULL, "fault: the end without [DONE]"},
+        {"fault-rate", ARG_DOUBLE, &o->fault_rate, "FRACTION", "of the requests that get a fault (1)"},
+        {"fault-after", ARG_U32, &o->fault_after, "N", "tokens before the fault, at most all but one (2)"},
+        {"close-after", ARG_U32, &o->close_after, "N", "close a connection after N responses"},
+        {"max-connections", ARG_U32, &o->max_connections, "N", "close further connections at once"},
+        {"exit-after", ARG_DURATION, &o->exit_after, "TIME", "end after this time, as by SIGTERM"},
+        {NULL, ARG_FLAG, NULL, NULL, NULL},
+    };
+    const struct args a = {.program = "plateau-sim",
+                           .usage = "[--listen ADDR:PORT] [options]",
+                           .about = "A simulated LLM endpoint: OpenAI-style streams on an exact schedule, by fixed times\n"
+                                    "(--ttft, --tpot) or by a model of continuous batching. A test instrument.",
+                           .table = table};
+    const char *words[64];
+    size_t n;
+    if (argc > 64 + 1) return err_set(e, ERR_USAGE, "more than 64 arguments");
+    int got = args_parse(&a, argc, argv, words, &n, e);
+    return got ? got : check(o, e);
+}

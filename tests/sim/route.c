@@ -1,0 +1,157 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "tests/sim/body.h"
+#include "tests/sim/server.h"
+
+static const char *reason(unsigned status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Status";
+    }
+}
+
+static void put_head(const struct sim_server *v, const struct sim_conn *c, unsigned status, const char *type, struct buf *out)
+{
+    buf_printf(out, "HTTP/1.1 %u %s\r\nserver: plateau-sim\r\ncontent-type: %s\r\n", status, reason(status), type);
+    if (status >= 400 && v->o->retry_after) buf_printf(out, "retry-after: %" PRIu32 "\r\n", v->o->retry_after);
+    if (c->last || (v->o->close_after && c->responses + 1 >= v->o->close_after)) buf_puts(out, "connection: close\r\n");
+}
+
+void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out)
+{
+    put_head(v, c, 200, "text/event-stream; charset=utf-8", out);
+    buf_printf(out, "cache-control: no-cache\r\nx-request-id: %" PRIu64 "\r\ntransfer-encoding: chunked\r\n\r\n",
+               c->stream.record.request);
+}
+
+void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body, size_t n)
+{
+    struct buf head __attribute__((cleanup(buf_free))) = BUF_INIT(4096 + SIM_OUT_MAX);
+    put_head(v, c, status, type, &head);
+    buf_printf(&head, "content-length: %zu\r\n\r\n", n);
+    buf_put(&head, body, n);
+    (void)sim_conn_send(v, c, head.data, head.len);
+}
+
+void sim_route_error(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why)
+{
+    static const struct {
+        unsigned status;
+        const char *type;
+    } TYPES[] = {{400, "BadRequestError"}, {401, "AuthenticationError"}, {404, "NotFoundError"}, {429, "RateLimitError"}};
+    const char *type = status >= 500 ? "InternalServerError" : "BadRequestError";
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
+        if (TYPES[i].status == status) type = TYPES[i].type;
+    char body[512];
+    int n = snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":%u}}", why, type,
+                     status);
+    sim_route_json(v, c, status, "application/json", body, n > 0 ? (size_t)n : 0);
+}
+
+void sim_route_refuse(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why)
+{
+    c->last = true;
+    sim_route_error(v, c, status, why);
+    sim_conn_finish(v, c);
+}
+
+static void route_metrics(struct sim_server *v, struct sim_conn *c)
+{
+    struct sim_metrics *m = &v->metrics;
+    m->running = v->model ? sim_model_running(v->model) : v->busy;
+    m->waiting = v->model ? sim_model_waiting(v->model) : 0;
+    double use = (double)m->running / v->o->slots;
+    m->kv_usage = use < 1 ? use : 1;
+    buf_reset(&v->out);
+    sim_metrics_write(m, v->o->model, &v->out);
+    sim_route_json(v, c, 200, "text/plain; version=0.0.4; charset=utf-8", v->out.data, v->out.len);
+}
+
+static void route_models(struct sim_server *v, struct sim_conn *c)
+{
+    char body[512];
+    int n = snprintf(body, sizeof body,
+                     "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\",\"created\":%" PRId64
+                     ",\"owned_by\":\"plateau-sim\",\"max_model_len\":%d}]}",
+                     v->o->model, clock_wall_ns() / NS_PER_S, SIM_TOKENS_MAX);
+    sim_route_json(v, c, 200, "application/json", body, n > 0 ? (size_t)n : 0);
+}
+
+static bool key_is_right(const struct sim_server *v, const struct sim_request *r)
+{
+    static const char BEARER[] = "Bearer ";
+    size_t skip = sizeof BEARER - 1;
+    if (!v->o->require_key) return true;
+    if (r->authorization.n <= skip || memcmp(r->authorization.p, BEARER, skip) != 0) return false;
+    return sim_slice_is((struct sim_slice){r->authorization.p + skip, r->authorization.n - skip}, v->o->require_key);
+}
+
+static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_api api, const struct sim_request *r,
+                           int64_t received)
+{
+    struct sim_body b;
+    struct err e;
+    if (sim_body_scan(r->body.p, r->body.n, &b, &e)) {
+        sim_route_error(v, c, 400, e.text);
+        sim_conn_answered(v, c);
+        return;
+    }
+    const char *wrong = NULL;
+    if (api == SIM_CHAT ? !b.has_messages : !b.has_prompt) wrong = api == SIM_CHAT ? "messages: field required" : "prompt: field required";
+    else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX)) wrong = "max_tokens: out of range";
+    if (wrong) {
+        sim_route_error(v, c, 400, wrong);
+        sim_conn_answered(v, c);
+        return;
+    }
+    struct sim_ask ask = {.api = api,
+                          .stream = b.stream,
+                          .include_usage = b.include_usage,
+                          .continuous_usage = b.continuous_usage,
+                          .prompt = sim_body_prompt_tokens(&b),
+                          .output = b.has_max_tokens ? (uint32_t)b.max_tokens : v->o->tokens};
+    (void)snprintf(ask.model, sizeof ask.model, "%s", b.model[0] ? b.model : v->o->model);
+    sim_stream_start(v, c, &ask, received);
+}
+
+/* /serving-endpoints/NAME/invocations, with a name */
+static bool is_databricks(struct sim_slice path)
+{
+    static const char HEAD[] = "/serving-endpoints/", TAIL[] = "/invocations";
+    size_t head = sizeof HEAD - 1, tail = sizeof TAIL - 1;
+    return path.n > head + tail && memcmp(path.p, HEAD, head) == 0 && memcmp(path.p + path.n - tail, TAIL, tail) == 0;
+}
+
+void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_request *r, int64_t received)
+{
+    bool post = sim_slice_is(r->method, "POST"), get = sim_slice_is(r->method, "GET");
+    bool completions = sim_slice_is(r->path, "/v1/completions"), chat = sim_slice_is(r->path, "/v1/chat/completions");
+    bool databricks = is_databricks(r->path), models = sim_slice_is(r->path, "/v1/models");
+    bool generate = chat || completions || databricks;
+    c->last = !r->keep_alive;
+    if ((generate || models) && !key_is_right(v, r)) sim_route_error(v, c, 401, "Invalid or missing API key");
+    else if (generate && post) {
+        route_generate(v, c, completions ? SIM_COMPLETIONS : SIM_CHAT, r, received);
+        return;
+    } else if (models && get) route_models(v, c);
+    else if (get && sim_slice_is(r->path, "/health")) sim_route_json(v, c, 200, "text/plain", "", 0);
+    else if (get && sim_slice_is(r->path, "/metrics")) route_metrics(v, c);
+    else sim_route_error(v, c, generate || models ? 405 : 404, generate || models ? "Method Not Allowed" : "Not Found");
+    sim_conn_answered(v, c);
+}
