@@ -118,7 +118,7 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
             after_zeros = !(v & 2);
             if (after_zeros) continue;
             count = 1;
-        } else if (count == (after_zeros ? 1 : 0))
+        } else if (count == 0 || (after_zeros && count == 1))
             return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " is not written in the shortest form", bucket);
         if (count > head->count - total) return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " does not fit the count", bucket);
         total += count;

@@ -269,6 +269,13 @@ static void test_codec_hostile(void **state)
         bytes[BAD[i].at] = BAD[i].byte;
         refuse(bytes, b.len, BAD[i].why);
     }
+    /* an empty bucket hidden as a count of 0 behind a run (found by fuzzing) */
+    assert_int_equal(b.data[24], 2);
+    b.data[24] = 1;
+    b.data[25] = 0;
+    refuse(b.data, b.len, "shortest form");
+    b.data[24] = 2;
+    b.data[25] = 6 << 2 | 3;
     assert_int_equal(buf_putc(&b, 0), 0);
     refuse(b.data, b.len, "behind its end");
     refuse("\1\0\0", 3, "behind its end");
