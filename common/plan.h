@@ -9,10 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/arena.h"
 #include "common/buf.h"
 #include "common/dist.h"
 #include "common/err.h"
 #include "common/metric.h"
+
+struct node;
 
 enum plan_api {
 #define X(id, name, path) API_##id,
@@ -52,6 +55,7 @@ struct plan_target {
     struct plan_pair *headers;
     size_t n_headers;
     const char *body; /* canonical JSON object merged into every request; "{}" when none */
+    const struct node *body_tree; /* the same as a tree, for writing; NULL when none */
     bool http2;
     uint32_t streams_per_connection; /* HTTP/2 only */
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* NULL when not given */
@@ -118,7 +122,7 @@ struct plan {
     size_t n_workloads;
     struct plan_stage *stages;
     size_t n_stages;
-    bool sweep;               /* stages came from load.concurrency (a curve is wanted) */
+    bool sweep;               /* stages came from a list in load.concurrency or load.rate (a curve is wanted) */
     struct plan_search search; /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
     uint32_t repeats;         /* each stage is run this many times */
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
@@ -138,10 +142,10 @@ struct plan {
     double gpus, per_gpu_hour;
     const char *currency; /* NULL: no cost wanted */
 
-    struct plan_arena *arena; /* owns everything above */
+    struct arena *arena; /* owns everything above */
 };
 
-/* From YAML text (bounded: 1 MiB, depth, aliases refused beyond bounds). `file` is the name used in messages. `set` are `path=value` pairs
+/* From YAML text (bounded: 1 MiB, depth 32; aliases and tags refused). `file` is the name used in messages. `set` are `path=value` pairs
  * applied before defaults (`load.duration=5s`, `target.url=…`; value parsed as YAML). On failure e->text is
  * `FILE:LINE:COL: path.to.key: what was expected, got …; did you mean "…"?`. Implemented in plateau_yaml. */
 struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set, struct err *e);
@@ -151,6 +155,9 @@ void plan_destroy(struct plan **p);
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is false. plan_load of that JSON gives
  * an equal plan (JSON is YAML). */
 int plan_to_json(const struct plan *p, bool pretty, struct buf *out);
+
+/* The same as YAML in blocks, for people; plan_load reads it back. */
+int plan_to_yaml(const struct plan *p, struct buf *out);
 
 /* The wire form for agents, and back. plan_unpack treats its bytes as hostile. */
 int plan_pack(const struct plan *p, struct buf *out);
