@@ -1,153 +1,279 @@
 #include "coordinator/answer.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-#define KNEE 0.95
-#define FLAT_PER_DOUBLING 0.05 /* a doubling of the load that adds less than this has reached the plateau */
+#include "coordinator/answer_text.h"
+#include "coordinator/numeric.h"
 
-/* A point that may carry a headline: the client was not the limit, and it was not seen to drift. */
+#define CLEAR_OF_KNEE 1.1 /* the greatest load must be this far past the knee, or nobody saw the curve bend */
+#define FLAT 0.05         /* without a law: throughput within this of the most is the plateau */
+
+/* All usable points of one requested load (repeats, and more time of a search) as one. */
+struct group {
+    double load, throughput, lo, hi;
+    double e2e_p50, requests_per_s, attainment;
+    uint32_t n, first, n_pass, n_fail, n_open; /* first: index of its first point; gates: points that pass, fail, neither */
+};
+
 static bool usable(const struct point *p)
 {
     return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 && p->concurrency > 0;
 }
 
-static double load_of(const struct point *p) { return p->requested.kind == LOAD_OPEN ? p->arrivals_per_s : p->concurrency; }
-static const char *load_unit(const struct point *p) { return p->requested.kind == LOAD_OPEN ? "requests/s" : "concurrent requests"; }
+static bool open_loop(const struct point *p) { return p->requested.kind == LOAD_OPEN; }
+static double load_of(const struct point *p) { return open_loop(p) ? p->arrivals_per_s : p->concurrency; }
 
-static const struct point *best_of(const struct point *points, size_t n)
+static bool same_request(const struct point *a, const struct point *b)
 {
-    const struct point *best = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (usable(&points[i]) && (!best || points[i].output_tokens_per_s > best->output_tokens_per_s)) best = &points[i];
-    return best;
+    if (a->requested.kind != b->requested.kind) return false;
+    return open_loop(a) ? fabs(a->requested.rate_to - b->requested.rate_to) < 1e-9 : a->requested.concurrency == b->requested.concurrency;
 }
 
-static void plateau_compute(const struct point *points, size_t n, struct answer *a)
+static enum gate_result point_gates(uint32_t point, const struct gate_outcome *gates, size_t n)
 {
-    const struct point *best = best_of(points, n), *knee = NULL, *last = NULL, *power = NULL;
-    size_t used = 0;
-    double power_best = 0;
+    enum gate_result all = n ? GATE_PASS : GATE_INCONCLUSIVE;
+    for (size_t i = 0; i < n; i++) {
+        if (gates[i].point != point || gates[i].result == GATE_PASS) continue;
+        if (gates[i].result == GATE_FAIL) return GATE_FAIL;
+        all = GATE_INCONCLUSIVE;
+    }
+    return all;
+}
+
+/* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own interval
+ * knows nothing of what differs from run to run); the wider of the two is taken. */
+static void group_rate(struct group *g, const struct point *points, size_t n)
+{
+    double rate[64] = {0}, half = NAN;
+    size_t k = 0;
+    for (size_t i = g->first; i < n && k < 64; i++) {
+        if (!usable(&points[i]) || !same_request(&points[i], &points[g->first])) continue;
+        rate[k++] = points[i].output_tokens_per_s;
+        half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
+    }
+    g->throughput = mean_of(rate, k);
+    if (k > 1) half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
+    g->lo = g->throughput - half;
+    g->hi = g->throughput + half;
+}
+
+static int by_load(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    return (x->load > y->load) - (x->load < y->load);
+}
+
+static size_t groups_make(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct group *ret)
+{
+    size_t n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         if (!usable(p)) continue;
-        used++;
-        if (!last || load_of(p) > load_of(last)) last = p;
-        if (p->output_tokens_per_s >= KNEE * best->output_tokens_per_s && (!knee || load_of(p) < load_of(knee))) knee = p;
-        double e2e = p->metric[METRIC_E2E].mean;
-        if (e2e > 0 && p->output_tokens_per_s / e2e > power_best) {
-            power_best = p->output_tokens_per_s / e2e;
-            power = p;
+        struct group *g = NULL;
+        for (size_t k = 0; k < n_groups && !g; k++)
+            if (same_request(&points[ret[k].first], p)) g = &ret[k];
+        if (!g) {
+            g = &ret[n_groups++];
+            *g = (struct group){.first = (uint32_t)i};
+        }
+        double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed);
+        g->load += (load_of(p) - g->load) * w;
+        g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
+        g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
+        g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
+        enum gate_result r = point_gates((uint32_t)i, gates, n_gates);
+        g->n_pass += r == GATE_PASS;
+        g->n_fail += r == GATE_FAIL;
+        g->n_open += r == GATE_INCONCLUSIVE;
+    }
+    for (size_t k = 0; k < n_groups; k++) group_rate(&ret[k], points, n);
+    if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
+    return n_groups;
+}
+
+static const struct group *most(const struct group *g, size_t n)
+{
+    const struct group *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (!best || g[i].throughput > best->throughput) best = &g[i];
+    return best;
+}
+
+/* Without a law (few points): the mean of what lies within 5 % of the most, if that is more than one load. */
+static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
+{
+    size_t flat = 0, first = n;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (g[i].throughput < (1 - FLAT) * best->throughput) continue;
+        sum += g[i].throughput;
+        flat++;
+        if (first == n) first = i;
+    }
+    a->knee = g[first].load;
+    a->plateau_reached = flat > 1 && g[n - 1].load >= CLEAR_OF_KNEE * a->knee && first > 0;
+    a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
+    a->plateau_lo = best->lo - (best->throughput - a->plateau);
+    a->plateau_hi = best->hi;
+}
+
+static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed, struct answer *a)
+{
+    const struct group *best = most(g, n_groups);
+    double *load = calloc(2 * n + 1, sizeof *load), *rate = load ? load + n : NULL;
+    struct fit f;
+    size_t k = 0;
+    if (!load) return;
+    for (size_t i = 0; i < n; i++) {
+        if (!usable(&points[i])) continue;
+        load[k] = load_of(&points[i]);
+        rate[k++] = points[i].output_tokens_per_s;
+    }
+    fit_curve(load, rate, k, seed, &f);
+    free(load);
+    a->has_plateau = n_groups >= 3;
+    if (!a->has_plateau) return;
+    a->model = f.model;
+    a->rms_residual = f.rms;
+    for (uint32_t i = 0; i < f.n_params; i++) {
+        a->param[i] = f.param[i];
+        a->param_lo[i] = f.param_lo[i];
+        a->param_hi[i] = f.param_hi[i];
+    }
+    if (f.model == FIT_NONE) {
+        plateau_plain(g, n_groups, best, a);
+        return;
+    }
+    a->knee = f.knee;
+    a->knee_lo = f.knee_lo;
+    a->knee_hi = f.knee_hi;
+    a->plateau_reached = g[n_groups - 1].load >= CLEAR_OF_KNEE * f.knee && best->throughput >= 0.9 * f.limit;
+    a->plateau = a->plateau_reached ? f.limit : best->throughput; /* what was measured, not what a curve promises beyond it */
+    a->plateau_lo = a->plateau_reached ? f.limit_lo : best->lo;
+    a->plateau_hi = a->plateau_reached ? f.limit_hi : best->hi;
+}
+
+/* Past the knee requests wait: how much one more doubling of the load costs. */
+static void shape_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n), *last = &g[n - 1];
+    double x[256], y[256], power = 0;
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!(g[i].e2e_p50 > 0)) continue;
+        if (g[i].throughput / g[i].e2e_p50 > power) {
+            power = g[i].throughput / g[i].e2e_p50;
+            a->power_load = g[i].load;
+        }
+        if (!a->plateau_reached || g[i].load < a->knee || k == 256) continue;
+        x[k] = log2(g[i].load);
+        y[k++] = log2(g[i].e2e_p50);
+    }
+    struct line l;
+    if (k == 2 && x[1] > x[0] + 0.5)
+        a->latency_per_doubling = exp2((y[1] - y[0]) / (x[1] - x[0]));
+    else if (line_fit(x, y, k, 0.05, &l))
+        a->latency_per_doubling = exp2(l.slope);
+    if (last != best && last->hi < best->lo) a->fall = 1 - last->throughput / best->throughput;
+}
+
+static double cost_of(const struct plan *plan, double tokens_per_s)
+{
+    if (!plan || !plan->currency || !(tokens_per_s > 0)) return NAN;
+    return plan->gpus * plan->per_gpu_hour / 3600 / tokens_per_s * 1e6;
+}
+
+static void slo_from(const struct group *g, const struct group *end, struct answer *a)
+{
+    a->has_slo = true;
+    a->slo_load = g->load;
+    a->slo_tokens_per_s = g->throughput;
+    a->slo_lo = g->lo;
+    a->slo_hi = g->hi;
+    a->slo_point = g->first;
+    a->slo_open_end = g == end;
+}
+
+/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. */
+static void slo_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (g[i].n_pass > 0 && g[i].n_fail == 0 && (!best || g[i].throughput > best->throughput)) best = &g[i];
+    if (best) slo_from(best, &g[n - 1], a);
+}
+
+/* A search decides by all runs of a load together, so the machine is told the points again and asked for its word. */
+static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g, size_t n_groups, struct answer *a)
+{
+    struct search *s = search_new(plan, NULL);
+    if (!s) return;
+    search_replay(s, points, n);
+    search_result(s, &a->search);
+    search_destroy(&s);
+    if (plan->search.goal != SEARCH_SLO || !a->search.found) return;
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct plan_stage *r = &points[g[i].first].requested;
+        double asked = r->kind == LOAD_OPEN ? r->rate_to : (double)r->concurrency;
+        if (fabs(asked - a->search.load) > 1e-9 * asked) continue;
+        slo_from(&g[i], NULL, a);
+        a->slo_open_end = a->search.end_reached;
+    }
+}
+
+static void goodput_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
+{
+    bool wanted = false;
+    for (int i = 0; plan && i < SLO_REQUEST_N; i++) wanted |= plan->slo_request_ns[i] > 0;
+    for (size_t i = 0; wanted && i < n; i++) {
+        if (g[i].attainment < ANSWER_ATTAINMENT || (a->has_goodput && g[i].requests_per_s <= a->goodput_requests_per_s)) continue;
+        a->has_goodput = true;
+        a->goodput_load = g[i].load;
+        a->goodput_requests_per_s = g[i].requests_per_s;
+        a->goodput_attainment = g[i].attainment;
+        a->goodput_per_gpu = plan->gpus > 0 ? g[i].requests_per_s / plan->gpus : (double)NAN;
+    }
+}
+
+static void evidence_compute(const struct point *points, size_t n, struct answer *a)
+{
+    enum verdict_status worst_used = VERDICT_VALID, worst = VERDICT_VALID;
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
+        if (lag && lag->count) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
+        if (p->verdict.status > worst) worst = p->verdict.status;
+        if (usable(p)) {
+            a->points_used++;
+            if (p->verdict.status > worst_used) worst_used = p->verdict.status;
         }
     }
-    if (used < 3 || !best || !knee || !last) return;
-    a->has_plateau = true;
-    a->plateau = best->output_tokens_per_s;
-    a->plateau_lo = best->output_lo;
-    a->plateau_hi = best->output_hi;
-    a->knee = load_of(knee);
-    a->power_load = power ? load_of(power) : (double)NAN;
-    a->plateau_reached = load_of(last) >= 1.5 * load_of(knee);
-    double a50 = knee->metric[METRIC_E2E].q[0], b50 = last->metric[METRIC_E2E].q[0], doublings = log2(load_of(last) / load_of(knee));
-    a->latency_per_doubling = doublings > 0.5 && a50 > 0 ? pow(b50 / a50, 1 / doublings) : (double)NAN;
+    a->points_left_out = (uint32_t)n - a->points_used;
+    a->worst_verdict = a->points_used ? worst_used : worst;
 }
 
-static bool passes(size_t point, const struct gate_outcome *gates, size_t n)
+void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates,
+                    struct answer *ret)
 {
-    for (size_t i = 0; i < n; i++)
-        if (gates[i].point == point && gates[i].result != GATE_PASS) return false;
-    return n > 0;
-}
-
-static void slo_compute(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct answer *a)
-{
-    const struct point *best = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (!usable(&points[i]) || !passes(i, gates, n_gates)) continue;
-        if (best && points[i].output_tokens_per_s <= best->output_tokens_per_s) continue;
-        best = &points[i];
-        a->slo_point = (uint32_t)i;
+    const struct plan *plan = run ? run->plan : NULL;
+    *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
+                           .rms_residual = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN,
+                           .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
+                           .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN};
+    for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
+    evidence_compute(points, n, ret);
+    struct group *g = calloc(n + 1, sizeof *g);
+    size_t n_groups = g ? groups_make(points, n, gates, n_gates, g) : 0;
+    if (n_groups) {
+        plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);
+        shape_compute(g, n_groups, ret);
+        goodput_compute(plan, g, n_groups, ret);
+        if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
+        if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
+        if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
+        if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
     }
-    if (!best) return;
-    a->has_slo = true;
-    a->slo_load = load_of(best);
-    a->slo_tokens_per_s = best->output_tokens_per_s;
-    a->slo_lo = best->output_lo;
-    a->slo_hi = best->output_hi;
-}
-
-/* Appends; what does not fit is cut. */
-__attribute__((format(printf, 2, 3))) static void say(struct answer *a, const char *fmt, ...)
-{
-    size_t n = strlen(a->text);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(a->text + n, sizeof a->text - n, fmt, ap);
-    va_end(ap);
-}
-
-/* 7,940 */
-static const char *grouped(double v, char *buf, size_t n)
-{
-    char raw[32];
-    snprintf(raw, sizeof raw, v < 100 ? "%.1f" : "%.0f", v);
-    size_t whole = strcspn(raw, "."), out = 0;
-    for (size_t i = 0; raw[i] && out + 2 < n; i++) {
-        if (i > 0 && i < whole && (whole - i) % 3 == 0) buf[out++] = ',';
-        buf[out++] = raw[i];
-    }
-    buf[out] = '\0';
-    return buf;
-}
-
-static void say_rate(struct answer *a, double v, double lo, double hi)
-{
-    char b[3][40];
-    say(a, "%s output token/s", grouped(v, b[0], sizeof b[0]));
-    if (!isnan(lo) && !isnan(hi)) say(a, " (95 %%: %s–%s)", grouped(lo, b[1], sizeof b[1]), grouped(hi, b[2], sizeof b[2]));
-}
-
-static void words(const struct run_data *run, const struct point *points, size_t n, struct answer *a)
-{
-    char b[40];
-    const char *unit = n ? load_unit(&points[0]) : "";
-    if (a->has_plateau) {
-        say(a, a->plateau_reached ? "Plateau: " : "Plateau not reached: at least ");
-        say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
-        say(a, " from %s %s on. ", grouped(a->knee, b, sizeof b), unit);
-    }
-    if (a->has_slo) {
-        say(a, "Within ");
-        for (size_t i = 0; run && run->plan && i < run->plan->n_gates; i++) say(a, "%s%s", i ? " and " : "", run->plan->gates[i].text);
-        say(a, ": ");
-        say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
-        say(a, " at %s %s. ", grouped(a->slo_load, b, sizeof b), unit);
-    }
-    if (a->has_plateau && a->plateau_reached && !isnan(a->latency_per_doubling))
-        say(a, "Past %s, requests wait: each doubling multiplies latency by %.1f. ", grouped(a->knee, b, sizeof b), a->latency_per_doubling);
-    if (a->worst_verdict == VERDICT_VALID && n > 0)
-        say(a, "Valid: the agents were never the limit (worst loop lag %.2g ms at p99).", a->worst_lag_ms);
-    for (size_t i = 0; i < n && a->worst_verdict != VERDICT_VALID; i++) {
-        const struct verdict *v = &points[i].verdict;
-        if (v->status != a->worst_verdict || !v->n_reasons) continue;
-        say(a, "%c%s: %s.", verdict_name(v->status)[0] - 'a' + 'A', verdict_name(v->status) + 1, v->reason[0]);
-        break;
-    }
-}
-
-void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct answer *ret)
-{
-    *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .power_load = NAN, .rms_residual = NAN,
-                           .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN, .latency_per_doubling = NAN};
-    for (int i = 0; i < 3; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
-    for (size_t i = 0; i < n; i++) {
-        const struct hist *lag = points[i].hist ? points[i].hist[METRIC_LAG] : NULL;
-        if (points[i].verdict.status > ret->worst_verdict) ret->worst_verdict = points[i].verdict.status;
-        if (lag && lag->count) ret->worst_lag_ms = fmax(ret->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
-    }
-    plateau_compute(points, n, ret);
-    slo_compute(points, n, gates, n_gates, ret);
-    words(run, points, n, ret);
+    free(g);
+    answer_words(plan, points, n, ret);
 }

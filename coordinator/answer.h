@@ -1,24 +1,34 @@
 /* The answer of a run: plateau, knee, the most throughput within the SLO, in numbers with intervals and in words. Pure: points in, answer out; silent (has = false)
  * where the data cannot carry it. */
 #pragma once
+#include "coordinator/fit.h"
 #include "coordinator/point.h"
+#include "coordinator/search.h"
 
-enum fit_model { FIT_NONE, FIT_USL, FIT_SATURATION };
+#define ANSWER_ATTAINMENT 0.90 /* share of requests within their SLOs that goodput asks for (DistServe) */
+
 struct answer {
     bool has_plateau;
-    double plateau, plateau_lo, plateau_hi;   /* output token/s */
-    double knee;                              /* load (concurrency or rate) where throughput reaches 95 % of the plateau */
-    double power_load;                        /* load with the greatest throughput / latency */
-    enum fit_model model;
-    double param[3], param_lo[3], param_hi[3]; /* USL: lambda, sigma, kappa · saturation: limit, half-load, exponent */
+    double plateau, plateau_lo, plateau_hi;   /* output token/s; when not reached: the most that was measured, a lower bound */
+    double knee, knee_lo, knee_hi;            /* load (concurrency or rate) where throughput reaches 95 % of the plateau */
+    double power_load;                        /* load with the greatest throughput / latency (Kleinrock's power) */
+    enum fit_model model;                     /* names: fit_model_name, fit_param_name */
+    double param[3], param_lo[3], param_hi[3];
     double rms_residual;                      /* relative */
     bool plateau_reached;                     /* the sweep went far enough to see it; else the plateau is "at least" */
+    double fall;                              /* how far throughput falls from its most to the greatest load, as a share; 0 unless it is clear of both intervals */
     bool has_slo;                             /* gates exist and some load passes all of them */
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
+    bool slo_open_end;                        /* the greatest load tried still passes: "at least" */
     double latency_per_doubling;              /* past the knee: factor of e2e p50 a doubling of the load */
-    enum verdict_status worst_verdict;
+    bool has_goodput;                         /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
+    double goodput_load, goodput_requests_per_s, goodput_per_gpu, goodput_attainment; /* the greatest such request rate (Zhong et al., DistServe, OSDI 2024) */
+    double cost_plateau, cost_slo;            /* per million output tokens; NaN when no cost is given */
+    enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
     double worst_lag_ms;
+    uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
+    struct search_outcome search;             /* when the plan asked for one; else all zero */
     char text[1200];                          /* the paragraph */
 };
 void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct answer *ret);

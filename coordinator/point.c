@@ -1,7 +1,11 @@
 #include "coordinator/point.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "common/rng.h"
+#include "coordinator/mser.h"
+#include "coordinator/resample.h"
 #include "coordinator/steady.h"
 
 #define LITTLE_OFF 0.15      /* N and X·R may differ by this (edges of the window) before it is worth a word */
@@ -43,9 +47,9 @@ static double littles_law(const struct stage_data *s, const struct point *p)
 {
     const struct hist *e2e = s->hist[METRIC_E2E], *fail = s->hist[METRIC_FAIL_TIME];
     if (!e2e || !e2e->count || !(p->concurrency > 0)) return NAN;
-    double x = (double)p->window_done * hist_mean(e2e) / 1e9;
-    if (fail && fail->count) x += (double)p->window_failed * hist_mean(fail) / 1e9;
-    return x / p->window_s / p->concurrency;
+    double x = p->requests_per_s * hist_mean(e2e) / 1e9;
+    if (fail && fail->count) x += (double)p->window_failed / p->window_s * hist_mean(fail) / 1e9;
+    return x / p->concurrency;
 }
 
 static void agents_judge(const struct stage_data *s, const struct plan *plan, struct verdict *v)
@@ -87,6 +91,41 @@ static void cost_compute(const struct plan *plan, struct point *p)
     if (p->input_tokens_per_s > 0) p->cost_per_mtok_in = per_s / p->input_tokens_per_s * 1e6;
 }
 
+/* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows behind the cut, tokens per event
+ * as in the whole window; percentiles keep all requests of the window, since histograms know no time. */
+static void warmup_cut(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    double *rate = calloc(s->n_series + 1, sizeof *rate), span = 0, tokens = 0, done = 0, due = 0, flight = 0;
+    size_t *row = calloc(s->n_series + 1, sizeof *row), n = 0;
+    for (size_t i = 0; rate && row && i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (r->agent >= 0 || !(r->span_s > 0) || r->t_s < from_s - 0.5 || r->t_s + r->span_s > to_s + 0.5) continue;
+        rate[n] = r->tokens / r->span_s;
+        row[n++] = i;
+    }
+    size_t cut = rate && row ? mser5_cut(rate, n) : 0;
+    for (size_t i = cut; cut && i < n; i++) {
+        const struct series_row *r = &s->series[row[i]];
+        span += r->span_s;
+        tokens += r->tokens;
+        done += r->done;
+        due += r->due;
+        flight += r->in_flight * r->span_s;
+    }
+    double events = (double)s->counters[COUNTER_WIN_EVENTS];
+    if (cut && cut == n) p->steady = STEADY_NO; /* all of it looks like start-up */
+    if (span > 0 && events > 0) {
+        p->warmup_cut_s = s->series[row[cut]].t_s - s->series[row[0]].t_s;
+        p->output_tokens_per_s = tokens / span * (double)s->counters[COUNTER_WIN_TOKENS_MICRO] / 1e6 / events;
+        p->requests_per_s = done / span;
+        p->arrivals_per_s = due / span;
+        p->concurrency = flight / span;
+        p->total_tokens_per_s = p->output_tokens_per_s + p->input_tokens_per_s;
+    }
+    free(rate);
+    free(row);
+}
+
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
 {
     const uint64_t *c = s->counters;
@@ -101,12 +140,15 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     uint64_t ended = ret->window_ok + ret->window_failed;
     ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
     for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &ret->metric[m]);
+    static const enum metric dependent[] = {METRIC_ITL, METRIC_CHUNK_GAP};
+    for (int i = 0; i < 2; i++) resample_stat(s, dependent[i], seed_mix(plan->seed, s->stage, s->repeat, dependent[i]), &ret->metric[dependent[i]]);
     ledger_compute(s, ret);
 
     struct steadiness st;
-    double from = (double)s->plan.warmup_ns / 1e9;
-    steady_compute(s, from, from + ret->window_s, &st);
-    ret->steady = st.steady;
+    double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
+    if (s->plan.warmup_auto) warmup_cut(s, from, to, ret);
+    steady_compute(s, from + ret->warmup_cut_s, to, &st);
+    if (ret->steady != STEADY_NO) ret->steady = st.steady;
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
