@@ -9,8 +9,8 @@
 static const enum metric KEPT[KINDS] = {METRIC_ITL, METRIC_CHUNK_GAP, METRIC_TTFT};
 
 struct cell {
-    uint64_t slot;   /* second >> time_shift */
-    uint32_t group;  /* agent >> agent_shift */
+    uint64_t slot;  /* second >> time_shift */
+    uint32_t group; /* agent >> agent_shift */
     uint64_t tokens;
     struct hist *hist[KINDS];
 };
@@ -18,30 +18,44 @@ struct cell {
 struct blocks {
     struct cell *cell; /* sorted by slot, then group: new ones come near the end */
     size_t n, cap;
-    uint64_t bytes;    /* of buckets in use */
+    uint64_t bytes; /* of buckets in use */
     unsigned level;
 };
 
-static unsigned time_shift(const struct blocks *b) { return (b->level + 1) / 2; }
-static unsigned agent_shift(const struct blocks *b) { return b->level / 2; }
+static unsigned time_shift(const struct blocks *b)
+{
+    return (b->level + 1) / 2;
+}
+static unsigned agent_shift(const struct blocks *b)
+{
+    return b->level / 2;
+}
 
-struct blocks *blocks_new(void) { return calloc(1, sizeof(struct blocks)); }
+struct blocks *blocks_new(void)
+{
+    return calloc(1, sizeof(struct blocks));
+}
 
 static void cell_clear(struct cell *c)
 {
-    for (int k = 0; k < KINDS; k++) hist_destroy(&c->hist[k]);
+    for (int k = 0; k < KINDS; k++)
+        hist_destroy(&c->hist[k]);
 }
 
 void blocks_destroy(struct blocks **b)
 {
     if (!*b) return;
-    for (size_t i = 0; i < (*b)->n; i++) cell_clear(&(*b)->cell[i]);
+    for (size_t i = 0; i < (*b)->n; i++)
+        cell_clear(&(*b)->cell[i]);
     free((*b)->cell);
     free(*b);
     *b = NULL;
 }
 
-static uint64_t hist_bytes(const struct hist *h) { return h ? (uint64_t)(h->used_hi - h->used_lo) * sizeof(uint64_t) : 0; }
+static uint64_t hist_bytes(const struct hist *h)
+{
+    return h ? (uint64_t)(h->used_hi - h->used_lo) * sizeof(uint64_t) : 0;
+}
 
 static int order(const struct cell *c, uint64_t slot, uint32_t group)
 {
@@ -130,7 +144,8 @@ static int coarsen(struct blocks *b)
 int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap)
 {
     bool any = snap->series_tokens > 0;
-    for (int k = 0; k < KINDS; k++) any |= snap->hist[KEPT[k]] && snap->hist[KEPT[k]]->count;
+    for (int k = 0; k < KINDS; k++)
+        any |= snap->hist[KEPT[k]] && snap->hist[KEPT[k]]->count;
     if (!any) return 0;
     uint64_t second = (uint64_t)(snap->from_ns + (snap->to_ns - snap->from_ns) / 2) / (uint64_t)NS_PER_S;
     struct cell *c = cell_at(b, second >> time_shift(b), agent >> agent_shift(b));

@@ -1,9 +1,9 @@
 /* Blocks for resampling: what one agent recorded in one second. Token gaps of a request are not independent, so their
  * intervals come from drawing whole blocks.
  *
- * Memory is bounded: beyond BLOCKS_MAX blocks or BLOCKS_BYTES of buckets, neighbours are put together, by turns in time (twice the
- * seconds) and across agents (numbers that differ in the last bit). How far that goes depends on what was recorded, not on the
- * order in which it came. Pure. */
+ * Memory is bounded: beyond BLOCKS_MAX blocks or BLOCKS_BYTES of buckets, neighbours are put together, by turns in time
+ * (twice the seconds) and across agents (numbers that differ in the last bit). How far that goes depends on what was
+ * recorded, not on the order in which it came. Pure. */
 #pragma once
 #include "common/snapshot.h"
 #include "coordinator/data.h"

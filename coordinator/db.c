@@ -17,8 +17,10 @@ int db_fail(struct db *d, const char *doing, struct err *e)
     if ((code & 0xff) == SQLITE_FULL || (io && (sys == ENOSPC || sys == EDQUOT)))
         return err_set(e, ERR_IO, "%s: cannot %s: the disk is full; what was written before is kept", d->path, doing);
     if (io && sys == EFBIG)
-        return err_set(e, ERR_IO, "%s: cannot %s: the file reached this process's size limit (ulimit -f); what was written before is kept", d->path,
-                       doing);
+        return err_set(
+            e, ERR_IO,
+            "%s: cannot %s: the file reached this process's size limit (ulimit -f); what was written before is kept",
+            d->path, doing);
     if ((code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT)
         return err_set(e, ERR_IO, "%s: cannot %s: the file is damaged or no run's file (%s)", d->path, doing, why);
     if ((code & 0xff) == SQLITE_NOMEM) return err_set(e, ERR_NOMEM, "%s: cannot %s: out of memory", d->path, doing);
@@ -43,7 +45,8 @@ int db_open(struct db *d, const char *path, bool create, struct err *e)
 
 void db_close(struct db *d)
 {
-    for (int i = 0; i < DB_STATEMENTS; i++) (void)sqlite3_finalize(d->cache[i].stmt);
+    for (int i = 0; i < DB_STATEMENTS; i++)
+        (void)sqlite3_finalize(d->cache[i].stmt);
     if (d->in_tx) db_rollback(d);
     (void)sqlite3_close(d->handle);
     *d = (struct db){0};
@@ -57,7 +60,8 @@ int db_exec(struct db *d, const char *sql, struct err *e)
 static sqlite3_stmt *cached(struct db *d, const char *sql, struct err *e)
 {
     int i = 0;
-    while (i < DB_STATEMENTS && d->cache[i].stmt && d->cache[i].sql != sql) i++;
+    while (i < DB_STATEMENTS && d->cache[i].stmt && d->cache[i].sql != sql)
+        i++;
     if (i == DB_STATEMENTS) {
         (void)err_set(e, ERR_INTERNAL, "%s: more than %d kinds of statements", d->path, DB_STATEMENTS);
         return NULL;
@@ -182,7 +186,10 @@ double db_double(sqlite3_stmt *st, int column)
     return sqlite3_column_type(st, column) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(st, column);
 }
 
-uint64_t db_u64(sqlite3_stmt *st, int column) { return (uint64_t)sqlite3_column_int64(st, column); }
+uint64_t db_u64(sqlite3_stmt *st, int column)
+{
+    return (uint64_t)sqlite3_column_int64(st, column);
+}
 
 void db_text(sqlite3_stmt *st, int column, char *out, size_t n)
 {

@@ -1,4 +1,5 @@
-/* SQLite with our errors: a connection, its prepared statements, and calls that say which file and what went wrong. One thread. */
+/* SQLite with our errors: a connection, its prepared statements, and calls that say which file and what went wrong. One
+ * thread. */
 #pragma once
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -14,19 +15,20 @@ struct db {
     char path[1024];
     bool in_tx;
     int64_t tx_began_ns; /* CLOCK_MONOTONIC */
-    struct { /* prepared on first use, found by the address of their text */
+    struct {             /* prepared on first use, found by the address of their text */
         const char *sql;
         sqlite3_stmt *stmt;
     } cache[DB_STATEMENTS];
 };
 
 int db_open(struct db *d, const char *path, bool create, struct err *e);
-void db_close(struct db *d); /* an open transaction is given up */
+void db_close(struct db *d);                                 /* an open transaction is given up */
 int db_fail(struct db *d, const char *doing, struct err *e); /* the sentence for SQLite's last error; -1 */
 int db_exec(struct db *d, const char *sql, struct err *e);
 
-/* Binds one argument a letter: i int64_t · u uint64_t · d double (NaN is stored as NULL) · s const char * (NULL is NULL) ·
- * b const void * and size_t (NULL is NULL). The statement stays the cache's. `sql` must be a string that lives as long as `d`. */
+/* Binds one argument a letter: i int64_t · u uint64_t · d double (NaN is stored as NULL) · s const char * (NULL is
+ * NULL) · b const void * and size_t (NULL is NULL). The statement stays the cache's. `sql` must be a string that lives
+ * as long as `d`. */
 sqlite3_stmt *db_prepare(struct db *d, struct err *e, const char *sql, const char *kinds, ...);
 int db_run(struct db *d, struct err *e, const char *sql, const char *kinds, ...); /* a statement that gives no rows */
 int db_step(struct db *d, sqlite3_stmt *st, struct err *e); /* 1 a row, 0 the end (reset), -1 error (reset) */

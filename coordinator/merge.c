@@ -12,7 +12,8 @@
 #define AGENTS_MAX 65536u
 #define SPAN_MAX (3600 * NS_PER_S)
 #define TIME_MAX (INT64_C(366) * 86400 * NS_PER_S)
-/* No agent counts more than this, so that sums over agents cannot overflow; nor more than a thousand million things a second. */
+/* No agent counts more than this, so that sums over agents cannot overflow; nor more than a thousand million things a
+ * second. */
 #define COUNT_MAX (UINT64_C(1) << 56)
 #define COUNT_PER_S UINT64_C(1000000000)
 
@@ -60,8 +61,10 @@ void merge_destroy(struct merge **m)
 {
     if (!*m) return;
     for (size_t i = 0; i < (*m)->n_parts; i++)
-        for (int k = 0; k < METRIC_N; k++) hist_destroy(&(*m)->parts[i].data.hist[k]);
-    for (int k = 0; k < METRIC_N; k++) hist_destroy(&(*m)->hist[k]);
+        for (int k = 0; k < METRIC_N; k++)
+            hist_destroy(&(*m)->parts[i].data.hist[k]);
+    for (int k = 0; k < METRIC_N; k++)
+        hist_destroy(&(*m)->hist[k]);
     series_destroy(&(*m)->series);
     blocks_destroy(&(*m)->blocks);
     snapshot_destroy(&(*m)->snap);
@@ -92,8 +95,10 @@ static struct part *part_of(const struct merge *m, uint32_t agent)
 
 int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t weight, uint64_t slots, struct err *e)
 {
-    if (part_of(m, agent)) return err_set(e, ERR_INTERNAL, "agent %" PRIu32 " is in stage %" PRIu32 " already", agent, m->stage);
-    if (m->n_parts == AGENTS_MAX || agent > INT32_MAX) return err_set(e, ERR_LIMIT, "a stage takes at most %u agents", AGENTS_MAX);
+    if (part_of(m, agent))
+        return err_set(e, ERR_INTERNAL, "agent %" PRIu32 " is in stage %" PRIu32 " already", agent, m->stage);
+    if (m->n_parts == AGENTS_MAX || agent > INT32_MAX)
+        return err_set(e, ERR_LIMIT, "a stage takes at most %u agents", AGENTS_MAX);
     if (m->n_parts == m->cap_parts) {
         size_t cap = m->cap_parts ? m->cap_parts * 2 : 8;
         struct part *p = realloc(m->parts, cap * sizeof *p);
@@ -102,7 +107,8 @@ int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t 
         m->cap_parts = cap;
     }
     size_t at = part_at(m, agent);
-    for (size_t i = m->n_parts; i > at; i--) m->parts[i] = m->parts[i - 1];
+    for (size_t i = m->n_parts; i > at; i--)
+        m->parts[i] = m->parts[i - 1];
     m->n_parts++;
     struct part *p = &m->parts[at];
     *p = (struct part){.data = {.agent = agent, .weight = weight, .slots = slots}};
@@ -140,25 +146,32 @@ static int check_counters(const struct part *p, const struct snapshot *s, struct
     for (int i = 0; i < COUNTER_N; i++) {
         /* Tokens of open requests are an estimate that settles when they end: it alone may fall. */
         if (now[i] < was[i] && i != COUNTER_WIN_TOKENS_MICRO)
-            return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i], now[i]);
+            return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
+                           now[i]);
         if (now[i] > COUNT_MAX || (is_count(i) && now[i] - was[i] > most))
-            return err_set(e, ERR_WIRE, "counter %s jumps from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i], now[i]);
+            return err_set(e, ERR_WIRE, "counter %s jumps from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
+                           now[i]);
     }
     if (ended(now) > now[COUNTER_DUE])
-        return err_set(e, ERR_WIRE, "%" PRIu64 " requests ended but only %" PRIu64 " were due", ended(now), now[COUNTER_DUE]);
+        return err_set(e, ERR_WIRE, "%" PRIu64 " requests ended but only %" PRIu64 " were due", ended(now),
+                       now[COUNTER_DUE]);
     return 0;
 }
 
 static int check(const struct part *p, const struct snapshot *s, struct err *e)
 {
-    /* Spans of two workers differ by a moment, so that neighbouring spans of an agent may overlap a little; they never go back. */
-    if (s->from_ns < p->from_ns || s->to_ns < p->to_ns || s->to_ns < s->from_ns || s->to_ns - s->from_ns > SPAN_MAX || s->to_ns > TIME_MAX)
-        return err_set(e, ERR_WIRE, "span %" PRId64 " … %" PRId64 " ns does not follow %" PRId64 " … %" PRId64, s->from_ns, s->to_ns,
-                       p->from_ns, p->to_ns);
-    const uint64_t sums[] = {s->series_tokens, s->series_done, s->series_failed, s->series_due, s->in_flight, s->waiting};
+    /* Spans of two workers differ by a moment, so that neighbouring spans of an agent may overlap a little; they never
+     * go back. */
+    if (s->from_ns < p->from_ns || s->to_ns < p->to_ns || s->to_ns < s->from_ns || s->to_ns - s->from_ns > SPAN_MAX ||
+        s->to_ns > TIME_MAX)
+        return err_set(e, ERR_WIRE, "span %" PRId64 " … %" PRId64 " ns does not follow %" PRId64 " … %" PRId64,
+                       s->from_ns, s->to_ns, p->from_ns, p->to_ns);
+    const uint64_t sums[] = {s->series_tokens, s->series_done, s->series_failed,
+                             s->series_due,    s->in_flight,   s->waiting};
     for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
         if (sums[i] > COUNT_MAX) return err_set(e, ERR_WIRE, "a number of the series is absurd: %" PRIu64, sums[i]);
-    if (s->series_inflight_ns > COUNT_MAX) return err_set(e, ERR_WIRE, "the in-flight integral is absurd: %" PRIu64, s->series_inflight_ns);
+    if (s->series_inflight_ns > COUNT_MAX)
+        return err_set(e, ERR_WIRE, "the in-flight integral is absurd: %" PRIu64, s->series_inflight_ns);
     for (int k = 0; k < METRIC_N; k++)
         if (s->hist[k] && s->hist[k]->count > COUNT_MAX)
             return err_set(e, ERR_WIRE, "histogram %s has %" PRIu64 " samples", METRICS[k].name, s->hist[k]->count);
@@ -182,20 +195,25 @@ static int take(struct merge *m, struct part *p)
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
 
-enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n, struct err *e)
+enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
+                               struct err *e)
 {
     struct part *p = part_of(m, agent);
     if (!p) {
-        (void)err_set(e, ERR_WIRE, "snapshot of agent %" PRIu32 ", which has no part in stage %" PRIu32, agent, m->stage);
+        (void)err_set(e, ERR_WIRE, "snapshot of agent %" PRIu32 ", which has no part in stage %" PRIu32, agent,
+                      m->stage);
         return MERGE_REFUSED;
     }
     if (seq <= p->seq && seq > 0) return MERGE_DUPLICATE;
     if (p->data.lost || m->broken) {
-        (void)err_set(e, ERR_WIRE, p->data.lost ? "snapshot of agent %s, which was given up" : "agent %s: memory ran out before", p->data.name);
+        (void)err_set(e, ERR_WIRE,
+                      p->data.lost ? "snapshot of agent %s, which was given up" : "agent %s: memory ran out before",
+                      p->data.name);
         return MERGE_REFUSED;
     }
     if (seq != p->seq + 1) {
-        (void)err_set(e, ERR_WIRE, "snapshot %" PRIu64 " of agent %s, but %" PRIu64 " is the next", seq, p->data.name, p->seq + 1);
+        (void)err_set(e, ERR_WIRE, "snapshot %" PRIu64 " of agent %s, but %" PRIu64 " is the next", seq, p->data.name,
+                      p->seq + 1);
         return MERGE_REFUSED;
     }
     if (snapshot_decode(m->snap, bytes, n, e) || check(p, m->snap, e)) {
@@ -207,7 +225,8 @@ enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, co
         (void)err_set(e, ERR_NOMEM, "no memory to merge snapshot %" PRIu64 " of agent %s", seq, p->data.name);
         return MERGE_REFUSED;
     }
-    for (int i = 0; i < COUNTER_N; i++) p->data.counters[i] = m->snap->counters[i];
+    for (int i = 0; i < COUNTER_N; i++)
+        p->data.counters[i] = m->snap->counters[i];
     p->data.snapshots++;
     p->seq = seq;
     p->from_ns = m->snap->from_ns;

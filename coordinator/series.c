@@ -15,8 +15,8 @@ struct sums {
 /* A second of the cluster. */
 struct bin {
     struct sums sums;
-    struct hist *hist[2];      /* itl, ttft */
-    struct buf packed[2];      /* the same as bytes, when the row is an old one */
+    struct hist *hist[2]; /* itl, ttft */
+    struct buf packed[2]; /* the same as bytes, when the row is an old one */
 };
 
 /* A snapshot of one agent, or several that were folded. */
@@ -105,14 +105,16 @@ static int bins_reach(struct series *s, size_t index)
     if (index < s->n_bins) return 0;
     if (index >= s->cap_bins) {
         size_t cap = s->cap_bins ? s->cap_bins : 64;
-        while (cap <= index) cap *= 2;
+        while (cap <= index)
+            cap *= 2;
         struct bin *p = realloc(s->bins, cap * sizeof *p);
         if (!p) return -1;
         s->bins = p;
         s->cap_bins = cap;
     }
     size_t was = s->n_bins;
-    for (; s->n_bins <= index; s->n_bins++) s->bins[s->n_bins] = (struct bin){0};
+    for (; s->n_bins <= index; s->n_bins++)
+        s->bins[s->n_bins] = (struct bin){0};
     for (size_t i = was > OPEN_BINS ? was - OPEN_BINS : 0; i + OPEN_BINS < s->n_bins; i++)
         if (bin_pack(&s->bins[i])) return -1;
     return 0;
@@ -184,12 +186,14 @@ static void rows_fold(struct series *s)
             s->rows[n++] = *r;
             slot = mine;
         }
-        for (int k = 0; k < 4; k++) s->rows[n - 1].q[k] = NAN;
+        for (int k = 0; k < 4; k++)
+            s->rows[n - 1].q[k] = NAN;
     }
     s->n_rows = n;
 }
 
-/* Sorted, and at the least level at which no more than the limit are left: which level that is depends on the rows alone. */
+/* Sorted, and at the least level at which no more than the limit are left: which level that is depends on the rows
+ * alone. */
 static void rows_settle(struct series *s)
 {
     rows_fold(s);
@@ -225,7 +229,8 @@ int series_add(struct series *s, uint32_t agent, const struct snapshot *snap)
         .agent = agent,
         .from_ns = snap->from_ns,
         .to_ns = snap->to_ns > snap->from_ns ? snap->to_ns : snap->from_ns + 1,
-        .sums = {snap->series_tokens, snap->series_done, snap->series_failed, snap->series_due, snap->series_inflight_ns},
+        .sums = {snap->series_tokens, snap->series_done, snap->series_failed, snap->series_due,
+                 snap->series_inflight_ns},
         .q = {(float)ms(itl, 0.5), (float)ms(itl, 0.99), (float)ms(ttft, 0.5), (float)ms(ttft, 0.99)},
     };
     size_t first = bin_of(s, r.from_ns), last = bin_of(s, r.to_ns - 1);

@@ -1,8 +1,10 @@
-/* The time axis of a stage while it is merged: one row a second of the cluster and of each agent, in seconds from T0. Pure.
+/* The time axis of a stage while it is merged: one row a second of the cluster and of each agent, in seconds from T0.
+ * Pure.
  *
- * All sums are whole numbers and all histograms are sums, so that the result does not depend on the order in which agents' snapshots come.
- * Memory is bounded: rows of agents beyond SERIES_AGENT_ROWS are folded into longer ones (which then carry no percentiles: those of
- * two rows cannot be put together), the cluster's rows are at most SERIES_BINS, and only the newest keep their histograms unpacked. */
+ * All sums are whole numbers and all histograms are sums, so that the result does not depend on the order in which
+ * agents' snapshots come. Memory is bounded: rows of agents beyond SERIES_AGENT_ROWS are folded into longer ones (which
+ * then carry no percentiles: those of two rows cannot be put together), the cluster's rows are at most SERIES_BINS, and
+ * only the newest keep their histograms unpacked. */
 #pragma once
 #include "common/snapshot.h"
 #include "coordinator/data.h"

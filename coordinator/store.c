@@ -28,7 +28,8 @@ static int make_dirs(const char *dir, struct err *e)
         if (*p && *p != '/') continue;
         char was = *p;
         *p = 0;
-        if (mkdir(path, 0777) && errno != EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+        if (mkdir(path, 0777) && errno != EEXIST)
+            return err_set(e, ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
         *p = was;
         if (!was) break;
     }
@@ -49,10 +50,12 @@ static int write_meta(struct db *d, const struct run_data *r, struct err *e)
     (void)snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     int rc = r->plan ? plan_to_json(r->plan, false, &json) : 0;
     if (rc || json.bad) rc = err_set(e, ERR_NOMEM, "%s: no memory for the plan", d->path);
-    if (!rc) rc = db_run(d, e, "INSERT INTO run(id, run_id, version, plan_hash, seed, insecure, started_wall_ns, plan, plan_text)"
-                               " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         "ssssiisb", r->run_id, r->version, r->plan_hash, seed, (int64_t)r->insecure, r->started_wall_ns, buf_str(&json),
-                         (const void *)buf_str(&r->plan_text), r->plan_text.len);
+    if (!rc)
+        rc = db_run(d, e,
+                    "INSERT INTO run(id, run_id, version, plan_hash, seed, insecure, started_wall_ns, plan, plan_text)"
+                    " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "ssssiisb", r->run_id, r->version, r->plan_hash, seed, (int64_t)r->insecure, r->started_wall_ns,
+                    buf_str(&json), (const void *)buf_str(&r->plan_text), r->plan_text.len);
     buf_free(&json);
     return rc;
 }
@@ -60,7 +63,8 @@ static int write_meta(struct db *d, const struct run_data *r, struct err *e)
 static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
 {
     char pragma[96];
-    (void)snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID, SCHEMA_VERSION);
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
+                   SCHEMA_VERSION);
     if (set_up(d, e) || db_begin(d, e)) return -1;
     if (db_exec(d, (const char *)schema_sql, e) || db_exec(d, pragma, e) || write_meta(d, meta, e)) {
         db_rollback(d);
@@ -95,14 +99,16 @@ struct store *store_create(const char *dir, const struct run_data *meta, struct 
 static int check_version(struct db *d, struct err *e)
 {
     int64_t id = 0, version = 0;
-    sqlite3_stmt *st = db_prepare(d, e, "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version", "");
+    sqlite3_stmt *st =
+        db_prepare(d, e, "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version", "");
     if (!st || db_step(d, st, e) != 1) return -1;
     id = sqlite3_column_int64(st, 0);
     version = sqlite3_column_int64(st, 1);
     (void)sqlite3_reset(st);
     if (id != APPLICATION_ID) return err_set(e, ERR_USAGE, "%s: is no run's file", d->path);
     if (version != SCHEMA_VERSION)
-        return err_set(e, ERR_USAGE, "%s: has schema %" PRId64 ", this program reads %d", d->path, version, SCHEMA_VERSION);
+        return err_set(e, ERR_USAGE, "%s: has schema %" PRId64 ", this program reads %d", d->path, version,
+                       SCHEMA_VERSION);
     return 0;
 }
 
@@ -136,7 +142,10 @@ void store_close(struct store **s)
     *s = NULL;
 }
 
-int store_sync(struct store *s, struct err *e) { return db_commit(&s->db, e); }
+int store_sync(struct store *s, struct err *e)
+{
+    return db_commit(&s->db, e);
+}
 
 /* Ends a write: all or nothing of what was not yet committed. */
 static int finish(struct store *s, int rc, struct err *e)
@@ -149,48 +158,60 @@ static int finish(struct store *s, int rc, struct err *e)
 int store_agent(struct store *s, const struct run_agent *a, struct err *e)
 {
     if (db_begin(&s->db, e)) return -1;
-    return finish(s, db_run(&s->db, e,
-                            "INSERT OR REPLACE INTO agent(agent, name, host, boot_id, version, stamps, addresses, cores, weight, quota, lost,"
-                            " clock_offset_ns, clock_bound_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            "issssssiidiii", (int64_t)a->agent, a->name, a->host, a->boot_id, a->version, a->stamps, a->addresses,
-                            (int64_t)a->cores, (int64_t)a->weight, a->quota, (int64_t)a->lost, a->clock_offset_ns, a->clock_bound_ns),
+    return finish(s,
+                  db_run(&s->db, e,
+                         "INSERT OR REPLACE INTO agent(agent, name, host, boot_id, version, stamps, addresses, cores, "
+                         "weight, quota, lost,"
+                         " clock_offset_ns, clock_bound_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                         "issssssiidiii", (int64_t)a->agent, a->name, a->host, a->boot_id, a->version, a->stamps,
+                         a->addresses, (int64_t)a->cores, (int64_t)a->weight, a->quota, (int64_t)a->lost,
+                         a->clock_offset_ns, a->clock_bound_ns),
                   e);
 }
 
 int store_event(struct store *s, const char *kind, const char *text, struct err *e)
 {
     if (db_begin(&s->db, e)) return -1;
-    return finish(s, db_run(&s->db, e, "INSERT INTO event(wall_ns, kind, text) VALUES (?, ?, ?)", "iss", clock_wall_ns(), kind, text), e);
+    return finish(s,
+                  db_run(&s->db, e, "INSERT INTO event(wall_ns, kind, text) VALUES (?, ?, ?)", "iss", clock_wall_ns(),
+                         kind, text),
+                  e);
 }
 
 int store_run_end(struct store *s, int signal, struct err *e)
 {
     if (db_begin(&s->db, e)) return -1;
-    return finish(s, db_run(&s->db, e, "UPDATE run SET ended_wall_ns = ?, signal = ?", "ii", clock_wall_ns(), (int64_t)signal), e);
+    return finish(
+        s, db_run(&s->db, e, "UPDATE run SET ended_wall_ns = ?, signal = ?", "ii", clock_wall_ns(), (int64_t)signal),
+        e);
 }
 
 int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e)
 {
     const struct plan_stage *p = &d->plan;
     if (db_begin(&s->db, e)) return -1;
-    int rc = db_run(&s->db, e,
-                    "INSERT INTO stage(stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, arrivals, burstiness,"
-                    " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    "iiiiiiddidiuiiiii", (int64_t)d->stage, (int64_t)d->repeat, (int64_t)d->epoch, (int64_t)p->kind, (int64_t)p->concurrency,
-                    (int64_t)p->max_concurrency, p->rate_from, p->rate_to, (int64_t)p->arrivals, p->burstiness, p->duration_ns, p->requests,
-                    p->warmup_ns, p->ramp_ns, (int64_t)p->warmup_auto, (int64_t)p->duration_auto,
-                    d->started_wall_ns ? d->started_wall_ns : clock_wall_ns());
+    int rc =
+        db_run(&s->db, e,
+               "INSERT INTO stage(stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, "
+               "arrivals, burstiness,"
+               " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns)"
+               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "iiiiiiddidiuiiiii", (int64_t)d->stage, (int64_t)d->repeat, (int64_t)d->epoch, (int64_t)p->kind,
+               (int64_t)p->concurrency, (int64_t)p->max_concurrency, p->rate_from, p->rate_to, (int64_t)p->arrivals,
+               p->burstiness, p->duration_ns, p->requests, p->warmup_ns, p->ramp_ns, (int64_t)p->warmup_auto,
+               (int64_t)p->duration_auto, d->started_wall_ns ? d->started_wall_ns : clock_wall_ns());
     return finish(s, rc, e);
 }
 
 int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, struct err *e)
 {
     if (s->stage_id && s->stage == stage && s->repeat == repeat && s->epoch == epoch) return s->stage_id;
-    sqlite3_stmt *st = db_prepare(&s->db, e, "SELECT id FROM stage WHERE stage = ? AND repeat = ? AND epoch = ?", "iii", (int64_t)stage,
-                                  (int64_t)repeat, (int64_t)epoch);
+    sqlite3_stmt *st = db_prepare(&s->db, e, "SELECT id FROM stage WHERE stage = ? AND repeat = ? AND epoch = ?", "iii",
+                                  (int64_t)stage, (int64_t)repeat, (int64_t)epoch);
     int rc = st ? db_step(&s->db, st, e) : -1;
-    if (rc == 0) rc = err_set(e, ERR_INTERNAL, "%s: stage %" PRIu32 ".%" PRIu32 " of epoch %" PRIu32 " was not begun", s->db.path, stage, repeat, epoch);
+    if (rc == 0)
+        rc = err_set(e, ERR_INTERNAL, "%s: stage %" PRIu32 ".%" PRIu32 " of epoch %" PRIu32 " was not begun",
+                     s->db.path, stage, repeat, epoch);
     if (rc < 0) return -1;
     s->stage_id = sqlite3_column_int64(st, 0);
     (void)sqlite3_reset(st);
@@ -200,13 +221,13 @@ int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_
     return s->stage_id;
 }
 
-int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
-                   struct err *e)
+int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq,
+                   const void *bytes, size_t n, struct err *e)
 {
     int64_t id = store_stage_id(s, stage, repeat, epoch, e);
     if (id < 0 || db_begin(&s->db, e)) return -1;
-    if (db_run(&s->db, e, "INSERT OR IGNORE INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id, (int64_t)agent, seq, bytes,
-               n)) {
+    if (db_run(&s->db, e, "INSERT OR IGNORE INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
+               (int64_t)agent, seq, bytes, n)) {
         db_rollback(&s->db);
         return -1;
     }

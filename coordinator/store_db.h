@@ -10,4 +10,5 @@ struct store {
     int64_t stage_id; /* 0: none */
 };
 
-int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, struct err *e); /* -1: none, said in e */
+int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
+                       struct err *e); /* -1: none, said in e */

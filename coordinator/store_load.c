@@ -189,7 +189,8 @@ static int read_hist(struct store *s, sqlite3_stmt *st, int column, struct hist 
     if (sqlite3_column_type(st, column) == SQLITE_NULL) return 0;
     if (!*to && !(*to = hist_new())) return err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
     const void *bytes = sqlite3_column_blob(st, column);
-    if (hist_decode_add(*to, bytes, (size_t)sqlite3_column_bytes(st, column), e)) return err_context(e, "%s: a histogram", s->db.path);
+    if (hist_decode_add(*to, bytes, (size_t)sqlite3_column_bytes(st, column), e))
+        return err_context(e, "%s: a histogram", s->db.path);
     return 0;
 }
 
@@ -246,7 +247,8 @@ static int row_verdict(struct store *s, sqlite3_stmt *st, void *to, struct err *
     struct stage_data *d = to;
     int64_t agent = sqlite3_column_int64(st, 0);
     int status = sqlite3_column_int(st, 1);
-    if (status < VERDICT_VALID || status > VERDICT_INVALID) return err_set(e, ERR_IO, "%s: an unknown verdict", s->db.path);
+    if (status < VERDICT_VALID || status > VERDICT_INVALID)
+        return err_set(e, ERR_IO, "%s: an unknown verdict", s->db.path);
     for (size_t i = 0; i < d->n_agents; i++) {
         if (d->agents[i].agent != agent) continue;
         struct verdict *v = &d->agents[i].verdict;
@@ -269,15 +271,18 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
         const char *sql;
         row_fn *fn;
     } PARTS[] = {
-        {"SELECT agent, name, weight, slots, lost, lost_requests, start_skew_ns, clock_offset_ns, clock_bound_ns, snapshots"
+        {"SELECT agent, name, weight, slots, lost, lost_requests, start_skew_ns, clock_offset_ns, clock_bound_ns, "
+         "snapshots"
          " FROM stage_agent WHERE stage_id = ? ORDER BY agent",
          row_stage_agent},
         {"SELECT agent, counter, value FROM stage_counter WHERE stage_id = ?", row_counter},
         {"SELECT agent, metric, bytes FROM stage_hist WHERE stage_id = ?", row_hist},
-        {"SELECT agent, t_s, span_s, tokens, done, failed, due, in_flight, itl_p50_ms, itl_p99_ms, ttft_p50_ms, ttft_p99_ms"
+        {"SELECT agent, t_s, span_s, tokens, done, failed, due, in_flight, itl_p50_ms, itl_p99_ms, ttft_p50_ms, "
+         "ttft_p99_ms"
          " FROM series WHERE stage_id = ? ORDER BY id",
          row_series},
-        {"SELECT agent, t_s, span_s, tokens, itl, chunk_gap, ttft FROM block WHERE stage_id = ? ORDER BY id", row_block},
+        {"SELECT agent, t_s, span_s, tokens, itl, chunk_gap, ttft FROM block WHERE stage_id = ? ORDER BY id",
+         row_block},
         {"SELECT agent, status, reasons FROM verdict WHERE stage_id = ?", row_verdict},
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
@@ -287,16 +292,29 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
 
 static int load(struct store *s, struct run_data *r, struct err *e)
 {
-    if (each(s, db_prepare(&s->db, e, "SELECT run_id, version, plan_hash, seed, insecure, started_wall_ns, ended_wall_ns, signal, plan, plan_text FROM run", ""),
+    if (each(s,
+             db_prepare(&s->db, e,
+                        "SELECT run_id, version, plan_hash, seed, insecure, started_wall_ns, ended_wall_ns, signal, "
+                        "plan, plan_text FROM run",
+                        ""),
              row_run, r, e) ||
-        each(s, db_prepare(&s->db, e, "SELECT agent, name, host, boot_id, version, stamps, addresses, cores, weight, quota, lost,"
-                                      " clock_offset_ns, clock_bound_ns FROM agent ORDER BY agent", ""),
+        each(s,
+             db_prepare(&s->db, e,
+                        "SELECT agent, name, host, boot_id, version, stamps, addresses, cores, weight, quota, lost,"
+                        " clock_offset_ns, clock_bound_ns FROM agent ORDER BY agent",
+                        ""),
              row_agent, r, e) ||
         each(s, db_prepare(&s->db, e, "SELECT wall_ns, kind, text FROM event ORDER BY id", ""), row_event, r, e) ||
-        each(s, db_prepare(&s->db, e, "SELECT stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, arrivals, burstiness,"
-                                      " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns, degraded, aborted, lost"
-                                      " FROM stage AS s WHERE ended_wall_ns IS NOT NULL AND epoch = (SELECT max(epoch) FROM stage AS t WHERE"
-                                      " t.stage = s.stage AND t.repeat = s.repeat AND t.ended_wall_ns IS NOT NULL) ORDER BY id", ""),
+        each(s,
+             db_prepare(
+                 &s->db, e,
+                 "SELECT stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, arrivals, "
+                 "burstiness,"
+                 " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns, degraded, "
+                 "aborted, lost"
+                 " FROM stage AS s WHERE ended_wall_ns IS NOT NULL AND epoch = (SELECT max(epoch) FROM stage AS t WHERE"
+                 " t.stage = s.stage AND t.repeat = s.repeat AND t.ended_wall_ns IS NOT NULL) ORDER BY id",
+                 ""),
              row_stage, r, e))
         return -1;
     for (size_t i = 0; i < r->n_stages; i++)

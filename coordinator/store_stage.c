@@ -5,7 +5,8 @@
 #include "coordinator/store_db.h"
 
 #define HIST_MAX (1u << 20)
-#define JOURNAL_KEPT (INT64_C(4) << 20) /* bytes of a finished stage's journal that are kept; a larger one is dropped whole */
+#define JOURNAL_KEPT                                                                                                   \
+    (INT64_C(4) << 20) /* bytes of a finished stage's journal that are kept; a larger one is dropped whole */
 
 static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h, struct err *e)
 {
@@ -13,17 +14,20 @@ static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, c
     int rc = hist_encode(h, &b) ? err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path) : 0;
     if (!rc)
         rc = db_run(&s->db, e,
-                    "INSERT INTO stage_hist(stage_id, agent, metric, count, mean, min, max, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "iisudiib", id,
-                    (int64_t)agent, METRICS[m].name, h->count, hist_mean(h), h->min, h->max, (const void *)b.data, b.len);
+                    "INSERT INTO stage_hist(stage_id, agent, metric, count, mean, min, max, bytes) VALUES (?, ?, ?, ?, "
+                    "?, ?, ?, ?)",
+                    "iisudiib", id, (int64_t)agent, METRICS[m].name, h->count, hist_mean(h), h->min, h->max,
+                    (const void *)b.data, b.len);
     buf_free(&b);
     return rc;
 }
 
-static int put_sums(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], struct err *e)
+static int put_sums(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N],
+                    struct hist *const hist[METRIC_N], struct err *e)
 {
     for (int i = 0; i < COUNTER_N; i++)
-        if (db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu", id, (int64_t)agent,
-                   COUNTERS[i].name, counters[i]))
+        if (db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu",
+                   id, (int64_t)agent, COUNTERS[i].name, counters[i]))
             return -1;
     for (int k = 0; k < METRIC_N; k++)
         if (hist[k] && hist[k]->count && put_hist(s, id, agent, (enum metric)k, hist[k], e)) return -1;
@@ -41,17 +45,18 @@ static int put_verdict(struct store *s, int64_t id, const struct agent_data *a, 
         at += n;
     }
     reasons[at] = 0;
-    return db_run(&s->db, e, "INSERT INTO verdict(stage_id, agent, status, reasons) VALUES (?, ?, ?, ?)", "iiis", id, (int64_t)a->agent,
-                  (int64_t)a->verdict.status, reasons);
+    return db_run(&s->db, e, "INSERT INTO verdict(stage_id, agent, status, reasons) VALUES (?, ?, ?, ?)", "iiis", id,
+                  (int64_t)a->agent, (int64_t)a->verdict.status, reasons);
 }
 
 static int put_agent(struct store *s, int64_t id, const struct agent_data *a, struct err *e)
 {
     if (db_run(&s->db, e,
-               "INSERT INTO stage_agent(stage_id, agent, name, weight, slots, lost, lost_requests, start_skew_ns, clock_offset_ns,"
+               "INSERT INTO stage_agent(stage_id, agent, name, weight, slots, lost, lost_requests, start_skew_ns, "
+               "clock_offset_ns,"
                " clock_bound_ns, snapshots) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               "iisiuiuiiiu", id, (int64_t)a->agent, a->name, (int64_t)a->weight, a->slots, (int64_t)a->lost, a->lost_requests, a->start_skew_ns,
-               a->clock_offset_ns, a->clock_bound_ns, a->snapshots))
+               "iisiuiuiiiu", id, (int64_t)a->agent, a->name, (int64_t)a->weight, a->slots, (int64_t)a->lost,
+               a->lost_requests, a->start_skew_ns, a->clock_offset_ns, a->clock_bound_ns, a->snapshots))
         return -1;
     if (put_sums(s, id, (int32_t)a->agent, a->counters, a->hist, e)) return -1;
     return put_verdict(s, id, a, e);
@@ -59,11 +64,12 @@ static int put_agent(struct store *s, int64_t id, const struct agent_data *a, st
 
 static int put_series(struct store *s, int64_t id, const struct series_row *r, struct err *e)
 {
-    return db_run(&s->db, e,
-                  "INSERT INTO series(stage_id, agent, t_s, span_s, tokens, done, failed, due, in_flight, itl_p50_ms, itl_p99_ms,"
-                  " ttft_p50_ms, ttft_p99_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  "iiddddddddddd", id, (int64_t)r->agent, r->t_s, r->span_s, r->tokens, r->done, r->failed, r->due, r->in_flight, r->itl_p50_ms,
-                  r->itl_p99_ms, r->ttft_p50_ms, r->ttft_p99_ms);
+    return db_run(
+        &s->db, e,
+        "INSERT INTO series(stage_id, agent, t_s, span_s, tokens, done, failed, due, in_flight, itl_p50_ms, itl_p99_ms,"
+        " ttft_p50_ms, ttft_p99_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "iiddddddddddd", id, (int64_t)r->agent, r->t_s, r->span_s, r->tokens, r->done, r->failed, r->due, r->in_flight,
+        r->itl_p50_ms, r->itl_p99_ms, r->ttft_p50_ms, r->ttft_p99_ms);
 }
 
 static int put_block(struct store *s, int64_t id, const struct block *b, struct err *e)
@@ -72,12 +78,16 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
     struct buf to[3] = {BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX)};
     int rc = 0;
     for (int k = 0; k < 3; k++)
-        if (from[k] && hist_encode(from[k], &to[k])) rc = err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+        if (from[k] && hist_encode(from[k], &to[k]))
+            rc = err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
     if (!rc)
-        rc = db_run(&s->db, e, "INSERT INTO block(stage_id, agent, t_s, span_s, tokens, itl, chunk_gap, ttft) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    "iidddbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data, to[0].len, (const void *)to[1].data,
-                    to[1].len, (const void *)to[2].data, to[2].len);
-    for (int k = 0; k < 3; k++) buf_free(&to[k]);
+        rc = db_run(&s->db, e,
+                    "INSERT INTO block(stage_id, agent, t_s, span_s, tokens, itl, chunk_gap, ttft) VALUES (?, ?, ?, ?, "
+                    "?, ?, ?, ?)",
+                    "iidddbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data,
+                    to[0].len, (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len);
+    for (int k = 0; k < 3; k++)
+        buf_free(&to[k]);
     return rc;
 }
 
@@ -85,14 +95,16 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
 static int trim_journal(struct store *s, int64_t id, struct err *e)
 {
     return db_run(&s->db, e,
-                  "DELETE FROM snapshot WHERE stage_id = ?1 AND (SELECT total(length(bytes)) FROM snapshot WHERE stage_id = ?1) > ?2", "ii", id,
-                  JOURNAL_KEPT);
+                  "DELETE FROM snapshot WHERE stage_id = ?1 AND (SELECT total(length(bytes)) FROM snapshot WHERE "
+                  "stage_id = ?1) > ?2",
+                  "ii", id, JOURNAL_KEPT);
 }
 
 static int put_stage(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
     if (db_run(&s->db, e,
-               "UPDATE stage SET started_wall_ns = CASE ?1 WHEN 0 THEN started_wall_ns ELSE ?1 END, ended_wall_ns = ?2, degraded = ?3,"
+               "UPDATE stage SET started_wall_ns = CASE ?1 WHEN 0 THEN started_wall_ns ELSE ?1 END, ended_wall_ns = "
+               "?2, degraded = ?3,"
                " aborted = ?4, lost = ?5 WHERE id = ?6",
                "iiiiui", d->started_wall_ns, clock_wall_ns(), (int64_t)d->degraded, (int64_t)d->aborted, d->lost, id))
         return -1;

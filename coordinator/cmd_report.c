@@ -1,0 +1,46 @@
+/* plateau report DIR: the reports of a run again, from its file alone. */
+#include <stdio.h>
+
+#include "common/args.h"
+#include "common/log.h"
+#include "coordinator/cmd.h"
+#include "coordinator/report.h"
+#include "coordinator/store.h"
+
+static int report_dir(const char *dir, int *ret_status, struct err *e)
+{
+    struct run_data run;
+    struct store *s = store_open(dir, e);
+    if (!s) return -1;
+    int rc = store_load(s, &run, e);
+    store_close(&s);
+    if (rc) return -1;
+    rc = report_all(&run, dir, true, ret_status, e);
+    run_data_clear(&run);
+    return rc;
+}
+
+int cmd_report(int argc, char **argv)
+{
+    static const struct arg TABLE[] = {{0}};
+    static const struct args ARGS = {
+        .program = "plateau report",
+        .usage = "DIR",
+        .about = "Makes report.html, summary.json, curve.csv and histograms.hlog again from DIR/run.sqlite, and prints "
+                 "the table.\n"
+                 "The exit status is the one the run deserves.",
+        .table = TABLE,
+        .least = 1,
+        .most = 1,
+    };
+    const char *words[2 + ARG_LIST_MAX];
+    size_t n = 0;
+    int status = 1;
+    struct err e = {0};
+    int rc = argc > 1 + ARG_LIST_MAX ? err_set(&e, ERR_USAGE, "too many words")
+                                     : args_parse(&ARGS, argc, argv, words, &n, &e);
+    if (rc == 1) return 0;
+    if (rc == 0 && report_dir(words[0], &status, &e) == 0) return status;
+    log_error("%s", e.text);
+    return err_exit_status(&e);
+}

@@ -1,0 +1,34 @@
+/* Makes the folder of a run that never was, with all reports: to look at them, and to try tools that read them.
+ *     make_run DIR [hostile] [lose] [late] */
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/report.h"
+#include "tests/unit/fake_run.h"
+
+int main(int argc, char **argv)
+{
+    struct fake f = {.agents = 2, .seed = 42};
+    struct run_data made, read;
+    struct err e = {0};
+    int status = 1;
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: make_run DIR [hostile] [lose] [late]\n");
+        return 2;
+    }
+    for (int i = 2; i < argc; i++) {
+        f.hostile |= strcmp(argv[i], "hostile") == 0;
+        f.lose |= strcmp(argv[i], "lose") == 0;
+        f.late |= strcmp(argv[i], "late") == 0;
+    }
+    fake_run(&f, argv[1], &made);
+    if (store_load(f.store, &read, &e) == 0) {
+        if (report_all(&read, argv[1], true, &status, &e)) (void)fprintf(stderr, "make_run: %s\n", e.text);
+        run_data_clear(&read);
+    } else {
+        (void)fprintf(stderr, "make_run: %s\n", e.text);
+    }
+    store_close(&f.store);
+    run_data_clear(&made);
+    return status;
+}
