@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/unpack.h"
+
 struct node *node_new(struct tree *t, enum node_kind kind)
 {
     if (t->failed) return NULL;
@@ -250,18 +252,12 @@ int node_refuse(const struct node *n, bool at_key, struct err *e, const char *fm
     return err_set(e, ERR_PLAN, "%s: %s%s%s", place, path, path[0] ? ": " : "", text);
 }
 
-static size_t utf8_length(unsigned char c) { return c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0; }
-
-bool utf8_valid(const char *s, size_t n)
+bool text_valid(const char *s, size_t n)
 {
-    const unsigned char *p = (const unsigned char *)s;
     for (size_t i = 0; i < n;) {
-        size_t k = utf8_length(p[i]);
-        if (k == 0 || p[i] == 0 || k > n - i) return false;
-        for (size_t j = 1; j < k; j++)
-            if ((p[i + j] & 0xc0) != 0x80) return false;
-        if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f)) return false; /* overlong; surrogate */
-        if ((p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f)) return false; /* overlong; too great */
+        bool blank = s[i] == '\n' || s[i] == '\t' || s[i] == '\r';
+        size_t k = blank ? 1 : text_char(s + i, n - i);
+        if (k == 0) return false;
         i += k;
     }
     return true;

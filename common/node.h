@@ -2,7 +2,7 @@
  * place in the text it came from and its path in the tree, so that every refusal can name both.
  *
  * All input is hostile: a tree is bounded in bytes, depth, nodes and entries before anything is allocated for it, keys are
- * unique, text is valid UTF-8 without NUL, numbers are finite. Memory belongs to the tree's arena. */
+ * unique, text is valid UTF-8 without control characters, numbers are finite. Memory belongs to the tree's arena. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ char *node_describe(const struct node *n, char *buf, size_t size);
 /* Sets e to "FILE:LINE:COLUMN: path: sentence"; at_key: the place of the key instead of the value. Returns -1. */
 int node_refuse(const struct node *n, bool at_key, struct err *e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-bool utf8_valid(const char *s, size_t n); /* well-formed, no NUL */
+bool text_valid(const char *s, size_t n); /* well-formed UTF-8, no control characters but tab and line ends */
 /* The shortest decimal that reads back as v; buf of at least 32 bytes; returns buf. */
 char *number_format(double v, char *buf, size_t size);
 

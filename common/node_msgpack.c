@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/node.h"
+#include "common/unpack.h"
 
 struct walk {
     struct tree *tree;
@@ -68,14 +69,14 @@ static const char *text(struct walk *w, uint64_t len)
     if (len > (uint64_t)(w->end - w->at)) return NULL;
     const char *s = (const char *)w->at;
     w->at += len;
-    return utf8_valid(s, len) ? arena_text(w->tree->arena, s, len) : NULL;
+    return text_valid(s, len) ? arena_text(w->tree->arena, s, len) : NULL;
 }
 
 static struct node *text_node(struct walk *w, uint64_t len)
 {
     const char *s = text(w, len);
     struct node *n = s ? node_new(w->tree, NODE_TEXT) : NULL;
-    if (!n) return refuse(w, "text is cut short, no UTF-8, or too much");
+    if (!n) return refuse(w, "text is cut short, no plain UTF-8, or too much");
     n->text = s;
     n->len = len;
     return n;
@@ -173,8 +174,6 @@ struct node *node_from_msgpack(struct tree *t, const void *bytes, size_t n, stru
     return root;
 }
 
-static int put(void *data, const char *bytes, size_t n) { return buf_put(data, bytes, n); }
-
 static void pack(const struct node *n, msgpack_packer *p)
 {
     switch (n->kind) {
@@ -205,7 +204,7 @@ static void pack(const struct node *n, msgpack_packer *p)
 int node_to_msgpack(const struct node *n, struct buf *out)
 {
     msgpack_packer p;
-    msgpack_packer_init(&p, out, put);
+    msgpack_packer_init(&p, out, pack_to_buf);
     pack(n, &p);
     return out->bad ? -1 : 0;
 }

@@ -67,7 +67,7 @@ static int take_scalar(struct feed *f, const yaml_event_t *ev)
     size_t len = ev->data.scalar.length;
     if (ev->data.scalar.tag) return refuse(f, ev->start_mark, "tags (!...) are not used in a plan");
     if (ev->data.scalar.anchor) return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
-    if (!utf8_valid(s, len)) return refuse(f, ev->start_mark, "text with a NUL character");
+    if (!text_valid(s, len)) return refuse(f, ev->start_mark, "text with a control character");
     if (awaits_key(f)) return take_key(f, ev, s, len);
     struct node *n = node_new(f->tree, NODE_TEXT);
     if (n) {

@@ -1,4 +1,6 @@
-/* The commands of `plateau`. argv[0] is the command's own word; each returns the exit status. */
+/* The words of the command line: one function a word, argv[0] is the word itself. Each returns the exit status of the program. */
 #pragma once
 
-int cmd_report(int argc, char **argv);
+int cmd_run(int argc, char **argv);    /* plateau run PLAN … (cmd_run.c) */
+int cmd_check(int argc, char **argv);  /* plateau check PLAN … (cmd_check.c) */
+int cmd_report(int argc, char **argv); /* plateau report DIR (cmd_report.c) */

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/stream.h"
-#include "capture.h"
+#include "tests/unit/capture.h"
 #include "common/rng.h"
 
 #define AT 1000

@@ -1,0 +1,54 @@
+/* The guard: what this agent lets itself be told to do. Set on its own command line; no message can change it, so that nobody who takes over a
+ * coordinator owns a weapon. Pure: addresses and numbers in, a refusal with its reason out (ERR_REFUSED).
+ *
+ * Whatever is allowed, these are never a target, in any spelling that resolves to them (decimal, IPv4-mapped, 6to4, NAT64): link-local
+ * and cloud metadata addresses, multicast, broadcast, "this network" (0.0.0.0/8, ::).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+#include "common/plan.h"
+#include "common/shard.h"
+
+#define GUARD_RULES 64
+
+struct guard_target { /* scheme://host:port; NULL or 0 = any */
+    char scheme[8], host[256];
+    uint16_t port;
+};
+struct guard_net {
+    uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t bits;
+};
+
+struct guard {
+    struct guard_target target[GUARD_RULES]; /* none: any host */
+    size_t n_targets;
+    struct guard_net net[GUARD_RULES]; /* none: any address but the forbidden */
+    size_t n_nets;
+    uint64_t max_connections;  /* 0: no limit of ours */
+    double max_requests_per_s, max_tokens_per_s;
+    int64_t max_duration_ns;   /* of one stage */
+};
+
+/* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a network "10.0.0.0/8", "fd00::/8". */
+int guard_allow(struct guard *g, const char *rule, struct err *e);
+
+/* A plan: its URL's scheme, host and port, and the metrics URL's. */
+int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
+
+/* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each connect. */
+int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
+
+/* An agent's shard before it is armed: slots, own rate at its greatest, duration with drain. */
+int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e);
+
+/* What was done in a span of a running stage. */
+int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, int64_t span_ns, struct err *e);
+
+/* "any host; at most 1000 connections", for HELLO and the log. */
+void guard_describe(const struct guard *g, char *buf, size_t n);

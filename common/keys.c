@@ -1,0 +1,217 @@
+#include "common/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { FILE_MAX = 2 << 20 };
+
+int key_pair_new(struct key_pair *ret, struct err *e)
+{
+    if (zmq_curve_keypair(ret->public_key, ret->secret_key))
+        return err_set(e, ERR_INTERNAL, "cannot make keys: this libzmq has no CURVE (%s)", zmq_strerror(zmq_errno()));
+    return 0;
+}
+
+void key_pair_clear(struct key_pair *k) { sodium_memzero(k, sizeof *k); }
+
+static int path_of(char *buf, size_t n, const char *dir, const char *who, const char *ending, struct err *e)
+{
+    int did = snprintf(buf, n, "%s/%s%s", dir, who, ending);
+    if (did < 0 || (size_t)did >= n) return err_set(e, ERR_USAGE, "the path of the key folder is too long");
+    return 0;
+}
+
+static int write_new(const char *path, mode_t mode, const char *text, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0) return err_set(e, ERR_USAGE, "cannot make %s: %s%s", path, strerror(errno), errno == EEXIST ? "; keys are never overwritten, remove it first" : "");
+    size_t n = strlen(text);
+    ssize_t did = write(fd, text, n);
+    int bad = did != (ssize_t)n || fsync(fd);
+    if (close(fd) || bad) {
+        (void)unlink(path);
+        return err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e)
+{
+    char path[4096], text[200];
+    if (path_of(path, sizeof path, dir, who, ".key", e)) return -1;
+    (void)snprintf(text, sizeof text, "public %s\nsecret %s\n", k->public_key, k->secret_key);
+    int rc = write_new(path, 0600, text, e);
+    sodium_memzero(text, sizeof text);
+    if (rc || path_of(path, sizeof path, dir, who, ".pub", e)) return -1;
+    (void)snprintf(text, sizeof text, "%s\n", k->public_key);
+    return write_new(path, 0644, text, e);
+}
+
+/* Reads a whole small file; NUL-terminated; caller frees after zeroing. */
+static char *read_file(const char *path, bool secret, size_t *ret_n, struct err *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st)) {
+        (void)err_set(e, ERR_SECRET, "cannot read %s: %s", path, strerror(errno));
+        if (fd >= 0) (void)close(fd);
+        return NULL;
+    }
+    /* A mounted Kubernetes secret belongs to root and gives its group read access; nobody else may look, and nobody may write. */
+    if (secret && (st.st_mode & (S_IRWXO | S_IWGRP | S_IXGRP))) {
+        (void)err_set(e, ERR_SECRET, "%s may be read or changed by others (mode %03o); chmod 600 it", path, (unsigned)(st.st_mode & 0777));
+        (void)close(fd);
+        return NULL;
+    }
+    char *text = st.st_size <= FILE_MAX ? malloc(FILE_MAX + 1) : NULL;
+    size_t n = 0;
+    while (text && n < FILE_MAX) {
+        ssize_t did = read(fd, text + n, FILE_MAX - n);
+        if (did <= 0) break;
+        n += (size_t)did;
+    }
+    (void)close(fd);
+    if (!text) {
+        (void)err_set(e, ERR_SECRET, "%s is too large", path);
+        return NULL;
+    }
+    text[n] = 0;
+    *ret_n = n;
+    return text;
+}
+
+static bool is_key(const char *s, size_t n)
+{
+    uint8_t raw[32];
+    char text[KEY_TEXT];
+    if (n != KEY_TEXT - 1) return false;
+    memcpy(text, s, n);
+    text[n] = 0;
+    bool ok = zmq_z85_decode(raw, text) != NULL;
+    sodium_memzero(raw, sizeof raw);
+    sodium_memzero(text, sizeof text);
+    return ok;
+}
+
+int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e)
+{
+    char path[4096];
+    size_t n;
+    if (path_of(path, sizeof path, dir, who, ".key", e)) return -1;
+    char *text = read_file(path, true, &n, e);
+    if (!text) return -1;
+    int rc = -1;
+    const char *p = strstr(text, "public "), *s = strstr(text, "secret ");
+    if (p && s && is_key(p + 7, strcspn(p + 7, "\r\n")) && is_key(s + 7, strcspn(s + 7, "\r\n"))) {
+        memcpy(ret->public_key, p + 7, KEY_TEXT - 1);
+        memcpy(ret->secret_key, s + 7, KEY_TEXT - 1);
+        ret->public_key[KEY_TEXT - 1] = ret->secret_key[KEY_TEXT - 1] = 0;
+        rc = 0;
+    } else
+        (void)err_set(e, ERR_SECRET, "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each (made by plateau keys)", path);
+    sodium_memzero(text, FILE_MAX + 1);
+    free(text);
+    return rc;
+}
+
+int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e)
+{
+    char path[4096];
+    size_t n;
+    if (path_of(path, sizeof path, dir, who, ".pub", e)) return -1;
+    char *text = read_file(path, false, &n, e);
+    if (!text) return -1;
+    size_t len = strcspn(text, " \r\n");
+    int rc = 0;
+    if (is_key(text, len)) {
+        memcpy(ret_public, text, KEY_TEXT - 1);
+        ret_public[KEY_TEXT - 1] = 0;
+    } else
+        rc = err_set(e, ERR_SECRET, "%s is no public key: 40 characters in one line", path);
+    free(text);
+    return rc;
+}
+
+static int parse_line(const char *file, size_t line, const char *s, size_t n, struct key_allowed *ret, struct err *e)
+{
+    char text[256], role[16], extra[2];
+    if (n >= sizeof text) return err_set(e, ERR_USAGE, "%s:%zu: the line is too long", file, line);
+    memcpy(text, s, n);
+    text[n] = 0;
+    int fields = sscanf(text, "%40s %63s %15s %1s", ret->public_key, ret->name, role, extra);
+    if (fields != 3) return err_set(e, ERR_USAGE, "%s:%zu: expected \"PUBLIC-KEY NAME agent\"", file, line);
+    if (!is_key(ret->public_key, strlen(ret->public_key))) return err_set(e, ERR_USAGE, "%s:%zu: \"%s\" is no public key", file, line, ret->public_key);
+    if (strcmp(role, "agent") != 0) return err_set(e, ERR_USAGE, "%s:%zu: unknown role \"%s\"; the role is agent", file, line, role);
+    const char *star = strchr(ret->name, '*');
+    if (star && star[1]) return err_set(e, ERR_USAGE, "%s:%zu: a * stands only at the end of a name", file, line);
+    return 0;
+}
+
+int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e)
+{
+    *ret = (struct key_list){0};
+    size_t line = 0;
+    for (const char *s = text, *end = text + n; s < end;) {
+        const char *nl = memchr(s, '\n', (size_t)(end - s));
+        size_t len = (size_t)((nl ? nl : end) - s);
+        line++;
+        if (memchr(s, 0, len)) {
+            key_list_clear(ret);
+            return err_set(e, ERR_USAGE, "%s:%zu: not text", file, line);
+        }
+        size_t blank = strspn(s, " \t\r");
+        if (blank < len && s[blank] != '#') {
+            struct key_allowed *more = ret->n < KEYS_ALLOWED_MAX ? realloc(ret->item, (ret->n + 1) * sizeof *more) : NULL;
+            if (more) ret->item = more;
+            if (!more || parse_line(file, line, s, len, &ret->item[ret->n], e)) {
+                if (!more) (void)err_set(e, ERR_USAGE, "%s:%zu: more than %d keys", file, line, KEYS_ALLOWED_MAX);
+                key_list_clear(ret);
+                return -1;
+            }
+            ret->n++;
+        }
+        s = nl ? nl + 1 : end;
+    }
+    if (ret->n == 0) return err_set(e, ERR_USAGE, "%s admits nobody: a line is \"PUBLIC-KEY NAME agent\"", file);
+    return 0;
+}
+
+int key_list_load(const char *dir, struct key_list *ret, struct err *e)
+{
+    char path[4096];
+    size_t n;
+    *ret = (struct key_list){0};
+    if (path_of(path, sizeof path, dir, "allowed", "", e)) return -1;
+    char *text = read_file(path, false, &n, e);
+    if (!text) return -1;
+    int rc = key_list_parse(path, text, n, ret, e);
+    free(text);
+    return rc;
+}
+
+void key_list_clear(struct key_list *l)
+{
+    free(l->item);
+    *l = (struct key_list){0};
+}
+
+const struct key_allowed *key_list_find(const struct key_list *l, const char *public_key)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->item[i].public_key, public_key) == 0) return &l->item[i];
+    return NULL;
+}
+
+bool key_allowed_name(const struct key_allowed *a, const char *name)
+{
+    size_t n = strlen(a->name);
+    if (n && a->name[n - 1] == '*') return strncmp(a->name, name, n - 1) == 0;
+    return strcmp(a->name, name) == 0;
+}

@@ -1,0 +1,47 @@
+/* Keys of the control plane (CurveZMQ: Curve25519 pairs in Z85, 40 characters each) and the coordinator's list of whom it admits.
+ *
+ * A key folder as `plateau keys DIR` makes it: coordinator.key, coordinator.pub, agent.key, agent.pub, allowed. A *.key file has two lines, `public Z85` and
+ * `secret Z85`, mode 0600; a *.pub file has the public key alone. `allowed` has a line a key: PUBLIC NAME ROLE; NAME is an agent's name and may
+ * end with * (one key for a fleet of pods), ROLE is agent. Lines that begin with # are comments.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+
+#define KEY_TEXT 41 /* 40 characters and NUL */
+#define KEYS_ALLOWED_MAX 10000
+
+struct key_pair {
+    char public_key[KEY_TEXT], secret_key[KEY_TEXT];
+};
+struct key_allowed {
+    char public_key[KEY_TEXT];
+    char name[64];
+};
+struct key_list {
+    struct key_allowed *item;
+    size_t n;
+};
+
+/* A new pair; -1 when the library has no CURVE. */
+int key_pair_new(struct key_pair *ret, struct err *e);
+/* Zeroes the secret so that the compiler cannot leave it out. */
+void key_pair_clear(struct key_pair *k);
+
+/* Makes DIR/<who>.key (0600, refuses to overwrite) and DIR/<who>.pub. */
+int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e);
+/* Reads DIR/<who>.key; refuses a file that others can read or write (group and others), unless it is a mounted secret owned by root or us with only read bits for
+ * the group. */
+int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e);
+int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e);
+
+/* Reads DIR/allowed; an error names file and line. */
+int key_list_load(const char *dir, struct key_list *ret, struct err *e);
+int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e);
+void key_list_clear(struct key_list *l);
+/* The entry of a public key, or NULL. */
+const struct key_allowed *key_list_find(const struct key_list *l, const char *public_key);
+/* May this entry call itself `name`? */
+bool key_allowed_name(const struct key_allowed *a, const char *name);

@@ -1,0 +1,72 @@
+/* plateau check: is this plan right, and what does it say once every default is filled in? */
+#include <stdio.h>
+
+#include "common/args.h"
+#include "common/plan.h"
+#include "coordinator/cmd.h"
+#include "coordinator/plan_doc.h"
+
+enum { TEXT_MAX = 8 << 20 };
+
+static int print(const struct buf *out)
+{
+    return fwrite(out->data, 1, out->len, stdout) == out->len && fflush(stdout) == 0 ? 0 : -1;
+}
+
+static int print_schema(struct err *e)
+{
+    struct buf out = BUF_INIT(TEXT_MAX);
+    int bad = plan_schema_write(&out) || print(&out);
+    buf_free(&out);
+    return bad ? err_set(e, ERR_IO, "the schema cannot be written") : 0;
+}
+
+static int print_plan(const struct plan *p, bool json, struct err *e)
+{
+    char hash[65];
+    struct buf out = BUF_INIT(TEXT_MAX);
+    int bad = plan_hash(p, hash);
+    /* the hash is of the canonical JSON, which therefore stands alone on its line */
+    if (!bad && json) bad = plan_to_json(p, false, &out) || buf_putc(&out, '\n');
+    else if (!bad) bad = buf_printf(&out, "# resolved: every default is filled in\n") || plan_to_yaml(p, &out) || buf_printf(&out, "# hash: sha256:%s\n", hash);
+    if (!bad) bad = print(&out);
+    if (!bad && json) (void)fprintf(stderr, "sha256:%s\n", hash);
+    buf_free(&out);
+    return bad ? err_set(e, ERR_IO, "the plan cannot be written") : 0;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    static bool json, schema;
+    static struct arg_list set;
+    static const struct arg TABLE[] = {
+        {"json", ARG_FLAG, &json, NULL, "print the plan as canonical JSON; the hash goes to standard error"},
+        {"set", ARG_MANY, &set, "PATH=VALUE", "set a value of the plan, such as load.duration=5s; may be given again"},
+        {"schema", ARG_FLAG, &schema, NULL, "print the JSON Schema of the plan file and exit"},
+        {NULL, ARG_FLAG, NULL, NULL, NULL},
+    };
+    static const struct args ARGS = {
+        .program = "plateau check",
+        .usage = "PLAN [options]",
+        .about = "Reads a plan, says what is wrong with it, or prints it with every default filled in, and its hash.\n"
+                 "Exit status: 0 the plan is valid, 2 it is not.",
+        .table = TABLE,
+        .least = 0,
+        .most = 1,
+    };
+    struct err e = {.code = ERR_NONE};
+    const char *words[16];
+    size_t n;
+    if (argc > 16) (void)err_set(&e, ERR_USAGE, "plateau check: too many arguments");
+    else {
+        int done = args_parse(&ARGS, argc, argv, words, &n, &e);
+        if (done > 0) return 0;
+        if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
+        if (done == 0 && n == 0) (void)err_set(&e, ERR_USAGE, "plateau check: needs the file of a plan; usage: plateau check PLAN [options]");
+    }
+    struct plan *p = e.code ? NULL : plan_load_file(words[0], set.item, set.n, &e);
+    if (p) (void)print_plan(p, json, &e);
+    plan_destroy(&p);
+    if (e.code) (void)fprintf(stderr, "%s\n", e.text);
+    return err_exit_status(&e);
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The rules of the house that a compiler does not check: who may include whom, functions we do not call, a README in each room that
+# names each file, no file that has grown too long. Needs no program.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+files() { # what belongs to the project: tracked or about to be, where there is a repository, else all but build folders
+  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then git ls-files --cached --others --exclude-standard -- "$@"
+  else find "$@" -type f -not -path '*/build/*'; fi | while read -r f; do if [ -f "$f" ]; then echo "$f"; fi; done
+}
+must_not_match() { # WHAT REGEX FILES…
+  local what=$1 regex=$2 hits
+  shift 2
+  if hits=$(grep -nHE "$regex" "$@" /dev/null); then fail "$what:"$'\n'"$hits"; fi
+}
+mapfile -t common < <(files common | grep -E '\.[ch]$')
+mapfile -t agent < <(files agent | grep -E '\.[ch]$')
+mapfile -t coordinator < <(files coordinator | grep -E '\.[ch]$')
+mapfile -t tests < <(files tests | grep -E '\.[ch]$')
+ours=("${common[@]}" "${agent[@]}" "${coordinator[@]}" "${tests[@]}")
+for room in common agent coordinator tests; do
+  declare -n list=$room
+  [ ${#list[@]} -ge 5 ] || fail "found only ${#list[@]} sources in $room/: this test looks at nothing"
+done
+
+inc='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
+must_not_match "common/ includes nobody else in the house" "$inc\"(agent|coordinator|tests)/" "${common[@]}"
+must_not_match "agent/ includes only common/ and itself" "$inc\"(coordinator|tests)/" "${agent[@]}"
+must_not_match "coordinator/ includes only common/ and itself" "$inc\"(agent|tests)/" "${coordinator[@]}"
+for f in "${ours[@]}"; do
+  while read -r header; do
+    [ -f "$header" ] || fail "$f: #include \"$header\" is not a path from the root"
+  done < <(sed -nE "s@$inc\"([^\"]+)\".*@\\1@p" "$f")
+done
+mapfile -t no_yaml < <(printf '%s\n' "${agent[@]}" "${common[@]}" | grep -v '_yaml\.c$')
+must_not_match "an agent carries no YAML, no SQLite" "$inc<(yaml|sqlite3)\\.h>" "${no_yaml[@]}"
+
+banned='sprintf|vsprintf|strcpy|strcat|strncpy|strncat|gets|atoi|atol|atoll|atof|strtok|gettimeofday|rand|srand|tmpnam|alloca'
+for f in "${ours[@]}"; do # without strings and comments, so that prose may name a function
+  if hits=$(sed -E 's/"([^"\\]|\\.)*"//g; s@//.*@@; s@/\*.*(\*/|$)@@; s@^[[:space:]]*\*.*@@' "$f" | grep -nE "(^|[^A-Za-z0-9_>.])($banned)[[:space:]]*\("); then
+    fail "$f calls what we do not call:"$'\n'"$hits"
+  fi
+done
+
+for dir in . common agent coordinator configs deploy tests; do
+  [ -s "$dir/README.md" ] || fail "$dir has no README.md"
+done
+# Every source is named in its room's README or in that of its own folder; a header and its source may share a line as `name.[ch]`. Unit tests,
+# scenarios, fuzz targets and captured data find themselves and are named after what they test.
+while read -r f; do
+  name=${f##*/}
+  readmes=("${f%%/*}/README.md")
+  if [ -f "${f%/*}/README.md" ]; then readmes+=("${f%/*}/README.md"); fi
+  grep -qsF -e "$name" -e "${name%.*}.[ch]" "${readmes[@]}" || fail "$f is not named in ${readmes[0]}"
+done < <(files common agent coordinator configs deploy tests | grep -E '\.(c|h|def|cmake|sh|py)$' | grep -vE '^tests/(unit|scenario|fuzz|data)/')
+
+while read -r f; do
+  n=$(wc -l <"$f")
+  [ "$n" -le 700 ] || fail "$f has $n lines, at most 700"
+done < <(files common agent coordinator configs deploy tests CMakeLists.txt README.md | grep -E '\.(c|h|def|cmake|sh|py|md|txt)$' | grep -v '^tests/data/')
+if [ "$failed" = 0 ]; then echo "the house is in order"; fi
+exit "$failed"

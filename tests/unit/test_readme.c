@@ -1,0 +1,76 @@
+/* common/README.md is the contract that people read: it must name every row of the tables that the programs use. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+
+static struct buf text = BUF_INIT(1 << 20);
+
+static int read_it(void **state)
+{
+    (void)state;
+    FILE *f = fopen(SOURCE_ROOT "/common/README.md", "r");
+    if (!f) return -1;
+    char piece[4096];
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;) (void)buf_put(&text, piece, n);
+    return fclose(f);
+}
+
+static int forget_it(void **state)
+{
+    (void)state;
+    buf_free(&text);
+    return 0;
+}
+
+static void named(const char *name)
+{
+    char quoted[100];
+    (void)snprintf(quoted, sizeof quoted, "`%s`", name);
+    if (!strstr(buf_str(&text), quoted)) fail_msg("common/README.md does not name %s", quoted);
+}
+
+static void test_metrics(void **state)
+{
+    (void)state;
+#define X(id, name, unit, per, scale, window, formula) named(name);
+#include "common/metric.def"
+#undef X
+}
+
+static void test_counters(void **state)
+{
+    (void)state;
+#define X(id, name, meaning) named(name);
+#include "common/counter.def"
+#undef X
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+#define X(id, name, direction) named(name);
+#include "common/wire.def"
+#undef X
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+#define X(name, status, text_) named(#name);
+#include "common/err.def"
+#undef X
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_metrics), cmocka_unit_test(test_counters), cmocka_unit_test(test_messages), cmocka_unit_test(test_errors)};
+    return cmocka_run_group_tests(tests, read_it, forget_it);
+}

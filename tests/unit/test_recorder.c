@@ -1,0 +1,397 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/recorder.h"
+#include "common/clock.h"
+#include "common/rng.h"
+
+#define MS NS_PER_MS
+#define TOKEN "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+#define THOUGHT "data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\n"
+#define DONE "data: [DONE]\n\n"
+
+static struct gap_pool *pool;
+static struct snapshot *snap;
+static struct recorder rec;
+static struct stream s;
+
+static const int64_t from = 1000 * MS, to = 2000 * MS; /* the window */
+
+static void fresh(const int64_t *slo)
+{
+    snapshot_reset(snap);
+    recorder_begin(&rec, snap, from, to, slo);
+}
+
+static void begin(int64_t due, int64_t sent)
+{
+    recorder_due(&rec, due);
+    stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, from, to);
+    s.t.due = s.t.free = due;
+    s.t.sent = sent;
+    if (sent != 0) recorder_sent(&rec);
+}
+
+static void feed(const char *text, int64_t at) { (void)stream_feed(&s, text, strlen(text), at); }
+
+static void usage(uint32_t in, uint32_t out, uint32_t cached, int64_t at)
+{
+    struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1000);
+    assert_int_equal(buf_printf(&b,
+                                "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,"
+                                "\"prompt_tokens_details\":{\"cached_tokens\":%u}}}\n\n",
+                                in, out, cached),
+                     0);
+    feed(buf_str(&b), at);
+}
+
+static void end(enum transport_end how, int status, int64_t now, enum counter expect)
+{
+    enum counter outcome = stream_outcome(&s, how, status);
+    assert_int_equal(outcome, expect);
+    recorder_end(&rec, &s, outcome, now);
+    stream_release(&s);
+}
+
+static uint64_t counted(enum counter c) { return rec.snap->counters[c]; }
+
+/* One sample of this value, or none (-1). */
+static void must_hold(enum metric m, int64_t value)
+{
+    const struct hist *h = rec.snap->hist[m];
+    if (h->count != (value < 0 ? 0 : 1)) fail_msg("%s: %llu samples", METRICS[m].name, (unsigned long long)h->count);
+    if (value >= 0 && (h->min != value || h->max != value))
+        fail_msg("%s: %lld, expected %lld", METRICS[m].name, (long long)h->min, (long long)value);
+}
+
+static void test_ok_request(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1100 * MS, 1102 * MS);
+    s.t.free = 1101 * MS;
+    s.t.dns_ns = 1 * MS;
+    s.t.tcp_ns = 2 * MS;
+    s.t.tls_ns = 4 * MS;
+    s.asked_tokens = 9;
+    s.prompt_tokens = 5;
+    feed(THOUGHT, 1150 * MS);
+    feed(TOKEN, 1160 * MS);
+    feed(TOKEN TOKEN, 1190 * MS);
+    usage(7, 9, 3, 1195 * MS);
+    feed(DONE, 1200 * MS);
+    uint64_t bytes = s.bytes;
+    end(END_COMPLETE, 200, 1201 * MS, COUNTER_OK);
+    must_hold(METRIC_TTFT, 48 * MS);
+    must_hold(METRIC_TTFT_DUE, 50 * MS);
+    must_hold(METRIC_TTFC, 58 * MS);
+    must_hold(METRIC_E2E, 88 * MS);
+    must_hold(METRIC_E2E_DUE, 90 * MS);
+    must_hold(METRIC_TPOT, 5 * MS); /* 40 ms / 8 */
+    must_hold(METRIC_NORMALIZED, 9777778);
+    must_hold(METRIC_TOKENS_PER_EVENT, 2250000);
+    must_hold(METRIC_INPUT_TOKENS, 7000);
+    must_hold(METRIC_OUTPUT_TOKENS, 9000);
+    must_hold(METRIC_USER_SPEED, 200000000);
+    must_hold(METRIC_DNS, 1 * MS);
+    must_hold(METRIC_TCP, 2 * MS);
+    must_hold(METRIC_TLS, 4 * MS);
+    must_hold(METRIC_CONNECT, 7 * MS);
+    must_hold(METRIC_LATENESS, 2 * MS);
+    must_hold(METRIC_DISPATCH, 1 * MS);
+    must_hold(METRIC_LAG, -1);
+    must_hold(METRIC_FAIL_TIME, -1);
+    assert_int_equal(snap->hist[METRIC_ITL]->count, 3);
+    assert_int_equal(snap->hist[METRIC_ITL]->sum_lo, 40 * MS);
+    assert_int_equal(snap->hist[METRIC_CHUNK_GAP]->count, 3);
+    assert_int_equal(snap->hist[METRIC_CHUNK_GAP]->max, 30 * MS);
+    static const struct {
+        enum counter c;
+        uint64_t n;
+    } expect[] = {
+        {COUNTER_DUE, 1},           {COUNTER_SENT, 1},       {COUNTER_OK, 1},
+        {COUNTER_WIN_DUE, 1},       {COUNTER_WIN_OK, 1},     {COUNTER_WIN_GOOD, 1},
+        {COUNTER_WIN_DONE, 1},      {COUNTER_WIN_EVENTS, 4}, {COUNTER_WIN_TOKENS_MICRO, 9000000},
+        {COUNTER_WIN_INPUT_TOKENS, 7}, {COUNTER_EVENTS, 4},  {COUNTER_TOKENS, 9},
+        {COUNTER_CACHED_TOKENS, 3}, {COUNTER_USAGE_REQUESTS, 1},
+    };
+    uint64_t sum = 0, all = 0;
+    for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {
+        if (counted(expect[i].c) != expect[i].n) fail_msg("%s", COUNTERS[expect[i].c].name);
+        sum += expect[i].n;
+    }
+    assert_int_equal(counted(COUNTER_BYTES_IN), bytes);
+    for (int c = 0; c < COUNTER_N; c++) all += counted((enum counter)c);
+    assert_int_equal(all, sum + bytes); /* and no other */
+    assert_int_equal(snap->series_due, 1);
+    assert_int_equal(snap->series_done, 1);
+    assert_int_equal(snap->series_failed, 0);
+}
+
+/* e2e = ttft + tpot × (n − 1), for all sorts of streams. */
+static void test_identity(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed(&r, 7);
+    for (int i = 0; i < 500; i++) {
+        fresh(NULL);
+        int64_t at = 1000 * MS + (int64_t)rng_below(&r, 900 * (uint64_t)MS);
+        begin(at, at);
+        uint32_t events = 1 + (uint32_t)rng_below(&r, 50), n = events;
+        for (uint32_t k = 0; k < events; k++) {
+            at += (int64_t)rng_below(&r, 50 * (uint64_t)MS);
+            feed(TOKEN, at);
+        }
+        if (i % 2) usage(3, n = events + (uint32_t)rng_below(&r, 20), 0, at);
+        feed(DONE, at);
+        end(END_COMPLETE, 200, at, COUNTER_OK);
+        const struct hist *ttft = snap->hist[METRIC_TTFT], *tpot = snap->hist[METRIC_TPOT], *e2e = snap->hist[METRIC_E2E];
+        assert_int_equal(tpot->count, n >= 2);
+        int64_t sum = ttft->min + (n >= 2 ? tpot->min * (int64_t)(n - 1) : 0);
+        int64_t off = e2e->min - sum;
+        assert_true(2 * (off < 0 ? -off : off) <= (int64_t)(n - 1)); /* tpot is whole ns */
+        assert_int_equal(snap->hist[METRIC_ITL]->sum_lo, e2e->min - ttft->min);
+        assert_int_equal(snap->hist[METRIC_ITL]->count, events - 1);
+    }
+}
+
+static void test_running_usage_splits_gaps(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":1}}\n\n", 1100 * MS);
+    feed("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":5}}\n\n", 1140 * MS);
+    feed(DONE, 1140 * MS);
+    end(END_COMPLETE, 200, 1140 * MS, COUNTER_OK);
+    must_hold(METRIC_CHUNK_GAP, 40 * MS);
+    assert_int_equal(snap->hist[METRIC_ITL]->count, 4);
+    assert_int_equal(snap->hist[METRIC_ITL]->min, 10 * MS);
+    assert_int_equal(snap->hist[METRIC_ITL]->max, 10 * MS);
+    must_hold(METRIC_TPOT, 10 * MS);
+}
+
+static void test_one_token(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    s.asked_tokens = 2;
+    s.prompt_tokens = 11;
+    feed(THOUGHT DONE, 1010 * MS);
+    end(END_COMPLETE, 200, 1010 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, -1);
+    must_hold(METRIC_USER_SPEED, -1);
+    must_hold(METRIC_TTFC, -1); /* nothing visible */
+    must_hold(METRIC_CONNECT, -1);
+    must_hold(METRIC_NORMALIZED, 10 * MS);
+    must_hold(METRIC_INPUT_TOKENS, 11000); /* as asked for */
+    assert_int_equal(counted(COUNTER_SHORT_REQUESTS), 1);
+    assert_int_equal(counted(COUNTER_USAGE_REQUESTS), 0);
+    assert_int_equal(counted(COUNTER_WIN_GOOD), 1);
+    /* all tokens in one read: no speed */
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(TOKEN TOKEN DONE, 1010 * MS);
+    end(END_COMPLETE, 200, 1010 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, 0);
+    must_hold(METRIC_USER_SPEED, -1);
+}
+
+/* Due before the window, after it, and over its edges. */
+static void test_window(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(990 * MS, 990 * MS);
+    feed(TOKEN, 999 * MS);
+    feed(TOKEN, 1000 * MS);
+    feed(TOKEN TOKEN, 1999 * MS);
+    feed(TOKEN, 2000 * MS);
+    usage(4, 10, 0, 2000 * MS);
+    feed(DONE, 2000 * MS);
+    end(END_COMPLETE, 200, 2001 * MS, COUNTER_OK);
+    for (int m = 0; m < METRIC_N; m++) must_hold((enum metric)m, -1);
+    assert_int_equal(counted(COUNTER_OK), 1);
+    assert_int_equal(counted(COUNTER_TOKENS), 10);
+    assert_int_equal(counted(COUNTER_EVENTS), 5);
+    assert_int_equal(counted(COUNTER_WIN_EVENTS), 3);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 6000000); /* 3 × 10 / 5 */
+    assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), 0);       /* the first token came before */
+    assert_int_equal(counted(COUNTER_WIN_DUE), 0);
+    assert_int_equal(counted(COUNTER_WIN_OK), 0);
+    assert_int_equal(counted(COUNTER_WIN_DONE), 0);
+    /* due in the last moment, answered behind the window: latencies yes, throughput no */
+    fresh(NULL);
+    begin(2000 * MS - 1, 2000 * MS - 1);
+    feed(TOKEN TOKEN DONE, 2500 * MS);
+    end(END_COMPLETE, 200, 2500 * MS, COUNTER_OK);
+    must_hold(METRIC_TTFT, 500 * MS + 1);
+    assert_int_equal(counted(COUNTER_WIN_OK), 1);
+    assert_int_equal(counted(COUNTER_WIN_EVENTS), 0);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 0);
+    assert_int_equal(counted(COUNTER_WIN_DONE), 0);
+    fresh(NULL);
+    begin(2000 * MS, 2000 * MS);
+    end(END_CONNECT, 0, 2001 * MS, COUNTER_FAILED_CONNECT);
+    assert_int_equal(counted(COUNTER_WIN_DUE), 0);
+    assert_int_equal(counted(COUNTER_WIN_FAILED), 0);
+    must_hold(METRIC_FAIL_TIME, 1 * MS);
+}
+
+static void test_failed(void **state)
+{
+    (void)state;
+    const int64_t slo[SLO_REQUEST_N] = {[SLO_TTFT] = INT64_MAX};
+    fresh(slo);
+    begin(1000 * MS, 1003 * MS);
+    feed(TOKEN TOKEN, 1050 * MS);
+    feed("data: {\"error\":{}}\n\n", 1060 * MS);
+    end(END_COMPLETE, 200, 1063 * MS, COUNTER_FAILED_STREAM_ERROR);
+    for (int m = 0; m < METRIC_N; m++)
+        if (m != METRIC_FAIL_TIME && m != METRIC_LATENESS && m != METRIC_DISPATCH) must_hold((enum metric)m, -1);
+    must_hold(METRIC_FAIL_TIME, 60 * MS);
+    must_hold(METRIC_LATENESS, 3 * MS);
+    assert_int_equal(counted(COUNTER_FAILED_STREAM_ERROR), 1);
+    assert_int_equal(counted(COUNTER_WIN_FAILED), 1);
+    assert_int_equal(counted(COUNTER_WIN_GOOD), 0);
+    assert_int_equal(counted(COUNTER_FAILED_TOKENS), 2);
+    assert_int_equal(counted(COUNTER_TOKENS), 0);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 2000000);
+    assert_int_equal(snap->series_failed, 1);
+}
+
+/* Requests that do not say how many tokens they carried weigh what the worker's ok requests did. */
+static void test_ratio(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(TOKEN TOKEN TOKEN TOKEN, 1100 * MS);
+    usage(1, 10, 0, 1100 * MS);
+    feed(DONE, 1100 * MS);
+    end(END_COMPLETE, 200, 1100 * MS, COUNTER_OK);
+    begin(1200 * MS, 1200 * MS);
+    feed(TOKEN TOKEN, 1300 * MS);
+    end(END_ABORTED, 200, 1400 * MS, COUNTER_ABORTED);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 10000000 + 5000000);
+    assert_int_equal(counted(COUNTER_WIN_CLOSED), 1);
+    assert_int_equal(counted(COUNTER_FAILED_TOKENS), 2);
+    must_hold(METRIC_FAIL_TIME, -1);
+    /* unless it said so itself */
+    begin(1200 * MS, 1200 * MS);
+    feed("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":3}}\n\n", 1300 * MS);
+    end(END_CANCELLED, 200, 1400 * MS, COUNTER_CANCELLED);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 18000000);
+    assert_int_equal(counted(COUNTER_WIN_CLOSED), 2);
+    /* never sent */
+    begin(1200 * MS, 0);
+    end(END_ABORTED, 0, 1400 * MS, COUNTER_ABORTED);
+    assert_int_equal(counted(COUNTER_DUE), 4);
+    assert_int_equal(counted(COUNTER_SENT), 3);
+    assert_int_equal(counted(COUNTER_ABORTED), 2);
+    assert_int_equal(snap->hist[METRIC_LATENESS]->count, 3);
+}
+
+static bool good(int64_t ttft, int64_t tpot, int64_t e2e)
+{
+    const int64_t slo[SLO_REQUEST_N] = {[SLO_TTFT] = ttft, [SLO_TPOT] = tpot, [SLO_E2E] = e2e};
+    fresh(slo);
+    begin(1000 * MS, 1001 * MS);
+    feed(TOKEN, 1101 * MS);
+    feed(TOKEN, 1121 * MS);
+    feed(TOKEN DONE, 1141 * MS);
+    end(END_COMPLETE, 200, 1141 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_WIN_OK), 1);
+    return counted(COUNTER_WIN_GOOD) == 1;
+}
+
+static void test_slo(void **state)
+{
+    (void)state;
+    assert_true(good(0, 0, 0));
+    assert_true(good(100 * MS, 20 * MS, 140 * MS)); /* a limit itself is within */
+    assert_false(good(100 * MS - 1, 20 * MS, 140 * MS));
+    assert_false(good(100 * MS, 20 * MS - 1, 140 * MS));
+    assert_false(good(100 * MS, 20 * MS, 140 * MS - 1));
+    assert_true(good(0, 20 * MS, 0));
+    assert_false(good(0, 0, 1));
+}
+
+/* Every label has its counter, and the ledger balances. */
+static void test_ledger(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    static const struct {
+        enum transport_end how;
+        int status;
+    } ends[] = {
+        {END_COMPLETE, 200}, {END_DNS, 0}, {END_CONNECT, 0}, {END_TLS, 0}, {END_TIMEOUT_CONNECT, 0}, {END_TIMEOUT_FIRST_TOKEN, 200},
+        {END_TIMEOUT_IDLE, 200}, {END_TIMEOUT_TOTAL, 200}, {END_RESET, 200}, {END_CUT, 200}, {END_MALFORMED, 0}, {END_CANCELLED, 200},
+        {END_ABORTED, 200}, {END_REFUSED, 0}, {END_COMPLETE, 404}, {END_COMPLETE, 429}, {END_COMPLETE, 500},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        begin(1500 * MS, 1500 * MS);
+        enum counter outcome = stream_outcome(&s, ends[i].how, ends[i].status);
+        uint64_t before = counted(outcome);
+        recorder_end(&rec, &s, outcome, 1600 * MS);
+        stream_release(&s);
+        assert_int_equal(counted(outcome), before + 1);
+        assert_int_equal(counted(COUNTER_DUE), counted(COUNTER_OK) + counters_failed(rec.snap->counters) + counted(COUNTER_CANCELLED) +
+                                                   counted(COUNTER_ABORTED));
+        assert_int_equal(counted(COUNTER_WIN_DUE), counted(COUNTER_WIN_OK) + counted(COUNTER_WIN_FAILED) + counted(COUNTER_WIN_CLOSED));
+    }
+}
+
+static void test_swap(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    end(END_CONNECT, 0, 1001 * MS, COUNTER_FAILED_CONNECT);
+    struct snapshot *second = snapshot_new(true);
+    assert_non_null(second);
+    assert_ptr_equal(recorder_swap(&rec, second), snap);
+    begin(1000 * MS, 1000 * MS);
+    end(END_CONNECT, 0, 1001 * MS, COUNTER_FAILED_CONNECT);
+    assert_int_equal(snap->counters[COUNTER_FAILED_CONNECT], 1);
+    assert_int_equal(second->counters[COUNTER_FAILED_CONNECT], 2); /* cumulative */
+    assert_int_equal(snap->hist[METRIC_FAIL_TIME]->count, 1);
+    assert_int_equal(second->hist[METRIC_FAIL_TIME]->count, 1); /* a delta */
+    assert_int_equal(second->series_failed, 1);
+    snapshot_destroy(&second);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    pool = gap_pool_new(10000, 1, NULL);
+    snap = snapshot_new(true);
+    return pool && snap ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gap_pool_destroy(&pool);
+    snapshot_destroy(&snap);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ok_request), cmocka_unit_test(test_identity), cmocka_unit_test(test_running_usage_splits_gaps),
+        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_window),   cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_ratio),      cmocka_unit_test(test_slo),      cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_swap),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
