@@ -41,7 +41,8 @@ int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
 int engine_arm(struct engine *eng, const struct shard *s, struct err *e);
 /* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE behind the last one. */
 int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
-/* now: aborts what is open at once; else no new requests, drain, then DONE. Also disarms a stage that has not begun. */
+/* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT and ENGINE_DONE follow in any
+ * case, and engine_arm must wait for them. A stage that is only armed is disarmed: no event of it comes any more. May be called again. */
 void engine_stop(struct engine *eng, bool now);
 
 int engine_fd(const struct engine *eng); /* poll for input */
