@@ -1,0 +1,525 @@
+#include "agent/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/outbox.h"
+#include "common/clock.h"
+
+#define HELLO_NS (1 * NS_PER_S)
+#define RESEND_NS (2 * NS_PER_S)
+#define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
+#define LEASE_DEFAULT_NS (10 * NS_PER_S)
+#define LEASE_MAX_NS (60 * NS_PER_S)
+#define BEAT_DEFAULT_NS (1 * NS_PER_S)
+#define LATE_NS (20 * NS_PER_MS) /* a GO may come this long after T0 and still start together with the others */
+
+enum trigger {
+    EV_WELCOME, /* first welcome, or as somebody new */
+    EV_PLAN,
+    EV_ARM,
+    EV_ARMED,
+    EV_GO,
+    EV_DONE,    /* the engine has ended the stage */
+    EV_RELEASE, /* the coordinator wants no more of this stage */
+    EV_OVER,
+    EV_N
+};
+
+struct session {
+    struct session_options o;
+    struct session_io io;
+    enum session_state state;
+    struct err err;
+    char run_id[64], hash[72];
+    bool welcomed, refused_once;
+    uint32_t number;
+    int64_t lease_ns, beat_ns;
+    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, alone_ns, tick_ns, hello_ns;
+    uint64_t beat;
+    /* the stage */
+    uint32_t stage, epoch; /* epoch 0: none */
+    struct outbox outbox;
+    char address[256];
+    int64_t skew_ns;
+    bool stopping; /* told to end, or the lease has run out */
+    bool winding;  /* the engine still ends a stage that nobody wants any more: it cannot be armed yet, and what it says
+                      is not for us */
+    struct err stage_err;
+};
+
+#define STAY SESSION_STATE_N
+#define ROW(welcome, plan, arm, armed, go, done, release, over)                                                        \
+    {                                                                                                                  \
+        welcome, plan, arm, armed, go, done, release, over                                                             \
+    }
+/* clang-format off */
+static const enum session_state SESSION_NEXT[SESSION_STATE_N][EV_N] = {
+    /*                     WELCOME         PLAN          ARM             ARMED          GO            DONE            RELEASE       OVER */
+    [SESSION_DIAL]   = ROW(SESSION_JOINED, STAY,         STAY,           STAY,          STAY,         STAY,           STAY,         SESSION_OVER),
+    [SESSION_JOINED] = ROW(SESSION_JOINED, SESSION_IDLE, STAY,           STAY,          STAY,         STAY,           STAY,         SESSION_OVER),
+    [SESSION_IDLE]   = ROW(SESSION_JOINED, SESSION_IDLE, SESSION_ARMING, STAY,          STAY,         STAY,           STAY,         SESSION_OVER),
+    [SESSION_ARMING] = ROW(SESSION_JOINED, STAY,         SESSION_ARMING, SESSION_READY, STAY,         SESSION_REPORT, SESSION_IDLE, SESSION_OVER),
+    [SESSION_READY]  = ROW(SESSION_JOINED, STAY,         SESSION_ARMING, STAY,          SESSION_LOAD, SESSION_REPORT, SESSION_IDLE, SESSION_OVER),
+    [SESSION_LOAD]   = ROW(SESSION_JOINED, STAY,         SESSION_ARMING, STAY,          STAY,         SESSION_REPORT, SESSION_IDLE, SESSION_OVER),
+    [SESSION_REPORT] = ROW(SESSION_JOINED, STAY,         SESSION_ARMING, STAY,          STAY,         STAY,           SESSION_IDLE, SESSION_OVER),
+    [SESSION_OVER]   = ROW(STAY,           STAY,         STAY,           STAY,          STAY,         STAY,           STAY,         STAY),
+};
+/* clang-format on */
+static const char *const NAMES[] = {"dial", "joined", "idle", "arming", "ready", "load", "report", "over"};
+
+const char *session_state_name(enum session_state s)
+{
+    return s < SESSION_STATE_N ? NAMES[s] : "?";
+}
+enum session_state session_state(const struct session *s)
+{
+    return s->state;
+}
+const struct err *session_error(const struct session *s)
+{
+    return &s->err;
+}
+size_t session_unacknowledged(const struct session *s)
+{
+    return outbox_count(&s->outbox);
+}
+
+static bool step_to(struct session *s, enum trigger ev)
+{
+    enum session_state next = SESSION_NEXT[s->state][ev];
+    if (next == STAY) return false;
+    s->state = next;
+    return true;
+}
+
+static bool in_stage(const struct session *s)
+{
+    return s->state >= SESSION_ARMING && s->state <= SESSION_REPORT;
+}
+static bool engine_is_busy(const struct session *s)
+{
+    return s->state >= SESSION_ARMING && s->state <= SESSION_LOAD;
+}
+static bool text_is(const char *t)
+{
+    return t && *t;
+}
+
+static void say(struct session *s, const char *text)
+{
+    s->io.event(s->io.arg, text);
+}
+
+/* ---- out ---- */
+
+static void send_hello(struct session *s, int64_t now)
+{
+    s->hello_ns = now;
+    s->o.hello.u.hello.stage = s->stage;
+    s->o.hello.u.hello.epoch = s->epoch;
+    (void)s->io.send(s->io.arg, &s->o.hello);
+}
+
+static void send_plan_ok(struct session *s, const char *hash, const struct err *e)
+{
+    struct wire_msg m = {.type = WIRE_PLAN_OK,
+                         .u.plan_ok = {.hash = hash, .error = e ? e->text : "", .code = e ? e->code : 0}};
+    (void)s->io.send(s->io.arg, &m);
+}
+
+static void send_ready(struct session *s, const struct err *e)
+{
+    struct wire_msg m = {.type = WIRE_READY,
+                         .u.ready = {.stage = s->stage,
+                                     .epoch = s->epoch,
+                                     .error = e ? e->text : "",
+                                     .address = s->address,
+                                     .code = e ? e->code : 0}};
+    (void)s->io.send(s->io.arg, &m);
+}
+
+static void send_done(struct session *s)
+{
+    bool failed = s->stage_err.code != ERR_NONE;
+    struct wire_msg m = {.type = WIRE_DONE,
+                         .u.done = {.stage = s->stage,
+                                    .epoch = s->epoch,
+                                    .seq = outbox_last(&s->outbox),
+                                    .start_skew_ns = s->skew_ns,
+                                    .error = failed ? s->stage_err.text : "",
+                                    .code = s->stage_err.code}};
+    (void)s->io.send(s->io.arg, &m);
+}
+
+/* What the window allows and has not been sent on this connection; DONE behind the last. */
+static void flush(struct session *s)
+{
+    uint64_t seq;
+    struct wire_bytes b;
+    while (outbox_next(&s->outbox, &seq, &b)) {
+        struct wire_msg m = {.type = WIRE_SNAPSHOT,
+                             .u.snapshot = {.stage = s->stage, .epoch = s->epoch, .seq = seq, .snapshot = b}};
+        if (!s->io.send(s->io.arg, &m)) return;
+        outbox_sent(&s->outbox, seq);
+    }
+    if (s->state == SESSION_REPORT && !outbox_pending(&s->outbox)) send_done(s);
+}
+
+/* ---- stage ---- */
+
+static void forget_stage(struct session *s)
+{
+    if (engine_is_busy(s)) s->io.stop(s->io.arg, true);
+    if (s->state == SESSION_LOAD) s->winding = true;
+    outbox_clear(&s->outbox);
+    s->stage = s->epoch = 0;
+    s->stopping = false;
+    s->skew_ns = 0;
+    s->address[0] = 0;
+    s->stage_err = (struct err){0};
+}
+
+static void give_up(struct session *s, enum err_code code, const char *why)
+{
+    if (s->state == SESSION_OVER) return;
+    forget_stage(s);
+    (void)err_set(&s->err, code, "%s", why);
+    (void)step_to(s, EV_OVER);
+}
+
+/* The stage ends here before its time; what was recorded is kept and reported with the reason. */
+static void end_stage(struct session *s, const char *why)
+{
+    if (s->stage_err.code == ERR_NONE) {
+        (void)err_set(&s->stage_err, ERR_AGENTS, "%s", why);
+        say(s, why);
+    }
+    s->stopping = true;
+    s->io.stop(s->io.arg, true);
+    if (s->state != SESSION_LOAD)
+        (void)step_to(s, EV_DONE); /* an armed engine is only disarmed: no DONE of its own comes */
+}
+
+/* ---- messages ---- */
+
+static void on_welcome(struct session *s, const struct wire_msg *m, int64_t now)
+{
+    const char *run = m->u.welcome.run_id ? m->u.welcome.run_id : "";
+    bool same = s->welcomed && strcmp(run, s->run_id) == 0 && m->u.welcome.agent == s->number;
+    s->lease_ns =
+        m->u.welcome.lease_ns > 0 && m->u.welcome.lease_ns <= LEASE_MAX_NS ? m->u.welcome.lease_ns : LEASE_DEFAULT_NS;
+    s->beat_ns = m->u.welcome.heartbeat_ns >= BEAT_DEFAULT_NS / 10 && m->u.welcome.heartbeat_ns <= s->lease_ns
+                     ? m->u.welcome.heartbeat_ns
+                     : BEAT_DEFAULT_NS;
+    s->refused_once = false;
+    s->hello_ns = 0; /* answered */
+    if (same) {      /* a new connection of the same membership: go on where we were */
+        outbox_rewind(&s->outbox);
+        s->resend_ns = now;
+        flush(s);
+        return;
+    }
+    forget_stage(s);
+    s->welcomed = true;
+    s->number = m->u.welcome.agent;
+    s->hash[0] = 0;
+    (void)snprintf(s->run_id, sizeof s->run_id, "%s", run);
+    (void)step_to(s, EV_WELCOME);
+}
+
+static void on_refuse(struct session *s, const struct wire_msg *m, int64_t now)
+{
+    const char *why = text_is(m->u.refuse.reason) ? m->u.refuse.reason : "refused without a reason";
+    char text[300];
+    (void)snprintf(text, sizeof text, "the coordinator refuses this agent: %.240s", why);
+    if (!m->u.refuse.retry) {
+        give_up(s, ERR_REFUSED, text);
+        return;
+    }
+    if (!s->refused_once) say(s, text);
+    s->refused_once = true;
+    if (s->state == SESSION_DIAL || s->hello_ns) return; /* HELLO is on its way, or comes again in a second */
+    send_hello(s, now); /* we are strangers to it: a new coordinator, or one that has given us up */
+}
+
+static void on_clock(struct session *s, const struct wire_msg *m, int64_t now)
+{
+    struct wire_msg r = {.type = WIRE_CLOCK_ECHO,
+                         .u.clock_echo = {.seq = m->u.clock.seq, .t1 = m->u.clock.t1, .t2 = now, .t3 = now}};
+    (void)s->io.send(s->io.arg, &r);
+}
+
+static void on_plan(struct session *s, const struct wire_msg *m)
+{
+    const char *hash = m->u.plan.hash ? m->u.plan.hash : "";
+    struct err e = {0};
+    if (s->state != SESSION_JOINED && s->state != SESSION_IDLE) return;
+    bool have = s->hash[0] && strcmp(hash, s->hash) == 0;
+    if (!have && s->io.plan(s->io.arg, m->u.plan.plan, hash, &e)) {
+        s->hash[0] = 0;
+        say(s, e.text);
+        send_plan_ok(s, hash, &e);
+        return;
+    }
+    (void)snprintf(s->hash, sizeof s->hash, "%s", hash);
+    (void)step_to(s, EV_PLAN);
+    send_plan_ok(s, hash, NULL);
+}
+
+static void on_arm(struct session *s, const struct wire_msg *m)
+{
+    struct err e = {0};
+    if (s->state < SESSION_IDLE || s->state == SESSION_OVER || m->u.arm.epoch == 0) return;
+    if (in_stage(s) && m->u.arm.epoch <= s->epoch) { /* comes again, or is old */
+        if (m->u.arm.epoch == s->epoch && s->state == SESSION_READY) send_ready(s, NULL);
+        return;
+    }
+    forget_stage(s);
+    if (s->winding) { /* ARM comes again */
+        (void)step_to(s, EV_RELEASE);
+        return;
+    }
+    (void)step_to(s, EV_ARM);
+    s->stage = m->u.arm.stage;
+    s->epoch = m->u.arm.epoch;
+    if (s->io.arm(s->io.arg, &m->u.arm.shard, &e) == 0) return;
+    say(s, e.text);
+    send_ready(s, &e);
+    (void)step_to(s, EV_RELEASE);
+    s->stage = s->epoch = 0;
+}
+
+static bool of_this_stage(const struct session *s, uint32_t stage, uint32_t epoch)
+{
+    return in_stage(s) && s->stage == stage && s->epoch == epoch;
+}
+
+static void on_go(struct session *s, const struct wire_msg *m, int64_t now)
+{
+    struct err e = {0};
+    char why[120];
+    if (s->state == SESSION_IDLE) { /* the coordinator believes that we are armed: it would wait for nothing */
+        struct wire_msg d = {.type = WIRE_DONE,
+                             .u.done = {.stage = m->u.go.stage,
+                                        .epoch = m->u.go.epoch,
+                                        .error = "GO for a stage that is not armed",
+                                        .code = ERR_AGENTS}};
+        (void)s->io.send(s->io.arg, &d);
+    }
+    if (!of_this_stage(s, m->u.go.stage, m->u.go.epoch) || s->state != SESSION_READY) return;
+    if (now > m->u.go.t0_ns + LATE_NS) {
+        (void)snprintf(why, sizeof why, "the start was missed: GO came %.0f ms after T0",
+                       (double)(now - m->u.go.t0_ns) / 1e6);
+        end_stage(s, why);
+        flush(s);
+        return;
+    }
+    if (s->io.go(s->io.arg, m->u.go.t0_ns, &e) == 0) {
+        (void)step_to(s, EV_GO);
+        return;
+    }
+    end_stage(s, e.text);
+    s->stage_err = e;
+    flush(s);
+}
+
+static void on_stop(struct session *s, const struct wire_msg *m)
+{
+    if (!of_this_stage(s, m->u.stop.stage, m->u.stop.epoch)) return;
+    if (s->state == SESSION_LOAD) {
+        s->io.stop(s->io.arg, m->u.stop.now);
+        s->stopping = true;
+    } else if (s->state == SESSION_REPORT && !m->u.stop.now) {
+        flush(s);
+    } else { /* not begun, or nobody wants what is left of it */
+        forget_stage(s);
+        (void)step_to(s, EV_RELEASE);
+    }
+}
+
+static void on_ack(struct session *s, const struct wire_msg *m)
+{
+    if (!of_this_stage(s, m->u.ack.stage, m->u.ack.epoch)) return;
+    outbox_acknowledge(&s->outbox, m->u.ack.seq);
+    flush(s);
+}
+
+void session_message(struct session *s, const struct wire_msg *m, int64_t now)
+{
+    if (s->state == SESSION_OVER) return;
+    if (m->type != WIRE_WELCOME && m->type != WIRE_REFUSE && m->type != WIRE_BYE && s->state == SESSION_DIAL) return;
+    s->heard_ns = s->alone_ns = now;
+    switch (m->type) {
+    case WIRE_WELCOME:
+        on_welcome(s, m, now);
+        break;
+    case WIRE_REFUSE:
+        on_refuse(s, m, now);
+        break;
+    case WIRE_CLOCK:
+        on_clock(s, m, now);
+        break;
+    case WIRE_PLAN:
+        on_plan(s, m);
+        break;
+    case WIRE_ARM:
+        on_arm(s, m);
+        break;
+    case WIRE_GO:
+        on_go(s, m, now);
+        break;
+    case WIRE_STOP:
+        on_stop(s, m);
+        break;
+    case WIRE_ACK:
+        on_ack(s, m);
+        break;
+    case WIRE_BYE: {
+        struct wire_msg bye = {.type = WIRE_BYE, .u.bye = {.reason = "goodbye"}};
+        (void)s->io.send(s->io.arg, &bye);
+        forget_stage(s);
+        (void)step_to(s, EV_OVER);
+        break;
+    }
+    default:
+        break; /* HEARTBEAT: was heard; others are no words of a coordinator */
+    }
+}
+
+/* ---- engine ---- */
+
+static void on_armed(struct session *s, const struct engine_event *ev)
+{
+    if (s->state != SESSION_ARMING) return; /* of an arming that was given up */
+    (void)snprintf(s->address, sizeof s->address, "%s", ev->addresses);
+    if (ev->err.code == ERR_NONE) {
+        (void)step_to(s, EV_ARMED);
+        send_ready(s, NULL);
+        return;
+    }
+    say(s, ev->err.text);
+    send_ready(s, &ev->err);
+    forget_stage(s);
+    (void)step_to(s, EV_RELEASE);
+}
+
+static void on_ended(struct session *s, const struct engine_event *ev)
+{
+    if (s->state != SESSION_LOAD) return;
+    if (s->stage_err.code == ERR_NONE) s->stage_err = ev->err;
+    s->skew_ns = ev->start_skew_ns;
+    (void)step_to(s, EV_DONE);
+    flush(s);
+}
+
+static void on_recorded(struct session *s, struct engine_event *ev)
+{
+    if (s->state != SESSION_LOAD) return;
+    if (outbox_add(&s->outbox, ev->snapshot) && s->stage_err.code == ERR_NONE)
+        end_stage(s, "no memory to keep what was recorded");
+    flush(s);
+}
+
+void session_engine(struct session *s, struct engine_event *ev, int64_t now)
+{
+    (void)now;
+    if (s->winding) {
+        s->winding = ev->kind != ENGINE_DONE;
+        if (ev->snapshot) s->io.recycle(s->io.arg, &ev->snapshot);
+        return;
+    }
+    switch (ev->kind) {
+    case ENGINE_READY:
+        on_armed(s, ev);
+        break;
+    case ENGINE_SNAPSHOT:
+        on_recorded(s, ev);
+        break;
+    case ENGINE_DONE:
+        on_ended(s, ev);
+        break;
+    }
+    if (ev->snapshot) s->io.recycle(s->io.arg, &ev->snapshot);
+}
+
+/* ---- time ---- */
+
+static void beat(struct session *s, int64_t now)
+{
+    if (now - s->beat_at_ns < s->beat_ns) return;
+    s->beat_at_ns = now;
+    struct wire_msg m = {.type = WIRE_HEARTBEAT, .u.heartbeat = {.seq = ++s->beat, .now_ns = now}};
+    if (s->state != SESSION_DIAL) (void)s->io.send(s->io.arg, &m);
+}
+
+void session_tick(struct session *s, int64_t now)
+{
+    int64_t away = now - s->tick_ns;
+    s->tick_ns = now;
+    if (s->state == SESSION_OVER) return;
+    int64_t silence = now - s->heard_ns;
+    /* A process that was stopped for longer than the lease has outlived it, whatever waits in its socket. */
+    if (s->state == SESSION_LOAD && (silence > s->lease_ns || away > s->lease_ns))
+        end_stage(s, "the lease has run out: nothing was heard from the coordinator");
+    if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
+        give_up(s, ERR_AGENTS, "no coordinator was heard for too long");
+        return;
+    }
+    if (silence > SILENCE_NS && now - s->redial_ns > SILENCE_NS) {
+        s->redial_ns = now;
+        s->io.redial(s->io.arg);
+        send_hello(s, now);
+    } else if ((s->state == SESSION_DIAL || s->hello_ns) && now - s->hello_ns >= HELLO_NS)
+        send_hello(s, now);
+    beat(s, now);
+    if (now - s->resend_ns >= RESEND_NS) {
+        s->resend_ns = now;
+        if (in_stage(s) && (s->state == SESSION_REPORT || outbox_stalled(&s->outbox))) {
+            outbox_rewind(&s->outbox);
+            flush(s);
+        }
+    }
+}
+
+int64_t session_deadline(const struct session *s)
+{
+    int64_t t = s->beat_at_ns + s->beat_ns, tick = s->tick_ns + NS_PER_S / 4;
+    return t < tick ? t : tick;
+}
+
+/* ---- life ---- */
+
+struct session *session_new(const struct session_options *o, const struct session_io *io, int64_t now)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->o = *o;
+    s->io = *io;
+    s->o.hello.type = WIRE_HELLO;
+    s->lease_ns = LEASE_DEFAULT_NS;
+    s->beat_ns = BEAT_DEFAULT_NS;
+    s->heard_ns = s->alone_ns = s->tick_ns = s->redial_ns = s->resend_ns = now;
+    s->beat_at_ns = now;
+    send_hello(s, now);
+    return s;
+}
+
+void session_destroy(struct session **s)
+{
+    if (!*s) return;
+    outbox_clear(&(*s)->outbox);
+    free(*s);
+    *s = NULL;
+}
+
+void session_leave(struct session *s, const char *why, int64_t now)
+{
+    (void)now;
+    struct wire_msg m = {.type = WIRE_BYE, .u.bye = {.reason = why}};
+    if (s->state == SESSION_OVER) return;
+    (void)s->io.send(s->io.arg, &m);
+    give_up(s, ERR_NONE, why);
+}

@@ -1,0 +1,58 @@
+/* An agent's side of the conversation: a state machine in one table (SESSION_NEXT in session.c). Pure: messages, engine
+ * events and `now` go in; messages and orders to the engine go out through struct session_io. It touches no socket,
+ * clock or thread.
+ *
+ * Snapshots are kept until the coordinator has acknowledged them and are sent again after a reconnect. When
+ * OUTBOX_WINDOW of them are out, what comes is added up into one that waits: nothing is dropped, and a slow coordinator
+ * slows reports, never load. An agent that hears nothing for the lease stops its load, keeps what it has, and dials
+ * again. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/engine.h"
+#include "common/wire.h"
+
+enum session_state {
+    SESSION_DIAL,   /* HELLO is out */
+    SESSION_JOINED, /* welcomed; answers clock exchanges, waits for the plan */
+    SESSION_IDLE,   /* has a plan, waits for a shard */
+    SESSION_ARMING, /* the engine prepares */
+    SESSION_READY,  /* waits for GO */
+    SESSION_LOAD,   /* runs, or waits for T0 */
+    SESSION_REPORT, /* the stage has ended here; last snapshots and DONE are out until the coordinator goes on */
+    SESSION_OVER,
+    SESSION_STATE_N
+};
+
+struct session_io {
+    void *arg;
+    bool (*send)(void *arg, const struct wire_msg *m); /* false: not now; it is sent again */
+    void (*redial)(void *arg);                         /* a new socket with a new identity */
+    int (*plan)(void *arg, struct wire_bytes packed, const char *hash, struct err *e);
+    int (*arm)(void *arg, const struct shard *s, struct err *e);
+    int (*go)(void *arg, int64_t t0_ns, struct err *e);
+    void (*stop)(void *arg, bool now);
+    void (*recycle)(void *arg, struct snapshot **s);
+    void (*event)(void *arg, const char *text); /* for the log */
+};
+
+struct session_options {
+    struct wire_msg hello; /* strings are borrowed for the session's life; stage and epoch are the session's to fill */
+    int64_t patience_ns;   /* without any coordinator for so long: give up; 0 = never */
+};
+
+struct session;
+struct session *session_new(const struct session_options *o, const struct session_io *io, int64_t now);
+void session_destroy(struct session **s);
+
+void session_message(struct session *s, const struct wire_msg *m, int64_t now);
+void session_engine(struct session *s, struct engine_event *ev, int64_t now); /* takes the event's snapshot over */
+void session_tick(struct session *s, int64_t now);                            /* at the latest at session_deadline */
+int64_t session_deadline(const struct session *s);
+void session_leave(struct session *s, const char *why, int64_t now); /* the user ends this agent */
+
+enum session_state session_state(const struct session *s);
+const char *session_state_name(enum session_state s);
+const struct err *session_error(const struct session *s); /* why it is over; ERR_NONE after a coordinator's BYE */
+size_t session_unacknowledged(const struct session *s);   /* snapshots kept, the one that is added up included */
