@@ -1,1 +1,62 @@
-int main(void) { return 1; }
+/* plateau: one program, its commands in a table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/args.h"
+#include "coordinator/cmd.h"
+
+enum { STATUS_USAGE = 2 };
+
+static const struct command {
+    const char *name, *what;
+    int (*run)(int argc, char **argv);
+} COMMANDS[] = {
+    {"run", "run a plan over agents and report", cmd_run},
+    {"check", "validate a plan and print it resolved", cmd_check},
+    {"report", "make the reports of a run again", cmd_report},
+};
+enum { N = sizeof COMMANDS / sizeof *COMMANDS };
+
+static void usage(FILE *to)
+{
+    fputs("plateau: finds the plateau of an LLM endpoint's throughput, and proves it\n\nplateau COMMAND [options]\n\n",
+          to);
+    for (unsigned i = 0; i < N; i++)
+        fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].what);
+    fputs(
+        "\nplateau COMMAND --help lists a command's options. Exit status: 0 passed, 1 internal, 2 bad plan or usage,\n"
+        "3 measurement invalid, 4 agents lost, 99 an SLO gate failed, 130 or 143 ended by a signal.\n",
+        to);
+}
+
+static int unknown(const char *word)
+{
+    const char *names[N];
+    for (unsigned i = 0; i < N; i++)
+        names[i] = COMMANDS[i].name;
+    const char *near = nearest_word(word, names, N);
+    fprintf(stderr, "plateau: there is no command \"%s\"", word);
+    if (near) fprintf(stderr, "; did you mean \"%s\"?", near);
+    fputs("\n\n", stderr);
+    usage(stderr);
+    return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("plateau %s\n", PLATEAU_VERSION);
+        return 0;
+    }
+    for (unsigned i = 0; i < N; i++)
+        if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 1, argv + 1);
+    return unknown(argv[1]);
+}

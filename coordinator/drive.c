@@ -1,0 +1,213 @@
+#include "coordinator/drive.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "coordinator/point.h"
+#include "coordinator/search.h"
+#include "coordinator/steps.h"
+#include "coordinator/term.h"
+
+#define LEAD_LOCAL_NS (200 * NS_PER_MS) /* all agents on this machine */
+#define LEAD_NS (2 * NS_PER_S)
+#define MESSAGES_A_ROUND 4096 /* signals and time are looked at between */
+
+struct drive {
+    const struct drive_options *o;
+    struct run *run;
+    struct steps steps;
+    struct search *search; /* NULL: the plan's stages */
+    uint32_t searched;
+    struct term term;
+    struct stage_data *unsaved;
+    size_t living; /* local agents */
+};
+
+/* ---- what the run asks of the world ---- */
+
+static bool next_step(void *arg, struct run_step *ret)
+{
+    struct drive *d = arg;
+    if (!d->search) return steps_next(&d->steps, ret);
+    if (!search_next(d->search, &ret->load)) return false;
+    ret->stage = d->searched++;
+    ret->repeat = 0;
+    return true;
+}
+
+static void send_message(void *arg, const struct peer *to, const struct wire_msg *m)
+{
+    struct drive *d = arg;
+    if (!link_send(d->o->link, to, m))
+        log_debug("%s not sent: the agent is gone or its queue is full", wire_type_name(m->type));
+}
+
+static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
+{
+    struct drive *d = arg;
+    return store_stage_begin(d->o->store, s, e);
+}
+
+static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint32_t agent, uint64_t seq,
+                    struct wire_bytes b, struct err *e)
+{
+    struct drive *d = arg;
+    return store_snapshot(d->o->store, step->stage, step->repeat, epoch, agent, seq, b.data, b.n, e);
+}
+
+static void tell_search(struct drive *d, const struct stage_data *s)
+{
+    struct point p;
+    if (!d->search) return;
+    point_compute(s, d->o->meta->plan, &p);
+    search_tell(d->search, &p);
+}
+
+static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
+{
+    struct drive *d = arg;
+    if (!superseded) tell_search(d, s);
+    int rc = store_stage_end(d->o->store, s, e);
+    if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
+        *d->unsaved = *s; /* what cannot be written can still be reported */
+        return rc;
+    }
+    stage_data_clear(s);
+    return rc;
+}
+
+static int agent_changed(void *arg, const struct run_agent *a, struct err *e)
+{
+    struct drive *d = arg;
+    return store_agent(d->o->store, a, e);
+}
+
+static void event(void *arg, const char *kind, const char *text)
+{
+    struct drive *d = arg;
+    bool quiet = strcmp(kind, "agent_joined") == 0 || strcmp(kind, "agent_back") == 0;
+    struct err e;
+    term_clear(&d->term);
+    if (quiet)
+        log_info("%s: %s", kind, text);
+    else
+        log_warn("%s: %s", kind, text);
+    if (store_event(d->o->store, kind, text, &e)) log_warn("%s", e.text);
+}
+
+/* ---- what the world brings ---- */
+
+static void reap_local(struct drive *d)
+{
+    char name[32], how[64], why[160];
+    while (local_reap(d->o->local, name, sizeof name, how, sizeof how)) {
+        int64_t now = clock_mono_ns();
+        (void)snprintf(why, sizeof why, "agent %s %s", name, how);
+        if (run_state(d->run) < RUN_CLOSE) log_warn("%s", why);
+        run_agent_gone(d->run, name, how, now);
+        run_limit_agents(d->run, local_living(d->o->local), why, now);
+    }
+}
+
+static void read_signals(struct drive *d)
+{
+    struct signalfd_siginfo s;
+    while (read(d->o->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
+        if (s.ssi_signo == SIGCHLD)
+            reap_local(d);
+        else
+            run_stop(d->run, (int)s.ssi_signo, run_signal(d->run) != 0, clock_mono_ns());
+    }
+}
+
+static void read_messages(struct drive *d)
+{
+    for (int i = 0; i < MESSAGES_A_ROUND; i++) {
+        struct peer from;
+        struct wire_msg m;
+        struct err e = {0};
+        switch (link_receive(d->o->link, &from, &m, &e)) {
+        case LINK_NOTHING:
+            return;
+        case LINK_MALFORMED:
+            run_malformed(d->run, &from, &e, clock_mono_ns());
+            break;
+        case LINK_MESSAGE:
+            run_message(d->run, &from, &m, clock_mono_ns());
+            wire_msg_clear(&m);
+            break;
+        }
+    }
+}
+
+static uint64_t steps_begun(const struct drive *d)
+{
+    return d->search ? d->searched : d->steps.at;
+}
+
+static void loop(struct drive *d)
+{
+    uint64_t all = d->search ? 0 : steps_count(d->o->meta->plan);
+    while (run_state(d->run) != RUN_OVER) {
+        struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
+        link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
+        if (fds[0].revents) read_signals(d);
+        read_messages(d);
+        run_tick(d->run, clock_mono_ns());
+        if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, steps_begun(d), all, clock_mono_ns());
+    }
+    term_clear(&d->term);
+}
+
+static int begin(struct drive *d, struct buf *packed, struct err *e)
+{
+    const struct run_data *meta = d->o->meta;
+    d->steps.plan = meta->plan;
+    if (meta->plan->search.goal != SEARCH_NONE && !(d->search = search_new(meta->plan, e))) return -1;
+    if (plan_pack(meta->plan, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
+    struct run_options ro = {
+        .plan = meta->plan,
+        .packed = {packed->data, packed->len},
+        .plan_hash = meta->plan_hash,
+        .run_id = meta->run_id,
+        .start_lead_ns = link_is_loopback(d->o->link) ? LEAD_LOCAL_NS : LEAD_NS,
+        .wall_minus_mono = clock_wall_ns() - clock_mono_ns(),
+    };
+    struct run_io io = {.arg = d,
+                        .next_step = next_step,
+                        .send = send_message,
+                        .stage_begin = stage_begin,
+                        .snapshot = snapshot,
+                        .stage_end = stage_end,
+                        .agent = agent_changed,
+                        .event = event};
+    d->run = run_new(&ro, &io, clock_mono_ns());
+    return d->run ? 0 : err_set(e, ERR_NOMEM, "no memory for the run");
+}
+
+int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e)
+{
+    struct drive d = {.o = o};
+    struct buf packed = BUF_INIT(WIRE_MESSAGE_MAX / 2);
+    memset(ret, 0, sizeof *ret);
+    term_init(&d.term, stderr);
+    int rc = begin(&d, &packed, e);
+    if (rc == 0) {
+        loop(&d);
+        ret->err = *run_error(d.run);
+        ret->signal = run_signal(d.run);
+        ret->incomplete = run_incomplete(d.run);
+        ret->unsaved = d.unsaved;
+    }
+    run_destroy(&d.run);
+    search_destroy(&d.search);
+    buf_free(&packed);
+    return rc;
+}

@@ -1,0 +1,24 @@
+/* Drives a run: the loop between the sockets, the signals, the agents' processes, the store and the pure machine of
+ * run.h. */
+#pragma once
+#include "coordinator/data.h"
+#include "coordinator/link.h"
+#include "coordinator/local.h"
+#include "coordinator/run.h"
+#include "coordinator/store.h"
+
+struct drive_options {
+    const struct run_data *meta; /* the run's identity and plan */
+    struct link *link;
+    struct store *store;
+    struct local *local; /* NULL: agents come by themselves */
+    int signal_fd;       /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
+};
+struct drive_result {
+    struct err err; /* why the run ended early; ERR_NONE when it did not */
+    int signal;
+    bool incomplete;            /* a point is missing or not what the plan asked for */
+    struct stage_data *unsaved; /* the stage that the store could not take; owned by the caller, NULL = none */
+};
+/* Returns when the run is over: 0, or -1 when it could not even begin. */
+int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);

@@ -1,0 +1,181 @@
+#include "coordinator/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/clock.h"
+
+enum {
+    QUEUE = 64,
+    HANDSHAKE_MS = 5000,
+    HEARTBEAT_MS = 1000,
+    HEARTBEAT_TIMEOUT_MS = 5000,
+    BACKLOG = 1024,
+    LINK_FDS = 8
+};
+
+struct link {
+    void *context, *router;
+    char endpoint[256];
+    bool loopback;
+    struct buf out;
+};
+
+/* The host of tcp://HOST:PORT; -1 when it is no such thing. */
+static int host_of(const char *listen, char *ret, size_t n)
+{
+    if (strncmp(listen, "tcp://", 6) != 0) return -1;
+    const char *host = listen + 6, *colon = strrchr(host, ':');
+    if (!colon || colon == host || !colon[1] || (size_t)(colon - host) >= n) return -1;
+    (void)snprintf(ret, n, "%.*s", (int)(colon - host), host);
+    return 0;
+}
+
+static bool host_is_loopback(const char *host)
+{
+    unsigned a, b, c, d;
+    char rest;
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "lo") == 0) return true;
+    return sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127 && b < 256 && c < 256 && d < 256;
+}
+
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+/* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. */
+static int configure(void *router)
+{
+    int64_t max = WIRE_MESSAGE_MAX;
+    return set_int(router, ZMQ_ROUTER_MANDATORY, 1) || set_int(router, ZMQ_ROUTER_HANDOVER, 0) ||
+           set_int(router, ZMQ_SNDHWM, QUEUE) || set_int(router, ZMQ_RCVHWM, QUEUE) || set_int(router, ZMQ_LINGER, 0) ||
+           set_int(router, ZMQ_BACKLOG, BACKLOG) || set_int(router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
+           set_int(router, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
+           set_int(router, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) || set_int(router, ZMQ_IPV6, 1) ||
+           zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
+}
+
+struct link *link_open(const struct link_options *o, struct err *e)
+{
+    char host[200];
+    if (host_of(o->listen, host, sizeof host)) {
+        (void)err_set(e, ERR_USAGE, "cannot listen on \"%s\": expected tcp://ADDR:PORT", o->listen);
+        return NULL;
+    }
+    bool loopback = host_is_loopback(host);
+    if (!loopback && !o->insecure) {
+        (void)err_set(e, ERR_USAGE,
+                      "%s can be reached from other machines and connections are not authenticated; listen on "
+                      "127.0.0.1, or say --insecure",
+                      o->listen);
+        return NULL;
+    }
+    struct link *l = calloc(1, sizeof *l);
+    if (l) l->context = zmq_ctx_new();
+    if (l && l->context) l->router = zmq_socket(l->context, ZMQ_ROUTER);
+    if (!l || !l->router || configure(l->router)) {
+        (void)err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
+        link_close(&l);
+        return NULL;
+    }
+    l->loopback = loopback;
+    l->out = (struct buf)BUF_INIT(WIRE_MESSAGE_MAX);
+    size_t n = sizeof l->endpoint;
+    if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n)) {
+        (void)err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
+        link_close(&l);
+        return NULL;
+    }
+    return l;
+}
+
+void link_close(struct link **l)
+{
+    if (!*l) return;
+    if ((*l)->router) zmq_close((*l)->router);
+    if ((*l)->context) zmq_ctx_term((*l)->context);
+    buf_free(&(*l)->out);
+    free(*l);
+    *l = NULL;
+}
+
+const char *link_endpoint(const struct link *l)
+{
+    return l->endpoint;
+}
+bool link_is_loopback(const struct link *l)
+{
+    return l->loopback;
+}
+
+/* The frames behind the payload, if a peer sent more than it should. */
+static bool drain_rest(void *socket, const zmq_msg_t *last)
+{
+    bool more = zmq_msg_more(last), any = false;
+    while (more) {
+        zmq_msg_t extra;
+        zmq_msg_init(&extra);
+        if (zmq_msg_recv(&extra, socket, ZMQ_DONTWAIT) < 0)
+            more = false;
+        else {
+            more = zmq_msg_more(&extra);
+            any = true;
+        }
+        zmq_msg_close(&extra);
+    }
+    return any;
+}
+
+static void identify(struct peer *p, zmq_msg_t *id)
+{
+    memset(p, 0, sizeof *p);
+    size_t n = zmq_msg_size(id);
+    p->n = (uint8_t)(n <= PEER_ID_MAX ? n : 0);
+    if (p->n) memcpy(p->id, zmq_msg_data(id), p->n);
+}
+
+enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e)
+{
+    zmq_msg_t id, body;
+    enum link_got got = LINK_NOTHING;
+    zmq_msg_init(&id);
+    zmq_msg_init(&body);
+    if (zmq_msg_recv(&id, l->router, ZMQ_DONTWAIT) >= 0) {
+        identify(ret_from, &id);
+        got = LINK_MALFORMED;
+        if (!zmq_msg_more(&id) || zmq_msg_recv(&body, l->router, ZMQ_DONTWAIT) < 0)
+            (void)err_set(e, ERR_WIRE, "a message without a body");
+        else if (drain_rest(l->router, &body))
+            (void)err_set(e, ERR_WIRE, "a message of more than one part");
+        else if (ret_from->n == 0)
+            (void)err_set(e, ERR_WIRE, "a routing id of more than %u bytes", PEER_ID_MAX);
+        else if (wire_decode(ret, zmq_msg_data(&body), zmq_msg_size(&body), e) == 0)
+            got = LINK_MESSAGE;
+    }
+    zmq_msg_close(&id);
+    zmq_msg_close(&body);
+    return got;
+}
+
+bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m)
+{
+    buf_reset(&l->out);
+    if (to->n == 0 || wire_encode(m, &l->out)) return false;
+    if (zmq_send(l->router, to->id, to->n, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) return false;
+    return zmq_send(l->router, l->out.data, l->out.len, ZMQ_DONTWAIT) >= 0;
+}
+
+void link_wait(struct link *l, struct pollfd *fds, unsigned n, int64_t wait_ns)
+{
+    zmq_pollitem_t item[LINK_FDS + 1] = {{.socket = l->router, .events = ZMQ_POLLIN}};
+    if (n > LINK_FDS) n = LINK_FDS;
+    for (unsigned i = 0; i < n; i++)
+        item[i + 1] = (zmq_pollitem_t){.fd = fds[i].fd, .events = ZMQ_POLLIN};
+    (void)zmq_poll(item, (int)n + 1, wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
+    for (unsigned i = 0; i < n; i++)
+        fds[i].revents = item[i + 1].revents & ZMQ_POLLIN ? POLLIN : 0;
+}

@@ -1,0 +1,64 @@
+#include "coordinator/term.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#define TTY_NS (1 * NS_PER_S)
+#define PLAIN_NS (5 * NS_PER_S)
+
+void term_init(struct term *t, FILE *out)
+{
+    *t = (struct term){.out = out, .tty = isatty(fileno(out)) == 1};
+}
+
+static void load_words(const struct plan_stage *s, char *ret, size_t n)
+{
+    if (s->kind == LOAD_CLOSED)
+        (void)snprintf(ret, n, "concurrency %" PRIu32, s->concurrency);
+    else if (s->rate_from < s->rate_to || s->rate_from > s->rate_to)
+        (void)snprintf(ret, n, "%g to %g requests/s", s->rate_from, s->rate_to);
+    else
+        (void)snprintf(ret, n, "%g requests/s", s->rate_from);
+}
+
+int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n)
+{
+    char load[64], of[32] = "", latency[64] = "";
+    if (!p->stage || p->stage->t0_ns == 0)
+        return snprintf(ret, n, "%s: %zu agents, %zu of them ready",
+                        p->state == RUN_GATHER ? "waiting for agents" : "between stages", p->agents, p->agents_ready);
+    if (steps) (void)snprintf(of, sizeof of, " of %" PRIu64, steps);
+    load_words(&p->stage->step.load, load, sizeof load);
+    const struct merge_live *l = &p->live;
+    if (l->ttft && l->ttft->count)
+        (void)snprintf(latency, sizeof latency, "  ttft p50 %.0f ms p99 %.0f ms",
+                       (double)hist_quantile(l->ttft, 0.5) / 1e6, (double)hist_quantile(l->ttft, 0.99) / 1e6);
+    return snprintf(
+        ret, n,
+        "stage %" PRIu64 "%s  %s  %.0f s  %" PRIu64 " in flight  %.0f token/s  %" PRIu64 " ok  %" PRIu64 " failed%s%s",
+        step, of, load, p->elapsed_ns > 0 ? (double)p->elapsed_ns / 1e9 : 0.0, l->in_flight, l->tokens_per_s,
+        l->counters[COUNTER_OK], counters_failed(l->counters), latency, p->state == RUN_DRAIN ? "  ending" : "");
+}
+
+void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+{
+    if (now < t->next_ns) return;
+    t->next_ns = now + (t->tty ? TTY_NS : PLAIN_NS);
+    struct run_progress p;
+    char line[300];
+    run_progress(r, now, &p);
+    (void)term_line(&p, step, steps, line, sizeof line);
+    if (t->tty)
+        fprintf(t->out, "\r\x1b[K%s", line);
+    else
+        fprintf(t->out, "%s\n", line);
+    t->dirty = t->tty;
+    (void)fflush(t->out);
+}
+
+void term_clear(struct term *t)
+{
+    if (t->dirty) fputs("\r\x1b[K", t->out);
+    t->dirty = false;
+    (void)fflush(t->out);
+}

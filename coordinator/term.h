@@ -1,0 +1,17 @@
+/* The run's progress for a person: one line, renewed in place on a terminal, else printed every few seconds. */
+#pragma once
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "coordinator/run.h"
+
+struct term {
+    FILE *out;
+    bool tty, dirty; /* dirty: a line without its newline is on the screen */
+    int64_t next_ns;
+};
+void term_init(struct term *t, FILE *out);
+void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps,
+                   int64_t now); /* steps 0: not known beforehand */
+void term_clear(struct term *t); /* before anything else is printed */
+int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n);
