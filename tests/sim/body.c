@@ -5,7 +5,19 @@
 enum { DEPTH_MAX = 64 };
 
 /* Where in the body a value stands: what it means to us. */
-enum place { OTHER, TOP, MESSAGES, CONTENT, PROMPT, OPTIONS, STREAM, MAX_TOKENS, MODEL, INCLUDE_USAGE, CONTINUOUS_USAGE };
+enum place {
+    OTHER,
+    TOP,
+    MESSAGES,
+    CONTENT,
+    PROMPT,
+    OPTIONS,
+    STREAM,
+    MAX_TOKENS,
+    MODEL,
+    INCLUDE_USAGE,
+    CONTINUOUS_USAGE
+};
 
 struct scan {
     const char *at, *end;
@@ -35,7 +47,8 @@ static int scan_value(struct scan *s, enum place where);
 
 static void skip_blank(struct scan *s)
 {
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t')) s->at++;
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+        s->at++;
 }
 
 static bool take(struct scan *s, char c)
@@ -115,7 +128,8 @@ static int scan_text(struct scan *s, enum place where)
     if (where == PROMPT || where == CONTENT) s->body->prompt_chars += chars;
     if (where == MODEL) {
         if (n >= sizeof s->body->model) n = sizeof s->body->model - 1;
-        while (n && text[n - 1] == '\\') n--; /* never cut inside an escape: it is copied raw into our JSON */
+        while (n && text[n - 1] == '\\')
+            n--; /* never cut inside an escape: it is copied raw into our JSON */
         if (memchr(text, '\\', n)) n = 0;
         memcpy(s->body->model, text, n);
         s->body->model[n] = 0;
@@ -129,8 +143,10 @@ static int scan_number(struct scan *s, enum place where)
     bool whole = true;
     const char *from = s->at;
     for (; s->at < s->end && strchr("+-0123456789.eE", *s->at) && *s->at; s->at++) {
-        if (*s->at < '0' || *s->at > '9') whole = false;
-        else if (v < UINT32_MAX) v = v * 10 + (uint64_t)(*s->at - '0');
+        if (*s->at < '0' || *s->at > '9')
+            whole = false;
+        else if (v < UINT32_MAX)
+            v = v * 10 + (uint64_t)(*s->at - '0');
     }
     if (s->at == from) return -1;
     if (where == PROMPT) s->body->prompt_chars += 4;
@@ -192,7 +208,8 @@ int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e)
     if (s.at >= s.end || *s.at != '{' || scan_value(&s, TOP))
         return err_set(e, ERR_WIRE, "JSON decode error at byte %zu", (size_t)(s.at - p));
     skip_blank(&s);
-    if (s.at != s.end) return err_set(e, ERR_WIRE, "JSON decode error at byte %zu: more than one value", (size_t)(s.at - p));
+    if (s.at != s.end)
+        return err_set(e, ERR_WIRE, "JSON decode error at byte %zu: more than one value", (size_t)(s.at - p));
     return 0;
 }
 

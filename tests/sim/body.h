@@ -1,7 +1,8 @@
-/* What the simulator needs to know of a request's JSON body. Pure and bounded: one pass, no allocation, nesting limited.
+/* What the simulator needs to know of a request's JSON body. Pure and bounded: one pass, no allocation, nesting
+ * limited.
  *
- * Prompt tokens are estimated: a quarter of the characters (bytes of UTF-8, an escape counts as one) of `prompt` and of every
- * message's text, rounded up, at least one; a token id in a `prompt` array counts as a token. */
+ * Prompt tokens are estimated: a quarter of the characters (bytes of UTF-8, an escape counts as one) of `prompt` and of
+ * every message's text, rounded up, at least one; a token id in a `prompt` array counts as a token. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -51,8 +51,10 @@ void sim_conn_accept(struct sim_server *v, int listener)
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         struct sim_conn *c = conn_new(v, fd);
-        if (c) watch(v, c, EPOLL_CTL_ADD);
-        else close(fd);
+        if (c)
+            watch(v, c, EPOLL_CTL_ADD);
+        else
+            close(fd);
     }
 }
 
@@ -64,8 +66,10 @@ void sim_conn_close(struct sim_server *v, struct sim_conn *c, const char *end)
     sim_timer_clear(&v->timers, &c->token_timer);
     sim_timer_clear(&v->timers, &c->drip_timer);
     close(c->source.fd);
-    if (c->prev) c->prev->next = c->next;
-    else v->open = c->next;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        v->open = c->next;
     if (c->next) c->next->prev = c->prev;
     v->connections--;
     c->next = v->dead; /* events of this round may still point here */
@@ -236,6 +240,8 @@ void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events)
     if (c->dead || !(events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))) return;
     int64_t received = clock_mono_ns();
     ssize_t n = recv(c->source.fd, v->in, SIM_IN_BYTES, MSG_DONTWAIT);
-    if (n > 0) got_bytes(v, c, (size_t)n, received);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) sim_conn_close(v, c, "client-closed");
+    if (n > 0)
+        got_bytes(v, c, (size_t)n, received);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        sim_conn_close(v, c, "client-closed");
 }

@@ -6,9 +6,25 @@
 
 enum { WORD = 4 };
 
-/* Four bytes each, so that an event's length is known; with letters of 2, 3 and 4 bytes and escapes, because readers must stand them. */
-static const char WORDS[][WORD + 1] = {" the", " sea", " and", "\\nto", " sky", " of ", "\xf0\x9f\x99\x82", " day", " in ",
-                                       " it ", " \xe4\xbd\xa0", " was", "\xc3\xa9""e ", " by ", "\\\"a ", " new"};
+/* Four bytes each, so that an event's length is known; with letters of 2, 3 and 4 bytes and escapes, because readers
+ * must stand them. */
+static const char WORDS[][WORD + 1] = {" the",
+                                       " sea",
+                                       " and",
+                                       "\\nto",
+                                       " sky",
+                                       " of ",
+                                       "\xf0\x9f\x99\x82",
+                                       " day",
+                                       " in ",
+                                       " it ",
+                                       " \xe4\xbd\xa0",
+                                       " was",
+                                       "\xc3\xa9"
+                                       "e ",
+                                       " by ",
+                                       "\\\"a ",
+                                       " new"};
 enum { WORDS_N = sizeof WORDS / sizeof *WORDS };
 
 static const char *word(const struct sim_frame *f, uint32_t i)
@@ -21,7 +37,8 @@ static const char *nl(const struct sim_frame *f)
     return f->o->crlf ? "\r\n" : "\n";
 }
 
-void sim_frame_init(struct sim_frame *f, const struct sim_options *o, const struct sim_ask *ask, uint64_t number, int64_t created)
+void sim_frame_init(struct sim_frame *f, const struct sim_options *o, const struct sim_ask *ask, uint64_t number,
+                    int64_t created)
 {
     *f = (struct sim_frame){.o = o, .ask = *ask, .number = number, .created = created};
     bool chat = ask->api == SIM_CHAT;
@@ -53,17 +70,21 @@ static void close_chunk(const struct sim_frame *f, size_t at, struct buf *out)
     buf_puts(out, nl(f));
     if (out->bad) return;
     size_t n = out->len - at - 7, digits = 1;
-    while (n >> (4 * digits)) digits++;
+    while (n >> (4 * digits))
+        digits++;
     /* the size takes `digits` of the five bytes; the chunk moves up over the rest */
     memmove(out->data + at + digits, out->data + at + 5, out->len - at - 5);
-    for (size_t i = 0; i < digits; i++) out->data[at + i] = (uint8_t)HEX[(n >> (4 * (digits - 1 - i))) & 15];
+    for (size_t i = 0; i < digits; i++)
+        out->data[at + i] = (uint8_t)HEX[(n >> (4 * (digits - 1 - i))) & 15];
     out->len -= 5 - digits;
     buf_puts(out, "\r\n");
 }
 
 static void put_usage(const struct sim_frame *f, uint32_t tokens, struct buf *out)
 {
-    buf_printf(out, ",\"usage\":{\"prompt_tokens\":%" PRIu32 ",\"total_tokens\":%" PRIu64 ",\"completion_tokens\":%" PRIu32 "}",
+    buf_printf(out,
+               ",\"usage\":{\"prompt_tokens\":%" PRIu32 ",\"total_tokens\":%" PRIu64 ",\"completion_tokens\":%" PRIu32
+               "}",
                f->ask.prompt, (uint64_t)f->ask.prompt + tokens, tokens);
 }
 
@@ -82,7 +103,9 @@ void sim_frame_role(const struct sim_frame *f, struct buf *out)
     if (f->ask.api != SIM_CHAT) return;
     size_t at = open_chunk(f, out);
     buf_put(out, f->head, f->head_len);
-    buf_puts(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]");
+    buf_puts(
+        out,
+        "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]");
     if (continuous(f)) put_usage(f, 0, out);
     buf_puts(out, ",\"prompt_token_ids\":null}");
     close_chunk(f, at, out);
@@ -91,26 +114,37 @@ void sim_frame_role(const struct sim_frame *f, struct buf *out)
 /* Opens the text's string; its end is put_text_end's. */
 static void put_text_begin(const struct sim_frame *f, uint32_t first, struct buf *out)
 {
-    if (f->ask.api == SIM_COMPLETIONS) buf_puts(out, "{\"index\":0,\"text\":\"");
-    else if (first < f->o->reasoning) buf_puts(out, "{\"index\":0,\"delta\":{\"reasoning_content\":\"");
-    else if (!f->o->tool_calls) buf_puts(out, "{\"index\":0,\"delta\":{\"content\":\"");
+    if (f->ask.api == SIM_COMPLETIONS)
+        buf_puts(out, "{\"index\":0,\"text\":\"");
+    else if (first < f->o->reasoning)
+        buf_puts(out, "{\"index\":0,\"delta\":{\"reasoning_content\":\"");
+    else if (!f->o->tool_calls)
+        buf_puts(out, "{\"index\":0,\"delta\":{\"content\":\"");
     else {
         buf_puts(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,");
         if (first == f->o->reasoning)
-            buf_printf(out, "\"id\":\"call_%016" PRIx64 "\",\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"arguments\":\"",
+            buf_printf(out,
+                       "\"id\":\"call_%016" PRIx64
+                       "\",\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"arguments\":\"",
                        f->number);
-        else buf_puts(out, "\"function\":{\"arguments\":\"");
+        else
+            buf_puts(out, "\"function\":{\"arguments\":\"");
     }
 }
 
 static void put_text_end(const struct sim_frame *f, uint32_t first, bool last, struct buf *out)
 {
     bool chat = f->ask.api == SIM_CHAT;
-    if (!chat) buf_puts(out, "\",\"logprobs\":null,\"finish_reason\":");
-    else if (f->o->tool_calls && first >= f->o->reasoning) buf_puts(out, "\"}}]},\"logprobs\":null,\"finish_reason\":");
-    else buf_puts(out, "\"},\"logprobs\":null,\"finish_reason\":");
-    if (last) buf_printf(out, "\"%s\",\"stop_reason\":null,\"token_ids\":null}]", finish_reason(f));
-    else buf_puts(out, chat ? "null,\"token_ids\":null}]" : "null,\"stop_reason\":null,\"token_ids\":null}]");
+    if (!chat)
+        buf_puts(out, "\",\"logprobs\":null,\"finish_reason\":");
+    else if (f->o->tool_calls && first >= f->o->reasoning)
+        buf_puts(out, "\"}}]},\"logprobs\":null,\"finish_reason\":");
+    else
+        buf_puts(out, "\"},\"logprobs\":null,\"finish_reason\":");
+    if (last)
+        buf_printf(out, "\"%s\",\"stop_reason\":null,\"token_ids\":null}]", finish_reason(f));
+    else
+        buf_puts(out, chat ? "null,\"token_ids\":null}]" : "null,\"stop_reason\":null,\"token_ids\":null}]");
 }
 
 void sim_frame_tokens(const struct sim_frame *f, uint32_t first, uint32_t n, bool last, struct buf *out)
@@ -118,7 +152,8 @@ void sim_frame_tokens(const struct sim_frame *f, uint32_t first, uint32_t n, boo
     size_t at = open_chunk(f, out);
     buf_put(out, f->head, f->head_len);
     put_text_begin(f, first, out);
-    for (uint32_t i = 0; i < n; i++) buf_put(out, word(f, first + i), WORD);
+    for (uint32_t i = 0; i < n; i++)
+        buf_put(out, word(f, first + i), WORD);
     put_text_end(f, first, last, out);
     if (continuous(f)) put_usage(f, first + n, out);
     buf_putc(out, '}');
@@ -144,8 +179,10 @@ static void put_data(const struct sim_frame *f, const char *payload, struct buf 
 
 void sim_frame_error(const struct sim_frame *f, struct buf *out)
 {
-    put_data(f, "{\"error\":{\"message\":\"EngineCore encountered an issue (simulated)\",\"type\":\"InternalServerError\","
-                "\"param\":null,\"code\":500}}", out);
+    put_data(f,
+             "{\"error\":{\"message\":\"EngineCore encountered an issue (simulated)\",\"type\":\"InternalServerError\","
+             "\"param\":null,\"code\":500}}",
+             out);
 }
 
 void sim_frame_garbage(const struct sim_frame *f, struct buf *out)
@@ -174,21 +211,25 @@ void sim_frame_close(const struct sim_frame *f, bool done, struct buf *out)
 
 static void put_words(const struct sim_frame *f, uint32_t from, uint32_t to, struct buf *out)
 {
-    for (uint32_t i = from; i < to; i++) buf_put(out, word(f, i), WORD);
+    for (uint32_t i = from; i < to; i++)
+        buf_put(out, word(f, i), WORD);
 }
 
 static void put_message(const struct sim_frame *f, uint32_t tokens, struct buf *out)
 {
     uint32_t thought = f->o->reasoning < tokens ? f->o->reasoning : tokens;
     buf_puts(out, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-    if (f->o->tool_calls) buf_puts(out, "null");
+    if (f->o->tool_calls)
+        buf_puts(out, "null");
     else {
         buf_putc(out, '"');
         put_words(f, thought, tokens, out);
         buf_putc(out, '"');
     }
     if (f->o->tool_calls) {
-        buf_printf(out, ",\"tool_calls\":[{\"id\":\"call_%016" PRIx64 "\",\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"arguments\":\"",
+        buf_printf(out,
+                   ",\"tool_calls\":[{\"id\":\"call_%016" PRIx64
+                   "\",\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"arguments\":\"",
                    f->number);
         put_words(f, thought, tokens, out);
         buf_puts(out, "\"}}]");
@@ -204,16 +245,20 @@ static void put_message(const struct sim_frame *f, uint32_t tokens, struct buf *
 void sim_frame_whole(const struct sim_frame *f, uint32_t tokens, struct buf *out)
 {
     bool chat = f->ask.api == SIM_CHAT;
-    buf_printf(out, "{\"id\":\"%s-%016" PRIx64 "\",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":\"%s\",\"choices\":[",
-               chat ? "chatcmpl" : "cmpl", f->number, chat ? "chat.completion" : "text_completion", f->created, f->ask.model);
-    if (chat) put_message(f, tokens, out);
+    buf_printf(
+        out, "{\"id\":\"%s-%016" PRIx64 "\",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":\"%s\",\"choices\":[",
+        chat ? "chatcmpl" : "cmpl", f->number, chat ? "chat.completion" : "text_completion", f->created, f->ask.model);
+    if (chat)
+        put_message(f, tokens, out);
     else {
         buf_puts(out, "{\"index\":0,\"text\":\"");
         put_words(f, 0, tokens, out);
         buf_putc(out, '"');
     }
-    buf_printf(out, ",\"logprobs\":null,\"finish_reason\":\"%s\",\"stop_reason\":null}],\"system_fingerprint\":\"plateau-sim\"",
-               tokens ? finish_reason(f) : "stop");
+    buf_printf(
+        out,
+        ",\"logprobs\":null,\"finish_reason\":\"%s\",\"stop_reason\":null}],\"system_fingerprint\":\"plateau-sim\"",
+        tokens ? finish_reason(f) : "stop");
     put_usage(f, tokens, out);
     buf_putc(out, '}');
 }

@@ -1,5 +1,5 @@
-/* The bytes of an answer: events of a stream in vLLM's shape, each in an HTTP chunk of its own, and whole JSON bodies. Pure: appends to a
- * buffer whose memory is kept from one event to the next. */
+/* The bytes of an answer: events of a stream in vLLM's shape, each in an HTTP chunk of its own, and whole JSON bodies.
+ * Pure: appends to a buffer whose memory is kept from one event to the next. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +26,8 @@ struct sim_frame {
     char head[256]; /* what all events of the stream begin with: data: {"id":… "choices":[ */
 };
 
-void sim_frame_init(struct sim_frame *f, const struct sim_options *o, const struct sim_ask *ask, uint64_t number, int64_t created);
+void sim_frame_init(struct sim_frame *f, const struct sim_options *o, const struct sim_ask *ask, uint64_t number,
+                    int64_t created);
 
 void sim_frame_role(const struct sim_frame *f, struct buf *out); /* nothing for completions, which have none */
 /* Tokens first … first + n - 1 as one event; `last` adds the finish reason. */

@@ -61,8 +61,10 @@ static long parse_field(struct sim_slice line, struct sim_request *r, struct fie
     const char *colon = memchr(line.p, ':', line.n);
     if (!colon || colon == line.p || line.p[0] == ' ' || line.p[0] == '\t') return -400;
     struct sim_slice name = {line.p, (size_t)(colon - line.p)}, v = {colon + 1, (size_t)(line.p + line.n - colon - 1)};
-    while (v.n && (*v.p == ' ' || *v.p == '\t')) v.p++, v.n--;
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t')) v.n--;
+    while (v.n && (*v.p == ' ' || *v.p == '\t'))
+        v.p++, v.n--;
+    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+        v.n--;
     if (same_word(name, "content-length")) {
         size_t was = f->length;
         long bad = parse_length(v, &f->length);
@@ -83,7 +85,8 @@ long sim_http_parse(const char *p, size_t n, struct sim_request *ret)
     struct sim_slice line;
     struct fields f = {false, 0};
     *ret = (struct sim_request){.keep_alive = true};
-    while (at < end && (*at == '\r' || *at == '\n')) at++; /* empty lines before a request are skipped */
+    while (at < end && (*at == '\r' || *at == '\n'))
+        at++; /* empty lines before a request are skipped */
     bool more = next_line(&at, end, &line);
     long bad = more ? parse_request_line(line, ret) : 0;
     while (more && !bad) {

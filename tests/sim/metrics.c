@@ -3,8 +3,8 @@
 #include <inttypes.h>
 
 /* vLLM's own bounds, in seconds. */
-static const double BOUNDS[SIM_TTFT_BUCKETS] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0.25,  0.5,   0.75,
-                                                1,     2.5,   5,    7.5,  10,   20,   40,   80,   160,   640,   2560};
+static const double BOUNDS[SIM_TTFT_BUCKETS] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
+                                                1,     2.5,   5,    7.5,  10,   20,   40,   80,  160,  640, 2560};
 
 void sim_metrics_ttft(struct sim_metrics *m, int64_t ns)
 {
@@ -20,8 +20,8 @@ void sim_metrics_ttft(struct sim_metrics *m, int64_t ns)
 
 static void put(struct buf *out, const char *name, const char *type, const char *help, const char *model, double value)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s{engine=\"0\",model_name=\"%s\"} %.17g\n", name, help, name, type, name,
-               model, value);
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s{engine=\"0\",model_name=\"%s\"} %.17g\n", name, help, name, type,
+               name, model, value);
 }
 
 static void put_ttft(const struct sim_metrics *m, const char *model, struct buf *out)
@@ -31,7 +31,8 @@ static void put_ttft(const struct sim_metrics *m, const char *model, struct buf 
     buf_printf(out, "# HELP %s Histogram of time to first token in seconds.\n# TYPE %s histogram\n", name, name);
     for (int i = 0; i < SIM_TTFT_BUCKETS; i++) {
         sum += m->ttft_bucket[i];
-        buf_printf(out, "%s_bucket{engine=\"0\",le=\"%g\",model_name=\"%s\"} %" PRIu64 "\n", name, BOUNDS[i], model, sum);
+        buf_printf(out, "%s_bucket{engine=\"0\",le=\"%g\",model_name=\"%s\"} %" PRIu64 "\n", name, BOUNDS[i], model,
+                   sum);
     }
     buf_printf(out, "%s_bucket{engine=\"0\",le=\"+Inf\",model_name=\"%s\"} %" PRIu64 "\n", name, model, m->ttft_count);
     buf_printf(out, "%s_count{engine=\"0\",model_name=\"%s\"} %" PRIu64 "\n", name, model, m->ttft_count);
@@ -49,12 +50,16 @@ void sim_metrics_write(const struct sim_metrics *m, const char *model, struct bu
         (double)m->prompt_tokens);
     put(out, "vllm:prefix_cache_hits_total", "counter", "Prefix cache hits, in tokens.", model, 0);
     put(out, "vllm:num_preemptions_total", "counter", "Cumulative number of preemptions.", model, 0);
-    put(out, "vllm:prompt_tokens_total", "counter", "Number of prefill tokens processed.", model, (double)m->prompt_tokens);
+    put(out, "vllm:prompt_tokens_total", "counter", "Number of prefill tokens processed.", model,
+        (double)m->prompt_tokens);
     put(out, "vllm:generation_tokens_total", "counter", "Number of generation tokens processed.", model,
         (double)m->generation_tokens);
-    buf_puts(out, "# HELP vllm:request_success_total Count of finished requests.\n# TYPE vllm:request_success_total counter\n");
+    buf_puts(
+        out,
+        "# HELP vllm:request_success_total Count of finished requests.\n# TYPE vllm:request_success_total counter\n");
     for (int i = 0; i < SIM_FINISH_N; i++)
-        buf_printf(out, "vllm:request_success_total{engine=\"0\",finished_reason=\"%s\",model_name=\"%s\"} %" PRIu64 "\n",
+        buf_printf(out,
+                   "vllm:request_success_total{engine=\"0\",finished_reason=\"%s\",model_name=\"%s\"} %" PRIu64 "\n",
                    REASON[i], model, m->finished[i]);
     put_ttft(m, model, out);
 }

@@ -23,10 +23,10 @@ struct sim_model {
     struct sequence *seq;
     uint32_t cap, free_head;
     uint32_t queue_head, queue_tail, waiting;
-    uint32_t *running; /* [slots], in order of admission */
+    uint32_t *running;          /* [slots], in order of admission */
     uint32_t n_running, n_gone; /* slots taken; of them cancelled, not swept yet */
     bool in_step;
-    int64_t step_end;     /* of the running step, or of the last one */
+    int64_t step_end; /* of the running step, or of the last one */
     int64_t last_arrival;
 };
 
@@ -74,7 +74,8 @@ static void release(struct sim_model *m, uint32_t i)
     m->free_head = i;
 }
 
-int sim_model_submit(struct sim_model *m, int64_t now, void *request, uint32_t prompt, uint32_t output, uint32_t *ret_handle)
+int sim_model_submit(struct sim_model *m, int64_t now, void *request, uint32_t prompt, uint32_t output,
+                     uint32_t *ret_handle)
 {
     assert(prompt >= 1 && output >= 1);
     if (m->free_head == NONE && grow(m)) return -1;
@@ -83,8 +84,10 @@ int sim_model_submit(struct sim_model *m, int64_t now, void *request, uint32_t p
     if (now > m->last_arrival) m->last_arrival = now;
     m->seq[i] = (struct sequence){
         .request = request, .arrived = m->last_arrival, .prompt_left = prompt, .output = output, .next = NONE};
-    if (m->queue_tail == NONE) m->queue_head = i;
-    else m->seq[m->queue_tail].next = i;
+    if (m->queue_tail == NONE)
+        m->queue_head = i;
+    else
+        m->seq[m->queue_tail].next = i;
     m->queue_tail = i;
     m->waiting++;
     *ret_handle = i;
@@ -96,8 +99,10 @@ void sim_model_cancel(struct sim_model *m, uint32_t handle)
     struct sequence *q = &m->seq[handle];
     assert(handle < m->cap && !q->cancelled);
     q->cancelled = true; /* swept when its step ends or when it reaches the head of the queue */
-    if (q->running) m->n_gone++;
-    else m->waiting--;
+    if (q->running)
+        m->n_gone++;
+    else
+        m->waiting--;
 }
 
 static uint32_t pop(struct sim_model *m)
@@ -111,7 +116,8 @@ static uint32_t pop(struct sim_model *m)
 /* The head of the queue that still waits, or NONE. */
 static uint32_t peek(struct sim_model *m)
 {
-    while (m->queue_head != NONE && m->seq[m->queue_head].cancelled) release(m, pop(m));
+    while (m->queue_head != NONE && m->seq[m->queue_head].cancelled)
+        release(m, pop(m));
     return m->queue_head;
 }
 
@@ -168,15 +174,18 @@ static void end_step(struct sim_model *m, sim_model_fn *fn, void *arg)
     for (uint32_t k = 0; k < n; k++) {
         uint32_t i = m->running[k];
         if (m->seq[i].cancelled) m->n_gone--;
-        if (m->seq[i].cancelled || m->seq[i].emitted == m->seq[i].output) release(m, i);
-        else m->running[left++] = i;
+        if (m->seq[i].cancelled || m->seq[i].emitted == m->seq[i].output)
+            release(m, i);
+        else
+            m->running[left++] = i;
     }
     m->n_running = left;
 }
 
 void sim_model_advance(struct sim_model *m, int64_t now, sim_model_fn *fn, void *arg)
 {
-    while (sim_model_next(m) <= now) end_step(m, fn, arg);
+    while (sim_model_next(m) <= now)
+        end_step(m, fn, arg);
 }
 
 uint32_t sim_model_running(const struct sim_model *m)
@@ -217,7 +226,8 @@ static void complete(const struct sim_model_settings *s, const struct sim_model_
     a->tpot_s = decode_s(s, l, a->running);
 }
 
-void sim_model_at_concurrency(const struct sim_model_settings *s, const struct sim_model_load *l, double concurrency, struct sim_model_answer *ret)
+void sim_model_at_concurrency(const struct sim_model_settings *s, const struct sim_model_load *l, double concurrency,
+                              struct sim_model_answer *ret)
 {
     double n = concurrency * l->output / (l->output + l->missed_steps);
     *ret = (struct sim_model_answer){.saturated = n >= s->slots, .running = fmin(n, s->slots)};
@@ -227,7 +237,8 @@ void sim_model_at_concurrency(const struct sim_model_settings *s, const struct s
     ret->ttft_s = ret->e2e_s - (l->output - 1) * ret->tpot_s;
 }
 
-void sim_model_at_rate(const struct sim_model_settings *s, const struct sim_model_load *l, double requests_per_s, struct sim_model_answer *ret)
+void sim_model_at_rate(const struct sim_model_settings *s, const struct sim_model_load *l, double requests_per_s,
+                       struct sim_model_answer *ret)
 {
     /* n = rate·O·step(n), which is linear in n */
     double tokens = requests_per_s * l->output, fixed = ((double)s->step_base + mean_jitter(s)) / (double)NS_PER_S;

@@ -11,9 +11,9 @@ bool sim_options_fixed(const struct sim_options *o)
 
 const char *sim_fault_name(enum sim_fault f)
 {
-    static const char *const NAMES[SIM_FAULT_N] = {
-        "none",  "status",     "stream-error", "error-then-done", "truncate", "stall",
-        "reset", "slow-bytes", "garbage",      "empty",           "no-done"};
+    static const char *const NAMES[SIM_FAULT_N] = {"none",     "status", "stream-error", "error-then-done",
+                                                   "truncate", "stall",  "reset",        "slow-bytes",
+                                                   "garbage",  "empty",  "no-done"};
     return f < SIM_FAULT_N ? NAMES[f] : "?";
 }
 
@@ -68,7 +68,8 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"tpot", ARG_DURATION, &o->tpot, "TIME", "fixed mode: each further token after this"},
         {"slots", ARG_U32, &o->slots, "N", "capacity model: running sequences (64)"},
         {"prefill-rate", ARG_DOUBLE, &o->prefill_rate, "TOKENS/S", "capacity model: prompt tokens a second (160000)"},
-        {"prefill-chunk", ARG_U32, &o->prefill_chunk, "N", "capacity model: prompt tokens a step, 0: whole prompts (0)"},
+        {"prefill-chunk", ARG_U32, &o->prefill_chunk, "N",
+         "capacity model: prompt tokens a step, 0: whole prompts (0)"},
         {"step-base", ARG_DURATION, &o->step_base, "TIME", "capacity model: time of a decode step (4ms)"},
         {"step-per-seq", ARG_DURATION, &o->step_per_seq, "TIME", "capacity model: more for each sequence (0.05ms)"},
         {"jitter", ARG_DURATION, &o->jitter, "SD", "tokens (fixed) or steps (model) late by |normal(0, SD)|"},
@@ -108,8 +109,9 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
     };
     const struct args a = {.program = "plateau-sim",
                            .usage = "[--listen ADDR:PORT] [options]",
-                           .about = "A simulated LLM endpoint: OpenAI-style streams on an exact schedule, by fixed times\n"
-                                    "(--ttft, --tpot) or by a model of continuous batching. A test instrument.",
+                           .about =
+                               "A simulated LLM endpoint: OpenAI-style streams on an exact schedule, by fixed times\n"
+                               "(--ttft, --tpot) or by a model of continuous batching. A test instrument.",
                            .table = table};
     const char *words[64];
     size_t n;

@@ -9,24 +9,39 @@
 static const char *reason(unsigned status)
 {
     switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Status";
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 411:
+        return "Length Required";
+    case 413:
+        return "Content Too Large";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Status";
     }
 }
 
-static void put_head(const struct sim_server *v, const struct sim_conn *c, unsigned status, const char *type, struct buf *out)
+static void put_head(const struct sim_server *v, const struct sim_conn *c, unsigned status, const char *type,
+                     struct buf *out)
 {
     buf_printf(out, "HTTP/1.1 %u %s\r\nserver: plateau-sim\r\ncontent-type: %s\r\n", status, reason(status), type);
     if (status >= 400 && v->o->retry_after) buf_printf(out, "retry-after: %" PRIu32 "\r\n", v->o->retry_after);
@@ -40,7 +55,8 @@ void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struc
                c->stream.record.request);
 }
 
-void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body, size_t n)
+void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
+                    size_t n)
 {
     struct buf head __attribute__((cleanup(buf_free))) = BUF_INIT(4096 + SIM_OUT_MAX);
     put_head(v, c, status, type, &head);
@@ -54,13 +70,14 @@ void sim_route_error(struct sim_server *v, struct sim_conn *c, unsigned status, 
     static const struct {
         unsigned status;
         const char *type;
-    } TYPES[] = {{400, "BadRequestError"}, {401, "AuthenticationError"}, {404, "NotFoundError"}, {429, "RateLimitError"}};
+    } TYPES[] = {
+        {400, "BadRequestError"}, {401, "AuthenticationError"}, {404, "NotFoundError"}, {429, "RateLimitError"}};
     const char *type = status >= 500 ? "InternalServerError" : "BadRequestError";
     for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
         if (TYPES[i].status == status) type = TYPES[i].type;
     char body[512];
-    int n = snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":%u}}", why, type,
-                     status);
+    int n = snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":%u}}",
+                     why, type, status);
     sim_route_json(v, c, status, "application/json", body, n > 0 ? (size_t)n : 0);
 }
 
@@ -113,8 +130,10 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
         return;
     }
     const char *wrong = NULL;
-    if (api == SIM_CHAT ? !b.has_messages : !b.has_prompt) wrong = api == SIM_CHAT ? "messages: field required" : "prompt: field required";
-    else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX)) wrong = "max_tokens: out of range";
+    if (api == SIM_CHAT ? !b.has_messages : !b.has_prompt)
+        wrong = api == SIM_CHAT ? "messages: field required" : "prompt: field required";
+    else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX))
+        wrong = "max_tokens: out of range";
     if (wrong) {
         sim_route_error(v, c, 400, wrong);
         sim_conn_answered(v, c);
@@ -145,13 +164,18 @@ void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_reques
     bool databricks = is_databricks(r->path), models = sim_slice_is(r->path, "/v1/models");
     bool generate = chat || completions || databricks;
     c->last = !r->keep_alive;
-    if ((generate || models) && !key_is_right(v, r)) sim_route_error(v, c, 401, "Invalid or missing API key");
+    if ((generate || models) && !key_is_right(v, r))
+        sim_route_error(v, c, 401, "Invalid or missing API key");
     else if (generate && post) {
         route_generate(v, c, completions ? SIM_COMPLETIONS : SIM_CHAT, r, received);
         return;
-    } else if (models && get) route_models(v, c);
-    else if (get && sim_slice_is(r->path, "/health")) sim_route_json(v, c, 200, "text/plain", "", 0);
-    else if (get && sim_slice_is(r->path, "/metrics")) route_metrics(v, c);
-    else sim_route_error(v, c, generate || models ? 405 : 404, generate || models ? "Method Not Allowed" : "Not Found");
+    } else if (models && get)
+        route_models(v, c);
+    else if (get && sim_slice_is(r->path, "/health"))
+        sim_route_json(v, c, 200, "text/plain", "", 0);
+    else if (get && sim_slice_is(r->path, "/metrics"))
+        route_metrics(v, c);
+    else
+        sim_route_error(v, c, generate || models ? 405 : 404, generate || models ? "Method Not Allowed" : "Not Found");
     sim_conn_answered(v, c);
 }

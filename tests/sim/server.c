@@ -61,7 +61,8 @@ static unsigned say_where(int fd)
     socklen_t n = sizeof a;
     char host[64] = "?", port[16] = "0";
     if (getsockname(fd, (struct sockaddr *)&a, &n) == 0)
-        (void)getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+        (void)getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port, sizeof port,
+                          NI_NUMERICHOST | NI_NUMERICSERV);
     printf(a.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host, port);
     return (unsigned)strtoul(port, NULL, 10);
 }
@@ -119,7 +120,8 @@ static void raise_limits(void)
         r.rlim_cur = r.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &r);
     }
-    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* a token must not wait for the kernel to gather timers (50 us) */
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL,
+                0UL); /* a token must not wait for the kernel to gather timers (50 us) */
 }
 
 static int server_open(struct sim_server *v, const struct sim_options *o, struct err *e)
@@ -147,9 +149,11 @@ static int server_open(struct sim_server *v, const struct sim_options *o, struct
 
 static int server_close(struct sim_server *v, struct err *e)
 {
-    while (v->open) sim_conn_close(v, v->open, "shutdown");
+    while (v->open)
+        sim_conn_close(v, v->open, "shutdown");
     sim_conn_free_dead(v);
-    for (size_t i = 0; i < v->listeners; i++) close(v->listener[i].fd);
+    for (size_t i = 0; i < v->listeners; i++)
+        close(v->listener[i].fd);
     if (v->signal.fd >= 0) close(v->signal.fd);
     if (v->epoll >= 0) close(v->epoll);
     sim_timers_free(&v->timers);
@@ -166,7 +170,8 @@ static void fire(struct sim_server *v)
     int64_t now = clock_mono_ns();
     for (int i = 0; i < BURST && sim_timers_next(&v->timers) <= now; i++) {
         struct sim_timer *t = sim_timers_top(&v->timers);
-        if (t->kind == SIM_TIMER_TOKEN) sim_stream_due(v, t->owner);
+        if (t->kind == SIM_TIMER_TOKEN)
+            sim_stream_due(v, t->owner);
         else {
             struct sim_conn *c = t->owner;
             sim_timer_clear(&v->timers, t);
@@ -194,9 +199,12 @@ static void write_truth(struct sim_server *v, int64_t left)
 static void handle(struct sim_server *v, const struct epoll_event *ev)
 {
     struct sim_source *s = ev->data.ptr;
-    if (s->kind == SIM_SOURCE_LISTENER) sim_conn_accept(v, s->fd);
-    else if (s->kind == SIM_SOURCE_SIGNAL) v->stop = true;
-    else sim_conn_ready(v, (struct sim_conn *)s, ev->events);
+    if (s->kind == SIM_SOURCE_LISTENER)
+        sim_conn_accept(v, s->fd);
+    else if (s->kind == SIM_SOURCE_SIGNAL)
+        v->stop = true;
+    else
+        sim_conn_ready(v, (struct sim_conn *)s, ev->events);
 }
 
 static int server_run(struct sim_server *v, struct err *e)
@@ -208,12 +216,15 @@ static int server_run(struct sim_server *v, struct err *e)
         sim_conn_free_dead(v);
         int64_t left = time_left(v, deadline);
         write_truth(v, left);
-        if (v->truth && sim_truth_waiting(v->truth) && left > IDLE_FOR_TRUTH) left = 0;
-        else left = time_left(v, deadline);
+        if (v->truth && sim_truth_waiting(v->truth) && left > IDLE_FOR_TRUTH)
+            left = 0;
+        else
+            left = time_left(v, deadline);
         struct timespec ts = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
         int n = epoll_pwait2(v->epoll, ev, EVENTS, left == INT64_MAX ? NULL : &ts, NULL);
         if (n < 0 && errno != EINTR) return err_set(e, ERR_IO, "epoll_pwait2: %s", strerror(errno));
-        for (int i = 0; i < n; i++) handle(v, &ev[i]);
+        for (int i = 0; i < n; i++)
+            handle(v, &ev[i]);
     }
     return 0;
 }
@@ -221,8 +232,8 @@ static int server_run(struct sim_server *v, struct err *e)
 static void say_summary(const struct sim_server *v)
 {
     const struct sim_metrics *m = &v->metrics;
-    printf("requests=%" PRIu64 " length=%" PRIu64 " stop=%" PRIu64 " abort=%" PRIu64 " error=%" PRIu64 " tokens=%" PRIu64
-           " events=%" PRIu64 " connections=%" PRIu64 " lag_mean_us=%.1f lag_max_us=%.1f\n",
+    printf("requests=%" PRIu64 " length=%" PRIu64 " stop=%" PRIu64 " abort=%" PRIu64 " error=%" PRIu64
+           " tokens=%" PRIu64 " events=%" PRIu64 " connections=%" PRIu64 " lag_mean_us=%.1f lag_max_us=%.1f\n",
            v->requests, m->finished[SIM_FINISH_LENGTH], m->finished[SIM_FINISH_STOP], m->finished[SIM_FINISH_ABORT],
            m->finished[SIM_FINISH_ERROR], v->tokens, v->events, v->accepted,
            v->events ? (double)v->lag_sum / (double)v->events / 1e3 : 0.0, (double)v->lag_max / 1e3);

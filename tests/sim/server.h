@@ -1,5 +1,5 @@
-/* The server: one thread, one epoll set, timers in due order. The pure parts (http, body, frame, model, timer, fault) do the thinking;
- * server.c loops, conn.c moves bytes, route.c finds the answer, stream.c gives it. */
+/* The server: one thread, one epoll set, timers in due order. The pure parts (http, body, frame, model, timer, fault)
+ * do the thinking; server.c loops, conn.c moves bytes, route.c finds the answer, stream.c gives it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,9 +28,9 @@ struct sim_source {
 struct sim_stream {
     struct sim_frame frame;
     struct sim_record record;
-    struct rng rng; /* of its jitter */
-    int64_t due;    /* of the next event, fixed mode */
-    uint32_t ready; /* tokens that are due */
+    struct rng rng;  /* of its jitter */
+    int64_t due;     /* of the next event, fixed mode */
+    uint32_t ready;  /* tokens that are due */
     uint32_t handle; /* of the model */
     bool in_model, stalled;
     enum sim_fault fault; /* still to come; SIM_FAULT_NONE when none or past */
@@ -40,14 +40,14 @@ struct sim_stream {
 enum sim_timer_kind { SIM_TIMER_TOKEN, SIM_TIMER_DRIP };
 
 struct sim_conn {
-    struct sim_source source; /* first: epoll hands it back */
+    struct sim_source source;     /* first: epoll hands it back */
     struct sim_conn *prev, *next; /* all that are open; `next` also of those to be freed */
     uint64_t number;
     uint32_t responses;
-    bool busy;      /* an answer is being given */
-    bool last;      /* the client asked for the connection to end with this answer */
-    bool closing;   /* closed for writing once all is sent */
-    bool draining;  /* closed for writing: reads until the client closes too */
+    bool busy;     /* an answer is being given */
+    bool last;     /* the client asked for the connection to end with this answer */
+    bool closing;  /* closed for writing once all is sent */
+    bool draining; /* closed for writing: reads until the client closes too */
     bool want_write, slow, dead, continued;
     struct buf in;  /* what came and is not used yet; most requests never touch it */
     struct buf out; /* what the socket did not take */
@@ -69,8 +69,8 @@ struct sim_server {
     uint32_t connections, busy;
     uint64_t accepted, requests, events, tokens;
     int64_t lag_sum, lag_max;
-    char *in;          /* [SIM_IN_BYTES] where reads land */
-    struct buf out;    /* where an answer's bytes are put together */
+    char *in;               /* [SIM_IN_BYTES] where reads land */
+    struct buf out;         /* where an answer's bytes are put together */
     struct buf null_answer; /* --null: the last answer's bytes, used again for a like request */
     struct sim_ask null_ask;
     bool stop;
@@ -79,27 +79,33 @@ struct sim_server {
 /* conn.c: bytes of a connection. */
 void sim_conn_accept(struct sim_server *v, int listener);
 void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events);
-int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n); /* -1: the connection is gone (and closed) */
-void sim_conn_drip(struct sim_server *v, struct sim_conn *c); /* --fault-slow-bytes: the next byte */
+int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes,
+                  size_t n);                                    /* -1: the connection is gone (and closed) */
+void sim_conn_drip(struct sim_server *v, struct sim_conn *c);   /* --fault-slow-bytes: the next byte */
 void sim_conn_finish(struct sim_server *v, struct sim_conn *c); /* closes for writing once all is sent */
 void sim_conn_reset(struct sim_server *v, struct sim_conn *c);
-void sim_conn_close(struct sim_server *v, struct sim_conn *c, const char *end); /* `end`: what the truth says of an answer cut short */
+void sim_conn_close(struct sim_server *v, struct sim_conn *c,
+                    const char *end); /* `end`: what the truth says of an answer cut short */
 void sim_conn_serve(struct sim_server *v, struct sim_conn *c, int64_t received); /* answers what waits in `in` */
-void sim_conn_answered(struct sim_server *v, struct sim_conn *c); /* an answer is complete: counts it, ends the connection if it was the last */
+void sim_conn_answered(
+    struct sim_server *v,
+    struct sim_conn *c); /* an answer is complete: counts it, ends the connection if it was the last */
 void sim_conn_free_dead(struct sim_server *v);
 
 /* route.c: from a request to its answer. */
 void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_request *r, int64_t received);
 void sim_route_refuse(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why); /* and closes */
-void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body, size_t n);
+void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
+                    size_t n);
 void sim_route_error(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why);
 void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out);
 
 /* stream.c: the life of an answer. */
 void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim_ask *ask, int64_t received);
-void sim_stream_due(struct sim_server *v, struct sim_conn *c);                                   /* fixed mode: its timer */
-void sim_stream_model_event(void *server, const struct sim_model_event *ev);                     /* capacity model */
-void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end, enum sim_finish); /* the record is closed */
+void sim_stream_due(struct sim_server *v, struct sim_conn *c);               /* fixed mode: its timer */
+void sim_stream_model_event(void *server, const struct sim_model_event *ev); /* capacity model */
+void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end,
+                    enum sim_finish); /* the record is closed */
 
 /* server.c */
 int sim_main(int argc, char **argv);

@@ -50,8 +50,10 @@ void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end, e
     s->record.end = s->stalled ? sim_fault_name(SIM_FAULT_STALL) : end;
     v->lag_sum += s->record.lag_sum;
     if (s->record.lag_max > v->lag_max) v->lag_max = s->record.lag_max;
-    if (v->truth) (void)sim_truth_add(v->truth, &s->record);
-    else sim_record_free(&s->record);
+    if (v->truth)
+        (void)sim_truth_add(v->truth, &s->record);
+    else
+        sim_record_free(&s->record);
 }
 
 static void done(struct sim_server *v, struct sim_conn *c, const char *end, enum sim_finish finish)
@@ -60,7 +62,8 @@ static void done(struct sim_server *v, struct sim_conn *c, const char *end, enum
     sim_conn_answered(v, c);
 }
 
-/* Sends v->out as the event that carries the next n tokens. The stamp is taken before the write: what the kernel takes for itself comes after it. */
+/* Sends v->out as the event that carries the next n tokens. The stamp is taken before the write: what the kernel takes
+ * for itself comes after it. */
 static int send_tokens(struct sim_server *v, struct sim_conn *c, uint32_t n, int64_t due)
 {
     struct sim_record *r = &c->stream.record;
@@ -79,8 +82,10 @@ static void whole_answer(struct sim_server *v, struct sim_conn *c, int64_t due)
     struct sim_stream *s = &c->stream;
     uint32_t n = s->fault == SIM_FAULT_EMPTY ? 0 : s->record.asked;
     struct buf body __attribute__((cleanup(buf_free))) = BUF_INIT(SIM_OUT_MAX);
-    if (s->fault == SIM_FAULT_GARBAGE) buf_puts(&body, "{\"id\":\"x\",\"choices\":[{\"message\":\xff\xfe] not json");
-    else sim_frame_whole(&s->frame, n, &body);
+    if (s->fault == SIM_FAULT_GARBAGE)
+        buf_puts(&body, "{\"id\":\"x\",\"choices\":[{\"message\":\xff\xfe] not json");
+    else
+        sim_frame_whole(&s->frame, n, &body);
     if (s->fault == SIM_FAULT_SLOW_BYTES) c->slow = true;
     int64_t now = clock_mono_ns();
     sim_route_json(v, c, 200, "application/json", body.data, body.len);
@@ -97,8 +102,9 @@ static void whole_answer(struct sim_server *v, struct sim_conn *c, int64_t due)
 
 static void truncate_answer(struct sim_server *v, struct sim_conn *c)
 {
-    static const char PART[] = "d6\r\ndata: {\"id\":\"chatcmpl-", HEAD[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                                                                          "content-length: 500\r\n\r\n{\"id\":\"chatcmpl-";
+    static const char PART[] = "d6\r\ndata: {\"id\":\"chatcmpl-",
+                      HEAD[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                               "content-length: 500\r\n\r\n{\"id\":\"chatcmpl-";
     bool stream = c->stream.frame.ask.stream;
     if (sim_conn_send(v, c, stream ? PART : HEAD, stream ? sizeof PART - 1 : sizeof HEAD - 1)) return;
     sim_stream_end(v, c, "truncate", SIM_FINISH_ERROR);
@@ -109,7 +115,8 @@ static void error_answer(struct sim_server *v, struct sim_conn *c, bool then_don
 {
     struct sim_stream *s = &c->stream;
     buf_reset(&v->out);
-    if (!s->frame.ask.stream) sim_route_error(v, c, 500, "EngineCore encountered an issue (simulated)");
+    if (!s->frame.ask.stream)
+        sim_route_error(v, c, 500, "EngineCore encountered an issue (simulated)");
     else {
         sim_frame_error(&s->frame, &v->out);
         sim_frame_close(&s->frame, then_done, &v->out);
@@ -144,7 +151,8 @@ static bool run_fault(struct sim_server *v, struct sim_conn *c)
     case SIM_FAULT_STALL:
         s->stalled = true;
         sim_timer_clear(&v->timers, &c->token_timer);
-        if (s->in_model) sim_model_cancel(v->model, s->handle); /* it holds no slot: the others go on as if it had never been */
+        if (s->in_model)
+            sim_model_cancel(v->model, s->handle); /* it holds no slot: the others go on as if it had never been */
         s->in_model = false;
         return false;
     case SIM_FAULT_RESET:
@@ -200,8 +208,10 @@ void sim_stream_due(struct sim_server *v, struct sim_conn *c)
 {
     int64_t due = c->stream.due;
     c->stream.ready = needed(v, &c->stream);
-    if (next_event(v, c, due)) schedule(v, c);
-    else if (!c->dead) sim_conn_serve(v, c, clock_mono_ns());
+    if (next_event(v, c, due))
+        schedule(v, c);
+    else if (!c->dead)
+        sim_conn_serve(v, c, clock_mono_ns());
 }
 
 void sim_stream_model_event(void *server, const struct sim_model_event *ev)
@@ -212,7 +222,8 @@ void sim_stream_model_event(void *server, const struct sim_model_event *ev)
     s->ready = ev->token + 1;
     if (ev->last) s->in_model = false; /* the model forgets it by itself */
     bool more = true;
-    while (more && s->ready >= needed(v, s)) more = next_event(v, c, ev->time);
+    while (more && s->ready >= needed(v, s))
+        more = next_event(v, c, ev->time);
     if (!more && !c->dead) sim_conn_serve(v, c, clock_mono_ns());
 }
 
@@ -304,7 +315,10 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
         log_warn("request %llu: no memory for the times of its tokens", (unsigned long long)number);
     if (v->o->jitter) rng_seed(&s->rng, seed_mix(v->o->seed, number, 0x71, 0));
     if (ask->stream && send_head(v, c)) return;
-    if (!v->model) schedule(v, c);
-    else if (sim_model_submit(v->model, received, c, ask->prompt, ask->output, &s->handle)) sim_conn_reset(v, c);
-    else s->in_model = true;
+    if (!v->model)
+        schedule(v, c);
+    else if (sim_model_submit(v->model, received, c, ask->prompt, ask->output, &s->handle))
+        sim_conn_reset(v, c);
+    else
+        s->in_model = true;
 }

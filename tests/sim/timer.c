@@ -12,7 +12,8 @@ int sim_timers_reserve(struct sim_timers *h, size_t n)
 {
     if (n <= h->cap) return 0;
     size_t cap = h->cap ? h->cap * 2 : 256;
-    while (cap < n) cap *= 2;
+    while (cap < n)
+        cap *= 2;
     struct slot *grown = realloc(h->slot, cap * sizeof *grown);
     if (!grown) return -1;
     h->slot = grown;
@@ -68,8 +69,10 @@ void sim_timer_set(struct sim_timers *h, struct sim_timer *t, int64_t due)
     }
     int64_t was = h->slot[t->at].due;
     h->slot[t->at].due = due;
-    if (due < was) sift_up(h, t->at);
-    else sift_down(h, t->at);
+    if (due < was)
+        sift_up(h, t->at);
+    else
+        sift_down(h, t->at);
 }
 
 void sim_timer_clear(struct sim_timers *h, struct sim_timer *t)

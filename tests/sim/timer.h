@@ -1,5 +1,5 @@
-/* Timers in due order: a 4-ary heap of nodes that live inside their owners, so that setting one never allocates once the heap has
- * grown to its owners' number. */
+/* Timers in due order: a 4-ary heap of nodes that live inside their owners, so that setting one never allocates once
+ * the heap has grown to its owners' number. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ struct sim_timers {
     struct slot {
         int64_t due;
         struct sim_timer *timer;
-    } *slot;
+    } * slot;
     size_t n, cap;
 };
 

@@ -45,8 +45,10 @@ int sim_truth_add(struct sim_truth *t, struct sim_record *r)
     }
     *n = (struct node){.record = *r};
     r->emitted = r->due = NULL;
-    if (t->tail) t->tail->next = n;
-    else t->head = n;
+    if (t->tail)
+        t->tail->next = n;
+    else
+        t->head = n;
     t->tail = n;
     t->waiting++;
     return 0;
@@ -73,8 +75,8 @@ static void put_record(FILE *f, const struct sim_record *r)
             r->end, r->fault, r->received);
     if (r->events)
         fprintf(f,
-                ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64 ",\"first_due_ns\":%" PRId64 ",\"last_due_ns\":%" PRId64
-                ",\"lag_sum_ns\":%" PRId64 ",\"lag_max_ns\":%" PRId64,
+                ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64 ",\"first_due_ns\":%" PRId64
+                ",\"last_due_ns\":%" PRId64 ",\"lag_sum_ns\":%" PRId64 ",\"lag_max_ns\":%" PRId64,
                 r->first, r->last, r->first_due, r->last_due, r->lag_sum, r->lag_max);
     if (r->emitted) {
         put_deltas(f, "emitted_ns", r->emitted, r->events, r->received);
