@@ -46,16 +46,19 @@ static int agg_parse(const char *s, struct plan_gate *g)
     return 0;
 }
 
-static int unknown(const char *word, struct err *e)
+/* `whole` is the left side as written ("errors.rat"), `word` the metric's name in it. */
+static int unknown(const char *whole, const char *word, struct err *e)
 {
-    const char *all[SUBJECT_N + METRIC_N];
-    size_t n = 0;
-    for (size_t i = 0; i < SUBJECT_N; i++) all[n++] = SUBJECTS[i].dotted;
-    for (size_t i = 0; i < METRIC_N; i++) all[n++] = METRICS[i].name;
-    const char *near = nearest_word(word, all, n);
+    const char *all[SUBJECT_N], *metrics[METRIC_N];
+    for (size_t i = 0; i < SUBJECT_N; i++) all[i] = SUBJECTS[i].dotted;
+    for (size_t i = 0; i < METRIC_N; i++) metrics[i] = METRICS[i].name;
+    const char *near = nearest_word(whole, all, SUBJECT_N);
+    if (!near) near = nearest_word(word, metrics, METRIC_N);
     if (near) return err_set(e, ERR_PLAN, "unknown metric \"%.40s\"; did you mean \"%s\"?", word, near);
-    return err_set(e, ERR_PLAN, "unknown metric \"%.40s\"; expected throughput, goodput, requests.rate, errors.rate, errors.count or a metric "
-                                "such as ttft.p99", word);
+    return err_set(e, ERR_PLAN,
+                   "unknown metric \"%.40s\"; expected throughput, goodput, requests.rate, errors.rate, errors.count or a metric "
+                   "such as ttft.p99",
+                   word);
 }
 
 /* `left` is what stands before the operator, without blanks: "ttft.p99", "p99(ttft)", "errors.rate". */
@@ -66,6 +69,8 @@ static int left_parse(char *left, struct plan_gate *g, struct err *e)
             g->subject = SUBJECTS[i].subject;
             return 0;
         }
+    char whole[GATE_TEXT_MAX];
+    (void)snprintf(whole, sizeof whole, "%s", left);
     char *open = strchr(left, '('), *dot = strchr(left, '.');
     const char *metric = left, *agg = "";
     size_t n = strlen(left);
@@ -80,7 +85,7 @@ static int left_parse(char *left, struct plan_gate *g, struct err *e)
     }
     g->subject = GATE_METRIC;
     g->metric = metric_find(metric);
-    if (g->metric == METRIC_N) return unknown(metric, e);
+    if (g->metric == METRIC_N) return unknown(whole, metric, e);
     if (!agg[0]) return err_set(e, ERR_PLAN, "%s needs a statistic, such as %s.p99 or %s.mean", metric, metric, metric);
     if (agg_parse(agg, g)) return err_set(e, ERR_PLAN, "unknown statistic \"%.20s\"; expected mean, min, max, median or a percentile such as p99 or p99.9", agg);
     return 0;
