@@ -7,7 +7,8 @@
 
 void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from, int64_t window_to)
 {
-    memset(s, 0, offsetof(struct stream, sse));
+    memset(s, 0, offsetof(struct stream, shape));
+    s->shape.prefix = 0;
     s->dialect = d;
     s->window_from = window_from;
     s->window_to = window_to;
@@ -51,20 +52,30 @@ static void take_usage(struct stream *s, const struct event *ev)
     if (ev->cached_tokens > s->usage_cached) s->usage_cached = ev->cached_tokens;
 }
 
-static void take_event(struct stream *s, const struct sse_event *e, int64_t at)
+static void take_event(struct stream *s, const struct sse_event *e, struct event *ret, int64_t at)
 {
-    struct event ev;
     if (s->t.first_event == 0) s->t.first_event = at;
-    s->dialect->scan(e->name, e->name_len, e->data, e->len, &ev);
-    if (ev.flags & EVENT_TOKEN) take_token(s, ev.flags, event_tokens(s, &ev), at);
-    if (ev.flags & EVENT_USAGE) take_usage(s, &ev);
-    if (ev.flags & EVENT_FINISH) s->finish = true;
-    if (ev.flags & EVENT_ERROR) s->error = true;
-    if (ev.flags & EVENT_MALFORMED) s->malformed = true;
-    if (ev.flags & EVENT_END) {
+    s->dialect->scan(e->name, e->name_len, e->data, e->len, ret);
+    if (ret->flags & EVENT_TOKEN) take_token(s, ret->flags, event_tokens(s, ret), at);
+    if (ret->flags & EVENT_USAGE) take_usage(s, ret);
+    if (ret->flags & EVENT_FINISH) s->finish = true;
+    if (ret->flags & EVENT_ERROR) s->error = true;
+    if (ret->flags & EVENT_MALFORMED) s->malformed = true;
+    if (ret->flags & EVENT_END) {
         s->end = true;
         s->t.done = at;
     }
+}
+
+/* The events from p on that have the learnt shape; returns where they end. */
+static const char *take_shaped(struct stream *s, const char *p, const char *end, int64_t at)
+{
+    for (const char *behind; (behind = shape_match(&s->shape, p, end)) != NULL; p = behind) {
+        take_token(s, s->shape.flags, 1, at);
+        s->counted = NOT_SAID;
+        s->shaped++;
+    }
+    return p;
 }
 
 /* Finds out at the body's first visible byte whether this is an event stream: no line of one begins with a bracket. */
@@ -92,10 +103,15 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     }
     uint32_t before = s->events;
     while (p < end && !s->end && !s->malformed) {
+        if (s->shape.prefix > 0 && sse_at_start(&s->sse)) p = take_shaped(s, p, end, arrival_ns);
         struct sse_event e;
+        struct event ev;
+        const char *raw = p;
         int found = sse_next(&s->sse, &p, end, &e);
         if (found < 0) s->malformed = true;
-        if (found > 0) take_event(s, &e, arrival_ns);
+        if (found <= 0) continue;
+        take_event(s, &e, &ev, arrival_ns);
+        if (!s->full_only) shape_learn(&s->shape, raw, p, &e, &ev);
     }
     return s->events - before;
 }

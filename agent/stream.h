@@ -7,6 +7,7 @@
 
 #include "agent/dialect.h"
 #include "agent/gaps.h"
+#include "agent/shape.h"
 #include "agent/sse.h"
 #include "common/counter.h"
 
@@ -40,8 +41,11 @@ struct stream {
     bool usage, finish, end, error, malformed;
     bool begun;            /* the body's first byte that is no white space was seen */
     bool plain;            /* the body is one JSON value, no event stream */
+    bool full_only;        /* set after stream_begin by tests: no event is judged by its shape */
     uint64_t bytes;
-    struct sse sse;        /* last: it carries a buffer */
+    uint32_t shaped;       /* token events judged by their shape */
+    struct shape shape;    /* these two last: they carry buffers that need no clearing */
+    struct sse sse;
 };
 
 /* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is released. */

@@ -1,0 +1,58 @@
+/* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is, and as the texts (its lines) of
+ * token events laid out alike, with a few bytes of the layout changed where a line tells so. */
+#include "tests/fuzz/stream_util.h"
+
+#define BODY_MAX (1u << 17)
+
+static void compare(const uint8_t *data, size_t size)
+{
+    struct said fast, full;
+    for (uint64_t salt = 0; salt < 3; salt++) {
+        run_stream(data, size, salt, false, &fast);
+        run_stream(data, size, salt, true, &full);
+        MUST(memcmp(&fast, &full, sizeof fast) == 0);
+    }
+}
+
+static size_t put(uint8_t *out, size_t n, const void *bytes, size_t len)
+{
+    if (len > BODY_MAX - n) return n;
+    memcpy(out + n, bytes, len);
+    return n + len;
+}
+
+/* A line "\x01AB…": byte A of this event's layout becomes B. */
+static size_t put_event(uint8_t *out, size_t n, const uint8_t *line, size_t len)
+{
+    static const char before[] = "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", behind[] = "\"},\"finish_reason\":null}]}\n\n";
+    size_t from = n, where = 0;
+    uint8_t what = 0;
+    bool change = len >= 3 && line[0] == 1;
+    if (change) {
+        where = line[1];
+        what = line[2];
+        line += 3;
+        len -= 3;
+    }
+    n = put(out, n, before, sizeof before - 1);
+    n = put(out, n, line, len);
+    n = put(out, n, behind, sizeof behind - 1);
+    if (change && n > from) out[from + where % (n - from)] = what;
+    return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t body[BODY_MAX];
+    size_t n = 0;
+    compare(data, size);
+    for (size_t at = 0; at < size;) {
+        const uint8_t *lf = memchr(data + at, '\n', size - at);
+        size_t len = lf ? (size_t)(lf - (data + at)) : size - at;
+        n = put_event(body, n, data + at, len);
+        at += len + 1;
+    }
+    n = put(body, n, "data: [DONE]\n\n", 14);
+    compare(body, n);
+    return 0;
+}

@@ -1,0 +1,150 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/stream.h"
+#include "capture.h"
+
+static struct gap_pool *pool;
+static struct stream s;
+
+struct said {
+    struct timeline t;
+    enum counter outcome;
+    uint32_t events, in, out, gaps;
+    bool usage, finish, end, error, malformed;
+};
+
+/* Returns how many events were judged by their shape. */
+static uint32_t run(const char *text, size_t n, bool full_only, struct said *ret)
+{
+    stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, INT64_MAX);
+    s.full_only = full_only;
+    (void)stream_feed(&s, text, n, 1);
+    memset(ret, 0, sizeof *ret);
+    ret->outcome = stream_outcome(&s, END_COMPLETE, 200);
+    ret->t = s.t;
+    ret->events = s.events;
+    ret->in = s.usage_in;
+    ret->out = s.usage_out;
+    ret->gaps = s.gaps.n;
+    ret->usage = s.usage;
+    ret->finish = s.finish;
+    ret->end = s.end;
+    ret->error = s.error;
+    ret->malformed = s.malformed;
+    stream_release(&s);
+    return s.shaped;
+}
+
+static uint32_t same(const char *text, size_t n)
+{
+    struct said fast, full;
+    uint32_t shaped = run(text, n, false, &fast);
+    assert_int_equal(run(text, n, true, &full), 0);
+    if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs: %s", text);
+    return shaped;
+}
+
+/* Real streams: all token events but the first, and the one with the finish reason, go the short way. */
+static void test_captures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t shaped;
+    } rows[] = {
+        {"vllm-chat-stream", 22},         {"vllm-chat-stream-usage", 22},   {"vllm-completions-stream", 14},
+        {"llamacpp-chat-stream-usage", 22}, {"llamacpp-completions-stream", 15}, {"lcppy-chat-stream", 23},
+        {"llmdsim-chat-stream-usage", 11}, {"vllm-chat-stream-continuous-usage", 0}, /* its numbers change */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct capture c;
+        capture_load(&c, rows[i].name);
+        uint32_t shaped = same(c.body, c.n);
+        if (shaped != rows[i].shaped) fail_msg("%s: %u", rows[i].name, shaped);
+        capture_free(&c);
+    }
+}
+
+#define BEFORE "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\""
+#define BEHIND "\"},\"finish_reason\":null}]}\n\n"
+#define TOKEN(text) BEFORE text BEHIND
+
+/* Any byte of a later event changed, removed or put in twice: never another answer than the full scanner's. */
+static void test_every_change(void **state)
+{
+    (void)state;
+    static const char first[] = TOKEN("one"), second[] = TOKEN("t\\nw\\u006fo"), rest[] = TOKEN("three") "data: [DONE]\n\n";
+    static const char bytes[] = "\"\\ \n\r{}[],:0ax\x01\x7f\x80";
+    char text[1024];
+    const size_t n1 = sizeof first - 1, n2 = sizeof second - 1, n3 = sizeof rest - 1;
+    memcpy(text, first, n1);
+    memcpy(text + n1, second, n2);
+    memcpy(text + n1 + n2, rest, n3 + 1);
+    assert_int_equal(same(text, n1 + n2 + n3), 2);
+    for (size_t at = 0; at < n2; at++) {
+        for (size_t b = 0; b < sizeof bytes; b++) { /* NUL too */
+            text[n1 + at] = bytes[b];
+            (void)same(text, n1 + n2 + n3);
+        }
+        text[n1 + at] = second[at];
+        memcpy(text + n1 + at, second + at + 1, n2 - at - 1);
+        memcpy(text + n1 + n2 - 1, rest, n3 + 1);
+        (void)same(text, n1 + n2 + n3 - 1);
+        memcpy(text + n1 + at, second + at, n2 - at);
+        text[n1 + at] = second[at];
+        memcpy(text + n1 + at + 1, second + at, n2 - at);
+        memcpy(text + n1 + n2 + 1, rest, n3 + 1);
+        (void)same(text, n1 + n2 + n3 + 1);
+        memcpy(text + n1, second, n2);
+        memcpy(text + n1 + n2, rest, n3 + 1);
+    }
+}
+
+static uint32_t shaped(const char *text) { return same(text, strlen(text)); }
+
+static void test_what_is_learnt(void **state)
+{
+    (void)state;
+    assert_int_equal(shaped(TOKEN("a") TOKEN("b") TOKEN("c")), 2);
+    assert_int_equal(shaped(TOKEN("") TOKEN("b") TOKEN("c")), 1); /* an empty one teaches nothing */
+    assert_int_equal(shaped(TOKEN("a") TOKEN("") TOKEN("c")), 1);
+    assert_int_equal(shaped(TOKEN("a") ": ping\n\n" TOKEN("b") "\n" TOKEN("c")), 1);
+    assert_int_equal(shaped("event: x\n" TOKEN("a") TOKEN("b") TOKEN("c")), 1);
+    assert_int_equal(shaped("data:{\"choices\":[{\"text\":\"a\"}]}\r\n\r\ndata:{\"choices\":[{\"text\":\"b\"}]}\r\n\r\n"), 1);
+    assert_int_equal(shaped("data: {\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\ndata: {\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\n"), 0);
+    assert_int_equal(shaped("data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\ndata: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n"), 0);
+    /* another kind of text is another shape */
+    assert_int_equal(shaped("data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n"
+                            TOKEN("a") TOKEN("b")),
+                     2);
+    assert_int_equal(shaped(TOKEN("a") "data: [DONE]\n\n" TOKEN("b")), 0); /* nothing counts behind the end */
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    pool = gap_pool_new(1000, 1, NULL);
+    return pool ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gap_pool_destroy(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_every_change),
+        cmocka_unit_test(test_what_is_learnt),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
