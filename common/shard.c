@@ -22,6 +22,7 @@ static int check_load(const struct shard *s, struct err *e)
     if (s->kind == LOAD_CLOSED) {
         if (s->slots_all == 0) return err_set(e, ERR_PLAN, "shard: a closed loop without slots");
         if ((uint64_t)s->slot_first + s->slots > s->slots_all) return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
+        if (s->n_own) return err_set(e, ERR_PLAN, "shard: a closed loop has no arrivals");
         if (s->requests > s->requests_all) return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
         return 0;
     }

@@ -339,6 +339,13 @@ static void test_impossible_shards(void **state)
         refuse(b.data, b.len, "ARM message: shard");
         buf_free(&b);
     }
+    /* a closed loop with arrivals of an impossible kind (found by fuzzing) */
+    bad[0] = SHARD;
+    bad[0].kind = LOAD_CLOSED;
+    bad[0].burstiness = -1e300;
+    struct buf closed = encoded(&(struct wire_msg){.type = WIRE_ARM, .u.arm = {1, 2, bad[0]}});
+    refuse(closed.data, closed.len, "ARM message: shard");
+    buf_free(&closed);
     bad[0] = SHARD;
     bad[0].rate_from = (double)__builtin_inff();
     struct buf b = encoded(&(struct wire_msg){.type = WIRE_ARM, .u.arm = {1, 2, bad[0]}});
