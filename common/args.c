@@ -76,14 +76,15 @@ static int set_number(const struct arg *row, const char *v, struct err *e)
 {
     char *end;
     errno = 0;
+    bool digit = v[0] >= '0' && v[0] <= '9', hex = digit && (v[1] == 'x' || v[1] == 'X');
     if (row->kind == ARG_DOUBLE) {
         double d = strtod(v, &end);
-        if (errno || end == v || *end || !isfinite(d) || d < 0) return err_set(e, ERR_USAGE, "--%s: expected a number >= 0, got \"%s\"", row->name, v);
+        if (errno || !digit || hex || *end || !isfinite(d)) return err_set(e, ERR_USAGE, "--%s: expected a number >= 0, got \"%s\"", row->name, v);
         *(double *)row->target = d;
         return 0;
     }
     uint64_t max = row->kind == ARG_U32 ? UINT32_MAX : UINT64_MAX, u = strtoull(v, &end, 10);
-    if (errno || end == v || *end || v[0] == '-' || u > max)
+    if (errno || !digit || *end || u > max) /* strtoull takes blanks and signs: " -5" would be 2^64 - 5 */
         return err_set(e, ERR_USAGE, "--%s: expected a whole number from 0 to %" PRIu64 ", got \"%s\"", row->name, max, v);
     if (row->kind == ARG_U32) *(uint32_t *)row->target = (uint32_t)u;
     else *(uint64_t *)row->target = u;
@@ -147,6 +148,8 @@ static int parse_option(const struct args *a, int argc, char **argv, int *i, str
 int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n, struct err *e)
 {
     bool options = true;
+    help = version = log_json = false;
+    log_word = NULL;
     *ret_n = 0;
     for (int i = 1; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0) options = false;

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 static const char *const NAMES[] = {"debug", "info", "warn", "error", "off"};
 static struct {
     const char *program;
@@ -31,14 +33,16 @@ int log_level_parse(const char *word, enum log_level *ret_level)
     return -1;
 }
 
-/* Control characters would let a hostile peer forge lines; JSON wants its own escapes. */
+/* Control characters would let a hostile peer forge lines or drive a terminal; JSON wants its own escapes, and no bytes that are not UTF-8. */
 static void put_escaped(FILE *f, const char *s, bool json)
 {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (json && (c == '"' || c == '\\')) fprintf(f, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f) fprintf(f, json ? "\\u%04x" : "\\x%02x", c);
-        else fputc(c, f);
+    for (size_t left = strlen(s); left;) {
+        size_t len = text_char(s, left);
+        if (len == 0) fprintf(f, json ? "\\u%04x" : "\\x%02x", (unsigned char)*s);
+        else if (json && (*s == '"' || *s == '\\')) fprintf(f, "\\%c", *s);
+        else fwrite(s, 1, len, f);
+        s += len ? len : 1;
+        left -= len ? len : 1;
     }
 }
 

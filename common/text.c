@@ -1,0 +1,19 @@
+#include "common/text.h"
+
+#include <stdint.h>
+
+size_t text_char(const char *s, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)s;
+    if (*p < 0x80) return *p >= 0x20 && *p != 0x7f;
+    size_t len = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+    if (*p < 0xc2 || *p > 0xf4 || len > n) return 0;
+    uint32_t c = *p & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    /* not the shortest form, a surrogate, beyond Unicode, or one of the C1 controls */
+    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000) || c < 0xa0) return 0;
+    return len;
+}
