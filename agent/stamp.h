@@ -1,0 +1,34 @@
+/* When bytes arrived at this machine: the kernel's receive stamp of a TCP socket, in CLOCK_MONOTONIC.
+ *
+ * With SO_TIMESTAMPNS set, a peek of one byte returns the stamp of the first segment that waits, however late we look; so the
+ * loop may sleep and batch without losing a token's true arrival. The kernel stamps in wall-clock time; the offset to the
+ * monotonic clock is sampled a few times a second, and a step of the wall clock makes us fall back to our own time. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+int stamp_enable(int fd); /* 0 or -1 */
+
+/* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits, or it carries no stamp). */
+int stamp_peek(int fd, int64_t *ret_wall_ns);
+
+/* A descriptor to be kept open while stamps are wanted (the kernel switches stamping on with the first socket that asks, a
+ * little later, and off with the last), or -1 when this system has no stamps. Sends a byte to itself over loopback to find out. */
+int stamp_hold(void);
+
+struct stamp_clock {
+    int64_t offset;     /* wall - monotonic */
+    int64_t sampled_at; /* monotonic; 0 = never */
+    uint64_t steps;     /* of the wall clock, seen so far */
+};
+#define STAMP_REFRESH_NS INT64_C(250000000)
+/* The clocks are slewed by at most 500 ppm (adjtimex): 125 us in a refresh. More is a step. */
+#define STAMP_STEP_NS INT64_C(1000000)
+
+/* Takes in a new sample. Pure. Returns true when the wall clock stepped. */
+bool stamp_clock_update(struct stamp_clock *c, int64_t offset, int64_t now);
+/* The pure conversion: a stamp that would lie after `now` by rounding is `now`. Returns 0 when the stamp cannot be right: later than `now` by more than a step
+ * or before `least`. */
+int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least);
+/* Samples both clocks (three times, the tightest counts) and updates. */
+bool stamp_clock_sample(struct stamp_clock *c);
