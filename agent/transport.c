@@ -1,0 +1,438 @@
+#include "agent/transport.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/hist.h"
+
+/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a closing
+ * connection is lost. */
+#define IDLE_MAX_S 4L
+/* One socket in so many reads is asked how many bytes wait in it. */
+#define WAITING_EVERY 64u
+
+/* ---- sockets and timer, called by libcurl ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
+{
+    struct transport *t = user;
+    struct epoll_event ev = {.data.u64 = (uint64_t)fd};
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, NULL); /* it may be closed already, and even be another's */
+        return 0;
+    }
+    if (what & CURL_POLL_IN) ev.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) ev.events |= EPOLLOUT;
+    int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(t->epoll, op, fd, &ev) < 0 && (errno == ENOENT || errno == EEXIST))
+        epoll_ctl(t->epoll, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
+    if (!known) curl_multi_assign(t->multi, fd, t);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *user)
+{
+    struct transport *t = user;
+    (void)multi;
+    t->timer = ms < 0 ? INT64_MAX : t->now + (int64_t)ms * NS_PER_MS;
+    return 0;
+}
+
+/* The kernel chooses the port when it knows the destination, so that each pair of addresses has all ports. */
+static int bind_source(struct transport *t, int fd, int family)
+{
+    for (uint32_t i = 0; i < t->n_sources; i++) {
+        const struct sockaddr_storage *a = &t->sources[t->next_source++ % t->n_sources];
+        int on = 1;
+        if (a->ss_family != family) continue;
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        return bind(fd, (const struct sockaddr *)a, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+    }
+    return 0;
+}
+
+int transport_socket(struct transport *t, int family, int type, int protocol)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+    if (fd < 0) return -1;
+    if (t->stamps) stamp_enable(fd);
+    if (bind_source(t, fd, family) == 0) return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* A warm connection that is still good: the server has neither closed it nor said anything. */
+static int take_warm(struct transport *t, uint32_t address, int64_t *ret_tcp_ns)
+{
+    for (uint32_t i = t->n_warm; i-- > 0;) {
+        char byte;
+        struct warm_socket w = t->warm[i];
+        if (w.address != address) continue;
+        t->warm[i] = t->warm[--t->n_warm];
+        *ret_tcp_ns = w.tcp_ns;
+        if (recv(w.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) return w.fd;
+        close(w.fd);
+        t->sockets--;
+    }
+    return -1;
+}
+
+static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct transfer *x = user;
+    struct transport *t = x->tr;
+    (void)purpose;
+    x->opened++;
+    x->adopted_tcp_ns = -1;
+    if (guard_check_address(&t->target->guard, &a->addr, NULL) < 0) return CURL_SOCKET_BAD;
+    int fd = take_warm(t, x->address, &x->adopted_tcp_ns);
+    if (fd >= 0) return fd;
+    x->adopted_tcp_ns = -1;
+    fd = transport_socket(t, a->family, a->socktype, a->protocol);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    t->sockets++;
+    t->counts.connections++;
+    return fd;
+}
+
+static int on_opened(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+    struct transfer *x = user;
+    (void)fd;
+    (void)purpose;
+    return x->adopted_tcp_ns >= 0 ? CURL_SOCKOPT_ALREADY_CONNECTED : CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *user, curl_socket_t fd)
+{
+    struct transport *t = user;
+    t->sockets--;
+    return close(fd);
+}
+
+/* ---- a transfer, called by libcurl ---- */
+
+static int on_request(void *user, char *remote, char *local, int remote_port, int local_port)
+{
+    struct transfer *x = user;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    if (x->begun) return CURL_PREREQFUNC_ABORT; /* libcurl's own retry */
+    x->begun = true;
+    x->tr->calls->writing(x);
+    return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t n, void *user)
+{
+    struct transfer *x = user;
+    struct transport *t = x->tr;
+    int64_t arrival = t->arrival;
+    (void)size; /* always 1 */
+    if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
+    if (x->status < 200 || x->status > 299) return n;
+    t->counts.reads++;
+    if (arrival == 0) {
+        arrival = t->now;
+        t->counts.unstamped++;
+    }
+    uint32_t events = t->calls->bytes(x, bytes, n, arrival);
+    if (events) hist_record(t->lag, t->now - arrival, events);
+    return n;
+}
+
+static enum transport_end end_of(const struct transfer *x, CURLcode code)
+{
+    long os = 0;
+    switch (code) {
+    case CURLE_OK: return END_COMPLETE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return END_DNS;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_INTERFACE_FAILED: return END_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_PEER_FAILED_VERIFICATION: return END_TLS;
+    case CURLE_OPERATION_TIMEDOUT: return END_TIMEOUT_CONNECT;
+    case CURLE_PARTIAL_FILE: return END_CUT;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING: return END_MALFORMED;
+    case CURLE_RECV_ERROR:
+        /* broken chunk framing is told as a receive error too, but no system call failed */
+        curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
+        return os == 0 && !x->tr->target->tls && x->status != 0 ? END_MALFORMED : END_RESET;
+    default: return END_RESET;
+    }
+}
+
+/* Lengths of a new connection's phases; -1 each when the connection was reused. */
+static void connection_phases(struct transfer *x)
+{
+    curl_off_t dns = 0, tcp = 0, tls = 0;
+    x->dns_ns = x->tcp_ns = x->tls_ns = -1;
+    if (x->opened == 0) return;
+    curl_easy_getinfo(x->easy, CURLINFO_NAMELOOKUP_TIME_T, &dns);
+    curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &tcp);
+    curl_easy_getinfo(x->easy, CURLINFO_APPCONNECT_TIME_T, &tls);
+    if (tcp <= 0) return;
+    x->dns_ns = dns * NS_PER_US;
+    x->tcp_ns = x->adopted_tcp_ns >= 0 ? x->adopted_tcp_ns : (tcp - dns) * NS_PER_US;
+    if (tls >= tcp) x->tls_ns = (tls - tcp) * NS_PER_US;
+}
+
+static void reap(struct transport *t)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(t->multi, &left))) {
+        struct transfer *x = NULL;
+        if (m->msg != CURLMSG_DONE) continue;
+        CURLcode code = m->data.result;
+        CURL *easy = m->easy_handle;
+        if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x) != CURLE_OK || !x) continue;
+        if (x->status == 0) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
+        enum transport_end end = end_of(x, code);
+        connection_phases(x);
+        curl_multi_remove_handle(t->multi, easy);
+        t->running--;
+        x->open = false;
+        t->calls->end(x, end, t->arrival ? t->arrival : t->now);
+    }
+}
+
+/* ---- handles ---- */
+
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e)
+{
+    memset(t, 0, sizeof *t);
+    t->target = target;
+    t->calls = calls;
+    t->epoll = epoll;
+    t->stamps = stamps;
+    t->timer = INT64_MAX;
+    t->now = clock_mono_ns();
+    t->multi = curl_multi_init();
+    t->share = curl_share_init();
+    if (!t->multi || !t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
+    curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    if (target->plan->http2) {
+        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+        curl_multi_setopt(t->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)target->plan->streams_per_connection);
+    } else {
+        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    }
+    stamp_clock_sample(&t->clock);
+    return 0;
+}
+
+void transport_clear(struct transport *t)
+{
+    if (t->multi) curl_multi_cleanup(t->multi);
+    if (t->share) curl_share_cleanup(t->share);
+    transport_drop_warm(t);
+    free(t->warm);
+    memset(t, 0, sizeof *t);
+}
+
+void transport_set_limit(struct transport *t, uint32_t connections)
+{
+    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)connections);
+}
+
+static void set_tls(CURL *c, const struct plan_target *p)
+{
+    if (p->tls_ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, p->tls_ca_file);
+    if (p->tls_cert_file) curl_easy_setopt(c, CURLOPT_SSLCERT, p->tls_cert_file);
+    if (p->tls_key_file) curl_easy_setopt(c, CURLOPT_SSLKEY, p->tls_key_file);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, p->tls_verify ? 1L : 0L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, p->tls_verify ? 2L : 0L);
+}
+
+static void set_callbacks(CURL *c, struct transfer *x)
+{
+    curl_easy_setopt(c, CURLOPT_PRIVATE, x);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x);
+    curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_opened);
+    curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, x);
+    curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x->tr);
+    curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(c, CURLOPT_PREREQDATA, x);
+}
+
+int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e)
+{
+    const struct plan_target *p = t->target->plan;
+    CURL *c = curl_easy_init();
+    memset(x, 0, sizeof *x);
+    if (!c) return err_set(e, ERR_NOMEM, "no memory for a request's handle");
+    x->easy = c;
+    x->tr = t;
+    x->owner = owner;
+    x->address = address;
+    set_callbacks(c, x);
+    curl_easy_setopt(c, CURLOPT_URL, t->target->url);
+    curl_easy_setopt(c, CURLOPT_CONNECT_TO, t->target->address[address].connect);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->target->headers);
+    curl_easy_setopt(c, CURLOPT_POST, 1L);
+    curl_easy_setopt(c, CURLOPT_PROXY, "");
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
+    curl_easy_setopt(c, CURLOPT_SHARE, t->share);
+    /* our own sweep does the timeouts; libcurl's must never come first */
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(p->timeout_connect_ns / NS_PER_MS * 2 + 1000));
+    long http1 = CURL_HTTP_VERSION_1_1, http2 = t->target->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, p->http2 ? http2 : http1);
+    if (p->http2) curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
+    if (t->target->tls) set_tls(c, p);
+    if (p->fresh_connections) {
+        curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+        curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+    }
+    return 0;
+}
+
+void transfer_use_address(struct transfer *x, uint32_t address)
+{
+    if (x->address == address) return;
+    x->address = address;
+    curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, x->tr->target->address[address].connect);
+}
+
+void transfer_clear(struct transfer *x)
+{
+    if (x->easy) curl_easy_cleanup(x->easy);
+    memset(x, 0, sizeof *x);
+}
+
+int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
+{
+    int running;
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body);
+    x->begun = false;
+    x->status = 0;
+    x->opened = 0;
+    x->adopted_tcp_ns = -1;
+    t->arrival = 0;
+    t->now = clock_mono_ns();
+    if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) return -1;
+    x->open = true;
+    t->running++;
+    curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (running < t->running) reap(t);
+    return 0;
+}
+
+void transport_abort(struct transport *t, struct transfer *x)
+{
+    if (!x->open) return;
+    if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
+    connection_phases(x);
+    curl_multi_remove_handle(t->multi, x->easy);
+    x->open = false;
+    t->running--;
+}
+
+/* The kernel's stamp of what waits in the socket, in our clock; 0 = none. */
+static int64_t arrival_of(struct transport *t, int fd)
+{
+    int64_t wall, at;
+    if (!t->stamps || !stamp_peek(fd, &wall)) return 0;
+    at = stamp_clock_convert(&t->clock, wall, t->now, t->drained - STAMP_STEP_NS);
+    if (at != 0) return at;
+    /* out of the time it can have come in: the clock stepped, or we were away for long */
+    if (stamp_clock_sample(&t->clock)) return 0;
+    return stamp_clock_convert(&t->clock, wall, t->now, 1);
+}
+
+void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now)
+{
+    int running, mask = 0;
+    t->now = now;
+    t->arrival = 0;
+    if (events & EPOLLIN) {
+        int waiting = 0;
+        t->arrival = arrival_of(t, fd);
+        if (++t->peeks % WAITING_EVERY == 0 && ioctl(fd, SIOCINQ, &waiting) == 0 && waiting > 0 &&
+            (uint64_t)waiting > t->counts.waiting_bytes_max)
+            t->counts.waiting_bytes_max = (uint64_t)waiting;
+    }
+    if (events & (EPOLLIN | EPOLLHUP)) mask |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(t->multi, fd, mask, &running);
+    if (running < t->running) reap(t);
+    t->arrival = 0;
+}
+
+void transport_tick(struct transport *t, int64_t now)
+{
+    int running;
+    if (t->stamps && now - t->clock.sampled_at >= STAMP_REFRESH_NS) stamp_clock_sample(&t->clock);
+    if (now < t->timer) return;
+    t->now = now;
+    t->arrival = 0;
+    t->timer = INT64_MAX;
+    curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (running < t->running) reap(t);
+}
+
+int transport_adopt(struct transport *t, struct warm_socket w)
+{
+    if (t->n_warm == t->cap_warm) {
+        uint32_t cap = t->cap_warm ? 2 * t->cap_warm : 64;
+        struct warm_socket *more = realloc(t->warm, cap * sizeof *more);
+        if (!more) {
+            close(w.fd);
+            return -1;
+        }
+        t->warm = more;
+        t->cap_warm = cap;
+    }
+    t->warm[t->n_warm++] = w;
+    t->sockets++;
+    t->counts.connections++;
+    return 0;
+}
+
+void transport_drop_warm(struct transport *t)
+{
+    while (t->n_warm > 0) {
+        close(t->warm[--t->n_warm].fd);
+        t->sockets--;
+    }
+}

@@ -1,0 +1,101 @@
+/* HTTP through libcurl on a worker's own epoll: one multi handle, sockets and timer by callback, every readable socket's kernel
+ * stamp taken before libcurl reads. One thread; nothing here locks, logs or formats.
+ *
+ * Admission is the pacer's: libcurl's own queue and limits are left alone (it is slow). Nothing is retried: libcurl would send a
+ * request again when a reused connection breaks before the first byte; the second attempt is refused and the request ends as a
+ * reset. Connections that wait for their first request are made by warm.h and adopted in the open-socket callback. */
+#pragma once
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/stamp.h"
+#include "agent/stream.h"
+#include "agent/target.h"
+
+struct transport;
+
+/* One request's place: an easy handle that is used again and again. Embedded in what owns it. */
+struct transfer {
+    CURL *easy;
+    struct transport *tr;
+    void *owner;
+    uint32_t address;      /* of the target, fixed for the handle */
+    bool open;             /* handed to libcurl and not ended */
+    bool begun;            /* connected, request being written */
+    long status;           /* HTTP status, 0 = none yet */
+    int64_t adopted_tcp_ns; /* time the adopted warm connection took to connect; -1: none adopted */
+    int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
+    uint32_t opened;       /* sockets opened for this request */
+};
+
+/* A connection made ahead of its first request. */
+struct warm_socket {
+    int fd;
+    uint32_t address;
+    int64_t tcp_ns;
+};
+
+struct transport_calls {
+    /* Bytes of a 2xx body. `arrival`: when they reached this machine. Returns the token events found in them. */
+    uint32_t (*bytes)(struct transfer *x, const char *bytes, size_t n, int64_t arrival);
+    /* The request is about to be written on a ready connection. */
+    void (*writing)(struct transfer *x);
+    /* The request ended; `arrival`: when its last bytes reached this machine (or now). Not called for transport_abort. */
+    void (*end)(struct transfer *x, enum transport_end end, int64_t arrival);
+};
+
+/* What the transport counts itself. */
+struct transport_counts {
+    uint64_t reads, unstamped, connections, waiting_bytes_max;
+};
+
+struct transport {
+    const struct target *target;
+    const struct transport_calls *calls;
+    const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
+    uint32_t n_sources, next_source;
+    CURLM *multi;
+    CURLSH *share;
+    int epoll;
+    bool stamps;            /* kernel stamps are to be had */
+    struct stamp_clock clock;
+    int64_t timer;          /* when libcurl wants to be called; INT64_MAX: not */
+    int64_t now;            /* of the read under way */
+    int64_t arrival;        /* of the bytes under way; 0 = not stamped */
+    int64_t drained;        /* before this moment nothing was left to read */
+    int running;            /* transfers handed to libcurl that it was not yet seen to end */
+    uint32_t sockets;       /* open ones, warm ones included */
+    uint32_t peeks;
+    struct warm_socket *warm; /* stack */
+    uint32_t n_warm, cap_warm;
+    struct hist *lag;       /* METRIC_LAG: our read - arrival, once per token event */
+    struct transport_counts counts;
+};
+
+/* `epoll` is the worker's; sockets are added with their number as data. */
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e);
+void transport_clear(struct transport *t);
+/* Most connections that may be kept. */
+void transport_set_limit(struct transport *t, uint32_t connections);
+
+/* Sets a handle up for one address of the target. */
+int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);
+void transfer_use_address(struct transfer *x, uint32_t address); /* for the requests to come */
+void transfer_clear(struct transfer *x);
+
+/* Sends a body (borrowed until the end). May call back, `end` included, before it returns. */
+int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n);
+/* Takes the request back at once; its connection is closed. */
+void transport_abort(struct transport *t, struct transfer *x);
+
+/* epoll found this socket ready. */
+void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now);
+/* libcurl's timer, when it is due. */
+void transport_tick(struct transport *t, int64_t now);
+
+/* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not counted. */
+int transport_socket(struct transport *t, int family, int type, int protocol);
+/* A connected socket for a later request to adopt. -1 without memory (the socket is closed). */
+int transport_adopt(struct transport *t, struct warm_socket w);
+void transport_drop_warm(struct transport *t); /* closes those not used */
