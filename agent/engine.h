@@ -45,7 +45,7 @@ int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
  * case, and engine_arm must wait for them. A stage that is only armed is disarmed: no event of it comes any more. May be called again. */
 void engine_stop(struct engine *eng, bool now);
 
-int engine_fd(const struct engine *eng); /* poll for input */
+int engine_fd(const struct engine *eng); /* poll for input, then call engine_next until it is false */
 bool engine_next(struct engine *eng, struct engine_event *ret); /* false when none waits */
 void engine_recycle(struct engine *eng, struct snapshot **s);
 

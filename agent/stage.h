@@ -1,0 +1,76 @@
+/* A stage as one worker runs it: the pacer says when, the workload says what, the transport carries it, the recorder counts it.
+ * Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
+ *
+ * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end of the warm-up to the end of
+ * its last request, drain included: all its tokens over all its time. A stage that is stopped early is measured up to the stop. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/evidence.h"
+#include "agent/gaps.h"
+#include "agent/pacer.h"
+#include "agent/prompt.h"
+#include "agent/recorder.h"
+#include "agent/transport.h"
+
+struct stage;
+
+/* One request's place. Places are made when a stage is armed and used again and again. */
+struct request {
+    struct transfer transfer;
+    struct stage *stage;
+    struct buf body;
+    uint32_t at; /* in the list of open requests */
+    struct stream stream;
+};
+
+struct stage {
+    struct shard shard; /* owned */
+    const struct plan *plan;
+    const struct dialect *dialect;
+    struct transport *tr;
+    struct workload *workload;
+    struct gap_pool *pool;
+    struct recorder rec;
+    struct pacer pacer;
+    uint32_t cap; /* most requests in flight in an open loop */
+
+    struct request **places; /* all; idle ones are a stack in `idle`, open ones listed in `open` */
+    struct request **idle, **open;
+    uint32_t n_places, n_idle, n_open, room;
+    uint32_t usable[TARGET_ADDRESS_MAX], n_usable, next_usable; /* addresses that accept connections */
+
+    int64_t t0;
+    bool closed;         /* no request starts any more */
+    int64_t drain_until; /* when what is open is aborted */
+    int64_t sweep_at, sweep_every;
+    int64_t flight_at;   /* up to where in-flight time is accounted */
+    int64_t span_from;   /* of the snapshot being recorded, from T0 */
+    uint64_t in_flight_max;
+    uint64_t wakes, steps_base, throttled_base;
+    bool counts_throttling; /* one worker of an agent does */
+};
+
+/* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
+int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap, struct err *e);
+/* Addresses found usable, before the first request. */
+void stage_use_addresses(struct stage *g, const bool *good);
+/* At T0 or behind it. `snap` is dense and empty. */
+int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e);
+/* Starts what is due, ends what took too long, closes the stage when its time is over. */
+void stage_advance(struct stage *g, int64_t now);
+/* Starts what is due, nothing else; cheap, for the middle of a long batch of reads. */
+void stage_pump(struct stage *g, int64_t now);
+/* No new requests; now: nor open ones. */
+void stage_stop(struct stage *g, bool now_too, int64_t now);
+/* When stage_advance has something to do next. */
+int64_t stage_next(const struct stage *g);
+bool stage_done(const struct stage *g);
+/* Closes the snapshot's span and numbers at `now`; hands it out and goes on in `empty`. With empty NULL the stage is over. */
+struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now);
+/* Frees the stage but keeps the places for the next one. */
+void stage_clear(struct stage *g);
+void stage_drop_places(struct stage *g); /* before its transport goes */
+
+extern const struct transport_calls STAGE_CALLS;

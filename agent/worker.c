@@ -1,0 +1,364 @@
+#include "agent/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define ORDERS_TAG (UINT64_C(1) << 63)
+#define EVENTS_AT_ONCE 1024
+#define SNAPSHOT_EVERY_NS NS_PER_S
+/* Connections of the stage before serve the next one when it comes this soon; older ones libcurl will not use again. */
+#define REUSE_WITHIN_NS (2 * NS_PER_S)
+/* Connections kept beyond those in flight, so that libcurl's cache never evicts one that the next request needs. */
+#define CACHE_SLACK 64u
+
+void target_ref_drop(struct target_ref **pr)
+{
+    struct target_ref *r = *pr;
+    *pr = NULL;
+    if (!r || atomic_fetch_sub(&r->refs, 1) != 1) return;
+    target_destroy(&r->target);
+    free(r);
+}
+
+static void note(struct worker *w, struct worker_note n)
+{
+    n.worker = w->index;
+    n.arming = w->arming;
+    while (write(w->notes, &n, sizeof n) < 0 && errno == EINTR) {
+    }
+}
+
+/* ---- arming ---- */
+
+static void drop_transport(struct worker *w)
+{
+    if (w->has_transport) {
+        stage_drop_places(&w->stage);
+        transport_clear(&w->transport);
+    }
+    w->has_transport = false;
+    target_ref_drop(&w->target);
+}
+
+/* Handles and connections of the stage before stay when the target is the same. */
+static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
+{
+    if (w->has_transport && w->target->target == s->target->target) {
+        target_ref_drop(&s->target);
+    } else {
+        drop_transport(w);
+        w->target = s->target;
+        s->target = NULL;
+        w->has_transport = true;
+        if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, w->epoll, s->stamps, e) < 0) return -1;
+    }
+    w->transport.sources = s->sources;
+    w->transport.n_sources = s->n_sources;
+    memset(&w->transport.counts, 0, sizeof w->transport.counts);
+    return 0;
+}
+
+static int take_snapshots(struct worker *w, struct err *e)
+{
+    if (!w->current) {
+        w->current = w->spare;
+        w->spare = NULL;
+    }
+    if (!w->current && !(w->current = snapshot_new(true))) return err_set(e, ERR_NOMEM, "no memory for a snapshot");
+    if (!w->spare && !(w->spare = snapshot_new(true))) return err_set(e, ERR_NOMEM, "no memory for a snapshot");
+    snapshot_reset(w->current);
+    snapshot_reset(w->spare);
+    return 0;
+}
+
+static void say_ready(struct worker *w, int rc)
+{
+    w->state = WORKER_ARMED;
+    if (rc < 0) stage_clear(&w->stage);
+    note(w, (struct worker_note){.kind = NOTE_READY});
+}
+
+static void arm(struct worker *w, struct worker_stage *s)
+{
+    w->err = (struct err){0};
+    w->arming = s->arming;
+    w->quantum_ns = s->plan->quantum_ns;
+    w->begun = false;
+    uint32_t slots = s->shard.kind == LOAD_CLOSED ? s->shard.slots : s->cap;
+    int rc = take_target(w, s, &w->err);
+    if (rc == 0) rc = take_snapshots(w, &w->err);
+    if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, &w->transport, s->cap, &w->err);
+    if (rc == 0) {
+        transport_set_limit(&w->transport, slots + CACHE_SLACK);
+        /* connections of the stage before count if they can still be used */
+        bool fresh = clock_mono_ns() - w->ended < REUSE_WITHIN_NS;
+        uint32_t have = fresh ? w->transport.sockets : 0, want = s->connections;
+        warm_begin(&w->warm, &w->transport, want > have ? want - have : 0, s->plan->target.timeout_connect_ns, clock_mono_ns());
+        w->state = WORKER_WARMING;
+    } else {
+        say_ready(w, rc);
+    }
+    shard_clear(&s->shard);
+    if (s->target) target_ref_drop(&s->target);
+    free(s);
+}
+
+static void warmed(struct worker *w)
+{
+    int rc = warm_result(&w->warm, &w->err);
+    if (rc == 0) stage_use_addresses(&w->stage, w->warm.good);
+    say_ready(w, rc);
+}
+
+/* ---- running ---- */
+
+static void over(struct worker *w)
+{
+    stage_clear(&w->stage);
+    w->state = WORKER_IDLE;
+    w->ended = clock_mono_ns();
+    note(w, (struct worker_note){.kind = NOTE_OVER, .began = w->begun, .skew_ns = w->skew});
+}
+
+static void begin(struct worker *w, int64_t now)
+{
+    evidence_begin(&w->evidence);
+    w->begun = true;
+    w->skew = now - w->t0;
+    w->tick_at = w->t0 + SNAPSHOT_EVERY_NS;
+    struct snapshot *snap = w->current;
+    w->current = NULL;
+    w->stage.counts_throttling = w->index == 0;
+    if (stage_begin(&w->stage, snap, w->t0, &w->err) == 0) return;
+    w->current = snap;
+    over(w);
+}
+
+static void hand_over(struct worker *w, int64_t now)
+{
+    struct snapshot *s = stage_snapshot(&w->stage, w->spare, &w->evidence, now);
+    w->spare = NULL;
+    note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s});
+}
+
+static void run(struct worker *w, int64_t now)
+{
+    if (!w->begun) {
+        if (now < w->t0) return;
+        begin(w, now);
+        if (w->state != WORKER_RUNNING) return;
+    }
+    stage_advance(&w->stage, now);
+    if (stage_done(&w->stage)) {
+        struct snapshot *s = stage_snapshot(&w->stage, NULL, &w->evidence, clock_mono_ns());
+        note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .last = true});
+        over(w);
+        return;
+    }
+    if (now < w->tick_at) return;
+    /* when the control thread has not returned the other snapshot yet, this one goes on and is handed over later */
+    if (w->spare) hand_over(w, now);
+    while (w->tick_at <= now)
+        w->tick_at += SNAPSHOT_EVERY_NS;
+}
+
+/* ---- orders ---- */
+
+static void stop(struct worker *w, bool now_too)
+{
+    if (w->state == WORKER_RUNNING && w->begun) {
+        stage_stop(&w->stage, now_too, clock_mono_ns());
+        return;
+    }
+    if (w->state == WORKER_IDLE) return;
+    if (w->state == WORKER_WARMING) warm_cancel(&w->warm);
+    over(w);
+}
+
+static void take_back(struct worker *w, struct snapshot *s)
+{
+    if (w->spare) {
+        snapshot_destroy(&s);
+        return;
+    }
+    snapshot_reset(s);
+    w->spare = s;
+}
+
+static void obey(struct worker *w, const struct worker_order *o)
+{
+    switch (o->kind) {
+    case ORDER_ARM: arm(w, o->u.stage); break;
+    case ORDER_GO:
+        if (w->state != WORKER_ARMED) break;
+        w->t0 = o->t0;
+        w->state = WORKER_RUNNING;
+        break;
+    case ORDER_STOP: stop(w, o->now); break;
+    case ORDER_BACK: take_back(w, o->u.snapshot); break;
+    case ORDER_QUIT: w->quit = true; break;
+    }
+}
+
+static void read_orders(struct worker *w)
+{
+    struct worker_order o;
+    while (!w->quit && read(w->orders[0], &o, sizeof o) == (ssize_t)sizeof o)
+        obey(w, &o);
+}
+
+/* ---- the loop ---- */
+
+static int64_t earliest(const struct worker *w)
+{
+    int64_t next = INT64_MAX;
+    if (w->has_transport) next = w->transport.timer;
+    if (w->state == WORKER_WARMING && warm_next(&w->warm) < next) next = warm_next(&w->warm);
+    if (w->state != WORKER_RUNNING) return next;
+    if (!w->begun) return w->t0 < next ? w->t0 : next;
+    int64_t stage = stage_next(&w->stage);
+    if (stage < next) next = stage;
+    return w->tick_at < next ? w->tick_at : next;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+/* Sleeps out the quantum, but not beyond what is due. Sockets that become ready meanwhile wait: the kernel stamps what they get. */
+static void nap(struct worker *w, int64_t next, int64_t now)
+{
+    int64_t until = w->woke + w->quantum_ns;
+    if (w->state != WORKER_RUNNING || !w->begun) return;
+    if (next < until) until = next;
+    if (until <= now) return;
+    struct timespec ts = timespec_of(until);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static int wait_events(struct worker *w, struct epoll_event *events)
+{
+    int64_t next = earliest(w), now = clock_mono_ns();
+    if (w->quantum_ns > 0 && next > now) {
+        nap(w, next, now);
+        now = clock_mono_ns();
+    }
+    w->transport.drained = w->woke;
+    struct timespec ts = timespec_of(next > now ? next - now : 0);
+    int n = epoll_pwait2(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? NULL : &ts, NULL);
+    if (n < 0 && errno == ENOSYS) { /* Linux before 5.11: whole milliseconds, rounded down so as never to be late */
+        int64_t ms = next > now ? (next - now) / NS_PER_MS : 0;
+        n = epoll_wait(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? -1 : ms > 60000 ? 60000 : (int)ms);
+    }
+    return n;
+}
+
+static void serve(struct worker *w, const struct epoll_event *events, int n)
+{
+    bool orders = false;
+    int64_t due = w->state == WORKER_RUNNING && w->begun ? stage_next(&w->stage) : INT64_MAX;
+    for (int i = 0; i < n; i++) {
+        uint64_t tag = events[i].data.u64;
+        if (tag & ORDERS_TAG) {
+            orders = true;
+            continue;
+        }
+        int64_t now = clock_mono_ns();
+        if (tag & WARM_TAG) {
+            warm_ready(&w->warm, tag & ~WARM_TAG, now);
+            continue;
+        }
+        transport_ready(&w->transport, (int)tag, events[i].events, now);
+        if (now >= due) { /* a long batch must not make an arrival late */
+            stage_pump(&w->stage, now);
+            due = stage_next(&w->stage);
+        }
+    }
+    if (orders) read_orders(w);
+}
+
+static void loop(struct worker *w)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    while (!w->quit) {
+        int n = wait_events(w, events);
+        w->woke = clock_mono_ns();
+        w->stage.wakes++;
+        serve(w, events, n);
+        int64_t now = clock_mono_ns();
+        if (w->has_transport) transport_tick(&w->transport, now);
+        if (w->state == WORKER_WARMING) {
+            warm_tick(&w->warm, now);
+            if (warm_done(&w->warm)) warmed(w);
+        }
+        if (w->state == WORKER_RUNNING) run(w, now);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    pthread_setname_np(pthread_self(), "worker");
+    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should: the default is 50 us late */
+    evidence_open(&w->evidence);
+    loop(w);
+    if (w->state == WORKER_WARMING) warm_cancel(&w->warm);
+    if (w->has_transport) stage_clear(&w->stage);
+    if (w->stage.rec.snap) snapshot_destroy(&w->stage.rec.snap);
+    drop_transport(w);
+    snapshot_destroy(&w->current);
+    snapshot_destroy(&w->spare);
+    evidence_close(&w->evidence);
+    return NULL;
+}
+
+int worker_start(struct worker *w, uint32_t index, int notes, struct err *e)
+{
+    memset(w, 0, sizeof *w);
+    w->index = index;
+    w->notes = notes;
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0 || pipe2(w->orders, O_CLOEXEC | O_NONBLOCK) < 0) {
+        if (w->epoll >= 0) close(w->epoll);
+        return err_set(e, ERR_IO, "worker %u: %s", index, strerror(errno));
+    }
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = ORDERS_TAG};
+    int rc = epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->orders[0], &ev);
+    if (rc == 0) rc = pthread_create(&w->thread, NULL, worker_main, w);
+    if (rc == 0) return 0;
+    close(w->epoll);
+    close(w->orders[0]);
+    close(w->orders[1]);
+    return err_set(e, ERR_IO, "worker %u: no thread: %s", index, strerror(rc > 0 ? rc : errno));
+}
+
+void worker_join(struct worker *w)
+{
+    struct worker_order o;
+    pthread_join(w->thread, NULL);
+    while (read(w->orders[0], &o, sizeof o) == (ssize_t)sizeof o) { /* what it did not come to */
+        if (o.kind == ORDER_BACK) snapshot_destroy(&o.u.snapshot);
+        if (o.kind != ORDER_ARM) continue;
+        shard_clear(&o.u.stage->shard);
+        target_ref_drop(&o.u.stage->target);
+        free(o.u.stage);
+    }
+    close(w->epoll);
+    close(w->orders[0]);
+    close(w->orders[1]);
+}
+
+void worker_order(struct worker *w, struct worker_order o)
+{
+    while (write(w->orders[1], &o, sizeof o) < 0 && errno == EINTR) {
+    }
+}

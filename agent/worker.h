@@ -1,0 +1,93 @@
+/* A worker: one thread with an event loop of its own. It owns everything it touches; orders come and snapshots go through pipes.
+ *
+ *   idle ──arm──▶ warming ──connections made──▶ armed ──go, T0──▶ running ──last request ended──▶ idle
+ *
+ * Every arming is answered by NOTE_READY (also when it failed: then it waits, armed, to be stopped) and ended by one NOTE_OVER; a stop leads there
+ * from anywhere.
+ *
+ * The loop: sleep · wait for sockets · read all that is ready · start what is due · hand over a snapshot once a second. It wakes at most
+ * once in the plan's quantum unless something is due: tokens wait in the kernel, which has stamped them, and one wake serves many. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/evidence.h"
+#include "agent/stage.h"
+#include "agent/target.h"
+#include "agent/transport.h"
+#include "agent/warm.h"
+#include "common/snapshot.h"
+
+/* A target in use by several threads, freed by the last. */
+struct target_ref {
+    struct target *target;
+    atomic_uint refs;
+};
+void target_ref_drop(struct target_ref **r);
+
+/* What a worker is told to prepare; handed over whole, freed by the worker. */
+struct worker_stage {
+    struct shard shard;
+    const struct plan *plan;
+    struct target_ref *target;
+    const struct sockaddr_storage *sources;
+    uint32_t n_sources;
+    uint32_t cap;         /* most requests in flight in an open loop */
+    uint32_t connections; /* to open before T0 */
+    bool stamps;
+    uint64_t arming;      /* number of this order, in all notes about it */
+};
+
+enum worker_order_kind { ORDER_ARM, ORDER_GO, ORDER_STOP, ORDER_BACK, ORDER_QUIT };
+struct worker_order {
+    enum worker_order_kind kind;
+    bool now;                      /* STOP */
+    int64_t t0;                    /* GO */
+    union {
+        struct worker_stage *stage; /* ARM */
+        struct snapshot *snapshot;  /* BACK */
+    } u;
+};
+
+enum worker_note_kind { NOTE_READY, NOTE_SNAPSHOT, NOTE_OVER };
+struct worker_note {
+    enum worker_note_kind kind;
+    uint32_t worker;
+    uint64_t arming;
+    struct snapshot *snapshot; /* SNAPSHOT: to be returned by ORDER_BACK */
+    bool last;                 /* SNAPSHOT: of the stage */
+    bool began;                /* OVER: it ran */
+    int64_t skew_ns;           /* OVER: when the worker began, minus T0 */
+    /* READY and OVER: the worker's `err` says how it went */
+};
+
+enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_ARMED, WORKER_RUNNING };
+
+struct worker {
+    uint32_t index;
+    pthread_t thread;
+    int orders[2];     /* pipe to the worker */
+    int notes;         /* writing end of the engine's pipe */
+    struct err err;    /* written before a note is sent, read by the control thread after it */
+
+    int epoll;
+    enum worker_state state;
+    bool quit;
+    struct target_ref *target;
+    bool has_transport;
+    struct transport transport;
+    struct warm warm;
+    struct stage stage;
+    struct evidence evidence;
+    struct snapshot *current, *spare; /* two in all; one may be with the control thread */
+    int64_t quantum_ns, woke;
+    int64_t t0, skew, tick_at, ended;
+    bool begun;
+    uint64_t arming;
+};
+
+int worker_start(struct worker *w, uint32_t index, int notes, struct err *e);
+void worker_join(struct worker *w); /* after ORDER_QUIT */
+void worker_order(struct worker *w, struct worker_order o);
