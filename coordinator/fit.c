@@ -258,6 +258,8 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
     static const struct law laws[] = {{FIT_USL, 2}, {FIT_USL, 3}, {FIT_SATURATION, 3}, {FIT_CAPPED, 3}};
     double best = INFINITY, best_q[FIT_PARAMS] = {0}, least = INFINITY, most = 0;
     const struct law *law = NULL;
+    double limits[4] = {NAN, NAN, NAN, NAN}, scores[4] = {NAN, NAN, NAN, NAN}; /* by law */
+    bool positive = true;
     fit_reset(ret);
     if (n < FIT_LEAST || n > POINTS_MAX) return;
     double *log_x = calloc(n, sizeof *log_x);
@@ -267,12 +269,16 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
         log_x[i] = log(throughput[i]);
         least = fmin(least, load[i]);
         most = fmax(most, load[i]);
-        if (!(load[i] > 0) || !(throughput[i] > 0)) least = most;
+        positive &= load[i] > 0 && throughput[i] > 0;
     }
-    for (size_t i = 0; i < sizeof laws / sizeof *laws && most >= 2 * least && isfinite(most); i++) {
+    for (size_t i = 0; i < sizeof laws / sizeof *laws && positive && most >= 2 * least && isfinite(most); i++) {
         double q[FIT_PARAMS] = {0};
         if (n < laws[i].k + 3u) continue;
         double rss = law_fit(&laws[i], &d, q), a = aicc_of(rss, n, laws[i].k);
+        double p[FIT_PARAMS];
+        unpack(&laws[i], q, p);
+        limits[i] = limit_of(laws[i].model, p);
+        scores[i] = a;
         if (isnan(ret->aicc[laws[i].model]) || a < ret->aicc[laws[i].model]) ret->aicc[laws[i].model] = a;
         if (a >= best) continue;
         best = a;
@@ -287,6 +293,11 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
         ret->limit = limit_of(ret->model, ret->param);
         ret->knee = knee_of(ret->model, ret->param, ret->limit);
         bootstrap(law, &d, best_q, seed, ret);
+        for (int i = 0; i < 4; i++) { /* laws that the data cannot tell apart (Burnham & Anderson: within 2) must all be inside */
+            if (!(scores[i] <= best + 2) || !isfinite(limits[i])) continue;
+            ret->limit_lo = fmin(ret->limit_lo, limits[i]);
+            ret->limit_hi = fmax(ret->limit_hi, limits[i]);
+        }
     }
     free(log_x);
 }

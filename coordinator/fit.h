@@ -7,7 +7,8 @@
  *   capped       X(N) = min(λN / (1 + σ(N-1)), C)      continuous batching with a bound on the batch: Amdahl up to the last slot, then flat
  *
  * Residuals are relative (of ln X), since noise grows with the figure. Nelder-Mead on logarithms of the parameters; the law by AICc (Hurvich &
- * Tsai 1989); intervals by residual bootstrap, whose spread is widened by Student's factor for n - p degrees of freedom. */
+ * Tsai 1989); intervals by residual bootstrap, whose spread is widened by Student's factor for n - p degrees of freedom; the limit's
+ * interval also spans the limits of the laws whose AICc is within 2 of the best. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -112,7 +112,7 @@ static void interval(double *v, size_t n, double centre, double widen, double *r
 
 static void intervals(const struct table *t, enum metric m, uint64_t seed, struct stat *io)
 {
-    size_t run = (size_t)ceil(cbrt((double)t->seconds)), cells = t->start[t->seconds] + t->width;
+    size_t run = (size_t)ceil(1.5 * cbrt((double)t->seconds)), cells = t->start[t->seconds] + t->width;
     size_t n = cells * REPLICATES <= WORK ? REPLICATES : WORK / cells < REPLICATES_LEAST ? REPLICATES_LEAST : WORK / cells;
     double *sums = calloc(t->width, sizeof *sums), *values = calloc((1 + POINT_Q) * n, sizeof *values);
     double scale = METRICS[m].scale, runs = (double)t->seconds / (double)run;

@@ -1,7 +1,7 @@
 /* Intervals of metrics whose samples depend on each other (token gaps): a block bootstrap over what was recorded second by second.
  *
  * The unit that is drawn is a second with the blocks of all its agents, since all agents see the same server in the same second; and
- * runs of n^(1/3) neighbouring seconds are drawn together (Künsch 1989, "The jackknife and the bootstrap for general stationary
+ * runs of 1.5 n^(1/3) neighbouring seconds are drawn together (Künsch 1989, "The jackknife and the bootstrap for general stationary
  * observations"), since a slow second is seldom alone. Pure, seeded. */
 #pragma once
 #include "coordinator/point.h"
