@@ -276,9 +276,44 @@ static void put_gates(struct json_out *j, const struct report_input *in)
     json_end_array(j);
 }
 
+static void put_goodput(struct json_out *j, const struct answer *a)
+{
+    if (!a->has_goodput) {
+        json_null(j, "goodput");
+        return;
+    }
+    json_object(j, "goodput");
+    json_double(j, "attainment_asked", ANSWER_ATTAINMENT);
+    json_double(j, "attainment", a->goodput_attainment);
+    json_double(j, "load", a->goodput_load);
+    json_double(j, "requests_per_s", a->goodput_requests_per_s);
+    json_double(j, "requests_per_s_per_gpu", a->goodput_per_gpu);
+    json_end_object(j);
+}
+
+static void put_search(struct json_out *j, const struct answer *a)
+{
+    const struct search_outcome *s = &a->search;
+    if (!s->runs) {
+        json_null(j, "search");
+        return;
+    }
+    json_object(j, "search");
+    json_bool(j, "over", s->over);
+    json_bool(j, "found", s->found);
+    json_bool(j, "confirmed", s->confirmed);
+    json_bool(j, "end_reached", s->end_reached);
+    json_bool(j, "client_limited", s->client_limited);
+    json_double(j, "load", s->load);
+    json_double(j, "failed_load", s->failed_load);
+    json_double(j, "plateau_tokens_per_s", s->plateau);
+    json_u64(j, "loads", s->loads);
+    json_u64(j, "runs", s->runs);
+    json_end_object(j);
+}
+
 static void put_answer(struct json_out *j, const struct answer *a)
 {
-    static const char *const MODELS[] = {NULL, "usl", "saturation"};
     if (!a) {
         json_null(j, "answer");
         return;
@@ -289,12 +324,15 @@ static void put_answer(struct json_out *j, const struct answer *a)
     pair(j, "plateau_ci95", a->has_plateau ? a->plateau_lo : (double)NAN, a->plateau_hi);
     json_bool(j, "plateau_reached", a->has_plateau && a->plateau_reached);
     json_double(j, "knee_load", a->has_plateau ? a->knee : (double)NAN);
+    pair(j, "knee_ci95", a->has_plateau ? a->knee_lo : (double)NAN, a->knee_hi);
     json_double(j, "power_load", a->has_plateau ? a->power_load : (double)NAN);
     json_double(j, "latency_per_doubling", a->latency_per_doubling);
-    json_string(j, "model", MODELS[a->model]);
+    json_double(j, "fall_past_most", a->fall);
+    json_string(j, "model", a->model == FIT_NONE ? NULL : fit_model_name(a->model));
     json_array(j, "model_params");
     for (int i = 0; a->model != FIT_NONE && i < 3; i++) {
         json_object(j, NULL);
+        json_string(j, "name", fit_param_name(a->model, (uint32_t)i));
         json_double(j, "value", a->param[i]);
         pair(j, "ci95", a->param_lo[i], a->param_hi[i]);
         json_end_object(j);
@@ -308,8 +346,15 @@ static void put_answer(struct json_out *j, const struct answer *a)
         json_u64(j, "slo_point", a->slo_point);
     else
         json_null(j, "slo_point");
+    json_bool(j, "slo_at_least", a->slo_open_end);
+    json_double(j, "cost_per_mtok_plateau", a->cost_plateau);
+    json_double(j, "cost_per_mtok_slo", a->cost_slo);
+    put_goodput(j, a);
+    put_search(j, a);
     json_string(j, "worst_verdict", verdict_name(a->worst_verdict));
     json_double(j, "worst_lag_ms", a->worst_lag_ms);
+    json_u64(j, "points_used", a->points_used);
+    json_u64(j, "points_left_out", a->points_left_out);
     json_end_object(j);
 }
 
