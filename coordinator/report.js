@@ -56,7 +56,7 @@
     const bad = points.filter((p) => !Charts.counts(p)).length, soft = points.filter((p) => p.verdict.status === "suspect").length;
     if (r.signal) say("The run was ended by signal " + r.signal + ": it is not complete.");
     if (!points.length) say("No stage was finished: there is nothing to report.");
-    if (bad) say(bad + " of " + points.length + " points are invalid: the client, not the server, was measured. They are no part of the curve; the reasons stand in the table.");
+    if (bad) say(bad + " of " + points.length + " points are invalid and no part of the curve; the reasons stand in the table.");
     if (S.agents.some((a) => a.lost)) say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
     if (soft) say(soft + " of " + points.length + " points are suspect; the reasons stand in the table.", "suspect");
     if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
@@ -72,7 +72,7 @@
     const list = [];
     if (a.plateau_tokens_per_s != null) list.push([a.plateau_reached ? "Plateau" : "Plateau: at least", fmt(a.plateau_tokens_per_s), "token/s", a.plateau_ci95 ? "95 %: " + pair(a.plateau_ci95) : "no interval"]);
     else if (best) list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
-    if (a.knee_load != null) list.push(["Knee", fmt(a.knee_load), "", "load that gives 95 % of it"]);
+    if (a.knee_load != null && a.plateau_reached) list.push(["Knee", fmt(a.knee_load), "", "load that gives 95 % of it"]);
     if (a.slo_tokens_per_s != null) list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
     if (best) {
       list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", "p99 " + fmt(best.ttft_ms.p99) + " ms"]);
@@ -91,25 +91,26 @@
   function pointTable() {
     const groups = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["ITL, ms", "itl_ms"], ["E2E, ms", "e2e_ms"]];
     const cost = points.some((p) => p.cost_per_mtok_out !== null), currency = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
-    const head = [[{ text: "" }, { text: "Load", span: 2, cls: "group" }, { text: "Throughput", span: 3, cls: "group" }],
-      [{ text: "stage", cls: "text" }, { text: "asked", cls: "first" }, { text: "achieved" }, { text: "output token/s", cls: "first" }, { text: "requests/s" }, { text: "goodput/s" }]];
+    const slo = !!(S.plan && S.plan.slo && S.plan.slo.request);
+    const head = [[{ text: "" }, { text: "" }, { text: "Load", span: 2, cls: "group" }, { text: "Throughput", span: 2 + slo + cost, cls: "group" }],
+      [{ text: "stage", cls: "text" }, { text: "verdict", cls: "text" }, { text: "asked", cls: "first" }, { text: "achieved" }, { text: "output token/s", cls: "first" }, { text: "requests/s" }]];
+    if (slo) head[1].push({ text: "goodput/s", title: "ok requests within every per-request SLO" });
+    if (cost) head[1].push({ text: "cost / M output" + (currency ? ", " + currency : "") });
     for (const [name] of groups) {
-      head[0].push({ text: name, span: 3, cls: "group" });
-      head[1].push({ text: "p50", cls: "first" }, { text: "p90" }, { text: "p99" });
+      head[0].push({ text: name, span: 2, cls: "group" });
+      head[1].push({ text: "p50", cls: "first" }, { text: "p99" });
     }
-    head[0].push({ text: "", span: 3 + (cost ? 1 : 0), cls: "group" });
-    if (cost) head[1].push({ text: "cost / M output" + (currency ? ", " + currency : ""), cls: "first" });
-    head[1].push({ text: "errors", cls: "first" }, { text: "steady", cls: "text" }, { text: "verdict", cls: "text" });
+    head[0].push({ text: "", span: 2, cls: "group" });
+    head[1].push({ text: "errors", cls: "first" }, { text: "steady", cls: "text" });
     table("t-points", head, points.map((p) => {
-      const row = [text(p.stage + (p.repeat ? "." + p.repeat : "")), { text: p.requested.load, cls: "first" },
-        fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
-        { text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95) }, fmt(p.requests_per_s), fmt(p.goodput_per_s)];
-      for (const [, key] of groups) ["p50", "p90", "p99"].forEach((q, i) => row.push({ text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q]) }));
-      if (cost) row.push({ text: fmt(p.cost_per_mtok_out, 3), cls: "first" });
-      row.push({ text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first" }, text(p.steady === null ? "unknown" : p.steady + (p.drift !== null ? " (" + fmt(100 * p.drift, 1) + " %)" : "")));
-      const v = el("div");
-      v.append(badge(p.verdict.status));
-      row.push({ node: v, cls: p.verdict.reasons.length ? "text wrap" : "text", small: p.verdict.reasons.join("; ") });
+      const row = [text(p.stage + (p.repeat ? "." + p.repeat : "")), { node: badge(p.verdict.status), cls: p.verdict.reasons.length ? "text wrap" : "text", small: p.verdict.reasons.join("; ") },
+        { text: p.requested.load, cls: "first" }, fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
+        { text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95) }, fmt(p.requests_per_s)];
+      if (slo) row.push(fmt(p.goodput_per_s));
+      if (cost) row.push(fmt(p.cost_per_mtok_out, 3));
+      for (const [, key] of groups) ["p50", "p99"].forEach((q, i) => row.push({ text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q]) }));
+      row.push({ text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first" },
+        { text: p.steady === null ? "unknown" : p.steady, cls: "text", small: p.drift !== null ? "drift " + fmt(100 * p.drift, 1) + " %" : "" });
       return row;
     }), (i) => Charts.counts(points[i]) ? "" : "off");
   }
@@ -125,7 +126,7 @@
     const labels = [...new Set(points.flatMap((p) => Object.keys(p.ledger.failed)))];
     const columns = ["due", "ok", ...labels.map((l) => [l]), "cancelled", "aborted", "lost"];
     const value = (l, c) => Array.isArray(c) ? l.failed[c[0]] || 0 : l[c];
-    const body = points.map((p) => [text(p.stage + (p.repeat ? "." + p.repeat : "")), p.requested.load, ...columns.map((c) => fmt(value(p.ledger, c))), { node: badge(p.ledger.balanced ? "valid" : "invalid"), cls: "text" }]);
+    const body = points.map((p) => [text(p.stage + (p.repeat ? "." + p.repeat : "")), p.requested.load, ...columns.map((c) => fmt(value(p.ledger, c))), { node: p.ledger.balanced ? el("span", "badge valid", "✓ yes") : el("span", "badge invalid", "✗ no"), cls: "text" }]);
     if (points.length > 1) body.push([text("all"), "", ...columns.map((c) => fmt(points.reduce((n, p) => n + value(p.ledger, c), 0))), ""]);
     table("t-ledger", [[{ text: "stage", cls: "text" }, { text: "load" }, ...columns.map((c) => Array.isArray(c) ? { text: "failed: " + c[0], title: data.counters[c[0]] } : { text: c, title: data.counters[c] }), { text: "balances", cls: "text" }]],
       body, (i) => i === points.length ? "sum" : "");
@@ -144,7 +145,7 @@
   function agentTables() {
     table("t-agents", [[{ text: "agent", cls: "text" }, { text: "name", cls: "text" }, { text: "host", cls: "text" }, { text: "version", cls: "text" }, { text: "cores" }, { text: "CPU quota" }, { text: "weight" }, { text: "stamps", cls: "text" },
       { text: "target addresses", cls: "text" }, { text: "clock offset, ms" }, { text: "± ms" }, { text: "", cls: "text" }]],
-      S.agents.map((a) => [text(a.agent), text(a.name), text(a.host), text(a.version), fmt(a.cores), a.quota === null ? "none" : fmt(a.quota), fmt(a.weight), text(a.stamps), { text: a.addresses, cls: "text wrap" }, fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? badge("invalid") : ""]));
+      S.agents.map((a) => [text(a.agent), text(a.name), text(a.host), text(a.version), fmt(a.cores), a.quota === null ? "none" : fmt(a.quota), fmt(a.weight), text(a.stamps), { text: a.addresses, cls: "text wrap" }, fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? el("span", "badge invalid", "✗ lost") : ""]));
     const box = el("details");
     box.append(el("summary", "", "each agent's part of each stage"));
     const inner = el("div", "scroll");

@@ -58,8 +58,8 @@ const Charts = (function () {
         if (m.y !== undefined) {
           x = m.right ? area.right - width : area.left + 6;
           y = chart.scales.y.getPixelForValue(m.y) - 3;
-          if (y < area.top || y > area.bottom) continue;
-          if (y - 14 < area.top) y += 18;
+          if (y < area.top - 5 || y > area.bottom) continue;
+          if (y - 14 < area.top) y += 20;
         } else {
           x = chart.scales.x.getPixelForValue(m.x) + 5;
           if (x > area.right || x < area.left) continue;
@@ -84,7 +84,11 @@ const Charts = (function () {
       const ctx = chart.ctx;
       chart.data.datasets.forEach((set, i) => {
         if (!set.whiskers || !chart.isDatasetVisible(i)) return;
+        const area = chart.chartArea;
         ctx.save();
+        ctx.beginPath();
+        ctx.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
+        ctx.clip();
         ctx.strokeStyle = set.borderColor;
         ctx.lineWidth = 1.25;
         chart.getDatasetMeta(i).data.forEach((e, k) => {
@@ -160,7 +164,7 @@ const Charts = (function () {
     const list = [];
     if (a && a.plateau_tokens_per_s !== null)
       list.push({ y: a.plateau_tokens_per_s, lo: a.plateau_ci95 && a.plateau_ci95[0], hi: a.plateau_ci95 && a.plateau_ci95[1], color: css("--c3"), dash: [7, 4], label: (a.plateau_reached ? "plateau " : "at least ") + fmt(a.plateau_tokens_per_s) + " token/s" });
-    if (a && a.knee_load !== null) list.push({ x: a.knee_load, color: css("--c3"), dash: [2, 3], label: "knee at " + fmt(a.knee_load) });
+    if (a && a.knee_load !== null && a.plateau_reached) list.push({ x: a.knee_load, color: css("--c3"), dash: [2, 3], label: "knee at " + fmt(a.knee_load) });
     if (a && a.slo_load !== null) list.push({ x: a.slo_load, color: css("--c2"), dash: [7, 4], label: "within the SLO up to " + fmt(a.slo_load) + ": " + fmt(a.slo_tokens_per_s) + " token/s" });
     draw("c-throughput", {
       type: "line", data: { datasets: sets },
@@ -234,8 +238,9 @@ const Charts = (function () {
       sets.push(line(label(points[i]), "hsl(" + hue + " 65% " + light + "%)", rows, { pointRadius: 0, borderWidth: 1.6, borderDash: counts(points[i]) ? [] : [3, 3] }));
     });
     const names = { 1: "min", 2: "p50", 10: "p90", 100: "p99", 1000: "p99.9", 10000: "p99.99" };
-    const x = axis("", { type: "logarithmic", min: 1, max: 10000 });
-    x.afterBuildTicks = (s) => { s.ticks = Object.keys(names).map((v) => ({ value: +v })); };
+    const most = Math.max(2, ...sets.map((s) => s.data[s.data.length - 1].x)), end = [10, 100, 1000, 10000].find((v) => v >= most * 0.999) || 10000;
+    const x = axis("", { type: "logarithmic", min: 1, max: end });
+    x.afterBuildTicks = (s) => { s.ticks = Object.keys(names).filter((v) => +v <= end).map((v) => ({ value: +v })); };
     x.ticks.callback = (v) => names[v] || "";
     draw("c-dist", {
       type: "line", data: { datasets: sets },

@@ -91,6 +91,7 @@ static void put_distribution(struct json_out *j, const char *key, const struct h
         /* Evenly in the middle, and ever finer towards the tail. */
         double q = i <= CURVE_MAX / 2 ? 0.9 * (double)i / (CURVE_MAX / 2)
                                       : 1 - 0.1 * pow(10, -3.0 * (i - CURVE_MAX / 2.0) / (CURVE_MAX / 2.0));
+        if ((1 - q) * (double)h->count < 1) break; /* beyond, every share is the one greatest sample */
         json_array(j, NULL);
         json_double(j, NULL, round(q * 1e6) / 1e6);
         json_double(j, NULL, round((double)hist_quantile(h, q) / scale * 1e4) / 1e4);

@@ -77,8 +77,7 @@ static void table(const struct page *p, const struct report_input *in)
 {
     bool unsteady = false;
     paint(p, BOLD);
-    (void)buf_printf(p->out, "%5s %9s %8s %8s %17s %15s %7s %7s %s\n", "", "", "", "output", "TTFT ms", "TPOT ms",
-                     "ITL ms", "", "");
+    (void)buf_printf(p->out, "%33s %17s %15s %7s\n", "output", "TTFT ms", "TPOT ms", "ITL ms");
     (void)buf_printf(p->out, "%5s %9s %8s %8s %8s %8s %7s %7s %7s %7s %s\n", "stage", "load", "achieved", "token/s",
                      "p50", "p99", "p50", "p99", "p99", "errors", "verdict");
     paint(p, PLAIN);
