@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "agent/stream.h"
-#include "capture.h"
+#include "tests/unit/capture.h"
 
 static struct gap_pool *pool;
 static struct stream s;
