@@ -1,1 +1,111 @@
-int main(void) { return 1; }
+/* plateau-agent: dials its coordinator and carries the shards it is given. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "agent/control.h"
+#include "agent/guard.h"
+#include "common/args.h"
+#include "common/log.h"
+
+static struct {
+    const char *connect, *name;
+    uint32_t workers, weight;
+    struct arg_list sources, allow;
+    uint64_t max_connections;
+    double max_requests_per_s, max_tokens_per_s;
+    int64_t max_duration_ns, wait_ns;
+} opt = {.wait_ns = INT64_C(600000000000)};
+
+static const struct arg TABLE[] = {
+    {"connect", ARG_TEXT, &opt.connect, "tcp://HOST:PORT", "the coordinator to dial"},
+    {"name", ARG_TEXT, &opt.name, "NAME", "name in reports (host name and process id)"},
+    {"workers", ARG_U32, &opt.workers, "N", "worker threads (one for each usable core)"},
+    {"weight", ARG_U32, &opt.weight, "N", "share of the load beside other agents (1)"},
+    {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
+    {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
+    {"allow", ARG_MANY, &opt.allow, "RULE", "host, URL or network this agent may load; may be given again (any)"},
+    {"max-connections", ARG_U64, &opt.max_connections, "N",
+     "most requests in flight it lets itself be told (no limit)"},
+    {"max-requests", ARG_DOUBLE, &opt.max_requests_per_s, "N", "most requests per second (no limit)"},
+    {"max-tokens", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "most tokens per second (no limit)"},
+    {"max-duration", ARG_DURATION, &opt.max_duration_ns, "TIME", "longest stage (no limit)"},
+    {NULL, ARG_FLAG, NULL, NULL, NULL},
+};
+static const struct args ARGS = {
+    .program = "plateau-agent",
+    .usage = "--connect tcp://HOST:PORT [options]",
+    .about = "Dials a coordinator (plateau run), takes its share of a plan's load and reports what it sees. Ends when "
+             "the run\n"
+             "is over. What it may be told to do is limited here and by nobody else.",
+    .table = TABLE,
+    .least = 0,
+    .most = 0,
+};
+
+static int make_guard(struct guard *g, struct err *e)
+{
+    *g = (struct guard){.max_connections = opt.max_connections,
+                        .max_requests_per_s = opt.max_requests_per_s,
+                        .max_tokens_per_s = opt.max_tokens_per_s,
+                        .max_duration_ns = opt.max_duration_ns};
+    for (size_t i = 0; i < opt.allow.n; i++)
+        if (guard_allow(g, opt.allow.item[i], e)) return -1;
+    return 0;
+}
+
+/* A core would hold the secrets that the plan names. */
+static void no_cores(void)
+{
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+/* Before any thread exists, so that all inherit the mask; control.c reads them. */
+static void block_signals(void)
+{
+    sigset_t s;
+    sigemptyset(&s);
+    sigaddset(&s, SIGINT);
+    sigaddset(&s, SIGTERM);
+    sigaddset(&s, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &s, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(int *ret_signal, struct err *e)
+{
+    struct guard guard;
+    char words[300];
+    if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
+    if (make_guard(&guard, e)) return -1;
+    guard_describe(&guard, words, sizeof words);
+    opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
+    struct engine_options eo = {.workers = opt.workers, .guard = &guard, .source_addresses = opt.sources.item};
+    struct engine *engine = engine_new(&eo, e);
+    if (!engine) return -1;
+    struct control_options co = {.connect = opt.connect,
+                                 .name = opt.name,
+                                 .guard_words = words,
+                                 .patience_ns = opt.wait_ns,
+                                 .weight = opt.weight};
+    return control_run(&co, &engine, ret_signal, e);
+}
+
+int main(int argc, char **argv)
+{
+    const char *words[ARG_LIST_MAX * 4];
+    size_t n = 0;
+    int sig = 0;
+    struct err e = {0};
+    int rc = (size_t)argc > sizeof words / sizeof *words ? err_set(&e, ERR_USAGE, "too many words")
+                                                         : args_parse(&ARGS, argc, argv, words, &n, &e);
+    if (rc == 1) return 0;
+    no_cores();
+    block_signals();
+    if (rc == 0) rc = serve(&sig, &e);
+    if (sig) return 128 + sig;
+    if (rc == 0) return 0;
+    log_error("%s", e.text);
+    return err_exit_status(&e);
+}

@@ -8,7 +8,8 @@
 #include "agent/outbox.h"
 #include "common/clock.h"
 
-#define HELLO_NS (1 * NS_PER_S)
+#define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is said again */
+#define CONNECT_NS (50 * NS_PER_MS) /* one that could not be sent, since there is no connection yet, sooner */
 #define RESEND_NS (2 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
@@ -34,10 +35,11 @@ struct session {
     enum session_state state;
     struct err err;
     char run_id[64], hash[72];
-    bool welcomed, refused_once;
+    bool welcomed, refused_once, hello_open; /* hello_open: not answered yet */
     uint32_t number;
     int64_t lease_ns, beat_ns;
-    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, alone_ns, tick_ns, hello_ns;
+    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, alone_ns, tick_ns,
+        hello_ns; /* hello_ns: when it is said again */
     uint64_t beat;
     /* the stage */
     uint32_t stage, epoch; /* epoch 0: none */
@@ -117,10 +119,10 @@ static void say(struct session *s, const char *text)
 
 static void send_hello(struct session *s, int64_t now)
 {
-    s->hello_ns = now;
+    s->hello_open = true;
     s->o.hello.u.hello.stage = s->stage;
     s->o.hello.u.hello.epoch = s->epoch;
-    (void)s->io.send(s->io.arg, &s->o.hello);
+    s->hello_ns = now + (s->io.send(s->io.arg, &s->o.hello) ? HELLO_NS : CONNECT_NS);
 }
 
 static void send_plan_ok(struct session *s, const char *hash, const struct err *e)
@@ -173,7 +175,7 @@ static void flush(struct session *s)
 static void forget_stage(struct session *s)
 {
     if (engine_is_busy(s)) s->io.stop(s->io.arg, true);
-    if (s->state == SESSION_LOAD) s->winding = true;
+    if (s->state == SESSION_LOAD) s->winding = true; /* until it has said DONE it cannot be armed again */
     outbox_clear(&s->outbox);
     s->stage = s->epoch = 0;
     s->stopping = false;
@@ -215,8 +217,8 @@ static void on_welcome(struct session *s, const struct wire_msg *m, int64_t now)
                      ? m->u.welcome.heartbeat_ns
                      : BEAT_DEFAULT_NS;
     s->refused_once = false;
-    s->hello_ns = 0; /* answered */
-    if (same) {      /* a new connection of the same membership: go on where we were */
+    s->hello_open = false;
+    if (same) { /* a new connection of the same membership: go on where we were */
         outbox_rewind(&s->outbox);
         s->resend_ns = now;
         flush(s);
@@ -241,8 +243,8 @@ static void on_refuse(struct session *s, const struct wire_msg *m, int64_t now)
     }
     if (!s->refused_once) say(s, text);
     s->refused_once = true;
-    if (s->state == SESSION_DIAL || s->hello_ns) return; /* HELLO is on its way, or comes again in a second */
-    send_hello(s, now); /* we are strangers to it: a new coordinator, or one that has given us up */
+    if (s->hello_open) return; /* HELLO is on its way, or comes again in a second */
+    send_hello(s, now);        /* we are strangers to it: a new coordinator, or one that has given us up */
 }
 
 static void on_clock(struct session *s, const struct wire_msg *m, int64_t now)
@@ -258,6 +260,7 @@ static void on_plan(struct session *s, const struct wire_msg *m)
     struct err e = {0};
     if (s->state != SESSION_JOINED && s->state != SESSION_IDLE) return;
     bool have = s->hash[0] && strcmp(hash, s->hash) == 0;
+    if (!have && s->winding) return; /* PLAN comes again */
     if (!have && s->io.plan(s->io.arg, m->u.plan.plan, hash, &e)) {
         s->hash[0] = 0;
         say(s, e.text);
@@ -402,8 +405,8 @@ static void on_armed(struct session *s, const struct engine_event *ev)
     }
     say(s, ev->err.text);
     send_ready(s, &ev->err);
+    (void)step_to(s, EV_RELEASE); /* the engine has let go by itself */
     forget_stage(s);
-    (void)step_to(s, EV_RELEASE);
 }
 
 static void on_ended(struct session *s, const struct engine_event *ev)
@@ -472,7 +475,7 @@ void session_tick(struct session *s, int64_t now)
         s->redial_ns = now;
         s->io.redial(s->io.arg);
         send_hello(s, now);
-    } else if ((s->state == SESSION_DIAL || s->hello_ns) && now - s->hello_ns >= HELLO_NS)
+    } else if (s->hello_open && now >= s->hello_ns)
         send_hello(s, now);
     beat(s, now);
     if (now - s->resend_ns >= RESEND_NS) {
@@ -487,6 +490,7 @@ void session_tick(struct session *s, int64_t now)
 int64_t session_deadline(const struct session *s)
 {
     int64_t t = s->beat_at_ns + s->beat_ns, tick = s->tick_ns + NS_PER_S / 4;
+    if (s->hello_open && s->hello_ns < t) t = s->hello_ns;
     return t < tick ? t : tick;
 }
 

@@ -1,0 +1,280 @@
+#include "agent/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "agent/host.h"
+#include "agent/session.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    QUEUE = 64,
+    HANDSHAKE_MS = 5000,
+    HEARTBEAT_MS = 1000,
+    HEARTBEAT_TIMEOUT_MS = 5000,
+    RECONNECT_MS = 100,
+    RECONNECT_MAX_MS = 2000,
+    FAREWELL_MS = 500,
+    IDENTITY = 16,
+    MESSAGES_A_ROUND = 1024
+};
+
+struct control {
+    const struct control_options *o;
+    struct engine *engine;
+    struct session *session;
+    struct plan *plan; /* the engine borrows it */
+    void *context, *dealer;
+    struct buf out;
+    int signal_fd, signal;
+    char name[64], host[64], boot_id[33];
+};
+
+/* ---- socket ---- */
+
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+/* A random id for each socket: the router refuses an id that is still connected, and a half-open connection may stay so
+ * for a while. IMMEDIATE: nothing is queued for a coordinator that is not there, so that it never gets a stale HELLO.
+ */
+static int dial(struct control *c, struct err *e)
+{
+    unsigned char id[IDENTITY];
+    int64_t max = WIRE_MESSAGE_MAX;
+    if (c->dealer) zmq_close(c->dealer);
+    c->dealer = zmq_socket(c->context, ZMQ_DEALER);
+    if (!c->dealer) return err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
+    randombytes_buf(id, sizeof id);
+    id[0] |= 1; /* ids that begin with a zero byte are ZeroMQ's own */
+    if (zmq_setsockopt(c->dealer, ZMQ_ROUTING_ID, id, sizeof id) ||
+        zmq_setsockopt(c->dealer, ZMQ_MAXMSGSIZE, &max, sizeof max) || set_int(c->dealer, ZMQ_IMMEDIATE, 1) ||
+        set_int(c->dealer, ZMQ_SNDHWM, QUEUE) || set_int(c->dealer, ZMQ_RCVHWM, QUEUE) ||
+        set_int(c->dealer, ZMQ_LINGER, FAREWELL_MS) || set_int(c->dealer, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
+        set_int(c->dealer, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
+        set_int(c->dealer, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
+        set_int(c->dealer, ZMQ_RECONNECT_IVL, RECONNECT_MS) ||
+        set_int(c->dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) || set_int(c->dealer, ZMQ_IPV6, 1))
+        return err_set(e, ERR_NET, "cannot set up a socket: %s", zmq_strerror(errno));
+    if (zmq_connect(c->dealer, c->o->connect))
+        return err_set(e, ERR_USAGE, "cannot dial \"%s\": %s (expected tcp://HOST:PORT)", c->o->connect,
+                       zmq_strerror(errno));
+    return 0;
+}
+
+static bool send_message(void *arg, const struct wire_msg *m)
+{
+    struct control *c = arg;
+    buf_reset(&c->out);
+    if (!c->dealer || wire_encode(m, &c->out)) {
+        log_error("%s cannot be encoded", wire_type_name(m->type));
+        return false;
+    }
+    return zmq_send(c->dealer, c->out.data, c->out.len, ZMQ_DONTWAIT) >= 0;
+}
+
+static void redial(void *arg)
+{
+    struct control *c = arg;
+    struct err e;
+    log_warn("nothing is heard from %s; dialling again", c->o->connect);
+    if (dial(c, &e)) log_error("%s", e.text);
+}
+
+/* ---- engine ---- */
+
+static int take_plan(void *arg, struct wire_bytes packed, const char *hash, struct err *e)
+{
+    struct control *c = arg;
+    char own[65];
+    struct plan *p = plan_unpack(packed.data, packed.n, e);
+    if (!p) return -1;
+    if (plan_hash(p, own))
+        (void)err_set(e, ERR_NOMEM, "no memory for the plan's hash");
+    else if (strcmp(own, hash) != 0)
+        (void)err_set(e, ERR_WIRE, "the plan that came (%.12s) is not the one that was announced (%.12s)", own, hash);
+    else if (engine_plan(c->engine, p, e) == 0) {
+        plan_destroy(&c->plan);
+        c->plan = p;
+        return 0;
+    }
+    plan_destroy(&p);
+    return -1;
+}
+
+static int arm(void *arg, const struct shard *s, struct err *e)
+{
+    struct control *c = arg;
+    return engine_arm(c->engine, s, e);
+}
+
+static int go(void *arg, int64_t t0_ns, struct err *e)
+{
+    struct control *c = arg;
+    return engine_go(c->engine, t0_ns, e);
+}
+
+static void stop(void *arg, bool now)
+{
+    struct control *c = arg;
+    engine_stop(c->engine, now);
+}
+
+static void recycle(void *arg, struct snapshot **s)
+{
+    struct control *c = arg;
+    engine_recycle(c->engine, s);
+}
+
+static void event(void *arg, const char *text)
+{
+    (void)arg;
+    log_warn("%s", text);
+}
+
+/* ---- loop ---- */
+
+static void read_messages(struct control *c)
+{
+    for (int i = 0; i < MESSAGES_A_ROUND && session_state(c->session) != SESSION_OVER && c->dealer; i++) {
+        zmq_msg_t raw;
+        zmq_msg_init(&raw);
+        if (zmq_msg_recv(&raw, c->dealer, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&raw);
+            return;
+        }
+        struct wire_msg m;
+        struct err e = {0};
+        if (wire_decode(&m, zmq_msg_data(&raw), zmq_msg_size(&raw), &e))
+            log_warn("from %s: %s", c->o->connect, e.text);
+        else {
+            session_message(c->session, &m, clock_mono_ns());
+            wire_msg_clear(&m);
+        }
+        zmq_msg_close(&raw);
+    }
+}
+
+static void read_engine(struct control *c)
+{
+    struct engine_event ev;
+    while (engine_next(c->engine, &ev))
+        session_engine(c->session, &ev, clock_mono_ns());
+}
+
+static void read_signals(struct control *c)
+{
+    struct signalfd_siginfo s;
+    while (read(c->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
+        c->signal = (int)s.ssi_signo;
+        session_leave(c->session, "the agent was told to end by a signal", clock_mono_ns());
+    }
+}
+
+/* Time is looked at before messages: a process that was stopped must see how long it was away before what waited for
+ * it. */
+static void loop(struct control *c)
+{
+    while (session_state(c->session) != SESSION_OVER) {
+        int64_t wait = session_deadline(c->session) - clock_mono_ns();
+        zmq_pollitem_t item[] = {{.socket = c->dealer, .events = ZMQ_POLLIN},
+                                 {.fd = engine_fd(c->engine), .events = ZMQ_POLLIN},
+                                 {.fd = c->signal_fd, .events = ZMQ_POLLIN}};
+        (void)zmq_poll(item, 3, wait > 0 ? (long)((wait + NS_PER_MS - 1) / NS_PER_MS) : 0);
+        session_tick(c->session, clock_mono_ns());
+        if (item[2].revents) read_signals(c);
+        read_engine(c);
+        read_messages(c);
+    }
+}
+
+static int open_signals(struct err *e)
+{
+    sigset_t s;
+    sigemptyset(&s);
+    sigaddset(&s, SIGINT);
+    sigaddset(&s, SIGTERM);
+    sigaddset(&s, SIGHUP);
+    int fd = signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? err_set(e, ERR_INTERNAL, "signals: %s", strerror(errno)) : fd;
+}
+
+static void introduce(struct control *c, struct wire_msg *hello)
+{
+    struct host h;
+    unsigned char boot[16];
+    host_read(&h);
+    randombytes_buf(boot, sizeof boot);
+    (void)sodium_bin2hex(c->boot_id, sizeof c->boot_id, boot, sizeof boot);
+    if (gethostname(c->host, sizeof c->host)) (void)snprintf(c->host, sizeof c->host, "unknown");
+    c->host[sizeof c->host - 1] = 0;
+    if (c->o->name)
+        (void)snprintf(c->name, sizeof c->name, "%s", c->o->name);
+    else
+        (void)snprintf(c->name, sizeof c->name, "%.48s-%d", c->host, (int)getpid());
+    *hello = (struct wire_msg){.type = WIRE_HELLO,
+                               .u.hello = {.name = c->name,
+                                           .boot_id = c->boot_id,
+                                           .version = PLATEAU_VERSION,
+                                           .host = c->host,
+                                           .cores = h.cpus,
+                                           .weight = c->o->weight ? c->o->weight : 1,
+                                           .quota = h.quota,
+                                           .descriptors = h.descriptors,
+                                           .guard = c->o->guard_words ? c->o->guard_words : "",
+                                           .stamps = engine_stamps(c->engine)}};
+}
+
+static int converse(struct control *c, struct err *e)
+{
+    struct session_options so = {.patience_ns = c->o->patience_ns};
+    struct session_io io = {.arg = c,
+                            .send = send_message,
+                            .redial = redial,
+                            .plan = take_plan,
+                            .arm = arm,
+                            .go = go,
+                            .stop = stop,
+                            .recycle = recycle,
+                            .event = event};
+    introduce(c, &so.hello);
+    if (dial(c, e)) return -1;
+    c->session = session_new(&so, &io, clock_mono_ns());
+    if (!c->session) return err_set(e, ERR_NOMEM, "no memory");
+    log_info("agent %s dials %s", c->name, c->o->connect);
+    loop(c);
+    if (session_error(c->session)->code == ERR_NONE) return 0;
+    *e = *session_error(c->session);
+    return -1;
+}
+
+int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e)
+{
+    struct control c = {.o = o, .engine = *engine, .out = BUF_INIT(WIRE_MESSAGE_MAX), .signal_fd = -1};
+    int rc = -1;
+    if (sodium_init() < 0)
+        (void)err_set(e, ERR_INTERNAL, "no random numbers");
+    else if (!(c.context = zmq_ctx_new()))
+        (void)err_set(e, ERR_NET, "cannot begin: %s", zmq_strerror(errno));
+    else if ((c.signal_fd = open_signals(e)) >= 0)
+        rc = converse(&c, e);
+    session_destroy(&c.session);
+    if (c.dealer) zmq_close(c.dealer);
+    if (c.context) zmq_ctx_term(c.context); /* waits for the farewell, LINGER at most */
+    if (c.signal_fd >= 0) (void)close(c.signal_fd);
+    buf_free(&c.out);
+    *ret_signal = c.signal;
+    engine_destroy(engine);
+    plan_destroy(&c.plan);
+    return rc;
+}

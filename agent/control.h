@@ -1,0 +1,19 @@
+/* The agent's link to its coordinator, and the thread that keeps it: a DEALER socket that dials, the session's state
+ * machine, and the engine's events. Load never runs on this thread, so heartbeats cannot be starved by it. */
+#pragma once
+#include <stdint.h>
+
+#include "agent/engine.h"
+#include "common/err.h"
+
+struct control_options {
+    const char *connect;     /* tcp://HOST:PORT */
+    const char *name;        /* NULL: host name and process id */
+    const char *guard_words; /* what the guard allows, for HELLO */
+    int64_t patience_ns;     /* give up when no coordinator was heard for so long; 0 = never */
+    uint32_t weight;         /* share of the load; 0 = 1 */
+};
+/* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),
+ * refuses or is not heard any more (-1), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT,
+ * SIGTERM and SIGHUP before any thread began; they are read here. */
+int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e);
