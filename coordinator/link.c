@@ -48,14 +48,15 @@ static int set_int(void *socket, int option, int value)
 }
 
 /* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. */
-static int configure(void *router)
+static int configure(void *router, bool v6)
 {
     int64_t max = WIRE_MESSAGE_MAX;
-    return set_int(router, ZMQ_ROUTER_MANDATORY, 1) || set_int(router, ZMQ_ROUTER_HANDOVER, 0) ||
-           set_int(router, ZMQ_SNDHWM, QUEUE) || set_int(router, ZMQ_RCVHWM, QUEUE) || set_int(router, ZMQ_LINGER, 0) ||
+    return set_int(router, ZMQ_IPV6, v6) || set_int(router, ZMQ_ROUTER_MANDATORY, 1) ||
+           set_int(router, ZMQ_ROUTER_HANDOVER, 0) || set_int(router, ZMQ_SNDHWM, QUEUE) ||
+           set_int(router, ZMQ_RCVHWM, QUEUE) || set_int(router, ZMQ_LINGER, 0) ||
            set_int(router, ZMQ_BACKLOG, BACKLOG) || set_int(router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
            set_int(router, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
-           set_int(router, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) || set_int(router, ZMQ_IPV6, 1) ||
+           set_int(router, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
            zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
 }
 
@@ -77,7 +78,7 @@ struct link *link_open(const struct link_options *o, struct err *e)
     struct link *l = calloc(1, sizeof *l);
     if (l) l->context = zmq_ctx_new();
     if (l && l->context) l->router = zmq_socket(l->context, ZMQ_ROUTER);
-    if (!l || !l->router || configure(l->router)) {
+    if (!l || !l->router || configure(l->router, host[0] == '[')) {
         (void)err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
         link_close(&l);
         return NULL;
