@@ -181,6 +181,24 @@ check "four are waiting" grep -q '^vllm:num_requests_waiting{.*} 4$' "$tmp/metri
 wait $jobs
 same "all six end" "$(curl -sS "$url/metrics" | sed -n 's/^vllm:request_success_total.*"length".* //p')" 6
 
+# --- out of descriptors: what is open goes on, further connections are closed, the log stays short
+if command -v prlimit >/dev/null; then
+    start --ttft 300ms --tpot 1ms --log-level warn 2>"$tmp/err"
+    for fd in $(ls /proc/$sim/fd); do most=$fd; done
+    prlimit --pid $sim --nofile=$((most + 4))
+    jobs=
+    for i in 1 2 3 4 5 6 7 8; do
+        curl -sSN -o "$tmp/many.$i" -m 20 -d '{"prompt":"x","max_tokens":3,"stream":true}' "$url/v1/completions" 2>/dev/null &
+        jobs="$jobs $!"
+    done
+    # shellcheck disable=SC2086
+    wait $jobs
+    served=$(cat "$tmp"/many.* | grep -c '^data: \[DONE\]$')
+    check "out of descriptors: some are served, some refused (served $served of 8)" [ "$served" -ge 1 -a "$served" -lt 8 ]
+    same "out of descriptors: said once" "$(grep -c 'out of descriptors' "$tmp/err")" 1
+    same "out of descriptors: served again" "$(chat 3 true)" "0 200"
+fi
+
 # --- command line
 same "two listeners" "$("$bin/plateau-sim" --listen 127.0.0.1:0 --listen 127.0.0.1:0 --exit-after 1ms | grep -c '^listening on 127.0.0.1:[1-9]')" 2
 for wrong in "--slots 0" "--tokens 0" "--fault-rate 2" "--fault-status 200" "--truth-tokens" "--listen nowhere" "--ttfft 1ms" "--null --fault-stall"; do

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -37,16 +38,32 @@ static struct sim_conn *conn_new(struct sim_server *v, int fd)
     return c;
 }
 
+/* Without a descriptor left a connection cannot even be refused, and epoll would tell of it for ever: the spare one is
+ * given up for a moment, so that the client sees its connection closed. */
+static void refuse_for_want_of_descriptors(struct sim_server *v, int listener)
+{
+    if (v->refused++ == 0) log_warn("out of descriptors with %u connections: further ones are closed", v->connections);
+    if (v->spare >= 0) close(v->spare);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) close(fd);
+    v->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 void sim_conn_accept(struct sim_server *v, int listener)
 {
     for (int i = 0; i < 256; i++) { /* a storm of connections must not stop the tokens */
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1;
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+            refuse_for_want_of_descriptors(v, listener);
+            continue;
+        }
         if (fd < 0) {
             if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) log_warn("accept: %s", strerror(errno));
             return;
         }
         if (v->o->max_connections && v->connections >= v->o->max_connections) {
             close(fd);
+            v->refused++;
             continue;
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -21,6 +22,7 @@
 #include "common/log.h"
 
 enum {
+    DESCRIPTORS = 65536,    /* asked for where the hard limit is lower and may be raised */
     EVENTS = 512,           /* of one epoll_pwait2 */
     BURST = 256,            /* timers that fire before sockets are looked at again */
     RECORDS_WAITING = 4096, /* truth records kept in memory before time is taken for them */
@@ -115,8 +117,10 @@ static int open_signals(struct sim_server *v, struct err *e)
 
 static void raise_limits(void)
 {
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+    struct rlimit r = {0};
+    struct rlimit high = {DESCRIPTORS, DESCRIPTORS};
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < DESCRIPTORS && setrlimit(RLIMIT_NOFILE, &high) == 0) r = high;
+    if (r.rlim_cur < r.rlim_max) {
         r.rlim_cur = r.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &r);
     }
@@ -126,12 +130,13 @@ static void raise_limits(void)
 
 static int server_open(struct sim_server *v, const struct sim_options *o, struct err *e)
 {
-    *v = (struct sim_server){.o = o, .epoll = epoll_create1(EPOLL_CLOEXEC), .signal.fd = -1};
+    *v = (struct sim_server){.o = o, .epoll = epoll_create1(EPOLL_CLOEXEC), .signal.fd = -1, .spare = -1};
     v->out = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->null_answer = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->in = malloc(SIM_IN_BYTES);
     if (v->epoll < 0 || !v->in) return err_set(e, ERR_NOMEM, "out of memory or descriptors");
     raise_limits();
+    v->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (!sim_options_fixed(o) && !o->null) {
         struct sim_model_settings s = {.slots = o->slots,
                                        .prefill_rate = o->prefill_rate,
@@ -154,6 +159,7 @@ static int server_close(struct sim_server *v, struct err *e)
     sim_conn_free_dead(v);
     for (size_t i = 0; i < v->listeners; i++)
         close(v->listener[i].fd);
+    if (v->spare >= 0) close(v->spare);
     if (v->signal.fd >= 0) close(v->signal.fd);
     if (v->epoll >= 0) close(v->epoll);
     sim_timers_free(&v->timers);
@@ -233,9 +239,10 @@ static void say_summary(const struct sim_server *v)
 {
     const struct sim_metrics *m = &v->metrics;
     printf("requests=%" PRIu64 " length=%" PRIu64 " stop=%" PRIu64 " abort=%" PRIu64 " error=%" PRIu64
-           " tokens=%" PRIu64 " events=%" PRIu64 " connections=%" PRIu64 " lag_mean_us=%.1f lag_max_us=%.1f\n",
+           " tokens=%" PRIu64 " events=%" PRIu64 " connections=%" PRIu64 " refused=%" PRIu64
+           " lag_mean_us=%.1f lag_max_us=%.1f\n",
            v->requests, m->finished[SIM_FINISH_LENGTH], m->finished[SIM_FINISH_STOP], m->finished[SIM_FINISH_ABORT],
-           m->finished[SIM_FINISH_ERROR], v->tokens, v->events, v->accepted,
+           m->finished[SIM_FINISH_ERROR], v->tokens, v->events, v->accepted, v->refused,
            v->events ? (double)v->lag_sum / (double)v->events / 1e3 : 0.0, (double)v->lag_max / 1e3);
 }
 

@@ -67,7 +67,8 @@ struct sim_server {
     struct sim_metrics metrics;
     struct sim_conn *open, *dead;
     uint32_t connections, busy;
-    uint64_t accepted, requests, events, tokens;
+    uint64_t accepted, refused, requests, events, tokens;
+    int spare; /* a descriptor kept for refusing connections when there is none left */
     int64_t lag_sum, lag_max;
     char *in;               /* [SIM_IN_BYTES] where reads land */
     struct buf out;         /* where an answer's bytes are put together */
