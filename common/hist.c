@@ -5,6 +5,7 @@
 #include <string.h>
 
 __extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 uwide;
 
 enum { GROW = 128 }; /* buckets: a growing histogram takes whole kilobytes */
 
@@ -159,5 +160,5 @@ uint64_t hist_count_at_most(const struct hist *h, int64_t value)
     return n;
 }
 
-double hist_sum(const struct hist *h) { return (double)((wide)h->sum_hi << 64 | h->sum_lo); }
+double hist_sum(const struct hist *h) { return (double)(wide)((uwide)h->sum_hi << 64 | h->sum_lo); }
 double hist_mean(const struct hist *h) { return h->count ? hist_sum(h) / (double)h->count : 0; }

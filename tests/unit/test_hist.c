@@ -12,6 +12,7 @@
 #include "common/rng.h"
 
 __extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 uwide;
 
 static int64_t sample(struct rng *r) { return (int64_t)exp(log(20e6) + 0.5 * rng_normal(r)); }
 
@@ -65,7 +66,7 @@ static void test_exact_beside(void **state)
     assert_true(hist_equal(dense, lean));
     assert_int_equal(dense->count, count);
     assert_true(dense->min == min && dense->max == max);
-    assert_true((wide)((wide)dense->sum_hi << 64 | dense->sum_lo) == sum);
+    assert_true((wide)((uwide)dense->sum_hi << 64 | dense->sum_lo) == sum);
     assert_true(fabs(hist_mean(dense) - (double)sum / (double)count) <= 1e-12 * fabs(hist_mean(dense)));
     hist_reset(dense);
     assert_int_equal(dense->count, 0);
