@@ -8,4 +8,7 @@ static const struct dialect *const dialects[API_N] = {
     [API_DATABRICKS] = &dialect_databricks,
 };
 
-const struct dialect *dialect_for(enum plan_api api) { return (unsigned)api < API_N ? dialects[api] : 0; }
+const struct dialect *dialect_for(enum plan_api api)
+{
+    return (unsigned)api < API_N ? dialects[api] : 0;
+}

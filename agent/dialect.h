@@ -1,5 +1,5 @@
-/* A dialect: how one API writes its requests and its stream. A new one is one file (dialect_*.c) and one line in api.def and in
- * the table of dialect.c. Pure: bytes in, values out; no allocation while a stream runs. */
+/* A dialect: how one API writes its requests and its stream. A new one is one file (dialect_*.c) and one line in
+ * api.def and in the table of dialect.c. Pure: bytes in, values out; no allocation while a stream runs. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,7 +39,8 @@ struct request_spec {
 struct dialect {
     enum plan_api api;
     const char *name;
-    /* Appends the whole JSON body of a streaming request. -1: no memory, over the buffer's limit, or r->body is no JSON object. */
+    /* Appends the whole JSON body of a streaming request. -1: no memory, over the buffer's limit, or r->body is no JSON
+     * object. */
     int (*write_body)(const struct request_spec *r, struct buf *out);
     /* Scans one SSE event; `name` is the event: field ("" when absent), `data` its data lines joined by \n. */
     void (*scan)(const char *name, size_t name_len, const char *data, size_t len, struct event *ret);

@@ -1,5 +1,5 @@
-/* Databricks model serving, /serving-endpoints/NAME/invocations, in chat form. The endpoint is the model, so that none is named,
- * and usage comes without being asked for (stream_options is not among its fields).
+/* Databricks model serving, /serving-endpoints/NAME/invocations, in chat form. The endpoint is the model, so that none
+ * is named, and usage comes without being asked for (stream_options is not among its fields).
  * https://docs.databricks.com/en/machine-learning/foundation-model-apis/api-reference.html */
 #include "agent/openai_chunk.h"
 

@@ -31,9 +31,15 @@ void gap_pool_destroy(struct gap_pool **p)
     *p = NULL;
 }
 
-uint64_t gap_pool_grown(const struct gap_pool *p) { return p->chunks.grown + p->carries.grown; }
+uint64_t gap_pool_grown(const struct gap_pool *p)
+{
+    return p->chunks.grown + p->carries.grown;
+}
 
-void gaps_init(struct gaps *g, struct gap_pool *pool) { *g = (struct gaps){.pool = pool}; }
+void gaps_init(struct gaps *g, struct gap_pool *pool)
+{
+    *g = (struct gaps){.pool = pool};
+}
 
 void gaps_release(struct gaps *g)
 {
@@ -69,19 +75,24 @@ void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens)
         g->lost++;
         return;
     }
-    uint64_t ns = gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream never run backwards, but for a clock's error */
+    uint64_t ns =
+        gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream never run backwards, but for a clock's error */
     bool ok;
     if (tokens == 1 && ns < ESCAPE)
         ok = put_word(g, (uint32_t)ns);
     else
-        ok = put_word(g, ESCAPE) && put_word(g, tokens) && put_word(g, (uint32_t)ns) && put_word(g, (uint32_t)(ns >> 32));
+        ok = put_word(g, ESCAPE) && put_word(g, tokens) && put_word(g, (uint32_t)ns) &&
+             put_word(g, (uint32_t)(ns >> 32));
     if (ok)
         g->n++;
     else
         g->lost++;
 }
 
-void gaps_begin(struct gap_iter *it, const struct gaps *g) { *it = (struct gap_iter){.gaps = g, .chunk = g->head, .left = g->n}; }
+void gaps_begin(struct gap_iter *it, const struct gaps *g)
+{
+    *it = (struct gap_iter){.gaps = g, .chunk = g->head, .left = g->n};
+}
 
 static uint32_t take_word(struct gap_iter *it)
 {

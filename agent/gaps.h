@@ -1,8 +1,8 @@
 /* The gaps between a stream's token events, kept until the request's outcome is known (only ok requests are recorded).
  *
- * A gap costs four bytes: whole nanoseconds of an event that carries one token. Gaps of 4.29 s and more, and events of another
- * number of tokens, take sixteen. Memory comes from a pool of the worker's own, in chunks; a stream gives its chunks back when
- * it ends. */
+ * A gap costs four bytes: whole nanoseconds of an event that carries one token. Gaps of 4.29 s and more, and events of
+ * another number of tokens, take sixteen. Memory comes from a pool of the worker's own, in chunks; a stream gives its
+ * chunks back when it ends. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,14 +16,14 @@ struct gap_chunk {
     uint32_t word[GAP_CHUNK_WORDS];
 };
 
-/* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in pieces and
- * do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
+/* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in
+ * pieces and do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
 struct gap_pool {
     struct slab chunks, carries;
 };
 
-/* Makes room for `gaps` gaps (streams × tokens of a stage) and `carries` long split events. More is taken in slabs when needed;
- * gap_pool_grown counts how often. */
+/* Makes room for `gaps` gaps (streams × tokens of a stage) and `carries` long split events. More is taken in slabs when
+ * needed; gap_pool_grown counts how often. */
 struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e);
 void gap_pool_destroy(struct gap_pool **p); /* no stream may be open */
 uint64_t gap_pool_grown(const struct gap_pool *p);

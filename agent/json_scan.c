@@ -2,7 +2,15 @@
 
 #include <string.h>
 
-enum expect { EXPECT_BAD, EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_KEY, EXPECT_KEY_OR_END, EXPECT_COMMA_OR_END, EXPECT_NOTHING };
+enum expect {
+    EXPECT_BAD,
+    EXPECT_VALUE,
+    EXPECT_VALUE_OR_END,
+    EXPECT_KEY,
+    EXPECT_KEY_OR_END,
+    EXPECT_COMMA_OR_END,
+    EXPECT_NOTHING
+};
 
 void json_begin(struct json *j, const char *text, size_t n)
 {
@@ -15,9 +23,15 @@ static enum json_token bad(struct json *j)
     return JSON_BAD;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
-static bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 /* Bytes from p on that neither end a string nor are an escape or a control character. Eight at a time. */
 static const char *plain_run(const char *p, const char *end)
@@ -34,7 +48,8 @@ static const char *plain_run(const char *p, const char *end)
         p += 8;
     }
 #endif
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) p++;
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
     return p;
 }
 
@@ -61,7 +76,8 @@ const char *json_string_end(const char *p, const char *end, bool *ret_escaped)
 
 static const char *skip_digits(const char *p, const char *end)
 {
-    while (p < end && is_digit(*p)) p++;
+    while (p < end && is_digit(*p))
+        p++;
     return p;
 }
 
@@ -87,13 +103,20 @@ static const char *number_end(const char *p, const char *end)
 
 static const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) p++;
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
     return p;
 }
 
-static void after_value(struct json *j) { j->expect = j->depth == 0 ? EXPECT_NOTHING : EXPECT_COMMA_OR_END; }
+static void after_value(struct json *j)
+{
+    j->expect = j->depth == 0 ? EXPECT_NOTHING : EXPECT_COMMA_OR_END;
+}
 
-static bool in_object(const struct json *j) { return j->depth > 0 && (j->objects >> (j->depth - 1) & 1) != 0; }
+static bool in_object(const struct json *j)
+{
+    return j->depth > 0 && (j->objects >> (j->depth - 1) & 1) != 0;
+}
 
 static enum json_token open_container(struct json *j, bool object)
 {
@@ -204,7 +227,10 @@ int json_leave(struct json *j, enum json_token t)
     return t == JSON_BAD ? -1 : 0;
 }
 
-int json_skip(struct json *j) { return json_leave(j, json_next(j)); }
+int json_skip(struct json *j)
+{
+    return json_leave(j, json_next(j));
+}
 
 bool json_enter(struct json *j, enum json_token want)
 {
@@ -214,7 +240,10 @@ bool json_enter(struct json *j, enum json_token want)
     return false;
 }
 
-static unsigned hex_value(char c) { return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10); }
+static unsigned hex_value(char c)
+{
+    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
 
 /* The character of the escape at p (a backslash), and where it ends. */
 static const char *unescape(const char *p, unsigned *ret)

@@ -1,6 +1,6 @@
-/* JSON (RFC 8259) read token by token: the whole grammar is checked, nothing is decoded, copied or allocated, and nesting is
- * bounded. Text is taken as bytes: those of 0x80 and above are not checked to be UTF-8, and \u escapes not to be pairs, because
- * a token may end in the middle of a character. */
+/* JSON (RFC 8259) read token by token: the whole grammar is checked, nothing is decoded, copied or allocated, and
+ * nesting is bounded. Text is taken as bytes: those of 0x80 and above are not checked to be UTF-8, and \u escapes not
+ * to be pairs, because a token may end in the middle of a character. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ struct json {
     const char *at, *end;
     const char *text; /* of the last key, string (between its quotes, escapes as written) or number */
     size_t len;
-    bool escaped;     /* it holds a backslash */
+    bool escaped; /* it holds a backslash */
     uint8_t expect;
     uint32_t depth;
     uint64_t objects; /* bit d: the container at depth d + 1 is an object */

@@ -29,7 +29,8 @@ static void take_text(struct scan *s, uint32_t flag)
         (void)json_leave(&s->j, t);
 }
 
-/* A list of parts, as some gateways send it: {type: text, text: …}, {type: reasoning, summary: [{text: …}]}. Entered. */
+/* A list of parts, as some gateways send it: {type: text, text: …}, {type: reasoning, summary: [{text: …}]}. Entered.
+ */
 static void take_parts(struct scan *s, uint32_t flag, bool nested)
 {
     enum json_token t;
@@ -194,7 +195,8 @@ static void take_chunk(struct scan *s)
 
 static bool is_done(const char *data, size_t len)
 {
-    while (len > 0 && data[len - 1] == ' ') len--;
+    while (len > 0 && data[len - 1] == ' ')
+        len--;
     return len == 6 && memcmp(data, "[DONE]", 6) == 0;
 }
 
@@ -307,7 +309,8 @@ int body_end(struct body_writer *w)
 {
     if (w->plan_body) {
         const char *from = strchr(w->plan_body, '{') + 1, *to = strrchr(w->plan_body, '}');
-        while (from < to && strchr(" \t\r\n", *from)) from++;
+        while (from < to && strchr(" \t\r\n", *from))
+            from++;
         if (from < to && w->any) (void)buf_putc(w->out, ',');
         (void)buf_put(w->out, from, (size_t)(to - from));
     }

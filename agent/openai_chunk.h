@@ -2,18 +2,20 @@
 #pragma once
 #include "agent/dialect.h"
 
-/* One data field of a stream: `[DONE]` or a chunk object. Reads choices[].delta.{content, reasoning_content, reasoning, refusal,
- * tool_calls[].function, function_call}, choices[].text, finish_reason, usage and error, of every choice; of a key that is there
- * twice, both count (numbers: the later). Content may be a string or a list of parts. */
+/* One data field of a stream: `[DONE]` or a chunk object. Reads choices[].delta.{content, reasoning_content, reasoning,
+ * refusal, tool_calls[].function, function_call}, choices[].text, finish_reason, usage and error, of every choice; of a
+ * key that is there twice, both count (numbers: the later). Content may be a string or a list of parts. */
 void openai_chunk_scan(const char *name, size_t name_len, const char *data, size_t len, struct event *ret);
 
-/* The members that a request's object begins with, before the plan's own. One whose key the plan's body has too is left out. */
+/* The members that a request's object begins with, before the plan's own. One whose key the plan's body has too is left
+ * out. */
 struct body_writer {
     struct buf *out;
     const char *plan_body; /* JSON object, or NULL */
     bool any;
 };
-int body_begin(struct body_writer *w, const char *plan_body, struct buf *out); /* -1: the plan's body is no JSON object */
+int body_begin(struct body_writer *w, const char *plan_body,
+               struct buf *out); /* -1: the plan's body is no JSON object */
 bool body_has(const struct body_writer *w, const char *key);
 /* `json`: the value as JSON. */
 void body_member(struct body_writer *w, const char *key, const char *json);

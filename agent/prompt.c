@@ -9,14 +9,18 @@
 
 /* 256 common words, each with its space: a random byte picks one, a random number eight. */
 static const char words[256 * 4 + 1] =
-    "the and for are but not you all any can had her was one our out day get has him his how man new now old see two way who boy did "
-    "its let put say she too use act add age ago aid aim air ant arm art ask bad bag bar bat bay bed bee beg bet big bit box bus buy "
-    "cap car cat cow cry cup cut dad dam den dig dim dog dot dry due ear eat egg end era eye fan far fat fed few fig fit fix fly fog "
-    "fox fun fur gap gas gem gun gut guy hat hay hen hid hip hit hot hub hug hut ice ill ink inn jam jar jaw jet job joy key kid kit "
-    "lab lap law lay leg lid lie lip lit log lot low mad map mat may mix mob mud mug nap net nod nor nut oak odd off oil own pad pan "
-    "pat paw pay pen per pet pie pig pin pit pop pot pro rag ram ran rat raw ray red rib rid rip rod row rub rug run sad sat saw sea "
-    "set sew sin sip sit six sky sly son spy sum sun tab tag tan tap tax tea ten tie tin tip toe ton top toy try tub van vet via vow "
-    "war wax web wet why win wit won yes yet zip zoo ash axe ban bow bug bun cab cop cue dip ego elm fee fin gum ham ivy jog keg lag ";
+    /* clang-format off */
+    "the and for are but not you all any can had her was one our out day get has him his how man new now old "
+    "see two way who boy did its let put say she too use act add age ago aid aim air ant arm art ask bad bag "
+    "bar bat bay bed bee beg bet big bit box bus buy cap car cat cow cry cup cut dad dam den dig dim dog dot "
+    "dry due ear eat egg end era eye fan far fat fed few fig fit fix fly fog fox fun fur gap gas gem gun gut "
+    "guy hat hay hen hid hip hit hot hub hug hut ice ill ink inn jam jar jaw jet job joy key kid kit lab lap "
+    "law lay leg lid lie lip lit log lot low mad map mat may mix mob mud mug nap net nod nor nut oak odd off "
+    "oil own pad pan pat paw pay pen per pet pie pig pin pit pop pot pro rag ram ran rat raw ray red rib rid "
+    "rip rod row rub rug run sad sat saw sea set sew sin sip sit six sky sly son spy sum sun tab tag tan tap "
+    "tax tea ten tie tin tip toe ton top toy try tub van vet via vow war wax web wet why win wit won yes yet "
+    "zip zoo ash axe ban bow bug bun cab cop cue dip ego elm fee fin gum ham ivy jog keg lag ";
+/* clang-format on */
 
 static char *put_words(char *out, uint32_t n, uint64_t seed)
 {
@@ -55,8 +59,10 @@ struct workload *workload_new(const struct plan *p, uint64_t stage_seed, uint32_
         return NULL;
     }
     *w = (struct workload){.plan = p, .stage_seed = stage_seed, .part = part};
-    for (size_t i = 0; i < p->n_workloads; i++) w->weight_sum += p->workloads[i].weight;
-    for (size_t i = 0; i < p->target.n_models; i++) w->model_sum += p->target.models[i].weight;
+    for (size_t i = 0; i < p->n_workloads; i++)
+        w->weight_sum += p->workloads[i].weight;
+    for (size_t i = 0; i < p->target.n_models; i++)
+        w->model_sum += p->target.models[i].weight;
     return w;
 }
 
@@ -80,7 +86,8 @@ static const struct plan_workload *pick_workload(const struct workload *w, struc
     const struct plan *p = w->plan;
     double at = p->n_workloads > 1 ? rng_double(r) * w->weight_sum : 0;
     size_t i = 0;
-    while (i + 1 < p->n_workloads && (at -= p->workloads[i].weight) >= 0) i++;
+    while (i + 1 < p->n_workloads && (at -= p->workloads[i].weight) >= 0)
+        i++;
     return &p->workloads[i];
 }
 
@@ -90,7 +97,8 @@ static const char *pick_model(const struct workload *w, struct rng *r)
     if (t->n_models == 0) return NULL;
     double at = t->n_models > 1 ? rng_double(r) * w->model_sum : 0;
     size_t i = 0;
-    while (i + 1 < t->n_models && (at -= t->models[i].weight) >= 0) i++;
+    while (i + 1 < t->n_models && (at -= t->models[i].weight) >= 0)
+        i++;
     return t->models[i].name;
 }
 

@@ -3,15 +3,22 @@
 #include <assert.h>
 #include <string.h>
 
-void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_from, int64_t window_to, const int64_t *slo_ns)
+void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_from, int64_t window_to,
+                    const int64_t *slo_ns)
 {
     *r = (struct recorder){.snap = snap, .window_from = window_from, .window_to = window_to};
     if (slo_ns) memcpy(r->slo_ns, slo_ns, sizeof r->slo_ns);
 }
 
-bool recorder_in_window(const struct recorder *r, int64_t at) { return at >= r->window_from && at < r->window_to; }
+bool recorder_in_window(const struct recorder *r, int64_t at)
+{
+    return at >= r->window_from && at < r->window_to;
+}
 
-static void count(struct recorder *r, enum counter c, uint64_t n) { r->snap->counters[c] += n; }
+static void count(struct recorder *r, enum counter c, uint64_t n)
+{
+    r->snap->counters[c] += n;
+}
 
 static void sample(struct recorder *r, enum metric m, int64_t value, uint64_t n)
 {
@@ -25,7 +32,10 @@ void recorder_due(struct recorder *r, int64_t due)
     if (recorder_in_window(r, due)) count(r, COUNTER_WIN_DUE, 1);
 }
 
-void recorder_sent(struct recorder *r) { count(r, COUNTER_SENT, 1); }
+void recorder_sent(struct recorder *r)
+{
+    count(r, COUNTER_SENT, 1);
+}
 
 uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage)
 {
@@ -33,9 +43,15 @@ uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage)
     return *ret_usage ? s->usage_out : s->events;
 }
 
-static uint32_t input_tokens(const struct stream *s) { return s->usage && s->usage_in > 0 ? s->usage_in : s->prompt_tokens; }
+static uint32_t input_tokens(const struct stream *s)
+{
+    return s->usage && s->usage_in > 0 ? s->usage_in : s->prompt_tokens;
+}
 
-static int64_t divide_rounded(int64_t a, int64_t b) { return (a + b / 2) / b; }
+static int64_t divide_rounded(int64_t a, int64_t b)
+{
+    return (a + b / 2) / b;
+}
 
 static void record_connection(struct recorder *r, const struct timeline *t)
 {
@@ -57,7 +73,10 @@ static void record_gaps(struct recorder *r, const struct gaps *gaps)
     }
 }
 
-static bool within(int64_t limit_ns, int64_t value) { return limit_ns == 0 || value <= limit_ns; }
+static bool within(int64_t limit_ns, int64_t value)
+{
+    return limit_ns == 0 || value <= limit_ns;
+}
 
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, uint32_t n)
@@ -73,7 +92,8 @@ static void record_latencies(struct recorder *r, const struct stream *s, uint32_
     if (n >= 2) {
         tpot = divide_rounded(t->last_token - t->first_token, n - 1);
         sample(r, METRIC_TPOT, tpot, 1);
-        if (tpot > 0) sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
+        if (tpot > 0)
+            sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
     }
     sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)input_tokens(s) * 1000, 1);
@@ -86,13 +106,14 @@ static void record_latencies(struct recorder *r, const struct stream *s, uint32_
 /* events × tokens / of, in millionths; the product of three 32-bit numbers needs more than 64 bits. */
 static uint64_t micro_tokens(uint32_t events, uint64_t tokens, uint64_t of)
 {
-    return (uint64_t)((__extension__(unsigned __int128)events * tokens * 1000000 + of / 2) / of);
+    return (uint64_t)((__extension__(unsigned __int128) events * tokens * 1000000 + of / 2) / of);
 }
 
 /* What arrived inside the window, of any request. */
 static void record_window(struct recorder *r, const struct stream *s, bool ok)
 {
-    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token)) count(r, COUNTER_WIN_INPUT_TOKENS, input_tokens(s));
+    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token))
+        count(r, COUNTER_WIN_INPUT_TOKENS, input_tokens(s));
     if (s->window_events == 0) return;
     bool usage;
     uint32_t n = stream_output_tokens(s, &usage);

@@ -1,20 +1,23 @@
-/* What ended requests add to a snapshot: every metric of metric.def but LAG, and the counters of requests and tokens. Pure, one
- * per worker; nothing is allocated (the snapshot's histograms are dense).
+/* What ended requests add to a snapshot: every metric of metric.def but LAG, and the counters of requests and tokens.
+ * Pure, one per worker; nothing is allocated (the snapshot's histograms are dense).
  *
- * The engine itself counts what is no request's own: SENT apart, READS, WAKES, UNSTAMPED, CLOCK_STEPS, CONNECTIONS, CAPPED, CPU, WIN_INFLIGHT_NS,
- * INFLIGHT_MAX, MEASURED_NS and so on, the gauges, and the snapshot's series_tokens and series_inflight_ns.
+ * The engine itself counts what is no request's own: SENT apart, READS, WAKES, UNSTAMPED, CLOCK_STEPS, CONNECTIONS,
+ * CAPPED, CPU, WIN_INFLIGHT_NS, INFLIGHT_MAX, MEASURED_NS and so on, the gauges, and the snapshot's series_tokens and
+ * series_inflight_ns.
  *
  * The rules, n = output tokens by usage, else token events:
- *   latencies (ttft … user_speed, itl, chunk_gap)   requests due inside the window that ended ok
- *   tpot, user_speed                                only with n >= 2; user_speed only when tpot > 0
- *   itl                                             gap / k, k times, k = tokens of the later event where running usage tells, else 1
- *   lateness, dispatch                              requests due inside the window that were sent, whatever came of them
- *   dns, tcp, tls, connect                          requests that made a new connection
- *   fail_time                                       failed requests that were sent; cancelled and aborted ones have none
- *   WIN_EVENTS, WIN_TOKENS_MICRO, WIN_INPUT_TOKENS  every request, failed and open ones too: what arrived, arrived
- *   WIN_TOKENS_MICRO                                window events × n / events where the request says n (usage, or it ended ok);
- *                                                   else by the ratio of the worker's ok requests so far (1 before the first)
- *   FAILED_TOKENS                                   token events of all that is not ok
+ *
+ * - Latencies (ttft … user_speed, itl, chunk_gap): requests due inside the window that ended ok.
+ * - tpot, user_speed: only with n >= 2; user_speed only when tpot > 0.
+ * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
+ * - lateness, dispatch: requests due inside the window that were sent, whatever came of them.
+ * - dns, tcp, tls, connect: requests that made a new connection.
+ * - fail_time: failed requests that were sent; cancelled and aborted ones have none.
+ * - WIN_EVENTS, WIN_TOKENS_MICRO, WIN_INPUT_TOKENS: every request, failed and open ones too: what arrived, arrived.
+ * - WIN_TOKENS_MICRO: window events × n / events where the request says n (usage, or it ended ok); else by the ratio
+ *   of the worker's ok requests so far (1 before the first).
+ * - FAILED_TOKENS: token events of all that is not ok.
+ *
  * Identity: e2e = ttft + tpot × (n − 1), to the rounding of tpot to whole ns. */
 #pragma once
 #include "agent/stream.h"
@@ -30,16 +33,18 @@ struct recorder {
 };
 
 /* At a stage's start. `snap` is dense and empty; `slo_ns` as plan.slo_request_ns, or NULL. */
-void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_from, int64_t window_to, const int64_t *slo_ns);
+void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_from, int64_t window_to,
+                    const int64_t *slo_ns);
 
 bool recorder_in_window(const struct recorder *r, int64_t at);
 void recorder_due(struct recorder *r, int64_t due); /* a request became due */
 void recorder_sent(struct recorder *r);             /* … and was handed to the transport */
-/* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0). Before stream_release. */
+/* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
+ * Before stream_release. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
 
-/* Hands out the snapshot recorded so far and goes on in `empty` (dense, reset): counters are carried over, since they are
- * cumulative. The caller sets span and gauges of what it gets. */
+/* Hands out the snapshot recorded so far and goes on in `empty` (dense, reset): counters are carried over, since they
+ * are cumulative. The caller sets span and gauges of what it gets. */
 struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty);
 
 /* n and whether it came from usage. */

@@ -4,14 +4,18 @@
 
 #include "agent/json_scan.h"
 
-static bool one_kind(uint32_t flags) { return flags == EVENT_CONTENT || flags == EVENT_REASONING || flags == EVENT_TOOL; }
+static bool one_kind(uint32_t flags)
+{
+    return flags == EVENT_CONTENT || flags == EVENT_REASONING || flags == EVENT_TOOL;
+}
 
 static bool is_blank_line(const char *p, size_t n)
 {
     return (n == 2 && memcmp(p, "\n\n", 2) == 0) || (n == 4 && memcmp(p, "\r\n\r\n", 4) == 0);
 }
 
-void shape_learn(struct shape *sh, const char *raw, const char *raw_end, const struct sse_event *e, const struct event *ev)
+void shape_learn(struct shape *sh, const char *raw, const char *raw_end, const struct sse_event *e,
+                 const struct event *ev)
 {
     if (!one_kind(ev->flags) || ev->text_len == 0 || e->name_len > 0) return;
     /* the data is a slice of these very bytes, with nothing but its field in front and the blank line behind */

@@ -14,7 +14,10 @@ void sse_release(struct sse *s)
     s->big = NULL;
 }
 
-static char *carry(struct sse *s) { return s->big ? s->big : s->own; }
+static char *carry(struct sse *s)
+{
+    return s->big ? s->big : s->own;
+}
 
 static int fail(struct sse *s)
 {
@@ -78,7 +81,8 @@ static enum field split_line(const char *line, size_t n, const char **ret_value,
     return name < n && is_word(line, name) ? FIELD_IGNORE : FIELD_BAD;
 }
 
-/* Moves a data line's value, which lies in the carry's unfinished line or in the caller's bytes, behind the data there is. */
+/* Moves a data line's value, which lies in the carry's unfinished line or in the caller's bytes, behind the data there
+ * is. */
 static int keep_value(struct sse *s, const char *value, size_t len, bool from_carry, bool join)
 {
     char *to = carry(s) + s->data_len;
@@ -96,8 +100,8 @@ static int keep_value(struct sse *s, const char *value, size_t len, bool from_ca
     return 0;
 }
 
-/* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct), in the hope that the
- * event ends behind it. */
+/* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct), in the hope
+ * that the event ends behind it. */
 static int take_line(struct sse *s, const char *line, size_t n, bool from_carry, struct sse_event *direct)
 {
     const char *value;
@@ -172,47 +176,52 @@ static const char *line_end(const char *p, const char *end)
     return cr ? cr : lf;
 }
 
+/* Takes a line end's LF that came behind its CR. */
+static const char *settle_lf(struct sse *s, const char *p, const char *end)
+{
+    if (!s->skip_lf || p == end) return p;
+    s->skip_lf = false;
+    return *p == '\n' ? p + 1 : p;
+}
+
+enum line { LINE_NONE, LINE_TAKEN, LINE_EVENT, LINE_BAD };
+
+/* One whole line from *at on, when there is one. */
+static enum line next_line(struct sse *s, const char **at, const char *end, struct sse_event *direct,
+                           struct sse_event *ret)
+{
+    const char *line = *at, *stop = line_end(line, end);
+    if (!stop) return LINE_NONE;
+    size_t n = (size_t)(stop - line);
+    bool from_carry = s->part_len > 0;
+    if (from_carry) {
+        if (carry_put(s, line, n) != 0) return LINE_BAD;
+        line = carry(s) + s->data_len;
+        n = s->part_len;
+    }
+    if (n > SSE_CARRY_MAX - (direct->data ? direct->len : s->data_len)) { /* the same limit, split or whole */
+        (void)fail(s);
+        return LINE_BAD;
+    }
+    s->skip_lf = *stop == '\r';
+    *at = settle_lf(s, stop + 1, end); /* at once where it can be, so that an event's end leaves nothing behind */
+    if (n == 0) return end_event(s, direct, ret) == 1 ? LINE_EVENT : LINE_TAKEN;
+    return take_line(s, line, n, from_carry, direct) == 0 ? LINE_TAKEN : LINE_BAD;
+}
+
 int sse_next(struct sse *s, const char **at, const char *end, struct sse_event *ret)
 {
     if (s->sent) clear_event(s);
     if (s->bom < 3 && !skip_bom(s, at, end)) return 0;
     if (s->bad) return -1;
     struct sse_event direct = {0};
-    const char *p = *at;
-    while (p < end) {
-        if (s->skip_lf) {
-            s->skip_lf = false;
-            if (*p == '\n') {
-                p++;
-                continue;
-            }
-        }
-        const char *stop = line_end(p, end);
-        if (!stop) break;
-        const char *line = p;
-        size_t n = (size_t)(stop - p);
-        bool from_carry = s->part_len > 0;
-        if (from_carry) {
-            if (carry_put(s, p, n) != 0) return -1;
-            line = carry(s) + s->data_len;
-            n = s->part_len;
-        }
-        if (n > SSE_CARRY_MAX - (direct.data ? direct.len : s->data_len)) return fail(s); /* the same limit, split or whole */
-        s->skip_lf = *stop == '\r';
-        p = stop + 1;
-        if (s->skip_lf && p < end) { /* settled at once, so that an event's end leaves nothing behind */
-            s->skip_lf = false;
-            if (*p == '\n') p++;
-        }
-        if (n > 0) {
-            if (take_line(s, line, n, from_carry, &direct) != 0) return -1;
-        } else if (end_event(s, &direct, ret) == 1) {
-            *at = p;
-            return 1;
-        }
-    }
+    enum line line = LINE_TAKEN;
+    *at = settle_lf(s, *at, end);
+    while (line == LINE_TAKEN)
+        line = next_line(s, at, end, &direct, ret);
+    if (line != LINE_NONE) return line == LINE_EVENT ? 1 : -1;
     if (direct.data && keep_value(s, direct.data, direct.len, false, false) != 0) return -1;
-    if (p < end && carry_put(s, p, (size_t)(end - p)) != 0) return -1;
+    if (*at < end && carry_put(s, *at, (size_t)(end - *at)) != 0) return -1;
     *at = end;
     return 0;
 }
@@ -226,7 +235,10 @@ int sse_last(struct sse *s, struct sse_event *ret)
     return end_event(s, &direct, ret);
 }
 
-int sse_keep(struct sse *s, const char *bytes, size_t n) { return s->bad ? -1 : carry_put(s, bytes, n); }
+int sse_keep(struct sse *s, const char *bytes, size_t n)
+{
+    return s->bad ? -1 : carry_put(s, bytes, n);
+}
 
 const char *sse_kept(struct sse *s, size_t *ret_len)
 {

@@ -5,7 +5,8 @@
 #define NOT_SAID UINT32_MAX
 #define TOKENS_PER_EVENT_MAX 65536u /* a server that claims more is not believed */
 
-void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from, int64_t window_to)
+void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from,
+                  int64_t window_to)
 {
     memset(s, 0, offsetof(struct stream, shape));
     s->shape.prefix = 0;
@@ -81,7 +82,8 @@ static const char *take_shaped(struct stream *s, const char *p, const char *end,
 /* Finds out at the body's first visible byte whether this is an event stream: no line of one begins with a bracket. */
 static const char *begin_body(struct stream *s, const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) p++;
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+        p++;
     if (p < end) {
         s->begun = true;
         s->plain = *p == '{' || *p == '[';
@@ -116,8 +118,8 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     return s->events - before;
 }
 
-/* What the body's end tells: a whole body that is one JSON value, or a last event that no blank line ended. Of such an event only an end marker or an
- * error counts; half an event is what a cut leaves. */
+/* What the body's end tells: a whole body that is one JSON value, or a last event that no blank line ended. Of such an
+ * event only an end marker or an error counts; half an event is what a cut leaves. */
 static void settle(struct stream *s)
 {
     struct event ev = {0};
@@ -179,8 +181,8 @@ static enum counter transport_label(enum transport_end end)
 /* The transport's word stands whatever the server said. */
 static bool transport_first(enum transport_end end)
 {
-    return end == END_CANCELLED || end == END_ABORTED || end == END_REFUSED || end == END_DNS || end == END_CONNECT || end == END_TLS ||
-           end == END_TIMEOUT_CONNECT;
+    return end == END_CANCELLED || end == END_ABORTED || end == END_REFUSED || end == END_DNS || end == END_CONNECT ||
+           end == END_TLS || end == END_TIMEOUT_CONNECT;
 }
 
 static enum counter status_label(int status)

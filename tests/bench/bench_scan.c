@@ -1,5 +1,5 @@
-/* Events a second that one core reads through stream_feed: a full buffer of vLLM-like chunks, and the same with each event cut by
- * a read's end, and with running usage (which no shortcut serves). `bench_scan [seconds]`. */
+/* Events a second that one core reads through stream_feed: a full buffer of vLLM-like chunks, and the same with each
+ * event cut by a read's end, and with running usage (which no shortcut serves). `bench_scan [seconds]`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,27 +12,31 @@
 
 static size_t make(char *out, size_t room, bool usage, uint32_t *ret_events)
 {
-    static const char *const words[] = {" the", " model", "usion", ":\\\",", " Inte", "})", " \\u76f8", "\xe4\xbd\xa0", " a", "\\n"};
+    static const char *const words[] = {" the", " model",   "usion",        ":\\\",", " Inte",
+                                        "})",   " \\u76f8", "\xe4\xbd\xa0", " a",     "\\n"};
     struct rng r;
     size_t n = 0;
     rng_seed(&r, 1);
     for (*ret_events = 0;; ++*ret_events) {
         char event[512], count[96] = "";
         if (usage)
-            (void)snprintf(count, sizeof count, ",\"usage\":{\"prompt_tokens\":29,\"total_tokens\":%u,\"completion_tokens\":%u}", 30 + *ret_events,
-                           1 + *ret_events);
-        int len = snprintf(event, sizeof event,
-                           "data: {\"id\":\"chatcmpl-a5ce23f615ec94ef\",\"object\":\"chat.completion.chunk\",\"created\":1795352308,"
-                           "\"model\":\"tiny\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
-                           "\"finish_reason\":null,\"token_ids\":null}]%s}\n\n",
-                           words[rng_below(&r, 10)], count);
+            (void)snprintf(count, sizeof count,
+                           ",\"usage\":{\"prompt_tokens\":29,\"total_tokens\":%u,\"completion_tokens\":%u}",
+                           30 + *ret_events, 1 + *ret_events);
+        int len = snprintf(
+            event, sizeof event,
+            "data: {\"id\":\"chatcmpl-a5ce23f615ec94ef\",\"object\":\"chat.completion.chunk\",\"created\":1795352308,"
+            "\"model\":\"tiny\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
+            "\"finish_reason\":null,\"token_ids\":null}]%s}\n\n",
+            words[rng_below(&r, 10)], count);
         if (n + (size_t)len > room) return n;
         memcpy(out + n, event, (size_t)len);
         n += (size_t)len;
     }
 }
 
-static void run(const char *what, const char *text, size_t n, size_t read, uint32_t events, double seconds, struct gap_pool *pool)
+static void run(const char *what, const char *text, size_t n, size_t read, uint32_t events, double seconds,
+                struct gap_pool *pool)
 {
     static struct stream s;
     uint64_t seen = 0, bytes = 0;
@@ -40,7 +44,8 @@ static void run(const char *what, const char *text, size_t n, size_t read, uint3
     while ((double)(now - begin) < seconds * 1e9) {
         for (int k = 0; k < 20; k++) {
             stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, INT64_MAX);
-            for (size_t at = 0; at < n; at += read) seen += stream_feed(&s, text + at, n - at < read ? n - at : read, now + (int64_t)at);
+            for (size_t at = 0; at < n; at += read)
+                seen += stream_feed(&s, text + at, n - at < read ? n - at : read, now + (int64_t)at);
             if (s.events != events || s.malformed) abort();
             bytes += s.bytes;
             stream_release(&s);
@@ -48,7 +53,8 @@ static void run(const char *what, const char *text, size_t n, size_t read, uint3
         now = clock_mono_ns();
     }
     double took = (double)(now - begin) / 1e9;
-    printf("%-28s %6.2f M events/s  %6.0f ns/event  %6.0f MB/s\n", what, (double)seen / took / 1e6, took * 1e9 / (double)seen, (double)bytes / took / 1e6);
+    printf("%-28s %6.2f M events/s  %6.0f ns/event  %6.0f MB/s\n", what, (double)seen / took / 1e6,
+           took * 1e9 / (double)seen, (double)bytes / took / 1e6);
 }
 
 int main(int argc, char **argv)

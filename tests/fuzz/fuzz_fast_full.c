@@ -1,5 +1,6 @@
-/* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is, and as the texts (its lines) of
- * token events laid out alike, with a few bytes of the layout changed where a line tells so. */
+/* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is,
+ * and as the texts (its lines) of token events laid out alike, with a few bytes of the layout changed where a line
+ * tells so. */
 #include "tests/fuzz/stream_util.h"
 
 #define BODY_MAX (1u << 17)
@@ -24,7 +25,8 @@ static size_t put(uint8_t *out, size_t n, const void *bytes, size_t len)
 /* A line "\x01AB…": byte A of this event's layout becomes B. */
 static size_t put_event(uint8_t *out, size_t n, const uint8_t *line, size_t len)
 {
-    static const char before[] = "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", behind[] = "\"},\"finish_reason\":null}]}\n\n";
+    static const char before[] = "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
+                      behind[] = "\"},\"finish_reason\":null}]}\n\n";
     size_t from = n, where = 0;
     uint8_t what = 0;
     bool change = len >= 3 && line[0] == 1;

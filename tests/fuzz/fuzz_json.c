@@ -1,5 +1,5 @@
-/* The scanner says of any bytes what a plain recursive reader of RFC 8259 says; and the chunk scanner calls malformed exactly what
- * is no JSON object. */
+/* The scanner says of any bytes what a plain recursive reader of RFC 8259 says; and the chunk scanner calls malformed
+ * exactly what is no JSON object. */
 #include <string.h>
 
 #include "agent/json_scan.h"
@@ -12,7 +12,8 @@ struct text {
 
 static void space(struct text *t)
 {
-    while (t->p < t->end && memchr(" \t\r\n", *t->p, 4)) t->p++;
+    while (t->p < t->end && memchr(" \t\r\n", *t->p, 4))
+        t->p++;
 }
 
 static bool eat(struct text *t, const char *word)
@@ -26,7 +27,8 @@ static bool eat(struct text *t, const char *word)
 static size_t digits(struct text *t)
 {
     const char *from = t->p;
-    while (t->p < t->end && *t->p >= '0' && *t->p <= '9') t->p++;
+    while (t->p < t->end && *t->p >= '0' && *t->p <= '9')
+        t->p++;
     return (size_t)(t->p - from);
 }
 

@@ -36,7 +36,8 @@ static bool feed(struct sse *s, const uint8_t *data, size_t n, struct out *o)
     const char *p = piece, *end = piece + n;
     struct sse_event e;
     int r;
-    while ((r = sse_next(s, &p, end, &e)) == 1) put_event(o, &e);
+    while ((r = sse_next(s, &p, end, &e)) == 1)
+        put_event(o, &e);
     MUST(r < 0 || p == end);
     free(piece);
     return r == 0;

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static inline void split_seed(struct rng *r, const uint8_t *data, size_t size, uint64_t salt)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325) ^ salt;
-    for (size_t i = 0; i < size; i++) h = (h ^ data[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ data[i]) * UINT64_C(0x100000001b3);
     rng_seed(r, h);
 }
 
@@ -23,7 +24,7 @@ static inline size_t split_next(struct rng *r, size_t left)
     return n < left ? n : left;
 }
 
-#define MUST(condition)                                                                                                          \
-    do {                                                                                                                         \
-        if (!(condition)) abort();                                                                                               \
+#define MUST(condition)                                                                                                \
+    do {                                                                                                               \
+        if (!(condition)) abort();                                                                                     \
     } while (0)

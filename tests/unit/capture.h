@@ -59,7 +59,8 @@ static void capture_load(struct capture *c, const char *name)
         memcpy(c->body + c->n, body, len);
         c->n += len;
         body += len + 2;
-        while (body < end && (*body == '\r' || *body == '\n')) body++;
+        while (body < end && (*body == '\r' || *body == '\n'))
+            body++;
     }
     c->body[c->n] = '\0';
     free(file);

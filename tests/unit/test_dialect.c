@@ -49,22 +49,29 @@ static void test_flags(void **state)
         {"{\"choices\":[[{\"delta\":{\"content\":\"a\"}}],1,null]}", 0},
         {"{\"delta\":{\"content\":\"a\"}}", 0},
         {"{\"x\":{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}}", 0},
-        {"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"\"}},{\"index\":0,\"delta\":{\"content\":\"b\"}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"\"}},{\"index\":0,\"delta\":{\"content\":\"b\"}}]}",
+         EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}", EVENT_CONTENT | EVENT_FINISH},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}", EVENT_FINISH},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"\"}]}", 0},
         {"{\"choices\":[{\"delta\":{\"reasoning_content\":\"a\"}}]}", EVENT_REASONING},
         {"{\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"content\":null}}]}", EVENT_REASONING},
-        {"{\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"reasoning_content\":\"a\",\"content\":\"b\"}}]}", EVENT_REASONING | EVENT_CONTENT},
-        {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}", EVENT_TOOL},
-        {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\"}}]}}]}", EVENT_TOOL},
+        {"{\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"reasoning_content\":\"a\",\"content\":\"b\"}}]}",
+         EVENT_REASONING | EVENT_CONTENT},
+        {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\","
+         "\"arguments\":\"\"}}]}}]}",
+         EVENT_TOOL},
+        {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\"}}]}}]}",
+         EVENT_TOOL},
         {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\"}}]}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"tool_calls\":[3,null,{\"function\":4}]}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\"x\"}}}]}", EVENT_TOOL},
         {"{\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"\"}, 7]}}]}", 0},
-        {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"a\"}]}]}}]}", EVENT_REASONING},
+        {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\","
+         "\"text\":\"a\"}]}]}}]}",
+         EVENT_REASONING},
         {"{\"choices\":[{\"text\":\"a\",\"index\":0}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"text\":\"\",\"finish_reason\":\"stop\"}]}", EVENT_FINISH},
         {"{\"choices\":[{\"delta\":{\"content\":\"a\",\"content\":\"\"}}]}", EVENT_CONTENT}, /* twice: both count */
@@ -91,8 +98,9 @@ static void test_flags(void **state)
 static void test_usage(void **state)
 {
     (void)state;
-    struct event ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"total_tokens\":53,\"completion_tokens\":24,"
-                           "\"prompt_tokens_details\":{\"audio_tokens\":1,\"cached_tokens\":16},\"x\":{\"completion_tokens\":9}}}");
+    struct event ev =
+        scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"total_tokens\":53,\"completion_tokens\":24,"
+             "\"prompt_tokens_details\":{\"audio_tokens\":1,\"cached_tokens\":16},\"x\":{\"completion_tokens\":9}}}");
     assert_int_equal(ev.flags, EVENT_USAGE);
     assert_int_equal(ev.input_tokens, 29);
     assert_int_equal(ev.output_tokens, 24);
@@ -138,16 +146,19 @@ static void check_body(enum plan_api api, const struct request_spec *r, const ch
     assert_true(json_valid(buf_str(&b), b.len));
 }
 
-#define SPEC(text, ...) (&(struct request_spec){.prompt = text, .prompt_len = sizeof(text) - 1, .output_tokens = 16, __VA_ARGS__})
+#define SPEC(text, ...)                                                                                                \
+    (&(struct request_spec){.prompt = text, .prompt_len = sizeof(text) - 1, .output_tokens = 16, __VA_ARGS__})
 
 static void test_bodies(void **state)
 {
     (void)state;
-    check_body(API_OPENAI_CHAT, SPEC("hi", .model = "m"),
-               "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true,"
-               "\"stream_options\":{\"include_usage\":true}}");
+    check_body(
+        API_OPENAI_CHAT, SPEC("hi", .model = "m"),
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true,"
+        "\"stream_options\":{\"include_usage\":true}}");
     check_body(API_OPENAI_COMPLETIONS, SPEC("hi", .model = "m", .body = "{}"),
-               "{\"model\":\"m\",\"prompt\":\"hi\",\"max_tokens\":16,\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+               "{\"model\":\"m\",\"prompt\":\"hi\",\"max_tokens\":16,\"stream\":true,\"stream_options\":{\"include_"
+               "usage\":true}}");
     check_body(API_DATABRICKS, SPEC("hi", .model = "m"),
                "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true}");
     check_body(API_OPENAI_COMPLETIONS, SPEC("", .body = ""),
@@ -158,12 +169,17 @@ static void test_plan_body_wins(void **state)
 {
     (void)state;
     check_body(API_OPENAI_COMPLETIONS, SPEC("hi", .model = "m", .body = "{\"ignore_eos\":true,\"min_tokens\":16}"),
-               "{\"model\":\"m\",\"prompt\":\"hi\",\"max_tokens\":16,\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+               "{\"model\":\"m\",\"prompt\":\"hi\",\"max_tokens\":16,\"stream\":true,\"stream_options\":{\"include_"
+               "usage\":true},"
                "\"ignore_eos\":true,\"min_tokens\":16}");
-    check_body(API_OPENAI_COMPLETIONS, SPEC("hi", .model = "m", .body = " { \"max_tokens\" : 3 , \"model\":\"x\", \"nested\":{\"stream\":false} } "),
-               "{\"prompt\":\"hi\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"max_tokens\" : 3 , \"model\":\"x\", "
-               "\"nested\":{\"stream\":false} }");
-    check_body(API_OPENAI_CHAT, SPEC("hi", .body = "{\"max_completion_tokens\":9,\"str\\u0065am_options\":null,\"messages\":[]}"),
+    check_body(
+        API_OPENAI_COMPLETIONS,
+        SPEC("hi", .model = "m", .body = " { \"max_tokens\" : 3 , \"model\":\"x\", \"nested\":{\"stream\":false} } "),
+        "{\"prompt\":\"hi\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"max_tokens\" : 3 , "
+        "\"model\":\"x\", "
+        "\"nested\":{\"stream\":false} }");
+    check_body(API_OPENAI_CHAT,
+               SPEC("hi", .body = "{\"max_completion_tokens\":9,\"str\\u0065am_options\":null,\"messages\":[]}"),
                "{\"stream\":true,\"max_completion_tokens\":9,\"str\\u0065am_options\":null,\"messages\":[]}");
     check_body(API_DATABRICKS, SPEC("hi", .body = "{\"messages\":1,\"max_tokens\":2,\"stream\":true}"),
                "{\"messages\":1,\"max_tokens\":2,\"stream\":true}");
@@ -177,11 +193,13 @@ static void test_plan_body_wins(void **state)
 static void test_escaping(void **state)
 {
     (void)state;
-    check_body(API_OPENAI_COMPLETIONS, SPEC("a\"b\\c\nd\te\x01\x1f\x7f\0f\xe4\xbd\xa0\"", .body = "{\"max_tokens\":1,\"stream_options\":0}"),
+    check_body(API_OPENAI_COMPLETIONS,
+               SPEC("a\"b\\c\nd\te\x01\x1f\x7f\0f\xe4\xbd\xa0\"", .body = "{\"max_tokens\":1,\"stream_options\":0}"),
                "{\"prompt\":\"a\\\"b\\\\c\\u000ad\\u0009e\\u0001\\u001f\x7f\\u0000f\xe4\xbd\xa0\\\"\",\"stream\":true,"
                "\"max_tokens\":1,\"stream_options\":0}");
     struct buf small __attribute__((cleanup(buf_free))) = BUF_INIT(60);
-    assert_int_equal(dialect_for(API_OPENAI_CHAT)->write_body(SPEC("too long for it, this one is", .model = "m"), &small), -1);
+    assert_int_equal(
+        dialect_for(API_OPENAI_CHAT)->write_body(SPEC("too long for it, this one is", .model = "m"), &small), -1);
 }
 
 static void test_table(void **state)
@@ -198,8 +216,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),  cmocka_unit_test(test_usage),           cmocka_unit_test(test_text_at),  cmocka_unit_test(test_error_event),
-        cmocka_unit_test(test_bodies), cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),       cmocka_unit_test(test_usage),  cmocka_unit_test(test_text_at),
+        cmocka_unit_test(test_error_event), cmocka_unit_test(test_bodies), cmocka_unit_test(test_plan_body_wins),
+        cmocka_unit_test(test_escaping),    cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,8 @@ static void test_order_and_escapes(void **state)
 {
     (void)state;
     static const struct gap values[] = {
-        {0, 1},          {1, 1},          {4294967294, 1}, {4294967295, 1},  {4294967296, 1},
-        {20000000, 4},   {0, 65536},      {INT64_MAX, 1},  {INT64_MAX, 7},   {3600000000000, UINT32_MAX},
+        {0, 1},        {1, 1},     {4294967294, 1}, {4294967295, 1}, {4294967296, 1},
+        {20000000, 4}, {0, 65536}, {INT64_MAX, 1},  {INT64_MAX, 7},  {3600000000000, UINT32_MAX},
     };
     struct gap_pool *pool = gap_pool_new(1000, 0, NULL);
     struct gaps g;
@@ -74,13 +74,17 @@ static void test_growth_is_counted(void **state)
     struct gap_pool *pool = gap_pool_new(1000000, 1, NULL);
     struct gaps g[100];
     for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 100; i++) gaps_init(&g[i], pool);
-        for (int k = 0; k < 10000; k++) gaps_put(&g[k % 100], k, 1);
-        for (int i = 0; i < 100; i++) gaps_release(&g[i]);
+        for (int i = 0; i < 100; i++)
+            gaps_init(&g[i], pool);
+        for (int k = 0; k < 10000; k++)
+            gaps_put(&g[k % 100], k, 1);
+        for (int i = 0; i < 100; i++)
+            gaps_release(&g[i]);
     }
     assert_int_equal(gap_pool_grown(pool), 0);
     gaps_init(&g[0], pool);
-    for (uint64_t k = 0; k <= pool->chunks.per_slab * (uint64_t)GAP_CHUNK_WORDS * 5; k++) gaps_put(&g[0], 7, 1);
+    for (uint64_t k = 0; k <= pool->chunks.per_slab * (uint64_t)GAP_CHUNK_WORDS * 5; k++)
+        gaps_put(&g[0], 7, 1);
     assert_int_equal(pool->chunks.grown, pool->chunks.made / pool->chunks.per_slab - 4);
     assert_true(gap_pool_grown(pool) > 0);
     gaps_release(&g[0]);
@@ -98,15 +102,19 @@ static void test_slab_blocks_are_apart(void **state)
         block[i] = slab_take(&b);
         assert_non_null(block[i]);
         assert_int_equal((uintptr_t)block[i] % 16, 0);
-        for (int k = 0; k < 48; k++) block[i][k] = (unsigned char)i;
+        for (int k = 0; k < 48; k++)
+            block[i][k] = (unsigned char)i;
     }
     assert_int_equal(b.out, 40);
     assert_int_equal(b.grown, 3);
     for (int i = 0; i < 40; i++)
-        for (int k = 0; k < 48; k++) assert_int_equal(block[i][k], i);
-    for (int i = 0; i < 40; i++) slab_give(&b, block[i]);
+        for (int k = 0; k < 48; k++)
+            assert_int_equal(block[i][k], i);
+    for (int i = 0; i < 40; i++)
+        slab_give(&b, block[i]);
     assert_int_equal(b.out, 0);
-    for (int i = 0; i < 40; i++) assert_non_null(slab_take(&b));
+    for (int i = 0; i < 40; i++)
+        assert_non_null(slab_take(&b));
     assert_int_equal(b.grown, 3);
     slab_clear(&b);
 }

@@ -13,34 +13,188 @@ struct doc {
     const char *text;
     size_t n;
 };
-#define DOC(literal) {literal, sizeof(literal) - 1}
+#define DOC(literal)                                                                                                   \
+    {                                                                                                                  \
+        literal, sizeof(literal) - 1                                                                                   \
+    }
 
 static const struct doc good[] = {
-    DOC("{}"), DOC("[]"), DOC("\"\""), DOC("0"), DOC("-0"), DOC("null"), DOC("true"), DOC("false"), DOC(" \t\r\n[ \t\r\n] \t\r\n"),
-    DOC("[1,2,3]"), DOC("[1 , 2 ,3 ]"), DOC("[[[[]]]]"), DOC("[{}]"), DOC("{\"a\":[]}"), DOC("{\"a\":{\"b\":{}}}"),
-    DOC("{ \"a\" : 1 , \"b\" : null }"), DOC("{\"a\":1,\"a\":2}"), DOC("{\"\":0}"), DOC("{\"a\\u0000b\":1}"),
-    DOC("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"), DOC("[\"\\u0060\\u012a\\u12AB\\uabcd\\uFFFF\"]"), DOC("[\"\\uD801\\udc37\"]"),
-    DOC("[\"\\\\u0000\"]"), DOC("[\"\\\\n\"]"), DOC("[\"\x7f\"]"), DOC("[\"\xe2\x82\xac\xf0\x9d\x84\x9e\"]"), DOC("[\"a/*b*/c\"]"),
-    DOC("[\"new\\u000Aline\"]"), DOC("[123e65]"), DOC("[0e+1]"), DOC("[0e1]"), DOC("[1E22]"), DOC("[1E-2]"), DOC("[1E+2]"),
-    DOC("[123.456e78]"), DOC("[-0.000000000000000000000000000000000001]"), DOC("[-123]"), DOC("[-1]"), DOC("[1.5]"),
-    DOC("[20e1]"), DOC("[null, 1, \"1\", {}]"), DOC("[1,null,null,null,2]"), DOC("\"asd\""), DOC("-0.1"), DOC("2 "),
-    DOC("{\"min\": -1.0e+28, \"max\": 1.0e+28}"), DOC("[\"12345678\"]"), DOC("[\"1234567\\n\"]"), DOC("[\"123456789012345678901234567890\"]"),
+    DOC("{}"),
+    DOC("[]"),
+    DOC("\"\""),
+    DOC("0"),
+    DOC("-0"),
+    DOC("null"),
+    DOC("true"),
+    DOC("false"),
+    DOC(" \t\r\n[ \t\r\n] \t\r\n"),
+    DOC("[1,2,3]"),
+    DOC("[1 , 2 ,3 ]"),
+    DOC("[[[[]]]]"),
+    DOC("[{}]"),
+    DOC("{\"a\":[]}"),
+    DOC("{\"a\":{\"b\":{}}}"),
+    DOC("{ \"a\" : 1 , \"b\" : null }"),
+    DOC("{\"a\":1,\"a\":2}"),
+    DOC("{\"\":0}"),
+    DOC("{\"a\\u0000b\":1}"),
+    DOC("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
+    DOC("[\"\\u0060\\u012a\\u12AB\\uabcd\\uFFFF\"]"),
+    DOC("[\"\\uD801\\udc37\"]"),
+    DOC("[\"\\\\u0000\"]"),
+    DOC("[\"\\\\n\"]"),
+    DOC("[\"\x7f\"]"),
+    DOC("[\"\xe2\x82\xac\xf0\x9d\x84\x9e\"]"),
+    DOC("[\"a/*b*/c\"]"),
+    DOC("[\"new\\u000Aline\"]"),
+    DOC("[123e65]"),
+    DOC("[0e+1]"),
+    DOC("[0e1]"),
+    DOC("[1E22]"),
+    DOC("[1E-2]"),
+    DOC("[1E+2]"),
+    DOC("[123.456e78]"),
+    DOC("[-0.000000000000000000000000000000000001]"),
+    DOC("[-123]"),
+    DOC("[-1]"),
+    DOC("[1.5]"),
+    DOC("[20e1]"),
+    DOC("[null, 1, \"1\", {}]"),
+    DOC("[1,null,null,null,2]"),
+    DOC("\"asd\""),
+    DOC("-0.1"),
+    DOC("2 "),
+    DOC("{\"min\": -1.0e+28, \"max\": 1.0e+28}"),
+    DOC("[\"12345678\"]"),
+    DOC("[\"1234567\\n\"]"),
+    DOC("[\"123456789012345678901234567890\"]"),
     /* what the grammar leaves open, and this reader takes: */
-    DOC("[\"\\uD800\"]"), DOC("[\"\\uDd1e\\uD834\"]"), DOC("[\"\xff\xfe\"]"), DOC("[\"\xc3\"]"), DOC("[1e9999]"), DOC("[123123123123123123123123123123]"),
+    DOC("[\"\\uD800\"]"),
+    DOC("[\"\\uDd1e\\uD834\"]"),
+    DOC("[\"\xff\xfe\"]"),
+    DOC("[\"\xc3\"]"),
+    DOC("[1e9999]"),
+    DOC("[123123123123123123123123123123]"),
 };
 
 static const struct doc bad[] = {
-    DOC(""), DOC(" "), DOC("[1 true]"), DOC("[1,]"), DOC("[,1]"), DOC("[1,,2]"), DOC("[,]"), DOC("["), DOC("]"), DOC("[1"), DOC("[1,"),
-    DOC("[\"\": 1]"), DOC("[\"\"],"), DOC("[1]]"), DOC("[]]"), DOC("[x]"), DOC("[3[4]]"), DOC("[1:2]"), DOC("[*]"), DOC("[a"), DOC("[1,\n1\n,1"),
-    DOC("{"), DOC("}"), DOC("{]"), DOC("[}"), DOC("{\"a\"}"), DOC("{\"a\":}"), DOC("{\"a\":1,}"), DOC("{\"a\":1,,}"), DOC("{,\"a\":1}"),
-    DOC("{\"a\" 1}"), DOC("{\"a\"::1}"), DOC("{a:1}"), DOC("{'a':1}"), DOC("{1:1}"), DOC("{null:1}"), DOC("{\"a\":1 \"b\":2}"), DOC("{\"a\":1;}"),
-    DOC("{\"a\":1}x"), DOC("{\"a\":1}{}"), DOC("{} {}"), DOC("{\"a\":1}#"), DOC("{\"a\":1}/**/"), DOC("{\"a\":1}//"), DOC("{[1]}"), DOC("{\"x\",null}"),
-    DOC("tru"), DOC("nul"), DOC("fals"), DOC("True"), DOC("NULL"), DOC("truee"), DOC("nulll"), DOC("[nul]"), DOC("undefined"), DOC("NaN"), DOC("[Infinity]"), DOC("[-Infinity]"),
-    DOC("[+1]"), DOC("[01]"), DOC("[-01]"), DOC("[-]"), DOC("[.5]"), DOC("[1.]"), DOC("[1.e1]"), DOC("[0.e1]"), DOC("[1e]"), DOC("[1e+]"), DOC("[1eE2]"), DOC("[--1]"), DOC("[0x1]"),
-    DOC("[1_000]"), DOC("[1 000]"), DOC("[0.1.2]"), DOC("[1e1.5]"), DOC("[-a]"), DOC("[1a]"), DOC("[1+2]"), DOC("-"), DOC("1e"), DOC("0.\""),
-    DOC("\""), DOC("\"a"), DOC("[\"a]"), DOC("['a']"), DOC("[\"\\x00\"]"), DOC("[\"\\a\"]"), DOC("[\"\\'\"]"), DOC("[\"\\u\"]"), DOC("[\"\\u00\"]"), DOC("[\"\\u00A\"]"), DOC("[\"\\u000G\"]"),
-    DOC("[\"\\uD834\\u\"]"), DOC("[\"\\U0001\"]"), DOC("[\"\\\"]"), DOC("[\"\\"), DOC("\"\\"), DOC("\"\\u"), DOC("\"\\u123"), DOC("[\"\t\"]"), DOC("[\"\n\"]"), DOC("[\"a\x1f" "b\"]"), DOC("[\"a\0b\"]"), DOC("[\"\\\0\"]"),
-    DOC("\0"), DOC("[\0]"), DOC("\xef\xbb\xbf{}"), DOC("[\f]"), DOC("[\x0b]"), DOC("[\xa0]"), DOC("\xe2\x81\xa0[]"), DOC("<null>"), DOC("[\\n]"), DOC("\"a\"b"), DOC("123\0"), DOC("[\"12345678\x01\"]"),
+    DOC(""),
+    DOC(" "),
+    DOC("[1 true]"),
+    DOC("[1,]"),
+    DOC("[,1]"),
+    DOC("[1,,2]"),
+    DOC("[,]"),
+    DOC("["),
+    DOC("]"),
+    DOC("[1"),
+    DOC("[1,"),
+    DOC("[\"\": 1]"),
+    DOC("[\"\"],"),
+    DOC("[1]]"),
+    DOC("[]]"),
+    DOC("[x]"),
+    DOC("[3[4]]"),
+    DOC("[1:2]"),
+    DOC("[*]"),
+    DOC("[a"),
+    DOC("[1,\n1\n,1"),
+    DOC("{"),
+    DOC("}"),
+    DOC("{]"),
+    DOC("[}"),
+    DOC("{\"a\"}"),
+    DOC("{\"a\":}"),
+    DOC("{\"a\":1,}"),
+    DOC("{\"a\":1,,}"),
+    DOC("{,\"a\":1}"),
+    DOC("{\"a\" 1}"),
+    DOC("{\"a\"::1}"),
+    DOC("{a:1}"),
+    DOC("{'a':1}"),
+    DOC("{1:1}"),
+    DOC("{null:1}"),
+    DOC("{\"a\":1 \"b\":2}"),
+    DOC("{\"a\":1;}"),
+    DOC("{\"a\":1}x"),
+    DOC("{\"a\":1}{}"),
+    DOC("{} {}"),
+    DOC("{\"a\":1}#"),
+    DOC("{\"a\":1}/**/"),
+    DOC("{\"a\":1}//"),
+    DOC("{[1]}"),
+    DOC("{\"x\",null}"),
+    DOC("tru"),
+    DOC("nul"),
+    DOC("fals"),
+    DOC("True"),
+    DOC("NULL"),
+    DOC("truee"),
+    DOC("nulll"),
+    DOC("[nul]"),
+    DOC("undefined"),
+    DOC("NaN"),
+    DOC("[Infinity]"),
+    DOC("[-Infinity]"),
+    DOC("[+1]"),
+    DOC("[01]"),
+    DOC("[-01]"),
+    DOC("[-]"),
+    DOC("[.5]"),
+    DOC("[1.]"),
+    DOC("[1.e1]"),
+    DOC("[0.e1]"),
+    DOC("[1e]"),
+    DOC("[1e+]"),
+    DOC("[1eE2]"),
+    DOC("[--1]"),
+    DOC("[0x1]"),
+    DOC("[1_000]"),
+    DOC("[1 000]"),
+    DOC("[0.1.2]"),
+    DOC("[1e1.5]"),
+    DOC("[-a]"),
+    DOC("[1a]"),
+    DOC("[1+2]"),
+    DOC("-"),
+    DOC("1e"),
+    DOC("0.\""),
+    DOC("\""),
+    DOC("\"a"),
+    DOC("[\"a]"),
+    DOC("['a']"),
+    DOC("[\"\\x00\"]"),
+    DOC("[\"\\a\"]"),
+    DOC("[\"\\'\"]"),
+    DOC("[\"\\u\"]"),
+    DOC("[\"\\u00\"]"),
+    DOC("[\"\\u00A\"]"),
+    DOC("[\"\\u000G\"]"),
+    DOC("[\"\\uD834\\u\"]"),
+    DOC("[\"\\U0001\"]"),
+    DOC("[\"\\\"]"),
+    DOC("[\"\\"),
+    DOC("\"\\"),
+    DOC("\"\\u"),
+    DOC("\"\\u123"),
+    DOC("[\"\t\"]"),
+    DOC("[\"\n\"]"),
+    DOC("[\"a\x1f"
+        "b\"]"),
+    DOC("[\"a\0b\"]"),
+    DOC("[\"\\\0\"]"),
+    DOC("\0"),
+    DOC("[\0]"),
+    DOC("\xef\xbb\xbf{}"),
+    DOC("[\f]"),
+    DOC("[\x0b]"),
+    DOC("[\xa0]"),
+    DOC("\xe2\x81\xa0[]"),
+    DOC("<null>"),
+    DOC("[\\n]"),
+    DOC("\"a\"b"),
+    DOC("123\0"),
+    DOC("[\"12345678\x01\"]"),
 };
 
 /* The text alone in memory of its own, so that a sanitizer sees a byte read too many. */
@@ -69,7 +223,8 @@ static void test_cuts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         size_t n = good[i].n;
-        while (n > 0 && strchr(" \t\r\n", good[i].text[n - 1])) n--;
+        while (n > 0 && strchr(" \t\r\n", good[i].text[n - 1]))
+            n--;
         if (!strchr("}]\"", good[i].text[n - 1])) continue;
         for (size_t at = 0; at < n; at++)
             if (valid(&(struct doc){good[i].text, at})) fail_msg("accepted %zu bytes of %s", at, good[i].text);
@@ -101,10 +256,10 @@ static void test_tokens(void **state)
         const char *text;
         unsigned depth;
     } expect[] = {
-        {JSON_OBJECT, NULL, 1},   {JSON_KEY, "a", 1},       {JSON_ARRAY, NULL, 2},      {JSON_NUMBER, "1", 2},
+        {JSON_OBJECT, NULL, 1},     {JSON_KEY, "a", 1},       {JSON_ARRAY, NULL, 2},      {JSON_NUMBER, "1", 2},
         {JSON_NUMBER, "-2.5e3", 2}, {JSON_STRING, "x\\n", 2}, {JSON_NULL, NULL, 2},       {JSON_ARRAY_END, NULL, 1},
-        {JSON_KEY, "b", 1},       {JSON_OBJECT, NULL, 2},   {JSON_OBJECT_END, NULL, 1}, {JSON_KEY, "c", 1},
-        {JSON_TRUE, NULL, 1},     {JSON_KEY, "d", 1},       {JSON_FALSE, NULL, 1},      {JSON_OBJECT_END, NULL, 0},
+        {JSON_KEY, "b", 1},         {JSON_OBJECT, NULL, 2},   {JSON_OBJECT_END, NULL, 1}, {JSON_KEY, "c", 1},
+        {JSON_TRUE, NULL, 1},       {JSON_KEY, "d", 1},       {JSON_FALSE, NULL, 1},      {JSON_OBJECT_END, NULL, 0},
         {JSON_END, NULL, 0},
     };
     struct json j;
@@ -125,7 +280,8 @@ static void test_bad_stays(void **state)
     json_begin(&j, "[1 2,3]", 7);
     assert_int_equal(json_next(&j), JSON_ARRAY);
     assert_int_equal(json_next(&j), JSON_NUMBER);
-    for (int i = 0; i < 3; i++) assert_int_equal(json_next(&j), JSON_BAD);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(json_next(&j), JSON_BAD);
     assert_int_equal(json_skip(&j), -1);
 }
 
@@ -228,9 +384,9 @@ static void test_string_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grammar), cmocka_unit_test(test_cuts),           cmocka_unit_test(test_depth), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_bad_stays), cmocka_unit_test(test_skip_and_enter), cmocka_unit_test(test_is),    cmocka_unit_test(test_u32),
-        cmocka_unit_test(test_string_end),
+        cmocka_unit_test(test_grammar), cmocka_unit_test(test_cuts),      cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_tokens),  cmocka_unit_test(test_bad_stays), cmocka_unit_test(test_skip_and_enter),
+        cmocka_unit_test(test_is),      cmocka_unit_test(test_u32),       cmocka_unit_test(test_string_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

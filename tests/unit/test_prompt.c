@@ -56,16 +56,17 @@ static struct plan make_plan(uint32_t prefix_tokens, uint32_t groups)
         loads[i].prefix_tokens = prefix_tokens;
         loads[i].prefix_groups = groups;
     }
-    return (struct plan){.seed = 5,
-                         .target = {.models = models, .n_models = 2, .body = "{}"},
-                         .workloads = loads,
-                         .n_workloads = 2};
+    return (struct plan){
+        .seed = 5, .target = {.models = models, .n_models = 2, .body = "{}"}, .workloads = loads, .n_workloads = 2};
 }
 
 #define N 20000
 static char first[N][33];
 
-static int by_text(const void *a, const void *b) { return memcmp(a, b, 33); }
+static int by_text(const void *a, const void *b)
+{
+    return memcmp(a, b, 33);
+}
 
 /* How many of N requests, over two parts and two stages, begin with the same eight words as another. */
 static uint32_t same_beginnings(const struct plan *p)
@@ -84,7 +85,8 @@ static uint32_t same_beginnings(const struct plan *p)
     }
     qsort(first, N, sizeof first[0], by_text);
     uint32_t same = 0;
-    for (uint32_t i = 1; i < N; i++) same += memcmp(first[i], first[i - 1], 32) == 0;
+    for (uint32_t i = 1; i < N; i++)
+        same += memcmp(first[i], first[i - 1], 32) == 0;
     return same;
 }
 
@@ -99,7 +101,8 @@ static void test_shared_prefixes(void **state)
 {
     (void)state;
     struct plan p = make_plan(16, 8);
-    assert_int_equal(same_beginnings(&p), N - 2 * 8); /* eight groups of each workload, the same in all stages and parts */
+    assert_int_equal(same_beginnings(&p),
+                     N - 2 * 8); /* eight groups of each workload, the same in all stages and parts */
 }
 
 static void test_repeatable_and_weighted(void **state)

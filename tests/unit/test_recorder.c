@@ -37,7 +37,10 @@ static void begin(int64_t due, int64_t sent)
     if (sent != 0) recorder_sent(&rec);
 }
 
-static void feed(const char *text, int64_t at) { (void)stream_feed(&s, text, strlen(text), at); }
+static void feed(const char *text, int64_t at)
+{
+    (void)stream_feed(&s, text, strlen(text), at);
+}
 
 static void usage(uint32_t in, uint32_t out, uint32_t cached, int64_t at)
 {
@@ -58,7 +61,10 @@ static void end(enum transport_end how, int status, int64_t now, enum counter ex
     stream_release(&s);
 }
 
-static uint64_t counted(enum counter c) { return rec.snap->counters[c]; }
+static uint64_t counted(enum counter c)
+{
+    return rec.snap->counters[c];
+}
 
 /* One sample of this value, or none (-1). */
 static void must_hold(enum metric m, int64_t value)
@@ -114,11 +120,20 @@ static void test_ok_request(void **state)
         enum counter c;
         uint64_t n;
     } expect[] = {
-        {COUNTER_DUE, 1},           {COUNTER_SENT, 1},       {COUNTER_OK, 1},
-        {COUNTER_WIN_DUE, 1},       {COUNTER_WIN_OK, 1},     {COUNTER_WIN_GOOD, 1},
-        {COUNTER_WIN_DONE, 1},      {COUNTER_WIN_EVENTS, 4}, {COUNTER_WIN_TOKENS_MICRO, 9000000},
-        {COUNTER_WIN_INPUT_TOKENS, 7}, {COUNTER_EVENTS, 4},  {COUNTER_TOKENS, 9},
-        {COUNTER_CACHED_TOKENS, 3}, {COUNTER_USAGE_REQUESTS, 1},
+        {COUNTER_DUE, 1},
+        {COUNTER_SENT, 1},
+        {COUNTER_OK, 1},
+        {COUNTER_WIN_DUE, 1},
+        {COUNTER_WIN_OK, 1},
+        {COUNTER_WIN_GOOD, 1},
+        {COUNTER_WIN_DONE, 1},
+        {COUNTER_WIN_EVENTS, 4},
+        {COUNTER_WIN_TOKENS_MICRO, 9000000},
+        {COUNTER_WIN_INPUT_TOKENS, 7},
+        {COUNTER_EVENTS, 4},
+        {COUNTER_TOKENS, 9},
+        {COUNTER_CACHED_TOKENS, 3},
+        {COUNTER_USAGE_REQUESTS, 1},
     };
     uint64_t sum = 0, all = 0;
     for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {
@@ -126,7 +141,8 @@ static void test_ok_request(void **state)
         sum += expect[i].n;
     }
     assert_int_equal(counted(COUNTER_BYTES_IN), bytes);
-    for (int c = 0; c < COUNTER_N; c++) all += counted((enum counter)c);
+    for (int c = 0; c < COUNTER_N; c++)
+        all += counted((enum counter)c);
     assert_int_equal(all, sum + bytes); /* and no other */
     assert_int_equal(snap->series_due, 1);
     assert_int_equal(snap->series_done, 1);
@@ -151,7 +167,8 @@ static void test_identity(void **state)
         if (i % 2) usage(3, n = events + (uint32_t)rng_below(&r, 20), 0, at);
         feed(DONE, at);
         end(END_COMPLETE, 200, at, COUNTER_OK);
-        const struct hist *ttft = snap->hist[METRIC_TTFT], *tpot = snap->hist[METRIC_TPOT], *e2e = snap->hist[METRIC_E2E];
+        const struct hist *ttft = snap->hist[METRIC_TTFT], *tpot = snap->hist[METRIC_TPOT],
+                          *e2e = snap->hist[METRIC_E2E];
         assert_int_equal(tpot->count, n >= 2);
         int64_t sum = ttft->min + (n >= 2 ? tpot->min * (int64_t)(n - 1) : 0);
         int64_t off = e2e->min - sum;
@@ -217,7 +234,8 @@ static void test_window(void **state)
     usage(4, 10, 0, 2000 * MS);
     feed(DONE, 2000 * MS);
     end(END_COMPLETE, 200, 2001 * MS, COUNTER_OK);
-    for (int m = 0; m < METRIC_N; m++) must_hold((enum metric)m, -1);
+    for (int m = 0; m < METRIC_N; m++)
+        must_hold((enum metric)m, -1);
     assert_int_equal(counted(COUNTER_OK), 1);
     assert_int_equal(counted(COUNTER_TOKENS), 10);
     assert_int_equal(counted(COUNTER_EVENTS), 5);
@@ -333,9 +351,15 @@ static void test_ledger(void **state)
         enum transport_end how;
         int status;
     } ends[] = {
-        {END_COMPLETE, 200}, {END_DNS, 0}, {END_CONNECT, 0}, {END_TLS, 0}, {END_TIMEOUT_CONNECT, 0}, {END_TIMEOUT_FIRST_TOKEN, 200},
-        {END_TIMEOUT_IDLE, 200}, {END_TIMEOUT_TOTAL, 200}, {END_RESET, 200}, {END_CUT, 200}, {END_MALFORMED, 0}, {END_CANCELLED, 200},
-        {END_ABORTED, 200}, {END_REFUSED, 0}, {END_COMPLETE, 404}, {END_COMPLETE, 429}, {END_COMPLETE, 500},
+        {END_COMPLETE, 200},      {END_DNS, 0},
+        {END_CONNECT, 0},         {END_TLS, 0},
+        {END_TIMEOUT_CONNECT, 0}, {END_TIMEOUT_FIRST_TOKEN, 200},
+        {END_TIMEOUT_IDLE, 200},  {END_TIMEOUT_TOTAL, 200},
+        {END_RESET, 200},         {END_CUT, 200},
+        {END_MALFORMED, 0},       {END_CANCELLED, 200},
+        {END_ABORTED, 200},       {END_REFUSED, 0},
+        {END_COMPLETE, 404},      {END_COMPLETE, 429},
+        {END_COMPLETE, 500},
     };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         begin(1500 * MS, 1500 * MS);
@@ -344,9 +368,10 @@ static void test_ledger(void **state)
         recorder_end(&rec, &s, outcome, 1600 * MS);
         stream_release(&s);
         assert_int_equal(counted(outcome), before + 1);
-        assert_int_equal(counted(COUNTER_DUE), counted(COUNTER_OK) + counters_failed(rec.snap->counters) + counted(COUNTER_CANCELLED) +
-                                                   counted(COUNTER_ABORTED));
-        assert_int_equal(counted(COUNTER_WIN_DUE), counted(COUNTER_WIN_OK) + counted(COUNTER_WIN_FAILED) + counted(COUNTER_WIN_CLOSED));
+        assert_int_equal(counted(COUNTER_DUE), counted(COUNTER_OK) + counters_failed(rec.snap->counters) +
+                                                   counted(COUNTER_CANCELLED) + counted(COUNTER_ABORTED));
+        assert_int_equal(counted(COUNTER_WIN_DUE),
+                         counted(COUNTER_WIN_OK) + counted(COUNTER_WIN_FAILED) + counted(COUNTER_WIN_CLOSED));
     }
 }
 
@@ -388,9 +413,15 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ok_request), cmocka_unit_test(test_identity), cmocka_unit_test(test_running_usage_splits_gaps),
-        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_window),   cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_ratio),      cmocka_unit_test(test_slo),      cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_ok_request),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_running_usage_splits_gaps),
+        cmocka_unit_test(test_one_token),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_ratio),
+        cmocka_unit_test(test_slo),
+        cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_swap),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

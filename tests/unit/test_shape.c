@@ -57,9 +57,9 @@ static void test_captures(void **state)
         const char *name;
         uint32_t shaped;
     } rows[] = {
-        {"vllm-chat-stream", 22},         {"vllm-chat-stream-usage", 22},   {"vllm-completions-stream", 14},
-        {"llamacpp-chat-stream-usage", 22}, {"llamacpp-completions-stream", 15}, {"lcppy-chat-stream", 23},
-        {"llmdsim-chat-stream-usage", 11}, {"vllm-chat-stream-continuous-usage", 0}, /* its numbers change */
+        {"vllm-chat-stream", 22},           {"vllm-chat-stream-usage", 22},           {"vllm-completions-stream", 14},
+        {"llamacpp-chat-stream-usage", 22}, {"llamacpp-completions-stream", 15},      {"lcppy-chat-stream", 23},
+        {"llmdsim-chat-stream-usage", 11},  {"vllm-chat-stream-continuous-usage", 0}, /* its numbers change */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct capture c;
@@ -78,7 +78,8 @@ static void test_captures(void **state)
 static void test_every_change(void **state)
 {
     (void)state;
-    static const char first[] = TOKEN("one"), second[] = TOKEN("t\\nw\\u006fo"), rest[] = TOKEN("three") "data: [DONE]\n\n";
+    static const char first[] = TOKEN("one"), second[] = TOKEN("t\\nw\\u006fo"),
+                      rest[] = TOKEN("three") "data: [DONE]\n\n";
     static const char bytes[] = "\"\\ \n\r{}[],:0ax\x01\x7f\x80";
     char text[1024];
     const size_t n1 = sizeof first - 1, n2 = sizeof second - 1, n3 = sizeof rest - 1;
@@ -105,7 +106,10 @@ static void test_every_change(void **state)
     }
 }
 
-static uint32_t shaped(const char *text) { return same(text, strlen(text)); }
+static uint32_t shaped(const char *text)
+{
+    return same(text, strlen(text));
+}
 
 static void test_what_is_learnt(void **state)
 {
@@ -113,14 +117,20 @@ static void test_what_is_learnt(void **state)
     assert_int_equal(shaped(TOKEN("a") TOKEN("b") TOKEN("c")), 2);
     assert_int_equal(shaped(TOKEN("") TOKEN("b") TOKEN("c")), 1); /* an empty one teaches nothing */
     assert_int_equal(shaped(TOKEN("a") TOKEN("") TOKEN("c")), 1);
-    assert_int_equal(shaped(TOKEN("a") ": ping\n\n" TOKEN("b") "\n" TOKEN("c") TOKEN("d")), 1); /* what follows other lines is read in full */
+    assert_int_equal(shaped(TOKEN("a") ": ping\n\n" TOKEN("b") "\n" TOKEN("c") TOKEN("d")),
+                     1); /* what follows other lines is read in full */
     assert_int_equal(shaped("event: x\n" TOKEN("a") TOKEN("b") TOKEN("c")), 1);
-    assert_int_equal(shaped("data:{\"choices\":[{\"text\":\"a\"}]}\r\n\r\ndata:{\"choices\":[{\"text\":\"b\"}]}\r\n\r\n"), 1);
-    assert_int_equal(shaped("data: {\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\ndata: {\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\n"), 0);
-    assert_int_equal(shaped("data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\ndata: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n"), 0);
+    assert_int_equal(
+        shaped("data:{\"choices\":[{\"text\":\"a\"}]}\r\n\r\ndata:{\"choices\":[{\"text\":\"b\"}]}\r\n\r\n"), 1);
+    assert_int_equal(shaped("data: {\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\ndata: "
+                            "{\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\n"),
+                     0);
+    assert_int_equal(
+        shaped("data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\ndata: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n"),
+        0);
     /* another kind of text is another shape */
-    assert_int_equal(shaped("data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n"
-                            TOKEN("a") TOKEN("b")),
+    assert_int_equal(shaped("data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\ndata: "
+                            "{\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n" TOKEN("a") TOKEN("b")),
                      2);
     assert_int_equal(shaped(TOKEN("a") "data: [DONE]\n\n" TOKEN("b")), 0); /* nothing counts behind the end */
 }

@@ -23,7 +23,8 @@ static void run_part(const char *p, size_t n, char *out, size_t *out_n)
     const char *end = p + n;
     struct sse_event e;
     int r;
-    while ((r = sse_next(&sse, &p, end, &e)) == 1) put_event(out, out_n, &e);
+    while ((r = sse_next(&sse, &p, end, &e)) == 1)
+        put_event(out, out_n, &e);
     if (r < 0 && (*out_n == 0 || out[*out_n - 1] != '!')) out[(*out_n)++] = '!';
     if (r == 0) assert_ptr_equal(p, end);
 }
@@ -53,7 +54,8 @@ static void check(const char *text, size_t n, const char *expect)
     }
     size_t out_n = 0;
     sse_init(&sse, &pool);
-    for (size_t at = 0; at < n; at++) run_part(text + at, 1, out, &out_n);
+    for (size_t at = 0; at < n; at++)
+        run_part(text + at, 1, out, &out_n);
     run_end(out, &out_n);
     assert_string_equal(out, expect);
 }
@@ -103,11 +105,17 @@ static void test_comments(void **state)
 static void test_mark(void **state)
 {
     (void)state;
-    CHECK("\xef\xbb\xbf" "data: a\n\n", "|a;");
+    CHECK("\xef\xbb\xbf"
+          "data: a\n\n",
+          "|a;");
     CHECK("\xef\xbb\xbf", "");
     CHECK("\xef\xbb", "");
-    CHECK("\xef\xbb" "data: a\n\n", "!");
-    CHECK("data: a\n\n\xef\xbb\xbf" "data: b\n\n", "|a;!"); /* only at the start */
+    CHECK("\xef\xbb"
+          "data: a\n\n",
+          "!");
+    CHECK("data: a\n\n\xef\xbb\xbf"
+          "data: b\n\n",
+          "|a;!"); /* only at the start */
 }
 
 static void test_noise(void **state)

@@ -45,13 +45,20 @@ static void finish(struct seen *ret, enum transport_end end, int status)
     ret->bytes = s.bytes;
     struct gap_iter it;
     gaps_begin(&it, &s.gaps);
-    while (ret->n_gaps < GAPS_MAX && gaps_next(&it, &ret->gap[ret->n_gaps])) ret->n_gaps++;
+    while (ret->n_gaps < GAPS_MAX && gaps_next(&it, &ret->gap[ret->n_gaps]))
+        ret->n_gaps++;
     stream_release(&s);
 }
 
-static void begin(enum plan_api api) { stream_begin(&s, dialect_for(api), pool, 0, INT64_MAX); }
+static void begin(enum plan_api api)
+{
+    stream_begin(&s, dialect_for(api), pool, 0, INT64_MAX);
+}
 
-static void feed(const char *text, int64_t at) { (void)stream_feed(&s, text, strlen(text), at); }
+static void feed(const char *text, int64_t at)
+{
+    (void)stream_feed(&s, text, strlen(text), at);
+}
 
 static enum counter outcome_of(const char *body, enum transport_end end, int status)
 {
@@ -108,7 +115,10 @@ static const struct expect captures[] = {
 };
 #define CAPTURES (sizeof captures / sizeof *captures)
 
-static enum transport_end capture_end(const struct capture *c) { return c->complete ? END_COMPLETE : END_CUT; }
+static enum transport_end capture_end(const struct capture *c)
+{
+    return c->complete ? END_COMPLETE : END_CUT;
+}
 
 static void whole(const struct expect *x, const struct capture *c, struct seen *ret)
 {
@@ -143,7 +153,8 @@ static void test_captures(void **state)
 
 static void must_equal(const struct seen *a, const struct seen *b, const char *name, size_t at)
 {
-    if (memcmp(a, b, sizeof *a) != 0) fail_msg("%s: split at %zu: %s, %u events", name, at, COUNTERS[b->outcome].name, b->events);
+    if (memcmp(a, b, sizeof *a) != 0)
+        fail_msg("%s: split at %zu: %s, %u events", name, at, COUNTERS[b->outcome].name, b->events);
 }
 
 static void test_every_split(void **state)
@@ -163,7 +174,8 @@ static void test_every_split(void **state)
             must_equal(&one, &two, x->name, at);
         }
         begin(x->api);
-        for (size_t at = 0; at < c.n; at++) (void)stream_feed(&s, c.body + at, 1, AT);
+        for (size_t at = 0; at < c.n; at++)
+            (void)stream_feed(&s, c.body + at, 1, AT);
         finish(&two, capture_end(&c), c.status);
         must_equal(&one, &two, x->name, 1);
         capture_free(&c);
@@ -233,11 +245,15 @@ static void test_guard_page(void **state)
     assert_int_equal(munmap(map, room + page), 0);
 }
 
-#define ROLE "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
+#define ROLE                                                                                                           \
+    "data: "                                                                                                           \
+    "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
 #define TOKEN(t) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t "\"},\"finish_reason\":null}]}\n\n"
-#define THOUGHT(t) "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"" t "\"},\"finish_reason\":null}]}\n\n"
-#define COUNTED(t, n) \
-    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t "\"}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":" n "}}\n\n"
+#define THOUGHT(t)                                                                                                     \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"" t "\"},\"finish_reason\":null}]}\n\n"
+#define COUNTED(t, n)                                                                                                  \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t                                                     \
+    "\"}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":" n "}}\n\n"
 #define DONE "data: [DONE]\n\n"
 
 static void test_timeline(void **state)
@@ -290,7 +306,8 @@ static void test_running_usage(void **state)
     finish(&seen, END_COMPLETE, 200);
     const uint32_t tokens[] = {3, 3, 1, 1, 1, 1};
     assert_int_equal(seen.n_gaps, 6);
-    for (int i = 0; i < 6; i++) assert_int_equal(seen.gap[i].tokens, tokens[i]);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(seen.gap[i].tokens, tokens[i]);
 }
 
 static void test_outcomes(void **state)
@@ -325,21 +342,28 @@ static void test_outcomes(void **state)
     assert_int_equal(outcome_of("<html>", END_RESET, 503), COUNTER_FAILED_HTTP_5XX);
     assert_int_equal(outcome_of("", END_COMPLETE, 302), COUNTER_FAILED_HTTP_5XX);
     /* errors inside a 200 */
-    assert_int_equal(outcome_of(TOKEN("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE, END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
-    assert_int_equal(outcome_of("data: {\"error\":{\"message\":\"x\"}}", END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(outcome_of(TOKEN("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE, END_COMPLETE, 200),
+                     COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(outcome_of("data: {\"error\":{\"message\":\"x\"}}", END_COMPLETE, 200),
+                     COUNTER_FAILED_STREAM_ERROR);
     assert_int_equal(outcome_of("event: error\ndata: sorry\n\n", END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
     assert_int_equal(outcome_of("error: {\"code\":500}\n\n", END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
-    assert_int_equal(outcome_of("data: {\"object\":\"error\",\"message\":\"x\"}\n\n" DONE, END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
-    assert_int_equal(outcome_of("{\"error_code\":\"BAD\",\"message\":\"x\"}", END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
-    assert_int_equal(outcome_of("\n {\n \"error\": {\"message\": \"x\"}\n}\n", END_COMPLETE, 200), COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(outcome_of("data: {\"object\":\"error\",\"message\":\"x\"}\n\n" DONE, END_COMPLETE, 200),
+                     COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(outcome_of("{\"error_code\":\"BAD\",\"message\":\"x\"}", END_COMPLETE, 200),
+                     COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(outcome_of("\n {\n \"error\": {\"message\": \"x\"}\n}\n", END_COMPLETE, 200),
+                     COUNTER_FAILED_STREAM_ERROR);
     assert_int_equal(outcome_of(TOKEN("a") "data: {\"error\":{}}\n\n", END_RESET, 200), COUNTER_FAILED_STREAM_ERROR);
     /* no stream of this API */
     assert_int_equal(outcome_of("<html><body>hello</body></html>\n", END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
     assert_int_equal(outcome_of("<html><body>hello</body></html>", END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
-    assert_int_equal(outcome_of("{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
+    assert_int_equal(outcome_of("{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", END_COMPLETE, 200),
+                     COUNTER_FAILED_MALFORMED);
     assert_int_equal(outcome_of("[1, 2]", END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
     assert_int_equal(outcome_of("{\"error\": ", END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
-    assert_int_equal(outcome_of(TOKEN("a") "data: {\"choices\":[}\n\n" DONE, END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
+    assert_int_equal(outcome_of(TOKEN("a") "data: {\"choices\":[}\n\n" DONE, END_COMPLETE, 200),
+                     COUNTER_FAILED_MALFORMED);
     assert_int_equal(outcome_of(TOKEN("a") "data: [1]\n\n" DONE, END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
     assert_int_equal(outcome_of(TOKEN("a") "\x01\x80garbage\n" DONE, END_COMPLETE, 200), COUNTER_FAILED_MALFORMED);
     /* no end, no token */
@@ -359,9 +383,11 @@ static void test_failed_tokens_and_release(void **state)
     static struct seen seen;
     for (int i = 0; i < 1000; i++) {
         begin(CHAT);
-        for (int k = 0; k < 300; k++) feed(TOKEN("a"), AT + k);
+        for (int k = 0; k < 300; k++)
+            feed(TOKEN("a"), AT + k);
         feed("data: {\"x\":\"", AT);
-        for (int k = 0; k < 200; k++) feed("0123456789", AT);
+        for (int k = 0; k < 200; k++)
+            feed("0123456789", AT);
         finish(&seen, END_RESET, 200);
         assert_int_equal(seen.events, 300);
     }
