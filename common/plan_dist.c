@@ -53,7 +53,6 @@ static int shaped(struct reader *r, const struct plan_key *k, const struct node 
     if (read_number(r, k, mean, &in_bounds)) return -1;
     if (low && read_number(r, k, low, &in_bounds)) return -1;
     if (high && read_number(r, k, high, &in_bounds)) return -1;
-    if (d->b < 0) return node_refuse(node_get(n, "sd"), false, r->e, "must be at least 0");
     return d->min <= d->max ? 0 : node_refuse(low ? low : n, false, r->e, "min must not be greater than max");
 }
 

@@ -105,11 +105,11 @@ const struct plan_key PLAN_KEYS[] = {
      .flags = KEY_SKIP_ZERO},
 
     {"normal", "mean", &KEY_NUMBER, AT(dist, a), NULL, "128", "of the field", "mean", .flags = KEY_REQUIRED},
-    {"normal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "32", "of the field", "standard deviation", .flags = KEY_REQUIRED},
+    {"normal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "32", "of the field", "standard deviation", .least = 0, .most = 1e9, .flags = KEY_REQUIRED},
     {"normal", "min", &KEY_NUMBER, AT(dist, min), "the field's least", "16", "of the field", "smaller samples become this", .flags = KEY_TOLD},
     {"normal", "max", &KEY_NUMBER, AT(dist, max), "the field's greatest", "4096", "of the field", "greater samples become this", .flags = KEY_TOLD},
     {"lognormal", "mean", &KEY_NUMBER, AT(dist, a), NULL, "512", "of the field", "mean", .flags = KEY_REQUIRED},
-    {"lognormal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "200", "of the field", "standard deviation", .flags = KEY_REQUIRED},
+    {"lognormal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "200", "of the field", "standard deviation", .least = 0, .most = 1e9, .flags = KEY_REQUIRED},
     {"lognormal", "min", &KEY_NUMBER, AT(dist, min), "the field's least", "16", "of the field", "smaller samples become this", .flags = KEY_TOLD},
     {"lognormal", "max", &KEY_NUMBER, AT(dist, max), "the field's greatest", "4096", "of the field", "greater samples become this", .flags = KEY_TOLD},
     {"exponential", "mean", &KEY_NUMBER, AT(dist, a), NULL, "128", "of the field", "mean", .flags = KEY_REQUIRED},

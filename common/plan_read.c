@@ -42,7 +42,7 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_section *s = section_find(PLAN_KEYS[i].section);
         if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') {
-            (void)snprintf(buf, size, "it belongs in %s", s->path);
+            (void)snprintf(buf, size, "it belongs in %s", strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
             return;
         }
     }

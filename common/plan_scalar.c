@@ -54,6 +54,7 @@ static int out_of_bounds(struct reader *r, const struct plan_key *k, const struc
 
 static int whole_read(struct reader *r, const struct plan_key *k, const struct node *n, uint64_t max, uint64_t *ret)
 {
+    if (n->kind == NODE_NUMBER && n->number >= 0x1p64) return node_refuse(n, false, r->e, "must be at most %" PRIu64 ", got %.40s", max, n->text);
     if (n->kind != NODE_INT) return expected(r, n, "a whole number");
     if (out_of_bounds(r, k, n, n->number)) return -1;
     if (n->negative) return expected(r, n, "a whole number of at least 0");
@@ -178,6 +179,12 @@ static int word_read(struct reader *r, const struct plan_key *k, const struct no
         at += len > 0 ? (size_t)len : 0;
     }
     const char *near = scalar ? nearest_word(n->text, k->words, words) : NULL;
+    if (!near && scalar && k->later) {
+        size_t later = 0;
+        while (k->later[later]) later++;
+        near = nearest_word(n->text, k->later, later);
+        if (near) return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version", list, node_describe(n, got, sizeof got), near);
+    }
     return node_refuse(n, false, r->e, "expected %s, got %s%s%s%s", list, node_describe(n, got, sizeof got), near ? "; did you mean \"" : "",
                        near ? near : "", near ? "\"?" : "");
 }
