@@ -92,6 +92,8 @@ tokens=$((20 * 3 + 5 + 128 + 6 + 1))
 same "metrics: tokens" "$(sed -n 's/^vllm:generation_tokens_total.* //p' "$tmp/metrics")" $tokens
 same "metrics: finished" "$(sed -n 's/^vllm:request_success_total.*"length".* //p' "$tmp/metrics")" 8
 stop
+check "truth: the kernel's stamp lies before the read, by less than a second" \
+    jq -se 'map(select(.arrived_ns) | .received_ns - .arrived_ns) | length > 0 and min > -100000 and max < 1000000000' "$tmp/truth" >/dev/null
 python3 "$here/../sim/truth.py" --json "$tmp/truth" >"$tmp/sum"
 same "truth: requests, tokens, ends" "$(jq -c '[.requests, .tokens, .ends.done]' "$tmp/sum")" "[8,$tokens,8]"
 check "truth: nothing before its time" jq -e '.lag_us.min >= 0 and .ttft_ms.min >= 10 and .tpot_ms.count == 5' "$tmp/sum" >/dev/null

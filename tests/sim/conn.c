@@ -67,6 +67,7 @@ void sim_conn_accept(struct sim_server *v, int listener)
             continue;
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (v->truth) (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
         struct sim_conn *c = conn_new(v, fd);
         if (c)
             watch(v, c, EPOLL_CTL_ADD);
@@ -250,13 +251,37 @@ static void got_bytes(struct sim_server *v, struct sim_conn *c, size_t n, int64_
     if (!fresh) sim_conn_serve(v, c, received);
 }
 
+/* The kernel's stamp of when the bytes arrived, on the monotonic clock; 0 when there is none. It is wall-clock time, so
+ * both clocks are read here: a step of the wall clock in between is a few microseconds' chance. */
+static int64_t arrival(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec ts;
+            memcpy(&ts, CMSG_DATA(c), sizeof ts);
+            return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec - clock_wall_ns() + clock_mono_ns();
+        }
+    return 0;
+}
+
+static ssize_t receive(struct sim_server *v, struct sim_conn *c)
+{
+    if (!v->truth) return recv(c->source.fd, v->in, SIM_IN_BYTES, MSG_DONTWAIT);
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec where = {v->in, SIM_IN_BYTES};
+    struct msghdr m = {.msg_iov = &where, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(c->source.fd, &m, MSG_DONTWAIT);
+    c->arrived = n > 0 ? arrival(&m) : 0;
+    return n;
+}
+
 void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events)
 {
     if (c->dead) return;
     if ((events & EPOLLOUT) && c->out.len && !c->slow) flush(v, c, SIZE_MAX);
     if (c->dead || !(events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))) return;
     int64_t received = clock_mono_ns();
-    ssize_t n = recv(c->source.fd, v->in, SIM_IN_BYTES, MSG_DONTWAIT);
+    ssize_t n = receive(v, c);
     if (n > 0)
         got_bytes(v, c, (size_t)n, received);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))

@@ -8,23 +8,9 @@ enum { WORD = 4 };
 
 /* Four bytes each, so that an event's length is known; with letters of 2, 3 and 4 bytes and escapes, because readers
  * must stand them. */
-static const char WORDS[][WORD + 1] = {" the",
-                                       " sea",
-                                       " and",
-                                       "\\nto",
-                                       " sky",
-                                       " of ",
-                                       "\xf0\x9f\x99\x82",
-                                       " day",
-                                       " in ",
-                                       " it ",
-                                       " \xe4\xbd\xa0",
-                                       " was",
-                                       "\xc3\xa9"
-                                       "e ",
-                                       " by ",
-                                       "\\\"a ",
-                                       " new"};
+static const char WORDS[][WORD + 1] = {
+    " the", " sea", " and",          "\\nto", " sky",       " of ", "\xf0\x9f\x99\x82", " day",
+    " in ", " it ", " \xe4\xbd\xa0", " was",  "\xc3\xa9 y", " by ", "\\\"a ",           " new"};
 enum { WORDS_N = sizeof WORDS / sizeof *WORDS };
 
 static const char *word(const struct sim_frame *f, uint32_t i)

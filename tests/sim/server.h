@@ -52,6 +52,7 @@ struct sim_conn {
     struct buf in;  /* what came and is not used yet; most requests never touch it */
     struct buf out; /* what the socket did not take */
     size_t out_at;
+    int64_t arrived; /* of the last bytes read, as the kernel stamped them; 0: unknown */
     struct sim_timer token_timer, drip_timer;
     struct sim_stream stream;
 };

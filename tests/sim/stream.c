@@ -298,7 +298,8 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
                                     .stream = ask->stream,
                                     .prompt = ask->prompt,
                                     .asked = ask->output,
-                                    .received = received};
+                                    .received = received,
+                                    .arrived = c->arrived};
     sim_frame_init(&s->frame, v->o, ask, number, clock_wall_ns() / NS_PER_S);
     c->busy = true;
     v->busy++;

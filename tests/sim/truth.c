@@ -73,6 +73,7 @@ static void put_record(FILE *f, const struct sim_record *r)
             ",\"received_ns\":%" PRId64,
             r->request, r->connection, r->api, r->stream ? "true" : "false", r->prompt, r->asked, r->tokens, r->events,
             r->end, r->fault, r->received);
+    if (r->arrived) fprintf(f, ",\"arrived_ns\":%" PRId64, r->arrived);
     if (r->events)
         fprintf(f,
                 ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64 ",\"first_due_ns\":%" PRId64

@@ -13,6 +13,7 @@ struct sim_record {
     bool stream;
     uint32_t prompt, asked, tokens, events; /* tokens and token events that were sent */
     int64_t received;                       /* CLOCK_MONOTONIC ns of the read that brought the request's last byte */
+    int64_t arrived;                        /* the kernel's own stamp of that byte on the same clock; 0: none */
     int64_t first, last;                    /* emission of the first and last token event; 0 when none */
     int64_t first_due, last_due;            /* as scheduled */
     int64_t lag_sum, lag_max;               /* emission - schedule over the token events */

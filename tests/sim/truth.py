@@ -4,7 +4,7 @@
     truth.py FILE …            a table
     truth.py --json FILE …     the same as one JSON object
 
-TTFT is first emission - received; TPOT (last - first) / (tokens - 1); a chunk gap lies between two neighbouring
+TTFT is first emission - received, or, where the kernel stamped the request, - arrived (ttft_arrived_ms); TPOT (last - first) / (tokens - 1); a chunk gap lies between two neighbouring
 token events; ITL is the same per token: where an event carries n tokens, its gap counts as n samples of gap / n
 (one sample per token but the first event's). Gaps need --truth-tokens. Times in ms, lag in us. Only requests with
 "end": "done" are counted in the times, and only streams. Quantiles: rank ceil(q * n).
@@ -46,7 +46,7 @@ def event_tokens(record):
 def add_up(files):
     ends, faults = {}, {}
     totals = {"requests": 0, "tokens": 0, "events": 0, "prompt_tokens": 0}
-    ttft, tpot, e2e, gaps, itl, lag = [], [], [], [], [], []
+    ttft, arrived, tpot, e2e, gaps, itl, lag = [], [], [], [], [], [], []
     lag_sum, lag_max, first, last = 0, 0, None, None
     for name in files:
         with open(name, encoding="utf-8") as f:
@@ -73,6 +73,8 @@ def add_up(files):
                 if r["end"] != "done" or not r["stream"]:
                     continue
                 ttft.append(r["first_ns"] - r["received_ns"])
+                if "arrived_ns" in r:
+                    arrived.append(r["first_ns"] - r["arrived_ns"])
                 e2e.append(r["last_ns"] - r["received_ns"])
                 if r["tokens"] > 1:
                     tpot.append((r["last_ns"] - r["first_ns"]) / (r["tokens"] - 1))
@@ -88,6 +90,7 @@ def add_up(files):
         "ends": ends,
         "faults": faults,
         "ttft_ms": summary(ttft, 1e6),
+        "ttft_arrived_ms": summary(arrived, 1e6),
         "tpot_ms": summary(tpot, 1e6),
         "e2e_ms": summary(e2e, 1e6),
         "chunk_gap_ms": summary(gaps, 1e6),

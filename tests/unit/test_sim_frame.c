@@ -93,13 +93,12 @@ static void streams_have_vllms_shape(void **state)
     "\"tiny\",\"choices\":["
     const char *want = HEAD
         "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}],"
-        "\"prompt_token_ids\":null}\n\n" HEAD
-        "{\"index\":0,\"delta\":{\"content\":\" "
+        "\"prompt_token_ids\":null}\n\n" HEAD "{\"index\":0,\"delta\":{\"content\":\" "
         "was\"},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":null}]}\n\n" HEAD
-        "{\"index\":0,\"delta\":{\"content\":\"\xc3\xa9"
-        "e \"},\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null,"
+        "{\"index\":0,\"delta\":{\"content\":\"\xc3\xa9 "
+        "y\"},\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null,"
         "\"token_ids\":null}]}\n\n" HEAD "],\"usage\":{\"prompt_tokens\":29,\"total_tokens\":31,\"completion_tokens\":"
-                                         "2},\"system_fingerprint\":\"plateau-sim\"}\n\n"
+        "2},\"system_fingerprint\":\"plateau-sim\"}\n\n"
         "data: [DONE]\n\n";
 #undef HEAD
     assert_string_equal(buf_str(&body), want);
