@@ -110,7 +110,8 @@ static void test_repeatable_and_weighted(void **state)
     (void)state;
     struct plan p = make_plan(0, 0);
     struct workload *a = workload_new(&p, 1, 2, NULL), *b = workload_new(&p, 1, 2, NULL);
-    uint32_t first_load = 0, base = 0;
+    struct workload *other = workload_new(&p, 1, 3, NULL);
+    uint32_t first_load = 0, base = 0, alike = 0;
     for (uint64_t i = 0; i < 4000; i++) {
         struct request_spec x, y;
         uint32_t in_x, in_y;
@@ -123,13 +124,17 @@ static void test_repeatable_and_weighted(void **state)
         assert_int_equal(x.prompt_len, PROMPT_CHARS(in_x));
         assert_memory_equal(x.prompt, y.prompt, x.prompt_len);
         assert_true((in_x == 64 && x.output_tokens == 10) || (in_x == 128 && x.output_tokens == 20));
+        assert_int_equal(workload_next(other, i * 1000003, &y, &in_y), 0);
+        alike += in_x == in_y;
         first_load += in_x == 64;
         base += strcmp(x.model, "base") == 0;
     }
     assert_in_range(first_load, 2850, 3150); /* three in four, ± 5 sd */
     assert_in_range(base, 2850, 3150);
+    assert_in_range(alike, 2300, 2700); /* another part draws its own: 9/16 + 1/16 */
     workload_destroy(&a);
     workload_destroy(&b);
+    workload_destroy(&other);
 }
 
 static void test_lengths_are_bounded(void **state)

@@ -128,6 +128,12 @@ static void test_what_is_learnt(void **state)
     assert_int_equal(
         shaped("data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\ndata: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n"),
         0);
+    /* what says more than one text is not, even if it comes again */
+#define MORE(rest) "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}" rest "}\n\n"
+    assert_int_equal(
+        shaped(MORE("}],\"usage\":{\"completion_tokens\":3}") MORE("}],\"usage\":{\"completion_tokens\":3}")), 0);
+    assert_int_equal(shaped(MORE(",\"finish_reason\":\"stop\"}]") MORE(",\"finish_reason\":\"stop\"}]")), 0);
+    assert_int_equal(shaped(MORE("}],\"error\":\"x\"") MORE("}],\"error\":\"x\"")), 0);
     /* another kind of text is another shape */
     assert_int_equal(shaped("data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\ndata: "
                             "{\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n" TOKEN("a") TOKEN("b")),
