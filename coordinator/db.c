@@ -5,8 +5,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
+
+/* SQLite may have forgotten what the system said of a failed write: then the sizes tell. */
+static bool at_size_limit(const struct db *d)
+{
+    struct rlimit limit;
+    struct stat st;
+    char wal[sizeof d->path + 4];
+    (void)snprintf(wal, sizeof wal, "%s-wal", d->path);
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY) return false;
+    for (int i = 0; i < 2; i++)
+        if (stat(i ? wal : d->path, &st) == 0 && (rlim_t)st.st_size + 65536 > limit.rlim_cur) return true;
+    return false;
+}
 
 int db_fail(struct db *d, const char *doing, struct err *e)
 {
@@ -16,7 +31,7 @@ int db_fail(struct db *d, const char *doing, struct err *e)
     bool io = (code & 0xff) == SQLITE_IOERR;
     if ((code & 0xff) == SQLITE_FULL || (io && (sys == ENOSPC || sys == EDQUOT)))
         return err_set(e, ERR_IO, "%s: cannot %s: the disk is full; what was written before is kept", d->path, doing);
-    if (io && sys == EFBIG)
+    if (io && (sys == EFBIG || (sys == 0 && at_size_limit(d))))
         return err_set(
             e, ERR_IO,
             "%s: cannot %s: the file reached this process's size limit (ulimit -f); what was written before is kept",
