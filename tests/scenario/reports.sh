@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The reports of a run, read by other programs: JSON and CSV by python3, the page by a browser where there is one.
+set -euo pipefail
+bin=${1:?usage: reports.sh BIN}
+make_run=$bin/../bench/make_run
+[ -x "$make_run" ] || exit 77
+command -v python3 >/dev/null || exit 77
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+expect() { # name, exit status, make_run's words
+    local name=$1 want=$2 got=0
+    shift 2
+    "$make_run" "$dir/$name" "$@" >"$dir/$name.txt" || got=$?
+    [ "$got" = "$want" ] || fail "make_run $* ended with $got, not $want"
+}
+expect tame 0
+expect hostile 0 hostile
+expect broken 4 lose late
+
+python3 - "$dir" <<'PY'
+import csv, json, math, sys
+
+def strict(path):
+    def refuse(word): raise ValueError("not JSON: " + word)
+    def once(pairs):
+        keys = [k for k, _ in pairs]
+        assert len(keys) == len(set(keys)), "a key stands twice: %s" % keys
+        return dict(pairs)
+    return json.load(open(path, encoding="utf-8"), parse_constant=refuse, object_pairs_hook=once)
+
+for name in ("tame", "hostile", "broken"):
+    folder = sys.argv[1] + "/" + name
+    s = strict(folder + "/summary.json")
+    assert set(s["run"]) >= {"id", "started", "plan_hash", "seed"} and s["version"] and s["agents"]
+    assert s["run"]["seed"] == 2**64 - 1
+    for p in s["points"]:
+        for key in "ttft_ms ttft_due_ms tpot_ms itl_ms chunk_gap_ms e2e_ms lateness_ms".split():
+            assert set(p[key]) >= {"count", "mean", "min", "max", "p50", "p90", "p95", "p99", "p99_9"}, key
+            if p[key]["count"] < 299: assert p[key]["p99"] is None, key
+            values = [p[key][q] for q in ("min", "p50", "p90", "p95", "p99", "p99_9", "max") if p[key][q] is not None]
+            assert values == sorted(values), (key, values)
+        l = p["ledger"]
+        assert l["balanced"] and l["due"] == l["ok"] + sum(l["failed"].values()) + l["cancelled"] + l["aborted"] + l["lost"], l
+        assert p["verdict"]["status"] in ("valid", "suspect", "invalid") and isinstance(p["verdict"]["reasons"], list)
+        assert p["verdict"]["reasons"] or p["verdict"]["status"] == "valid"
+        assert sum(a["due"] for a in p["agents"]) == l["due"]
+    rows = list(csv.DictReader(open(folder + "/curve.csv", newline="")))
+    assert len(rows) == len(s["points"])
+    for row, p in zip(rows, s["points"]):
+        assert None not in row and None not in row.values()
+        assert math.isclose(float(row["output_tokens_per_s"]), p["output_tokens_per_s"], rel_tol=1e-6)
+        assert int(row["ttft_ms_count"]) == p["ttft_ms"]["count"] and row["verdict"] == p["verdict"]["status"]
+tame, broken = strict(sys.argv[1] + "/tame/summary.json"), strict(sys.argv[1] + "/broken/summary.json")
+assert tame["gates_result"] == "pass" and [g["result"] for g in tame["gates"]] == ["pass"] * 3
+assert broken["points"][-1]["verdict"]["status"] == "invalid" and broken["points"][-1]["ledger"]["lost"] > 0
+PY
+
+for name in tame hostile broken; do
+    ! grep -n $'\x1b' "$dir/$name.txt" || fail "colour without a terminal"
+    [ "$(awk '{ if (length($0) > m) m = length($0) } END { print m }' "$dir/$name.txt")" -le 110 ] || fail "a line of the text is too wide"
+done
+
+browser=$(command -v chromium || command -v chromium-browser || true)
+[ -n "$browser" ] || { echo "no chromium: the page was not opened"; exit 0; }
+for name in tame hostile broken; do
+    timeout 90 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir="$dir/profile" \
+        --enable-logging=stderr --virtual-time-budget=4000 --dump-dom "file://$dir/$name/report.html" >"$dir/dom" 2>"$dir/browser.log" ||
+        fail "the browser could not open $name"
+    ! grep -E 'CONSOLE' "$dir/browser.log" || fail "$name: the console is not empty"
+    [ "$(grep -o '<canvas[^>]*style=' "$dir/dom" | wc -l)" -ge 12 ] || fail "$name: charts are missing"
+    [ "$(grep -o 'class="badge' "$dir/dom" | wc -l)" -ge 6 ] || fail "$name: the table is missing"
+    ! grep -q '<img' "$dir/dom" || fail "$name: text became markup"
+done
+echo "reports: JSON, CSV, text and page are well"
