@@ -26,7 +26,9 @@ int stamp_peek(int fd, int64_t *ret_wall_ns)
         char space[CMSG_SPACE(sizeof(struct timespec)) * 2];
     } control;
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) <= 0) return 0;
+    ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    if (n == 0) return 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
         struct timespec ts;
@@ -68,7 +70,7 @@ int stamp_hold(void)
             int64_t wall;
             struct pollfd pfd = {.fd = pair[0], .events = POLLIN};
             if (send(pair[1], &byte, 1, MSG_NOSIGNAL) != 1 || poll(&pfd, 1, 100) != 1) break;
-            found = stamp_peek(pair[0], &wall);
+            found = stamp_peek(pair[0], &wall) == 1;
             if (recv(pair[0], &byte, 1, 0) != 1) break;
             if (!found) poll(NULL, 0, 2);
         }

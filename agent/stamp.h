@@ -9,7 +9,8 @@
 
 int stamp_enable(int fd); /* 0 or -1 */
 
-/* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits, or it carries no stamp). */
+/* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits, or it carries no stamp), -1 when the
+ * connection broke: the kernel tells that once, so whoever reads next sees a plain end. */
 int stamp_peek(int fd, int64_t *ret_wall_ns);
 
 /* A descriptor to be kept open while stamps are wanted (the kernel switches stamping on with the first socket that asks, a

@@ -214,6 +214,7 @@ static void reap(struct transport *t)
         if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x) != CURLE_OK || !x) continue;
         if (x->status == 0) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
         enum transport_end end = end_of(x, code);
+        if (end == END_CUT && t->broken) end = END_RESET;
         connection_phases(x);
         curl_multi_remove_handle(t->multi, easy);
         t->running--;
@@ -371,7 +372,9 @@ void transport_abort(struct transport *t, struct transfer *x)
 static int64_t arrival_of(struct transport *t, int fd)
 {
     int64_t wall, at;
-    if (!t->stamps || !stamp_peek(fd, &wall)) return 0;
+    int got = t->stamps ? stamp_peek(fd, &wall) : 0;
+    t->broken = got < 0;
+    if (got <= 0) return 0;
     at = stamp_clock_convert(&t->clock, wall, t->now, t->drained - STAMP_STEP_NS);
     if (at != 0) return at;
     /* out of the time it can have come in: the clock stepped, or we were away for long */
@@ -397,6 +400,7 @@ void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now)
     curl_multi_socket_action(t->multi, fd, mask, &running);
     if (running < t->running) reap(t);
     t->arrival = 0;
+    t->broken = false;
 }
 
 void transport_tick(struct transport *t, int64_t now)
