@@ -5,19 +5,25 @@
 static double sample(const struct dist *d, struct rng *r)
 {
     switch (d->kind) {
-    case DIST_FIXED: return d->a;
-    case DIST_UNIFORM: return d->a + (d->b - d->a) * rng_double(r);
-    case DIST_NORMAL: return d->a + d->b * rng_normal(r);
+    case DIST_FIXED:
+        return d->a;
+    case DIST_UNIFORM:
+        return d->a + (d->b - d->a) * rng_double(r);
+    case DIST_NORMAL:
+        return d->a + d->b * rng_normal(r);
     case DIST_LOGNORMAL: {
         /* mean and sd are those of the values; of their logarithms: s2 = ln(1 + sd²/mean²), mu = ln(mean) − s2/2 */
         double s2 = log1p(d->b * d->b / (d->a * d->a));
         return exp(log(d->a) - s2 / 2 + sqrt(s2) * rng_normal(r));
     }
-    case DIST_EXPONENTIAL: return d->a * rng_exp(r);
-    case DIST_CHOICE: break;
+    case DIST_EXPONENTIAL:
+        return d->a * rng_exp(r);
+    case DIST_CHOICE:
+        break;
     }
     double all = 0;
-    for (size_t i = 0; i < d->n; i++) all += d->weight[i];
+    for (size_t i = 0; i < d->n; i++)
+        all += d->weight[i];
     double at = all * rng_double(r);
     for (size_t i = 0; i < d->n; i++) {
         if (at < d->weight[i]) return d->value[i];

@@ -8,7 +8,8 @@ enum dist_kind { DIST_FIXED, DIST_UNIFORM, DIST_NORMAL, DIST_LOGNORMAL, DIST_EXP
 
 struct dist {
     enum dist_kind kind;
-    double a, b;     /* fixed: a · uniform: [a, b] · normal, lognormal: mean a, sd b (of the values, not of their logarithms) · exponential: mean a */
+    double a, b;     /* fixed: a · uniform: [a, b] · normal, lognormal: mean a, sd b (of the values, not of their
+                        logarithms) · exponential: mean a */
     double min, max; /* every sample is clamped to this; max 0 = no limit */
     /* choice: `n` values with weights; owned by the plan */
     double *value, *weight;

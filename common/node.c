@@ -84,8 +84,10 @@ void node_add(struct tree *t, struct node *seq, struct node *child)
     }
     child->parent = seq;
     child->index = seq->n++;
-    if (seq->last) seq->last->next = child;
-    else seq->first = child;
+    if (seq->last)
+        seq->last->next = child;
+    else
+        seq->first = child;
     seq->last = child;
 }
 
@@ -120,11 +122,13 @@ static int by_key(const void *a, const void *b)
 
 void node_sort(struct node *n)
 {
-    for (struct node *c = n->first; c; c = c->next) node_sort(c);
+    for (struct node *c = n->first; c; c = c->next)
+        node_sort(c);
     if (n->kind != NODE_MAP || n->n < 2 || n->n > NODE_ENTRIES_MAX) return;
     struct node *all[NODE_ENTRIES_MAX];
     size_t count = 0;
-    for (struct node *c = n->first; c; c = c->next) all[count++] = c;
+    for (struct node *c = n->first; c; c = c->next)
+        all[count++] = c;
     qsort(all, count, sizeof *all, by_key);
     for (size_t i = 0; i < count; i++) {
         all[i]->index = i;
@@ -134,7 +138,10 @@ void node_sort(struct node *n)
     n->last = all[count - 1];
 }
 
-bool node_is_scalar(const struct node *n) { return n->kind != NODE_SEQ && n->kind != NODE_MAP; }
+bool node_is_scalar(const struct node *n)
+{
+    return n->kind != NODE_SEQ && n->kind != NODE_MAP;
+}
 
 static bool is_one_of(const char *s, const char *const *words)
 {
@@ -146,7 +153,8 @@ static bool is_one_of(const char *s, const char *const *words)
 static size_t digits(const char *s)
 {
     size_t n = 0;
-    while (s[n] >= '0' && s[n] <= '9') n++;
+    while (s[n] >= '0' && s[n] <= '9')
+        n++;
     return n;
 }
 
@@ -177,13 +185,14 @@ int node_resolve(struct node *n)
 {
     static const char *const NOTHING[] = {"", "~", "null", "Null", "NULL", NULL};
     static const char *const YES[] = {"true", "True", "TRUE", NULL}, *const NO[] = {"false", "False", "FALSE", NULL};
-    static const char *const ENDLESS[] = {".nan", ".NaN",  ".NAN",  ".inf",  ".Inf",  ".INF", "+.inf",
+    static const char *const ENDLESS[] = {".nan",  ".NaN",  ".NAN",  ".inf",  ".Inf",  ".INF", "+.inf",
                                           "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", NULL};
     const char *s = n->text;
     bool whole = false;
     n->kind = NODE_TEXT;
     if (is_one_of(s, ENDLESS)) return -1;
-    if (is_one_of(s, NOTHING)) n->kind = NODE_NULL;
+    if (is_one_of(s, NOTHING))
+        n->kind = NODE_NULL;
     else if (is_one_of(s, YES) || is_one_of(s, NO)) {
         n->kind = NODE_BOOL;
         n->flag = is_one_of(s, YES);
@@ -206,7 +215,8 @@ char *node_path(const struct node *n, char *buf, size_t size)
 {
     const struct node *up[NODE_DEPTH_MAX + 1];
     size_t depth = 0, at = 0;
-    for (; n && n->parent && depth <= NODE_DEPTH_MAX; n = n->parent) up[depth++] = n;
+    for (; n && n->parent && depth <= NODE_DEPTH_MAX; n = n->parent)
+        up[depth++] = n;
     if (size) buf[0] = 0;
     while (depth-- && at < size) {
         const struct node *c = up[depth];
@@ -220,16 +230,26 @@ char *node_path(const struct node *n, char *buf, size_t size)
 char *node_describe(const struct node *n, char *buf, size_t size)
 {
     switch (n->kind) {
-    case NODE_NULL: (void)snprintf(buf, size, "nothing"); return buf;
-    case NODE_SEQ: (void)snprintf(buf, size, "a list"); return buf;
-    case NODE_MAP: (void)snprintf(buf, size, "a mapping"); return buf;
+    case NODE_NULL:
+        (void)snprintf(buf, size, "nothing");
+        return buf;
+    case NODE_SEQ:
+        (void)snprintf(buf, size, "a list");
+        return buf;
+    case NODE_MAP:
+        (void)snprintf(buf, size, "a mapping");
+        return buf;
     case NODE_BOOL:
     case NODE_INT:
-    case NODE_NUMBER: (void)snprintf(buf, size, "%.40s", n->text); return buf;
-    case NODE_TEXT: break;
+    case NODE_NUMBER:
+        (void)snprintf(buf, size, "%.40s", n->text);
+        return buf;
+    case NODE_TEXT:
+        break;
     }
     size_t cut = n->len < 40 ? n->len : 40;
-    while (cut < n->len && cut > 0 && ((unsigned char)n->text[cut] & 0xc0) == 0x80) cut--; /* not inside a character */
+    while (cut < n->len && cut > 0 && ((unsigned char)n->text[cut] & 0xc0) == 0x80)
+        cut--; /* not inside a character */
     (void)snprintf(buf, size, "\"%.*s%s\"", (int)cut, n->text, cut < n->len ? "..." : "");
     for (char *c = buf; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
@@ -243,12 +263,16 @@ int node_refuse(const struct node *n, bool at_key, struct err *e, const char *fm
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    uint32_t line = at_key && n->key_line ? n->key_line : n->line, column = at_key && n->key_line ? n->key_column : n->column;
-    if (line) (void)snprintf(place, sizeof place, "%.120s:%" PRIu32 ":%" PRIu32, n->file, line, column);
-    else (void)snprintf(place, sizeof place, "%.150s", n->file);
+    uint32_t line = at_key && n->key_line ? n->key_line : n->line,
+             column = at_key && n->key_line ? n->key_column : n->column;
+    if (line)
+        (void)snprintf(place, sizeof place, "%.120s:%" PRIu32 ":%" PRIu32, n->file, line, column);
+    else
+        (void)snprintf(place, sizeof place, "%.150s", n->file);
     node_path(n, path, sizeof path);
     size_t tail = strlen(path), whole = strlen(place);
-    if (!line && tail < whole && strcmp(place + whole - tail, path) == 0) path[0] = 0; /* "--set PATH" says it already */
+    if (!line && tail < whole && strcmp(place + whole - tail, path) == 0)
+        path[0] = 0; /* "--set PATH" says it already */
     return err_set(e, ERR_PLAN, "%s: %s%s%s", place, path, path[0] ? ": " : "", text);
 }
 

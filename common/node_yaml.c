@@ -1,5 +1,5 @@
-/* YAML into a tree, by libyaml's events: nothing is built that was not counted first. Aliases, tags, several documents and keys that are no
- * plain text are refused: a plan needs none of them, and they are how YAML bombs are made. */
+/* YAML into a tree, by libyaml's events: nothing is built that was not counted first. Aliases, tags, several documents
+ * and keys that are no plain text are refused: a plan needs none of them, and they are how YAML bombs are made. */
 #include <yaml.h>
 
 #include <string.h>
@@ -20,10 +20,18 @@ struct feed {
 
 static int refuse(struct feed *f, yaml_mark_t at, const char *why)
 {
-    struct node here = {.file = f->tree->file, .line = (uint32_t)at.line + 1, .column = (uint32_t)at.column + 1,
-                        .key = f->key, .parent = f->depth ? f->stack[f->depth - 1] : NULL};
-    if (here.parent && !here.key) here = (struct node){.file = here.file, .line = here.line, .column = here.column,
-                                                     .key = here.parent->key, .index = here.parent->index, .parent = here.parent->parent};
+    struct node here = {.file = f->tree->file,
+                        .line = (uint32_t)at.line + 1,
+                        .column = (uint32_t)at.column + 1,
+                        .key = f->key,
+                        .parent = f->depth ? f->stack[f->depth - 1] : NULL};
+    if (here.parent && !here.key)
+        here = (struct node){.file = here.file,
+                             .line = here.line,
+                             .column = here.column,
+                             .key = here.parent->key,
+                             .index = here.parent->index,
+                             .parent = here.parent->parent};
     return node_refuse(&here, false, f->e, "%s", why);
 }
 
@@ -43,11 +51,15 @@ static int place(struct feed *f, struct node *n, const yaml_event_t *ev)
         n->key_column = f->key_column;
         node_put(f->tree, up, f->key, n);
         f->key = NULL;
-    } else node_add(f->tree, up, n);
+    } else
+        node_add(f->tree, up, n);
     return f->tree->failed ? refuse(f, ev->start_mark, "more than 1024 entries in one list or mapping") : 0;
 }
 
-static bool awaits_key(const struct feed *f) { return f->depth && f->stack[f->depth - 1]->kind == NODE_MAP && !f->key; }
+static bool awaits_key(const struct feed *f)
+{
+    return f->depth && f->stack[f->depth - 1]->kind == NODE_MAP && !f->key;
+}
 
 static int take_key(struct feed *f, const yaml_event_t *ev, const char *s, size_t n)
 {
@@ -66,7 +78,8 @@ static int take_scalar(struct feed *f, const yaml_event_t *ev)
     const char *s = (const char *)ev->data.scalar.value;
     size_t len = ev->data.scalar.length;
     if (ev->data.scalar.tag) return refuse(f, ev->start_mark, "tags (!...) are not used in a plan");
-    if (ev->data.scalar.anchor) return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
+    if (ev->data.scalar.anchor)
+        return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
     if (!text_valid(s, len)) return refuse(f, ev->start_mark, "text with a control character");
     if (awaits_key(f)) return take_key(f, ev, s, len);
     struct node *n = node_new(f->tree, NODE_TEXT);
@@ -80,11 +93,13 @@ static int take_scalar(struct feed *f, const yaml_event_t *ev)
     return place(f, n, ev);
 }
 
-static int open_many(struct feed *f, const yaml_event_t *ev, enum node_kind kind, const yaml_char_t *tag, const yaml_char_t *anchor)
+static int open_many(struct feed *f, const yaml_event_t *ev, enum node_kind kind, const yaml_char_t *tag,
+                     const yaml_char_t *anchor)
 {
     if (tag) return refuse(f, ev->start_mark, "tags (!...) are not used in a plan");
     if (anchor) return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
-    if (awaits_key(f)) return refuse(f, ev->start_mark, "a key must be plain text (quote values that start with { or [)");
+    if (awaits_key(f))
+        return refuse(f, ev->start_mark, "a key must be plain text (quote values that start with { or [)");
     if (f->depth == NODE_DEPTH_MAX) return refuse(f, ev->start_mark, "nested deeper than 32 levels");
     struct node *n = node_new(f->tree, kind);
     if (place(f, n, ev)) return -1;
@@ -95,14 +110,22 @@ static int open_many(struct feed *f, const yaml_event_t *ev, enum node_kind kind
 static int take(struct feed *f, const yaml_event_t *ev)
 {
     switch (ev->type) {
-    case YAML_DOCUMENT_START_EVENT: return f->root ? refuse(f, ev->start_mark, "more than one document in the file") : 0;
-    case YAML_ALIAS_EVENT: return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
-    case YAML_SCALAR_EVENT: return take_scalar(f, ev);
-    case YAML_SEQUENCE_START_EVENT: return open_many(f, ev, NODE_SEQ, ev->data.sequence_start.tag, ev->data.sequence_start.anchor);
-    case YAML_MAPPING_START_EVENT: return open_many(f, ev, NODE_MAP, ev->data.mapping_start.tag, ev->data.mapping_start.anchor);
+    case YAML_DOCUMENT_START_EVENT:
+        return f->root ? refuse(f, ev->start_mark, "more than one document in the file") : 0;
+    case YAML_ALIAS_EVENT:
+        return refuse(f, ev->start_mark, "anchors and aliases are not used in a plan: write the value out");
+    case YAML_SCALAR_EVENT:
+        return take_scalar(f, ev);
+    case YAML_SEQUENCE_START_EVENT:
+        return open_many(f, ev, NODE_SEQ, ev->data.sequence_start.tag, ev->data.sequence_start.anchor);
+    case YAML_MAPPING_START_EVENT:
+        return open_many(f, ev, NODE_MAP, ev->data.mapping_start.tag, ev->data.mapping_start.anchor);
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: f->depth--; return 0;
-    default: return 0;
+    case YAML_MAPPING_END_EVENT:
+        f->depth--;
+        return 0;
+    default:
+        return 0;
     }
 }
 
@@ -113,8 +136,8 @@ static int syntax(struct feed *f)
     if (p->error == YAML_MEMORY_ERROR) return err_set(f->e, ERR_NOMEM, "out of memory while reading %s", f->tree->file);
     if (p->error == YAML_READER_ERROR)
         return err_set(f->e, ERR_PLAN, "%s: not YAML: %s at byte %zu", f->tree->file, why, p->problem_offset);
-    return err_set(f->e, ERR_PLAN, "%s:%zu:%zu: not YAML: %s%s%s", f->tree->file, p->problem_mark.line + 1, p->problem_mark.column + 1, why,
-                   p->context ? " " : "", p->context ? p->context : "");
+    return err_set(f->e, ERR_PLAN, "%s:%zu:%zu: not YAML: %s%s%s", f->tree->file, p->problem_mark.line + 1,
+                   p->problem_mark.column + 1, why, p->context ? " " : "", p->context ? p->context : "");
 }
 
 struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct err *e)

@@ -1,14 +1,17 @@
-/* Distributions in a plan: 512 · {uniform: [1, 100]} · {normal: {mean, sd, min, max}} · {lognormal: …} · {exponential: 4 or {mean, min, max}} ·
- * {choice: [128, {value: 256, weight: 3}]}. */
+/* Distributions in a plan: 512 · {uniform: [1, 100]} · {normal: {mean, sd, min, max}} · {lognormal: …} · {exponential:
+ * 4 or {mean, min, max}} · {choice: [128, {value: 256, weight: 3}]}. */
 #include <string.h>
 
 #include "common/args.h"
 #include "common/plan_key.h"
 
-static const char *const NAMES[] = {[DIST_FIXED] = "fixed",         [DIST_UNIFORM] = "uniform",         [DIST_NORMAL] = "normal",
-                                    [DIST_LOGNORMAL] = "lognormal", [DIST_EXPONENTIAL] = "exponential", [DIST_CHOICE] = "choice"};
+static const char *const NAMES[] = {
+    [DIST_FIXED] = "fixed",         [DIST_UNIFORM] = "uniform",         [DIST_NORMAL] = "normal",
+    [DIST_LOGNORMAL] = "lognormal", [DIST_EXPONENTIAL] = "exponential", [DIST_CHOICE] = "choice"};
 enum { NAME_N = sizeof NAMES / sizeof *NAMES };
-#define FORMS "a number, or one of {uniform: [LOW, HIGH]}, {normal: {mean, sd}}, {lognormal: {mean, sd}}, {exponential: MEAN}, {choice: [...]}"
+#define FORMS                                                                                                          \
+    "a number, or one of {uniform: [LOW, HIGH]}, {normal: {mean, sd}}, {lognormal: {mean, sd}}, {exponential: MEAN}, " \
+    "{choice: [...]}"
 
 static int uniform(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
 {
@@ -17,7 +20,8 @@ static int uniform(struct reader *r, const struct plan_key *k, const struct node
     return d->a <= d->b ? 0 : node_refuse(n, false, r->e, "the first number must not be greater than the second");
 }
 
-static int option(struct reader *r, const struct plan_key *k, const struct node *n, double *ret_value, double *ret_weight)
+static int option(struct reader *r, const struct plan_key *k, const struct node *n, double *ret_value,
+                  double *ret_weight)
 {
     static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e6};
     *ret_weight = 1;
@@ -98,8 +102,10 @@ static struct node *dist_write(struct tree *t, const struct plan_key *k, const v
         inner = node_new(t, NODE_SEQ);
         node_add(t, inner, node_new_number(t, d->a));
         node_add(t, inner, node_new_number(t, d->b));
-    } else if (d->kind == DIST_CHOICE) inner = choice_write(t, d);
-    else inner = section_write(t, NAMES[d->kind], d, 0);
+    } else if (d->kind == DIST_CHOICE)
+        inner = choice_write(t, d);
+    else
+        inner = section_write(t, NAMES[d->kind], d, 0);
     node_put(t, outer, NAMES[d->kind], inner);
     return outer;
 }

@@ -34,11 +34,13 @@ static struct node *gates_write(struct tree *t, const struct plan_key *k, const 
     const struct plan *p = at;
     (void)k;
     struct node *n = p->n_gates ? node_new(t, NODE_SEQ) : NULL;
-    for (size_t i = 0; i < p->n_gates; i++) node_add(t, n, node_new_text(t, p->gates[i].text));
+    for (size_t i = 0; i < p->n_gates; i++)
+        node_add(t, n, node_new_text(t, p->gates[i].text));
     return n;
 }
-const struct key_type KEY_GATES = {"list of gates", "\"type\": \"array\", \"maxItems\": 64, \"items\": {\"type\": \"string\", \"pattern\": \"[<>]\"}", gates_read,
-                                   gates_write};
+const struct key_type KEY_GATES = {
+    "list of gates", "\"type\": \"array\", \"maxItems\": 64, \"items\": {\"type\": \"string\", \"pattern\": \"[<>]\"}",
+    gates_read, gates_write};
 
 static int money_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
@@ -47,13 +49,15 @@ static int money_read(struct reader *r, const struct plan_key *k, const struct n
     (void)k;
     const char *blank = n->kind == NODE_TEXT ? strchr(n->text, ' ') : NULL;
     char digits[32];
-    if (!blank || blank == n->text || blank - n->text >= (long)sizeof digits || strlen(blank) != 4) return expected(r, n, "a price and its currency, such as 2.50 USD");
+    if (!blank || blank == n->text || blank - n->text >= (long)sizeof digits || strlen(blank) != 4)
+        return expected(r, n, "a price and its currency, such as 2.50 USD");
     for (const char *c = blank + 1; *c; c++)
         if (!isupper((unsigned char)*c)) return expected(r, n, "a price and its currency, such as 2.50 USD");
     (void)snprintf(digits, sizeof digits, "%.*s", (int)(blank - n->text), n->text);
     struct node number = *n;
     number.text = digits;
-    if (node_resolve(&number) || (number.kind != NODE_INT && number.kind != NODE_NUMBER)) return expected(r, n, "a price and its currency, such as 2.50 USD");
+    if (node_resolve(&number) || (number.kind != NODE_INT && number.kind != NODE_NUMBER))
+        return expected(r, n, "a price and its currency, such as 2.50 USD");
     if (read_number(r, &PRICE, &number, &p->per_gpu_hour)) return -1;
     p->currency = keep(r, n, blank + 1);
     return p->currency ? 0 : -1;
@@ -67,18 +71,26 @@ static struct node *money_write(struct tree *t, const struct plan_key *k, const 
     (void)snprintf(s, sizeof s, "%s %.8s", number_format(p->per_gpu_hour, number, sizeof number), p->currency);
     return node_new_text(t, s);
 }
-const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read, money_write};
+const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read,
+                                   money_write};
 
 int goal_check(struct reader *r, const struct node *map, void *base)
 {
     const struct plan *p = (const struct plan *)base;
     const struct node *slo = node_get(map, "slo"), *run = node_get(slo, "run"), *load = node_get(map, "load");
     bool per_request = false;
-    for (int i = 0; i < SLO_REQUEST_N; i++) per_request |= p->slo_request_ns[i] > 0;
+    for (int i = 0; i < SLO_REQUEST_N; i++)
+        per_request |= p->slo_request_ns[i] > 0;
     for (size_t i = 0; i < p->n_gates; i++)
-        if (p->gates[i].subject == GATE_GOODPUT && !per_request) return node_refuse(node_at(run, i), false, r->e, "goodput needs slo.request, such as request: {ttft: 500ms}");
-    if (p->search.goal == SEARCH_SLO && !p->n_gates) return node_refuse(node_get(load, "search"), false, r->e, "within: slo needs gates in slo.run, such as run: [ttft.p99 < 800ms]");
+        if (p->gates[i].subject == GATE_GOODPUT && !per_request)
+            return node_refuse(node_at(run, i), false, r->e,
+                               "goodput needs slo.request, such as request: {ttft: 500ms}");
+    if (p->search.goal == SEARCH_SLO && !p->n_gates)
+        return node_refuse(node_get(load, "search"), false, r->e,
+                           "within: slo needs gates in slo.run, such as run: [ttft.p99 < 800ms]");
     for (size_t i = 0; i < p->n_stages; i++)
-        if (p->stages[i].duration_auto && !p->n_gates) return node_refuse(load, false, r->e, "duration: auto needs gates in slo.run: it goes on until they are decided");
+        if (p->stages[i].duration_auto && !p->n_gates)
+            return node_refuse(load, false, r->e,
+                               "duration: auto needs gates in slo.run: it goes on until they are decided");
     return 0;
 }

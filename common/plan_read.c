@@ -29,7 +29,8 @@ void *keep_array(struct reader *r, const struct node *n, size_t count, size_t si
     return p;
 }
 
-/* "did you mean" for a key: a near name of this section, else the same name where it belongs, else all names there are. */
+/* "did you mean" for a key: a near name of this section, else the same name where it belongs, else all names there are.
+ */
 static void hint(const char *section, const char *word, char *buf, size_t size)
 {
     const char *names[NAMES_MAX];
@@ -42,7 +43,8 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_section *s = section_find(PLAN_KEYS[i].section);
         if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') {
-            (void)snprintf(buf, size, "it belongs in %s", strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
+            (void)snprintf(buf, size, "it belongs in %s",
+                           strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
             return;
         }
     }
@@ -82,14 +84,16 @@ static int read_standard(struct reader *r, const struct plan_key *k, const struc
         n.text = quoted;
         n.len -= 2;
         n.kind = NODE_TEXT;
-    } else if (node_resolve(&n)) return node_refuse(map, false, r->e, "the default of %s is no value", k->name);
+    } else if (node_resolve(&n))
+        return node_refuse(map, false, r->e, "the default of %s is no value", k->name);
     if (map) n.line = map->line, n.column = map->column, n.file = map->file;
     return k->type->read(r, k, &n, at);
 }
 
 static int needs(struct reader *r, const struct plan_key *k, const struct node *map)
 {
-    if (k->type == &KEY_VERSION) return node_refuse(map, false, r->e, "needs \"plan: 1\" to say which version of the format it is");
+    if (k->type == &KEY_VERSION)
+        return node_refuse(map, false, r->e, "needs \"plan: 1\" to say which version of the format it is");
     return node_refuse(map, false, r->e, "needs \"%s\" (%s), such as %s: %s", k->name, k->what, k->name, k->example);
 }
 
@@ -110,7 +114,8 @@ int section_read(struct reader *r, const struct node *map, const char *section, 
     if (map && section_names(r, map, section)) return -1;
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_key *k = &PLAN_KEYS[i];
-        if (strcmp(k->section, section) == 0 && key_read(r, k, map, map ? node_get(map, k->name) : NULL, base)) return -1;
+        if (strcmp(k->section, section) == 0 && key_read(r, k, map, map ? node_get(map, k->name) : NULL, base))
+            return -1;
     }
     const struct plan_section *s = section_find(section);
     return s && s->check && map ? s->check(r, map, base) : 0;

@@ -1,4 +1,5 @@
-/* The simple kinds of values: text, numbers, durations, words, sections. Each reads a node into a field and writes it back. */
+/* The simple kinds of values: text, numbers, durations, words, sections. Each reads a node into a field and writes it
+ * back. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@
 static int no_substitution(struct reader *r, const struct node *n)
 {
     if (!strstr(n->text, "${")) return 0;
-    return node_refuse(n, false, r->e, "${NAME} is not replaced in a plan: give the value by --set, or a secret by {env: NAME}");
+    return node_refuse(n, false, r->e,
+                       "${NAME} is not replaced in a plan: give the value by --set, or a secret by {env: NAME}");
 }
 
 int read_text(struct reader *r, const struct node *n, const char *what, const char **ret)
@@ -22,7 +24,8 @@ int read_text(struct reader *r, const struct node *n, const char *what, const ch
     if (n->len == 0) return node_refuse(n, false, r->e, "expected %s, got an empty text", what);
     if (n->len > 2000) return node_refuse(n, false, r->e, "longer than 2000 bytes");
     for (size_t i = 0; i < n->len; i++)
-        if ((unsigned char)n->text[i] < 0x20 || n->text[i] == 0x7f) return node_refuse(n, false, r->e, "must be one line without control characters");
+        if ((unsigned char)n->text[i] < 0x20 || n->text[i] == 0x7f)
+            return node_refuse(n, false, r->e, "must be one line without control characters");
     if (no_substitution(r, n)) return -1;
     *ret = keep(r, n, n->text);
     return *ret ? 0 : -1;
@@ -46,15 +49,18 @@ static int out_of_bounds(struct reader *r, const struct plan_key *k, const struc
 {
     char got[64], bound[32];
     if (k->least < k->most && v < k->least)
-        return node_refuse(n, false, r->e, "must be at least %s, got %s", number_format(k->least, bound, sizeof bound), node_describe(n, got, sizeof got));
+        return node_refuse(n, false, r->e, "must be at least %s, got %s", number_format(k->least, bound, sizeof bound),
+                           node_describe(n, got, sizeof got));
     if (k->least < k->most && v > k->most)
-        return node_refuse(n, false, r->e, "must be at most %s, got %s", number_format(k->most, bound, sizeof bound), node_describe(n, got, sizeof got));
+        return node_refuse(n, false, r->e, "must be at most %s, got %s", number_format(k->most, bound, sizeof bound),
+                           node_describe(n, got, sizeof got));
     return 0;
 }
 
 static int whole_read(struct reader *r, const struct plan_key *k, const struct node *n, uint64_t max, uint64_t *ret)
 {
-    if (n->kind == NODE_NUMBER && n->number >= 0x1p64) return node_refuse(n, false, r->e, "must be at most %" PRIu64 ", got %.40s", max, n->text);
+    if (n->kind == NODE_NUMBER && n->number >= 0x1p64)
+        return node_refuse(n, false, r->e, "must be at most %" PRIu64 ", got %.40s", max, n->text);
     if (n->kind != NODE_INT) return expected(r, n, "a whole number");
     if (out_of_bounds(r, k, n, n->number)) return -1;
     if (n->negative) return expected(r, n, "a whole number of at least 0");
@@ -77,7 +83,10 @@ static struct node *u32_write(struct tree *t, const struct plan_key *k, const vo
 }
 const struct key_type KEY_U32 = {"whole number", "\"type\": \"integer\"", u32_read, u32_write};
 
-static int u64_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at) { return whole_read(r, k, n, UINT64_MAX, at); }
+static int u64_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    return whole_read(r, k, n, UINT64_MAX, at);
+}
 static struct node *u64_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     uint64_t v = *(const uint64_t *)at;
@@ -92,7 +101,10 @@ int read_number(struct reader *r, const struct plan_key *k, const struct node *n
     *ret = n->number;
     return 0;
 }
-static int number_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at) { return n ? read_number(r, k, n, at) : 0; }
+static int number_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    return n ? read_number(r, k, n, at) : 0;
+}
 static struct node *number_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     double v = *(const double *)at;
@@ -106,19 +118,23 @@ static int fraction_read(struct reader *r, const struct plan_key *k, const struc
     if (n->kind == NODE_TEXT) {
         struct node part = *n;
         char digits[32];
-        if (n->len < 2 || n->len > sizeof digits || n->text[n->len - 1] != '%') return expected(r, n, "a fraction such as 5% or 0.05");
+        if (n->len < 2 || n->len > sizeof digits || n->text[n->len - 1] != '%')
+            return expected(r, n, "a fraction such as 5% or 0.05");
         (void)snprintf(digits, sizeof digits, "%.*s", (int)n->len - 1, n->text);
         part.text = digits;
-        if (node_resolve(&part) || (part.kind != NODE_INT && part.kind != NODE_NUMBER)) return expected(r, n, "a fraction such as 5% or 0.05");
+        if (node_resolve(&part) || (part.kind != NODE_INT && part.kind != NODE_NUMBER))
+            return expected(r, n, "a fraction such as 5% or 0.05");
         v = part.number / 100;
-    } else if (n->kind != NODE_INT && n->kind != NODE_NUMBER) return expected(r, n, "a fraction such as 5% or 0.05");
+    } else if (n->kind != NODE_INT && n->kind != NODE_NUMBER)
+        return expected(r, n, "a fraction such as 5% or 0.05");
     if (v < 0) return expected(r, n, "a fraction of at least 0");
     if (out_of_bounds(r, k, n, v)) return -1;
     *(double *)at = v;
     return 0;
 }
-const struct key_type KEY_FRACTION = {"fraction", "\"oneOf\": [{\"type\": \"number\"}, {\"type\": \"string\", \"pattern\": \"%$\"}]", fraction_read,
-                                      number_write};
+const struct key_type KEY_FRACTION = {
+    "fraction", "\"oneOf\": [{\"type\": \"number\"}, {\"type\": \"string\", \"pattern\": \"%$\"}]", fraction_read,
+    number_write};
 
 static int duration_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
@@ -126,13 +142,21 @@ static int duration_read(struct reader *r, const struct plan_key *k, const struc
     char bound[32], got[64];
     if (n->kind == NODE_INT || n->kind == NODE_NUMBER) {
         if (n->number < 0) return expected(r, n, "a duration of at least 0");
-        if (n->number > 0) return node_refuse(n, false, r->e, "expected a duration with its unit, such as %.40ss or %.40sms, got %.40s", n->text, n->text, n->text);
+        if (n->number > 0)
+            return node_refuse(n, false, r->e,
+                               "expected a duration with its unit, such as %.40ss or %.40sms, got %.40s", n->text,
+                               n->text, n->text);
     }
-    if (!node_is_scalar(n) || duration_parse(n->text, &ns)) return expected(r, n, "a duration such as 250ms, 30s or 5m");
+    if (!node_is_scalar(n) || duration_parse(n->text, &ns))
+        return expected(r, n, "a duration such as 250ms, 30s or 5m");
     if (k->most > 0 && (double)ns < k->least * 1e9)
-        return node_refuse(n, false, r->e, "must be at least %s, got %s", duration_format((int64_t)(k->least * 1e9), bound, sizeof bound), node_describe(n, got, sizeof got));
+        return node_refuse(n, false, r->e, "must be at least %s, got %s",
+                           duration_format((int64_t)(k->least * 1e9), bound, sizeof bound),
+                           node_describe(n, got, sizeof got));
     if (k->most > 0 && (double)ns > k->most * 1e9)
-        return node_refuse(n, false, r->e, "must be at most %s, got %s", duration_format((int64_t)(k->most * 1e9), bound, sizeof bound), node_describe(n, got, sizeof got));
+        return node_refuse(n, false, r->e, "must be at most %s, got %s",
+                           duration_format((int64_t)(k->most * 1e9), bound, sizeof bound),
+                           node_describe(n, got, sizeof got));
     *(int64_t *)at = ns;
     return 0;
 }
@@ -173,20 +197,28 @@ static int word_read(struct reader *r, const struct plan_key *k, const struct no
             return 0;
         }
     for (const char *const *w = k->later; scalar && w && *w; w++)
-        if (strcmp(*w, n->text) == 0) return node_refuse(n, false, r->e, "\"%s\" is known, but not built in this version", *w);
+        if (strcmp(*w, n->text) == 0)
+            return node_refuse(n, false, r->e, "\"%s\" is known, but not built in this version", *w);
     for (size_t i = 0; i < words && at < sizeof list; i++) {
-        int len = snprintf(list + at, sizeof list - at, "%s%s", i == 0 ? "" : i + 1 == words ? " or " : ", ", k->words[i]);
+        int len = snprintf(list + at, sizeof list - at, "%s%s",
+                           i == 0           ? ""
+                           : i + 1 == words ? " or "
+                                            : ", ",
+                           k->words[i]);
         at += len > 0 ? (size_t)len : 0;
     }
     const char *near = scalar ? nearest_word(n->text, k->words, words) : NULL;
     if (!near && scalar && k->later) {
         size_t later = 0;
-        while (k->later[later]) later++;
+        while (k->later[later])
+            later++;
         near = nearest_word(n->text, k->later, later);
-        if (near) return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version", list, node_describe(n, got, sizeof got), near);
+        if (near)
+            return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version",
+                               list, node_describe(n, got, sizeof got), near);
     }
-    return node_refuse(n, false, r->e, "expected %s, got %s%s%s%s", list, node_describe(n, got, sizeof got), near ? "; did you mean \"" : "",
-                       near ? near : "", near ? "\"?" : "");
+    return node_refuse(n, false, r->e, "expected %s, got %s%s%s%s", list, node_describe(n, got, sizeof got),
+                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 static int words_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
@@ -210,10 +242,16 @@ static int word_flag_read(struct reader *r, const struct plan_key *k, const stru
     *(bool *)at = v == 1;
     return 0;
 }
-static struct node *word_flag_write(struct tree *t, const struct plan_key *k, const void *at) { return node_new_text(t, k->words[*(const bool *)at]); }
+static struct node *word_flag_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    return node_new_text(t, k->words[*(const bool *)at]);
+}
 const struct key_type KEY_WORD_FLAG = {"word", NULL, word_flag_read, word_flag_write};
 
-static int part_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at) { return section_read(r, n, k->sub, at); }
+static int part_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    return section_read(r, n, k->sub, at);
+}
 static struct node *part_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     struct node *n = section_write(t, k->sub, at, 0);

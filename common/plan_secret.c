@@ -1,16 +1,19 @@
-/* Secrets are named in a plan, never contained in it. A value where a name belongs is refused without being repeated: messages end in
- * logs. */
+/* Secrets are named in a plan, never contained in it. A value where a name belongs is refused without being repeated:
+ * messages end in logs. */
 #include <ctype.h>
 #include <string.h>
 
 #include "common/plan_key.h"
 #include "common/plan_secret.h"
 
-#define FORMS "{bearer: {env: NAME}}, {bearer: {file: PATH}}, {header: x-api-key, env: NAME}, {basic: {user: NAME, env: NAME}} or none"
+#define FORMS                                                                                                          \
+    "{bearer: {env: NAME}}, {bearer: {file: PATH}}, {header: x-api-key, env: NAME}, {basic: {user: NAME, env: NAME}} " \
+    "or none"
 
 bool secret_is_likely(const char *s)
 {
-    static const char *const BEGIN[] = {"sk-", "sk_", "dapi", "hf_", "ghp_", "gsk_", "xai-", "AIza", "eyJ", "AKIA"}; /* public prefixes of providers' keys */
+    static const char *const BEGIN[] = {"sk-",  "sk_",  "dapi", "hf_", "ghp_",
+                                        "gsk_", "xai-", "AIza", "eyJ", "AKIA"}; /* public prefixes of providers' keys */
     static const char *const SCHEMES[] = {"bearer ", "basic ", "token "};
     for (size_t i = 0; i < sizeof SCHEMES / sizeof *SCHEMES; i++)
         if (strncasecmp(s, SCHEMES[i], strlen(SCHEMES[i])) == 0) return true;
@@ -21,7 +24,8 @@ bool secret_is_likely(const char *s)
 
 static int contained(struct reader *r, const struct node *n)
 {
-    return node_refuse(n, false, r->e, "a secret is named in a plan, never written into it: use {env: NAME} or {file: PATH}");
+    return node_refuse(n, false, r->e,
+                       "a secret is named in a plan, never written into it: use {env: NAME} or {file: PATH}");
 }
 
 static bool is_variable(const char *s)
@@ -37,10 +41,14 @@ static int secret_read(struct reader *r, const struct node *map, struct plan_sec
 {
     const struct node *env = node_get(map, "env"), *file = node_get(map, "file"), *n = env ? env : file;
     if (!n || (env && file)) return node_refuse(map, false, r->e, "needs either env: NAME or file: PATH");
-    if (n->kind != NODE_TEXT || n->len == 0 || n->len > 1000) return node_refuse(n, false, r->e, "expected the %s", env ? "name of an environment variable" : "path of a file");
-    if (env ? !is_variable(n->text) || n->len > 128 || secret_is_likely(n->text) : secret_is_likely(n->text) || strpbrk(n->text, "\n\r${}"))
-        return node_refuse(n, false, r->e, env ? "is not the name of an environment variable (letters, digits, _)"
-                                               : "is not the path of a file");
+    if (n->kind != NODE_TEXT || n->len == 0 || n->len > 1000)
+        return node_refuse(n, false, r->e, "expected the %s",
+                           env ? "name of an environment variable" : "path of a file");
+    if (env ? !is_variable(n->text) || n->len > 128 || secret_is_likely(n->text)
+            : secret_is_likely(n->text) || strpbrk(n->text, "\n\r${}"))
+        return node_refuse(n, false, r->e,
+                           env ? "is not the name of an environment variable (letters, digits, _)"
+                               : "is not the path of a file");
     ret->kind = env ? SECRET_ENV : SECRET_FILE;
     ret->name = keep(r, n, n->text);
     return ret->name ? 0 : -1;
@@ -51,7 +59,8 @@ static int only(struct reader *r, const struct node *map, const char *const *wor
 {
     for (const struct node *c = map->first; c; c = c->next) {
         bool found = false;
-        for (const char *const *w = words; *w && !found; w++) found = strcmp(c->key, *w) == 0;
+        for (const char *const *w = words; *w && !found; w++)
+            found = strcmp(c->key, *w) == 0;
         if (!found) {
             struct node place = *map; /* the map's path, the key's place */
             place.line = c->key_line;
@@ -91,7 +100,8 @@ static int basic_read(struct reader *r, const struct node *n, struct plan_auth *
 
 static int auth_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    static const char *const BEARER[] = {"bearer", NULL}, *const BASIC[] = {"basic", NULL}, *const SECRET[] = {"env", "file", NULL};
+    static const char *const BEARER[] = {"bearer", NULL}, *const BASIC[] = {"basic", NULL},
+                             *const SECRET[] = {"env", "file", NULL};
     struct plan_auth *a = at;
     (void)k;
     *a = (struct plan_auth){.kind = AUTH_NONE};

@@ -24,34 +24,40 @@ bool header_name_valid(const char *s)
     return n > 0 && n <= 100;
 }
 
-/* Refuses what is no http(s)://HOST[:PORT][/PATH][?QUERY]; *ret_path is where the path or query begins. The URL is not repeated when it may
- * hold a secret. */
+/* Refuses what is no http(s)://HOST[:PORT][/PATH][?QUERY]; *ret_path is where the path or query begins. The URL is not
+ * repeated when it may hold a secret. */
 static int url_check(struct reader *r, const struct node *n, const char *s, const char **ret_path)
 {
     size_t scheme = strncmp(s, "http://", 7) == 0 ? 7 : strncmp(s, "https://", 8) == 0 ? 8 : 0;
     if (!scheme) return node_refuse(n, false, r->e, "expected a URL that begins with http:// or https://");
     for (const char *c = s; *c; c++)
-        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || strchr("\"<>\\^`{|}", *c)) return node_refuse(n, false, r->e, "the URL holds a character that must be percent-encoded");
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || strchr("\"<>\\^`{|}", *c))
+            return node_refuse(n, false, r->e, "the URL holds a character that must be percent-encoded");
     const char *host = s + scheme, *path = host + strcspn(host, "/?#"), *end = path;
-    if (memchr(host, '@', (size_t)(path - host))) return node_refuse(n, false, r->e, "a URL must not hold a user or password: use target.auth");
+    if (memchr(host, '@', (size_t)(path - host)))
+        return node_refuse(n, false, r->e, "a URL must not hold a user or password: use target.auth");
     if (strchr(path, '#')) return node_refuse(n, false, r->e, "a URL with #... is for browsers");
     const char *colon = NULL;
     if (*host == '[') {
         const char *close = memchr(host, ']', (size_t)(path - host));
-        if (!close || strspn(host + 1, "0123456789abcdefABCDEF:.") != (size_t)(close - host - 1) || close - host < 3) return node_refuse(n, false, r->e, "expected an IPv6 address in brackets, such as [::1]");
-        if (close + 1 != path && close[1] != ':') return node_refuse(n, false, r->e, "expected a port or a path behind the ]");
+        if (!close || strspn(host + 1, "0123456789abcdefABCDEF:.") != (size_t)(close - host - 1) || close - host < 3)
+            return node_refuse(n, false, r->e, "expected an IPv6 address in brackets, such as [::1]");
+        if (close + 1 != path && close[1] != ':')
+            return node_refuse(n, false, r->e, "expected a port or a path behind the ]");
         colon = close + 1 == path ? NULL : close + 1;
     } else {
         colon = memchr(host, ':', (size_t)(path - host));
         end = colon ? colon : path;
         if (end == host) return node_refuse(n, false, r->e, "the URL has no host");
         for (const char *c = host; c < end; c++)
-            if (!isalnum((unsigned char)*c) && !strchr("-._", *c)) return node_refuse(n, false, r->e, "the URL's host holds a \"%c\"", *c);
+            if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
+                return node_refuse(n, false, r->e, "the URL's host holds a \"%c\"", *c);
     }
     if (colon) {
         char *stop;
         unsigned long port = isdigit((unsigned char)colon[1]) ? strtoul(colon + 1, &stop, 10) : 0;
-        if (port < 1 || port > 65535 || stop != path) return node_refuse(n, false, r->e, "the URL's port must be a number from 1 to 65535");
+        if (port < 1 || port > 65535 || stop != path)
+            return node_refuse(n, false, r->e, "the URL's port must be a number from 1 to 65535");
     }
     *ret_path = path;
     return 0;
@@ -60,10 +66,12 @@ static int url_check(struct reader *r, const struct node *n, const char *s, cons
 /* Queries are logged by every proxy on the way. */
 static int no_secret_query(struct reader *r, const struct node *n, const char *path)
 {
-    static const char *const NAMES[] = {"key=", "api_key=", "api-key=", "apikey=", "token=", "access_token=", "sig=", "password="};
+    static const char *const NAMES[] = {
+        "key=", "api_key=", "api-key=", "apikey=", "token=", "access_token=", "sig=", "password="};
     for (const char *q = strchr(path, '?'); q; q = strchr(q + 1, '&'))
         for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-            if (strncasecmp(q + 1, NAMES[i], strlen(NAMES[i])) == 0) return node_refuse(n, false, r->e, "a URL must not hold a secret: use target.auth");
+            if (strncasecmp(q + 1, NAMES[i], strlen(NAMES[i])) == 0)
+                return node_refuse(n, false, r->e, "a URL must not hold a secret: use target.auth");
     return 0;
 }
 
@@ -144,22 +152,32 @@ static struct node *models_write(struct tree *tr, const struct plan_key *k, cons
     }
     return all;
 }
-const struct key_type KEY_MODELS = {"text, or list of {name, weight}", "\"$ref\": \"#/$defs/models\"", models_read, models_write};
+const struct key_type KEY_MODELS = {"text, or list of {name, weight}", "\"$ref\": \"#/$defs/models\"", models_read,
+                                    models_write};
 
 static int header_check(struct reader *r, const struct node *n)
 {
-    static const char *const SECRET[] = {"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-auth-token"};
-    static const char *const OURS[] = {"content-length", "transfer-encoding", "connection", "expect", "host", "content-type"};
+    static const char *const SECRET[] = {"authorization", "proxy-authorization", "x-api-key", "api-key",
+                                         "cookie",        "x-auth-token"};
+    static const char *const OURS[] = {"content-length", "transfer-encoding", "connection", "expect",
+                                       "host",           "content-type"};
     if (!header_name_valid(n->key)) return node_refuse(n, true, r->e, "is not the name of a header");
     for (size_t i = 0; i < sizeof SECRET / sizeof *SECRET; i++)
-        if (strcasecmp(n->key, SECRET[i]) == 0) return node_refuse(n, true, r->e, "carries a secret: use target.auth, such as auth: {header: %s, env: NAME}", SECRET[i]);
+        if (strcasecmp(n->key, SECRET[i]) == 0)
+            return node_refuse(n, true, r->e,
+                               "carries a secret: use target.auth, such as auth: {header: %s, env: NAME}", SECRET[i]);
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         if (strcasecmp(n->key, OURS[i]) == 0) return node_refuse(n, true, r->e, "is set by the agent itself");
-    if (node_is_scalar(n) && secret_is_likely(n->text)) return node_refuse(n, false, r->e, "looks like a secret: use target.auth, such as auth: {header: NAME, env: NAME}");
+    if (node_is_scalar(n) && secret_is_likely(n->text))
+        return node_refuse(n, false, r->e,
+                           "looks like a secret: use target.auth, such as auth: {header: NAME, env: NAME}");
     return 0;
 }
 
-static int by_key(const void *a, const void *b) { return strcmp(((const struct plan_pair *)a)->key, ((const struct plan_pair *)b)->key); }
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct plan_pair *)a)->key, ((const struct plan_pair *)b)->key);
+}
 
 static int headers_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
@@ -175,7 +193,8 @@ static int headers_read(struct reader *r, const struct plan_key *k, const struct
         p->key = keep(r, c, c->key);
         if (!p->key) return -1;
     }
-    qsort(t->headers, t->n_headers, sizeof *t->headers, by_key); /* their order means nothing: the hash must not see it */
+    qsort(t->headers, t->n_headers, sizeof *t->headers,
+          by_key); /* their order means nothing: the hash must not see it */
     return 0;
 }
 static struct node *headers_write(struct tree *tr, const struct plan_key *k, const void *at)
@@ -183,11 +202,13 @@ static struct node *headers_write(struct tree *tr, const struct plan_key *k, con
     const struct plan_target *t = at;
     (void)k;
     struct node *n = t->n_headers ? node_new(tr, NODE_MAP) : NULL;
-    for (size_t i = 0; i < t->n_headers; i++) node_put(tr, n, t->headers[i].key, node_new_text(tr, t->headers[i].value));
+    for (size_t i = 0; i < t->n_headers; i++)
+        node_put(tr, n, t->headers[i].key, node_new_text(tr, t->headers[i].value));
     return n;
 }
-const struct key_type KEY_HEADERS = {"mapping", "\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\"]}",
-                                     headers_read, headers_write};
+const struct key_type KEY_HEADERS = {
+    "mapping", "\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\"]}",
+    headers_read, headers_write};
 
 /* A copy whose texts lie in the tree's own arena. */
 static struct node *copy(struct tree *t, const struct node *n)
@@ -209,7 +230,8 @@ static int body_read(struct reader *r, const struct plan_key *k, const struct no
     if (!n || (n->kind == NODE_MAP && n->n == 0)) return 0;
     if (n->kind != NODE_MAP) return expected(r, n, "a mapping that is merged into the request's JSON");
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
-        if (node_get(n, OURS[i])) return node_refuse(node_get(n, OURS[i]), true, r->e, "is set by the agent itself (workload, target.model)");
+        if (node_get(n, OURS[i]))
+            return node_refuse(node_get(n, OURS[i]), true, r->e, "is set by the agent itself (workload, target.model)");
     struct tree t = {.arena = r->arena, .file = "target.body"};
     struct buf out = BUF_INIT(NODE_INPUT_MAX);
     struct node *body = copy(&t, n);
@@ -217,7 +239,8 @@ static int body_read(struct reader *r, const struct plan_key *k, const struct no
     if (body && !t.failed) {
         node_sort(body); /* the order of keys means nothing: the hash must not see it */
         if (node_to_json(body, false, &out) == 0) text = keep(r, n, buf_str(&out));
-    } else (void)node_refuse(n, false, r->e, "the plan is too large");
+    } else
+        (void)node_refuse(n, false, r->e, "the plan is too large");
     buf_free(&out);
     if (!text) return -1;
     target->body = text;
@@ -229,7 +252,8 @@ static struct node *body_write(struct tree *t, const struct plan_key *k, const v
     const struct plan_target *target = at;
     (void)k;
     if (target->body_tree) return copy(t, target->body_tree);
-    if (strcmp(target->body, "{}") != 0) t->failed = true; /* a plan made by hand: better no plan than one without its body */
+    if (strcmp(target->body, "{}") != 0)
+        t->failed = true; /* a plan made by hand: better no plan than one without its body */
     return NULL;
 }
 const struct key_type KEY_BODY = {"mapping", "\"type\": \"object\"", body_read, body_write};
@@ -247,8 +271,11 @@ static int databricks_check(struct reader *r, const struct node *map, struct pla
     const char *name = strstr(t->url, "/serving-endpoints/");
     size_t n = name ? strcspn(name += strlen("/serving-endpoints/"), "/?") : 0;
     if (n == 0 || strncmp(name + n, "/invocations", 12) != 0 || (name[n + 12] && name[n + 12] != '?'))
-        return node_refuse(url, false, r->e, "databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations");
-    if (t->auth.kind != AUTH_BEARER) return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e, "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
+        return node_refuse(url, false, r->e,
+                           "databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations");
+    if (t->auth.kind != AUTH_BEARER)
+        return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e,
+                           "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
     if (t->n_models) return 0;
     t->models = keep_array(r, map, 1, sizeof *t->models);
     char *copy = arena_text(r->arena, name, n);
@@ -269,10 +296,15 @@ int target_check(struct reader *r, const struct node *map, void *base)
         return node_refuse(url, false, r->e, "this path is of databricks: say api: databricks");
     for (size_t i = 0; i < API_N; i++)
         if (i != t->api && APIS[i].path[0] && ends_with(t->url, APIS[i].path) && !ends_with(t->url, APIS[t->api].path))
-            return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", APIS[i].path, APIS[i].name, APIS[t->api].name);
-    if (!t->n_models) return node_refuse(map, false, r->e, "needs \"model\" (a name, or a weighted mix), such as model: llama-3.1-8b");
-    if (t->streams_per_connection && !t->http2) return node_refuse(node_get(map, "streams_per_connection"), true, r->e, "is for HTTP/2: say http: \"2\"");
+            return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", APIS[i].path, APIS[i].name,
+                               APIS[t->api].name);
+    if (!t->n_models)
+        return node_refuse(map, false, r->e,
+                           "needs \"model\" (a name, or a weighted mix), such as model: llama-3.1-8b");
+    if (t->streams_per_connection && !t->http2)
+        return node_refuse(node_get(map, "streams_per_connection"), true, r->e, "is for HTTP/2: say http: \"2\"");
     if (t->http2 && !t->streams_per_connection) t->streams_per_connection = 100;
-    if (!t->tls_cert_file != !t->tls_key_file) return node_refuse(node_get(map, "tls"), false, r->e, "cert_file and key_file go together");
+    if (!t->tls_cert_file != !t->tls_key_file)
+        return node_refuse(node_get(map, "tls"), false, r->e, "cert_file and key_file go together");
     return 0;
 }

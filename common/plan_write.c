@@ -22,8 +22,14 @@ struct node *plan_to_node(const struct plan *p, struct tree *t)
     return t->failed ? NULL : root;
 }
 
-static int to_json(const struct node *n, struct buf *out) { return node_to_json(n, false, out); }
-static int to_pretty_json(const struct node *n, struct buf *out) { return node_to_json(n, true, out) || buf_putc(out, '\n') ? -1 : 0; }
+static int to_json(const struct node *n, struct buf *out)
+{
+    return node_to_json(n, false, out);
+}
+static int to_pretty_json(const struct node *n, struct buf *out)
+{
+    return node_to_json(n, true, out) || buf_putc(out, '\n') ? -1 : 0;
+}
 
 static int write_with(const struct plan *p, int (*writer)(const struct node *, struct buf *), struct buf *out)
 {
@@ -34,9 +40,18 @@ static int write_with(const struct plan *p, int (*writer)(const struct node *, s
     return bad;
 }
 
-int plan_to_json(const struct plan *p, bool pretty, struct buf *out) { return write_with(p, pretty ? to_pretty_json : to_json, out); }
-int plan_to_yaml(const struct plan *p, struct buf *out) { return write_with(p, node_to_yaml, out); }
-int plan_pack(const struct plan *p, struct buf *out) { return write_with(p, node_to_msgpack, out); }
+int plan_to_json(const struct plan *p, bool pretty, struct buf *out)
+{
+    return write_with(p, pretty ? to_pretty_json : to_json, out);
+}
+int plan_to_yaml(const struct plan *p, struct buf *out)
+{
+    return write_with(p, node_to_yaml, out);
+}
+int plan_pack(const struct plan *p, struct buf *out)
+{
+    return write_with(p, node_to_msgpack, out);
+}
 
 int plan_hash(const struct plan *p, char ret_hex[65])
 {

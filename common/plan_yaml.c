@@ -15,7 +15,10 @@ struct setting {
     struct err *e;
 };
 
-static int refuse_set(struct setting *s, const char *why) { return err_set(s->e, ERR_PLAN, "%s: %s", s->file, why); }
+static int refuse_set(struct setting *s, const char *why)
+{
+    return err_set(s->e, ERR_PLAN, "%s: %s", s->file, why);
+}
 
 /* A mapping to hold a key: one that is there, or one made of nothing. */
 static int be_mapping(struct setting *s)
@@ -53,7 +56,8 @@ static int step_index(struct setting *s, const char **text)
     char *end, why[240], path[160];
     errno = 0;
     unsigned long i = **text >= '0' && **text <= '9' ? strtoul(*text, &end, 10) : 0;
-    if (errno || !(**text >= '0' && **text <= '9') || *end != ']') return refuse_set(s, "expected a number in [ ], counted from 0");
+    if (errno || !(**text >= '0' && **text <= '9') || *end != ']')
+        return refuse_set(s, "expected a number in [ ], counted from 0");
     node_path(s->at, path, sizeof path);
     if (s->at->kind != NODE_SEQ) {
         (void)snprintf(why, sizeof why, "%s is no list", path);
@@ -89,13 +93,15 @@ static void rename_place(struct node *n, const char *file)
 {
     n->file = file;
     n->line = n->key_line = 0;
-    for (struct node *c = n->first; c; c = c->next) rename_place(c, file);
+    for (struct node *c = n->first; c; c = c->next)
+        rename_place(c, file);
 }
 
 static int set_one(struct tree *t, struct node *root, const char *pair, struct err *e)
 {
     const char *eq = strchr(pair, '=');
-    if (!eq || eq == pair || eq - pair > SET_PATH_MAX) return err_set(e, ERR_USAGE, "--set: expected path=value, such as load.duration=5s");
+    if (!eq || eq == pair || eq - pair > SET_PATH_MAX)
+        return err_set(e, ERR_USAGE, "--set: expected path=value, such as load.duration=5s");
     char file[SET_PATH_MAX + 8], path[SET_PATH_MAX + 1];
     (void)snprintf(path, sizeof path, "%.*s", (int)(eq - pair), pair);
     (void)snprintf(file, sizeof file, "--set %s", path);
@@ -111,16 +117,19 @@ static int set_one(struct tree *t, struct node *root, const char *pair, struct e
     struct node keep = *s.at; /* the place in the tree stays, the value is replaced */
     *s.at = *v;
     s.at->parent = keep.parent, s.at->next = keep.next, s.at->key = keep.key, s.at->index = keep.index;
-    for (struct node *c = s.at->first; c; c = c->next) c->parent = s.at;
+    for (struct node *c = s.at->first; c; c = c->next)
+        c->parent = s.at;
     return 0;
 }
 
-struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set, struct err *e)
+struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                       struct err *e)
 {
     struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = file};
     struct node *root = node_from_yaml(&t, yaml, n, e);
     int bad = root ? 0 : -1;
-    for (size_t i = 0; !bad && i < n_set; i++) bad = set_one(&t, root, set[i], e);
+    for (size_t i = 0; !bad && i < n_set; i++)
+        bad = set_one(&t, root, set[i], e);
     struct plan *p = bad ? NULL : plan_from_node(root, e);
     arena_destroy(&t.arena);
     return p;
@@ -136,9 +145,12 @@ struct plan *plan_load_file(const char *path, const char *const *set, size_t n_s
     struct plan *p = NULL;
     char *text = malloc(NODE_INPUT_MAX + 1);
     size_t n = text ? fread(text, 1, NODE_INPUT_MAX + 1, f) : 0;
-    if (!text) (void)err_set(e, ERR_NOMEM, "out of memory while reading %s", path);
-    else if (ferror(f)) (void)err_set(e, ERR_PLAN, "%s: cannot be read: %s", path, strerror(errno));
-    else p = plan_load(path, text, n, set, n_set, e);
+    if (!text)
+        (void)err_set(e, ERR_NOMEM, "out of memory while reading %s", path);
+    else if (ferror(f))
+        (void)err_set(e, ERR_PLAN, "%s: cannot be read: %s", path, strerror(errno));
+    else
+        p = plan_load(path, text, n, set, n_set, e);
     free(text);
     (void)fclose(f);
     return p;

@@ -1,4 +1,5 @@
-/* The words of the command line: one function a word, argv[0] is the word itself. Each returns the exit status of the program. */
+/* The words of the command line: one function a word, argv[0] is the word itself. Each returns the exit status of the
+ * program. */
 #pragma once
 
 int cmd_run(int argc, char **argv);    /* plateau run PLAN … (cmd_run.c) */

@@ -27,8 +27,11 @@ static int print_plan(const struct plan *p, bool json, struct err *e)
     struct buf out = BUF_INIT(TEXT_MAX);
     int bad = plan_hash(p, hash);
     /* the hash is of the canonical JSON, which therefore stands alone on its line */
-    if (!bad && json) bad = plan_to_json(p, false, &out) || buf_putc(&out, '\n');
-    else if (!bad) bad = buf_printf(&out, "# resolved: every default is filled in\n") || plan_to_yaml(p, &out) || buf_printf(&out, "# hash: sha256:%s\n", hash);
+    if (!bad && json)
+        bad = plan_to_json(p, false, &out) || buf_putc(&out, '\n');
+    else if (!bad)
+        bad = buf_printf(&out, "# resolved: every default is filled in\n") || plan_to_yaml(p, &out) ||
+              buf_printf(&out, "# hash: sha256:%s\n", hash);
     if (!bad) bad = print(&out);
     if (!bad && json) (void)fprintf(stderr, "sha256:%s\n", hash);
     buf_free(&out);
@@ -57,12 +60,15 @@ int cmd_check(int argc, char **argv)
     struct err e = {.code = ERR_NONE};
     const char *words[16];
     size_t n;
-    if (argc > 16) (void)err_set(&e, ERR_USAGE, "plateau check: too many arguments");
+    if (argc > 16)
+        (void)err_set(&e, ERR_USAGE, "plateau check: too many arguments");
     else {
         int done = args_parse(&ARGS, argc, argv, words, &n, &e);
         if (done > 0) return 0;
         if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
-        if (done == 0 && n == 0) (void)err_set(&e, ERR_USAGE, "plateau check: needs the file of a plan; usage: plateau check PLAN [options]");
+        if (done == 0 && n == 0)
+            (void)err_set(&e, ERR_USAGE,
+                          "plateau check: needs the file of a plan; usage: plateau check PLAN [options]");
     }
     struct plan *p = e.code ? NULL : plan_load_file(words[0], set.item, set.n, &e);
     if (p) (void)print_plan(p, json, &e);

@@ -5,30 +5,43 @@
 
 #include "common/plan_key.h"
 
-/* Shapes that several keys share. Kept beside the code that reads them by a test: every example of the table and every file of configs/ is loaded. */
+/* Shapes that several keys share. Kept beside the code that reads them by a test: every example of the table and every
+ * file of configs/ is loaded. */
 static const char SHAPES[] =
     "duration: {oneOf: [{const: 0}, {type: string, pattern: '^[0-9.]+(ns|us|ms|s|m|h)$'}]}\n"
     "duration_or_auto: {oneOf: [{const: auto}, {$ref: '#/$defs/duration'}]}\n"
-    "stage_duration: {oneOf: [{const: auto}, {$ref: '#/$defs/duration'}, {type: object, additionalProperties: false, required: [auto], properties: "
-    "{auto: {type: object, additionalProperties: false, required: [limit], properties: {limit: {$ref: '#/$defs/duration'}}}}}]}\n"
+    "stage_duration: {oneOf: [{const: auto}, {$ref: '#/$defs/duration'}, {type: object, additionalProperties: false, "
+    "required: [auto], properties: "
+    "{auto: {type: object, additionalProperties: false, required: [limit], properties: {limit: {$ref: "
+    "'#/$defs/duration'}}}}}]}\n"
     "one_rate: {oneOf: [{type: number, exclusiveMinimum: 0}, {type: string, pattern: '^[0-9.]+/(s|m|h)$'}]}\n"
-    "rate: {oneOf: [{$ref: '#/$defs/one_rate'}, {type: object, additionalProperties: false, required: [from, to], properties: "
+    "rate: {oneOf: [{$ref: '#/$defs/one_rate'}, {type: object, additionalProperties: false, required: [from, to], "
+    "properties: "
     "{from: {$ref: '#/$defs/one_rate'}, to: {$ref: '#/$defs/one_rate'}}}]}\n"
-    "arrivals: {oneOf: [{enum: [constant, poisson]}, {type: object, additionalProperties: false, required: [gamma], properties: "
-    "{gamma: {type: object, additionalProperties: false, required: [burstiness], properties: {burstiness: {type: number, minimum: 0.001, maximum: 1000}}}}}]}\n"
+    "arrivals: {oneOf: [{enum: [constant, poisson]}, {type: object, additionalProperties: false, required: [gamma], "
+    "properties: "
+    "{gamma: {type: object, additionalProperties: false, required: [burstiness], properties: {burstiness: {type: "
+    "number, minimum: 0.001, maximum: 1000}}}}}]}\n"
     "option: {oneOf: [{type: number}, {type: object, additionalProperties: false, required: [value], properties: "
     "{value: {type: number}, weight: {type: number, exclusiveMinimum: 0}}}]}\n"
-    "distribution: {oneOf: [{type: number}, {type: object, additionalProperties: false, minProperties: 1, maxProperties: 1, properties: "
-    "{fixed: {type: number}, uniform: {type: array, items: {type: number}, minItems: 2, maxItems: 2}, normal: {$ref: '#/$defs/normal'}, "
+    "distribution: {oneOf: [{type: number}, {type: object, additionalProperties: false, minProperties: 1, "
+    "maxProperties: 1, properties: "
+    "{fixed: {type: number}, uniform: {type: array, items: {type: number}, minItems: 2, maxItems: 2}, normal: {$ref: "
+    "'#/$defs/normal'}, "
     "lognormal: {$ref: '#/$defs/lognormal'}, exponential: {oneOf: [{type: number}, {$ref: '#/$defs/exponential'}]}, "
     "choice: {type: array, minItems: 1, items: {$ref: '#/$defs/option'}}}}]}\n"
-    "models: {oneOf: [{type: string, minLength: 1}, {type: array, minItems: 1, maxItems: 64, items: {oneOf: [{type: string, minLength: 1}, "
-    "{type: object, additionalProperties: false, required: [name], properties: {name: {type: string}, weight: {type: number, exclusiveMinimum: 0}}}]}}]}\n"
+    "models: {oneOf: [{type: string, minLength: 1}, {type: array, minItems: 1, maxItems: 64, items: {oneOf: [{type: "
+    "string, minLength: 1}, "
+    "{type: object, additionalProperties: false, required: [name], properties: {name: {type: string}, weight: {type: "
+    "number, exclusiveMinimum: 0}}}]}}]}\n"
     "secret: {type: object, additionalProperties: false, minProperties: 1, maxProperties: 1, properties: "
     "{env: {type: string, pattern: '^[A-Za-z_][A-Za-z0-9_]*$'}, file: {type: string}}}\n"
-    "auth: {oneOf: [{const: none}, {type: object, additionalProperties: false, required: [bearer], properties: {bearer: {$ref: '#/$defs/secret'}}}, "
-    "{type: object, additionalProperties: false, required: [header], properties: {header: {type: string}, env: {type: string}, file: {type: string}}}, "
-    "{type: object, additionalProperties: false, required: [basic], properties: {basic: {type: object, additionalProperties: false, required: [user], "
+    "auth: {oneOf: [{const: none}, {type: object, additionalProperties: false, required: [bearer], properties: "
+    "{bearer: {$ref: '#/$defs/secret'}}}, "
+    "{type: object, additionalProperties: false, required: [header], properties: {header: {type: string}, env: {type: "
+    "string}, file: {type: string}}}, "
+    "{type: object, additionalProperties: false, required: [basic], properties: {basic: {type: object, "
+    "additionalProperties: false, required: [user], "
     "properties: {user: {type: string}, env: {type: string}, file: {type: string}}}}}]}\n";
 
 static void cell(struct buf *out, const char *s, bool code)
@@ -42,10 +55,15 @@ static void cell(struct buf *out, const char *s, bool code)
 static void type_cell(struct buf *out, const struct plan_key *k)
 {
     buf_printf(out, "| %s", k->type->name);
-    for (size_t i = 0; k->words && k->words[i]; i++) buf_printf(out, "%s`%s`", i ? ", " : ": ", k->words[i]);
+    for (size_t i = 0; k->words && k->words[i]; i++)
+        buf_printf(out, "%s`%s`", i ? ", " : ": ", k->words[i]);
     char least[32], most[32];
-    if (k->least < k->most && k->type == &KEY_DURATION) buf_printf(out, ", %s to %s s", number_format(k->least, least, sizeof least), number_format(k->most, most, sizeof most));
-    else if (k->least < k->most) buf_printf(out, ", %s to %s", number_format(k->least, least, sizeof least), number_format(k->most, most, sizeof most));
+    if (k->least < k->most && k->type == &KEY_DURATION)
+        buf_printf(out, ", %s to %s s", number_format(k->least, least, sizeof least),
+                   number_format(k->most, most, sizeof most));
+    else if (k->least < k->most)
+        buf_printf(out, ", %s to %s", number_format(k->least, least, sizeof least),
+                   number_format(k->most, most, sizeof most));
     buf_putc(out, ' ');
 }
 
@@ -54,14 +72,18 @@ static void reference_row(struct buf *out, const struct plan_key *k)
     cell(out, k->name, true);
     type_cell(out, k);
     cell(out, k->unit, false);
-    if (!k->standard || k->flags & KEY_REQUIRED) buf_puts(out, "| **needed** ");
-    else if (!k->standard[0]) buf_puts(out, "| none ");
-    else cell(out, k->standard, !(k->flags & KEY_TOLD) || k->standard[0] == '{');
+    if (!k->standard || k->flags & KEY_REQUIRED)
+        buf_puts(out, "| **needed** ");
+    else if (!k->standard[0])
+        buf_puts(out, "| none ");
+    else
+        cell(out, k->standard, !(k->flags & KEY_TOLD) || k->standard[0] == '{');
     cell(out, k->example, true);
     cell(out, k->what, false);
     if (k->flags & KEY_CLOSED) buf_puts(out, "(with `concurrency`) ");
     if (k->flags & KEY_OPEN) buf_puts(out, "(with `rate`) ");
-    for (size_t i = 0; k->later && k->later[i]; i++) buf_printf(out, "%s`%s`", i ? ", " : "; not built yet: ", k->later[i]);
+    for (size_t i = 0; k->later && k->later[i]; i++)
+        buf_printf(out, "%s`%s`", i ? ", " : "; not built yet: ", k->later[i]);
     buf_puts(out, "|\n");
 }
 
@@ -69,8 +91,11 @@ int plan_reference_write(struct buf *out)
 {
     for (size_t s = 0; s < PLAN_SECTIONS_N; s++) {
         const struct plan_section *section = &PLAN_SECTIONS[s];
-        buf_printf(out, "%s### %s%s%s\n%s\n\n| key | type | unit | default | example | what |\n| --- | --- | --- | --- | --- | --- |\n", s ? "\n" : "",
-                   section->path[0] ? "`" : "The file", section->path, section->path[0] ? "`" : "", section->what);
+        buf_printf(out,
+                   "%s### %s%s%s\n%s\n\n| key | type | unit | default | example | what |\n| --- | --- | --- | --- | "
+                   "--- | --- |\n",
+                   s ? "\n" : "", section->path[0] ? "`" : "The file", section->path, section->path[0] ? "`" : "",
+                   section->what);
         for (size_t i = 0; i < PLAN_KEYS_N; i++)
             if (strcmp(PLAN_KEYS[i].section, section->name) == 0) reference_row(out, &PLAN_KEYS[i]);
     }
@@ -109,12 +134,14 @@ static struct node *shape_of(struct tree *t, const struct plan_key *k)
     if (k->words) {
         n = node_new(t, NODE_MAP);
         struct node *words = node_new(t, NODE_SEQ);
-        for (size_t i = 0; k->words[i]; i++) node_add(t, words, node_new_text(t, k->words[i]));
+        for (size_t i = 0; k->words[i]; i++)
+            node_add(t, words, node_new_text(t, k->words[i]));
         node_put(t, n, "enum", words);
     } else if (k->type->schema) {
         (void)snprintf(text, sizeof text, "{%s}", k->type->schema);
         n = parse(t, text);
-    } else n = k->sub ? reference_to(t, k->sub) : node_new(t, NODE_MAP);
+    } else
+        n = k->sub ? reference_to(t, k->sub) : node_new(t, NODE_MAP);
     bool number = k->type == &KEY_U32 || k->type == &KEY_U64 || k->type == &KEY_NUMBER;
     if (number && k->least < k->most) {
         if (!node_get(n, "minimum")) node_put(t, n, "minimum", node_new_number(t, k->least));
@@ -178,7 +205,8 @@ int plan_schema_write(struct buf *out)
         c->next = NULL;
         node_put(&t, root, c->key, c);
     }
-    for (size_t i = 1; i < PLAN_SECTIONS_N; i++) node_put(&t, defs, PLAN_SECTIONS[i].name, section_schema(&t, &PLAN_SECTIONS[i]));
+    for (size_t i = 1; i < PLAN_SECTIONS_N; i++)
+        node_put(&t, defs, PLAN_SECTIONS[i].name, section_schema(&t, &PLAN_SECTIONS[i]));
     node_put(&t, root, "$defs", defs);
     int bad = t.failed || node_to_json(root, true, out) || buf_putc(out, '\n') ? -1 : 0;
     arena_destroy(&t.arena);

@@ -17,15 +17,27 @@ static void test_durations(void **state)
         const char *text;
         int64_t ns;
     } GOOD[] = {
-        {"0", 0}, {"0s", 0}, {"1ns", 1}, {"250us", 250000}, {"250ms", 250000000}, {"30s", 30 * NS_PER_S}, {"5m", 300 * NS_PER_S},
-        {"2h", 7200 * NS_PER_S}, {"1.5s", 1500000000}, {"0.1ms", 100000}, {"00030s", 30 * NS_PER_S}, {"1e3ms", NS_PER_S},
+        {"0", 0},
+        {"0s", 0},
+        {"1ns", 1},
+        {"250us", 250000},
+        {"250ms", 250000000},
+        {"30s", 30 * NS_PER_S},
+        {"5m", 300 * NS_PER_S},
+        {"2h", 7200 * NS_PER_S},
+        {"1.5s", 1500000000},
+        {"0.1ms", 100000},
+        {"00030s", 30 * NS_PER_S},
+        {"1e3ms", NS_PER_S},
         {"87600h", 87600 * 3600 * NS_PER_S},
     };
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
         int64_t ns = -1;
         if (duration_parse(GOOD[i].text, &ns) || ns != GOOD[i].ns) fail_msg("%s gives %" PRId64, GOOD[i].text, ns);
     }
-    static const char *const BAD[] = {"", "1", "s", "-1s", "+1s", " 1s", "1 s", "1s ", "1sec", "1S", "nan", "nans", "inf", "infs", "0x10s", "1e400s", "1000000h", "1,5s", "1s2", "00", ".5s", "1d", "5ss", "1e30s"};
+    static const char *const BAD[] = {"",         "1",    "s",   "-1s",  "+1s", " 1s",  "1 s",   "1s ",
+                                      "1sec",     "1S",   "nan", "nans", "inf", "infs", "0x10s", "1e400s",
+                                      "1000000h", "1,5s", "1s2", "00",   ".5s", "1d",   "5ss",   "1e30s"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         int64_t ns;
         if (duration_parse(BAD[i], &ns) == 0) fail_msg("\"%s\" was taken for %" PRId64 " ns", BAD[i], ns);
@@ -38,16 +50,26 @@ static void test_format_is_shortest_and_exact(void **state)
     static const struct {
         int64_t ns;
         const char *text;
-    } ROW[] = {{0, "0"}, {250000000, "250ms"}, {30 * NS_PER_S, "30s"}, {1500000000, "1500ms"}, {60 * NS_PER_S, "1m"}, {90 * NS_PER_S, "90s"}, {3600 * NS_PER_S, "1h"}, {1001, "1001ns"}, {1000, "1us"}};
+    } ROW[] = {{0, "0"},
+               {250000000, "250ms"},
+               {30 * NS_PER_S, "30s"},
+               {1500000000, "1500ms"},
+               {60 * NS_PER_S, "1m"},
+               {90 * NS_PER_S, "90s"},
+               {3600 * NS_PER_S, "1h"},
+               {1001, "1001ns"},
+               {1000, "1us"}};
     char text[32];
-    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++) assert_string_equal(duration_format(ROW[i].ns, text, sizeof text), ROW[i].text);
+    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++)
+        assert_string_equal(duration_format(ROW[i].ns, text, sizeof text), ROW[i].text);
     struct rng r;
     rng_seed(&r, 1);
     for (int i = 0; i < 10000; i++) {
         int64_t back, ns = (int64_t)rng_below(&r, UINT64_C(1) << rng_below(&r, 53));
         if (i % 2) ns *= 1000;
         if (ns > INT64_C(1) << 53) continue;
-        if (duration_parse(duration_format(ns, text, sizeof text), &back) || back != ns) fail_msg("%" PRId64 " is written %s", ns, text);
+        if (duration_parse(duration_format(ns, text, sizeof text), &back) || back != ns)
+            fail_msg("%" PRId64 " is written %s", ns, text);
     }
     assert_string_equal(duration_format(1234567, text, 4), "123"); /* cut, never beyond the buffer */
 }
@@ -66,6 +88,8 @@ static void test_wall(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_durations), cmocka_unit_test(test_format_is_shortest_and_exact), cmocka_unit_test(test_wall)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_durations),
+                                       cmocka_unit_test(test_format_is_shortest_and_exact),
+                                       cmocka_unit_test(test_wall)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

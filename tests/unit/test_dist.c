@@ -46,7 +46,8 @@ static void moments_are_true(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         double mean, sd;
         moments(&ROWS[i].d, 7 + i, &mean, &sd);
-        if (fabs(mean - ROWS[i].mean) > 5 * ROWS[i].sd / sqrt(N) + 1e-9) fail_msg("kind %zu: mean %g, true %g", i, mean, ROWS[i].mean);
+        if (fabs(mean - ROWS[i].mean) > 5 * ROWS[i].sd / sqrt(N) + 1e-9)
+            fail_msg("kind %zu: mean %g, true %g", i, mean, ROWS[i].mean);
         if (fabs(sd - ROWS[i].sd) > 0.03 * ROWS[i].sd + 1e-3) fail_msg("kind %zu: sd %g, true %g", i, sd, ROWS[i].sd);
         assert_true(fabs(dist_mean(&ROWS[i].d) - ROWS[i].mean) < 1e-9);
     }
@@ -81,7 +82,8 @@ static void choices_come_by_weight(void **state)
         double v = dist_sample(&d, &r);
         seen[v < 200 ? 0 : v < 500 ? 1 : 2]++;
     }
-    for (int i = 0; i < 3; i++) assert_true(fabs((double)seen[i] / N - weight[i] / 4) < 0.006);
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs((double)seen[i] / N - weight[i] / 4) < 0.006);
 }
 
 static void the_same_seed_is_the_same_sample(void **state)
@@ -99,7 +101,8 @@ static void the_same_seed_is_the_same_sample(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(moments_are_true), cmocka_unit_test(samples_keep_to_their_limits),
-                                       cmocka_unit_test(choices_come_by_weight), cmocka_unit_test(the_same_seed_is_the_same_sample)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moments_are_true), cmocka_unit_test(samples_keep_to_their_limits),
+        cmocka_unit_test(choices_come_by_weight), cmocka_unit_test(the_same_seed_is_the_same_sample)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

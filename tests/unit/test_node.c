@@ -28,7 +28,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct node *yaml(const char *text) { return node_from_yaml(&tree, text, strlen(text), &err); }
+static struct node *yaml(const char *text)
+{
+    return node_from_yaml(&tree, text, strlen(text), &err);
+}
 
 static void scalars_have_kinds(void **state)
 {
@@ -36,10 +39,33 @@ static void scalars_have_kinds(void **state)
     static const struct {
         const char *text;
         enum node_kind kind;
-    } ROWS[] = {{"1", NODE_INT},      {"-1", NODE_INT},    {"+7", NODE_INT},     {"0", NODE_INT},      {"1.5", NODE_NUMBER}, {"1e3", NODE_NUMBER}, {".5", NODE_NUMBER},
-                {"-2.", NODE_NUMBER}, {"007", NODE_TEXT},  {"0x1f", NODE_TEXT},  {"1:30", NODE_TEXT},  {"1_000", NODE_TEXT}, {"true", NODE_BOOL},  {"False", NODE_BOOL},
-                {"yes", NODE_TEXT},   {"on", NODE_TEXT},   {"~", NODE_NULL},     {"null", NODE_NULL},  {"nan", NODE_TEXT},   {"inf", NODE_TEXT},   {"1e", NODE_TEXT},
-                {".", NODE_TEXT},     {"'1'", NODE_TEXT},  {"\"true\"", NODE_TEXT}, {"5%", NODE_TEXT}, {"25/s", NODE_TEXT},  {"18446744073709551615", NODE_INT},
+    } ROWS[] = {{"1", NODE_INT},
+                {"-1", NODE_INT},
+                {"+7", NODE_INT},
+                {"0", NODE_INT},
+                {"1.5", NODE_NUMBER},
+                {"1e3", NODE_NUMBER},
+                {".5", NODE_NUMBER},
+                {"-2.", NODE_NUMBER},
+                {"007", NODE_TEXT},
+                {"0x1f", NODE_TEXT},
+                {"1:30", NODE_TEXT},
+                {"1_000", NODE_TEXT},
+                {"true", NODE_BOOL},
+                {"False", NODE_BOOL},
+                {"yes", NODE_TEXT},
+                {"on", NODE_TEXT},
+                {"~", NODE_NULL},
+                {"null", NODE_NULL},
+                {"nan", NODE_TEXT},
+                {"inf", NODE_TEXT},
+                {"1e", NODE_TEXT},
+                {".", NODE_TEXT},
+                {"'1'", NODE_TEXT},
+                {"\"true\"", NODE_TEXT},
+                {"5%", NODE_TEXT},
+                {"25/s", NODE_TEXT},
+                {"18446744073709551615", NODE_INT},
                 {"18446744073709551616", NODE_NUMBER}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct node *n = yaml(ROWS[i].text);
@@ -54,7 +80,8 @@ static void nodes_know_their_place(void **state)
 {
     (void)state;
     char path[80];
-    struct node *root = yaml("a: 1\nb:\n  - x\n  - {c: 5, \"d e\": [1,\n      2]}\n"), *d = node_get(node_at(node_get(root, "b"), 1), "d e");
+    struct node *root = yaml("a: 1\nb:\n  - x\n  - {c: 5, \"d e\": [1,\n      2]}\n"),
+                *d = node_get(node_at(node_get(root, "b"), 1), "d e");
     assert_non_null(d);
     assert_int_equal(d->key_line, 4);
     assert_int_equal(d->key_column, 12);
@@ -69,7 +96,8 @@ static void nodes_know_their_place(void **state)
 static char *repeat(const char *s, size_t n, const char *end)
 {
     struct buf b = BUF_INIT(8u << 20);
-    for (size_t i = 0; i < n; i++) buf_puts(&b, s);
+    for (size_t i = 0; i < n; i++)
+        buf_puts(&b, s);
     buf_puts(&b, end);
     assert_false(b.bad);
     return (char *)b.data;
@@ -104,16 +132,22 @@ static void hostile_yaml_is_refused(void **state)
     refused("a: \"x\\0y\"\n", "t.yaml:1:4: a: text with a control character");
     refused("\"\": 1\n", "t.yaml:1:1: a key must have 1 to 128 bytes");
     refused("a: [1, 2\n", "t.yaml:2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence");
-    refused("a:\n\t- b\n", "t.yaml:2:1: not YAML: found character that cannot start any token while scanning for the next token");
+    refused("a:\n\t- b\n",
+            "t.yaml:2:1: not YAML: found character that cannot start any token while scanning for the next token");
     /* a billion laughs: the first anchor is the last thing that is read */
-    refused("a: &a [lol,lol]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\n", "t.yaml:1:4: a: anchors and aliases are not used in a plan: write the value out");
+    refused("a: &a [lol,lol]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\n",
+            "t.yaml:1:4: a: anchors and aliases are not used in a plan: write the value out");
 }
 
 static void bounds_hold(void **state)
 {
     (void)state;
-    char *deep = repeat("[", 10000, ""), *wide = repeat("- 1\n", 1025, ""), *large = repeat("aaaaaaaaaaaaaaaa", 65536 + 1, ""), *key = repeat("k", 129, ": 1\n");
-    refused(deep, "t.yaml:1:33: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: nested deeper than 32 levels");
+    char *deep = repeat("[", 10000, ""), *wide = repeat("- 1\n", 1025, ""),
+         *large = repeat("aaaaaaaaaaaaaaaa", 65536 + 1, ""), *key = repeat("k", 129, ": 1\n");
+    refused(
+        deep,
+        "t.yaml:1:33: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: "
+        "nested deeper than 32 levels");
     refused(wide, "t.yaml:1025:3: more than 1024 entries in one list or mapping");
     refused(large, "t.yaml: larger than 1 MiB");
     refused(key, "t.yaml:1:1: a key must have 1 to 128 bytes");
@@ -121,7 +155,10 @@ static void bounds_hold(void **state)
     free(wide);
     free(large);
     free(key);
-    char *many = repeat("- [[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1]]\n", 1000, "");
+    char *many = repeat("- "
+                        "[[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],["
+                        "1],[1],[1],[1],[1]]\n",
+                        1000, "");
     struct err e = {.text = ""};
     assert_null(node_from_yaml(&tree, many, strlen(many), &e));
     assert_non_null(strstr(e.text, "the plan is too large"));
@@ -135,8 +172,10 @@ static void bounds_hold(void **state)
     free(scalar);
 }
 
-static const char MIXED[] = "a: 1\nb: [true, null, -5, 1.5, 1e300, 18446744073709551615]\nc: {d: \"x\\ty\\n\\\"q\\\\\", \"e f\": '', g: \"\\u2028\\ufeff\\x7fü€😀\"}\nh: []\ni: {}\nj: 2.0\n"
-                            "k:\n  - {l: m, n: [o, {p: q}]}\n  - [r, [s]]\n  - plain text with % and (parens)\n  - '0'\n  - 'null'\n  - '- x'\n  - 'a: b'\n  - ' x'\n  - 'x #y'\n";
+static const char MIXED[] = "a: 1\nb: [true, null, -5, 1.5, 1e300, 18446744073709551615]\nc: {d: "
+                            "\"x\\ty\\n\\\"q\\\\\", \"e f\": '', g: \"\\u2028\\ufeff\\x7fü€😀\"}\nh: []\ni: {}\nj: 2.0\n"
+                            "k:\n  - {l: m, n: [o, {p: q}]}\n  - [r, [s]]\n  - plain text with % and (parens)\n  - "
+                            "'0'\n  - 'null'\n  - '- x'\n  - 'a: b'\n  - ' x'\n  - 'x #y'\n";
 
 static void everything_reads_back(void **state)
 {
@@ -146,12 +185,14 @@ static void everything_reads_back(void **state)
     memmove(del, del + 4, strlen(del + 4) + 1);
     struct node *n = yaml(text);
     if (!n) fail_msg("%s", err.text);
-    struct buf json = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20), packed = BUF_INIT(1 << 20), pretty = BUF_INIT(1 << 20), block = BUF_INIT(1 << 20);
+    struct buf json = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20), packed = BUF_INIT(1 << 20),
+               pretty = BUF_INIT(1 << 20), block = BUF_INIT(1 << 20);
     assert_int_equal(node_to_json(n, false, &json), 0);
     assert_int_equal(node_to_msgpack(n, &packed), 0);
     assert_int_equal(node_to_json(n, true, &pretty), 0);
     assert_int_equal(node_to_yaml(n, &block), 0);
-    struct node *back[] = {yaml(buf_str(&json)), node_from_msgpack(&tree, packed.data, packed.len, &err), yaml(buf_str(&pretty)), yaml(buf_str(&block))};
+    struct node *back[] = {yaml(buf_str(&json)), node_from_msgpack(&tree, packed.data, packed.len, &err),
+                           yaml(buf_str(&pretty)), yaml(buf_str(&block))};
     for (size_t i = 0; i < 4; i++) {
         if (!back[i]) fail_msg("%zu: %s\n%s", i, err.text, buf_str(&block));
         buf_reset(&again);
@@ -159,7 +200,8 @@ static void everything_reads_back(void **state)
         assert_string_equal(buf_str(&again), buf_str(&json));
     }
     struct buf *all[] = {&json, &again, &packed, &pretty, &block};
-    for (size_t i = 0; i < 5; i++) buf_free(all[i]);
+    for (size_t i = 0; i < 5; i++)
+        buf_free(all[i]);
     free(text);
 }
 
@@ -220,9 +262,18 @@ static void msgpack_numbers(void **state)
         const char *bytes;
         size_t n;
         const char *text;
-    } ROWS[] = {{"\x7f", 1, "127"}, {"\xff", 1, "-1"}, {"\xe0", 1, "-32"}, {"\xcc\xff", 2, "255"}, {"\xd0\x80", 2, "-128"}, {"\xd0\x7f", 2, "127"}, {"\xd1\xff\x00", 3, "-256"},
-                {"\xd2\x80\x00\x00\x00", 5, "-2147483648"}, {"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9, "-9223372036854775808"},
-                {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, "18446744073709551615"}, {"\xca\x3f\xc0\x00\x00", 5, "1.5"}, {"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", 9, "0.1"}};
+    } ROWS[] = {{"\x7f", 1, "127"},
+                {"\xff", 1, "-1"},
+                {"\xe0", 1, "-32"},
+                {"\xcc\xff", 2, "255"},
+                {"\xd0\x80", 2, "-128"},
+                {"\xd0\x7f", 2, "127"},
+                {"\xd1\xff\x00", 3, "-256"},
+                {"\xd2\x80\x00\x00\x00", 5, "-2147483648"},
+                {"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9, "-9223372036854775808"},
+                {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, "18446744073709551615"},
+                {"\xca\x3f\xc0\x00\x00", 5, "1.5"},
+                {"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", 9, "0.1"}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct node *n = node_from_msgpack(&tree, ROWS[i].bytes, ROWS[i].n, &err);
         assert_non_null(n);
@@ -230,12 +281,16 @@ static void msgpack_numbers(void **state)
     }
 }
 
-/* Every prefix of a good message, and every single byte changed: refused or read, never worse (run under the sanitizers). */
+/* Every prefix of a good message, and every single byte changed: refused or read, never worse (run under the
+ * sanitizers). */
 static void msgpack_cut_and_bent(void **state)
 {
     (void)state;
     struct buf packed = BUF_INIT(1 << 20);
-    assert_int_equal(node_to_msgpack(yaml("a: [1, -2, 3.5, {b: text, c: [true, null]}]\nd: {e: f, g: 300, h: 70000, i: -70000}\n"), &packed), 0);
+    assert_int_equal(
+        node_to_msgpack(yaml("a: [1, -2, 3.5, {b: text, c: [true, null]}]\nd: {e: f, g: 300, h: 70000, i: -70000}\n"),
+                        &packed),
+        0);
     for (size_t n = 0; n < packed.len; n++) {
         struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = "wire"};
         assert_null(node_from_msgpack(&t, packed.data, n, &err));
@@ -259,7 +314,8 @@ static void an_arena_is_bounded(void **state)
     char *p = arena_alloc(a, 100), *q = arena_text(a, "abc", 3);
     assert_non_null(p);
     assert_string_equal(q, "abc");
-    for (int i = 0; i < 100; i++) assert_int_equal(p[i], 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(p[i], 0);
     assert_null(arena_alloc(a, 1000));
     assert_null(arena_array(a, SIZE_MAX, 16));
     assert_null(arena_alloc(a, SIZE_MAX));
@@ -272,7 +328,10 @@ static void an_arena_is_bounded(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(scalars_have_kinds), TEST(nodes_know_their_place), TEST(hostile_yaml_is_refused), TEST(bounds_hold), TEST(everything_reads_back), TEST(canonical_json),
-                                       TEST(hostile_msgpack_is_refused), TEST(msgpack_numbers), TEST(msgpack_cut_and_bent), TEST(an_arena_is_bounded)};
+    const struct CMUnitTest tests[] = {TEST(scalars_have_kinds),         TEST(nodes_know_their_place),
+                                       TEST(hostile_yaml_is_refused),    TEST(bounds_hold),
+                                       TEST(everything_reads_back),      TEST(canonical_json),
+                                       TEST(hostile_msgpack_is_refused), TEST(msgpack_numbers),
+                                       TEST(msgpack_cut_and_bent),       TEST(an_arena_is_bounded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

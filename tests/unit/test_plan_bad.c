@@ -451,10 +451,12 @@ static void plans_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof PLANS / sizeof *PLANS; i++) {
         struct err e = {.text = ""};
-        if (plan_load("p.yaml", PLANS[i].yaml, strlen(PLANS[i].yaml), NULL, 0, &e)) fail_msg("accepted:\n%s", PLANS[i].yaml);
+        if (plan_load("p.yaml", PLANS[i].yaml, strlen(PLANS[i].yaml), NULL, 0, &e))
+            fail_msg("accepted:\n%s", PLANS[i].yaml);
         assert_int_equal(e.code, ERR_PLAN);
         assert_int_equal(err_exit_status(&e), 2);
-        if (strcmp(e.text, PLANS[i].says) != 0) fail_msg("%s\nsays     %s\nexpected %s", PLANS[i].yaml, e.text, PLANS[i].says);
+        if (strcmp(e.text, PLANS[i].says) != 0)
+            fail_msg("%s\nsays     %s\nexpected %s", PLANS[i].yaml, e.text, PLANS[i].says);
         if (strstr(e.text, "CANARY")) fail_msg("a secret is repeated: %s", e.text);
     }
 }
@@ -464,9 +466,11 @@ static void settings_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof SETTINGS / sizeof *SETTINGS; i++) {
         struct err e = {.text = ""};
-        if (plan_load("p.yaml", P T L, strlen(P T L), &SETTINGS[i].yaml, 1, &e)) fail_msg("accepted: --set %s", SETTINGS[i].yaml);
+        if (plan_load("p.yaml", P T L, strlen(P T L), &SETTINGS[i].yaml, 1, &e))
+            fail_msg("accepted: --set %s", SETTINGS[i].yaml);
         assert_int_equal(err_exit_status(&e), 2);
-        if (strcmp(e.text, SETTINGS[i].says) != 0) fail_msg("--set %s\nsays     %s\nexpected %s", SETTINGS[i].yaml, e.text, SETTINGS[i].says);
+        if (strcmp(e.text, SETTINGS[i].says) != 0)
+            fail_msg("--set %s\nsays     %s\nexpected %s", SETTINGS[i].yaml, e.text, SETTINGS[i].says);
         if (strstr(e.text, "CANARY")) fail_msg("a secret is repeated: %s", e.text);
     }
 }
@@ -487,6 +491,7 @@ static void files_that_cannot_be_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plans_are_refused), cmocka_unit_test(settings_are_refused), cmocka_unit_test(files_that_cannot_be_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plans_are_refused), cmocka_unit_test(settings_are_refused),
+                                       cmocka_unit_test(files_that_cannot_be_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

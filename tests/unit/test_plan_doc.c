@@ -72,7 +72,8 @@ static void schema_is_the_tables(void **state)
     buf_free(&schema);
 }
 
-/* Independent of the generator: each key of the table is a property of the schema with its default, and a row of the reference; and no other is. */
+/* Independent of the generator: each key of the table is a property of the schema with its default, and a row of the
+ * reference; and no other is. */
 static void every_key_is_told(void **state)
 {
     (void)state;
@@ -102,10 +103,12 @@ static void every_key_is_told(void **state)
         const char *name = PLAN_SECTIONS[s].name;
         const struct node *section = name[0] ? node_get(node_get(root, "$defs"), name) : root;
         for (const struct node *c = node_get(section, "properties")->first; c; c = c->next, told++)
-            if (!key_find(name, c->key) && !(strcmp(name, "load") == 0 && key_find("stage", c->key))) fail_msg("%s.%s is in the schema only", name, c->key);
+            if (!key_find(name, c->key) && !(strcmp(name, "load") == 0 && key_find("stage", c->key)))
+                fail_msg("%s.%s is in the schema only", name, c->key);
     }
     size_t stage = 0;
-    for (size_t i = 0; i < PLAN_KEYS_N; i++) stage += strcmp(PLAN_KEYS[i].section, "stage") == 0;
+    for (size_t i = 0; i < PLAN_KEYS_N; i++)
+        stage += strcmp(PLAN_KEYS[i].section, "stage") == 0;
     assert_int_equal(told, built + stage); /* those of a stage are told twice, the second time in `load` */
     free(text);
     free(reference);
@@ -125,13 +128,18 @@ static void try_example(const struct plan_key *k)
 {
     char yaml[600], path[200], pair[400];
     const char *section = strcmp(k->section, "stage") == 0 ? "load.stages[0]" : section_find(k->section)->path;
-    if (section[0] && strncmp(section, "…", strlen("…")) == 0) (void)snprintf(path, sizeof path, "workload.synthetic.input_tokens.%s", k->section);
-    else (void)snprintf(path, sizeof path, "%s", section);
-    bool search = strcmp(k->name, "search") == 0, plateau = strcmp(k->name, "plateau") == 0, stages = strcmp(k->name, "stages") == 0;
-    (void)snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {url: \"http://h:1\", model: m}\n%s%s%s%s", search || stages ? "load: {}\n" : host_of(k),
+    if (section[0] && strncmp(section, "…", strlen("…")) == 0)
+        (void)snprintf(path, sizeof path, "workload.synthetic.input_tokens.%s", k->section);
+    else
+        (void)snprintf(path, sizeof path, "%s", section);
+    bool search = strcmp(k->name, "search") == 0, plateau = strcmp(k->name, "plateau") == 0,
+         stages = strcmp(k->name, "stages") == 0;
+    (void)snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {url: \"http://h:1\", model: m}\n%s%s%s%s",
+                   search || stages ? "load: {}\n" : host_of(k),
                    strcmp(k->section, "search") == 0 || search ? "slo: {run: [ttft.p99 < 1s]}\n" : "",
                    strcmp(k->section, "cost") == 0 ? "cost: {gpus: 1, per_gpu_hour: 1 EUR}\n" : "",
-                   strcmp(k->section, "shared_prefix") == 0 ? "workload: {synthetic: {shared_prefix: {tokens: 1}}}\n" : "");
+                   strcmp(k->section, "shared_prefix") == 0 ? "workload: {synthetic: {shared_prefix: {tokens: 1}}}\n"
+                                                            : "");
     (void)snprintf(pair, sizeof pair, "%s%s%s=%s", path, path[0] ? "." : "", k->name, k->example);
     const char *set[3] = {pair};
     size_t n = 1;
@@ -140,7 +148,8 @@ static void try_example(const struct plan_key *k)
     if (strcmp(k->name, "cert_file") == 0) set[n++] = "target.tls.key_file=k";
     if (strcmp(k->name, "key_file") == 0) set[n++] = "target.tls.cert_file=c";
     if (strcmp(k->name, "streams_per_connection") == 0) set[n++] = "target.http=2";
-    if (strcmp(k->name, "sd") == 0 || strcmp(k->name, "min") == 0 || strcmp(k->name, "max") == 0) return; /* in the example of their field */
+    if (strcmp(k->name, "sd") == 0 || strcmp(k->name, "min") == 0 || strcmp(k->name, "max") == 0)
+        return; /* in the example of their field */
     if (strstr(path, "input_tokens.") && strcmp(k->section, "exponential") != 0) return;
     if (strcmp(k->name, "ramp") == 0) set[n++] = "load.stages[0].warmup=10s";
     struct err e = {.text = ""};
