@@ -117,7 +117,7 @@ static int add_auth(struct target *t, const struct plan_auth *a, struct err *e)
 static int make_headers(struct target *t, struct err *e)
 {
     static const char *const OURS[] = {"Content-Type: application/json", "Accept: text/event-stream",
-                                       "Expect:", "User-Agent: plateau/" PLATEAU_VERSION};
+                                       "Expect:", ("User-Agent: plateau/" PLATEAU_VERSION)};
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++) {
         struct buf line = BUF_INIT(256);
         buf_puts(&line, OURS[i]);

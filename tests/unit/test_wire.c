@@ -15,11 +15,13 @@
 #include "common/wire.h"
 
 static uint32_t OWN[] = {0, 3, 4, 9};
-static const struct shard SHARD = {
-    .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25, .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5,
-    .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10, .cycle = 10, .n_own = 4, .own = OWN, .duration_ns = INT64_C(60000000000), .warmup_ns = 2,
-    .ramp_ns = 3, .drain_ns = 4, .part = 2049,
-};
+#define SHARD_INIT                                                                                                       \
+    {                                                                                                                    \
+        .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25, .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5, \
+        .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10, .cycle = 10, .n_own = 4, .own = OWN, .duration_ns = INT64_C(60000000000), .warmup_ns = 2, \
+        .ramp_ns = 3, .drain_ns = 4, .part = 2049, \
+    }
+static const struct shard SHARD = SHARD_INIT;
 
 /* One message of every type, every field different from zero and from its neighbours. */
 static const struct wire_msg MESSAGES[WIRE_N] = {
@@ -30,7 +32,7 @@ static const struct wire_msg MESSAGES[WIRE_N] = {
     {.type = WIRE_CLOCK_ECHO, .u.clock_echo = {5, INT64_MIN, INT64_MAX, 8}},
     {.type = WIRE_PLAN, .u.plan = {"abc123", {"\0plan", 5}, {"signed", 6}}},
     {.type = WIRE_PLAN_OK, .u.plan_ok = {"abc123", "no secret", ERR_SECRET}},
-    {.type = WIRE_ARM, .u.arm = {1, 2, SHARD}},
+    {.type = WIRE_ARM, .u.arm = {1, 2, SHARD_INIT}},
     {.type = WIRE_READY, .u.ready = {1, 2, "no ports", ERR_LIMIT, "127.0.0.1:80"}},
     {.type = WIRE_GO, .u.go = {1, 2, 123456789012345}},
     {.type = WIRE_SNAPSHOT, .u.snapshot = {1, 2, 77, {"snap", 4}}},
