@@ -14,6 +14,7 @@ static const struct command {
     {"run", "run a plan over agents and report", cmd_run},
     {"check", "validate a plan and print it resolved", cmd_check},
     {"report", "make the reports of a run again", cmd_report},
+    {"compare", "say what changed between runs", cmd_compare},
 };
 enum { N = sizeof COMMANDS / sizeof *COMMANDS };
 

@@ -1,0 +1,76 @@
+"use strict";
+/* The page of a comparison. Everything that comes from a run is put in as text, never as markup. */
+(function () {
+  const data = JSON.parse(document.getElementById("data").textContent), $ = (id) => document.getElementById(id);
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colors = ["--c1", "--c4", "--c2", "--c3", "--c5"], made = [];
+
+  function el(tag, cls, text) {
+    const e = document.createElement(tag);
+    if (cls) e.className = cls;
+    if (text !== undefined) e.textContent = text;
+    return e;
+  }
+  const fmt = (v) => v === null ? "n/a" : Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en-US") : String(Number(v.toPrecision(4)));
+  const pct = (v) => (v > 0 ? "+" : "") + (100 * v).toFixed(1);
+  const change = (c) => c.rel === null ? "n/a" : pct(c.rel) + " % (" + pct(c.lo) + " … " + pct(c.hi) + ")";
+  const tone = (say) => say === "better" ? "valid" : say === "worse" ? "invalid" : "";
+
+  for (const r of data.runs)
+    $("runs").append(el("p", "soft", r.label + " = " + r.dir + ": " + (r.name || "unnamed") + ", run " + r.run + ", plan " + r.plan_hash.slice(0, 12) + ", " + r.points.length + " points"));
+
+  for (const c of data.comparisons) {
+    const line = el("p");
+    line.append(el("span", "badge " + (tone(c.say) || "suspect"), c.say), document.createTextNode(" " + c.b + " against " + c.a));
+    if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + pct(c.errors_a) + " % to " + pct(c.errors_b) + " %"));
+    $("verdicts").append(line);
+    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats: how much one run differs from the next is assumed, not measured."));
+    if (c.plan_differences) {
+      $("verdicts").append(el("p", "soft", "The plans differ:"));
+      $("verdicts").append(el("pre", "", c.plan_differences));
+    }
+    const table = el("table"), head = el("tr"), shown = data.measures;
+    head.append(el("th", "", c.b + " against " + c.a));
+    for (const m of shown) head.append(el("th", "", m.name + ", " + m.unit));
+    table.append(head);
+    const row = (name, changes, whole) => {
+      const tr = el("tr");
+      tr.append(el("td", "", name));
+      for (const m of shown) {
+        const v = changes[m.name], td = el("td");
+        if (!whole) td.append(document.createTextNode(fmt(v.a) + " → " + fmt(v.b)), el("br"));
+        td.append(el("span", tone(v.say) ? "badge " + tone(v.say) : "", change(v)));
+        tr.append(td);
+      }
+      table.append(tr);
+    };
+    for (const l of c.loads) row(l.load, l.change, false);
+    row("all loads", c.change, true);
+    const box = el("div", "scroll");
+    box.append(table);
+    $("changes").append(box);
+  }
+
+  function draw() {
+    for (const c of made.splice(0)) c.destroy();
+    for (const key of ["output", "ttft_p50", "ttft_p99", "tpot_p50"]) {
+      const sets = data.runs.map((r, i) => {
+        const color = css(colors[i % colors.length]);
+        const points = r.points.filter((p) => p[key] !== null && p.load !== null).sort((a, b) => a.load - b.load);
+        return { label: r.label + " " + r.dir, data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, borderColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
+          pointBorderColor: color, pointBackgroundColor: points.map((p) => p.counts ? color : css("--card")) };
+      });
+      const axis = (text, log) => ({ type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft") } });
+      made.push(new Chart($("c-" + key), { type: "scatter", data: { datasets: sets },
+        options: { animation: false, maintainAspectRatio: false, plugins: { legend: { labels: { color: css("--ink") } } },
+          scales: { x: axis(data.open_loop ? "arrivals per second" : "requests in flight", true), y: axis(key === "output" ? "output token/s" : "ms", false) } } }));
+    }
+  }
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  $("theme").onclick = () => {
+    document.documentElement.dataset.theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    draw();
+  };
+  draw();
+})();
