@@ -24,12 +24,22 @@ static bool equal(const struct node *a, const struct node *b)
     return true;
 }
 
+/* A value in few words: short lists and mappings as JSON, longer ones by their kind. */
+static const char *words(const struct node *n, char *buf, size_t size)
+{
+    struct buf json = BUF_INIT(NODE_INPUT_MAX);
+    if (!n) return "not given";
+    (void)node_describe(n, buf, size);
+    if (!node_is_scalar(n) && node_to_json(n, false, &json) == 0 && json.len < size) (void)memcpy(buf, buf_str(&json), json.len + 1);
+    buf_free(&json);
+    return buf;
+}
+
 static void line(struct diff *d, const struct node *a, const struct node *b)
 {
     char path[256], was[128], is[128];
     if (d->lines++ >= d->max) return;
-    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), a ? node_describe(a, was, sizeof was) : "not given",
-                     b ? node_describe(b, is, sizeof is) : "not given");
+    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), words(a, was, sizeof was), words(b, is, sizeof is));
 }
 
 static void walk(struct diff *d, const struct node *a, const struct node *b)
