@@ -110,8 +110,7 @@ static void reap_local(struct drive *d)
     while (local_reap(d->o->local, name, sizeof name, how, sizeof how)) {
         int64_t now = clock_mono_ns();
         (void)snprintf(why, sizeof why, "agent %s %s", name, how);
-        if (run_state(d->run) < RUN_CLOSE) log_warn("%s", why);
-        run_agent_gone(d->run, name, how, now);
+        if (!run_agent_gone(d->run, name, how, now) && run_state(d->run) < RUN_CLOSE) log_warn("%s", why);
         run_limit_agents(d->run, local_living(d->o->local), why, now);
     }
 }

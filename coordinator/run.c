@@ -49,6 +49,10 @@ int run_signal(const struct run *r)
 {
     return r->signal;
 }
+uint32_t run_loading(const struct run *r)
+{
+    return r->stage && r->stage->t0_ns ? r->stage->epoch : 0;
+}
 bool run_incomplete(const struct run *r)
 {
     return r->incomplete;
@@ -487,16 +491,17 @@ void run_destroy(struct run **r)
     *r = NULL;
 }
 
-void run_agent_gone(struct run *r, const char *name, const char *how, int64_t now)
+bool run_agent_gone(struct run *r, const char *name, const char *how, int64_t now)
 {
     struct agent *a = registry_named(r->agents, name);
-    if (!a) return;
+    if (!a) return false;
     if (r->state >= RUN_CLOSE) {
         (void)agent_step(a, AGENT_EV_BYE);
         if (r->state == RUN_CLOSE && run_living_weight(r) == 0) run_step_to(r, EV_FAREWELL, now);
-        return;
+        return true;
     }
     run_lose(r, a, true, how, now);
+    return true;
 }
 
 void run_limit_agents(struct run *r, size_t most, const char *why, int64_t now)

@@ -66,8 +66,9 @@ void run_malformed(struct run *r, const struct peer *from, const struct err *why
                    int64_t now);           /* bytes that are no message */
 void run_tick(struct run *r, int64_t now); /* at the latest at run_deadline */
 int64_t run_deadline(const struct run *r);
-void run_agent_gone(struct run *r, const char *name, const char *how,
-                    int64_t now); /* known to be dead: no load is left that the lease must end */
+bool run_agent_gone(
+    struct run *r, const char *name, const char *how,
+    int64_t now); /* known to be dead: no load is left that the lease must end. False: nobody of that name */
 void run_limit_agents(struct run *r, size_t most, const char *why,
                       int64_t now); /* only so many exist: fewer than are needed end the run */
 /* The user wants to end it. `at_once` false: drain, collect, end. True: end now, with what is here. */
@@ -77,6 +78,7 @@ enum run_state run_state(const struct run *r);
 const char *run_state_name(enum run_state s);
 const struct err *run_error(const struct run *r); /* why it ended early; ERR_NONE when it did not */
 int run_signal(const struct run *r);
+uint32_t run_loading(const struct run *r); /* epoch of the stage whose start is agreed or past; 0 = none */
 bool run_incomplete(
     const struct run *r); /* some point is not what the plan asked for: degraded, given up or never begun */
 

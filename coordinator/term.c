@@ -42,10 +42,12 @@ int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char 
 
 void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
 {
-    if (now < t->next_ns) return;
-    t->next_ns = now + (t->tty ? TTY_NS : PLAIN_NS);
     struct run_progress p;
     char line[300];
+    uint32_t epoch = run_loading(r);
+    if (now < t->next_ns && (epoch == 0 || epoch == t->epoch)) return;
+    t->next_ns = now + (t->tty ? TTY_NS : PLAIN_NS);
+    t->epoch = epoch;
     run_progress(r, now, &p);
     (void)term_line(&p, step, steps, line, sizeof line);
     if (t->tty)

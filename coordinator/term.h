@@ -1,4 +1,5 @@
-/* The run's progress for a person: one line, renewed in place on a terminal, else printed every few seconds. */
+/* The run's progress for a person: one line, renewed in place on a terminal, else printed as each stage
+ * begins and every few seconds. */
 #pragma once
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@ struct term {
     FILE *out;
     bool tty, dirty; /* dirty: a line without its newline is on the screen */
     int64_t next_ns;
+    uint32_t epoch; /* of the stage that was shown last */
 };
 void term_init(struct term *t, FILE *out);
 void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps,

@@ -1,0 +1,48 @@
+# Ctrl-C once: no new requests, drain, report, exit status 130. Twice: at once, still with a report and no agent left. SIGTERM: 143.
+. "$(dirname "$0")/lib.sh"
+
+loading() { grep -q 'stage 1 of' "$TMP/err.log"; }
+sim --ttft 100ms --tpot 10ms
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {concurrency: [4, 8], duration: 60s}'
+
+for sig in INT TERM; do
+    plateau_start --local 2
+    wait_until 15 loading || fail "the stage did not begin"
+    sleep 1
+    t0=$(date +%s%N)
+    kill -$sig "$RUN_PID"
+    plateau_wait
+    ms=$((($(date +%s%N) - t0) / 1000000))
+    [ "$ms" -lt 8000 ] && ok "SIG$sig: over after $ms ms" || fail "SIG$sig: over after $ms ms only"
+    [ $sig = INT ] && expect_status 130 || expect_status 143
+    expect_report
+    expect_ledger
+    expect '.points | length == 1' 'the begun stage is reported, the other is not'
+    expect '.points[0].ledger | .due > 0 and .ok == .due' 'what was open was drained'
+    expect_no_orphans
+done
+
+sed -i 's/output_tokens: 64/output_tokens: 4000/' "$TMP/plan.yaml" # 40 s: a drain would take long
+plateau_start --local 2
+wait_until 15 loading || fail "the stage did not begin"
+sleep 1
+kill -INT "$RUN_PID"
+sleep 1
+kill -0 "$RUN_PID" 2>/dev/null && ok "the first drains" || fail "the first ended it at once"
+t0=$(date +%s%N)
+kill -INT "$RUN_PID"
+plateau_wait
+ms=$((($(date +%s%N) - t0) / 1000000))
+[ "$ms" -lt 4000 ] && ok "the second ends it: $ms ms" || fail "the second took $ms ms"
+expect_status 130
+expect_report
+expect_ledger
+expect_no_orphans
+
+# Killed without mercy: the agents go with it.
+plateau_start --local 2
+wait_until 15 loading || fail "the stage did not begin"
+kill -9 "$RUN_PID"
+wait "$RUN_PID" 2>/dev/null
+expect_no_orphans
+finish

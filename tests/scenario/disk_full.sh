@@ -1,0 +1,21 @@
+# The disk is full in the middle of a run: it ends cleanly with what was measured, says so, and leaves a file that can be read. A small tmpfs
+# where mounting is allowed; else a limit on the size of files, which fails writes in the same place.
+. "$(dirname "$0")/lib.sh"
+
+sim --ttft 10ms --tpot 2ms
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {concurrency: [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], duration: 2s, cooldown: 0}'
+if [ "$(id -u)" = 0 ] && mkdir "$TMP/small" && mount -t tmpfs -o size=400k none "$TMP/small" 2>/dev/null; then
+    trap 'umount -l "$TMP/small"; cleanup' EXIT
+    OUT=$TMP/small/run
+    plateau_run --local 2
+else
+    (ulimit -f 300; plateau_run --local 2; echo "$STATUS" >"$TMP/status")
+    STATUS=$(cat "$TMP/status")
+fi
+expect_status 1
+expect_text err.log '(full|too large|disk|space)' 'the reason is told'
+expect_text out.log 'Ledger: due [1-9]' 'what was measured is printed'
+expect_no_orphans
+n=$(sqlite3 -readonly "$OUT/run.sqlite" 'SELECT count(*) FROM stage WHERE ended_wall_ns IS NOT NULL' 2>"$TMP/sql.log")
+[ "${n:-0}" -ge 1 ] && ok "$n stages can be read" || fail "no finished stage can be read: $(cat "$TMP/sql.log")"
+finish

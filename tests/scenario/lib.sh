@@ -1,0 +1,107 @@
+# What scenarios share. A scenario is one script: `bash NAME.sh BIN-FOLDER`; it exits 0 when all held, 1 when not, 77 when it cannot be
+# tried here. It starts what it needs on free ports, talks only to loopback, and ends what it started, by pid.
+#
+#     . "$(dirname "$0")/lib.sh"
+#     sim --ttft 50ms --tpot 10ms; plan 'load: {concurrency: 4, duration: 3s}'; plateau_run --local 2; expect_status 0; expect '.points | length == 1'
+set -u -o pipefail
+BIN=$(cd "${1:-$(dirname "$0")/../../build/dev/bin}" && pwd) || exit 1
+TMP=$(mktemp -d)
+STARTED=()
+FAILED=0
+OUT=$TMP/run
+STATUS=
+
+cleanup() {
+    local p
+    for p in "${STARTED[@]:-}"; do [ -n "$p" ] && kill -9 "$p" 2>/dev/null; done
+    wait 2>/dev/null
+    if [ "$FAILED" = 0 ]; then rm -rf "$TMP"; else echo "left in $TMP"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+fail() { FAILED=1; echo "FAILED: $*" >&2; }
+ok() { echo "ok: $*"; }
+finish() { exit "$FAILED"; }
+
+# wait_until SECONDS COMMAND…: true as soon as the command is
+wait_until() {
+    local n=$(($1 * 20)); shift
+    while ! "$@" >/dev/null 2>&1; do n=$((n - 1)); [ "$n" -gt 0 ] || return 1; sleep 0.05; done
+}
+
+# sim OPTIONS…: a simulated endpoint on a free port; sets SIM_PID, SIM_PORT, URL
+sim() {
+    rm -f "$TMP/port"
+    "$BIN/plateau-sim" --listen 127.0.0.1:0 --port-file "$TMP/port" --exit-after 280s "$@" >"$TMP/sim.log" 2>&1 &
+    SIM_PID=$!
+    STARTED+=("$SIM_PID")
+    wait_until 5 test -s "$TMP/port" || { fail "the simulator did not start: $(cat "$TMP/sim.log")"; exit 1; }
+    SIM_PORT=$(head -1 "$TMP/port")
+    URL=http://127.0.0.1:$SIM_PORT/v1/chat/completions
+}
+
+# plan YAML…: writes a plan for the simulator; later lines are added to it
+plan() {
+    {
+        echo "plan: 1"
+        case "$*" in *target:*) ;; *) echo "target: {url: \"$URL\", model: sim}" ;; esac
+        printf '%s\n' "$@"
+    } >"$TMP/plan.yaml"
+}
+
+# plateau_run OPTIONS…: runs the plan in the foreground; sets STATUS; the output is in out.log and err.log
+plateau_run() {
+    rm -rf "$OUT"
+    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log"
+    STATUS=$?
+}
+# plateau_start OPTIONS…: the same in the background; sets RUN_PID
+plateau_start() {
+    rm -rf "$OUT"
+    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log" &
+    RUN_PID=$!
+    STARTED+=("$RUN_PID")
+}
+plateau_wait() { wait "$RUN_PID"; STATUS=$?; }
+# agent OPTIONS…: a separate agent that dials $ENDPOINT; sets AGENT_PID
+agent() {
+    "$BIN/plateau-agent" --connect "$ENDPOINT" "$@" >>"$TMP/agent.log" 2>&1 &
+    AGENT_PID=$!
+    STARTED+=("$AGENT_PID")
+}
+
+show() { echo "--- $1"; tail -n 25 "$TMP/$1" 2>/dev/null; }
+expect_status() {
+    if [ "$STATUS" = "$1" ]; then ok "exit status $1"; else fail "exit status $STATUS, expected $1"; show err.log; show out.log; fi
+}
+# expect JQ-CONDITION [WORDS]: holds in summary.json
+expect() {
+    if jq -e "$1" "$OUT/summary.json" >/dev/null 2>"$TMP/jq.log"; then ok "${2:-$1}"; else
+        fail "${2:-$1}: not so: $1 $(cat "$TMP/jq.log")"
+        jq -c '.points[]? | {stage, ledger, verdict, degraded}' "$OUT/summary.json" 2>/dev/null
+        show err.log
+    fi
+}
+# expect_text FILE PATTERN [WORDS]
+expect_text() {
+    if grep -qE -- "$2" "$TMP/$1"; then ok "${3:-$1 says: $2}"; else fail "${3:-$1 does not say: $2}"; show "$1"; fi
+}
+# due = ok + failed + cancelled + aborted + lost, at every point
+expect_ledger() {
+    expect '[.points[].ledger | .due == .ok + ([.failed[]] | add // 0) + .cancelled + .aborted + .lost] | all' 'every ledger balances'
+}
+expect_report() {
+    local f
+    for f in run.sqlite summary.json report.html curve.csv; do [ -s "$OUT/$f" ] || fail "no $f"; done
+}
+# agents of this machine that dial the coordinator of the last run
+local_agents() { pgrep -f -- "plateau-agent --connect $(endpoint)( |\$)"; }
+endpoint() { grep -o 'listening on tcp://[^ ]*' "$TMP/err.log" | head -1 | cut -d' ' -f3; }
+expect_no_orphans() {
+    local e
+    e=$(endpoint)
+    [ -n "$e" ] || { fail "the endpoint is not in the log"; return; }
+    wait_until 3 sh -c "! pgrep -f -- 'plateau-agent --connect $e( |\$)'" && ok "no agent is left" || fail "agents are left: $(local_agents)"
+}
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

@@ -1,0 +1,46 @@
+# Agents that are started by themselves, before and after the coordinator; one comes late and takes part from the next stage on; one has a name that is
+# taken; one speaks to nobody and gives up.
+. "$(dirname "$0")/lib.sh"
+
+sim --ttft 20ms --tpot 5ms
+ENDPOINT=tcp://127.0.0.1:$(free_port)
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' 'load: {stages: [{concurrency: 8, duration: 4s}, {concurrency: 9, duration: 3s}]}' \
+    'agents: {count: 2, wait: 20s}'
+
+agent --name early
+early=$AGENT_PID
+sleep 1
+plateau_start --listen "$ENDPOINT"
+agent --name second
+second=$AGENT_PID
+wait_until 15 grep -q 'stage 1 of 2' "$TMP/err.log" || { fail "the run did not begin"; show err.log; }
+agent --name late --weight 2
+late=$AGENT_PID
+agent --name second --wait 2s
+twin=$AGENT_PID
+plateau_wait
+expect_status 0
+expect_report
+expect_ledger
+expect '.points | length == 2' 'two points'
+for p in "$early" "$second" "$late"; do
+    wait "$p"
+    s=$?
+    [ "$s" = 0 ] && ok "agent ends with the run" || fail "agent ended with status $s"
+done
+wait "$twin"
+[ $? != 0 ] && ok "a second agent of the same name takes no part" || fail "the twin took part"
+expect_text err.log 'agent_refused: second: an agent of this name takes part already'
+parts() { sqlite3 "$OUT/run.sqlite" "SELECT group_concat(name || ':' || slots, ' ') FROM (SELECT * FROM stage_agent JOIN stage ON stage.id = stage_id WHERE stage = $1 ORDER BY name)"; }
+[ "$(parts 0)" = "early:4 second:4" ] && ok "stage 0: $(parts 0)" || fail "stage 0: $(parts 0)"
+[ "$(parts 1)" = "early:2 late:5 second:2" ] || [ "$(parts 1)" = "early:3 late:4 second:2" ] || [ "$(parts 1)" = "early:2 late:4 second:3" ] &&
+    ok "stage 1: $(parts 1)" || fail "stage 1: $(parts 1)"
+
+plan 'load: {concurrency: 2, duration: 2s}' 'agents: {count: 2, wait: 2s}'
+plateau_run --listen "$ENDPOINT"
+expect_status 4
+expect_text err.log '0 of 2 agents' 'agents that do not come: told'
+"$BIN/plateau-agent" --connect "tcp://127.0.0.1:$(free_port)" --wait 2s >"$TMP/alone.log" 2>&1
+s=$?
+[ "$s" = 4 ] && ok "an agent without a coordinator gives up" || fail "an agent without a coordinator: status $s"
+finish

@@ -1,0 +1,16 @@
+# What is measured against what the endpoint says it emitted: fixed TTFT 200 ms, TPOT 20 ms, 64 tokens, at concurrency 1, 50 and 500 with two
+# agents. Mean TTFT within 2 ms, TPOT and ITL within 1 %, and no token more or less.
+. "$(dirname "$0")/lib.sh"
+
+sim --ttft 200ms --tpot 20ms --truth "$TMP/truth.jsonl" --truth-tokens
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' \
+    'load: {stages: [{concurrency: 1, duration: 6s}, {concurrency: 50, duration: 6s}, {concurrency: 500, duration: 8s, warmup: 2s}]}'
+plateau_run --local 2
+case $STATUS in 0 | 3) ok "exit status $STATUS" ;; *) expect_status 0 ;; esac
+expect '.points | length == 3' 'three points'
+expect '.agents | length == 2' 'two agents'
+expect_ledger
+expect '[.points[].ledger | .ok == .due and .lost == 0] | all' 'every request ended ok'
+kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
+python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT" || fail "measured is not what was emitted"
+finish
