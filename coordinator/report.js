@@ -1,222 +1,367 @@
 "use strict";
 /* The page: tiles, tables and words. Everything that comes from the run is put in as text, never as markup. */
-(function () {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const S = data.summary, points = S.points, fmt = Charts.fmt;
-  const $ = (id) => document.getElementById(id);
+(function() {
+const data = JSON.parse(document.getElementById("data").textContent);
+const S = data.summary, points = S.points, fmt = Charts.fmt;
+const $ = (id) => document.getElementById(id);
 
-  function el(tag, cls, text) {
-    const e = document.createElement(tag);
-    if (cls) e.className = cls;
-    if (text !== undefined && text !== null) e.textContent = text;
-    return e;
-  }
-  const badge = (word) => el("span", "badge " + word, { pass: "✓ pass", fail: "✗ fail", inconclusive: "? inconclusive", valid: "✓ valid", suspect: "! suspect", invalid: "✗ invalid" }[word] || word);
-  const pair = (ci) => ci ? fmt(ci[0]) + "–" + fmt(ci[1]) : "";
+function el(tag, cls, text) {
+  const e = document.createElement(tag);
+  if (cls) e.className = cls;
+  if (text !== undefined && text !== null) e.textContent = text;
+  return e;
+}
+const badge = (word) => el("span", "badge " + word, {
+  pass: "✓ pass",
+  fail: "✗ fail",
+  inconclusive: "? inconclusive",
+  valid: "✓ valid",
+  suspect: "! suspect",
+  invalid: "✗ invalid"
+}[word] || word);
+const pair = (ci) => ci ? fmt(ci[0]) + "–" + fmt(ci[1]) : "";
 
-  /* head: rows of cells {text, span, cls}; body: rows of cells: a string, a node or {text, cls, small}. */
-  function table(where, head, body, rowClass) {
-    const box = $(where) || where, t = el("table"), th = el("thead"), tb = el("tbody");
-    for (const row of head) {
-      const tr = el("tr");
-      for (const c of row) {
-        const cell = el("th", c.cls, c.text);
-        if (c.span) cell.colSpan = c.span;
-        if (c.title) cell.title = c.title;
-        tr.append(cell);
-      }
-      th.append(tr);
+/* head: rows of cells {text, span, cls}; body: rows of cells: a string, a node or {text, cls, small}. */
+function table(where, head, body, rowClass) {
+  const box = $(where) || where, t = el("table"), th = el("thead"), tb = el("tbody");
+  for (const row of head) {
+    const tr = el("tr");
+    for (const c of row) {
+      const cell = el("th", c.cls, c.text);
+      if (c.span) cell.colSpan = c.span;
+      if (c.title) cell.title = c.title;
+      tr.append(cell);
     }
-    body.forEach((row, i) => {
-      const tr = el("tr", rowClass ? rowClass(i) : "");
-      row.forEach((c) => {
-        const td = el("td", c && c.cls);
-        if (c instanceof Node) td.append(c);
-        else if (c && typeof c === "object") {
-          if (c.node) td.append(c.node);
-          else td.textContent = c.text;
-          if (c.small) td.append(el("small", "", c.small));
-        } else td.textContent = c === null || c === undefined ? "" : c;
-        tr.append(td);
-      });
-      tb.append(tr);
+    th.append(tr);
+  }
+  body.forEach((row, i) => {
+    const tr = el("tr", rowClass ? rowClass(i) : "");
+    row.forEach((c) => {
+      const td = el("td", c && c.cls);
+      if (c instanceof Node)
+        td.append(c);
+      else if (c && typeof c === "object") {
+        if (c.node)
+          td.append(c.node);
+        else
+          td.textContent = c.text;
+        if (c.small) td.append(el("small", "", c.small));
+      } else
+        td.textContent = c === null || c === undefined ? "" : c;
+      tr.append(td);
     });
-    t.append(th, tb);
-    box.append(t);
-  }
-  const text = (t) => ({ text: t === null || t === undefined ? "" : String(t), cls: "text" });
+    tb.append(tr);
+  });
+  t.append(th, tb);
+  box.append(t);
+}
+const text = (t) => ({text: t === null || t === undefined ? "" : String(t), cls: "text"});
 
-  function heading() {
-    const r = S.run, plan = S.plan || {};
-    $("title").textContent = r.name || "Run " + r.id;
-    const target = plan.target || {}, models = target.model === undefined ? "" : typeof target.model === "string" ? target.model : (target.model || []).map((m) => m.name || m).join(", ");
-    const agents = S.agents.length + (S.agents.length === 1 ? " agent" : " agents");
-    $("subtitle").textContent = [models, target.url, r.started.replace("T", " ").replace("Z", " UTC"), agents, "run " + r.id].filter(Boolean).join(" · ");
-    const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
-    const bad = points.filter((p) => !Charts.counts(p)).length, soft = points.filter((p) => p.verdict.status === "suspect").length;
-    if (r.signal) say("The run was ended by signal " + r.signal + ": it is not complete.");
-    if (!points.length) say("No stage was finished: there is nothing to report.");
-    if (bad) say(bad + " of " + points.length + " points are invalid and no part of the curve; the reasons stand in the table.");
-    if (S.agents.some((a) => a.lost)) say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
-    if (soft) say(soft + " of " + points.length + " points are suspect; the reasons stand in the table.", "suspect");
-    if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
-    if (r.insecure) say("The control plane ran without authentication (--insecure).", "suspect");
-    $("answer").textContent = S.answer ? S.answer.text : "";
-    $("foot").textContent = "plateau " + S.version + " · plan " + S.run.plan_hash + " · seed " + S.run.seed + " · made from run.sqlite alone; `plateau report DIR` makes it again";
-  }
+function heading() {
+  const r = S.run, plan = S.plan || {};
+  $("title").textContent = r.name || "Run " + r.id;
+  const target = plan.target || {},
+        models = target.model === undefined ? "" :
+    typeof target.model === "string"        ? target.model :
+                                              (target.model || []).map((m) => m.name || m).join(", ");
+  const agents = S.agents.length + (S.agents.length === 1 ? " agent" : " agents");
+  $("subtitle").textContent = [
+    models, target.url, r.started.replace("T", " ").replace("Z", " UTC"), agents, "run " + r.id
+  ].filter(Boolean).join(" · ");
+  const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
+  const bad = points.filter((p) => !Charts.counts(p)).length,
+        soft = points.filter((p) => p.verdict.status === "suspect").length;
+  if (r.signal) say("The run was ended by signal " + r.signal + ": it is not complete.");
+  if (!points.length) say("No stage was finished: there is nothing to report.");
+  if (bad)
+    say(bad + " of " + points.length + " points are invalid and no part of the curve; the reasons stand in the table.");
+  if (S.agents.some((a) => a.lost))
+    say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
+  if (soft) say(soft + " of " + points.length + " points are suspect; the reasons stand in the table.", "suspect");
+  if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
+  if (r.insecure) say("The control plane ran without authentication (--insecure).", "suspect");
+  $("answer").textContent = S.answer ? S.answer.text : "";
+  $("foot").textContent = "plateau " + S.version + " · plan " + S.run.plan_hash + " · seed " + S.run.seed +
+    " · made from run.sqlite alone; `plateau report DIR` makes it again";
+}
 
-  function tiles() {
-    const a = S.answer || {}, best = points.filter(Charts.counts).reduce((b, p) => !b || p.output_tokens_per_s > b.output_tokens_per_s ? p : b, null);
-    const sum = (f) => points.reduce((n, p) => n + f(p), 0);
-    const failed = sum((p) => Object.values(p.ledger.failed).reduce((x, y) => x + y, 0)), due = sum((p) => p.ledger.due);
-    const list = [];
-    if (a.plateau_tokens_per_s != null) list.push([a.plateau_reached ? "Plateau" : "Plateau: at least", fmt(a.plateau_tokens_per_s), "token/s", a.plateau_ci95 ? "95 %: " + pair(a.plateau_ci95) : "no interval"]);
-    else if (best) list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
-    if (a.knee_load != null && a.plateau_reached) list.push(["Knee", fmt(a.knee_load), "", "load that gives 95 % of it"]);
-    if (a.slo_tokens_per_s != null) list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
-    if (best) {
-      list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", "p99 " + fmt(best.ttft_ms.p99) + " ms"]);
-      list.push(["TPOT p50 at most throughput", fmt(best.tpot_ms.p50), "ms", "p99 " + fmt(best.tpot_ms.p99) + " ms"]);
-    }
-    list.push(["Requests", fmt(due), "", failed ? fmt(failed) + " failed (" + fmt(100 * failed / Math.max(1, due), 2) + " %)" : "none failed"]);
-    if (a.worst_lag_ms != null && points.some((p) => p.lag_ms.count)) list.push(["Worst loop lag, p99", fmt(a.worst_lag_ms), "ms", "the agents' own delay"]);
-    for (const [name, value, unit, note] of list) {
-      const t = el("div", "tile"), v = el("div", "value", value + " ");
-      v.append(el("span", "unit", unit));
-      t.append(el("div", "name", name), v, el("div", "note", note));
-      $("tiles").append(t);
-    }
+function tiles() {
+  const a = S.answer || {},
+        best = points.filter(Charts.counts)
+                 .reduce((b, p) => !b || p.output_tokens_per_s > b.output_tokens_per_s ? p : b, null);
+  const sum = (f) => points.reduce((n, p) => n + f(p), 0);
+  const failed = sum((p) => Object.values(p.ledger.failed).reduce((x, y) => x + y, 0)), due = sum((p) => p.ledger.due);
+  const list = [];
+  if (a.plateau_tokens_per_s != null)
+    list.push([
+      a.plateau_reached ? "Plateau" : "Plateau: at least", fmt(a.plateau_tokens_per_s), "token/s",
+      a.plateau_ci95 ? "95 %: " + pair(a.plateau_ci95) : "no interval"
+    ]);
+  else if (best)
+    list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
+  if (a.knee_load != null && a.plateau_reached) list.push(["Knee", fmt(a.knee_load), "", "load that gives 95 % of it"]);
+  if (a.slo_tokens_per_s != null)
+    list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
+  const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
+  if (a.cost_per_mtok_plateau != null)
+    list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);
+  if (best) {
+    list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", "p99 " + fmt(best.ttft_ms.p99) + " ms"]);
+    list.push(["TPOT p50 at most throughput", fmt(best.tpot_ms.p50), "ms", "p99 " + fmt(best.tpot_ms.p99) + " ms"]);
   }
+  list.push([
+    "Requests", fmt(due), "",
+    failed ? fmt(failed) + " failed (" + fmt(100 * failed / Math.max(1, due), 2) + " %)" : "none failed"
+  ]);
+  if (a.worst_lag_ms != null && points.some((p) => p.lag_ms.count))
+    list.push(["Worst loop lag, p99", fmt(a.worst_lag_ms), "ms", "the agents' own delay"]);
+  for (const [name, value, unit, note] of list) {
+    const t = el("div", "tile"), v = el("div", "value", value + " ");
+    v.append(el("span", "unit", unit));
+    t.append(el("div", "name", name), v, el("div", "note", note));
+    $("tiles").append(t);
+  }
+}
 
-  function pointTable() {
-    const groups = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["ITL, ms", "itl_ms"], ["E2E, ms", "e2e_ms"]];
-    const cost = points.some((p) => p.cost_per_mtok_out !== null), currency = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
-    const slo = !!(S.plan && S.plan.slo && S.plan.slo.request);
-    const head = [[{ text: "" }, { text: "" }, { text: "Load", span: 2, cls: "group" }, { text: "Throughput", span: 2 + slo + cost, cls: "group" }],
-      [{ text: "stage", cls: "text" }, { text: "verdict", cls: "text" }, { text: "asked", cls: "first" }, { text: "achieved" }, { text: "output token/s", cls: "first" }, { text: "requests/s" }]];
-    if (slo) head[1].push({ text: "goodput/s", title: "ok requests within every per-request SLO" });
-    if (cost) head[1].push({ text: "cost / M output" + (currency ? ", " + currency : "") });
-    for (const [name] of groups) {
-      head[0].push({ text: name, span: 2, cls: "group" });
-      head[1].push({ text: "p50", cls: "first" }, { text: "p99" });
-    }
-    head[0].push({ text: "", span: 2, cls: "group" });
-    head[1].push({ text: "errors", cls: "first" }, { text: "steady", cls: "text" });
-    table("t-points", head, points.map((p) => {
-      const row = [text(p.stage + (p.repeat ? "." + p.repeat : "")), { node: badge(p.verdict.status), cls: p.verdict.reasons.length ? "text wrap" : "text", small: p.verdict.reasons.join("; ") },
-        { text: p.requested.load, cls: "first" }, fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
-        { text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95) }, fmt(p.requests_per_s)];
+function pointTable() {
+  const groups = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["ITL, ms", "itl_ms"], ["E2E, ms", "e2e_ms"]];
+  const cost = points.some((p) => p.cost_per_mtok_out !== null),
+        currency = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
+  const slo = !!(S.plan && S.plan.slo && S.plan.slo.request);
+  const head = [
+    [
+      {text: ""}, {text: ""}, {text: "Load", span: 2, cls: "group"},
+      {text: "Throughput", span: 2 + slo + cost, cls: "group"}
+    ],
+    [
+      {text: "stage", cls: "text"}, {text: "verdict", cls: "text"}, {text: "asked", cls: "first"}, {text: "achieved"},
+      {text: "output token/s", cls: "first"}, {text: "requests/s"}
+    ]
+  ];
+  if (slo) head[1].push({text: "goodput/s", title: "ok requests within every per-request SLO"});
+  if (cost) head[1].push({text: "cost / M output" + (currency ? ", " + currency : "")});
+  for (const [name] of groups) {
+    head[0].push({text: name, span: 2, cls: "group"});
+    head[1].push({text: "p50", cls: "first"}, {text: "p99"});
+  }
+  head[0].push({text: "", span: 2, cls: "group"});
+  head[1].push({text: "errors", cls: "first"}, {text: "steady", cls: "text"});
+  table(
+    "t-points", head, points.map((p) => {
+      const row = [
+        text(p.stage + (p.repeat ? "." + p.repeat : "")), {
+          node: badge(p.verdict.status),
+          cls: p.verdict.reasons.length ? "text wrap" : "text",
+          small: p.verdict.reasons.join("; ")
+        },
+        {text: p.requested.load, cls: "first"},
+        fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
+        {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}, fmt(p.requests_per_s)
+      ];
       if (slo) row.push(fmt(p.goodput_per_s));
       if (cost) row.push(fmt(p.cost_per_mtok_out, 3));
-      for (const [, key] of groups) ["p50", "p99"].forEach((q, i) => row.push({ text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q]) }));
-      row.push({ text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first" },
-        { text: p.steady === null ? "unknown" : p.steady, cls: "text", small: p.drift !== null ? "drift " + fmt(100 * p.drift, 1) + " %" : "" });
+      for (const [, key] of groups)
+        ["p50", "p99"].forEach(
+          (q, i) => row.push({text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])}));
+      row.push({text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first"}, {
+        text: p.steady === null ? "unknown" : p.steady,
+        cls: "text",
+        small: p.drift !== null ? "drift " + fmt(100 * p.drift, 1) + " %" : ""
+      });
       return row;
-    }), (i) => Charts.counts(points[i]) ? "" : "off");
-  }
+    }),
+    (i) => Charts.counts(points[i]) ? "" : "off");
+}
 
-  function gateTable() {
-    if (!S.gates.length) return void $("gates").remove();
-    table("t-gates", [[{ text: "gate", cls: "text" }, { text: "result", cls: "text" }, { text: "value" }, { text: "95 % interval" }, { text: "read at load" }]],
-      S.gates.map((g) => [{ node: el("code", "", g.gate), cls: "text" }, { node: badge(g.result), cls: "text" }, fmt(g.value), pair(g.lo != null && g.hi != null ? [g.lo, g.hi] : null),
-        g.point !== undefined && points[g.point] ? points[g.point].requested.load : ""]));
-  }
+function gateTable() {
+  if (!S.gates.length) return void $("gates").remove();
+  table(
+    "t-gates", [[
+      {text: "gate", cls: "text"}, {text: "result", cls: "text"}, {text: "value"}, {text: "95 % interval"},
+      {text: "read at load"}
+    ]],
+    S.gates.map(
+      (g) =>
+        [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, fmt(g.value),
+         pair(g.lo != null && g.hi != null ? [g.lo, g.hi] : null),
+         g.point !== undefined && points[g.point] ? points[g.point].requested.load : ""]));
+}
 
-  function ledgerTable() {
-    const labels = [...new Set(points.flatMap((p) => Object.keys(p.ledger.failed)))];
-    const columns = ["due", "ok", ...labels.map((l) => [l]), "cancelled", "aborted", "lost"];
-    const value = (l, c) => Array.isArray(c) ? l.failed[c[0]] || 0 : l[c];
-    const body = points.map((p) => [text(p.stage + (p.repeat ? "." + p.repeat : "")), p.requested.load, ...columns.map((c) => fmt(value(p.ledger, c))), { node: p.ledger.balanced ? el("span", "badge valid", "✓ yes") : el("span", "badge invalid", "✗ no"), cls: "text" }]);
-    if (points.length > 1) body.push([text("all"), "", ...columns.map((c) => fmt(points.reduce((n, p) => n + value(p.ledger, c), 0))), ""]);
-    table("t-ledger", [[{ text: "stage", cls: "text" }, { text: "load" }, ...columns.map((c) => Array.isArray(c) ? { text: "failed: " + c[0], title: data.counters[c[0]] } : { text: c, title: data.counters[c] }), { text: "balances", cls: "text" }]],
-      body, (i) => i === points.length ? "sum" : "");
-  }
+function ledgerTable() {
+  const labels = [...new Set(points.flatMap((p) => Object.keys(p.ledger.failed)))];
+  const columns = ["due", "ok", ...labels.map((l) => [l]), "cancelled", "aborted", "lost"];
+  const value = (l, c) => Array.isArray(c) ? l.failed[c[0]] || 0 : l[c];
+  const body = points.map(
+    (p) =>
+      [text(p.stage + (p.repeat ? "." + p.repeat : "")), p.requested.load,
+       ...columns.map((c) => fmt(value(p.ledger, c))), {
+         node: p.ledger.balanced ? el("span", "badge valid", "✓ yes") : el("span", "badge invalid", "✗ no"),
+         cls: "text"
+       }]);
+  if (points.length > 1)
+    body.push([text("all"), "", ...columns.map((c) => fmt(points.reduce((n, p) => n + value(p.ledger, c), 0))), ""]);
+  table(
+    "t-ledger", [[
+      {text: "stage", cls: "text"}, {text: "load"},
+      ...columns.map(
+        (c) => Array.isArray(c) ? {text: "failed: " + c[0], title: data.counters[c[0]]} :
+                                  {text: c, title: data.counters[c]}),
+      {text: "balances", cls: "text"}
+    ]],
+    body, (i) => i === points.length ? "sum" : "");
+}
 
-  function evidenceTable() {
-    table("t-evidence", [[{ text: "stage", cls: "text" }, { text: "load" }, { text: "lateness p99, ms" }, { text: "its own part p99, ms" }, { text: "lag p50, ms" }, { text: "lag p99, ms" }, { text: "lag max, ms" },
-      { text: "busiest worker" }, { text: "waited for a CPU, s" }, { text: "throttled" }, { text: "unstamped reads" }, { text: "stamps", cls: "text" }, { text: "events per read" }, { text: "dropped" }, { text: "N = X·R" }]],
-      points.map((p) => {
-        const e = p.evidence || {}, busy = p.window_s ? e.cpu_max_s / Math.max(p.requested.duration_s, p.window_s) : null;
-        return [text(p.stage), p.requested.load, fmt(p.lateness_ms.p99), fmt(p.dispatch_ms.p99), fmt(p.lag_ms.p50), fmt(p.lag_ms.p99), fmt(p.lag_ms.max), busy === null ? "n/a" : fmt(100 * busy, 0) + " %", fmt(e.run_queue_s),
-          fmt(e.throttled), e.reads ? fmt(100 * e.unstamped / e.reads, 2) + " %" : "n/a", text(e.stamps), fmt(e.events_per_read), fmt(e.dropped), fmt(p.littles_law, 3)];
-      }));
-  }
+function evidenceTable() {
+  table(
+    "t-evidence", [[
+      {text: "stage", cls: "text"}, {text: "load"}, {text: "lateness p99, ms"}, {text: "its own part p99, ms"},
+      {text: "lag p50, ms"}, {text: "lag p99, ms"}, {text: "lag max, ms"}, {text: "busiest worker"},
+      {text: "waited for a CPU, s"}, {text: "throttled"}, {text: "unstamped reads"}, {text: "stamps", cls: "text"},
+      {text: "events per read"}, {text: "dropped"}, {text: "N = X·R"}
+    ]],
+    points.map((p) => {
+      const e = p.evidence || {}, busy = p.window_s ? e.cpu_max_s / Math.max(p.requested.duration_s, p.window_s) : null;
+      return [
+        text(p.stage), p.requested.load, fmt(p.lateness_ms.p99), fmt(p.dispatch_ms.p99), fmt(p.lag_ms.p50),
+        fmt(p.lag_ms.p99), fmt(p.lag_ms.max), busy === null ? "n/a" : fmt(100 * busy, 0) + " %", fmt(e.run_queue_s),
+        fmt(e.throttled), e.reads ? fmt(100 * e.unstamped / e.reads, 2) + " %" : "n/a", text(e.stamps),
+        fmt(e.events_per_read), fmt(e.dropped), fmt(p.littles_law, 3)
+      ];
+    }));
+}
 
-  function agentTables() {
-    table("t-agents", [[{ text: "agent", cls: "text" }, { text: "name", cls: "text" }, { text: "host", cls: "text" }, { text: "version", cls: "text" }, { text: "cores" }, { text: "CPU quota" }, { text: "weight" }, { text: "stamps", cls: "text" },
-      { text: "target addresses", cls: "text" }, { text: "clock offset, ms" }, { text: "± ms" }, { text: "", cls: "text" }]],
-      S.agents.map((a) => [text(a.agent), text(a.name), text(a.host), text(a.version), fmt(a.cores), a.quota === null ? "none" : fmt(a.quota), fmt(a.weight), text(a.stamps), { text: a.addresses, cls: "text wrap" }, fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? el("span", "badge invalid", "✗ lost") : ""]));
-    const box = el("details");
-    box.append(el("summary", "", "each agent's part of each stage"));
-    const inner = el("div", "scroll");
-    box.append(inner);
-    table(inner, [[{ text: "stage", cls: "text" }, { text: "load" }, { text: "agent", cls: "text" }, { text: "slots" }, { text: "due" }, { text: "ok" }, { text: "failed" }, { text: "lost" }, { text: "output token/s" }, { text: "start skew, ms" }, { text: "snapshots" }, { text: "verdict", cls: "text" }]],
-      points.flatMap((p) => (p.agents || []).map((a) => [text(p.stage), p.requested.load, text(a.name), fmt(a.slots), fmt(a.due), fmt(a.ok), fmt(a.failed), fmt(a.lost), fmt(a.output_tokens_per_s), fmt(a.start_skew_ms, 3), fmt(a.snapshots),
-        { node: badge(a.verdict.status), cls: a.verdict.reasons.length ? "text wrap" : "text", small: a.verdict.reasons.join("; ") }])));
-    $("t-parts").append(box);
-  }
+function agentTables() {
+  table(
+    "t-agents", [[
+      {text: "agent", cls: "text"}, {text: "name", cls: "text"}, {text: "host", cls: "text"},
+      {text: "version", cls: "text"}, {text: "cores"}, {text: "CPU quota"}, {text: "weight"},
+      {text: "stamps", cls: "text"}, {text: "target addresses", cls: "text"}, {text: "clock offset, ms"},
+      {text: "± ms"}, {text: "", cls: "text"}
+    ]],
+    S.agents.map(
+      (a) =>
+        [text(a.agent), text(a.name), text(a.host), text(a.version), fmt(a.cores),
+         a.quota === null ? "none" : fmt(a.quota), fmt(a.weight), text(a.stamps), {text: a.addresses, cls: "text wrap"},
+         fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? el("span", "badge invalid", "✗ lost") : ""]));
+  const box = el("details");
+  box.append(el("summary", "", "each agent's part of each stage"));
+  const inner = el("div", "scroll");
+  box.append(inner);
+  table(
+    inner, [[
+      {text: "stage", cls: "text"}, {text: "load"}, {text: "agent", cls: "text"}, {text: "slots"}, {text: "due"},
+      {text: "ok"}, {text: "failed"}, {text: "lost"}, {text: "output token/s"}, {text: "start skew, ms"},
+      {text: "snapshots"}, {text: "verdict", cls: "text"}
+    ]],
+    points.flatMap(
+      (p) => (p.agents || [])
+               .map(
+                 (a) =>
+                   [text(p.stage), p.requested.load, text(a.name), fmt(a.slots), fmt(a.due), fmt(a.ok), fmt(a.failed),
+                    fmt(a.lost), fmt(a.output_tokens_per_s), fmt(a.start_skew_ms, 3), fmt(a.snapshots), {
+                      node: badge(a.verdict.status),
+                      cls: a.verdict.reasons.length ? "text wrap" : "text",
+                      small: a.verdict.reasons.join("; ")
+                    }])));
+  $("t-parts").append(box);
+}
 
-  function words() {
-    const list = [["output token/s", "output tokens that arrived inside the window, from all agents / length of the window. The window reaches from the end of the warm-up to the end of the stage; the drain lies outside."],
-      ["achieved load", "requests in flight, as their mean over the window weighted by time; arrivals per second in an open loop"],
-      ["latencies", "of requests that became due inside the window and ended ok. Failed requests are in no latency; they stand in the ledger and count against every SLO."],
-      ["percentiles", "from the merged histogram of all agents: value within 0.1 %, rank exact. n/a where the sample cannot carry it (p99 needs 299 samples, p99.9 2,995). In small print: 95 % interval by order statistics."],
-      ["steady", "throughput over the window drifted by less than 5 %, or its slope's 95 % interval covers 0; in an open loop the requests in flight do not keep growing"],
-      ["verdict", "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is no part of the curve."],
-      ["N = X·R", "Little's law: rate × time in flight / requests in flight; 1 when all is consistent"]];
-    const dl = el("dl");
-    for (const [t, d] of list) dl.append(el("dt", "", t), el("dd", "", d));
-    $("t-words").append(dl);
-    table("t-definitions", [[{ text: "metric", cls: "text" }, { text: "unit", cls: "text" }, { text: "formula", cls: "text" }, { text: "one sample per", cls: "text" }, { text: "of", cls: "text" }]],
-      data.definitions.map((d) => [{ node: el("code", "", d.name), cls: "text" }, text(d.unit), { text: d.formula, cls: "text wrap" }, text(d.per), text(d.window ? "the window" : "the whole stage")]));
-  }
+function words() {
+  const list = [
+    [
+      "output token/s",
+      "output tokens that arrived inside the window, from all agents / length of the window. The window reaches from the end of the warm-up to the end of the stage; the drain lies outside."
+    ],
+    [
+      "achieved load",
+      "requests in flight, as their mean over the window weighted by time; arrivals per second in an open loop"
+    ],
+    [
+      "latencies",
+      "of requests that became due inside the window and ended ok. Failed requests are in no latency; they stand in the ledger and count against every SLO."
+    ],
+    [
+      "percentiles",
+      "from the merged histogram of all agents: value within 0.1 %, rank exact. n/a where the sample cannot carry it (p99 needs 299 samples, p99.9 2,995). In small print: 95 % interval by order statistics."
+    ],
+    [
+      "steady",
+      "throughput over the window drifted by less than 5 %, or its slope's 95 % interval covers 0; in an open loop the requests in flight do not keep growing"
+    ],
+    [
+      "verdict",
+      "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is no part of the curve."
+    ],
+    ["N = X·R", "Little's law: rate × time in flight / requests in flight; 1 when all is consistent"]
+  ];
+  const dl = el("dl");
+  for (const [t, d] of list) dl.append(el("dt", "", t), el("dd", "", d));
+  $("t-words").append(dl);
+  table(
+    "t-definitions", [[
+      {text: "metric", cls: "text"}, {text: "unit", cls: "text"}, {text: "formula", cls: "text"},
+      {text: "one sample per", cls: "text"}, {text: "of", cls: "text"}
+    ]],
+    data.definitions.map(
+      (d) =>
+        [{node: el("code", "", d.name), cls: "text"}, text(d.unit), {text: d.formula, cls: "text wrap"}, text(d.per),
+         text(d.window ? "the window" : "the whole stage")]));
+}
 
-  function rest() {
-    if (!S.events.length) $("events").remove();
-    else table("t-events", [[{ text: "time", cls: "text" }, { text: "kind", cls: "text" }, { text: "what happened", cls: "text" }]], S.events.map((e) => [text(e.time), text(e.kind), { text: e.text, cls: "text wrap" }]));
-    $("plan-text").textContent = data.plan_text;
-    $("plan-json").textContent = JSON.stringify(S.plan, null, 2);
-    for (const s of document.querySelectorAll("section")) {
-      const a = el("a", "", s.querySelector("h2").textContent.replace("Is the number the server's or the client's?", "Evidence").replace("What the numbers mean", "Definitions"));
-      a.href = "#" + s.id;
-      $("nav").append(a);
-    }
+function rest() {
+  if (!S.events.length)
+    $("events").remove();
+  else
+    table(
+      "t-events", [[{text: "time", cls: "text"}, {text: "kind", cls: "text"}, {text: "what happened", cls: "text"}]],
+      S.events.map((e) => [text(e.time), text(e.kind), {text: e.text, cls: "text wrap"}]));
+  $("plan-text").textContent = data.plan_text;
+  $("plan-json").textContent = JSON.stringify(S.plan, null, 2);
+  for (const s of document.querySelectorAll("section")) {
+    const a = el(
+      "a", "",
+      s.querySelector("h2")
+        .textContent.replace("Is the number the server's or the client's?", "Evidence")
+        .replace("What the numbers mean", "Definitions"));
+    a.href = "#" + s.id;
+    $("nav").append(a);
   }
+}
 
-  let metric = "ttft";
-  function choices() {
-    for (const m of ["ttft", "tpot", "itl", "e2e"]) {
-      const b = el("button", "", m.toUpperCase());
-      b.type = "button";
-      b.setAttribute("aria-pressed", String(m === metric));
-      b.onclick = () => {
-        metric = m;
-        for (const o of $("dist-metric").children) o.setAttribute("aria-pressed", String(o === b));
-        Charts.distribution(m);
-      };
-      $("dist-metric").append(b);
-    }
+let metric = "ttft";
+function choices() {
+  for (const m of ["ttft", "tpot", "itl", "e2e"]) {
+    const b = el("button", "", m.toUpperCase());
+    b.type = "button";
+    b.setAttribute("aria-pressed", String(m === metric));
+    b.onclick = () => {
+      metric = m;
+      for (const o of $("dist-metric").children) o.setAttribute("aria-pressed", String(o === b));
+      Charts.distribution(m);
+    };
+    $("dist-metric").append(b);
   }
+}
 
-  const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
-  function theme(word) {
-    root.dataset.theme = word;
-    Charts.all(metric);
-  }
-  root.dataset.theme = dark.matches ? "dark" : "light";
-  $("page").hidden = false;
-  Charts.begin(data);
-  heading();
-  tiles();
-  pointTable();
-  gateTable();
-  ledgerTable();
-  evidenceTable();
-  agentTables();
-  words();
-  rest();
-  choices();
+const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+function theme(word) {
+  root.dataset.theme = word;
   Charts.all(metric);
-  $("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
-  dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+}
+root.dataset.theme = dark.matches ? "dark" : "light";
+$("page").hidden = false;
+Charts.begin(data);
+heading();
+tiles();
+pointTable();
+gateTable();
+ledgerTable();
+evidenceTable();
+agentTables();
+words();
+rest();
+choices();
+Charts.all(metric);
+$("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
+dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
 })();
