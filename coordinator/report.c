@@ -61,14 +61,14 @@ static int write_reports(const struct report_input *in, const char *dir, struct 
     return 0;
 }
 
-static int print_text(const struct report_input *in, const char *dir, struct err *e)
+static int print_text(const struct report_input *in, const char *dir, bool written, struct err *e)
 {
     struct buf b = BUF_INIT(FILE_MAX);
     bool color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     int rc = report_text(in, color, &b, e);
     if (!rc) {
         (void)fwrite(b.data, 1, b.len, stdout);
-        (void)printf("Report: %s/report.html\n", dir);
+        if (written) (void)printf("Report: %s/report.html\n", dir);
         if (fflush(stdout)) rc = err_set(e, ERR_IO, "standard output: %s", strerror(errno));
     }
     buf_free(&b);
@@ -95,7 +95,7 @@ int report_all(const struct run_data *run, const char *dir, bool print, int *ret
         answer_compute(run, points, n, gates, n_gates, answer);
         struct report_input in = {run, points, n, gates, n_gates, answer};
         rc = write_reports(&in, dir, e);
-        if (print && print_text(&in, dir, rc ? NULL : e))
+        if (print && print_text(&in, dir, !rc, rc ? NULL : e))
             rc = -1; /* the table is shown even where no file can be written */
         if (!rc) *ret_status = status_of(&in);
     }

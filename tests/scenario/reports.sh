@@ -57,6 +57,22 @@ assert tame["gates_result"] == "pass" and [g["result"] for g in tame["gates"]] =
 assert broken["points"][-1]["verdict"]["status"] == "invalid" and broken["points"][-1]["ledger"]["lost"] > 0
 PY
 
+# Made again from the run's file alone: the same bytes, the same exit status.
+for name in tame broken; do
+    cp -r "$dir/$name" "$dir/again"
+    rm "$dir"/again/{summary.json,curve.csv,histograms.hlog,report.html}
+    got=0
+    "$bin/plateau" report "$dir/again" >"$dir/again.txt" || got=$?
+    [ "$got" = "$([ $name = tame ] && echo 0 || echo 4)" ] || fail "plateau report of $name ended with $got"
+    for file in summary.json curve.csv histograms.hlog report.html; do
+        cmp "$dir/$name/$file" "$dir/again/$file" || fail "$name: $file is not the same when made again"
+    done
+    rm -r "$dir/again"
+done
+got=0
+"$bin/plateau" report "$dir/nowhere" 2>"$dir/err" || got=$?
+[ "$got" = 2 ] && grep -q "holds no run" "$dir/err" || fail "a folder without a run ended with $got: $(cat "$dir/err")"
+
 for name in tame hostile broken; do
     ! grep -n $'\x1b' "$dir/$name.txt" || fail "colour without a terminal"
     [ "$(awk '{ if (length($0) > m) m = length($0) } END { print m }' "$dir/$name.txt")" -le 110 ] || fail "a line of the text is too wide"
