@@ -149,7 +149,7 @@ function pointTable() {
   table(
     "t-points", head, points.map((p) => {
       const row = [
-        text(p.stage + (p.repeat ? "." + p.repeat : "")), {
+        text(Charts.number(p)), {
           node: badge(p.verdict.status),
           cls: p.verdict.reasons.length ? "text wrap" : "text",
           small: p.verdict.reasons.join("; ")
@@ -193,7 +193,7 @@ function ledgerTable() {
   const value = (l, c) => Array.isArray(c) ? l.failed[c[0]] || 0 : l[c];
   const body = points.map(
     (p) =>
-      [text(p.stage + (p.repeat ? "." + p.repeat : "")), p.requested.load,
+      [text(Charts.number(p)), p.requested.load,
        ...columns.map((c) => fmt(value(p.ledger, c))), {
          node: p.ledger.balanced ? el("span", "badge valid", "✓ yes") : el("span", "badge invalid", "✗ no"),
          cls: "text"
@@ -222,7 +222,7 @@ function evidenceTable() {
     points.map((p) => {
       const e = p.evidence || {}, busy = p.window_s ? e.cpu_max_s / Math.max(p.requested.duration_s, p.window_s) : null;
       return [
-        text(p.stage), p.requested.load, fmt(p.lateness_ms.p99), fmt(p.dispatch_ms.p99), fmt(p.lag_ms.p50),
+        text(Charts.number(p)), p.requested.load, fmt(p.lateness_ms.p99), fmt(p.dispatch_ms.p99), fmt(p.lag_ms.p50),
         fmt(p.lag_ms.p99), fmt(p.lag_ms.max), busy === null ? "n/a" : fmt(100 * busy, 0) + " %", fmt(e.run_queue_s),
         fmt(e.throttled), e.reads ? fmt(100 * e.unstamped / e.reads, 2) + " %" : "n/a", text(e.stamps),
         fmt(e.events_per_read), fmt(e.dropped), fmt(p.littles_law, 3)
@@ -257,7 +257,7 @@ function agentTables() {
       (p) => (p.agents || [])
                .map(
                  (a) =>
-                   [text(p.stage), p.requested.load, text(a.name), fmt(a.slots), fmt(a.due), fmt(a.ok), fmt(a.failed),
+                   [text(Charts.number(p)), p.requested.load, text(a.name), fmt(a.slots), fmt(a.due), fmt(a.ok), fmt(a.failed),
                     fmt(a.lost), fmt(a.output_tokens_per_s), fmt(a.start_skew_ms, 3), fmt(a.snapshots), {
                       node: badge(a.verdict.status),
                       cls: a.verdict.reasons.length ? "text wrap" : "text",

@@ -256,7 +256,7 @@ const Charts = (function() {
         plugins: {
           tooltip: {
             callbacks: {
-              title: (t) => t.length && t[0].raw.p ? "stage " + t[0].raw.p.stage + " · load " +
+              title: (t) => t.length && t[0].raw.p ? "stage " + number(t[0].raw.p) + " · load " +
                   t[0].raw.p.requested.load + " · " + t[0].raw.p.verdict.status :
                                                      "",
               label: (t) => fmt(t.raw.y) + " token/s" +
@@ -442,6 +442,9 @@ const Charts = (function() {
     });
   }
 
+  /* As people count: from 1, with the repeat behind it where there are several. */
+  const several = () => points.some((p) => p.repeat > 0);
+  function number(p) { return p.stage + 1 + (several() ? "." + (p.repeat + 1) : ""); }
   function label(p) {
     return p.requested.load + (p.repeat ? " #" + (p.repeat + 1) : "");
   }
@@ -468,5 +471,5 @@ const Charts = (function() {
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, distribution, fmt, label, counts};
+  return {begin, all, distribution, fmt, label, counts, number};
 })();

@@ -57,7 +57,7 @@ static void row(const struct page *p, const struct point *q)
     const struct stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
-    (void)snprintf(stage, sizeof stage, q->repeat ? "%" PRIu32 ".%" PRIu32 : "%" PRIu32, q->stage, q->repeat);
+    (void)snprintf(stage, sizeof stage, q->repeat ? "%" PRIu32 ".%" PRIu32 : "%" PRIu32, q->stage + 1, q->repeat + 1);
     (void)buf_printf(p->out, "%5.5s %9.9s", stage, report_load(&q->requested, load));
     number(p, 8, open ? q->arrivals_per_s : q->concurrency);
     number(p, 8, q->output_tokens_per_s);
@@ -121,7 +121,7 @@ static void reasons(const struct page *p, const struct report_input *in)
         if (q->verdict.status == VERDICT_VALID) continue;
         for (uint32_t k = 0; k < q->verdict.n_reasons; k++) {
             char line[260], load[64];
-            (void)snprintf(line, sizeof line, "stage %" PRIu32 " (%s): %s", q->stage, report_load(&q->requested, load),
+            (void)snprintf(line, sizeof line, "stage %" PRIu32 " (%s): %s", q->stage + 1, report_load(&q->requested, load),
                            q->verdict.reason[k]);
             (void)buf_puts(p->out, "  ");
             paint(p, verdict_color(q->verdict.status));
