@@ -113,6 +113,7 @@ struct plan_gate {
 };
 
 enum slo_request_kind { SLO_TTFT, SLO_TPOT, SLO_E2E, SLO_REQUEST_N };
+enum on_inconclusive { INCONCLUSIVE_FAIL, INCONCLUSIVE_PASS }; /* what a gate that the sample cannot decide means for the exit status */
 enum on_loss { ON_LOSS_RETRY, ON_LOSS_MARK, ON_LOSS_FAIL };
 enum search_goal { SEARCH_NONE, SEARCH_SLO, SEARCH_PLATEAU };
 
@@ -138,6 +139,7 @@ struct plan {
     int64_t slo_request_ns[SLO_REQUEST_N]; /* 0: none */
     struct plan_gate *gates;
     size_t n_gates;
+    enum on_inconclusive on_inconclusive;
     uint32_t agents_count;
     int64_t agents_wait_ns;
     enum on_loss on_loss;

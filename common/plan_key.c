@@ -10,6 +10,7 @@ static const char *const APIS[] = {
 static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
 static const char *const HTTP[] = {"1.1", "2", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
+static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
 static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
 static const char *const OVER[] = {"concurrency", "rate", NULL};
 
@@ -198,6 +199,8 @@ const struct plan_key PLAN_KEYS[] = {
      .sub = "slo.request"},
     {"slo", "run", &KEY_GATES, WHOLE, "", "[ttft.p99 < 800ms, errors.rate < 1%]", "",
      "of the run: decides the exit status"},
+    {"slo", "inconclusive", &KEY_WORDS, AT(plan, on_inconclusive), "fail", "pass", "",
+     "what a gate means for the exit status when the sample is too small to decide it", .words = INCONCLUSIVE},
     {"slo.request", "ttft", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TTFT]), "", "500ms", "time",
      "to the first token", .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},
     {"slo.request", "tpot", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TPOT]), "", "50ms", "time", "per output token",

@@ -10,6 +10,8 @@
 #define REPEATS_MAX 64
 #define SPREAD_LEAST 0.002  /* within-run spread is never trusted to be less than this */
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
+#define GRAIN_LEAST 0.0005
+#define GRAIN_OF_ONE 0.6    /* sd of a count whose ends fall anywhere: a request more or less */
 #define NORMAL_95 1.959963984540054
 
 const struct measure_row MEASURES[MEASURE_N] = {
@@ -23,6 +25,7 @@ struct cell {
     double v[2][REPEATS_MAX], mean[2];
     size_t n[2];
     double spread; /* within a run, of the logarithm */
+    double grain;  /* of the measurement itself: counts come in whole numbers, however alike the repeats are */
     double weight; /* in the whole; 0: not measured on both sides */
 };
 
@@ -69,6 +72,8 @@ static void cell_fill(struct cell *c, const struct plan_stage *load, const struc
         struct change r = reading(&p[i], m);
         if (!(r.a > 0)) continue;
         c->v[side][c->n[side]++] = log(r.a);
+        double whole = m == MEASURE_REQUESTS ? (double)p[i].window_done : m == MEASURE_GOODPUT ? (double)p[i].window_good : 0;
+        if (whole > 0) c->grain = fmax(c->grain, GRAIN_OF_ONE / whole);
         if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.a;
     }
     c->mean[side] = mean_of(c->v[side], c->n[side]);
@@ -78,7 +83,7 @@ static void cell_make(struct cell *c, const struct plan_stage *load, const struc
 {
     double spreads[2 * REPEATS_MAX];
     size_t n = 0;
-    *c = (struct cell){.spread = SPREAD_UNKNOWN};
+    *c = (struct cell){.spread = SPREAD_UNKNOWN, .grain = GRAIN_LEAST};
     cell_fill(c, load, a, n_a, 0, m, spreads, &n);
     cell_fill(c, load, b, n_b, 1, m, spreads, &n);
     if (n) c->spread = fmax(SPREAD_LEAST, quantile_of(spreads, n, 0.5));
@@ -104,7 +109,7 @@ static double noise(const struct cell *c, int side, const struct pool *p, struct
 {
     double sum = 0;
     for (size_t j = 0; j < c->n[side]; j++) sum += p->n ? p->residual[rng_below(r, p->n)] : rng_normal(r);
-    return c->spread * sum / (double)c->n[side];
+    return c->spread * sum / (double)c->n[side] + c->grain * rng_normal(r) / sqrt((double)c->n[side]);
 }
 
 static enum compare_say say(double rel, double lo, double hi, bool more_is_better)

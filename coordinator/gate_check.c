@@ -3,6 +3,7 @@
 
 #include "coordinator/numeric.h"
 #include "coordinator/point.h"
+#include "coordinator/search.h"
 
 struct reading {
     double value, lo, hi;
@@ -115,11 +116,25 @@ static enum gate_result point_result(uint32_t point, const struct gate_outcome *
     return all;
 }
 
+/* A search knows more than its points one by one: it judged loads by all their runs together. */
+static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
+{
+    struct search_outcome o = {.over = false};
+    struct search *s = search_new(plan, NULL);
+    if (!s) return GATE_INCONCLUSIVE;
+    search_replay(s, points, n);
+    search_result(s, &o);
+    search_destroy(&s);
+    if (o.found && o.confirmed) return GATE_PASS;
+    return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
+}
+
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points, const struct gate_outcome *gates,
                               size_t n_gates)
 {
     size_t seen = 0, count[3] = {0, 0, 0};
     if (plan->n_gates == 0) return GATE_PASS;
+    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(plan, points, n_points);
     for (size_t i = 0; i < n_points; i++) {
         if (points[i].verdict.status == VERDICT_INVALID) continue;
         seen++;

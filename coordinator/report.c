@@ -20,6 +20,7 @@ static const struct {
     {"curve.csv", report_curve_csv},
     {"histograms.hlog", report_hlog},
     {"report.html", report_html},
+    {"junit.xml", report_junit},
 };
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
@@ -30,8 +31,8 @@ static size_t stages_planned(const struct run_data *r)
 }
 
 /* What makes the result worth least speaks first: a run that was stopped says so, then one that misses agents, then one
- * whose numbers are the client's own. A gate's word counts only on numbers that can be trusted; one that is
- * inconclusive has not passed. */
+ * whose numbers are the client's own. A gate's word counts only on numbers that can be trusted; what an inconclusive
+ * one means is the plan's choice. */
 static int status_of(const struct report_input *in)
 {
     const struct run_data *r = in->run;
@@ -45,7 +46,9 @@ static int status_of(const struct report_input *in)
     if (r->signal > 0) return 128 + r->signal;
     if (lost) return 4;
     if (invalid) return 3;
-    return gates_decide(r->plan, in->points, in->n_points, in->gates, in->n_gates) == GATE_PASS ? 0 : 99;
+    enum gate_result all = gates_decide(r->plan, in->points, in->n_points, in->gates, in->n_gates);
+    bool passed = all == GATE_PASS || (all == GATE_INCONCLUSIVE && r->plan->on_inconclusive == INCONCLUSIVE_PASS);
+    return passed ? 0 : 99;
 }
 
 static int write_reports(const struct report_input *in, const char *dir, struct err *e)

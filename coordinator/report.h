@@ -19,6 +19,7 @@ int report_summary_json(const struct report_input *in, struct buf *out, struct e
 int report_curve_csv(const struct report_input *in, struct buf *out, struct err *e);
 int report_hlog(const struct report_input *in, struct buf *out, struct err *e);
 int report_html(const struct report_input *in, struct buf *out, struct err *e);
+int report_junit(const struct report_input *in, struct buf *out, struct err *e); /* gates and verdicts as tests, for CI */
 int report_text(const struct report_input *in, bool color, struct buf *out, struct err *e); /* the terminal's table and last words */
 
 /* Computes points, gates and answer, writes every report into dir (atomically: temp file, rename), prints the text to stdout when `print`, and

@@ -12,8 +12,8 @@
 #include "coordinator/report_parts.h"
 #include "tests/unit/fake_run.h"
 
-static const char *const NAMES[] = {"summary.json", "curve.csv", "histograms.hlog", "report.html"};
-enum { JSON, CSV, HLOG, HTML, N_FILES };
+static const char *const NAMES[] = {"summary.json", "curve.csv", "histograms.hlog", "report.html", "junit.xml"};
+enum { JSON, CSV, HLOG, HTML, JUNIT, N_FILES };
 static char dir[64];
 
 static void remove_all(void)
