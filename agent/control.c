@@ -168,8 +168,10 @@ static void read_messages(struct control *c)
 static void read_engine(struct control *c)
 {
     struct engine_event ev;
-    while (engine_next(c->engine, &ev))
+    while (engine_next(c->engine, &ev)) {
+        if (c->o->page) page_event(c->o->page, &ev);
         session_engine(c->session, &ev, clock_mono_ns());
+    }
 }
 
 static void read_signals(struct control *c)
@@ -179,6 +181,11 @@ static void read_signals(struct control *c)
         c->signal = (int)s.ssi_signo;
         session_leave(c->session, "the agent was told to end by a signal", clock_mono_ns());
     }
+}
+
+static void publish(struct control *c)
+{
+    if (c->o->page) page_tick(c->o->page, c->session, c->name, engine_workers(c->engine), clock_mono_ns());
 }
 
 /* Time is looked at before messages: a process that was stopped must see how long it was away before what waited for
@@ -195,6 +202,7 @@ static void loop(struct control *c)
         if (item[2].revents) read_signals(c);
         read_engine(c);
         read_messages(c);
+        publish(c);
     }
 }
 

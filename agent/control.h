@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "agent/engine.h"
+#include "agent/page.h"
 #include "common/err.h"
 
 struct control_options {
@@ -12,6 +13,7 @@ struct control_options {
     const char *guard_words; /* what the guard allows, for HELLO */
     int64_t patience_ns;     /* give up when no coordinator was heard for so long; 0 = never */
     uint32_t weight;         /* share of the load; 0 = 1 */
+    struct page *page;       /* fed and published; NULL = none */
 };
 /* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),
  * refuses or is not heard any more (-1), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT,

@@ -10,12 +10,13 @@
 #include "common/log.h"
 
 static struct {
-    const char *connect, *name;
+    const char *connect, *name, *http;
     uint32_t workers, weight;
     struct arg_list sources, allow;
     uint64_t max_connections;
     double max_requests_per_s, max_tokens_per_s;
     int64_t max_duration_ns, wait_ns;
+    bool stay;
 } opt = {.wait_ns = INT64_C(600000000000)};
 
 static const struct arg TABLE[] = {
@@ -25,6 +26,8 @@ static const struct arg TABLE[] = {
     {"weight", ARG_U32, &opt.weight, "N", "share of the load beside other agents (1)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
+    {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
+    {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"allow", ARG_MANY, &opt.allow, "RULE", "host, URL or network this agent may load; may be given again (any)"},
     {"max-connections", ARG_U64, &opt.max_connections, "N",
      "most requests in flight it lets itself be told (no limit)"},
@@ -38,7 +41,8 @@ static const struct args ARGS = {
     .usage = "--connect tcp://HOST:PORT [options]",
     .about = "Dials a coordinator (plateau run), takes its share of a plan's load and reports what it sees. Ends when "
              "the run\n"
-             "is over. What it may be told to do is limited here and by nobody else.",
+             "is over, or with --stay waits for the next. What it may be told to do is limited here and by nobody "
+             "else.",
     .table = TABLE,
     .least = 0,
     .most = 0,
@@ -81,15 +85,22 @@ static int serve(int *ret_signal, struct err *e)
     if (make_guard(&guard, e)) return -1;
     guard_describe(&guard, words, sizeof words);
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
+    struct page page;
     struct engine_options eo = {.workers = opt.workers, .guard = &guard, .source_addresses = opt.sources.item};
-    struct engine *engine = engine_new(&eo, e);
-    if (!engine) return -1;
     struct control_options co = {.connect = opt.connect,
                                  .name = opt.name,
                                  .guard_words = words,
-                                 .patience_ns = opt.wait_ns,
-                                 .weight = opt.weight};
-    return control_run(&co, &engine, ret_signal, e);
+                                 .patience_ns = opt.stay ? 0 : opt.wait_ns,
+                                 .weight = opt.weight,
+                                 .page = &page};
+    if (page_open(&page, opt.http, opt.stay, e)) return -1;
+    int rc;
+    do {
+        struct engine *engine = engine_new(&eo, e);
+        rc = engine ? control_run(&co, &engine, ret_signal, e) : -1;
+    } while (rc == 0 && opt.stay && !*ret_signal);
+    page_close(&page);
+    return rc;
 }
 
 int main(int argc, char **argv)

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "coordinator/cmd.h"
 #include "coordinator/drive.h"
+#include "coordinator/hold.h"
 #include "coordinator/report.h"
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
@@ -23,7 +24,8 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed;
+    const char *listen, *out, *seed, *http;
+    int64_t hold_ns;
     struct arg_list set;
     bool insecure;
 } opt;
@@ -34,6 +36,9 @@ static const struct arg TABLE[] = {
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
     {"seed", ARG_TEXT, &opt.seed, "N", "overrides the plan's seed"},
+    {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
+    {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
+     "live on after the run until DIR/" HOLD_FETCHED " is there, at most so long"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -175,16 +180,33 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
     return rc;
 }
 
+/* Not ready any more: a service must not send the agents of the next run here. */
+static void hold(const char *dir, struct run_page *page, int signal_fd)
+{
+    char words[32];
+    run_page_ready(page, false, "the run is over; its folder waits to be fetched");
+    if (opt.hold_ns == 0) return;
+    log_info("the folder %s can be fetched for %s; touch %s/" HOLD_FETCHED " lets go", dir,
+             duration_format(opt.hold_ns, words, sizeof words), dir);
+    if (!hold_until_fetched(dir, opt.hold_ns, signal_fd)) log_info("nobody has said that the folder was fetched");
+}
+
 static int run_it(const char *dir, struct run_data *meta, int signal_fd, int *ret_status, struct err *e)
 {
     struct link_options lo = {.listen = opt.listen  ? opt.listen
                                         : opt.local ? LISTEN_LOCAL
                                                     : LISTEN_DEFAULT,
                               .insecure = opt.insecure};
-    struct drive_options d = {.meta = meta, .signal_fd = signal_fd};
+    struct run_page page;
+    struct drive_options d = {.meta = meta, .signal_fd = signal_fd, .page = &page};
     struct drive_result res = {0};
     int rc = -1;
-    if (!(d.link = link_open(&lo, e))) return -1;
+    if (run_page_open(&page, opt.http, e)) return -1;
+    if (!(d.link = link_open(&lo, e))) {
+        run_page_close(&page);
+        return -1;
+    }
+    run_page_ready(&page, true, "listening");
     meta->insecure = !link_is_loopback(d.link);
     d.store = store_create(dir, meta, e);
     if (d.store && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), e)))) {
@@ -197,6 +219,8 @@ static int run_it(const char *dir, struct run_data *meta, int signal_fd, int *re
     if (res.unsaved) stage_data_clear(res.unsaved);
     free(res.unsaved);
     store_close(&d.store);
+    if (rc == 0 && !res.signal) hold(dir, &page, signal_fd);
+    run_page_close(&page);
     return rc;
 }
 

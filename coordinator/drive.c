@@ -74,6 +74,7 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
 {
     struct drive *d = arg;
     if (!superseded) tell_search(d, s);
+    run_page_stage(d->o->page, s);
     int rc = store_stage_end(d->o->store, s, e);
     if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
         *d->unsaved = *s; /* what cannot be written can still be reported */
@@ -160,8 +161,10 @@ static void loop(struct drive *d)
         if (fds[0].revents) read_signals(d);
         read_messages(d);
         run_tick(d->run, clock_mono_ns());
+        run_page_tick(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
         if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, steps_begun(d), all, clock_mono_ns());
     }
+    run_page_write(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
     term_clear(&d->term);
 }
 

@@ -5,14 +5,16 @@
 #include "coordinator/link.h"
 #include "coordinator/local.h"
 #include "coordinator/run.h"
+#include "coordinator/run_page.h"
 #include "coordinator/store.h"
 
 struct drive_options {
     const struct run_data *meta; /* the run's identity and plan */
     struct link *link;
     struct store *store;
-    struct local *local; /* NULL: agents come by themselves */
-    int signal_fd;       /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
+    struct local *local;   /* NULL: agents come by themselves */
+    struct run_page *page; /* NULL: none */
+    int signal_fd;         /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
 };
 struct drive_result {
     struct err err; /* why the run ended early; ERR_NONE when it did not */

@@ -253,7 +253,10 @@ void merge_mark_lost(struct merge *m, uint32_t agent)
 
 void merge_live(const struct merge *m, struct merge_live *ret)
 {
-    *ret = (struct merge_live){.ttft = m->hist[METRIC_TTFT], .itl = m->hist[METRIC_ITL]};
+    *ret = (struct merge_live){.ttft = m->hist[METRIC_TTFT],
+                               .itl = m->hist[METRIC_ITL],
+                               .lag = m->hist[METRIC_LAG],
+                               .lateness = m->hist[METRIC_LATENESS]};
     int64_t until = 0;
     for (size_t i = 0; i < m->n_parts; i++) {
         const struct part *p = &m->parts[i];

@@ -23,7 +23,7 @@ struct merge_live {
     uint64_t counters[COUNTER_N];
     uint64_t in_flight, waiting;
     double tokens_per_s;           /* of the last full second */
-    const struct hist *ttft, *itl; /* merged so far, owned by the merge, may be NULL */
+    const struct hist *ttft, *itl, *lag, *lateness; /* merged so far, owned by the merge, may be NULL */
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
 

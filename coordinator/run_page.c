@@ -1,0 +1,79 @@
+#include "coordinator/run_page.h"
+
+#include <math.h>
+#include <stdio.h>
+
+int run_page_open(struct run_page *p, const char *address, struct err *e)
+{
+    *p = (struct run_page){0};
+    if (!address) return 0;
+    p->status = status_start(address, e);
+    return p->status ? 0 : -1;
+}
+
+void run_page_close(struct run_page *p)
+{
+    status_stop(&p->status);
+}
+
+void run_page_ready(struct run_page *p, bool ready, const char *reason)
+{
+    status_ready(p->status, ready, reason);
+}
+
+void run_page_stage(struct run_page *p, const struct stage_data *s)
+{
+    if (!p) return;
+    prom_totals_see(&p->totals, s->counters);
+    prom_totals_end(&p->totals);
+}
+
+static void put_live(struct buf *out, const struct run_progress *g)
+{
+    bool runs = g->stage && g->stage->t0_ns;
+    prom_gauge(out, "stage_epoch", "attempt at a stage that runs; 0 between stages", runs ? g->stage->epoch : 0);
+    prom_gauge(out, "stage_elapsed_seconds", "since the start of the stage", runs ? (double)g->elapsed_ns / 1e9 : 0);
+    prom_gauge(out, "stage_concurrency", "requests in flight asked for, over all agents; 0 in open loop",
+               runs && g->stage->step.load.kind == LOAD_CLOSED ? g->stage->step.load.concurrency : 0);
+    prom_gauge(out, "stage_rate", "requests per second asked for at the start of the stage; 0 in closed loop",
+               runs && g->stage->step.load.kind != LOAD_CLOSED ? g->stage->step.load.rate_from : 0);
+    prom_gauge(out, "requests_in_flight", "requests sent and not ended, over all agents", (double)g->live.in_flight);
+    prom_gauge(out, "requests_waiting", "requests due and not sent, over all agents", (double)g->live.waiting);
+    prom_gauge(out, "tokens_per_second", "output tokens of the last full second", g->live.tokens_per_s);
+    prom_gauge(out, "ttft_p50_seconds", "first token - sent, of the stage so far", prom_quantile(g->live.ttft, 0.5));
+    prom_gauge(out, "ttft_p99_seconds", "first token - sent, of the stage so far", prom_quantile(g->live.ttft, 0.99));
+    prom_gauge(out, "itl_p99_seconds", "gap between tokens, of the stage so far", prom_quantile(g->live.itl, 0.99));
+    prom_gauge(out, "lag_p99_seconds", "a token's wait between kernel and agent, of the stage so far",
+               prom_quantile(g->live.lag, 0.99));
+    prom_gauge(out, "lateness_p99_seconds", "sent - due, of the stage so far", prom_quantile(g->live.lateness, 0.99));
+}
+
+void run_page_write(struct run_page *p, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+{
+    if (!p || !p->status) return;
+    struct buf out = BUF_INIT(PROM_PAGE_MAX);
+    struct run_progress g;
+    const char *states[RUN_STATE_N];
+    for (unsigned i = 0; i < RUN_STATE_N; i++)
+        states[i] = run_state_name((enum run_state)i);
+    run_progress(r, now, &g);
+    if (g.stage && g.stage->t0_ns) prom_totals_see(&p->totals, g.live.counters);
+    prom_family(&out, "build_info", "gauge", "always 1; the version of this program");
+    prom_sample(&out, "build_info", "version", PLATEAU_VERSION, 1);
+    prom_state(&out, states, RUN_STATE_N, (unsigned)g.state);
+    prom_gauge(&out, "agents", "agents that are connected", (double)g.agents);
+    prom_gauge(&out, "agents_ready", "agents that have the plan", (double)g.agents_ready);
+    prom_gauge(&out, "stage", "stage of the run, from 1; 0 before the first", (double)step);
+    prom_gauge(&out, "stages_planned", "stages of the plan, repeats included; 0 in a search", (double)steps);
+    put_live(&out, &g);
+    prom_put_totals(&out, &p->totals);
+    if (!out.bad) status_publish(p->status, buf_str(&out));
+    buf_free(&out);
+}
+
+void run_page_tick(struct run_page *p, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+{
+    if (!p || now < p->next_ns) return;
+    p->next_ns = now + NS_PER_S;
+    run_page_write(p, r, step, steps, now);
+}
