@@ -142,10 +142,11 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *user)
     (void)size; /* always 1 */
     if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
     if (x->status < 200 || x->status > 299) return n;
-    t->counts.reads++;
-    if (arrival == 0) {
-        arrival = t->now;
-        t->counts.unstamped++;
+    if (arrival == 0) arrival = t->now = clock_mono_ns(); /* no stamp, or libcurl read by its timer instead of our event */
+    if (!t->delivered) { /* libcurl calls once for each HTTP chunk of a read */
+        t->delivered = true;
+        t->counts.reads++;
+        t->counts.unstamped += t->arrival == 0;
     }
     uint32_t events = t->calls->bytes(x, bytes, n, arrival);
     if (events) hist_record(t->lag, t->now - arrival, events);
@@ -349,6 +350,7 @@ int transport_start(struct transport *t, struct transfer *x, const char *body, s
     x->opened = 0;
     x->adopted_tcp_ns = -1;
     t->arrival = 0;
+    t->delivered = false;
     t->now = clock_mono_ns();
     if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) return -1;
     x->open = true;
@@ -387,6 +389,7 @@ void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now)
     int running, mask = 0;
     t->now = now;
     t->arrival = 0;
+    t->delivered = false;
     if (events & EPOLLIN) {
         int waiting = 0;
         t->arrival = arrival_of(t, fd);
@@ -410,6 +413,7 @@ void transport_tick(struct transport *t, int64_t now)
     if (now < t->timer) return;
     t->now = now;
     t->arrival = 0;
+    t->delivered = false;
     t->timer = INT64_MAX;
     curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     if (running < t->running) reap(t);

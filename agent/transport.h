@@ -63,6 +63,7 @@ struct transport {
     int64_t timer;          /* when libcurl wants to be called; INT64_MAX: not */
     int64_t now;            /* of the read under way */
     int64_t arrival;        /* of the bytes under way; 0 = not stamped */
+    bool delivered;         /* the read under way gave bytes of a body */
     bool broken;            /* the peek was told that the connection broke */
     int64_t drained;        /* before this moment nothing was left to read */
     int running;            /* transfers handed to libcurl that it was not yet seen to end */
