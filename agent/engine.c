@@ -22,8 +22,10 @@
 /* Events that one note of a worker can make, and some. */
 #define QUEUE_MAX 4u
 #define SPARE_MAX 8u
-/* Connections an open loop opens before T0, at most: a second's worth of arrivals. */
-#define OPEN_WARM_MAX 1024u
+/* Connections an open loop keeps ready beside those in use: what may arrive while new ones are made. */
+#define OPEN_RESERVE_S 0.05
+#define OPEN_RESERVE_LEAST 4u
+#define OPEN_RESERVE_MAX 256u
 /* Requests in flight of an open loop without a cap. */
 #define OPEN_CAP_MAX 65536u
 
@@ -199,7 +201,8 @@ static uint32_t warm_wanted(const struct engine *g, const struct shard *s, uint3
     if (s->kind == LOAD_CLOSED) return s->slots;
     double own = s->cycle ? (double)s->n_own / s->cycle : 1;
     double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * own;
-    uint32_t n = rate < OPEN_WARM_MAX ? (uint32_t)rate + 1 : OPEN_WARM_MAX;
+    double reserve = rate * OPEN_RESERVE_S + OPEN_RESERVE_LEAST;
+    uint32_t n = reserve < OPEN_RESERVE_MAX ? (uint32_t)reserve : OPEN_RESERVE_MAX;
     return n < cap ? n : cap;
 }
 

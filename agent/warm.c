@@ -39,7 +39,6 @@ static bool choose_address(struct warm *w, uint32_t *ret)
 static void begin_one(struct warm *w, uint32_t index, uint32_t address, int64_t now)
 {
     const struct target_address *a = &w->tr->target->address[address];
-    w->tried[address] = true;
     int fd = transport_socket(w->tr, a->sa->ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         note_failure(w, address, errno);
@@ -85,6 +84,13 @@ void warm_begin(struct warm *w, struct transport *tr, uint32_t connections, int6
     w->timeout_ns = timeout_ns;
     for (uint32_t i = 0; i < WARM_AT_ONCE; i++)
         w->place[i].fd = -1;
+    fill(w, now);
+}
+
+void warm_more(struct warm *w, uint32_t connections, int64_t now)
+{
+    w->keep = true;
+    w->left += connections;
     fill(w, now);
 }
 

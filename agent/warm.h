@@ -23,7 +23,7 @@ struct warm {
     uint32_t busy, left;   /* tries under way; connections still to be begun */
     uint32_t next_address;
     bool keep;             /* else only probe the addresses */
-    bool tried[TARGET_ADDRESS_MAX], good[TARGET_ADDRESS_MAX];
+    bool good[TARGET_ADDRESS_MAX];
     int why[TARGET_ADDRESS_MAX]; /* errno of a failure */
     int64_t timeout_ns;
 };
@@ -31,6 +31,8 @@ struct warm {
 /* Begins to open `connections`, spread over the addresses; with fewer than addresses, one is opened to each and closed again if
  * not wanted. */
 void warm_begin(struct warm *w, struct transport *tr, uint32_t connections, int64_t timeout_ns, int64_t now);
+/* While a stage runs: as many more, to the addresses found good. */
+void warm_more(struct warm *w, uint32_t connections, int64_t now);
 void warm_ready(struct warm *w, uint64_t index, int64_t now);
 void warm_tick(struct warm *w, int64_t now); /* gives up tries that take too long */
 int64_t warm_next(const struct warm *w);

@@ -92,6 +92,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->arming = s->arming;
     w->quantum_ns = s->plan->quantum_ns;
     w->begun = false;
+    w->reserve = s->shard.kind == LOAD_OPEN ? s->connections : 0;
     uint32_t slots = s->shard.kind == LOAD_CLOSED ? s->shard.slots : s->cap;
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, &w->err);
@@ -123,6 +124,7 @@ static void warmed(struct worker *w)
 static void over(struct worker *w)
 {
     stage_clear(&w->stage);
+    warm_cancel(&w->warm);
     w->state = WORKER_IDLE;
     w->ended = clock_mono_ns();
     note(w, (struct worker_note){.kind = NOTE_OVER, .began = w->begun, .skew_ns = w->skew});
@@ -149,6 +151,14 @@ static void hand_over(struct worker *w, int64_t now)
     note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s});
 }
 
+/* An open loop does not know how many connections it will need: some are always kept ready, so that no request waits for a handshake. */
+static void keep_reserve(struct worker *w, int64_t now)
+{
+    uint64_t want = (uint64_t)w->stage.n_open + w->reserve, have = (uint64_t)w->transport.sockets + w->warm.busy + w->warm.left;
+    if (w->reserve > 0 && !w->stage.closed && want > have) warm_more(&w->warm, (uint32_t)(want - have), now);
+    warm_tick(&w->warm, now);
+}
+
 static void run(struct worker *w, int64_t now)
 {
     if (!w->begun) {
@@ -157,6 +167,7 @@ static void run(struct worker *w, int64_t now)
         if (w->state != WORKER_RUNNING) return;
     }
     stage_advance(&w->stage, now);
+    keep_reserve(w, now);
     if (stage_done(&w->stage)) {
         struct snapshot *s = stage_snapshot(&w->stage, NULL, &w->evidence, clock_mono_ns());
         note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .last = true});
@@ -179,7 +190,6 @@ static void stop(struct worker *w, bool now_too)
         return;
     }
     if (w->state == WORKER_IDLE) return;
-    if (w->state == WORKER_WARMING) warm_cancel(&w->warm);
     over(w);
 }
 
@@ -221,7 +231,7 @@ static int64_t earliest(const struct worker *w)
 {
     int64_t next = INT64_MAX;
     if (w->has_transport) next = w->transport.timer;
-    if (w->state == WORKER_WARMING && warm_next(&w->warm) < next) next = warm_next(&w->warm);
+    if (w->warm.busy > 0 && warm_next(&w->warm) < next) next = warm_next(&w->warm);
     if (w->state != WORKER_RUNNING) return next;
     if (!w->begun) return w->t0 < next ? w->t0 : next;
     int64_t stage = stage_next(&w->stage);
@@ -311,7 +321,7 @@ static void *worker_main(void *arg)
     prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should: the default is 50 us late */
     evidence_open(&w->evidence);
     loop(w);
-    if (w->state == WORKER_WARMING) warm_cancel(&w->warm);
+    warm_cancel(&w->warm);
     if (w->has_transport) stage_clear(&w->stage);
     if (w->stage.rec.snap) snapshot_destroy(&w->stage.rec.snap);
     drop_transport(w);

@@ -35,7 +35,7 @@ struct worker_stage {
     const struct sockaddr_storage *sources;
     uint32_t n_sources;
     uint32_t cap;         /* most requests in flight in an open loop */
-    uint32_t connections; /* to open before T0 */
+    uint32_t connections; /* to open before T0; in an open loop so many stay ready beside those in use */
     bool stamps;
     uint64_t arming;      /* number of this order, in all notes about it */
 };
@@ -83,6 +83,7 @@ struct worker {
     struct evidence evidence;
     struct snapshot *current, *spare; /* two in all; one may be with the control thread */
     int64_t quantum_ns, woke;
+    uint32_t reserve;  /* open loop: connections that are to be ready beside those in use */
     int64_t t0, skew, tick_at, ended;
     bool begun;
     uint64_t arming;

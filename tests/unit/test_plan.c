@@ -222,7 +222,7 @@ static void the_smallest_has_every_default(void **state)
     assert_int_equal(p->agents_wait_ns, 120 * NS_PER_S);
     assert_int_equal(p->on_loss, ON_LOSS_RETRY);
     assert_true(same(p->max_lost_weight, 0.5));
-    assert_int_equal(p->quantum_ns, NS_PER_MS);
+    assert_int_equal(p->quantum_ns, NS_PER_MS / 2);
     assert_false(p->record_requests);
     assert_int_equal(p->verdict_lateness_ns, NS_PER_MS);
     assert_int_equal(p->verdict_lag_ns, NS_PER_MS);
