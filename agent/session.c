@@ -335,9 +335,9 @@ static void on_stop(struct session *s, const struct wire_msg *m)
     if (s->state == SESSION_LOAD) {
         s->io.stop(s->io.arg, m->u.stop.now);
         s->stopping = true;
-    } else if (s->state == SESSION_REPORT && !m->u.stop.now) {
-        flush(s);
-    } else { /* not begun, or nobody wants what is left of it */
+    } else if (s->state == SESSION_REPORT) {
+        flush(s); /* it does not know yet that we have ended; what it has not acknowledged is still wanted */
+    } else {      /* not begun */
         forget_stage(s);
         (void)step_to(s, EV_RELEASE);
     }

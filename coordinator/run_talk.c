@@ -216,7 +216,9 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
     struct stage_part *p =
         of_this_stage(r, m->u.snapshot.stage, m->u.snapshot.epoch) ? stage_part_of(r->stage, a) : NULL;
     if (!p || (a->state != AGENT_RUNNING && a->state != AGENT_DONE)) {
-        send_stop(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, true); /* of an old epoch: nobody wants it any more */
+        /* of an old epoch: nobody wants it any more, so that it need not be kept */
+        send_stop(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, true);
+        send_ack(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, m->u.snapshot.seq);
         return;
     }
     uint64_t seq = m->u.snapshot.seq, last = merge_last_seq(r->stage->merge, a->number);
@@ -244,11 +246,7 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
 static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
 {
     struct stage_part *p = of_this_stage(r, m->u.done.stage, m->u.done.epoch) ? stage_part_of(r->stage, a) : NULL;
-    if (!p) {
-        send_stop(r, a, m->u.done.stage, m->u.done.epoch, true);
-        return;
-    }
-    if (a->state != AGENT_RUNNING || merge_last_seq(r->stage->merge, a->number) != m->u.done.seq)
+    if (!p || a->state != AGENT_RUNNING || merge_last_seq(r->stage->merge, a->number) != m->u.done.seq)
         return; /* it comes again, behind its snapshots */
     p->start_skew_ns = m->u.done.start_skew_ns;
     p->done = true;
