@@ -12,6 +12,7 @@
 
 #include "agent/host.h"
 #include "agent/session.h"
+#include "agent/signed.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -32,6 +33,7 @@ struct control {
     struct engine *engine;
     struct session *session;
     struct plan *plan; /* the engine borrows it */
+    struct signed_plan signature;
     void *context, *dealer;
     struct buf out;
     int signal_fd, signal;
@@ -93,17 +95,21 @@ static void redial(void *arg)
 
 /* ---- engine ---- */
 
-static int take_plan(void *arg, struct wire_bytes packed, const char *hash, struct err *e)
+/* The hash is our own, of what came: what a message says of it is believed by nobody. */
+static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, struct err *e)
 {
     struct control *c = arg;
     char own[65];
-    struct plan *p = plan_unpack(packed.data, packed.n, e);
+    const char *hash = m->u.plan.hash ? m->u.plan.hash : "";
+    struct wire_bytes sig = m->u.plan.signature;
+    struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
     if (!p) return -1;
     if (plan_hash(p, own))
         (void)err_set(e, ERR_NOMEM, "no memory for the plan's hash");
     else if (strcmp(own, hash) != 0)
         (void)err_set(e, ERR_WIRE, "the plan that came (%.12s) is not the one that was announced (%.12s)", own, hash);
-    else if (engine_plan(c->engine, p, e) == 0) {
+    else if (signed_accept(&c->signature, sig.data, sig.n, own, run_id, clock_wall_ns(), e) == 0 &&
+             engine_plan(c->engine, p, e) == 0) {
         plan_destroy(&c->plan);
         c->plan = p;
         return 0;
@@ -115,6 +121,7 @@ static int take_plan(void *arg, struct wire_bytes packed, const char *hash, stru
 static int arm(void *arg, const struct shard *s, struct err *e)
 {
     struct control *c = arg;
+    if (signed_check_shard(&c->signature, c->plan, s, clock_wall_ns(), e)) return -1;
     return engine_arm(c->engine, s, e);
 }
 
@@ -256,6 +263,7 @@ static int converse(struct control *c, struct err *e)
                             .recycle = recycle,
                             .event = event};
     introduce(c, &so.hello);
+    c->signature = (struct signed_plan){.key = c->o->signed_by, .agent = c->name};
     if (dial(c, e)) return -1;
     c->session = session_new(&so, &io, clock_mono_ns());
     if (!c->session) return err_set(e, ERR_NOMEM, "no memory");

@@ -8,9 +8,10 @@
 #include "agent/guard.h"
 #include "common/args.h"
 #include "common/log.h"
+#include "common/sign.h"
 
 static struct {
-    const char *connect, *name, *http;
+    const char *connect, *name, *http, *require_signed;
     uint32_t workers, weight;
     struct arg_list sources, allow;
     uint64_t max_connections;
@@ -27,12 +28,14 @@ static const struct arg TABLE[] = {
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
+    {"require-signed", ARG_TEXT, &opt.require_signed, "FILE",
+     "run only plans signed by this key (plan.verify of plateau keys)"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"allow", ARG_MANY, &opt.allow, "RULE", "host, URL or network this agent may load; may be given again (any)"},
     {"max-connections", ARG_U64, &opt.max_connections, "N",
      "most requests in flight it lets itself be told (no limit)"},
-    {"max-requests", ARG_DOUBLE, &opt.max_requests_per_s, "N", "most requests per second (no limit)"},
-    {"max-tokens", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "most tokens per second (no limit)"},
+    {"max-requests-per-s", ARG_DOUBLE, &opt.max_requests_per_s, "N", "most requests per second (no limit)"},
+    {"max-tokens-per-s", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "most tokens per second (no limit)"},
     {"max-duration", ARG_DURATION, &opt.max_duration_ns, "TIME", "longest stage (no limit)"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -81,8 +84,10 @@ static int serve(int *ret_signal, struct err *e)
 {
     struct guard guard;
     char words[300];
+    uint8_t signer[SIGN_PUBLIC_BYTES];
     if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
     if (make_guard(&guard, e)) return -1;
+    if (opt.require_signed && sign_public_load(opt.require_signed, signer, e)) return -1;
     guard_describe(&guard, words, sizeof words);
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
     struct page page;
@@ -91,6 +96,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .name = opt.name,
                                  .guard_words = words,
                                  .patience_ns = opt.stay ? 0 : opt.wait_ns,
+                                 .signed_by = opt.require_signed ? signer : NULL,
                                  .weight = opt.weight,
                                  .page = &page};
     if (page_open(&page, opt.http, opt.stay, e)) return -1;

@@ -261,7 +261,7 @@ static void on_plan(struct session *s, const struct wire_msg *m)
     if (s->state != SESSION_JOINED && s->state != SESSION_IDLE) return;
     bool have = s->hash[0] && strcmp(hash, s->hash) == 0;
     if (!have && s->winding) return; /* PLAN comes again */
-    if (!have && s->io.plan(s->io.arg, m->u.plan.plan, hash, &e)) {
+    if (!have && s->io.plan(s->io.arg, m, s->run_id, &e)) {
         s->hash[0] = 0;
         say(s, e.text);
         send_plan_ok(s, hash, &e);

@@ -13,6 +13,7 @@
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/sign.h"
 #include "coordinator/cmd.h"
 #include "coordinator/drive.h"
 #include "coordinator/hold.h"
@@ -24,7 +25,7 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed, *http;
+    const char *listen, *out, *seed, *http, *signature;
     int64_t hold_ns;
     struct arg_list set;
     bool insecure;
@@ -36,6 +37,7 @@ static const struct arg TABLE[] = {
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
     {"seed", ARG_TEXT, &opt.seed, "N", "overrides the plan's seed"},
+    {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "live on after the run until DIR/" HOLD_FETCHED " is there, at most so long"},
@@ -63,7 +65,7 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     bool failed = ferror(f) != 0;
     (void)fclose(f);
     if (failed) return err_set(e, ERR_PLAN, "%s: cannot be read", path);
-    return out->bad ? err_set(e, ERR_PLAN, "%s: is larger than %u bytes", path, PLAN_TEXT_MAX) : 0;
+    return out->bad ? err_set(e, ERR_PLAN, "%s: is larger than %u bytes", path, (unsigned)out->max) : 0;
 }
 
 /* What the command line overrides goes the way of --set, so that the resolved plan and its hash tell the truth. */
@@ -191,14 +193,15 @@ static void hold(const char *dir, struct run_page *page, int signal_fd)
     if (!hold_until_fetched(dir, opt.hold_ns, signal_fd)) log_info("nobody has said that the folder was fetched");
 }
 
-static int run_it(const char *dir, struct run_data *meta, int signal_fd, int *ret_status, struct err *e)
+static int run_it(const char *dir, struct run_data *meta, const struct buf *signature, int signal_fd, int *ret_status,
+                  struct err *e)
 {
     struct link_options lo = {.listen = opt.listen  ? opt.listen
                                         : opt.local ? LISTEN_LOCAL
                                                     : LISTEN_DEFAULT,
                               .insecure = opt.insecure};
     struct run_page page;
-    struct drive_options d = {.meta = meta, .signal_fd = signal_fd, .page = &page};
+    struct drive_options d = {.meta = meta, .signal_fd = signal_fd, .page = &page, .signature = {signature->data, signature->len}};
     struct drive_result res = {0};
     int rc = -1;
     if (run_page_open(&page, opt.http, e)) return -1;
@@ -230,6 +233,7 @@ int cmd_run(int argc, char **argv)
     size_t n = 0;
     struct err e = {0};
     struct run_data meta = {0};
+    struct buf signature = BUF_INIT(SIGN_ENVELOPE_MAX);
     char dir[512];
     int status = 1;
     int rc = words ? args_parse(&ARGS, argc, argv, words, &n, &e) : err_set(&e, ERR_NOMEM, "no memory");
@@ -239,12 +243,13 @@ int cmd_run(int argc, char **argv)
     }
     int fd = -1;
     if (rc == 0) rc = load_plan(words[0], &meta, &e);
+    if (rc == 0 && opt.signature) rc = read_file(opt.signature, &signature, &e);
     if (rc == 0) rc = name_run(&meta, dir, sizeof dir, &e);
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         raise_descriptors();
         survive_file_limit();
-        rc = run_it(dir, &meta, fd, &status, &e);
+        rc = run_it(dir, &meta, &signature, fd, &status, &e);
     }
     if (rc) {
         log_error("%s", e.text);
@@ -252,6 +257,7 @@ int cmd_run(int argc, char **argv)
     }
     if (fd >= 0) (void)close(fd);
     run_data_clear(&meta);
+    buf_free(&signature);
     free(words);
     return status;
 }

@@ -177,6 +177,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     struct run_options ro = {
         .plan = meta->plan,
         .packed = {packed->data, packed->len},
+        .signature = d->o->signature,
         .plan_hash = meta->plan_hash,
         .run_id = meta->run_id,
         .start_lead_ns = link_is_loopback(d->o->link) ? LEAD_LOCAL_NS : LEAD_NS,

@@ -11,6 +11,7 @@
 struct drive_options {
     const struct run_data *meta; /* the run's identity and plan */
     struct link *link;
+    struct wire_bytes signature; /* of the plan; empty = not signed */
     struct store *store;
     struct local *local;   /* NULL: agents come by themselves */
     struct run_page *page; /* NULL: none */

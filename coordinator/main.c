@@ -14,6 +14,8 @@ static const struct command {
     {"run", "run a plan over agents and report", cmd_run},
     {"check", "validate a plan and print it resolved", cmd_check},
     {"report", "make the reports of a run again", cmd_report},
+    {"keys", "make the keys of a control plane and of signed plans", cmd_keys},
+    {"sign", "sign a plan for agents that run signed plans only", cmd_sign},
     {"compare", "say what changed between runs", cmd_compare},
 };
 enum { N = sizeof COMMANDS / sizeof *COMMANDS };

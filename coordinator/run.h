@@ -51,6 +51,7 @@ struct run_io {
 struct run_options {
     const struct plan *plan;  /* borrowed for the run's life, like all pointers here */
     struct wire_bytes packed; /* the plan as agents get it */
+    struct wire_bytes signature; /* its envelope; empty = not signed */
     const char *plan_hash, *run_id;
     int64_t start_lead_ns;   /* least time from the last READY to the start */
     int64_t wall_minus_mono; /* turns a moment of `now` into wall-clock time */

@@ -68,7 +68,7 @@ static void send_go(struct run *r, struct agent *a)
 
 static void send_plan(struct run *r, struct agent *a)
 {
-    struct wire_msg m = {.type = WIRE_PLAN, .u.plan = {.hash = r->o.plan_hash, .plan = r->o.packed}};
+    struct wire_msg m = {.type = WIRE_PLAN, .u.plan = {.hash = r->o.plan_hash, .plan = r->o.packed, .signature = r->o.signature}};
     send_to(r, a, &m);
 }
 

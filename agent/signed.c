@@ -1,0 +1,65 @@
+#include "agent/signed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A search may lengthen a trial that is hard to decide by at most this factor. */
+#define SEARCH_LONGEST 8
+
+int signed_accept(struct signed_plan *s, const void *envelope, size_t n, const char *hash, const char *run_id,
+                  int64_t wall_ns, struct err *e)
+{
+    s->n = 0;
+    if (!s->key) return 0;
+    if (sign_check(s->key, envelope, n, hash, run_id, s->agent, wall_ns, e)) return -1;
+    memcpy(s->envelope, envelope, n); /* sign_check has bounded it */
+    s->n = n;
+    (void)snprintf(s->hash, sizeof s->hash, "%s", hash);
+    (void)snprintf(s->run_id, sizeof s->run_id, "%s", run_id);
+    return 0;
+}
+
+/* The greatest load that a plan asks of its cluster in one stage, all stages of a search included. */
+static struct plan_stage greatest(const struct plan *p, const struct plan_stage *s)
+{
+    struct plan_stage g = *s;
+    if (p->search.goal == SEARCH_NONE) return g;
+    g.duration_ns *= SEARCH_LONGEST;
+    g.requests *= SEARCH_LONGEST;
+    g.kind = p->search.over_rate ? LOAD_OPEN : LOAD_CLOSED;
+    if (p->search.over_rate)
+        g.rate_from = g.rate_to = p->search.to;
+    else
+        g.concurrency = (uint32_t)p->search.to;
+    return g;
+}
+
+static bool ends_in_time(const struct plan_stage *g, const struct shard *s)
+{
+    bool by_time = g->duration_ns && s->duration_ns && s->duration_ns <= g->duration_ns;
+    bool by_count = g->requests && s->requests_all && s->requests_all <= g->requests;
+    if (g->duration_ns && !by_time) return false;
+    return !g->requests || by_count;
+}
+
+static bool within(const struct plan_stage *g, const struct shard *s)
+{
+    if (s->kind != g->kind || !ends_in_time(g, s)) return false;
+    if (s->kind == LOAD_CLOSED) return s->slots_all <= g->concurrency;
+    double most = g->rate_from > g->rate_to ? g->rate_from : g->rate_to;
+    if (s->rate_from > most || s->rate_to > most) return false;
+    return !g->max_concurrency || (s->slots_all && s->slots_all <= g->max_concurrency);
+}
+
+int signed_check_shard(const struct signed_plan *s, const struct plan *p, const struct shard *shard, int64_t wall_ns,
+                       struct err *e)
+{
+    if (!s->key) return 0;
+    if (!p || s->n == 0) return err_set(e, ERR_REFUSED, "a stage came before a signed plan");
+    if (sign_check(s->key, s->envelope, s->n, s->hash, s->run_id, s->agent, wall_ns, e)) return -1;
+    for (size_t i = 0; i < p->n_stages; i++) {
+        struct plan_stage g = greatest(p, &p->stages[i]);
+        if (within(&g, shard)) return 0;
+    }
+    return err_set(e, ERR_REFUSED, "the stage is not one of the signed plan");
+}
