@@ -161,14 +161,14 @@ static inline int64_t fake_next(const struct fake_engine *f, int64_t now)
     return f->state == FAKE_RUNNING ? (now < f->t0 ? f->t0 : now + 50 * NS_PER_MS) : INT64_MAX;
 }
 
-static inline int fake_plan(void *arg, struct wire_bytes packed, const char *hash, struct err *e)
+static inline int fake_plan(void *arg, const struct wire_msg *m, const char *run_id, struct err *e)
 {
     char own[65];
-    struct plan *p = plan_unpack(packed.data, packed.n, e);
-    (void)arg;
+    struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
+    (void)arg, (void)run_id;
     assert_non_null(p);
     assert_int_equal(plan_hash(p, own), 0);
-    assert_string_equal(own, hash);
+    assert_string_equal(own, m->u.plan.hash);
     plan_destroy(&p);
     return 0;
 }
