@@ -97,7 +97,7 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
     struct comparison changes[RUNS_MAX];
     const char *differences[RUNS_MAX];
     for (size_t i = 0; i < n; i++) {
-        if (side_load(&side[i], dirs[i], i, e)) return err_context(e, "%s", dirs[i]);
+        if (side_load(&side[i], dirs[i], i, e)) return -1;
         runs[i] = (struct compared_run){side[i].label, dirs[i], &side[i].run, side[i].points, side[i].run.n_stages};
         if (i == 0) continue;
         if (compare_runs(side[0].points, side[0].run.n_stages, side[i].points, side[i].run.n_stages, i, &side[i].change, e)) return -1;

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Two runs against one endpoint and one against a slower one: no difference, worse; the exit status for CI, Markdown, the page.
+. "$(dirname "$0")/lib.sh"
+
+run_as() { # NAME
+    plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' \
+         'load: {concurrency: [2, 4], duration: 2s, warmup: 200ms, repeats: 3, cooldown: 0s}' \
+         'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+    plateau_run --local 1
+    expect_status 0
+    rm -rf "$TMP/$1"
+    mv "$OUT" "$TMP/$1"
+}
+compare() { "$BIN/plateau" compare "$@" >"$TMP/out.log" 2>"$TMP/err.log"; STATUS=$?; }
+
+sim --ttft 40ms --tpot 10ms
+run_as a
+run_as b
+sim --ttft 40ms --tpot 13ms
+run_as slow
+
+compare "$TMP/a" "$TMP/b" --fail-on worse:10%
+expect_status 0
+expect_text out.log '^B against A: (no difference seen|better|worse)' 'a word on B'
+compare "$TMP/a" "$TMP/b" "$TMP/slow" --fail-on worse:10% --markdown "$TMP/cmp.md" --html "$TMP/cmp.html"
+expect_status 99
+expect_text out.log '^C against A: worse: .*tpot\.p50 \+' 'C is worse, and by what'
+expect_text out.log 'plans of A and C differ' 'the plans differ, named'
+expect_text out.log '^target\.url: ' 'the difference is the address'
+expect_text cmp.md '^### ❌ C against A: worse' 'Markdown'
+expect_text cmp.md '^\| \*\*all\*\* \|' 'a row over all loads'
+expect_text cmp.html '"say":"worse"' 'the page has it'
+grep -q '@@' "$TMP/cmp.html" && fail 'a placeholder is left in the page'
+compare "$TMP/slow" "$TMP/a" --fail-on worse
+expect_status 0
+expect_text out.log '^B against A: better' 'the other way round it is better'
+compare "$TMP/a" "$TMP/nothing"
+expect_status 2
+expect_text err.log 'nothing' 'the folder is named'
+compare "$TMP/a" "$TMP/b" --fail-on slower
+expect_status 2
+compare "$TMP/a"
+expect_status 2
+finish

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# A search against the simulator's model: 8 slots, so that 8 requests keep their promise and the ninth waits for a slot.
+. "$(dirname "$0")/lib.sh"
+
+sim --slots 8 --step-base 5ms --step-per-seq 0.5ms --prefill-rate 100000
+plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 32}}' \
+     'load: {search: {maximize: output_tokens_per_second, within: slo, from: 2, to: 64, tolerance: 10%}, duration: 2s, warmup: 500ms, cooldown: 100ms}' \
+     'slo: {run: [ttft.p90 < 100ms, errors.rate < 10%]}' \
+     'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+plateau_run --local 2
+expect_status 0
+expect '.answer.search.over and .answer.search.found and .answer.search.confirmed' 'the search ended with a confirmed load'
+expect '.answer.search.load >= 8 and .answer.search.load <= 9' 'it found the slots (a ninth request waits for less than a promise in ten)'
+expect '.answer.slo_tokens_per_s > 0 and .gates_result == "pass"' 'and the answer stands on it'
+expect '.answer.text | test("Within ttft.p90 < 100ms and errors.rate < 10%: ")' 'in words'
+expect_ledger
+"$BIN/plateau" report "$OUT" >"$TMP/again.log" 2>&1 || fail 'plateau report does not agree'
+expect '.answer.search.confirmed' 'made again from the file, the answer is the same'
+
+plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 32}}' \
+     'load: {search: {plateau: {from: 1, to: 64, tolerance: 10%}}, duration: 2s, warmup: 500ms, cooldown: 100ms}' \
+     'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+plateau_run --local 2
+expect_status 0
+# at 8 running a step takes 9 ms and 0.08 ms of prefill: 881 token/s
+expect '.answer.search.found and (.answer.search.plateau_tokens_per_s > 700 and .answer.search.plateau_tokens_per_s < 930)' 'the plateau of 8 slots'
+expect '.answer.search.load >= 6 and .answer.search.load <= 10' 'and its knee'
+finish

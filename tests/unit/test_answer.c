@@ -1,0 +1,197 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/rng.h"
+#include "coordinator/answer.h"
+
+#define POINTS_MAX 40
+struct world {
+    struct plan plan;
+    struct run_data run;
+    struct plan_gate gates[2];
+    struct point p[POINTS_MAX];
+    struct gate_outcome o[2 * POINTS_MAX];
+    size_t n;
+    struct answer a;
+};
+
+/* A server with 64 slots: Amdahl up to them, then a queue; 1 % of noise. */
+static double rate_at(double n) { return 120 * fmin(n, 64) / (1 + 0.012 * (fmin(n, 64) - 1)); }
+
+static struct point *add(struct world *w, uint32_t load, double noise)
+{
+    struct point *p = &w->p[w->n++];
+    double x = rate_at(load) * noise;
+    *p = (struct point){.stage = (uint32_t)w->n - 1, .requested = {.kind = LOAD_CLOSED, .concurrency = load}, .window_s = 30, .concurrency = load, .output_tokens_per_s = x,
+                        .output_lo = x * 0.99, .output_hi = x * 1.01, .requests_per_s = x / 100, .window_ok = 1000, .window_good = load <= 32 ? 990 : load <= 64 ? 930 : 400, .steady = STEADY_YES};
+    for (int m = 0; m < METRIC_N; m++) stat_compute(NULL, (enum metric)m, &p->metric[m]);
+    p->metric[METRIC_E2E].q[0] = load / x * 100 * 1e3; /* Little */
+    return p;
+}
+
+static void finish(struct world *w, double slo_up_to)
+{
+    w->gates[0] = (struct plan_gate){.text = "ttft.p99 < 800ms"};
+    w->gates[1] = (struct plan_gate){.text = "errors.rate < 1%"};
+    w->plan.gates = w->gates;
+    w->plan.n_gates = 2;
+    w->plan.sweep = true;
+    w->run.plan = &w->plan;
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t g = 0; g < 2; g++)
+            w->o[2 * i + g] = (struct gate_outcome){.gate = &w->gates[g], .point = (uint32_t)i, .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
+    answer_compute(&w->run, w->p, w->n, w->o, 2 * w->n, &w->a);
+}
+
+static void says(const struct world *w, const char *text)
+{
+    if (!strstr(w->a.text, text)) fail_msg("\"%s\" is not in: %s", text, w->a.text);
+}
+
+static void silent(const struct world *w, const char *text)
+{
+    if (strstr(w->a.text, text)) fail_msg("\"%s\" is in: %s", text, w->a.text);
+}
+
+static void sweep(struct world *w, uint32_t to, int repeats)
+{
+    struct rng r;
+    rng_seed(&r, 12);
+    memset(w, 0, sizeof *w);
+    for (int k = 0; k < repeats; k++)
+        for (uint32_t load = 1; load <= to; load *= 2) add(w, load, exp(0.005 * rng_normal(&r)));
+}
+
+static void test_whole_answer(void **state)
+{
+    (void)state;
+    static struct world w;
+    double truth = rate_at(64);
+    sweep(&w, 512, 1);
+    w.plan.slo_request_ns[SLO_TTFT] = 1;
+    w.plan.gpus = 4;
+    w.plan.per_gpu_hour = 2.5;
+    w.plan.currency = "USD";
+    finish(&w, 40);
+    assert_true(w.a.has_plateau && w.a.plateau_reached);
+    assert_true(w.a.plateau_lo <= truth && truth <= w.a.plateau_hi && w.a.plateau_hi / w.a.plateau_lo < 1.08);
+    assert_true(w.a.knee > 45 && w.a.knee < 64);
+    assert_int_equal(w.a.model, FIT_CAPPED);
+    assert_true(w.a.has_slo && w.a.slo_load > 31.9 && w.a.slo_load < 32.1 && !w.a.slo_open_end);
+    assert_int_equal(w.p[w.a.slo_point].requested.concurrency, 32);
+    assert_true(fabs(w.a.latency_per_doubling - 2) < 0.05);
+    assert_true(w.a.has_goodput && fabs(w.a.goodput_load - 64) < 0.1 && fabs(w.a.goodput_per_gpu - w.a.goodput_requests_per_s / 4) < 1e-9);
+    assert_true(fabs(w.a.cost_plateau - 10.0 / 3600 / w.a.plateau * 1e6) < 1e-9);
+    assert_int_equal(w.a.points_left_out, 0);
+    says(&w, "Plateau: 4,3");
+    says(&w, "(95 %: ");
+    says(&w, " concurrent requests on, 0.6");
+    says(&w, "USD per million output tokens. Within ttft.p99 < 800ms and errors.rate < 1%: 2,");
+    says(&w, " at 32 concurrent requests");
+    says(&w, "requests wait: each doubling adds 1.0 × latency.");
+    says(&w, "Goodput: ");
+    says(&w, "93.0 % of requests within their limits");
+    says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99).");
+}
+
+static void test_not_reached(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 32, 1);
+    finish(&w, 1000);
+    assert_true(w.a.has_plateau && !w.a.plateau_reached);
+    assert_true(fabs(w.a.plateau / rate_at(32) - 1) < 0.02); /* what was measured, not what a law promises */
+    assert_true(w.a.slo_open_end);
+    says(&w, "The plateau was not reached: at least 2,");
+    says(&w, ": at least 2,");
+    silent(&w, "requests wait");
+    silent(&w, "Goodput");
+    silent(&w, "USD");
+}
+
+static void test_left_out(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 512, 1);
+    verdict_add(&w.p[7].verdict, VERDICT_INVALID, "the agents were late");
+    w.p[7].output_tokens_per_s *= 2; /* nobody may believe it */
+    w.p[8].steady = STEADY_NO;
+    verdict_add(&w.p[2].verdict, VERDICT_SUSPECT, "a clock stepped");
+    finish(&w, 40);
+    assert_int_equal(w.a.points_left_out, 2);
+    assert_true(w.a.plateau < rate_at(64) * 1.1);
+    assert_int_equal(w.a.worst_verdict, VERDICT_SUSPECT);
+    says(&w, "Suspect: a clock stepped.");
+    says(&w, "2 of 10 points carry no headline");
+    memset(&w, 0, sizeof w);
+    add(&w, 4, 1);
+    verdict_add(&w.p[0].verdict, VERDICT_INVALID, "all wrong");
+    finish(&w, 40);
+    assert_true(!w.a.has_plateau && !w.a.has_slo);
+    assert_int_equal(w.a.worst_verdict, VERDICT_INVALID);
+    says(&w, "Invalid: all wrong.");
+    silent(&w, "lateau");
+    memset(&w, 0, sizeof w);
+    finish(&w, 1);
+    assert_true(!w.a.has_plateau && !w.a.has_slo);
+    assert_true(isnan(w.a.plateau) && isnan(w.a.slo_load));
+}
+
+/* Repeats of a load are one load; one that fails a gate once has not passed. */
+static void test_repeats(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 3);
+    finish(&w, 40);
+    assert_true(w.a.slo_lo < w.a.slo_tokens_per_s && w.a.slo_tokens_per_s < w.a.slo_hi);
+    assert_true(fabs(w.a.slo_load - 32) < 0.1);
+    for (size_t i = 0; i < w.n; i++)
+        if (w.p[i].requested.concurrency == 32 && w.p[i].stage > 20) w.o[2 * i].result = GATE_FAIL;
+    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    assert_true(fabs(w.a.slo_load - 16) < 0.1);
+}
+
+static void test_few_points(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    add(&w, 16, 1);
+    add(&w, 64, 1.01);
+    add(&w, 256, 1);
+    finish(&w, 40);
+    assert_int_equal(w.a.model, FIT_NONE);
+    assert_true(w.a.has_plateau && w.a.plateau_reached && fabs(w.a.knee - 64) < 0.1);
+    assert_true(fabs(w.a.plateau / rate_at(64) - 1) < 0.02);
+}
+
+static void test_falls(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    for (size_t i = 7; i < 9; i++) {
+        double f = i == 7 ? 0.9 : 0.7;
+        w.p[i].output_tokens_per_s *= f;
+        w.p[i].output_lo *= f;
+        w.p[i].output_hi *= f;
+    }
+    finish(&w, 40);
+    assert_true(w.a.fall > 0.25 && w.a.fall < 0.35);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
