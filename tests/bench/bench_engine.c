@@ -12,7 +12,7 @@ struct flags {
     const char *url, *sources;
     uint32_t slots, tokens, input, workers, requests;
     double rate;
-    int64_t duration, warmup, quantum;
+    int64_t duration, warmup, quantum, ramp;
     bool http2, insecure;
 };
 
@@ -28,6 +28,7 @@ static struct plan *make_plan(const struct flags *f, struct err *e)
     else
         buf_printf(&y, "load: {stages: [{concurrency: %u", f->slots);
     if (f->requests) buf_printf(&y, ", requests: %u", f->requests);
+    if (f->ramp) buf_printf(&y, ", ramp: %lldms", (long long)(f->ramp / NS_PER_MS));
     if (f->duration) buf_printf(&y, ", duration: %lldms, warmup: %lldms", (long long)(f->duration / NS_PER_MS), (long long)(f->warmup / NS_PER_MS));
     buf_puts(&y, "}]}\n");
     struct plan *p = plan_load("bench", buf_str(&y), y.len, NULL, 0, e);
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
         {"workers", ARG_U32, &f.workers, "N", "threads (one a usable core)"},
         {"duration", ARG_DURATION, &f.duration, "TIME", "of the stage"},
         {"warmup", ARG_DURATION, &f.warmup, "TIME", "cut from the window"},
+        {"ramp", ARG_DURATION, &f.ramp, "TIME", "slots begin evenly over this time"},
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
         {"insecure", ARG_FLAG, &f.insecure, NULL, "do not verify the certificate"},

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The engine beside the raw reader, in one run: engine.sh BIN_DIR [paced SLOTS RATE | flat] [ROUNDS]
-#   paced  SLOTS streams at RATE token/s each (1000 at 20)
+#   paced  SLOTS streams at RATE token/s each (1000 at 20), begun evenly over a second so that tokens do not come in bursts
 #   flat   64 streams x 128 tokens, as fast as they come
 # The endpoint has core 0, the client core 1. Each round runs every reader once; the table shows medians.
 set -eu
@@ -15,25 +15,25 @@ duration=${BENCH_DURATION:-6s}
 ulimit -n "$(ulimit -Hn)"
 dir=$(mktemp -d); trap 'kill "$sim" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 if [ "$mode" = flat ]; then
-    pace=(--null); tokens=128
+    pace=(--null); tokens=128; ramp=0
 else
-    pace=(--ttft 50ms --tpot "$((1000000 / rate))us"); tokens=$((rate * 4)) # a request lasts 4 s
+    pace=(--ttft 50ms --tpot "$((1000000 / rate))us"); tokens=$((rate * 4)); ramp=1s # a request lasts 4 s
 fi
 taskset -c 0 "$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port" --exit-after 600s "${pace[@]}" >"$dir/sim.log" 2>&1 &
 sim=$!
 for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep 0.05; done
 port=$(cat "$dir/port")
-raw() { taskset -c 1 "$bin/bench/raw_reader" --port "$port" --slots "$slots" --tokens "$tokens" --duration "$duration" "$@"; }
+raw() { taskset -c 1 "$bin/bench/raw_reader" --port "$port" --slots "$slots" --tokens "$tokens" --duration "$duration" --ramp "$ramp" "$@"; }
 ours() {
     taskset -c 1 "$bin/bench/bench_engine" --url "http://127.0.0.1:$port/v1/chat/completions" --slots "$slots" --tokens "$tokens" \
-        --duration "$duration" --warmup 1s --workers 1 "$@"
+        --duration "$duration" --warmup 1s --ramp "$ramp" --workers 1 "$@"
 }
-names=(raw raw-stamps raw-1ms ours-0 ours-500us ours-1ms)
+names=(raw raw-stamps raw-500us ours-0 ours-500us ours-1ms)
 run() {
     case $1 in
         raw) raw ;;
         raw-stamps) raw --stamps ;;
-        raw-1ms) raw --quantum 1ms ;;
+        raw-500us) raw --quantum 500us ;;
         ours-*) ours --quantum "${1#ours-}" ;;
     esac
 }

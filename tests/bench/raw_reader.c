@@ -25,7 +25,7 @@ static const char END[] = "0\r\n\r\n", DATA[] = "data: {";
 struct flags {
     const char *host;
     uint32_t port, slots, tokens, input;
-    int64_t duration, quantum;
+    int64_t duration, quantum, ramp;
     bool stamps;
 };
 struct conn {
@@ -157,17 +157,34 @@ static int ready(struct reader *r, struct conn *c)
     return begin_request(r, c);
 }
 
-static int run(struct reader *r, int64_t until)
+/* Starts the slots whose time in the ramp has come; returns how long until the next one. */
+static int start_slots(struct reader *r, uint32_t *at, int64_t from, int64_t now, int64_t *ret_next)
+{
+    *ret_next = INT64_MAX;
+    for (; *at < r->f->slots; ++*at) {
+        int64_t due = from + r->f->ramp * *at / r->f->slots;
+        if (due > now) {
+            *ret_next = due;
+            return 0;
+        }
+        if (begin_request(r, &r->conns[*at]) < 0) return -1;
+    }
+    return 0;
+}
+
+static int run(struct reader *r, int64_t from)
 {
     struct epoll_event events[EVENTS];
-    int64_t woke = 0, now;
+    int64_t woke = 0, now, next, until = from + r->f->duration;
+    uint32_t started = 0;
     while ((now = clock_mono_ns()) < until) {
+        if (start_slots(r, &started, from, now, &next) < 0) return -1;
         if (r->f->quantum > 0 && woke + r->f->quantum > now) {
             int64_t t = woke + r->f->quantum;
             struct timespec ts = {.tv_sec = t / NS_PER_S, .tv_nsec = t % NS_PER_S};
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
         }
-        int n = epoll_wait(r->epoll, events, EVENTS, 100);
+        int n = epoll_wait(r->epoll, events, EVENTS, next == INT64_MAX ? 100 : 1);
         woke = clock_mono_ns();
         r->wakes++;
         for (int i = 0; i < n; i++)
@@ -200,9 +217,7 @@ static int bench(const struct flags *f, struct err *e)
     for (uint32_t i = 0; i < f->slots; i++)
         if (open_conn(r, &r->conns[i]) < 0) return err_set(e, ERR_NET, "connection %u: %s", i, strerror(errno));
     int64_t cpu = cpu_ns(), from = clock_mono_ns();
-    for (uint32_t i = 0; i < f->slots; i++)
-        if (begin_request(r, &r->conns[i]) < 0) return err_set(e, ERR_NET, "request %u: %s", i, strerror(errno));
-    if (run(r, from + f->duration) < 0) return err_set(e, ERR_NET, "a connection ended");
+    if (run(r, from) < 0) return err_set(e, ERR_NET, "a connection ended");
     cpu = cpu_ns() - cpu;
     double s = (double)(clock_mono_ns() - from) / 1e9, tokens = r->tokens ? (double)r->tokens : 1;
     printf("{\"tokens\":%llu,\"tokens_per_s\":%.0f,\"requests\":%llu,\"reads\":%llu,\"wakes\":%llu,\"unstamped\":%llu,\"cpu_us_per_token\":%.3f,"
@@ -224,6 +239,7 @@ int main(int argc, char **argv)
         {"input", ARG_U32, &f.input, "N", "prompt tokens (16)"},
         {"duration", ARG_DURATION, &f.duration, "TIME", "length (5s)"},
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (0: at once)"},
+        {"ramp", ARG_DURATION, &f.ramp, "TIME", "slots begin evenly over this time"},
         {"stamps", ARG_FLAG, &f.stamps, NULL, "take kernel stamps"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
