@@ -465,7 +465,7 @@ void session_tick(struct session *s, int64_t now)
     if (s->state == SESSION_OVER) return;
     int64_t silence = now - s->heard_ns;
     /* A process that was stopped for longer than the lease has outlived it, whatever waits in its socket. */
-    if (s->state == SESSION_LOAD && (silence > s->lease_ns || away > s->lease_ns))
+    if (s->state == SESSION_LOAD && !s->stage_err.code && (silence > s->lease_ns || away > s->lease_ns))
         end_stage(s, "the lease has run out: nothing was heard from the coordinator");
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
         give_up(s, ERR_AGENTS, "no coordinator was heard for too long");

@@ -247,6 +247,7 @@ static void test_refused(void **state)
     s->to_ns = NS_PER_S;
     s->counters[COUNTER_DUE] = 100;
     s->counters[COUNTER_OK] = 60;
+    s->counters[COUNTER_WIN_INFLIGHT_NS] = 5000;
     assert_int_equal(give_one(m, s, 2, &e), MERGE_REFUSED); /* a gap */
     assert_int_equal(give_one(m, s, 0, &e), MERGE_REFUSED); /* numbers begin at 1 */
     assert_int_equal(give_one(m, s, 1, &e), MERGE_ACCEPTED);
@@ -276,13 +277,15 @@ static void test_refused(void **state)
     s->to_ns = 7200 * NS_PER_S; /* a span of two hours */
     assert_int_equal(give_one(m, s, 2, &e), MERGE_REFUSED);
 
-    /* What was refused left no trace: the right one is taken. */
+    /* What was refused left no trace: the right one is taken. Time in flight may be taken back. */
     s->from_ns = NS_PER_S;
     s->to_ns = 2 * NS_PER_S;
+    s->counters[COUNTER_WIN_INFLIGHT_NS] = 4000;
     assert_int_equal(give_one(m, s, 2, &e), MERGE_ACCEPTED);
     struct stage_data d;
     finish(&m, &d);
     assert_int_equal(d.counters[COUNTER_OK], 60);
+    assert_int_equal(d.counters[COUNTER_WIN_INFLIGHT_NS], 4000);
     assert_int_equal(d.counters[COUNTER_BYTES_IN], 0);
     assert_int_equal(d.agents[0].snapshots, 2);
     stage_data_clear(&d);
