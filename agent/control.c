@@ -14,6 +14,7 @@
 #include "agent/session.h"
 #include "agent/signed.h"
 #include "common/clock.h"
+#include "common/handshake.h"
 #include "common/log.h"
 
 enum {
@@ -34,7 +35,10 @@ struct control {
     struct session *session;
     struct plan *plan; /* the engine borrows it */
     struct signed_plan signature;
-    void *context, *dealer;
+    void *context, *dealer, *watch;
+    uint32_t dialled;          /* names the watch */
+    struct log_limit failures; /* handshakes */
+    char failure[200];         /* the last one's words */
     struct buf out;
     int signal_fd, signal;
     char name[64], host[64], boot_id[33];
@@ -50,11 +54,35 @@ static int set_int(void *socket, int option, int value)
 /* A random id for each socket: the router refuses an id that is still connected, and a half-open connection may stay so
  * for a while. IMMEDIATE: nothing is queued for a coordinator that is not there, so that it never gets a stale HELLO.
  */
+static int use_keys(struct control *c)
+{
+    const struct key_pair *k = c->o->keys;
+    if (!k) return 0;
+    return zmq_setsockopt(c->dealer, ZMQ_CURVE_SERVERKEY, c->o->server_key, KEY_TEXT) ||
+           zmq_setsockopt(c->dealer, ZMQ_CURVE_PUBLICKEY, k->public_key, KEY_TEXT) ||
+           zmq_setsockopt(c->dealer, ZMQ_CURVE_SECRETKEY, k->secret_key, KEY_TEXT);
+}
+
+static void hang_up(struct control *c)
+{
+    if (c->watch) zmq_close(c->watch);
+    if (c->dealer) zmq_close(c->dealer);
+    c->watch = c->dealer = NULL;
+}
+
+static int watch(struct control *c, struct err *e)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "inproc://plateau.handshakes.%u", ++c->dialled);
+    c->watch = handshake_watch(c->context, c->dealer, name, e);
+    return c->watch ? 0 : -1;
+}
+
 static int dial(struct control *c, struct err *e)
 {
     unsigned char id[IDENTITY];
     int64_t max = WIRE_MESSAGE_MAX;
-    if (c->dealer) zmq_close(c->dealer);
+    hang_up(c);
     c->dealer = zmq_socket(c->context, ZMQ_DEALER);
     if (!c->dealer) return err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
     randombytes_buf(id, sizeof id);
@@ -66,8 +94,9 @@ static int dial(struct control *c, struct err *e)
         set_int(c->dealer, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
         set_int(c->dealer, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
         set_int(c->dealer, ZMQ_RECONNECT_IVL, RECONNECT_MS) ||
-        set_int(c->dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) || set_int(c->dealer, ZMQ_IPV6, 1))
+        set_int(c->dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) || set_int(c->dealer, ZMQ_IPV6, 1) || use_keys(c))
         return err_set(e, ERR_NET, "cannot set up a socket: %s", zmq_strerror(errno));
+    if (watch(c, e)) return -1;
     if (zmq_connect(c->dealer, c->o->connect))
         return err_set(e, ERR_USAGE, "cannot dial \"%s\": %s (expected tcp://HOST:PORT)", c->o->connect,
                        zmq_strerror(errno));
@@ -190,6 +219,23 @@ static void read_signals(struct control *c)
     }
 }
 
+/* A wrong key would otherwise look like a coordinator that is not there. */
+static void read_handshakes(struct control *c)
+{
+    enum handshake_event ev;
+    char words[sizeof c->failure];
+    uint32_t held;
+    while (c->watch && (ev = handshake_next(c->watch, words, sizeof words)) != HANDSHAKE_NOTHING) {
+        if (ev == HANDSHAKE_DONE) {
+            c->failure[0] = 0;
+            continue;
+        }
+        memcpy(c->failure, words, sizeof words);
+        if (log_limit_pass(&c->failures, clock_mono_ns(), &held))
+            log_warn("%s does not let this agent in: %s", c->o->connect, words);
+    }
+}
+
 static void publish(struct control *c)
 {
     if (c->o->page) page_tick(c->o->page, c->session, c->name, engine_workers(c->engine), clock_mono_ns());
@@ -203,12 +249,14 @@ static void loop(struct control *c)
         int64_t wait = session_deadline(c->session) - clock_mono_ns();
         zmq_pollitem_t item[] = {{.socket = c->dealer, .events = ZMQ_POLLIN},
                                  {.fd = engine_fd(c->engine), .events = ZMQ_POLLIN},
-                                 {.fd = c->signal_fd, .events = ZMQ_POLLIN}};
-        (void)zmq_poll(item, 3, wait > 0 ? (long)((wait + NS_PER_MS - 1) / NS_PER_MS) : 0);
+                                 {.fd = c->signal_fd, .events = ZMQ_POLLIN},
+                                 {.socket = c->watch, .events = ZMQ_POLLIN}};
+        (void)zmq_poll(item, c->watch ? 4 : 3, wait > 0 ? (long)((wait + NS_PER_MS - 1) / NS_PER_MS) : 0);
         session_tick(c->session, clock_mono_ns());
         if (item[2].revents) read_signals(c);
         read_engine(c);
         read_messages(c);
+        read_handshakes(c);
         publish(c);
     }
 }
@@ -271,7 +319,7 @@ static int converse(struct control *c, struct err *e)
     loop(c);
     if (session_error(c->session)->code == ERR_NONE) return 0;
     *e = *session_error(c->session);
-    return -1;
+    return c->failure[0] ? err_context(e, "%s does not let this agent in: %s", c->o->connect, c->failure) : -1;
 }
 
 int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e)
@@ -285,7 +333,7 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
     else if ((c.signal_fd = open_signals(e)) >= 0)
         rc = converse(&c, e);
     session_destroy(&c.session);
-    if (c.dealer) zmq_close(c.dealer);
+    hang_up(&c);
     if (c.context) zmq_ctx_term(c.context); /* waits for the farewell, LINGER at most */
     if (c.signal_fd >= 0) (void)close(c.signal_fd);
     buf_free(&c.out);

@@ -6,12 +6,15 @@
 #include "agent/engine.h"
 #include "agent/page.h"
 #include "common/err.h"
+#include "common/keys.h"
 
 struct control_options {
     const char *connect;     /* tcp://HOST:PORT */
     const char *name;        /* NULL: host name and process id */
     const char *guard_words; /* what the guard allows, for HELLO */
     int64_t patience_ns;     /* give up when no coordinator was heard for so long; 0 = never */
+    const struct key_pair *keys; /* own pair; NULL = no keys */
+    const char *server_key;      /* the only coordinator that is believed; with `keys` */
     const uint8_t *signed_by; /* key of SIGN_PUBLIC_BYTES: only plans that it has signed are run; NULL = any */
     uint32_t weight;         /* share of the load; 0 = 1 */
     struct page *page;       /* fed and published; NULL = none */

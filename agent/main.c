@@ -2,16 +2,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent/control.h"
 #include "agent/guard.h"
 #include "common/args.h"
+#include "common/harden.h"
+#include "common/keys.h"
 #include "common/log.h"
 #include "common/sign.h"
 
 static struct {
-    const char *connect, *name, *http, *require_signed;
+    const char *connect, *name, *http, *require_signed, *keys;
     uint32_t workers, weight;
     struct arg_list sources, allow;
     uint64_t max_connections;
@@ -28,6 +29,7 @@ static const struct arg TABLE[] = {
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
+    {"keys", ARG_TEXT, &opt.keys, "DIR", "agent.key and coordinator.pub made by plateau keys"},
     {"require-signed", ARG_TEXT, &opt.require_signed, "FILE",
      "run only plans signed by this key (plan.verify of plateau keys)"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
@@ -62,12 +64,6 @@ static int make_guard(struct guard *g, struct err *e)
     return 0;
 }
 
-/* A core would hold the secrets that the plan names. */
-static void no_cores(void)
-{
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-}
-
 /* Before any thread exists, so that all inherit the mask; control.c reads them. */
 static void block_signals(void)
 {
@@ -80,14 +76,33 @@ static void block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* Without keys whoever answers at that address is believed to be the coordinator. */
+static void warn_open(const char *connect)
+{
+    static const char *const LOOPBACK[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:"};
+    for (size_t i = 0; i < sizeof LOOPBACK / sizeof *LOOPBACK; i++)
+        if (strncmp(connect, LOOPBACK[i], strlen(LOOPBACK[i])) == 0) return;
+    log_warn("%s is dialled without keys (--keys): nobody proves who he is, and anybody can listen", connect);
+}
+
+static int load_keys(struct key_pair *own, char server[KEY_TEXT], struct err *e)
+{
+    if (opt.keys) return key_pair_load(opt.keys, "agent", own, e) || key_public_load(opt.keys, "coordinator", server, e);
+    warn_open(opt.connect);
+    return 0;
+}
+
 static int serve(int *ret_signal, struct err *e)
 {
     struct guard guard;
     char words[300];
     uint8_t signer[SIGN_PUBLIC_BYTES];
+    struct key_pair own;
+    char server[KEY_TEXT];
     if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
     if (make_guard(&guard, e)) return -1;
     if (opt.require_signed && sign_public_load(opt.require_signed, signer, e)) return -1;
+    if (load_keys(&own, server, e)) return -1;
     guard_describe(&guard, words, sizeof words);
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
     struct page page;
@@ -96,16 +111,22 @@ static int serve(int *ret_signal, struct err *e)
                                  .name = opt.name,
                                  .guard_words = words,
                                  .patience_ns = opt.stay ? 0 : opt.wait_ns,
+                                 .keys = opt.keys ? &own : NULL,
+                                 .server_key = server,
                                  .signed_by = opt.require_signed ? signer : NULL,
                                  .weight = opt.weight,
                                  .page = &page};
-    if (page_open(&page, opt.http, opt.stay, e)) return -1;
-    int rc;
+    int rc = page_open(&page, opt.http, opt.stay, e);
+    if (rc) {
+        key_pair_clear(&own);
+        return -1;
+    }
     do {
         struct engine *engine = engine_new(&eo, e);
         rc = engine ? control_run(&co, &engine, ret_signal, e) : -1;
     } while (rc == 0 && opt.stay && !*ret_signal);
     page_close(&page);
+    key_pair_clear(&own);
     return rc;
 }
 
@@ -118,7 +139,7 @@ int main(int argc, char **argv)
     int rc = (size_t)argc > sizeof words / sizeof *words ? err_set(&e, ERR_USAGE, "too many words")
                                                          : args_parse(&ARGS, argc, argv, words, &n, &e);
     if (rc == 1) return 0;
-    no_cores();
+    harden_process();
     block_signals();
     if (rc == 0) rc = serve(&sig, &e);
     if (sig) return 128 + sig;

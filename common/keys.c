@@ -154,6 +154,20 @@ static int parse_line(const char *file, size_t line, const char *s, size_t n, st
     return 0;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct key_allowed *)a)->public_key, ((const struct key_allowed *)b)->public_key);
+}
+
+/* Sorted, since a key is looked up for every message. A key that stands twice would outlive the removal of one line. */
+static int sort(const char *file, struct key_list *l, struct err *e)
+{
+    qsort(l->item, l->n, sizeof *l->item, by_key);
+    for (size_t i = 1; i < l->n; i++)
+        if (by_key(&l->item[i - 1], &l->item[i]) == 0) return err_set(e, ERR_USAGE, "%s: the key %s stands there twice", file, l->item[i].public_key);
+    return 0;
+}
+
 int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e)
 {
     *ret = (struct key_list){0};
@@ -180,7 +194,9 @@ int key_list_parse(const char *file, const char *text, size_t n, struct key_list
         s = nl ? nl + 1 : end;
     }
     if (ret->n == 0) return err_set(e, ERR_USAGE, "%s admits nobody: a line is \"PUBLIC-KEY NAME agent\"", file);
-    return 0;
+    if (sort(file, ret, e) == 0) return 0;
+    key_list_clear(ret);
+    return -1;
 }
 
 int key_list_load(const char *dir, struct key_list *ret, struct err *e)
@@ -204,9 +220,10 @@ void key_list_clear(struct key_list *l)
 
 const struct key_allowed *key_list_find(const struct key_list *l, const char *public_key)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (strcmp(l->item[i].public_key, public_key) == 0) return &l->item[i];
-    return NULL;
+    struct key_allowed want;
+    if (l->n == 0 || strlen(public_key) >= sizeof want.public_key) return NULL;
+    memcpy(want.public_key, public_key, strlen(public_key) + 1);
+    return bsearch(&want, l->item, l->n, sizeof want, by_key);
 }
 
 bool key_allowed_name(const struct key_allowed *a, const char *name)

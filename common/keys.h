@@ -37,7 +37,7 @@ int key_pair_save(const struct key_pair *k, const char *dir, const char *who, st
 int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e);
 int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e);
 
-/* Reads DIR/allowed; an error names file and line. */
+/* Reads DIR/allowed; an error names file and line. The list is sorted by key; a key stands there once. */
 int key_list_load(const char *dir, struct key_list *ret, struct err *e);
 int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e);
 void key_list_clear(struct key_list *l);

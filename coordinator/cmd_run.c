@@ -12,6 +12,7 @@
 
 #include "common/args.h"
 #include "common/clock.h"
+#include "common/harden.h"
 #include "common/log.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
@@ -25,7 +26,7 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed, *http, *signature;
+    const char *listen, *out, *seed, *http, *signature, *keys;
     int64_t hold_ns;
     struct arg_list set;
     bool insecure;
@@ -41,6 +42,7 @@ static const struct arg TABLE[] = {
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "live on after the run until DIR/" HOLD_FETCHED " is there, at most so long"},
+    {"keys", ARG_TEXT, &opt.keys, "DIR", "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -199,20 +201,22 @@ static int run_it(const char *dir, struct run_data *meta, const struct buf *sign
     struct link_options lo = {.listen = opt.listen  ? opt.listen
                                         : opt.local ? LISTEN_LOCAL
                                                     : LISTEN_DEFAULT,
+                              .keys = opt.keys,
                               .insecure = opt.insecure};
     struct run_page page;
     struct drive_options d = {.meta = meta, .signal_fd = signal_fd, .page = &page, .signature = {signature->data, signature->len}};
     struct drive_result res = {0};
     int rc = -1;
+    if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
     if (run_page_open(&page, opt.http, e)) return -1;
     if (!(d.link = link_open(&lo, e))) {
         run_page_close(&page);
         return -1;
     }
     run_page_ready(&page, true, "listening");
-    meta->insecure = !link_is_loopback(d.link);
+    meta->insecure = !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     d.store = store_create(dir, meta, e);
-    if (d.store && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), e)))) {
+    if (d.store && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), opt.keys, e)))) {
         log_info("run %s: folder %s, listening on %s", meta->run_id, dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }
@@ -247,6 +251,7 @@ int cmd_run(int argc, char **argv)
     if (rc == 0) rc = name_run(&meta, dir, sizeof dir, &e);
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
+        harden_process();
         raise_descriptors();
         survive_file_limit();
         rc = run_it(dir, &meta, &signature, fd, &status, &e);

@@ -116,12 +116,28 @@ static void reap_local(struct drive *d)
     }
 }
 
+/* With keys, SIGHUP has the meaning it has for servers. */
+static void reload_keys(struct drive *d)
+{
+    char text[80];
+    size_t n;
+    struct err e = {0};
+    if (link_reload(d->o->link, &n, &e)) {
+        event(d, "keys", e.text);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "the list of allowed keys was read again: %zu keys", n);
+    event(d, "keys", text);
+}
+
 static void read_signals(struct drive *d)
 {
     struct signalfd_siginfo s;
     while (read(d->o->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
         if (s.ssi_signo == SIGCHLD)
             reap_local(d);
+        else if (s.ssi_signo == SIGHUP && link_is_authenticated(d->o->link))
+            reload_keys(d);
         else
             run_stop(d->run, (int)s.ssi_signo, run_signal(d->run) != 0, clock_mono_ns());
     }

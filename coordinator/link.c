@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "coordinator/auth.h"
 
 enum {
     QUEUE = 64,
@@ -19,6 +20,7 @@ enum {
 
 struct link {
     void *context, *router;
+    struct auth *auth; /* NULL: anybody may speak */
     char endpoint[256];
     bool loopback;
     struct buf out;
@@ -60,6 +62,16 @@ static int configure(void *router, bool v6)
            zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
 }
 
+/* The handler of keys is there before the first peer can be, and has shown that it refuses before the run begins. */
+static int listen_on(struct link *l, const struct link_options *o, struct err *e)
+{
+    size_t n = sizeof l->endpoint;
+    if (o->keys && (!(l->auth = auth_start(l->context, o->keys, e)) || auth_protect(l->auth, l->router, e))) return -1;
+    if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
+        return err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
+    return l->auth ? auth_self_test(l->auth, l->endpoint, e) : 0;
+}
+
 struct link *link_open(const struct link_options *o, struct err *e)
 {
     char host[200];
@@ -68,10 +80,10 @@ struct link *link_open(const struct link_options *o, struct err *e)
         return NULL;
     }
     bool loopback = host_is_loopback(host);
-    if (!loopback && !o->insecure) {
+    if (!loopback && !o->insecure && !o->keys) {
         (void)err_set(e, ERR_USAGE,
-                      "%s can be reached from other machines and connections are not authenticated; listen on "
-                      "127.0.0.1, or say --insecure",
+                      "%s can be reached from other machines and connections are not authenticated; give --keys DIR "
+                      "(made by plateau keys), listen on 127.0.0.1, or say --insecure",
                       o->listen);
         return NULL;
     }
@@ -85,12 +97,7 @@ struct link *link_open(const struct link_options *o, struct err *e)
     }
     l->loopback = loopback;
     l->out = (struct buf)BUF_INIT(WIRE_MESSAGE_MAX);
-    size_t n = sizeof l->endpoint;
-    if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n)) {
-        (void)err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
-        link_close(&l);
-        return NULL;
-    }
+    if (listen_on(l, o, e)) link_close(&l);
     return l;
 }
 
@@ -98,6 +105,8 @@ void link_close(struct link **l)
 {
     if (!*l) return;
     if ((*l)->router) zmq_close((*l)->router);
+    if ((*l)->context) (void)zmq_ctx_shutdown((*l)->context);
+    auth_stop(&(*l)->auth);
     if ((*l)->context) zmq_ctx_term((*l)->context);
     buf_free(&(*l)->out);
     free(*l);
@@ -111,6 +120,15 @@ const char *link_endpoint(const struct link *l)
 bool link_is_loopback(const struct link *l)
 {
     return l->loopback;
+}
+
+bool link_is_authenticated(const struct link *l)
+{
+    return l->auth != NULL;
+}
+int link_reload(struct link *l, size_t *ret_n, struct err *e)
+{
+    return l->auth ? auth_reload(l->auth, ret_n, e) : err_set(e, ERR_USAGE, "there is no list of keys");
 }
 
 /* The frames behind the payload, if a peer sent more than it should. */
@@ -139,6 +157,24 @@ static void identify(struct peer *p, zmq_msg_t *id)
     if (p->n) memcpy(p->id, zmq_msg_data(id), p->n);
 }
 
+/* Whom the transport has authenticated, if he is still on the list. */
+static int authenticate(struct link *l, struct peer *p, zmq_msg_t *body, struct err *e)
+{
+    char name[64];
+    const char *user = l->auth ? zmq_msg_gets(body, "User-Id") : "";
+    (void)snprintf(p->user, sizeof p->user, "%s", user ? user : "");
+    if (!l->auth || auth_name(l->auth, p->user, name, sizeof name)) return 0;
+    return err_set(e, ERR_REFUSED, "the key %s is not on the list of those allowed", p->user);
+}
+
+static int check_name(struct link *l, const struct peer *p, struct wire_msg *m, struct err *e)
+{
+    if (!l->auth || m->type != WIRE_HELLO || auth_may_use(l->auth, p->user, m->u.hello.name)) return 0;
+    (void)err_set(e, ERR_REFUSED, "the key %s may not call itself \"%s\"", p->user, m->u.hello.name);
+    wire_msg_clear(m);
+    return -1;
+}
+
 enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e)
 {
     zmq_msg_t id, body;
@@ -148,13 +184,18 @@ enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_ms
     if (zmq_msg_recv(&id, l->router, ZMQ_DONTWAIT) >= 0) {
         identify(ret_from, &id);
         got = LINK_MALFORMED;
-        if (!zmq_msg_more(&id) || zmq_msg_recv(&body, l->router, ZMQ_DONTWAIT) < 0)
+        bool came = zmq_msg_more(&id) && zmq_msg_recv(&body, l->router, ZMQ_DONTWAIT) >= 0;
+        bool parts = came && drain_rest(l->router, &body);
+        if (!came)
             (void)err_set(e, ERR_WIRE, "a message without a body");
-        else if (drain_rest(l->router, &body))
+        else if (authenticate(l, ret_from, &body, e))
+            got = LINK_MALFORMED;
+        else if (parts)
             (void)err_set(e, ERR_WIRE, "a message of more than one part");
         else if (ret_from->n == 0)
             (void)err_set(e, ERR_WIRE, "a routing id of more than %u bytes", PEER_ID_MAX);
-        else if (wire_decode(ret, zmq_msg_data(&body), zmq_msg_size(&body), e) == 0)
+        else if (wire_decode(ret, zmq_msg_data(&body), zmq_msg_size(&body), e) == 0 &&
+                 check_name(l, ret_from, ret, e) == 0)
             got = LINK_MESSAGE;
     }
     zmq_msg_close(&id);

@@ -9,6 +9,7 @@
 
 struct link_options {
     const char *listen; /* tcp://ADDR:PORT; port 0 or * = any */
+    const char *keys;   /* folder of `plateau keys`: only those on its list may speak; NULL = anybody */
     bool insecure;      /* allow an address off loopback without authentication */
 };
 
@@ -18,8 +19,13 @@ void link_close(struct link **l);
 const char *link_endpoint(const struct link *l); /* where it listens: tcp://127.0.0.1:40123 */
 bool link_is_loopback(const struct link *l);     /* only processes of this machine can reach it */
 
+bool link_is_authenticated(const struct link *l);
+/* Reads the list of allowed keys again; on failure the old one stays. *ret_n: keys on it. -1 without keys. */
+int link_reload(struct link *l, size_t *ret_n, struct err *e);
+
 enum link_got { LINK_NOTHING, LINK_MESSAGE, LINK_MALFORMED };
-/* The next message, without waiting. LINK_MESSAGE: clear `ret`. LINK_MALFORMED: `e` says why. */
+/* The next message, without waiting. LINK_MESSAGE: clear `ret`. LINK_MALFORMED: `e` says why; ERR_REFUSED
+ * when its sender may not speak (any more), or not by that name. */
 enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e);
 bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m); /* false: gone, or its queue is full */
 /* Waits until a message or one of the descriptors is there (revents set), or for so long. Returns at once when a

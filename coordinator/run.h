@@ -64,7 +64,7 @@ void run_destroy(struct run **r);
 
 void run_message(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now);
 void run_malformed(struct run *r, const struct peer *from, const struct err *why,
-                   int64_t now);           /* bytes that are no message */
+                   int64_t now);           /* bytes that are no message, or (ERR_REFUSED) of somebody who may not speak */
 void run_tick(struct run *r, int64_t now); /* at the latest at run_deadline */
 int64_t run_deadline(const struct run *r);
 bool run_agent_gone(

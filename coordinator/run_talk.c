@@ -313,8 +313,9 @@ void run_message(struct run *r, const struct peer *from, const struct wire_msg *
 void run_malformed(struct run *r, const struct peer *from, const struct err *why, int64_t now)
 {
     struct agent *a = registry_find(r->agents, from);
+    bool refused = why->code == ERR_REFUSED;
     if (r->malformed++ < MALFORMED_EVENTS)
-        run_note(r, "malformed", "%s: %s", a ? a->info.name : "unknown peer", why->text);
+        run_note(r, refused ? "peer_refused" : "malformed", "%s: %s", a ? a->info.name : "unknown peer", why->text);
     talk_refuse(r, from, why->text, false);
-    if (a) run_lose(r, a, false, "sent what is no message", now);
+    if (a) run_lose(r, a, false, refused ? "was refused: its key is not allowed" : "sent what is no message", now);
 }

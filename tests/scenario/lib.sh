@@ -105,3 +105,9 @@ expect_no_orphans() {
     wait_until 3 sh -c "! pgrep -f -- 'plateau-agent --connect $e( |\$)'" && ok "no agent is left" || fail "agents are left: $(local_agents)"
 }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# a Python that speaks ZeroMQ and msgpack, for peers that are not ours; the scenario is skipped without one
+need_peer_python() {
+    for PY in python3 /usr/bin/python3; do "$PY" -c 'import zmq, msgpack; assert zmq.has("curve")' 2>/dev/null && return; done
+    echo "skipped: no python3-zmq, python3-msgpack"
+    exit 77
+}

@@ -1,0 +1,28 @@
+/* Why connections fail before the first message: ZeroMQ tells it on a monitor socket only, and without one a wrong key
+ * looks like silence. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+enum handshake_event {
+    HANDSHAKE_NOTHING,
+    HANDSHAKE_DONE,
+    HANDSHAKE_REFUSED, /* the other side's list does not have our key (seen by the one who dials) */
+    HANDSHAKE_FAILED,
+};
+/* Watches `socket`; returns a socket to be polled, which may be given to another thread, and closed by zmq_close; NULL
+ * without one. `endpoint` is an inproc:// name that nobody else in the context uses. */
+void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e);
+/* What has happened next, in words, without waiting. */
+enum handshake_event handshake_next(void *watch, char *words, size_t n);
+
+/* A log that hostile peers cannot fill: so many lines in a span of time. */
+struct log_limit {
+    int64_t from_ns;
+    uint32_t said, held_back;
+};
+/* True: say it, and that *ret_held_back like it were not said before. */
+bool log_limit_pass(struct log_limit *l, int64_t now, uint32_t *ret_held_back);
