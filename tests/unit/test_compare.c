@@ -70,7 +70,7 @@ static void pairs(const char *what, double slow, uint32_t repeats, int n, int *r
     }
     printf("%s: of %d pairs %d no difference, %d better, %d worse; %d fail worse:3%%; TPOT's interval covers the truth in %.0f; mean change of throughput %+.1f %%\n", what, n, count[0], count[1],
            count[2], *ret_fails, covered, 100 * change);
-    assert_true(repeats < 2 || covered >= 0.88 * n);
+    assert_true(repeats < 2 || n < 40 || covered >= 0.88 * n);
 }
 
 static void test_same_system(void **state)
