@@ -140,6 +140,7 @@ struct plan {
     struct plan_gate *gates;
     size_t n_gates;
     enum on_inconclusive on_inconclusive;
+    int64_t abort_on_fail_ns; /* end the run when a stage still breaks a gate so long into its window; 0: never */
     uint32_t agents_count;
     int64_t agents_wait_ns;
     enum on_loss on_loss;

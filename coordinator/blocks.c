@@ -179,3 +179,23 @@ int blocks_finish(struct blocks *b, struct block **ret, size_t *ret_n)
     b->bytes = 0;
     return 0;
 }
+
+int blocks_peek(const struct blocks *b, struct block **ret, size_t *ret_n)
+{
+    struct blocks copy = *b;
+    int rc = 0;
+    copy.cell = calloc(b->n ? b->n : 1, sizeof *copy.cell);
+    if (!copy.cell) return -1;
+    for (size_t i = 0; i < b->n; i++) {
+        copy.cell[i] = b->cell[i];
+        for (int k = 0; k < KINDS; k++) {
+            copy.cell[i].hist[k] = b->cell[i].hist[k] ? hist_copy(b->cell[i].hist[k]) : NULL;
+            if (b->cell[i].hist[k] && !copy.cell[i].hist[k]) rc = -1;
+        }
+    }
+    if (rc == 0) rc = blocks_finish(&copy, ret, ret_n);
+    for (size_t i = 0; rc && i < b->n; i++)
+        cell_clear(&copy.cell[i]);
+    free(copy.cell);
+    return rc;
+}

@@ -15,5 +15,7 @@ struct blocks;
 struct blocks *blocks_new(void);
 void blocks_destroy(struct blocks **b);
 int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap); /* -1 only without memory */
+/* The same as they stand now, as copies; -1 without memory, and nothing is left then. */
+int blocks_peek(const struct blocks *b, struct block **ret, size_t *ret_n);
 /* Ascending in time, then agent. Moved out; the caller frees *ret and its histograms. */
 int blocks_finish(struct blocks *b, struct block **ret, size_t *ret_n);

@@ -14,6 +14,7 @@
 #include "coordinator/search.h"
 #include "coordinator/steps.h"
 #include "coordinator/term.h"
+#include "coordinator/watch.h"
 
 #define LEAD_LOCAL_NS (200 * NS_PER_MS) /* all agents on this machine */
 #define LEAD_NS (2 * NS_PER_S)
@@ -26,6 +27,7 @@ struct drive {
     struct search *search; /* NULL: the plan's stages */
     uint32_t searched;
     struct term term;
+    struct watch watch;
     struct stage_data *unsaved;
     size_t living; /* local agents */
 };
@@ -101,6 +103,12 @@ static void event(void *arg, const char *kind, const char *text)
     else
         log_warn("%s: %s", kind, text);
     if (store_event(d->o->store, kind, text, &e)) log_warn("%s", e.text);
+}
+
+static enum run_word watch(void *arg, const struct stage *s, int64_t elapsed_ns)
+{
+    struct drive *d = arg;
+    return watch_stage_word(&d->watch, d->o->meta->plan, s, elapsed_ns);
 }
 
 /* ---- what the world brings ---- */
@@ -206,7 +214,8 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
                         .snapshot = snapshot,
                         .stage_end = stage_end,
                         .agent = agent_changed,
-                        .event = event};
+                        .event = event,
+                        .watch = watch};
     d->run = run_new(&ro, &io, clock_mono_ns());
     return d->run ? 0 : err_set(e, ERR_NOMEM, "no memory for the run");
 }

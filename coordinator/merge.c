@@ -295,3 +295,21 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
     m->n_parts = 0;
     return 0;
 }
+
+int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e)
+{
+    *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
+    int rc = m->broken ? -1 : 0;
+    for (size_t i = 0; i < m->n_parts; i++) {
+        counters_add(ret->counters, m->parts[i].data.counters);
+        ret->lost += m->parts[i].data.lost_requests;
+        ret->degraded |= m->parts[i].data.lost;
+    }
+    for (int k = 0; k < METRIC_N && rc == 0; k++)
+        if (m->hist[k] && !(ret->hist[k] = hist_copy(m->hist[k]))) rc = -1;
+    if (rc == 0) rc = series_peek(m->series, &ret->series, &ret->n_series);
+    if (rc == 0) rc = blocks_peek(m->blocks, &ret->blocks, &ret->n_blocks);
+    if (rc == 0) return 0;
+    stage_data_clear(ret);
+    return err_set(e, ERR_NOMEM, "no memory to look at stage %" PRIu32, m->stage);
+}

@@ -27,5 +27,8 @@ struct merge_live {
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
 
+/* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster carry no percentiles. */
+int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e);
+
 /* Takes the data out (moved, the caller clears it); the merge is empty afterwards. */
 int merge_finish(struct merge *m, struct stage_data *ret, struct err *e);

@@ -41,6 +41,8 @@ static int status_of(const struct report_input *in)
         lost |= r->stages[i].degraded;
     for (size_t i = 0; i < r->n_agents; i++)
         lost |= r->agents[i].lost && invalid; /* the run ended early for want of agents */
+    for (size_t i = 0; i < r->n_events; i++)
+        if (strcmp(r->events[i].kind, "gate_failed") == 0) invalid = in->n_points == 0; /* ended on purpose: no stage is missing */
     for (size_t i = 0; i < in->n_points; i++)
         invalid |= in->points[i].verdict.status == VERDICT_INVALID;
     if (r->signal > 0) return 128 + r->signal;

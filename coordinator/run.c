@@ -97,7 +97,7 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
 {
     struct stage_data d = {0};
     struct err e = {0};
-    if (r->stage->degraded || r->stage->aborted) r->incomplete |= !superseded;
+    if (r->stage->degraded || (r->stage->aborted && !r->gave_up)) r->incomplete |= !superseded;
     int rc = stage_finish(r->stage, r->o.wall_minus_mono, &d, &e);
     if (rc == 0)
         rc = r->io.stage_end(r->io.arg, &d, superseded, &e);
@@ -119,7 +119,7 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
 /* All that can come of this attempt is here. */
 static void stage_is_over(struct run *r, int64_t now)
 {
-    bool ended = r->err.code != ERR_NONE || r->signal != 0;
+    bool ended = r->err.code != ERR_NONE || r->signal != 0 || r->gave_up;
     bool again = !ended && r->spoiled && r->o.plan->on_loss == ON_LOSS_RETRY && r->attempt + 1 < RUN_ATTEMPTS;
     finish_stage(r, again, now);
     if (again) {
@@ -397,6 +397,19 @@ static void watch_progress(struct run *r, int64_t now)
     r->deadline_ns = now + r->o.plan->target.timeout_total_ns + r->o.plan->drain_ns + GRACE_NS;
 }
 
+/* Some stages end by what they have shown. */
+static void watch_stage(struct run *r, int64_t now)
+{
+    if (r->state != RUN_LOAD || !r->io.watch || now <= r->stage->t0_ns) return;
+    enum run_word word = r->io.watch(r->io.arg, r->stage, now - r->stage->t0_ns);
+    if (word == RUN_WORD_ON) return;
+    if (word == RUN_WORD_GIVE_UP) {
+        r->gave_up = r->stage->aborted = true;
+        run_note(r, "gate_failed", "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends", r->step.stage + 1);
+    }
+    run_step_to(r, EV_STOP, now);
+}
+
 static void lose_those_before(struct run *r, enum agent_state until, const char *why, int64_t now)
 {
     struct stage *s = r->stage;
@@ -450,6 +463,7 @@ void run_tick(struct run *r, int64_t now)
         r->beat_ns = now;
         talk_heartbeat(r, now);
         watch_progress(r, now);
+        watch_stage(r, now);
     }
     if (now >= r->deadline_ns) on_deadline(r, now);
 }

@@ -33,6 +33,13 @@ enum run_state {
     RUN_STATE_N
 };
 
+/* What is to become of a stage that runs. */
+enum run_word {
+    RUN_WORD_ON,
+    RUN_WORD_ENOUGH, /* it is known well enough: ends as if its duration were over, the next one follows */
+    RUN_WORD_GIVE_UP /* it has failed for good: ends, and so does the run */
+};
+
 /* How the run touches the world. `step`, `stage_*` and `snapshot` return 0, or -1 with an error that ends the run. */
 struct run_io {
     void *arg;
@@ -46,6 +53,8 @@ struct run_io {
                      struct err *e);                                   /* takes `d` over, also when it fails */
     int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
     void (*event)(void *arg, const char *kind, const char *text);
+    /* Asked once a second while a stage runs; may be NULL. */
+    enum run_word (*watch)(void *arg, const struct stage *s, int64_t elapsed_ns);
 };
 
 struct run_options {

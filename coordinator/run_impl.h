@@ -10,7 +10,7 @@ enum run_trigger {
     EV_DONE,     /* all living parts are done and their data is here */
     EV_NEXT,     /* the pause is over */
     EV_MISSING,  /* nobody is left to run it */
-    EV_STOP,     /* the user asks for the end */
+    EV_STOP,     /* the user asks for the end, or the stage is known well enough */
     EV_END,      /* complete, or cannot go on */
     EV_FAREWELL, /* all have said goodbye, or long enough waited */
     EV_ABORT,    /* the user insists */
@@ -27,7 +27,7 @@ struct run {
     struct run_step step;
     struct stage *stage;
     uint32_t epoch, attempt, wanted;
-    bool have_step, stop_now, spoiled, incomplete;
+    bool have_step, stop_now, spoiled, incomplete, gave_up;
     int64_t fence_ns;      /* a lost agent may be loading the target until then */
     uint64_t progress;     /* stages by count: requests that have ended */
     uint64_t first_weight; /* of the cluster that began */

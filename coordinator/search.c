@@ -363,6 +363,13 @@ bool stage_enough(const struct point *p, const struct plan *plan)
 {
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
     if (p->steady == STEADY_NO) return false;
+    if (plan->search.goal == SEARCH_SLO) { /* the search asks for more confidence than a gate; less would only be asked for again */
+        struct trial t;
+        trial_begin(&t, 0);
+        trial_add(&t, plan, p);
+        enum trial_say say = trial_say(&t, plan);
+        return say == TRIAL_PASS || say == TRIAL_FAIL;
+    }
     if (plan->n_gates == 0) return known(p->output_tokens_per_s, p->output_lo, p->output_hi, tolerance);
     for (size_t i = 0; i < plan->n_gates; i++) {
         struct gate_outcome o;

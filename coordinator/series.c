@@ -266,6 +266,18 @@ static struct series_row row_of(int32_t agent, int64_t from_ns, int64_t to_ns, c
     };
 }
 
+int series_peek(const struct series *s, struct series_row **ret, size_t *ret_n)
+{
+    *ret = calloc(s->n_bins + 1, sizeof **ret);
+    if (!*ret) return -1;
+    for (size_t i = 0; i < s->n_bins; i++) {
+        int64_t from = (int64_t)i * s->bin_ns, to = i + 1 == s->n_bins ? s->last_ns : from + s->bin_ns;
+        (*ret)[i] = row_of(-1, from, to, &s->bins[i].sums);
+    }
+    *ret_n = s->n_bins;
+    return 0;
+}
+
 int series_finish(struct series *s, struct series_row **ret, size_t *ret_n)
 {
     rows_settle(s);

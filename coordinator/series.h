@@ -19,5 +19,7 @@ void series_destroy(struct series **s);
 int series_add(struct series *s, uint32_t agent, const struct snapshot *snap);
 /* Token events per second of the last full row that ends at or before `until_ns`; 0 when there is none. */
 double series_tokens_per_s(const struct series *s, int64_t until_ns);
+/* Rows of the cluster as they stand now, without percentiles; the last one may still grow. The caller frees *ret. */
+int series_peek(const struct series *s, struct series_row **ret, size_t *ret_n);
 /* Rows of the cluster first (agent -1), then of each agent, each ascending in time. The caller frees *ret. */
 int series_finish(struct series *s, struct series_row **ret, size_t *ret_n);

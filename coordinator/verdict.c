@@ -139,7 +139,8 @@ static void check_machine(const struct evidence *e, struct verdict *v)
     if (e->c[COUNTER_DROPPED]) verdict_add(v, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0", e->c[COUNTER_DROPPED]);
     if (e->c[COUNTER_THROTTLED])
         verdict_add(v, VERDICT_INVALID, "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit", e->c[COUNTER_THROTTLED]);
-    double length = fmax((double)e->requested->duration_ns, (double)e->c[COUNTER_MEASURED_NS]);
+    double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
+    double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     if (busy > CPU_SUSPECT)
         verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);

@@ -375,7 +375,7 @@ static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
     assert_int_equal(plan_hash(w->plan, w->hash), 0);
     w->steps.plan = w->plan;
     struct run_options o = {.plan = w->plan, .packed = {w->packed.data, w->packed.len}, .plan_hash = w->hash, .run_id = "r", .start_lead_ns = 200 * NS_PER_MS};
-    struct run_io io = {w, world_next, world_send, world_begin, world_snapshot, world_end, world_agent_told, world_event};
+    struct run_io io = {w, world_next, world_send, world_begin, world_snapshot, world_end, world_agent_told, world_event, NULL};
     w->run = run_new(&o, &io, w->now);
 }
 
