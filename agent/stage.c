@@ -202,7 +202,7 @@ static bool past(int64_t since, int64_t now, int64_t limit) { return limit > 0 &
 
 static void end_open(struct stage *g, struct request *r, enum transport_end end, int64_t now)
 {
-    transport_abort(g->tr, &r->transfer);
+    transport_abort(&r->transfer);
     finish(g, r, end, now, now);
 }
 
@@ -404,7 +404,7 @@ struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const s
 void stage_clear(struct stage *g)
 {
     for (uint32_t i = g->n_open; i-- > 0;) {
-        transport_abort(g->tr, &g->open[i]->transfer);
+        transport_abort(&g->open[i]->transfer);
         stream_release(&g->open[i]->stream);
     }
     g->n_open = g->n_idle = 0;

@@ -24,8 +24,9 @@
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 {
-    struct transport *t = user;
-    struct epoll_event ev = {.data.u64 = (uint64_t)fd};
+    struct lane *lane = user;
+    struct transport *t = lane->tr;
+    struct epoll_event ev = {.data.u64 = (uint64_t)lane->number << 32 | (uint32_t)fd};
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, NULL); /* it may be closed already, and even be another's */
@@ -36,15 +37,16 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *k
     int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(t->epoll, op, fd, &ev) < 0 && (errno == ENOENT || errno == EEXIST))
         epoll_ctl(t->epoll, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
-    if (!known) curl_multi_assign(t->multi, fd, t);
+    if (!known) curl_multi_assign(lane->multi, fd, lane);
     return 0;
 }
 
 static int on_timer(CURLM *multi, long ms, void *user)
 {
-    struct transport *t = user;
+    struct lane *lane = user;
     (void)multi;
-    t->timer = ms < 0 ? INT64_MAX : t->now + (int64_t)ms * NS_PER_MS;
+    lane->timer = ms < 0 ? INT64_MAX : lane->tr->now + (int64_t)ms * NS_PER_MS;
+    if (lane->timer < lane->tr->timer) lane->tr->timer = lane->timer;
     return 0;
 }
 
@@ -203,11 +205,12 @@ static void connection_phases(struct transfer *x)
     if (tls >= tcp) x->tls_ns = (tls - tcp) * NS_PER_US;
 }
 
-static void reap(struct transport *t)
+static void reap(struct lane *lane)
 {
+    struct transport *t = lane->tr;
     CURLMsg *m;
     int left;
-    while ((m = curl_multi_info_read(t->multi, &left))) {
+    while ((m = curl_multi_info_read(lane->multi, &left))) {
         struct transfer *x = NULL;
         if (m->msg != CURLMSG_DONE) continue;
         CURLcode code = m->data.result;
@@ -217,14 +220,57 @@ static void reap(struct transport *t)
         enum transport_end end = end_of(x, code);
         if (end == END_CUT && t->broken) end = END_RESET;
         connection_phases(x);
-        curl_multi_remove_handle(t->multi, easy);
-        t->running--;
+        curl_multi_remove_handle(lane->multi, easy);
+        lane->running--;
         x->open = false;
         t->calls->end(x, end, t->arrival ? t->arrival : t->now);
     }
 }
 
 /* ---- handles ---- */
+
+/* A whole number of HTTP/2 connections. */
+static uint32_t lane_places(const struct target *target)
+{
+    uint32_t n = target->tls ? LANE_PLACES_TLS : LANE_PLACES, per = target->plan->streams_per_connection;
+    if (!target->plan->http2 || per == 0) return n;
+    return per >= n ? per : n / per * per;
+}
+
+static struct lane *lane_new(struct transport *t)
+{
+    const struct plan_target *p = t->target->plan;
+    struct lane **more = realloc(t->lanes, (t->n_lanes + 1) * sizeof *more);
+    if (!more) return NULL;
+    t->lanes = more;
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (!lane || !(lane->multi = curl_multi_init())) {
+        free(lane);
+        return NULL;
+    }
+    lane->tr = t;
+    lane->timer = INT64_MAX;
+    lane->number = t->n_lanes;
+    t->lanes[t->n_lanes++] = lane;
+    CURLM *m = lane->multi;
+    curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, lane);
+    curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(m, CURLMOPT_TIMERDATA, lane);
+    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)(2 * t->lane_places)); /* above the peak: no warm connection is ever evicted */
+    curl_multi_setopt(m, CURLMOPT_PIPELINING, p->http2 ? (long)CURLPIPE_MULTIPLEX : (long)CURLPIPE_NOTHING);
+    if (p->http2) curl_multi_setopt(m, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)p->streams_per_connection);
+    return lane;
+}
+
+/* The lane of the next place: lanes fill up one after the other. */
+static struct lane *lane_next(struct transport *t)
+{
+    struct lane *last = t->n_lanes ? t->lanes[t->n_lanes - 1] : NULL;
+    if (!last || last->places >= t->lane_places) last = lane_new(t);
+    if (last) last->places++;
+    return last;
+}
 
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e)
 {
@@ -235,36 +281,25 @@ int transport_init(struct transport *t, const struct target *target, const struc
     t->stamps = stamps;
     t->timer = INT64_MAX;
     t->now = clock_mono_ns();
-    t->multi = curl_multi_init();
+    t->lane_places = lane_places(target);
     t->share = curl_share_init();
-    if (!t->multi || !t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
+    if (!t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-    if (target->plan->http2) {
-        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-        curl_multi_setopt(t->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)target->plan->streams_per_connection);
-    } else {
-        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    }
     stamp_clock_sample(&t->clock);
     return 0;
 }
 
 void transport_clear(struct transport *t)
 {
-    if (t->multi) curl_multi_cleanup(t->multi);
+    for (uint32_t i = 0; i < t->n_lanes; i++) {
+        curl_multi_cleanup(t->lanes[i]->multi);
+        free(t->lanes[i]);
+    }
+    free(t->lanes);
     if (t->share) curl_share_cleanup(t->share);
     transport_drop_warm(t);
     free(t->warm);
     memset(t, 0, sizeof *t);
-}
-
-void transport_set_limit(struct transport *t, uint32_t connections)
-{
-    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)connections);
 }
 
 static void set_tls(CURL *c, const struct plan_target *p)
@@ -299,6 +334,11 @@ int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t
     if (!c) return err_set(e, ERR_NOMEM, "no memory for a request's handle");
     x->easy = c;
     x->tr = t;
+    x->lane = lane_next(t);
+    if (!x->lane) {
+        transfer_clear(x);
+        return err_set(e, ERR_NOMEM, "no memory for libcurl");
+    }
     x->owner = owner;
     x->address = address;
     set_callbacks(c, x);
@@ -343,6 +383,7 @@ void transfer_clear(struct transfer *x)
 int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
 {
     int running;
+    struct lane *lane = x->lane;
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body);
     x->begun = false;
@@ -352,22 +393,22 @@ int transport_start(struct transport *t, struct transfer *x, const char *body, s
     t->arrival = 0;
     t->delivered = false;
     t->now = clock_mono_ns();
-    if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) return -1;
+    if (curl_multi_add_handle(lane->multi, x->easy) != CURLM_OK) return -1;
     x->open = true;
-    t->running++;
-    curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    if (running < t->running) reap(t);
+    lane->running++;
+    curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (running < lane->running) reap(lane);
     return 0;
 }
 
-void transport_abort(struct transport *t, struct transfer *x)
+void transport_abort(struct transfer *x)
 {
     if (!x->open) return;
     if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
     connection_phases(x);
-    curl_multi_remove_handle(t->multi, x->easy);
+    curl_multi_remove_handle(x->lane->multi, x->easy);
     x->open = false;
-    t->running--;
+    x->lane->running--;
 }
 
 /* The kernel's stamp of what waits in the socket, in our clock; 0 = none. */
@@ -384,9 +425,10 @@ static int64_t arrival_of(struct transport *t, int fd)
     return stamp_clock_convert(&t->clock, wall, t->now, 1);
 }
 
-void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now)
+void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now)
 {
-    int running, mask = 0;
+    int running, mask = 0, fd = (int)(uint32_t)data;
+    struct lane *lane = t->lanes[data >> 32];
     t->now = now;
     t->arrival = 0;
     t->delivered = false;
@@ -400,8 +442,8 @@ void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now)
     if (events & (EPOLLIN | EPOLLHUP)) mask |= CURL_CSELECT_IN;
     if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
     if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(t->multi, fd, mask, &running);
-    if (running < t->running) reap(t);
+    curl_multi_socket_action(lane->multi, fd, mask, &running);
+    if (running < lane->running) reap(lane);
     t->arrival = 0;
     t->broken = false;
 }
@@ -411,12 +453,19 @@ void transport_tick(struct transport *t, int64_t now)
     int running;
     if (t->stamps && now - t->clock.sampled_at >= STAMP_REFRESH_NS) stamp_clock_sample(&t->clock);
     if (now < t->timer) return;
-    t->now = now;
-    t->arrival = 0;
-    t->delivered = false;
     t->timer = INT64_MAX;
-    curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    if (running < t->running) reap(t);
+    for (uint32_t i = 0; i < t->n_lanes; i++) {
+        struct lane *lane = t->lanes[i];
+        if (lane->timer <= now) {
+            t->now = now;
+            t->arrival = 0;
+            t->delivered = false;
+            lane->timer = INT64_MAX;
+            curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+            if (running < lane->running) reap(lane);
+        }
+        if (lane->timer < t->timer) t->timer = lane->timer;
+    }
 }
 
 int transport_adopt(struct transport *t, struct warm_socket w)

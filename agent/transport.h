@@ -15,10 +15,24 @@
 
 struct transport;
 
+/* libcurl looks for a free connection by walking all those of a multi handle, so that 10,000 in one cost half a millisecond a
+ * request. Places are therefore dealt out over lanes: multi handles with a pool of connections each, on the same epoll. A lane holds few places,
+ * but many under TLS, where each lane has a certificate store of its own. */
+#define LANE_PLACES 128u
+#define LANE_PLACES_TLS 1024u
+struct lane {
+    struct transport *tr;
+    CURLM *multi;
+    int64_t timer;   /* when libcurl wants to be called; INT64_MAX: not */
+    int running;     /* transfers handed to libcurl that it was not yet seen to end */
+    uint32_t number, places;
+};
+
 /* One request's place: an easy handle that is used again and again. Embedded in what owns it. */
 struct transfer {
     CURL *easy;
     struct transport *tr;
+    struct lane *lane;
     void *owner;
     uint32_t address;      /* of the target, fixed for the handle */
     bool open;             /* handed to libcurl and not ended */
@@ -55,18 +69,18 @@ struct transport {
     const struct transport_calls *calls;
     const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
     uint32_t n_sources, next_source;
-    CURLM *multi;
+    struct lane **lanes;
+    uint32_t n_lanes, lane_places;
     CURLSH *share;
     int epoll;
     bool stamps;            /* kernel stamps are to be had */
     struct stamp_clock clock;
-    int64_t timer;          /* when libcurl wants to be called; INT64_MAX: not */
+    int64_t timer;          /* the earliest of the lanes', or before it */
     int64_t now;            /* of the read under way */
     int64_t arrival;        /* of the bytes under way; 0 = not stamped */
     bool delivered;         /* the read under way gave bytes of a body */
     bool broken;            /* the peek was told that the connection broke */
     int64_t drained;        /* before this moment nothing was left to read */
-    int running;            /* transfers handed to libcurl that it was not yet seen to end */
     uint32_t sockets;       /* open ones, warm ones included */
     uint32_t peeks;
     struct warm_socket *warm; /* stack */
@@ -75,12 +89,9 @@ struct transport {
     struct transport_counts counts;
 };
 
-/* `epoll` is the worker's; sockets are added with their number as data. */
+/* `epoll` is the worker's; the data of a socket's events is for transport_ready. */
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e);
 void transport_clear(struct transport *t);
-/* Most connections that may be kept. */
-void transport_set_limit(struct transport *t, uint32_t connections);
-
 /* Sets a handle up for one address of the target. */
 int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);
 void transfer_use_address(struct transfer *x, uint32_t address); /* for the requests to come */
@@ -89,10 +100,10 @@ void transfer_clear(struct transfer *x);
 /* Sends a body (borrowed until the end). May call back, `end` included, before it returns. */
 int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n);
 /* Takes the request back at once; its connection is closed. */
-void transport_abort(struct transport *t, struct transfer *x);
+void transport_abort(struct transfer *x);
 
-/* epoll found this socket ready. */
-void transport_ready(struct transport *t, int fd, uint32_t events, int64_t now);
+/* epoll found a socket ready. */
+void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now);
 /* libcurl's timer, when it is due. */
 void transport_tick(struct transport *t, int64_t now);
 

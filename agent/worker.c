@@ -16,8 +16,6 @@
 #define SNAPSHOT_EVERY_NS NS_PER_S
 /* Connections of the stage before serve the next one when it comes this soon; older ones libcurl will not use again. */
 #define REUSE_WITHIN_NS (2 * NS_PER_S)
-/* Connections kept beyond those in flight, so that libcurl's cache never evicts one that the next request needs. */
-#define CACHE_SLACK 64u
 
 void target_ref_drop(struct target_ref **pr)
 {
@@ -93,12 +91,10 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->quantum_ns = s->plan->quantum_ns;
     w->begun = false;
     w->reserve = s->shard.kind == LOAD_OPEN ? s->connections : 0;
-    uint32_t slots = s->shard.kind == LOAD_CLOSED ? s->shard.slots : s->cap;
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, &w->err);
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, &w->transport, s->cap, &w->err);
     if (rc == 0) {
-        transport_set_limit(&w->transport, slots + CACHE_SLACK);
         /* connections of the stage before count if they can still be used */
         bool fresh = clock_mono_ns() - w->ended < REUSE_WITHIN_NS;
         uint32_t have = fresh ? w->transport.sockets : 0, want = s->connections;
@@ -287,7 +283,7 @@ static void serve(struct worker *w, const struct epoll_event *events, int n)
             warm_ready(&w->warm, tag & ~WARM_TAG, now);
             continue;
         }
-        transport_ready(&w->transport, (int)tag, events[i].events, now);
+        transport_ready(&w->transport, tag, events[i].events, now);
         if (now >= due) { /* a long batch must not make an arrival late */
             stage_pump(&w->stage, now);
             due = stage_next(&w->stage);
