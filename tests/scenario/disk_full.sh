@@ -13,7 +13,7 @@ else
     STATUS=$(cat "$TMP/status")
 fi
 expect_status 1
-expect_text err.log '(full|too large|disk|space)' 'the reason is told'
+expect_text err.log '(full|size limit|space)' 'the reason is told'
 expect_text out.log 'Ledger: due [1-9]' 'what was measured is printed'
 expect_no_orphans
 n=$(sqlite3 -readonly "$OUT/run.sqlite" 'SELECT count(*) FROM stage WHERE ended_wall_ns IS NOT NULL' 2>"$TMP/sql.log")
