@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -229,6 +230,53 @@ static void test_order_and_duplicates(void **state)
     told_clear(told, N);
 }
 
+/* A look at what is there so far changes nothing, and at the end it shows what merge_finish takes out. */
+static void test_peek(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    struct told told[8];
+    struct hist *one[METRIC_N] = {0};
+    uint64_t ones[COUNTER_N];
+    struct buf want = BUF_INIT(1 << 24), got = BUF_INIT(1 << 24);
+    struct stage_data d, peek;
+    tell(N, 31, told, one, ones);
+    for (int looks = 0; looks < 2; looks++) {
+        struct merge *m = begin(N);
+        for (int s = 0; s < SECONDS; s++)
+            for (uint32_t a = 0; a < N; a++) {
+                assert_int_equal(give(m, told, a, s), MERGE_ACCEPTED);
+                if (!looks) continue;
+                assert_int_equal(merge_peek(m, &peek, NULL), 0);
+                stage_data_clear(&peek);
+            }
+        assert_int_equal(merge_peek(m, &peek, NULL), 0);
+        finish(&m, &d);
+        dump(&d, looks ? &got : &want);
+        assert_memory_equal(peek.counters, d.counters, sizeof d.counters);
+        for (int k = 0; k < METRIC_N; k++) {
+            assert_int_equal(!peek.hist[k], !d.hist[k]);
+            if (d.hist[k]) assert_true(hist_equal(peek.hist[k], d.hist[k]));
+        }
+        assert_int_equal(peek.n_blocks, d.n_blocks);
+        for (size_t i = 0; i < d.n_blocks; i++)
+            if (d.blocks[i].itl) assert_true(hist_equal(peek.blocks[i].itl, d.blocks[i].itl));
+        for (size_t i = 0; i < peek.n_series; i++) {
+            assert_true(peek.series[i].agent < 0);
+            assert_true(fabs(peek.series[i].tokens - d.series[i].tokens) < 0.5 && fabs(peek.series[i].in_flight - d.series[i].in_flight) < 1e-9);
+        }
+        assert_true(peek.n_series > 0);
+        stage_data_clear(&peek);
+        stage_data_clear(&d);
+    }
+    assert_int_equal(got.len, want.len);
+    assert_memory_equal(got.data, want.data, want.len);
+    buf_free(&got);
+    buf_free(&want);
+    hists_clear(one);
+    told_clear(told, N);
+}
+
 static enum merge_result give_one(struct merge *m, const struct snapshot *s, uint64_t seq, struct err *e)
 {
     struct buf b = BUF_INIT(1 << 20);
@@ -447,6 +495,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equals_one_process),
         cmocka_unit_test(test_order_and_duplicates),
+        cmocka_unit_test(test_peek),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_series_shares),
