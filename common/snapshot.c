@@ -174,3 +174,29 @@ int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct er
     if (rc) snapshot_reset(ret);
     return rc;
 }
+
+int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)
+{
+    struct unpack u = {bytes, (const uint8_t *)bytes + n};
+    uint32_t fields, counters;
+    int64_t span;
+    uint64_t number;
+    if (unpack_array(&u, &fields) || fields != FIELDS) return -1;
+    for (int i = 0; i < 3; i++)
+        if (unpack_i64(&u, &span)) return -1;
+    for (int i = 0; i < NUMBERS_N; i++)
+        if (unpack_u64(&u, &number)) return -1;
+    if (unpack_array(&u, &counters)) return -1;
+    for (; counters; counters--)
+        if (unpack_u64(&u, &number)) return -1;
+    *ret = u.at;
+    *ret_n = (size_t)(u.end - u.at);
+    return 0;
+}
+
+int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e)
+{
+    struct unpack u = {hists, (const uint8_t *)hists + n};
+    if (read_hists(&u, to, e)) return -1;
+    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
+}

@@ -1,6 +1,7 @@
 #include "coordinator/data.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void hists_clear(struct hist *hist[METRIC_N])
 {
@@ -8,12 +9,42 @@ static void hists_clear(struct hist *hist[METRIC_N])
         hist_destroy(&hist[i]);
 }
 
+int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n)
+{
+    uint8_t *copy = n ? malloc(n) : NULL;
+    if (n && !copy) return -1;
+    if (n) memcpy(copy, bytes, n);
+    free(p->bytes);
+    *p = (struct packed_hist){copy, n};
+    return 0;
+}
+
+int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e)
+{
+    return p->n ? hist_decode_add(to, p->bytes, p->n, e) : 0;
+}
+
+struct hist *packed_hist_open(const struct packed_hist *p)
+{
+    struct hist *h = p->n ? hist_new() : NULL;
+    struct err e;
+    if (h && packed_hist_add_to(p, h, &e)) hist_destroy(&h);
+    return h;
+}
+
+void packed_hist_clear(struct packed_hist *p)
+{
+    free(p->bytes);
+    *p = (struct packed_hist){0};
+}
+
 void stage_data_clear(struct stage_data *s)
 {
     if (!s) return;
     hists_clear(s->hist);
     for (size_t i = 0; i < s->n_agents; i++)
-        hists_clear(s->agents[i].hist);
+        for (int k = 0; k < METRIC_N; k++)
+            packed_hist_clear(&s->agents[i].hist[k]);
     for (size_t i = 0; i < s->n_blocks; i++) {
         hist_destroy(&s->blocks[i].itl);
         hist_destroy(&s->blocks[i].chunk_gap);

@@ -18,6 +18,16 @@ struct verdict {
     uint32_t n_reasons;
 };
 
+/* A histogram as bytes (hist.h's wire form): a twentieth of the memory, for thousands of agents. Empty: n is 0. */
+struct packed_hist {
+    uint8_t *bytes; /* owned */
+    size_t n;
+};
+int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n);               /* copies; -1 without memory */
+int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e);   /* -1 without memory */
+struct hist *packed_hist_open(const struct packed_hist *p); /* the caller's; NULL when empty or without memory */
+void packed_hist_clear(struct packed_hist *p);
+
 /* One agent's part of a stage: the sum of its accepted snapshots. */
 struct agent_data {
     uint32_t agent;      /* its number in the run */
@@ -27,7 +37,7 @@ struct agent_data {
     bool lost;           /* died in this stage; its open requests are `lost_requests` */
     uint64_t lost_requests;
     uint64_t counters[COUNTER_N];
-    struct hist *hist[METRIC_N]; /* NULL when empty */
+    struct packed_hist hist[METRIC_N];
     int64_t start_skew_ns, clock_offset_ns, clock_bound_ns;
     uint64_t snapshots;
     struct verdict verdict;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/snapshot.h"
@@ -16,12 +17,19 @@
  * second. */
 #define COUNT_MAX (UINT64_C(1) << 56)
 #define COUNT_PER_S UINT64_C(1000000000)
+#define RECENT (4u << 10)       /* bytes of an agent's histograms that wait to be added up */
+#define RECENT_MAX (64u << 20)
+#define PACKED_MAX (1u << 20)
 
 struct part {
     struct agent_data data; /* what leaves with merge_finish */
     uint64_t seq;
     int64_t from_ns, to_ns; /* span of the last snapshot */
     uint64_t in_flight, waiting;
+    /* Thousands of agents do not keep their histograms open: data.hist holds the sum as bytes, and here wait those of the latest snapshots,
+     * each behind its length, until they are worth a walk through the sum. */
+    struct buf recent;
+    size_t packed; /* bytes of data.hist */
 };
 
 struct merge {
@@ -33,6 +41,8 @@ struct merge {
     struct series *series;
     struct blocks *blocks;
     struct snapshot *snap; /* scratch */
+    struct snapshot *sum;  /* scratch: an agent's histograms, while they are added up */
+    struct buf pack;       /* scratch */
     bool broken;           /* memory ran out in the middle of a snapshot: the sums cannot be trusted */
 };
 
@@ -53,21 +63,27 @@ struct merge *merge_new(uint32_t stage, uint32_t repeat, uint32_t epoch, const s
     m->series = series_new(bin_length(asked));
     m->blocks = blocks_new();
     m->snap = snapshot_new(false);
-    if (!m->series || !m->blocks || !m->snap) merge_destroy(&m);
+    m->sum = snapshot_new(false);
+    m->pack = (struct buf)BUF_INIT(PACKED_MAX);
+    if (!m->series || !m->blocks || !m->snap || !m->sum) merge_destroy(&m);
     return m;
 }
 
 void merge_destroy(struct merge **m)
 {
     if (!*m) return;
-    for (size_t i = 0; i < (*m)->n_parts; i++)
+    for (size_t i = 0; i < (*m)->n_parts; i++) {
+        buf_free(&(*m)->parts[i].recent);
         for (int k = 0; k < METRIC_N; k++)
-            hist_destroy(&(*m)->parts[i].data.hist[k]);
+            packed_hist_clear(&(*m)->parts[i].data.hist[k]);
+    }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&(*m)->hist[k]);
     series_destroy(&(*m)->series);
     blocks_destroy(&(*m)->blocks);
     snapshot_destroy(&(*m)->snap);
+    snapshot_destroy(&(*m)->sum);
+    buf_free(&(*m)->pack);
     free((*m)->parts);
     free(*m);
     *m = NULL;
@@ -111,7 +127,7 @@ int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t 
         m->parts[i] = m->parts[i - 1];
     m->n_parts++;
     struct part *p = &m->parts[at];
-    *p = (struct part){.data = {.agent = agent, .weight = weight, .slots = slots}};
+    *p = (struct part){.data = {.agent = agent, .weight = weight, .slots = slots}, .recent = BUF_INIT(RECENT_MAX)};
     (void)snprintf(p->data.name, sizeof p->data.name, "%s", name);
     return 0;
 }
@@ -185,14 +201,59 @@ static int hist_into(struct hist **to, const struct hist *from)
     return hist_merge(*to, from);
 }
 
-static int take(struct merge *m, struct part *p)
+/* Adds up what an agent's latest snapshots brought. */
+static int fold(struct merge *m, struct part *p)
+{
+    struct err e;
+    uint32_t n;
+    if (!p->recent.len) return 0;
+    snapshot_reset(m->sum);
+    for (int k = 0; k < METRIC_N; k++) {
+        if (!p->data.hist[k].n) continue;
+        if (!m->sum->hist[k] && !(m->sum->hist[k] = hist_new())) return -1;
+        if (packed_hist_add_to(&p->data.hist[k], m->sum->hist[k], &e)) return -1;
+    }
+    for (size_t at = 0; at < p->recent.len; at += sizeof n + n) {
+        memcpy(&n, p->recent.data + at, sizeof n);
+        if (snapshot_add_hists(m->sum, p->recent.data + at + sizeof n, n, &e)) return -1;
+    }
+    p->packed = 0;
+    for (int k = 0; k < METRIC_N; k++) {
+        const struct hist *h = m->sum->hist[k];
+        if (!h || !h->count) continue;
+        buf_reset(&m->pack);
+        if (hist_encode(h, &m->pack) || packed_hist_set(&p->data.hist[k], m->pack.data, m->pack.len)) return -1;
+        p->packed += m->pack.len;
+    }
+    buf_free(&p->recent);
+    return 0;
+}
+
+/* Not all agents in the same second: their snapshots come together. */
+static size_t recent_most(const struct part *p)
+{
+    return RECENT + p->packed + p->data.agent % 16 * (RECENT / 8);
+}
+
+static int keep(struct merge *m, struct part *p, const void *bytes, size_t n)
+{
+    const void *hists;
+    size_t len;
+    if (snapshot_find_hists(bytes, n, &hists, &len)) return -1;
+    uint32_t len32 = (uint32_t)len;
+    if (buf_put(&p->recent, &len32, sizeof len32) || buf_put(&p->recent, hists, len)) return -1;
+    return p->recent.len > recent_most(p) ? fold(m, p) : 0;
+}
+
+static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
 {
     const struct snapshot *s = m->snap;
     for (int k = 0; k < METRIC_N; k++) {
         const struct hist *h = s->hist[k];
         if (!h || !h->count) continue;
-        if (hist_into(&p->data.hist[k], h) || hist_into(&m->hist[k], h)) return -1;
+        if (hist_into(&m->hist[k], h)) return -1;
     }
+    if (keep(m, p, bytes, n)) return -1;
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
 
@@ -221,7 +282,7 @@ enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, co
         (void)err_context(e, "snapshot %" PRIu64 " of agent %s", seq, p->data.name);
         return MERGE_REFUSED;
     }
-    if (take(m, p)) {
+    if (take(m, p, bytes, n)) {
         m->broken = true;
         (void)err_set(e, ERR_NOMEM, "no memory to merge snapshot %" PRIu64 " of agent %s", seq, p->data.name);
         return MERGE_REFUSED;
@@ -274,6 +335,8 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
 {
     *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
     if (m->broken) return err_set(e, ERR_NOMEM, "memory ran out while stage %" PRIu32 " was merged", m->stage);
+    for (size_t i = 0; i < m->n_parts; i++)
+        if (fold(m, &m->parts[i])) return err_set(e, ERR_NOMEM, "no memory for the result of stage %" PRIu32, m->stage);
     ret->agents = calloc(m->n_parts ? m->n_parts : 1, sizeof *ret->agents);
     if (!ret->agents || series_finish(m->series, &ret->series, &ret->n_series) ||
         blocks_finish(m->blocks, &ret->blocks, &ret->n_blocks)) {

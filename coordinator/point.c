@@ -52,8 +52,21 @@ static double littles_law(const struct stage_data *s, const struct point *p)
     return x / p->concurrency;
 }
 
+/* What a verdict looks at, opened into histograms that are used again for the next agent. */
+static void agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
+{
+    static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E, METRIC_DISPATCH, METRIC_LAG};
+    struct err e;
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        struct hist **h = &hist[KINDS[i]];
+        if (*h) hist_reset(*h);
+        if (a->hist[KINDS[i]].n && (*h || (*h = hist_new()))) (void)packed_hist_add_to(&a->hist[KINDS[i]], *h, &e);
+    }
+}
+
 static void agents_judge(const struct stage_data *s, const struct plan *plan, struct verdict *v)
 {
+    struct hist *hist[METRIC_N] = {NULL};
     for (size_t i = 0; i < s->n_agents; i++) {
         const struct agent_data *a = &s->agents[i];
         struct plan_stage part = s->plan;
@@ -62,10 +75,13 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is the shard's business; sent against due says enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
-        verdict_compute(a->counters, a->hist, &part, plan, &own);
+        agent_hists(a, hist);
+        verdict_compute(a->counters, hist, &part, plan, &own);
         if (own.status == VERDICT_INVALID && v->status != VERDICT_INVALID)
             verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
     }
+    for (int k = 0; k < METRIC_N; k++)
+        hist_destroy(&hist[k]);
 }
 
 static void judge(const struct stage_data *s, const struct plan *plan, struct point *p)

@@ -149,14 +149,9 @@ static int row_stage_agent(struct store *s, sqlite3_stmt *st, void *to, struct e
     return 0;
 }
 
-/* Where the sums of an agent (-1: of the cluster) are; agents are ascending. */
-static int sums_of(struct stage_data *d, int64_t agent, uint64_t **ret_counters, struct hist ***ret_hist)
+/* Agents are ascending. NULL: none of that number. */
+static struct agent_data *agent_of(struct stage_data *d, int64_t agent)
 {
-    if (agent == -1) {
-        *ret_counters = d->counters;
-        *ret_hist = d->hist;
-        return 0;
-    }
     size_t lo = 0, hi = d->n_agents;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -165,20 +160,19 @@ static int sums_of(struct stage_data *d, int64_t agent, uint64_t **ret_counters,
         else
             hi = mid;
     }
-    if (lo == d->n_agents || d->agents[lo].agent != agent) return -1;
-    *ret_counters = d->agents[lo].counters;
-    *ret_hist = d->agents[lo].hist;
-    return 0;
+    return lo < d->n_agents && d->agents[lo].agent == agent ? &d->agents[lo] : NULL;
 }
 
 static int row_counter(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
 {
     (void)s;
     (void)e;
-    uint64_t *counters;
-    struct hist **hist;
+    struct stage_data *d = to;
+    int64_t agent = sqlite3_column_int64(st, 0);
+    struct agent_data *a = agent_of(d, agent);
     const char *name = (const char *)sqlite3_column_text(st, 1);
-    if (!name || sums_of(to, sqlite3_column_int64(st, 0), &counters, &hist)) return 0;
+    if (!name || (agent != -1 && !a)) return 0;
+    uint64_t *counters = a ? a->counters : d->counters;
     for (int i = 0; i < COUNTER_N; i++)
         if (strcmp(COUNTERS[i].name, name) == 0) counters[i] = db_u64(st, 2);
     return 0;
@@ -194,15 +188,28 @@ static int read_hist(struct store *s, sqlite3_stmt *st, int column, struct hist 
     return 0;
 }
 
+/* Kept as bytes, and opened once to see that they are what they should be. */
+static int read_packed(struct store *s, sqlite3_stmt *st, int column, struct packed_hist *to, struct err *e)
+{
+    struct hist *h = NULL;
+    int rc = read_hist(s, st, column, &h, e);
+    if (!rc && h && h->count &&
+        packed_hist_set(to, sqlite3_column_blob(st, column), (size_t)sqlite3_column_bytes(st, column)))
+        rc = err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+    hist_destroy(&h);
+    return rc;
+}
+
 static int row_hist(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
 {
-    uint64_t *counters;
-    struct hist **hist;
+    struct stage_data *d = to;
+    int64_t agent = sqlite3_column_int64(st, 0);
+    struct agent_data *a = agent_of(d, agent);
     const char *name = (const char *)sqlite3_column_text(st, 1);
     enum metric m = name ? metric_find(name) : METRIC_N;
-    /* A metric this version does not know stays in the file. */
-    if (m == METRIC_N || sums_of(to, sqlite3_column_int64(st, 0), &counters, &hist)) return 0;
-    return read_hist(s, st, 2, &hist[m], e);
+    if (m == METRIC_N) return 0; /* a metric this version does not know stays in the file */
+    if (agent == -1) return read_hist(s, st, 2, &d->hist[m], e);
+    return a ? read_packed(s, st, 2, &a->hist[m], e) : 0;
 }
 
 static int row_series(struct store *s, sqlite3_stmt *st, void *to, struct err *e)

@@ -8,29 +8,52 @@
 #define JOURNAL_KEPT                                                                                                   \
     (INT64_C(4) << 20) /* bytes of a finished stage's journal that are kept; a larger one is dropped whole */
 
+static int put_packed(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h,
+                      const void *bytes, size_t n, struct err *e)
+{
+    return db_run(&s->db, e,
+                  "INSERT INTO stage_hist(stage_id, agent, metric, count, mean, min, max, bytes) VALUES (?, ?, ?, ?, "
+                  "?, ?, ?, ?)",
+                  "iisudiib", id, (int64_t)agent, METRICS[m].name, h->count, hist_mean(h), h->min, h->max, bytes, n);
+}
+
 static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h, struct err *e)
 {
     struct buf b = BUF_INIT(HIST_MAX);
     int rc = hist_encode(h, &b) ? err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path) : 0;
-    if (!rc)
-        rc = db_run(&s->db, e,
-                    "INSERT INTO stage_hist(stage_id, agent, metric, count, mean, min, max, bytes) VALUES (?, ?, ?, ?, "
-                    "?, ?, ?, ?)",
-                    "iisudiib", id, (int64_t)agent, METRICS[m].name, h->count, hist_mean(h), h->min, h->max,
-                    (const void *)b.data, b.len);
+    if (!rc) rc = put_packed(s, id, agent, m, h, b.data, b.len, e);
     buf_free(&b);
     return rc;
 }
 
-static int put_sums(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N],
-                    struct hist *const hist[METRIC_N], struct err *e)
+static int put_counters(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N], struct err *e)
 {
     for (int i = 0; i < COUNTER_N; i++)
         if (db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu",
                    id, (int64_t)agent, COUNTERS[i].name, counters[i]))
             return -1;
+    return 0;
+}
+
+static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
+{
+    if (put_counters(s, id, -1, d->counters, e)) return -1;
     for (int k = 0; k < METRIC_N; k++)
-        if (hist[k] && hist[k]->count && put_hist(s, id, agent, (enum metric)k, hist[k], e)) return -1;
+        if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;
+    return 0;
+}
+
+/* `scratch` is opened here for count, mean, min and max. */
+static int put_agent_hists(struct store *s, int64_t id, const struct agent_data *a, struct hist *scratch, struct err *e)
+{
+    for (int k = 0; k < METRIC_N; k++) {
+        const struct packed_hist *p = &a->hist[k];
+        if (!p->n) continue;
+        hist_reset(scratch);
+        if (packed_hist_add_to(p, scratch, e) ||
+            put_packed(s, id, (int32_t)a->agent, (enum metric)k, scratch, p->bytes, p->n, e))
+            return -1;
+    }
     return 0;
 }
 
@@ -49,7 +72,7 @@ static int put_verdict(struct store *s, int64_t id, const struct agent_data *a, 
                   (int64_t)a->agent, (int64_t)a->verdict.status, reasons);
 }
 
-static int put_agent(struct store *s, int64_t id, const struct agent_data *a, struct err *e)
+static int put_agent(struct store *s, int64_t id, const struct agent_data *a, struct hist *scratch, struct err *e)
 {
     if (db_run(&s->db, e,
                "INSERT INTO stage_agent(stage_id, agent, name, weight, slots, lost, lost_requests, start_skew_ns, "
@@ -58,7 +81,7 @@ static int put_agent(struct store *s, int64_t id, const struct agent_data *a, st
                "iisiuiuiiiu", id, (int64_t)a->agent, a->name, (int64_t)a->weight, a->slots, (int64_t)a->lost,
                a->lost_requests, a->start_skew_ns, a->clock_offset_ns, a->clock_bound_ns, a->snapshots))
         return -1;
-    if (put_sums(s, id, (int32_t)a->agent, a->counters, a->hist, e)) return -1;
+    if (put_counters(s, id, (int32_t)a->agent, a->counters, e) || put_agent_hists(s, id, a, scratch, e)) return -1;
     return put_verdict(s, id, a, e);
 }
 
@@ -108,9 +131,13 @@ static int put_stage(struct store *s, int64_t id, const struct stage_data *d, st
                " aborted = ?4, lost = ?5 WHERE id = ?6",
                "iiiiui", d->started_wall_ns, clock_wall_ns(), (int64_t)d->degraded, (int64_t)d->aborted, d->lost, id))
         return -1;
-    if (put_sums(s, id, -1, d->counters, d->hist, e)) return -1;
-    for (size_t i = 0; i < d->n_agents; i++)
-        if (put_agent(s, id, &d->agents[i], e)) return -1;
+    if (put_cluster(s, id, d, e)) return -1;
+    struct hist *scratch = hist_new();
+    int rc = scratch ? 0 : err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+    for (size_t i = 0; !rc && i < d->n_agents; i++)
+        rc = put_agent(s, id, &d->agents[i], scratch, e);
+    hist_destroy(&scratch);
+    if (rc) return -1;
     for (size_t i = 0; i < d->n_series; i++)
         if (put_series(s, id, &d->series[i], e)) return -1;
     for (size_t i = 0; i < d->n_blocks; i++)

@@ -334,13 +334,16 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
     struct hist *sum = hist_new();
     for (size_t i = 0; i < d->n_agents; i++) {
         s->lost_agents += d->agents[i].lost;
-        if (d->agents[i].hist[METRIC_TTFT]) assert_int_equal(hist_merge(sum, d->agents[i].hist[METRIC_TTFT]), 0);
+        const struct packed_hist *part = &d->agents[i].hist[METRIC_TTFT];
+        assert_int_equal(packed_hist_add_to(part, sum, NULL), 0);
         if (d->agents[i].lost) continue;
         for (uint32_t k = 0; k < WORLD_AGENTS; k++) { /* what its engine recorded came through, bucket by bucket */
             struct world_agent *a = &w->agent[k];
             if (!a->exists || strcmp(a->name, d->agents[i].name) != 0 || a->armed_epoch != d->epoch) continue; /* another process */
-            if (d->agents[i].hist[METRIC_TTFT]) assert_true(hist_equal(a->engine.truth, d->agents[i].hist[METRIC_TTFT]));
+            struct hist *told = packed_hist_open(part);
+            if (told) assert_true(hist_equal(a->engine.truth, told));
             else assert_int_equal(a->engine.truth ? a->engine.truth->count : 0, 0);
+            hist_destroy(&told);
         }
     }
     if (d->hist[METRIC_TTFT]) assert_true(hist_equal(sum, d->hist[METRIC_TTFT]));

@@ -112,7 +112,7 @@ static void dump(const struct stage_data *d, struct buf *b)
                          a->lost, (unsigned long long)a->snapshots);
         (void)buf_put(b, a->counters, sizeof a->counters);
         for (int k = 0; k < METRIC_N; k++)
-            put_hist(b, a->hist[k]);
+            (void)buf_put(b, a->hist[k].bytes, a->hist[k].n);
     }
     for (size_t i = 0; i < d->n_series; i++) {
         const struct series_row *r = &d->series[i];
@@ -165,7 +165,7 @@ static void test_equals_one_process(void **state)
             assert_true(hist_equal(one[k], d.hist[k]));
             struct hist *sum = hist_new();
             for (uint32_t a = 0; a < AGENTS[i]; a++)
-                if (d.agents[a].hist[k]) assert_int_equal(hist_merge(sum, d.agents[a].hist[k]), 0);
+                assert_int_equal(packed_hist_add_to(&d.agents[a].hist[k], sum, NULL), 0);
             assert_true(hist_equal(sum, d.hist[k]));
             hist_destroy(&sum);
         }
