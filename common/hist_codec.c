@@ -59,7 +59,7 @@ struct reader {
 };
 
 /* 0 or -1: cut off, longer than 64 bits, or not the shortest form. */
-static int get_varint(struct reader *r, uint64_t *ret)
+static int get_long_varint(struct reader *r, uint64_t *ret)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -73,6 +73,14 @@ static int get_varint(struct reader *r, uint64_t *ret)
         return 0;
     }
     return -1;
+}
+
+/* Most are one byte. */
+static inline int get_varint(struct reader *r, uint64_t *ret)
+{
+    if (r->at == r->end || *r->at >= 0x80) return get_long_varint(r, ret);
+    *ret = *r->at++;
+    return 0;
 }
 
 struct head {

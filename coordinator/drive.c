@@ -184,7 +184,7 @@ static void loop(struct drive *d)
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
         if (fds[0].revents) read_signals(d);
         read_messages(d);
-        run_tick(d->run, clock_mono_ns());
+        if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
         run_page_tick(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
         if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, steps_begun(d), all, clock_mono_ns());
     }

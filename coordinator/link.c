@@ -12,8 +12,8 @@
 enum {
     QUEUE = 64,
     HANDSHAKE_MS = 5000,
-    HEARTBEAT_MS = 1000,
-    HEARTBEAT_TIMEOUT_MS = 5000,
+    KEEPALIVE_S = 10,
+    UNSENT_MS = 30000,
     BACKLOG = 1024,
     LINK_FDS = 8
 };
@@ -49,7 +49,9 @@ static int set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. */
+/* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. ZeroMQ's own heartbeats stay off: the
+ * protocol has its own, and each of theirs cancels a timer by walking over those of all connections (4.3.4); connections that
+ * are dead are closed by TCP. */
 static int configure(void *router, bool v6)
 {
     int64_t max = WIRE_MESSAGE_MAX;
@@ -57,8 +59,9 @@ static int configure(void *router, bool v6)
            set_int(router, ZMQ_ROUTER_HANDOVER, 0) || set_int(router, ZMQ_SNDHWM, QUEUE) ||
            set_int(router, ZMQ_RCVHWM, QUEUE) || set_int(router, ZMQ_LINGER, 0) ||
            set_int(router, ZMQ_BACKLOG, BACKLOG) || set_int(router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
-           set_int(router, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
-           set_int(router, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
+           set_int(router, ZMQ_TCP_KEEPALIVE, 1) || set_int(router, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S) ||
+           set_int(router, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S) || set_int(router, ZMQ_TCP_KEEPALIVE_CNT, 3) ||
+           set_int(router, ZMQ_TCP_MAXRT, UNSENT_MS) ||
            zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
 }
 

@@ -17,7 +17,7 @@
  * second. */
 #define COUNT_MAX (UINT64_C(1) << 56)
 #define COUNT_PER_S UINT64_C(1000000000)
-#define RECENT (4u << 10)       /* bytes of an agent's histograms that wait to be added up */
+#define RECENT (12u << 10)      /* bytes of an agent's histograms that wait to be added up */
 #define RECENT_MAX (64u << 20)
 #define PACKED_MAX (1u << 20)
 

@@ -226,7 +226,7 @@ int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t ep
 {
     int64_t id = store_stage_id(s, stage, repeat, epoch, e);
     if (id < 0 || db_begin(&s->db, e)) return -1;
-    if (db_run(&s->db, e, "INSERT OR IGNORE INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
+    if (db_run(&s->db, e, "INSERT INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
                (int64_t)agent, seq, bytes, n)) {
         db_rollback(&s->db);
         return -1;

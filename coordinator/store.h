@@ -11,7 +11,7 @@ void store_close(struct store **s);
 int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
 int store_event(struct store *s, const char *kind, const char *text, struct err *e);
 int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e); /* stage, repeat, epoch, what is asked */
-/* Journal of accepted snapshots, batched in a transaction that is committed at least once a second and by store_sync. `bytes`: as on the wire. */
+/* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and by store_sync. `bytes`: as on the wire. */
 int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq, const void *bytes, size_t n, struct err *e);
 int store_sync(struct store *s, struct err *e);
 /* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */
