@@ -242,7 +242,7 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
-        if (lag && lag->count) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
+        if (lag && lag->count && usable(p)) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
         if (p->verdict.status > worst) worst = p->verdict.status;
         if (usable(p)) {
             a->points_used++;

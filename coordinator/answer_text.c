@@ -109,7 +109,8 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
     if (a->search.client_limited) say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used)
-        say(a, "Valid: the agents were never the limit (worst loop lag %.2g ms at p99).", a->worst_lag_ms);
+        say(a, "Valid: the agents were %s (worst loop lag %.*f ms at p99).",
+            a->points_left_out ? "not the limit in the points used" : "never the limit", a->worst_lag_ms < 10 ? 2 : 0, a->worst_lag_ms);
     for (size_t i = 0; i < n && a->worst_verdict != VERDICT_VALID; i++) {
         const struct verdict *v = &points[i].verdict;
         if (v->status != a->worst_verdict || !v->n_reasons) continue;
