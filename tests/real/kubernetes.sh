@@ -51,7 +51,6 @@ prerequisites() {
   need "${kubectl[0]}" "set KUBECTL"
   need "${helm[0]}" "set HELM; version 3.12 or newer"
   "${kubectl[@]}" get nodes >/dev/null 2>&1 || { echo "no cluster answers: ${kubectl[*]} get nodes" >&2; exit 77; }
-  local minor
   minor=$("${kubectl[@]}" version -o json | jq -r '.serverVersion.minor | gsub("[^0-9]"; "")')
   [ "$minor" -ge 29 ] || { echo "needs Kubernetes 1.29 or newer, this is 1.$minor" >&2; exit 77; }
 }
@@ -131,14 +130,14 @@ J
 setup() {
   "${kubectl[@]}" get namespace "$ns" >/dev/null 2>&1 || "${kubectl[@]}" create namespace "$ns" >/dev/null
   local auth="insecure: true"
-  if [ -x "$bin/plateau" ] && "$bin/plateau" keys --help >/dev/null 2>&1; then
+  if [ -x "$bin/plateau" ] && "$bin/plateau" run --help | grep -q -- --keys; then
     [ -d "$out/keys" ] || "$bin/plateau" keys "$out/keys" --agents '*' >/dev/null
     k get secret load-keys >/dev/null 2>&1 || k create secret generic load-keys --from-file="$out/keys" >/dev/null
     auth="keys: {secretName: load-keys}"
   fi
   write_values "$auth"
   if ! k get deployment target-plateau-sim >/dev/null 2>&1; then
-    h template target $chart -f "$out/values.yaml" --set sim.enabled=true --set-file plan=configs/quickstart.yaml --show-only templates/sim.yaml |
+    h template target $chart --kube-version "1.$minor.0" -f "$out/values.yaml" --set sim.enabled=true --set-file plan=configs/quickstart.yaml --show-only templates/sim.yaml |
       k apply -f - >/dev/null
   fi
   k rollout status deployment/target-plateau-sim --timeout=120s >/dev/null
