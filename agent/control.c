@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "agent/guard_meter.h"
 #include "agent/host.h"
 #include "agent/session.h"
 #include "agent/signed.h"
@@ -35,6 +36,8 @@ struct control {
     struct session *session;
     struct plan *plan; /* the engine borrows it */
     struct signed_plan signature;
+    struct guard_meter meter;
+    char guard_words[300];
     void *context, *dealer, *watch;
     uint32_t dialled;          /* names the watch */
     struct log_limit failures; /* handshakes */
@@ -151,6 +154,7 @@ static int arm(void *arg, const struct shard *s, struct err *e)
 {
     struct control *c = arg;
     if (signed_check_shard(&c->signature, c->plan, s, clock_wall_ns(), e)) return -1;
+    guard_meter_begin(&c->meter, s);
     return engine_arm(c->engine, s, e);
 }
 
@@ -204,8 +208,11 @@ static void read_messages(struct control *c)
 static void read_engine(struct control *c)
 {
     struct engine_event ev;
+    struct err e;
     while (engine_next(c->engine, &ev)) {
         if (c->o->page) page_event(c->o->page, &ev);
+        if (ev.kind == ENGINE_SNAPSHOT && guard_meter_add(&c->meter, c->o->guard, ev.snapshot, &e))
+            session_refuse(c->session, &e);
         session_engine(c->session, &ev, clock_mono_ns());
     }
 }
@@ -285,6 +292,7 @@ static void introduce(struct control *c, struct wire_msg *hello)
         (void)snprintf(c->name, sizeof c->name, "%s", c->o->name);
     else
         (void)snprintf(c->name, sizeof c->name, "%.48s-%d", c->host, (int)getpid());
+    guard_describe(c->o->guard, c->guard_words, sizeof c->guard_words);
     *hello = (struct wire_msg){.type = WIRE_HELLO,
                                .u.hello = {.name = c->name,
                                            .boot_id = c->boot_id,
@@ -294,7 +302,7 @@ static void introduce(struct control *c, struct wire_msg *hello)
                                            .weight = c->o->weight ? c->o->weight : 1,
                                            .quota = h.quota,
                                            .descriptors = h.descriptors,
-                                           .guard = c->o->guard_words ? c->o->guard_words : "",
+                                           .guard = c->guard_words,
                                            .stamps = engine_stamps(c->engine)}};
 }
 

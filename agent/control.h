@@ -11,7 +11,7 @@
 struct control_options {
     const char *connect;     /* tcp://HOST:PORT */
     const char *name;        /* NULL: host name and process id */
-    const char *guard_words; /* what the guard allows, for HELLO */
+    const struct guard *guard;
     int64_t patience_ns;     /* give up when no coordinator was heard for so long; 0 = never */
     const struct key_pair *keys; /* own pair; NULL = no keys */
     const char *server_key;      /* the only coordinator that is believed; with `keys` */

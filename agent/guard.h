@@ -38,7 +38,7 @@ struct guard {
 /* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a network "10.0.0.0/8", "fd00::/8". */
 int guard_allow(struct guard *g, const char *rule, struct err *e);
 
-/* A plan: its URL's scheme, host and port, and the metrics URL's. */
+/* A plan: its URL's scheme, host and port. (The metrics URL is the coordinator's to read.) */
 int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
 
 /* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each connect. */

@@ -95,7 +95,6 @@ static int load_keys(struct key_pair *own, char server[KEY_TEXT], struct err *e)
 static int serve(int *ret_signal, struct err *e)
 {
     struct guard guard;
-    char words[300];
     uint8_t signer[SIGN_PUBLIC_BYTES];
     struct key_pair own;
     char server[KEY_TEXT];
@@ -103,13 +102,12 @@ static int serve(int *ret_signal, struct err *e)
     if (make_guard(&guard, e)) return -1;
     if (opt.require_signed && sign_public_load(opt.require_signed, signer, e)) return -1;
     if (load_keys(&own, server, e)) return -1;
-    guard_describe(&guard, words, sizeof words);
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
     struct page page;
     struct engine_options eo = {.workers = opt.workers, .guard = &guard, .source_addresses = opt.sources.item};
     struct control_options co = {.connect = opt.connect,
                                  .name = opt.name,
-                                 .guard_words = words,
+                                 .guard = &guard,
                                  .patience_ns = opt.stay ? 0 : opt.wait_ns,
                                  .keys = opt.keys ? &own : NULL,
                                  .server_key = server,

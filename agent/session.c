@@ -519,6 +519,13 @@ void session_destroy(struct session **s)
     *s = NULL;
 }
 
+void session_refuse(struct session *s, const struct err *why)
+{
+    if (s->state != SESSION_LOAD || s->stopping) return;
+    end_stage(s, why->text);
+    s->stage_err = *why;
+}
+
 void session_leave(struct session *s, const char *why, int64_t now)
 {
     (void)now;

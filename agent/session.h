@@ -50,6 +50,8 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now);
 void session_engine(struct session *s, struct engine_event *ev, int64_t now); /* takes the event's snapshot over */
 void session_tick(struct session *s, int64_t now);                            /* at the latest at session_deadline */
 int64_t session_deadline(const struct session *s);
+/* The guard ends the stage: what was recorded is kept and reported with the reason. */
+void session_refuse(struct session *s, const struct err *why);
 void session_leave(struct session *s, const char *why, int64_t now); /* the user ends this agent */
 
 enum session_state session_state(const struct session *s);

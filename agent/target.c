@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,21 @@ void target_destroy(struct target **pt)
     free(t->host);
     free(t);
     *pt = NULL;
+}
+
+bool target_address_is(const struct target_address *a, const struct sockaddr *sa)
+{
+    if (sa->sa_family != a->sa->ss_family) return false;
+    if (sa->sa_family == AF_INET) {
+        struct sockaddr_in x, y;
+        memcpy(&x, sa, sizeof x);
+        memcpy(&y, a->sa, sizeof y);
+        return x.sin_port == y.sin_port && x.sin_addr.s_addr == y.sin_addr.s_addr;
+    }
+    struct sockaddr_in6 x, y;
+    memcpy(&x, sa, sizeof x);
+    memcpy(&y, a->sa, sizeof y);
+    return x.sin6_port == y.sin6_port && memcmp(&x.sin6_addr, &y.sin6_addr, sizeof x.sin6_addr) == 0;
 }
 
 void target_addresses(const struct target *t, char *ret, size_t n)

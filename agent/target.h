@@ -35,6 +35,9 @@ struct target {
 struct target *target_new(const struct plan_target *p, const struct guard *guard, struct err *e);
 void target_destroy(struct target **t); /* zeroes the secret */
 
+/* Is this the very address and port that the name was resolved to? */
+bool target_address_is(const struct target_address *a, const struct sockaddr *sa);
+
 /* "127.0.0.1:8000, 127.0.0.2:8000", cut with "…" where it does not fit. */
 void target_addresses(const struct target *t, char *ret, size_t n);
 

@@ -98,7 +98,11 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
     (void)purpose;
     x->opened++;
     x->adopted_tcp_ns = -1;
-    if (guard_check_address(&t->target->guard, &a->addr, NULL) < 0) return CURL_SOCKET_BAD;
+    if (guard_check_address(&t->target->guard, &a->addr, NULL) < 0 ||
+        !target_address_is(&t->target->address[x->address], &a->addr)) {
+        x->refused = true; /* nobody but the pinned peer, whatever was resolved or redirected to since */
+        return CURL_SOCKET_BAD;
+    }
     int fd = take_warm(t, x->address, &x->adopted_tcp_ns);
     if (fd >= 0) return fd;
     x->adopted_tcp_ns = -1;
@@ -217,7 +221,7 @@ static void reap(struct lane *lane)
         CURL *easy = m->easy_handle;
         if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x) != CURLE_OK || !x) continue;
         if (x->status == 0) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
-        enum transport_end end = end_of(x, code);
+        enum transport_end end = x->refused ? END_REFUSED : end_of(x, code);
         if (end == END_CUT && t->broken) end = END_RESET;
         connection_phases(x);
         curl_multi_remove_handle(lane->multi, easy);
@@ -386,7 +390,7 @@ int transport_start(struct transport *t, struct transfer *x, const char *body, s
     struct lane *lane = x->lane;
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body);
-    x->begun = false;
+    x->begun = x->refused = false;
     x->status = 0;
     x->opened = 0;
     x->adopted_tcp_ns = -1;

@@ -36,6 +36,7 @@ struct transfer {
     void *owner;
     uint32_t address;      /* of the target, fixed for the handle */
     bool open;             /* handed to libcurl and not ended */
+    bool refused;          /* the guard forbade the address libcurl was about to connect to */
     bool begun;            /* connected, request being written */
     long status;           /* HTTP status, 0 = none yet */
     int64_t adopted_tcp_ns; /* time the adopted warm connection took to connect; -1: none adopted */

@@ -144,8 +144,8 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
                                        .lease_ns = RUN_LEASE_NS,
                                        .heartbeat_ns = RUN_HEARTBEAT_NS}};
     send_to(r, a, &w);
-    run_note(r, h == REGISTRY_NEW ? "agent_joined" : "agent_back", "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores",
-             a->info.name, a->number, a->info.host, a->info.cores);
+    run_note(r, h == REGISTRY_NEW ? "agent_joined" : "agent_back", "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s",
+             a->info.name, a->number, a->info.host, a->info.cores, m->u.hello.guard);
     talk_ask(r, a, now);
 }
 
@@ -256,7 +256,10 @@ static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, in
         (void)snprintf(why, sizeof why, "agent %s: %.300s", a->info.name, m->u.done.error);
         run_note(r, "agent_failed", "%s", why);
         r->stage->degraded = true;
-        run_spoil(r, why, now);
+        if (m->u.done.code == ERR_REFUSED)
+            agent_refuses(r, a, m->u.done.error, m->u.done.code, now);
+        else
+            run_spoil(r, why, now);
     }
     run_check_done(r, now);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/guard.h"
+#include "agent/guard_meter.h"
 #include "common/clock.h"
 
 static int check(const struct guard *g, const char *host)
@@ -118,9 +119,40 @@ static void test_limits(void **state)
     assert_string_equal(words, "any host; at most 100 connections; at most 50 requests/s; at most 1000 token/s; stages of at most 1m");
 }
 
+static void test_meter(void **state)
+{
+    (void)state;
+    const struct guard g = {.max_requests_per_s = 50, .max_tokens_per_s = 1000};
+    struct err e = {0};
+    struct guard_meter m;
+    struct shard closed = {.kind = LOAD_CLOSED}, open = {.kind = LOAD_OPEN};
+    struct snapshot s = {.to_ns = NS_PER_S, .series_tokens = 1000};
+    s.counters[COUNTER_SENT] = 50;
+    guard_meter_begin(&m, &closed);
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), 0);
+    s = (struct snapshot){.from_ns = NS_PER_S, .to_ns = 2 * NS_PER_S};
+    s.counters[COUNTER_SENT] = 101; /* 51 in this second */
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), -1);
+    assert_int_equal(e.code, ERR_REFUSED);
+    assert_non_null(strstr(e.text, "51 requests/s"));
+    guard_meter_begin(&m, &open); /* Poisson arrivals cluster: their rate was held at ARM */
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), 0);
+    guard_meter_begin(&m, &closed); /* the short last span of a stage is no second */
+    s = (struct snapshot){.to_ns = NS_PER_S / 10, .series_tokens = 500};
+    s.counters[COUNTER_SENT] = 10;
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), 0);
+    s = (struct snapshot){.from_ns = NS_PER_S / 10, .to_ns = NS_PER_S, .series_tokens = 501};
+    s.counters[COUNTER_SENT] = 10;
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), -1);
+    guard_meter_begin(&m, &open); /* four tokens an event, told by usage */
+    s = (struct snapshot){.to_ns = NS_PER_S, .series_tokens = 300};
+    s.counters[COUNTER_TOKENS] = 1200;
+    assert_int_equal(guard_meter_add(&m, &g, &s, &e), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_never), cmocka_unit_test(test_networks), cmocka_unit_test(test_targets),
-                                       cmocka_unit_test(test_limits)};
+                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_meter)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

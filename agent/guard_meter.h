@@ -1,0 +1,18 @@
+/* The guard while a stage runs: what was done, second by second, against --max-requests-per-s and --max-tokens-per-s.
+ * Pure. A closed loop goes as fast as the server answers, and how many tokens come is the server's choice, so these two
+ * can only be held afterwards; the rate of an open loop was held before it was armed, and its arrivals may cluster. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/guard.h"
+#include "common/snapshot.h"
+
+struct guard_meter {
+    bool requests; /* are held (closed loop) */
+    uint64_t sent_before, sent, events;
+    int64_t span_ns;
+};
+void guard_meter_begin(struct guard_meter *m, const struct shard *s);
+/* -1 with the reason when the stage has to end. Spans shorter than a second are put together. */
+int guard_meter_add(struct guard_meter *m, const struct guard *g, const struct snapshot *s, struct err *e);
