@@ -299,7 +299,7 @@ static void introduce(struct control *c, struct wire_msg *hello)
                                            .version = PLATEAU_VERSION,
                                            .host = c->host,
                                            .cores = h.cpus,
-                                           .weight = c->o->weight ? c->o->weight : 1,
+                                           .weight = c->o->weight,
                                            .quota = h.quota,
                                            .descriptors = h.descriptors,
                                            .guard = c->guard_words,

@@ -30,7 +30,7 @@ struct wire_msg {
     union {
         struct {
             const char *name, *boot_id, *version, *host; /* version: of the program */
-            uint32_t cores, weight; /* weight: capacity to share load by; 1 when not calibrated */
+            uint32_t cores, weight; /* weight: said by the agent's user; 0 = none */
             double quota;           /* CPUs by cgroup, 0 = none */
             uint64_t descriptors;
             uint64_t capacity;      /* calibrated token/s, 0 = unknown */

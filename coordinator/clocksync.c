@@ -7,6 +7,39 @@ void clocksync_begin(struct clocksync *c)
     c->best_offset = 0;
 }
 
+void clocksync_track(struct clocksync *c)
+{
+    if (c->left) return;
+    clocksync_begin(c);
+    c->left = 1;
+}
+
+bool clocksync_settled(const struct clocksync *c, int64_t now, int64_t fresh_ns)
+{
+    return c->known && now - c->tried_ns <= fresh_ns;
+}
+
+int64_t clocksync_bound(const struct clocksync *c, int64_t now)
+{
+    int64_t age = now > c->at_ns ? now - c->at_ns : 0;
+    return c->bound_ns + age / 1000000 * CLOCKSYNC_DRIFT_PPM;
+}
+
+static void settle(struct clocksync *c, int64_t now)
+{
+    int64_t bound = (c->best_delay + 1) / 2, was = clocksync_bound(c, now);
+    int64_t apart = c->best_offset > c->offset_ns ? c->best_offset - c->offset_ns : c->offset_ns - c->best_offset;
+    bool jumped = c->known && apart > bound + was;
+    c->jumps += jumped;
+    c->tried_ns = now;
+    if (c->known && !jumped && bound > was) return; /* what is known is still the more certain */
+    c->known = true;
+    c->delay_ns = c->best_delay;
+    c->offset_ns = c->best_offset;
+    c->bound_ns = bound;
+    c->at_ns = c->best_at;
+}
+
 void clocksync_ask(struct clocksync *c, int64_t now, uint32_t *ret_seq, int64_t *ret_t1)
 {
     c->t1 = now;
@@ -31,11 +64,9 @@ enum clocksync_result clocksync_echo(struct clocksync *c, uint32_t seq, int64_t 
     if (delay < c->best_delay) {
         c->best_delay = delay;
         c->best_offset = ((t2 - t1) + (t3 - t4)) / 2;
+        c->best_at = t4;
     }
     if (--c->left) return CLOCKSYNC_MORE;
-    c->known = true;
-    c->delay_ns = c->best_delay;
-    c->offset_ns = c->best_offset;
-    c->bound_ns = (c->best_delay + 1) / 2;
+    settle(c, t4);
     return CLOCKSYNC_DONE;
 }

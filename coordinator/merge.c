@@ -43,6 +43,7 @@ struct merge {
     struct snapshot *snap; /* scratch */
     struct snapshot *sum;  /* scratch: an agent's histograms, while they are added up */
     struct buf pack;       /* scratch */
+    uint64_t in_flight;    /* sum over the parts */
     bool broken;           /* memory ran out in the middle of a snapshot: the sums cannot be trusted */
 };
 
@@ -293,6 +294,7 @@ enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, co
     p->seq = seq;
     p->from_ns = m->snap->from_ns;
     p->to_ns = m->snap->to_ns;
+    m->in_flight += m->snap->in_flight - p->in_flight;
     p->in_flight = m->snap->in_flight;
     p->waiting = m->snap->waiting;
     return MERGE_ACCEPTED;
@@ -310,7 +312,13 @@ void merge_mark_lost(struct merge *m, uint32_t agent)
     if (!p || p->data.lost) return;
     p->data.lost = true;
     p->data.lost_requests = p->data.counters[COUNTER_DUE] - ended(p->data.counters);
+    m->in_flight -= p->in_flight;
     p->in_flight = p->waiting = 0;
+}
+
+uint64_t merge_in_flight(const struct merge *m)
+{
+    return m->in_flight;
 }
 
 void merge_live(const struct merge *m, struct merge_live *ret)

@@ -26,6 +26,7 @@ struct merge_live {
     const struct hist *ttft, *itl, *lag, *lateness; /* merged so far, owned by the merge, may be NULL */
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
+uint64_t merge_in_flight(const struct merge *m); /* of all agents, as each said last */
 
 /* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster carry no percentiles. */
 int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e);

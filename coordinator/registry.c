@@ -6,11 +6,13 @@
 
 enum { BUCKETS = 4096 }; /* a power of two */
 #define NONE UINT32_MAX
+#define WEIGHT_MAX 1000000u
 
 struct registry {
     struct agent **agent; /* each allocated apart, so that pointers stay valid */
     size_t n, cap;
     uint32_t bucket[BUCKETS]; /* by routing id: thousands of agents, one lookup a message */
+    enum { WEIGH_UNKNOWN, WEIGH_WORDS, WEIGH_CAPACITY } weigh;
 };
 
 #define STAY AGENT_STATE_N /* no such transition */
@@ -163,6 +165,8 @@ static void introduce(struct agent *a, const struct wire_msg *m)
     i->agent = a->number;
     i->cores = m->u.hello.cores;
     i->weight = m->u.hello.weight ? m->u.hello.weight : 1;
+    a->said_weight = m->u.hello.weight;
+    a->capacity = m->u.hello.capacity;
     i->quota = m->u.hello.quota;
     copy_text(i->name, sizeof i->name, m->u.hello.name);
     copy_text(i->host, sizeof i->host, m->u.hello.host);
@@ -216,4 +220,42 @@ enum registry_hello registry_hello(struct registry *r, const struct peer *from, 
     clocksync_begin(&a->clock);
     *ret = a;
     return REGISTRY_NEW;
+}
+
+static bool all_calibrated(const struct registry *r)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct agent *a = r->agent[i];
+        if (!agent_alive(a)) continue;
+        if (a->said_weight || !a->capacity) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* Coarse on purpose: a weight is a share of the load, and a plan's slots are few. */
+static uint32_t weight_of(uint64_t capacity)
+{
+    uint64_t w = capacity / 1000 + (capacity % 1000 >= 500);
+    return w < 1 ? 1 : w > WEIGHT_MAX ? WEIGHT_MAX : (uint32_t)w;
+}
+
+void registry_weigh(struct registry *r)
+{
+    uint64_t sum = 0, n = 0;
+    if (r->weigh == WEIGH_UNKNOWN) r->weigh = all_calibrated(r) ? WEIGH_CAPACITY : WEIGH_WORDS;
+    for (size_t i = 0; i < r->n; i++) {
+        if (!agent_alive(r->agent[i]) || !r->agent[i]->capacity) continue;
+        sum += weight_of(r->agent[i]->capacity);
+        n++;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        struct agent *a = r->agent[i];
+        if (!agent_alive(a)) continue;
+        if (a->said_weight || r->weigh == WEIGH_WORDS)
+            a->info.weight = a->said_weight ? a->said_weight : 1;
+        else
+            a->info.weight = a->capacity ? weight_of(a->capacity) : n ? (uint32_t)((sum + n / 2) / n) : 1;
+    }
 }

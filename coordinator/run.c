@@ -12,6 +12,7 @@
 #define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */
 #define GRACE_NS (15 * NS_PER_S) /* from the latest end a stage can have to the last DONE */
 #define CLOSE_NS (2 * NS_PER_S)
+#define AWAY_NS (1 * NS_PER_S) /* later than this, a tick was no longer ours to make */
 #define LEAST_LEAD_DELAYS 4
 
 #define STAY RUN_STATE_N
@@ -218,6 +219,19 @@ void run_check_gathered(struct run *r, int64_t now)
     }
 }
 
+/* Weights are settled when a stage begins: who takes part is known then. */
+static void weigh(struct run *r, int64_t now)
+{
+    size_t n = registry_count(r->agents);
+    uint32_t *was = calloc(n + 1, sizeof *was);
+    for (size_t i = 0; was && i < n; i++)
+        was[i] = registry_at(r->agents, i)->info.weight;
+    registry_weigh(r->agents);
+    for (size_t i = 0; was && i < n; i++)
+        if (registry_at(r->agents, i)->info.weight != was[i]) run_tell_agent(r, registry_at(r->agents, i), now);
+    free(was);
+}
+
 static void enter_arm(struct run *r, int64_t now)
 {
     struct err e = {0};
@@ -229,6 +243,8 @@ static void enter_arm(struct run *r, int64_t now)
             return;
         }
     }
+    weigh(r, now);
+    if (r->state != RUN_ARM) return; /* what could not be written has ended the run */
     struct agent **list = calloc(registry_count(r->agents) + 1, sizeof(struct agent *));
     size_t n = list ? idle_agents(r, list) : 0;
     r->spoiled = r->stop_now = false;
@@ -246,7 +262,7 @@ static void enter_arm(struct run *r, int64_t now)
     for (size_t i = 0; i < r->stage->n; i++) {
         struct agent *a = r->stage->part[i].agent;
         (void)agent_step(a, AGENT_EV_ARM);
-        clocksync_begin(&a->clock); /* anew: clocks drift while stages run */
+        if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
         talk_ask(r, a, now);
     }
 }
@@ -265,7 +281,7 @@ void run_check_ready(struct run *r, int64_t now)
 {
     if (r->state != RUN_ARM || stage_waiting_for(r->stage, AGENT_READY)) return;
     for (size_t i = 0; i < r->stage->n; i++)
-        if (r->stage->part[i].agent->clock.left > 0) return;
+        if (!clocksync_settled(&r->stage->part[i].agent->clock, now, 2 * RUN_FRESH_NS)) return;
     struct stage *s = r->stage;
     int64_t t0 = start_of(r, now);
     struct stage_data d = {.stage = s->step.stage,
@@ -416,7 +432,7 @@ static void lose_those_before(struct run *r, enum agent_state until, const char 
     uint32_t epoch = s->epoch;
     for (size_t i = 0; r->stage && r->stage->epoch == epoch && i < s->n; i++) {
         struct agent *a = s->part[i].agent;
-        if (!s->part[i].lost && agent_alive(a) && (a->state < until || (until == AGENT_READY && a->clock.left > 0))) {
+        if (!s->part[i].lost && agent_alive(a) && (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
             talk_refuse(r, &a->peer, why, true);
             run_lose(r, a, false, why, now);
         }
@@ -451,10 +467,24 @@ static void on_deadline(struct run *r, int64_t now)
     }
 }
 
+/* This process stood still (a paused machine, a full disk): nobody could be heard in that time, and what was said may still wait in the
+ * sockets. */
+static void forgive(struct run *r, int64_t away, int64_t now)
+{
+    run_note(r, "coordinator_away", "this process stood still for %.1f s", (double)away / 1e9);
+    for (size_t i = 0; i < registry_count(r->agents); i++) {
+        struct agent *a = registry_at(r->agents, i);
+        a->heard_ns = a->heard_ns + away < now ? a->heard_ns + away : now;
+    }
+    if (r->state == RUN_ARM || r->state == RUN_LOAD || r->state == RUN_DRAIN) r->deadline_ns += away;
+}
+
 void run_tick(struct run *r, int64_t now)
 {
+    int64_t away = now - r->tick_ns - TICK_NS;
     r->tick_ns = now;
     if (r->state == RUN_OVER) return;
+    if (away > AWAY_NS) forgive(r, away, now);
     for (size_t i = 0; i < registry_count(r->agents); i++)
         if (agent_silent(registry_at(r->agents, i), now, RUN_LIVENESS_NS))
             run_lose(r, registry_at(r->agents, i), false, "was silent for too long", now);

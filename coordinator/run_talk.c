@@ -115,6 +115,7 @@ void talk_heartbeat(struct run *r, int64_t now)
         struct agent *a = registry_at(r->agents, i);
         if (!agent_alive(a)) continue;
         send_to(r, a, &m);
+        if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0) clocksync_track(&a->clock);
         if (now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS) talk_ask(r, a, now);
     }
     if (r->state == RUN_CLOSE) talk_bye(r);
@@ -155,6 +156,11 @@ static void on_clock_echo(struct run *r, struct agent *a, const struct wire_msg 
         clocksync_echo(&a->clock, m->u.clock_echo.seq, m->u.clock_echo.t1, m->u.clock_echo.t2, m->u.clock_echo.t3, now);
     if (c == CLOCKSYNC_MORE) send_clock(r, a, now);
     if (c != CLOCKSYNC_DONE) return;
+    if (a->clock.jumps != a->clock_jumps) {
+        a->clock_jumps = a->clock.jumps;
+        run_note(r, "clock_jump", "agent %s: its clock is %.3f ms from where it was", a->info.name,
+                 (double)(a->clock.offset_ns - a->info.clock_offset_ns) / 1e6);
+    }
     a->info.clock_offset_ns = a->clock.offset_ns;
     a->info.clock_bound_ns = a->clock.bound_ns;
     if (agent_step(a, AGENT_EV_CLOCKED)) talk_ask(r, a, now);
@@ -211,6 +217,15 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
     run_check_ready(r, now);
 }
 
+/* Each agent holds no more than its slots, so the sum of what they last said is a promise too, whenever each said it. */
+static void check_in_flight(struct run *r)
+{
+    uint64_t most = stage_most(r->stage), now = merge_in_flight(r->stage->merge);
+    if (!most || now <= most || r->stage->overfull) return;
+    r->stage->overfull = true;
+    run_note(r, "in_flight", "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
+}
+
 static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
 {
     struct stage_part *p =
@@ -236,6 +251,7 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
         if (r->err.code == ERR_NONE &&
             r->io.snapshot(r->io.arg, &r->stage->step, r->stage->epoch, a->number, seq, m->u.snapshot.snapshot, &e))
             run_fail(r, &e, now);
+        check_in_flight(r);
         break;
     case MERGE_DUPLICATE:
         break;

@@ -111,12 +111,31 @@ size_t stage_living(const struct stage *s)
     return n;
 }
 
+uint64_t stage_most(const struct stage *s)
+{
+    return s->step.load.kind == LOAD_CLOSED ? s->step.load.concurrency : s->step.load.max_concurrency;
+}
+
 void stage_lose(struct stage *s, struct stage_part *p)
 {
     if (p->lost || p->done) return; /* all that a done part had to say is here */
     p->lost = true;
     s->degraded = true;
     merge_mark_lost(s->merge, p->agent->number);
+}
+
+/* Parts come from the registry, so they are ascending by their agents' numbers. */
+static const struct stage_part *part_numbered(const struct stage *s, uint32_t number)
+{
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->part[mid].agent->number < number)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < s->n && s->part[lo].agent->number == number ? &s->part[lo] : NULL;
 }
 
 int stage_finish(struct stage *s, int64_t wall_minus_mono, struct stage_data *ret, struct err *e)
@@ -127,14 +146,12 @@ int stage_finish(struct stage *s, int64_t wall_minus_mono, struct stage_data *re
     ret->started_wall_ns = s->t0_ns + wall_minus_mono;
     ret->degraded = s->degraded;
     ret->aborted = s->aborted;
-    for (size_t k = 0; k < ret->n_agents; k++)
-        for (size_t i = 0; i < s->n; i++) {
-            const struct stage_part *p = &s->part[i];
-            if (p->agent->number != ret->agents[k].agent) continue;
-            ret->agents[k].start_skew_ns = p->start_skew_ns;
-            ret->agents[k].clock_offset_ns = p->agent->clock.offset_ns;
-            ret->agents[k].clock_bound_ns = p->agent->clock.bound_ns;
-            break;
-        }
+    for (size_t k = 0; k < ret->n_agents; k++) {
+        const struct stage_part *p = part_numbered(s, ret->agents[k].agent);
+        if (!p) continue;
+        ret->agents[k].start_skew_ns = p->start_skew_ns;
+        ret->agents[k].clock_offset_ns = p->agent->clock.offset_ns;
+        ret->agents[k].clock_bound_ns = p->agent->clock.bound_ns;
+    }
     return 0;
 }

@@ -25,6 +25,7 @@ struct stage {
     struct merge *merge;
     int64_t t0_ns; /* our clock; 0 = not begun */
     bool aborted, degraded;
+    bool overfull; /* more requests were in flight than the plan allows; told once */
 };
 
 /* Splits the load over the agents by weight. An agent whose share is nothing takes no part. Marks the agents' `part`.
@@ -36,6 +37,7 @@ struct stage_part *stage_part_of(const struct stage *s, const struct agent *a); 
 size_t stage_waiting_for(const struct stage *s,
                          enum agent_state until); /* living parts that have not come as far as this state */
 size_t stage_living(const struct stage *s);
+uint64_t stage_most(const struct stage *s); /* requests in flight that the plan allows; 0 = no limit */
 void stage_lose(struct stage *s, struct stage_part *p); /* its open requests become lost; idempotent */
 /* Merges and names what is known of the agents. The stage is empty afterwards. Parts that are not done count as lost.
  */

@@ -134,6 +134,14 @@ static void check_open(const struct evidence *e, struct verdict *v)
         verdict_add(v, VERDICT_INVALID, "%.0f arrivals came due in the window, the plan wanted %.0f", got, want);
 }
 
+/* Slots are dealt out so that all agents together never hold more than the plan says; the counter is the sum of each one's greatest. */
+static void check_in_flight(const struct evidence *e, struct verdict *v)
+{
+    uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
+    if (most && e->c[COUNTER_INFLIGHT_MAX] > most)
+        verdict_add(v, VERDICT_SUSPECT, "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64, e->c[COUNTER_INFLIGHT_MAX], most);
+}
+
 static void check_machine(const struct evidence *e, struct verdict *v)
 {
     if (e->c[COUNTER_DROPPED]) verdict_add(v, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0", e->c[COUNTER_DROPPED]);
@@ -164,5 +172,6 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         check_closed(&e, ret);
     else
         check_open(&e, ret);
+    check_in_flight(&e, ret);
     check_machine(&e, ret);
 }

@@ -286,6 +286,44 @@ static enum merge_result give_one(struct merge *m, const struct snapshot *s, uin
     return r;
 }
 
+/* An agent of many snapshots: its histograms are folded into bytes again and again, and stay the sum, bucket by bucket; what it has in
+ * flight is what it said last. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    struct merge *m = begin(1);
+    struct err e = {0};
+    struct snapshot *s = snapshot_new(false);
+    struct hist *sum = hist_new();
+    struct stage_data d = {0};
+    struct rng r;
+    rng_seed(&r, 7);
+    for (uint64_t k = 0; k < N; k++) {
+        uint64_t due = s->counters[COUNTER_DUE];
+        snapshot_reset(s);
+        s->from_ns = (int64_t)k * NS_PER_S;
+        s->to_ns = s->from_ns + NS_PER_S;
+        s->counters[COUNTER_DUE] = due + 9;
+        s->in_flight = k % 5;
+        if (!s->hist[METRIC_ITL]) s->hist[METRIC_ITL] = hist_new();
+        for (int i = 0; i < 300; i++)
+            assert_int_equal(hist_record(s->hist[METRIC_ITL], (int64_t)(1e7 * rng_exp(&r)), 1 + rng_below(&r, 3)), 0);
+        assert_int_equal(hist_merge(sum, s->hist[METRIC_ITL]), 0);
+        assert_int_equal(give_one(m, s, k + 1, &e), MERGE_ACCEPTED);
+        assert_int_equal(merge_in_flight(m), k % 5);
+    }
+    assert_int_equal(merge_finish(m, &d, &e), 0);
+    struct hist *one = packed_hist_open(&d.agents[0].hist[METRIC_ITL]);
+    assert_true(hist_equal(sum, one));
+    assert_true(hist_equal(sum, d.hist[METRIC_ITL]));
+    hist_destroy(&one);
+    hist_destroy(&sum);
+    snapshot_destroy(&s);
+    stage_data_clear(&d);
+    merge_destroy(&m);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -496,7 +534,7 @@ int main(void)
         cmocka_unit_test(test_equals_one_process),
         cmocka_unit_test(test_order_and_duplicates),
         cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_many), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_series_shares),
         cmocka_unit_test(test_bounded),

@@ -96,6 +96,11 @@ static void test_rules(void **state)
     w.c[COUNTER_WAITING_BYTES_MAX] = 4000000;
     expect(&w, VERDICT_SUSPECT, "4.0 MB");
 
+    w.c[COUNTER_INFLIGHT_MAX] = 64;
+    expect(&w, VERDICT_VALID, NULL);
+    w.c[COUNTER_INFLIGHT_MAX] = 65;
+    expect(&w, VERDICT_SUSPECT, "up to 65 requests were in flight, the plan allows 64");
+
     w.c[COUNTER_MEASURED_NS] = 0;
     expect(&w, VERDICT_INVALID, "nothing was measured");
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
