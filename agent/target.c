@@ -26,6 +26,15 @@ static void buf_wipe(struct buf *b)
     buf_free(b);
 }
 
+/* Grown before the secret comes, so that no copy stays behind where realloc has moved it from. */
+static void make_room(struct buf *b)
+{
+    static const char ZEROS[1024];
+    for (size_t n = 0; n < b->max; n += sizeof ZEROS)
+        buf_put(b, ZEROS, sizeof ZEROS);
+    buf_reset(b);
+}
+
 static int secret_from_file(const char *path, struct buf *ret, struct err *e)
 {
     char chunk[1024];
@@ -94,6 +103,7 @@ static void auth_line(const struct plan_auth *a, const struct buf *secret, struc
         return;
     }
     struct buf pair = BUF_INIT(2 * SECRET_MAX);
+    make_room(&pair);
     buf_puts(&pair, a->user);
     buf_putc(&pair, ':');
     buf_put(&pair, secret->data, secret->len);
@@ -105,6 +115,8 @@ static int add_auth(struct target *t, const struct plan_auth *a, struct err *e)
 {
     if (a->kind == AUTH_NONE) return 0;
     struct buf secret = BUF_INIT(SECRET_MAX), line = BUF_INIT(4 * SECRET_MAX);
+    make_room(&secret);
+    make_room(&line);
     int rc = secret_read(&a->secret, &secret, e);
     if (rc == 0) {
         auth_line(a, &secret, &line);
