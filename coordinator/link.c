@@ -170,8 +170,14 @@ static int authenticate(struct link *l, struct peer *p, zmq_msg_t *body, struct 
     return err_set(e, ERR_REFUSED, "the key %s is not on the list of those allowed", p->user);
 }
 
-static int check_name(struct link *l, const struct peer *p, struct wire_msg *m, struct err *e)
+/* A message that its sender may say. */
+static int check_word(struct link *l, const struct peer *p, struct wire_msg *m, struct err *e)
 {
+    if (wire_type_direction(m->type) == 'C') {
+        (void)err_set(e, ERR_WIRE, "%s is no word of an agent", wire_type_name(m->type));
+        wire_msg_clear(m);
+        return -1;
+    }
     if (!l->auth || m->type != WIRE_HELLO || auth_may_use(l->auth, p->user, m->u.hello.name)) return 0;
     (void)err_set(e, ERR_REFUSED, "the key %s may not call itself \"%s\"", p->user, m->u.hello.name);
     wire_msg_clear(m);
@@ -198,7 +204,7 @@ enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_ms
         else if (ret_from->n == 0)
             (void)err_set(e, ERR_WIRE, "a routing id of more than %u bytes", PEER_ID_MAX);
         else if (wire_decode(ret, zmq_msg_data(&body), zmq_msg_size(&body), e) == 0 &&
-                 check_name(l, ret_from, ret, e) == 0)
+                 check_word(l, ret_from, ret, e) == 0)
             got = LINK_MESSAGE;
     }
     zmq_msg_close(&id);

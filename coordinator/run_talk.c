@@ -68,7 +68,8 @@ static void send_go(struct run *r, struct agent *a)
 
 static void send_plan(struct run *r, struct agent *a)
 {
-    struct wire_msg m = {.type = WIRE_PLAN, .u.plan = {.hash = r->o.plan_hash, .plan = r->o.packed, .signature = r->o.signature}};
+    struct wire_msg m = {.type = WIRE_PLAN,
+                         .u.plan = {.hash = r->o.plan_hash, .plan = r->o.packed, .signature = r->o.signature}};
     send_to(r, a, &m);
 }
 
@@ -115,7 +116,8 @@ void talk_heartbeat(struct run *r, int64_t now)
         struct agent *a = registry_at(r->agents, i);
         if (!agent_alive(a)) continue;
         send_to(r, a, &m);
-        if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0) clocksync_track(&a->clock);
+        if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0)
+            clocksync_track(&a->clock);
         if (now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS) talk_ask(r, a, now);
     }
     if (r->state == RUN_CLOSE) talk_bye(r);
@@ -134,7 +136,8 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
     }
     enum registry_hello h = registry_hello(r->agents, from, m, now, &a, &reason, &retry);
     if (h == REGISTRY_REFUSED) {
-        run_note(r, "agent_refused", "%s: %s", m->u.hello.name ? m->u.hello.name : "", reason);
+        if (r->refused++ < MALFORMED_EVENTS)
+            run_note(r, "agent_refused", "%s: %s", m->u.hello.name ? m->u.hello.name : "", reason);
         talk_refuse(r, from, reason, retry);
         return;
     }
@@ -145,8 +148,9 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
                                        .lease_ns = RUN_LEASE_NS,
                                        .heartbeat_ns = RUN_HEARTBEAT_NS}};
     send_to(r, a, &w);
-    run_note(r, h == REGISTRY_NEW ? "agent_joined" : "agent_back", "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s",
-             a->info.name, a->number, a->info.host, a->info.cores, m->u.hello.guard);
+    run_note(r, h == REGISTRY_NEW ? "agent_joined" : "agent_back",
+             "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s", a->info.name, a->number,
+             a->info.host, a->info.cores, m->u.hello.guard);
     talk_ask(r, a, now);
 }
 
@@ -217,7 +221,8 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
     run_check_ready(r, now);
 }
 
-/* Each agent holds no more than its slots, so the sum of what they last said is a promise too, whenever each said it. */
+/* Each agent holds no more than its slots, so the sum of what they last said is a promise too, whenever each said it.
+ */
 static void check_in_flight(struct run *r)
 {
     uint64_t most = stage_most(r->stage), now = merge_in_flight(r->stage->merge);

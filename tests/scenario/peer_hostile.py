@@ -1,0 +1,161 @@
+"""A peer with a valid key that does not play by the rules: peer_hostile.py ENDPOINT KEYS-FOLDER NAME ATTACK
+An attack of MEMBER joins, takes its part in a stage, and then sends what cannot be; one of STRANGER says no HELLO, or joins too late for the
+stage. Prints what it was told, ends when it is refused or the run is over."""
+import os, random, re, sys, time
+import msgpack, zmq
+
+endpoint, folder, name, attack = sys.argv[1:5]
+HELLO, WELCOME, REFUSE, CLOCK, CLOCK_ECHO, PLAN, PLAN_OK, ARM, READY, GO, SNAPSHOT, ACK, DONE, HEARTBEAT, STOP, BYE = range(16)
+S = 10**9
+table = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common/counter.def")).read()
+COUNTERS = [m.lower() for m in re.findall(r"^X\((\w+),", table, re.M)]
+
+
+def counters(**values):
+    return [values.get(c, 0) for c in COUNTERS]
+
+
+def snapshot(c, hists=b"\x90", span=(0, S), numbers=7 * [0]):
+    """[version, from, to, 7 numbers, [counters], [metric, bytes …]]"""
+    head = msgpack.packb([1, *span, *numbers, c, 0])
+    return head[:-1] + hists  # the last 0 stands for the histograms
+
+
+def hist(data):
+    return msgpack.packb([0, data], use_bin_type=True)
+
+
+class Peer:
+    def __init__(self):
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.linger = 500
+        if folder != "-":
+            lines = dict(line.split() for line in open(folder + "/agent.key"))
+            self.socket.curve_serverkey = open(folder + "/coordinator.pub").read().strip().encode()
+            self.socket.curve_publickey, self.socket.curve_secretkey = lines["public"].encode(), lines["secret"].encode()
+        self.socket.connect(endpoint)
+        self.boot = os.urandom(16).hex()
+
+    def say(self, kind, *fields):
+        self.socket.send(msgpack.packb([1, kind, *fields], use_bin_type=True))
+
+    def raw(self, *frames):
+        self.socket.send_multipart(frames)
+
+    def hello(self, who=name):
+        self.say(HELLO, who, self.boot, "0.1.0", "elsewhere", 4, 1, 0.0, 1024, 0, "all", "program", 0, 0)
+
+    def hear(self, seconds):
+        """Answers what every agent answers; returns the next other message."""
+        end = time.time() + seconds
+        while (left := end - time.time()) > 0:
+            if not self.socket.poll(min(left, 0.5) * 1000):
+                self.say(HEARTBEAT, 1, 0)
+                continue
+            m = msgpack.unpackb(self.socket.recv(), strict_map_key=False)
+            if m[1] == CLOCK:
+                now = time.monotonic_ns()
+                self.say(CLOCK_ECHO, m[2], m[3], now, now)
+            elif m[1] == PLAN:
+                self.say(PLAN_OK, m[2], "", 0)
+            elif m[1] == ARM:
+                self.say(READY, m[2], m[3], "", 0, "127.0.0.1:1")
+                self.stage, self.epoch = m[2], m[3]
+            elif m[1] not in (HEARTBEAT, WELCOME):
+                return m
+        return None
+
+
+def until(p, kinds, seconds):
+    while m := p.hear(seconds):
+        if m[1] in kinds:
+            return m
+    return None
+
+
+def member(p):
+    """Sends its forgery as soon as the stage runs."""
+    p.hello()
+    if not until(p, (GO,), 60):
+        sys.exit("no stage began")
+    st, ep, seq = p.stage, p.epoch, iter(range(1, 100))
+    shot = lambda data: p.say(SNAPSHOT, st, ep, next(seq), data)
+    random.seed(1)
+    time.sleep(0.5)
+    if attack == "falling":
+        shot(snapshot(counters(due=5, sent=5)))
+        shot(snapshot(counters(due=3, sent=3), span=(S, 2 * S)))
+    elif attack == "absurd":
+        shot(snapshot(counters(due=2**64 - 1)))
+    elif attack == "jump":
+        shot(snapshot(counters(due=10**12, ok=10**12)))
+    elif attack == "more-ended":
+        shot(snapshot(counters(due=3, ok=7)))
+    elif attack == "hist-noise":
+        shot(snapshot(counters(due=3), hists=hist(bytes([1]) + random.randbytes(300))))
+    elif attack == "hist-count":  # says 2^60 samples and carries none
+        shot(snapshot(counters(due=3), hists=hist(b"\x01" + b"\xff" * 8 + b"\x0f" + b"\x00\x00" + bytes(16) + b"\x00")))
+    elif attack == "hists-array":
+        shot(snapshot(counters(due=3), hists=b"\xdd\xff\xff\xff\xfe"))
+    elif attack == "counters-array":
+        shot(b"\x9c\x01\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
+    elif attack == "span":
+        shot(snapshot(counters(due=3), span=(2 * S, S)))
+    elif attack == "snapshot-trailing":
+        shot(snapshot(counters(due=3)) + b"\x00")
+    elif attack == "wire-trailing":
+        p.raw(msgpack.packb([1, HEARTBEAT, 1, 0]) + b"\x00")
+    elif attack == "wire-array":
+        p.raw(b"\xdd\xff\xff\xff\xff\x01")
+    elif attack == "wire-deep":
+        p.raw(b"\x91" * 100000)
+    elif attack == "wire-string":
+        p.raw(b"\x93\x01\x0f\xdb\xff\xff\xff\xff")
+    elif attack == "wire-parts":
+        p.raw(msgpack.packb([1, HEARTBEAT, 1, 0]), b"more", b"parts")
+    elif attack == "wire-huge":
+        p.raw(b"\x00" * (5 << 20))
+    elif attack == "coordinators-word":
+        p.say(STOP, st, ep, True)
+    elif attack == "other-name":
+        p.hello("alice")
+    elif attack == "replay":
+        first = snapshot(counters(due=5, sent=5), numbers=[5] + 6 * [0])
+        p.say(SNAPSHOT, st, ep, 1, first)
+        for forged in (snapshot(counters(due=500, sent=500)), first):
+            p.say(SNAPSHOT, st, ep, 1, forged)
+        p.say(SNAPSHOT, st + 70, ep, 2, snapshot(counters(due=600)))
+        p.say(SNAPSHOT, st, ep + 9, 2, snapshot(counters(due=700)))
+        p.say(SNAPSHOT, st, ep, 9, snapshot(counters(due=800)))
+        p.say(SNAPSHOT, st, ep, 2, snapshot(counters(due=5, sent=5, aborted=5), span=(S, 2 * S)))
+        p.say(DONE, st, ep, 2, 0, "", 0)
+        p.say(DONE, st, ep, 2, 0, "again", 1)
+        print("ended by", (until(p, (BYE, REFUSE), 60) or "silence"))
+        p.say(BYE, "goodbye")
+        return
+    else:
+        sys.exit("no such attack")
+    m = until(p, (REFUSE,), 6)
+    print("refused:", m[2] if m else "in silence")
+
+
+def stranger(p):
+    """Speaks of a stage that it has no part in, as a member that came late or as nobody."""
+    if attack == "late":
+        p.hello()
+        time.sleep(0.5)
+    for epoch in (0, 1, 2, 2**32 - 1):
+        for kind in (
+            [SNAPSHOT, 0, epoch, 1, snapshot(counters(due=1000, ok=1000))],
+            [READY, 0, epoch, "no", 1, ""],
+            [DONE, 0, epoch, 0, 0, "all is lost", 1],
+        ):
+            p.say(*kind)
+    p.say(PLAN_OK, "", "the plan is bad", 2)
+    p.say(BYE, "farewell")
+    for m in iter(lambda: p.hear(1.0), None):
+        print("told:", m[1], m[2] if len(m) > 2 else "")
+
+
+p = Peer()
+stranger(p) if attack in ("late", "nobody") else member(p)
