@@ -1,9 +1,10 @@
-/* HTTP through libcurl on a worker's own epoll: one multi handle, sockets and timer by callback, every readable socket's kernel
- * stamp taken before libcurl reads. One thread; nothing here locks, logs or formats.
+/* HTTP on a worker's own epoll. Which kind carries a target is chosen once, when the transport is made; nobody above knows which:
  *
- * Admission is the pacer's: libcurl's own queue and limits are left alone (it is slow). Nothing is retried: libcurl would send a
- * request again when a reused connection breaks before the first byte; the second attempt is refused and the request ends as a
- * reset. Connections that wait for their first request are made by warm.h and adopted in the open-socket callback. */
+ *   TRANSPORT_CURL   libcurl: everything it can do (transport_curl.c)
+ *
+ * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the pacer's. Nothing is retried: a
+ * request whose reused connection breaks before the first byte ends as a reset. Connections that wait for their first request are made
+ * by warm.h and adopted. */
 #pragma once
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -28,11 +29,11 @@ struct lane {
     uint32_t number, places;
 };
 
-/* One request's place: an easy handle that is used again and again. Embedded in what owns it. */
+/* One request's place, used again and again. Embedded in what owns it. */
 struct transfer {
-    CURL *easy;
     struct transport *tr;
-    struct lane *lane;
+    CURL *easy;            /* libcurl's */
+    struct lane *lane;     /* libcurl's */
     void *owner;
     uint32_t address;      /* of the target, fixed for the handle */
     bool open;             /* handed to libcurl and not ended */
@@ -65,7 +66,22 @@ struct transport_counts {
     uint64_t reads, unstamped, connections, waiting_bytes_max;
 };
 
+/* What a kind of transport does; the functions below hand on to it, and say what each is for. */
+struct transport_kind {
+    int (*init)(struct transport *t, struct err *e);
+    void (*clear)(struct transport *t);
+    int (*transfer_init)(struct transfer *x, struct err *e); /* tr, owner and address are set */
+    void (*transfer_use_address)(struct transfer *x, uint32_t address);
+    void (*transfer_clear)(struct transfer *x);
+    int (*start)(struct transfer *x, const char *body, size_t n);
+    void (*abort)(struct transfer *x);
+    void (*ready)(struct transport *t, uint64_t data, uint32_t events);
+    void (*tick)(struct transport *t, int64_t now); /* t->timer is due */
+};
+extern const struct transport_kind TRANSPORT_CURL;
+
 struct transport {
+    const struct transport_kind *kind;
     const struct target *target;
     const struct transport_calls *calls;
     const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
@@ -105,11 +121,16 @@ void transport_abort(struct transfer *x);
 
 /* epoll found a socket ready. */
 void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now);
-/* libcurl's timer, when it is due. */
+/* Refreshes the offset of the clocks; does what is due by time. */
 void transport_tick(struct transport *t, int64_t now);
+
+/* ---- for the kinds and for warm.c ---- */
 
 /* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not counted. */
 int transport_socket(struct transport *t, int family, int type, int protocol);
 /* A connected socket for a later request to adopt. -1 without memory (the socket is closed). */
 int transport_adopt(struct transport *t, struct warm_socket w);
-void transport_drop_warm(struct transport *t); /* closes those not used */
+/* A warm connection that is still good: the server has neither closed it nor said anything. -1: there is none. */
+int transport_take_warm(struct transport *t, uint32_t address, int64_t *ret_tcp_ns);
+/* When bytes with this stamp arrived, in our clock; 0 when the stamp cannot be right. */
+int64_t transport_arrival(struct transport *t, int64_t wall_ns);

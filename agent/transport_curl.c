@@ -1,3 +1,6 @@
+/* HTTP through libcurl: one multi handle a lane, sockets and timer by callback, each readable socket's stamp peeked before libcurl reads. libcurl's
+ * own queue and limits are left alone (they are slow). It would send a request again when a reused connection breaks before the
+ * first byte; the second attempt is refused. Warm connections are adopted in the open-socket callback. */
 #include "agent/transport.h"
 
 #include <errno.h>
@@ -50,47 +53,6 @@ static int on_timer(CURLM *multi, long ms, void *user)
     return 0;
 }
 
-/* The kernel chooses the port when it knows the destination, so that each pair of addresses has all ports. */
-static int bind_source(struct transport *t, int fd, int family)
-{
-    for (uint32_t i = 0; i < t->n_sources; i++) {
-        const struct sockaddr_storage *a = &t->sources[t->next_source++ % t->n_sources];
-        int on = 1;
-        if (a->ss_family != family) continue;
-        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-        return bind(fd, (const struct sockaddr *)a, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-    }
-    return 0;
-}
-
-int transport_socket(struct transport *t, int family, int type, int protocol)
-{
-    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
-    if (fd < 0) return -1;
-    if (t->stamps) stamp_enable(fd);
-    if (bind_source(t, fd, family) == 0) return fd;
-    int why = errno;
-    close(fd);
-    errno = why;
-    return -1;
-}
-
-/* A warm connection that is still good: the server has neither closed it nor said anything. */
-static int take_warm(struct transport *t, uint32_t address, int64_t *ret_tcp_ns)
-{
-    for (uint32_t i = t->n_warm; i-- > 0;) {
-        char byte;
-        struct warm_socket w = t->warm[i];
-        if (w.address != address) continue;
-        t->warm[i] = t->warm[--t->n_warm];
-        *ret_tcp_ns = w.tcp_ns;
-        if (recv(w.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) return w.fd;
-        close(w.fd);
-        t->sockets--;
-    }
-    return -1;
-}
-
 static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_sockaddr *a)
 {
     struct transfer *x = user;
@@ -103,7 +65,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
         x->refused = true; /* nobody but the pinned peer, whatever was resolved or redirected to since */
         return CURL_SOCKET_BAD;
     }
-    int fd = take_warm(t, x->address, &x->adopted_tcp_ns);
+    int fd = transport_take_warm(t, x->address, &x->adopted_tcp_ns);
     if (fd >= 0) return fd;
     x->adopted_tcp_ns = -1;
     fd = transport_socket(t, a->family, a->socktype, a->protocol);
@@ -276,24 +238,16 @@ static struct lane *lane_next(struct transport *t)
     return last;
 }
 
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e)
+static int curl_init(struct transport *t, struct err *e)
 {
-    memset(t, 0, sizeof *t);
-    t->target = target;
-    t->calls = calls;
-    t->epoll = epoll;
-    t->stamps = stamps;
-    t->timer = INT64_MAX;
-    t->now = clock_mono_ns();
-    t->lane_places = lane_places(target);
+    t->lane_places = lane_places(t->target);
     t->share = curl_share_init();
     if (!t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    stamp_clock_sample(&t->clock);
     return 0;
 }
 
-void transport_clear(struct transport *t)
+static void curl_clear(struct transport *t)
 {
     for (uint32_t i = 0; i < t->n_lanes; i++) {
         curl_multi_cleanup(t->lanes[i]->multi);
@@ -301,9 +255,6 @@ void transport_clear(struct transport *t)
     }
     free(t->lanes);
     if (t->share) curl_share_cleanup(t->share);
-    transport_drop_warm(t);
-    free(t->warm);
-    memset(t, 0, sizeof *t);
 }
 
 static void set_tls(CURL *c, const struct plan_target *p)
@@ -330,24 +281,23 @@ static void set_callbacks(CURL *c, struct transfer *x)
     curl_easy_setopt(c, CURLOPT_PREREQDATA, x);
 }
 
-int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e)
+static void curl_transfer_clear(struct transfer *x)
 {
+    if (x->easy) curl_easy_cleanup(x->easy);
+}
+
+static int curl_transfer_init(struct transfer *x, struct err *e)
+{
+    struct transport *t = x->tr;
     const struct plan_target *p = t->target->plan;
     CURL *c = curl_easy_init();
-    memset(x, 0, sizeof *x);
     if (!c) return err_set(e, ERR_NOMEM, "no memory for a request's handle");
     x->easy = c;
-    x->tr = t;
     x->lane = lane_next(t);
-    if (!x->lane) {
-        transfer_clear(x);
-        return err_set(e, ERR_NOMEM, "no memory for libcurl");
-    }
-    x->owner = owner;
-    x->address = address;
+    if (!x->lane) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     set_callbacks(c, x);
     curl_easy_setopt(c, CURLOPT_URL, t->target->url);
-    curl_easy_setopt(c, CURLOPT_CONNECT_TO, t->target->address[address].connect);
+    curl_easy_setopt(c, CURLOPT_CONNECT_TO, t->target->address[x->address].connect);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->target->headers);
     curl_easy_setopt(c, CURLOPT_POST, 1L);
     curl_easy_setopt(c, CURLOPT_PROXY, "");
@@ -371,32 +321,17 @@ int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t
     return 0;
 }
 
-void transfer_use_address(struct transfer *x, uint32_t address)
+static void curl_use_address(struct transfer *x, uint32_t address)
 {
-    if (x->address == address) return;
-    x->address = address;
     curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, x->tr->target->address[address].connect);
 }
 
-void transfer_clear(struct transfer *x)
-{
-    if (x->easy) curl_easy_cleanup(x->easy);
-    memset(x, 0, sizeof *x);
-}
-
-int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
+static int curl_start(struct transfer *x, const char *body, size_t n)
 {
     int running;
     struct lane *lane = x->lane;
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body);
-    x->begun = x->refused = false;
-    x->status = 0;
-    x->opened = 0;
-    x->adopted_tcp_ns = -1;
-    t->arrival = 0;
-    t->delivered = false;
-    t->now = clock_mono_ns();
     if (curl_multi_add_handle(lane->multi, x->easy) != CURLM_OK) return -1;
     x->open = true;
     lane->running++;
@@ -405,37 +340,27 @@ int transport_start(struct transport *t, struct transfer *x, const char *body, s
     return 0;
 }
 
-void transport_abort(struct transfer *x)
+static void curl_abort(struct transfer *x)
 {
-    if (!x->open) return;
     if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
     connection_phases(x);
     curl_multi_remove_handle(x->lane->multi, x->easy);
-    x->open = false;
     x->lane->running--;
 }
 
 /* The kernel's stamp of what waits in the socket, in our clock; 0 = none. */
 static int64_t arrival_of(struct transport *t, int fd)
 {
-    int64_t wall, at;
+    int64_t wall;
     int got = t->stamps ? stamp_peek(fd, &wall) : 0;
     t->broken = got < 0;
-    if (got <= 0) return 0;
-    at = stamp_clock_convert(&t->clock, wall, t->now, t->drained - STAMP_STEP_NS);
-    if (at != 0) return at;
-    /* out of the time it can have come in: the clock stepped, or we were away for long */
-    if (stamp_clock_sample(&t->clock)) return 0;
-    return stamp_clock_convert(&t->clock, wall, t->now, 1);
+    return got > 0 ? transport_arrival(t, wall) : 0;
 }
 
-void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now)
+static void curl_ready(struct transport *t, uint64_t data, uint32_t events)
 {
     int running, mask = 0, fd = (int)(uint32_t)data;
     struct lane *lane = t->lanes[data >> 32];
-    t->now = now;
-    t->arrival = 0;
-    t->delivered = false;
     if (events & EPOLLIN) {
         int waiting = 0;
         t->arrival = arrival_of(t, fd);
@@ -448,15 +373,12 @@ void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_
     if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
     curl_multi_socket_action(lane->multi, fd, mask, &running);
     if (running < lane->running) reap(lane);
-    t->arrival = 0;
     t->broken = false;
 }
 
-void transport_tick(struct transport *t, int64_t now)
+static void curl_tick(struct transport *t, int64_t now)
 {
     int running;
-    if (t->stamps && now - t->clock.sampled_at >= STAMP_REFRESH_NS) stamp_clock_sample(&t->clock);
-    if (now < t->timer) return;
     t->timer = INT64_MAX;
     for (uint32_t i = 0; i < t->n_lanes; i++) {
         struct lane *lane = t->lanes[i];
@@ -472,28 +394,14 @@ void transport_tick(struct transport *t, int64_t now)
     }
 }
 
-int transport_adopt(struct transport *t, struct warm_socket w)
-{
-    if (t->n_warm == t->cap_warm) {
-        uint32_t cap = t->cap_warm ? 2 * t->cap_warm : 64;
-        struct warm_socket *more = realloc(t->warm, cap * sizeof *more);
-        if (!more) {
-            close(w.fd);
-            return -1;
-        }
-        t->warm = more;
-        t->cap_warm = cap;
-    }
-    t->warm[t->n_warm++] = w;
-    t->sockets++;
-    t->counts.connections++;
-    return 0;
-}
-
-void transport_drop_warm(struct transport *t)
-{
-    while (t->n_warm > 0) {
-        close(t->warm[--t->n_warm].fd);
-        t->sockets--;
-    }
-}
+const struct transport_kind TRANSPORT_CURL = {
+    .init = curl_init,
+    .clear = curl_clear,
+    .transfer_init = curl_transfer_init,
+    .transfer_use_address = curl_use_address,
+    .transfer_clear = curl_transfer_clear,
+    .start = curl_start,
+    .abort = curl_abort,
+    .ready = curl_ready,
+    .tick = curl_tick,
+};
