@@ -231,7 +231,7 @@ const struct plan_key PLAN_KEYS[] = {
      "one row a request in the run's file"},
 
     {"verdict", "lateness", &KEY_DURATION, AT(plan, verdict_lateness_ns), "1ms", "2ms", "time",
-     "p99 that is allowed, or 1% of the ttft's p50 if that is more", .most = 60},
+     "p99 that is allowed, or 1% of p50 of ttft (closed loop: e2e) if that is more", .most = 60},
     {"verdict", "lag", &KEY_DURATION, AT(plan, verdict_lag_ns), "1ms", "2ms", "time",
      "p99 that is allowed, or 2% of the itl's p50 if that is more", .most = 60},
     {"verdict", "achieved", &KEY_FRACTION, AT(plan, verdict_achieved), "2%", "5%", "",

@@ -61,16 +61,19 @@ static void test_rules(void **state)
     world_make(&w);
     expect(&w, VERDICT_VALID, NULL);
 
-    record(&w, METRIC_DISPATCH, 5, 30); /* 3 % left 5 ms late; the limit is 1.5 ms, 1 % of TTFT */
+    record(&w, METRIC_DISPATCH, 15, 30); /* 3 % left 15 ms late; the limit is 13 ms, 1 % of a request's time */
+    expect(&w, VERDICT_INVALID, "p99 15 ms, limit 13 ms");
+    record(&w, METRIC_DISPATCH, 12, 30);
+    expect(&w, VERDICT_VALID, NULL);
+    record(&w, METRIC_DISPATCH, 15, 5); /* half a percent */
+    expect(&w, VERDICT_VALID, NULL);
+    w.stage.kind = LOAD_OPEN; /* late against the schedule: 1 % of TTFT */
+    record(&w, METRIC_DISPATCH, 5, 30);
     expect(&w, VERDICT_INVALID, "p99 5 ms, limit 1.5 ms");
-    record(&w, METRIC_DISPATCH, 1.4, 30);
-    expect(&w, VERDICT_VALID, NULL);
-    record(&w, METRIC_DISPATCH, 5, 5); /* half a percent */
-    expect(&w, VERDICT_VALID, NULL);
     hist_destroy(&w.hist[METRIC_DISPATCH]);
     record(&w, METRIC_DISPATCH, 0.05, 40);
-    record(&w, METRIC_DISPATCH, 5, 1); /* one of 41 cannot say what p99 is */
-    expect(&w, VERDICT_SUSPECT, "worst 5 ms");
+    record(&w, METRIC_DISPATCH, 15, 1); /* one of 41 cannot say what p99 is */
+    expect(&w, VERDICT_SUSPECT, "worst 15 ms");
 
     record(&w, METRIC_LAG, 3, 5000); /* with kernel stamps a late read falsifies no time */
     expect(&w, VERDICT_VALID, NULL);
