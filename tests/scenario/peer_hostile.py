@@ -153,8 +153,12 @@ def stranger(p):
             p.say(*kind)
     p.say(PLAN_OK, "", "the plan is bad", 2)
     p.say(BYE, "farewell")
-    for m in iter(lambda: p.hear(1.0), None):
-        print("told:", m[1], m[2] if len(m) > 2 else "")
+    while p.socket.poll(1000):
+        m = msgpack.unpackb(p.socket.recv(), strict_map_key=False)
+        if m[1] == REFUSE:
+            print("told:", m[1], m[2])
+        if m[1] == HEARTBEAT:
+            break
 
 
 p = Peer()
