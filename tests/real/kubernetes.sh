@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The images and the chart on a real cluster: tests/real/kubernetes.sh [STEP…]   (all steps without one, in this order)
 #   build        the three images; prints their sizes; the agent must be < 60 MB over its base
-#   twice        the agent's image from another copy of the tree: the same binary, byte for byte
+#   twice        the agent's image from another copy of the tree: the same binary, byte for byte (needs no cluster)
 #   run          the quick start's plan by helm: coordinator, 4 agents, the simulator behind a Service
 #   fetch        its folder by kubectl cp: ledger balanced, 4 agents, none lost; both Jobs complete
 #   same         the same plan by --local 4 on this machine: throughput of every point within SPREAD of the cluster's
@@ -55,7 +55,10 @@ prerequisites() {
   [ "$minor" -ge 29 ] || { echo "needs Kubernetes 1.29 or newer, this is 1.$minor" >&2; exit 77; }
 }
 prerequisites_build() {
+  need jq "reads an image's manifest"
   need "${buildah[0]}" "builds the images; set BUILDAH"
+}
+prerequisites_load() {
   [ ${#load[@]} -gt 0 ] || { echo "LOAD is not set: a command that brings an image's tar to the nodes, such as \"kind load image-archive\"" >&2; exit 77; }
 }
 
@@ -80,6 +83,7 @@ bring() { "${load[@]}" "$out/$1.tar" >/dev/null; }
 
 step_build() {
   prerequisites_build
+  prerequisites_load
   "${buildah[@]}" from --name plateau-base-$$ "${base}" >/dev/null
   rm -f "$out/base.tar"
   "${buildah[@]}" push -q "$base" "docker-archive:$out/base.tar:localhost/base:$tag" >/dev/null
@@ -102,7 +106,7 @@ copy_tree() { # DIR: what git knows, as it stands
 
 step_twice() {
   prerequisites_build
-  [ -f "$out/plateau-agent.tar" ] || step_build
+  bud agent plateau-agent .
   copy_tree "$out/tree"
   echo "a file that is no part of the program" >"$out/tree/unrelated.txt"
   bud agent plateau-agent-twice "$out/tree"
@@ -189,7 +193,7 @@ until_true() { # SECONDS WHAT COMMAND…
   done
 }
 in_stage() { local p; p=$(coordinator_of "$1"); [ -n "$p" ] && [ "$(metric "$p" stage)" = "$2" ] && [ "$(metric "$p" requests_in_flight)" -gt 0 ] 2>/dev/null; }
-has_log() { log_of "$1" | grep -q "$2"; }
+has_log() { grep -q "$2" <<<"$(log_of "$1")"; }
 job_is() { k get job "$1" -o json | jq -e --arg c "$2" '[.status.conditions[]? | select(.type == $c and .status == "True")] | length > 0' >/dev/null; }
 has_ended() { has_log "$1" 'can be fetched' || job_is "$1-plateau-coordinator" Complete || job_is "$1-plateau-coordinator" Failed; }
 
@@ -260,7 +264,7 @@ step_delete() {
   install dead "$out/two.yaml" --set agents=4
   until_true 120 "the first stage runs" in_stage dead 1
   local victim
-  victim=$(agents_of dead | head -n 1)
+  victim=$(agents_of dead | sed -n 1p)
   say "deleting $victim by force"
   k delete "$victim" --force --grace-period=0 >/dev/null 2>&1
   fetch dead 240
@@ -279,7 +283,7 @@ step_evict() {
   until_true 120 "the first stage runs" in_stage evicted 1
   until_true 30 "4 pods are ready for the budget" eval '[ "$(k get pdb evicted-plateau-agents -o jsonpath={.status.disruptionsAllowed})" -ge 1 ]'
   local victim
-  victim=$(agents_of evicted | head -n 1)
+  victim=$(agents_of evicted | sed -n 1p)
   say "evicting $victim"
   jq -n --arg n "${victim#pod/}" --arg ns "$ns" '{apiVersion: "policy/v1", kind: "Eviction", metadata: {name: $n, namespace: $ns}}' |
     "${kubectl[@]}" create --raw "/api/v1/namespaces/$ns/pods/${victim#pod/}/eviction" -f - >/dev/null
@@ -294,14 +298,14 @@ step_drain() {
   setup
   local stay away
   stay=$(k get pods -l app.kubernetes.io/component=sim -o jsonpath='{.items[0].spec.nodeName}')
-  away=$("${kubectl[@]}" get nodes -o name | sed 's#^node/##' | grep -vx "$stay" | head -n 1) || { say "skipped: one node only"; return 0; }
+  away=$("${kubectl[@]}" get nodes -o name | sed 's#^node/##' | grep -vx "$stay" | sed -n 1p) || { say "skipped: one node only"; return 0; }
   write_plan "$out/two.yaml" '{concurrency: [8, 16, 8], duration: 20s, warmup: 2s}'
   jq -n --arg n "$stay" '{coordinator: {nodeSelector: {"kubernetes.io/hostname": $n}}}' >"$out/drain.yaml"
   install drained "$out/two.yaml" --set agents=4 -f "$out/drain.yaml"
   until_true 120 "the first stage runs" in_stage drained 1
   say "draining $away, which has $(k get pods -l app.kubernetes.io/instance=drained --field-selector=spec.nodeName="$away" -o name | wc -l) agents"
   drained=$away
-  "${kubectl[@]}" drain "$away" --ignore-daemonsets --delete-emptydir-data --pod-selector=app.kubernetes.io/name=plateau --timeout=180s >"$out/drain.log" 2>&1 ||
+  "${kubectl[@]}" drain "$away" --ignore-daemonsets --delete-emptydir-data --pod-selector=app.kubernetes.io/instance=drained --timeout=180s >"$out/drain.log" 2>&1 ||
     { cat "$out/drain.log" >&2; die "the drain did not end"; }
   fetch drained 300
   "${kubectl[@]}" uncordon "$away" >/dev/null
@@ -369,11 +373,12 @@ J
   check_ledger resumed
   check resumed '(.points | length) == 3' "not all three points are there"
   check resumed '([.points[].epoch] | sort | unique | length) == 3 and .points[0].epoch == 1' "the first stage was measured again"
-  say "resumed: $(grep -i resum "$out/resumed.log" | head -n 1)"
+  say "resumed: $(grep -i resum "$out/resumed.log" | sed -n 1p)"
 }
 
 step_version() {
   prerequisites_build
+  prerequisites_load
   setup
   copy_tree "$out/tree"
   sed -i 's/^#define WIRE_VERSION .*/#define WIRE_VERSION 999u/' "$out/tree/common/wire.h"
@@ -383,11 +388,11 @@ step_version() {
   write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s}'
   install other "$out/one.yaml" --set agents=2 --set image.agent=localhost/plateau-agent-other:$tag
   until_true 90 "the coordinator tells of it" has_log other 'wire version'
-  say "coordinator: $(log_of other | grep -m 1 'wire version')"
+  say "coordinator: $(log_of other | grep 'wire version' | sed -n 1p)"
   local p
-  p=$(k get pods -l app.kubernetes.io/instance=other,app.kubernetes.io/component=agent -o name | head -n 1)
-  until_true 30 "the agent tells of it" eval 'k logs "$p" | grep -q "wire version"'
-  say "agent: $(k logs "$p" | grep -m 1 'wire version')"
+  p=$(k get pods -l app.kubernetes.io/instance=other,app.kubernetes.io/component=agent -o name | sed -n 1p)
+  until_true 30 "the agent tells of it" eval 'grep -q "wire version" <<<"$(k logs "$p")"'
+  say "agent: $(k logs "$p" | grep 'wire version' | sed -n 1p)"
   h uninstall other --wait >/dev/null
 }
 
@@ -400,7 +405,7 @@ load: {concurrency: 4, duration: 5s}
 J
   install nokey "$out/key.yaml" --set agents=2
   until_true 90 "the coordinator names the file" has_log nokey /secrets/llm/key
-  say "missing: $(log_of nokey | grep -m 1 /secrets/llm/key)"
+  say "missing: $(log_of nokey | grep /secrets/llm/key | sed -n 1p)"
   printf 'sk-a-key-that-must-not-show' >"$out/key"
   k create secret generic llm --from-file=key="$out/key" >/dev/null 2>&1 || true
   rm -f "$out/key"
@@ -419,7 +424,8 @@ step_quota() {
   fetch tight 240
   check tight '[.points[].evidence.throttled] | add > 0' "throttling was not counted"
   check tight '[.points[].verdict.status] | all(. != "valid")' "a throttled stage was called valid"
-  say "throttled periods: $(jq '[.points[].evidence.throttled] | add' "$out/tight/summary.json"); $(jq -r '.points[0].verdict | "\(.status): \(.reasons[0])"' "$out/tight/summary.json")"
+  check tight '[.points[].verdict.reasons[] | select(test("throttled"))] | length > 0' "the verdict does not name the throttling"
+  say "$(jq -r '.points[0].verdict | "\(.status): \([.reasons[] | select(test("throttled"))][0])"' "$out/tight/summary.json")"
 }
 
 step_many() {
@@ -460,8 +466,10 @@ for step in "${steps[@]}"; do
   declare -F "step_$step" >/dev/null || { echo "there is no step \"$step\"; steps: ${all[*]}" >&2; exit 2; }
 done
 step=start
-prerequisites
-trap cleanup EXIT
+if [ "${steps[*]}" != twice ]; then
+  prerequisites
+  trap cleanup EXIT
+fi
 trap 'exit 130' INT TERM
 for step in "${steps[@]}"; do
   from=$SECONDS
