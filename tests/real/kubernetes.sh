@@ -223,9 +223,10 @@ job_ends() { until_true "${2:-60}" "Job $1 is complete" job_is "$1" Complete; }
 step_run() {
   setup
   jq -n --arg u "$target" '{coordinator: {args: ["--set", "target.url=\($u)"]}}' >"$out/run.yaml"
+  local t=$SECONDS
   install load configs/quickstart.yaml --set agents=4 -f "$out/run.yaml"
   until_true 90 "4 agents are connected" eval '[ "$(metric "$(coordinator_of load)" agents_ready)" = 4 ]'
-  say "4 agents ready, on nodes $(k get pods -l app.kubernetes.io/component=agent -o json | jq -r '[.items[].spec.nodeName] | group_by(.) | map("\(.[0]) \(length)") | join(", ")')"
+  say "4 agents ready $((SECONDS - t)) s after helm install, on nodes $(k get pods -l app.kubernetes.io/component=agent -o json | jq -r '[.items[].spec.nodeName] | group_by(.) | map("\(.[0]) \(length)") | join(", ")')"
   until_true 400 "the run ends" has_ended load
 }
 
