@@ -180,7 +180,8 @@ int key_list_parse(const char *file, const char *text, size_t n, struct key_list
             key_list_clear(ret);
             return err_set(e, ERR_USAGE, "%s:%zu: not text", file, line);
         }
-        size_t blank = strspn(s, " \t\r");
+        size_t blank = 0;
+        while (blank < len && strchr(" \t\r", s[blank])) blank++;
         if (blank < len && s[blank] != '#') {
             struct key_allowed *more = ret->n < KEYS_ALLOWED_MAX ? realloc(ret->item, (ret->n + 1) * sizeof *more) : NULL;
             if (more) ret->item = more;
