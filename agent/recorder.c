@@ -155,7 +155,8 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     count(r, COUNTER_DROPPED, s->gaps.lost);
     if (s->t.sent != 0 && due_in_window) {
         sample(r, METRIC_LATENESS, s->t.sent - s->t.due, 1);
-        sample(r, METRIC_DISPATCH, s->t.sent - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
+        sample(r, METRIC_DISPATCH,
+               (s->t.handed ? s->t.handed : s->t.sent) - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
     }
     record_connection(r, &s->t);
     if (ok) record_ok(r, s, due_in_window);

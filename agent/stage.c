@@ -153,8 +153,9 @@ static void start(struct stage *g, const struct pacer_item *item)
     int ready = write_body(g, r, item->number);
     if (g->shard.kind == LOAD_OPEN && g->n_usable > 1)
         transfer_use_address(&r->transfer, g->usable[g->next_usable++ % g->n_usable]);
-    s->t.sent = clock_mono_ns();
+    s->t.sent = s->t.handed = clock_mono_ns();
     flight_to(g, s->t.sent);
+    r->waits = false;
     r->at = g->n_open;
     g->open[g->n_open++] = r;
     if (g->n_open > g->in_flight_max) g->in_flight_max = g->n_open;
@@ -164,7 +165,11 @@ static void start(struct stage *g, const struct pacer_item *item)
         finish(g, r, END_REFUSED, s->t.sent, s->t.sent);
         return;
     }
-    if (r->transfer.open && r->transfer.begun) s->t.written = clock_mono_ns();
+    if (!r->transfer.open) return;
+    if (r->transfer.begun)
+        s->t.written = clock_mono_ns();
+    else
+        r->waits = true;
 }
 
 /* ---- what the transport says ---- */
@@ -181,11 +186,13 @@ static uint32_t on_bytes(struct transfer *x, const char *bytes, size_t n, int64_
     return events;
 }
 
-/* On a connection that was ready, a request is sent now; on a new one it was sent when it was handed over, so that the handshake is in its ttft. */
+/* A request is sent when it is written on a connection that is ready: what it waited for a new one lies before that. */
 static void on_writing(struct transfer *x)
 {
     struct request *r = x->owner;
-    if (x->opened == 0 || x->adopted_tcp_ns >= 0) r->stream.t.sent = clock_mono_ns();
+    struct timeline *t = &r->stream.t;
+    t->sent = clock_mono_ns();
+    if (!r->waits) t->handed = t->sent;
 }
 
 static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
@@ -250,7 +257,7 @@ int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, str
         if (dist_mean(&plan->workloads[i].output_tokens) > tokens) tokens = dist_mean(&plan->workloads[i].output_tokens);
     uint32_t slots = g->shard.kind == LOAD_CLOSED ? g->shard.slots : 64;
     if (g->shard.kind == LOAD_OPEN && g->shard.slots && g->shard.slots < slots) slots = g->shard.slots;
-    double gaps = tokens * 1.25 * slots;
+    double gaps = (tokens * 1.25 + GAP_CHUNK_WORDS) * slots; /* an open stream holds whole chunks */
     g->pool = gap_pool_new(gaps < (double)GAPS_AT_START ? (uint64_t)gaps : GAPS_AT_START, slots < 64 ? slots : 64, e);
     if (!g->pool) return -1;
     while (g->n_places < slots)

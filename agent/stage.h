@@ -22,6 +22,7 @@ struct request {
     struct stage *stage;
     struct buf body;
     uint32_t at; /* in the list of open requests */
+    bool waits;  /* handed over before its connection was ready */
     struct stream stream;
 };
 

@@ -14,8 +14,9 @@
 
 /* The moments of METRICS (CLOCK_MONOTONIC ns; 0 = did not happen). */
 struct timeline {
-    int64_t due, free, sent, written, first_byte, first_event, first_token, first_content, last_token, done;
-    /* free: when a slot was free for it (closed loop: = due; open loop under a cap: later). */
+    int64_t due, free, handed, sent, written, first_byte, first_event, first_token, first_content, last_token, done;
+    /* free: when a slot was free for it (closed loop: = due; open loop under a cap: later). handed: when the agent had
+     * done its part; before `sent` by the time it took to make a connection, else the same, or 0 for the same. */
     int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
 };
 

@@ -13,6 +13,7 @@
 #include "agent/stamp.h"
 #include "agent/stream.h"
 #include "agent/target.h"
+#include "agent/tls.h"
 
 struct transport;
 
@@ -104,6 +105,10 @@ struct transport {
     uint32_t n_warm, cap_warm;
     struct hist *lag;       /* METRIC_LAG: our read - arrival, once per token event */
     struct transport_counts counts;
+    struct transfer try; /* a handshake tried before the first stage; open while it lasts */
+    struct tls_try tried;
+    struct err try_err;
+    bool secured; /* it came about */
 };
 
 /* `epoll` is the worker's; the data of a socket's events is for transport_ready. */
@@ -118,6 +123,11 @@ void transfer_clear(struct transfer *x);
 int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n);
 /* Takes the request back at once; its connection is closed. */
 void transport_abort(struct transfer *x);
+
+/* Begins a TLS handshake that carries no request; over when try.open is false, with `secured` or the reason in try_err.
+ */
+int transport_try_tls(struct transport *t, uint32_t address, struct err *e);
+void transport_end_try(struct transport *t); /* takes it back */
 
 /* epoll found a socket ready. */
 void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now);

@@ -65,13 +65,13 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
         x->refused = true; /* nobody but the pinned peer, whatever was resolved or redirected to since */
         return CURL_SOCKET_BAD;
     }
-    int fd = transport_take_warm(t, x->address, &x->adopted_tcp_ns);
+    int fd = x == &t->try ? -1 : transport_take_warm(t, x->address, &x->adopted_tcp_ns);
     if (fd >= 0) return fd;
     x->adopted_tcp_ns = -1;
     fd = transport_socket(t, a->family, a->socktype, a->protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
     t->sockets++;
-    t->counts.connections++;
+    if (x != &t->try) t->counts.connections++;
     return fd;
 }
 
@@ -171,6 +171,16 @@ static void connection_phases(struct transfer *x)
     if (tls >= tcp) x->tls_ns = (tls - tcp) * NS_PER_US;
 }
 
+void transport_end_try(struct transport *t)
+{
+    struct transfer *x = &t->try;
+    if (!x->open) return;
+    curl_multi_remove_handle(x->lane->multi, x->easy);
+    x->lane->running--;
+    x->lane->places--;
+    transfer_clear(x);
+}
+
 static void reap(struct lane *lane)
 {
     struct transport *t = lane->tr;
@@ -182,6 +192,12 @@ static void reap(struct lane *lane)
         CURLcode code = m->data.result;
         CURL *easy = m->easy_handle;
         if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x) != CURLE_OK || !x) continue;
+        if (x == &t->try) {
+            t->secured =
+                tls_try_result(&t->tried, code, t->target->plan, t->target->address[x->address].text, &t->try_err) == 0;
+            transport_end_try(t);
+            continue;
+        }
         if (x->status == 0) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
         enum transport_end end = x->refused ? END_REFUSED : end_of(x, code);
         if (end == END_CUT && t->broken) end = END_RESET;
@@ -249,21 +265,13 @@ static int curl_init(struct transport *t, struct err *e)
 
 static void curl_clear(struct transport *t)
 {
+    transport_end_try(t);
     for (uint32_t i = 0; i < t->n_lanes; i++) {
         curl_multi_cleanup(t->lanes[i]->multi);
         free(t->lanes[i]);
     }
     free(t->lanes);
     if (t->share) curl_share_cleanup(t->share);
-}
-
-static void set_tls(CURL *c, const struct plan_target *p)
-{
-    if (p->tls_ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, p->tls_ca_file);
-    if (p->tls_cert_file) curl_easy_setopt(c, CURLOPT_SSLCERT, p->tls_cert_file);
-    if (p->tls_key_file) curl_easy_setopt(c, CURLOPT_SSLKEY, p->tls_key_file);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, p->tls_verify ? 1L : 0L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, p->tls_verify ? 2L : 0L);
 }
 
 static void set_callbacks(CURL *c, struct transfer *x)
@@ -313,7 +321,7 @@ static int curl_transfer_init(struct transfer *x, struct err *e)
     long http1 = CURL_HTTP_VERSION_1_1, http2 = t->target->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, p->http2 ? http2 : http1);
     if (p->http2) curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
-    if (t->target->tls) set_tls(c, p);
+    if (t->target->tls) tls_setup(c, p);
     if (p->fresh_connections) {
         curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
@@ -346,6 +354,26 @@ static void curl_abort(struct transfer *x)
     connection_phases(x);
     curl_multi_remove_handle(x->lane->multi, x->easy);
     x->lane->running--;
+}
+
+int transport_try_tls(struct transport *t, uint32_t address, struct err *e)
+{
+    int running;
+    struct transfer *x = &t->try;
+    t->try_err = (struct err){0};
+    if (transfer_init(x, t, NULL, address, e) < 0) return -1;
+    tls_try_setup(x->easy, t->target->plan, &t->tried);
+    t->now = clock_mono_ns();
+    if (curl_multi_add_handle(x->lane->multi, x->easy) != CURLM_OK) {
+        transfer_clear(x);
+        return err_set(e, ERR_NOMEM, "no memory for libcurl");
+    }
+    struct lane *lane = x->lane;
+    x->open = true;
+    lane->running++;
+    curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (running < lane->running) reap(lane);
+    return 0;
 }
 
 /* The kernel's stamp of what waits in the socket, in our clock; 0 = none. */

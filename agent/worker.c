@@ -108,11 +108,23 @@ static void arm(struct worker *w, struct worker_stage *s)
     free(s);
 }
 
+static void secured(struct worker *w)
+{
+    if (!w->transport.secured) w->err = w->transport.try_err;
+    say_ready(w, w->transport.secured ? 0 : -1);
+}
+
+/* Which addresses are good is known; with TLS a handshake is tried with the first of them. */
 static void warmed(struct worker *w)
 {
     int rc = warm_result(&w->warm, &w->err);
     if (rc == 0) stage_use_addresses(&w->stage, w->warm.good);
-    say_ready(w, rc);
+    if (rc < 0 || !w->target->target->tls || w->transport.secured) {
+        say_ready(w, rc);
+        return;
+    }
+    w->state = WORKER_SECURING;
+    if (transport_try_tls(&w->transport, w->stage.usable[0], &w->err) < 0) say_ready(w, -1);
 }
 
 /* ---- running ---- */
@@ -121,6 +133,7 @@ static void over(struct worker *w)
 {
     stage_clear(&w->stage);
     warm_cancel(&w->warm);
+    if (w->has_transport) transport_end_try(&w->transport);
     w->state = WORKER_IDLE;
     w->ended = clock_mono_ns();
     note(w, (struct worker_note){.kind = NOTE_OVER, .began = w->begun, .skew_ns = w->skew});
@@ -306,6 +319,7 @@ static void loop(struct worker *w)
             warm_tick(&w->warm, now);
             if (warm_done(&w->warm)) warmed(w);
         }
+        if (w->state == WORKER_SECURING && !w->transport.try.open) secured(w);
         if (w->state == WORKER_RUNNING) run(w, now);
     }
 }

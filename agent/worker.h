@@ -1,12 +1,15 @@
-/* A worker: one thread with an event loop of its own. It owns everything it touches; orders come and snapshots go through pipes.
+/* A worker: one thread with an event loop of its own. It owns everything it touches; orders come and snapshots go
+ * through pipes.
  *
- *   idle ──arm──▶ warming ──connections made──▶ armed ──go, T0──▶ running ──last request ended──▶ idle
+ *   idle ──arm──▶ warming ──connections made──▶ securing ──a TLS handshake tried──▶ armed ──go, T0──▶ running ──last
+ * request ended──▶ idle
  *
- * Every arming is answered by NOTE_READY (also when it failed: then it waits, armed, to be stopped) and ended by one NOTE_OVER; a stop leads there
- * from anywhere.
+ * Every arming is answered by NOTE_READY (also when it failed: then it waits, armed, to be stopped) and ended by one
+ * NOTE_OVER; a stop leads there from anywhere.
  *
- * The loop: sleep · wait for sockets · read all that is ready · start what is due · hand over a snapshot once a second. It wakes at most
- * once in the plan's quantum unless something is due: tokens wait in the kernel, which has stamped them, and one wake serves many. */
+ * The loop: sleep · wait for sockets · read all that is ready · start what is due · hand over a snapshot once a second.
+ * It wakes at most once in the plan's quantum unless something is due: tokens wait in the kernel, which has stamped
+ * them, and one wake serves many. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -63,7 +66,7 @@ struct worker_note {
     /* READY and OVER: the worker's `err` says how it went */
 };
 
-enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_ARMED, WORKER_RUNNING };
+enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_SECURING, WORKER_ARMED, WORKER_RUNNING };
 
 struct worker {
     uint32_t index;

@@ -113,3 +113,58 @@ need_peer_python() {
     echo "skipped: no python3-zmq, python3-msgpack"
     exit 77
 }
+
+# ---- an nginx of our own before the simulator: TLS and HTTP/2 ----
+
+need_nginx() {
+    for NGINX in nginx /usr/sbin/nginx; do
+        if command -v "$NGINX" >/dev/null && command -v openssl >/dev/null; then return; fi
+    done
+    echo "skipped: no nginx or no openssl"
+    exit 77
+}
+
+# make_ca NAME: a certificate authority of our own, NAME.crt and NAME.key
+make_ca() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" -keyout "$TMP/$1.key" -out "$TMP/$1.crt" 2>"$TMP/openssl.log" ||
+        fail "openssl: $(cat "$TMP/openssl.log")"
+}
+# make_cert CA NAME [SUBJECT-ALT-NAMES]: NAME.crt and NAME.key, signed by CA
+make_cert() {
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" -keyout "$TMP/$2.key" -out "$TMP/$2.csr" 2>"$TMP/openssl.log" &&
+        openssl x509 -req -days 2 -in "$TMP/$2.csr" -CA "$TMP/$1.crt" -CAkey "$TMP/$1.key" -CAcreateserial -out "$TMP/$2.crt" \
+            -extfile <(echo "subjectAltName=${3:-DNS:localhost,IP:127.0.0.1,IP:127.0.0.2}") 2>>"$TMP/openssl.log" ||
+        fail "openssl: $(cat "$TMP/openssl.log")"
+}
+
+# nginx_front "LISTEN [DIRECTIVES]"…: starts nginx before the simulator. Each argument is a server: what stands behind its `listen`, with PORT
+# for a free port, then directives of it. Sets NGINX_PID and NGINX_PORTS (an array). access.log: connection, its request number, status, addresses.
+nginx_front() {
+    local server port servers=
+    NGINX_PORTS=()
+    for server in "$@"; do
+        port=$(free_port)
+        NGINX_PORTS+=("$port")
+        servers+="server { listen ${server//PORT/$port} location / { proxy_pass http://sim; proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_read_timeout 60s; } }
+"
+    done
+    mkdir -p "$TMP/nginx"
+    cat >"$TMP/nginx.conf" <<END
+daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 65536;
+error_log $TMP/nginx/error.log warn; pid $TMP/nginx/pid;
+events { worker_connections 16384; multi_accept on; }
+http {
+    log_format plain '\$connection \$connection_requests \$status \$server_protocol \$remote_addr \$server_addr \$ssl_session_reused';
+    access_log $TMP/nginx/access.log plain;
+    client_body_temp_path $TMP/nginx/body; proxy_temp_path $TMP/nginx/proxy; fastcgi_temp_path $TMP/nginx/f; uwsgi_temp_path $TMP/nginx/u; scgi_temp_path $TMP/nginx/s;
+    client_body_buffer_size 1m; keepalive_requests 1000000; ssl_session_cache shared:S:1m;
+    upstream sim { server 127.0.0.1:$SIM_PORT; keepalive 4096; keepalive_requests 1000000; }
+    $servers
+}
+END
+    "$NGINX" -p "$TMP/nginx" -c "$TMP/nginx.conf" >"$TMP/nginx.log" 2>&1 &
+    NGINX_PID=$!
+    STARTED+=("$NGINX_PID")
+    wait_until 5 test -s "$TMP/nginx/pid" ||
+        { fail "nginx did not start: $(cat "$TMP/nginx.log" "$TMP/nginx/error.log" 2>/dev/null)"; exit 1; }
+}

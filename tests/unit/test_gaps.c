@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -91,6 +92,25 @@ static void test_growth_is_counted(void **state)
     gap_pool_destroy(&pool);
 }
 
+/* Streams hold whole chunks: room for the gaps alone is not enough, room for one more chunk a stream is. */
+static void test_room_for_streams(void **state)
+{
+    (void)state;
+    enum { STREAMS = 5000, TOKENS = 8 };
+    struct gap_pool *pool = gap_pool_new((uint64_t)STREAMS * (TOKENS + GAP_CHUNK_WORDS), 1, NULL);
+    struct gaps *g = calloc(STREAMS, sizeof *g);
+    assert_non_null(g);
+    for (int i = 0; i < STREAMS; i++)
+        gaps_init(&g[i], pool);
+    for (int k = 0; k < STREAMS * TOKENS; k++)
+        gaps_put(&g[k % STREAMS], k, 1);
+    assert_int_equal(gap_pool_grown(pool), 0);
+    for (int i = 0; i < STREAMS; i++)
+        gaps_release(&g[i]);
+    free(g);
+    gap_pool_destroy(&pool);
+}
+
 static void test_slab_blocks_are_apart(void **state)
 {
     (void)state;
@@ -122,9 +142,8 @@ static void test_slab_blocks_are_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_escapes),
-        cmocka_unit_test(test_backwards_is_nought),
-        cmocka_unit_test(test_growth_is_counted),
+        cmocka_unit_test(test_order_and_escapes),     cmocka_unit_test(test_backwards_is_nought),
+        cmocka_unit_test(test_growth_is_counted),     cmocka_unit_test(test_room_for_streams),
         cmocka_unit_test(test_slab_blocks_are_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,21 @@ static void test_ok_request(void **state)
     assert_int_equal(snap->series_failed, 0);
 }
 
+static void test_a_new_connection_is_no_fault_of_the_agent(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1100 * MS, 1140 * MS);
+    s.t.handed = 1101 * MS;
+    feed(TOKEN, 1160 * MS);
+    feed(DONE, 1200 * MS);
+    end(END_COMPLETE, 200, 1201 * MS, COUNTER_OK);
+    must_hold(METRIC_TTFT, 20 * MS);
+    must_hold(METRIC_TTFT_DUE, 60 * MS);
+    must_hold(METRIC_LATENESS, 40 * MS);
+    must_hold(METRIC_DISPATCH, 1 * MS);
+}
+
 /* e2e = ttft + tpot × (n − 1), for all sorts of streams. */
 static void test_identity(void **state)
 {
@@ -413,6 +428,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_connection_is_no_fault_of_the_agent),
         cmocka_unit_test(test_ok_request),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_running_usage_splits_gaps),
