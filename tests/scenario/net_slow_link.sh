@@ -1,0 +1,25 @@
+# A control link of 50 and then of 20 kbit/s, less than the snapshots need: reports come late, the load goes on as planned, nothing is dropped.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net.sh"
+
+net_make 2
+plan 'target: {url: "http://127.0.0.1:8000/v1/chat/completions", model: sim}' \
+    'workload: {synthetic: {input_tokens: 16, output_tokens: {uniform: [16, 96]}}}' 'load: {concurrency: [64], duration: 6s}' 'agents: {count: 2, wait: 20s}'
+wire all delay 20 5
+wire 2 rate 50000
+net_up 2 --ttft 30ms --tpot 10ms
+sleep 1
+wire 2 rate 20000
+plateau_wait
+expect_carried
+expect_report
+expect_ledger
+check_run
+net_end_sims
+served=$(cat "$TMP"/truth.* | grep -c '"end":"done"')
+expect ".points[0].ledger | .ok == $served and .ok == .due" "all $served requests that were served are counted"
+expect '.points[0].evidence.dropped == 0' 'nothing was dropped'
+expect '.points[0].achieved.concurrency > 62' 'the load was what was planned'
+n=$(jq '[.points[0].agents[] | select(.name == "agent-2").snapshots][0]' "$OUT/summary.json")
+ok "agent 2 reported in $n pieces, agent 1 in $(jq '[.points[0].agents[] | select(.name == "agent-1").snapshots][0]' "$OUT/summary.json")"
+finish
