@@ -10,7 +10,8 @@
 
 #define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is said again */
 #define CONNECT_NS (50 * NS_PER_MS) /* one that could not be sent, since there is no connection yet, sooner */
-#define RESEND_NS (2 * NS_PER_S)
+#define RESEND_NS (2 * NS_PER_S) /* and twice as long each time nothing comes of it: the link may just be slow */
+#define RESEND_MOST_NS (16 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
 #define LEASE_MAX_NS (60 * NS_PER_S)
@@ -38,7 +39,7 @@ struct session {
     bool welcomed, refused_once, hello_open; /* hello_open: not answered yet */
     uint32_t number;
     int64_t lease_ns, beat_ns;
-    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, alone_ns, tick_ns,
+    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
         hello_ns; /* hello_ns: when it is said again */
     uint64_t beat;
     /* the stage */
@@ -177,6 +178,7 @@ static void forget_stage(struct session *s)
     if (engine_is_busy(s)) s->io.stop(s->io.arg, true);
     if (s->state == SESSION_LOAD) s->winding = true; /* until it has said DONE it cannot be armed again */
     outbox_clear(&s->outbox);
+    s->resend_wait_ns = RESEND_NS;
     s->stage = s->epoch = 0;
     s->stopping = false;
     s->skew_ns = 0;
@@ -221,6 +223,7 @@ static void on_welcome(struct session *s, const struct wire_msg *m, int64_t now)
     if (same) { /* a new connection of the same membership: go on where we were */
         outbox_rewind(&s->outbox);
         s->resend_ns = now;
+        s->resend_wait_ns = RESEND_NS;
         flush(s);
         return;
     }
@@ -346,7 +349,9 @@ static void on_stop(struct session *s, const struct wire_msg *m)
 static void on_ack(struct session *s, const struct wire_msg *m)
 {
     if (!of_this_stage(s, m->u.ack.stage, m->u.ack.epoch)) return;
+    size_t was = outbox_count(&s->outbox);
     outbox_acknowledge(&s->outbox, m->u.ack.seq);
+    if (outbox_count(&s->outbox) < was) s->resend_wait_ns = RESEND_NS;
     flush(s);
 }
 
@@ -478,12 +483,14 @@ void session_tick(struct session *s, int64_t now)
     } else if (s->hello_open && now >= s->hello_ns)
         send_hello(s, now);
     beat(s, now);
-    if (now - s->resend_ns >= RESEND_NS) {
+    if (now - s->resend_ns >= s->resend_wait_ns) {
         s->resend_ns = now;
-        if (in_stage(s) && (s->state == SESSION_REPORT || outbox_stalled(&s->outbox))) {
+        bool stalled = in_stage(s) && outbox_stalled(&s->outbox);
+        if (stalled) {
             outbox_rewind(&s->outbox);
-            flush(s);
+            s->resend_wait_ns = s->resend_wait_ns < RESEND_MOST_NS ? 2 * s->resend_wait_ns : RESEND_MOST_NS;
         }
+        if (stalled || s->state == SESSION_REPORT) flush(s);
     }
 }
 
@@ -506,6 +513,7 @@ struct session *session_new(const struct session_options *o, const struct sessio
     s->lease_ns = LEASE_DEFAULT_NS;
     s->beat_ns = BEAT_DEFAULT_NS;
     s->heard_ns = s->alone_ns = s->tick_ns = s->redial_ns = s->resend_ns = now;
+    s->resend_wait_ns = RESEND_NS;
     s->beat_at_ns = now;
     send_hello(s, now);
     return s;

@@ -312,6 +312,28 @@ static void test_slow_coordinator(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.seq, OUTBOX_WINDOW + 1);
 }
 
+/* Acknowledgements that come slowly but come: nothing is sent twice over a link that is slow already. None at all: what is out is sent again, less and
+ * less often. */
+static void test_slow_link(void **state)
+{
+    (void)state;
+    into_load();
+    for (unsigned i = 0; i < OUTBOX_WINDOW; i++) engine(ENGINE_SNAPSHOT);
+    engine(ENGINE_DONE);
+    assert_int_equal(T.said[WIRE_SNAPSHOT], OUTBOX_WINDOW);
+    for (uint64_t i = 1; i < OUTBOX_WINDOW; i++) {
+        pass(1900 * NS_PER_MS);
+        ack(2, 7, i);
+    }
+    assert_int_equal(T.said[WIRE_SNAPSHOT], OUTBOX_WINDOW);
+    assert_true(T.said[WIRE_DONE] > 0);
+    for (int i = 0; i < 40; i++) {
+        pass(NS_PER_S);
+        tell((struct wire_msg){.type = WIRE_HEARTBEAT});
+    }
+    assert_true(T.said[WIRE_SNAPSHOT] > OUTBOX_WINDOW && T.said[WIRE_SNAPSHOT] <= OUTBOX_WINDOW + 5);
+}
+
 static void test_leave(void **state)
 {
     (void)state;
@@ -328,6 +350,6 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(test_way),          TEST(test_done_is_said_until_it_is_heard), TEST(test_lease),
                                        TEST(test_standstill),   TEST(test_new_membership),                 TEST(test_late_go),
                                        TEST(test_go_without_arm), TEST(test_refusals_of_ours),             TEST(test_refused),
-                                       TEST(test_patience),     TEST(test_slow_coordinator),               TEST(test_leave)};
+                                       TEST(test_patience),     TEST(test_slow_coordinator), TEST(test_slow_link),               TEST(test_leave)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
