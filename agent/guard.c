@@ -1,10 +1,8 @@
 #include "agent/guard.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <curl/curl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,114 +10,25 @@
 
 #include "common/clock.h"
 
-/* Networks that are never a target. */
-static const struct {
-    const char *net, *why;
-} FORBIDDEN[] = {
-    {"169.254.0.0/16", "link-local, where clouds keep their metadata service"},
-    {"fe80::/10", "link-local"},
-    {"fd00:ec2::/32", "a cloud's metadata service"},
-    {"100.100.100.200/32", "a cloud's metadata service"},
-    {"192.0.0.192/32", "a cloud's metadata service"},
-    {"168.63.129.16/32", "a cloud's metadata service"},
-    {"0.0.0.0/8", "\"this network\", not an address"},
-    {"::/128", "the unspecified address"},
-    {"224.0.0.0/4", "multicast"},
-    {"ff00::/8", "multicast"},
-    {"255.255.255.255/32", "broadcast"},
-};
-
-static const uint8_t MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-static void map4(const uint8_t v4[4], uint8_t out[16])
-{
-    memcpy(out, MAPPED, 12);
-    memcpy(out + 12, v4, 4);
-}
-
-static int parse_net(const char *text, struct guard_net *ret)
-{
-    char host[64];
-    const char *slash = strchr(text, '/');
-    if (!slash || (size_t)(slash - text) >= sizeof host) return -1;
-    memcpy(host, text, (size_t)(slash - text));
-    host[slash - text] = 0;
-    char *end;
-    unsigned long bits = strtoul(slash + 1, &end, 10);
-    if (!isdigit((unsigned char)slash[1]) || *end) return -1;
-    uint8_t v4[4];
-    if (inet_pton(AF_INET, host, v4) == 1) {
-        if (bits > 32) return -1;
-        map4(v4, ret->addr);
-        ret->bits = (uint8_t)(bits + 96);
-        return 0;
-    }
-    if (inet_pton(AF_INET6, host, ret->addr) != 1 || bits > 128) return -1;
-    ret->bits = (uint8_t)bits;
-    return 0;
-}
-
-static bool in_net(const uint8_t a[16], const struct guard_net *net)
-{
-    unsigned whole = net->bits / 8, rest = net->bits % 8;
-    if (memcmp(a, net->addr, whole) != 0) return false;
-    if (!rest) return true;
-    uint8_t mask = (uint8_t)(0xff << (8 - rest));
-    return (a[whole] & mask) == (net->addr[whole] & mask);
-}
-
-/* An IPv6 address that only carries an IPv4 one is judged as that: mapped, compatible, 6to4, NAT64. */
-static bool embedded4(const uint8_t a[16], uint8_t out[16])
-{
-    static const uint8_t ZERO[12] = {0}, NAT64[12] = {0x00, 0x64, 0xff, 0x9b};
-    if (memcmp(a, ZERO, 12) == 0 && (a[12] || a[13] || a[14] || a[15] > 1)) map4(a + 12, out);
-    else if (memcmp(a, NAT64, 12) == 0) map4(a + 12, out);
-    else if (a[0] == 0x20 && a[1] == 0x02) map4(a + 2, out);
-    else return false;
-    return true;
-}
-
-static int forbidden(const uint8_t a[16], const char *shown, struct err *e)
-{
-    for (size_t i = 0; i < sizeof FORBIDDEN / sizeof *FORBIDDEN; i++) {
-        struct guard_net net;
-        if (parse_net(FORBIDDEN[i].net, &net) == 0 && in_net(a, &net))
-            return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: %s", shown, FORBIDDEN[i].why);
-    }
-    return 0;
-}
-
 int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e)
 {
-    uint8_t a[16], inner[16];
+    uint8_t a[16];
     char shown[INET6_ADDRSTRLEN] = "?";
-    if (sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof in);
-        map4((const uint8_t *)&in.sin_addr, a);
-        (void)inet_ntop(AF_INET, &in.sin_addr, shown, sizeof shown);
-    } else if (sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, sa, sizeof in6);
-        memcpy(a, &in6.sin6_addr, 16);
-        (void)inet_ntop(AF_INET6, &in6.sin6_addr, shown, sizeof shown);
-    } else
-        return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
-
-    if (forbidden(a, shown, e)) return -1;
-    if (embedded4(a, inner) && forbidden(inner, shown, e)) return -1;
+    if (addr_of(sa, a, shown)) return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
+    const char *why = addr_forbidden(a);
+    if (why) return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: %s", shown, why);
     if (g->n_nets == 0) return 0;
     for (size_t i = 0; i < g->n_nets; i++)
-        if (in_net(a, &g->net[i])) return 0;
+        if (addr_in_net(a, &g->net[i])) return 0;
     return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: it is in none of the allowed networks", shown);
 }
 
 int guard_allow(struct guard *g, const char *rule, struct err *e)
 {
-    struct guard_net net;
+    struct addr_net net;
     const char *scheme_end = strstr(rule, "://");
     if (!scheme_end && strchr(rule, '/')) {
-        if (parse_net(rule, &net)) return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
+        if (addr_net_parse(rule, &net)) return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
         if (g->n_nets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d networks", GUARD_RULES);
         g->net[g->n_nets++] = net;
         return 0;

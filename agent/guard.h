@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/addr.h"
 #include "common/err.h"
 #include "common/plan.h"
 #include "common/shard.h"
@@ -20,15 +21,10 @@ struct guard_target { /* scheme://host:port; NULL or 0 = any */
     char scheme[8], host[256];
     uint16_t port;
 };
-struct guard_net {
-    uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
-    uint8_t bits;
-};
-
 struct guard {
     struct guard_target target[GUARD_RULES]; /* none: any host */
     size_t n_targets;
-    struct guard_net net[GUARD_RULES]; /* none: any address but the forbidden */
+    struct addr_net net[GUARD_RULES]; /* none: any address but the forbidden */
     size_t n_nets;
     uint64_t max_connections;  /* 0: no limit of ours */
     double max_requests_per_s, max_tokens_per_s;

@@ -53,6 +53,7 @@ void stage_data_clear(struct stage_data *s)
     free(s->agents);
     free(s->series);
     free(s->blocks);
+    free(s->server);
     *s = (struct stage_data){0};
 }
 

@@ -9,6 +9,7 @@
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/plan.h"
+#include "coordinator/server_side.h"
 
 enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
 #define VERDICT_REASONS 8
@@ -63,7 +64,7 @@ struct block {
 struct stage_data {
     uint32_t stage, repeat, epoch;
     struct plan_stage plan;      /* what was asked for (search makes its own) */
-    int64_t started_wall_ns;
+    int64_t started_wall_ns, ended_wall_ns; /* ended: drain included; 0 when it is not known */
     bool degraded, aborted;      /* an agent was lost; cut short by the user or the coordinator */
     uint64_t counters[COUNTER_N]; /* merged */
     uint64_t lost;               /* requests of dead agents */
@@ -74,6 +75,8 @@ struct stage_data {
     size_t n_series;
     struct block *blocks;
     size_t n_blocks;
+    struct server_sample *server; /* the server's metrics page while it ran; where there is one, also the last before its start and the first after its end */
+    size_t n_server;
 };
 void stage_data_clear(struct stage_data *s);
 

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "coordinator/point.h"
+#include "coordinator/scrape.h"
 #include "coordinator/search.h"
 #include "coordinator/steps.h"
 #include "coordinator/term.h"
@@ -29,6 +30,9 @@ struct drive {
     struct term term;
     struct watch watch;
     struct stage_data *unsaved;
+    struct scrape *scrape; /* of the server's metrics page; NULL: none */
+    bool told_failed, told_blank;
+    int64_t wall_minus_mono;
     size_t living; /* local agents */
 };
 
@@ -54,6 +58,7 @@ static void send_message(void *arg, const struct peer *to, const struct wire_msg
 static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
 {
     struct drive *d = arg;
+    if (d->scrape) scrape_now(d->scrape); /* how the server stood before the first request */
     return store_stage_begin(d->o->store, s, e);
 }
 
@@ -78,6 +83,7 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
     if (!superseded) tell_search(d, s);
     run_page_stage(d->o->page, s);
     int rc = store_stage_end(d->o->store, s, e);
+    if (d->scrape) scrape_now(d->scrape); /* and after the last */
     if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
         *d->unsaved = *s; /* what cannot be written can still be reported */
         return rc;
@@ -171,6 +177,44 @@ static void read_messages(struct drive *d)
     }
 }
 
+/* What the server's page said meanwhile. A page that cannot be read is told once, and never ends a run. */
+static void read_server(struct drive *d)
+{
+    struct server_sample sample;
+    struct scrape_state st;
+    struct err e;
+    char text[400];
+    int64_t when;
+    if (!d->scrape) return;
+    while (scrape_take(d->scrape, &sample, &when))
+        if (store_server(d->o->store, when + d->wall_minus_mono, &sample, &e)) log_debug("%s", e.text);
+    scrape_state(d->scrape, &st);
+    if (st.failed && !d->told_failed) {
+        (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted", st.first);
+        event(d, "metrics_failed", text);
+        d->told_failed = true;
+    }
+    if (st.blank && !d->told_blank) {
+        event(d, "metrics_unknown", "metrics_url: the page holds none of the figures that are known");
+        d->told_blank = true;
+    }
+}
+
+static void end_server(struct drive *d)
+{
+    struct scrape_state st;
+    char text[120];
+    if (!d->scrape) return;
+    scrape_finish(d->scrape);
+    read_server(d);
+    scrape_state(d->scrape, &st);
+    if (st.failed) {
+        (void)snprintf(text, sizeof text, "metrics_url: %" PRIu64 " of %" PRIu64 " readings failed", st.failed, st.readings);
+        event(d, "metrics_failed", text);
+    }
+    scrape_destroy(&d->scrape);
+}
+
 static uint64_t steps_begun(const struct drive *d)
 {
     return d->search ? d->searched : d->steps.at;
@@ -184,6 +228,7 @@ static void loop(struct drive *d)
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
         if (fds[0].revents) read_signals(d);
         read_messages(d);
+        read_server(d);
         if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
         run_page_tick(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
         if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, steps_begun(d), all, clock_mono_ns());
@@ -197,6 +242,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     const struct run_data *meta = d->o->meta;
     d->steps.plan = meta->plan;
     if (meta->plan->search.goal != SEARCH_NONE && !(d->search = search_new(meta->plan, e))) return -1;
+    if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
     if (plan_pack(meta->plan, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
     struct run_options ro = {
         .plan = meta->plan,
@@ -205,7 +251,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
         .plan_hash = meta->plan_hash,
         .run_id = meta->run_id,
         .start_lead_ns = link_is_loopback(d->o->link) ? LEAD_LOCAL_NS : LEAD_NS,
-        .wall_minus_mono = clock_wall_ns() - clock_mono_ns(),
+        .wall_minus_mono = d->wall_minus_mono,
     };
     struct run_io io = {.arg = d,
                         .next_step = next_step,
@@ -222,19 +268,21 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
 
 int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e)
 {
-    struct drive d = {.o = o};
+    struct drive d = {.o = o, .wall_minus_mono = clock_wall_ns() - clock_mono_ns()};
     struct buf packed = BUF_INIT(WIRE_MESSAGE_MAX / 2);
     memset(ret, 0, sizeof *ret);
     term_init(&d.term, stderr);
     int rc = begin(&d, &packed, e);
     if (rc == 0) {
         loop(&d);
+        end_server(&d);
         ret->err = *run_error(d.run);
         ret->signal = run_signal(d.run);
         ret->incomplete = run_incomplete(d.run);
         ret->unsaved = d.unsaved;
     }
     run_destroy(&d.run);
+    scrape_destroy(&d.scrape);
     search_destroy(&d.search);
     buf_free(&packed);
     return rc;

@@ -142,6 +142,24 @@ static void warmup_cut(const struct stage_data *s, double from_s, double to_s, s
     free(row);
 }
 
+static void server_compute(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    struct point_server *v = &p->server;
+    struct server_stage all;
+    *v = (struct point_server){.queue_ms = NAN, .queue_share = NAN, .tokens = NAN, .client_tokens = NAN};
+    server_stage_compute(s->server, s->n_server, from_s, to_s, &v->window);
+    v->any = v->window.samples > 0;
+    if (!v->any) return;
+    double waiting = v->window.mean[SERVER_WAITING];
+    v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms : p->requests_per_s > 0 ? 1e3 * waiting / p->requests_per_s : (double)NAN;
+    if (p->metric[METRIC_TTFT].mean > 0) v->queue_share = v->queue_ms / p->metric[METRIC_TTFT].mean;
+    double end = (double)(s->ended_wall_ns - s->started_wall_ns) / 1e9;
+    if (s->ended_wall_ns == 0 || s->server[0].t_s > 0 || s->server[s->n_server - 1].t_s < end) return;
+    server_stage_compute(s->server, s->n_server, s->server[0].t_s, s->server[s->n_server - 1].t_s, &all);
+    v->tokens = all.delta[SERVER_GENERATION_TOKENS];
+    v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);
+}
+
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
 {
     const uint64_t *c = s->counters;
@@ -170,5 +188,6 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
+    server_compute(s, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, ret);
 }

@@ -12,6 +12,15 @@ struct stat {
     double q[POINT_Q], q_lo[POINT_Q], q_hi[POINT_Q];
 };
 
+/* The server's own word on the same window; figures it does not give are NaN. */
+struct point_server {
+    bool any;                          /* its page was read while the stage ran */
+    struct server_stage window;
+    double queue_ms, queue_share;      /* mean wait in its queue: as it says, else waiting / rate (Little); as a share of the client's mean ttft */
+    double tokens, client_tokens;      /* generated in the whole stage as it counted, and as the client did; NaN without a reading before and after */
+};
+#define SERVER_EXPLAINS 0.5 /* from this share on, the queue explains ttft */
+
 enum steady { STEADY_UNKNOWN, STEADY_YES, STEADY_NO }; /* unknown: too few batches */
 
 struct point {
@@ -32,6 +41,7 @@ struct point {
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;           /* of the cluster */
     bool degraded;
+    struct point_server server;
     struct hist *const *hist;         /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
 

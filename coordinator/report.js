@@ -144,6 +144,13 @@ function pointTable() {
     head[0].push({text: name, span: 2, cls: "group"});
     head[1].push({text: "p50", cls: "first"}, {text: "p99"});
   }
+  const server = points.some((p) => p.server);
+  if (server) {
+    head[0].push({text: "Server's own word", span: 5, cls: "group"});
+    head[1].push(
+      {text: "running", cls: "first"}, {text: "waiting"}, {text: "queue, ms", title: "mean wait in the server's queue"},
+      {text: "KV cache"}, {text: "prefix hits"});
+  }
   head[0].push({text: "", span: 2, cls: "group"});
   head[1].push({text: "errors", cls: "first"}, {text: "steady", cls: "text"});
   table(
@@ -163,6 +170,14 @@ function pointTable() {
       for (const [, key] of groups)
         ["p50", "p99"].forEach(
           (q, i) => row.push({text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])}));
+      if (server) {
+        const v = p.server || {}, percent = (x) => x === null || x === undefined ? "n/a" : fmt(100 * x, 1) + " %";
+        const gauge = (g) => g ? {text: fmt(g.mean), small: g.max === null ? "" : "most " + fmt(g.max)} : "n/a";
+        row.push(
+          {...gauge(v.running), cls: "first"}, gauge(v.waiting),
+          {text: fmt(v.queue_ms), small: v.queue_share_of_ttft > 0 ? percent(Math.min(1, v.queue_share_of_ttft)) + " of TTFT" : ""},
+          percent(v.kv_use && v.kv_use.max), percent(v.prefix_hit_rate));
+      }
       row.push({text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first"}, {
         text: p.steady === null ? "unknown" : p.steady,
         cls: "text",

@@ -410,8 +410,21 @@ const Charts = (function() {
     });
     return rows;
   }
+  /* The server's own figures, on the same axis: column 1 running, 2 waiting, 3 KV cache use. */
+  function told(column, scale) {
+    const rows = [];
+    data.series.forEach((s) => {
+      const inside = s.server.filter((r) => s.rows.length && r[0] >= 0 && r[0] <= s.rows[s.rows.length - 1][0] + 1);
+      inside.forEach((r) => rows.push({x: s.start_s + r[0], y: r[column] === null ? null : r[column] * (scale || 1)}));
+      rows.push({x: rows.length ? rows[rows.length - 1].x : 0, y: null});
+    });
+    return rows;
+  }
+  const tells = (column) => data.series.some((s) => s.server.some((r) => r[column] !== null));
+
   function overTime(id, columns, log) {
-    const sets = columns.map(([name, c, i]) => line(name, css(c), timed(i), {pointRadius: 0, borderWidth: 1.4}));
+    const sets = columns.map(([name, c, rows]) => line(name, css(c), Array.isArray(rows) ? rows : timed(rows),
+                                                       {pointRadius: 0, borderWidth: 1.4, borderDash: name.startsWith("server") ? [4, 3] : []}));
     const values = sets.flatMap((s) => s.data.map((d) => d.y)).filter((v) => v !== null);
     const list = data.series.map((s, i) => ({x: s.start_s, color: alpha(css("--c5"), 0.45), dash: [2, 3], label: ""}));
     draw(id, {
@@ -458,7 +471,12 @@ const Charts = (function() {
       distribution(metric);
     }
     overTime("c-tokens", [["token events/s", "--c1", 2]]);
-    overTime("c-inflight", [["in flight", "--c2", 3]]);
+    const flight = [["in flight", "--c2", 3]];
+    if (tells(1)) flight.push(["server: running", "--c1", told(1)]);
+    if (tells(2)) flight.push(["server: waiting", "--c3", told(2)]);
+    overTime("c-inflight", flight);
+    if (tells(3)) overTime("c-kv", [["server: KV cache", "--c1", told(3, 100)]]);
+    else if (document.getElementById("f-kv")) document.getElementById("f-kv").remove();
     overTime("c-itl-t", [["p50", "--c2", 6], ["p99", "--c3", 7]], true);
     overTime("c-ttft-t", [["p50", "--c2", 8], ["p99", "--c3", 9]], true);
   }

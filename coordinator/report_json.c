@@ -176,6 +176,36 @@ static void put_rates(struct json_out *j, const struct point *p)
     json_end_object(j);
 }
 
+static void put_gauge(struct json_out *j, const char *key, const struct server_stage *w, enum server_field f)
+{
+    json_object(j, key);
+    json_double(j, "mean", w->mean[f]);
+    json_double(j, "max", w->max[f]);
+    json_end_object(j);
+}
+
+static void put_server(struct json_out *j, const struct point_server *s)
+{
+    const struct server_stage *w = &s->window;
+    if (!s->any) {
+        json_null(j, "server");
+        return;
+    }
+    json_object(j, "server");
+    json_string(j, "name", w->server);
+    json_u64(j, "samples", w->samples);
+    json_bool(j, "restarted", w->restarted);
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++) put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++) json_double(j, server_field_name((enum server_field)f), w->delta[f]);
+    json_double(j, "prefix_hit_rate", w->prefix_hit_rate);
+    json_double(j, "ttft_ms", w->ttft_ms);
+    json_double(j, "queue_ms", s->queue_ms);
+    json_double(j, "queue_share_of_ttft", s->queue_share);
+    json_double(j, "stage_generation_tokens", s->tokens);
+    json_double(j, "stage_client_tokens", s->client_tokens);
+    json_end_object(j);
+}
+
 static void put_point(struct json_out *j, const struct point *p, const struct stage_data *s)
 {
     char key[64];
@@ -194,6 +224,7 @@ static void put_point(struct json_out *j, const struct point *p, const struct st
     json_double(j, "littles_law", p->littles_law);
     json_double(j, "cost_per_mtok_out", p->cost_per_mtok_out);
     json_double(j, "cost_per_mtok_in", p->cost_per_mtok_in);
+    put_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {

@@ -180,6 +180,35 @@ static void ledger(const struct page *p, const struct report_input *in)
     buf_free(&text);
 }
 
+/* What the server's own page says: the queue behind TTFT, and whether both sides counted the same tokens. */
+static void server(const struct page *p, const struct report_input *in)
+{
+    const struct point *queued = NULL, *any = NULL;
+    double theirs = 0, ours = 0;
+    char line[300], load[64];
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[i];
+        if (!q->server.any) continue;
+        any = q;
+        if (q->server.queue_share >= SERVER_EXPLAINS && q->server.window.mean[SERVER_WAITING] >= 1 && !queued) queued = q;
+        if (isnan(q->server.tokens)) continue;
+        theirs += q->server.tokens;
+        ours += q->server.client_tokens;
+    }
+    if (queued) {
+        (void)snprintf(line, sizeof line, "The server's own queue explains TTFT from stage %" PRIu32 " (%s) on: %.3g requests waited there, %.3g of %.3g ms.",
+                       queued->stage + 1, report_load(&queued->requested, load), queued->server.window.mean[SERVER_WAITING],
+                       fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), queued->metric[METRIC_TTFT].mean);
+        wrap(p, line, 0);
+    }
+    if (!any || !(theirs > 0) || !(ours > 0)) return;
+    double off = theirs / ours - 1;
+    (void)snprintf(line, sizeof line, "Server%s%s: counted %.0f generated tokens, the client %.0f (%+.2f %%)%s", any->server.window.server[0] ? " " : "",
+                   any->server.window.server, theirs, ours, 100 * off,
+                   off > 0.02 ? ": it served others too, or went on with requests that had ended here." : off < -0.02 ? ": the page is not of all that answered." : ".");
+    wrap(p, line, 0);
+}
+
 int report_text(const struct report_input *in, bool color, struct buf *out, struct err *e)
 {
     const struct page p = {out, color};
@@ -198,6 +227,7 @@ int report_text(const struct report_input *in, bool color, struct buf *out, stru
     }
     (void)buf_puts(out, "\n");
     ledger(&p, in);
+    server(&p, in);
     if (r->insecure) {
         paint(&p, YELLOW);
         (void)buf_puts(out, "The control plane ran without authentication (--insecure).\n");

@@ -73,6 +73,15 @@ CREATE TABLE block(
 );
 CREATE INDEX block_stage ON block(stage_id);
 
+-- The server's metrics page, read beside the run. Columns are the fields of server_side.h.
+CREATE TABLE server(
+    id INTEGER PRIMARY KEY, wall_ns INTEGER NOT NULL, server TEXT NOT NULL, -- "vllm" …, "" known by pattern only
+    running REAL, waiting REAL, kv_use REAL,                                -- gauges
+    prefix_hits REAL, prefix_queries REAL, preemptions REAL, prompt_tokens REAL, generation_tokens REAL, -- counters as they stood
+    ttft_sum_s REAL, ttft_count REAL, queue_sum_s REAL, queue_count REAL
+);
+CREATE INDEX server_wall ON server(wall_ns);
+
 -- Of each agent's part; the cluster's verdict is computed with the point.
 CREATE TABLE verdict(
     stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL,

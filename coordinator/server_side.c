@@ -22,6 +22,13 @@ const char *server_field_name(enum server_field f)
     return names[f];
 }
 
+const char *server_known(const char *name)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(ROWS[i].server, name) == 0) return ROWS[i].server;
+    return "";
+}
+
 struct reading {
     struct server_sample *sample;
     size_t row[SERVER_FIELD_N]; /* the row a field was read by; N_ROWS: not yet */

@@ -16,6 +16,7 @@ enum server_field {
     SERVER_FIELD_N,
 };
 #define SERVER_COUNTER_FIRST SERVER_PREFIX_HITS
+const char *server_known(const char *name); /* the static name of a server (see struct server_sample), "" when it is none we know */
 const char *server_field_name(enum server_field f); /* "running", "kv_use" … */
 
 struct server_sample {

@@ -203,6 +203,22 @@ int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e
     return finish(s, rc, e);
 }
 
+int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e)
+{
+    const double *v = sample->value;
+    if (db_begin(&s->db, e)) return -1;
+    if (db_run(&s->db, e,
+               "INSERT INTO server(wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, prompt_tokens,"
+               " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "isdddddddddddd", wall_ns, sample->server, v[SERVER_RUNNING], v[SERVER_WAITING], v[SERVER_KV_USE], v[SERVER_PREFIX_HITS],
+               v[SERVER_PREFIX_QUERIES], v[SERVER_PREEMPTIONS], v[SERVER_PROMPT_TOKENS], v[SERVER_GENERATION_TOKENS], v[SERVER_TTFT_SUM],
+               v[SERVER_TTFT_COUNT], v[SERVER_QUEUE_SUM], v[SERVER_QUEUE_COUNT])) {
+        db_rollback(&s->db);
+        return -1;
+    }
+    return clock_mono_ns() - s->db.tx_began_ns >= NS_PER_S ? db_commit(&s->db, e) : 0;
+}
+
 int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, struct err *e)
 {
     if (s->stage_id && s->stage == stage && s->repeat == repeat && s->epoch == epoch) return s->stage_id;

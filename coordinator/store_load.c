@@ -122,6 +122,7 @@ static int row_stage(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
     d->degraded = sqlite3_column_int(st, c++) != 0;
     d->aborted = sqlite3_column_int(st, c++) != 0;
     d->lost = db_u64(st, c++);
+    d->ended_wall_ns = sqlite3_column_int64(st, c++);
     if (kind < LOAD_CLOSED || kind > LOAD_OPEN || arrivals < ARRIVALS_CONSTANT || arrivals > ARRIVALS_GAMMA)
         return err_set(e, ERR_IO, "%s: stage %" PRIu32 " is of an unknown kind", s->db.path, d->stage);
     d->plan.kind = (enum load_kind)kind;
@@ -270,6 +271,42 @@ static int row_verdict(struct store *s, sqlite3_stmt *st, void *to, struct err *
     return 0;
 }
 
+static int row_server(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    struct stage_data *d = to;
+    struct server_sample *p = grow(s, d->server, d->n_server, sizeof *p, e);
+    char name[32];
+    if (!p) return -1;
+    d->server = p;
+    struct server_sample *v = &p[d->n_server++];
+    db_text(st, 1, name, sizeof name);
+    v->t_s = (double)(sqlite3_column_int64(st, 0) - d->started_wall_ns) / 1e9;
+    v->server = server_known(name);
+    for (int f = 0; f < SERVER_FIELD_N; f++) v->value[f] = db_double(st, 2 + f);
+    return 0;
+}
+
+/* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no other stage ran then. */
+static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    sqlite3_stmt *any = db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'server'", "");
+    int rc = any ? db_step(&s->db, any, e) : -1;
+    if (rc <= 0) return rc; /* of a version that read no metrics page */
+    (void)sqlite3_reset(any);
+    return each(s,
+                db_prepare(&s->db, e,
+                           "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"
+                           " coalesce((SELECT min(n.started_wall_ns) FROM stage AS n WHERE n.id > s.id), 9223372036854775807) AS next,"
+                           " coalesce((SELECT max(b.ended_wall_ns) FROM stage AS b WHERE b.id < s.id), 0) AS before FROM stage AS s WHERE s.id = ?)"
+                           " SELECT wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, prompt_tokens,"
+                           " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count FROM server, this WHERE"
+                           " wall_ns >= coalesce((SELECT max(wall_ns) FROM server WHERE wall_ns <= t0 AND wall_ns >= before), t0) AND"
+                           " wall_ns <= coalesce((SELECT min(wall_ns) FROM server WHERE wall_ns >= t1 AND wall_ns <= next), t1)"
+                           " ORDER BY wall_ns, server.id",
+                           "i", id),
+                row_server, d, e);
+}
+
 static int load_stage(struct store *s, struct stage_data *d, struct err *e)
 {
     int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
@@ -294,7 +331,7 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return 0;
+    return load_server(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)
@@ -318,7 +355,7 @@ static int load(struct store *s, struct run_data *r, struct err *e)
                  "SELECT stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, arrivals, "
                  "burstiness,"
                  " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns, degraded, "
-                 "aborted, lost"
+                 "aborted, lost, ended_wall_ns"
                  " FROM stage AS s WHERE ended_wall_ns IS NOT NULL AND epoch = (SELECT max(epoch) FROM stage AS t WHERE"
                  " t.stage = s.stage AND t.repeat = s.repeat AND t.ended_wall_ns IS NOT NULL) ORDER BY id",
                  ""),

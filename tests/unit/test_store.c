@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "coordinator/store.h"
+#include "coordinator/store_db.h"
 #include "tests/unit/fake_run.h"
 
 static char dir[64];
@@ -229,6 +230,49 @@ static void test_epochs(void **state)
     run_data_clear(&meta);
 }
 
+/* Readings of the server's page belong to the run; each stage gets those of its time, the last before it and the first after it. */
+static void test_server(void **state)
+{
+    (void)state;
+    struct run_data meta, read;
+    struct err e = {0};
+    struct store *s = create(&meta);
+    int64_t now = clock_wall_ns();
+    for (uint32_t stage = 0; stage < 2; stage++) { /* 0: an hour that ends now; 1: begins in an hour, so that nothing is read after its "end" */
+        struct stage_data d = {.stage = stage, .epoch = 1, .plan = meta.plan->stages[stage], .started_wall_ns = now + (stage ? 3600 : -3600) * NS_PER_S};
+        assert_int_equal(store_stage_begin(s, &d, &e), 0);
+        if (stage == 0) assert_int_equal(store_stage_end(s, &d, &e), 0);
+        stage_data_clear(&d);
+    }
+    static const int AT[] = {-3700, -3601, -3000, -1, 60, 61}; /* seconds from now */
+    for (size_t i = 0; i < sizeof AT / sizeof *AT; i++) {
+        struct server_sample v = {.server = i ? "vllm" : "made up"};
+        for (int f = 0; f < SERVER_FIELD_N; f++) v.value[f] = (double)(10 * i) + f;
+        v.value[SERVER_QUEUE_SUM] = NAN;
+        assert_int_equal(store_server(s, now + AT[i] * NS_PER_S, &v, &e), 0);
+    }
+    if (store_load(s, &read, &e)) fail_msg("%s", e.text);
+    assert_int_equal(read.n_stages, 1);
+    const struct stage_data *d = &read.stages[0];
+    assert_true(d->ended_wall_ns >= now);
+    assert_int_equal(d->n_server, 4);
+    static const double T[] = {-1, 600, 3599, 3660};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(fabs(d->server[i].t_s - T[i]) < 1e-6);
+        assert_string_equal(d->server[i].server, "vllm");
+        assert_double(d->server[i].value[SERVER_WAITING], (double)(10 * (i + 1)) + SERVER_WAITING);
+        assert_double(d->server[i].value[SERVER_QUEUE_COUNT], (double)(10 * (i + 1)) + SERVER_QUEUE_COUNT);
+        assert_true(isnan(d->server[i].value[SERVER_QUEUE_SUM]));
+    }
+    run_data_clear(&read);
+    if (sqlite3_exec(s->db.handle, "DROP TABLE server", NULL, NULL, NULL)) fail(); /* a file of before there were readings */
+    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(read.stages[0].n_server, 0);
+    run_data_clear(&read);
+    store_close(&s);
+    run_data_clear(&meta);
+}
+
 static int64_t query(const char *sql)
 {
     char path[128];
@@ -365,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_a_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_epochs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strange_files, set_up, tear_down),
