@@ -56,9 +56,12 @@ plateau_run() {
     "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log"
     STATUS=$?
 }
-# plateau_start OPTIONS…: the same in the background; sets RUN_PID
+# plateau_start OPTIONS…: the same in the background; sets RUN_PID. The logs are emptied here: the background process does so only when its turn comes, and
+# who waits for a word would find that of the run before.
 plateau_start() {
     rm -rf "$OUT"
+    : >"$TMP/out.log"
+    : >"$TMP/err.log"
     "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log" &
     RUN_PID=$!
     STARTED+=("$RUN_PID")
