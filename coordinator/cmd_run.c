@@ -19,6 +19,7 @@
 #include "coordinator/drive.h"
 #include "coordinator/hold.h"
 #include "coordinator/report.h"
+#include "coordinator/resume.h"
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
 #define LISTEN_LOCAL "tcp://127.0.0.1:*"
@@ -29,13 +30,27 @@ static struct {
     const char *listen, *out, *seed, *http, *signature, *keys;
     int64_t hold_ns;
     struct arg_list set;
-    bool insecure;
-} opt;
+    bool insecure, resume_if_there;
+    const char *resume;
+} opt = {.local = UINT32_MAX}; /* not given */
+
+/* What is to be run, and where. */
+struct order {
+    char dir[512];
+    struct run_data meta;
+    struct buf signature;
+    struct store *store; /* of a run that goes on; NULL: it is made when the run can begin */
+    struct store_past past;
+    int lock; /* of the folder; -1 = not yet held */
+};
 
 static const struct arg TABLE[] = {
     {"local", ARG_U32, &opt.local, "N", "start N agents as processes of this machine"},
     {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents dial in (" LISTEN_DEFAULT ")"},
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
+    {"resume", ARG_TEXT, &opt.resume, "DIR", "go on with the run in DIR that was cut short; PLAN, --set, --seed and --out are not given"},
+    {"resume-if-there", ARG_FLAG, &opt.resume_if_there, NULL,
+     "with --out: go on with the run that is there, report it again when it is finished, else begin"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
     {"seed", ARG_TEXT, &opt.seed, "N", "overrides the plan's seed"},
     {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
@@ -48,11 +63,11 @@ static const struct arg TABLE[] = {
 };
 static const struct args ARGS = {
     .program = "plateau run",
-    .usage = "PLAN [options]",
+    .usage = "PLAN [options] | --resume DIR [options]",
     .about = "Runs a plan over agents and reports. Without --local it waits for agents.count agents to dial in\n"
              "(plateau-agent --connect). Ctrl-C once drains and reports, twice ends at once.",
     .table = TABLE,
-    .least = 1,
+    .least = 0,
     .most = 1,
 };
 
@@ -95,6 +110,13 @@ static int load_plan(const char *path, struct run_data *run, struct err *e)
     return plan_hash(run->plan, run->plan_hash) ? err_set(e, ERR_NOMEM, "no memory for the plan's hash") : 0;
 }
 
+static int name_folder(const char *stamp, char *dir, size_t n, struct err *e)
+{
+    const char *given = opt.resume ? opt.resume : opt.out;
+    int len = given ? snprintf(dir, n, "%s", given) : snprintf(dir, n, "run-%s", stamp);
+    return len <= 0 || (size_t)len >= n ? err_set(e, ERR_USAGE, "the folder's name is empty or too long") : 0;
+}
+
 static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
 {
     char stamp[24];
@@ -109,8 +131,73 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
     (void)snprintf(run->run_id, sizeof run->run_id, "%s-%02x%02x%02x%02x", stamp, random[0], random[1], random[2],
                    random[3]);
     (void)snprintf(run->version, sizeof run->version, "%s", PLATEAU_VERSION);
-    int len = opt.out ? snprintf(dir, n, "%s", opt.out) : snprintf(dir, n, "run-%s", stamp);
-    return len <= 0 || (size_t)len >= n ? err_set(e, ERR_USAGE, "--out: the folder's name is too long") : 0;
+    return name_folder(stamp, dir, n, e);
+}
+
+/* ---- a run that is there already ---- */
+
+/* Nothing is left to do. Where it was killed after its last stage only its end is missing. Returns 1. */
+static int report_again(struct order *o, int *ret_status, struct err *e)
+{
+    struct run_data whole = {0};
+    if (o->meta.ended_wall_ns == 0 && store_run_end(o->store, 0, e)) return -1;
+    if (store_load(o->store, &whole, e)) return -1;
+    int rc = report_all(&whole, o->dir, true, ret_status, e);
+    run_data_clear(&whole);
+    return rc ? -1 : 1;
+}
+
+/* Somebody who gives a plan means that plan. */
+static int same_plan(const struct order *o, const char *path, struct err *e)
+{
+    struct buf text = BUF_INIT(PLAN_TEXT_MAX);
+    int rc = read_file(path, &text, e);
+    if (rc == 0 && (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
+        rc = err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir, path);
+    buf_free(&text);
+    return rc;
+}
+
+/* 0: goes on; 1: was finished, its status is known; -1: cannot. */
+static int reopen(struct order *o, const char *plan, int *ret_status, struct err *e)
+{
+    if ((o->lock = store_lock(o->dir, e)) < 0 || !(o->store = store_open(o->dir, e))) return -1;
+    if (store_load(o->store, &o->meta, e) || store_past(o->store, &o->past, e)) return -1;
+    if (run_can_go_on(&o->meta, o->dir, PLATEAU_VERSION, e) || (plan && same_plan(o, plan, e))) return -1;
+    int finished = run_is_finished(&o->meta, e);
+    if (finished <= 0) return finished;
+    if (!opt.resume_if_there && o->meta.ended_wall_ns)
+        return err_set(e, ERR_USAGE, "%.200s: this run is finished; plateau report makes its reports again", o->dir);
+    return report_again(o, ret_status, e);
+}
+
+static bool holds_run(const char *dir)
+{
+    char path[560];
+    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
+    return access(path, F_OK) == 0;
+}
+
+/* As above: 0 begin or go on, 1 was finished, -1. */
+static int prepare(struct order *o, const char *plan, int *ret_status, struct err *e)
+{
+    if (opt.resume) return name_folder("", o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
+    if (opt.resume_if_there && holds_run(opt.out))
+        return name_folder("", o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
+    if (load_plan(plan, &o->meta, e)) return -1;
+    return name_run(&o->meta, o->dir, sizeof o->dir, e);
+}
+
+static int check_words(size_t n, struct err *e)
+{
+    if (opt.local == 0) return err_set(e, ERR_USAGE, "--local: at least 1 agent is needed; without --local agents dial in by themselves");
+    if (opt.local == UINT32_MAX) opt.local = 0;
+    if (opt.resume && (n || opt.set.n || opt.seed || opt.out || opt.resume_if_there))
+        return err_set(e, ERR_USAGE, "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
+    if (!opt.resume && n == 0) return err_set(e, ERR_USAGE, "a PLAN is needed, or --resume DIR");
+    if (opt.resume_if_there && !opt.out) return err_set(e, ERR_USAGE, "--resume-if-there needs --out DIR: the folder to look into");
+    if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
+    return 0;
 }
 
 /* Before any thread exists, so that all inherit the mask. */
@@ -195,8 +282,20 @@ static void hold(const char *dir, struct run_page *page, int signal_fd)
     if (!hold_until_fetched(dir, opt.hold_ns, signal_fd)) log_info("nobody has said that the folder was fetched");
 }
 
-static int run_it(const char *dir, struct run_data *meta, const struct buf *signature, int signal_fd, int *ret_status,
-                  struct err *e)
+static int begin_or_go_on(struct order *o, struct err *e)
+{
+    char text[100];
+    if (!o->store) {
+        if (!(o->store = store_create(o->dir, &o->meta, e))) return -1;
+        return (o->lock = store_lock(o->dir, e)) < 0 ? -1 : 0;
+    }
+    (void)snprintf(text, sizeof text, "the run goes on: %zu stages of it are here%s", o->meta.n_stages,
+                   o->past.cut ? "; one was cut off and is run again" : "");
+    log_info("%s", text);
+    return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, "resumed", text, e) ? -1 : 0;
+}
+
+static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e)
 {
     struct link_options lo = {.listen = opt.listen  ? opt.listen
                                         : opt.local ? LISTEN_LOCAL
@@ -204,29 +303,29 @@ static int run_it(const char *dir, struct run_data *meta, const struct buf *sign
                               .keys = opt.keys,
                               .insecure = opt.insecure};
     struct run_page page;
-    struct drive_options d = {.meta = meta, .signal_fd = signal_fd, .page = &page, .signature = {signature->data, signature->len}};
+    struct drive_options d = {.meta = &o->meta, .past = o->past, .signal_fd = signal_fd, .page = &page, .signature = {o->signature.data, o->signature.len}};
     struct drive_result res = {0};
     int rc = -1;
-    if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
     if (run_page_open(&page, opt.http, e)) return -1;
     if (!(d.link = link_open(&lo, e))) {
         run_page_close(&page);
         return -1;
     }
     run_page_ready(&page, true, "listening");
-    meta->insecure = !link_is_loopback(d.link) && !link_is_authenticated(d.link);
-    d.store = store_create(dir, meta, e);
-    if (d.store && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), opt.keys, e)))) {
-        log_info("run %s: folder %s, listening on %s", meta->run_id, dir, link_endpoint(d.link));
+    o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
+    if (o->store) d.wanted = opt.local;
+    if (begin_or_go_on(o, e) == 0 && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), opt.keys, e)))) {
+        d.store = o->store;
+        log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }
     local_stop(&d.local);
     link_close(&d.link);
-    if (rc == 0) rc = finish(d.store, dir, &res, ret_status, e);
+    if (rc == 0) rc = finish(o->store, o->dir, &res, ret_status, e);
     if (res.unsaved) stage_data_clear(res.unsaved);
     free(res.unsaved);
-    store_close(&d.store);
-    if (rc == 0 && !res.signal) hold(dir, &page, signal_fd);
+    store_close(&o->store);
+    if (rc == 0 && !res.signal) hold(o->dir, &page, signal_fd);
     run_page_close(&page);
     return rc;
 }
@@ -236,9 +335,7 @@ int cmd_run(int argc, char **argv)
     const char **words = calloc((size_t)argc + 1, sizeof *words);
     size_t n = 0;
     struct err e = {0};
-    struct run_data meta = {0};
-    struct buf signature = BUF_INIT(SIGN_ENVELOPE_MAX);
-    char dir[512];
+    struct order o = {.signature = BUF_INIT(SIGN_ENVELOPE_MAX), .lock = -1};
     int status = 1;
     int rc = words ? args_parse(&ARGS, argc, argv, words, &n, &e) : err_set(&e, ERR_NOMEM, "no memory");
     if (rc == 1) {
@@ -246,23 +343,25 @@ int cmd_run(int argc, char **argv)
         return 0;
     }
     int fd = -1;
-    if (rc == 0) rc = load_plan(words[0], &meta, &e);
-    if (rc == 0 && opt.signature) rc = read_file(opt.signature, &signature, &e);
-    if (rc == 0) rc = name_run(&meta, dir, sizeof dir, &e);
+    if (rc == 0) rc = check_words(n, &e);
+    if (rc == 0 && opt.signature) rc = read_file(opt.signature, &o.signature, &e);
+    if (rc == 0) rc = prepare(&o, words[0], &status, &e);
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         harden_process();
         raise_descriptors();
         survive_file_limit();
-        rc = run_it(dir, &meta, &signature, fd, &status, &e);
+        rc = run_it(&o, fd, &status, &e);
     }
-    if (rc) {
+    if (rc < 0) {
         log_error("%s", e.text);
         status = err_exit_status(&e);
     }
     if (fd >= 0) (void)close(fd);
-    run_data_clear(&meta);
-    buf_free(&signature);
+    store_close(&o.store);
+    if (o.lock >= 0) (void)close(o.lock);
+    run_data_clear(&o.meta);
+    buf_free(&o.signature);
     free(words);
     return status;
 }

@@ -10,10 +10,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "coordinator/point.h"
+#include "coordinator/resume.h"
 #include "coordinator/scrape.h"
-#include "coordinator/search.h"
-#include "coordinator/steps.h"
 #include "coordinator/term.h"
 #include "coordinator/watch.h"
 
@@ -24,9 +22,7 @@
 struct drive {
     const struct drive_options *o;
     struct run *run;
-    struct steps steps;
-    struct search *search; /* NULL: the plan's stages */
-    uint32_t searched;
+    struct todo todo;
     struct term term;
     struct watch watch;
     struct stage_data *unsaved;
@@ -41,11 +37,7 @@ struct drive {
 static bool next_step(void *arg, struct run_step *ret)
 {
     struct drive *d = arg;
-    if (!d->search) return steps_next(&d->steps, ret);
-    if (!search_next(d->search, &ret->load)) return false;
-    ret->stage = d->searched++;
-    ret->repeat = 0;
-    return true;
+    return todo_next(&d->todo, ret);
 }
 
 static void send_message(void *arg, const struct peer *to, const struct wire_msg *m)
@@ -69,18 +61,10 @@ static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint
     return store_snapshot(d->o->store, step->stage, step->repeat, epoch, agent, seq, b.data, b.n, e);
 }
 
-static void tell_search(struct drive *d, const struct stage_data *s)
-{
-    struct point p;
-    if (!d->search) return;
-    point_compute(s, d->o->meta->plan, &p);
-    search_tell(d->search, &p);
-}
-
 static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
 {
     struct drive *d = arg;
-    if (!superseded) tell_search(d, s);
+    if (!superseded) todo_tell(&d->todo, d->o->meta->plan, s);
     run_page_stage(d->o->page, s);
     int rc = store_stage_end(d->o->store, s, e);
     if (d->scrape) scrape_now(d->scrape); /* and after the last */
@@ -215,14 +199,9 @@ static void end_server(struct drive *d)
     scrape_destroy(&d->scrape);
 }
 
-static uint64_t steps_begun(const struct drive *d)
-{
-    return d->search ? d->searched : d->steps.at;
-}
-
 static void loop(struct drive *d)
 {
-    uint64_t all = d->search ? 0 : steps_count(d->o->meta->plan);
+    uint64_t all = todo_all(&d->todo);
     while (run_state(d->run) != RUN_OVER) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
@@ -230,19 +209,22 @@ static void loop(struct drive *d)
         read_messages(d);
         read_server(d);
         if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
-        run_page_tick(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
-        if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, steps_begun(d), all, clock_mono_ns());
+        run_page_tick(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
+        if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, todo_begun(&d->todo), all, clock_mono_ns());
     }
-    run_page_write(d->o->page, d->run, steps_begun(d), all, clock_mono_ns());
+    run_page_write(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
     term_clear(&d->term);
 }
 
 static int begin(struct drive *d, struct buf *packed, struct err *e)
 {
     const struct run_data *meta = d->o->meta;
-    d->steps.plan = meta->plan;
-    if (meta->plan->search.goal != SEARCH_NONE && !(d->search = search_new(meta->plan, e))) return -1;
+    const struct store_past *past = &d->o->past;
+    int64_t now = clock_mono_ns();
+    if (todo_begin(&d->todo, meta, e)) return -1;
     if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
+    for (size_t i = 0; i < meta->n_stages; i++)
+        run_page_stage(d->o->page, &meta->stages[i]);
     if (plan_pack(meta->plan, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
     struct run_options ro = {
         .plan = meta->plan,
@@ -252,6 +234,10 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
         .run_id = meta->run_id,
         .start_lead_ns = link_is_loopback(d->o->link) ? LEAD_LOCAL_NS : LEAD_NS,
         .wall_minus_mono = d->wall_minus_mono,
+        .first_epoch = past->last_epoch ? past->last_epoch + RUN_ATTEMPTS : 0, /* attempts that never began are not in the file */
+        .first_agent = past->agents,
+        .fence_ns = past->cut ? now + RUN_LEASE_NS + NS_PER_S : 0,
+        .wanted = d->o->wanted,
     };
     struct run_io io = {.arg = d,
                         .next_step = next_step,
@@ -262,7 +248,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
                         .agent = agent_changed,
                         .event = event,
                         .watch = watch};
-    d->run = run_new(&ro, &io, clock_mono_ns());
+    d->run = run_new(&ro, &io, now);
     return d->run ? 0 : err_set(e, ERR_NOMEM, "no memory for the run");
 }
 
@@ -272,6 +258,7 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     struct buf packed = BUF_INIT(WIRE_MESSAGE_MAX / 2);
     memset(ret, 0, sizeof *ret);
     term_init(&d.term, stderr);
+    d.term.endpoint = o->local ? NULL : link_endpoint(o->link);
     int rc = begin(&d, &packed, e);
     if (rc == 0) {
         loop(&d);
@@ -283,7 +270,7 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     }
     run_destroy(&d.run);
     scrape_destroy(&d.scrape);
-    search_destroy(&d.search);
+    todo_end(&d.todo);
     buf_free(&packed);
     return rc;
 }

@@ -9,7 +9,9 @@
 #include "coordinator/store.h"
 
 struct drive_options {
-    const struct run_data *meta; /* the run's identity and plan */
+    const struct run_data *meta; /* the run's identity and plan; stages that are finished already */
+    struct store_past past;      /* of a run that goes on; else zero */
+    uint32_t wanted;             /* agents to wait for; 0 = as many as the plan says */
     struct link *link;
     struct wire_bytes signature; /* of the plan; empty = not signed */
     struct store *store;

@@ -11,7 +11,8 @@ enum { BUCKETS = 4096 }; /* a power of two */
 struct registry {
     struct agent **agent; /* each allocated apart, so that pointers stay valid */
     size_t n, cap;
-    uint32_t bucket[BUCKETS]; /* by routing id: thousands of agents, one lookup a message */
+    uint32_t first;           /* number of agent[0] */
+    uint32_t bucket[BUCKETS]; /* index of the first; by routing id: thousands of agents, one lookup a message */
     enum { WEIGH_UNKNOWN, WEIGH_WORDS, WEIGH_CAPACITY } weigh;
 };
 
@@ -76,6 +77,11 @@ struct registry *registry_new(void)
     return r;
 }
 
+void registry_number_from(struct registry *r, uint32_t first)
+{
+    r->first = first;
+}
+
 void registry_destroy(struct registry **r)
 {
     if (!*r) return;
@@ -109,13 +115,13 @@ static void link_in(struct registry *r, struct agent *a)
 {
     uint32_t *b = bucket_of(r, &a->peer);
     a->chain = *b;
-    *b = a->number;
+    *b = a->number - r->first;
 }
 
 static void unlink_from(struct registry *r, struct agent *a)
 {
     for (uint32_t *at = bucket_of(r, &a->peer); *at != NONE; at = &r->agent[*at]->chain)
-        if (*at == a->number) {
+        if (*at == a->number - r->first) {
             *at = a->chain;
             return;
         }
@@ -146,7 +152,7 @@ static struct agent *add(struct registry *r, const struct peer *from)
     }
     struct agent *a = calloc(1, sizeof *a);
     if (!a) return NULL;
-    a->number = (uint32_t)r->n;
+    a->number = r->first + (uint32_t)r->n;
     a->part = NONE;
     a->peer = *from;
     r->agent[r->n++] = a;

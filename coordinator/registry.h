@@ -40,7 +40,7 @@ enum agent_event {
 };
 
 struct agent {
-    uint32_t number; /* index in the registry */
+    uint32_t number; /* index in the registry, behind the numbers of an earlier part of the run */
     enum agent_state state;
     struct peer peer;
     struct run_agent info; /* what it said of itself; info.lost, clock fields kept up to date */
@@ -57,6 +57,7 @@ struct agent {
 
 struct registry;
 struct registry *registry_new(void);
+void registry_number_from(struct registry *r, uint32_t first); /* before the first HELLO; else from 0 */
 void registry_destroy(struct registry **r);
 size_t registry_count(const struct registry *r);                             /* all ever seen */
 struct agent *registry_at(const struct registry *r, size_t i);               /* i < count; stays valid */

@@ -211,7 +211,7 @@ void run_check_gathered(struct run *r, int64_t now)
     size_t n = idle_agents(r, NULL);
     if (r->state != RUN_GATHER) return;
     if (n >= r->wanted) {
-        run_step_to(r, EV_ENOUGH, now);
+        if (now >= r->fence_ns) run_step_to(r, EV_ENOUGH, now);
     } else if (r->can_come < r->wanted) {
         struct err e;
         (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents are left: %s", r->can_come, r->wanted, r->no_more);
@@ -353,9 +353,16 @@ static void leave_pause(struct run *r, int64_t now)
     run_step_to(r, idle_agents(r, NULL) ? EV_NEXT : EV_MISSING, now);
 }
 
+/* Agents that are all here early still wait for the fence. */
+static int64_t gather_until(const struct run *r, int64_t now)
+{
+    int64_t from = r->fence_ns > now ? r->fence_ns : now;
+    return from + r->o.plan->agents_wait_ns;
+}
+
 static void enter_gather(struct run *r, int64_t now)
 {
-    r->deadline_ns = now + r->o.plan->agents_wait_ns;
+    r->deadline_ns = gather_until(r, now);
     run_check_gathered(r, now);
 }
 
@@ -513,7 +520,8 @@ struct run *run_new(const struct run_options *o, const struct run_io *io, int64_
     r->o = *o;
     r->io = *io;
     r->epoch = o->first_epoch;
-    r->wanted = o->plan->agents_count ? o->plan->agents_count : 1;
+    r->wanted = o->wanted ? o->wanted : o->plan->agents_count ? o->plan->agents_count : 1;
+    r->fence_ns = o->fence_ns;
     r->beat_ns = r->tick_ns = now;
     r->can_come = SIZE_MAX;
     r->agents = registry_new();
@@ -521,8 +529,9 @@ struct run *run_new(const struct run_options *o, const struct run_io *io, int64_
         free(r);
         return NULL;
     }
+    registry_number_from(r->agents, o->first_agent);
     r->state = RUN_GATHER;
-    r->deadline_ns = now + o->plan->agents_wait_ns;
+    r->deadline_ns = gather_until(r, now);
     return r;
 }
 
@@ -571,6 +580,8 @@ void run_progress(const struct run *r, int64_t now, struct run_progress *ret)
     memset(ret, 0, sizeof *ret);
     ret->state = r->state;
     ret->stage = r->stage;
+    ret->agents_wanted = r->wanted;
+    ret->fence_left_ns = r->fence_ns > now ? r->fence_ns - now : 0;
     for (size_t i = 0; i < registry_count(r->agents); i++) {
         const struct agent *a = registry_at(r->agents, i);
         ret->agents += agent_alive(a);

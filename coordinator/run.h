@@ -66,7 +66,11 @@ struct run_options {
     const char *plan_hash, *run_id;
     int64_t start_lead_ns;   /* least time from the last READY to the start */
     int64_t wall_minus_mono; /* turns a moment of `now` into wall-clock time */
-    uint32_t first_epoch;    /* greater than any epoch of an earlier part of the same run */
+    /* Of a run that goes on after an earlier part of it: */
+    uint32_t first_epoch; /* the greatest that part can have used */
+    uint32_t first_agent; /* numbers below are taken */
+    int64_t fence_ns;     /* its agents may load the target until then; 0 = none of them does */
+    uint32_t wanted;      /* agents to wait for; 0 = as many as the plan says */
 };
 
 struct run;
@@ -97,6 +101,9 @@ bool run_incomplete(
 struct run_progress {
     enum run_state state;
     size_t agents, agents_ready;
+    uint32_t agents_wanted; /* while they gather */
+    int64_t fence_left_ns;  /* until nobody of an earlier attempt can load any more; 0 = so now */
+    const char *endpoint;   /* where agents dial in; NULL = they are started by themselves */
     const struct stage *stage; /* NULL between stages; valid until the next call */
     int64_t elapsed_ns;        /* of the stage, negative before its start */
     struct merge_live live;

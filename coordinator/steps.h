@@ -6,6 +6,8 @@
 
 struct steps {
     const struct plan *plan;
+    const struct stage_data *past; /* of an earlier part of the run; those that were not cut short are left out */
+    size_t n_past;
     uint64_t at;
 };
 bool steps_next(struct steps *s, struct run_step *ret); /* false at the end */

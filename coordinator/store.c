@@ -1,10 +1,12 @@
 #include "coordinator/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +133,16 @@ struct store *store_open(const char *dir, struct err *e)
     }
     free(s);
     return NULL;
+}
+
+/* On the folder itself, so that nothing is left behind. Where a file system cannot lock folders the run goes unprotected. */
+int store_lock(const char *dir, struct err *e)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return err_set(e, ERR_USAGE, "%.300s: holds no run: %s", dir, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd;
+    (void)close(fd);
+    return err_set(e, ERR_USAGE, "%.300s: another coordinator is at work on this run", dir);
 }
 
 void store_close(struct store **s)

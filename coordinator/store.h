@@ -7,6 +7,16 @@ struct store;
 struct store *store_create(const char *dir, const struct run_data *meta, struct err *e); /* dir is made; refuses one that holds a run */
 struct store *store_open(const char *dir, struct err *e);                             /* for resume and reports */
 void store_close(struct store **s);
+/* Another process that holds a run's folder is refused with a sentence (ERR_USAGE). Held until the descriptor is closed; -1: refused. */
+int store_lock(const char *dir, struct err *e);
+
+struct store_past {
+    uint32_t last_epoch; /* greatest of all attempts, finished or not; 0 = none */
+    uint32_t agents;     /* numbers below may be taken */
+    bool cut;            /* the last attempt never ended: the coordinator was killed in it */
+};
+int store_past(struct store *s, struct store_past *ret, struct err *e);
+int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */
 
 int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
 int store_event(struct store *s, const char *kind, const char *text, struct err *e);

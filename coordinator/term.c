@@ -21,12 +21,21 @@ static void load_words(const struct plan_stage *s, char *ret, size_t n)
         (void)snprintf(ret, n, "%g requests/s", s->rate_from);
 }
 
+static int waiting_line(const struct run_progress *p, char *ret, size_t n)
+{
+    if (p->agents_ready >= p->agents_wanted && p->fence_left_ns > 0)
+        return snprintf(ret, n, "%zu agents are here; waiting %.0f s more, until no load of the earlier attempt can be left", p->agents_ready,
+                        (double)p->fence_left_ns / 1e9);
+    return snprintf(ret, n, "waiting for agents: %zu of %" PRIu32 "%s%s%s", p->agents_ready, p->agents_wanted,
+                    p->endpoint ? " (plateau-agent --connect " : "", p->endpoint ? p->endpoint : "", p->endpoint ? ")" : "");
+}
+
 int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n)
 {
     char load[64], of[32] = "", latency[64] = "";
+    if (p->state == RUN_GATHER) return waiting_line(p, ret, n);
     if (!p->stage || p->stage->t0_ns == 0)
-        return snprintf(ret, n, "%s: %zu agents, %zu of them ready",
-                        p->state == RUN_GATHER ? "waiting for agents" : "between stages", p->agents, p->agents_ready);
+        return snprintf(ret, n, "between stages: %zu agents, %zu of them ready", p->agents, p->agents_ready);
     if (steps) (void)snprintf(of, sizeof of, " of %" PRIu64, steps);
     load_words(&p->stage->step.load, load, sizeof load);
     const struct merge_live *l = &p->live;
@@ -49,6 +58,7 @@ void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t 
     t->next_ns = now + (t->tty ? TTY_NS : PLAIN_NS);
     t->epoch = epoch;
     run_progress(r, now, &p);
+    p.endpoint = t->endpoint;
     (void)term_line(&p, step, steps, line, sizeof line);
     if (t->tty)
         fprintf(t->out, "\r\x1b[K%s", line);

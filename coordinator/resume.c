@@ -1,0 +1,96 @@
+#include "coordinator/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/point.h"
+
+/* Stages of a search follow each other: the first that was cut short is where it goes on. */
+static int replay(struct todo *t, const struct run_data *past, struct err *e)
+{
+    size_t n = 0;
+    struct point *p = calloc(past->n_stages + 1, sizeof *p);
+    if (!p) return err_set(e, ERR_NOMEM, "no memory for the points of the run");
+    while (n < past->n_stages && !past->stages[n].aborted) {
+        point_compute(&past->stages[n], past->plan, &p[n]);
+        n++;
+    }
+    size_t told = search_replay(t->search, p, n);
+    free(p);
+    if (told < n) return err_set(e, ERR_USAGE, "the search cannot go on: stage %zu is not the load it asks for now", told + 1);
+    t->searched = (uint32_t)n;
+    return 0;
+}
+
+int todo_begin(struct todo *t, const struct run_data *past, struct err *e)
+{
+    *t = (struct todo){.steps = {.plan = past->plan, .past = past->stages, .n_past = past->n_stages}};
+    if (past->plan->search.goal == SEARCH_NONE) return 0;
+    t->search = search_new(past->plan, e);
+    return t->search ? replay(t, past, e) : -1;
+}
+
+void todo_end(struct todo *t)
+{
+    search_destroy(&t->search);
+}
+
+bool todo_next(struct todo *t, struct run_step *ret)
+{
+    if (!t->search) return steps_next(&t->steps, ret);
+    if (!search_next(t->search, &ret->load)) return false;
+    ret->stage = t->searched++;
+    ret->repeat = 0;
+    return true;
+}
+
+void todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s)
+{
+    struct point p;
+    if (!t->search) return;
+    point_compute(s, plan, &p);
+    search_tell(t->search, &p);
+}
+
+uint64_t todo_begun(const struct todo *t)
+{
+    return t->search ? t->searched : t->steps.at;
+}
+
+uint64_t todo_all(const struct todo *t)
+{
+    return t->search ? 0 : steps_count(t->steps.plan);
+}
+
+/* A run that gave up a gate ended on purpose, before its last stage. */
+static bool ended_on_purpose(const struct run_data *r)
+{
+    bool gave_up = false;
+    for (size_t i = 0; i < r->n_events; i++)
+        gave_up |= strcmp(r->events[i].kind, "gate_failed") == 0;
+    return gave_up && r->ended_wall_ns != 0 && r->signal == 0;
+}
+
+int run_is_finished(const struct run_data *past, struct err *e)
+{
+    struct todo t;
+    struct run_step step;
+    if (ended_on_purpose(past)) return 1;
+    int rc = todo_begin(&t, past, e);
+    bool more = rc == 0 && todo_next(&t, &step);
+    todo_end(&t);
+    return rc ? -1 : !more;
+}
+
+int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e)
+{
+    char hash[65];
+    if (strcmp(past->version, version) != 0)
+        return err_set(e, ERR_USAGE, "%.200s: was begun by plateau %s, this is %s: its stages would not be comparable; start a new run",
+                       dir, past->version, version);
+    if (!past->plan) return err_set(e, ERR_USAGE, "%.200s: the run has no plan", dir);
+    if (plan_hash(past->plan, hash)) return err_set(e, ERR_NOMEM, "no memory for the plan's hash");
+    if (strcmp(hash, past->plan_hash) != 0)
+        return err_set(e, ERR_USAGE, "%.200s: the plan in the run's file is not the one it began with", dir);
+    return 0;
+}

@@ -1,0 +1,24 @@
+/* A run that goes on: which steps of it are left. Pure. */
+#pragma once
+#include "coordinator/data.h"
+#include "coordinator/search.h"
+#include "coordinator/steps.h"
+
+/* What is left to do. Of a new run: everything. `past` and its plan are borrowed. */
+struct todo {
+    struct steps steps;
+    struct search *search; /* NULL: the plan's stages */
+    uint32_t searched;     /* stages that the search has asked for */
+};
+/* The points of finished stages are told to the search again. ERR_USAGE when they are not what it would have asked for. */
+int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
+void todo_end(struct todo *t);
+bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
+void todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s); /* a stage that has ended and counts */
+uint64_t todo_begun(const struct todo *t);
+uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
+
+/* Whether nothing is left to do: 1 or 0, -1 with an error. */
+int run_is_finished(const struct run_data *past, struct err *e);
+/* Whether this program can go on with it: the same version, the same plan. */
+int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e);
