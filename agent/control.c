@@ -300,6 +300,7 @@ static void introduce(struct control *c, struct wire_msg *hello)
                                            .host = c->host,
                                            .cores = h.cpus,
                                            .weight = c->o->weight,
+                                           .capacity = c->o->capacity,
                                            .quota = h.quota,
                                            .descriptors = h.descriptors,
                                            .guard = c->guard_words,

@@ -16,7 +16,8 @@ struct control_options {
     const struct key_pair *keys; /* own pair; NULL = no keys */
     const char *server_key;      /* the only coordinator that is believed; with `keys` */
     const uint8_t *signed_by; /* key of SIGN_PUBLIC_BYTES: only plans that it has signed are run; NULL = any */
-    uint32_t weight;         /* share of the load; 0 = 1 */
+    uint32_t weight;         /* share of the load; 0 = not said */
+    uint64_t capacity;       /* calibrated token/s; 0 = unknown */
     struct page *page;       /* fed and published; NULL = none */
 };
 /* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),

@@ -1,8 +1,10 @@
 /* plateau-agent: dials its coordinator and carries the shards it is given. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/calibrate.h"
 #include "agent/control.h"
 #include "agent/guard.h"
 #include "common/args.h"
@@ -12,20 +14,22 @@
 #include "common/sign.h"
 
 static struct {
-    const char *connect, *name, *http, *require_signed, *keys;
+    const char *connect, *name, *http, *require_signed, *keys, *state;
     uint32_t workers, weight;
     struct arg_list sources, allow;
     uint64_t max_connections;
     double max_requests_per_s, max_tokens_per_s;
     int64_t max_duration_ns, wait_ns;
-    bool stay;
+    bool stay, calibrate;
 } opt = {.wait_ns = INT64_C(600000000000)};
 
 static const struct arg TABLE[] = {
     {"connect", ARG_TEXT, &opt.connect, "tcp://HOST:PORT", "the coordinator to dial"},
     {"name", ARG_TEXT, &opt.name, "NAME", "name in reports (host name and process id)"},
     {"workers", ARG_U32, &opt.workers, "N", "worker threads (one for each usable core)"},
-    {"weight", ARG_U32, &opt.weight, "N", "share of the load beside other agents (1)"},
+    {"weight", ARG_U32, &opt.weight, "N", "share of the load beside other agents (by capacity when all are calibrated, else 1)"},
+    {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
+    {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
@@ -92,6 +96,33 @@ static int load_keys(struct key_pair *own, char server[KEY_TEXT], struct err *e)
     return 0;
 }
 
+static int calibrate(struct err *e)
+{
+    char dir[512];
+    struct calibration c;
+    if (calibrate_dir(opt.state, dir, sizeof dir)) return err_set(e, ERR_USAGE, "--calibrate: no folder to keep it in; give --state DIR");
+    if (calibrate_measure(opt.workers, &c, e) || calibrate_save(dir, &c, e)) return -1;
+    (void)printf("capacity %" PRIu64 " token/s: %.2f us of CPU a token, %" PRIu32 " cores; kept in %s\n", c.capacity, c.us_per_token, c.cores, dir);
+    return 0;
+}
+
+/* What was measured before, if anything and if it is of this machine. */
+static uint64_t known_capacity(void)
+{
+    char dir[512];
+    struct calibration c;
+    struct host h;
+    struct err e;
+    host_read(&h);
+    if (calibrate_dir(opt.state, dir, sizeof dir)) return 0;
+    if (calibrate_load(dir, &h, &c, &e)) {
+        log_warn("%s", e.text);
+        return 0;
+    }
+    if (c.capacity) log_info("carries %" PRIu64 " token/s by the calibration in %s", c.capacity, dir);
+    return c.capacity;
+}
+
 static int serve(int *ret_signal, struct err *e)
 {
     struct guard guard;
@@ -113,6 +144,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .server_key = server,
                                  .signed_by = opt.require_signed ? signer : NULL,
                                  .weight = opt.weight,
+                                 .capacity = known_capacity(),
                                  .page = &page};
     int rc = page_open(&page, opt.http, opt.stay, e);
     if (rc) {
@@ -139,7 +171,7 @@ int main(int argc, char **argv)
     if (rc == 1) return 0;
     harden_process();
     block_signals();
-    if (rc == 0) rc = serve(&sig, &e);
+    if (rc == 0) rc = opt.calibrate ? calibrate(&e) : serve(&sig, &e);
     if (sig) return 128 + sig;
     if (rc == 0) return 0;
     log_error("%s", e.text);
