@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define SECRET_MAX 16384u
+/* HTTP/2 with prior knowledge: libcurl before 8.0 fails each request but the first of a connection (CURLE_HTTP2). */
+#define H2C_SINCE 0x080000
 
 static const char *const API_PATH[API_N] = {
 #define X(id, name, path) [API_##id] = path,
@@ -178,6 +180,13 @@ static int parse_url(struct target *t, struct err *e)
     t->tls = strcmp(t->scheme, "https") == 0;
     if (!t->tls && strcmp(t->scheme, "http") != 0) {
         err_set(e, ERR_PLAN, "target.url: scheme must be http or https, got %s", t->scheme);
+        goto out;
+    }
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    if (t->plan->http2 && !t->tls && v->version_num < H2C_SINCE) {
+        err_set(e, ERR_PLAN,
+                "target.http: \"2\" without TLS needs libcurl 8.0 on the agent, which has %s: use https, or \"1.1\"",
+                v->version);
         goto out;
     }
     if (strcmp(path, "/") == 0 && *API_PATH[t->plan->api] &&

@@ -17,9 +17,10 @@
 
 struct transport;
 
-/* libcurl looks for a free connection by walking all those of a multi handle, so that 10,000 in one cost half a millisecond a
- * request. Places are therefore dealt out over lanes: multi handles with a pool of connections each, on the same epoll. A lane holds few places,
- * but many under TLS, where each lane has a certificate store of its own. */
+/* libcurl looks for a free connection by walking all those of a multi handle, so that 10,000 in one cost half a
+ * millisecond a request. Places are therefore dealt out over lanes: multi handles with a pool of connections each, on
+ * the same epoll. A lane holds few places, but many under TLS, where each lane has a certificate store of its own. With
+ * HTTP/2 a lane is one connection. */
 #define LANE_PLACES 128u
 #define LANE_PLACES_TLS 1024u
 struct lane {

@@ -22,6 +22,8 @@
 #define IDLE_MAX_S 4L
 /* One socket in so many reads is asked how many bytes wait in it. */
 #define WAITING_EVERY 64u
+/* Rounds in which libcurl may hand the bytes of one read on to its streams. */
+#define HANDED_ON_MAX 64
 
 /* ---- sockets and timer, called by libcurl ---- */
 
@@ -211,12 +213,12 @@ static void reap(struct lane *lane)
 
 /* ---- handles ---- */
 
-/* A whole number of HTTP/2 connections. */
+/* HTTP/2: as many as streams of one connection, so that a lane is a connection. Left to itself with more, libcurl
+ * (7.88) opens a connection for each request that comes while one is being made. */
 static uint32_t lane_places(const struct target *target)
 {
-    uint32_t n = target->tls ? LANE_PLACES_TLS : LANE_PLACES, per = target->plan->streams_per_connection;
-    if (!target->plan->http2 || per == 0) return n;
-    return per >= n ? per : n / per * per;
+    if (target->plan->http2) return target->plan->streams_per_connection ? target->plan->streams_per_connection : 1;
+    return target->tls ? LANE_PLACES_TLS : LANE_PLACES;
 }
 
 static struct lane *lane_new(struct transport *t)
@@ -400,6 +402,12 @@ static void curl_ready(struct transport *t, uint64_t data, uint32_t events)
     if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
     if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
     curl_multi_socket_action(lane->multi, fd, mask, &running);
+    /* One read may have been for other streams as well: libcurl hands them their bytes when it is called by its timer,
+     * which it sets to now. They came with this read, and have its stamp. */
+    for (int i = 0; i < HANDED_ON_MAX && lane->timer <= t->now; i++) {
+        lane->timer = INT64_MAX;
+        curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
     if (running < lane->running) reap(lane);
     t->broken = false;
 }

@@ -1,0 +1,67 @@
+# HTTP/2 through a real server (nginx before the simulator), over TLS and in the clear with prior knowledge: measured is what was emitted, there are no more
+# streams on a connection than the plan allows, each read has its kernel stamp, and streams that break end under their label.
+. "$(dirname "$0")/lib.sh"
+need_nginx
+make_ca ca; make_cert ca server
+tls() { echo "127.0.0.1:PORT ssl $1; ssl_certificate $TMP/server.crt; ssl_certificate_key $TMP/server.key;"; }
+WORK='workload: {synthetic: {input_tokens: 16, output_tokens: 32}}'
+
+# front SIM-OPTIONS: a simulator, and nginx with HTTP/2 over TLS, in the clear, over TLS without HTTP/2, with few requests a connection
+front() {
+    [ -n "${NGINX_PID:-}" ] && { kill "$NGINX_PID" "$SIM_PID"; wait "$NGINX_PID" "$SIM_PID"; rm -rf "$TMP/nginx" "$TMP/truth.jsonl"; } 2>/dev/null
+    sim --truth "$TMP/truth.jsonl" --truth-tokens "$@"
+    nginx_front "$(tls http2)" "127.0.0.1:PORT http2;" "$(tls '')" "$(tls http2) keepalive_requests 20;"
+}
+# try PORT SCHEME STREAMS LOAD
+try() {
+    plan "target: {url: \"$2://127.0.0.1:$1/v1/chat/completions\", model: sim, http: \"2\", streams_per_connection: $3, tls: {ca_file: $TMP/ca.crt}}" "$WORK" "load: {$4}"
+    [ "$2" = https ] || sed -i 's/, tls: {[^}]*}//' "$TMP/plan.yaml"
+    plateau_run --local 1
+}
+counter() { sqlite3 "$OUT/run.sqlite" "SELECT coalesce(sum(value), 0) FROM stage_counter WHERE agent = -1 AND counter = '$1'"; }
+connections() { awk '{print $1}' "$TMP/nginx/access.log" | sort -u | wc -l; }
+
+once() { # SCHEME PORT-INDEX
+    front --ttft 100ms --tpot 20ms
+    try "${NGINX_PORTS[$2]}" "$1" 10 'concurrency: [40], duration: 4s, warmup: 2s'
+    expect '.points[0].ledger | .ok == .due and .ok > 0' "$1: every request ended ok"
+    expect_ledger
+    awk '$4 != "HTTP/2.0"' "$TMP/nginx/access.log" | grep -q . && fail "$1: not all was HTTP/2"
+    echo "   connections $(counter connections), reads $(counter reads), unstamped $(counter unstamped), events $(counter events)"
+    local most
+    [ "$(connections)" = "$(counter connections)" ] && ok "$1: $(connections) connections, as nginx counts them" || fail "$1: $(counter connections) connections, nginx says $(connections)"
+    [ "$(connections)" -ge 4 ] && [ "$(connections)" -le 8 ] && ok "$1: 40 requests at 10 a connection" || fail "$1: $(connections) connections for 40 requests at 10 each"
+    [ $(($(counter unstamped) * 20)) -le "$(counter reads)" ] && ok "$1: reads have stamps" || fail "$1: $(counter unstamped) of $(counter reads) reads have no stamp"
+    kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
+    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT"
+}
+kinds=("https 0")
+front --ttft 20ms --tpot 2ms
+try "${NGINX_PORTS[1]}" http 10 'concurrency: [4], duration: 1s'
+if grep -q 'without TLS needs libcurl' "$TMP/err.log"; then ok 'HTTP/2 in the clear is refused: this libcurl cannot'; else kinds+=("http 1"); fi
+for kind in "${kinds[@]}"; do
+    for n in 1 2 3; do
+        once $kind
+        rc=$?
+        [ $rc = 2 ] && [ $n -lt 3 ] && { echo "times are off; try $((n + 1))"; continue; }
+        break
+    done
+    [ $rc = 0 ] || fail "$kind: measured is not what was emitted"
+done
+
+front --ttft 20ms --tpot 2ms
+try "${NGINX_PORTS[2]}" https 10 'concurrency: [4], duration: 2s'
+[ "$STATUS" != 0 ] && ok "no HTTP/2: exit status $STATUS" || fail "no HTTP/2: exit status 0"
+cat "$TMP/err.log" "$TMP/out.log" >"$TMP/all.log"
+expect_text all.log 'does not speak HTTP/2' 'a server that chooses HTTP/1.1 is refused'
+
+try "${NGINX_PORTS[3]}" https 4 'concurrency: [1], duration: 2s, warmup: 200ms'
+expect '.points[0].ledger | .ok == .due and .ok > 20' 'GOAWAY: connections that the server ends harm no request'
+[ "$(connections)" -gt 1 ] && ok "GOAWAY: $(connections) connections" || fail 'GOAWAY: one connection only'
+
+front --ttft 20ms --tpot 2ms --fault-truncate --fault-rate 0.3 --seed 3
+try "${NGINX_PORTS[0]}" https 10 'concurrency: [8], duration: 2s, warmup: 200ms'
+expect '.points[0].ledger | .ok > 0 and ((.failed.reset // 0) + (.failed.truncated // 0)) > 0 and .due == .ok + (.failed.reset // 0) + (.failed.truncated // 0) + .aborted' \
+    'RST_STREAM: broken streams are reset or truncated, their neighbours live'
+expect_ledger
+finish
