@@ -13,15 +13,17 @@
 #include "common/log.h"
 #include "common/sign.h"
 
+#define NO_FD UINT32_MAX
+
 static struct {
     const char *connect, *name, *http, *require_signed, *keys, *state;
-    uint32_t workers, weight;
+    uint32_t workers, weight, keys_fd;
     struct arg_list sources, allow;
     uint64_t max_connections;
     double max_requests_per_s, max_tokens_per_s;
     int64_t max_duration_ns, wait_ns;
     bool stay, calibrate;
-} opt = {.wait_ns = INT64_C(600000000000)};
+} opt = {.keys_fd = NO_FD, .wait_ns = INT64_C(600000000000)};
 
 static const struct arg TABLE[] = {
     {"connect", ARG_TEXT, &opt.connect, "tcp://HOST:PORT", "the coordinator to dial"},
@@ -34,6 +36,7 @@ static const struct arg TABLE[] = {
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
     {"keys", ARG_TEXT, &opt.keys, "DIR", "agent.key and coordinator.pub made by plateau keys"},
+    {"keys-fd", ARG_U32, &opt.keys_fd, "N", "the same in an inherited descriptor (plateau run --local)"},
     {"require-signed", ARG_TEXT, &opt.require_signed, "FILE",
      "run only plans signed by this key (plan.verify of plateau keys)"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
@@ -91,6 +94,7 @@ static void warn_open(const char *connect)
 
 static int load_keys(struct key_pair *own, char server[KEY_TEXT], struct err *e)
 {
+    if (opt.keys_fd != NO_FD) return key_bundle_read((int)opt.keys_fd, own, server, e);
     if (opt.keys) return key_pair_load(opt.keys, "agent", own, e) || key_public_load(opt.keys, "coordinator", server, e);
     warn_open(opt.connect);
     return 0;
@@ -140,7 +144,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .name = opt.name,
                                  .guard = &guard,
                                  .patience_ns = opt.stay ? 0 : opt.wait_ns,
-                                 .keys = opt.keys ? &own : NULL,
+                                 .keys = opt.keys || opt.keys_fd != NO_FD ? &own : NULL,
                                  .server_key = server,
                                  .signed_by = opt.require_signed ? signer : NULL,
                                  .weight = opt.weight,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <sys/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,39 @@ static int parse_line(const char *file, size_t line, const char *s, size_t n, st
     const char *star = strchr(ret->name, '*');
     if (star && star[1]) return err_set(e, ERR_USAGE, "%s:%zu: a * stands only at the end of a name", file, line);
     return 0;
+}
+
+int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e)
+{
+    char text[3 * KEY_TEXT];
+    (void)snprintf(text, sizeof text, "%s %s %s", own->public_key, own->secret_key, server_public);
+    int fd = memfd_create("keys", MFD_CLOEXEC);
+    bool bad = fd < 0 || write(fd, text, sizeof text) != (ssize_t)sizeof text;
+    sodium_memzero(text, sizeof text);
+    if (!bad) return fd;
+    (void)err_set(e, ERR_IO, "cannot hand over keys: %s", strerror(errno));
+    if (fd >= 0) (void)close(fd);
+    return -1;
+}
+
+int key_bundle_read(int fd, struct key_pair *ret_own, char ret_server[KEY_TEXT], struct err *e)
+{
+    char text[3 * KEY_TEXT] = "";
+    bool bad = pread(fd, text, sizeof text, 0) != (ssize_t)sizeof text; /* the offset is shared with the others */
+    (void)close(fd);
+    text[sizeof text - 1] = 0;
+    const char *part[3] = {text, text + KEY_TEXT, text + (size_t)2 * KEY_TEXT};
+    for (int i = 0; i < 3; i++) {
+        text[(i + 1) * KEY_TEXT - 1] = 0;
+        bad = bad || !is_key(part[i], strlen(part[i]));
+    }
+    if (!bad) {
+        memcpy(ret_own->public_key, part[0], KEY_TEXT);
+        memcpy(ret_own->secret_key, part[1], KEY_TEXT);
+        memcpy(ret_server, part[2], KEY_TEXT);
+    }
+    sodium_memzero(text, sizeof text);
+    return bad ? err_set(e, ERR_SECRET, "descriptor %d holds no keys", fd) : 0;
 }
 
 static int by_key(const void *a, const void *b)

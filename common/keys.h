@@ -37,6 +37,10 @@ int key_pair_save(const struct key_pair *k, const char *dir, const char *who, st
 int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e);
 int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e);
 
+/* Keys that are in no file, for processes we start: own pair and the coordinator's public key in a descriptor of memory (close-on-exec; -1 on failure). */
+int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e);
+int key_bundle_read(int fd, struct key_pair *ret_own, char ret_server[KEY_TEXT], struct err *e); /* several may read it; closes theirs */
+
 /* Reads DIR/allowed; an error names file and line. The list is sorted by key; a key stands there once. */
 int key_list_load(const char *dir, struct key_list *ret, struct err *e);
 int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e);

@@ -69,6 +69,11 @@ int auth_reload(struct auth *a, size_t *ret_n, struct err *e)
     return 0;
 }
 
+bool auth_has_folder(const struct auth *a)
+{
+    return a->dir[0] != 0;
+}
+
 void auth_server_key(const struct auth *a, char ret_public[KEY_TEXT])
 {
     memcpy(ret_public, a->server.public_key, KEY_TEXT);

@@ -23,6 +23,7 @@ bool auth_name(struct auth *a, const char *user, char *ret, size_t n);
 bool auth_may_use(struct auth *a, const char *user, const char *name);
 /* Reads the list again; on failure the old one stays. 0 without a folder. */
 int auth_reload(struct auth *a, size_t *ret_n, struct err *e);
+bool auth_has_folder(const struct auth *a);
 void auth_server_key(const struct auth *a, char ret_public[KEY_TEXT]);
 /* The context has been shut down (zmq_ctx_shutdown): joins the thread. */
 void auth_stop(struct auth **a);

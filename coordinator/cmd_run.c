@@ -13,6 +13,7 @@
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/harden.h"
+#include "common/keys.h"
 #include "common/log.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
@@ -45,7 +46,7 @@ struct order {
 };
 
 static const struct arg TABLE[] = {
-    {"local", ARG_U32, &opt.local, "N", "start N agents as processes of this machine"},
+    {"local", ARG_U32, &opt.local, "N", "start N agents as processes of this machine; without --listen, nobody else is let in"},
     {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents dial in (" LISTEN_DEFAULT ")"},
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
     {"resume", ARG_TEXT, &opt.resume, "DIR", "go on with the run in DIR that was cut short; PLAN, --set, --seed and --out are not given"},
@@ -295,12 +296,30 @@ static int begin_or_go_on(struct order *o, struct err *e)
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, "resumed", text, e) ? -1 : 0;
 }
 
+/* Agents of this machine, by the folder's keys or by some that only live as long as the run. */
+static struct local *start_local(const struct link *l, struct key_pair *own, struct err *e)
+{
+    char server[KEY_TEXT];
+    int bundle = -1;
+    if (own) {
+        link_server_key(l, server);
+        bundle = key_bundle_make(own, server, e);
+        key_pair_clear(own);
+        if (bundle < 0) return NULL;
+    }
+    struct local *local = local_start(opt.local, link_endpoint(l), opt.keys, bundle, e);
+    if (bundle >= 0) (void)close(bundle);
+    return local;
+}
+
 static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e)
 {
+    struct key_pair own;
     struct link_options lo = {.listen = opt.listen  ? opt.listen
                                         : opt.local ? LISTEN_LOCAL
                                                     : LISTEN_DEFAULT,
                               .keys = opt.keys,
+                              .local = opt.local && !opt.listen && !opt.keys ? &own : NULL,
                               .insecure = opt.insecure};
     struct run_page page;
     struct drive_options d = {.meta = &o->meta, .past = o->past, .signal_fd = signal_fd, .page = &page, .signature = {o->signature.data, o->signature.len}};
@@ -314,7 +333,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     run_page_ready(&page, true, "listening");
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
-    if (begin_or_go_on(o, e) == 0 && (!opt.local || (d.local = local_start(opt.local, link_endpoint(d.link), opt.keys, e)))) {
+    if (begin_or_go_on(o, e) == 0 && (!opt.local || (d.local = start_local(d.link, lo.local, e)))) {
         d.store = o->store;
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);

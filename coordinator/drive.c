@@ -134,7 +134,7 @@ static void read_signals(struct drive *d)
     while (read(d->o->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
         if (s.ssi_signo == SIGCHLD)
             reap_local(d);
-        else if (s.ssi_signo == SIGHUP && link_is_authenticated(d->o->link))
+        else if (s.ssi_signo == SIGHUP && link_has_list(d->o->link))
             reload_keys(d);
         else
             run_stop(d->run, (int)s.ssi_signo, run_signal(d->run) != 0, clock_mono_ns());

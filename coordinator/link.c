@@ -65,11 +65,20 @@ static int configure(void *router, bool v6)
            zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
 }
 
+static struct auth *make_auth(struct link *l, const struct link_options *o, struct err *e)
+{
+    struct key_pair server;
+    if (o->keys) return auth_start(l->context, o->keys, e);
+    if (key_pair_new(&server, e) || key_pair_new(o->local, e)) return NULL;
+    return auth_start_with(l->context, &server, o->local->public_key, "local-*", e);
+}
+
 /* The handler of keys is there before the first peer can be, and has shown that it refuses before the run begins. */
 static int listen_on(struct link *l, const struct link_options *o, struct err *e)
 {
     size_t n = sizeof l->endpoint;
-    if (o->keys && (!(l->auth = auth_start(l->context, o->keys, e)) || auth_protect(l->auth, l->router, e))) return -1;
+    bool keys = o->keys || o->local;
+    if (keys && (!(l->auth = make_auth(l, o, e)) || auth_protect(l->auth, l->router, e))) return -1;
     if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
         return err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
     return l->auth ? auth_self_test(l->auth, l->endpoint, e) : 0;
@@ -128,6 +137,14 @@ bool link_is_loopback(const struct link *l)
 bool link_is_authenticated(const struct link *l)
 {
     return l->auth != NULL;
+}
+bool link_has_list(const struct link *l)
+{
+    return l->auth && auth_has_folder(l->auth);
+}
+void link_server_key(const struct link *l, char ret_public[KEY_TEXT])
+{
+    auth_server_key(l->auth, ret_public);
 }
 int link_reload(struct link *l, size_t *ret_n, struct err *e)
 {

@@ -40,19 +40,25 @@ static int program_path(char *ret, size_t n, struct err *e)
 
 /* Runs in the child, between fork and exec. A group of its own: Ctrl-C at the terminal is the coordinator's to handle.
  */
-static void become(const char *path, const char *endpoint, const char *name, const char *keys, pid_t parent)
+static void become(const char *path, const char *endpoint, const char *name, const char *keys, int bundle, pid_t parent)
 {
     sigset_t none;
+    char fd[16];
     sigemptyset(&none);
     (void)setpgid(0, 0);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) _exit(127);
-    execl(path, "plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn", keys ? "--keys" : (char *)NULL, keys,
+    if (bundle >= 0) {
+        (void)snprintf(fd, sizeof fd, "%d", bundle);
+        (void)fcntl(bundle, F_SETFD, 0);
+        keys = fd;
+    }
+    execl(path, "plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn", bundle >= 0 ? "--keys-fd" : keys ? "--keys" : (char *)NULL, keys,
           (char *)NULL);
     _exit(127);
 }
 
-struct local *local_start(size_t n, const char *endpoint, const char *keys, struct err *e)
+struct local *local_start(size_t n, const char *endpoint, const char *keys, int bundle, struct err *e)
 {
     char path[PATH_MAX + 32];
     if (n > LOCAL_MAX) {
@@ -73,7 +79,7 @@ struct local *local_start(size_t n, const char *endpoint, const char *keys, stru
         struct local_agent *a = &l->agent[l->n];
         (void)snprintf(a->name, sizeof a->name, "local-%zu", i + 1);
         a->pid = fork();
-        if (a->pid == 0) become(path, endpoint, a->name, keys, self);
+        if (a->pid == 0) become(path, endpoint, a->name, keys, bundle, self);
         if (a->pid < 0) {
             (void)err_set(e, ERR_LIMIT, "cannot start agent %s: %s", a->name, strerror(errno));
             local_stop(&l);

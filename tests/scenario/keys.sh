@@ -94,6 +94,18 @@ expect_text err.log 'may not call itself "local-[12]"' 'agents of this machine a
 cp -r "$TMP/other" "$TMP/any"
 plateau_run --local 2 --keys "$TMP/any"
 expect_ran
+# without any options agents of this machine have keys that are in no file; nobody else of this machine is let in
+plan "$work" 'load: {concurrency: 2, duration: 4s}'
+plateau_start --local 2
+wait_until 10 grep -q 'stage 1 of 1' "$TMP/err.log" || fail 'the stage did not begin'
+ENDPOINT=$(endpoint)
+for how in 'null' "curve $K" "curve $K absent"; do
+    said=$(knock $how)
+    [[ $said == silence* ]] && ok "--local, a stranger ($how): $said" || fail "--local lets a stranger in: $said"
+done
+plateau_wait
+expect_ran
+expect '[.agents[].name] | sort == ["local-1", "local-2"]' 'only its own agents took part'
 plateau_run --local 1 --keys "$TMP/any" --insecure
 expect_status 2
 chmod 644 "$TMP/any/coordinator.key"

@@ -32,6 +32,29 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
+static void test_bundle(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct key_pair k, server, back;
+    char pub[KEY_TEXT];
+    assert_int_equal(key_pair_new(&k, &e) | key_pair_new(&server, &e), 0);
+    int fd = key_bundle_make(&k, server.public_key, &e);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 2; i++) { /* two processes that share the descriptor */
+        assert_int_equal(key_bundle_read(dup(fd), &back, pub, &e), 0);
+        assert_string_equal(back.public_key, k.public_key);
+        assert_string_equal(back.secret_key, k.secret_key);
+        assert_string_equal(pub, server.public_key);
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(key_bundle_read(-1, &back, pub, &e), -1);
+    int none[2];
+    assert_int_equal(pipe(none), 0);
+    assert_int_equal(key_bundle_read(none[0], &back, pub, &e), -1);
+    assert_int_equal(close(none[1]), 0);
+}
+
 static void put(const char *name, const char *text, mode_t mode)
 {
     char path[256];
@@ -125,6 +148,6 @@ static void test_list(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_list)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bundle), cmocka_unit_test(test_list)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
