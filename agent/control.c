@@ -264,6 +264,7 @@ static void loop(struct control *c)
         read_engine(c);
         read_messages(c);
         read_handshakes(c);
+        engine_allow(c->engine, session_lease_until(c->session));
         publish(c);
     }
 }

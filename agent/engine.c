@@ -52,6 +52,7 @@ struct engine {
 
     const struct plan *plan;
     struct target_ref *target;
+    _Atomic int64_t allowed;
     enum engine_state state;
     uint32_t ready, ended; /* workers that said so */
     struct err err;        /* the first one's of this stage */
@@ -105,6 +106,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     }
     if (o->guard) g->guard = *o->guard;
     g->notes[0] = g->notes[1] = -1;
+    atomic_init(&g->allowed, INT64_MAX);
     host_read(&g->host);
     g->stamps = stamp_hold();
     g->n_workers = o->workers ? o->workers : g->host.usable;
@@ -116,7 +118,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     if (rc == 0) rc = add_sources(g, o->source_addresses, e);
     if (rc == 0) rc = make_pipes(g, e);
     for (; rc == 0 && g->n_started < g->n_workers; g->n_started += rc == 0)
-        rc = worker_start(&g->workers[g->n_started], g->n_started, g->notes[1], e);
+        rc = worker_start(&g->workers[g->n_started], g->n_started, g->notes[1], &g->allowed, e);
     if (rc < 0) engine_destroy(&g);
     return g;
 }
@@ -293,6 +295,11 @@ void engine_stop(struct engine *g, bool now)
         order_all(g, (struct worker_order){.kind = ORDER_STOP, .now = now});
     else if (g->state != ENGINE_IDLE)
         disarm(g);
+}
+
+void engine_allow(struct engine *g, int64_t until_ns)
+{
+    atomic_store_explicit(&g->allowed, until_ns, memory_order_relaxed);
 }
 
 /* ---- events ---- */

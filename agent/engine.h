@@ -44,6 +44,9 @@ int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
 /* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT and ENGINE_DONE follow in any
  * case, and engine_arm must wait for them. A stage that is only armed is disarmed: no event of it comes any more. May be called again. */
 void engine_stop(struct engine *eng, bool now);
+/* Load may be made until then (CLOCK_MONOTONIC; at first without end). The workers look before each request, so that none is sent after it even by a process
+ * that stood still; a stage that meets its end is stopped at once, as by engine_stop. */
+void engine_allow(struct engine *eng, int64_t until_ns);
 
 int engine_fd(const struct engine *eng); /* poll for input, then call engine_next until it is false */
 bool engine_next(struct engine *eng, struct engine_event *ret); /* false when none waits */

@@ -494,6 +494,12 @@ void session_tick(struct session *s, int64_t now)
     }
 }
 
+int64_t session_lease_until(const struct session *s)
+{
+    if (s->winding || (s->state == SESSION_LOAD && s->stage_err.code)) return 0;
+    return s->heard_ns + s->lease_ns;
+}
+
 int64_t session_deadline(const struct session *s)
 {
     int64_t t = s->beat_at_ns + s->beat_ns, tick = s->tick_ns + NS_PER_S / 4;

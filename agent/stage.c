@@ -303,11 +303,17 @@ static void tell_due(struct stage *g, int64_t now)
         recorder_due(&g->rec, due);
 }
 
+bool stage_may_load(const struct stage *g)
+{
+    int64_t until = g->allowed ? atomic_load_explicit(g->allowed, memory_order_relaxed) : INT64_MAX;
+    return until == INT64_MAX || clock_mono_ns() < until;
+}
+
 void stage_pump(struct stage *g, int64_t now)
 {
     struct pacer_item item;
     tell_due(g, now);
-    while (!g->closed && pacer_take(&g->pacer, now, &item)) {
+    while (!g->closed && stage_may_load(g) && pacer_take(&g->pacer, now, &item)) {
         tell_due(g, now);
         start(g, &item);
     }

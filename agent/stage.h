@@ -4,6 +4,7 @@
  * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end of the warm-up to the end of
  * its last request, drain included: all its tokens over all its time. A stage that is stopped early is measured up to the stop. */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct stage {
     uint32_t n_places, n_idle, n_open, room;
     uint32_t usable[TARGET_ADDRESS_MAX], n_usable, next_usable; /* addresses that accept connections */
 
+    const _Atomic int64_t *allowed; /* no request is started at or after this moment; NULL = always */
     int64_t t0;
     bool closed;         /* no request starts any more */
     int64_t drain_until; /* when what is open is aborted */
@@ -67,6 +69,8 @@ void stage_pump(struct stage *g, int64_t now);
 void stage_stop(struct stage *g, bool now_too, int64_t now);
 /* When stage_advance has something to do next. */
 int64_t stage_next(const struct stage *g);
+/* Whether the lease still holds: looked at before each request, by a fresh clock, since this process may have stood still. */
+bool stage_may_load(const struct stage *g);
 bool stage_done(const struct stage *g);
 /* Closes the snapshot's span and numbers at `now`; hands it out and goes on in `empty`. With empty NULL the stage is over. */
 struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now);

@@ -305,6 +305,16 @@ static void serve(struct worker *w, const struct epoll_event *events, int n)
     if (orders) read_orders(w);
 }
 
+/* This process stood still, or the thread that listens does: before anything is sent or read, what is open ends. */
+static bool lease_is_over(struct worker *w)
+{
+    if (w->state != WORKER_RUNNING || !w->begun || stage_may_load(&w->stage)) return false;
+    if (w->err.code == ERR_NONE) (void)err_set(&w->err, ERR_AGENTS, "the lease has run out: nothing was heard from the coordinator");
+    stage_stop(&w->stage, true, w->woke);
+    run(w, w->woke);
+    return true;
+}
+
 static void loop(struct worker *w)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -312,6 +322,7 @@ static void loop(struct worker *w)
         int n = wait_events(w, events);
         w->woke = clock_mono_ns();
         w->stage.wakes++;
+        if (lease_is_over(w)) continue; /* what is ready stays so */
         serve(w, events, n);
         int64_t now = clock_mono_ns();
         if (w->has_transport) transport_tick(&w->transport, now);
@@ -341,9 +352,10 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-int worker_start(struct worker *w, uint32_t index, int notes, struct err *e)
+int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed, struct err *e)
 {
     memset(w, 0, sizeof *w);
+    w->stage.allowed = allowed;
     w->index = index;
     w->notes = notes;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);

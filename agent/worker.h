@@ -92,6 +92,7 @@ struct worker {
     uint64_t arming;
 };
 
-int worker_start(struct worker *w, uint32_t index, int notes, struct err *e);
+/* `allowed`: load may be made until then; read before each request. */
+int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed, struct err *e);
 void worker_join(struct worker *w); /* after ORDER_QUIT */
 void worker_order(struct worker *w, struct worker_order o);

@@ -112,7 +112,7 @@ static struct engine_event next(struct engine *g)
     return ev;
 }
 
-enum stop_how { STOP_NEVER, STOP_SOFT, STOP_NOW };
+enum stop_how { STOP_NEVER, STOP_SOFT, STOP_NOW, STOP_LEASE };
 
 struct result {
     struct snapshot *all;
@@ -143,7 +143,10 @@ static struct result run_armed(struct engine *g, enum stop_how stop, int stop_af
     assert_int_equal(engine_go(g, clock_mono_ns() + 20 * NS_PER_MS, &e), 0);
     if (stop != STOP_NEVER) {
         poll(NULL, 0, stop_after_ms);
-        engine_stop(g, stop == STOP_NOW);
+        if (stop == STOP_LEASE)
+            engine_allow(g, clock_mono_ns());
+        else
+            engine_stop(g, stop == STOP_NOW);
     }
     for (bool last = false;;) {
         ev = next(g);
@@ -381,6 +384,44 @@ static void test_stops(void **state)
     sim_stop(&sim, NULL);
 }
 
+/* Nobody tells the workers to stop: they see for themselves that the lease is over. */
+static void test_lease(void **state)
+{
+    (void)state;
+    struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL});
+    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", "");
+    struct plan *open = plan_of(sim.port, "", "stages: [{rate: 50, duration: 100s, warmup: 0}]", "");
+    struct engine *g = engine_of(2);
+    uint64_t sent = 0, seen;
+    const struct plan *both[] = {p, open};
+    for (int i = 0; i < 2; i++) {
+        engine_allow(g, INT64_MAX);
+        struct result r = run_plan(g, both[i], STOP_LEASE, 300);
+        assert_balanced(r.all);
+        assert_int_equal(r.done.code, ERR_AGENTS);
+        assert_non_null(strstr(r.done.text, "lease"));
+        assert_true(r.all->counters[COUNTER_SENT] > 0 && r.all->counters[COUNTER_ABORTED] > 0);
+        sent += r.all->counters[COUNTER_SENT];
+        snapshot_destroy(&r.all);
+        r = run_plan(g, both[i], STOP_NEVER, 0); /* it is over before the stage begins */
+        assert_balanced(r.all);
+        assert_int_equal(r.done.code, ERR_AGENTS);
+        assert_int_equal(r.all->counters[COUNTER_SENT], 0);
+        snapshot_destroy(&r.all);
+    }
+    engine_allow(g, clock_mono_ns() + 3600 * NS_PER_S);
+    struct result r = run_plan(g, p, STOP_NOW, 300);
+    assert_int_equal(r.done.code, ERR_NONE);
+    assert_true(r.all->counters[COUNTER_SENT] >= 4);
+    sent += r.all->counters[COUNTER_SENT];
+    snapshot_destroy(&r.all);
+    engine_destroy(&g);
+    plan_destroy(&p);
+    plan_destroy(&open);
+    sim_stop(&sim, &seen);
+    assert_true(seen <= sent);
+}
+
 static void test_disarm_and_arm_again(void **state)
 {
     (void)state;
@@ -578,7 +619,7 @@ int main(void)
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_server_dies),
         cmocka_unit_test(test_drain_and_abort),
-        cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_stops), cmocka_unit_test(test_lease),
         cmocka_unit_test(test_disarm_and_arm_again),
         cmocka_unit_test(test_stop_before_t0),
         cmocka_unit_test(test_count_limits),
