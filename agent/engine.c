@@ -42,6 +42,7 @@ struct part {
 struct engine {
     struct guard guard;
     struct host host;
+    bool curl;     /* libcurl for every target */
     int stamps;    /* descriptor that keeps kernel stamps on, or -1 */
     int notes[2];  /* pipe from the workers */
     struct worker *workers;
@@ -108,6 +109,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     g->notes[0] = g->notes[1] = -1;
     atomic_init(&g->allowed, INT64_MAX);
     host_read(&g->host);
+    g->curl = o->curl;
     g->stamps = stamp_hold();
     g->n_workers = o->workers ? o->workers : g->host.usable;
     if (g->n_workers > WORKERS_MAX) g->n_workers = WORKERS_MAX;
@@ -223,6 +225,7 @@ static struct worker_stage *stage_for(const struct engine *g, struct shard *part
     if (w->cap == 0) w->cap = 1;
     w->connections = warm_wanted(g, &w->shard, w->cap);
     w->stamps = g->stamps >= 0;
+    w->curl = g->curl;
     w->arming = g->arming;
     return w;
 }

@@ -17,6 +17,17 @@ int stamp_enable(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
 }
 
+int64_t stamp_of(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+        struct timespec ts;
+        memcpy(&ts, CMSG_DATA(c), sizeof ts);
+        return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+    }
+    return 0;
+}
+
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {
     char byte;
@@ -29,14 +40,8 @@ int stamp_peek(int fd, int64_t *ret_wall_ns)
     ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
     if (n == 0) return 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
-        struct timespec ts;
-        memcpy(&ts, CMSG_DATA(c), sizeof ts);
-        *ret_wall_ns = (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-        return *ret_wall_ns > 0;
-    }
-    return 0;
+    *ret_wall_ns = stamp_of(&m);
+    return *ret_wall_ns > 0;
 }
 
 /* A connected pair of TCP sockets over loopback; 0 or -1. */

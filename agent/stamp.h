@@ -7,7 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct msghdr;
+
 int stamp_enable(int fd); /* 0 or -1 */
+
+/* The wall-clock stamp among a received message's control data, 0 = none. Of several segments in one read it is that of the last, in a peek that of the first. */
+int64_t stamp_of(struct msghdr *m);
 
 /* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits, or it carries no stamp), -1 when the
  * connection broke: the kernel tells that once, so whoever reads next sees a plain end. */

@@ -1,6 +1,7 @@
 /* HTTP on a worker's own epoll. Which kind carries a target is chosen once, when the transport is made; nobody above knows which:
  *
- *   TRANSPORT_CURL   libcurl: everything it can do (transport_curl.c)
+ *   TRANSPORT_PLAIN  plain http:// with HTTP/1.1: our own, the cheapest way from the kernel to the stream (transport_plain.c)
+ *   TRANSPORT_CURL   libcurl: TLS, HTTP/2, and whatever else the first does not speak (transport_curl.c)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the pacer's. Nothing is retried: a
  * request whose reused connection breaks before the first byte ends as a reset. Connections that wait for their first request are made
@@ -36,6 +37,7 @@ struct transfer {
     struct transport *tr;
     CURL *easy;            /* libcurl's */
     struct lane *lane;     /* libcurl's */
+    struct conn *conn;     /* the plain kind's, while a request is open */
     void *owner;
     uint32_t address;      /* of the target, fixed for the handle */
     bool open;             /* handed to libcurl and not ended */
@@ -80,7 +82,9 @@ struct transport_kind {
     void (*ready)(struct transport *t, uint64_t data, uint32_t events);
     void (*tick)(struct transport *t, int64_t now); /* t->timer is due */
 };
-extern const struct transport_kind TRANSPORT_CURL;
+extern const struct transport_kind TRANSPORT_PLAIN, TRANSPORT_CURL;
+/* Does the plain kind speak all that this target asks for? */
+bool transport_plain_can(const struct target *target);
 
 struct transport {
     const struct transport_kind *kind;
@@ -88,6 +92,7 @@ struct transport {
     const struct transport_calls *calls;
     const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
     uint32_t n_sources, next_source;
+    struct plain *plain;    /* the plain kind's own */
     struct lane **lanes;
     uint32_t n_lanes, lane_places;
     CURLSH *share;
@@ -112,8 +117,12 @@ struct transport {
     bool secured; /* it came about */
 };
 
-/* `epoll` is the worker's; the data of a socket's events is for transport_ready. */
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e);
+struct transport_options {
+    int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the worker's */
+    bool stamps; /* take kernel stamps */
+    bool curl;   /* libcurl also where the plain kind would do */
+};
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 /* Sets a handle up for one address of the target. */
 int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);

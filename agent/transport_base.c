@@ -88,14 +88,14 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns)
 
 /* ---- on to the kind ---- */
 
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, int epoll, bool stamps, struct err *e)
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e)
 {
     memset(t, 0, sizeof *t);
-    t->kind = &TRANSPORT_CURL;
+    t->kind = o->curl || !transport_plain_can(target) ? &TRANSPORT_CURL : &TRANSPORT_PLAIN;
     t->target = target;
     t->calls = calls;
-    t->epoll = epoll;
-    t->stamps = stamps;
+    t->epoll = o->epoll;
+    t->stamps = o->stamps;
     t->timer = INT64_MAX;
     t->now = clock_mono_ns();
     stamp_clock_sample(&t->clock);

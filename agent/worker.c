@@ -56,7 +56,8 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
         w->target = s->target;
         s->target = NULL;
         w->has_transport = true;
-        if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, w->epoll, s->stamps, e) < 0) return -1;
+        struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps, .curl = s->curl};
+        if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) return -1;
     }
     w->transport.sources = s->sources;
     w->transport.n_sources = s->n_sources;

@@ -39,7 +39,7 @@ struct worker_stage {
     uint32_t n_sources;
     uint32_t cap;         /* most requests in flight in an open loop */
     uint32_t connections; /* to open before T0; in an open loop so many stay ready beside those in use */
-    bool stamps;
+    bool stamps, curl;    /* see struct transport_options */
     uint64_t arming;      /* number of this order, in all notes about it */
 };
 

@@ -1,0 +1,40 @@
+/* An HTTP/1.x response (RFC 9112), read as bytes arrive; pure. The body is handed out as slices of the caller's bytes. Interim responses (1xx) are
+ * read over; a trailer too. What is kept of a head is its status, how the body ends, and whether the connection may be used again.
+ *
+ * Strict where a mistake could shift the body's frame: an unknown transfer coding, lengths that contradict each other, a chunk that does not
+ * end where it said, a header line without a name. Lines may end with LF alone. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP1_LINE_MAX 256u  /* of a line that matters; others may be longer */
+#define HTTP1_HEAD_MAX 65536u /* bytes of a head with its interim responses, of a trailer, of one chunk's first line */
+
+enum http1_result {
+    HTTP1_BAD = -1, /* no HTTP/1; and stays so */
+    HTTP1_MORE,     /* all bytes taken, the response goes on */
+    HTTP1_BODY,     /* a piece of the body; call again */
+    HTTP1_DONE,     /* the response is complete; what follows is not its own */
+};
+
+struct http1 {
+    uint8_t state, name; /* name: of the header line before, if it matters */
+    bool old, close, keep, chunked, has_length;
+    uint16_t status;     /* 0: none yet */
+    uint32_t taken;      /* against HTTP1_HEAD_MAX */
+    uint32_t line_len;   /* of the line that is not yet whole */
+    uint64_t left;       /* bytes left of the body or of the chunk */
+    char line[HTTP1_LINE_MAX + 2];
+};
+
+void http1_begin(struct http1 *h);
+
+/* Reads from *at up to end, moving *at. With HTTP1_BODY the piece is *ret, *ret_n, inside the caller's bytes. */
+enum http1_result http1_next(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n);
+
+/* The connection ended: HTTP1_DONE when that is how this body ends, or it had ended before; HTTP1_MORE: cut. */
+enum http1_result http1_closed(struct http1 *h);
+
+/* Behind HTTP1_DONE: may another request be sent on the connection? */
+bool http1_keep_alive(const struct http1 *h);
