@@ -25,6 +25,7 @@
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
 #define LISTEN_LOCAL "tcp://127.0.0.1:*"
 #define PLAN_TEXT_MAX (1u << 20)
+#define OTHER_DESCRIPTORS 64u /* sockets, the run's file, reports */
 
 static struct {
     uint32_t local;
@@ -215,14 +216,19 @@ static int block_signals(struct err *e)
     return fd < 0 ? err_set(e, ERR_INTERNAL, "signals: %s", strerror(errno)) : fd;
 }
 
-/* A descriptor an agent. */
-static void raise_descriptors(void)
+/* A descriptor an agent; without it agents would dial in vain and nobody would say why. */
+static int raise_descriptors(uint32_t agents, struct err *e)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+    rlim_t need = (rlim_t)agents + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &r)) return 0;
+    if (r.rlim_cur < r.rlim_max) {
         r.rlim_cur = r.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &r);
     }
+    if (r.rlim_max >= need) return 0;
+    return err_set(e, ERR_LIMIT, "%u agents need %llu open files, but the limit is %llu: raise it (ulimit -n, LimitNOFILE=)", agents,
+                   (unsigned long long)need, (unsigned long long)r.rlim_max);
 }
 
 /* Writes beyond RLIMIT_FSIZE fail as a full disk does, instead of killing the run without a report. */
@@ -368,9 +374,9 @@ int cmd_run(int argc, char **argv)
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         harden_process();
-        raise_descriptors();
         survive_file_limit();
-        rc = run_it(&o, fd, &status, &e);
+        rc = raise_descriptors(o.meta.plan ? o.meta.plan->agents_count : 1, &e);
+        if (rc == 0) rc = run_it(&o, fd, &status, &e);
     }
     if (rc < 0) {
         log_error("%s", e.text);
