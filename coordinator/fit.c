@@ -71,8 +71,8 @@ static double loss(const struct law *law, const struct data *d, const double *q)
     return isfinite(sum) ? sum : 1e30;
 }
 
-/* Nelder & Mead 1965 with the usual factors; `best` holds the start and takes the end. */
-static double simplex(const struct law *law, const struct data *d, double *best, double step, int rounds)
+/* Nelder & Mead 1965 with the usual factors; `best` holds the start and takes the end. Ends when the losses of all corners agree within `near`. */
+static double simplex(const struct law *law, const struct data *d, double *best, double step, int rounds, double near)
 {
     uint32_t k = law->k;
     double v[FIT_PARAMS + 1][FIT_PARAMS], f[FIT_PARAMS + 1];
@@ -87,7 +87,7 @@ static double simplex(const struct law *law, const struct data *d, double *best,
             if (f[i] < f[lo]) lo = i;
             if (f[i] >= f[hi]) hi = i;
         }
-        if (f[hi] - f[lo] <= 1e-12 * (f[lo] + 1e-9)) break;
+        if (f[hi] - f[lo] <= near * (f[lo] + 1e-9)) break;
         double second = f[lo], mid[FIT_PARAMS] = {0}, try[FIT_PARAMS], far[FIT_PARAMS];
         for (uint32_t i = 0; i <= k; i++) {
             if (i == hi) continue;
@@ -126,7 +126,7 @@ static double simplex(const struct law *law, const struct data *d, double *best,
     return f[lo];
 }
 
-/* From several starts, since the surface has valleys; each is polished by a restart. */
+/* From several starts, since the surface has valleys; a look at each, and the best is polished by restarts. */
 static double law_fit(const struct law *law, const struct data *d, double *ret_q)
 {
     double low = d->load[0], low_x = d->log_x[0], top = d->log_x[0], best = INFINITY;
@@ -156,14 +156,14 @@ static double law_fit(const struct law *law, const struct data *d, double *ret_q
             q[1] = -bend - s;
             q[2] = top - 0.02;
         }
-        double f = simplex(law, d, q, 0.5, 300);
-        f = simplex(law, d, q, 0.1, 200);
+        double f = simplex(law, d, q, 0.5, 300, 1e-2);
         if (f < best) {
             best = f;
             memcpy(ret_q, q, sizeof q);
         }
     }
-    return best;
+    best = simplex(law, d, ret_q, 0.2, 300, 1e-8);
+    return simplex(law, d, ret_q, 0.05, 200, 1e-10);
 }
 
 static double limit_of(enum fit_model m, const double *p)
@@ -230,7 +230,7 @@ static void bootstrap(const struct law *law, const struct data *d, const double 
         double start[FIT_PARAMS];
         for (size_t i = 0; i < d->n; i++) drawn[i] = fitted[i] + resid[rng_below(&r, d->n)] - shift;
         memcpy(start, q, sizeof start);
-        simplex(law, &again, start, 0.1, 150);
+        simplex(law, &again, start, 0.1, 150, 1e-3); /* a thousandth of the loss is a thirtieth of a standard error */
         unpack(law, start, p);
         double l = limit_of(law->model, p), k = knee_of(law->model, p, l);
         if (!isfinite(l) || !isfinite(k)) continue;

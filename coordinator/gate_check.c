@@ -1,8 +1,10 @@
 /* Gates on the run: a value of a point against a limit, with what the sample can carry. */
 #include <math.h>
 
+#include "common/rng.h"
 #include "coordinator/numeric.h"
 #include "coordinator/point.h"
+#include "coordinator/resample.h"
 #include "coordinator/search.h"
 
 struct reading {
@@ -16,6 +18,28 @@ const char *gate_result_name(enum gate_result r)
     return names[r];
 }
 
+static void quantile_of_hist(const struct plan_gate *g, const struct point *p, const struct hist *h, struct reading *r)
+{
+    double scale = METRICS[g->metric].scale;
+    bool enough = h->count >= samples_needed(g->q);
+    if (isnan(r->value) && enough) r->value = (double)hist_quantile(h, g->q) / scale;
+    if (!metric_independent(g->metric)) {
+        double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
+        uint64_t seed = seed_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
+        bool known = p->data && !isnan(r->value) && resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi);
+        r->needs_interval = known; /* too little to resample: the value is all there is */
+        return;
+    }
+    uint64_t lo, hi;
+    rank_interval(h->count, g->q, 0.05, &lo, &hi);
+    if (!enough || !lo) {
+        lo = rank_below(h->count, g->q, 0.05);
+        hi = 0;
+    }
+    if (lo) r->lo = (double)hist_bucket_low(hist_index(hist_at_rank(h, lo))) / scale;
+    if (hi) r->hi = (double)hist_at_rank(h, hi) / scale;
+}
+
 /* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound still
  * may show that the limit is broken. */
 static struct reading read_quantile(const struct plan_gate *g, const struct point *p)
@@ -26,23 +50,11 @@ static struct reading read_quantile(const struct plan_gate *g, const struct poin
         const struct stat *s = &p->metric[g->metric];
         r = (struct reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
     }
-    const struct hist *h = p->hist ? p->hist[g->metric] : NULL;
-    if (!h || !h->count || !isnan(r.lo)) return r;
-    double scale = METRICS[g->metric].scale;
-    bool enough = h->count >= samples_needed(g->q);
-    if (isnan(r.value) && enough) r.value = (double)hist_quantile(h, g->q) / scale;
-    if (!metric_independent(g->metric)) {
-        r.needs_interval = false; /* no blocks to resample: the value is all there is */
-        return r;
-    }
-    uint64_t lo, hi;
-    rank_interval(h->count, g->q, 0.05, &lo, &hi);
-    if (!enough || !lo) {
-        lo = rank_below(h->count, g->q, 0.05);
-        hi = 0;
-    }
-    if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(h, lo))) / scale;
-    if (hi) r.hi = (double)hist_at_rank(h, hi) / scale;
+    if (!isnan(r.lo)) return r;
+    struct hist *left = p->cut[g->metric] && p->data ? resample_hist(p->data, g->metric, p->blocks_from_s) : NULL;
+    const struct hist *h = left ? left : p->hist ? p->hist[g->metric] : NULL;
+    if (h && h->count) quantile_of_hist(g, p, h, &r);
+    hist_destroy(&left);
     return r;
 }
 

@@ -108,7 +108,8 @@ static void cost_compute(const struct plan *plan, struct point *p)
 }
 
 /* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows behind the cut, tokens per event
- * as in the whole window; percentiles keep all requests of the window, since histograms know no time. */
+ * as in the whole window. TTFT and token gaps, which blocks keep by the second, are made anew from the blocks behind the cut (a request's TTFT stands in the
+ * second it ended in); other latencies keep all requests of the window, since their histograms know no time. */
 static void warmup_cut(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     double *rate = calloc(s->n_series + 1, sizeof *rate), span = 0, tokens = 0, done = 0, due = 0, flight = 0;
@@ -142,6 +143,20 @@ static void warmup_cut(const struct stage_data *s, double from_s, double to_s, s
     free(row);
 }
 
+static void metrics_compute(const struct stage_data *s, struct point *p)
+{
+    static const enum metric IN_BLOCKS[] = {METRIC_TTFT, METRIC_ITL, METRIC_CHUNK_GAP};
+    for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &p->metric[m]);
+    for (int i = 0; i < 3; i++) {
+        enum metric m = IN_BLOCKS[i];
+        struct hist *left = p->warmup_cut_s > 0 ? resample_hist(s, m, p->blocks_from_s) : NULL;
+        p->cut[m] = left != NULL;
+        if (left) stat_compute(left, m, &p->metric[m]);
+        hist_destroy(&left);
+        if (!metric_independent(m)) resample_stat(s, m, p->cut[m] ? p->blocks_from_s : -HUGE_VAL, seed_mix(p->seed, s->stage, s->repeat, m), &p->metric[m]);
+    }
+}
+
 static void server_compute(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     struct point_server *v = &p->server;
@@ -163,7 +178,7 @@ static void server_compute(const struct stage_data *s, double from_s, double to_
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
 {
     const uint64_t *c = s->counters;
-    *ret = (struct point){.stage = s->stage, .repeat = s->repeat, .requested = s->plan, .degraded = s->degraded, .hist = s->hist};
+    *ret = (struct point){.stage = s->stage, .repeat = s->repeat, .requested = s->plan, .degraded = s->degraded, .hist = s->hist, .data = s, .seed = plan->seed};
     ret->window_s = (double)c[COUNTER_MEASURED_NS] / 1e9;
     ret->window_due = c[COUNTER_WIN_DUE];
     ret->window_ok = c[COUNTER_WIN_OK];
@@ -173,14 +188,13 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     rates_compute(c, ret);
     uint64_t ended = ret->window_ok + ret->window_failed;
     ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
-    for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &ret->metric[m]);
-    static const enum metric dependent[] = {METRIC_ITL, METRIC_CHUNK_GAP};
-    for (int i = 0; i < 2; i++) resample_stat(s, dependent[i], seed_mix(plan->seed, s->stage, s->repeat, dependent[i]), &ret->metric[dependent[i]]);
     ledger_compute(s, ret);
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
     if (s->plan.warmup_auto) warmup_cut(s, from, to, ret);
+    ret->blocks_from_s = from + ret->warmup_cut_s;
+    metrics_compute(s, ret);
     steady_compute(s, from + ret->warmup_cut_s, to, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     ret->drift = st.drift;

@@ -33,6 +33,9 @@ struct point {
     double error_rate;                /* failed / (ok + failed) of the window; NaN when nothing ended */
     uint64_t window_due, window_ok, window_failed, window_good, window_done;
     double warmup_cut_s;              /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
+    bool cut[METRIC_N];               /* this metric's numbers are of what lies behind the cut; the others keep the whole window */
+    double blocks_from_s;             /* where the window, or what is left of it, begins in the stage's blocks */
+    uint64_t seed;                    /* of its resampling */
     struct stat metric[METRIC_N];
     struct { uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost; bool balanced; } ledger;
     enum steady steady;
@@ -42,6 +45,7 @@ struct point {
     struct verdict verdict;           /* of the cluster */
     bool degraded;
     struct point_server server;
+    const struct stage_data *data;    /* borrowed; NULL when the point was made without */
     struct hist *const *hist;         /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
 

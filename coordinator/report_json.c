@@ -173,6 +173,10 @@ static void put_rates(struct json_out *j, const struct point *p)
     json_u64(j, "good", p->window_good);
     json_u64(j, "done", p->window_done);
     json_double(j, "warmup_cut_s", p->warmup_cut_s);
+    json_array(j, "warmup_cut_metrics");
+    for (int m = 0; m < METRIC_N; m++)
+        if (p->cut[m]) json_string(j, NULL, METRICS[m].name);
+    json_end_array(j);
     json_end_object(j);
 }
 

@@ -180,6 +180,26 @@ static void ledger(const struct page *p, const struct report_input *in)
     buf_free(&text);
 }
 
+/* What warmup: auto left out, and of what. */
+static void cuts(const struct page *p, const struct report_input *in)
+{
+    double least = INFINITY, most = 0;
+    char line[300], span[64];
+    bool blocks = true;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[i];
+        if (!(q->warmup_cut_s > 0)) continue;
+        least = fmin(least, q->warmup_cut_s);
+        most = fmax(most, q->warmup_cut_s);
+        blocks &= q->cut[METRIC_TTFT] || q->cut[METRIC_ITL];
+    }
+    if (!(most > 0)) return;
+    (void)snprintf(span, sizeof span, most > least ? "%.0f to %.0f s" : "%.0f s", least, most);
+    (void)snprintf(line, sizeof line, "warmup: auto cut %s off where throughput still rose: from rates%s. %s percentiles include the cut part.", span,
+                   blocks ? ", TTFT and token gaps" : "", blocks ? "TPOT's and E2E's" : "All");
+    wrap(p, line, 0);
+}
+
 /* What the server's own page says: the queue behind TTFT, and whether both sides counted the same tokens. */
 static void server(const struct page *p, const struct report_input *in)
 {
@@ -227,6 +247,7 @@ int report_text(const struct report_input *in, bool color, struct buf *out, stru
     }
     (void)buf_puts(out, "\n");
     ledger(&p, in);
+    cuts(&p, in);
     server(&p, in);
     if (r->insecure) {
         paint(&p, YELLOW);

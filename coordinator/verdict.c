@@ -10,6 +10,8 @@
 #define UNSTAMPED_PROGRAM 0.5    /* above this share of reads, times are the program's own */
 #define UNSTAMPED_SUSPECT 0.05   /* first reads of a connection carry no stamp: 1-3 % is usual */
 #define CPU_SUSPECT 0.95         /* of one core, by the busiest worker */
+#define CACHED_SUSPECT 0.05     /* of the input tokens, without a shared prefix in the plan */
+#define CACHED_TEMPLATE 32       /* tokens of a request that a chat template puts before any prompt */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
 
 struct evidence {
@@ -156,6 +158,21 @@ static void check_machine(const struct evidence *e, struct verdict *v)
         verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
 }
 
+/* Prompts that nobody shares should be new to the server: what it knows already, it knows from an earlier run. */
+static void check_cache(const struct evidence *e, struct verdict *v)
+{
+    const struct hist *input = hist_of(e, METRIC_INPUT_TOKENS);
+    double n = (double)e->c[COUNTER_USAGE_REQUESTS], cached = (double)e->c[COUNTER_CACHED_TOKENS];
+    for (size_t i = 0; i < e->plan->n_workloads; i++)
+        if (e->plan->workloads[i].prefix_tokens) return;
+    if (!input || !(n > 0)) return;
+    double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
+    if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
+    verdict_add(v, VERDICT_SUSPECT,
+                "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with the same seed? use --seed",
+                fmin(100, 100 * cached / all));
+}
+
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
                      const struct plan *plan, struct verdict *ret)
 {
@@ -176,4 +193,5 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         check_open(&e, ret);
     check_in_flight(&e, ret);
     check_machine(&e, ret);
+    check_cache(&e, ret);
 }

@@ -7,20 +7,7 @@
 #include "common/rng.h"
 #include "coordinator/point.h"
 #include "tests/sim/model.h"
-
-/* Statistical tests run in full only where code runs at its own speed: sanitizers look for other faults, and find them in a tenth of the trials. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SIMLOAD_SLOW
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SIMLOAD_SLOW
-#endif
-#ifdef SIMLOAD_SLOW
-#define SIMLOAD_TRIALS 10
-#else
-#define SIMLOAD_TRIALS 100
-#endif
+#include "tests/unit/trials.h"
 
 struct simload {
     struct sim_model_settings server;

@@ -17,6 +17,8 @@ static const uint32_t LOADS[] = {4, 16, 48, 96};
 #define N_LOADS (sizeof LOADS / sizeof *LOADS)
 #define REPEATS_MOST 5
 
+static int tries(void) { return trials(100, 30, 3); }
+
 static const struct simload SERVER = {
     .server = {.slots = 64, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 48, .prompt = 128, .noise = 0.01};
 
@@ -77,22 +79,22 @@ static void test_same_system(void **state)
 {
     (void)state;
     int fails;
-    pairs("same system, 3 repeats", 1, 3, SIMLOAD_TRIALS, &fails);
-    assert_true(count[COMPARE_SAME] >= SIMLOAD_TRIALS * 95 / 100);
+    pairs("same system, 3 repeats", 1, 3, tries(), &fails);
+    assert_true(count[COMPARE_SAME] >= tries() * 95 / 100);
     assert_int_equal(fails, 0);
-    pairs("same system, 1 run", 1, 1, SIMLOAD_TRIALS, &fails);
-    assert_true(count[COMPARE_SAME] >= SIMLOAD_TRIALS * 95 / 100);
+    pairs("same system, 1 run", 1, 1, tries(), &fails);
+    assert_true(count[COMPARE_SAME] >= tries() * 95 / 100);
 }
 
 static void test_slowdown(void **state)
 {
     (void)state;
     int fails;
-    pairs("5 % slower, 3 repeats", 1.05, 3, SIMLOAD_TRIALS, &fails);
-    assert_true(count[COMPARE_WORSE] >= SIMLOAD_TRIALS * 95 / 100);
-    assert_true(fails >= SIMLOAD_TRIALS * 95 / 100);
-    pairs("5 % faster, 3 repeats", 1 / 1.05, 3, SIMLOAD_TRIALS / 2, &fails);
-    assert_true(count[COMPARE_BETTER] >= SIMLOAD_TRIALS / 2 * 94 / 100);
+    pairs("5 % slower, 3 repeats", 1.05, 3, tries(), &fails);
+    assert_true(count[COMPARE_WORSE] >= tries() * 95 / 100);
+    assert_true(fails >= tries() * 95 / 100);
+    pairs("5 % faster, 3 repeats", 1 / 1.05, 3, tries() / 2, &fails);
+    assert_true(count[COMPARE_BETTER] >= tries() / 2 * 94 / 100);
     assert_int_equal(fails, 0);
 }
 

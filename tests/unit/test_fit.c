@@ -12,6 +12,7 @@
 
 #include "common/rng.h"
 #include "coordinator/fit.h"
+#include "tests/unit/trials.h"
 
 struct truth {
     const char *name;
@@ -72,7 +73,7 @@ static void test_coverage(void **state)
     (void)state;
     for (size_t k = 0; k < sizeof TRUTHS / sizeof *TRUTHS; k++) {
         const struct truth *t = &TRUTHS[k];
-        int covered = 0, near = 0, n = 200;
+        int covered = 0, near = 0, n = trials(200, 100, 10);
         double width = 0;
         struct rng r;
         rng_seed(&r, 17);

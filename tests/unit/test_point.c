@@ -115,6 +115,58 @@ static void test_what_is_wrong_is_said(void **state)
     stage_free(&s);
 }
 
+/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part behind the cut; the rest says so. */
+static void test_warmup_auto(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 1, .duration_ns = INT64_C(60000000000), .warmup_auto = true}};
+    struct plan plan = plan_of();
+    struct point p;
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(60000000000);
+    s.series = calloc(60, sizeof *s.series);
+    s.blocks = calloc(60, sizeof *s.blocks);
+    s.n_series = s.n_blocks = 60;
+    static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E};
+    for (int k = 0; k < 3; k++) s.hist[KINDS[k]] = hist_new();
+    for (int t = 0; t < 60; t++) {
+        int64_t slow = t < 20 ? 2 : 1;
+        double tokens = (double)(100 / slow) + (t % 3); /* not all alike */
+        s.series[t] = (struct series_row){.agent = -1, .t_s = t, .span_s = 1, .tokens = tokens, .done = 10, .due = 10, .in_flight = 1, .ttft_p50_ms = NAN};
+        s.blocks[t] = (struct block){.t_s = t, .span_s = 1, .tokens = tokens, .itl = hist_new(), .ttft = hist_new()};
+        assert_int_equal(hist_record(s.blocks[t].itl, slow * 10000000, 90), 0);
+        assert_int_equal(hist_record(s.blocks[t].ttft, slow * 50000000, 10), 0);
+        assert_int_equal(hist_merge(s.hist[METRIC_ITL], s.blocks[t].itl), 0);
+        assert_int_equal(hist_merge(s.hist[METRIC_TTFT], s.blocks[t].ttft), 0);
+        assert_int_equal(hist_record(s.hist[METRIC_E2E], slow * 100000000, 10), 0);
+        s.counters[COUNTER_WIN_EVENTS] += (uint64_t)tokens;
+        s.counters[COUNTER_WIN_TOKENS_MICRO] += (uint64_t)tokens * 1000000;
+    }
+    point_compute(&s, &plan, &p);
+    is(p.warmup_cut_s, 20);
+    is(p.output_tokens_per_s, 101.025);
+    assert_true(p.cut[METRIC_TTFT] && p.cut[METRIC_ITL] && !p.cut[METRIC_E2E]);
+    assert_int_equal(p.metric[METRIC_ITL].count, 40 * 90);
+    assert_true(fabs(p.metric[METRIC_ITL].max - 10) < 0.01 && fabs(p.metric[METRIC_ITL].mean_hi - 10) < 0.05);
+    assert_int_equal(p.metric[METRIC_TTFT].count, 400);
+    assert_true(fabs(p.metric[METRIC_TTFT].q[3] - 50) < 0.1); /* p99: nothing of the start is left */
+    assert_int_equal(p.metric[METRIC_E2E].count, 600);
+    assert_true(fabs(p.metric[METRIC_E2E].q[3] - 200) < 0.2); /* the whole window, and cut[] says so */
+    struct plan_gate g = {.text = "ttft.p97.5 < 60ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.975, .op = OP_LT, .value = 60e6};
+    struct gate_outcome o;
+    gate_check(&g, &p, &o); /* a percentile no table prints is of the same part */
+    assert_int_equal(o.result, GATE_PASS);
+    g.metric = METRIC_ITL;
+    g.value = 11e6;
+    gate_check(&g, &p, &o);
+    assert_int_equal(o.result, GATE_PASS);
+    s.plan.warmup_auto = false;
+    point_compute(&s, &plan, &p);
+    assert_true(!p.cut[METRIC_TTFT] && p.metric[METRIC_TTFT].count == 600);
+    gate_check(&g, &p, &o);
+    assert_int_equal(o.result, GATE_FAIL);
+    stage_data_clear(&s);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -130,6 +182,6 @@ static void test_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

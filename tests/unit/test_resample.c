@@ -13,8 +13,8 @@
 #include "common/rng.h"
 #include "coordinator/numeric.h"
 #include "coordinator/resample.h"
+#include "tests/unit/trials.h"
 
-#define T 250
 #define AGENTS 2
 #define SECONDS 60
 
@@ -47,7 +47,7 @@ static void cover(double shared, double memory, int trials, int *ret_mean, int *
         stage_make(&s, &r, shared, memory);
         stat_compute(s.hist[METRIC_ITL], METRIC_ITL, &st);
         assert_true(isnan(st.q_lo[0]));
-        resample_stat(&s, METRIC_ITL, (uint64_t)i, &st);
+        resample_stat(&s, METRIC_ITL, -INFINITY, (uint64_t)i, &st);
         *ret_mean += st.mean_lo <= mean && mean <= st.mean_hi;
         *ret_p50 += st.q_lo[0] <= 20 && 20 <= st.q_hi[0];
         *ret_p95 += st.q_lo[2] <= p95 && p95 <= st.q_hi[2];
@@ -59,7 +59,7 @@ static void cover(double shared, double memory, int trials, int *ret_mean, int *
 static void test_coverage(void **state)
 {
     (void)state;
-    int mean, p50, p95;
+    int mean, p50, p95, T = trials(250, 250, 20);
     cover(0.1, 0, T, &mean, &p50, &p95);
     assert_in_range(mean, T * 92 / 100, T * 99 / 100);
     assert_in_range(p50, T * 92 / 100, T * 99 / 100);
@@ -78,15 +78,15 @@ static void test_edges(void **state)
     stage_make(&s, &r, 0.1, 0);
     stat_compute(s.hist[METRIC_ITL], METRIC_ITL, &a);
     b = a;
-    resample_stat(&s, METRIC_ITL, 5, &a);
-    resample_stat(&s, METRIC_ITL, 5, &b);
+    resample_stat(&s, METRIC_ITL, -INFINITY, 5, &a);
+    resample_stat(&s, METRIC_ITL, -INFINITY, 5, &b);
     assert_true(fabs(a.q_lo[0] - b.q_lo[0]) < 1e-12 && fabs(a.q_hi[2] - b.q_hi[2]) < 1e-12); /* seeded */
     stat_compute(s.hist[METRIC_ITL], METRIC_ITL, &a);
     s.n_blocks = 7 * AGENTS; /* too few seconds */
-    resample_stat(&s, METRIC_ITL, 5, &a);
+    resample_stat(&s, METRIC_ITL, -INFINITY, 5, &a);
     assert_true(isnan(a.q_lo[0]) && isnan(a.mean_lo));
     s.n_blocks = AGENTS * SECONDS;
-    resample_stat(&s, METRIC_CHUNK_GAP, 5, &a); /* blocks without it */
+    resample_stat(&s, METRIC_CHUNK_GAP, -INFINITY, 5, &a); /* blocks without it */
     assert_true(isnan(a.q_lo[0]));
     stage_data_clear(&s);
 }

@@ -13,6 +13,9 @@
 #include "tests/unit/simload.h"
 
 #define S INT64_C(1000000000)
+#define FULL 100
+
+static int tries(void) { return trials(FULL, 50, 4); }
 
 /* A server of 256 slots: 2,500 token/s at most, its step a straight line of the number running. */
 static const struct simload SERVER = {
@@ -63,21 +66,21 @@ static int by_value(const void *a, const void *b)
 /* Many searches; the number within the tolerance of the truth, and how much work it was. */
 static int many(const char *what, const struct plan *plan, const struct simload *l, double truth)
 {
-    int good = 0;
-    double loads[SIMLOAD_TRIALS], runs = 0, seconds = 0, found[SIMLOAD_TRIALS];
-    for (uint64_t i = 0; i < SIMLOAD_TRIALS; i++) {
-        struct result r = run_search(plan, l, i);
+    int good = 0, n = tries();
+    double loads[FULL], runs = 0, seconds = 0, found[FULL];
+    for (int i = 0; i < n; i++) {
+        struct result r = run_search(plan, l, (uint64_t)i);
         double slack = fmax(plan->search.tolerance * truth, plan->search.over_rate ? 0 : 1);
         found[i] = r.o.found ? r.o.load : 0;
         good += r.o.found && r.o.confirmed && fabs(r.o.load - truth) <= slack;
         loads[i] = r.o.loads;
-        runs += (double)r.o.runs / SIMLOAD_TRIALS;
-        seconds += r.seconds / SIMLOAD_TRIALS;
+        runs += (double)r.o.runs / n;
+        seconds += r.seconds / n;
     }
-    qsort(loads, SIMLOAD_TRIALS, sizeof *loads, by_value);
-    qsort(found, SIMLOAD_TRIALS, sizeof *found, by_value);
+    qsort(loads, (size_t)n, sizeof *loads, by_value);
+    qsort(found, (size_t)n, sizeof *found, by_value);
     printf("%s: truth %.4g; %d of %d within %.0f %%; found %.4g (least) %.4g (median) %.4g (most); loads tried: median %.0f, most %.0f; %.1f runs, %.0f s of load\n", what, truth,
-           good, SIMLOAD_TRIALS, 100 * plan->search.tolerance, found[0], found[SIMLOAD_TRIALS / 2], found[SIMLOAD_TRIALS - 1], loads[SIMLOAD_TRIALS / 2], loads[SIMLOAD_TRIALS - 1], runs, seconds);
+           good, n, 100 * plan->search.tolerance, found[0], found[n / 2], found[n - 1], loads[n / 2], loads[n - 1], runs, seconds);
     return good;
 }
 
@@ -96,7 +99,7 @@ static void test_concurrency(void **state)
         if (a.tpot_s * 1e9 < gate.value) truth = n;
     }
     assert_true(truth > 20 && truth < 250);
-    assert_true(many("concurrency, tpot.mean", &plan, &SERVER, truth) >= SIMLOAD_TRIALS * 95 / 100);
+    assert_true(many("concurrency, tpot.mean", &plan, &SERVER, truth) >= tries() * 95 / 100);
 }
 
 /* Quantile of a metric in the long run: the truth of a percentile gate. */
@@ -137,7 +140,7 @@ static void test_rate(void **state)
     };
     struct plan plan = plan_of(&stage, gates, 2, true, 1, 500);
     double truth = fmin(truth_of(&stage, &gates[0], 10, 74), truth_of(&stage, &gates[1], 10, 74));
-    assert_true(many("rate, ttft.p95 and tpot.p90", &plan, &SERVER, truth) >= SIMLOAD_TRIALS * 95 / 100);
+    assert_true(many("rate, ttft.p95 and tpot.p90", &plan, &SERVER, truth) >= tries() * 95 / 100);
 }
 
 
@@ -161,7 +164,7 @@ static void test_cliff(void **state)
         stage_data_clear(&d);
     }
     assert_true(truth > 40);
-    assert_true(many("few slots, ttft.p90", &plan, &l, truth) >= SIMLOAD_TRIALS * 95 / 100);
+    assert_true(many("few slots, ttft.p90", &plan, &l, truth) >= tries() * 95 / 100);
 }
 
 static void test_plateau(void **state)
@@ -172,19 +175,19 @@ static void test_plateau(void **state)
     struct simload l = SERVER;
     struct sim_model_load load = {.prompt = l.prompt, .output = l.output_mean};
     struct sim_model_answer at;
-    int good = 0;
+    int good = 0, n = tries();
     l.server.slots = 96;
     plan.search.goal = SEARCH_PLATEAU;
     sim_model_at_concurrency(&l.server, &load, 500, &at);
     double truth = at.tokens_per_s, knee = 1, loads = 0;
     for (; sim_model_at_concurrency(&l.server, &load, knee, &at), at.tokens_per_s < 0.95 * truth; knee++) {}
-    for (uint64_t i = 0; i < SIMLOAD_TRIALS; i++) {
-        struct result r = run_search(&plan, &l, 1000 + i);
+    for (int i = 0; i < n; i++) {
+        struct result r = run_search(&plan, &l, 1000 + (uint64_t)i);
         good += r.o.found && r.o.confirmed && fabs(r.o.plateau / truth - 1) < 0.03 && fabs(r.o.load / knee - 1) < 0.08;
-        loads += (double)r.o.loads / SIMLOAD_TRIALS;
+        loads += (double)r.o.loads / n;
     }
-    printf("plateau: truth %.0f token/s, knee %.0f; %d of %d within 3 %% and 8 %%; %.1f loads tried\n", truth, knee, good, SIMLOAD_TRIALS, loads);
-    assert_true(good >= SIMLOAD_TRIALS * 95 / 100);
+    printf("plateau: truth %.0f token/s, knee %.0f; %d of %d within 3 %% and 8 %%; %.1f loads tried\n", truth, knee, good, n, loads);
+    assert_true(good >= n * 95 / 100);
 }
 
 /* Scripted answers: what the machine asks for when points say this or that. */
@@ -255,7 +258,7 @@ static void test_scripts(void **state)
     assert_true(o.found && o.end_reached && o.load >= 1000 && o.load <= 1000);
     assert_int_equal(asked[n - 1].concurrency, 1000);
     o = play(&plan, &(struct script){.limit = 500, .reach = 100}, NULL, NULL, NULL); /* the clients end before the server does */
-    assert_true(o.found && o.client_limited && o.load <= 100 && o.load >= SIMLOAD_TRIALS * 95 / 100);
+    assert_true(o.found && o.client_limited && o.load <= 100 && o.load >= 95);
     o = play(&plan, &(struct script){.limit = 300, .spoil = 2}, asked, NULL, NULL); /* an agent was lost: the load is asked for again */
     assert_true(o.found && o.load <= 300 && o.load >= 285 && asked[2].concurrency == 1);
     for (uint32_t lie = 1; lie < 12; lie++) { /* one wrong word does not mislead it */

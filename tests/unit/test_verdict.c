@@ -162,6 +162,35 @@ static void test_open_loop(void **state)
     for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
 }
 
+/* The prefix cache answers only what prompts share, or what was asked before. */
+static void test_cache(void **state)
+{
+    (void)state;
+    struct world w;
+    struct plan_workload chat = {.prefix_tokens = 0};
+    world_make(&w);
+    w.plan.workloads = &chat;
+    w.plan.n_workloads = 1;
+    w.c[COUNTER_USAGE_REQUESTS] = 1000;
+    w.hist[METRIC_INPUT_TOKENS] = hist_new();
+    hist_record(w.hist[METRIC_INPUT_TOKENS], 256000, 1000); /* 256 tokens each */
+    w.c[COUNTER_CACHED_TOKENS] = 32000; /* what the chat template makes alike */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    w.c[COUNTER_CACHED_TOKENS] = 32000 + 12800;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    w.c[COUNTER_CACHED_TOKENS] = 230400;
+    chat.prefix_tokens = 128; /* the plan wants it */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    chat.prefix_tokens = 0;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_SUSPECT);
+    assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; prompts of an earlier run with the same seed? use --seed");
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+}
+
 static void test_many_reasons(void **state)
 {
     (void)state;
@@ -174,6 +203,6 @@ static void test_many_reasons(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_many_reasons)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_cache), cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
