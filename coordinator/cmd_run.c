@@ -328,7 +328,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .local = opt.local && !opt.listen && !opt.keys ? &own : NULL,
                               .insecure = opt.insecure};
     struct run_page page;
-    struct drive_options d = {.meta = &o->meta, .past = o->past, .signal_fd = signal_fd, .page = &page, .signature = {o->signature.data, o->signature.len}};
+    struct drive_options d = {.meta = &o->meta, .past = o->past, .signal_fd = signal_fd, .page = &page, .leave_on_term = opt.resume_if_there, .signature = {o->signature.data, o->signature.len}};
     struct drive_result res = {0};
     int rc = -1;
     if (run_page_open(&page, opt.http, e)) return -1;
@@ -346,7 +346,11 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     }
     local_stop(&d.local);
     link_close(&d.link);
-    if (rc == 0) rc = finish(o->store, o->dir, &res, ret_status, e);
+    if (rc == 0 && res.left) {
+        log_info("the run is left unfinished and its agents wait: --resume-if-there goes on with it");
+        *ret_status = 128 + SIGTERM;
+    } else if (rc == 0)
+        rc = finish(o->store, o->dir, &res, ret_status, e);
     if (res.unsaved) stage_data_clear(res.unsaved);
     free(res.unsaved);
     store_close(&o->store);

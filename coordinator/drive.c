@@ -30,6 +30,7 @@ struct drive {
     bool told_failed, told_blank;
     int64_t wall_minus_mono;
     size_t living; /* local agents */
+    bool left;     /* told to make room; the run goes on elsewhere */
 };
 
 /* ---- what the run asks of the world ---- */
@@ -136,6 +137,8 @@ static void read_signals(struct drive *d)
             reap_local(d);
         else if (s.ssi_signo == SIGHUP && link_has_list(d->o->link))
             reload_keys(d);
+        else if (s.ssi_signo == SIGTERM && d->o->leave_on_term && run_state(d->run) < RUN_CLOSE)
+            d->left = true;
         else
             run_stop(d->run, (int)s.ssi_signo, run_signal(d->run) != 0, clock_mono_ns());
     }
@@ -174,7 +177,8 @@ static void read_server(struct drive *d)
         if (store_server(d->o->store, when + d->wall_minus_mono, &sample, &e)) log_debug("%s", e.text);
     scrape_state(d->scrape, &st);
     if (st.failed && !d->told_failed) {
-        (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted", st.first);
+        (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted",
+                       st.first);
         event(d, "metrics_failed", text);
         d->told_failed = true;
     }
@@ -193,7 +197,8 @@ static void end_server(struct drive *d)
     read_server(d);
     scrape_state(d->scrape, &st);
     if (st.failed) {
-        (void)snprintf(text, sizeof text, "metrics_url: %" PRIu64 " of %" PRIu64 " readings failed", st.failed, st.readings);
+        (void)snprintf(text, sizeof text, "metrics_url: %" PRIu64 " of %" PRIu64 " readings failed", st.failed,
+                       st.readings);
         event(d, "metrics_failed", text);
     }
     scrape_destroy(&d->scrape);
@@ -202,7 +207,7 @@ static void end_server(struct drive *d)
 static void loop(struct drive *d)
 {
     uint64_t all = todo_all(&d->todo);
-    while (run_state(d->run) != RUN_OVER) {
+    while (run_state(d->run) != RUN_OVER && !d->left) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
         if (fds[0].revents) read_signals(d);
@@ -234,7 +239,8 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
         .run_id = meta->run_id,
         .start_lead_ns = link_is_loopback(d->o->link) ? LEAD_LOCAL_NS : LEAD_NS,
         .wall_minus_mono = d->wall_minus_mono,
-        .first_epoch = past->last_epoch ? past->last_epoch + RUN_ATTEMPTS : 0, /* attempts that never began are not in the file */
+        .first_epoch =
+            past->last_epoch ? past->last_epoch + RUN_ATTEMPTS : 0, /* attempts that never began are not in the file */
         .first_agent = past->agents,
         .fence_ns = past->cut ? now + RUN_LEASE_NS + NS_PER_S : 0,
         .wanted = d->o->wanted,
@@ -264,7 +270,8 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
         loop(&d);
         end_server(&d);
         ret->err = *run_error(d.run);
-        ret->signal = run_signal(d.run);
+        ret->signal = d.left ? SIGTERM : run_signal(d.run);
+        ret->left = d.left;
         ret->incomplete = run_incomplete(d.run);
         ret->unsaved = d.unsaved;
     }

@@ -17,11 +17,13 @@ struct drive_options {
     struct store *store;
     struct local *local;   /* NULL: agents come by themselves */
     struct run_page *page; /* NULL: none */
+    bool leave_on_term;    /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
     int signal_fd;         /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
 };
 struct drive_result {
     struct err err; /* why the run ended early; ERR_NONE when it did not */
     int signal;
+    bool left;                  /* as leave_on_term says: unfinished, nobody was told to end */
     bool incomplete;            /* a point is missing or not what the plan asked for */
     struct stage_data *unsaved; /* the stage that the store could not take; owned by the caller, NULL = none */
 };

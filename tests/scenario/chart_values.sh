@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# What the Helm chart renders fits the programs: every option it passes exists, and what it promises about rights, limits and restarts holds.
+# Needs helm and python3-yaml; skipped without. arg 1: folder of the programs.
+set -euo pipefail
+bin=$(cd "$1" && pwd)
+cd "$(dirname "$0")/../.."
+helm=$(command -v helm || echo "${K8S_ROOT:-$HOME/.cache/k8s}/bin/helm")
+[ -x "$helm" ] || { echo "skipped: no helm"; exit 77; }
+python3 -c 'import yaml' 2>/dev/null || { echo "skipped: no python3-yaml"; exit 77; }
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+chart=deploy/helm/plateau
+render() { "$helm" template load $chart --kube-version 1.33.0 --set-file plan=configs/quickstart.yaml "${@:2}" >"$tmp/$1.yaml"; }
+render open --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm'
+render keys --set keys.secretName=k --set persistence.enabled=true
+render fleet --set mode=fleet --set keys.secretName=k
+render join --set mode=join --set fleet=f --set keys.secretName=k
+for p in plateau-agent plateau-sim; do "$bin/$p" --help >"$tmp/$p.help"; done
+"$bin/plateau" run --help >"$tmp/plateau.help"
+
+python3 - "$tmp" <<'P'
+import re, sys, yaml
+tmp = sys.argv[1]
+def load(name): return [d for d in yaml.safe_load_all(open(f"{tmp}/{name}.yaml")) if d]
+def of(docs, kind, end): return [d for d in docs if d["kind"] == kind and d["metadata"]["name"].endswith(end)][0]
+known = {p: set(re.findall(r"^  --([a-z-]+)", open(f"{tmp}/{p}.help").read(), re.M)) for p in ("plateau", "plateau-agent", "plateau-sim")}
+bad = []
+def expect(ok, what):
+    if not ok: bad.append(what)
+def options(where, program, words):
+    for w in re.findall(r"(?<!\S)--([a-z-]+)", " ".join(words)):
+        expect(w in known[program], f"{where}: {program} has no option --{w}")
+
+for name in ("open", "keys", "fleet", "join"):
+    for d in load(name):
+        spec = d.get("spec", {}).get("template", {}).get("spec")
+        if not spec: continue
+        expect(spec["automountServiceAccountToken"] is False, f"{name}: a service account's token is mounted")
+        for c in spec["containers"]:
+            options(f"{name} {d['metadata']['name']}", {"agent": "plateau-agent", "coordinator": "plateau", "sim": "plateau-sim"}[c["name"]], c["args"])
+            s = c["securityContext"]
+            expect(s["runAsNonRoot"] and s["readOnlyRootFilesystem"] and s["capabilities"]["drop"] == ["ALL"], f"{name}: {c['name']} has rights it needs not")
+            expect("cpu" not in c["resources"].get("limits", {}), f"{name}: {c['name']} has a CPU limit, which throttles")
+            expect("startupProbe" in c and "livenessProbe" in c and "readinessProbe" in c, f"{name}: {c['name']} lacks a probe")
+        for v in spec["volumes"] if "volumes" in spec else []:
+            if "secret" in v: expect(v["secret"]["defaultMode"] in (256, 0o400), f"{name}: secret {v['name']} is not 0400")
+
+o, k, f = load("open"), load("keys"), load("fleet")
+agents = of(o, "Job", "-agents")["spec"]
+expect(agents["completionMode"] == "Indexed" and agents["completions"] == agents["parallelism"] == 4, "agents are not an Indexed Job of 4")
+expect(agents["podFailurePolicy"]["rules"][0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}, "a disruption counts as a failure")
+expect(of(o, "PodDisruptionBudget", "-agents")["spec"].get("minAvailable") == 3, "a Job's budget must be minAvailable: agents - 1")
+expect(of(f, "PodDisruptionBudget", "-agents")["spec"].get("maxUnavailable") == 1, "a fleet's budget is one at a time")
+def words(docs): return of(docs, "Job", "-coordinator")["spec"]["template"]["spec"]["containers"][0]["args"]
+expect("--resume-if-there" in words(k) and "--resume-if-there" not in words(o), "resume belongs to a folder that outlives the pod")
+expect("--insecure" in words(o) and "--insecure" not in words(k) and "--keys=/keys" in words(k), "keys or insecure, never both")
+fleet = of(f, "Deployment", "-agents")["spec"]["template"]["spec"]["containers"][0]["args"]
+expect("--stay" in fleet, "standing agents must stay")
+job = agents["template"]["spec"]["containers"][0]["args"]
+expect("--stay" not in job, "agents of a Job must end")
+unit = open("deploy/systemd/plateau-agent.service").read()
+options("systemd", "plateau-agent", re.findall(r"^ExecStart=(.*)", unit, re.M))
+options("slurm", "plateau-agent", re.findall(r"exec plateau-agent (.*)", open("deploy/slurm/agents.sbatch").read()))
+for b in bad: print("FAIL:", b)
+sys.exit(1 if bad else 0)
+P
+echo "the chart fits the programs"
