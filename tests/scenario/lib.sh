@@ -113,6 +113,8 @@ expect_no_orphans() {
     [ -n "$e" ] || { fail "the endpoint is not in the log"; return; }
     wait_until 3 sh -c "! pgrep -f -- 'plateau-agent --connect $e( |\$)'" && ok "no agent is left" || fail "agents are left: $(local_agents)"
 }
+# programs of a sanitizer's build are many times slower: what they measure is not the question
+sanitized() { [ "$( (nm -D "$BIN/plateau-agent"; nm "$BIN/plateau-agent") 2>/dev/null | grep -cE '__(asan|tsan)_init')" -gt 0 ]; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # a Python that speaks ZeroMQ and msgpack, for peers that are not ours; the scenario is skipped without one
 need_peer_python() {
