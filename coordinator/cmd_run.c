@@ -296,8 +296,7 @@ static int begin_or_go_on(struct order *o, struct err *e)
         if (!(o->store = store_create(o->dir, &o->meta, e))) return -1;
         return (o->lock = store_lock(o->dir, e)) < 0 ? -1 : 0;
     }
-    (void)snprintf(text, sizeof text, "the run goes on: %zu stages of it are here%s", o->meta.n_stages,
-                   o->past.cut ? "; one was cut off and is run again" : "");
+    (void)snprintf(text, sizeof text, "the run goes on: %zu stages of it are here", o->meta.n_stages);
     log_info("%s", text);
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, "resumed", text, e) ? -1 : 0;
 }

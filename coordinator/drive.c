@@ -242,7 +242,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
         .first_epoch =
             past->last_epoch ? past->last_epoch + RUN_ATTEMPTS : 0, /* attempts that never began are not in the file */
         .first_agent = past->agents,
-        .fence_ns = past->cut ? now + RUN_LEASE_NS + NS_PER_S : 0,
+        .fence_ns = past->unclean ? now + RUN_LEASE_NS + NS_PER_S : 0,
         .wanted = d->o->wanted,
     };
     struct run_io io = {.arg = d,

@@ -13,7 +13,7 @@ int store_lock(const char *dir, struct err *e);
 struct store_past {
     uint32_t last_epoch; /* greatest of all attempts, finished or not; 0 = none */
     uint32_t agents;     /* numbers below may be taken */
-    bool cut;            /* the last attempt never ended: the coordinator was killed in it */
+    bool unclean;        /* the last attempt did not end as a whole: some agent may load the target until its lease has run out */
 };
 int store_past(struct store *s, struct store_past *ret, struct err *e);
 int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */

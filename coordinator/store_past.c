@@ -16,13 +16,13 @@ int store_past(struct store *s, struct store_past *ret, struct err *e)
     int64_t agents = epoch < 0 ? -1
                                : number(s, "SELECT max((SELECT coalesce(max(agent) + 1, 0) FROM agent),"
                                            " (SELECT coalesce(max(agent) + 1, 0) FROM stage_agent))", e);
-    int64_t cut = agents < 0 ? -1
-                             : number(s, "SELECT count(*) FROM stage WHERE ended_wall_ns IS NULL AND epoch ="
-                                         " (SELECT max(epoch) FROM stage)", e);
-    if (cut < 0) return -1;
+    int64_t unclean = agents < 0 ? -1
+                             : number(s, "SELECT count(*) FROM stage WHERE epoch = (SELECT max(epoch) FROM stage)"
+                                         " AND (ended_wall_ns IS NULL OR degraded OR aborted)", e);
+    if (unclean < 0) return -1;
     if (epoch > UINT32_MAX / 2 || agents > INT32_MAX / 2)
         return err_set(e, ERR_IO, "%s: its epochs or agents have absurd numbers", s->db.path);
-    *ret = (struct store_past){.last_epoch = (uint32_t)epoch, .agents = (uint32_t)agents, .cut = cut > 0};
+    *ret = (struct store_past){.last_epoch = (uint32_t)epoch, .agents = (uint32_t)agents, .unclean = unclean > 0};
     return 0;
 }
 

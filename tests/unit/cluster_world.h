@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/rng.h"
 #include "coordinator/run.h"
+#include "coordinator/store.h"
 #include "coordinator/steps.h"
 
 #define WORLD_AGENTS 8u
@@ -79,6 +80,10 @@ struct world {
     size_t n_stages;
     unsigned begun, joined, losses;
     bool store_fails, verbose;
+    /* what the run's file would hold for a coordinator that comes after this one */
+    struct stage_data past[WORLD_STAGES]; /* stage, repeat, epoch and aborted only; the last attempt of each */
+    size_t n_past;
+    struct store_past kept;
     bool overran; /* load beyond the lease */
 };
 
@@ -309,8 +314,16 @@ static inline void world_send(void *arg, const struct peer *to, const struct wir
 static inline int world_begin(void *arg, const struct stage_data *d, struct err *e)
 {
     struct world *w = arg;
-    (void)d;
     w->begun++;
+    w->kept.last_epoch = d->epoch;
+    w->kept.unclean = true;
+    for (uint32_t i = 0; i < WORLD_AGENTS; i++) { /* nobody still loads for an earlier attempt */
+        const struct world_agent *a = &w->agent[i];
+        const struct fake_engine *f = &a->engine;
+        bool loads = a->exists && w->now >= a->frozen_until && f->state == FAKE_RUNNING && !f->abort && w->now - f->t0 < f->stop_due &&
+                     w->now - f->t0 < f->shard.duration_ns && w->now >= f->t0;
+        if (loads && a->armed_epoch != d->epoch) w->overran = true;
+    }
     return w->store_fails ? err_set(e, ERR_IO, "the disk is full") : 0;
 }
 
@@ -348,13 +361,23 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
     }
     if (d->hist[METRIC_TTFT]) assert_true(hist_equal(sum, d->hist[METRIC_TTFT]));
     hist_destroy(&sum);
+    if (!w->store_fails) {
+        size_t k = 0;
+        while (k < w->n_past && (w->past[k].stage != d->stage || w->past[k].repeat != d->repeat)) k++;
+        if (k == w->n_past) w->n_past++;
+        else assert_true(w->past[k].aborted); /* what was finished is never run again */
+        w->past[k] = (struct stage_data){.stage = d->stage, .repeat = d->repeat, .epoch = d->epoch, .aborted = d->aborted};
+        w->kept.unclean = d->aborted || d->degraded;
+    }
     stage_data_clear(d);
     return 0;
 }
 
 static inline int world_agent_told(void *arg, const struct run_agent *a, struct err *e)
 {
-    (void)arg, (void)a, (void)e;
+    struct world *w = arg;
+    (void)e;
+    if (a->agent >= w->kept.agents) w->kept.agents = a->agent + 1;
     return 0;
 }
 
@@ -364,6 +387,18 @@ static inline void world_event(void *arg, const char *kind, const char *text)
     w->joined += strcmp(kind, "agent_joined") == 0;
     w->losses += strcmp(kind, "agent_lost") == 0;
     if (w->verbose) print_message("%8.3f run (%s): %s: %s\n", (double)w->now / 1e9, w->run ? run_state_name(run_state(w->run)) : "", kind, text);
+}
+
+/* A coordinator begins, or one that comes after another goes on, as drive.c does. */
+static inline void world_coordinator(struct world *w)
+{
+    bool again = w->kept.last_epoch > 0;
+    w->steps = (struct steps){.plan = w->plan, .past = w->past, .n_past = w->n_past};
+    struct run_options o = {.plan = w->plan, .packed = {w->packed.data, w->packed.len}, .plan_hash = w->hash, .run_id = "r", .start_lead_ns = 200 * NS_PER_MS,
+                            .first_epoch = again ? w->kept.last_epoch + RUN_ATTEMPTS : 0, .first_agent = w->kept.agents,
+                            .fence_ns = w->kept.unclean ? w->now + RUN_LEASE_NS + NS_PER_S : 0};
+    struct run_io io = {w, world_next, world_send, world_begin, world_snapshot, world_end, world_agent_told, world_event, NULL};
+    w->run = run_new(&o, &io, w->now);
 }
 
 static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
@@ -376,10 +411,20 @@ static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
     if (!w->plan) fail_msg("%s", e.text);
     assert_int_equal(plan_pack(w->plan, &w->packed), 0);
     assert_int_equal(plan_hash(w->plan, w->hash), 0);
-    w->steps.plan = w->plan;
-    struct run_options o = {.plan = w->plan, .packed = {w->packed.data, w->packed.len}, .plan_hash = w->hash, .run_id = "r", .start_lead_ns = 200 * NS_PER_MS};
-    struct run_io io = {w, world_next, world_send, world_begin, world_snapshot, world_end, world_agent_told, world_event, NULL};
-    w->run = run_new(&o, &io, w->now);
+    world_coordinator(w);
+}
+
+/* The coordinator's process dies: what is under way stays so, what it knew is gone. */
+static inline void world_kill(struct world *w)
+{
+    run_destroy(&w->run);
+}
+
+static inline bool world_is_finished(const struct world *w)
+{
+    struct steps left = {.plan = w->plan, .past = w->past, .n_past = w->n_past};
+    struct run_step step;
+    return !steps_next(&left, &step);
 }
 
 static inline void world_close(struct world *w)
@@ -406,14 +451,14 @@ static inline void world_deliver(struct world *w, struct parcel *p)
         session_message(a->session, &m, w->now);
     } else {
         struct peer from = world_peer(p->connection);
-        run_message(w->run, &from, &m, w->now);
+        if (w->run) run_message(w->run, &from, &m, w->now);
     }
     wire_msg_clear(&m);
 }
 
 static inline int64_t world_next_time(struct world *w)
 {
-    int64_t t = run_deadline(w->run);
+    int64_t t = w->run ? run_deadline(w->run) : w->now + NS_PER_S / 4;
     for (size_t i = 0; i < w->n_queue; i++) {
         const struct parcel *p = &w->queue[i];
         int64_t at = p->to_agent && w->agent[p->agent].exists && w->agent[p->agent].frozen_until > p->at ? w->agent[p->agent].frozen_until : p->at;
@@ -448,12 +493,12 @@ static inline void world_step(struct world *w)
         buf_free(&p.bytes);
         i = 0; /* a delivery may post */
     }
-    run_tick(w->run, w->now);
+    if (w->run) run_tick(w->run, w->now);
 }
 
 /* Until the run is over or `until`; false when it is not over by then. */
 static inline bool world_until(struct world *w, int64_t until)
 {
-    while (w->now < until && run_state(w->run) != RUN_OVER) world_step(w);
-    return run_state(w->run) == RUN_OVER;
+    while (w->now < until && (!w->run || run_state(w->run) != RUN_OVER)) world_step(w);
+    return w->run && run_state(w->run) == RUN_OVER;
 }

@@ -206,6 +206,71 @@ static void test_store_fails(void **state)
     }
 }
 
+/* The stages that count at the end, and that nothing went wrong on the way. */
+static void assert_whole(struct world *w, unsigned seed)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < w->n_stages; i++) {
+        if (!w->stage[i].balanced) fail_msg("seed %u: the ledger of stage %u does not balance", seed, w->stage[i].stage);
+        whole += !w->stage[i].degraded && !w->stage[i].superseded && !w->stage[i].aborted;
+    }
+    if (w->overran) fail_msg("seed %u: load outlived its lease, or ran beside that of another epoch", seed);
+    if (whole != 2 || (w->run && run_incomplete(w->run))) fail_msg("seed %u: %zu whole points of 2, %s", seed, whole, w->run ? run_error(w->run)->text : "");
+    if (w->n_past != 2 || w->past[0].aborted || w->past[1].aborted) fail_msg("seed %u: the file does not hold both stages", seed);
+}
+
+/* The coordinator is killed at `at` and comes back `away` later: the agents live on, and the run is completed. */
+static void test_coordinator_killed(void **state)
+{
+    (void)state;
+    for (int64_t away = 10 * NS_PER_MS; away < 30 * NS_PER_S; away = away * 7 + 100 * NS_PER_MS)
+        for (int64_t at = 0; at < 13000 * NS_PER_MS; at += 170 * NS_PER_MS) {
+            struct world w;
+            world_open(&w, 11, PLAN("retry"));
+            start(&w, 3);
+            if (!world_until(&w, w.now + at)) {
+                world_kill(&w);
+                (void)world_until(&w, w.now + away);
+                assert_false(w.overran);
+                if (!world_is_finished(&w)) {
+                    world_coordinator(&w);
+                    assert_true(world_until(&w, w.now + 200 * NS_PER_S));
+                }
+            }
+            assert_whole(&w, (unsigned)(at / NS_PER_MS));
+            world_close(&w);
+        }
+}
+
+/* Killed again and again at random moments, also while it waits, over a network that loses, doubles and delays. */
+static void test_coordinator_killed_often(void **state)
+{
+    (void)state;
+    const char *only = getenv("PLATEAU_SEED");
+    for (unsigned seed = only ? (unsigned)atol(only) : 1; seed <= (only ? (unsigned)atol(only) : 500); seed++) {
+        struct world w;
+        world_open(&w, seed, PLAN("retry"));
+        w.verbose = only != NULL;
+        w.loss = seed % 3 == 0 ? 0.05 * rng_double(&w.rng) : 0;
+        w.twice = 0.3 * rng_double(&w.rng);
+        w.delay_max = 1 + (int64_t)rng_below(&w.rng, seed % 2 ? 5 * NS_PER_MS : 200 * NS_PER_MS);
+        w.reorder = seed % 4 == 0;
+        start(&w, 4);
+        bool over = false;
+        for (unsigned kills = 1 + (unsigned)rng_below(&w.rng, 4); kills > 0 && !over; kills--) {
+            over = world_until(&w, w.now + (int64_t)rng_below(&w.rng, 25 * NS_PER_S));
+            if (over) break;
+            world_kill(&w);
+            if ((over = world_is_finished(&w))) break; /* only its end was missing */
+            (void)world_until(&w, w.now + 1 + (int64_t)rng_below(&w.rng, 15 * NS_PER_S));
+            world_coordinator(&w);
+        }
+        if (!over && !world_until(&w, w.now + 400 * NS_PER_S)) fail_msg("seed %u: does not end", seed);
+        assert_whole(&w, seed);
+        world_close(&w);
+    }
+}
+
 /* Whatever happens: the run ends, every ledger balances, no load outlives its lease; what came from living agents is what their engines recorded
  * (asserted in world_end). */
 static void chaos(uint64_t seed)
@@ -279,7 +344,7 @@ int main(void)
         cmocka_unit_test(test_all_well),     cmocka_unit_test(test_nobody_comes),       cmocka_unit_test(test_death_at_any_time),
         cmocka_unit_test(test_all_die),      cmocka_unit_test(test_fence),              cmocka_unit_test(test_frozen_comes_back),
         cmocka_unit_test(test_short_silence), cmocka_unit_test(test_stop),              cmocka_unit_test(test_store_fails),
-        cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_coordinator_killed), cmocka_unit_test(test_coordinator_killed_often), cmocka_unit_test(test_chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
