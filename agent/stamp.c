@@ -11,6 +11,8 @@
 
 #include "common/clock.h"
 
+#define WARY_NS (10 * NS_PER_S)
+
 int stamp_enable(int fd)
 {
     int on = 1;
@@ -92,8 +94,15 @@ bool stamp_clock_update(struct stamp_clock *c, int64_t offset, int64_t now)
     bool stepped = c->sampled_at != 0 && (moved > STAMP_STEP_NS || moved < -STAMP_STEP_NS);
     c->offset = offset;
     c->sampled_at = now;
-    if (stepped) c->steps++;
-    return stepped;
+    if (!stepped) return false;
+    c->steps++;
+    c->stepped_at = now;
+    return true;
+}
+
+bool stamp_clock_wary(const struct stamp_clock *c, int64_t now)
+{
+    return c->steps && now - c->stepped_at < WARY_NS;
 }
 
 int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least)

@@ -26,6 +26,7 @@ struct stamp_clock {
     int64_t offset;     /* wall - monotonic */
     int64_t sampled_at; /* monotonic; 0 = never */
     uint64_t steps;     /* of the wall clock, seen so far */
+    int64_t stepped_at; /* monotonic, when the last was seen */
 };
 #define STAMP_REFRESH_NS INT64_C(250000000)
 /* The clocks are slewed by at most 500 ppm (adjtimex): 125 us in a refresh. More is a step. */
@@ -36,5 +37,8 @@ bool stamp_clock_update(struct stamp_clock *c, int64_t offset, int64_t now);
 /* The pure conversion: a stamp that would lie after `now` by rounding is `now`. Returns 0 when the stamp cannot be right: later than `now` by more than a step
  * or before `least`. */
 int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least);
+/* A step was seen a short while ago: what waited in a socket meanwhile carries a stamp of the clock as it was, which may look like one of bytes that waited
+ * for an hour. */
+bool stamp_clock_wary(const struct stamp_clock *c, int64_t now);
 /* Samples both clocks (three times, the tightest counts) and updates. */
 bool stamp_clock_sample(struct stamp_clock *c);

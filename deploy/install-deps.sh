@@ -35,7 +35,8 @@ test=(
   python3-yaml          # checks the plan reference against the schema
   python3-zmq           # a peer of another make that attacks the control plane
   python3-msgpack       # what it speaks
-  iproute2              # network namespaces and tc for faults
+  iproute2              # network namespaces and bad cables
+  faketime              # a wall clock that steps
   procps                # ps
   strace                # counts system calls per token
   valgrind              # counts instructions per token

@@ -36,10 +36,13 @@ static void test_steps(void **state)
     for (int i = 1; i <= 100; i++) /* slewing is followed and is no step */
         assert_false(stamp_clock_update(&c, offset + i * 100000, now + i * STAMP_REFRESH_NS));
     assert_int_equal(c.steps, 0);
+    assert_false(stamp_clock_wary(&c, now));
     assert_true(c.offset == offset + 100 * 100000);
     assert_true(stamp_clock_update(&c, offset + NS_PER_S, now + NS_PER_S));
     assert_true(stamp_clock_update(&c, offset - NS_PER_S, now + 2 * NS_PER_S));
     assert_int_equal(c.steps, 2);
+    assert_true(stamp_clock_wary(&c, now + 3 * NS_PER_S));
+    assert_false(stamp_clock_wary(&c, now + 60 * NS_PER_S));
 }
 
 /* Bytes that wait for 30 ms carry the time they came, not the time we look. */
