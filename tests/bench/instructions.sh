@@ -1,0 +1,26 @@
+#!/bin/bash
+# Instructions a paced token costs in the worker, from the socket's event to the histograms, counted by callgrind: a figure that no neighbour disturbs.
+#   instructions.sh BIN_DIR [MOST]   BIN_DIR such as build/release; over MOST instructions a token it fails
+# 16 streams at 50 token/s, one token a read, so that each pays for its read: transport_ready and all it calls, libcurl too. The kernel's are not seen.
+set -eu
+bin=${1:?folder of the programs, such as build/release}; most=${2:-0}
+for tool in valgrind jq; do command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }; done
+dir=$(mktemp -d); trap 'kill "$sim" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
+"$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port" --exit-after 60s --ttft 50ms --tpot 20ms >"$dir/sim.log" 2>&1 &
+sim=$!
+for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep 0.05; done
+url=http://127.0.0.1:$(cat "$dir/port")/v1/chat/completions
+per_token() { # NAME OPTIONS…
+    local name=$1; shift
+    valgrind --tool=callgrind --callgrind-out-file="$dir/out" --toggle-collect=transport_ready \
+        "$bin/bench/bench_engine" --url "$url" --slots 16 --tokens 100 --requests 32 --quantum 500us --workers 1 "$@" >"$dir/json" 2>"$dir/log" ||
+        { tail -5 "$dir/log"; exit 1; }
+    local all tokens reads
+    all=$(awk '/Collected/ {print $NF}' "$dir/log")
+    tokens=$(jq .counters.events "$dir/json"); reads=$(jq .counters.reads "$dir/json")
+    [ "$tokens" -eq 3200 ] || { echo "$name: $tokens tokens instead of 3200"; exit 1; }
+    echo "$name: $((all / tokens)) instructions a token, $((tokens * 100 / reads)) tokens in 100 reads"
+    [ "$most" = 0 ] || [ "$name" != plain ] || [ $((all / tokens)) -le "$most" ] || { echo "more than $most"; exit 1; }
+}
+per_token plain
+per_token libcurl --curl
