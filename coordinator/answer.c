@@ -202,6 +202,20 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     for (size_t i = 0; i < n; i++)
         if (g[i].n_pass > 0 && g[i].n_fail == 0 && (!best || g[i].throughput > best->throughput)) best = &g[i];
     if (best) slo_from(best, &g[n - 1], a);
+    for (size_t i = 0; i < n; i++) {
+        a->slo_failed += g[i].n_fail > 0;
+        a->slo_undecided += g[i].n_fail == 0 && g[i].n_pass == 0;
+    }
+}
+
+static void most_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n);
+    a->has_most = true;
+    a->most_load = best->load;
+    a->most_tokens_per_s = best->throughput;
+    a->most_lo = best->lo;
+    a->most_hi = best->hi;
 }
 
 /* A search decides by all runs of a load together, so the machine is told the points again and asked for its word. */
@@ -244,6 +258,8 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
         const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
         if (lag && lag->count && usable(p)) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
         if (p->verdict.status > worst) worst = p->verdict.status;
+        a->left_invalid += p->verdict.status == VERDICT_INVALID;
+        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO;
         if (usable(p)) {
             a->points_used++;
             if (p->verdict.status > worst_used) worst_used = p->verdict.status;
@@ -258,7 +274,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
 {
     const struct plan *plan = run ? run->plan : NULL;
     *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
-                           .rms_residual = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN,
+                           .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN,
                            .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
                            .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN};
     for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
@@ -266,6 +282,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
     struct group *g = calloc(n + 1, sizeof *g);
     size_t n_groups = g ? groups_make(points, n, gates, n_gates, g) : 0;
     if (n_groups) {
+        most_compute(g, n_groups, ret);
         plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);
         shape_compute(g, n_groups, ret);
         goodput_compute(plan, g, n_groups, ret);

@@ -17,9 +17,12 @@ struct answer {
     double rms_residual;                      /* relative */
     bool plateau_reached;                     /* the sweep went far enough to see it; else the plateau is "at least" */
     double fall;                              /* how far throughput falls from its most to the greatest load, as a share; 0 unless it is clear of both intervals */
+    bool has_most;                            /* some load could be measured */
+    double most_load, most_tokens_per_s, most_lo, most_hi; /* the load with the most throughput */
     bool has_slo;                             /* gates exist and some load passes all of them */
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
+    uint32_t slo_failed, slo_undecided;       /* loads that fail a gate; that none fails but no run passes all */
     bool slo_open_end;                        /* the greatest load tried still passes: "at least" */
     double latency_per_doubling;              /* past the knee: factor of e2e p50 a doubling of the load */
     bool has_goodput;                         /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
@@ -28,6 +31,7 @@ struct answer {
     enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
+    uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
     struct search_outcome search;             /* when the plan asked for one; else all zero */
     char text[1200];                          /* the paragraph */
 };

@@ -49,7 +49,40 @@ static void say_cost(const struct plan *plan, double cost, struct answer *a)
     if (!isnan(cost)) say(a, ", %.2f %s per million output tokens", cost, plan->currency);
 }
 
-static void say_plateau(const struct plan *plan, const char *unit, bool whole, struct answer *a)
+/* ", with 3 of 10 points left out (2 invalid, 1 not steady)" */
+static void say_left_out(const char *before, size_t n, struct answer *a)
+{
+    uint32_t empty = a->points_left_out - a->left_invalid - a->left_unsteady;
+    const char *sep = "";
+    say(a, "%s%u of %zu points left out (", before, a->points_left_out, n);
+    if (a->left_invalid) {
+        say(a, "%u invalid", a->left_invalid);
+        sep = ", ";
+    }
+    if (a->left_unsteady) {
+        say(a, "%s%u not steady", sep, a->left_unsteady);
+        sep = ", ";
+    }
+    if (empty) say(a, "%s%u without a token", sep, empty);
+    say(a, ")");
+}
+
+static void say_gates(const struct plan *plan, struct answer *a)
+{
+    for (size_t i = 0; i < plan->n_gates; i++) say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
+}
+
+/* Fewer loads than a curve needs: what was measured. */
+static void say_most(const char *unit, struct answer *a)
+{
+    if (a->has_plateau || !a->has_most) return;
+    say_number(a, "At ", a->most_load, "");
+    say(a, " %s: ", unit);
+    say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
+    say(a, ". ");
+}
+
+static void say_plateau(const struct plan *plan, const char *unit, bool whole, size_t n, struct answer *a)
 {
     if (!a->has_plateau) return;
     say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
@@ -59,6 +92,7 @@ static void say_plateau(const struct plan *plan, const char *unit, bool whole, s
         say(a, " %s on", unit);
     }
     say_cost(plan, a->cost_plateau, a);
+    if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     say(a, ". ");
 }
 
@@ -73,9 +107,16 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
         }
         say(a, ". ");
     }
+    if (!a->has_slo && plan->search.goal != SEARCH_SLO && a->has_most) {
+        say(a, "No load tried is shown to keep ");
+        say_gates(plan, a);
+        say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
+        if (a->slo_undecided) say(a, ", %u undecided", a->slo_undecided);
+        say(a, ". ");
+    }
     if (!a->has_slo) return;
     say(a, "Within ");
-    for (size_t i = 0; i < plan->n_gates; i++) say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
+    say_gates(plan, a);
     say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_number(a, " at ", a->slo_load, "");
@@ -117,8 +158,10 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
         say(a, "%s: %s.", v->status == VERDICT_INVALID ? "Invalid" : "Suspect", v->reason[0]);
         break;
     }
-    if (a->points_left_out)
-        say(a, " %u of %zu points carry no headline (invalid, or not steady).", a->points_left_out, n);
+    if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
+        say_left_out(" ", n, a);
+        say(a, ".");
+    }
 }
 
 void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
@@ -126,7 +169,8 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     bool whole = n == 0 || points[0].requested.kind == LOAD_CLOSED;
     const char *unit = whole ? "concurrent requests" : "requests/s";
     a->text[0] = '\0';
-    say_plateau(plan, unit, whole, a);
+    say_plateau(plan, unit, whole, n, a);
+    say_most(unit, a);
     say_slo(plan, unit, a);
     say_shape(unit, whole, a);
     say_verdict(points, n, a);

@@ -374,6 +374,9 @@ static void put_answer(struct json_out *j, const struct answer *a)
     }
     json_end_array(j);
     json_double(j, "rms_residual", a->model == FIT_NONE ? (double)NAN : a->rms_residual);
+    json_double(j, "most_load", a->most_load);
+    json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
+    pair(j, "most_ci95", a->most_lo, a->most_hi);
     json_double(j, "slo_load", a->has_slo ? a->slo_load : (double)NAN);
     json_double(j, "slo_tokens_per_s", a->has_slo ? a->slo_tokens_per_s : (double)NAN);
     pair(j, "slo_ci95", a->has_slo ? a->slo_lo : (double)NAN, a->slo_hi);
@@ -382,6 +385,8 @@ static void put_answer(struct json_out *j, const struct answer *a)
     else
         json_null(j, "slo_point");
     json_bool(j, "slo_at_least", a->slo_open_end);
+    json_u64(j, "slo_loads_failed", a->slo_failed);
+    json_u64(j, "slo_loads_undecided", a->slo_undecided);
     json_double(j, "cost_per_mtok_plateau", a->cost_plateau);
     json_double(j, "cost_per_mtok_slo", a->cost_slo);
     put_goodput(j, a);
@@ -390,6 +395,8 @@ static void put_answer(struct json_out *j, const struct answer *a)
     json_double(j, "worst_lag_ms", a->worst_lag_ms);
     json_u64(j, "points_used", a->points_used);
     json_u64(j, "points_left_out", a->points_left_out);
+    json_u64(j, "left_out_invalid", a->left_invalid);
+    json_u64(j, "left_out_unsteady", a->left_unsteady);
     json_end_object(j);
 }
 

@@ -4,7 +4,7 @@
 
 run_as() { # NAME
     plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' \
-         'load: {concurrency: [2, 4], duration: 2s, warmup: 200ms, repeats: 3, cooldown: 0s}' \
+         'load: {concurrency: [2, 4], duration: 1s, warmup: 200ms, repeats: 2, cooldown: 0s}' \
          'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
     plateau_run --local 1
     expect_status 0

@@ -3,22 +3,22 @@
 . "$(dirname "$0")/lib.sh"
 
 sim --slots 8 --step-base 5ms --step-per-seq 0.5ms --prefill-rate 100000
-plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 32}}' \
-     'load: {search: {maximize: output_tokens_per_second, within: slo, from: 2, to: 64, tolerance: 10%}, duration: 2s, warmup: 500ms, cooldown: 100ms}' \
-     'slo: {run: [ttft.p90 < 100ms, errors.rate < 10%]}' \
+plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
+     'load: {search: {maximize: output_tokens_per_second, within: slo, from: 4, to: 16, tolerance: 10%}, duration: 1200ms, warmup: 200ms, cooldown: 0s}' \
+     'slo: {run: [ttft.p90 < 60ms, errors.rate < 10%]}' \
      'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
 plateau_run --local 2
 expect_status 0
 expect '.answer.search.over and .answer.search.found and .answer.search.confirmed' 'the search ended with a confirmed load'
 expect '.answer.search.load >= 8 and .answer.search.load <= 9' 'it found the slots (a ninth request waits for less than a promise in ten)'
 expect '.answer.slo_tokens_per_s > 0 and .gates_result == "pass"' 'and the answer stands on it'
-expect '.answer.text | test("Within ttft.p90 < 100ms and errors.rate < 10%: ")' 'in words'
+expect '.answer.text | test("Within ttft.p90 < 60ms and errors.rate < 10%: ")' 'in words'
 expect_ledger
 "$BIN/plateau" report "$OUT" >"$TMP/again.log" 2>&1 || fail 'plateau report does not agree'
 expect '.answer.search.confirmed' 'made again from the file, the answer is the same'
 
-plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 32}}' \
-     'load: {search: {plateau: {from: 1, to: 64, tolerance: 10%}}, duration: 2s, warmup: 500ms, cooldown: 100ms}' \
+plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
+     'load: {search: {plateau: {from: 2, to: 32, tolerance: 10%}}, duration: 800ms, warmup: 200ms, cooldown: 0s}' \
      'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
 plateau_run --local 2
 expect_status 0

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ static struct point *add(struct world *w, uint32_t load, double noise)
     return p;
 }
 
+static void backed(const struct world *w);
+
 static void finish(struct world *w, double slo_up_to)
 {
     w->gates[0] = (struct plan_gate){.text = "ttft.p99 < 800ms"};
@@ -48,6 +51,7 @@ static void finish(struct world *w, double slo_up_to)
         for (size_t g = 0; g < 2; g++)
             w->o[2 * i + g] = (struct gate_outcome){.gate = &w->gates[g], .point = (uint32_t)i, .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
     answer_compute(&w->run, w->p, w->n, w->o, 2 * w->n, &w->a);
+    backed(w);
 }
 
 static void says(const struct world *w, const char *text)
@@ -58,6 +62,44 @@ static void says(const struct world *w, const char *text)
 static void silent(const struct world *w, const char *text)
 {
     if (strstr(w->a.text, text)) fail_msg("\"%s\" is in: %s", text, w->a.text);
+}
+
+/* Every number in the paragraph is one of the answer's fields, as summary.json has them, rounded as it is printed; gates are quoted. */
+static void backed(const struct world *w)
+{
+    const struct answer *a = &w->a;
+    const double field[] = {
+        a->plateau, a->plateau_lo, a->plateau_hi, a->knee, ceil(a->knee), a->most_load, a->most_tokens_per_s, a->most_lo, a->most_hi, a->slo_load,
+        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->latency_per_doubling - 1, 100 * a->fall, a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
+        100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
+        a->points_left_out + a->points_used, a->slo_failed, a->slo_undecided, a->search.loads, a->search.runs, a->search.failed_load, a->search.load,
+        a->points_left_out - a->left_invalid - a->left_unsteady};
+    char text[sizeof a->text];
+    (void)snprintf(text, sizeof text, "%s", a->text);
+    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %", "at p99"};
+    for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
+        for (char *at; (at = strstr(text, QUOTED[k]));) memset(at, '_', strlen(QUOTED[k]));
+    for (const char *at = text; *at;) {
+        char number[32];
+        size_t n = 0, after = 0;
+        bool point = false;
+        if (*at < '0' || *at > '9') {
+            at++;
+            continue;
+        }
+        for (; (*at >= '0' && *at <= '9') || ((*at == ',' || *at == '.') && at[1] >= '0' && at[1] <= '9'); at++) {
+            if (*at == ',') continue;
+            after += point;
+            point |= *at == '.';
+            number[n++] = *at;
+            assert_true(n + 1 < sizeof number);
+        }
+        number[n] = 0;
+        double v = strtod(number, NULL), slack = 0.5001 * pow(10, -(double)after);
+        bool found = false;
+        for (size_t k = 0; k < sizeof field / sizeof *field; k++) found |= fabs(field[k] - v) <= slack;
+        if (!found) fail_msg("%s stands in no field: %s", number, a->text);
+    }
 }
 
 static void sweep(struct world *w, uint32_t to, int repeats)
@@ -131,7 +173,7 @@ static void test_left_out(void **state)
     assert_true(w.a.plateau < rate_at(64) * 1.1);
     assert_int_equal(w.a.worst_verdict, VERDICT_SUSPECT);
     says(&w, "Suspect: a clock stepped.");
-    says(&w, "2 of 10 points carry no headline");
+    says(&w, " 2 of 10 points left out (1 invalid, 1 not steady).");
     w.p[2].verdict = (struct verdict){.status = VERDICT_VALID};
     answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
     says(&w, "Valid: the agents were not the limit in the points used"); /* in one that is left out they were */
@@ -148,6 +190,78 @@ static void test_left_out(void **state)
     finish(&w, 1);
     assert_true(!w.a.has_plateau && !w.a.has_slo);
     assert_true(isnan(w.a.plateau) && isnan(w.a.slo_load));
+}
+
+/* Where what was left out is why the plateau was not seen, its sentence says so. */
+static void test_not_reached_for_want_of_points(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 512, 1);
+    for (size_t i = 6; i < 10; i++) {
+        if (i < 9) verdict_add(&w.p[i].verdict, VERDICT_INVALID, "the agents were late");
+        else w.p[i].steady = STEADY_NO;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.has_plateau && !w.a.plateau_reached);
+    says(&w, "The plateau was not reached: at least 2,");
+    says(&w, ", with 4 of 10 points left out (3 invalid, 1 not steady). ");
+    assert_null(strstr(strstr(w.a.text, "left out") + 1, "left out")); /* once */
+}
+
+static void test_gates_that_fail(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 64, 1);
+    finish(&w, 0);
+    assert_false(w.a.has_slo);
+    says(&w, "No load tried is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 7 fail. ");
+    for (size_t i = 0; i < 4; i++) w.o[i].result = GATE_INCONCLUSIVE; /* the first two loads */
+    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    backed(&w);
+    says(&w, ": 5 fail, 2 undecided. ");
+    w.plan.n_gates = 0;
+    answer_compute(&w.run, w.p, w.n, NULL, 0, &w.a);
+    backed(&w);
+    silent(&w, "No load");
+    silent(&w, "Within");
+}
+
+/* One stage is no curve, but a number; a rate is spoken of as one; an agent that died is said. */
+static void test_single(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    add(&w, 16, 1);
+    finish(&w, 40);
+    assert_true(!w.a.has_plateau && w.a.has_most);
+    says(&w, "At 16 concurrent requests: 1,627 output token/s (95 %: 1,611–1,643). Within");
+    verdict_add(&w.p[0].verdict, VERDICT_SUSPECT, "an agent was lost in this stage");
+    w.p[0].degraded = true;
+    w.p[0].requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 16, .rate_to = 16};
+    w.p[0].arrivals_per_s = 15.7;
+    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    backed(&w);
+    says(&w, "At 15.7 requests/s: 1,627 output token/s");
+    says(&w, "Suspect: an agent was lost in this stage.");
+}
+
+static void test_rates(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        double rate = 0.3 * w.p[i].requested.concurrency;
+        w.p[i].requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        w.p[i].arrivals_per_s = rate;
+    }
+    finish(&w, 1000);
+    says(&w, " requests/s on. ");
+    says(&w, " requests/s");
+    silent(&w, "concurrent");
 }
 
 /* Repeats of a load are one load; one that fails a gate once has not passed. */
@@ -196,6 +310,6 @@ static void test_falls(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
