@@ -135,19 +135,20 @@ static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, st
     const char *hash = m->u.plan.hash ? m->u.plan.hash : "";
     struct wire_bytes sig = m->u.plan.signature;
     struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
+    int rc = -1;
     if (!p) return -1;
     if (plan_hash(p, own))
         (void)err_set(e, ERR_NOMEM, "no memory for the plan's hash");
     else if (strcmp(own, hash) != 0)
         (void)err_set(e, ERR_WIRE, "the plan that came (%.12s) is not the one that was announced (%.12s)", own, hash);
     else if (signed_accept(&c->signature, sig.data, sig.n, own, run_id, clock_wall_ns(), e) == 0 &&
-             engine_plan(c->engine, p, e) == 0) {
+             (rc = engine_plan(c->engine, p, e)) == 0) {
         plan_destroy(&c->plan);
         c->plan = p;
         return 0;
     }
     plan_destroy(&p);
-    return -1;
+    return rc;
 }
 
 static int arm(void *arg, const struct shard *s, struct err *e)

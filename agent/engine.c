@@ -53,6 +53,7 @@ struct engine {
 
     const struct plan *plan;
     struct target_ref *target;
+    struct resolver resolver;
     _Atomic int64_t allowed;
     enum engine_state state;
     uint32_t ready, ended; /* workers that said so */
@@ -152,6 +153,7 @@ void engine_destroy(struct engine **pg)
         snapshot_destroy(&g->spare[--g->n_spare]);
     snapshot_destroy(&g->merging);
     target_ref_drop(&g->target);
+    resolver_clear(&g->resolver);
     close_if(g->notes[0]);
     close_if(g->notes[1]);
     close_if(g->stamps);
@@ -171,10 +173,10 @@ int engine_plan(struct engine *g, const struct plan *p, struct err *e)
     struct target_ref *r = calloc(1, sizeof *r);
     if (!r) return err_set(e, ERR_NOMEM, "no memory for the target");
     atomic_init(&r->refs, 1);
-    r->target = target_new(&p->target, &g->guard, e);
-    if (!r->target) {
+    int rc = target_new(&p->target, &g->guard, &g->resolver, &r->target, e);
+    if (rc) {
         free(r);
-        return -1;
+        return rc;
     }
     target_ref_drop(&g->target);
     g->target = r;

@@ -35,7 +35,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e);
 void engine_destroy(struct engine **e);
 
 /* Takes a plan for the stages to come: guard check, secrets read, name resolved once and pinned, dialect chosen. The plan is borrowed until the next
- * engine_plan or engine_destroy. */
+ * engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing was taken, the same is to be asked again (resolver.h). */
 int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
 
 /* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed. ENGINE_READY follows. The shard is copied. */

@@ -264,7 +264,9 @@ static void on_plan(struct session *s, const struct wire_msg *m)
     if (s->state != SESSION_JOINED && s->state != SESSION_IDLE) return;
     bool have = s->hash[0] && strcmp(hash, s->hash) == 0;
     if (!have && s->winding) return; /* PLAN comes again */
-    if (!have && s->io.plan(s->io.arg, m, s->run_id, &e)) {
+    int rc = have ? 0 : s->io.plan(s->io.arg, m, s->run_id, &e);
+    if (rc > 0) return; /* not yet: PLAN comes again */
+    if (rc < 0) {
         s->hash[0] = 0;
         say(s, e.text);
         send_plan_ok(s, hash, &e);

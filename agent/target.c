@@ -227,17 +227,18 @@ static int add_address(struct target *t, const struct addrinfo *ai, struct err *
     return 0;
 }
 
-static int resolve(struct target *t, struct err *e)
+/* 1: not yet. */
+static int resolve(struct target *t, struct resolver *r, struct err *e)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    struct addrinfo *list = NULL;
     char host[256], port[8];
     size_t len = strlen(t->host);
     bool literal6 = len > 2 && t->host[0] == '[';
     if (len >= sizeof host) return err_set(e, ERR_PLAN, "target.url: host name is too long");
     snprintf(host, sizeof host, "%.*s", (int)(literal6 ? len - 2 : len), literal6 ? t->host + 1 : t->host);
     snprintf(port, sizeof port, "%u", t->port);
-    int rc = getaddrinfo(host, port, &hints, &list);
-    if (rc != 0) return err_set(e, ERR_NET, "target.url: %s cannot be resolved: %s", host, gai_strerror(rc));
+    int rc = resolver_ask(r, host, port, &list, e);
+    if (rc != 0) return rc;
     for (const struct addrinfo *ai = list; ai && t->n_addresses < TARGET_ADDRESS_MAX; ai = ai->ai_next) {
         if (ai->ai_addrlen > sizeof(struct sockaddr_storage) || add_address(t, ai, e) == 0) continue;
         freeaddrinfo(list);
@@ -247,17 +248,19 @@ static int resolve(struct target *t, struct err *e)
     return t->n_addresses ? 0 : err_set(e, ERR_NET, "target.url: %s has no address", host);
 }
 
-struct target *target_new(const struct plan_target *p, const struct guard *guard, struct err *e)
+int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret, struct err *e)
 {
     struct target *t = calloc(1, sizeof *t);
-    if (!t) {
-        err_set(e, ERR_NOMEM, "no memory for the target");
-        return NULL;
-    }
+    *ret = NULL;
+    if (!t) return err_set(e, ERR_NOMEM, "no memory for the target");
     t->plan = p;
     t->guard = *guard;
-    if (parse_url(t, e) < 0 || make_headers(t, e) < 0 || resolve(t, e) < 0) target_destroy(&t);
-    return t;
+    int rc = parse_url(t, e) < 0 || make_headers(t, e) < 0 ? -1 : resolve(t, r, e);
+    if (rc == 0)
+        *ret = t;
+    else
+        target_destroy(&t);
+    return rc;
 }
 
 void target_destroy(struct target **pt)

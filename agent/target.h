@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "agent/guard.h"
+#include "agent/resolver.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/plan.h"
@@ -31,8 +32,8 @@ struct target {
     struct curl_slist *headers;   /* holds the secret */
 };
 
-/* Every address is checked by the guard; one it forbids is an error. */
-struct target *target_new(const struct plan_target *p, const struct guard *guard, struct err *e);
+/* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask again. */
+int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret, struct err *e);
 void target_destroy(struct target **t); /* zeroes the secret */
 
 /* Is this the very address and port that the name was resolved to? */
