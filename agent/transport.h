@@ -105,6 +105,7 @@ struct transport {
     bool delivered;         /* the read under way gave bytes of a body */
     bool broken;            /* the peek was told that the connection broke */
     int64_t drained;        /* before this moment nothing was left to read */
+    int64_t away;           /* how long the loop did not look before this wake */
     uint32_t sockets;       /* open ones, warm ones included */
     uint32_t peeks;
     struct warm_socket *warm; /* stack */

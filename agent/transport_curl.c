@@ -119,7 +119,8 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *user)
         t->counts.unstamped += t->arrival == 0;
     }
     uint32_t events = t->calls->bytes(x, bytes, n, arrival);
-    if (events) hist_record(t->lag, t->now - arrival, events);
+    /* without a stamp: the time the loop did not look */
+    if (events) hist_record(t->lag, t->arrival ? t->now - arrival : t->away, events);
     return n;
 }
 

@@ -273,6 +273,7 @@ static int wait_events(struct worker *w, struct epoll_event *events)
         now = clock_mono_ns();
     }
     w->transport.drained = w->woke;
+    w->transport.away = now - w->woke;
     struct timespec ts = timespec_of(next > now ? next - now : 0);
     int n = epoll_pwait2(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? NULL : &ts, NULL);
     if (n < 0 && errno == ENOSYS) { /* Linux before 5.11: whole milliseconds, rounded down so as never to be late */

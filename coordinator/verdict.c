@@ -12,6 +12,9 @@
 #define CPU_SUSPECT 0.95         /* of one core, by the busiest worker */
 #define CACHED_SUSPECT 0.05     /* of the input tokens, without a shared prefix in the plan */
 #define CACHED_TEMPLATE 32       /* tokens of a request that a chat template puts before any prompt */
+#define BLURRED_SUSPECT 0.0025   /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
+#define BLURRED_INVALID 0.05
+#define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
 
 struct evidence {
@@ -73,8 +76,22 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
                 p99 / 1e6, limit / 1e6, h->count, (double)h->max / 1e6);
 }
 
-/* Where the kernel stamps arrivals, a late read does not falsify token times: it only refills a slot late, which lowers the load. There
- * the point is suspect once that could cost as much as achieved load may be off. Where times are the program's own, the lag is in every gap. */
+/* A read has one stamp, that of its first bytes. When it is late, others that came since share it: gaps between them
+ * are reported as nothing, and the one behind them as too long. */
+static void check_blurred(const struct evidence *e, struct verdict *v)
+{
+    double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
+    double share = events > 0 ? blurred / events : 0;
+    if (share <= BLURRED_SUSPECT) return;
+    verdict_add(v, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
+                "the agents were away while tokens came: %.2g %% of them were read late and together, so that their "
+                "gaps are not known",
+                100 * share);
+}
+
+/* Where the kernel stamps arrivals, a read that is late but finds one token does not falsify its time: it only refills
+ * a slot late, which lowers the load. There the point is suspect once that could cost as much as achieved load may be
+ * off. Where times are the program's own, the lag is in every gap. */
 static void check_lag(const struct evidence *e, struct verdict *v)
 {
     const struct hist *h = hist_of(e, METRIC_LAG);
@@ -154,6 +171,12 @@ static void check_machine(const struct evidence *e, struct verdict *v)
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
     double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
+    double queued = (double)e->c[COUNTER_RUNQ_NS];
+    if (queued > RUNQ_SUSPECT * length && queued > (double)e->c[COUNTER_CPU_NS])
+        verdict_add(
+            v, VERDICT_SUSPECT,
+            "the workers waited %.3g s for a CPU and had one for %.3g s: something else runs on the agents' cores",
+            queued / 1e9, (double)e->c[COUNTER_CPU_NS] / 1e9);
     if (busy > CPU_SUSPECT)
         verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
 }
@@ -186,6 +209,7 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         verdict_add(ret, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed",
                     counters[COUNTER_WIN_FAILED]);
     check_dispatch(&e, ret);
+    check_blurred(&e, ret);
     check_lag(&e, ret);
     if (requested->kind == LOAD_CLOSED)
         check_closed(&e, ret);

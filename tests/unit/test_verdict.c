@@ -88,6 +88,21 @@ static void test_rules(void **state)
     record(&w, METRIC_LAG, 400, 10000); /* 36 ms on average of a request of 1,300 */
     expect(&w, VERDICT_SUSPECT, "the load was lower");
 
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 240; /* too few to move p99 */
+    expect(&w, VERDICT_VALID, NULL);
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 3100;
+    expect(&w, VERDICT_SUSPECT, "3.1 % of them were read late and together");
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 40000;
+    expect(&w, VERDICT_INVALID, "40 % of them");
+    w.c[COUNTER_CPU_NS] = 600000000;
+    w.c[COUNTER_RUNQ_NS] = 4000000000; /* 16 % of 25 s, behind a neighbour */
+    expect(&w, VERDICT_SUSPECT, "waited 4 s for a CPU and had one for 0.6 s");
+    w.c[COUNTER_CPU_NS] = 20000000000; /* ten busy workers wait now and then */
+    w.c[COUNTER_RUNQ_NS] = 4000000000;
+    expect(&w, VERDICT_VALID, NULL);
     w.c[COUNTER_THROTTLED] = 3;
     expect(&w, VERDICT_INVALID, "throttled");
     w.c[COUNTER_DROPPED] = 1;
