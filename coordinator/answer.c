@@ -276,7 +276,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
     *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
                            .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN,
                            .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
-                           .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN};
+                           .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN, .cost_most = NAN};
     for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
     evidence_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
@@ -289,6 +289,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
         if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
         if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
         if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
+        ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
         if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
     }
     free(g);

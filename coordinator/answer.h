@@ -27,7 +27,7 @@ struct answer {
     double latency_per_doubling;              /* past the knee: factor of e2e p50 a doubling of the load */
     bool has_goodput;                         /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu, goodput_attainment; /* the greatest such request rate (Zhong et al., DistServe, OSDI 2024) */
-    double cost_plateau, cost_slo;            /* per million output tokens; NaN when no cost is given */
+    double cost_plateau, cost_slo, cost_most;           /* per million output tokens; NaN when no cost is given */
     enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */

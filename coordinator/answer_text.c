@@ -73,12 +73,13 @@ static void say_gates(const struct plan *plan, struct answer *a)
 }
 
 /* Fewer loads than a curve needs: what was measured. */
-static void say_most(const char *unit, struct answer *a)
+static void say_most(const struct plan *plan, const char *unit, struct answer *a)
 {
     if (a->has_plateau || !a->has_most) return;
     say_number(a, "At ", a->most_load, "");
     say(a, " %s: ", unit);
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
+    say_cost(plan, a->cost_most, a);
     say(a, ". ");
 }
 
@@ -110,8 +111,8 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     if (!a->has_slo && plan->search.goal != SEARCH_SLO && a->has_most) {
         say(a, "No load tried is shown to keep ");
         say_gates(plan, a);
-        say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
-        if (a->slo_undecided) say(a, ", %u undecided", a->slo_undecided);
+        if (a->slo_failed) say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
+        if (a->slo_undecided) say(a, "%s%u undecided", a->slo_failed ? ", " : ": ", a->slo_undecided);
         say(a, ". ");
     }
     if (!a->has_slo) return;
@@ -170,7 +171,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     const char *unit = whole ? "concurrent requests" : "requests/s";
     a->text[0] = '\0';
     say_plateau(plan, unit, whole, n, a);
-    say_most(unit, a);
+    say_most(plan, unit, a);
     say_slo(plan, unit, a);
     say_shape(unit, whole, a);
     say_verdict(points, n, a);

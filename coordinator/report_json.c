@@ -387,6 +387,7 @@ static void put_answer(struct json_out *j, const struct answer *a)
     json_bool(j, "slo_at_least", a->slo_open_end);
     json_u64(j, "slo_loads_failed", a->slo_failed);
     json_u64(j, "slo_loads_undecided", a->slo_undecided);
+    json_double(j, "cost_per_mtok_most", a->cost_most);
     json_double(j, "cost_per_mtok_plateau", a->cost_plateau);
     json_double(j, "cost_per_mtok_slo", a->cost_slo);
     put_goodput(j, a);

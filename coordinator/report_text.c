@@ -210,7 +210,8 @@ static void server(const struct page *p, const struct report_input *in)
         const struct point *q = &in->points[i];
         if (!q->server.any) continue;
         any = q;
-        if (q->server.queue_share >= SERVER_EXPLAINS && q->server.window.mean[SERVER_WAITING] >= 1 && !queued) queued = q;
+        bool explains = q->server.queue_share >= SERVER_EXPLAINS && q->server.window.mean[SERVER_WAITING] >= 1;
+        queued = !explains ? NULL : queued ? queued : q; /* from there on, without a break */
         if (isnan(q->server.tokens)) continue;
         theirs += q->server.tokens;
         ours += q->server.client_tokens;

@@ -8,6 +8,7 @@ plan_with() { # METRICS-URL LOAD
 
 sim --slots 8 --step-base 20ms --step-per-seq 0 --truth "$TMP/truth.jsonl"
 plan_with "http://127.0.0.1:$SIM_PORT/metrics" '{concurrency: [2, 24], duration: 6s, warmup: 1s}'
+printf 'cost: {gpus: 2, per_gpu_hour: 1.80 USD}\nslo: {run: ["errors.rate < 5%%"]}\n' >>"$TMP/plan.yaml"
 plateau_run --local 2
 expect_ran
 expect_ledger
@@ -18,6 +19,11 @@ expect '.points[1].server | .running.max == 8 and .waiting.max <= 16 and .waitin
 expect '.points[1].server | .queue_share_of_ttft > 0.5 and .preemptions == 0 and .prefix_hit_rate == 0' 'the queue explains TTFT'
 expect_text out.log "server's own queue explains TTFT from stage 2" 'the text says so'
 expect_text out.log 'Server vllm: counted [0-9]+ generated tokens, the client [0-9]+ \(\+0.00 %\)' 'the text compares the counts'
+expect '[.points[] | (.cost_per_mtok_out - 1000 / .output_tokens_per_s | fabs) < 1e-6] | all' 'what a million tokens cost: 0.001 USD a second'
+expect_text out.log '[0-9.]+ USD per million output tokens' 'the text says what it costs'
+grep -q '"cost_per_mtok_out":[0-9]' "$OUT/report.html" && ok 'and so does the page' || fail 'no cost in the page'
+python3 -c 'import sys, xml.etree.ElementTree as x; c = list(x.parse(sys.argv[1]).getroot().iter("testcase")); assert len(c) == 3, len(c)' "$OUT/junit.xml" &&
+    ok 'junit.xml: a gate and two points' || fail 'junit.xml is not what it should be'
 kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
 python3 - "$TMP/truth.jsonl" "$OUT/summary.json" "$OUT/curve.csv" "$OUT/run.sqlite" <<'PY' || fail "not what the simulator says"
 import csv, json, sqlite3, sys

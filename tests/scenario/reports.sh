@@ -57,6 +57,23 @@ assert tame["gates_result"] == "pass" and [g["result"] for g in tame["gates"]] =
 assert broken["points"][-1]["verdict"]["status"] == "invalid" and broken["points"][-1]["ledger"]["lost"] > 0
 PY
 
+# JUnit by a strict parser: a test a gate and a test a point, and the counts in the head are those in the body.
+python3 - "$dir" <<'PY'
+import json, sys, xml.etree.ElementTree as xml
+for name in ("tame", "hostile", "broken"):
+    folder = sys.argv[1] + "/" + name
+    s, root = json.load(open(folder + "/summary.json")), xml.parse(folder + "/junit.xml").getroot()
+    suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
+    cases = [c for suite in suites for c in suite.findall("testcase")]
+    assert len(cases) == len(s["gates"]) + len(s["points"]), (name, len(cases))
+    for suite in suites:
+        own = suite.findall("testcase")
+        assert int(suite.get("tests")) == len(own)
+        assert int(suite.get("failures")) == sum(c.find("failure") is not None for c in own)
+    bad = sum(c.find("failure") is not None or c.find("error") is not None for c in cases)
+    assert (bad > 0) == (name == "broken"), (name, bad)
+PY
+
 # Made again from the run's file alone: the same bytes, the same exit status.
 for name in tame broken; do
     cp -r "$dir/$name" "$dir/again"

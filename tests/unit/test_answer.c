@@ -71,7 +71,7 @@ static void backed(const struct world *w)
     const double field[] = {
         a->plateau, a->plateau_lo, a->plateau_hi, a->knee, ceil(a->knee), a->most_load, a->most_tokens_per_s, a->most_lo, a->most_hi, a->slo_load,
         a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->latency_per_doubling - 1, 100 * a->fall, a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
-        100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
+        100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->cost_most, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
         a->points_left_out + a->points_used, a->slo_failed, a->slo_undecided, a->search.loads, a->search.runs, a->search.failed_load, a->search.load,
         a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];
