@@ -1,0 +1,229 @@
+/* Both transports against a server that says exactly what a case wants: what a request ends under is the same with either. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/engine.h"
+#include "common/clock.h"
+
+#define EVENTS "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n"
+#define HALF "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+#define STREAM "Content-Type: text/event-stream\r\n"
+
+enum how { KEEP, CLOSE, RESET };
+struct script {
+    const char *name, *response; /* NULL: nothing is said */
+    enum how then;
+    enum counter label;
+    bool early;  /* the answer comes before the request was read */
+    bool pieces; /* each byte in a send of its own */
+    bool second; /* only the connection's second request is treated like this; the first is answered well */
+    unsigned input;
+};
+
+#define GOOD "HTTP/1.1 200 OK\r\n" STREAM "Content-Length: 61\r\n\r\n" EVENTS
+static const struct script SCRIPTS[] = {
+    {"length", GOOD, KEEP, COUNTER_OK, .pieces = false},
+    {"length in pieces", GOOD, KEEP, COUNTER_OK, .pieces = true},
+    {"closed behind it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
+    {"chunks", "HTTP/1.1 200 OK\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n3d\r\n" EVENTS "\r\n0\r\n\r\n", KEEP, COUNTER_OK, .pieces = true},
+    {"chunks, trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3d;x=y\r\n" EVENTS "\r\n0\r\nA: b\r\n\r\n", KEEP, COUNTER_OK, .pieces = false},
+    {"until the end", "HTTP/1.1 200 OK\r\n" STREAM "\r\n" EVENTS, CLOSE, COUNTER_OK, .pieces = false},
+    {"HTTP/1.0", "HTTP/1.0 200 OK\r\n" STREAM "\r\n" EVENTS, CLOSE, COUNTER_OK, .pieces = true},
+    {"interim", "HTTP/1.1 100 Continue\r\n\r\n" GOOD, KEEP, COUNTER_OK, .pieces = false},
+    {"a long body is taken", GOOD, KEEP, COUNTER_OK, .input = 300000},
+    {"refused before it was read", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", KEEP, COUNTER_FAILED_HTTP_4XX, .early = true, .input = 300000},
+    {"429 with a body", "HTTP/1.1 429 Slow Down\r\nContent-Length: 5\r\n\r\nhello", KEEP, COUNTER_FAILED_HTTP_429, .pieces = true},
+    {"no body at all", "HTTP/1.1 204 No Content\r\n\r\n", KEEP, COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"length not reached", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"last chunk missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "\r\n", CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"reset in the body", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, RESET, COUNTER_FAILED_RESET, .pieces = false},
+    {"half a head", "HTTP/1.1 200 OK\r\nContent-", CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"nothing, closed", NULL, CLOSE, COUNTER_FAILED_RESET, .pieces = false},
+    {"nothing, reset", NULL, RESET, COUNTER_FAILED_RESET, .pieces = false},
+    {"no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", CLOSE, COUNTER_FAILED_MALFORMED, .pieces = false},
+    {"broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "xyz\r\n", KEEP, COUNTER_FAILED_MALFORMED, .pieces = false},
+    {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: strange\r\n\r\n" EVENTS, CLOSE, COUNTER_FAILED_MALFORMED, .pieces = false},
+    {"second request unanswered", NULL, CLOSE, COUNTER_FAILED_RESET, .second = true},
+};
+
+struct server {
+    int fd;
+    unsigned port;
+    const struct script *script;
+    atomic_uint requests;
+    pthread_t thread;
+};
+struct guest {
+    struct server *s;
+    int fd;
+};
+
+/* Reads one request; false when there is none. */
+static bool read_request(int fd)
+{
+    static const char LENGTH[] = "Content-Length: ";
+    char head[4096], rest[65536];
+    size_t n = 0;
+    const char *end = NULL;
+    while (!end) {
+        ssize_t got = recv(fd, head + n, sizeof head - 1 - n, 0);
+        if (got <= 0) return false;
+        n += (size_t)got;
+        head[n] = '\0';
+        end = strstr(head, "\r\n\r\n");
+    }
+    const char *length = strstr(head, LENGTH);
+    size_t body = length ? strtoul(length + sizeof LENGTH - 1, NULL, 10) : 0, have = n - (size_t)(end + 4 - head);
+    while (have < body) {
+        ssize_t got = recv(fd, rest, sizeof rest, 0);
+        if (got <= 0) return false;
+        have += (size_t)got;
+    }
+    return have == body;
+}
+
+static void say(int fd, const char *text, bool pieces)
+{
+    size_t n = strlen(text);
+    for (size_t at = 0, step; at < n; at += step) {
+        step = pieces ? 1 : n;
+        if (send(fd, text + at, step, MSG_NOSIGNAL) != (ssize_t)step) return;
+        if (pieces && at % 16 == 0) poll(NULL, 0, 1);
+    }
+}
+
+static void *serve_guest(void *arg)
+{
+    struct guest g = *(struct guest *)arg;
+    const struct script *s = g.s->script;
+    free(arg);
+    char byte;
+    for (int i = 0;; i++) {
+        if (s->early ? recv(g.fd, &byte, 1, 0) != 1 : !read_request(g.fd)) break;
+        atomic_fetch_add(&g.s->requests, 1);
+        if (s->second && i == 0) {
+            say(g.fd, GOOD, false);
+            continue;
+        }
+        if (s->response) say(g.fd, s->response, s->pieces);
+        if (s->then == KEEP && !s->early) continue;
+        if (s->early) poll(NULL, 0, 100); /* whoever closes with bytes unread takes his answer back */
+        if (s->then == RESET) {
+            poll(NULL, 0, 30); /* a reset takes what was not read with it */
+            setsockopt(g.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+        }
+        break;
+    }
+    close(g.fd);
+    return NULL;
+}
+
+static void *accept_guests(void *arg)
+{
+    struct server *s = arg;
+    for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0;) {
+        pthread_t t;
+        struct guest *g = malloc(sizeof *g);
+        *g = (struct guest){s, fd};
+        if (pthread_create(&t, NULL, serve_guest, g) != 0) abort();
+        pthread_detach(t);
+    }
+    return NULL;
+}
+
+static void server_start(struct server *s)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(s->fd, 64), 0);
+    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
+    s->port = ntohs(a.sin_port);
+    assert_int_equal(pthread_create(&s->thread, NULL, accept_guests, s), 0);
+}
+
+enum { REQUESTS = 8 };
+
+static void run(struct server *server, bool curl)
+{
+    const struct script *s = server->script;
+    char yaml[1024];
+    struct err e = {0};
+    struct shard shard;
+    struct engine_event ev = {0};
+    struct engine_options o = {.workers = 1, .curl = curl};
+    struct snapshot *all = snapshot_new(false);
+    int n = snprintf(yaml, sizeof yaml,
+                     "plan: 1\ntarget: {url: \"http://127.0.0.1:%u/v1/chat/completions\", model: m, timeouts: {total: 20s}}\n"
+                     "workload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\nload: {stages: [{concurrency: 2, requests: %d}]}\n",
+                     server->port, s->input ? s->input : 8, REQUESTS);
+    struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+    struct engine *g = engine_new(&o, &e);
+    assert_non_null(p);
+    assert_non_null(g);
+    atomic_store(&server->requests, 0);
+    assert_int_equal(engine_plan(g, p, &e), 0);
+    assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
+    assert_int_equal(engine_arm(g, &shard, &e), 0);
+    struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+    while (ev.kind != ENGINE_DONE) {
+        if (!engine_next(g, &ev)) {
+            assert_true(poll(&pfd, 1, 60000) > 0);
+            continue;
+        }
+        if (ev.kind == ENGINE_READY) assert_int_equal(engine_go(g, clock_mono_ns(), &e), 0);
+        if (ev.kind != ENGINE_SNAPSHOT) continue;
+        snapshot_extend(all, ev.snapshot);
+        engine_recycle(g, &ev.snapshot);
+    }
+    const uint64_t *c = all->counters;
+    uint64_t ok = s->label == COUNTER_OK ? REQUESTS : s->second ? c[COUNTER_OK] : 0;
+    if (c[COUNTER_OK] != ok || c[s->label] != REQUESTS - (s->second ? ok : 0))
+        for (int k = 0; k < COUNTER_N; k++)
+            if (c[k]) print_message("%s, %s: %s = %llu\n", s->name, curl ? "libcurl" : "plain", COUNTERS[k].name, (unsigned long long)c[k]);
+    assert_int_equal(c[COUNTER_OK], ok);
+    assert_int_equal(c[s->label], REQUESTS - (s->second ? ok : 0));
+    if (s->second) assert_in_range(ok, REQUESTS / 2, REQUESTS - 1); /* libcurl's refused second attempt leaves it a connection more */
+    assert_int_equal(atomic_load(&server->requests), REQUESTS); /* nothing is sent twice */
+    if (s->then == KEEP && s->label == COUNTER_OK) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
+    shard_clear(&shard);
+    engine_destroy(&g);
+    plan_destroy(&p);
+    snapshot_destroy(&all);
+}
+
+static void test_both_say_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof SCRIPTS / sizeof *SCRIPTS; i++) {
+        struct server s = {.script = &SCRIPTS[i]};
+        server_start(&s);
+        run(&s, false);
+        run(&s, true);
+        shutdown(s.fd, SHUT_RDWR);
+        pthread_join(s.thread, NULL);
+        close(s.fd);
+        poll(NULL, 0, 20); /* its guests see their connections closed */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
