@@ -63,7 +63,7 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n)
         (void)snprintf(words, n, "%s", protocol_words(value));
         return HANDSHAKE_FAILED;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        (void)snprintf(words, n, "the connection ended in the handshake: %s", zmq_strerror((int)value));
+        (void)snprintf(words, n, "the connection ended in the handshake (%s): no key, or another one?", zmq_strerror((int)value));
         return HANDSHAKE_FAILED;
     default:
         return HANDSHAKE_NOTHING;
