@@ -1,5 +1,5 @@
 # An agent dies by SIGKILL in the middle of a stage: it is noticed within 5 s, its open requests are lost and nothing else, and the run ends with a
-# report. By default the stage is run again with those that remain; `mark` keeps it degraded; `fail` ends the run.
+# report. By default the stage is run again with those that remain; `mark` keeps it degraded; `fail` ends the run, as does the loss of more than agents.max_lost_weight.
 . "$(dirname "$0")/lib.sh"
 
 victim() { pgrep -f -- "plateau-agent --connect $(endpoint) --name local-1( |\$)"; }
@@ -48,5 +48,15 @@ expect_status 4
 expect_report
 expect_ledger
 expect_text err.log 'on_loss is fail' 'fail: the reason is told'
+expect_no_orphans
+
+sed -i '/^agents:/d' "$TMP/plan.yaml"; echo 'agents: {on_loss: retry, max_lost_weight: 20%}' >>"$TMP/plan.yaml"
+plateau_start --local 2
+kill_one
+plateau_wait
+expect_status 4
+expect_report
+expect_ledger
+expect_text err.log 'max_lost_weight allows 20 %' 'half of the weight is lost, a fifth is allowed: the run ends and says so'
 expect_no_orphans
 finish
