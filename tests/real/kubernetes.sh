@@ -374,7 +374,7 @@ J
   check_ledger resumed
   check resumed '(.points | length) == 3' "not all three points are there"
   check resumed '([.points[].epoch] | sort | unique | length) == 3 and .points[0].epoch == 1' "the first stage was measured again"
-  say "resumed: $(grep -i resum "$out/resumed.log" | sed -n 1p)"
+  say "resumed: $(grep "the run goes on" "$out/resumed.log" | sed -n 1p)"
 }
 
 step_version() {
