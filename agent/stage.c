@@ -181,11 +181,13 @@ static uint32_t on_bytes(struct transfer *x, const char *bytes, size_t n, int64_
     struct stream *s = &r->stream;
     if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
-    /* the stamp is that of the first bytes of the read: of later ones a late read knows only that they came since */
+    /* A read has one stamp, of its first or its last bytes; of others a late read only knows that they came while the
+     * loop was away. */
+    const struct transport *t = x->tr;
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
+    int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     uint32_t events = stream_feed(s, bytes, n, arrival);
-    if (events > known && x->tr->now - arrival > g->plan->verdict_lag_ns)
-        g->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    if (events > known && late > g->plan->verdict_lag_ns) g->rec.snap->counters[COUNTER_BLURRED] += events - known;
     g->rec.snap->series_tokens += events;
     return events;
 }

@@ -279,7 +279,8 @@ static void deliver(struct plain *p, struct transfer *x, const char *bytes, size
     }
     int64_t arrival = t->arrival ? t->arrival : t->now;
     uint32_t events = t->calls->bytes(x, bytes, n, arrival);
-    if (events) hist_record(t->lag, t->now - arrival, events);
+    /* without a stamp: the time the loop did not look */
+    if (events) hist_record(t->lag, t->arrival ? t->now - arrival : t->away, events);
 }
 
 /* Returns false when the response is over. */
