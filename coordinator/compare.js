@@ -21,10 +21,10 @@
 
   for (const c of data.comparisons) {
     const line = el("p");
-    line.append(el("span", "badge " + (tone(c.say) || "suspect"), c.say), document.createTextNode(" " + c.b + " against " + c.a));
+    line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + pct(c.errors_a) + " % to " + pct(c.errors_b) + " %"));
     $("verdicts").append(line);
-    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats: how much one run differs from the next is assumed, not measured."));
+    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
     if (c.plan_differences) {
       $("verdicts").append(el("p", "soft", "The plans differ:"));
       $("verdicts").append(el("pre", "", c.plan_differences));
@@ -60,7 +60,10 @@
         return { label: r.label + " " + r.dir, data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, borderColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
           pointBorderColor: color, pointBackgroundColor: points.map((p) => p.counts ? color : css("--card")) };
       });
-      const axis = (text, log) => ({ type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft") } });
+      const loads = sets.flatMap((s) => s.data.map((d) => d.x)).filter((x) => x > 0);
+      const axis = (text, log) => ({ ...(log && loads.length ? { min: Math.min(...loads) * 0.85, max: Math.max(...loads) * 1.15 } : {}),
+        ...(log ? { afterBuildTicks: (s) => { s.ticks = [...new Set(loads.map((x) => Number(x.toPrecision(2))))].sort((a, b) => a - b).filter((x, i, all) => !i || x > 1.2 * all[i - 1]).map((value) => ({ value })); } } : {}),
+        type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft"), maxRotation: 0, ...(log ? { callback: (v) => fmt(v) } : {}) } });
       made.push(new Chart($("c-" + key), { type: "scatter", data: { datasets: sets },
         options: { animation: false, maintainAspectRatio: false, plugins: { legend: { labels: { color: css("--ink") } } },
           scales: { x: axis(data.open_loop ? "arrivals per second" : "requests in flight", true), y: axis(key === "output" ? "output token/s" : "ms", false) } } }));

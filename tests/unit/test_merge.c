@@ -14,6 +14,7 @@
 #include "coordinator/blocks.h"
 #include "coordinator/merge.h"
 #include "coordinator/series.h"
+#include "tests/unit/trials.h"
 
 #define SECONDS 20
 #define METRICS_USED 6
@@ -201,7 +202,7 @@ static void test_order_and_duplicates(void **state)
     finish(&m, &d);
     dump(&d, &want);
     stage_data_clear(&d);
-    for (uint64_t seed = 0; seed < 20; seed++) {
+    for (uint64_t seed = 0; seed < (uint64_t)trials(20, 20, 5); seed++) {
         struct buf got = BUF_INIT(1 << 24);
         struct rng r;
         int next[N] = {0};
