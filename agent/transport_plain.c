@@ -223,7 +223,7 @@ static void write_more(struct plain *p, struct conn *c)
     struct iovec iov[] = {
         {p->head, p->head_len}, {c->length, c->length_len}, {(void *)(uintptr_t)c->body, c->body_len}};
     int first = 0;
-    for (; skip >= iov[first].iov_len; first++) skip -= iov[first].iov_len;
+    for (; first < 2 && skip >= iov[first].iov_len; first++) skip -= iov[first].iov_len;
     iov[first].iov_base = (char *)iov[first].iov_base + skip;
     iov[first].iov_len -= skip;
     struct msghdr m = {.msg_iov = iov + first, .msg_iovlen = (size_t)(3 - first)};
