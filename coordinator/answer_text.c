@@ -75,7 +75,8 @@ static void say_gates(const struct plan *plan, struct answer *a)
 /* Fewer loads than a curve needs: what was measured. */
 static void say_most(const struct plan *plan, const char *unit, struct answer *a)
 {
-    if (a->has_plateau || !a->has_most) return;
+    bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* in the sentence about the limits */
+    if (a->has_plateau || !a->has_most || said) return;
     say_number(a, "At ", a->most_load, "");
     say(a, " %s: ", unit);
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
