@@ -23,6 +23,7 @@
 #include "agent/session.h"
 #include "common/args.h"
 #include "common/clock.h"
+#include "common/keys.h"
 #include "common/rng.h"
 #include "coordinator/merge.h"
 #include "coordinator/store.h"
@@ -33,11 +34,12 @@ static struct {
     uint32_t agents, threads;
     int64_t duration_ns, storm_ns, storm_gap_ns;
     const char *plateau, *dir;
-    bool all_metrics, keep;
+    bool all_metrics, keep, curve;
 } opt = {.agents = 1000, .threads = 2, .duration_ns = 20 * NS_PER_S, .storm_gap_ns = 1 * NS_PER_S, .plateau = "build/dev/bin/plateau"};
 
 static struct snapshot *template[TEMPLATES];
-static char endpoint[256];
+static char endpoint[256], server_key[KEY_TEXT];
+static struct key_pair own_key;
 /* Moments of the first stage, shared by all threads. */
 static _Atomic int64_t first_arm, last_arm, last_ready, first_go, last_go, stage_t0, storm_at;
 static _Atomic uint64_t bytes_out, bytes_in, messages_out, snapshots_out, redials;
@@ -222,6 +224,9 @@ static void dial(struct fake *f)
     id[0] |= 1;
     if (!f->dealer || zmq_setsockopt(f->dealer, ZMQ_ROUTING_ID, id, sizeof id) || zmq_setsockopt(f->dealer, ZMQ_IMMEDIATE, &one, sizeof one) ||
         zmq_setsockopt(f->dealer, ZMQ_LINGER, &linger, sizeof linger) || zmq_setsockopt(f->dealer, ZMQ_SNDHWM, &hwm, sizeof hwm) ||
+        (opt.curve && (zmq_setsockopt(f->dealer, ZMQ_CURVE_SERVERKEY, server_key, KEY_TEXT) ||
+                       zmq_setsockopt(f->dealer, ZMQ_CURVE_PUBLICKEY, own_key.public_key, KEY_TEXT) ||
+                       zmq_setsockopt(f->dealer, ZMQ_CURVE_SECRETKEY, own_key.secret_key, KEY_TEXT))) ||
         zmq_connect(f->dealer, endpoint) || zmq_getsockopt(f->dealer, ZMQ_FD, &f->fd, &n)) {
         fprintf(stderr, "bench_cluster: a socket: %s\n", zmq_strerror(errno));
         exit(1);
@@ -452,13 +457,26 @@ static struct usage usage_of(pid_t pid)
     return u;
 }
 
-static pid_t start_coordinator(const char *plan, const char *run, const char *log)
+static int make_keys(const char *dir)
+{
+    struct err e;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen("/dev/null", "w", stdout)) _exit(127);
+        (void)execl(opt.plateau, "plateau", "keys", dir, (char *)NULL);
+        _exit(127);
+    }
+    return pid < 0 || waitpid(pid, &status, 0) != pid || status || key_pair_load(dir, "agent", &own_key, &e) || key_public_load(dir, "coordinator", server_key, &e) ? -1 : 0;
+}
+
+static pid_t start_coordinator(const char *plan, const char *run, const char *log, const char *keys)
 {
     pid_t pid = fork();
     if (pid) return pid;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(127);
-    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, (char *)NULL);
+    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
     _exit(127);
 }
 
@@ -607,7 +625,7 @@ static double ms_between(int64_t from, int64_t to)
 
 static int bench(void)
 {
-    char plan[600], run[600], log[600], file[700], dir[512] = "/tmp/bench_cluster.XXXXXX";
+    char plan[600], run[600], log[600], keys[600], file[700], dir[512] = "/tmp/bench_cluster.XXXXXX";
     struct figures f = {0};
     struct stat st = {0};
     uint64_t snapshots = 0;
@@ -617,9 +635,14 @@ static int bench(void)
     (void)snprintf(log, sizeof log, "%s/err.log", dir);
     (void)snprintf(file, sizeof file, "%s/run.sqlite", run);
     for (uint64_t i = 0; i < TEMPLATES; i++) template[i] = make_template(seed_mix(1, i, 0, 0));
+    (void)snprintf(keys, sizeof keys, "%s/keys", dir);
+    if (opt.curve && make_keys(keys)) {
+        fprintf(stderr, "bench_cluster: no keys\n");
+        return 1;
+    }
     double merge = merge_us();
     write_plan(plan);
-    pid_t pid = start_coordinator(plan, run, log);
+    pid_t pid = start_coordinator(plan, run, log, keys);
     if (pid < 0 || find_endpoint(log, pid)) {
         fprintf(stderr, "bench_cluster: %s did not start; see %s\n", opt.plateau, log);
         return 1;
@@ -633,8 +656,8 @@ static int bench(void)
     if (stat(file, &st)) st.st_size = 0;
     int wrong = check_run(run, crew, &snapshots);
     double seconds = (double)(f.end.at - f.begin.at) / 1e9;
-    printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f", opt.agents,
-           opt.all_metrics ? 16 : 4, (double)opt.duration_ns / 1e9, (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e9 / seconds,
+    printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"curve\":%s,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f", opt.agents,
+           opt.all_metrics ? 16 : 4, opt.curve ? "true" : "false", (double)opt.duration_ns / 1e9, (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e9 / seconds,
            (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e3 / (double)opt.agents / seconds, (double)f.end.rss_kib / 1024, (double)f.last.peak_kib / 1024);
     printf(",\"bytes_per_agent_s\":%.0f,\"bytes_back_per_agent_s\":%.0f", (double)(f.bytes_end - f.bytes_begin) / opt.agents / seconds,
            (double)(f.in_end - f.in_begin) / opt.agents / seconds);
@@ -663,6 +686,7 @@ int main(int argc, char **argv)
         {"duration", ARG_DURATION, &opt.duration_ns, "TIME", "of the stage, whole seconds (20s)"},
         {"plateau", ARG_TEXT, &opt.plateau, "FILE", "the coordinator's program (build/dev/bin/plateau)"},
         {"all-metrics", ARG_FLAG, &opt.all_metrics, NULL, "16 histograms in a snapshot, not only ttft, tpot, itl and e2e"},
+        {"curve", ARG_FLAG, &opt.curve, NULL, "with keys: every connection encrypted and known"},
         {"storm", ARG_DURATION, &opt.storm_ns, "TIME", "this long after the start all connections break at once"},
         {"storm-gap", ARG_DURATION, &opt.storm_gap_ns, "TIME", "and come back together after this (1s)"},
         {"dir", ARG_TEXT, &opt.dir, "DIR", "folder to work in; kept (one that is removed)"},
