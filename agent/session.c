@@ -13,6 +13,8 @@
 #define RESEND_NS (2 * NS_PER_S) /* and twice as long each time nothing comes of it: the link may just be slow */
 #define RESEND_MOST_NS (16 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
+/* Thousands that dial at once wait for each other's handshakes: who hangs up every time makes it worse. */
+#define REDIAL_MOST_NS (16 * NS_PER_S)
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
 #define LEASE_MAX_NS (60 * NS_PER_S)
 #define BEAT_DEFAULT_NS (1 * NS_PER_S)
@@ -39,7 +41,7 @@ struct session {
     bool welcomed, refused_once, hello_open; /* hello_open: not answered yet */
     uint32_t number;
     int64_t lease_ns, beat_ns;
-    int64_t heard_ns, beat_at_ns, redial_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
+    int64_t heard_ns, beat_at_ns, redial_ns, redial_wait_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
         hello_ns; /* hello_ns: when it is said again */
     uint64_t beat;
     /* the stage */
@@ -362,6 +364,7 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
     if (s->state == SESSION_OVER) return;
     if (m->type != WIRE_WELCOME && m->type != WIRE_REFUSE && m->type != WIRE_BYE && s->state == SESSION_DIAL) return;
     s->heard_ns = s->alone_ns = now;
+    s->redial_wait_ns = SILENCE_NS;
     switch (m->type) {
     case WIRE_WELCOME:
         on_welcome(s, m, now);
@@ -478,8 +481,9 @@ void session_tick(struct session *s, int64_t now)
         give_up(s, ERR_AGENTS, "no coordinator was heard for too long");
         return;
     }
-    if (silence > SILENCE_NS && now - s->redial_ns > SILENCE_NS) {
+    if (silence > SILENCE_NS && now - s->redial_ns > s->redial_wait_ns) {
         s->redial_ns = now;
+        s->redial_wait_ns = s->redial_wait_ns < REDIAL_MOST_NS ? 2 * s->redial_wait_ns : REDIAL_MOST_NS;
         s->io.redial(s->io.arg);
         send_hello(s, now);
     } else if (s->hello_open && now >= s->hello_ns)
@@ -522,6 +526,7 @@ struct session *session_new(const struct session_options *o, const struct sessio
     s->beat_ns = BEAT_DEFAULT_NS;
     s->heard_ns = s->alone_ns = s->tick_ns = s->redial_ns = s->resend_ns = now;
     s->resend_wait_ns = RESEND_NS;
+    s->redial_wait_ns = SILENCE_NS;
     s->beat_at_ns = now;
     send_hello(s, now);
     return s;

@@ -11,7 +11,7 @@
 
 enum {
     QUEUE = 64,
-    HANDSHAKE_MS = 5000,
+    HANDSHAKE_MS = 20000,
     KEEPALIVE_S = 10,
     UNSENT_MS = 30000,
     BACKLOG = 1024,
