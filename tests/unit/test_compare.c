@@ -17,7 +17,7 @@ static const uint32_t LOADS[] = {4, 16, 48, 96};
 #define N_LOADS (sizeof LOADS / sizeof *LOADS)
 #define REPEATS_MOST 5
 
-static int tries(void) { return trials(100, 30, 3); }
+static int tries(void) { return trials(100, 100, 3); }
 
 static const struct simload SERVER = {
     .server = {.slots = 64, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 48, .prompt = 128, .noise = 0.01};

@@ -73,7 +73,7 @@ static void test_coverage(void **state)
     (void)state;
     for (size_t k = 0; k < sizeof TRUTHS / sizeof *TRUTHS; k++) {
         const struct truth *t = &TRUTHS[k];
-        int covered = 0, near = 0, n = trials(200, 100, 10);
+        int covered = 0, near = 0, n = trials(200, 200, 10);
         double width = 0;
         struct rng r;
         rng_seed(&r, 17);
