@@ -38,7 +38,7 @@ for _ in $(seq 300); do curl -fs "http://127.0.0.1:$port/health" >/dev/null && b
 
 status=0
 "$bin/plateau" run configs/real-llama.yaml --local 2 --out "$out" --set target.url="http://127.0.0.1:$port/v1/chat/completions" || status=$?
-jq -e '[.points[] | .ledger | (.due == .ok) and ([.failed[]] | add) == 0 and .lost == 0] | all' "$out/summary.json" >/dev/null ||
+jq -e '[.points[] | .ledger | (.due == .ok) and ([.failed[]] | add // 0) == 0 and .lost == 0] | all' "$out/summary.json" >/dev/null ||
   { echo "the ledger of a real run is not clean: $out/summary.json" >&2; exit 1; }
 jq -e '[.points[] | .output_tokens_per_s > 0 and .ttft_ms.p50 > 0 and .tpot_ms.p50 > 0] | all' "$out/summary.json" >/dev/null
 echo "real run done (exit status $status): $out"
