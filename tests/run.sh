@@ -14,7 +14,8 @@ preset() { # NAME [ctest options]: configures, builds, tests
   cmake --build --preset "$name"
   [ "${1:-}" != build-only ] || return 0
   echo "== $name: tests"
-  ctest --test-dir "build/$name" --output-on-failure --timeout 600 "$@"
+  # scenarios mostly wait, so more of them than cores; those that judge times run alone
+  ctest --test-dir "build/$name" --output-on-failure --timeout 600 -j 4 "$@"
 }
 
 preset dev
