@@ -47,7 +47,7 @@ static void put_point(const struct report_input *in, size_t i, struct buf *out)
 {
     const struct point *p = &in->points[i];
     char load[64];
-    (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage, p->repeat);
+    (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1, p->repeat + 1);
     put_xml(out, report_load(&p->requested, load));
     (void)buf_printf(out, "\" time=\"%.3f\"", p->window_s);
     if (p->verdict.status != VERDICT_INVALID) {

@@ -126,7 +126,7 @@ static void stage_is_over(struct run *r, int64_t now)
     if (again) {
         r->attempt++;
         run_note(r, "stage_retry", "stage %" PRIu32 " (repeat %" PRIu32 ") is run again, attempt %" PRIu32,
-                 r->step.stage, r->step.repeat, r->attempt + 1);
+                 r->step.stage + 1, r->step.repeat + 1, r->attempt + 1);
     } else
         r->have_step = false;
     run_step_to(r, ended || r->err.code ? EV_END : EV_DONE, now);
@@ -327,7 +327,7 @@ static void give_up_arming(struct run *r, int64_t now)
     stage_destroy(&r->stage);
     if (r->err.code == ERR_NONE && ++r->attempt >= RUN_ATTEMPTS) {
         struct err e;
-        (void)err_set(&e, ERR_AGENTS, "stage %" PRIu32 " could not be begun in %u attempts", r->step.stage,
+        (void)err_set(&e, ERR_AGENTS, "stage %" PRIu32 " could not be begun in %u attempts", r->step.stage + 1,
                       RUN_ATTEMPTS);
         run_fail(r, &e, now);
     }

@@ -247,7 +247,7 @@ static void test_coordinator_killed_often(void **state)
 {
     (void)state;
     const char *only = getenv("PLATEAU_SEED");
-    for (unsigned seed = only ? (unsigned)atol(only) : 1; seed <= (only ? (unsigned)atol(only) : 500); seed++) {
+    for (unsigned seed = only ? (unsigned)strtoul(only, NULL, 10) : 1; seed <= (only ? (unsigned)strtoul(only, NULL, 10) : 500); seed++) {
         struct world w;
         world_open(&w, seed, PLAN("retry"));
         w.verbose = only != NULL;

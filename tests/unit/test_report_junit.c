@@ -41,7 +41,7 @@ static void test_all_three_results(void **state)
     has(&out, "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912.5 (95 %: 900 to 930) at load 8\"/>");
     has(&out, "<failure message=\"the sample is too small to decide at load 8\"/>");
     has(&out, "<testcase classname=\"slo.run\" name=\"itl.max &lt; 1s &amp; &lt;more&gt;\"/>");
-    has(&out, "<testcase classname=\"measurement\" name=\"stage 0.0, load 8\" time=\"30.000\"/>");
+    has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\"/>");
     has(&out, "<failure message=\"invalid: late &amp; &lt;slow&gt;\"/>");
     plan.on_inconclusive = INCONCLUSIVE_PASS;
     make(&out, o);
