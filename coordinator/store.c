@@ -75,6 +75,20 @@ static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
     return db_commit(d, e);
 }
 
+/* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try. */
+static int make_file(struct store *s, const char *path, const struct run_data *meta, struct err *e)
+{
+    char half[1120];
+    (void)snprintf(half, sizeof half, "%s.new", path);
+    (void)unlink(half);
+    if (db_open(&s->db, half, true, e)) return -1;
+    int rc = make_tables(&s->db, meta, e);
+    db_close(&s->db);
+    if (rc == 0 && rename(half, path)) rc = err_set(e, ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+    if (rc) (void)unlink(half);
+    return rc;
+}
+
 struct store *store_create(const char *dir, const struct run_data *meta, struct err *e)
 {
     char path[1100];
@@ -89,10 +103,9 @@ struct store *store_create(const char *dir, const struct run_data *meta, struct 
         (void)err_set(e, ERR_NOMEM, "no memory for the run's file");
         return NULL;
     }
-    if (db_open(&s->db, path, true, e) == 0) {
-        if (make_tables(&s->db, meta, e) == 0) return s;
+    if (make_file(s, path, meta, e) == 0 && db_open(&s->db, path, false, e) == 0) {
+        if (set_up(&s->db, e) == 0) return s;
         db_close(&s->db);
-        (void)unlink(path); /* half a file would stand in the way of the next try */
     }
     free(s);
     return NULL;
