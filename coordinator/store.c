@@ -78,9 +78,12 @@ static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
 /* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try. */
 static int make_file(struct store *s, const char *path, const struct run_data *meta, struct err *e)
 {
+    static const char *const LEFT[] = {".new-wal", ".new-shm", ".new"}; /* by one that was killed here */
     char half[1120];
-    (void)snprintf(half, sizeof half, "%s.new", path);
-    (void)unlink(half);
+    for (size_t i = 0; i < sizeof LEFT / sizeof *LEFT; i++) {
+        (void)snprintf(half, sizeof half, "%s%s", path, LEFT[i]);
+        (void)unlink(half);
+    }
     if (db_open(&s->db, half, true, e)) return -1;
     int rc = make_tables(&s->db, meta, e);
     db_close(&s->db);
