@@ -20,6 +20,8 @@
 /* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a closing
  * connection is lost. */
 #define IDLE_MAX_NS (4 * NS_PER_S)
+/* So many of them are closed at once; more a moment later, so that the closing of thousands holds nobody up. */
+#define CLOSED_AT_ONCE 64
 #define READ_BYTES (64u * 1024)
 /* Full buffers read from one socket before the others have their turn. */
 #define READS_AT_ONCE 4
@@ -50,7 +52,8 @@ struct plain {
     size_t head_len;
     struct conn **conns;
     uint32_t n_conns, room, free;
-    uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first */
+    uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first … */
+    uint32_t last[TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
     char bytes[READ_BYTES];
 };
 
@@ -162,7 +165,10 @@ static void idle_remove(struct plain *p, struct conn *c)
         p->idle[c->address] = c->next;
     else
         p->conns[c->before]->next = c->next;
-    if (c->next != NONE) p->conns[c->next]->before = c->before;
+    if (c->next == NONE)
+        p->last[c->address] = c->before;
+    else
+        p->conns[c->next]->before = c->before;
 }
 
 static void idle_put(struct plain *p, struct conn *c)
@@ -172,8 +178,12 @@ static void idle_put(struct plain *p, struct conn *c)
     c->since = p->t->now;
     c->before = NONE;
     c->next = p->idle[c->address];
-    if (c->next != NONE) p->conns[c->next]->before = c->index;
+    if (c->next == NONE)
+        p->last[c->address] = c->index;
+    else
+        p->conns[c->next]->before = c->index;
     p->idle[c->address] = c->index;
+    if (c->since + IDLE_MAX_NS < p->t->timer) p->t->timer = c->since + IDLE_MAX_NS;
 }
 
 /* The server has neither closed it nor said anything. */
@@ -445,7 +455,7 @@ static int plain_init(struct transport *t, struct err *e)
     if (!p || make_head(p, t->target) < 0) return err_set(e, ERR_NOMEM, "no memory for the transport");
     p->t = t;
     p->free = NONE;
-    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) p->idle[i] = NONE;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) p->idle[i] = p->last[i] = NONE;
     return 0;
 }
 
@@ -476,10 +486,26 @@ static void plain_transfer_clear(struct transfer *x)
     if (x->conn) plain_abort(x);
 }
 
+/* Closes what has been idle for too long. All else that is due by time is the stage's. */
 static void plain_tick(struct transport *t, int64_t now)
 {
-    (void)now;
-    t->timer = INT64_MAX; /* nothing of ours is due by time: timeouts are the stage's */
+    struct plain *p = t->plain;
+    int closed = 0;
+    t->timer = INT64_MAX;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) {
+        while (p->last[i] != NONE) {
+            struct conn *c = p->conns[p->last[i]];
+            int64_t due = c->since + IDLE_MAX_NS;
+            if (due <= now && closed++ < CLOSED_AT_ONCE) {
+                idle_remove(p, c);
+                conn_close(p, c);
+                continue;
+            }
+            if (due < now + NS_PER_MS) due = now + NS_PER_MS;
+            if (due < t->timer) t->timer = due;
+            break;
+        }
+    }
 }
 
 const struct transport_kind TRANSPORT_PLAIN = {
