@@ -15,7 +15,7 @@
 #define S INT64_C(1000000000)
 #define FULL 100
 
-static int tries(void) { return trials(FULL, 50, 4); }
+static int tries(void) { return trials(FULL, 50, 2); }
 
 /* A server of 256 slots: 2,500 token/s at most, its step a straight line of the number running. */
 static const struct simload SERVER = {
