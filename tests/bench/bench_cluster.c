@@ -3,7 +3,6 @@
  * printed as a line of JSON. No target is contacted. What they sent is added up here too, and must be what the run's file says, bucket by bucket. */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -27,8 +26,9 @@
 #include "common/rng.h"
 #include "coordinator/merge.h"
 #include "coordinator/store.h"
+#include "tests/bench/made_up.h"
 
-enum { TEMPLATES = 64, SWEEP_MS = 5, EVENTS = 512, THREADS_MAX = 16, ID = 16, REQUESTS = 30, TOKENS = 128 };
+enum { TEMPLATES = 64, SWEEP_MS = 5, EVENTS = 512, THREADS_MAX = 16, ID = 16, REQUESTS = MADE_UP_REQUESTS, TOKENS = MADE_UP_TOKENS };
 
 static struct {
     uint32_t agents, threads;
@@ -83,47 +83,6 @@ struct crew { /* a thread's agents */
 };
 
 /* ---- what the agents say they have measured ---- */
-
-static void sample(struct snapshot *s, enum metric m, double unit, uint64_t n)
-{
-    if (!s->hist[m]) s->hist[m] = hist_new();
-    double v = unit * METRICS[m].scale;
-    if (!s->hist[m] || hist_record(s->hist[m], (int64_t)(v < 1 ? 1 : v), n)) abort();
-}
-
-/* A second of an agent that ends REQUESTS requests: log-normal times with a tail, as real servers show them. */
-static struct snapshot *make_template(uint64_t seed)
-{
-    struct rng r;
-    struct snapshot *s = snapshot_new(false);
-    if (!s) abort();
-    rng_seed(&r, seed);
-    for (int i = 0; i < REQUESTS; i++) {
-        double ttft = 180 * exp(0.45 * rng_normal(&r)), tpot = 12 * exp(0.08 * rng_normal(&r)), late = 0.05 * rng_exp(&r);
-        sample(s, METRIC_TTFT, ttft, 1);
-        sample(s, METRIC_TPOT, tpot, 1);
-        sample(s, METRIC_E2E, ttft + tpot * (TOKENS - 1), 1);
-        for (int k = 1; k < TOKENS; k++) {
-            double gap = tpot * exp(0.15 * rng_normal(&r)) + (rng_below(&r, 100) == 0 ? 20 * rng_exp(&r) : 0);
-            sample(s, METRIC_ITL, gap, 1);
-            if (!opt.all_metrics) continue;
-            sample(s, METRIC_CHUNK_GAP, gap, 1);
-            sample(s, METRIC_LAG, 0.03 + 0.05 * rng_exp(&r), 1);
-        }
-        if (!opt.all_metrics) continue;
-        sample(s, METRIC_TTFT_DUE, ttft + late, 1);
-        sample(s, METRIC_TTFC, ttft, 1);
-        sample(s, METRIC_E2E_DUE, ttft + tpot * (TOKENS - 1) + late, 1);
-        sample(s, METRIC_NORMALIZED, ttft / TOKENS + tpot, 1);
-        sample(s, METRIC_TOKENS_PER_EVENT, 1, 1);
-        sample(s, METRIC_INPUT_TOKENS, 256, 1);
-        sample(s, METRIC_OUTPUT_TOKENS, TOKENS, 1);
-        sample(s, METRIC_USER_SPEED, 1000 / tpot, 1);
-        sample(s, METRIC_LATENESS, late, 1);
-        sample(s, METRIC_DISPATCH, late, 1);
-    }
-    return s;
-}
 
 static const struct snapshot *template_of(const struct fake *f, uint64_t k)
 {
@@ -634,7 +593,7 @@ static int bench(void)
     (void)snprintf(run, sizeof run, "%s/run", dir);
     (void)snprintf(log, sizeof log, "%s/err.log", dir);
     (void)snprintf(file, sizeof file, "%s/run.sqlite", run);
-    for (uint64_t i = 0; i < TEMPLATES; i++) template[i] = make_template(seed_mix(1, i, 0, 0));
+    for (uint64_t i = 0; i < TEMPLATES; i++) template[i] = made_up_second(seed_mix(1, i, 0, 0), opt.all_metrics);
     (void)snprintf(keys, sizeof keys, "%s/keys", dir);
     if (opt.curve && make_keys(keys)) {
         fprintf(stderr, "bench_cluster: no keys\n");
