@@ -7,6 +7,7 @@
 #include "coordinator/numeric.h"
 
 #define CLEAR_OF_KNEE 1.1 /* the greatest load must be this far past the knee, or nobody saw the curve bend */
+#define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
 #define FLAT 0.05         /* without a law: throughput within this of the most is the plateau */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
@@ -145,6 +146,8 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
         plateau_plain(g, n_groups, best, a);
         return;
     }
+    for (size_t i = 0; i < n_groups && i < ANSWER_LOADS; i++)
+        a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(&f, g[i].load)};
     a->knee = f.knee;
     a->knee_lo = f.knee_lo;
     a->knee_hi = f.knee_hi;
@@ -152,6 +155,18 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     a->plateau = a->plateau_reached ? f.limit : best->throughput; /* what was measured, not what a curve promises beyond it */
     a->plateau_lo = a->plateau_reached ? f.limit_lo : best->lo;
     a->plateau_hi = a->plateau_reached ? f.limit_hi : best->hi;
+}
+
+/* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them is not to be trusted. */
+static void monotone_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n);
+    for (size_t i = 1; i < n; i++) {
+        double fall = 1 - g[i].throughput / g[i - 1].throughput, sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
+        if (&g[i] < best && g[i].hi < g[i - 1].lo && fall > a->throughput_dip.share)
+            a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall};
+        if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share)) a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
+    }
 }
 
 /* Past the knee requests wait: how much one more doubling of the load costs. */
@@ -285,6 +300,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
         most_compute(g, n_groups, ret);
         plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);
         shape_compute(g, n_groups, ret);
+        monotone_compute(g, n_groups, ret);
         goodput_compute(plan, g, n_groups, ret);
         if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
         if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);

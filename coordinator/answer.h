@@ -7,6 +7,17 @@
 
 #define ANSWER_ATTAINMENT 0.90 /* share of requests within their SLOs that goodput asks for (DistServe) */
 
+#define ANSWER_LOADS 64
+
+/* How far the fitted law is from what was measured at a load. */
+struct answer_residual {
+    double load, measured, fitted; /* output token/s */
+};
+/* A step of the curve against its direction: share 0 when there is none. */
+struct answer_dip {
+    double from_load, to_load, share;
+};
+
 struct answer {
     bool has_plateau;
     double plateau, plateau_lo, plateau_hi;   /* output token/s; when not reached: the most that was measured, a lower bound */
@@ -15,6 +26,10 @@ struct answer {
     enum fit_model model;                     /* names: fit_model_name, fit_param_name */
     double param[3], param_lo[3], param_hi[3];
     double rms_residual;                      /* relative */
+    struct answer_residual residual[ANSWER_LOADS]; /* of the fitted law, by load */
+    uint32_t n_residuals;
+    struct answer_dip throughput_dip;         /* the greatest fall between two neighbouring loads below the one with the most, clear of both intervals */
+    struct answer_dip latency_dip;            /* the greatest fall of e2e p50 by more than 5 % while the load rises */
     bool plateau_reached;                     /* the sweep went far enough to see it; else the plateau is "at least" */
     double fall;                              /* how far throughput falls from its most to the greatest load, as a share; 0 unless it is clear of both intervals */
     bool has_most;                            /* some load could be measured */

@@ -132,6 +132,15 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     say(a, ". ");
 }
 
+static void say_dip(const char *what, const struct answer_dip *d, struct answer *a)
+{
+    if (!(d->share > 0)) return;
+    say(a, "Look twice: %s falls by %.0f %%", what, 100 * d->share);
+    say_number(a, " from load ", d->from_load, "");
+    say_number(a, " to ", d->to_load, "");
+    say(a, ". ");
+}
+
 static void say_shape(const char *unit, bool whole, struct answer *a)
 {
     if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
@@ -140,6 +149,8 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
         if (a->fall > 0) say(a, ", and throughput falls by %.0f %% in the end", 100 * a->fall);
         say(a, ". ");
     }
+    say_dip("throughput", &a->throughput_dip, a);
+    say_dip("e2e p50", &a->latency_dip, a);
     if (a->has_goodput) {
         say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
         if (!isnan(a->goodput_per_gpu)) say(a, " (%.3g a GPU)", a->goodput_per_gpu);

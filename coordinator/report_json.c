@@ -347,6 +347,35 @@ static void put_search(struct json_out *j, const struct answer *a)
     json_end_object(j);
 }
 
+static void put_residuals(struct json_out *j, const struct answer *a)
+{
+    json_array(j, "residuals");
+    for (uint32_t i = 0; i < a->n_residuals; i++) {
+        const struct answer_residual *r = &a->residual[i];
+        json_object(j, NULL);
+        json_double(j, "load", r->load);
+        json_double(j, "measured", r->measured);
+        json_double(j, "fitted", r->fitted);
+        json_double(j, "relative", r->measured / r->fitted - 1);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+/* null: the curve runs as it should. */
+static void put_dip(struct json_out *j, const char *name, const struct answer_dip *d)
+{
+    if (!(d->share > 0)) {
+        json_null(j, name);
+        return;
+    }
+    json_object(j, name);
+    json_double(j, "from_load", d->from_load);
+    json_double(j, "to_load", d->to_load);
+    json_double(j, "share", d->share);
+    json_end_object(j);
+}
+
 static void put_answer(struct json_out *j, const struct answer *a)
 {
     if (!a) {
@@ -374,6 +403,9 @@ static void put_answer(struct json_out *j, const struct answer *a)
     }
     json_end_array(j);
     json_double(j, "rms_residual", a->model == FIT_NONE ? (double)NAN : a->rms_residual);
+    put_residuals(j, a);
+    put_dip(j, "throughput_dip", &a->throughput_dip);
+    put_dip(j, "latency_dip", &a->latency_dip);
     json_double(j, "most_load", a->most_load);
     json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
     pair(j, "most_ci95", a->most_lo, a->most_hi);

@@ -70,13 +70,15 @@ static void backed(const struct world *w)
     const struct answer *a = &w->a;
     const double field[] = {
         a->plateau, a->plateau_lo, a->plateau_hi, a->knee, ceil(a->knee), a->most_load, a->most_tokens_per_s, a->most_lo, a->most_hi, a->slo_load,
-        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->latency_per_doubling - 1, 100 * a->fall, a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
+        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->latency_per_doubling - 1, 100 * a->fall, 100 * a->throughput_dip.share,
+        a->throughput_dip.from_load, a->throughput_dip.to_load, 100 * a->latency_dip.share, a->latency_dip.from_load, a->latency_dip.to_load,
+        a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
         100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->cost_most, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
         a->points_left_out + a->points_used, a->slo_failed, a->slo_undecided, a->search.loads, a->search.runs, a->search.failed_load, a->search.load,
         a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];
     (void)snprintf(text, sizeof text, "%s", a->text);
-    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %", "at p99"};
+    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %", "at p99", "e2e p50"};
     for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
         for (char *at; (at = strstr(text, QUOTED[k]));) memset(at, '_', strlen(QUOTED[k]));
     for (const char *at = text; *at;) {
@@ -310,8 +312,30 @@ static void test_falls(void **state)
     assert_true(w.a.fall > 0.25 && w.a.fall < 0.35);
 }
 
+/* A point against the direction of the curve is pointed at; the law's distance from each point is given. */
+static void test_monotone(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    finish(&w, 40);
+    assert_true(w.a.throughput_dip.share <= 0 && w.a.latency_dip.share <= 0);
+    assert_null(strstr(w.a.text, "Look twice"));
+    assert_int_equal(w.a.n_residuals, 9);
+    for (uint32_t i = 0; i < w.a.n_residuals; i++) assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
+
+    sweep(&w, 256, 1);
+    w.p[4].output_tokens_per_s *= 0.4, w.p[4].output_lo *= 0.4, w.p[4].output_hi *= 0.4;
+    w.p[6].metric[METRIC_E2E].q[0] = w.p[5].metric[METRIC_E2E].q[0] * 0.8;
+    finish(&w, 40);
+    assert_true(fabs(w.a.throughput_dip.from_load - w.p[3].concurrency) < 1e-9 && fabs(w.a.throughput_dip.to_load - w.p[4].concurrency) < 1e-9);
+    assert_true(w.a.throughput_dip.share > 0.05);
+    assert_true(fabs(w.a.latency_dip.to_load - w.p[6].concurrency) < 1e-9 && fabs(w.a.latency_dip.share - 0.2) < 0.05);
+    assert_non_null(strstr(w.a.text, "Look twice: throughput falls by"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
