@@ -93,8 +93,8 @@ expect() {
     fi
 }
 # expect_text FILE PATTERN [WORDS]
-expect_text() {
-    if grep -qE -- "$2" "$TMP/$1"; then ok "${3:-$1 says: $2}"; else fail "${3:-$1 does not say: $2}"; show "$1"; fi
+expect_text() { # the report folds its sentences: a line end may stand for a blank
+    if grep -qE -- "$2" "$TMP/$1" || tr -s '\n ' '  ' <"$TMP/$1" | grep -qE -- "$2"; then ok "${3:-$1 says: $2}"; else fail "${3:-$1 does not say: $2}"; show "$1"; fi
 }
 # due = ok + failed + cancelled + aborted + lost, at every point
 expect_ledger() {
