@@ -115,7 +115,20 @@ expect_no_orphans() {
 }
 # programs of a sanitizer's build are many times slower: what they measure is not the question
 sanitized() { [ "$( (nm -D "$BIN/plateau-agent"; nm "$BIN/plateau-agent") 2>/dev/null | grep -cE '__(asan|tsan)_init')" -gt 0 ]; }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# A port that nobody listens at, below those the kernel gives to connections, so that no connection of a scenario beside this one takes it meanwhile.
+free_port() {
+    python3 -c '
+import random, socket
+low = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+while True:
+    s, port = socket.socket(), random.randrange(10240, max(low, 10241))
+    try:
+        s.bind(("127.0.0.1", port))
+        print(port)
+        break
+    except OSError:
+        pass'
+}
 # a Python that speaks ZeroMQ and msgpack, for peers that are not ours; the scenario is skipped without one
 need_peer_python() {
     for PY in python3 /usr/bin/python3; do "$PY" -c 'import zmq, msgpack; assert zmq.has("curve")' 2>/dev/null && return; done
