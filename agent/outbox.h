@@ -1,4 +1,4 @@
-/* Snapshots on their way: at most SESSION_WINDOW encoded and unacknowledged, and one more in which later ones are added
+/* Snapshots on their way: at most OUTBOX_WINDOW encoded and unacknowledged, and one more in which later ones are added
  * up while the window is full. Numbers begin at 1 and have no gaps. Pure. */
 #pragma once
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include "common/snapshot.h"
 #include "common/wire.h"
 
-#define OUTBOX_WINDOW 4u
+#define OUTBOX_WINDOW 2u /* more would queue before the heartbeats on a slow link; what comes meanwhile is added up */
 
 struct outbox {
     struct buf bytes[OUTBOX_WINDOW]; /* ring: number k sits at k mod OUTBOX_WINDOW */

@@ -614,6 +614,8 @@ static int bench(void)
     end_crews(crew);
     if (stat(file, &st)) st.st_size = 0;
     int wrong = check_run(run, crew, &snapshots);
+    for (uint32_t t = 0; t < opt.threads; t++) free(crew[t].fake);
+    free(crew);
     double seconds = (double)(f.end.at - f.begin.at) / 1e9;
     printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"curve\":%s,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f", opt.agents,
            opt.all_metrics ? 16 : 4, opt.curve ? "true" : "false", (double)opt.duration_ns / 1e9, (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e9 / seconds,
