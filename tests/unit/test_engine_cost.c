@@ -62,7 +62,7 @@ void *realloc(void *p, size_t n)
 }
 
 /* The calls a transport can make on a socket, and the loop's wait. */
-static atomic_ulong receives, waits, others;
+atomic_ulong receives, waits, others; /* not static: the C library declares some of the calls below inline */
 
 #define CALL(counter, number, ...) (atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed), syscall(number, __VA_ARGS__))
 
