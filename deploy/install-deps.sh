@@ -14,6 +14,7 @@ build=(
   libzmq3-dev           # control plane: sockets, CURVE
   libczmq-dev           # control plane: certificates, authentication
   libcurl4-openssl-dev  # HTTP, TLS
+  ca-certificates       # authorities that https targets are checked against
   libmsgpack-dev        # wire format
   libyaml-dev           # plan files
   libsodium-dev         # hashes, keys, signatures

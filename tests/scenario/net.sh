@@ -16,6 +16,7 @@ net_make() {
     local k
     if ! ip netns add "$NET-c" 2>/dev/null; then echo "skipped: no network namespaces here"; exit 77; fi
     trap net_cleanup EXIT
+    if ! ip netns exec "$NET-c" true 2>/dev/null; then echo "skipped: no program can be run in a network namespace here"; exit 77; fi
     ip -n "$NET-c" link set lo up
     for k in $(seq "$1"); do
         ip netns add "$NET-$k" && ip -n "$NET-$k" link set lo up
