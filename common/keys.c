@@ -29,9 +29,11 @@ static int path_of(char *buf, size_t n, const char *dir, const char *who, const 
     return 0;
 }
 
-static int write_new(const char *path, mode_t mode, const char *text, struct err *e)
+int key_file_new(const char *dir, const char *who, const char *ending, unsigned mode, const char *text, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    char path[4096];
+    if (path_of(path, sizeof path, dir, who, ending, e)) return -1;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (fd < 0) return err_set(e, ERR_USAGE, "cannot make %s: %s%s", path, strerror(errno), errno == EEXIST ? "; keys are never overwritten, remove it first" : "");
     size_t n = strlen(text);
     ssize_t did = write(fd, text, n);
@@ -45,14 +47,13 @@ static int write_new(const char *path, mode_t mode, const char *text, struct err
 
 int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e)
 {
-    char path[4096], text[200];
-    if (path_of(path, sizeof path, dir, who, ".key", e)) return -1;
+    char text[200];
     (void)snprintf(text, sizeof text, "public %s\nsecret %s\n", k->public_key, k->secret_key);
-    int rc = write_new(path, 0600, text, e);
+    int rc = key_file_new(dir, who, ".key", 0600, text, e);
     sodium_memzero(text, sizeof text);
-    if (rc || path_of(path, sizeof path, dir, who, ".pub", e)) return -1;
+    if (rc) return -1;
     (void)snprintf(text, sizeof text, "%s\n", k->public_key);
-    return write_new(path, 0644, text, e);
+    return key_file_new(dir, who, ".pub", 0644, text, e);
 }
 
 /* Reads a whole small file; NUL-terminated; caller frees after zeroing. */

@@ -30,6 +30,9 @@ int key_pair_new(struct key_pair *ret, struct err *e);
 /* Zeroes the secret so that the compiler cannot leave it out. */
 void key_pair_clear(struct key_pair *k);
 
+/* Makes the file DIR/<who><ending> with this text, or nothing: it is never overwritten, and a half-written one is taken away. */
+int key_file_new(const char *dir, const char *who, const char *ending, unsigned mode, const char *text, struct err *e);
+
 /* Makes DIR/<who>.key (0600, refuses to overwrite) and DIR/<who>.pub. */
 int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e);
 /* Reads DIR/<who>.key; refuses a file that others can read or write (group and others), unless it is a mounted secret owned by root or us with only read bits for

@@ -12,22 +12,10 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/keys.h"
 
 #define B64 sodium_base64_VARIANT_ORIGINAL
 #define HEADLINE "plateau-signature 1\n"
-
-static int write_new(const char *dir, const char *who, const char *ending, mode_t mode, const char *text, struct err *e)
-{
-    char path[4096];
-    int did = snprintf(path, sizeof path, "%s/%s%s", dir, who, ending);
-    if (did < 0 || (size_t)did >= sizeof path) return err_set(e, ERR_USAGE, "the path of the key folder is too long");
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) return err_set(e, ERR_USAGE, "cannot make %s: %s", path, strerror(errno));
-    size_t n = strlen(text);
-    int bad = write(fd, text, n) != (ssize_t)n;
-    if (close(fd) || bad) return err_set(e, ERR_IO, "cannot write %s", path);
-    return 0;
-}
 
 int sign_keys_save(const char *dir, const char *who, struct err *e)
 {
@@ -38,12 +26,12 @@ int sign_keys_save(const char *dir, const char *who, struct err *e)
     sodium_bin2base64(text, sizeof text - 1, sk, sizeof sk, B64);
     size_t n = strlen(text);
     text[n] = '\n', text[n + 1] = 0;
-    int rc = write_new(dir, who, ".sign", 0600, text, e);
+    int rc = key_file_new(dir, who, ".sign", 0600, text, e);
     sodium_memzero(sk, sizeof sk);
     sodium_bin2base64(text, sizeof text - 1, pk, sizeof pk, B64);
     n = strlen(text);
     text[n] = '\n', text[n + 1] = 0;
-    if (rc == 0) rc = write_new(dir, who, ".verify", 0644, text, e);
+    if (rc == 0) rc = key_file_new(dir, who, ".verify", 0644, text, e);
     sodium_memzero(text, sizeof text);
     return rc;
 }
