@@ -174,7 +174,8 @@ for _ in 1 2 3 4 5 6; do
 done
 for _ in $(seq 100); do
     curl -sS "$url/metrics" >"$tmp/metrics"
-    grep -q '^vllm:num_requests_waiting{.*} 4$' "$tmp/metrics" && break
+    # both at once: within a step five may have come, of which one runs and four wait for its end
+    grep -q '^vllm:num_requests_waiting{.*} 4$' "$tmp/metrics" && grep -q '^vllm:num_requests_running{.*} 2$' "$tmp/metrics" && break
     sleep 0.02
 done
 check "two are running" grep -q '^vllm:num_requests_running{.*} 2$' "$tmp/metrics"
