@@ -2,13 +2,14 @@
 # The engine beside the raw reader, in one run: engine.sh BIN_DIR [paced SLOTS RATE | flat] [ROUNDS]
 #   paced  SLOTS streams at RATE token/s each (1000 at 20), begun evenly over a second so that tokens do not come in bursts
 #   flat   64 streams x 128 tokens, as fast as they come
+#   READERS="raw ours-0 ours-1ms" runs these only
 # The endpoint has core 0, the client core 1. Each round runs every reader once; the table shows medians.
 set -eu
 bin=${1:?folder of the programs, such as build/release}; mode=${2:-paced}
 case $mode in
     paced) slots=${3:-1000}; rate=${4:-20}; rounds=${5:-5} ;;
     flat) slots=64; rate=0; rounds=${3:-5} ;;
-    *) sed -n 2,5p "$0"; exit 2 ;;
+    *) sed -n 2,6p "$0"; exit 2 ;;
 esac
 duration=${BENCH_DURATION:-6s}
 [ "$(nproc)" -ge 2 ] || { echo "needs two cores"; exit 77; }
@@ -28,7 +29,7 @@ ours() {
     taskset -c 1 "$bin/bench/bench_engine" --url "http://127.0.0.1:$port/v1/chat/completions" --slots "$slots" --tokens "$tokens" \
         --duration "$duration" --warmup 1s --ramp "$ramp" --workers 1 "$@"
 }
-names=(raw raw-stamps raw-500us ours-0 ours-500us ours-1ms curl-0 curl-500us)
+read -ra names <<<"${READERS:-raw raw-stamps raw-500us ours-0 ours-500us ours-1ms curl-0 curl-500us}"
 run() {
     case $1 in
         raw) raw ;;
