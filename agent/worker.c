@@ -254,6 +254,20 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 }
 
+/* Sleeping out the quantum pays when it saves many wakings: its timer alone costs as much as two to ten of them (the more
+ * in a virtual machine). With few packets a quantum each is read at once. */
+#define PACKETS_A_QUANTUM 16
+#define QUANTA_COUNTED 16
+static void count_packets(struct worker *w, int n)
+{
+    int64_t span = w->woke - w->paced_from;
+    w->packets += n > 0 ? (uint32_t)n : 0;
+    if (span < QUANTA_COUNTED * w->quantum_ns) return;
+    w->lazy = (int64_t)w->packets * w->quantum_ns >= PACKETS_A_QUANTUM * span;
+    w->packets = 0;
+    w->paced_from = w->woke;
+}
+
 /* Sleeps out the quantum, but not beyond what is due. Sockets that become ready meanwhile wait: the kernel stamps what they get. */
 static void nap(struct worker *w, int64_t next, int64_t now)
 {
@@ -268,7 +282,7 @@ static void nap(struct worker *w, int64_t next, int64_t now)
 static int wait_events(struct worker *w, struct epoll_event *events)
 {
     int64_t next = earliest(w), now = clock_mono_ns();
-    if (w->quantum_ns > 0 && next > now) {
+    if (w->lazy && next > now) {
         nap(w, next, now);
         now = clock_mono_ns();
     }
@@ -324,6 +338,7 @@ static void loop(struct worker *w)
         int n = wait_events(w, events);
         w->woke = clock_mono_ns();
         w->stage.wakes++;
+        if (w->quantum_ns > 0) count_packets(w, n);
         if (lease_is_over(w)) continue; /* what is ready stays so */
         serve(w, events, n);
         int64_t now = clock_mono_ns();

@@ -86,6 +86,9 @@ struct worker {
     struct evidence evidence;
     struct snapshot *current, *spare; /* two in all; one may be with the control thread */
     int64_t quantum_ns, woke;
+    int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
+    uint32_t packets;
+    bool lazy;
     uint32_t reserve;  /* open loop: connections that are to be ready beside those in use */
     int64_t t0, skew, tick_at, ended;
     bool begun;

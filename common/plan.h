@@ -145,7 +145,7 @@ struct plan {
     int64_t agents_wait_ns;
     enum on_loss on_loss;
     double max_lost_weight; /* fraction of the cluster that may be lost before a run fails */
-    int64_t quantum_ns;     /* agents wake at most once in this time unless something is due; 0: at once */
+    int64_t quantum_ns;     /* agents under load wake at most once in this time unless something is due; 0: at once */
     bool record_requests;
     /* limits of the verdict */
     int64_t verdict_lateness_ns, verdict_lag_ns; /* 1 ms each; beside 1 % of ttft p50, 2 % of itl p50 */

@@ -225,7 +225,7 @@ const struct plan_key PLAN_KEYS[] = {
     {"agents", "max_lost_weight", &KEY_FRACTION, AT(plan, max_lost_weight), "50%", "25%", "",
      "part of the cluster that may be lost before the run fails", .most = 1},
     {"agents", "quantum", &KEY_DURATION, AT(plan, quantum_ns), "500us", "1ms", "time",
-     "agents wake at most once in this time unless something is due; 0: for every packet", .most = 1},
+     "agents under load wake at most once in this time unless something is due; 0: for every packet", .most = 1},
 
     {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "true", "",
      "one row a request in the run's file"},
