@@ -5,16 +5,41 @@
 #include <string.h>
 
 #include "agent/engine.h"
+#include "agent/recorder.h"
 #include "common/args.h"
 #include "common/clock.h"
 
 struct flags {
-    const char *url, *sources;
+    const char *url, *sources, *streams;
     uint32_t slots, tokens, input, workers, requests;
     double rate;
     int64_t duration, warmup, quantum, ramp;
-    bool http2, insecure, curl;
+    bool http2, insecure, curl, constant;
 };
+
+/* ---- --streams: what the engine records, stream by stream; the linker puts this in front of the engine's own (--wrap) ---- */
+
+static FILE *streams;
+
+void __real_recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
+void __wrap_recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
+
+void __wrap_recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
+{
+    __real_recorder_end(r, s, outcome, now);
+    if (!streams || outcome != COUNTER_OK || !recorder_in_window(r, s->t.due)) return;
+    struct gap_iter it;
+    struct gap gap;
+    flockfile(streams);
+    fprintf(streams, "{\"sent_ns\":%lld,\"first_ns\":%lld,\"gaps_ns\":[", (long long)s->t.sent, (long long)s->t.first_token);
+    gaps_begin(&it, &s->gaps);
+    for (int n = 0; gaps_next(&it, &gap); n++)
+        fprintf(streams, "%s%lld", n ? "," : "", (long long)gap.ns);
+    fputs("]}\n", streams);
+    funlockfile(streams);
+}
+
+/* ---- the run ---- */
 
 static struct plan *make_plan(const struct flags *f, struct err *e)
 {
@@ -24,7 +49,7 @@ static struct plan *make_plan(const struct flags *f, struct err *e)
     buf_printf(&y, "workload: {name: bench, synthetic: {input_tokens: %u, output_tokens: %u}}\n", f->input, f->tokens);
     buf_printf(&y, "agents: {quantum: %lldus}\n", (long long)(f->quantum / NS_PER_US));
     if (f->rate > 0)
-        buf_printf(&y, "load: {stages: [{rate: %g/s, max_concurrency: %u", f->rate, f->slots);
+        buf_printf(&y, "load: {stages: [{rate: %g/s, arrivals: %s, max_concurrency: %u", f->rate, f->constant ? "constant" : "poisson", f->slots);
     else
         buf_printf(&y, "load: {stages: [{concurrency: %u", f->slots);
     if (f->requests) buf_printf(&y, ", requests: %u", f->requests);
@@ -100,6 +125,7 @@ static int bench(const struct flags *f, struct err *e)
     struct engine_options o = {.workers = f->workers, .curl = f->curl, .source_addresses = f->sources ? sources : NULL};
     struct shard shard = {0};
     int64_t skew = 0;
+    if (f->streams && !(streams = fopen(f->streams, "we"))) return err_set(e, ERR_IO, "%s: cannot be written", f->streams);
     struct plan *p = make_plan(f, e);
     struct engine *g = p ? engine_new(&o, e) : NULL;
     struct snapshot *all = snapshot_new(false);
@@ -111,6 +137,7 @@ static int bench(const struct flags *f, struct err *e)
     snapshot_destroy(&all);
     engine_destroy(&g);
     plan_destroy(&p);
+    if (streams && fclose(streams) && rc == 0) rc = err_set(e, ERR_IO, "%s: could not be written", f->streams);
     return rc;
 }
 
@@ -122,6 +149,7 @@ int main(int argc, char **argv)
         {"source", ARG_TEXT, &f.sources, "ADDR", "local address"},
         {"slots", ARG_U32, &f.slots, "N", "requests in flight (64); with --rate the cap"},
         {"rate", ARG_DOUBLE, &f.rate, "N", "open loop: requests a second"},
+        {"constant", ARG_FLAG, &f.constant, NULL, "arrivals at equal distances (Poisson)"},
         {"requests", ARG_U32, &f.requests, "N", "count limit"},
         {"tokens", ARG_U32, &f.tokens, "N", "output tokens (128)"},
         {"input", ARG_U32, &f.input, "N", "prompt tokens (16)"},
@@ -132,6 +160,7 @@ int main(int argc, char **argv)
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
         {"curl", ARG_FLAG, &f.curl, NULL, "libcurl also for plain HTTP/1.1"},
+        {"streams", ARG_TEXT, &f.streams, "FILE", "write when each token of the window's streams came, one stream a line"},
         {"insecure", ARG_FLAG, &f.insecure, NULL, "do not verify the certificate"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
