@@ -8,6 +8,7 @@ static const char *const APIS[] = {
 #undef X
     NULL};
 static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
+static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
@@ -63,7 +64,7 @@ const struct plan_key PLAN_KEYS[] = {
     {"", "cost", &KEY_SECTION, WHOLE, "", "{gpus: 4, per_gpu_hour: 2.50 USD}", "", "what it costs", .sub = "cost",
      .flags = KEY_OPTIONAL},
     {"", "agents", &KEY_SECTION, WHOLE, "", "{count: 8}", "", "who asks", .sub = "agents"},
-    {"", "record", &KEY_SECTION, WHOLE, "", "{requests: true}", "", "what is kept", .sub = "record"},
+    {"", "record", &KEY_SECTION, WHOLE, "", "{requests: false}", "", "what is kept", .sub = "record"},
     {"", "verdict", &KEY_SECTION, WHOLE, "", "{lateness: 2ms}", "", "limits of the verdict", .sub = "verdict"},
 
     {"target", "url", &KEY_URL, AT(plan_target, url), NULL, "https://gw.example.com/v1/chat/completions", "",
@@ -227,8 +228,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"agents", "quantum", &KEY_DURATION, AT(plan, quantum_ns), "500us", "1ms", "time",
      "agents under load wake at most once in this time unless something is due; 0: for every packet", .most = 1},
 
-    {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "true", "",
-     "one row a request in the run's file"},
+    {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "false", "",
+     "one row a request in the run's file", .later = TRUE_LATER},
 
     {"verdict", "lateness", &KEY_DURATION, AT(plan, verdict_lateness_ns), "1ms", "2ms", "time",
      "p99 that is allowed, or 1% of p50 of ttft (closed loop: e2e) if that is more", .most = 60},

@@ -41,7 +41,7 @@ struct plan_key {
     const char *what;
     double least, most;       /* numbers; durations in seconds; no bounds when both are 0 */
     const char *const *words; /* key_words: NULL-terminated; the index is the value */
-    const char *const *later; /* words known but not built */
+    const char *const *later; /* words known but not built; KEY_BOOL: "true" */
     const char *sub;          /* sections: name of the section below */
     unsigned flags;
 };

@@ -79,11 +79,12 @@ static void reference_row(struct buf *out, const struct plan_key *k)
     else
         cell(out, k->standard, !(k->flags & KEY_TOLD) || k->standard[0] == '{');
     cell(out, k->example, true);
-    cell(out, k->what, false);
-    if (k->flags & KEY_CLOSED) buf_puts(out, "(with `concurrency`) ");
-    if (k->flags & KEY_OPEN) buf_puts(out, "(with `rate`) ");
+    buf_printf(out, "| %s", k->what);
     for (size_t i = 0; k->later && k->later[i]; i++)
         buf_printf(out, "%s`%s`", i ? ", " : "; not built yet: ", k->later[i]);
+    buf_putc(out, ' ');
+    if (k->flags & KEY_CLOSED) buf_puts(out, "(with `concurrency`) ");
+    if (k->flags & KEY_OPEN) buf_puts(out, "(with `rate`) ");
     buf_puts(out, "|\n");
 }
 

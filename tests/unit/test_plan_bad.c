@@ -414,6 +414,8 @@ static const struct {
      "p.yaml:4:9: agents: expected a mapping of keys, got 5"},
     {P T L "record: {requests: yes}\n",
      "p.yaml:4:20: record.requests: expected true or false, got \"yes\""},
+    {P T L "record: {requests: true}\n",
+     "p.yaml:4:20: record.requests: true is known, but not built in this version"},
     {P T L "record:\n",
      "p.yaml:4:8: record: expected a mapping of keys, got nothing"},
     {P T L "verdict: {lateness: 1}\n",
