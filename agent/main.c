@@ -169,12 +169,10 @@ static int serve(int *ret_signal, struct err *e)
 
 int main(int argc, char **argv)
 {
-    const char *words[ARG_LIST_MAX * 4];
-    size_t n = 0;
+    size_t n;
     int sig = 0;
     struct err e = {0};
-    int rc = (size_t)argc > sizeof words / sizeof *words ? err_set(&e, ERR_USAGE, "too many words")
-                                                         : args_parse(&ARGS, argc, argv, words, &n, &e);
+    int rc = args_parse(&ARGS, argc, argv, NULL, &n, &e);
     if (rc == 1) return 0;
     harden_process();
     block_signals();

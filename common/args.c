@@ -150,6 +150,7 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
     bool options = true;
     help = version = log_json = false;
     log_word = NULL;
+    log_init(a->program, LOG_INFO, false); /* what is wrong with the command line is said in the program's name too */
     *ret_n = 0;
     for (int i = 1; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0) options = false;
@@ -157,7 +158,7 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
             if (parse_option(a, argc, argv, &i, e)) return -1;
         } else if (options && argv[i][0] == '-' && argv[i][1])
             return err_set(e, ERR_USAGE, "unknown option %s (%s --help lists all)", argv[i], a->program);
-        else ret_words[(*ret_n)++] = argv[i];
+        else if ((*ret_n)++ < a->most) ret_words[*ret_n - 1] = argv[i];
     }
     if (help) {
         printf("%s %s\n\n%s\n\n", a->program, a->usage, a->about);
@@ -174,6 +175,6 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
         return err_set(e, ERR_USAGE, "--log-level: expected debug, info, warn, error or off, got \"%s\"", log_word);
     log_init(a->program, level, log_json);
     if (*ret_n < a->least || *ret_n > a->most)
-        return err_set(e, ERR_USAGE, "%s: %s arguments; usage: %s %s", a->program, *ret_n < a->least ? "too few" : "too many", a->program, a->usage);
+        return err_set(e, ERR_USAGE, "%s arguments; usage: %s %s", *ret_n < a->least ? "too few" : "too many", a->program, a->usage);
     return 0;
 }

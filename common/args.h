@@ -35,7 +35,7 @@ struct args {
     size_t least, most;   /* positional arguments */
 };
 
-/* Parses argv[1 …]; positionals are moved into ret_words (argc entries of room). Sets up the log. Returns 0 to go on, 1 when help or version was printed
+/* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to go on, 1 when help or version was printed
  * (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a typing error. */
 int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n, struct err *e);
 

@@ -58,19 +58,14 @@ int cmd_check(int argc, char **argv)
         .most = 1,
     };
     struct err e = {.code = ERR_NONE};
-    const char *words[16];
+    const char *word;
     size_t n;
-    if (argc > 16)
-        (void)err_set(&e, ERR_USAGE, "plateau check: too many arguments");
-    else {
-        int done = args_parse(&ARGS, argc, argv, words, &n, &e);
-        if (done > 0) return 0;
-        if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
-        if (done == 0 && n == 0)
-            (void)err_set(&e, ERR_USAGE,
-                          "plateau check: needs the file of a plan; usage: plateau check PLAN [options]");
-    }
-    struct plan *p = e.code ? NULL : plan_load_file(words[0], set.item, set.n, &e);
+    int done = args_parse(&ARGS, argc, argv, &word, &n, &e);
+    if (done > 0) return 0;
+    if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
+    if (done == 0 && n == 0)
+        (void)err_set(&e, ERR_USAGE, "the file of a plan is needed; usage: %s %s", ARGS.program, ARGS.usage);
+    struct plan *p = e.code ? NULL : plan_load_file(word, set.item, set.n, &e);
     if (p) (void)print_plan(p, json, &e);
     plan_destroy(&p);
     if (e.code) (void)fprintf(stderr, "%s\n", e.text);

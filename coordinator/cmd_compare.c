@@ -133,11 +133,11 @@ int cmd_compare(int argc, char **argv)
         .least = 2,
         .most = RUNS_MAX,
     };
-    const char *words[2 + RUNS_MAX + ARG_LIST_MAX];
+    const char *words[RUNS_MAX];
     size_t n = 0;
     int status = 0;
     struct err e = {0};
-    int rc = argc > RUNS_MAX + ARG_LIST_MAX ? err_set(&e, ERR_USAGE, "too many words") : args_parse(&args, argc, argv, words, &n, &e);
+    int rc = args_parse(&args, argc, argv, words, &n, &e);
     if (rc == 1) return 0;
     struct side *side = calloc(RUNS_MAX, sizeof *side);
     if (rc == 0 && !side) rc = err_set(&e, ERR_NOMEM, "no memory to compare");

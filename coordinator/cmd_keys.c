@@ -130,15 +130,14 @@ int cmd_keys(int argc, char **argv)
         .least = 1,
         .most = 1,
     };
-    const char *words[2 + ARG_LIST_MAX];
-    size_t n = 0;
+    const char *dir;
+    size_t n;
     struct err e = {0};
-    int rc = argc > 1 + ARG_LIST_MAX ? err_set(&e, ERR_USAGE, "too many words")
-                                     : args_parse(&ARGS, argc, argv, words, &n, &e);
+    int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
     if (rc == 1) return 0;
     if (rc == 0 && add && agents) rc = err_set(&e, ERR_USAGE, "--add and --agents: one of them");
     (void)umask(022);
-    if (rc == 0) rc = add ? add_agent(words[0], add, &e) : make_all(words[0], agents ? agents : "*", &e);
+    if (rc == 0) rc = add ? add_agent(dir, add, &e) : make_all(dir, agents ? agents : "*", &e);
     if (rc == 0) return 0;
     log_error("%s", e.text);
     return err_exit_status(&e);

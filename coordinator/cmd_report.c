@@ -33,14 +33,13 @@ int cmd_report(int argc, char **argv)
         .least = 1,
         .most = 1,
     };
-    const char *words[2 + ARG_LIST_MAX];
-    size_t n = 0;
+    const char *dir;
+    size_t n;
     int status = 1;
     struct err e = {0};
-    int rc = argc > 1 + ARG_LIST_MAX ? err_set(&e, ERR_USAGE, "too many words")
-                                     : args_parse(&ARGS, argc, argv, words, &n, &e);
+    int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
     if (rc == 1) return 0;
-    if (rc == 0 && report_dir(words[0], &status, &e) == 0) return status;
+    if (rc == 0 && report_dir(dir, &status, &e) == 0) return status;
     log_error("%s", e.text);
     return err_exit_status(&e);
 }

@@ -81,9 +81,9 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     size_t n;
     while ((n = fread(part, 1, sizeof part, f)) > 0)
         (void)buf_put(out, part, n);
-    bool failed = ferror(f) != 0;
+    int why = ferror(f) ? errno : 0;
     (void)fclose(f);
-    if (failed) return err_set(e, ERR_PLAN, "%s: cannot be read", path);
+    if (why) return err_set(e, ERR_PLAN, "%s: cannot be read: %s", path, strerror(why));
     return out->bad ? err_set(e, ERR_PLAN, "%s: is larger than %u bytes", path, (unsigned)out->max) : 0;
 }
 
@@ -112,10 +112,9 @@ static int load_plan(const char *path, struct run_data *run, struct err *e)
     return plan_hash(run->plan, run->plan_hash) ? err_set(e, ERR_NOMEM, "no memory for the plan's hash") : 0;
 }
 
-static int name_folder(const char *stamp, char *dir, size_t n, struct err *e)
+static int name_folder(const char *name, char *dir, size_t n, struct err *e)
 {
-    const char *given = opt.resume ? opt.resume : opt.out;
-    int len = given ? snprintf(dir, n, "%s", given) : snprintf(dir, n, "run-%s", stamp);
+    int len = snprintf(dir, n, "%s", name);
     return len <= 0 || (size_t)len >= n ? err_set(e, ERR_USAGE, "the folder's name is empty or too long") : 0;
 }
 
@@ -133,7 +132,10 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
     (void)snprintf(run->run_id, sizeof run->run_id, "%s-%02x%02x%02x%02x", stamp, random[0], random[1], random[2],
                    random[3]);
     (void)snprintf(run->version, sizeof run->version, "%s", PLATEAU_VERSION);
-    return name_folder(stamp, dir, n, e);
+    if (opt.out) return name_folder(opt.out, dir, n, e);
+    (void)snprintf(dir, n, "run-%s", stamp);
+    if (access(dir, F_OK) == 0) (void)snprintf(dir, n, "run-%s", run->run_id); /* two in one second */
+    return 0;
 }
 
 /* ---- a run that is there already ---- */
@@ -183,9 +185,9 @@ static bool holds_run(const char *dir)
 /* As above: 0 begin or go on, 1 was finished, -1. */
 static int prepare(struct order *o, const char *plan, int *ret_status, struct err *e)
 {
-    if (opt.resume) return name_folder("", o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
+    if (opt.resume) return name_folder(opt.resume, o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
     if (opt.resume_if_there && holds_run(opt.out))
-        return name_folder("", o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
+        return name_folder(opt.out, o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
     if (load_plan(plan, &o->meta, e)) return -1;
     return name_run(&o->meta, o->dir, sizeof o->dir, e);
 }
@@ -194,6 +196,7 @@ static int check_words(size_t n, struct err *e)
 {
     if (opt.local == 0) return err_set(e, ERR_USAGE, "--local: at least 1 agent is needed; without --local agents dial in by themselves");
     if (opt.local == UINT32_MAX) opt.local = 0;
+    if (opt.local > LOCAL_MAX) return err_set(e, ERR_USAGE, "--local: at most %u agents on one machine", LOCAL_MAX);
     if (opt.resume && (n || opt.set.n || opt.seed || opt.out || opt.resume_if_there))
         return err_set(e, ERR_USAGE, "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
     if (!opt.resume && n == 0) return err_set(e, ERR_USAGE, "a PLAN is needed, or --resume DIR");
@@ -360,20 +363,17 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
 
 int cmd_run(int argc, char **argv)
 {
-    const char **words = calloc((size_t)argc + 1, sizeof *words);
-    size_t n = 0;
+    const char *plan = NULL;
+    size_t n;
     struct err e = {0};
     struct order o = {.signature = BUF_INIT(SIGN_ENVELOPE_MAX), .lock = -1};
     int status = 1;
-    int rc = words ? args_parse(&ARGS, argc, argv, words, &n, &e) : err_set(&e, ERR_NOMEM, "no memory");
-    if (rc == 1) {
-        free(words);
-        return 0;
-    }
+    int rc = args_parse(&ARGS, argc, argv, &plan, &n, &e);
+    if (rc == 1) return 0;
     int fd = -1;
     if (rc == 0) rc = check_words(n, &e);
     if (rc == 0 && opt.signature) rc = read_file(opt.signature, &o.signature, &e);
-    if (rc == 0) rc = prepare(&o, words[0], &status, &e);
+    if (rc == 0) rc = prepare(&o, plan, &status, &e);
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         harden_process();
@@ -390,6 +390,5 @@ int cmd_run(int argc, char **argv)
     if (o.lock >= 0) (void)close(o.lock);
     run_data_clear(&o.meta);
     buf_free(&o.signature);
-    free(words);
     return status;
 }

@@ -64,15 +64,14 @@ int cmd_sign(int argc, char **argv)
         .least = 1,
         .most = 1,
     };
-    const char *words[3 * ARG_LIST_MAX];
-    size_t n = 0;
+    const char *file;
+    size_t n;
     struct err e = {0};
     struct buf out = BUF_INIT(SIGN_ENVELOPE_MAX);
-    int rc = argc > 3 * ARG_LIST_MAX ? err_set(&e, ERR_USAGE, "too many words")
-                                     : args_parse(&ARGS, argc, argv, words, &n, &e);
+    int rc = args_parse(&ARGS, argc, argv, &file, &n, &e);
     if (rc == 1) return 0;
     if (rc == 0 && !w.key) rc = err_set(&e, ERR_USAGE, "--key FILE is needed: the signing key made by plateau keys");
-    if (rc == 0) rc = sign_plan(words[0], &w, &out, &e);
+    if (rc == 0) rc = sign_plan(file, &w, &out, &e);
     if (rc == 0 && (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout)))
         rc = err_set(&e, ERR_IO, "the signature cannot be written");
     buf_free(&out);
