@@ -14,6 +14,7 @@
 #include "agent/stamp.h"
 #include "agent/worker.h"
 #include "common/clock.h"
+#include "common/log.h"
 
 #define WORKERS_MAX 256u
 #define SOURCES_MAX 64u
@@ -58,6 +59,7 @@ struct engine {
     enum engine_state state;
     uint32_t ready, ended; /* workers that said so */
     struct err err;        /* the first one's of this stage */
+    int refusal;           /* as in struct worker_note; told once a stage */
     int64_t skew;
     uint64_t arming;           /* number of this arming: notes of an earlier one are late */
     struct snapshot *merging;  /* of this second, not all parts in yet */
@@ -273,6 +275,7 @@ int engine_arm(struct engine *g, const struct shard *s, struct err *e)
     snapshot_reset(g->merging);
     g->ready = g->ended = 0;
     g->err = (struct err){0};
+    g->refusal = 0;
     g->skew = INT64_MAX;
     g->state = ENGINE_ARMING;
     return 0;
@@ -347,6 +350,27 @@ static bool second_complete(const struct engine *g)
     return running; /* the last one of all is published when all have ended */
 }
 
+/* The ledger has one label for many statuses; who is to mend it must know which. */
+static void tell_refusal(struct engine *g, int status)
+{
+    static const struct {
+        int status;
+        const char *hint;
+    } HINTS[] = {
+        {400, ": does it take target.model, target.body and prompts of this length?"},
+        {401, ": is the key right (target.auth)?"},
+        {403, ": is the key right (target.auth)?"},
+        {404, ": are the path of target.url and target.model right?"},
+        {405, ": is the path of target.url right?"},
+        {429, ": it limits how much it takes"},
+    };
+    const char *hint = status / 100 == 3 ? ": redirects are not followed, give the final URL" : "";
+    for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
+        if (HINTS[i].status == status) hint = HINTS[i].hint;
+    g->refusal = status;
+    log_warn("the target answered with status %d%s (told once a stage)", status, hint);
+}
+
 static void take_snapshot(struct engine *g, const struct worker_note *n)
 {
     struct part *p = &g->parts[n->worker];
@@ -357,6 +381,7 @@ static void take_snapshot(struct engine *g, const struct worker_note *n)
         p->waiting = s->waiting;
         p->fresh = true;
         p->last = n->last;
+        if (n->refusal && !g->refusal) tell_refusal(g, n->refusal);
         if (snapshot_add(g->merging, s) < 0 && g->err.code == ERR_NONE)
             err_set(&g->err, ERR_NOMEM, "no memory to merge the workers' snapshots: samples were lost");
     }

@@ -478,7 +478,9 @@ void session_tick(struct session *s, int64_t now)
     if (s->state == SESSION_LOAD && !s->stage_err.code && (silence > s->lease_ns || away > s->lease_ns))
         end_stage(s, "the lease has run out: nothing was heard from the coordinator");
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
-        give_up(s, ERR_AGENTS, "no coordinator was heard for too long");
+        char wait[32], why[80];
+        (void)snprintf(why, sizeof why, "no coordinator was heard for %s (--wait)", duration_format(s->o.patience_ns, wait, sizeof wait));
+        give_up(s, ERR_AGENTS, why);
         return;
     }
     if (silence > SILENCE_NS && now - s->redial_ns > s->redial_wait_ns) {

@@ -105,6 +105,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     flight_correct(g, at, now);
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     recorder_end(&g->rec, s, outcome, at);
+    if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     stream_release(s);
     g->open[r->at] = g->open[--g->n_open];
     g->open[r->at]->at = r->at;
@@ -295,6 +296,7 @@ int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *
     g->sweep_every = sweep_interval(&g->plan->target);
     g->sweep_at = t0 + g->sweep_every;
     g->in_flight_max = g->wakes = 0;
+    g->refusal = 0;
     g->steps_base = g->tr->clock.steps;
     g->throttled_base = g->counts_throttling ? host_throttled() : 0;
     recorder_begin(&g->rec, snap, t0 + g->shard.warmup_ns, g->pacer.end, g->plan->slo_request_ns);

@@ -53,6 +53,7 @@ struct stage {
     uint64_t in_flight_max;
     uint64_t wakes, steps_base, throttled_base;
     bool counts_throttling; /* one worker of an agent does */
+    int refusal;            /* the first status that was not 2xx; 0 = none */
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */

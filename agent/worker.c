@@ -158,7 +158,7 @@ static void hand_over(struct worker *w, int64_t now)
 {
     struct snapshot *s = stage_snapshot(&w->stage, w->spare, &w->evidence, now);
     w->spare = NULL;
-    note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s});
+    note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .refusal = w->stage.refusal});
 }
 
 /* An open loop does not know how many connections it will need: some are always kept ready, so that no request waits for a handshake. */
@@ -180,7 +180,7 @@ static void run(struct worker *w, int64_t now)
     keep_reserve(w, now);
     if (stage_done(&w->stage)) {
         struct snapshot *s = stage_snapshot(&w->stage, NULL, &w->evidence, clock_mono_ns());
-        note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .last = true});
+        note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .last = true, .refusal = w->stage.refusal});
         over(w);
         return;
     }

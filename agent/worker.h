@@ -61,6 +61,7 @@ struct worker_note {
     uint64_t arming;
     struct snapshot *snapshot; /* SNAPSHOT: to be returned by ORDER_BACK */
     bool last;                 /* SNAPSHOT: of the stage */
+    int refusal;               /* SNAPSHOT: the first status of the stage that was not 2xx; 0 = none */
     bool began;                /* OVER: it ran */
     int64_t skew_ns;           /* OVER: when the worker began, minus T0 */
     /* READY and OVER: the worker's `err` says how it went */

@@ -49,6 +49,13 @@ static const char *verdict_color(enum verdict_status s)
     return s == VERDICT_VALID ? GREEN : s == VERDICT_SUSPECT ? YELLOW : RED;
 }
 
+/* "3", and "3.2" for its second run. */
+static const char *stage_number(const struct point *q, char *buf, size_t n)
+{
+    (void)snprintf(buf, n, q->repeat ? "%" PRIu32 ".%" PRIu32 : "%" PRIu32, q->stage + 1, q->repeat + 1);
+    return buf;
+}
+
 static void row(const struct page *p, const struct point *q)
 {
     char load[64], stage[32];
@@ -57,8 +64,7 @@ static void row(const struct page *p, const struct point *q)
     const struct stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
-    (void)snprintf(stage, sizeof stage, q->repeat ? "%" PRIu32 ".%" PRIu32 : "%" PRIu32, q->stage + 1, q->repeat + 1);
-    (void)buf_printf(p->out, "%5.5s %9.9s", stage, report_load(&q->requested, load));
+    (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), report_load(&q->requested, load));
     number(p, 8, open ? q->arrivals_per_s : q->concurrency);
     number(p, 8, q->output_tokens_per_s);
     number(p, 8, ttft->q[0]);
@@ -120,9 +126,9 @@ static void reasons(const struct page *p, const struct report_input *in)
         const struct point *q = &in->points[i];
         if (q->verdict.status == VERDICT_VALID) continue;
         for (uint32_t k = 0; k < q->verdict.n_reasons; k++) {
-            char line[260], load[64];
-            (void)snprintf(line, sizeof line, "stage %" PRIu32 " (%s): %s", q->stage + 1, report_load(&q->requested, load),
-                           q->verdict.reason[k]);
+            char line[320], load[64], stage[32];
+            (void)snprintf(line, sizeof line, "stage %s (%s): %s", stage_number(q, stage, sizeof stage),
+                           report_load(&q->requested, load), q->verdict.reason[k]);
             (void)buf_puts(p->out, "  ");
             paint(p, verdict_color(q->verdict.status));
             (void)buf_printf(p->out, "%-7s ", verdict_name(q->verdict.status));

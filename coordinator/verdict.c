@@ -196,6 +196,24 @@ static void check_cache(const struct evidence *e, struct verdict *v)
                 fmin(100, 100 * cached / all));
 }
 
+/* The label most requests failed under, and what to look at. */
+static void add_nothing_ok(const uint64_t c[COUNTER_N], struct verdict *v)
+{
+    static const char *const LOOK[COUNTER_N] = {
+        [COUNTER_FAILED_HTTP_4XX] = ": are target.url, model and auth right? The agents' logs tell the status",
+        [COUNTER_FAILED_HTTP_5XX] = "; the agents' logs tell the status",
+        [COUNTER_FAILED_MALFORMED] = ": is target.url that of the API?",
+    };
+    int most = COUNTER_FAILED_FIRST;
+    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
+        if (c[i] > c[most]) most = i;
+    if (c[most] == 0)
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed", c[COUNTER_WIN_FAILED]);
+    else
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed, most by %s%s",
+                    c[COUNTER_WIN_FAILED], COUNTERS[most].meaning, LOOK[most] ? LOOK[most] : "");
+}
+
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
                      const struct plan *plan, struct verdict *ret)
 {
@@ -206,8 +224,7 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         return;
     }
     if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] == 0)
-        verdict_add(ret, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed",
-                    counters[COUNTER_WIN_FAILED]);
+        add_nothing_ok(counters, ret);
     check_dispatch(&e, ret);
     check_blurred(&e, ret);
     check_lag(&e, ret);

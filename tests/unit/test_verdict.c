@@ -124,6 +124,11 @@ static void test_rules(void **state)
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
     w.c[COUNTER_WIN_FAILED] = 77;
     expect(&w, VERDICT_INVALID, "77 failed");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+    w.c[COUNTER_WIN_FAILED] = 77;
+    w.c[COUNTER_FAILED_RESET] = 3;
+    w.c[COUNTER_FAILED_HTTP_4XX] = 80;
+    expect(&w, VERDICT_INVALID, "77 failed, most by status 4xx other than 429: are target.url, model and auth right?");
     for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
 }
 
