@@ -76,8 +76,8 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
                 p99 / 1e6, limit / 1e6, h->count, (double)h->max / 1e6);
 }
 
-/* A read has one stamp, that of its first bytes. When it is late, others that came since share it: gaps between them
- * are reported as nothing, and the one behind them as too long. */
+/* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came before share it: gaps between
+ * them are reported as nothing, and the one before them (behind them) as too long. */
 static void check_blurred(const struct evidence *e, struct verdict *v)
 {
     double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
