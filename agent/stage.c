@@ -93,6 +93,11 @@ void stage_drop_places(struct stage *g)
 
 /* ---- one request ---- */
 
+static struct address_count *counts_of(struct stage *g, const struct request *r)
+{
+    return per_address_row(&g->rec.snap->addresses, g->tr->target->address[r->transfer.address].text);
+}
+
 static void finish(struct stage *g, struct request *r, enum transport_end end, int64_t at, int64_t now)
 {
     struct stream *s = &r->stream;
@@ -106,6 +111,8 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     recorder_end(&g->rec, s, outcome, at);
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
+    counts_of(g, r)->ok += outcome == COUNTER_OK;
+    counts_of(g, r)->failed += outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
     stream_release(s);
     g->open[r->at] = g->open[--g->n_open];
     g->open[r->at]->at = r->at;
@@ -161,6 +168,7 @@ static void start(struct stage *g, const struct pacer_item *item)
     g->open[g->n_open++] = r;
     if (g->n_open > g->in_flight_max) g->in_flight_max = g->n_open;
     recorder_sent(&g->rec);
+    counts_of(g, r)->requests++;
     if (ready < 0 || transport_start(g->tr, &r->transfer, buf_str(&r->body), r->body.len) < 0) {
         g->rec.snap->counters[COUNTER_DROPPED]++;
         finish(g, r, END_REFUSED, s->t.sent, s->t.sent);

@@ -8,9 +8,9 @@
 #include "common/clock.h"
 #include "common/unpack.h"
 
-/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [metric, bytes, metric, bytes …]], metrics ascending, empty
- * ones left out. */
-enum { VERSION = 1, FIELDS = 12 };
+/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed, address …], [metric, bytes,
+ * metric, bytes …]], metrics ascending, empty ones left out. */
+enum { VERSION = 2, FIELDS = 13, ADDRESS_FIELDS = 4 };
 #define LATEST (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
 
 #define NUMBERS_N 7
@@ -75,6 +75,7 @@ int snapshot_add(struct snapshot *to, const struct snapshot *part)
     to->waiting += part->waiting;
     add_series(to, part);
     counters_add(to->counters, part->counters);
+    per_address_add(&to->addresses, &part->addresses);
     return merge_hists(to, part);
 }
 
@@ -86,7 +87,22 @@ int snapshot_extend(struct snapshot *to, const struct snapshot *later)
     to->waiting = later->waiting;
     add_series(to, later);
     memcpy(to->counters, later->counters, sizeof to->counters);
+    per_address_add(&to->addresses, &later->addresses);
     return merge_hists(to, later);
+}
+
+static void pack_addresses(msgpack_packer *pk, const struct per_address *p)
+{
+    (void)msgpack_pack_array(pk, (size_t)p->n * ADDRESS_FIELDS);
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct address_count *a = &p->row[i];
+        size_t len = strnlen(a->address, sizeof a->address);
+        (void)msgpack_pack_str(pk, len);
+        (void)msgpack_pack_str_body(pk, a->address, len);
+        (void)msgpack_pack_uint64(pk, a->requests);
+        (void)msgpack_pack_uint64(pk, a->ok);
+        (void)msgpack_pack_uint64(pk, a->failed);
+    }
 }
 
 static int pack_hists(msgpack_packer *pk, const struct snapshot *s)
@@ -118,6 +134,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
     for (int i = 0; i < NUMBERS_N; i++) (void)msgpack_pack_uint64(&pk, *numbers[i]);
     (void)msgpack_pack_array(&pk, COUNTER_N);
     for (int i = 0; i < COUNTER_N; i++) (void)msgpack_pack_uint64(&pk, s->counters[i]);
+    pack_addresses(&pk, &s->addresses);
     if (pack_hists(&pk, s)) return -1;
     return out->bad ? -1 : 0;
 }
@@ -129,6 +146,24 @@ static int read_counters(struct unpack *u, struct snapshot *ret, struct err *e)
     if (n != COUNTER_N) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " counters, this program has %d", n, COUNTER_N);
     for (uint32_t i = 0; i < n; i++)
         if (unpack_u64(u, &ret->counters[i])) return err_set(e, ERR_WIRE, "snapshot: counter %s is malformed", COUNTERS[i].name);
+    return 0;
+}
+
+/* Rows, and with ret NULL past them. */
+static int read_addresses(struct unpack *u, struct per_address *ret, struct err *e)
+{
+    struct address_count skipped;
+    uint32_t n, len;
+    const char *text;
+    if (unpack_array(u, &n) || n % ADDRESS_FIELDS || n / ADDRESS_FIELDS > PER_ADDRESS_MAX + 1) return err_set(e, ERR_WIRE, "snapshot: no list of addresses");
+    for (; n; n -= ADDRESS_FIELDS) {
+        struct address_count *a = ret ? &ret->row[ret->n] : &skipped;
+        if (unpack_text(u, sizeof a->address - 1, &text, &len) || len == 0 || unpack_u64(u, &a->requests) || unpack_u64(u, &a->ok) || unpack_u64(u, &a->failed))
+            return err_set(e, ERR_WIRE, "snapshot: counts of an address are malformed");
+        if (!ret) continue;
+        memcpy(a->address, text, len);
+        ret->n++;
+    }
     return 0;
 }
 
@@ -162,7 +197,7 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
         return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
-    if (read_counters(&u, ret, e) || read_hists(&u, ret, e)) return -1;
+    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_hists(&u, ret, e)) return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
 }
 
@@ -189,6 +224,7 @@ int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *r
     if (unpack_array(&u, &counters)) return -1;
     for (; counters; counters--)
         if (unpack_u64(&u, &number)) return -1;
+    if (read_addresses(&u, NULL, NULL)) return -1;
     *ret = u.at;
     *ret_n = (size_t)(u.end - u.at);
     return 0;

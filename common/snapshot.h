@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/hist.h"
 #include "common/metric.h"
+#include "common/per_address.h"
 
 struct snapshot {
     int64_t from_ns, to_ns;       /* span it covers, from the stage's T0, agent's clock */
@@ -15,6 +16,7 @@ struct snapshot {
     uint64_t series_done, series_failed, series_due; /* in the span */
     uint64_t series_inflight_ns;  /* time integral of requests in flight over the span */
     uint64_t counters[COUNTER_N]; /* cumulative over the stage */
+    struct per_address addresses; /* delta */
     struct hist *hist[METRIC_N];  /* delta; NULL = empty */
 };
 
@@ -22,9 +24,9 @@ struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated wi
 void snapshot_destroy(struct snapshot **s);
 void snapshot_reset(struct snapshot *s);   /* empties histograms and numbers, keeps memory */
 /* Both return -1 without memory; `to` then lacks some histograms. An empty span (fresh or reset) takes the one of what is added.
- * Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges and series summed, histograms merged. */
+ * Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges, series and addresses summed, histograms merged. */
 int snapshot_add(struct snapshot *to, const struct snapshot *part);
-/* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series summed, gauges replaced, span extended, histograms merged. */
+/* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series and addresses summed, gauges replaced, span extended, histograms merged. */
 int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 
 /* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty after a failure. */

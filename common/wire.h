@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/shard.h"
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 
 enum wire_type {

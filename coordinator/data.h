@@ -8,6 +8,7 @@
 #include "common/counter.h"
 #include "common/hist.h"
 #include "common/metric.h"
+#include "common/per_address.h"
 #include "common/plan.h"
 #include "coordinator/server_side.h"
 
@@ -67,6 +68,7 @@ struct stage_data {
     int64_t started_wall_ns, ended_wall_ns; /* ended: drain included; 0 when it is not known */
     bool degraded, aborted;      /* an agent was lost; cut short by the user or the coordinator */
     uint64_t counters[COUNTER_N]; /* merged */
+    struct per_address addresses; /* of all agents, by name */
     uint64_t lost;               /* requests of dead agents */
     struct hist *hist[METRIC_N]; /* merged; NULL when empty */
     struct agent_data *agents;

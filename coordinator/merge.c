@@ -38,6 +38,7 @@ struct merge {
     struct part *parts; /* ascending by agent number, so that the result does not depend on who came first */
     size_t n_parts, cap_parts;
     struct hist *hist[METRIC_N];
+    struct per_address addresses;
     struct series *series;
     struct blocks *blocks;
     struct snapshot *snap; /* scratch */
@@ -188,6 +189,11 @@ static int check(const struct part *p, const struct snapshot *s, struct err *e)
                              s->series_due,    s->in_flight,   s->waiting};
     for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
         if (sums[i] > COUNT_MAX) return err_set(e, ERR_WIRE, "a number of the series is absurd: %" PRIu64, sums[i]);
+    for (uint32_t i = 0; i < s->addresses.n; i++) {
+        const struct address_count *a = &s->addresses.row[i];
+        if (a->requests > COUNT_MAX || a->ok > COUNT_MAX || a->failed > COUNT_MAX)
+            return err_set(e, ERR_WIRE, "the counts of address %s are absurd", a->address);
+    }
     if (s->series_inflight_ns > COUNT_MAX)
         return err_set(e, ERR_WIRE, "the in-flight integral is absurd: %" PRIu64, s->series_inflight_ns);
     for (int k = 0; k < METRIC_N; k++)
@@ -254,6 +260,7 @@ static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
         if (!h || !h->count) continue;
         if (hist_into(&m->hist[k], h)) return -1;
     }
+    per_address_add(&m->addresses, &s->addresses);
     if (keep(m, p, bytes, n)) return -1;
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
@@ -359,6 +366,8 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
         ret->degraded |= a->lost;
     }
     ret->n_agents = m->n_parts;
+    ret->addresses = m->addresses;
+    per_address_sort(&ret->addresses);
     for (int k = 0; k < METRIC_N; k++) {
         ret->hist[k] = m->hist[k];
         m->hist[k] = NULL;

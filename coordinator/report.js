@@ -281,6 +281,19 @@ function agentTables() {
   $("t-parts").append(box);
 }
 
+/* Requests by address of the target, where there was more than one. */
+function addressTable() {
+  const names = [...new Set(points.flatMap((p) => (p.addresses || []).map((a) => a.address)))].sort();
+  if (names.length < 2) return void $("t-addresses").remove();
+  const cell = (p, name) => {
+    const a = (p.addresses || []).find((x) => x.address === name);
+    return a ? {text: fmt(a.requests), small: a.failed ? fmt(a.failed) + " failed" : ""} : "";
+  };
+  table(
+    "t-addresses", [[{text: "stage", cls: "text"}, {text: "load"}, ...names.map((n) => ({text: "requests to " + n}))]],
+    points.map((p) => [text(Charts.number(p)), p.requested.load, ...names.map((n) => cell(p, n))]));
+}
+
 function words() {
   const list = [
     [
@@ -373,6 +386,7 @@ gateTable();
 ledgerTable();
 evidenceTable();
 agentTables();
+addressTable();
 words();
 rest();
 choices();

@@ -186,6 +186,27 @@ static void ledger(const struct page *p, const struct report_input *in)
     buf_free(&text);
 }
 
+/* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */
+static void addresses(const struct page *p, const struct report_input *in)
+{
+    struct per_address all = {0};
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct stage_data *s = report_stage(in, i);
+        if (s) per_address_add(&all, &s->addresses);
+    }
+    if (all.n < 2) return;
+    per_address_sort(&all);
+    struct buf text = BUF_INIT(8000);
+    for (uint32_t i = 0; i < all.n; i++) {
+        (void)buf_printf(&text, "%s%s %" PRIu64, i ? ", " : "requests, by address: ", all.row[i].address, all.row[i].requests);
+        if (all.row[i].failed) (void)buf_printf(&text, " (%" PRIu64 " failed)", all.row[i].failed);
+    }
+    (void)buf_puts(p->out, "Target: ");
+    wrap(p, buf_str(&text), 8);
+    p->out->bad |= text.bad;
+    buf_free(&text);
+}
+
 /* What warmup: auto left out, and of what. */
 static void cuts(const struct page *p, const struct report_input *in)
 {
@@ -254,6 +275,7 @@ int report_text(const struct report_input *in, bool color, struct buf *out, stru
     }
     (void)buf_puts(out, "\n");
     ledger(&p, in);
+    addresses(&p, in);
     cuts(&p, in);
     server(&p, in);
     if (r->insecure) {

@@ -60,6 +60,13 @@ CREATE TABLE stage_counter(
     PRIMARY KEY (stage_id, agent, counter)
 ) WITHOUT ROWID;
 
+-- Requests by remote address, of the cluster.
+CREATE TABLE stage_address(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), address TEXT NOT NULL, -- "others": all beyond the first 64
+    requests INTEGER NOT NULL, ok INTEGER NOT NULL, failed INTEGER NOT NULL,
+    PRIMARY KEY (stage_id, address)
+) WITHOUT ROWID;
+
 CREATE TABLE series(
     id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
     tokens REAL NOT NULL, done REAL NOT NULL, failed REAL NOT NULL, due REAL NOT NULL, in_flight REAL NOT NULL,

@@ -286,13 +286,40 @@ static int row_server(struct store *s, sqlite3_stmt *st, void *to, struct err *e
     return 0;
 }
 
+static int row_address(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    (void)s, (void)e;
+    struct stage_data *d = to;
+    char name[sizeof d->addresses.row->address];
+    db_text(st, 0, name, sizeof name);
+    struct address_count *a = per_address_row(&d->addresses, name); /* a table that is too long ends in the others */
+    a->requests += db_u64(st, 1);
+    a->ok += db_u64(st, 2);
+    a->failed += db_u64(st, 3);
+    return 0;
+}
+
+/* Files of earlier versions lack some tables. 1, 0 or -1. */
+static int has_table(struct store *s, const char *name, struct err *e)
+{
+    sqlite3_stmt *any = db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "s", name);
+    int rc = any ? db_step(&s->db, any, e) : -1;
+    if (any) (void)sqlite3_reset(any);
+    return rc;
+}
+
+static int load_addresses(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    int has = has_table(s, "stage_address", e);
+    if (has <= 0) return has;
+    return each(s, db_prepare(&s->db, e, "SELECT address, requests, ok, failed FROM stage_address WHERE stage_id = ? ORDER BY address", "i", id), row_address, d, e);
+}
+
 /* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no other stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
-    sqlite3_stmt *any = db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'server'", "");
-    int rc = any ? db_step(&s->db, any, e) : -1;
-    if (rc <= 0) return rc; /* of a version that read no metrics page */
-    (void)sqlite3_reset(any);
+    int has = has_table(s, "server", e);
+    if (has <= 0) return has;
     return each(s,
                 db_prepare(&s->db, e,
                            "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"
@@ -331,7 +358,7 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return load_server(s, id, d, e);
+    return load_addresses(s, id, d, e) || load_server(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)

@@ -36,9 +36,20 @@ static int put_counters(struct store *s, int64_t id, int32_t agent, const uint64
     return 0;
 }
 
+static int put_addresses(struct store *s, int64_t id, const struct per_address *p, struct err *e)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct address_count *a = &p->row[i];
+        if (db_run(&s->db, e, "INSERT INTO stage_address(stage_id, address, requests, ok, failed) VALUES (?, ?, ?, ?, ?)", "isuuu", id, a->address, a->requests, a->ok,
+                   a->failed))
+            return -1;
+    }
+    return 0;
+}
+
 static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
-    if (put_counters(s, id, -1, d->counters, e)) return -1;
+    if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e)) return -1;
     for (int k = 0; k < METRIC_N; k++)
         if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;
     return 0;

@@ -20,6 +20,8 @@ spread() { [ "$(count dst "127.0.0.1:$PORT")" -ge 18 ] && [ "$(count dst "127.0.
 wait_until 8 spread && ok 'connections to each address, and from each' || { fail 'connections are not spread'; ss -Htn state established dport = "$PORT" | awk '{print $3, $4}' | sed 's/:[0-9]* / /' | sort | uniq -c; show agent.log; }
 plateau_wait
 expect '.points[0].ledger | .ok == .due and .ok > 0' 'every request ended ok'
+expect '.points[0] | .evidence.counters as $c | .addresses | length == 2 and (map(.requests) | add) == $c.sent and (map(.ok) | add) == $c.ok and (map(.failed) | add) == 0 and all(.ok > 0)' 'requests are counted by address'
+expect_text out.log "Target: requests, by address: 127.0.0.1:$PORT [0-9]+, 127.0.0.2:$PORT [0-9]+" 'the report says how many went where'
 expect_ledger
 
 # more connections than one pair of addresses has ports, and than there are open files

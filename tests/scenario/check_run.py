@@ -38,7 +38,7 @@ class Reader:
 
 
 def unpack(data, at=0):
-    """(value, end) of the part of msgpack that a snapshot is made of: arrays, whole numbers, bytes."""
+    """(value, end) of the part of msgpack that a snapshot is made of: arrays, whole numbers, bytes, text."""
     byte = data[at]
     at += 1
     if byte < 0x80 or byte >= 0xE0:
@@ -52,6 +52,11 @@ def unpack(data, at=0):
             v, at = unpack(data, at)
             values.append(v)
         return values, at
+    if 0xA0 <= byte <= 0xBF:
+        return data[at:at + (byte & 31)].decode(), at + (byte & 31)
+    if byte == 0xD9:
+        n, at = number(data, at, 1)
+        return data[at:at + n].decode(), at + n
     if 0xC4 <= byte <= 0xC6:
         n, at = number(data, at, 1 << (byte - 0xC4))
         return data[at:at + n], at + n
@@ -142,9 +147,9 @@ def check_journal(db, words, stage, agent, counters, hists):
     for _, data in rows:
         s = unpack(data)[0]
         last = s[10]
-        for i in range(0, len(s[11]), 2):
-            m = METRICS[s[11][i]]
-            sums[m] = add(sums.get(m, empty()), histogram(s[11][i + 1]))
+        for i in range(0, len(s[12]), 2):
+            m = METRICS[s[12][i]]
+            sums[m] = add(sums.get(m, empty()), histogram(s[12][i + 1]))
     check(sums == hists, words + ": its histograms are not the sums of its snapshots'")
     if last:
         check([counters[name] for _, name in COUNTERS] == last, words + ": its counters are not those of its last snapshot")

@@ -15,9 +15,9 @@ def counters(**values):
     return [values.get(c, 0) for c in COUNTERS]
 
 
-def snapshot(c, hists=b"\x90", span=(0, S), numbers=7 * [0]):
-    """[version, from, to, 7 numbers, [counters], [metric, bytes …]]"""
-    head = msgpack.packb([1, *span, *numbers, c, 0])
+def snapshot(c, hists=b"\x90", span=(0, S), numbers=7 * [0], addresses=[]):
+    """[version, from, to, 7 numbers, [counters], [addresses], [metric, bytes …]]"""
+    head = msgpack.packb([2, *span, *numbers, c, addresses, 0])
     return head[:-1] + hists  # the last 0 stands for the histograms
 
 
@@ -37,7 +37,7 @@ class Peer:
         self.boot = os.urandom(16).hex()
 
     def say(self, kind, *fields):
-        self.socket.send(msgpack.packb([1, kind, *fields], use_bin_type=True))
+        self.socket.send(msgpack.packb([2, kind, *fields], use_bin_type=True))
 
     def raw(self, *frames):
         self.socket.send_multipart(frames)
@@ -98,21 +98,25 @@ def member(p):
     elif attack == "hists-array":
         shot(snapshot(counters(due=3), hists=b"\xdd\xff\xff\xff\xfe"))
     elif attack == "counters-array":
-        shot(b"\x9c\x01\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
+        shot(b"\x9d\x02\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
+    elif attack == "addresses-array":
+        shot(snapshot(counters(due=3), addresses=100 * ["10.0.0.1:1", 1, 1, 1]))
+    elif attack == "addresses-absurd":
+        shot(snapshot(counters(due=3), addresses=["10.0.0.1:1", 2**64 - 1, 1, 1]))
     elif attack == "span":
         shot(snapshot(counters(due=3), span=(2 * S, S)))
     elif attack == "snapshot-trailing":
         shot(snapshot(counters(due=3)) + b"\x00")
     elif attack == "wire-trailing":
-        p.raw(msgpack.packb([1, HEARTBEAT, 1, 0]) + b"\x00")
+        p.raw(msgpack.packb([2, HEARTBEAT, 1, 0]) + b"\x00")
     elif attack == "wire-array":
         p.raw(b"\xdd\xff\xff\xff\xff\x01")
     elif attack == "wire-deep":
         p.raw(b"\x91" * 100000)
     elif attack == "wire-string":
-        p.raw(b"\x93\x01\x0f\xdb\xff\xff\xff\xff")
+        p.raw(b"\x93\x02\x0f\xdb\xff\xff\xff\xff")
     elif attack == "wire-parts":
-        p.raw(msgpack.packb([1, HEARTBEAT, 1, 0]), b"more", b"parts")
+        p.raw(msgpack.packb([2, HEARTBEAT, 1, 0]), b"more", b"parts")
     elif attack == "wire-huge":
         p.raw(b"\x00" * (5 << 20))
     elif attack == "coordinators-word":

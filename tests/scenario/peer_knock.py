@@ -21,7 +21,7 @@ if how == "curve":
         s.curve_publickey, s.curve_secretkey = lines["public"].encode(), lines["secret"].encode()
 watch = s.get_monitor_socket()
 s.connect(endpoint)
-hello = [1, 0, "mallory", "00" * 16, "0.1.0", "host", 1, 1, 0.0, 1024, 0, "", "program", 0, 0]
+hello = [2, 0, "mallory", "00" * 16, "0.1.0", "host", 1, 1, 0.0, 1024, 0, "", "program", 0, 0]
 s.send(msgpack.packb(hello))
 names, seen, end = [], [], time.time() + 2.5
 while time.time() < end:

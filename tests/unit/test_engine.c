@@ -187,6 +187,15 @@ static void assert_balanced(const struct snapshot *s)
     assert_int_equal(s->series_tokens, c[COUNTER_EVENTS]);
     assert_int_equal(s->series_due, c[COUNTER_DUE]);
     assert_int_equal(s->series_done, c[COUNTER_OK]);
+    struct address_count all = {0};
+    for (uint32_t i = 0; i < s->addresses.n; i++) {
+        all.requests += s->addresses.row[i].requests;
+        all.ok += s->addresses.row[i].ok;
+        all.failed += s->addresses.row[i].failed;
+    }
+    assert_int_equal(all.requests, c[COUNTER_SENT]);
+    assert_int_equal(all.ok, c[COUNTER_OK]);
+    assert_int_equal(all.failed, counters_failed(c));
     if (s->hist[METRIC_LAG]) assert_int_equal(s->hist[METRIC_LAG]->count, c[COUNTER_EVENTS]);
 }
 

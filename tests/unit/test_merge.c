@@ -38,8 +38,9 @@ static void told_clear(struct told *t, size_t n)
 /* Samples fall to n agents by turns; `one` records them all in one process. Counts of requests go up with them. */
 static void tell(uint32_t n, uint64_t seed, struct told *told, struct hist *one[METRIC_N], uint64_t ones[COUNTER_N])
 {
-    struct rng r;
+    struct rng r, addresses;
     rng_seed(&r, seed);
+    rng_seed(&addresses, seed);
     uint64_t counters[8][COUNTER_N] = {{0}};
     for (int second = 0; second < SECONDS; second++) {
         struct snapshot *s[8];
@@ -61,6 +62,9 @@ static void tell(uint32_t n, uint64_t seed, struct told *told, struct hist *one[
             counters[a][rng_below(&r, 20) ? COUNTER_OK : COUNTER_FAILED_RESET]++;
             s[a]->series_tokens += times;
             s[a]->series_due++;
+            struct address_count *to = per_address_row(&s[a]->addresses, rng_below(&addresses, 3) ? "127.0.0.1:1" : "127.0.0.2:1");
+            to->requests++;
+            to->ok += times;
             s[a]->series_inflight_ns += rng_below(&r, 1000000);
         }
         for (uint32_t a = 0; a < n; a++) {
@@ -105,6 +109,7 @@ static void dump(const struct stage_data *d, struct buf *b)
     (void)buf_printf(b, "%u %u %u %d %d %llu\n", d->stage, d->repeat, d->epoch, d->degraded, d->aborted,
                      (unsigned long long)d->lost);
     (void)buf_put(b, d->counters, sizeof d->counters);
+    (void)buf_put(b, &d->addresses, sizeof d->addresses);
     for (int k = 0; k < METRIC_N; k++)
         put_hist(b, d->hist[k]);
     for (size_t i = 0; i < d->n_agents; i++) {
@@ -171,6 +176,9 @@ static void test_equals_one_process(void **state)
             hist_destroy(&sum);
         }
         assert_memory_equal(ones, d.counters, sizeof ones);
+        assert_int_equal(d.addresses.n, 2);
+        assert_string_equal(d.addresses.row[1].address, "127.0.0.2:1");
+        assert_int_equal(d.addresses.row[0].requests + d.addresses.row[1].requests, 300 * SECONDS);
         assert_int_equal(d.counters[COUNTER_DUE], d.counters[COUNTER_OK] + counters_failed(d.counters));
         for (size_t r = 0; r < d.n_series && d.series[r].agent < 0; r++)
             tokens += (uint64_t)d.series[r].tokens;

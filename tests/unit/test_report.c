@@ -98,7 +98,7 @@ static void test_summary_fields(void **state)
     static const char *const POINT[] = {"stage",          "requested", "achieved",    "window_s", "output_tokens_per_s",
                                         "requests_per_s", "ttft_ms",   "ttft_due_ms", "tpot_ms",  "itl_ms",
                                         "chunk_gap_ms",   "e2e_ms",    "lateness_ms", "ledger",   "verdict",
-                                        "steady",         "evidence"};
+                                        "steady",         "evidence",  "addresses"};
     struct fake f = {.agents = 2, .seed = 3, .duration_s = 8, .warmup_s = 2};
     struct run_data r;
     struct buf b[N_FILES];
@@ -210,6 +210,7 @@ static void test_text(void **state)
     assert_true(widest(buf_str(&plain)) <= 100);
     assert_non_null(strstr(buf_str(&plain), "ttft.p99 < 800ms"));
     assert_non_null(strstr(buf_str(&plain), "Ledger: due "));
+    assert_non_null(strstr(buf_str(&plain), "Target: requests, by address: 10.0.0.1:8000 "));
     assert_non_null(strstr(buf_str(&plain), "invalid"));
     in.answer = NULL;
     buf_reset(&plain);

@@ -37,6 +37,13 @@ static void fill(struct snapshot *s, uint64_t seed)
     s->series_due = 3 + seed;
     s->series_inflight_ns = rng_u64(&r) >> 2;
     for (int i = 0; i < COUNTER_N; i++) s->counters[i] = rng_u64(&r) >> rng_below(&r, 64);
+    for (uint64_t i = 0; i < seed % 3; i++) {
+        char address[] = {'1', (char)('0' + i), 0};
+        struct address_count *a = per_address_row(&s->addresses, address);
+        a->requests = seed * 100 + i;
+        a->ok = seed * 10 + i;
+        a->failed = seed + i;
+    }
     for (int i = 0; i < METRIC_N; i += 1 + (int)rng_below(&r, 3)) {
         if (!s->hist[i]) s->hist[i] = hist_new();
         for (int k = 0; k < 200; k++) assert_int_equal(hist_record(s->hist[i], (int64_t)rng_below(&r, 1000000000), 1), 0);
@@ -104,6 +111,9 @@ static void test_add(void **state)
     assert_int_equal(sum->series_due, a->series_due + b->series_due);
     assert_int_equal(sum->series_inflight_ns, a->series_inflight_ns + b->series_inflight_ns);
     assert_int_equal(sum->counters[COUNTER_OK], a->counters[COUNTER_OK] + b->counters[COUNTER_OK]);
+    assert_int_equal(sum->addresses.n, 2); /* "10" of both, "11" of b */
+    assert_int_equal(per_address_row(&sum->addresses, "10")->requests, 300);
+    assert_int_equal(per_address_row(&sum->addresses, "11")->requests, 201);
     uint64_t x = a->counters[COUNTER_CPU_MAX_NS], y = b->counters[COUNTER_CPU_MAX_NS];
     assert_int_equal(sum->counters[COUNTER_CPU_MAX_NS], x > y ? x : y);
     snapshot_destroy(&a);
@@ -128,6 +138,8 @@ static void test_extend(void **state)
     assert_int_equal(both->series_due, a->series_due + later->series_due);
     assert_int_equal(both->series_tokens, a->series_tokens + later->series_tokens);
     assert_memory_equal(both->counters, later->counters, sizeof both->counters);
+    assert_int_equal(both->addresses.n, 2);
+    assert_int_equal(per_address_row(&both->addresses, "10")->failed, 3);
     uint64_t n = 0, want = 0;
     for (int i = 0; i < METRIC_N; i++) {
         n += both->hist[i] ? both->hist[i]->count : 0;
@@ -202,6 +214,8 @@ struct forged {
     size_t counters;
     int ids[3]; /* ends with -1 */
     bool empty_hist, wrong_kind;
+    size_t addresses, odd; /* rows, and numbers too many */
+    const char *address;
     const char *why;
 };
 
@@ -220,6 +234,12 @@ static void forge(const struct forged *f, struct buf *out)
     for (int i = 0; i < 7; i++) msgpack_pack_int(&pk, f->wrong_kind ? -1 : i);
     msgpack_pack_array(&pk, f->counters);
     for (size_t i = 0; i < f->counters; i++) msgpack_pack_int(&pk, 1);
+    msgpack_pack_array(&pk, 4 * f->addresses + f->odd);
+    for (size_t i = 0; i < f->addresses; i++) {
+        msgpack_pack_str_with_body(&pk, f->address ? f->address : "::1", f->address ? strlen(f->address) : 3);
+        for (int k = 0; k < 3; k++) msgpack_pack_int(&pk, k);
+    }
+    for (size_t i = 0; i < f->odd; i++) msgpack_pack_int(&pk, 1);
     size_t n = 0;
     while (n < 3 && f->ids[n] >= 0) n++;
     msgpack_pack_array(&pk, 2 * n);
@@ -235,19 +255,24 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const struct forged BAD[] = {
-        {13, 1, 0, 1, COUNTER_N, {-1}, false, false, "13 fields"},
-        {11, 1, 0, 1, COUNTER_N, {-1}, false, false, "11 fields"},
-        {12, 2, 0, 1, COUNTER_N, {-1}, false, false, "version 2"},
-        {12, 1, 2, 1, COUNTER_N, {-1}, false, false, "impossible span"},
-        {12, 1, INT64_MIN, 1, COUNTER_N, {-1}, false, false, "impossible span"},
-        {12, 1, 0, INT64_MAX, COUNTER_N, {-1}, false, false, "impossible span"},
-        {12, 1, 0, 1, COUNTER_N - 1, {-1}, false, false, "counters, this program has"},
-        {12, 1, 0, 1, COUNTER_N + 1, {-1}, false, false, "counters, this program has"},
-        {12, 1, 0, 1, COUNTER_N, {METRIC_N, -1}, false, false, "unknown metric"},
-        {12, 1, 0, 1, COUNTER_N, {3, 3, -1}, false, false, "twice or out of order"},
-        {12, 1, 0, 1, COUNTER_N, {3, 1, -1}, false, false, "twice or out of order"},
-        {12, 1, 0, 1, COUNTER_N, {3, -1}, true, false, "is empty"},
-        {12, 1, 0, 1, COUNTER_N, {-1}, false, true, "malformed number"},
+        {14, 2, 0, 1, COUNTER_N, {-1}, .why = "14 fields"},
+        {12, 2, 0, 1, COUNTER_N, {-1}, .why = "12 fields"},
+        {13, 1, 0, 1, COUNTER_N, {-1}, .why = "version 1"},
+        {13, 2, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {13, 2, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {13, 2, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
+        {13, 2, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
+        {13, 2, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
+        {13, 2, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
+        {13, 2, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
+        {13, 2, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
+        {13, 2, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
+        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "1234567890123456789012345678901234567890123456789012345678901234", .why = "counts of an address"},
     };
     struct buf b = BUF_INIT(1 << 20);
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
@@ -256,7 +281,7 @@ static void test_hostile(void **state)
         refuse(b.data, b.len, BAD[i].why);
     }
     buf_reset(&b);
-    forge(&(struct forged){12, 1, 0, 1, COUNTER_N, {0, 3, -1}, false, false, ""}, &b);
+    forge(&(struct forged){13, 2, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .why = ""}, &b);
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */
     snapshot_destroy(&s);

@@ -80,6 +80,7 @@ static void assert_stage(const struct stage_data *a, const struct stage_data *b)
     assert_int_equal(a->plan.warmup_auto, b->plan.warmup_auto);
     assert_int_equal(a->plan.duration_auto, b->plan.duration_auto);
     assert_memory_equal(a->counters, b->counters, sizeof a->counters);
+    assert_memory_equal(&a->addresses, &b->addresses, sizeof a->addresses);
     for (int k = 0; k < METRIC_N; k++)
         assert_hist(a->hist[k], b->hist[k]);
     assert_int_equal(a->n_agents, b->n_agents);
@@ -169,6 +170,11 @@ static void test_round_trip(void **state)
     assert_int_equal(read.n_stages, made.n_stages);
     for (size_t i = 0; i < made.n_stages; i++)
         assert_stage(&made.stages[i], &read.stages[i]);
+    assert_int_equal(read.stages[0].addresses.n, 2);
+    run_data_clear(&read);
+    if (sqlite3_exec(s->db.handle, "DROP TABLE stage_address", NULL, NULL, NULL)) fail(); /* a file of before they were counted */
+    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(read.stages[0].addresses.n, 0);
     store_close(&s);
     run_data_clear(&read);
     run_data_clear(&made);
