@@ -13,7 +13,7 @@
   }
   const fmt = (v) => v === null ? "n/a" : Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en-US") : String(Number(v.toPrecision(4)));
   const pct = (v) => (v > 0 ? "+" : "") + (100 * v).toFixed(1);
-  const change = (c) => c.rel === null ? "n/a" : pct(c.rel) + " % (" + pct(c.lo) + " … " + pct(c.hi) + ")";
+  const share = (v) => (100 * v).toFixed(1) + " %";
   const tone = (say) => say === "better" ? "valid" : say === "worse" ? "invalid" : "";
 
   for (const r of data.runs)
@@ -22,24 +22,32 @@
   for (const c of data.comparisons) {
     const line = el("p");
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
-    if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + pct(c.errors_a) + " % to " + pct(c.errors_b) + " %"));
+    if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line);
     if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
     if (c.plan_differences) {
       $("verdicts").append(el("p", "soft", "The plans differ:"));
       $("verdicts").append(el("pre", "", c.plan_differences));
     }
+    const aside = [[c.only_a + c.only_b, c.only_a + " of " + c.a + " and " + c.only_b + " of " + c.b + " are of loads that the other did not try"],
+      [c.left_out_a + c.left_out_b, c.left_out_a + " of " + c.a + " and " + c.left_out_b + " of " + c.b + " are invalid or not steady"]].filter((x) => x[0]);
+    if (aside.length) $("verdicts").append(el("p", "soft", "Points that take no part: " + aside.map((x) => x[1]).join("; ") + "."));
     const table = el("table"), head = el("tr"), shown = data.measures;
-    head.append(el("th", "", c.b + " against " + c.a));
-    for (const m of shown) head.append(el("th", "", m.name + ", " + m.unit));
+    head.append(el("th", "text", "load"));
+    for (const m of shown) {
+      const th = el("th", "", m.name);
+      th.append(el("br"), m.unit);
+      head.append(th);
+    }
     table.append(head);
     const row = (name, changes, whole) => {
       const tr = el("tr");
-      tr.append(el("td", "", name));
+      tr.append(el("td", "text", name));
       for (const m of shown) {
         const v = changes[m.name], td = el("td");
         if (!whole) td.append(document.createTextNode(fmt(v.a) + " → " + fmt(v.b)), el("br"));
-        td.append(el("span", tone(v.say) ? "badge " + tone(v.say) : "", change(v)));
+        td.append(el("span", tone(v.say) ? "badge " + tone(v.say) : "", v.rel === null ? "n/a" : pct(v.rel) + " %"));
+        if (v.rel !== null) td.append(el("small", "", pct(v.lo) + " … " + pct(v.hi)));
         tr.append(td);
       }
       table.append(tr);
@@ -48,7 +56,11 @@
     row("all loads", c.change, true);
     const box = el("div", "scroll");
     box.append(table);
-    $("changes").append(box);
+    $("changes").append(el("h3", "", c.b + " against " + c.a), box);
+  }
+
+  function legend(chart) { /* in the line's colour: a hollow first point is no key to it */
+    return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((l) => ({ ...l, fillStyle: chart.data.datasets[l.datasetIndex].borderColor }));
   }
 
   function draw() {
@@ -57,15 +69,15 @@
       const sets = data.runs.map((r, i) => {
         const color = css(colors[i % colors.length]);
         const points = r.points.filter((p) => p[key] !== null && p.load !== null).sort((a, b) => a.load - b.load);
-        return { label: r.label + " " + r.dir, data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, borderColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
+        return { label: r.label + " " + r.dir, data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
           pointBorderColor: color, pointBackgroundColor: points.map((p) => p.counts ? color : css("--card")) };
       });
       const loads = sets.flatMap((s) => s.data.map((d) => d.x)).filter((x) => x > 0);
       const axis = (text, log) => ({ ...(log && loads.length ? { min: Math.min(...loads) * 0.85, max: Math.max(...loads) * 1.15 } : {}),
-        ...(log ? { afterBuildTicks: (s) => { s.ticks = [...new Set(loads.map((x) => Number(x.toPrecision(2))))].sort((a, b) => a - b).filter((x, i, all) => !i || x > 1.2 * all[i - 1]).map((value) => ({ value })); } } : {}),
+        ...(log ? { afterBuildTicks: (s) => { s.ticks = [-2, -1, 0, 1, 2, 3, 4, 5].flatMap((e) => [1, 2, 5].map((k) => ({ value: k * 10 ** e }))).filter((t) => t.value >= s.min && t.value <= s.max); } } : {}),
         type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft"), maxRotation: 0, ...(log ? { callback: (v) => fmt(v) } : {}) } });
       made.push(new Chart($("c-" + key), { type: "scatter", data: { datasets: sets },
-        options: { animation: false, maintainAspectRatio: false, plugins: { legend: { labels: { color: css("--ink") } } },
+        options: { animation: false, maintainAspectRatio: false, plugins: { legend: { align: "end", labels: { color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8, generateLabels: legend } } },
           scales: { x: axis(data.open_loop ? "arrivals per second" : "requests in flight", true), y: axis(key === "output" ? "output token/s" : "ms", false) } } }));
     }
   }

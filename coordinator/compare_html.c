@@ -67,6 +67,10 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_bool(j, "errors_rose", c->errors_rose);
     json_double(j, "errors_a", c->errors_a);
     json_double(j, "errors_b", c->errors_b);
+    json_u64(j, "only_a", c->only_a);
+    json_u64(j, "only_b", c->only_b);
+    json_u64(j, "left_out_a", c->left_out_a);
+    json_u64(j, "left_out_b", c->left_out_b);
     json_string(j, "plan_differences", in->plan_differences[k]);
     put_changes(j, c->overall);
     json_array(j, "loads");

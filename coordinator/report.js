@@ -21,7 +21,8 @@ const badge = (word) => el("span", "badge " + word, {
 }[word] || word);
 const pair = (ci) => ci ? fmt(ci[0]) + "–" + fmt(ci[1]) : "";
 
-/* head: rows of cells {text, span, cls}; body: rows of cells: a string, a node or {text, cls, small}. */
+/* head: rows of cells {text, span, cls}; body: rows of cells: a string, a node or {text, cls, small}; a row's `below` is a list of
+ * sentences that stand under it, across the whole table. */
 function table(where, head, body, rowClass) {
   const box = $(where) || where, t = el("table"), th = el("thead"), tb = el("tbody");
   for (const row of head) {
@@ -51,10 +52,18 @@ function table(where, head, body, rowClass) {
       tr.append(td);
     });
     tb.append(tr);
+    if (!row.below || !row.below.length) return;
+    tr.classList.add("told");
+    const note = el("tr", "below"), td = el("td");
+    td.colSpan = row.length;
+    for (const t of row.below) td.append(el("div", "", t));
+    note.append(td);
+    tb.append(note);
   });
   t.append(th, tb);
   box.append(t);
 }
+const judged = (row, v) => Object.assign(row, {below: v.reasons});
 const text = (t) => ({text: t === null || t === undefined ? "" : String(t), cls: "text"});
 
 function heading() {
@@ -68,16 +77,18 @@ function heading() {
   $("subtitle").textContent = [
     models, target.url, r.started.replace("T", " ").replace("Z", " UTC"), agents, "run " + r.id
   ].filter(Boolean).join(" · ");
+  const are = (n) => (points.length === 1 ? " point " : " points ") + (n === 1 ? "is " : "are ");
   const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
   const bad = points.filter((p) => !Charts.counts(p)).length,
         soft = points.filter((p) => p.verdict.status === "suspect").length;
   if (r.signal) say("The run was ended by signal " + r.signal + ": it is not complete.");
-  if (!points.length) say("No stage was finished: there is nothing to report.");
+  const error = S.events.filter((e) => e.kind === "error").pop();
+  if (!points.length) say("No stage was finished: there is nothing to report" + (error ? ": " + error.text : "."));
   if (bad)
-    say(bad + " of " + points.length + " points are invalid and no part of the curve; the reasons stand in the table.");
+    say(bad + " of " + points.length + are(bad) + "invalid and no part of the curve; the reasons stand in the table.");
   if (S.agents.some((a) => a.lost))
     say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
-  if (soft) say(soft + " of " + points.length + " points are suspect; the reasons stand in the table.", "suspect");
+  if (soft) say(soft + " of " + points.length + are(soft) + "suspect; the reasons stand in the table.", "suspect");
   if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
   if (r.insecure) say("The control plane ran without authentication (--insecure).", "suspect");
   $("answer").textContent = S.answer ? S.answer.text : "";
@@ -85,10 +96,19 @@ function heading() {
     " · made from run.sqlite alone; `plateau report DIR` makes it again";
 }
 
+/* Sections that would be empty. */
+function prune() {
+  const empty = [];
+  if (!points.some((p) => p.ttft_ms.count)) empty.push("latency", "stages");
+  if (!points.length) empty.push("curve", "time", "points", "ledger", "evidence");
+  for (const id of empty) $(id).hidden = true;
+}
+
 function tiles() {
   const a = S.answer || {},
         best = points.filter(Charts.counts)
                  .reduce((b, p) => !b || p.output_tokens_per_s > b.output_tokens_per_s ? p : b, null);
+  const p99 = (s) => s.p99 === null ? "too few samples for p99" : "p99 " + fmt(s.p99) + " ms";
   const sum = (f) => points.reduce((n, p) => n + f(p), 0);
   const failed = sum((p) => Object.values(p.ledger.failed).reduce((x, y) => x + y, 0)), due = sum((p) => p.ledger.due);
   const list = [];
@@ -99,15 +119,16 @@ function tiles() {
     ]);
   else if (best)
     list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
-  if (a.knee_load != null && a.plateau_reached) list.push(["Knee", fmt(a.knee_load), "", "load that gives 95 % of it"]);
+  if (a.knee_load != null && a.plateau_reached) 
+    list.push(["Knee", fmt(a.knee_load), Charts.loadUnit(), "the least load with 95 % of it"]);
   if (a.slo_tokens_per_s != null)
     list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
   if (a.cost_per_mtok_plateau != null)
     list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);
   if (best) {
-    list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", "p99 " + fmt(best.ttft_ms.p99) + " ms"]);
-    list.push(["TPOT p50 at most throughput", fmt(best.tpot_ms.p50), "ms", "p99 " + fmt(best.tpot_ms.p99) + " ms"]);
+    list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", p99(best.ttft_ms)]);
+    list.push(["TPOT p50 at most throughput", fmt(best.tpot_ms.p50), "ms", p99(best.tpot_ms)]);
   }
   list.push([
     "Requests", fmt(due), "",
@@ -156,11 +177,7 @@ function pointTable() {
   table(
     "t-points", head, points.map((p) => {
       const row = [
-        text(Charts.number(p)), {
-          node: badge(p.verdict.status),
-          cls: p.verdict.reasons.length ? "text wrap" : "text",
-          small: p.verdict.reasons.join("; ")
-        },
+        text(Charts.number(p)), {node: badge(p.verdict.status), cls: "text"},
         {text: p.requested.load, cls: "first"},
         fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
         {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}, fmt(p.requests_per_s)
@@ -183,7 +200,7 @@ function pointTable() {
         cls: "text",
         small: p.drift !== null ? "drift " + fmt(100 * p.drift, 1) + " %" : ""
       });
-      return row;
+      return judged(row, p.verdict);
     }),
     (i) => Charts.counts(points[i]) ? "" : "off");
 }
@@ -271,13 +288,11 @@ function agentTables() {
     points.flatMap(
       (p) => (p.agents || [])
                .map(
-                 (a) =>
+                 (a) => judged(
                    [text(Charts.number(p)), p.requested.load, text(a.name), fmt(a.slots), fmt(a.due), fmt(a.ok), fmt(a.failed),
-                    fmt(a.lost), fmt(a.output_tokens_per_s), fmt(a.start_skew_ms, 3), fmt(a.snapshots), {
-                      node: badge(a.verdict.status),
-                      cls: a.verdict.reasons.length ? "text wrap" : "text",
-                      small: a.verdict.reasons.join("; ")
-                    }])));
+                    fmt(a.lost), fmt(a.output_tokens_per_s), fmt(a.start_skew_ms, 3), fmt(a.snapshots),
+                    {node: badge(a.verdict.status), cls: "text"}],
+                   a.verdict))));
   $("t-parts").append(box);
 }
 
@@ -345,7 +360,7 @@ function rest() {
       S.events.map((e) => [text(e.time), text(e.kind), {text: e.text, cls: "text wrap"}]));
   $("plan-text").textContent = data.plan_text;
   $("plan-json").textContent = JSON.stringify(S.plan, null, 2);
-  for (const s of document.querySelectorAll("section")) {
+  for (const s of document.querySelectorAll("section:not([hidden])")) {
     const a = el(
       "a", "",
       s.querySelector("h2")
@@ -380,6 +395,7 @@ root.dataset.theme = dark.matches ? "dark" : "light";
 $("page").hidden = false;
 Charts.begin(data);
 heading();
+prune();
 tiles();
 pointTable();
 gateTable();

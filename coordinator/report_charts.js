@@ -2,13 +2,14 @@
 /* The charts. Each takes its colours from the page's style, so that a change of theme draws them again. */
 const Charts = (function() {
   const made = [];
-  let data, points, load, loadName;
+  let data, points, load, loadName, loadUnit;
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const fmt = (v, digits) => {
     if (v === null || v === undefined || !isFinite(v)) return "n/a";
     const a = Math.abs(v), d = digits !== undefined ? digits : a >= 100 ? 0 : a >= 10 ? 1 : a >= 0.1 || a === 0 ? 2 : 4;
-    return v.toLocaleString("en-US", {minimumFractionDigits: 0, maximumFractionDigits: d});
+    const text = v.toLocaleString("en-US", {minimumFractionDigits: 0, maximumFractionDigits: d});
+    return text === "-0" ? "0" : text;
   };
   const alpha = (hex, a) => hex + Math.round(a * 255).toString(16).padStart(2, "0");
   const counts = (p) => p.verdict.status !== "invalid";
@@ -124,7 +125,8 @@ const Charts = (function() {
     const good = values.filter((v) => v > 0);
     if (!good.length || Math.max(...good) / Math.min(...good) < 8)
       return axis(title, {type: "linear", beginAtZero: true});
-    const a = axis(title, {type: "logarithmic", min: Math.min(...good) * 0.8, max: Math.max(...good) * 1.25});
+    const most = Math.max(...good), least = Math.max(Math.min(...good), most / 1e4); /* one odd second does not flatten the rest */
+    const a = axis(title, {type: "logarithmic", min: least * 0.8, max: most * 1.25});
     a.afterBuildTicks = (scale) => {
       scale.ticks = [];
       for (let e = Math.floor(Math.log10(scale.min)); e <= Math.log10(scale.max); e++)
@@ -136,29 +138,31 @@ const Charts = (function() {
     return a;
   }
 
+  function legends() {
+    const labels = {color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8, font: {size: 12}, generateLabels: legend};
+    return {position: "top", align: "end", labels};
+  }
+
   function draw(id, config) {
     const canvas = document.getElementById(id);
     const o = config.options;
     Object.assign(o, {responsive: true, maintainAspectRatio: false, animation: false});
     o.plugins = Object.assign(
       {
-        legend: {
-          position: "top",
-          align: "end",
-          labels: {
-            color: css("--ink"),
-            usePointStyle: true,
-            boxWidth: 8,
-            boxHeight: 8,
-            font: {size: 12},
-            filter: (l) => !l.text.startsWith("_")
-          }
-        },
+        legend: legends(),
         tooltip: {backgroundColor: css("--ink"), titleColor: css("--card"), bodyColor: css("--card")},
       },
       o.plugins);
     config.plugins = [marks, whiskers];
     made.push(new Chart(canvas, config));
+  }
+
+  /* In the line's colour, whatever colours its points have. */
+  function legend(chart) {
+    return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((l) => {
+      const set = chart.data.datasets[l.datasetIndex];
+      return Object.assign(l, {fillStyle: set.borderColor, strokeStyle: set.borderColor, lineWidth: 2});
+    });
   }
 
   const line = (label, color, rows, extra) => Object.assign(
@@ -174,6 +178,8 @@ const Charts = (function() {
       spanGaps: false,
     },
     extra);
+
+  const LAWS = {usl: "universal scalability", saturation: "saturation", capped: "a capped batch"};
 
   /* The fitted law between the least and the greatest load, evenly in log(load); formulas stand in fit.h. */
   function fitted(a, from, to) {
@@ -219,7 +225,7 @@ const Charts = (function() {
     const curve = a && a.model && good.length > 1 ? fitted(a, good[0].x, good[good.length - 1].x) : [];
     if (curve.length)
       sets.push(line(
-        "fitted: " + a.model, css("--c5"), curve,
+        "fitted law: " + LAWS[a.model], css("--c5"), curve,
         {pointRadius: 0, pointHoverRadius: 0, borderWidth: 1.5, borderDash: [4, 4]}));
     if (bad.length)
       sets.push(line(
@@ -243,8 +249,7 @@ const Charts = (function() {
         x: a.slo_load,
         color: css("--c2"),
         dash: [7, 4],
-        label: (a.slo_at_least ? "within the SLO up to at least " : "within the SLO up to ") + fmt(a.slo_load) + ": " +
-          fmt(a.slo_tokens_per_s) + " token/s"
+        label: (a.slo_at_least ? "within the SLO up to at least " : "within the SLO up to ") + fmt(a.slo_load)
       });
     draw("c-throughput", {
       type: "line",
@@ -331,7 +336,7 @@ const Charts = (function() {
           segment:
             {borderDash: (s) => counts(points[s.p0DataIndex]) && counts(points[s.p1DataIndex]) ? undefined : [2, 4]}
         }));
-    const values = points.flatMap((p) => LINES.map(([q]) => p[key][q])).filter((v) => v !== null);
+    const values = sets.flatMap((s) => s.data.flatMap((d) => [d.y, d.lo, d.hi])).filter((v) => v !== null && v !== undefined);
     draw(id, {
       type: "line",
       data: {labels: points.map(label), datasets: sets},
@@ -438,12 +443,7 @@ const Charts = (function() {
           y: log ? logAxis("", values) : axis("", {beginAtZero: true})
         },
         plugins: {
-          legend: {
-            display: columns.length > 1,
-            position: "top",
-            align: "end",
-            labels: {color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8}
-          },
+          legend: Object.assign(legends(), {display: columns.length > 1}),
           tooltip: {
             callbacks: {
               title: (t) => t.length ? fmt(t[0].raw.x, 1) + " s" : "",
@@ -486,8 +486,9 @@ const Charts = (function() {
     points = d.summary.points;
     const open = points.length && points.every((p) => p.requested.kind === "open");
     load = open ? (p) => p.achieved.arrivals_per_s : (p) => p.achieved.concurrency;
+    loadUnit = open ? "arrivals/s" : "in flight";
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, distribution, fmt, label, counts, number};
+  return {begin, all, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
 })();
