@@ -90,7 +90,9 @@ void run_fail(struct run *r, const struct err *e, int64_t now)
 void run_tell_agent(struct run *r, struct agent *a, int64_t now)
 {
     struct err e = {0};
-    if (r->err.code == ERR_NONE && r->io.agent(r->io.arg, &a->info, &e)) run_fail(r, &e, now);
+    if (r->store_broken || r->io.agent(r->io.arg, &a->info, &e) == 0) return;
+    r->store_broken = true;
+    run_fail(r, &e, now);
 }
 
 /* Hands the stage over to the store, whatever has become of it. */

@@ -28,6 +28,7 @@ struct run {
     struct stage *stage;
     uint32_t epoch, attempt, wanted;
     bool have_step, stop_now, spoiled, incomplete, gave_up;
+    bool store_broken;     /* nothing more is written while the rest is collected */
     int64_t fence_ns;      /* a lost agent may be loading the target until then */
     uint64_t progress;     /* stages by count: requests that have ended */
     uint64_t first_weight; /* of the cluster that began */

@@ -253,9 +253,11 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
         return;
     }
     case MERGE_ACCEPTED:
-        if (r->err.code == ERR_NONE &&
-            r->io.snapshot(r->io.arg, &r->stage->step, r->stage->epoch, a->number, seq, m->u.snapshot.snapshot, &e))
+        if (!r->store_broken &&
+            r->io.snapshot(r->io.arg, &r->stage->step, r->stage->epoch, a->number, seq, m->u.snapshot.snapshot, &e)) {
+            r->store_broken = true;
             run_fail(r, &e, now);
+        }
         check_in_flight(r);
         break;
     case MERGE_DUPLICATE:

@@ -80,6 +80,7 @@ struct world {
     size_t n_stages;
     unsigned begun, joined, losses;
     bool store_fails, verbose;
+    uint32_t journal_epoch, journaled; /* snapshots of the latest attempt that were given to the store */
     /* what the run's file would hold for a coordinator that comes after this one */
     struct stage_data past[WORLD_STAGES]; /* stage, repeat, epoch and aborted only; the last attempt of each */
     size_t n_past;
@@ -330,7 +331,9 @@ static inline int world_begin(void *arg, const struct stage_data *d, struct err 
 static inline int world_snapshot(void *arg, const struct run_step *s, uint32_t epoch, uint32_t agent, uint64_t seq, struct wire_bytes b, struct err *e)
 {
     struct world *w = arg;
-    (void)s, (void)epoch, (void)agent, (void)seq, (void)b;
+    (void)s, (void)agent, (void)seq, (void)b;
+    w->journaled = (w->journal_epoch == epoch ? w->journaled : 0) + 1;
+    w->journal_epoch = epoch;
     return w->store_fails ? err_set(e, ERR_IO, "the disk is full") : 0;
 }
 
@@ -345,7 +348,9 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
                               .balanced = ended == d->counters[COUNTER_DUE], .due = d->counters[COUNTER_DUE], .ok = d->counters[COUNTER_OK],
                               .lost = d->lost, .hist_count = d->hist[METRIC_TTFT] ? d->hist[METRIC_TTFT]->count : 0, .agents = d->n_agents};
     struct hist *sum = hist_new();
+    uint64_t counted = 0;
     for (size_t i = 0; i < d->n_agents; i++) {
+        counted += d->agents[i].snapshots;
         s->lost_agents += d->agents[i].lost;
         const struct packed_hist *part = &d->agents[i].hist[METRIC_TTFT];
         assert_int_equal(packed_hist_add_to(part, sum, NULL), 0);
@@ -362,6 +367,7 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
     if (d->hist[METRIC_TTFT]) assert_true(hist_equal(sum, d->hist[METRIC_TTFT]));
     hist_destroy(&sum);
     if (!w->store_fails) {
+        assert_int_equal(w->journal_epoch == d->epoch ? w->journaled : 0, counted); /* what was counted is in the journal */
         size_t k = 0;
         while (k < w->n_past && (w->past[k].stage != d->stage || w->past[k].repeat != d->repeat)) k++;
         if (k == w->n_past) w->n_past++;
