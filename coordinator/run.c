@@ -448,14 +448,24 @@ static void lose_those_before(struct run *r, enum agent_state until, const char 
     }
 }
 
-static void on_deadline(struct run *r, int64_t now)
+static void too_few_came(struct run *r, int64_t now)
 {
     struct err e;
+    char more[120] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        n += registry_at(r->agents, i)->state == AGENT_PLANNING;
+    if (n) (void)snprintf(more, sizeof more, "; %zu more had come and not yet taken the plan (they look up the target's name then)", n);
+    (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents were there after agents.wait (%.0f s)%s", idle_agents(r, NULL), r->wanted,
+                  (double)r->o.plan->agents_wait_ns / 1e9, more);
+    run_fail(r, &e, now);
+}
+
+static void on_deadline(struct run *r, int64_t now)
+{
     switch (r->state) {
     case RUN_GATHER:
-        (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents were there after agents.wait (%.0f s)",
-                      idle_agents(r, NULL), r->wanted, (double)r->o.plan->agents_wait_ns / 1e9);
-        run_fail(r, &e, now);
+        too_few_came(r, now);
         break;
     case RUN_ARM:
         lose_those_before(r, AGENT_READY, "was not ready in time", now);

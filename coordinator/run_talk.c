@@ -180,6 +180,15 @@ static void agent_refuses(struct run *r, const struct agent *a, const char *erro
     run_fail(r, &e, now);
 }
 
+/* Who comes late and cannot take the plan is sent away alone: the run has those it began with. */
+static void latecomer_refuses(struct run *r, struct agent *a, const char *error, int64_t now)
+{
+    char why[300];
+    (void)snprintf(why, sizeof why, "cannot take the plan: %.250s", error);
+    talk_refuse(r, &a->peer, why, false);
+    run_lose(r, a, true, why, now);
+}
+
 static bool text_is(const char *s)
 {
     return s && *s;
@@ -189,7 +198,10 @@ static void on_plan_ok(struct run *r, struct agent *a, const struct wire_msg *m,
 {
     if (a->state != AGENT_PLANNING) return;
     if (text_is(m->u.plan_ok.error)) {
-        agent_refuses(r, a, m->u.plan_ok.error, m->u.plan_ok.code, now);
+        if (r->state == RUN_GATHER)
+            agent_refuses(r, a, m->u.plan_ok.error, m->u.plan_ok.code, now);
+        else
+            latecomer_refuses(r, a, m->u.plan_ok.error, now);
         return;
     }
     if (!m->u.plan_ok.hash || strcmp(m->u.plan_ok.hash, r->o.plan_hash) != 0) return; /* an answer to another plan */

@@ -12,19 +12,28 @@ ENDPOINT=tcp://127.0.0.1:$(free_port)
 work='workload: {synthetic: {input_tokens: 16, output_tokens: 16}}'
 sql() { sqlite3 -readonly "$OUT/run.sqlite" "$1"; }
 
-# 1. nobody and a latecomer, while alice alone runs a stage
-plan "$work" 'load: {concurrency: 4, duration: 8s}' 'agents: {count: 1, wait: 30s}'
+# 1. nobody and latecomers, while alice alone runs a stage; they are connected before, so that all they say falls into it
+plan "$work" 'load: {concurrency: 4, duration: 8s}' 'agents: {count: 1, wait: 90s}'
 plateau_start --listen "$ENDPOINT" --keys "$K"
+strangers='nobody late late-plan'
+pids=()
+for a in $strangers; do
+    peer "$K" "m-$a" "$a" "$TMP/now" >"$TMP/$a.log" 2>&1 &
+    pids+=("$!")
+done
+STARTED+=("${pids[@]}")
+for a in $strangers; do wait_until 40 grep -q 'at the door' "$TMP/$a.log" || fail "$a: not at the door: $(cat "$TMP/$a.log")"; done
 agent --name alice --keys "$K/alice"
-wait_until 15 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
-sleep 1
-peer "$K" m-nobody nobody >"$TMP/nobody.log" 2>&1 || fail "nobody: $(cat "$TMP/nobody.log")"
-peer "$K" m-late late >"$TMP/late.log" 2>&1 || fail "late: $(cat "$TMP/late.log")"
+wait_until 30 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
+touch "$TMP/now"
+for p in "${pids[@]}"; do wait "$p" || { fail 'a stranger failed'; show nobody.log; show late.log; show late-plan.log; }; done
 plateau_wait
 expect_ran
 wait "$AGENT_PID" && ok 'alice ended well' || fail 'alice was harmed'
 expect_text nobody.log 'told: 2 say HELLO first' 'nobody: refused'
-expect_text err.log 'agent_joined: m-late' 'the latecomer: joined, for a later stage'
+expect_text err.log 'agent_joined: m-late ' 'the latecomer: joined, for a later stage'
+expect_text late-plan.log 'told: 2 .*the plan is not to my liking' 'a latecomer that cannot take the plan: sent away'
+expect_text err.log 'agent_lost: agent m-late-plan .*the plan is not to my liking' 'and named'
 expect_ledger
 expect '.points | length == 1 and (.[0].degraded | not) and .[0].agents[0].lost == 0' 'the stage is whole'
 [ "$(sql 'SELECT group_concat(DISTINCT name) FROM stage_agent')" = alice ] && ok 'only alice has a part' || fail "parts: $(sql 'SELECT name FROM stage_agent')"
@@ -36,7 +45,7 @@ same=$(sql "SELECT count(*) FROM stage_hist a JOIN stage_hist b USING (stage_id,
 # 2. members that forge, all in one stage
 attacks='falling absurd jump more-ended hist-noise hist-count hists-array counters-array addresses-array addresses-absurd span snapshot-trailing wire-trailing wire-array wire-deep wire-string wire-parts wire-huge coordinators-word other-name replay'
 n=$(echo "$attacks" | wc -w)
-plan "$work" "load: {concurrency: $((4 * (n + 1))), duration: 9s}" "agents: {count: $((n + 1)), wait: 30s, on_loss: mark, max_lost_weight: 1}"
+plan "$work" "load: {concurrency: $((4 * (n + 1))), duration: 9s}" "agents: {count: $((n + 1)), wait: 90s, on_loss: mark, max_lost_weight: 1}"
 plateau_start --listen "$ENDPOINT" --keys "$K"
 agent --name alice --keys "$K/alice"
 peers=()
@@ -51,7 +60,9 @@ wait "$AGENT_PID" && ok 'alice ended well' || fail 'alice was harmed'
 for p in "${peers[@]}"; do wait "$p" || fail 'a peer failed'; done
 for a in $attacks; do
     case $a in replay) continue ;; esac
-    if grep -qE "agent_lost: agent m-$a " "$TMP/err.log"; then ok "$a: $(grep -oE "agent_lost: agent m-$a .*" "$TMP/err.log" | head -1 | cut -c13-150)"; else
+    told='(sent a snapshot that cannot be|sent what is no message|was refused)'
+    [ "$a" = wire-huge ] && told='was silent for too long' # the connection is closed before anybody reads it
+    if grep -qE "agent_lost: agent m-$a \(number [0-9]+\) $told" "$TMP/err.log"; then ok "$a: $(grep -oE "agent_lost: agent m-$a .*" "$TMP/err.log" | head -1 | cut -c13-150)"; else
         fail "$a: not told"
         show "$a.log"
     fi

@@ -1,8 +1,9 @@
-"""A peer with a valid key that does not play by the rules: peer_hostile.py ENDPOINT KEYS-FOLDER NAME ATTACK
+"""A peer with a valid key that does not play by the rules: peer_hostile.py ENDPOINT KEYS-FOLDER NAME ATTACK [FILE]
 An attack of MEMBER joins, takes its part in a stage, and then sends what cannot be; one of STRANGER says no HELLO, or joins too late for the
-stage. Prints what it was told, ends when it is refused or the run is over."""
+stage: it is connected at once, says so, and waits for FILE before it speaks. Prints what it was told, ends when it is refused or the run is over."""
 import os, random, re, sys, time
 import msgpack, zmq
+from zmq.utils.monitor import recv_monitor_message
 
 endpoint, folder, name, attack = sys.argv[1:5]
 HELLO, WELCOME, REFUSE, CLOCK, CLOCK_ECHO, PLAN, PLAN_OK, ARM, READY, GO, SNAPSHOT, ACK, DONE, HEARTBEAT, STOP, BYE = range(16)
@@ -33,6 +34,7 @@ class Peer:
             lines = dict(line.split() for line in open(folder + "/agent.key"))
             self.socket.curve_serverkey = open(folder + "/coordinator.pub").read().strip().encode()
             self.socket.curve_publickey, self.socket.curve_secretkey = lines["public"].encode(), lines["secret"].encode()
+        self.watch = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(endpoint)
         self.boot = os.urandom(16).hex()
 
@@ -143,11 +145,36 @@ def member(p):
     print("refused:", m[2] if m else "in silence")
 
 
-def stranger(p):
-    """Speaks of a stage that it has no part in, as a member that came late or as nobody."""
-    if attack == "late":
+def answer(p, kinds, seconds):
+    """The first message of these kinds; the clock is answered on the way."""
+    end = time.time() + seconds
+    while (left := end - time.time()) > 0:
+        if not p.socket.poll(left * 1000):
+            break
+        m = msgpack.unpackb(p.socket.recv(), strict_map_key=False)
+        if m[1] == CLOCK:
+            now = time.monotonic_ns()
+            p.say(CLOCK_ECHO, m[2], m[3], now, now)
+        if m[1] in kinds:
+            return m
+    sys.exit("silence")
+
+
+def stranger(p, go):
+    """Speaks of a stage that it has no part in, as a member that came late or as nobody; or says of the plan that it is bad."""
+    if not p.watch.poll(60000):
+        sys.exit("no connection")
+    print("at the door", flush=True)
+    while not os.path.exists(go):
+        time.sleep(0.05)
+    if attack != "nobody":
         p.hello()
-        time.sleep(0.5)
+        answer(p, (WELCOME,), 30)
+    if attack == "late-plan":
+        m = answer(p, (PLAN,), 30)
+        p.say(PLAN_OK, m[2], "the plan is not to my liking", 2)
+        print("told:", *answer(p, (REFUSE,), 30)[1:3])
+        return
     for epoch in (0, 1, 2, 2**32 - 1):
         for kind in (
             [SNAPSHOT, 0, epoch, 1, snapshot(counters(due=1000, ok=1000))],
@@ -157,13 +184,11 @@ def stranger(p):
             p.say(*kind)
     p.say(PLAN_OK, "", "the plan is bad", 2)
     p.say(BYE, "farewell")
-    while p.socket.poll(1000):
-        m = msgpack.unpackb(p.socket.recv(), strict_map_key=False)
-        if m[1] == REFUSE:
-            print("told:", m[1], m[2])
-        if m[1] == HEARTBEAT:
-            break
+    if attack == "nobody":
+        print("told:", *answer(p, (REFUSE,), 30)[1:3])
+    else:
+        answer(p, (STOP,), 30)  # the answer to what is of no stage of its own
 
 
 p = Peer()
-stranger(p) if attack in ("late", "nobody") else member(p)
+stranger(p, sys.argv[5]) if attack in ("late", "late-plan", "nobody") else member(p)

@@ -37,6 +37,7 @@ struct fake_engine {
 
 struct world_agent {
     bool exists;
+    bool plan_fails;      /* it cannot take the plan */
     int64_t frozen_until; /* stands still */
     struct session *session;
     struct fake_engine engine;
@@ -170,13 +171,14 @@ static inline int64_t fake_next(const struct fake_engine *f, int64_t now)
 static inline int fake_plan(void *arg, const struct wire_msg *m, const char *run_id, struct err *e)
 {
     char own[65];
+    struct world_arg *a = arg;
     struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
-    (void)arg, (void)run_id;
+    (void)run_id;
     assert_non_null(p);
     assert_int_equal(plan_hash(p, own), 0);
     assert_string_equal(own, m->u.plan.hash);
     plan_destroy(&p);
-    return 0;
+    return a->w->agent[a->agent].plan_fails ? err_set(e, ERR_NET, "target.url: no such name") : 0;
 }
 
 static inline int fake_arm(void *arg, const struct shard *s, struct err *e)

@@ -145,6 +145,34 @@ static void test_two_names(void **state)
     assert_true(W.agent[0].exists == false && W.stage[0].balanced);
 }
 
+/* A latecomer with a broken name server, or one that lies, is no reason to end what runs. */
+static void test_latecomer_without_plan(void **state)
+{
+    (void)state;
+    W.agent[2].plan_fails = true;
+    world_agent_start(&W, 2, &args[2]);
+    ends_well();
+    assert_int_equal(W.joined, 3);
+    assert_int_equal(W.losses, 1);
+    assert_int_equal(W.stage[0].agents, 2);
+    assert_int_equal(run_error(W.run)->code, ERR_NONE);
+}
+
+/* Before the first stage it is: the run would be another than the one that was asked for. */
+static void test_first_without_plan(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 11, YAML);
+    w.agent[1].plan_fails = true;
+    for (uint32_t i = 0; i < 2; i++) world_agent_start(&w, i, &args[i]);
+    assert_true(world_until(&w, w.now + 60 * NS_PER_S));
+    assert_int_equal(run_error(w.run)->code, ERR_NET);
+    assert_non_null(strstr(run_error(w.run)->text, "agent a1: target.url: no such name"));
+    assert_int_equal(w.n_stages, 0);
+    world_close(&w);
+}
+
 static void test_clock_lies(void **state)
 {
     (void)state;
@@ -172,6 +200,7 @@ static void test_bye_in_a_stage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_strangers),    TEST(test_out_of_place), TEST(test_other_epochs), TEST(test_forged_counts),
-                                       TEST(test_malformed),    TEST(test_another_name), TEST(test_two_names),    TEST(test_clock_lies),   TEST(test_bye_in_a_stage)};
+                                       TEST(test_malformed),    TEST(test_another_name), TEST(test_two_names),    TEST(test_clock_lies),   TEST(test_bye_in_a_stage),
+                                       TEST(test_latecomer_without_plan), cmocka_unit_test(test_first_without_plan)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
