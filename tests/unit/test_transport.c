@@ -98,12 +98,13 @@ static bool read_request(int fd)
     return have == body;
 }
 
-static void say(int fd, const char *text, bool pieces)
+/* `last`: the connection's end follows at once and goes with the last bytes. A client that sees them apart may have sent its next request in between. */
+static void say(int fd, const char *text, bool pieces, bool last)
 {
     size_t n = strlen(text);
     for (size_t at = 0, step; at < n; at += step) {
         step = pieces ? 1 : n;
-        if (send(fd, text + at, step, MSG_NOSIGNAL) != (ssize_t)step) return;
+        if (send(fd, text + at, step, MSG_NOSIGNAL | (last && at + step == n ? MSG_MORE : 0)) != (ssize_t)step) return;
         if (pieces && at % 16 == 0) poll(NULL, 0, 1);
     }
 }
@@ -118,10 +119,10 @@ static void *serve_guest(void *arg)
         if (s->early ? recv(g.fd, &byte, 1, 0) != 1 : !read_request(g.fd)) break;
         atomic_fetch_add(&g.s->requests, 1);
         if (s->second && i == 0) {
-            say(g.fd, GOOD, false);
+            say(g.fd, GOOD, false, false);
             continue;
         }
-        if (s->response) say(g.fd, s->response, s->pieces);
+        if (s->response) say(g.fd, s->response, s->pieces, s->then == CLOSE);
         if (s->then == KEEP && !s->early) continue;
         if (s->early) poll(NULL, 0, 100); /* whoever closes with bytes unread takes his answer back */
         if (s->then == RESET) {
