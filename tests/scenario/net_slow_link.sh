@@ -11,6 +11,16 @@ net_up 2 --ttft 30ms --tpot 10ms
 sleep 1
 wire 2 rate 20000
 plateau_wait
+# A machine too busy to get a heartbeat through such a link in three seconds loses the agent, and rightly; the sums must hold then too, but the case's own
+# question is not answered: again, at most three times.
+if grep -q agent_lost "$TMP/err.log" && [ "${TRY:-1}" -lt 3 ]; then
+    check_run
+    [ "$FAILED" = 0 ] || finish
+    echo "an agent was lost on this busy machine; once more"
+    trap - EXIT
+    net_cleanup
+    TRY=$((${TRY:-1} + 1)) exec bash "$0" "$BIN"
+fi
 expect_carried
 expect_report
 expect_ledger
