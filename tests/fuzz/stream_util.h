@@ -1,17 +1,7 @@
 /* Runs a stream over pieces of an input, and says everything it says. */
 #pragma once
-#include <string.h>
-
-#include "agent/stream.h"
 #include "tests/fuzz/fuzz_util.h"
-
-struct said {
-    struct timeline t;
-    uint64_t bytes, gap_tokens, gap_sum;
-    enum counter outcome;
-    uint32_t events, window_events, in, out, cached, gaps;
-    bool usage, finish, end, error, malformed;
-};
+#include "tests/unit/stream_said.h"
 
 /* salt 0: in one piece. */
 static inline void run_stream(const uint8_t *data, size_t size, uint64_t salt, bool full_only, struct said *ret)
@@ -32,30 +22,8 @@ static inline void run_stream(const uint8_t *data, size_t size, uint64_t salt, b
         events += stream_feed(&s, piece, n, 50);
         free(piece);
     }
-    memset(ret, 0, sizeof *ret);
-    ret->outcome = stream_outcome(&s, END_COMPLETE, 200);
-    MUST(events == s.events && s.window_events == events);
-    MUST(s.gaps.n == (events ? events - 1 : 0) && s.gaps.lost == 0);
-    ret->t = s.t;
-    ret->bytes = s.bytes;
-    ret->events = s.events;
-    ret->window_events = s.window_events;
-    ret->in = s.usage_in;
-    ret->out = s.usage_out;
-    ret->cached = s.usage_cached;
-    ret->gaps = s.gaps.n;
-    ret->usage = s.usage;
-    ret->finish = s.finish;
-    ret->end = s.end;
-    ret->error = s.error;
-    ret->malformed = s.malformed;
-    struct gap_iter it;
-    struct gap gap;
-    gaps_begin(&it, &s.gaps);
-    while (gaps_next(&it, &gap)) {
-        ret->gap_tokens = ret->gap_tokens * 31 + gap.tokens;
-        ret->gap_sum += (uint64_t)gap.ns;
-    }
-    stream_release(&s);
+    stream_said(&s, END_COMPLETE, 200, ret);
+    MUST(ret->events == events && ret->window_events == events);
+    MUST(ret->gaps == (events ? events - 1 : 0) && ret->gaps_lost == 0);
     MUST(pool->chunks.out == 0 && pool->carries.out == 0);
 }

@@ -18,12 +18,14 @@ plan "target: {url: \"http://127.0.0.1:$SIM_PORT/v1/nothing\", model: sim}" "$wo
 plateau_run --local 2
 [ "$STATUS" != 0 ] && ok "wrong path: exit status $STATUS" || fail "wrong path: exit status 0"
 expect '.points[0].ledger | .ok == 0 and .failed.http_4xx > 0' 'wrong path: failed as http_4xx'
+expect_text err.log 'status 404: are the path of target.url' 'wrong path: the status is told'
 expect_ledger
 
 plan "$work" "$load"
 plateau_run --local 2
 [ "$STATUS" != 0 ] && ok "401: exit status $STATUS" || fail "401: exit status 0"
 expect '.points[0].ledger | .ok == 0 and .failed.http_4xx > 0' '401: failed as http_4xx'
+expect_text err.log 'status 401: is the key right' '401: the status is told'
 
 plan "target: {url: \"$URL\", model: sim, auth: {bearer: {env: PLATEAU_TEST_ABSENT}}}" "$work" "$load"
 plateau_run --local 2

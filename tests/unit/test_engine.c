@@ -81,14 +81,14 @@ static uint64_t sim_stop(struct sim *s, uint64_t *ret_requests)
 
 /* ---- running ---- */
 
-static struct plan *plan_of(unsigned port, const char *target, const char *load, const char *rest)
+static struct plan *plan_of(unsigned port, const char *target, const char *load)
 {
     char yaml[2048];
     struct err e = {0};
     int n = snprintf(yaml, sizeof yaml,
                      "plan: 1\ntarget: {url: \"http://127.0.0.1:%u/v1/chat/completions\", model: sim%s}\n"
-                     "workload: {name: t, synthetic: {input_tokens: 8, output_tokens: 5}}\nload: {%s}\n%s\n",
-                     port, target, load, rest);
+                     "workload: {name: t, synthetic: {input_tokens: 8, output_tokens: 5}}\nload: {%s}\n",
+                     port, target, load);
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     if (!p) fail_msg("%s", e.text);
     return p;
@@ -112,6 +112,29 @@ static struct engine_event next(struct engine *g)
     while (!engine_next(g, &ev))
         if (poll(&pfd, 1, 60000) <= 0) fail_msg("the engine is silent");
     return ev;
+}
+
+/* A simulator, a plan for it, and an engine. */
+struct world {
+    struct sim sim;
+    struct plan *p;
+    struct engine *g;
+};
+
+static struct world world_make(const char *const *sim, const char *target, const char *load, uint32_t workers)
+{
+    struct world w = {.sim = sim_start(sim)};
+    w.p = plan_of(w.sim.port, target, load);
+    w.g = engine_of(workers);
+    return w;
+}
+
+/* As sim_stop. */
+static uint64_t world_end(struct world *w, uint64_t *ret_requests)
+{
+    engine_destroy(&w->g);
+    plan_destroy(&w->p);
+    return sim_stop(&w->sim, ret_requests);
 }
 
 enum stop_how { STOP_NEVER, STOP_SOFT, STOP_NOW, STOP_LEASE };
@@ -207,10 +230,8 @@ static void test_closed_loop_counts(void **state)
 {
     (void)state;
     for (uint32_t workers = 1; workers <= 3; workers += 2) {
-        struct sim sim = sim_start(FAST);
-        struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 8, duration: 1200ms, warmup: 200ms}]", "");
-        struct engine *g = engine_of(workers);
-        struct result r = run_plan(g, p, STOP_NEVER, 0);
+        struct world w = world_make(FAST, "", "stages: [{concurrency: 8, duration: 1200ms, warmup: 200ms}]", workers);
+        struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
         const uint64_t *c = r.all->counters;
         assert_int_equal(r.done.code, ERR_NONE);
         assert_true(r.snapshots >= 2);
@@ -225,11 +246,9 @@ static void test_closed_loop_counts(void **state)
         assert_int_equal(r.all->hist[METRIC_TTFT]->count, c[COUNTER_WIN_OK]);
         assert_int_equal(r.all->hist[METRIC_ITL]->count, 4 * c[COUNTER_WIN_OK]);
         assert_true(hist_quantile(r.all->hist[METRIC_TTFT], 0.5) >= 5 * NS_PER_MS);
-        if (strcmp(engine_stamps(g), "kernel") == 0) assert_true(c[COUNTER_UNSTAMPED] * 10 < c[COUNTER_READS]);
+        if (strcmp(engine_stamps(w.g), "kernel") == 0) assert_true(c[COUNTER_UNSTAMPED] * 10 < c[COUNTER_READS]);
         snapshot_destroy(&r.all);
-        engine_destroy(&g);
-        plan_destroy(&p);
-        uint64_t requests, events = sim_stop(&sim, &requests);
+        uint64_t requests, events = world_end(&w, &requests);
         assert_true(requests > 100 && events == 5 * requests);
     }
 }
@@ -237,22 +256,19 @@ static void test_closed_loop_counts(void **state)
 static void test_tokens_equal_truth(void **state)
 {
     (void)state;
-    struct sim sim = sim_start((const char *[]){"--ttft", "3ms", "--tpot", "1ms", "--fault-truncate", "--fault-rate", "0.3", "--fault-after", "3", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 6, requests: 300}]", "");
-    struct engine *g = engine_of(2);
-    struct result r = run_plan(g, p, STOP_NEVER, 0);
+    struct world w = world_make((const char *[]){"--ttft", "3ms", "--tpot", "1ms", "--fault-truncate", "--fault-rate", "0.3", "--fault-after", "3", NULL},
+                                "", "stages: [{concurrency: 6, requests: 300}]", 2);
+    struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     const uint64_t *c = r.all->counters;
     assert_balanced(r.all);
     assert_int_equal(c[COUNTER_DUE], 300);
     assert_true(c[COUNTER_FAILED_TRUNCATED] > 30 && c[COUNTER_FAILED_TRUNCATED] < 200);
     assert_int_equal(c[COUNTER_OK] + c[COUNTER_FAILED_TRUNCATED], 300);
-    uint64_t requests, events = sim_stop(&sim, &requests);
+    uint64_t requests, events = world_end(&w, &requests);
     assert_int_equal(requests, 300);
     assert_int_equal(c[COUNTER_EVENTS], events);
     assert_int_equal(c[COUNTER_EVENTS], c[COUNTER_TOKENS] + c[COUNTER_FAILED_TOKENS]);
     snapshot_destroy(&r.all);
-    engine_destroy(&g);
-    plan_destroy(&p);
 }
 
 struct fault {
@@ -284,30 +300,26 @@ static void test_every_fault_has_its_label(void **state)
     for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++) {
         const char *args[16] = {"--ttft", "2ms", "--tpot", "1ms"};
         for (int k = 0; k < 5 && FAULTS[i].args[k]; k++) args[4 + k] = FAULTS[i].args[k];
-        struct sim sim = sim_start(args);
-        struct plan *p = plan_of(sim.port, FAULTS[i].timeouts, "stages: [{concurrency: 3, requests: 12}]", "");
-        struct engine *g = engine_of(1);
-        struct result r = run_plan(g, p, STOP_NEVER, 0);
+        struct world w = world_make(args, FAULTS[i].timeouts, "stages: [{concurrency: 3, requests: 12}]", 1);
+        struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
         const uint64_t *c = r.all->counters;
         if (c[FAULTS[i].label] != 12)
             for (int k = 0; k < COUNTER_N; k++)
                 if (c[k]) print_message("%s %s: %s = %llu\n", FAULTS[i].args[0], FAULTS[i].args[2] ? FAULTS[i].args[2] : "", COUNTERS[k].name, (unsigned long long)c[k]);
         assert_int_equal(c[FAULTS[i].label], 12);
         assert_balanced(r.all);
-        uint64_t requests, events = sim_stop(&sim, &requests);
+        uint64_t requests, events = world_end(&w, &requests);
         if (FAULTS[i].label != COUNTER_FAILED_HTTP_4XX) assert_int_equal(requests, 12); /* nothing was sent twice */
         /* behind an event that cannot be read the simulator goes on, but nothing more is believed */
         if (FAULTS[i].label != COUNTER_FAILED_MALFORMED) assert_int_equal(c[COUNTER_EVENTS], events);
         snapshot_destroy(&r.all);
-        engine_destroy(&g);
-        plan_destroy(&p);
     }
 }
 
 static void test_nobody_listens(void **state)
 {
     (void)state;
-    struct plan *p = plan_of(1, "", "stages: [{concurrency: 3, requests: 12}]", "");
+    struct plan *p = plan_of(1, "", "stages: [{concurrency: 3, requests: 12}]");
     struct engine *g = engine_of(2);
     for (int i = 0; i < 2; i++) { /* a failed arming leaves the engine ready for the next */
         struct result r = run_plan(g, p, STOP_NEVER, 0);
@@ -322,28 +334,27 @@ static void test_nobody_listens(void **state)
 static void test_server_dies(void **state)
 {
     (void)state;
-    struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "50ms", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 600ms, warmup: 0}]", "");
-    struct engine *g = engine_of(1);
+    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "50ms", NULL},
+                                "", "stages: [{concurrency: 4, duration: 600ms, warmup: 0}]", 1);
     struct err e = {0};
-    assert_int_equal(engine_plan(g, p, &e), 0);
-    arm_stage(g, p, 0);
-    struct engine_event ev = next(g);
+    assert_int_equal(engine_plan(w.g, w.p, &e), 0);
+    arm_stage(w.g, w.p, 0);
+    struct engine_event ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_READY);
-    sim_stop(&sim, NULL);
-    assert_int_equal(engine_go(g, clock_mono_ns(), &e), 0);
+    sim_stop(&w.sim, NULL);
+    assert_int_equal(engine_go(w.g, clock_mono_ns(), &e), 0);
     struct snapshot *all = snapshot_new(false);
-    while ((ev = next(g)).kind != ENGINE_DONE) {
+    while ((ev = next(w.g)).kind != ENGINE_DONE) {
         snapshot_extend(all, ev.snapshot);
-        engine_recycle(g, &ev.snapshot);
+        engine_recycle(w.g, &ev.snapshot);
     }
     assert_balanced(all);
     assert_int_equal(all->counters[COUNTER_OK], 0);
     assert_true(all->counters[COUNTER_FAILED_CONNECT] > 0);
     assert_true(all->counters[COUNTER_DUE] < 10000); /* no hot loop */
     snapshot_destroy(&all);
-    engine_destroy(&g);
-    plan_destroy(&p);
+    engine_destroy(&w.g);
+    plan_destroy(&w.p);
 }
 
 static void test_drain_and_abort(void **state)
@@ -352,15 +363,15 @@ static void test_drain_and_abort(void **state)
     struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "100ms", NULL});
     struct engine *g = engine_of(2);
     /* the drain is long enough: all end ok */
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 200ms, warmup: 0}], drain: 20s", "");
+    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 200ms, warmup: 0}], drain: 20s");
     struct result r = run_plan(g, p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_OK], 4);
     assert_int_equal(r.all->counters[COUNTER_DUE], 4);
     assert_true(r.all->counters[COUNTER_WIN_EVENTS] < 20);
     snapshot_destroy(&r.all);
-    /* it is not: all are aborted, and what they had received is counted */
-    struct plan *q = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 200ms, warmup: 0}], drain: 10ms", "");
+    /* it is not, by a minute: all are aborted, and what they had received is counted */
+    struct plan *q = plan_of(sim.port, ", body: {max_tokens: 600}", "stages: [{concurrency: 4, duration: 1s, warmup: 0}], drain: 10ms");
     r = run_plan(g, q, STOP_NEVER, 0);
     plan_destroy(&p);
     assert_balanced(r.all);
@@ -377,22 +388,19 @@ static void test_drain_and_abort(void **state)
 static void test_stops(void **state)
 {
     (void)state;
-    struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", "");
-    struct engine *g = engine_of(2);
-    struct result r = run_plan(g, p, STOP_NOW, 300);
+    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL},
+                                "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", 2);
+    struct result r = run_plan(w.g, w.p, STOP_NOW, 300);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_ABORTED], 4);
     assert_true(r.all->counters[COUNTER_MEASURED_NS] < 60 * (uint64_t)NS_PER_S);
     snapshot_destroy(&r.all);
-    r = run_plan(g, p, STOP_SOFT, 300);
+    r = run_plan(w.g, w.p, STOP_SOFT, 300);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_ABORTED], 0);
     assert_true(r.all->counters[COUNTER_OK] >= 4 && r.all->counters[COUNTER_OK] == r.all->counters[COUNTER_DUE]);
     snapshot_destroy(&r.all);
-    engine_destroy(&g);
-    plan_destroy(&p);
-    sim_stop(&sim, NULL);
+    world_end(&w, NULL);
 }
 
 /* Nobody tells the workers to stop: they see for themselves that the lease is over. */
@@ -400,8 +408,8 @@ static void test_lease(void **state)
 {
     (void)state;
     struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", "");
-    struct plan *open = plan_of(sim.port, "", "stages: [{rate: 50, duration: 100s, warmup: 0}]", "");
+    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]");
+    struct plan *open = plan_of(sim.port, "", "stages: [{rate: 50, duration: 100s, warmup: 0}]");
     struct engine *g = engine_of(2);
     uint64_t sent = 0, seen;
     const struct plan *both[] = {p, open};
@@ -436,56 +444,48 @@ static void test_lease(void **state)
 static void test_disarm_and_arm_again(void **state)
 {
     (void)state;
-    struct sim sim = sim_start(FAST);
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, requests: 20}]", "");
-    struct engine *g = engine_of(2);
+    struct world w = world_make(FAST, "", "stages: [{concurrency: 4, requests: 20}]", 2);
     struct err e = {0};
-    assert_int_equal(engine_plan(g, p, &e), 0);
-    arm_stage(g, p, 0);
-    engine_stop(g, false); /* while it arms */
-    arm_stage(g, p, 0);
-    struct engine_event ev = next(g);
+    assert_int_equal(engine_plan(w.g, w.p, &e), 0);
+    arm_stage(w.g, w.p, 0);
+    engine_stop(w.g, false); /* while it arms */
+    arm_stage(w.g, w.p, 0);
+    struct engine_event ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_READY);
-    assert_int_equal(engine_plan(g, p, &e), -1); /* not while a stage is armed */
-    assert_int_equal(engine_arm(g, &(struct shard){0}, &e), -1);
-    engine_stop(g, true); /* when it is armed */
-    assert_false(engine_next(g, &ev));
-    arm_stage(g, p, 0);
-    struct result r = run_armed(g, STOP_NEVER, 0);
+    assert_int_equal(engine_plan(w.g, w.p, &e), -1); /* not while a stage is armed */
+    assert_int_equal(engine_arm(w.g, &(struct shard){0}, &e), -1);
+    engine_stop(w.g, true); /* when it is armed */
+    assert_false(engine_next(w.g, &ev));
+    arm_stage(w.g, w.p, 0);
+    struct result r = run_armed(w.g, STOP_NEVER, 0);
     assert_int_equal(r.all->counters[COUNTER_OK], 20);
     assert_balanced(r.all);
     snapshot_destroy(&r.all);
-    arm_stage(g, p, 0);
-    engine_destroy(&g); /* while it arms */
-    plan_destroy(&p);
+    arm_stage(w.g, w.p, 0); /* and the engine goes while it arms */
     uint64_t requests;
-    sim_stop(&sim, &requests);
+    world_end(&w, &requests);
     assert_int_equal(requests, 20); /* warm connections send nothing */
 }
 
 static void test_stop_before_t0(void **state)
 {
     (void)state;
-    struct sim sim = sim_start(FAST);
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, requests: 20}]", "");
-    struct engine *g = engine_of(2);
+    struct world w = world_make(FAST, "", "stages: [{concurrency: 4, requests: 20}]", 2);
     struct err e = {0};
-    assert_int_equal(engine_plan(g, p, &e), 0);
-    arm_stage(g, p, 0);
-    struct engine_event ev = next(g);
+    assert_int_equal(engine_plan(w.g, w.p, &e), 0);
+    arm_stage(w.g, w.p, 0);
+    struct engine_event ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_READY);
-    assert_int_equal(engine_go(g, clock_mono_ns() + 3600 * NS_PER_S, &e), 0);
-    engine_stop(g, false);
-    ev = next(g);
+    assert_int_equal(engine_go(w.g, clock_mono_ns() + 3600 * NS_PER_S, &e), 0);
+    engine_stop(w.g, false);
+    ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_SNAPSHOT);
     assert_true(ev.last);
     assert_int_equal(ev.snapshot->counters[COUNTER_DUE], 0);
-    engine_recycle(g, &ev.snapshot);
-    ev = next(g);
+    engine_recycle(w.g, &ev.snapshot);
+    ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_DONE);
-    engine_destroy(&g);
-    plan_destroy(&p);
-    sim_stop(&sim, NULL);
+    world_end(&w, NULL);
 }
 
 static void test_count_limits(void **state)
@@ -505,7 +505,7 @@ static void test_count_limits(void **state)
     };
     struct plan *before = NULL;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct plan *p = plan_of(sim.port, "", CASES[i].load, "");
+        struct plan *p = plan_of(sim.port, "", CASES[i].load);
         struct result r = run_plan(g, p, STOP_NEVER, 0);
         assert_balanced(r.all);
         assert_int_equal(r.all->counters[COUNTER_DUE], CASES[i].due);
@@ -527,7 +527,7 @@ static void test_open_loop(void **state)
     (void)state;
     struct sim sim = sim_start((const char *[]){"--ttft", "20ms", "--tpot", "2ms", NULL});
     struct engine *g = engine_of(2);
-    struct plan *p = plan_of(sim.port, "", "stages: [{rate: 200/s, arrivals: constant, duration: 1s, warmup: 0}]", "");
+    struct plan *p = plan_of(sim.port, "", "stages: [{rate: 200/s, arrivals: constant, duration: 1s, warmup: 0}]");
     struct result r = run_plan(g, p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_in_range(r.all->counters[COUNTER_DUE], 199, 200);
@@ -535,7 +535,7 @@ static void test_open_loop(void **state)
     assert_int_equal(r.all->counters[COUNTER_CAPPED], 0);
     snapshot_destroy(&r.all);
     /* a cap of 2 serves about 2 / 28 ms = 71/s: the rest waits, and what still waits at the end is aborted */
-    struct plan *q = plan_of(sim.port, "", "stages: [{rate: 200/s, arrivals: constant, max_concurrency: 2, duration: 1s, warmup: 0}]", "");
+    struct plan *q = plan_of(sim.port, "", "stages: [{rate: 200/s, arrivals: constant, max_concurrency: 2, duration: 1s, warmup: 0}]");
     r = run_plan(g, q, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_in_range(r.all->counters[COUNTER_DUE], 199, 200);
@@ -553,66 +553,56 @@ static void test_open_loop(void **state)
 static void test_fresh_connections(void **state)
 {
     (void)state;
-    struct sim sim = sim_start(FAST);
-    struct plan *p = plan_of(sim.port, ", connections: fresh", "stages: [{concurrency: 4, requests: 40}]", "");
-    struct engine *g = engine_of(1);
-    struct result r = run_plan(g, p, STOP_NEVER, 0);
+    struct world w = world_make(FAST, ", connections: fresh", "stages: [{concurrency: 4, requests: 40}]", 1);
+    struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_OK], 40);
     assert_int_equal(r.all->counters[COUNTER_CONNECTIONS], 40);
     assert_int_equal(r.all->hist[METRIC_CONNECT]->count, 40);
     snapshot_destroy(&r.all);
-    engine_destroy(&g);
-    plan_destroy(&p);
-    sim_stop(&sim, NULL);
+    world_end(&w, NULL);
 }
 
 /* A server that closes after every second response: nothing is lost, connections are made again. */
 static void test_server_closes_connections(void **state)
 {
     (void)state;
-    struct sim sim = sim_start((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--close-after", "2", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, requests: 80}]", "");
-    struct engine *g = engine_of(1);
-    struct result r = run_plan(g, p, STOP_NEVER, 0);
+    struct world w = world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--close-after", "2", NULL},
+                                "", "stages: [{concurrency: 4, requests: 80}]", 1);
+    struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_OK], 80);
     assert_in_range(r.all->counters[COUNTER_CONNECTIONS], 40, 44);
     snapshot_destroy(&r.all);
-    engine_destroy(&g);
-    plan_destroy(&p);
-    sim_stop(&sim, NULL);
+    world_end(&w, NULL);
 }
 
 static void test_secrets(void **state)
 {
     (void)state;
-    struct sim sim = sim_start((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--require-key", "s3cret", NULL});
-    struct plan *p = plan_of(sim.port, ", auth: {bearer: {env: TEST_ENGINE_KEY}}", "stages: [{concurrency: 2, requests: 6}]", "");
-    struct engine *g = engine_of(1);
+    struct world w = world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--require-key", "s3cret", NULL},
+                                ", auth: {bearer: {env: TEST_ENGINE_KEY}}", "stages: [{concurrency: 2, requests: 6}]", 1);
     struct err e = {0};
     unsetenv("TEST_ENGINE_KEY");
-    assert_int_equal(engine_plan(g, p, &e), -1);
+    assert_int_equal(engine_plan(w.g, w.p, &e), -1);
     assert_int_equal(e.code, ERR_SECRET);
     assert_non_null(strstr(e.text, "TEST_ENGINE_KEY"));
     setenv("TEST_ENGINE_KEY", "s3cret\nX-Other: 1", 1);
-    assert_int_equal(engine_plan(g, p, &e), -1);
+    assert_int_equal(engine_plan(w.g, w.p, &e), -1);
     assert_int_equal(e.code, ERR_SECRET);
     assert_null(strstr(e.text, "s3cret"));
     setenv("TEST_ENGINE_KEY", "s3cret\n", 1);
-    struct result r = run_plan(g, p, STOP_NEVER, 0);
+    struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     assert_int_equal(r.all->counters[COUNTER_OK], 6);
     snapshot_destroy(&r.all);
-    engine_destroy(&g);
-    plan_destroy(&p);
-    sim_stop(&sim, NULL);
+    world_end(&w, NULL);
 }
 
 static void test_guard_is_asked(void **state)
 {
     (void)state;
     struct err e = {0};
-    struct plan *p = plan_of(80, "", "stages: [{concurrency: 2, requests: 6}]", "");
+    struct plan *p = plan_of(80, "", "stages: [{concurrency: 2, requests: 6}]");
     struct engine *g = engine_of(1);
     p->target.url = "http://169.254.169.254/v1/chat/completions";
     assert_int_equal(engine_plan(g, p, &e), -1);

@@ -5,18 +5,11 @@
 
 #include <cmocka.h>
 
-#include "agent/stream.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/stream_said.h"
 
 static struct gap_pool *pool;
 static struct stream s;
-
-struct said {
-    struct timeline t;
-    enum counter outcome;
-    uint32_t events, in, out, gaps;
-    bool usage, finish, end, error, malformed;
-};
 
 /* Returns how many events were judged by their shape. */
 static uint32_t run(const char *text, size_t n, bool full_only, struct said *ret)
@@ -24,19 +17,7 @@ static uint32_t run(const char *text, size_t n, bool full_only, struct said *ret
     stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, INT64_MAX);
     s.full_only = full_only;
     (void)stream_feed(&s, text, n, 1);
-    memset(ret, 0, sizeof *ret);
-    ret->outcome = stream_outcome(&s, END_COMPLETE, 200);
-    ret->t = s.t;
-    ret->events = s.events;
-    ret->in = s.usage_in;
-    ret->out = s.usage_out;
-    ret->gaps = s.gaps.n;
-    ret->usage = s.usage;
-    ret->finish = s.finish;
-    ret->end = s.end;
-    ret->error = s.error;
-    ret->malformed = s.malformed;
-    stream_release(&s);
+    stream_said(&s, END_COMPLETE, 200, ret);
     return s.shaped;
 }
 
