@@ -148,6 +148,14 @@ void json_u64(struct json_out *j, const char *key, uint64_t value)
     (void)buf_printf(j->out, "%" PRIu64, value);
 }
 
+void json_known_u64(struct json_out *j, const char *key, bool known, uint64_t value)
+{
+    if (known)
+        json_u64(j, key, value);
+    else
+        json_null(j, key);
+}
+
 void json_i64(struct json_out *j, const char *key, int64_t value)
 {
     begin(j, key);

@@ -27,6 +27,7 @@ void json_string(struct json_out *j, const char *key, const char *value); /* NUL
 void json_string_n(struct json_out *j, const char *key, const void *value, size_t n);
 void json_double(struct json_out *j, const char *key, double value); /* the shortest form that reads back equal */
 void json_u64(struct json_out *j, const char *key, uint64_t value);
+void json_known_u64(struct json_out *j, const char *key, bool known, uint64_t value); /* else null */
 void json_i64(struct json_out *j, const char *key, int64_t value);
 void json_bool(struct json_out *j, const char *key, bool value);
 void json_null(struct json_out *j, const char *key);

@@ -50,16 +50,10 @@ static void put_requested(struct json_out *j, const struct plan_stage *p)
         json_double(j, "rate_from", p->rate_from);
         json_double(j, "rate_to", p->rate_to);
         json_string(j, "arrivals", ARRIVALS[p->arrivals]);
-        if (p->max_concurrency)
-            json_u64(j, "max_concurrency", p->max_concurrency);
-        else
-            json_null(j, "max_concurrency");
+        json_known_u64(j, "max_concurrency", p->max_concurrency != 0, p->max_concurrency);
     }
     json_double(j, "duration_s", (double)p->duration_ns / 1e9);
-    if (p->requests)
-        json_u64(j, "requests", p->requests);
-    else
-        json_null(j, "requests");
+    json_known_u64(j, "requests", p->requests != 0, p->requests);
     json_double(j, "warmup_s", (double)p->warmup_ns / 1e9);
     json_double(j, "ramp_s", (double)p->ramp_ns / 1e9);
     json_end_object(j);
@@ -378,6 +372,11 @@ static void put_residuals(struct json_out *j, const struct answer *a)
     json_end_array(j);
 }
 
+static double if_known(bool known, double v)
+{
+    return known ? v : (double)NAN;
+}
+
 /* null: the curve runs as it should. */
 static void put_dip(struct json_out *j, const char *name, const struct answer_dip *d)
 {
@@ -400,12 +399,12 @@ static void put_answer(struct json_out *j, const struct answer *a)
     }
     json_object(j, "answer");
     json_string(j, "text", a->text);
-    json_double(j, "plateau_tokens_per_s", a->has_plateau ? a->plateau : (double)NAN);
-    pair(j, "plateau_ci95", a->has_plateau ? a->plateau_lo : (double)NAN, a->plateau_hi);
+    json_double(j, "plateau_tokens_per_s", if_known(a->has_plateau, a->plateau));
+    pair(j, "plateau_ci95", if_known(a->has_plateau, a->plateau_lo), a->plateau_hi);
     json_bool(j, "plateau_reached", a->has_plateau && a->plateau_reached);
-    json_double(j, "knee_load", a->has_plateau ? a->knee : (double)NAN);
-    pair(j, "knee_ci95", a->has_plateau ? a->knee_lo : (double)NAN, a->knee_hi);
-    json_double(j, "power_load", a->has_plateau ? a->power_load : (double)NAN);
+    json_double(j, "knee_load", if_known(a->has_plateau, a->knee));
+    pair(j, "knee_ci95", if_known(a->has_plateau, a->knee_lo), a->knee_hi);
+    json_double(j, "power_load", if_known(a->has_plateau, a->power_load));
     json_double(j, "latency_per_doubling", a->latency_per_doubling);
     json_double(j, "fall_past_most", a->fall);
     json_string(j, "model", a->model == FIT_NONE ? NULL : fit_model_name(a->model));
@@ -418,20 +417,17 @@ static void put_answer(struct json_out *j, const struct answer *a)
         json_end_object(j);
     }
     json_end_array(j);
-    json_double(j, "rms_residual", a->model == FIT_NONE ? (double)NAN : a->rms_residual);
+    json_double(j, "rms_residual", if_known(a->model != FIT_NONE, a->rms_residual));
     put_residuals(j, a);
     put_dip(j, "throughput_dip", &a->throughput_dip);
     put_dip(j, "latency_dip", &a->latency_dip);
     json_double(j, "most_load", a->most_load);
     json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
     pair(j, "most_ci95", a->most_lo, a->most_hi);
-    json_double(j, "slo_load", a->has_slo ? a->slo_load : (double)NAN);
-    json_double(j, "slo_tokens_per_s", a->has_slo ? a->slo_tokens_per_s : (double)NAN);
-    pair(j, "slo_ci95", a->has_slo ? a->slo_lo : (double)NAN, a->slo_hi);
-    if (a->has_slo)
-        json_u64(j, "slo_point", a->slo_point);
-    else
-        json_null(j, "slo_point");
+    json_double(j, "slo_load", if_known(a->has_slo, a->slo_load));
+    json_double(j, "slo_tokens_per_s", if_known(a->has_slo, a->slo_tokens_per_s));
+    pair(j, "slo_ci95", if_known(a->has_slo, a->slo_lo), a->slo_hi);
+    json_known_u64(j, "slo_point", a->has_slo, a->slo_point);
     json_bool(j, "slo_at_least", a->slo_open_end);
     json_u64(j, "slo_loads_failed", a->slo_failed);
     json_u64(j, "slo_loads_undecided", a->slo_undecided);
