@@ -192,13 +192,17 @@ static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, s
     uint64_t pairs = (uint64_t)g->target->target->n_addresses * (g->n_sources ? g->n_sources : 1);
     uint64_t per = g->plan->target.http2 && g->plan->target.streams_per_connection ? g->plan->target.streams_per_connection : 1;
     uint64_t other = OTHER_DESCRIPTORS + 8u * g->n_workers, cap = s->slots;
+    other += g->n_workers * transport_descriptors(g->target->target, g->curl, 0);
     if (s->kind == LOAD_OPEN && cap == 0) {
         uint64_t room = g->host.descriptors > other ? g->host.descriptors - other : 1;
+        uint64_t lanes = transport_descriptors(g->target->target, g->curl, room);
+        room = lanes < room ? room - lanes : room / 4;
         if (room > g->host.ports * pairs) room = g->host.ports * pairs;
         if (g->guard.max_connections && room > g->guard.max_connections) room = g->guard.max_connections;
         cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
     }
     *ret_cap = (uint32_t)cap;
+    other += transport_descriptors(g->target->target, g->curl, cap);
     return host_reserve((cap + per - 1) / per, other, pairs, e);
 }
 

@@ -85,6 +85,7 @@ struct transport_kind {
 extern const struct transport_kind TRANSPORT_PLAIN, TRANSPORT_CURL;
 /* Does the plain kind speak all that this target asks for? */
 bool transport_plain_can(const struct target *target);
+uint32_t transport_lane_places(const struct target *target);
 
 struct transport {
     const struct transport_kind *kind;
@@ -125,6 +126,8 @@ struct transport_options {
 };
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
+/* Open files that a transport to this target needs beside its sockets, with so many requests at once. */
+uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests);
 /* Sets a handle up for one address of the target. */
 int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);
 void transfer_use_address(struct transfer *x, uint32_t address); /* for the requests to come */

@@ -102,6 +102,13 @@ int transport_init(struct transport *t, const struct target *target, const struc
     return t->kind->init(t, e);
 }
 
+/* A multi handle has a pair to be woken by. One more for a lane that is not full, and for a handshake that is tried. */
+uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests)
+{
+    if (!curl && transport_plain_can(target)) return 0;
+    return 2 * (requests / transport_lane_places(target) + 2);
+}
+
 void transport_clear(struct transport *t)
 {
     t->kind->clear(t);

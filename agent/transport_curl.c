@@ -216,7 +216,7 @@ static void reap(struct lane *lane)
 
 /* HTTP/2: as many as streams of one connection, so that a lane is a connection. Left to itself with more, libcurl
  * (7.88) opens a connection for each request that comes while one is being made. */
-static uint32_t lane_places(const struct target *target)
+uint32_t transport_lane_places(const struct target *target)
 {
     if (target->plan->http2) return target->plan->streams_per_connection ? target->plan->streams_per_connection : 1;
     return target->tls ? LANE_PLACES_TLS : LANE_PLACES;
@@ -259,7 +259,7 @@ static struct lane *lane_next(struct transport *t)
 
 static int curl_init(struct transport *t, struct err *e)
 {
-    t->lane_places = lane_places(t->target);
+    t->lane_places = transport_lane_places(t->target);
     t->share = curl_share_init();
     if (!t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/engine.h"
 #include "agent/recorder.h"
@@ -109,7 +110,9 @@ static void print_result(const struct snapshot *s, const struct engine *g, int64
     printf("{\"stamps\":\"%s\",\"workers\":%u,\"skew_us\":%.1f,\"window_s\":%.3f,\"tokens_per_s\":%.0f,\"mean_in_flight\":%.3f,\"cpu_us_per_token\":%.3f",
            engine_stamps(g), engine_workers(g), (double)skew / 1e3, window_s, window_s > 0 ? (double)c[COUNTER_WIN_TOKENS_MICRO] / 1e6 / window_s : 0,
            window_s > 0 ? (double)c[COUNTER_WIN_INFLIGHT_NS] / (double)c[COUNTER_MEASURED_NS] : 0, events > 0 ? (double)c[COUNTER_CPU_NS] / 1e3 / events : 0);
-    printf(",\"counters\":{");
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    printf(",\"rss_kib\":%ld,\"counters\":{", u.ru_maxrss);
     for (int i = 0, n = 0; i < COUNTER_N; i++)
         if (c[i]) printf("%s\"%s\":%llu", n++ ? "," : "", COUNTERS[i].name, (unsigned long long)c[i]);
     printf("}");

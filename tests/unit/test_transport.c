@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/engine.h"
+#include "agent/stage.h"
 #include "common/clock.h"
 
 #define EVENTS "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n"
@@ -234,8 +236,59 @@ static void test_both_say_the_same(void **state)
     }
 }
 
+static uint64_t open_files(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    uint64_t n = 0;
+    assert_non_null(d);
+    while (readdir(d)) n++;
+    (void)closedir(d);
+    return n;
+}
+
+/* What is said to be needed beside sockets is what is opened. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target;
+        bool curl;
+        uint32_t requests;
+    } CASES[] = {
+        {"url: \"http://127.0.0.1:1/v1/chat/completions\"", false, 1000},
+        {"url: \"http://127.0.0.1:1/v1/chat/completions\"", true, 1000},
+        {"url: \"https://127.0.0.1:1/v1/chat/completions\"", true, 2500},
+        {"url: \"https://127.0.0.1:1/v1/chat/completions\", http: \"2\", streams_per_connection: 7", true, 300},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char yaml[512];
+        struct err e = {0};
+        struct guard guard = {0};
+        struct resolver resolver = {0};
+        struct target *target = NULL;
+        struct transport t;
+        int n = snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {model: sim, %s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n", CASES[i].target);
+        struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+        if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
+        uint64_t before = open_files();
+        struct transport_options o = {.epoll = -1, .curl = CASES[i].curl};
+        assert_int_equal(transport_init(&t, target, &STAGE_CALLS, &o, &e), 0);
+        struct transfer *x = calloc(CASES[i].requests, sizeof *x);
+        for (uint32_t k = 0; k < CASES[i].requests; k++) assert_int_equal(transfer_init(&x[k], &t, NULL, 0, &e), 0);
+        uint64_t opened = open_files() - before, said = transport_descriptors(target, CASES[i].curl, CASES[i].requests);
+        if (opened > said || said > opened + 4) fail_msg("case %zu: %llu files are open, %llu were foreseen", i, (unsigned long long)opened, (unsigned long long)said);
+        for (uint32_t k = 0; k < CASES[i].requests; k++) transfer_clear(&x[k]);
+        free(x);
+        transport_clear(&t);
+        assert_int_equal(open_files(), before);
+        target_destroy(&target);
+        resolver_clear(&resolver);
+        plan_destroy(&p);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same), cmocka_unit_test(test_descriptors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
