@@ -33,7 +33,7 @@ CREATE TABLE stage(
     UNIQUE (stage, repeat, epoch)
 );
 
--- The journal: accepted snapshots as they came over the wire.
+-- The journal: accepted snapshots as they came over the wire; of a stage either all, or none where they are more than 4 MiB.
 -- In the order they came: appended, which thousands a second need.
 CREATE TABLE snapshot(
     id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, seq INTEGER NOT NULL, bytes BLOB NOT NULL

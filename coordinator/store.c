@@ -17,6 +17,7 @@
 #define APPLICATION_ID 0x706c7475 /* "pltu", so that file(1) and we know a run's file */
 #define FILE_NAME "run.sqlite"
 #define PLAN_MAX (4u << 20)
+#define JOURNAL_KEPT (UINT64_C(4) << 20) /* bytes of a stage's journal; a larger one is dropped whole, and no more of it is written */
 
 extern const unsigned char schema_sql[]; /* schema.sql, embedded by the build */
 
@@ -259,17 +260,29 @@ int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_
     if (rc < 0) return -1;
     s->stage_id = sqlite3_column_int64(st, 0);
     (void)sqlite3_reset(st);
+    s->journal = 0;
     s->stage = stage;
     s->repeat = repeat;
     s->epoch = epoch;
     return s->stage_id;
 }
 
+/* The journal serves to prove that the sums are right; of a large stage the results speak alone. */
+static int drop_journal(struct store *s, int64_t id, struct err *e)
+{
+    return finish(s, db_run(&s->db, e, "DELETE FROM snapshot WHERE stage_id = ?", "i", id), e);
+}
+
 int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq,
                    const void *bytes, size_t n, struct err *e)
 {
     int64_t id = store_stage_id(s, stage, repeat, epoch, e);
-    if (id < 0 || db_begin(&s->db, e)) return -1;
+    if (id < 0) return -1;
+    bool full = s->journal > JOURNAL_KEPT;
+    s->journal += n;
+    if (full) return 0;
+    if (db_begin(&s->db, e)) return -1;
+    if (s->journal > JOURNAL_KEPT) return drop_journal(s, id, e);
     if (db_run(&s->db, e, "INSERT INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
                (int64_t)agent, seq, bytes, n)) {
         db_rollback(&s->db);

@@ -21,7 +21,8 @@ int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has n
 int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
 int store_event(struct store *s, const char *kind, const char *text, struct err *e);
 int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e); /* stage, repeat, epoch, what is asked */
-/* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and by store_sync. `bytes`: as on the wire. */
+/* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and by store_sync. `bytes`: as on the wire.
+ * A stage's journal is kept up to 4 MiB; beyond, it is dropped whole and no more of it is written. */
 int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq, const void *bytes, size_t n, struct err *e);
 /* A reading of the server's metrics page; t_s is not looked at. Committed as snapshots are. */
 int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);

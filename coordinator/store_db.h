@@ -8,6 +8,7 @@ struct store {
     /* the stage whose snapshots come now */
     uint32_t stage, repeat, epoch;
     int64_t stage_id; /* 0: none */
+    uint64_t journal; /* bytes of its snapshots so far */
 };
 
 int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,

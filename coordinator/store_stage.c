@@ -5,8 +5,6 @@
 #include "coordinator/store_db.h"
 
 #define HIST_MAX (1u << 20)
-#define JOURNAL_KEPT                                                                                                   \
-    (INT64_C(4) << 20) /* bytes of a finished stage's journal that are kept; a larger one is dropped whole */
 
 static int put_packed(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h,
                       const void *bytes, size_t n, struct err *e)
@@ -126,15 +124,6 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
     return rc;
 }
 
-/* The journal serves to prove that the sums are right; of a large stage its results speak alone. */
-static int trim_journal(struct store *s, int64_t id, struct err *e)
-{
-    return db_run(&s->db, e,
-                  "DELETE FROM snapshot WHERE stage_id = ?1 AND (SELECT total(length(bytes)) FROM snapshot WHERE "
-                  "stage_id = ?1) > ?2",
-                  "ii", id, JOURNAL_KEPT);
-}
-
 static int put_stage(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
     if (db_run(&s->db, e,
@@ -154,7 +143,7 @@ static int put_stage(struct store *s, int64_t id, const struct stage_data *d, st
         if (put_series(s, id, &d->series[i], e)) return -1;
     for (size_t i = 0; i < d->n_blocks; i++)
         if (put_block(s, id, &d->blocks[i], e)) return -1;
-    return trim_journal(s, id, e);
+    return 0;
 }
 
 int store_stage_end(struct store *s, const struct stage_data *d, struct err *e)
