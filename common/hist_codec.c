@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/hist.h"
@@ -139,22 +140,40 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
     return 0;
 }
 
-int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e)
+/* What of a refused histogram was added to an empty one goes again, and the memory that it had to get for it. */
+static void take_back(struct hist *to, const struct head *head, bool had_memory)
+{
+    if (had_memory)
+        memset(to->counts + (head->lo - to->lo), 0, (head->hi + 1 - head->lo) * sizeof *to->counts);
+    else {
+        free(to->counts);
+        *to = (struct hist){0};
+    }
+}
+
+static int decode_add(struct hist *to, const void *bytes, size_t n, bool known, struct err *e)
 {
     struct reader r = {bytes, (const uint8_t *)bytes + n};
     struct head head = {0};
+    bool empty = to->count == 0, had_memory = to->n != 0;
     if (n == 0) return err_set(e, ERR_WIRE, "histogram: empty");
     if (*r.at != VERSION) return err_set(e, ERR_WIRE, "histogram: version %u, this program reads %d", *r.at, VERSION);
     r.at++;
     if (get_varint(&r, &head.count)) return err_set(e, ERR_WIRE, "histogram: cut off in the count");
     if (head.count == 0) return r.at == r.end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes behind its end");
     if (head.count > UINT64_MAX - to->count) return err_set(e, ERR_WIRE, "histogram: the count overflows");
-    if (read_head(&r, &head, e) || walk_counts(r, &head, NULL, e)) return -1;
-
-    /* From here on the bytes are known good: an empty histogram that has them is merged in. */
+    if (read_head(&r, &head, e)) return -1;
+    /* One walk is enough where what it adds can be taken back, or where the bytes are known. */
+    if (!empty && !known && walk_counts(r, &head, NULL, e)) return -1;
     if (hist_reserve(to, head.lo, head.hi + 1)) return err_set(e, ERR_NOMEM, "out of memory for a histogram");
-    (void)walk_counts(r, &head, to->counts + (head.lo - to->lo), NULL);
+    if (walk_counts(r, &head, to->counts + (head.lo - to->lo), e)) {
+        if (empty) take_back(to, &head, had_memory);
+        return -1;
+    }
     hist_add_totals(to, &(struct hist){.count = head.count, .min = head.min, .max = head.max, .sum_lo = head.sum_lo, .sum_hi = head.sum_hi,
                                        .used_lo = head.lo, .used_hi = head.hi + 1});
     return 0;
 }
+
+int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e) { return decode_add(to, bytes, n, false, e); }
+int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e) { return decode_add(to, bytes, n, true, e); }

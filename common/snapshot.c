@@ -167,7 +167,7 @@ static int read_addresses(struct unpack *u, struct per_address *ret, struct err 
     return 0;
 }
 
-static int read_hists(struct unpack *u, struct snapshot *ret, struct err *e)
+static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct err *e)
 {
     uint32_t n, id, len, next = 0;
     const uint8_t *bytes;
@@ -179,7 +179,7 @@ static int read_hists(struct unpack *u, struct snapshot *ret, struct err *e)
         next = id + 1;
         if (unpack_bytes(u, UINT32_MAX, &bytes, &len)) return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
         if (!ret->hist[id] && !(ret->hist[id] = hist_new())) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
-        if (hist_decode_add(ret->hist[id], bytes, len, e)) return err_context(e, "snapshot: metric %s", METRICS[id].name);
+        if ((known ? hist_decode_add_known : hist_decode_add)(ret->hist[id], bytes, len, e)) return err_context(e, "snapshot: metric %s", METRICS[id].name);
         if (ret->hist[id]->count == 0) return err_set(e, ERR_WIRE, "snapshot: metric %s is empty", METRICS[id].name);
     }
     return 0;
@@ -197,7 +197,7 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
         return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
-    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_hists(&u, ret, e)) return -1;
+    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_hists(&u, ret, false, e)) return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
 }
 
@@ -233,6 +233,6 @@ int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *r
 int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e)
 {
     struct unpack u = {hists, (const uint8_t *)hists + n};
-    if (read_hists(&u, to, e)) return -1;
+    if (read_hists(&u, to, true, e)) return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
 }
