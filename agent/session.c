@@ -41,7 +41,7 @@ struct session {
     bool welcomed, refused_once, hello_open; /* hello_open: not answered yet */
     uint32_t number;
     int64_t lease_ns, beat_ns;
-    int64_t heard_ns, beat_at_ns, redial_ns, redial_wait_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
+    int64_t now_ns, heard_ns, said_ns, redial_ns, redial_wait_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
         hello_ns; /* hello_ns: when it is said again */
     uint64_t beat;
     /* the stage */
@@ -120,19 +120,27 @@ static void say(struct session *s, const char *text)
 
 /* ---- out ---- */
 
+/* Whatever is said shows that we live: a heartbeat is only for when there is nothing to say. */
+static bool send_it(struct session *s, const struct wire_msg *m)
+{
+    if (!s->io.send(s->io.arg, m)) return false;
+    s->said_ns = s->now_ns;
+    return true;
+}
+
 static void send_hello(struct session *s, int64_t now)
 {
     s->hello_open = true;
     s->o.hello.u.hello.stage = s->stage;
     s->o.hello.u.hello.epoch = s->epoch;
-    s->hello_ns = now + (s->io.send(s->io.arg, &s->o.hello) ? HELLO_NS : CONNECT_NS);
+    s->hello_ns = now + (send_it(s, &s->o.hello) ? HELLO_NS : CONNECT_NS);
 }
 
 static void send_plan_ok(struct session *s, const char *hash, const struct err *e)
 {
     struct wire_msg m = {.type = WIRE_PLAN_OK,
                          .u.plan_ok = {.hash = hash, .error = e ? e->text : "", .code = e ? e->code : 0}};
-    (void)s->io.send(s->io.arg, &m);
+    (void)send_it(s, &m);
 }
 
 static void send_ready(struct session *s, const struct err *e)
@@ -143,7 +151,7 @@ static void send_ready(struct session *s, const struct err *e)
                                      .error = e ? e->text : "",
                                      .address = s->address,
                                      .code = e ? e->code : 0}};
-    (void)s->io.send(s->io.arg, &m);
+    (void)send_it(s, &m);
 }
 
 static void send_done(struct session *s)
@@ -156,7 +164,7 @@ static void send_done(struct session *s)
                                     .start_skew_ns = s->skew_ns,
                                     .error = failed ? s->stage_err.text : "",
                                     .code = s->stage_err.code}};
-    (void)s->io.send(s->io.arg, &m);
+    (void)send_it(s, &m);
 }
 
 /* What the window allows and has not been sent on this connection; DONE behind the last. */
@@ -167,7 +175,7 @@ static void flush(struct session *s)
     while (outbox_next(&s->outbox, &seq, &b)) {
         struct wire_msg m = {.type = WIRE_SNAPSHOT,
                              .u.snapshot = {.stage = s->stage, .epoch = s->epoch, .seq = seq, .snapshot = b}};
-        if (!s->io.send(s->io.arg, &m)) return;
+        if (!send_it(s, &m)) return;
         outbox_sent(&s->outbox, seq);
     }
     if (s->state == SESSION_REPORT && !outbox_pending(&s->outbox)) send_done(s);
@@ -256,7 +264,7 @@ static void on_clock(struct session *s, const struct wire_msg *m, int64_t now)
 {
     struct wire_msg r = {.type = WIRE_CLOCK_ECHO,
                          .u.clock_echo = {.seq = m->u.clock.seq, .t1 = m->u.clock.t1, .t2 = now, .t3 = now}};
-    (void)s->io.send(s->io.arg, &r);
+    (void)send_it(s, &r);
 }
 
 static void on_plan(struct session *s, const struct wire_msg *m)
@@ -317,7 +325,7 @@ static void on_go(struct session *s, const struct wire_msg *m, int64_t now)
                                         .epoch = m->u.go.epoch,
                                         .error = "GO for a stage that is not armed",
                                         .code = ERR_AGENTS}};
-        (void)s->io.send(s->io.arg, &d);
+        (void)send_it(s, &d);
     }
     if (!of_this_stage(s, m->u.go.stage, m->u.go.epoch) || s->state != SESSION_READY) return;
     if (now > m->u.go.t0_ns + LATE_NS) {
@@ -361,6 +369,7 @@ static void on_ack(struct session *s, const struct wire_msg *m)
 
 void session_message(struct session *s, const struct wire_msg *m, int64_t now)
 {
+    s->now_ns = now;
     if (s->state == SESSION_OVER) return;
     if (m->type != WIRE_WELCOME && m->type != WIRE_REFUSE && m->type != WIRE_BYE && s->state == SESSION_DIAL) return;
     s->heard_ns = s->alone_ns = now;
@@ -392,7 +401,7 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
         break;
     case WIRE_BYE: {
         struct wire_msg bye = {.type = WIRE_BYE, .u.bye = {.reason = "goodbye"}};
-        (void)s->io.send(s->io.arg, &bye);
+        (void)send_it(s, &bye);
         forget_stage(s);
         (void)step_to(s, EV_OVER);
         break;
@@ -438,7 +447,7 @@ static void on_recorded(struct session *s, struct engine_event *ev)
 
 void session_engine(struct session *s, struct engine_event *ev, int64_t now)
 {
-    (void)now;
+    s->now_ns = now;
     if (s->winding) {
         s->winding = ev->kind != ENGINE_DONE;
         if (ev->snapshot) s->io.recycle(s->io.arg, &ev->snapshot);
@@ -460,18 +469,24 @@ void session_engine(struct session *s, struct engine_event *ev, int64_t now)
 
 /* ---- time ---- */
 
+/* The snapshots of a stage come every second by themselves: they get a moment more. */
+static int64_t beat_due(const struct session *s)
+{
+    return s->said_ns + s->beat_ns + (s->state == SESSION_LOAD ? s->beat_ns / 4 : 0);
+}
+
 static void beat(struct session *s, int64_t now)
 {
-    if (now - s->beat_at_ns < s->beat_ns) return;
-    s->beat_at_ns = now;
+    if (now < beat_due(s)) return;
+    s->said_ns = now;
     struct wire_msg m = {.type = WIRE_HEARTBEAT, .u.heartbeat = {.seq = ++s->beat, .now_ns = now}};
-    if (s->state != SESSION_DIAL) (void)s->io.send(s->io.arg, &m);
+    if (s->state != SESSION_DIAL) (void)send_it(s, &m);
 }
 
 void session_tick(struct session *s, int64_t now)
 {
     int64_t away = now - s->tick_ns;
-    s->tick_ns = now;
+    s->now_ns = s->tick_ns = now;
     if (s->state == SESSION_OVER) return;
     int64_t silence = now - s->heard_ns;
     /* A process that was stopped for longer than the lease has outlived it, whatever waits in its socket. */
@@ -510,7 +525,7 @@ int64_t session_lease_until(const struct session *s)
 
 int64_t session_deadline(const struct session *s)
 {
-    int64_t t = s->beat_at_ns + s->beat_ns, tick = s->tick_ns + NS_PER_S / 4;
+    int64_t t = beat_due(s), tick = s->tick_ns + NS_PER_S / 4;
     if (s->hello_open && s->hello_ns < t) t = s->hello_ns;
     return t < tick ? t : tick;
 }
@@ -529,7 +544,7 @@ struct session *session_new(const struct session_options *o, const struct sessio
     s->heard_ns = s->alone_ns = s->tick_ns = s->redial_ns = s->resend_ns = now;
     s->resend_wait_ns = RESEND_NS;
     s->redial_wait_ns = SILENCE_NS;
-    s->beat_at_ns = now;
+    s->now_ns = s->said_ns = now;
     send_hello(s, now);
     return s;
 }
@@ -551,9 +566,9 @@ void session_refuse(struct session *s, const struct err *why)
 
 void session_leave(struct session *s, const char *why, int64_t now)
 {
-    (void)now;
+    s->now_ns = now;
     struct wire_msg m = {.type = WIRE_BYE, .u.bye = {.reason = why}};
     if (s->state == SESSION_OVER) return;
-    (void)s->io.send(s->io.arg, &m);
+    (void)send_it(s, &m);
     give_up(s, ERR_NONE, why);
 }

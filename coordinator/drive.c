@@ -28,6 +28,7 @@ struct drive {
     struct stage_data *unsaved;
     struct scrape *scrape; /* of the server's metrics page; NULL: none */
     bool told_failed, told_blank;
+    int64_t longest_ns; /* turn of the loop: so long nobody was listened to */
     int64_t wall_minus_mono;
     size_t living; /* local agents */
     bool left;     /* told to make room; the run goes on elsewhere */
@@ -210,13 +211,17 @@ static void loop(struct drive *d)
     while (run_state(d->run) != RUN_OVER && !d->left) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
+        int64_t woke = clock_mono_ns();
         if (fds[0].revents) read_signals(d);
         read_messages(d);
         read_server(d);
         if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
         run_page_tick(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
         if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, todo_begun(&d->todo), all, clock_mono_ns());
+        int64_t took = clock_mono_ns() - woke;
+        if (took > d->longest_ns) d->longest_ns = took;
     }
+    log_debug("the longest turn of the loop took %.1f ms", (double)d->longest_ns / 1e6);
     run_page_write(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
     term_clear(&d->term);
 }

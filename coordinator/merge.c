@@ -313,6 +313,12 @@ uint64_t merge_last_seq(const struct merge *m, uint32_t agent)
     return p ? p->seq : 0;
 }
 
+void merge_settle(struct merge *m, uint32_t agent)
+{
+    struct part *p = part_of(m, agent);
+    if (p && fold(m, p)) m->broken = true;
+}
+
 void merge_mark_lost(struct merge *m, uint32_t agent)
 {
     struct part *p = part_of(m, agent);

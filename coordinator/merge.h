@@ -16,6 +16,8 @@ enum merge_result {
 enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
                                struct err *e);
 uint64_t merge_last_seq(const struct merge *m, uint32_t agent); /* 0 = none yet; numbers begin at 1 */
+/* Nothing more comes of this agent: adds up what still waits, so that the end of the stage need not. May be left out. */
+void merge_settle(struct merge *m, uint32_t agent);
 void merge_mark_lost(struct merge *m, uint32_t agent);          /* its due but unended requests become `lost` */
 
 /* For the live view: totals so far. */

@@ -46,6 +46,7 @@ struct agent {
     struct run_agent info; /* what it said of itself; info.lost, clock fields kept up to date */
     struct clocksync clock;
     int64_t heard_ns; /* when its last message came */
+    int64_t said_ns;  /* when the last one was sent to it */
     int64_t asked_ns; /* when the last command was sent that it has not answered; 0 = none open */
     int64_t clock_ns; /* when the last clock exchange was sent */
     uint32_t said_weight; /* by HELLO; 0 = none */

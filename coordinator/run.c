@@ -136,7 +136,7 @@ static void stage_is_over(struct run *r, int64_t now)
 
 void run_check_done(struct run *r, int64_t now)
 {
-    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_waiting_for(r->stage, AGENT_DONE) == 0)
+    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE))
         stage_is_over(r, now);
 }
 
@@ -281,7 +281,7 @@ static int64_t start_of(const struct run *r, int64_t now)
 
 void run_check_ready(struct run *r, int64_t now)
 {
-    if (r->state != RUN_ARM || stage_waiting_for(r->stage, AGENT_READY)) return;
+    if (r->state != RUN_ARM || !stage_has_come(r->stage, AGENT_READY)) return;
     for (size_t i = 0; i < r->stage->n; i++)
         if (!clocksync_settled(&r->stage->part[i].agent->clock, now, 2 * RUN_FRESH_NS)) return;
     struct stage *s = r->stage;
@@ -501,16 +501,17 @@ static void forgive(struct run *r, int64_t away, int64_t now)
 void run_tick(struct run *r, int64_t now)
 {
     int64_t away = now - r->tick_ns - TICK_NS;
-    r->tick_ns = now;
+    r->now_ns = r->tick_ns = now;
     if (r->state == RUN_OVER) return;
     if (away > AWAY_NS) forgive(r, away, now);
     for (size_t i = 0; i < registry_count(r->agents); i++)
         if (agent_silent(registry_at(r->agents, i), now, RUN_LIVENESS_NS))
             run_lose(r, registry_at(r->agents, i), false, "was silent for too long", now);
     run_check_gathered(r, now);
+    talk_heartbeat(r, now);
     if (now - r->beat_ns >= RUN_HEARTBEAT_NS) {
         r->beat_ns = now;
-        talk_heartbeat(r, now);
+        talk_again(r, now);
         watch_progress(r, now);
         watch_stage(r, now);
     }
@@ -534,7 +535,7 @@ struct run *run_new(const struct run_options *o, const struct run_io *io, int64_
     r->epoch = o->first_epoch;
     r->wanted = o->wanted ? o->wanted : o->plan->agents_count ? o->plan->agents_count : 1;
     r->fence_ns = o->fence_ns;
-    r->beat_ns = r->tick_ns = now;
+    r->now_ns = r->beat_ns = r->tick_ns = now;
     r->can_come = SIZE_MAX;
     r->agents = registry_new();
     if (!r->agents) {

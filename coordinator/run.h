@@ -18,7 +18,7 @@
 #include "coordinator/stage.h"
 
 #define RUN_HEARTBEAT_NS (1 * NS_PER_S)
-#define RUN_LIVENESS_NS (3 * NS_PER_S) /* an agent that is silent for longer is lost */
+#define RUN_LIVENESS_NS (7 * NS_PER_S / 2) /* an agent that is silent for longer is lost: three heartbeats have not come, and half of one for the way */
 #define RUN_LEASE_NS (10 * NS_PER_S)   /* an agent that hears nothing for this long stops its load */
 #define RUN_CLOCK_NS (4 * NS_PER_S)    /* an agent's clock is looked at this often */
 #define RUN_FRESH_NS (10 * NS_PER_S)   /* and must have been within this before a stage begins */

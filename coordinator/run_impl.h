@@ -22,6 +22,7 @@ struct run {
     struct run_io io;
     struct registry *agents;
     enum run_state state;
+    int64_t now_ns; /* of the call under way */
     int64_t deadline_ns, tick_ns, beat_ns;
     uint64_t beat;
     struct run_step step;
@@ -56,4 +57,5 @@ void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what th
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
 void talk_stop(struct run *r, bool now); /* to all of the stage */
 void talk_bye(struct run *r);
-void talk_heartbeat(struct run *r, int64_t now);
+void talk_heartbeat(struct run *r, int64_t now); /* to those who were told nothing for a while */
+void talk_again(struct run *r, int64_t now);     /* once a second: clocks, and what was not answered */

@@ -10,8 +10,10 @@
 
 /* ---- messages to agents ---- */
 
-static void send_to(struct run *r, const struct agent *a, const struct wire_msg *m)
+/* Whatever is said shows that we live: a heartbeat is only for when there is nothing to say. */
+static void send_to(struct run *r, struct agent *a, const struct wire_msg *m)
 {
+    a->said_ns = r->now_ns;
     r->io.send(r->io.arg, &a->peer, m);
 }
 
@@ -29,13 +31,13 @@ static void send_clock(struct run *r, struct agent *a, int64_t now)
     send_to(r, a, &m);
 }
 
-static void send_stop(struct run *r, const struct agent *a, uint32_t stage, uint32_t epoch, bool now)
+static void send_stop(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, bool now)
 {
     struct wire_msg m = {.type = WIRE_STOP, .u.stop = {.stage = stage, .epoch = epoch, .now = now}};
     send_to(r, a, &m);
 }
 
-static void send_ack(struct run *r, const struct agent *a, uint32_t stage, uint32_t epoch, uint64_t seq)
+static void send_ack(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, uint64_t seq)
 {
     struct wire_msg m = {.type = WIRE_ACK, .u.ack = {.stage = stage, .epoch = epoch, .seq = seq}};
     send_to(r, a, &m);
@@ -109,13 +111,27 @@ void talk_stop(struct run *r, bool now)
             send_stop(r, r->stage->part[i].agent, r->stage->step.stage, r->stage->epoch, now);
 }
 
+/* The snapshots of a stage are acknowledged every second: that gets a moment more. */
+static bool beat_is_due(const struct agent *a, int64_t now)
+{
+    return now - a->said_ns >= RUN_HEARTBEAT_NS + (a->state == AGENT_RUNNING ? RUN_HEARTBEAT_NS / 4 : 0);
+}
+
 void talk_heartbeat(struct run *r, int64_t now)
 {
-    struct wire_msg m = {.type = WIRE_HEARTBEAT, .u.heartbeat = {.seq = ++r->beat, .now_ns = now}};
+    struct wire_msg m = {.type = WIRE_HEARTBEAT, .u.heartbeat = {.seq = r->beat, .now_ns = now}};
+    for (size_t i = 0; i < registry_count(r->agents); i++) {
+        struct agent *a = registry_at(r->agents, i);
+        if (agent_alive(a) && beat_is_due(a, now)) send_to(r, a, &m);
+    }
+}
+
+void talk_again(struct run *r, int64_t now)
+{
+    r->beat++;
     for (size_t i = 0; i < registry_count(r->agents); i++) {
         struct agent *a = registry_at(r->agents, i);
         if (!agent_alive(a)) continue;
-        send_to(r, a, &m);
         if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0)
             clocksync_track(&a->clock);
         if (now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS) talk_ask(r, a, now);
@@ -285,6 +301,7 @@ static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, in
         return; /* it comes again, behind its snapshots */
     p->start_skew_ns = m->u.done.start_skew_ns;
     p->done = true;
+    merge_settle(r->stage->merge, a->number);
     (void)agent_step(a, AGENT_EV_DONE);
     if (text_is(m->u.done.error)) {
         char why[400];
@@ -313,6 +330,7 @@ static void on_bye(struct run *r, struct agent *a, const struct wire_msg *m, int
 
 void run_message(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now)
 {
+    r->now_ns = now;
     if (r->state == RUN_OVER) return;
     if (m->type == WIRE_HELLO) {
         on_hello(r, from, m, now);

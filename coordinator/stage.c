@@ -95,12 +95,16 @@ struct stage_part *stage_part_of(const struct stage *s, const struct agent *a)
     return &s->part[a->part];
 }
 
-size_t stage_waiting_for(const struct stage *s, enum agent_state until)
+/* Asked at each answer of thousands: the one that was behind the last time is looked at first. */
+bool stage_has_come(struct stage *s, enum agent_state to)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++)
-        if (!s->part[i].lost && s->part[i].agent->state < until) n++;
-    return n;
+    for (size_t k = 0; k < s->n; k++) {
+        size_t i = (s->behind + k) % s->n;
+        if (s->part[i].lost || s->part[i].agent->state >= to) continue;
+        s->behind = i;
+        return false;
+    }
+    return true;
 }
 
 size_t stage_living(const struct stage *s)

@@ -25,6 +25,7 @@ struct stage {
     struct merge *merge;
     int64_t t0_ns; /* our clock; 0 = not begun */
     bool aborted, degraded;
+    size_t behind; /* a part that was not as far as the others */
     bool overfull; /* more requests were in flight than the plan allows; told once */
 };
 
@@ -34,8 +35,7 @@ struct stage *stage_new(const struct plan *plan, const struct run_step *step, ui
                         struct agent *const *agents, size_t n, struct err *e);
 void stage_destroy(struct stage **s);                                           /* also unmarks the agents */
 struct stage_part *stage_part_of(const struct stage *s, const struct agent *a); /* NULL: takes no part, or is lost */
-size_t stage_waiting_for(const struct stage *s,
-                         enum agent_state until); /* living parts that have not come as far as this state */
+bool stage_has_come(struct stage *s, enum agent_state to); /* every living part is as far as this state */
 size_t stage_living(const struct stage *s);
 uint64_t stage_most(const struct stage *s); /* requests in flight that the plan allows; 0 = no limit */
 void stage_lose(struct stage *s, struct stage_part *p); /* its open requests become lost; idempotent */

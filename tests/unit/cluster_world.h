@@ -87,6 +87,8 @@ struct world {
     size_t n_past;
     struct store_past kept;
     bool overran; /* load beyond the lease */
+    unsigned said[2][WIRE_N]; /* by agents, by the coordinator */
+    int64_t word[2][WORLD_AGENTS], silence[2]; /* last word, and the longest time between two */
 };
 
 struct world_arg {
@@ -96,6 +98,10 @@ struct world_arg {
 
 static inline void world_post(struct world *w, bool to_agent, uint32_t agent, uint32_t connection, const struct wire_msg *m)
 {
+    int64_t *word = &w->word[to_agent][agent];
+    w->said[to_agent][m->type]++;
+    if (*word && w->now - *word > w->silence[to_agent]) w->silence[to_agent] = w->now - *word;
+    *word = w->now;
     int copies = 1 + (rng_double(&w->rng) < w->twice) - (rng_double(&w->rng) < w->loss);
     if (w->now >= w->cut_from[agent] && w->now < w->cut_to[agent]) return;
     for (int i = 0; i < copies && w->n_queue < WORLD_QUEUE; i++) {

@@ -35,6 +35,26 @@ static void test_all_well(void **state)
     world_close(&w);
 }
 
+/* Snapshots and their ACKs are sign of life enough; where they do not come, nobody is silent for long either. */
+static void test_heartbeats_fill_silence(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 1,
+               "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"
+               "load: {stages: [{concurrency: 30, duration: 60s}, {concurrency: 30, duration: 60s}], cooldown: 20s}\nagents: {count: 3, wait: 30s}\n");
+    start(&w, 3);
+    assert_true(world_until(&w, w.now + 300 * NS_PER_S));
+    assert_int_equal(w.n_stages, 2);
+    assert_int_equal(w.losses, 0);
+    for (int by = 0; by < 2; by++) {
+        unsigned beats = w.said[by][WIRE_HEARTBEAT];
+        if (beats < 3 * 20 / 2 || beats > 3 * 30) fail_msg("%u heartbeats in 20 s of cooldown and 120 s of load", beats);
+        assert_true(w.silence[by] <= 3 * NS_PER_S / 2);
+    }
+    world_close(&w);
+}
+
 static void test_nobody_comes(void **state)
 {
     struct world w;
@@ -341,7 +361,7 @@ static void test_chaos(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_well),     cmocka_unit_test(test_nobody_comes),       cmocka_unit_test(test_death_at_any_time),
+        cmocka_unit_test(test_all_well), cmocka_unit_test(test_heartbeats_fill_silence),     cmocka_unit_test(test_nobody_comes),       cmocka_unit_test(test_death_at_any_time),
         cmocka_unit_test(test_all_die),      cmocka_unit_test(test_fence),              cmocka_unit_test(test_frozen_comes_back),
         cmocka_unit_test(test_short_silence), cmocka_unit_test(test_stop),              cmocka_unit_test(test_store_fails),
         cmocka_unit_test(test_coordinator_killed), cmocka_unit_test(test_coordinator_killed_often), cmocka_unit_test(test_chaos),

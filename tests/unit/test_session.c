@@ -190,6 +190,32 @@ static void test_lease(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_AGENTS);
 }
 
+/* What is said anyway is sign of life enough; heartbeats fill the silence. */
+static void test_snapshots_are_heartbeats(void **state)
+{
+    (void)state;
+    into_load();
+    unsigned before = T.said[WIRE_HEARTBEAT];
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        engine(ENGINE_SNAPSHOT);
+        ack(2, 7, seq);
+        pass(NS_PER_S);
+    }
+    assert_int_equal(T.said[WIRE_HEARTBEAT], before);
+    for (int i = 0; i < 5; i++) { /* nothing is recorded */
+        tell((struct wire_msg){.type = WIRE_HEARTBEAT});
+        pass(2 * NS_PER_S);
+    }
+    assert_in_range(T.said[WIRE_HEARTBEAT] - before, 7, 10);
+    T.deaf = true; /* what could not be sent is no sign of life */
+    engine(ENGINE_SNAPSHOT);
+    T.deaf = false;
+    before = T.said[WIRE_HEARTBEAT];
+    tell((struct wire_msg){.type = WIRE_HEARTBEAT});
+    pass(5 * NS_PER_S / 4);
+    assert_int_equal(T.said[WIRE_HEARTBEAT], before + 1);
+}
+
 /* A process that stood still sees the gap before it reads what waited in its socket. */
 static void test_standstill(void **state)
 {
@@ -347,7 +373,7 @@ static void test_leave(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_way),          TEST(test_done_is_said_until_it_is_heard), TEST(test_lease),
+    const struct CMUnitTest tests[] = {TEST(test_way),          TEST(test_done_is_said_until_it_is_heard), TEST(test_lease), TEST(test_snapshots_are_heartbeats),
                                        TEST(test_standstill),   TEST(test_new_membership),                 TEST(test_late_go),
                                        TEST(test_go_without_arm), TEST(test_refusals_of_ours),             TEST(test_refused),
                                        TEST(test_patience),     TEST(test_slow_coordinator), TEST(test_slow_link),               TEST(test_leave)};
