@@ -41,7 +41,7 @@ static struct snapshot *template[TEMPLATES];
 static char endpoint[256], server_key[KEY_TEXT];
 static struct key_pair own_key;
 /* Moments of the first stage, shared by all threads. */
-static _Atomic int64_t first_arm, last_arm, last_ready, first_go, last_go, stage_t0, storm_at;
+static _Atomic int64_t silence, first_arm, last_arm, last_ready, first_go, last_go, stage_t0, storm_at;
 static _Atomic uint64_t bytes_out, bytes_in, messages_out, snapshots_out, redials;
 static _Atomic uint32_t sessions_over;
 
@@ -66,7 +66,7 @@ struct fake {
     char name[32], boot[33];
     bool touched; /* a send may have eaten the socket's signal */
     bool over, stormed;
-    int64_t away_until;
+    int64_t away_until, heard; /* heard: the coordinator's last word on this connection; 0 = none yet */
     /* the engine that is none */
     bool armed, tell_ready, running, stopping;
     int64_t t0, duration;
@@ -171,6 +171,7 @@ static void hang_up(struct fake *f)
     (void)epoll_ctl(f->crew->epoll, EPOLL_CTL_DEL, f->fd, NULL);
     (void)zmq_close(f->dealer);
     f->dealer = NULL;
+    f->heard = 0;
 }
 
 static void dial(struct fake *f)
@@ -277,6 +278,9 @@ static void receive(struct fake *f)
             return;
         }
         atomic_fetch_add(&bytes_in, zmq_msg_size(&raw));
+        int64_t now = clock_mono_ns();
+        if (f->heard) at_last(&silence, now - f->heard);
+        f->heard = now;
         if (wire_decode(&m, zmq_msg_data(&raw), zmq_msg_size(&raw), &e) == 0) {
             session_message(f->session, &m, clock_mono_ns());
             wire_msg_clear(&m);
@@ -335,8 +339,7 @@ static void *crew_main(void *arg)
         next_sweep = clock_mono_ns() + SWEEP_MS * NS_PER_MS;
         sweep(c);
     }
-    struct timespec goodbye = {.tv_nsec = 200 * NS_PER_MS};
-    (void)nanosleep(&goodbye, NULL);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS}, NULL); /* for the goodbye */
     for (uint32_t i = 0; i < c->n; i++) hang_up(&c->fake[i]);
     return NULL;
 }
@@ -435,7 +438,7 @@ static pid_t start_coordinator(const char *plan, const char *run, const char *lo
     if (pid) return pid;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(127);
-    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
+    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, "--log-level", "debug", opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
     _exit(127);
 }
 
@@ -456,6 +459,20 @@ static int find_endpoint(const char *log, pid_t pid)
         (void)nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_MS}, NULL);
     }
     return -1;
+}
+
+/* How long its loop was away at most, by its own word. */
+static double longest_turn(const char *log)
+{
+    char line[1024];
+    double ms = -1;
+    FILE *f = fopen(log, "re");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *p = strstr(line, "the longest turn of the loop");
+        if (p) (void)sscanf(p, "the longest turn of the loop took %lf", &ms);
+    }
+    if (f) (void)fclose(f);
+    return ms;
 }
 
 static void write_plan(const char *path)
@@ -510,7 +527,14 @@ static int check_run(const char *dir, const struct crew *crew, uint64_t *ret_sna
     return wrong;
 }
 
-/* What one snapshot costs to be decoded and merged, beside as many agents. */
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* CPU that one snapshot costs to be decoded and merged, beside as many agents. */
 static double merge_us(void)
 {
     struct plan_stage asked = {.kind = LOAD_CLOSED, .concurrency = opt.agents * 8, .duration_ns = opt.duration_ns};
@@ -518,8 +542,7 @@ static double merge_us(void)
     struct fake *f = calloc(opt.agents, sizeof *f);
     struct buf b = BUF_INIT(WIRE_MESSAGE_MAX);
     struct err e;
-    int64_t spent = 0;
-    uint64_t n = 0;
+    int64_t spent = 0, n = 0;
     if (!m || !f) abort();
     for (uint32_t i = 0; i < opt.agents; i++)
         if (merge_add_agent(m, i, "x", 1, 8, &e)) abort();
@@ -532,10 +555,10 @@ static double merge_us(void)
             f[i].k++;
             buf_reset(&b);
             if (snapshot_encode(&s, &b)) abort();
-            int64_t t = clock_mono_ns();
+            int64_t t = thread_cpu_ns();
             if (merge_accept(m, i, k + 1, b.data, b.len, &e) != MERGE_ACCEPTED) abort();
             if (k < 2) continue; /* memory grows */
-            spent += clock_mono_ns() - t;
+            spent += thread_cpu_ns() - t;
             n++;
         }
     merge_destroy(&m);
@@ -625,9 +648,9 @@ static int bench(void)
     printf(",\"join_ms\":%.0f,\"join_cpu_ms\":%.0f,\"arm_to_ready_ms\":%.0f,\"ready_to_go_ms\":%.0f,\"barrier_ms\":%.0f,\"go_to_t0_ms\":%.0f",
            ms_between(begun, first_arm), (double)f.joined.cpu_ns / 1e6, ms_between(first_arm, last_ready), ms_between(last_ready, last_go),
            ms_between(first_arm, last_go), ms_between(last_go, stage_t0));
-    printf(",\"merge_us\":%.1f,\"end_ms\":%.0f,\"end_cpu_ms\":%.0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
+    printf(",\"longest_turn_ms\":%.0f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_ms\":%.0f,\"end_cpu_ms\":%.0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
            ",\"status\":%d,\"exact\":%s}\n",
-           merge, ms_between(stage_t0 + opt.duration_ns, ended), (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
+           longest_turn(log), (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended), (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
            atomic_load(&snapshots_out), atomic_load(&redials), WIFEXITED(f.status) ? WEXITSTATUS(f.status) : 128 + WTERMSIG(f.status), wrong ? "false" : "true");
     char *const rm[] = {(char[]){"rm"}, (char[]){"-rf"}, dir, NULL};
     pid_t cleaner = opt.keep || opt.dir || wrong ? -1 : fork();
