@@ -20,7 +20,7 @@ plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {conc
 plateau_start --local 2
 kill_one
 plateau_wait
-expect_status 0
+expect_carried
 expect_report
 expect_ledger
 expect '.points | length == 1' 'one point: the attempt that was lost is superseded'
