@@ -7,6 +7,7 @@
 #include "agent/calibrate.h"
 #include "agent/control.h"
 #include "agent/guard.h"
+#include "common/addr.h"
 #include "common/args.h"
 #include "common/harden.h"
 #include "common/keys.h"
@@ -137,6 +138,7 @@ static int serve(int *ret_signal, struct err *e)
     if (opt.transport && strcmp(opt.transport, "auto") != 0 && strcmp(opt.transport, "curl") != 0)
         return err_set(e, ERR_USAGE, "--transport is auto or curl, not %s", opt.transport);
     if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
+    if (!addr_port_valid(opt.connect, false)) return err_set(e, ERR_USAGE, "--connect: expected tcp://HOST:PORT, PORT a number up to 65535, got \"%s\"", opt.connect);
     if (make_guard(&guard, e)) return -1;
     if (opt.require_signed && sign_public_load(opt.require_signed, signer, e)) return -1;
     if (load_keys(&own, server, e)) return -1;

@@ -29,6 +29,14 @@ static void map4(const uint8_t v4[4], uint8_t out[16])
     memcpy(out + 12, v4, 4);
 }
 
+bool addr_port_valid(const char *endpoint, bool any)
+{
+    const char *port = strrchr(endpoint, ':');
+    if (!port || !*++port) return false;
+    if (any && strcmp(port, "*") == 0) return true;
+    return strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= 65535;
+}
+
 int addr_net_parse(const char *text, struct addr_net *ret)
 {
     char host[64];

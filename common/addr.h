@@ -10,6 +10,10 @@ struct addr_net {
     uint8_t bits;
 };
 
+/* The port of tcp://HOST:PORT: what stands behind the last colon is a number up to 65535, or "*" where any is allowed. ZeroMQ takes a greater one modulo
+ * 65536, and listens or dials somewhere else. */
+bool addr_port_valid(const char *endpoint, bool any);
+
 int addr_net_parse(const char *text, struct addr_net *ret); /* "10.0.0.0/8", "fd00::/8"; -1 when it is none */
 bool addr_in_net(const uint8_t addr[16], const struct addr_net *net);
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/addr.h"
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/harden.h"
@@ -201,6 +202,8 @@ static int check_words(size_t n, struct err *e)
         return err_set(e, ERR_USAGE, "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
     if (!opt.resume && n == 0) return err_set(e, ERR_USAGE, "a PLAN is needed, or --resume DIR");
     if (opt.resume_if_there && !opt.out) return err_set(e, ERR_USAGE, "--resume-if-there needs --out DIR: the folder to look into");
+    if (opt.listen && !addr_port_valid(opt.listen, true))
+        return err_set(e, ERR_USAGE, "--listen: expected tcp://ADDR:PORT, PORT a number up to 65535 or * for any that is free, got \"%s\"", opt.listen);
     if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
     return 0;
 }

@@ -24,7 +24,7 @@
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line);
-    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
+    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
     if (c.plan_differences) {
       $("verdicts").append(el("p", "soft", "The plans differ:"));
       $("verdicts").append(el("pre", "", c.plan_differences));

@@ -49,7 +49,7 @@ static void notes(const struct comparison *c, struct buf *out)
 {
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
     if (!c->repeated && c->n_loads)
-        (void)buf_printf(out, "Neither run has repeats: runs of one system are assumed to differ by %.0f %% (sd). load.repeats: 3 would measure it.\n",
+        (void)buf_printf(out, "Neither run has repeats that count: runs of one system are assumed to differ by %.0f %% (sd). load.repeats: 3 would measure it.\n",
                          100 * COMPARE_RUN_NOISE);
     if (c->only_a || c->only_b) (void)buf_printf(out, "Only in the first: %zu points; only in the other: %zu.\n", c->only_a, c->only_b);
     if (c->left_out_a || c->left_out_b)
