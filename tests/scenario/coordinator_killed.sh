@@ -17,7 +17,7 @@ only = [int(x) for x in sys.argv[2].split(",")] if sys.argv[2] else [r[0] for r 
 if not sys.argv[2]:
     print(",".join(map(str, only)))
 h = hashlib.sha256()
-for t in ("stage", "snapshot", "stage_agent", "stage_hist", "stage_counter", "series", "block", "verdict"):
+for t in ("stage", "snapshot", "stage_agent", "stage_address", "stage_hist", "stage_counter", "series", "block", "verdict"):
     for i in only:
         for row in db.execute("SELECT * FROM %s WHERE %s = ? ORDER BY 1, 2, 3" % (t, "id" if t == "stage" else "stage_id"), (i,)):
             h.update(repr(row).encode())
