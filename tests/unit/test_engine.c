@@ -222,6 +222,7 @@ static void assert_balanced(const struct snapshot *s)
     if (s->hist[METRIC_LAG]) assert_int_equal(s->hist[METRIC_LAG]->count, c[COUNTER_EVENTS]);
 }
 
+#define LASTING ", body: {max_tokens: 600}" /* requests that no machine is slow enough to see end */
 static const char *const FAST[] = {"--ttft", "5ms", "--tpot", "1ms", NULL};
 
 /* ---- tests ---- */
@@ -371,7 +372,7 @@ static void test_drain_and_abort(void **state)
     assert_true(r.all->counters[COUNTER_WIN_EVENTS] < 20);
     snapshot_destroy(&r.all);
     /* it is not, by a minute: all are aborted, and what they had received is counted */
-    struct plan *q = plan_of(sim.port, ", body: {max_tokens: 600}", "stages: [{concurrency: 4, duration: 1s, warmup: 0}], drain: 10ms");
+    struct plan *q = plan_of(sim.port, LASTING, "stages: [{concurrency: 4, duration: 1s, warmup: 0}], drain: 10ms");
     r = run_plan(g, q, STOP_NEVER, 0);
     plan_destroy(&p);
     assert_balanced(r.all);
@@ -390,7 +391,8 @@ static void test_stops(void **state)
     (void)state;
     struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL},
                                 "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", 2);
-    struct result r = run_plan(w.g, w.p, STOP_NOW, 300);
+    struct plan *lasting = plan_of(w.sim.port, LASTING, "stages: [{concurrency: 4, duration: 100s, warmup: 0}]");
+    struct result r = run_plan(w.g, lasting, STOP_NOW, 300);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_ABORTED], 4);
     assert_true(r.all->counters[COUNTER_MEASURED_NS] < 60 * (uint64_t)NS_PER_S);
@@ -401,6 +403,7 @@ static void test_stops(void **state)
     assert_true(r.all->counters[COUNTER_OK] >= 4 && r.all->counters[COUNTER_OK] == r.all->counters[COUNTER_DUE]);
     snapshot_destroy(&r.all);
     world_end(&w, NULL);
+    plan_destroy(&lasting);
 }
 
 /* Nobody tells the workers to stop: they see for themselves that the lease is over. */
@@ -408,8 +411,8 @@ static void test_lease(void **state)
 {
     (void)state;
     struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL});
-    struct plan *p = plan_of(sim.port, "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]");
-    struct plan *open = plan_of(sim.port, "", "stages: [{rate: 50, duration: 100s, warmup: 0}]");
+    struct plan *p = plan_of(sim.port, LASTING, "stages: [{concurrency: 4, duration: 100s, warmup: 0}]");
+    struct plan *open = plan_of(sim.port, LASTING, "stages: [{rate: 50, duration: 100s, warmup: 0}]");
     struct engine *g = engine_of(2);
     uint64_t sent = 0, seen;
     const struct plan *both[] = {p, open};
