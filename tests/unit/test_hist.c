@@ -237,6 +237,14 @@ static void refuse(const void *bytes, size_t n, const char *why)
     if (!strstr(e.text, why)) fail_msg("\"%s\" says nothing of \"%s\"", e.text, why);
     assert_true(hist_equal(h, was));
     assert_int_equal(h->n, was->n);
+    hist_reset(h); /* into an empty one: what was added before the mistake is gone again */
+    assert_int_not_equal(hist_decode_add(h, bytes, n, NULL), 0);
+    assert_true(h->count == 0 && h->used_lo == h->used_hi);
+    for (uint32_t i = 0; i < h->n; i++) assert_true(h->counts[i] == 0);
+    hist_destroy(&h);
+    assert_non_null(h = hist_new());
+    assert_int_not_equal(hist_decode_add(h, bytes, n, NULL), 0);
+    assert_true(h->count == 0 && h->n == 0 && h->counts == NULL);
     hist_destroy(&h);
     hist_destroy(&was);
 }
