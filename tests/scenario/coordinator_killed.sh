@@ -8,22 +8,7 @@ ENDPOINT=tcp://127.0.0.1:$(free_port)
 sim --ttft 40ms --tpot 5ms --truth "$TMP/truth.jsonl"
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' 'load: {concurrency: [4, 6, 8], duration: 4s, cooldown: 2s}' 'agents: {count: 2, wait: 40s}'
 
-# rows of the finished stages, whole
-dump() {
-    python3 - "$OUT/run.sqlite" "${1:-}" <<'P'
-import hashlib, sqlite3, sys
-db = sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True)
-only = [int(x) for x in sys.argv[2].split(",")] if sys.argv[2] else [r[0] for r in db.execute("SELECT id FROM stage WHERE ended_wall_ns IS NOT NULL AND NOT aborted ORDER BY id")]
-if not sys.argv[2]:
-    print(",".join(map(str, only)))
-h = hashlib.sha256()
-for t in ("stage", "snapshot", "stage_agent", "stage_address", "stage_hist", "stage_counter", "series", "block", "verdict"):
-    for i in only:
-        for row in db.execute("SELECT * FROM %s WHERE %s = ? ORDER BY 1, 2, 3" % (t, "id" if t == "stage" else "stage_id"), (i,)):
-            h.update(repr(row).encode())
-print(h.hexdigest())
-P
-}
+dump() { python3 "$(dirname "$0")/finished.py" "$OUT" "$@"; } # rows of the finished stages, whole
 alive() { for p in "${AGENTS[@]}"; do kill -0 "$p" 2>/dev/null || return 1; done; }
 begun() { sqlite3 -readonly "$OUT/run.sqlite" "SELECT count(*) FROM stage" 2>/dev/null; }
 ended() { sqlite3 -readonly "$OUT/run.sqlite" "SELECT count(*) FROM stage WHERE ended_wall_ns IS NOT NULL" 2>/dev/null; }
