@@ -24,7 +24,9 @@ expect '(.points | length == 1) and (.points[0].agents | length == 3) and .point
 python3 "$(dirname "$0")/../check_run.py" "$OUT" || fail "before: the sums do not hold"
 
 for moment in at after between drain; do
-    plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 100}}' 'load: {concurrency: [9], duration: 3s}' 'agents: {on_loss: retry}'
+    # while it drains there must be time to find the victim, on a busy machine too
+    plan "workload: {synthetic: {input_tokens: 16, output_tokens: $([ $moment = drain ] && echo 350 || echo 100)}}" 'load: {concurrency: [9], duration: 3s}' \
+        'agents: {on_loss: retry}'
     plateau_start --local 3
     wait_until 10 begun || { fail "$moment: did not come that far"; show err.log; }
     case $moment in after) sleep 0.4 ;; between) sleep 1.9 ;; drain) sleep 4 ;; esac
