@@ -26,11 +26,14 @@ echo "seed $SEED: $AGENTS agents for $SECONDS_ALL s"
 SIM=$!
 for _ in $(seq 100); do [ -s "$TMP/port" ] && break; sleep 0.05; done
 PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+pair="{concurrency: $((AGENTS * 2)), duration: 6s}, {rate: $((AGENTS * 2))/s, duration: 6s, max_concurrency: $((AGENTS * 4))}"
+stages=$pair
+for _ in $(seq $((SECONDS_ALL / 1200))); do stages="$stages, $pair"; done # a hundred of each: more than the time lets end
 cat >"$TMP/plan.yaml" <<PLAN
 plan: 1
 target: {url: "http://127.0.0.1:$(head -1 "$TMP/port")/v1/chat/completions", model: sim}
 workload: {synthetic: {input_tokens: 16, output_tokens: {uniform: [4, 64]}}}
-load: {stages: [{concurrency: $((AGENTS * 2)), duration: 6s}, {rate: $((AGENTS * 2))/s, duration: 6s, max_concurrency: $((AGENTS * 4))}], cooldown: 1s, drain: 3s, repeats: 100}
+load: {stages: [$stages], cooldown: 1s, drain: 3s, repeats: 100}
 agents: {count: $AGENTS, wait: 60s, on_loss: mark, max_lost_weight: 100%}
 PLAN
 start_agent() { # K
