@@ -35,7 +35,7 @@ resume() {
     STATUS=$?
 }
 expect_whole() {
-    expect_ran
+    expect_carried
     expect_report
     expect_ledger
     expect '.points | length == 3' 'three points'
@@ -103,7 +103,7 @@ expect_status 2
 expect_text err.log 'is finished'
 "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" --resume-if-there >"$TMP/out.log" 2>"$TMP/err.log"
 STATUS=$?
-expect_ran
+expect_carried
 expect_text out.log 'Ledger: due' 'a finished run is reported again'
 "$BIN/plateau" run --resume "$TMP/nowhere" >"$TMP/out.log" 2>"$TMP/err.log"
 STATUS=$?

@@ -21,7 +21,7 @@ for p in "${AGENTS[@]}"; do kill -0 "$p" 2>/dev/null && ok "an agent waits" || f
 
 "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" --listen "$ENDPOINT" --resume-if-there >"$TMP/out.log" 2>"$TMP/err.log"
 STATUS=$?
-expect_ran
+expect_carried
 expect_report
 expect_ledger
 expect '.points | length == 2' 'both points'

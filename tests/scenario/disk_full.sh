@@ -29,7 +29,7 @@ sums "$last" >"$TMP/before"
 if [ -d "$TMP/small" ]; then mount -o remount,size=64m "$TMP/small"; fi
 "$BIN/plateau" run --resume "$OUT" --local 2 >"$TMP/out.log" 2>"$TMP/err.log"
 STATUS=$?
-expect_ran
+expect_carried
 expect_report
 expect_ledger
 expect '.points | length == 12' 'all twelve points are there'

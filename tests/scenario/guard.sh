@@ -29,7 +29,7 @@ run_guarded() {
 }
 plan "$work" "$load" "$one"
 run_guarded --allow "http://127.0.0.1:$SIM_PORT" --allow 127.0.0.0/8 --max-connections 4 --max-duration 2s
-expect_ran
+expect_carried
 expect_ledger
 expect '.events | map(.text) | any(test("its guard allows http://127.0.0.1 in 1 network; at most 4 connections; stages of at most 2s"))' 'the report tells what the guard allows'
 run_guarded --allow 'https://127.0.0.1'
@@ -46,7 +46,7 @@ plan "$work" 'load: {rate: 100, max_concurrency: 50, duration: 2s}' "$one"
 run_guarded --max-requests-per-s 99
 refused 'open rate' 'refuses 100 requests/s: at most 99'
 run_guarded --max-requests-per-s 100
-expect_ran # Poisson arrivals cluster: only the plan's rate counts
+expect_carried # Poisson arrivals cluster: only the plan's rate counts
 plan "$work" 'load: {concurrency: 8, duration: 20s}' "$one"
 run_guarded --max-requests-per-s 50
 refused 'closed rate' 'ended the stage: .* requests/s, at most 50'
@@ -118,7 +118,7 @@ agent_with_hosts --name resolver --wait 20s
 wait_until 20 grep -q 'stage 1 of 2' "$TMP/err.log" || { fail 'the first stage did not begin'; show err.log; }
 echo '127.0.0.2 target.test' >"$TMP/hosts"
 plateau_wait
-expect_ran
+expect_carried
 expect '[.points[].ledger | .ok == .due and .ok > 0] == [true, true]' 'the name was resolved once: both stages went to the first address'
 [ ! -e "$TMP/stolen" ] && ok 'the second address saw nobody' || fail "the second address saw $(wc -l <"$TMP/stolen") connections"
 # one forbidden address among good ones refuses the name

@@ -28,7 +28,7 @@ wait_until 30 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail 'the stage did not
 touch "$TMP/now"
 for p in "${pids[@]}"; do wait "$p" || { fail 'a stranger failed'; show nobody.log; show late.log; show late-plan.log; }; done
 plateau_wait
-expect_ran
+expect_carried
 wait "$AGENT_PID" && ok 'alice ended well' || fail 'alice was harmed'
 expect_text nobody.log 'told: 2 say HELLO first' 'nobody: refused'
 expect_text err.log 'agent_joined: m-late ' 'the latecomer: joined, for a later stage'

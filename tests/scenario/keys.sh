@@ -45,7 +45,7 @@ expect_text agent.log 'does not let this agent in: the key is not allowed'
 expect_text agent.log 'does not let this agent in: (one side has keys|the connection ended in the handshake)'
 agent --name pod-1 --keys "$K"
 plateau_wait
-expect_ran
+expect_carried
 expect_ledger
 expect '.run.insecure == false' 'the report does not call it insecure'
 expect '[.agents[].name] == ["pod-1"]' 'only pod-1 took part'
@@ -83,7 +83,7 @@ wait_until 15 grep -q 'concurrency 2' "$TMP/err.log" || fail 'the stage did not 
 cp "$TMP/nonsense" "$K/allowed"
 kill -HUP "$RUN_PID"
 plateau_wait
-expect_ran
+expect_carried
 expect_text err.log 'keys: .*allowed:1: expected'
 cp "$TMP/allowed" "$K/allowed"
 
@@ -93,7 +93,7 @@ expect_status 4
 expect_text err.log 'may not call itself "local-[12]"' 'agents of this machine are held against the list too'
 cp -r "$TMP/other" "$TMP/any"
 plateau_run --local 2 --keys "$TMP/any"
-expect_ran
+expect_carried
 # without any options agents of this machine have keys that are in no file; nobody else of this machine is let in
 plan "$work" 'load: {concurrency: 2, duration: 4s}'
 plateau_start --local 2
@@ -104,7 +104,7 @@ for how in 'null' "curve $K" "curve $K absent"; do
     [[ $said == silence* ]] && ok "--local, a stranger ($how): $said" || fail "--local lets a stranger in: $said"
 done
 plateau_wait
-expect_ran
+expect_carried
 expect '[.agents[].name] | sort == ["local-1", "local-2"]' 'only its own agents took part'
 plateau_run --local 1 --keys "$TMP/any" --insecure
 expect_status 2

@@ -78,8 +78,6 @@ show() { echo "--- $1"; tail -n 25 "$TMP/$1" 2>/dev/null; }
 expect_status() {
     if [ "$STATUS" = "$1" ]; then ok "exit status $1"; else fail "exit status $STATUS, expected $1"; show err.log; show out.log; fi
 }
-# it ran to its end; whether a busy machine measured well (status 3) is not the question
-expect_ran() { case "$STATUS" in 0 | 3) ok "ran to its end, status $STATUS" ;; *) expect_status 0 ;; esac; }
 # The run went through: 0, or 3 where this machine was too busy to vouch for its times, which a scenario about counts does not mind.
 expect_carried() {
     case $STATUS in 0 | 3) ok "exit status $STATUS" ;; *) expect_status 0 ;; esac

@@ -10,7 +10,7 @@ sim --slots 8 --step-base 20ms --step-per-seq 0 --truth "$TMP/truth.jsonl"
 plan_with "http://127.0.0.1:$SIM_PORT/metrics" '{concurrency: [2, 24], duration: 6s, warmup: 1s}'
 printf 'cost: {gpus: 2, per_gpu_hour: 1.80 USD}\nslo: {run: ["errors.rate < 5%%"]}\n' >>"$TMP/plan.yaml"
 plateau_run --local 2
-expect_ran
+expect_carried
 expect_ledger
 expect '[.points[].server | .name == "vllm" and .samples >= 4 and .restarted == false] | all' 'the page was read each second'
 expect '[.points[].server | .stage_generation_tokens == .stage_client_tokens and .stage_client_tokens > 0] | all' 'both sides counted the same tokens, stage by stage'
@@ -76,7 +76,7 @@ bad_page() { # URL EVENT PATTERN WORDS
     local began=$SECONDS
     plan_with "$1" '{concurrency: 2, duration: 1200ms, warmup: 200ms}'
     plateau_run --local 1
-    expect_ran
+    expect_carried
     [ $((SECONDS - began)) -le 12 ] || fail "$4: the run was held up"
     expect "[.events[] | select(.kind == \"$2\" and (.text | test(\"$3\")))] | length == 1" "$4: said once"
     expect '[.points[] | .server == null and .ledger.ok == .ledger.due] | all' "$4: no figure of it, and the run is whole"
@@ -95,11 +95,11 @@ bad_page "http://[::ffff:169.254.169.254]/metrics" metrics_failed 'is refused' '
 
 plan_with "$BAD/strange" '{concurrency: 2, duration: 1200ms, warmup: 200ms}'
 plateau_run --local 1
-expect_ran
+expect_carried
 expect '[.events[] | select(.kind == "metrics_unknown")] | length == 1' 'a page without a figure that is known: said once'
 plan_with "$BAD/fine" '{concurrency: 2, duration: 3s, warmup: 500ms}'
 plateau_run --local 1
-expect_ran
+expect_carried
 expect '.points[0].server | .running.mean == null or .running.mean >= 0' 'numbers beyond all bounds stay out of the way'
 expect_report
 finish

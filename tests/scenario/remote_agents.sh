@@ -19,7 +19,7 @@ late=$AGENT_PID
 agent --name second --wait 2s
 twin=$AGENT_PID
 plateau_wait
-expect_status 0
+expect_carried
 expect_report
 expect_ledger
 expect '.points | length == 2' 'two points'

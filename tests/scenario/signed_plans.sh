@@ -35,7 +35,7 @@ write_plan() { plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 8}}
 
 write_plan 2
 run_signed good --audience 'east-*' --expires 10m
-expect_ran
+expect_carried
 expect_ledger
 expect '.points[0].ledger.ok > 0' 'the signed plan ran'
 
