@@ -119,7 +119,7 @@ int cmd_compare(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg table[] = {
-        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%", "exit with 99 when a run is worse than the first, clear of the noise, by at least this"},
+        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%", "exit with 99 when a run is worse than the first, clear of the noise, by at least this (not less than 1 %)"},
         {"markdown", ARG_TEXT, &o.markdown, "FILE", "write the comparison as Markdown (\"-\": to standard output, instead of the table)"},
         {"html", ARG_TEXT, &o.html, "FILE", "write one HTML page with the curves laid over each other"},
         {0},

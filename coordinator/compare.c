@@ -115,7 +115,7 @@ static double noise(const struct cell *c, int side, const struct pool *p, struct
 static enum compare_say say(double rel, double lo, double hi, bool more_is_better)
 {
     if (isnan(rel)) return COMPARE_UNKNOWN;
-    if (lo <= 0 && hi >= 0) return COMPARE_SAME;
+    if ((lo <= 0 && hi >= 0) || fabs(rel) < COMPARE_LEAST) return COMPARE_SAME;
     return (rel > 0) == more_is_better ? COMPARE_BETTER : COMPARE_WORSE;
 }
 

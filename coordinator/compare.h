@@ -10,6 +10,9 @@
 #include "coordinator/point.h"
 
 #define COMPARE_RUN_NOISE 0.01 /* sd of a factor that one run is assumed to differ by, when there are no repeats to measure it */
+/* A smaller change is no difference, however clear of the noise: repeats of one quarter of an hour do not show how the same system differs from one hour to the
+ * next, and a histogram's bucket alone is 0.1 % wide. */
+#define COMPARE_LEAST 0.01
 
 enum measure {
 #define X(id, name, unit, more_is_better, headline) MEASURE_##id,
@@ -50,7 +53,7 @@ int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_
 void comparison_clear(struct comparison *c);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
-/* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share; or when errors rose. */
+/* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below COMPARE_LEAST: that); or when errors rose. */
 bool compare_fails(const struct comparison *c, double share);
 
 /* What differs between two plans, one line a difference: "load.repeats: 3, now 5". Nothing when they are equal. At most `max` lines, then how many more. */
