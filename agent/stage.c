@@ -111,14 +111,15 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     recorder_end(&g->rec, s, outcome, at);
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
-    counts_of(g, r)->ok += outcome == COUNTER_OK;
-    counts_of(g, r)->failed += outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    struct address_count *counts = counts_of(g, r);
+    counts->ok += outcome == COUNTER_OK;
+    counts->failed += outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
     stream_release(s);
     g->open[r->at] = g->open[--g->n_open];
     g->open[r->at]->at = r->at;
     g->idle[g->n_idle++] = r;
     bool unreached = end == END_DNS || end == END_CONNECT || end == END_TLS;
-    pacer_freed(&g->pacer, at, unreached ? FAILURE_PAUSE_NS : 0);
+    pacer_freed(&g->pacer, at, unreached ? FAILURE_PAUSE_NS : g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0);
 }
 
 /* A due request that is never sent: in the ledger all the same. */
