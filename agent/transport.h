@@ -87,6 +87,12 @@ extern const struct transport_kind TRANSPORT_PLAIN, TRANSPORT_CURL;
 bool transport_plain_can(const struct target *target);
 uint32_t transport_lane_places(const struct target *target);
 
+/* What the server does with a connection behind an answer that did not say so. Some (cpp-httplib, so llama-server) close it a moment later, and a request
+ * that was sent in between is lost. */
+enum behind { BEHIND_UNKNOWN, BEHIND_STAYS, BEHIND_CLOSES };
+/* While that is unknown, a slot of a closed loop rests so long before its next request. */
+#define BEHIND_PAUSE_NS (10 * NS_PER_MS)
+
 struct transport {
     const struct transport_kind *kind;
     const struct target *target;
@@ -99,6 +105,7 @@ struct transport {
     CURLSH *share;
     int epoll;
     bool stamps;            /* kernel stamps are to be had */
+    enum behind behind;     /* learnt by the plain kind; libcurl's is taken to stay */
     struct stamp_clock clock;
     int64_t timer;          /* the earliest of the lanes', or before it */
     int64_t now;            /* of the read under way */

@@ -260,6 +260,7 @@ static struct lane *lane_next(struct transport *t)
 static int curl_init(struct transport *t, struct err *e)
 {
     t->lane_places = transport_lane_places(t->target);
+    t->behind = BEHIND_STAYS;
     t->share = curl_share_init();
     if (!t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);

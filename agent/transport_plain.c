@@ -193,12 +193,25 @@ static bool still_good(const struct conn *c)
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
+/* What becomes of the first idle connections shows what the server does with them all. */
+static void learn(struct plain *p, const struct conn *c, bool good)
+{
+    int64_t idle = p->t->now - c->since;
+    if (p->t->behind != BEHIND_UNKNOWN) return;
+    if (good && idle >= BEHIND_PAUSE_NS / 2)
+        p->t->behind = BEHIND_STAYS;
+    else if (!good && idle < 10 * BEHIND_PAUSE_NS)
+        p->t->behind = BEHIND_CLOSES;
+}
+
 static struct conn *idle_take(struct plain *p, uint32_t address)
 {
     while (p->idle[address] != NONE) {
         struct conn *c = p->conns[p->idle[address]];
+        bool good = p->t->now - c->since < IDLE_MAX_NS && still_good(c);
         idle_remove(p, c);
-        if (p->t->now - c->since < IDLE_MAX_NS && still_good(c)) return c;
+        learn(p, c, good);
+        if (good && p->t->behind != BEHIND_CLOSES) return c;
         conn_close(p, c);
     }
     return NULL;
@@ -308,6 +321,8 @@ static bool take(struct plain *p, struct conn *c, size_t n)
     if (r == HTTP1_MORE) return true;
     bool whole = c->sent == p->head_len + c->length_len + c->body_len && at == stop && n < sizeof p->bytes;
     bool keep = r == HTTP1_DONE && whole && !c->broken && http1_keep_alive(&c->http) && !p->t->target->plan->fresh_connections;
+    if (r == HTTP1_DONE && !http1_keep_alive(&c->http) && p->t->behind == BEHIND_UNKNOWN) p->t->behind = BEHIND_STAYS; /* it says when not */
+    if (p->t->behind == BEHIND_CLOSES) keep = false;
     end(p, c, r == HTTP1_DONE ? END_COMPLETE : END_MALFORMED, keep);
     return false;
 }
@@ -435,6 +450,7 @@ static void plain_ready(struct transport *t, uint64_t data, uint32_t events)
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(p, c);
         return;
     case CONN_IDLE: /* closed, or bytes that nobody asked for */
+        learn(p, c, false);
         idle_remove(p, c);
         conn_close(p, c);
         return;
@@ -455,6 +471,7 @@ static int plain_init(struct transport *t, struct err *e)
     if (!p || make_head(p, t->target) < 0) return err_set(e, ERR_NOMEM, "no memory for the transport");
     p->t = t;
     p->free = NONE;
+    if (t->target->plan->fresh_connections) t->behind = BEHIND_STAYS; /* none is used again */
     for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) p->idle[i] = p->last[i] = NONE;
     return 0;
 }

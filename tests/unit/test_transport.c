@@ -33,6 +33,7 @@ struct script {
     bool early;  /* the answer comes before the request was read */
     bool pieces; /* each byte in a send of its own */
     bool idle;   /* what the plain transport leaves idle is closed in the end */
+    bool moment; /* the connection ends a moment behind the answer, which did not say so; libcurl cannot know */
     bool second; /* only the connection's second request is treated like this; the first is answered well */
     unsigned input;
 };
@@ -43,6 +44,7 @@ static const struct script SCRIPTS[] = {
     {"length in pieces", GOOD, KEEP, COUNTER_OK, .pieces = true},
     {"idle for long", GOOD, KEEP, COUNTER_OK, .idle = true},
     {"closed behind it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
+    {"closed a moment behind it", GOOD, CLOSE, COUNTER_OK, .moment = true},
     {"chunks", "HTTP/1.1 200 OK\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n3d\r\n" EVENTS "\r\n0\r\n\r\n", KEEP, COUNTER_OK, .pieces = true},
     {"chunks, trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3d;x=y\r\n" EVENTS "\r\n0\r\nA: b\r\n\r\n", KEEP, COUNTER_OK, .pieces = false},
     {"until the end", "HTTP/1.1 200 OK\r\n" STREAM "\r\n" EVENTS, CLOSE, COUNTER_OK, .pieces = false},
@@ -124,7 +126,8 @@ static void *serve_guest(void *arg)
             say(g.fd, GOOD, false, false);
             continue;
         }
-        if (s->response) say(g.fd, s->response, s->pieces, s->then == CLOSE);
+        if (s->response) say(g.fd, s->response, s->pieces, s->then == CLOSE && !s->moment);
+        if (s->moment) poll(NULL, 0, 1);
         if (s->then == KEEP && !s->early) continue;
         if (s->early) poll(NULL, 0, 100); /* whoever closes with bytes unread takes his answer back */
         if (s->then == RESET) {
@@ -166,7 +169,8 @@ static void server_start(struct server *s)
 
 enum { REQUESTS = 8 };
 
-static void run(struct server *server, bool curl)
+/* One round. With `again` it is no failure that not all ended ok: false then. */
+static bool run(struct server *server, bool curl, bool again)
 {
     const struct script *s = server->script;
     char yaml[1024];
@@ -203,6 +207,8 @@ static void run(struct server *server, bool curl)
     if (c[COUNTER_OK] != ok || c[s->label] != REQUESTS - (s->second ? ok : 0))
         for (int k = 0; k < COUNTER_N; k++)
             if (c[k]) print_message("%s, %s: %s = %llu\n", s->name, curl ? "libcurl" : "plain", COUNTERS[k].name, (unsigned long long)c[k]);
+    again = again && c[COUNTER_OK] < REQUESTS;
+    if (again) goto out;
     assert_int_equal(c[COUNTER_OK], ok);
     assert_int_equal(c[s->label], REQUESTS - (s->second ? ok : 0));
     if (s->second) assert_in_range(ok, REQUESTS / 2, REQUESTS - 1); /* libcurl's refused second attempt leaves it a connection more */
@@ -212,10 +218,12 @@ static void run(struct server *server, bool curl)
         assert_true(i < 300);
         poll(NULL, 0, 100);
     }
+out:
     shard_clear(&shard);
     engine_destroy(&g);
     plan_destroy(&p);
     snapshot_destroy(&all);
+    return !again;
 }
 
 static void test_both_say_the_same(void **state)
@@ -224,8 +232,8 @@ static void test_both_say_the_same(void **state)
     for (size_t i = 0; i < sizeof SCRIPTS / sizeof *SCRIPTS; i++) {
         struct server s = {.script = &SCRIPTS[i]};
         server_start(&s);
-        run(&s, false);
-        run(&s, true);
+        for (int left = s.script->moment ? 4 : 0; !run(&s, false, left > 0); left--) {} /* on a busy machine a moment may be long */
+        if (!s.script->moment) run(&s, true, false);
         shutdown(s.fd, SHUT_RDWR);
         pthread_join(s.thread, NULL);
         close(s.fd);
