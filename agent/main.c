@@ -34,7 +34,7 @@ static const struct arg TABLE[] = {
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
     {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
-    {"transport", ARG_TEXT, &opt.transport, "auto|curl", "what carries plain HTTP/1.1: our own (auto), or libcurl too"},
+    {"transport", ARG_TEXT, &opt.transport, "auto|curl", "what carries HTTP/1.1: our own (auto), or libcurl too"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
     {"keys", ARG_TEXT, &opt.keys, "DIR", "agent.key and coordinator.pub made by plateau keys"},

@@ -30,6 +30,19 @@ int64_t stamp_of(struct msghdr *m)
     return 0;
 }
 
+ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns)
+{
+    struct iovec iov = {.iov_base = bytes, .iov_len = n};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(struct timespec)) * 2];
+    } control;
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT);
+    *ret_wall_ns = got > 0 ? stamp_of(&m) : 0;
+    return got;
+}
+
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {
     char byte;

@@ -7,6 +7,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct msghdr;
 
@@ -14,6 +15,9 @@ int stamp_enable(int fd); /* 0 or -1 */
 
 /* The wall-clock stamp among a received message's control data, 0 = none. Of several segments in one read it is that of the last, in a peek that of the first. */
 int64_t stamp_of(struct msghdr *m);
+
+/* As recv without waiting, with the stamp of the last of the bytes, 0 = none. */
+ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns);
 
 /* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits, or it carries no stamp), -1 when the
  * connection broke: the kernel tells that once, so whoever reads next sees a plain end. */

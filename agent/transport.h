@@ -1,7 +1,7 @@
 /* HTTP on a worker's own epoll. Which kind carries a target is chosen once, when the transport is made; nobody above knows which:
  *
- *   TRANSPORT_PLAIN  plain http:// with HTTP/1.1: our own, the cheapest way from the kernel to the stream (transport_plain.c)
- *   TRANSPORT_CURL   libcurl: TLS, HTTP/2, and whatever else the first does not speak (transport_curl.c)
+ *   TRANSPORT_OWN   HTTP/1.1, in the clear or over TLS: ours, the cheapest way from the kernel to the stream (transport_own.c)
+ *   TRANSPORT_CURL  libcurl: HTTP/2, and whatever else the first does not speak (transport_curl.c)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the pacer's. Nothing is retried: a
  * request whose reused connection breaks before the first byte ends as a reset. Connections that wait for their first request are made
@@ -15,6 +15,7 @@
 #include "agent/stream.h"
 #include "agent/target.h"
 #include "agent/tls.h"
+#include "agent/tls_curl.h"
 
 struct transport;
 
@@ -37,14 +38,14 @@ struct transfer {
     struct transport *tr;
     CURL *easy;            /* libcurl's */
     struct lane *lane;     /* libcurl's */
-    struct conn *conn;     /* the plain kind's, while a request is open */
+    struct conn *conn;     /* our kind's, while a request is open */
     void *owner;
     uint32_t address;      /* of the target, fixed for the handle */
     bool open;             /* handed to libcurl and not ended */
     bool refused;          /* the guard forbade the address libcurl was about to connect to */
     bool begun;            /* connected, request being written */
     long status;           /* HTTP status, 0 = none yet */
-    int64_t adopted_tcp_ns; /* time the adopted warm connection took to connect; -1: none adopted */
+    int64_t adopted_tcp_ns; /* libcurl's: time the adopted warm connection took to connect; -1: none adopted */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
     uint32_t opened;       /* sockets opened for this request */
 };
@@ -53,7 +54,8 @@ struct transfer {
 struct warm_socket {
     int fd;
     uint32_t address;
-    int64_t tcp_ns;
+    struct tls_conn *tls;   /* behind its handshake; NULL: in the clear, or libcurl's to make */
+    int64_t tcp_ns, tls_ns; /* how long its phases took; -1: there was none */
 };
 
 struct transport_calls {
@@ -82,9 +84,9 @@ struct transport_kind {
     void (*ready)(struct transport *t, uint64_t data, uint32_t events);
     void (*tick)(struct transport *t, int64_t now); /* t->timer is due */
 };
-extern const struct transport_kind TRANSPORT_PLAIN, TRANSPORT_CURL;
-/* Does the plain kind speak all that this target asks for? */
-bool transport_plain_can(const struct target *target);
+extern const struct transport_kind TRANSPORT_OWN, TRANSPORT_CURL;
+/* Does our kind speak all that this target asks for? */
+bool transport_own_can(const struct target *target);
 uint32_t transport_lane_places(const struct target *target);
 
 /* What the server does with a connection behind an answer that did not say so. Some (cpp-httplib, so llama-server) close it a moment later, and a request
@@ -99,13 +101,14 @@ struct transport {
     const struct transport_calls *calls;
     const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
     uint32_t n_sources, next_source;
-    struct plain *plain;    /* the plain kind's own */
+    struct own *own;        /* our kind's */
+    struct tls *tls;        /* our kind's, for https */
     struct lane **lanes;
     uint32_t n_lanes, lane_places;
     CURLSH *share;
     int epoll;
     bool stamps;            /* kernel stamps are to be had */
-    enum behind behind;     /* learnt by the plain kind; libcurl's is taken to stay */
+    enum behind behind;     /* learnt by our kind; libcurl's is taken to stay */
     struct stamp_clock clock;
     int64_t timer;          /* the earliest of the lanes', or before it */
     int64_t now;            /* of the read under way */
@@ -123,13 +126,13 @@ struct transport {
     struct transfer try; /* a handshake tried before the first stage; open while it lasts */
     struct tls_try tried;
     struct err try_err;
-    bool secured; /* it came about */
+    bool secured; /* it came about, or warm.h makes handshakes */
 };
 
 struct transport_options {
     int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the worker's */
     bool stamps; /* take kernel stamps */
-    bool curl;   /* libcurl also where the plain kind would do */
+    bool curl;   /* libcurl also where our kind would do */
 };
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
@@ -159,9 +162,12 @@ void transport_tick(struct transport *t, int64_t now);
 
 /* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not counted. */
 int transport_socket(struct transport *t, int family, int type, int protocol);
-/* A connected socket for a later request to adopt. -1 without memory (the socket is closed). */
+/* Has the server neither closed the connection nor said anything that nobody asked for? */
+bool transport_quiet(int fd, struct tls_conn *tls);
+void transport_close(int fd, struct tls_conn *tls);
+/* A connection for a later request to adopt. -1 without memory (it is closed). */
 int transport_adopt(struct transport *t, struct warm_socket w);
-/* A warm connection that is still good: the server has neither closed it nor said anything. -1: there is none. */
-int transport_take_warm(struct transport *t, uint32_t address, int64_t *ret_tcp_ns);
+/* A warm connection that is still good; false when there is none. */
+bool transport_take_warm(struct transport *t, uint32_t address, struct warm_socket *ret);
 /* When bytes with this stamp arrived, in our clock; 0 when the stamp cannot be right. */
 int64_t transport_arrival(struct transport *t, int64_t wall_ns);

@@ -36,19 +36,31 @@ int transport_socket(struct transport *t, int family, int type, int protocol)
     return -1;
 }
 
-int transport_take_warm(struct transport *t, uint32_t address, int64_t *ret_tcp_ns)
+bool transport_quiet(int fd, struct tls_conn *tls)
+{
+    char byte;
+    int64_t wall;
+    ssize_t n = tls ? tls_read(tls, &byte, 1, true, &wall) : recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno == EAGAIN;
+}
+
+void transport_close(int fd, struct tls_conn *tls)
+{
+    tls_conn_destroy(&tls);
+    close(fd);
+}
+
+bool transport_take_warm(struct transport *t, uint32_t address, struct warm_socket *ret)
 {
     for (uint32_t i = t->n_warm; i-- > 0;) {
-        char byte;
-        struct warm_socket w = t->warm[i];
-        if (w.address != address) continue;
+        *ret = t->warm[i];
+        if (ret->address != address) continue;
         t->warm[i] = t->warm[--t->n_warm];
-        *ret_tcp_ns = w.tcp_ns;
-        if (recv(w.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) return w.fd;
-        close(w.fd);
+        if (transport_quiet(ret->fd, ret->tls)) return true;
+        transport_close(ret->fd, ret->tls);
         t->sockets--;
     }
-    return -1;
+    return false;
 }
 
 int transport_adopt(struct transport *t, struct warm_socket w)
@@ -57,7 +69,7 @@ int transport_adopt(struct transport *t, struct warm_socket w)
         uint32_t cap = t->cap_warm ? 2 * t->cap_warm : 64;
         struct warm_socket *more = realloc(t->warm, cap * sizeof *more);
         if (!more) {
-            close(w.fd);
+            transport_close(w.fd, w.tls);
             return -1;
         }
         t->warm = more;
@@ -72,7 +84,8 @@ int transport_adopt(struct transport *t, struct warm_socket w)
 static void drop_warm(struct transport *t)
 {
     while (t->n_warm > 0) {
-        close(t->warm[--t->n_warm].fd);
+        const struct warm_socket *w = &t->warm[--t->n_warm];
+        transport_close(w->fd, w->tls);
         t->sockets--;
     }
 }
@@ -91,7 +104,7 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns)
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e)
 {
     memset(t, 0, sizeof *t);
-    t->kind = o->curl || !transport_plain_can(target) ? &TRANSPORT_CURL : &TRANSPORT_PLAIN;
+    t->kind = o->curl || !transport_own_can(target) ? &TRANSPORT_CURL : &TRANSPORT_OWN;
     t->target = target;
     t->calls = calls;
     t->epoll = o->epoll;
@@ -105,7 +118,7 @@ int transport_init(struct transport *t, const struct target *target, const struc
 /* A multi handle has a pair to be woken by. One more for a lane that is not full, and for a handshake that is tried. */
 uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests)
 {
-    if (!curl && transport_plain_can(target)) return 0;
+    if (!curl && transport_own_can(target)) return 0;
     return 2 * (requests / transport_lane_places(target) + 2);
 }
 
@@ -113,6 +126,7 @@ void transport_clear(struct transport *t)
 {
     t->kind->clear(t);
     drop_warm(t);
+    tls_destroy(&t->tls);
     free(t->warm);
     memset(t, 0, sizeof *t);
 }

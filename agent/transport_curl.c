@@ -67,10 +67,12 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
         x->refused = true; /* nobody but the pinned peer, whatever was resolved or redirected to since */
         return CURL_SOCKET_BAD;
     }
-    int fd = x == &t->try ? -1 : transport_take_warm(t, x->address, &x->adopted_tcp_ns);
-    if (fd >= 0) return fd;
-    x->adopted_tcp_ns = -1;
-    fd = transport_socket(t, a->family, a->socktype, a->protocol);
+    struct warm_socket warm;
+    if (x != &t->try && transport_take_warm(t, x->address, &warm)) {
+        x->adopted_tcp_ns = warm.tcp_ns;
+        return warm.fd;
+    }
+    int fd = transport_socket(t, a->family, a->socktype, a->protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
     t->sockets++;
     if (x != &t->try) t->counts.connections++;

@@ -14,13 +14,14 @@ static void note_failure(struct warm *w, uint32_t address, int why)
     if (w->why[address] == 0) w->why[address] = why;
 }
 
-static void note_success(struct warm *w, uint32_t address, int fd, int64_t took)
+static void note_success(struct warm *w, const struct warm_try *t, int64_t now)
 {
-    w->good[address] = true;
+    w->good[t->address] = true;
+    struct warm_socket s = {.fd = t->fd, .address = t->address, .tls = t->tls, .tcp_ns = t->connected - t->begun, .tls_ns = t->tls ? now - t->connected : -1};
     if (w->keep)
-        transport_adopt(w->tr, (struct warm_socket){.fd = fd, .address = address, .tcp_ns = took});
+        transport_adopt(w->tr, s);
     else
-        close(fd);
+        transport_close(s.fd, s.tls);
 }
 
 /* The next address in turn that did not fail so far; false when there is none. */
@@ -44,12 +45,8 @@ static void begin_one(struct warm *w, uint32_t index, uint32_t address, int64_t 
         note_failure(w, address, errno);
         return;
     }
-    if (connect(fd, (const struct sockaddr *)a->sa, a->sa_len) == 0) {
-        note_success(w, address, fd, clock_mono_ns() - now);
-        return;
-    }
     struct epoll_event ev = {.events = EPOLLOUT, .data.u64 = WARM_TAG | index};
-    if (errno != EINPROGRESS || epoll_ctl(w->tr->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+    if ((connect(fd, (const struct sockaddr *)a->sa, a->sa_len) < 0 && errno != EINPROGRESS) || epoll_ctl(w->tr->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
         note_failure(w, address, errno);
         close(fd);
         return;
@@ -61,7 +58,7 @@ static void begin_one(struct warm *w, uint32_t index, uint32_t address, int64_t 
 static void fill(struct warm *w, int64_t now)
 {
     for (uint32_t i = 0; i < WARM_AT_ONCE; i++) {
-        /* a connect that answers at once leaves its place free for the next */
+        /* a connect that fails at once leaves its place free for the next */
         while (w->left > 0 && w->place[i].fd < 0) {
             uint32_t address;
             if (!choose_address(w, &address)) {
@@ -101,11 +98,26 @@ static void end_one(struct warm *w, uint64_t index, int why, int64_t now)
     w->busy--;
     epoll_ctl(w->tr->epoll, EPOLL_CTL_DEL, t.fd, NULL);
     if (why == 0) {
-        note_success(w, t.address, t.fd, now - t.begun);
+        note_success(w, &t, now);
         return;
     }
-    close(t.fd);
+    if (t.tls && why == ETIMEDOUT && w->tls_err.code == ERR_NONE)
+        (void)err_set(&w->tls_err, ERR_NET, "%s ends no TLS handshake within the connect timeout", w->tr->target->address[t.address].text);
+    transport_close(t.fd, t.tls);
     note_failure(w, t.address, why);
+}
+
+/* A connected socket's handshake; returns an errno when it failed, -1 while it goes on, 0 when it is done. */
+static int secure(struct warm *w, uint64_t index)
+{
+    struct warm_try *t = &w->place[index];
+    uint32_t events = 0;
+    if (!t->tls && !(t->tls = tls_conn_new(w->tr->tls, t->fd, t->address))) return ENOMEM;
+    int rc = tls_handshake(t->tls, &events);
+    struct epoll_event ev = {.events = events, .data.u64 = WARM_TAG | index};
+    if (rc == 0) return epoll_ctl(w->tr->epoll, EPOLL_CTL_MOD, t->fd, &ev) == 0 ? -1 : errno;
+    if (rc < 0 && w->tls_err.code == ERR_NONE) tls_why(t->tls, &w->tls_err);
+    return rc < 0 ? EPROTO : 0;
 }
 
 void warm_ready(struct warm *w, uint64_t index, int64_t now)
@@ -113,8 +125,14 @@ void warm_ready(struct warm *w, uint64_t index, int64_t now)
     int why = 0;
     socklen_t len = sizeof why;
     if (index >= WARM_AT_ONCE || w->place[index].fd < 0) return;
-    if (getsockopt(w->place[index].fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0) why = errno;
-    end_one(w, index, why, now);
+    struct warm_try *t = &w->place[index];
+    if (!t->tls) {
+        if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0) why = errno;
+        t->connected = now;
+    }
+    if (why == 0 && w->tr->tls) why = secure(w, index);
+    if (why < 0) return;
+    end_one(w, index, why, w->tr->tls ? clock_mono_ns() : now);
     fill(w, now);
 }
 
@@ -141,6 +159,10 @@ int warm_result(const struct warm *w, struct err *e)
         if (w->good[i]) return 0;
     const char *at = t->address[0].text;
     int why = w->why[0];
+    if (w->tls_err.code != ERR_NONE) {
+        *e = w->tls_err;
+        return -1;
+    }
     if (why == ECONNREFUSED) return err_set(e, ERR_NET, "nothing listens at %s (connection refused)", at);
     if (why == ETIMEDOUT) return err_set(e, ERR_NET, "%s does not answer: no connection within the connect timeout", at);
     return err_set(e, ERR_NET, "no connection to %s: %s", at, strerror(why));

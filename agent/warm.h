@@ -1,5 +1,5 @@
 /* Connections made before a stage's first request, so that no handshake lies inside a TTFT and no storm of them hits the server:
- * a few at a time, plain TCP connects that no server logs. At least one to every address of the target tells which of them can be
+ * a few at a time, TCP connects and TLS handshakes (but libcurl's, which makes its own) without a request. At least one to every address of the target tells which of them can be
  * used at all ("localhost" is often two addresses of which one listens). Part of a worker's loop; owns its sockets until the
  * transport adopts them. */
 #pragma once
@@ -14,7 +14,8 @@
 struct warm_try {
     int fd; /* -1: place is free */
     uint32_t address;
-    int64_t begun;
+    struct tls_conn *tls; /* in its handshake; NULL: still connecting */
+    int64_t begun, connected;
 };
 
 struct warm {
@@ -25,6 +26,7 @@ struct warm {
     bool keep;             /* else only probe the addresses */
     bool good[TARGET_ADDRESS_MAX];
     int why[TARGET_ADDRESS_MAX]; /* errno of a failure */
+    struct err tls_err;          /* the first handshake that failed */
     int64_t timeout_ns;
 };
 

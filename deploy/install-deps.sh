@@ -13,7 +13,8 @@ build=(
   pkg-config            # finds the libraries
   libzmq3-dev           # control plane: sockets, CURVE
   libczmq-dev           # control plane: certificates, authentication
-  libcurl4-openssl-dev  # HTTP, TLS
+  libcurl4-openssl-dev  # HTTP/2, URLs, the server's metrics page
+  libssl-dev            # TLS of our own transport
   ca-certificates       # authorities that https targets are checked against
   libmsgpack-dev        # wire format
   libyaml-dev           # plan files

@@ -1,4 +1,4 @@
-/* Both transports against a server that says exactly what a case wants: what a request ends under is the same with either. */
+/* Ours in the clear, ours over TLS, and libcurl, against a server that says exactly what a case wants: what a request ends under is the same with each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +8,10 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "agent/engine.h"
 #include "agent/stage.h"
 #include "common/clock.h"
+#include "tests/unit/tls_server.h"
 
 #define EVENTS "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n"
 #define HALF "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
@@ -32,7 +35,7 @@ struct script {
     enum counter label;
     bool early;  /* the answer comes before the request was read */
     bool pieces; /* each byte in a send of its own */
-    bool idle;   /* what the plain transport leaves idle is closed in the end */
+    bool idle;   /* what our transport leaves idle is closed in the end */
     bool moment; /* the connection ends a moment behind the answer, which did not say so; libcurl cannot know */
     bool second; /* only the connection's second request is treated like this; the first is answered well */
     unsigned input;
@@ -70,23 +73,27 @@ struct server {
     int fd;
     unsigned port;
     const struct script *script;
+    SSL_CTX *tls; /* NULL: in the clear */
     atomic_uint requests, guests;
     pthread_t thread;
 };
 struct guest {
     struct server *s;
     int fd;
+    SSL *tls;
 };
 
+static ssize_t hear(const struct guest *g, char *to, size_t n) { return g->tls ? SSL_read(g->tls, to, (int)n) : recv(g->fd, to, n, 0); }
+
 /* Reads one request; false when there is none. */
-static bool read_request(int fd)
+static bool read_request(const struct guest *g)
 {
     static const char LENGTH[] = "Content-Length: ";
     char head[4096], rest[65536];
     size_t n = 0;
     const char *end = NULL;
     while (!end) {
-        ssize_t got = recv(fd, head + n, sizeof head - 1 - n, 0);
+        ssize_t got = hear(g, head + n, sizeof head - 1 - n);
         if (got <= 0) return false;
         n += (size_t)got;
         head[n] = '\0';
@@ -95,7 +102,7 @@ static bool read_request(int fd)
     const char *length = strstr(head, LENGTH);
     size_t body = length ? strtoul(length + sizeof LENGTH - 1, NULL, 10) : 0, have = n - (size_t)(end + 4 - head);
     while (have < body) {
-        ssize_t got = recv(fd, rest, sizeof rest, 0);
+        ssize_t got = hear(g, rest, sizeof rest);
         if (got <= 0) return false;
         have += (size_t)got;
     }
@@ -103,12 +110,14 @@ static bool read_request(int fd)
 }
 
 /* `last`: the connection's end follows at once and goes with the last bytes. A client that sees them apart may have sent its next request in between. */
-static void say(int fd, const char *text, bool pieces, bool last)
+static void say(const struct guest *g, const char *text, bool pieces, bool last)
 {
     size_t n = strlen(text);
+    if (last && g->tls) setsockopt(g->fd, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
     for (size_t at = 0, step; at < n; at += step) {
         step = pieces ? 1 : n;
-        if (send(fd, text + at, step, MSG_NOSIGNAL | (last && at + step == n ? MSG_MORE : 0)) != (ssize_t)step) return;
+        ssize_t sent = g->tls ? SSL_write(g->tls, text + at, (int)step) : send(g->fd, text + at, step, MSG_NOSIGNAL | (last && at + step == n ? MSG_MORE : 0));
+        if (sent != (ssize_t)step) return;
         if (pieces && at % 16 == 0) poll(NULL, 0, 1);
     }
 }
@@ -119,14 +128,18 @@ static void *serve_guest(void *arg)
     const struct script *s = g.s->script;
     free(arg);
     char byte;
-    for (int i = 0;; i++) {
-        if (s->early ? recv(g.fd, &byte, 1, 0) != 1 : !read_request(g.fd)) break;
+    if (g.s->tls) {
+        g.tls = SSL_new(g.s->tls);
+        SSL_set_fd(g.tls, g.fd);
+    }
+    for (int i = 0; !g.tls || SSL_accept(g.tls) == 1; i++) {
+        if (s->early ? hear(&g, &byte, 1) != 1 : !read_request(&g)) break;
         atomic_fetch_add(&g.s->requests, 1);
         if (s->second && i == 0) {
-            say(g.fd, GOOD, false, false);
+            say(&g, GOOD, false, false);
             continue;
         }
-        if (s->response) say(g.fd, s->response, s->pieces, s->then == CLOSE && !s->moment);
+        if (s->response) say(&g, s->response, s->pieces, s->then == CLOSE && !s->moment);
         if (s->moment) poll(NULL, 0, 1);
         if (s->then == KEEP && !s->early) continue;
         if (s->early) poll(NULL, 0, 100); /* whoever closes with bytes unread takes his answer back */
@@ -136,6 +149,7 @@ static void *serve_guest(void *arg)
         }
         break;
     }
+    SSL_free(g.tls);
     close(g.fd);
     atomic_fetch_sub(&g.s->guests, 1);
     return NULL;
@@ -147,7 +161,7 @@ static void *accept_guests(void *arg)
     for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0;) {
         pthread_t t;
         struct guest *g = malloc(sizeof *g);
-        *g = (struct guest){s, fd};
+        *g = (struct guest){.s = s, .fd = fd};
         atomic_fetch_add(&s->guests, 1);
         if (pthread_create(&t, NULL, serve_guest, g) != 0) abort();
         pthread_detach(t);
@@ -180,9 +194,9 @@ static bool run(struct server *server, bool curl, bool again)
     struct engine_options o = {.workers = 1, .curl = curl};
     struct snapshot *all = snapshot_new(false);
     int n = snprintf(yaml, sizeof yaml,
-                     "plan: 1\ntarget: {url: \"http://127.0.0.1:%u/v1/chat/completions\", model: m, timeouts: {total: 20s}}\n"
+                     "plan: 1\ntarget: {url: \"%s://127.0.0.1:%u/v1/chat/completions\", model: m, timeouts: {total: 20s}, tls: {verify: false}}\n"
                      "workload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\nload: {stages: [{concurrency: 2, requests: %d}]}\n",
-                     server->port, s->input ? s->input : 8, REQUESTS);
+                     server->tls ? "https" : "http", server->port, s->input ? s->input : 8, REQUESTS);
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     struct engine *g = engine_new(&o, &e);
     assert_non_null(p);
@@ -206,7 +220,7 @@ static bool run(struct server *server, bool curl, bool again)
     uint64_t ok = s->label == COUNTER_OK ? REQUESTS : s->second ? c[COUNTER_OK] : 0;
     if (c[COUNTER_OK] != ok || c[s->label] != REQUESTS - (s->second ? ok : 0))
         for (int k = 0; k < COUNTER_N; k++)
-            if (c[k]) print_message("%s, %s: %s = %llu\n", s->name, curl ? "libcurl" : "plain", COUNTERS[k].name, (unsigned long long)c[k]);
+            if (c[k]) print_message("%s, %s%s: %s = %llu\n", s->name, curl ? "libcurl" : "ours", server->tls ? ", TLS" : "", COUNTERS[k].name, (unsigned long long)c[k]);
     again = again && c[COUNTER_OK] < REQUESTS;
     if (again) goto out;
     assert_int_equal(c[COUNTER_OK], ok);
@@ -229,11 +243,13 @@ out:
 static void test_both_say_the_same(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof SCRIPTS / sizeof *SCRIPTS; i++) {
-        struct server s = {.script = &SCRIPTS[i]};
+    SSL_CTX *tls = tls_server_new();
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes into closed sockets */
+    for (size_t i = 0; i < 2 * sizeof SCRIPTS / sizeof *SCRIPTS; i++) {
+        struct server s = {.script = &SCRIPTS[i / 2], .tls = i % 2 ? tls : NULL};
         server_start(&s);
         for (int left = s.script->moment ? 4 : 0; !run(&s, false, left > 0); left--) {} /* on a busy machine a moment may be long */
-        if (!s.script->moment) run(&s, true, false);
+        if (!s.script->moment && !s.tls) run(&s, true, false); /* under TLS it does not tell broken framing from a broken connection */
         shutdown(s.fd, SHUT_RDWR);
         pthread_join(s.thread, NULL);
         close(s.fd);
@@ -242,6 +258,7 @@ static void test_both_say_the_same(void **state)
             poll(NULL, 0, 10);
         }
     }
+    SSL_CTX_free(tls);
 }
 
 static uint64_t open_files(void)
