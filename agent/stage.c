@@ -6,7 +6,7 @@
 #include "agent/host.h"
 #include "common/clock.h"
 
-/* A request that could not even connect leaves its slot idle for this long, so that a dead server does not make the loop spin. */
+/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at once is not asked as fast as it does so. */
 #define FAILURE_PAUSE_NS (10 * NS_PER_MS)
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
 #define SWEEP_MOST_NS (250 * NS_PER_MS)
@@ -98,6 +98,14 @@ static struct address_count *counts_of(struct stage *g, const struct request *r)
     return per_address_row(&g->rec.snap->addresses, g->tr->target->address[r->transfer.address].text);
 }
 
+/* How long a closed loop's slot rests behind its request. */
+static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
+{
+    int64_t least = g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0;
+    int64_t until = failed ? s->t.sent + FAILURE_PAUSE_NS - at : 0;
+    return until > least ? until : least;
+}
+
 static void finish(struct stage *g, struct request *r, enum transport_end end, int64_t at, int64_t now)
 {
     struct stream *s = &r->stream;
@@ -113,13 +121,13 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     struct address_count *counts = counts_of(g, r);
     counts->ok += outcome == COUNTER_OK;
-    counts->failed += outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    bool failed = outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    counts->failed += failed;
+    pacer_freed(&g->pacer, at, rest(g, s, failed, at));
     stream_release(s);
     g->open[r->at] = g->open[--g->n_open];
     g->open[r->at]->at = r->at;
     g->idle[g->n_idle++] = r;
-    bool unreached = end == END_DNS || end == END_CONNECT || end == END_TLS;
-    pacer_freed(&g->pacer, at, unreached ? FAILURE_PAUSE_NS : g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0);
 }
 
 /* A due request that is never sent: in the ledger all the same. */

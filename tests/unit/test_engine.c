@@ -603,6 +603,19 @@ static void test_secrets(void **state)
     world_end(&w, NULL);
 }
 
+/* A server that refuses at once is not asked again as fast as it refuses: each slot sends at most one request in 10 ms. */
+static void test_refused_at_once(void **state)
+{
+    (void)state;
+    struct world w = world_make((const char *[]){"--require-key", "s3cret", NULL}, "", "stages: [{concurrency: 2, duration: 1s, warmup: 0s}]", 1);
+    struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
+    assert_balanced(r.all);
+    assert_int_equal(r.all->counters[COUNTER_FAILED_HTTP_4XX], r.all->counters[COUNTER_DUE]);
+    assert_in_range(r.all->counters[COUNTER_DUE], 4, 2 * 1000 / 10);
+    snapshot_destroy(&r.all);
+    world_end(&w, NULL);
+}
+
 static void test_guard_is_asked(void **state)
 {
     (void)state;
@@ -633,9 +646,10 @@ int main(void)
         cmocka_unit_test(test_fresh_connections),
         cmocka_unit_test(test_server_closes_connections),
         cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_refused_at_once),
         cmocka_unit_test(test_guard_is_asked),
     };
-    int failed = cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("ours", tests, NULL, NULL);
     curl = true;
     return failed + cmocka_run_group_tests_name("curl", tests, NULL, NULL);
 }
