@@ -139,8 +139,8 @@ static int take_host(struct tls *t)
 
 static int make_method(struct tls *t)
 {
-    int type = BIO_get_new_index();
-    t->socket = type < 0 ? NULL : BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "socket");
+    /* no type of its own: a process has 127 of them, and each worker makes this for each plan */
+    t->socket = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
     return t->socket && BIO_meth_set_read(t->socket, on_read) && BIO_meth_set_write(t->socket, on_write) && BIO_meth_set_ctrl(t->socket, on_control) ? 0 : -1;
 }
 
