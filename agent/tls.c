@@ -114,8 +114,9 @@ static int load_files(struct tls *t, struct err *e)
     SSL_CTX_set_default_passwd_cb(t->ctx, no_password);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, p->tls_cert_file) != 1)
         return err_set(e, ERR_NET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file, openssl_says());
-    if (SSL_CTX_use_PrivateKey_file(t->ctx, p->tls_key_file, SSL_FILETYPE_PEM) == 1) return 0;
-    if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+    bool read = SSL_CTX_use_PrivateKey_file(t->ctx, p->tls_key_file, SSL_FILETYPE_PEM) == 1;
+    if (read && SSL_CTX_check_private_key(t->ctx) == 1) return 0; /* a key of another kind than the certificate's is taken without a word */
+    if (read || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return err_set(e, ERR_NET, "target.tls.key_file: %s is not the key of %s", p->tls_key_file, p->tls_cert_file);
     return err_set(e, ERR_NET, "target.tls.key_file: %s cannot be read as a key without a password: %s", p->tls_key_file, openssl_says());
 }
