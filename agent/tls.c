@@ -83,7 +83,9 @@ static long on_control(BIO *b, int what, long number, void *more)
 
 static const char *openssl_says(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* a file that cannot be opened is the first of several, and the last says only "system lib" */
+    if (ERR_SYSTEM_ERROR(code)) return strerror(ERR_GET_REASON(code));
+    code = ERR_peek_last_error();
     const char *text = code ? ERR_reason_error_string(code) : NULL;
     return text ? text : "no reason given";
 }
@@ -111,6 +113,7 @@ static int load_files(struct tls *t, struct err *e)
     if (p->tls_verify && SSL_CTX_load_verify_file(t->ctx, authorities) != 1 && (p->tls_ca_file || SSL_CTX_set_default_verify_paths(t->ctx) != 1))
         return err_set(e, ERR_NET, "target.tls.ca_file: %s cannot be read as certificates: %s", authorities, openssl_says());
     if (!p->tls_cert_file) return 0;
+    ERR_clear_error(); /* the system's file may have been missing */
     SSL_CTX_set_default_passwd_cb(t->ctx, no_password);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, p->tls_cert_file) != 1)
         return err_set(e, ERR_NET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file, openssl_says());
