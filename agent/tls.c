@@ -47,7 +47,7 @@ static int on_read(BIO *b, char *to, int n)
     }
     int64_t wall;
     ssize_t got = stamp_receive(c->fd, to, (size_t)n, &wall);
-    if (got > 0 && wall > 0) c->wall = wall;
+    if (got > 0) c->wall = wall;
     c->dry = got < n; /* a short read: nothing is left to ask for */
     c->eof = got == 0;
     if (got >= 0) return (int)got;

@@ -29,7 +29,7 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
 void tls_why(const struct tls_conn *c, struct err *e);
 
 /* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied. `*ret_wall_ns`: the kernel's stamp of the last
- * read that had one, 0 = none yet. With `more` false only what was read before is taken, and the socket left alone. */
+ * bytes that were read, 0 = they had none. With `more` false only what was read before is taken, and the socket left alone. */
 ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns);
 /* The connection ended behind the bytes that the last read gave: no event of the socket may tell it. */
 bool tls_ended(const struct tls_conn *c);
