@@ -83,9 +83,8 @@ static long on_control(BIO *b, int what, long number, void *more)
 
 static const char *openssl_says(void)
 {
-    unsigned long code = ERR_peek_error(); /* a file that cannot be opened is the first of several, and the last says only "system lib" */
+    unsigned long code = ERR_peek_error(); /* the first of several; the last may say no more than "system lib" */
     if (ERR_SYSTEM_ERROR(code)) return strerror(ERR_GET_REASON(code));
-    code = ERR_peek_last_error();
     const char *text = code ? ERR_reason_error_string(code) : NULL;
     return text ? text : "no reason given";
 }
