@@ -117,7 +117,9 @@ static int make_head(struct own *o, const struct target *target)
     at = put(at, authority + host, path);
     at = put_text(at, " HTTP/1.1\r\n");
     if (!own_host) {
-        if (host > 3 && memcmp(authority + host - 3, ":80", 3) == 0) host -= 3;
+        const char *usual = target->tls ? ":443" : ":80";
+        size_t n = strlen(usual);
+        if (host > n && memcmp(authority + host - n, usual, n) == 0) host -= n;
         at = put_text(at, "Host: ");
         at = put(at, authority, host);
         at = put_text(at, "\r\n");
