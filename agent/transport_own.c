@@ -350,12 +350,13 @@ static bool take(struct own *o, struct conn *c, size_t n)
     return false;
 }
 
-static void read_all(struct own *o, struct conn *c)
+/* `more` false: what TLS holds, without a look at the socket. */
+static void read_all(struct own *o, struct conn *c, bool more)
 {
     size_t waited = 0;
     for (int i = 0; i < READS_AT_ONCE || c->tls; i++) {
         if (i > 0) o->t->now = clock_mono_ns();
-        ssize_t n = receive(o, c, i < READS_AT_ONCE);
+        ssize_t n = receive(o, c, more && i < READS_AT_ONCE);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (n <= 0) {
             enum http1_result r = n == 0 && !c->broken ? http1_closed(&c->http) : HTTP1_BAD;
@@ -382,6 +383,7 @@ static void secure(struct own *o, struct conn *c)
     } else {
         c->x->tls_ns = clock_mono_ns() - c->since;
         send_request(o, c);
+        read_all(o, c, false); /* an answer that came with the handshake's last bytes is no event of the socket */
     }
 }
 
@@ -500,7 +502,7 @@ static void own_ready(struct transport *t, uint64_t data, uint32_t events)
     case CONN_SECURING: secure(o, c); return;
     case CONN_BUSY:
         if (c->want_write && (events & EPOLLOUT)) write_more(o, c);
-        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, c);
+        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, c, true);
         return;
     case CONN_IDLE: /* closed, or bytes that nobody asked for; TLS has some of its own */
         if (c->tls && transport_quiet(c->fd, c->tls)) return;
