@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ struct script {
     bool pieces; /* each byte in a send of its own */
     bool idle;   /* what our transport leaves idle is closed in the end */
     bool moment; /* the connection ends a moment behind the answer, which did not say so; libcurl cannot know */
+    bool first;  /* the answer goes with the last bytes of the handshake; libcurl is not asked */
     bool second; /* only the connection's second request is treated like this; the first is answered well */
     unsigned input;
 };
@@ -55,6 +57,7 @@ static const struct script SCRIPTS[] = {
     {"interim", "HTTP/1.1 100 Continue\r\n\r\n" GOOD, KEEP, COUNTER_OK, .pieces = false},
     {"a long body is taken", GOOD, KEEP, COUNTER_OK, .input = 300000},
     {"refused before it was read", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", KEEP, COUNTER_FAILED_HTTP_4XX, .early = true, .input = 300000},
+    {"answered before it was asked", "HTTP/1.1 200 OK\r\n" STREAM "Connection: close\r\nContent-Length: 61\r\n\r\n" EVENTS, KEEP, COUNTER_OK, .first = true},
     {"429 with a body", "HTTP/1.1 429 Slow Down\r\nContent-Length: 5\r\n\r\nhello", KEEP, COUNTER_FAILED_HTTP_429, .pieces = true},
     {"no body at all", "HTTP/1.1 204 No Content\r\n\r\n", KEEP, COUNTER_FAILED_TRUNCATED, .pieces = false},
     {"length not reached", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
@@ -122,19 +125,38 @@ static void say(const struct guest *g, const char *text, bool pieces, bool last)
     }
 }
 
+/* What the handshake says last goes with what is said next: TLS 1.2, where the server has the last word. */
+static void hold_back(const SSL *tls, int where, int rc)
+{
+    (void)rc;
+    if ((where & SSL_CB_LOOP) && SSL_get_state(tls) == TLS_ST_SR_FINISHED) setsockopt(SSL_get_fd(tls), IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
+}
+
+static void begin_tls(struct guest *g)
+{
+    g->tls = SSL_new(g->s->tls);
+    SSL_set_fd(g->tls, g->fd);
+    if (!g->s->script->first) return;
+    SSL_set_max_proto_version(g->tls, TLS1_2_VERSION);
+    SSL_set_options(g->tls, SSL_OP_NO_TICKET);
+    SSL_set_info_callback(g->tls, hold_back);
+}
+
 static void *serve_guest(void *arg)
 {
     struct guest g = *(struct guest *)arg;
     const struct script *s = g.s->script;
     free(arg);
     char byte;
-    if (g.s->tls) {
-        g.tls = SSL_new(g.s->tls);
-        SSL_set_fd(g.tls, g.fd);
-    }
+    if (g.s->tls) begin_tls(&g);
     for (int i = 0; !g.tls || SSL_accept(g.tls) == 1; i++) {
+        if (s->first && i == 0) {
+            say(&g, s->response, false, false);
+            setsockopt(g.fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int));
+        }
         if (s->early ? hear(&g, &byte, 1) != 1 : !read_request(&g)) break;
         atomic_fetch_add(&g.s->requests, 1);
+        if (s->first) continue;
         if (s->second && i == 0) {
             say(&g, GOOD, false, false);
             continue;
@@ -226,8 +248,9 @@ static bool run(struct server *server, bool curl, bool again)
     assert_int_equal(c[COUNTER_OK], ok);
     assert_int_equal(c[s->label], REQUESTS - (s->second ? ok : 0));
     if (s->second) assert_in_range(ok, REQUESTS / 2, REQUESTS - 1); /* libcurl's refused second attempt leaves it a connection more */
+    for (int i = 0; s->first && i < 500 && atomic_load(&server->requests) < REQUESTS; i++) poll(NULL, 0, 10); /* the server reads it when it was answered */
     assert_int_equal(atomic_load(&server->requests), REQUESTS); /* nothing is sent twice */
-    if (s->then == KEEP && s->label == COUNTER_OK) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
+    if (s->then == KEEP && s->label == COUNTER_OK && !s->first) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
     for (int i = 0; s->idle && !curl && atomic_load(&server->guests) > 0; i++) {
         assert_true(i < 300);
         poll(NULL, 0, 100);
@@ -249,7 +272,7 @@ static void test_both_say_the_same(void **state)
         struct server s = {.script = &SCRIPTS[i / 2], .tls = i % 2 ? tls : NULL};
         server_start(&s);
         for (int left = s.script->moment ? 4 : 0; !run(&s, false, left > 0); left--) {} /* on a busy machine a moment may be long */
-        if (!s.script->moment && !s.tls) run(&s, true, false); /* under TLS it does not tell broken framing from a broken connection */
+        if (!s.script->moment && !s.script->first && !s.tls) run(&s, true, false); /* under TLS it does not tell broken framing from a broken connection */
         shutdown(s.fd, SHUT_RDWR);
         pthread_join(s.thread, NULL);
         close(s.fd);
@@ -259,6 +282,131 @@ static void test_both_say_the_same(void **state)
         }
     }
     SSL_CTX_free(tls);
+}
+
+/* A plan whose files cannot be read is refused as often as it is armed: its requests hold a secret and never go in the clear. */
+static void test_refused_again(void **state)
+{
+    (void)state;
+    char yaml[512];
+    struct err e = {0};
+    struct shard shard;
+    struct engine_options o = {.workers = 1};
+    struct server s = {.script = &SCRIPTS[0]};
+    server_start(&s);
+    int n = snprintf(yaml, sizeof yaml,
+                     "plan: 1\ntarget: {url: \"https://127.0.0.1:%u/v1/chat/completions\", model: m, tls: {ca_file: /absent/ca.pem}}\n"
+                     "load: {stages: [{concurrency: 1, requests: 1}]}\n", s.port);
+    struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+    struct engine *g = engine_new(&o, &e);
+    assert_non_null(p);
+    assert_non_null(g);
+    assert_int_equal(engine_plan(g, p, &e), 0);
+    struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+    for (int i = 0; i < 2; i++) {
+        struct engine_event ev = {0};
+        assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
+        assert_int_equal(engine_arm(g, &shard, &e), 0);
+        while (!engine_next(g, &ev)) assert_true(poll(&pfd, 1, 10000) > 0);
+        assert_int_equal(ev.kind, ENGINE_READY);
+        if (!strstr(ev.err.text, "/absent/ca.pem")) fail_msg("time %d: \"%s\"", i + 1, ev.err.text);
+        shard_clear(&shard);
+    }
+    engine_destroy(&g);
+    plan_destroy(&p);
+    shutdown(s.fd, SHUT_RDWR);
+    pthread_join(s.thread, NULL);
+    close(s.fd);
+    while (atomic_load(&s.guests) > 0) poll(NULL, 0, 10);
+    assert_int_equal(atomic_load(&s.requests), 0);
+}
+
+/* ---- the head of a request ---- */
+
+struct listener {
+    int fd;
+    SSL_CTX *tls;
+    char head[1024];
+};
+
+static void *hear_head(void *arg)
+{
+    struct listener *l = arg;
+    int fd = accept(l->fd, NULL, NULL);
+    SSL *ssl = l->tls ? SSL_new(l->tls) : NULL;
+    if (ssl) {
+        SSL_set_fd(ssl, fd);
+        SSL_set_accept_state(ssl);
+    }
+    for (size_t n = 0; !strstr(l->head, "\r\n\r\n");) {
+        ssize_t got = ssl ? SSL_read(ssl, l->head + n, (int)(sizeof l->head - 1 - n)) : recv(fd, l->head + n, sizeof l->head - 1 - n, 0);
+        if (got <= 0) break;
+        n += (size_t)got;
+    }
+    SSL_free(ssl);
+    close(fd);
+    return NULL;
+}
+
+static void on_writing(struct transfer *x) { (void)x; }
+static void on_end(struct transfer *x, enum transport_end how, int64_t arrival) { (void)x, (void)how, (void)arrival; }
+
+/* One request to the URL, whose port is not where it goes. */
+static void expect_head(const char *url, const char *line)
+{
+    static const struct transport_calls CALLS = {.writing = on_writing, .end = on_end};
+    char yaml[512], host[128];
+    struct err e = {0};
+    struct guard guard = {0};
+    struct resolver resolver = {0};
+    struct target *target = NULL;
+    struct transport t;
+    struct transfer x;
+    pthread_t thread;
+    struct listener l = {.tls = strncmp(url, "https", 5) == 0 ? tls_server_new() : NULL};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    l.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(l.fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(l.fd, 1), 0);
+    assert_int_equal(getsockname(l.fd, (struct sockaddr *)&a, &len), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hear_head, &l), 0);
+    int n = snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {model: sim, url: \"%s\"%s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n", url,
+                     l.tls ? ", tls: {verify: false}" : "");
+    struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+    if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
+    memcpy(target->address[0].sa, &a, sizeof a);
+    struct transport_options o = {.epoll = epoll_create1(EPOLL_CLOEXEC)};
+    assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
+    assert_int_equal(transfer_init(&x, &t, NULL, 0, &e), 0);
+    assert_int_equal(transport_start(&t, &x, "{}", 2), 0);
+    for (struct epoll_event ev; x.open;) {
+        assert_int_equal(epoll_wait(o.epoll, &ev, 1, 10000), 1);
+        transport_ready(&t, ev.data.u64, ev.events, clock_mono_ns());
+    }
+    pthread_join(thread, NULL);
+    snprintf(host, sizeof host, "\r\nHost: %s\r\n", line);
+    if (!strstr(l.head, host)) fail_msg("%s: not \"Host: %s\" in\n%s", url, line, l.head);
+    assert_int_equal(t.sockets, 0);
+    transfer_clear(&x);
+    transport_clear(&t);
+    target_destroy(&target);
+    resolver_clear(&resolver);
+    plan_destroy(&p);
+    SSL_CTX_free(l.tls);
+    close(l.fd);
+    close(o.epoll);
+}
+
+/* A port is named unless it is the scheme's own. */
+static void test_host(void **state)
+{
+    (void)state;
+    expect_head("http://127.0.0.1:80/v1/chat/completions", "127.0.0.1");
+    expect_head("http://127.0.0.1:443/v1/chat/completions", "127.0.0.1:443");
+    expect_head("https://127.0.0.1:443/v1/chat/completions", "127.0.0.1");
+    expect_head("https://127.0.0.1:80/v1/chat/completions", "127.0.0.1:80");
+    expect_head("https://127.0.0.1/v1/chat/completions", "127.0.0.1");
 }
 
 static uint64_t open_files(void)
@@ -314,6 +462,7 @@ static void test_descriptors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same), cmocka_unit_test(test_descriptors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same), cmocka_unit_test(test_refused_again), cmocka_unit_test(test_host),
+                                       cmocka_unit_test(test_descriptors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
