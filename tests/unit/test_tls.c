@@ -232,11 +232,16 @@ static void test_versions(void **state)
     for (int i = 0; i < N_VERSIONS; i++) {
         struct peer p;
         char bytes[16];
+        const unsigned char *chosen;
+        unsigned chosen_n;
         peer_init(&p, VERSIONS[i]);
         SSL_CTX_set_alpn_select_cb(p.ctx, choose_http1, NULL);
         peer_connect(&p, false, 0);
         assert_int_equal(SSL_version(p.ssl), VERSIONS[i]);
         assert_string_equal(SSL_get_servername(p.ssl, TLSEXT_NAMETYPE_host_name), HOST);
+        SSL_get0_alpn_selected(p.ssl, &chosen, &chosen_n);
+        assert_int_equal(chosen_n, 8);
+        assert_memory_equal(chosen, "http/1.1", 8);
         expect_nothing(&p, true); /* sessions are no bytes of anybody's */
         assert_int_equal(tls_write(p.c, "hello", 5), 5);
         to_server(&p);
