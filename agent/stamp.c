@@ -30,7 +30,7 @@ int64_t stamp_of(struct msghdr *m)
     return 0;
 }
 
-ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns)
+static ssize_t take(int fd, void *bytes, size_t n, int flags, int64_t *ret_wall_ns)
 {
     struct iovec iov = {.iov_base = bytes, .iov_len = n};
     union {
@@ -38,24 +38,18 @@ ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns)
         char space[CMSG_SPACE(sizeof(struct timespec)) * 2];
     } control;
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT);
+    ssize_t got = recvmsg(fd, &m, flags | MSG_DONTWAIT);
     *ret_wall_ns = got > 0 ? stamp_of(&m) : 0;
     return got;
 }
 
+ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns) { return take(fd, bytes, n, 0, ret_wall_ns); }
+
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {
     char byte;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(struct timespec)) * 2];
-    } control;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = take(fd, &byte, 1, MSG_PEEK, ret_wall_ns);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    if (n == 0) return 0;
-    *ret_wall_ns = stamp_of(&m);
     return *ret_wall_ns > 0;
 }
 
