@@ -81,8 +81,6 @@ void warm_begin(struct warm *w, struct transport *tr, uint32_t connections, int6
     w->timeout_ns = timeout_ns;
     for (uint32_t i = 0; i < WARM_AT_ONCE; i++)
         w->place[i].fd = -1;
-    /* armed again although its files could not be read: no connection in the clear stands in for one over TLS */
-    if (tr->own && tr->target->tls && !tr->tls && !(tr->tls = tls_new(tr->target, &w->tls_err))) w->left = 0;
     fill(w, now);
 }
 

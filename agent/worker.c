@@ -57,7 +57,10 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
         s->target = NULL;
         w->has_transport = true;
         struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps, .curl = s->curl};
-        if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) return -1;
+        if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) {
+            drop_transport(w); /* else the next arming would take the half of one that there is */
+            return -1;
+        }
     }
     w->transport.sources = s->sources;
     w->transport.n_sources = s->n_sources;
