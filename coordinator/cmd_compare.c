@@ -14,6 +14,7 @@
 #define RUNS_MAX 16
 #define DIFFERENCES_MAX 20
 #define OUT_MAX (32u << 20)
+#define STATUS_UNKNOWN 3
 #define STATUS_GATE 99
 
 struct options {
@@ -107,6 +108,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         changes[i - 1] = side[i].change;
         differences[i - 1] = buf_str(&side[i].differences);
         if (o->fails && compare_fails(&side[i].change, o->share)) *ret_status = STATUS_GATE;
+        if (!o->fails || side[i].change.say != COMPARE_UNKNOWN || side[i].change.errors_rose) continue;
+        log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both", dirs[i], dirs[0]);
+        if (*ret_status == 0) *ret_status = STATUS_UNKNOWN;
     }
     struct compare_input in = {runs, n, changes, differences};
     bool quiet = o->markdown && strcmp(o->markdown, "-") == 0; /* standard output is the Markdown then */
@@ -119,7 +123,7 @@ int cmd_compare(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg table[] = {
-        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%", "exit with 99 when a run is worse than the first, clear of the noise, by at least this (not less than 1 %)"},
+        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%", "exit with 99 when a run is worse than the first, clear of the noise, by at least this (not less than 1 %); with 3 when nothing could be compared"},
         {"markdown", ARG_TEXT, &o.markdown, "FILE", "write the comparison as Markdown (\"-\": to standard output, instead of the table)"},
         {"html", ARG_TEXT, &o.html, "FILE", "write one HTML page with the curves laid over each other"},
         {0},

@@ -2,9 +2,9 @@
 # Two runs against one endpoint and one against a slower one: no difference, worse; the exit status for CI, Markdown, the page.
 . "$(dirname "$0")/lib.sh"
 
-run_as() { # NAME
+run_as() { # NAME [LOADS]
     plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' \
-         'load: {concurrency: [2, 4], duration: 1s, warmup: 200ms, repeats: 2, cooldown: 0s}' \
+         "load: {concurrency: ${2:-[2, 4]}, duration: 1s, warmup: 200ms, repeats: 2, cooldown: 0s}" \
          'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
     plateau_run --local 1
     expect_status 0
@@ -37,6 +37,12 @@ expect_text out.log '^B against A: better' 'the other way round it is better'
 compare "$TMP/a" "$TMP/nothing"
 expect_status 2
 expect_text err.log 'nothing' 'the folder is named'
+run_as others '[3, 5]'
+compare "$TMP/a" "$TMP/others"
+expect_status 0
+compare "$TMP/a" "$TMP/others" --fail-on worse:10%
+expect_status 3
+expect_text err.log 'cannot be decided: .*others has no load in common' 'a gate that cannot be decided is not passed'
 compare "$TMP/a" "$TMP/b" --fail-on slower
 expect_status 2
 compare "$TMP/a"
