@@ -328,8 +328,13 @@ static int converse(struct control *c, struct err *e)
     if (!c->session) return err_set(e, ERR_NOMEM, "no memory");
     log_info("agent %s dials %s", c->name, c->o->connect);
     loop(c);
-    if (session_error(c->session)->code == ERR_NONE) return 0;
-    *e = *session_error(c->session);
+    const struct err *over = session_error(c->session), *refused = session_refused(c->session);
+    if (over->code == ERR_NONE && (refused->code == ERR_NONE || c->o->stay)) return 0;
+    if (over->code == ERR_NONE) {
+        *e = *refused;
+        return err_context(e, "the run is over for this agent, which has not done its part");
+    }
+    *e = *over;
     return c->failure[0] ? err_context(e, "%s does not let this agent in: %s", c->o->connect, c->failure) : -1;
 }
 

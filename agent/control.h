@@ -1,6 +1,7 @@
 /* The agent's link to its coordinator, and the thread that keeps it: a DEALER socket that dials, the session's state
  * machine, and the engine's events. Load never runs on this thread, so heartbeats cannot be starved by it. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/engine.h"
@@ -12,6 +13,7 @@ struct control_options {
     const char *connect;     /* tcp://HOST:PORT */
     const char *name;        /* NULL: host name and process id */
     const struct guard *guard;
+    bool stay;               /* a run that this agent has refused is no failure: there will be others */
     int64_t patience_ns;     /* give up when no coordinator was heard for so long; 0 = never */
     const struct key_pair *keys; /* own pair; NULL = no keys */
     const char *server_key;      /* the only coordinator that is believed; with `keys` */
@@ -21,6 +23,7 @@ struct control_options {
     struct page *page;       /* fed and published; NULL = none */
 };
 /* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),
- * refuses or is not heard any more (-1), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT,
+ * refuses or is not heard any more (-1), when the agent itself has refused the plan or a stage (-1 after the goodbye, 0 with
+ * `stay`), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT,
  * SIGTERM and SIGHUP before any thread began; they are read here. */
 int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e);

@@ -148,6 +148,7 @@ static int serve(int *ret_signal, struct err *e)
     struct control_options co = {.connect = opt.connect,
                                  .name = opt.name,
                                  .guard = &guard,
+                                 .stay = opt.stay,
                                  .patience_ns = opt.stay ? 0 : opt.wait_ns,
                                  .keys = opt.keys || opt.keys_fd != NO_FD ? &own : NULL,
                                  .server_key = server,

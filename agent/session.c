@@ -53,6 +53,7 @@ struct session {
     bool winding;  /* the engine still ends a stage that nobody wants any more: it cannot be armed yet, and what it says
                       is not for us */
     struct err stage_err;
+    struct err refused; /* by us, of this run */
 };
 
 #define STAY SESSION_STATE_N
@@ -87,6 +88,10 @@ const struct err *session_error(const struct session *s)
 {
     return &s->err;
 }
+const struct err *session_refused(const struct session *s)
+{
+    return &s->refused;
+}
 size_t session_unacknowledged(const struct session *s)
 {
     return outbox_count(&s->outbox);
@@ -116,6 +121,14 @@ static bool text_is(const char *t)
 static void say(struct session *s, const char *text)
 {
     s->io.event(s->io.arg, text);
+}
+
+/* A plan or a stage that is not done here: the log says it at once. One that asking again would not change (the guard, a signature, a secret, a limit of
+ * this machine) is remembered, since the coordinator ends such a run with a BYE like any other. */
+static void decline(struct session *s, const struct err *why)
+{
+    say(s, why->text);
+    if (err_exit_status(why) == err_exit_status(&(struct err){.code = ERR_REFUSED})) s->refused = *why;
 }
 
 /* ---- out ---- */
@@ -241,6 +254,7 @@ static void on_welcome(struct session *s, const struct wire_msg *m, int64_t now)
     s->welcomed = true;
     s->number = m->u.welcome.agent;
     s->hash[0] = 0;
+    s->refused = (struct err){0};
     (void)snprintf(s->run_id, sizeof s->run_id, "%s", run);
     (void)step_to(s, EV_WELCOME);
 }
@@ -278,10 +292,11 @@ static void on_plan(struct session *s, const struct wire_msg *m)
     if (rc > 0) return; /* not yet: PLAN comes again */
     if (rc < 0) {
         s->hash[0] = 0;
-        say(s, e.text);
+        decline(s, &e);
         send_plan_ok(s, hash, &e);
         return;
     }
+    if (!have) s->refused = (struct err){0}; /* refused before, and taken now: its secret has come, say */
     (void)snprintf(s->hash, sizeof s->hash, "%s", hash);
     (void)step_to(s, EV_PLAN);
     send_plan_ok(s, hash, NULL);
@@ -304,7 +319,7 @@ static void on_arm(struct session *s, const struct wire_msg *m)
     s->stage = m->u.arm.stage;
     s->epoch = m->u.arm.epoch;
     if (s->io.arm(s->io.arg, &m->u.arm.shard, &e) == 0) return;
-    say(s, e.text);
+    decline(s, &e);
     send_ready(s, &e);
     (void)step_to(s, EV_RELEASE);
     s->stage = s->epoch = 0;
@@ -422,7 +437,7 @@ static void on_armed(struct session *s, const struct engine_event *ev)
         send_ready(s, NULL);
         return;
     }
-    say(s, ev->err.text);
+    decline(s, &ev->err);
     send_ready(s, &ev->err);
     (void)step_to(s, EV_RELEASE); /* the engine has let go by itself */
     forget_stage(s);
@@ -561,7 +576,7 @@ void session_refuse(struct session *s, const struct err *why)
 {
     if (s->state != SESSION_LOAD || s->stopping) return;
     end_stage(s, why->text);
-    s->stage_err = *why;
+    s->stage_err = s->refused = *why;
 }
 
 void session_leave(struct session *s, const char *why, int64_t now)

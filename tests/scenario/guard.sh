@@ -26,20 +26,25 @@ run_guarded() {
     agent --name guarded --wait 20s "$@"
     plateau_wait
     wait "$AGENT_PID" 2>/dev/null
+    AGENT_STATUS=$?
 }
+agent_ended() { [ "$AGENT_STATUS" = "$1" ] && ok "the agent ends with status $1" || { fail "the agent ends with status $AGENT_STATUS, expected $1"; show agent.log; }; }
 plan "$work" "$load" "$one"
 run_guarded --allow "http://127.0.0.1:$SIM_PORT" --allow 127.0.0.0/8 --max-connections 4 --max-duration 2s
 expect_carried
+agent_ended 0
 expect_ledger
 expect '.events | map(.text) | any(test("its guard allows http://127.0.0.1 in 1 network; at most 4 connections; stages of at most 2s"))' 'the report tells what the guard allows'
 run_guarded --allow 'https://127.0.0.1'
 refused 'another scheme' 'refuses the target http://127.0.0.1'
+agent_ended 2
 run_guarded --allow '*.example.com'
 refused 'another host' 'not among those allowed'
 run_guarded --allow 10.0.0.0/8
 refused 'another network' 'refuses the address 127.0.0.1: it is in none of the allowed networks'
 run_guarded --max-connections 3
 refused 'connections' 'refuses 4 requests in flight: at most 3'
+agent_ended 2
 run_guarded --max-duration 1s
 refused 'duration' 'refuses a stage of 2s: at most 1s'
 plan "$work" 'load: {rate: 100, max_concurrency: 50, duration: 2s}' "$one"
@@ -54,7 +59,23 @@ expect_ledger
 expect '.points | length == 1 and .[0].aborted and .[0].degraded' 'what was done until then is reported'
 run_guarded --max-tokens-per-s 100
 refused 'tokens' 'ended the stage: .* token/s, at most 100'
+agent_ended 2
 expect_ledger
+
+# an agent that stays has refused this run and is there for the next one
+ENDPOINT=tcp://127.0.0.1:$(free_port)
+agent --name stays --stay --max-connections 4
+plateau_start --listen "$ENDPOINT"
+plateau_wait
+refused 'by one that stays' 'refuses 8 requests in flight: at most 4'
+plan "$work" "$load" "$one"
+plateau_start --listen "$ENDPOINT"
+plateau_wait
+expect_carried
+kill -TERM "$AGENT_PID"
+wait "$AGENT_PID"
+AGENT_STATUS=$?
+agent_ended 143
 
 # a server that sends agents elsewhere: 307 keeps the POST
 cat >"$TMP/redirect.py" <<'PY'

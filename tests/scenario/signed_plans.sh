@@ -29,6 +29,7 @@ run_with() {
     agent --name east-1 --wait 20s --require-signed "$VERIFY"
     plateau_wait
     wait "$AGENT_PID" 2>/dev/null
+    AGENT_STATUS=$?
 }
 VERIFY=$TMP/keys/plan.verify
 write_plan() { plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 8}}' "load: {concurrency: $1, duration: 1s}" 'agents: {count: 1, wait: 20s}'; }
@@ -38,12 +39,14 @@ run_signed good --audience 'east-*' --expires 10m
 expect_carried
 expect_ledger
 expect '.points[0].ledger.ok > 0' 'the signed plan ran'
+[ "$AGENT_STATUS" = 0 ] && ok 'its agent ends with status 0' || fail "its agent ends with status $AGENT_STATUS"
 
 refused() { # WORDS PATTERN
     expect_status 2
     expect_text err.log "$2" "$1: refused"
     expect ".points | length == 0" "$1: no stage began"
     expect ".events | map(.text) | any(test(\"$2\"))" "$1: the report says why"
+    [ "$AGENT_STATUS" = 2 ] && ok "$1: the agent ends with status 2" || fail "$1: the agent ends with status $AGENT_STATUS"
 }
 run_signed unsigned
 refused unsigned 'carries no signature'

@@ -296,6 +296,51 @@ static void test_refusals_of_ours(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_INTERNAL);
 }
 
+/* A run that this agent would not be part of ends with a BYE too: what was refused is not forgotten until it is done after all, or another run comes. */
+static void test_what_was_refused_is_remembered(void **state)
+{
+    (void)state;
+    welcome("r", 3);
+    assert_int_equal(session_refused(T.s)->code, ERR_NONE);
+    T.refuse_plan = true;
+    give_plan();
+    assert_int_equal(session_refused(T.s)->code, ERR_SECRET);
+    T.refuse_plan = false;
+    give_plan(); /* it could be read now */
+    assert_int_equal(session_refused(T.s)->code, ERR_NONE);
+    T.refuse_arm = true;
+    arm(1, 1);
+    assert_int_equal(session_refused(T.s)->code, ERR_LIMIT);
+    give_plan(); /* the one that we have: nothing new */
+    assert_int_equal(session_refused(T.s)->code, ERR_LIMIT);
+    welcome("another", 1);
+    assert_int_equal(session_refused(T.s)->code, ERR_NONE);
+    T.refuse_arm = false;
+    give_plan();
+    arm(2, 7);
+    engine(ENGINE_READY);
+    go(2, 7, NS_PER_S);
+    session_refuse(T.s, &(struct err){ERR_REFUSED, "the guard"});
+    engine(ENGINE_DONE);
+    tell((struct wire_msg){.type = WIRE_BYE});
+    assert_int_equal(session_error(T.s)->code, ERR_NONE);
+    assert_int_equal(session_refused(T.s)->code, ERR_REFUSED);
+    assert_string_equal(session_refused(T.s)->text, "the guard");
+}
+
+/* What another attempt may mend is no refusal: its agent is not told to stay away. */
+static void test_what_failed_is_not_refused(void **state)
+{
+    (void)state;
+    struct engine_event ev = {.kind = ENGINE_READY, .err = {ERR_NET, "nobody accepts"}};
+    welcome("r", 3);
+    give_plan();
+    arm(1, 1);
+    session_engine(T.s, &ev, T.now);
+    assert_string_equal(T.error, "nobody accepts");
+    assert_int_equal(session_refused(T.s)->code, ERR_NONE);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -375,7 +420,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_way),          TEST(test_done_is_said_until_it_is_heard), TEST(test_lease), TEST(test_snapshots_are_heartbeats),
                                        TEST(test_standstill),   TEST(test_new_membership),                 TEST(test_late_go),
-                                       TEST(test_go_without_arm), TEST(test_refusals_of_ours),             TEST(test_refused),
+                                       TEST(test_go_without_arm), TEST(test_refusals_of_ours),             TEST(test_what_was_refused_is_remembered),
+                                       TEST(test_what_failed_is_not_refused), TEST(test_refused),
                                        TEST(test_patience),     TEST(test_slow_coordinator), TEST(test_slow_link),               TEST(test_leave)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
