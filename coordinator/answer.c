@@ -9,6 +9,7 @@
 #define CLEAR_OF_KNEE 1.1 /* the greatest load must be this far past the knee, or nobody saw the curve bend */
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
 #define FLAT 0.05         /* without a law: throughput within this of the most is the plateau */
+#define LAW_POOR 0.05     /* a law that misses the points by more (rms, relative) does not outvote a flat top */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
@@ -101,22 +102,64 @@ static const struct group *most(const struct group *g, size_t n)
     return best;
 }
 
-/* Without a law (few points): the mean of what lies within 5 % of the most, if that is more than one load. */
+/* The least load within 5 % of the most. */
+static size_t top_first(const struct group *g, size_t n, const struct group *best)
+{
+    size_t first = 0;
+    while (first + 1 < n && g[first].throughput < (1 - FLAT) * best->throughput) first++;
+    return first;
+}
+
+/* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most. On Amdahl's curve, the slowest
+ * to bend, that is where 95 % of the limit is. Loads close together are held to less, or neighbours on any slope would look flat. */
+static bool top_flat(const struct group *g, size_t n, const struct group *best)
+{
+    size_t first = top_first(g, n, best);
+    double steps = g[n - 1].load / g[first].load;
+    return first > 0 && steps >= CLEAR_OF_KNEE && g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
+}
+
+/* Without a law (few points, or none that fits): the mean of what lies within 5 % of the most. */
 static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
 {
-    size_t flat = 0, first = n;
+    size_t flat = 0;
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         if (g[i].throughput < (1 - FLAT) * best->throughput) continue;
         sum += g[i].throughput;
         flat++;
-        if (first == n) first = i;
     }
-    a->knee = g[first].load;
-    a->plateau_reached = flat > 1 && g[n - 1].load >= CLEAR_OF_KNEE * a->knee && first > 0;
+    a->plateau_reached = top_flat(g, n, best);
+    a->knee = g[top_first(g, n, best)].load;
+    a->knee_lo = a->knee_hi = NAN;
     a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
     a->plateau_lo = best->lo - (best->throughput - a->plateau);
     a->plateau_hi = best->hi;
+}
+
+/* What was measured, not what a curve promises beyond it. */
+static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best, struct answer *a)
+{
+    a->plateau_reached = g[n - 1].load >= CLEAR_OF_KNEE * f->knee && best->throughput >= 0.9 * f->limit;
+    a->knee = f->knee;
+    a->knee_lo = f->knee_lo;
+    a->knee_hi = f->knee_hi;
+    a->plateau = a->plateau_reached ? f->limit : best->throughput;
+    a->plateau_lo = a->plateau_reached ? f->limit_lo : best->lo;
+    a->plateau_hi = a->plateau_reached ? f->limit_hi : best->hi;
+}
+
+static void law_keep(const struct fit *f, const struct group *g, size_t n, struct answer *a)
+{
+    a->model = f->model;
+    a->rms_residual = f->rms;
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        a->param[i] = f->param[i];
+        a->param_lo[i] = f->param_lo[i];
+        a->param_hi[i] = f->param_hi[i];
+    }
+    for (size_t i = 0; i < n && i < ANSWER_LOADS; i++)
+        a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
 }
 
 static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed, struct answer *a)
@@ -135,26 +178,14 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     free(load);
     a->has_plateau = n_groups >= 3;
     if (!a->has_plateau) return;
-    a->model = f.model;
-    a->rms_residual = f.rms;
-    for (uint32_t i = 0; i < f.n_params; i++) {
-        a->param[i] = f.param[i];
-        a->param_lo[i] = f.param_lo[i];
-        a->param_hi[i] = f.param_hi[i];
-    }
-    if (f.model == FIT_NONE) {
+    bool law = f.model != FIT_NONE;
+    if (law) plateau_law(&f, g, n_groups, best, a);
+    if (law && !a->plateau_reached && f.rms > LAW_POOR) law = !top_flat(g, n_groups, best);
+    if (law)
+        law_keep(&f, g, n_groups, a);
+    else
         plateau_plain(g, n_groups, best, a);
-        return;
-    }
-    for (size_t i = 0; i < n_groups && i < ANSWER_LOADS; i++)
-        a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(&f, g[i].load)};
-    a->knee = f.knee;
-    a->knee_lo = f.knee_lo;
-    a->knee_hi = f.knee_hi;
-    a->plateau_reached = g[n_groups - 1].load >= CLEAR_OF_KNEE * f.knee && best->throughput >= 0.9 * f.limit;
-    a->plateau = a->plateau_reached ? f.limit : best->throughput; /* what was measured, not what a curve promises beyond it */
-    a->plateau_lo = a->plateau_reached ? f.limit_lo : best->lo;
-    a->plateau_hi = a->plateau_reached ? f.limit_hi : best->hi;
+    if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that nobody saw */
 }
 
 /* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them is not to be trusted. */

@@ -21,7 +21,7 @@ struct answer_dip {
 struct answer {
     bool has_plateau;
     double plateau, plateau_lo, plateau_hi;   /* output token/s; when not reached: the most that was measured, a lower bound */
-    double knee, knee_lo, knee_hi;            /* load (concurrency or rate) where throughput reaches 95 % of the plateau */
+    double knee, knee_lo, knee_hi;            /* load (concurrency or rate) where throughput reaches 95 % of the plateau; NaN when that was not reached */
     double power_load;                        /* load with the greatest throughput / latency (Kleinrock's power) */
     enum fit_model model;                     /* names: fit_model_name, fit_param_name */
     double param[3], param_lo[3], param_hi[3];

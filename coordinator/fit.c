@@ -273,7 +273,6 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
     }
     for (size_t i = 0; i < sizeof laws / sizeof *laws && positive && most >= 2 * least && isfinite(most); i++) {
         double q[FIT_PARAMS] = {0};
-        if (n < laws[i].k + 3u) continue;
         double rss = law_fit(&laws[i], &d, q), a = aicc_of(rss, n, laws[i].k);
         double p[FIT_PARAMS];
         unpack(&laws[i], q, p);

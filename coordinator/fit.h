@@ -16,7 +16,7 @@
 
 enum fit_model { FIT_NONE, FIT_USL, FIT_SATURATION, FIT_CAPPED };
 #define FIT_PARAMS 3
-#define FIT_LEAST 5  /* points, at two loads apart at the least; AICc of the smallest law needs them */
+#define FIT_LEAST 6  /* points, at two loads apart at the least; AICc of every law needs them: of five, only Amdahl's can be judged, and it never flattens */
 #define FIT_KNEE 0.95
 
 struct fit {

@@ -297,6 +297,59 @@ static void test_few_points(void **state)
     assert_true(fabs(w.a.plateau / rate_at(64) - 1) < 0.02);
 }
 
+static void measured(struct world *w, const double *load, const double *tokens_per_s, size_t n)
+{
+    memset(w, 0, sizeof *w);
+    for (size_t i = 0; i < n; i++) {
+        struct point *p = add(w, (uint32_t)load[i], 1);
+        p->output_tokens_per_s = tokens_per_s[i];
+        p->output_lo = tokens_per_s[i] * 0.99;
+        p->output_hi = tokens_per_s[i] * 1.01;
+    }
+    finish(w, 1e9);
+}
+
+/* Five points leave AICc only Amdahl's law to judge, which never flattens; a top that is measured flat is one all the same. */
+static void test_five_points(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double far[] = {1, 4, 16, 64, 256}, near[] = {1, 4, 16, 64, 128}, x[] = {246, 935, 3188, 7936, 7984};
+    const double *loads[] = {far, near};
+    for (int i = 0; i < 2; i++) {
+        measured(&w, loads[i], x, 5);
+        assert_true(w.a.plateau_reached && fabs(w.a.plateau / 7979 - 1) < 0.01);
+        assert_true(fabs(w.a.knee - 64) < 0.1);
+        says(&w, "Plateau: 7,960 output token/s");
+    }
+    const double falling[] = {246, 935, 3188, 7936, 6000};
+    measured(&w, far, falling, 5); /* more load gave less */
+    assert_true(w.a.plateau_reached && fabs(w.a.plateau - 7936) < 0.1 && w.a.fall > 0.2);
+
+    const double amdahl_load[] = {8, 16, 24, 32, 40}, rising[] = {246, 935, 3188, 7936, 9900};
+    double amdahl[5];
+    for (int i = 0; i < 5; i++) amdahl[i] = 100 * amdahl_load[i] / (1 + 0.1 * (amdahl_load[i] - 1)); /* 82 % of its limit at 40 */
+    measured(&w, amdahl_load, amdahl, 5);
+    assert_true(w.a.has_plateau && !w.a.plateau_reached && isnan(w.a.knee));
+    measured(&w, far, rising, 5);
+    assert_true(!w.a.plateau_reached && isnan(w.a.knee) && isnan(w.a.knee_hi));
+    says(&w, "The plateau was not reached: at least 9,900");
+}
+
+/* A curve that no law fits is judged by its top; and while it still rises there is no knee, least of all beyond what was tried. */
+static void test_poor_law(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double load[] = {1, 2, 4, 8, 16, 32, 64}, step[] = {10, 11, 12, 13, 500, 1000, 1010};
+    measured(&w, load, step, 7);
+    assert_true(w.a.plateau_reached && fabs(w.a.plateau - 1005) < 1);
+    sweep(&w, 32, 1);
+    finish(&w, 1000);
+    assert_int_not_equal(w.a.model, FIT_NONE);
+    assert_true(!w.a.plateau_reached && isnan(w.a.knee));
+}
+
 static void test_falls(void **state)
 {
     (void)state;
@@ -336,6 +389,6 @@ static void test_monotone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
