@@ -6,8 +6,10 @@
 #include "agent/host.h"
 #include "common/clock.h"
 
-/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at once is not asked as fast as it does so. */
+/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at once is not asked as fast as it does so. While
+ * nothing ends ok the time doubles with each round of the slots, up to a second: a wrong key is no reason for a flood. */
 #define FAILURE_PAUSE_NS (10 * NS_PER_MS)
+#define FAILURE_PAUSE_MOST_NS NS_PER_S
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
 #define SWEEP_MOST_NS (250 * NS_PER_MS)
 #define BODY_MAX (64u << 20)
@@ -101,8 +103,10 @@ static struct address_count *counts_of(struct stage *g, const struct request *r)
 /* How long a closed loop's slot rests behind its request. */
 static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
 {
-    int64_t least = g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0;
-    int64_t until = failed ? s->t.sent + FAILURE_PAUSE_NS - at : 0;
+    int64_t least = g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
+    for (uint64_t n = g->failed_on_end; n > g->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= g->shard.slots) pause *= 2;
+    if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
+    int64_t until = failed ? s->t.sent + pause - at : 0;
     return until > least ? until : least;
 }
 
@@ -123,6 +127,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     counts->ok += outcome == COUNTER_OK;
     bool failed = outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
     counts->failed += failed;
+    g->failed_on_end = failed ? g->failed_on_end + 1 : 0;
     pacer_freed(&g->pacer, at, rest(g, s, failed, at));
     stream_release(s);
     g->open[r->at] = g->open[--g->n_open];
@@ -314,6 +319,7 @@ int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *
     g->sweep_at = t0 + g->sweep_every;
     g->in_flight_max = g->wakes = 0;
     g->refusal = 0;
+    g->failed_on_end = 0;
     g->steps_base = g->tr->clock.steps;
     g->throttled_base = g->counts_throttling ? host_throttled() : 0;
     recorder_begin(&g->rec, snap, t0 + g->shard.warmup_ns, g->pacer.end, g->plan->slo_request_ns);

@@ -53,6 +53,7 @@ struct stage {
     uint64_t in_flight_max;
     uint64_t wakes, steps_base, throttled_base;
     bool counts_throttling; /* one worker of an agent does */
+    uint64_t failed_on_end; /* requests that failed since the last one that did not */
     int refusal;            /* the first status that was not 2xx; 0 = none */
 };
 
