@@ -262,6 +262,26 @@ static int final_status(const struct drive_result *r, int reported)
     return reported;
 }
 
+/* What the exit status means, and what can be done about it. */
+static void tell_end(int status, const struct run_data *run, const char *dir)
+{
+    static const struct {
+        int status;
+        const char *words;
+    } WORDS[] = {
+        {3, "a point is invalid or stages are missing; the reasons stand under the table"},
+        {4, "agents were lost, and stages are made of fewer than they should be or are missing"},
+        {99, "a gate of slo.run failed"},
+        {128 + SIGINT, "ended by Ctrl-C"},
+        {128 + SIGTERM, "ended by SIGTERM"},
+    };
+    struct err e = {0};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
+    if (run_is_finished(run, &e) == 0 && run_can_go_on(run, dir, PLATEAU_VERSION, &e) == 0)
+        log_info("the run is not finished: plateau run --resume %s goes on with what is missing", dir);
+}
+
 static int finish(struct store *store, const char *dir, struct drive_result *res, int *ret_status, struct err *e)
 {
     struct err first = {0};
@@ -274,9 +294,10 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
         rc = -1;
     else if (rc)
         *e = first;
-    run_data_clear(&run);
     *ret_status = final_status(res, reported);
     if (res->err.code) log_error("%s", res->err.text);
+    tell_end(*ret_status, &run, dir);
+    run_data_clear(&run);
     if (rc && res->err.code) { /* a full disk has been told already */
         log_warn("%s", e->text);
         rc = 0;

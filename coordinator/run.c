@@ -582,7 +582,7 @@ void run_stop(struct run *r, int signal, bool at_once, int64_t now)
     if (r->state == RUN_OVER) return;
     if (!r->signal) {
         r->signal = signal;
-        run_note(r, "signal", "signal %d: %s", signal, at_once ? "ends at once" : "drains and ends");
+        run_note(r, "signal", "signal %d: %s", signal, at_once ? "ends at once" : "drains and ends; once more ends it at once");
     }
     if (r->state == RUN_LOAD) r->stage->aborted = true;
     run_step_to(r, at_once ? EV_ABORT : EV_STOP, now);

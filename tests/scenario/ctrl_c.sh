@@ -15,6 +15,8 @@ for sig in INT TERM; do
     ms=$((($(date +%s%N) - t0) / 1000000))
     [ "$ms" -lt 8000 ] && ok "SIG$sig: over after $ms ms" || fail "SIG$sig: over after $ms ms only"
     [ $sig = INT ] && expect_status 130 || expect_status 143
+    expect_text err.log "exit status $STATUS: ended by" 'the status is explained'
+    expect_text err.log "not finished: plateau run --resume $OUT" 'and how to go on'
     expect_report
     expect_ledger
     expect '.points | length == 1' 'the begun stage is reported, the other is not'
@@ -28,6 +30,7 @@ wait_until 15 loading || fail "the stage did not begin"
 sleep 1
 kill -INT "$RUN_PID"
 sleep 1
+expect_text err.log 'drains and ends; once more ends it at once' 'that a second one is at once is said'
 kill -0 "$RUN_PID" 2>/dev/null && ok "the first drains" || fail "the first ended it at once"
 t0=$(date +%s%N)
 kill -INT "$RUN_PID"
