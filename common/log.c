@@ -23,6 +23,8 @@ void log_init(const char *program, enum log_level level, bool json)
     L.json = json;
 }
 
+bool log_is_json(void) { return L.json; }
+
 int log_level_parse(const char *word, enum log_level *ret_level)
 {
     for (unsigned i = 0; i < sizeof NAMES / sizeof *NAMES; i++)

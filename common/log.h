@@ -8,6 +8,9 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 /* `program` must outlive the log. Call once, before threads start. */
 void log_init(const char *program, enum log_level level, bool json);
 
+/* Whether lines are JSON: then nothing else belongs on standard error. */
+bool log_is_json(void);
+
 /* "debug", "info", "warn", "error", "off"; returns -1 when the word is none of them. */
 int log_level_parse(const char *word, enum log_level *ret_level);
 

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "common/log.h"
+
 #define TTY_NS (1 * NS_PER_S)
 #define PLAIN_NS (5 * NS_PER_S)
 
@@ -60,11 +62,13 @@ void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t 
     run_progress(r, now, &p);
     p.endpoint = t->endpoint;
     (void)term_line(&p, step, steps, line, sizeof line);
-    if (t->tty)
+    if (log_is_json())
+        log_info("%s", line);
+    else if (t->tty)
         fprintf(t->out, "\r\x1b[K%s", line);
     else
         fprintf(t->out, "%s\n", line);
-    t->dirty = t->tty;
+    t->dirty = t->tty && !log_is_json();
     (void)fflush(t->out);
 }
 

@@ -25,4 +25,8 @@ expect '.points[0].window_s < 30 and .points[0].aborted' 'the first was cut shor
 expect '.gates[0].result == "fail"' 'by the gate'
 expect '[.events[] | select(.kind == "gate_failed")] | length == 1' 'which is written down'
 expect_ledger
+rm -rf "$OUT"
+plateau_run --local 1 --log-json
+jq -e -s 'length > 3 and all(.[]; type == "object")' "$TMP/err.log" >/dev/null && ok 'with --log-json nothing else is on standard error' ||
+    { fail 'standard error is not JSON lines'; show err.log; }
 finish
