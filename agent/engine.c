@@ -361,7 +361,7 @@ static void tell_refusal(struct engine *g, int status)
         int status;
         const char *hint;
     } HINTS[] = {
-        {400, ": does it take target.model, target.body and prompts of this length?"},
+        {400, ": does it take target.model, target.body and prompts of this length, and http://, not https://?"},
         {401, ": is the key right (target.auth)?"},
         {403, ": is the key right (target.auth)?"},
         {404, ": are the path of target.url and target.model right?"},

@@ -254,11 +254,13 @@ void tls_why(const struct tls_conn *c, struct err *e)
         if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
             err_set(e, ERR_NET, "the certificate of %s is not accepted: no subject name in it is %s, the host of target.url", at, host);
         else
-            err_set(e, ERR_NET, "the certificate of %s is not accepted: %s (target.tls.ca_file names the authority to trust)", at, why);
+            err_set(e, ERR_NET, "the certificate of %s is not accepted: %s%s", at, why,
+                    verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID ? "" : " (target.tls.ca_file names the authority to trust)");
         return;
     }
     if (ERR_peek_error() != 0)
-        err_set(e, ERR_NET, "no TLS with %s: %s", at, openssl_says());
+        err_set(e, ERR_NET, "no TLS with %s: %s%s", at, openssl_says(),
+                ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER ? " (no TLS is spoken there: is it http://?)" : "");
     else
         err_set(e, ERR_NET, "no TLS with %s: %s", at, c->system ? strerror(c->system) : "the connection was closed in the handshake");
 }

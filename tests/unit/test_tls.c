@@ -122,7 +122,7 @@ static void expect_no_tls(const char *said, bool reset, const char *why)
 static void test_no_tls(void **state)
 {
     (void)state;
-    expect_no_tls("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false, "no TLS with " ADDRESS ": wrong version number");
+    expect_no_tls("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false, "no TLS with " ADDRESS ": wrong version number (no TLS is spoken there: is it http://?)");
     expect_no_tls(NULL, false, "no TLS with " ADDRESS ": the connection was closed in the handshake");
     expect_no_tls(NULL, true, "no TLS with " ADDRESS ": Connection reset by peer");
 }
