@@ -12,6 +12,7 @@
 
 #include "agent/guard_meter.h"
 #include "agent/host.h"
+#include "agent/reach.h"
 #include "agent/session.h"
 #include "agent/signed.h"
 #include "common/clock.h"
@@ -42,6 +43,8 @@ struct control {
     uint32_t dialled;          /* names the watch */
     struct log_limit failures; /* handshakes */
     char failure[200];         /* the last one's words */
+    enum handshake_event met;  /* how far this dialling has come: NOTHING, CONNECTED, DONE */
+    struct reach reach;
     struct buf out;
     int signal_fd, signal;
     char name[64], host[64], boot_id[33];
@@ -86,6 +89,7 @@ static int dial(struct control *c, struct err *e)
     unsigned char id[IDENTITY];
     int64_t max = WIRE_MESSAGE_MAX;
     hang_up(c);
+    c->met = HANDSHAKE_NOTHING;
     c->dealer = zmq_socket(c->context, ZMQ_DEALER);
     if (!c->dealer) return err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
     randombytes_buf(id, sizeof id);
@@ -117,11 +121,30 @@ static bool send_message(void *arg, const struct wire_msg *m)
     return zmq_send(c->dealer, c->out.data, c->out.len, ZMQ_DONTWAIT) >= 0;
 }
 
+/* Nobody is knocked at where ZeroMQ itself has a connection: what is missing then is the handshake, or words. */
+static void why_silent(struct control *c, char *ret, size_t n)
+{
+    bool there = c->met != HANDSHAKE_NOTHING || reach_knock(&c->reach, c->o->connect, ret, n);
+    if (!there) return;
+    if (c->failure[0])
+        (void)snprintf(ret, n, "it does not let this agent in: %s", c->failure);
+    else if (c->met == HANDSHAKE_CONNECTED)
+        (void)snprintf(ret, n, "it accepts the connection, but does not speak as a coordinator does");
+    else if (c->met == HANDSHAKE_DONE)
+        (void)snprintf(ret, n, "it speaks ZeroMQ, but no coordinator's word has come");
+}
+
+/* Before the first welcome there is no heartbeat that could wait for the reason; later only the coordinator's end is to be seen. */
 static void redial(void *arg)
 {
     struct control *c = arg;
     struct err e;
-    log_warn("nothing is heard from %s; dialling again", c->o->connect);
+    char why[400];
+    if (session_state(c->session) == SESSION_DIAL) {
+        why_silent(c, why, sizeof why);
+        log_warn("nothing is heard from %s: %s; dialling again", c->o->connect, why);
+    } else
+        log_warn("nothing is heard from %s; dialling again", c->o->connect);
     if (dial(c, &e)) log_error("%s", e.text);
 }
 
@@ -234,8 +257,9 @@ static void read_handshakes(struct control *c)
     char words[sizeof c->failure];
     uint32_t held;
     while (c->watch && (ev = handshake_next(c->watch, words, sizeof words)) != HANDSHAKE_NOTHING) {
-        if (ev == HANDSHAKE_DONE) {
-            c->failure[0] = 0;
+        if (ev == HANDSHAKE_CONNECTED || ev == HANDSHAKE_DONE) {
+            c->met = ev;
+            if (ev == HANDSHAKE_DONE) c->failure[0] = 0;
             continue;
         }
         memcpy(c->failure, words, sizeof words);
@@ -334,8 +358,13 @@ static int converse(struct control *c, struct err *e)
         *e = *refused;
         return err_context(e, "the run is over for this agent, which has not done its part");
     }
-    *e = *over;
-    return c->failure[0] ? err_context(e, "%s does not let this agent in: %s", c->o->connect, c->failure) : -1;
+    if (over->code != ERR_AGENTS) { /* told by the coordinator */
+        *e = *over;
+        return -1;
+    }
+    char why[400];
+    why_silent(c, why, sizeof why); /* all is over: nothing waits for it */
+    return err_set(e, over->code, "%s from %s: %s", over->text, c->o->connect, why);
 }
 
 int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e)
@@ -350,6 +379,7 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
         rc = converse(&c, e);
     session_destroy(&c.session);
     hang_up(&c);
+    reach_clear(&c.reach);
     if (c.context) zmq_ctx_term(c.context); /* waits for the farewell, LINGER at most */
     if (c.signal_fd >= 0) (void)close(c.signal_fd);
     buf_free(&c.out);

@@ -103,7 +103,7 @@ int resolver_ask(struct resolver *r, const char *host, const char *port, struct 
     numeric.ai_flags = AI_NUMERICHOST;
     *ret_list = NULL;
     if (strlen(host) >= sizeof r->lookup->host || strlen(port) >= sizeof r->lookup->port)
-        return err_set(e, ERR_PLAN, "target.url: host name is too long");
+        return err_set(e, ERR_PLAN, "the host name is too long");
     if (getaddrinfo(host, port, &numeric, ret_list) == 0) return 0;
     if (r->lookup && (strcmp(r->lookup->host, host) != 0 || strcmp(r->lookup->port, port) != 0)) resolver_clear(r);
     if (!r->lookup && !(r->lookup = begin(r, host, port))) return err_set(e, ERR_NOMEM, "no thread to look up %s", host);
@@ -111,7 +111,7 @@ int resolver_ask(struct resolver *r, const char *host, const char *port, struct 
     int64_t waited = clock_mono_ns() - r->lookup->began_ns;
     if (!done && waited < RESOLVER_MOST_NS) return 1;
     resolver_clear(r);
-    if (!done) return err_set(e, ERR_NET, "target.url: %s cannot be resolved: no answer for %.0f s", host, (double)waited / 1e9);
-    if (rc) return err_set(e, ERR_NET, "target.url: %s cannot be resolved: %s", host, gai_strerror(rc));
+    if (!done) return err_set(e, ERR_NET, "%s cannot be resolved: no answer for %.0f s", host, (double)waited / 1e9);
+    if (rc) return err_set(e, ERR_NET, "%s cannot be resolved: %s", host, gai_strerror(rc));
     return 0;
 }

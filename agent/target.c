@@ -238,7 +238,8 @@ static int resolve(struct target *t, struct resolver *r, struct err *e)
     snprintf(host, sizeof host, "%.*s", (int)(literal6 ? len - 2 : len), literal6 ? t->host + 1 : t->host);
     snprintf(port, sizeof port, "%u", t->port);
     int rc = resolver_ask(r, host, port, &list, e);
-    if (rc != 0) return rc;
+    if (rc < 0) return err_context(e, "target.url");
+    if (rc > 0) return rc;
     for (const struct addrinfo *ai = list; ai && t->n_addresses < TARGET_ADDRESS_MAX; ai = ai->ai_next) {
         if (ai->ai_addrlen > sizeof(struct sockaddr_storage) || add_address(t, ai, e) == 0) continue;
         freeaddrinfo(list);

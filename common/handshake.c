@@ -10,7 +10,7 @@
 enum { LINES = 10 };
 #define SPAN_NS (10 * NS_PER_S)
 #define EVENTS                                                                                                         \
-    (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |      \
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |      \
      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
 void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e)
@@ -54,6 +54,8 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n)
     memcpy(&value, first + 2, sizeof value);
     words[0] = 0;
     switch (event) {
+    case ZMQ_EVENT_CONNECTED:
+        return HANDSHAKE_CONNECTED;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         return HANDSHAKE_DONE;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:

@@ -9,6 +9,7 @@
 
 enum handshake_event {
     HANDSHAKE_NOTHING,
+    HANDSHAKE_CONNECTED, /* the one who dials: there is somebody; the handshake begins */
     HANDSHAKE_DONE,
     HANDSHAKE_REFUSED, /* the other side's list does not have our key (seen by the one who dials) */
     HANDSHAKE_FAILED,

@@ -272,6 +272,7 @@ static int knock(const struct auth *a, void *dealer, void *watch, const struct k
                            "self-test of the keys: a random key was admitted; nothing is started like this");
         case HANDSHAKE_FAILED:
             return err_set(e, ERR_INTERNAL, "self-test of the keys: %s", words);
+        case HANDSHAKE_CONNECTED:
         case HANDSHAKE_NOTHING:
             break;
         }

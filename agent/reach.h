@@ -1,0 +1,17 @@
+/* Why nothing is heard from a coordinator: its name is looked up and its addresses are knocked at, in at most REACH_NS and what the resolver takes. Only for
+ * who is connected to nobody: nothing else is done meanwhile. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/resolver.h"
+
+#define REACH_NS INT64_C(1000000000)
+
+struct reach {
+    struct resolver resolver; /* a question that was not answered in time goes on until the next knock */
+};
+/* The reason in words, for tcp://HOST:PORT. True: somebody accepts connections there. */
+bool reach_knock(struct reach *r, const char *endpoint, char *ret_words, size_t n);
+void reach_clear(struct reach *r);
