@@ -16,6 +16,7 @@ struct group {
     double load, throughput, lo, hi;
     double e2e_p50, requests_per_s, attainment;
     uint32_t n, first, n_pass, n_fail, n_open; /* first: index of its first point; gates: points that pass, fail, neither */
+    uint32_t n_overrun;                        /* points whose rate the server did not keep up with */
 };
 
 static bool usable(const struct point *p)
@@ -88,6 +89,7 @@ static size_t groups_make(const struct point *points, size_t n, const struct gat
         g->n_pass += r == GATE_PASS;
         g->n_fail += r == GATE_FAIL;
         g->n_open += r == GATE_INCONCLUSIVE;
+        g->n_overrun += p->overrun;
     }
     for (size_t k = 0; k < n_groups; k++) group_rate(&ret[k], points, n);
     if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
@@ -111,18 +113,20 @@ static size_t top_first(const struct group *g, size_t n, const struct group *bes
 }
 
 /* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most. On Amdahl's curve, the slowest
- * to bend, that is where 95 % of the limit is. Loads close together are held to less, or neighbours on any slope would look flat. */
+ * to bend, that is where 95 % of the limit is. Loads close together are held to less, or neighbours on any slope would look flat. Or arrivals
+ * waited in vain at the last rate: those of a higher one would only join them. */
 static bool top_flat(const struct group *g, size_t n, const struct group *best)
 {
     size_t first = top_first(g, n, best);
     double steps = g[n - 1].load / g[first].load;
+    if (g[n - 1].n_overrun == g[n - 1].n) return true;
     return first > 0 && steps >= CLEAR_OF_KNEE && g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
 
 /* Without a law (few points, or none that fits): the mean of what lies within 5 % of the most. */
 static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
 {
-    size_t flat = 0;
+    size_t flat = 0, first = top_first(g, n, best);
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         if (g[i].throughput < (1 - FLAT) * best->throughput) continue;
@@ -130,7 +134,7 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
         flat++;
     }
     a->plateau_reached = top_flat(g, n, best);
-    a->knee = g[top_first(g, n, best)].load;
+    a->knee = first > 0 ? g[first].load : (double)NAN; /* below the first load nobody looked */
     a->knee_lo = a->knee_hi = NAN;
     a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
     a->plateau_lo = best->lo - (best->throughput - a->plateau);
@@ -180,7 +184,8 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     if (!a->has_plateau) return;
     bool law = f.model != FIT_NONE;
     if (law) plateau_law(&f, g, n_groups, best, a);
-    if (law && !a->plateau_reached && f.rms > LAW_POOR) law = !top_flat(g, n_groups, best);
+    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* no law knows of arrivals that waited in vain */
+    if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best);
     if (law)
         law_keep(&f, g, n_groups, a);
     else

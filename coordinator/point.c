@@ -72,6 +72,7 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         struct plan_stage part = s->plan;
         struct verdict own;
         part.concurrency = (uint32_t)a->slots;
+        part.max_concurrency = part.max_concurrency && a->slots ? (uint32_t)a->slots : part.max_concurrency;
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is the shard's business; sent against due says enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
@@ -96,6 +97,13 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
     if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
         verdict_add(&p->verdict, VERDICT_SUSPECT, "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
+}
+
+/* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */
+static bool overrun(const struct stage_data *s, const struct plan *plan)
+{
+    double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
+    return s->plan.kind == LOAD_OPEN && verdict_waited(s->counters, &s->plan) && sent < due * (1 - plan->verdict_achieved);
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)
@@ -189,6 +197,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     uint64_t ended = ret->window_ok + ret->window_failed;
     ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
     ledger_compute(s, ret);
+    ret->overrun = overrun(s, plan);
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;

@@ -39,6 +39,7 @@ struct point {
     struct stat metric[METRIC_N];
     struct { uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost; bool balanced; } ledger;
     enum steady steady;
+    bool overrun;                     /* open loop: arrivals waited for max_concurrency, more of them than verdict.achieved in vain: the server did not keep up */
     double drift;                     /* relative drift of throughput over the window */
     double littles_law;               /* X·R / N, 1 when consistent; NaN when unknown */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
@@ -57,6 +58,8 @@ bool metric_independent(enum metric m);
 /* Per agent and for the cluster (METRICS, "Is the number the server's or the client's?"). */
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
                      const struct plan *plan, struct verdict *ret);
+/* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
+uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 const char *verdict_name(enum verdict_status s);
 /* Adds a reason and raises the status to at least `s`; a ninth reason is dropped, its status is not. */
 void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -139,14 +139,25 @@ static double wanted_rate(const struct plan_stage *r)
     return r->rate_from + (r->rate_to - r->rate_from) * (from + 1) / 2;
 }
 
+/* CAPPED has those that waited for the cap and were sent in the end. Those that were never sent waited for it too; where no request ended there are only they. */
+uint64_t verdict_waited(const uint64_t c[COUNTER_N], const struct plan_stage *requested)
+{
+    uint64_t unsent = c[COUNTER_DUE] > c[COUNTER_SENT] ? c[COUNTER_DUE] - c[COUNTER_SENT] : 0;
+    bool full = requested->max_concurrency && c[COUNTER_INFLIGHT_MAX] >= requested->max_concurrency;
+    return c[COUNTER_CAPPED] || full ? c[COUNTER_CAPPED] + unsent : 0;
+}
+
 static void check_open(const struct evidence *e, struct verdict *v)
 {
-    double due = (double)e->c[COUNTER_DUE], sent = (double)e->c[COUNTER_SENT], capped = (double)e->c[COUNTER_CAPPED];
-    if (capped > 0)
-        verdict_add(v, VERDICT_SUSPECT, "the server was the limit: %.0f of %.0f arrivals waited because %u requests were in flight already",
-                    capped, due, e->requested->max_concurrency);
-    else if (due > 0 && sent < due * (1 - e->plan->verdict_achieved))
-        verdict_add(v, VERDICT_INVALID, "only %.0f of %.0f due requests were sent", sent, due);
+    uint64_t due = e->c[COUNTER_DUE], sent = e->c[COUNTER_SENT], waited = verdict_waited(e->c, e->requested);
+    char unsent[64] = "";
+    if (waited && due > sent) (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
+    if (waited)
+        verdict_add(v, VERDICT_SUSPECT,
+                    "the server was the limit: %" PRIu64 " of %" PRIu64 " arrivals waited because %u requests were in flight already%s",
+                    waited, due, e->requested->max_concurrency, unsent);
+    else if (due > 0 && (double)sent < (double)due * (1 - e->plan->verdict_achieved))
+        verdict_add(v, VERDICT_INVALID, "only %" PRIu64 " of %" PRIu64 " due requests were sent", sent, due);
     if (e->requested->requests || e->requested->duration_ns <= 0) return;
     double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9, got = (double)e->c[COUNTER_WIN_DUE];
     double shape = e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;

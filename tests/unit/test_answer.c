@@ -268,6 +268,40 @@ static void test_rates(void **state)
     silent(&w, "concurrent");
 }
 
+/* Where arrivals wait in vain at the greatest rate, a greater one gives no more: the plateau was seen, though only one load is at the top. */
+static void test_overrun(void **state)
+{
+    (void)state;
+    static struct world w;
+    for (uint32_t from = 1; from <= 8; from *= 8) { /* seven rates with a law, four without */
+        memset(&w, 0, sizeof w);
+        for (uint32_t rate = from; rate <= 64; rate *= 2) {
+            struct point *p = add(&w, rate, 1);
+            double x = rate < 64 ? 100.0 * rate : 6200; /* a line, until the cap */
+            p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+            p->arrivals_per_s = rate;
+            p->output_tokens_per_s = x;
+            p->output_lo = x * 0.99;
+            p->output_hi = x * 1.01;
+        }
+        finish(&w, 1000);
+        assert_false(w.a.plateau_reached);
+        w.p[w.n - 1].overrun = true;
+        verdict_add(&w.p[w.n - 1].verdict, VERDICT_SUSPECT, "the server was the limit");
+        finish(&w, 1000);
+        assert_true(w.a.plateau_reached && fabs(w.a.plateau - 6200) < 1 && fabs(w.a.knee - 64) < 0.1);
+        says(&w, "Plateau: 6,200 output token/s");
+        says(&w, "Suspect: the server was the limit");
+    }
+    for (size_t i = 0; i < w.n; i++) { /* all rates are beyond it: where it began was not seen */
+        w.p[i].overrun = true;
+        w.p[i].output_tokens_per_s = 4000;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached && isnan(w.a.knee));
+    says(&w, "Plateau: 4,000 output token/s (95 %: 3,992–4,008). "); /* no "from" */
+}
+
 /* Repeats of a load are one load; one that fails a gate once has not passed. */
 static void test_repeats(void **state)
 {
@@ -389,6 +423,6 @@ static void test_monotone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_overrun), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,32 @@ static struct plan plan_of(void)
 
 static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
 
+/* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
+static void test_overrun(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 32, .rate_from = 100, .rate_to = 100, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)};
+    s.counters[COUNTER_CAPPED] = 500; /* a burst: all were sent in the end */
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun);
+    s.counters[COUNTER_DUE] = 1000;
+    point_compute(&s, &plan, &p);
+    assert_true(p.overrun);
+    s.counters[COUNTER_CAPPED] = 0; /* nobody waited for a slot: not the server's doing */
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun);
+    s.counters[COUNTER_INFLIGHT_MAX] = a.counters[COUNTER_INFLIGHT_MAX] = 32;
+    a.counters[COUNTER_DUE] = 1000;
+    point_compute(&s, &plan, &p);
+    assert_true(p.overrun);
+    stage_free(&s);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -182,6 +208,6 @@ static void test_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_overrun), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

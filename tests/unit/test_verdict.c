@@ -162,7 +162,17 @@ static void test_open_loop(void **state)
     OPEN;
     w.c[COUNTER_SENT] = 1200;
     w.c[COUNTER_CAPPED] = 100; /* the cap was the plan's: the server is slow, the clients are not */
-    expect(&w, VERDICT_SUSPECT, "the server was the limit");
+    expect(&w, VERDICT_SUSPECT, "the server was the limit: 150 of 1250 arrivals waited because 512 requests were in flight already, and 50 of them were never sent");
+    OPEN;
+    w.c[COUNTER_CAPPED] = 100; /* all were sent in the end */
+    expect(&w, VERDICT_SUSPECT, "100 of 1250 arrivals waited because 512 requests were in flight already");
+    OPEN;
+    w.c[COUNTER_SENT] = w.c[COUNTER_INFLIGHT_MAX] = 512; /* none ended, so that none of those who waited was sent */
+    expect(&w, VERDICT_SUSPECT, "738 of 1250 arrivals waited because 512 requests were in flight already, and 738 of them were never sent");
+    OPEN;
+    w.c[COUNTER_SENT] = 511;
+    w.c[COUNTER_INFLIGHT_MAX] = 511;
+    expect(&w, VERDICT_INVALID, "only 511 of 1250 due requests were sent");
     OPEN;
     w.c[COUNTER_WIN_DUE] = 920; /* 2.5 sigma of a Poisson count: chance */
     expect(&w, VERDICT_VALID, NULL);
