@@ -234,8 +234,11 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         verdict_add(ret, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
         return;
     }
-    if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] == 0)
+    if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] == 0) { /* no number is left to doubt: what happened, and whether the machines are fit */
         add_nothing_ok(counters, ret);
+        check_machine(&e, ret);
+        return;
+    }
     check_dispatch(&e, ret);
     check_blurred(&e, ret);
     check_lag(&e, ret);

@@ -132,6 +132,36 @@ static void test_rules(void **state)
     for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
 }
 
+/* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents' machines is. */
+static void test_nothing_ok(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        struct world w;
+        world_make(&w);
+        if (kind) w.stage = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 8, .rate_from = 500, .rate_to = 500, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000)};
+        w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+        w.c[COUNTER_WIN_FAILED] = 77;
+        w.c[COUNTER_SENT] = 800;
+        w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) / 25; /* 0.04 in flight */
+        w.c[COUNTER_EVENTS] = 10;
+        w.c[COUNTER_BLURRED] = 5;
+        record(&w, METRIC_DISPATCH, 50, 1000);
+        record(&w, METRIC_LAG, 400, 50000);
+        judge(&w);
+        assert_int_equal(w.v.status, VERDICT_INVALID);
+        assert_int_equal(w.v.n_reasons, 1);
+        w.c[COUNTER_THROTTLED] = 3;
+        w.c[COUNTER_DROPPED] = 2;
+        judge(&w);
+        assert_int_equal(w.v.n_reasons, 3);
+        assert_non_null(strstr(w.v.reason[0], "nothing was measured: no request of the window ended ok, 77 failed"));
+        assert_non_null(strstr(w.v.reason[1], "2 records were dropped"));
+        assert_non_null(strstr(w.v.reason[2], "throttled"));
+        for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    }
+}
+
 static void test_closed_loop(void **state)
 {
     (void)state;
@@ -233,6 +263,6 @@ static void test_many_reasons(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_cache), cmocka_unit_test(test_many_reasons)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_cache), cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
