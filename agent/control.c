@@ -1,6 +1,7 @@
 #include "agent/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -45,6 +46,13 @@ struct control {
     char failure[200];         /* the last one's words */
     enum handshake_event met;  /* how far this dialling has come: NOTHING, CONNECTED, DONE */
     struct reach reach;
+    bool strange;              /* not welcomed since it dialled, or was refused */
+    struct {                   /* the stage, for the log */
+        char share[160];
+        uint32_t number;
+        bool runs;
+        uint64_t ok, failed, cut;
+    } load;
     struct buf out;
     int signal_fd, signal;
     char name[64], host[64], boot_id[33];
@@ -90,6 +98,7 @@ static int dial(struct control *c, struct err *e)
     int64_t max = WIRE_MESSAGE_MAX;
     hang_up(c);
     c->met = HANDSHAKE_NOTHING;
+    c->strange = true;
     c->dealer = zmq_socket(c->context, ZMQ_DEALER);
     if (!c->dealer) return err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
     randombytes_buf(id, sizeof id);
@@ -148,6 +157,51 @@ static void redial(void *arg)
     if (dial(c, &e)) log_error("%s", e.text);
 }
 
+/* ---- the log: what happens to this agent, a line each ---- */
+
+/* A word of the coordinator, behind what the session made of it. */
+static void tell_message(struct control *c, const struct wire_msg *m)
+{
+    if (m->type == WIRE_WELCOME && c->strange)
+        log_info("welcomed by %s to run %s as agent %" PRIu32, c->o->connect, m->u.welcome.run_id ? m->u.welcome.run_id : "?", m->u.welcome.agent);
+    if (m->type == WIRE_BYE) log_info("%s says goodbye: %s", c->o->connect, m->u.bye.reason ? m->u.bye.reason : "");
+    if (m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) c->strange = m->type == WIRE_REFUSE;
+}
+
+static void describe_share(struct control *c, const struct shard *s)
+{
+    double mine = s->cycle ? (double)s->n_own / (double)s->cycle : 0;
+    if (s->kind == LOAD_CLOSED)
+        (void)snprintf(c->load.share, sizeof c->load.share, "%" PRIu32 " of %" PRIu32 " requests in flight", s->slots, s->slots_all);
+    else if (s->rate_from != s->rate_to)
+        (void)snprintf(c->load.share, sizeof c->load.share, "%.6g to %.6g requests/s of %.6g to %.6g", s->rate_from * mine, s->rate_to * mine, s->rate_from, s->rate_to);
+    else
+        (void)snprintf(c->load.share, sizeof c->load.share, "%.6g of %.6g requests/s", s->rate_to * mine, s->rate_to);
+}
+
+static void tell_begin(struct control *c)
+{
+    c->load.number = session_stage(c->session) + 1;
+    c->load.runs = true;
+    c->load.ok = c->load.failed = c->load.cut = 0;
+    log_info("stage %" PRIu32 ": the load begins, %s", c->load.number, c->load.share);
+}
+
+/* Counters are of the whole stage: the last ones stand. */
+static void tell_event(struct control *c, const struct engine_event *ev)
+{
+    if (ev->kind == ENGINE_SNAPSHOT && ev->snapshot) {
+        const uint64_t *n = ev->snapshot->counters;
+        c->load.ok = n[COUNTER_OK];
+        c->load.failed = counters_failed(n);
+        c->load.cut = n[COUNTER_CANCELLED] + n[COUNTER_ABORTED];
+    }
+    if (ev->kind != ENGINE_DONE || !c->load.runs) return;
+    c->load.runs = false;
+    log_info("stage %" PRIu32 ": the load is done, %" PRIu64 " requests ok, %" PRIu64 " failed, %" PRIu64 " cut off%s%s", c->load.number, c->load.ok, c->load.failed,
+             c->load.cut, ev->err.code ? ": " : "", ev->err.code ? ev->err.text : "");
+}
+
 /* ---- engine ---- */
 
 /* The hash is our own, of what came: what a message says of it is believed by nobody. */
@@ -179,13 +233,16 @@ static int arm(void *arg, const struct shard *s, struct err *e)
     struct control *c = arg;
     if (signed_check_shard(&c->signature, c->plan, s, clock_wall_ns(), e)) return -1;
     guard_meter_begin(&c->meter, s);
+    describe_share(c, s);
     return engine_arm(c->engine, s, e);
 }
 
 static int go(void *arg, int64_t t0_ns, struct err *e)
 {
     struct control *c = arg;
-    return engine_go(c->engine, t0_ns, e);
+    if (engine_go(c->engine, t0_ns, e)) return -1;
+    tell_begin(c);
+    return 0;
 }
 
 static void stop(void *arg, bool now)
@@ -223,6 +280,7 @@ static void read_messages(struct control *c)
             log_warn("from %s: %s", c->o->connect, e.text);
         else {
             session_message(c->session, &m, clock_mono_ns());
+            tell_message(c, &m);
             wire_msg_clear(&m);
         }
         zmq_msg_close(&raw);
@@ -237,6 +295,7 @@ static void read_engine(struct control *c)
         if (c->o->page) page_event(c->o->page, &ev);
         if (ev.kind == ENGINE_SNAPSHOT && guard_meter_add(&c->meter, c->o->guard, ev.snapshot, &e))
             session_refuse(c->session, &e);
+        tell_event(c, &ev);
         session_engine(c->session, &ev, clock_mono_ns());
     }
 }

@@ -84,6 +84,10 @@ enum session_state session_state(const struct session *s)
 {
     return s->state;
 }
+uint32_t session_stage(const struct session *s)
+{
+    return s->stage;
+}
 const struct err *session_error(const struct session *s)
 {
     return &s->err;

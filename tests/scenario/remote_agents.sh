@@ -28,6 +28,14 @@ for p in "$early" "$second" "$late"; do
     s=$?
     [ "$s" = 0 ] && ok "agent ends with the run" || fail "agent ended with status $s"
 done
+# the log of the three (the twin is not welcomed): one line each that they are welcomed, that each stage begins and has ended, and that the run is over
+lines() { [ "$(grep -cE "$2" "$TMP/agent.log")" = "$1" ] && ok "$1 lines: $2" || { fail "not $1 lines: $2"; show agent.log; }; }
+lines 3 "welcomed by $ENDPOINT to run [^ ]+ as agent [0-9]+"
+lines 2 'stage 1: the load begins, 4 of 8 requests in flight'
+lines 2 'stage 1: the load is done, [1-9][0-9]* requests ok, 0 failed, [0-9]+ cut off$'
+lines 3 'stage 2: the load begins, [2-5] of 9 requests in flight'
+lines 3 'stage 2: the load is done, [1-9][0-9]* requests ok, 0 failed, [0-9]+ cut off$'
+lines 3 "$ENDPOINT says goodbye: the run is over"
 wait "$twin"
 [ $? != 0 ] && ok "a second agent of the same name takes no part" || fail "the twin took part"
 expect_text err.log 'agent_refused: second: an agent of this name takes part already'

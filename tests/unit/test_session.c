@@ -122,6 +122,7 @@ static void test_way(void **state)
     arm(2, 7);
     arm(2, 7);
     assert_int_equal(T.armed, 1);
+    assert_int_equal(session_stage(T.s), 2);
     engine(ENGINE_READY);
     arm(2, 7); /* READY got lost */
     assert_int_equal(T.said[WIRE_READY], 2);
