@@ -246,14 +246,18 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->slo_open_end = g == end;
 }
 
-/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. */
+static bool passes(const struct group *g) { return g->n_pass > 0 && g->n_fail == 0; }
+
+/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. A greater load may pass too. */
 static void slo_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = NULL;
     for (size_t i = 0; i < n; i++)
-        if (g[i].n_pass > 0 && g[i].n_fail == 0 && (!best || g[i].throughput > best->throughput)) best = &g[i];
+        if (passes(&g[i]) && (!best || g[i].throughput > best->throughput)) best = &g[i];
     if (best) slo_from(best, &g[n - 1], a);
+    a->slo_next_fails = best && best + 1 < g + n && best[1].n_fail > 0;
     for (size_t i = 0; i < n; i++) {
+        if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
         a->slo_failed += g[i].n_fail > 0;
         a->slo_undecided += g[i].n_fail == 0 && g[i].n_pass == 0;
     }
@@ -284,6 +288,7 @@ static void search_compute(const struct plan *plan, const struct point *points, 
         if (fabs(asked - a->search.load) > 1e-9 * asked) continue;
         slo_from(&g[i], NULL, a);
         a->slo_open_end = a->search.end_reached;
+        a->slo_next_fails = !isnan(a->search.failed_load);
     }
 }
 
@@ -325,7 +330,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
 {
     const struct plan *plan = run ? run->plan : NULL;
     *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
-                           .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN,
+                           .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN, .slo_passes_to = NAN,
                            .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
                            .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN, .cost_most = NAN};
     for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;

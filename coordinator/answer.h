@@ -39,6 +39,8 @@ struct answer {
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided;       /* loads that fail a gate; that none fails but no run passes all */
     bool slo_open_end;                        /* the greatest load tried still passes: "at least" */
+    bool slo_next_fails;                      /* the next greater load tried fails a gate: "up to" */
+    double slo_passes_to;                     /* the greatest load tried whose runs pass, though it gives less; NaN when none above slo_load does */
     double latency_per_doubling;              /* past the knee: factor of e2e p50 a doubling of the load */
     bool has_goodput;                         /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu, goodput_attainment; /* the greatest such request rate (Zhong et al., DistServe, OSDI 2024) */

@@ -117,12 +117,14 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
         say(a, ". ");
     }
     if (!a->has_slo) return;
-    say(a, "Within ");
+    bool most = !a->slo_open_end && !a->slo_next_fails && plan->search.goal != SEARCH_SLO; /* of what was tried: nothing above it is known to fail */
+    say(a, most ? "The most within " : "Within ");
     say_gates(plan, a);
     say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_number(a, " at ", a->slo_load, "");
     say(a, " %s", unit);
+    if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
     say_cost(plan, a->cost_slo, a);
     if (plan->search.goal == SEARCH_SLO) {
         say(a, " (%s, %u loads in %u runs", a->search.confirmed ? "confirmed" : "not confirmed", a->search.loads, a->search.runs);

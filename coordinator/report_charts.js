@@ -249,7 +249,10 @@ const Charts = (function() {
         x: a.slo_load,
         color: css("--c2"),
         dash: [7, 4],
-        label: (a.slo_at_least ? "within the SLO up to at least " : "within the SLO up to ") + fmt(a.slo_load)
+        label: (a.slo_at_least       ? "within the SLO up to at least " :
+                  a.slo_next_fails ? "within the SLO up to " :
+                                     "most within the SLO at ") +
+          fmt(a.slo_load)
       });
     draw("c-throughput", {
       type: "line",

@@ -429,6 +429,8 @@ static void put_answer(struct json_out *j, const struct answer *a)
     pair(j, "slo_ci95", if_known(a->has_slo, a->slo_lo), a->slo_hi);
     json_known_u64(j, "slo_point", a->has_slo, a->slo_point);
     json_bool(j, "slo_at_least", a->slo_open_end);
+    json_bool(j, "slo_next_fails", a->slo_next_fails);
+    json_double(j, "slo_passes_to", a->slo_passes_to);
     json_u64(j, "slo_loads_failed", a->slo_failed);
     json_u64(j, "slo_loads_undecided", a->slo_undecided);
     json_double(j, "cost_per_mtok_most", a->cost_most);

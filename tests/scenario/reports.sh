@@ -95,6 +95,24 @@ for name in tame hostile broken; do
     [ "$(awk '{ if (length($0) > m) m = length($0) } END { print m }' "$dir/$name.txt")" -le 110 ] || fail "a line of the text is too wide"
 done
 
+# What the chart says of the load within the SLO: "up to" only where the next one failed.
+node=$(command -v node || command -v nodejs || true)
+[ -z "$node" ] || "$node" - "$(dirname "$0")/../../coordinator/report_charts.js" "$dir/tame/summary.json" <<'JS' || fail "the chart says something else of the SLO"
+const fs = require("fs"), [charts, summary] = process.argv.slice(2).map((f) => fs.readFileSync(f, "utf8"));
+let labels = [];
+global.document = {documentElement: {dataset: {}}, getElementById: () => ({remove() {}})};
+global.getComputedStyle = () => ({getPropertyValue: () => "#000000"});
+global.Chart = class { constructor(canvas, c) { labels.push(...(c.options.marks || []).map((m) => m.label)); } destroy() {} static getChart() {} };
+const Charts = new Function(charts + "; return Charts;")(), s = JSON.parse(summary);
+for (const [least, fails, want] of [[true, false, "within the SLO up to at least 64"], [false, true, "within the SLO up to 64"], [false, false, "most within the SLO at 64"]]) {
+  labels = [];
+  Object.assign(s.answer, {slo_load: 64, slo_at_least: least, slo_next_fails: fails});
+  Charts.begin({summary: s, distributions: [], series: []});
+  Charts.all("ttft_ms");
+  if (!labels.includes(want)) throw new Error(want + " is not in " + labels);
+}
+JS
+
 browser=$(command -v chromium || command -v chromium-browser || true)
 [ -n "$browser" ] || { echo "no chromium: the page was not opened"; exit 0; }
 for name in tame hostile broken; do

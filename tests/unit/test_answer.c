@@ -70,7 +70,7 @@ static void backed(const struct world *w)
     const struct answer *a = &w->a;
     const double field[] = {
         a->plateau, a->plateau_lo, a->plateau_hi, a->knee, ceil(a->knee), a->most_load, a->most_tokens_per_s, a->most_lo, a->most_hi, a->slo_load,
-        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->latency_per_doubling - 1, 100 * a->fall, 100 * a->throughput_dip.share,
+        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->slo_passes_to, a->latency_per_doubling - 1, 100 * a->fall, 100 * a->throughput_dip.share,
         a->throughput_dip.from_load, a->throughput_dip.to_load, 100 * a->latency_dip.share, a->latency_dip.from_load, a->latency_dip.to_load,
         a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
         100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->cost_most, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
@@ -228,6 +228,34 @@ static void test_gates_that_fail(void **state)
     backed(&w);
     silent(&w, "No load");
     silent(&w, "Within");
+}
+
+/* The most within the limits is not the load where they end, unless the next one fails. */
+static void test_within(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    w.p[6].output_tokens_per_s = 4700; /* 64: the most by a hair, but 128 and 256 pass too */
+    finish(&w, 1000);
+    assert_true(w.a.has_slo && fabs(w.a.slo_load - 64) < 0.1 && !w.a.slo_open_end && !w.a.slo_next_fails);
+    assert_true(fabs(w.a.slo_passes_to - 256) < 0.1);
+    says(&w, "The most within ttft.p99 < 800ms and errors.rate < 1%: 4,700 output token/s");
+    says(&w, " at 64 concurrent requests; 256 passes too. ");
+    finish(&w, 128);
+    assert_true(!w.a.slo_next_fails && fabs(w.a.slo_passes_to - 128) < 0.1);
+    finish(&w, 64);
+    assert_true(w.a.slo_next_fails && isnan(w.a.slo_passes_to));
+    says(&w, ". Within ttft.p99 < 800ms and errors.rate < 1%: 4,700 output token/s");
+    silent(&w, "passes too");
+    w.o[2 * 7].result = GATE_INCONCLUSIVE; /* 128: neither */
+    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    assert_true(!w.a.slo_next_fails && isnan(w.a.slo_passes_to) && !w.a.slo_open_end);
+    says(&w, "The most within ");
+    sweep(&w, 32, 1);
+    finish(&w, 1000);
+    assert_true(w.a.slo_open_end && !w.a.slo_next_fails && isnan(w.a.slo_passes_to));
+    says(&w, ". Within ttft.p99 < 800ms and errors.rate < 1%: at least 2,");
 }
 
 /* One stage is no curve, but a number; a rate is spoken of as one; an agent that died is said. */
@@ -423,6 +451,6 @@ static void test_monotone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_overrun), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_overrun), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
