@@ -322,7 +322,10 @@ static void read_handshakes(struct control *c)
             continue;
         }
         memcpy(c->failure, words, sizeof words);
-        if (log_limit_pass(&c->failures, clock_mono_ns(), &held))
+        if (!log_limit_pass(&c->failures, words, clock_mono_ns(), &held)) continue;
+        if (held)
+            log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " times more since this was told)", c->o->connect, words, held);
+        else
             log_warn("%s does not let this agent in: %s", c->o->connect, words);
     }
 }

@@ -7,7 +7,6 @@
 
 #include "common/clock.h"
 
-enum { LINES = 10 };
 #define SPAN_NS (10 * NS_PER_S)
 #define EVENTS                                                                                                         \
     (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |      \
@@ -72,15 +71,26 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n)
     }
 }
 
-bool log_limit_pass(struct log_limit *l, int64_t now, uint32_t *ret_held_back)
+static uint64_t hash(const char *words) /* FNV-1a: what collides is told 10 s later */
 {
-    if (l->from_ns == 0 || now - l->from_ns >= SPAN_NS) {
-        *ret_held_back = l->held_back;
-        *l = (struct log_limit){.from_ns = now, .said = 1};
-        return true;
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *words; words++)
+        h = (h ^ (unsigned char)*words) * UINT64_C(1099511628211);
+    return h;
+}
+
+bool log_limit_pass(struct log_limit *l, const char *words, int64_t now, uint32_t *ret_held_back)
+{
+    uint64_t h = hash(words);
+    bool fresh = l->from_ns == 0 || now - l->from_ns >= SPAN_NS, again = false;
+    *ret_held_back = fresh ? l->held_back : 0;
+    if (fresh) *l = (struct log_limit){.from_ns = now};
+    for (uint32_t i = 0; i < l->said; i++)
+        again = again || l->seen[i] == h;
+    if (again || l->said == LOG_LIMIT_LINES) {
+        l->held_back++;
+        return false;
     }
-    *ret_held_back = 0;
-    if (l->said++ < LINES) return true;
-    l->held_back++;
-    return false;
+    l->seen[l->said++] = h;
+    return true;
 }

@@ -20,10 +20,12 @@ void *handshake_watch(void *context, void *socket, const char *endpoint, struct 
 /* What has happened next, in words, without waiting. */
 enum handshake_event handshake_next(void *watch, char *words, size_t n);
 
-/* A log that hostile peers cannot fill: so many lines in a span of time. */
+/* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none twice. */
+enum { LOG_LIMIT_LINES = 10 };
 struct log_limit {
     int64_t from_ns;
     uint32_t said, held_back;
+    uint64_t seen[LOG_LIMIT_LINES]; /* hashes of what was said in this span */
 };
-/* True: say it, and that *ret_held_back like it were not said before. */
-bool log_limit_pass(struct log_limit *l, int64_t now, uint32_t *ret_held_back);
+/* True: say `words`, and that *ret_held_back like it were not said before. */
+bool log_limit_pass(struct log_limit *l, const char *words, int64_t now, uint32_t *ret_held_back);

@@ -121,7 +121,7 @@ static bool read_request(void *zap, struct request *r)
 static void tell(struct log_limit *l, const char *what, const char *detail)
 {
     uint32_t held;
-    if (!log_limit_pass(l, clock_mono_ns(), &held)) return;
+    if (!log_limit_pass(l, detail, clock_mono_ns(), &held)) return;
     if (held) log_warn("%u more like the following were not told", held);
     log_warn("%s %s", what, detail);
 }

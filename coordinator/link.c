@@ -1,12 +1,15 @@
 #include "coordinator/link.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "common/handshake.h"
+#include "common/log.h"
 #include "coordinator/auth.h"
 
 enum {
@@ -21,6 +24,8 @@ enum {
 struct link {
     void *context, *router;
     struct auth *auth; /* NULL: anybody may speak */
+    void *watch;       /* handshakes, where auth does not look at them */
+    struct log_limit failed;
     char endpoint[256];
     bool loopback;
     struct buf out;
@@ -79,6 +84,7 @@ static int listen_on(struct link *l, const struct link_options *o, struct err *e
     size_t n = sizeof l->endpoint;
     bool keys = o->keys || o->local;
     if (keys && (!(l->auth = make_auth(l, o, e)) || auth_protect(l->auth, l->router, e))) return -1;
+    if (!keys && !(l->watch = handshake_watch(l->context, l->router, "inproc://plateau.handshakes", e))) return -1;
     if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
         return err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
     return l->auth ? auth_self_test(l->auth, l->endpoint, e) : 0;
@@ -119,6 +125,7 @@ void link_close(struct link **l)
     if ((*l)->router) zmq_close((*l)->router);
     if ((*l)->context) (void)zmq_ctx_shutdown((*l)->context);
     auth_stop(&(*l)->auth);
+    if ((*l)->watch) zmq_close((*l)->watch);
     if ((*l)->context) zmq_ctx_term((*l)->context);
     buf_free(&(*l)->out);
     free(*l);
@@ -237,13 +244,29 @@ bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m)
     return zmq_send(l->router, l->out.data, l->out.len, ZMQ_DONTWAIT) >= 0;
 }
 
+/* An agent with keys at the door of a run without them would look like one that never came. It often hangs up first, so that any handshake that fails may
+ * be its. ZeroMQ 4.3 does not tell whose it was: the event names our own address. */
+static void tell_failures(struct link *l)
+{
+    enum handshake_event ev;
+    char words[200];
+    uint32_t held;
+    while ((ev = handshake_next(l->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
+        if (ev == HANDSHAKE_FAILED && log_limit_pass(&l->failed, "", clock_mono_ns(), &held)) {
+            if (held) log_warn("%" PRIu32 " more like the following were not told", held);
+            log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau run --keys DIR, or start the agent without", words);
+        }
+}
+
 void link_wait(struct link *l, struct pollfd *fds, unsigned n, int64_t wait_ns)
 {
-    zmq_pollitem_t item[LINK_FDS + 1] = {{.socket = l->router, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t item[LINK_FDS + 2] = {{.socket = l->router, .events = ZMQ_POLLIN}};
     if (n > LINK_FDS) n = LINK_FDS;
     for (unsigned i = 0; i < n; i++)
         item[i + 1] = (zmq_pollitem_t){.fd = fds[i].fd, .events = ZMQ_POLLIN};
-    (void)zmq_poll(item, (int)n + 1, wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
+    if (l->watch) item[n + 1] = (zmq_pollitem_t){.socket = l->watch, .events = ZMQ_POLLIN};
+    (void)zmq_poll(item, (int)n + (l->watch ? 2 : 1), wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
     for (unsigned i = 0; i < n; i++)
         fds[i].revents = item[i + 1].revents & ZMQ_POLLIN ? POLLIN : 0;
+    if (l->watch) tell_failures(l);
 }

@@ -51,6 +51,22 @@ expect '.run.insecure == false' 'the report does not call it insecure'
 expect '[.agents[].name] == ["pod-1"]' 'only pod-1 took part'
 wait "$AGENT_PID" && ok 'pod-1 ended well' || fail 'pod-1 ended badly'
 
+# an agent with keys at the door of a run that has none: both sides say so, once in a while and not at each try
+plan "$work" 'load: {concurrency: 2, duration: 1s}' 'agents: {count: 1, wait: 5s}'
+ENDPOINT=tcp://127.0.0.1:$(free_port)
+mv "$TMP/agent.log" "$TMP/agent_before.log"
+plateau_start --listen "$ENDPOINT"
+agent --name early --keys "$K" --wait 4s
+wait "$AGENT_PID"
+plateau_wait
+expect_status 4
+expect_text err.log 'somebody was turned away: .* This run has no keys: if it was an agent with keys, give plateau run --keys DIR'
+expect_text agent.log "no coordinator was heard for 4s \(--wait\) from $ENDPOINT: it does not let this agent in: "
+for f in err.log:'turned away' 'agent.log:WARN.*does not let this agent in: .*'; do
+    n=$(grep -ciE "${f#*:}" "$TMP/${f%%:*}")
+    [ "$n" -ge 1 ] && [ "$n" -le 4 ] && ok "${f%%:*}: $n lines in 4 s" || { fail "${f%%:*}: $n lines of ${f#*:}"; show "${f%%:*}"; }
+done
+
 # a key is taken off the list in the middle of a stage
 plan "$work" 'load: {concurrency: 4, duration: 6s}' 'agents: {count: 2, wait: 30s, on_loss: mark, max_lost_weight: 0.5}'
 ENDPOINT=tcp://127.0.0.1:$(free_port)
