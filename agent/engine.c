@@ -11,7 +11,7 @@
 
 #include "agent/guard.h"
 #include "agent/host.h"
-#include "agent/stamp.h"
+#include "agent/transport/stamp.h"
 #include "agent/worker.h"
 #include "common/clock.h"
 #include "common/log.h"

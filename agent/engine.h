@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "common/shard.h"
 #include "common/snapshot.h"
 

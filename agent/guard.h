@@ -12,7 +12,7 @@
 
 #include "common/addr.h"
 #include "common/err.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "common/shard.h"
 
 #define GUARD_RULES 64

@@ -6,9 +6,9 @@
 #pragma once
 #include <stdint.h>
 
-#include "agent/dialect.h"
+#include "agent/stream/dialect.h"
 #include "common/err.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 
 #define PROMPT_TOKENS_MAX (1u << 20)
 #define PROMPT_CHARS(tokens) ((size_t)(tokens)*4)

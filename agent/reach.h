@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/resolver.h"
+#include "agent/transport/resolver.h"
 
 #define REACH_NS INT64_C(1000000000)
 

@@ -20,9 +20,9 @@
  *
  * Identity: e2e = ttft + tpot × (n − 1), to the rounding of tpot to whole ns. */
 #pragma once
-#include "agent/stream.h"
+#include "agent/stream/stream.h"
 #include "common/counter.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "common/snapshot.h"
 
 struct recorder {

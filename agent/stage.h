@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 #include "agent/evidence.h"
-#include "agent/gaps.h"
+#include "agent/stream/gaps.h"
 #include "agent/pacer.h"
 #include "agent/prompt.h"
 #include "agent/recorder.h"
-#include "agent/transport.h"
+#include "agent/transport/transport.h"
 
 struct stage;
 

@@ -18,9 +18,9 @@
 
 #include "agent/evidence.h"
 #include "agent/stage.h"
-#include "agent/target.h"
-#include "agent/transport.h"
-#include "agent/warm.h"
+#include "agent/transport/target.h"
+#include "agent/transport/transport.h"
+#include "agent/transport/warm.h"
 #include "common/snapshot.h"
 
 /* A target in use by several threads, freed by the last. */

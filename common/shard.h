@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "common/rng.h"
 
 #define SHARD_CYCLE_MAX 65536u

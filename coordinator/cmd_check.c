@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "common/args.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "coordinator/cmd.h"
 #include "coordinator/plan_doc.h"
 

@@ -7,9 +7,9 @@
 #include "common/args.h"
 #include "common/log.h"
 #include "coordinator/cmd.h"
-#include "coordinator/compare_report.h"
-#include "coordinator/store.h"
-#include "coordinator/write_file.h"
+#include "coordinator/report/compare_report.h"
+#include "coordinator/store/store.h"
+#include "coordinator/report/write_file.h"
 
 #define RUNS_MAX 16
 #define DIFFERENCES_MAX 20

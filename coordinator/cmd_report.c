@@ -4,8 +4,8 @@
 #include "common/args.h"
 #include "common/log.h"
 #include "coordinator/cmd.h"
-#include "coordinator/report.h"
-#include "coordinator/store.h"
+#include "coordinator/report/report.h"
+#include "coordinator/store/store.h"
 
 static int report_dir(const char *dir, int *ret_status, struct err *e)
 {

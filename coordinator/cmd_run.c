@@ -20,7 +20,7 @@
 #include "coordinator/cmd.h"
 #include "coordinator/drive.h"
 #include "coordinator/hold.h"
-#include "coordinator/report.h"
+#include "coordinator/report/report.h"
 #include "coordinator/resume.h"
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"

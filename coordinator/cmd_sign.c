@@ -4,7 +4,7 @@
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/plan.h"
+#include "common/plan/plan.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
 

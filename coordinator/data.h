@@ -9,8 +9,8 @@
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
-#include "common/plan.h"
-#include "coordinator/server_side.h"
+#include "common/plan/plan.h"
+#include "coordinator/server_sample.h"
 
 enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
 #define VERDICT_REASONS 8

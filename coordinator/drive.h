@@ -4,9 +4,9 @@
 #include "coordinator/data.h"
 #include "coordinator/link.h"
 #include "coordinator/local.h"
-#include "coordinator/run.h"
+#include "coordinator/run/run.h"
 #include "coordinator/run_page.h"
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 struct drive_options {
     const struct run_data *meta; /* the run's identity and plan; stages that are finished already */

@@ -6,7 +6,7 @@
 
 #include "common/keys.h"
 #include "common/wire.h"
-#include "coordinator/peer.h"
+#include "coordinator/run/peer.h"
 
 struct link_options {
     const char *listen; /* tcp://ADDR:PORT; port 0 or * = any */

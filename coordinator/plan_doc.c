@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/plan_key.h"
+#include "common/plan/plan_key.h"
 
 /* Shapes that several keys share. Kept beside the code that reads them by a test: every example of the table and every
  * file of configs/ is loaded. */

@@ -1,4 +1,4 @@
-/* What can be told of the plan file from its table of keys (common/plan_key.c): the reference and the schema. */
+/* What can be told of the plan file from its table of keys (common/plan/plan_key.c): the reference and the schema. */
 #pragma once
 #include "common/buf.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/point.h"
+#include "coordinator/answer/point.h"
 
 /* Stages of a search follow each other: the first that was cut short is where it goes on. */
 static int replay(struct todo *t, const struct run_data *past, struct err *e)

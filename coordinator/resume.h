@@ -1,7 +1,7 @@
 /* A run that goes on: which steps of it are left. Pure. */
 #pragma once
 #include "coordinator/data.h"
-#include "coordinator/search.h"
+#include "coordinator/answer/search.h"
 #include "coordinator/steps.h"
 
 /* What is left to do. Of a new run: everything. `past` and its plan are borrowed. */

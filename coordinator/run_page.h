@@ -3,7 +3,7 @@
 #pragma once
 #include "common/prom.h"
 #include "common/status.h"
-#include "coordinator/run.h"
+#include "coordinator/run/run.h"
 
 struct run_page {
     struct status *status; /* NULL: no page; every call does nothing then */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/plan.h"
-#include "coordinator/server_side.h"
+#include "common/plan/plan.h"
+#include "coordinator/answer/server_side.h"
 
 #define SCRAPE_TIMEOUT_MS 900L
 #define SCRAPE_HELD 4096 /* samples that wait to be taken; later ones are dropped and counted as failed */

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdbool.h>
 
-#include "coordinator/stage.h"
+#include "coordinator/run/stage.h"
 
 struct steps {
     const struct plan *plan;

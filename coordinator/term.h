@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "coordinator/run.h"
+#include "coordinator/run/run.h"
 
 struct term {
     FILE *out;

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "coordinator/search.h"
+#include "coordinator/answer/search.h"
 
 #define FIRST_NS (5 * NS_PER_S)
 #define GROW 1.4

@@ -3,7 +3,7 @@
  * Looks come at windows of 5 s, 7 s, 10 s …, each 1.4 times the last: an interval that is looked at every second would sooner or later
  * be narrow by chance. */
 #pragma once
-#include "coordinator/run.h"
+#include "coordinator/run/run.h"
 
 struct watch {
     uint32_t epoch;   /* of the stage that is watched */

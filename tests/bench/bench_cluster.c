@@ -24,8 +24,8 @@
 #include "common/clock.h"
 #include "common/keys.h"
 #include "common/rng.h"
-#include "coordinator/merge.h"
-#include "coordinator/store.h"
+#include "coordinator/run/merge.h"
+#include "coordinator/store/store.h"
 #include "tests/bench/made_up.h"
 
 enum { TEMPLATES = 64, SWEEP_MS = 5, EVENTS = 512, THREADS_MAX = 16, ID = 16, REQUESTS = MADE_UP_REQUESTS, TOKENS = MADE_UP_TOKENS };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/stream.h"
+#include "agent/stream/stream.h"
 #include "common/clock.h"
 #include "common/rng.h"
 

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/stamp.h"
+#include "agent/transport/stamp.h"
 #include "common/args.h"
 #include "common/clock.h"
 

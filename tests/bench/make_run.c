@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/report.h"
+#include "coordinator/report/report.h"
 #include "tests/unit/fake_run.h"
 
 int main(int argc, char **argv)

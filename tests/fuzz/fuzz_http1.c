@@ -1,7 +1,7 @@
 /* Any bytes, split anyhow, give the body, the status and the end that they give in one piece; every slice is readable. */
 #include <string.h>
 
-#include "agent/http1.h"
+#include "agent/transport/http1.h"
 #include "tests/fuzz/fuzz_util.h"
 
 #define OUT_MAX (1u << 18)

@@ -2,8 +2,8 @@
  * exactly what is no JSON object. */
 #include <string.h>
 
-#include "agent/json_scan.h"
-#include "agent/openai_chunk.h"
+#include "agent/stream/json_scan.h"
+#include "agent/stream/openai_chunk.h"
 #include "tests/fuzz/fuzz_util.h"
 
 struct text {

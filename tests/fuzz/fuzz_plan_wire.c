@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/plan.h"
+#include "common/plan/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 static void must(int true_)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/prom_read.h"
-#include "coordinator/server_side.h"
+#include "coordinator/answer/prom_read.h"
+#include "coordinator/answer/server_side.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

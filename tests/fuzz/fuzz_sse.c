@@ -1,7 +1,7 @@
 /* Any bytes, split anyhow, give the events that they give in one piece; every slice is readable; memory goes back. */
 #include <string.h>
 
-#include "agent/sse.h"
+#include "agent/stream/sse.h"
 #include "tests/fuzz/fuzz_util.h"
 
 #define OUT_MAX (1u << 18)

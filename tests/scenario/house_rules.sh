@@ -33,8 +33,23 @@ for f in "${ours[@]}"; do
     [ -f "$header" ] || fail "$f: #include \"$header\" is not a path from the root"
   done < <(sed -nE "s@$inc\"([^\"]+)\".*@\\1@p" "$f")
 done
+# Walls between the rooms: what lies in the folder may not include what the expression matches.
+wall() { # FOLDER WHAT REGEX
+  local room
+  mapfile -t room < <(files "$1" | grep -E '\.[ch]$')
+  [ ${#room[@]} -ge 3 ] || fail "found only ${#room[@]} sources in $1/: this test looks at nothing"
+  must_not_match "$1/ $2" "$inc$3" "${room[@]}"
+}
+clocks_and_io='<(sys/socket|sys/epoll|netinet/.*|fcntl|poll|sys/stat|signal|pthread|zmq|czmq)\.h>'
+wall common/plan "includes common/ only" '"(agent|coordinator|tests)/'
+wall agent/stream "is pure and includes common/ only" "(\"agent/[^s]|\"agent/s[^t]|\"agent/stage|\"agent/[a-z_]*\.h|$clocks_and_io)"
+wall coordinator/run "is pure and includes none of answer, store, report" "(\"coordinator/(answer|store|report)/|$clocks_and_io)"
+wall coordinator/answer "is pure and does not include run" "(\"coordinator/(run|store|report)/|$clocks_and_io)"
+wall coordinator/report "includes answer and a run's data only" '"coordinator/(run|store)/|"coordinator/(drive|link|local|term|scrape|hold|watch|auth|cmd|steps|resume)'
+mapfile -t no_sqlite < <(files common agent coordinator | grep -E '\.[ch]$' | grep -v '^coordinator/store/')
+must_not_match "only coordinator/store/ includes SQLite" "$inc<sqlite3\.h>" "${no_sqlite[@]}"
 mapfile -t no_yaml < <(printf '%s\n' "${agent[@]}" "${common[@]}" | grep -v '_yaml\.c$')
-must_not_match "an agent carries no YAML, no SQLite" "$inc<(yaml|sqlite3)\\.h>" "${no_yaml[@]}"
+must_not_match "an agent carries no YAML" "$inc<yaml\\.h>" "${no_yaml[@]}"
 
 banned='sprintf|vsprintf|strcpy|strcat|strncpy|strncat|gets|atoi|atol|atoll|atof|strtok|gettimeofday|rand|srand|tmpnam|alloca'
 for f in "${ours[@]}"; do # without strings and comments, so that prose may name a function
@@ -43,7 +58,7 @@ for f in "${ours[@]}"; do # without strings and comments, so that prose may name
   fi
 done
 
-for dir in . common agent coordinator configs deploy tests; do
+for dir in . common common/plan agent agent/transport agent/stream coordinator coordinator/run coordinator/store coordinator/answer coordinator/report configs deploy tests; do
   [ -s "$dir/README.md" ] || fail "$dir has no README.md"
 done
 # Every source is named in its room's README or in that of its own folder; a header and its source may share a line as `name.[ch]`. Unit tests,

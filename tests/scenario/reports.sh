@@ -97,7 +97,7 @@ done
 
 # What the chart says of the load within the SLO: "up to" only where the next one failed.
 node=$(command -v node || command -v nodejs || true)
-[ -z "$node" ] || "$node" - "$(dirname "$0")/../../coordinator/report_charts.js" "$dir/tame/summary.json" <<'JS' || fail "the chart says something else of the SLO"
+[ -z "$node" ] || "$node" - "$(dirname "$0")/../../coordinator/report/report_charts.js" "$dir/tame/summary.json" <<'JS' || fail "the chart says something else of the SLO"
 const fs = require("fs"), [charts, summary] = process.argv.slice(2).map((f) => fs.readFileSync(f, "utf8"));
 let labels = [];
 global.document = {documentElement: {dataset: {}}, getElementById: () => ({remove() {}})};

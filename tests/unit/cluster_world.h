@@ -12,8 +12,8 @@
 #include "agent/session.h"
 #include "common/clock.h"
 #include "common/rng.h"
-#include "coordinator/run.h"
-#include "coordinator/store.h"
+#include "coordinator/run/run.h"
+#include "coordinator/store/store.h"
 #include "coordinator/steps.h"
 
 #define WORLD_AGENTS 8u

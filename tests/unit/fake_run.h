@@ -10,8 +10,8 @@
 #include "common/clock.h"
 #include "common/rng.h"
 #include "common/snapshot.h"
-#include "coordinator/merge.h"
-#include "coordinator/store.h"
+#include "coordinator/run/merge.h"
+#include "coordinator/store/store.h"
 
 #define FAKE_TOKENS 128
 #define FAKE_SLOTS 64.0 /* requests the server works on at once */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/rng.h"
-#include "coordinator/point.h"
+#include "coordinator/answer/point.h"
 #include "tests/sim/model.h"
 #include "tests/unit/trials.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string.h>
 
-#include "agent/stream.h"
+#include "agent/stream/stream.h"
 
 struct said {
     struct timeline t;

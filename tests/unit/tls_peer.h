@@ -11,8 +11,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "agent/stamp.h"
-#include "agent/tls.h"
+#include "agent/transport/stamp.h"
+#include "agent/transport/tls.h"
 #include "common/clock.h"
 #include "tests/unit/tls_server.h"
 

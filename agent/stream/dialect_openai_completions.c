@@ -1,0 +1,21 @@
+/* OpenAI's (legacy) completions: a plain prompt instead of messages, choices[].text instead of a delta.
+ * https://platform.openai.com/docs/api-reference/completions */
+#include <string.h>
+
+#include "agent/stream/openai_chunk.h"
+
+static int write_body(const struct request_spec *r, struct buf *out)
+{
+    struct body_writer w;
+    if (body_begin(&w, r->body, out) != 0) return -1;
+    if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
+    body_text(&w, "prompt", r->prompt, r->prompt_len);
+    body_limit(&w, r->output_tokens);
+    body_member(&w, "stream", "true");
+    body_member(&w, "stream_options", "{\"include_usage\":true}");
+    return body_end(&w);
+}
+
+extern const struct dialect dialect_openai_completions;
+const struct dialect dialect_openai_completions = {
+    .api = API_OPENAI_COMPLETIONS, .name = "openai-completions", .write_body = write_body, .scan = openai_chunk_scan};

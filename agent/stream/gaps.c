@@ -1,0 +1,118 @@
+#include "agent/stream/gaps.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "agent/stream/sse.h"
+
+#define ESCAPE UINT32_C(0xffffffff) /* followed by tokens, low word and high word of the gap */
+#define CHUNKS_PER_SLAB 2048u       /* 1 MiB */
+
+struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e)
+{
+    struct gap_pool *p = calloc(1, sizeof *p);
+    if (!p) {
+        (void)err_set(e, ERR_NOMEM, "no memory for a worker's pool");
+        return NULL;
+    }
+    if (slab_init(&p->chunks, sizeof(struct gap_chunk), CHUNKS_PER_SLAB, gaps / GAP_CHUNK_WORDS + 1, e) == 0 &&
+        slab_init(&p->carries, SSE_CARRY_MAX, 4, carries, e) == 0)
+        return p;
+    gap_pool_destroy(&p);
+    return NULL;
+}
+
+void gap_pool_destroy(struct gap_pool **p)
+{
+    if (!*p) return;
+    slab_clear(&(*p)->chunks);
+    slab_clear(&(*p)->carries);
+    free(*p);
+    *p = NULL;
+}
+
+uint64_t gap_pool_grown(const struct gap_pool *p)
+{
+    return p->chunks.grown + p->carries.grown;
+}
+
+void gaps_init(struct gaps *g, struct gap_pool *pool)
+{
+    *g = (struct gaps){.pool = pool};
+}
+
+void gaps_release(struct gaps *g)
+{
+    while (g->head) {
+        struct gap_chunk *next = g->head->next;
+        slab_give(&g->pool->chunks, g->head);
+        g->head = next;
+    }
+    *g = (struct gaps){.pool = g->pool};
+}
+
+static bool put_word(struct gaps *g, uint32_t word)
+{
+    if (!g->tail || g->fill == GAP_CHUNK_WORDS) {
+        struct gap_chunk *c = slab_take(&g->pool->chunks);
+        if (!c) return false;
+        c->next = NULL;
+        if (g->tail)
+            g->tail->next = c;
+        else
+            g->head = c;
+        g->tail = c;
+        g->fill = 0;
+    }
+    g->tail->word[g->fill++] = word;
+    return true;
+}
+
+void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens)
+{
+    assert(tokens > 0);
+    if (g->lost > 0) { /* the log is cut where the memory ended: no half entries, no holes */
+        g->lost++;
+        return;
+    }
+    uint64_t ns =
+        gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream never run backwards, but for a clock's error */
+    bool ok;
+    if (tokens == 1 && ns < ESCAPE)
+        ok = put_word(g, (uint32_t)ns);
+    else
+        ok = put_word(g, ESCAPE) && put_word(g, tokens) && put_word(g, (uint32_t)ns) &&
+             put_word(g, (uint32_t)(ns >> 32));
+    if (ok)
+        g->n++;
+    else
+        g->lost++;
+}
+
+void gaps_begin(struct gap_iter *it, const struct gaps *g)
+{
+    *it = (struct gap_iter){.gaps = g, .chunk = g->head, .left = g->n};
+}
+
+static uint32_t take_word(struct gap_iter *it)
+{
+    if (it->at == GAP_CHUNK_WORDS) {
+        it->chunk = it->chunk->next;
+        it->at = 0;
+    }
+    return it->chunk->word[it->at++];
+}
+
+bool gaps_next(struct gap_iter *it, struct gap *ret)
+{
+    if (it->left == 0) return false;
+    it->left--;
+    uint32_t word = take_word(it);
+    *ret = (struct gap){.ns = word, .tokens = 1};
+    if (word == ESCAPE) {
+        ret->tokens = take_word(it);
+        uint64_t low = take_word(it);
+        ret->ns = (int64_t)(low | (uint64_t)take_word(it) << 32);
+    }
+    return true;
+}

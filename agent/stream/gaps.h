@@ -1,0 +1,64 @@
+/* The gaps between a stream's token events, kept until the request's outcome is known (only ok requests are recorded).
+ *
+ * A gap costs four bytes: whole nanoseconds of an event that carries one token. Gaps of 4.29 s and more, and events of
+ * another number of tokens, take sixteen. Memory comes from a pool of the worker's own, in chunks; a stream gives its
+ * chunks back when it ends. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/stream/slab.h"
+#include "common/err.h"
+
+#define GAP_CHUNK_WORDS 126u
+struct gap_chunk {
+    struct gap_chunk *next;
+    uint32_t word[GAP_CHUNK_WORDS];
+};
+
+/* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in
+ * pieces and do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
+struct gap_pool {
+    struct slab chunks, carries;
+};
+
+/* Makes room for `gaps` gaps and `carries` long split events. An open stream holds whole chunks: count streams ×
+ * (tokens + GAP_CHUNK_WORDS). More is taken in slabs of 1 MiB when needed; gap_pool_grown counts how often. */
+struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e);
+void gap_pool_destroy(struct gap_pool **p); /* no stream may be open */
+uint64_t gap_pool_grown(const struct gap_pool *p);
+
+struct gaps {
+    struct gap_pool *pool;
+    struct gap_chunk *head, *tail;
+    uint32_t fill; /* words used in the tail */
+    uint32_t n;    /* gaps in the log */
+    uint32_t lost; /* gaps not kept for want of memory; must be 0 */
+};
+
+void gaps_init(struct gaps *g, struct gap_pool *pool);
+void gaps_release(struct gaps *g); /* gives the chunks back; empty afterwards */
+/* `tokens`: of the later event, at least 1. */
+void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens);
+static inline void gaps_put(struct gaps *g, int64_t gap_ns, uint32_t tokens)
+{
+    if (g->tail && g->fill < GAP_CHUNK_WORDS && tokens == 1 && gap_ns >= 0 && gap_ns < INT64_C(0xffffffff)) {
+        g->tail->word[g->fill++] = (uint32_t)gap_ns;
+        g->n++;
+    } else {
+        gaps_put_long(g, gap_ns, tokens);
+    }
+}
+
+/* In the order of arrival. ITL: gap / tokens, recorded `tokens` times; chunk_gap: the gap as it is. */
+struct gap {
+    int64_t ns;
+    uint32_t tokens;
+};
+struct gap_iter {
+    const struct gaps *gaps;
+    const struct gap_chunk *chunk;
+    uint32_t at, left; /* next word of the chunk; gaps still to come */
+};
+void gaps_begin(struct gap_iter *it, const struct gaps *g);
+bool gaps_next(struct gap_iter *it, struct gap *ret);

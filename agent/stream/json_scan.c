@@ -1,0 +1,294 @@
+#include "agent/stream/json_scan.h"
+
+#include <string.h>
+
+enum expect {
+    EXPECT_BAD,
+    EXPECT_VALUE,
+    EXPECT_VALUE_OR_END,
+    EXPECT_KEY,
+    EXPECT_KEY_OR_END,
+    EXPECT_COMMA_OR_END,
+    EXPECT_NOTHING
+};
+
+void json_begin(struct json *j, const char *text, size_t n)
+{
+    *j = (struct json){.at = text, .end = text + n, .text = text, .expect = EXPECT_VALUE};
+}
+
+static enum json_token bad(struct json *j)
+{
+    j->expect = EXPECT_BAD;
+    return JSON_BAD;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Bytes from p on that neither end a string nor are an escape or a control character. Eight at a time. */
+static const char *plain_run(const char *p, const char *end)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    while (end - p >= 8) {
+        uint64_t x;
+        memcpy(&x, p, 8);
+        uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
+        /* a byte's top bit is set where it was zero, or less than 0x20; the lowest such bit is exact */
+        uint64_t hit = (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x)) & tops;
+        if (hit) return p + (__builtin_ctzll(hit) >> 3);
+        p += 8;
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
+    return p;
+}
+
+const char *json_string_end(const char *p, const char *end, bool *ret_escaped)
+{
+    *ret_escaped = false;
+    for (;;) {
+        p = plain_run(p, end);
+        if (p == end) return NULL;
+        if (*p == '"') return p;
+        if (*p != '\\' || end - p < 2) return NULL;
+        *ret_escaped = true;
+        if (p[1] == 'u') {
+            if (end - p < 6) return NULL;
+            for (int i = 2; i < 6; i++)
+                if (!is_hex(p[i])) return NULL;
+            p += 6;
+        } else {
+            if (p[1] == '\0' || !strchr("\"\\/bfnrt", p[1])) return NULL;
+            p += 2;
+        }
+    }
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && is_digit(*p))
+        p++;
+    return p;
+}
+
+/* The byte behind the number that begins at p, or NULL. */
+static const char *number_end(const char *p, const char *end)
+{
+    if (p < end && *p == '-') p++;
+    if (p == end || !is_digit(*p)) return NULL;
+    p = *p == '0' ? p + 1 : skip_digits(p, end);
+    if (p < end && *p == '.') {
+        const char *from = p + 1;
+        p = skip_digits(from, end);
+        if (p == from) return NULL;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        const char *from = p + 1;
+        if (from < end && (*from == '+' || *from == '-')) from++;
+        p = skip_digits(from, end);
+        if (p == from) return NULL;
+    }
+    return p;
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
+    return p;
+}
+
+static void after_value(struct json *j)
+{
+    j->expect = j->depth == 0 ? EXPECT_NOTHING : EXPECT_COMMA_OR_END;
+}
+
+static bool in_object(const struct json *j)
+{
+    return j->depth > 0 && (j->objects >> (j->depth - 1) & 1) != 0;
+}
+
+static enum json_token open_container(struct json *j, bool object)
+{
+    if (j->depth == JSON_DEPTH_MAX) return bad(j);
+    j->at++;
+    uint64_t bit = UINT64_C(1) << j->depth++;
+    j->objects = object ? j->objects | bit : j->objects & ~bit;
+    j->expect = object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
+    return object ? JSON_OBJECT : JSON_ARRAY;
+}
+
+static enum json_token close_container(struct json *j)
+{
+    bool object = in_object(j);
+    if (*j->at != (object ? '}' : ']')) return bad(j);
+    j->at++;
+    j->depth--;
+    after_value(j);
+    return object ? JSON_OBJECT_END : JSON_ARRAY_END;
+}
+
+static enum json_token word(struct json *j, const char *text, size_t n, enum json_token t)
+{
+    if ((size_t)(j->end - j->at) < n || memcmp(j->at, text, n) != 0) return bad(j);
+    j->at += n;
+    after_value(j);
+    return t;
+}
+
+static bool take_string(struct json *j)
+{
+    const char *from = j->at + 1, *to = json_string_end(from, j->end, &j->escaped);
+    if (!to) return false;
+    j->text = from;
+    j->len = (size_t)(to - from);
+    j->at = to + 1;
+    return true;
+}
+
+static enum json_token key(struct json *j)
+{
+    if (*j->at != '"' || !take_string(j)) return bad(j);
+    j->at = skip_space(j->at, j->end);
+    if (j->at == j->end || *j->at != ':') return bad(j);
+    j->at++;
+    j->expect = EXPECT_VALUE;
+    return JSON_KEY;
+}
+
+static enum json_token value(struct json *j)
+{
+    switch (*j->at) {
+    case '"':
+        if (!take_string(j)) return bad(j);
+        after_value(j);
+        return JSON_STRING;
+    case '{':
+        return open_container(j, true);
+    case '[':
+        return open_container(j, false);
+    case 't':
+        return word(j, "true", 4, JSON_TRUE);
+    case 'f':
+        return word(j, "false", 5, JSON_FALSE);
+    case 'n':
+        return word(j, "null", 4, JSON_NULL);
+    default:;
+        const char *to = number_end(j->at, j->end);
+        if (!to) return bad(j);
+        j->text = j->at;
+        j->len = (size_t)(to - j->at);
+        j->escaped = false;
+        j->at = to;
+        after_value(j);
+        return JSON_NUMBER;
+    }
+}
+
+enum json_token json_next(struct json *j)
+{
+    j->at = skip_space(j->at, j->end);
+    if (j->at == j->end) return j->expect == EXPECT_NOTHING ? JSON_END : bad(j);
+    switch (j->expect) {
+    case EXPECT_VALUE:
+        return value(j);
+    case EXPECT_VALUE_OR_END:
+        return *j->at == ']' ? close_container(j) : value(j);
+    case EXPECT_KEY:
+        return key(j);
+    case EXPECT_KEY_OR_END:
+        return *j->at == '}' ? close_container(j) : key(j);
+    case EXPECT_COMMA_OR_END:
+        if (*j->at != ',') return close_container(j);
+        j->at = skip_space(j->at + 1, j->end);
+        if (j->at == j->end) return bad(j);
+        return in_object(j) ? key(j) : value(j);
+    default: /* bad before, or something behind the value */
+        return bad(j);
+    }
+}
+
+int json_leave(struct json *j, enum json_token t)
+{
+    if (t == JSON_OBJECT || t == JSON_ARRAY) {
+        for (uint32_t outside = j->depth - 1; j->depth > outside;)
+            if (json_next(j) == JSON_BAD) return -1;
+    }
+    return t == JSON_BAD ? -1 : 0;
+}
+
+int json_skip(struct json *j)
+{
+    return json_leave(j, json_next(j));
+}
+
+bool json_enter(struct json *j, enum json_token want)
+{
+    enum json_token t = json_next(j);
+    if (t == want) return true;
+    (void)json_leave(j, t);
+    return false;
+}
+
+static unsigned hex_value(char c)
+{
+    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
+
+/* The character of the escape at p (a backslash), and where it ends. */
+static const char *unescape(const char *p, unsigned *ret)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    if (p[1] != 'u') {
+        *ret = (unsigned char)to[strchr(from, p[1]) - from];
+        return p + 2;
+    }
+    *ret = hex_value(p[2]) << 12 | hex_value(p[3]) << 8 | hex_value(p[4]) << 4 | hex_value(p[5]);
+    return p + 6;
+}
+
+bool json_is(const struct json *j, const char *text, size_t n)
+{
+    if (!j->escaped) return j->len == n && memcmp(j->text, text, n) == 0;
+    const char *p = j->text, *end = j->text + j->len;
+    for (size_t i = 0; i < n; i++) {
+        if (p == end) return false;
+        unsigned c = (unsigned char)*p;
+        p = c == '\\' ? unescape(p, &c) : p + 1;
+        if (c != (unsigned char)text[i]) return false;
+    }
+    return p == end;
+}
+
+bool json_u32(const struct json *j, uint32_t *ret)
+{
+    uint64_t v = 0;
+    if (j->len == 0 || j->len > 10) return false;
+    for (size_t i = 0; i < j->len; i++) {
+        if (!is_digit(j->text[i])) return false;
+        v = v * 10 + (uint64_t)(j->text[i] - '0');
+    }
+    if (v > UINT32_MAX) return false;
+    *ret = (uint32_t)v;
+    return true;
+}
+
+bool json_valid(const char *text, size_t n)
+{
+    struct json j;
+    json_begin(&j, text, n);
+    for (;;) {
+        enum json_token t = json_next(&j);
+        if (t == JSON_BAD || t == JSON_END) return t == JSON_END;
+    }
+}

@@ -1,0 +1,247 @@
+#include "agent/stream/sse.h"
+
+#include <string.h>
+
+void sse_init(struct sse *s, struct slab *pool)
+{
+    memset(s, 0, offsetof(struct sse, own)); /* the buffer needs no clearing */
+    s->pool = pool;
+}
+
+void sse_release(struct sse *s)
+{
+    if (s->big) slab_give(s->pool, s->big);
+    s->big = NULL;
+}
+
+static char *carry(struct sse *s)
+{
+    return s->big ? s->big : s->own;
+}
+
+static int fail(struct sse *s)
+{
+    s->bad = true;
+    return -1;
+}
+
+/* Puts bytes behind what the carry holds. */
+static int carry_put(struct sse *s, const char *bytes, size_t n)
+{
+    size_t used = (size_t)s->data_len + s->part_len;
+    if (n > SSE_CARRY_MAX - used) return fail(s);
+    if (!s->big && used + n > SSE_CARRY_OWN) {
+        s->big = slab_take(s->pool);
+        if (!s->big) return fail(s);
+        memcpy(s->big, s->own, used);
+    }
+    memcpy(carry(s) + used, bytes, n);
+    s->part_len += (uint32_t)n;
+    return 0;
+}
+
+static void clear_event(struct sse *s)
+{
+    s->sent = s->has_data = s->has_name = s->error = false;
+    s->data_len = s->part_len = 0;
+    s->name_len = 0;
+    sse_release(s);
+}
+
+static bool is_word(const char *p, size_t n)
+{
+    if (n == 0) return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!word) return false;
+    }
+    return true;
+}
+
+enum field { FIELD_DATA, FIELD_ERROR, FIELD_EVENT, FIELD_IGNORE, FIELD_BAD };
+
+/* Splits a line that is not empty into its field and value. */
+static enum field split_line(const char *line, size_t n, const char **ret_value, size_t *ret_len)
+{
+    size_t name = 4;
+    if (n < 5 || memcmp(line, "data:", 5) != 0) {
+        const char *colon = memchr(line, ':', n);
+        name = colon ? (size_t)(colon - line) : n;
+    }
+    size_t from = name < n ? name + 1 : n;
+    if (from < n && line[from] == ' ') from++;
+    *ret_value = line + from;
+    *ret_len = n - from;
+    if (name == 0) return FIELD_IGNORE; /* comment */
+    if (name == 4 && memcmp(line, "data", 4) == 0) return FIELD_DATA;
+    if (name == 5 && memcmp(line, "event", 5) == 0) return FIELD_EVENT;
+    if (name == 5 && memcmp(line, "error", 5) == 0 && name < n) return FIELD_ERROR;
+    if ((name == 2 && memcmp(line, "id", 2) == 0) || (name == 5 && memcmp(line, "retry", 5) == 0)) return FIELD_IGNORE;
+    return name < n && is_word(line, name) ? FIELD_IGNORE : FIELD_BAD;
+}
+
+/* Moves a data line's value, which lies in the carry's unfinished line or in the caller's bytes, behind the data there
+ * is. */
+static int keep_value(struct sse *s, const char *value, size_t len, bool from_carry, bool join)
+{
+    char *to = carry(s) + s->data_len;
+    if (from_carry) { /* "data:" in front of the value has left room for the LF */
+        s->part_len = 0;
+        if (join) *to++ = '\n';
+        memmove(to, value, len);
+        s->data_len += (uint32_t)len + (join ? 1 : 0);
+        return 0;
+    }
+    if (join && carry_put(s, "\n", 1) != 0) return -1;
+    if (carry_put(s, value, len) != 0) return -1;
+    s->data_len += s->part_len;
+    s->part_len = 0;
+    return 0;
+}
+
+/* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct), in the hope
+ * that the event ends behind it. */
+static int take_line(struct sse *s, const char *line, size_t n, bool from_carry, struct sse_event *direct)
+{
+    const char *value;
+    size_t len;
+    enum field f = split_line(line, n, &value, &len);
+    if (f == FIELD_BAD) return fail(s);
+    if (f == FIELD_EVENT) {
+        s->has_name = true;
+        s->name_len = (uint8_t)(len < SSE_NAME_MAX ? len : SSE_NAME_MAX);
+        memcpy(s->name, value, s->name_len);
+    }
+    if (f != FIELD_DATA && f != FIELD_ERROR) {
+        if (from_carry) s->part_len = 0;
+        return 0;
+    }
+    if (f == FIELD_ERROR) s->error = true;
+    bool first = !s->has_data;
+    s->has_data = true;
+    if (first && !from_carry) {
+        direct->data = value;
+        direct->len = len;
+        return 0;
+    }
+    if (direct->data) { /* a second line: the first must be copied now, to be joined */
+        const char *data = direct->data;
+        direct->data = NULL;
+        if (keep_value(s, data, direct->len, false, false) != 0) return -1;
+    }
+    return keep_value(s, value, len, from_carry, !first);
+}
+
+/* A blank line: the event is whole if it has data. */
+static int end_event(struct sse *s, const struct sse_event *direct, struct sse_event *ret)
+{
+    if (!s->has_data) {
+        s->has_name = false; /* an event without data is none */
+        s->name_len = 0;
+        return 0;
+    }
+    if (direct->data)
+        *ret = *direct;
+    else
+        *ret = (struct sse_event){.data = carry(s), .len = s->data_len};
+    ret->name = s->error ? "error" : s->name;
+    ret->name_len = s->error ? 5 : s->name_len;
+    s->sent = true;
+    return 1;
+}
+
+/* The byte order mark that may open a stream, even in pieces. Returns false when all bytes are taken. */
+static bool skip_bom(struct sse *s, const char **at, const char *end)
+{
+    static const char mark[3] = {'\xef', '\xbb', '\xbf'};
+    while (s->bom < 3) {
+        if (*at == end) return false;
+        if (**at != mark[s->bom]) {
+            if (s->bom > 0) s->bad = true; /* half a mark is no text */
+            break;
+        }
+        (*at)++;
+        s->bom++;
+    }
+    s->bom = 3;
+    return true;
+}
+
+/* The end of the line that begins at p: its LF or CR, or NULL. */
+static const char *line_end(const char *p, const char *end)
+{
+    const char *lf = memchr(p, '\n', (size_t)(end - p));
+    const char *cr = memchr(p, '\r', (size_t)((lf ? lf : end) - p));
+    return cr ? cr : lf;
+}
+
+/* Takes a line end's LF that came behind its CR. */
+static const char *settle_lf(struct sse *s, const char *p, const char *end)
+{
+    if (!s->skip_lf || p == end) return p;
+    s->skip_lf = false;
+    return *p == '\n' ? p + 1 : p;
+}
+
+enum line { LINE_NONE, LINE_TAKEN, LINE_EVENT, LINE_BAD };
+
+/* One whole line from *at on, when there is one. */
+static enum line next_line(struct sse *s, const char **at, const char *end, struct sse_event *direct,
+                           struct sse_event *ret)
+{
+    const char *line = *at, *stop = line_end(line, end);
+    if (!stop) return LINE_NONE;
+    size_t n = (size_t)(stop - line);
+    bool from_carry = s->part_len > 0;
+    if (from_carry) {
+        if (carry_put(s, line, n) != 0) return LINE_BAD;
+        line = carry(s) + s->data_len;
+        n = s->part_len;
+    }
+    if (n > SSE_CARRY_MAX - (direct->data ? direct->len : s->data_len)) { /* the same limit, split or whole */
+        (void)fail(s);
+        return LINE_BAD;
+    }
+    s->skip_lf = *stop == '\r';
+    *at = settle_lf(s, stop + 1, end); /* at once where it can be, so that an event's end leaves nothing behind */
+    if (n == 0) return end_event(s, direct, ret) == 1 ? LINE_EVENT : LINE_TAKEN;
+    return take_line(s, line, n, from_carry, direct) == 0 ? LINE_TAKEN : LINE_BAD;
+}
+
+int sse_next(struct sse *s, const char **at, const char *end, struct sse_event *ret)
+{
+    if (s->sent) clear_event(s);
+    if (s->bom < 3 && !skip_bom(s, at, end)) return 0;
+    if (s->bad) return -1;
+    struct sse_event direct = {0};
+    enum line line = LINE_TAKEN;
+    *at = settle_lf(s, *at, end);
+    while (line == LINE_TAKEN)
+        line = next_line(s, at, end, &direct, ret);
+    if (line != LINE_NONE) return line == LINE_EVENT ? 1 : -1;
+    if (direct.data && keep_value(s, direct.data, direct.len, false, false) != 0) return -1;
+    if (*at < end && carry_put(s, *at, (size_t)(end - *at)) != 0) return -1;
+    *at = end;
+    return 0;
+}
+
+int sse_last(struct sse *s, struct sse_event *ret)
+{
+    if (s->sent) clear_event(s);
+    if (s->bad) return 0;
+    struct sse_event direct = {0};
+    if (s->part_len > 0 && take_line(s, carry(s) + s->data_len, s->part_len, true, &direct) != 0) return 0;
+    return end_event(s, &direct, ret);
+}
+
+int sse_keep(struct sse *s, const char *bytes, size_t n)
+{
+    return s->bad ? -1 : carry_put(s, bytes, n);
+}
+
+const char *sse_kept(struct sse *s, size_t *ret_len)
+{
+    *ret_len = s->part_len;
+    return carry(s);
+}

@@ -1,0 +1,84 @@
+/* One streamed response: SSE, dialect and timeline together, from body bytes to an outcome. Pure: the caller gives the
+ * bytes and the time they arrived. No allocation while tokens arrive, but for gap chunks taken from the worker's pool
+ * (see gaps.h). */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/stream/dialect.h"
+#include "agent/stream/gaps.h"
+#include "agent/stream/shape.h"
+#include "agent/stream/sse.h"
+#include "common/counter.h"
+
+/* The moments of METRICS (CLOCK_MONOTONIC ns; 0 = did not happen). */
+struct timeline {
+    int64_t due, free, handed, sent, written, first_byte, first_event, first_token, first_content, last_token, done;
+    /* free: when a slot was free for it (closed loop: = due; open loop under a cap: later). handed: when the agent had
+     * done its part; before `sent` by the time it took to make a connection, else the same, or 0 for the same. */
+    int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
+};
+
+enum transport_end { /* how the transport ended, in the engine's words; mapped to a label together with what the stream
+                        said */
+                     END_COMPLETE, /* response complete (length, last chunk, or close where that is the framing) */
+                     END_DNS,
+                     END_CONNECT,
+                     END_TLS,
+                     END_TIMEOUT_CONNECT,
+                     END_TIMEOUT_FIRST_TOKEN,
+                     END_TIMEOUT_IDLE,
+                     END_TIMEOUT_TOTAL,
+                     END_RESET,     /* broken before complete */
+                     END_CUT,       /* peer closed before the response was complete, without error */
+                     END_MALFORMED, /* no HTTP */
+                     END_CANCELLED,
+                     END_ABORTED,
+                     END_REFUSED,
+};
+
+struct stream {
+    const struct dialect *dialect;
+    struct gaps gaps; /* gaps of token events, for itl and chunk_gap */
+    struct timeline t;
+    int64_t window_from, window_to;
+    int64_t last_read;                    /* arrival of the latest bytes */
+    uint32_t events;                      /* token events */
+    uint32_t window_events;               /* of these, inside [window_from, window_to) */
+    uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
+    uint32_t usage_in, usage_out, usage_cached;
+    uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not said */
+    bool usage, finish, end, error, malformed;
+    bool begun;     /* the body's first byte that is no white space was seen */
+    bool plain;     /* the body is one JSON value, no event stream */
+    bool full_only; /* set after stream_begin by tests: no event is judged by its shape */
+    uint64_t bytes;
+    uint32_t shaped;    /* token events judged by their shape */
+    struct shape shape; /* these two last: they carry buffers that need no clearing */
+    struct sse sse;
+};
+
+/* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is
+ * released. */
+void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from,
+                  int64_t window_to);
+
+/* Takes bytes of the body that arrived at `arrival_ns` (not 0); all events found in them share that stamp. Returns the
+ * number of token events found. Bytes behind the end marker are counted and else ignored. */
+uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
+
+/* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came.
+ * Call once, before stream_release. The rules, the first that applies:
+ *   1. 2xx, end marker seen, no error, nothing malformed, at least one token: ok, however the transport ended after the
+ * marker.
+ *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
+ *   3. a status that is not 2xx: http_429, http_4xx, else http_5xx.
+ *   4. an error object inside the stream, or as the whole body: stream_error.
+ *   5. bytes that are no stream of this API (a line or an event that cannot be read, a body of HTML or of other JSON):
+ * malformed.
+ *   6. the end marker seen, but no token: empty.
+ *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
+ *   8. no end marker: truncated; also for a 2xx with no event at all. */
+enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status);
+void stream_release(struct stream *s); /* gives chunks and buffers back */

@@ -1,0 +1,232 @@
+#include "agent/transport/http1.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { AT_STATUS, AT_HEADER, AT_LENGTH, AT_CLOSE, AT_CHUNK, AT_CHUNK_BYTES, AT_CHUNK_END, AT_TRAILER, AT_END, AT_BAD };
+enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION };
+
+struct line {
+    const char *p;
+    size_t n;  /* at most HTTP1_LINE_MAX */
+    bool cut;  /* it was longer */
+};
+
+void http1_begin(struct http1 *h) { memset(h, 0, offsetof(struct http1, line)); }
+
+static enum http1_result bad(struct http1 *h)
+{
+    h->state = AT_BAD;
+    return HTTP1_BAD;
+}
+
+/* ---- lines ---- */
+
+static void keep_part(struct http1 *h, const char *p, size_t n)
+{
+    size_t room = h->line_len < sizeof h->line ? sizeof h->line - h->line_len : 0;
+    memcpy(h->line + (sizeof h->line - room), p, n < room ? n : room);
+    h->line_len += (uint32_t)n; /* at most HTTP1_HEAD_MAX: `taken` is checked before */
+}
+
+/* 1 with a whole line, without its end; 0: not whole yet; -1: bad. */
+static int take_line(struct http1 *h, const char **at, const char *end, struct line *ret)
+{
+    const char *p = *at, *lf = memchr(p, '\n', (size_t)(end - p));
+    size_t n = (size_t)((lf ? lf : end) - p), used = n + (lf != NULL);
+    if (used > HTTP1_HEAD_MAX - h->taken || memchr(p, '\0', n)) return -1;
+    h->taken += (uint32_t)used;
+    *at = p + used;
+    if (!lf || h->line_len > 0) {
+        keep_part(h, p, n);
+        if (!lf) return 0;
+        p = h->line;
+        n = h->line_len;
+        h->line_len = 0;
+    }
+    if (n > 0 && n <= sizeof h->line && p[n - 1] == '\r') n--;
+    *ret = (struct line){.p = p, .n = n < HTTP1_LINE_MAX ? n : HTTP1_LINE_MAX, .cut = n > HTTP1_LINE_MAX};
+    return 1;
+}
+
+static bool blank(char c) { return c == ' ' || c == '\t'; }
+static bool digit(char c) { return c >= '0' && c <= '9'; }
+
+/* ---- the head ---- */
+
+static const char VERSION[] = "HTTP/1.";
+
+static bool take_status(struct http1 *h, const struct line *l)
+{
+    if (l->n < sizeof VERSION - 1 + 5 || memcmp(l->p, VERSION, sizeof VERSION - 1) != 0) return false;
+    const char *p = l->p + sizeof VERSION - 1;
+    if (!digit(p[0]) || p[1] != ' ' || p[2] < '1' || !digit(p[2]) || !digit(p[3]) || !digit(p[4])) return false;
+    if (l->n > sizeof VERSION - 1 + 5 && p[5] != ' ') return false;
+    h->old = p[0] == '0';
+    h->status = (uint16_t)((p[2] - '0') * 100 + (p[3] - '0') * 10 + (p[4] - '0'));
+    return h->status != 101; /* we never ask to switch */
+}
+
+static bool take_length(struct http1 *h, const char *p, size_t n)
+{
+    uint64_t v = 0;
+    if (n == 0 || n > 18) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!digit(p[i])) return false;
+        v = v * 10 + (uint64_t)(p[i] - '0');
+    }
+    if (h->has_length && v != h->left) return false;
+    h->has_length = true;
+    h->left = v;
+    return true;
+}
+
+static bool is(const char *p, size_t n, const char *word) { return n == strlen(word) && strncasecmp(p, word, n) == 0; }
+
+/* One word of a comma-separated list. */
+static bool take_word(struct http1 *h, const char *p, size_t n)
+{
+    while (n > 0 && blank(*p)) p++, n--;
+    while (n > 0 && blank(p[n - 1])) n--;
+    if (h->name == NAME_CONNECTION) {
+        h->close |= is(p, n, "close");
+        h->keep |= is(p, n, "keep-alive");
+        return true;
+    }
+    if (n == 0 || is(p, n, "identity")) return true;
+    if (h->chunked || !is(p, n, "chunked")) return false; /* no coding but this one, and once */
+    h->chunked = true;
+    return true;
+}
+
+static bool take_words(struct http1 *h, const char *p, size_t n)
+{
+    for (const char *end = p + n;;) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        if (!take_word(h, p, (size_t)((comma ? comma : end) - p))) return false;
+        if (!comma) return true;
+        p = comma + 1;
+    }
+}
+
+static bool take_header(struct http1 *h, const struct line *l)
+{
+    const char *p = l->p, *end = p + l->n;
+    if (blank(*p)) return h->name == NAME_OTHER; /* a folded line, of a header that does not matter */
+    const char *colon = memchr(p, ':', l->n);
+    if (!colon || colon == p || memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p))) return false;
+    size_t n = (size_t)(colon - p);
+    h->name = is(p, n, "content-length") ? NAME_LENGTH
+              : is(p, n, "transfer-encoding") ? NAME_CODING
+              : is(p, n, "connection") ? NAME_CONNECTION
+                                       : NAME_OTHER;
+    if (h->name == NAME_OTHER) return true;
+    if (l->cut) return false;
+    for (p = colon + 1; p < end && blank(*p);) p++;
+    while (end > p && blank(end[-1])) end--;
+    if (h->name == NAME_LENGTH) return take_length(h, p, (size_t)(end - p));
+    return take_words(h, p, (size_t)(end - p));
+}
+
+/* The empty line: how does the body end? */
+static void end_head(struct http1 *h)
+{
+    if (h->status < 200) { /* interim: the real one follows; `taken` goes on, so that they end */
+        uint32_t taken = h->taken;
+        http1_begin(h);
+        h->taken = taken;
+        return;
+    }
+    h->taken = 0;
+    if (h->chunked && h->has_length) h->close = true; /* two frames: the coding counts, the connection is not trusted */
+    if (h->status == 204 || h->status == 304)
+        h->state = AT_END;
+    else if (h->chunked)
+        h->state = AT_CHUNK;
+    else if (h->has_length)
+        h->state = h->left > 0 ? AT_LENGTH : AT_END;
+    else
+        h->state = AT_CLOSE;
+    if (h->state == AT_CLOSE) h->close = true;
+}
+
+/* ---- the body ---- */
+
+static bool take_chunk_size(struct http1 *h, const struct line *l)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+    for (; i < l->n; i++) {
+        char c = l->p[i];
+        if (digit(c))
+            v = v << 4 | (uint64_t)(c - '0');
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+            v = v << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
+        else
+            break;
+        if (i == 15) return false; /* 60 bits are enough */
+    }
+    if (i == 0 || (i < l->n && l->p[i] != ';' && !blank(l->p[i]))) return false;
+    h->left = v;
+    h->taken = 0;
+    h->state = v > 0 ? AT_CHUNK_BYTES : AT_TRAILER;
+    return true;
+}
+
+static bool take_whole_line(struct http1 *h, const struct line *l)
+{
+    switch (h->state) {
+    case AT_STATUS:
+        h->state = AT_HEADER;
+        return take_status(h, l);
+    case AT_HEADER:
+        if (l->n > 0) return take_header(h, l);
+        end_head(h);
+        return true;
+    case AT_CHUNK: return take_chunk_size(h, l);
+    case AT_CHUNK_END:
+        h->state = AT_CHUNK;
+        return l->n == 0;
+    default: /* AT_TRAILER */
+        if (l->n == 0) h->state = AT_END;
+        return true;
+    }
+}
+
+static enum http1_result take_body(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n)
+{
+    size_t n = (size_t)(end - *at);
+    if (h->state != AT_CLOSE && n > h->left) n = (size_t)h->left;
+    *ret = *at;
+    *ret_n = n;
+    *at += n;
+    if (h->state == AT_CLOSE) return HTTP1_BODY;
+    h->left -= n;
+    if (h->left == 0) h->state = h->state == AT_LENGTH ? AT_END : AT_CHUNK_END;
+    return HTTP1_BODY;
+}
+
+enum http1_result http1_next(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n)
+{
+    for (;;) {
+        struct line l;
+        if (h->state == AT_END) return HTTP1_DONE;
+        if (h->state == AT_BAD) return HTTP1_BAD;
+        if (*at == end) return HTTP1_MORE;
+        if (h->state == AT_LENGTH || h->state == AT_CLOSE || h->state == AT_CHUNK_BYTES) return take_body(h, at, end, ret, ret_n);
+        int whole = take_line(h, at, end, &l);
+        if (whole < 0 || (whole > 0 && !take_whole_line(h, &l))) return bad(h);
+        /* whoever speaks something else is not waited for until his line ends */
+        if (whole == 0 && h->state == AT_STATUS &&
+            memcmp(h->line, VERSION, h->line_len < sizeof VERSION - 1 ? h->line_len : sizeof VERSION - 1) != 0)
+            return bad(h);
+    }
+}
+
+enum http1_result http1_closed(struct http1 *h)
+{
+    if (h->state == AT_CLOSE) h->state = AT_END;
+    return h->state == AT_END ? HTTP1_DONE : h->state == AT_BAD ? HTTP1_BAD : HTTP1_MORE;
+}
+
+bool http1_keep_alive(const struct http1 *h) { return h->state == AT_END && !h->close && (!h->old || h->keep); }

@@ -1,0 +1,12 @@
+/* Gates: `ttft.p99 < 800ms`, `p99(ttft) < 800ms`, `errors.rate < 1%`, `throughput > 7500`. Pure. */
+#pragma once
+#include "common/err.h"
+#include "common/plan/plan.h"
+
+#define GATE_TEXT_MAX 200u
+
+/* Reads one expression into everything of *ret but `text`. On failure e holds a sentence without a place. */
+int gate_parse(const char *text, struct plan_gate *ret, struct err *e);
+/* The expression with white space folded: one blank around the operator, none elsewhere. buf of GATE_TEXT_MAX bytes; -1
+ * when it does not fit. */
+int gate_fold(const char *text, char *buf);

@@ -1,0 +1,180 @@
+/* A plan: everything about a run but its secrets, resolved, with every default filled in.
+ *
+ * A plan is read from YAML (plan_load_*, library plateau_yaml, coordinator only) or from the bytes of plan_pack
+ * (agents). Both go through one tree of nodes and one table of keys, so that loader, canonical JSON, wire form and
+ * reference cannot disagree. All memory belongs to the plan; plan_destroy frees it. Times are ns, rates per second,
+ * sizes plain numbers.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/plan/dist.h"
+#include "common/err.h"
+#include "common/metric.h"
+
+struct node;
+
+enum plan_api {
+#define X(id, name, path) API_##id,
+#include "common/plan/api.def"
+#undef X
+    API_N
+};
+
+/* Where a secret is found, on the machine that needs it. Never its value. */
+enum secret_kind { SECRET_NONE, SECRET_ENV, SECRET_FILE };
+struct plan_secret {
+    enum secret_kind kind;
+    const char *name; /* environment variable or path */
+};
+enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_HEADER, AUTH_BASIC };
+struct plan_auth {
+    enum auth_kind kind;
+    const char *header; /* AUTH_HEADER: its name */
+    const char *user;   /* AUTH_BASIC */
+    struct plan_secret secret;
+};
+
+struct plan_pair {
+    const char *key, *value;
+};
+struct plan_model {
+    const char *name;
+    double weight;
+};
+
+struct plan_target {
+    const char *url;
+    enum plan_api api;
+    struct plan_model *models;
+    size_t n_models;
+    struct plan_auth auth;
+    struct plan_pair *headers;
+    size_t n_headers;
+    const char *body;             /* canonical JSON object merged into every request; "{}" when none */
+    const struct node *body_tree; /* the same as a tree, for writing; NULL when none */
+    bool http2;
+    uint32_t streams_per_connection;                        /* HTTP/2 only */
+    const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* NULL when not given */
+    bool tls_verify;
+    int64_t timeout_connect_ns, timeout_first_token_ns, timeout_idle_ns, timeout_total_ns;
+    bool fresh_connections;
+    const char *metrics_url; /* NULL when none */
+};
+
+struct plan_workload {
+    const char *name;
+    double weight;
+    struct dist input_tokens, output_tokens;
+    uint32_t prefix_tokens, prefix_groups; /* 0: every prompt is new */
+};
+
+enum load_kind { LOAD_CLOSED, LOAD_OPEN };
+enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_GAMMA };
+
+struct plan_stage {
+    enum load_kind kind;
+    uint32_t concurrency;      /* closed: requests held in flight by the cluster */
+    uint32_t max_concurrency;  /* open: cap of the cluster, 0 = none */
+    double rate_from, rate_to; /* open: requests/s of the cluster; equal unless a ramp */
+    enum arrivals_kind arrivals;
+    double burstiness;   /* gamma: shape; 1 is Poisson, less is burstier */
+    int64_t duration_ns; /* of the whole stage without its drain, warm-up included; 0: by count only */
+    uint64_t requests;   /* 0: by duration only; with both, whichever ends first */
+    int64_t warmup_ns,
+        ramp_ns; /* warm-up is cut from the window; a ramp fills the slots evenly over its length, within the warm-up */
+    bool warmup_auto;   /* cut by MSER-5 */
+    bool duration_auto; /* go on until the gated metric is known within tolerance; duration_ns is the limit */
+};
+
+/* A gate on the run: `throughput > 7500`, `ttft.p99 < 800ms`, `errors.rate < 1%`. */
+enum gate_subject {
+    GATE_METRIC,
+    GATE_THROUGHPUT,
+    GATE_REQUESTS_PER_S,
+    GATE_GOODPUT,
+    GATE_ERROR_RATE,
+    GATE_ERROR_COUNT
+};
+enum gate_agg { AGG_MEAN, AGG_MIN, AGG_MAX, AGG_QUANTILE };
+enum gate_op { OP_LT, OP_LE, OP_GT, OP_GE };
+struct plan_gate {
+    const char *text; /* as written, white space folded */
+    enum gate_subject subject;
+    enum metric metric; /* GATE_METRIC */
+    enum gate_agg agg;
+    double q; /* AGG_QUANTILE: 0.99 for p99 */
+    enum gate_op op;
+    double value; /* metric: in the histogram's scale (ns …); rates as a fraction; else plain */
+};
+
+enum slo_request_kind { SLO_TTFT, SLO_TPOT, SLO_E2E, SLO_REQUEST_N };
+enum on_inconclusive { INCONCLUSIVE_FAIL, INCONCLUSIVE_PASS }; /* what a gate that the sample cannot decide means for the exit status */
+enum on_loss { ON_LOSS_RETRY, ON_LOSS_MARK, ON_LOSS_FAIL };
+enum search_goal { SEARCH_NONE, SEARCH_SLO, SEARCH_PLATEAU };
+
+struct plan_search {
+    enum search_goal goal;
+    bool over_rate; /* else over concurrency */
+    double from, to;
+    double tolerance; /* fraction, 0.05 */
+};
+
+struct plan {
+    const char *name;
+    uint64_t seed;
+    struct plan_target target;
+    struct plan_workload *workloads;
+    size_t n_workloads;
+    struct plan_stage *stages;
+    size_t n_stages;
+    bool sweep;                    /* stages came from a list in load.concurrency or load.rate (a curve is wanted) */
+    struct plan_search search;     /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
+    uint32_t repeats;              /* each stage is run this many times */
+    int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
+    int64_t slo_request_ns[SLO_REQUEST_N]; /* 0: none */
+    struct plan_gate *gates;
+    size_t n_gates;
+    enum on_inconclusive on_inconclusive;
+    int64_t abort_on_fail_ns; /* end the run when a stage still breaks a gate so long into its window; 0: never */
+    uint32_t agents_count;
+    int64_t agents_wait_ns;
+    enum on_loss on_loss;
+    double max_lost_weight; /* fraction of the cluster that may be lost before a run fails */
+    int64_t quantum_ns;     /* agents under load wake at most once in this time unless something is due; 0: at once */
+    bool record_requests;
+    /* limits of the verdict */
+    int64_t verdict_lateness_ns, verdict_lag_ns; /* 1 ms each; beside 1 % of ttft p50, 2 % of itl p50 */
+    double verdict_achieved;                     /* 0.02 */
+    /* cost */
+    double gpus, per_gpu_hour;
+    const char *currency; /* NULL: no cost wanted */
+
+    struct arena *arena; /* owns everything above */
+};
+
+/* From YAML text (bounded: 1 MiB, depth 32; aliases and tags refused). `file` is the name used in messages. `set` are
+ * `path=value` pairs applied before defaults (`load.duration=5s`, `target.url=…`; value parsed as YAML). On failure
+ * e->text is `FILE:LINE:COL: path.to.key: what was expected, got …; did you mean "…"?`. Implemented in plateau_yaml. */
+struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                       struct err *e);
+struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e);
+void plan_destroy(struct plan **p);
+
+/* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is
+ * false. plan_load of that JSON gives an equal plan (JSON is YAML). */
+int plan_to_json(const struct plan *p, bool pretty, struct buf *out);
+
+/* The same as YAML in blocks, for people; plan_load reads it back. */
+int plan_to_yaml(const struct plan *p, struct buf *out);
+
+/* The wire form for agents, and back. plan_unpack treats its bytes as hostile. */
+int plan_pack(const struct plan *p, struct buf *out);
+struct plan *plan_unpack(const void *bytes, size_t n, struct err *e);
+
+/* SHA-256 of the compact canonical JSON, 64 hex digits and NUL. */
+int plan_hash(const struct plan *p, char ret_hex[65]);

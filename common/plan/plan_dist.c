@@ -1,0 +1,112 @@
+/* Distributions in a plan: 512 · {uniform: [1, 100]} · {normal: {mean, sd, min, max}} · {lognormal: …} · {exponential:
+ * 4 or {mean, min, max}} · {choice: [128, {value: 256, weight: 3}]}. */
+#include <string.h>
+
+#include "common/args.h"
+#include "common/plan/plan_key.h"
+
+static const char *const NAMES[] = {
+    [DIST_FIXED] = "fixed",         [DIST_UNIFORM] = "uniform",         [DIST_NORMAL] = "normal",
+    [DIST_LOGNORMAL] = "lognormal", [DIST_EXPONENTIAL] = "exponential", [DIST_CHOICE] = "choice"};
+enum { NAME_N = sizeof NAMES / sizeof *NAMES };
+#define FORMS                                                                                                          \
+    "a number, or one of {uniform: [LOW, HIGH]}, {normal: {mean, sd}}, {lognormal: {mean, sd}}, {exponential: MEAN}, " \
+    "{choice: [...]}"
+
+static int uniform(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
+{
+    if (n->kind != NODE_SEQ || n->n != 2) return expected(r, n, "two numbers, [LOW, HIGH]");
+    if (read_number(r, k, n->first, &d->a) || read_number(r, k, n->last, &d->b)) return -1;
+    return d->a <= d->b ? 0 : node_refuse(n, false, r->e, "the first number must not be greater than the second");
+}
+
+static int option(struct reader *r, const struct plan_key *k, const struct node *n, double *ret_value,
+                  double *ret_weight)
+{
+    static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e6};
+    *ret_weight = 1;
+    if (n->kind != NODE_MAP) return read_number(r, k, n, ret_value);
+    const struct node *value = node_get(n, "value"), *weight = node_get(n, "weight");
+    for (const struct node *c = n->first; c; c = c->next)
+        if (c != value && c != weight) return node_refuse(c, true, r->e, "unknown key; known here: value, weight");
+    if (!value) return node_refuse(n, false, r->e, "needs \"value\"");
+    if (read_number(r, k, value, ret_value)) return -1;
+    return weight ? read_number(r, &WEIGHT, weight, ret_weight) : 0;
+}
+
+static int choice(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
+{
+    if (n->kind != NODE_SEQ || n->n == 0) return expected(r, n, "a list of numbers or {value, weight}");
+    d->n = n->n;
+    d->value = keep_array(r, n, n->n, sizeof *d->value);
+    d->weight = keep_array(r, n, n->n, sizeof *d->weight);
+    if (!d->value || !d->weight) return -1;
+    for (const struct node *c = n->first; c; c = c->next)
+        if (option(r, k, c, &d->value[c->index], &d->weight[c->index])) return -1;
+    return 0;
+}
+
+static int shaped(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
+{
+    bool bare = d->kind == DIST_EXPONENTIAL && n->kind != NODE_MAP;
+    d->min = k->least;
+    d->max = k->most;
+    if (bare ? read_number(r, k, n, &d->a) : section_read(r, n, NAMES[d->kind], d)) return -1;
+    const struct node *mean = bare ? n : node_get(n, "mean"), *low = node_get(n, "min"), *high = node_get(n, "max");
+    double in_bounds;
+    if (read_number(r, k, mean, &in_bounds)) return -1;
+    if (low && read_number(r, k, low, &in_bounds)) return -1;
+    if (high && read_number(r, k, high, &in_bounds)) return -1;
+    return d->min <= d->max ? 0 : node_refuse(low ? low : n, false, r->e, "min must not be greater than max");
+}
+
+static int dist_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct dist *d = at;
+    *d = (struct dist){.kind = DIST_FIXED};
+    if (n->kind == NODE_INT || n->kind == NODE_NUMBER) return read_number(r, k, n, &d->a);
+    if (n->kind != NODE_MAP || n->n != 1) return expected(r, n, FORMS);
+    const struct node *c = n->first;
+    for (size_t i = 0; i < NAME_N; i++)
+        if (strcmp(c->key, NAMES[i]) == 0) {
+            d->kind = (enum dist_kind)i;
+            if (d->kind == DIST_FIXED) return read_number(r, k, c, &d->a);
+            if (d->kind == DIST_UNIFORM) return uniform(r, k, c, d);
+            return d->kind == DIST_CHOICE ? choice(r, k, c, d) : shaped(r, k, c, d);
+        }
+    if (strcmp(c->key, "histogram") == 0) return node_refuse(c, true, r->e, "known, but not built in this version");
+    const char *near = nearest_word(c->key, NAMES, NAME_N);
+    if (near) return node_refuse(c, true, r->e, "unknown distribution; did you mean \"%s\"?", near);
+    return node_refuse(c, true, r->e, "unknown distribution; expected %s", FORMS);
+}
+
+static struct node *choice_write(struct tree *t, const struct dist *d)
+{
+    struct node *all = node_new(t, NODE_SEQ);
+    for (size_t i = 0; i < d->n; i++) {
+        struct node *one = node_new(t, NODE_MAP);
+        node_put(t, one, "value", node_new_number(t, d->value[i]));
+        node_put(t, one, "weight", node_new_number(t, d->weight[i]));
+        node_add(t, all, one);
+    }
+    return all;
+}
+
+static struct node *dist_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct dist *d = at;
+    (void)k;
+    if (d->kind == DIST_FIXED) return node_new_number(t, d->a);
+    struct node *outer = node_new(t, NODE_MAP), *inner;
+    if (d->kind == DIST_UNIFORM) {
+        inner = node_new(t, NODE_SEQ);
+        node_add(t, inner, node_new_number(t, d->a));
+        node_add(t, inner, node_new_number(t, d->b));
+    } else if (d->kind == DIST_CHOICE)
+        inner = choice_write(t, d);
+    else
+        inner = section_write(t, NAMES[d->kind], d, 0);
+    node_put(t, outer, NAMES[d->kind], inner);
+    return outer;
+}
+const struct key_type KEY_DIST = {"distribution", "\"$ref\": \"#/$defs/distribution\"", dist_read, dist_write};

@@ -1,0 +1,96 @@
+/* What is promised and what it costs: gates, money, and what must agree over sections. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/plan/gate.h"
+#include "common/plan/plan_key.h"
+
+enum { GATES_MAX = 64 };
+
+static int gates_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan *p = at;
+    (void)k;
+    if (n->kind != NODE_SEQ) return expected(r, n, "a list of gates such as [ttft.p99 < 800ms]");
+    if (n->n > GATES_MAX) return node_refuse(n, false, r->e, "expected at most %d gates, got %zu", GATES_MAX, n->n);
+    p->gates = keep_array(r, n, n->n, sizeof *p->gates);
+    if (!p->gates) return -1;
+    for (const struct node *c = n->first; c; c = c->next) {
+        struct plan_gate *g = &p->gates[p->n_gates++];
+        struct err why;
+        char folded[GATE_TEXT_MAX];
+        if (c->kind != NODE_TEXT) return expected(r, c, "a gate such as \"ttft.p99 < 800ms\"");
+        if (gate_parse(c->text, g, &why)) return node_refuse(c, false, r->e, "%s", why.text);
+        if (gate_fold(c->text, folded)) return node_refuse(c, false, r->e, "the gate is too long");
+        g->text = keep(r, c, folded);
+        if (!g->text) return -1;
+    }
+    return 0;
+}
+static struct node *gates_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan *p = at;
+    (void)k;
+    struct node *n = p->n_gates ? node_new(t, NODE_SEQ) : NULL;
+    for (size_t i = 0; i < p->n_gates; i++)
+        node_add(t, n, node_new_text(t, p->gates[i].text));
+    return n;
+}
+const struct key_type KEY_GATES = {
+    "list of gates", "\"type\": \"array\", \"maxItems\": 64, \"items\": {\"type\": \"string\", \"pattern\": \"[<>]\"}",
+    gates_read, gates_write};
+
+static int money_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    static const struct plan_key PRICE = {.name = "price", .least = 1e-6, .most = 1e9};
+    struct plan *p = at;
+    (void)k;
+    const char *blank = n->kind == NODE_TEXT ? strchr(n->text, ' ') : NULL;
+    char digits[32];
+    if (!blank || blank == n->text || blank - n->text >= (long)sizeof digits || strlen(blank) != 4)
+        return expected(r, n, "a price and its currency, such as 2.50 USD");
+    for (const char *c = blank + 1; *c; c++)
+        if (!isupper((unsigned char)*c)) return expected(r, n, "a price and its currency, such as 2.50 USD");
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)(blank - n->text), n->text);
+    struct node number = *n;
+    number.text = digits;
+    if (node_resolve(&number) || (number.kind != NODE_INT && number.kind != NODE_NUMBER))
+        return expected(r, n, "a price and its currency, such as 2.50 USD");
+    if (read_number(r, &PRICE, &number, &p->per_gpu_hour)) return -1;
+    p->currency = keep(r, n, blank + 1);
+    return p->currency ? 0 : -1;
+}
+static struct node *money_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan *p = at;
+    char s[48], number[32];
+    (void)k;
+    if (!p->currency) return NULL;
+    (void)snprintf(s, sizeof s, "%s %.8s", number_format(p->per_gpu_hour, number, sizeof number), p->currency);
+    return node_new_text(t, s);
+}
+const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read,
+                                   money_write};
+
+int goal_check(struct reader *r, const struct node *map, void *base)
+{
+    const struct plan *p = (const struct plan *)base;
+    const struct node *slo = node_get(map, "slo"), *run = node_get(slo, "run"), *load = node_get(map, "load");
+    bool per_request = false;
+    for (int i = 0; i < SLO_REQUEST_N; i++)
+        per_request |= p->slo_request_ns[i] > 0;
+    for (size_t i = 0; i < p->n_gates; i++)
+        if (p->gates[i].subject == GATE_GOODPUT && !per_request)
+            return node_refuse(node_at(run, i), false, r->e,
+                               "goodput needs slo.request, such as request: {ttft: 500ms}");
+    if (p->search.goal == SEARCH_SLO && !p->n_gates)
+        return node_refuse(node_get(load, "search"), false, r->e,
+                           "within: slo needs gates in slo.run, such as run: [ttft.p99 < 800ms]");
+    for (size_t i = 0; i < p->n_stages; i++)
+        if (p->stages[i].duration_auto && !p->n_gates)
+            return node_refuse(load, false, r->e,
+                               "duration: auto needs gates in slo.run: it goes on until they are decided");
+    return 0;
+}

@@ -1,0 +1,255 @@
+#include "common/plan/plan_key.h"
+
+#include <string.h>
+
+static const char *const APIS[] = {
+#define X(id, name, path) [API_##id] = name,
+#include "common/plan/api.def"
+#undef X
+    NULL};
+static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
+static const char *const TRUE_LATER[] = {"true", NULL};
+static const char *const HTTP[] = {"1.1", "2", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
+static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
+static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
+static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
+static const char *const OVER[] = {"concurrency", "rate", NULL};
+
+#define AT(type, field) .offset = offsetof(struct type, field)
+#define WHOLE .offset = 0           /* the section's struct as a whole */
+#define NO_FIELD .offset = SIZE_MAX /* checked, not kept */
+#define DAY 86400.0
+
+const struct plan_section PLAN_SECTIONS[] = {
+    {"", "", "The plan as a whole.", goal_check},
+    {"target", "target", "What is put under load.", target_check},
+    {"tls", "target.tls", "Certificates, for https.", NULL},
+    {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
+    {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", NULL},
+    {"synthetic", "workload.synthetic", "Prompts made from the seed; every one is new unless a prefix is shared.",
+     NULL},
+    {"shared_prefix", "workload.synthetic.shared_prefix",
+     "The beginning that prompts have in common: what a prefix cache may reuse.", NULL},
+    {"normal", "….normal", "A normal distribution, cut at its limits.", NULL},
+    {"lognormal", "….lognormal", "A lognormal distribution; mean and sd are those of the values.", NULL},
+    {"exponential", "….exponential", "An exponential distribution.", NULL},
+    {"load", "load", "How much is asked: a sweep, stages one after the other, or a search.", NULL},
+    {"stage", "load.stages[]", "One stage. The same keys stand directly in `load` for a sweep or a search.", NULL},
+    {"search", "load.search",
+     "The greatest load that holds a promise; `search: plateau` looks for the greatest throughput.", NULL},
+    {"slo", "slo", "What is promised.", NULL},
+    {"slo.request", "slo.request",
+     "A request that is slower than one of these is not good: it does not count for goodput.", NULL},
+    {"cost", "cost", "What the endpoint costs: gives the price of a million tokens beside every point.", NULL},
+    {"agents", "agents", "The machines that make the load.", NULL},
+    {"record", "record", "What is kept beside histograms and series.", NULL},
+    {"verdict", "verdict", "When a stage is called invalid because the client, not the server, was measured.", NULL},
+};
+const size_t PLAN_SECTIONS_N = sizeof PLAN_SECTIONS / sizeof *PLAN_SECTIONS;
+
+/* Keep the order: it is the order of canonical JSON and of the reference, and a rule of KEY_TOLD may use the rows above
+ * it. */
+const struct plan_key PLAN_KEYS[] = {
+    {"", "plan", &KEY_VERSION, WHOLE, NULL, "1", "", "version of this format", .flags = KEY_REQUIRED},
+    {"", "name", &KEY_TEXT, AT(plan, name), "plan", "chat-plateau", "", "title of the run's reports"},
+    {"", "seed", &KEY_U64, AT(plan, seed), "1", "42", "",
+     "prompts, arrivals and the mix follow from it; the same seed asks the same"},
+    {"", "target", &KEY_SECTION, AT(plan, target), NULL, "{url: http://127.0.0.1:8000, model: m}", "", "the endpoint",
+     .sub = "target", .flags = KEY_REQUIRED},
+    {"", "workload", &KEY_WORKLOADS, WHOLE, "256 input and 128 output tokens", "{synthetic: {input_tokens: 512}}", "",
+     "what is asked", .sub = "workload", .flags = KEY_TOLD},
+    {"", "load", &KEY_LOAD, WHOLE, NULL, "{concurrency: [1, 8, 64], duration: 30s}", "", "how much is asked",
+     .sub = "load", .flags = KEY_REQUIRED},
+    {"", "slo", &KEY_SECTION, WHOLE, "", "{run: [ttft.p99 < 800ms]}", "", "what is promised", .sub = "slo"},
+    {"", "cost", &KEY_SECTION, WHOLE, "", "{gpus: 4, per_gpu_hour: 2.50 USD}", "", "what it costs", .sub = "cost",
+     .flags = KEY_OPTIONAL},
+    {"", "agents", &KEY_SECTION, WHOLE, "", "{count: 8}", "", "who asks", .sub = "agents"},
+    {"", "record", &KEY_SECTION, WHOLE, "", "{requests: false}", "", "what is kept", .sub = "record"},
+    {"", "verdict", &KEY_SECTION, WHOLE, "", "{lateness: 2ms}", "", "limits of the verdict", .sub = "verdict"},
+
+    {"target", "url", &KEY_URL, AT(plan_target, url), NULL, "https://gw.example.com/v1/chat/completions", "",
+     "http or https; without a path it gets that of its api", .flags = KEY_REQUIRED},
+    {"target", "api", &KEY_WORDS, AT(plan_target, api), "openai-chat", "openai-completions", "",
+     "the language the endpoint speaks", .words = APIS, .later = APIS_LATER},
+    {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
+     "[{name: base, weight: 3}, {name: lora, weight: 1}]", "", "a name, or a weighted mix", .flags = KEY_TOLD},
+    {"target", "auth", &KEY_AUTH, AT(plan_target, auth), "none", "{bearer: {env: LLM_API_KEY}}", "",
+     "where agents find the secret; never the secret"},
+    {"target", "headers", &KEY_HEADERS, WHOLE, "", "{x-team: perf}", "", "sent with every request"},
+    {"target", "body", &KEY_BODY, WHOLE, "{}", "{temperature: 0, ignore_eos: true}", "",
+     "merged into every request's JSON", .flags = KEY_TOLD},
+    {"target", "http", &KEY_WORD_FLAG, AT(plan_target, http2), "\"1.1\"", "\"2\"", "", "HTTP version", .words = HTTP},
+    {"target", "streams_per_connection", &KEY_U32, AT(plan_target, streams_per_connection), "", "100", "request",
+     "HTTP/2 only (there 100 unless given): most open at once on one connection", .least = 1, .most = 10000,
+     .flags = KEY_SKIP_ZERO},
+    {"target", "tls", &KEY_SECTION, WHOLE, "", "{ca_file: ca.pem}", "", "certificates", .sub = "tls"},
+    {"target", "timeouts", &KEY_SECTION, WHOLE, "", "{first_token: 20s}", "", "patience", .sub = "timeouts"},
+    {"target", "connections", &KEY_WORD_FLAG, AT(plan_target, fresh_connections), "reuse", "fresh", "",
+     "fresh: a new connection for every request", .words = CONNECTIONS},
+    {"target", "metrics_url", &KEY_PAGE_URL, AT(plan_target, metrics_url), "", "http://gw.example.com/metrics", "",
+     "the server's own Prometheus page, read once a second beside the run"},
+
+    {"tls", "ca_file", &KEY_TEXT, AT(plan_target, tls_ca_file), "", "ca.pem", "",
+     "authorities to trust, on the agent's machine; none: the system's"},
+    {"tls", "cert_file", &KEY_TEXT, AT(plan_target, tls_cert_file), "", "client.pem", "",
+     "the agent's own certificate"},
+    {"tls", "key_file", &KEY_TEXT, AT(plan_target, tls_key_file), "", "client.key", "", "its key"},
+    {"tls", "verify", &KEY_BOOL, AT(plan_target, tls_verify), "true", "false", "", "check the server's certificate"},
+
+    {"timeouts", "connect", &KEY_DURATION, AT(plan_target, timeout_connect_ns), "5s", "2s", "time", "name, TCP and TLS",
+     .least = 1e-3, .most = DAY},
+    {"timeouts", "first_token", &KEY_DURATION, AT(plan_target, timeout_first_token_ns), "60s", "20s", "time",
+     "sent to first token", .least = 1e-3, .most = DAY},
+    {"timeouts", "idle", &KEY_DURATION, AT(plan_target, timeout_idle_ns), "30s", "10s", "time",
+     "between two reads of a stream", .least = 1e-3, .most = DAY},
+    {"timeouts", "total", &KEY_DURATION, AT(plan_target, timeout_total_ns), "10m", "2m", "time", "sent to done",
+     .least = 1e-3, .most = DAY},
+
+    {"workload", "name", &KEY_TEXT, AT(plan_workload, name), "default; in a list workload-1, workload-2 …", "chat", "",
+     "in reports", .flags = KEY_TOLD},
+    {"workload", "weight", &KEY_NUMBER, AT(plan_workload, weight), "1", "3", "", "its share of the mix", .least = 1e-6,
+     .most = 1e6},
+    {"workload", "synthetic", &KEY_SECTION, WHOLE, "", "{input_tokens: 512}", "", "prompts made by the agent",
+     .sub = "synthetic"},
+    {"workload", "dataset", &KEY_NOT_BUILT, WHOLE, "", "", "", "prompts from a file", .flags = KEY_LATER},
+    {"workload", "sessions", &KEY_NOT_BUILT, WHOLE, "", "", "", "conversations of several turns", .flags = KEY_LATER},
+    {"workload", "trace", &KEY_NOT_BUILT, WHOLE, "", "", "", "arrivals and lengths of a recorded day",
+     .flags = KEY_LATER},
+
+    {"synthetic", "input_tokens", &KEY_DIST, AT(plan_workload, input_tokens), "256",
+     "{lognormal: {mean: 512, sd: 200, min: 16, max: 4096}}", "token", "length of the prompt", .least = 1, .most = 1e6},
+    {"synthetic", "output_tokens", &KEY_DIST, AT(plan_workload, output_tokens), "128",
+     "{normal: {mean: 128, sd: 32, min: 1}}", "token", "length of the answer asked for", .least = 1, .most = 1e6},
+    {"synthetic", "shared_prefix", &KEY_SECTION, WHOLE, "", "{tokens: 256, groups: 8}", "", "none: every prompt is new",
+     .sub = "shared_prefix", .flags = KEY_OPTIONAL},
+    {"shared_prefix", "tokens", &KEY_U32, AT(plan_workload, prefix_tokens), NULL, "256", "token",
+     "length of the prefix, a part of input_tokens", .least = 1, .most = 1e6, .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+    {"shared_prefix", "groups", &KEY_U32, AT(plan_workload, prefix_groups), "1", "8", "",
+     "how many different prefixes there are", .least = 1, .most = 1e6, .flags = KEY_SKIP_ZERO},
+
+    {"normal", "mean", &KEY_NUMBER, AT(dist, a), NULL, "128", "of the field", "mean", .flags = KEY_REQUIRED},
+    {"normal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "32", "of the field", "standard deviation", .least = 0,
+     .most = 1e9, .flags = KEY_REQUIRED},
+    {"normal", "min", &KEY_NUMBER, AT(dist, min), "the field's least", "16", "of the field",
+     "smaller samples become this", .flags = KEY_TOLD},
+    {"normal", "max", &KEY_NUMBER, AT(dist, max), "the field's greatest", "4096", "of the field",
+     "greater samples become this", .flags = KEY_TOLD},
+    {"lognormal", "mean", &KEY_NUMBER, AT(dist, a), NULL, "512", "of the field", "mean", .flags = KEY_REQUIRED},
+    {"lognormal", "sd", &KEY_NUMBER, AT(dist, b), NULL, "200", "of the field", "standard deviation", .least = 0,
+     .most = 1e9, .flags = KEY_REQUIRED},
+    {"lognormal", "min", &KEY_NUMBER, AT(dist, min), "the field's least", "16", "of the field",
+     "smaller samples become this", .flags = KEY_TOLD},
+    {"lognormal", "max", &KEY_NUMBER, AT(dist, max), "the field's greatest", "4096", "of the field",
+     "greater samples become this", .flags = KEY_TOLD},
+    {"exponential", "mean", &KEY_NUMBER, AT(dist, a), NULL, "128", "of the field", "mean", .flags = KEY_REQUIRED},
+    {"exponential", "min", &KEY_NUMBER, AT(dist, min), "the field's least", "1", "of the field",
+     "smaller samples become this", .flags = KEY_TOLD},
+    {"exponential", "max", &KEY_NUMBER, AT(dist, max), "the field's greatest", "4096", "of the field",
+     "greater samples become this", .flags = KEY_TOLD},
+
+    {"load", "stages", &KEY_STAGES, WHOLE, "", "[{concurrency: 64, duration: 60s}]", "", "stages one after the other",
+     .sub = "stage", .flags = KEY_ELSEWHERE},
+    {"load", "search", &KEY_SEARCH, AT(plan, search), "", "{maximize: output_tokens_per_second, within: slo}", "",
+     "a question instead of a load", .sub = "search", .flags = KEY_ELSEWHERE},
+    {"load", "cancel", &KEY_NOT_BUILT, WHOLE, "", "", "", "users who go away", .flags = KEY_LATER},
+    {"load", "repeats", &KEY_U32, AT(plan, repeats), "1", "3", "",
+     "each stage is run this many times, for the spread between runs", .least = 1, .most = 100},
+    {"load", "cooldown", &KEY_DURATION, AT(plan, cooldown_ns), "1s", "5s", "time", "pause between stages",
+     .most = 3600},
+    {"load", "drain", &KEY_DURATION, AT(plan, drain_ns), "30s", "60s", "time",
+     "longest wait for open requests after a stage", .most = 3600},
+
+    {"stage", "concurrency", &KEY_U32, AT(plan_stage, concurrency), "", "64", "request",
+     "closed loop: requests held in flight by all agents together; a list in `load` is a sweep", .least = 1,
+     .most = 1e6, .flags = KEY_CLOSED},
+    {"stage", "rate", &KEY_RATE, WHOLE, "", "25/s", "request/s",
+     "open loop: arrivals of all agents together; {from, to} is a ramp; a list in `load` is a sweep",
+     .flags = KEY_OPEN},
+    {"stage", "arrivals", &KEY_ARRIVALS, WHOLE, "poisson", "{gamma: {burstiness: 0.5}}", "",
+     "constant, poisson, or gamma: burstiness is its shape, 1 is poisson, less is burstier", .flags = KEY_OPEN},
+    {"stage", "max_concurrency", &KEY_U32, AT(plan_stage, max_concurrency), "", "512", "request",
+     "cap on what is in flight; none: no cap", .least = 1, .most = 1e6, .flags = KEY_OPEN | KEY_SKIP_ZERO},
+    {"stage", "duration", &KEY_STAGE_DURATION, WHOLE, "", "60s", "time",
+     "length without the drain; auto: until the gated metrics are known well enough, at most 5m ({auto: {limit: "
+     "10m}})"},
+    {"stage", "requests", &KEY_U64, AT(plan_stage, requests), "", "1000", "request",
+     "ends after so many; with a duration too, whichever comes first", .least = 1, .most = 1e12,
+     .flags = KEY_SKIP_ZERO},
+    {"stage", "ramp", &KEY_DURATION, AT(plan_stage, ramp_ns), "0", "5s", "time",
+     "fills the slots evenly over this time, within the warm-up", .most = DAY, .flags = KEY_CLOSED},
+    {"stage", "warmup", &KEY_WARMUP, WHOLE, "10% of the duration, at most 10s, at least the ramp; 0 without a duration",
+     "10s", "time", "cut from the measured window; auto: the default, and what MSER-5 finds beyond it",
+     .flags = KEY_TOLD},
+
+    {"search", "maximize", &KEY_WORDS, NO_FIELD, "output_tokens_per_second", "output_tokens_per_second", "",
+     "what is to be great", .words = MAXIMIZE},
+    {"search", "within", &KEY_WORDS, NO_FIELD, "slo", "slo", "", "what must hold", .words = WITHIN},
+    {"search", "plateau", &KEY_SECTION, WHOLE, "", "{from: 1, to: 512}", "",
+     "instead of maximize and within: doubles until throughput stops rising; takes over, from, to and tolerance",
+     .sub = "search", .flags = KEY_ELSEWHERE},
+    {"search", "over", &KEY_WORD_FLAG, AT(plan_search, over_rate), "concurrency", "rate", "", "the load that is varied",
+     .words = OVER},
+    {"search", "from", &KEY_AMOUNT, AT(plan_search, from), "1", "4", "request or request/s", "least load",
+     .least = 1e-3, .most = 1e6},
+    {"search", "to", &KEY_AMOUNT, AT(plan_search, to), "4096", "512", "request or request/s", "greatest load",
+     .least = 1e-3, .most = 1e6},
+    {"search", "tolerance", &KEY_FRACTION, AT(plan_search, tolerance), "5%", "2%", "", "how near the answer must be",
+     .least = 1e-3, .most = 0.5},
+
+    {"slo", "request", &KEY_SECTION, WHOLE, "", "{ttft: 500ms, tpot: 50ms}", "", "of each request (goodput)",
+     .sub = "slo.request"},
+    {"slo", "run", &KEY_GATES, WHOLE, "", "[ttft.p99 < 800ms, errors.rate < 1%]", "",
+     "of the run: decides the exit status"},
+    {"slo", "inconclusive", &KEY_WORDS, AT(plan, on_inconclusive), "fail", "pass", "",
+     "what a gate means for the exit status when the sample is too small to decide it", .words = INCONCLUSIVE},
+    {"slo", "abort_on_fail", &KEY_DURATION, AT(plan, abort_on_fail_ns), "", "30s", "time",
+     "ends the run when a stage breaks a gate, clear of chance, so long into its window; not in a sweep or a search, which go on to learn where the limit is",
+     .least = 1, .most = DAY, .flags = KEY_SKIP_ZERO},
+    {"slo.request", "ttft", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TTFT]), "", "500ms", "time",
+     "to the first token", .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},
+    {"slo.request", "tpot", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TPOT]), "", "50ms", "time", "per output token",
+     .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},
+    {"slo.request", "e2e", &KEY_DURATION, AT(plan, slo_request_ns[SLO_E2E]), "", "10s", "time", "to the last token",
+     .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},
+
+    {"cost", "gpus", &KEY_NUMBER, AT(plan, gpus), NULL, "4", "", "how many the endpoint uses", .least = 1e-3,
+     .most = 1e6, .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+    {"cost", "per_gpu_hour", &KEY_MONEY, WHOLE, NULL, "2.50 USD", "currency", "price of one for an hour",
+     .flags = KEY_REQUIRED},
+
+    {"agents", "count", &KEY_U32, AT(plan, agents_count), "1", "8", "", "a run waits for so many", .least = 1,
+     .most = 10000},
+    {"agents", "wait", &KEY_DURATION, AT(plan, agents_wait_ns), "2m", "5m", "time", "and so long", .least = 0.1,
+     .most = DAY},
+    {"agents", "on_loss", &KEY_WORDS, AT(plan, on_loss), "retry", "mark", "",
+     "when one dies: run the stage again with the others, mark it degraded, or fail the run", .words = LOSS},
+    {"agents", "max_lost_weight", &KEY_FRACTION, AT(plan, max_lost_weight), "50%", "25%", "",
+     "part of the cluster that may be lost before the run fails", .most = 1},
+    {"agents", "quantum", &KEY_DURATION, AT(plan, quantum_ns), "500us", "1ms", "time",
+     "agents under load wake at most once in this time unless something is due; 0: for every packet", .most = 1},
+
+    {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "false", "",
+     "one row a request in the run's file", .later = TRUE_LATER},
+
+    {"verdict", "lateness", &KEY_DURATION, AT(plan, verdict_lateness_ns), "1ms", "2ms", "time",
+     "p99 that is allowed, or 1% of p50 of ttft (closed loop: e2e) if that is more", .most = 60},
+    {"verdict", "lag", &KEY_DURATION, AT(plan, verdict_lag_ns), "1ms", "2ms", "time",
+     "p99 that is allowed, or 2% of the itl's p50 if that is more", .most = 60},
+    {"verdict", "achieved", &KEY_FRACTION, AT(plan, verdict_achieved), "2%", "5%", "",
+     "how far the load may be from the requested one", .most = 1},
+};
+const size_t PLAN_KEYS_N = sizeof PLAN_KEYS / sizeof *PLAN_KEYS;
+
+const struct plan_section *section_find(const char *name)
+{
+    for (size_t i = 0; i < PLAN_SECTIONS_N; i++)
+        if (strcmp(PLAN_SECTIONS[i].name, name) == 0) return &PLAN_SECTIONS[i];
+    return NULL;
+}
+
+const struct plan_key *key_find(const char *section, const char *name)
+{
+    for (size_t i = 0; i < PLAN_KEYS_N; i++)
+        if (strcmp(PLAN_KEYS[i].section, section) == 0 && strcmp(PLAN_KEYS[i].name, name) == 0) return &PLAN_KEYS[i];
+    return NULL;
+}

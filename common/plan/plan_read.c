@@ -1,0 +1,153 @@
+/* Reading: a tree of nodes into a plan, section by section, by the table of keys. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/args.h"
+#include "common/plan/plan_key.h"
+
+enum { NAMES_MAX = 32, PLAN_ARENA_MAX = 16 << 20 };
+
+int expected(struct reader *r, const struct node *n, const char *what)
+{
+    char got[64];
+    return node_refuse(n, false, r->e, "expected %s, got %s", what, node_describe(n, got, sizeof got));
+}
+
+char *keep(struct reader *r, const struct node *n, const char *s)
+{
+    char *p = arena_text(r->arena, s, strlen(s));
+    if (!p) (void)node_refuse(n, false, r->e, "the plan is too large");
+    return p;
+}
+
+void *keep_array(struct reader *r, const struct node *n, size_t count, size_t size)
+{
+    void *p = arena_array(r->arena, count, size);
+    if (!p) (void)node_refuse(n, false, r->e, "the plan is too large");
+    return p;
+}
+
+/* "did you mean" for a key: a near name of this section, else the same name where it belongs, else all names there are.
+ */
+static void hint(const char *section, const char *word, char *buf, size_t size)
+{
+    const char *names[NAMES_MAX];
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < PLAN_KEYS_N && n < NAMES_MAX; i++)
+        if (strcmp(PLAN_KEYS[i].section, section) == 0) names[n++] = PLAN_KEYS[i].name;
+    /* the keys of a stage also stand in `load` */
+    for (size_t i = 0; strcmp(section, "load") == 0 && i < PLAN_KEYS_N && n < NAMES_MAX; i++)
+        if (strcmp(PLAN_KEYS[i].section, "stage") == 0) names[n++] = PLAN_KEYS[i].name;
+    for (size_t i = 0; i < PLAN_KEYS_N; i++) {
+        const struct plan_section *s = section_find(PLAN_KEYS[i].section);
+        if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') {
+            (void)snprintf(buf, size, "it belongs in %s",
+                           strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
+            return;
+        }
+    }
+    const char *near = nearest_word(word, names, n);
+    if (near) {
+        (void)snprintf(buf, size, "did you mean \"%s\"?", near);
+        return;
+    }
+    for (size_t i = 0; i < n && at < size; i++) {
+        int k = snprintf(buf + at, size - at, "%s%s", i ? ", " : "known here: ", names[i]);
+        at += k > 0 ? (size_t)k : 0;
+    }
+}
+
+int section_names(struct reader *r, const struct node *map, const char *section)
+{
+    if (map->kind != NODE_MAP) return expected(r, map, "a mapping of keys");
+    for (const struct node *c = map->first; c; c = c->next) {
+        const struct plan_key *k = key_find(section, c->key);
+        if (!k && strcmp(section, "load") == 0) k = key_find("stage", c->key);
+        if (k && k->flags & KEY_LATER) return node_refuse(c, true, r->e, "known, but not built in this version");
+        if (k) continue;
+        char near[300];
+        hint(section, c->key, near, sizeof near);
+        return node_refuse(c, true, r->e, "unknown key; %s", near);
+    }
+    return 0;
+}
+
+/* The default of a row, as if it stood in the plan. */
+static int read_standard(struct reader *r, const struct plan_key *k, const struct node *map, void *at)
+{
+    struct node n = {.text = k->standard, .len = strlen(k->standard), .key = k->name, .file = "default"};
+    char quoted[64];
+    if (k->standard[0] == '"') {
+        (void)snprintf(quoted, sizeof quoted, "%.*s", (int)(n.len - 2), k->standard + 1);
+        n.text = quoted;
+        n.len -= 2;
+        n.kind = NODE_TEXT;
+    } else if (node_resolve(&n))
+        return node_refuse(map, false, r->e, "the default of %s is no value", k->name);
+    if (map) n.line = map->line, n.column = map->column, n.file = map->file;
+    return k->type->read(r, k, &n, at);
+}
+
+static int needs(struct reader *r, const struct plan_key *k, const struct node *map)
+{
+    if (k->type == &KEY_VERSION)
+        return node_refuse(map, false, r->e, "needs \"plan: 1\" to say which version of the format it is");
+    return node_refuse(map, false, r->e, "needs \"%s\" (%s), such as %s: %s", k->name, k->what, k->name, k->example);
+}
+
+int key_read(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base)
+{
+    void *at = k->offset == SIZE_MAX ? NULL : (char *)base + k->offset;
+    if (k->flags & (KEY_LATER | KEY_ELSEWHERE)) return 0;
+    if (n) return k->type->read(r, k, n, at);
+    if (k->flags & KEY_REQUIRED) return needs(r, k, map);
+    if (k->flags & KEY_OPTIONAL) return 0;
+    if (k->flags & KEY_TOLD || k->type == &KEY_SECTION) return k->type->read(r, k, NULL, at);
+    if (k->standard[0]) return read_standard(r, k, map, at);
+    return 0;
+}
+
+int section_read(struct reader *r, const struct node *map, const char *section, void *base)
+{
+    if (map && section_names(r, map, section)) return -1;
+    for (size_t i = 0; i < PLAN_KEYS_N; i++) {
+        const struct plan_key *k = &PLAN_KEYS[i];
+        if (strcmp(k->section, section) == 0 && key_read(r, k, map, map ? node_get(map, k->name) : NULL, base))
+            return -1;
+    }
+    const struct plan_section *s = section_find(section);
+    return s && s->check && map ? s->check(r, map, base) : 0;
+}
+
+struct plan *plan_from_node(const struct node *root, struct err *e)
+{
+    struct reader r = {.arena = arena_new(PLAN_ARENA_MAX), .e = e};
+    struct plan *p = arena_alloc(r.arena, sizeof *p);
+    if (!p) {
+        (void)err_set(e, ERR_NOMEM, "out of memory while reading the plan");
+        arena_destroy(&r.arena);
+        return NULL;
+    }
+    p->arena = r.arena;
+    if (section_read(&r, root, "", p)) plan_destroy(&p);
+    return p;
+}
+
+void plan_destroy(struct plan **p)
+{
+    if (!p || !*p) return;
+    struct arena *a = (*p)->arena; /* the plan itself lies in it */
+    *p = NULL;
+    arena_destroy(&a);
+}
+
+struct plan *plan_unpack(const void *bytes, size_t n, struct err *e)
+{
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = "plan from the coordinator"};
+    struct node *root = node_from_msgpack(&t, bytes, n, e);
+    struct plan *p = root ? plan_from_node(root, e) : NULL;
+    arena_destroy(&t.arena);
+    return p;
+}

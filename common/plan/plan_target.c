@@ -1,0 +1,310 @@
+/* The target: URL, models, headers, body. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/plan/plan_key.h"
+#include "common/plan/plan_secret.h"
+
+static const struct {
+    const char *name, *path;
+} APIS[] = {
+#define X(id, name, path) [API_##id] = {name, path},
+#include "common/plan/api.def"
+#undef X
+};
+
+bool header_name_valid(const char *s)
+{
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])) return false;
+    return n > 0 && n <= 100;
+}
+
+/* Refuses what is no http(s)://HOST[:PORT][/PATH][?QUERY]; *ret_path is where the path or query begins. The URL is not
+ * repeated when it may hold a secret. */
+static int url_check(struct reader *r, const struct node *n, const char *s, const char **ret_path)
+{
+    size_t scheme = strncmp(s, "http://", 7) == 0 ? 7 : strncmp(s, "https://", 8) == 0 ? 8 : 0;
+    if (!scheme) return node_refuse(n, false, r->e, "expected a URL that begins with http:// or https://");
+    for (const char *c = s; *c; c++)
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || strchr("\"<>\\^`{|}", *c))
+            return node_refuse(n, false, r->e, "the URL holds a character that must be percent-encoded");
+    const char *host = s + scheme, *path = host + strcspn(host, "/?#"), *end = path;
+    if (memchr(host, '@', (size_t)(path - host)))
+        return node_refuse(n, false, r->e, "a URL must not hold a user or password: use target.auth");
+    if (strchr(path, '#')) return node_refuse(n, false, r->e, "a URL with #... is for browsers");
+    const char *colon = NULL;
+    if (*host == '[') {
+        const char *close = memchr(host, ']', (size_t)(path - host));
+        if (!close || strspn(host + 1, "0123456789abcdefABCDEF:.") != (size_t)(close - host - 1) || close - host < 3)
+            return node_refuse(n, false, r->e, "expected an IPv6 address in brackets, such as [::1]");
+        if (close + 1 != path && close[1] != ':')
+            return node_refuse(n, false, r->e, "expected a port or a path behind the ]");
+        colon = close + 1 == path ? NULL : close + 1;
+    } else {
+        colon = memchr(host, ':', (size_t)(path - host));
+        end = colon ? colon : path;
+        if (end == host) return node_refuse(n, false, r->e, "the URL has no host");
+        for (const char *c = host; c < end; c++)
+            if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
+                return node_refuse(n, false, r->e, "the URL's host holds a \"%c\"", *c);
+    }
+    if (colon) {
+        char *stop;
+        unsigned long port = isdigit((unsigned char)colon[1]) ? strtoul(colon + 1, &stop, 10) : 0;
+        if (port < 1 || port > 65535 || stop != path)
+            return node_refuse(n, false, r->e, "the URL's port must be a number from 1 to 65535");
+    }
+    *ret_path = path;
+    return 0;
+}
+
+/* Queries are logged by every proxy on the way. */
+static int no_secret_query(struct reader *r, const struct node *n, const char *path)
+{
+    static const char *const NAMES[] = {
+        "key=", "api_key=", "api-key=", "apikey=", "token=", "access_token=", "sig=", "password="};
+    for (const char *q = strchr(path, '?'); q; q = strchr(q + 1, '&'))
+        for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+            if (strncasecmp(q + 1, NAMES[i], strlen(NAMES[i])) == 0)
+                return node_refuse(n, false, r->e, "a URL must not hold a secret: use target.auth");
+    return 0;
+}
+
+static int url_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    const char *path;
+    (void)k;
+    if (read_text(r, n, "a URL", at) || url_check(r, n, *(const char **)at, &path)) return -1;
+    return no_secret_query(r, n, path);
+}
+static struct node *url_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const char *s = *(const char *const *)at;
+    (void)k;
+    return s ? node_new_text(t, s) : NULL;
+}
+const struct key_type KEY_URL = {"URL", "\"type\": \"string\", \"pattern\": \"^https?://\"", url_read, url_write};
+
+static int with_path(struct reader *r, const struct node *n, const char **url, const char *standard)
+{
+    const char *path;
+    if (url_check(r, n, *url, &path)) return -1;
+    if (*path && strcmp(path, "/") != 0) return 0;
+    size_t host = (size_t)(path - *url), size = host + strlen(standard) + 1;
+    char *s = keep_array(r, n, size, 1);
+    if (!s) return -1;
+    (void)snprintf(s, size, "%.*s%s", (int)host, *url, standard);
+    *url = s;
+    return 0;
+}
+
+static int page_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    return url_read(r, k, n, at) ? -1 : with_path(r, n, at, "/metrics");
+}
+const struct key_type KEY_PAGE_URL = {"URL", "\"type\": \"string\", \"pattern\": \"^https?://\"", page_read, url_write};
+
+static int model_read(struct reader *r, const struct node *n, struct plan_model *m)
+{
+    static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e6};
+    m->weight = 1;
+    if (n->kind != NODE_MAP) return read_text(r, n, "the name of a model, or {name, weight}", &m->name);
+    const struct node *name = node_get(n, "name"), *weight = node_get(n, "weight");
+    for (const struct node *c = n->first; c; c = c->next)
+        if (c != name && c != weight) return node_refuse(c, true, r->e, "unknown key; known here: name, weight");
+    if (!name) return node_refuse(n, false, r->e, "needs \"name\"");
+    if (weight && read_number(r, &WEIGHT, weight, &m->weight)) return -1;
+    return read_text(r, name, "the name of a model", &m->name);
+}
+
+static int models_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan_target *t = at;
+    (void)k;
+    if (!n) return 0; /* target_check decides */
+    bool list = n->kind == NODE_SEQ;
+    if (list && (n->n == 0 || n->n > 64)) return node_refuse(n, false, r->e, "expected 1 to 64 models, got %zu", n->n);
+    if (n->kind == NODE_MAP) return expected(r, n, "the name of a model, or a list of {name, weight}");
+    t->n_models = list ? n->n : 1;
+    t->models = keep_array(r, n, t->n_models, sizeof *t->models);
+    if (!t->models) return -1;
+    if (!list) return model_read(r, n, t->models);
+    for (const struct node *c = n->first; c; c = c->next)
+        if (model_read(r, c, &t->models[c->index])) return -1;
+    return 0;
+}
+static struct node *models_write(struct tree *tr, const struct plan_key *k, const void *at)
+{
+    const struct plan_target *t = at;
+    (void)k;
+    if (t->n_models == 1) return node_new_text(tr, t->models[0].name);
+    struct node *all = node_new(tr, NODE_SEQ);
+    for (size_t i = 0; i < t->n_models; i++) {
+        struct node *one = node_new(tr, NODE_MAP);
+        node_put(tr, one, "name", node_new_text(tr, t->models[i].name));
+        node_put(tr, one, "weight", node_new_number(tr, t->models[i].weight));
+        node_add(tr, all, one);
+    }
+    return all;
+}
+const struct key_type KEY_MODELS = {"text, or list of {name, weight}", "\"$ref\": \"#/$defs/models\"", models_read,
+                                    models_write};
+
+static int header_check(struct reader *r, const struct node *n)
+{
+    static const char *const SECRET[] = {"authorization", "proxy-authorization", "x-api-key", "api-key",
+                                         "cookie",        "x-auth-token"};
+    static const char *const OURS[] = {"content-length", "transfer-encoding", "connection", "expect",
+                                       "host",           "content-type"};
+    if (!header_name_valid(n->key)) return node_refuse(n, true, r->e, "is not the name of a header");
+    for (size_t i = 0; i < sizeof SECRET / sizeof *SECRET; i++)
+        if (strcasecmp(n->key, SECRET[i]) == 0)
+            return node_refuse(n, true, r->e,
+                               "carries a secret: use target.auth, such as auth: {header: %s, env: NAME}", SECRET[i]);
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+        if (strcasecmp(n->key, OURS[i]) == 0) return node_refuse(n, true, r->e, "is set by the agent itself");
+    if (node_is_scalar(n) && secret_is_likely(n->text))
+        return node_refuse(n, false, r->e,
+                           "looks like a secret: use target.auth, such as auth: {header: NAME, env: NAME}");
+    return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct plan_pair *)a)->key, ((const struct plan_pair *)b)->key);
+}
+
+static int headers_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan_target *t = at;
+    (void)k;
+    if (n->kind != NODE_MAP) return expected(r, n, "a mapping of names to values");
+    if (n->n > 64) return node_refuse(n, false, r->e, "expected at most 64 headers, got %zu", n->n);
+    t->headers = keep_array(r, n, n->n, sizeof *t->headers);
+    if (!t->headers) return -1;
+    for (const struct node *c = n->first; c; c = c->next) {
+        struct plan_pair *p = &t->headers[t->n_headers++];
+        if (header_check(r, c) || read_text(r, c, "the value of a header", &p->value)) return -1;
+        p->key = keep(r, c, c->key);
+        if (!p->key) return -1;
+    }
+    qsort(t->headers, t->n_headers, sizeof *t->headers,
+          by_key); /* their order means nothing: the hash must not see it */
+    return 0;
+}
+static struct node *headers_write(struct tree *tr, const struct plan_key *k, const void *at)
+{
+    const struct plan_target *t = at;
+    (void)k;
+    struct node *n = t->n_headers ? node_new(tr, NODE_MAP) : NULL;
+    for (size_t i = 0; i < t->n_headers; i++)
+        node_put(tr, n, t->headers[i].key, node_new_text(tr, t->headers[i].value));
+    return n;
+}
+const struct key_type KEY_HEADERS = {
+    "mapping", "\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\"]}",
+    headers_read, headers_write};
+
+/* A copy whose texts lie in the tree's own arena. */
+static struct node *copy(struct tree *t, const struct node *n)
+{
+    struct node *c = node_is_scalar(n) ? node_new_text(t, n->text) : node_new(t, n->kind);
+    if (!c) return NULL;
+    c->kind = n->kind, c->flag = n->flag, c->negative = n->negative, c->whole = n->whole, c->number = n->number;
+    for (const struct node *x = n->first; x; x = x->next)
+        node_put(t, c, x->key ? arena_text(t->arena, x->key, strlen(x->key)) : NULL, copy(t, x));
+    return c;
+}
+
+static int body_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    static const char *const OURS[] = {"messages", "prompt", "model", "stream"};
+    struct plan_target *target = at;
+    (void)k;
+    target->body = "{}";
+    if (!n || (n->kind == NODE_MAP && n->n == 0)) return 0;
+    if (n->kind != NODE_MAP) return expected(r, n, "a mapping that is merged into the request's JSON");
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+        if (node_get(n, OURS[i]))
+            return node_refuse(node_get(n, OURS[i]), true, r->e, "is set by the agent itself (workload, target.model)");
+    struct tree t = {.arena = r->arena, .file = "target.body"};
+    struct buf out = BUF_INIT(NODE_INPUT_MAX);
+    struct node *body = copy(&t, n);
+    const char *text = NULL;
+    if (body && !t.failed) {
+        node_sort(body); /* the order of keys means nothing: the hash must not see it */
+        if (node_to_json(body, false, &out) == 0) text = keep(r, n, buf_str(&out));
+    } else
+        (void)node_refuse(n, false, r->e, "the plan is too large");
+    buf_free(&out);
+    if (!text) return -1;
+    target->body = text;
+    target->body_tree = body;
+    return 0;
+}
+static struct node *body_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan_target *target = at;
+    (void)k;
+    if (target->body_tree) return copy(t, target->body_tree);
+    if (strcmp(target->body, "{}") != 0)
+        t->failed = true; /* a plan made by hand: better no plan than one without its body */
+    return NULL;
+}
+const struct key_type KEY_BODY = {"mapping", "\"type\": \"object\"", body_read, body_write};
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strcspn(s, "?"), k = strlen(end);
+    return n >= k && strncmp(s + n - k, end, k) == 0;
+}
+
+/* /serving-endpoints/NAME/invocations; the model's name is the endpoint's unless given. */
+static int databricks_check(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    const struct node *url = node_get(map, "url");
+    const char *name = strstr(t->url, "/serving-endpoints/");
+    size_t n = name ? strcspn(name += strlen("/serving-endpoints/"), "/?") : 0;
+    if (n == 0 || strncmp(name + n, "/invocations", 12) != 0 || (name[n + 12] && name[n + 12] != '?'))
+        return node_refuse(url, false, r->e,
+                           "databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations");
+    if (t->auth.kind != AUTH_BEARER)
+        return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e,
+                           "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
+    if (t->n_models) return 0;
+    t->models = keep_array(r, map, 1, sizeof *t->models);
+    char *copy = arena_text(r->arena, name, n);
+    if (!t->models || !copy) return node_refuse(map, false, r->e, "the plan is too large");
+    *t->models = (struct plan_model){.name = copy, .weight = 1};
+    t->n_models = 1;
+    return 0;
+}
+
+int target_check(struct reader *r, const struct node *map, void *base)
+{
+    struct plan_target *t = (struct plan_target *)base;
+    const struct node *url = node_get(map, "url");
+    if (with_path(r, url, &t->url, APIS[t->api].path[0] ? APIS[t->api].path : "/")) return -1;
+    if (t->api == API_DATABRICKS) {
+        if (databricks_check(r, map, t)) return -1;
+    } else if (strstr(t->url, "/serving-endpoints/"))
+        return node_refuse(url, false, r->e, "this path is of databricks: say api: databricks");
+    for (size_t i = 0; i < API_N; i++)
+        if (i != t->api && APIS[i].path[0] && ends_with(t->url, APIS[i].path) && !ends_with(t->url, APIS[t->api].path))
+            return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", APIS[i].path, APIS[i].name,
+                               APIS[t->api].name);
+    if (!t->n_models)
+        return node_refuse(map, false, r->e,
+                           "needs \"model\" (a name, or a weighted mix), such as model: llama-3.1-8b");
+    if (t->streams_per_connection && !t->http2)
+        return node_refuse(node_get(map, "streams_per_connection"), true, r->e, "is for HTTP/2: say http: \"2\"");
+    if (t->http2 && !t->streams_per_connection) t->streams_per_connection = 100;
+    if (!t->tls_cert_file != !t->tls_key_file)
+        return node_refuse(node_get(map, "tls"), false, r->e, "cert_file and key_file go together");
+    return 0;
+}

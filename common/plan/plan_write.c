@@ -1,0 +1,67 @@
+/* Writing: a plan into a tree of nodes, by the table of keys, and from there into JSON, YAML, msgpack and the hash. */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/plan/plan_key.h"
+
+struct node *section_write(struct tree *t, const char *section, const void *base, unsigned skip)
+{
+    struct node *map = node_new(t, NODE_MAP);
+    for (size_t i = 0; i < PLAN_KEYS_N && !t->failed; i++) {
+        const struct plan_key *k = &PLAN_KEYS[i];
+        if (strcmp(k->section, section) != 0 || k->flags & (KEY_LATER | KEY_ELSEWHERE | skip)) continue;
+        node_put(t, map, k->name, k->type->write(t, k, (const char *)base + k->offset));
+    }
+    return map;
+}
+
+struct node *plan_to_node(const struct plan *p, struct tree *t)
+{
+    struct node *root = section_write(t, "", p, 0);
+    return t->failed ? NULL : root;
+}
+
+static int to_json(const struct node *n, struct buf *out)
+{
+    return node_to_json(n, false, out);
+}
+static int to_pretty_json(const struct node *n, struct buf *out)
+{
+    return node_to_json(n, true, out) || buf_putc(out, '\n') ? -1 : 0;
+}
+
+static int write_with(const struct plan *p, int (*writer)(const struct node *, struct buf *), struct buf *out)
+{
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = p->name};
+    const struct node *root = plan_to_node(p, &t);
+    int bad = root ? writer(root, out) : -1;
+    arena_destroy(&t.arena);
+    return bad;
+}
+
+int plan_to_json(const struct plan *p, bool pretty, struct buf *out)
+{
+    return write_with(p, pretty ? to_pretty_json : to_json, out);
+}
+int plan_to_yaml(const struct plan *p, struct buf *out)
+{
+    return write_with(p, node_to_yaml, out);
+}
+int plan_pack(const struct plan *p, struct buf *out)
+{
+    return write_with(p, node_to_msgpack, out);
+}
+
+int plan_hash(const struct plan *p, char ret_hex[65])
+{
+    struct buf json = BUF_INIT(8u << 20);
+    unsigned char sum[crypto_hash_sha256_BYTES];
+    int bad = plan_to_json(p, false, &json);
+    if (!bad) {
+        crypto_hash_sha256(sum, json.data, json.len);
+        sodium_bin2hex(ret_hex, 65, sum, sizeof sum);
+    }
+    buf_free(&json);
+    return bad;
+}

@@ -1,0 +1,157 @@
+/* The plan's front door on the coordinator: a YAML file, and what the command line sets in it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/plan/plan_key.h"
+
+enum { SET_PATH_MAX = 200 };
+
+struct setting {
+    struct tree *tree;
+    struct node *at;  /* where the walk stands */
+    const char *file; /* "--set load.duration" */
+    struct err *e;
+};
+
+static int refuse_set(struct setting *s, const char *why)
+{
+    return err_set(s->e, ERR_PLAN, "%s: %s", s->file, why);
+}
+
+/* A mapping to hold a key: one that is there, or one made of nothing. */
+static int be_mapping(struct setting *s)
+{
+    if (s->at->kind == NODE_NULL) {
+        s->at->kind = NODE_MAP;
+        s->at->text = "";
+        s->at->len = 0;
+    }
+    if (s->at->kind == NODE_MAP) return 0;
+    char path[160], why[240];
+    (void)snprintf(why, sizeof why, "%s is no mapping: it has no keys", node_path(s->at, path, sizeof path));
+    return refuse_set(s, why);
+}
+
+static int step_key(struct setting *s, const char *key, size_t n)
+{
+    if (n == 0 || n > NODE_KEY_MAX) return refuse_set(s, "a key in the path is empty or too long");
+    if (be_mapping(s)) return -1;
+    char *name = arena_text(s->tree->arena, key, n);
+    if (!name) return refuse_set(s, "the plan is too large");
+    struct node *next = node_get(s->at, name);
+    if (!next) {
+        next = node_new(s->tree, NODE_NULL);
+        if (next) next->file = s->file;
+        node_put(s->tree, s->at, name, next);
+        if (s->tree->failed) return refuse_set(s, "the plan is too large");
+    }
+    s->at = next;
+    return 0;
+}
+
+static int step_index(struct setting *s, const char **text)
+{
+    char *end, why[240], path[160];
+    errno = 0;
+    unsigned long i = **text >= '0' && **text <= '9' ? strtoul(*text, &end, 10) : 0;
+    if (errno || !(**text >= '0' && **text <= '9') || *end != ']')
+        return refuse_set(s, "expected a number in [ ], counted from 0");
+    node_path(s->at, path, sizeof path);
+    if (s->at->kind != NODE_SEQ) {
+        (void)snprintf(why, sizeof why, "%s is no list", path);
+        return refuse_set(s, why);
+    }
+    if (!node_at(s->at, i)) {
+        (void)snprintf(why, sizeof why, "%s has %zu entries, counted from 0", path, s->at->n);
+        return refuse_set(s, why);
+    }
+    s->at = node_at(s->at, i);
+    *text = end + 1;
+    return 0;
+}
+
+static int walk(struct setting *s, const char *path)
+{
+    for (bool first = true; *path; first = false) {
+        if (*path == '[') {
+            path++;
+            if (step_index(s, &path)) return -1;
+            continue;
+        }
+        if (!first && *path++ != '.') return refuse_set(s, "expected a dot or [number] in the path");
+        size_t n = strcspn(path, ".[");
+        if (step_key(s, path, n)) return -1;
+        path += n;
+    }
+    return 0;
+}
+
+/* The value's own lines are those of the command line: the message names the option instead. */
+static void rename_place(struct node *n, const char *file)
+{
+    n->file = file;
+    n->line = n->key_line = 0;
+    for (struct node *c = n->first; c; c = c->next)
+        rename_place(c, file);
+}
+
+static int set_one(struct tree *t, struct node *root, const char *pair, struct err *e)
+{
+    const char *eq = strchr(pair, '=');
+    if (!eq || eq == pair || eq - pair > SET_PATH_MAX)
+        return err_set(e, ERR_USAGE, "--set: expected path=value, such as load.duration=5s");
+    char file[SET_PATH_MAX + 8], path[SET_PATH_MAX + 1];
+    (void)snprintf(path, sizeof path, "%.*s", (int)(eq - pair), pair);
+    (void)snprintf(file, sizeof file, "--set %s", path);
+    struct setting s = {.tree = t, .at = root, .e = e, .file = arena_text(t->arena, file, strlen(file))};
+    if (!s.file) return err_set(e, ERR_NOMEM, "out of memory for --set");
+    if (walk(&s, path)) return -1;
+    const char *outer = t->file;
+    t->file = s.file;
+    struct node *v = node_from_yaml(t, eq + 1, strlen(eq + 1), e);
+    t->file = outer;
+    if (!v) return -1;
+    rename_place(v, s.file);
+    struct node keep = *s.at; /* the place in the tree stays, the value is replaced */
+    *s.at = *v;
+    s.at->parent = keep.parent, s.at->next = keep.next, s.at->key = keep.key, s.at->index = keep.index;
+    for (struct node *c = s.at->first; c; c = c->next)
+        c->parent = s.at;
+    return 0;
+}
+
+struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                       struct err *e)
+{
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = file};
+    struct node *root = node_from_yaml(&t, yaml, n, e);
+    int bad = root ? 0 : -1;
+    for (size_t i = 0; !bad && i < n_set; i++)
+        bad = set_one(&t, root, set[i], e);
+    struct plan *p = bad ? NULL : plan_from_node(root, e);
+    arena_destroy(&t.arena);
+    return p;
+}
+
+struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e)
+{
+    FILE *f = fopen(path, "rbe");
+    if (!f) {
+        (void)err_set(e, ERR_PLAN, "%s: cannot be opened: %s", path, strerror(errno));
+        return NULL;
+    }
+    struct plan *p = NULL;
+    char *text = malloc(NODE_INPUT_MAX + 1);
+    size_t n = text ? fread(text, 1, NODE_INPUT_MAX + 1, f) : 0;
+    if (!text)
+        (void)err_set(e, ERR_NOMEM, "out of memory while reading %s", path);
+    else if (ferror(f))
+        (void)err_set(e, ERR_PLAN, "%s: cannot be read: %s", path, strerror(errno));
+    else
+        p = plan_load(path, text, n, set, n_set, e);
+    free(text);
+    (void)fclose(f);
+    return p;
+}

@@ -1,0 +1,354 @@
+#include "coordinator/answer/answer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "coordinator/answer/answer_text.h"
+#include "coordinator/answer/numeric.h"
+
+#define CLEAR_OF_KNEE 1.1 /* the greatest load must be this far past the knee, or nobody saw the curve bend */
+#define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
+#define FLAT 0.05         /* without a law: throughput within this of the most is the plateau */
+#define LAW_POOR 0.05     /* a law that misses the points by more (rms, relative) does not outvote a flat top */
+
+/* All usable points of one requested load (repeats, and more time of a search) as one. */
+struct group {
+    double load, throughput, lo, hi;
+    double e2e_p50, requests_per_s, attainment;
+    uint32_t n, first, n_pass, n_fail, n_open; /* first: index of its first point; gates: points that pass, fail, neither */
+    uint32_t n_overrun;                        /* points whose rate the server did not keep up with */
+};
+
+static bool usable(const struct point *p)
+{
+    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 && p->concurrency > 0;
+}
+
+static bool open_loop(const struct point *p) { return p->requested.kind == LOAD_OPEN; }
+static double load_of(const struct point *p) { return open_loop(p) ? p->arrivals_per_s : p->concurrency; }
+
+static bool same_request(const struct point *a, const struct point *b)
+{
+    if (a->requested.kind != b->requested.kind) return false;
+    return open_loop(a) ? fabs(a->requested.rate_to - b->requested.rate_to) < 1e-9 : a->requested.concurrency == b->requested.concurrency;
+}
+
+static enum gate_result point_gates(uint32_t point, const struct gate_outcome *gates, size_t n)
+{
+    enum gate_result all = n ? GATE_PASS : GATE_INCONCLUSIVE;
+    for (size_t i = 0; i < n; i++) {
+        if (gates[i].point != point || gates[i].result == GATE_PASS) continue;
+        if (gates[i].result == GATE_FAIL) return GATE_FAIL;
+        all = GATE_INCONCLUSIVE;
+    }
+    return all;
+}
+
+/* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own interval
+ * knows nothing of what differs from run to run); the wider of the two is taken. */
+static void group_rate(struct group *g, const struct point *points, size_t n)
+{
+    double rate[64] = {0}, half = NAN;
+    size_t k = 0;
+    for (size_t i = g->first; i < n && k < 64; i++) {
+        if (!usable(&points[i]) || !same_request(&points[i], &points[g->first])) continue;
+        rate[k++] = points[i].output_tokens_per_s;
+        half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
+    }
+    g->throughput = mean_of(rate, k);
+    if (k > 1) half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
+    g->lo = g->throughput - half;
+    g->hi = g->throughput + half;
+}
+
+static int by_load(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    return (x->load > y->load) - (x->load < y->load);
+}
+
+static size_t groups_make(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct group *ret)
+{
+    size_t n_groups = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        if (!usable(p)) continue;
+        struct group *g = NULL;
+        for (size_t k = 0; k < n_groups && !g; k++)
+            if (same_request(&points[ret[k].first], p)) g = &ret[k];
+        if (!g) {
+            g = &ret[n_groups++];
+            *g = (struct group){.first = (uint32_t)i};
+        }
+        double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed);
+        g->load += (load_of(p) - g->load) * w;
+        g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
+        g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
+        g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
+        enum gate_result r = point_gates((uint32_t)i, gates, n_gates);
+        g->n_pass += r == GATE_PASS;
+        g->n_fail += r == GATE_FAIL;
+        g->n_open += r == GATE_INCONCLUSIVE;
+        g->n_overrun += p->overrun;
+    }
+    for (size_t k = 0; k < n_groups; k++) group_rate(&ret[k], points, n);
+    if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
+    return n_groups;
+}
+
+static const struct group *most(const struct group *g, size_t n)
+{
+    const struct group *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (!best || g[i].throughput > best->throughput) best = &g[i];
+    return best;
+}
+
+/* The least load within 5 % of the most. */
+static size_t top_first(const struct group *g, size_t n, const struct group *best)
+{
+    size_t first = 0;
+    while (first + 1 < n && g[first].throughput < (1 - FLAT) * best->throughput) first++;
+    return first;
+}
+
+/* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most. On Amdahl's curve, the slowest
+ * to bend, that is where 95 % of the limit is. Loads close together are held to less, or neighbours on any slope would look flat. Or arrivals
+ * waited in vain at the last rate: those of a higher one would only join them. */
+static bool top_flat(const struct group *g, size_t n, const struct group *best)
+{
+    size_t first = top_first(g, n, best);
+    double steps = g[n - 1].load / g[first].load;
+    if (g[n - 1].n_overrun == g[n - 1].n) return true;
+    return first > 0 && steps >= CLEAR_OF_KNEE && g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
+}
+
+/* Without a law (few points, or none that fits): the mean of what lies within 5 % of the most. */
+static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
+{
+    size_t flat = 0, first = top_first(g, n, best);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (g[i].throughput < (1 - FLAT) * best->throughput) continue;
+        sum += g[i].throughput;
+        flat++;
+    }
+    a->plateau_reached = top_flat(g, n, best);
+    a->knee = first > 0 ? g[first].load : (double)NAN; /* below the first load nobody looked */
+    a->knee_lo = a->knee_hi = NAN;
+    a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
+    a->plateau_lo = best->lo - (best->throughput - a->plateau);
+    a->plateau_hi = best->hi;
+}
+
+/* What was measured, not what a curve promises beyond it. */
+static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best, struct answer *a)
+{
+    a->plateau_reached = g[n - 1].load >= CLEAR_OF_KNEE * f->knee && best->throughput >= 0.9 * f->limit;
+    a->knee = f->knee;
+    a->knee_lo = f->knee_lo;
+    a->knee_hi = f->knee_hi;
+    a->plateau = a->plateau_reached ? f->limit : best->throughput;
+    a->plateau_lo = a->plateau_reached ? f->limit_lo : best->lo;
+    a->plateau_hi = a->plateau_reached ? f->limit_hi : best->hi;
+}
+
+static void law_keep(const struct fit *f, const struct group *g, size_t n, struct answer *a)
+{
+    a->model = f->model;
+    a->rms_residual = f->rms;
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        a->param[i] = f->param[i];
+        a->param_lo[i] = f->param_lo[i];
+        a->param_hi[i] = f->param_hi[i];
+    }
+    for (size_t i = 0; i < n && i < ANSWER_LOADS; i++)
+        a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
+}
+
+static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed, struct answer *a)
+{
+    const struct group *best = most(g, n_groups);
+    double *load = calloc(2 * n + 1, sizeof *load), *rate = load ? load + n : NULL;
+    struct fit f;
+    size_t k = 0;
+    if (!load) return;
+    for (size_t i = 0; i < n; i++) {
+        if (!usable(&points[i])) continue;
+        load[k] = load_of(&points[i]);
+        rate[k++] = points[i].output_tokens_per_s;
+    }
+    fit_curve(load, rate, k, seed, &f);
+    free(load);
+    a->has_plateau = n_groups >= 3;
+    if (!a->has_plateau) return;
+    bool law = f.model != FIT_NONE;
+    if (law) plateau_law(&f, g, n_groups, best, a);
+    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* no law knows of arrivals that waited in vain */
+    if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best);
+    if (law)
+        law_keep(&f, g, n_groups, a);
+    else
+        plateau_plain(g, n_groups, best, a);
+    if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that nobody saw */
+}
+
+/* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them is not to be trusted. */
+static void monotone_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n);
+    for (size_t i = 1; i < n; i++) {
+        double fall = 1 - g[i].throughput / g[i - 1].throughput, sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
+        if (&g[i] < best && g[i].hi < g[i - 1].lo && fall > a->throughput_dip.share)
+            a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall};
+        if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share)) a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
+    }
+}
+
+/* Past the knee requests wait: how much one more doubling of the load costs. */
+static void shape_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n), *last = &g[n - 1];
+    double x[256], y[256], power = 0;
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!(g[i].e2e_p50 > 0)) continue;
+        if (g[i].throughput / g[i].e2e_p50 > power) {
+            power = g[i].throughput / g[i].e2e_p50;
+            a->power_load = g[i].load;
+        }
+        if (!a->plateau_reached || g[i].load < a->knee || k == 256) continue;
+        x[k] = log2(g[i].load);
+        y[k++] = log2(g[i].e2e_p50);
+    }
+    struct line l;
+    if (k == 2 && x[1] > x[0] + 0.5)
+        a->latency_per_doubling = exp2((y[1] - y[0]) / (x[1] - x[0]));
+    else if (line_fit(x, y, k, 0.05, &l))
+        a->latency_per_doubling = exp2(l.slope);
+    if (last != best && last->hi < best->lo) a->fall = 1 - last->throughput / best->throughput;
+}
+
+static double cost_of(const struct plan *plan, double tokens_per_s)
+{
+    if (!plan || !plan->currency || !(tokens_per_s > 0)) return NAN;
+    return plan->gpus * plan->per_gpu_hour / 3600 / tokens_per_s * 1e6;
+}
+
+static void slo_from(const struct group *g, const struct group *end, struct answer *a)
+{
+    a->has_slo = true;
+    a->slo_load = g->load;
+    a->slo_tokens_per_s = g->throughput;
+    a->slo_lo = g->lo;
+    a->slo_hi = g->hi;
+    a->slo_point = g->first;
+    a->slo_open_end = g == end;
+}
+
+static bool passes(const struct group *g) { return g->n_pass > 0 && g->n_fail == 0; }
+
+/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. A greater load may pass too. */
+static void slo_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (passes(&g[i]) && (!best || g[i].throughput > best->throughput)) best = &g[i];
+    if (best) slo_from(best, &g[n - 1], a);
+    a->slo_next_fails = best && best + 1 < g + n && best[1].n_fail > 0;
+    for (size_t i = 0; i < n; i++) {
+        if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
+        a->slo_failed += g[i].n_fail > 0;
+        a->slo_undecided += g[i].n_fail == 0 && g[i].n_pass == 0;
+    }
+}
+
+static void most_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = most(g, n);
+    a->has_most = true;
+    a->most_load = best->load;
+    a->most_tokens_per_s = best->throughput;
+    a->most_lo = best->lo;
+    a->most_hi = best->hi;
+}
+
+/* A search decides by all runs of a load together, so the machine is told the points again and asked for its word. */
+static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g, size_t n_groups, struct answer *a)
+{
+    struct search *s = search_new(plan, NULL);
+    if (!s) return;
+    search_replay(s, points, n);
+    search_result(s, &a->search);
+    search_destroy(&s);
+    if (plan->search.goal != SEARCH_SLO || !a->search.found) return;
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct plan_stage *r = &points[g[i].first].requested;
+        double asked = r->kind == LOAD_OPEN ? r->rate_to : (double)r->concurrency;
+        if (fabs(asked - a->search.load) > 1e-9 * asked) continue;
+        slo_from(&g[i], NULL, a);
+        a->slo_open_end = a->search.end_reached;
+        a->slo_next_fails = !isnan(a->search.failed_load);
+    }
+}
+
+static void goodput_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
+{
+    bool wanted = false;
+    for (int i = 0; plan && i < SLO_REQUEST_N; i++) wanted |= plan->slo_request_ns[i] > 0;
+    for (size_t i = 0; wanted && i < n; i++) {
+        if (g[i].attainment < ANSWER_ATTAINMENT || (a->has_goodput && g[i].requests_per_s <= a->goodput_requests_per_s)) continue;
+        a->has_goodput = true;
+        a->goodput_load = g[i].load;
+        a->goodput_requests_per_s = g[i].requests_per_s;
+        a->goodput_attainment = g[i].attainment;
+        a->goodput_per_gpu = plan->gpus > 0 ? g[i].requests_per_s / plan->gpus : (double)NAN;
+    }
+}
+
+static void evidence_compute(const struct point *points, size_t n, struct answer *a)
+{
+    enum verdict_status worst_used = VERDICT_VALID, worst = VERDICT_VALID;
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
+        if (lag && lag->count && usable(p)) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
+        if (p->verdict.status > worst) worst = p->verdict.status;
+        a->left_invalid += p->verdict.status == VERDICT_INVALID;
+        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO;
+        if (usable(p)) {
+            a->points_used++;
+            if (p->verdict.status > worst_used) worst_used = p->verdict.status;
+        }
+    }
+    a->points_left_out = (uint32_t)n - a->points_used;
+    a->worst_verdict = a->points_used ? worst_used : worst;
+}
+
+void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates,
+                    struct answer *ret)
+{
+    const struct plan *plan = run ? run->plan : NULL;
+    *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
+                           .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN, .slo_passes_to = NAN,
+                           .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
+                           .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN, .cost_most = NAN};
+    for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
+    evidence_compute(points, n, ret);
+    struct group *g = calloc(n + 1, sizeof *g);
+    size_t n_groups = g ? groups_make(points, n, gates, n_gates, g) : 0;
+    if (n_groups) {
+        most_compute(g, n_groups, ret);
+        plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);
+        shape_compute(g, n_groups, ret);
+        monotone_compute(g, n_groups, ret);
+        goodput_compute(plan, g, n_groups, ret);
+        if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
+        if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
+        if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
+        ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
+        if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
+    }
+    free(g);
+    answer_words(plan, points, n, ret);
+}

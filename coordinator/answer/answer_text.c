@@ -1,0 +1,194 @@
+#include "coordinator/answer/answer_text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Appends; what does not fit is cut. */
+__attribute__((format(printf, 2, 3))) static void say(struct answer *a, const char *fmt, ...)
+{
+    size_t n = strlen(a->text);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(a->text + n, sizeof a->text - n, fmt, ap);
+    va_end(ap);
+}
+
+/* 7,940 */
+static const char *grouped(double v, char *buf, size_t n)
+{
+    char raw[64];
+    snprintf(raw, sizeof raw, v < 100 && fabs(v - floor(v + 0.5)) > 0.05 ? "%.1f" : "%.0f", v);
+    size_t whole = strcspn(raw, "."), out = 0;
+    for (size_t i = 0; raw[i] && out + 2 < n; i++) {
+        if (i > 0 && i < whole && (whole - i) % 3 == 0) buf[out++] = ',';
+        buf[out++] = raw[i];
+    }
+    buf[out] = '\0';
+    return buf;
+}
+
+/* A number between two pieces of text. */
+static void say_number(struct answer *a, const char *before, double v, const char *after)
+{
+    char b[80];
+    say(a, "%s%s%s", before, grouped(v, b, sizeof b), after);
+}
+
+static void say_rate(struct answer *a, double v, double lo, double hi)
+{
+    say_number(a, "", v, " output token/s");
+    if (isnan(lo) || isnan(hi)) return;
+    say_number(a, " (95 %: ", fmax(lo, 0), "–");
+    say_number(a, "", hi, ")");
+}
+
+static void say_cost(const struct plan *plan, double cost, struct answer *a)
+{
+    if (!isnan(cost)) say(a, ", %.2f %s per million output tokens", cost, plan->currency);
+}
+
+/* ", with 3 of 10 points left out (2 invalid, 1 not steady)" */
+static void say_left_out(const char *before, size_t n, struct answer *a)
+{
+    uint32_t empty = a->points_left_out - a->left_invalid - a->left_unsteady;
+    const char *sep = "";
+    say(a, "%s%u of %zu points left out (", before, a->points_left_out, n);
+    if (a->left_invalid) {
+        say(a, "%u invalid", a->left_invalid);
+        sep = ", ";
+    }
+    if (a->left_unsteady) {
+        say(a, "%s%u not steady", sep, a->left_unsteady);
+        sep = ", ";
+    }
+    if (empty) say(a, "%s%u without a token", sep, empty);
+    say(a, ")");
+}
+
+static void say_gates(const struct plan *plan, struct answer *a)
+{
+    for (size_t i = 0; i < plan->n_gates; i++) say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
+}
+
+/* Fewer loads than a curve needs: what was measured. */
+static void say_most(const struct plan *plan, const char *unit, struct answer *a)
+{
+    bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* in the sentence about the limits */
+    if (a->has_plateau || !a->has_most || said) return;
+    say_number(a, "At ", a->most_load, "");
+    say(a, " %s: ", unit);
+    say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
+    say_cost(plan, a->cost_most, a);
+    say(a, ". ");
+}
+
+static void say_plateau(const struct plan *plan, const char *unit, bool whole, size_t n, struct answer *a)
+{
+    if (!a->has_plateau) return;
+    say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
+    say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
+    if (a->plateau_reached && isfinite(a->knee)) {
+        say_number(a, " from ", whole ? ceil(a->knee) : a->knee, "");
+        say(a, " %s on", unit);
+    }
+    say_cost(plan, a->cost_plateau, a);
+    if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
+    say(a, ". ");
+}
+
+static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
+{
+    if (!plan || plan->n_gates == 0) return;
+    if (!a->has_slo && plan->search.goal == SEARCH_SLO) {
+        say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
+        if (!isnan(a->search.failed_load)) {
+            say_number(a, "; ", a->search.failed_load, " ");
+            say(a, "%s fails", unit);
+        }
+        say(a, ". ");
+    }
+    if (!a->has_slo && plan->search.goal != SEARCH_SLO && a->has_most) {
+        say(a, "No load tried is shown to keep ");
+        say_gates(plan, a);
+        if (a->slo_failed) say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
+        if (a->slo_undecided) say(a, "%s%u undecided", a->slo_failed ? ", " : ": ", a->slo_undecided);
+        say(a, ". ");
+    }
+    if (!a->has_slo) return;
+    bool most = !a->slo_open_end && !a->slo_next_fails && plan->search.goal != SEARCH_SLO; /* of what was tried: nothing above it is known to fail */
+    say(a, most ? "The most within " : "Within ");
+    say_gates(plan, a);
+    say(a, ": %s", a->slo_open_end ? "at least " : "");
+    say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
+    say_number(a, " at ", a->slo_load, "");
+    say(a, " %s", unit);
+    if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
+    say_cost(plan, a->cost_slo, a);
+    if (plan->search.goal == SEARCH_SLO) {
+        say(a, " (%s, %u loads in %u runs", a->search.confirmed ? "confirmed" : "not confirmed", a->search.loads, a->search.runs);
+        if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
+        say(a, ")");
+    }
+    say(a, ". ");
+}
+
+static void say_dip(const char *what, const struct answer_dip *d, struct answer *a)
+{
+    if (!(d->share > 0)) return;
+    say(a, "Look twice: %s falls by %.0f %%", what, 100 * d->share);
+    say_number(a, " from load ", d->from_load, "");
+    say_number(a, " to ", d->to_load, "");
+    say(a, ". ");
+}
+
+static void say_shape(const char *unit, bool whole, struct answer *a)
+{
+    if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
+        say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, "");
+        say(a, ", requests wait: each doubling adds %.1f × latency", a->latency_per_doubling - 1);
+        if (a->fall > 0) say(a, ", and throughput falls by %.0f %% in the end", 100 * a->fall);
+        say(a, ". ");
+    }
+    say_dip("throughput", &a->throughput_dip, a);
+    say_dip("e2e p50", &a->latency_dip, a);
+    if (a->has_goodput) {
+        say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
+        if (!isnan(a->goodput_per_gpu)) say(a, " (%.3g a GPU)", a->goodput_per_gpu);
+        say_number(a, " at ", a->goodput_load, "");
+        say(a, " %s, %.1f %% of requests within their limits. ", unit, 100 * a->goodput_attainment);
+    }
+}
+
+static void say_verdict(const struct point *points, size_t n, struct answer *a)
+{
+    if (a->search.client_limited) say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
+    if (a->worst_verdict == VERDICT_VALID && a->points_used)
+        say(a, "Valid: the agents were %s (worst loop lag %.*f ms at p99).",
+            a->points_left_out ? "not the limit in the points used" : "never the limit", a->worst_lag_ms < 10 ? 2 : 0, a->worst_lag_ms);
+    for (size_t i = 0; i < n && a->worst_verdict != VERDICT_VALID; i++) {
+        const struct verdict *v = &points[i].verdict;
+        if (v->status != a->worst_verdict || !v->n_reasons) continue;
+        say(a, "%s: %s.", v->status == VERDICT_INVALID ? "Invalid" : "Suspect", v->reason[0]);
+        break;
+    }
+    if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
+        say_left_out(" ", n, a);
+        say(a, ".");
+    }
+}
+
+void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
+{
+    bool whole = n == 0 || points[0].requested.kind == LOAD_CLOSED;
+    const char *unit = whole ? "concurrent requests" : "requests/s";
+    a->text[0] = '\0';
+    say_plateau(plan, unit, whole, n, a);
+    say_most(plan, unit, a);
+    say_slo(plan, unit, a);
+    say_shape(unit, whole, a);
+    say_verdict(points, n, a);
+    size_t end = strlen(a->text);
+    while (end && a->text[end - 1] == ' ') a->text[--end] = '\0';
+}

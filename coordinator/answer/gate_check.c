@@ -1,0 +1,160 @@
+/* Gates on the run: a value of a point against a limit, with what the sample can carry. */
+#include <math.h>
+
+#include "common/rng.h"
+#include "coordinator/answer/numeric.h"
+#include "coordinator/answer/point.h"
+#include "coordinator/answer/resample.h"
+#include "coordinator/answer/search.h"
+
+struct reading {
+    double value, lo, hi;
+    bool needs_interval; /* an estimate: without an interval it decides nothing */
+};
+
+const char *gate_result_name(enum gate_result r)
+{
+    static const char *const names[] = {"pass", "fail", "inconclusive"};
+    return names[r];
+}
+
+static void quantile_of_hist(const struct plan_gate *g, const struct point *p, const struct hist *h, struct reading *r)
+{
+    double scale = METRICS[g->metric].scale;
+    bool enough = h->count >= samples_needed(g->q);
+    if (isnan(r->value) && enough) r->value = (double)hist_quantile(h, g->q) / scale;
+    if (!metric_independent(g->metric)) {
+        double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
+        uint64_t seed = seed_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
+        bool known = p->data && !isnan(r->value) && resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi);
+        r->needs_interval = known; /* too little to resample: the value is all there is */
+        return;
+    }
+    uint64_t lo, hi;
+    rank_interval(h->count, g->q, 0.05, &lo, &hi);
+    if (!enough || !lo) {
+        lo = rank_below(h->count, g->q, 0.05);
+        hi = 0;
+    }
+    if (lo) r->lo = (double)hist_bucket_low(hist_index(hist_at_rank(h, lo))) / scale;
+    if (hi) r->hi = (double)hist_at_rank(h, hi) / scale;
+}
+
+/* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound still
+ * may show that the limit is broken. */
+static struct reading read_quantile(const struct plan_gate *g, const struct point *p)
+{
+    struct reading r = {NAN, NAN, NAN, true};
+    for (int i = 0; i < POINT_Q; i++) {
+        if (fabs(POINT_QS[i] - g->q) > 1e-9) continue;
+        const struct stat *s = &p->metric[g->metric];
+        r = (struct reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
+    }
+    if (!isnan(r.lo)) return r;
+    struct hist *left = p->cut[g->metric] && p->data ? resample_hist(p->data, g->metric, p->blocks_from_s) : NULL;
+    const struct hist *h = left ? left : p->hist ? p->hist[g->metric] : NULL;
+    if (h && h->count) quantile_of_hist(g, p, h, &r);
+    hist_destroy(&left);
+    return r;
+}
+
+static struct reading read_metric(const struct plan_gate *g, const struct point *p)
+{
+    const struct stat *s = &p->metric[g->metric];
+    switch (g->agg) {
+    case AGG_MEAN: return (struct reading){s->mean, s->mean_lo, s->mean_hi, false};
+    case AGG_MIN: return (struct reading){s->min, NAN, NAN, false};
+    case AGG_MAX: return (struct reading){s->max, NAN, NAN, false};
+    case AGG_QUANTILE: break;
+    }
+    return read_quantile(g, p);
+}
+
+static struct reading read_gate(const struct plan_gate *g, const struct point *p)
+{
+    struct reading r = {NAN, NAN, NAN, false};
+    switch (g->subject) {
+    case GATE_METRIC: return read_metric(g, p);
+    case GATE_THROUGHPUT: return (struct reading){p->output_tokens_per_s, p->output_lo, p->output_hi, false};
+    case GATE_REQUESTS_PER_S: r.value = p->requests_per_s; break;
+    case GATE_GOODPUT: r.value = p->goodput_per_s; break;
+    case GATE_ERROR_RATE:
+        r.value = p->error_rate;
+        if (p->window_ok + p->window_failed)
+            share_interval(p->window_failed, p->window_ok + p->window_failed, 0.05, &r.lo, &r.hi);
+        break;
+    case GATE_ERROR_COUNT: r.value = (double)p->window_failed; break;
+    }
+    return r;
+}
+
+static bool holds(enum gate_op op, double v, double limit)
+{
+    switch (op) {
+    case OP_LT: return v < limit;
+    case OP_LE: return v <= limit;
+    case OP_GT: return v > limit;
+    case OP_GE: return v >= limit;
+    }
+    return false;
+}
+
+void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret)
+{
+    struct reading r = read_gate(g, p);
+    double limit = g->subject == GATE_METRIC ? g->value / METRICS[g->metric].scale : g->value;
+    bool upper = g->op == OP_LT || g->op == OP_LE; /* the limit is an upper one */
+    double far_end = upper ? r.hi : r.lo, near_end = upper ? r.lo : r.hi;
+    *ret = (struct gate_outcome){.gate = g, .value = r.value, .lo = r.lo, .hi = r.hi, .result = GATE_INCONCLUSIVE};
+    if (!isnan(near_end) && !holds(g->op, near_end, limit))
+        ret->result = GATE_FAIL;
+    else if (isnan(r.value))
+        ret->result = GATE_INCONCLUSIVE;
+    else if (!isnan(far_end))
+        ret->result = holds(g->op, far_end, limit) ? GATE_PASS : GATE_INCONCLUSIVE;
+    else if (!r.needs_interval)
+        ret->result = holds(g->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
+}
+
+/* All gates of one point together. */
+static enum gate_result point_result(uint32_t point, const struct gate_outcome *gates, size_t n)
+{
+    enum gate_result all = GATE_PASS;
+    for (size_t i = 0; i < n; i++) {
+        if (gates[i].point != point || gates[i].result == GATE_PASS) continue;
+        if (gates[i].result == GATE_FAIL) return GATE_FAIL;
+        all = GATE_INCONCLUSIVE;
+    }
+    return all;
+}
+
+/* A search knows more than its points one by one: it judged loads by all their runs together. */
+static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
+{
+    struct search_outcome o = {.over = false};
+    struct search *s = search_new(plan, NULL);
+    if (!s) return GATE_INCONCLUSIVE;
+    search_replay(s, points, n);
+    search_result(s, &o);
+    search_destroy(&s);
+    if (o.found && o.confirmed) return GATE_PASS;
+    return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
+}
+
+enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points, const struct gate_outcome *gates,
+                              size_t n_gates)
+{
+    size_t seen = 0, count[3] = {0, 0, 0};
+    if (plan->n_gates == 0) return GATE_PASS;
+    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(plan, points, n_points);
+    for (size_t i = 0; i < n_points; i++) {
+        if (points[i].verdict.status == VERDICT_INVALID) continue;
+        seen++;
+        count[point_result((uint32_t)i, gates, n_gates)]++;
+    }
+    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
+    if (seen == 0) return GATE_INCONCLUSIVE;
+    if (asks && count[GATE_PASS]) return GATE_PASS;
+    if (count[GATE_FAIL] && (!asks || count[GATE_FAIL] == seen)) return GATE_FAIL;
+    return count[GATE_INCONCLUSIVE] ? GATE_INCONCLUSIVE : GATE_PASS;
+}

@@ -1,0 +1,216 @@
+#include "coordinator/answer/point.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/rng.h"
+#include "coordinator/answer/mser.h"
+#include "coordinator/answer/resample.h"
+#include "coordinator/answer/steady.h"
+
+#define LITTLE_OFF 0.15      /* N and X·R may differ by this (edges of the window) before it is worth a word */
+#define LITTLE_WINDOWS 10    /* the window must be this many requests long for the law to say anything */
+
+static void rates_compute(const uint64_t *c, struct point *p)
+{
+    double w = p->window_s;
+    p->output_tokens_per_s = p->input_tokens_per_s = p->total_tokens_per_s = NAN;
+    p->concurrency = p->requests_per_s = p->arrivals_per_s = p->goodput_per_s = NAN;
+    if (!(w > 0)) return;
+    p->output_tokens_per_s = (double)c[COUNTER_WIN_TOKENS_MICRO] / 1e6 / w;
+    p->input_tokens_per_s = (double)c[COUNTER_WIN_INPUT_TOKENS] / w;
+    p->total_tokens_per_s = p->output_tokens_per_s + p->input_tokens_per_s;
+    p->concurrency = (double)c[COUNTER_WIN_INFLIGHT_NS] / 1e9 / w;
+    p->requests_per_s = (double)c[COUNTER_WIN_DONE] / w;
+    p->arrivals_per_s = (double)c[COUNTER_WIN_DUE] / w;
+    p->goodput_per_s = (double)c[COUNTER_WIN_GOOD] / w;
+}
+
+static void ledger_compute(const struct stage_data *s, struct point *p)
+{
+    const uint64_t *c = s->counters;
+    uint64_t sum = c[COUNTER_OK] + c[COUNTER_CANCELLED] + c[COUNTER_ABORTED] + s->lost;
+    p->ledger.due = c[COUNTER_DUE];
+    p->ledger.ok = c[COUNTER_OK];
+    p->ledger.cancelled = c[COUNTER_CANCELLED];
+    p->ledger.aborted = c[COUNTER_ABORTED];
+    p->ledger.lost = s->lost;
+    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++) {
+        p->ledger.failed[i - COUNTER_FAILED_FIRST] = c[i];
+        sum += c[i];
+    }
+    p->ledger.balanced = sum == c[COUNTER_DUE];
+}
+
+/* Little's law (Little 1961): requests in flight = rate of ends × time in flight. Failed ones were in flight too. */
+static double littles_law(const struct stage_data *s, const struct point *p)
+{
+    const struct hist *e2e = s->hist[METRIC_E2E], *fail = s->hist[METRIC_FAIL_TIME];
+    if (!e2e || !e2e->count || !(p->concurrency > 0)) return NAN;
+    double x = p->requests_per_s * hist_mean(e2e) / 1e9;
+    if (fail && fail->count) x += (double)p->window_failed / p->window_s * hist_mean(fail) / 1e9;
+    return x / p->concurrency;
+}
+
+/* What a verdict looks at, opened into histograms that are used again for the next agent. */
+static void agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
+{
+    static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E, METRIC_DISPATCH, METRIC_LAG};
+    struct err e;
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        struct hist **h = &hist[KINDS[i]];
+        if (*h) hist_reset(*h);
+        if (a->hist[KINDS[i]].n && (*h || (*h = hist_new()))) (void)packed_hist_add_to(&a->hist[KINDS[i]], *h, &e);
+    }
+}
+
+static void agents_judge(const struct stage_data *s, const struct plan *plan, struct verdict *v)
+{
+    struct hist *hist[METRIC_N] = {NULL};
+    for (size_t i = 0; i < s->n_agents; i++) {
+        const struct agent_data *a = &s->agents[i];
+        struct plan_stage part = s->plan;
+        struct verdict own;
+        part.concurrency = (uint32_t)a->slots;
+        part.max_concurrency = part.max_concurrency && a->slots ? (uint32_t)a->slots : part.max_concurrency;
+        part.rate_from = part.rate_to = 0; /* its share of the arrivals is the shard's business; sent against due says enough */
+        part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
+        if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
+        agent_hists(a, hist);
+        verdict_compute(a->counters, hist, &part, plan, &own);
+        if (own.status == VERDICT_INVALID && v->status != VERDICT_INVALID)
+            verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
+    }
+    for (int k = 0; k < METRIC_N; k++)
+        hist_destroy(&hist[k]);
+}
+
+static void judge(const struct stage_data *s, const struct plan *plan, struct point *p)
+{
+    verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
+    if (s->n_agents > 1) agents_judge(s, plan, &p->verdict);
+    if (s->degraded) verdict_add(&p->verdict, VERDICT_SUSPECT, "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
+    if (s->aborted) verdict_add(&p->verdict, VERDICT_SUSPECT, "the stage was cut short");
+    if (!p->ledger.balanced)
+        verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID, "the loss ledger does not balance");
+    const struct hist *e2e = s->hist[METRIC_E2E];
+    bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
+    if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
+        verdict_add(&p->verdict, VERDICT_SUSPECT, "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
+}
+
+/* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */
+static bool overrun(const struct stage_data *s, const struct plan *plan)
+{
+    double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
+    return s->plan.kind == LOAD_OPEN && verdict_waited(s->counters, &s->plan) && sent < due * (1 - plan->verdict_achieved);
+}
+
+static void cost_compute(const struct plan *plan, struct point *p)
+{
+    p->cost_per_mtok_out = p->cost_per_mtok_in = NAN;
+    if (!plan->currency) return;
+    double per_s = plan->gpus * plan->per_gpu_hour / 3600;
+    if (p->output_tokens_per_s > 0) p->cost_per_mtok_out = per_s / p->output_tokens_per_s * 1e6;
+    if (p->input_tokens_per_s > 0) p->cost_per_mtok_in = per_s / p->input_tokens_per_s * 1e6;
+}
+
+/* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows behind the cut, tokens per event
+ * as in the whole window. TTFT and token gaps, which blocks keep by the second, are made anew from the blocks behind the cut (a request's TTFT stands in the
+ * second it ended in); other latencies keep all requests of the window, since their histograms know no time. */
+static void warmup_cut(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    double *rate = calloc(s->n_series + 1, sizeof *rate), span = 0, tokens = 0, done = 0, due = 0, flight = 0;
+    size_t *row = calloc(s->n_series + 1, sizeof *row), n = 0;
+    for (size_t i = 0; rate && row && i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (r->agent >= 0 || !(r->span_s > 0) || r->t_s < from_s - 0.5 || r->t_s + r->span_s > to_s + 0.5) continue;
+        rate[n] = r->tokens / r->span_s;
+        row[n++] = i;
+    }
+    size_t cut = rate && row ? mser5_cut(rate, n) : 0;
+    for (size_t i = cut; cut && i < n; i++) {
+        const struct series_row *r = &s->series[row[i]];
+        span += r->span_s;
+        tokens += r->tokens;
+        done += r->done;
+        due += r->due;
+        flight += r->in_flight * r->span_s;
+    }
+    double events = (double)s->counters[COUNTER_WIN_EVENTS];
+    if (cut && cut == n) p->steady = STEADY_NO; /* all of it looks like start-up */
+    if (span > 0 && events > 0) {
+        p->warmup_cut_s = s->series[row[cut]].t_s - s->series[row[0]].t_s;
+        p->output_tokens_per_s = tokens / span * (double)s->counters[COUNTER_WIN_TOKENS_MICRO] / 1e6 / events;
+        p->requests_per_s = done / span;
+        p->arrivals_per_s = due / span;
+        p->concurrency = flight / span;
+        p->total_tokens_per_s = p->output_tokens_per_s + p->input_tokens_per_s;
+    }
+    free(rate);
+    free(row);
+}
+
+static void metrics_compute(const struct stage_data *s, struct point *p)
+{
+    static const enum metric IN_BLOCKS[] = {METRIC_TTFT, METRIC_ITL, METRIC_CHUNK_GAP};
+    for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &p->metric[m]);
+    for (int i = 0; i < 3; i++) {
+        enum metric m = IN_BLOCKS[i];
+        struct hist *left = p->warmup_cut_s > 0 ? resample_hist(s, m, p->blocks_from_s) : NULL;
+        p->cut[m] = left != NULL;
+        if (left) stat_compute(left, m, &p->metric[m]);
+        hist_destroy(&left);
+        if (!metric_independent(m)) resample_stat(s, m, p->cut[m] ? p->blocks_from_s : -HUGE_VAL, seed_mix(p->seed, s->stage, s->repeat, m), &p->metric[m]);
+    }
+}
+
+static void server_compute(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    struct point_server *v = &p->server;
+    struct server_stage all;
+    *v = (struct point_server){.queue_ms = NAN, .queue_share = NAN, .tokens = NAN, .client_tokens = NAN};
+    server_stage_compute(s->server, s->n_server, from_s, to_s, &v->window);
+    v->any = v->window.samples > 0;
+    if (!v->any) return;
+    double waiting = v->window.mean[SERVER_WAITING];
+    v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms : p->requests_per_s > 0 ? 1e3 * waiting / p->requests_per_s : (double)NAN;
+    if (p->metric[METRIC_TTFT].mean > 0) v->queue_share = v->queue_ms / p->metric[METRIC_TTFT].mean;
+    double end = (double)(s->ended_wall_ns - s->started_wall_ns) / 1e9;
+    if (s->ended_wall_ns == 0 || s->server[0].t_s > 0 || s->server[s->n_server - 1].t_s < end) return;
+    server_stage_compute(s->server, s->n_server, s->server[0].t_s, s->server[s->n_server - 1].t_s, &all);
+    v->tokens = all.delta[SERVER_GENERATION_TOKENS];
+    v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);
+}
+
+void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
+{
+    const uint64_t *c = s->counters;
+    *ret = (struct point){.stage = s->stage, .repeat = s->repeat, .requested = s->plan, .degraded = s->degraded, .hist = s->hist, .data = s, .seed = plan->seed};
+    ret->window_s = (double)c[COUNTER_MEASURED_NS] / 1e9;
+    ret->window_due = c[COUNTER_WIN_DUE];
+    ret->window_ok = c[COUNTER_WIN_OK];
+    ret->window_failed = c[COUNTER_WIN_FAILED];
+    ret->window_good = c[COUNTER_WIN_GOOD];
+    ret->window_done = c[COUNTER_WIN_DONE];
+    rates_compute(c, ret);
+    uint64_t ended = ret->window_ok + ret->window_failed;
+    ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
+    ledger_compute(s, ret);
+    ret->overrun = overrun(s, plan);
+
+    struct steadiness st;
+    double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
+    if (s->plan.warmup_auto) warmup_cut(s, from, to, ret);
+    ret->blocks_from_s = from + ret->warmup_cut_s;
+    metrics_compute(s, ret);
+    steady_compute(s, from + ret->warmup_cut_s, to, &st);
+    if (ret->steady != STEADY_NO) ret->steady = st.steady;
+    ret->drift = st.drift;
+    ret->output_lo = ret->output_tokens_per_s * (1 - st.half_width);
+    ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
+    ret->littles_law = littles_law(s, ret);
+    cost_compute(plan, ret);
+    server_compute(s, from + ret->warmup_cut_s, to, ret);
+    judge(s, plan, ret);
+}

@@ -1,0 +1,380 @@
+#include "coordinator/answer/search.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "coordinator/answer/trial.h"
+
+#define KNEE 0.95
+#define SPOILT_MAX 2   /* runs of a load that say nothing, before it counts as out of the clients' reach */
+#define CONFIRM_MAX 6  /* steps down and back that confirming may take */
+#define FLAT 2         /* doublings in a row that must add nothing */
+
+enum phase { DOUBLING, HALVING, CHECKING, CONFIRMING, OVER };
+
+struct run {
+    double load, throughput;
+    enum trial_say say;
+};
+
+struct search {
+    const struct plan *plan;
+    double from, to, tolerance;
+    enum phase phase;
+    struct trial now;
+    double lo, hi;           /* greatest load that passed, least that failed; NaN: none */
+    double checked;          /* failing load that was tested again */
+    uint32_t confirms, flat;
+    double best, best_load;  /* plateau: greatest throughput and its load */
+    struct run run[SEARCH_RUNS_MAX];
+    uint32_t n_runs, n_told;
+    bool found, confirmed, end_reached, client_limited;
+};
+
+struct search *search_new(const struct plan *plan, struct err *e)
+{
+    if (plan->search.goal == SEARCH_NONE || plan->n_stages == 0) {
+        err_set(e, ERR_PLAN, "the plan asks for no search");
+        return NULL;
+    }
+    struct search *s = calloc(1, sizeof *s);
+    if (!s) {
+        err_set(e, ERR_NOMEM, "no memory for a search");
+        return NULL;
+    }
+    s->plan = plan;
+    s->from = plan->search.from > 0 ? plan->search.from : 1;
+    s->to = fmax(plan->search.to, s->from);
+    s->tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
+    s->lo = s->hi = s->checked = s->best_load = NAN;
+    trial_begin(&s->now, s->from);
+    return s;
+}
+
+void search_destroy(struct search **s)
+{
+    if (!*s) return;
+    free(*s);
+    *s = NULL;
+}
+
+const char *search_phase(const struct search *s)
+{
+    static const char *const names[] = {"doubling", "halving", "checking the load that failed", "confirming", "over"};
+    return names[s->phase];
+}
+
+bool search_next(struct search *s, struct plan_stage *ret)
+{
+    if (s->phase == OVER) return false;
+    *ret = s->plan->stages[0];
+    uint32_t factor = trial_factor(&s->now);
+    if (ret->duration_ns > 0) ret->duration_ns = ret->warmup_ns + (ret->duration_ns - ret->warmup_ns) * factor;
+    ret->requests *= factor;
+    if (s->plan->search.over_rate) {
+        ret->kind = LOAD_OPEN;
+        ret->rate_from = ret->rate_to = s->now.load;
+    } else {
+        ret->kind = LOAD_CLOSED;
+        ret->concurrency = (uint32_t)s->now.load;
+    }
+    return true;
+}
+
+static double whole(const struct search *s, double load)
+{
+    if (!s->plan->search.over_rate) load = floor(load + 0.5);
+    return fmin(fmax(load, s->from), s->to);
+}
+
+static void go(struct search *s, enum phase phase, double load)
+{
+    s->phase = phase;
+    trial_begin(&s->now, load);
+}
+
+static void over(struct search *s) { s->phase = OVER; }
+
+/* The tolerance is of the answer; half of it goes to the bracket, half is left for chance at its ends. */
+static bool close_enough(const struct search *s)
+{
+    double mid = whole(s, sqrt(s->lo * s->hi));
+    return s->hi / s->lo <= 1 + s->tolerance / 2 || mid <= s->lo || mid >= s->hi;
+}
+
+static void halve_or_confirm(struct search *s)
+{
+    if (!close_enough(s))
+        go(s, HALVING, whole(s, sqrt(s->lo * s->hi)));
+    else if (s->hi > s->checked || s->hi < s->checked || isnan(s->checked))
+        go(s, CHECKING, s->hi);
+    else
+        go(s, CONFIRMING, s->lo);
+}
+
+/* Nearest load on the other side of `load` that is known to have passed (dir -1) or failed (dir +1); NaN when none. */
+static double neighbour(const struct search *s, double load, int dir)
+{
+    double found = NAN;
+    for (uint32_t i = 0; i < s->n_runs; i++) {
+        const struct run *r = &s->run[i];
+        bool pass = r->say == TRIAL_PASS || r->say == TRIAL_LEANS_PASS;
+        if (pass != (dir < 0) || (dir < 0 ? r->load >= load : r->load <= load)) continue;
+        if (isnan(found) || (dir < 0 ? r->load > found : r->load < found)) found = r->load;
+    }
+    return found;
+}
+
+static void doubled(struct search *s, bool pass)
+{
+    double load = s->now.load;
+    if (pass) {
+        s->lo = load;
+        if (load >= s->to) {
+            s->end_reached = true;
+            go(s, CONFIRMING, load);
+        } else {
+            go(s, DOUBLING, whole(s, load * 2));
+        }
+        return;
+    }
+    s->hi = load;
+    if (isnan(s->lo))
+        go(s, CHECKING, load);
+    else
+        halve_or_confirm(s);
+}
+
+static void checked(struct search *s, enum trial_say say)
+{
+    s->checked = s->hi;
+    if (say == TRIAL_PASS) { /* it had failed by chance: the answer lies further up */
+        s->lo = s->hi;
+        s->hi = neighbour(s, s->lo, 1);
+        if (!isnan(s->hi))
+            halve_or_confirm(s);
+        else if (s->lo < s->to)
+            go(s, DOUBLING, whole(s, s->lo * 2));
+        else
+            go(s, CONFIRMING, s->lo);
+    } else if (isnan(s->lo)) {
+        over(s); /* not even `from` passes */
+    } else {
+        go(s, CONFIRMING, s->lo);
+    }
+}
+
+static void confirmed(struct search *s, enum trial_say say)
+{
+    if (say == TRIAL_PASS) {
+        s->found = s->confirmed = true;
+        over(s);
+        return;
+    }
+    s->end_reached = false;
+    if (++s->confirms >= CONFIRM_MAX) {
+        s->found = say == TRIAL_LEANS_PASS;
+        over(s);
+        return;
+    }
+    double load = s->now.load;
+    if (say == TRIAL_FAIL) {
+        s->hi = s->checked = load; /* failed on fresh evidence: no need to test it again */
+        s->lo = neighbour(s, load, -1);
+        if (isnan(s->lo)) {
+            over(s);
+            return;
+        }
+        halve_or_confirm(s);
+        return;
+    }
+    double down = whole(s, fmin(load / (1 + s->tolerance / 2), s->plan->search.over_rate ? load : load - 1));
+    if (down >= load) {
+        s->found = say == TRIAL_LEANS_PASS;
+        over(s);
+        return;
+    }
+    s->lo = down;
+    go(s, CONFIRMING, down);
+}
+
+/* The load's evidence is complete: what next? */
+static void slo_step(struct search *s, enum trial_say say)
+{
+    bool pass = say == TRIAL_PASS || say == TRIAL_LEANS_PASS;
+    switch (s->phase) {
+    case DOUBLING: doubled(s, pass); break;
+    case HALVING:
+        if (pass)
+            s->lo = s->now.load;
+        else
+            s->hi = s->now.load;
+        halve_or_confirm(s);
+        break;
+    case CHECKING: checked(s, say); break;
+    case CONFIRMING: confirmed(s, say); break;
+    case OVER: break;
+    }
+}
+
+static void slo_tell(struct search *s, const struct point *p)
+{
+    trial_add(&s->now, s->plan, p);
+    enum trial_say say = trial_say(&s->now, s->plan);
+    bool sure = say == TRIAL_PASS || say == TRIAL_FAIL;
+    /* on the way up a load that looks well within the limits need not be proven: only the answer must be */
+    if (s->phase == DOUBLING && say == TRIAL_LEANS_PASS && s->now.load < s->to) sure = true;
+    struct run *r = &s->run[s->n_runs++];
+    *r = (struct run){s->now.load, p->output_tokens_per_s, say};
+    for (uint32_t i = 0; i + 1 < s->n_runs; i++) /* the last word on a load is what all its evidence says now */
+        if (fabs(s->run[i].load - r->load) < 1e-9 * r->load) s->run[i].say = say;
+    if (sure || s->now.rounds >= TRIAL_ROUNDS) slo_step(s, say);
+}
+
+/* Knee: the least load with 95 % of the best throughput lies in (lo, hi]. */
+static void knee_bracket(struct search *s)
+{
+    s->lo = s->hi = NAN;
+    for (uint32_t i = 0; i < s->n_runs; i++) {
+        const struct run *r = &s->run[i];
+        bool up = r->throughput >= KNEE * s->best;
+        if (up && (isnan(s->hi) || r->load < s->hi)) s->hi = r->load;
+    }
+    for (uint32_t i = 0; i < s->n_runs; i++) {
+        const struct run *r = &s->run[i];
+        if (r->throughput < KNEE * s->best && r->load < s->hi && (isnan(s->lo) || r->load > s->lo)) s->lo = r->load;
+    }
+}
+
+static void knee_step(struct search *s)
+{
+    knee_bracket(s);
+    if (isnan(s->lo) || close_enough(s))
+        go(s, CONFIRMING, s->best_load);
+    else
+        go(s, HALVING, whole(s, sqrt(s->lo * s->hi)));
+}
+
+static void plateau_tell(struct search *s, const struct point *p)
+{
+    double load = s->now.load, before = s->n_runs ? s->run[s->n_runs - 1].throughput : 0, x = p->output_tokens_per_s;
+    enum phase phase = s->phase;
+    s->run[s->n_runs++] = (struct run){load, x, TRIAL_PASS};
+    s->now.rounds++;
+    if (phase == CONFIRMING) { /* the mean of two runs takes out the luck of having been the best of many */
+        for (uint32_t i = 0; i + 1 < s->n_runs; i++)
+            if (s->run[i].throughput >= s->best) s->best = (s->best + x) / 2;
+        s->confirmed = fabs(x - s->best) <= s->tolerance * s->best;
+        knee_bracket(s);
+        over(s);
+        return;
+    }
+    if (x > s->best) {
+        s->best = x;
+        s->best_load = load;
+    }
+    if (phase == HALVING) {
+        knee_step(s);
+        return;
+    }
+    s->flat = s->n_runs > 1 && x < before * (1 + s->tolerance) ? s->flat + 1 : 0;
+    if (s->flat >= FLAT || load >= s->to) {
+        s->found = s->flat >= FLAT || (load >= s->to && s->flat > 0);
+        s->end_reached = !s->found;
+        knee_step(s);
+    } else {
+        go(s, DOUBLING, whole(s, load * 2));
+    }
+}
+
+/* A load that the clients cannot offer, or that always breaks, bounds the search from above. */
+static void out_of_reach(struct search *s)
+{
+    s->client_limited = true;
+    s->to = s->now.load;
+    bool first = s->n_runs == 0 || s->now.load <= s->from;
+    if (s->plan->search.goal == SEARCH_PLATEAU && !first && s->phase != CONFIRMING) {
+        s->end_reached = s->phase == DOUBLING;
+        knee_step(s);
+        return;
+    }
+    if (first || s->phase == CONFIRMING || isnan(s->lo)) {
+        over(s);
+        return;
+    }
+    s->hi = s->checked = s->now.load;
+    halve_or_confirm(s);
+}
+
+void search_tell(struct search *s, const struct point *p)
+{
+    if (s->phase == OVER) return;
+    s->n_told++;
+    bool spoilt = p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0);
+    /* a server that answers nothing but errors makes an invalid point, but is a clear word on the load */
+    if (spoilt && !p->degraded && p->window_failed > 0 && p->window_ok == 0) spoilt = false;
+    if (spoilt && ++s->now.spoilt > SPOILT_MAX)
+        out_of_reach(s);
+    else if (!spoilt && s->plan->search.goal == SEARCH_PLATEAU)
+        plateau_tell(s, p);
+    else if (!spoilt)
+        slo_tell(s, p);
+    if (s->n_told >= SEARCH_RUNS_MAX) over(s);
+}
+
+void search_result(const struct search *s, struct search_outcome *ret)
+{
+    bool plateau = s->plan->search.goal == SEARCH_PLATEAU;
+    *ret = (struct search_outcome){.over = s->phase == OVER, .found = s->found, .confirmed = s->confirmed, .end_reached = s->end_reached,
+                                   .client_limited = s->client_limited, .load = NAN, .failed_load = plateau ? s->lo : s->hi, .plateau = NAN,
+                                   .runs = s->n_told};
+    if (plateau && s->best > 0) ret->plateau = s->best;
+    if (plateau ? s->best > 0 : s->found) ret->load = plateau ? s->hi : s->lo;
+    for (uint32_t i = 0; i < s->n_runs; i++) {
+        bool seen = false;
+        for (uint32_t j = 0; j < i && !seen; j++) seen = fabs(s->run[j].load - s->run[i].load) < 1e-9 * s->run[i].load;
+        ret->loads += !seen;
+    }
+}
+
+static bool same_load(const struct plan_stage *a, const struct plan_stage *b)
+{
+    if (a->kind != b->kind) return false;
+    if (a->kind == LOAD_CLOSED) return a->concurrency == b->concurrency;
+    return fabs(a->rate_from - b->rate_from) <= 1e-9 * a->rate_from;
+}
+
+size_t search_replay(struct search *s, const struct point *points, size_t n)
+{
+    struct plan_stage asked;
+    for (size_t i = 0; i < n; i++) {
+        if (!search_next(s, &asked) || !same_load(&asked, &points[i].requested)) return i;
+        search_tell(s, &points[i]);
+    }
+    return n;
+}
+
+static bool known(double value, double lo, double hi, double tolerance)
+{
+    return !isnan(value) && !isnan(lo) && !isnan(hi) && hi - lo <= 2 * tolerance * fabs(value);
+}
+
+bool stage_enough(const struct point *p, const struct plan *plan)
+{
+    double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
+    if (p->steady == STEADY_NO) return false;
+    if (plan->search.goal == SEARCH_SLO) { /* the search asks for more confidence than a gate; less would only be asked for again */
+        struct trial t;
+        trial_begin(&t, 0);
+        trial_add(&t, plan, p);
+        enum trial_say say = trial_say(&t, plan);
+        return say == TRIAL_PASS || say == TRIAL_FAIL;
+    }
+    if (plan->n_gates == 0) return known(p->output_tokens_per_s, p->output_lo, p->output_hi, tolerance);
+    for (size_t i = 0; i < plan->n_gates; i++) {
+        struct gate_outcome o;
+        gate_check(&plan->gates[i], p, &o);
+        if (o.result == GATE_INCONCLUSIVE && !known(o.value, o.lo, o.hi, tolerance)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,126 @@
+#include "coordinator/answer/server_side.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "coordinator/answer/prom_read.h"
+
+static const struct row {
+    const char *server, *name;
+    enum server_field field;
+} ROWS[] = {
+#define X(server, name, field) {server, name, SERVER_##field},
+#include "coordinator/answer/server_names.def"
+#undef X
+};
+enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
+
+const char *server_field_name(enum server_field f)
+{
+    static const char *const names[SERVER_FIELD_N] = {"running", "waiting", "kv_use", "prefix_hits", "prefix_queries", "preemptions",
+                                                      "prompt_tokens", "generation_tokens", "ttft_sum_s", "ttft_count", "queue_sum_s", "queue_count"};
+    return names[f];
+}
+
+const char *server_known(const char *name)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(ROWS[i].server, name) == 0) return ROWS[i].server;
+    return "";
+}
+
+struct reading {
+    struct server_sample *sample;
+    size_t row[SERVER_FIELD_N]; /* the row a field was read by; N_ROWS: not yet */
+};
+
+static bool matches(const struct row *r, const struct prom_line *s)
+{
+    const char *name = r->name;
+    size_t n = strlen(name);
+    if (name[0] != '*') return n == s->name_n && memcmp(name, s->name, n) == 0;
+    name++;
+    n--;
+    return s->name_n >= n && memcmp(s->name + s->name_n - n, name, n) == 0;
+}
+
+static bool take(void *arg, const struct prom_line *s)
+{
+    struct reading *r = arg;
+    if (!isfinite(s->value)) return true;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (!matches(&ROWS[i], s)) continue;
+        enum server_field f = ROWS[i].field;
+        double *v = &r->sample->value[f];
+        if (i < r->row[f]) {
+            r->row[f] = i;
+            *v = s->value;
+        } else if (i == r->row[f]) {
+            *v = f == SERVER_KV_USE ? fmax(*v, s->value) : *v + s->value;
+        }
+        break; /* the first row that matches is the name's own */
+    }
+    return true;
+}
+
+int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e)
+{
+    struct reading r = {.sample = ret};
+    ret->server = "";
+    for (int f = 0; f < SERVER_FIELD_N; f++) {
+        ret->value[f] = NAN;
+        r.row[f] = N_ROWS;
+    }
+    if (n > SERVER_PAGE_MAX) return err_set(e, ERR_WIRE, "the metrics page is longer than %u bytes", SERVER_PAGE_MAX);
+    if (prom_read(page, n, take, &r, e)) return -1;
+    for (int f = 0; f < SERVER_FIELD_N && !ret->server[0]; f++)
+        if (r.row[f] < N_ROWS) ret->server = ROWS[r.row[f]].server;
+    return 0;
+}
+
+/* A gauge holds until the next sample. */
+static void gauge(const struct server_sample *s, size_t n, int f, double to_s, struct server_stage *ret)
+{
+    double sum = 0, span = 0, last = NAN;
+    ret->max[f] = NAN;
+    for (size_t i = 0; i < n; i++) {
+        double v = s[i].value[f], until = i + 1 < n ? s[i + 1].t_s : fmax(to_s, s[i].t_s);
+        if (isnan(v)) continue;
+        last = v;
+        ret->max[f] = fmax(ret->max[f], v);
+        sum += v * fmax(0, until - s[i].t_s);
+        span += fmax(0, until - s[i].t_s);
+    }
+    ret->mean[f] = span > 0 ? sum / span : last;
+}
+
+static void counter(const struct server_sample *s, size_t n, int f, struct server_stage *ret)
+{
+    double before = NAN, sum = 0;
+    size_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        double v = s[i].value[f];
+        if (isnan(v)) continue;
+        if (seen++) sum += v >= before ? v - before : v;
+        ret->restarted |= seen > 1 && v < before;
+        before = v;
+    }
+    ret->delta[f] = seen > 1 ? sum : (double)NAN;
+}
+
+static double ratio(double a, double b) { return b > 0 ? a / b : (double)NAN; }
+
+void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s, struct server_stage *ret)
+{
+    *ret = (struct server_stage){.server = ""};
+    while (n && s->t_s < from_s) s++, n--;
+    while (n && s[n - 1].t_s > to_s) n--;
+    ret->samples = n;
+    for (size_t i = 0; i < n && !ret->server[0]; i++) ret->server = s[i].server;
+    for (int f = 0; f < SERVER_FIELD_N; f++) ret->delta[f] = NAN;
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++) gauge(s, n, f, to_s, ret);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_FIELD_N; f++) counter(s, n, f, ret);
+    ret->prefix_hit_rate = ratio(ret->delta[SERVER_PREFIX_HITS], ret->delta[SERVER_PREFIX_QUERIES]);
+    ret->ttft_ms = 1e3 * ratio(ret->delta[SERVER_TTFT_SUM], ret->delta[SERVER_TTFT_COUNT]);
+    ret->queue_ms = 1e3 * ratio(ret->delta[SERVER_QUEUE_SUM], ret->delta[SERVER_QUEUE_COUNT]);
+}

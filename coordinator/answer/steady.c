@@ -1,0 +1,90 @@
+#include "coordinator/answer/steady.h"
+
+#include <math.h>
+
+#include "coordinator/answer/numeric.h"
+
+#define EDGE 0.25 /* a row that reaches over the window's edge by less than this (s) still belongs to it */
+
+struct batches {
+    size_t n;
+    double at[STEADY_BATCHES_MAX], rate[STEADY_BATCHES_MAX], in_flight[STEADY_BATCHES_MAX];
+    size_t n_ttft;
+    double ttft_at[STEADY_BATCHES_MAX], ttft[STEADY_BATCHES_MAX];
+    double span, due;
+};
+
+static bool inside(const struct series_row *r, double from_s, double to_s)
+{
+    return r->agent < 0 && r->span_s > 0 && r->t_s >= from_s - EDGE && r->t_s + r->span_s <= to_s + EDGE;
+}
+
+/* Neighbouring rows are joined into batches of about equal length; a last one that is too short is left out. */
+static void batches_make(const struct stage_data *s, double from_s, double to_s, struct batches *b)
+{
+    size_t rows = 0;
+    *b = (struct batches){.n = 0};
+    for (size_t i = 0; i < s->n_series; i++) {
+        if (!inside(&s->series[i], from_s, to_s)) continue;
+        rows++;
+        b->span += s->series[i].span_s;
+        b->due += s->series[i].due;
+    }
+    if (rows < STEADY_BATCHES_MIN) return;
+    size_t want = rows / 2;
+    if (want < STEADY_BATCHES_MIN) want = STEADY_BATCHES_MIN;
+    if (want > STEADY_BATCHES_MAX) want = STEADY_BATCHES_MAX;
+    double length = b->span / (double)want, span = 0, tokens = 0, flight = 0, first = 0, ttft = 0, ttft_n = 0;
+    for (size_t i = 0; i < s->n_series && b->n < want; i++) {
+        const struct series_row *r = &s->series[i];
+        if (!inside(r, from_s, to_s)) continue;
+        if (span <= 0) first = r->t_s;
+        span += r->span_s;
+        tokens += r->tokens;
+        flight += r->in_flight * r->span_s;
+        if (!isnan(r->ttft_p50_ms) && r->ttft_p50_ms > 0) {
+            ttft += r->ttft_p50_ms;
+            ttft_n++;
+        }
+        if (span < length - 1e-6 && span < length - r->span_s / 2) continue;
+        b->at[b->n] = first + span / 2;
+        b->rate[b->n] = tokens / span;
+        b->in_flight[b->n] = flight / span;
+        if (ttft_n > 0) {
+            b->ttft_at[b->n_ttft] = first + span / 2;
+            b->ttft[b->n_ttft++] = ttft / ttft_n;
+        }
+        b->n++;
+        span = tokens = flight = ttft = ttft_n = 0;
+    }
+}
+
+/* Drifts when the slope's interval leaves 0 out and the change over the window is worth speaking of. */
+static bool drifts(const double *x, const double *y, size_t n, double span, double alpha, double *ret_drift)
+{
+    struct line l;
+    if (n < STEADY_BATCHES_MIN || !line_fit(x, y, n, alpha, &l) || !(l.at_mean > 0)) return false;
+    double drift = l.slope * span / l.at_mean;
+    if (ret_drift) *ret_drift = drift;
+    return (l.slope_lo > 0 || l.slope_hi < 0) && fabs(drift) >= STEADY_DRIFT;
+}
+
+void steady_compute(const struct stage_data *s, double from_s, double to_s, struct steadiness *ret)
+{
+    struct batches b;
+    *ret = (struct steadiness){.steady = STEADY_UNKNOWN, .drift = NAN, .half_width = NAN};
+    batches_make(s, from_s, to_s, &b);
+    ret->batches = b.n;
+    if (b.n < STEADY_BATCHES_MIN) return;
+    double mean = mean_of(b.rate, b.n), dn = (double)b.n;
+    if (!(mean > 0)) return;
+    ret->half_width = t_quantile(0.975, dn - 1) * sd_of(b.rate, b.n) / sqrt(dn) / mean;
+    bool open = s->plan.kind == LOAD_OPEN, bad = false;
+    double alpha = open ? 0.05 / 3 : 0.05 / 2; /* 95 % over all tests together, not for each (Bonferroni) */
+    bad |= drifts(b.at, b.rate, b.n, b.span, alpha, &ret->drift);
+    bad |= drifts(b.ttft_at, b.ttft, b.n_ttft, b.span, alpha, NULL);
+    struct line l;
+    if (open && b.due > 0 && line_fit(b.at, b.in_flight, b.n, alpha, &l))
+        bad |= l.slope_lo > 0 && l.slope > STEADY_BACKLOG * b.due / b.span;
+    ret->steady = bad ? STEADY_NO : STEADY_YES;
+}

@@ -1,0 +1,30 @@
+/* One load on trial: the evidence of all its runs together, and what it says. Pure.
+ *
+ * Percentile gates are decided by MLPerf's early stopping rule (Inference Rules, "Early Stopping"; a binomial test): with t of n
+ * requests over the limit, `p99 < limit` passes when P(Bin(n, 0.01) <= t) <= 1 - c, fails when P(Bin(n, 0.01) >= t) <= 1 - c, and
+ * else needs more time; c = 0.99. Failed requests are over every limit. Shares of errors likewise. Gates on token gaps (not
+ * independent), rates and means go by the interval that the point carries. */
+#pragma once
+#include "coordinator/answer/point.h"
+
+#define TRIAL_CONFIDENCE 0.99
+#define TRIAL_ROUNDS 4
+#define TRIAL_GATES 64
+
+enum trial_say { TRIAL_PASS, TRIAL_FAIL, TRIAL_LEANS_PASS, TRIAL_LEANS_FAIL };
+
+struct trial {
+    double load;
+    uint32_t rounds; /* runs that counted */
+    uint32_t spoilt; /* runs that said nothing: degraded, aborted, invalid */
+    struct {
+        uint64_t bad, n;      /* of binomial gates */
+        enum trial_say other; /* of the rest: what the last run said */
+    } gate[TRIAL_GATES];
+};
+
+void trial_begin(struct trial *t, double load);
+void trial_add(struct trial *t, const struct plan *plan, const struct point *p);
+enum trial_say trial_say(const struct trial *t, const struct plan *plan);
+/* How long the next run should be, in multiples of the first one's window: 1, 1, 2, 4. */
+uint32_t trial_factor(const struct trial *t);

@@ -1,0 +1,131 @@
+/* compare.html with its style, scripts and data put in: one file that needs no network. */
+#include <math.h>
+#include <string.h>
+
+#include "coordinator/report/compare_report.h"
+#include "coordinator/report/report_parts.h"
+
+extern const unsigned char compare_page[], compare_js[], report_css[], chart_js[];
+extern const size_t compare_page_len, compare_js_len, report_css_len, chart_js_len;
+
+static void put_change(struct json_out *j, const char *key, const struct change *c)
+{
+    json_object(j, key);
+    json_double(j, "a", c->a);
+    json_double(j, "b", c->b);
+    json_double(j, "rel", c->rel);
+    json_double(j, "lo", c->lo);
+    json_double(j, "hi", c->hi);
+    json_string(j, "say", compare_say_name(c->say));
+    json_end_object(j);
+}
+
+static void put_changes(struct json_out *j, const struct change *c)
+{
+    json_object(j, "change");
+    for (int m = 0; m < MEASURE_N; m++) put_change(j, MEASURES[m].name, &c[m]);
+    json_end_object(j);
+}
+
+static void put_run(struct json_out *j, const struct compared_run *r)
+{
+    json_object(j, NULL);
+    json_string(j, "label", r->label);
+    json_string(j, "dir", r->dir);
+    json_string(j, "name", r->run->plan ? r->run->plan->name : NULL);
+    json_string(j, "run", r->run->run_id);
+    json_string(j, "plan_hash", r->run->plan_hash);
+    json_array(j, "points");
+    for (size_t i = 0; i < r->n_points; i++) {
+        const struct point *p = &r->points[i];
+        json_object(j, NULL);
+        json_double(j, "load", p->requested.kind == LOAD_OPEN ? p->arrivals_per_s : p->concurrency);
+        json_double(j, "output", p->output_tokens_per_s);
+        json_double(j, "output_lo", p->output_lo);
+        json_double(j, "output_hi", p->output_hi);
+        json_double(j, "ttft_p50", p->metric[METRIC_TTFT].q[0]);
+        json_double(j, "ttft_p99", p->metric[METRIC_TTFT].q[3]);
+        json_double(j, "tpot_p50", p->metric[METRIC_TPOT].q[0]);
+        json_double(j, "e2e_p50", p->metric[METRIC_E2E].q[0]);
+        json_bool(j, "counts", p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_end_object(j);
+}
+
+static void put_comparison(struct json_out *j, const struct compare_input *in, size_t k)
+{
+    const struct comparison *c = &in->changes[k];
+    char load[64];
+    json_object(j, NULL);
+    json_string(j, "a", in->runs[0].label);
+    json_string(j, "b", in->runs[k + 1].label);
+    json_string(j, "say", compare_say_name(c->say));
+    json_bool(j, "repeated", c->repeated);
+    json_double(j, "run_noise", COMPARE_RUN_NOISE);
+    json_bool(j, "errors_rose", c->errors_rose);
+    json_double(j, "errors_a", c->errors_a);
+    json_double(j, "errors_b", c->errors_b);
+    json_u64(j, "only_a", c->only_a);
+    json_u64(j, "only_b", c->only_b);
+    json_u64(j, "left_out_a", c->left_out_a);
+    json_u64(j, "left_out_b", c->left_out_b);
+    json_string(j, "plan_differences", in->plan_differences[k]);
+    put_changes(j, c->overall);
+    json_array(j, "loads");
+    for (size_t i = 0; i < c->n_loads; i++) {
+        json_object(j, NULL);
+        json_string(j, "load", report_load(&c->loads[i].requested, load));
+        put_changes(j, c->loads[i].change);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_end_object(j);
+}
+
+static void put_data(const struct compare_input *in, struct buf *out)
+{
+    struct json_out j = JSON_OUT(out);
+    j.html = true;
+    json_object(&j, NULL);
+    json_bool(&j, "open_loop", in->runs[0].n_points && in->runs[0].points[0].requested.kind == LOAD_OPEN);
+    json_array(&j, "measures");
+    for (int m = 0; m < MEASURE_N; m++) {
+        json_object(&j, NULL);
+        json_string(&j, "name", MEASURES[m].name);
+        json_string(&j, "unit", MEASURES[m].unit);
+        json_bool(&j, "headline", MEASURES[m].headline);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
+    json_array(&j, "runs");
+    for (size_t i = 0; i < in->n_runs; i++) put_run(&j, &in->runs[i]);
+    json_end_array(&j);
+    json_array(&j, "comparisons");
+    for (size_t k = 0; k + 1 < in->n_runs; k++) put_comparison(&j, in, k);
+    json_end_array(&j);
+    json_end_object(&j);
+}
+
+int compare_html(const struct compare_input *in, struct buf *out, struct err *e)
+{
+    static const struct {
+        const char *name;
+        const unsigned char *text;
+        const size_t *len;
+    } FILES[] = {{"CSS", report_css, &report_css_len}, {"CHART_JS", chart_js, &chart_js_len}, {"JS", compare_js, &compare_js_len}};
+    const char *at = (const char *)compare_page, *end = at + compare_page_len;
+    while (at < end) {
+        const char *open = strstr(at, "@@"), *close = open ? strstr(open + 2, "@@") : NULL;
+        if (!close) break;
+        size_t n = (size_t)(close - open - 2);
+        (void)buf_put(out, at, (size_t)(open - at));
+        if (n == 4 && memcmp(open + 2, "DATA", 4) == 0) put_data(in, out);
+        for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+            if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, open + 2, n) == 0) (void)buf_put(out, FILES[i].text, *FILES[i].len);
+        at = close + 2;
+    }
+    (void)buf_put(out, at, (size_t)(end - at));
+    return out->bad ? err_set(e, ERR_NOMEM, "the page is larger than %zu bytes, or memory ran out", out->max) : 0;
+}

@@ -1,0 +1,211 @@
+/* report.html: one file that needs no network. The page is report.html with its style and scripts put in; everything a
+ * run says goes into one block of JSON, which the scripts show as text, never as markup. */
+#include <math.h>
+#include <string.h>
+
+#include "coordinator/report/report_parts.h"
+
+extern const unsigned char report_page[], report_css[], report_js[], report_charts_js[], chart_js[];
+extern const size_t report_page_len, report_css_len, report_js_len, report_charts_js_len, chart_js_len;
+
+#define ROWS_MAX 600u /* of a stage's series; longer ones are shown coarser */
+#define CURVE_MAX 200u
+
+static void put_definitions(struct json_out *j)
+{
+    char key[64];
+    json_array(j, "definitions");
+    for (int m = 0; m < METRIC_N; m++) {
+        json_object(j, NULL);
+        json_string(j, "key", report_metric_key((enum metric)m, key));
+        json_string(j, "name", METRICS[m].name);
+        json_string(j, "unit", METRICS[m].unit);
+        json_string(j, "per", METRICS[m].per);
+        json_string(j, "formula", METRICS[m].formula);
+        json_bool(j, "window", METRICS[m].window);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_object(j, "counters");
+    for (int i = 0; i < COUNTER_N; i++)
+        json_string(j, COUNTERS[i].name, COUNTERS[i].meaning);
+    json_end_object(j);
+}
+
+static void put_row(struct json_out *j, const struct series_row *r)
+{
+    double span = r->span_s > 0 ? r->span_s : (double)NAN;
+    const double v[] = {r->t_s,           r->span_s,     r->tokens / span, r->in_flight,   r->done / span,
+                        r->failed / span, r->itl_p50_ms, r->itl_p99_ms,    r->ttft_p50_ms, r->ttft_p99_ms};
+    json_array(j, NULL);
+    for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
+        json_double(j, NULL, isfinite(v[i]) ? round(v[i] * 1e4) / 1e4 : v[i]);
+    json_end_array(j);
+}
+
+/* Rows put together: sums and time-weighted means; of the percentiles the greatest, which hides no stall. */
+static void fold(struct series_row *to, const struct series_row *r)
+{
+    double span = to->span_s + r->span_s;
+    if (span > 0) to->in_flight = (to->in_flight * to->span_s + r->in_flight * r->span_s) / span;
+    to->span_s = span;
+    to->tokens += r->tokens;
+    to->done += r->done;
+    to->failed += r->failed;
+    to->itl_p50_ms = fmax(to->itl_p50_ms, r->itl_p50_ms);
+    to->itl_p99_ms = fmax(to->itl_p99_ms, r->itl_p99_ms);
+    to->ttft_p50_ms = fmax(to->ttft_p50_ms, r->ttft_p50_ms);
+    to->ttft_p99_ms = fmax(to->ttft_p99_ms, r->ttft_p99_ms);
+}
+
+/* [t, running, waiting, KV cache use] of the server's page; of a long stage each k-th, and the greatest of those between. */
+static void put_server(struct json_out *j, const struct stage_data *s)
+{
+    size_t together = s->n_server / ROWS_MAX + 1;
+    json_array(j, "server");
+    for (size_t i = 0; i < s->n_server; i += together) {
+        double v[] = {NAN, NAN, NAN};
+        for (size_t k = i; k < i + together && k < s->n_server; k++)
+            for (int f = 0; f < SERVER_COUNTER_FIRST; f++) v[f] = fmax(v[f], s->server[k].value[f]);
+        json_array(j, NULL);
+        json_double(j, NULL, round(s->server[i].t_s * 1e3) / 1e3);
+        for (int f = 0; f < SERVER_COUNTER_FIRST; f++) json_double(j, NULL, isfinite(v[f]) ? round(v[f] * 1e4) / 1e4 : (double)NAN);
+        json_end_array(j);
+    }
+    json_end_array(j);
+}
+
+static void put_series(struct json_out *j, const struct run_data *run, const struct stage_data *s)
+{
+    size_t n = 0, held = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        n += s->series[i].agent < 0;
+    size_t together = n / ROWS_MAX + 1;
+    struct series_row sum = {0};
+    json_object(j, NULL);
+    json_double(j, "start_s", (double)(s->started_wall_ns - run->started_wall_ns) / 1e9);
+    json_array(j, "rows");
+    for (size_t i = 0; i < s->n_series; i++) {
+        if (s->series[i].agent >= 0) continue;
+        if (held++)
+            fold(&sum, &s->series[i]);
+        else
+            sum = s->series[i];
+        if (held < together) continue;
+        put_row(j, &sum);
+        held = 0;
+    }
+    if (held) put_row(j, &sum);
+    json_end_array(j);
+    put_server(j, s);
+    json_end_object(j);
+}
+
+/* The distribution itself: [share at most this value, value]. */
+static void put_distribution(struct json_out *j, const char *key, const struct hist *h, double scale)
+{
+    json_array(j, key);
+    for (unsigned i = 0; h && h->count && i <= CURVE_MAX; i++) {
+        /* Evenly in the middle, and ever finer towards the tail. */
+        double q = i <= CURVE_MAX / 2 ? 0.9 * (double)i / (CURVE_MAX / 2)
+                                      : 1 - 0.1 * pow(10, -3.0 * (i - CURVE_MAX / 2.0) / (CURVE_MAX / 2.0));
+        if ((1 - q) * (double)h->count < 1) break; /* beyond, every share is the one greatest sample */
+        json_array(j, NULL);
+        json_double(j, NULL, round(q * 1e6) / 1e6);
+        json_double(j, NULL, round((double)hist_quantile(h, q) / scale * 1e4) / 1e4);
+        json_end_array(j);
+    }
+    json_end_array(j);
+}
+
+static int put_data(const struct report_input *in, struct buf *out)
+{
+    static const enum metric DRAWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_ITL, METRIC_E2E};
+    struct json_out j = JSON_OUT(out);
+    j.html = true;
+    json_object(&j, NULL);
+    json_object(&j, "summary");
+    report_summary_members(&j, in);
+    json_end_object(&j);
+    json_array(&j, "series");
+    for (size_t i = 0; i < in->run->n_stages; i++)
+        put_series(&j, in->run, &in->run->stages[i]);
+    json_end_array(&j);
+    json_array(&j, "distributions");
+    for (size_t i = 0; i < in->run->n_stages; i++) {
+        json_object(&j, NULL);
+        for (size_t k = 0; k < sizeof DRAWN / sizeof DRAWN[0]; k++)
+            put_distribution(&j, METRICS[DRAWN[k]].name, in->run->stages[i].hist[DRAWN[k]], METRICS[DRAWN[k]].scale);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
+    put_definitions(&j);
+    json_string_n(&j, "plan_text", buf_str(&in->run->plan_text), in->run->plan_text.len);
+    json_end_object(&j);
+    return out->bad ? -1 : 0;
+}
+
+static void put_escaped(struct buf *out, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (s[i]) {
+        case '<':
+            (void)buf_puts(out, "&lt;");
+            break;
+        case '>':
+            (void)buf_puts(out, "&gt;");
+            break;
+        case '&':
+            (void)buf_puts(out, "&amp;");
+            break;
+        case '"':
+            (void)buf_puts(out, "&quot;");
+            break;
+        default:
+            if ((unsigned char)s[i] >= 0x20 || s[i] == '\n') (void)buf_putc(out, s[i]);
+        }
+    }
+}
+
+static int put_part(const struct report_input *in, const char *name, size_t n, struct buf *out)
+{
+    static const struct {
+        const char *name;
+        const unsigned char *text;
+        const size_t *len;
+    } FILES[] = {
+        {"CSS", report_css, &report_css_len},
+        {"CHART_JS", chart_js, &chart_js_len},
+        {"CHARTS_JS", report_charts_js, &report_charts_js_len},
+        {"JS", report_js, &report_js_len},
+    };
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+        if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, name, n) == 0)
+            return buf_put(out, FILES[i].text, *FILES[i].len);
+    if (n == 4 && memcmp(name, "DATA", 4) == 0) return put_data(in, out);
+    if (n == 5 && memcmp(name, "TITLE", 5) == 0) {
+        const char *title = in->run->plan && in->run->plan->name ? in->run->plan->name : in->run->run_id;
+        put_escaped(out, title, strlen(title));
+        return 0;
+    }
+    /* TEXT: for a reader without scripts */
+    struct buf text = BUF_INIT(out->max);
+    int rc = report_text(in, false, &text, NULL);
+    put_escaped(out, buf_str(&text), text.len);
+    buf_free(&text);
+    return rc;
+}
+
+int report_html(const struct report_input *in, struct buf *out, struct err *e)
+{
+    const char *at = (const char *)report_page, *end = at + report_page_len;
+    while (at < end) {
+        const char *open = strstr(at, "@@"), *close = open ? strstr(open + 2, "@@") : NULL;
+        if (!close) break;
+        (void)buf_put(out, at, (size_t)(open - at));
+        if (put_part(in, open + 2, (size_t)(close - open - 2), out)) out->bad = true;
+        at = close + 2;
+    }
+    (void)buf_put(out, at, (size_t)(end - at));
+    return out->bad ? err_set(e, ERR_NOMEM, "report.html is larger than %zu bytes, or memory ran out", out->max) : 0;
+}

@@ -1,0 +1,501 @@
+/* summary.json: all that a program may want to know of a run. Field names are a promise; README.md of this folder says
+ * what each means. */
+#include <math.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "coordinator/report/report_parts.h"
+
+static const char *const Q_NAMES[POINT_Q] = {"p50", "p90", "p95", "p99", "p99_9"};
+
+static void pair(struct json_out *j, const char *key, double lo, double hi)
+{
+    if (isnan(lo) || isnan(hi)) {
+        json_null(j, key);
+        return;
+    }
+    json_array(j, key);
+    json_double(j, NULL, lo);
+    json_double(j, NULL, hi);
+    json_end_array(j);
+}
+
+static void put_stat(struct json_out *j, const char *key, const struct stat *s)
+{
+    json_object(j, key);
+    json_u64(j, "count", s->count);
+    json_double(j, "mean", s->mean);
+    json_double(j, "min", s->min);
+    json_double(j, "max", s->max);
+    for (int i = 0; i < POINT_Q; i++)
+        json_double(j, Q_NAMES[i], s->q[i]);
+    json_object(j, "ci95");
+    pair(j, "mean", s->mean_lo, s->mean_hi);
+    for (int i = 0; i < POINT_Q; i++)
+        pair(j, Q_NAMES[i], s->q_lo[i], s->q_hi[i]);
+    json_end_object(j);
+    json_end_object(j);
+}
+
+static void put_requested(struct json_out *j, const struct plan_stage *p)
+{
+    char text[64];
+    json_object(j, "requested");
+    json_string(j, "load", report_load(p, text));
+    json_string(j, "kind", p->kind == LOAD_CLOSED ? "closed" : "open");
+    if (p->kind == LOAD_CLOSED) {
+        json_u64(j, "concurrency", p->concurrency);
+    } else {
+        static const char *const ARRIVALS[] = {"constant", "poisson", "gamma"};
+        json_double(j, "rate_from", p->rate_from);
+        json_double(j, "rate_to", p->rate_to);
+        json_string(j, "arrivals", ARRIVALS[p->arrivals]);
+        json_known_u64(j, "max_concurrency", p->max_concurrency != 0, p->max_concurrency);
+    }
+    json_double(j, "duration_s", (double)p->duration_ns / 1e9);
+    json_known_u64(j, "requests", p->requests != 0, p->requests);
+    json_double(j, "warmup_s", (double)p->warmup_ns / 1e9);
+    json_double(j, "ramp_s", (double)p->ramp_ns / 1e9);
+    json_end_object(j);
+}
+
+static void put_verdict(struct json_out *j, const struct verdict *v)
+{
+    json_object(j, "verdict");
+    json_string(j, "status", verdict_name(v->status));
+    json_array(j, "reasons");
+    for (uint32_t i = 0; i < v->n_reasons; i++)
+        json_string(j, NULL, v->reason[i]);
+    json_end_array(j);
+    json_end_object(j);
+}
+
+static void put_ledger(struct json_out *j, const struct point *p)
+{
+    json_object(j, "ledger");
+    json_u64(j, "due", p->ledger.due);
+    json_u64(j, "ok", p->ledger.ok);
+    json_object(j, "failed");
+    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++) {
+        uint64_t n = p->ledger.failed[i - COUNTER_FAILED_FIRST];
+        if (n) json_u64(j, COUNTERS[i].name, n);
+    }
+    json_end_object(j);
+    json_u64(j, "cancelled", p->ledger.cancelled);
+    json_u64(j, "aborted", p->ledger.aborted);
+    json_u64(j, "lost", p->ledger.lost);
+    json_bool(j, "balanced", p->ledger.balanced);
+    json_end_object(j);
+}
+
+static double ratio(uint64_t a, uint64_t b)
+{
+    return b ? (double)a / (double)b : (double)NAN;
+}
+
+static void put_evidence(struct json_out *j, const struct stage_data *s)
+{
+    const uint64_t *c = s->counters;
+    json_object(j, "evidence");
+    json_string(j, "stamps", report_stamps(s));
+    json_double(j, "cpu_s", (double)c[COUNTER_CPU_NS] / 1e9);
+    json_double(j, "cpu_max_s", (double)c[COUNTER_CPU_MAX_NS] / 1e9);
+    json_double(j, "run_queue_s", (double)c[COUNTER_RUNQ_NS] / 1e9);
+    json_u64(j, "throttled", c[COUNTER_THROTTLED]);
+    json_u64(j, "reads", c[COUNTER_READS]);
+    json_u64(j, "unstamped", c[COUNTER_UNSTAMPED]);
+    json_u64(j, "clock_steps", c[COUNTER_CLOCK_STEPS]);
+    json_u64(j, "waiting_bytes_max", c[COUNTER_WAITING_BYTES_MAX]);
+    json_u64(j, "dropped", c[COUNTER_DROPPED]);
+    json_u64(j, "capped", c[COUNTER_CAPPED]);
+    json_double(j, "events_per_read", ratio(c[COUNTER_EVENTS], c[COUNTER_READS]));
+    json_double(j, "usage_share", ratio(c[COUNTER_USAGE_REQUESTS], c[COUNTER_OK]));
+    json_object(j, "counters");
+    for (int i = 0; i < COUNTER_N; i++)
+        json_u64(j, COUNTERS[i].name, c[i]);
+    json_end_object(j);
+    json_end_object(j);
+}
+
+static void put_addresses(struct json_out *j, const struct stage_data *s)
+{
+    json_array(j, "addresses");
+    for (uint32_t i = 0; i < s->addresses.n; i++) {
+        const struct address_count *a = &s->addresses.row[i];
+        json_object(j, NULL);
+        json_string(j, "address", a->address);
+        json_u64(j, "requests", a->requests);
+        json_u64(j, "ok", a->ok);
+        json_u64(j, "failed", a->failed);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static void put_stage_agents(struct json_out *j, const struct stage_data *s)
+{
+    json_array(j, "agents");
+    for (size_t i = 0; i < s->n_agents; i++) {
+        const struct agent_data *a = &s->agents[i];
+        double window = (double)a->counters[COUNTER_MEASURED_NS] / 1e9;
+        json_object(j, NULL);
+        json_u64(j, "agent", a->agent);
+        json_string(j, "name", a->name);
+        json_u64(j, "weight", a->weight);
+        json_u64(j, "slots", a->slots);
+        json_u64(j, "due", a->counters[COUNTER_DUE]);
+        json_u64(j, "ok", a->counters[COUNTER_OK]);
+        json_u64(j, "failed", counters_failed(a->counters));
+        json_u64(j, "cancelled", a->counters[COUNTER_CANCELLED]);
+        json_u64(j, "aborted", a->counters[COUNTER_ABORTED]);
+        json_u64(j, "lost", a->lost_requests);
+        json_bool(j, "died", a->lost);
+        json_double(j, "output_tokens_per_s",
+                    window > 0 ? (double)a->counters[COUNTER_WIN_TOKENS_MICRO] / 1e6 / window : (double)NAN);
+        json_double(j, "start_skew_ms", (double)a->start_skew_ns / 1e6);
+        json_u64(j, "snapshots", a->snapshots);
+        put_verdict(j, &a->verdict);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static void put_rates(struct json_out *j, const struct point *p)
+{
+    json_object(j, "achieved");
+    json_double(j, "concurrency", p->concurrency);
+    json_double(j, "requests_per_s", p->requests_per_s);
+    json_double(j, "arrivals_per_s", p->arrivals_per_s);
+    json_end_object(j);
+    json_double(j, "window_s", p->window_s);
+    json_double(j, "output_tokens_per_s", p->output_tokens_per_s);
+    pair(j, "output_tokens_per_s_ci95", p->output_lo, p->output_hi);
+    json_double(j, "input_tokens_per_s", p->input_tokens_per_s);
+    json_double(j, "total_tokens_per_s", p->total_tokens_per_s);
+    json_double(j, "requests_per_s", p->requests_per_s);
+    json_double(j, "goodput_per_s", p->goodput_per_s);
+    json_double(j, "error_rate", p->error_rate);
+    json_object(j, "window");
+    json_u64(j, "due", p->window_due);
+    json_u64(j, "ok", p->window_ok);
+    json_u64(j, "failed", p->window_failed);
+    json_u64(j, "good", p->window_good);
+    json_u64(j, "done", p->window_done);
+    json_double(j, "warmup_cut_s", p->warmup_cut_s);
+    json_array(j, "warmup_cut_metrics");
+    for (int m = 0; m < METRIC_N; m++)
+        if (p->cut[m]) json_string(j, NULL, METRICS[m].name);
+    json_end_array(j);
+    json_end_object(j);
+}
+
+static void put_gauge(struct json_out *j, const char *key, const struct server_stage *w, enum server_field f)
+{
+    json_object(j, key);
+    json_double(j, "mean", w->mean[f]);
+    json_double(j, "max", w->max[f]);
+    json_end_object(j);
+}
+
+static void put_server(struct json_out *j, const struct point_server *s)
+{
+    const struct server_stage *w = &s->window;
+    if (!s->any) {
+        json_null(j, "server");
+        return;
+    }
+    json_object(j, "server");
+    json_string(j, "name", w->server);
+    json_u64(j, "samples", w->samples);
+    json_bool(j, "restarted", w->restarted);
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++) put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++) json_double(j, server_field_name((enum server_field)f), w->delta[f]);
+    json_double(j, "prefix_hit_rate", w->prefix_hit_rate);
+    json_double(j, "ttft_ms", w->ttft_ms);
+    json_double(j, "queue_ms", s->queue_ms);
+    json_double(j, "queue_share_of_ttft", s->queue_share);
+    json_double(j, "stage_generation_tokens", s->tokens);
+    json_double(j, "stage_client_tokens", s->client_tokens);
+    json_end_object(j);
+}
+
+static void put_point(struct json_out *j, const struct point *p, const struct stage_data *s)
+{
+    char key[64];
+    json_object(j, NULL);
+    json_u64(j, "stage", p->stage);
+    json_u64(j, "repeat", p->repeat);
+    if (s) json_u64(j, "epoch", s->epoch);
+    put_requested(j, &p->requested);
+    put_rates(j, p);
+    for (int m = 0; m < METRIC_N; m++)
+        put_stat(j, report_metric_key((enum metric)m, key), &p->metric[m]);
+    put_ledger(j, p);
+    put_verdict(j, &p->verdict);
+    json_string(j, "steady", report_steady(p->steady));
+    json_double(j, "drift", p->drift);
+    json_double(j, "littles_law", p->littles_law);
+    json_double(j, "cost_per_mtok_out", p->cost_per_mtok_out);
+    json_double(j, "cost_per_mtok_in", p->cost_per_mtok_in);
+    put_server(j, &p->server);
+    json_bool(j, "degraded", p->degraded);
+    json_bool(j, "aborted", s && s->aborted);
+    if (s) {
+        put_evidence(j, s);
+        put_addresses(j, s);
+        put_stage_agents(j, s);
+    }
+    json_end_object(j);
+}
+
+static void put_run(struct json_out *j, const struct run_data *r)
+{
+    char text[40];
+    json_object(j, "run");
+    json_string(j, "id", r->run_id);
+    json_string(j, "name", r->plan ? r->plan->name : NULL);
+    json_string(j, "started", wall_format(r->started_wall_ns, text, sizeof text));
+    json_string(j, "ended", r->ended_wall_ns ? wall_format(r->ended_wall_ns, text, sizeof text) : NULL);
+    json_string(j, "plan_hash", r->plan_hash);
+    json_u64(j, "seed", r->seed);
+    json_bool(j, "insecure", r->insecure);
+    json_i64(j, "signal", r->signal);
+    json_end_object(j);
+}
+
+static void put_agents(struct json_out *j, const struct run_data *r)
+{
+    json_array(j, "agents");
+    for (size_t i = 0; i < r->n_agents; i++) {
+        const struct run_agent *a = &r->agents[i];
+        json_object(j, NULL);
+        json_u64(j, "agent", a->agent);
+        json_string(j, "name", a->name);
+        json_string(j, "host", a->host);
+        json_string(j, "version", a->version);
+        json_u64(j, "cores", a->cores);
+        json_double(j, "quota", a->quota > 0 ? a->quota : (double)NAN);
+        json_u64(j, "weight", a->weight);
+        json_string(j, "stamps", a->stamps);
+        json_string(j, "addresses", a->addresses);
+        json_double(j, "clock_offset_ms", (double)a->clock_offset_ns / 1e6);
+        json_double(j, "clock_bound_ms", (double)a->clock_bound_ns / 1e6);
+        json_bool(j, "lost", a->lost);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static void put_outcome(struct json_out *j, const struct report_input *in, const struct gate_outcome *o)
+{
+    json_u64(j, "point", o->point);
+    json_u64(j, "stage", o->point < in->n_points ? in->points[o->point].stage : 0);
+    json_string(j, "result", gate_result_name(o->result));
+    json_double(j, "value", o->value);
+    json_double(j, "lo", o->lo);
+    json_double(j, "hi", o->hi);
+}
+
+static void put_gates(struct json_out *j, const struct report_input *in)
+{
+    json_array(j, "gates");
+    for (size_t g = 0; in->run->plan && g < in->run->plan->n_gates; g++) {
+        const struct plan_gate *gate = &in->run->plan->gates[g];
+        const struct gate_outcome *o = report_gate(in, g);
+        json_object(j, NULL);
+        json_string(j, "gate", gate->text);
+        if (o)
+            put_outcome(j, in, o);
+        else
+            json_string(j, "result", gate_result_name(GATE_INCONCLUSIVE));
+        json_array(j, "points");
+        for (size_t i = 0; i < in->n_gates; i++) {
+            if (in->gates[i].gate != gate) continue;
+            json_object(j, NULL);
+            put_outcome(j, in, &in->gates[i]);
+            json_end_object(j);
+        }
+        json_end_array(j);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static void put_goodput(struct json_out *j, const struct answer *a)
+{
+    if (!a->has_goodput) {
+        json_null(j, "goodput");
+        return;
+    }
+    json_object(j, "goodput");
+    json_double(j, "attainment_asked", ANSWER_ATTAINMENT);
+    json_double(j, "attainment", a->goodput_attainment);
+    json_double(j, "load", a->goodput_load);
+    json_double(j, "requests_per_s", a->goodput_requests_per_s);
+    json_double(j, "requests_per_s_per_gpu", a->goodput_per_gpu);
+    json_end_object(j);
+}
+
+static void put_search(struct json_out *j, const struct answer *a)
+{
+    const struct search_outcome *s = &a->search;
+    if (!s->runs) {
+        json_null(j, "search");
+        return;
+    }
+    json_object(j, "search");
+    json_bool(j, "over", s->over);
+    json_bool(j, "found", s->found);
+    json_bool(j, "confirmed", s->confirmed);
+    json_bool(j, "end_reached", s->end_reached);
+    json_bool(j, "client_limited", s->client_limited);
+    json_double(j, "load", s->load);
+    json_double(j, "failed_load", s->failed_load);
+    json_double(j, "plateau_tokens_per_s", s->plateau);
+    json_u64(j, "loads", s->loads);
+    json_u64(j, "runs", s->runs);
+    json_end_object(j);
+}
+
+static void put_residuals(struct json_out *j, const struct answer *a)
+{
+    json_array(j, "residuals");
+    for (uint32_t i = 0; i < a->n_residuals; i++) {
+        const struct answer_residual *r = &a->residual[i];
+        json_object(j, NULL);
+        json_double(j, "load", r->load);
+        json_double(j, "measured", r->measured);
+        json_double(j, "fitted", r->fitted);
+        json_double(j, "relative", r->measured / r->fitted - 1);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static double if_known(bool known, double v)
+{
+    return known ? v : (double)NAN;
+}
+
+/* null: the curve runs as it should. */
+static void put_dip(struct json_out *j, const char *name, const struct answer_dip *d)
+{
+    if (!(d->share > 0)) {
+        json_null(j, name);
+        return;
+    }
+    json_object(j, name);
+    json_double(j, "from_load", d->from_load);
+    json_double(j, "to_load", d->to_load);
+    json_double(j, "share", d->share);
+    json_end_object(j);
+}
+
+static void put_answer(struct json_out *j, const struct answer *a)
+{
+    if (!a) {
+        json_null(j, "answer");
+        return;
+    }
+    json_object(j, "answer");
+    json_string(j, "text", a->text);
+    json_double(j, "plateau_tokens_per_s", if_known(a->has_plateau, a->plateau));
+    pair(j, "plateau_ci95", if_known(a->has_plateau, a->plateau_lo), a->plateau_hi);
+    json_bool(j, "plateau_reached", a->has_plateau && a->plateau_reached);
+    json_double(j, "knee_load", if_known(a->has_plateau, a->knee));
+    pair(j, "knee_ci95", if_known(a->has_plateau, a->knee_lo), a->knee_hi);
+    json_double(j, "power_load", if_known(a->has_plateau, a->power_load));
+    json_double(j, "latency_per_doubling", a->latency_per_doubling);
+    json_double(j, "fall_past_most", a->fall);
+    json_string(j, "model", a->model == FIT_NONE ? NULL : fit_model_name(a->model));
+    json_array(j, "model_params");
+    for (int i = 0; a->model != FIT_NONE && i < 3; i++) {
+        json_object(j, NULL);
+        json_string(j, "name", fit_param_name(a->model, (uint32_t)i));
+        json_double(j, "value", a->param[i]);
+        pair(j, "ci95", a->param_lo[i], a->param_hi[i]);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_double(j, "rms_residual", if_known(a->model != FIT_NONE, a->rms_residual));
+    put_residuals(j, a);
+    put_dip(j, "throughput_dip", &a->throughput_dip);
+    put_dip(j, "latency_dip", &a->latency_dip);
+    json_double(j, "most_load", a->most_load);
+    json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
+    pair(j, "most_ci95", a->most_lo, a->most_hi);
+    json_double(j, "slo_load", if_known(a->has_slo, a->slo_load));
+    json_double(j, "slo_tokens_per_s", if_known(a->has_slo, a->slo_tokens_per_s));
+    pair(j, "slo_ci95", if_known(a->has_slo, a->slo_lo), a->slo_hi);
+    json_known_u64(j, "slo_point", a->has_slo, a->slo_point);
+    json_bool(j, "slo_at_least", a->slo_open_end);
+    json_bool(j, "slo_next_fails", a->slo_next_fails);
+    json_double(j, "slo_passes_to", a->slo_passes_to);
+    json_u64(j, "slo_loads_failed", a->slo_failed);
+    json_u64(j, "slo_loads_undecided", a->slo_undecided);
+    json_double(j, "cost_per_mtok_most", a->cost_most);
+    json_double(j, "cost_per_mtok_plateau", a->cost_plateau);
+    json_double(j, "cost_per_mtok_slo", a->cost_slo);
+    put_goodput(j, a);
+    put_search(j, a);
+    json_string(j, "worst_verdict", verdict_name(a->worst_verdict));
+    json_double(j, "worst_lag_ms", a->worst_lag_ms);
+    json_u64(j, "points_used", a->points_used);
+    json_u64(j, "points_left_out", a->points_left_out);
+    json_u64(j, "left_out_invalid", a->left_invalid);
+    json_u64(j, "left_out_unsteady", a->left_unsteady);
+    json_end_object(j);
+}
+
+static void put_events(struct json_out *j, const struct run_data *r)
+{
+    json_array(j, "events");
+    for (size_t i = 0; i < r->n_events; i++) {
+        char text[40];
+        json_object(j, NULL);
+        json_string(j, "time", wall_format(r->events[i].wall_ns, text, sizeof text));
+        json_string(j, "kind", r->events[i].kind);
+        json_string(j, "text", r->events[i].text);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+void report_summary_members(struct json_out *j, const struct report_input *in)
+{
+    const struct run_data *r = in->run;
+    json_u64(j, "format", 1);
+    json_string(j, "version", r->version);
+    put_run(j, r);
+    put_answer(j, in->answer);
+    put_gates(j, in);
+    if (r->plan)
+        json_string(j, "gates_result",
+                    r->plan->n_gates
+                        ? gate_result_name(gates_decide(r->plan, in->points, in->n_points, in->gates, in->n_gates))
+                        : NULL);
+    put_agents(j, r);
+    json_array(j, "points");
+    for (size_t i = 0; i < in->n_points; i++)
+        put_point(j, &in->points[i], report_stage(in, i));
+    json_end_array(j);
+    put_events(j, r);
+    struct buf plan = BUF_INIT(4u << 20);
+    if (r->plan && plan_to_json(r->plan, false, &plan) == 0)
+        json_raw(j, "plan", buf_str(&plan));
+    else
+        json_null(j, "plan");
+    j->out->bad |= plan.bad;
+    buf_free(&plan);
+}
+
+int report_summary_json(const struct report_input *in, struct buf *out, struct err *e)
+{
+    struct json_out j = JSON_OUT(out);
+    j.pretty = true;
+    json_object(&j, NULL);
+    report_summary_members(&j, in);
+    json_end_object(&j);
+    (void)buf_putc(out, '\n');
+    return out->bad ? err_set(e, ERR_NOMEM, "summary.json is larger than %zu bytes, or memory ran out", out->max) : 0;
+}

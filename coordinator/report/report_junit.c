@@ -1,0 +1,82 @@
+/* junit.xml: what a run promised, as tests a CI system knows how to show. A suite of gates (one test each) and a suite of measurements (one test a
+ * point: is the number the server's?). Inconclusive gates are skipped tests when the plan lets them pass, else failures. */
+#include <math.h>
+#include <stdio.h>
+
+#include "coordinator/report/report_parts.h"
+
+/* XML 1.0 allows no other control characters, in any form. */
+static void put_xml(struct buf *out, const char *s)
+{
+    for (; *s; s++) {
+        switch (*s) {
+        case '<': (void)buf_puts(out, "&lt;"); break;
+        case '>': (void)buf_puts(out, "&gt;"); break;
+        case '&': (void)buf_puts(out, "&amp;"); break;
+        case '"': (void)buf_puts(out, "&quot;"); break;
+        case '\n': (void)buf_puts(out, "&#10;"); break;
+        default: (void)buf_putc(out, (unsigned char)*s >= 0x20 && *s != 0x7f ? *s : ' ');
+        }
+    }
+}
+
+static void put_gate(const struct report_input *in, size_t gate, struct buf *out)
+{
+    const struct plan *plan = in->run->plan;
+    const struct gate_outcome *o = report_gate(in, gate);
+    enum gate_result result = o ? o->result : GATE_INCONCLUSIVE;
+    char load[64];
+    (void)buf_puts(out, "    <testcase classname=\"slo.run\" name=\"");
+    put_xml(out, plan->gates[gate].text);
+    if (result == GATE_PASS) {
+        (void)buf_puts(out, "\"/>\n");
+        return;
+    }
+    bool skip = result == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
+    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure", result == GATE_FAIL ? "limit broken" : "the sample is too small to decide");
+    if (o && !isnan(o->value)) (void)buf_printf(out, ": %.6g", o->value);
+    if (o && !isnan(o->lo) && !isnan(o->hi)) (void)buf_printf(out, " (95 %%: %.6g to %.6g)", o->lo, o->hi);
+    if (o) {
+        (void)buf_puts(out, " at load ");
+        put_xml(out, report_load(&in->points[o->point].requested, load));
+    }
+    (void)buf_puts(out, "\"/>\n    </testcase>\n");
+}
+
+static void put_point(const struct report_input *in, size_t i, struct buf *out)
+{
+    const struct point *p = &in->points[i];
+    char load[64];
+    (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1, p->repeat + 1);
+    put_xml(out, report_load(&p->requested, load));
+    (void)buf_printf(out, "\" time=\"%.3f\"", p->window_s);
+    if (p->verdict.status != VERDICT_INVALID) {
+        (void)buf_puts(out, "/>\n");
+        return;
+    }
+    (void)buf_puts(out, ">\n      <failure message=\"invalid: ");
+    put_xml(out, p->verdict.n_reasons ? p->verdict.reason[0] : "the number is the client's");
+    (void)buf_puts(out, "\"/>\n    </testcase>\n");
+}
+
+int report_junit(const struct report_input *in, struct buf *out, struct err *e)
+{
+    const struct plan *plan = in->run->plan;
+    size_t n_gates = plan ? plan->n_gates : 0, failed = 0, skipped = 0, invalid = 0;
+    for (size_t i = 0; i < n_gates; i++) {
+        const struct gate_outcome *o = report_gate(in, i);
+        bool open = !o || o->result == GATE_INCONCLUSIVE;
+        skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
+        failed += (o && o->result == GATE_FAIL) || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
+    }
+    for (size_t i = 0; i < in->n_points; i++) invalid += in->points[i].verdict.status == VERDICT_INVALID;
+    (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
+    put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
+    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates + in->n_points, failed + invalid, skipped);
+    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates, failed, skipped);
+    for (size_t i = 0; i < n_gates; i++) put_gate(in, i, out);
+    (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n", in->n_points, invalid);
+    for (size_t i = 0; i < in->n_points; i++) put_point(in, i, out);
+    (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");
+    return out->bad ? err_set(e, ERR_NOMEM, "no memory for junit.xml") : 0;
+}

@@ -1,0 +1,77 @@
+#include "coordinator/report/report_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+const struct stage_data *report_stage(const struct report_input *in, size_t point)
+{
+    return point < in->run->n_stages ? &in->run->stages[point] : NULL;
+}
+
+const char *report_metric_key(enum metric m, char *buf)
+{
+    bool ms = METRICS[m].unit[0] == 'm' && METRICS[m].unit[1] == 's';
+    (void)snprintf(buf, 64, "%s%s", METRICS[m].name, ms ? "_ms" : "");
+    return buf;
+}
+
+const char *report_load(const struct plan_stage *p, char *buf)
+{
+    int n;
+    if (p->kind == LOAD_CLOSED)
+        n = snprintf(buf, 64, "%" PRIu32, p->concurrency);
+    else if (p->rate_to > p->rate_from || p->rate_to < p->rate_from)
+        n = snprintf(buf, 64, "%g-%g/s", p->rate_from, p->rate_to);
+    else
+        n = snprintf(buf, 64, "%g/s", p->rate_from);
+    if (p->requests && n > 0 && n < 40) (void)snprintf(buf + n, (size_t)(64 - n), " x%" PRIu64, p->requests);
+    return buf;
+}
+
+const char *report_stamps(const struct stage_data *s)
+{
+    uint64_t reads = s->counters[COUNTER_READS], bare = s->counters[COUNTER_UNSTAMPED];
+    if (!reads) return "";
+    if (bare >= reads) return "program";
+    return bare * 2 < reads ? "kernel" : "mixed";
+}
+
+const char *report_steady(enum steady s)
+{
+    return s == STEADY_YES ? "yes" : s == STEADY_NO ? "no" : NULL;
+}
+
+static const struct gate_outcome *outcome(const struct report_input *in, size_t gate, size_t point)
+{
+    for (size_t i = 0; i < in->n_gates; i++)
+        if (in->gates[i].point == point && in->gates[i].gate == &in->run->plan->gates[gate]) return &in->gates[i];
+    return NULL;
+}
+
+static size_t passed(const struct report_input *in, size_t point)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_gates; i++)
+        n += in->gates[i].point == point && in->gates[i].result == GATE_PASS;
+    return n;
+}
+
+static bool worse(enum gate_result a, enum gate_result b)
+{
+    static const int RANK[] = {[GATE_PASS] = 0, [GATE_INCONCLUSIVE] = 1, [GATE_FAIL] = 2};
+    return RANK[a] > RANK[b];
+}
+
+const struct gate_outcome *report_gate(const struct report_input *in, size_t gate)
+{
+    const struct plan *plan = in->run->plan;
+    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
+    if (asks && in->answer && in->answer->has_slo) return outcome(in, gate, in->answer->slo_point);
+    const struct gate_outcome *best = NULL;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct gate_outcome *o = outcome(in, gate, i);
+        if (!o || in->points[i].verdict.status == VERDICT_INVALID) continue;
+        if (!best || (asks ? passed(in, i) > passed(in, best->point) : worse(o->result, best->result))) best = o;
+    }
+    return best;
+}

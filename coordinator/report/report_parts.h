@@ -1,0 +1,26 @@
+/* What the reports share: names and words for the same thing in all of them. */
+#pragma once
+#include "coordinator/report/json_out.h"
+#include "coordinator/report/report.h"
+
+/* All that summary.json says, as members of the object that is open in `j`. */
+void report_summary_members(struct json_out *j, const struct report_input *in);
+
+/* The stage whose point this is; points stand in the order of the run's stages. NULL when there is none. */
+const struct stage_data *report_stage(const struct report_input *in, size_t point);
+
+/* "ttft_ms", "output_tokens": the name of a metric's numbers, with the unit where it is ms. buf holds 64 bytes. */
+const char *report_metric_key(enum metric m, char *buf);
+
+/* "64", "25/s", "1–50/s", "256 × 1000 req": what was asked for. buf holds 64 bytes. */
+const char *report_load(const struct plan_stage *p, char *buf);
+
+/* How the times of a stage were taken: "kernel", "program", "mixed", "" when unknown. */
+const char *report_stamps(const struct stage_data *s);
+
+/* A gate's result for the run and the point that decides it: where a load within the limits was asked for (a sweep, a
+ * search), the point that the answer stands on, else the point that passes most gates; with explicit stages the worst
+ * of all. NULL when no valid point was measured. */
+const struct gate_outcome *report_gate(const struct report_input *in, size_t gate);
+
+const char *report_steady(enum steady s); /* "yes", "no", NULL: unknown */

@@ -1,0 +1,401 @@
+#include "coordinator/run/merge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/snapshot.h"
+#include "coordinator/run/blocks.h"
+#include "coordinator/run/series.h"
+
+#define AGENTS_MAX 65536u
+#define SPAN_MAX (3600 * NS_PER_S)
+#define TIME_MAX (INT64_C(366) * 86400 * NS_PER_S)
+/* No agent counts more than this, so that sums over agents cannot overflow; nor more than a thousand million things a
+ * second. */
+#define COUNT_MAX (UINT64_C(1) << 56)
+#define COUNT_PER_S UINT64_C(1000000000)
+#define RECENT (12u << 10)      /* bytes of an agent's histograms that wait to be added up */
+#define RECENT_MAX (64u << 20)
+#define PACKED_MAX (1u << 20)
+
+struct part {
+    struct agent_data data; /* what leaves with merge_finish */
+    uint64_t seq;
+    int64_t from_ns, to_ns; /* span of the last snapshot */
+    uint64_t in_flight, waiting;
+    /* Thousands of agents do not keep their histograms open: data.hist holds the sum as bytes, and here wait those of the latest snapshots,
+     * each behind its length, until they are worth a walk through the sum. */
+    struct buf recent;
+    size_t packed; /* bytes of data.hist */
+};
+
+struct merge {
+    uint32_t stage, repeat, epoch;
+    struct plan_stage plan;
+    struct part *parts; /* ascending by agent number, so that the result does not depend on who came first */
+    size_t n_parts, cap_parts;
+    struct hist *hist[METRIC_N];
+    struct per_address addresses;
+    struct series *series;
+    struct blocks *blocks;
+    struct snapshot *snap; /* scratch */
+    struct snapshot *sum;  /* scratch: an agent's histograms, while they are added up */
+    struct buf pack;       /* scratch */
+    uint64_t in_flight;    /* sum over the parts */
+    bool broken;           /* memory ran out in the middle of a snapshot: the sums cannot be trusted */
+};
+
+/* The cluster's rows are a second long, longer for stages of more than four hours. */
+static int64_t bin_length(const struct plan_stage *p)
+{
+    return NS_PER_S * (1 + p->duration_ns / (14400 * NS_PER_S));
+}
+
+struct merge *merge_new(uint32_t stage, uint32_t repeat, uint32_t epoch, const struct plan_stage *asked)
+{
+    struct merge *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->stage = stage;
+    m->repeat = repeat;
+    m->epoch = epoch;
+    m->plan = *asked;
+    m->series = series_new(bin_length(asked));
+    m->blocks = blocks_new();
+    m->snap = snapshot_new(false);
+    m->sum = snapshot_new(false);
+    m->pack = (struct buf)BUF_INIT(PACKED_MAX);
+    if (!m->series || !m->blocks || !m->snap || !m->sum) merge_destroy(&m);
+    return m;
+}
+
+void merge_destroy(struct merge **m)
+{
+    if (!*m) return;
+    for (size_t i = 0; i < (*m)->n_parts; i++) {
+        buf_free(&(*m)->parts[i].recent);
+        for (int k = 0; k < METRIC_N; k++)
+            packed_hist_clear(&(*m)->parts[i].data.hist[k]);
+    }
+    for (int k = 0; k < METRIC_N; k++)
+        hist_destroy(&(*m)->hist[k]);
+    series_destroy(&(*m)->series);
+    blocks_destroy(&(*m)->blocks);
+    snapshot_destroy(&(*m)->snap);
+    snapshot_destroy(&(*m)->sum);
+    buf_free(&(*m)->pack);
+    free((*m)->parts);
+    free(*m);
+    *m = NULL;
+}
+
+/* First part whose agent is not before `agent`. */
+static size_t part_at(const struct merge *m, uint32_t agent)
+{
+    size_t lo = 0, hi = m->n_parts;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (m->parts[mid].data.agent < agent)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct part *part_of(const struct merge *m, uint32_t agent)
+{
+    size_t at = part_at(m, agent);
+    return at < m->n_parts && m->parts[at].data.agent == agent ? &m->parts[at] : NULL;
+}
+
+int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t weight, uint64_t slots, struct err *e)
+{
+    if (part_of(m, agent))
+        return err_set(e, ERR_INTERNAL, "agent %" PRIu32 " is in stage %" PRIu32 " already", agent, m->stage);
+    if (m->n_parts == AGENTS_MAX || agent > INT32_MAX)
+        return err_set(e, ERR_LIMIT, "a stage takes at most %u agents", AGENTS_MAX);
+    if (m->n_parts == m->cap_parts) {
+        size_t cap = m->cap_parts ? m->cap_parts * 2 : 8;
+        struct part *p = realloc(m->parts, cap * sizeof *p);
+        if (!p) return err_set(e, ERR_NOMEM, "no memory for agent %" PRIu32, agent);
+        m->parts = p;
+        m->cap_parts = cap;
+    }
+    size_t at = part_at(m, agent);
+    for (size_t i = m->n_parts; i > at; i--)
+        m->parts[i] = m->parts[i - 1];
+    m->n_parts++;
+    struct part *p = &m->parts[at];
+    *p = (struct part){.data = {.agent = agent, .weight = weight, .slots = slots}, .recent = BUF_INIT(RECENT_MAX)};
+    (void)snprintf(p->data.name, sizeof p->data.name, "%s", name);
+    return 0;
+}
+
+/* Requests that have an outcome. */
+static uint64_t ended(const uint64_t c[COUNTER_N])
+{
+    return c[COUNTER_OK] + counters_failed(c) + c[COUNTER_CANCELLED] + c[COUNTER_ABORTED];
+}
+
+static bool is_count(int i)
+{
+    switch (i) {
+    case COUNTER_WIN_TOKENS_MICRO:
+    case COUNTER_WIN_INFLIGHT_NS:
+    case COUNTER_BYTES_IN:
+    case COUNTER_CPU_NS:
+    case COUNTER_CPU_MAX_NS:
+    case COUNTER_RUNQ_NS:
+    case COUNTER_MEASURED_NS:
+    case COUNTER_WAITING_BYTES_MAX:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static int check_counters(const struct part *p, const struct snapshot *s, struct err *e)
+{
+    const uint64_t *was = p->data.counters, *now = s->counters;
+    uint64_t most = COUNT_PER_S * (uint64_t)((s->to_ns - s->from_ns) / NS_PER_S + 1);
+    for (int i = 0; i < COUNTER_N; i++) {
+        /* Tokens of open requests are an estimate that settles when they end; a request that is seen to have ended before the
+         * last snapshot takes its time in flight back. These may fall. */
+        if (now[i] < was[i] && i != COUNTER_WIN_TOKENS_MICRO && i != COUNTER_WIN_INFLIGHT_NS)
+            return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
+                           now[i]);
+        if (now[i] > COUNT_MAX || (is_count(i) && now[i] - was[i] > most))
+            return err_set(e, ERR_WIRE, "counter %s jumps from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
+                           now[i]);
+    }
+    if (ended(now) > now[COUNTER_DUE])
+        return err_set(e, ERR_WIRE, "%" PRIu64 " requests ended but only %" PRIu64 " were due", ended(now),
+                       now[COUNTER_DUE]);
+    return 0;
+}
+
+static int check(const struct part *p, const struct snapshot *s, struct err *e)
+{
+    /* Spans of two workers differ by a moment, so that neighbouring spans of an agent may overlap a little; they never
+     * go back. */
+    if (s->from_ns < p->from_ns || s->to_ns < p->to_ns || s->to_ns < s->from_ns || s->to_ns - s->from_ns > SPAN_MAX ||
+        s->to_ns > TIME_MAX)
+        return err_set(e, ERR_WIRE, "span %" PRId64 " … %" PRId64 " ns does not follow %" PRId64 " … %" PRId64,
+                       s->from_ns, s->to_ns, p->from_ns, p->to_ns);
+    const uint64_t sums[] = {s->series_tokens, s->series_done, s->series_failed,
+                             s->series_due,    s->in_flight,   s->waiting};
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
+        if (sums[i] > COUNT_MAX) return err_set(e, ERR_WIRE, "a number of the series is absurd: %" PRIu64, sums[i]);
+    for (uint32_t i = 0; i < s->addresses.n; i++) {
+        const struct address_count *a = &s->addresses.row[i];
+        if (a->requests > COUNT_MAX || a->ok > COUNT_MAX || a->failed > COUNT_MAX)
+            return err_set(e, ERR_WIRE, "the counts of address %s are absurd", a->address);
+    }
+    if (s->series_inflight_ns > COUNT_MAX)
+        return err_set(e, ERR_WIRE, "the in-flight integral is absurd: %" PRIu64, s->series_inflight_ns);
+    for (int k = 0; k < METRIC_N; k++)
+        if (s->hist[k] && s->hist[k]->count > COUNT_MAX)
+            return err_set(e, ERR_WIRE, "histogram %s has %" PRIu64 " samples", METRICS[k].name, s->hist[k]->count);
+    return check_counters(p, s, e);
+}
+
+static int hist_into(struct hist **to, const struct hist *from)
+{
+    if (!*to && !(*to = hist_new())) return -1;
+    return hist_merge(*to, from);
+}
+
+/* Adds up what an agent's latest snapshots brought. */
+static int fold(struct merge *m, struct part *p)
+{
+    struct err e;
+    uint32_t n;
+    if (!p->recent.len) return 0;
+    snapshot_reset(m->sum);
+    for (int k = 0; k < METRIC_N; k++) {
+        if (!p->data.hist[k].n) continue;
+        if (!m->sum->hist[k] && !(m->sum->hist[k] = hist_new())) return -1;
+        if (packed_hist_add_to(&p->data.hist[k], m->sum->hist[k], &e)) return -1;
+    }
+    for (size_t at = 0; at < p->recent.len; at += sizeof n + n) {
+        memcpy(&n, p->recent.data + at, sizeof n);
+        if (snapshot_add_hists(m->sum, p->recent.data + at + sizeof n, n, &e)) return -1;
+    }
+    p->packed = 0;
+    for (int k = 0; k < METRIC_N; k++) {
+        const struct hist *h = m->sum->hist[k];
+        if (!h || !h->count) continue;
+        buf_reset(&m->pack);
+        if (hist_encode(h, &m->pack) || packed_hist_set(&p->data.hist[k], m->pack.data, m->pack.len)) return -1;
+        p->packed += m->pack.len;
+    }
+    buf_free(&p->recent);
+    return 0;
+}
+
+/* Not all agents in the same second: their snapshots come together. */
+static size_t recent_most(const struct part *p)
+{
+    return RECENT + p->packed + p->data.agent % 16 * (RECENT / 8);
+}
+
+static int keep(struct merge *m, struct part *p, const void *bytes, size_t n)
+{
+    const void *hists;
+    size_t len;
+    if (snapshot_find_hists(bytes, n, &hists, &len)) return -1;
+    uint32_t len32 = (uint32_t)len;
+    if (buf_put(&p->recent, &len32, sizeof len32) || buf_put(&p->recent, hists, len)) return -1;
+    return p->recent.len > recent_most(p) ? fold(m, p) : 0;
+}
+
+static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
+{
+    const struct snapshot *s = m->snap;
+    for (int k = 0; k < METRIC_N; k++) {
+        const struct hist *h = s->hist[k];
+        if (!h || !h->count) continue;
+        if (hist_into(&m->hist[k], h)) return -1;
+    }
+    per_address_add(&m->addresses, &s->addresses);
+    if (keep(m, p, bytes, n)) return -1;
+    return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
+}
+
+enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
+                               struct err *e)
+{
+    struct part *p = part_of(m, agent);
+    if (!p) {
+        (void)err_set(e, ERR_WIRE, "snapshot of agent %" PRIu32 ", which has no part in stage %" PRIu32, agent,
+                      m->stage);
+        return MERGE_REFUSED;
+    }
+    if (seq <= p->seq && seq > 0) return MERGE_DUPLICATE;
+    if (p->data.lost || m->broken) {
+        (void)err_set(e, ERR_WIRE,
+                      p->data.lost ? "snapshot of agent %s, which was given up" : "agent %s: memory ran out before",
+                      p->data.name);
+        return MERGE_REFUSED;
+    }
+    if (seq != p->seq + 1) {
+        (void)err_set(e, ERR_WIRE, "snapshot %" PRIu64 " of agent %s, but %" PRIu64 " is the next", seq, p->data.name,
+                      p->seq + 1);
+        return MERGE_REFUSED;
+    }
+    if (snapshot_decode(m->snap, bytes, n, e) || check(p, m->snap, e)) {
+        (void)err_context(e, "snapshot %" PRIu64 " of agent %s", seq, p->data.name);
+        return MERGE_REFUSED;
+    }
+    if (take(m, p, bytes, n)) {
+        m->broken = true;
+        (void)err_set(e, ERR_NOMEM, "no memory to merge snapshot %" PRIu64 " of agent %s", seq, p->data.name);
+        return MERGE_REFUSED;
+    }
+    for (int i = 0; i < COUNTER_N; i++)
+        p->data.counters[i] = m->snap->counters[i];
+    p->data.snapshots++;
+    p->seq = seq;
+    p->from_ns = m->snap->from_ns;
+    p->to_ns = m->snap->to_ns;
+    m->in_flight += m->snap->in_flight - p->in_flight;
+    p->in_flight = m->snap->in_flight;
+    p->waiting = m->snap->waiting;
+    return MERGE_ACCEPTED;
+}
+
+uint64_t merge_last_seq(const struct merge *m, uint32_t agent)
+{
+    const struct part *p = part_of(m, agent);
+    return p ? p->seq : 0;
+}
+
+void merge_settle(struct merge *m, uint32_t agent)
+{
+    struct part *p = part_of(m, agent);
+    if (p && fold(m, p)) m->broken = true;
+}
+
+void merge_mark_lost(struct merge *m, uint32_t agent)
+{
+    struct part *p = part_of(m, agent);
+    if (!p || p->data.lost) return;
+    p->data.lost = true;
+    p->data.lost_requests = p->data.counters[COUNTER_DUE] - ended(p->data.counters);
+    m->in_flight -= p->in_flight;
+    p->in_flight = p->waiting = 0;
+}
+
+uint64_t merge_in_flight(const struct merge *m)
+{
+    return m->in_flight;
+}
+
+void merge_live(const struct merge *m, struct merge_live *ret)
+{
+    *ret = (struct merge_live){.ttft = m->hist[METRIC_TTFT],
+                               .itl = m->hist[METRIC_ITL],
+                               .lag = m->hist[METRIC_LAG],
+                               .lateness = m->hist[METRIC_LATENESS]};
+    int64_t until = 0;
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct part *p = &m->parts[i];
+        counters_add(ret->counters, p->data.counters);
+        ret->in_flight += p->in_flight;
+        ret->waiting += p->waiting;
+        if (p->data.lost) continue;
+        if (p->to_ns && (!until || p->to_ns < until)) until = p->to_ns;
+    }
+    ret->tokens_per_s = series_tokens_per_s(m->series, until);
+}
+
+int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
+{
+    *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
+    if (m->broken) return err_set(e, ERR_NOMEM, "memory ran out while stage %" PRIu32 " was merged", m->stage);
+    for (size_t i = 0; i < m->n_parts; i++)
+        if (fold(m, &m->parts[i])) return err_set(e, ERR_NOMEM, "no memory for the result of stage %" PRIu32, m->stage);
+    ret->agents = calloc(m->n_parts ? m->n_parts : 1, sizeof *ret->agents);
+    if (!ret->agents || series_finish(m->series, &ret->series, &ret->n_series) ||
+        blocks_finish(m->blocks, &ret->blocks, &ret->n_blocks)) {
+        stage_data_clear(ret);
+        return err_set(e, ERR_NOMEM, "no memory for the result of stage %" PRIu32, m->stage);
+    }
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct agent_data *a = &m->parts[i].data;
+        ret->agents[i] = *a;
+        counters_add(ret->counters, a->counters);
+        ret->lost += a->lost_requests;
+        ret->degraded |= a->lost;
+    }
+    ret->n_agents = m->n_parts;
+    ret->addresses = m->addresses;
+    per_address_sort(&ret->addresses);
+    for (int k = 0; k < METRIC_N; k++) {
+        ret->hist[k] = m->hist[k];
+        m->hist[k] = NULL;
+    }
+    m->n_parts = 0;
+    return 0;
+}
+
+int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e)
+{
+    *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
+    int rc = m->broken ? -1 : 0;
+    for (size_t i = 0; i < m->n_parts; i++) {
+        counters_add(ret->counters, m->parts[i].data.counters);
+        ret->lost += m->parts[i].data.lost_requests;
+        ret->degraded |= m->parts[i].data.lost;
+    }
+    for (int k = 0; k < METRIC_N && rc == 0; k++)
+        if (m->hist[k] && !(ret->hist[k] = hist_copy(m->hist[k]))) rc = -1;
+    if (rc == 0) rc = series_peek(m->series, &ret->series, &ret->n_series);
+    if (rc == 0) rc = blocks_peek(m->blocks, &ret->blocks, &ret->n_blocks);
+    if (rc == 0) return 0;
+    stage_data_clear(ret);
+    return err_set(e, ERR_NOMEM, "no memory to look at stage %" PRIu32, m->stage);
+}

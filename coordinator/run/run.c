@@ -1,0 +1,606 @@
+#include "coordinator/run/run_impl.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define TICK_NS (NS_PER_S / 4)
+#define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */
+#define GRACE_NS (15 * NS_PER_S) /* from the latest end a stage can have to the last DONE */
+#define CLOSE_NS (2 * NS_PER_S)
+#define AWAY_NS (1 * NS_PER_S) /* later than this, a tick was no longer ours to make */
+#define LEAST_LEAD_DELAYS 4
+
+#define STAY RUN_STATE_N
+#define ROW(enough, ready, spoil, done, next, missing, stop, end, farewell, abort)                                     \
+    {                                                                                                                  \
+        enough, ready, spoil, done, next, missing, stop, end, farewell, abort                                          \
+    }
+/* clang-format off */
+static const enum run_state RUN_NEXT[RUN_STATE_N][EV_N] = {
+    /*                  ENOUGH   READY     SPOIL      DONE       NEXT     MISSING     STOP       END        FAREWELL  ABORT */
+    [RUN_GATHER] = ROW(RUN_ARM, STAY,     STAY,      STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_ARM]    = ROW(STAY,    RUN_LOAD, RUN_PAUSE, STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_LOAD]   = ROW(STAY,    STAY,     RUN_DRAIN, RUN_PAUSE, STAY,    STAY,       RUN_DRAIN, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_DRAIN]  = ROW(STAY,    STAY,     STAY,      RUN_PAUSE, STAY,    STAY,       STAY,      RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_PAUSE]  = ROW(STAY,    STAY,     STAY,      STAY,      RUN_ARM, RUN_GATHER, RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_CLOSE]  = ROW(STAY,    STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      RUN_OVER, RUN_OVER),
+    [RUN_OVER]   = ROW(STAY,    STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      STAY,     STAY),
+};
+/* clang-format on */
+static const char *const STATE_NAMES[] = {"gather", "arm", "load", "drain", "pause", "close", "over"};
+
+const char *run_state_name(enum run_state s)
+{
+    return s < RUN_STATE_N ? STATE_NAMES[s] : "?";
+}
+enum run_state run_state(const struct run *r)
+{
+    return r->state;
+}
+const struct err *run_error(const struct run *r)
+{
+    return &r->err;
+}
+int run_signal(const struct run *r)
+{
+    return r->signal;
+}
+uint32_t run_loading(const struct run *r)
+{
+    return r->stage && r->stage->t0_ns ? r->stage->epoch : 0;
+}
+bool run_incomplete(const struct run *r)
+{
+    return r->incomplete;
+}
+
+void run_note(struct run *r, const char *kind, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    r->io.event(r->io.arg, kind, text);
+}
+
+/* ---- ends and errors ---- */
+
+/* The first error is the one that is told. A stage that runs is collected first. */
+void run_fail(struct run *r, const struct err *e, int64_t now)
+{
+    if (r->err.code == ERR_NONE && r->state < RUN_OVER) {
+        r->err = *e;
+        r->incomplete = true;
+        run_note(r, "error", "%s", e->text);
+    }
+    if (r->state == RUN_LOAD) {
+        r->stop_now = true;
+        r->stage->aborted = true;
+        run_step_to(r, EV_SPOIL, now);
+    } else if (r->state != RUN_DRAIN)
+        run_step_to(r, EV_END, now);
+}
+
+void run_tell_agent(struct run *r, struct agent *a, int64_t now)
+{
+    struct err e = {0};
+    if (r->store_broken || r->io.agent(r->io.arg, &a->info, &e) == 0) return;
+    r->store_broken = true;
+    run_fail(r, &e, now);
+}
+
+/* Hands the stage over to the store, whatever has become of it. */
+static void finish_stage(struct run *r, bool superseded, int64_t now)
+{
+    struct stage_data d = {0};
+    struct err e = {0};
+    if (r->stage->degraded || (r->stage->aborted && !r->gave_up)) r->incomplete |= !superseded;
+    int rc = stage_finish(r->stage, r->o.wall_minus_mono, &d, &e);
+    if (rc == 0)
+        rc = r->io.stage_end(r->io.arg, &d, superseded, &e);
+    else
+        stage_data_clear(&d);
+    for (size_t i = 0; i < r->stage->n; i++)
+        if (agent_in_stage(r->stage->part[i].agent)) (void)agent_step(r->stage->part[i].agent, AGENT_EV_RELEASE);
+    stage_destroy(&r->stage);
+    if (rc) {
+        if (r->err.code == ERR_NONE) {
+            r->err = e;
+            run_note(r, "error", "%s", e.text);
+        }
+        r->incomplete = true;
+    }
+    (void)now;
+}
+
+/* All that can come of this attempt is here. */
+static void stage_is_over(struct run *r, int64_t now)
+{
+    bool ended = r->err.code != ERR_NONE || r->signal != 0 || r->gave_up;
+    bool again = !ended && r->spoiled && r->o.plan->on_loss == ON_LOSS_RETRY && r->attempt + 1 < RUN_ATTEMPTS;
+    finish_stage(r, again, now);
+    if (again) {
+        r->attempt++;
+        run_note(r, "stage_retry", "stage %" PRIu32 " (repeat %" PRIu32 ") is run again, attempt %" PRIu32,
+                 r->step.stage + 1, r->step.repeat + 1, r->attempt + 1);
+    } else
+        r->have_step = false;
+    run_step_to(r, ended || r->err.code ? EV_END : EV_DONE, now);
+}
+
+void run_check_done(struct run *r, int64_t now)
+{
+    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE))
+        stage_is_over(r, now);
+}
+
+/* Something makes this stage less than it claims to be. */
+void run_spoil(struct run *r, const char *why, int64_t now)
+{
+    if (!r->stage || r->state == RUN_DRAIN) return;
+    if (r->state == RUN_LOAD) r->stage->degraded = true;
+    r->spoiled = true;
+    if (r->o.plan->on_loss == ON_LOSS_FAIL) {
+        struct err e;
+        (void)err_set(&e, ERR_AGENTS, "%s, and agents.on_loss is fail", why);
+        run_fail(r, &e, now);
+    } else if (r->state == RUN_ARM) {
+        run_step_to(r, EV_SPOIL, now);
+    } else if (r->o.plan->on_loss == ON_LOSS_RETRY && r->attempt + 1 < RUN_ATTEMPTS) {
+        r->stop_now = true;
+        r->stage->aborted = true;
+        run_step_to(r, EV_SPOIL, now);
+    }
+}
+
+uint64_t run_living_weight(const struct run *r)
+{
+    uint64_t w = 0;
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        if (agent_alive(registry_at(r->agents, i))) w += registry_at(r->agents, i)->info.weight;
+    return w;
+}
+
+void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, int64_t now)
+{
+    struct stage_part *p = stage_part_of(r->stage, a);
+    bool loads = a->state == AGENT_RUNNING, hurts = p && !p->done;
+    if (!agent_step(a, AGENT_EV_LOSE)) return;
+    if (hurts) stage_lose(r->stage, p);
+    if (loads && !known_dead && now + RUN_LEASE_NS + NS_PER_S > r->fence_ns)
+        r->fence_ns = now + RUN_LEASE_NS + NS_PER_S;
+    char text[300];
+    (void)snprintf(text, sizeof text, "agent %s (number %" PRIu32 ") %s", a->info.name, a->number, why);
+    run_note(r, "agent_lost", "%s", text);
+    run_tell_agent(r, a, now);
+    if (r->state >= RUN_CLOSE) return;
+    uint64_t left = run_living_weight(r);
+    if (r->first_weight > left &&
+        (double)(r->first_weight - left) > r->o.plan->max_lost_weight * (double)r->first_weight + 1e-9) {
+        struct err e;
+        (void)err_set(&e, ERR_AGENTS,
+                      "%s; %.0f %% of the cluster's weight is lost and agents.max_lost_weight allows %.0f %%", text,
+                      100.0 * (double)(r->first_weight - left) / (double)r->first_weight,
+                      100.0 * r->o.plan->max_lost_weight);
+        run_fail(r, &e, now);
+    } else if (hurts)
+        run_spoil(r, text, now);
+    run_check_done(r, now);
+}
+
+/* ---- states ---- */
+
+static size_t idle_agents(const struct run *r, struct agent **ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(r->agents); i++) {
+        struct agent *a = registry_at(r->agents, i);
+        if (a->state != AGENT_IDLE) continue;
+        if (ret) ret[n] = a;
+        n++;
+    }
+    return n;
+}
+
+void run_check_gathered(struct run *r, int64_t now)
+{
+    size_t n = idle_agents(r, NULL);
+    if (r->state != RUN_GATHER) return;
+    if (n >= r->wanted) {
+        if (now >= r->fence_ns) run_step_to(r, EV_ENOUGH, now);
+    } else if (r->can_come < r->wanted) {
+        struct err e;
+        (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents are left: %s", r->can_come, r->wanted, r->no_more);
+        run_fail(r, &e, now);
+    }
+}
+
+/* Weights are settled when a stage begins: who takes part is known then. */
+static void weigh(struct run *r, int64_t now)
+{
+    size_t n = registry_count(r->agents);
+    uint32_t *was = calloc(n + 1, sizeof *was);
+    for (size_t i = 0; was && i < n; i++)
+        was[i] = registry_at(r->agents, i)->info.weight;
+    registry_weigh(r->agents);
+    for (size_t i = 0; was && i < n; i++)
+        if (registry_at(r->agents, i)->info.weight != was[i]) run_tell_agent(r, registry_at(r->agents, i), now);
+    free(was);
+}
+
+static void enter_arm(struct run *r, int64_t now)
+{
+    struct err e = {0};
+    if (!r->have_step) {
+        r->have_step = r->io.next_step(r->io.arg, &r->step);
+        r->attempt = 0;
+        if (!r->have_step) {
+            run_step_to(r, EV_END, now);
+            return;
+        }
+    }
+    weigh(r, now);
+    if (r->state != RUN_ARM) return; /* what could not be written has ended the run */
+    struct agent **list = calloc(registry_count(r->agents) + 1, sizeof(struct agent *));
+    size_t n = list ? idle_agents(r, list) : 0;
+    r->spoiled = r->stop_now = false;
+    if (list)
+        r->stage = stage_new(r->o.plan, &r->step, ++r->epoch, r->attempt, list, n, &e);
+    else
+        (void)err_set(&e, ERR_NOMEM, "no memory for the stage");
+    free(list);
+    if (!r->stage) {
+        run_fail(r, &e, now);
+        return;
+    }
+    if (r->first_weight == 0) r->first_weight = run_living_weight(r);
+    r->deadline_ns = now + ARM_NS + r->o.plan->target.timeout_connect_ns;
+    for (size_t i = 0; i < r->stage->n; i++) {
+        struct agent *a = r->stage->part[i].agent;
+        (void)agent_step(a, AGENT_EV_ARM);
+        if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
+        talk_ask(r, a, now);
+    }
+}
+
+static int64_t start_of(const struct run *r, int64_t now)
+{
+    int64_t lead = r->o.start_lead_ns;
+    for (size_t i = 0; i < r->stage->n; i++) {
+        int64_t d = LEAST_LEAD_DELAYS * r->stage->part[i].agent->clock.delay_ns;
+        if (d > lead) lead = d;
+    }
+    return now + lead;
+}
+
+void run_check_ready(struct run *r, int64_t now)
+{
+    if (r->state != RUN_ARM || !stage_has_come(r->stage, AGENT_READY)) return;
+    for (size_t i = 0; i < r->stage->n; i++)
+        if (!clocksync_settled(&r->stage->part[i].agent->clock, now, 2 * RUN_FRESH_NS)) return;
+    struct stage *s = r->stage;
+    int64_t t0 = start_of(r, now);
+    struct stage_data d = {.stage = s->step.stage,
+                           .repeat = s->step.repeat,
+                           .epoch = s->epoch,
+                           .plan = s->step.load,
+                           .started_wall_ns = t0 + r->o.wall_minus_mono};
+    struct err e = {0};
+    if (r->io.stage_begin(r->io.arg, &d, &e)) {
+        run_fail(r, &e, now);
+        return;
+    }
+    s->t0_ns = t0;
+    run_step_to(r, EV_READY, now);
+}
+
+static void enter_load(struct run *r, int64_t now)
+{
+    struct stage *s = r->stage;
+    r->progress = 0;
+    r->deadline_ns = s->t0_ns + s->step.load.duration_ns + r->o.plan->drain_ns + GRACE_NS;
+    if (s->step.load.duration_ns == 0)
+        r->deadline_ns += r->o.plan->target.timeout_total_ns; /* by count: moves on as requests end */
+    for (size_t i = 0; i < s->n; i++) {
+        (void)agent_step(s->part[i].agent, AGENT_EV_GO);
+        talk_ask(r, s->part[i].agent, now);
+    }
+}
+
+static void enter_drain(struct run *r, int64_t now)
+{
+    r->deadline_ns = now + GRACE_NS + (r->stop_now ? 0 : r->o.plan->drain_ns);
+    talk_stop(r, r->stop_now);
+    run_check_done(r, now);
+}
+
+/* An attempt that never began leaves nothing behind. */
+static void give_up_arming(struct run *r, int64_t now)
+{
+    talk_stop(r, true);
+    for (size_t i = 0; i < r->stage->n; i++)
+        if (agent_in_stage(r->stage->part[i].agent)) (void)agent_step(r->stage->part[i].agent, AGENT_EV_RELEASE);
+    stage_destroy(&r->stage);
+    if (r->err.code == ERR_NONE && ++r->attempt >= RUN_ATTEMPTS) {
+        struct err e;
+        (void)err_set(&e, ERR_AGENTS, "stage %" PRIu32 " could not be begun in %u attempts", r->step.stage + 1,
+                      RUN_ATTEMPTS);
+        run_fail(r, &e, now);
+    }
+}
+
+static void enter_pause(struct run *r, int64_t now)
+{
+    if (r->stage) give_up_arming(r, now);
+    if (r->state != RUN_PAUSE) return;
+    r->deadline_ns = now + (r->epoch ? r->o.plan->cooldown_ns : 0);
+    if (r->have_step && r->attempt) r->deadline_ns = now; /* again: at once */
+    if (r->fence_ns > r->deadline_ns) r->deadline_ns = r->fence_ns;
+    if (!r->have_step) {
+        r->have_step = r->io.next_step(r->io.arg, &r->step);
+        r->attempt = 0;
+    }
+    if (!r->have_step) run_step_to(r, EV_END, now);
+}
+
+static void leave_pause(struct run *r, int64_t now)
+{
+    r->wanted = 1;
+    run_step_to(r, idle_agents(r, NULL) ? EV_NEXT : EV_MISSING, now);
+}
+
+/* Agents that are all here early still wait for the fence. */
+static int64_t gather_until(const struct run *r, int64_t now)
+{
+    int64_t from = r->fence_ns > now ? r->fence_ns : now;
+    return from + r->o.plan->agents_wait_ns;
+}
+
+static void enter_gather(struct run *r, int64_t now)
+{
+    r->deadline_ns = gather_until(r, now);
+    run_check_gathered(r, now);
+}
+
+static void enter_close(struct run *r, int64_t now)
+{
+    if (r->stage) {
+        if (r->stage->t0_ns) {
+            r->stage->aborted = true;
+            talk_stop(r, true);
+            finish_stage(r, false, now);
+        } else {
+            talk_stop(r, true);
+            stage_destroy(&r->stage);
+        }
+    }
+    if (r->signal || r->have_step) r->incomplete = true;
+    r->deadline_ns = now + CLOSE_NS;
+    talk_bye(r);
+    if (run_living_weight(r) == 0) run_step_to(r, EV_FAREWELL, now);
+}
+
+static void enter_over(struct run *r, int64_t now)
+{
+    if (r->stage && r->stage->t0_ns) {
+        r->stage->aborted = true;
+        talk_stop(r, true);
+        finish_stage(r, false, now);
+    } else
+        stage_destroy(&r->stage);
+    talk_bye(r);
+}
+
+static void (*const ENTER[RUN_STATE_N])(struct run *, int64_t) = {enter_gather, enter_arm,   enter_load, enter_drain,
+                                                                  enter_pause,  enter_close, enter_over};
+
+void run_step_to(struct run *r, enum run_trigger ev, int64_t now)
+{
+    enum run_state next = RUN_NEXT[r->state][ev];
+    if (next == STAY) return;
+    r->state = next;
+    ENTER[next](r, now);
+}
+
+/* ---- time ---- */
+
+/* A stage by count may take as long as requests keep ending. */
+static void watch_progress(struct run *r, int64_t now)
+{
+    if (r->state != RUN_LOAD || r->stage->step.load.duration_ns) return;
+    struct merge_live live;
+    merge_live(r->stage->merge, &live);
+    uint64_t ended = live.counters[COUNTER_OK] + counters_failed(live.counters);
+    if (ended == r->progress) return;
+    r->progress = ended;
+    r->deadline_ns = now + r->o.plan->target.timeout_total_ns + r->o.plan->drain_ns + GRACE_NS;
+}
+
+/* Some stages end by what they have shown. */
+static void watch_stage(struct run *r, int64_t now)
+{
+    if (r->state != RUN_LOAD || !r->io.watch || now <= r->stage->t0_ns) return;
+    enum run_word word = r->io.watch(r->io.arg, r->stage, now - r->stage->t0_ns);
+    if (word == RUN_WORD_ON) return;
+    if (word == RUN_WORD_GIVE_UP) {
+        r->gave_up = r->stage->aborted = true;
+        run_note(r, "gate_failed", "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends", r->step.stage + 1);
+    }
+    run_step_to(r, EV_STOP, now);
+}
+
+static void lose_those_before(struct run *r, enum agent_state until, const char *why, int64_t now)
+{
+    struct stage *s = r->stage;
+    uint32_t epoch = s->epoch;
+    for (size_t i = 0; r->stage && r->stage->epoch == epoch && i < s->n; i++) {
+        struct agent *a = s->part[i].agent;
+        if (!s->part[i].lost && agent_alive(a) && (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
+            talk_refuse(r, &a->peer, why, true);
+            run_lose(r, a, false, why, now);
+        }
+    }
+}
+
+static void too_few_came(struct run *r, int64_t now)
+{
+    struct err e;
+    char more[120] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        n += registry_at(r->agents, i)->state == AGENT_PLANNING;
+    if (n) (void)snprintf(more, sizeof more, "; %zu more had come and not yet taken the plan (they look up the target's name then)", n);
+    (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents were there after agents.wait (%.0f s)%s", idle_agents(r, NULL), r->wanted,
+                  (double)r->o.plan->agents_wait_ns / 1e9, more);
+    run_fail(r, &e, now);
+}
+
+static void on_deadline(struct run *r, int64_t now)
+{
+    switch (r->state) {
+    case RUN_GATHER:
+        too_few_came(r, now);
+        break;
+    case RUN_ARM:
+        lose_those_before(r, AGENT_READY, "was not ready in time", now);
+        break;
+    case RUN_LOAD:
+    case RUN_DRAIN:
+        lose_those_before(r, AGENT_DONE, "did not end its stage in time", now);
+        break;
+    case RUN_PAUSE:
+        leave_pause(r, now);
+        break;
+    case RUN_CLOSE:
+        run_step_to(r, EV_FAREWELL, now);
+        break;
+    case RUN_OVER:
+    case RUN_STATE_N:
+        break;
+    }
+}
+
+/* This process stood still (a paused machine, a full disk): nobody could be heard in that time, and what was said may still wait in the
+ * sockets. */
+static void forgive(struct run *r, int64_t away, int64_t now)
+{
+    run_note(r, "coordinator_away", "this process stood still for %.1f s", (double)away / 1e9);
+    for (size_t i = 0; i < registry_count(r->agents); i++) {
+        struct agent *a = registry_at(r->agents, i);
+        a->heard_ns = a->heard_ns + away < now ? a->heard_ns + away : now;
+    }
+    if (r->state == RUN_ARM || r->state == RUN_LOAD || r->state == RUN_DRAIN) r->deadline_ns += away;
+}
+
+void run_tick(struct run *r, int64_t now)
+{
+    int64_t away = now - r->tick_ns - TICK_NS;
+    r->now_ns = r->tick_ns = now;
+    if (r->state == RUN_OVER) return;
+    if (away > AWAY_NS) forgive(r, away, now);
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        if (agent_silent(registry_at(r->agents, i), now, RUN_LIVENESS_NS))
+            run_lose(r, registry_at(r->agents, i), false, "was silent for too long", now);
+    run_check_gathered(r, now);
+    talk_heartbeat(r, now);
+    if (now - r->beat_ns >= RUN_HEARTBEAT_NS) {
+        r->beat_ns = now;
+        talk_again(r, now);
+        watch_progress(r, now);
+        watch_stage(r, now);
+    }
+    if (now >= r->deadline_ns) on_deadline(r, now);
+}
+
+int64_t run_deadline(const struct run *r)
+{
+    int64_t t = r->tick_ns + TICK_NS;
+    return r->deadline_ns < t ? r->deadline_ns : t;
+}
+
+/* ---- life ---- */
+
+struct run *run_new(const struct run_options *o, const struct run_io *io, int64_t now)
+{
+    struct run *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->o = *o;
+    r->io = *io;
+    r->epoch = o->first_epoch;
+    r->wanted = o->wanted ? o->wanted : o->plan->agents_count ? o->plan->agents_count : 1;
+    r->fence_ns = o->fence_ns;
+    r->now_ns = r->beat_ns = r->tick_ns = now;
+    r->can_come = SIZE_MAX;
+    r->agents = registry_new();
+    if (!r->agents) {
+        free(r);
+        return NULL;
+    }
+    registry_number_from(r->agents, o->first_agent);
+    r->state = RUN_GATHER;
+    r->deadline_ns = gather_until(r, now);
+    return r;
+}
+
+void run_destroy(struct run **r)
+{
+    if (!*r) return;
+    stage_destroy(&(*r)->stage);
+    registry_destroy(&(*r)->agents);
+    free(*r);
+    *r = NULL;
+}
+
+bool run_agent_gone(struct run *r, const char *name, const char *how, int64_t now)
+{
+    struct agent *a = registry_named(r->agents, name);
+    if (!a) return false;
+    if (r->state >= RUN_CLOSE) {
+        (void)agent_step(a, AGENT_EV_BYE);
+        if (r->state == RUN_CLOSE && run_living_weight(r) == 0) run_step_to(r, EV_FAREWELL, now);
+        return true;
+    }
+    run_lose(r, a, true, how, now);
+    return true;
+}
+
+void run_limit_agents(struct run *r, size_t most, const char *why, int64_t now)
+{
+    r->can_come = most;
+    (void)snprintf(r->no_more, sizeof r->no_more, "%s", why);
+    run_check_gathered(r, now);
+}
+
+void run_stop(struct run *r, int signal, bool at_once, int64_t now)
+{
+    if (r->state == RUN_OVER) return;
+    if (!r->signal) {
+        r->signal = signal;
+        run_note(r, "signal", "signal %d: %s", signal, at_once ? "ends at once" : "drains and ends; once more ends it at once");
+    }
+    if (r->state == RUN_LOAD) r->stage->aborted = true;
+    run_step_to(r, at_once ? EV_ABORT : EV_STOP, now);
+}
+
+void run_progress(const struct run *r, int64_t now, struct run_progress *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->state = r->state;
+    ret->stage = r->stage;
+    ret->agents_wanted = r->wanted;
+    ret->fence_left_ns = r->fence_ns > now ? r->fence_ns - now : 0;
+    for (size_t i = 0; i < registry_count(r->agents); i++) {
+        const struct agent *a = registry_at(r->agents, i);
+        ret->agents += agent_alive(a);
+        ret->agents_ready += agent_alive(a) && a->state >= AGENT_IDLE;
+    }
+    if (!r->stage || !r->stage->t0_ns) return;
+    ret->elapsed_ns = now - r->stage->t0_ns;
+    merge_live(r->stage->merge, &ret->live);
+}

@@ -1,0 +1,61 @@
+/* What run.c (states, losses, time) and run_talk.c (messages) share; nobody else includes this. */
+#pragma once
+#include "coordinator/run/registry.h"
+#include "coordinator/run/run.h"
+
+enum run_trigger {
+    EV_ENOUGH,   /* agents are there */
+    EV_READY,    /* all armed, clocks known */
+    EV_SPOIL,    /* this attempt is no use any more */
+    EV_DONE,     /* all living parts are done and their data is here */
+    EV_NEXT,     /* the pause is over */
+    EV_MISSING,  /* nobody is left to run it */
+    EV_STOP,     /* the user asks for the end, or the stage is known well enough */
+    EV_END,      /* complete, or cannot go on */
+    EV_FAREWELL, /* all have said goodbye, or long enough waited */
+    EV_ABORT,    /* the user insists */
+    EV_N
+};
+
+struct run {
+    struct run_options o;
+    struct run_io io;
+    struct registry *agents;
+    enum run_state state;
+    int64_t now_ns; /* of the call under way */
+    int64_t deadline_ns, tick_ns, beat_ns;
+    uint64_t beat;
+    struct run_step step;
+    struct stage *stage;
+    uint32_t epoch, attempt, wanted;
+    bool have_step, stop_now, spoiled, incomplete, gave_up;
+    bool store_broken;     /* nothing more is written while the rest is collected */
+    int64_t fence_ns;      /* a lost agent may be loading the target until then */
+    uint64_t progress;     /* stages by count: requests that have ended */
+    uint64_t first_weight; /* of the cluster that began */
+    int signal;
+    uint32_t malformed, refused; /* told so far: a peer cannot fill the run's file */
+    size_t can_come; /* agents that exist at all, as far as is known */
+    char no_more[200];
+    struct err err;
+};
+
+/* run.c */
+void run_step_to(struct run *r, enum run_trigger ev, int64_t now);
+void run_note(struct run *r, const char *kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void run_fail(struct run *r, const struct err *e, int64_t now);
+void run_spoil(struct run *r, const char *why, int64_t now);
+void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, int64_t now);
+void run_tell_agent(struct run *r, struct agent *a, int64_t now);
+void run_check_gathered(struct run *r, int64_t now);
+void run_check_ready(struct run *r, int64_t now);
+void run_check_done(struct run *r, int64_t now);
+uint64_t run_living_weight(const struct run *r);
+
+/* run_talk.c */
+void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what the agent has still to answer */
+void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
+void talk_stop(struct run *r, bool now); /* to all of the stage */
+void talk_bye(struct run *r);
+void talk_heartbeat(struct run *r, int64_t now); /* to those who were told nothing for a while */
+void talk_again(struct run *r, int64_t now);     /* once a second: clocks, and what was not answered */

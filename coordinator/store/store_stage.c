@@ -1,0 +1,159 @@
+/* The end of a stage, written in one transaction. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "coordinator/store/store_db.h"
+
+#define HIST_MAX (1u << 20)
+
+static int put_packed(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h,
+                      const void *bytes, size_t n, struct err *e)
+{
+    return db_run(&s->db, e,
+                  "INSERT INTO stage_hist(stage_id, agent, metric, count, mean, min, max, bytes) VALUES (?, ?, ?, ?, "
+                  "?, ?, ?, ?)",
+                  "iisudiib", id, (int64_t)agent, METRICS[m].name, h->count, hist_mean(h), h->min, h->max, bytes, n);
+}
+
+static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, const struct hist *h, struct err *e)
+{
+    struct buf b = BUF_INIT(HIST_MAX);
+    int rc = hist_encode(h, &b) ? err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path) : 0;
+    if (!rc) rc = put_packed(s, id, agent, m, h, b.data, b.len, e);
+    buf_free(&b);
+    return rc;
+}
+
+static int put_counters(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N], struct err *e)
+{
+    for (int i = 0; i < COUNTER_N; i++)
+        if ((counters[i] || agent < 0) && /* thousands of agents with mostly zeros; who reads takes what is not there for 0 */
+            db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu",
+                   id, (int64_t)agent, COUNTERS[i].name, counters[i]))
+            return -1;
+    return 0;
+}
+
+static int put_addresses(struct store *s, int64_t id, const struct per_address *p, struct err *e)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct address_count *a = &p->row[i];
+        if (db_run(&s->db, e, "INSERT INTO stage_address(stage_id, address, requests, ok, failed) VALUES (?, ?, ?, ?, ?)", "isuuu", id, a->address, a->requests, a->ok,
+                   a->failed))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
+{
+    if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e)) return -1;
+    for (int k = 0; k < METRIC_N; k++)
+        if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;
+    return 0;
+}
+
+/* `scratch` is opened here for count, mean, min and max. */
+static int put_agent_hists(struct store *s, int64_t id, const struct agent_data *a, struct hist *scratch, struct err *e)
+{
+    for (int k = 0; k < METRIC_N; k++) {
+        const struct packed_hist *p = &a->hist[k];
+        if (!p->n) continue;
+        hist_reset(scratch);
+        if (packed_hist_add_to(p, scratch, e) ||
+            put_packed(s, id, (int32_t)a->agent, (enum metric)k, scratch, p->bytes, p->n, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_verdict(struct store *s, int64_t id, const struct agent_data *a, struct err *e)
+{
+    char reasons[VERDICT_REASONS * (sizeof a->verdict.reason[0] + 1)];
+    size_t at = 0;
+    for (uint32_t i = 0; i < a->verdict.n_reasons && i < VERDICT_REASONS; i++) {
+        size_t n = strnlen(a->verdict.reason[i], sizeof a->verdict.reason[i] - 1);
+        if (at) reasons[at++] = '\n';
+        memcpy(reasons + at, a->verdict.reason[i], n);
+        at += n;
+    }
+    reasons[at] = 0;
+    return db_run(&s->db, e, "INSERT INTO verdict(stage_id, agent, status, reasons) VALUES (?, ?, ?, ?)", "iiis", id,
+                  (int64_t)a->agent, (int64_t)a->verdict.status, reasons);
+}
+
+static int put_agent(struct store *s, int64_t id, const struct agent_data *a, struct hist *scratch, struct err *e)
+{
+    if (db_run(&s->db, e,
+               "INSERT INTO stage_agent(stage_id, agent, name, weight, slots, lost, lost_requests, start_skew_ns, "
+               "clock_offset_ns,"
+               " clock_bound_ns, snapshots) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "iisiuiuiiiu", id, (int64_t)a->agent, a->name, (int64_t)a->weight, a->slots, (int64_t)a->lost,
+               a->lost_requests, a->start_skew_ns, a->clock_offset_ns, a->clock_bound_ns, a->snapshots))
+        return -1;
+    if (put_counters(s, id, (int32_t)a->agent, a->counters, e) || put_agent_hists(s, id, a, scratch, e)) return -1;
+    return put_verdict(s, id, a, e);
+}
+
+static int put_series(struct store *s, int64_t id, const struct series_row *r, struct err *e)
+{
+    return db_run(
+        &s->db, e,
+        "INSERT INTO series(stage_id, agent, t_s, span_s, tokens, done, failed, due, in_flight, itl_p50_ms, itl_p99_ms,"
+        " ttft_p50_ms, ttft_p99_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "iiddddddddddd", id, (int64_t)r->agent, r->t_s, r->span_s, r->tokens, r->done, r->failed, r->due, r->in_flight,
+        r->itl_p50_ms, r->itl_p99_ms, r->ttft_p50_ms, r->ttft_p99_ms);
+}
+
+static int put_block(struct store *s, int64_t id, const struct block *b, struct err *e)
+{
+    const struct hist *from[3] = {b->itl, b->chunk_gap, b->ttft};
+    struct buf to[3] = {BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX)};
+    int rc = 0;
+    for (int k = 0; k < 3; k++)
+        if (from[k] && hist_encode(from[k], &to[k]))
+            rc = err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+    if (!rc)
+        rc = db_run(&s->db, e,
+                    "INSERT INTO block(stage_id, agent, t_s, span_s, tokens, itl, chunk_gap, ttft) VALUES (?, ?, ?, ?, "
+                    "?, ?, ?, ?)",
+                    "iidddbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data,
+                    to[0].len, (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len);
+    for (int k = 0; k < 3; k++)
+        buf_free(&to[k]);
+    return rc;
+}
+
+static int put_stage(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
+{
+    if (db_run(&s->db, e,
+               "UPDATE stage SET started_wall_ns = CASE ?1 WHEN 0 THEN started_wall_ns ELSE ?1 END, ended_wall_ns = "
+               "?2, degraded = ?3,"
+               " aborted = ?4, lost = ?5 WHERE id = ?6",
+               "iiiiui", d->started_wall_ns, clock_wall_ns(), (int64_t)d->degraded, (int64_t)d->aborted, d->lost, id))
+        return -1;
+    if (put_cluster(s, id, d, e)) return -1;
+    struct hist *scratch = hist_new();
+    int rc = scratch ? 0 : err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+    for (size_t i = 0; !rc && i < d->n_agents; i++)
+        rc = put_agent(s, id, &d->agents[i], scratch, e);
+    hist_destroy(&scratch);
+    if (rc) return -1;
+    for (size_t i = 0; i < d->n_series; i++)
+        if (put_series(s, id, &d->series[i], e)) return -1;
+    for (size_t i = 0; i < d->n_blocks; i++)
+        if (put_block(s, id, &d->blocks[i], e)) return -1;
+    return 0;
+}
+
+int store_stage_end(struct store *s, const struct stage_data *d, struct err *e)
+{
+    int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
+    /* What was journalled before stays, whatever becomes of the result. */
+    if (id < 0 || db_commit(&s->db, e) || db_begin(&s->db, e)) return -1;
+    if (put_stage(s, id, d, e)) {
+        db_rollback(&s->db);
+        return -1;
+    }
+    return db_commit(&s->db, e);
+}

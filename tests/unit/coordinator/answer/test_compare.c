@@ -1,0 +1,211 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/compare.h"
+#include "tests/unit/simload.h"
+
+#define S INT64_C(1000000000)
+static const uint32_t LOADS[] = {4, 16, 48, 96};
+#define N_LOADS (sizeof LOADS / sizeof *LOADS)
+#define REPEATS_MOST 5
+
+static int tries(void) { return trials(100, 100, 3); }
+
+static const struct simload SERVER = {
+    .server = {.slots = 64, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 48, .prompt = 128, .noise = 0.01};
+
+struct side {
+    struct stage_data stage[N_LOADS * REPEATS_MOST];
+    struct point point[N_LOADS * REPEATS_MOST];
+    size_t n;
+};
+
+static void run(struct side *s, const struct simload *l, uint32_t repeats, uint64_t seed)
+{
+    struct plan plan = {.seed = seed, .verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02};
+    s->n = 0;
+    for (uint32_t r = 0; r < repeats; r++)
+        for (size_t i = 0; i < N_LOADS; i++) {
+            struct plan_stage stage = {.kind = LOAD_CLOSED, .concurrency = LOADS[i], .duration_ns = 20 * S, .warmup_ns = 4 * S};
+            simload_run(l, &stage, seed_mix(seed, r, i, 7), &s->stage[s->n]);
+            point_compute(&s->stage[s->n], &plan, &s->point[s->n]);
+            s->n++;
+        }
+}
+
+static void side_clear(struct side *s)
+{
+    for (size_t i = 0; i < s->n; i++) stage_data_clear(&s->stage[i]);
+}
+
+static int count[4];
+
+static void pairs(const char *what, double slow, uint32_t repeats, uint64_t from, int n, int *ret_fails)
+{
+    static struct side a, b;
+    struct simload other = SERVER;
+    double covered = 0, change = 0;
+    other.slow = slow;
+    memset(count, 0, sizeof count);
+    *ret_fails = 0;
+    for (int i = 0; i < n; i++) {
+        struct comparison c;
+        run(&a, &SERVER, repeats, from + 2 * (uint64_t)i);
+        run(&b, &other, repeats, from + 2 * (uint64_t)i + 1);
+        assert_int_equal(compare_runs(a.point, a.n, b.point, b.n, (uint64_t)i, &c, NULL), 0);
+        assert_true(c.n_loads >= 3 && c.repeated == (repeats > 1));
+        count[c.say]++;
+        *ret_fails += compare_fails(&c, 0.03);
+        covered += c.overall[MEASURE_TPOT_P50].lo <= slow - 1 && slow - 1 <= c.overall[MEASURE_TPOT_P50].hi;
+        change += c.overall[MEASURE_OUTPUT].rel / n;
+        comparison_clear(&c);
+        side_clear(&a);
+        side_clear(&b);
+    }
+    printf("%s: of %d pairs %d no difference, %d better, %d worse; %d fail worse:3%%; TPOT's interval covers the truth in %.0f; mean change of throughput %+.1f %%\n", what, n, count[0], count[1],
+           count[2], *ret_fails, covered, 100 * change);
+    assert_true(repeats < 2 || n < 40 || covered >= 0.88 * n);
+}
+
+static void test_same_system(void **state)
+{
+    (void)state;
+    int fails;
+    pairs("same system, 3 repeats", 1, 3, 1000, tries(), &fails);
+    assert_true(count[COMPARE_SAME] >= tries() * 95 / 100);
+    assert_int_equal(fails, 0);
+    pairs("same system, 1 run", 1, 1, 1000, tries(), &fails);
+    assert_true(count[COMPARE_SAME] >= tries() * 95 / 100);
+}
+
+/* Is it luck? Other seeds, only in full: 600 pairs of one system, of which at most 5 % may be called different. */
+static void test_many_seeds(void **state)
+{
+    (void)state;
+    int fails, same = 0, n = 0;
+    if (!trials_full()) skip();
+    for (uint64_t k = 1; k <= 6; k++, n += 100) {
+        pairs("same system, 3 repeats, other seeds", 1, 3, 100000 * k, 100, &fails);
+        same += count[COMPARE_SAME];
+        assert_int_equal(fails, 0);
+    }
+    printf("same system, 3 repeats: %d of %d pairs called different\n", n - same, n);
+    assert_true(n - same <= n * 5 / 100);
+}
+
+static void test_slowdown(void **state)
+{
+    (void)state;
+    int fails;
+    pairs("5 % slower, 3 repeats", 1.05, 3, 1000, tries(), &fails);
+    assert_true(count[COMPARE_WORSE] >= tries() * 95 / 100);
+    assert_true(fails >= tries() * 95 / 100);
+    pairs("5 % faster, 3 repeats", 1 / 1.05, 3, 1000, tries() / 2, &fails);
+    assert_true(count[COMPARE_BETTER] >= tries() / 2 * 94 / 100);
+    assert_int_equal(fails, 0);
+}
+
+static struct point scripted(uint32_t concurrency, double rate, double ttft)
+{
+    struct point p = {.requested = {.kind = LOAD_CLOSED, .concurrency = concurrency}, .output_tokens_per_s = rate, .output_lo = rate * 0.99, .output_hi = rate * 1.01,
+                      .requests_per_s = rate / 100, .goodput_per_s = rate / 100, .window_ok = 1000};
+    for (int m = 0; m < METRIC_N; m++) stat_compute(NULL, (enum metric)m, &p.metric[m]);
+    struct stat *s = &p.metric[METRIC_TTFT];
+    s->q[0] = ttft;
+    s->q_lo[0] = ttft * 0.98;
+    s->q_hi[0] = ttft * 1.02;
+    return p;
+}
+
+/* Three repeats that agree to a part in ten thousand make a change of 0.3 % stand out of their noise; the machine's next hour may differ by more. */
+static void test_small_change(void **state)
+{
+    (void)state;
+    static const struct {
+        double ttft;
+        enum compare_say say;
+    } CASES[] = {{100.3e6, COMPARE_SAME}, {99.7e6, COMPARE_SAME}, {103e6, COMPARE_WORSE}, {97e6, COMPARE_BETTER}};
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        struct point a[6], b[6];
+        struct comparison c;
+        for (uint32_t i = 0; i < 6; i++) {
+            a[i] = scripted(i < 3 ? 4 : 8, 1000, 100e6 * (1 + 1e-4 * (i % 3)));
+            b[i] = scripted(i < 3 ? 4 : 8, 1000, CASES[k].ttft * (1 + 1e-4 * (i % 3)));
+        }
+        assert_int_equal(compare_runs(a, 6, b, 6, 1, &c, NULL), 0);
+        assert_true(c.overall[MEASURE_TTFT_P50].lo > 0 || c.overall[MEASURE_TTFT_P50].hi < 0);
+        assert_int_equal(c.overall[MEASURE_TTFT_P50].say, CASES[k].say);
+        assert_int_equal(c.say, CASES[k].say);
+        comparison_clear(&c);
+    }
+}
+
+static void test_matching(void **state)
+{
+    (void)state;
+    struct point a[4] = {scripted(1, 100, 50), scripted(2, 190, 52), scripted(4, 350, 55), scripted(8, 600, 60)};
+    struct point b[4] = {scripted(4, 350, 55), scripted(1, 100, 50), scripted(16, 900, 90), scripted(8, 600, 60)};
+    struct comparison c;
+    b[3].verdict.status = VERDICT_INVALID;
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_int_equal(c.n_loads, 2);
+    assert_int_equal(c.loads[0].requested.concurrency, 1);
+    assert_int_equal(c.loads[1].requested.concurrency, 4);
+    assert_int_equal(c.only_a, 2); /* 2, and 8 whose other half is invalid */
+    assert_int_equal(c.only_b, 1);
+    assert_int_equal(c.left_out_b, 1);
+    assert_int_equal(c.say, COMPARE_SAME);
+    assert_true(fabs(c.overall[MEASURE_OUTPUT].rel) < 1e-9);
+    assert_int_equal(c.overall[MEASURE_TPOT_P50].say, COMPARE_UNKNOWN);
+    assert_true(isnan(c.overall[MEASURE_TPOT_P50].rel));
+    comparison_clear(&c);
+    for (int i = 0; i < 4; i++) b[i].window_failed = 50; /* errors count whatever the latencies say */
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_true(c.errors_rose && compare_fails(&c, 0.5));
+    assert_int_equal(c.say, COMPARE_WORSE);
+    comparison_clear(&c);
+    assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.say, COMPARE_WORSE); /* errors are of the whole run */
+    comparison_clear(&c);
+    b[2].window_failed = 0;
+    assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.say, COMPARE_UNKNOWN); /* no load in common */
+    assert_false(compare_fails(&c, 0));
+    comparison_clear(&c);
+}
+
+static void test_plans(void **state)
+{
+    (void)state;
+    static const char A[] = "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\nload: {concurrency: [1, 2], duration: 30s}\n";
+    static const char B[] = "plan: 1\nseed: 7\ntarget: {url: http://127.0.0.1:2/v1/chat/completions, model: m}\nload: {concurrency: [1, 2], duration: 30s}\n";
+    struct err e = {0};
+    struct plan *a = plan_load("a", A, strlen(A), NULL, 0, &e), *b = plan_load("b", B, strlen(B), NULL, 0, &e);
+    if (!a || !b) fail_msg("%s", e.text);
+    struct buf out = BUF_INIT(65536);
+    assert_int_equal(compare_plans(a, a, 10, &out, &e), 0);
+    assert_string_equal(buf_str(&out), "");
+    assert_int_equal(compare_plans(a, b, 10, &out, &e), 0);
+    assert_non_null(strstr(buf_str(&out), "seed: "));
+    assert_non_null(strstr(buf_str(&out), "target.url: "));
+    buf_reset(&out);
+    assert_int_equal(compare_plans(a, b, 1, &out, &e), 0);
+    assert_non_null(strstr(buf_str(&out), "and 1 more"));
+    buf_free(&out);
+    plan_destroy(&a);
+    plan_destroy(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching), cmocka_unit_test(test_plans), cmocka_unit_test(test_same_system), cmocka_unit_test(test_many_seeds), cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

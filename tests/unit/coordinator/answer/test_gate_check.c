@@ -1,0 +1,143 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/rng.h"
+#include "coordinator/answer/point.h"
+
+static struct plan_gate ttft(double q, enum gate_op op, double ms)
+{
+    return (struct plan_gate){.text = "ttft", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = q, .op = op, .value = ms * 1e6};
+}
+
+static enum gate_result check(const struct plan_gate *g, const struct point *p, struct gate_outcome *o)
+{
+    gate_check(g, p, o);
+    return o->result;
+}
+
+static void test_quantiles(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {0};
+    struct point p = {.hist = hist};
+    struct gate_outcome o;
+    struct hist *h = hist[METRIC_TTFT] = hist_new();
+    for (int i = 1; i <= 1000; i++) hist_record(h, i * 1000000, 1); /* 1 … 1,000 ms */
+    stat_compute(h, METRIC_TTFT, &p.metric[METRIC_TTFT]);
+
+    struct plan_gate g = ttft(0.9, OP_LT, 950);
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    assert_true(fabs(o.value - 900) < 1 && o.lo < 900 && o.lo > 870 && o.hi > 900 && o.hi < 930);
+    g = ttft(0.9, OP_LT, 850);
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    g = ttft(0.9, OP_LT, 905); /* the value holds, its interval does not */
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE);
+    g = ttft(0.9, OP_GT, 850);
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g = ttft(0.75, OP_LT, 800); /* a percentile that no table prints */
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    assert_true(fabs(o.value - 750) < 1);
+    g = ttft(0.999, OP_LT, 5000); /* needs 2,995 samples */
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE);
+    assert_true(isnan(o.value));
+    g = ttft(0.999, OP_LT, 500); /* but half of all samples broke this limit */
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    g.agg = AGG_MAX;
+    g.value = 1000e6;
+    g.op = OP_LE;
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g.op = OP_LT;
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    g = (struct plan_gate){.subject = GATE_METRIC, .metric = METRIC_E2E, .agg = AGG_MEAN, .op = OP_LT, .value = 1e9};
+    stat_compute(NULL, METRIC_E2E, &p.metric[METRIC_E2E]);
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE); /* no sample */
+    hist_destroy(&h);
+}
+
+static void test_rates(void **state)
+{
+    (void)state;
+    struct point p = {.output_tokens_per_s = 8000, .output_lo = 7800, .output_hi = 8200, .error_rate = 0, .window_ok = 100, .goodput_per_s = 12, .requests_per_s = 15};
+    struct gate_outcome o;
+    struct plan_gate g = {.subject = GATE_THROUGHPUT, .op = OP_GT, .value = 7500};
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g.value = 7900;
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE);
+    g.value = 8300;
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    p.output_lo = p.output_hi = NAN;
+    g.value = 7900;
+    assert_int_equal(check(&g, &p, &o), GATE_PASS); /* a count of what happened, without an interval */
+    g = (struct plan_gate){.subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.01};
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE); /* none of 100 does not prove less than 1 % */
+    p.window_ok = 1000;
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    p.window_failed = 50;
+    p.error_rate = 50.0 / 1050;
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    g = (struct plan_gate){.subject = GATE_ERROR_COUNT, .op = OP_LE, .value = 50};
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g = (struct plan_gate){.subject = GATE_GOODPUT, .op = OP_GE, .value = 12};
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g = (struct plan_gate){.subject = GATE_REQUESTS_PER_S, .op = OP_LT, .value = 15};
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+}
+
+/* A gate whose limit is the true quantile must not be decided more often than the interval allows. */
+static void test_decides_seldom_at_the_limit(void **state)
+{
+    (void)state;
+    struct rng r;
+    int decided = 0;
+    struct plan_gate g = ttft(0.95, OP_LT, -100 * log(0.05));
+    rng_seed(&r, 8);
+    for (int t = 0; t < 1000; t++) {
+        struct hist *hist[METRIC_N] = {0};
+        struct point p = {.hist = hist};
+        struct gate_outcome o;
+        struct hist *h = hist[METRIC_TTFT] = hist_new();
+        for (int i = 0; i < 500; i++) hist_record(h, (int64_t)(100e6 * rng_exp(&r)), 1);
+        stat_compute(h, METRIC_TTFT, &p.metric[METRIC_TTFT]);
+        decided += check(&g, &p, &o) != GATE_INCONCLUSIVE;
+        hist_destroy(&h);
+    }
+    assert_in_range(decided, 20, 70);
+}
+
+static void test_decide(void **state)
+{
+    (void)state;
+    struct plan_gate gate[2] = {{0}};
+    struct plan plan = {.gates = gate, .n_gates = 2};
+    struct point p[3] = {{0}};
+    struct gate_outcome o[6];
+    for (uint32_t i = 0; i < 6; i++) o[i] = (struct gate_outcome){.gate = &gate[i % 2], .point = i / 2, .result = GATE_PASS};
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
+    o[3].result = GATE_INCONCLUSIVE;
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    o[4].result = GATE_FAIL;
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_FAIL);
+    plan.sweep = true; /* a sweep asks: is there a load within the limits? */
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
+    p[0].verdict.status = VERDICT_INVALID; /* not by a point that was the client's */
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    o[2].result = o[5].result = GATE_FAIL;
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_FAIL);
+    p[1].verdict.status = p[2].verdict.status = VERDICT_INVALID;
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    plan.n_gates = 0;
+    assert_int_equal(gates_decide(&plan, p, 3, o, 0), GATE_PASS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates), cmocka_unit_test(test_decides_seldom_at_the_limit), cmocka_unit_test(test_decide)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/point.h"
+
+/* A stage of 20 s whose every number is known: 32 in flight, 10 ended a second, each in flight for 3.2 s. */
+static void stage_make(struct stage_data *s, struct agent_data *a)
+{
+    *s = (struct stage_data){.stage = 3, .repeat = 1, .plan = {.kind = LOAD_CLOSED, .concurrency = 32, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)}};
+    uint64_t *c = s->counters;
+    c[COUNTER_MEASURED_NS] = UINT64_C(50000000000);
+    c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 32;
+    c[COUNTER_WIN_TOKENS_MICRO] = UINT64_C(50) * 1280 * 1000000;
+    c[COUNTER_WIN_INPUT_TOKENS] = 50 * 2560;
+    c[COUNTER_WIN_DONE] = c[COUNTER_WIN_OK] = 500;
+    c[COUNTER_WIN_DUE] = 510;
+    c[COUNTER_WIN_GOOD] = 400;
+    c[COUNTER_WIN_FAILED] = 0;
+    c[COUNTER_DUE] = 632;
+    c[COUNTER_SENT] = 632;
+    c[COUNTER_OK] = 600;
+    c[COUNTER_ABORTED] = 32;
+    s->hist[METRIC_E2E] = hist_new();
+    hist_record(s->hist[METRIC_E2E], INT64_C(3200000000), 500);
+    *a = (struct agent_data){.name = "a", .slots = 32, .weight = 1};
+    memcpy(a->counters, c, sizeof a->counters);
+    s->agents = a;
+    s->n_agents = 1;
+}
+
+static void stage_free(struct stage_data *s)
+{
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&s->hist[m]);
+}
+
+static struct plan plan_of(void)
+{
+    return (struct plan){.verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02, .gpus = 4, .per_gpu_hour = 2.5, .currency = "USD"};
+}
+
+static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
+
+/* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
+static void test_overrun(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 32, .rate_from = 100, .rate_to = 100, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)};
+    s.counters[COUNTER_CAPPED] = 500; /* a burst: all were sent in the end */
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun);
+    s.counters[COUNTER_DUE] = 1000;
+    point_compute(&s, &plan, &p);
+    assert_true(p.overrun);
+    s.counters[COUNTER_CAPPED] = 0; /* nobody waited for a slot: not the server's doing */
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun);
+    s.counters[COUNTER_INFLIGHT_MAX] = a.counters[COUNTER_INFLIGHT_MAX] = 32;
+    a.counters[COUNTER_DUE] = 1000;
+    point_compute(&s, &plan, &p);
+    assert_true(p.overrun);
+    stage_free(&s);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    point_compute(&s, &plan, &p);
+    is(p.window_s, 50);
+    is(p.output_tokens_per_s, 1280);
+    is(p.input_tokens_per_s, 2560);
+    is(p.total_tokens_per_s, 3840);
+    is(p.concurrency, 32);
+    is(p.requests_per_s, 10);
+    is(p.arrivals_per_s, 10.2);
+    is(p.goodput_per_s, 8);
+    is(p.error_rate, 0);
+    is(p.littles_law, 1);
+    is(p.cost_per_mtok_out, 10.0 / 3600 / 1280 * 1e6);
+    is(p.cost_per_mtok_in, 10.0 / 3600 / 2560 * 1e6);
+    assert_true(p.ledger.balanced);
+    assert_int_equal(p.ledger.aborted, 32);
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
+    assert_int_equal(p.steady, STEADY_UNKNOWN); /* no series */
+    assert_true(isnan(p.output_lo));
+    stage_free(&s);
+}
+
+static void test_what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a[2];
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, a);
+    s.counters[COUNTER_OK]--; /* one request vanished */
+    point_compute(&s, &plan, &p);
+    assert_false(p.ledger.balanced);
+    assert_int_equal(p.verdict.status, VERDICT_INVALID);
+    s.lost = 1; /* no: it was a dead agent's */
+    s.degraded = true;
+    point_compute(&s, &plan, &p);
+    assert_true(p.ledger.balanced && p.degraded);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "1 requests with it"));
+    stage_free(&s);
+
+    stage_make(&s, a);
+    s.counters[COUNTER_WIN_DONE] = 300; /* 300 ends of 3.2 s in 50 s are 19 in flight, not 32 */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    stage_free(&s);
+
+    stage_make(&s, a); /* one of two agents held 32 in flight instead of its one; the cluster's mean hides it */
+    a[1] = a[0];
+    a[1].slots = 1;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
+    s.n_agents = 2;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "agent a alone"));
+    stage_free(&s);
+}
+
+/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part behind the cut; the rest says so. */
+static void test_warmup_auto(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 1, .duration_ns = INT64_C(60000000000), .warmup_auto = true}};
+    struct plan plan = plan_of();
+    struct point p;
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(60000000000);
+    s.series = calloc(60, sizeof *s.series);
+    s.blocks = calloc(60, sizeof *s.blocks);
+    s.n_series = s.n_blocks = 60;
+    static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E};
+    for (int k = 0; k < 3; k++) s.hist[KINDS[k]] = hist_new();
+    for (int t = 0; t < 60; t++) {
+        int64_t slow = t < 20 ? 2 : 1;
+        double tokens = (double)(100 / slow) + (t % 3); /* not all alike */
+        s.series[t] = (struct series_row){.agent = -1, .t_s = t, .span_s = 1, .tokens = tokens, .done = 10, .due = 10, .in_flight = 1, .ttft_p50_ms = NAN};
+        s.blocks[t] = (struct block){.t_s = t, .span_s = 1, .tokens = tokens, .itl = hist_new(), .ttft = hist_new()};
+        assert_int_equal(hist_record(s.blocks[t].itl, slow * 10000000, 90), 0);
+        assert_int_equal(hist_record(s.blocks[t].ttft, slow * 50000000, 10), 0);
+        assert_int_equal(hist_merge(s.hist[METRIC_ITL], s.blocks[t].itl), 0);
+        assert_int_equal(hist_merge(s.hist[METRIC_TTFT], s.blocks[t].ttft), 0);
+        assert_int_equal(hist_record(s.hist[METRIC_E2E], slow * 100000000, 10), 0);
+        s.counters[COUNTER_WIN_EVENTS] += (uint64_t)tokens;
+        s.counters[COUNTER_WIN_TOKENS_MICRO] += (uint64_t)tokens * 1000000;
+    }
+    point_compute(&s, &plan, &p);
+    is(p.warmup_cut_s, 20);
+    is(p.output_tokens_per_s, 101.025);
+    assert_true(p.cut[METRIC_TTFT] && p.cut[METRIC_ITL] && !p.cut[METRIC_E2E]);
+    assert_int_equal(p.metric[METRIC_ITL].count, 40 * 90);
+    assert_true(fabs(p.metric[METRIC_ITL].max - 10) < 0.01 && fabs(p.metric[METRIC_ITL].mean_hi - 10) < 0.05);
+    assert_int_equal(p.metric[METRIC_TTFT].count, 400);
+    assert_true(fabs(p.metric[METRIC_TTFT].q[3] - 50) < 0.1); /* p99: nothing of the start is left */
+    assert_int_equal(p.metric[METRIC_E2E].count, 600);
+    assert_true(fabs(p.metric[METRIC_E2E].q[3] - 200) < 0.2); /* the whole window, and cut[] says so */
+    struct plan_gate g = {.text = "ttft.p97.5 < 60ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.975, .op = OP_LT, .value = 60e6};
+    struct gate_outcome o;
+    gate_check(&g, &p, &o); /* a percentile no table prints is of the same part */
+    assert_int_equal(o.result, GATE_PASS);
+    g.metric = METRIC_ITL;
+    g.value = 11e6;
+    gate_check(&g, &p, &o);
+    assert_int_equal(o.result, GATE_PASS);
+    s.plan.warmup_auto = false;
+    point_compute(&s, &plan, &p);
+    assert_true(!p.cut[METRIC_TTFT] && p.metric[METRIC_TTFT].count == 600);
+    gate_check(&g, &p, &o);
+    assert_int_equal(o.result, GATE_FAIL);
+    stage_data_clear(&s);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 1}};
+    struct plan plan = plan_of();
+    struct point p;
+    plan.currency = NULL;
+    point_compute(&s, &plan, &p);
+    assert_true(isnan(p.output_tokens_per_s) && isnan(p.error_rate) && isnan(p.littles_law) && isnan(p.cost_per_mtok_out));
+    assert_int_equal(p.verdict.status, VERDICT_INVALID);
+    assert_true(p.ledger.balanced);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_overrun), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "coordinator/answer/prom_read.h"
+#include "coordinator/answer/server_side.h"
+
+struct seen {
+    size_t n;
+    char name[8][64];
+    double value[8];
+    struct prom_line last;
+};
+
+static bool collect(void *arg, const struct prom_line *s)
+{
+    struct seen *k = arg;
+    if (k->n < 8) {
+        snprintf(k->name[k->n], sizeof k->name[0], "%.*s", (int)s->name_n, s->name);
+        k->value[k->n] = s->value;
+    }
+    k->n++;
+    k->last = *s;
+    return true;
+}
+
+static int parse(const char *text, struct seen *k)
+{
+    struct err e;
+    *k = (struct seen){0};
+    return prom_read(text, strlen(text), collect, k, &e);
+}
+
+static void test_samples(void **state)
+{
+    (void)state;
+    struct seen k;
+    char v[32];
+    assert_int_equal(parse("# HELP a what\n# TYPE a gauge\na 1\n\nb:c_total{x=\"1\",y=\"a\\\"b\\\\c\\nd,}\"} 2.5e3 1700000000\r\n  d {} -Inf\ne{ z = \"q\" , } NaN # {id=\"7\"} 0.5 1\n# EOF\n", &k), 0);
+    assert_int_equal(k.n, 4);
+    assert_string_equal(k.name[0], "a");
+    assert_string_equal(k.name[1], "b:c_total");
+    assert_true(k.value[1] > 2499 && k.value[1] < 2501);
+    assert_true(isinf(k.value[2]) && k.value[2] < 0);
+    assert_true(isnan(k.value[3]));
+    assert_true(prom_read_label(&k.last, "z", v, sizeof v));
+    assert_string_equal(v, "q");
+    assert_false(prom_read_label(&k.last, "y", v, sizeof v));
+    assert_int_equal(parse("b{x=\"1\",y=\"a\\\"b\\\\c\\nd,}\"} 2\n", &k), 0);
+    assert_true(prom_read_label(&k.last, "y", v, sizeof v));
+    assert_string_equal(v, "a\"b\\c\nd,}");
+    assert_true(prom_read_label(&k.last, "y", v, 3));
+    assert_string_equal(v, "a\"");
+    assert_int_equal(parse("", &k), 0);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"a\n", "a b\n", "1a 1\n", "a{x} 1\n", "a{x=1} 1\n", "a{x=\"1} 1\n", "a{x=\"1\" 1\n", "a{x=\"1\\\n", "a 0x10\n", "a 1 x\n", "a 1 2 3\n",
+                                      "a 1", "a{x=\"1\"}\n", "{x=\"1\"} 1\n", "a 1e\n", "a 11111111111111111111111111111111111111111111111111111111111111111111\n"};
+    struct seen k;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (parse(bad[i], &k) == 0) fail_msg("accepted: %s", bad[i]);
+    struct err e;
+    char *big = malloc(70000);
+    memset(big, 'a', 70000);
+    big[69999] = '\n';
+    assert_int_equal(prom_read(big, 70000, collect, &k, &e), -1);
+    assert_non_null(strstr(e.text, "line 1: longer"));
+    free(big);
+    assert_int_equal(prom_read("a 1\nb 2\nc\n", 10, collect, &k, &e), -1);
+    assert_non_null(strstr(e.text, "line 3"));
+}
+
+static void page(const char *name, struct server_sample *s)
+{
+    char path[512];
+    struct err e = {0};
+    char *text = malloc(1 << 20);
+    snprintf(path, sizeof path, "%s/metrics/%s", TEST_DATA, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t n = fread(text, 1, 1 << 20, f);
+    fclose(f);
+    if (server_read(text, n, s, &e)) fail_msg("%s: %s", name, e.text);
+    free(text);
+}
+
+static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
+
+static void test_real_pages(void **state)
+{
+    (void)state;
+    struct server_sample s;
+    page("vllm.txt", &s);
+    assert_string_equal(s.server, "vllm");
+    is(s.value[SERVER_RUNNING], 0);
+    is(s.value[SERVER_WAITING], 0); /* not the rows by reason */
+    is(s.value[SERVER_PROMPT_TOKENS], 261);
+    is(s.value[SERVER_GENERATION_TOKENS], 130);
+    is(s.value[SERVER_PREFIX_QUERIES], 261);
+    is(s.value[SERVER_TTFT_COUNT], 12);
+    is(s.value[SERVER_TTFT_SUM], 24.064192056655884);
+    page("llamacpp.txt", &s);
+    assert_string_equal(s.server, "llama.cpp");
+    is(s.value[SERVER_PROMPT_TOKENS], 40);
+    is(s.value[SERVER_GENERATION_TOKENS], 116);
+    is(s.value[SERVER_PREFIX_HITS], 152);
+    assert_true(isnan(s.value[SERVER_KV_USE]) && isnan(s.value[SERVER_TTFT_SUM]));
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    struct server_sample s;
+    static const char two[] = "sglang:num_running_reqs{dp=\"0\"} 3\nsglang:num_running_reqs{dp=\"1\"} 4\nsglang:token_usage{dp=\"0\"} 0.2\nsglang:token_usage{dp=\"1\"} 0.7\n";
+    assert_int_equal(server_read(two, strlen(two), &s, NULL), 0);
+    assert_string_equal(s.server, "sglang");
+    is(s.value[SERVER_RUNNING], 7);
+    is(s.value[SERVER_KV_USE], 0.7);
+    static const char both[] = "vllm:gpu_prefix_cache_hits_total 5\nvllm:prefix_cache_hits_total 9\nvllm:gpu_prefix_cache_hits_total 5\n";
+    assert_int_equal(server_read(both, strlen(both), &s, NULL), 0); /* one figure under two names is counted once */
+    is(s.value[SERVER_PREFIX_HITS], 9);
+    static const char tgi[] = "tgi_queue_size 2\ntgi_batch_current_size 6\n";
+    assert_int_equal(server_read(tgi, strlen(tgi), &s, NULL), 0);
+    assert_string_equal(s.server, "tgi");
+    is(s.value[SERVER_WAITING], 2);
+    static const char other[] = "acme_requests_running 6\nacme_requests_running NaN\n";
+    assert_int_equal(server_read(other, strlen(other), &s, NULL), 0);
+    assert_string_equal(s.server, "");
+    is(s.value[SERVER_RUNNING], 6);
+    assert_int_equal(server_read("x 1\n", 4, &s, NULL), 0);
+    assert_true(isnan(s.value[SERVER_RUNNING]));
+}
+
+static void test_stage(void **state)
+{
+    (void)state;
+    struct server_sample s[6];
+    struct server_stage g;
+    static const double running[] = {4, 8, 8, 8, 0, 2}, tokens[] = {100, 200, 300, 50, 150, 160};
+    for (int i = 0; i < 6; i++) {
+        s[i] = (struct server_sample){.t_s = i, .server = "vllm"};
+        for (int f = 0; f < SERVER_FIELD_N; f++) s[i].value[f] = NAN;
+        s[i].value[SERVER_RUNNING] = running[i];
+        s[i].value[SERVER_GENERATION_TOKENS] = tokens[i];
+        s[i].value[SERVER_QUEUE_SUM] = 0.5 * i;
+        s[i].value[SERVER_QUEUE_COUNT] = 10 * i;
+    }
+    server_stage_compute(s, 6, 0, 4, &g); /* the last sample lies behind the window */
+    assert_int_equal(g.samples, 5);
+    is(g.mean[SERVER_RUNNING], 7);
+    is(g.max[SERVER_RUNNING], 8);
+    is(g.delta[SERVER_GENERATION_TOKENS], 350); /* 100 + 100, a restart that had made 50, 100 */
+    assert_true(g.restarted);
+    is(g.queue_ms, 50);
+    assert_true(isnan(g.mean[SERVER_WAITING]) && isnan(g.ttft_ms) && isnan(g.prefix_hit_rate));
+    server_stage_compute(s, 6, 10, 20, &g);
+    assert_int_equal(g.samples, 0);
+    assert_true(isnan(g.mean[SERVER_RUNNING]) && isnan(g.delta[SERVER_GENERATION_TOKENS]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_samples), cmocka_unit_test(test_refused), cmocka_unit_test(test_real_pages), cmocka_unit_test(test_names), cmocka_unit_test(test_stage)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

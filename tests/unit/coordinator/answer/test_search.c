@@ -1,0 +1,351 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/search.h"
+#include "tests/unit/simload.h"
+
+#define S INT64_C(1000000000)
+#define FULL 100
+
+static int tries(void) { return trials(FULL, 50, 2); }
+
+/* A server of 256 slots: 2,500 token/s at most, its step a straight line of the number running. */
+static const struct simload SERVER = {
+    .server = {.slots = 256, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 64, .prompt = 128};
+
+struct result {
+    struct search_outcome o;
+    double seconds;
+};
+
+static struct plan plan_of(struct plan_stage *stage, struct plan_gate *gates, size_t n_gates, bool over_rate, double from, double to)
+{
+    *stage = (struct plan_stage){.kind = over_rate ? LOAD_OPEN : LOAD_CLOSED, .arrivals = ARRIVALS_POISSON, .duration_ns = 35 * S, .warmup_ns = 5 * S};
+    return (struct plan){.seed = 1, .stages = stage, .n_stages = 1, .gates = gates, .n_gates = n_gates, .verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000,
+                         .verdict_achieved = 0.02, .search = {.goal = SEARCH_SLO, .over_rate = over_rate, .from = from, .to = to, .tolerance = 0.05}};
+}
+
+static struct result run_search(const struct plan *plan, const struct simload *l, uint64_t seed)
+{
+    struct err e = {0};
+    struct search *s = search_new(plan, &e);
+    struct result r = {.seconds = 0};
+    struct plan_stage stage;
+    uint64_t k = 0;
+    assert_non_null(s);
+    while (search_next(s, &stage)) {
+        struct stage_data d;
+        struct point p;
+        simload_run(l, &stage, seed_mix(seed, ++k, 0, 0), &d);
+        point_compute(&d, plan, &p);
+        assert_true(p.ledger.balanced);
+        search_tell(s, &p);
+        r.seconds += (double)stage.duration_ns / 1e9;
+        stage_data_clear(&d);
+    }
+    search_result(s, &r.o);
+    search_destroy(&s);
+    assert_true(r.o.over && r.o.runs <= SEARCH_RUNS_MAX);
+    return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Many searches; the number within the tolerance of the truth, and how much work it was. */
+static int many(const char *what, const struct plan *plan, const struct simload *l, double truth)
+{
+    int good = 0, n = tries();
+    double loads[FULL], runs = 0, seconds = 0, found[FULL];
+    for (int i = 0; i < n; i++) {
+        struct result r = run_search(plan, l, (uint64_t)i);
+        double slack = fmax(plan->search.tolerance * truth, plan->search.over_rate ? 0 : 1);
+        found[i] = r.o.found ? r.o.load : 0;
+        good += r.o.found && r.o.confirmed && fabs(r.o.load - truth) <= slack;
+        loads[i] = r.o.loads;
+        runs += (double)r.o.runs / n;
+        seconds += r.seconds / n;
+    }
+    qsort(loads, (size_t)n, sizeof *loads, by_value);
+    qsort(found, (size_t)n, sizeof *found, by_value);
+    printf("%s: truth %.4g; %d of %d within %.0f %%; found %.4g (least) %.4g (median) %.4g (most); loads tried: median %.0f, most %.0f; %.1f runs, %.0f s of load\n", what, truth,
+           good, n, 100 * plan->search.tolerance, found[0], found[n / 2], found[n - 1], loads[n / 2], loads[n - 1], runs, seconds);
+    return good;
+}
+
+/* Over concurrency: mean TPOT has a closed form. */
+static void test_concurrency(void **state)
+{
+    (void)state;
+    struct plan_stage stage;
+    struct plan_gate gate = {.text = "tpot.mean < 35ms", .subject = GATE_METRIC, .metric = METRIC_TPOT, .agg = AGG_MEAN, .op = OP_LT, .value = 35e6};
+    struct plan plan = plan_of(&stage, &gate, 1, false, 1, 1024);
+    struct sim_model_load load = {.prompt = SERVER.prompt, .output = SERVER.output_mean};
+    double truth = 0;
+    for (uint32_t n = 1; n <= 256; n++) {
+        struct sim_model_answer a;
+        sim_model_at_concurrency(&SERVER.server, &load, n, &a);
+        if (a.tpot_s * 1e9 < gate.value) truth = n;
+    }
+    assert_true(truth > 20 && truth < 250);
+    assert_true(many("concurrency, tpot.mean", &plan, &SERVER, truth) >= tries() * 95 / 100);
+}
+
+/* Quantile of a metric in the long run: the truth of a percentile gate. */
+static double long_run(const struct plan_stage *like, double load, enum metric m, double q)
+{
+    struct plan_stage stage = *like;
+    struct stage_data d;
+    stage.duration_ns = 3000 * S;
+    stage.warmup_ns = 60 * S;
+    stage.concurrency = (uint32_t)load;
+    stage.rate_from = stage.rate_to = load;
+    simload_run(&SERVER, &stage, 99, &d);
+    double v = (double)hist_quantile(d.hist[m], q);
+    stage_data_clear(&d);
+    return v;
+}
+
+static double truth_of(const struct plan_stage *like, const struct plan_gate *g, double lo, double hi)
+{
+    for (int i = 0; i < 10; i++) {
+        double mid = (lo + hi) / 2;
+        if (long_run(like, mid, g->metric, g->q) < g->value)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return (lo + hi) / 2;
+}
+
+/* Over a Poisson rate, two percentile gates at once. */
+static void test_rate(void **state)
+{
+    (void)state;
+    struct plan_stage stage;
+    struct plan_gate gates[2] = {
+        {.text = "ttft.p95 < 90ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.95, .op = OP_LT, .value = 90e6},
+        {.text = "tpot.p90 < 60ms", .subject = GATE_METRIC, .metric = METRIC_TPOT, .agg = AGG_QUANTILE, .q = 0.90, .op = OP_LT, .value = 60e6},
+    };
+    struct plan plan = plan_of(&stage, gates, 2, true, 1, 500);
+    double truth = fmin(truth_of(&stage, &gates[0], 10, 74), truth_of(&stage, &gates[1], 10, 74));
+    assert_true(many("rate, ttft.p95 and tpot.p90", &plan, &SERVER, truth) >= tries() * 95 / 100);
+}
+
+
+/* Few slots: past them requests queue, and the gate falls off a cliff. */
+static void test_cliff(void **state)
+{
+    (void)state;
+    struct plan_stage stage;
+    struct plan_gate gate = {.text = "ttft.p90 < 400ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.90, .op = OP_LT, .value = 400e6};
+    struct plan plan = plan_of(&stage, &gate, 1, false, 4, 4096);
+    struct simload l = SERVER;
+    l.server.slots = 40;
+    double truth = 0;
+    for (uint32_t n = 40; n < 80; n++) {
+        struct plan_stage at = stage;
+        struct stage_data d;
+        at.duration_ns = 1000 * S;
+        at.concurrency = n;
+        simload_run(&l, &at, 7, &d);
+        if ((double)hist_quantile(d.hist[METRIC_TTFT], 0.9) < gate.value) truth = n;
+        stage_data_clear(&d);
+    }
+    assert_true(truth > 40);
+    assert_true(many("few slots, ttft.p90", &plan, &l, truth) >= tries() * 95 / 100);
+}
+
+static void test_plateau(void **state)
+{
+    (void)state;
+    struct plan_stage stage;
+    struct plan plan = plan_of(&stage, NULL, 0, false, 1, 4096);
+    struct simload l = SERVER;
+    struct sim_model_load load = {.prompt = l.prompt, .output = l.output_mean};
+    struct sim_model_answer at;
+    int good = 0, n = tries();
+    l.server.slots = 96;
+    plan.search.goal = SEARCH_PLATEAU;
+    sim_model_at_concurrency(&l.server, &load, 500, &at);
+    double truth = at.tokens_per_s, knee = 1, loads = 0;
+    for (; sim_model_at_concurrency(&l.server, &load, knee, &at), at.tokens_per_s < 0.95 * truth; knee++) {}
+    for (int i = 0; i < n; i++) {
+        struct result r = run_search(&plan, &l, 1000 + (uint64_t)i);
+        good += r.o.found && r.o.confirmed && fabs(r.o.plateau / truth - 1) < 0.03 && fabs(r.o.load / knee - 1) < 0.08;
+        loads += (double)r.o.loads / n;
+    }
+    printf("plateau: truth %.0f token/s, knee %.0f; %d of %d within 3 %% and 8 %%; %.1f loads tried\n", truth, knee, good, n, loads);
+    assert_true(good >= n * 95 / 100);
+}
+
+/* Scripted answers: what the machine asks for when points say this or that. */
+struct script {
+    double limit;     /* loads up to it pass */
+    double reach;     /* loads above it make invalid points; 0: none */
+    double errors;    /* share of failed requests above `limit` instead of slow ones */
+    uint32_t spoil;   /* this many first points are degraded */
+    uint32_t lie_at;  /* this run (from 1) says the opposite; 0: none */
+};
+
+static struct search_outcome play(const struct plan *plan, const struct script *k, struct plan_stage *ret_asked, struct point *ret_points, size_t *ret_n)
+{
+    struct search *s = search_new(plan, NULL);
+    struct search_outcome o;
+    struct plan_stage stage;
+    uint32_t n = 0;
+    struct hist *fast[METRIC_N] = {0}, *slow[METRIC_N] = {0};
+    fast[METRIC_TTFT] = hist_new();
+    slow[METRIC_TTFT] = hist_new();
+    hist_record(fast[METRIC_TTFT], 100000000, 1000);
+    hist_record(slow[METRIC_TTFT], 900000000, 1000);
+    while (search_next(s, &stage)) {
+        struct point p = {.requested = stage, .window_s = 30, .window_ok = 1000, .output_tokens_per_s = stage.concurrency};
+        bool pass = stage.concurrency <= k->limit;
+        if (n + 1 == k->lie_at) pass = !pass;
+        p.hist = pass || k->errors > 0 ? fast : slow;
+        if (!pass && k->errors > 0) p.window_failed = (uint64_t)(1000 * k->errors);
+        p.degraded = n < k->spoil;
+        if (k->reach > 0 && stage.concurrency > k->reach) p.verdict.status = VERDICT_INVALID;
+        if (ret_points) {
+            ret_points[n] = p;
+            ret_points[n].hist = NULL;
+        }
+        if (ret_asked) ret_asked[n] = stage;
+        assert_true(++n <= SEARCH_RUNS_MAX);
+        search_tell(s, &p);
+    }
+    search_result(s, &o);
+    assert_string_equal(search_phase(s), "over");
+    search_destroy(&s);
+    hist_destroy(&fast[METRIC_TTFT]);
+    hist_destroy(&slow[METRIC_TTFT]);
+    if (ret_n) *ret_n = n;
+    return o;
+}
+
+static void test_scripts(void **state)
+{
+    (void)state;
+    struct plan_stage stage, asked[SEARCH_RUNS_MAX];
+    struct plan_gate gates[2] = {{.text = "ttft.p95 < 500ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.95, .op = OP_LT, .value = 500e6},
+                                 {.text = "errors.rate < 1%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.01}};
+    struct plan plan = plan_of(&stage, gates, 2, false, 1, 1000);
+    size_t n;
+    for (double limit = 1; limit < 1000; limit = floor(limit * 1.37) + 1) {
+        struct search_outcome o = play(&plan, &(struct script){.limit = limit}, NULL, NULL, NULL);
+        assert_true(o.found && o.confirmed && !o.end_reached);
+        assert_true(o.load <= limit && o.load >= floor(limit / 1.05) && o.failed_load > limit);
+        o = play(&plan, &(struct script){.limit = limit, .errors = 0.1}, NULL, NULL, NULL); /* errors count against */
+        assert_true(o.found && o.load <= limit && o.load >= floor(limit / 1.05));
+    }
+    struct search_outcome o = play(&plan, &(struct script){.limit = 0}, asked, NULL, &n);
+    assert_false(o.found);
+    assert_int_equal(n, 2); /* not even one request at a time; asked twice */
+    assert_int_equal(asked[1].concurrency, 1);
+    o = play(&plan, &(struct script){.limit = 5000}, asked, NULL, &n);
+    assert_true(o.found && o.end_reached && o.load >= 1000 && o.load <= 1000);
+    assert_int_equal(asked[n - 1].concurrency, 1000);
+    o = play(&plan, &(struct script){.limit = 500, .reach = 100}, NULL, NULL, NULL); /* the clients end before the server does */
+    assert_true(o.found && o.client_limited && o.load <= 100 && o.load >= 95);
+    o = play(&plan, &(struct script){.limit = 300, .spoil = 2}, asked, NULL, NULL); /* an agent was lost: the load is asked for again */
+    assert_true(o.found && o.load <= 300 && o.load >= 285 && asked[2].concurrency == 1);
+    for (uint32_t lie = 1; lie < 12; lie++) { /* one wrong word does not mislead it */
+        o = play(&plan, &(struct script){.limit = 300, .lie_at = lie}, asked, NULL, &n);
+        assert_true(o.found && o.load <= 300 && o.load >= 285);
+    }
+}
+
+static void test_replay(void **state)
+{
+    (void)state;
+    struct plan_stage stage;
+    struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+    struct plan plan = plan_of(&stage, &gate, 1, false, 1, 1000);
+    struct point points[SEARCH_RUNS_MAX];
+    struct search_outcome o, again;
+    struct err e = {0};
+    size_t n;
+    o = play(&plan, &(struct script){.limit = 77, .errors = 0.5}, NULL, points, &n);
+    struct search *s = search_new(&plan, &e);
+    assert_int_equal(search_replay(s, points, n), n);
+    search_result(s, &again);
+    assert_true(o.found && again.found && again.over && o.confirmed == again.confirmed);
+    assert_true(fabs(o.load - again.load) < 1e-9 && fabs(o.failed_load - again.failed_load) < 1e-9);
+    assert_true(o.runs == again.runs && o.loads == again.loads);
+    search_destroy(&s);
+    s = search_new(&plan, &e); /* interrupted: it goes on where it was */
+    assert_int_equal(search_replay(s, points, n / 2), n / 2);
+    assert_true(search_next(s, &stage) && stage.concurrency == points[n / 2].requested.concurrency);
+    search_destroy(&s);
+    points[2].requested.concurrency++; /* not this plan's search */
+    plan = plan_of(&stage, &gate, 1, false, 1, 1000);
+    s = search_new(&plan, &e);
+    assert_int_equal(search_replay(s, points, n), 2);
+    search_destroy(&s);
+    plan.search.goal = SEARCH_NONE;
+    assert_null(search_new(&plan, &e));
+    assert_int_equal(e.code, ERR_PLAN);
+}
+
+/* Undecided loads are given more time, within bounds. */
+static void test_more_time(void **state)
+{
+    (void)state;
+    struct plan_stage stage, next;
+    struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+    struct plan plan = plan_of(&stage, &gate, 1, false, 10, 10);
+    struct search *s = search_new(&plan, NULL);
+    const int64_t window[] = {30, 30, 60, 120};
+    for (int i = 0; i < 4; i++) {
+        struct point p = {.window_s = 30, .window_ok = 96, .window_failed = 4};
+        assert_true(search_next(s, &next));
+        p.requested = next;
+        assert_int_equal(next.concurrency, 10);
+        assert_int_equal(next.duration_ns, (5 + window[i]) * S);
+        search_tell(s, &p);
+    }
+    assert_true(search_next(s, &next)); /* 16 of 400: leans to passing; its own confirming run decides */
+    assert_string_equal(search_phase(s), "confirming");
+    assert_int_equal(next.duration_ns, 35 * S);
+    search_destroy(&s);
+}
+
+static void test_stage_enough(void **state)
+{
+    (void)state;
+    struct plan plan = {.search = {.tolerance = 0.05}};
+    struct point p = {.output_tokens_per_s = 1000, .output_lo = 970, .output_hi = 1030};
+    assert_true(stage_enough(&p, &plan));
+    p.output_lo = 900;
+    assert_false(stage_enough(&p, &plan));
+    p.output_lo = NAN;
+    assert_false(stage_enough(&p, &plan));
+    struct plan_gate gate = {.subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.01};
+    plan.gates = &gate;
+    plan.n_gates = 1;
+    p.window_ok = 100;
+    p.error_rate = 0;
+    assert_false(stage_enough(&p, &plan));
+    p.window_ok = 1000; /* decided */
+    assert_true(stage_enough(&p, &plan));
+    p.steady = STEADY_NO;
+    assert_false(stage_enough(&p, &plan));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts), cmocka_unit_test(test_replay), cmocka_unit_test(test_more_time), cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate), cmocka_unit_test(test_cliff), cmocka_unit_test(test_plateau)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

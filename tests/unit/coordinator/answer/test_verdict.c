@@ -1,0 +1,268 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/point.h"
+
+struct world {
+    uint64_t c[COUNTER_N];
+    struct hist *hist[METRIC_N];
+    struct plan_stage stage;
+    struct plan plan;
+    struct verdict v;
+};
+
+static void record(struct world *w, enum metric m, double ms, uint64_t n)
+{
+    if (!w->hist[m]) w->hist[m] = hist_new();
+    assert_int_equal(hist_record(w->hist[m], (int64_t)(ms * 1e6), n), 0);
+}
+
+/* A healthy stage: 64 slots for 20 s. */
+static void world_make(struct world *w)
+{
+    *w = (struct world){.stage = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000)},
+                        .plan = {.verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02}};
+    w->c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w->c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 635 / 10;
+    w->c[COUNTER_DUE] = w->c[COUNTER_SENT] = w->c[COUNTER_OK] = 1250;
+    w->c[COUNTER_WIN_DUE] = w->c[COUNTER_WIN_OK] = w->c[COUNTER_WIN_DONE] = 1000;
+    w->c[COUNTER_READS] = 100000;
+    record(w, METRIC_TTFT, 150, 1000);
+    record(w, METRIC_ITL, 20, 100000);
+    record(w, METRIC_E2E, 1300, 1000);
+    record(w, METRIC_DISPATCH, 0.05, 1000);
+    record(w, METRIC_LAG, 0.03, 100000);
+}
+
+static void judge(struct world *w) { verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v); }
+
+static void expect(struct world *w, enum verdict_status status, const char *word)
+{
+    judge(w);
+    if (w->v.status != status) fail_msg("%s instead of %s: %s", verdict_name(w->v.status), verdict_name(status), w->v.n_reasons ? w->v.reason[0] : "");
+    bool said = word == NULL && w->v.n_reasons == 0;
+    for (uint32_t i = 0; word && i < w->v.n_reasons; i++) said |= strstr(w->v.reason[i], word) != NULL;
+    if (!said) fail_msg("no reason says \"%s\": %s", word ? word : "nothing", w->v.n_reasons ? w->v.reason[0] : "no reason");
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w->hist[m]);
+    world_make(w);
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    expect(&w, VERDICT_VALID, NULL);
+
+    record(&w, METRIC_DISPATCH, 15, 30); /* 3 % left 15 ms late; the limit is 13 ms, 1 % of a request's time */
+    expect(&w, VERDICT_INVALID, "p99 15 ms, limit 13 ms");
+    record(&w, METRIC_DISPATCH, 12, 30);
+    expect(&w, VERDICT_VALID, NULL);
+    record(&w, METRIC_DISPATCH, 15, 5); /* half a percent */
+    expect(&w, VERDICT_VALID, NULL);
+    w.stage.kind = LOAD_OPEN; /* late against the schedule: 1 % of TTFT */
+    record(&w, METRIC_DISPATCH, 5, 30);
+    expect(&w, VERDICT_INVALID, "p99 5 ms, limit 1.5 ms");
+    hist_destroy(&w.hist[METRIC_DISPATCH]);
+    record(&w, METRIC_DISPATCH, 0.05, 40);
+    record(&w, METRIC_DISPATCH, 15, 1); /* one of 41 cannot say what p99 is */
+    expect(&w, VERDICT_SUSPECT, "worst 15 ms");
+
+    record(&w, METRIC_LAG, 3, 5000); /* with kernel stamps a late read falsifies no time */
+    expect(&w, VERDICT_VALID, NULL);
+    record(&w, METRIC_LAG, 3, 5000);
+    w.c[COUNTER_UNSTAMPED] = 100000;
+    expect(&w, VERDICT_INVALID, "lag p99");
+    record(&w, METRIC_LAG, 3, 5000);
+    w.c[COUNTER_UNSTAMPED] = 10000;
+    expect(&w, VERDICT_SUSPECT, "10.0 % of reads");
+    w.c[COUNTER_UNSTAMPED] = 10000;
+    expect(&w, VERDICT_VALID, NULL);
+    record(&w, METRIC_LAG, 400, 10000); /* 36 ms on average of a request of 1,300 */
+    expect(&w, VERDICT_SUSPECT, "the load was lower");
+
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 240; /* too few to move p99 */
+    expect(&w, VERDICT_VALID, NULL);
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 3100;
+    expect(&w, VERDICT_SUSPECT, "3.1 % of them were read late and together");
+    w.c[COUNTER_EVENTS] = 100000;
+    w.c[COUNTER_BLURRED] = 40000;
+    expect(&w, VERDICT_INVALID, "40 % of them");
+    w.c[COUNTER_CPU_NS] = 600000000;
+    w.c[COUNTER_RUNQ_NS] = 4000000000; /* 16 % of 25 s, behind a neighbour */
+    expect(&w, VERDICT_SUSPECT, "waited 4 s for a CPU and had one for 0.6 s");
+    w.c[COUNTER_CPU_NS] = 20000000000; /* ten busy workers wait now and then */
+    w.c[COUNTER_RUNQ_NS] = 4000000000;
+    expect(&w, VERDICT_VALID, NULL);
+    w.c[COUNTER_THROTTLED] = 3;
+    expect(&w, VERDICT_INVALID, "throttled");
+    w.c[COUNTER_DROPPED] = 1;
+    expect(&w, VERDICT_INVALID, "dropped");
+    w.c[COUNTER_CLOCK_STEPS] = 2;
+    expect(&w, VERDICT_SUSPECT, "stepped 2");
+    w.c[COUNTER_CPU_MAX_NS] = UINT64_C(24500000000);
+    expect(&w, VERDICT_SUSPECT, "98 % of a core");
+    w.c[COUNTER_WAITING_BYTES_MAX] = 4000000;
+    expect(&w, VERDICT_SUSPECT, "4.0 MB");
+
+    w.c[COUNTER_INFLIGHT_MAX] = 64;
+    expect(&w, VERDICT_VALID, NULL);
+    w.c[COUNTER_INFLIGHT_MAX] = 65;
+    expect(&w, VERDICT_SUSPECT, "up to 65 requests were in flight, the plan allows 64");
+
+    w.c[COUNTER_MEASURED_NS] = 0;
+    expect(&w, VERDICT_INVALID, "nothing was measured");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+    w.c[COUNTER_WIN_FAILED] = 77;
+    expect(&w, VERDICT_INVALID, "77 failed");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+    w.c[COUNTER_WIN_FAILED] = 77;
+    w.c[COUNTER_FAILED_RESET] = 3;
+    w.c[COUNTER_FAILED_HTTP_4XX] = 80;
+    expect(&w, VERDICT_INVALID, "77 failed, most by status 4xx other than 429: are target.url, model and auth right?");
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+}
+
+/* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents' machines is. */
+static void test_nothing_ok(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        struct world w;
+        world_make(&w);
+        if (kind) w.stage = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 8, .rate_from = 500, .rate_to = 500, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000)};
+        w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+        w.c[COUNTER_WIN_FAILED] = 77;
+        w.c[COUNTER_SENT] = 800;
+        w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) / 25; /* 0.04 in flight */
+        w.c[COUNTER_EVENTS] = 10;
+        w.c[COUNTER_BLURRED] = 5;
+        record(&w, METRIC_DISPATCH, 50, 1000);
+        record(&w, METRIC_LAG, 400, 50000);
+        judge(&w);
+        assert_int_equal(w.v.status, VERDICT_INVALID);
+        assert_int_equal(w.v.n_reasons, 1);
+        w.c[COUNTER_THROTTLED] = 3;
+        w.c[COUNTER_DROPPED] = 2;
+        judge(&w);
+        assert_int_equal(w.v.n_reasons, 3);
+        assert_non_null(strstr(w.v.reason[0], "nothing was measured: no request of the window ended ok, 77 failed"));
+        assert_non_null(strstr(w.v.reason[1], "2 records were dropped"));
+        assert_non_null(strstr(w.v.reason[2], "throttled"));
+        for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    }
+}
+
+static void test_closed_loop(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 60;
+    expect(&w, VERDICT_INVALID, "60 requests were in flight on average, 64 were asked for");
+    w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 60;
+    w.c[COUNTER_WIN_FAILED] = 300; /* refused connections free their slot at once */
+    expect(&w, VERDICT_SUSPECT, "while requests failed");
+    w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 40;
+    w.stage.requests = 1000; /* the tail of a count runs empty by design */
+    expect(&w, VERDICT_VALID, NULL);
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+}
+
+static void test_open_loop(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+#define OPEN w.stage = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 512, .rate_from = 50, .rate_to = 50, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000), .arrivals = ARRIVALS_POISSON}
+    OPEN;
+    expect(&w, VERDICT_VALID, NULL);
+    OPEN;
+    w.c[COUNTER_SENT] = 1200;
+    expect(&w, VERDICT_INVALID, "only 1200 of 1250");
+    OPEN;
+    w.c[COUNTER_SENT] = 1200;
+    w.c[COUNTER_CAPPED] = 100; /* the cap was the plan's: the server is slow, the clients are not */
+    expect(&w, VERDICT_SUSPECT, "the server was the limit: 150 of 1250 arrivals waited because 512 requests were in flight already, and 50 of them were never sent");
+    OPEN;
+    w.c[COUNTER_CAPPED] = 100; /* all were sent in the end */
+    expect(&w, VERDICT_SUSPECT, "100 of 1250 arrivals waited because 512 requests were in flight already");
+    OPEN;
+    w.c[COUNTER_SENT] = w.c[COUNTER_INFLIGHT_MAX] = 512; /* none ended, so that none of those who waited was sent */
+    expect(&w, VERDICT_SUSPECT, "738 of 1250 arrivals waited because 512 requests were in flight already, and 738 of them were never sent");
+    OPEN;
+    w.c[COUNTER_SENT] = 511;
+    w.c[COUNTER_INFLIGHT_MAX] = 511;
+    expect(&w, VERDICT_INVALID, "only 511 of 1250 due requests were sent");
+    OPEN;
+    w.c[COUNTER_WIN_DUE] = 920; /* 2.5 sigma of a Poisson count: chance */
+    expect(&w, VERDICT_VALID, NULL);
+    OPEN;
+    w.c[COUNTER_WIN_DUE] = 800;
+    expect(&w, VERDICT_INVALID, "800 arrivals");
+    OPEN;
+    w.stage.arrivals = ARRIVALS_CONSTANT;
+    w.c[COUNTER_WIN_DUE] = 920;
+    expect(&w, VERDICT_INVALID, "920 arrivals");
+    OPEN;
+    w.stage.rate_from = 0; /* a ramp from 0 to 100: 60 a second on average after the warm-up */
+    w.stage.rate_to = 100;
+    w.c[COUNTER_WIN_DUE] = 1200;
+    expect(&w, VERDICT_VALID, NULL);
+#undef OPEN
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+}
+
+/* The prefix cache answers only what prompts share, or what was asked before. */
+static void test_cache(void **state)
+{
+    (void)state;
+    struct world w;
+    struct plan_workload chat = {.prefix_tokens = 0};
+    world_make(&w);
+    w.plan.workloads = &chat;
+    w.plan.n_workloads = 1;
+    w.c[COUNTER_USAGE_REQUESTS] = 1000;
+    w.hist[METRIC_INPUT_TOKENS] = hist_new();
+    hist_record(w.hist[METRIC_INPUT_TOKENS], 256000, 1000); /* 256 tokens each */
+    w.c[COUNTER_CACHED_TOKENS] = 32000; /* what the chat template makes alike */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    w.c[COUNTER_CACHED_TOKENS] = 32000 + 12800;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    w.c[COUNTER_CACHED_TOKENS] = 230400;
+    chat.prefix_tokens = 128; /* the plan wants it */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    chat.prefix_tokens = 0;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_SUSPECT);
+    assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; prompts of an earlier run with the same seed? use --seed");
+    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+}
+
+static void test_many_reasons(void **state)
+{
+    (void)state;
+    struct verdict v = {0};
+    for (int i = 0; i < 20; i++) verdict_add(&v, i == 19 ? VERDICT_INVALID : VERDICT_SUSPECT, "reason %d", i);
+    assert_int_equal(v.n_reasons, VERDICT_REASONS);
+    assert_int_equal(v.status, VERDICT_INVALID);
+    assert_string_equal(v.reason[7], "reason 7");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_cache), cmocka_unit_test(test_many_reasons)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,57 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/report/report.h"
+
+static struct plan_gate gates[3] = {{.text = "ttft.p99 < 800ms"}, {.text = "errors.rate < 1%"}, {.text = "itl.max < 1s & <more>"}};
+static struct plan plan = {.name = "a \"b\" <c>\x01", .gates = gates, .n_gates = 3};
+
+static void make(struct buf *out, struct gate_outcome *o)
+{
+    struct run_data run = {.plan = &plan};
+    struct point p[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_s = 30}, {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}, .window_s = 30}};
+    verdict_add(&p[1].verdict, VERDICT_INVALID, "late & <slow>");
+    struct report_input in = {&run, p, 2, o, 6, NULL};
+    buf_reset(out);
+    assert_int_equal(report_junit(&in, out, NULL), 0);
+}
+
+static void has(const struct buf *b, const char *text)
+{
+    if (!strstr(buf_str(b), text)) fail_msg("no %s in\n%s", text, buf_str(b));
+}
+
+static void test_all_three_results(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    struct gate_outcome o[6];
+    for (uint32_t i = 0; i < 6; i++) o[i] = (struct gate_outcome){.gate = &gates[i % 3], .point = i / 3, .value = NAN, .lo = NAN, .hi = NAN};
+    o[0] = (struct gate_outcome){.gate = &gates[0], .value = 912.5, .lo = 900, .hi = 930, .result = GATE_FAIL};
+    o[1].result = GATE_INCONCLUSIVE;
+    make(&out, o);
+    has(&out, "<testsuites name=\"plateau a &quot;b&quot; &lt;c&gt; \" tests=\"5\" failures=\"3\" skipped=\"0\">");
+    has(&out, "<testsuite name=\"gates\" tests=\"3\" failures=\"2\" skipped=\"0\">");
+    has(&out, "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912.5 (95 %: 900 to 930) at load 8\"/>");
+    has(&out, "<failure message=\"the sample is too small to decide at load 8\"/>");
+    has(&out, "<testcase classname=\"slo.run\" name=\"itl.max &lt; 1s &amp; &lt;more&gt;\"/>");
+    has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\"/>");
+    has(&out, "<failure message=\"invalid: late &amp; &lt;slow&gt;\"/>");
+    plan.on_inconclusive = INCONCLUSIVE_PASS;
+    make(&out, o);
+    has(&out, "tests=\"5\" failures=\"2\" skipped=\"1\">");
+    has(&out, "<skipped message=\"the sample is too small to decide at load 8\"/>");
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
