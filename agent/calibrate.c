@@ -98,7 +98,8 @@ static int conclude(const struct snapshot *all, uint32_t cores, struct calibrati
 {
     const uint64_t *c = all->counters;
     if (c[COUNTER_OK] == 0 || c[COUNTER_EVENTS] == 0 || c[COUNTER_CPU_NS] == 0)
-        return err_set(e, ERR_INTERNAL, "calibration: nothing was measured: %" PRIu64 " requests, %" PRIu64 " failed", c[COUNTER_DUE], counters_failed(c));
+        return err_set(e, ERR_INTERNAL, "calibration: nothing was measured: %" PRIu64 " requests, %" PRIu64 " failed",
+                       c[COUNTER_DUE], counters_failed(c));
     double ns = (double)c[COUNTER_CPU_NS] / (double)c[COUNTER_EVENTS];
     ret->cores = cores;
     ret->us_per_token = ns / 1e3;
@@ -119,7 +120,8 @@ int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e)
     struct snapshot *all = snapshot_new(false);
     struct shard shard = {0};
     int rc = -1;
-    if (p && all && engine_plan(g, p, e) == 0 && shard_whole(p, &p->stages[0], 1, &shard, e) == 0 && engine_arm(g, &shard, e) == 0 && run_stage(g, all, e) == 0)
+    if (p && all && engine_plan(g, p, e) == 0 && shard_whole(p, &p->stages[0], 1, &shard, e) == 0 &&
+        engine_arm(g, &shard, e) == 0 && run_stage(g, all, e) == 0)
         rc = conclude(all, h.usable, ret, e);
     shard_clear(&shard);
     snapshot_destroy(&all);
@@ -153,7 +155,8 @@ static int make_dirs(const char *dir, struct err *e)
         if (*p && *p != '/') continue;
         char was = *p;
         *p = 0;
-        if (mkdir(path, 0755) && errno != EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+        if (mkdir(path, 0755) && errno != EEXIST)
+            return err_set(e, ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
         *p = was;
         if (!was) return 0;
     }
@@ -167,7 +170,8 @@ int calibrate_save(const char *dir, const struct calibration *c, struct err *e)
     (void)snprintf(half, sizeof half, "%s.new", path);
     FILE *f = fopen(half, "we");
     if (!f) return err_set(e, ERR_IO, "%s: %s", half, strerror(errno));
-    bool bad = fprintf(f, "plateau-capacity 1\ncores %" PRIu32 "\ntokens_per_s %" PRIu64 "\nus_per_token %.3f\n", c->cores, c->capacity, c->us_per_token) < 0;
+    bool bad = fprintf(f, "plateau-capacity 1\ncores %" PRIu32 "\ntokens_per_s %" PRIu64 "\nus_per_token %.3f\n",
+                       c->cores, c->capacity, c->us_per_token) < 0;
     bad |= fclose(f) != 0;
     if (!bad && rename(half, path) == 0) return 0;
     (void)err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
@@ -186,12 +190,15 @@ int calibrate_load(const char *dir, const struct host *here, struct calibration 
     (void)fclose(f);
     text[n] = 0;
     struct calibration c = {0};
-    if (sscanf(text, "plateau-capacity 1 cores %" SCNu32 " tokens_per_s %" SCNu64 " us_per_token %lf", &c.cores, &c.capacity, &c.us_per_token) != 3 ||
+    if (sscanf(text, "plateau-capacity 1 cores %" SCNu32 " tokens_per_s %" SCNu64 " us_per_token %lf", &c.cores,
+               &c.capacity, &c.us_per_token) != 3 ||
         c.capacity == 0 || c.capacity > CAPACITY_MAX)
         return err_set(e, ERR_USAGE, "%s: is no calibration; make it anew with --calibrate", path);
     if (c.cores != here->usable)
-        return err_set(e, ERR_USAGE, "%s: was measured on %" PRIu32 " cores and %" PRIu32 " are usable now; make it anew with --calibrate", path, c.cores,
-                       here->usable);
+        return err_set(e, ERR_USAGE,
+                       "%s: was measured on %" PRIu32 " cores and %" PRIu32
+                       " are usable now; make it anew with --calibrate",
+                       path, c.cores, here->usable);
     *ret = c;
     return 0;
 }

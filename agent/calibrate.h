@@ -1,5 +1,5 @@
-/* What this machine carries: measured once (plateau-agent --calibrate) against a null endpoint on its own loopback, kept in a file, and said in HELLO, so
- * that the coordinator can give each machine its share.
+/* What this machine carries: measured once (plateau-agent --calibrate) against a null endpoint on its own loopback,
+ * kept in a file, and said in HELLO, so that the coordinator can give each machine its share.
  *
  *   capacity = 0.8 · usable cores / CPU time of a token        (token/s)
  *
@@ -19,6 +19,8 @@ int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e);
 
 /* The folder of --state, else $XDG_STATE_HOME/plateau, else ~/.local/state/plateau. -1 when there is none. */
 int calibrate_dir(const char *state, char *ret, size_t n);
-int calibrate_save(const char *dir, const struct calibration *c, struct err *e); /* makes the folder; whole or not at all */
-/* 0 with a capacity of 0 when there is no file; -1 when it cannot be believed: malformed, or of another number of cores. */
+int calibrate_save(const char *dir, const struct calibration *c,
+                   struct err *e); /* makes the folder; whole or not at all */
+/* 0 with a capacity of 0 when there is no file; -1 when it cannot be believed: malformed, or of another number of
+ * cores. */
 int calibrate_load(const char *dir, const struct host *here, struct calibration *ret, struct err *e);

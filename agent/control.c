@@ -46,8 +46,8 @@ struct control {
     char failure[200];         /* the last one's words */
     enum handshake_event met;  /* how far this dialling has come: NOTHING, CONNECTED, DONE */
     struct reach reach;
-    bool strange;              /* not welcomed since it dialled, or was refused */
-    struct {                   /* the stage, for the log */
+    bool strange; /* not welcomed since it dialled, or was refused */
+    struct {      /* the stage, for the log */
         char share[160];
         uint32_t number;
         bool runs;
@@ -143,7 +143,8 @@ static void why_silent(struct control *c, char *ret, size_t n)
         (void)snprintf(ret, n, "it speaks ZeroMQ, but no coordinator's word has come");
 }
 
-/* Before the first welcome there is no heartbeat that could wait for the reason; later only the coordinator's end is to be seen. */
+/* Before the first welcome there is no heartbeat that could wait for the reason; later only the coordinator's end is to
+ * be seen. */
 static void redial(void *arg)
 {
     struct control *c = arg;
@@ -163,7 +164,8 @@ static void redial(void *arg)
 static void tell_message(struct control *c, const struct wire_msg *m)
 {
     if (m->type == WIRE_WELCOME && c->strange)
-        log_info("welcomed by %s to run %s as agent %" PRIu32, c->o->connect, m->u.welcome.run_id ? m->u.welcome.run_id : "?", m->u.welcome.agent);
+        log_info("welcomed by %s to run %s as agent %" PRIu32, c->o->connect,
+                 m->u.welcome.run_id ? m->u.welcome.run_id : "?", m->u.welcome.agent);
     if (m->type == WIRE_BYE) log_info("%s says goodbye: %s", c->o->connect, m->u.bye.reason ? m->u.bye.reason : "");
     if (m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) c->strange = m->type == WIRE_REFUSE;
 }
@@ -172,9 +174,11 @@ static void describe_share(struct control *c, const struct shard *s)
 {
     double mine = s->cycle ? (double)s->n_own / (double)s->cycle : 0;
     if (s->kind == LOAD_CLOSED)
-        (void)snprintf(c->load.share, sizeof c->load.share, "%" PRIu32 " of %" PRIu32 " requests in flight", s->slots, s->slots_all);
+        (void)snprintf(c->load.share, sizeof c->load.share, "%" PRIu32 " of %" PRIu32 " requests in flight", s->slots,
+                       s->slots_all);
     else if (s->rate_from != s->rate_to)
-        (void)snprintf(c->load.share, sizeof c->load.share, "%.6g to %.6g requests/s of %.6g to %.6g", s->rate_from * mine, s->rate_to * mine, s->rate_from, s->rate_to);
+        (void)snprintf(c->load.share, sizeof c->load.share, "%.6g to %.6g requests/s of %.6g to %.6g",
+                       s->rate_from * mine, s->rate_to * mine, s->rate_from, s->rate_to);
     else
         (void)snprintf(c->load.share, sizeof c->load.share, "%.6g of %.6g requests/s", s->rate_to * mine, s->rate_to);
 }
@@ -198,8 +202,10 @@ static void tell_event(struct control *c, const struct engine_event *ev)
     }
     if (ev->kind != ENGINE_DONE || !c->load.runs) return;
     c->load.runs = false;
-    log_info("stage %" PRIu32 ": the load is done, %" PRIu64 " requests ok, %" PRIu64 " failed, %" PRIu64 " cut off%s%s", c->load.number, c->load.ok, c->load.failed,
-             c->load.cut, ev->err.code ? ": " : "", ev->err.code ? ev->err.text : "");
+    log_info("stage %" PRIu32 ": the load is done, %" PRIu64 " requests ok, %" PRIu64 " failed, %" PRIu64
+             " cut off%s%s",
+             c->load.number, c->load.ok, c->load.failed, c->load.cut, ev->err.code ? ": " : "",
+             ev->err.code ? ev->err.text : "");
 }
 
 /* ---- engine ---- */
@@ -324,7 +330,8 @@ static void read_handshakes(struct control *c)
         memcpy(c->failure, words, sizeof words);
         if (!log_limit_pass(&c->failures, words, clock_mono_ns(), &held)) continue;
         if (held)
-            log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " times more since this was told)", c->o->connect, words, held);
+            log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " times more since this was told)",
+                     c->o->connect, words, held);
         else
             log_warn("%s does not let this agent in: %s", c->o->connect, words);
     }

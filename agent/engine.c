@@ -34,8 +34,8 @@ enum engine_state { ENGINE_IDLE, ENGINE_ARMING, ENGINE_ARMED, ENGINE_RUNNING };
 
 /* What the engine knows of each worker in the stage under way. */
 struct part {
-    bool fresh;    /* its snapshot is in `merging` */
-    bool last;     /* … and was its last */
+    bool fresh;                   /* its snapshot is in `merging` */
+    bool last;                    /* … and was its last */
     uint64_t counters[COUNTER_N]; /* its latest, cumulative */
     uint64_t in_flight, waiting;
 };
@@ -43,9 +43,9 @@ struct part {
 struct engine {
     struct guard guard;
     struct host host;
-    bool curl;     /* libcurl for every target */
-    int stamps;    /* descriptor that keeps kernel stamps on, or -1 */
-    int notes[2];  /* pipe from the workers */
+    bool curl;    /* libcurl for every target */
+    int stamps;   /* descriptor that keeps kernel stamps on, or -1 */
+    int notes[2]; /* pipe from the workers */
     struct worker *workers;
     struct part *parts;
     uint32_t n_workers, n_started;
@@ -61,8 +61,8 @@ struct engine {
     struct err err;        /* the first one's of this stage */
     int refusal;           /* as in struct worker_note; told once a stage */
     int64_t skew;
-    uint64_t arming;           /* number of this arming: notes of an earlier one are late */
-    struct snapshot *merging;  /* of this second, not all parts in yet */
+    uint64_t arming;          /* number of this arming: notes of an earlier one are late */
+    struct snapshot *merging; /* of this second, not all parts in yet */
     struct snapshot *spare[SPARE_MAX];
     uint32_t n_spare;
     struct engine_event queue[QUEUE_MAX]; /* ring; notes are read only while it is empty */
@@ -186,11 +186,13 @@ int engine_plan(struct engine *g, const struct plan *p, struct err *e)
     return 0;
 }
 
-/* Descriptors and ports for the stage; for an open loop without a cap, as many as there are. Returns the most requests in flight. */
+/* Descriptors and ports for the stage; for an open loop without a cap, as many as there are. Returns the most requests
+ * in flight. */
 static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, struct err *e)
 {
     uint64_t pairs = (uint64_t)g->target->target->n_addresses * (g->n_sources ? g->n_sources : 1);
-    uint64_t per = g->plan->target.http2 && g->plan->target.streams_per_connection ? g->plan->target.streams_per_connection : 1;
+    uint64_t per =
+        g->plan->target.http2 && g->plan->target.streams_per_connection ? g->plan->target.streams_per_connection : 1;
     uint64_t other = OTHER_DESCRIPTORS + 8u * g->n_workers, cap = s->slots;
     other += g->n_workers * transport_descriptors(g->target->target, g->curl, 0);
     if (s->kind == LOAD_OPEN && cap == 0) {
@@ -433,7 +435,10 @@ static void take_note(struct engine *g, const struct worker_note *n)
     if (++g->ended == g->n_workers) all_ended(g);
 }
 
-int engine_fd(const struct engine *g) { return g->notes[0]; }
+int engine_fd(const struct engine *g)
+{
+    return g->notes[0];
+}
 
 bool engine_next(struct engine *g, struct engine_event *ret)
 {
@@ -461,6 +466,12 @@ void engine_recycle(struct engine *g, struct snapshot **s)
     *s = NULL;
 }
 
-uint32_t engine_workers(const struct engine *g) { return g->n_workers; }
+uint32_t engine_workers(const struct engine *g)
+{
+    return g->n_workers;
+}
 
-const char *engine_stamps(const struct engine *g) { return g->stamps >= 0 ? "kernel" : "program"; }
+const char *engine_stamps(const struct engine *g)
+{
+    return g->stamps >= 0 ? "kernel" : "program";
+}

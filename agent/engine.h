@@ -1,5 +1,5 @@
-/* The engine: all worker threads of one agent behind one handle. The control thread owns the handle and never blocks in it;
- * what the workers say arrives as events on a descriptor.
+/* The engine: all worker threads of one agent behind one handle. The control thread owns the handle and never blocks in
+ * it; what the workers say arrives as events on a descriptor.
  *
  *   engine_new → engine_plan → (engine_arm → READY → engine_go → SNAPSHOT… → DONE)… → engine_destroy
  */
@@ -15,38 +15,44 @@
 struct guard; /* agent/guard.h: local limits that no message can change; NULL = the built-in defaults */
 
 struct engine_options {
-    uint32_t workers;   /* 0: one per usable core (affinity mask, cgroup quota) */
+    uint32_t workers; /* 0: one per usable core (affinity mask, cgroup quota) */
     const struct guard *guard;
-    bool curl;          /* libcurl carries every target, also those that our own transport could */
+    bool curl;                           /* libcurl carries every target, also those that our own transport could */
     const char *const *source_addresses; /* local addresses to spread connections over; NULL-terminated, may be NULL */
 };
 
 enum engine_event_kind { ENGINE_READY, ENGINE_SNAPSHOT, ENGINE_DONE };
 struct engine_event {
     enum engine_event_kind kind;
-    struct err err;             /* READY, DONE: code ERR_NONE when well */
-    struct snapshot *snapshot;  /* SNAPSHOT: merged over the workers; owned by the receiver, hand back by engine_recycle */
-    bool last;                  /* SNAPSHOT: the stage's last one */
-    int64_t start_skew_ns;      /* DONE */
-    char addresses[256];        /* READY: resolved addresses of the target */
+    struct err err; /* READY, DONE: code ERR_NONE when well */
+    struct snapshot
+        *snapshot;         /* SNAPSHOT: merged over the workers; owned by the receiver, hand back by engine_recycle */
+    bool last;             /* SNAPSHOT: the stage's last one */
+    int64_t start_skew_ns; /* DONE */
+    char addresses[256];   /* READY: resolved addresses of the target */
 };
 
 struct engine *engine_new(const struct engine_options *o, struct err *e);
 void engine_destroy(struct engine **e);
 
-/* Takes a plan for the stages to come: guard check, secrets read, name resolved once and pinned, dialect chosen. The plan is borrowed until the next
- * engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing was taken, the same is to be asked again (resolver.h). */
+/* Takes a plan for the stages to come: guard check, secrets read, name resolved once and pinned, dialect chosen. The
+ * plan is borrowed until the next engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing
+ * was taken, the same is to be asked again (resolver.h). */
 int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
 
-/* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed. ENGINE_READY follows. The shard is copied. */
+/* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed.
+ * ENGINE_READY follows. The shard is copied. */
 int engine_arm(struct engine *eng, const struct shard *s, struct err *e);
-/* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE behind the last one. */
+/* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE behind the last one.
+ */
 int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
-/* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT and ENGINE_DONE follow in any
- * case, and engine_arm must wait for them. A stage that is only armed is disarmed: no event of it comes any more. May be called again. */
+/* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT
+ * and ENGINE_DONE follow in any case, and engine_arm must wait for them. A stage that is only armed is disarmed: no
+ * event of it comes any more. May be called again. */
 void engine_stop(struct engine *eng, bool now);
-/* Load may be made until then (CLOCK_MONOTONIC; at first without end). The workers look before each request, so that none is sent after it even by a process
- * that stood still; a stage that meets its end is stopped at once, as by engine_stop. */
+/* Load may be made until then (CLOCK_MONOTONIC; at first without end). The workers look before each request, so that
+ * none is sent after it even by a process that stood still; a stage that meets its end is stopped at once, as by
+ * engine_stop. */
 void engine_allow(struct engine *eng, int64_t until_ns);
 
 int engine_fd(const struct engine *eng); /* poll for input, then call engine_next until it is false */

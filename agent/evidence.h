@@ -1,5 +1,5 @@
-/* What a worker thread can prove about itself: its CPU time, and how long it waited for a CPU while it could have run. Made and
- * read by the thread itself. */
+/* What a worker thread can prove about itself: its CPU time, and how long it waited for a CPU while it could have run.
+ * Made and read by the thread itself. */
 #pragma once
 #include <stdint.h>
 

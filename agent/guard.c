@@ -14,13 +14,15 @@ int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct
 {
     uint8_t a[16];
     char shown[INET6_ADDRSTRLEN] = "?";
-    if (addr_of(sa, a, shown)) return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
+    if (addr_of(sa, a, shown))
+        return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
     const char *why = addr_forbidden(a);
     if (why) return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: %s", shown, why);
     if (g->n_nets == 0) return 0;
     for (size_t i = 0; i < g->n_nets; i++)
         if (addr_in_net(a, &g->net[i])) return 0;
-    return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: it is in none of the allowed networks", shown);
+    return err_set(e, ERR_REFUSED,
+                   "the guard of this agent refuses the address %s: it is in none of the allowed networks", shown);
 }
 
 int guard_allow(struct guard *g, const char *rule, struct err *e)
@@ -28,7 +30,8 @@ int guard_allow(struct guard *g, const char *rule, struct err *e)
     struct addr_net net;
     const char *scheme_end = strstr(rule, "://");
     if (!scheme_end && strchr(rule, '/')) {
-        if (addr_net_parse(rule, &net)) return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
+        if (addr_net_parse(rule, &net))
+            return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
         if (g->n_nets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d networks", GUARD_RULES);
         g->net[g->n_nets++] = net;
         return 0;
@@ -47,12 +50,16 @@ int guard_allow(struct guard *g, const char *rule, struct err *e)
     if (colon && (!bracket || colon > bracket)) {
         char *end;
         unsigned long port = strtoul(colon + 1, &end, 10);
-        if (!isdigit((unsigned char)colon[1]) || *end || port == 0 || port > 65535) return err_set(e, ERR_USAGE, "\"%s\": the port is 1 to 65535", rule);
+        if (!isdigit((unsigned char)colon[1]) || *end || port == 0 || port > 65535)
+            return err_set(e, ERR_USAGE, "\"%s\": the port is 1 to 65535", rule);
         t.port = (uint16_t)port;
         len = (size_t)(colon - host);
     }
     if (len == 0 || len >= sizeof t.host || memchr(host, '/', len))
-        return err_set(e, ERR_USAGE, "\"%s\" is no rule; write https://*.example.com, http://10.1.2.3:8000 or a network such as 10.0.0.0/8", rule);
+        return err_set(
+            e, ERR_USAGE,
+            "\"%s\" is no rule; write https://*.example.com, http://10.1.2.3:8000 or a network such as 10.0.0.0/8",
+            rule);
     memcpy(t.host, host, len);
     if (g->n_targets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d targets", GUARD_RULES);
     g->target[g->n_targets++] = t;
@@ -75,8 +82,8 @@ static int check_url(const struct guard *g, const char *url, struct err *e)
     char *scheme = NULL, *host = NULL, *port = NULL;
     CURLU *u = curl_url();
     if (!u) return err_set(e, ERR_NOMEM, "no memory to read a URL");
-    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
+    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+        curl_url_get(u, CURLUPART_HOST, &host, 0) || curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
         (void)err_set(e, ERR_REFUSED, "the guard of this agent cannot read the URL %s", url);
         goto out;
     }
@@ -86,13 +93,18 @@ static int check_url(const struct guard *g, const char *url, struct err *e)
     }
     for (size_t i = 0; i < g->n_targets; i++) {
         const struct guard_target *t = &g->target[i];
-        if ((!t->scheme[0] || strcasecmp(t->scheme, scheme) == 0) && host_matches(t->host, host) && (!t->port || t->port == strtoul(port, NULL, 10))) {
+        if ((!t->scheme[0] || strcasecmp(t->scheme, scheme) == 0) && host_matches(t->host, host) &&
+            (!t->port || t->port == strtoul(port, NULL, 10))) {
             status = 0;
             goto out;
         }
     }
-    if (g->n_targets == 0) status = 0;
-    else (void)err_set(e, ERR_REFUSED, "the guard of this agent refuses the target %s://%s:%s: it is not among those allowed (--allow)", scheme, host, port);
+    if (g->n_targets == 0)
+        status = 0;
+    else
+        (void)err_set(e, ERR_REFUSED,
+                      "the guard of this agent refuses the target %s://%s:%s: it is not among those allowed (--allow)",
+                      scheme, host, port);
 out:
     curl_free(scheme);
     curl_free(host);
@@ -109,24 +121,32 @@ int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e)
 int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e)
 {
     if (g->max_connections && s->slots > g->max_connections)
-        return err_set(e, ERR_REFUSED, "the guard of this agent refuses %" PRIu32 " requests in flight: at most %" PRIu64 " (--max-connections)", s->slots,
-                       g->max_connections);
+        return err_set(e, ERR_REFUSED,
+                       "the guard of this agent refuses %" PRIu32 " requests in flight: at most %" PRIu64
+                       " (--max-connections)",
+                       s->slots, g->max_connections);
     if (g->max_connections && s->kind == LOAD_OPEN && s->slots == 0)
-        return err_set(e, ERR_REFUSED, "the guard of this agent refuses an open load without max_concurrency: at most %" PRIu64 " in flight (--max-connections)",
+        return err_set(e, ERR_REFUSED,
+                       "the guard of this agent refuses an open load without max_concurrency: at most %" PRIu64
+                       " in flight (--max-connections)",
                        g->max_connections);
     if (s->kind == LOAD_OPEN && g->max_requests_per_s > 0) {
         double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * s->n_own / (s->cycle ? s->cycle : 1);
         if (rate > g->max_requests_per_s)
-            return err_set(e, ERR_REFUSED, "the guard of this agent refuses %.6g requests/s: at most %.6g (--max-requests-per-s)", rate, g->max_requests_per_s);
+            return err_set(e, ERR_REFUSED,
+                           "the guard of this agent refuses %.6g requests/s: at most %.6g (--max-requests-per-s)", rate,
+                           g->max_requests_per_s);
     }
     if (g->max_duration_ns) {
         char has[32], most[32];
         if (s->duration_ns == 0)
-            return err_set(e, ERR_REFUSED, "the guard of this agent refuses a stage without a duration: at most %s (--max-duration)",
+            return err_set(e, ERR_REFUSED,
+                           "the guard of this agent refuses a stage without a duration: at most %s (--max-duration)",
                            duration_format(g->max_duration_ns, most, sizeof most));
         if (s->duration_ns > g->max_duration_ns)
             return err_set(e, ERR_REFUSED, "the guard of this agent refuses a stage of %s: at most %s (--max-duration)",
-                           duration_format(s->duration_ns, has, sizeof has), duration_format(g->max_duration_ns, most, sizeof most));
+                           duration_format(s->duration_ns, has, sizeof has),
+                           duration_format(g->max_duration_ns, most, sizeof most));
     }
     return 0;
 }
@@ -136,11 +156,13 @@ int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, 
     if (span_ns <= 0) return 0;
     double s = (double)span_ns / (double)NS_PER_S;
     if (g->max_requests_per_s > 0 && (double)requests / s > g->max_requests_per_s)
-        return err_set(e, ERR_REFUSED, "the guard of this agent ended the stage: %.6g requests/s, at most %.6g (--max-requests-per-s)", (double)requests / s,
-                       g->max_requests_per_s);
+        return err_set(e, ERR_REFUSED,
+                       "the guard of this agent ended the stage: %.6g requests/s, at most %.6g (--max-requests-per-s)",
+                       (double)requests / s, g->max_requests_per_s);
     if (g->max_tokens_per_s > 0 && (double)tokens / s > g->max_tokens_per_s)
-        return err_set(e, ERR_REFUSED, "the guard of this agent ended the stage: %.6g token/s, at most %.6g (--max-tokens-per-s)", (double)tokens / s,
-                       g->max_tokens_per_s);
+        return err_set(e, ERR_REFUSED,
+                       "the guard of this agent ended the stage: %.6g token/s, at most %.6g (--max-tokens-per-s)",
+                       (double)tokens / s, g->max_tokens_per_s);
     return 0;
 }
 
@@ -151,14 +173,15 @@ void guard_describe(const struct guard *g, char *buf, size_t n)
         char *at;
         size_t left;
     } w = {buf, n};
-#define SAY(...)                                                                                                                                     \
-    do {                                                                                                                                             \
-        int did = snprintf(w.at, w.left, __VA_ARGS__);                                                                                               \
-        if (did > 0 && (size_t)did < w.left) w.at += did, w.left -= (size_t)did;                                                                     \
+#define SAY(...)                                                                                                       \
+    do {                                                                                                               \
+        int did = snprintf(w.at, w.left, __VA_ARGS__);                                                                 \
+        if (did > 0 && (size_t)did < w.left) w.at += did, w.left -= (size_t)did;                                       \
     } while (0)
     if (n == 0) return;
     if (g->n_targets == 0) SAY("any host");
-    for (size_t i = 0; i < g->n_targets; i++) SAY("%s%s%s%s", i ? ", " : "", g->target[i].scheme, g->target[i].scheme[0] ? "://" : "", g->target[i].host);
+    for (size_t i = 0; i < g->n_targets; i++)
+        SAY("%s%s%s%s", i ? ", " : "", g->target[i].scheme, g->target[i].scheme[0] ? "://" : "", g->target[i].host);
     if (g->n_nets) SAY(" in %zu network%s", g->n_nets, g->n_nets == 1 ? "" : "s");
     if (g->max_connections) SAY("; at most %" PRIu64 " connections", g->max_connections);
     if (g->max_requests_per_s > 0) SAY("; at most %.6g requests/s", g->max_requests_per_s);

@@ -1,8 +1,9 @@
-/* The guard: what this agent lets itself be told to do. Set on its own command line; no message can change it, so that nobody who takes over a
- * coordinator owns a weapon. Pure: addresses and numbers in, a refusal with its reason out (ERR_REFUSED).
+/* The guard: what this agent lets itself be told to do. Set on its own command line; no message can change it, so that
+ * nobody who takes over a coordinator owns a weapon. Pure: addresses and numbers in, a refusal with its reason out
+ * (ERR_REFUSED).
  *
- * Whatever is allowed, these are never a target, in any spelling that resolves to them (decimal, IPv4-mapped, 6to4, NAT64): link-local
- * and cloud metadata addresses, multicast, broadcast, "this network" (0.0.0.0/8, ::).
+ * Whatever is allowed, these are never a target, in any spelling that resolves to them (decimal, IPv4-mapped, 6to4,
+ * NAT64): link-local and cloud metadata addresses, multicast, broadcast, "this network" (0.0.0.0/8, ::).
  */
 #pragma once
 #include <stdbool.h>
@@ -26,18 +27,20 @@ struct guard {
     size_t n_targets;
     struct addr_net net[GUARD_RULES]; /* none: any address but the forbidden */
     size_t n_nets;
-    uint64_t max_connections;  /* 0: no limit of ours */
+    uint64_t max_connections; /* 0: no limit of ours */
     double max_requests_per_s, max_tokens_per_s;
-    int64_t max_duration_ns;   /* of one stage */
+    int64_t max_duration_ns; /* of one stage */
 };
 
-/* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a network "10.0.0.0/8", "fd00::/8". */
+/* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a
+ * network "10.0.0.0/8", "fd00::/8". */
 int guard_allow(struct guard *g, const char *rule, struct err *e);
 
 /* A plan: its URL's scheme, host and port. (The metrics URL is the coordinator's to read.) */
 int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
 
-/* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each connect. */
+/* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each
+ * connect. */
 int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
 
 /* An agent's shard before it is armed: slots, own rate at its greatest, duration with drain. */

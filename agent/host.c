@@ -59,7 +59,8 @@ int host_parse_cgroup(const char *text, const char *controller, char *ret_path, 
         const char *c1 = memchr(line, ':', (size_t)(eol - line));
         const char *c2 = c1 ? memchr(c1 + 1, ':', (size_t)(eol - c1 - 1)) : NULL;
         if (c2) {
-            int found = controller ? list_holds(c1 + 1, c2, controller) : (c2 == c1 + 1 && c1 == line + 1 && *line == '0');
+            int found =
+                controller ? list_holds(c1 + 1, c2, controller) : (c2 == c1 + 1 && c1 == line + 1 && *line == '0');
             size_t len = (size_t)(eol - c2 - 1);
             if (found && len < n) {
                 memcpy(ret_path, c2 + 1, len);
@@ -90,8 +91,8 @@ uint32_t host_usable(uint32_t cpus, double quota)
     return n ? n : 1;
 }
 
-/* Where the cgroup's files are: folder of the hierarchy and path in it. In a container the path of /proc/self/cgroup may not
- * exist below the mount; the walk upwards then ends at the mount itself, which is the container's own. */
+/* Where the cgroup's files are: folder of the hierarchy and path in it. In a container the path of /proc/self/cgroup
+ * may not exist below the mount; the walk upwards then ends at the mount itself, which is the container's own. */
 struct cgroup {
     int version; /* 0: none */
     const char *mount;
@@ -201,16 +202,19 @@ int host_reserve(uint64_t connections, uint64_t other, uint64_t pairs, struct er
     struct rlimit r;
     uint64_t need = connections + other, ports = local_ports();
     if (pairs && connections > ports * pairs)
-        return err_set(e, ERR_LIMIT,
-                       "%llu connections need %llu local ports, but one pair of source and destination address has %llu: "
-                       "use more agents, more source addresses, or widen net.ipv4.ip_local_port_range",
-                       (unsigned long long)connections, (unsigned long long)(connections / pairs), (unsigned long long)ports);
+        return err_set(
+            e, ERR_LIMIT,
+            "%llu connections need %llu local ports, but one pair of source and destination address has %llu: "
+            "use more agents, more source addresses, or widen net.ipv4.ip_local_port_range",
+            (unsigned long long)connections, (unsigned long long)(connections / pairs), (unsigned long long)ports);
     if (getrlimit(RLIMIT_NOFILE, &r) < 0) return err_set(e, ERR_IO, "getrlimit: %s", strerror(errno));
     if (r.rlim_cur >= need) return 0;
     if (r.rlim_max >= need) {
         r.rlim_cur = r.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &r) == 0) return 0;
     }
-    return err_set(e, ERR_LIMIT, "%llu connections need %llu open files, but the limit is %llu: raise it (ulimit -n, LimitNOFILE=) or use more agents",
+    return err_set(e, ERR_LIMIT,
+                   "%llu connections need %llu open files, but the limit is %llu: raise it (ulimit -n, LimitNOFILE=) "
+                   "or use more agents",
                    (unsigned long long)connections, (unsigned long long)need, (unsigned long long)r.rlim_max);
 }

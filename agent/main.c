@@ -30,7 +30,8 @@ static const struct arg TABLE[] = {
     {"connect", ARG_TEXT, &opt.connect, "tcp://HOST:PORT", "the coordinator to dial"},
     {"name", ARG_TEXT, &opt.name, "NAME", "name in reports (host name and process id)"},
     {"workers", ARG_U32, &opt.workers, "N", "worker threads (one for each usable core)"},
-    {"weight", ARG_U32, &opt.weight, "N", "share of the load beside other agents (by capacity when all are calibrated, else 1)"},
+    {"weight", ARG_U32, &opt.weight, "N",
+     "share of the load beside other agents (by capacity when all are calibrated, else 1)"},
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
     {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
@@ -97,7 +98,8 @@ static void warn_open(const char *connect)
 static int load_keys(struct key_pair *own, char server[KEY_TEXT], struct err *e)
 {
     if (opt.keys_fd != NO_FD) return key_bundle_read((int)opt.keys_fd, own, server, e);
-    if (opt.keys) return key_pair_load(opt.keys, "agent", own, e) || key_public_load(opt.keys, "coordinator", server, e);
+    if (opt.keys)
+        return key_pair_load(opt.keys, "agent", own, e) || key_public_load(opt.keys, "coordinator", server, e);
     warn_open(opt.connect);
     return 0;
 }
@@ -106,9 +108,11 @@ static int calibrate(struct err *e)
 {
     char dir[512];
     struct calibration c;
-    if (calibrate_dir(opt.state, dir, sizeof dir)) return err_set(e, ERR_USAGE, "--calibrate: no folder to keep it in; give --state DIR");
+    if (calibrate_dir(opt.state, dir, sizeof dir))
+        return err_set(e, ERR_USAGE, "--calibrate: no folder to keep it in; give --state DIR");
     if (calibrate_measure(opt.workers, &c, e) || calibrate_save(dir, &c, e)) return -1;
-    (void)printf("capacity %" PRIu64 " token/s: %.2f us of CPU a token, %" PRIu32 " cores; kept in %s\n", c.capacity, c.us_per_token, c.cores, dir);
+    (void)printf("capacity %" PRIu64 " token/s: %.2f us of CPU a token, %" PRIu32 " cores; kept in %s\n", c.capacity,
+                 c.us_per_token, c.cores, dir);
     return 0;
 }
 
@@ -138,13 +142,18 @@ static int serve(int *ret_signal, struct err *e)
     if (opt.transport && strcmp(opt.transport, "auto") != 0 && strcmp(opt.transport, "curl") != 0)
         return err_set(e, ERR_USAGE, "--transport is auto or curl, not %s", opt.transport);
     if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
-    if (!addr_port_valid(opt.connect, false)) return err_set(e, ERR_USAGE, "--connect: expected tcp://HOST:PORT, PORT a number up to 65535, got \"%s\"", opt.connect);
+    if (!addr_port_valid(opt.connect, false))
+        return err_set(e, ERR_USAGE, "--connect: expected tcp://HOST:PORT, PORT a number up to 65535, got \"%s\"",
+                       opt.connect);
     if (make_guard(&guard, e)) return -1;
     if (opt.require_signed && sign_public_load(opt.require_signed, signer, e)) return -1;
     if (load_keys(&own, server, e)) return -1;
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
     struct page page;
-    struct engine_options eo = {.workers = opt.workers, .guard = &guard, .curl = opt.transport && strcmp(opt.transport, "curl") == 0, .source_addresses = opt.sources.item};
+    struct engine_options eo = {.workers = opt.workers,
+                                .guard = &guard,
+                                .curl = opt.transport && strcmp(opt.transport, "curl") == 0,
+                                .source_addresses = opt.sources.item};
     struct control_options co = {.connect = opt.connect,
                                  .name = opt.name,
                                  .guard = &guard,

@@ -20,7 +20,8 @@
 
 static const char HEAD[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 static const char TOKEN[] = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"}}]}\n\n";
-static const char LAST[] = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
+static const char LAST[] =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
 
 struct stream {
     int fd; /* -1: free */
@@ -66,7 +67,8 @@ static size_t chunk(char *to, const char *text)
 
 static void say(struct stream *s, const char *bytes, size_t n)
 {
-    if (send(s->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n) hang_up(s); /* who does not read is not measured */
+    if (send(s->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+        hang_up(s); /* who does not read is not measured */
 }
 
 static void say_token(struct stream *s, int64_t gap_ns)
@@ -128,7 +130,8 @@ static void *serve(void *arg)
     int64_t turn = clock_mono_ns();
     while (!atomic_load(&e->over)) {
         struct timespec wait = {.tv_nsec = TURN_NS};
-        for (uint32_t i = 0; i < e->n; i++) e->fds[i + 1] = (struct pollfd){.fd = e->stream[i].left ? -1 : e->stream[i].fd, .events = POLLIN};
+        for (uint32_t i = 0; i < e->n; i++)
+            e->fds[i + 1] = (struct pollfd){.fd = e->stream[i].left ? -1 : e->stream[i].fd, .events = POLLIN};
         int ready = ppoll(e->fds, e->n + 1, &wait, NULL);
         int64_t now = clock_mono_ns();
         if (ready > 0 && e->fds[0].revents) welcome(e);
@@ -137,7 +140,8 @@ static void *serve(void *arg)
         if (now < turn) continue;
         turn = now + TURN_NS;
         for (uint32_t i = 0; i < e->n; i++)
-            if (e->stream[i].fd >= 0 && e->stream[i].left && now >= e->stream[i].next_ns) say_token(&e->stream[i], e->gap_ns);
+            if (e->stream[i].fd >= 0 && e->stream[i].left && now >= e->stream[i].next_ns)
+                say_token(&e->stream[i], e->gap_ns);
     }
     return NULL;
 }
@@ -167,7 +171,8 @@ struct null_end *null_end_start(uint32_t streams, int64_t gap_ns, struct err *e)
     n->listener = -1;
     n->stream = calloc(streams, sizeof *n->stream);
     n->fds = calloc(streams + 1, sizeof *n->fds);
-    for (uint32_t i = 0; n->stream && i < streams; i++) n->stream[i].fd = -1;
+    for (uint32_t i = 0; n->stream && i < streams; i++)
+        n->stream[i].fd = -1;
     if (n->stream && n->fds && open_listener(n) == 0 && pthread_create(&n->thread, NULL, serve, n) == 0) return n;
     (void)err_set(e, ERR_NET, "the null endpoint cannot begin: %s", strerror(errno));
     if (n->listener >= 0) (void)close(n->listener);
@@ -177,7 +182,10 @@ struct null_end *null_end_start(uint32_t streams, int64_t gap_ns, struct err *e)
     return NULL;
 }
 
-uint16_t null_end_port(const struct null_end *n) { return n->port; }
+uint16_t null_end_port(const struct null_end *n)
+{
+    return n->port;
+}
 
 void null_end_stop(struct null_end **n)
 {

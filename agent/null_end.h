@@ -1,5 +1,6 @@
-/* A null endpoint: streams of tokens that mean nothing, from a thread of this process on its own loopback, so that an agent can measure what a token costs
- * it. It paces: one token a write and stream, as real servers send them. It speaks to nobody but the engine beside it. */
+/* A null endpoint: streams of tokens that mean nothing, from a thread of this process on its own loopback, so that an
+ * agent can measure what a token costs it. It paces: one token a write and stream, as real servers send them. It speaks
+ * to nobody but the engine beside it. */
 #pragma once
 #include <stdint.h>
 
@@ -8,6 +9,7 @@
 #define NULL_END_TOKENS 64u /* of each answer */
 
 struct null_end;
-struct null_end *null_end_start(uint32_t streams, int64_t gap_ns, struct err *e); /* most connections; time between two tokens of a stream */
+struct null_end *null_end_start(uint32_t streams, int64_t gap_ns,
+                                struct err *e); /* most connections; time between two tokens of a stream */
 uint16_t null_end_port(const struct null_end *n);
 void null_end_stop(struct null_end **n);

@@ -1,8 +1,9 @@
 /* The pacer: when one worker starts its next request. Pure: it is told `now` and what ended, and says what to start.
  *
  * Closed loop: a slot that becomes free is due again at once (or after a think time); slot k of the cluster begins at
- * ramp · k / slots. Open loop: arrivals come from the shard's absolute schedule, so that being late once never moves the rest;
- * when `cap` requests are in flight an arrival waits, first come first served, and its `free` says when a place became free. */
+ * ramp · k / slots. Open loop: arrivals come from the shard's absolute schedule, so that being late once never moves
+ * the rest; when `cap` requests are in flight an arrival waits, first come first served, and its `free` says when a
+ * place became free. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,15 +20,16 @@ struct pacer_item {
 
 struct pacer {
     const struct shard *shard;
-    int64_t t0, end;         /* nothing that is due at or after `end` is started; PACER_NEVER: ended by count only */
-    bool limited;            /* closed: at most `limit` requests */
+    int64_t t0, end; /* nothing that is due at or after `end` is started; PACER_NEVER: ended by count only */
+    bool limited;    /* closed: at most `limit` requests */
     uint64_t limit;
     uint32_t cap, in_flight;
-    uint64_t taken, due;     /* requests started or abandoned; requests that became due, see pacer_due */
-    uint64_t capped;         /* arrivals that waited for the cap */
-    int64_t *times;          /* closed: heap of due times of free slots; open: ring of the moments places became free */
+    uint64_t taken, due; /* requests started or abandoned; requests that became due, see pacer_due */
+    uint64_t capped;     /* arrivals that waited for the cap */
+    int64_t *times;      /* closed: heap of due times of free slots; open: ring of the moments places became free */
     uint32_t n_times, at;
-    struct arrivals head, ahead; /* open: next to start; next to count as due. The schedule is walked twice instead of stored. */
+    struct arrivals head,
+        ahead; /* open: next to start; next to count as due. The schedule is walked twice instead of stored. */
     int64_t head_due, ahead_due;
     uint64_t head_k, ahead_k;
     bool head_some, ahead_some;
@@ -43,8 +45,9 @@ bool pacer_take(struct pacer *p, int64_t now, struct pacer_item *ret);
 void pacer_freed(struct pacer *p, int64_t at, int64_t think);
 /* When pacer_take will next have something without another pacer_freed; PACER_NEVER = not before. */
 int64_t pacer_next(const struct pacer *p);
-/* The next request that became due by `now` and was not yet told; false when all are. In a closed loop a request becomes due when it
- * can be taken, so this tells what was taken. To be called before and after pacer_take until false. */
+/* The next request that became due by `now` and was not yet told; false when all are. In a closed loop a request
+ * becomes due when it can be taken, so this tells what was taken. To be called before and after pacer_take until false.
+ */
 bool pacer_due(struct pacer *p, int64_t now, int64_t *ret_due);
 /* After the end: the next request that is due and will never be started (it waited for the cap). */
 bool pacer_abandon(struct pacer *p, int64_t now, struct pacer_item *ret);
@@ -53,4 +56,7 @@ void pacer_end(struct pacer *p, int64_t at);
 /* The count limit is reached: nothing will ever become due again. */
 bool pacer_exhausted(const struct pacer *p);
 /* Due and not started. */
-static inline uint64_t pacer_waiting(const struct pacer *p) { return p->due - p->taken; }
+static inline uint64_t pacer_waiting(const struct pacer *p)
+{
+    return p->due - p->taken;
+}

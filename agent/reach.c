@@ -10,7 +10,8 @@
 
 enum { DOORS = 16 };
 
-/* What is tried, from the one that tells least to the one that tells most: a name with several addresses gets the best reason of all. */
+/* What is tried, from the one that tells least to the one that tells most: a name with several addresses gets the best
+ * reason of all. */
 enum answer { ERROR, SILENT, REFUSED, ACCEPTED };
 
 struct doors {
@@ -108,7 +109,8 @@ bool reach_knock(struct reach *r, const char *endpoint, char *ret_words, size_t 
     else if (d.best == REFUSED)
         (void)snprintf(ret_words, n, "connection refused (is the coordinator running there?)");
     else if (d.best == SILENT)
-        (void)snprintf(ret_words, n, "it does not answer within %d s (is a firewall between, or the machine off?)", (int)(REACH_NS / NS_PER_S));
+        (void)snprintf(ret_words, n, "it does not answer within %d s (is a firewall between, or the machine off?)",
+                       (int)(REACH_NS / NS_PER_S));
     else
         (void)snprintf(ret_words, n, "it cannot be reached: %s", strerror(d.error));
     return d.best == ACCEPTED;

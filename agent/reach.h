@@ -1,5 +1,5 @@
-/* Why nothing is heard from a coordinator: its name is looked up and its addresses are knocked at, in at most REACH_NS and what the resolver takes. Only for
- * who is connected to nobody: nothing else is done meanwhile. */
+/* Why nothing is heard from a coordinator: its name is looked up and its addresses are knocked at, in at most REACH_NS
+ * and what the resolver takes. Only for who is connected to nobody: nothing else is done meanwhile. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@
 
 #define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is said again */
 #define CONNECT_NS (50 * NS_PER_MS) /* one that could not be sent, since there is no connection yet, sooner */
-#define RESEND_NS (2 * NS_PER_S) /* and twice as long each time nothing comes of it: the link may just be slow */
+#define RESEND_NS (2 * NS_PER_S)    /* and twice as long each time nothing comes of it: the link may just be slow */
 #define RESEND_MOST_NS (16 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
 /* Thousands that dial at once wait for each other's handshakes: who hangs up every time makes it worse. */
@@ -127,8 +127,9 @@ static void say(struct session *s, const char *text)
     s->io.event(s->io.arg, text);
 }
 
-/* A plan or a stage that is not done here: the log says it at once. One that asking again would not change (the guard, a signature, a secret, a limit of
- * this machine) is remembered, since the coordinator ends such a run with a BYE like any other. */
+/* A plan or a stage that is not done here: the log says it at once. One that asking again would not change (the guard,
+ * a signature, a secret, a limit of this machine) is remembered, since the coordinator ends such a run with a BYE like
+ * any other. */
 static void decline(struct session *s, const struct err *why)
 {
     say(s, why->text);
@@ -513,7 +514,8 @@ void session_tick(struct session *s, int64_t now)
         end_stage(s, "the lease has run out: nothing was heard from the coordinator");
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
         char wait[32], why[80];
-        (void)snprintf(why, sizeof why, "no coordinator was heard for %s (--wait)", duration_format(s->o.patience_ns, wait, sizeof wait));
+        (void)snprintf(why, sizeof why, "no coordinator was heard for %s (--wait)",
+                       duration_format(s->o.patience_ns, wait, sizeof wait));
         give_up(s, ERR_AGENTS, why);
         return;
     }

@@ -54,12 +54,14 @@ int64_t session_deadline(const struct session *s);
 void session_refuse(struct session *s, const struct err *why);
 void session_leave(struct session *s, const char *why, int64_t now); /* the user ends this agent */
 
-/* Load may be made until then: the lease, from the last word of the coordinator; a moment long past once it has run out in a stage, until that has ended. */
+/* Load may be made until then: the lease, from the last word of the coordinator; a moment long past once it has run out
+ * in a stage, until that has ended. */
 int64_t session_lease_until(const struct session *s);
 
 enum session_state session_state(const struct session *s);
 uint32_t session_stage(const struct session *s); /* the one that is armed or runs; 0 without any, and the first one's */
 const char *session_state_name(enum session_state s);
-const struct err *session_error(const struct session *s); /* why it is over; ERR_NONE after a coordinator's BYE */
-const struct err *session_refused(const struct session *s); /* what this agent would not do in this run, and has not done since (status 2); ERR_NONE: nothing */
-size_t session_unacknowledged(const struct session *s);   /* snapshots kept, the one that is added up included */
+const struct err *session_error(const struct session *s);   /* why it is over; ERR_NONE after a coordinator's BYE */
+const struct err *session_refused(const struct session *s); /* what this agent would not do in this run, and has not
+                                                               done since (status 2); ERR_NONE: nothing */
+size_t session_unacknowledged(const struct session *s);     /* snapshots kept, the one that is added up included */

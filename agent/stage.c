@@ -6,8 +6,9 @@
 #include "agent/host.h"
 #include "common/clock.h"
 
-/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at once is not asked as fast as it does so. While
- * nothing ends ok the time doubles with each round of the slots, up to a second: a wrong key is no reason for a flood. */
+/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at
+ * once is not asked as fast as it does so. While nothing ends ok the time doubles with each round of the slots, up to a
+ * second: a wrong key is no reason for a flood. */
 #define FAILURE_PAUSE_NS (10 * NS_PER_MS)
 #define FAILURE_PAUSE_MOST_NS NS_PER_S
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
@@ -20,7 +21,8 @@
 /* The part of [from, to) that lies in the window. */
 static int64_t in_window(const struct stage *g, int64_t from, int64_t to)
 {
-    int64_t a = from > g->rec.window_from ? from : g->rec.window_from, b = to < g->rec.window_to ? to : g->rec.window_to;
+    int64_t a = from > g->rec.window_from ? from : g->rec.window_from,
+            b = to < g->rec.window_to ? to : g->rec.window_to;
     return b > a ? b - a : 0;
 }
 
@@ -104,7 +106,8 @@ static struct address_count *counts_of(struct stage *g, const struct request *r)
 static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
 {
     int64_t least = g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
-    for (uint64_t n = g->failed_on_end; n > g->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= g->shard.slots) pause *= 2;
+    for (uint64_t n = g->failed_on_end; n > g->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= g->shard.slots)
+        pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
     int64_t until = failed ? s->t.sent + pause - at : 0;
     return until > least ? until : least;
@@ -234,7 +237,10 @@ const struct transport_calls STAGE_CALLS = {.bytes = on_bytes, .writing = on_wri
 
 /* ---- the stage ---- */
 
-static bool past(int64_t since, int64_t now, int64_t limit) { return limit > 0 && now - since >= limit; }
+static bool past(int64_t since, int64_t now, int64_t limit)
+{
+    return limit > 0 && now - since >= limit;
+}
 
 static void end_open(struct stage *g, struct request *r, enum transport_end end, int64_t now)
 {
@@ -263,14 +269,16 @@ static void sweep(struct stage *g, int64_t now)
 
 static int64_t sweep_interval(const struct plan_target *p)
 {
-    const int64_t limits[] = {p->timeout_connect_ns, p->timeout_first_token_ns, p->timeout_idle_ns, p->timeout_total_ns};
+    const int64_t limits[] = {p->timeout_connect_ns, p->timeout_first_token_ns, p->timeout_idle_ns,
+                              p->timeout_total_ns};
     int64_t least = SWEEP_MOST_NS * 64;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (limits[i] > 0 && limits[i] < least) least = limits[i];
     return least / 64 > SWEEP_LEAST_NS ? least / 64 : SWEEP_LEAST_NS;
 }
 
-int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap, struct err *e)
+int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap,
+              struct err *e)
 {
     g->shard = *shard;
     memset(shard, 0, sizeof *shard);
@@ -283,7 +291,8 @@ int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, str
     if (!g->workload) return -1;
     double tokens = 0;
     for (size_t i = 0; i < plan->n_workloads; i++)
-        if (dist_mean(&plan->workloads[i].output_tokens) > tokens) tokens = dist_mean(&plan->workloads[i].output_tokens);
+        if (dist_mean(&plan->workloads[i].output_tokens) > tokens)
+            tokens = dist_mean(&plan->workloads[i].output_tokens);
     uint32_t slots = g->shard.kind == LOAD_CLOSED ? g->shard.slots : 64;
     if (g->shard.kind == LOAD_OPEN && g->shard.slots && g->shard.slots < slots) slots = g->shard.slots;
     double gaps = (tokens * 1.25 + GAP_CHUNK_WORDS) * slots; /* an open stream holds whole chunks */
@@ -295,7 +304,9 @@ int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, str
     for (uint32_t i = g->n_places; i-- > 0;)
         g->idle[g->n_idle++] = g->places[i];
     if (g->n_places > 0 && write_body(g, g->places[0], 0) < 0)
-        return err_set(e, ERR_PLAN, "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB", BODY_MAX >> 20);
+        return err_set(e, ERR_PLAN,
+                       "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
+                       BODY_MAX >> 20);
     return 0;
 }
 
@@ -399,7 +410,10 @@ int64_t stage_next(const struct stage *g)
     return next;
 }
 
-bool stage_done(const struct stage *g) { return g->closed && g->n_open == 0; }
+bool stage_done(const struct stage *g)
+{
+    return g->closed && g->n_open == 0;
+}
 
 static void fill_counters(struct stage *g, const struct evidence *v, int64_t now)
 {

@@ -1,8 +1,9 @@
-/* A stage as one worker runs it: the pacer says when, the workload says what, the transport carries it, the recorder counts it.
- * Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
+/* A stage as one worker runs it: the pacer says when, the workload says what, the transport carries it, the recorder
+ * counts it. Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
  *
- * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end of the warm-up to the end of
- * its last request, drain included: all its tokens over all its time. A stage that is stopped early is measured up to the stop. */
+ * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end
+ * of the warm-up to the end of its last request, drain included: all its tokens over all its time. A stage that is
+ * stopped early is measured up to the stop. */
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -48,8 +49,8 @@ struct stage {
     bool closed;         /* no request starts any more */
     int64_t drain_until; /* when what is open is aborted */
     int64_t sweep_at, sweep_every;
-    int64_t flight_at;   /* up to where in-flight time is accounted */
-    int64_t span_from;   /* of the snapshot being recorded, from T0 */
+    int64_t flight_at; /* up to where in-flight time is accounted */
+    int64_t span_from; /* of the snapshot being recorded, from T0 */
     uint64_t in_flight_max;
     uint64_t wakes, steps_base, throttled_base;
     bool counts_throttling; /* one worker of an agent does */
@@ -58,7 +59,8 @@ struct stage {
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
-int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap, struct err *e);
+int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap,
+              struct err *e);
 /* Addresses found usable, before the first request. */
 void stage_use_addresses(struct stage *g, const bool *good);
 /* At T0 or behind it. `snap` is dense and empty. */
@@ -71,10 +73,12 @@ void stage_pump(struct stage *g, int64_t now);
 void stage_stop(struct stage *g, bool now_too, int64_t now);
 /* When stage_advance has something to do next. */
 int64_t stage_next(const struct stage *g);
-/* Whether the lease still holds: looked at before each request, by a fresh clock, since this process may have stood still. */
+/* Whether the lease still holds: looked at before each request, by a fresh clock, since this process may have stood
+ * still. */
 bool stage_may_load(const struct stage *g);
 bool stage_done(const struct stage *g);
-/* Closes the snapshot's span and numbers at `now`; hands it out and goes on in `empty`. With empty NULL the stage is over. */
+/* Closes the snapshot's span and numbers at `now`; hands it out and goes on in `empty`. With empty NULL the stage is
+ * over. */
 struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now);
 /* Frees the stage but keeps the places for the next one. */
 void stage_clear(struct stage *g);

@@ -102,7 +102,8 @@ static void arm(struct worker *w, struct worker_stage *s)
         /* connections of the stage before count if they can still be used */
         bool fresh = clock_mono_ns() - w->ended < REUSE_WITHIN_NS;
         uint32_t have = fresh ? w->transport.sockets : 0, want = s->connections;
-        warm_begin(&w->warm, &w->transport, want > have ? want - have : 0, s->plan->target.timeout_connect_ns, clock_mono_ns());
+        warm_begin(&w->warm, &w->transport, want > have ? want - have : 0, s->plan->target.timeout_connect_ns,
+                   clock_mono_ns());
         w->state = WORKER_WARMING;
     } else {
         say_ready(w, rc);
@@ -164,10 +165,12 @@ static void hand_over(struct worker *w, int64_t now)
     note(w, (struct worker_note){.kind = NOTE_SNAPSHOT, .snapshot = s, .refusal = w->stage.refusal});
 }
 
-/* An open loop does not know how many connections it will need: some are always kept ready, so that no request waits for a handshake. */
+/* An open loop does not know how many connections it will need: some are always kept ready, so that no request waits
+ * for a handshake. */
 static void keep_reserve(struct worker *w, int64_t now)
 {
-    uint64_t want = (uint64_t)w->stage.n_open + w->reserve, have = (uint64_t)w->transport.sockets + w->warm.busy + w->warm.left;
+    uint64_t want = (uint64_t)w->stage.n_open + w->reserve,
+             have = (uint64_t)w->transport.sockets + w->warm.busy + w->warm.left;
     if (w->reserve > 0 && !w->stage.closed && want > have) warm_more(&w->warm, (uint32_t)(want - have), now);
     warm_tick(&w->warm, now);
 }
@@ -219,15 +222,23 @@ static void take_back(struct worker *w, struct snapshot *s)
 static void obey(struct worker *w, const struct worker_order *o)
 {
     switch (o->kind) {
-    case ORDER_ARM: arm(w, o->u.stage); break;
+    case ORDER_ARM:
+        arm(w, o->u.stage);
+        break;
     case ORDER_GO:
         if (w->state != WORKER_ARMED) break;
         w->t0 = o->t0;
         w->state = WORKER_RUNNING;
         break;
-    case ORDER_STOP: stop(w, o->now); break;
-    case ORDER_BACK: take_back(w, o->u.snapshot); break;
-    case ORDER_QUIT: w->quit = true; break;
+    case ORDER_STOP:
+        stop(w, o->now);
+        break;
+    case ORDER_BACK:
+        take_back(w, o->u.snapshot);
+        break;
+    case ORDER_QUIT:
+        w->quit = true;
+        break;
     }
 }
 
@@ -257,8 +268,8 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 }
 
-/* Sleeping out the quantum pays when it saves many wakings: its timer alone costs as much as two to ten of them (the more
- * in a virtual machine). With few packets a quantum each is read at once. */
+/* Sleeping out the quantum pays when it saves many wakings: its timer alone costs as much as two to ten of them (the
+ * more in a virtual machine). With few packets a quantum each is read at once. */
 #define PACKETS_A_QUANTUM 16
 #define QUANTA_COUNTED 16
 static void count_packets(struct worker *w, int n)
@@ -271,7 +282,8 @@ static void count_packets(struct worker *w, int n)
     w->paced_from = w->woke;
 }
 
-/* Sleeps out the quantum, but not beyond what is due. Sockets that become ready meanwhile wait: the kernel stamps what they get. */
+/* Sleeps out the quantum, but not beyond what is due. Sockets that become ready meanwhile wait: the kernel stamps what
+ * they get. */
 static void nap(struct worker *w, int64_t next, int64_t now)
 {
     int64_t until = w->woke + w->quantum_ns;
@@ -328,7 +340,8 @@ static void serve(struct worker *w, const struct epoll_event *events, int n)
 static bool lease_is_over(struct worker *w)
 {
     if (w->state != WORKER_RUNNING || !w->begun || stage_may_load(&w->stage)) return false;
-    if (w->err.code == ERR_NONE) (void)err_set(&w->err, ERR_AGENTS, "the lease has run out: nothing was heard from the coordinator");
+    if (w->err.code == ERR_NONE)
+        (void)err_set(&w->err, ERR_AGENTS, "the lease has run out: nothing was heard from the coordinator");
     stage_stop(&w->stage, true, w->woke);
     run(w, w->woke);
     return true;

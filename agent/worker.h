@@ -46,8 +46,8 @@ struct worker_stage {
 enum worker_order_kind { ORDER_ARM, ORDER_GO, ORDER_STOP, ORDER_BACK, ORDER_QUIT };
 struct worker_order {
     enum worker_order_kind kind;
-    bool now;                      /* STOP */
-    int64_t t0;                    /* GO */
+    bool now;   /* STOP */
+    int64_t t0; /* GO */
     union {
         struct worker_stage *stage; /* ARM */
         struct snapshot *snapshot;  /* BACK */
@@ -72,9 +72,9 @@ enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_SECURING, WORKER_ARMED, 
 struct worker {
     uint32_t index;
     pthread_t thread;
-    int orders[2];     /* pipe to the worker */
-    int notes;         /* writing end of the engine's pipe */
-    struct err err;    /* written before a note is sent, read by the control thread after it */
+    int orders[2];  /* pipe to the worker */
+    int notes;      /* writing end of the engine's pipe */
+    struct err err; /* written before a note is sent, read by the control thread after it */
 
     int epoll;
     enum worker_state state;
@@ -90,7 +90,7 @@ struct worker {
     int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
     uint32_t packets;
     bool lazy;
-    uint32_t reserve;  /* open loop: connections that are to be ready beside those in use */
+    uint32_t reserve; /* open loop: connections that are to be ready beside those in use */
     int64_t t0, skew, tick_at, ended;
     bool begun;
     uint64_t arming;

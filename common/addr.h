@@ -10,8 +10,8 @@ struct addr_net {
     uint8_t bits;
 };
 
-/* The port of tcp://HOST:PORT: what stands behind the last colon is a number up to 65535, or "*" where any is allowed. ZeroMQ takes a greater one modulo
- * 65536, and listens or dials somewhere else. */
+/* The port of tcp://HOST:PORT: what stands behind the last colon is a number up to 65535, or "*" where any is allowed.
+ * ZeroMQ takes a greater one modulo 65536, and listens or dials somewhere else. */
 bool addr_port_valid(const char *endpoint, bool any);
 
 int addr_net_parse(const char *text, struct addr_net *ret); /* "10.0.0.0/8", "fd00::/8"; -1 when it is none */
@@ -20,6 +20,7 @@ bool addr_in_net(const uint8_t addr[16], const struct addr_net *net);
 /* The 16 bytes of an address, and how it is written. -1 when it is neither IPv4 nor IPv6. */
 int addr_of(const struct sockaddr *sa, uint8_t ret_addr[16], char ret_shown[INET6_ADDRSTRLEN]);
 
-/* Why an address is never a target, in any spelling that reaches it (IPv4-mapped or -compatible, 6to4, NAT64): link-local and cloud metadata addresses,
- * multicast, broadcast, "this network" (0.0.0.0/8, ::). NULL: it is not forbidden. */
+/* Why an address is never a target, in any spelling that reaches it (IPv4-mapped or -compatible, 6to4, NAT64):
+ * link-local and cloud metadata addresses, multicast, broadcast, "this network" (0.0.0.0/8, ::). NULL: it is not
+ * forbidden. */
 const char *addr_forbidden(const uint8_t addr[16]);

@@ -13,13 +13,17 @@
 
 enum { WORD_MAX = 64, NAMES_MAX = 64 };
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(b), row[WORD_MAX + 1];
     if (strlen(a) > WORD_MAX || n > WORD_MAX) return WORD_MAX;
-    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
     for (size_t i = 0; a[i]; i++) {
         size_t diagonal = row[0];
         row[0] = i + 1;
@@ -79,15 +83,19 @@ static int set_number(const struct arg *row, const char *v, struct err *e)
     bool digit = v[0] >= '0' && v[0] <= '9', hex = digit && (v[1] == 'x' || v[1] == 'X');
     if (row->kind == ARG_DOUBLE) {
         double d = strtod(v, &end);
-        if (errno || !digit || hex || *end || !isfinite(d)) return err_set(e, ERR_USAGE, "--%s: expected a number >= 0, got \"%s\"", row->name, v);
+        if (errno || !digit || hex || *end || !isfinite(d))
+            return err_set(e, ERR_USAGE, "--%s: expected a number >= 0, got \"%s\"", row->name, v);
         *(double *)row->target = d;
         return 0;
     }
     uint64_t max = row->kind == ARG_U32 ? UINT32_MAX : UINT64_MAX, u = strtoull(v, &end, 10);
     if (errno || !digit || *end || u > max) /* strtoull takes blanks and signs: " -5" would be 2^64 - 5 */
-        return err_set(e, ERR_USAGE, "--%s: expected a whole number from 0 to %" PRIu64 ", got \"%s\"", row->name, max, v);
-    if (row->kind == ARG_U32) *(uint32_t *)row->target = (uint32_t)u;
-    else *(uint64_t *)row->target = u;
+        return err_set(e, ERR_USAGE, "--%s: expected a whole number from 0 to %" PRIu64 ", got \"%s\"", row->name, max,
+                       v);
+    if (row->kind == ARG_U32)
+        *(uint32_t *)row->target = (uint32_t)u;
+    else
+        *(uint64_t *)row->target = u;
     return 0;
 }
 
@@ -102,10 +110,13 @@ static int set(const struct arg *row, const char *v, struct err *e)
         *(const char **)row->target = v;
         return 0;
     case ARG_DURATION:
-        if (duration_parse(v, row->target)) return err_set(e, ERR_USAGE, "--%s: expected a duration such as 250ms, 30s or 5m, got \"%s\"", row->name, v);
+        if (duration_parse(v, row->target))
+            return err_set(e, ERR_USAGE, "--%s: expected a duration such as 250ms, 30s or 5m, got \"%s\"", row->name,
+                           v);
         return 0;
     case ARG_MANY:
-        if (list->n == ARG_LIST_MAX) return err_set(e, ERR_USAGE, "--%s: given more than %d times", row->name, ARG_LIST_MAX);
+        if (list->n == ARG_LIST_MAX)
+            return err_set(e, ERR_USAGE, "--%s: given more than %d times", row->name, ARG_LIST_MAX);
         list->item[list->n++] = v;
         return 0;
     case ARG_U32:
@@ -120,10 +131,14 @@ static int unknown(const struct args *a, const char *name, struct err *e)
 {
     const char *names[NAMES_MAX];
     size_t n = 0;
-    for (const struct arg *t = a->table; t->name && n < NAMES_MAX; t++) names[n++] = t->name;
-    for (const struct arg *t = BUILT_IN; t->name && n < NAMES_MAX; t++) names[n++] = t->name;
+    for (const struct arg *t = a->table; t->name && n < NAMES_MAX; t++)
+        names[n++] = t->name;
+    for (const struct arg *t = BUILT_IN; t->name && n < NAMES_MAX; t++)
+        names[n++] = t->name;
     const char *near = nearest_word(name, names, n);
-    if (near) return err_set(e, ERR_USAGE, "unknown option --%s; did you mean --%s? (%s --help lists all)", name, near, a->program);
+    if (near)
+        return err_set(e, ERR_USAGE, "unknown option --%s; did you mean --%s? (%s --help lists all)", name, near,
+                       a->program);
     return err_set(e, ERR_USAGE, "unknown option --%s (%s --help lists all)", name, a->program);
 }
 
@@ -153,12 +168,14 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
     log_init(a->program, LOG_INFO, false); /* what is wrong with the command line is said in the program's name too */
     *ret_n = 0;
     for (int i = 1; i < argc; i++) {
-        if (options && strcmp(argv[i], "--") == 0) options = false;
+        if (options && strcmp(argv[i], "--") == 0)
+            options = false;
         else if (options && strncmp(argv[i], "--", 2) == 0) {
             if (parse_option(a, argc, argv, &i, e)) return -1;
         } else if (options && argv[i][0] == '-' && argv[i][1])
             return err_set(e, ERR_USAGE, "unknown option %s (%s --help lists all)", argv[i], a->program);
-        else if ((*ret_n)++ < a->most) ret_words[*ret_n - 1] = argv[i];
+        else if ((*ret_n)++ < a->most)
+            ret_words[*ret_n - 1] = argv[i];
     }
     if (help) {
         printf("%s %s\n\n%s\n\n", a->program, a->usage, a->about);
@@ -175,6 +192,7 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
         return err_set(e, ERR_USAGE, "--log-level: expected debug, info, warn, error or off, got \"%s\"", log_word);
     log_init(a->program, level, log_json);
     if (*ret_n < a->least || *ret_n > a->most)
-        return err_set(e, ERR_USAGE, "%s arguments; usage: %s %s", *ret_n < a->least ? "too few" : "too many", a->program, a->usage);
+        return err_set(e, ERR_USAGE, "%s arguments; usage: %s %s", *ret_n < a->least ? "too few" : "too many",
+                       a->program, a->usage);
     return 0;
 }

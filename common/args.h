@@ -1,5 +1,7 @@
-/* Command lines as tables: one row an option, from which both the parser and --help are made. Every program has --help, --version,
- * --log-json and --log-level WORD without asking. Options may be written --name value or --name=value; "--" ends them. */
+/* Command lines as tables: one row an option, from which both the parser and --help are made. Every program has --help,
+ * --version,
+ * --log-json and --log-level WORD without asking. Options may be written --name value or --name=value; "--" ends them.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,15 +30,16 @@ struct arg {
     const char *help;
 };
 struct args {
-    const char *program;  /* "plateau-agent" or "plateau run" */
-    const char *usage;    /* "--connect tcp://HOST:PORT [options]" */
-    const char *about;    /* one or more lines */
+    const char *program; /* "plateau-agent" or "plateau run" */
+    const char *usage;   /* "--connect tcp://HOST:PORT [options]" */
+    const char *about;   /* one or more lines */
     const struct arg *table;
-    size_t least, most;   /* positional arguments */
+    size_t least, most; /* positional arguments */
 };
 
-/* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to go on, 1 when help or version was printed
- * (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a typing error. */
+/* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to go on, 1 when
+ * help or version was printed (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a typing
+ * error. */
 int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n, struct err *e);
 
 /* The nearest of n words to `word` by edit distance, or NULL when none is near. For "did you mean". */

@@ -11,13 +11,14 @@ void arrivals_init(struct arrivals *a, const struct shard *s)
     rng_seed(&a->rng, seed_mix(s->seed, ARRIVALS_STREAM, 0, 0));
 }
 
-/* The time, in seconds, at which the expected number of arrivals since T0 reaches x: with rate a + b·t it is a·t + b·t²/2, solved for t in the
- * form that does not cancel. Infinite when a falling rate never gets there. */
+/* The time, in seconds, at which the expected number of arrivals since T0 reaches x: with rate a + b·t it is a·t +
+ * b·t²/2, solved for t in the form that does not cancel. Infinite when a falling rate never gets there. */
 static double time_of(const struct shard *s, double x)
 {
     if (x <= 0) return 0;
     if (s->rate_from == s->rate_to) return x / s->rate_from;
-    double b = (s->rate_to - s->rate_from) / ((double)s->duration_ns * 1e-9), square = s->rate_from * s->rate_from + 2 * b * x;
+    double b = (s->rate_to - s->rate_from) / ((double)s->duration_ns * 1e-9),
+           square = s->rate_from * s->rate_from + 2 * b * x;
     return square < 0 ? HUGE_VAL : 2 * x / (s->rate_from + sqrt(square));
 }
 

@@ -45,8 +45,14 @@ int buf_put(struct buf *b, const void *bytes, size_t n)
     return 0;
 }
 
-int buf_puts(struct buf *b, const char *s) { return buf_put(b, s, strlen(s)); }
-int buf_putc(struct buf *b, char c) { return buf_put(b, &c, 1); }
+int buf_puts(struct buf *b, const char *s)
+{
+    return buf_put(b, s, strlen(s));
+}
+int buf_putc(struct buf *b, char c)
+{
+    return buf_put(b, &c, 1);
+}
 
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
@@ -65,4 +71,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     return 0;
 }
 
-const char *buf_str(const struct buf *b) { return b->data ? (const char *)b->data : ""; }
+const char *buf_str(const struct buf *b)
+{
+    return b->data ? (const char *)b->data : "";
+}

@@ -1,5 +1,6 @@
-/* A growing byte buffer with a declared greatest size. Zero-initialise with BUF_INIT(max). Once an append fails (no memory or
- * over the limit) the buffer is `bad` and further appends do nothing, so that a writer checks once at its end. */
+/* A growing byte buffer with a declared greatest size. Zero-initialise with BUF_INIT(max). Once an append fails (no
+ * memory or over the limit) the buffer is `bad` and further appends do nothing, so that a writer checks once at its
+ * end. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,9 +11,12 @@ struct buf {
     size_t len, cap, max;
     bool bad;
 };
-#define BUF_INIT(greatest) {.max = (greatest)}
+#define BUF_INIT(greatest)                                                                                             \
+    {                                                                                                                  \
+        .max = (greatest)                                                                                              \
+    }
 
-void buf_free(struct buf *b); /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
+void buf_free(struct buf *b);  /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
 void buf_reset(struct buf *b); /* empties, keeps memory */
 int buf_put(struct buf *b, const void *bytes, size_t n); /* 0 or -1 */
 int buf_puts(struct buf *b, const char *s);

@@ -15,13 +15,20 @@ static int64_t now(clockid_t id)
     return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-int64_t clock_mono_ns(void) { return now(CLOCK_MONOTONIC); }
-int64_t clock_wall_ns(void) { return now(CLOCK_REALTIME); }
+int64_t clock_mono_ns(void)
+{
+    return now(CLOCK_MONOTONIC);
+}
+int64_t clock_wall_ns(void)
+{
+    return now(CLOCK_REALTIME);
+}
 
 static const struct {
     const char *unit;
     int64_t ns;
-} UNITS[] = {{"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S}, {"s", NS_PER_S}, {"ms", NS_PER_MS}, {"us", NS_PER_US}, {"ns", 1}};
+} UNITS[] = {{"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S}, {"s", NS_PER_S},
+             {"ms", NS_PER_MS},      {"us", NS_PER_US},    {"ns", 1}};
 
 int duration_parse(const char *text, int64_t *ret_ns)
 {

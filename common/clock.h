@@ -10,8 +10,8 @@
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ns(void);
 
-/* "250us", "250ms", "30s", "5m", "2h", "1.5s" (a unit is needed; "0" alone is allowed) → ns. Returns -1 if it is none, is
- * negative, or exceeds 10 years. */
+/* "250us", "250ms", "30s", "5m", "2h", "1.5s" (a unit is needed; "0" alone is allowed) → ns. Returns -1 if it is none,
+ * is negative, or exceeds 10 years. */
 int duration_parse(const char *text, int64_t *ret_ns);
 
 /* The shortest exact form ("250ms", "30s", "1500ms"); writes at most n bytes with the NUL; returns buf. */

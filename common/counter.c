@@ -24,6 +24,7 @@ void counters_add(uint64_t total[COUNTER_N], const uint64_t part[COUNTER_N])
 uint64_t counters_failed(const uint64_t c[COUNTER_N])
 {
     uint64_t sum = 0;
-    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++) sum += c[i];
+    for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
+        sum += c[i];
     return sum;
 }

@@ -16,7 +16,8 @@ struct counter_row {
 };
 extern const struct counter_row COUNTERS[COUNTER_N];
 
-/* Adds one agent's (or worker's) counters to a total; the *_MAX and MEASURED_NS rows take the greatest, all others the sum. */
+/* Adds one agent's (or worker's) counters to a total; the *_MAX and MEASURED_NS rows take the greatest, all others the
+ * sum. */
 void counters_add(uint64_t total[COUNTER_N], const uint64_t part[COUNTER_N]);
 
 /* Sum of the FAILED_* rows. */

@@ -35,12 +35,20 @@ int err_context(struct err *e, const char *fmt, ...)
     va_end(ap);
     if (n < 0) n = 0;
     size_t at = (size_t)n < sizeof e->text ? (size_t)n : sizeof e->text - 1;
-    for (const char *s = ": "; *s && at + 1 < sizeof e->text;) e->text[at++] = *s++;
-    for (const char *s = was; *s && at + 1 < sizeof e->text;) e->text[at++] = *s++;
+    for (const char *s = ": "; *s && at + 1 < sizeof e->text;)
+        e->text[at++] = *s++;
+    for (const char *s = was; *s && at + 1 < sizeof e->text;)
+        e->text[at++] = *s++;
     e->text[at] = 0;
     return -1;
 }
 
-int err_exit_status(const struct err *e) { return e->code < ERR_N ? TABLE[e->code].status : 1; }
+int err_exit_status(const struct err *e)
+{
+    return e->code < ERR_N ? TABLE[e->code].status : 1;
+}
 
-const char *err_code_name(enum err_code code) { return code < ERR_N ? TABLE[code].name : "?"; }
+const char *err_code_name(enum err_code code)
+{
+    return code < ERR_N ? TABLE[code].name : "?";
+}

@@ -9,8 +9,8 @@
 
 #define SPAN_NS (10 * NS_PER_S)
 #define EVENTS                                                                                                         \
-    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |      \
-     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |                      \
+     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
 void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e)
 {
@@ -64,7 +64,8 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n)
         (void)snprintf(words, n, "%s", protocol_words(value));
         return HANDSHAKE_FAILED;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        (void)snprintf(words, n, "the connection ended in the handshake (%s): no key, or another one?", zmq_strerror((int)value));
+        (void)snprintf(words, n, "the connection ended in the handshake (%s): no key, or another one?",
+                       zmq_strerror((int)value));
         return HANDSHAKE_FAILED;
     default:
         return HANDSHAKE_NOTHING;

@@ -20,7 +20,8 @@ void *handshake_watch(void *context, void *socket, const char *endpoint, struct 
 /* What has happened next, in words, without waiting. */
 enum handshake_event handshake_next(void *watch, char *words, size_t n);
 
-/* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none twice. */
+/* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none
+ * twice. */
 enum { LOG_LIMIT_LINES = 10 };
 struct log_limit {
     int64_t from_ns;

@@ -9,7 +9,10 @@ __extension__ typedef unsigned __int128 uwide;
 
 enum { GROW = 128 }; /* buckets: a growing histogram takes whole kilobytes */
 
-struct hist *hist_new(void) { return calloc(1, sizeof(struct hist)); }
+struct hist *hist_new(void)
+{
+    return calloc(1, sizeof(struct hist));
+}
 
 struct hist *hist_new_dense(void)
 {
@@ -34,7 +37,8 @@ void hist_destroy(struct hist **h)
 
 void hist_reset(struct hist *h)
 {
-    if (h->used_hi > h->used_lo) memset(h->counts + (h->used_lo - h->lo), 0, (h->used_hi - h->used_lo) * sizeof *h->counts);
+    if (h->used_hi > h->used_lo)
+        memset(h->counts + (h->used_lo - h->lo), 0, (h->used_hi - h->used_lo) * sizeof *h->counts);
     *h = (struct hist){.lo = h->lo, .n = h->n, .counts = h->counts};
 }
 
@@ -98,7 +102,8 @@ int hist_merge(struct hist *to, const struct hist *from)
     if (hist_reserve(to, from->used_lo, from->used_hi)) return -1;
     uint64_t *counts = to->counts + (from->used_lo - to->lo);
     const uint64_t *add = from->counts + (from->used_lo - from->lo);
-    for (uint32_t i = 0; i < from->used_hi - from->used_lo; i++) counts[i] += add[i];
+    for (uint32_t i = 0; i < from->used_hi - from->used_lo; i++)
+        counts[i] += add[i];
     hist_add_totals(to, from);
     return 0;
 }
@@ -121,7 +126,8 @@ bool hist_equal(const struct hist *a, const struct hist *b)
     if (a->count != b->count) return false;
     if (a->count == 0) return true;
     if (a->min != b->min || a->max != b->max || a->sum_lo != b->sum_lo || a->sum_hi != b->sum_hi) return false;
-    uint32_t lo = a->used_lo < b->used_lo ? a->used_lo : b->used_lo, hi = a->used_hi > b->used_hi ? a->used_hi : b->used_hi;
+    uint32_t lo = a->used_lo < b->used_lo ? a->used_lo : b->used_lo,
+             hi = a->used_hi > b->used_hi ? a->used_hi : b->used_hi;
     for (uint32_t i = lo; i < hi; i++)
         if (count_at(a, i) != count_at(b, i)) return false;
     return true;
@@ -156,9 +162,16 @@ uint64_t hist_count_at_most(const struct hist *h, int64_t value)
     uint32_t end = hist_index(value) + 1;
     if (end > h->used_hi) end = h->used_hi;
     uint64_t n = 0;
-    for (uint32_t i = h->used_lo; i < end; i++) n += h->counts[i - h->lo];
+    for (uint32_t i = h->used_lo; i < end; i++)
+        n += h->counts[i - h->lo];
     return n;
 }
 
-double hist_sum(const struct hist *h) { return (double)(wide)((uwide)h->sum_hi << 64 | h->sum_lo); }
-double hist_mean(const struct hist *h) { return h->count ? hist_sum(h) / (double)h->count : 0; }
+double hist_sum(const struct hist *h)
+{
+    return (double)(wide)((uwide)h->sum_hi << 64 | h->sum_lo);
+}
+double hist_mean(const struct hist *h)
+{
+    return h->count ? hist_sum(h) / (double)h->count : 0;
+}

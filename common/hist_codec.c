@@ -17,13 +17,20 @@ __extension__ typedef unsigned __int128 uwide;
 static size_t put_varint(uint8_t *at, uint64_t v)
 {
     size_t n = 0;
-    for (; v >= 0x80; v >>= 7) at[n++] = (uint8_t)(v | 0x80);
+    for (; v >= 0x80; v >>= 7)
+        at[n++] = (uint8_t)(v | 0x80);
     at[n++] = (uint8_t)v;
     return n;
 }
 
-static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0); }
-static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1 ^ (0 - (v & 1))); }
+static uint64_t zigzag(int64_t v)
+{
+    return ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0);
+}
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1 ^ (0 - (v & 1)));
+}
 
 int hist_encode(const struct hist *h, struct buf *out)
 {
@@ -34,7 +41,8 @@ int hist_encode(const struct hist *h, struct buf *out)
     if (h->count == 0) return buf_put(out, chunk, n);
     n += put_varint(chunk + n, zigzag(h->min));
     n += put_varint(chunk + n, (uint64_t)h->max - (uint64_t)h->min);
-    for (unsigned i = 0; i < SUM_BYTES; i++) chunk[n++] = (uint8_t)((i < 8 ? h->sum_lo : h->sum_hi) >> (i % 8 * 8));
+    for (unsigned i = 0; i < SUM_BYTES; i++)
+        chunk[n++] = (uint8_t)((i < 8 ? h->sum_lo : h->sum_hi) >> (i % 8 * 8));
     n += put_varint(chunk + n, hist_index(h->min));
     uint64_t zeros = 0;
     for (uint32_t i = hist_index(h->min); i < h->used_hi; i++) {
@@ -108,7 +116,8 @@ static int read_head(struct reader *r, struct head *ret, struct err *e)
         return err_set(e, ERR_WIRE, "histogram: the sum does not fit min, max and count");
     ret->lo = hist_index(ret->min);
     ret->hi = hist_index(ret->max);
-    if (get_varint(r, &lo) || lo != ret->lo) return err_set(e, ERR_WIRE, "histogram: the first bucket is not the one of min");
+    if (get_varint(r, &lo) || lo != ret->lo)
+        return err_set(e, ERR_WIRE, "histogram: the first bucket is not the one of min");
     return 0;
 }
 
@@ -118,24 +127,29 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
     uint64_t total = 0, bucket = head->lo, v;
     bool after_zeros = false;
     while (bucket <= head->hi) {
-        if (get_varint(&r, &v)) return err_set(e, ERR_WIRE, "histogram: cut off or malformed at bucket %" PRIu64, bucket);
+        if (get_varint(&r, &v))
+            return err_set(e, ERR_WIRE, "histogram: cut off or malformed at bucket %" PRIu64, bucket);
         uint64_t count = v >> 1, zeros = (v >> 2) + 1;
         if (v & 1) {
             if (after_zeros || bucket == head->lo || zeros > head->hi - bucket)
-                return err_set(e, ERR_WIRE, "histogram: a run of %" PRIu64 " empty buckets at bucket %" PRIu64, zeros, bucket);
+                return err_set(e, ERR_WIRE, "histogram: a run of %" PRIu64 " empty buckets at bucket %" PRIu64, zeros,
+                               bucket);
             bucket += zeros;
             after_zeros = !(v & 2);
             if (after_zeros) continue;
             count = 1;
         } else if (count == 0 || (after_zeros && count == 1))
             return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " is not written in the shortest form", bucket);
-        if (count > head->count - total) return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " does not fit the count", bucket);
+        if (count > head->count - total)
+            return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " does not fit the count", bucket);
         total += count;
         if (counts) counts[bucket - head->lo] += count;
         after_zeros = false;
         bucket++;
     }
-    if (total != head->count) return err_set(e, ERR_WIRE, "histogram: buckets hold %" PRIu64 " samples, the count says %" PRIu64, total, head->count);
+    if (total != head->count)
+        return err_set(e, ERR_WIRE, "histogram: buckets hold %" PRIu64 " samples, the count says %" PRIu64, total,
+                       head->count);
     if (r.at != r.end) return err_set(e, ERR_WIRE, "histogram: bytes behind its end");
     return 0;
 }
@@ -170,10 +184,21 @@ static int decode_add(struct hist *to, const void *bytes, size_t n, bool known, 
         if (empty) take_back(to, &head, had_memory);
         return -1;
     }
-    hist_add_totals(to, &(struct hist){.count = head.count, .min = head.min, .max = head.max, .sum_lo = head.sum_lo, .sum_hi = head.sum_hi,
-                                       .used_lo = head.lo, .used_hi = head.hi + 1});
+    hist_add_totals(to, &(struct hist){.count = head.count,
+                                       .min = head.min,
+                                       .max = head.max,
+                                       .sum_lo = head.sum_lo,
+                                       .sum_hi = head.sum_hi,
+                                       .used_lo = head.lo,
+                                       .used_hi = head.hi + 1});
     return 0;
 }
 
-int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e) { return decode_add(to, bytes, n, false, e); }
-int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e) { return decode_add(to, bytes, n, true, e); }
+int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e)
+{
+    return decode_add(to, bytes, n, false, e);
+}
+int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e)
+{
+    return decode_add(to, bytes, n, true, e);
+}

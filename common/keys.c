@@ -20,7 +20,10 @@ int key_pair_new(struct key_pair *ret, struct err *e)
     return 0;
 }
 
-void key_pair_clear(struct key_pair *k) { sodium_memzero(k, sizeof *k); }
+void key_pair_clear(struct key_pair *k)
+{
+    sodium_memzero(k, sizeof *k);
+}
 
 static int path_of(char *buf, size_t n, const char *dir, const char *who, const char *ending, struct err *e)
 {
@@ -34,7 +37,9 @@ int key_file_new(const char *dir, const char *who, const char *ending, unsigned 
     char path[4096];
     if (path_of(path, sizeof path, dir, who, ending, e)) return -1;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
-    if (fd < 0) return err_set(e, ERR_USAGE, "cannot make %s: %s%s", path, strerror(errno), errno == EEXIST ? "; keys are never overwritten, remove it first" : "");
+    if (fd < 0)
+        return err_set(e, ERR_USAGE, "cannot make %s: %s%s", path, strerror(errno),
+                       errno == EEXIST ? "; keys are never overwritten, remove it first" : "");
     size_t n = strlen(text);
     ssize_t did = write(fd, text, n);
     int bad = did != (ssize_t)n || fsync(fd);
@@ -66,9 +71,11 @@ static char *read_file(const char *path, bool secret, size_t *ret_n, struct err 
         if (fd >= 0) (void)close(fd);
         return NULL;
     }
-    /* A mounted Kubernetes secret belongs to root and gives its group read access; nobody else may look, and nobody may write. */
+    /* A mounted Kubernetes secret belongs to root and gives its group read access; nobody else may look, and nobody may
+     * write. */
     if (secret && (st.st_mode & (S_IRWXO | S_IWGRP | S_IXGRP))) {
-        (void)err_set(e, ERR_SECRET, "%s may be read or changed by others (mode %03o); chmod 600 it", path, (unsigned)(st.st_mode & 0777));
+        (void)err_set(e, ERR_SECRET, "%s may be read or changed by others (mode %03o); chmod 600 it", path,
+                      (unsigned)(st.st_mode & 0777));
         (void)close(fd);
         return NULL;
     }
@@ -117,7 +124,10 @@ int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct
         ret->public_key[KEY_TEXT - 1] = ret->secret_key[KEY_TEXT - 1] = 0;
         rc = 0;
     } else
-        (void)err_set(e, ERR_SECRET, "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each (made by plateau keys)", path);
+        (void)err_set(e, ERR_SECRET,
+                      "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each "
+                      "(made by plateau keys)",
+                      path);
     sodium_memzero(text, FILE_MAX + 1);
     free(text);
     return rc;
@@ -149,8 +159,10 @@ static int parse_line(const char *file, size_t line, const char *s, size_t n, st
     text[n] = 0;
     int fields = sscanf(text, "%40s %63s %15s %1s", ret->public_key, ret->name, role, extra);
     if (fields != 3) return err_set(e, ERR_USAGE, "%s:%zu: expected \"PUBLIC-KEY NAME agent\"", file, line);
-    if (!is_key(ret->public_key, strlen(ret->public_key))) return err_set(e, ERR_USAGE, "%s:%zu: \"%s\" is no public key", file, line, ret->public_key);
-    if (strcmp(role, "agent") != 0) return err_set(e, ERR_USAGE, "%s:%zu: unknown role \"%s\"; the role is agent", file, line, role);
+    if (!is_key(ret->public_key, strlen(ret->public_key)))
+        return err_set(e, ERR_USAGE, "%s:%zu: \"%s\" is no public key", file, line, ret->public_key);
+    if (strcmp(role, "agent") != 0)
+        return err_set(e, ERR_USAGE, "%s:%zu: unknown role \"%s\"; the role is agent", file, line, role);
     const char *star = strchr(ret->name, '*');
     if (star && star[1]) return err_set(e, ERR_USAGE, "%s:%zu: a * stands only at the end of a name", file, line);
     return 0;
@@ -199,7 +211,8 @@ static int sort(const char *file, struct key_list *l, struct err *e)
 {
     qsort(l->item, l->n, sizeof *l->item, by_key);
     for (size_t i = 1; i < l->n; i++)
-        if (by_key(&l->item[i - 1], &l->item[i]) == 0) return err_set(e, ERR_USAGE, "%s: the key %s stands there twice", file, l->item[i].public_key);
+        if (by_key(&l->item[i - 1], &l->item[i]) == 0)
+            return err_set(e, ERR_USAGE, "%s: the key %s stands there twice", file, l->item[i].public_key);
     return 0;
 }
 
@@ -216,9 +229,11 @@ int key_list_parse(const char *file, const char *text, size_t n, struct key_list
             return err_set(e, ERR_USAGE, "%s:%zu: not text", file, line);
         }
         size_t blank = 0;
-        while (blank < len && strchr(" \t\r", s[blank])) blank++;
+        while (blank < len && strchr(" \t\r", s[blank]))
+            blank++;
         if (blank < len && s[blank] != '#') {
-            struct key_allowed *more = ret->n < KEYS_ALLOWED_MAX ? realloc(ret->item, (ret->n + 1) * sizeof *more) : NULL;
+            struct key_allowed *more =
+                ret->n < KEYS_ALLOWED_MAX ? realloc(ret->item, (ret->n + 1) * sizeof *more) : NULL;
             if (more) ret->item = more;
             if (!more || parse_line(file, line, s, len, &ret->item[ret->n], e)) {
                 if (!more) (void)err_set(e, ERR_USAGE, "%s:%zu: more than %d keys", file, line, KEYS_ALLOWED_MAX);

@@ -23,7 +23,10 @@ void log_init(const char *program, enum log_level level, bool json)
     L.json = json;
 }
 
-bool log_is_json(void) { return L.json; }
+bool log_is_json(void)
+{
+    return L.json;
+}
 
 int log_level_parse(const char *word, enum log_level *ret_level)
 {
@@ -35,14 +38,18 @@ int log_level_parse(const char *word, enum log_level *ret_level)
     return -1;
 }
 
-/* Control characters would let a hostile peer forge lines or drive a terminal; JSON wants its own escapes, and no bytes that are not UTF-8. */
+/* Control characters would let a hostile peer forge lines or drive a terminal; JSON wants its own escapes, and no bytes
+ * that are not UTF-8. */
 static void put_escaped(FILE *f, const char *s, bool json)
 {
     for (size_t left = strlen(s); left;) {
         size_t len = text_char(s, left);
-        if (len == 0) fprintf(f, json ? "\\u%04x" : "\\x%02x", (unsigned char)*s);
-        else if (json && (*s == '"' || *s == '\\')) fprintf(f, "\\%c", *s);
-        else fwrite(s, 1, len, f);
+        if (len == 0)
+            fprintf(f, json ? "\\u%04x" : "\\x%02x", (unsigned char)*s);
+        else if (json && (*s == '"' || *s == '\\'))
+            fprintf(f, "\\%c", *s);
+        else
+            fwrite(s, 1, len, f);
         s += len ? len : 1;
         left -= len ? len : 1;
     }

@@ -11,8 +11,8 @@ enum metric {
 
 struct metric_row {
     const char *name, *unit, *per, *formula;
-    double scale;  /* histogram value per unit */
-    bool window;   /* only of requests due inside the measured window that ended ok */
+    double scale; /* histogram value per unit */
+    bool window;  /* only of requests due inside the measured window that ended ok */
 };
 extern const struct metric_row METRICS[METRIC_N];
 

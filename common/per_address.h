@@ -1,5 +1,6 @@
-/* Requests by remote address: shows a load balance that is uneven, and one bad server among many. A row an address, at most PER_ADDRESS_MAX of
- * them; what goes to any other is summed up in one more, PER_ADDRESS_OTHERS. Adding up loses nothing. Pure. */
+/* Requests by remote address: shows a load balance that is uneven, and one bad server among many. A row an address, at
+ * most PER_ADDRESS_MAX of them; what goes to any other is summed up in one more, PER_ADDRESS_OTHERS. Adding up loses
+ * nothing. Pure. */
 #pragma once
 #include <stdint.h>
 
@@ -7,7 +8,7 @@
 #define PER_ADDRESS_OTHERS "others"
 
 struct address_count {
-    char address[64]; /* "127.0.0.1:8000", "[::1]:8000"; the rest is zero */
+    char address[64];              /* "127.0.0.1:8000", "[::1]:8000"; the rest is zero */
     uint64_t requests, ok, failed; /* handed to the transport; ended ok; failed, by whatever label */
 };
 

@@ -10,11 +10,15 @@ static uint64_t splitmix(uint64_t *x)
     return z ^ (z >> 31);
 }
 
-static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+static uint64_t rotl(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
 
 void rng_seed(struct rng *r, uint64_t seed)
 {
-    for (int i = 0; i < 4; i++) r->s[i] = splitmix(&seed);
+    for (int i = 0; i < 4; i++)
+        r->s[i] = splitmix(&seed);
 }
 
 uint64_t rng_u64(struct rng *r)
@@ -29,7 +33,10 @@ uint64_t rng_u64(struct rng *r)
     return out;
 }
 
-double rng_double(struct rng *r) { return (double)(rng_u64(r) >> 11) * 0x1.0p-53; }
+double rng_double(struct rng *r)
+{
+    return (double)(rng_u64(r) >> 11) * 0x1.0p-53;
+}
 
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
@@ -40,7 +47,10 @@ uint64_t rng_below(struct rng *r, uint64_t n)
     }
 }
 
-double rng_exp(struct rng *r) { return -log1p(-rng_double(r)); }
+double rng_exp(struct rng *r)
+{
+    return -log1p(-rng_double(r));
+}
 
 double rng_normal(struct rng *r)
 {

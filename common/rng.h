@@ -1,5 +1,5 @@
-/* Seeded random numbers: xoshiro256** (Blackman & Vigna), seeded by splitmix64. The same seed gives the same numbers on every
- * machine, so a run can be repeated. Not for secrets. */
+/* Seeded random numbers: xoshiro256** (Blackman & Vigna), seeded by splitmix64. The same seed gives the same numbers on
+ * every machine, so a run can be repeated. Not for secrets. */
 #pragma once
 #include <stdint.h>
 
@@ -9,10 +9,10 @@ struct rng {
 
 void rng_seed(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
-double rng_double(struct rng *r);            /* [0, 1), 53 bits */
+double rng_double(struct rng *r);              /* [0, 1), 53 bits */
 uint64_t rng_below(struct rng *r, uint64_t n); /* [0, n), n > 0, unbiased */
-double rng_exp(struct rng *r);               /* exponential, mean 1 */
-double rng_normal(struct rng *r);            /* mean 0, sd 1 (polar method) */
+double rng_exp(struct rng *r);                 /* exponential, mean 1 */
+double rng_normal(struct rng *r);              /* mean 0, sd 1 (polar method) */
 double rng_gamma(struct rng *r, double shape); /* mean = shape, scale 1 (Marsaglia & Tsang), shape > 0 */
 
 /* A seed of its own for each thing: hash of a parent seed and up to three numbers (splitmix64 finaliser). */

@@ -21,16 +21,19 @@ static int check_load(const struct shard *s, struct err *e)
 {
     if (s->kind == LOAD_CLOSED) {
         if (s->slots_all == 0) return err_set(e, ERR_PLAN, "shard: a closed loop without slots");
-        if ((uint64_t)s->slot_first + s->slots > s->slots_all) return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
+        if ((uint64_t)s->slot_first + s->slots > s->slots_all)
+            return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
         if (s->n_own) return err_set(e, ERR_PLAN, "shard: a closed loop has no arrivals");
         if (s->requests > s->requests_all) return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
         return 0;
     }
     if (s->kind != LOAD_OPEN) return err_set(e, ERR_PLAN, "shard: unknown kind of load %d", (int)s->kind);
     if (s->slots > s->slots_all) return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
-    if (!(s->rate_from >= 0 && s->rate_from <= RATE_MAX && s->rate_to >= 0 && s->rate_to <= RATE_MAX && s->rate_from + s->rate_to > 0))
+    if (!(s->rate_from >= 0 && s->rate_from <= RATE_MAX && s->rate_to >= 0 && s->rate_to <= RATE_MAX &&
+          s->rate_from + s->rate_to > 0))
         return err_set(e, ERR_PLAN, "shard: impossible rate from %g to %g", s->rate_from, s->rate_to);
-    if (s->rate_from != s->rate_to && s->duration_ns == 0) return err_set(e, ERR_PLAN, "shard: a ramp of the rate needs a duration");
+    if (s->rate_from != s->rate_to && s->duration_ns == 0)
+        return err_set(e, ERR_PLAN, "shard: a ramp of the rate needs a duration");
     if (s->arrivals > ARRIVALS_GAMMA) return err_set(e, ERR_PLAN, "shard: unknown arrivals %d", (int)s->arrivals);
     if (s->arrivals == ARRIVALS_GAMMA && !(s->burstiness >= 1e-3 && s->burstiness <= 1e6))
         return err_set(e, ERR_PLAN, "shard: impossible burstiness %g", s->burstiness);
@@ -42,11 +45,15 @@ int shard_check(const struct shard *s, struct err *e)
     if (check_load(s, e)) return -1;
     const int64_t times[] = {s->duration_ns, s->warmup_ns, s->ramp_ns, s->drain_ns};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
-        if (times[i] < 0 || times[i] > LONGEST) return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
-    if (s->duration_ns == 0 && s->requests_all == 0) return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
-    if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_own > s->cycle) return err_set(e, ERR_PLAN, "shard: impossible cycle");
+        if (times[i] < 0 || times[i] > LONGEST)
+            return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
+    if (s->duration_ns == 0 && s->requests_all == 0)
+        return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
+    if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_own > s->cycle)
+        return err_set(e, ERR_PLAN, "shard: impossible cycle");
     for (uint32_t i = 0; i < s->n_own; i++)
-        if (s->own[i] >= s->cycle || (i && s->own[i] <= s->own[i - 1])) return err_set(e, ERR_PLAN, "shard: arrivals out of order");
+        if (s->own[i] >= s->cycle || (i && s->own[i] <= s->own[i - 1]))
+            return err_set(e, ERR_PLAN, "shard: arrivals out of order");
     return 0;
 }
 
@@ -98,7 +105,8 @@ static int greatest_first(const void *a, const void *b)
 static uint64_t whole_parts(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
 {
     uint64_t sum = 0, left = total;
-    for (uint32_t i = 0; i < n; i++) sum += weights[i];
+    for (uint32_t i = 0; i < n; i++)
+        sum += weights[i];
     for (uint32_t i = 0; i < n; i++) {
         out[i] = (uint64_t)((wide)total * weights[i] / sum);
         left -= out[i];
@@ -109,12 +117,15 @@ static uint64_t whole_parts(uint64_t total, const uint32_t *weights, uint32_t n,
 void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
 {
     uint64_t sum = 0, left = whole_parts(total, weights, n, out);
-    for (uint32_t i = 0; i < n; i++) sum += weights[i];
+    for (uint32_t i = 0; i < n; i++)
+        sum += weights[i];
     struct remainder *rest = left ? malloc(n * sizeof *rest) : NULL;
-    for (uint32_t i = 0; rest && i < n; i++) rest[i] = (struct remainder){(uint64_t)((wide)total * weights[i] % sum), i};
+    for (uint32_t i = 0; rest && i < n; i++)
+        rest[i] = (struct remainder){(uint64_t)((wide)total * weights[i] % sum), i};
     if (rest) {
         qsort(rest, n, sizeof *rest, greatest_first);
-        for (uint32_t i = 0; i < left; i++) out[rest[i].i]++;
+        for (uint32_t i = 0; i < left; i++)
+            out[rest[i].i]++;
     } else /* without memory to sort: the first ones, the sum stays exact */
         for (uint32_t i = 0; left && i < n; i++)
             if (weights[i]) {
@@ -134,7 +145,8 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* How often the own positions must be repeated so that the weights come out exactly; as often as there is room for when that is too often. */
+/* How often the own positions must be repeated so that the weights come out exactly; as often as there is room for when
+ * that is too often. */
 static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t n)
 {
     uint64_t sum = 0, common = 0;
@@ -147,9 +159,10 @@ static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t
     return (uint32_t)(exact < room ? exact : room);
 }
 
-/* Deals the positions to the parts in proportion to count[], as evenly as possible (the smooth weighted round robin of nginx: each turn everybody
- * earns its weight, the richest is served and pays the sum). */
-static void deal(const struct shard *s, uint64_t positions, const uint64_t *count, uint32_t n, int64_t *credit, struct shard *ret)
+/* Deals the positions to the parts in proportion to count[], as evenly as possible (the smooth weighted round robin of
+ * nginx: each turn everybody earns its weight, the richest is served and pays the sum). */
+static void deal(const struct shard *s, uint64_t positions, const uint64_t *count, uint32_t n, int64_t *credit,
+                 struct shard *ret)
 {
     for (uint64_t p = 0; p < positions; p++) {
         uint32_t best = 0;
@@ -162,7 +175,8 @@ static void deal(const struct shard *s, uint64_t positions, const uint64_t *coun
     }
 }
 
-static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32_t n, struct shard *ret, uint64_t *count, int64_t *credit)
+static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32_t n, struct shard *ret,
+                          uint64_t *count, int64_t *credit)
 {
     uint32_t times = s->n_own ? repeats(s, weights, n) : 1;
     uint64_t positions = (uint64_t)times * s->n_own;
@@ -178,7 +192,8 @@ static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32
 }
 
 /* Copies with the slots and requests of each part. `share` is the weight for arrivals: 0 for a part without a slot. */
-static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret, uint64_t *count, uint32_t *share)
+static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t n, uint32_t part_base,
+                        struct shard *ret, uint64_t *count, uint32_t *share)
 {
     uint32_t first = s->slot_first;
     split_largest_remainder(s->slots, weights, n, count);
@@ -194,12 +209,15 @@ static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t
     }
     if (s->kind == LOAD_OPEN || s->slots == 0) return;
     uint32_t *slots = share; /* requests follow the slots: a part without one could send none */
-    for (uint32_t i = 0; i < n; i++) slots[i] = ret[i].slots;
+    for (uint32_t i = 0; i < n; i++)
+        slots[i] = ret[i].slots;
     split_largest_remainder(s->requests, slots, n, count);
-    for (uint32_t i = 0; i < n; i++) ret[i].requests = count[i];
+    for (uint32_t i = 0; i < n; i++)
+        ret[i].requests = count[i];
 }
 
-int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret, struct err *e)
+int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret,
+                struct err *e)
 {
     if (n == 0 || n > PARTS_MAX) return err_set(e, ERR_INTERNAL, "a stage cannot be split into %" PRIu32 " parts", n);
     for (uint32_t i = 0; i < n; i++)
@@ -211,7 +229,8 @@ int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, 
     if (rc == 0) {
         split_slots(whole, weights, n, part_base, ret, count, share);
         rc = split_arrivals(whole, share, n, ret, count, credit);
-        for (uint32_t i = 0; rc && i < n; i++) shard_clear(&ret[i]);
+        for (uint32_t i = 0; rc && i < n; i++)
+            shard_clear(&ret[i]);
     }
     free(count);
     free(credit);

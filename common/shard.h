@@ -1,5 +1,6 @@
-/* A shard: the part of one stage's load that one agent (or one worker of it) carries. Splitting is pure and exact: sums are
- * preserved, and open-loop arrivals interleave so that the union of all parts is the cluster's own arrival process. */
+/* A shard: the part of one stage's load that one agent (or one worker of it) carries. Splitting is pure and exact: sums
+ * are preserved, and open-loop arrivals interleave so that the union of all parts is the cluster's own arrival process.
+ */
 #pragma once
 #include <stdint.h>
 
@@ -11,46 +12,56 @@
 
 struct shard {
     enum load_kind kind;
-    uint32_t slots;       /* closed: requests to hold in flight; open: most in flight, 0 = no cap (a part of a capped stage that gets no slot gets no arrivals) */
-    uint32_t slot_first;  /* closed: cluster-wide number of the first own slot (a ramp starts slot k at ramp · k / slots_all) */
-    uint32_t slots_all;   /* the cluster's slots; open: 0 = no cap */
-    double rate_from, rate_to; /* open: of the CLUSTER; each part walks the cluster's schedule and takes its own arrivals */
+    uint32_t slots; /* closed: requests to hold in flight; open: most in flight, 0 = no cap (a part of a capped stage
+                       that gets no slot gets no arrivals) */
+    uint32_t slot_first; /* closed: cluster-wide number of the first own slot (a ramp starts slot k at ramp · k /
+                            slots_all) */
+    uint32_t slots_all;  /* the cluster's slots; open: 0 = no cap */
+    double rate_from,
+        rate_to; /* open: of the CLUSTER; each part walks the cluster's schedule and takes its own arrivals */
     enum arrivals_kind arrivals;
     double burstiness;
-    uint64_t seed;        /* of the stage; the same in all parts */
+    uint64_t seed;         /* of the stage; the same in all parts */
     uint64_t requests_all; /* count limit of the cluster's stage, 0 = none */
-    uint64_t requests;    /* closed: own share of it (0 with requests_all > 0: none) */
-    uint32_t cycle;       /* open: arrival k is ours if own[] holds k mod cycle */
+    uint64_t requests;     /* closed: own share of it (0 with requests_all > 0: none) */
+    uint32_t cycle;        /* open: arrival k is ours if own[] holds k mod cycle */
     uint32_t n_own;
-    uint32_t *own;        /* sorted; owned by the shard */
+    uint32_t *own; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
-    uint32_t part;        /* number of this part: distinguishes seeds of prompts (agent, then worker) */
+    uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
 };
 
 /* The whole of a stage, as one shard. */
-int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret, struct err *e);
-/* Splits by integer weights (largest remainder; all > 0) into n parts; ret[i].part = part_base + i (workers: whole->part * 1024). Works on a whole and on
- * a part again (agent to workers). A part may get nothing: more parts than slots. Arrivals are dealt out by smooth weighted round robin over a
- * cycle that is exact where the weights allow it within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
-int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret, struct err *e);
+int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret,
+                struct err *e);
+/* Splits by integer weights (largest remainder; all > 0) into n parts; ret[i].part = part_base + i (workers:
+ * whole->part * 1024). Works on a whole and on a part again (agent to workers). A part may get nothing: more parts than
+ * slots. Arrivals are dealt out by smooth weighted round robin over a cycle that is exact where the weights allow it
+ * within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
+int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret,
+                struct err *e);
 void shard_clear(struct shard *s);
-/* Refuses what no shard can be (a shard from the wire is hostile): ranges, own[] sorted within the cycle, an end, finite rates. */
+/* Refuses what no shard can be (a shard from the wire is hostile): ranges, own[] sorted within the cycle, an end,
+ * finite rates. */
 int shard_check(const struct shard *s, struct err *e);
 
-/* The largest-remainder split of `total` by weights; out[] sums to total exactly. A weight of 0 gets nothing; at least one is > 0. */
+/* The largest-remainder split of `total` by weights; out[] sums to total exactly. A weight of 0 gets nothing; at least
+ * one is > 0. */
 void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out);
 
-/* The arrival schedule of a shard: absolute times in ns from T0, own arrivals only, ascending. Pure; seeded by shard->seed. A process of unit
- * rate (constant: 0, 1, 2 …; Poisson, gamma: gaps of mean 1) is stretched by the inverse of the cumulative rate (time rescaling; Brown et
- * al. 2002), so that a ramp has the same arrival statistics as a level. */
+/* The arrival schedule of a shard: absolute times in ns from T0, own arrivals only, ascending. Pure; seeded by
+ * shard->seed. A process of unit rate (constant: 0, 1, 2 …; Poisson, gamma: gaps of mean 1) is stretched by the inverse
+ * of the cumulative rate (time rescaling; Brown et al. 2002), so that a ramp has the same arrival statistics as a
+ * level. */
 struct arrivals {
     const struct shard *shard;
     struct rng rng;
-    uint64_t k;      /* next arrival of the cluster */
+    uint64_t k;        /* next arrival of the cluster */
     uint32_t in_cycle; /* k mod cycle */
-    uint32_t at;     /* cursor into own[] */
-    double x;        /* arrival k on the axis of unit rate */
+    uint32_t at;       /* cursor into own[] */
+    double x;          /* arrival k on the axis of unit rate */
 };
 void arrivals_init(struct arrivals *a, const struct shard *s);
-/* Next own arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end of the stage (duration or requests_all reached). */
+/* Next own arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end of the
+ * stage (duration or requests_all reached). */
 int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k);

@@ -1,5 +1,5 @@
-/* Signed plans: Ed25519 (libsodium), detached. What is signed are the exact bytes of the wire plan together with who may run it and until when, so that a
- * signature cannot be used for another run, another fleet or another day.
+/* Signed plans: Ed25519 (libsodium), detached. What is signed are the exact bytes of the wire plan together with who
+ * may run it and until when, so that a signature cannot be used for another run, another fleet or another day.
  *
  * The envelope is text, a line a field, and is what is signed, but for its last line:
  *     plateau-signature 1
@@ -26,12 +26,12 @@ int sign_public_load(const char *path, uint8_t ret[SIGN_PUBLIC_BYTES], struct er
 struct sign_claim {
     const char *run, *audience; /* "*" = any */
     int64_t expires_wall_ns;
-    const char *plan_hash;      /* 64 hex digits */
+    const char *plan_hash; /* 64 hex digits */
 };
 /* Appends the envelope. `secret_path` is a *.sign file. */
 int sign_make(const char *secret_path, const struct sign_claim *c, struct buf *out, struct err *e);
 
-/* Hostile bytes in. 0 when the envelope is signed by this key, names this plan, run and agent, and has not expired at `wall_ns`; else the sentence says
- * which of these it is. */
-int sign_check(const uint8_t key[SIGN_PUBLIC_BYTES], const void *envelope, size_t n, const char *plan_hash, const char *run, const char *agent, int64_t wall_ns,
-               struct err *e);
+/* Hostile bytes in. 0 when the envelope is signed by this key, names this plan, run and agent, and has not expired at
+ * `wall_ns`; else the sentence says which of these it is. */
+int sign_check(const uint8_t key[SIGN_PUBLIC_BYTES], const void *envelope, size_t n, const char *plan_hash,
+               const char *run, const char *agent, int64_t wall_ns, struct err *e);

@@ -8,21 +8,24 @@
 #include "common/clock.h"
 #include "common/unpack.h"
 
-/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed, address …], [metric, bytes,
- * metric, bytes …]], metrics ascending, empty ones left out. */
+/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed, address
+ * …], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
 enum { VERSION = 2, FIELDS = 13, ADDRESS_FIELDS = 4 };
-#define LATEST (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
+#define LATEST                                                                                                         \
+    (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
 
 #define NUMBERS_N 7
-#define NUMBERS(s)                                                                                                                          \
-    {                                                                                                                                       \
-        &(s)->in_flight, &(s)->waiting, &(s)->series_tokens, &(s)->series_done, &(s)->series_failed, &(s)->series_due, &(s)->series_inflight_ns \
+#define NUMBERS(s)                                                                                                     \
+    {                                                                                                                  \
+        &(s)->in_flight, &(s)->waiting, &(s)->series_tokens, &(s)->series_done, &(s)->series_failed, &(s)->series_due, \
+            &(s)->series_inflight_ns                                                                                   \
     }
 
 void snapshot_destroy(struct snapshot **s)
 {
     if (!*s) return;
-    for (int i = 0; i < METRIC_N; i++) hist_destroy(&(*s)->hist[i]);
+    for (int i = 0; i < METRIC_N; i++)
+        hist_destroy(&(*s)->hist[i]);
     free(*s);
     *s = NULL;
 }
@@ -108,7 +111,8 @@ static void pack_addresses(msgpack_packer *pk, const struct per_address *p)
 static int pack_hists(msgpack_packer *pk, const struct snapshot *s)
 {
     size_t n = 0;
-    for (int i = 0; i < METRIC_N; i++) n += s->hist[i] && s->hist[i]->count;
+    for (int i = 0; i < METRIC_N; i++)
+        n += s->hist[i] && s->hist[i]->count;
     (void)msgpack_pack_array(pk, 2 * n);
     struct buf bytes __attribute__((cleanup(buf_free))) = BUF_INIT(HIST_BUCKETS * 10);
     for (int i = 0; i < METRIC_N; i++) {
@@ -131,9 +135,11 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
     (void)msgpack_pack_int(&pk, VERSION);
     (void)msgpack_pack_int64(&pk, s->from_ns);
     (void)msgpack_pack_int64(&pk, s->to_ns);
-    for (int i = 0; i < NUMBERS_N; i++) (void)msgpack_pack_uint64(&pk, *numbers[i]);
+    for (int i = 0; i < NUMBERS_N; i++)
+        (void)msgpack_pack_uint64(&pk, *numbers[i]);
     (void)msgpack_pack_array(&pk, COUNTER_N);
-    for (int i = 0; i < COUNTER_N; i++) (void)msgpack_pack_uint64(&pk, s->counters[i]);
+    for (int i = 0; i < COUNTER_N; i++)
+        (void)msgpack_pack_uint64(&pk, s->counters[i]);
     pack_addresses(&pk, &s->addresses);
     if (pack_hists(&pk, s)) return -1;
     return out->bad ? -1 : 0;
@@ -143,9 +149,11 @@ static int read_counters(struct unpack *u, struct snapshot *ret, struct err *e)
 {
     uint32_t n;
     if (unpack_array(u, &n)) return err_set(e, ERR_WIRE, "snapshot: no list of counters");
-    if (n != COUNTER_N) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " counters, this program has %d", n, COUNTER_N);
+    if (n != COUNTER_N)
+        return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " counters, this program has %d", n, COUNTER_N);
     for (uint32_t i = 0; i < n; i++)
-        if (unpack_u64(u, &ret->counters[i])) return err_set(e, ERR_WIRE, "snapshot: counter %s is malformed", COUNTERS[i].name);
+        if (unpack_u64(u, &ret->counters[i]))
+            return err_set(e, ERR_WIRE, "snapshot: counter %s is malformed", COUNTERS[i].name);
     return 0;
 }
 
@@ -155,10 +163,12 @@ static int read_addresses(struct unpack *u, struct per_address *ret, struct err 
     struct address_count skipped;
     uint32_t n, len;
     const char *text;
-    if (unpack_array(u, &n) || n % ADDRESS_FIELDS || n / ADDRESS_FIELDS > PER_ADDRESS_MAX + 1) return err_set(e, ERR_WIRE, "snapshot: no list of addresses");
+    if (unpack_array(u, &n) || n % ADDRESS_FIELDS || n / ADDRESS_FIELDS > PER_ADDRESS_MAX + 1)
+        return err_set(e, ERR_WIRE, "snapshot: no list of addresses");
     for (; n; n -= ADDRESS_FIELDS) {
         struct address_count *a = ret ? &ret->row[ret->n] : &skipped;
-        if (unpack_text(u, sizeof a->address - 1, &text, &len) || len == 0 || unpack_u64(u, &a->requests) || unpack_u64(u, &a->ok) || unpack_u64(u, &a->failed))
+        if (unpack_text(u, sizeof a->address - 1, &text, &len) || len == 0 || unpack_u64(u, &a->requests) ||
+            unpack_u64(u, &a->ok) || unpack_u64(u, &a->failed))
             return err_set(e, ERR_WIRE, "snapshot: counts of an address are malformed");
         if (!ret) continue;
         memcpy(a->address, text, len);
@@ -177,9 +187,12 @@ static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct
         if (id >= METRIC_N) return err_set(e, ERR_WIRE, "snapshot: unknown metric %" PRIu32, id);
         if (id < next) return err_set(e, ERR_WIRE, "snapshot: metric %s comes twice or out of order", METRICS[id].name);
         next = id + 1;
-        if (unpack_bytes(u, UINT32_MAX, &bytes, &len)) return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
-        if (!ret->hist[id] && !(ret->hist[id] = hist_new())) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
-        if ((known ? hist_decode_add_known : hist_decode_add)(ret->hist[id], bytes, len, e)) return err_context(e, "snapshot: metric %s", METRICS[id].name);
+        if (unpack_bytes(u, UINT32_MAX, &bytes, &len))
+            return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
+        if (!ret->hist[id] && !(ret->hist[id] = hist_new()))
+            return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
+        if ((known ? hist_decode_add_known : hist_decode_add)(ret->hist[id], bytes, len, e))
+            return err_context(e, "snapshot: metric %s", METRICS[id].name);
         if (ret->hist[id]->count == 0) return err_set(e, ERR_WIRE, "snapshot: metric %s is empty", METRICS[id].name);
     }
     return 0;
@@ -189,10 +202,13 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
 {
     uint64_t *const numbers[NUMBERS_N] = NUMBERS(ret);
     uint32_t n, version;
-    if (unpack_array(&u, &n) || n == 0 || unpack_u32(&u, &version)) return err_set(e, ERR_WIRE, "snapshot: malformed head");
-    if (version != VERSION) return err_set(e, ERR_WIRE, "snapshot: version %" PRIu32 ", this program reads %d", version, VERSION);
+    if (unpack_array(&u, &n) || n == 0 || unpack_u32(&u, &version))
+        return err_set(e, ERR_WIRE, "snapshot: malformed head");
+    if (version != VERSION)
+        return err_set(e, ERR_WIRE, "snapshot: version %" PRIu32 ", this program reads %d", version, VERSION);
     if (n != FIELDS) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " fields, expected %d", n, FIELDS);
-    if (unpack_i64(&u, &ret->from_ns) || unpack_i64(&u, &ret->to_ns)) return err_set(e, ERR_WIRE, "snapshot: malformed span");
+    if (unpack_i64(&u, &ret->from_ns) || unpack_i64(&u, &ret->to_ns))
+        return err_set(e, ERR_WIRE, "snapshot: malformed span");
     if (ret->from_ns < -LATEST || ret->to_ns < ret->from_ns || ret->to_ns > LATEST)
         return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)

@@ -10,30 +10,34 @@
 #include "common/per_address.h"
 
 struct snapshot {
-    int64_t from_ns, to_ns;       /* span it covers, from the stage's T0, agent's clock */
-    uint64_t in_flight, waiting;  /* at to_ns: sent and not ended; due and not sent */
-    uint64_t series_tokens;       /* token events that arrived in the span, inside the window or not */
+    int64_t from_ns, to_ns;      /* span it covers, from the stage's T0, agent's clock */
+    uint64_t in_flight, waiting; /* at to_ns: sent and not ended; due and not sent */
+    uint64_t series_tokens;      /* token events that arrived in the span, inside the window or not */
     uint64_t series_done, series_failed, series_due; /* in the span */
-    uint64_t series_inflight_ns;  /* time integral of requests in flight over the span */
-    uint64_t counters[COUNTER_N]; /* cumulative over the stage */
-    struct per_address addresses; /* delta */
-    struct hist *hist[METRIC_N];  /* delta; NULL = empty */
+    uint64_t series_inflight_ns;                     /* time integral of requests in flight over the span */
+    uint64_t counters[COUNTER_N];                    /* cumulative over the stage */
+    struct per_address addresses;                    /* delta */
+    struct hist *hist[METRIC_N];                     /* delta; NULL = empty */
 };
 
 struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated with all buckets, for recorders */
 void snapshot_destroy(struct snapshot **s);
-void snapshot_reset(struct snapshot *s);   /* empties histograms and numbers, keeps memory */
-/* Both return -1 without memory; `to` then lacks some histograms. An empty span (fresh or reset) takes the one of what is added.
- * Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges, series and addresses summed, histograms merged. */
+void snapshot_reset(struct snapshot *s); /* empties histograms and numbers, keeps memory */
+/* Both return -1 without memory; `to` then lacks some histograms. An empty span (fresh or reset) takes the one of what
+ * is added. Adds a part that covers the same span (workers of one agent): counters by counters_add, gauges, series and
+ * addresses summed, histograms merged. */
 int snapshot_add(struct snapshot *to, const struct snapshot *part);
-/* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series and addresses summed, gauges replaced, span extended, histograms merged. */
+/* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series and addresses
+ * summed, gauges replaced, span extended, histograms merged. */
 int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 
-/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty after a failure. */
+/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty
+ * after a failure. */
 int snapshot_encode(const struct snapshot *s, struct buf *out);
 int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
 
-/* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of another. For who keeps many
- * snapshots and adds them up later; both return -1 on bytes that snapshot_decode would refuse. */
+/* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of
+ * another. For who keeps many snapshots and adds them up later; both return -1 on bytes that snapshot_decode would
+ * refuse. */
 int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n);
 int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e);

@@ -21,7 +21,8 @@ struct status {
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type, const char *text)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (!r) return MHD_NO;
     (void)MHD_add_response_header(r, "Content-Type", type);
     enum MHD_Result ok = MHD_queue_response(c, code, r);
@@ -29,18 +30,22 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const cha
     return ok;
 }
 
-static enum MHD_Result on_request(void *self, struct MHD_Connection *c, const char *url, const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **state)
+static enum MHD_Result on_request(void *self, struct MHD_Connection *c, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **state)
 {
     struct status *s = self;
     (void)version, (void)upload, (void)upload_size, (void)state;
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n");
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n");
     if (strcmp(url, "/healthz") == 0) return answer(c, MHD_HTTP_OK, "text/plain", "ok\n");
     enum MHD_Result rc;
     pthread_mutex_lock(&s->lock);
-    if (strcmp(url, "/readyz") == 0) rc = answer(c, s->ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", s->reason);
-    else if (strcmp(url, "/metrics") == 0) rc = answer(c, MHD_HTTP_OK, "text/plain; version=0.0.4", s->metrics ? s->metrics : "");
-    else rc = answer(c, MHD_HTTP_NOT_FOUND, "text/plain", "/healthz, /readyz or /metrics\n");
+    if (strcmp(url, "/readyz") == 0)
+        rc = answer(c, s->ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", s->reason);
+    else if (strcmp(url, "/metrics") == 0)
+        rc = answer(c, MHD_HTTP_OK, "text/plain; version=0.0.4", s->metrics ? s->metrics : "");
+    else
+        rc = answer(c, MHD_HTTP_NOT_FOUND, "text/plain", "/healthz, /readyz or /metrics\n");
     pthread_mutex_unlock(&s->lock);
     return rc;
 }
@@ -59,9 +64,12 @@ static int parse_address(const char *text, struct sockaddr_storage *ret)
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     *ret = (struct sockaddr_storage){0};
-    if (inet_pton(AF_INET, host, &in.sin_addr) == 1) memcpy(ret, &in, sizeof in);
-    else if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1) memcpy(ret, &in6, sizeof in6);
-    else return -1;
+    if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
+        memcpy(ret, &in, sizeof in);
+    else if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)
+        memcpy(ret, &in6, sizeof in6);
+    else
+        return -1;
     return 0;
 }
 
@@ -80,8 +88,9 @@ struct status *status_start(const char *address, struct err *e)
     (void)snprintf(s->reason, sizeof s->reason, "starting\n");
     pthread_mutex_init(&s->lock, NULL);
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (sa.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
-    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
+    s->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
     if (!s->daemon) {
         (void)err_set(e, ERR_USAGE, "--http: cannot listen on %s (is the port taken?)", address);
         status_stop(&s);
@@ -102,7 +111,10 @@ void status_stop(struct status **s)
     *s = NULL;
 }
 
-unsigned status_port(const struct status *s) { return s->port; }
+unsigned status_port(const struct status *s)
+{
+    return s->port;
+}
 
 void status_ready(struct status *s, bool ready, const char *reason)
 {

@@ -1,6 +1,7 @@
-/* The status page of a program, for probes and dashboards: GET /healthz (200 while the process lives), /readyz (200 when ready, else 503 with the reason), /metrics
- * (Prometheus text). Served by libmicrohttpd in a thread of its own, off every hot path: the owner publishes a text, readers get the
- * last one. Answers GET and HEAD only; at most 64 connections. */
+/* The status page of a program, for probes and dashboards: GET /healthz (200 while the process lives), /readyz (200
+ * when ready, else 503 with the reason), /metrics (Prometheus text). Served by libmicrohttpd in a thread of its own,
+ * off every hot path: the owner publishes a text, readers get the last one. Answers GET and HEAD only; at most 64
+ * connections. */
 #pragma once
 #include <stdbool.h>
 

@@ -14,6 +14,8 @@ size_t text_char(const char *s, size_t n)
         c = c << 6 | (p[i] & 0x3f);
     }
     /* not the shortest form, a surrogate, beyond Unicode, or one of the C1 controls */
-    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000) || c < 0xa0) return 0;
+    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000) ||
+        c < 0xa0)
+        return 0;
     return len;
 }

@@ -5,13 +5,17 @@
 
 #include "common/text.h"
 
-static size_t left(const struct unpack *u) { return (size_t)(u->end - u->at); }
+static size_t left(const struct unpack *u)
+{
+    return (size_t)(u->end - u->at);
+}
 
 /* A big-endian number of n bytes behind the tag byte. The caller has checked that they are there. */
 static uint64_t big_endian(const uint8_t *p, unsigned n)
 {
     uint64_t v = 0;
-    for (unsigned i = 0; i < n; i++) v = v << 8 | p[i];
+    for (unsigned i = 0; i < n; i++)
+        v = v << 8 | p[i];
     return v;
 }
 
@@ -30,8 +34,10 @@ int unpack_array(struct unpack *u, uint32_t *ret_n)
 {
     uint64_t n;
     unsigned bytes = 0;
-    if (left(u) && (*u->at & 0xf0) == 0x90) n = *u->at & 0x0f;
-    else if (sized(u, 0xdc, 1, 2, &n, &bytes)) return -1;
+    if (left(u) && (*u->at & 0xf0) == 0x90)
+        n = *u->at & 0x0f;
+    else if (sized(u, 0xdc, 1, 2, &n, &bytes))
+        return -1;
     if (n > left(u) - 1 - bytes) return -1;
     u->at += 1 + bytes;
     *ret_n = (uint32_t)n;
@@ -42,8 +48,10 @@ int unpack_u64(struct unpack *u, uint64_t *ret)
 {
     uint64_t v;
     unsigned bytes = 0;
-    if (left(u) && *u->at < 0x80) v = *u->at;
-    else if (sized(u, 0xcc, 0, 3, &v, &bytes)) return -1;
+    if (left(u) && *u->at < 0x80)
+        v = *u->at;
+    else if (sized(u, 0xcc, 0, 3, &v, &bytes))
+        return -1;
     u->at += 1 + bytes;
     *ret = v;
     return 0;
@@ -75,7 +83,8 @@ int unpack_i64(struct unpack *u, int64_t *ret)
         *u = was;
         return -1;
     }
-    if (left(u) && *u->at >= 0xe0) v = *u->at | ~UINT64_C(0xff);
+    if (left(u) && *u->at >= 0xe0)
+        v = *u->at | ~UINT64_C(0xff);
     else {
         if (sized(u, 0xd0, 0, 3, &v, &bytes)) return -1;
         unsigned unused = 64 - 8 * bytes;
@@ -120,8 +129,10 @@ int unpack_text(struct unpack *u, uint32_t max, const char **ret, uint32_t *ret_
     uint64_t n;
     unsigned bytes = 0;
     const uint8_t *p;
-    if (left(u) && (*u->at & 0xe0) == 0xa0) n = *u->at & 0x1f;
-    else if (sized(u, 0xd9, 0, 2, &n, &bytes)) return -1;
+    if (left(u) && (*u->at & 0xe0) == 0xa0)
+        n = *u->at & 0x1f;
+    else if (sized(u, 0xd9, 0, 2, &n, &bytes))
+        return -1;
     if (slice(u, n, 1 + bytes, max, &p, ret_n)) return -1;
     *ret = (const char *)p;
     for (size_t i = 0, len; i < n; i += len) {
@@ -142,4 +153,7 @@ int unpack_bytes(struct unpack *u, uint32_t max, const uint8_t **ret, uint32_t *
     return slice(u, n, 1 + bytes, max, ret, ret_n);
 }
 
-int pack_to_buf(void *out, const char *bytes, size_t n) { return buf_put(out, bytes, n); }
+int pack_to_buf(void *out, const char *bytes, size_t n)
+{
+    return buf_put(out, bytes, n);
+}

@@ -17,37 +17,54 @@ struct field {
 };
 enum { FIELDS_MAX = 20, NAME = 63, WORDS = 599, HASH = 64, ENVELOPE = 2 /* version, type */ };
 
-#define F(kind, message, member) {kind, offsetof(struct wire_msg, u.message.member), 0, #member}
-#define F_MAX(kind, message, member, max) {kind, offsetof(struct wire_msg, u.message.member), max, #member}
+#define F(kind, message, member)                                                                                       \
+    {                                                                                                                  \
+        kind, offsetof(struct wire_msg, u.message.member), 0, #member                                                  \
+    }
+#define F_MAX(kind, message, member, max)                                                                              \
+    {                                                                                                                  \
+        kind, offsetof(struct wire_msg, u.message.member), max, #member                                                \
+    }
 #define F_STAGE(message) F(U32, message, stage), F(U32, message, epoch)
 
 static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
-    [WIRE_HELLO] = {F_MAX(TEXT, hello, name, NAME), F_MAX(TEXT, hello, boot_id, NAME), F_MAX(TEXT, hello, version, 31), F_MAX(TEXT, hello, host, NAME),
-                    F(U32, hello, cores), F(U32, hello, weight), F(DOUBLE, hello, quota), F(U64, hello, descriptors), F(U64, hello, capacity),
+    [WIRE_HELLO] = {F_MAX(TEXT, hello, name, NAME), F_MAX(TEXT, hello, boot_id, NAME), F_MAX(TEXT, hello, version, 31),
+                    F_MAX(TEXT, hello, host, NAME), F(U32, hello, cores), F(U32, hello, weight),
+                    F(DOUBLE, hello, quota), F(U64, hello, descriptors), F(U64, hello, capacity),
                     F_MAX(TEXT, hello, guard, 1000), F_MAX(TEXT, hello, stamps, 15), F_STAGE(hello)},
-    [WIRE_WELCOME] = {F_MAX(TEXT, welcome, run_id, 39), F(U32, welcome, epoch), F(U32, welcome, agent), F(I64, welcome, lease_ns), F(I64, welcome, heartbeat_ns)},
+    [WIRE_WELCOME] = {F_MAX(TEXT, welcome, run_id, 39), F(U32, welcome, epoch), F(U32, welcome, agent),
+                      F(I64, welcome, lease_ns), F(I64, welcome, heartbeat_ns)},
     [WIRE_REFUSE] = {F_MAX(TEXT, refuse, reason, WORDS), F(BOOL, refuse, retry)},
     [WIRE_CLOCK] = {F(U32, clock, seq), F(I64, clock, t1)},
-    [WIRE_CLOCK_ECHO] = {F(U32, clock_echo, seq), F(I64, clock_echo, t1), F(I64, clock_echo, t2), F(I64, clock_echo, t3)},
-    [WIRE_PLAN] = {F_MAX(TEXT, plan, hash, HASH), F_MAX(BYTES, plan, plan, WIRE_MESSAGE_MAX), F_MAX(BYTES, plan, signature, 1 << 16)},
+    [WIRE_CLOCK_ECHO] = {F(U32, clock_echo, seq), F(I64, clock_echo, t1), F(I64, clock_echo, t2),
+                         F(I64, clock_echo, t3)},
+    [WIRE_PLAN] = {F_MAX(TEXT, plan, hash, HASH), F_MAX(BYTES, plan, plan, WIRE_MESSAGE_MAX),
+                   F_MAX(BYTES, plan, signature, 1 << 16)},
     [WIRE_PLAN_OK] = {F_MAX(TEXT, plan_ok, hash, HASH), F_MAX(TEXT, plan_ok, error, WORDS), F(CODE, plan_ok, code)},
     [WIRE_ARM] = {F_STAGE(arm), F(SHARD, arm, shard)},
-    [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code), F_MAX(TEXT, ready, address, 255)},
+    [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code),
+                    F_MAX(TEXT, ready, address, 255)},
     [WIRE_GO] = {F_STAGE(go), F(I64, go, t0_ns)},
     [WIRE_SNAPSHOT] = {F_STAGE(snapshot), F(U64, snapshot, seq), F_MAX(BYTES, snapshot, snapshot, WIRE_MESSAGE_MAX)},
     [WIRE_ACK] = {F_STAGE(ack), F(U64, ack, seq)},
-    [WIRE_DONE] = {F_STAGE(done), F(U64, done, seq), F(I64, done, start_skew_ns), F_MAX(TEXT, done, error, WORDS), F(CODE, done, code)},
+    [WIRE_DONE] = {F_STAGE(done), F(U64, done, seq), F(I64, done, start_skew_ns), F_MAX(TEXT, done, error, WORDS),
+                   F(CODE, done, code)},
     [WIRE_HEARTBEAT] = {F(U64, heartbeat, seq), F(I64, heartbeat, now_ns)},
     [WIRE_STOP] = {F_STAGE(stop), F(BOOL, stop, now)},
     [WIRE_BYE] = {F_MAX(TEXT, bye, reason, WORDS)},
 };
 
-#define S(kind, member) {kind, offsetof(struct shard, member), 0, #member}
-_Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrivals_kind) == sizeof(uint32_t), "enums of a shard travel as U32");
+#define S(kind, member)                                                                                                \
+    {                                                                                                                  \
+        kind, offsetof(struct shard, member), 0, #member                                                               \
+    }
+_Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrivals_kind) == sizeof(uint32_t),
+               "enums of a shard travel as U32");
 static const struct field SHARD_FIELDS[] = {
-    S(U32, kind), S(U32, slots), S(U32, slot_first), S(U32, slots_all), S(DOUBLE, rate_from), S(DOUBLE, rate_to), S(U32, arrivals), S(DOUBLE, burstiness),
-    S(U64, seed), S(U64, requests_all), S(U64, requests), S(U32, cycle), S(OWN, own), S(I64, duration_ns), S(I64, warmup_ns), S(I64, ramp_ns),
-    S(I64, drain_ns), S(U32, part), {END, 0, 0, NULL},
+    S(U32, kind),       S(U32, slots),    S(U32, slot_first),    S(U32, slots_all),   S(DOUBLE, rate_from),
+    S(DOUBLE, rate_to), S(U32, arrivals), S(DOUBLE, burstiness), S(U64, seed),        S(U64, requests_all),
+    S(U64, requests),   S(U32, cycle),    S(OWN, own),           S(I64, duration_ns), S(I64, warmup_ns),
+    S(I64, ramp_ns),    S(I64, drain_ns), S(U32, part),          {END, 0, 0, NULL},
 };
 
 static const struct {
@@ -59,17 +76,25 @@ static const struct {
 #undef X
 };
 
-const char *wire_type_name(enum wire_type t) { return (unsigned)t < WIRE_N ? TYPES[t].name : "?"; }
-char wire_type_direction(enum wire_type t) { return (unsigned)t < WIRE_N ? TYPES[t].direction : '?'; }
+const char *wire_type_name(enum wire_type t)
+{
+    return (unsigned)t < WIRE_N ? TYPES[t].name : "?";
+}
+char wire_type_direction(enum wire_type t)
+{
+    return (unsigned)t < WIRE_N ? TYPES[t].direction : '?';
+}
 
 static uint32_t count_fields(const struct field *f)
 {
     uint32_t n = 0;
-    while (f[n].kind != END) n++;
+    while (f[n].kind != END)
+        n++;
     return n;
 }
 
-/* Words may come from anywhere (a server's answer inside an error): what the other side would refuse is replaced or cut off here. */
+/* Words may come from anywhere (a server's answer inside an error): what the other side would refuse is replaced or cut
+ * off here. */
 static void pack_text(msgpack_packer *pk, const char *s, uint32_t max)
 {
     char clean[1024];
@@ -91,7 +116,8 @@ static int pack_fields(msgpack_packer *pk, const struct field *f, const void *ba
 static void pack_own(msgpack_packer *pk, const struct shard *s)
 {
     (void)msgpack_pack_array(pk, s->n_own);
-    for (uint32_t i = 0; i < s->n_own; i++) (void)msgpack_pack_uint32(pk, s->own[i]);
+    for (uint32_t i = 0; i < s->n_own; i++)
+        (void)msgpack_pack_uint32(pk, s->own[i]);
 }
 
 static int pack_bytes(msgpack_packer *pk, const struct wire_bytes *b, uint32_t max)
@@ -152,8 +178,9 @@ int wire_encode(const struct wire_msg *m, struct buf *out)
     return out->len - before > WIRE_MESSAGE_MAX ? -1 : 0;
 }
 
-/* Reading: a slice of the message, and the message's own memory, which strings and bytes are copied to. A string takes one byte more in memory, its NUL, and
- * at least one more on the wire, its head: so the memory never needs more than the message has bytes. */
+/* Reading: a slice of the message, and the message's own memory, which strings and bytes are copied to. A string takes
+ * one byte more in memory, its NUL, and at least one more on the wire, its head: so the memory never needs more than
+ * the message has bytes. */
 struct in {
     struct unpack u;
     char *memory;
@@ -251,9 +278,12 @@ static int read_message(struct in *in, uint32_t n, struct wire_msg *ret, struct 
     ret->type = (enum wire_type)type;
     const struct field *f = FIELDS[type];
     if (n != ENVELOPE + count_fields(f))
-        return err_set(e, ERR_WIRE, "%s message has %" PRIu32 " fields, expected %" PRIu32, TYPES[type].name, n - ENVELOPE, count_fields(f));
+        return err_set(e, ERR_WIRE, "%s message has %" PRIu32 " fields, expected %" PRIu32, TYPES[type].name,
+                       n - ENVELOPE, count_fields(f));
     for (; f->kind != END; f++)
-        if (read_field(in, f, ret, (char *)ret + f->at)) return err_set(e, ERR_WIRE, "%s message: %s is malformed, too long or out of range", TYPES[type].name, f->name);
+        if (read_field(in, f, ret, (char *)ret + f->at))
+            return err_set(e, ERR_WIRE, "%s message: %s is malformed, too long or out of range", TYPES[type].name,
+                           f->name);
     if (in->u.at != in->u.end) return err_set(e, ERR_WIRE, "%s message: bytes behind its end", TYPES[type].name);
     if (type != WIRE_ARM || shard_check(&ret->u.arm.shard, e) == 0) return 0;
     (void)err_context(e, "ARM message");
@@ -266,11 +296,15 @@ int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e
     *ret = (struct wire_msg){0};
     struct in in = {{bytes, (const uint8_t *)bytes + n}, NULL};
     uint32_t elements, version;
-    if (n > WIRE_MESSAGE_MAX) return err_set(e, ERR_WIRE, "message of %zu bytes, at most %u are allowed", n, WIRE_MESSAGE_MAX);
+    if (n > WIRE_MESSAGE_MAX)
+        return err_set(e, ERR_WIRE, "message of %zu bytes, at most %u are allowed", n, WIRE_MESSAGE_MAX);
     if (n == 0 || unpack_array(&in.u, &elements) || elements < ENVELOPE || unpack_u32(&in.u, &version))
         return err_set(e, ERR_WIRE, "not a message of plateau");
     if (version != WIRE_VERSION)
-        return err_set(e, ERR_WIRE, "message of wire version %" PRIu32 ", this program speaks version %u: run the same release of plateau on all machines", version, WIRE_VERSION);
+        return err_set(e, ERR_WIRE,
+                       "message of wire version %" PRIu32
+                       ", this program speaks version %u: run the same release of plateau on all machines",
+                       version, WIRE_VERSION);
     ret->memory = in.memory = malloc(n);
     if (!ret->memory) return err_set(e, ERR_NOMEM, "out of memory for a message");
     int rc = read_message(&in, elements, ret, e);
@@ -280,7 +314,8 @@ int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e
 
 void wire_msg_clear(struct wire_msg *m)
 {
-    if (m->memory && m->type == WIRE_ARM) shard_clear(&m->u.arm.shard); /* a message that was not decoded borrows its shard */
+    if (m->memory && m->type == WIRE_ARM)
+        shard_clear(&m->u.arm.shard); /* a message that was not decoded borrows its shard */
     free(m->memory);
     *m = (struct wire_msg){0};
 }

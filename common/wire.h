@@ -1,6 +1,7 @@
-/* The messages of the control plane: msgpack arrays [wire version, type, fields …], read by a bounded reader (unpack.h) that checks
- * before it allocates. Strings of a message to send may be NULL (""); what is too long or no clean text in them is cut off or replaced.
- * Strings in a decoded message point into memory of the message and live until wire_msg_clear. */
+/* The messages of the control plane: msgpack arrays [wire version, type, fields …], read by a bounded reader (unpack.h)
+ * that checks before it allocates. Strings of a message to send may be NULL (""); what is too long or no clean text in
+ * them is cut off or replaced. Strings in a decoded message point into memory of the message and live until
+ * wire_msg_clear. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,12 +31,12 @@ struct wire_msg {
     union {
         struct {
             const char *name, *boot_id, *version, *host; /* version: of the program */
-            uint32_t cores, weight; /* weight: said by the agent's user; 0 = none */
-            double quota;           /* CPUs by cgroup, 0 = none */
+            uint32_t cores, weight;                      /* weight: said by the agent's user; 0 = none */
+            double quota;                                /* CPUs by cgroup, 0 = none */
             uint64_t descriptors;
-            uint64_t capacity;      /* calibrated token/s, 0 = unknown */
-            const char *guard;      /* what this agent allows, in words */
-            const char *stamps;     /* "kernel" or "program" */
+            uint64_t capacity;  /* calibrated token/s, 0 = unknown */
+            const char *guard;  /* what this agent allows, in words */
+            const char *stamps; /* "kernel" or "program" */
             /* a stage this agent still has results of (after a reconnect); epoch 0 = none */
             uint32_t stage, epoch;
         } hello;
@@ -63,16 +64,17 @@ struct wire_msg {
         } plan;
         struct {
             const char *hash, *error; /* error "" = accepted */
-            uint32_t code;            /* its enum err_code: decides the run's exit status; unknown ones decode as ERR_INTERNAL */
+            uint32_t code; /* its enum err_code: decides the run's exit status; unknown ones decode as ERR_INTERNAL */
         } plan_ok;
         struct {
             uint32_t stage, epoch;
-            struct shard shard; /* decoded: checked, and owned by the message: take it by copying and zeroing it here; to send: borrowed */
+            struct shard shard; /* decoded: checked, and owned by the message: take it by copying and zeroing it here;
+                                   to send: borrowed */
         } arm;
         struct {
             uint32_t stage, epoch;
-            const char *error; /* "" = ready */
-            uint32_t code;     /* as in plan_ok */
+            const char *error;   /* "" = ready */
+            uint32_t code;       /* as in plan_ok */
             const char *address; /* remote addresses resolved, for the report */
         } ready;
         struct {
@@ -90,10 +92,10 @@ struct wire_msg {
         } ack;
         struct {
             uint32_t stage, epoch;
-            uint64_t seq; /* of the last snapshot */
+            uint64_t seq;          /* of the last snapshot */
             int64_t start_skew_ns; /* when the first worker began, minus T0 */
-            const char *error;   /* "" = ran as told */
-            uint32_t code;       /* as in plan_ok */
+            const char *error;     /* "" = ran as told */
+            uint32_t code;         /* as in plan_ok */
         } done;
         struct {
             uint64_t seq;
@@ -111,8 +113,9 @@ struct wire_msg {
 };
 
 const char *wire_type_name(enum wire_type t);
-char wire_type_direction(enum wire_type t); /* who may send it: 'A' agent, 'C' coordinator, 'B' both */
+char wire_type_direction(enum wire_type t);                 /* who may send it: 'A' agent, 'C' coordinator, 'B' both */
 int wire_encode(const struct wire_msg *m, struct buf *out); /* -1 only without memory or over WIRE_MESSAGE_MAX */
-/* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the sentence. */
+/* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the
+ * sentence. */
 int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
 void wire_msg_clear(struct wire_msg *m);

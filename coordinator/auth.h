@@ -1,6 +1,7 @@
-/* Who may speak on the control plane: CURVE on the socket, and a ZAP handler (RFC 27) in a thread of its own that admits
- * the keys of a list. Who somebody is, is the public key he has proved to own: ZeroMQ puts it on each of his messages
- * (User-Id), and each is held against the list as it is now, since taking a key off does not end a connection. */
+/* Who may speak on the control plane: CURVE on the socket, and a ZAP handler (RFC 27) in a thread of its own that
+ * admits the keys of a list. Who somebody is, is the public key he has proved to own: ZeroMQ puts it on each of his
+ * messages (User-Id), and each is held against the list as it is now, since taking a key off does not end a connection.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@ struct auth *auth_start(void *context, const char *dir, struct err *e);
 struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public, const char *name,
                              struct err *e);
 int auth_protect(struct auth *a, void *socket, struct err *e); /* before it is bound */
-/* Dials `endpoint` with a key that nobody knows: an error unless that is refused by the handler. A few seconds at most. */
+/* Dials `endpoint` with a key that nobody knows: an error unless that is refused by the handler. A few seconds at most.
+ */
 int auth_self_test(struct auth *a, const char *endpoint, struct err *e);
 /* The list entry's name of whom a message is from; false: he is not on the list any more. */
 bool auth_name(struct auth *a, const char *user, char *ret, size_t n);

@@ -19,8 +19,8 @@
 
 struct options {
     const char *fail_on, *markdown, *html;
-    bool fails;    /* --fail-on was given */
-    double share;  /* of it */
+    bool fails;   /* --fail-on was given */
+    double share; /* of it */
 };
 
 struct side {
@@ -62,7 +62,8 @@ static int side_load(struct side *s, const char *dir, size_t index, struct err *
     s->differences = (struct buf)BUF_INIT(65536);
     s->points = calloc(s->run.n_stages + 1, sizeof *s->points);
     if (!s->points) return err_set(e, ERR_NOMEM, "no memory for the points of %s", dir);
-    for (size_t i = 0; i < s->run.n_stages; i++) point_compute(&s->run.stages[i], s->run.plan, &s->points[i]);
+    for (size_t i = 0; i < s->run.n_stages; i++)
+        point_compute(&s->run.stages[i], s->run.plan, &s->points[i]);
     return 0;
 }
 
@@ -78,13 +79,17 @@ static int write_out(const char *path, const struct buf *b, struct err *e)
 {
     char dir[4096];
     const char *slash = strrchr(path, '/');
-    if (strcmp(path, "-") == 0) return fwrite(b->data, 1, b->len, stdout) == b->len ? 0 : err_set(e, ERR_IO, "standard output: %s", strerror(errno));
+    if (strcmp(path, "-") == 0)
+        return fwrite(b->data, 1, b->len, stdout) == b->len
+                   ? 0
+                   : err_set(e, ERR_IO, "standard output: %s", strerror(errno));
     int n = slash ? snprintf(dir, sizeof dir, "%.*s", (int)(slash - path + 1), path) : snprintf(dir, sizeof dir, ".");
     if (n < 0 || (size_t)n >= sizeof dir) return err_set(e, ERR_USAGE, "%s: the path is too long", path);
     return write_file_atomic(dir, slash ? slash + 1 : path, b, e);
 }
 
-static int put(const char *path, int (*make)(const struct compare_input *in, struct buf *out, struct err *e), const struct compare_input *in, struct err *e)
+static int put(const char *path, int (*make)(const struct compare_input *in, struct buf *out, struct err *e),
+               const struct compare_input *in, struct err *e)
 {
     struct buf b = BUF_INIT(OUT_MAX);
     int rc = !path ? 0 : make(in, &b, e) ? -1 : write_out(path, &b, e);
@@ -92,7 +97,8 @@ static int put(const char *path, int (*make)(const struct compare_input *in, str
     return rc;
 }
 
-static int compare(struct side *side, const char *const *dirs, size_t n, const struct options *o, int *ret_status, struct err *e)
+static int compare(struct side *side, const char *const *dirs, size_t n, const struct options *o, int *ret_status,
+                   struct err *e)
 {
     struct compared_run runs[RUNS_MAX];
     struct comparison changes[RUNS_MAX];
@@ -101,7 +107,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         if (side_load(&side[i], dirs[i], i, e)) return -1;
         runs[i] = (struct compared_run){side[i].label, dirs[i], &side[i].run, side[i].points, side[i].run.n_stages};
         if (i == 0) continue;
-        if (compare_runs(side[0].points, side[0].run.n_stages, side[i].points, side[i].run.n_stages, i, &side[i].change, e)) return -1;
+        if (compare_runs(side[0].points, side[0].run.n_stages, side[i].points, side[i].run.n_stages, i, &side[i].change,
+                         e))
+            return -1;
         if (strcmp(side[0].run.plan_hash, side[i].run.plan_hash) != 0 &&
             compare_plans(side[0].run.plan, side[i].run.plan, DIFFERENCES_MAX, &side[i].differences, e))
             return -1;
@@ -109,7 +117,8 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         differences[i - 1] = buf_str(&side[i].differences);
         if (o->fails && compare_fails(&side[i].change, o->share)) *ret_status = STATUS_GATE;
         if (!o->fails || side[i].change.say != COMPARE_UNKNOWN || side[i].change.errors_rose) continue;
-        log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both", dirs[i], dirs[0]);
+        log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both", dirs[i],
+                  dirs[0]);
         if (*ret_status == 0) *ret_status = STATUS_UNKNOWN;
     }
     struct compare_input in = {runs, n, changes, differences};
@@ -123,16 +132,21 @@ int cmd_compare(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg table[] = {
-        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%", "exit with 99 when a run is worse than the first, clear of the noise, by at least this (not less than 1 %); with 3 when nothing could be compared"},
-        {"markdown", ARG_TEXT, &o.markdown, "FILE", "write the comparison as Markdown (\"-\": to standard output, instead of the table)"},
+        {"fail-on", ARG_TEXT, &o.fail_on, "worse:3%",
+         "exit with 99 when a run is worse than the first, clear of the noise, by at least this (not less than 1 %); "
+         "with 3 when nothing could be compared"},
+        {"markdown", ARG_TEXT, &o.markdown, "FILE",
+         "write the comparison as Markdown (\"-\": to standard output, instead of the table)"},
         {"html", ARG_TEXT, &o.html, "FILE", "write one HTML page with the curves laid over each other"},
         {0},
     };
     const struct args args = {
         .program = "plateau compare",
         .usage = "A B [C …] [--fail-on worse:3%] [--markdown FILE] [--html FILE]",
-        .about = "Compares the runs in folders B, C … with the one in A, load by load and as a whole: better, worse, or no\n"
-                 "difference seen. A change counts when it stands out of the noise that the runs' repeats show (load.repeats).",
+        .about =
+            "Compares the runs in folders B, C … with the one in A, load by load and as a whole: better, worse, or no\n"
+            "difference seen. A change counts when it stands out of the noise that the runs' repeats show "
+            "(load.repeats).",
         .table = table,
         .least = 2,
         .most = RUNS_MAX,
@@ -147,7 +161,8 @@ int cmd_compare(int argc, char **argv)
     if (rc == 0 && !side) rc = err_set(&e, ERR_NOMEM, "no memory to compare");
     if (rc == 0) rc = fail_on_parse(&o, &e);
     if (rc == 0) rc = compare(side, words, n, &o, &status, &e);
-    for (size_t i = 0; side && i < RUNS_MAX; i++) side_clear(&side[i]);
+    for (size_t i = 0; side && i < RUNS_MAX; i++)
+        side_clear(&side[i]);
     free(side);
     if (rc == 0 && fflush(stdout)) rc = err_set(&e, ERR_IO, "standard output: %s", strerror(errno));
     if (rc == 0) return status;

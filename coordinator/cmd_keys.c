@@ -123,9 +123,10 @@ int cmd_keys(int argc, char **argv)
     static const struct args ARGS = {
         .program = "plateau keys",
         .usage = "DIR [options]",
-        .about = "Makes DIR with the keys of a control plane (coordinator, agents, list of those allowed) and of signed "
-                 "plans.\n"
-                 "Nothing is ever overwritten.",
+        .about =
+            "Makes DIR with the keys of a control plane (coordinator, agents, list of those allowed) and of signed "
+            "plans.\n"
+            "Nothing is ever overwritten.",
         .table = TABLE,
         .least = 1,
         .most = 1,

@@ -26,7 +26,8 @@ int cmd_report(int argc, char **argv)
     static const struct args ARGS = {
         .program = "plateau report",
         .usage = "DIR",
-        .about = "Makes report.html, summary.json, curve.csv, histograms.hlog and junit.xml again from DIR/run.sqlite, and prints "
+        .about = "Makes report.html, summary.json, curve.csv, histograms.hlog and junit.xml again from DIR/run.sqlite, "
+                 "and prints "
                  "the table.\n"
                  "The exit status is the one the run deserves.",
         .table = TABLE,

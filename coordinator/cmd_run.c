@@ -48,10 +48,12 @@ struct order {
 };
 
 static const struct arg TABLE[] = {
-    {"local", ARG_U32, &opt.local, "N", "start N agents as processes of this machine; without --listen, nobody else is let in"},
+    {"local", ARG_U32, &opt.local, "N",
+     "start N agents as processes of this machine; without --listen, nobody else is let in"},
     {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents dial in (" LISTEN_DEFAULT ")"},
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
-    {"resume", ARG_TEXT, &opt.resume, "DIR", "go on with the run in DIR that was cut short; PLAN, --set, --seed and --out are not given"},
+    {"resume", ARG_TEXT, &opt.resume, "DIR",
+     "go on with the run in DIR that was cut short; PLAN, --set, --seed and --out are not given"},
     {"resume-if-there", ARG_FLAG, &opt.resume_if_there, NULL,
      "with --out: go on with the run that is there, report it again when it is finished, else begin"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
@@ -60,7 +62,8 @@ static const struct arg TABLE[] = {
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "live on after the run until DIR/" HOLD_FETCHED " is there, at most so long"},
-    {"keys", ARG_TEXT, &opt.keys, "DIR", "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
+    {"keys", ARG_TEXT, &opt.keys, "DIR",
+     "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -157,8 +160,10 @@ static int same_plan(const struct order *o, const char *path, struct err *e)
 {
     struct buf text = BUF_INIT(PLAN_TEXT_MAX);
     int rc = read_file(path, &text, e);
-    if (rc == 0 && (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
-        rc = err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir, path);
+    if (rc == 0 &&
+        (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
+        rc =
+            err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir, path);
     buf_free(&text);
     return rc;
 }
@@ -195,15 +200,23 @@ static int prepare(struct order *o, const char *plan, int *ret_status, struct er
 
 static int check_words(size_t n, struct err *e)
 {
-    if (opt.local == 0) return err_set(e, ERR_USAGE, "--local: at least 1 agent is needed; without --local agents dial in by themselves");
+    if (opt.local == 0)
+        return err_set(e, ERR_USAGE,
+                       "--local: at least 1 agent is needed; without --local agents dial in by themselves");
     if (opt.local == UINT32_MAX) opt.local = 0;
     if (opt.local > LOCAL_MAX) return err_set(e, ERR_USAGE, "--local: at most %u agents on one machine", LOCAL_MAX);
     if (opt.resume && (n || opt.set.n || opt.seed || opt.out || opt.resume_if_there))
-        return err_set(e, ERR_USAGE, "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
+        return err_set(
+            e, ERR_USAGE,
+            "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
     if (!opt.resume && n == 0) return err_set(e, ERR_USAGE, "a PLAN is needed, or --resume DIR");
-    if (opt.resume_if_there && !opt.out) return err_set(e, ERR_USAGE, "--resume-if-there needs --out DIR: the folder to look into");
+    if (opt.resume_if_there && !opt.out)
+        return err_set(e, ERR_USAGE, "--resume-if-there needs --out DIR: the folder to look into");
     if (opt.listen && !addr_port_valid(opt.listen, true))
-        return err_set(e, ERR_USAGE, "--listen: expected tcp://ADDR:PORT, PORT a number up to 65535 or * for any that is free, got \"%s\"", opt.listen);
+        return err_set(
+            e, ERR_USAGE,
+            "--listen: expected tcp://ADDR:PORT, PORT a number up to 65535 or * for any that is free, got \"%s\"",
+            opt.listen);
     if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
     return 0;
 }
@@ -233,7 +246,8 @@ static int raise_descriptors(uint32_t agents, struct err *e)
         (void)setrlimit(RLIMIT_NOFILE, &r);
     }
     if (r.rlim_max >= need) return 0;
-    return err_set(e, ERR_LIMIT, "%u agents need %llu open files, but the limit is %llu: raise it (ulimit -n, LimitNOFILE=)", agents,
+    return err_set(e, ERR_LIMIT,
+                   "%u agents need %llu open files, but the limit is %llu: raise it (ulimit -n, LimitNOFILE=)", agents,
                    (unsigned long long)need, (unsigned long long)r.rlim_max);
 }
 
@@ -354,7 +368,12 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .local = opt.local && !opt.listen && !opt.keys ? &own : NULL,
                               .insecure = opt.insecure};
     struct run_page page;
-    struct drive_options d = {.meta = &o->meta, .past = o->past, .signal_fd = signal_fd, .page = &page, .leave_on_term = opt.resume_if_there, .signature = {o->signature.data, o->signature.len}};
+    struct drive_options d = {.meta = &o->meta,
+                              .past = o->past,
+                              .signal_fd = signal_fd,
+                              .page = &page,
+                              .leave_on_term = opt.resume_if_there,
+                              .signature = {o->signature.data, o->signature.len}};
     struct drive_result res = {0};
     int rc = -1;
     if (run_page_open(&page, opt.http, e)) return -1;

@@ -35,10 +35,8 @@ static int sign_plan(const char *path, const struct wish *w, struct buf *out, st
     int bad = plan_hash(p, hash);
     plan_destroy(&p);
     if (bad) return err_set(e, ERR_NOMEM, "no memory for the plan's hash");
-    struct sign_claim c = {.run = w->run,
-                           .audience = w->audience,
-                           .expires_wall_ns = clock_wall_ns() + w->expires_ns,
-                           .plan_hash = hash};
+    struct sign_claim c = {
+        .run = w->run, .audience = w->audience, .expires_wall_ns = clock_wall_ns() + w->expires_ns, .plan_hash = hash};
     return sign_make(w->key, &c, out, e);
 }
 
@@ -57,9 +55,10 @@ int cmd_sign(int argc, char **argv)
     static const struct args ARGS = {
         .program = "plateau sign",
         .usage = "PLAN --key FILE [options] > PLAN.sig",
-        .about = "Signs a plan as it is when resolved, for plateau run --signature PLAN.sig. Give every --set and --seed "
-                 "here\n"
-                 "that the run will get; --local N stands for --set agents.count=N.",
+        .about =
+            "Signs a plan as it is when resolved, for plateau run --signature PLAN.sig. Give every --set and --seed "
+            "here\n"
+            "that the run will get; --local N stands for --set agents.count=N.",
         .table = TABLE,
         .least = 1,
         .most = 1,

@@ -1,5 +1,6 @@
-/* What a run is made of once it is merged: the data between the store (run.sqlite), the points and the reports. Plain values; each
- * struct is freed by its owner's *_clear. All times of series are in the coordinator's frame, seconds from the stage's T0. */
+/* What a run is made of once it is merged: the data between the store (run.sqlite), the points and the reports. Plain
+ * values; each struct is freed by its owner's *_clear. All times of series are in the coordinator's frame, seconds from
+ * the stage's T0. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,18 +26,18 @@ struct packed_hist {
     uint8_t *bytes; /* owned */
     size_t n;
 };
-int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n);               /* copies; -1 without memory */
-int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e);   /* -1 without memory */
+int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n);             /* copies; -1 without memory */
+int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e); /* -1 without memory */
 struct hist *packed_hist_open(const struct packed_hist *p); /* the caller's; NULL when empty or without memory */
 void packed_hist_clear(struct packed_hist *p);
 
 /* One agent's part of a stage: the sum of its accepted snapshots. */
 struct agent_data {
-    uint32_t agent;      /* its number in the run */
+    uint32_t agent; /* its number in the run */
     char name[64];
     uint32_t weight;
-    uint64_t slots;      /* of its shard */
-    bool lost;           /* died in this stage; its open requests are `lost_requests` */
+    uint64_t slots; /* of its shard */
+    bool lost;      /* died in this stage; its open requests are `lost_requests` */
     uint64_t lost_requests;
     uint64_t counters[COUNTER_N];
     struct packed_hist hist[METRIC_N];
@@ -49,12 +50,12 @@ struct agent_data {
 struct series_row {
     int32_t agent;
     double t_s, span_s;
-    double tokens, done, failed, due, in_flight; /* tokens: token events in the span; in_flight: mean */
+    double tokens, done, failed, due, in_flight;             /* tokens: token events in the span; in_flight: mean */
     double itl_p50_ms, itl_p99_ms, ttft_p50_ms, ttft_p99_ms; /* NaN when empty */
 };
 
-/* One block for resampling: what one agent recorded in one second (metrics whose samples are not independent). Of long or
- * wide stages blocks are coarser: span_s is their length, and agent the first of those put together. */
+/* One block for resampling: what one agent recorded in one second (metrics whose samples are not independent). Of long
+ * or wide stages blocks are coarser: span_s is their length, and agent the first of those put together. */
 struct block {
     uint32_t agent;
     double t_s, span_s;
@@ -64,20 +65,21 @@ struct block {
 
 struct stage_data {
     uint32_t stage, repeat, epoch;
-    struct plan_stage plan;      /* what was asked for (search makes its own) */
+    struct plan_stage plan;                 /* what was asked for (search makes its own) */
     int64_t started_wall_ns, ended_wall_ns; /* ended: drain included; 0 when it is not known */
-    bool degraded, aborted;      /* an agent was lost; cut short by the user or the coordinator */
-    uint64_t counters[COUNTER_N]; /* merged */
-    struct per_address addresses; /* of all agents, by name */
-    uint64_t lost;               /* requests of dead agents */
-    struct hist *hist[METRIC_N]; /* merged; NULL when empty */
+    bool degraded, aborted;                 /* an agent was lost; cut short by the user or the coordinator */
+    uint64_t counters[COUNTER_N];           /* merged */
+    struct per_address addresses;           /* of all agents, by name */
+    uint64_t lost;                          /* requests of dead agents */
+    struct hist *hist[METRIC_N];            /* merged; NULL when empty */
     struct agent_data *agents;
     size_t n_agents;
     struct series_row *series;
     size_t n_series;
     struct block *blocks;
     size_t n_blocks;
-    struct server_sample *server; /* the server's metrics page while it ran; where there is one, also the last before its start and the first after its end */
+    struct server_sample *server; /* the server's metrics page while it ran; where there is one, also the last before
+                                     its start and the first after its end */
     size_t n_server;
 };
 void stage_data_clear(struct stage_data *s);
@@ -99,9 +101,9 @@ struct run_data {
     int64_t started_wall_ns, ended_wall_ns;
     uint64_t seed;
     bool insecure;
-    int signal;              /* 0, or the signal that ended it */
-    struct plan *plan;       /* owned */
-    struct buf plan_text;    /* the file as it was given */
+    int signal;           /* 0, or the signal that ended it */
+    struct plan *plan;    /* owned */
+    struct buf plan_text; /* the file as it was given */
     struct run_agent *agents;
     size_t n_agents;
     struct run_event *events;

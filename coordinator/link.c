@@ -12,14 +12,7 @@
 #include "common/log.h"
 #include "coordinator/auth.h"
 
-enum {
-    QUEUE = 64,
-    HANDSHAKE_MS = 20000,
-    KEEPALIVE_S = 10,
-    UNSENT_MS = 30000,
-    BACKLOG = 1024,
-    LINK_FDS = 8
-};
+enum { QUEUE = 64, HANDSHAKE_MS = 20000, KEEPALIVE_S = 10, UNSENT_MS = 30000, BACKLOG = 1024, LINK_FDS = 8 };
 
 struct link {
     void *context, *router;
@@ -54,9 +47,9 @@ static int set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. ZeroMQ's own heartbeats stay off: the
- * protocol has its own, and each of theirs cancels a timer by walking over those of all connections (4.3.4); connections that
- * are dead are closed by TCP. */
+/* All before bind. HANDOVER stays off: nobody takes over a connection by claiming its id. ZeroMQ's own heartbeats stay
+ * off: the protocol has its own, and each of theirs cancels a timer by walking over those of all connections (4.3.4);
+ * connections that are dead are closed by TCP. */
 static int configure(void *router, bool v6)
 {
     int64_t max = WIRE_MESSAGE_MAX;
@@ -66,8 +59,7 @@ static int configure(void *router, bool v6)
            set_int(router, ZMQ_BACKLOG, BACKLOG) || set_int(router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
            set_int(router, ZMQ_TCP_KEEPALIVE, 1) || set_int(router, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S) ||
            set_int(router, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S) || set_int(router, ZMQ_TCP_KEEPALIVE_CNT, 3) ||
-           set_int(router, ZMQ_TCP_MAXRT, UNSENT_MS) ||
-           zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
+           set_int(router, ZMQ_TCP_MAXRT, UNSENT_MS) || zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max);
 }
 
 static struct auth *make_auth(struct link *l, const struct link_options *o, struct err *e)
@@ -244,8 +236,8 @@ bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m)
     return zmq_send(l->router, l->out.data, l->out.len, ZMQ_DONTWAIT) >= 0;
 }
 
-/* An agent with keys at the door of a run without them would look like one that never came. It often hangs up first, so that any handshake that fails may
- * be its. ZeroMQ 4.3 does not tell whose it was: the event names our own address. */
+/* An agent with keys at the door of a run without them would look like one that never came. It often hangs up first, so
+ * that any handshake that fails may be its. ZeroMQ 4.3 does not tell whose it was: the event names our own address. */
 static void tell_failures(struct link *l)
 {
     enum handshake_event ev;
@@ -254,7 +246,9 @@ static void tell_failures(struct link *l)
     while ((ev = handshake_next(l->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
         if (ev == HANDSHAKE_FAILED && log_limit_pass(&l->failed, "", clock_mono_ns(), &held)) {
             if (held) log_warn("%" PRIu32 " more like the following were not told", held);
-            log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau run --keys DIR, or start the agent without", words);
+            log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau "
+                     "run --keys DIR, or start the agent without",
+                     words);
         }
 }
 

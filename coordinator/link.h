@@ -11,8 +11,9 @@
 struct link_options {
     const char *listen; /* tcp://ADDR:PORT; port 0 or * = any */
     const char *keys;   /* folder of `plateau keys`: only those on its list may speak; NULL = anybody */
-    struct key_pair *local; /* gets the pair of agents local-*, the only ones that may speak; it is in no file; NULL = not so */
-    bool insecure;      /* allow an address off loopback without authentication */
+    struct key_pair
+        *local;    /* gets the pair of agents local-*, the only ones that may speak; it is in no file; NULL = not so */
+    bool insecure; /* allow an address off loopback without authentication */
 };
 
 struct link;
@@ -22,7 +23,7 @@ const char *link_endpoint(const struct link *l); /* where it listens: tcp://127.
 bool link_is_loopback(const struct link *l);     /* only processes of this machine can reach it */
 
 bool link_is_authenticated(const struct link *l);
-bool link_has_list(const struct link *l); /* of keys, in a folder */
+bool link_has_list(const struct link *l);                              /* of keys, in a folder */
 void link_server_key(const struct link *l, char ret_public[KEY_TEXT]); /* with keys */
 /* Reads the list of allowed keys again; on failure the old one stays. *ret_n: keys on it. -1 without keys. */
 int link_reload(struct link *l, size_t *ret_n, struct err *e);

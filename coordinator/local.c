@@ -53,8 +53,11 @@ static void become(const char *path, const char *endpoint, const char *name, con
         (void)fcntl(bundle, F_SETFD, 0);
         keys = fd;
     }
-    execl(path, "plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn", bundle >= 0 ? "--keys-fd" : keys ? "--keys" : (char *)NULL, keys,
-          (char *)NULL);
+    execl(path, "plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn",
+          bundle >= 0 ? "--keys-fd"
+          : keys      ? "--keys"
+                      : (char *)NULL,
+          keys, (char *)NULL);
     _exit(127);
 }
 

@@ -17,7 +17,8 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
     }
     size_t told = search_replay(t->search, p, n);
     free(p);
-    if (told < n) return err_set(e, ERR_USAGE, "the search cannot go on: stage %zu is not the load it asks for now", told + 1);
+    if (told < n)
+        return err_set(e, ERR_USAGE, "the search cannot go on: stage %zu is not the load it asks for now", told + 1);
     t->searched = (uint32_t)n;
     return 0;
 }
@@ -86,8 +87,10 @@ int run_can_go_on(const struct run_data *past, const char *dir, const char *vers
 {
     char hash[65];
     if (strcmp(past->version, version) != 0)
-        return err_set(e, ERR_USAGE, "%.200s: was begun by plateau %s, this is %s: its stages would not be comparable; start a new run",
-                       dir, past->version, version);
+        return err_set(
+            e, ERR_USAGE,
+            "%.200s: was begun by plateau %s, this is %s: its stages would not be comparable; start a new run", dir,
+            past->version, version);
     if (!past->plan) return err_set(e, ERR_USAGE, "%.200s: the run has no plan", dir);
     if (plan_hash(past->plan, hash)) return err_set(e, ERR_NOMEM, "no memory for the plan's hash");
     if (strcmp(hash, past->plan_hash) != 0)

@@ -10,11 +10,13 @@ struct todo {
     struct search *search; /* NULL: the plan's stages */
     uint32_t searched;     /* stages that the search has asked for */
 };
-/* The points of finished stages are told to the search again. ERR_USAGE when they are not what it would have asked for. */
+/* The points of finished stages are told to the search again. ERR_USAGE when they are not what it would have asked for.
+ */
 int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
 void todo_end(struct todo *t);
 bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
-void todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s); /* a stage that has ended and counts */
+void todo_tell(struct todo *t, const struct plan *plan,
+               const struct stage_data *s); /* a stage that has ended and counts */
 uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 

@@ -133,7 +133,8 @@ static void *loop(void *arg)
         int rc = c ? read_page(c, &r, &sample, &e) : err_set(&e, ERR_NOMEM, "no memory");
         (void)pthread_mutex_lock(&s->lock);
         keep(s, &sample, when, rc ? &e : NULL);
-        while (next <= when) next += NS_PER_S; /* on the grid of seconds, whatever else was read */
+        while (next <= when)
+            next += NS_PER_S; /* on the grid of seconds, whatever else was read */
     }
     (void)pthread_mutex_unlock(&s->lock);
     curl_easy_cleanup(c);

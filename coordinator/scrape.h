@@ -1,6 +1,7 @@
-/* Reads the server's metrics page once a second, in a thread of its own: the run is never held up by it. Bounded: a page of SERVER_PAGE_MAX bytes,
- * SCRAPE_TIMEOUT_MS, no redirect, no proxy, no compression, http and https only; addresses that nobody connects to (addr.h) are refused at each
- * connect. Carries no secret: a page behind a login is not read. */
+/* Reads the server's metrics page once a second, in a thread of its own: the run is never held up by it. Bounded: a
+ * page of SERVER_PAGE_MAX bytes, SCRAPE_TIMEOUT_MS, no redirect, no proxy, no compression, http and https only;
+ * addresses that nobody connects to (addr.h) are refused at each connect. Carries no secret: a page behind a login is
+ * not read. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,14 +14,17 @@
 
 struct scrape_state {
     uint64_t readings, failed;
-    bool blank;       /* the last page that was read held no figure that is known */
-    char first[300];  /* why the first failed reading failed; "" when none did */
+    bool blank;      /* the last page that was read held no figure that is known */
+    char first[300]; /* why the first failed reading failed; "" when none did */
 };
 
 struct scrape;
-struct scrape *scrape_start(const struct plan_target *t, struct err *e); /* of t->metrics_url, with its TLS settings; borrows t */
-void scrape_now(struct scrape *s);                                        /* a reading at once, beside those of each second; does not wait for it */
-bool scrape_take(struct scrape *s, struct server_sample *ret, int64_t *ret_mono_ns); /* the oldest; its moment is when the page was asked for */
+struct scrape *scrape_start(const struct plan_target *t,
+                            struct err *e); /* of t->metrics_url, with its TLS settings; borrows t */
+void scrape_now(struct scrape *s);          /* a reading at once, beside those of each second; does not wait for it */
+bool scrape_take(struct scrape *s, struct server_sample *ret,
+                 int64_t *ret_mono_ns); /* the oldest; its moment is when the page was asked for */
 void scrape_state(struct scrape *s, struct scrape_state *ret);
-void scrape_finish(struct scrape *s); /* ends the thread, after a reading that was asked for; samples can still be taken */
+void scrape_finish(
+    struct scrape *s); /* ends the thread, after a reading that was asked for; samples can still be taken */
 void scrape_destroy(struct scrape **s);

@@ -26,10 +26,12 @@ static void load_words(const struct plan_stage *s, char *ret, size_t n)
 static int waiting_line(const struct run_progress *p, char *ret, size_t n)
 {
     if (p->agents_ready >= p->agents_wanted && p->fence_left_ns > 0)
-        return snprintf(ret, n, "%zu agents are here; waiting %.0f s more, until no load of the earlier attempt can be left", p->agents_ready,
-                        (double)p->fence_left_ns / 1e9);
+        return snprintf(ret, n,
+                        "%zu agents are here; waiting %.0f s more, until no load of the earlier attempt can be left",
+                        p->agents_ready, (double)p->fence_left_ns / 1e9);
     return snprintf(ret, n, "waiting for agents: %zu of %" PRIu32 "%s%s%s", p->agents_ready, p->agents_wanted,
-                    p->endpoint ? " (plateau-agent --connect " : "", p->endpoint ? p->endpoint : "", p->endpoint ? ")" : "");
+                    p->endpoint ? " (plateau-agent --connect " : "", p->endpoint ? p->endpoint : "",
+                    p->endpoint ? ")" : "");
 }
 
 int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n)

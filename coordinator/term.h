@@ -10,7 +10,7 @@ struct term {
     FILE *out;
     bool tty, dirty; /* dirty: a line without its newline is on the screen */
     int64_t next_ns;
-    uint32_t epoch; /* of the stage that was shown last */
+    uint32_t epoch;       /* of the stage that was shown last */
     const char *endpoint; /* where agents dial in, for those who start them; NULL = nobody need */
 };
 void term_init(struct term *t, FILE *out);

@@ -30,7 +30,7 @@ enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const s
     struct stage_data d;
     struct point p;
     if (merge_peek(s->merge, &d, NULL)) return RUN_WORD_ON; /* without memory the stage takes its whole time */
-    d.plan.duration_ns = elapsed_ns; /* of what has been so far */
+    d.plan.duration_ns = elapsed_ns;                        /* of what has been so far */
     point_compute(&d, plan, &p);
     if (may_abort && elapsed_ns - load->warmup_ns >= plan->abort_on_fail_ns && broken(plan, &p))
         word = RUN_WORD_GIVE_UP;

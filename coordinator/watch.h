@@ -1,12 +1,13 @@
-/* A stage that runs, looked at from time to time: is it known well enough (`duration: auto`), has it failed for good (`slo.abort_on_fail`)?
+/* A stage that runs, looked at from time to time: is it known well enough (`duration: auto`), has it failed for good
+ * (`slo.abort_on_fail`)?
  *
- * Looks come at windows of 5 s, 7 s, 10 s …, each 1.4 times the last: an interval that is looked at every second would sooner or later
- * be narrow by chance. */
+ * Looks come at windows of 5 s, 7 s, 10 s …, each 1.4 times the last: an interval that is looked at every second would
+ * sooner or later be narrow by chance. */
 #pragma once
 #include "coordinator/run/run.h"
 
 struct watch {
-    uint32_t epoch;   /* of the stage that is watched */
-    int64_t next_ns;  /* next look, from the stage's start */
+    uint32_t epoch;  /* of the stage that is watched */
+    int64_t next_ns; /* next look, from the stage's start */
 };
 enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct stage *s, int64_t elapsed_ns);

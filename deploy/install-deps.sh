@@ -28,6 +28,7 @@ test=(
   g++                   # none of ours is C++; ctest's toolchain check and some sanitizer runtimes want it
   clang                 # second compiler, fuzz targets
   libclang-rt-14-dev    # its sanitizer and fuzzer runtimes
+  clang-format          # form of the sources
   llvm                  # readable stack traces of the sanitizers
   libcmocka-dev         # unit tests
   curl                  # drives the simulator in scenarios

@@ -8,11 +8,14 @@ enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION };
 
 struct line {
     const char *p;
-    size_t n;  /* at most HTTP1_LINE_MAX */
-    bool cut;  /* it was longer */
+    size_t n; /* at most HTTP1_LINE_MAX */
+    bool cut; /* it was longer */
 };
 
-void http1_begin(struct http1 *h) { memset(h, 0, offsetof(struct http1, line)); }
+void http1_begin(struct http1 *h)
+{
+    memset(h, 0, offsetof(struct http1, line));
+}
 
 static enum http1_result bad(struct http1 *h)
 {
@@ -49,8 +52,14 @@ static int take_line(struct http1 *h, const char **at, const char *end, struct l
     return 1;
 }
 
-static bool blank(char c) { return c == ' ' || c == '\t'; }
-static bool digit(char c) { return c >= '0' && c <= '9'; }
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* ---- the head ---- */
 
@@ -81,13 +90,18 @@ static bool take_length(struct http1 *h, const char *p, size_t n)
     return true;
 }
 
-static bool is(const char *p, size_t n, const char *word) { return n == strlen(word) && strncasecmp(p, word, n) == 0; }
+static bool is(const char *p, size_t n, const char *word)
+{
+    return n == strlen(word) && strncasecmp(p, word, n) == 0;
+}
 
 /* One word of a comma-separated list. */
 static bool take_word(struct http1 *h, const char *p, size_t n)
 {
-    while (n > 0 && blank(*p)) p++, n--;
-    while (n > 0 && blank(p[n - 1])) n--;
+    while (n > 0 && blank(*p))
+        p++, n--;
+    while (n > 0 && blank(p[n - 1]))
+        n--;
     if (h->name == NAME_CONNECTION) {
         h->close |= is(p, n, "close");
         h->keep |= is(p, n, "keep-alive");
@@ -114,16 +128,19 @@ static bool take_header(struct http1 *h, const struct line *l)
     const char *p = l->p, *end = p + l->n;
     if (blank(*p)) return h->name == NAME_OTHER; /* a folded line, of a header that does not matter */
     const char *colon = memchr(p, ':', l->n);
-    if (!colon || colon == p || memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p))) return false;
+    if (!colon || colon == p || memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p)))
+        return false;
     size_t n = (size_t)(colon - p);
-    h->name = is(p, n, "content-length") ? NAME_LENGTH
+    h->name = is(p, n, "content-length")      ? NAME_LENGTH
               : is(p, n, "transfer-encoding") ? NAME_CODING
-              : is(p, n, "connection") ? NAME_CONNECTION
-                                       : NAME_OTHER;
+              : is(p, n, "connection")        ? NAME_CONNECTION
+                                              : NAME_OTHER;
     if (h->name == NAME_OTHER) return true;
     if (l->cut) return false;
-    for (p = colon + 1; p < end && blank(*p);) p++;
-    while (end > p && blank(end[-1])) end--;
+    for (p = colon + 1; p < end && blank(*p);)
+        p++;
+    while (end > p && blank(end[-1]))
+        end--;
     if (h->name == NAME_LENGTH) return take_length(h, p, (size_t)(end - p));
     return take_words(h, p, (size_t)(end - p));
 }
@@ -183,7 +200,8 @@ static bool take_whole_line(struct http1 *h, const struct line *l)
         if (l->n > 0) return take_header(h, l);
         end_head(h);
         return true;
-    case AT_CHUNK: return take_chunk_size(h, l);
+    case AT_CHUNK:
+        return take_chunk_size(h, l);
     case AT_CHUNK_END:
         h->state = AT_CHUNK;
         return l->n == 0;
@@ -213,7 +231,8 @@ enum http1_result http1_next(struct http1 *h, const char **at, const char *end, 
         if (h->state == AT_END) return HTTP1_DONE;
         if (h->state == AT_BAD) return HTTP1_BAD;
         if (*at == end) return HTTP1_MORE;
-        if (h->state == AT_LENGTH || h->state == AT_CLOSE || h->state == AT_CHUNK_BYTES) return take_body(h, at, end, ret, ret_n);
+        if (h->state == AT_LENGTH || h->state == AT_CLOSE || h->state == AT_CHUNK_BYTES)
+            return take_body(h, at, end, ret, ret_n);
         int whole = take_line(h, at, end, &l);
         if (whole < 0 || (whole > 0 && !take_whole_line(h, &l))) return bad(h);
         /* whoever speaks something else is not waited for until his line ends */
@@ -229,4 +248,7 @@ enum http1_result http1_closed(struct http1 *h)
     return h->state == AT_END ? HTTP1_DONE : h->state == AT_BAD ? HTTP1_BAD : HTTP1_MORE;
 }
 
-bool http1_keep_alive(const struct http1 *h) { return h->state == AT_END && !h->close && (!h->old || h->keep); }
+bool http1_keep_alive(const struct http1 *h)
+{
+    return h->state == AT_END && !h->close && (!h->old || h->keep);
+}

@@ -1,15 +1,17 @@
-/* An HTTP/1.x response (RFC 9112), read as bytes arrive; pure. The body is handed out as slices of the caller's bytes. Interim responses (1xx) are
- * read over; a trailer too. What is kept of a head is its status, how the body ends, and whether the connection may be used again.
+/* An HTTP/1.x response (RFC 9112), read as bytes arrive; pure. The body is handed out as slices of the caller's bytes.
+ * Interim responses (1xx) are read over; a trailer too. What is kept of a head is its status, how the body ends, and
+ * whether the connection may be used again.
  *
- * Strict where a mistake could shift the body's frame: an unknown transfer coding, lengths that contradict each other, a chunk that does not
- * end where it said, a header line without a name. Lines may end with LF alone. */
+ * Strict where a mistake could shift the body's frame: an unknown transfer coding, lengths that contradict each other,
+ * a chunk that does not end where it said, a header line without a name. Lines may end with LF alone. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP1_LINE_MAX 256u  /* of a line that matters; others may be longer */
-#define HTTP1_HEAD_MAX 65536u /* bytes of a head with its interim responses, of a trailer, of one chunk's first line */
+#define HTTP1_LINE_MAX 256u /* of a line that matters; others may be longer */
+/* Bytes of a head with its interim responses, of a trailer, of one chunk's first line. */
+#define HTTP1_HEAD_MAX 65536u
 
 enum http1_result {
     HTTP1_BAD = -1, /* no HTTP/1; and stays so */
@@ -21,10 +23,10 @@ enum http1_result {
 struct http1 {
     uint8_t state, name; /* name: of the header line before, if it matters */
     bool old, close, keep, chunked, has_length;
-    uint16_t status;     /* 0: none yet */
-    uint32_t taken;      /* against HTTP1_HEAD_MAX */
-    uint32_t line_len;   /* of the line that is not yet whole */
-    uint64_t left;       /* bytes left of the body or of the chunk */
+    uint16_t status;   /* 0: none yet */
+    uint32_t taken;    /* against HTTP1_HEAD_MAX */
+    uint32_t line_len; /* of the line that is not yet whole */
+    uint64_t left;     /* bytes left of the body or of the chunk */
     char line[HTTP1_LINE_MAX + 2];
 };
 

@@ -106,7 +106,8 @@ int resolver_ask(struct resolver *r, const char *host, const char *port, struct 
         return err_set(e, ERR_PLAN, "the host name is too long");
     if (getaddrinfo(host, port, &numeric, ret_list) == 0) return 0;
     if (r->lookup && (strcmp(r->lookup->host, host) != 0 || strcmp(r->lookup->port, port) != 0)) resolver_clear(r);
-    if (!r->lookup && !(r->lookup = begin(r, host, port))) return err_set(e, ERR_NOMEM, "no thread to look up %s", host);
+    if (!r->lookup && !(r->lookup = begin(r, host, port)))
+        return err_set(e, ERR_NOMEM, "no thread to look up %s", host);
     bool done = wait_for(r->lookup, &rc, ret_list);
     int64_t waited = clock_mono_ns() - r->lookup->began_ns;
     if (!done && waited < RESOLVER_MOST_NS) return 1;

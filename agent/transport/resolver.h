@@ -1,5 +1,5 @@
-/* Names looked up on a thread of their own: a resolver may take long, and the thread that asks must go on saying that it lives. One question at a time;
- * who gets no answer asks the same again later. */
+/* Names looked up on a thread of their own: a resolver may take long, and the thread that asks must go on saying that
+ * it lives. One question at a time; who gets no answer asks the same again later. */
 #pragma once
 #include <netdb.h>
 #include <stdint.h>
@@ -12,8 +12,10 @@
 struct lookup;
 struct resolver {
     struct lookup *lookup; /* under way, or answered and not yet taken */
-    int (*ask)(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret); /* NULL: getaddrinfo */
+    int (*ask)(const char *host, const char *port, const struct addrinfo *hints,
+               struct addrinfo **ret); /* NULL: getaddrinfo */
 };
-/* 0: *ret_list is the caller's (freeaddrinfo). 1: not yet. -1: ERR_NET, it has no answer. Addresses are not asked for anywhere. */
+/* 0: *ret_list is the caller's (freeaddrinfo). 1: not yet. -1: ERR_NET, it has no answer. Addresses are not asked for
+ * anywhere. */
 int resolver_ask(struct resolver *r, const char *host, const char *port, struct addrinfo **ret_list, struct err *e);
 void resolver_clear(struct resolver *r); /* a thread that still waits for its answer ends by itself */

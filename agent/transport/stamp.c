@@ -43,7 +43,10 @@ static ssize_t take(int fd, void *bytes, size_t n, int flags, int64_t *ret_wall_
     return got;
 }
 
-ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns) { return take(fd, bytes, n, 0, ret_wall_ns); }
+ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns)
+{
+    return take(fd, bytes, n, 0, ret_wall_ns);
+}
 
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {

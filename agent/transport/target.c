@@ -249,7 +249,8 @@ static int resolve(struct target *t, struct resolver *r, struct err *e)
     return t->n_addresses ? 0 : err_set(e, ERR_NET, "target.url: %s has no address", host);
 }
 
-int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret, struct err *e)
+int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret,
+               struct err *e)
 {
     struct target *t = calloc(1, sizeof *t);
     *ret = NULL;

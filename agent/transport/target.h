@@ -1,5 +1,5 @@
-/* Where requests go: URL taken apart, name resolved once and pinned, header lines with the secret read on this machine. Made on
- * the control thread at engine_plan, read by all workers, changed by none. */
+/* Where requests go: URL taken apart, name resolved once and pinned, header lines with the secret read on this machine.
+ * Made on the control thread at engine_plan, read by all workers, changed by none. */
 #pragma once
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -29,11 +29,13 @@ struct target {
     bool tls;
     struct target_address address[TARGET_ADDRESS_MAX];
     uint32_t n_addresses;
-    struct curl_slist *headers;   /* holds the secret */
+    struct curl_slist *headers; /* holds the secret */
 };
 
-/* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask again. */
-int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret, struct err *e);
+/* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask
+ * again. */
+int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret,
+               struct err *e);
 void target_destroy(struct target **t); /* zeroes the secret */
 
 /* Is this the very address and port that the name was resolved to? */
@@ -42,6 +44,6 @@ bool target_address_is(const struct target_address *a, const struct sockaddr *sa
 /* "127.0.0.1:8000, 127.0.0.2:8000", cut with "…" where it does not fit. */
 void target_addresses(const struct target *t, char *ret, size_t n);
 
-/* Reads a secret named by a plan: environment variable or file, without trailing line ends. Bounded, refused when empty or with bytes that no
- * header may hold. */
+/* Reads a secret named by a plan: environment variable or file, without trailing line ends. Bounded, refused when empty
+ * or with bytes that no header may hold. */
 int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e);

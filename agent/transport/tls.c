@@ -18,8 +18,8 @@ struct tls {
     const struct target *target;
     SSL_CTX *ctx;
     BIO_METHOD *socket;
-    char *host;                              /* as certificates name it: without brackets and last dot */
-    bool literal;                            /* … an IP address */
+    char *host;                               /* as certificates name it: without brackets and last dot */
+    bool literal;                             /* … an IP address */
     SSL_SESSION *session[TARGET_ADDRESS_MAX]; /* the latest, to be taken up again */
 };
 
@@ -28,10 +28,10 @@ struct tls_conn {
     SSL *ssl;
     int fd;
     uint32_t address;
-    int64_t wall;  /* stamp of the last read */
-    int system;    /* errno of the socket's last failure */
-    bool dry;      /* nothing more is to be asked of the socket in this call */
-    bool eof;      /* the socket's end was read */
+    int64_t wall; /* stamp of the last read */
+    int system;   /* errno of the socket's last failure */
+    bool dry;     /* nothing more is to be asked of the socket in this call */
+    bool eof;     /* the socket's end was read */
     enum { OPEN, CLOSED, BROKEN } state;
 };
 
@@ -109,18 +109,23 @@ static int load_files(struct tls *t, struct err *e)
 {
     const struct plan_target *p = t->target->plan;
     const char *authorities = p->tls_ca_file ? p->tls_ca_file : SYSTEM_AUTHORITIES;
-    if (p->tls_verify && SSL_CTX_load_verify_file(t->ctx, authorities) != 1 && (p->tls_ca_file || SSL_CTX_set_default_verify_paths(t->ctx) != 1))
-        return err_set(e, ERR_NET, "target.tls.ca_file: %s cannot be read as certificates: %s", authorities, openssl_says());
+    if (p->tls_verify && SSL_CTX_load_verify_file(t->ctx, authorities) != 1 &&
+        (p->tls_ca_file || SSL_CTX_set_default_verify_paths(t->ctx) != 1))
+        return err_set(e, ERR_NET, "target.tls.ca_file: %s cannot be read as certificates: %s", authorities,
+                       openssl_says());
     if (!p->tls_cert_file) return 0;
     ERR_clear_error(); /* the system's file may have been missing */
     SSL_CTX_set_default_passwd_cb(t->ctx, no_password);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, p->tls_cert_file) != 1)
-        return err_set(e, ERR_NET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file, openssl_says());
+        return err_set(e, ERR_NET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file,
+                       openssl_says());
     bool read = SSL_CTX_use_PrivateKey_file(t->ctx, p->tls_key_file, SSL_FILETYPE_PEM) == 1;
-    if (read && SSL_CTX_check_private_key(t->ctx) == 1) return 0; /* a key of another kind than the certificate's is taken without a word */
+    if (read && SSL_CTX_check_private_key(t->ctx) == 1)
+        return 0; /* a key of another kind than the certificate's is taken without a word */
     if (read || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return err_set(e, ERR_NET, "target.tls.key_file: %s is not the key of %s", p->tls_key_file, p->tls_cert_file);
-    return err_set(e, ERR_NET, "target.tls.key_file: %s cannot be read as a key without a password: %s", p->tls_key_file, openssl_says());
+    return err_set(e, ERR_NET, "target.tls.key_file: %s cannot be read as a key without a password: %s",
+                   p->tls_key_file, openssl_says());
 }
 
 static int take_host(struct tls *t)
@@ -144,7 +149,10 @@ static int make_method(struct tls *t)
 {
     /* no type of its own: a process has 127 of them, and each worker makes this for each plan */
     t->socket = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
-    return t->socket && BIO_meth_set_read(t->socket, on_read) && BIO_meth_set_write(t->socket, on_write) && BIO_meth_set_ctrl(t->socket, on_control) ? 0 : -1;
+    return t->socket && BIO_meth_set_read(t->socket, on_read) && BIO_meth_set_write(t->socket, on_write) &&
+                   BIO_meth_set_ctrl(t->socket, on_control)
+               ? 0
+               : -1;
 }
 
 static int make_context(struct tls *t)
@@ -155,7 +163,8 @@ static int make_context(struct tls *t)
     if (SSL_CTX_set_alpn_protos(t->ctx, HTTP1, sizeof HTTP1 - 1) != 0) return -1;
     /* many servers end a connection without saying so; whether an answer is whole its own end marker tells */
     SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(t->ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(t->ctx, 1); /* a record's head is not a read of its own */
     SSL_CTX_set_quiet_shutdown(t->ctx, 1);
     SSL_CTX_set_verify(t->ctx, t->target->plan->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
@@ -183,7 +192,8 @@ void tls_destroy(struct tls **pt)
 {
     struct tls *t = *pt;
     if (!t) return;
-    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) SSL_SESSION_free(t->session[i]);
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
+        SSL_SESSION_free(t->session[i]);
     SSL_CTX_free(t->ctx);
     BIO_meth_free(t->socket);
     free(t->host);
@@ -252,17 +262,24 @@ void tls_why(const struct tls_conn *c, struct err *e)
     if (c->tls->target->plan->tls_verify && verified != X509_V_OK) {
         const char *why = X509_verify_cert_error_string(verified), *host = c->tls->host;
         if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
-            err_set(e, ERR_NET, "the certificate of %s is not accepted: no subject name in it is %s, the host of target.url", at, host);
+            err_set(e, ERR_NET,
+                    "the certificate of %s is not accepted: no subject name in it is %s, the host of target.url", at,
+                    host);
         else
             err_set(e, ERR_NET, "the certificate of %s is not accepted: %s%s", at, why,
-                    verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID ? "" : " (target.tls.ca_file names the authority to trust)");
+                    verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID
+                        ? ""
+                        : " (target.tls.ca_file names the authority to trust)");
         return;
     }
     if (ERR_peek_error() != 0)
         err_set(e, ERR_NET, "no TLS with %s: %s%s", at, openssl_says(),
-                ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER ? " (no TLS is spoken there: is it http://?)" : "");
+                ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER
+                    ? " (no TLS is spoken there: is it http://?)"
+                    : "");
     else
-        err_set(e, ERR_NET, "no TLS with %s: %s", at, c->system ? strerror(c->system) : "the connection was closed in the handshake");
+        err_set(e, ERR_NET, "no TLS with %s: %s", at,
+                c->system ? strerror(c->system) : "the connection was closed in the handshake");
 }
 
 /* ---- bytes ---- */
@@ -294,7 +311,10 @@ ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *
     return -1;
 }
 
-bool tls_ended(const struct tls_conn *c) { return c->state != OPEN; }
+bool tls_ended(const struct tls_conn *c)
+{
+    return c->state != OPEN;
+}
 
 ssize_t tls_write(struct tls_conn *c, const void *bytes, size_t n)
 {

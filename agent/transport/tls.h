@@ -1,8 +1,10 @@
-/* TLS on sockets of our own, by OpenSSL: what is trusted and shown, the handshake, bytes in and out. A read takes all that has come, with the kernel's
- * stamp, in one system call; nothing is copied on the way but by OpenSSL. Sockets do not block, and stay their owner's.
+/* TLS on sockets of our own, by OpenSSL: what is trusted and shown, the handshake, bytes in and out. A read takes all
+ * that has come, with the kernel's stamp, in one system call; nothing is copied on the way but by OpenSSL. Sockets do
+ * not block, and stay their owner's.
  *
- * What libcurl would do is done: the name or address in the URL is held against the certificate and sent as server name, authorities are the system's or
- * those of the plan's file, a session is taken up again where the server lets it, and HTTP/1.1 is what is offered. */
+ * What libcurl would do is done: the name or address in the URL is held against the certificate and sent as server
+ * name, authorities are the system's or those of the plan's file, a session is taken up again where the server lets it,
+ * and HTTP/1.1 is what is offered. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +25,14 @@ struct tls_conn *tls_conn_new(struct tls *t, int fd, uint32_t address);
 /* Says no goodbye: the server sees its connection closed. */
 void tls_conn_destroy(struct tls_conn **c);
 
-/* Goes on with the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT); -1: failed, and tls_why has
- * the reason. */
+/* Goes on with the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT);
+ * -1: failed, and tls_why has the reason. */
 int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
 void tls_why(const struct tls_conn *c, struct err *e);
 
-/* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied. `*ret_wall_ns`: the kernel's stamp of the last
- * bytes that were read, 0 = they had none. With `more` false only what was read before is taken, and the socket left alone. */
+/* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied.
+ * `*ret_wall_ns`: the kernel's stamp of the last bytes that were read, 0 = they had none. With `more` false only what
+ * was read before is taken, and the socket left alone. */
 ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns);
 /* The connection ended behind the bytes that the last read gave: no event of the socket may tell it. */
 bool tls_ended(const struct tls_conn *c);

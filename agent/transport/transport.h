@@ -1,11 +1,12 @@
-/* HTTP on a worker's own epoll. Which kind carries a target is chosen once, when the transport is made; nobody above knows which:
+/* HTTP on a worker's own epoll. Which kind carries a target is chosen once, when the transport is made; nobody above
+ * knows which:
  *
- *   TRANSPORT_OWN   HTTP/1.1, in the clear or over TLS: ours, the cheapest way from the kernel to the stream (transport_own.c)
- *   TRANSPORT_CURL  libcurl: HTTP/2, and whatever else the first does not speak (transport_curl.c)
+ *   TRANSPORT_OWN   HTTP/1.1, in the clear or over TLS: ours, the cheapest way from the kernel to the stream
+ * (transport_own.c) TRANSPORT_CURL  libcurl: HTTP/2, and whatever else the first does not speak (transport_curl.c)
  *
- * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the pacer's. Nothing is retried: a
- * request whose reused connection breaks before the first byte ends as a reset. Connections that wait for their first request are made
- * by warm.h and adopted. */
+ * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the
+ * pacer's. Nothing is retried: a request whose reused connection breaks before the first byte ends as a reset.
+ * Connections that wait for their first request are made by warm.h and adopted. */
 #pragma once
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -28,26 +29,26 @@ struct transport;
 struct lane {
     struct transport *tr;
     CURLM *multi;
-    int64_t timer;   /* when libcurl wants to be called; INT64_MAX: not */
-    int running;     /* transfers handed to libcurl that it was not yet seen to end */
+    int64_t timer; /* when libcurl wants to be called; INT64_MAX: not */
+    int running;   /* transfers handed to libcurl that it was not yet seen to end */
     uint32_t number, places;
 };
 
 /* One request's place, used again and again. Embedded in what owns it. */
 struct transfer {
     struct transport *tr;
-    CURL *easy;            /* libcurl's */
-    struct lane *lane;     /* libcurl's */
-    struct conn *conn;     /* our kind's, while a request is open */
+    CURL *easy;        /* libcurl's */
+    struct lane *lane; /* libcurl's */
+    struct conn *conn; /* our kind's, while a request is open */
     void *owner;
-    uint32_t address;      /* of the target, fixed for the handle */
-    bool open;             /* handed to libcurl and not ended */
-    bool refused;          /* the guard forbade the address libcurl was about to connect to */
-    bool begun;            /* connected, request being written */
-    long status;           /* HTTP status, 0 = none yet */
-    int64_t adopted_tcp_ns; /* libcurl's: time the adopted warm connection took to connect; -1: none adopted */
+    uint32_t address;               /* of the target, fixed for the handle */
+    bool open;                      /* handed to libcurl and not ended */
+    bool refused;                   /* the guard forbade the address libcurl was about to connect to */
+    bool begun;                     /* connected, request being written */
+    long status;                    /* HTTP status, 0 = none yet */
+    int64_t adopted_tcp_ns;         /* libcurl's: time the adopted warm connection took to connect; -1: none adopted */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
-    uint32_t opened;       /* sockets opened for this request */
+    uint32_t opened;                /* sockets opened for this request */
 };
 
 /* A connection made ahead of its first request. */
@@ -63,7 +64,8 @@ struct transport_calls {
     uint32_t (*bytes)(struct transfer *x, const char *bytes, size_t n, int64_t arrival);
     /* The request is about to be written on a ready connection. */
     void (*writing)(struct transfer *x);
-    /* The request ended; `arrival`: when its last bytes reached this machine (or now). Not called for transport_abort. */
+    /* The request ended; `arrival`: when its last bytes reached this machine (or now). Not called for transport_abort.
+     */
     void (*end)(struct transfer *x, enum transport_end end, int64_t arrival);
 };
 
@@ -89,8 +91,8 @@ extern const struct transport_kind TRANSPORT_OWN, TRANSPORT_CURL;
 bool transport_own_can(const struct target *target);
 uint32_t transport_lane_places(const struct target *target);
 
-/* What the server does with a connection behind an answer that did not say so. Some (cpp-httplib, so llama-server) close it a moment later, and a request
- * that was sent in between is lost. */
+/* What the server does with a connection behind an answer that did not say so. Some (cpp-httplib, so llama-server)
+ * close it a moment later, and a request that was sent in between is lost. */
 enum behind { BEHIND_UNKNOWN, BEHIND_STAYS, BEHIND_CLOSES };
 /* While that is unknown, a slot of a closed loop rests so long before its next request. */
 #define BEHIND_PAUSE_NS (10 * NS_PER_MS)
@@ -101,27 +103,27 @@ struct transport {
     const struct transport_calls *calls;
     const struct sockaddr_storage *sources; /* local addresses to spread connections over; NULL: the system's choice */
     uint32_t n_sources, next_source;
-    struct own *own;        /* our kind's */
-    struct tls *tls;        /* our kind's, for https */
+    struct own *own; /* our kind's */
+    struct tls *tls; /* our kind's, for https */
     struct lane **lanes;
     uint32_t n_lanes, lane_places;
     CURLSH *share;
     int epoll;
-    bool stamps;            /* kernel stamps are to be had */
-    enum behind behind;     /* learnt by our kind; libcurl's is taken to stay */
+    bool stamps;        /* kernel stamps are to be had */
+    enum behind behind; /* learnt by our kind; libcurl's is taken to stay */
     struct stamp_clock clock;
-    int64_t timer;          /* the earliest of the lanes', or before it */
-    int64_t now;            /* of the read under way */
-    int64_t arrival;        /* of the bytes under way; 0 = not stamped */
-    bool delivered;         /* the read under way gave bytes of a body */
-    bool broken;            /* the peek was told that the connection broke */
-    int64_t drained;        /* before this moment nothing was left to read */
-    int64_t away;           /* how long the loop did not look before this wake */
-    uint32_t sockets;       /* open ones, warm ones included */
+    int64_t timer;    /* the earliest of the lanes', or before it */
+    int64_t now;      /* of the read under way */
+    int64_t arrival;  /* of the bytes under way; 0 = not stamped */
+    bool delivered;   /* the read under way gave bytes of a body */
+    bool broken;      /* the peek was told that the connection broke */
+    int64_t drained;  /* before this moment nothing was left to read */
+    int64_t away;     /* how long the loop did not look before this wake */
+    uint32_t sockets; /* open ones, warm ones included */
     uint32_t peeks;
     struct warm_socket *warm; /* stack */
     uint32_t n_warm, cap_warm;
-    struct hist *lag;       /* METRIC_LAG: our read - arrival, once per token event */
+    struct hist *lag; /* METRIC_LAG: our read - arrival, once per token event */
     struct transport_counts counts;
     struct transfer try; /* a handshake tried before the first stage; open while it lasts */
     struct tls_try tried;
@@ -130,11 +132,13 @@ struct transport {
 };
 
 struct transport_options {
-    int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the worker's */
+    int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the
+                    worker's */
     bool stamps; /* take kernel stamps */
     bool curl;   /* libcurl also where our kind would do */
 };
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e);
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
+                   const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 /* Open files that a transport to this target needs beside its sockets, with so many requests at once. */
 uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests);
@@ -160,7 +164,8 @@ void transport_tick(struct transport *t, int64_t now);
 
 /* ---- for the kinds and for warm.c ---- */
 
-/* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not counted. */
+/* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not
+ * counted. */
 int transport_socket(struct transport *t, int family, int type, int protocol);
 /* Has the server neither closed the connection nor said anything that nobody asked for? */
 bool transport_quiet(int fd, struct tls_conn *tls);

@@ -19,7 +19,8 @@ static int bind_source(struct transport *t, int fd, int family)
         int on = 1;
         if (a->ss_family != family) continue;
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-        return bind(fd, (const struct sockaddr *)a, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+        return bind(fd, (const struct sockaddr *)a,
+                    family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
     }
     return 0;
 }
@@ -101,7 +102,8 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns)
 
 /* ---- on to the kind ---- */
 
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls, const struct transport_options *o, struct err *e)
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
+                   const struct transport_options *o, struct err *e)
 {
     memset(t, 0, sizeof *t);
     t->kind = o->curl || !transport_own_can(target) ? &TRANSPORT_CURL : &TRANSPORT_OWN;

@@ -1,6 +1,7 @@
-/* HTTP through libcurl: one multi handle a lane, sockets and timer by callback, each readable socket's stamp peeked before libcurl reads. libcurl's
- * own queue and limits are left alone (they are slow). It would send a request again when a reused connection breaks before the
- * first byte; the second attempt is refused. Warm connections are adopted in the open-socket callback. */
+/* HTTP through libcurl: one multi handle a lane, sockets and timer by callback, each readable socket's stamp peeked
+ * before libcurl reads. libcurl's own queue and limits are left alone (they are slow). It would send a request again
+ * when a reused connection breaks before the first byte; the second attempt is refused. Warm connections are adopted in
+ * the open-socket callback. */
 #include "agent/transport/transport.h"
 
 #include <errno.h>
@@ -17,8 +18,8 @@
 #include "common/clock.h"
 #include "common/hist.h"
 
-/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a closing
- * connection is lost. */
+/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a
+ * closing connection is lost. */
 #define IDLE_MAX_S 4L
 /* One socket in so many reads is asked how many bytes wait in it. */
 #define WAITING_EVERY 64u
@@ -114,8 +115,9 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *user)
     (void)size; /* always 1 */
     if (x->status == 0) curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
     if (x->status < 200 || x->status > 299) return n;
-    if (arrival == 0) arrival = t->now = clock_mono_ns(); /* no stamp, or libcurl read by its timer instead of our event */
-    if (!t->delivered) { /* libcurl calls once for each HTTP chunk of a read */
+    if (arrival == 0)
+        arrival = t->now = clock_mono_ns(); /* no stamp, or libcurl read by its timer instead of our event */
+    if (!t->delivered) {                    /* libcurl calls once for each HTTP chunk of a read */
         t->delivered = true;
         t->counts.reads++;
         t->counts.unstamped += t->arrival == 0;
@@ -130,11 +132,14 @@ static enum transport_end end_of(const struct transfer *x, CURLcode code)
 {
     long os = 0;
     switch (code) {
-    case CURLE_OK: return END_COMPLETE;
+    case CURLE_OK:
+        return END_COMPLETE;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return END_DNS;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return END_DNS;
     case CURLE_COULDNT_CONNECT:
-    case CURLE_INTERFACE_FAILED: return END_CONNECT;
+    case CURLE_INTERFACE_FAILED:
+        return END_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
@@ -147,17 +152,22 @@ static enum transport_end end_of(const struct transfer *x, CURLcode code)
     case CURLE_SSL_ENGINE_INITFAILED:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
-    case CURLE_PEER_FAILED_VERIFICATION: return END_TLS;
-    case CURLE_OPERATION_TIMEDOUT: return END_TIMEOUT_CONNECT;
-    case CURLE_PARTIAL_FILE: return END_CUT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return END_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return END_TIMEOUT_CONNECT;
+    case CURLE_PARTIAL_FILE:
+        return END_CUT;
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_BAD_CONTENT_ENCODING: return END_MALFORMED;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return END_MALFORMED;
     case CURLE_RECV_ERROR:
         /* broken chunk framing is told as a receive error too, but no system call failed */
         curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
         return os == 0 && !x->tr->target->tls && x->status != 0 ? END_MALFORMED : END_RESET;
-    default: return END_RESET;
+    default:
+        return END_RESET;
     }
 }
 
@@ -244,7 +254,8 @@ static struct lane *lane_new(struct transport *t)
     curl_multi_setopt(m, CURLMOPT_SOCKETDATA, lane);
     curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(m, CURLMOPT_TIMERDATA, lane);
-    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)(2 * t->lane_places)); /* above the peak: no warm connection is ever evicted */
+    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS,
+                      (long)(2 * t->lane_places)); /* above the peak: no warm connection is ever evicted */
     curl_multi_setopt(m, CURLMOPT_PIPELINING, p->http2 ? (long)CURLPIPE_MULTIPLEX : (long)CURLPIPE_NOTHING);
     if (p->http2) curl_multi_setopt(m, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)p->streams_per_connection);
     return lane;
@@ -324,7 +335,8 @@ static int curl_transfer_init(struct transfer *x, struct err *e)
     curl_easy_setopt(c, CURLOPT_SHARE, t->share);
     /* our own sweep does the timeouts; libcurl's must never come first */
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(p->timeout_connect_ns / NS_PER_MS * 2 + 1000));
-    long http1 = CURL_HTTP_VERSION_1_1, http2 = t->target->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    long http1 = CURL_HTTP_VERSION_1_1,
+         http2 = t->target->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, p->http2 ? http2 : http1);
     if (p->http2) curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
     if (t->target->tls) tls_setup(c, p);

@@ -1,5 +1,5 @@
-/* HTTP/1.1 on our own sockets, in the clear or over TLS: one send of head and body, one recvmsg for bytes and their stamp together, nothing asked of the
- * kernel twice. */
+/* HTTP/1.1 on our own sockets, in the clear or over TLS: one send of head and body, one recvmsg for bytes and their
+ * stamp together, nothing asked of the kernel twice. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,8 +18,8 @@
 #include "common/clock.h"
 #include "common/hist.h"
 
-/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a closing
- * connection is lost. */
+/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a
+ * closing connection is lost. */
 #define IDLE_MAX_NS (4 * NS_PER_S)
 /* So many of them are closed at once; more a moment later, so that the closing of thousands holds nobody up. */
 #define CLOSED_AT_ONCE 64
@@ -34,24 +34,24 @@ enum conn_state { CONN_FREE, CONN_CONNECTING, CONN_SECURING, CONN_BUSY, CONN_IDL
 
 struct conn {
     int fd;
-    struct tls_conn *tls;   /* NULL: in the clear */
+    struct tls_conn *tls; /* NULL: in the clear */
     uint32_t index, generation, address;
-    uint32_t before, next;  /* in the list of idle ones of its address; `next` also of free ones */
+    uint32_t before, next; /* in the list of idle ones of its address; `next` also of free ones */
     enum conn_state state;
-    bool want_write;        /* the socket is watched for room: it took only a part of the request, or connects */
-    bool broken;            /* a write failed: what still comes is read, then it is over */
-    struct transfer *x;     /* while connecting or busy */
-    int64_t since;          /* when its state began: connecting, securing, idle */
+    bool want_write;    /* the socket is watched for room: it took only a part of the request, or connects */
+    bool broken;        /* a write failed: what still comes is read, then it is over */
+    struct transfer *x; /* while connecting or busy */
+    int64_t since;      /* when its state began: connecting, securing, idle */
     const char *body;
-    size_t body_len, sent;  /* sent: of head, length and body together */
-    char length[32];        /* what stands between the head and the body */
+    size_t body_len, sent; /* sent: of head, length and body together */
+    char length[32];       /* what stands between the head and the body */
     uint8_t length_len;
     struct http1 http;
 };
 
 struct own {
     struct transport *t;
-    char *head;             /* a request up to its length; holds the secret */
+    char *head; /* a request up to its length; holds the secret */
     size_t head_len;
     struct conn **conns;
     uint32_t n_conns, room, free;
@@ -72,7 +72,8 @@ static bool named(const char *line, const char *name)
 bool transport_own_can(const struct target *target)
 {
     /* headers that say how the request is framed or the connection kept: libcurl knows what to make of them */
-    static const char *const NOT_OURS[] = {"Connection", "Content-Length", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"};
+    static const char *const NOT_OURS[] = {"Connection", "Content-Length",    "Keep-Alive", "TE",
+                                           "Trailer",    "Transfer-Encoding", "Upgrade"};
     if (target->plan->http2) return false;
     const char *authority = strstr(target->url, "://");
     size_t n = authority ? strcspn(authority + 3, "/?#") : 0;
@@ -89,7 +90,10 @@ static char *put(char *at, const char *text, size_t n)
     return at + n;
 }
 
-static char *put_text(char *at, const char *text) { return put(at, text, strlen(text)); }
+static char *put_text(char *at, const char *text)
+{
+    return put(at, text, strlen(text));
+}
 
 /* A line of the list as libcurl writes it: "Name;" is an empty header, "Name:" takes one away. */
 static char *put_header(char *at, const char *line)
@@ -124,7 +128,8 @@ static int make_head(struct own *o, const struct target *target)
         at = put(at, authority, host);
         at = put_text(at, "\r\n");
     }
-    for (const struct curl_slist *h = target->headers; h; h = h->next) at = put_header(at, h->data);
+    for (const struct curl_slist *h = target->headers; h; h = h->next)
+        at = put_header(at, h->data);
     at = put_text(at, "Content-Length: ");
     o->head_len = (size_t)(at - o->head);
     return 0;
@@ -257,7 +262,8 @@ static struct iovec *left_to_send(const struct own *o, const struct conn *c, str
     iov[1] = (struct iovec){(void *)(uintptr_t)c->length, c->length_len};
     iov[2] = (struct iovec){(void *)(uintptr_t)c->body, c->body_len};
     struct iovec *first = iov;
-    for (; first < iov + PARTS - 1 && skip >= first->iov_len; first++) skip -= first->iov_len;
+    for (; first < iov + PARTS - 1 && skip >= first->iov_len; first++)
+        skip -= first->iov_len;
     first->iov_base = (char *)first->iov_base + skip;
     first->iov_len -= skip;
     return first;
@@ -307,7 +313,8 @@ static ssize_t receive(struct own *o, const struct conn *c, bool more)
 {
     struct transport *t = o->t;
     int64_t wall;
-    ssize_t n = c->tls ? tls_read(c->tls, o->bytes, sizeof o->bytes, more, &wall) : stamp_receive(c->fd, o->bytes, sizeof o->bytes, &wall);
+    ssize_t n = c->tls ? tls_read(c->tls, o->bytes, sizeof o->bytes, more, &wall)
+                       : stamp_receive(c->fd, o->bytes, sizeof o->bytes, &wall);
     t->arrival = n > 0 && wall > 0 ? transport_arrival(t, wall) : 0;
     return n;
 }
@@ -343,8 +350,10 @@ static bool take(struct own *o, struct conn *c, size_t n)
     if (c->http.status >= 200) c->x->status = c->http.status;
     if (r == HTTP1_MORE) return true;
     bool whole = c->sent == o->head_len + c->length_len + c->body_len && at == stop && n < sizeof o->bytes;
-    bool keep = r == HTTP1_DONE && whole && !c->broken && http1_keep_alive(&c->http) && !o->t->target->plan->fresh_connections;
-    if (r == HTTP1_DONE && !http1_keep_alive(&c->http) && o->t->behind == BEHIND_UNKNOWN) o->t->behind = BEHIND_STAYS; /* it says when not */
+    bool keep =
+        r == HTTP1_DONE && whole && !c->broken && http1_keep_alive(&c->http) && !o->t->target->plan->fresh_connections;
+    if (r == HTTP1_DONE && !http1_keep_alive(&c->http) && o->t->behind == BEHIND_UNKNOWN)
+        o->t->behind = BEHIND_STAYS; /* it says when not */
     if (o->t->behind == BEHIND_CLOSES) keep = false;
     end(o, c, r == HTTP1_DONE ? END_COMPLETE : END_MALFORMED, keep);
     return false;
@@ -366,7 +375,8 @@ static void read_all(struct own *o, struct conn *c, bool more)
         waited += (size_t)n;
         if (waited > o->t->counts.waiting_bytes_max) o->t->counts.waiting_bytes_max = waited;
         if (!take(o, c, (size_t)n)) return;
-        if ((size_t)n < sizeof o->bytes && !(c->tls && tls_ended(c->tls))) return; /* a short read: nothing is left to ask for */
+        if ((size_t)n < sizeof o->bytes && !(c->tls && tls_ended(c->tls)))
+            return; /* a short read: nothing is left to ask for */
     }
 }
 
@@ -458,7 +468,8 @@ static int own_start(struct transfer *x, const char *body, size_t n)
     struct conn *c = target->plan->fresh_connections ? NULL : idle_take(o, x->address);
     if (!c) {
         x->opened++;
-        x->refused = guard_check_address(&target->guard, (const struct sockaddr *)target->address[x->address].sa, NULL) < 0;
+        x->refused =
+            guard_check_address(&target->guard, (const struct sockaddr *)target->address[x->address].sa, NULL) < 0;
         c = x->refused ? NULL : conn_open(o, x);
     }
     if (!c) {
@@ -499,7 +510,9 @@ static void own_ready(struct transport *t, uint64_t data, uint32_t events)
     case CONN_CONNECTING:
         if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) finish_connect(o, c);
         return;
-    case CONN_SECURING: secure(o, c); return;
+    case CONN_SECURING:
+        secure(o, c);
+        return;
     case CONN_BUSY:
         if (c->want_write && (events & EPOLLOUT)) write_more(o, c);
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, c, true);
@@ -510,7 +523,8 @@ static void own_ready(struct transport *t, uint64_t data, uint32_t events)
         idle_remove(o, c);
         conn_close(o, c);
         return;
-    case CONN_FREE: return;
+    case CONN_FREE:
+        return;
     }
 }
 
@@ -530,7 +544,8 @@ static int own_init(struct transport *t, struct err *e)
     t->secured = true; /* warm.h makes the handshakes */
     if (t->target->tls && !(t->tls = tls_new(t->target, e))) return -1;
     if (t->target->plan->fresh_connections) t->behind = BEHIND_STAYS; /* none is used again */
-    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) o->idle[i] = o->last[i] = NONE;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
+        o->idle[i] = o->last[i] = NONE;
     return 0;
 }
 
@@ -555,7 +570,10 @@ static int own_transfer_init(struct transfer *x, struct err *e)
     return 0;
 }
 
-static void own_use_address(struct transfer *x, uint32_t address) { (void)x, (void)address; }
+static void own_use_address(struct transfer *x, uint32_t address)
+{
+    (void)x, (void)address;
+}
 
 static void own_transfer_clear(struct transfer *x)
 {

@@ -17,7 +17,11 @@ static void note_failure(struct warm *w, uint32_t address, int why)
 static void note_success(struct warm *w, const struct warm_try *t, int64_t now)
 {
     w->good[t->address] = true;
-    struct warm_socket s = {.fd = t->fd, .address = t->address, .tls = t->tls, .tcp_ns = t->connected - t->begun, .tls_ns = t->tls ? now - t->connected : -1};
+    struct warm_socket s = {.fd = t->fd,
+                            .address = t->address,
+                            .tls = t->tls,
+                            .tcp_ns = t->connected - t->begun,
+                            .tls_ns = t->tls ? now - t->connected : -1};
     if (w->keep)
         transport_adopt(w->tr, s);
     else
@@ -46,7 +50,8 @@ static void begin_one(struct warm *w, uint32_t index, uint32_t address, int64_t 
         return;
     }
     struct epoll_event ev = {.events = EPOLLOUT, .data.u64 = WARM_TAG | index};
-    if ((connect(fd, (const struct sockaddr *)a->sa, a->sa_len) < 0 && errno != EINPROGRESS) || epoll_ctl(w->tr->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+    if ((connect(fd, (const struct sockaddr *)a->sa, a->sa_len) < 0 && errno != EINPROGRESS) ||
+        epoll_ctl(w->tr->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
         note_failure(w, address, errno);
         close(fd);
         return;
@@ -102,7 +107,8 @@ static void end_one(struct warm *w, uint64_t index, int why, int64_t now)
         return;
     }
     if (t.tls && why == ETIMEDOUT && w->tls_err.code == ERR_NONE)
-        (void)err_set(&w->tls_err, ERR_NET, "%s ends no TLS handshake within the connect timeout", w->tr->target->address[t.address].text);
+        (void)err_set(&w->tls_err, ERR_NET, "%s ends no TLS handshake within the connect timeout",
+                      w->tr->target->address[t.address].text);
     transport_close(t.fd, t.tls);
     note_failure(w, t.address, why);
 }
@@ -164,7 +170,8 @@ int warm_result(const struct warm *w, struct err *e)
         return -1;
     }
     if (why == ECONNREFUSED) return err_set(e, ERR_NET, "nothing listens at %s (connection refused)", at);
-    if (why == ETIMEDOUT) return err_set(e, ERR_NET, "%s does not answer: no connection within the connect timeout", at);
+    if (why == ETIMEDOUT)
+        return err_set(e, ERR_NET, "%s does not answer: no connection within the connect timeout", at);
     return err_set(e, ERR_NET, "no connection to %s: %s", at, strerror(why));
 }
 

@@ -1,7 +1,7 @@
-/* Connections made before a stage's first request, so that no handshake lies inside a TTFT and no storm of them hits the server:
- * a few at a time, TCP connects and TLS handshakes (but libcurl's, which makes its own) without a request. At least one to every address of the target tells which of them can be
- * used at all ("localhost" is often two addresses of which one listens). Part of a worker's loop; owns its sockets until the
- * transport adopts them. */
+/* Connections made before a stage's first request, so that no handshake lies inside a TTFT and no storm of them hits
+ * the server: a few at a time, TCP connects and TLS handshakes (but libcurl's, which makes its own) without a request.
+ * At least one to every address of the target tells which of them can be used at all ("localhost" is often two
+ * addresses of which one listens). Part of a worker's loop; owns its sockets until the transport adopts them. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,24 +21,27 @@ struct warm_try {
 struct warm {
     struct transport *tr;
     struct warm_try place[WARM_AT_ONCE];
-    uint32_t busy, left;   /* tries under way; connections still to be begun */
+    uint32_t busy, left; /* tries under way; connections still to be begun */
     uint32_t next_address;
-    bool keep;             /* else only probe the addresses */
+    bool keep; /* else only probe the addresses */
     bool good[TARGET_ADDRESS_MAX];
     int why[TARGET_ADDRESS_MAX]; /* errno of a failure */
     struct err tls_err;          /* the first handshake that failed */
     int64_t timeout_ns;
 };
 
-/* Begins to open `connections`, spread over the addresses; with fewer than addresses, one is opened to each and closed again if
- * not wanted. */
+/* Begins to open `connections`, spread over the addresses; with fewer than addresses, one is opened to each and closed
+ * again if not wanted. */
 void warm_begin(struct warm *w, struct transport *tr, uint32_t connections, int64_t timeout_ns, int64_t now);
 /* While a stage runs: as many more, to the addresses found good. */
 void warm_more(struct warm *w, uint32_t connections, int64_t now);
 void warm_ready(struct warm *w, uint64_t index, int64_t now);
 void warm_tick(struct warm *w, int64_t now); /* gives up tries that take too long */
 int64_t warm_next(const struct warm *w);
-static inline bool warm_done(const struct warm *w) { return w->busy == 0; }
+static inline bool warm_done(const struct warm *w)
+{
+    return w->busy == 0;
+}
 /* When done: 0 when at least one address can be used, else -1 with the reason. */
 int warm_result(const struct warm *w, struct err *e);
 void warm_cancel(struct warm *w);

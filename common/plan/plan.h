@@ -113,7 +113,10 @@ struct plan_gate {
 };
 
 enum slo_request_kind { SLO_TTFT, SLO_TPOT, SLO_E2E, SLO_REQUEST_N };
-enum on_inconclusive { INCONCLUSIVE_FAIL, INCONCLUSIVE_PASS }; /* what a gate that the sample cannot decide means for the exit status */
+enum on_inconclusive {
+    INCONCLUSIVE_FAIL,
+    INCONCLUSIVE_PASS
+}; /* what a gate that the sample cannot decide means for the exit status */
 enum on_loss { ON_LOSS_RETRY, ON_LOSS_MARK, ON_LOSS_FAIL };
 enum search_goal { SEARCH_NONE, SEARCH_SLO, SEARCH_PLATEAU };
 

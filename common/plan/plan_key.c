@@ -203,7 +203,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"slo", "inconclusive", &KEY_WORDS, AT(plan, on_inconclusive), "fail", "pass", "",
      "what a gate means for the exit status when the sample is too small to decide it", .words = INCONCLUSIVE},
     {"slo", "abort_on_fail", &KEY_DURATION, AT(plan, abort_on_fail_ns), "", "30s", "time",
-     "ends the run when a stage breaks a gate, clear of chance, so long into its window; not in a sweep or a search, which go on to learn where the limit is",
+     "ends the run when a stage breaks a gate, clear of chance, so long into its window; not in a sweep or a search, "
+     "which go on to learn where the limit is",
      .least = 1, .most = DAY, .flags = KEY_SKIP_ZERO},
     {"slo.request", "ttft", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TTFT]), "", "500ms", "time",
      "to the first token", .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},

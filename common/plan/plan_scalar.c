@@ -175,7 +175,8 @@ const struct key_type KEY_DURATION = {"duration", "\"$ref\": \"#/$defs/duration\
 static int bool_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     if (n->kind != NODE_BOOL) return expected(r, n, "true or false");
-    if (n->flag && k->later) return node_refuse(n, false, r->e, "%s is known, but not built in this version", k->later[0]);
+    if (n->flag && k->later)
+        return node_refuse(n, false, r->e, "%s is known, but not built in this version", k->later[0]);
     *(bool *)at = n->flag;
     return 0;
 }

@@ -6,31 +6,40 @@
 #include "coordinator/answer/answer_text.h"
 #include "coordinator/answer/numeric.h"
 
-#define CLEAR_OF_KNEE 1.1 /* the greatest load must be this far past the knee, or nobody saw the curve bend */
+#define CLEAR_OF_KNEE 1.1  /* the greatest load must be this far past the knee, or nobody saw the curve bend */
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
-#define FLAT 0.05         /* without a law: throughput within this of the most is the plateau */
-#define LAW_POOR 0.05     /* a law that misses the points by more (rms, relative) does not outvote a flat top */
+#define FLAT 0.05          /* without a law: throughput within this of the most is the plateau */
+#define LAW_POOR 0.05      /* a law that misses the points by more (rms, relative) does not outvote a flat top */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
     double load, throughput, lo, hi;
     double e2e_p50, requests_per_s, attainment;
-    uint32_t n, first, n_pass, n_fail, n_open; /* first: index of its first point; gates: points that pass, fail, neither */
-    uint32_t n_overrun;                        /* points whose rate the server did not keep up with */
+    uint32_t n, first, n_pass, n_fail,
+        n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
+    uint32_t n_overrun; /* points whose rate the server did not keep up with */
 };
 
 static bool usable(const struct point *p)
 {
-    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 && p->concurrency > 0;
+    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 &&
+           p->concurrency > 0;
 }
 
-static bool open_loop(const struct point *p) { return p->requested.kind == LOAD_OPEN; }
-static double load_of(const struct point *p) { return open_loop(p) ? p->arrivals_per_s : p->concurrency; }
+static bool open_loop(const struct point *p)
+{
+    return p->requested.kind == LOAD_OPEN;
+}
+static double load_of(const struct point *p)
+{
+    return open_loop(p) ? p->arrivals_per_s : p->concurrency;
+}
 
 static bool same_request(const struct point *a, const struct point *b)
 {
     if (a->requested.kind != b->requested.kind) return false;
-    return open_loop(a) ? fabs(a->requested.rate_to - b->requested.rate_to) < 1e-9 : a->requested.concurrency == b->requested.concurrency;
+    return open_loop(a) ? fabs(a->requested.rate_to - b->requested.rate_to) < 1e-9
+                        : a->requested.concurrency == b->requested.concurrency;
 }
 
 static enum gate_result point_gates(uint32_t point, const struct gate_outcome *gates, size_t n)
@@ -44,8 +53,8 @@ static enum gate_result point_gates(uint32_t point, const struct gate_outcome *g
     return all;
 }
 
-/* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own interval
- * knows nothing of what differs from run to run); the wider of the two is taken. */
+/* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own
+ * interval knows nothing of what differs from run to run); the wider of the two is taken. */
 static void group_rate(struct group *g, const struct point *points, size_t n)
 {
     double rate[64] = {0}, half = NAN;
@@ -56,7 +65,8 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
         half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
     }
     g->throughput = mean_of(rate, k);
-    if (k > 1) half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
+    if (k > 1)
+        half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
     g->lo = g->throughput - half;
     g->hi = g->throughput + half;
 }
@@ -67,7 +77,8 @@ static int by_load(const void *a, const void *b)
     return (x->load > y->load) - (x->load < y->load);
 }
 
-static size_t groups_make(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates, struct group *ret)
+static size_t groups_make(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates,
+                          struct group *ret)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < n; i++) {
@@ -91,7 +102,8 @@ static size_t groups_make(const struct point *points, size_t n, const struct gat
         g->n_open += r == GATE_INCONCLUSIVE;
         g->n_overrun += p->overrun;
     }
-    for (size_t k = 0; k < n_groups; k++) group_rate(&ret[k], points, n);
+    for (size_t k = 0; k < n_groups; k++)
+        group_rate(&ret[k], points, n);
     if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
     return n_groups;
 }
@@ -108,19 +120,22 @@ static const struct group *most(const struct group *g, size_t n)
 static size_t top_first(const struct group *g, size_t n, const struct group *best)
 {
     size_t first = 0;
-    while (first + 1 < n && g[first].throughput < (1 - FLAT) * best->throughput) first++;
+    while (first + 1 < n && g[first].throughput < (1 - FLAT) * best->throughput)
+        first++;
     return first;
 }
 
-/* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most. On Amdahl's curve, the slowest
- * to bend, that is where 95 % of the limit is. Loads close together are held to less, or neighbours on any slope would look flat. Or arrivals
- * waited in vain at the last rate: those of a higher one would only join them. */
+/* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most.
+ * On Amdahl's curve, the slowest to bend, that is where 95 % of the limit is. Loads close together are held to less, or
+ * neighbours on any slope would look flat. Or arrivals waited in vain at the last rate: those of a higher one would
+ * only join them. */
 static bool top_flat(const struct group *g, size_t n, const struct group *best)
 {
     size_t first = top_first(g, n, best);
     double steps = g[n - 1].load / g[first].load;
     if (g[n - 1].n_overrun == g[n - 1].n) return true;
-    return first > 0 && steps >= CLEAR_OF_KNEE && g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
+    return first > 0 && steps >= CLEAR_OF_KNEE &&
+           g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
 
 /* Without a law (few points, or none that fits): the mean of what lies within 5 % of the most. */
@@ -142,7 +157,8 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
 }
 
 /* What was measured, not what a curve promises beyond it. */
-static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best, struct answer *a)
+static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best,
+                        struct answer *a)
 {
     a->plateau_reached = g[n - 1].load >= CLEAR_OF_KNEE * f->knee && best->throughput >= 0.9 * f->limit;
     a->knee = f->knee;
@@ -166,7 +182,8 @@ static void law_keep(const struct fit *f, const struct group *g, size_t n, struc
         a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
 }
 
-static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed, struct answer *a)
+static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed,
+                            struct answer *a)
 {
     const struct group *best = most(g, n_groups);
     double *load = calloc(2 * n + 1, sizeof *load), *rate = load ? load + n : NULL;
@@ -193,15 +210,18 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that nobody saw */
 }
 
-/* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them is not to be trusted. */
+/* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them
+ * is not to be trusted. */
 static void monotone_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = most(g, n);
     for (size_t i = 1; i < n; i++) {
-        double fall = 1 - g[i].throughput / g[i - 1].throughput, sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
+        double fall = 1 - g[i].throughput / g[i - 1].throughput,
+               sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
         if (&g[i] < best && g[i].hi < g[i - 1].lo && fall > a->throughput_dip.share)
             a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall};
-        if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share)) a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
+        if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share))
+            a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
     }
 }
 
@@ -246,9 +266,13 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->slo_open_end = g == end;
 }
 
-static bool passes(const struct group *g) { return g->n_pass > 0 && g->n_fail == 0; }
+static bool passes(const struct group *g)
+{
+    return g->n_pass > 0 && g->n_fail == 0;
+}
 
-/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. A greater load may pass too. */
+/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. A greater
+ * load may pass too. */
 static void slo_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = NULL;
@@ -274,7 +298,8 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
 }
 
 /* A search decides by all runs of a load together, so the machine is told the points again and asked for its word. */
-static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g, size_t n_groups, struct answer *a)
+static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g,
+                           size_t n_groups, struct answer *a)
 {
     struct search *s = search_new(plan, NULL);
     if (!s) return;
@@ -295,9 +320,11 @@ static void search_compute(const struct plan *plan, const struct point *points, 
 static void goodput_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
 {
     bool wanted = false;
-    for (int i = 0; plan && i < SLO_REQUEST_N; i++) wanted |= plan->slo_request_ns[i] > 0;
+    for (int i = 0; plan && i < SLO_REQUEST_N; i++)
+        wanted |= plan->slo_request_ns[i] > 0;
     for (size_t i = 0; wanted && i < n; i++) {
-        if (g[i].attainment < ANSWER_ATTAINMENT || (a->has_goodput && g[i].requests_per_s <= a->goodput_requests_per_s)) continue;
+        if (g[i].attainment < ANSWER_ATTAINMENT || (a->has_goodput && g[i].requests_per_s <= a->goodput_requests_per_s))
+            continue;
         a->has_goodput = true;
         a->goodput_load = g[i].load;
         a->goodput_requests_per_s = g[i].requests_per_s;
@@ -312,7 +339,8 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
-        if (lag && lag->count && usable(p)) a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
+        if (lag && lag->count && usable(p))
+            a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
         if (p->verdict.status > worst) worst = p->verdict.status;
         a->left_invalid += p->verdict.status == VERDICT_INVALID;
         a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO;
@@ -325,15 +353,37 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     a->worst_verdict = a->points_used ? worst_used : worst;
 }
 
-void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates,
-                    struct answer *ret)
+void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
+                    size_t n_gates, struct answer *ret)
 {
     const struct plan *plan = run ? run->plan : NULL;
-    *ret = (struct answer){.plateau = NAN, .plateau_lo = NAN, .plateau_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .power_load = NAN,
-                           .rms_residual = NAN, .most_load = NAN, .most_tokens_per_s = NAN, .most_lo = NAN, .most_hi = NAN, .slo_load = NAN, .slo_tokens_per_s = NAN, .slo_lo = NAN, .slo_hi = NAN, .slo_passes_to = NAN,
-                           .latency_per_doubling = NAN, .goodput_load = NAN, .goodput_requests_per_s = NAN, .goodput_per_gpu = NAN,
-                           .goodput_attainment = NAN, .cost_plateau = NAN, .cost_slo = NAN, .cost_most = NAN};
-    for (int i = 0; i < FIT_PARAMS; i++) ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
+    *ret = (struct answer){.plateau = NAN,
+                           .plateau_lo = NAN,
+                           .plateau_hi = NAN,
+                           .knee = NAN,
+                           .knee_lo = NAN,
+                           .knee_hi = NAN,
+                           .power_load = NAN,
+                           .rms_residual = NAN,
+                           .most_load = NAN,
+                           .most_tokens_per_s = NAN,
+                           .most_lo = NAN,
+                           .most_hi = NAN,
+                           .slo_load = NAN,
+                           .slo_tokens_per_s = NAN,
+                           .slo_lo = NAN,
+                           .slo_hi = NAN,
+                           .slo_passes_to = NAN,
+                           .latency_per_doubling = NAN,
+                           .goodput_load = NAN,
+                           .goodput_requests_per_s = NAN,
+                           .goodput_per_gpu = NAN,
+                           .goodput_attainment = NAN,
+                           .cost_plateau = NAN,
+                           .cost_slo = NAN,
+                           .cost_most = NAN};
+    for (int i = 0; i < FIT_PARAMS; i++)
+        ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
     evidence_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
     size_t n_groups = g ? groups_make(points, n, gates, n_gates, g) : 0;

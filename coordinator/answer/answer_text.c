@@ -69,7 +69,8 @@ static void say_left_out(const char *before, size_t n, struct answer *a)
 
 static void say_gates(const struct plan *plan, struct answer *a)
 {
-    for (size_t i = 0; i < plan->n_gates; i++) say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
+    for (size_t i = 0; i < plan->n_gates; i++)
+        say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
 }
 
 /* Fewer loads than a curve needs: what was measured. */
@@ -117,7 +118,8 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
         say(a, ". ");
     }
     if (!a->has_slo) return;
-    bool most = !a->slo_open_end && !a->slo_next_fails && plan->search.goal != SEARCH_SLO; /* of what was tried: nothing above it is known to fail */
+    bool most = !a->slo_open_end && !a->slo_next_fails &&
+                plan->search.goal != SEARCH_SLO; /* of what was tried: nothing above it is known to fail */
     say(a, most ? "The most within " : "Within ");
     say_gates(plan, a);
     say(a, ": %s", a->slo_open_end ? "at least " : "");
@@ -127,7 +129,8 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
     say_cost(plan, a->cost_slo, a);
     if (plan->search.goal == SEARCH_SLO) {
-        say(a, " (%s, %u loads in %u runs", a->search.confirmed ? "confirmed" : "not confirmed", a->search.loads, a->search.runs);
+        say(a, " (%s, %u loads in %u runs", a->search.confirmed ? "confirmed" : "not confirmed", a->search.loads,
+            a->search.runs);
         if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
         say(a, ")");
     }
@@ -163,10 +166,12 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
-    if (a->search.client_limited) say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
+    if (a->search.client_limited)
+        say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used)
         say(a, "Valid: the agents were %s (worst loop lag %.*f ms at p99).",
-            a->points_left_out ? "not the limit in the points used" : "never the limit", a->worst_lag_ms < 10 ? 2 : 0, a->worst_lag_ms);
+            a->points_left_out ? "not the limit in the points used" : "never the limit", a->worst_lag_ms < 10 ? 2 : 0,
+            a->worst_lag_ms);
     for (size_t i = 0; i < n && a->worst_verdict != VERDICT_VALID; i++) {
         const struct verdict *v = &points[i].verdict;
         if (v->status != a->worst_verdict || !v->n_reasons) continue;
@@ -190,5 +195,6 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(unit, whole, a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
-    while (end && a->text[end - 1] == ' ') a->text[--end] = '\0';
+    while (end && a->text[end - 1] == ' ')
+        a->text[--end] = '\0';
 }

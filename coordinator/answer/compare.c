@@ -11,7 +11,7 @@
 #define SPREAD_LEAST 0.002  /* within-run spread is never trusted to be less than this */
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
 #define GRAIN_LEAST 0.0005
-#define GRAIN_OF_ONE 0.6    /* sd of a count whose ends fall anywhere: a request more or less */
+#define GRAIN_OF_ONE 0.6 /* sd of a count whose ends fall anywhere: a request more or less */
 #define NORMAL_95 1.959963984540054
 
 const struct measure_row MEASURES[MEASURE_N] = {
@@ -41,17 +41,26 @@ const char *compare_say_name(enum compare_say s)
     return names[s];
 }
 
-static bool usable(const struct point *p) { return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO; }
+static bool usable(const struct point *p)
+{
+    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO;
+}
 
 static struct change reading(const struct point *p, enum measure m)
 {
     static const struct {
         enum metric metric;
         int q;
-    } where[MEASURE_N] = {[MEASURE_TTFT_P50] = {METRIC_TTFT, 0}, [MEASURE_TTFT_P99] = {METRIC_TTFT, 3}, [MEASURE_TPOT_P50] = {METRIC_TPOT, 0},
-                          [MEASURE_ITL_P99] = {METRIC_ITL, 3}, [MEASURE_E2E_P50] = {METRIC_E2E, 0}};
-    double half = (p->output_hi - p->output_lo) / 2 / p->output_tokens_per_s; /* counts of requests wander as tokens do */
-    double rate = m == MEASURE_OUTPUT ? p->output_tokens_per_s : m == MEASURE_REQUESTS ? p->requests_per_s : p->goodput_per_s;
+    } where[MEASURE_N] = {[MEASURE_TTFT_P50] = {METRIC_TTFT, 0},
+                          [MEASURE_TTFT_P99] = {METRIC_TTFT, 3},
+                          [MEASURE_TPOT_P50] = {METRIC_TPOT, 0},
+                          [MEASURE_ITL_P99] = {METRIC_ITL, 3},
+                          [MEASURE_E2E_P50] = {METRIC_E2E, 0}};
+    double half =
+        (p->output_hi - p->output_lo) / 2 / p->output_tokens_per_s; /* counts of requests wander as tokens do */
+    double rate = m == MEASURE_OUTPUT     ? p->output_tokens_per_s
+                  : m == MEASURE_REQUESTS ? p->requests_per_s
+                                          : p->goodput_per_s;
     if (m == MEASURE_OUTPUT || m == MEASURE_REQUESTS || m == MEASURE_GOODPUT)
         return (struct change){.a = rate, .lo = rate * (1 - half), .hi = rate * (1 + half)};
     const struct stat *s = &p->metric[where[m].metric];
@@ -65,21 +74,25 @@ static bool same_load(const struct plan_stage *a, const struct plan_stage *b)
     return fabs(a->rate_from - b->rate_from) < 1e-9 && fabs(a->rate_to - b->rate_to) < 1e-9;
 }
 
-static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side, enum measure m, double *spreads, size_t *n_spreads)
+static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side,
+                      enum measure m, double *spreads, size_t *n_spreads)
 {
     for (size_t i = 0; i < n && c->n[side] < REPEATS_MAX; i++) {
         if (!usable(&p[i]) || !same_load(&p[i].requested, load)) continue;
         struct change r = reading(&p[i], m);
         if (!(r.a > 0)) continue;
         c->v[side][c->n[side]++] = log(r.a);
-        double whole = m == MEASURE_REQUESTS ? (double)p[i].window_done : m == MEASURE_GOODPUT ? (double)p[i].window_good : 0;
+        double whole = m == MEASURE_REQUESTS  ? (double)p[i].window_done
+                       : m == MEASURE_GOODPUT ? (double)p[i].window_good
+                                              : 0;
         if (whole > 0) c->grain = fmax(c->grain, GRAIN_OF_ONE / whole);
         if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.a;
     }
     c->mean[side] = mean_of(c->v[side], c->n[side]);
 }
 
-static void cell_make(struct cell *c, const struct plan_stage *load, const struct point *a, size_t n_a, const struct point *b, size_t n_b, enum measure m)
+static void cell_make(struct cell *c, const struct plan_stage *load, const struct point *a, size_t n_a,
+                      const struct point *b, size_t n_b, enum measure m)
 {
     double spreads[2 * REPEATS_MAX];
     size_t n = 0;
@@ -99,7 +112,8 @@ static void pool_make(struct pool *p, const struct cell *c, size_t n)
             size_t k = c[i].n[side];
             if (k < 2) continue;
             for (size_t j = 0; j < k; j++)
-                p->residual[p->n++] = (c[i].v[side][j] - c[i].mean[side]) * sqrt((double)k / (double)(k - 1)) / c[i].spread;
+                p->residual[p->n++] =
+                    (c[i].v[side][j] - c[i].mean[side]) * sqrt((double)k / (double)(k - 1)) / c[i].spread;
             p->df += (double)k - 1;
         }
 }
@@ -108,7 +122,8 @@ static void pool_make(struct pool *p, const struct cell *c, size_t n)
 static double noise(const struct cell *c, int side, const struct pool *p, struct rng *r)
 {
     double sum = 0;
-    for (size_t j = 0; j < c->n[side]; j++) sum += p->n ? p->residual[rng_below(r, p->n)] : rng_normal(r);
+    for (size_t j = 0; j < c->n[side]; j++)
+        sum += p->n ? p->residual[rng_below(r, p->n)] : rng_normal(r);
     return c->spread * sum / (double)c->n[side] + c->grain * rng_normal(r) / sqrt((double)c->n[side]);
 }
 
@@ -121,14 +136,18 @@ static enum compare_say say(double rel, double lo, double hi, bool more_is_bette
 
 static void change_set(struct change *c, double log_change, double sd, double df, double alpha, enum measure m)
 {
-    double t = df > 0 ? t_quantile(0.975, df) : NORMAL_95, strict = df > 0 ? t_quantile(1 - alpha / 2, df) : norm_quantile(1 - alpha / 2);
+    double t = df > 0 ? t_quantile(0.975, df) : NORMAL_95,
+           strict = df > 0 ? t_quantile(1 - alpha / 2, df) : norm_quantile(1 - alpha / 2);
     c->rel = expm1(log_change);
     c->lo = expm1(log_change - t * sd);
     c->hi = expm1(log_change + t * sd);
     c->say = say(c->rel, log_change - strict * sd, log_change + strict * sd, MEASURES[m].more_is_better);
 }
 
-static void change_none(struct change *c) { *c = (struct change){NAN, NAN, NAN, NAN, NAN, COMPARE_UNKNOWN}; }
+static void change_none(struct change *c)
+{
+    *c = (struct change){NAN, NAN, NAN, NAN, NAN, COMPARE_UNKNOWN};
+}
 
 /* Scratch of one measure. */
 struct work {
@@ -171,26 +190,31 @@ static void measure_compare(struct work *w, enum measure m, uint64_t seed, size_
         if (cell->n[1]) c->b = exp(cell->mean[1]);
         if (!(cell->weight > 0)) continue;
         double mean = w->sum[i] / REPLICATES;
-        change_set(c, cell->mean[1] - cell->mean[0], sqrt(w->square[i] / REPLICATES - mean * mean), w->pool.df, 0.05 / used, m);
+        change_set(c, cell->mean[1] - cell->mean[0], sqrt(w->square[i] / REPLICATES - mean * mean), w->pool.df,
+                   0.05 / used, m);
     }
     change_none(&ret->overall[m]);
     if (!(total > 0)) return;
     double mean = whole_sum / REPLICATES;
-    change_set(&ret->overall[m], centre / total, sqrt(whole_square / REPLICATES - mean * mean), w->pool.df, 0.05 / (double)headlines, m);
+    change_set(&ret->overall[m], centre / total, sqrt(whole_square / REPLICATES - mean * mean), w->pool.df,
+               0.05 / (double)headlines, m);
 }
 
 static int by_load(const void *a, const void *b)
 {
-    const struct plan_stage *x = &((const struct compare_load *)a)->requested, *y = &((const struct compare_load *)b)->requested;
+    const struct plan_stage *x = &((const struct compare_load *)a)->requested,
+                            *y = &((const struct compare_load *)b)->requested;
     if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
-    double u = x->kind == LOAD_CLOSED ? x->concurrency : x->rate_to, v = y->kind == LOAD_CLOSED ? y->concurrency : y->rate_to;
+    double u = x->kind == LOAD_CLOSED ? x->concurrency : x->rate_to,
+           v = y->kind == LOAD_CLOSED ? y->concurrency : y->rate_to;
     return (u > v) - (u < v);
 }
 
 static size_t count_load(const struct plan_stage *load, const struct point *p, size_t n)
 {
     size_t k = 0;
-    for (size_t i = 0; i < n; i++) k += usable(&p[i]) && same_load(&p[i].requested, load);
+    for (size_t i = 0; i < n; i++)
+        k += usable(&p[i]) && same_load(&p[i].requested, load);
     return k;
 }
 
@@ -204,9 +228,11 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
         size_t there = count_load(&a[i].requested, b, n_b);
         if (!there) c->only_a++;
         bool known = false;
-        for (size_t k = 0; k < c->n_loads; k++) known |= same_load(&c->loads[k].requested, &a[i].requested);
+        for (size_t k = 0; k < c->n_loads; k++)
+            known |= same_load(&c->loads[k].requested, &a[i].requested);
         if (known || !there) continue;
-        c->loads[c->n_loads++] = (struct compare_load){.requested = a[i].requested, .n_a = count_load(&a[i].requested, a, n_a), .n_b = there};
+        c->loads[c->n_loads++] = (struct compare_load){
+            .requested = a[i].requested, .n_a = count_load(&a[i].requested, a, n_a), .n_b = there};
     }
     for (size_t i = 0; i < n_b; i++) {
         c->left_out_b += !usable(&b[i]);
@@ -226,7 +252,8 @@ static void errors_compare(const struct point *a, size_t n_a, const struct point
             all[side] += p->window_failed + p->window_ok;
         }
     double lo[2], hi[2];
-    for (int side = 0; side < 2; side++) share_interval(failed[side], all[side], 0.01, &lo[side], &hi[side]);
+    for (int side = 0; side < 2; side++)
+        share_interval(failed[side], all[side], 0.01, &lo[side], &hi[side]);
     c->errors_a = all[0] ? (double)failed[0] / (double)all[0] : (double)NAN;
     c->errors_b = all[1] ? (double)failed[1] / (double)all[1] : (double)NAN;
     c->errors_rose = all[0] && all[1] && lo[1] > hi[0];
@@ -242,23 +269,33 @@ static void decide(struct comparison *c)
         better |= c->overall[m].say == COMPARE_BETTER;
         if (c->overall[m].say == COMPARE_WORSE) c->say = COMPARE_WORSE;
     }
-    if (c->errors_rose) c->say = COMPARE_WORSE;
-    else if (!known) c->say = COMPARE_UNKNOWN;
-    else if (better && c->say == COMPARE_SAME) c->say = COMPARE_BETTER;
+    if (c->errors_rose)
+        c->say = COMPARE_WORSE;
+    else if (!known)
+        c->say = COMPARE_UNKNOWN;
+    else if (better && c->say == COMPARE_SAME)
+        c->say = COMPARE_BETTER;
 }
 
-int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed, struct comparison *ret, struct err *e)
+int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
+                 struct comparison *ret, struct err *e)
 {
     size_t headlines = 0;
     *ret = (struct comparison){.loads = calloc(n_a + 1, sizeof *ret->loads)};
-    struct work w = {.cell = calloc(n_a + 1, sizeof *w.cell), .sum = calloc(n_a + 1, sizeof *w.sum), .square = calloc(n_a + 1, sizeof *w.square)};
+    struct work w = {.cell = calloc(n_a + 1, sizeof *w.cell),
+                     .sum = calloc(n_a + 1, sizeof *w.sum),
+                     .square = calloc(n_a + 1, sizeof *w.square)};
     w.pool.residual = calloc(n_a + n_b + 1, sizeof *w.pool.residual);
-    int rc = ret->loads && w.cell && w.sum && w.square && w.pool.residual ? 0 : err_set(e, ERR_NOMEM, "no memory to compare");
+    int rc = ret->loads && w.cell && w.sum && w.square && w.pool.residual
+                 ? 0
+                 : err_set(e, ERR_NOMEM, "no memory to compare");
     if (!rc) {
-        for (int m = 0; m < MEASURE_N; m++) headlines += MEASURES[m].headline;
+        for (int m = 0; m < MEASURE_N; m++)
+            headlines += MEASURES[m].headline;
         loads_make(a, n_a, b, n_b, ret);
         for (int m = 0; m < MEASURE_N; m++) {
-            for (size_t i = 0; i < ret->n_loads; i++) cell_make(&w.cell[i], &ret->loads[i].requested, a, n_a, b, n_b, (enum measure)m);
+            for (size_t i = 0; i < ret->n_loads; i++)
+                cell_make(&w.cell[i], &ret->loads[i].requested, a, n_a, b, n_b, (enum measure)m);
             measure_compare(&w, (enum measure)m, seed_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
         }
         errors_compare(a, n_a, b, n_b, ret);

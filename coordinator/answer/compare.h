@@ -1,17 +1,20 @@
-/* Is B different from A? Points of two runs at the same loads, what changed, and whether the change stands out of the noise. Pure, seeded.
+/* Is B different from A? Points of two runs at the same loads, what changed, and whether the change stands out of the
+ * noise. Pure, seeded.
  *
- * A change is of the logarithm (5 % slower and 5 % faster weigh the same). Noise comes from the repeats: residuals of each load about its mean,
- * scaled by the load's own within-run spread, are pooled and drawn again (residual bootstrap, Davison & Hinkley 1997, ch. 2 and 6), widened by
- * Student's factor for their number. Runs without repeats cannot show how much one run differs from the next: there the within-run intervals
- * (batch means, block bootstrap, order statistics) are drawn, and COMPARE_RUN_NOISE is assumed for what a whole run shares.
- * The verdict goes by the headline measures over all loads together, at 95 % for all of them at once (Bonferroni): two runs of one system are called
+ * A change is of the logarithm (5 % slower and 5 % faster weigh the same). Noise comes from the repeats: residuals of
+ * each load about its mean, scaled by the load's own within-run spread, are pooled and drawn again (residual bootstrap,
+ * Davison & Hinkley 1997, ch. 2 and 6), widened by Student's factor for their number. Runs without repeats cannot show
+ * how much one run differs from the next: there the within-run intervals (batch means, block bootstrap, order
+ * statistics) are drawn, and COMPARE_RUN_NOISE is assumed for what a whole run shares. The verdict goes by the headline
+ * measures over all loads together, at 95 % for all of them at once (Bonferroni): two runs of one system are called
  * different in at most 1 of 20 comparisons. */
 #pragma once
 #include "coordinator/answer/point.h"
 
-#define COMPARE_RUN_NOISE 0.01 /* sd of a factor that one run is assumed to differ by, when there are no repeats to measure it */
-/* A smaller change is no difference, however clear of the noise: repeats of one quarter of an hour do not show how the same system differs from one hour to the
- * next, and a histogram's bucket alone is 0.1 % wide. */
+#define COMPARE_RUN_NOISE                                                                                              \
+    0.01 /* sd of a factor that one run is assumed to differ by, when there are no repeats to measure it */
+/* A smaller change is no difference, however clear of the noise: repeats of one quarter of an hour do not show how the
+ * same system differs from one hour to the next, and a histogram's bucket alone is 0.1 % wide. */
 #define COMPARE_LEAST 0.01
 
 enum measure {
@@ -26,11 +29,17 @@ struct measure_row {
 };
 extern const struct measure_row MEASURES[MEASURE_N];
 
-enum compare_say { COMPARE_SAME, COMPARE_BETTER, COMPARE_WORSE, COMPARE_UNKNOWN }; /* same: no difference seen; unknown: nothing to compare */
+enum compare_say {
+    COMPARE_SAME,
+    COMPARE_BETTER,
+    COMPARE_WORSE,
+    COMPARE_UNKNOWN
+}; /* same: no difference seen; unknown: nothing to compare */
 struct change {
-    double a, b;          /* geometric means over repeats; NaN when missing */
-    double rel, lo, hi;   /* b / a - 1 with its 95 % interval */
-    enum compare_say say; /* of a load: at 95 % for all loads at once; of the whole: for all headline measures at once */
+    double a, b;        /* geometric means over repeats; NaN when missing */
+    double rel, lo, hi; /* b / a - 1 with its 95 % interval */
+    enum compare_say
+        say; /* of a load: at 95 % for all loads at once; of the whole: for all headline measures at once */
 };
 struct compare_load {
     struct plan_stage requested;
@@ -49,12 +58,15 @@ struct comparison {
     double errors_a, errors_b;     /* shares; NaN without requests */
 };
 
-int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed, struct comparison *ret, struct err *e);
+int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
+                 struct comparison *ret, struct err *e);
 void comparison_clear(struct comparison *c);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
-/* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below COMPARE_LEAST: that); or when errors rose. */
+/* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below
+ * COMPARE_LEAST: that); or when errors rose. */
 bool compare_fails(const struct comparison *c, double share);
 
-/* What differs between two plans, one line a difference: "load.repeats: 3, now 5". Nothing when they are equal. At most `max` lines, then how many more. */
+/* What differs between two plans, one line a difference: "load.repeats: 3, now 5". Nothing when they are equal. At most
+ * `max` lines, then how many more. */
 int compare_plans(const struct plan *a, const struct plan *b, size_t max, struct buf *out, struct err *e);

@@ -30,7 +30,8 @@ static const char *words(const struct node *n, char *buf, size_t size)
     struct buf json = BUF_INIT(NODE_INPUT_MAX);
     if (!n) return "not given";
     (void)node_describe(n, buf, size);
-    if (!node_is_scalar(n) && node_to_json(n, false, &json) == 0 && json.len < size) (void)memcpy(buf, buf_str(&json), json.len + 1);
+    if (!node_is_scalar(n) && node_to_json(n, false, &json) == 0 && json.len < size)
+        (void)memcpy(buf, buf_str(&json), json.len + 1);
     buf_free(&json);
     return buf;
 }
@@ -39,7 +40,8 @@ static void line(struct diff *d, const struct node *a, const struct node *b)
 {
     char path[256], was[128], is[128];
     if (d->lines++ >= d->max) return;
-    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), words(a, was, sizeof was), words(b, is, sizeof is));
+    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), words(a, was, sizeof was),
+                     words(b, is, sizeof is));
 }
 
 static void walk(struct diff *d, const struct node *a, const struct node *b)
@@ -50,7 +52,8 @@ static void walk(struct diff *d, const struct node *a, const struct node *b)
         line(d, a, b);
         return;
     }
-    for (const struct node *x = a->first; x; x = x->next) walk(d, x, x->key ? node_get(b, x->key) : node_at(b, x->index));
+    for (const struct node *x = a->first; x; x = x->next)
+        walk(d, x, x->key ? node_get(b, x->key) : node_at(b, x->index));
     for (const struct node *y = b->first; y && a->kind == NODE_MAP; y = y->next)
         if (!node_get(a, y->key)) walk(d, NULL, y);
 }
@@ -61,15 +64,18 @@ static struct node *tree_of(const struct plan *p, struct tree *t, struct buf *js
         err_set(e, ERR_NOMEM, "no memory to compare plans");
         return NULL;
     }
-    return node_from_yaml(t, buf_str(json), json->len, e); /* JSON is YAML: kinds and paths come out as they were read */
+    return node_from_yaml(t, buf_str(json), json->len,
+                          e); /* JSON is YAML: kinds and paths come out as they were read */
 }
 
 int compare_plans(const struct plan *a, const struct plan *b, size_t max, struct buf *out, struct err *e)
 {
     struct buf text[2] = {BUF_INIT(NODE_INPUT_MAX), BUF_INIT(NODE_INPUT_MAX)};
-    struct tree t[2] = {{.arena = arena_new(NODE_ARENA_MAX), .file = "plan A"}, {.arena = arena_new(NODE_ARENA_MAX), .file = "plan B"}};
+    struct tree t[2] = {{.arena = arena_new(NODE_ARENA_MAX), .file = "plan A"},
+                        {.arena = arena_new(NODE_ARENA_MAX), .file = "plan B"}};
     int rc = -1;
-    struct node *x = t[0].arena && t[1].arena ? tree_of(a, &t[0], &text[0], e) : NULL, *y = x ? tree_of(b, &t[1], &text[1], e) : NULL;
+    struct node *x = t[0].arena && t[1].arena ? tree_of(a, &t[0], &text[0], e) : NULL,
+                *y = x ? tree_of(b, &t[1], &text[1], e) : NULL;
     if (x && y) {
         struct diff d = {.out = out, .max = max};
         walk(&d, x, y);

@@ -39,23 +39,30 @@ const char *fit_param_name(enum fit_model m, uint32_t i)
 static double law_at(enum fit_model m, const double *p, double n)
 {
     switch (m) {
-    case FIT_NONE: break;
-    case FIT_USL: return p[0] * n / (1 + p[1] * (n - 1) + p[2] * n * (n - 1));
+    case FIT_NONE:
+        break;
+    case FIT_USL:
+        return p[0] * n / (1 + p[1] * (n - 1) + p[2] * n * (n - 1));
     case FIT_SATURATION: {
         double u = n / p[1], a = p[2];
         return u > 1 ? p[0] / pow(1 + pow(u, -a), 1 / a) : p[0] * u / pow(1 + pow(u, a), 1 / a);
     }
-    case FIT_CAPPED: return fmin(p[0] * n / (1 + p[1] * (n - 1)), p[2]);
+    case FIT_CAPPED:
+        return fmin(p[0] * n / (1 + p[1] * (n - 1)), p[2]);
     }
     return NAN;
 }
 
-double fit_at(const struct fit *f, double load) { return law_at(f->model, f->param, load); }
+double fit_at(const struct fit *f, double load)
+{
+    return law_at(f->model, f->param, load);
+}
 
 /* Parameters are searched as logarithms, within bounds that keep the arithmetic sane. */
 static void unpack(const struct law *law, const double *q, double *p)
 {
-    for (uint32_t i = 0; i < FIT_PARAMS; i++) p[i] = i < law->k ? exp(fmin(fmax(q[i], -60), 60)) : 0;
+    for (uint32_t i = 0; i < FIT_PARAMS; i++)
+        p[i] = i < law->k ? exp(fmin(fmax(q[i], -60), 60)) : 0;
     if (law->model == FIT_SATURATION) p[2] = fmin(fmax(p[2], 0.5), 50);
     if (law->model == FIT_USL || law->model == FIT_CAPPED) p[1] = fmin(p[1], 1);
 }
@@ -71,7 +78,8 @@ static double loss(const struct law *law, const struct data *d, const double *q)
     return isfinite(sum) ? sum : 1e30;
 }
 
-/* Nelder & Mead 1965 with the usual factors; `best` holds the start and takes the end. Ends when the losses of all corners agree within `near`. */
+/* Nelder & Mead 1965 with the usual factors; `best` holds the start and takes the end. Ends when the losses of all
+ * corners agree within `near`. */
 static double simplex(const struct law *law, const struct data *d, double *best, double step, int rounds, double near)
 {
     uint32_t k = law->k;
@@ -92,12 +100,15 @@ static double simplex(const struct law *law, const struct data *d, double *best,
         for (uint32_t i = 0; i <= k; i++) {
             if (i == hi) continue;
             second = fmax(second, f[i]);
-            for (uint32_t j = 0; j < k; j++) mid[j] += v[i][j] / k;
+            for (uint32_t j = 0; j < k; j++)
+                mid[j] += v[i][j] / k;
         }
-        for (uint32_t j = 0; j < k; j++) try[j] = 2 * mid[j] - v[hi][j];
+        for (uint32_t j = 0; j < k; j++)
+            try[j] = 2 * mid[j] - v[hi][j];
         double ft = loss(law, d, try);
         if (ft < f[lo]) {
-            for (uint32_t j = 0; j < k; j++) far[j] = 3 * mid[j] - 2 * v[hi][j];
+            for (uint32_t j = 0; j < k; j++)
+                far[j] = 3 * mid[j] - 2 * v[hi][j];
             double ff = loss(law, d, far);
             memcpy(v[hi], ff < ft ? far : try, k * sizeof(double));
             f[hi] = fmin(ff, ft);
@@ -105,7 +116,8 @@ static double simplex(const struct law *law, const struct data *d, double *best,
             memcpy(v[hi], try, k * sizeof(double));
             f[hi] = ft;
         } else {
-            for (uint32_t j = 0; j < k; j++) try[j] = (mid[j] + (ft < f[hi] ? try[j] : v[hi][j])) / 2;
+            for (uint32_t j = 0; j < k; j++)
+                try[j] = (mid[j] + (ft < f[hi] ? try[j] : v[hi][j])) / 2;
             ft = loss(law, d, try);
             if (ft < f[hi]) {
                 memcpy(v[hi], try, k * sizeof(double));
@@ -114,7 +126,8 @@ static double simplex(const struct law *law, const struct data *d, double *best,
             }
             for (uint32_t i = 0; i <= k; i++) {
                 if (i == lo) continue;
-                for (uint32_t j = 0; j < k; j++) v[i][j] = (v[i][j] + v[lo][j]) / 2;
+                for (uint32_t j = 0; j < k; j++)
+                    v[i][j] = (v[i][j] + v[lo][j]) / 2;
                 f[i] = loss(law, d, v[i]);
             }
         }
@@ -169,12 +182,15 @@ static double law_fit(const struct law *law, const struct data *d, double *ret_q
 static double limit_of(enum fit_model m, const double *p)
 {
     switch (m) {
-    case FIT_NONE: break;
+    case FIT_NONE:
+        break;
     case FIT_USL:
         if (p[2] > 1e-12) return law_at(m, p, fmax(1, sqrt((1 - p[1]) / p[2])));
         return p[1] > 1e-12 ? p[0] / p[1] : (double)INFINITY;
-    case FIT_SATURATION: return p[0];
-    case FIT_CAPPED: return fmin(p[2], p[1] > 1e-12 ? p[0] / p[1] : (double)INFINITY);
+    case FIT_SATURATION:
+        return p[0];
+    case FIT_CAPPED:
+        return fmin(p[2], p[1] > 1e-12 ? p[0] / p[1] : (double)INFINITY);
     }
     return NAN;
 }
@@ -213,9 +229,12 @@ static void interval(double value, const double *boot, size_t n, double t, doubl
 
 static void bootstrap(const struct law *law, const struct data *d, const double *q, uint64_t seed, struct fit *ret)
 {
-    double *fitted = calloc(3 * d->n, sizeof(double)), *resid = fitted ? fitted + d->n : NULL, *drawn = fitted ? resid + d->n : NULL;
-    double limit[REPLICATES], knee[REPLICATES], param[FIT_PARAMS][REPLICATES], p[FIT_PARAMS], t = t_quantile(0.975, (double)(d->n - law->k));
-    double grow = sqrt((double)d->n / (double)(d->n - law->k)); /* residuals are smaller than errors by what the fit took */
+    double *fitted = calloc(3 * d->n, sizeof(double)), *resid = fitted ? fitted + d->n : NULL,
+           *drawn = fitted ? resid + d->n : NULL;
+    double limit[REPLICATES], knee[REPLICATES], param[FIT_PARAMS][REPLICATES], p[FIT_PARAMS],
+        t = t_quantile(0.975, (double)(d->n - law->k));
+    double grow =
+        sqrt((double)d->n / (double)(d->n - law->k)); /* residuals are smaller than errors by what the fit took */
     size_t used = 0;
     struct rng r;
     if (!fitted) return;
@@ -228,7 +247,8 @@ static void bootstrap(const struct law *law, const struct data *d, const double 
     for (int b = 0; b < REPLICATES; b++) {
         struct data again = {d->load, drawn, d->n};
         double start[FIT_PARAMS];
-        for (size_t i = 0; i < d->n; i++) drawn[i] = fitted[i] + resid[rng_below(&r, d->n)] - shift;
+        for (size_t i = 0; i < d->n; i++)
+            drawn[i] = fitted[i] + resid[rng_below(&r, d->n)] - shift;
         memcpy(start, q, sizeof start);
         simplex(law, &again, start, 0.1, 150, 1e-3); /* a thousandth of the loss is a thirtieth of a standard error */
         unpack(law, start, p);
@@ -236,21 +256,32 @@ static void bootstrap(const struct law *law, const struct data *d, const double 
         if (!isfinite(l) || !isfinite(k)) continue;
         limit[used] = log(l);
         knee[used] = log(k);
-        for (uint32_t i = 0; i < FIT_PARAMS; i++) param[i][used] = p[i] > 0 ? log(p[i]) : 0;
+        for (uint32_t i = 0; i < FIT_PARAMS; i++)
+            param[i][used] = p[i] > 0 ? log(p[i]) : 0;
         used++;
     }
     free(fitted);
     if (used < REPLICATES / 2) return;
     interval(ret->limit, limit, used, t, &ret->limit_lo, &ret->limit_hi);
     interval(ret->knee, knee, used, t, &ret->knee_lo, &ret->knee_hi);
-    for (uint32_t i = 0; i < law->k; i++) interval(ret->param[i], param[i], used, t, &ret->param_lo[i], &ret->param_hi[i]);
+    for (uint32_t i = 0; i < law->k; i++)
+        interval(ret->param[i], param[i], used, t, &ret->param_lo[i], &ret->param_hi[i]);
 }
 
 static void fit_reset(struct fit *f)
 {
-    *f = (struct fit){.model = FIT_NONE, .limit = NAN, .limit_lo = NAN, .limit_hi = NAN, .knee = NAN, .knee_lo = NAN, .knee_hi = NAN, .rms = NAN};
-    for (int i = 0; i < FIT_PARAMS; i++) f->param[i] = f->param_lo[i] = f->param_hi[i] = NAN;
-    for (int i = 0; i < 4; i++) f->aicc[i] = NAN;
+    *f = (struct fit){.model = FIT_NONE,
+                      .limit = NAN,
+                      .limit_lo = NAN,
+                      .limit_hi = NAN,
+                      .knee = NAN,
+                      .knee_lo = NAN,
+                      .knee_hi = NAN,
+                      .rms = NAN};
+    for (int i = 0; i < FIT_PARAMS; i++)
+        f->param[i] = f->param_lo[i] = f->param_hi[i] = NAN;
+    for (int i = 0; i < 4; i++)
+        f->aicc[i] = NAN;
 }
 
 void fit_curve(const double *load, const double *throughput, size_t n, uint64_t seed, struct fit *ret)
@@ -292,7 +323,8 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
         ret->limit = limit_of(ret->model, ret->param);
         ret->knee = knee_of(ret->model, ret->param, ret->limit);
         bootstrap(law, &d, best_q, seed, ret);
-        for (int i = 0; i < 4; i++) { /* laws that the data cannot tell apart (Burnham & Anderson: within 2) must all be inside */
+        for (int i = 0; i < 4;
+             i++) { /* laws that the data cannot tell apart (Burnham & Anderson: within 2) must all be inside */
             if (!(scores[i] <= best + 2) || !isfinite(limits[i])) continue;
             ret->limit_lo = fmin(ret->limit_lo, limits[i]);
             ret->limit_hi = fmax(ret->limit_hi, limits[i]);

@@ -26,7 +26,8 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
     if (!metric_independent(g->metric)) {
         double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
         uint64_t seed = seed_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
-        bool known = p->data && !isnan(r->value) && resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi);
+        bool known = p->data && !isnan(r->value) &&
+                     resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi);
         r->needs_interval = known; /* too little to resample: the value is all there is */
         return;
     }
@@ -40,8 +41,8 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
     if (hi) r->hi = (double)hist_at_rank(h, hi) / scale;
 }
 
-/* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound still
- * may show that the limit is broken. */
+/* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound
+ * still may show that the limit is broken. */
 static struct reading read_quantile(const struct plan_gate *g, const struct point *p)
 {
     struct reading r = {NAN, NAN, NAN, true};
@@ -62,10 +63,14 @@ static struct reading read_metric(const struct plan_gate *g, const struct point 
 {
     const struct stat *s = &p->metric[g->metric];
     switch (g->agg) {
-    case AGG_MEAN: return (struct reading){s->mean, s->mean_lo, s->mean_hi, false};
-    case AGG_MIN: return (struct reading){s->min, NAN, NAN, false};
-    case AGG_MAX: return (struct reading){s->max, NAN, NAN, false};
-    case AGG_QUANTILE: break;
+    case AGG_MEAN:
+        return (struct reading){s->mean, s->mean_lo, s->mean_hi, false};
+    case AGG_MIN:
+        return (struct reading){s->min, NAN, NAN, false};
+    case AGG_MAX:
+        return (struct reading){s->max, NAN, NAN, false};
+    case AGG_QUANTILE:
+        break;
     }
     return read_quantile(g, p);
 }
@@ -74,16 +79,24 @@ static struct reading read_gate(const struct plan_gate *g, const struct point *p
 {
     struct reading r = {NAN, NAN, NAN, false};
     switch (g->subject) {
-    case GATE_METRIC: return read_metric(g, p);
-    case GATE_THROUGHPUT: return (struct reading){p->output_tokens_per_s, p->output_lo, p->output_hi, false};
-    case GATE_REQUESTS_PER_S: r.value = p->requests_per_s; break;
-    case GATE_GOODPUT: r.value = p->goodput_per_s; break;
+    case GATE_METRIC:
+        return read_metric(g, p);
+    case GATE_THROUGHPUT:
+        return (struct reading){p->output_tokens_per_s, p->output_lo, p->output_hi, false};
+    case GATE_REQUESTS_PER_S:
+        r.value = p->requests_per_s;
+        break;
+    case GATE_GOODPUT:
+        r.value = p->goodput_per_s;
+        break;
     case GATE_ERROR_RATE:
         r.value = p->error_rate;
         if (p->window_ok + p->window_failed)
             share_interval(p->window_failed, p->window_ok + p->window_failed, 0.05, &r.lo, &r.hi);
         break;
-    case GATE_ERROR_COUNT: r.value = (double)p->window_failed; break;
+    case GATE_ERROR_COUNT:
+        r.value = (double)p->window_failed;
+        break;
     }
     return r;
 }
@@ -91,10 +104,14 @@ static struct reading read_gate(const struct plan_gate *g, const struct point *p
 static bool holds(enum gate_op op, double v, double limit)
 {
     switch (op) {
-    case OP_LT: return v < limit;
-    case OP_LE: return v <= limit;
-    case OP_GT: return v > limit;
-    case OP_GE: return v >= limit;
+    case OP_LT:
+        return v < limit;
+    case OP_LE:
+        return v <= limit;
+    case OP_GT:
+        return v > limit;
+    case OP_GE:
+        return v >= limit;
     }
     return false;
 }
@@ -141,8 +158,8 @@ static enum gate_result search_decides(const struct plan *plan, const struct poi
     return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
 }
 
-enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points, const struct gate_outcome *gates,
-                              size_t n_gates)
+enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
+                              const struct gate_outcome *gates, size_t n_gates)
 {
     size_t seen = 0, count[3] = {0, 0, 0};
     if (plan->n_gates == 0) return GATE_PASS;

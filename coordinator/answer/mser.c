@@ -7,7 +7,8 @@
 static double batch_mean(const double *x, size_t b)
 {
     double s = 0;
-    for (size_t i = 0; i < BATCH; i++) s += x[b * BATCH + i];
+    for (size_t i = 0; i < BATCH; i++)
+        s += x[b * BATCH + i];
     return s / BATCH;
 }
 

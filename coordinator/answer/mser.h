@@ -1,7 +1,8 @@
-/* MSER-5 (White 1997; White, Cobb & Spratt 2000): how much of a series' beginning is start-up. Batches of five; cuts where the standard
- * error of the mean of what is left is least, looking no further than the first half. */
+/* MSER-5 (White 1997; White, Cobb & Spratt 2000): how much of a series' beginning is start-up. Batches of five; cuts
+ * where the standard error of the mean of what is left is least, looking no further than the first half. */
 #pragma once
 #include <stddef.h>
 
-/* Number of values to leave out, a multiple of five; n when even a cut of half looks like start-up (the series is too short to say). */
+/* Number of values to leave out, a multiple of five; n when even a cut of half looks like start-up (the series is too
+ * short to say). */
 size_t mser5_cut(const double *x, size_t n);

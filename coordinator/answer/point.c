@@ -8,8 +8,8 @@
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/steady.h"
 
-#define LITTLE_OFF 0.15      /* N and X·R may differ by this (edges of the window) before it is worth a word */
-#define LITTLE_WINDOWS 10    /* the window must be this many requests long for the law to say anything */
+#define LITTLE_OFF 0.15   /* N and X·R may differ by this (edges of the window) before it is worth a word */
+#define LITTLE_WINDOWS 10 /* the window must be this many requests long for the law to say anything */
 
 static void rates_compute(const uint64_t *c, struct point *p)
 {
@@ -73,13 +73,15 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         struct verdict own;
         part.concurrency = (uint32_t)a->slots;
         part.max_concurrency = part.max_concurrency && a->slots ? (uint32_t)a->slots : part.max_concurrency;
-        part.rate_from = part.rate_to = 0; /* its share of the arrivals is the shard's business; sent against due says enough */
+        part.rate_from = part.rate_to =
+            0; /* its share of the arrivals is the shard's business; sent against due says enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
         agent_hists(a, hist);
         verdict_compute(a->counters, hist, &part, plan, &own);
         if (own.status == VERDICT_INVALID && v->status != VERDICT_INVALID)
-            verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
+            verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name,
+                        own.n_reasons ? own.reason[0] : "invalid");
     }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&hist[k]);
@@ -89,21 +91,26 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
 {
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
     if (s->n_agents > 1) agents_judge(s, plan, &p->verdict);
-    if (s->degraded) verdict_add(&p->verdict, VERDICT_SUSPECT, "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
+    if (s->degraded)
+        verdict_add(&p->verdict, VERDICT_SUSPECT, "an agent was lost in this stage: %llu requests with it",
+                    (unsigned long long)s->lost);
     if (s->aborted) verdict_add(&p->verdict, VERDICT_SUSPECT, "the stage was cut short");
     if (!p->ledger.balanced)
-        verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID, "the loss ledger does not balance");
+        verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,
+                    "the loss ledger does not balance");
     const struct hist *e2e = s->hist[METRIC_E2E];
     bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
     if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
-        verdict_add(&p->verdict, VERDICT_SUSPECT, "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
+        verdict_add(&p->verdict, VERDICT_SUSPECT,
+                    "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
 }
 
 /* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */
 static bool overrun(const struct stage_data *s, const struct plan *plan)
 {
     double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
-    return s->plan.kind == LOAD_OPEN && verdict_waited(s->counters, &s->plan) && sent < due * (1 - plan->verdict_achieved);
+    return s->plan.kind == LOAD_OPEN && verdict_waited(s->counters, &s->plan) &&
+           sent < due * (1 - plan->verdict_achieved);
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)
@@ -115,9 +122,10 @@ static void cost_compute(const struct plan *plan, struct point *p)
     if (p->input_tokens_per_s > 0) p->cost_per_mtok_in = per_s / p->input_tokens_per_s * 1e6;
 }
 
-/* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows behind the cut, tokens per event
- * as in the whole window. TTFT and token gaps, which blocks keep by the second, are made anew from the blocks behind the cut (a request's TTFT stands in the
- * second it ended in); other latencies keep all requests of the window, since their histograms know no time. */
+/* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows
+ * behind the cut, tokens per event as in the whole window. TTFT and token gaps, which blocks keep by the second, are
+ * made anew from the blocks behind the cut (a request's TTFT stands in the second it ended in); other latencies keep
+ * all requests of the window, since their histograms know no time. */
 static void warmup_cut(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     double *rate = calloc(s->n_series + 1, sizeof *rate), span = 0, tokens = 0, done = 0, due = 0, flight = 0;
@@ -154,14 +162,17 @@ static void warmup_cut(const struct stage_data *s, double from_s, double to_s, s
 static void metrics_compute(const struct stage_data *s, struct point *p)
 {
     static const enum metric IN_BLOCKS[] = {METRIC_TTFT, METRIC_ITL, METRIC_CHUNK_GAP};
-    for (int m = 0; m < METRIC_N; m++) stat_compute(s->hist[m], (enum metric)m, &p->metric[m]);
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(s->hist[m], (enum metric)m, &p->metric[m]);
     for (int i = 0; i < 3; i++) {
         enum metric m = IN_BLOCKS[i];
         struct hist *left = p->warmup_cut_s > 0 ? resample_hist(s, m, p->blocks_from_s) : NULL;
         p->cut[m] = left != NULL;
         if (left) stat_compute(left, m, &p->metric[m]);
         hist_destroy(&left);
-        if (!metric_independent(m)) resample_stat(s, m, p->cut[m] ? p->blocks_from_s : -HUGE_VAL, seed_mix(p->seed, s->stage, s->repeat, m), &p->metric[m]);
+        if (!metric_independent(m))
+            resample_stat(s, m, p->cut[m] ? p->blocks_from_s : -HUGE_VAL, seed_mix(p->seed, s->stage, s->repeat, m),
+                          &p->metric[m]);
     }
 }
 
@@ -174,7 +185,9 @@ static void server_compute(const struct stage_data *s, double from_s, double to_
     v->any = v->window.samples > 0;
     if (!v->any) return;
     double waiting = v->window.mean[SERVER_WAITING];
-    v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms : p->requests_per_s > 0 ? 1e3 * waiting / p->requests_per_s : (double)NAN;
+    v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms
+                  : p->requests_per_s > 0    ? 1e3 * waiting / p->requests_per_s
+                                             : (double)NAN;
     if (p->metric[METRIC_TTFT].mean > 0) v->queue_share = v->queue_ms / p->metric[METRIC_TTFT].mean;
     double end = (double)(s->ended_wall_ns - s->started_wall_ns) / 1e9;
     if (s->ended_wall_ns == 0 || s->server[0].t_s > 0 || s->server[s->n_server - 1].t_s < end) return;
@@ -186,7 +199,13 @@ static void server_compute(const struct stage_data *s, double from_s, double to_
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
 {
     const uint64_t *c = s->counters;
-    *ret = (struct point){.stage = s->stage, .repeat = s->repeat, .requested = s->plan, .degraded = s->degraded, .hist = s->hist, .data = s, .seed = plan->seed};
+    *ret = (struct point){.stage = s->stage,
+                          .repeat = s->repeat,
+                          .requested = s->plan,
+                          .degraded = s->degraded,
+                          .hist = s->hist,
+                          .data = s,
+                          .seed = plan->seed};
     ret->window_s = (double)c[COUNTER_MEASURED_NS] / 1e9;
     ret->window_due = c[COUNTER_WIN_DUE];
     ret->window_ok = c[COUNTER_WIN_OK];

@@ -8,19 +8,27 @@ struct cursor {
     const char *at, *end; /* of a line */
 };
 
-static bool name_first(char c, bool metric) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (metric && c == ':'); }
-static bool name_char(char c, bool metric) { return name_first(c, metric) || (c >= '0' && c <= '9'); }
+static bool name_first(char c, bool metric)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (metric && c == ':');
+}
+static bool name_char(char c, bool metric)
+{
+    return name_first(c, metric) || (c >= '0' && c <= '9');
+}
 
 static void blanks(struct cursor *c)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t')) c->at++;
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))
+        c->at++;
 }
 
 static size_t name_take(struct cursor *c, bool metric)
 {
     const char *from = c->at;
     if (c->at == c->end || !name_first(*c->at, metric)) return 0;
-    while (c->at < c->end && name_char(*c->at, metric)) c->at++;
+    while (c->at < c->end && name_char(*c->at, metric))
+        c->at++;
     return (size_t)(c->at - from);
 }
 
@@ -66,19 +74,27 @@ static bool labels_take(struct cursor *c, struct prom_line *s)
     return true;
 }
 
-static bool word(const char *s, size_t n, const char *what) { return strlen(what) == n && memcmp(s, what, n) == 0; }
+static bool word(const char *s, size_t n, const char *what)
+{
+    return strlen(what) == n && memcmp(s, what, n) == 0;
+}
 
-/* A Go float: decimal, +Inf, -Inf, NaN. Hexadecimal, which strtod would take, is no part of the format's practice and is refused. */
+/* A Go float: decimal, +Inf, -Inf, NaN. Hexadecimal, which strtod would take, is no part of the format's practice and
+ * is refused. */
 static bool number_take(struct cursor *c, double *ret)
 {
     char text[64], *end;
     const char *from = c->at;
-    while (c->at < c->end && *c->at != ' ' && *c->at != '\t') c->at++;
+    while (c->at < c->end && *c->at != ' ' && *c->at != '\t')
+        c->at++;
     size_t n = (size_t)(c->at - from);
     if (n == 0 || n >= sizeof text) return false;
-    if (word(from, n, "NaN")) *ret = NAN;
-    else if (word(from, n, "+Inf") || word(from, n, "Inf")) *ret = INFINITY;
-    else if (word(from, n, "-Inf")) *ret = -INFINITY;
+    if (word(from, n, "NaN"))
+        *ret = NAN;
+    else if (word(from, n, "+Inf") || word(from, n, "Inf"))
+        *ret = INFINITY;
+    else if (word(from, n, "-Inf"))
+        *ret = -INFINITY;
     else {
         for (size_t i = 0; i < n; i++)
             if (!strchr("0123456789+-.eE", from[i]) || !from[i]) return false;
@@ -119,11 +135,13 @@ int prom_read(const char *text, size_t n, prom_fn *fn, void *arg, struct err *e)
         if (!stop) return err_set(e, ERR_WIRE, "metrics line %zu: the page was cut", line);
         struct cursor c = {at, stop > at && stop[-1] == '\r' ? stop - 1 : stop};
         struct prom_line s;
-        if ((size_t)(stop - at) > PROM_LINE_MAX) return err_set(e, ERR_WIRE, "metrics line %zu: longer than %u bytes", line, PROM_LINE_MAX);
+        if ((size_t)(stop - at) > PROM_LINE_MAX)
+            return err_set(e, ERR_WIRE, "metrics line %zu: longer than %u bytes", line, PROM_LINE_MAX);
         at = stop + 1;
         blanks(&c);
         if (c.at == c.end || *c.at == '#') continue;
-        if (!sample_take(&c, &s)) return err_set(e, ERR_WIRE, "metrics line %zu: expected a sample such as name{label=\"value\"} 1", line);
+        if (!sample_take(&c, &s))
+            return err_set(e, ERR_WIRE, "metrics line %zu: expected a sample such as name{label=\"value\"} 1", line);
         if (!fn(arg, &s)) return 0;
     }
     return 0;

@@ -9,14 +9,14 @@
 
 #define REPLICATES 400
 #define REPLICATES_LEAST 60
-#define EDGE 0.25 /* a block that begins before the cut by less than this (s) still lies behind it */
+#define EDGE 0.25     /* a block that begins before the cut by less than this (s) still lies behind it */
 #define WORK 40000000 /* cells touched at most: a wide run gets fewer replicates */
 
 /* Seconds as sparse rows over the buckets that are in use: cell k of second i lies at start[i] <= k < start[i + 1]. */
 struct table {
     size_t seconds;
     size_t *start;
-    uint32_t *bucket; /* less `first` */
+    uint32_t *bucket;               /* less `first` */
     double *count, *sum, *weighted; /* of a second: samples, and their sum of values */
     double *middle;                 /* of a bucket */
     uint32_t first, width;
@@ -24,7 +24,10 @@ struct table {
 
 static const struct hist *block_hist(const struct block *b, enum metric m)
 {
-    const struct hist *h = m == METRIC_ITL ? b->itl : m == METRIC_CHUNK_GAP ? b->chunk_gap : m == METRIC_TTFT ? b->ttft : NULL;
+    const struct hist *h = m == METRIC_ITL         ? b->itl
+                           : m == METRIC_CHUNK_GAP ? b->chunk_gap
+                           : m == METRIC_TTFT      ? b->ttft
+                                                   : NULL;
     return h && h->count ? h : NULL;
 }
 
@@ -64,7 +67,8 @@ static int table_make(struct table *t, const struct block **b, size_t n, enum me
     t->middle = calloc(t->width + 1, sizeof *t->middle);
     if (!t->start || !t->bucket || !t->count || !t->sum || !t->middle) return -1;
     t->weighted = t->sum + n;
-    for (uint32_t c = 0; c < t->width; c++) t->middle[c] = 0.5 * ((double)hist_bucket_low(t->first + c) + (double)hist_bucket_high(t->first + c));
+    for (uint32_t c = 0; c < t->width; c++)
+        t->middle[c] = 0.5 * ((double)hist_bucket_low(t->first + c) + (double)hist_bucket_high(t->first + c));
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         const struct hist *h = block_hist(b[i], m);
@@ -84,7 +88,8 @@ static int table_make(struct table *t, const struct block **b, size_t n, enum me
 }
 
 /* One replicate: mean and quantiles (ascending) of the drawn seconds. */
-static void replicate(const struct table *t, size_t run, struct rng *r, double *sums, const double *qs, int n_q, double *ret_mean, double *ret_q)
+static void replicate(const struct table *t, size_t run, struct rng *r, double *sums, const double *qs, int n_q,
+                      double *ret_mean, double *ret_q)
 {
     memset(sums, 0, t->width * sizeof *sums);
     double total = 0, weighted = 0, below = 0;
@@ -92,7 +97,8 @@ static void replicate(const struct table *t, size_t run, struct rng *r, double *
         size_t at = (size_t)rng_below(r, t->seconds);
         for (size_t j = 0; j < run && drawn < t->seconds; j++, drawn++) {
             size_t i = (at + j) % t->seconds; /* circular: every second is drawn equally often */
-            for (size_t k = t->start[i]; k < t->start[i + 1]; k++) sums[t->bucket[k]] += t->count[k];
+            for (size_t k = t->start[i]; k < t->start[i + 1]; k++)
+                sums[t->bucket[k]] += t->count[k];
             total += t->sum[i];
             weighted += t->weighted[i];
         }
@@ -101,12 +107,15 @@ static void replicate(const struct table *t, size_t run, struct rng *r, double *
     int q = 0;
     for (uint32_t c = 0; c < t->width && q < n_q; c++) {
         below += sums[c];
-        while (q < n_q && below >= qs[q] * total) ret_q[q++] = t->middle[c];
+        while (q < n_q && below >= qs[q] * total)
+            ret_q[q++] = t->middle[c];
     }
-    while (q < n_q) ret_q[q++] = (double)hist_bucket_high(t->first + t->width - 1);
+    while (q < n_q)
+        ret_q[q++] = (double)hist_bucket_high(t->first + t->width - 1);
 }
 
-/* The replicates' own quantiles, pushed outwards: few independent runs of seconds know less than a normal law would say. */
+/* The replicates' own quantiles, pushed outwards: few independent runs of seconds know less than a normal law would
+ * say. */
 static void interval(double *v, size_t n, double centre, double widen, double *ret_lo, double *ret_hi)
 {
     double lo = quantile_of(v, n, 0.025), hi = quantile_of(v, n, 0.975);
@@ -117,7 +126,9 @@ static void interval(double *v, size_t n, double centre, double widen, double *r
 static void intervals(const struct table *t, enum metric m, uint64_t seed, const double *qs, int n_q, struct stat *io)
 {
     size_t run = (size_t)ceil(1.5 * cbrt((double)t->seconds)), cells = t->start[t->seconds] + t->width;
-    size_t n = cells * REPLICATES <= WORK ? REPLICATES : WORK / cells < REPLICATES_LEAST ? REPLICATES_LEAST : WORK / cells;
+    size_t n = cells * REPLICATES <= WORK        ? REPLICATES
+               : WORK / cells < REPLICATES_LEAST ? REPLICATES_LEAST
+                                                 : WORK / cells;
     double *sums = calloc(t->width, sizeof *sums), *values = calloc((1 + POINT_Q) * n, sizeof *values);
     double scale = METRICS[m].scale, runs = (double)t->seconds / (double)run;
     double widen = t_quantile(0.975, fmax(runs - 1, 1)) / norm_quantile(0.975);
@@ -127,20 +138,26 @@ static void intervals(const struct table *t, enum metric m, uint64_t seed, const
         double mean, q[POINT_Q];
         replicate(t, run, &r, sums, qs, n_q, &mean, q);
         values[i] = mean / scale;
-        for (int k = 0; k < n_q; k++) values[(size_t)(k + 1) * n + i] = q[k] / scale;
+        for (int k = 0; k < n_q; k++)
+            values[(size_t)(k + 1) * n + i] = q[k] / scale;
     }
     if (sums && values) {
         interval(values, n, io->mean, widen, &io->mean_lo, &io->mean_hi);
         for (int k = 0; k < n_q; k++)
-            if (!isnan(io->q[k])) interval(values + (size_t)(k + 1) * n, n, io->q[k], widen, &io->q_lo[k], &io->q_hi[k]);
+            if (!isnan(io->q[k]))
+                interval(values + (size_t)(k + 1) * n, n, io->q[k], widen, &io->q_lo[k], &io->q_hi[k]);
     }
     free(sums);
     free(values);
 }
 
-static bool taken(const struct block *b, enum metric m, double from_s) { return block_hist(b, m) && b->t_s > from_s - EDGE; }
+static bool taken(const struct block *b, enum metric m, double from_s)
+{
+    return block_hist(b, m) && b->t_s > from_s - EDGE;
+}
 
-static void resample(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, const double *qs, int n_q, struct stat *io)
+static void resample(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, const double *qs, int n_q,
+                     struct stat *io)
 {
     const struct block **b = calloc(s->n_blocks ? s->n_blocks : 1, sizeof(struct block *));
     struct table t = {0};
@@ -152,7 +169,8 @@ static void resample(const struct stage_data *s, enum metric m, double from_s, u
     for (size_t i = 0; i < s->n_blocks; i++)
         if (taken(&s->blocks[i], m, from_s)) b[n++] = &s->blocks[i];
     if (n > 1) qsort(b, n, sizeof *b, by_time);
-    if (n >= RESAMPLE_LEAST && table_make(&t, b, n, m) == 0 && t.seconds >= RESAMPLE_LEAST) intervals(&t, m, seed, qs, n_q, io);
+    if (n >= RESAMPLE_LEAST && table_make(&t, b, n, m) == 0 && t.seconds >= RESAMPLE_LEAST)
+        intervals(&t, m, seed, qs, n_q, io);
     table_free(&t);
     free(b);
 }
@@ -162,7 +180,8 @@ void resample_stat(const struct stage_data *s, enum metric m, double from_s, uin
     resample(s, m, from_s, seed, POINT_QS, POINT_Q, io);
 }
 
-bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value, double *ret_lo, double *ret_hi)
+bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
+                       double *ret_lo, double *ret_hi)
 {
     struct stat st = {.count = 1, .mean = value, .q = {value}, .q_lo = {NAN}, .q_hi = {NAN}};
     resample(s, m, from_s, seed, &q, 1, &st);

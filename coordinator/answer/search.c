@@ -6,9 +6,9 @@
 #include "coordinator/answer/trial.h"
 
 #define KNEE 0.95
-#define SPOILT_MAX 2   /* runs of a load that say nothing, before it counts as out of the clients' reach */
-#define CONFIRM_MAX 6  /* steps down and back that confirming may take */
-#define FLAT 2         /* doublings in a row that must add nothing */
+#define SPOILT_MAX 2  /* runs of a load that say nothing, before it counts as out of the clients' reach */
+#define CONFIRM_MAX 6 /* steps down and back that confirming may take */
+#define FLAT 2        /* doublings in a row that must add nothing */
 
 enum phase { DOUBLING, HALVING, CHECKING, CONFIRMING, OVER };
 
@@ -22,10 +22,10 @@ struct search {
     double from, to, tolerance;
     enum phase phase;
     struct trial now;
-    double lo, hi;           /* greatest load that passed, least that failed; NaN: none */
-    double checked;          /* failing load that was tested again */
+    double lo, hi;  /* greatest load that passed, least that failed; NaN: none */
+    double checked; /* failing load that was tested again */
     uint32_t confirms, flat;
-    double best, best_load;  /* plateau: greatest throughput and its load */
+    double best, best_load; /* plateau: greatest throughput and its load */
     struct run run[SEARCH_RUNS_MAX];
     uint32_t n_runs, n_told;
     bool found, confirmed, end_reached, client_limited;
@@ -93,7 +93,10 @@ static void go(struct search *s, enum phase phase, double load)
     trial_begin(&s->now, load);
 }
 
-static void over(struct search *s) { s->phase = OVER; }
+static void over(struct search *s)
+{
+    s->phase = OVER;
+}
 
 /* The tolerance is of the answer; half of it goes to the bracket, half is left for chance at its ends. */
 static bool close_enough(const struct search *s)
@@ -203,7 +206,9 @@ static void slo_step(struct search *s, enum trial_say say)
 {
     bool pass = say == TRIAL_PASS || say == TRIAL_LEANS_PASS;
     switch (s->phase) {
-    case DOUBLING: doubled(s, pass); break;
+    case DOUBLING:
+        doubled(s, pass);
+        break;
     case HALVING:
         if (pass)
             s->lo = s->now.load;
@@ -211,9 +216,14 @@ static void slo_step(struct search *s, enum trial_say say)
             s->hi = s->now.load;
         halve_or_confirm(s);
         break;
-    case CHECKING: checked(s, say); break;
-    case CONFIRMING: confirmed(s, say); break;
-    case OVER: break;
+    case CHECKING:
+        checked(s, say);
+        break;
+    case CONFIRMING:
+        confirmed(s, say);
+        break;
+    case OVER:
+        break;
     }
 }
 
@@ -325,14 +335,21 @@ void search_tell(struct search *s, const struct point *p)
 void search_result(const struct search *s, struct search_outcome *ret)
 {
     bool plateau = s->plan->search.goal == SEARCH_PLATEAU;
-    *ret = (struct search_outcome){.over = s->phase == OVER, .found = s->found, .confirmed = s->confirmed, .end_reached = s->end_reached,
-                                   .client_limited = s->client_limited, .load = NAN, .failed_load = plateau ? s->lo : s->hi, .plateau = NAN,
+    *ret = (struct search_outcome){.over = s->phase == OVER,
+                                   .found = s->found,
+                                   .confirmed = s->confirmed,
+                                   .end_reached = s->end_reached,
+                                   .client_limited = s->client_limited,
+                                   .load = NAN,
+                                   .failed_load = plateau ? s->lo : s->hi,
+                                   .plateau = NAN,
                                    .runs = s->n_told};
     if (plateau && s->best > 0) ret->plateau = s->best;
     if (plateau ? s->best > 0 : s->found) ret->load = plateau ? s->hi : s->lo;
     for (uint32_t i = 0; i < s->n_runs; i++) {
         bool seen = false;
-        for (uint32_t j = 0; j < i && !seen; j++) seen = fabs(s->run[j].load - s->run[i].load) < 1e-9 * s->run[i].load;
+        for (uint32_t j = 0; j < i && !seen; j++)
+            seen = fabs(s->run[j].load - s->run[i].load) < 1e-9 * s->run[i].load;
         ret->loads += !seen;
     }
 }
@@ -363,7 +380,8 @@ bool stage_enough(const struct point *p, const struct plan *plan)
 {
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
     if (p->steady == STEADY_NO) return false;
-    if (plan->search.goal == SEARCH_SLO) { /* the search asks for more confidence than a gate; less would only be asked for again */
+    if (plan->search.goal ==
+        SEARCH_SLO) { /* the search asks for more confidence than a gate; less would only be asked for again */
         struct trial t;
         trial_begin(&t, 0);
         trial_add(&t, plan, p);

@@ -1,25 +1,28 @@
-/* The search machine: points in, next load out. Pure; it never runs anything itself, so that a run, a replay from a run's file
- * (report, resume) and a test in simulated time drive the same code:
+/* The search machine: points in, next load out. Pure; it never runs anything itself, so that a run, a replay from a
+ * run's file (report, resume) and a test in simulated time drive the same code:
  *
  *     struct search *s = search_new(plan, e);
- *     while (search_next(s, &stage)) { … run the stage, rest for plan->cooldown_ns, point_compute … search_tell(s, &point); }
- *     search_result(s, &r);
+ *     while (search_next(s, &stage)) { … run the stage, rest for plan->cooldown_ns, point_compute … search_tell(s,
+ * &point); } search_result(s, &r);
  *
- * search.goal slo: the most load that passes every gate. Doubles from `from` until a load fails, then halves the ratio between the greatest
- * load that passed and the least that failed, until they are within the tolerance; tests the failing neighbour once more, and ends with a confirming run
- * of its own evidence. A load passes or fails only with confidence (trial.h); else the same load is asked for again, with more time.
- * search.goal plateau: doubles until two doublings in a row add less than the tolerance, then finds the knee (95 % of the most) the
- * same way and runs the best load once more.
+ * search.goal slo: the most load that passes every gate. Doubles from `from` until a load fails, then halves the ratio
+ * between the greatest load that passed and the least that failed, until they are within the tolerance; tests the
+ * failing neighbour once more, and ends with a confirming run of its own evidence. A load passes or fails only with
+ * confidence (trial.h); else the same load is asked for again, with more time. search.goal plateau: doubles until two
+ * doublings in a row add less than the tolerance, then finds the knee (95 % of the most) the same way and runs the best
+ * load once more.
  *
- * A point that is degraded, cut short or whose verdict is invalid says nothing about the server: the load is asked for again, at most twice; if it
- * stays so, it bounds the search from above and the result says that the clients were the limit. */
+ * A point that is degraded, cut short or whose verdict is invalid says nothing about the server: the load is asked for
+ * again, at most twice; if it stays so, it bounds the search from above and the result says that the clients were the
+ * limit. */
 #pragma once
 #include "coordinator/answer/point.h"
 
 #define SEARCH_RUNS_MAX 64
 
 struct search;
-struct search *search_new(const struct plan *plan, struct err *e); /* the plan is borrowed; ERR_PLAN when it has no search */
+struct search *search_new(const struct plan *plan,
+                          struct err *e); /* the plan is borrowed; ERR_PLAN when it has no search */
 void search_destroy(struct search **s);
 /* The stage to run next, made from plan->stages[0]; the same again until search_tell. False when the search is over. */
 bool search_next(struct search *s, struct plan_stage *ret);
@@ -34,17 +37,17 @@ struct search_outcome {
     bool end_reached;    /* even `to` passes (is still rising): the answer is "at least" */
     bool client_limited; /* a load could not be offered: more agents are needed to see further */
     double load;         /* slo: the greatest that passed · plateau: the knee; NaN when not found */
-    double failed_load;  /* least load seen to fail (slo) or to stay below 95 % (plateau: the greatest); NaN when none */
-    double plateau;      /* plateau: the throughput it settled at; else NaN */
+    double failed_load; /* least load seen to fail (slo) or to stay below 95 % (plateau: the greatest); NaN when none */
+    double plateau;     /* plateau: the throughput it settled at; else NaN */
     uint32_t loads, runs; /* different loads tried, stages run */
 };
 void search_result(const struct search *s, struct search_outcome *ret);
 
-/* Tells a new machine the points of a finished (or interrupted) run in their order. Returns how many of them the machine asked for: less than n
- * means that the points are not of this plan's search. */
+/* Tells a new machine the points of a finished (or interrupted) run in their order. Returns how many of them the
+ * machine asked for: less than n means that the points are not of this plan's search. */
 size_t search_replay(struct search *s, const struct point *points, size_t n);
 
-/* `duration: auto`: is the point known well enough to end its stage? True when every gated metric (throughput without gates)
- * has a 95 % interval within ± the tolerance (plan->search.tolerance, else 5 %) or lies wholly on one side of its limit. The stage's
- * duration_ns is the limit, which the caller keeps. */
+/* `duration: auto`: is the point known well enough to end its stage? True when every gated metric (throughput without
+ * gates) has a 95 % interval within ± the tolerance (plan->search.tolerance, else 5 %) or lies wholly on one side of
+ * its limit. The stage's duration_ns is the limit, which the caller keeps. */
 bool stage_enough(const struct point *p, const struct plan *plan);

@@ -17,8 +17,9 @@ enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
 
 const char *server_field_name(enum server_field f)
 {
-    static const char *const names[SERVER_FIELD_N] = {"running", "waiting", "kv_use", "prefix_hits", "prefix_queries", "preemptions",
-                                                      "prompt_tokens", "generation_tokens", "ttft_sum_s", "ttft_count", "queue_sum_s", "queue_count"};
+    static const char *const names[SERVER_FIELD_N] = {
+        "running",       "waiting",           "kv_use",     "prefix_hits", "prefix_queries", "preemptions",
+        "prompt_tokens", "generation_tokens", "ttft_sum_s", "ttft_count",  "queue_sum_s",    "queue_count"};
     return names[f];
 }
 
@@ -108,18 +109,27 @@ static void counter(const struct server_sample *s, size_t n, int f, struct serve
     ret->delta[f] = seen > 1 ? sum : (double)NAN;
 }
 
-static double ratio(double a, double b) { return b > 0 ? a / b : (double)NAN; }
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : (double)NAN;
+}
 
 void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s, struct server_stage *ret)
 {
     *ret = (struct server_stage){.server = ""};
-    while (n && s->t_s < from_s) s++, n--;
-    while (n && s[n - 1].t_s > to_s) n--;
+    while (n && s->t_s < from_s)
+        s++, n--;
+    while (n && s[n - 1].t_s > to_s)
+        n--;
     ret->samples = n;
-    for (size_t i = 0; i < n && !ret->server[0]; i++) ret->server = s[i].server;
-    for (int f = 0; f < SERVER_FIELD_N; f++) ret->delta[f] = NAN;
-    for (int f = 0; f < SERVER_COUNTER_FIRST; f++) gauge(s, n, f, to_s, ret);
-    for (int f = SERVER_COUNTER_FIRST; f < SERVER_FIELD_N; f++) counter(s, n, f, ret);
+    for (size_t i = 0; i < n && !ret->server[0]; i++)
+        ret->server = s[i].server;
+    for (int f = 0; f < SERVER_FIELD_N; f++)
+        ret->delta[f] = NAN;
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
+        gauge(s, n, f, to_s, ret);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_FIELD_N; f++)
+        counter(s, n, f, ret);
     ret->prefix_hit_rate = ratio(ret->delta[SERVER_PREFIX_HITS], ret->delta[SERVER_PREFIX_QUERIES]);
     ret->ttft_ms = 1e3 * ratio(ret->delta[SERVER_TTFT_SUM], ret->delta[SERVER_TTFT_COUNT]);
     ret->queue_ms = 1e3 * ratio(ret->delta[SERVER_QUEUE_SUM], ret->delta[SERVER_QUEUE_COUNT]);

@@ -1,4 +1,5 @@
-/* The server's own word: what its metrics page says, second by second, and what that makes of a stage. Pure; whoever fetches the page gives its bytes. */
+/* The server's own word: what its metrics page says, second by second, and what that makes of a stage. Pure; whoever
+ * fetches the page gives its bytes. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,20 +9,23 @@
 
 #define SERVER_PAGE_MAX (4u << 20) /* bytes; a longer page is refused */
 
-const char *server_known(const char *name); /* the static name of a server (see struct server_sample), "" when it is none we know */
+const char *
+server_known(const char *name); /* the static name of a server (see struct server_sample), "" when it is none we know */
 const char *server_field_name(enum server_field f); /* "running", "kv_use" … */
 
 /* -1 when the page is malformed or too long; a page that says nothing we know is no error (all NaN). t_s is kept. */
 int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
 
-/* A stage from its samples in order of time. Counters may begin anew (a server that restarted): what they had counted before stays counted. */
+/* A stage from its samples in order of time. Counters may begin anew (a server that restarted): what they had counted
+ * before stays counted. */
 struct server_stage {
     const char *server;
     size_t samples;
     bool restarted;
     double mean[SERVER_COUNTER_FIRST], max[SERVER_COUNTER_FIRST]; /* gauges, time-weighted; NaN: unknown */
-    double delta[SERVER_FIELD_N];                                  /* counters */
-    double prefix_hit_rate;                                        /* hits / queries; NaN when unknown */
-    double ttft_ms, queue_ms;                                      /* means as the server saw them; NaN when unknown */
+    double delta[SERVER_FIELD_N];                                 /* counters */
+    double prefix_hit_rate;                                       /* hits / queries; NaN when unknown */
+    double ttft_ms, queue_ms;                                     /* means as the server saw them; NaN when unknown */
 };
-void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s, struct server_stage *ret);
+void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s,
+                          struct server_stage *ret);

@@ -1,4 +1,5 @@
-/* The numbers of one metric from its histogram: exact count, mean, min and max; percentiles with their order-statistic interval. */
+/* The numbers of one metric from its histogram: exact count, mean, min and max; percentiles with their order-statistic
+ * interval. */
 #include <math.h>
 
 #include "coordinator/answer/numeric.h"
@@ -26,12 +27,16 @@ static double rank_low(const struct hist *h, uint64_t rank)
     return (double)(low < h->min ? h->min : low);
 }
 
-bool metric_independent(enum metric m) { return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG; }
+bool metric_independent(enum metric m)
+{
+    return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG;
+}
 
 void stat_compute(const struct hist *h, enum metric m, struct stat *ret)
 {
     *ret = (struct stat){.mean = NAN, .min = NAN, .max = NAN, .mean_lo = NAN, .mean_hi = NAN};
-    for (int i = 0; i < POINT_Q; i++) ret->q[i] = ret->q_lo[i] = ret->q_hi[i] = NAN;
+    for (int i = 0; i < POINT_Q; i++)
+        ret->q[i] = ret->q_lo[i] = ret->q_hi[i] = NAN;
     if (!h || h->count == 0) return;
     double scale = METRICS[m].scale;
     ret->count = h->count;

@@ -1,17 +1,17 @@
-/* Is a stage's window steady? Batch means of the cluster's series (Law & Kelton, "Simulation Modeling and Analysis", batch means),
- * and a straight line through them. Pure. */
+/* Is a stage's window steady? Batch means of the cluster's series (Law & Kelton, "Simulation Modeling and Analysis",
+ * batch means), and a straight line through them. Pure. */
 #pragma once
 #include "coordinator/answer/point.h"
 
 #define STEADY_BATCHES_MIN 5
 #define STEADY_BATCHES_MAX 20
-#define STEADY_DRIFT 0.05     /* less than this over the window is steady whatever the slope's interval says */
-#define STEADY_BACKLOG 0.02   /* open loop: requests in flight may grow by this share of the arrivals */
+#define STEADY_DRIFT 0.05   /* less than this over the window is steady whatever the slope's interval says */
+#define STEADY_BACKLOG 0.02 /* open loop: requests in flight may grow by this share of the arrivals */
 
 struct steadiness {
     enum steady steady;
-    double drift;        /* of throughput over the window, relative to its mean; NaN when unknown */
-    double half_width;   /* of the 95 % interval of mean throughput, relative; NaN when unknown */
+    double drift;      /* of throughput over the window, relative to its mean; NaN when unknown */
+    double half_width; /* of the 95 % interval of mean throughput, relative; NaN when unknown */
     size_t batches;
 };
 

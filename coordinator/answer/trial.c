@@ -4,11 +4,20 @@
 
 #include "coordinator/answer/numeric.h"
 
-void trial_begin(struct trial *t, double load) { *t = (struct trial){.load = load}; }
+void trial_begin(struct trial *t, double load)
+{
+    *t = (struct trial){.load = load};
+}
 
-uint32_t trial_factor(const struct trial *t) { return t->rounds < 2 ? 1 : 1u << (t->rounds - 1 < 3 ? t->rounds - 1 : 3); }
+uint32_t trial_factor(const struct trial *t)
+{
+    return t->rounds < 2 ? 1 : 1u << (t->rounds - 1 < 3 ? t->rounds - 1 : 3);
+}
 
-static bool upper_limit(const struct plan_gate *g) { return g->op == OP_LT || g->op == OP_LE; }
+static bool upper_limit(const struct plan_gate *g)
+{
+    return g->op == OP_LT || g->op == OP_LE;
+}
 
 /* Decided by counting requests on the wrong side of the limit? */
 static bool binomial(const struct plan_gate *g)

@@ -1,9 +1,9 @@
 /* One load on trial: the evidence of all its runs together, and what it says. Pure.
  *
- * Percentile gates are decided by MLPerf's early stopping rule (Inference Rules, "Early Stopping"; a binomial test): with t of n
- * requests over the limit, `p99 < limit` passes when P(Bin(n, 0.01) <= t) <= 1 - c, fails when P(Bin(n, 0.01) >= t) <= 1 - c, and
- * else needs more time; c = 0.99. Failed requests are over every limit. Shares of errors likewise. Gates on token gaps (not
- * independent), rates and means go by the interval that the point carries. */
+ * Percentile gates are decided by MLPerf's early stopping rule (Inference Rules, "Early Stopping"; a binomial test):
+ * with t of n requests over the limit, `p99 < limit` passes when P(Bin(n, 0.01) <= t) <= 1 - c, fails when P(Bin(n,
+ * 0.01) >= t) <= 1 - c, and else needs more time; c = 0.99. Failed requests are over every limit. Shares of errors
+ * likewise. Gates on token gaps (not independent), rates and means go by the interval that the point carries. */
 #pragma once
 #include "coordinator/answer/point.h"
 

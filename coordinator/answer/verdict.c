@@ -7,12 +7,12 @@
 #include "coordinator/answer/numeric.h"
 #include "coordinator/answer/point.h"
 
-#define UNSTAMPED_PROGRAM 0.5    /* above this share of reads, times are the program's own */
-#define UNSTAMPED_SUSPECT 0.05   /* first reads of a connection carry no stamp: 1-3 % is usual */
-#define CPU_SUSPECT 0.95         /* of one core, by the busiest worker */
-#define CACHED_SUSPECT 0.05     /* of the input tokens, without a shared prefix in the plan */
-#define CACHED_TEMPLATE 32       /* tokens of a request that a chat template puts before any prompt */
-#define BLURRED_SUSPECT 0.0025   /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
+#define UNSTAMPED_PROGRAM 0.5  /* above this share of reads, times are the program's own */
+#define UNSTAMPED_SUSPECT 0.05 /* first reads of a connection carry no stamp: 1-3 % is usual */
+#define CPU_SUSPECT 0.95       /* of one core, by the busiest worker */
+#define CACHED_SUSPECT 0.05    /* of the input tokens, without a shared prefix in the plan */
+#define CACHED_TEMPLATE 32     /* tokens of a request that a chat template puts before any prompt */
+#define BLURRED_SUSPECT 0.0025 /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
 #define BLURRED_INVALID 0.05
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
@@ -56,28 +56,31 @@ static double limit_ns(int64_t floor_ns, double share, double of_ns)
     return fmax((double)floor_ns, share * of_ns);
 }
 
-/* A p99 of fewer than 299 samples is little more than the maximum: one hiccup then makes a point suspect, not invalid. */
+/* A p99 of fewer than 299 samples is little more than the maximum: one hiccup then makes a point suspect, not invalid.
+ */
 static enum verdict_status weight_of(const struct hist *h)
 {
     return h->count >= samples_needed(0.99) ? VERDICT_INVALID : VERDICT_SUSPECT;
 }
 
-/* In a closed loop a late send is late against a slot, not against a schedule: ttft counts from the send and stays true, and what
- * suffers is the load, by lateness / e2e. So there 1 % of a request's time is allowed too. */
+/* In a closed loop a late send is late against a slot, not against a schedule: ttft counts from the send and stays
+ * true, and what suffers is the load, by lateness / e2e. So there 1 % of a request's time is allowed too. */
 static void check_dispatch(const struct evidence *e, struct verdict *v)
 {
     const struct hist *h = hist_of(e, METRIC_DISPATCH);
     if (!h) return;
-    double limit = limit_ns(e->plan->verdict_lateness_ns, 0.01, median_ns(e, e->requested->kind == LOAD_CLOSED ? METRIC_E2E : METRIC_TTFT));
+    double limit = limit_ns(e->plan->verdict_lateness_ns, 0.01,
+                            median_ns(e, e->requested->kind == LOAD_CLOSED ? METRIC_E2E : METRIC_TTFT));
     double p99 = (double)hist_quantile(h, 0.99);
     if (p99 <= limit) return;
     verdict_add(v, weight_of(h),
-                "requests left late by the agents' own fault: p99 %.3g ms, limit %.3g ms (of %" PRIu64 " requests, worst %.3g ms)",
+                "requests left late by the agents' own fault: p99 %.3g ms, limit %.3g ms (of %" PRIu64
+                " requests, worst %.3g ms)",
                 p99 / 1e6, limit / 1e6, h->count, (double)h->max / 1e6);
 }
 
-/* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came before share it: gaps between
- * them are reported as nothing, and the one before them (behind them) as too long. */
+/* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came
+ * before share it: gaps between them are reported as nothing, and the one before them (behind them) as too long. */
 static void check_blurred(const struct evidence *e, struct verdict *v)
 {
     double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
@@ -102,17 +105,23 @@ static void check_lag(const struct evidence *e, struct verdict *v)
         const struct hist *e2e = hist_of(e, METRIC_E2E);
         double cost = e2e && hist_mean(e2e) > 0 ? mean / hist_mean(e2e) : 0;
         if (bare > UNSTAMPED_PROGRAM && p99 > limit)
-            verdict_add(v, weight_of(h), "the agents read tokens late and their times are the program's own: lag p99 %.3g ms, limit %.3g ms",
-                        p99 / 1e6, limit / 1e6);
+            verdict_add(
+                v, weight_of(h),
+                "the agents read tokens late and their times are the program's own: lag p99 %.3g ms, limit %.3g ms",
+                p99 / 1e6, limit / 1e6);
         else if (bare > UNSTAMPED_SUSPECT && p99 > limit)
-            verdict_add(v, VERDICT_SUSPECT, "%.1f %% of reads had no kernel stamp while the lag was %.3g ms at p99 (limit %.3g ms)",
+            verdict_add(v, VERDICT_SUSPECT,
+                        "%.1f %% of reads had no kernel stamp while the lag was %.3g ms at p99 (limit %.3g ms)",
                         100 * bare, p99 / 1e6, limit / 1e6);
         if (cost > e->plan->verdict_achieved)
-            verdict_add(v, VERDICT_SUSPECT, "the agents saw the end of requests %.3g ms late, %.1f %% of a request's time: the load was lower by that",
+            verdict_add(v, VERDICT_SUSPECT,
+                        "the agents saw the end of requests %.3g ms late, %.1f %% of a request's time: the load was "
+                        "lower by that",
                         mean / 1e6, 100 * cost);
     }
     if (e->c[COUNTER_CLOCK_STEPS])
-        verdict_add(v, VERDICT_SUSPECT, "the wall clock stepped %" PRIu64 " times, so kernel stamps were set aside around it",
+        verdict_add(v, VERDICT_SUSPECT,
+                    "the wall clock stepped %" PRIu64 " times, so kernel stamps were set aside around it",
                     e->c[COUNTER_CLOCK_STEPS]);
     if (e->c[COUNTER_WAITING_BYTES_MAX] > WAITING_SUSPECT)
         verdict_add(v, VERDICT_SUSPECT, "%.1f MB waited in one socket: the agents held the server back",
@@ -126,8 +135,10 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     double got = (double)e->c[COUNTER_WIN_INFLIGHT_NS] / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
-    bool server = ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
-    verdict_add(v, server ? VERDICT_SUSPECT : VERDICT_INVALID, "%.4g requests were in flight on average, %.4g were asked for%s", got, slots,
+    bool server =
+        ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
+    verdict_add(v, server ? VERDICT_SUSPECT : VERDICT_INVALID,
+                "%.4g requests were in flight on average, %.4g were asked for%s", got, slots,
                 server ? ", while requests failed" : "");
 }
 
@@ -139,7 +150,8 @@ static double wanted_rate(const struct plan_stage *r)
     return r->rate_from + (r->rate_to - r->rate_from) * (from + 1) / 2;
 }
 
-/* CAPPED has those that waited for the cap and were sent in the end. Those that were never sent waited for it too; where no request ended there are only they. */
+/* CAPPED has those that waited for the cap and were sent in the end. Those that were never sent waited for it too;
+ * where no request ended there are only they. */
 uint64_t verdict_waited(const uint64_t c[COUNTER_N], const struct plan_stage *requested)
 {
     uint64_t unsent = c[COUNTER_DUE] > c[COUNTER_SENT] ? c[COUNTER_DUE] - c[COUNTER_SENT] : 0;
@@ -151,34 +163,42 @@ static void check_open(const struct evidence *e, struct verdict *v)
 {
     uint64_t due = e->c[COUNTER_DUE], sent = e->c[COUNTER_SENT], waited = verdict_waited(e->c, e->requested);
     char unsent[64] = "";
-    if (waited && due > sent) (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
+    if (waited && due > sent)
+        (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
     if (waited)
         verdict_add(v, VERDICT_SUSPECT,
-                    "the server was the limit: %" PRIu64 " of %" PRIu64 " arrivals waited because %u requests were in flight already%s",
+                    "the server was the limit: %" PRIu64 " of %" PRIu64
+                    " arrivals waited because %u requests were in flight already%s",
                     waited, due, e->requested->max_concurrency, unsent);
     else if (due > 0 && (double)sent < (double)due * (1 - e->plan->verdict_achieved))
         verdict_add(v, VERDICT_INVALID, "only %" PRIu64 " of %" PRIu64 " due requests were sent", sent, due);
     if (e->requested->requests || e->requested->duration_ns <= 0) return;
-    double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9, got = (double)e->c[COUNTER_WIN_DUE];
-    double shape = e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;
+    double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9,
+           got = (double)e->c[COUNTER_WIN_DUE];
+    double shape =
+        e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;
     double chance = e->requested->arrivals == ARRIVALS_CONSTANT ? 2 : 4 * sqrt(want / shape) + 2;
     if (fabs(got - want) > e->plan->verdict_achieved * want && fabs(got - want) > chance)
         verdict_add(v, VERDICT_INVALID, "%.0f arrivals came due in the window, the plan wanted %.0f", got, want);
 }
 
-/* Slots are dealt out so that all agents together never hold more than the plan says; the counter is the sum of each one's greatest. */
+/* Slots are dealt out so that all agents together never hold more than the plan says; the counter is the sum of each
+ * one's greatest. */
 static void check_in_flight(const struct evidence *e, struct verdict *v)
 {
     uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
     if (most && e->c[COUNTER_INFLIGHT_MAX] > most)
-        verdict_add(v, VERDICT_SUSPECT, "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64, e->c[COUNTER_INFLIGHT_MAX], most);
+        verdict_add(v, VERDICT_SUSPECT, "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64,
+                    e->c[COUNTER_INFLIGHT_MAX], most);
 }
 
 static void check_machine(const struct evidence *e, struct verdict *v)
 {
-    if (e->c[COUNTER_DROPPED]) verdict_add(v, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0", e->c[COUNTER_DROPPED]);
+    if (e->c[COUNTER_DROPPED])
+        verdict_add(v, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0", e->c[COUNTER_DROPPED]);
     if (e->c[COUNTER_THROTTLED])
-        verdict_add(v, VERDICT_INVALID, "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit", e->c[COUNTER_THROTTLED]);
+        verdict_add(v, VERDICT_INVALID, "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit",
+                    e->c[COUNTER_THROTTLED]);
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
     double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
@@ -189,7 +209,8 @@ static void check_machine(const struct evidence *e, struct verdict *v)
             "the workers waited %.3g s for a CPU and had one for %.3g s: something else runs on the agents' cores",
             queued / 1e9, (double)e->c[COUNTER_CPU_NS] / 1e9);
     if (busy > CPU_SUSPECT)
-        verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
+        verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed",
+                    100 * busy);
 }
 
 /* Prompts that nobody shares should be new to the server: what it knows already, it knows from an earlier run. */
@@ -203,7 +224,8 @@ static void check_cache(const struct evidence *e, struct verdict *v)
     double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
     if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
     verdict_add(v, VERDICT_SUSPECT,
-                "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with the same seed? use --seed",
+                "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with "
+                "the same seed? use --seed",
                 fmin(100, 100 * cached / all));
 }
 
@@ -219,14 +241,16 @@ static void add_nothing_ok(const uint64_t c[COUNTER_N], struct verdict *v)
     for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
         if (c[i] > c[most]) most = i;
     if (c[most] == 0)
-        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed", c[COUNTER_WIN_FAILED]);
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed",
+                    c[COUNTER_WIN_FAILED]);
     else
-        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed, most by %s%s",
+        verdict_add(v, VERDICT_INVALID,
+                    "nothing was measured: no request of the window ended ok, %" PRIu64 " failed, most by %s%s",
                     c[COUNTER_WIN_FAILED], COUNTERS[most].meaning, LOOK[most] ? LOOK[most] : "");
 }
 
-void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
-                     const struct plan *plan, struct verdict *ret)
+void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
+                     const struct plan_stage *requested, const struct plan *plan, struct verdict *ret)
 {
     struct evidence e = {counters, hist, requested, plan};
     *ret = (struct verdict){.status = VERDICT_VALID};
@@ -234,7 +258,8 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         verdict_add(ret, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
         return;
     }
-    if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] == 0) { /* no number is left to doubt: what happened, and whether the machines are fit */
+    if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] ==
+        0) { /* no number is left to doubt: what happened, and whether the machines are fit */
         add_nothing_ok(counters, ret);
         check_machine(&e, ret);
         return;

@@ -23,7 +23,8 @@ static void put_change(struct json_out *j, const char *key, const struct change 
 static void put_changes(struct json_out *j, const struct change *c)
 {
     json_object(j, "change");
-    for (int m = 0; m < MEASURE_N; m++) put_change(j, MEASURES[m].name, &c[m]);
+    for (int m = 0; m < MEASURE_N; m++)
+        put_change(j, MEASURES[m].name, &c[m]);
     json_end_object(j);
 }
 
@@ -100,10 +101,12 @@ static void put_data(const struct compare_input *in, struct buf *out)
     }
     json_end_array(&j);
     json_array(&j, "runs");
-    for (size_t i = 0; i < in->n_runs; i++) put_run(&j, &in->runs[i]);
+    for (size_t i = 0; i < in->n_runs; i++)
+        put_run(&j, &in->runs[i]);
     json_end_array(&j);
     json_array(&j, "comparisons");
-    for (size_t k = 0; k + 1 < in->n_runs; k++) put_comparison(&j, in, k);
+    for (size_t k = 0; k + 1 < in->n_runs; k++)
+        put_comparison(&j, in, k);
     json_end_array(&j);
     json_end_object(&j);
 }
@@ -114,7 +117,9 @@ int compare_html(const struct compare_input *in, struct buf *out, struct err *e)
         const char *name;
         const unsigned char *text;
         const size_t *len;
-    } FILES[] = {{"CSS", report_css, &report_css_len}, {"CHART_JS", chart_js, &chart_js_len}, {"JS", compare_js, &compare_js_len}};
+    } FILES[] = {{"CSS", report_css, &report_css_len},
+                 {"CHART_JS", chart_js, &chart_js_len},
+                 {"JS", compare_js, &compare_js_len}};
     const char *at = (const char *)compare_page, *end = at + compare_page_len;
     while (at < end) {
         const char *open = strstr(at, "@@"), *close = open ? strstr(open + 2, "@@") : NULL;
@@ -123,7 +128,8 @@ int compare_html(const struct compare_input *in, struct buf *out, struct err *e)
         (void)buf_put(out, at, (size_t)(open - at));
         if (n == 4 && memcmp(open + 2, "DATA", 4) == 0) put_data(in, out);
         for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
-            if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, open + 2, n) == 0) (void)buf_put(out, FILES[i].text, *FILES[i].len);
+            if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, open + 2, n) == 0)
+                (void)buf_put(out, FILES[i].text, *FILES[i].len);
         at = close + 2;
     }
     (void)buf_put(out, at, (size_t)(end - at));

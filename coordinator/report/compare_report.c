@@ -6,7 +6,8 @@
 
 #include "coordinator/report/report_parts.h"
 
-static const enum measure SHOWN[] = {MEASURE_OUTPUT, MEASURE_TTFT_P50, MEASURE_TTFT_P99, MEASURE_TPOT_P50, MEASURE_E2E_P50};
+static const enum measure SHOWN[] = {MEASURE_OUTPUT, MEASURE_TTFT_P50, MEASURE_TTFT_P99, MEASURE_TPOT_P50,
+                                     MEASURE_E2E_P50};
 enum { N_SHOWN = sizeof SHOWN / sizeof *SHOWN };
 
 static const char *number(double v, char *buf, size_t n)
@@ -41,7 +42,9 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
         (void)buf_printf(out, "%s %s %s", any ? "," : ":", MEASURES[m].name, percent(d, text, sizeof text));
         any = true;
     }
-    if (c->errors_rose) (void)buf_printf(out, "%s failed requests rose from %.2f %% to %.2f %%", any ? "," : ":", 100 * c->errors_a, 100 * c->errors_b);
+    if (c->errors_rose)
+        (void)buf_printf(out, "%s failed requests rose from %.2f %% to %.2f %%", any ? "," : ":", 100 * c->errors_a,
+                         100 * c->errors_b);
     (void)buf_puts(out, ".\n");
 }
 
@@ -49,11 +52,15 @@ static void notes(const struct comparison *c, struct buf *out)
 {
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
     if (!c->repeated && c->n_loads)
-        (void)buf_printf(out, "Neither run has repeats that count: runs of one system are assumed to differ by %.0f %% (sd). load.repeats: 3 would measure it.\n",
+        (void)buf_printf(out,
+                         "Neither run has repeats that count: runs of one system are assumed to differ by %.0f %% "
+                         "(sd). load.repeats: 3 would measure it.\n",
                          100 * COMPARE_RUN_NOISE);
-    if (c->only_a || c->only_b) (void)buf_printf(out, "Only in the first: %zu points; only in the other: %zu.\n", c->only_a, c->only_b);
+    if (c->only_a || c->only_b)
+        (void)buf_printf(out, "Only in the first: %zu points; only in the other: %zu.\n", c->only_a, c->only_b);
     if (c->left_out_a || c->left_out_b)
-        (void)buf_printf(out, "Left out (invalid, or not steady): %zu points of the first, %zu of the other.\n", c->left_out_a, c->left_out_b);
+        (void)buf_printf(out, "Left out (invalid, or not steady): %zu points of the first, %zu of the other.\n",
+                         c->left_out_a, c->left_out_b);
 }
 
 static void header(const struct compare_input *in, struct buf *out)
@@ -61,7 +68,8 @@ static void header(const struct compare_input *in, struct buf *out)
     for (size_t i = 0; i < in->n_runs; i++) {
         const struct run_data *r = in->runs[i].run;
         (void)buf_printf(out, "%s = %s: %s, run %s, plan %.12s, %zu points\n", in->runs[i].label, in->runs[i].dir,
-                         r->plan && r->plan->name ? r->plan->name : "unnamed", r->run_id, r->plan_hash, in->runs[i].n_points);
+                         r->plan && r->plan->name ? r->plan->name : "unnamed", r->run_id, r->plan_hash,
+                         in->runs[i].n_points);
     }
 }
 
@@ -74,16 +82,20 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
         const char *other = in->runs[k + 1].label;
         if (in->plan_differences[k][0])
             (void)buf_printf(out, "\nThe plans of A and %s differ:\n%s", other, in->plan_differences[k]);
-        (void)buf_printf(out, "\n%-14s %-22s %10s %10s   %s\n", "load", "measure", in->runs[0].label, other, "change (95 %)");
+        (void)buf_printf(out, "\n%-14s %-22s %10s %10s   %s\n", "load", "measure", in->runs[0].label, other,
+                         "change (95 %)");
         for (size_t i = 0; i < c->n_loads; i++)
             for (int m = 0; m < N_SHOWN; m++) {
                 const struct change *d = &c->loads[i].change[SHOWN[m]];
-                (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : report_load(&c->loads[i].requested, load), MEASURES[SHOWN[m]].name,
-                                 number(d->a, a, sizeof a), number(d->b, b, sizeof b), percent(d, text, sizeof text), mark(d->say));
+                (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n",
+                                 m ? "" : report_load(&c->loads[i].requested, load), MEASURES[SHOWN[m]].name,
+                                 number(d->a, a, sizeof a), number(d->b, b, sizeof b), percent(d, text, sizeof text),
+                                 mark(d->say));
             }
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
-            (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", MEASURES[SHOWN[m]].name, "", "",
-                             percent(&c->overall[SHOWN[m]], text, sizeof text), MEASURES[SHOWN[m]].headline ? mark(c->overall[SHOWN[m]].say) : "");
+            (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", MEASURES[SHOWN[m]].name, "",
+                             "", percent(&c->overall[SHOWN[m]], text, sizeof text),
+                             MEASURES[SHOWN[m]].headline ? mark(c->overall[SHOWN[m]].say) : "");
         notes(c, out);
         verdict_line(c, in->runs[0].label, other, out);
     }
@@ -122,9 +134,11 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
         (void)buf_printf(out, "%s### %s ", k ? "\n" : "", icons[c->say]);
         verdict_line(c, in->runs[0].label, in->runs[k + 1].label, out);
         (void)buf_puts(out, "\n| load |");
-        for (int m = 0; m < N_SHOWN; m++) (void)buf_printf(out, " %s, %s |", MEASURES[SHOWN[m]].name, MEASURES[SHOWN[m]].unit);
+        for (int m = 0; m < N_SHOWN; m++)
+            (void)buf_printf(out, " %s, %s |", MEASURES[SHOWN[m]].name, MEASURES[SHOWN[m]].unit);
         (void)buf_puts(out, "\n| ---: |");
-        for (int m = 0; m < N_SHOWN; m++) (void)buf_puts(out, " ---: |");
+        for (int m = 0; m < N_SHOWN; m++)
+            (void)buf_puts(out, " ---: |");
         for (size_t i = 0; i <= c->n_loads; i++) {
             bool whole = i == c->n_loads;
             (void)buf_printf(out, "\n| %s |", whole ? "**all**" : report_load(&c->loads[i].requested, load));
@@ -142,7 +156,8 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
     for (size_t i = 0; i < in->n_runs; i++) {
         (void)buf_printf(out, "%s = ", in->runs[i].label);
         put_md(out, in->runs[i].dir);
-        (void)buf_printf(out, " (plan %.12s)%s", in->runs[i].run->plan_hash, i + 1 < in->n_runs ? ", " : ". Changes with their 95 % intervals.\n");
+        (void)buf_printf(out, " (plan %.12s)%s", in->runs[i].run->plan_hash,
+                         i + 1 < in->n_runs ? ", " : ". Changes with their 95 % intervals.\n");
     }
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for the comparison") : 0;
 }

@@ -1,10 +1,11 @@
-/* A comparison for people: text, Markdown for a pull request, and one HTML file with the curves laid over each other. */
+/* A comparison for people: text, Markdown for a pull request, and one HTML file with the curves laid over each other.
+ */
 #pragma once
 #include "common/buf.h"
 #include "coordinator/answer/compare.h"
 
 struct compared_run {
-    const char *label;       /* "A", "B" … and the folder */
+    const char *label; /* "A", "B" … and the folder */
     const char *dir;
     const struct run_data *run;
     const struct point *points;
@@ -13,7 +14,7 @@ struct compared_run {
 struct compare_input {
     const struct compared_run *runs; /* the first is what the others are compared with */
     size_t n_runs;
-    const struct comparison *changes;  /* n_runs - 1 */
+    const struct comparison *changes;    /* n_runs - 1 */
     const char *const *plan_differences; /* n_runs - 1 texts, "" = same plan */
 };
 

@@ -16,11 +16,8 @@ static const struct {
     const char *file;
     int (*make)(const struct report_input *in, struct buf *out, struct err *e);
 } REPORTS[] = {
-    {"summary.json", report_summary_json},
-    {"curve.csv", report_curve_csv},
-    {"histograms.hlog", report_hlog},
-    {"report.html", report_html},
-    {"junit.xml", report_junit},
+    {"summary.json", report_summary_json}, {"curve.csv", report_curve_csv}, {"histograms.hlog", report_hlog},
+    {"report.html", report_html},          {"junit.xml", report_junit},
 };
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
@@ -42,7 +39,8 @@ static int status_of(const struct report_input *in)
     for (size_t i = 0; i < r->n_agents; i++)
         lost |= r->agents[i].lost && invalid; /* the run ended early for want of agents */
     for (size_t i = 0; i < r->n_events; i++)
-        if (strcmp(r->events[i].kind, "gate_failed") == 0) invalid = in->n_points == 0; /* ended on purpose: no stage is missing */
+        if (strcmp(r->events[i].kind, "gate_failed") == 0)
+            invalid = in->n_points == 0; /* ended on purpose: no stage is missing */
     for (size_t i = 0; i < in->n_points; i++)
         invalid |= in->points[i].verdict.status == VERDICT_INVALID;
     if (r->signal > 0) return 128 + r->signal;

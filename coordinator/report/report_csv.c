@@ -42,7 +42,8 @@ static void header(struct buf *b)
                          k, k);
     }
     (void)buf_puts(b, ",due,ok,failed,cancelled,aborted,lost,steady,drift,littles_law,cost_per_mtok_out,cost_per_mtok_"
-                      "in,degraded,verdict,reasons,server_running,server_waiting,server_kv_use,server_prefix_hit_rate,server_preemptions,"
+                      "in,degraded,verdict,reasons,server_running,server_waiting,server_kv_use,server_prefix_hit_rate,"
+                      "server_preemptions,"
                       "server_generation_tokens,server_queue_ms,server_ttft_ms\r\n");
 }
 
@@ -95,9 +96,12 @@ static void line(struct buf *b, const struct point *p)
     reasons[at] = 0;
     text(b, reasons);
     const struct server_stage *w = &p->server.window;
-    const double server[] = {w->mean[SERVER_RUNNING],      w->mean[SERVER_WAITING],            w->mean[SERVER_KV_USE], w->prefix_hit_rate,
-                             w->delta[SERVER_PREEMPTIONS], w->delta[SERVER_GENERATION_TOKENS], p->server.queue_ms,     w->ttft_ms};
-    for (size_t i = 0; i < sizeof server / sizeof server[0]; i++) number(b, p->server.any ? server[i] : (double)NAN);
+    const double server[] = {w->mean[SERVER_RUNNING],      w->mean[SERVER_WAITING],
+                             w->mean[SERVER_KV_USE],       w->prefix_hit_rate,
+                             w->delta[SERVER_PREEMPTIONS], w->delta[SERVER_GENERATION_TOKENS],
+                             p->server.queue_ms,           w->ttft_ms};
+    for (size_t i = 0; i < sizeof server / sizeof server[0]; i++)
+        number(b, p->server.any ? server[i] : (double)NAN);
     (void)buf_puts(b, "\r\n");
 }
 

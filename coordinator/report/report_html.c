@@ -58,7 +58,8 @@ static void fold(struct series_row *to, const struct series_row *r)
     to->ttft_p99_ms = fmax(to->ttft_p99_ms, r->ttft_p99_ms);
 }
 
-/* [t, running, waiting, KV cache use] of the server's page; of a long stage each k-th, and the greatest of those between. */
+/* [t, running, waiting, KV cache use] of the server's page; of a long stage each k-th, and the greatest of those
+ * between. */
 static void put_server(struct json_out *j, const struct stage_data *s)
 {
     size_t together = s->n_server / ROWS_MAX + 1;
@@ -66,10 +67,12 @@ static void put_server(struct json_out *j, const struct stage_data *s)
     for (size_t i = 0; i < s->n_server; i += together) {
         double v[] = {NAN, NAN, NAN};
         for (size_t k = i; k < i + together && k < s->n_server; k++)
-            for (int f = 0; f < SERVER_COUNTER_FIRST; f++) v[f] = fmax(v[f], s->server[k].value[f]);
+            for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
+                v[f] = fmax(v[f], s->server[k].value[f]);
         json_array(j, NULL);
         json_double(j, NULL, round(s->server[i].t_s * 1e3) / 1e3);
-        for (int f = 0; f < SERVER_COUNTER_FIRST; f++) json_double(j, NULL, isfinite(v[f]) ? round(v[f] * 1e4) / 1e4 : (double)NAN);
+        for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
+            json_double(j, NULL, isfinite(v[f]) ? round(v[f] * 1e4) / 1e4 : (double)NAN);
         json_end_array(j);
     }
     json_end_array(j);

@@ -208,8 +208,10 @@ static void put_server(struct json_out *j, const struct point_server *s)
     json_string(j, "name", w->server);
     json_u64(j, "samples", w->samples);
     json_bool(j, "restarted", w->restarted);
-    for (int f = 0; f < SERVER_COUNTER_FIRST; f++) put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
-    for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++) json_double(j, server_field_name((enum server_field)f), w->delta[f]);
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
+        put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++)
+        json_double(j, server_field_name((enum server_field)f), w->delta[f]);
     json_double(j, "prefix_hit_rate", w->prefix_hit_rate);
     json_double(j, "ttft_ms", w->ttft_ms);
     json_double(j, "queue_ms", s->queue_ms);

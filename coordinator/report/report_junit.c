@@ -1,5 +1,6 @@
-/* junit.xml: what a run promised, as tests a CI system knows how to show. A suite of gates (one test each) and a suite of measurements (one test a
- * point: is the number the server's?). Inconclusive gates are skipped tests when the plan lets them pass, else failures. */
+/* junit.xml: what a run promised, as tests a CI system knows how to show. A suite of gates (one test each) and a suite
+ * of measurements (one test a point: is the number the server's?). Inconclusive gates are skipped tests when the plan
+ * lets them pass, else failures. */
 #include <math.h>
 #include <stdio.h>
 
@@ -10,12 +11,23 @@ static void put_xml(struct buf *out, const char *s)
 {
     for (; *s; s++) {
         switch (*s) {
-        case '<': (void)buf_puts(out, "&lt;"); break;
-        case '>': (void)buf_puts(out, "&gt;"); break;
-        case '&': (void)buf_puts(out, "&amp;"); break;
-        case '"': (void)buf_puts(out, "&quot;"); break;
-        case '\n': (void)buf_puts(out, "&#10;"); break;
-        default: (void)buf_putc(out, (unsigned char)*s >= 0x20 && *s != 0x7f ? *s : ' ');
+        case '<':
+            (void)buf_puts(out, "&lt;");
+            break;
+        case '>':
+            (void)buf_puts(out, "&gt;");
+            break;
+        case '&':
+            (void)buf_puts(out, "&amp;");
+            break;
+        case '"':
+            (void)buf_puts(out, "&quot;");
+            break;
+        case '\n':
+            (void)buf_puts(out, "&#10;");
+            break;
+        default:
+            (void)buf_putc(out, (unsigned char)*s >= 0x20 && *s != 0x7f ? *s : ' ');
         }
     }
 }
@@ -33,7 +45,8 @@ static void put_gate(const struct report_input *in, size_t gate, struct buf *out
         return;
     }
     bool skip = result == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
-    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure", result == GATE_FAIL ? "limit broken" : "the sample is too small to decide");
+    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure",
+                     result == GATE_FAIL ? "limit broken" : "the sample is too small to decide");
     if (o && !isnan(o->value)) (void)buf_printf(out, ": %.6g", o->value);
     if (o && !isnan(o->lo) && !isnan(o->hi)) (void)buf_printf(out, " (95 %%: %.6g to %.6g)", o->lo, o->hi);
     if (o) {
@@ -47,7 +60,8 @@ static void put_point(const struct report_input *in, size_t i, struct buf *out)
 {
     const struct point *p = &in->points[i];
     char load[64];
-    (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1, p->repeat + 1);
+    (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1,
+                     p->repeat + 1);
     put_xml(out, report_load(&p->requested, load));
     (void)buf_printf(out, "\" time=\"%.3f\"", p->window_s);
     if (p->verdict.status != VERDICT_INVALID) {
@@ -69,14 +83,20 @@ int report_junit(const struct report_input *in, struct buf *out, struct err *e)
         skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
         failed += (o && o->result == GATE_FAIL) || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
     }
-    for (size_t i = 0; i < in->n_points; i++) invalid += in->points[i].verdict.status == VERDICT_INVALID;
+    for (size_t i = 0; i < in->n_points; i++)
+        invalid += in->points[i].verdict.status == VERDICT_INVALID;
     (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
     put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
-    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates + in->n_points, failed + invalid, skipped);
-    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates, failed, skipped);
-    for (size_t i = 0; i < n_gates; i++) put_gate(in, i, out);
-    (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n", in->n_points, invalid);
-    for (size_t i = 0; i < in->n_points; i++) put_point(in, i, out);
+    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates + in->n_points,
+                     failed + invalid, skipped);
+    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates,
+                     failed, skipped);
+    for (size_t i = 0; i < n_gates; i++)
+        put_gate(in, i, out);
+    (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n",
+                     in->n_points, invalid);
+    for (size_t i = 0; i < in->n_points; i++)
+        put_point(in, i, out);
     (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for junit.xml") : 0;
 }

@@ -198,7 +198,8 @@ static void addresses(const struct page *p, const struct report_input *in)
     per_address_sort(&all);
     struct buf text = BUF_INIT(8000);
     for (uint32_t i = 0; i < all.n; i++) {
-        (void)buf_printf(&text, "%s%s %" PRIu64, i ? ", " : "requests, by address: ", all.row[i].address, all.row[i].requests);
+        (void)buf_printf(&text, "%s%s %" PRIu64, i ? ", " : "requests, by address: ", all.row[i].address,
+                         all.row[i].requests);
         if (all.row[i].failed) (void)buf_printf(&text, " (%" PRIu64 " failed)", all.row[i].failed);
     }
     (void)buf_puts(p->out, "Target: ");
@@ -222,8 +223,10 @@ static void cuts(const struct page *p, const struct report_input *in)
     }
     if (!(most > 0)) return;
     (void)snprintf(span, sizeof span, most > least ? "%.0f to %.0f s" : "%.0f s", least, most);
-    (void)snprintf(line, sizeof line, "warmup: auto cut %s off where throughput still rose: from rates%s. %s percentiles include the cut part.", span,
-                   blocks ? ", TTFT and token gaps" : "", blocks ? "TPOT's and E2E's" : "All");
+    (void)snprintf(
+        line, sizeof line,
+        "warmup: auto cut %s off where throughput still rose: from rates%s. %s percentiles include the cut part.", span,
+        blocks ? ", TTFT and token gaps" : "", blocks ? "TPOT's and E2E's" : "All");
     wrap(p, line, 0);
 }
 
@@ -244,16 +247,21 @@ static void server(const struct page *p, const struct report_input *in)
         ours += q->server.client_tokens;
     }
     if (queued) {
-        (void)snprintf(line, sizeof line, "The server's own queue explains TTFT from stage %" PRIu32 " (%s) on: %.3g requests waited there, %.3g of %.3g ms.",
-                       queued->stage + 1, report_load(&queued->requested, load), queued->server.window.mean[SERVER_WAITING],
-                       fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), queued->metric[METRIC_TTFT].mean);
+        (void)snprintf(
+            line, sizeof line,
+            "The server's own queue explains TTFT from stage %" PRIu32
+            " (%s) on: %.3g requests waited there, %.3g of %.3g ms.",
+            queued->stage + 1, report_load(&queued->requested, load), queued->server.window.mean[SERVER_WAITING],
+            fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), queued->metric[METRIC_TTFT].mean);
         wrap(p, line, 0);
     }
     if (!any || !(theirs > 0) || !(ours > 0)) return;
     double off = theirs / ours - 1;
-    (void)snprintf(line, sizeof line, "Server%s%s: counted %.0f generated tokens, the client %.0f (%+.2f %%)%s", any->server.window.server[0] ? " " : "",
-                   any->server.window.server, theirs, ours, 100 * off,
-                   off > 0.02 ? ": it served others too, or went on with requests that had ended here." : off < -0.02 ? ": the page is not of all that answered." : ".");
+    (void)snprintf(line, sizeof line, "Server%s%s: counted %.0f generated tokens, the client %.0f (%+.2f %%)%s",
+                   any->server.window.server[0] ? " " : "", any->server.window.server, theirs, ours, 100 * off,
+                   off > 0.02    ? ": it served others too, or went on with requests that had ended here."
+                   : off < -0.02 ? ": the page is not of all that answered."
+                                 : ".");
     wrap(p, line, 0);
 }
 

@@ -1,7 +1,8 @@
 /* The offset of an agent's clock by exchanges of four stamps, as in NTP (RFC 5905, section 8): t1 sent here, t2
  * received there, t3 sent there, t4 received here. Of a series the exchange with the least delay wins; the error of its
- * offset is at most half of its delay. While a run goes single exchanges keep it up to date: what is known grows less certain
- * with time, since clocks drift, and a new exchange takes its place as soon as it is the more certain one. Pure. */
+ * offset is at most half of its delay. While a run goes single exchanges keep it up to date: what is known grows less
+ * certain with time, since clocks drift, and a new exchange takes its place as soon as it is the more certain one.
+ * Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +27,8 @@ struct clocksync {
 
 void clocksync_begin(struct clocksync *c); /* a new series; what is known stays until it ends */
 void clocksync_track(struct clocksync *c); /* the same of one exchange; nothing while a series is under way */
-bool clocksync_settled(const struct clocksync *c, int64_t now, int64_t fresh_ns); /* known, and heard of no longer ago than fresh_ns */
+bool clocksync_settled(const struct clocksync *c, int64_t now,
+                       int64_t fresh_ns); /* known, and heard of no longer ago than fresh_ns */
 int64_t clocksync_bound(const struct clocksync *c, int64_t now);
 /* The next (or, when the last was lost, another) exchange: stamps t1 = now. Call only while left > 0. */
 void clocksync_ask(struct clocksync *c, int64_t now, uint32_t *ret_seq, int64_t *ret_t1);

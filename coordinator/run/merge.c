@@ -17,7 +17,7 @@
  * second. */
 #define COUNT_MAX (UINT64_C(1) << 56)
 #define COUNT_PER_S UINT64_C(1000000000)
-#define RECENT (12u << 10)      /* bytes of an agent's histograms that wait to be added up */
+#define RECENT (12u << 10) /* bytes of an agent's histograms that wait to be added up */
 #define RECENT_MAX (64u << 20)
 #define PACKED_MAX (1u << 20)
 
@@ -26,8 +26,8 @@ struct part {
     uint64_t seq;
     int64_t from_ns, to_ns; /* span of the last snapshot */
     uint64_t in_flight, waiting;
-    /* Thousands of agents do not keep their histograms open: data.hist holds the sum as bytes, and here wait those of the latest snapshots,
-     * each behind its length, until they are worth a walk through the sum. */
+    /* Thousands of agents do not keep their histograms open: data.hist holds the sum as bytes, and here wait those of
+     * the latest snapshots, each behind its length, until they are worth a walk through the sum. */
     struct buf recent;
     size_t packed; /* bytes of data.hist */
 };
@@ -162,8 +162,8 @@ static int check_counters(const struct part *p, const struct snapshot *s, struct
     const uint64_t *was = p->data.counters, *now = s->counters;
     uint64_t most = COUNT_PER_S * (uint64_t)((s->to_ns - s->from_ns) / NS_PER_S + 1);
     for (int i = 0; i < COUNTER_N; i++) {
-        /* Tokens of open requests are an estimate that settles when they end; a request that is seen to have ended before the
-         * last snapshot takes its time in flight back. These may fall. */
+        /* Tokens of open requests are an estimate that settles when they end; a request that is seen to have ended
+         * before the last snapshot takes its time in flight back. These may fall. */
         if (now[i] < was[i] && i != COUNTER_WIN_TOKENS_MICRO && i != COUNTER_WIN_INFLIGHT_NS)
             return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
                            now[i]);

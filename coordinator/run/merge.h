@@ -16,21 +16,23 @@ enum merge_result {
 enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
                                struct err *e);
 uint64_t merge_last_seq(const struct merge *m, uint32_t agent); /* 0 = none yet; numbers begin at 1 */
-/* Nothing more comes of this agent: adds up what still waits, so that the end of the stage need not. May be left out. */
+/* Nothing more comes of this agent: adds up what still waits, so that the end of the stage need not. May be left out.
+ */
 void merge_settle(struct merge *m, uint32_t agent);
-void merge_mark_lost(struct merge *m, uint32_t agent);          /* its due but unended requests become `lost` */
+void merge_mark_lost(struct merge *m, uint32_t agent); /* its due but unended requests become `lost` */
 
 /* For the live view: totals so far. */
 struct merge_live {
     uint64_t counters[COUNTER_N];
     uint64_t in_flight, waiting;
-    double tokens_per_s;           /* of the last full second */
+    double tokens_per_s;                            /* of the last full second */
     const struct hist *ttft, *itl, *lag, *lateness; /* merged so far, owned by the merge, may be NULL */
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
 uint64_t merge_in_flight(const struct merge *m); /* of all agents, as each said last */
 
-/* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster carry no percentiles. */
+/* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster
+ * carry no percentiles. */
 int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e);
 
 /* Takes the data out (moved, the caller clears it); the merge is empty afterwards. */

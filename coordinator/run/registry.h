@@ -45,15 +45,15 @@ struct agent {
     struct peer peer;
     struct run_agent info; /* what it said of itself; info.lost, clock fields kept up to date */
     struct clocksync clock;
-    int64_t heard_ns; /* when its last message came */
-    int64_t said_ns;  /* when the last one was sent to it */
-    int64_t asked_ns; /* when the last command was sent that it has not answered; 0 = none open */
-    int64_t clock_ns; /* when the last clock exchange was sent */
+    int64_t heard_ns;     /* when its last message came */
+    int64_t said_ns;      /* when the last one was sent to it */
+    int64_t asked_ns;     /* when the last command was sent that it has not answered; 0 = none open */
+    int64_t clock_ns;     /* when the last clock exchange was sent */
     uint32_t said_weight; /* by HELLO; 0 = none */
     uint64_t capacity;    /* calibrated token/s; 0 = none */
     uint32_t clock_jumps; /* of these clock.jumps were told */
-    uint32_t part;    /* index in the stage, UINT32_MAX = takes no part in it */
-    uint32_t chain;   /* index of the next agent in its hash bucket */
+    uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
+    uint32_t chain;       /* index of the next agent in its hash bucket */
 };
 
 struct registry;
@@ -71,9 +71,9 @@ enum registry_hello { REGISTRY_NEW, REGISTRY_BACK, REGISTRY_REFUSED };
 enum registry_hello registry_hello(struct registry *r, const struct peer *from, const struct wire_msg *hello,
                                    int64_t now, struct agent **ret, const char **ret_reason, bool *ret_retry);
 
-/* Sets every living agent's info.weight. Somebody said a weight: theirs, and 1 of those who said none. Else, when all are calibrated,
- * their capacity in thousands of token/s, at least 1. Else all are equal. The first call decides which it is for the whole run;
- * an agent without a capacity that joins calibrated ones later counts as their mean. */
+/* Sets every living agent's info.weight. Somebody said a weight: theirs, and 1 of those who said none. Else, when all
+ * are calibrated, their capacity in thousands of token/s, at least 1. Else all are equal. The first call decides which
+ * it is for the whole run; an agent without a capacity that joins calibrated ones later counts as their mean. */
 void registry_weigh(struct registry *r);
 
 /* The transition table. False when the event has no meaning in the agent's state: nothing has changed then. */

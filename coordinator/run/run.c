@@ -136,8 +136,7 @@ static void stage_is_over(struct run *r, int64_t now)
 
 void run_check_done(struct run *r, int64_t now)
 {
-    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE))
-        stage_is_over(r, now);
+    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE)) stage_is_over(r, now);
 }
 
 /* Something makes this stage less than it claims to be. */
@@ -430,7 +429,8 @@ static void watch_stage(struct run *r, int64_t now)
     if (word == RUN_WORD_ON) return;
     if (word == RUN_WORD_GIVE_UP) {
         r->gave_up = r->stage->aborted = true;
-        run_note(r, "gate_failed", "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends", r->step.stage + 1);
+        run_note(r, "gate_failed", "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends",
+                 r->step.stage + 1);
     }
     run_step_to(r, EV_STOP, now);
 }
@@ -441,7 +441,8 @@ static void lose_those_before(struct run *r, enum agent_state until, const char 
     uint32_t epoch = s->epoch;
     for (size_t i = 0; r->stage && r->stage->epoch == epoch && i < s->n; i++) {
         struct agent *a = s->part[i].agent;
-        if (!s->part[i].lost && agent_alive(a) && (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
+        if (!s->part[i].lost && agent_alive(a) &&
+            (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
             talk_refuse(r, &a->peer, why, true);
             run_lose(r, a, false, why, now);
         }
@@ -455,9 +456,11 @@ static void too_few_came(struct run *r, int64_t now)
     size_t n = 0;
     for (size_t i = 0; i < registry_count(r->agents); i++)
         n += registry_at(r->agents, i)->state == AGENT_PLANNING;
-    if (n) (void)snprintf(more, sizeof more, "; %zu more had come and not yet taken the plan (they look up the target's name then)", n);
-    (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents were there after agents.wait (%.0f s)%s", idle_agents(r, NULL), r->wanted,
-                  (double)r->o.plan->agents_wait_ns / 1e9, more);
+    if (n)
+        (void)snprintf(more, sizeof more,
+                       "; %zu more had come and not yet taken the plan (they look up the target's name then)", n);
+    (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents were there after agents.wait (%.0f s)%s",
+                  idle_agents(r, NULL), r->wanted, (double)r->o.plan->agents_wait_ns / 1e9, more);
     run_fail(r, &e, now);
 }
 
@@ -486,8 +489,8 @@ static void on_deadline(struct run *r, int64_t now)
     }
 }
 
-/* This process stood still (a paused machine, a full disk): nobody could be heard in that time, and what was said may still wait in the
- * sockets. */
+/* This process stood still (a paused machine, a full disk): nobody could be heard in that time, and what was said may
+ * still wait in the sockets. */
 static void forgive(struct run *r, int64_t away, int64_t now)
 {
     run_note(r, "coordinator_away", "this process stood still for %.1f s", (double)away / 1e9);
@@ -582,7 +585,8 @@ void run_stop(struct run *r, int signal, bool at_once, int64_t now)
     if (r->state == RUN_OVER) return;
     if (!r->signal) {
         r->signal = signal;
-        run_note(r, "signal", "signal %d: %s", signal, at_once ? "ends at once" : "drains and ends; once more ends it at once");
+        run_note(r, "signal", "signal %d: %s", signal,
+                 at_once ? "ends at once" : "drains and ends; once more ends it at once");
     }
     if (r->state == RUN_LOAD) r->stage->aborted = true;
     run_step_to(r, at_once ? EV_ABORT : EV_STOP, now);

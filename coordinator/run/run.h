@@ -18,11 +18,13 @@
 #include "coordinator/run/stage.h"
 
 #define RUN_HEARTBEAT_NS (1 * NS_PER_S)
-#define RUN_LIVENESS_NS (7 * NS_PER_S / 2) /* an agent that is silent for longer is lost: three heartbeats have not come, and half of one for the way */
-#define RUN_LEASE_NS (10 * NS_PER_S)   /* an agent that hears nothing for this long stops its load */
-#define RUN_CLOCK_NS (4 * NS_PER_S)    /* an agent's clock is looked at this often */
-#define RUN_FRESH_NS (10 * NS_PER_S)   /* and must have been within this before a stage begins */
-#define RUN_ATTEMPTS 3u                /* a stage is begun this many times at most */
+#define RUN_LIVENESS_NS                                                                                                \
+    (7 * NS_PER_S /                                                                                                    \
+     2) /* an agent that is silent for longer is lost: three heartbeats have not come, and half of one for the way */
+#define RUN_LEASE_NS (10 * NS_PER_S) /* an agent that hears nothing for this long stops its load */
+#define RUN_CLOCK_NS (4 * NS_PER_S)  /* an agent's clock is looked at this often */
+#define RUN_FRESH_NS (10 * NS_PER_S) /* and must have been within this before a stage begins */
+#define RUN_ATTEMPTS 3u              /* a stage is begun this many times at most */
 
 enum run_state {
     RUN_GATHER, /* waits for agents that have a clock and the plan */
@@ -60,8 +62,8 @@ struct run_io {
 };
 
 struct run_options {
-    const struct plan *plan;  /* borrowed for the run's life, like all pointers here */
-    struct wire_bytes packed; /* the plan as agents get it */
+    const struct plan *plan;     /* borrowed for the run's life, like all pointers here */
+    struct wire_bytes packed;    /* the plan as agents get it */
     struct wire_bytes signature; /* its envelope; empty = not signed */
     const char *plan_hash, *run_id;
     int64_t start_lead_ns;   /* least time from the last READY to the start */
@@ -79,7 +81,7 @@ void run_destroy(struct run **r);
 
 void run_message(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now);
 void run_malformed(struct run *r, const struct peer *from, const struct err *why,
-                   int64_t now);           /* bytes that are no message, or (ERR_REFUSED) of somebody who may not speak */
+                   int64_t now); /* bytes that are no message, or (ERR_REFUSED) of somebody who may not speak */
 void run_tick(struct run *r, int64_t now); /* at the latest at run_deadline */
 int64_t run_deadline(const struct run *r);
 bool run_agent_gone(
@@ -101,9 +103,9 @@ bool run_incomplete(
 struct run_progress {
     enum run_state state;
     size_t agents, agents_ready;
-    uint32_t agents_wanted; /* while they gather */
-    int64_t fence_left_ns;  /* until nobody of an earlier attempt can load any more; 0 = so now */
-    const char *endpoint;   /* where agents dial in; NULL = they are started by themselves */
+    uint32_t agents_wanted;    /* while they gather */
+    int64_t fence_left_ns;     /* until nobody of an earlier attempt can load any more; 0 = so now */
+    const char *endpoint;      /* where agents dial in; NULL = they are started by themselves */
     const struct stage *stage; /* NULL between stages; valid until the next call */
     int64_t elapsed_ns;        /* of the stage, negative before its start */
     struct merge_live live;

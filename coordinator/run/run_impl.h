@@ -35,7 +35,7 @@ struct run {
     uint64_t first_weight; /* of the cluster that began */
     int signal;
     uint32_t malformed, refused; /* told so far: a peer cannot fill the run's file */
-    size_t can_come; /* agents that exist at all, as far as is known */
+    size_t can_come;             /* agents that exist at all, as far as is known */
     char no_more[200];
     struct err err;
 };

@@ -17,7 +17,8 @@
 #define APPLICATION_ID 0x706c7475 /* "pltu", so that file(1) and we know a run's file */
 #define FILE_NAME "run.sqlite"
 #define PLAN_MAX (4u << 20)
-#define JOURNAL_KEPT (UINT64_C(4) << 20) /* bytes of a stage's journal; a larger one is dropped whole, and no more of it is written */
+#define JOURNAL_KEPT                                                                                                   \
+    (UINT64_C(4) << 20) /* bytes of a stage's journal; a larger one is dropped whole, and no more of it is written */
 
 extern const unsigned char schema_sql[]; /* schema.sql, embedded by the build */
 
@@ -76,7 +77,8 @@ static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
     return db_commit(d, e);
 }
 
-/* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try. */
+/* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try.
+ */
 static int make_file(struct store *s, const char *path, const struct run_data *meta, struct err *e)
 {
     static const char *const LEFT[] = {".new-wal", ".new-shm", ".new"}; /* by one that was killed here */
@@ -152,7 +154,8 @@ struct store *store_open(const char *dir, struct err *e)
     return NULL;
 }
 
-/* On the folder itself, so that nothing is left behind. Where a file system cannot lock folders the run goes unprotected. */
+/* On the folder itself, so that nothing is left behind. Where a file system cannot lock folders the run goes
+ * unprotected. */
 int store_lock(const char *dir, struct err *e)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -237,11 +240,14 @@ int store_server(struct store *s, int64_t wall_ns, const struct server_sample *s
     const double *v = sample->value;
     if (db_begin(&s->db, e)) return -1;
     if (db_run(&s->db, e,
-               "INSERT INTO server(wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, prompt_tokens,"
-               " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               "isdddddddddddd", wall_ns, sample->server, v[SERVER_RUNNING], v[SERVER_WAITING], v[SERVER_KV_USE], v[SERVER_PREFIX_HITS],
-               v[SERVER_PREFIX_QUERIES], v[SERVER_PREEMPTIONS], v[SERVER_PROMPT_TOKENS], v[SERVER_GENERATION_TOKENS], v[SERVER_TTFT_SUM],
-               v[SERVER_TTFT_COUNT], v[SERVER_QUEUE_SUM], v[SERVER_QUEUE_COUNT])) {
+               "INSERT INTO server(wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, "
+               "preemptions, prompt_tokens,"
+               " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, ?, ?)",
+               "isdddddddddddd", wall_ns, sample->server, v[SERVER_RUNNING], v[SERVER_WAITING], v[SERVER_KV_USE],
+               v[SERVER_PREFIX_HITS], v[SERVER_PREFIX_QUERIES], v[SERVER_PREEMPTIONS], v[SERVER_PROMPT_TOKENS],
+               v[SERVER_GENERATION_TOKENS], v[SERVER_TTFT_SUM], v[SERVER_TTFT_COUNT], v[SERVER_QUEUE_SUM],
+               v[SERVER_QUEUE_COUNT])) {
         db_rollback(&s->db);
         return -1;
     }

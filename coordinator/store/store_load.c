@@ -283,7 +283,8 @@ static int row_server(struct store *s, sqlite3_stmt *st, void *to, struct err *e
     db_text(st, 1, name, sizeof name);
     v->t_s = (double)(sqlite3_column_int64(st, 0) - d->started_wall_ns) / 1e9;
     v->server = server_known(name);
-    for (int f = 0; f < SERVER_FIELD_N; f++) v->value[f] = db_double(st, 2 + f);
+    for (int f = 0; f < SERVER_FIELD_N; f++)
+        v->value[f] = db_double(st, 2 + f);
     return 0;
 }
 
@@ -303,7 +304,8 @@ static int row_address(struct store *s, sqlite3_stmt *st, void *to, struct err *
 /* Files of earlier versions lack some tables. 1, 0 or -1. */
 static int has_table(struct store *s, const char *name, struct err *e)
 {
-    sqlite3_stmt *any = db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "s", name);
+    sqlite3_stmt *any =
+        db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "s", name);
     int rc = any ? db_step(&s->db, any, e) : -1;
     if (any) (void)sqlite3_reset(any);
     return rc;
@@ -313,26 +315,36 @@ static int load_addresses(struct store *s, int64_t id, struct stage_data *d, str
 {
     int has = has_table(s, "stage_address", e);
     if (has <= 0) return has;
-    return each(s, db_prepare(&s->db, e, "SELECT address, requests, ok, failed FROM stage_address WHERE stage_id = ? ORDER BY address", "i", id), row_address, d, e);
+    return each(
+        s,
+        db_prepare(&s->db, e,
+                   "SELECT address, requests, ok, failed FROM stage_address WHERE stage_id = ? ORDER BY address", "i",
+                   id),
+        row_address, d, e);
 }
 
-/* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no other stage ran then. */
+/* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no
+ * other stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
     int has = has_table(s, "server", e);
     if (has <= 0) return has;
-    return each(s,
-                db_prepare(&s->db, e,
-                           "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"
-                           " coalesce((SELECT min(n.started_wall_ns) FROM stage AS n WHERE n.id > s.id), 9223372036854775807) AS next,"
-                           " coalesce((SELECT max(b.ended_wall_ns) FROM stage AS b WHERE b.id < s.id), 0) AS before FROM stage AS s WHERE s.id = ?)"
-                           " SELECT wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, prompt_tokens,"
-                           " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count FROM server, this WHERE"
-                           " wall_ns >= coalesce((SELECT max(wall_ns) FROM server WHERE wall_ns <= t0 AND wall_ns >= before), t0) AND"
-                           " wall_ns <= coalesce((SELECT min(wall_ns) FROM server WHERE wall_ns >= t1 AND wall_ns <= next), t1)"
-                           " ORDER BY wall_ns, server.id",
-                           "i", id),
-                row_server, d, e);
+    return each(
+        s,
+        db_prepare(
+            &s->db, e,
+            "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"
+            " coalesce((SELECT min(n.started_wall_ns) FROM stage AS n WHERE n.id > s.id), 9223372036854775807) AS next,"
+            " coalesce((SELECT max(b.ended_wall_ns) FROM stage AS b WHERE b.id < s.id), 0) AS before FROM stage AS s "
+            "WHERE s.id = ?)"
+            " SELECT wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, "
+            "prompt_tokens,"
+            " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count FROM server, this WHERE"
+            " wall_ns >= coalesce((SELECT max(wall_ns) FROM server WHERE wall_ns <= t0 AND wall_ns >= before), t0) AND"
+            " wall_ns <= coalesce((SELECT min(wall_ns) FROM server WHERE wall_ns >= t1 AND wall_ns <= next), t1)"
+            " ORDER BY wall_ns, server.id",
+            "i", id),
+        row_server, d, e);
 }
 
 static int load_stage(struct store *s, struct stage_data *d, struct err *e)

@@ -27,7 +27,8 @@ static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, c
 static int put_counters(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N], struct err *e)
 {
     for (int i = 0; i < COUNTER_N; i++)
-        if ((counters[i] || agent < 0) && /* thousands of agents with mostly zeros; who reads takes what is not there for 0 */
+        if ((counters[i] ||
+             agent < 0) && /* thousands of agents with mostly zeros; who reads takes what is not there for 0 */
             db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu",
                    id, (int64_t)agent, COUNTERS[i].name, counters[i]))
             return -1;
@@ -38,8 +39,9 @@ static int put_addresses(struct store *s, int64_t id, const struct per_address *
 {
     for (uint32_t i = 0; i < p->n; i++) {
         const struct address_count *a = &p->row[i];
-        if (db_run(&s->db, e, "INSERT INTO stage_address(stage_id, address, requests, ok, failed) VALUES (?, ?, ?, ?, ?)", "isuuu", id, a->address, a->requests, a->ok,
-                   a->failed))
+        if (db_run(&s->db, e,
+                   "INSERT INTO stage_address(stage_id, address, requests, ok, failed) VALUES (?, ?, ?, ?, ?)", "isuuu",
+                   id, a->address, a->requests, a->ok, a->failed))
             return -1;
     }
     return 0;

@@ -1,6 +1,7 @@
-/* A coordinator under many agents: N of them in this process, each with a connection of its own and the agent's own session (agent/session.c), but
- * with snapshots that are made up instead of measured. They dial a real `plateau run`, go through its stages, and what it cost the coordinator is
- * printed as a line of JSON. No target is contacted. What they sent is added up here too, and must be what the run's file says, bucket by bucket. */
+/* A coordinator under many agents: N of them in this process, each with a connection of its own and the agent's own
+ * session (agent/session.c), but with snapshots that are made up instead of measured. They dial a real `plateau run`,
+ * go through its stages, and what it cost the coordinator is printed as a line of JSON. No target is contacted. What
+ * they sent is added up here too, and must be what the run's file says, bucket by bucket. */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -27,17 +28,30 @@
 #include "coordinator/run/merge.h"
 #include "coordinator/store/store.h"
 #include "tests/bench/made_up.h"
+#include "tests/bench/process_cost.h"
 
-enum { TEMPLATES = 64, SWEEP_MS = 5, EVENTS = 512, THREADS_MAX = 16, ID = 16, REQUESTS = MADE_UP_REQUESTS, TOKENS = MADE_UP_TOKENS };
+enum {
+    TEMPLATES = 64,
+    SWEEP_MS = 5,
+    EVENTS = 512,
+    THREADS_MAX = 16,
+    ID = 16,
+    REQUESTS = MADE_UP_REQUESTS,
+    TOKENS = MADE_UP_TOKENS
+};
 
 static struct {
     uint32_t agents, threads;
     int64_t duration_ns, storm_ns, storm_gap_ns;
     const char *plateau, *dir;
     bool all_metrics, keep, curve;
-} opt = {.agents = 1000, .threads = 2, .duration_ns = 20 * NS_PER_S, .storm_gap_ns = 1 * NS_PER_S, .plateau = "build/dev/bin/plateau"};
+} opt = {.agents = 1000,
+         .threads = 2,
+         .duration_ns = 20 * NS_PER_S,
+         .storm_gap_ns = 1 * NS_PER_S,
+         .plateau = "build/dev/bin/plateau"};
 
-static struct snapshot *template[TEMPLATES];
+static struct snapshot *templates[TEMPLATES];
 static char endpoint[256], server_key[KEY_TEXT];
 static struct key_pair own_key;
 /* Moments of the first stage, shared by all threads. */
@@ -53,7 +67,8 @@ static void at_first(_Atomic int64_t *at, int64_t now)
 static void at_last(_Atomic int64_t *at, int64_t now)
 {
     int64_t was = atomic_load(at);
-    while (was < now && !atomic_compare_exchange_weak(at, &was, now)) {}
+    while (was < now && !atomic_compare_exchange_weak(at, &was, now)) {
+    }
 }
 
 struct crew;
@@ -86,10 +101,10 @@ struct crew { /* a thread's agents */
 
 static const struct snapshot *template_of(const struct fake *f, uint64_t k)
 {
-    return template[(f->index * 7 + k) % TEMPLATES];
+    return templates[(f->index * 7 + k) % TEMPLATES];
 }
 
-/* The k-th second; `last`: what was open has ended too. The histograms are the template's own. */
+/* The k-th second; `last`: what was open has ended too. The histograms are the templates's own. */
 static void fill(struct fake *f, struct snapshot *s, bool last)
 {
     const struct snapshot *t = template_of(f, f->k);
@@ -142,12 +157,14 @@ static void engine_turn(struct fake *f, int64_t now)
     }
     if (!f->running) return;
     uint64_t seconds = (uint64_t)(f->duration / NS_PER_S);
-    while (f->k < seconds && now >= f->t0 + (int64_t)(f->k + 1) * NS_PER_S) emit(f, false, now);
+    while (f->k < seconds && now >= f->t0 + (int64_t)(f->k + 1) * NS_PER_S)
+        emit(f, false, now);
     if (!f->stopping && f->k < seconds) return;
     if (f->k == 0) emit(f, false, now); /* told to end before its first second */
     emit(f, true, now);
     f->running = false;
-    session_engine(f->session, &(struct engine_event){.kind = ENGINE_DONE, .start_skew_ns = f->index % 100 * 1000}, now);
+    session_engine(f->session, &(struct engine_event){.kind = ENGINE_DONE, .start_skew_ns = f->index % 100 * 1000},
+                   now);
 }
 
 /* ---- what the session asks for ---- */
@@ -182,8 +199,10 @@ static void dial(struct fake *f)
     f->dealer = zmq_socket(f->crew->context, ZMQ_DEALER);
     randombytes_buf(id, sizeof id);
     id[0] |= 1;
-    if (!f->dealer || zmq_setsockopt(f->dealer, ZMQ_ROUTING_ID, id, sizeof id) || zmq_setsockopt(f->dealer, ZMQ_IMMEDIATE, &one, sizeof one) ||
-        zmq_setsockopt(f->dealer, ZMQ_LINGER, &linger, sizeof linger) || zmq_setsockopt(f->dealer, ZMQ_SNDHWM, &hwm, sizeof hwm) ||
+    if (!f->dealer || zmq_setsockopt(f->dealer, ZMQ_ROUTING_ID, id, sizeof id) ||
+        zmq_setsockopt(f->dealer, ZMQ_IMMEDIATE, &one, sizeof one) ||
+        zmq_setsockopt(f->dealer, ZMQ_LINGER, &linger, sizeof linger) ||
+        zmq_setsockopt(f->dealer, ZMQ_SNDHWM, &hwm, sizeof hwm) ||
         (opt.curve && (zmq_setsockopt(f->dealer, ZMQ_CURVE_SERVERKEY, server_key, KEY_TEXT) ||
                        zmq_setsockopt(f->dealer, ZMQ_CURVE_PUBLICKEY, own_key.public_key, KEY_TEXT) ||
                        zmq_setsockopt(f->dealer, ZMQ_CURVE_SECRETKEY, own_key.secret_key, KEY_TEXT))) ||
@@ -327,7 +346,8 @@ static void *crew_main(void *arg)
     uint32_t begun = 0;
     int64_t next_sweep = 0;
     while (atomic_load(&sessions_over) < opt.agents) {
-        for (uint32_t end = begun + 50; begun < c->n && begun < end; begun++) dial(&c->fake[begun]);
+        for (uint32_t end = begun + 50; begun < c->n && begun < end; begun++)
+            dial(&c->fake[begun]);
         int n = epoll_wait(c->epoll, ev, EVENTS, SWEEP_MS);
         for (int i = 0; i < n; i++) {
             struct fake *f = ev[i].data.ptr;
@@ -340,7 +360,8 @@ static void *crew_main(void *arg)
         sweep(c);
     }
     (void)nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS}, NULL); /* for the goodbye */
-    for (uint32_t i = 0; i < c->n; i++) hang_up(&c->fake[i]);
+    for (uint32_t i = 0; i < c->n; i++)
+        hang_up(&c->fake[i]);
     return NULL;
 }
 
@@ -353,8 +374,15 @@ static void make_fake(struct fake *f, struct crew *c, uint32_t index)
     struct session_options so = {.patience_ns = 120 * NS_PER_S};
     struct session_io io = {f, send_message, redial, take_plan, arm, go, stop, recycle, event};
     so.hello = (struct wire_msg){.type = WIRE_HELLO,
-                                 .u.hello = {.name = f->name, .boot_id = f->boot, .version = PLATEAU_VERSION, .host = "bench", .cores = 4,
-                                             .weight = 1, .descriptors = 65536, .guard = "", .stamps = "kernel"}};
+                                 .u.hello = {.name = f->name,
+                                             .boot_id = f->boot,
+                                             .version = PLATEAU_VERSION,
+                                             .host = "bench",
+                                             .cores = 4,
+                                             .weight = 1,
+                                             .descriptors = 65536,
+                                             .guard = "",
+                                             .stamps = "kernel"}};
     f->session = session_new(&so, &io, clock_mono_ns());
     if (!f->session) abort();
 }
@@ -371,7 +399,8 @@ static struct crew *start_crews(void)
         c->epoll = epoll_create1(EPOLL_CLOEXEC);
         c->out = (struct buf)BUF_INIT(WIRE_MESSAGE_MAX);
         if (!c->fake || !c->context || zmq_ctx_set(c->context, ZMQ_MAX_SOCKETS, (int)c->n * 2 + 64)) abort();
-        for (uint32_t i = 0; i < c->n; i++) make_fake(&c->fake[i], c, index++);
+        for (uint32_t i = 0; i < c->n; i++)
+            make_fake(&c->fake[i], c, index++);
         if (pthread_create(&c->thread, NULL, crew_main, c)) abort();
     }
     return crew;
@@ -382,7 +411,8 @@ static void end_crews(struct crew *crew)
     for (uint32_t t = 0; t < opt.threads; t++) {
         struct crew *c = &crew[t];
         (void)pthread_join(c->thread, NULL);
-        for (uint32_t i = 0; i < c->n; i++) session_destroy(&c->fake[i].session);
+        for (uint32_t i = 0; i < c->n; i++)
+            session_destroy(&c->fake[i].session);
         zmq_ctx_term(c->context);
         (void)close(c->epoll);
         buf_free(&c->out);
@@ -390,34 +420,6 @@ static void end_crews(struct crew *crew)
 }
 
 /* ---- the coordinator ---- */
-
-struct usage {
-    int64_t at, cpu_ns;
-    long rss_kib, peak_kib;
-};
-
-static struct usage usage_of(pid_t pid)
-{
-    struct usage u = {.at = clock_mono_ns()};
-    char path[64], line[512];
-    unsigned long user = 0, sys = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f && fgets(line, sizeof line, f)) {
-        const char *p = strrchr(line, ')');
-        if (p) (void)sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
-    }
-    if (f) (void)fclose(f);
-    u.cpu_ns = (int64_t)(user + sys) * (NS_PER_S / sysconf(_SC_CLK_TCK));
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f)) {
-        (void)sscanf(line, "VmRSS: %ld", &u.rss_kib);
-        (void)sscanf(line, "VmHWM: %ld", &u.peak_kib);
-    }
-    if (f) (void)fclose(f);
-    return u;
-}
 
 static int make_keys(const char *dir)
 {
@@ -429,7 +431,10 @@ static int make_keys(const char *dir)
         (void)execl(opt.plateau, "plateau", "keys", dir, (char *)NULL);
         _exit(127);
     }
-    return pid < 0 || waitpid(pid, &status, 0) != pid || status || key_pair_load(dir, "agent", &own_key, &e) || key_public_load(dir, "coordinator", server_key, &e) ? -1 : 0;
+    return pid < 0 || waitpid(pid, &status, 0) != pid || status || key_pair_load(dir, "agent", &own_key, &e) ||
+                   key_public_load(dir, "coordinator", server_key, &e)
+               ? -1
+               : 0;
 }
 
 static pid_t start_coordinator(const char *plan, const char *run, const char *log, const char *keys)
@@ -438,41 +443,9 @@ static pid_t start_coordinator(const char *plan, const char *run, const char *lo
     if (pid) return pid;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(127);
-    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, "--log-level", "debug", opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
+    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, "--log-level",
+                "debug", opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
     _exit(127);
-}
-
-static int find_endpoint(const char *log, pid_t pid)
-{
-    char line[1024];
-    for (int i = 0; i < 200; i++) {
-        FILE *f = fopen(log, "re");
-        while (f && fgets(line, sizeof line, f)) {
-            const char *p = strstr(line, "listening on tcp://");
-            if (p && sscanf(p, "listening on %255s", endpoint) == 1) {
-                (void)fclose(f);
-                return 0;
-            }
-        }
-        if (f) (void)fclose(f);
-        if (waitpid(pid, NULL, WNOHANG) == pid) return -1;
-        (void)nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_MS}, NULL);
-    }
-    return -1;
-}
-
-/* How long its loop was away at most, by its own word. */
-static double longest_turn(const char *log)
-{
-    char line[1024];
-    double ms = -1;
-    FILE *f = fopen(log, "re");
-    while (f && fgets(line, sizeof line, f)) {
-        const char *p = strstr(line, "the longest turn of the loop");
-        if (p) (void)sscanf(p, "the longest turn of the loop took %lf", &ms);
-    }
-    if (f) (void)fclose(f);
-    return ms;
 }
 
 static void write_plan(const char *path)
@@ -481,7 +454,8 @@ static void write_plan(const char *path)
     if (!f) abort();
     (void)fprintf(f,
                   "plan: 1\ntarget: {url: \"http://127.0.0.1:9/v1/chat/completions\", model: none}\n"
-                  "load: {concurrency: %" PRIu32 ", duration: %" PRId64 "ms}\nagents: {count: %" PRIu32 ", wait: 60s, on_loss: mark}\n",
+                  "load: {concurrency: %" PRIu32 ", duration: %" PRId64 "ms}\nagents: {count: %" PRIu32
+                  ", wait: 60s, on_loss: mark}\n",
                   opt.agents * 8, opt.duration_ns / NS_PER_MS, opt.agents);
     (void)fclose(f);
 }
@@ -505,33 +479,30 @@ static int check_run(const char *dir, const struct crew *crew, uint64_t *ret_sna
         for (uint32_t i = 0; i < crew[t].n; i++) {
             const struct fake *f = &crew[t].fake[i];
             ok += f->counters[COUNTER_OK];
-            for (uint64_t k = 0; k < f->k; k++) used[(f->index * 7 + k) % TEMPLATES]++;
+            for (uint64_t k = 0; k < f->k; k++)
+                used[(f->index * 7 + k) % TEMPLATES]++;
         }
     for (int i = 0; i < TEMPLATES; i++)
         for (int m = 0; m < METRIC_N; m++)
-            for (uint64_t k = 0; template[i]->hist[m] && k < used[i]; k++) {
+            for (uint64_t k = 0; templates[i]->hist[m] && k < used[i]; k++) {
                 if (!sum->hist[m]) sum->hist[m] = hist_new();
-                (void)hist_merge(sum->hist[m], template[i]->hist[m]);
+                (void)hist_merge(sum->hist[m], templates[i]->hist[m]);
             }
     const struct stage_data *d = &run.stages[0];
     for (int m = 0; m < METRIC_N; m++)
-        if ((sum->hist[m] != NULL) != (d->hist[m] != NULL) || (sum->hist[m] && !hist_equal(sum->hist[m], d->hist[m]))) wrong++;
-    for (size_t i = 0; i < d->n_agents; i++) *ret_snapshots += d->agents[i].snapshots;
+        if ((sum->hist[m] != NULL) != (d->hist[m] != NULL) || (sum->hist[m] && !hist_equal(sum->hist[m], d->hist[m])))
+            wrong++;
+    for (size_t i = 0; i < d->n_agents; i++)
+        *ret_snapshots += d->agents[i].snapshots;
     if (d->counters[COUNTER_OK] != ok || d->lost || d->n_agents != opt.agents) wrong++;
     if (wrong)
-        fprintf(stderr, "bench_cluster: %d things differ: ok %" PRIu64 " of %" PRIu64 ", lost %" PRIu64 ", %zu agents\n", wrong,
+        fprintf(stderr,
+                "bench_cluster: %d things differ: ok %" PRIu64 " of %" PRIu64 ", lost %" PRIu64 ", %zu agents\n", wrong,
                 d->counters[COUNTER_OK], ok, d->lost, d->n_agents);
     snapshot_destroy(&sum);
     run_data_clear(&run);
     store_close(&s);
     return wrong;
-}
-
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
 /* CPU that one snapshot costs to be decoded and merged, beside as many agents. */
@@ -600,23 +571,20 @@ static void watch(pid_t pid, struct figures *f)
     }
 }
 
-static double ms_between(int64_t from, int64_t to)
-{
-    return (double)(to - from) / 1e6;
-}
-
 static int bench(void)
 {
     char plan[600], run[600], log[600], keys[600], file[700], dir[512] = "/tmp/bench_cluster.XXXXXX";
     struct figures f = {0};
     struct stat st = {0};
     uint64_t snapshots = 0;
-    if (opt.dir ? snprintf(dir, sizeof dir, "%s", opt.dir) < 0 || (mkdir(dir, 0700) && errno != EEXIST) : !mkdtemp(dir)) return 1;
+    if (opt.dir ? snprintf(dir, sizeof dir, "%s", opt.dir) < 0 || (mkdir(dir, 0700) && errno != EEXIST) : !mkdtemp(dir))
+        return 1;
     (void)snprintf(plan, sizeof plan, "%s/plan.yaml", dir);
     (void)snprintf(run, sizeof run, "%s/run", dir);
     (void)snprintf(log, sizeof log, "%s/err.log", dir);
     (void)snprintf(file, sizeof file, "%s/run.sqlite", run);
-    for (uint64_t i = 0; i < TEMPLATES; i++) template[i] = made_up_second(seed_mix(1, i, 0, 0), opt.all_metrics);
+    for (uint64_t i = 0; i < TEMPLATES; i++)
+        templates[i] = made_up_second(seed_mix(1, i, 0, 0), opt.all_metrics);
     (void)snprintf(keys, sizeof keys, "%s/keys", dir);
     if (opt.curve && make_keys(keys)) {
         fprintf(stderr, "bench_cluster: no keys\n");
@@ -625,7 +593,7 @@ static int bench(void)
     double merge = merge_us();
     write_plan(plan);
     pid_t pid = start_coordinator(plan, run, log, keys);
-    if (pid < 0 || find_endpoint(log, pid)) {
+    if (pid < 0 || find_endpoint(log, pid, endpoint)) {
         fprintf(stderr, "bench_cluster: %s did not start; see %s\n", opt.plateau, log);
         return 1;
     }
@@ -637,21 +605,30 @@ static int bench(void)
     end_crews(crew);
     if (stat(file, &st)) st.st_size = 0;
     int wrong = check_run(run, crew, &snapshots);
-    for (uint32_t t = 0; t < opt.threads; t++) free(crew[t].fake);
+    for (uint32_t t = 0; t < opt.threads; t++)
+        free(crew[t].fake);
     free(crew);
     double seconds = (double)(f.end.at - f.begin.at) / 1e9;
-    printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"curve\":%s,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f", opt.agents,
-           opt.all_metrics ? 16 : 4, opt.curve ? "true" : "false", (double)opt.duration_ns / 1e9, (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e9 / seconds,
-           (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e3 / (double)opt.agents / seconds, (double)f.end.rss_kib / 1024, (double)f.last.peak_kib / 1024);
-    printf(",\"bytes_per_agent_s\":%.0f,\"bytes_back_per_agent_s\":%.0f", (double)(f.bytes_end - f.bytes_begin) / opt.agents / seconds,
+    printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"curve\":%s,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_"
+           "snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f",
+           opt.agents, opt.all_metrics ? 16 : 4, opt.curve ? "true" : "false", (double)opt.duration_ns / 1e9,
+           (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e9 / seconds,
+           (double)(f.end.cpu_ns - f.begin.cpu_ns) / 1e3 / (double)opt.agents / seconds, (double)f.end.rss_kib / 1024,
+           (double)f.last.peak_kib / 1024);
+    printf(",\"bytes_per_agent_s\":%.0f,\"bytes_back_per_agent_s\":%.0f",
+           (double)(f.bytes_end - f.bytes_begin) / opt.agents / seconds,
            (double)(f.in_end - f.in_begin) / opt.agents / seconds);
-    printf(",\"join_ms\":%.0f,\"join_cpu_ms\":%.0f,\"arm_to_ready_ms\":%.0f,\"ready_to_go_ms\":%.0f,\"barrier_ms\":%.0f,\"go_to_t0_ms\":%.0f",
-           ms_between(begun, first_arm), (double)f.joined.cpu_ns / 1e6, ms_between(first_arm, last_ready), ms_between(last_ready, last_go),
-           ms_between(first_arm, last_go), ms_between(last_go, stage_t0));
-    printf(",\"longest_turn_ms\":%.0f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_ms\":%.0f,\"end_cpu_ms\":%.0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
+    printf(",\"join_ms\":%.0f,\"join_cpu_ms\":%.0f,\"arm_to_ready_ms\":%.0f,\"ready_to_go_ms\":%.0f,\"barrier_ms\":%."
+           "0f,\"go_to_t0_ms\":%.0f",
+           ms_between(begun, first_arm), (double)f.joined.cpu_ns / 1e6, ms_between(first_arm, last_ready),
+           ms_between(last_ready, last_go), ms_between(first_arm, last_go), ms_between(last_go, stage_t0));
+    printf(",\"longest_turn_ms\":%.0f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_ms\":%.0f,\"end_cpu_ms\":%."
+           "0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
            ",\"status\":%d,\"exact\":%s}\n",
-           longest_turn(log), (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended), (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
-           atomic_load(&snapshots_out), atomic_load(&redials), WIFEXITED(f.status) ? WEXITSTATUS(f.status) : 128 + WTERMSIG(f.status), wrong ? "false" : "true");
+           longest_turn(log), (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended),
+           (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
+           atomic_load(&snapshots_out), atomic_load(&redials),
+           WIFEXITED(f.status) ? WEXITSTATUS(f.status) : 128 + WTERMSIG(f.status), wrong ? "false" : "true");
     char *const rm[] = {(char[]){"rm"}, (char[]){"-rf"}, dir, NULL};
     pid_t cleaner = opt.keep || opt.dir || wrong ? -1 : fork();
     if (cleaner == 0) {
@@ -669,7 +646,8 @@ int main(int argc, char **argv)
         {"threads", ARG_U32, &opt.threads, "N", "threads they share (2)"},
         {"duration", ARG_DURATION, &opt.duration_ns, "TIME", "of the stage, whole seconds (20s)"},
         {"plateau", ARG_TEXT, &opt.plateau, "FILE", "the coordinator's program (build/dev/bin/plateau)"},
-        {"all-metrics", ARG_FLAG, &opt.all_metrics, NULL, "16 histograms in a snapshot, not only ttft, tpot, itl and e2e"},
+        {"all-metrics", ARG_FLAG, &opt.all_metrics, NULL,
+         "16 histograms in a snapshot, not only ttft, tpot, itl and e2e"},
         {"curve", ARG_FLAG, &opt.curve, NULL, "with keys: every connection encrypted and known"},
         {"storm", ARG_DURATION, &opt.storm_ns, "TIME", "this long after the start all connections break at once"},
         {"storm-gap", ARG_DURATION, &opt.storm_gap_ns, "TIME", "and come back together after this (1s)"},
@@ -677,7 +655,10 @@ int main(int argc, char **argv)
         {"keep", ARG_FLAG, &opt.keep, NULL, "keep the folder"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
-    const struct args a = {.program = "bench_cluster", .usage = "[options]", .about = "A coordinator under many agents that only pretend to load.", .table = table};
+    const struct args a = {.program = "bench_cluster",
+                           .usage = "[options]",
+                           .about = "A coordinator under many agents that only pretend to load.",
+                           .table = table};
     const char *words[64];
     size_t n;
     struct err e = {0};
@@ -685,8 +666,12 @@ int main(int argc, char **argv)
     if (argc > 64 || sodium_init() < 0) return 2;
     int rc = args_parse(&a, argc, argv, words, &n, &e);
     if (rc == 1) return 0;
-    if (rc == 0 && (opt.agents == 0 || opt.threads == 0 || opt.threads > THREADS_MAX || opt.threads > opt.agents || opt.duration_ns < 3 * NS_PER_S))
-        rc = err_set(&e, ERR_USAGE, "agents and threads at least 1, at most %d threads, no more threads than agents, duration at least 3s", THREADS_MAX);
+    if (rc == 0 && (opt.agents == 0 || opt.threads == 0 || opt.threads > THREADS_MAX || opt.threads > opt.agents ||
+                    opt.duration_ns < 3 * NS_PER_S))
+        rc = err_set(
+            &e, ERR_USAGE,
+            "agents and threads at least 1, at most %d threads, no more threads than agents, duration at least 3s",
+            THREADS_MAX);
     if (rc) {
         fprintf(stderr, "bench_cluster: %s\n", e.text);
         return 2;

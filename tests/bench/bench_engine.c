@@ -1,4 +1,5 @@
-/* Runs the agent's engine alone in this process: plan and stage from the command line, no coordinator. Prints one line of JSON. */
+/* Runs the agent's engine alone in this process: plan and stage from the command line, no coordinator. Prints one line
+ * of JSON. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ struct flags {
     bool http2, insecure, curl, constant;
 };
 
-/* ---- --streams: what the engine records, stream by stream; the linker puts this in front of the engine's own (--wrap) ---- */
+/* ---- --streams: what the engine records, stream by stream; the linker puts this in front of the engine's own (--wrap)
+ * ---- */
 
 static FILE *streams;
 
@@ -32,7 +34,8 @@ void __wrap_recorder_end(struct recorder *r, const struct stream *s, enum counte
     struct gap_iter it;
     struct gap gap;
     flockfile(streams);
-    fprintf(streams, "{\"sent_ns\":%lld,\"first_ns\":%lld,\"gaps_ns\":[", (long long)s->t.sent, (long long)s->t.first_token);
+    fprintf(streams, "{\"sent_ns\":%lld,\"first_ns\":%lld,\"gaps_ns\":[", (long long)s->t.sent,
+            (long long)s->t.first_token);
     gaps_begin(&it, &s->gaps);
     for (int n = 0; gaps_next(&it, &gap); n++)
         fprintf(streams, "%s%lld", n ? "," : "", (long long)gap.ns);
@@ -50,12 +53,15 @@ static struct plan *make_plan(const struct flags *f, struct err *e)
     buf_printf(&y, "workload: {name: bench, synthetic: {input_tokens: %u, output_tokens: %u}}\n", f->input, f->tokens);
     buf_printf(&y, "agents: {quantum: %lldus}\n", (long long)(f->quantum / NS_PER_US));
     if (f->rate > 0)
-        buf_printf(&y, "load: {stages: [{rate: %g/s, arrivals: %s, max_concurrency: %u", f->rate, f->constant ? "constant" : "poisson", f->slots);
+        buf_printf(&y, "load: {stages: [{rate: %g/s, arrivals: %s, max_concurrency: %u", f->rate,
+                   f->constant ? "constant" : "poisson", f->slots);
     else
         buf_printf(&y, "load: {stages: [{concurrency: %u", f->slots);
     if (f->requests) buf_printf(&y, ", requests: %u", f->requests);
     if (f->ramp) buf_printf(&y, ", ramp: %lldms", (long long)(f->ramp / NS_PER_MS));
-    if (f->duration) buf_printf(&y, ", duration: %lldms, warmup: %lldms", (long long)(f->duration / NS_PER_MS), (long long)(f->warmup / NS_PER_MS));
+    if (f->duration)
+        buf_printf(&y, ", duration: %lldms, warmup: %lldms", (long long)(f->duration / NS_PER_MS),
+                   (long long)(f->warmup / NS_PER_MS));
     buf_puts(&y, "}]}\n");
     struct plan *p = plan_load("bench", buf_str(&y), y.len, NULL, 0, e);
     buf_free(&y);
@@ -98,25 +104,29 @@ static void print_metric(const struct snapshot *s, enum metric m)
 {
     const struct hist *h = s->hist[m];
     if (!h || h->count == 0) return;
-    printf(",\"%s\":{\"n\":%llu,\"mean\":%.2f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}", METRICS[m].name, (unsigned long long)h->count,
-           hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3, (double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
-           (double)h->max / 1e3);
+    printf(",\"%s\":{\"n\":%llu,\"mean\":%.2f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}", METRICS[m].name,
+           (unsigned long long)h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
+           (double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3, (double)h->max / 1e3);
 }
 
 static void print_result(const struct snapshot *s, const struct engine *g, int64_t skew)
 {
     const uint64_t *c = s->counters;
     double window_s = (double)c[COUNTER_MEASURED_NS] / 1e9, events = (double)c[COUNTER_EVENTS];
-    printf("{\"stamps\":\"%s\",\"workers\":%u,\"skew_us\":%.1f,\"window_s\":%.3f,\"tokens_per_s\":%.0f,\"mean_in_flight\":%.3f,\"cpu_us_per_token\":%.3f",
-           engine_stamps(g), engine_workers(g), (double)skew / 1e3, window_s, window_s > 0 ? (double)c[COUNTER_WIN_TOKENS_MICRO] / 1e6 / window_s : 0,
-           window_s > 0 ? (double)c[COUNTER_WIN_INFLIGHT_NS] / (double)c[COUNTER_MEASURED_NS] : 0, events > 0 ? (double)c[COUNTER_CPU_NS] / 1e3 / events : 0);
+    printf("{\"stamps\":\"%s\",\"workers\":%u,\"skew_us\":%.1f,\"window_s\":%.3f,\"tokens_per_s\":%.0f,\"mean_in_"
+           "flight\":%.3f,\"cpu_us_per_token\":%.3f",
+           engine_stamps(g), engine_workers(g), (double)skew / 1e3, window_s,
+           window_s > 0 ? (double)c[COUNTER_WIN_TOKENS_MICRO] / 1e6 / window_s : 0,
+           window_s > 0 ? (double)c[COUNTER_WIN_INFLIGHT_NS] / (double)c[COUNTER_MEASURED_NS] : 0,
+           events > 0 ? (double)c[COUNTER_CPU_NS] / 1e3 / events : 0);
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     printf(",\"rss_kib\":%ld,\"counters\":{", u.ru_maxrss);
     for (int i = 0, n = 0; i < COUNTER_N; i++)
         if (c[i]) printf("%s\"%s\":%llu", n++ ? "," : "", COUNTERS[i].name, (unsigned long long)c[i]);
     printf("}");
-    static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TTFT_DUE, METRIC_E2E, METRIC_TPOT, METRIC_ITL, METRIC_LATENESS, METRIC_DISPATCH, METRIC_LAG, METRIC_CONNECT};
+    static const enum metric SHOWN[] = {METRIC_TTFT,     METRIC_TTFT_DUE, METRIC_E2E, METRIC_TPOT,   METRIC_ITL,
+                                        METRIC_LATENESS, METRIC_DISPATCH, METRIC_LAG, METRIC_CONNECT};
     for (size_t i = 0; i < sizeof SHOWN / sizeof *SHOWN; i++)
         print_metric(s, SHOWN[i]);
     printf("}\n");
@@ -128,12 +138,14 @@ static int bench(const struct flags *f, struct err *e)
     struct engine_options o = {.workers = f->workers, .curl = f->curl, .source_addresses = f->sources ? sources : NULL};
     struct shard shard = {0};
     int64_t skew = 0;
-    if (f->streams && !(streams = fopen(f->streams, "we"))) return err_set(e, ERR_IO, "%s: cannot be written", f->streams);
+    if (f->streams && !(streams = fopen(f->streams, "we")))
+        return err_set(e, ERR_IO, "%s: cannot be written", f->streams);
     struct plan *p = make_plan(f, e);
     struct engine *g = p ? engine_new(&o, e) : NULL;
     struct snapshot *all = snapshot_new(false);
     int rc = -1;
-    if (g && all && engine_plan(g, p, e) == 0 && shard_whole(p, &p->stages[0], 42, &shard, e) == 0 && engine_arm(g, &shard, e) == 0)
+    if (g && all && engine_plan(g, p, e) == 0 && shard_whole(p, &p->stages[0], 42, &shard, e) == 0 &&
+        engine_arm(g, &shard, e) == 0)
         rc = run_stage(g, all, &skew, e);
     if (rc == 0) print_result(all, g, skew);
     shard_clear(&shard);
@@ -146,7 +158,11 @@ static int bench(const struct flags *f, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct flags f = {.url = "http://127.0.0.1:8000/v1/chat/completions", .slots = 64, .tokens = 128, .input = 16, .quantum = NS_PER_MS};
+    struct flags f = {.url = "http://127.0.0.1:8000/v1/chat/completions",
+                      .slots = 64,
+                      .tokens = 128,
+                      .input = 16,
+                      .quantum = NS_PER_MS};
     const struct arg table[] = {
         {"url", ARG_TEXT, &f.url, "URL", "endpoint (http://127.0.0.1:8000/v1/chat/completions)"},
         {"source", ARG_TEXT, &f.sources, "ADDR", "local address"},
@@ -163,11 +179,15 @@ int main(int argc, char **argv)
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
         {"curl", ARG_FLAG, &f.curl, NULL, "libcurl also for plain HTTP/1.1"},
-        {"streams", ARG_TEXT, &f.streams, "FILE", "write when each token of the window's streams came, one stream a line"},
+        {"streams", ARG_TEXT, &f.streams, "FILE",
+         "write when each token of the window's streams came, one stream a line"},
         {"insecure", ARG_FLAG, &f.insecure, NULL, "do not verify the certificate"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
-    const struct args a = {.program = "bench_engine", .usage = "[options]", .about = "The agent's engine alone, in one process.", .table = table};
+    const struct args a = {.program = "bench_engine",
+                           .usage = "[options]",
+                           .about = "The agent's engine alone, in one process.",
+                           .table = table};
     const char *words[64];
     size_t n;
     struct err e = {0};

@@ -1,4 +1,5 @@
-/* What the histogram and the snapshot cost: record, encode, decode and merge, in ns, beside bytes. Prints one line a figure. */
+/* What the histogram and the snapshot cost: record, encode, decode and merge, in ns, beside bytes. Prints one line a
+ * figure. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static void record(const int64_t *v)
     int64_t best = INT64_MAX;
     for (int round = 0; round < ROUNDS; round++) {
         int64_t t = clock_mono_ns();
-        for (int i = 0; i < VALUES; i++) (void)hist_record(h, v[i], 1);
+        for (int i = 0; i < VALUES; i++)
+            (void)hist_record(h, v[i], 1);
         t = clock_mono_ns() - t;
         best = t < best ? t : best;
     }
@@ -31,7 +33,8 @@ static void codec(const int64_t *v, int samples)
     struct buf b = BUF_INIT(1 << 20);
     struct err e;
     if (!h || !sum) abort();
-    for (int i = 0; i < samples; i++) (void)hist_record(h, v[i], 1);
+    for (int i = 0; i < samples; i++)
+        (void)hist_record(h, v[i], 1);
     int64_t encode = INT64_MAX, decode = INT64_MAX, quantile = INT64_MAX;
     for (int i = 0; i < TURNS; i++) {
         buf_reset(&b);
@@ -46,8 +49,8 @@ static void codec(const int64_t *v, int samples)
         decode = t2 - t1 < decode ? t2 - t1 : decode;
         quantile = t3 - t2 < quantile ? t3 - t2 : quantile;
     }
-    printf("%6d samples: %6zu bytes, encode %6.1f us, decode and merge %6.1f us, p99 %6.1f us\n", samples, b.len, (double)encode / 1e3, (double)decode / 1e3,
-           (double)quantile / 1e3);
+    printf("%6d samples: %6zu bytes, encode %6.1f us, decode and merge %6.1f us, p99 %6.1f us\n", samples, b.len,
+           (double)encode / 1e3, (double)decode / 1e3, (double)quantile / 1e3);
     buf_free(&b);
     hist_destroy(&h);
     hist_destroy(&sum);
@@ -58,7 +61,8 @@ int main(void)
     static int64_t v[VALUES];
     struct rng r;
     rng_seed(&r, 1);
-    for (int i = 0; i < VALUES; i++) v[i] = (int64_t)exp(log(20e6) + 0.5 * rng_normal(&r));
+    for (int i = 0; i < VALUES; i++)
+        v[i] = (int64_t)exp(log(20e6) + 0.5 * rng_normal(&r));
     record(v);
     codec(v, 100);
     codec(v, 1000);

@@ -1,8 +1,8 @@
-/* What the kernel's stamps are worth, and what they cost. In one process over loopback, or the two ends on either side of a cable:
- * bench_stamps [--listen ADDR | --connect ADDR].
- *   late   a reader that comes late finds several segments of one stream: the stamp of a peek and of a read, against the segments' emission
- *   sent   a request's write: the program's time before it against the kernel's transmit stamp, and what asking for that stamp costs
- * Both ends are on one machine, so that one clock serves both. */
+/* What the kernel's stamps are worth, and what they cost. In one process over loopback, or the two ends on either side
+ * of a cable: bench_stamps [--listen ADDR | --connect ADDR]. late   a reader that comes late finds several segments of
+ * one stream: the stamp of a peek and of a read, against the segments' emission sent   a request's write: the program's
+ * time before it against the kernel's transmit stamp, and what asking for that stamp costs Both ends are on one
+ * machine, so that one clock serves both. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -106,7 +106,9 @@ static int compare(const void *a, const void *b)
 static void say(const char *name, struct seen *s, double unit)
 {
     qsort(s->error, s->n, sizeof *s->error, compare);
-    if (s->n) printf("  %-52s p50 %8.1f  p99 %8.1f  (%zu)\n", name, (double)s->error[s->n / 2] / unit, (double)s->error[s->n * 99 / 100] / unit, s->n);
+    if (s->n)
+        printf("  %-52s p50 %8.1f  p99 %8.1f  (%zu)\n", name, (double)s->error[s->n / 2] / unit,
+               (double)s->error[s->n * 99 / 100] / unit, s->n);
 }
 
 static int64_t read_stamped(int fd, char *bytes, size_t size, ssize_t *ret_n)
@@ -161,18 +163,23 @@ static int late(int fd, uint32_t segments, uint32_t gap_us, uint32_t rounds, boo
             got += (size_t)n;
         }
         if (got != (size_t)SEGMENT * segments) return -1;
-        for (uint32_t i = 0; i < segments; i++) memcpy(&emitted[i], bytes + (size_t)i * SEGMENT, sizeof *emitted);
+        for (uint32_t i = 0; i < segments; i++)
+            memcpy(&emitted[i], bytes + (size_t)i * SEGMENT, sizeof *emitted);
         peek_first += segment_of(emitted, segments, peeked) == 0;
         peek_last += segment_of(emitted, segments, peeked) == (int)segments - 1;
         read_last += segment_of(emitted, segments, stamp[reads - 1]) == (int)segments - 1;
-        for (uint32_t i = 0; one_by_one && i < segments; i++) each_own += segment_of(emitted, segments, stamp[i]) == (int)i;
+        for (uint32_t i = 0; one_by_one && i < segments; i++)
+            each_own += segment_of(emitted, segments, stamp[i]) == (int)i;
         first.error[first.n++] = peeked - emitted[0];
         last.error[last.n++] = stamp[reads - 1] - emitted[segments - 1];
         n_segments += segments;
     }
     double n = (double)first.n / 100;
-    printf("late reads of %u segments, %u us apart, %s:\n", segments, gap_us, one_by_one ? "one read a segment" : "one read");
-    printf("  a peek has the first one's stamp in %.0f %%, the last one's in %.0f %%; a read the last one's in %.0f %%\n", peek_first / n, peek_last / n, read_last / n);
+    printf("late reads of %u segments, %u us apart, %s:\n", segments, gap_us,
+           one_by_one ? "one read a segment" : "one read");
+    printf(
+        "  a peek has the first one's stamp in %.0f %%, the last one's in %.0f %%; a read the last one's in %.0f %%\n",
+        peek_first / n, peek_last / n, read_last / n);
     if (one_by_one) printf("  segments that got their own: %.0f %%\n", 100.0 * each_own / n_segments);
     say("peek - first emission, us", &first, 1e3);
     say("read - last emission, us", &last, 1e3);
@@ -238,11 +245,12 @@ static int sent(int fd, uint32_t rounds, bool stamps)
 static int run_client(const struct sockaddr_in *to, uint32_t rounds, struct err *e)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, hold = stamp_hold();
-    if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof *to)) return err_set(e, ERR_NET, "no connection: %s", strerror(errno));
+    if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof *to))
+        return err_set(e, ERR_NET, "no connection: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     stamp_enable(fd);
-    int rc = late(fd, 2, 2000, rounds, false) || late(fd, 4, 2000, rounds, false) || late(fd, 4, 2000, rounds, true) || sent(fd, rounds * 10, false) ||
-             sent(fd, rounds * 10, true);
+    int rc = late(fd, 2, 2000, rounds, false) || late(fd, 4, 2000, rounds, false) || late(fd, 4, 2000, rounds, true) ||
+             sent(fd, rounds * 10, false) || sent(fd, rounds * 10, true);
     close(fd);
     if (hold >= 0) close(hold);
     return rc ? err_set(e, ERR_NET, "the other end went away") : 0;
@@ -258,7 +266,8 @@ static int bench(const char *at, const char *to, uint32_t rounds, struct err *e)
     if (to) return address_of(to, &a, e) ? -1 : run_client(&a, rounds, e);
     if (address_of(at ? at : "127.0.0.1:0", &a, e)) return -1;
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 4) || getsockname(listener, (struct sockaddr *)&a, &len))
+    if (listener < 0 || bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 4) ||
+        getsockname(listener, (struct sockaddr *)&a, &len))
         return err_set(e, ERR_NET, "cannot listen: %s", strerror(errno));
     if (at) return serve(&listener), 0;
     if (pthread_create(&thread, NULL, serve, &listener)) return err_set(e, ERR_INTERNAL, "no thread");
@@ -279,7 +288,10 @@ int main(int argc, char **argv)
         {"rounds", ARG_U32, &rounds, "N", "late reads of each kind (300); ten times as many requests"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
-    const struct args a = {.program = "bench_stamps", .usage = "[options]", .about = "What the kernel's stamps are worth, and what they cost.", .table = table};
+    const struct args a = {.program = "bench_stamps",
+                           .usage = "[options]",
+                           .about = "What the kernel's stamps are worth, and what they cost.",
+                           .table = table};
     const char *words[64];
     size_t n;
     struct err e = {0};

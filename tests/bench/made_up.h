@@ -24,7 +24,8 @@ static inline struct snapshot *made_up_second(uint64_t seed, bool all_metrics)
     if (!s) abort();
     rng_seed(&r, seed);
     for (int i = 0; i < MADE_UP_REQUESTS; i++) {
-        double ttft = 180 * exp(0.45 * rng_normal(&r)), tpot = 12 * exp(0.08 * rng_normal(&r)), late = 0.05 * rng_exp(&r);
+        double ttft = 180 * exp(0.45 * rng_normal(&r)), tpot = 12 * exp(0.08 * rng_normal(&r)),
+               late = 0.05 * rng_exp(&r);
         made_up_sample(s, METRIC_TTFT, ttft, 1);
         made_up_sample(s, METRIC_TPOT, tpot, 1);
         made_up_sample(s, METRIC_E2E, ttft + tpot * (MADE_UP_TOKENS - 1), 1);

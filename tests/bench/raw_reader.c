@@ -1,6 +1,6 @@
-/* The yardstick: a bare epoll + recv reader of event streams, closed loop. It looks for `data:` lines and knows nothing else, so that
- * it shows what this machine's kernel costs a token. Optionally takes the kernel's receive stamp by recvmsg, and wakes at most once in a quantum.
- * Plain HTTP/1.1 over IPv4 only. Prints one line of JSON. */
+/* The yardstick: a bare epoll + recv reader of event streams, closed loop. It looks for `data:` lines and knows nothing
+ * else, so that it shows what this machine's kernel costs a token. Optionally takes the kernel's receive stamp by
+ * recvmsg, and wakes at most once in a quantum. Plain HTTP/1.1 over IPv4 only. Prints one line of JSON. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -49,14 +49,18 @@ static void make_request(struct reader *r)
 {
     char body[32768];
     size_t n = 0, prompt = r->f->input < 8000 ? r->f->input : 8000;
-    n += (size_t)snprintf(body, sizeof body, "{\"model\":\"sim\",\"stream\":true,\"max_tokens\":%u,\"messages\":[{\"role\":\"user\",\"content\":\"", r->f->tokens);
+    n += (size_t)snprintf(
+        body, sizeof body,
+        "{\"model\":\"sim\",\"stream\":true,\"max_tokens\":%u,\"messages\":[{\"role\":\"user\",\"content\":\"",
+        r->f->tokens);
     for (size_t i = 0; i < prompt; i++)
         n += (size_t)snprintf(body + n, sizeof body - n, "abc ");
     n += (size_t)snprintf(body + n, sizeof body - n, "\"}]}");
-    r->request_len = (size_t)snprintf(r->request, sizeof r->request,
-                                      "POST /v1/chat/completions HTTP/1.1\r\nHost: %s:%u\r\nContent-Type: application/json\r\n"
-                                      "Content-Length: %zu\r\n\r\n%s",
-                                      r->f->host, r->f->port, n, body);
+    r->request_len =
+        (size_t)snprintf(r->request, sizeof r->request,
+                         "POST /v1/chat/completions HTTP/1.1\r\nHost: %s:%u\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\n\r\n%s",
+                         r->f->host, r->f->port, n, body);
 }
 
 static int begin_request(struct reader *r, struct conn *c)
@@ -79,7 +83,8 @@ static int open_conn(struct reader *r, struct conn *c)
     return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev);
 }
 
-/* Events in these bytes. A mark may be split over two reads; a JSON text holds no "data: {" at a line's start, so none is counted twice. */
+/* Events in these bytes. A mark may be split over two reads; a JSON text holds no "data: {" at a line's start, so none
+ * is counted twice. */
 static uint32_t count_events(struct conn *c, const char *p, size_t n)
 {
     const char *end = p + n;
@@ -112,7 +117,8 @@ static uint32_t count_events(struct conn *c, const char *p, size_t n)
 static bool ended(struct conn *c, const char *p, size_t n)
 {
     if (n >= sizeof END - 1) return memcmp(p + n - (sizeof END - 1), END, sizeof END - 1) == 0;
-    for (size_t i = 0; i < n; i++) c->tail = p[i] == END[c->tail] ? c->tail + 1 : 0;
+    for (size_t i = 0; i < n; i++)
+        c->tail = p[i] == END[c->tail] ? c->tail + 1 : 0;
     return c->tail == sizeof END - 1;
 }
 
@@ -204,7 +210,8 @@ static int bench(const struct flags *f, struct err *e)
 {
     struct reader *r = calloc(1, sizeof *r);
     struct rlimit lim;
-    if (!r || !(r->conns = calloc(f->slots, sizeof *r->conns)) || !(r->gap = hist_new_dense())) return err_set(e, ERR_NOMEM, "no memory");
+    if (!r || !(r->conns = calloc(f->slots, sizeof *r->conns)) || !(r->gap = hist_new_dense()))
+        return err_set(e, ERR_NOMEM, "no memory");
     if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
         lim.rlim_cur = lim.rlim_max;
         setrlimit(RLIMIT_NOFILE, &lim);
@@ -220,17 +227,19 @@ static int bench(const struct flags *f, struct err *e)
     if (run(r, from) < 0) return err_set(e, ERR_NET, "a connection ended");
     cpu = cpu_ns() - cpu;
     double s = (double)(clock_mono_ns() - from) / 1e9, tokens = r->tokens ? (double)r->tokens : 1;
-    printf("{\"tokens\":%llu,\"tokens_per_s\":%.0f,\"requests\":%llu,\"reads\":%llu,\"wakes\":%llu,\"unstamped\":%llu,\"cpu_us_per_token\":%.3f,"
+    printf("{\"tokens\":%llu,\"tokens_per_s\":%.0f,\"requests\":%llu,\"reads\":%llu,\"wakes\":%llu,\"unstamped\":%llu,"
+           "\"cpu_us_per_token\":%.3f,"
            "\"gap_p50_us\":%.2f,\"gap_p99_us\":%.2f}\n",
-           (unsigned long long)r->tokens, tokens / s, (unsigned long long)r->done, (unsigned long long)r->reads, (unsigned long long)r->wakes,
-           (unsigned long long)r->unstamped, (double)cpu / 1e3 / tokens, (double)hist_quantile(r->gap, 0.5) / 1e3,
-           (double)hist_quantile(r->gap, 0.99) / 1e3);
+           (unsigned long long)r->tokens, tokens / s, (unsigned long long)r->done, (unsigned long long)r->reads,
+           (unsigned long long)r->wakes, (unsigned long long)r->unstamped, (double)cpu / 1e3 / tokens,
+           (double)hist_quantile(r->gap, 0.5) / 1e3, (double)hist_quantile(r->gap, 0.99) / 1e3);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct flags f = {.host = "127.0.0.1", .port = 8000, .slots = 64, .tokens = 128, .input = 16, .duration = 5 * NS_PER_S};
+    struct flags f = {
+        .host = "127.0.0.1", .port = 8000, .slots = 64, .tokens = 128, .input = 16, .duration = 5 * NS_PER_S};
     const struct arg table[] = {
         {"host", ARG_TEXT, &f.host, "ADDR", "IPv4 address (127.0.0.1)"},
         {"port", ARG_U32, &f.port, "N", "port (8000)"},
@@ -243,7 +252,10 @@ int main(int argc, char **argv)
         {"stamps", ARG_FLAG, &f.stamps, NULL, "take kernel stamps"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
-    const struct args a = {.program = "raw_reader", .usage = "[options]", .about = "A bare reader of event streams: the yardstick.", .table = table};
+    const struct args a = {.program = "raw_reader",
+                           .usage = "[options]",
+                           .about = "A bare reader of event streams: the yardstick.",
+                           .table = table};
     const char *words[64];
     size_t n;
     struct err e = {0};

@@ -1,4 +1,5 @@
-/* Bytes as a histogram: read or refused, nothing changed when refused; what is read is a whole histogram and writes the same bytes. */
+/* Bytes as a histogram: read or refused, nothing changed when refused; what is read is a whole histogram and writes the
+ * same bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct hist *h = hist_new(), *twice = hist_new();
     must(h && twice);
-    if (hist_decode_add(h, bytes, n, NULL)) must(h->count == 0 && h->counts == NULL);
+    if (hist_decode_add(h, bytes, n, NULL))
+        must(h->count == 0 && h->counts == NULL);
     else {
         uint64_t sum = 0;
-        for (uint32_t i = 0; i < h->n; i++) sum += h->counts[i];
+        for (uint32_t i = 0; i < h->n; i++)
+            sum += h->counts[i];
         must(sum == h->count);
         must(hist_quantile(h, 0.5) <= h->max && hist_quantile(h, 0) >= h->min);
         struct buf b = BUF_INIT(HIST_BUCKETS * 10);

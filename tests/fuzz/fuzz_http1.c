@@ -1,4 +1,5 @@
-/* Any bytes, split anyhow, give the body, the status and the end that they give in one piece; every slice is readable. */
+/* Any bytes, split anyhow, give the body, the status and the end that they give in one piece; every slice is readable.
+ */
 #include <string.h>
 
 #include "agent/transport/http1.h"

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     must(s && again);
     if (snapshot_decode(s, bytes, n, NULL)) {
         must(s->from_ns == 0 && s->to_ns == 0 && s->counters[COUNTER_DUE] == 0);
-        for (int i = 0; i < METRIC_N; i++) must(!s->hist[i] || s->hist[i]->count == 0);
+        for (int i = 0; i < METRIC_N; i++)
+            must(!s->hist[i] || s->hist[i]->count == 0);
     } else {
         struct buf b = BUF_INIT(64u << 20);
         must(snapshot_encode(s, &b) == 0);

@@ -1,5 +1,5 @@
-/* Bytes as a message: read or refused; what is read can be written, and that reads as the same bytes again. A shard that is accepted can be
- * split and walked. */
+/* Bytes as a message: read or refused; what is read can be written, and that reads as the same bytes again. A shard
+ * that is accepted can be split and walked. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* A cluster in simulated time: the run's machine, agents' sessions with an engine that only counts, and a network that delays, loses, doubles and
- * cuts; processes that die, stand still and come back. Everything from one seed. Messages travel as bytes of the wire. For tests. */
+/* A cluster in simulated time: the run's machine, agents' sessions with an engine that only counts, and a network that
+ * delays, loses, doubles and cuts; processes that die, stand still and come back. Everything from one seed. Messages
+ * travel as bytes of the wire. For tests. */
 #pragma once
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ struct world_agent {
     struct fake_engine engine;
     uint32_t connection; /* changes with each dial */
     char name[16], boot[24];
-    int64_t heard; /* when it really last heard a word */
+    int64_t heard;        /* when it really last heard a word */
     uint32_t armed_epoch; /* of the last ARM that this process was given */
 };
 
@@ -72,8 +73,8 @@ struct world {
     struct world_agent agent[WORLD_AGENTS];
     struct parcel *queue;
     size_t n_queue;
-    double loss, twice;          /* probabilities of a message */
-    bool reorder;                /* else each direction of a connection keeps its order, as TCP does */
+    double loss, twice; /* probabilities of a message */
+    bool reorder;       /* else each direction of a connection keeps its order, as TCP does */
     int64_t last[2][WORLD_AGENTS];
     int64_t delay_max;
     int64_t cut_from[WORLD_AGENTS], cut_to[WORLD_AGENTS]; /* no message either way */
@@ -86,8 +87,8 @@ struct world {
     struct stage_data past[WORLD_STAGES]; /* stage, repeat, epoch and aborted only; the last attempt of each */
     size_t n_past;
     struct store_past kept;
-    bool overran; /* load beyond the lease */
-    unsigned said[2][WIRE_N]; /* by agents, by the coordinator */
+    bool overran;                              /* load beyond the lease */
+    unsigned said[2][WIRE_N];                  /* by agents, by the coordinator */
     int64_t word[2][WORLD_AGENTS], silence[2]; /* last word, and the longest time between two */
 };
 
@@ -96,7 +97,8 @@ struct world_arg {
     uint32_t agent;
 };
 
-static inline void world_post(struct world *w, bool to_agent, uint32_t agent, uint32_t connection, const struct wire_msg *m)
+static inline void world_post(struct world *w, bool to_agent, uint32_t agent, uint32_t connection,
+                              const struct wire_msg *m)
 {
     int64_t *word = &w->word[to_agent][agent];
     w->said[to_agent][m->type]++;
@@ -107,8 +109,11 @@ static inline void world_post(struct world *w, bool to_agent, uint32_t agent, ui
     for (int i = 0; i < copies && w->n_queue < WORLD_QUEUE; i++) {
         struct parcel *p = &w->queue[w->n_queue++];
         int64_t *last = &w->last[to_agent][agent];
-        *p = (struct parcel){.at = w->now + 1 + (int64_t)rng_below(&w->rng, (uint64_t)w->delay_max), .to_agent = to_agent, .agent = agent,
-                             .connection = connection, .bytes = BUF_INIT(WIRE_MESSAGE_MAX)};
+        *p = (struct parcel){.at = w->now + 1 + (int64_t)rng_below(&w->rng, (uint64_t)w->delay_max),
+                             .to_agent = to_agent,
+                             .agent = agent,
+                             .connection = connection,
+                             .bytes = BUF_INIT(WIRE_MESSAGE_MAX)};
         if (!w->reorder && p->at <= *last) p->at = *last + 1;
         *last = p->at;
         assert_int_equal(wire_encode(m, &p->bytes), 0);
@@ -152,7 +157,8 @@ static inline void fake_count(struct fake_engine *f, int64_t now)
     uint64_t due = due_t <= 0 ? 0 : (uint64_t)(due_t * FAKE_RATE / NS_PER_S) + 1;
     if (due > f->due) f->due = due;
     uint64_t ended = 0;
-    while (ended < f->due && (int64_t)ended * NS_PER_S / FAKE_RATE + FAKE_REQUEST_NS <= t) ended++;
+    while (ended < f->due && (int64_t)ended * NS_PER_S / FAKE_RATE + FAKE_REQUEST_NS <= t)
+        ended++;
     if (ended > f->ok) f->ok = ended;
     if (f->abort) f->aborted = f->due - f->ok;
     if (t < end && !f->abort) {
@@ -194,7 +200,8 @@ static inline int fake_arm(void *arg, const struct shard *s, struct err *e)
     (void)e;
     assert_int_equal(f->state, FAKE_IDLE); /* the engine's contract: never while a stage is armed or runs */
     hist_destroy(&f->truth);
-    *f = (struct fake_engine){.state = FAKE_ARMING, .ready_at = a->w->now + 5 * NS_PER_MS, .stop_due = INT64_MAX, .truth = hist_new()};
+    *f = (struct fake_engine){
+        .state = FAKE_ARMING, .ready_at = a->w->now + 5 * NS_PER_MS, .stop_due = INT64_MAX, .truth = hist_new()};
     f->shard = *s;
     f->shard.own = NULL;
     return 0;
@@ -266,16 +273,24 @@ static inline void world_agent_start(struct world *w, uint32_t i, struct world_a
     a->connection += WORLD_AGENTS;
     if (a->connection < WORLD_AGENTS * 2) a->connection = WORLD_AGENTS + i;
     *arg = (struct world_arg){w, i};
-    struct session_options so = {.hello = {.u.hello = {.name = a->name, .boot_id = a->boot, .version = "t", .host = "h", .cores = 1, .weight = 1,
-                                                       .guard = "", .stamps = "program"}}};
-    struct session_io io = {arg, agent_send, agent_redial, fake_plan, fake_arm, fake_go, fake_stop, fake_recycle, agent_event_text};
+    struct session_options so = {.hello = {.u.hello = {.name = a->name,
+                                                       .boot_id = a->boot,
+                                                       .version = "t",
+                                                       .host = "h",
+                                                       .cores = 1,
+                                                       .weight = 1,
+                                                       .guard = "",
+                                                       .stamps = "program"}}};
+    struct session_io io = {arg,     agent_send, agent_redial, fake_plan,       fake_arm,
+                            fake_go, fake_stop,  fake_recycle, agent_event_text};
     a->session = session_new(&so, &io, w->now);
 }
 
 static inline void world_agent_die(struct world *w, uint32_t i)
 {
     struct world_agent *a = &w->agent[i];
-    for (unsigned k = 0; k < a->engine.n; k++) snapshot_destroy(&a->engine.queue[k].snapshot);
+    for (unsigned k = 0; k < a->engine.n; k++)
+        snapshot_destroy(&a->engine.queue[k].snapshot);
     hist_destroy(&a->engine.truth);
     a->engine = (struct fake_engine){0};
     session_destroy(&a->session);
@@ -298,13 +313,18 @@ static inline void world_agent_run(struct world *w, uint32_t i)
         memmove(f->queue, f->queue + 1, --f->n * sizeof ev);
         session_engine(a->session, &ev, w->now);
     }
-    if (f->state == FAKE_RUNNING && !f->abort && w->now >= f->t0 && w->now - f->t0 < f->stop_due && w->now - a->heard > RUN_LEASE_NS + NS_PER_S) w->overran = true;
+    if (f->state == FAKE_RUNNING && !f->abort && w->now >= f->t0 && w->now - f->t0 < f->stop_due &&
+        w->now - a->heard > RUN_LEASE_NS + NS_PER_S)
+        w->overran = true;
     if (session_state(a->session) == SESSION_OVER) world_agent_die(w, i);
 }
 
 /* ---- the coordinator's side ---- */
 
-static inline bool world_next(void *arg, struct run_step *ret) { return steps_next(&((struct world *)arg)->steps, ret); }
+static inline bool world_next(void *arg, struct run_step *ret)
+{
+    return steps_next(&((struct world *)arg)->steps, ret);
+}
 
 static inline struct peer world_peer(uint32_t connection)
 {
@@ -329,14 +349,15 @@ static inline int world_begin(void *arg, const struct stage_data *d, struct err 
     for (uint32_t i = 0; i < WORLD_AGENTS; i++) { /* nobody still loads for an earlier attempt */
         const struct world_agent *a = &w->agent[i];
         const struct fake_engine *f = &a->engine;
-        bool loads = a->exists && w->now >= a->frozen_until && f->state == FAKE_RUNNING && !f->abort && w->now - f->t0 < f->stop_due &&
-                     w->now - f->t0 < f->shard.duration_ns && w->now >= f->t0;
+        bool loads = a->exists && w->now >= a->frozen_until && f->state == FAKE_RUNNING && !f->abort &&
+                     w->now - f->t0 < f->stop_due && w->now - f->t0 < f->shard.duration_ns && w->now >= f->t0;
         if (loads && a->armed_epoch != d->epoch) w->overran = true;
     }
     return w->store_fails ? err_set(e, ERR_IO, "the disk is full") : 0;
 }
 
-static inline int world_snapshot(void *arg, const struct run_step *s, uint32_t epoch, uint32_t agent, uint64_t seq, struct wire_bytes b, struct err *e)
+static inline int world_snapshot(void *arg, const struct run_step *s, uint32_t epoch, uint32_t agent, uint64_t seq,
+                                 struct wire_bytes b, struct err *e)
 {
     struct world *w = arg;
     (void)s, (void)agent, (void)seq, (void)b;
@@ -351,10 +372,19 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
     (void)e;
     assert_true(w->n_stages < WORLD_STAGES);
     struct world_stage *s = &w->stage[w->n_stages++];
-    uint64_t ended = d->counters[COUNTER_OK] + counters_failed(d->counters) + d->counters[COUNTER_CANCELLED] + d->counters[COUNTER_ABORTED] + d->lost;
-    *s = (struct world_stage){.stage = d->stage, .epoch = d->epoch, .superseded = superseded, .degraded = d->degraded, .aborted = d->aborted,
-                              .balanced = ended == d->counters[COUNTER_DUE], .due = d->counters[COUNTER_DUE], .ok = d->counters[COUNTER_OK],
-                              .lost = d->lost, .hist_count = d->hist[METRIC_TTFT] ? d->hist[METRIC_TTFT]->count : 0, .agents = d->n_agents};
+    uint64_t ended = d->counters[COUNTER_OK] + counters_failed(d->counters) + d->counters[COUNTER_CANCELLED] +
+                     d->counters[COUNTER_ABORTED] + d->lost;
+    *s = (struct world_stage){.stage = d->stage,
+                              .epoch = d->epoch,
+                              .superseded = superseded,
+                              .degraded = d->degraded,
+                              .aborted = d->aborted,
+                              .balanced = ended == d->counters[COUNTER_DUE],
+                              .due = d->counters[COUNTER_DUE],
+                              .ok = d->counters[COUNTER_OK],
+                              .lost = d->lost,
+                              .hist_count = d->hist[METRIC_TTFT] ? d->hist[METRIC_TTFT]->count : 0,
+                              .agents = d->n_agents};
     struct hist *sum = hist_new();
     uint64_t counted = 0;
     for (size_t i = 0; i < d->n_agents; i++) {
@@ -365,22 +395,30 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
         if (d->agents[i].lost) continue;
         for (uint32_t k = 0; k < WORLD_AGENTS; k++) { /* what its engine recorded came through, bucket by bucket */
             struct world_agent *a = &w->agent[k];
-            if (!a->exists || strcmp(a->name, d->agents[i].name) != 0 || a->armed_epoch != d->epoch) continue; /* another process */
+            if (!a->exists || strcmp(a->name, d->agents[i].name) != 0 || a->armed_epoch != d->epoch)
+                continue; /* another process */
             struct hist *told = packed_hist_open(part);
-            if (told) assert_true(hist_equal(a->engine.truth, told));
-            else assert_int_equal(a->engine.truth ? a->engine.truth->count : 0, 0);
+            if (told)
+                assert_true(hist_equal(a->engine.truth, told));
+            else
+                assert_int_equal(a->engine.truth ? a->engine.truth->count : 0, 0);
             hist_destroy(&told);
         }
     }
     if (d->hist[METRIC_TTFT]) assert_true(hist_equal(sum, d->hist[METRIC_TTFT]));
     hist_destroy(&sum);
     if (!w->store_fails) {
-        assert_int_equal(w->journal_epoch == d->epoch ? w->journaled : 0, counted); /* what was counted is in the journal */
+        assert_int_equal(w->journal_epoch == d->epoch ? w->journaled : 0,
+                         counted); /* what was counted is in the journal */
         size_t k = 0;
-        while (k < w->n_past && (w->past[k].stage != d->stage || w->past[k].repeat != d->repeat)) k++;
-        if (k == w->n_past) w->n_past++;
-        else assert_true(w->past[k].aborted); /* what was finished is never run again */
-        w->past[k] = (struct stage_data){.stage = d->stage, .repeat = d->repeat, .epoch = d->epoch, .aborted = d->aborted};
+        while (k < w->n_past && (w->past[k].stage != d->stage || w->past[k].repeat != d->repeat))
+            k++;
+        if (k == w->n_past)
+            w->n_past++;
+        else
+            assert_true(w->past[k].aborted); /* what was finished is never run again */
+        w->past[k] =
+            (struct stage_data){.stage = d->stage, .repeat = d->repeat, .epoch = d->epoch, .aborted = d->aborted};
         w->kept.unclean = d->aborted || d->degraded;
     }
     stage_data_clear(d);
@@ -400,7 +438,9 @@ static inline void world_event(void *arg, const char *kind, const char *text)
     struct world *w = arg;
     w->joined += strcmp(kind, "agent_joined") == 0;
     w->losses += strcmp(kind, "agent_lost") == 0;
-    if (w->verbose) print_message("%8.3f run (%s): %s: %s\n", (double)w->now / 1e9, w->run ? run_state_name(run_state(w->run)) : "", kind, text);
+    if (w->verbose)
+        print_message("%8.3f run (%s): %s: %s\n", (double)w->now / 1e9, w->run ? run_state_name(run_state(w->run)) : "",
+                      kind, text);
 }
 
 /* A coordinator begins, or one that comes after another goes on, as drive.c does. */
@@ -408,10 +448,16 @@ static inline void world_coordinator(struct world *w)
 {
     bool again = w->kept.last_epoch > 0;
     w->steps = (struct steps){.plan = w->plan, .past = w->past, .n_past = w->n_past};
-    struct run_options o = {.plan = w->plan, .packed = {w->packed.data, w->packed.len}, .plan_hash = w->hash, .run_id = "r", .start_lead_ns = 200 * NS_PER_MS,
-                            .first_epoch = again ? w->kept.last_epoch + RUN_ATTEMPTS : 0, .first_agent = w->kept.agents,
+    struct run_options o = {.plan = w->plan,
+                            .packed = {w->packed.data, w->packed.len},
+                            .plan_hash = w->hash,
+                            .run_id = "r",
+                            .start_lead_ns = 200 * NS_PER_MS,
+                            .first_epoch = again ? w->kept.last_epoch + RUN_ATTEMPTS : 0,
+                            .first_agent = w->kept.agents,
                             .fence_ns = w->kept.unclean ? w->now + RUN_LEASE_NS + NS_PER_S : 0};
-    struct run_io io = {w, world_next, world_send, world_begin, world_snapshot, world_end, world_agent_told, world_event, NULL};
+    struct run_io io = {w,         world_next,       world_send,  world_begin, world_snapshot,
+                        world_end, world_agent_told, world_event, NULL};
     w->run = run_new(&o, &io, w->now);
 }
 
@@ -445,7 +491,8 @@ static inline void world_close(struct world *w)
 {
     for (uint32_t i = 0; i < WORLD_AGENTS; i++)
         if (w->agent[i].exists) world_agent_die(w, i);
-    for (size_t i = 0; i < w->n_queue; i++) buf_free(&w->queue[i].bytes);
+    for (size_t i = 0; i < w->n_queue; i++)
+        buf_free(&w->queue[i].bytes);
     free(w->queue);
     run_destroy(&w->run);
     plan_destroy(&w->plan);
@@ -475,7 +522,9 @@ static inline int64_t world_next_time(struct world *w)
     int64_t t = w->run ? run_deadline(w->run) : w->now + NS_PER_S / 4;
     for (size_t i = 0; i < w->n_queue; i++) {
         const struct parcel *p = &w->queue[i];
-        int64_t at = p->to_agent && w->agent[p->agent].exists && w->agent[p->agent].frozen_until > p->at ? w->agent[p->agent].frozen_until : p->at;
+        int64_t at = p->to_agent && w->agent[p->agent].exists && w->agent[p->agent].frozen_until > p->at
+                         ? w->agent[p->agent].frozen_until
+                         : p->at;
         if (at < t) t = at;
     }
     for (uint32_t i = 0; i < WORLD_AGENTS; i++) {
@@ -494,7 +543,8 @@ static inline void world_step(struct world *w)
 {
     int64_t t = world_next_time(w);
     w->now = t > w->now ? t : w->now + 1;
-    for (uint32_t i = 0; i < WORLD_AGENTS; i++) world_agent_run(w, i);
+    for (uint32_t i = 0; i < WORLD_AGENTS; i++)
+        world_agent_run(w, i);
     for (size_t i = 0; i < w->n_queue;) {
         struct parcel p = w->queue[i];
         bool frozen = p.to_agent && w->agent[p.agent].exists && w->now < w->agent[p.agent].frozen_until;
@@ -513,6 +563,7 @@ static inline void world_step(struct world *w)
 /* Until the run is over or `until`; false when it is not over by then. */
 static inline bool world_until(struct world *w, int64_t until)
 {
-    while (w->now < until && (!w->run || run_state(w->run) != RUN_OVER)) world_step(w);
+    while (w->now < until && (!w->run || run_state(w->run) != RUN_OVER))
+        world_step(w);
     return w->run && run_state(w->run) == RUN_OVER;
 }

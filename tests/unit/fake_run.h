@@ -157,7 +157,8 @@ static inline void fake_second(const struct fake *f, const struct fake_server *s
     c[COUNTER_INFLIGHT_MAX] = (uint64_t)a->slots;
     memcpy(s->counters, c, sizeof s->counters);
     struct address_count *first = per_address_row(&s->addresses, f->hostile ? "<b>10.0.0.1</b>" : "10.0.0.1:8000");
-    *per_address_row(&s->addresses, "10.0.0.2:8000") = (struct address_count){.address = "10.0.0.2:8000", .requests = due / 3, .ok = (ended - failed) / 3};
+    *per_address_row(&s->addresses, "10.0.0.2:8000") =
+        (struct address_count){.address = "10.0.0.2:8000", .requests = due / 3, .ok = (ended - failed) / 3};
     first->requests = due - due / 3;
     first->ok = ended - failed - (ended - failed) / 3;
     first->failed = failed;

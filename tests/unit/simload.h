@@ -1,4 +1,5 @@
-/* A stage against the simulator's model in simulated time: what agents and merge would have made of it, in milliseconds. For tests. */
+/* A stage against the simulator's model in simulated time: what agents and merge would have made of it, in
+ * milliseconds. For tests. */
 #pragma once
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct simload_run {
     struct sim_model *model;
     struct stage_data *s;
     struct rng rng;
-    int64_t from, to;        /* the window */
+    int64_t from, to; /* the window */
     int64_t flight_at;
     uint32_t in_flight;
     bool closing;
@@ -43,7 +44,10 @@ static inline void simload_flight(struct simload_run *r, int64_t now, int change
     r->in_flight = (uint32_t)((int)r->in_flight + change);
 }
 
-static inline bool simload_inside(const struct simload_run *r, int64_t t) { return t >= r->from && t < r->to; }
+static inline bool simload_inside(const struct simload_run *r, int64_t t)
+{
+    return t >= r->from && t < r->to;
+}
 
 static inline struct series_row *simload_row(struct simload_run *r, int64_t t)
 {
@@ -115,7 +119,8 @@ static inline void simload_event(void *arg, const struct sim_model_event *e)
 }
 
 /* Runs a stage; free with stage_data_clear. */
-static inline void simload_run(const struct simload *l, const struct plan_stage *stage, uint64_t seed, struct stage_data *ret)
+static inline void simload_run(const struct simload *l, const struct plan_stage *stage, uint64_t seed,
+                               struct stage_data *ret)
 {
     struct simload_run r = {.l = l, .stage = stage, .s = ret, .from = stage->warmup_ns, .to = stage->duration_ns};
     struct sim_model_settings m = l->server;
@@ -130,7 +135,8 @@ static inline void simload_run(const struct simload *l, const struct plan_stage 
     *ret = (struct stage_data){.plan = *stage};
     ret->n_series = (size_t)(stage->duration_ns / 1000000000);
     ret->series = calloc(ret->n_series + 1, sizeof *ret->series);
-    for (size_t i = 0; i < ret->n_series; i++) ret->series[i] = (struct series_row){.agent = -1, .t_s = (double)i, .span_s = 1, .ttft_p50_ms = NAN};
+    for (size_t i = 0; i < ret->n_series; i++)
+        ret->series[i] = (struct series_row){.agent = -1, .t_s = (double)i, .span_s = 1, .ttft_p50_ms = NAN};
     ret->counters[COUNTER_MEASURED_NS] = (uint64_t)(r.to - r.from);
     int64_t at = 0;
     if (stage->kind == LOAD_CLOSED) {
@@ -140,7 +146,8 @@ static inline void simload_run(const struct simload *l, const struct plan_stage 
             simload_submit(&r, at);
         }
     } else {
-        for (double t = rng_exp(&r.rng) / stage->rate_from; t * 1e9 < (double)r.to; t += rng_exp(&r.rng) / stage->rate_from) {
+        for (double t = rng_exp(&r.rng) / stage->rate_from; t * 1e9 < (double)r.to;
+             t += rng_exp(&r.rng) / stage->rate_from) {
             at = (int64_t)(t * 1e9);
             sim_model_advance(r.model, at, simload_event, &r);
             simload_submit(&r, at);

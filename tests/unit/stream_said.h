@@ -1,4 +1,5 @@
-/* Everything a stream says of itself, to hold two ways of reading against each other: by memcmp, so it is filled without holes. */
+/* Everything a stream says of itself, to hold two ways of reading against each other: by memcmp, so it is filled
+ * without holes. */
 #pragma once
 #include <string.h>
 

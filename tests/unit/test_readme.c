@@ -19,7 +19,8 @@ static int read_it(void **state)
     FILE *f = fopen(SOURCE_ROOT "/common/README.md", "r");
     if (!f) return -1;
     char piece[4096];
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;) (void)buf_put(&text, piece, n);
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        (void)buf_put(&text, piece, n);
     return fclose(f);
 }
 
@@ -71,6 +72,7 @@ static void test_errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_metrics), cmocka_unit_test(test_counters), cmocka_unit_test(test_messages), cmocka_unit_test(test_errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_metrics), cmocka_unit_test(test_counters),
+                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_errors)};
     return cmocka_run_group_tests(tests, read_it, forget_it);
 }

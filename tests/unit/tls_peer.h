@@ -23,7 +23,8 @@ enum { N_VERSIONS = sizeof VERSIONS / sizeof *VERSIONS };
 
 /* Files that all cases share: an authority, another, a client of the first. */
 static struct tls_pair authority, stranger, client;
-static char ca_file[] = "/tmp/test_tls.XXXXXX", client_file[] = "/tmp/test_tls.XXXXXX", client_key[] = "/tmp/test_tls.XXXXXX";
+static char ca_file[] = "/tmp/test_tls.XXXXXX", client_file[] = "/tmp/test_tls.XXXXXX",
+            client_key[] = "/tmp/test_tls.XXXXXX";
 
 static inline int make_files(void **state)
 {
@@ -57,7 +58,7 @@ struct peer {
     struct tls *tls;
     struct tls_conn *c;
     SSL_CTX *ctx;
-    SSL *ssl;      /* reads from and writes into memory */
+    SSL *ssl;        /* reads from and writes into memory */
     int here, there; /* the ends of the socket: ours, the server's */
 };
 
@@ -67,7 +68,8 @@ static inline void target_set(struct peer *p, const char *host)
     p->target.host = (char *)(uintptr_t)host;
     p->target.tls = true;
     p->target.n_addresses = 2;
-    for (int i = 0; i < 2; i++) snprintf(p->target.address[i].text, sizeof p->target.address[i].text, ADDRESS);
+    for (int i = 0; i < 2; i++)
+        snprintf(p->target.address[i].text, sizeof p->target.address[i].text, ADDRESS);
 }
 
 /* Trusts `authority`; the server's certificate is of it, for HOST. */
@@ -185,7 +187,10 @@ static inline void peer_connect(struct peer *p, bool tcp, uint32_t address)
 }
 
 /* The server says n bytes in a record of their own; they are not sent yet. */
-static inline void say(struct peer *p, const void *bytes, size_t n) { assert_int_equal(SSL_write(p->ssl, bytes, (int)n), n); }
+static inline void say(struct peer *p, const void *bytes, size_t n)
+{
+    assert_int_equal(SSL_write(p->ssl, bytes, (int)n), n);
+}
 
 static inline ssize_t take(struct peer *p, void *bytes, size_t n, bool more)
 {

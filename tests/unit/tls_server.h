@@ -1,4 +1,5 @@
-/* A server's side of TLS for tests, with certificates made on the spot: one that nobody trusts, or those of an authority of its own. */
+/* A server's side of TLS for tests, with certificates made on the spot: one that nobody trusts, or those of an
+ * authority of its own. */
 #pragma once
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -31,9 +32,10 @@ static inline void tls_extend(X509 *cert, int what, const char *value)
     X509_EXTENSION_free(x);
 }
 
-/* By `authority`, NULL: by itself. `names` as "DNS:a.invalid,IP:127.0.0.1", NULL: none but the subject. Ends `seconds` from now, and begins two days before that
- * or now, whichever is earlier. */
-static inline struct tls_pair tls_certify(const struct tls_pair *authority, const char *subject, const char *names, bool may_sign, long seconds)
+/* By `authority`, NULL: by itself. `names` as "DNS:a.invalid,IP:127.0.0.1", NULL: none but the subject. Ends `seconds`
+ * from now, and begins two days before that or now, whichever is earlier. */
+static inline struct tls_pair tls_certify(const struct tls_pair *authority, const char *subject, const char *names,
+                                          bool may_sign, long seconds)
 {
     static long serial;
     struct tls_pair p = {X509_new(), EVP_EC_gen("P-256")};
@@ -43,7 +45,8 @@ static inline struct tls_pair tls_certify(const struct tls_pair *authority, cons
     X509_gmtime_adj(X509_getm_notBefore(p.cert), seconds < 0 ? seconds - 2 * TLS_DAY : 0);
     X509_gmtime_adj(X509_getm_notAfter(p.cert), seconds);
     X509_set_pubkey(p.cert, p.key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(p.cert), "CN", MBSTRING_ASC, (const unsigned char *)subject, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(p.cert), "CN", MBSTRING_ASC, (const unsigned char *)subject, -1,
+                               -1, 0);
     X509_set_issuer_name(p.cert, X509_get_subject_name(authority ? authority->cert : p.cert));
     if (may_sign) tls_extend(p.cert, NID_basic_constraints, "critical,CA:TRUE");
     if (names) tls_extend(p.cert, NID_subject_alt_name, names);
@@ -67,7 +70,8 @@ static inline SSL_CTX *tls_server_new(void)
     return ctx;
 }
 
-/* A file of the certificate, or of the key where there is no certificate; `path` is a template of mkstemp. With a password the key is encrypted. */
+/* A file of the certificate, or of the key where there is no certificate; `path` is a template of mkstemp. With a
+ * password the key is encrypted. */
 static inline void tls_write_file(char *path, X509 *cert, EVP_PKEY *key, char *password)
 {
     int fd = mkstemp(path);

@@ -41,7 +41,9 @@ static void write_file(const char *text)
 
 static void test_file(void **state)
 {
-    static const char *const BAD[] = {"", "plateau-capacity 2\ncores 4\ntokens_per_s 5\nus_per_token 1\n", "plateau-capacity 1\ncores 4\n",
+    static const char *const BAD[] = {"",
+                                      "plateau-capacity 2\ncores 4\ntokens_per_s 5\nus_per_token 1\n",
+                                      "plateau-capacity 1\ncores 4\n",
                                       "plateau-capacity 1\ncores 4\ntokens_per_s 0\nus_per_token 1\n",
                                       "plateau-capacity 1\ncores 4\ntokens_per_s 99999999999999\nus_per_token 1\n",
                                       "plateau-capacity 1\ncores 8\ntokens_per_s 5000\nus_per_token 1\n"};
@@ -96,6 +98,7 @@ static void test_measure(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_file, set_up, tear_down), cmocka_unit_test(test_dir), cmocka_unit_test(test_measure)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
+                                       cmocka_unit_test(test_dir), cmocka_unit_test(test_measure)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

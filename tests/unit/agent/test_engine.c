@@ -1,5 +1,5 @@
-/* The engine against the simulator, in one process and a forked one: ledgers, labels, ends. No timed assertions: counts and what
- * the simulator itself says it sent. */
+/* The engine against the simulator, in one process and a forked one: ledgers, labels, ends. No timed assertions: counts
+ * and what the simulator itself says it sent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,16 +35,18 @@ static struct sim sim_start(const char *const *more)
     assert_non_null(mkdtemp(s.dir));
     snprintf(s.port_file, sizeof s.port_file, "%s/port", s.dir);
     snprintf(s.truth, sizeof s.truth, "%s/truth", s.dir);
-    const char *args[32] = {"plateau-sim", "--listen", "127.0.0.1:0", "--log-level", "off", "--exit-after", "120s",
-                            "--port-file", s.port_file, "--truth", s.truth};
+    const char *args[32] = {"plateau-sim", "--listen",    "127.0.0.1:0", "--log-level", "off",  "--exit-after",
+                            "120s",        "--port-file", s.port_file,   "--truth",     s.truth};
     int n = 11;
-    for (; more && *more; more++) args[n++] = *more;
+    for (; more && *more; more++)
+        args[n++] = *more;
     s.pid = fork();
     assert_true(s.pid >= 0);
     if (s.pid == 0) {
         char *argv[32];
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        for (int i = 0; i < n; i++) argv[i] = strdup(args[i]);
+        for (int i = 0; i < n; i++)
+            argv[i] = strdup(args[i]);
         argv[n] = NULL;
         _exit(sim_main(n, argv));
     }
@@ -259,7 +261,8 @@ static void test_closed_loop_counts(void **state)
 static void test_tokens_equal_truth(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--ttft", "3ms", "--tpot", "1ms", "--fault-truncate", "--fault-rate", "0.3", "--fault-after", "3", NULL},
+    struct world w = world_make((const char *[]){"--ttft", "3ms", "--tpot", "1ms", "--fault-truncate", "--fault-rate",
+                                                 "0.3", "--fault-after", "3", NULL},
                                 "", "stages: [{concurrency: 6, requests: 300}]", 2);
     struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     const uint64_t *c = r.all->counters;
@@ -297,18 +300,23 @@ static void test_every_fault_has_its_label(void **state)
         {{"--fault-garbage"}, "", COUNTER_FAILED_MALFORMED},
         {{"--fault-empty"}, "", COUNTER_FAILED_EMPTY},
         {{"--fault-stall"}, ", timeouts: {idle: 150ms}", COUNTER_FAILED_TIMEOUT_IDLE},
-        {{"--fault-stall", "--fault-after", "0"}, ", timeouts: {first_token: 150ms}", COUNTER_FAILED_TIMEOUT_FIRST_TOKEN},
+        {{"--fault-stall", "--fault-after", "0"},
+         ", timeouts: {first_token: 150ms}",
+         COUNTER_FAILED_TIMEOUT_FIRST_TOKEN},
         {{"--fault-stall"}, ", timeouts: {total: 150ms}", COUNTER_FAILED_TIMEOUT_TOTAL},
     };
     for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++) {
         const char *args[16] = {"--ttft", "2ms", "--tpot", "1ms"};
-        for (int k = 0; k < 5 && FAULTS[i].args[k]; k++) args[4 + k] = FAULTS[i].args[k];
+        for (int k = 0; k < 5 && FAULTS[i].args[k]; k++)
+            args[4 + k] = FAULTS[i].args[k];
         struct world w = world_make(args, FAULTS[i].timeouts, "stages: [{concurrency: 3, requests: 12}]", 1);
         struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
         const uint64_t *c = r.all->counters;
         if (c[FAULTS[i].label] != 12)
             for (int k = 0; k < COUNTER_N; k++)
-                if (c[k]) print_message("%s %s: %s = %llu\n", FAULTS[i].args[0], FAULTS[i].args[2] ? FAULTS[i].args[2] : "", COUNTERS[k].name, (unsigned long long)c[k]);
+                if (c[k])
+                    print_message("%s %s: %s = %llu\n", FAULTS[i].args[0], FAULTS[i].args[2] ? FAULTS[i].args[2] : "",
+                                  COUNTERS[k].name, (unsigned long long)c[k]);
         assert_int_equal(c[FAULTS[i].label], 12);
         assert_balanced(r.all);
         uint64_t requests, events = world_end(&w, &requests);
@@ -337,8 +345,8 @@ static void test_nobody_listens(void **state)
 static void test_server_dies(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "50ms", NULL},
-                                "", "stages: [{concurrency: 4, duration: 600ms, warmup: 0}]", 1);
+    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "50ms", NULL}, "",
+                                "stages: [{concurrency: 4, duration: 600ms, warmup: 0}]", 1);
     struct err e = {0};
     assert_int_equal(engine_plan(w.g, w.p, &e), 0);
     arm_stage(w.g, w.p, 0);
@@ -391,8 +399,8 @@ static void test_drain_and_abort(void **state)
 static void test_stops(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL},
-                                "", "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", 2);
+    struct world w = world_make((const char *[]){"--ttft", "5ms", "--tpot", "40ms", NULL}, "",
+                                "stages: [{concurrency: 4, duration: 100s, warmup: 0}]", 2);
     struct plan *lasting = plan_of(w.sim.port, LASTING, "stages: [{concurrency: 4, duration: 100s, warmup: 0}]");
     struct result r = run_plan(w.g, lasting, STOP_NOW, 300);
     assert_balanced(r.all);
@@ -517,7 +525,8 @@ static void test_count_limits(void **state)
         assert_int_equal(r.all->counters[COUNTER_OK], CASES[i].due);
         /* measured from T0 to the last end: everything lies in the window */
         assert_int_equal(r.all->counters[COUNTER_WIN_EVENTS], 5 * CASES[i].due);
-        assert_true(r.all->counters[COUNTER_MEASURED_NS] > 0 && r.all->counters[COUNTER_MEASURED_NS] < 60 * (uint64_t)NS_PER_S);
+        assert_true(r.all->counters[COUNTER_MEASURED_NS] > 0 &&
+                    r.all->counters[COUNTER_MEASURED_NS] < 60 * (uint64_t)NS_PER_S);
         snapshot_destroy(&r.all);
         if (before) plan_destroy(&before);
         before = p;
@@ -540,7 +549,8 @@ static void test_open_loop(void **state)
     assert_int_equal(r.all->counters[COUNTER_CAPPED], 0);
     snapshot_destroy(&r.all);
     /* a cap of 2 serves about 2 / 28 ms = 71/s: the rest waits, and what still waits at the end is aborted */
-    struct plan *q = plan_of(sim.port, "", "stages: [{rate: 200/s, arrivals: constant, max_concurrency: 2, duration: 1s, warmup: 0}]");
+    struct plan *q = plan_of(
+        sim.port, "", "stages: [{rate: 200/s, arrivals: constant, max_concurrency: 2, duration: 1s, warmup: 0}]");
     r = run_plan(g, q, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_in_range(r.all->counters[COUNTER_DUE], 199, 200);
@@ -572,8 +582,8 @@ static void test_fresh_connections(void **state)
 static void test_server_closes_connections(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--close-after", "2", NULL},
-                                "", "stages: [{concurrency: 4, requests: 80}]", 1);
+    struct world w = world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--close-after", "2", NULL}, "",
+                                "stages: [{concurrency: 4, requests: 80}]", 1);
     struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_OK], 80);
@@ -585,8 +595,9 @@ static void test_server_closes_connections(void **state)
 static void test_secrets(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--require-key", "s3cret", NULL},
-                                ", auth: {bearer: {env: TEST_ENGINE_KEY}}", "stages: [{concurrency: 2, requests: 6}]", 1);
+    struct world w =
+        world_make((const char *[]){"--ttft", "2ms", "--tpot", "1ms", "--require-key", "s3cret", NULL},
+                   ", auth: {bearer: {env: TEST_ENGINE_KEY}}", "stages: [{concurrency: 2, requests: 6}]", 1);
     struct err e = {0};
     unsetenv("TEST_ENGINE_KEY");
     assert_int_equal(engine_plan(w.g, w.p, &e), -1);
@@ -603,15 +614,18 @@ static void test_secrets(void **state)
     world_end(&w, NULL);
 }
 
-/* A server that refuses at once is not asked again as fast as it refuses: each slot rests 10 ms, then twice as long each time, up to a second. */
+/* A server that refuses at once is not asked again as fast as it refuses: each slot rests 10 ms, then twice as long
+ * each time, up to a second. */
 static void test_refused_at_once(void **state)
 {
     (void)state;
-    struct world w = world_make((const char *[]){"--require-key", "s3cret", NULL}, "", "stages: [{concurrency: 2, duration: 2s, warmup: 0s}]", 1);
+    struct world w = world_make((const char *[]){"--require-key", "s3cret", NULL}, "",
+                                "stages: [{concurrency: 2, duration: 2s, warmup: 0s}]", 1);
     struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_FAILED_HTTP_4XX], r.all->counters[COUNTER_DUE]);
-    assert_in_range(r.all->counters[COUNTER_DUE], 4, 2 * 9); /* at 0, 10, 30, 70 … 1,270 ms, and one more round before the first doubling */
+    assert_in_range(r.all->counters[COUNTER_DUE], 4,
+                    2 * 9); /* at 0, 10, 30, 70 … 1,270 ms, and one more round before the first doubling */
     snapshot_destroy(&r.all);
     world_end(&w, NULL);
 }
@@ -638,7 +652,8 @@ int main(void)
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_server_dies),
         cmocka_unit_test(test_drain_and_abort),
-        cmocka_unit_test(test_stops), cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_lease),
         cmocka_unit_test(test_disarm_and_arm_again),
         cmocka_unit_test(test_stop_before_t0),
         cmocka_unit_test(test_count_limits),

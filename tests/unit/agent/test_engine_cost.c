@@ -1,5 +1,5 @@
-/* What a token may cost beside its read: no allocation (libcurl's own are counted too), and with the plain transport no system call. The same
- * requests are run with few tokens and with eleven times as many. */
+/* What a token may cost beside its read: no allocation (libcurl's own are counted too), and with the plain transport no
+ * system call. The same requests are run with few tokens and with eleven times as many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,9 +39,9 @@
 
 #if COUNTED
 static atomic_ulong allocations;
-void *__libc_malloc(size_t n);            /* NOLINT: glibc's names */
-void *__libc_calloc(size_t n, size_t m);  /* NOLINT */
-void *__libc_realloc(void *p, size_t n);  /* NOLINT */
+void *__libc_malloc(size_t n);           /* NOLINT: glibc's names */
+void *__libc_calloc(size_t n, size_t m); /* NOLINT */
+void *__libc_realloc(void *p, size_t n); /* NOLINT */
 
 void *malloc(size_t n)
 {
@@ -64,13 +64,29 @@ void *realloc(void *p, size_t n)
 /* The calls a transport can make on a socket, and the loop's wait. */
 atomic_ulong receives, waits, others; /* not static: the C library declares some of the calls below inline */
 
-#define CALL(counter, number, ...) (atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed), syscall(number, __VA_ARGS__))
+#define CALL(counter, number, ...)                                                                                     \
+    (atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed), syscall(number, __VA_ARGS__))
 
-ssize_t recvmsg(int fd, struct msghdr *m, int flags) { return CALL(receives, SYS_recvmsg, fd, m, flags); }
-ssize_t sendmsg(int fd, const struct msghdr *m, int flags) { return CALL(others, SYS_sendmsg, fd, m, flags); }
-ssize_t recv(int fd, void *p, size_t n, int flags) { return CALL(others, SYS_recvfrom, fd, p, n, flags, NULL, NULL); }
-ssize_t send(int fd, const void *p, size_t n, int flags) { return CALL(others, SYS_sendto, fd, p, n, flags, NULL, 0); }
-int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev) { return (int)CALL(others, SYS_epoll_ctl, ep, op, fd, ev); }
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+    return CALL(receives, SYS_recvmsg, fd, m, flags);
+}
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    return CALL(others, SYS_sendmsg, fd, m, flags);
+}
+ssize_t recv(int fd, void *p, size_t n, int flags)
+{
+    return CALL(others, SYS_recvfrom, fd, p, n, flags, NULL, NULL);
+}
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+    return CALL(others, SYS_sendto, fd, p, n, flags, NULL, 0);
+}
+int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+    return (int)CALL(others, SYS_epoll_ctl, ep, op, fd, ev);
+}
 int epoll_pwait2(int ep, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *s)
 {
     return (int)CALL(waits, SYS_epoll_pwait2, ep, ev, n, t, s, 8);
@@ -83,7 +99,10 @@ struct cost {
 
 static struct cost cost_now(void)
 {
-    return (struct cost){.allocations = atomic_load(&allocations), .receives = atomic_load(&receives), .waits = atomic_load(&waits), .others = atomic_load(&others)};
+    return (struct cost){.allocations = atomic_load(&allocations),
+                         .receives = atomic_load(&receives),
+                         .waits = atomic_load(&waits),
+                         .others = atomic_load(&others)};
 }
 
 enum { REQUESTS = 40 };
@@ -97,11 +116,13 @@ static pid_t start_sim(unsigned *ret_port)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        const char *const args[] = {"plateau-sim", "--listen", "127.0.0.1:0", "--log-level", "off",  "--exit-after", "60s",
-                                    "--port-file", path,       "--ttft",      "2ms",         "--tpot", "300us"};
+        const char *const args[] = {"plateau-sim",  "--listen", "127.0.0.1:0", "--log-level", "off",
+                                    "--exit-after", "60s",      "--port-file", path,          "--ttft",
+                                    "2ms",          "--tpot",   "300us"};
         char *argv[16] = {0};
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        for (size_t i = 0; i < sizeof args / sizeof *args; i++) argv[i] = strdup(args[i]);
+        for (size_t i = 0; i < sizeof args / sizeof *args; i++)
+            argv[i] = strdup(args[i]);
         _exit(sim_main((int)(sizeof args / sizeof *args), argv));
     }
     *ret_port = 0;
@@ -169,9 +190,10 @@ static void compare(unsigned port, bool curl)
 {
     run(port, 20, curl); /* what is made once in a process */
     struct cost few = run(port, 20, curl), many = run(port, 220, curl);
-    print_message("%s, %d requests: %lu allocations with 20 tokens each, %lu with 220; %lu receives for %lu reads, %lu waits for %lu wakes, %lu other calls\n",
-                  curl ? "libcurl" : "plain", REQUESTS, few.allocations, many.allocations, many.receives, (unsigned long)many.reads, many.waits,
-                  (unsigned long)many.wakes, many.others);
+    print_message("%s, %d requests: %lu allocations with 20 tokens each, %lu with 220; %lu receives for %lu reads, %lu "
+                  "waits for %lu wakes, %lu other calls\n",
+                  curl ? "libcurl" : "plain", REQUESTS, few.allocations, many.allocations, many.receives,
+                  (unsigned long)many.reads, many.waits, (unsigned long)many.wakes, many.others);
     /* merging a snapshot may grow a histogram on the control side, once for each of 21 */
     assert_true(many.allocations < few.allocations + 100);
     assert_true(many.waits <= many.wakes + 10);

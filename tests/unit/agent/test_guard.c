@@ -27,13 +27,32 @@ static void test_never(void **state)
     (void)state;
     const struct guard g = {0};
     static const char *const NEVER[] = {
-        "169.254.169.254", "169.254.0.1",       "2852039166",     "0xa9fea9fe",         "0251.0376.0251.0376", "169.254.43518",
-        "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::169.254.169.254", "2002:a9fe:a9fe::1", "64:ff9b::a9fe:a9fe", "fe80::1",
-        "fd00:ec2::254", "100.100.100.200", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "168.63.129.16", "192.0.0.192",
+        "169.254.169.254",
+        "169.254.0.1",
+        "2852039166",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "::ffff:169.254.169.254",
+        "::ffff:a9fe:a9fe",
+        "::169.254.169.254",
+        "2002:a9fe:a9fe::1",
+        "64:ff9b::a9fe:a9fe",
+        "fe80::1",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+        "168.63.129.16",
+        "192.0.0.192",
     };
     for (size_t i = 0; i < sizeof NEVER / sizeof *NEVER; i++)
         if (check(&g, NEVER[i]) != -1) fail_msg("%s was let through", NEVER[i]);
-    static const char *const FINE[] = {"127.0.0.1", "::1", "10.1.2.3", "8.8.8.8", "169.253.255.255", "169.255.0.0", "2001:db8::1", "::ffff:10.0.0.1"};
+    static const char *const FINE[] = {"127.0.0.1",       "::1",         "10.1.2.3",    "8.8.8.8",
+                                       "169.253.255.255", "169.255.0.0", "2001:db8::1", "::ffff:10.0.0.1"};
     for (size_t i = 0; i < sizeof FINE / sizeof *FINE; i++)
         if (check(&g, FINE[i]) != 0) fail_msg("%s was refused", FINE[i]);
 }
@@ -57,7 +76,8 @@ static void test_networks(void **state)
     assert_int_equal(guard_allow(&all, "0.0.0.0/0", &e), 0);
     assert_int_equal(guard_allow(&all, "::/0", &e), 0);
     assert_int_equal(check(&all, "169.254.169.254"), -1);
-    static const char *const BAD[] = {"10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/", "10.0.0.0/-1", "::/129", "ftp://x", "http://", "x:0", "x:65536", "x:a", "http://x/y"};
+    static const char *const BAD[] = {"10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/", "10.0.0.0/-1", "::/129",
+                                      "ftp://x",     "http://",  "x:0", "x:65536",   "x:a",         "http://x/y"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         if (guard_allow(&all, BAD[i], &e) == 0) fail_msg("%s was taken for a rule", BAD[i]);
 }
@@ -94,7 +114,8 @@ static void test_targets(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    const struct guard g = {.max_connections = 100, .max_requests_per_s = 50, .max_tokens_per_s = 1000, .max_duration_ns = 60 * NS_PER_S};
+    const struct guard g = {
+        .max_connections = 100, .max_requests_per_s = 50, .max_tokens_per_s = 1000, .max_duration_ns = 60 * NS_PER_S};
     struct err e = {0};
     struct shard s = {.kind = LOAD_CLOSED, .slots = 100, .duration_ns = 60 * NS_PER_S};
     assert_int_equal(guard_check_shard(&g, &s, &e), 0);
@@ -105,7 +126,13 @@ static void test_limits(void **state)
     assert_non_null(strstr(e.text, "61s"));
     s.duration_ns = 0;
     assert_int_equal(guard_check_shard(&g, &s, &e), -1);
-    struct shard o = {.kind = LOAD_OPEN, .slots = 10, .duration_ns = NS_PER_S, .rate_from = 10, .rate_to = 200, .cycle = 4, .n_own = 1};
+    struct shard o = {.kind = LOAD_OPEN,
+                      .slots = 10,
+                      .duration_ns = NS_PER_S,
+                      .rate_from = 10,
+                      .rate_to = 200,
+                      .cycle = 4,
+                      .n_own = 1};
     assert_int_equal(guard_check_shard(&g, &o, &e), 0); /* a quarter of 200/s */
     o.n_own = 2;
     assert_int_equal(guard_check_shard(&g, &o, &e), -1);
@@ -116,7 +143,8 @@ static void test_limits(void **state)
     assert_int_equal(guard_check_rate(&g, 0, 2001, 2 * NS_PER_S, &e), -1);
     char words[200];
     guard_describe(&g, words, sizeof words);
-    assert_string_equal(words, "any host; at most 100 connections; at most 50 requests/s; at most 1000 token/s; stages of at most 1m");
+    assert_string_equal(
+        words, "any host; at most 100 connections; at most 50 requests/s; at most 1000 token/s; stages of at most 1m");
 }
 
 static void test_meter(void **state)
@@ -152,7 +180,8 @@ static void test_meter(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never), cmocka_unit_test(test_networks), cmocka_unit_test(test_targets),
-                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_meter)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never), cmocka_unit_test(test_networks),
+                                       cmocka_unit_test(test_targets), cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_meter)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,8 @@ static void test_window(void **state)
 {
     struct outbox o = {0};
     (void)state;
-    for (uint64_t i = 1; i <= 20; i++) add(&o, i);
+    for (uint64_t i = 1; i <= 20; i++)
+        add(&o, i);
     assert_int_equal(outbox_last(&o), OUTBOX_WINDOW);
     assert_int_equal(outbox_count(&o), OUTBOX_WINDOW + 1); /* sixteen are added up in one */
     assert_int_equal(send_all(&o), OUTBOX_WINDOW);
@@ -123,6 +124,7 @@ static void test_nothing_is_lost(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window), cmocka_unit_test(test_stalled), cmocka_unit_test(test_nothing_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window), cmocka_unit_test(test_stalled),
+                                       cmocka_unit_test(test_nothing_is_lost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

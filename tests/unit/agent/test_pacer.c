@@ -31,7 +31,8 @@ static struct pacer pacer_of(const struct shard *s, uint32_t cap)
 static uint64_t tell_all(struct pacer *p, int64_t now)
 {
     uint64_t n = 0;
-    for (int64_t due; pacer_due(p, now, &due); n++) assert_true(due <= now);
+    for (int64_t due; pacer_due(p, now, &due); n++)
+        assert_true(due <= now);
     return n;
 }
 
@@ -74,7 +75,8 @@ static void test_closed_think_time_and_order(void **state)
     struct shard s = shard_of((struct plan_stage){.kind = LOAD_CLOSED, .concurrency = 3, .duration_ns = 10 * NS_PER_S});
     struct pacer p = pacer_of(&s, 1);
     struct pacer_item item;
-    for (int i = 0; i < 3; i++) assert_true(pacer_take(&p, T0, &item));
+    for (int i = 0; i < 3; i++)
+        assert_true(pacer_take(&p, T0, &item));
     pacer_freed(&p, T0 + 10, 500);
     pacer_freed(&p, T0 + 20, 0);
     pacer_freed(&p, T0 + 30, 100);
@@ -107,7 +109,8 @@ static void test_closed_ends_by_time_and_by_count(void **state)
     s = shard_of((struct plan_stage){.kind = LOAD_CLOSED, .concurrency = 4, .requests = 10});
     p = pacer_of(&s, 1);
     int n = 0;
-    for (int64_t t = T0; n < 100 && pacer_take(&p, t, &item); n++, t += 10) pacer_freed(&p, t, 0);
+    for (int64_t t = T0; n < 100 && pacer_take(&p, t, &item); n++, t += 10)
+        pacer_freed(&p, t, 0);
     assert_int_equal(n, 10);
     assert_true(pacer_exhausted(&p));
     assert_true(pacer_next(&p) == PACER_NEVER);
@@ -119,7 +122,8 @@ static void test_closed_ends_by_time_and_by_count(void **state)
 static void test_ramp(void **state)
 {
     (void)state;
-    struct shard whole = shard_of((struct plan_stage){.kind = LOAD_CLOSED, .concurrency = 100, .ramp_ns = NS_PER_S, .duration_ns = 10 * NS_PER_S});
+    struct shard whole = shard_of((struct plan_stage){
+        .kind = LOAD_CLOSED, .concurrency = 100, .ramp_ns = NS_PER_S, .duration_ns = 10 * NS_PER_S});
     struct shard part[3];
     struct err e = {0};
     assert_int_equal(shard_split(&whole, (uint32_t[]){1, 1, 1}, 3, 0, part, &e), 0);
@@ -135,8 +139,10 @@ static void test_ramp(void **state)
         pacer_clear(&p);
     }
     assert_int_equal(started, 100);
-    for (int ms = 0; ms < 1000; ms++) assert_int_equal(at_ms[ms], ms % 10 == 0);
-    for (int i = 0; i < 3; i++) shard_clear(&part[i]);
+    for (int ms = 0; ms < 1000; ms++)
+        assert_int_equal(at_ms[ms], ms % 10 == 0);
+    for (int i = 0; i < 3; i++)
+        shard_clear(&part[i]);
     shard_clear(&whole);
 }
 
@@ -144,8 +150,11 @@ static void test_ramp(void **state)
 static void test_open_does_not_drift(void **state)
 {
     (void)state;
-    struct shard s = shard_of((struct plan_stage){
-        .kind = LOAD_OPEN, .rate_from = 1000, .rate_to = 1000, .arrivals = ARRIVALS_CONSTANT, .duration_ns = 3 * NS_PER_S});
+    struct shard s = shard_of((struct plan_stage){.kind = LOAD_OPEN,
+                                                  .rate_from = 1000,
+                                                  .rate_to = 1000,
+                                                  .arrivals = ARRIVALS_CONSTANT,
+                                                  .duration_ns = 3 * NS_PER_S});
     struct pacer p = pacer_of(&s, 100000);
     struct pacer_item item;
     int64_t last = 0;
@@ -172,8 +181,12 @@ static void test_open_does_not_drift(void **state)
 static void test_open_cap(void **state)
 {
     (void)state;
-    struct shard s = shard_of((struct plan_stage){
-        .kind = LOAD_OPEN, .rate_from = 1000, .rate_to = 1000, .arrivals = ARRIVALS_CONSTANT, .max_concurrency = 3, .duration_ns = NS_PER_S});
+    struct shard s = shard_of((struct plan_stage){.kind = LOAD_OPEN,
+                                                  .rate_from = 1000,
+                                                  .rate_to = 1000,
+                                                  .arrivals = ARRIVALS_CONSTANT,
+                                                  .max_concurrency = 3,
+                                                  .duration_ns = NS_PER_S});
     struct pacer p = pacer_of(&s, 100000);
     struct pacer_item item;
     int64_t now = T0 + 10 * NS_PER_MS + 1, due[3];
@@ -201,7 +214,8 @@ static void test_open_cap(void **state)
     pacer_end(&p, now + 300);
     tell_all(&p, now + 300);
     uint64_t abandoned = 0;
-    while (pacer_abandon(&p, now + 300, &item)) abandoned++;
+    while (pacer_abandon(&p, now + 300, &item))
+        abandoned++;
     assert_int_equal(abandoned, waiting - 2);
     assert_int_equal(pacer_waiting(&p), 0);
     assert_true(pacer_next(&p) == PACER_NEVER);
@@ -213,8 +227,11 @@ static void test_stop_early(void **state)
 {
     (void)state;
     struct pacer_item item;
-    struct shard s = shard_of((struct plan_stage){
-        .kind = LOAD_OPEN, .rate_from = 100, .rate_to = 100, .arrivals = ARRIVALS_POISSON, .duration_ns = 10 * NS_PER_S});
+    struct shard s = shard_of((struct plan_stage){.kind = LOAD_OPEN,
+                                                  .rate_from = 100,
+                                                  .rate_to = 100,
+                                                  .arrivals = ARRIVALS_POISSON,
+                                                  .duration_ns = 10 * NS_PER_S});
     struct pacer p = pacer_of(&s, 1000);
     pacer_end(&p, T0 + NS_PER_S);
     pacer_end(&p, T0 + 5 * NS_PER_S); /* an end does not move back */
@@ -232,9 +249,12 @@ static void test_stop_early(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_closed_refills_at_once),  cmocka_unit_test(test_closed_think_time_and_order),
-        cmocka_unit_test(test_closed_ends_by_time_and_by_count), cmocka_unit_test(test_ramp),
-        cmocka_unit_test(test_open_does_not_drift),     cmocka_unit_test(test_open_cap),
+        cmocka_unit_test(test_closed_refills_at_once),
+        cmocka_unit_test(test_closed_think_time_and_order),
+        cmocka_unit_test(test_closed_ends_by_time_and_by_count),
+        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_open_does_not_drift),
+        cmocka_unit_test(test_open_cap),
         cmocka_unit_test(test_stop_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static void test_silent(void **state)
     assert_false(reach_knock(&r, at, why, sizeof why));
     assert_non_null(strstr(why, "does not answer within 1 s"));
     assert_in_range(clock_mono_ns() - began, REACH_NS, 3 * REACH_NS);
-    for (unsigned i = 0; i < 4; i++) (void)close(in[i]);
+    for (unsigned i = 0; i < 4; i++)
+        (void)close(in[i]);
     (void)close(fd);
     reach_clear(&r);
 }

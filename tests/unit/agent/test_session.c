@@ -22,7 +22,10 @@ static struct {
 
 static bool on_send(void *arg, const struct wire_msg *m)
 {
-    const char *error = m->type == WIRE_DONE ? m->u.done.error : m->type == WIRE_READY ? m->u.ready.error : m->type == WIRE_PLAN_OK ? m->u.plan_ok.error : "";
+    const char *error = m->type == WIRE_DONE      ? m->u.done.error
+                        : m->type == WIRE_READY   ? m->u.ready.error
+                        : m->type == WIRE_PLAN_OK ? m->u.plan_ok.error
+                                                  : "";
     (void)arg;
     if (T.deaf) return false;
     T.said[m->type]++;
@@ -31,7 +34,10 @@ static bool on_send(void *arg, const struct wire_msg *m)
     (void)snprintf(T.error, sizeof T.error, "%s", error);
     return true;
 }
-static void on_redial(void *arg) { (void)arg, T.redials++; }
+static void on_redial(void *arg)
+{
+    (void)arg, T.redials++;
+}
 static int on_plan(void *arg, const struct wire_msg *plan, const char *run_id, struct err *e)
 {
     (void)arg, (void)plan, (void)run_id;
@@ -47,9 +53,18 @@ static int on_go(void *arg, int64_t t0, struct err *e)
     (void)arg, (void)t0, T.began++;
     return T.refuse_go ? err_set(e, ERR_INTERNAL, "no") : 0;
 }
-static void on_stop(void *arg, bool now) { (void)arg, T.stopped++, T.stopped_now += now; }
-static void on_recycle(void *arg, struct snapshot **s) { (void)arg, snapshot_destroy(s); }
-static void on_event(void *arg, const char *text) { (void)arg, (void)text; }
+static void on_stop(void *arg, bool now)
+{
+    (void)arg, T.stopped++, T.stopped_now += now;
+}
+static void on_recycle(void *arg, struct snapshot **s)
+{
+    (void)arg, snapshot_destroy(s);
+}
+static void on_event(void *arg, const char *text)
+{
+    (void)arg, (void)text;
+}
 
 static int set_up(void **state)
 {
@@ -69,16 +84,36 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void tell(struct wire_msg m) { session_message(T.s, &m, T.now); }
+static void tell(struct wire_msg m)
+{
+    session_message(T.s, &m, T.now);
+}
 static void welcome(const char *run, uint32_t number)
 {
-    tell((struct wire_msg){.type = WIRE_WELCOME, .u.welcome = {.run_id = run, .agent = number, .lease_ns = 10 * NS_PER_S, .heartbeat_ns = NS_PER_S}});
+    tell((struct wire_msg){
+        .type = WIRE_WELCOME,
+        .u.welcome = {.run_id = run, .agent = number, .lease_ns = 10 * NS_PER_S, .heartbeat_ns = NS_PER_S}});
 }
-static void give_plan(void) { tell((struct wire_msg){.type = WIRE_PLAN, .u.plan = {.hash = "h"}}); }
-static void arm(uint32_t stage, uint32_t epoch) { tell((struct wire_msg){.type = WIRE_ARM, .u.arm = {.stage = stage, .epoch = epoch}}); }
-static void go(uint32_t stage, uint32_t epoch, int64_t in) { tell((struct wire_msg){.type = WIRE_GO, .u.go = {.stage = stage, .epoch = epoch, .t0_ns = T.now + in}}); }
-static void stop(uint32_t stage, uint32_t epoch, bool now) { tell((struct wire_msg){.type = WIRE_STOP, .u.stop = {.stage = stage, .epoch = epoch, .now = now}}); }
-static void ack(uint32_t stage, uint32_t epoch, uint64_t seq) { tell((struct wire_msg){.type = WIRE_ACK, .u.ack = {.stage = stage, .epoch = epoch, .seq = seq}}); }
+static void give_plan(void)
+{
+    tell((struct wire_msg){.type = WIRE_PLAN, .u.plan = {.hash = "h"}});
+}
+static void arm(uint32_t stage, uint32_t epoch)
+{
+    tell((struct wire_msg){.type = WIRE_ARM, .u.arm = {.stage = stage, .epoch = epoch}});
+}
+static void go(uint32_t stage, uint32_t epoch, int64_t in)
+{
+    tell((struct wire_msg){.type = WIRE_GO, .u.go = {.stage = stage, .epoch = epoch, .t0_ns = T.now + in}});
+}
+static void stop(uint32_t stage, uint32_t epoch, bool now)
+{
+    tell((struct wire_msg){.type = WIRE_STOP, .u.stop = {.stage = stage, .epoch = epoch, .now = now}});
+}
+static void ack(uint32_t stage, uint32_t epoch, uint64_t seq)
+{
+    tell((struct wire_msg){.type = WIRE_ACK, .u.ack = {.stage = stage, .epoch = epoch, .seq = seq}});
+}
 static void engine(enum engine_event_kind kind)
 {
     struct engine_event ev = {.kind = kind, .start_skew_ns = 5};
@@ -297,7 +332,8 @@ static void test_refusals_of_ours(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_INTERNAL);
 }
 
-/* A run that this agent would not be part of ends with a BYE too: what was refused is not forgotten until it is done after all, or another run comes. */
+/* A run that this agent would not be part of ends with a BYE too: what was refused is not forgotten until it is done
+ * after all, or another run comes. */
 static void test_what_was_refused_is_remembered(void **state)
 {
     (void)state;
@@ -384,13 +420,14 @@ static void test_slow_coordinator(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.seq, OUTBOX_WINDOW + 1);
 }
 
-/* Acknowledgements that come slowly but come: nothing is sent twice over a link that is slow already. None at all: what is out is sent again, less and
- * less often. */
+/* Acknowledgements that come slowly but come: nothing is sent twice over a link that is slow already. None at all: what
+ * is out is sent again, less and less often. */
 static void test_slow_link(void **state)
 {
     (void)state;
     into_load();
-    for (unsigned i = 0; i < OUTBOX_WINDOW; i++) engine(ENGINE_SNAPSHOT);
+    for (unsigned i = 0; i < OUTBOX_WINDOW; i++)
+        engine(ENGINE_SNAPSHOT);
     engine(ENGINE_DONE);
     assert_int_equal(T.said[WIRE_SNAPSHOT], OUTBOX_WINDOW);
     for (uint64_t i = 1; i < OUTBOX_WINDOW; i++) {
@@ -419,10 +456,21 @@ static void test_leave(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_way),          TEST(test_done_is_said_until_it_is_heard), TEST(test_lease), TEST(test_snapshots_are_heartbeats),
-                                       TEST(test_standstill),   TEST(test_new_membership),                 TEST(test_late_go),
-                                       TEST(test_go_without_arm), TEST(test_refusals_of_ours),             TEST(test_what_was_refused_is_remembered),
-                                       TEST(test_what_failed_is_not_refused), TEST(test_refused),
-                                       TEST(test_patience),     TEST(test_slow_coordinator), TEST(test_slow_link),               TEST(test_leave)};
+    const struct CMUnitTest tests[] = {TEST(test_way),
+                                       TEST(test_done_is_said_until_it_is_heard),
+                                       TEST(test_lease),
+                                       TEST(test_snapshots_are_heartbeats),
+                                       TEST(test_standstill),
+                                       TEST(test_new_membership),
+                                       TEST(test_late_go),
+                                       TEST(test_go_without_arm),
+                                       TEST(test_refusals_of_ours),
+                                       TEST(test_what_was_refused_is_remembered),
+                                       TEST(test_what_failed_is_not_refused),
+                                       TEST(test_refused),
+                                       TEST(test_patience),
+                                       TEST(test_slow_coordinator),
+                                       TEST(test_slow_link),
+                                       TEST(test_leave)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,11 +51,8 @@ static int teardown(void **state)
 
 static struct plan_stage closed[] = {{.kind = LOAD_CLOSED, .concurrency = 8, .duration_ns = 30 * NS_PER_S},
                                      {.kind = LOAD_CLOSED, .concurrency = 2, .requests = 100}};
-static struct plan_stage open_[] = {{.kind = LOAD_OPEN,
-                                     .rate_from = 5,
-                                     .rate_to = 20,
-                                     .max_concurrency = 64,
-                                     .duration_ns = 30 * NS_PER_S}};
+static struct plan_stage open_[] = {
+    {.kind = LOAD_OPEN, .rate_from = 5, .rate_to = 20, .max_concurrency = 64, .duration_ns = 30 * NS_PER_S}};
 
 static int check(const struct signed_plan *s, const struct plan *p, struct shard shard)
 {
@@ -98,7 +95,11 @@ static void test_open_and_search(void **state)
     struct err e = {0};
     struct signed_plan s = {.key = key, .agent = "east-1"};
     struct plan p = {.stages = open_, .n_stages = 1};
-    struct shard fits = {.kind = LOAD_OPEN, .slots_all = 64, .rate_from = 5, .rate_to = 20, .duration_ns = 30 * NS_PER_S},
+    struct shard fits = {.kind = LOAD_OPEN,
+                         .slots_all = 64,
+                         .rate_from = 5,
+                         .rate_to = 20,
+                         .duration_ns = 30 * NS_PER_S},
                  over = fits;
     assert_int_equal(signed_accept(&s, envelope.data, envelope.len, HASH, "run-7", NOW, &e), 0);
     assert_int_equal(check(&s, &p, fits), 0);

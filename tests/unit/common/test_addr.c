@@ -10,9 +10,18 @@
 static void test_ports(void **state)
 {
     (void)state;
-    static const char *const good[] = {"tcp://127.0.0.1:7717", "tcp://host:1", "tcp://[::1]:65535", "tcp://127.0.0.1:0"};
-    static const char *const bad[] = {"tcp://127.0.0.1:65536", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:077170", "tcp://127.0.0.1:", "tcp://127.0.0.1",
-                                      "tcp://127.0.0.1:-1",    "tcp://127.0.0.1: 80",   "tcp://127.0.0.1:http",   "foo",              ""};
+    static const char *const good[] = {"tcp://127.0.0.1:7717", "tcp://host:1", "tcp://[::1]:65535",
+                                       "tcp://127.0.0.1:0"};
+    static const char *const bad[] = {"tcp://127.0.0.1:65536",
+                                      "tcp://127.0.0.1:99999",
+                                      "tcp://127.0.0.1:077170",
+                                      "tcp://127.0.0.1:",
+                                      "tcp://127.0.0.1",
+                                      "tcp://127.0.0.1:-1",
+                                      "tcp://127.0.0.1: 80",
+                                      "tcp://127.0.0.1:http",
+                                      "foo",
+                                      ""};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(addr_port_valid(good[i], true));
         assert_true(addr_port_valid(good[i], false));

@@ -20,10 +20,14 @@ static double number;
 static int64_t duration;
 static struct arg_list many;
 static const struct arg TABLE[] = {
-    {"insecure", ARG_FLAG, &flag, NULL, "no encryption"},     {"listen", ARG_TEXT, &text, "ADDR:PORT", "where to listen"},
-    {"slots", ARG_U32, &u32, "N", "how many slots"},          {"seed", ARG_U64, &u64, "N", "the seed"},
-    {"rate", ARG_DOUBLE, &number, "X", "how often"},          {"ttft", ARG_DURATION, &duration, "TIME", "time to the first token"},
-    {"set", ARG_MANY, &many, "PATH=VALUE", "change the plan"}, {NULL, ARG_FLAG, NULL, NULL, NULL},
+    {"insecure", ARG_FLAG, &flag, NULL, "no encryption"},
+    {"listen", ARG_TEXT, &text, "ADDR:PORT", "where to listen"},
+    {"slots", ARG_U32, &u32, "N", "how many slots"},
+    {"seed", ARG_U64, &u64, "N", "the seed"},
+    {"rate", ARG_DOUBLE, &number, "X", "how often"},
+    {"ttft", ARG_DURATION, &duration, "TIME", "time to the first token"},
+    {"set", ARG_MANY, &many, "PATH=VALUE", "change the plan"},
+    {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
 static const struct args ARGS = {"plateau test", "PLAN [options]", "Tests the command line.", TABLE, 1, 2};
 
@@ -65,8 +69,10 @@ static void refused(int rc, const char *why)
 static void test_every_kind(void **state)
 {
     (void)state;
-    assert_int_equal(parse("plan.yaml", "--insecure", "--listen", "127.0.0.1:1", "--slots=7", "--seed", "18446744073709551615", "--rate", "2.5", "--ttft=250ms",
-                           "--set", "a=1", "--set=b=2", "other", NULL), 0);
+    assert_int_equal(parse("plan.yaml", "--insecure", "--listen", "127.0.0.1:1", "--slots=7", "--seed",
+                           "18446744073709551615", "--rate", "2.5", "--ttft=250ms", "--set", "a=1", "--set=b=2",
+                           "other", NULL),
+                     0);
     assert_true(flag && u32 == 7 && u64 == UINT64_MAX && number == 2.5 && duration == 250000000);
     assert_string_equal(text, "127.0.0.1:1");
     assert_int_equal(many.n, 2);
@@ -77,7 +83,8 @@ static void test_every_kind(void **state)
     assert_string_equal(words[1], "other");
     assert_int_equal(parse("--", "--insecure", "-x", NULL), 0);
     assert_true(!flag && n_words == 2);
-    assert_int_equal(parse("-", "--listen", "--insecure", NULL), 0); /* a value may look like an option; "-" is a word */
+    assert_int_equal(parse("-", "--listen", "--insecure", NULL),
+                     0); /* a value may look like an option; "-" is a word */
     assert_true(!flag && n_words == 1);
     assert_string_equal(text, "--insecure");
     assert_int_equal(parse("p", "--listen=", NULL), 0);
@@ -89,12 +96,15 @@ static void test_every_error(void **state)
     (void)state;
     refused(parse("p", "--insecure=1", NULL), "--insecure takes no value");
     refused(parse("p", "--listen", NULL), "--listen needs a value: ADDR:PORT");
-    static const char *const NO_U32[] = {"", "-1", " 1", " -1", "+1", "1.5", "4294967296", "x", "1x", "0x10", "99999999999999999999999"};
-    for (size_t i = 0; i < sizeof NO_U32 / sizeof *NO_U32; i++) refused(parse("p", "--slots", NO_U32[i], NULL), "--slots: expected a whole number from 0 to 4294967295, got");
+    static const char *const NO_U32[] = {
+        "", "-1", " 1", " -1", "+1", "1.5", "4294967296", "x", "1x", "0x10", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof NO_U32 / sizeof *NO_U32; i++)
+        refused(parse("p", "--slots", NO_U32[i], NULL), "--slots: expected a whole number from 0 to 4294967295, got");
     refused(parse("p", "--seed", "18446744073709551616", NULL), "whole number");
     refused(parse("p", "--seed", " -5", NULL), "whole number");
     static const char *const NO_DOUBLE[] = {"", "-1", "-0", "nan", "inf", "1e999", "1.5x", " 1", "0x1p3", "+1"};
-    for (size_t i = 0; i < sizeof NO_DOUBLE / sizeof *NO_DOUBLE; i++) refused(parse("p", "--rate", NO_DOUBLE[i], NULL), "--rate: expected a number >= 0, got");
+    for (size_t i = 0; i < sizeof NO_DOUBLE / sizeof *NO_DOUBLE; i++)
+        refused(parse("p", "--rate", NO_DOUBLE[i], NULL), "--rate: expected a number >= 0, got");
     refused(parse("p", "--ttft", "250", NULL), "--ttft: expected a duration such as 250ms");
     refused(parse("p", "--log-level", "loud", NULL), "--log-level: expected debug, info, warn, error or off");
     refused(parse(NULL), "too few arguments");
@@ -116,11 +126,14 @@ static void test_every_error(void **state)
 static void test_did_you_mean(void **state)
 {
     (void)state;
-    refused(parse("p", "--insecur", NULL), "unknown option --insecur; did you mean --insecure? (plateau test --help lists all)");
+    refused(parse("p", "--insecur", NULL),
+            "unknown option --insecur; did you mean --insecure? (plateau test --help lists all)");
     refused(parse("p", "--solts=3", NULL), "did you mean --slots?");
     refused(parse("p", "--hlep", NULL), "did you mean --help?");
     refused(parse("p", "--completely-different", NULL), "unknown option --completely-different (");
-    refused(parse("p", "--012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789", NULL), "unknown option");
+    refused(parse("p", "--012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+                  NULL),
+            "unknown option");
     static const char *const WORDS[] = {"concurrency", "rate", "duration"};
     assert_string_equal(nearest_word("concurency", WORDS, 3), "concurrency");
     assert_string_equal(nearest_word("rtae", WORDS, 3), "rate");
@@ -160,13 +173,15 @@ static void test_help_lists_all(void **state)
         if (!strstr(out, row) || !strstr(out, a->help)) fail_msg("--help does not list --%s", a->name);
     }
     static const char *const BUILT_IN[] = {"  --help ", "  --version ", "  --log-json ", "  --log-level LEVEL "};
-    for (int i = 0; i < 4; i++) assert_non_null(strstr(out, BUILT_IN[i]));
+    for (int i = 0; i < 4; i++)
+        assert_non_null(strstr(out, BUILT_IN[i]));
     assert_string_equal(printed("--version"), "plateau test " PLATEAU_VERSION "\n");
     assert_int_equal(parse("p", NULL), 0); /* the one call leaves nothing behind for the next */
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_kind), cmocka_unit_test(test_every_error), cmocka_unit_test(test_did_you_mean), cmocka_unit_test(test_help_lists_all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_kind), cmocka_unit_test(test_every_error),
+                                       cmocka_unit_test(test_did_you_mean), cmocka_unit_test(test_help_lists_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,12 @@ struct arrival {
 static struct shard open_shard(enum arrivals_kind kind, double from, double to, int64_t duration_ns, uint64_t seed)
 {
     struct plan p = {0};
-    struct plan_stage stage = {.kind = LOAD_OPEN, .rate_from = from, .rate_to = to, .arrivals = kind, .burstiness = 0.5, .duration_ns = duration_ns};
+    struct plan_stage stage = {.kind = LOAD_OPEN,
+                               .rate_from = from,
+                               .rate_to = to,
+                               .arrivals = kind,
+                               .burstiness = 0.5,
+                               .duration_ns = duration_ns};
     struct shard s;
     struct err e = {0};
     if (shard_whole(&p, &stage, seed, &s, &e)) fail_msg("%s", e.text);
@@ -66,7 +71,8 @@ static void test_same_seed_same_schedule(void **state)
 {
     (void)state;
     for (int kind = ARRIVALS_POISSON; kind <= ARRIVALS_GAMMA; kind++) {
-        struct shard s = open_shard((enum arrivals_kind)kind, 200, 200, 30 * NS_PER_S, 5), other = open_shard((enum arrivals_kind)kind, 200, 200, 30 * NS_PER_S, 6);
+        struct shard s = open_shard((enum arrivals_kind)kind, 200, 200, 30 * NS_PER_S, 5),
+                     other = open_shard((enum arrivals_kind)kind, 200, 200, 30 * NS_PER_S, 6);
         size_t n = take(&s, A, MANY);
         assert_int_equal(take(&s, B, MANY), n);
         assert_memory_equal(A, B, n * sizeof *A);
@@ -88,7 +94,8 @@ static int ascending(const void *a, const void *b)
 static double distance(const struct arrival *a, size_t n, double rate)
 {
     static double gap[MANY];
-    for (size_t i = 0; i < n; i++) gap[i] = (double)(a[i].ns - (i ? a[i - 1].ns : 0)) * 1e-9 * rate;
+    for (size_t i = 0; i < n; i++)
+        gap[i] = (double)(a[i].ns - (i ? a[i - 1].ns : 0)) * 1e-9 * rate;
     qsort(gap, n, sizeof *gap, ascending);
     double worst = 0;
     for (size_t i = 0; i < n; i++) {
@@ -140,9 +147,12 @@ static void test_ramp(void **state)
         for (int i = 0; i < 4; i++) {
             struct shard s = open_shard((enum arrivals_kind)kind, FROM[i], TO[i], 40 * NS_PER_S, 17);
             size_t n = take(&s, A, MANY), at = 0;
-            double all = (FROM[i] + TO[i]) / 2 * 40, slack = kind == ARRIVALS_CONSTANT ? 1.001 : kind == ARRIVALS_POISSON ? 4 * sqrt(all) : 6 * sqrt(all);
+            double all = (FROM[i] + TO[i]) / 2 * 40, slack = kind == ARRIVALS_CONSTANT  ? 1.001
+                                                             : kind == ARRIVALS_POISSON ? 4 * sqrt(all)
+                                                                                        : 6 * sqrt(all);
             for (double t = 1; t <= 40; t++) {
-                while (at < n && (double)A[at].ns < t * 1e9) at++;
+                while (at < n && (double)A[at].ns < t * 1e9)
+                    at++;
                 double want = FROM[i] * t + (TO[i] - FROM[i]) * t * t / 80;
                 assert_true(fabs((double)at - want) <= slack);
             }
@@ -157,10 +167,12 @@ static void test_union_of_parts(void **state)
     struct rng r;
     rng_seed(&r, 19);
     for (int t = 0; t < 30; t++) {
-        struct shard whole = open_shard((enum arrivals_kind)(t % 3), 20, t % 2 ? 20 : 400, 10 * NS_PER_S, (uint64_t)t), agent[64], worker[4];
+        struct shard whole = open_shard((enum arrivals_kind)(t % 3), 20, t % 2 ? 20 : 400, 10 * NS_PER_S, (uint64_t)t),
+                     agent[64], worker[4];
         if (t % 5 == 4) whole.requests_all = 77;
         uint32_t n = 1 + (uint32_t)rng_below(&r, 64), w[64];
-        for (uint32_t i = 0; i < n; i++) w[i] = 1 + (uint32_t)rng_below(&r, t % 2 ? 5 : 100000);
+        for (uint32_t i = 0; i < n; i++)
+            w[i] = 1 + (uint32_t)rng_below(&r, t % 2 ? 5 : 100000);
         size_t all = take(&whole, A, MANY), seen = 0;
         memset(B, 0, sizeof B);
         if (shard_split(&whole, w, n, 0, agent, NULL)) fail();
@@ -198,9 +210,12 @@ static void test_part_without_arrivals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant_does_not_drift), cmocka_unit_test(test_same_seed_same_schedule),
-        cmocka_unit_test(test_poisson_is_exponential),  cmocka_unit_test(test_gamma_has_mean_and_burstiness),
-        cmocka_unit_test(test_ramp),                    cmocka_unit_test(test_union_of_parts),
+        cmocka_unit_test(test_constant_does_not_drift),
+        cmocka_unit_test(test_same_seed_same_schedule),
+        cmocka_unit_test(test_poisson_is_exponential),
+        cmocka_unit_test(test_gamma_has_mean_and_burstiness),
+        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_union_of_parts),
         cmocka_unit_test(test_part_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

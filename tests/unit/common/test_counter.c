@@ -13,7 +13,8 @@ static void test_table(void **state)
     (void)state;
     for (int i = 0; i < COUNTER_N; i++) {
         assert_true(strlen(COUNTERS[i].name) && strlen(COUNTERS[i].meaning));
-        for (int j = 0; j < i; j++) assert_string_not_equal(COUNTERS[i].name, COUNTERS[j].name);
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(COUNTERS[i].name, COUNTERS[j].name);
     }
     assert_string_equal(COUNTERS[COUNTER_FAILED_FIRST].name, "dns");
     assert_string_equal(COUNTERS[COUNTER_FAILED_LAST].name, "refused");
@@ -33,8 +34,10 @@ static void test_add(void **state)
         for (int i = 0; i < COUNTER_N; i++) {
             uint64_t was = 100 + (uint64_t)i;
             int takes_greatest = i == COUNTER_CPU_MAX_NS || i == COUNTER_WAITING_BYTES_MAX || i == COUNTER_MEASURED_NS;
-            if (takes_greatest) assert_int_equal(total[i], greater ? 1000 : was);
-            else assert_int_equal(total[i], was + part[i]);
+            if (takes_greatest)
+                assert_int_equal(total[i], greater ? 1000 : was);
+            else
+                assert_int_equal(total[i], was + part[i]);
         }
     }
 }
@@ -52,6 +55,7 @@ static void test_failed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_add), cmocka_unit_test(test_failed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_add),
+                                       cmocka_unit_test(test_failed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,8 +46,8 @@ static void test_long(void **state)
 static void test_status_and_name(void **state)
 {
     (void)state;
-#define X(name, status, text)                                                  \
-    assert_int_equal(err_exit_status(&(struct err){.code = ERR_##name}), status); \
+#define X(name, status, text)                                                                                          \
+    assert_int_equal(err_exit_status(&(struct err){.code = ERR_##name}), status);                                      \
     assert_string_equal(err_code_name(ERR_##name), #name);
 #include "common/err.def"
 #undef X
@@ -62,6 +62,7 @@ static void test_status_and_name(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_set_and_context), cmocka_unit_test(test_long), cmocka_unit_test(test_status_and_name)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_set_and_context), cmocka_unit_test(test_long),
+                                       cmocka_unit_test(test_status_and_name)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

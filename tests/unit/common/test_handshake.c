@@ -17,7 +17,8 @@ static void test_a_line_once_in_a_while(void **state)
     (void)state;
     assert_true(log_limit_pass(&l, "a", now, &held));
     assert_int_equal(held, 0);
-    for (unsigned i = 0; i < 7; i++) assert_false(log_limit_pass(&l, "a", now += NS_PER_S, &held));
+    for (unsigned i = 0; i < 7; i++)
+        assert_false(log_limit_pass(&l, "a", now += NS_PER_S, &held));
     assert_true(log_limit_pass(&l, "b", now, &held)); /* others pass */
     assert_int_equal(held, 0);
     assert_false(log_limit_pass(&l, "a", now, &held));

@@ -14,7 +14,10 @@
 __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 uwide;
 
-static int64_t sample(struct rng *r) { return (int64_t)exp(log(20e6) + 0.5 * rng_normal(r)); }
+static int64_t sample(struct rng *r)
+{
+    return (int64_t)exp(log(20e6) + 0.5 * rng_normal(r));
+}
 
 static void test_layout(void **state)
 {
@@ -71,7 +74,8 @@ static void test_exact_beside(void **state)
     hist_reset(dense);
     assert_int_equal(dense->count, 0);
     assert_true(hist_mean(dense) == 0 && hist_quantile(dense, 0.5) == 0);
-    for (uint32_t i = 0; i < HIST_BUCKETS; i++) assert_int_equal(dense->counts[i], 0);
+    for (uint32_t i = 0; i < HIST_BUCKETS; i++)
+        assert_int_equal(dense->counts[i], 0);
     hist_destroy(&dense);
     hist_destroy(&lean);
     assert_null(lean);
@@ -116,7 +120,8 @@ static void test_ranks(void **state)
     /* one sample: every percentile is that very value, not its bucket's end */
     h = hist_new();
     assert_int_equal(hist_record(h, 1234567891, 1), 0);
-    for (double q = 0; q <= 1; q += 0.125) assert_int_equal(hist_quantile(h, q), 1234567891);
+    for (double q = 0; q <= 1; q += 0.125)
+        assert_int_equal(hist_quantile(h, q), 1234567891);
     hist_destroy(&h);
 }
 
@@ -126,7 +131,8 @@ static void test_merge_of_parts(void **state)
     static const unsigned PARTS[] = {2, 3, 7};
     for (unsigned p = 0; p < 3; p++) {
         struct hist *one = hist_new_dense(), *part[7], *merged = hist_new(), *by_wire = hist_new();
-        for (unsigned i = 0; i < PARTS[p]; i++) part[i] = hist_new_dense();
+        for (unsigned i = 0; i < PARTS[p]; i++)
+            part[i] = hist_new_dense();
         struct rng r;
         rng_seed(&r, p);
         for (int i = 0; i < 30000; i++) {
@@ -155,7 +161,8 @@ static void test_copy_and_equal(void **state)
 {
     (void)state;
     struct hist *h = hist_new(), *empty = hist_new_dense();
-    for (int i = 1; i < 100; i++) (void)hist_record(h, i * 7777777, 2);
+    for (int i = 1; i < 100; i++)
+        (void)hist_record(h, i * 7777777, 2);
     struct hist *c = hist_copy(h);
     assert_true(hist_equal(h, c));
     assert_false(hist_equal(h, empty));
@@ -189,7 +196,8 @@ static void test_codec_round_trip(void **state)
     (void)state;
     struct hist *h = hist_new_dense();
     round_trip(h);
-    static const int64_t EDGE[] = {0, -1, INT64_MIN, INT64_MAX, 999, 1000, HIST_HIGHEST, HIST_HIGHEST + 1, INT64_C(1) << 41};
+    static const int64_t EDGE[] = {0,    -1,           INT64_MIN,        INT64_MAX,       999,
+                                   1000, HIST_HIGHEST, HIST_HIGHEST + 1, INT64_C(1) << 41};
     for (size_t i = 0; i < sizeof EDGE / sizeof *EDGE; i++) {
         hist_reset(h);
         (void)hist_record(h, EDGE[i], 1 + i);
@@ -205,7 +213,9 @@ static void test_codec_round_trip(void **state)
     for (uint64_t seed = 0; seed < 50; seed++) {
         hist_reset(h);
         rng_seed(&r, seed);
-        for (uint64_t n = rng_below(&r, 3000) + 1; n; n--) (void)hist_record(h, (int64_t)rng_below(&r, UINT64_C(1) << (4 + rng_below(&r, 39))), 1 + rng_below(&r, 300));
+        for (uint64_t n = rng_below(&r, 3000) + 1; n; n--)
+            (void)hist_record(h, (int64_t)rng_below(&r, UINT64_C(1) << (4 + rng_below(&r, 39))),
+                              1 + rng_below(&r, 300));
         round_trip(h);
     }
     hist_destroy(&h);
@@ -218,7 +228,8 @@ static void test_codec_size(void **state)
     struct rng r;
     rng_seed(&r, 3);
     struct buf b = BUF_INIT(1 << 20);
-    for (int i = 0; i < 1000; i++) (void)hist_record(h, sample(&r), 1);
+    for (int i = 0; i < 1000; i++)
+        (void)hist_record(h, sample(&r), 1);
     assert_int_equal(hist_encode(h, &b), 0);
     assert_in_range(b.len, 300, 1300);
     buf_free(&b);
@@ -240,7 +251,8 @@ static void refuse(const void *bytes, size_t n, const char *why)
     hist_reset(h); /* into an empty one: what was added before the mistake is gone again */
     assert_int_not_equal(hist_decode_add(h, bytes, n, NULL), 0);
     assert_true(h->count == 0 && h->used_lo == h->used_hi);
-    for (uint32_t i = 0; i < h->n; i++) assert_true(h->counts[i] == 0);
+    for (uint32_t i = 0; i < h->n; i++)
+        assert_true(h->counts[i] == 0);
     hist_destroy(&h);
     assert_non_null(h = hist_new());
     assert_int_not_equal(hist_decode_add(h, bytes, n, NULL), 0);
@@ -260,17 +272,19 @@ static void test_codec_hostile(void **state)
     assert_int_equal(hist_encode(h, &b), 0);
     /* version · count 4 · min 100 (2 bytes) · span 4900 (2 bytes) · sum 5800 (16) · bucket 0 · 2 · 1 · 7 zeros and 1 */
     assert_int_equal(b.len, 1 + 1 + 2 + 2 + 16 + 1 + 1 + 1 + 1);
-    for (size_t cut = 0; cut < b.len; cut++) refuse(b.data, cut, "histogram");
+    for (size_t cut = 0; cut < b.len; cut++)
+        refuse(b.data, cut, "histogram");
     static const struct {
         size_t at;
         uint8_t byte;
         const char *why;
     } BAD[] = {
-        {0, 2, "version 2"},         {0, 0, "version 0"},          {1, 5, "says 5"},       {1, 3, "does not fit"},
-        {3, 0x08, "first bucket"},   {7, 0, "sum"},          {21, 0x7f, "sum"},
-        {22, 1, "first bucket"},     {22, 0x7f, "first bucket"},   {23, 4 + 4, "does not fit"},
-        {23, 0, "shortest form"},    {23, 1, "run of"},            {24, 3 | 1 << 2, "run of"}, {25, 0x7f, "run of"},
-        {25, 7 << 2 | 3, "run of"},  {25, 6 << 2 | 1, "cut off"},  {25, 2, "cut off"},     {24, 2 + 2, "does not fit"},
+        {0, 2, "version 2"},         {0, 0, "version 0"},       {1, 5, "says 5"},
+        {1, 3, "does not fit"},      {3, 0x08, "first bucket"}, {7, 0, "sum"},
+        {21, 0x7f, "sum"},           {22, 1, "first bucket"},   {22, 0x7f, "first bucket"},
+        {23, 4 + 4, "does not fit"}, {23, 0, "shortest form"},  {23, 1, "run of"},
+        {24, 3 | 1 << 2, "run of"},  {25, 0x7f, "run of"},      {25, 7 << 2 | 3, "run of"},
+        {25, 6 << 2 | 1, "cut off"}, {25, 2, "cut off"},        {24, 2 + 2, "does not fit"},
     };
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         uint8_t bytes[64];
@@ -300,9 +314,10 @@ static void test_codec_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),          cmocka_unit_test(test_exact_beside), cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_merge_of_parts),  cmocka_unit_test(test_copy_and_equal), cmocka_unit_test(test_codec_round_trip),
-        cmocka_unit_test(test_codec_size),      cmocka_unit_test(test_codec_hostile),
+        cmocka_unit_test(test_layout),         cmocka_unit_test(test_exact_beside),
+        cmocka_unit_test(test_ranks),          cmocka_unit_test(test_merge_of_parts),
+        cmocka_unit_test(test_copy_and_equal), cmocka_unit_test(test_codec_round_trip),
+        cmocka_unit_test(test_codec_size),     cmocka_unit_test(test_codec_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,8 @@ static void test_save_and_load(void **state)
     assert_null(strstr(e.text, "def")); /* a secret is not shown, not even a broken one */
     assert_int_equal(key_pair_load(dir, "none", &back, &e), -1);
     key_pair_clear(&k);
-    for (size_t i = 0; i < sizeof k; i++) assert_int_equal(((const char *)&k)[i], 0);
+    for (size_t i = 0; i < sizeof k; i++)
+        assert_int_equal(((const char *)&k)[i], 0);
 }
 
 static void test_list(void **state)
@@ -111,7 +112,8 @@ static void test_list(void **state)
     char text[512];
     assert_int_equal(key_pair_new(&a, &e), 0);
     assert_int_equal(key_pair_new(&b, &e), 0);
-    int n = snprintf(text, sizeof text, "# who may come\n\n%s east-1 agent\n%s load-plateau-agents-* agent\r\n", a.public_key, b.public_key);
+    int n = snprintf(text, sizeof text, "# who may come\n\n%s east-1 agent\n%s load-plateau-agents-* agent\r\n",
+                     a.public_key, b.public_key);
     put("allowed", text, 0644);
     assert_int_equal(key_list_load(dir, &l, &e), 0);
     assert_int_equal(l.n, 2);
@@ -148,6 +150,7 @@ static void test_list(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bundle), cmocka_unit_test(test_list)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bundle),
+                                       cmocka_unit_test(test_list)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

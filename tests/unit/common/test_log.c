@@ -35,7 +35,8 @@ static void ends_with(const char *line, const char *end)
     if (n < m || strcmp(line + n - m, end)) fail_msg("%s does not end with %s", line, end);
 }
 
-static const char NASTY[] = "a\n\x1b[31m\"b\\\r\t\x7f\xc3\xa4\xff\xc2\x9b" "2J";
+static const char NASTY[] = "a\n\x1b[31m\"b\\\r\t\x7f\xc3\xa4\xff\xc2\x9b"
+                            "2J";
 
 static void test_text_is_one_clean_line(void **state)
 {
@@ -64,7 +65,8 @@ static void test_long_text_is_cut(void **state)
     log_init("prog", LOG_INFO, true);
     char text[4001];
     memset(text, '\xa4', 4000); /* every other byte of ä */
-    for (int i = 0; i < 4000; i += 2) text[i] = '\xc3';
+    for (int i = 0; i < 4000; i += 2)
+        text[i] = '\xc3';
     text[4000] = 0;
     char *line = line_of(LOG_INFO, text);
     ends_with(line, "\xc3\xa4\\u00c3\"}\n"); /* cut inside a character: still JSON */
@@ -80,7 +82,8 @@ static void test_levels(void **state)
         assert_int_equal(log_level_parse(WORDS[i], &level), 0);
         assert_int_equal(level, i);
         log_init("prog", level, false);
-        for (int l = LOG_DEBUG; l < LOG_OFF; l++) assert_int_equal(*line_of((enum log_level)l, "x") != 0, l >= i);
+        for (int l = LOG_DEBUG; l < LOG_OFF; l++)
+            assert_int_equal(*line_of((enum log_level)l, "x") != 0, l >= i);
         assert_string_equal(line_of(LOG_OFF, "x"), "");
     }
     enum log_level level;
@@ -90,6 +93,7 @@ static void test_levels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_is_one_clean_line), cmocka_unit_test(test_json), cmocka_unit_test(test_long_text_is_cut), cmocka_unit_test(test_levels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_is_one_clean_line), cmocka_unit_test(test_json),
+                                       cmocka_unit_test(test_long_text_is_cut), cmocka_unit_test(test_levels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,12 +23,14 @@ static void test_table(void **state)
     assert_true(METRICS[METRIC_TTFT].window && !METRICS[METRIC_LAG].window && !METRICS[METRIC_FAIL_TIME].window);
 }
 
-/* The scale of counts is chosen so that whole numbers of tokens have buckets of their own up to 1,048 at least, and 0.1 % above. */
+/* The scale of counts is chosen so that whole numbers of tokens have buckets of their own up to 1,048 at least, and 0.1
+ * % above. */
 static void test_counts_are_exact(void **state)
 {
     (void)state;
     double scale = METRICS[METRIC_OUTPUT_TOKENS].scale;
-    for (int64_t n = 1; n < 1048; n++) assert_true(hist_index((int64_t)((double)n * scale)) < hist_index((int64_t)((double)(n + 1) * scale)));
+    for (int64_t n = 1; n < 1048; n++)
+        assert_true(hist_index((int64_t)((double)n * scale)) < hist_index((int64_t)((double)(n + 1) * scale)));
     int64_t v = (int64_t)(100000 * scale);
     assert_true((double)(hist_bucket_high(hist_index(v)) - v) <= 1e-3 * (double)v);
 }

@@ -44,14 +44,16 @@ static void test_adds_up(void **state)
         count(&one, address, n);
         count(&part[rng_below(&r, 5)], address, n);
     }
-    for (int i = 0; i < 5; i++) per_address_add(&sum, &part[i]);
+    for (int i = 0; i < 5; i++)
+        per_address_add(&sum, &part[i]);
     per_address_sort(&one);
     per_address_sort(&sum);
     assert_int_equal(one.n, 40);
     assert_memory_equal(&one, &sum, sizeof one);
 }
 
-/* More addresses than rows: the first ones keep theirs, the others are in one; nothing is lost, also when such tables are added up. */
+/* More addresses than rows: the first ones keep theirs, the others are in one; nothing is lost, also when such tables
+ * are added up. */
 static void test_bounded(void **state)
 {
     (void)state;
@@ -76,7 +78,8 @@ static void test_bounded(void **state)
     assert_int_equal(total(&sum).requests, total(&p).requests);
     assert_true(sum.n <= PER_ADDRESS_MAX + 1);
     unsigned others = 0;
-    for (uint32_t i = 0; i < sum.n; i++) others += strcmp(sum.row[i].address, PER_ADDRESS_OTHERS) == 0;
+    for (uint32_t i = 0; i < sum.n; i++)
+        others += strcmp(sum.row[i].address, PER_ADDRESS_OTHERS) == 0;
     assert_int_equal(others, 1);
 }
 

@@ -20,7 +20,8 @@ static void test_known_numbers(void **state)
     assert_true(r.s[0] == UINT64_C(0xe220a8397b1dcdaf) && r.s[1] == UINT64_C(0x6e789e6aa1b965f4));
     r = (struct rng){{1, 2, 3, 4}};
     static const uint64_t WANT[] = {11520, 0, 1509978240, UINT64_C(1215971899390074240)};
-    for (int i = 0; i < 4; i++) assert_true(rng_u64(&r) == WANT[i]);
+    for (int i = 0; i < 4; i++)
+        assert_true(rng_u64(&r) == WANT[i]);
 }
 
 static void test_same_seed_same_numbers(void **state)
@@ -58,9 +59,18 @@ static struct moments moments_of(double (*draw)(struct rng *, double), double ar
     m.var = squares - m.mean * m.mean;
     return m;
 }
-static double draw_double(struct rng *r, double unused) { return (void)unused, rng_double(r); }
-static double draw_exp(struct rng *r, double unused) { return (void)unused, rng_exp(r); }
-static double draw_normal(struct rng *r, double unused) { return (void)unused, rng_normal(r); }
+static double draw_double(struct rng *r, double unused)
+{
+    return (void)unused, rng_double(r);
+}
+static double draw_exp(struct rng *r, double unused)
+{
+    return (void)unused, rng_exp(r);
+}
+static double draw_normal(struct rng *r, double unused)
+{
+    return (void)unused, rng_normal(r);
+}
 
 /* Mean and variance within five standard errors at a fixed seed. */
 static void near_(struct moments m, double mean, double var, double kurtosis)
@@ -94,16 +104,20 @@ static void test_below_is_unbiased(void **state)
     (void)state;
     struct rng r;
     rng_seed(&r, 5);
-    for (int i = 0; i < 1000; i++) assert_int_equal(rng_below(&r, 1), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(rng_below(&r, 1), 0);
     /* chi square of 10 classes, 9 degrees of freedom: 27.9 is the 0.1 % level */
     double count[10] = {0}, chi = 0;
-    for (int i = 0; i < MANY; i++) count[rng_below(&r, 10)]++;
-    for (int i = 0; i < 10; i++) chi += (count[i] - MANY / 10) * (count[i] - MANY / 10) / (MANY / 10);
+    for (int i = 0; i < MANY; i++)
+        count[rng_below(&r, 10)]++;
+    for (int i = 0; i < 10; i++)
+        chi += (count[i] - MANY / 10) * (count[i] - MANY / 10) / (MANY / 10);
     assert_true(chi < 27.9);
     /* 3/4 of 2^64: a plain remainder would give the lower third twice as often as each other */
     uint64_t n = UINT64_C(3) << 62, third = n / 3;
     double low = 0;
-    for (int i = 0; i < MANY; i++) low += rng_below(&r, n) < third;
+    for (int i = 0; i < MANY; i++)
+        low += rng_below(&r, n) < third;
     assert_true(fabs(low / MANY - 1.0 / 3) < 5 * sqrt(2.0 / 9 / MANY));
 }
 
@@ -114,17 +128,22 @@ static void test_seeds_of_their_own(void **state)
     size_t n = 0;
     for (uint64_t a = 0; a < 16; a++)
         for (uint64_t b = 0; b < 16; b++)
-            for (uint64_t c = 0; c < 16; c++) seen[n++] = seed_mix(7, a, b, c);
+            for (uint64_t c = 0; c < 16; c++)
+                seen[n++] = seed_mix(7, a, b, c);
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++) assert_true(seen[i] != seen[j]);
+        for (size_t j = 0; j < i; j++)
+            assert_true(seen[i] != seen[j]);
     assert_true(seed_mix(7, 1, 2, 3) == seed_mix(7, 1, 2, 3) && seed_mix(8, 1, 2, 3) != seed_mix(7, 1, 2, 3));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_numbers), cmocka_unit_test(test_same_seed_same_numbers), cmocka_unit_test(test_moments),
-        cmocka_unit_test(test_below_is_unbiased), cmocka_unit_test(test_seeds_of_their_own),
+        cmocka_unit_test(test_known_numbers),
+        cmocka_unit_test(test_same_seed_same_numbers),
+        cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_below_is_unbiased),
+        cmocka_unit_test(test_seeds_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

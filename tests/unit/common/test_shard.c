@@ -25,14 +25,16 @@ static struct shard whole_of(struct plan_stage stage, uint64_t seed)
 
 static void clear_all(struct shard *s, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) shard_clear(&s[i]);
+    for (uint32_t i = 0; i < n; i++)
+        shard_clear(&s[i]);
 }
 
 static void random_weights(struct rng *r, uint32_t *w, uint32_t n)
 {
     static const uint64_t SPREAD[] = {1, 2, 10, 5000, UINT32_MAX};
     uint64_t most = SPREAD[rng_below(r, 5)];
-    for (uint32_t i = 0; i < n; i++) w[i] = 1 + (uint32_t)rng_below(r, most);
+    for (uint32_t i = 0; i < n; i++)
+        w[i] = 1 + (uint32_t)rng_below(r, most);
 }
 
 static void test_largest_remainder(void **state)
@@ -45,7 +47,8 @@ static void test_largest_remainder(void **state)
         uint64_t out[PARTS], total = rng_u64(&r) >> rng_below(&r, 64), sum = 0, weights = 0;
         random_weights(&r, w, n);
         if (n > 1) w[rng_below(&r, n - 1)] = 0;
-        for (uint32_t i = 0; i < n; i++) weights += w[i];
+        for (uint32_t i = 0; i < n; i++)
+            weights += w[i];
         split_largest_remainder(total, w, n, out);
         for (uint32_t i = 0; i < n; i++) {
             sum += out[i];
@@ -84,7 +87,9 @@ static void test_closed_two_levels(void **state)
     struct rng r;
     rng_seed(&r, 2);
     for (int t = 0; t < 300; t++) {
-        struct plan_stage stage = {.kind = LOAD_CLOSED, .concurrency = 1 + (uint32_t)rng_below(&r, t % 2 ? 20 : 100000), .requests = rng_below(&r, 3) ? rng_below(&r, 100000) : 0};
+        struct plan_stage stage = {.kind = LOAD_CLOSED,
+                                   .concurrency = 1 + (uint32_t)rng_below(&r, t % 2 ? 20 : 100000),
+                                   .requests = rng_below(&r, 3) ? rng_below(&r, 100000) : 0};
         struct shard whole = whole_of(stage, 7), part[PARTS], worker[4];
         uint32_t n = 1 + (uint32_t)rng_below(&r, PARTS), w[PARTS];
         random_weights(&r, w, n);
@@ -107,7 +112,8 @@ static uint32_t mark(const struct shard *s, uint32_t cycle, uint8_t *seen)
     uint32_t n = 0;
     assert_int_equal(cycle % s->cycle, 0);
     for (uint32_t turn = 0; turn < cycle; turn += s->cycle)
-        for (uint32_t i = 0; i < s->n_own; i++, n++) seen[turn + s->own[i]]++;
+        for (uint32_t i = 0; i < s->n_own; i++, n++)
+            seen[turn + s->own[i]]++;
     return n;
 }
 
@@ -136,18 +142,24 @@ static void test_open_two_levels(void **state)
     struct rng r;
     rng_seed(&r, 3);
     for (int t = 0; t < TRIALS; t++) {
-        struct plan_stage stage = {.kind = LOAD_OPEN, .rate_from = 100, .rate_to = 100, .max_concurrency = t % 3 ? 0 : 1 + (uint32_t)rng_below(&r, 100)};
+        struct plan_stage stage = {.kind = LOAD_OPEN,
+                                   .rate_from = 100,
+                                   .rate_to = 100,
+                                   .max_concurrency = t % 3 ? 0 : 1 + (uint32_t)rng_below(&r, 100)};
         struct shard whole = whole_of(stage, 7), part[PARTS], worker[5];
         uint32_t n = 1 + (uint32_t)rng_below(&r, PARTS), w[PARTS], w2[5];
         random_weights(&r, w, n);
         if (shard_split(&whole, w, n, 0, part, NULL)) fail();
         check_partition(&whole, part, n, true);
         uint64_t slots = 0, sum = 0;
-        for (uint32_t i = 0; i < n; i++) sum += w[i];
+        for (uint32_t i = 0; i < n; i++)
+            sum += w[i];
         for (uint32_t i = 0; i < n; i++) {
             slots += part[i].slots;
             if (whole.slots && part[i].slots == 0) assert_int_equal(part[i].n_own, 0);
-            if (!whole.slots) assert_true(fabs((double)part[i].n_own / part[i].cycle - (double)w[i] / (double)sum) <= 1.0 / (SHARD_CYCLE_MAX / 2));
+            if (!whole.slots)
+                assert_true(fabs((double)part[i].n_own / part[i].cycle - (double)w[i] / (double)sum) <=
+                            1.0 / (SHARD_CYCLE_MAX / 2));
             random_weights(&r, w2, 5);
             if (shard_split(&part[i], w2, 5, 0, worker, NULL)) fail();
             check_partition(&part[i], worker, 5, false);
@@ -164,7 +176,8 @@ static void test_equal_parts_alternate(void **state)
     (void)state;
     struct shard whole = whole_of((struct plan_stage){.kind = LOAD_OPEN, .rate_from = 1, .rate_to = 1}, 1), part[3];
     assert_int_equal(shard_split(&whole, (uint32_t[]){400, 400, 400}, 3, 0, part, NULL), 0);
-    for (uint32_t i = 0; i < 3; i++) assert_true(part[i].cycle == 3 && part[i].n_own == 1 && part[i].own[0] == i);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(part[i].cycle == 3 && part[i].n_own == 1 && part[i].own[0] == i);
     clear_all(part, 3);
     assert_int_equal(shard_split(&whole, (uint32_t[]){2, 1}, 2, 0, part, NULL), 0);
     assert_true(part[0].cycle == 3 && part[0].own[0] == 0 && part[0].own[1] == 2 && part[1].own[0] == 1);

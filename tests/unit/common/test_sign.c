@@ -59,7 +59,8 @@ static void test_round(void **state)
         {HASH, "run-7", "east-1", 1000 * NS_PER_S, "expired at 1970-01-01T00:16:40Z"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(sign_check(key, b.data, b.len, wrong[i].hash, wrong[i].run, wrong[i].agent, wrong[i].now, &e), -1);
+        assert_int_equal(sign_check(key, b.data, b.len, wrong[i].hash, wrong[i].run, wrong[i].agent, wrong[i].now, &e),
+                         -1);
         assert_int_equal(e.code, ERR_REFUSED);
         if (!strstr(e.text, wrong[i].says)) fail_msg("\"%s\" says nothing of \"%s\"", e.text, wrong[i].says);
     }

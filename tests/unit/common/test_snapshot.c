@@ -38,7 +38,8 @@ static void fill(struct snapshot *s, uint64_t seed)
     s->series_failed = 2 + seed;
     s->series_due = 3 + seed;
     s->series_inflight_ns = rng_u64(&r) >> 2;
-    for (int i = 0; i < COUNTER_N; i++) s->counters[i] = rng_u64(&r) >> rng_below(&r, 64);
+    for (int i = 0; i < COUNTER_N; i++)
+        s->counters[i] = rng_u64(&r) >> rng_below(&r, 64);
     for (uint64_t i = 0; i < seed % 3; i++) {
         char address[] = {'1', (char)('0' + i), 0};
         struct address_count *a = per_address_row(&s->addresses, address);
@@ -48,7 +49,8 @@ static void fill(struct snapshot *s, uint64_t seed)
     }
     for (int i = 0; i < METRIC_N; i += 1 + (int)rng_below(&r, 3)) {
         if (!s->hist[i]) s->hist[i] = hist_new();
-        for (int k = 0; k < 200; k++) assert_int_equal(hist_record(s->hist[i], (int64_t)rng_below(&r, 1000000000), 1), 0);
+        for (int k = 0; k < 200; k++)
+            assert_int_equal(hist_record(s->hist[i], (int64_t)rng_below(&r, 1000000000), 1), 0);
     }
 }
 
@@ -153,7 +155,8 @@ static void test_extend(void **state)
     snapshot_destroy(&both);
 }
 
-/* What one process records equals what 2, 3 and 7 agents send in several snapshots each, over the wire, bucket by bucket. */
+/* What one process records equals what 2, 3 and 7 agents send in several snapshots each, over the wire, bucket by
+ * bucket. */
 static void test_agents_equal_one_process(void **state)
 {
     (void)state;
@@ -165,7 +168,8 @@ static void test_agents_equal_one_process(void **state)
         uint64_t counters[7][COUNTER_N] = {{0}};
         struct rng r;
         rng_seed(&r, agents);
-        for (unsigned a = 0; a < agents; a++) now[a] = snapshot_new(true);
+        for (unsigned a = 0; a < agents; a++)
+            now[a] = snapshot_new(true);
         for (int second = 0; second < SECONDS; second++) {
             for (int i = 0; i < SAMPLES; i++) {
                 unsigned a = (unsigned)rng_below(&r, agents);
@@ -182,7 +186,8 @@ static void test_agents_equal_one_process(void **state)
                 now[a]->to_ns = second + 1;
                 memcpy(now[a]->counters, counters[a], sizeof counters[a]);
                 struct snapshot *got = there_and_back(now[a]);
-                if (second < SECONDS - 1) memset(got->counters, 0, sizeof got->counters); /* cumulative: the last one counts */
+                if (second < SECONDS - 1)
+                    memset(got->counters, 0, sizeof got->counters); /* cumulative: the last one counts */
                 assert_int_equal(snapshot_add(merged, got), 0);
                 snapshot_destroy(&got);
                 snapshot_reset(now[a]);
@@ -191,7 +196,8 @@ static void test_agents_equal_one_process(void **state)
         one->from_ns = 0;
         one->to_ns = SECONDS;
         assert_snapshots_equal(one, merged);
-        for (unsigned a = 0; a < agents; a++) snapshot_destroy(&now[a]);
+        for (unsigned a = 0; a < agents; a++)
+            snapshot_destroy(&now[a]);
         snapshot_destroy(&one);
         snapshot_destroy(&merged);
     }
@@ -233,17 +239,22 @@ static void forge(const struct forged *f, struct buf *out)
     msgpack_pack_int(&pk, f->version);
     msgpack_pack_int64(&pk, f->from);
     msgpack_pack_int64(&pk, f->to);
-    for (int i = 0; i < 7; i++) msgpack_pack_int(&pk, f->wrong_kind ? -1 : i);
+    for (int i = 0; i < 7; i++)
+        msgpack_pack_int(&pk, f->wrong_kind ? -1 : i);
     msgpack_pack_array(&pk, f->counters);
-    for (size_t i = 0; i < f->counters; i++) msgpack_pack_int(&pk, 1);
+    for (size_t i = 0; i < f->counters; i++)
+        msgpack_pack_int(&pk, 1);
     msgpack_pack_array(&pk, 4 * f->addresses + f->odd);
     for (size_t i = 0; i < f->addresses; i++) {
         msgpack_pack_str_with_body(&pk, f->address ? f->address : "::1", f->address ? strlen(f->address) : 3);
-        for (int k = 0; k < 3; k++) msgpack_pack_int(&pk, k);
+        for (int k = 0; k < 3; k++)
+            msgpack_pack_int(&pk, k);
     }
-    for (size_t i = 0; i < f->odd; i++) msgpack_pack_int(&pk, 1);
+    for (size_t i = 0; i < f->odd; i++)
+        msgpack_pack_int(&pk, 1);
     size_t n = 0;
-    while (n < 3 && f->ids[n] >= 0) n++;
+    while (n < 3 && f->ids[n] >= 0)
+        n++;
     msgpack_pack_array(&pk, 2 * n);
     for (size_t i = 0; i < n; i++) {
         msgpack_pack_int(&pk, f->ids[i]);
@@ -274,7 +285,15 @@ static void test_hostile(void **state)
         {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
         {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
         {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
-        {13, 2, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "1234567890123456789012345678901234567890123456789012345678901234", .why = "counts of an address"},
+        {13,
+         2,
+         0,
+         1,
+         COUNTER_N,
+         {-1},
+         .addresses = 1,
+         .address = "1234567890123456789012345678901234567890123456789012345678901234",
+         .why = "counts of an address"},
     };
     struct buf b = BUF_INIT(1 << 20);
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
@@ -287,7 +306,8 @@ static void test_hostile(void **state)
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */
     snapshot_destroy(&s);
-    for (size_t cut = 0; cut < b.len; cut++) refuse(b.data, cut, "snapshot");
+    for (size_t cut = 0; cut < b.len; cut++)
+        refuse(b.data, cut, "snapshot");
     assert_int_equal(buf_putc(&b, 0), 0);
     refuse(b.data, b.len, "behind its end");
     /* counts of elements and of bytes that are not there */
@@ -324,9 +344,12 @@ static void test_seeds_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_add),        cmocka_unit_test(test_extend),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_agents_equal_one_process),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_extend),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_agents_equal_one_process),
         cmocka_unit_test(test_seeds_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

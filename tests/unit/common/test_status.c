@@ -15,12 +15,14 @@
 
 static void ask(unsigned port, const char *request, char *ret, size_t room)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     assert_int_equal(write(fd, request, strlen(request)), strlen(request));
     size_t n = 0;
-    for (ssize_t got; n + 1 < room && (got = read(fd, ret + n, room - 1 - n)) > 0;) n += (size_t)got;
+    for (ssize_t got; n + 1 < room && (got = read(fd, ret + n, room - 1 - n)) > 0;)
+        n += (size_t)got;
     ret[n] = 0;
     close(fd);
 }
@@ -57,7 +59,8 @@ static void test_pages(void **state)
     assert_non_null(strstr(e.text, "cannot listen on 127.0.0.1"));
     status_stop(&s);
     assert_null(s);
-    static const char *const BAD[] = {"", "9100", "localhost:9100", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "1.2.3:4"};
+    static const char *const BAD[] = {
+        "", "9100", "localhost:9100", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "1.2.3:4"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         if (status_start(BAD[i], &e)) fail_msg("\"%s\" was taken for an address", BAD[i]);
     status_ready(NULL, true, "");

@@ -15,17 +15,20 @@
 #include "common/wire.h"
 
 static uint32_t OWN[] = {0, 3, 4, 9};
-#define SHARD_INIT                                                                                                       \
-    {                                                                                                                    \
-        .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25, .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5, \
-        .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10, .cycle = 10, .n_own = 4, .own = OWN, .duration_ns = INT64_C(60000000000), .warmup_ns = 2, \
-        .ramp_ns = 3, .drain_ns = 4, .part = 2049, \
+#define SHARD_INIT                                                                                                     \
+    {                                                                                                                  \
+        .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25,                            \
+        .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5, .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10,   \
+        .cycle = 10, .n_own = 4, .own = OWN, .duration_ns = INT64_C(60000000000), .warmup_ns = 2, .ramp_ns = 3,        \
+        .drain_ns = 4, .part = 2049,                                                                                   \
     }
 static const struct shard SHARD = SHARD_INIT;
 
 /* One message of every type, every field different from zero and from its neighbours. */
 static const struct wire_msg MESSAGES[WIRE_N] = {
-    {.type = WIRE_HELLO, .u.hello = {"agent-1", "b00t", "0.1.0", "host-ä", 8, 100, 3.5, 65536, 12345678901234, "guard words", "kernel", 7, 9}},
+    {.type = WIRE_HELLO,
+     .u.hello = {"agent-1", "b00t", "0.1.0", "host-ä", 8, 100, 3.5, 65536, 12345678901234, "guard words", "kernel", 7,
+                 9}},
     {.type = WIRE_WELCOME, .u.welcome = {"run-1", 3, 4, 10000000000, 1000000000}},
     {.type = WIRE_REFUSE, .u.refuse = {"too many", true}},
     {.type = WIRE_CLOCK, .u.clock = {5, -6}},
@@ -62,17 +65,25 @@ static int decode(struct wire_msg *ret, const void *bytes, size_t n, struct err 
 
 #define SAME(m, f) assert_true(got.u.m.f == want->u.m.f)
 #define SAME_TEXT(m, f) assert_string_equal(got.u.m.f, want->u.m.f)
-#define SAME_BYTES(m, f) (assert_int_equal(got.u.m.f.n, want->u.m.f.n), assert_memory_equal(got.u.m.f.data, want->u.m.f.data, want->u.m.f.n))
-#define SAME_STAGE(m) do { SAME(m, stage); SAME(m, epoch); } while (0)
+#define SAME_BYTES(m, f)                                                                                               \
+    (assert_int_equal(got.u.m.f.n, want->u.m.f.n), assert_memory_equal(got.u.m.f.data, want->u.m.f.data, want->u.m.f.n))
+#define SAME_STAGE(m)                                                                                                  \
+    do {                                                                                                               \
+        SAME(m, stage);                                                                                                \
+        SAME(m, epoch);                                                                                                \
+    } while (0)
 
 static void compare_shard(const struct shard *a, const struct shard *b)
 {
     assert_memory_equal(a->own, b->own, b->n_own * sizeof *b->own);
     struct shard x = *a, y = *b;
     x.own = y.own = NULL;
-    assert_true(x.kind == y.kind && x.slots == y.slots && x.slot_first == y.slot_first && x.slots_all == y.slots_all && x.rate_from == y.rate_from);
-    assert_true(x.rate_to == y.rate_to && x.arrivals == y.arrivals && x.burstiness == y.burstiness && x.seed == y.seed && x.n_own == y.n_own);
-    assert_true(x.requests_all == y.requests_all && x.requests == y.requests && x.cycle == y.cycle && x.duration_ns == y.duration_ns);
+    assert_true(x.kind == y.kind && x.slots == y.slots && x.slot_first == y.slot_first && x.slots_all == y.slots_all &&
+                x.rate_from == y.rate_from);
+    assert_true(x.rate_to == y.rate_to && x.arrivals == y.arrivals && x.burstiness == y.burstiness &&
+                x.seed == y.seed && x.n_own == y.n_own);
+    assert_true(x.requests_all == y.requests_all && x.requests == y.requests && x.cycle == y.cycle &&
+                x.duration_ns == y.duration_ns);
     assert_true(x.warmup_ns == y.warmup_ns && x.ramp_ns == y.ramp_ns && x.drain_ns == y.drain_ns && x.part == y.part);
 }
 
@@ -80,19 +91,52 @@ static void compare_setup(const struct wire_msg *want, struct wire_msg got)
 {
     switch (want->type) {
     case WIRE_HELLO:
-        SAME_TEXT(hello, name); SAME_TEXT(hello, boot_id); SAME_TEXT(hello, version); SAME_TEXT(hello, host); SAME_TEXT(hello, guard);
-        SAME_TEXT(hello, stamps); SAME(hello, cores); SAME(hello, weight); SAME(hello, quota); SAME(hello, descriptors); SAME(hello, capacity);
+        SAME_TEXT(hello, name);
+        SAME_TEXT(hello, boot_id);
+        SAME_TEXT(hello, version);
+        SAME_TEXT(hello, host);
+        SAME_TEXT(hello, guard);
+        SAME_TEXT(hello, stamps);
+        SAME(hello, cores);
+        SAME(hello, weight);
+        SAME(hello, quota);
+        SAME(hello, descriptors);
+        SAME(hello, capacity);
         SAME_STAGE(hello);
         break;
     case WIRE_WELCOME:
-        SAME_TEXT(welcome, run_id); SAME(welcome, epoch); SAME(welcome, agent); SAME(welcome, lease_ns); SAME(welcome, heartbeat_ns);
+        SAME_TEXT(welcome, run_id);
+        SAME(welcome, epoch);
+        SAME(welcome, agent);
+        SAME(welcome, lease_ns);
+        SAME(welcome, heartbeat_ns);
         break;
-    case WIRE_REFUSE: SAME_TEXT(refuse, reason); SAME(refuse, retry); break;
-    case WIRE_CLOCK: SAME(clock, seq); SAME(clock, t1); break;
-    case WIRE_CLOCK_ECHO: SAME(clock_echo, seq); SAME(clock_echo, t1); SAME(clock_echo, t2); SAME(clock_echo, t3); break;
-    case WIRE_PLAN: SAME_TEXT(plan, hash); SAME_BYTES(plan, plan); SAME_BYTES(plan, signature); break;
-    case WIRE_PLAN_OK: SAME_TEXT(plan_ok, hash); SAME_TEXT(plan_ok, error); SAME(plan_ok, code); break;
-    default: fail();
+    case WIRE_REFUSE:
+        SAME_TEXT(refuse, reason);
+        SAME(refuse, retry);
+        break;
+    case WIRE_CLOCK:
+        SAME(clock, seq);
+        SAME(clock, t1);
+        break;
+    case WIRE_CLOCK_ECHO:
+        SAME(clock_echo, seq);
+        SAME(clock_echo, t1);
+        SAME(clock_echo, t2);
+        SAME(clock_echo, t3);
+        break;
+    case WIRE_PLAN:
+        SAME_TEXT(plan, hash);
+        SAME_BYTES(plan, plan);
+        SAME_BYTES(plan, signature);
+        break;
+    case WIRE_PLAN_OK:
+        SAME_TEXT(plan_ok, hash);
+        SAME_TEXT(plan_ok, error);
+        SAME(plan_ok, code);
+        break;
+    default:
+        fail();
     }
 }
 
@@ -100,16 +144,49 @@ static void compare(const struct wire_msg *want, struct wire_msg got)
 {
     assert_int_equal(got.type, want->type);
     switch (want->type) {
-    case WIRE_ARM: SAME_STAGE(arm); compare_shard(&got.u.arm.shard, &want->u.arm.shard); break;
-    case WIRE_READY: SAME_STAGE(ready); SAME_TEXT(ready, error); SAME(ready, code); SAME_TEXT(ready, address); break;
-    case WIRE_GO: SAME_STAGE(go); SAME(go, t0_ns); break;
-    case WIRE_SNAPSHOT: SAME_STAGE(snapshot); SAME(snapshot, seq); SAME_BYTES(snapshot, snapshot); break;
-    case WIRE_ACK: SAME_STAGE(ack); SAME(ack, seq); break;
-    case WIRE_DONE: SAME_STAGE(done); SAME(done, seq); SAME(done, start_skew_ns); SAME_TEXT(done, error); SAME(done, code); break;
-    case WIRE_HEARTBEAT: SAME(heartbeat, seq); SAME(heartbeat, now_ns); break;
-    case WIRE_STOP: SAME_STAGE(stop); SAME(stop, now); break;
-    case WIRE_BYE: SAME_TEXT(bye, reason); break;
-    default: compare_setup(want, got);
+    case WIRE_ARM:
+        SAME_STAGE(arm);
+        compare_shard(&got.u.arm.shard, &want->u.arm.shard);
+        break;
+    case WIRE_READY:
+        SAME_STAGE(ready);
+        SAME_TEXT(ready, error);
+        SAME(ready, code);
+        SAME_TEXT(ready, address);
+        break;
+    case WIRE_GO:
+        SAME_STAGE(go);
+        SAME(go, t0_ns);
+        break;
+    case WIRE_SNAPSHOT:
+        SAME_STAGE(snapshot);
+        SAME(snapshot, seq);
+        SAME_BYTES(snapshot, snapshot);
+        break;
+    case WIRE_ACK:
+        SAME_STAGE(ack);
+        SAME(ack, seq);
+        break;
+    case WIRE_DONE:
+        SAME_STAGE(done);
+        SAME(done, seq);
+        SAME(done, start_skew_ns);
+        SAME_TEXT(done, error);
+        SAME(done, code);
+        break;
+    case WIRE_HEARTBEAT:
+        SAME(heartbeat, seq);
+        SAME(heartbeat, now_ns);
+        break;
+    case WIRE_STOP:
+        SAME_STAGE(stop);
+        SAME(stop, now);
+        break;
+    case WIRE_BYE:
+        SAME_TEXT(bye, reason);
+        break;
+    default:
+        compare_setup(want, got);
     }
 }
 
@@ -189,7 +266,8 @@ static void test_cut_and_trailing(void **state)
     (void)state;
     for (int t = 0; t < WIRE_N; t++) {
         struct buf b = encoded(&MESSAGES[t]);
-        for (size_t cut = 0; cut < b.len; cut++) refuse(b.data, cut, "message");
+        for (size_t cut = 0; cut < b.len; cut++)
+            refuse(b.data, cut, "message");
         assert_int_equal(buf_putc(&b, 0), 0);
         refuse(b.data, b.len, "bytes behind its end");
         b.data[0]++; /* one element more, and it is there */
@@ -230,17 +308,17 @@ static void test_hostile_table(void **state)
         size_t n;
         const char *why;
     } BAD[] = {
-        {BYTES("\xdd\xff\xff\xff\xff\x01\x0f"), "not a message"},          /* 2^32 - 1 elements */
+        {BYTES("\xdd\xff\xff\xff\xff\x01\x0f"), "not a message"}, /* 2^32 - 1 elements */
         {BYTES("\xdc\xff\xff\x01\x0f"), "not a message"},
-        {BYTES("\x91\x01"), "not a message"},                              /* no type */
+        {BYTES("\x91\x01"), "not a message"}, /* no type */
         {BYTES("\x90"), "not a message"},
-        {BYTES("\x83\x01\x0f\xa0"), "not a message"},                      /* a map */
-        {BYTES("\x93\xa1\x31\x0f\xa0"), "not a message"},                  /* version as text */
-        {BYTES("\x93\xff\x0f\xa0"), "not a message"},                      /* version -1 */
+        {BYTES("\x83\x01\x0f\xa0"), "not a message"},     /* a map */
+        {BYTES("\x93\xa1\x31\x0f\xa0"), "not a message"}, /* version as text */
+        {BYTES("\x93\xff\x0f\xa0"), "not a message"},     /* version -1 */
         {BYTES("\x93\x02\x10\xa0"), "unknown type"},
         {BYTES("\x93\x02\xce\xff\xff\xff\xff\xa0"), "unknown type"},
         {BYTES("\x93\x02\xff\xa0"), "unknown type"},
-        {BYTES("\x93\x02\xcb\x40\x2e\0\0\0\0\0\0\xa0"), "unknown type"},   /* 15.0 */
+        {BYTES("\x93\x02\xcb\x40\x2e\0\0\0\0\0\0\xa0"), "unknown type"}, /* 15.0 */
         {BYTES("\x92\x02\x0f"), "0 fields, expected 1"},
         {BYTES("\x94\x02\x0f\xa0\xa0"), "2 fields, expected 1"},
         {BYTES("\x93\x02\x0f\xc4\x01x"), "reason"},                        /* bytes for text */
@@ -249,28 +327,35 @@ static void test_hostile_table(void **state)
         {BYTES("\x93\x02\x0f\x91\x91\x91\x91\x91\x91\x91\x90"), "reason"}, /* nested */
         {BYTES("\x93\x02\x0f\xdb\xff\xff\xff\xff"), "reason"},             /* 4 GiB of text */
         {BYTES("\x93\x02\x0f\xda\xff\xffxx"), "reason"},
-        {BYTES("\x93\x02\x0f\xa3" "a\0b"), "reason"},                      /* NUL */
-        {BYTES("\x93\x02\x0f\xa3" "a\nb"), "reason"},
-        {BYTES("\x93\x02\x0f\xa3" "a\x1b["), "reason"},                    /* escape */
+        {BYTES("\x93\x02\x0f\xa3"
+               "a\0b"),
+         "reason"}, /* NUL */
+        {BYTES("\x93\x02\x0f\xa3"
+               "a\nb"),
+         "reason"},
+        {BYTES("\x93\x02\x0f\xa3"
+               "a\x1b["),
+         "reason"}, /* escape */
         {BYTES("\x93\x02\x0f\xa1\x7f"), "reason"},
-        {BYTES("\x93\x02\x0f\xa2\xc2\x85"), "reason"},                     /* C1 control */
-        {BYTES("\x93\x02\x0f\xa1\x80"), "reason"},                         /* not UTF-8 … */
+        {BYTES("\x93\x02\x0f\xa2\xc2\x85"), "reason"}, /* C1 control */
+        {BYTES("\x93\x02\x0f\xa1\x80"), "reason"},     /* not UTF-8 … */
         {BYTES("\x93\x02\x0f\xa1\xc3"), "reason"},
         {BYTES("\x93\x02\x0f\xa2\xc0\x80"), "reason"},
         {BYTES("\x93\x02\x0f\xa3\xe0\x80\x80"), "reason"},
         {BYTES("\x93\x02\x0f\xa3\xed\xa0\x80"), "reason"},
         {BYTES("\x93\x02\x0f\xa4\xf4\x90\x80\x80"), "reason"},
         {BYTES("\x93\x02\x0f\xa4\xf0\x80\x80\x80"), "reason"},
-        {BYTES("\x94\x02\x0d\x01\xcf\x80\0\0\0\0\0\0\0"), "now_ns"},       /* 2^63 for a signed field */
-        {BYTES("\x94\x02\x0d\xff\x01"), "seq"},                            /* -1 for an unsigned one */
-        {BYTES("\x94\x02\x03\xcf\0\0\0\x01\0\0\0\0\x01"), "seq"},          /* 2^32 for 32 bits */
-        {BYTES("\x95\x02\x0e\x01\x02\x01"), "now"},                        /* 1 is no bool */
-        {BYTES("\x95\x02\x05\xa0\xc6\xff\xff\xff\xff\xc4\x00"), "plan"},   /* 4 GiB of bytes */
+        {BYTES("\x94\x02\x0d\x01\xcf\x80\0\0\0\0\0\0\0"), "now_ns"},     /* 2^63 for a signed field */
+        {BYTES("\x94\x02\x0d\xff\x01"), "seq"},                          /* -1 for an unsigned one */
+        {BYTES("\x94\x02\x03\xcf\0\0\0\x01\0\0\0\0\x01"), "seq"},        /* 2^32 for 32 bits */
+        {BYTES("\x95\x02\x0e\x01\x02\x01"), "now"},                      /* 1 is no bool */
+        {BYTES("\x95\x02\x05\xa0\xc6\xff\xff\xff\xff\xc4\x00"), "plan"}, /* 4 GiB of bytes */
         {BYTES("\x95\x02\x07\x01\x02\x90"), "shard"},
         {BYTES("\x95\x02\x07\x01\x02\xdd\xff\xff\xff\xff"), "shard"},
     };
     struct mallinfo2 before = mallinfo2();
-    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) refuse(BAD[i].bytes, BAD[i].n, BAD[i].why);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        refuse(BAD[i].bytes, BAD[i].n, BAD[i].why);
     assert_true(mallinfo2().arena - before.arena < 1 << 20);
     struct wire_msg m;
     assert_int_equal(decode(&m, BYTES("\x93\x02\x0f\xa4\xf4\x8f\xbf\xbf"), NULL), 0); /* the last character there is */
@@ -282,7 +367,8 @@ static void test_hostile_table(void **state)
 static void test_over_limits(void **state)
 {
     (void)state;
-    static uint8_t big[WIRE_MESSAGE_MAX + 1] = {0x93, WIRE_VERSION, 0x0f, 0xda, 0x02, 0x58}; /* 600 characters, one too many */
+    static uint8_t big[WIRE_MESSAGE_MAX + 1] = {0x93, WIRE_VERSION, 0x0f,
+                                                0xda, 0x02,         0x58}; /* 600 characters, one too many */
     memset(big + 6, 'x', 600);
     refuse(big, 606, "reason");
     big[5]--;
@@ -327,7 +413,8 @@ static void test_impossible_shards(void **state)
     (void)state;
     uint32_t unsorted[] = {3, 0, 4, 9}, beyond[] = {0, 3, 4, 10};
     struct shard bad[8];
-    for (int i = 0; i < 8; i++) bad[i] = SHARD;
+    for (int i = 0; i < 8; i++)
+        bad[i] = SHARD;
     bad[0].own = unsorted;
     bad[1].own = beyond;
     bad[2].cycle = 0;
@@ -370,11 +457,16 @@ static void test_unknown_code_is_internal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_message_round_trips), cmocka_unit_test(test_shard_is_taken),
-        cmocka_unit_test(test_version_mismatch_names_both), cmocka_unit_test(test_cut_and_trailing),
-        cmocka_unit_test(test_every_byte_changed), cmocka_unit_test(test_hostile_table),
-        cmocka_unit_test(test_over_limits), cmocka_unit_test(test_words_are_cleaned),
-        cmocka_unit_test(test_impossible_shards), cmocka_unit_test(test_unknown_code_is_internal),
+        cmocka_unit_test(test_every_message_round_trips),
+        cmocka_unit_test(test_shard_is_taken),
+        cmocka_unit_test(test_version_mismatch_names_both),
+        cmocka_unit_test(test_cut_and_trailing),
+        cmocka_unit_test(test_every_byte_changed),
+        cmocka_unit_test(test_hostile_table),
+        cmocka_unit_test(test_over_limits),
+        cmocka_unit_test(test_words_are_cleaned),
+        cmocka_unit_test(test_impossible_shards),
+        cmocka_unit_test(test_unknown_code_is_internal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,9 @@
 
 #include "coordinator/resume.h"
 
-#define PLAN "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\nload: {concurrency: [1, 2, 3], duration: 3s, repeats: 2}\n"
+#define PLAN                                                                                                           \
+    "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\nload: {concurrency: [1, 2, 3], "      \
+    "duration: 3s, repeats: 2}\n"
 
 static struct run_data run_of(struct stage_data *stages, size_t n)
 {
@@ -19,7 +21,10 @@ static struct run_data run_of(struct stage_data *stages, size_t n)
 
 static void test_what_is_left(void **state)
 {
-    struct stage_data past[] = {{.stage = 0, .repeat = 0}, {.stage = 0, .repeat = 1, .degraded = true}, {.stage = 1, .repeat = 0, .aborted = true}, {.stage = 2, .repeat = 1}};
+    struct stage_data past[] = {{.stage = 0, .repeat = 0},
+                                {.stage = 0, .repeat = 1, .degraded = true},
+                                {.stage = 1, .repeat = 0, .aborted = true},
+                                {.stage = 2, .repeat = 1}};
     static const uint32_t WANTED[][2] = {{1, 0}, {1, 1}, {2, 0}};
     struct run_data r = run_of(past, 4);
     struct todo t;
@@ -44,7 +49,8 @@ static void test_finished(void **state)
     struct run_event gave_up = {.kind = "gate_failed"};
     struct err e = {0};
     (void)state;
-    for (uint32_t i = 0; i < 6; i++) past[i] = (struct stage_data){.stage = i / 2, .repeat = i % 2};
+    for (uint32_t i = 0; i < 6; i++)
+        past[i] = (struct stage_data){.stage = i / 2, .repeat = i % 2};
     struct run_data r = run_of(past, 6);
     assert_int_equal(run_is_finished(&r, &e), 1);
     past[5].aborted = true;
@@ -75,6 +81,7 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_left), cmocka_unit_test(test_finished), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_left), cmocka_unit_test(test_finished),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

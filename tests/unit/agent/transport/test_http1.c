@@ -1,4 +1,5 @@
-/* Each response gives the same whole, cut in two at every byte, and byte by byte; flush against a page that must not be read. */
+/* Each response gives the same whole, cut in two at every byte, and byte by byte; flush against a page that must not be
+ * read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +61,8 @@ static void say(struct got *g, size_t untold, char *ret, size_t n)
         return;
     }
     bool by_close = g->last == HTTP1_MORE && http1_closed(&g->h) == HTTP1_DONE;
-    snprintf(ret, n, "%d %s %s %s|%zu", g->h.status, http1_keep_alive(&g->h) ? "keep" : "close", by_close ? "closed" : WORD[g->last + 1], g->body, g->left + untold);
+    snprintf(ret, n, "%d %s %s %s|%zu", g->h.status, http1_keep_alive(&g->h) ? "keep" : "close",
+             by_close ? "closed" : WORD[g->last + 1], g->body, g->left + untold);
 }
 
 static void check_n(const char *text, size_t n, const char *expect)
@@ -80,13 +82,17 @@ static void check_n(const char *text, size_t n, const char *expect)
     http1_begin(&g.h);
     g.n = 0;
     size_t at = 0;
-    do feed(&g, text + at, at < n);
+    do
+        feed(&g, text + at, at < n);
     while (at++ < n && g.last == HTTP1_MORE);
     say(&g, at < n ? n - at : 0, said, sizeof said);
     if (strcmp(said, expect) != 0) fail_msg("%.200s byte by byte: got %s, expected %s", text, said, expect);
 }
 
-static void check(const char *text, const char *expect) { check_n(text, strlen(text), expect); }
+static void check(const char *text, const char *expect)
+{
+    check_n(text, strlen(text), expect);
+}
 
 static void test_lengths(void **state)
 {
@@ -125,7 +131,8 @@ static void test_chunks(void **state)
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "bad");
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\n\r\na", "200 keep done a|0");
     /* both frames: the coding counts, and the connection is not trusted any more */
-    check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "200 close done a|0");
+    check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+          "200 close done a|0");
 }
 
 static void test_connection(void **state)
@@ -141,7 +148,9 @@ static void test_connection(void **state)
 static void test_interim(void **state)
 {
     (void)state;
-    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "200 keep done a|0");
+    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 "
+          "OK\r\nContent-Length: 1\r\n\r\na",
+          "200 keep done a|0");
     check("HTTP/1.1 101 Switching Protocols\r\n\r\n", "bad");
 }
 
@@ -188,7 +197,8 @@ static void check_long(const char *name, char fill, size_t n, const char *expect
 static void test_bounds(void **state)
 {
     (void)state;
-    for (size_t n = HTTP1_LINE_MAX - 12; n < HTTP1_LINE_MAX + 4; n++) check_long("X", 'a', n, "200 keep done a|0");
+    for (size_t n = HTTP1_LINE_MAX - 12; n < HTTP1_LINE_MAX + 4; n++)
+        check_long("X", 'a', n, "200 keep done a|0");
     check_long("X", 'a', 60000, "200 keep done a|0");
     check_long("X", 'a', 65500, "bad");
     check_long("Connection", ',', HTTP1_LINE_MAX - 11, "200 keep done a|0");
@@ -198,15 +208,20 @@ static void test_bounds(void **state)
     struct got g = {.n = 0};
     http1_begin(&g.h);
     size_t sent = 0;
-    for (; g.last == HTTP1_MORE && sent < 2 * HTTP1_HEAD_MAX; sent += sizeof INTERIM - 1) feed(&g, INTERIM, sizeof INTERIM - 1);
+    for (; g.last == HTTP1_MORE && sent < 2 * HTTP1_HEAD_MAX; sent += sizeof INTERIM - 1)
+        feed(&g, INTERIM, sizeof INTERIM - 1);
     assert_int_equal(g.last, HTTP1_BAD);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lengths), cmocka_unit_test(test_chunks), cmocka_unit_test(test_connection),
-        cmocka_unit_test(test_interim), cmocka_unit_test(test_heads_that_are_none), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_interim),
+        cmocka_unit_test(test_heads_that_are_none),
+        cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,14 +91,16 @@ static void test_given_up(void **state)
     assert_int_equal(resolver_ask(&r, "two.test", "80", &list, &e), 1);
     assert_int_equal(asked, 2);
     resolver_clear(&r);
-    for (int i = 0; i < 2; i++) sem_post(&let);
-    for (int i = 0; i < 2; i++) sem_wait(&gone);
+    for (int i = 0; i < 2; i++)
+        sem_post(&let);
+    for (int i = 0; i < 2; i++)
+        sem_wait(&gone);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_need_no_resolver), cmocka_unit_test(test_slow), cmocka_unit_test(test_no_such_name),
-                                       cmocka_unit_test(test_given_up)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_need_no_resolver), cmocka_unit_test(test_slow),
+                                       cmocka_unit_test(test_no_such_name), cmocka_unit_test(test_given_up)};
     sem_init(&let, 0, 0);
     sem_init(&gone, 0, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ static void test_kernel_stamp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convert), cmocka_unit_test(test_steps), cmocka_unit_test(test_kernel_stamp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convert), cmocka_unit_test(test_steps),
+                                       cmocka_unit_test(test_kernel_stamp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,8 @@
 
 /* ---- handshake ---- */
 
-static int choose_http1(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in, unsigned n, void *arg)
+static int choose_http1(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in, unsigned n,
+                        void *arg)
 {
     (void)ssl, (void)arg;
     if (n != 9 || memcmp(in, "\x08http/1.1", 9) != 0) return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -93,10 +94,12 @@ static void test_handshake_without_room(void **state)
     char fill[4096] = {0};
     peer_init(&p, TLS1_3_VERSION);
     peer_open(&p, false, 0);
-    while (send(p.here, fill, sizeof fill, MSG_DONTWAIT) > 0) {}
+    while (send(p.here, fill, sizeof fill, MSG_DONTWAIT) > 0) {
+    }
     assert_int_equal(tls_handshake(p.c, &events), 0);
     assert_int_equal(events, EPOLLOUT);
-    while (recv(p.there, fill, sizeof fill, MSG_DONTWAIT) > 0) {}
+    while (recv(p.there, fill, sizeof fill, MSG_DONTWAIT) > 0) {
+    }
     assert_int_equal(shake(&p), 1);
     peer_clear(&p);
 }
@@ -122,7 +125,8 @@ static void expect_no_tls(const char *said, bool reset, const char *why)
 static void test_no_tls(void **state)
 {
     (void)state;
-    expect_no_tls("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false, "no TLS with " ADDRESS ": wrong version number (no TLS is spoken there: is it http://?)");
+    expect_no_tls("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false,
+                  "no TLS with " ADDRESS ": wrong version number (no TLS is spoken there: is it http://?)");
     expect_no_tls(NULL, false, "no TLS with " ADDRESS ": the connection was closed in the handshake");
     expect_no_tls(NULL, true, "no TLS with " ADDRESS ": Connection reset by peer");
 }
@@ -139,8 +143,10 @@ static void test_many_records(void **state)
         struct peer p;
         peer_init(&p, VERSIONS[i]);
         peer_connect(&p, false, 0);
-        for (size_t k = 0; k < sizeof said; k++) said[k] = (char)('a' + k % 23);
-        for (size_t k = 0; k < RECORDS; k++) say(&p, said + k * EACH, EACH);
+        for (size_t k = 0; k < sizeof said; k++)
+            said[k] = (char)('a' + k % 23);
+        for (size_t k = 0; k < RECORDS; k++)
+            say(&p, said + k * EACH, EACH);
         assert_true(to_us(&p, SIZE_MAX) > 40000);
         assert_int_equal(take(&p, bytes, sizeof bytes, true), sizeof said);
         assert_memory_equal(bytes, said, sizeof said);
@@ -189,8 +195,10 @@ static void test_full_buffer(void **state)
         peer_init(&p, VERSIONS[i]);
         peer_connect(&p, false, 0);
         expect_nothing(&p, true);
-        for (size_t k = 0; k < sizeof said; k++) said[k] = (char)('a' + k % 23);
-        for (size_t k = 0; k < sizeof said; k += 100) say(&p, said + k, 100);
+        for (size_t k = 0; k < sizeof said; k++)
+            said[k] = (char)('a' + k % 23);
+        for (size_t k = 0; k < sizeof said; k += 100)
+            say(&p, said + k, 100);
         to_us(&p, SIZE_MAX);
         assert_int_equal(take(&p, bytes, 150, true), 150);
         assert_int_equal(waiting(&p), 0);
@@ -239,7 +247,8 @@ static void test_end(void **state)
 {
     (void)state;
     for (int i = 0; i < N_VERSIONS; i++)
-        for (enum goodbye how = NOTIFIED; how <= CUT; how++) expect_end(VERSIONS[i], how);
+        for (enum goodbye how = NOTIFIED; how <= CUT; how++)
+            expect_end(VERSIONS[i], how);
 }
 
 /* The bytes fill the caller's buffer: the end behind them is told by the next call that leaves the socket alone. */
@@ -330,7 +339,8 @@ static void test_large_write(void **state)
     (void)state;
     enum { ALL = 1000003 };
     static char said[ALL], heard[ALL];
-    for (size_t k = 0; k < ALL; k++) said[k] = (char)(k * 2654435761u >> 13);
+    for (size_t k = 0; k < ALL; k++)
+        said[k] = (char)(k * 2654435761u >> 13);
     for (int i = 0; i < N_VERSIONS; i++) {
         struct peer p;
         char bytes[64];
@@ -353,7 +363,8 @@ static void test_large_write(void **state)
                 assert_int_equal(errno, EAGAIN);
             }
             to_server(&p);
-            for (int n; have < ALL && (n = SSL_read(p.ssl, heard + have, (int)(ALL - have))) > 0;) have += (size_t)n;
+            for (int n; have < ALL && (n = SSL_read(p.ssl, heard + have, (int)(ALL - have))) > 0;)
+                have += (size_t)n;
             ERR_clear_error();
         }
         assert_true(waits > 0);

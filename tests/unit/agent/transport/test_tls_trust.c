@@ -46,11 +46,16 @@ static const struct certificate {
     {"[::1]", "DNS:other.invalid,IP:::1", TLS_DAY, false, NULL},
     {HOST, "DNS:" HOST, TLS_DAY, true, NOT_ACCEPTED "unable to get local issuer certificate" HINT},
     {HOST, "DNS:" HOST, -60, false, NOT_ACCEPTED "certificate has expired"},
-    {HOST, "DNS:other.invalid", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is " HOST ", the host of target.url"},
-    {"a.b.example.com", "DNS:*.example.com", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is a.b.example.com, the host of target.url"},
-    {HOST, "DNS:h*.example.com", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is " HOST ", the host of target.url"},
-    {"127.0.0.1", "IP:127.0.0.2", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is 127.0.0.1, the host of target.url"},
-    {"127.0.0.1", "DNS:127.0.0.1", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is 127.0.0.1, the host of target.url"},
+    {HOST, "DNS:other.invalid", TLS_DAY, false,
+     NOT_ACCEPTED "no subject name in it is " HOST ", the host of target.url"},
+    {"a.b.example.com", "DNS:*.example.com", TLS_DAY, false,
+     NOT_ACCEPTED "no subject name in it is a.b.example.com, the host of target.url"},
+    {HOST, "DNS:h*.example.com", TLS_DAY, false,
+     NOT_ACCEPTED "no subject name in it is " HOST ", the host of target.url"},
+    {"127.0.0.1", "IP:127.0.0.2", TLS_DAY, false,
+     NOT_ACCEPTED "no subject name in it is 127.0.0.1, the host of target.url"},
+    {"127.0.0.1", "DNS:127.0.0.1", TLS_DAY, false,
+     NOT_ACCEPTED "no subject name in it is 127.0.0.1, the host of target.url"},
     {"[::1]", "IP:::2", TLS_DAY, false, NOT_ACCEPTED "no subject name in it is ::1, the host of target.url"},
 };
 
@@ -145,17 +150,22 @@ static void expect_no_file(const char *ca, const char *cert, const char *key, co
 static void test_files(void **state)
 {
     (void)state;
-    char other[] = "/tmp/test_tls.XXXXXX", secret[] = "/tmp/test_tls.XXXXXX", rsa[] = "/tmp/test_tls.XXXXXX", text[256], password[] = "password";
+    char other[] = "/tmp/test_tls.XXXXXX", secret[] = "/tmp/test_tls.XXXXXX", rsa[] = "/tmp/test_tls.XXXXXX", text[256],
+         password[] = "password";
     EVP_PKEY *rsa_key = EVP_RSA_gen(2048);
     tls_write_file(other, NULL, stranger.key, NULL);
     tls_write_file(secret, NULL, client.key, password);
     tls_write_file(rsa, NULL, rsa_key, NULL);
     EVP_PKEY_free(rsa_key);
-    expect_no_file("/absent/ca.pem", NULL, NULL, "target.tls.ca_file: /absent/ca.pem cannot be read as certificates: No such file or directory");
+    expect_no_file("/absent/ca.pem", NULL, NULL,
+                   "target.tls.ca_file: /absent/ca.pem cannot be read as certificates: No such file or directory");
     expect_no_file(client_key, NULL, NULL, "cannot be read as certificates: no certificate or crl found");
-    expect_no_file(ca_file, "/absent/c.pem", client_key, "target.tls.cert_file: /absent/c.pem cannot be read as a certificate: No such file or directory");
+    expect_no_file(ca_file, "/absent/c.pem", client_key,
+                   "target.tls.cert_file: /absent/c.pem cannot be read as a certificate: No such file or directory");
     expect_no_file(ca_file, client_key, client_key, "cannot be read as a certificate: no start line");
-    expect_no_file(ca_file, client_file, "/absent/k.pem", "target.tls.key_file: /absent/k.pem cannot be read as a key without a password: No such file or directory");
+    expect_no_file(
+        ca_file, client_file, "/absent/k.pem",
+        "target.tls.key_file: /absent/k.pem cannot be read as a key without a password: No such file or directory");
     expect_no_file(ca_file, client_file, client_file, "cannot be read as a key without a password");
     expect_no_file(ca_file, client_file, secret, "cannot be read as a key without a password");
     snprintf(text, sizeof text, "target.tls.key_file: %s is not the key of %s", other, client_file);
@@ -185,12 +195,9 @@ static void test_types_are_not_used_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_no_server_name),
-        cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_types_are_not_used_up),
+        cmocka_unit_test(test_session),        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_no_server_name), cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_files),          cmocka_unit_test(test_types_are_not_used_up),
     };
     return cmocka_run_group_tests(tests, make_files, drop_files);
 }

@@ -1,4 +1,5 @@
-/* Ours in the clear, ours over TLS, and libcurl, against a server that says exactly what a case wants: what a request ends under is the same with each. */
+/* Ours in the clear, ours over TLS, and libcurl, against a server that says exactly what a case wants: what a request
+ * ends under is the same with each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,25 +51,37 @@ static const struct script SCRIPTS[] = {
     {"idle for long", GOOD, KEEP, COUNTER_OK, .idle = true},
     {"closed behind it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
     {"closed a moment behind it", GOOD, CLOSE, COUNTER_OK, .moment = true},
-    {"chunks", "HTTP/1.1 200 OK\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n3d\r\n" EVENTS "\r\n0\r\n\r\n", KEEP, COUNTER_OK, .pieces = true},
-    {"chunks, trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3d;x=y\r\n" EVENTS "\r\n0\r\nA: b\r\n\r\n", KEEP, COUNTER_OK, .pieces = false},
+    {"chunks", "HTTP/1.1 200 OK\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n3d\r\n" EVENTS "\r\n0\r\n\r\n", KEEP,
+     COUNTER_OK, .pieces = true},
+    {"chunks, trailer",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3d;x=y\r\n" EVENTS "\r\n0\r\nA: b\r\n\r\n", KEEP, COUNTER_OK,
+     .pieces = false},
     {"until the end", "HTTP/1.1 200 OK\r\n" STREAM "\r\n" EVENTS, CLOSE, COUNTER_OK, .pieces = false},
     {"HTTP/1.0", "HTTP/1.0 200 OK\r\n" STREAM "\r\n" EVENTS, CLOSE, COUNTER_OK, .pieces = true},
     {"interim", "HTTP/1.1 100 Continue\r\n\r\n" GOOD, KEEP, COUNTER_OK, .pieces = false},
     {"a long body is taken", GOOD, KEEP, COUNTER_OK, .input = 300000},
-    {"refused before it was read", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", KEEP, COUNTER_FAILED_HTTP_4XX, .early = true, .input = 300000},
-    {"answered before it was asked", "HTTP/1.1 200 OK\r\n" STREAM "Connection: close\r\nContent-Length: 61\r\n\r\n" EVENTS, KEEP, COUNTER_OK, .first = true},
-    {"429 with a body", "HTTP/1.1 429 Slow Down\r\nContent-Length: 5\r\n\r\nhello", KEEP, COUNTER_FAILED_HTTP_429, .pieces = true},
+    {"refused before it was read", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", KEEP,
+     COUNTER_FAILED_HTTP_4XX, .early = true, .input = 300000},
+    {"answered before it was asked",
+     "HTTP/1.1 200 OK\r\n" STREAM "Connection: close\r\nContent-Length: 61\r\n\r\n" EVENTS, KEEP, COUNTER_OK,
+     .first = true},
+    {"429 with a body", "HTTP/1.1 429 Slow Down\r\nContent-Length: 5\r\n\r\nhello", KEEP, COUNTER_FAILED_HTTP_429,
+     .pieces = true},
     {"no body at all", "HTTP/1.1 204 No Content\r\n\r\n", KEEP, COUNTER_FAILED_TRUNCATED, .pieces = false},
-    {"length not reached", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
-    {"last chunk missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "\r\n", CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
-    {"reset in the body", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, RESET, COUNTER_FAILED_RESET, .pieces = false},
+    {"length not reached", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, CLOSE, COUNTER_FAILED_TRUNCATED,
+     .pieces = false},
+    {"last chunk missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "\r\n", CLOSE,
+     COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"reset in the body", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, RESET, COUNTER_FAILED_RESET,
+     .pieces = false},
     {"half a head", "HTTP/1.1 200 OK\r\nContent-", CLOSE, COUNTER_FAILED_TRUNCATED, .pieces = false},
     {"nothing, closed", NULL, CLOSE, COUNTER_FAILED_RESET, .pieces = false},
     {"nothing, reset", NULL, RESET, COUNTER_FAILED_RESET, .pieces = false},
     {"no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", CLOSE, COUNTER_FAILED_MALFORMED, .pieces = false},
-    {"broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "xyz\r\n", KEEP, COUNTER_FAILED_MALFORMED, .pieces = false},
-    {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: strange\r\n\r\n" EVENTS, CLOSE, COUNTER_FAILED_MALFORMED, .pieces = false},
+    {"broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "xyz\r\n", KEEP,
+     COUNTER_FAILED_MALFORMED, .pieces = false},
+    {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: strange\r\n\r\n" EVENTS, CLOSE, COUNTER_FAILED_MALFORMED,
+     .pieces = false},
     {"second request unanswered", NULL, CLOSE, COUNTER_FAILED_RESET, .second = true},
 };
 
@@ -86,7 +99,10 @@ struct guest {
     SSL *tls;
 };
 
-static ssize_t hear(const struct guest *g, char *to, size_t n) { return g->tls ? SSL_read(g->tls, to, (int)n) : recv(g->fd, to, n, 0); }
+static ssize_t hear(const struct guest *g, char *to, size_t n)
+{
+    return g->tls ? SSL_read(g->tls, to, (int)n) : recv(g->fd, to, n, 0);
+}
 
 /* Reads one request; false when there is none. */
 static bool read_request(const struct guest *g)
@@ -112,14 +128,16 @@ static bool read_request(const struct guest *g)
     return have == body;
 }
 
-/* `last`: the connection's end follows at once and goes with the last bytes. A client that sees them apart may have sent its next request in between. */
+/* `last`: the connection's end follows at once and goes with the last bytes. A client that sees them apart may have
+ * sent its next request in between. */
 static void say(const struct guest *g, const char *text, bool pieces, bool last)
 {
     size_t n = strlen(text);
     if (last && g->tls) setsockopt(g->fd, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
     for (size_t at = 0, step; at < n; at += step) {
         step = pieces ? 1 : n;
-        ssize_t sent = g->tls ? SSL_write(g->tls, text + at, (int)step) : send(g->fd, text + at, step, MSG_NOSIGNAL | (last && at + step == n ? MSG_MORE : 0));
+        ssize_t sent = g->tls ? SSL_write(g->tls, text + at, (int)step)
+                              : send(g->fd, text + at, step, MSG_NOSIGNAL | (last && at + step == n ? MSG_MORE : 0));
         if (sent != (ssize_t)step) return;
         if (pieces && at % 16 == 0) poll(NULL, 0, 1);
     }
@@ -129,7 +147,8 @@ static void say(const struct guest *g, const char *text, bool pieces, bool last)
 static void hold_back(const SSL *tls, int where, int rc)
 {
     (void)rc;
-    if ((where & SSL_CB_LOOP) && SSL_get_state(tls) == TLS_ST_SR_FINISHED) setsockopt(SSL_get_fd(tls), IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
+    if ((where & SSL_CB_LOOP) && SSL_get_state(tls) == TLS_ST_SR_FINISHED)
+        setsockopt(SSL_get_fd(tls), IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
 }
 
 static void begin_tls(struct guest *g)
@@ -216,8 +235,10 @@ static bool run(struct server *server, bool curl, bool again)
     struct engine_options o = {.workers = 1, .curl = curl};
     struct snapshot *all = snapshot_new(false);
     int n = snprintf(yaml, sizeof yaml,
-                     "plan: 1\ntarget: {url: \"%s://127.0.0.1:%u/v1/chat/completions\", model: m, timeouts: {total: 20s}, tls: {verify: false}}\n"
-                     "workload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\nload: {stages: [{concurrency: 2, requests: %d}]}\n",
+                     "plan: 1\ntarget: {url: \"%s://127.0.0.1:%u/v1/chat/completions\", model: m, timeouts: {total: "
+                     "20s}, tls: {verify: false}}\n"
+                     "workload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\nload: {stages: "
+                     "[{concurrency: 2, requests: %d}]}\n",
                      server->tls ? "https" : "http", server->port, s->input ? s->input : 8, REQUESTS);
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     struct engine *g = engine_new(&o, &e);
@@ -242,13 +263,18 @@ static bool run(struct server *server, bool curl, bool again)
     uint64_t ok = s->label == COUNTER_OK ? REQUESTS : s->second ? c[COUNTER_OK] : 0;
     if (c[COUNTER_OK] != ok || c[s->label] != REQUESTS - (s->second ? ok : 0))
         for (int k = 0; k < COUNTER_N; k++)
-            if (c[k]) print_message("%s, %s%s: %s = %llu\n", s->name, curl ? "libcurl" : "ours", server->tls ? ", TLS" : "", COUNTERS[k].name, (unsigned long long)c[k]);
+            if (c[k])
+                print_message("%s, %s%s: %s = %llu\n", s->name, curl ? "libcurl" : "ours", server->tls ? ", TLS" : "",
+                              COUNTERS[k].name, (unsigned long long)c[k]);
     again = again && c[COUNTER_OK] < REQUESTS;
     if (again) goto out;
     assert_int_equal(c[COUNTER_OK], ok);
     assert_int_equal(c[s->label], REQUESTS - (s->second ? ok : 0));
-    if (s->second) assert_in_range(ok, REQUESTS / 2, REQUESTS - 1); /* libcurl's refused second attempt leaves it a connection more */
-    for (int i = 0; s->first && i < 500 && atomic_load(&server->requests) < REQUESTS; i++) poll(NULL, 0, 10); /* the server reads it when it was answered */
+    if (s->second)
+        assert_in_range(ok, REQUESTS / 2,
+                        REQUESTS - 1); /* libcurl's refused second attempt leaves it a connection more */
+    for (int i = 0; s->first && i < 500 && atomic_load(&server->requests) < REQUESTS; i++)
+        poll(NULL, 0, 10);                                      /* the server reads it when it was answered */
     assert_int_equal(atomic_load(&server->requests), REQUESTS); /* nothing is sent twice */
     if (s->then == KEEP && s->label == COUNTER_OK && !s->first) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
     for (int i = 0; s->idle && !curl && atomic_load(&server->guests) > 0; i++) {
@@ -271,8 +297,10 @@ static void test_both_say_the_same(void **state)
     for (size_t i = 0; i < 2 * sizeof SCRIPTS / sizeof *SCRIPTS; i++) {
         struct server s = {.script = &SCRIPTS[i / 2], .tls = i % 2 ? tls : NULL};
         server_start(&s);
-        for (int left = s.script->moment ? 4 : 0; !run(&s, false, left > 0); left--) {} /* on a busy machine a moment may be long */
-        if (!s.script->moment && !s.script->first && !s.tls) run(&s, true, false); /* under TLS it does not tell broken framing from a broken connection */
+        for (int left = s.script->moment ? 4 : 0; !run(&s, false, left > 0); left--) {
+        } /* on a busy machine a moment may be long */
+        if (!s.script->moment && !s.script->first && !s.tls)
+            run(&s, true, false); /* under TLS it does not tell broken framing from a broken connection */
         shutdown(s.fd, SHUT_RDWR);
         pthread_join(s.thread, NULL);
         close(s.fd);
@@ -284,7 +312,8 @@ static void test_both_say_the_same(void **state)
     SSL_CTX_free(tls);
 }
 
-/* A plan whose files cannot be read is refused as often as it is armed: its requests hold a secret and never go in the clear. */
+/* A plan whose files cannot be read is refused as often as it is armed: its requests hold a secret and never go in the
+ * clear. */
 static void test_refused_again(void **state)
 {
     (void)state;
@@ -295,8 +324,10 @@ static void test_refused_again(void **state)
     struct server s = {.script = &SCRIPTS[0]};
     server_start(&s);
     int n = snprintf(yaml, sizeof yaml,
-                     "plan: 1\ntarget: {url: \"https://127.0.0.1:%u/v1/chat/completions\", model: m, tls: {ca_file: /absent/ca.pem}}\n"
-                     "load: {stages: [{concurrency: 1, requests: 1}]}\n", s.port);
+                     "plan: 1\ntarget: {url: \"https://127.0.0.1:%u/v1/chat/completions\", model: m, tls: {ca_file: "
+                     "/absent/ca.pem}}\n"
+                     "load: {stages: [{concurrency: 1, requests: 1}]}\n",
+                     s.port);
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     struct engine *g = engine_new(&o, &e);
     assert_non_null(p);
@@ -307,7 +338,8 @@ static void test_refused_again(void **state)
         struct engine_event ev = {0};
         assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
         assert_int_equal(engine_arm(g, &shard, &e), 0);
-        while (!engine_next(g, &ev)) assert_true(poll(&pfd, 1, 10000) > 0);
+        while (!engine_next(g, &ev))
+            assert_true(poll(&pfd, 1, 10000) > 0);
         assert_int_equal(ev.kind, ENGINE_READY);
         if (!strstr(ev.err.text, "/absent/ca.pem")) fail_msg("time %d: \"%s\"", i + 1, ev.err.text);
         shard_clear(&shard);
@@ -317,7 +349,8 @@ static void test_refused_again(void **state)
     shutdown(s.fd, SHUT_RDWR);
     pthread_join(s.thread, NULL);
     close(s.fd);
-    while (atomic_load(&s.guests) > 0) poll(NULL, 0, 10);
+    while (atomic_load(&s.guests) > 0)
+        poll(NULL, 0, 10);
     assert_int_equal(atomic_load(&s.requests), 0);
 }
 
@@ -339,7 +372,8 @@ static void *hear_head(void *arg)
         SSL_set_accept_state(ssl);
     }
     for (size_t n = 0; !strstr(l->head, "\r\n\r\n");) {
-        ssize_t got = ssl ? SSL_read(ssl, l->head + n, (int)(sizeof l->head - 1 - n)) : recv(fd, l->head + n, sizeof l->head - 1 - n, 0);
+        ssize_t got = ssl ? SSL_read(ssl, l->head + n, (int)(sizeof l->head - 1 - n))
+                          : recv(fd, l->head + n, sizeof l->head - 1 - n, 0);
         if (got <= 0) break;
         n += (size_t)got;
     }
@@ -348,8 +382,14 @@ static void *hear_head(void *arg)
     return NULL;
 }
 
-static void on_writing(struct transfer *x) { (void)x; }
-static void on_end(struct transfer *x, enum transport_end how, int64_t arrival) { (void)x, (void)how, (void)arrival; }
+static void on_writing(struct transfer *x)
+{
+    (void)x;
+}
+static void on_end(struct transfer *x, enum transport_end how, int64_t arrival)
+{
+    (void)x, (void)how, (void)arrival;
+}
 
 /* One request to the URL, whose port is not where it goes. */
 static void expect_head(const char *url, const char *line)
@@ -371,8 +411,9 @@ static void expect_head(const char *url, const char *line)
     assert_int_equal(listen(l.fd, 1), 0);
     assert_int_equal(getsockname(l.fd, (struct sockaddr *)&a, &len), 0);
     assert_int_equal(pthread_create(&thread, NULL, hear_head, &l), 0);
-    int n = snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {model: sim, url: \"%s\"%s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n", url,
-                     l.tls ? ", tls: {verify: false}" : "");
+    int n = snprintf(yaml, sizeof yaml,
+                     "plan: 1\ntarget: {model: sim, url: \"%s\"%s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n",
+                     url, l.tls ? ", tls: {verify: false}" : "");
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
     memcpy(target->address[0].sa, &a, sizeof a);
@@ -414,7 +455,8 @@ static uint64_t open_files(void)
     DIR *d = opendir("/proc/self/fd");
     uint64_t n = 0;
     assert_non_null(d);
-    while (readdir(d)) n++;
+    while (readdir(d))
+        n++;
     (void)closedir(d);
     return n;
 }
@@ -440,17 +482,23 @@ static void test_descriptors(void **state)
         struct resolver resolver = {0};
         struct target *target = NULL;
         struct transport t;
-        int n = snprintf(yaml, sizeof yaml, "plan: 1\ntarget: {model: sim, %s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n", CASES[i].target);
+        int n = snprintf(yaml, sizeof yaml,
+                         "plan: 1\ntarget: {model: sim, %s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n",
+                         CASES[i].target);
         struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
         if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
         uint64_t before = open_files();
         struct transport_options o = {.epoll = -1, .curl = CASES[i].curl};
         assert_int_equal(transport_init(&t, target, &STAGE_CALLS, &o, &e), 0);
         struct transfer *x = calloc(CASES[i].requests, sizeof *x);
-        for (uint32_t k = 0; k < CASES[i].requests; k++) assert_int_equal(transfer_init(&x[k], &t, NULL, 0, &e), 0);
+        for (uint32_t k = 0; k < CASES[i].requests; k++)
+            assert_int_equal(transfer_init(&x[k], &t, NULL, 0, &e), 0);
         uint64_t opened = open_files() - before, said = transport_descriptors(target, CASES[i].curl, CASES[i].requests);
-        if (opened > said || said > opened + 4) fail_msg("case %zu: %llu files are open, %llu were foreseen", i, (unsigned long long)opened, (unsigned long long)said);
-        for (uint32_t k = 0; k < CASES[i].requests; k++) transfer_clear(&x[k]);
+        if (opened > said || said > opened + 4)
+            fail_msg("case %zu: %llu files are open, %llu were foreseen", i, (unsigned long long)opened,
+                     (unsigned long long)said);
+        for (uint32_t k = 0; k < CASES[i].requests; k++)
+            transfer_clear(&x[k]);
         free(x);
         transport_clear(&t);
         assert_int_equal(open_files(), before);
@@ -462,7 +510,7 @@ static void test_descriptors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same), cmocka_unit_test(test_refused_again), cmocka_unit_test(test_host),
-                                       cmocka_unit_test(test_descriptors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_say_the_same), cmocka_unit_test(test_refused_again),
+                                       cmocka_unit_test(test_host), cmocka_unit_test(test_descriptors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,15 +24,30 @@ struct world {
 };
 
 /* A server with 64 slots: Amdahl up to them, then a queue; 1 % of noise. */
-static double rate_at(double n) { return 120 * fmin(n, 64) / (1 + 0.012 * (fmin(n, 64) - 1)); }
+static double rate_at(double n)
+{
+    return 120 * fmin(n, 64) / (1 + 0.012 * (fmin(n, 64) - 1));
+}
 
 static struct point *add(struct world *w, uint32_t load, double noise)
 {
     struct point *p = &w->p[w->n++];
     double x = rate_at(load) * noise;
-    *p = (struct point){.stage = (uint32_t)w->n - 1, .requested = {.kind = LOAD_CLOSED, .concurrency = load}, .window_s = 30, .concurrency = load, .output_tokens_per_s = x,
-                        .output_lo = x * 0.99, .output_hi = x * 1.01, .requests_per_s = x / 100, .window_ok = 1000, .window_good = load <= 32 ? 990 : load <= 64 ? 930 : 400, .steady = STEADY_YES};
-    for (int m = 0; m < METRIC_N; m++) stat_compute(NULL, (enum metric)m, &p->metric[m]);
+    *p = (struct point){.stage = (uint32_t)w->n - 1,
+                        .requested = {.kind = LOAD_CLOSED, .concurrency = load},
+                        .window_s = 30,
+                        .concurrency = load,
+                        .output_tokens_per_s = x,
+                        .output_lo = x * 0.99,
+                        .output_hi = x * 1.01,
+                        .requests_per_s = x / 100,
+                        .window_ok = 1000,
+                        .window_good = load <= 32   ? 990
+                                       : load <= 64 ? 930
+                                                    : 400,
+                        .steady = STEADY_YES};
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(NULL, (enum metric)m, &p->metric[m]);
     p->metric[METRIC_E2E].q[0] = load / x * 100 * 1e3; /* Little */
     return p;
 }
@@ -49,7 +64,10 @@ static void finish(struct world *w, double slo_up_to)
     w->run.plan = &w->plan;
     for (size_t i = 0; i < w->n; i++)
         for (size_t g = 0; g < 2; g++)
-            w->o[2 * i + g] = (struct gate_outcome){.gate = &w->gates[g], .point = (uint32_t)i, .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
+            w->o[2 * i + g] = (struct gate_outcome){
+                .gate = &w->gates[g],
+                .point = (uint32_t)i,
+                .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
     answer_compute(&w->run, w->p, w->n, w->o, 2 * w->n, &w->a);
     backed(w);
 }
@@ -64,23 +82,58 @@ static void silent(const struct world *w, const char *text)
     if (strstr(w->a.text, text)) fail_msg("\"%s\" is in: %s", text, w->a.text);
 }
 
-/* Every number in the paragraph is one of the answer's fields, as summary.json has them, rounded as it is printed; gates are quoted. */
+/* Every number in the paragraph is one of the answer's fields, as summary.json has them, rounded as it is printed;
+ * gates are quoted. */
 static void backed(const struct world *w)
 {
     const struct answer *a = &w->a;
-    const double field[] = {
-        a->plateau, a->plateau_lo, a->plateau_hi, a->knee, ceil(a->knee), a->most_load, a->most_tokens_per_s, a->most_lo, a->most_hi, a->slo_load,
-        a->slo_tokens_per_s, a->slo_lo, a->slo_hi, a->slo_passes_to, a->latency_per_doubling - 1, 100 * a->fall, 100 * a->throughput_dip.share,
-        a->throughput_dip.from_load, a->throughput_dip.to_load, 100 * a->latency_dip.share, a->latency_dip.from_load, a->latency_dip.to_load,
-        a->goodput_requests_per_s, a->goodput_per_gpu, a->goodput_load,
-        100 * a->goodput_attainment, a->cost_plateau, a->cost_slo, a->cost_most, a->worst_lag_ms, a->points_left_out, a->left_invalid, a->left_unsteady,
-        a->points_left_out + a->points_used, a->slo_failed, a->slo_undecided, a->search.loads, a->search.runs, a->search.failed_load, a->search.load,
-        a->points_left_out - a->left_invalid - a->left_unsteady};
+    const double field[] = {a->plateau,
+                            a->plateau_lo,
+                            a->plateau_hi,
+                            a->knee,
+                            ceil(a->knee),
+                            a->most_load,
+                            a->most_tokens_per_s,
+                            a->most_lo,
+                            a->most_hi,
+                            a->slo_load,
+                            a->slo_tokens_per_s,
+                            a->slo_lo,
+                            a->slo_hi,
+                            a->slo_passes_to,
+                            a->latency_per_doubling - 1,
+                            100 * a->fall,
+                            100 * a->throughput_dip.share,
+                            a->throughput_dip.from_load,
+                            a->throughput_dip.to_load,
+                            100 * a->latency_dip.share,
+                            a->latency_dip.from_load,
+                            a->latency_dip.to_load,
+                            a->goodput_requests_per_s,
+                            a->goodput_per_gpu,
+                            a->goodput_load,
+                            100 * a->goodput_attainment,
+                            a->cost_plateau,
+                            a->cost_slo,
+                            a->cost_most,
+                            a->worst_lag_ms,
+                            a->points_left_out,
+                            a->left_invalid,
+                            a->left_unsteady,
+                            a->points_left_out + a->points_used,
+                            a->slo_failed,
+                            a->slo_undecided,
+                            a->search.loads,
+                            a->search.runs,
+                            a->search.failed_load,
+                            a->search.load,
+                            a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];
     (void)snprintf(text, sizeof text, "%s", a->text);
     static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %", "at p99", "e2e p50"};
     for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
-        for (char *at; (at = strstr(text, QUOTED[k]));) memset(at, '_', strlen(QUOTED[k]));
+        for (char *at; (at = strstr(text, QUOTED[k]));)
+            memset(at, '_', strlen(QUOTED[k]));
     for (const char *at = text; *at;) {
         char number[32];
         size_t n = 0, after = 0;
@@ -99,7 +152,8 @@ static void backed(const struct world *w)
         number[n] = 0;
         double v = strtod(number, NULL), slack = 0.5001 * pow(10, -(double)after);
         bool found = false;
-        for (size_t k = 0; k < sizeof field / sizeof *field; k++) found |= fabs(field[k] - v) <= slack;
+        for (size_t k = 0; k < sizeof field / sizeof *field; k++)
+            found |= fabs(field[k] - v) <= slack;
         if (!found) fail_msg("%s stands in no field: %s", number, a->text);
     }
 }
@@ -110,7 +164,8 @@ static void sweep(struct world *w, uint32_t to, int repeats)
     rng_seed(&r, 12);
     memset(w, 0, sizeof *w);
     for (int k = 0; k < repeats; k++)
-        for (uint32_t load = 1; load <= to; load *= 2) add(w, load, exp(0.005 * rng_normal(&r)));
+        for (uint32_t load = 1; load <= to; load *= 2)
+            add(w, load, exp(0.005 * rng_normal(&r)));
 }
 
 static void test_whole_answer(void **state)
@@ -131,7 +186,8 @@ static void test_whole_answer(void **state)
     assert_true(w.a.has_slo && w.a.slo_load > 31.9 && w.a.slo_load < 32.1 && !w.a.slo_open_end);
     assert_int_equal(w.p[w.a.slo_point].requested.concurrency, 32);
     assert_true(fabs(w.a.latency_per_doubling - 2) < 0.05);
-    assert_true(w.a.has_goodput && fabs(w.a.goodput_load - 64) < 0.1 && fabs(w.a.goodput_per_gpu - w.a.goodput_requests_per_s / 4) < 1e-9);
+    assert_true(w.a.has_goodput && fabs(w.a.goodput_load - 64) < 0.1 &&
+                fabs(w.a.goodput_per_gpu - w.a.goodput_requests_per_s / 4) < 1e-9);
     assert_true(fabs(w.a.cost_plateau - 10.0 / 3600 / w.a.plateau * 1e6) < 1e-9);
     assert_int_equal(w.a.points_left_out, 0);
     says(&w, "Plateau: 4,3");
@@ -201,8 +257,10 @@ static void test_not_reached_for_want_of_points(void **state)
     static struct world w;
     sweep(&w, 512, 1);
     for (size_t i = 6; i < 10; i++) {
-        if (i < 9) verdict_add(&w.p[i].verdict, VERDICT_INVALID, "the agents were late");
-        else w.p[i].steady = STEADY_NO;
+        if (i < 9)
+            verdict_add(&w.p[i].verdict, VERDICT_INVALID, "the agents were late");
+        else
+            w.p[i].steady = STEADY_NO;
     }
     finish(&w, 1000);
     assert_true(w.a.has_plateau && !w.a.plateau_reached);
@@ -219,7 +277,8 @@ static void test_gates_that_fail(void **state)
     finish(&w, 0);
     assert_false(w.a.has_slo);
     says(&w, "No load tried is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 7 fail. ");
-    for (size_t i = 0; i < 4; i++) w.o[i].result = GATE_INCONCLUSIVE; /* the first two loads */
+    for (size_t i = 0; i < 4; i++)
+        w.o[i].result = GATE_INCONCLUSIVE; /* the first two loads */
     answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
     backed(&w);
     says(&w, ": 5 fail, 2 undecided. ");
@@ -296,7 +355,8 @@ static void test_rates(void **state)
     silent(&w, "concurrent");
 }
 
-/* Where arrivals wait in vain at the greatest rate, a greater one gives no more: the plateau was seen, though only one load is at the top. */
+/* Where arrivals wait in vain at the greatest rate, a greater one gives no more: the plateau was seen, though only one
+ * load is at the top. */
 static void test_overrun(void **state)
 {
     (void)state;
@@ -371,7 +431,8 @@ static void measured(struct world *w, const double *load, const double *tokens_p
     finish(w, 1e9);
 }
 
-/* Five points leave AICc only Amdahl's law to judge, which never flattens; a top that is measured flat is one all the same. */
+/* Five points leave AICc only Amdahl's law to judge, which never flattens; a top that is measured flat is one all the
+ * same. */
 static void test_five_points(void **state)
 {
     (void)state;
@@ -390,7 +451,8 @@ static void test_five_points(void **state)
 
     const double amdahl_load[] = {8, 16, 24, 32, 40}, rising[] = {246, 935, 3188, 7936, 9900};
     double amdahl[5];
-    for (int i = 0; i < 5; i++) amdahl[i] = 100 * amdahl_load[i] / (1 + 0.1 * (amdahl_load[i] - 1)); /* 82 % of its limit at 40 */
+    for (int i = 0; i < 5; i++)
+        amdahl[i] = 100 * amdahl_load[i] / (1 + 0.1 * (amdahl_load[i] - 1)); /* 82 % of its limit at 40 */
     measured(&w, amdahl_load, amdahl, 5);
     assert_true(w.a.has_plateau && !w.a.plateau_reached && isnan(w.a.knee));
     measured(&w, far, rising, 5);
@@ -398,7 +460,8 @@ static void test_five_points(void **state)
     says(&w, "The plateau was not reached: at least 9,900");
 }
 
-/* A curve that no law fits is judged by its top; and while it still rises there is no knee, least of all beyond what was tried. */
+/* A curve that no law fits is judged by its top; and while it still rises there is no knee, least of all beyond what
+ * was tried. */
 static void test_poor_law(void **state)
 {
     (void)state;
@@ -437,13 +500,15 @@ static void test_monotone(void **state)
     assert_true(w.a.throughput_dip.share <= 0 && w.a.latency_dip.share <= 0);
     assert_null(strstr(w.a.text, "Look twice"));
     assert_int_equal(w.a.n_residuals, 9);
-    for (uint32_t i = 0; i < w.a.n_residuals; i++) assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
+    for (uint32_t i = 0; i < w.a.n_residuals; i++)
+        assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
 
     sweep(&w, 256, 1);
     w.p[4].output_tokens_per_s *= 0.4, w.p[4].output_lo *= 0.4, w.p[4].output_hi *= 0.4;
     w.p[6].metric[METRIC_E2E].q[0] = w.p[5].metric[METRIC_E2E].q[0] * 0.8;
     finish(&w, 40);
-    assert_true(fabs(w.a.throughput_dip.from_load - w.p[3].concurrency) < 1e-9 && fabs(w.a.throughput_dip.to_load - w.p[4].concurrency) < 1e-9);
+    assert_true(fabs(w.a.throughput_dip.from_load - w.p[3].concurrency) < 1e-9 &&
+                fabs(w.a.throughput_dip.to_load - w.p[4].concurrency) < 1e-9);
     assert_true(w.a.throughput_dip.share > 0.05);
     assert_true(fabs(w.a.latency_dip.to_load - w.p[6].concurrency) < 1e-9 && fabs(w.a.latency_dip.share - 0.2) < 0.05);
     assert_non_null(strstr(w.a.text, "Look twice: throughput falls by"));
@@ -451,6 +516,14 @@ static void test_monotone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer), cmocka_unit_test(test_not_reached), cmocka_unit_test(test_left_out), cmocka_unit_test(test_not_reached_for_want_of_points), cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within), cmocka_unit_test(test_single), cmocka_unit_test(test_rates), cmocka_unit_test(test_overrun), cmocka_unit_test(test_repeats), cmocka_unit_test(test_few_points), cmocka_unit_test(test_five_points), cmocka_unit_test(test_poor_law), cmocka_unit_test(test_falls), cmocka_unit_test(test_monotone)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
+        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
+        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
+        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
+        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
+        cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

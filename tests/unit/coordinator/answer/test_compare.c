@@ -17,10 +17,16 @@ static const uint32_t LOADS[] = {4, 16, 48, 96};
 #define N_LOADS (sizeof LOADS / sizeof *LOADS)
 #define REPEATS_MOST 5
 
-static int tries(void) { return trials(100, 100, 3); }
+static int tries(void)
+{
+    return trials(100, 100, 3);
+}
 
 static const struct simload SERVER = {
-    .server = {.slots = 64, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 48, .prompt = 128, .noise = 0.01};
+    .server = {.slots = 64, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000},
+    .output_mean = 48,
+    .prompt = 128,
+    .noise = 0.01};
 
 struct side {
     struct stage_data stage[N_LOADS * REPEATS_MOST];
@@ -30,11 +36,13 @@ struct side {
 
 static void run(struct side *s, const struct simload *l, uint32_t repeats, uint64_t seed)
 {
-    struct plan plan = {.seed = seed, .verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02};
+    struct plan plan = {
+        .seed = seed, .verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02};
     s->n = 0;
     for (uint32_t r = 0; r < repeats; r++)
         for (size_t i = 0; i < N_LOADS; i++) {
-            struct plan_stage stage = {.kind = LOAD_CLOSED, .concurrency = LOADS[i], .duration_ns = 20 * S, .warmup_ns = 4 * S};
+            struct plan_stage stage = {
+                .kind = LOAD_CLOSED, .concurrency = LOADS[i], .duration_ns = 20 * S, .warmup_ns = 4 * S};
             simload_run(l, &stage, seed_mix(seed, r, i, 7), &s->stage[s->n]);
             point_compute(&s->stage[s->n], &plan, &s->point[s->n]);
             s->n++;
@@ -43,7 +51,8 @@ static void run(struct side *s, const struct simload *l, uint32_t repeats, uint6
 
 static void side_clear(struct side *s)
 {
-    for (size_t i = 0; i < s->n; i++) stage_data_clear(&s->stage[i]);
+    for (size_t i = 0; i < s->n; i++)
+        stage_data_clear(&s->stage[i]);
 }
 
 static int count[4];
@@ -70,8 +79,9 @@ static void pairs(const char *what, double slow, uint32_t repeats, uint64_t from
         side_clear(&a);
         side_clear(&b);
     }
-    printf("%s: of %d pairs %d no difference, %d better, %d worse; %d fail worse:3%%; TPOT's interval covers the truth in %.0f; mean change of throughput %+.1f %%\n", what, n, count[0], count[1],
-           count[2], *ret_fails, covered, 100 * change);
+    printf("%s: of %d pairs %d no difference, %d better, %d worse; %d fail worse:3%%; TPOT's interval covers the truth "
+           "in %.0f; mean change of throughput %+.1f %%\n",
+           what, n, count[0], count[1], count[2], *ret_fails, covered, 100 * change);
     assert_true(repeats < 2 || n < 40 || covered >= 0.88 * n);
 }
 
@@ -115,9 +125,15 @@ static void test_slowdown(void **state)
 
 static struct point scripted(uint32_t concurrency, double rate, double ttft)
 {
-    struct point p = {.requested = {.kind = LOAD_CLOSED, .concurrency = concurrency}, .output_tokens_per_s = rate, .output_lo = rate * 0.99, .output_hi = rate * 1.01,
-                      .requests_per_s = rate / 100, .goodput_per_s = rate / 100, .window_ok = 1000};
-    for (int m = 0; m < METRIC_N; m++) stat_compute(NULL, (enum metric)m, &p.metric[m]);
+    struct point p = {.requested = {.kind = LOAD_CLOSED, .concurrency = concurrency},
+                      .output_tokens_per_s = rate,
+                      .output_lo = rate * 0.99,
+                      .output_hi = rate * 1.01,
+                      .requests_per_s = rate / 100,
+                      .goodput_per_s = rate / 100,
+                      .window_ok = 1000};
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(NULL, (enum metric)m, &p.metric[m]);
     struct stat *s = &p.metric[METRIC_TTFT];
     s->q[0] = ttft;
     s->q_lo[0] = ttft * 0.98;
@@ -125,7 +141,8 @@ static struct point scripted(uint32_t concurrency, double rate, double ttft)
     return p;
 }
 
-/* Three repeats that agree to a part in ten thousand make a change of 0.3 % stand out of their noise; the machine's next hour may differ by more. */
+/* Three repeats that agree to a part in ten thousand make a change of 0.3 % stand out of their noise; the machine's
+ * next hour may differ by more. */
 static void test_small_change(void **state)
 {
     (void)state;
@@ -167,7 +184,8 @@ static void test_matching(void **state)
     assert_int_equal(c.overall[MEASURE_TPOT_P50].say, COMPARE_UNKNOWN);
     assert_true(isnan(c.overall[MEASURE_TPOT_P50].rel));
     comparison_clear(&c);
-    for (int i = 0; i < 4; i++) b[i].window_failed = 50; /* errors count whatever the latencies say */
+    for (int i = 0; i < 4; i++)
+        b[i].window_failed = 50; /* errors count whatever the latencies say */
     assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
     assert_true(c.errors_rose && compare_fails(&c, 0.5));
     assert_int_equal(c.say, COMPARE_WORSE);
@@ -185,8 +203,10 @@ static void test_matching(void **state)
 static void test_plans(void **state)
 {
     (void)state;
-    static const char A[] = "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\nload: {concurrency: [1, 2], duration: 30s}\n";
-    static const char B[] = "plan: 1\nseed: 7\ntarget: {url: http://127.0.0.1:2/v1/chat/completions, model: m}\nload: {concurrency: [1, 2], duration: 30s}\n";
+    static const char A[] = "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\nload: "
+                            "{concurrency: [1, 2], duration: 30s}\n";
+    static const char B[] = "plan: 1\nseed: 7\ntarget: {url: http://127.0.0.1:2/v1/chat/completions, model: m}\nload: "
+                            "{concurrency: [1, 2], duration: 30s}\n";
     struct err e = {0};
     struct plan *a = plan_load("a", A, strlen(A), NULL, 0, &e), *b = plan_load("b", B, strlen(B), NULL, 0, &e);
     if (!a || !b) fail_msg("%s", e.text);
@@ -206,6 +226,8 @@ static void test_plans(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching), cmocka_unit_test(test_plans), cmocka_unit_test(test_same_system), cmocka_unit_test(test_many_seeds), cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),    cmocka_unit_test(test_plans),
+                                       cmocka_unit_test(test_same_system), cmocka_unit_test(test_many_seeds),
+                                       cmocka_unit_test(test_slowdown),    cmocka_unit_test(test_small_change)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

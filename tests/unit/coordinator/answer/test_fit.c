@@ -40,7 +40,8 @@ static double limit_of(const struct truth *t)
 {
     double most = 0;
     if (t->limit > 0) return t->limit;
-    for (double n = 1; n < 1000; n += 0.1) most = fmax(most, at(t, n));
+    for (double n = 1; n < 1000; n += 0.1)
+        most = fmax(most, at(t, n));
     return most;
 }
 
@@ -51,7 +52,8 @@ static void test_perfect_data(void **state)
         const struct truth *t = &TRUTHS[k];
         double x[N_LOADS];
         struct fit f;
-        for (size_t i = 0; i < N_LOADS; i++) x[i] = at(t, LOADS[i]);
+        for (size_t i = 0; i < N_LOADS; i++)
+            x[i] = at(t, LOADS[i]);
         fit_curve(LOADS, x, N_LOADS, 1, &f);
         if (f.model == FIT_NONE || f.rms > 0.005 || fabs(f.limit / limit_of(t) - 1) > 0.01)
             fail_msg("%s: %s, rms %g, limit %g of %g", t->name, fit_model_name(f.model), f.rms, f.limit, limit_of(t));
@@ -60,7 +62,8 @@ static void test_perfect_data(void **state)
     }
     struct fit f; /* and the law itself is found where it differs from the others */
     double x[N_LOADS];
-    for (size_t i = 0; i < N_LOADS; i++) x[i] = at(&TRUTHS[0], LOADS[i]);
+    for (size_t i = 0; i < N_LOADS; i++)
+        x[i] = at(&TRUTHS[0], LOADS[i]);
     fit_curve(LOADS, x, N_LOADS, 1, &f);
     assert_int_equal(f.model, FIT_USL);
     assert_true(fabs(f.param[1] / 0.02671 - 1) < 0.01 && fabs(f.param[2] / 0.000769 - 1) < 0.01);
@@ -90,7 +93,8 @@ static void test_coverage(void **state)
             near += fabs(f.limit / limit_of(t) - 1) < 0.1;
             width += (f.limit_hi - f.limit_lo) / 2 / f.limit / n;
         }
-        printf("%s: limit covered in %d of %d, within 10 %% in %d, mean half width %.1f %%\n", t->name, covered, n, near, 100 * width);
+        printf("%s: limit covered in %d of %d, within 10 %% in %d, mean half width %.1f %%\n", t->name, covered, n,
+               near, 100 * width);
         assert_true(covered >= n * 88 / 100);
         assert_true(near >= n * 90 / 100);
     }
@@ -100,7 +104,8 @@ static void test_too_little(void **state)
 {
     (void)state;
     struct fit f;
-    const double load[] = {1, 2, 4, 8, 16, 32}, x[] = {10, 20, 38, 70, 100, 110}, same[] = {8, 8, 8, 8, 8, 8}, zero[] = {0, 1, 2, 3, 4, 5};
+    const double load[] = {1, 2, 4, 8, 16, 32}, x[] = {10, 20, 38, 70, 100, 110}, same[] = {8, 8, 8, 8, 8, 8},
+                 zero[] = {0, 1, 2, 3, 4, 5};
     fit_curve(load, x, 5, 1, &f); /* too few for the AICc of laws with three parameters: one law is no choice */
     assert_int_equal(f.model, FIT_NONE);
     assert_true(isnan(f.limit) && isnan(fit_at(&f, 3)));
@@ -133,6 +138,7 @@ static void test_no_bend(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_perfect_data), cmocka_unit_test(test_coverage), cmocka_unit_test(test_too_little), cmocka_unit_test(test_no_bend)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_perfect_data), cmocka_unit_test(test_coverage),
+                                       cmocka_unit_test(test_too_little), cmocka_unit_test(test_no_bend)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

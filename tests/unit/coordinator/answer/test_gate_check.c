@@ -13,7 +13,13 @@
 
 static struct plan_gate ttft(double q, enum gate_op op, double ms)
 {
-    return (struct plan_gate){.text = "ttft", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = q, .op = op, .value = ms * 1e6};
+    return (struct plan_gate){.text = "ttft",
+                              .subject = GATE_METRIC,
+                              .metric = METRIC_TTFT,
+                              .agg = AGG_QUANTILE,
+                              .q = q,
+                              .op = op,
+                              .value = ms * 1e6};
 }
 
 static enum gate_result check(const struct plan_gate *g, const struct point *p, struct gate_outcome *o)
@@ -29,7 +35,8 @@ static void test_quantiles(void **state)
     struct point p = {.hist = hist};
     struct gate_outcome o;
     struct hist *h = hist[METRIC_TTFT] = hist_new();
-    for (int i = 1; i <= 1000; i++) hist_record(h, i * 1000000, 1); /* 1 … 1,000 ms */
+    for (int i = 1; i <= 1000; i++)
+        hist_record(h, i * 1000000, 1); /* 1 … 1,000 ms */
     stat_compute(h, METRIC_TTFT, &p.metric[METRIC_TTFT]);
 
     struct plan_gate g = ttft(0.9, OP_LT, 950);
@@ -64,7 +71,13 @@ static void test_quantiles(void **state)
 static void test_rates(void **state)
 {
     (void)state;
-    struct point p = {.output_tokens_per_s = 8000, .output_lo = 7800, .output_hi = 8200, .error_rate = 0, .window_ok = 100, .goodput_per_s = 12, .requests_per_s = 15};
+    struct point p = {.output_tokens_per_s = 8000,
+                      .output_lo = 7800,
+                      .output_hi = 8200,
+                      .error_rate = 0,
+                      .window_ok = 100,
+                      .goodput_per_s = 12,
+                      .requests_per_s = 15};
     struct gate_outcome o;
     struct plan_gate g = {.subject = GATE_THROUGHPUT, .op = OP_GT, .value = 7500};
     assert_int_equal(check(&g, &p, &o), GATE_PASS);
@@ -103,7 +116,8 @@ static void test_decides_seldom_at_the_limit(void **state)
         struct point p = {.hist = hist};
         struct gate_outcome o;
         struct hist *h = hist[METRIC_TTFT] = hist_new();
-        for (int i = 0; i < 500; i++) hist_record(h, (int64_t)(100e6 * rng_exp(&r)), 1);
+        for (int i = 0; i < 500; i++)
+            hist_record(h, (int64_t)(100e6 * rng_exp(&r)), 1);
         stat_compute(h, METRIC_TTFT, &p.metric[METRIC_TTFT]);
         decided += check(&g, &p, &o) != GATE_INCONCLUSIVE;
         hist_destroy(&h);
@@ -118,7 +132,8 @@ static void test_decide(void **state)
     struct plan plan = {.gates = gate, .n_gates = 2};
     struct point p[3] = {{0}};
     struct gate_outcome o[6];
-    for (uint32_t i = 0; i < 6; i++) o[i] = (struct gate_outcome){.gate = &gate[i % 2], .point = i / 2, .result = GATE_PASS};
+    for (uint32_t i = 0; i < 6; i++)
+        o[i] = (struct gate_outcome){.gate = &gate[i % 2], .point = i / 2, .result = GATE_PASS};
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
     o[3].result = GATE_INCONCLUSIVE;
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
@@ -138,6 +153,8 @@ static void test_decide(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates), cmocka_unit_test(test_decides_seldom_at_the_limit), cmocka_unit_test(test_decide)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_decides_seldom_at_the_limit),
+                                       cmocka_unit_test(test_decide)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,7 +117,8 @@ static void test_line(void **state)
     }
     assert_in_range(covered, 930, 970);
     assert_false(line_fit(x, y, 2, 0.05, &l));
-    for (int i = 0; i < 15; i++) x[i] = 3;
+    for (int i = 0; i < 15; i++)
+        x[i] = 3;
     assert_false(line_fit(x, y, 15, 0.05, &l));
 }
 
@@ -136,8 +137,8 @@ static void test_quantile_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_values), cmocka_unit_test(test_binomial), cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_samples_needed), cmocka_unit_test(test_share), cmocka_unit_test(test_line),
+        cmocka_unit_test(test_known_values),   cmocka_unit_test(test_binomial), cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_samples_needed), cmocka_unit_test(test_share),    cmocka_unit_test(test_line),
         cmocka_unit_test(test_quantile_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

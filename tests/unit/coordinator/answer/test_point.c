@@ -13,7 +13,12 @@
 /* A stage of 20 s whose every number is known: 32 in flight, 10 ended a second, each in flight for 3.2 s. */
 static void stage_make(struct stage_data *s, struct agent_data *a)
 {
-    *s = (struct stage_data){.stage = 3, .repeat = 1, .plan = {.kind = LOAD_CLOSED, .concurrency = 32, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)}};
+    *s = (struct stage_data){.stage = 3,
+                             .repeat = 1,
+                             .plan = {.kind = LOAD_CLOSED,
+                                      .concurrency = 32,
+                                      .duration_ns = INT64_C(60000000000),
+                                      .warmup_ns = INT64_C(10000000000)}};
     uint64_t *c = s->counters;
     c[COUNTER_MEASURED_NS] = UINT64_C(50000000000);
     c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 32;
@@ -37,15 +42,24 @@ static void stage_make(struct stage_data *s, struct agent_data *a)
 
 static void stage_free(struct stage_data *s)
 {
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&s->hist[m]);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&s->hist[m]);
 }
 
 static struct plan plan_of(void)
 {
-    return (struct plan){.verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02, .gpus = 4, .per_gpu_hour = 2.5, .currency = "USD"};
+    return (struct plan){.verdict_lateness_ns = 1000000,
+                         .verdict_lag_ns = 1000000,
+                         .verdict_achieved = 0.02,
+                         .gpus = 4,
+                         .per_gpu_hour = 2.5,
+                         .currency = "USD"};
 }
 
-static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
+static void is(double got, double want)
+{
+    assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want)));
+}
 
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
@@ -56,7 +70,12 @@ static void test_overrun(void **state)
     struct plan plan = plan_of();
     struct point p;
     stage_make(&s, &a);
-    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 32, .rate_from = 100, .rate_to = 100, .duration_ns = INT64_C(60000000000), .warmup_ns = INT64_C(10000000000)};
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN,
+                                 .max_concurrency = 32,
+                                 .rate_from = 100,
+                                 .rate_to = 100,
+                                 .duration_ns = INT64_C(60000000000),
+                                 .warmup_ns = INT64_C(10000000000)};
     s.counters[COUNTER_CAPPED] = 500; /* a burst: all were sent in the end */
     point_compute(&s, &plan, &p);
     assert_false(p.overrun);
@@ -141,11 +160,13 @@ static void test_what_is_wrong_is_said(void **state)
     stage_free(&s);
 }
 
-/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part behind the cut; the rest says so. */
+/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part behind the cut; the
+ * rest says so. */
 static void test_warmup_auto(void **state)
 {
     (void)state;
-    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 1, .duration_ns = INT64_C(60000000000), .warmup_auto = true}};
+    struct stage_data s = {
+        .plan = {.kind = LOAD_CLOSED, .concurrency = 1, .duration_ns = INT64_C(60000000000), .warmup_auto = true}};
     struct plan plan = plan_of();
     struct point p;
     s.counters[COUNTER_MEASURED_NS] = UINT64_C(60000000000);
@@ -153,11 +174,19 @@ static void test_warmup_auto(void **state)
     s.blocks = calloc(60, sizeof *s.blocks);
     s.n_series = s.n_blocks = 60;
     static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E};
-    for (int k = 0; k < 3; k++) s.hist[KINDS[k]] = hist_new();
+    for (int k = 0; k < 3; k++)
+        s.hist[KINDS[k]] = hist_new();
     for (int t = 0; t < 60; t++) {
         int64_t slow = t < 20 ? 2 : 1;
         double tokens = (double)(100 / slow) + (t % 3); /* not all alike */
-        s.series[t] = (struct series_row){.agent = -1, .t_s = t, .span_s = 1, .tokens = tokens, .done = 10, .due = 10, .in_flight = 1, .ttft_p50_ms = NAN};
+        s.series[t] = (struct series_row){.agent = -1,
+                                          .t_s = t,
+                                          .span_s = 1,
+                                          .tokens = tokens,
+                                          .done = 10,
+                                          .due = 10,
+                                          .in_flight = 1,
+                                          .ttft_p50_ms = NAN};
         s.blocks[t] = (struct block){.t_s = t, .span_s = 1, .tokens = tokens, .itl = hist_new(), .ttft = hist_new()};
         assert_int_equal(hist_record(s.blocks[t].itl, slow * 10000000, 90), 0);
         assert_int_equal(hist_record(s.blocks[t].ttft, slow * 50000000, 10), 0);
@@ -177,7 +206,13 @@ static void test_warmup_auto(void **state)
     assert_true(fabs(p.metric[METRIC_TTFT].q[3] - 50) < 0.1); /* p99: nothing of the start is left */
     assert_int_equal(p.metric[METRIC_E2E].count, 600);
     assert_true(fabs(p.metric[METRIC_E2E].q[3] - 200) < 0.2); /* the whole window, and cut[] says so */
-    struct plan_gate g = {.text = "ttft.p97.5 < 60ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.975, .op = OP_LT, .value = 60e6};
+    struct plan_gate g = {.text = "ttft.p97.5 < 60ms",
+                          .subject = GATE_METRIC,
+                          .metric = METRIC_TTFT,
+                          .agg = AGG_QUANTILE,
+                          .q = 0.975,
+                          .op = OP_LT,
+                          .value = 60e6};
     struct gate_outcome o;
     gate_check(&g, &p, &o); /* a percentile no table prints is of the same part */
     assert_int_equal(o.result, GATE_PASS);
@@ -201,13 +236,16 @@ static void test_empty(void **state)
     struct point p;
     plan.currency = NULL;
     point_compute(&s, &plan, &p);
-    assert_true(isnan(p.output_tokens_per_s) && isnan(p.error_rate) && isnan(p.littles_law) && isnan(p.cost_per_mtok_out));
+    assert_true(isnan(p.output_tokens_per_s) && isnan(p.error_rate) && isnan(p.littles_law) &&
+                isnan(p.cost_per_mtok_out));
     assert_int_equal(p.verdict.status, VERDICT_INVALID);
     assert_true(p.ledger.balanced);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_overrun), cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto),
+                                       cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,10 @@ static void test_samples(void **state)
     (void)state;
     struct seen k;
     char v[32];
-    assert_int_equal(parse("# HELP a what\n# TYPE a gauge\na 1\n\nb:c_total{x=\"1\",y=\"a\\\"b\\\\c\\nd,}\"} 2.5e3 1700000000\r\n  d {} -Inf\ne{ z = \"q\" , } NaN # {id=\"7\"} 0.5 1\n# EOF\n", &k), 0);
+    assert_int_equal(parse("# HELP a what\n# TYPE a gauge\na 1\n\nb:c_total{x=\"1\",y=\"a\\\"b\\\\c\\nd,}\"} 2.5e3 "
+                           "1700000000\r\n  d {} -Inf\ne{ z = \"q\" , } NaN # {id=\"7\"} 0.5 1\n# EOF\n",
+                           &k),
+                     0);
     assert_int_equal(k.n, 4);
     assert_string_equal(k.name[0], "a");
     assert_string_equal(k.name[1], "b:c_total");
@@ -64,8 +67,15 @@ static void test_samples(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"a\n", "a b\n", "1a 1\n", "a{x} 1\n", "a{x=1} 1\n", "a{x=\"1} 1\n", "a{x=\"1\" 1\n", "a{x=\"1\\\n", "a 0x10\n", "a 1 x\n", "a 1 2 3\n",
-                                      "a 1", "a{x=\"1\"}\n", "{x=\"1\"} 1\n", "a 1e\n", "a 11111111111111111111111111111111111111111111111111111111111111111111\n"};
+    static const char *const bad[] = {
+        "a\n",           "a b\n",
+        "1a 1\n",        "a{x} 1\n",
+        "a{x=1} 1\n",    "a{x=\"1} 1\n",
+        "a{x=\"1\" 1\n", "a{x=\"1\\\n",
+        "a 0x10\n",      "a 1 x\n",
+        "a 1 2 3\n",     "a 1",
+        "a{x=\"1\"}\n",  "{x=\"1\"} 1\n",
+        "a 1e\n",        "a 11111111111111111111111111111111111111111111111111111111111111111111\n"};
     struct seen k;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (parse(bad[i], &k) == 0) fail_msg("accepted: %s", bad[i]);
@@ -94,7 +104,10 @@ static void page(const char *name, struct server_sample *s)
     free(text);
 }
 
-static void is(double got, double want) { assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want))); }
+static void is(double got, double want)
+{
+    assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want)));
+}
 
 static void test_real_pages(void **state)
 {
@@ -121,12 +134,14 @@ static void test_names(void **state)
 {
     (void)state;
     struct server_sample s;
-    static const char two[] = "sglang:num_running_reqs{dp=\"0\"} 3\nsglang:num_running_reqs{dp=\"1\"} 4\nsglang:token_usage{dp=\"0\"} 0.2\nsglang:token_usage{dp=\"1\"} 0.7\n";
+    static const char two[] = "sglang:num_running_reqs{dp=\"0\"} 3\nsglang:num_running_reqs{dp=\"1\"} "
+                              "4\nsglang:token_usage{dp=\"0\"} 0.2\nsglang:token_usage{dp=\"1\"} 0.7\n";
     assert_int_equal(server_read(two, strlen(two), &s, NULL), 0);
     assert_string_equal(s.server, "sglang");
     is(s.value[SERVER_RUNNING], 7);
     is(s.value[SERVER_KV_USE], 0.7);
-    static const char both[] = "vllm:gpu_prefix_cache_hits_total 5\nvllm:prefix_cache_hits_total 9\nvllm:gpu_prefix_cache_hits_total 5\n";
+    static const char both[] =
+        "vllm:gpu_prefix_cache_hits_total 5\nvllm:prefix_cache_hits_total 9\nvllm:gpu_prefix_cache_hits_total 5\n";
     assert_int_equal(server_read(both, strlen(both), &s, NULL), 0); /* one figure under two names is counted once */
     is(s.value[SERVER_PREFIX_HITS], 9);
     static const char tgi[] = "tgi_queue_size 2\ntgi_batch_current_size 6\n";
@@ -149,7 +164,8 @@ static void test_stage(void **state)
     static const double running[] = {4, 8, 8, 8, 0, 2}, tokens[] = {100, 200, 300, 50, 150, 160};
     for (int i = 0; i < 6; i++) {
         s[i] = (struct server_sample){.t_s = i, .server = "vllm"};
-        for (int f = 0; f < SERVER_FIELD_N; f++) s[i].value[f] = NAN;
+        for (int f = 0; f < SERVER_FIELD_N; f++)
+            s[i].value[f] = NAN;
         s[i].value[SERVER_RUNNING] = running[i];
         s[i].value[SERVER_GENERATION_TOKENS] = tokens[i];
         s[i].value[SERVER_QUEUE_SUM] = 0.5 * i;
@@ -170,6 +186,8 @@ static void test_stage(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_samples), cmocka_unit_test(test_refused), cmocka_unit_test(test_real_pages), cmocka_unit_test(test_names), cmocka_unit_test(test_stage)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_samples), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_real_pages), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_stage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

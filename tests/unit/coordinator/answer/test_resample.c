@@ -18,7 +18,8 @@
 #define AGENTS 2
 #define SECONDS 60
 
-/* Gaps as a server makes them: all streams of a second share its speed, and neighbouring seconds are alike (AR(1) of the logarithm). */
+/* Gaps as a server makes them: all streams of a second share its speed, and neighbouring seconds are alike (AR(1) of
+ * the logarithm). */
 static void stage_make(struct stage_data *s, struct rng *r, double shared, double memory)
 {
     double level = shared * rng_normal(r);
@@ -29,7 +30,8 @@ static void stage_make(struct stage_data *s, struct rng *r, double shared, doubl
         for (int a = 0; a < AGENTS; a++) {
             struct block *b = &s->blocks[t * AGENTS + a];
             *b = (struct block){.agent = (uint32_t)a, .t_s = t, .span_s = 1, .itl = hist_new()};
-            for (int i = 0; i < 40; i++) hist_record(b->itl, (int64_t)(20e6 * exp(level + 0.2 * rng_normal(r))), 1);
+            for (int i = 0; i < 40; i++)
+                hist_record(b->itl, (int64_t)(20e6 * exp(level + 0.2 * rng_normal(r))), 1);
             hist_merge(s->hist[METRIC_ITL], b->itl);
         }
     }
@@ -53,7 +55,8 @@ static void cover(double shared, double memory, int trials, int *ret_mean, int *
         *ret_p95 += st.q_lo[2] <= p95 && p95 <= st.q_hi[2];
         stage_data_clear(&s);
     }
-    printf("shared %.2f memory %.1f: mean %d, p50 %d, p95 %d of %d\n", shared, memory, *ret_mean, *ret_p50, *ret_p95, trials);
+    printf("shared %.2f memory %.1f: mean %d, p50 %d, p95 %d of %d\n", shared, memory, *ret_mean, *ret_p50, *ret_p95,
+           trials);
 }
 
 static void test_coverage(void **state)

@@ -15,22 +15,39 @@
 #define S INT64_C(1000000000)
 #define FULL 100
 
-static int tries(void) { return trials(FULL, 50, 2); }
+static int tries(void)
+{
+    return trials(FULL, 50, 2);
+}
 
 /* A server of 256 slots: 2,500 token/s at most, its step a straight line of the number running. */
 static const struct simload SERVER = {
-    .server = {.slots = 256, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000}, .output_mean = 64, .prompt = 128};
+    .server = {.slots = 256, .prefill_rate = 20000, .step_base = 10000000, .step_per_seq = 100000},
+    .output_mean = 64,
+    .prompt = 128};
 
 struct result {
     struct search_outcome o;
     double seconds;
 };
 
-static struct plan plan_of(struct plan_stage *stage, struct plan_gate *gates, size_t n_gates, bool over_rate, double from, double to)
+static struct plan plan_of(struct plan_stage *stage, struct plan_gate *gates, size_t n_gates, bool over_rate,
+                           double from, double to)
 {
-    *stage = (struct plan_stage){.kind = over_rate ? LOAD_OPEN : LOAD_CLOSED, .arrivals = ARRIVALS_POISSON, .duration_ns = 35 * S, .warmup_ns = 5 * S};
-    return (struct plan){.seed = 1, .stages = stage, .n_stages = 1, .gates = gates, .n_gates = n_gates, .verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000,
-                         .verdict_achieved = 0.02, .search = {.goal = SEARCH_SLO, .over_rate = over_rate, .from = from, .to = to, .tolerance = 0.05}};
+    *stage = (struct plan_stage){.kind = over_rate ? LOAD_OPEN : LOAD_CLOSED,
+                                 .arrivals = ARRIVALS_POISSON,
+                                 .duration_ns = 35 * S,
+                                 .warmup_ns = 5 * S};
+    return (struct plan){
+        .seed = 1,
+        .stages = stage,
+        .n_stages = 1,
+        .gates = gates,
+        .n_gates = n_gates,
+        .verdict_lateness_ns = 1000000,
+        .verdict_lag_ns = 1000000,
+        .verdict_achieved = 0.02,
+        .search = {.goal = SEARCH_SLO, .over_rate = over_rate, .from = from, .to = to, .tolerance = 0.05}};
 }
 
 static struct result run_search(const struct plan *plan, const struct simload *l, uint64_t seed)
@@ -79,8 +96,10 @@ static int many(const char *what, const struct plan *plan, const struct simload 
     }
     qsort(loads, (size_t)n, sizeof *loads, by_value);
     qsort(found, (size_t)n, sizeof *found, by_value);
-    printf("%s: truth %.4g; %d of %d within %.0f %%; found %.4g (least) %.4g (median) %.4g (most); loads tried: median %.0f, most %.0f; %.1f runs, %.0f s of load\n", what, truth,
-           good, n, 100 * plan->search.tolerance, found[0], found[n / 2], found[n - 1], loads[n / 2], loads[n - 1], runs, seconds);
+    printf("%s: truth %.4g; %d of %d within %.0f %%; found %.4g (least) %.4g (median) %.4g (most); loads tried: median "
+           "%.0f, most %.0f; %.1f runs, %.0f s of load\n",
+           what, truth, good, n, 100 * plan->search.tolerance, found[0], found[n / 2], found[n - 1], loads[n / 2],
+           loads[n - 1], runs, seconds);
     return good;
 }
 
@@ -89,7 +108,12 @@ static void test_concurrency(void **state)
 {
     (void)state;
     struct plan_stage stage;
-    struct plan_gate gate = {.text = "tpot.mean < 35ms", .subject = GATE_METRIC, .metric = METRIC_TPOT, .agg = AGG_MEAN, .op = OP_LT, .value = 35e6};
+    struct plan_gate gate = {.text = "tpot.mean < 35ms",
+                             .subject = GATE_METRIC,
+                             .metric = METRIC_TPOT,
+                             .agg = AGG_MEAN,
+                             .op = OP_LT,
+                             .value = 35e6};
     struct plan plan = plan_of(&stage, &gate, 1, false, 1, 1024);
     struct sim_model_load load = {.prompt = SERVER.prompt, .output = SERVER.output_mean};
     double truth = 0;
@@ -135,21 +159,38 @@ static void test_rate(void **state)
     (void)state;
     struct plan_stage stage;
     struct plan_gate gates[2] = {
-        {.text = "ttft.p95 < 90ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.95, .op = OP_LT, .value = 90e6},
-        {.text = "tpot.p90 < 60ms", .subject = GATE_METRIC, .metric = METRIC_TPOT, .agg = AGG_QUANTILE, .q = 0.90, .op = OP_LT, .value = 60e6},
+        {.text = "ttft.p95 < 90ms",
+         .subject = GATE_METRIC,
+         .metric = METRIC_TTFT,
+         .agg = AGG_QUANTILE,
+         .q = 0.95,
+         .op = OP_LT,
+         .value = 90e6},
+        {.text = "tpot.p90 < 60ms",
+         .subject = GATE_METRIC,
+         .metric = METRIC_TPOT,
+         .agg = AGG_QUANTILE,
+         .q = 0.90,
+         .op = OP_LT,
+         .value = 60e6},
     };
     struct plan plan = plan_of(&stage, gates, 2, true, 1, 500);
     double truth = fmin(truth_of(&stage, &gates[0], 10, 74), truth_of(&stage, &gates[1], 10, 74));
     assert_true(many("rate, ttft.p95 and tpot.p90", &plan, &SERVER, truth) >= tries() * 95 / 100);
 }
 
-
 /* Few slots: past them requests queue, and the gate falls off a cliff. */
 static void test_cliff(void **state)
 {
     (void)state;
     struct plan_stage stage;
-    struct plan_gate gate = {.text = "ttft.p90 < 400ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.90, .op = OP_LT, .value = 400e6};
+    struct plan_gate gate = {.text = "ttft.p90 < 400ms",
+                             .subject = GATE_METRIC,
+                             .metric = METRIC_TTFT,
+                             .agg = AGG_QUANTILE,
+                             .q = 0.90,
+                             .op = OP_LT,
+                             .value = 400e6};
     struct plan plan = plan_of(&stage, &gate, 1, false, 4, 4096);
     struct simload l = SERVER;
     l.server.slots = 40;
@@ -180,26 +221,29 @@ static void test_plateau(void **state)
     plan.search.goal = SEARCH_PLATEAU;
     sim_model_at_concurrency(&l.server, &load, 500, &at);
     double truth = at.tokens_per_s, knee = 1, loads = 0;
-    for (; sim_model_at_concurrency(&l.server, &load, knee, &at), at.tokens_per_s < 0.95 * truth; knee++) {}
+    for (; sim_model_at_concurrency(&l.server, &load, knee, &at), at.tokens_per_s < 0.95 * truth; knee++) {
+    }
     for (int i = 0; i < n; i++) {
         struct result r = run_search(&plan, &l, 1000 + (uint64_t)i);
         good += r.o.found && r.o.confirmed && fabs(r.o.plateau / truth - 1) < 0.03 && fabs(r.o.load / knee - 1) < 0.08;
         loads += (double)r.o.loads / n;
     }
-    printf("plateau: truth %.0f token/s, knee %.0f; %d of %d within 3 %% and 8 %%; %.1f loads tried\n", truth, knee, good, n, loads);
+    printf("plateau: truth %.0f token/s, knee %.0f; %d of %d within 3 %% and 8 %%; %.1f loads tried\n", truth, knee,
+           good, n, loads);
     assert_true(good >= n * 95 / 100);
 }
 
 /* Scripted answers: what the machine asks for when points say this or that. */
 struct script {
-    double limit;     /* loads up to it pass */
-    double reach;     /* loads above it make invalid points; 0: none */
-    double errors;    /* share of failed requests above `limit` instead of slow ones */
-    uint32_t spoil;   /* this many first points are degraded */
-    uint32_t lie_at;  /* this run (from 1) says the opposite; 0: none */
+    double limit;    /* loads up to it pass */
+    double reach;    /* loads above it make invalid points; 0: none */
+    double errors;   /* share of failed requests above `limit` instead of slow ones */
+    uint32_t spoil;  /* this many first points are degraded */
+    uint32_t lie_at; /* this run (from 1) says the opposite; 0: none */
 };
 
-static struct search_outcome play(const struct plan *plan, const struct script *k, struct plan_stage *ret_asked, struct point *ret_points, size_t *ret_n)
+static struct search_outcome play(const struct plan *plan, const struct script *k, struct plan_stage *ret_asked,
+                                  struct point *ret_points, size_t *ret_n)
 {
     struct search *s = search_new(plan, NULL);
     struct search_outcome o;
@@ -211,7 +255,8 @@ static struct search_outcome play(const struct plan *plan, const struct script *
     hist_record(fast[METRIC_TTFT], 100000000, 1000);
     hist_record(slow[METRIC_TTFT], 900000000, 1000);
     while (search_next(s, &stage)) {
-        struct point p = {.requested = stage, .window_s = 30, .window_ok = 1000, .output_tokens_per_s = stage.concurrency};
+        struct point p = {
+            .requested = stage, .window_s = 30, .window_ok = 1000, .output_tokens_per_s = stage.concurrency};
         bool pass = stage.concurrency <= k->limit;
         if (n + 1 == k->lie_at) pass = !pass;
         p.hist = pass || k->errors > 0 ? fast : slow;
@@ -239,7 +284,13 @@ static void test_scripts(void **state)
 {
     (void)state;
     struct plan_stage stage, asked[SEARCH_RUNS_MAX];
-    struct plan_gate gates[2] = {{.text = "ttft.p95 < 500ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .agg = AGG_QUANTILE, .q = 0.95, .op = OP_LT, .value = 500e6},
+    struct plan_gate gates[2] = {{.text = "ttft.p95 < 500ms",
+                                  .subject = GATE_METRIC,
+                                  .metric = METRIC_TTFT,
+                                  .agg = AGG_QUANTILE,
+                                  .q = 0.95,
+                                  .op = OP_LT,
+                                  .value = 500e6},
                                  {.text = "errors.rate < 1%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.01}};
     struct plan plan = plan_of(&stage, gates, 2, false, 1, 1000);
     size_t n;
@@ -257,9 +308,11 @@ static void test_scripts(void **state)
     o = play(&plan, &(struct script){.limit = 5000}, asked, NULL, &n);
     assert_true(o.found && o.end_reached && o.load >= 1000 && o.load <= 1000);
     assert_int_equal(asked[n - 1].concurrency, 1000);
-    o = play(&plan, &(struct script){.limit = 500, .reach = 100}, NULL, NULL, NULL); /* the clients end before the server does */
+    o = play(&plan, &(struct script){.limit = 500, .reach = 100}, NULL, NULL,
+             NULL); /* the clients end before the server does */
     assert_true(o.found && o.client_limited && o.load <= 100 && o.load >= 95);
-    o = play(&plan, &(struct script){.limit = 300, .spoil = 2}, asked, NULL, NULL); /* an agent was lost: the load is asked for again */
+    o = play(&plan, &(struct script){.limit = 300, .spoil = 2}, asked, NULL,
+             NULL); /* an agent was lost: the load is asked for again */
     assert_true(o.found && o.load <= 300 && o.load >= 285 && asked[2].concurrency == 1);
     for (uint32_t lie = 1; lie < 12; lie++) { /* one wrong word does not mislead it */
         o = play(&plan, &(struct script){.limit = 300, .lie_at = lie}, asked, NULL, &n);
@@ -346,6 +399,9 @@ static void test_stage_enough(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts), cmocka_unit_test(test_replay), cmocka_unit_test(test_more_time), cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate), cmocka_unit_test(test_cliff), cmocka_unit_test(test_plateau)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts),     cmocka_unit_test(test_replay),
+                                       cmocka_unit_test(test_more_time),   cmocka_unit_test(test_stage_enough),
+                                       cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
+                                       cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,8 +25,13 @@ static void series_make(struct stage_data *s, struct series_row *rows, const str
     s->plan.kind = k->open ? LOAD_OPEN : LOAD_CLOSED;
     for (int i = 0; i < SECONDS; i++) {
         double at = (double)i / SECONDS - 0.5;
-        rows[i] = (struct series_row){.agent = -1, .t_s = i, .span_s = 1, .due = 50, .ttft_p50_ms = 200 * (1 + k->ttft_drift * at) * (1 + k->noise * rng_normal(r)),
-                                      .tokens = k->level * (1 + k->drift * at) * (1 + k->noise * rng_normal(r)), .in_flight = 100 + k->grow * i};
+        rows[i] = (struct series_row){.agent = -1,
+                                      .t_s = i,
+                                      .span_s = 1,
+                                      .due = 50,
+                                      .ttft_p50_ms = 200 * (1 + k->ttft_drift * at) * (1 + k->noise * rng_normal(r)),
+                                      .tokens = k->level * (1 + k->drift * at) * (1 + k->noise * rng_normal(r)),
+                                      .in_flight = 100 + k->grow * i};
     }
 }
 
@@ -44,7 +49,8 @@ static int count_not_steady(const struct shape *k, int trials, int *covered)
         assert_int_not_equal(st.steady, STEADY_UNKNOWN);
         n += st.steady == STEADY_NO;
         double mean = 0;
-        for (int i = 0; i < SECONDS; i++) mean += rows[i].tokens / SECONDS;
+        for (int i = 0; i < SECONDS; i++)
+            mean += rows[i].tokens / SECONDS;
         c += fabs(mean - k->level) <= st.half_width * mean;
     }
     if (covered) *covered = c;
@@ -68,9 +74,12 @@ static void test_drift_is_seen(void **state)
     assert_true(count_not_steady(&(struct shape){.level = 1000, .noise = 0.05, .drift = 0.2}, 200, NULL) >= 190);
     assert_true(count_not_steady(&(struct shape){.level = 1000, .noise = 0.05, .drift = -0.2}, 200, NULL) >= 190);
     assert_true(count_not_steady(&(struct shape){.level = 1000, .noise = 0.05, .ttft_drift = 0.3}, 200, NULL) >= 190);
-    /* open loop at 50 arrivals a second: a backlog of 5 a second is no steady state, in closed loop the field means nothing */
-    assert_int_equal(count_not_steady(&(struct shape){.level = 1000, .noise = 0.01, .grow = 5, .open = true}, 100, NULL), 100);
-    assert_true(count_not_steady(&(struct shape){.level = 1000, .noise = 0.01, .grow = 0.2, .open = true}, 100, NULL) <= 5);
+    /* open loop at 50 arrivals a second: a backlog of 5 a second is no steady state, in closed loop the field means
+     * nothing */
+    assert_int_equal(
+        count_not_steady(&(struct shape){.level = 1000, .noise = 0.01, .grow = 5, .open = true}, 100, NULL), 100);
+    assert_true(count_not_steady(&(struct shape){.level = 1000, .noise = 0.01, .grow = 0.2, .open = true}, 100, NULL) <=
+                5);
 }
 
 static void test_too_short(void **state)
@@ -88,7 +97,8 @@ static void test_too_short(void **state)
     steady_compute(&s, 0, 5, &st);
     assert_int_equal(st.steady, STEADY_YES);
     /* rows of single agents, rows outside and rows without tokens are no evidence */
-    for (int i = 0; i < SECONDS; i++) rows[i].agent = 0;
+    for (int i = 0; i < SECONDS; i++)
+        rows[i].agent = 0;
     steady_compute(&s, 0, SECONDS, &st);
     assert_int_equal(st.steady, STEADY_UNKNOWN);
     s.n_series = 0;
@@ -98,6 +108,7 @@ static void test_too_short(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady), cmocka_unit_test(test_drift_is_seen), cmocka_unit_test(test_too_short)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
+                                       cmocka_unit_test(test_drift_is_seen), cmocka_unit_test(test_too_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,10 @@ static void record(struct world *w, enum metric m, double ms, uint64_t n)
 /* A healthy stage: 64 slots for 20 s. */
 static void world_make(struct world *w)
 {
-    *w = (struct world){.stage = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000)},
+    *w = (struct world){.stage = {.kind = LOAD_CLOSED,
+                                  .concurrency = 64,
+                                  .duration_ns = INT64_C(25000000000),
+                                  .warmup_ns = INT64_C(5000000000)},
                         .plan = {.verdict_lateness_ns = 1000000, .verdict_lag_ns = 1000000, .verdict_achieved = 0.02}};
     w->c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w->c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 635 / 10;
@@ -41,16 +44,24 @@ static void world_make(struct world *w)
     record(w, METRIC_LAG, 0.03, 100000);
 }
 
-static void judge(struct world *w) { verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v); }
+static void judge(struct world *w)
+{
+    verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v);
+}
 
 static void expect(struct world *w, enum verdict_status status, const char *word)
 {
     judge(w);
-    if (w->v.status != status) fail_msg("%s instead of %s: %s", verdict_name(w->v.status), verdict_name(status), w->v.n_reasons ? w->v.reason[0] : "");
+    if (w->v.status != status)
+        fail_msg("%s instead of %s: %s", verdict_name(w->v.status), verdict_name(status),
+                 w->v.n_reasons ? w->v.reason[0] : "");
     bool said = word == NULL && w->v.n_reasons == 0;
-    for (uint32_t i = 0; word && i < w->v.n_reasons; i++) said |= strstr(w->v.reason[i], word) != NULL;
-    if (!said) fail_msg("no reason says \"%s\": %s", word ? word : "nothing", w->v.n_reasons ? w->v.reason[0] : "no reason");
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w->hist[m]);
+    for (uint32_t i = 0; word && i < w->v.n_reasons; i++)
+        said |= strstr(w->v.reason[i], word) != NULL;
+    if (!said)
+        fail_msg("no reason says \"%s\": %s", word ? word : "nothing", w->v.n_reasons ? w->v.reason[0] : "no reason");
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w->hist[m]);
     world_make(w);
 }
 
@@ -129,17 +140,25 @@ static void test_rules(void **state)
     w.c[COUNTER_FAILED_RESET] = 3;
     w.c[COUNTER_FAILED_HTTP_4XX] = 80;
     expect(&w, VERDICT_INVALID, "77 failed, most by status 4xx other than 429: are target.url, model and auth right?");
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
 }
 
-/* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents' machines is. */
+/* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents'
+ * machines is. */
 static void test_nothing_ok(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 2; kind++) {
         struct world w;
         world_make(&w);
-        if (kind) w.stage = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 8, .rate_from = 500, .rate_to = 500, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000)};
+        if (kind)
+            w.stage = (struct plan_stage){.kind = LOAD_OPEN,
+                                          .max_concurrency = 8,
+                                          .rate_from = 500,
+                                          .rate_to = 500,
+                                          .duration_ns = INT64_C(25000000000),
+                                          .warmup_ns = INT64_C(5000000000)};
         w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
         w.c[COUNTER_WIN_FAILED] = 77;
         w.c[COUNTER_SENT] = 800;
@@ -158,7 +177,8 @@ static void test_nothing_ok(void **state)
         assert_non_null(strstr(w.v.reason[0], "nothing was measured: no request of the window ended ok, 77 failed"));
         assert_non_null(strstr(w.v.reason[1], "2 records were dropped"));
         assert_non_null(strstr(w.v.reason[2], "throttled"));
-        for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+        for (int m = 0; m < METRIC_N; m++)
+            hist_destroy(&w.hist[m]);
     }
 }
 
@@ -175,7 +195,8 @@ static void test_closed_loop(void **state)
     w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 40;
     w.stage.requests = 1000; /* the tail of a count runs empty by design */
     expect(&w, VERDICT_VALID, NULL);
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
 }
 
 static void test_open_loop(void **state)
@@ -183,7 +204,14 @@ static void test_open_loop(void **state)
     (void)state;
     struct world w;
     world_make(&w);
-#define OPEN w.stage = (struct plan_stage){.kind = LOAD_OPEN, .max_concurrency = 512, .rate_from = 50, .rate_to = 50, .duration_ns = INT64_C(25000000000), .warmup_ns = INT64_C(5000000000), .arrivals = ARRIVALS_POISSON}
+#define OPEN                                                                                                           \
+    w.stage = (struct plan_stage){.kind = LOAD_OPEN,                                                                   \
+                                  .max_concurrency = 512,                                                              \
+                                  .rate_from = 50,                                                                     \
+                                  .rate_to = 50,                                                                       \
+                                  .duration_ns = INT64_C(25000000000),                                                 \
+                                  .warmup_ns = INT64_C(5000000000),                                                    \
+                                  .arrivals = ARRIVALS_POISSON}
     OPEN;
     expect(&w, VERDICT_VALID, NULL);
     OPEN;
@@ -192,13 +220,16 @@ static void test_open_loop(void **state)
     OPEN;
     w.c[COUNTER_SENT] = 1200;
     w.c[COUNTER_CAPPED] = 100; /* the cap was the plan's: the server is slow, the clients are not */
-    expect(&w, VERDICT_SUSPECT, "the server was the limit: 150 of 1250 arrivals waited because 512 requests were in flight already, and 50 of them were never sent");
+    expect(&w, VERDICT_SUSPECT,
+           "the server was the limit: 150 of 1250 arrivals waited because 512 requests were in flight already, and 50 "
+           "of them were never sent");
     OPEN;
     w.c[COUNTER_CAPPED] = 100; /* all were sent in the end */
     expect(&w, VERDICT_SUSPECT, "100 of 1250 arrivals waited because 512 requests were in flight already");
     OPEN;
     w.c[COUNTER_SENT] = w.c[COUNTER_INFLIGHT_MAX] = 512; /* none ended, so that none of those who waited was sent */
-    expect(&w, VERDICT_SUSPECT, "738 of 1250 arrivals waited because 512 requests were in flight already, and 738 of them were never sent");
+    expect(&w, VERDICT_SUSPECT,
+           "738 of 1250 arrivals waited because 512 requests were in flight already, and 738 of them were never sent");
     OPEN;
     w.c[COUNTER_SENT] = 511;
     w.c[COUNTER_INFLIGHT_MAX] = 511;
@@ -219,7 +250,8 @@ static void test_open_loop(void **state)
     w.c[COUNTER_WIN_DUE] = 1200;
     expect(&w, VERDICT_VALID, NULL);
 #undef OPEN
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
 }
 
 /* The prefix cache answers only what prompts share, or what was asked before. */
@@ -234,7 +266,7 @@ static void test_cache(void **state)
     w.c[COUNTER_USAGE_REQUESTS] = 1000;
     w.hist[METRIC_INPUT_TOKENS] = hist_new();
     hist_record(w.hist[METRIC_INPUT_TOKENS], 256000, 1000); /* 256 tokens each */
-    w.c[COUNTER_CACHED_TOKENS] = 32000; /* what the chat template makes alike */
+    w.c[COUNTER_CACHED_TOKENS] = 32000;                     /* what the chat template makes alike */
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_VALID);
     w.c[COUNTER_CACHED_TOKENS] = 32000 + 12800;
@@ -247,15 +279,18 @@ static void test_cache(void **state)
     chat.prefix_tokens = 0;
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_SUSPECT);
-    assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; prompts of an earlier run with the same seed? use --seed");
-    for (int m = 0; m < METRIC_N; m++) hist_destroy(&w.hist[m]);
+    assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; prompts of "
+                                       "an earlier run with the same seed? use --seed");
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
 }
 
 static void test_many_reasons(void **state)
 {
     (void)state;
     struct verdict v = {0};
-    for (int i = 0; i < 20; i++) verdict_add(&v, i == 19 ? VERDICT_INVALID : VERDICT_SUSPECT, "reason %d", i);
+    for (int i = 0; i < 20; i++)
+        verdict_add(&v, i == 19 ? VERDICT_INVALID : VERDICT_SUSPECT, "reason %d", i);
     assert_int_equal(v.n_reasons, VERDICT_REASONS);
     assert_int_equal(v.status, VERDICT_INVALID);
     assert_string_equal(v.reason[7], "reason 7");
@@ -263,6 +298,8 @@ static void test_many_reasons(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop), cmocka_unit_test(test_cache), cmocka_unit_test(test_many_reasons)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules),       cmocka_unit_test(test_nothing_ok),
+                                       cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_open_loop),
+                                       cmocka_unit_test(test_cache),       cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,13 +9,15 @@
 
 #include "coordinator/report/report.h"
 
-static struct plan_gate gates[3] = {{.text = "ttft.p99 < 800ms"}, {.text = "errors.rate < 1%"}, {.text = "itl.max < 1s & <more>"}};
+static struct plan_gate gates[3] = {
+    {.text = "ttft.p99 < 800ms"}, {.text = "errors.rate < 1%"}, {.text = "itl.max < 1s & <more>"}};
 static struct plan plan = {.name = "a \"b\" <c>\x01", .gates = gates, .n_gates = 3};
 
 static void make(struct buf *out, struct gate_outcome *o)
 {
     struct run_data run = {.plan = &plan};
-    struct point p[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_s = 30}, {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}, .window_s = 30}};
+    struct point p[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_s = 30},
+                         {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}, .window_s = 30}};
     verdict_add(&p[1].verdict, VERDICT_INVALID, "late & <slow>");
     struct report_input in = {&run, p, 2, o, 6, NULL};
     buf_reset(out);
@@ -32,13 +34,15 @@ static void test_all_three_results(void **state)
     (void)state;
     struct buf out = BUF_INIT(1 << 20);
     struct gate_outcome o[6];
-    for (uint32_t i = 0; i < 6; i++) o[i] = (struct gate_outcome){.gate = &gates[i % 3], .point = i / 3, .value = NAN, .lo = NAN, .hi = NAN};
+    for (uint32_t i = 0; i < 6; i++)
+        o[i] = (struct gate_outcome){.gate = &gates[i % 3], .point = i / 3, .value = NAN, .lo = NAN, .hi = NAN};
     o[0] = (struct gate_outcome){.gate = &gates[0], .value = 912.5, .lo = 900, .hi = 930, .result = GATE_FAIL};
     o[1].result = GATE_INCONCLUSIVE;
     make(&out, o);
     has(&out, "<testsuites name=\"plateau a &quot;b&quot; &lt;c&gt; \" tests=\"5\" failures=\"3\" skipped=\"0\">");
     has(&out, "<testsuite name=\"gates\" tests=\"3\" failures=\"2\" skipped=\"0\">");
-    has(&out, "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912.5 (95 %: 900 to 930) at load 8\"/>");
+    has(&out,
+        "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912.5 (95 %: 900 to 930) at load 8\"/>");
     has(&out, "<failure message=\"the sample is too small to decide at load 8\"/>");
     has(&out, "<testcase classname=\"slo.run\" name=\"itl.max &lt; 1s &amp; &lt;more&gt;\"/>");
     has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\"/>");

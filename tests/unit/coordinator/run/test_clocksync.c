@@ -20,7 +20,8 @@ static void test_bound(void **state)
         clocksync_begin(&c);
         while (c.left) {
             uint32_t seq;
-            int64_t t1, there = 1 + (int64_t)rng_below(&r, 3000000), stay = (int64_t)rng_below(&r, 1000), back = 1 + (int64_t)rng_below(&r, 3000000);
+            int64_t t1, there = 1 + (int64_t)rng_below(&r, 3000000), stay = (int64_t)rng_below(&r, 1000),
+                        back = 1 + (int64_t)rng_below(&r, 3000000);
             if (k % 2) back = there;
             clocksync_ask(&c, now, &seq, &t1);
             int64_t t2 = now + there + offset, t3 = t2 + stay, t4 = now + there + stay + back;
@@ -41,8 +42,10 @@ static void test_bound(void **state)
 static void test_impossible(void **state)
 {
     (void)state;
-    static const int64_t BAD[][3] = {/* t2, t3, t4 of an exchange with t1 = 100 */
-                                     {110, 109, 130}, {110, 150, 130}, {110, 111, 99}, {-1, 1, 130}, {INT64_MIN, INT64_MAX, 130}, {110, INT64_MAX, 130}};
+    static const int64_t BAD[][3] = {
+        /* t2, t3, t4 of an exchange with t1 = 100 */
+        {110, 109, 130},      {110, 150, 130}, {110, 111, 99}, {-1, 1, 130}, {INT64_MIN, INT64_MAX, 130},
+        {110, INT64_MAX, 130}};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         struct clocksync c = {0};
         uint32_t seq;
@@ -67,8 +70,8 @@ static void test_again(void **state)
     assert_int_equal(c.offset_ns, 7);
 }
 
-/* An hour of two clocks that drift apart and are slewed about, over a path whose ways there and back are unlike: the bound holds at every moment, and
- * stays far below what the drift alone would have made of it. */
+/* An hour of two clocks that drift apart and are slewed about, over a path whose ways there and back are unlike: the
+ * bound holds at every moment, and stays far below what the drift alone would have made of it. */
 static void test_drift(void **state)
 {
     struct clocksync c = {0};
@@ -112,7 +115,8 @@ static void test_jump(void **state)
         int64_t now = (k + 1) * NS_PER_S, offset = k == 2 ? 7 * NS_PER_S : 5 * NS_PER_S;
         clocksync_track(&c);
         clocksync_ask(&c, now, &seq, &t1);
-        assert_int_equal(clocksync_echo(&c, seq, t1, now + offset + 500, now + offset + 600, now + 1100), CLOCKSYNC_DONE);
+        assert_int_equal(clocksync_echo(&c, seq, t1, now + offset + 500, now + offset + 600, now + 1100),
+                         CLOCKSYNC_DONE);
         assert_int_equal(c.jumps, k == 2);
         assert_int_equal(c.offset_ns, offset);
         assert_true(clocksync_settled(&c, now, NS_PER_S));
@@ -122,6 +126,8 @@ static void test_jump(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bound), cmocka_unit_test(test_impossible), cmocka_unit_test(test_again), cmocka_unit_test(test_drift), cmocka_unit_test(test_jump)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bound), cmocka_unit_test(test_impossible),
+                                       cmocka_unit_test(test_again), cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_jump)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

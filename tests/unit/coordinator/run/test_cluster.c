@@ -2,9 +2,9 @@
 
 /* The run and the agents' sessions together, in simulated time (cluster_world.h). */
 
-#define PLAN(loss)                                                                                                                                          \
-    "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"                                                                          \
-    "load: {stages: [{concurrency: 30, duration: 3s}, {concurrency: 60, duration: 4s}], cooldown: 1s, drain: 5s}\n"                                         \
+#define PLAN(loss)                                                                                                     \
+    "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"                                     \
+    "load: {stages: [{concurrency: 30, duration: 3s}, {concurrency: 60, duration: 4s}], cooldown: 1s, drain: 5s}\n"    \
     "agents: {count: 3, wait: 30s, on_loss: " loss ", max_lost_weight: 100%}\n"
 #define HOUR (3600 * NS_PER_S)
 
@@ -12,7 +12,8 @@ static struct world_arg args[WORLD_AGENTS];
 
 static void start(struct world *w, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) world_agent_start(w, i, &args[i]);
+    for (unsigned i = 0; i < n; i++)
+        world_agent_start(w, i, &args[i]);
 }
 
 static void test_all_well(void **state)
@@ -42,14 +43,16 @@ static void test_heartbeats_fill_silence(void **state)
     (void)state;
     world_open(&w, 1,
                "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"
-               "load: {stages: [{concurrency: 30, duration: 60s}, {concurrency: 30, duration: 60s}], cooldown: 20s}\nagents: {count: 3, wait: 30s}\n");
+               "load: {stages: [{concurrency: 30, duration: 60s}, {concurrency: 30, duration: 60s}], cooldown: "
+               "20s}\nagents: {count: 3, wait: 30s}\n");
     start(&w, 3);
     assert_true(world_until(&w, w.now + 300 * NS_PER_S));
     assert_int_equal(w.n_stages, 2);
     assert_int_equal(w.losses, 0);
     for (int by = 0; by < 2; by++) {
         unsigned beats = w.said[by][WIRE_HEARTBEAT];
-        if (beats < 3 * 20 / 2 || beats > 3 * 30) fail_msg("%u heartbeats in 20 s of cooldown and 120 s of load", beats);
+        if (beats < 3 * 20 / 2 || beats > 3 * 30)
+            fail_msg("%u heartbeats in 20 s of cooldown and 120 s of load", beats);
         assert_true(w.silence[by] <= 3 * NS_PER_S / 2);
     }
     world_close(&w);
@@ -122,7 +125,8 @@ static void test_all_die(void **state)
         for (uint32_t i = 0; i < 3; i++)
             if (w.agent[i].exists) world_agent_die(&w, i);
         assert_true(world_until(&w, w.now + 200 * NS_PER_S));
-        for (size_t i = 0; i < w.n_stages; i++) assert_true(w.stage[i].balanced);
+        for (size_t i = 0; i < w.n_stages; i++)
+            assert_true(w.stage[i].balanced);
         if (w.n_stages < 2) assert_int_equal(run_error(w.run)->code, ERR_AGENTS);
         world_close(&w);
     }
@@ -204,7 +208,8 @@ static void test_stop(void **state)
                 if (loading) assert_true(w.stage[w.n_stages - 1].aborted);
                 if (loading && !twice) assert_int_equal(w.stage[w.n_stages - 1].ok, w.stage[w.n_stages - 1].due);
             }
-            for (size_t i = 0; i < w.n_stages; i++) assert_true(w.stage[i].balanced);
+            for (size_t i = 0; i < w.n_stages; i++)
+                assert_true(w.stage[i].balanced);
             world_close(&w);
         }
 }
@@ -221,7 +226,8 @@ static void test_store_fails(void **state)
             assert_true(world_until(&w, w.now + 30 * NS_PER_S));
             if (run_error(w.run)->code) assert_int_equal(run_error(w.run)->code, ERR_IO);
         }
-        for (size_t i = 0; i < w.n_stages; i++) assert_true(w.stage[i].balanced);
+        for (size_t i = 0; i < w.n_stages; i++)
+            assert_true(w.stage[i].balanced);
         world_close(&w);
     }
 }
@@ -231,12 +237,15 @@ static void assert_whole(struct world *w, unsigned seed)
 {
     size_t whole = 0;
     for (size_t i = 0; i < w->n_stages; i++) {
-        if (!w->stage[i].balanced) fail_msg("seed %u: the ledger of stage %u does not balance", seed, w->stage[i].stage);
+        if (!w->stage[i].balanced)
+            fail_msg("seed %u: the ledger of stage %u does not balance", seed, w->stage[i].stage);
         whole += !w->stage[i].degraded && !w->stage[i].superseded && !w->stage[i].aborted;
     }
     if (w->overran) fail_msg("seed %u: load outlived its lease, or ran beside that of another epoch", seed);
-    if (whole != 2 || (w->run && run_incomplete(w->run))) fail_msg("seed %u: %zu whole points of 2, %s", seed, whole, w->run ? run_error(w->run)->text : "");
-    if (w->n_past != 2 || w->past[0].aborted || w->past[1].aborted) fail_msg("seed %u: the file does not hold both stages", seed);
+    if (whole != 2 || (w->run && run_incomplete(w->run)))
+        fail_msg("seed %u: %zu whole points of 2, %s", seed, whole, w->run ? run_error(w->run)->text : "");
+    if (w->n_past != 2 || w->past[0].aborted || w->past[1].aborted)
+        fail_msg("seed %u: the file does not hold both stages", seed);
 }
 
 /* The coordinator is killed at `at` and comes back `away` later: the agents live on, and the run is completed. */
@@ -267,7 +276,8 @@ static void test_coordinator_killed_often(void **state)
 {
     (void)state;
     const char *only = getenv("PLATEAU_SEED");
-    for (unsigned seed = only ? (unsigned)strtoul(only, NULL, 10) : 1; seed <= (only ? (unsigned)strtoul(only, NULL, 10) : 500); seed++) {
+    for (unsigned seed = only ? (unsigned)strtoul(only, NULL, 10) : 1;
+         seed <= (only ? (unsigned)strtoul(only, NULL, 10) : 500); seed++) {
         struct world w;
         world_open(&w, seed, PLAN("retry"));
         w.verbose = only != NULL;
@@ -291,8 +301,8 @@ static void test_coordinator_killed_often(void **state)
     }
 }
 
-/* Whatever happens: the run ends, every ledger balances, no load outlives its lease; what came from living agents is what their engines recorded
- * (asserted in world_end). */
+/* Whatever happens: the run ends, every ledger balances, no load outlives its lease; what came from living agents is
+ * what their engines recorded (asserted in world_end). */
 static void chaos(uint64_t seed)
 {
     static const char *const PLANS[] = {PLAN("retry"), PLAN("mark"), PLAN("fail")};
@@ -331,18 +341,24 @@ static void chaos(uint64_t seed)
             if (rng_below(&w.rng, 20) == 0) run_stop(w.run, 15, false, w.now);
             break;
         case 5:
-            if (a->exists && rng_below(&w.rng, 3) == 0) run_agent_gone(w.run, a->name, "exited", w.now), world_agent_die(&w, i);
+            if (a->exists && rng_below(&w.rng, 3) == 0)
+                run_agent_gone(w.run, a->name, "exited", w.now), world_agent_die(&w, i);
             break;
         default:
             break;
         }
     }
-    if (run_state(w.run) != RUN_OVER) fail_msg("seed %llu: still in state %s after an hour", (unsigned long long)seed, run_state_name(run_state(w.run)));
+    if (run_state(w.run) != RUN_OVER)
+        fail_msg("seed %llu: still in state %s after an hour", (unsigned long long)seed,
+                 run_state_name(run_state(w.run)));
     for (size_t i = 0; i < w.n_stages; i++)
-        if (!w.stage[i].balanced) fail_msg("seed %llu: the ledger of stage %u does not balance", (unsigned long long)seed, w.stage[i].stage);
+        if (!w.stage[i].balanced)
+            fail_msg("seed %llu: the ledger of stage %u does not balance", (unsigned long long)seed, w.stage[i].stage);
     size_t whole = 0;
-    for (size_t i = 0; i < w.n_stages; i++) whole += !w.stage[i].degraded && !w.stage[i].superseded && !w.stage[i].aborted;
-    if (!run_incomplete(w.run) && whole != 2) fail_msg("seed %llu: says complete, but has %zu whole points of 2", (unsigned long long)seed, whole);
+    for (size_t i = 0; i < w.n_stages; i++)
+        whole += !w.stage[i].degraded && !w.stage[i].superseded && !w.stage[i].aborted;
+    if (!run_incomplete(w.run) && whole != 2)
+        fail_msg("seed %llu: says complete, but has %zu whole points of 2", (unsigned long long)seed, whole);
     if (w.overran) fail_msg("seed %llu: load outlived its lease", (unsigned long long)seed);
     world_close(&w);
 }
@@ -355,16 +371,26 @@ static void test_chaos(void **state)
         chaos(strtoull(only, NULL, 10));
         return;
     }
-    for (uint64_t seed = 1; seed <= 1000; seed++) chaos(seed);
+    for (uint64_t seed = 1; seed <= 1000; seed++)
+        chaos(seed);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_well), cmocka_unit_test(test_heartbeats_fill_silence),     cmocka_unit_test(test_nobody_comes),       cmocka_unit_test(test_death_at_any_time),
-        cmocka_unit_test(test_all_die),      cmocka_unit_test(test_fence),              cmocka_unit_test(test_frozen_comes_back),
-        cmocka_unit_test(test_short_silence), cmocka_unit_test(test_stop),              cmocka_unit_test(test_store_fails),
-        cmocka_unit_test(test_coordinator_killed), cmocka_unit_test(test_coordinator_killed_often), cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_all_well),
+        cmocka_unit_test(test_heartbeats_fill_silence),
+        cmocka_unit_test(test_nobody_comes),
+        cmocka_unit_test(test_death_at_any_time),
+        cmocka_unit_test(test_all_die),
+        cmocka_unit_test(test_fence),
+        cmocka_unit_test(test_frozen_comes_back),
+        cmocka_unit_test(test_short_silence),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_store_fails),
+        cmocka_unit_test(test_coordinator_killed),
+        cmocka_unit_test(test_coordinator_killed_often),
+        cmocka_unit_test(test_chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,8 @@ static void tell(uint32_t n, uint64_t seed, struct told *told, struct hist *one[
             counters[a][rng_below(&r, 20) ? COUNTER_OK : COUNTER_FAILED_RESET]++;
             s[a]->series_tokens += times;
             s[a]->series_due++;
-            struct address_count *to = per_address_row(&s[a]->addresses, rng_below(&addresses, 3) ? "127.0.0.1:1" : "127.0.0.2:1");
+            struct address_count *to =
+                per_address_row(&s[a]->addresses, rng_below(&addresses, 3) ? "127.0.0.1:1" : "127.0.0.2:1");
             to->requests++;
             to->ok += times;
             s[a]->series_inflight_ns += rng_below(&r, 1000000);
@@ -272,7 +273,8 @@ static void test_peek(void **state)
             if (d.blocks[i].itl) assert_true(hist_equal(peek.blocks[i].itl, d.blocks[i].itl));
         for (size_t i = 0; i < peek.n_series; i++) {
             assert_true(peek.series[i].agent < 0);
-            assert_true(fabs(peek.series[i].tokens - d.series[i].tokens) < 0.5 && fabs(peek.series[i].in_flight - d.series[i].in_flight) < 1e-9);
+            assert_true(fabs(peek.series[i].tokens - d.series[i].tokens) < 0.5 &&
+                        fabs(peek.series[i].in_flight - d.series[i].in_flight) < 1e-9);
         }
         assert_true(peek.n_series > 0);
         stage_data_clear(&peek);
@@ -295,8 +297,8 @@ static enum merge_result give_one(struct merge *m, const struct snapshot *s, uin
     return r;
 }
 
-/* An agent of many snapshots: its histograms are folded into bytes again and again, and stay the sum, bucket by bucket; what it has in
- * flight is what it said last. */
+/* An agent of many snapshots: its histograms are folded into bytes again and again, and stay the sum, bucket by bucket;
+ * what it has in flight is what it said last. */
 static void test_many(void **state)
 {
     (void)state;
@@ -543,7 +545,8 @@ int main(void)
         cmocka_unit_test(test_equals_one_process),
         cmocka_unit_test(test_order_and_duplicates),
         cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_many), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_series_shares),
         cmocka_unit_test(test_bounded),

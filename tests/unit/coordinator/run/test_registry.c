@@ -14,11 +14,14 @@ static struct peer peer(uint32_t n)
     return p;
 }
 
-static enum registry_hello hello(struct registry *r, uint32_t from, const char *user, const char *name, const char *boot, struct agent **ret, bool *retry)
+static enum registry_hello hello(struct registry *r, uint32_t from, const char *user, const char *name,
+                                 const char *boot, struct agent **ret, bool *retry)
 {
     struct peer p = peer(from);
     const char *reason;
-    struct wire_msg m = {.type = WIRE_HELLO, .u.hello = {.name = name, .boot_id = boot, .version = "v", .host = "h", .guard = "", .stamps = ""}};
+    struct wire_msg m = {
+        .type = WIRE_HELLO,
+        .u.hello = {.name = name, .boot_id = boot, .version = "v", .host = "h", .guard = "", .stamps = ""}};
     (void)snprintf(p.user, sizeof p.user, "%s", user);
     enum registry_hello h = registry_hello(r, &p, &m, 1000, ret, &reason, retry);
     assert_int_equal(h == REGISTRY_REFUSED, reason != NULL);
@@ -40,9 +43,11 @@ static void test_who_is_who(void **state)
     assert_null(registry_find(r, &one));
     assert_ptr_equal(registry_find(r, &two), a);
 
-    assert_int_equal(hello(r, 3, "", "a", "boot-2", &b, &retry), REGISTRY_REFUSED); /* another process, the name is taken */
+    assert_int_equal(hello(r, 3, "", "a", "boot-2", &b, &retry),
+                     REGISTRY_REFUSED); /* another process, the name is taken */
     assert_true(retry);
-    assert_int_equal(hello(r, 4, "mallory", "a", "boot-1", &b, &retry), REGISTRY_REFUSED); /* another user, the rest guessed */
+    assert_int_equal(hello(r, 4, "mallory", "a", "boot-1", &b, &retry),
+                     REGISTRY_REFUSED);                                             /* another user, the rest guessed */
     assert_int_equal(hello(r, 2, "", "b", "boot-3", &b, &retry), REGISTRY_REFUSED); /* one connection, two agents */
     assert_int_equal(hello(r, 5, "", "", "boot-4", &b, &retry), REGISTRY_REFUSED);
     assert_int_equal(hello(r, 5, "", "name", "", &b, &retry), REGISTRY_REFUSED);
@@ -59,7 +64,8 @@ static void test_who_is_who(void **state)
     assert_int_equal(hello(r, 3, "", "a", "boot-2", &b, &retry), REGISTRY_NEW); /* restarted: its place is free now */
     assert_int_equal(b->number, 1);
     assert_true(agent_step(b, AGENT_EV_LOSE));
-    assert_int_equal(hello(r, 3, "", "a", "boot-2", &c, &retry), REGISTRY_NEW); /* given up, and back on its old connection: a new number */
+    assert_int_equal(hello(r, 3, "", "a", "boot-2", &c, &retry),
+                     REGISTRY_NEW); /* given up, and back on its old connection: a new number */
     assert_int_equal(c->number, 2);
     struct peer three = peer(3);
     assert_ptr_equal(registry_find(r, &three), c);
@@ -95,23 +101,27 @@ static void test_table(void **state)
     static const struct {
         enum agent_event ev;
         enum agent_state to;
-    } WAY[] = {{AGENT_EV_CLOCKED, AGENT_PLANNING}, {AGENT_EV_PLANNED, AGENT_IDLE}, {AGENT_EV_ARM, AGENT_ARMING}, {AGENT_EV_READY, AGENT_READY},
-               {AGENT_EV_GO, AGENT_RUNNING},       {AGENT_EV_DONE, AGENT_DONE},    {AGENT_EV_RELEASE, AGENT_IDLE}};
+    } WAY[] = {{AGENT_EV_CLOCKED, AGENT_PLANNING}, {AGENT_EV_PLANNED, AGENT_IDLE}, {AGENT_EV_ARM, AGENT_ARMING},
+               {AGENT_EV_READY, AGENT_READY},      {AGENT_EV_GO, AGENT_RUNNING},   {AGENT_EV_DONE, AGENT_DONE},
+               {AGENT_EV_RELEASE, AGENT_IDLE}};
     struct agent a = {0};
     (void)state;
     for (size_t i = 0; i < sizeof WAY / sizeof *WAY; i++) {
         for (size_t k = 0; k < sizeof WAY / sizeof *WAY; k++) {
             struct agent copy = a;
             bool release = WAY[k].ev == AGENT_EV_RELEASE && agent_in_stage(&a);
-            assert_int_equal(agent_step(&copy, WAY[k].ev), k == i || (WAY[k].ev == AGENT_EV_ARM && a.state == AGENT_IDLE) || release);
+            assert_int_equal(agent_step(&copy, WAY[k].ev),
+                             k == i || (WAY[k].ev == AGENT_EV_ARM && a.state == AGENT_IDLE) || release);
         }
         assert_true(agent_step(&a, WAY[i].ev));
         assert_int_equal(a.state, WAY[i].to);
         struct agent copy = a;
         assert_true(agent_step(&copy, AGENT_EV_LOSE));
-        for (int ev = 0; ev < AGENT_EVENT_N; ev++) assert_false(agent_step(&copy, (enum agent_event)ev)); /* for good */
+        for (int ev = 0; ev < AGENT_EVENT_N; ev++)
+            assert_false(agent_step(&copy, (enum agent_event)ev)); /* for good */
     }
-    for (int s = 0; s < AGENT_STATE_N; s++) assert_string_not_equal(agent_state_name((enum agent_state)s), "?");
+    for (int s = 0; s < AGENT_STATE_N; s++)
+        assert_string_not_equal(agent_state_name((enum agent_state)s), "?");
 }
 
 static void test_silence(void **state)
@@ -132,7 +142,9 @@ static struct agent *join(struct registry *r, unsigned id, uint32_t weight, uint
     bool retry;
     struct peer p = {.n = 4, .id = {1, (uint8_t)id, (uint8_t)(id >> 8), 7}};
     (void)snprintf(name, sizeof name, "agent-%u", id);
-    struct wire_msg m = {.type = WIRE_HELLO, .u.hello = {.name = name, .boot_id = name, .cores = 4, .weight = weight, .capacity = capacity}};
+    struct wire_msg m = {
+        .type = WIRE_HELLO,
+        .u.hello = {.name = name, .boot_id = name, .cores = 4, .weight = weight, .capacity = capacity}};
     assert_int_equal(registry_hello(r, &p, &m, 0, &a, &reason, &retry), REGISTRY_NEW);
     return a;
 }
@@ -156,12 +168,15 @@ static void test_weigh(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct registry *r = registry_new();
         struct agent *a[3];
-        for (unsigned k = 0; k < 3; k++) a[k] = join(r, k, CASES[i].said[k], CASES[i].capacity[k]);
+        for (unsigned k = 0; k < 3; k++)
+            a[k] = join(r, k, CASES[i].said[k], CASES[i].capacity[k]);
         registry_weigh(r);
-        for (unsigned k = 0; k < 3; k++) assert_int_equal(a[k]->info.weight, CASES[i].want[k]);
+        for (unsigned k = 0; k < 3; k++)
+            assert_int_equal(a[k]->info.weight, CASES[i].want[k]);
         struct agent *late = join(r, 9, 0, 0);
         registry_weigh(r);
-        for (unsigned k = 0; k < 3; k++) assert_int_equal(a[k]->info.weight, CASES[i].want[k]);
+        for (unsigned k = 0; k < 3; k++)
+            assert_int_equal(a[k]->info.weight, CASES[i].want[k]);
         uint32_t mean = i == 3 ? 41 : i == 5 ? 333334 : 1; /* (40 + 1 + 81) / 3, rounded */
         assert_int_equal(late->info.weight, mean);
         registry_destroy(&r);
@@ -170,7 +185,8 @@ static void test_weigh(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_who_is_who), cmocka_unit_test(test_many), cmocka_unit_test(test_table),
-                                       cmocka_unit_test(test_silence), cmocka_unit_test(test_weigh)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_who_is_who), cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_table), cmocka_unit_test(test_silence),
+                                       cmocka_unit_test(test_weigh)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

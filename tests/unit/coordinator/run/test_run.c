@@ -2,9 +2,10 @@
 
 /* What a run makes of words that nobody should say: forged, replayed, of another stage, from strangers. */
 
-#define YAML                                                                                                                                \
-    "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"                                                          \
-    "load: {stages: [{concurrency: 10, duration: 4s}]}\nagents: {count: 2, wait: 30s, on_loss: mark, max_lost_weight: 100%}\n"
+#define YAML                                                                                                           \
+    "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\n"                                     \
+    "load: {stages: [{concurrency: 10, duration: 4s}]}\nagents: {count: 2, wait: 30s, on_loss: mark, "                 \
+    "max_lost_weight: 100%}\n"
 
 static struct world W;
 static struct world_arg args[WORLD_AGENTS];
@@ -13,7 +14,8 @@ static int set_up(void **state)
 {
     (void)state;
     world_open(&W, 11, YAML);
-    for (uint32_t i = 0; i < 2; i++) world_agent_start(&W, i, &args[i]);
+    for (uint32_t i = 0; i < 2; i++)
+        world_agent_start(&W, i, &args[i]);
     assert_false(world_until(&W, W.now + 2500 * NS_PER_MS));
     assert_int_equal(run_state(W.run), RUN_LOAD);
     return 0;
@@ -32,7 +34,10 @@ static void say(uint32_t connection, const struct wire_msg *m)
     run_message(W.run, &p, m, W.now);
 }
 
-static uint32_t of(uint32_t agent) { return W.agent[agent].connection; }
+static uint32_t of(uint32_t agent)
+{
+    return W.agent[agent].connection;
+}
 
 static void ends_well(void)
 {
@@ -70,7 +75,8 @@ static void test_out_of_place(void **state)
 static void test_other_epochs(void **state)
 {
     struct wire_msg done = {.type = WIRE_DONE, .u.done = {.stage = 0, .epoch = 9, .seq = 0}};
-    struct wire_msg snap = {.type = WIRE_SNAPSHOT, .u.snapshot = {.stage = 0, .epoch = 0, .seq = 1, .snapshot = {"x", 1}}};
+    struct wire_msg snap = {.type = WIRE_SNAPSHOT,
+                            .u.snapshot = {.stage = 0, .epoch = 0, .seq = 1, .snapshot = {"x", 1}}};
     (void)state;
     say(of(0), &done);
     say(of(0), &snap);
@@ -97,7 +103,8 @@ static void test_forged_counts(void **state)
     s->counters[COUNTER_DUE] = 1;
     s->counters[COUNTER_OK] = 1000000; /* more than were due */
     assert_int_equal(snapshot_encode(s, &b), 0);
-    struct wire_msg m = {.type = WIRE_SNAPSHOT, .u.snapshot = {.stage = 0, .epoch = 1, .seq = 2, .snapshot = {b.data, b.len}}};
+    struct wire_msg m = {.type = WIRE_SNAPSHOT,
+                         .u.snapshot = {.stage = 0, .epoch = 1, .seq = 2, .snapshot = {b.data, b.len}}};
     while (run_state(W.run) == RUN_LOAD && W.losses == 0) {
         say(of(0), &m);
         m.u.snapshot.seq++;
@@ -119,14 +126,17 @@ static void test_malformed(void **state)
     struct peer stranger = world_peer(88 * WORLD_AGENTS);
     (void)state;
     (void)err_set(&why, ERR_WIRE, "no message");
-    for (int i = 0; i < 1000; i++) run_malformed(W.run, &stranger, &why, W.now);
+    for (int i = 0; i < 1000; i++)
+        run_malformed(W.run, &stranger, &why, W.now);
     assert_int_equal(W.losses, 0);
     ends_well();
 }
 
 static void test_another_name(void **state)
 {
-    struct wire_msg m = {.type = WIRE_HELLO, .u.hello = {.name = "a0", .boot_id = "forged", .version = "t", .host = "h", .guard = "", .stamps = ""}};
+    struct wire_msg m = {
+        .type = WIRE_HELLO,
+        .u.hello = {.name = "a0", .boot_id = "forged", .version = "t", .host = "h", .guard = "", .stamps = ""}};
     (void)state;
     say(55 * WORLD_AGENTS + 5, &m); /* the name of one that takes part */
     assert_int_equal(W.joined, 2);
@@ -136,7 +146,9 @@ static void test_another_name(void **state)
 /* Who gives itself another's name on its own connection hurts only itself. */
 static void test_two_names(void **state)
 {
-    struct wire_msg m = {.type = WIRE_HELLO, .u.hello = {.name = "a1", .boot_id = "forged", .version = "t", .host = "h", .guard = "", .stamps = ""}};
+    struct wire_msg m = {
+        .type = WIRE_HELLO,
+        .u.hello = {.name = "a1", .boot_id = "forged", .version = "t", .host = "h", .guard = "", .stamps = ""}};
     (void)state;
     say(of(0), &m);
     assert_true(world_until(&W, W.now + 60 * NS_PER_S));
@@ -165,7 +177,8 @@ static void test_first_without_plan(void **state)
     (void)state;
     world_open(&w, 11, YAML);
     w.agent[1].plan_fails = true;
-    for (uint32_t i = 0; i < 2; i++) world_agent_start(&w, i, &args[i]);
+    for (uint32_t i = 0; i < 2; i++)
+        world_agent_start(&w, i, &args[i]);
     assert_true(world_until(&w, w.now + 60 * NS_PER_S));
     assert_int_equal(run_error(w.run)->code, ERR_NET);
     assert_non_null(strstr(run_error(w.run)->text, "agent a1: target.url: no such name"));
@@ -177,13 +190,15 @@ static void test_clock_lies(void **state)
 {
     (void)state;
     for (int64_t t = -5; t < 5; t++) {
-        struct wire_msg m = {.type = WIRE_CLOCK_ECHO, .u.clock_echo = {.seq = 1, .t1 = t, .t2 = INT64_MAX, .t3 = INT64_MIN}};
+        struct wire_msg m = {.type = WIRE_CLOCK_ECHO,
+                             .u.clock_echo = {.seq = 1, .t1 = t, .t2 = INT64_MAX, .t3 = INT64_MIN}};
         say(of(1), &m);
     }
     ends_well();
 }
 
-/* It is there as long as its last stage runs, then leaves: by its own will, so that nothing is lost when it has no stage. */
+/* It is there as long as its last stage runs, then leaves: by its own will, so that nothing is lost when it has no
+ * stage. */
 static void test_bye_in_a_stage(void **state)
 {
     struct wire_msg m = {.type = WIRE_BYE, .u.bye = {.reason = "off"}};
@@ -199,8 +214,16 @@ static void test_bye_in_a_stage(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_strangers),    TEST(test_out_of_place), TEST(test_other_epochs), TEST(test_forged_counts),
-                                       TEST(test_malformed),    TEST(test_another_name), TEST(test_two_names),    TEST(test_clock_lies),   TEST(test_bye_in_a_stage),
-                                       TEST(test_latecomer_without_plan), cmocka_unit_test(test_first_without_plan)};
+    const struct CMUnitTest tests[] = {TEST(test_strangers),
+                                       TEST(test_out_of_place),
+                                       TEST(test_other_epochs),
+                                       TEST(test_forged_counts),
+                                       TEST(test_malformed),
+                                       TEST(test_another_name),
+                                       TEST(test_two_names),
+                                       TEST(test_clock_lies),
+                                       TEST(test_bye_in_a_stage),
+                                       TEST(test_latecomer_without_plan),
+                                       cmocka_unit_test(test_first_without_plan)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

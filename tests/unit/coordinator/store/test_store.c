@@ -172,7 +172,8 @@ static void test_round_trip(void **state)
         assert_stage(&made.stages[i], &read.stages[i]);
     assert_int_equal(read.stages[0].addresses.n, 2);
     run_data_clear(&read);
-    if (sqlite3_exec(s->db.handle, "DROP TABLE stage_address", NULL, NULL, NULL)) fail(); /* a file of before they were counted */
+    if (sqlite3_exec(s->db.handle, "DROP TABLE stage_address", NULL, NULL, NULL))
+        fail(); /* a file of before they were counted */
     assert_int_equal(store_load(s, &read, &e), 0);
     assert_int_equal(read.stages[0].addresses.n, 0);
     store_close(&s);
@@ -236,7 +237,8 @@ static void test_epochs(void **state)
     run_data_clear(&meta);
 }
 
-/* Readings of the server's page belong to the run; each stage gets those of its time, the last before it and the first after it. */
+/* Readings of the server's page belong to the run; each stage gets those of its time, the last before it and the first
+ * after it. */
 static void test_server(void **state)
 {
     (void)state;
@@ -244,8 +246,12 @@ static void test_server(void **state)
     struct err e = {0};
     struct store *s = create(&meta);
     int64_t now = clock_wall_ns();
-    for (uint32_t stage = 0; stage < 2; stage++) { /* 0: an hour that ends now; 1: begins in an hour, so that nothing is read after its "end" */
-        struct stage_data d = {.stage = stage, .epoch = 1, .plan = meta.plan->stages[stage], .started_wall_ns = now + (stage ? 3600 : -3600) * NS_PER_S};
+    for (uint32_t stage = 0; stage < 2;
+         stage++) { /* 0: an hour that ends now; 1: begins in an hour, so that nothing is read after its "end" */
+        struct stage_data d = {.stage = stage,
+                               .epoch = 1,
+                               .plan = meta.plan->stages[stage],
+                               .started_wall_ns = now + (stage ? 3600 : -3600) * NS_PER_S};
         assert_int_equal(store_stage_begin(s, &d, &e), 0);
         if (stage == 0) assert_int_equal(store_stage_end(s, &d, &e), 0);
         stage_data_clear(&d);
@@ -253,7 +259,8 @@ static void test_server(void **state)
     static const int AT[] = {-3700, -3601, -3000, -1, 60, 61}; /* seconds from now */
     for (size_t i = 0; i < sizeof AT / sizeof *AT; i++) {
         struct server_sample v = {.server = i ? "vllm" : "made up"};
-        for (int f = 0; f < SERVER_FIELD_N; f++) v.value[f] = (double)(10 * i) + f;
+        for (int f = 0; f < SERVER_FIELD_N; f++)
+            v.value[f] = (double)(10 * i) + f;
         v.value[SERVER_QUEUE_SUM] = NAN;
         assert_int_equal(store_server(s, now + AT[i] * NS_PER_S, &v, &e), 0);
     }
@@ -271,7 +278,8 @@ static void test_server(void **state)
         assert_true(isnan(d->server[i].value[SERVER_QUEUE_SUM]));
     }
     run_data_clear(&read);
-    if (sqlite3_exec(s->db.handle, "DROP TABLE server", NULL, NULL, NULL)) fail(); /* a file of before there were readings */
+    if (sqlite3_exec(s->db.handle, "DROP TABLE server", NULL, NULL, NULL))
+        fail(); /* a file of before there were readings */
     assert_int_equal(store_load(s, &read, &e), 0);
     assert_int_equal(read.stages[0].n_server, 0);
     run_data_clear(&read);
