@@ -1,0 +1,62 @@
+# Sourced by every finding: a folder that is removed at the end, installers of pinned packages, and the words in which a finding reports.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) # shellcheck disable=SC2034
+dir=$(mktemp -d)
+started=()
+cleanup() {
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  chmod -R u+w "$dir" 2>/dev/null || true # Go's module cache is read-only
+  rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'echo "NOT SHOWN: line $LINENO failed" >&2' ERR
+
+pip_install() { # PACKAGE==VERSION…: into a virtual environment; afterwards "$dir/py/bin" has the commands
+  local p
+  [ -x "$dir/py/bin/python" ] || python3 -m venv "$dir/py"
+  "$dir/py/bin/pip" install --quiet --disable-pip-version-check "$@" >"$dir/pip.log" 2>&1 || { tail -5 "$dir/pip.log" >&2; exit 1; }
+  for p in "$@"; do case $p in *==*) echo "package: $p (PyPI)" ;; esac; done
+}
+npm_install() { # PACKAGE@VERSION…: into "$dir/node_modules"
+  (cd "$dir" && npm install --silent --no-audit --no-fund "$@" >"$dir/npm.log" 2>&1) || { tail -5 "$dir/npm.log" >&2; exit 1; }
+  printf 'package: %s (npm)\n' "$@"
+}
+debian() { # PACKAGE…: must be installed already or installable; prints the versions
+  local p
+  for p in "$@"; do
+    dpkg-query -W "$p" >/dev/null 2>&1 || apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 || { echo "cannot install $p" >&2; exit 1; }
+    echo "package: $p=$(dpkg-query -W -f '${Version}' "$p") (Debian)"
+  done
+}
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+background() { # LOG COMMAND…: ended with the script
+  local log=$1
+  shift
+  "$@" >"$log" 2>&1 &
+  started+=($!)
+}
+wait_port() { # PORT [SECONDS]: until somebody listens
+  local i
+  for ((i = 0; i < ${2:-30} * 10; i++)); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
+    sleep 0.1
+  done
+  echo "nobody listens on port $1" >&2
+  return 1
+}
+guess() { echo "guess:   $*"; }
+seen() { echo "seen:    $*"; }
+is() { # WHAT SEEN EXPECTED: prints what was seen; ends the script when it is not what the finding says
+  echo "seen:    $1: $2"
+  [ "$2" = "$3" ] || { echo "CHANGED: $1: this finding says: $3" >&2; exit 1; }
+}
+has() { # WHAT TEXT REGEX
+  local hit
+  hit=$(grep -m1 -oE -e "$3" <<<"$2") || { echo "CHANGED: $1: no match of $3 in: $(head -c 600 <<<"$2")" >&2; exit 1; }
+  echo "seen:    $1: $hit"
+}
+hasnt() { # WHAT TEXT REGEX
+  if grep -qE -e "$3" <<<"$2"; then echo "CHANGED: $1: found $3 in: $(head -c 600 <<<"$2")" >&2; exit 1; fi
+  echo "seen:    $1: no $3"
+}
