@@ -25,7 +25,7 @@ struct options {
 
 struct side {
     struct run_data run;
-    struct point *points;
+    struct analysis a;
     char label[8];
     struct buf differences;
     struct comparison change; /* against the first */
@@ -60,18 +60,14 @@ static int side_load(struct side *s, const char *dir, size_t index, struct err *
     if (!s->run.plan) return err_set(e, ERR_IO, "%s: the run has no plan", dir);
     snprintf(s->label, sizeof s->label, "%c", (char)('A' + index));
     s->differences = (struct buf)BUF_INIT(65536);
-    s->points = calloc(s->run.n_stages + 1, sizeof *s->points);
-    if (!s->points) return err_set(e, ERR_NOMEM, "no memory for the points of %s", dir);
-    for (size_t i = 0; i < s->run.n_stages; i++)
-        point_compute(&s->run.stages[i], s->run.plan, &s->points[i]);
-    return 0;
+    return analysis_init(&s->a, &s->run, e);
 }
 
 static void side_clear(struct side *s)
 {
     comparison_clear(&s->change);
     buf_free(&s->differences);
-    free(s->points);
+    analysis_clear(&s->a);
     run_data_clear(&s->run);
 }
 
@@ -105,9 +101,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
     const char *differences[RUNS_MAX];
     for (size_t i = 0; i < n; i++) {
         if (side_load(&side[i], dirs[i], i, e)) return -1;
-        runs[i] = (struct compared_run){side[i].label, dirs[i], &side[i].run, side[i].points, side[i].run.n_stages};
+        runs[i] = (struct compared_run){side[i].label, dirs[i], &side[i].a};
         if (i == 0) continue;
-        if (compare_runs(side[0].points, side[0].run.n_stages, side[i].points, side[i].run.n_stages, i, &side[i].change,
+        if (compare_runs(side[0].a.points, side[0].a.n_points, side[i].a.points, side[i].a.n_points, i, &side[i].change,
                          e))
             return -1;
         if (strcmp(side[0].run.plan_hash, side[i].run.plan_hash) != 0 &&

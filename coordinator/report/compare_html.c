@@ -33,12 +33,12 @@ static void put_run(struct json_out *j, const struct compared_run *r)
     json_object(j, NULL);
     json_string(j, "label", r->label);
     json_string(j, "dir", r->dir);
-    json_string(j, "name", r->run->plan ? r->run->plan->name : NULL);
-    json_string(j, "run", r->run->run_id);
-    json_string(j, "plan_hash", r->run->plan_hash);
+    json_string(j, "name", r->a->run->plan ? r->a->run->plan->name : NULL);
+    json_string(j, "run", r->a->run->run_id);
+    json_string(j, "plan_hash", r->a->run->plan_hash);
     json_array(j, "points");
-    for (size_t i = 0; i < r->n_points; i++) {
-        const struct point *p = &r->points[i];
+    for (size_t i = 0; i < r->a->n_points; i++) {
+        const struct point *p = &r->a->points[i];
         json_object(j, NULL);
         json_double(j, "load", p->requested.kind == LOAD_OPEN ? p->arrivals_per_s : p->concurrency);
         json_double(j, "output", p->output_tokens_per_s);
@@ -90,7 +90,7 @@ static void put_data(const struct compare_input *in, struct buf *out)
     struct json_out j = JSON_OUT(out);
     j.html = true;
     json_object(&j, NULL);
-    json_bool(&j, "open_loop", in->runs[0].n_points && in->runs[0].points[0].requested.kind == LOAD_OPEN);
+    json_bool(&j, "open_loop", in->runs[0].a->n_points && in->runs[0].a->points[0].requested.kind == LOAD_OPEN);
     json_array(&j, "measures");
     for (int m = 0; m < MEASURE_N; m++) {
         json_object(&j, NULL);

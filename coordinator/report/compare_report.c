@@ -66,10 +66,10 @@ static void notes(const struct comparison *c, struct buf *out)
 static void header(const struct compare_input *in, struct buf *out)
 {
     for (size_t i = 0; i < in->n_runs; i++) {
-        const struct run_data *r = in->runs[i].run;
+        const struct run_data *r = in->runs[i].a->run;
         (void)buf_printf(out, "%s = %s: %s, run %s, plan %.12s, %zu points\n", in->runs[i].label, in->runs[i].dir,
                          r->plan && r->plan->name ? r->plan->name : "unnamed", r->run_id, r->plan_hash,
-                         in->runs[i].n_points);
+                         in->runs[i].a->n_points);
     }
 }
 
@@ -156,7 +156,7 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
     for (size_t i = 0; i < in->n_runs; i++) {
         (void)buf_printf(out, "%s = ", in->runs[i].label);
         put_md(out, in->runs[i].dir);
-        (void)buf_printf(out, " (plan %.12s)%s", in->runs[i].run->plan_hash,
+        (void)buf_printf(out, " (plan %.12s)%s", in->runs[i].a->run->plan_hash,
                          i + 1 < in->n_runs ? ", " : ". Changes with their 95 % intervals.\n");
     }
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for the comparison") : 0;

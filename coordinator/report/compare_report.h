@@ -2,14 +2,13 @@
  */
 #pragma once
 #include "common/buf.h"
+#include "coordinator/answer/analysis.h"
 #include "coordinator/answer/compare.h"
 
 struct compared_run {
     const char *label; /* "A", "B" … and the folder */
     const char *dir;
-    const struct run_data *run;
-    const struct point *points;
-    size_t n_points;
+    const struct analysis *a;
 };
 struct compare_input {
     const struct compared_run *runs; /* the first is what the others are compared with */

@@ -1,29 +1,16 @@
-/* The reports of a run: each a table line (name, function) and a file. `answer` may be NULL. All are made from run_data
- * alone, so that `plateau report DIR` makes the same files again. */
+/* The reports of a run. All are made from its analysis alone, so that `plateau report DIR` makes the same files again.
+ */
 #pragma once
 #include "common/buf.h"
-#include "coordinator/answer/answer.h"
-#include "coordinator/data.h"
-#include "coordinator/answer/point.h"
+#include "coordinator/answer/analysis.h"
 
-struct report_input {
-    const struct run_data *run;
-    const struct point *points;
-    size_t n_points;
-    const struct gate_outcome *gates;
-    size_t n_gates;
-    const struct answer *answer;
-};
+/* Each appends the whole file to `out`. */
+#define X(function, file, readers) int function(const struct analysis *a, struct buf *out, struct err *e);
+#include "coordinator/report/report.def"
+#undef X
+/* The terminal's table and last words. */
+int report_text(const struct analysis *a, bool color, struct buf *out, struct err *e);
 
-int report_summary_json(const struct report_input *in, struct buf *out, struct err *e);
-int report_curve_csv(const struct report_input *in, struct buf *out, struct err *e);
-int report_hlog(const struct report_input *in, struct buf *out, struct err *e);
-int report_html(const struct report_input *in, struct buf *out, struct err *e);
-int report_junit(const struct report_input *in, struct buf *out,
-                 struct err *e); /* gates and verdicts as tests, for CI */
-int report_text(const struct report_input *in, bool color, struct buf *out,
-                struct err *e); /* the terminal's table and last words */
-
-/* Computes points, gates and answer, writes every report into dir (atomically: temp file, rename), prints the text to
- * stdout when `print`, and gives the exit status the run deserves (0, 3, 4, 99, 130/143). */
+/* Analyses the run, writes every report into dir (each whole or not at all), prints the text to stdout when `print`,
+ * and gives the exit status that the run deserves (analysis.h). */
 int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e);

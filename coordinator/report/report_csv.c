@@ -105,7 +105,7 @@ static void line(struct buf *b, const struct point *p)
     (void)buf_puts(b, "\r\n");
 }
 
-int report_curve_csv(const struct report_input *in, struct buf *out, struct err *e)
+int report_curve_csv(const struct analysis *in, struct buf *out, struct err *e)
 {
     header(out);
     for (size_t i = 0; i < in->n_points; i++)

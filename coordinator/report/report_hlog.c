@@ -53,7 +53,7 @@ static int line(const struct run_data *r, const struct stage_data *s, enum metri
     return rc;
 }
 
-int report_hlog(const struct report_input *in, struct buf *out, struct err *e)
+int report_hlog(const struct analysis *in, struct buf *out, struct err *e)
 {
     header(in->run, out);
     for (size_t i = 0; i < in->run->n_stages; i++) {

@@ -121,7 +121,7 @@ static void put_distribution(struct json_out *j, const char *key, const struct h
     json_end_array(j);
 }
 
-static int put_data(const struct report_input *in, struct buf *out)
+static int put_data(const struct analysis *in, struct buf *out)
 {
     static const enum metric DRAWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_ITL, METRIC_E2E};
     struct json_out j = JSON_OUT(out);
@@ -170,7 +170,7 @@ static void put_escaped(struct buf *out, const char *s, size_t n)
     }
 }
 
-static int put_part(const struct report_input *in, const char *name, size_t n, struct buf *out)
+static int put_part(const struct analysis *in, const char *name, size_t n, struct buf *out)
 {
     static const struct {
         const char *name;
@@ -199,7 +199,7 @@ static int put_part(const struct report_input *in, const char *name, size_t n, s
     return rc;
 }
 
-int report_html(const struct report_input *in, struct buf *out, struct err *e)
+int report_html(const struct analysis *in, struct buf *out, struct err *e)
 {
     const char *at = (const char *)report_page, *end = at + report_page_len;
     while (at < end) {

@@ -288,7 +288,7 @@ static void put_agents(struct json_out *j, const struct run_data *r)
     json_end_array(j);
 }
 
-static void put_outcome(struct json_out *j, const struct report_input *in, const struct gate_outcome *o)
+static void put_outcome(struct json_out *j, const struct analysis *in, const struct gate_outcome *o)
 {
     json_u64(j, "point", o->point);
     json_u64(j, "stage", o->point < in->n_points ? in->points[o->point].stage : 0);
@@ -298,7 +298,7 @@ static void put_outcome(struct json_out *j, const struct report_input *in, const
     json_double(j, "hi", o->hi);
 }
 
-static void put_gates(struct json_out *j, const struct report_input *in)
+static void put_gates(struct json_out *j, const struct analysis *in)
 {
     json_array(j, "gates");
     for (size_t g = 0; in->run->plan && g < in->run->plan->n_gates; g++) {
@@ -395,10 +395,6 @@ static void put_dip(struct json_out *j, const char *name, const struct answer_di
 
 static void put_answer(struct json_out *j, const struct answer *a)
 {
-    if (!a) {
-        json_null(j, "answer");
-        return;
-    }
     json_object(j, "answer");
     json_string(j, "text", a->text);
     json_double(j, "plateau_tokens_per_s", if_known(a->has_plateau, a->plateau));
@@ -463,13 +459,13 @@ static void put_events(struct json_out *j, const struct run_data *r)
     json_end_array(j);
 }
 
-void report_summary_members(struct json_out *j, const struct report_input *in)
+void report_summary_members(struct json_out *j, const struct analysis *in)
 {
     const struct run_data *r = in->run;
     json_u64(j, "format", 1);
     json_string(j, "version", r->version);
     put_run(j, r);
-    put_answer(j, in->answer);
+    put_answer(j, &in->answer);
     put_gates(j, in);
     if (r->plan)
         json_string(j, "gates_result",
@@ -491,7 +487,7 @@ void report_summary_members(struct json_out *j, const struct report_input *in)
     buf_free(&plan);
 }
 
-int report_summary_json(const struct report_input *in, struct buf *out, struct err *e)
+int report_summary_json(const struct analysis *in, struct buf *out, struct err *e)
 {
     struct json_out j = JSON_OUT(out);
     j.pretty = true;

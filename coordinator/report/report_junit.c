@@ -32,7 +32,7 @@ static void put_xml(struct buf *out, const char *s)
     }
 }
 
-static void put_gate(const struct report_input *in, size_t gate, struct buf *out)
+static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
 {
     const struct plan *plan = in->run->plan;
     const struct gate_outcome *o = report_gate(in, gate);
@@ -56,7 +56,7 @@ static void put_gate(const struct report_input *in, size_t gate, struct buf *out
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
-static void put_point(const struct report_input *in, size_t i, struct buf *out)
+static void put_point(const struct analysis *in, size_t i, struct buf *out)
 {
     const struct point *p = &in->points[i];
     char load[64];
@@ -73,7 +73,7 @@ static void put_point(const struct report_input *in, size_t i, struct buf *out)
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
-int report_junit(const struct report_input *in, struct buf *out, struct err *e)
+int report_junit(const struct analysis *in, struct buf *out, struct err *e)
 {
     const struct plan *plan = in->run->plan;
     size_t n_gates = plan ? plan->n_gates : 0, failed = 0, skipped = 0, invalid = 0;

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const struct stage_data *report_stage(const struct report_input *in, size_t point)
+const struct stage_data *report_stage(const struct analysis *in, size_t point)
 {
     return point < in->run->n_stages ? &in->run->stages[point] : NULL;
 }
@@ -41,14 +41,14 @@ const char *report_steady(enum steady s)
     return s == STEADY_YES ? "yes" : s == STEADY_NO ? "no" : NULL;
 }
 
-static const struct gate_outcome *outcome(const struct report_input *in, size_t gate, size_t point)
+static const struct gate_outcome *outcome(const struct analysis *in, size_t gate, size_t point)
 {
     for (size_t i = 0; i < in->n_gates; i++)
         if (in->gates[i].point == point && in->gates[i].gate == &in->run->plan->gates[gate]) return &in->gates[i];
     return NULL;
 }
 
-static size_t passed(const struct report_input *in, size_t point)
+static size_t passed(const struct analysis *in, size_t point)
 {
     size_t n = 0;
     for (size_t i = 0; i < in->n_gates; i++)
@@ -62,11 +62,11 @@ static bool worse(enum gate_result a, enum gate_result b)
     return RANK[a] > RANK[b];
 }
 
-const struct gate_outcome *report_gate(const struct report_input *in, size_t gate)
+const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
 {
     const struct plan *plan = in->run->plan;
     bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
-    if (asks && in->answer && in->answer->has_slo) return outcome(in, gate, in->answer->slo_point);
+    if (asks && in->answer.has_slo) return outcome(in, gate, in->answer.slo_point);
     const struct gate_outcome *best = NULL;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct gate_outcome *o = outcome(in, gate, i);

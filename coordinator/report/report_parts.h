@@ -1,13 +1,13 @@
 /* What the reports share: names and words for the same thing in all of them. */
 #pragma once
-#include "coordinator/report/json_out.h"
+#include "common/json_out.h"
 #include "coordinator/report/report.h"
 
 /* All that summary.json says, as members of the object that is open in `j`. */
-void report_summary_members(struct json_out *j, const struct report_input *in);
+void report_summary_members(struct json_out *j, const struct analysis *in);
 
 /* The stage whose point this is; points stand in the order of the run's stages. NULL when there is none. */
-const struct stage_data *report_stage(const struct report_input *in, size_t point);
+const struct stage_data *report_stage(const struct analysis *in, size_t point);
 
 /* "ttft_ms", "output_tokens": the name of a metric's numbers, with the unit where it is ms. buf holds 64 bytes. */
 const char *report_metric_key(enum metric m, char *buf);
@@ -21,6 +21,6 @@ const char *report_stamps(const struct stage_data *s);
 /* A gate's result for the run and the point that decides it: where a load within the limits was asked for (a sweep, a
  * search), the point that the answer stands on, else the point that passes most gates; with explicit stages the worst
  * of all. NULL when no valid point was measured. */
-const struct gate_outcome *report_gate(const struct report_input *in, size_t gate);
+const struct gate_outcome *report_gate(const struct analysis *in, size_t gate);
 
 const char *report_steady(enum steady s); /* "yes", "no", NULL: unknown */

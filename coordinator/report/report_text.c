@@ -79,7 +79,7 @@ static void row(const struct page *p, const struct point *q)
     (void)buf_puts(p->out, q->steady == STEADY_NO ? " ~\n" : "\n");
 }
 
-static void table(const struct page *p, const struct report_input *in)
+static void table(const struct page *p, const struct analysis *in)
 {
     bool unsteady = false;
     paint(p, BOLD);
@@ -120,7 +120,7 @@ static void wrap(const struct page *p, const char *text, unsigned indent)
     (void)buf_putc(p->out, '\n');
 }
 
-static void reasons(const struct page *p, const struct report_input *in)
+static void reasons(const struct page *p, const struct analysis *in)
 {
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[i];
@@ -138,7 +138,7 @@ static void reasons(const struct page *p, const struct report_input *in)
     }
 }
 
-static void gate_line(const struct page *p, const struct report_input *in, size_t g)
+static void gate_line(const struct page *p, const struct analysis *in, size_t g)
 {
     const struct gate_outcome *o = report_gate(in, g);
     enum gate_result r = o ? o->result : GATE_INCONCLUSIVE;
@@ -157,7 +157,7 @@ static void gate_line(const struct page *p, const struct report_input *in, size_
     (void)buf_puts(p->out, r == GATE_INCONCLUSIVE ? "; inconclusive: more samples are needed\n" : "\n");
 }
 
-static void ledger(const struct page *p, const struct report_input *in)
+static void ledger(const struct page *p, const struct analysis *in)
 {
     uint64_t due = 0, ok = 0, cancelled = 0, aborted = 0, lost = 0,
              failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1] = {0};
@@ -187,7 +187,7 @@ static void ledger(const struct page *p, const struct report_input *in)
 }
 
 /* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */
-static void addresses(const struct page *p, const struct report_input *in)
+static void addresses(const struct page *p, const struct analysis *in)
 {
     struct per_address all = {0};
     for (size_t i = 0; i < in->n_points; i++) {
@@ -209,7 +209,7 @@ static void addresses(const struct page *p, const struct report_input *in)
 }
 
 /* What warmup: auto left out, and of what. */
-static void cuts(const struct page *p, const struct report_input *in)
+static void cuts(const struct page *p, const struct analysis *in)
 {
     double least = INFINITY, most = 0;
     char line[300], span[64];
@@ -231,7 +231,7 @@ static void cuts(const struct page *p, const struct report_input *in)
 }
 
 /* What the server's own page says: the queue behind TTFT, and whether both sides counted the same tokens. */
-static void server(const struct page *p, const struct report_input *in)
+static void server(const struct page *p, const struct analysis *in)
 {
     const struct point *queued = NULL, *any = NULL;
     double theirs = 0, ours = 0;
@@ -265,16 +265,16 @@ static void server(const struct page *p, const struct report_input *in)
     wrap(p, line, 0);
 }
 
-int report_text(const struct report_input *in, bool color, struct buf *out, struct err *e)
+int report_text(const struct analysis *in, bool color, struct buf *out, struct err *e)
 {
     const struct page p = {out, color};
     const struct run_data *r = in->run;
     (void)buf_puts(out, "\n");
     table(&p, in);
     reasons(&p, in);
-    if (in->answer && in->answer->text[0]) {
+    if (in->answer.text[0]) {
         (void)buf_puts(out, "\n");
-        wrap(&p, in->answer->text, 0);
+        wrap(&p, in->answer.text, 0);
     }
     if (r->plan && r->plan->n_gates) {
         (void)buf_puts(out, "\nGates\n");

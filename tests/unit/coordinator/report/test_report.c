@@ -12,8 +12,13 @@
 #include "coordinator/report/report_parts.h"
 #include "tests/unit/fake_run.h"
 
-static const char *const NAMES[] = {"summary.json", "curve.csv", "histograms.hlog", "report.html", "junit.xml"};
+static const char *const NAMES[] = {
+#define X(function, file, readers) file,
+#include "coordinator/report/report.def"
+#undef X
+};
 enum { JSON, CSV, HLOG, HTML, JUNIT, N_FILES };
+_Static_assert(sizeof NAMES / sizeof NAMES[0] == N_FILES, "every report is looked at here");
 static char dir[64];
 
 static void remove_all(void)
@@ -190,19 +195,8 @@ static void test_text(void **state)
     struct buf plain = BUF_INIT(1 << 20), color = BUF_INIT(1 << 20);
     struct err e = {0};
     fake_run(&f, NULL, &r);
-    struct point *p = calloc(r.n_stages, sizeof *p);
-    struct gate_outcome *g = calloc(r.n_stages * r.plan->n_gates, sizeof *g);
-    struct answer a;
-    size_t n = r.plan->n_gates;
-    for (size_t i = 0; i < r.n_stages; i++) {
-        point_compute(&r.stages[i], r.plan, &p[i]);
-        for (size_t k = 0; k < n; k++) {
-            gate_check(&r.plan->gates[k], &p[i], &g[i * n + k]);
-            g[i * n + k].point = (uint32_t)i;
-        }
-    }
-    answer_compute(&r, p, r.n_stages, g, r.n_stages * n, &a);
-    struct report_input in = {&r, p, r.n_stages, g, r.n_stages * n, &a};
+    struct analysis in;
+    assert_int_equal(analysis_init(&in, &r, &e), 0);
     assert_int_equal(report_text(&in, false, &plain, &e), 0);
     assert_int_equal(report_text(&in, true, &color, &e), 0);
     assert_null(strchr(buf_str(&plain), '\x1b'));
@@ -212,11 +206,7 @@ static void test_text(void **state)
     assert_non_null(strstr(buf_str(&plain), "Ledger: due "));
     assert_non_null(strstr(buf_str(&plain), "Target: requests, by address: 10.0.0.1:8000 "));
     assert_non_null(strstr(buf_str(&plain), "invalid"));
-    in.answer = NULL;
-    buf_reset(&plain);
-    assert_int_equal(report_text(&in, false, &plain, &e), 0);
-    free(p);
-    free(g);
+    analysis_clear(&in);
     buf_free(&plain);
     buf_free(&color);
     run_data_clear(&r);

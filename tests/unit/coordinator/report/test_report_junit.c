@@ -19,7 +19,7 @@ static void make(struct buf *out, struct gate_outcome *o)
     struct point p[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_s = 30},
                          {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}, .window_s = 30}};
     verdict_add(&p[1].verdict, VERDICT_INVALID, "late & <slow>");
-    struct report_input in = {&run, p, 2, o, 6, NULL};
+    struct analysis in = {.run = &run, .points = p, .n_points = 2, .gates = o, .n_gates = 6};
     buf_reset(out);
     assert_int_equal(report_junit(&in, out, NULL), 0);
 }

@@ -1,4 +1,4 @@
-#include "coordinator/report/json_out.h"
+#include "common/json_out.h"
 
 #include <inttypes.h>
 #include <math.h>

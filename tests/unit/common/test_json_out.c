@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/report/json_out.h"
+#include "common/json_out.h"
 
 static void test_values(void **state)
 {

@@ -1,0 +1,72 @@
+#include "coordinator/answer/analysis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stages that the plan asks for; 0: as many as a search needs. */
+static size_t stages_planned(const struct run_data *r)
+{
+    if (!r->plan || r->plan->search.goal != SEARCH_NONE) return 0;
+    return r->plan->n_stages * (r->plan->repeats ? r->plan->repeats : 1);
+}
+
+/* What takes most away from the result comes first: a run that was stopped, then one that misses agents, then one whose
+ * numbers are the client's own. A gate's result counts only where the numbers can be trusted; what an inconclusive
+ * gate means is the plan's choice. */
+int analysis_status(const struct analysis *a)
+{
+    const struct run_data *r = a->run;
+    bool lost = false, invalid = a->n_points == 0 || a->n_points < stages_planned(r);
+    for (size_t i = 0; i < r->n_stages; i++)
+        lost |= r->stages[i].degraded;
+    for (size_t i = 0; i < r->n_agents; i++)
+        lost |= r->agents[i].lost && invalid; /* the run ended early for want of agents */
+    for (size_t i = 0; i < r->n_events; i++)
+        if (strcmp(r->events[i].kind, "gate_failed") == 0)
+            invalid = a->n_points == 0; /* ended on purpose: no stage is missing */
+    for (size_t i = 0; i < a->n_points; i++)
+        invalid |= a->points[i].verdict.status == VERDICT_INVALID;
+    if (r->signal > 0) return 128 + r->signal;
+    if (lost) return 4;
+    if (invalid) return 3;
+    enum gate_result all = gates_decide(r->plan, a->points, a->n_points, a->gates, a->n_gates);
+    bool passed = all == GATE_PASS || (all == GATE_INCONCLUSIVE && r->plan->on_inconclusive == INCONCLUSIVE_PASS);
+    return passed ? 0 : 99;
+}
+
+static void points_and_gates(struct analysis *a)
+{
+    const struct plan *plan = a->run->plan;
+    for (size_t i = 0; i < a->n_points; i++) {
+        point_compute(&a->run->stages[i], plan, &a->points[i]);
+        for (size_t g = 0; g < plan->n_gates; g++) {
+            struct gate_outcome *o = &a->gates[i * plan->n_gates + g];
+            gate_check(&plan->gates[g], &a->points[i], o);
+            o->point = (uint32_t)i;
+        }
+    }
+}
+
+int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e)
+{
+    if (!run->plan) return err_set(e, ERR_IO, "the run has no plan");
+    size_t n_gates = run->n_stages * run->plan->n_gates;
+    *ret = (struct analysis){.run = run, .n_points = run->n_stages, .n_gates = n_gates};
+    ret->points = calloc(run->n_stages + 1, sizeof *ret->points);
+    ret->gates = calloc(n_gates + 1, sizeof *ret->gates);
+    if (!ret->points || !ret->gates) {
+        analysis_clear(ret);
+        return err_set(e, ERR_NOMEM, "no memory for the points of a run of %zu stages", run->n_stages);
+    }
+    points_and_gates(ret);
+    answer_compute(run, ret->points, ret->n_points, ret->gates, n_gates, &ret->answer);
+    ret->status = analysis_status(ret);
+    return 0;
+}
+
+void analysis_clear(struct analysis *a)
+{
+    free(a->points);
+    free(a->gates);
+    *a = (struct analysis){0};
+}

@@ -1,0 +1,20 @@
+/* What a run's data become, made once: a point per stage, every gate at every point, the answer, and the exit status.
+ * Reports, exports and comparisons read it and compute none of it again. Pure. */
+#pragma once
+#include "coordinator/answer/answer.h"
+
+struct analysis {
+    const struct run_data *run; /* borrowed */
+    struct point *points;       /* one per stage of the run, in its order */
+    size_t n_points;
+    struct gate_outcome *gates; /* every gate of the plan at every point, point by point */
+    size_t n_gates;
+    struct answer answer;
+    int status; /* the exit status that the run deserves: 0, 3, 4, 99, 128 + signal */
+};
+/* The run needs a plan. On failure nothing is left to clear. */
+int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
+void analysis_clear(struct analysis *a);
+
+/* The exit status, from the run and what is made of it already. */
+int analysis_status(const struct analysis *a);
