@@ -47,7 +47,8 @@ struct workload {
     uint64_t stage_seed;
     uint32_t part;
     double weight_sum, model_sum;
-    char *text; /* of the latest request */
+    struct dialect_message message; /* of the latest request */
+    char *text;                     /* its text */
     size_t cap;
 };
 
@@ -105,7 +106,7 @@ static const char *pick_model(const struct workload *w, struct rng *r)
 /* Seeds of their own for the choices, the words and the prefixes: each may change without the others. */
 enum purpose { PURPOSE_CHOICE = 1, PURPOSE_WORDS, PURPOSE_PREFIX };
 
-int workload_next(struct workload *w, uint64_t seq, struct request_spec *ret, uint32_t *ret_input)
+int workload_next(struct workload *w, uint64_t seq, struct dialect_request *ret, uint32_t *ret_input)
 {
     struct rng r;
     rng_seed(&r, seed_mix(w->stage_seed, PURPOSE_CHOICE, w->part, seq));
@@ -128,8 +129,12 @@ int workload_next(struct workload *w, uint64_t seq, struct request_spec *ret, ui
     uint64_t which = (uint64_t)(load - w->plan->workloads);
     prompt_write(w->text, input, prefix, seed_mix(w->plan->seed, PURPOSE_PREFIX, which, group),
                  seed_mix(w->stage_seed, PURPOSE_WORDS, w->part, seq));
-    *ret = (struct request_spec){
-        .model = model, .prompt = w->text, .prompt_len = chars, .output_tokens = output, .body = w->plan->target.body};
+    w->message = (struct dialect_message){.role = "user", .text = w->text, .len = chars};
+    *ret = (struct dialect_request){.model = model,
+                                    .messages = &w->message,
+                                    .n_messages = 1,
+                                    .output_tokens = output,
+                                    .body = w->plan->target.body};
     *ret_input = input;
     return 0;
 }

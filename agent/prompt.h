@@ -24,6 +24,6 @@ struct workload;
  * same, in every stage. */
 struct workload *workload_new(const struct plan *p, uint64_t stage_seed, uint32_t part, struct err *e);
 void workload_destroy(struct workload **w);
-/* The request number `seq`. Its prompt lives until the next call. `ret_input` is the number of tokens asked for in the
+/* The request number `seq`. Its messages live until the next call. `ret_input` is the number of tokens asked for in the
  * prompt. Allocates only for a prompt longer than any before it. Returns -1 without memory. */
-int workload_next(struct workload *w, uint64_t seq, struct request_spec *ret, uint32_t *ret_input);
+int workload_next(struct workload *w, uint64_t seq, struct dialect_request *ret, uint32_t *ret_input);

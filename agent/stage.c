@@ -151,12 +151,12 @@ static void finish_unsent(struct stage *g, const struct pacer_item *item, int64_
 
 static int write_body(struct stage *g, struct request *r, uint64_t number)
 {
-    struct request_spec spec;
+    struct dialect_request ask;
     uint32_t input;
-    if (workload_next(g->workload, number, &spec, &input) < 0) return -1;
+    if (workload_next(g->workload, number, &ask, &input) < 0) return -1;
     buf_reset(&r->body);
-    if (g->dialect->write_body(&spec, &r->body) < 0) return -1;
-    r->stream.asked_tokens = spec.output_tokens;
+    if (g->dialect->write_body(&ask, &r->body) < 0) return -1;
+    r->stream.asked_tokens = ask.output_tokens;
     r->stream.prompt_tokens = input;
     return 0;
 }

@@ -27,11 +27,18 @@ struct event {
     uint32_t text_at, text_len; /* where the token's string is in the data, when there is exactly one; else 0, 0 */
 };
 
-/* What a request asks for. Strings are borrowed. */
-struct request_spec {
+/* One message of a conversation. */
+struct dialect_message {
+    const char *role; /* "system", "user" or "assistant"; a dialect translates what its API names otherwise */
+    const char *text; /* plain text, escaped by the dialect; not NUL-terminated */
+    size_t len;
+};
+
+/* What a request asks for. Everything is borrowed. */
+struct dialect_request {
     const char *model;
-    const char *prompt; /* plain text, escaped by the dialect */
-    size_t prompt_len;
+    const struct dialect_message *messages; /* in their order; the last one is the user's */
+    size_t n_messages;
     uint32_t output_tokens;
     const char *body; /* JSON object of the plan, merged last: its keys win */
 };
@@ -41,7 +48,7 @@ struct dialect {
     const char *name;
     /* Appends the whole JSON body of a streaming request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
-    int (*write_body)(const struct request_spec *r, struct buf *out);
+    int (*write_body)(const struct dialect_request *r, struct buf *out);
     /* Scans one SSE event; `name` is the event: field ("" when absent), `data` its data lines joined by \n. */
     void (*scan)(const char *name, size_t name_len, const char *data, size_t len, struct event *ret);
 };

@@ -1,13 +1,14 @@
 /* Databricks model serving, /serving-endpoints/NAME/invocations, in chat form. The endpoint is the model, so that none
  * is named, and usage comes without being asked for (stream_options is not among its fields).
  * https://docs.databricks.com/en/machine-learning/foundation-model-apis/api-reference.html */
+#include "agent/stream/body.h"
 #include "agent/stream/openai_chunk.h"
 
-static int write_body(const struct request_spec *r, struct buf *out)
+static int write_body(const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
     if (body_begin(&w, r->body, out) != 0) return -1;
-    body_messages(&w, r->prompt, r->prompt_len);
+    body_messages(&w, "messages", r);
     body_limit(&w, r->output_tokens);
     body_member(&w, "stream", "true");
     return body_end(&w);

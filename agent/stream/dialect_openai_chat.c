@@ -2,14 +2,15 @@
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include <string.h>
 
+#include "agent/stream/body.h"
 #include "agent/stream/openai_chunk.h"
 
-static int write_body(const struct request_spec *r, struct buf *out)
+static int write_body(const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
     if (body_begin(&w, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
-    body_messages(&w, r->prompt, r->prompt_len);
+    body_messages(&w, "messages", r);
     body_limit(&w, r->output_tokens);
     body_member(&w, "stream", "true");
     body_member(&w, "stream_options", "{\"include_usage\":true}");

@@ -75,10 +75,10 @@ static uint32_t same_beginnings(const struct plan *p)
         struct workload *w = workload_new(p, 100 + which / 2, which % 2, NULL);
         assert_non_null(w);
         for (uint32_t i = 0; i < N / 4; i++) {
-            struct request_spec spec;
+            struct dialect_request spec;
             uint32_t input;
             assert_int_equal(workload_next(w, i, &spec, &input), 0);
-            memcpy(first[which * (N / 4) + i], spec.prompt, 32);
+            memcpy(first[which * (N / 4) + i], spec.messages[0].text, 32);
         }
         workload_destroy(&w);
         assert_null(w);
@@ -113,7 +113,7 @@ static void test_repeatable_and_weighted(void **state)
     struct workload *other = workload_new(&p, 1, 3, NULL);
     uint32_t first_load = 0, base = 0, alike = 0;
     for (uint64_t i = 0; i < 4000; i++) {
-        struct request_spec x, y;
+        struct dialect_request x, y;
         uint32_t in_x, in_y;
         assert_int_equal(workload_next(a, i * 1000003, &x, &in_x), 0);
         assert_int_equal(workload_next(b, i * 1000003, &y, &in_y), 0);
@@ -121,8 +121,10 @@ static void test_repeatable_and_weighted(void **state)
         assert_int_equal(x.output_tokens, y.output_tokens);
         assert_string_equal(x.model, y.model);
         assert_string_equal(x.body, "{}");
-        assert_int_equal(x.prompt_len, PROMPT_CHARS(in_x));
-        assert_memory_equal(x.prompt, y.prompt, x.prompt_len);
+        assert_int_equal(x.n_messages, 1);
+        assert_string_equal(x.messages[0].role, "user");
+        assert_int_equal(x.messages[0].len, PROMPT_CHARS(in_x));
+        assert_memory_equal(x.messages[0].text, y.messages[0].text, x.messages[0].len);
         assert_true((in_x == 64 && x.output_tokens == 10) || (in_x == 128 && x.output_tokens == 20));
         assert_int_equal(workload_next(other, i * 1000003, &y, &in_y), 0);
         alike += in_x == in_y;
@@ -146,7 +148,7 @@ static void test_lengths_are_bounded(void **state)
     loads[0].input_tokens = (struct dist){.kind = DIST_NORMAL, .a = 3, .b = 10}; /* often below nought */
     loads[0].output_tokens = (struct dist){.a = 1e30};
     struct workload *w = workload_new(&p, 1, 2, NULL);
-    struct request_spec spec;
+    struct dialect_request spec;
     uint32_t input;
     for (uint64_t i = 0; i < 1000; i++) {
         assert_int_equal(workload_next(w, i, &spec, &input), 0);
@@ -156,7 +158,7 @@ static void test_lengths_are_bounded(void **state)
     }
     loads[0].input_tokens = (struct dist){.a = 1e30};
     assert_int_equal(workload_next(w, 1, &spec, &input), 0);
-    assert_int_equal(spec.prompt_len, PROMPT_CHARS(PROMPT_TOKENS_MAX));
+    assert_int_equal(spec.messages[0].len, PROMPT_CHARS(PROMPT_TOKENS_MAX));
     workload_destroy(&w);
 }
 

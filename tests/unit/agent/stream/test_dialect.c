@@ -138,7 +138,7 @@ static void test_error_event(void **state)
     assert_int_equal(ev.flags, 0);
 }
 
-static void check_body(enum plan_api api, const struct request_spec *r, const char *expect)
+static void check_body(enum plan_api api, const struct dialect_request *r, const char *expect)
 {
     struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20);
     assert_int_equal(dialect_for(api)->write_body(r, &b), 0);
@@ -147,7 +147,10 @@ static void check_body(enum plan_api api, const struct request_spec *r, const ch
 }
 
 #define SPEC(text, ...)                                                                                                \
-    (&(struct request_spec){.prompt = text, .prompt_len = sizeof(text) - 1, .output_tokens = 16, __VA_ARGS__})
+    (&(struct dialect_request){.messages = &(struct dialect_message){"user", text, sizeof(text) - 1},                  \
+                               .n_messages = 1,                                                                        \
+                               .output_tokens = 16,                                                                    \
+                               __VA_ARGS__})
 
 static void test_bodies(void **state)
 {
@@ -163,6 +166,21 @@ static void test_bodies(void **state)
                "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true}");
     check_body(API_OPENAI_COMPLETIONS, SPEC("", .body = ""),
                "{\"prompt\":\"\",\"max_tokens\":16,\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+}
+
+static void test_conversation(void **state)
+{
+    (void)state;
+    static const struct dialect_message talk[] = {
+        {"system", "be \"brief\"", 10}, {"user", "hi", 2}, {"assistant", "yes?", 4}, {"user", "why", 3}};
+    const struct dialect_request r = {.model = "m", .messages = talk, .n_messages = 4, .output_tokens = 16};
+    check_body(API_DATABRICKS, &r,
+               "{\"messages\":[{\"role\":\"system\",\"content\":\"be \\\"brief\\\"\"},"
+               "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"yes?\"},"
+               "{\"role\":\"user\",\"content\":\"why\"}],\"max_tokens\":16,\"stream\":true}");
+    check_body(API_OPENAI_COMPLETIONS, &r,
+               "{\"model\":\"m\",\"prompt\":\"be \\\"brief\\\"\\n\\nhi\\n\\nyes?\\n\\nwhy\",\"max_tokens\":16,"
+               "\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
 }
 
 static void test_plan_body_wins(void **state)
@@ -216,9 +234,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),       cmocka_unit_test(test_usage),  cmocka_unit_test(test_text_at),
-        cmocka_unit_test(test_error_event), cmocka_unit_test(test_bodies), cmocka_unit_test(test_plan_body_wins),
-        cmocka_unit_test(test_escaping),    cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),    cmocka_unit_test(test_text_at),
+        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_bodies),   cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

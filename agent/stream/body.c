@@ -1,0 +1,127 @@
+#include "agent/stream/body.h"
+
+#include <string.h>
+
+#include "agent/stream/json_scan.h"
+
+/* Finds a member of the plan's body; `key` NULL: only checks that it is an object. */
+static int plan_body_find(const char *body, const char *key, bool *ret_found)
+{
+    struct json j;
+    json_begin(&j, body, strlen(body));
+    *ret_found = false;
+    if (json_next(&j) != JSON_OBJECT) return -1;
+    while (json_next(&j) == JSON_KEY) {
+        if (key && json_is(&j, key, strlen(key))) *ret_found = true;
+        (void)json_skip(&j);
+    }
+    return json_next(&j) == JSON_END ? 0 : -1;
+}
+
+int body_begin(struct body_writer *w, const char *plan_body, struct buf *out)
+{
+    bool found;
+    *w = (struct body_writer){.out = out, .plan_body = plan_body && plan_body[0] ? plan_body : NULL};
+    if (w->plan_body && plan_body_find(w->plan_body, NULL, &found) != 0) return -1;
+    return buf_putc(out, '{');
+}
+
+bool body_has(const struct body_writer *w, const char *key)
+{
+    bool found = false;
+    return w->plan_body && plan_body_find(w->plan_body, key, &found) == 0 && found;
+}
+
+/* The comma and the key; false when the plan's own value will stand. */
+static bool member_key(struct body_writer *w, const char *key)
+{
+    if (body_has(w, key)) return false;
+    if (w->any) (void)buf_putc(w->out, ',');
+    w->any = true;
+    (void)buf_putc(w->out, '"');
+    (void)buf_puts(w->out, key);
+    (void)buf_puts(w->out, "\":");
+    return true;
+}
+
+static void put_escaped(struct buf *out, const char *text, size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (size_t from = 0, i = 0; i <= n; i++) {
+        unsigned char c = i < n ? (unsigned char)text[i] : '"';
+        if (c != '"' && c != '\\' && c >= 0x20) continue;
+        if (i > from) (void)buf_put(out, text + from, i - from);
+        from = i + 1;
+        if (i == n) break;
+        if (c == '"' || c == '\\')
+            (void)buf_put(out, (char[]){'\\', (char)c}, 2);
+        else
+            (void)buf_put(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+    }
+}
+
+void body_put_string(struct buf *out, const char *text, size_t n)
+{
+    (void)buf_putc(out, '"');
+    put_escaped(out, text, n);
+    (void)buf_putc(out, '"');
+}
+
+void body_member(struct body_writer *w, const char *key, const char *json)
+{
+    if (member_key(w, key)) (void)buf_puts(w->out, json);
+}
+
+void body_text(struct body_writer *w, const char *key, const char *text, size_t n)
+{
+    if (member_key(w, key)) body_put_string(w->out, text, n);
+}
+
+void body_number(struct body_writer *w, const char *key, uint32_t n)
+{
+    if (member_key(w, key)) (void)buf_printf(w->out, "%u", n);
+}
+
+void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r)
+{
+    if (!member_key(w, key)) return;
+    (void)buf_putc(w->out, '[');
+    for (size_t i = 0; i < r->n_messages; i++) {
+        const struct dialect_message *m = &r->messages[i];
+        (void)buf_puts(w->out, i ? ",{\"role\":\"" : "{\"role\":\"");
+        (void)buf_puts(w->out, m->role);
+        (void)buf_puts(w->out, "\",\"content\":");
+        body_put_string(w->out, m->text, m->len);
+        (void)buf_putc(w->out, '}');
+    }
+    (void)buf_putc(w->out, ']');
+}
+
+void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r)
+{
+    if (!member_key(w, key)) return;
+    (void)buf_putc(w->out, '"');
+    for (size_t i = 0; i < r->n_messages; i++) {
+        if (i) (void)buf_puts(w->out, "\\n\\n");
+        put_escaped(w->out, r->messages[i].text, r->messages[i].len);
+    }
+    (void)buf_putc(w->out, '"');
+}
+
+void body_limit(struct body_writer *w, uint32_t tokens)
+{
+    if (tokens > 0 && !body_has(w, "max_completion_tokens")) body_number(w, "max_tokens", tokens);
+}
+
+int body_end(struct body_writer *w)
+{
+    if (w->plan_body) {
+        const char *from = strchr(w->plan_body, '{') + 1, *to = strrchr(w->plan_body, '}');
+        while (from < to && strchr(" \t\r\n", *from))
+            from++;
+        if (from < to && w->any) (void)buf_putc(w->out, ',');
+        (void)buf_put(w->out, from, (size_t)(to - from));
+    }
+    (void)buf_putc(w->out, '}');
+    return w->out->bad ? -1 : 0;
+}

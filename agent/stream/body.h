@@ -1,0 +1,27 @@
+/* Writes a request's JSON object: the members that an API needs, then those of the plan's `target.body`. A member whose
+ * key the plan's body has too is left out, so that the plan's value stands. Errors are kept in the buffer: body_end
+ * reports them. */
+#pragma once
+#include "agent/stream/dialect.h"
+
+struct body_writer {
+    struct buf *out;
+    const char *plan_body; /* JSON object, or NULL */
+    bool any;
+};
+int body_begin(struct body_writer *w, const char *plan_body,
+               struct buf *out);                             /* -1: the plan's body is no JSON object */
+bool body_has(const struct body_writer *w, const char *key); /* the plan's body has this key */
+/* `json`: the value as JSON. */
+void body_member(struct body_writer *w, const char *key, const char *json);
+void body_text(struct body_writer *w, const char *key, const char *text, size_t n); /* a string */
+void body_number(struct body_writer *w, const char *key, uint32_t n);
+/* [{"role": …, "content": …}, …] */
+void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r);
+/* The texts of all messages as one string, with an empty line between two. */
+void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r);
+/* max_tokens, unless the plan names it under either of its names. */
+void body_limit(struct body_writer *w, uint32_t tokens);
+int body_end(struct body_writer *w); /* the plan's members and the closing brace; -1 when the buffer went bad */
+
+void body_put_string(struct buf *out, const char *text, size_t n); /* quoted and escaped */
