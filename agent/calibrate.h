@@ -15,12 +15,12 @@ struct calibration {
     uint32_t cores;      /* usable ones it was measured on */
     double us_per_token; /* CPU time */
 };
-int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e); /* a few seconds */
+ERR_CHECKED int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e); /* a few seconds */
 
 /* The folder of --state, else $XDG_STATE_HOME/plateau, else ~/.local/state/plateau. -1 when there is none. */
 int calibrate_dir(const char *state, char *ret, size_t n);
-int calibrate_save(const char *dir, const struct calibration *c,
-                   struct err *e); /* makes the folder; whole or not at all */
+ERR_CHECKED int calibrate_save(const char *dir, const struct calibration *c,
+                               struct err *e); /* makes the folder; whole or not at all */
 /* 0 with a capacity of 0 when there is no file; -1 when it cannot be believed: malformed, or of another number of
  * cores. */
-int calibrate_load(const char *dir, const struct host *here, struct calibration *ret, struct err *e);
+ERR_CHECKED int calibrate_load(const char *dir, const struct host *here, struct calibration *ret, struct err *e);

@@ -26,4 +26,4 @@ struct control_options {
  * refuses or is not heard any more (-1), when the agent itself has refused the plan or a stage (-1 after the goodbye, 0
  * with `stay`), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT, SIGTERM and SIGHUP before any
  * thread began; they are read here. */
-int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e);
+ERR_CHECKED int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e);

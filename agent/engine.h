@@ -32,20 +32,20 @@ struct engine_event {
     char addresses[256];   /* READY: resolved addresses of the target */
 };
 
-struct engine *engine_new(const struct engine_options *o, struct err *e);
+ERR_CHECKED struct engine *engine_new(const struct engine_options *o, struct err *e);
 void engine_destroy(struct engine **e);
 
 /* Takes a plan for the stages to come: guard check, secrets read, name resolved once and pinned, dialect chosen. The
  * plan is borrowed until the next engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing
  * was taken, the same is to be asked again (resolver.h). */
-int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
+ERR_CHECKED int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
 
 /* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed.
  * ENGINE_READY follows. The shard is copied. */
-int engine_arm(struct engine *eng, const struct shard *s, struct err *e);
+ERR_CHECKED int engine_arm(struct engine *eng, const struct shard *s, struct err *e);
 /* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE behind the last one.
  */
-int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
+ERR_CHECKED int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
 /* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT
  * and ENGINE_DONE follow in any case, and engine_arm must wait for them. A stage that is only armed is disarmed: no
  * event of it comes any more. May be called again. */

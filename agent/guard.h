@@ -34,20 +34,21 @@ struct guard {
 
 /* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a
  * network "10.0.0.0/8", "fd00::/8". */
-int guard_allow(struct guard *g, const char *rule, struct err *e);
+ERR_CHECKED int guard_allow(struct guard *g, const char *rule, struct err *e);
 
 /* A plan: its URL's scheme, host and port. (The metrics URL is the coordinator's to read.) */
-int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
+ERR_CHECKED int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
 
 /* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each
  * connect. */
-int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
+ERR_CHECKED int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
 
 /* An agent's shard before it is armed: slots, own rate at its greatest, duration with drain. */
-int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e);
+ERR_CHECKED int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e);
 
 /* What was done in a span of a running stage. */
-int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, int64_t span_ns, struct err *e);
+ERR_CHECKED int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, int64_t span_ns,
+                                 struct err *e);
 
 /* "any host; at most 1000 connections", for HELLO and the log. */
 void guard_describe(const struct guard *g, char *buf, size_t n);

@@ -21,7 +21,7 @@ uint64_t host_throttled(void);
 /* Makes room for `connections` sockets of ours beside `other` descriptors, spread over `pairs` pairs of source and
  * destination address. Raises the soft limit of descriptors where it must. ERR_LIMIT with a sentence that says what to
  * change. */
-int host_reserve(uint64_t connections, uint64_t other, uint64_t pairs, struct err *e);
+ERR_CHECKED int host_reserve(uint64_t connections, uint64_t other, uint64_t pairs, struct err *e);
 
 /* Pure parts. Cores of the line of cpu.max ("max 100000", "150000 100000"); 0 = no limit. */
 double host_parse_cpu_max(const char *text);

@@ -36,7 +36,7 @@ struct pacer {
 };
 
 /* `cap`: most requests in flight for an open loop (> 0; the shard's own cap may be less). The shard is borrowed. */
-int pacer_init(struct pacer *p, const struct shard *s, uint32_t cap, int64_t t0, struct err *e);
+ERR_CHECKED int pacer_init(struct pacer *p, const struct shard *s, uint32_t cap, int64_t t0, struct err *e);
 void pacer_clear(struct pacer *p);
 
 /* The next request to start at `now`, if there is one; it counts as in flight until pacer_freed. */

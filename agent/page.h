@@ -16,7 +16,8 @@ struct page {
     int64_t next_ns;                              /* when it publishes again */
 };
 
-int page_open(struct page *p, const char *address, bool stands_by, struct err *e); /* address NULL: no page */
+ERR_CHECKED int page_open(struct page *p, const char *address, bool stands_by,
+                          struct err *e); /* address NULL: no page */
 void page_close(struct page *p);
 void page_event(struct page *p, const struct engine_event *ev); /* before the session takes the snapshot over */
 void page_tick(struct page *p, const struct session *s, const char *name, uint32_t workers, int64_t now);

@@ -22,7 +22,7 @@ struct workload;
 /* The plan is borrowed. Prompts depend on the seeds and the part, so that no agent or worker repeats another's:
  * `stage_seed` and `part` as in the shard. Shared prefixes depend on the plan's seed alone: the whole cluster uses the
  * same, in every stage. */
-struct workload *workload_new(const struct plan *p, uint64_t stage_seed, uint32_t part, struct err *e);
+ERR_CHECKED struct workload *workload_new(const struct plan *p, uint64_t stage_seed, uint32_t part, struct err *e);
 void workload_destroy(struct workload **w);
 /* The request number `seq`. Its messages live until the next call. `ret_input` is the number of tokens asked for in the
  * prompt. Allocates only for a prompt longer than any before it. Returns -1 without memory. */

@@ -29,9 +29,10 @@ struct session_io {
     void *arg;
     bool (*send)(void *arg, const struct wire_msg *m); /* false: not now; it is sent again */
     void (*redial)(void *arg);                         /* a new socket with a new identity */
-    int (*plan)(void *arg, const struct wire_msg *m, const char *run_id, struct err *e); /* 1: not yet, ask again */
-    int (*arm)(void *arg, const struct shard *s, struct err *e);
-    int (*go)(void *arg, int64_t t0_ns, struct err *e);
+    ERR_CHECKED int (*plan)(void *arg, const struct wire_msg *m, const char *run_id,
+                            struct err *e); /* 1: not yet, ask again */
+    ERR_CHECKED int (*arm)(void *arg, const struct shard *s, struct err *e);
+    ERR_CHECKED int (*go)(void *arg, int64_t t0_ns, struct err *e);
     void (*stop)(void *arg, bool now);
     void (*recycle)(void *arg, struct snapshot **s);
     void (*event)(void *arg, const char *text); /* for the log */

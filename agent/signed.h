@@ -19,9 +19,9 @@ struct signed_plan {
 };
 
 /* `hash` is the agent's own, of the plan it has unpacked. Keeps the envelope when it is good. */
-int signed_accept(struct signed_plan *s, const void *envelope, size_t n, const char *hash, const char *run_id,
-                  int64_t wall_ns, struct err *e);
+ERR_CHECKED int signed_accept(struct signed_plan *s, const void *envelope, size_t n, const char *hash,
+                              const char *run_id, int64_t wall_ns, struct err *e);
 
 /* A shard of a stage of the accepted plan: not yet expired, and no more than the plan asks of the whole cluster. */
-int signed_check_shard(const struct signed_plan *s, const struct plan *p, const struct shard *shard, int64_t wall_ns,
-                       struct err *e);
+ERR_CHECKED int signed_check_shard(const struct signed_plan *s, const struct plan *p, const struct shard *shard,
+                                   int64_t wall_ns, struct err *e);

@@ -59,12 +59,12 @@ struct stage {
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
-int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap,
-              struct err *e);
+ERR_CHECKED int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr,
+                          uint32_t cap, struct err *e);
 /* Addresses found usable, before the first request. */
 void stage_use_addresses(struct stage *g, const bool *good);
 /* At T0 or behind it. `snap` is dense and empty. */
-int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e);
+ERR_CHECKED int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e);
 /* Starts what is due, ends what took too long, closes the stage when its time is over. */
 void stage_advance(struct stage *g, int64_t now);
 /* Starts what is due, nothing else; cheap, for the middle of a long batch of reads. */

@@ -97,6 +97,7 @@ struct worker {
 };
 
 /* `allowed`: load may be made until then; read before each request. */
-int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed, struct err *e);
+ERR_CHECKED int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed,
+                             struct err *e);
 void worker_join(struct worker *w); /* after ORDER_QUIT */
 void worker_order(struct worker *w, struct worker_order o);

@@ -40,7 +40,8 @@ struct args {
 /* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to go on, 1 when
  * help or version was printed (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a typing
  * error. */
-int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n, struct err *e);
+ERR_CHECKED int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n,
+                           struct err *e);
 
 /* The nearest of n words to `word` by edit distance, or NULL when none is near. For "did you mean". */
 const char *nearest_word(const char *word, const char *const *words, size_t n);

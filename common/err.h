@@ -17,6 +17,14 @@ struct err {
     char text[600];
 };
 
+/* Stands before every declaration of a function that takes a `struct err *` and returns whether it worked: the compiler
+ * warns where the result is dropped. A caller that does not want to know writes err_ignore(f(..., NULL)). */
+#define ERR_CHECKED __attribute__((warn_unused_result))
+static inline void err_ignore(int result)
+{
+    (void)result;
+}
+
 /* Sets code and sentence. Always returns -1, so that `return err_set(...)` reads well. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

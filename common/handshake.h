@@ -16,7 +16,7 @@ enum handshake_event {
 };
 /* Watches `socket`; returns a socket to be polled, which may be given to another thread, and closed by zmq_close; NULL
  * without one. `endpoint` is an inproc:// name that nobody else in the context uses. */
-void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e);
+ERR_CHECKED void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e);
 /* What has happened next, in words, without waiting. */
 enum handshake_event handshake_next(void *watch, char *words, size_t n);
 

@@ -89,7 +89,7 @@ double hist_sum(const struct hist *h);
  * (range, overflow, sum of counts == count, min and max inside the outermost buckets, no trailing bytes) before it
  * changes `to`, and *adds* to it. */
 int hist_encode(const struct hist *h, struct buf *out);
-int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED int hist_decode_add(struct hist *to, const void *bytes, size_t n, struct err *e);
 /* The same in one walk, of bytes that were decoded before. Should they be malformed after all, -1, and `to` is spoiled
  * unless it was empty. */
-int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e);

@@ -28,30 +28,31 @@ struct key_list {
 };
 
 /* A new pair; -1 when the library has no CURVE. */
-int key_pair_new(struct key_pair *ret, struct err *e);
+ERR_CHECKED int key_pair_new(struct key_pair *ret, struct err *e);
 /* Zeroes the secret so that the compiler cannot leave it out. */
 void key_pair_clear(struct key_pair *k);
 
 /* Makes the file DIR/<who><ending> with this text, or nothing: it is never overwritten, and a half-written one is taken
  * away. */
-int key_file_new(const char *dir, const char *who, const char *ending, unsigned mode, const char *text, struct err *e);
+ERR_CHECKED int key_file_new(const char *dir, const char *who, const char *ending, unsigned mode, const char *text,
+                             struct err *e);
 
 /* Makes DIR/<who>.key (0600, refuses to overwrite) and DIR/<who>.pub. */
-int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e);
+ERR_CHECKED int key_pair_save(const struct key_pair *k, const char *dir, const char *who, struct err *e);
 /* Reads DIR/<who>.key; refuses a file that others can read or write (group and others), unless it is a mounted secret
  * owned by root or us with only read bits for the group. */
-int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e);
-int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e);
+ERR_CHECKED int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e);
+ERR_CHECKED int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT], struct err *e);
 
 /* Keys that are in no file, for processes we start: own pair and the coordinator's public key in a descriptor of memory
  * (close-on-exec; -1 on failure). */
-int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e);
-int key_bundle_read(int fd, struct key_pair *ret_own, char ret_server[KEY_TEXT],
-                    struct err *e); /* several may read it; closes theirs */
+ERR_CHECKED int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e);
+ERR_CHECKED int key_bundle_read(int fd, struct key_pair *ret_own, char ret_server[KEY_TEXT],
+                                struct err *e); /* several may read it; closes theirs */
 
 /* Reads DIR/allowed; an error names file and line. The list is sorted by key; a key stands there once. */
-int key_list_load(const char *dir, struct key_list *ret, struct err *e);
-int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e);
+ERR_CHECKED int key_list_load(const char *dir, struct key_list *ret, struct err *e);
+ERR_CHECKED int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e);
 void key_list_clear(struct key_list *l);
 /* The entry of a public key, or NULL. */
 const struct key_allowed *key_list_find(const struct key_list *l, const char *public_key);

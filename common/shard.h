@@ -32,18 +32,18 @@ struct shard {
 };
 
 /* The whole of a stage, as one shard. */
-int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret,
-                struct err *e);
+ERR_CHECKED int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret,
+                            struct err *e);
 /* Splits by integer weights (largest remainder; all > 0) into n parts; ret[i].part = part_base + i (workers:
  * whole->part * 1024). Works on a whole and on a part again (agent to workers). A part may get nothing: more parts than
  * slots. Arrivals are dealt out by smooth weighted round robin over a cycle that is exact where the weights allow it
  * within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
-int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret,
-                struct err *e);
+ERR_CHECKED int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base,
+                            struct shard *ret, struct err *e);
 void shard_clear(struct shard *s);
 /* Refuses what no shard can be (a shard from the wire is hostile): ranges, own[] sorted within the cycle, an end,
  * finite rates. */
-int shard_check(const struct shard *s, struct err *e);
+ERR_CHECKED int shard_check(const struct shard *s, struct err *e);
 
 /* The largest-remainder split of `total` by weights; out[] sums to total exactly. A weight of 0 gets nothing; at least
  * one is > 0. */

@@ -20,8 +20,8 @@
 #define SIGN_ENVELOPE_MAX 2048
 
 /* DIR/<who>.sign (secret seed, 0600) and DIR/<who>.verify (public, base64). */
-int sign_keys_save(const char *dir, const char *who, struct err *e);
-int sign_public_load(const char *path, uint8_t ret[SIGN_PUBLIC_BYTES], struct err *e);
+ERR_CHECKED int sign_keys_save(const char *dir, const char *who, struct err *e);
+ERR_CHECKED int sign_public_load(const char *path, uint8_t ret[SIGN_PUBLIC_BYTES], struct err *e);
 
 struct sign_claim {
     const char *run, *audience; /* "*" = any */
@@ -29,9 +29,9 @@ struct sign_claim {
     const char *plan_hash; /* 64 hex digits */
 };
 /* Appends the envelope. `secret_path` is a *.sign file. */
-int sign_make(const char *secret_path, const struct sign_claim *c, struct buf *out, struct err *e);
+ERR_CHECKED int sign_make(const char *secret_path, const struct sign_claim *c, struct buf *out, struct err *e);
 
 /* Hostile bytes in. 0 when the envelope is signed by this key, names this plan, run and agent, and has not expired at
  * `wall_ns`; else the sentence says which of these it is. */
-int sign_check(const uint8_t key[SIGN_PUBLIC_BYTES], const void *envelope, size_t n, const char *plan_hash,
-               const char *run, const char *agent, int64_t wall_ns, struct err *e);
+ERR_CHECKED int sign_check(const uint8_t key[SIGN_PUBLIC_BYTES], const void *envelope, size_t n, const char *plan_hash,
+                           const char *run, const char *agent, int64_t wall_ns, struct err *e);

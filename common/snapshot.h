@@ -34,10 +34,10 @@ int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 /* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty
  * after a failure. */
 int snapshot_encode(const struct snapshot *s, struct buf *out);
-int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
 
 /* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of
  * another. For who keeps many snapshots and adds them up later; both return -1 on bytes that snapshot_decode would
  * refuse. */
 int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n);
-int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e);
+ERR_CHECKED int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e);

@@ -10,7 +10,7 @@
 struct status;
 
 /* address: "ADDR:PORT" ("127.0.0.1:0" for any port). */
-struct status *status_start(const char *address, struct err *e);
+ERR_CHECKED struct status *status_start(const char *address, struct err *e);
 void status_stop(struct status **s);
 unsigned status_port(const struct status *s);
 

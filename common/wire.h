@@ -117,5 +117,5 @@ char wire_type_direction(enum wire_type t);                 /* who may send it: 
 int wire_encode(const struct wire_msg *m, struct buf *out); /* -1 only without memory or over WIRE_MESSAGE_MAX */
 /* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the
  * sentence. */
-int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
 void wire_msg_clear(struct wire_msg *m);

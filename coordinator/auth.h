@@ -11,20 +11,20 @@
 
 struct auth;
 /* `dir`: a folder of `plateau keys`. Before any socket of the context is bound. */
-struct auth *auth_start(void *context, const char *dir, struct err *e);
+ERR_CHECKED struct auth *auth_start(void *context, const char *dir, struct err *e);
 /* The same with keys that only live in memory: one key that may use `name`. Takes the secret of `server`. */
-struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public, const char *name,
-                             struct err *e);
-int auth_protect(struct auth *a, void *socket, struct err *e); /* before it is bound */
+ERR_CHECKED struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public,
+                                         const char *name, struct err *e);
+ERR_CHECKED int auth_protect(struct auth *a, void *socket, struct err *e); /* before it is bound */
 /* Dials `endpoint` with a key that nobody knows: an error unless that is refused by the handler. A few seconds at most.
  */
-int auth_self_test(struct auth *a, const char *endpoint, struct err *e);
+ERR_CHECKED int auth_self_test(struct auth *a, const char *endpoint, struct err *e);
 /* The list entry's name of whom a message is from; false: he is not on the list any more. */
 bool auth_name(struct auth *a, const char *user, char *ret, size_t n);
 /* May he say HELLO by this name? */
 bool auth_may_use(struct auth *a, const char *user, const char *name);
 /* Reads the list again; on failure the old one stays. 0 without a folder. */
-int auth_reload(struct auth *a, size_t *ret_n, struct err *e);
+ERR_CHECKED int auth_reload(struct auth *a, size_t *ret_n, struct err *e);
 bool auth_has_folder(const struct auth *a);
 void auth_server_key(const struct auth *a, char ret_public[KEY_TEXT]);
 /* The context has been shut down (zmq_ctx_shutdown): joins the thread. */

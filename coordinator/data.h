@@ -26,8 +26,8 @@ struct packed_hist {
     uint8_t *bytes; /* owned */
     size_t n;
 };
-int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n);             /* copies; -1 without memory */
-int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e); /* -1 without memory */
+int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n); /* copies; -1 without memory */
+ERR_CHECKED int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e); /* -1 without memory */
 struct hist *packed_hist_open(const struct packed_hist *p); /* the caller's; NULL when empty or without memory */
 void packed_hist_clear(struct packed_hist *p);
 

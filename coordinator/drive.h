@@ -28,4 +28,4 @@ struct drive_result {
     struct stage_data *unsaved; /* the stage that the store could not take; owned by the caller, NULL = none */
 };
 /* Returns when the run is over: 0, or -1 when it could not even begin. */
-int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);
+ERR_CHECKED int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);

@@ -17,7 +17,7 @@ struct link_options {
 };
 
 struct link;
-struct link *link_open(const struct link_options *o, struct err *e);
+ERR_CHECKED struct link *link_open(const struct link_options *o, struct err *e);
 void link_close(struct link **l);
 const char *link_endpoint(const struct link *l); /* where it listens: tcp://127.0.0.1:40123 */
 bool link_is_loopback(const struct link *l);     /* only processes of this machine can reach it */
@@ -26,12 +26,12 @@ bool link_is_authenticated(const struct link *l);
 bool link_has_list(const struct link *l);                              /* of keys, in a folder */
 void link_server_key(const struct link *l, char ret_public[KEY_TEXT]); /* with keys */
 /* Reads the list of allowed keys again; on failure the old one stays. *ret_n: keys on it. -1 without keys. */
-int link_reload(struct link *l, size_t *ret_n, struct err *e);
+ERR_CHECKED int link_reload(struct link *l, size_t *ret_n, struct err *e);
 
 enum link_got { LINK_NOTHING, LINK_MESSAGE, LINK_MALFORMED };
 /* The next message, without waiting. LINK_MESSAGE: clear `ret`. LINK_MALFORMED: `e` says why; ERR_REFUSED
  * when its sender may not speak (any more), or not by that name. */
-enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e);
+ERR_CHECKED enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e);
 bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m); /* false: gone, or its queue is full */
 /* Waits until a message or one of the descriptors is there (revents set), or for so long. Returns at once when a
  * message waits. */

@@ -12,7 +12,7 @@ struct todo {
 };
 /* The points of finished stages are told to the search again. ERR_USAGE when they are not what it would have asked for.
  */
-int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
+ERR_CHECKED int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
 void todo_end(struct todo *t);
 bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
 void todo_tell(struct todo *t, const struct plan *plan,
@@ -21,6 +21,6 @@ uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 
 /* Whether nothing is left to do: 1 or 0, -1 with an error. */
-int run_is_finished(const struct run_data *past, struct err *e);
+ERR_CHECKED int run_is_finished(const struct run_data *past, struct err *e);
 /* Whether this program can go on with it: the same version, the same plan. */
-int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e);
+ERR_CHECKED int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e);

@@ -11,7 +11,7 @@ struct run_page {
     int64_t next_ns;
 };
 
-int run_page_open(struct run_page *p, const char *address, struct err *e); /* address NULL: no page */
+ERR_CHECKED int run_page_open(struct run_page *p, const char *address, struct err *e); /* address NULL: no page */
 void run_page_close(struct run_page *p);
 void run_page_ready(struct run_page *p, bool ready, const char *reason);
 void run_page_stage(struct run_page *p, const struct stage_data *s); /* a stage has ended */

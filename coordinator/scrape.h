@@ -19,9 +19,9 @@ struct scrape_state {
 };
 
 struct scrape;
-struct scrape *scrape_start(const struct plan_target *t,
-                            struct err *e); /* of t->metrics_url, with its TLS settings; borrows t */
-void scrape_now(struct scrape *s);          /* a reading at once, beside those of each second; does not wait for it */
+ERR_CHECKED struct scrape *scrape_start(const struct plan_target *t,
+                                        struct err *e); /* of t->metrics_url, with its TLS settings; borrows t */
+void scrape_now(struct scrape *s); /* a reading at once, beside those of each second; does not wait for it */
 bool scrape_take(struct scrape *s, struct server_sample *ret,
                  int64_t *ret_mono_ns); /* the oldest; its moment is when the page was asked for */
 void scrape_state(struct scrape *s, struct scrape_state *ret);

@@ -24,7 +24,7 @@ struct gap_pool {
 
 /* Makes room for `gaps` gaps and `carries` long split events. An open stream holds whole chunks: count streams ×
  * (tokens + GAP_CHUNK_WORDS). More is taken in slabs of 1 MiB when needed; gap_pool_grown counts how often. */
-struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e);
+ERR_CHECKED struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e);
 void gap_pool_destroy(struct gap_pool **p); /* no stream may be open */
 uint64_t gap_pool_grown(const struct gap_pool *p);
 

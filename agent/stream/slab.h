@@ -17,7 +17,7 @@ struct slab {
 };
 
 /* Room for at least `at_start` blocks is made at once. */
-int slab_init(struct slab *b, size_t size, uint32_t per_slab, uint64_t at_start, struct err *e);
+ERR_CHECKED int slab_init(struct slab *b, size_t size, uint32_t per_slab, uint64_t at_start, struct err *e);
 void slab_clear(struct slab *b); /* all blocks become invalid */
 void *slab_take(struct slab *b); /* contents undefined; NULL without memory */
 void slab_give(struct slab *b, void *block);

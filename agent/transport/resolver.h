@@ -17,5 +17,6 @@ struct resolver {
 };
 /* 0: *ret_list is the caller's (freeaddrinfo). 1: not yet. -1: ERR_NET, it has no answer. Addresses are not asked for
  * anywhere. */
-int resolver_ask(struct resolver *r, const char *host, const char *port, struct addrinfo **ret_list, struct err *e);
+ERR_CHECKED int resolver_ask(struct resolver *r, const char *host, const char *port, struct addrinfo **ret_list,
+                             struct err *e);
 void resolver_clear(struct resolver *r); /* a thread that still waits for its answer ends by itself */

@@ -34,8 +34,8 @@ struct target {
 
 /* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask
  * again. */
-int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r, struct target **ret,
-               struct err *e);
+ERR_CHECKED int target_new(const struct plan_target *p, const struct guard *guard, struct resolver *r,
+                           struct target **ret, struct err *e);
 void target_destroy(struct target **t); /* zeroes the secret */
 
 /* Is this the very address and port that the name was resolved to? */
@@ -46,4 +46,4 @@ void target_addresses(const struct target *t, char *ret, size_t n);
 
 /* Reads a secret named by a plan: environment variable or file, without trailing line ends. Bounded, refused when empty
  * or with bytes that no header may hold. */
-int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e);
+ERR_CHECKED int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e);

@@ -17,7 +17,7 @@ struct tls;      /* of a target, one a thread: keys, authorities, the latest ses
 struct tls_conn; /* of a socket */
 
 /* Reads the plan's files. `target` is borrowed. NULL with the reason. */
-struct tls *tls_new(const struct target *target, struct err *e);
+ERR_CHECKED struct tls *tls_new(const struct target *target, struct err *e);
 void tls_destroy(struct tls **t);
 
 /* On a connected socket; NULL without memory. */

@@ -19,5 +19,5 @@ void tls_setup(CURL *c, const struct plan_target *p);
 /* Makes a handle end after the handshake, and note what came of it. `y` must outlive the transfer. */
 void tls_try_setup(CURL *c, const struct plan_target *p, struct tls_try *y);
 /* 0 when the handshake with `address` came about as the plan wants it, else -1 with the reason. */
-int tls_try_result(const struct tls_try *y, CURLcode code, const struct plan_target *p, const char *address,
-                   struct err *e);
+ERR_CHECKED int tls_try_result(const struct tls_try *y, CURLcode code, const struct plan_target *p, const char *address,
+                               struct err *e);

@@ -76,9 +76,9 @@ struct transport_counts {
 
 /* What a kind of transport does; the functions below hand on to it, and say what each is for. */
 struct transport_kind {
-    int (*init)(struct transport *t, struct err *e);
+    ERR_CHECKED int (*init)(struct transport *t, struct err *e);
     void (*clear)(struct transport *t);
-    int (*transfer_init)(struct transfer *x, struct err *e); /* tr, owner and address are set */
+    ERR_CHECKED int (*transfer_init)(struct transfer *x, struct err *e); /* tr, owner and address are set */
     void (*transfer_use_address)(struct transfer *x, uint32_t address);
     void (*transfer_clear)(struct transfer *x);
     int (*start)(struct transfer *x, const char *body, size_t n);
@@ -137,13 +137,13 @@ struct transport_options {
     bool stamps; /* take kernel stamps */
     bool curl;   /* libcurl also where our kind would do */
 };
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
-                   const struct transport_options *o, struct err *e);
+ERR_CHECKED int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
+                               const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 /* Open files that a transport to this target needs beside its sockets, with so many requests at once. */
 uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests);
 /* Sets a handle up for one address of the target. */
-int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);
+ERR_CHECKED int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e);
 void transfer_use_address(struct transfer *x, uint32_t address); /* for the requests to come */
 void transfer_clear(struct transfer *x);
 
@@ -154,7 +154,7 @@ void transport_abort(struct transfer *x);
 
 /* Begins a TLS handshake that carries no request; over when try.open is false, with `secured` or the reason in try_err.
  */
-int transport_try_tls(struct transport *t, uint32_t address, struct err *e);
+ERR_CHECKED int transport_try_tls(struct transport *t, uint32_t address, struct err *e);
 void transport_end_try(struct transport *t); /* takes it back */
 
 /* epoll found a socket ready. */

@@ -43,5 +43,5 @@ static inline bool warm_done(const struct warm *w)
     return w->busy == 0;
 }
 /* When done: 0 when at least one address can be used, else -1 with the reason. */
-int warm_result(const struct warm *w, struct err *e);
+ERR_CHECKED int warm_result(const struct warm *w, struct err *e);
 void warm_cancel(struct warm *w);

@@ -6,7 +6,7 @@
 #define GATE_TEXT_MAX 200u
 
 /* Reads one expression into everything of *ret but `text`. On failure e holds a sentence without a place. */
-int gate_parse(const char *text, struct plan_gate *ret, struct err *e);
+ERR_CHECKED int gate_parse(const char *text, struct plan_gate *ret, struct err *e);
 /* The expression with white space folded: one blank around the operator, none elsewhere. buf of GATE_TEXT_MAX bytes; -1
  * when it does not fit. */
 int gate_fold(const char *text, char *buf);

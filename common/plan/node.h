@@ -76,8 +76,8 @@ bool text_valid(const char *s, size_t n); /* well-formed UTF-8, no control chara
 char *number_format(double v, char *buf, size_t size);
 
 /* Front ends and writers. Readers return the root, or NULL with a sentence. node_from_yaml is in plateau_yaml. */
-struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct err *e);
-struct node *node_from_msgpack(struct tree *t, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct err *e);
+ERR_CHECKED struct node *node_from_msgpack(struct tree *t, const void *bytes, size_t n, struct err *e);
 int node_to_json(const struct node *n, bool pretty, struct buf *out);
 void json_text(struct buf *out, const char *s, size_t n); /* a quoted JSON string that YAML reads the same way */
 int node_to_yaml(const struct node *n, struct buf *out);  /* for people; reads back as the same tree */

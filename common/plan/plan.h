@@ -163,9 +163,9 @@ struct plan {
 /* From YAML text (bounded: 1 MiB, depth 32; aliases and tags refused). `file` is the name used in messages. `set` are
  * `path=value` pairs applied before defaults (`load.duration=5s`, `target.url=…`; value parsed as YAML). On failure
  * e->text is `FILE:LINE:COL: path.to.key: what was expected, got …; did you mean "…"?`. Implemented in plateau_yaml. */
-struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
-                       struct err *e);
-struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e);
+ERR_CHECKED struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                                   struct err *e);
+ERR_CHECKED struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e);
 void plan_destroy(struct plan **p);
 
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is
@@ -177,7 +177,7 @@ int plan_to_yaml(const struct plan *p, struct buf *out);
 
 /* The wire form for agents, and back. plan_unpack treats its bytes as hostile. */
 int plan_pack(const struct plan *p, struct buf *out);
-struct plan *plan_unpack(const void *bytes, size_t n, struct err *e);
+ERR_CHECKED struct plan *plan_unpack(const void *bytes, size_t n, struct err *e);
 
 /* SHA-256 of the compact canonical JSON, 64 hex digits and NUL. */
 int plan_hash(const struct plan *p, char ret_hex[65]);

@@ -79,7 +79,7 @@ int section_names(struct reader *r, const struct node *map,
 int section_read(struct reader *r, const struct node *map, const char *section,
                  void *base); /* names, values, defaults, check; map may be NULL */
 int key_read(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base);
-struct plan *plan_from_node(const struct node *root, struct err *e);
+ERR_CHECKED struct plan *plan_from_node(const struct node *root, struct err *e);
 int expected(struct reader *r, const struct node *n, const char *what); /* "expected WHAT, got VALUE" */
 char *keep(struct reader *r, const struct node *n, const char *s); /* a copy in the plan's arena; NULL sets the error */
 void *keep_array(struct reader *r, const struct node *n, size_t count, size_t size);

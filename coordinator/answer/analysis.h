@@ -13,7 +13,7 @@ struct analysis {
     int status; /* the exit status that the run deserves: 0, 3, 4, 99, 128 + signal */
 };
 /* The run needs a plan. On failure nothing is left to clear. */
-int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
+ERR_CHECKED int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
 void analysis_clear(struct analysis *a);
 
 /* The exit status, from the run and what is made of it already. */

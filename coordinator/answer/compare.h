@@ -58,8 +58,8 @@ struct comparison {
     double errors_a, errors_b;     /* shares; NaN without requests */
 };
 
-int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
-                 struct comparison *ret, struct err *e);
+ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
+                             struct comparison *ret, struct err *e);
 void comparison_clear(struct comparison *c);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
@@ -69,4 +69,4 @@ bool compare_fails(const struct comparison *c, double share);
 
 /* What differs between two plans, one line a difference: "load.repeats: 3, now 5". Nothing when they are equal. At most
  * `max` lines, then how many more. */
-int compare_plans(const struct plan *a, const struct plan *b, size_t max, struct buf *out, struct err *e);
+ERR_CHECKED int compare_plans(const struct plan *a, const struct plan *b, size_t max, struct buf *out, struct err *e);

@@ -60,7 +60,9 @@ static void agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         struct hist **h = &hist[KINDS[i]];
         if (*h) hist_reset(*h);
-        if (a->hist[KINDS[i]].n && (*h || (*h = hist_new()))) (void)packed_hist_add_to(&a->hist[KINDS[i]], *h, &e);
+        bool wanted = a->hist[KINDS[i]].n && (*h || (*h = hist_new()));
+        if (wanted && packed_hist_add_to(&a->hist[KINDS[i]], *h, &e))
+            hist_destroy(h); /* none, rather than half of one */
     }
 }
 

@@ -18,6 +18,6 @@ typedef bool prom_fn(void *arg, const struct prom_line *s);
 
 /* -1 with the line's number when a line is none of: blank, a comment, a sample. What came before it has been given. A
  * last line without its newline is refused too: the page was cut. */
-int prom_read(const char *text, size_t n, prom_fn *fn, void *arg, struct err *e);
+ERR_CHECKED int prom_read(const char *text, size_t n, prom_fn *fn, void *arg, struct err *e);
 /* The value of a label, unescaped into buf (cut to fit); false when there is none of that name. */
 bool prom_read_label(const struct prom_line *s, const char *name, char *buf, size_t size);

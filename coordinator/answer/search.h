@@ -21,8 +21,8 @@
 #define SEARCH_RUNS_MAX 64
 
 struct search;
-struct search *search_new(const struct plan *plan,
-                          struct err *e); /* the plan is borrowed; ERR_PLAN when it has no search */
+ERR_CHECKED struct search *search_new(const struct plan *plan,
+                                      struct err *e); /* the plan is borrowed; ERR_PLAN when it has no search */
 void search_destroy(struct search **s);
 /* The stage to run next, made from plan->stages[0]; the same again until search_tell. False when the search is over. */
 bool search_next(struct search *s, struct plan_stage *ret);

@@ -14,7 +14,7 @@ server_known(const char *name); /* the static name of a server (see struct serve
 const char *server_field_name(enum server_field f); /* "running", "kv_use" … */
 
 /* -1 when the page is malformed or too long; a page that says nothing we know is no error (all NaN). t_s is kept. */
-int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
+ERR_CHECKED int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
 
 /* A stage from its samples in order of time. Counters may begin anew (a server that restarted): what they had counted
  * before stays counted. */

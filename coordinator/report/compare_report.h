@@ -17,6 +17,6 @@ struct compare_input {
     const char *const *plan_differences; /* n_runs - 1 texts, "" = same plan */
 };
 
-int compare_text(const struct compare_input *in, struct buf *out, struct err *e);
-int compare_markdown(const struct compare_input *in, struct buf *out, struct err *e);
-int compare_html(const struct compare_input *in, struct buf *out, struct err *e);
+ERR_CHECKED int compare_text(const struct compare_input *in, struct buf *out, struct err *e);
+ERR_CHECKED int compare_markdown(const struct compare_input *in, struct buf *out, struct err *e);
+ERR_CHECKED int compare_html(const struct compare_input *in, struct buf *out, struct err *e);

@@ -9,8 +9,8 @@
 #include "coordinator/report/report.def"
 #undef X
 /* The terminal's table and last words. */
-int report_text(const struct analysis *a, bool color, struct buf *out, struct err *e);
+ERR_CHECKED int report_text(const struct analysis *a, bool color, struct buf *out, struct err *e);
 
 /* Analyses the run, writes every report into dir (each whole or not at all), prints the text to stdout when `print`,
  * and gives the exit status that the run deserves (analysis.h). */
-int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e);
+ERR_CHECKED int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e);

@@ -3,5 +3,5 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-int write_file_atomic(const char *dir, const char *name, const struct buf *b, struct err *e);
+ERR_CHECKED int write_file_atomic(const char *dir, const char *name, const struct buf *b, struct err *e);
 void write_file_sync(const char *dir); /* makes the names in the folder durable; once after several files */

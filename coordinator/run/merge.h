@@ -6,15 +6,16 @@
 struct merge;
 struct merge *merge_new(uint32_t stage, uint32_t repeat, uint32_t epoch, const struct plan_stage *asked);
 void merge_destroy(struct merge **m);
-int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t weight, uint64_t slots, struct err *e);
+ERR_CHECKED int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t weight, uint64_t slots,
+                                struct err *e);
 
 enum merge_result {
     MERGE_ACCEPTED,
     MERGE_DUPLICATE,
     MERGE_REFUSED
 }; /* refused: unknown agent, a gap in the numbers, malformed bytes, counters that fall */
-enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
-                               struct err *e);
+ERR_CHECKED enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
+                                           struct err *e);
 uint64_t merge_last_seq(const struct merge *m, uint32_t agent); /* 0 = none yet; numbers begin at 1 */
 /* Nothing more comes of this agent: adds up what still waits, so that the end of the stage need not. May be left out.
  */
@@ -33,7 +34,7 @@ uint64_t merge_in_flight(const struct merge *m); /* of all agents, as each said 
 
 /* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster
  * carry no percentiles. */
-int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e);
+ERR_CHECKED int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e);
 
 /* Takes the data out (moved, the caller clears it); the merge is empty afterwards. */
-int merge_finish(struct merge *m, struct stage_data *ret, struct err *e);
+ERR_CHECKED int merge_finish(struct merge *m, struct stage_data *ret, struct err *e);

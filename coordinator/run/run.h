@@ -50,12 +50,12 @@ struct run_io {
     bool (*next_step)(void *arg, struct run_step *ret); /* false: the run is complete */
     void (*send)(void *arg, const struct peer *to,
                  const struct wire_msg *m); /* may fail in silence: what matters is repeated */
-    int (*stage_begin)(void *arg, const struct stage_data *d, struct err *e);
-    int (*snapshot)(void *arg, const struct run_step *step, uint32_t epoch, uint32_t agent, uint64_t seq,
-                    struct wire_bytes b, struct err *e);
-    int (*stage_end)(void *arg, struct stage_data *d, bool superseded,
-                     struct err *e);                                   /* takes `d` over, also when it fails */
-    int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
+    ERR_CHECKED int (*stage_begin)(void *arg, const struct stage_data *d, struct err *e);
+    ERR_CHECKED int (*snapshot)(void *arg, const struct run_step *step, uint32_t epoch, uint32_t agent, uint64_t seq,
+                                struct wire_bytes b, struct err *e);
+    ERR_CHECKED int (*stage_end)(void *arg, struct stage_data *d, bool superseded,
+                                 struct err *e); /* takes `d` over, also when it fails */
+    ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
     void (*event)(void *arg, const char *kind, const char *text);
     /* Asked once a second while a stage runs; may be NULL. */
     enum run_word (*watch)(void *arg, const struct stage *s, int64_t elapsed_ns);

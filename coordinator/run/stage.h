@@ -31,8 +31,8 @@ struct stage {
 
 /* Splits the load over the agents by weight. An agent whose share is nothing takes no part. Marks the agents' `part`.
  */
-struct stage *stage_new(const struct plan *plan, const struct run_step *step, uint32_t epoch, uint32_t attempt,
-                        struct agent *const *agents, size_t n, struct err *e);
+ERR_CHECKED struct stage *stage_new(const struct plan *plan, const struct run_step *step, uint32_t epoch,
+                                    uint32_t attempt, struct agent *const *agents, size_t n, struct err *e);
 void stage_destroy(struct stage **s);                                           /* also unmarks the agents */
 struct stage_part *stage_part_of(const struct stage *s, const struct agent *a); /* NULL: takes no part, or is lost */
 bool stage_has_come(struct stage *s, enum agent_state to); /* every living part is as far as this state */
@@ -41,4 +41,4 @@ uint64_t stage_most(const struct stage *s);             /* requests in flight th
 void stage_lose(struct stage *s, struct stage_part *p); /* its open requests become lost; idempotent */
 /* Merges and names what is known of the agents. The stage is empty afterwards. Parts that are not done count as lost.
  */
-int stage_finish(struct stage *s, int64_t wall_minus_mono, struct stage_data *ret, struct err *e);
+ERR_CHECKED int stage_finish(struct stage *s, int64_t wall_minus_mono, struct stage_data *ret, struct err *e);

@@ -21,20 +21,22 @@ struct db {
     } cache[DB_STATEMENTS];
 };
 
-int db_open(struct db *d, const char *path, bool create, struct err *e);
+ERR_CHECKED int db_open(struct db *d, const char *path, bool create, struct err *e);
 void db_close(struct db *d);                                 /* an open transaction is given up */
 int db_fail(struct db *d, const char *doing, struct err *e); /* the sentence for SQLite's last error; -1 */
-int db_exec(struct db *d, const char *sql, struct err *e);
+ERR_CHECKED int db_exec(struct db *d, const char *sql, struct err *e);
 
 /* Binds one argument a letter: i int64_t · u uint64_t · d double (NaN is stored as NULL) · s const char * (NULL is
  * NULL) · b const void * and size_t (NULL is NULL). The statement stays the cache's. `sql` must be a string that lives
  * as long as `d`. */
-sqlite3_stmt *db_prepare(struct db *d, struct err *e, const char *sql, const char *kinds, ...);
-int db_run(struct db *d, struct err *e, const char *sql, const char *kinds, ...); /* a statement that gives no rows */
-int db_step(struct db *d, sqlite3_stmt *st, struct err *e); /* 1 a row, 0 the end (reset), -1 error (reset) */
+ERR_CHECKED sqlite3_stmt *db_prepare(struct db *d, struct err *e, const char *sql, const char *kinds, ...);
+ERR_CHECKED int db_run(struct db *d, struct err *e, const char *sql, const char *kinds,
+                       ...); /* a statement that gives no rows */
+ERR_CHECKED int db_step(struct db *d, sqlite3_stmt *st,
+                        struct err *e); /* 1 a row, 0 the end (reset), -1 error (reset) */
 
-int db_begin(struct db *d, struct err *e); /* nothing when one is open */
-int db_commit(struct db *d, struct err *e);
+ERR_CHECKED int db_begin(struct db *d, struct err *e); /* nothing when one is open */
+ERR_CHECKED int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);
 
 double db_double(sqlite3_stmt *st, int column); /* NULL is NaN */

@@ -168,7 +168,7 @@ int store_lock(const char *dir, struct err *e)
 void store_close(struct store **s)
 {
     if (!*s) return;
-    (void)db_commit(&(*s)->db, NULL);
+    err_ignore(db_commit(&(*s)->db, NULL)); /* whoever cares has committed and looked: store_run_end, store_stage_end */
     db_close(&(*s)->db);
     free(*s);
     *s = NULL;

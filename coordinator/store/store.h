@@ -4,13 +4,13 @@
 #include "coordinator/data.h"
 
 struct store;
-struct store *store_create(const char *dir, const struct run_data *meta,
-                           struct err *e);                /* dir is made; refuses one that holds a run */
-struct store *store_open(const char *dir, struct err *e); /* for resume and reports */
+ERR_CHECKED struct store *store_create(const char *dir, const struct run_data *meta,
+                                       struct err *e);                /* dir is made; refuses one that holds a run */
+ERR_CHECKED struct store *store_open(const char *dir, struct err *e); /* for resume and reports */
 void store_close(struct store **s);
 /* Another process that holds a run's folder is refused with a sentence (ERR_USAGE). Held until the descriptor is
  * closed; -1: refused. */
-int store_lock(const char *dir, struct err *e);
+ERR_CHECKED int store_lock(const char *dir, struct err *e);
 
 struct store_past {
     uint32_t last_epoch; /* greatest of all attempts, finished or not; 0 = none */
@@ -18,22 +18,22 @@ struct store_past {
     bool unclean; /* the last attempt did not end as a whole: some agent may load the target until its lease has run out
                    */
 };
-int store_past(struct store *s, struct store_past *ret, struct err *e);
-int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */
+ERR_CHECKED int store_past(struct store *s, struct store_past *ret, struct err *e);
+ERR_CHECKED int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */
 
-int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
-int store_event(struct store *s, const char *kind, const char *text, struct err *e);
-int store_stage_begin(struct store *s, const struct stage_data *d,
-                      struct err *e); /* stage, repeat, epoch, what is asked */
+ERR_CHECKED int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
+ERR_CHECKED int store_event(struct store *s, const char *kind, const char *text, struct err *e);
+ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
+                                  struct err *e); /* stage, repeat, epoch, what is asked */
 /* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and
  * by store_sync. `bytes`: as on the wire. A stage's journal is kept up to 4 MiB; beyond, it is dropped whole and no
  * more of it is written. */
-int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent, uint64_t seq,
-                   const void *bytes, size_t n, struct err *e);
+ERR_CHECKED int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent,
+                               uint64_t seq, const void *bytes, size_t n, struct err *e);
 /* A reading of the server's metrics page; t_s is not looked at. Committed as snapshots are. */
-int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
-int store_sync(struct store *s, struct err *e);
+ERR_CHECKED int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
+ERR_CHECKED int store_sync(struct store *s, struct err *e);
 /* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */
-int store_stage_end(struct store *s, const struct stage_data *d, struct err *e);
-int store_run_end(struct store *s, int signal, struct err *e);
-int store_load(struct store *s, struct run_data *ret, struct err *e);
+ERR_CHECKED int store_stage_end(struct store *s, const struct stage_data *d, struct err *e);
+ERR_CHECKED int store_run_end(struct store *s, int signal, struct err *e);
+ERR_CHECKED int store_load(struct store *s, struct run_data *ret, struct err *e);

@@ -11,5 +11,5 @@ struct store {
     uint64_t journal; /* bytes of its snapshots so far */
 };
 
-int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
-                       struct err *e); /* -1: none, said in e */
+ERR_CHECKED int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
+                                   struct err *e); /* -1: none, said in e */

@@ -18,5 +18,5 @@ struct sim_body {
     char model[64]; /* as written, cut to what fits; "" when absent */
 };
 
-int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e);
+ERR_CHECKED int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e);
 uint32_t sim_body_prompt_tokens(const struct sim_body *b);

@@ -55,4 +55,4 @@ bool sim_options_fixed(const struct sim_options *o);
 const char *sim_fault_name(enum sim_fault f);
 
 /* As args_parse: 0 to go on, 1 when help was printed, -1 on error. `ret` must outlive nothing but argv's strings. */
-int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e);
+ERR_CHECKED int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e);

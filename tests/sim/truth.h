@@ -22,14 +22,14 @@ struct sim_record {
 };
 
 struct sim_truth;
-struct sim_truth *sim_truth_open(const char *file, struct err *e);
+ERR_CHECKED struct sim_truth *sim_truth_open(const char *file, struct err *e);
 /* Takes the record's arrays (and NULLs them). -1 without memory: the record is lost and counted. */
 int sim_truth_add(struct sim_truth *t, struct sim_record *r);
 /* Writes at most `n` waiting records. */
 void sim_truth_write(struct sim_truth *t, size_t n);
 size_t sim_truth_waiting(const struct sim_truth *t);
 /* Writes all, closes and frees; -1 when something could not be written or was lost. */
-int sim_truth_close(struct sim_truth **t, struct err *e);
+ERR_CHECKED int sim_truth_close(struct sim_truth **t, struct err *e);
 
 /* Room for the times of n events; -1 without memory. */
 int sim_record_reserve(struct sim_record *r, uint32_t n);

@@ -300,7 +300,9 @@ static void msgpack_cut_and_bent(void **state)
         uint8_t was = packed.data[i / 256];
         packed.data[i / 256] = (uint8_t)(i % 256);
         struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = "wire"};
-        (void)node_from_msgpack(&t, packed.data, packed.len, &err);
+        err = (struct err){.text = ""};
+        const struct node *n = node_from_msgpack(&t, packed.data, packed.len, &err);
+        if (!n) assert_true(err.code != ERR_NONE);
         arena_destroy(&t.arena);
         packed.data[i / 256] = was;
     }
