@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <msgpack.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@
 #include "agent/engine.h"
 #include "agent/null_end.h"
 #include "common/clock.h"
-#include "common/unpack.h"
 
 #define STREAMS 64u /* a worker */
 #define GAP_NS (10 * NS_PER_MS)
@@ -23,48 +21,16 @@
 
 /* ---- measuring ---- */
 
-static void word(msgpack_packer *pk, const char *s)
-{
-    (void)msgpack_pack_str(pk, strlen(s));
-    (void)msgpack_pack_str_body(pk, s, strlen(s));
-}
-
-static void pair(msgpack_packer *pk, const char *key, const char *value)
-{
-    word(pk, key);
-    word(pk, value);
-}
-
-/* An agent reads no YAML, but the wire form of a plan. */
+/* An agent reads no YAML, but the JSON of a plan. */
 static struct plan *make_plan(uint16_t port, uint32_t streams, struct err *e)
 {
     struct buf b = BUF_INIT(4096);
-    char url[80];
-    msgpack_packer pk;
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/v1/chat/completions", port);
-    msgpack_packer_init(&pk, &b, pack_to_buf);
-    (void)msgpack_pack_map(&pk, 4);
-    word(&pk, "plan");
-    (void)msgpack_pack_int(&pk, 1);
-    word(&pk, "target");
-    (void)msgpack_pack_map(&pk, 2);
-    pair(&pk, "url", url);
-    pair(&pk, "model", "null");
-    word(&pk, "workload");
-    (void)msgpack_pack_map(&pk, 1);
-    word(&pk, "synthetic");
-    (void)msgpack_pack_map(&pk, 2);
-    word(&pk, "input_tokens");
-    (void)msgpack_pack_int(&pk, 16);
-    word(&pk, "output_tokens");
-    (void)msgpack_pack_int(&pk, NULL_END_TOKENS);
-    word(&pk, "load");
-    (void)msgpack_pack_map(&pk, 3);
-    word(&pk, "concurrency");
-    (void)msgpack_pack_uint32(&pk, streams);
-    pair(&pk, "duration", "3s");
-    pair(&pk, "warmup", "0s");
-    struct plan *p = b.bad ? NULL : plan_unpack(b.data, b.len, e);
+    (void)buf_printf(&b,
+                     "{\"plan\":1,\"target\":{\"url\":\"http://127.0.0.1:%u/v1/chat/completions\",\"model\":\"null\"},"
+                     "\"workload\":{\"synthetic\":{\"input_tokens\":16,\"output_tokens\":%d}},"
+                     "\"load\":{\"concurrency\":%" PRIu32 ",\"duration\":\"3s\",\"warmup\":0}}",
+                     port, NULL_END_TOKENS, streams);
+    struct plan *p = b.bad ? NULL : plan_from_json(buf_str(&b), b.len, e);
     buf_free(&b);
     return p;
 }

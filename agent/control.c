@@ -210,22 +210,22 @@ static void tell_event(struct control *c, const struct engine_event *ev)
 
 /* ---- engine ---- */
 
-/* The hash is our own, of what came: what a message says of it is believed by nobody. */
+/* The hash is taken here, over the bytes that came: what a message claims about itself is only compared with it. */
 static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, struct err *e)
 {
     struct control *c = arg;
-    char own[65];
+    char taken[65];
     const char *hash = m->u.plan.hash ? m->u.plan.hash : "";
-    struct wire_bytes sig = m->u.plan.signature;
-    struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
-    int rc = -1;
+    struct wire_bytes sig = m->u.plan.signature, json = m->u.plan.plan;
+    plan_hash_json(json.data, json.n, taken);
+    if (strcmp(taken, hash) != 0)
+        return err_set(e, ERR_WIRE, "the plan that came (%.12s) is not the one that was announced (%.12s)", taken,
+                       hash);
+    struct plan *p = plan_from_json(json.data, json.n, e);
     if (!p) return -1;
-    if (plan_hash(p, own))
-        (void)err_set(e, ERR_NOMEM, "no memory for the plan's hash");
-    else if (strcmp(own, hash) != 0)
-        (void)err_set(e, ERR_WIRE, "the plan that came (%.12s) is not the one that was announced (%.12s)", own, hash);
-    else if (signed_accept(&c->signature, sig.data, sig.n, own, run_id, clock_wall_ns(), e) == 0 &&
-             (rc = engine_plan(c->engine, p, e)) == 0) {
+    int rc = signed_accept(&c->signature, sig.data, sig.n, taken, run_id, clock_wall_ns(), e);
+    if (rc == 0) rc = engine_plan(c->engine, p, e);
+    if (rc == 0) {
         plan_destroy(&c->plan);
         c->plan = p;
         return 0;

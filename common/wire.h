@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/shard.h"
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 
 enum wire_type {

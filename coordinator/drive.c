@@ -235,7 +235,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
     for (size_t i = 0; i < meta->n_stages; i++)
         run_page_stage(d->o->page, &meta->stages[i]);
-    if (plan_pack(meta->plan, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
+    if (plan_to_json(meta->plan, false, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
     struct run_options ro = {
         .plan = meta->plan,
         .packed = {packed->data, packed->len},

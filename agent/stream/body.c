@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 
 /* Finds a member of the plan's body; `key` NULL: only checks that it is an object. */
 static int plan_body_find(const char *body, const char *key, bool *ret_found)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 
 struct scan {
     struct json j;

@@ -1,4 +1,4 @@
-/* A tree of values: what YAML, JSON and msgpack have in common. It is how a plan is read and written: each node knows
+/* A tree of values: what YAML and JSON have in common. It is how a plan is read and written: each node knows
  * its place in the text it came from and its path in the tree, so that every refusal can name both.
  *
  * All input is hostile: a tree is bounded in bytes, depth, nodes and entries before anything is allocated for it, keys
@@ -13,7 +13,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define NODE_INPUT_MAX (1u << 20) /* bytes of text or msgpack */
+#define NODE_INPUT_MAX (1u << 20) /* bytes of text */
 #define NODE_DEPTH_MAX 32u
 #define NODE_COUNT_MAX 50000u
 #define NODE_ENTRIES_MAX 1024u /* of one mapping or list */
@@ -77,8 +77,7 @@ char *number_format(double v, char *buf, size_t size);
 
 /* Front ends and writers. Readers return the root, or NULL with a sentence. node_from_yaml is in plateau_yaml. */
 ERR_CHECKED struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct err *e);
-ERR_CHECKED struct node *node_from_msgpack(struct tree *t, const void *bytes, size_t n, struct err *e);
+ERR_CHECKED struct node *node_from_json(struct tree *t, const char *text, size_t n, struct err *e);
 int node_to_json(const struct node *n, bool pretty, struct buf *out);
 void json_text(struct buf *out, const char *s, size_t n); /* a quoted JSON string that YAML reads the same way */
 int node_to_yaml(const struct node *n, struct buf *out);  /* for people; reads back as the same tree */
-int node_to_msgpack(const struct node *n, struct buf *out);

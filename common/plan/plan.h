@@ -1,9 +1,8 @@
 /* A plan: everything about a run but its secrets, resolved, with every default filled in.
  *
- * A plan is read from YAML (plan_load_*, library plateau_yaml, coordinator only) or from the bytes of plan_pack
- * (agents). Both go through one tree of nodes and one table of keys, so that loader, canonical JSON, wire form and
- * reference cannot disagree. All memory belongs to the plan; plan_destroy frees it. Times are ns, rates per second,
- * sizes plain numbers.
+ * A plan is read from YAML (plan_load_*, library plateau_yaml, coordinator only) or from its canonical JSON (agents).
+ * Both go through one tree of nodes and one table of keys, so that loader, canonical JSON and reference cannot
+ * disagree. All memory belongs to the plan; plan_destroy frees it. Times are ns, rates per second, sizes plain numbers.
  */
 #pragma once
 #include <stdbool.h>
@@ -169,15 +168,15 @@ ERR_CHECKED struct plan *plan_load_file(const char *path, const char *const *set
 void plan_destroy(struct plan **p);
 
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is
- * false. plan_load of that JSON gives an equal plan (JSON is YAML). */
+ * false. The compact form is what agents get and what is hashed. plan_load of either gives an equal plan (JSON is
+ * YAML). */
 int plan_to_json(const struct plan *p, bool pretty, struct buf *out);
+/* From JSON that somebody sent: hostile bytes. */
+ERR_CHECKED struct plan *plan_from_json(const char *text, size_t n, struct err *e);
 
 /* The same as YAML in blocks, for people; plan_load reads it back. */
 int plan_to_yaml(const struct plan *p, struct buf *out);
 
-/* The wire form for agents, and back. plan_unpack treats its bytes as hostile. */
-int plan_pack(const struct plan *p, struct buf *out);
-ERR_CHECKED struct plan *plan_unpack(const void *bytes, size_t n, struct err *e);
-
-/* SHA-256 of the compact canonical JSON, 64 hex digits and NUL. */
+/* SHA-256 of the compact canonical JSON, 64 hex digits and NUL; of the plan, or of that JSON as it came. */
 int plan_hash(const struct plan *p, char ret_hex[65]);
+void plan_hash_json(const void *json, size_t n, char ret_hex[65]);

@@ -143,10 +143,10 @@ void plan_destroy(struct plan **p)
     arena_destroy(&a);
 }
 
-struct plan *plan_unpack(const void *bytes, size_t n, struct err *e)
+struct plan *plan_from_json(const char *text, size_t n, struct err *e)
 {
     struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = "plan from the coordinator"};
-    struct node *root = node_from_msgpack(&t, bytes, n, e);
+    struct node *root = node_from_json(&t, text, n, e);
     struct plan *p = root ? plan_from_node(root, e) : NULL;
     arena_destroy(&t.arena);
     return p;

@@ -1,4 +1,4 @@
-/* Writing: a plan into a tree of nodes, by the table of keys, and from there into JSON, YAML, msgpack and the hash. */
+/* Writing: a plan into a tree of nodes, by the table of keys, and from there into JSON, YAML and the hash. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,20 +48,19 @@ int plan_to_yaml(const struct plan *p, struct buf *out)
 {
     return write_with(p, node_to_yaml, out);
 }
-int plan_pack(const struct plan *p, struct buf *out)
+
+void plan_hash_json(const void *json, size_t n, char ret_hex[65])
 {
-    return write_with(p, node_to_msgpack, out);
+    unsigned char sum[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256(sum, json, n);
+    sodium_bin2hex(ret_hex, 65, sum, sizeof sum);
 }
 
 int plan_hash(const struct plan *p, char ret_hex[65])
 {
     struct buf json = BUF_INIT(8u << 20);
-    unsigned char sum[crypto_hash_sha256_BYTES];
     int bad = plan_to_json(p, false, &json);
-    if (!bad) {
-        crypto_hash_sha256(sum, json.data, json.len);
-        sodium_bin2hex(ret_hex, 65, sum, sizeof sum);
-    }
+    if (!bad) plan_hash_json(json.data, json.len, ret_hex);
     buf_free(&json);
     return bad;
 }

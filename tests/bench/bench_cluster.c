@@ -226,7 +226,7 @@ static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, st
 {
     (void)arg;
     (void)run_id;
-    struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
+    struct plan *p = plan_from_json(m->u.plan.plan.data, m->u.plan.plan.n, e);
     int rc = p ? 0 : -1;
     plan_destroy(&p);
     return rc;

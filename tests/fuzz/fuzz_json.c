@@ -2,7 +2,7 @@
  * exactly what is no JSON object. */
 #include <string.h>
 
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 #include "agent/stream/openai_chunk.h"
 #include "tests/fuzz/fuzz_util.h"
 

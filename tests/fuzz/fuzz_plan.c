@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         must(plan_to_yaml(p, &out) == 0);
         same(p, plan_load("yaml", buf_str(&out), out.len, NULL, 0, &e));
         buf_reset(&out);
-        must(plan_pack(p, &out) == 0);
-        same(p, plan_unpack(out.data, out.len, &e));
+        must(plan_to_json(p, false, &out) == 0);
+        same(p, plan_from_json(buf_str(&out), out.len, &e));
         buf_free(&out);
     }
     plan_destroy(&p);

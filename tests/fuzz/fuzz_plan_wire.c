@@ -1,4 +1,4 @@
-/* Bytes as a plan from a coordinator that is not ours: refused with a sentence, or a plan that packs and unpacks as
+/* Bytes as a plan from a coordinator that is not ours: refused with a sentence, or a plan that is written and read as
  * itself and whose distributions give numbers within their limits. */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void sample(const struct dist *d)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct err e = {.text = ""};
-    struct plan *p = plan_unpack(bytes, n, &e);
+    struct plan *p = plan_from_json((const char *)bytes, n, &e);
     if (!p) {
         must(e.code != ERR_NONE && e.text[0]);
         return 0;
@@ -38,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     }
     for (size_t i = 0; i < p->n_stages; i++)
         must(p->stages[i].kind == LOAD_CLOSED ? p->stages[i].concurrency > 0 : p->stages[i].rate_from > 0);
-    must(plan_pack(p, &out) == 0);
-    struct plan *q = plan_unpack(out.data, out.len, &e);
+    must(plan_to_json(p, false, &out) == 0);
+    struct plan *q = plan_from_json(buf_str(&out), out.len, &e);
     must(q != NULL);
     must(plan_hash(p, a) == 0 && plan_hash(q, b) == 0 && strcmp(a, b) == 0);
     plan_destroy(&q);

@@ -184,7 +184,7 @@ static inline int fake_plan(void *arg, const struct wire_msg *m, const char *run
 {
     char own[65];
     struct world_arg *a = arg;
-    struct plan *p = plan_unpack(m->u.plan.plan.data, m->u.plan.plan.n, e);
+    struct plan *p = plan_from_json(m->u.plan.plan.data, m->u.plan.plan.n, e);
     (void)run_id;
     assert_non_null(p);
     assert_int_equal(plan_hash(p, own), 0);
@@ -469,7 +469,7 @@ static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
     w->queue = calloc(WORLD_QUEUE, sizeof *w->queue);
     w->plan = plan_load("test", yaml, strlen(yaml), NULL, 0, &e);
     if (!w->plan) fail_msg("%s", e.text);
-    assert_int_equal(plan_pack(w->plan, &w->packed), 0);
+    assert_int_equal(plan_to_json(w->plan, false, &w->packed), 0);
     assert_int_equal(plan_hash(w->plan, w->hash), 0);
     world_coordinator(w);
 }

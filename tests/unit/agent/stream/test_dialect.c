@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/stream/dialect.h"
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 
 static struct event scan(const char *text)
 {

@@ -143,7 +143,7 @@ static void same_plan(const struct plan *a, const struct plan *b)
     same_text(a->currency, b->currency);
 }
 
-/* There and back by compact JSON, pretty JSON, YAML and the wire. */
+/* There and back by compact JSON, pretty JSON, YAML and as an agent reads it. */
 static void reads_back(const struct plan *p)
 {
     struct err e = {.text = ""};
@@ -155,10 +155,10 @@ static void reads_back(const struct plan *p)
         assert_int_equal(way == 0   ? plan_to_json(p, false, &out)
                          : way == 1 ? plan_to_json(p, true, &out)
                          : way == 2 ? plan_to_yaml(p, &out)
-                                    : plan_pack(p, &out),
+                                    : plan_to_json(p, false, &out),
                          0);
-        struct plan *q =
-            way == 3 ? plan_unpack(out.data, out.len, &e) : plan_load("back", buf_str(&out), out.len, NULL, 0, &e);
+        struct plan *q = way == 3 ? plan_from_json(buf_str(&out), out.len, &e)
+                                  : plan_load("back", buf_str(&out), out.len, NULL, 0, &e);
         if (!q) fail_msg("way %d: %s\n%s", way, e.text, buf_str(&out));
         same_plan(p, q);
         assert_int_equal(plan_hash(q, again), 0);
@@ -507,13 +507,13 @@ static void hostile_bytes(void **state)
     struct plan *p = load(LARGE);
     struct buf out = BUF_INIT(1 << 20);
     struct err e;
-    assert_int_equal(plan_pack(p, &out), 0);
+    assert_int_equal(plan_to_json(p, false, &out), 0);
     for (size_t n = 0; n < out.len; n++)
-        assert_null(plan_unpack(out.data, n, &e));
+        assert_null(plan_from_json(buf_str(&out), n, &e));
     for (size_t i = 0; i < out.len; i++)
         for (unsigned flip = 1; flip < 256; flip = flip * 2 + 1) {
             out.data[i] ^= (uint8_t)flip;
-            struct plan *q = plan_unpack(out.data, out.len, &e);
+            struct plan *q = plan_from_json(buf_str(&out), out.len, &e);
             plan_destroy(&q);
             out.data[i] ^= (uint8_t)flip;
         }

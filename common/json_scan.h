@@ -1,6 +1,7 @@
-/* JSON (RFC 8259) read token by token: the whole grammar is checked, nothing is decoded, copied or allocated, and
- * nesting is bounded. Text is taken as bytes: those of 0x80 and above are not checked to be UTF-8, and \u escapes not
- * to be pairs, because a token may end in the middle of a character. */
+/* JSON (RFC 8259) read token by token, the one JSON reader of the house: the whole grammar is checked, nothing is
+ * decoded, copied or allocated, and nesting is bounded. Text is taken as bytes: those of 0x80 and above are not checked
+ * to be UTF-8, and \u escapes not to be pairs, because a token may end in the middle of a character. json_decode checks
+ * the pairs. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,6 +46,9 @@ bool json_enter(struct json *j, enum json_token want);
 /* The last key or string, unescaped, is this ASCII word. */
 bool json_is(const struct json *j, const char *word, size_t n);
 #define JSON_IS(j, literal) json_is(j, literal, sizeof(literal) - 1)
+/* The last key or string without its escapes, as UTF-8, into `out` of at least j->len bytes: decoding never lengthens.
+ * False when a \u escape is half of a pair. */
+bool json_decode(const struct json *j, char *out, size_t *ret_len);
 /* The last number as a whole number of at most 32 bits; false when it is none. */
 bool json_u32(const struct json *j, uint32_t *ret);
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 
 struct doc {
     const char *text;
@@ -381,12 +381,45 @@ static void test_string_end(void **state)
     }
 }
 
+static void test_decode(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *text; /* NULL: half a pair */
+    } rows[] = {{"\"\"", ""},
+                {"\"abc\"", "abc"},
+                {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+                {"\"a\\u0041\\u00e9\\u20AC\\uffff.\"", "aA\xc3\xa9\xe2\x82\xac\xef\xbf\xbf."},
+                {"\"\\ud83d\\ude00\\ud800\\udc00\\udbff\\udfff\"", "\xf0\x9f\x98\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"},
+                {"\"\\ud800\"", NULL},
+                {"\"\\ud800x\"", NULL},
+                {"\"\\ud800\\n\"", NULL},
+                {"\"\\ud800\\ud800\"", NULL},
+                {"\"\\udc00\"", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct json j;
+        char out[64];
+        size_t n = 0;
+        json_begin(&j, rows[i].json, strlen(rows[i].json));
+        assert_int_equal(json_next(&j), JSON_STRING);
+        assert_true(j.len <= sizeof out);
+        if (!rows[i].text) {
+            assert_false(json_decode(&j, out, &n));
+            continue;
+        }
+        assert_true(json_decode(&j, out, &n));
+        assert_int_equal(n, strlen(rows[i].text));
+        assert_memory_equal(out, rows[i].text, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grammar), cmocka_unit_test(test_cuts),      cmocka_unit_test(test_depth),
         cmocka_unit_test(test_tokens),  cmocka_unit_test(test_bad_stays), cmocka_unit_test(test_skip_and_enter),
         cmocka_unit_test(test_is),      cmocka_unit_test(test_u32),       cmocka_unit_test(test_string_end),
+        cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "agent/stream/json_scan.h"
+#include "common/json_scan.h"
 
 #include <string.h>
 
@@ -268,6 +268,52 @@ bool json_is(const struct json *j, const char *text, size_t n)
         if (c != (unsigned char)text[i]) return false;
     }
     return p == end;
+}
+
+/* c as UTF-8; returns the byte after it. */
+static char *put_utf8(char *out, unsigned c)
+{
+    if (c < 0x80)
+        *out++ = (char)c;
+    else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        if (c < 0x10000)
+            *out++ = (char)(0xe0 | c >> 12);
+        else {
+            *out++ = (char)(0xf0 | c >> 18);
+            *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        }
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
+bool json_decode(const struct json *j, char *out, size_t *ret_len)
+{
+    const char *p = j->text, *end = j->text + j->len;
+    char *to = out;
+    while (p < end) {
+        const char *slash = j->escaped ? memchr(p, '\\', (size_t)(end - p)) : NULL;
+        size_t plain = (size_t)((slash ? slash : end) - p);
+        memcpy(to, p, plain);
+        to += plain;
+        p += plain;
+        if (p == end) break;
+        unsigned c, low;
+        p = unescape(p, &c);
+        if (c >= 0xd800 && c < 0xe000) {
+            if (c >= 0xdc00 || end - p < 6 || p[0] != '\\' || p[1] != 'u') return false;
+            p = unescape(p, &low);
+            if (low < 0xdc00 || low >= 0xe000) return false;
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        }
+        to = put_utf8(to, c);
+    }
+    *ret_len = (size_t)(to - out);
+    return true;
 }
 
 bool json_u32(const struct json *j, uint32_t *ret)
