@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/search.h"
 
 #define FIRST_NS (5 * NS_PER_S)

@@ -1,5 +1,7 @@
 #include "coordinator/answer/analysis.h"
 
+#include "coordinator/answer/gates.h"
+
 #include <stdlib.h>
 #include <string.h>
 

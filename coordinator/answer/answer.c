@@ -42,17 +42,6 @@ static bool same_request(const struct point *a, const struct point *b)
                         : a->requested.concurrency == b->requested.concurrency;
 }
 
-static enum gate_result point_gates(uint32_t point, const struct gate_outcome *gates, size_t n)
-{
-    enum gate_result all = n ? GATE_PASS : GATE_INCONCLUSIVE;
-    for (size_t i = 0; i < n; i++) {
-        if (gates[i].point != point || gates[i].result == GATE_PASS) continue;
-        if (gates[i].result == GATE_FAIL) return GATE_FAIL;
-        all = GATE_INCONCLUSIVE;
-    }
-    return all;
-}
-
 /* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own
  * interval knows nothing of what differs from run to run); the wider of the two is taken. */
 static void group_rate(struct group *g, const struct point *points, size_t n)
@@ -96,7 +85,7 @@ static size_t groups_make(const struct point *points, size_t n, const struct gat
         g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
         g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
-        enum gate_result r = point_gates((uint32_t)i, gates, n_gates);
+        enum gate_result r = gates_at_point((uint32_t)i, gates, n_gates);
         g->n_pass += r == GATE_PASS;
         g->n_fail += r == GATE_FAIL;
         g->n_open += r == GATE_INCONCLUSIVE;

@@ -2,6 +2,7 @@
  * points in, answer out; silent (has = false) where the data cannot carry it. */
 #pragma once
 #include "coordinator/answer/fit.h"
+#include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/answer/search.h"
 

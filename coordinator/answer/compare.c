@@ -63,7 +63,7 @@ static struct change reading(const struct point *p, enum measure m)
                                           : p->goodput_per_s;
     if (m == MEASURE_OUTPUT || m == MEASURE_REQUESTS || m == MEASURE_GOODPUT)
         return (struct change){.a = rate, .lo = rate * (1 - half), .hi = rate * (1 + half)};
-    const struct stat *s = &p->metric[where[m].metric];
+    const struct metric_stat *s = &p->metric[where[m].metric];
     return (struct change){.a = s->q[where[m].q], .lo = s->q_lo[where[m].q], .hi = s->q_hi[where[m].q]};
 }
 

@@ -1,11 +1,10 @@
-/* Gates on the run: a value of a point against a limit, with what the sample can carry. */
+#include "coordinator/answer/gate_check.h"
+
 #include <math.h>
 
 #include "common/rng.h"
 #include "coordinator/answer/numeric.h"
-#include "coordinator/answer/point.h"
 #include "coordinator/answer/resample.h"
-#include "coordinator/answer/search.h"
 
 struct reading {
     double value, lo, hi;
@@ -48,7 +47,7 @@ static struct reading read_quantile(const struct plan_gate *g, const struct poin
     struct reading r = {NAN, NAN, NAN, true};
     for (int i = 0; i < POINT_Q; i++) {
         if (fabs(POINT_QS[i] - g->q) > 1e-9) continue;
-        const struct stat *s = &p->metric[g->metric];
+        const struct metric_stat *s = &p->metric[g->metric];
         r = (struct reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
     }
     if (!isnan(r.lo)) return r;
@@ -61,7 +60,7 @@ static struct reading read_quantile(const struct plan_gate *g, const struct poin
 
 static struct reading read_metric(const struct plan_gate *g, const struct point *p)
 {
-    const struct stat *s = &p->metric[g->metric];
+    const struct metric_stat *s = &p->metric[g->metric];
     switch (g->agg) {
     case AGG_MEAN:
         return (struct reading){s->mean, s->mean_lo, s->mean_hi, false};
@@ -133,45 +132,13 @@ void gate_check(const struct plan_gate *g, const struct point *p, struct gate_ou
         ret->result = holds(g->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
 }
 
-/* All gates of one point together. */
-static enum gate_result point_result(uint32_t point, const struct gate_outcome *gates, size_t n)
+enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)
 {
-    enum gate_result all = GATE_PASS;
+    enum gate_result all = n ? GATE_PASS : GATE_INCONCLUSIVE;
     for (size_t i = 0; i < n; i++) {
         if (gates[i].point != point || gates[i].result == GATE_PASS) continue;
         if (gates[i].result == GATE_FAIL) return GATE_FAIL;
         all = GATE_INCONCLUSIVE;
     }
     return all;
-}
-
-/* A search knows more than its points one by one: it judged loads by all their runs together. */
-static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
-{
-    struct search_outcome o = {.over = false};
-    struct search *s = search_new(plan, NULL);
-    if (!s) return GATE_INCONCLUSIVE;
-    search_replay(s, points, n);
-    search_result(s, &o);
-    search_destroy(&s);
-    if (o.found && o.confirmed) return GATE_PASS;
-    return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
-}
-
-enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
-                              const struct gate_outcome *gates, size_t n_gates)
-{
-    size_t seen = 0, count[3] = {0, 0, 0};
-    if (plan->n_gates == 0) return GATE_PASS;
-    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(plan, points, n_points);
-    for (size_t i = 0; i < n_points; i++) {
-        if (points[i].verdict.status == VERDICT_INVALID) continue;
-        seen++;
-        count[point_result((uint32_t)i, gates, n_gates)]++;
-    }
-    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
-    if (seen == 0) return GATE_INCONCLUSIVE;
-    if (asks && count[GATE_PASS]) return GATE_PASS;
-    if (count[GATE_FAIL] && (!asks || count[GATE_FAIL] == seen)) return GATE_FAIL;
-    return count[GATE_INCONCLUSIVE] ? GATE_INCONCLUSIVE : GATE_PASS;
 }

@@ -1,18 +1,10 @@
 /* A point of the curve, computed from a stage's merged data: pure. */
 #pragma once
-#include "coordinator/data.h"
 #include "coordinator/answer/server_side.h"
-
-#define POINT_Q 5 /* 0.50 0.90 0.95 0.99 0.999 */
-extern const double POINT_QS[POINT_Q];
-
-/* Numbers of one metric in its own unit; NaN = n/a (the sample cannot carry it). lo/hi: 95 % interval, NaN when none.
- */
-struct stat {
-    uint64_t count;
-    double mean, min, max, mean_lo, mean_hi;
-    double q[POINT_Q], q_lo[POINT_Q], q_hi[POINT_Q];
-};
+#include "coordinator/answer/stat.h"
+#include "coordinator/answer/steady.h"
+#include "coordinator/answer/verdict.h"
+#include "coordinator/data.h"
 
 /* The server's own word on the same window; figures it does not give are NaN. */
 struct point_server {
@@ -24,8 +16,6 @@ struct point_server {
                                      reading before and after */
 };
 #define SERVER_EXPLAINS 0.5 /* from this share on, the queue explains ttft */
-
-enum steady { STEADY_UNKNOWN, STEADY_YES, STEADY_NO }; /* unknown: too few batches */
 
 struct point {
     uint32_t stage, repeat;
@@ -40,7 +30,7 @@ struct point {
     bool cut[METRIC_N];   /* this metric's numbers are of what lies behind the cut; the others keep the whole window */
     double blocks_from_s; /* where the window, or what is left of it, begins in the stage's blocks */
     uint64_t seed;        /* of its resampling */
-    struct stat metric[METRIC_N];
+    struct metric_stat metric[METRIC_N];
     struct {
         uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost;
         bool balanced;
@@ -61,33 +51,3 @@ struct point {
 
 /* plan: limits of the verdict, cost, SLO. */
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);
-void stat_compute(const struct hist *h, enum metric m, struct stat *ret);
-/* One sample a request? Gaps inside one request depend on each other, so that ranks say nothing about their certainty
- * (see resample.h). */
-bool metric_independent(enum metric m);
-/* Per agent and for the cluster (METRICS, "Is the number the server's or the client's?"). */
-void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
-                     const struct plan_stage *requested, const struct plan *plan, struct verdict *ret);
-/* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
-uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
-const char *verdict_name(enum verdict_status s);
-/* Adds a reason and raises the status to at least `s`; a ninth reason is dropped, its status is not. */
-void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-enum gate_result { GATE_PASS, GATE_FAIL, GATE_INCONCLUSIVE };
-struct gate_outcome {
-    const struct plan_gate *gate;
-    uint32_t point;       /* index of the point it was read at */
-    double value, lo, hi; /* in the unit the gate was written in; NaN when unknown */
-    enum gate_result result;
-};
-/* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample
- * cannot carry it. Values that are exact counts of what happened (min, max, a rate without interval) are compared as
- * they are. */
-void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret);
-const char *gate_result_name(enum gate_result r);
-/* All gates of a run at once. Explicit stages: every point must pass (one fail fails; else one inconclusive leaves it
- * so). A sweep or a search asks whether there is a load within the limits: one point that passes all gates is enough.
- * Points whose verdict is invalid do not count. PASS when there is no gate. */
-enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
-                              const struct gate_outcome *gates, size_t n_gates);

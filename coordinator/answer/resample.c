@@ -123,7 +123,8 @@ static void interval(double *v, size_t n, double centre, double widen, double *r
     *ret_hi = centre + fmax(0, hi - centre) * widen;
 }
 
-static void intervals(const struct table *t, enum metric m, uint64_t seed, const double *qs, int n_q, struct stat *io)
+static void intervals(const struct table *t, enum metric m, uint64_t seed, const double *qs, int n_q,
+                      struct metric_stat *io)
 {
     size_t run = (size_t)ceil(1.5 * cbrt((double)t->seconds)), cells = t->start[t->seconds] + t->width;
     size_t n = cells * REPLICATES <= WORK        ? REPLICATES
@@ -157,7 +158,7 @@ static bool taken(const struct block *b, enum metric m, double from_s)
 }
 
 static void resample(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, const double *qs, int n_q,
-                     struct stat *io)
+                     struct metric_stat *io)
 {
     const struct block **b = calloc(s->n_blocks ? s->n_blocks : 1, sizeof(struct block *));
     struct table t = {0};
@@ -175,7 +176,7 @@ static void resample(const struct stage_data *s, enum metric m, double from_s, u
     free(b);
 }
 
-void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct stat *io)
+void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io)
 {
     resample(s, m, from_s, seed, POINT_QS, POINT_Q, io);
 }
@@ -183,7 +184,7 @@ void resample_stat(const struct stage_data *s, enum metric m, double from_s, uin
 bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
                        double *ret_lo, double *ret_hi)
 {
-    struct stat st = {.count = 1, .mean = value, .q = {value}, .q_lo = {NAN}, .q_hi = {NAN}};
+    struct metric_stat st = {.count = 1, .mean = value, .q = {value}, .q_lo = {NAN}, .q_hi = {NAN}};
     resample(s, m, from_s, seed, &q, 1, &st);
     *ret_lo = st.q_lo[0];
     *ret_hi = st.q_hi[0];

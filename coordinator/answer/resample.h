@@ -5,7 +5,8 @@
  * same second; and runs of 1.5 n^(1/3) neighbouring seconds are drawn together (Künsch 1989, "The jackknife and the
  * bootstrap for general stationary observations"), since a slow second is seldom alone. Pure, seeded. */
 #pragma once
-#include "coordinator/answer/point.h"
+#include "coordinator/answer/stat.h"
+#include "coordinator/data.h"
 
 #define RESAMPLE_LEAST 8 /* seconds; with fewer there is no interval */
 
@@ -13,7 +14,7 @@
  * looked at.
  *
  * Fills mean_lo … q_hi of `io` (computed from the merged histogram before). Percentiles that are n/a stay so. */
-void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct stat *io);
+void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io);
 /* The 95 % interval of any quantile whose value is known; false, and NaN, when there is too little. In the metric's
  * unit. */
 bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,

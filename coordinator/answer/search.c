@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/trial.h"
 
 #define KNEE 0.95

@@ -1,9 +1,8 @@
-/* The numbers of one metric from its histogram: exact count, mean, min and max; percentiles with their order-statistic
- * interval. */
+#include "coordinator/answer/stat.h"
+
 #include <math.h>
 
 #include "coordinator/answer/numeric.h"
-#include "coordinator/answer/point.h"
 
 const double POINT_QS[POINT_Q] = {0.50, 0.90, 0.95, 0.99, 0.999};
 
@@ -32,9 +31,9 @@ bool metric_independent(enum metric m)
     return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG;
 }
 
-void stat_compute(const struct hist *h, enum metric m, struct stat *ret)
+void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret)
 {
-    *ret = (struct stat){.mean = NAN, .min = NAN, .max = NAN, .mean_lo = NAN, .mean_hi = NAN};
+    *ret = (struct metric_stat){.mean = NAN, .min = NAN, .max = NAN, .mean_lo = NAN, .mean_hi = NAN};
     for (int i = 0; i < POINT_Q; i++)
         ret->q[i] = ret->q_lo[i] = ret->q_hi[i] = NAN;
     if (!h || h->count == 0) return;

@@ -1,12 +1,14 @@
 /* Is a stage's window steady? Batch means of the cluster's series (Law & Kelton, "Simulation Modeling and Analysis",
  * batch means), and a straight line through them. Pure. */
 #pragma once
-#include "coordinator/answer/point.h"
+#include "coordinator/data.h"
 
 #define STEADY_BATCHES_MIN 5
 #define STEADY_BATCHES_MAX 20
 #define STEADY_DRIFT 0.05   /* less than this over the window is steady whatever the slope's interval says */
 #define STEADY_BACKLOG 0.02 /* open loop: requests in flight may grow by this share of the arrivals */
+
+enum steady { STEADY_UNKNOWN, STEADY_YES, STEADY_NO }; /* unknown: too few batches */
 
 struct steadiness {
     enum steady steady;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/numeric.h"
 
 void trial_begin(struct trial *t, double load)

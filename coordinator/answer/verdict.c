@@ -1,11 +1,11 @@
-/* Whose number is it, the server's or the client's? Each rule is a function that looks at one kind of evidence. */
+#include "coordinator/answer/verdict.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "coordinator/answer/numeric.h"
-#include "coordinator/answer/point.h"
 
 #define UNSTAMPED_PROGRAM 0.5  /* above this share of reads, times are the program's own */
 #define UNSTAMPED_SUSPECT 0.05 /* first reads of a connection carry no stamp: 1-3 % is usual */

@@ -65,7 +65,7 @@ static void line(struct buf *b, const struct point *p)
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
         number(b, rates[i]);
     for (size_t i = 0; i < N_SHOWN; i++) {
-        const struct stat *s = &p->metric[SHOWN[i]];
+        const struct metric_stat *s = &p->metric[SHOWN[i]];
         (void)buf_printf(b, ",%" PRIu64, s->count);
         number(b, s->mean);
         number(b, s->min);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/gates.h"
 #include "coordinator/report/report_parts.h"
 
 static const char *const Q_NAMES[POINT_Q] = {"p50", "p90", "p95", "p99", "p99_9"};
@@ -20,7 +21,7 @@ static void pair(struct json_out *j, const char *key, double lo, double hi)
     json_end_array(j);
 }
 
-static void put_stat(struct json_out *j, const char *key, const struct stat *s)
+static void put_stat(struct json_out *j, const char *key, const struct metric_stat *s)
 {
     json_object(j, key);
     json_u64(j, "count", s->count);

@@ -61,7 +61,7 @@ static void row(const struct page *p, const struct point *q)
     char load[64], stage[32];
     uint64_t failed = 0;
     bool open = q->requested.kind == LOAD_OPEN;
-    const struct stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
+    const struct metric_stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
     (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), report_load(&q->requested, load));

@@ -134,7 +134,7 @@ static struct point scripted(uint32_t concurrency, double rate, double ttft)
                       .window_ok = 1000};
     for (int m = 0; m < METRIC_N; m++)
         stat_compute(NULL, (enum metric)m, &p.metric[m]);
-    struct stat *s = &p.metric[METRIC_TTFT];
+    struct metric_stat *s = &p.metric[METRIC_TTFT];
     s->q[0] = ttft;
     s->q_lo[0] = ttft * 0.98;
     s->q_hi[0] = ttft * 1.02;

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/rng.h"
-#include "coordinator/answer/point.h"
+#include "coordinator/answer/gates.h"
 
 static struct plan_gate ttft(double q, enum gate_op op, double ms)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/point.h"
 
 /* A stage of 20 s whose every number is known: 32 in flight, 10 ended a second, each in flight for 3.2 s. */

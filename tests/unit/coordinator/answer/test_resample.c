@@ -45,7 +45,7 @@ static void cover(double shared, double memory, int trials, int *ret_mean, int *
     rng_seed(&r, 23);
     for (int i = 0; i < trials; i++) {
         struct stage_data s;
-        struct stat st;
+        struct metric_stat st;
         stage_make(&s, &r, shared, memory);
         stat_compute(s.hist[METRIC_ITL], METRIC_ITL, &st);
         assert_true(isnan(st.q_lo[0]));
@@ -76,7 +76,7 @@ static void test_edges(void **state)
     (void)state;
     struct rng r;
     struct stage_data s;
-    struct stat a, b;
+    struct metric_stat a, b;
     rng_seed(&r, 2);
     stage_make(&s, &r, 0.1, 0);
     stat_compute(s.hist[METRIC_ITL], METRIC_ITL, &a);

@@ -31,7 +31,7 @@ static void test_coverage(void **state)
     double mean = 200 * exp(0.125);
     rng_seed(&r, 5);
     for (int trial = 0; trial < 1000; trial++) {
-        struct stat s;
+        struct metric_stat s;
         hist_reset(h);
         for (int i = 0; i < 4000; i++)
             assert_int_equal(hist_record(h, (int64_t)draw_ns(&r), 1), 0);
@@ -51,7 +51,7 @@ static void test_too_small(void **state)
 {
     (void)state;
     struct hist *h = hist_new_dense();
-    struct stat s;
+    struct metric_stat s;
     stat_compute(NULL, METRIC_TTFT, &s);
     assert_int_equal(s.count, 0);
     assert_true(isnan(s.mean) && isnan(s.q[0]));
@@ -77,7 +77,7 @@ static void test_same_value(void **state)
 {
     (void)state;
     struct hist *h = hist_new_dense();
-    struct stat s;
+    struct metric_stat s;
     hist_record(h, 20000000, 5000);
     stat_compute(h, METRIC_TPOT, &s);
     for (int k = 0; k < POINT_Q; k++)

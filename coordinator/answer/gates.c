@@ -1,0 +1,34 @@
+#include "coordinator/answer/gates.h"
+
+#include "coordinator/answer/search.h"
+
+/* A search knows more than its points one by one: it judged loads by all their runs together. */
+static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
+{
+    struct search_outcome o = {.over = false};
+    struct search *s = search_new(plan, NULL);
+    if (!s) return GATE_INCONCLUSIVE;
+    search_replay(s, points, n);
+    search_result(s, &o);
+    search_destroy(&s);
+    if (o.found && o.confirmed) return GATE_PASS;
+    return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
+}
+
+enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
+                              const struct gate_outcome *gates, size_t n_gates)
+{
+    size_t seen = 0, count[3] = {0, 0, 0};
+    if (plan->n_gates == 0) return GATE_PASS;
+    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(plan, points, n_points);
+    for (size_t i = 0; i < n_points; i++) {
+        if (points[i].verdict.status == VERDICT_INVALID) continue;
+        seen++;
+        count[gates_at_point((uint32_t)i, gates, n_gates)]++;
+    }
+    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
+    if (seen == 0) return GATE_INCONCLUSIVE;
+    if (asks && count[GATE_PASS]) return GATE_PASS;
+    if (count[GATE_FAIL] && (!asks || count[GATE_FAIL] == seen)) return GATE_FAIL;
+    return count[GATE_INCONCLUSIVE] ? GATE_INCONCLUSIVE : GATE_PASS;
+}

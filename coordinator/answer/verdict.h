@@ -1,0 +1,12 @@
+/* Is the number the server's or the client's? One function per kind of evidence; the rules are in verdict.c. Pure. */
+#pragma once
+#include "coordinator/data.h"
+
+/* Per agent and for the cluster. plan: the limits. */
+void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
+                     const struct plan_stage *requested, const struct plan *plan, struct verdict *ret);
+/* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
+uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
+const char *verdict_name(enum verdict_status s);
+/* Adds a reason and raises the status to at least `s`; a ninth reason is dropped, its status is not. */
+void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
