@@ -1,7 +1,6 @@
 #include "agent/engine.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -99,7 +98,7 @@ static int make_pipes(struct engine *g, struct err *e)
 
 struct engine *engine_new(const struct engine_options *o, struct err *e)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (transport_global_init() < 0) {
         err_set(e, ERR_INTERNAL, "libcurl does not start");
         return NULL;
     }
@@ -163,7 +162,7 @@ void engine_destroy(struct engine **pg)
     free(g->parts);
     free(g);
     *pg = NULL;
-    curl_global_cleanup();
+    transport_global_clear();
 }
 
 /* ---- plan, arm, go, stop ---- */

@@ -1,7 +1,5 @@
 #include "agent/guard.h"
 
-#include <ctype.h>
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "common/url.h"
 
 int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e)
 {
@@ -48,11 +47,8 @@ int guard_allow(struct guard *g, const char *rule, struct err *e)
     const char *colon = strrchr(host, ':'), *bracket = strrchr(host, ']');
     size_t len = strlen(host);
     if (colon && (!bracket || colon > bracket)) {
-        char *end;
-        unsigned long port = strtoul(colon + 1, &end, 10);
-        if (!isdigit((unsigned char)colon[1]) || *end || port == 0 || port > 65535)
-            return err_set(e, ERR_USAGE, "\"%s\": the port is 1 to 65535", rule);
-        t.port = (uint16_t)port;
+        t.port = url_port(colon + 1, strlen(colon + 1));
+        if (!t.port) return err_set(e, ERR_USAGE, "\"%s\": the port is 1 to 65535", rule);
         len = (size_t)(colon - host);
     }
     if (len == 0 || len >= sizeof t.host || memchr(host, '/', len))
@@ -66,9 +62,14 @@ int guard_allow(struct guard *g, const char *rule, struct err *e)
     return 0;
 }
 
-static bool host_matches(const char *pattern, const char *host)
+static bool host_matches(const char *pattern, const struct url *u)
 {
+    const char *host = u->host;
     if (strcmp(pattern, "*") == 0) return true;
+    if (u->literal6) {
+        size_t n = strlen(host);
+        return pattern[0] == '[' && strncasecmp(pattern + 1, host, n) == 0 && strcmp(pattern + 1 + n, "]") == 0;
+    }
     if (strncmp(pattern, "*.", 2) == 0) { /* one or more labels before the suffix */
         size_t p = strlen(pattern + 1), h = strlen(host);
         return h > p && strcasecmp(host + h - p, pattern + 1) == 0;
@@ -76,41 +77,23 @@ static bool host_matches(const char *pattern, const char *host)
     return strcasecmp(pattern, host) == 0;
 }
 
-static int check_url(const struct guard *g, const char *url, struct err *e)
+static int check_url(const struct guard *g, const char *text, struct err *e)
 {
-    int status = -1;
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    CURLU *u = curl_url();
-    if (!u) return err_set(e, ERR_NOMEM, "no memory to read a URL");
-    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) || curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
-        (void)err_set(e, ERR_REFUSED, "the guard of this agent cannot read the URL %s", url);
-        goto out;
-    }
-    if (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0) {
-        (void)err_set(e, ERR_REFUSED, "the guard of this agent refuses the scheme of %s: only http and https", url);
-        goto out;
-    }
+    struct url u;
+    struct err why = {0};
+    if (url_parse(text, &u, &why) < 0)
+        return err_set(e, ERR_REFUSED, "the guard of this agent cannot read the URL: %s", why.text);
+    const char *scheme = u.tls ? "https" : "http";
     for (size_t i = 0; i < g->n_targets; i++) {
         const struct guard_target *t = &g->target[i];
-        if ((!t->scheme[0] || strcasecmp(t->scheme, scheme) == 0) && host_matches(t->host, host) &&
-            (!t->port || t->port == strtoul(port, NULL, 10))) {
-            status = 0;
-            goto out;
-        }
+        if ((!t->scheme[0] || strcasecmp(t->scheme, scheme) == 0) && host_matches(t->host, &u) &&
+            (!t->port || t->port == u.port))
+            return 0;
     }
-    if (g->n_targets == 0)
-        status = 0;
-    else
-        (void)err_set(e, ERR_REFUSED,
-                      "the guard of this agent refuses the target %s://%s:%s: it is not among those allowed (--allow)",
-                      scheme, host, port);
-out:
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(u);
-    return status;
+    if (g->n_targets == 0) return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the guard of this agent refuses the target %s://%s:%u: it is not among those allowed (--allow)",
+                   scheme, u.host, u.port);
 }
 
 int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e)

@@ -124,7 +124,7 @@ static void warmed(struct worker *w)
 {
     int rc = warm_result(&w->warm, &w->err);
     if (rc == 0) stage_use_addresses(&w->stage, w->warm.good);
-    if (rc < 0 || !w->target->target->tls || w->transport.secured) {
+    if (rc < 0 || !w->target->target->url.tls || w->transport.secured) {
         say_ready(w, rc);
         return;
     }

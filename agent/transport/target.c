@@ -12,15 +12,6 @@
 #include <unistd.h>
 
 #define SECRET_MAX 16384u
-/* HTTP/2 with prior knowledge: libcurl before 8.0 fails each request but the first of a connection (CURLE_HTTP2). */
-#define H2C_SINCE 0x080000
-
-static const char *const API_PATH[API_N] = {
-#define X(id, name, path) [API_##id] = path,
-#include "common/plan/api.def"
-#undef X
-};
-
 /* buf_free with what it held wiped, for secrets. */
 static void buf_wipe(struct buf *b)
 {
@@ -84,144 +75,97 @@ static void base64(const uint8_t *in, size_t n, struct buf *out)
     }
 }
 
-static int header_add(struct target *t, const struct buf *line, struct err *e)
+/* One copy of the value, in memory of its own. */
+static int header_add(struct target *t, const char *name, const void *value, size_t n, bool secret, struct err *e)
 {
-    struct curl_slist *more = line->bad ? NULL : curl_slist_append(t->headers, buf_str(line));
-    if (!more) return err_set(e, ERR_NOMEM, "no memory for the request's headers");
-    t->headers = more;
+    struct target_header *h = &t->headers[t->n_headers];
+    h->name = strdup(name);
+    h->value = malloc(n + 1);
+    h->secret = secret;
+    t->n_headers++; /* so that it is freed */
+    if (!h->name || !h->value) return err_set(e, ERR_NOMEM, "no memory for the request's headers");
+    memcpy(h->value, value, n);
+    h->value[n] = '\0';
     return 0;
 }
 
-static void auth_line(const struct plan_auth *a, const struct buf *secret, struct buf *line)
+static void auth_value(const struct plan_auth *a, const struct buf *secret, struct buf *value)
 {
-    if (a->kind == AUTH_HEADER) {
-        buf_printf(line, "%s: ", a->header);
-        buf_put(line, secret->data, secret->len);
+    if (a->kind == AUTH_BASIC) {
+        struct buf pair = BUF_INIT(2 * SECRET_MAX);
+        make_room(&pair);
+        buf_puts(&pair, a->user);
+        buf_putc(&pair, ':');
+        buf_put(&pair, secret->data, secret->len);
+        buf_puts(value, "Basic ");
+        base64(pair.data, pair.len, value);
+        buf_wipe(&pair);
         return;
     }
-    buf_puts(line, a->kind == AUTH_BEARER ? "Authorization: Bearer " : "Authorization: Basic ");
-    if (a->kind == AUTH_BEARER) {
-        buf_put(line, secret->data, secret->len);
-        return;
-    }
-    struct buf pair = BUF_INIT(2 * SECRET_MAX);
-    make_room(&pair);
-    buf_puts(&pair, a->user);
-    buf_putc(&pair, ':');
-    buf_put(&pair, secret->data, secret->len);
-    base64(pair.data, pair.len, line);
-    buf_wipe(&pair);
+    if (a->kind == AUTH_BEARER) buf_puts(value, "Bearer ");
+    buf_put(value, secret->data, secret->len);
 }
 
 static int add_auth(struct target *t, const struct plan_auth *a, struct err *e)
 {
     if (a->kind == AUTH_NONE) return 0;
-    struct buf secret = BUF_INIT(SECRET_MAX), line = BUF_INIT(4 * SECRET_MAX);
+    struct buf secret = BUF_INIT(SECRET_MAX), value = BUF_INIT(4 * SECRET_MAX);
     make_room(&secret);
-    make_room(&line);
+    make_room(&value);
     int rc = secret_read(&a->secret, &secret, e);
     if (rc == 0) {
-        auth_line(a, &secret, &line);
-        rc = header_add(t, &line, e);
+        auth_value(a, &secret, &value);
+        rc = value.bad
+                 ? err_set(e, ERR_NOMEM, "no memory for the request's headers")
+                 : header_add(t, a->kind == AUTH_HEADER ? a->header : "Authorization", value.data, value.len, true, e);
     }
     buf_wipe(&secret);
-    buf_wipe(&line);
+    buf_wipe(&value);
     return rc;
 }
 
 static int make_headers(struct target *t, struct err *e)
 {
-    static const char *const OURS[] = {"Content-Type: application/json", "Accept: text/event-stream",
-                                       "Expect:", ("User-Agent: plateau/" PLATEAU_VERSION)};
-    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++) {
-        struct buf line = BUF_INIT(256);
-        buf_puts(&line, OURS[i]);
-        int rc = header_add(t, &line, e);
-        buf_free(&line);
-        if (rc < 0) return -1;
-    }
+    static const char *const OURS[][2] = {{"Content-Type", "application/json"},
+                                          {"Accept", "text/event-stream"},
+                                          {"User-Agent", "plateau/" PLATEAU_VERSION}};
+    enum { N_OURS = sizeof OURS / sizeof *OURS };
+    t->headers = calloc(N_OURS + t->plan->n_headers + 1, sizeof *t->headers);
+    if (!t->headers) return err_set(e, ERR_NOMEM, "no memory for the request's headers");
+    for (size_t i = 0; i < N_OURS; i++)
+        if (header_add(t, OURS[i][0], OURS[i][1], strlen(OURS[i][1]), false, e) < 0) return -1;
     for (size_t i = 0; i < t->plan->n_headers; i++) {
-        struct buf line = BUF_INIT(SECRET_MAX);
         const struct plan_pair *h = &t->plan->headers[i];
-        if (*h->value)
-            buf_printf(&line, "%s: %s", h->key, h->value);
-        else
-            buf_printf(&line, "%s;", h->key); /* how libcurl writes an empty header */
-        int rc = header_add(t, &line, e);
-        buf_free(&line);
-        if (rc < 0) return -1;
+        if (header_add(t, h->key, h->value, strlen(h->value), false, e) < 0) return -1;
     }
     return add_auth(t, &t->plan->auth, e);
 }
 
-/* Moves one part of a URL out of libcurl's memory. */
-static int url_part(CURLU *u, CURLUPart part, unsigned flags, char **ret)
-{
-    char *text = NULL;
-    if (curl_url_get(u, part, &text, flags) != CURLUE_OK) return -1;
-    *ret = strdup(text);
-    curl_free(text);
-    return *ret ? 0 : -1;
-}
-
 static int parse_url(struct target *t, struct err *e)
 {
-    CURLU *u = curl_url();
-    char *port = NULL, *path = NULL;
-    int rc = -1;
-    if (!u) return err_set(e, ERR_NOMEM, "no memory for the target's URL");
-    if (curl_url_set(u, CURLUPART_URL, t->plan->url, 0) != CURLUE_OK ||
-        url_part(u, CURLUPART_SCHEME, 0, &t->scheme) < 0 || url_part(u, CURLUPART_HOST, 0, &t->host) < 0 ||
-        url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, &port) < 0 || url_part(u, CURLUPART_PATH, 0, &path) < 0) {
-        err_set(e, ERR_PLAN, "target.url: %s is not a URL", t->plan->url);
-        goto out;
-    }
-    t->port = (uint16_t)strtoul(port, NULL, 10);
-    t->tls = strcmp(t->scheme, "https") == 0;
-    if (!t->tls && strcmp(t->scheme, "http") != 0) {
-        err_set(e, ERR_PLAN, "target.url: scheme must be http or https, got %s", t->scheme);
-        goto out;
-    }
-    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-    if (t->plan->http2 && !t->tls && v->version_num < H2C_SINCE) {
-        err_set(e, ERR_PLAN,
-                "target.http: \"2\" without TLS needs libcurl 8.0 on the agent, which has %s: use https, or \"1.1\"",
-                v->version);
-        goto out;
-    }
-    if (strcmp(path, "/") == 0 && *API_PATH[t->plan->api] &&
-        curl_url_set(u, CURLUPART_PATH, API_PATH[t->plan->api], 0) != CURLUE_OK) {
-        err_set(e, ERR_NOMEM, "no memory for the target's URL");
-        goto out;
-    }
-    if (url_part(u, CURLUPART_URL, 0, &t->url) == 0) rc = 0;
-out:
-    curl_url_cleanup(u);
-    free(port);
-    free(path);
-    return rc;
+    if (url_parse(t->plan->url, &t->url, e) < 0) return err_context(e, "target.url");
+    url_authority(&t->url, t->authority);
+    return 0;
 }
 
 static int add_address(struct target *t, const struct addrinfo *ai, struct err *e)
 {
     struct target_address *a = &t->address[t->n_addresses];
-    char ip[64], line[160];
+    char ip[64];
     if (getnameinfo(ai->ai_addr, ai->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST) != 0) return 0;
     char text[sizeof a->text + 64];
     if (guard_check_address(&t->guard, ai->ai_addr, e) < 0) return -1;
     if (ai->ai_family == AF_INET6)
-        snprintf(text, sizeof text, "[%s]:%u", ip, t->port);
+        snprintf(text, sizeof text, "[%s]:%u", ip, t->url.port);
     else
-        snprintf(text, sizeof text, "%s:%u", ip, t->port);
+        snprintf(text, sizeof text, "%s:%u", ip, t->url.port);
     for (uint32_t i = 0; i < t->n_addresses; i++)
         if (strcmp(t->address[i].text, text) == 0) return 0;
     if (strlen(text) >= sizeof a->text) return 0;
     memcpy(a->text, text, strlen(text) + 1);
-    snprintf(line, sizeof line, "::%s", a->text);
-    a->connect = curl_slist_append(NULL, line);
     a->sa = malloc(sizeof *a->sa);
     t->n_addresses++;
-    if (!a->connect || !a->sa) return err_set(e, ERR_NOMEM, "no memory for the target's addresses");
+    if (!a->sa) return err_set(e, ERR_NOMEM, "no memory for the target's addresses");
     memcpy(a->sa, ai->ai_addr, ai->ai_addrlen);
     a->sa_len = ai->ai_addrlen;
     return 0;
@@ -231,12 +175,9 @@ static int add_address(struct target *t, const struct addrinfo *ai, struct err *
 static int resolve(struct target *t, struct resolver *r, struct err *e)
 {
     struct addrinfo *list = NULL;
-    char host[256], port[8];
-    size_t len = strlen(t->host);
-    bool literal6 = len > 2 && t->host[0] == '[';
-    if (len >= sizeof host) return err_set(e, ERR_PLAN, "target.url: host name is too long");
-    snprintf(host, sizeof host, "%.*s", (int)(literal6 ? len - 2 : len), literal6 ? t->host + 1 : t->host);
-    snprintf(port, sizeof port, "%u", t->port);
+    char port[8];
+    const char *host = t->url.host;
+    snprintf(port, sizeof port, "%u", t->url.port);
     int rc = resolver_ask(r, host, port, &list, e);
     if (rc < 0) return err_context(e, "target.url");
     if (rc > 0) return rc;
@@ -269,16 +210,15 @@ void target_destroy(struct target **pt)
 {
     struct target *t = *pt;
     if (!t) return;
-    for (struct curl_slist *h = t->headers; h; h = h->next)
-        explicit_bzero(h->data, strlen(h->data));
-    curl_slist_free_all(t->headers);
-    for (uint32_t i = 0; i < t->n_addresses; i++) {
-        curl_slist_free_all(t->address[i].connect);
-        free(t->address[i].sa);
+    for (size_t i = 0; i < t->n_headers; i++) {
+        struct target_header *h = &t->headers[i];
+        if (h->value && h->secret) explicit_bzero(h->value, strlen(h->value));
+        free(h->value);
+        free(h->name);
     }
-    free(t->url);
-    free(t->scheme);
-    free(t->host);
+    free(t->headers);
+    for (uint32_t i = 0; i < t->n_addresses; i++)
+        free(t->address[i].sa);
     free(t);
     *pt = NULL;
 }

@@ -1,7 +1,6 @@
 /* Where requests go: URL taken apart, name resolved once and pinned, header lines with the secret read on this machine.
  * Made on the control thread at engine_plan, read by all workers, changed by none. */
 #pragma once
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -11,25 +10,31 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/plan/plan.h"
+#include "common/url.h"
 
 #define TARGET_ADDRESS_MAX 64u
 
 struct target_address {
-    char text[64];              /* "127.0.0.1:8000", "[::1]:8000" */
-    struct curl_slist *connect; /* for CURLOPT_CONNECT_TO */
+    char text[64]; /* "127.0.0.1:8000", "[::1]:8000" */
     struct sockaddr_storage *sa;
     socklen_t sa_len;
 };
 
+/* A line of a request's head. */
+struct target_header {
+    char *name, *value;
+    bool secret; /* to be wiped, and in no table of a compression */
+};
+
 struct target {
-    const struct plan_target *plan; /* borrowed */
-    struct guard guard;             /* a copy: asked again at each connect */
-    char *url, *scheme, *host;
-    uint16_t port;
-    bool tls;
+    const struct plan_target *plan;    /* borrowed */
+    struct guard guard;                /* a copy: asked again at each connect */
+    struct url url;                    /* its path is in plan->url */
+    char authority[URL_AUTHORITY_MAX]; /* as a request names the host */
     struct target_address address[TARGET_ADDRESS_MAX];
     uint32_t n_addresses;
-    struct curl_slist *headers; /* holds the secret */
+    struct target_header *headers;
+    size_t n_headers;
 };
 
 /* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask

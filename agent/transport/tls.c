@@ -18,7 +18,7 @@ struct tls {
     const struct target *target;
     SSL_CTX *ctx;
     BIO_METHOD *socket;
-    char *host;                               /* as certificates name it: without brackets and last dot */
+    char *host;                               /* as certificates name it: without the last dot */
     bool literal;                             /* … an IP address */
     SSL_SESSION *session[TARGET_ADDRESS_MAX]; /* the latest, to be taken up again */
 };
@@ -130,14 +130,9 @@ static int load_files(struct tls *t, struct err *e)
 
 static int take_host(struct tls *t)
 {
-    const char *host = t->target->host;
+    const char *host = t->target->url.host;
     size_t n = strlen(host);
-    if (n > 2 && host[0] == '[') {
-        host++;
-        n -= 2;
-    } else if (n > 1 && host[n - 1] == '.') {
-        n--;
-    }
+    if (n > 1 && host[n - 1] == '.') n--;
     t->host = strndup(host, n);
     ASN1_OCTET_STRING *ip = t->host ? a2i_IPADDRESS(t->host) : NULL;
     t->literal = ip != NULL;

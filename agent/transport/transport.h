@@ -37,7 +37,8 @@ struct lane {
 /* One request's place, used again and again. Embedded in what owns it. */
 struct transfer {
     struct transport *tr;
-    CURL *easy;        /* libcurl's */
+    CURL *easy; /* libcurl's */
+    struct curl_slist *connect_to;
     struct lane *lane; /* libcurl's */
     struct conn *conn; /* our kind's, while a request is open */
     void *owner;
@@ -108,6 +109,7 @@ struct transport {
     struct lane **lanes;
     uint32_t n_lanes, lane_places;
     CURLSH *share;
+    struct curl_slist *headers; /* libcurl's copy, with the secret */
     int epoll;
     bool stamps;        /* kernel stamps are to be had */
     enum behind behind; /* learnt by our kind; libcurl's is taken to stay */
@@ -137,8 +139,12 @@ struct transport_options {
     bool stamps; /* take kernel stamps */
     bool curl;   /* libcurl also where our kind would do */
 };
-ERR_CHECKED int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
-                               const struct transport_options *o, struct err *e);
+ERR_CHECKED /* Of the process, before the first transport and after the last. */
+    int
+    transport_global_init(void);
+void transport_global_clear(void);
+int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
+                   const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 /* Open files that a transport to this target needs beside its sockets, with so many requests at once. */
 uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests);

@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -165,7 +166,7 @@ static enum transport_end end_of(const struct transfer *x, CURLcode code)
     case CURLE_RECV_ERROR:
         /* broken chunk framing is told as a receive error too, but no system call failed */
         curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
-        return os == 0 && !x->tr->target->tls && x->status != 0 ? END_MALFORMED : END_RESET;
+        return os == 0 && !x->tr->target->url.tls && x->status != 0 ? END_MALFORMED : END_RESET;
     default:
         return END_RESET;
     }
@@ -231,7 +232,7 @@ static void reap(struct lane *lane)
 uint32_t transport_lane_places(const struct target *target)
 {
     if (target->plan->http2) return target->plan->streams_per_connection ? target->plan->streams_per_connection : 1;
-    return target->tls ? LANE_PLACES_TLS : LANE_PLACES;
+    return target->url.tls ? LANE_PLACES_TLS : LANE_PLACES;
 }
 
 static struct lane *lane_new(struct transport *t)
@@ -270,12 +271,65 @@ static struct lane *lane_next(struct transport *t)
     return last;
 }
 
+int transport_global_init(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
+}
+
+void transport_global_clear(void)
+{
+    curl_global_cleanup();
+}
+
+/* As libcurl wants it: "Name;" is an empty header, "Name:" takes one of its own away. */
+static int add_line(struct transport *t, const char *name, const char *value)
+{
+    size_t room = strlen(name) + strlen(value) + 3;
+    char *line = malloc(room);
+    if (!line) return -1;
+    snprintf(line, room, *value ? "%s: %s" : "%s;", name, value);
+    struct curl_slist *more = curl_slist_append(t->headers, line);
+    explicit_bzero(line, room);
+    free(line);
+    if (!more) return -1;
+    t->headers = more;
+    return 0;
+}
+
+static int make_lines(struct transport *t)
+{
+    for (size_t i = 0; i < t->target->n_headers; i++)
+        if (add_line(t, t->target->headers[i].name, t->target->headers[i].value) < 0) return -1;
+    struct curl_slist *more = curl_slist_append(t->headers, "Expect:");
+    if (more) t->headers = more;
+    return more ? 0 : -1;
+}
+
+static void wipe_lines(struct transport *t)
+{
+    for (struct curl_slist *h = t->headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(t->headers);
+}
+
+/* HTTP/2 with prior knowledge: libcurl before 8.0 fails each request but the first of a connection (CURLE_HTTP2). */
+#define H2C_SINCE 0x080000
+static int can_http2(const struct target *target, struct err *e)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    if (!target->plan->http2 || target->url.tls || v->version_num >= H2C_SINCE) return 0;
+    return err_set(e, ERR_PLAN,
+                   "target.http: \"2\" without TLS needs libcurl 8.0 on the agent, which has %s: use https, or \"1.1\"",
+                   v->version);
+}
+
 static int curl_init(struct transport *t, struct err *e)
 {
+    if (can_http2(t->target, e) < 0) return -1;
     t->lane_places = transport_lane_places(t->target);
     t->behind = BEHIND_STAYS;
     t->share = curl_share_init();
-    if (!t->share) return err_set(e, ERR_NOMEM, "no memory for libcurl");
+    if (!t->share || make_lines(t) < 0) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     return 0;
 }
@@ -289,6 +343,7 @@ static void curl_clear(struct transport *t)
     }
     free(t->lanes);
     if (t->share) curl_share_cleanup(t->share);
+    wipe_lines(t);
 }
 
 static void set_callbacks(CURL *c, struct transfer *x)
@@ -309,6 +364,18 @@ static void set_callbacks(CURL *c, struct transfer *x)
 static void curl_transfer_clear(struct transfer *x)
 {
     if (x->easy) curl_easy_cleanup(x->easy);
+    curl_slist_free_all(x->connect_to);
+}
+
+/* libcurl keeps a list of its own for each handle. */
+static void curl_use_address(struct transfer *x, uint32_t address)
+{
+    char line[96];
+    snprintf(line, sizeof line, "::%s", x->tr->target->address[address].text);
+    struct curl_slist *to = curl_slist_append(NULL, line);
+    curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, to);
+    curl_slist_free_all(x->connect_to);
+    x->connect_to = to;
 }
 
 static int curl_transfer_init(struct transfer *x, struct err *e)
@@ -321,9 +388,9 @@ static int curl_transfer_init(struct transfer *x, struct err *e)
     x->lane = lane_next(t);
     if (!x->lane) return err_set(e, ERR_NOMEM, "no memory for libcurl");
     set_callbacks(c, x);
-    curl_easy_setopt(c, CURLOPT_URL, t->target->url);
-    curl_easy_setopt(c, CURLOPT_CONNECT_TO, t->target->address[x->address].connect);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->target->headers);
+    curl_easy_setopt(c, CURLOPT_URL, t->target->plan->url);
+    curl_use_address(x, x->address);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(c, CURLOPT_POST, 1L);
     curl_easy_setopt(c, CURLOPT_PROXY, "");
     curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
@@ -336,20 +403,15 @@ static int curl_transfer_init(struct transfer *x, struct err *e)
     /* our own sweep does the timeouts; libcurl's must never come first */
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(p->timeout_connect_ns / NS_PER_MS * 2 + 1000));
     long http1 = CURL_HTTP_VERSION_1_1,
-         http2 = t->target->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+         http2 = t->target->url.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, p->http2 ? http2 : http1);
     if (p->http2) curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
-    if (t->target->tls) tls_setup(c, p);
+    if (t->target->url.tls) tls_setup(c, p);
     if (p->fresh_connections) {
         curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
     }
     return 0;
-}
-
-static void curl_use_address(struct transfer *x, uint32_t address)
-{
-    curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, x->tr->target->address[address].connect);
 }
 
 static int curl_start(struct transfer *x, const char *body, size_t n)

@@ -1,6 +1,5 @@
 /* HTTP/1.1 on our own sockets, in the clear or over TLS: one send of head and body, one recvmsg for bytes and their
  * stamp together, nothing asked of the kernel twice. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -63,24 +62,15 @@ struct own {
 
 /* ---- the head of all requests ---- */
 
-static bool named(const char *line, const char *name)
-{
-    size_t n = strlen(name);
-    return strncasecmp(line, name, n) == 0 && (line[n] == ':' || line[n] == ';');
-}
-
 bool transport_own_can(const struct target *target)
 {
     /* headers that say how the request is framed or the connection kept: libcurl knows what to make of them */
     static const char *const NOT_OURS[] = {"Connection", "Content-Length",    "Keep-Alive", "TE",
                                            "Trailer",    "Transfer-Encoding", "Upgrade"};
     if (target->plan->http2) return false;
-    const char *authority = strstr(target->url, "://");
-    size_t n = authority ? strcspn(authority + 3, "/?#") : 0;
-    if (n == 0 || memchr(authority + 3, '@', n) || memchr(authority + 3, '%', n)) return false; /* user, zone */
-    for (const struct curl_slist *h = target->headers; h; h = h->next)
+    for (size_t h = 0; h < target->n_headers; h++)
         for (size_t i = 0; i < sizeof NOT_OURS / sizeof *NOT_OURS; i++)
-            if (named(h->data, NOT_OURS[i])) return false;
+            if (strcasecmp(target->headers[h].name, NOT_OURS[i]) == 0) return false;
     return true;
 }
 
@@ -95,41 +85,33 @@ static char *put_text(char *at, const char *text)
     return put(at, text, strlen(text));
 }
 
-/* A line of the list as libcurl writes it: "Name;" is an empty header, "Name:" takes one away. */
-static char *put_header(char *at, const char *line)
+static char *put_header(char *at, const char *name, const char *value)
 {
-    size_t n = strlen(line), name = strcspn(line, ":;");
-    if (line[name] == ':' && line[name + 1 + strspn(line + name + 1, " \t")] == '\0') return at;
-    at = put(at, line, line[name] == ';' ? name : n);
-    return put_text(at, line[name] == ';' ? ":\r\n" : "\r\n");
+    at = put_text(at, name);
+    at = put_text(at, ": ");
+    at = put_text(at, value);
+    return put_text(at, "\r\n");
 }
 
 static int make_head(struct own *o, const struct target *target)
 {
-    const char *authority = strstr(target->url, "://") + 3;
-    size_t host = strcspn(authority, "/?#"), path = strcspn(authority + host, "#");
-    size_t most = 256 + strlen(target->url);
+    struct url u;
+    if (url_parse(target->plan->url, &u, NULL) < 0) return -1;
+    size_t most = 256 + strlen(u.path) + sizeof target->authority;
     bool own_host = false;
-    for (const struct curl_slist *h = target->headers; h; h = h->next) {
-        most += strlen(h->data) + 4;
-        own_host |= named(h->data, "Host");
+    for (size_t i = 0; i < target->n_headers; i++) {
+        most += strlen(target->headers[i].name) + strlen(target->headers[i].value) + 4;
+        own_host |= strcasecmp(target->headers[i].name, "Host") == 0;
     }
     char *at = o->head = malloc(most); /* in one piece: no copy of the secret stays behind */
     if (!at) return -1;
     at = put_text(at, "POST ");
-    if (authority[host] != '/') *at++ = '/';
-    at = put(at, authority + host, path);
+    if (*u.path != '/') *at++ = '/';
+    at = put_text(at, u.path);
     at = put_text(at, " HTTP/1.1\r\n");
-    if (!own_host) {
-        const char *usual = target->tls ? ":443" : ":80";
-        size_t n = strlen(usual);
-        if (host > n && memcmp(authority + host - n, usual, n) == 0) host -= n;
-        at = put_text(at, "Host: ");
-        at = put(at, authority, host);
-        at = put_text(at, "\r\n");
-    }
-    for (const struct curl_slist *h = target->headers; h; h = h->next)
-        at = put_header(at, h->data);
+    if (!own_host) at = put_header(at, "Host", target->authority);
+    for (size_t i = 0; i < target->n_headers; i++)
+        at = put_header(at, target->headers[i].name, target->headers[i].value);
     at = put_text(at, "Content-Length: ");
     o->head_len = (size_t)(at - o->head);
     return 0;
@@ -542,7 +524,7 @@ static int own_init(struct transport *t, struct err *e)
     o->t = t;
     o->free = NONE;
     t->secured = true; /* warm.h makes the handshakes */
-    if (t->target->tls && !(t->tls = tls_new(t->target, e))) return -1;
+    if (t->target->url.tls && !(t->tls = tls_new(t->target, e))) return -1;
     if (t->target->plan->fresh_connections) t->behind = BEHIND_STAYS; /* none is used again */
     for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
         o->idle[i] = o->last[i] = NONE;

@@ -7,6 +7,7 @@
 
 #include "common/plan/plan_key.h"
 #include "common/plan/plan_secret.h"
+#include "common/url.h"
 
 static const struct {
     const char *name, *path;
@@ -24,42 +25,13 @@ bool header_name_valid(const char *s)
     return n > 0 && n <= 100;
 }
 
-/* Refuses what is no http(s)://HOST[:PORT][/PATH][?QUERY]; *ret_path is where the path or query begins. The URL is not
- * repeated when it may hold a secret. */
+/* *ret_path is where the path or query begins. */
 static int url_check(struct reader *r, const struct node *n, const char *s, const char **ret_path)
 {
-    size_t scheme = strncmp(s, "http://", 7) == 0 ? 7 : strncmp(s, "https://", 8) == 0 ? 8 : 0;
-    if (!scheme) return node_refuse(n, false, r->e, "expected a URL that begins with http:// or https://");
-    for (const char *c = s; *c; c++)
-        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f || strchr("\"<>\\^`{|}", *c))
-            return node_refuse(n, false, r->e, "the URL holds a character that must be percent-encoded");
-    const char *host = s + scheme, *path = host + strcspn(host, "/?#"), *end = path;
-    if (memchr(host, '@', (size_t)(path - host)))
-        return node_refuse(n, false, r->e, "a URL must not hold a user or password: use target.auth");
-    if (strchr(path, '#')) return node_refuse(n, false, r->e, "a URL with #... is for browsers");
-    const char *colon = NULL;
-    if (*host == '[') {
-        const char *close = memchr(host, ']', (size_t)(path - host));
-        if (!close || strspn(host + 1, "0123456789abcdefABCDEF:.") != (size_t)(close - host - 1) || close - host < 3)
-            return node_refuse(n, false, r->e, "expected an IPv6 address in brackets, such as [::1]");
-        if (close + 1 != path && close[1] != ':')
-            return node_refuse(n, false, r->e, "expected a port or a path behind the ]");
-        colon = close + 1 == path ? NULL : close + 1;
-    } else {
-        colon = memchr(host, ':', (size_t)(path - host));
-        end = colon ? colon : path;
-        if (end == host) return node_refuse(n, false, r->e, "the URL has no host");
-        for (const char *c = host; c < end; c++)
-            if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
-                return node_refuse(n, false, r->e, "the URL's host holds a \"%c\"", *c);
-    }
-    if (colon) {
-        char *stop;
-        unsigned long port = isdigit((unsigned char)colon[1]) ? strtoul(colon + 1, &stop, 10) : 0;
-        if (port < 1 || port > 65535 || stop != path)
-            return node_refuse(n, false, r->e, "the URL's port must be a number from 1 to 65535");
-    }
-    *ret_path = path;
+    struct url u;
+    struct err why = {0};
+    if (url_parse(s, &u, &why) < 0) return node_refuse(n, false, r->e, "%s", why.text);
+    *ret_path = u.path;
     return 0;
 }
 

@@ -48,6 +48,8 @@ wall coordinator/answer "is pure and does not include run" "(\"coordinator/(run|
 wall coordinator/report "includes answer and a run's data only" '"coordinator/(run|store)/|"coordinator/(drive|link|local|term|scrape|hold|watch|auth|cmd|steps|resume)'
 mapfile -t no_sqlite < <(files common agent coordinator | grep -E '\.[ch]$' | grep -v '^coordinator/store/')
 must_not_match "only coordinator/store/ includes SQLite" "$inc<sqlite3\.h>" "${no_sqlite[@]}"
+mapfile -t no_tls < <(printf '%s\n' "${agent[@]}" | grep -v '^agent/transport/')
+must_not_match "agent/transport/ is the agent's only room that includes libcurl, nghttp2 or OpenSSL" "$inc<(curl|openssl|nghttp2)/" "${no_tls[@]}"
 mapfile -t no_yaml < <(printf '%s\n' "${agent[@]}" "${common[@]}" | grep -v '_yaml\.c$')
 must_not_match "an agent carries no YAML" "$inc<yaml\\.h>" "${no_yaml[@]}"
 

@@ -65,8 +65,11 @@ struct peer {
 static inline void target_set(struct peer *p, const char *host)
 {
     p->target.plan = &p->plan;
-    p->target.host = (char *)(uintptr_t)host;
-    p->target.tls = true;
+    size_t n = strlen(host), literal = host[0] == '[';
+    assert_true(n <= URL_HOST_MAX);
+    memcpy(p->target.url.host, host + literal, n - 2 * literal);
+    p->target.url.host[n - 2 * literal] = '\0';
+    p->target.url.tls = true;
     p->target.n_addresses = 2;
     for (int i = 0; i < 2; i++)
         snprintf(p->target.address[i].text, sizeof p->target.address[i].text, ADDRESS);

@@ -93,7 +93,7 @@ static const struct {
     {P "target: {url: \"http://[::1/\", model: m}\n" L,
      "p.yaml:2:15: target.url: expected an IPv6 address in brackets, such as [::1]"},
     {P "target: {url: \"http://[::1]x\", model: m}\n" L,
-     "p.yaml:2:15: target.url: expected a port or a path behind the ]"},
+     "p.yaml:2:15: target.url: expected a port or a path after the ]"},
     {P "target: {url: \"http://${HOST}/\", model: m}\n" L,
      "p.yaml:2:15: target.url: ${NAME} is not replaced in a plan: give the value by --set, or a secret by {env: NAME}"},
     {P "target: {url: \"http://h!x/\", model: m}\n" L,
