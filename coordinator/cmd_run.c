@@ -22,6 +22,10 @@
 #include "coordinator/hold.h"
 #include "coordinator/report/report.h"
 #include "coordinator/resume.h"
+#include "coordinator/run_page.h"
+#include "coordinator/sinks.h"
+#include "coordinator/store/store.h"
+#include "coordinator/term.h"
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
 #define LISTEN_LOCAL "tcp://127.0.0.1:*"
@@ -368,10 +372,12 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .local = opt.local && !opt.listen && !opt.keys ? &own : NULL,
                               .insecure = opt.insecure};
     struct run_page page;
+    struct term term;
+    struct sink followers[] = {{&SINK_TERM, &term}, {&SINK_STATUS, &page}, {&SINK_STORE, NULL}};
     struct drive_options d = {.meta = &o->meta,
                               .past = o->past,
                               .signal_fd = signal_fd,
-                              .page = &page,
+                              .sinks = {followers, sizeof followers / sizeof *followers},
                               .leave_on_term = opt.resume_if_there,
                               .signature = {o->signature.data, o->signature.len}};
     struct drive_result res = {0};
@@ -385,7 +391,9 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
     if (begin_or_go_on(o, e) == 0 && (!opt.local || (d.local = start_local(d.link, lo.local, e)))) {
-        d.store = o->store;
+        followers[2].arg = o->store;
+        term_init(&term, stderr);
+        term.endpoint = d.local ? NULL : link_endpoint(d.link);
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }

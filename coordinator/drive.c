@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "coordinator/resume.h"
 #include "coordinator/scrape.h"
-#include "coordinator/term.h"
 #include "coordinator/watch.h"
 
 #define LEAD_LOCAL_NS (200 * NS_PER_MS) /* all agents on this machine */
@@ -23,7 +22,6 @@ struct drive {
     const struct drive_options *o;
     struct run *run;
     struct todo todo;
-    struct term term;
     struct watch watch;
     struct stage_data *unsaved;
     struct scrape *scrape; /* of the server's metrics page; NULL: none */
@@ -53,22 +51,22 @@ static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
 {
     struct drive *d = arg;
     if (d->scrape) scrape_now(d->scrape); /* how the server stood before the first request */
-    return store_stage_begin(d->o->store, s, e);
+    return sinks_stage_begin(&d->o->sinks, s, e);
 }
 
 static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint32_t agent, uint64_t seq,
                     struct wire_bytes b, struct err *e)
 {
     struct drive *d = arg;
-    return store_snapshot(d->o->store, step->stage, step->repeat, epoch, agent, seq, b.data, b.n, e);
+    struct sink_snapshot s = {step->stage, step->repeat, epoch, agent, seq, b.data, b.n};
+    return sinks_snapshot(&d->o->sinks, &s, e);
 }
 
 static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
 {
     struct drive *d = arg;
     if (!superseded) todo_tell(&d->todo, d->o->meta->plan, s);
-    run_page_stage(d->o->page, s);
-    int rc = store_stage_end(d->o->store, s, e);
+    int rc = sinks_stage_end(&d->o->sinks, s, e);
     if (d->scrape) scrape_now(d->scrape); /* and after the last */
     if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
         *d->unsaved = *s; /* what cannot be written can still be reported */
@@ -81,20 +79,14 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
 static int agent_changed(void *arg, const struct run_agent *a, struct err *e)
 {
     struct drive *d = arg;
-    return store_agent(d->o->store, a, e);
+    return sinks_agent(&d->o->sinks, a, e);
 }
 
 static void event(void *arg, const char *kind, const char *text)
 {
     struct drive *d = arg;
-    bool quiet = strcmp(kind, "agent_joined") == 0 || strcmp(kind, "agent_back") == 0;
     struct err e;
-    term_clear(&d->term);
-    if (quiet)
-        log_info("%s: %s", kind, text);
-    else
-        log_warn("%s: %s", kind, text);
-    if (store_event(d->o->store, kind, text, &e)) log_warn("%s", e.text);
+    if (sinks_event(&d->o->sinks, kind, text, &e)) log_warn("%s", e.text);
 }
 
 static enum run_word watch(void *arg, const struct stage *s, int64_t elapsed_ns)
@@ -175,7 +167,7 @@ static void read_server(struct drive *d)
     int64_t when;
     if (!d->scrape) return;
     while (scrape_take(d->scrape, &sample, &when))
-        if (store_server(d->o->store, when + d->wall_minus_mono, &sample, &e)) log_debug("%s", e.text);
+        if (sinks_server(&d->o->sinks, when + d->wall_minus_mono, &sample, &e)) log_debug("%s", e.text);
     scrape_state(d->scrape, &st);
     if (st.failed && !d->told_failed) {
         (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted",
@@ -205,9 +197,14 @@ static void end_server(struct drive *d)
     scrape_destroy(&d->scrape);
 }
 
+static struct sink_view view(const struct drive *d)
+{
+    return (struct sink_view){d->run, todo_begun(&d->todo), todo_all(&d->todo), clock_mono_ns()};
+}
+
 static void loop(struct drive *d)
 {
-    uint64_t all = todo_all(&d->todo);
+    struct sink_view v;
     while (run_state(d->run) != RUN_OVER && !d->left) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
         link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
@@ -216,14 +213,14 @@ static void loop(struct drive *d)
         read_messages(d);
         read_server(d);
         if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
-        run_page_tick(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
-        if (run_state(d->run) < RUN_CLOSE) term_progress(&d->term, d->run, todo_begun(&d->todo), all, clock_mono_ns());
+        v = view(d);
+        sinks_tick(&d->o->sinks, &v);
         int64_t took = clock_mono_ns() - woke;
         if (took > d->longest_ns) d->longest_ns = took;
     }
     log_debug("the longest turn of the loop took %.1f ms", (double)d->longest_ns / 1e6);
-    run_page_write(d->o->page, d->run, todo_begun(&d->todo), all, clock_mono_ns());
-    term_clear(&d->term);
+    v = view(d);
+    sinks_over(&d->o->sinks, &v);
 }
 
 static int begin(struct drive *d, struct buf *packed, struct err *e)
@@ -233,8 +230,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     int64_t now = clock_mono_ns();
     if (todo_begin(&d->todo, meta, e)) return -1;
     if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
-    for (size_t i = 0; i < meta->n_stages; i++)
-        run_page_stage(d->o->page, &meta->stages[i]);
+    if (sinks_begin(&d->o->sinks, meta, e)) return -1;
     if (plan_to_json(meta->plan, false, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
     struct run_options ro = {
         .plan = meta->plan,
@@ -268,8 +264,6 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     struct drive d = {.o = o, .wall_minus_mono = clock_wall_ns() - clock_mono_ns()};
     struct buf packed = BUF_INIT(WIRE_MESSAGE_MAX / 2);
     memset(ret, 0, sizeof *ret);
-    term_init(&d.term, stderr);
-    d.term.endpoint = o->local ? NULL : link_endpoint(o->link);
     int rc = begin(&d, &packed, e);
     if (rc == 0) {
         loop(&d);

@@ -1,11 +1,11 @@
-/* Drives a run: the loop between the sockets, the signals, the agents' processes, the store and the pure machine of
- * run.h. */
+/* Drives a run: the loop between the sockets, the signals, the agents' processes, the sinks that follow the run and the
+ * pure machine of run.h. */
 #pragma once
 #include "coordinator/data.h"
 #include "coordinator/link.h"
 #include "coordinator/local.h"
 #include "coordinator/run/run.h"
-#include "coordinator/run_page.h"
+#include "coordinator/sink.h"
 #include "coordinator/store/store.h"
 
 struct drive_options {
@@ -14,18 +14,17 @@ struct drive_options {
     uint32_t wanted;             /* agents to wait for; 0 = as many as the plan says */
     struct link *link;
     struct wire_bytes signature; /* of the plan; empty = not signed */
-    struct store *store;
-    struct local *local;   /* NULL: agents come by themselves */
-    struct run_page *page; /* NULL: none */
-    bool leave_on_term;    /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
-    int signal_fd;         /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
+    struct sinks sinks;          /* told in this order */
+    struct local *local;         /* NULL: agents come by themselves */
+    bool leave_on_term; /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
+    int signal_fd;      /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
 };
 struct drive_result {
     struct err err; /* why the run ended early; ERR_NONE when it did not */
     int signal;
     bool left;                  /* as leave_on_term says: unfinished, nobody was told to end */
     bool incomplete;            /* a point is missing or not what the plan asked for */
-    struct stage_data *unsaved; /* the stage that the store could not take; owned by the caller, NULL = none */
+    struct stage_data *unsaved; /* the stage that a sink could not take; owned by the caller, NULL = none */
 };
 /* Returns when the run is over: 0, or -1 when it could not even begin. */
 ERR_CHECKED int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "coordinator/run/run.h"
+#include "coordinator/sinks.h"
+
 int run_page_open(struct run_page *p, const char *address, struct err *e)
 {
     *p = (struct run_page){0};
@@ -21,11 +24,20 @@ void run_page_ready(struct run_page *p, bool ready, const char *reason)
     status_ready(p->status, ready, reason);
 }
 
-void run_page_stage(struct run_page *p, const struct stage_data *s)
+static int stage_end(void *arg, const struct stage_data *s, struct err *e)
 {
-    if (!p) return;
+    struct run_page *p = arg;
+    (void)e;
     prom_totals_see(&p->totals, s->counters);
     prom_totals_end(&p->totals);
+    return 0;
+}
+
+static int begin(void *arg, const struct run_data *meta, struct err *e)
+{
+    for (size_t i = 0; i < meta->n_stages; i++)
+        (void)stage_end(arg, &meta->stages[i], e);
+    return 0;
 }
 
 static void put_live(struct buf *out, const struct run_progress *g)
@@ -48,32 +60,37 @@ static void put_live(struct buf *out, const struct run_progress *g)
     prom_gauge(out, "lateness_p99_seconds", "sent - due, of the stage so far", prom_quantile(g->live.lateness, 0.99));
 }
 
-void run_page_write(struct run_page *p, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+static void publish(void *arg, const struct sink_view *v)
 {
-    if (!p || !p->status) return;
+    struct run_page *p = arg;
+    if (!p->status) return;
     struct buf out = BUF_INIT(PROM_PAGE_MAX);
     struct run_progress g;
     const char *states[RUN_STATE_N];
     for (unsigned i = 0; i < RUN_STATE_N; i++)
         states[i] = run_state_name((enum run_state)i);
-    run_progress(r, now, &g);
+    run_progress(v->run, v->now, &g);
     if (g.stage && g.stage->t0_ns) prom_totals_see(&p->totals, g.live.counters);
     prom_family(&out, "build_info", "gauge", "always 1; the version of this program");
     prom_sample(&out, "build_info", "version", PLATEAU_VERSION, 1);
     prom_state(&out, states, RUN_STATE_N, (unsigned)g.state);
     prom_gauge(&out, "agents", "agents that are connected", (double)g.agents);
     prom_gauge(&out, "agents_ready", "agents that have the plan", (double)g.agents_ready);
-    prom_gauge(&out, "stage", "stage of the run, from 1; 0 before the first", (double)step);
-    prom_gauge(&out, "stages_planned", "stages of the plan, repeats included; 0 in a search", (double)steps);
+    prom_gauge(&out, "stage", "stage of the run, from 1; 0 before the first", (double)v->step);
+    prom_gauge(&out, "stages_planned", "stages of the plan, repeats included; 0 in a search", (double)v->steps);
     put_live(&out, &g);
     prom_put_totals(&out, &p->totals);
     if (!out.bad) status_publish(p->status, buf_str(&out));
     buf_free(&out);
 }
 
-void run_page_tick(struct run_page *p, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+static void tick(void *arg, const struct sink_view *v)
 {
-    if (!p || now < p->next_ns) return;
-    p->next_ns = now + NS_PER_S;
-    run_page_write(p, r, step, steps, now);
+    struct run_page *p = arg;
+    if (v->now < p->next_ns) return;
+    p->next_ns = v->now + NS_PER_S;
+    publish(p, v);
 }
+
+const struct sink_kind SINK_STATUS = {
+    .name = "status page", .begin = begin, .stage_end = stage_end, .tick = tick, .over = publish};

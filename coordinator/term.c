@@ -1,9 +1,11 @@
 #include "coordinator/term.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "coordinator/sinks.h"
 
 #define TTY_NS (1 * NS_PER_S)
 #define PLAIN_NS (5 * NS_PER_S)
@@ -53,17 +55,26 @@ int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char 
         l->counters[COUNTER_OK], counters_failed(l->counters), latency, p->state == RUN_DRAIN ? "  ending" : "");
 }
 
-void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps, int64_t now)
+/* Before anything else is printed. */
+static void line_clear(struct term *t)
 {
+    if (t->dirty) fputs("\r\x1b[K", t->out);
+    t->dirty = false;
+    (void)fflush(t->out);
+}
+
+static void tick(void *arg, const struct sink_view *v)
+{
+    struct term *t = arg;
     struct run_progress p;
     char line[300];
-    uint32_t epoch = run_loading(r);
-    if (now < t->next_ns && (epoch == 0 || epoch == t->epoch)) return;
-    t->next_ns = now + (t->tty ? TTY_NS : PLAIN_NS);
+    uint32_t epoch = run_loading(v->run);
+    if (run_state(v->run) >= RUN_CLOSE || (v->now < t->next_ns && (epoch == 0 || epoch == t->epoch))) return;
+    t->next_ns = v->now + (t->tty ? TTY_NS : PLAIN_NS);
     t->epoch = epoch;
-    run_progress(r, now, &p);
+    run_progress(v->run, v->now, &p);
     p.endpoint = t->endpoint;
-    (void)term_line(&p, step, steps, line, sizeof line);
+    (void)term_line(&p, v->step, v->steps, line, sizeof line);
     if (log_is_json())
         log_info("%s", line);
     else if (t->tty)
@@ -74,9 +85,22 @@ void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t 
     (void)fflush(t->out);
 }
 
-void term_clear(struct term *t)
+static int event(void *arg, const char *kind, const char *text, struct err *e)
 {
-    if (t->dirty) fputs("\r\x1b[K", t->out);
-    t->dirty = false;
-    (void)fflush(t->out);
+    bool quiet = strcmp(kind, "agent_joined") == 0 || strcmp(kind, "agent_back") == 0;
+    (void)e;
+    line_clear(arg);
+    if (quiet)
+        log_info("%s: %s", kind, text);
+    else
+        log_warn("%s: %s", kind, text);
+    return 0;
 }
+
+static void over(void *arg, const struct sink_view *v)
+{
+    (void)v;
+    line_clear(arg);
+}
+
+const struct sink_kind SINK_TERM = {.name = "terminal", .event = event, .tick = tick, .over = over};

@@ -1,5 +1,5 @@
-/* The run's progress for a person: one line, renewed in place on a terminal, else printed as each stage
- * begins and every few seconds. */
+/* The run's progress for a person, as a sink (SINK_TERM): one line, renewed in place on a terminal, else printed as
+ * each stage begins and every few seconds. Events are logged. */
 #pragma once
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +14,4 @@ struct term {
     const char *endpoint; /* where agents dial in, for those who start them; NULL = nobody need */
 };
 void term_init(struct term *t, FILE *out);
-void term_progress(struct term *t, const struct run *r, uint64_t step, uint64_t steps,
-                   int64_t now); /* steps 0: not known beforehand */
-void term_clear(struct term *t); /* before anything else is printed */
 int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n);

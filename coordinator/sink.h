@@ -1,0 +1,61 @@
+/* What follows a run while it goes: the store, the status page, the terminal. `drive` tells each of a list the same
+ * things in the same order; a new follower is one kind (a table of functions) and one entry of the list in cmd_run.c.
+ *
+ * Every function may be NULL. All are called from the loop that drives the run, so none may block for longer than a
+ * disk takes. Data is borrowed for the call. */
+#pragma once
+#include <stdint.h>
+
+#include "common/err.h"
+#include "coordinator/data.h"
+
+struct run;
+
+/* A moment of the run, for those who show progress; run_progress (run.h) gives its figures. */
+struct sink_view {
+    const struct run *run;
+    uint64_t step,
+        steps; /* the stage that began last, from 1 (0: none yet), of so many; steps 0: not known (a search) */
+    int64_t now;
+};
+struct sink_snapshot {
+    uint32_t stage, repeat, epoch, agent;
+    uint64_t seq;
+    const void *bytes;
+    size_t n;
+};
+
+/* Where an int is returned, -1 with an error ends the run, unless the comment says otherwise. */
+struct sink_kind {
+    const char *name;
+    /* Once, first: the run's identity, its plan, and the stages that an earlier part of it has finished. */
+    int (*begin)(void *arg, const struct run_data *meta, struct err *e);
+    int (*stage_begin)(void *arg, const struct stage_data *s, struct err *e);
+    int (*snapshot)(void *arg, const struct sink_snapshot *s, struct err *e); /* accepted ones, each once */
+    int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
+    int (*agent)(void *arg, const struct run_agent *a, struct err *e);        /* new or changed */
+    /* An error of these two is logged, and the run continues. */
+    int (*event)(void *arg, const char *kind, const char *text, struct err *e);
+    int (*server)(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e);
+    void (*tick)(void *arg, const struct sink_view *v); /* every turn of the loop: the sink keeps its own pace */
+    void (*over)(void *arg, const struct sink_view *v); /* once, last, also after an error */
+};
+struct sink {
+    const struct sink_kind *kind;
+    void *arg;
+};
+struct sinks {
+    const struct sink *list;
+    size_t n;
+};
+
+/* Each tells all sinks, also after one has failed; the first error is returned. */
+ERR_CHECKED int sinks_begin(const struct sinks *s, const struct run_data *meta, struct err *e);
+ERR_CHECKED int sinks_stage_begin(const struct sinks *s, const struct stage_data *d, struct err *e);
+ERR_CHECKED int sinks_snapshot(const struct sinks *s, const struct sink_snapshot *snapshot, struct err *e);
+ERR_CHECKED int sinks_stage_end(const struct sinks *s, const struct stage_data *d, struct err *e);
+ERR_CHECKED int sinks_agent(const struct sinks *s, const struct run_agent *a, struct err *e);
+ERR_CHECKED int sinks_event(const struct sinks *s, const char *kind, const char *text, struct err *e);
+ERR_CHECKED int sinks_server(const struct sinks *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
+void sinks_tick(const struct sinks *s, const struct sink_view *v);
+void sinks_over(const struct sinks *s, const struct sink_view *v);

@@ -1,0 +1,41 @@
+/* The run's file as a follower of the run: all that happens is written as it happens. `arg` is the open store. */
+#include "coordinator/sinks.h"
+#include "coordinator/store/store.h"
+
+static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
+{
+    return store_stage_begin(arg, s, e);
+}
+
+static int snapshot(void *arg, const struct sink_snapshot *s, struct err *e)
+{
+    return store_snapshot(arg, s->stage, s->repeat, s->epoch, s->agent, s->seq, s->bytes, s->n, e);
+}
+
+static int stage_end(void *arg, const struct stage_data *s, struct err *e)
+{
+    return store_stage_end(arg, s, e);
+}
+
+static int agent(void *arg, const struct run_agent *a, struct err *e)
+{
+    return store_agent(arg, a, e);
+}
+
+static int event(void *arg, const char *kind, const char *text, struct err *e)
+{
+    return store_event(arg, kind, text, e);
+}
+
+static int server(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e)
+{
+    return store_server(arg, wall_ns, s, e);
+}
+
+const struct sink_kind SINK_STORE = {.name = "store",
+                                     .stage_begin = stage_begin,
+                                     .snapshot = snapshot,
+                                     .stage_end = stage_end,
+                                     .agent = agent,
+                                     .event = event,
+                                     .server = server};
