@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "coordinator/answer/answer_text.h"
+#include "coordinator/answer/load.h"
 #include "coordinator/answer/numeric.h"
 
 #define CLEAR_OF_KNEE 1.1  /* the greatest load must be this far past the knee, or nobody saw the curve bend */
@@ -20,28 +21,6 @@ struct group {
     uint32_t n_overrun; /* points whose rate the server did not keep up with */
 };
 
-static bool usable(const struct point *p)
-{
-    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 &&
-           p->concurrency > 0;
-}
-
-static bool open_loop(const struct point *p)
-{
-    return p->requested.kind == LOAD_OPEN;
-}
-static double load_of(const struct point *p)
-{
-    return open_loop(p) ? p->arrivals_per_s : p->concurrency;
-}
-
-static bool same_request(const struct point *a, const struct point *b)
-{
-    if (a->requested.kind != b->requested.kind) return false;
-    return open_loop(a) ? fabs(a->requested.rate_to - b->requested.rate_to) < 1e-9
-                        : a->requested.concurrency == b->requested.concurrency;
-}
-
 /* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own
  * interval knows nothing of what differs from run to run); the wider of the two is taken. */
 static void group_rate(struct group *g, const struct point *points, size_t n)
@@ -49,7 +28,7 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
     double rate[64] = {0}, half = NAN;
     size_t k = 0;
     for (size_t i = g->first; i < n && k < 64; i++) {
-        if (!usable(&points[i]) || !same_request(&points[i], &points[g->first])) continue;
+        if (!load_usable(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
         rate[k++] = points[i].output_tokens_per_s;
         half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
     }
@@ -66,22 +45,22 @@ static int by_load(const void *a, const void *b)
     return (x->load > y->load) - (x->load < y->load);
 }
 
-static size_t groups_make(const struct point *points, size_t n, const struct gate_outcome *gates, size_t n_gates,
-                          struct group *ret)
+static size_t groups_make(const struct point *points, size_t n, enum load_axis axis, const struct gate_outcome *gates,
+                          size_t n_gates, struct group *ret)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        if (!usable(p)) continue;
+        if (!load_usable(p)) continue;
         struct group *g = NULL;
         for (size_t k = 0; k < n_groups && !g; k++)
-            if (same_request(&points[ret[k].first], p)) g = &ret[k];
+            if (load_same(&points[ret[k].first].requested, &p->requested)) g = &ret[k];
         if (!g) {
             g = &ret[n_groups++];
             *g = (struct group){.first = (uint32_t)i};
         }
         double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed);
-        g->load += (load_of(p) - g->load) * w;
+        g->load += (load_on(p, axis) - g->load) * w;
         g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
         g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
@@ -180,8 +159,8 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     size_t k = 0;
     if (!load) return;
     for (size_t i = 0; i < n; i++) {
-        if (!usable(&points[i])) continue;
-        load[k] = load_of(&points[i]);
+        if (!load_usable(&points[i])) continue;
+        load[k] = load_on(&points[i], a->axis);
         rate[k++] = points[i].output_tokens_per_s;
     }
     fit_curve(load, rate, k, seed, &f);
@@ -297,8 +276,7 @@ static void search_compute(const struct plan *plan, const struct point *points, 
     search_destroy(&s);
     if (plan->search.goal != SEARCH_SLO || !a->search.found) return;
     for (size_t i = 0; i < n_groups; i++) {
-        const struct plan_stage *r = &points[g[i].first].requested;
-        double asked = r->kind == LOAD_OPEN ? r->rate_to : (double)r->concurrency;
+        double asked = load_asked(&points[g[i].first].requested);
         if (fabs(asked - a->search.load) > 1e-9 * asked) continue;
         slo_from(&g[i], NULL, a);
         a->slo_open_end = a->search.end_reached;
@@ -328,12 +306,12 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
-        if (lag && lag->count && usable(p))
+        if (lag && lag->count && load_usable(p))
             a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
         if (p->verdict.status > worst) worst = p->verdict.status;
         a->left_invalid += p->verdict.status == VERDICT_INVALID;
         a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO;
-        if (usable(p)) {
+        if (load_usable(p)) {
             a->points_used++;
             if (p->verdict.status > worst_used) worst_used = p->verdict.status;
         }
@@ -373,9 +351,10 @@ void answer_compute(const struct run_data *run, const struct point *points, size
                            .cost_most = NAN};
     for (int i = 0; i < FIT_PARAMS; i++)
         ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
+    ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
-    size_t n_groups = g ? groups_make(points, n, gates, n_gates, g) : 0;
+    size_t n_groups = g ? groups_make(points, n, ret->axis, gates, n_gates, g) : 0;
     if (n_groups) {
         most_compute(g, n_groups, ret);
         plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);

@@ -3,6 +3,7 @@
 #pragma once
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
+#include "coordinator/answer/load.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/answer/search.h"
 
@@ -20,6 +21,7 @@ struct answer_dip {
 };
 
 struct answer {
+    enum load_axis axis; /* of every load below */
     bool has_plateau;
     double plateau, plateau_lo,
         plateau_hi;                /* output token/s; when not reached: the most that was measured, a lower bound */

@@ -186,8 +186,8 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
 
 void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    bool whole = n == 0 || points[0].requested.kind == LOAD_CLOSED;
-    const char *unit = whole ? "concurrent requests" : "requests/s";
+    bool whole = a->axis == AXIS_IN_FLIGHT;
+    const char *unit = load_unit(a->axis);
     a->text[0] = '\0';
     say_plateau(plan, unit, whole, n, a);
     say_most(plan, unit, a);

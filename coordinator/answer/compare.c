@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/rng.h"
+#include "coordinator/answer/load.h"
 #include "coordinator/answer/numeric.h"
 
 #define REPLICATES 1000
@@ -41,11 +42,6 @@ const char *compare_say_name(enum compare_say s)
     return names[s];
 }
 
-static bool usable(const struct point *p)
-{
-    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO;
-}
-
 static struct change reading(const struct point *p, enum measure m)
 {
     static const struct {
@@ -67,18 +63,11 @@ static struct change reading(const struct point *p, enum measure m)
     return (struct change){.a = s->q[where[m].q], .lo = s->q_lo[where[m].q], .hi = s->q_hi[where[m].q]};
 }
 
-static bool same_load(const struct plan_stage *a, const struct plan_stage *b)
-{
-    if (a->kind != b->kind) return false;
-    if (a->kind == LOAD_CLOSED) return a->concurrency == b->concurrency;
-    return fabs(a->rate_from - b->rate_from) < 1e-9 && fabs(a->rate_to - b->rate_to) < 1e-9;
-}
-
 static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side,
                       enum measure m, double *spreads, size_t *n_spreads)
 {
     for (size_t i = 0; i < n && c->n[side] < REPEATS_MAX; i++) {
-        if (!usable(&p[i]) || !same_load(&p[i].requested, load)) continue;
+        if (!load_usable(&p[i]) || !load_same(&p[i].requested, load)) continue;
         struct change r = reading(&p[i], m);
         if (!(r.a > 0)) continue;
         c->v[side][c->n[side]++] = log(r.a);
@@ -205,8 +194,7 @@ static int by_load(const void *a, const void *b)
     const struct plan_stage *x = &((const struct compare_load *)a)->requested,
                             *y = &((const struct compare_load *)b)->requested;
     if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
-    double u = x->kind == LOAD_CLOSED ? x->concurrency : x->rate_to,
-           v = y->kind == LOAD_CLOSED ? y->concurrency : y->rate_to;
+    double u = load_asked(x), v = load_asked(y);
     return (u > v) - (u < v);
 }
 
@@ -214,14 +202,14 @@ static size_t count_load(const struct plan_stage *load, const struct point *p, s
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
-        k += usable(&p[i]) && same_load(&p[i].requested, load);
+        k += load_usable(&p[i]) && load_same(&p[i].requested, load);
     return k;
 }
 
 static void loads_make(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
 {
     for (size_t i = 0; i < n_a; i++) {
-        if (!usable(&a[i])) {
+        if (!load_usable(&a[i])) {
             c->left_out_a++;
             continue;
         }
@@ -229,14 +217,14 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
         if (!there) c->only_a++;
         bool known = false;
         for (size_t k = 0; k < c->n_loads; k++)
-            known |= same_load(&c->loads[k].requested, &a[i].requested);
+            known |= load_same(&c->loads[k].requested, &a[i].requested);
         if (known || !there) continue;
         c->loads[c->n_loads++] = (struct compare_load){
             .requested = a[i].requested, .n_a = count_load(&a[i].requested, a, n_a), .n_b = there};
     }
     for (size_t i = 0; i < n_b; i++) {
-        c->left_out_b += !usable(&b[i]);
-        c->only_b += usable(&b[i]) && !count_load(&b[i].requested, a, n_a);
+        c->left_out_b += !load_usable(&b[i]);
+        c->only_b += load_usable(&b[i]) && !count_load(&b[i].requested, a, n_a);
     }
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "coordinator/answer/gate_check.h"
+#include "coordinator/answer/load.h"
 #include "coordinator/answer/trial.h"
 
 #define KNEE 0.95
@@ -355,18 +356,11 @@ void search_result(const struct search *s, struct search_outcome *ret)
     }
 }
 
-static bool same_load(const struct plan_stage *a, const struct plan_stage *b)
-{
-    if (a->kind != b->kind) return false;
-    if (a->kind == LOAD_CLOSED) return a->concurrency == b->concurrency;
-    return fabs(a->rate_from - b->rate_from) <= 1e-9 * a->rate_from;
-}
-
 size_t search_replay(struct search *s, const struct point *points, size_t n)
 {
     struct plan_stage asked;
     for (size_t i = 0; i < n; i++) {
-        if (!search_next(s, &asked) || !same_load(&asked, &points[i].requested)) return i;
+        if (!search_next(s, &asked) || !load_same(&asked, &points[i].requested)) return i;
         search_tell(s, &points[i]);
     }
     return n;

@@ -28,7 +28,7 @@ static void put_changes(struct json_out *j, const struct change *c)
     json_end_object(j);
 }
 
-static void put_run(struct json_out *j, const struct compared_run *r)
+static void put_run(struct json_out *j, const struct compared_run *r, enum load_axis axis)
 {
     json_object(j, NULL);
     json_string(j, "label", r->label);
@@ -40,7 +40,7 @@ static void put_run(struct json_out *j, const struct compared_run *r)
     for (size_t i = 0; i < r->a->n_points; i++) {
         const struct point *p = &r->a->points[i];
         json_object(j, NULL);
-        json_double(j, "load", p->requested.kind == LOAD_OPEN ? p->arrivals_per_s : p->concurrency);
+        json_double(j, "load", load_on(p, axis));
         json_double(j, "output", p->output_tokens_per_s);
         json_double(j, "output_lo", p->output_lo);
         json_double(j, "output_hi", p->output_hi);
@@ -48,7 +48,7 @@ static void put_run(struct json_out *j, const struct compared_run *r)
         json_double(j, "ttft_p99", p->metric[METRIC_TTFT].q[3]);
         json_double(j, "tpot_p50", p->metric[METRIC_TPOT].q[0]);
         json_double(j, "e2e_p50", p->metric[METRIC_E2E].q[0]);
-        json_bool(j, "counts", p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO);
+        json_bool(j, "counts", load_usable(p));
         json_end_object(j);
     }
     json_end_array(j);
@@ -88,9 +88,12 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
 static void put_data(const struct compare_input *in, struct buf *out)
 {
     struct json_out j = JSON_OUT(out);
+    enum load_axis axis = AXIS_RATE; /* one unit for all runs of the page */
+    for (size_t i = 0; i < in->n_runs; i++)
+        if (in->runs[i].a->answer.axis != AXIS_RATE) axis = AXIS_IN_FLIGHT;
     j.html = true;
     json_object(&j, NULL);
-    json_bool(&j, "open_loop", in->runs[0].a->n_points && in->runs[0].a->points[0].requested.kind == LOAD_OPEN);
+    json_bool(&j, "open_loop", axis == AXIS_RATE);
     json_array(&j, "measures");
     for (int m = 0; m < MEASURE_N; m++) {
         json_object(&j, NULL);
@@ -102,7 +105,7 @@ static void put_data(const struct compare_input *in, struct buf *out)
     json_end_array(&j);
     json_array(&j, "runs");
     for (size_t i = 0; i < in->n_runs; i++)
-        put_run(&j, &in->runs[i]);
+        put_run(&j, &in->runs[i], axis);
     json_end_array(&j);
     json_array(&j, "comparisons");
     for (size_t k = 0; k + 1 < in->n_runs; k++)

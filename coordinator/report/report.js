@@ -179,7 +179,7 @@ function pointTable() {
       const row = [
         text(Charts.number(p)), {node: badge(p.verdict.status), cls: "text"},
         {text: p.requested.load, cls: "first"},
-        fmt(p.requested.kind === "open" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
+        fmt(S.answer.axis === "arrivals_per_s" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
         {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}, fmt(p.requests_per_s)
       ];
       if (slo) row.push(fmt(p.goodput_per_s));

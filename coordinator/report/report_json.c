@@ -398,6 +398,7 @@ static void put_answer(struct json_out *j, const struct answer *a)
 {
     json_object(j, "answer");
     json_string(j, "text", a->text);
+    json_string(j, "axis", load_axis_name(a->axis));
     json_double(j, "plateau_tokens_per_s", if_known(a->has_plateau, a->plateau));
     pair(j, "plateau_ci95", if_known(a->has_plateau, a->plateau_lo), a->plateau_hi);
     json_bool(j, "plateau_reached", a->has_plateau && a->plateau_reached);

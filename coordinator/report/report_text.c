@@ -56,16 +56,15 @@ static const char *stage_number(const struct point *q, char *buf, size_t n)
     return buf;
 }
 
-static void row(const struct page *p, const struct point *q)
+static void row(const struct page *p, const struct point *q, enum load_axis axis)
 {
     char load[64], stage[32];
     uint64_t failed = 0;
-    bool open = q->requested.kind == LOAD_OPEN;
     const struct metric_stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
     (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), report_load(&q->requested, load));
-    number(p, 8, open ? q->arrivals_per_s : q->concurrency);
+    number(p, 8, load_on(q, axis));
     number(p, 8, q->output_tokens_per_s);
     number(p, 8, ttft->q[0]);
     number(p, 8, ttft->q[3]);
@@ -88,7 +87,7 @@ static void table(const struct page *p, const struct analysis *in)
                      "p50", "p99", "p50", "p99", "p99", "errors", "verdict");
     paint(p, PLAIN);
     for (size_t i = 0; i < in->n_points; i++) {
-        row(p, &in->points[i]);
+        row(p, &in->points[i], in->answer.axis);
         unsteady |= in->points[i].steady == STEADY_NO;
     }
     if (!in->n_points) (void)buf_puts(p->out, "  no stage was finished\n");

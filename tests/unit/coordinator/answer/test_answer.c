@@ -514,6 +514,45 @@ static void test_monotone(void **state)
     assert_non_null(strstr(w.a.text, "Look twice: throughput falls by"));
 }
 
+/* A ramp from 1 to 50/s is no repeat of a level of 50/s, though both end there. */
+static void test_ramp_is_no_repeat(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (int i = 0; i < 2; i++) {
+        struct point *p = add(&w, 50, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = i ? 50 : 1, .rate_to = 50};
+        p->arrivals_per_s = i ? 50 : 25.5;
+        p->output_tokens_per_s = i ? 5000 : 2500;
+        p->output_lo = p->output_tokens_per_s * 0.99;
+        p->output_hi = p->output_tokens_per_s * 1.01;
+    }
+    finish(&w, 1000);
+    assert_true(fabs(w.a.most_tokens_per_s - 5000) < 1e-9 && fabs(w.a.most_load - 50) < 1e-9);
+    says(&w, "5,000 output token/s");
+}
+
+/* Open and closed loop in one plan: one axis with one unit, which both have: requests in flight. */
+static void test_mixed_kinds(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 128, 1);
+    for (uint32_t n = 3; n <= 96; n *= 2) { /* the same server asked by rates; 0.3 of a request per second and slot */
+        struct point *p = add(&w, n, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 0.3 * n, .rate_to = 0.3 * n};
+        p->arrivals_per_s = 0.3 * n;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached && w.a.knee > 50 && w.a.knee < 75);
+    assert_true(w.a.latency_dip.share <= 0 && w.a.throughput_dip.share <= 0);
+    for (uint32_t i = 0; i < w.a.n_residuals; i++)
+        assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
+    says(&w, "concurrent requests on");
+    silent(&w, "requests/s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_overrun),         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
         cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
-        cmocka_unit_test(test_monotone)};
+        cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
+        cmocka_unit_test(test_mixed_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

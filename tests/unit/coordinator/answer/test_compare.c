@@ -126,6 +126,7 @@ static void test_slowdown(void **state)
 static struct point scripted(uint32_t concurrency, double rate, double ttft)
 {
     struct point p = {.requested = {.kind = LOAD_CLOSED, .concurrency = concurrency},
+                      .concurrency = concurrency,
                       .output_tokens_per_s = rate,
                       .output_lo = rate * 0.99,
                       .output_hi = rate * 1.01,

@@ -1,0 +1,50 @@
+#include "coordinator/answer/load.h"
+
+#include <math.h>
+
+static bool same_number(double a, double b)
+{
+    return fabs(a - b) <= 1e-9 * fmax(fabs(a), fabs(b));
+}
+
+bool load_same(const struct plan_stage *a, const struct plan_stage *b)
+{
+    if (a->kind != b->kind) return false;
+    if (a->kind == LOAD_CLOSED) return a->concurrency == b->concurrency;
+    if (a->arrivals != b->arrivals || a->max_concurrency != b->max_concurrency) return false;
+    if (a->arrivals == ARRIVALS_GAMMA && !same_number(a->burstiness, b->burstiness)) return false;
+    return same_number(a->rate_from, b->rate_from) && same_number(a->rate_to, b->rate_to);
+}
+
+bool load_usable(const struct point *p)
+{
+    return p->verdict.status != VERDICT_INVALID && p->steady != STEADY_NO && p->output_tokens_per_s > 0 &&
+           p->concurrency > 0;
+}
+
+enum load_axis load_axis(const struct point *points, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (points[i].requested.kind != LOAD_OPEN) return AXIS_IN_FLIGHT;
+    return n ? AXIS_RATE : AXIS_IN_FLIGHT;
+}
+
+double load_on(const struct point *p, enum load_axis axis)
+{
+    return axis == AXIS_RATE ? p->arrivals_per_s : p->concurrency;
+}
+
+const char *load_unit(enum load_axis axis)
+{
+    return axis == AXIS_RATE ? "requests/s" : "concurrent requests";
+}
+
+const char *load_axis_name(enum load_axis axis)
+{
+    return axis == AXIS_RATE ? "arrivals_per_s" : "in_flight";
+}
+
+double load_asked(const struct plan_stage *s)
+{
+    return s->kind == LOAD_OPEN ? s->rate_to : (double)s->concurrency;
+}

@@ -1,0 +1,23 @@
+/* Loads: which are the same, which points may carry an answer, and on which axis a load stands. Said here and nowhere
+ * else. Pure. */
+#pragma once
+#include "coordinator/answer/point.h"
+
+/* Was the same load asked for? Concurrency in a closed loop; in an open loop both ends of the rate, the kind of
+ * arrivals and the cap on requests in flight. How long it ran does not count: two runs of one load are its repeats. */
+bool load_same(const struct plan_stage *a, const struct plan_stage *b);
+
+/* May the point carry an answer, a law or a comparison? Not when its verdict is invalid, when its window drifted, or
+ * when nothing was measured in it. */
+bool load_usable(const struct point *p);
+
+/* The x axis of a set of points has one unit. Arrivals per second, when every point is of an open loop; else requests
+ * in flight, which every kind of load has. */
+enum load_axis { AXIS_IN_FLIGHT, AXIS_RATE };
+enum load_axis load_axis(const struct point *points, size_t n);
+double load_on(const struct point *p, enum load_axis axis); /* achieved, not asked for */
+const char *load_unit(enum load_axis axis);                 /* "concurrent requests", "requests/s" */
+const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
+
+/* What a stage asks for, as one number of its own kind: to sort and to search by. A ramp counts by its end. */
+double load_asked(const struct plan_stage *s);

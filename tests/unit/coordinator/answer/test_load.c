@@ -1,0 +1,70 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/load.h"
+
+static void test_same(void **state)
+{
+    (void)state;
+    struct plan_stage level = {.kind = LOAD_OPEN, .rate_from = 50, .rate_to = 50}, other = level;
+    assert_true(load_same(&level, &other));
+    other.duration_ns = 1, other.requests = 7, other.warmup_ns = 3; /* how long is no part of the load */
+    assert_true(load_same(&level, &other));
+    other.rate_from = 1; /* a ramp */
+    assert_false(load_same(&level, &other));
+    other = level, other.rate_to = 50.1;
+    assert_false(load_same(&level, &other));
+    other = level, other.arrivals = ARRIVALS_POISSON;
+    assert_false(load_same(&level, &other));
+    other = level, other.max_concurrency = 10;
+    assert_false(load_same(&level, &other));
+    level.arrivals = other.arrivals = ARRIVALS_GAMMA, other.max_concurrency = 0, other.burstiness = 0.5;
+    assert_false(load_same(&level, &other));
+    other.kind = LOAD_CLOSED, other.concurrency = 50;
+    assert_false(load_same(&level, &other));
+    level = other, level.rate_to = 3; /* nothing of an open loop counts in a closed one */
+    assert_true(load_same(&level, &other));
+    level.concurrency = 49;
+    assert_false(load_same(&level, &other));
+}
+
+static void test_usable(void **state)
+{
+    (void)state;
+    const struct point good = {.output_tokens_per_s = 100, .concurrency = 2, .steady = STEADY_UNKNOWN};
+    struct point p = good;
+    assert_true(load_usable(&p));
+    p.verdict.status = VERDICT_SUSPECT;
+    assert_true(load_usable(&p));
+    p.verdict.status = VERDICT_INVALID;
+    assert_false(load_usable(&p));
+    p = good, p.steady = STEADY_NO;
+    assert_false(load_usable(&p));
+    p = good, p.output_tokens_per_s = 0;
+    assert_false(load_usable(&p));
+}
+
+static void test_axis(void **state)
+{
+    (void)state;
+    struct point p[2] = {{.requested = {.kind = LOAD_OPEN}, .arrivals_per_s = 60, .concurrency = 7},
+                         {.requested = {.kind = LOAD_CLOSED}, .arrivals_per_s = 4, .concurrency = 16}};
+    assert_int_equal(load_axis(p, 0), AXIS_IN_FLIGHT);
+    assert_int_equal(load_axis(p, 1), AXIS_RATE);
+    assert_int_equal(load_axis(p, 2), AXIS_IN_FLIGHT); /* one of each kind: what both have */
+    assert_int_equal(load_axis(p + 1, 1), AXIS_IN_FLIGHT);
+    assert_int_equal((int)load_on(&p[0], AXIS_IN_FLIGHT), 7);
+    assert_int_equal((int)load_on(&p[0], AXIS_RATE), 60);
+    assert_int_equal((int)load_on(&p[1], AXIS_IN_FLIGHT), 16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same), cmocka_unit_test(test_usable),
+                                       cmocka_unit_test(test_axis)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
