@@ -147,7 +147,7 @@ static void record_ok(struct recorder *r, const struct stream *s, bool due_in_wi
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
 {
     bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
-    bool failed = outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    bool failed = counter_is_failure(outcome);
     assert(ok || failed || outcome == COUNTER_CANCELLED || outcome == COUNTER_ABORTED);
     count(r, outcome, 1);
     count(r, COUNTER_EVENTS, s->events);

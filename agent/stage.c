@@ -128,7 +128,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     struct address_count *counts = counts_of(g, r);
     counts->ok += outcome == COUNTER_OK;
-    bool failed = outcome >= COUNTER_FAILED_FIRST && outcome <= COUNTER_FAILED_LAST;
+    bool failed = counter_is_failure(outcome);
     counts->failed += failed;
     g->failed_on_end = failed ? g->failed_on_end + 1 : 0;
     pacer_freed(&g->pacer, at, rest(g, s, failed, at));

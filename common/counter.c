@@ -1,24 +1,24 @@
 #include "common/counter.h"
 
 const struct counter_row COUNTERS[COUNTER_N] = {
-#define X(id, name, meaning) {name, meaning},
+#define X(id, name, kind, meaning) {name, meaning, COUNTER_IS_##kind},
 #include "common/counter.def"
 #undef X
 };
 
+const char *counter_kind_name(enum counter_kind k)
+{
+    static const char *const NAMES[] = {"count", "amount", "estimate", "maximum"};
+    return NAMES[k];
+}
+
 void counters_add(uint64_t total[COUNTER_N], const uint64_t part[COUNTER_N])
 {
-    for (int i = 0; i < COUNTER_N; i++) {
-        switch (i) {
-        case COUNTER_CPU_MAX_NS:
-        case COUNTER_WAITING_BYTES_MAX:
-        case COUNTER_MEASURED_NS:
-            if (part[i] > total[i]) total[i] = part[i];
-            break;
-        default:
+    for (int i = 0; i < COUNTER_N; i++)
+        if (COUNTERS[i].kind != COUNTER_IS_MAXIMUM)
             total[i] += part[i];
-        }
-    }
+        else if (part[i] > total[i])
+            total[i] = part[i];
 }
 
 uint64_t counters_failed(const uint64_t c[COUNTER_N])

@@ -1,23 +1,38 @@
 /* The counters of a stage (counter.def) as an enum and as rows. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "common/failure.h"
+
 enum counter {
-#define X(id, name, meaning) COUNTER_##id,
+#define X(id, name, kind, meaning) COUNTER_##id,
 #include "common/counter.def"
 #undef X
     COUNTER_N
 };
-#define COUNTER_FAILED_FIRST COUNTER_FAILED_DNS
-#define COUNTER_FAILED_LAST COUNTER_FAILED_REFUSED
+#define COUNTER_FAILED_FIRST (COUNTER_OK + 1)
+#define COUNTER_FAILED_LAST (COUNTER_OK + FAILURE_N)
 
+enum counter_kind {
+    COUNTER_IS_COUNT,    /* of things that happen one by one */
+    COUNTER_IS_AMOUNT,   /* time, bytes */
+    COUNTER_IS_ESTIMATE, /* settles later, may fall until then */
+    COUNTER_IS_MAXIMUM   /* of workers and agents the maximum counts; all other kinds are summed */
+};
 struct counter_row {
     const char *name, *meaning;
+    enum counter_kind kind;
 };
 extern const struct counter_row COUNTERS[COUNTER_N];
+const char *counter_kind_name(enum counter_kind k);
 
-/* Adds one agent's (or worker's) counters to a total; the *_MAX and MEASURED_NS rows take the greatest, all others the
- * sum. */
+static inline bool counter_is_failure(enum counter c)
+{
+    return c >= COUNTER_FAILED_FIRST && c <= COUNTER_FAILED_LAST;
+}
+
+/* Adds one agent's (or worker's) counters to a total, each by its kind. */
 void counters_add(uint64_t total[COUNTER_N], const uint64_t part[COUNTER_N]);
 
 /* Sum of the FAILED_* rows. */

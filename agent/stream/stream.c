@@ -146,43 +146,17 @@ static void settle(struct stream *s)
 
 static enum counter transport_label(enum transport_end end)
 {
-    switch (end) {
-    case END_DNS:
-        return COUNTER_FAILED_DNS;
-    case END_CONNECT:
-        return COUNTER_FAILED_CONNECT;
-    case END_TLS:
-        return COUNTER_FAILED_TLS;
-    case END_TIMEOUT_CONNECT:
-        return COUNTER_FAILED_TIMEOUT_CONNECT;
-    case END_TIMEOUT_FIRST_TOKEN:
-        return COUNTER_FAILED_TIMEOUT_FIRST_TOKEN;
-    case END_TIMEOUT_IDLE:
-        return COUNTER_FAILED_TIMEOUT_IDLE;
-    case END_TIMEOUT_TOTAL:
-        return COUNTER_FAILED_TIMEOUT_TOTAL;
-    case END_RESET:
-        return COUNTER_FAILED_RESET;
-    case END_MALFORMED:
-        return COUNTER_FAILED_MALFORMED;
-    case END_REFUSED:
-        return COUNTER_FAILED_REFUSED;
-    case END_CANCELLED:
-        return COUNTER_CANCELLED;
-    case END_ABORTED:
-        return COUNTER_ABORTED;
-    case END_COMPLETE:
-    case END_CUT:
-        break;
-    }
-    return COUNTER_FAILED_TRUNCATED;
+    if (end == END_CANCELLED) return COUNTER_CANCELLED;
+    if (end == END_ABORTED) return COUNTER_ABORTED;
+    if (end <= END_FAILED_BEFORE) return COUNTER_FAILED_TRUNCATED;
+    return (enum counter)(COUNTER_FAILED_FIRST + (end - END_FAILED_BEFORE - 1));
 }
 
 /* The transport's word stands whatever the server said. */
 static bool transport_first(enum transport_end end)
 {
-    return end == END_CANCELLED || end == END_ABORTED || end == END_REFUSED || end == END_DNS || end == END_CONNECT ||
-           end == END_TLS || end == END_TIMEOUT_CONNECT;
+    if (end <= END_FAILED_BEFORE) return end == END_CANCELLED || end == END_ABORTED;
+    return FAILURES[end - END_FAILED_BEFORE - 1].by == FAILURE_BY_CONNECTION;
 }
 
 static enum counter status_label(int status)

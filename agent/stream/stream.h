@@ -20,22 +20,16 @@ struct timeline {
     int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
 };
 
-enum transport_end { /* how the transport ended, in the engine's words; mapped to a label together with what the stream
-                        said */
-                     END_COMPLETE, /* response complete (length, last chunk, or close where that is the framing) */
-                     END_DNS,
-                     END_CONNECT,
-                     END_TLS,
-                     END_TIMEOUT_CONNECT,
-                     END_TIMEOUT_FIRST_TOKEN,
-                     END_TIMEOUT_IDLE,
-                     END_TIMEOUT_TOTAL,
-                     END_RESET,     /* broken before complete */
-                     END_CUT,       /* peer closed before the response was complete, without error */
-                     END_MALFORMED, /* no HTTP */
-                     END_CANCELLED,
-                     END_ABORTED,
-                     END_REFUSED,
+/* How a request ended for who carried it; becomes an outcome together with what the stream said. */
+enum transport_end {
+    END_COMPLETE, /* response complete (length, last chunk, or close where that is the framing) */
+    END_CUT,      /* peer closed before the response was complete, without error */
+    END_CANCELLED,
+    END_ABORTED,
+    END_FAILED_BEFORE = END_ABORTED, /* the labels of failure.def follow */
+#define FAILURE(id, name, by, meaning, look) END_##id,
+#include "common/failure.def"
+#undef FAILURE
 };
 
 struct stream {

@@ -32,7 +32,7 @@ struct point {
     uint64_t seed;        /* of its resampling */
     struct metric_stat metric[METRIC_N];
     struct {
-        uint64_t due, ok, failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1], cancelled, aborted, lost;
+        uint64_t due, ok, failed[FAILURE_N], cancelled, aborted, lost;
         bool balanced;
     } ledger;
     enum steady steady;

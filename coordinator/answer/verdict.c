@@ -232,11 +232,6 @@ static void check_cache(const struct evidence *e, struct verdict *v)
 /* The label most requests failed under, and what to look at. */
 static void add_nothing_ok(const uint64_t c[COUNTER_N], struct verdict *v)
 {
-    static const char *const LOOK[COUNTER_N] = {
-        [COUNTER_FAILED_HTTP_4XX] = ": are target.url, model and auth right? The agents' logs tell the status",
-        [COUNTER_FAILED_HTTP_5XX] = "; the agents' logs tell the status",
-        [COUNTER_FAILED_MALFORMED] = ": is target.url that of the API?",
-    };
     int most = COUNTER_FAILED_FIRST;
     for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
         if (c[i] > c[most]) most = i;
@@ -246,7 +241,7 @@ static void add_nothing_ok(const uint64_t c[COUNTER_N], struct verdict *v)
     else
         verdict_add(v, VERDICT_INVALID,
                     "nothing was measured: no request of the window ended ok, %" PRIu64 " failed, most by %s%s",
-                    c[COUNTER_WIN_FAILED], COUNTERS[most].meaning, LOOK[most] ? LOOK[most] : "");
+                    c[COUNTER_WIN_FAILED], COUNTERS[most].meaning, FAILURES[most - COUNTER_FAILED_FIRST].look);
 }
 
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],

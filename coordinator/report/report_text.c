@@ -158,8 +158,7 @@ static void gate_line(const struct page *p, const struct analysis *in, size_t g)
 
 static void ledger(const struct page *p, const struct analysis *in)
 {
-    uint64_t due = 0, ok = 0, cancelled = 0, aborted = 0, lost = 0,
-             failed[COUNTER_FAILED_LAST - COUNTER_FAILED_FIRST + 1] = {0};
+    uint64_t due = 0, ok = 0, cancelled = 0, aborted = 0, lost = 0, failed[FAILURE_N] = {0};
     bool balanced = true;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[i];

@@ -140,34 +140,17 @@ static uint64_t ended(const uint64_t c[COUNTER_N])
     return c[COUNTER_OK] + counters_failed(c) + c[COUNTER_CANCELLED] + c[COUNTER_ABORTED];
 }
 
-static bool is_count(int i)
-{
-    switch (i) {
-    case COUNTER_WIN_TOKENS_MICRO:
-    case COUNTER_WIN_INFLIGHT_NS:
-    case COUNTER_BYTES_IN:
-    case COUNTER_CPU_NS:
-    case COUNTER_CPU_MAX_NS:
-    case COUNTER_RUNQ_NS:
-    case COUNTER_MEASURED_NS:
-    case COUNTER_WAITING_BYTES_MAX:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static int check_counters(const struct part *p, const struct snapshot *s, struct err *e)
 {
     const uint64_t *was = p->data.counters, *now = s->counters;
     uint64_t most = COUNT_PER_S * (uint64_t)((s->to_ns - s->from_ns) / NS_PER_S + 1);
     for (int i = 0; i < COUNTER_N; i++) {
-        /* Tokens of open requests are an estimate that settles when they end; a request that is seen to have ended
-         * before the last snapshot takes its time in flight back. These may fall. */
-        if (now[i] < was[i] && i != COUNTER_WIN_TOKENS_MICRO && i != COUNTER_WIN_INFLIGHT_NS)
+        /* Estimates may fall: tokens of open requests settle when they end; a request that is seen to have ended
+         * before the last snapshot takes its time in flight back. */
+        if (now[i] < was[i] && COUNTERS[i].kind != COUNTER_IS_ESTIMATE)
             return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
                            now[i]);
-        if (now[i] > COUNT_MAX || (is_count(i) && now[i] - was[i] > most))
+        if (now[i] > COUNT_MAX || (COUNTERS[i].kind == COUNTER_IS_COUNT && now[i] - was[i] > most))
             return err_set(e, ERR_WIRE, "counter %s jumps from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
                            now[i]);
     }

@@ -3,23 +3,13 @@ ended, superseded ones too:
   - due = ok + failed + cancelled + aborted + lost, of each agent and of the cluster;
   - the cluster's counters and histograms are the sums of the agents';
   - where the journal is kept: each agent's numbers have no gap, its histograms are the sums of its snapshots', its counters those of the last."""
-import os
-import re
 import sqlite3
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.join(HERE, "..", "..")
+from tables import COUNTERS, FAILED, METRICS as METRIC_ROWS
+
+METRICS = [name for _, name in METRIC_ROWS]
 GREATEST = {"cpu_max_ns", "waiting_bytes_max", "measured_ns"}
-
-
-def names(file):
-    return re.findall(r'^X\((\w+), "(\w+)"', open(os.path.join(ROOT, "common", file)).read(), re.M)
-
-
-COUNTERS = names("counter.def")
-METRICS = [name for _, name in names("metric.def")]
-FAILED = [name for ident, name in COUNTERS if ident.startswith("FAILED_") and ident != "FAILED_TOKENS"]
 
 
 class Reader:

@@ -1,15 +1,15 @@
 """A peer with a valid key that does not play by the rules: peer_hostile.py ENDPOINT KEYS-FOLDER NAME ATTACK [FILE]
 An attack of MEMBER joins, takes its part in a stage, and then sends what cannot be; one of STRANGER says no HELLO, or joins too late for the
 stage: it is connected at once, says so, and waits for FILE before it speaks. Prints what it was told, ends when it is refused or the run is over."""
-import os, random, re, sys, time
+import os, random, sys, time
 import msgpack, zmq
+import tables
 from zmq.utils.monitor import recv_monitor_message
 
 endpoint, folder, name, attack = sys.argv[1:5]
 HELLO, WELCOME, REFUSE, CLOCK, CLOCK_ECHO, PLAN, PLAN_OK, ARM, READY, GO, SNAPSHOT, ACK, DONE, HEARTBEAT, STOP, BYE = range(16)
 S = 10**9
-table = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common/counter.def")).read()
-COUNTERS = [m.lower() for m in re.findall(r"^X\((\w+),", table, re.M)]
+COUNTERS = [ident.lower() for ident, _ in tables.COUNTERS]
 
 
 def counters(**values):

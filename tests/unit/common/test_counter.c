@@ -18,7 +18,13 @@ static void test_table(void **state)
     }
     assert_string_equal(COUNTERS[COUNTER_FAILED_FIRST].name, "dns");
     assert_string_equal(COUNTERS[COUNTER_FAILED_LAST].name, "refused");
-    assert_string_equal(COUNTERS[COUNTER_FAILED_LAST + 1].name, "cancelled");
+    assert_int_equal(COUNTER_FAILED_LAST + 1, COUNTER_CANCELLED);
+    for (int i = 0; i < FAILURE_N; i++) {
+        assert_string_equal(FAILURES[i].name, COUNTERS[COUNTER_FAILED_FIRST + i].name);
+        assert_string_equal(FAILURES[i].meaning, COUNTERS[COUNTER_FAILED_FIRST + i].meaning);
+        assert_true(counter_is_failure((enum counter)(COUNTER_FAILED_FIRST + i)));
+    }
+    assert_false(counter_is_failure(COUNTER_OK) || counter_is_failure(COUNTER_CANCELLED));
 }
 
 static void test_add(void **state)
@@ -33,8 +39,8 @@ static void test_add(void **state)
         counters_add(total, part);
         for (int i = 0; i < COUNTER_N; i++) {
             uint64_t was = 100 + (uint64_t)i;
-            int takes_greatest = i == COUNTER_CPU_MAX_NS || i == COUNTER_WAITING_BYTES_MAX || i == COUNTER_MEASURED_NS;
-            if (takes_greatest)
+            int takes_maximum = i == COUNTER_CPU_MAX_NS || i == COUNTER_WAITING_BYTES_MAX || i == COUNTER_MEASURED_NS;
+            if (takes_maximum)
                 assert_int_equal(total[i], greater ? 1000 : was);
             else
                 assert_int_equal(total[i], was + part[i]);

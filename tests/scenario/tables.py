@@ -1,0 +1,21 @@
+"""The names in the tables of common/*.def, in their order on the wire, for peers and checks that are written in Python."""
+import os
+import re
+
+COMMON = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common")
+
+
+def rows(file, macro="X"):
+    """[(ID, name)]; a row that includes another table stands for that table's rows."""
+    out = []
+    for line in open(os.path.join(COMMON, file)):
+        if m := re.match(macro + r'\((\w+), "(\w+)"', line):
+            out.append(m.groups())
+        elif line.startswith('#include "common/failure.def"'):
+            out += [("FAILED_" + ident, name) for ident, name in rows("failure.def", "FAILURE")]
+    return out
+
+
+COUNTERS = rows("counter.def")
+METRICS = rows("metric.def")
+FAILED = [name for _, name in rows("failure.def", "FAILURE")]
