@@ -23,6 +23,13 @@ static const struct {
 };
 enum { SUBJECT_N = sizeof SUBJECTS / sizeof *SUBJECTS };
 
+const char *gate_subject_name(enum gate_subject subject)
+{
+    for (size_t i = 0; i < SUBJECT_N; i++)
+        if (SUBJECTS[i].subject == subject) return SUBJECTS[i].dotted;
+    return NULL;
+}
+
 static int agg_parse(const char *s, struct plan_gate *g)
 {
     char digits[16];

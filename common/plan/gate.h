@@ -10,3 +10,5 @@ ERR_CHECKED int gate_parse(const char *text, struct plan_gate *ret, struct err *
 /* The expression with white space folded: one blank around the operator, none elsewhere. buf of GATE_TEXT_MAX bytes; -1
  * when it does not fit. */
 int gate_fold(const char *text, char *buf);
+/* What a gate on no metric is written with: "throughput", "errors.rate"; NULL for GATE_METRIC. */
+const char *gate_subject_name(enum gate_subject subject);

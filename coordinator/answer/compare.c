@@ -15,13 +15,7 @@
 #define GRAIN_OF_ONE 0.6 /* sd of a count whose ends fall anywhere: a request more or less */
 #define NORMAL_95 1.959963984540054
 
-const struct measure_row MEASURES[MEASURE_N] = {
-#define X(id, name, unit, more_is_better, headline) {name, unit, more_is_better, headline},
-#include "coordinator/answer/measure.def"
-#undef X
-};
-
-/* One load under one measure: logarithms of both sides' repeats. */
+/* One load under one figure: logarithms of both sides' repeats. */
 struct cell {
     double v[2][REPEATS_MAX], mean[2];
     size_t n[2];
@@ -42,46 +36,37 @@ const char *compare_say_name(enum compare_say s)
     return names[s];
 }
 
-static struct change reading(const struct point *p, enum measure m)
+/* A rate of requests without an interval of its own wanders as tokens do. */
+static struct reading compared(const struct point *p, enum figure f)
 {
-    static const struct {
-        enum metric metric;
-        int q;
-    } where[MEASURE_N] = {[MEASURE_TTFT_P50] = {METRIC_TTFT, 0},
-                          [MEASURE_TTFT_P99] = {METRIC_TTFT, 3},
-                          [MEASURE_TPOT_P50] = {METRIC_TPOT, 0},
-                          [MEASURE_ITL_P99] = {METRIC_ITL, 3},
-                          [MEASURE_E2E_P50] = {METRIC_E2E, 0}};
-    double half =
-        (p->output_hi - p->output_lo) / 2 / p->output_tokens_per_s; /* counts of requests wander as tokens do */
-    double rate = m == MEASURE_OUTPUT     ? p->output_tokens_per_s
-                  : m == MEASURE_REQUESTS ? p->requests_per_s
-                                          : p->goodput_per_s;
-    if (m == MEASURE_OUTPUT || m == MEASURE_REQUESTS || m == MEASURE_GOODPUT)
-        return (struct change){.a = rate, .lo = rate * (1 - half), .hi = rate * (1 + half)};
-    const struct metric_stat *s = &p->metric[where[m].metric];
-    return (struct change){.a = s->q[where[m].q], .lo = s->q_lo[where[m].q], .hi = s->q_hi[where[m].q]};
+    struct reading r = figure_read(p, f);
+    double half = (p->output_hi - p->output_lo) / 2 / p->output_tokens_per_s;
+    if (isnan(r.lo) && (f == FIGURE_REQUESTS || f == FIGURE_GOODPUT)) {
+        r.lo = r.value * (1 - half);
+        r.hi = r.value * (1 + half);
+    }
+    return r;
 }
 
 static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side,
-                      enum measure m, double *spreads, size_t *n_spreads)
+                      enum figure m, double *spreads, size_t *n_spreads)
 {
     for (size_t i = 0; i < n && c->n[side] < REPEATS_MAX; i++) {
         if (!load_usable(&p[i]) || !load_same(&p[i].requested, load)) continue;
-        struct change r = reading(&p[i], m);
-        if (!(r.a > 0)) continue;
-        c->v[side][c->n[side]++] = log(r.a);
-        double whole = m == MEASURE_REQUESTS  ? (double)p[i].window_done
-                       : m == MEASURE_GOODPUT ? (double)p[i].window_good
-                                              : 0;
+        struct reading r = compared(&p[i], m);
+        if (!(r.value > 0)) continue;
+        c->v[side][c->n[side]++] = log(r.value);
+        double whole = m == FIGURE_REQUESTS  ? (double)p[i].window_done
+                       : m == FIGURE_GOODPUT ? (double)p[i].window_good
+                                             : 0;
         if (whole > 0) c->grain = fmax(c->grain, GRAIN_OF_ONE / whole);
-        if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.a;
+        if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.value;
     }
     c->mean[side] = mean_of(c->v[side], c->n[side]);
 }
 
 static void cell_make(struct cell *c, const struct plan_stage *load, const struct point *a, size_t n_a,
-                      const struct point *b, size_t n_b, enum measure m)
+                      const struct point *b, size_t n_b, enum figure m)
 {
     double spreads[2 * REPEATS_MAX];
     size_t n = 0;
@@ -123,14 +108,14 @@ static enum compare_say say(double rel, double lo, double hi, bool more_is_bette
     return (rel > 0) == more_is_better ? COMPARE_BETTER : COMPARE_WORSE;
 }
 
-static void change_set(struct change *c, double log_change, double sd, double df, double alpha, enum measure m)
+static void change_set(struct change *c, double log_change, double sd, double df, double alpha, enum figure m)
 {
     double t = df > 0 ? t_quantile(0.975, df) : NORMAL_95,
            strict = df > 0 ? t_quantile(1 - alpha / 2, df) : norm_quantile(1 - alpha / 2);
     c->rel = expm1(log_change);
     c->lo = expm1(log_change - t * sd);
     c->hi = expm1(log_change + t * sd);
-    c->say = say(c->rel, log_change - strict * sd, log_change + strict * sd, MEASURES[m].more_is_better);
+    c->say = say(c->rel, log_change - strict * sd, log_change + strict * sd, FIGURES[m].better == FIGURE_HIGHER);
 }
 
 static void change_none(struct change *c)
@@ -145,7 +130,7 @@ struct work {
     double *sum, *square; /* by load, over replicates */
 };
 
-static void measure_compare(struct work *w, enum measure m, uint64_t seed, size_t headlines, struct comparison *ret)
+static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t headlines, struct comparison *ret)
 {
     double total = 0, centre = 0, whole_sum = 0, whole_square = 0, used = 0;
     struct rng r;
@@ -251,8 +236,8 @@ static void decide(struct comparison *c)
 {
     bool better = false, known = false;
     c->say = COMPARE_SAME;
-    for (int m = 0; m < MEASURE_N; m++) {
-        if (!MEASURES[m].headline) continue;
+    for (int m = 0; m < FIGURE_N; m++) {
+        if (FIGURES[m].compare != FIGURE_HEADLINE) continue;
         known |= c->overall[m].say != COMPARE_UNKNOWN;
         better |= c->overall[m].say == COMPARE_BETTER;
         if (c->overall[m].say == COMPARE_WORSE) c->say = COMPARE_WORSE;
@@ -278,13 +263,14 @@ int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_
                  ? 0
                  : err_set(e, ERR_NOMEM, "no memory to compare");
     if (!rc) {
-        for (int m = 0; m < MEASURE_N; m++)
-            headlines += MEASURES[m].headline;
+        for (int m = 0; m < FIGURE_N; m++)
+            headlines += FIGURES[m].compare == FIGURE_HEADLINE;
         loads_make(a, n_a, b, n_b, ret);
-        for (int m = 0; m < MEASURE_N; m++) {
+        for (int m = 0; m < FIGURE_N; m++) {
+            if (FIGURES[m].compare == FIGURE_NO_COMPARE) continue;
             for (size_t i = 0; i < ret->n_loads; i++)
-                cell_make(&w.cell[i], &ret->loads[i].requested, a, n_a, b, n_b, (enum measure)m);
-            measure_compare(&w, (enum measure)m, seed_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
+                cell_make(&w.cell[i], &ret->loads[i].requested, a, n_a, b, n_b, (enum figure)m);
+            measure_compare(&w, (enum figure)m, seed_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
         }
         errors_compare(a, n_a, b, n_b, ret);
         decide(ret);
@@ -306,7 +292,9 @@ void comparison_clear(struct comparison *c)
 bool compare_fails(const struct comparison *c, double share)
 {
     if (c->errors_rose) return true;
-    for (int m = 0; m < MEASURE_N; m++)
-        if (MEASURES[m].headline && c->overall[m].say == COMPARE_WORSE && fabs(c->overall[m].rel) >= share) return true;
+    for (int m = 0; m < FIGURE_N; m++)
+        if (FIGURES[m].compare == FIGURE_HEADLINE && c->overall[m].say == COMPARE_WORSE &&
+            fabs(c->overall[m].rel) >= share)
+            return true;
     return false;
 }

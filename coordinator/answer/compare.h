@@ -9,25 +9,13 @@
  * measures over all loads together, at 95 % for all of them at once (Bonferroni): two runs of one system are called
  * different in at most 1 of 20 comparisons. */
 #pragma once
-#include "coordinator/answer/point.h"
+#include "coordinator/answer/figure.h"
 
 #define COMPARE_RUN_NOISE                                                                                              \
     0.01 /* sd of a factor that one run is assumed to differ by, when there are no repeats to measure it */
 /* A smaller change is no difference, however clear of the noise: repeats of one quarter of an hour do not show how the
  * same system differs from one hour to the next, and a histogram's bucket alone is 0.1 % wide. */
 #define COMPARE_LEAST 0.01
-
-enum measure {
-#define X(id, name, unit, more_is_better, headline) MEASURE_##id,
-#include "coordinator/answer/measure.def"
-#undef X
-    MEASURE_N
-};
-struct measure_row {
-    const char *name, *unit;
-    bool more_is_better, headline;
-};
-extern const struct measure_row MEASURES[MEASURE_N];
 
 enum compare_say {
     COMPARE_SAME,
@@ -43,13 +31,13 @@ struct change {
 };
 struct compare_load {
     struct plan_stage requested;
-    size_t n_a, n_b; /* repeats */
-    struct change change[MEASURE_N];
+    size_t n_a, n_b;                /* repeats */
+    struct change change[FIGURE_N]; /* of figures that are compared */
 };
 struct comparison {
     struct compare_load *loads; /* owned, in order of load */
     size_t n_loads;
-    struct change overall[MEASURE_N];
+    struct change overall[FIGURE_N];
     enum compare_say say;
     size_t only_a, only_b;         /* points whose load the other run did not try */
     size_t left_out_a, left_out_b; /* invalid or not steady */

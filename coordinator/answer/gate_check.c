@@ -3,10 +3,11 @@
 #include <math.h>
 
 #include "common/rng.h"
+#include "coordinator/answer/figure.h"
 #include "coordinator/answer/numeric.h"
 #include "coordinator/answer/resample.h"
 
-struct reading {
+struct gate_reading {
     double value, lo, hi;
     bool needs_interval; /* an estimate: without an interval it decides nothing */
 };
@@ -17,7 +18,8 @@ const char *gate_result_name(enum gate_result r)
     return names[r];
 }
 
-static void quantile_of_hist(const struct plan_gate *g, const struct point *p, const struct hist *h, struct reading *r)
+static void quantile_of_hist(const struct plan_gate *g, const struct point *p, const struct hist *h,
+                             struct gate_reading *r)
 {
     double scale = METRICS[g->metric].scale;
     bool enough = h->count >= samples_needed(g->q);
@@ -42,13 +44,13 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
 
 /* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound
  * still may show that the limit is broken. */
-static struct reading read_quantile(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_quantile(const struct plan_gate *g, const struct point *p)
 {
-    struct reading r = {NAN, NAN, NAN, true};
+    struct gate_reading r = {NAN, NAN, NAN, true};
     for (int i = 0; i < POINT_Q; i++) {
         if (fabs(POINT_QS[i] - g->q) > 1e-9) continue;
         const struct metric_stat *s = &p->metric[g->metric];
-        r = (struct reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
+        r = (struct gate_reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
     }
     if (!isnan(r.lo)) return r;
     struct hist *left = p->cut[g->metric] && p->data ? resample_hist(p->data, g->metric, p->blocks_from_s) : NULL;
@@ -58,46 +60,27 @@ static struct reading read_quantile(const struct plan_gate *g, const struct poin
     return r;
 }
 
-static struct reading read_metric(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_metric(const struct plan_gate *g, const struct point *p)
 {
     const struct metric_stat *s = &p->metric[g->metric];
     switch (g->agg) {
     case AGG_MEAN:
-        return (struct reading){s->mean, s->mean_lo, s->mean_hi, false};
+        return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false};
     case AGG_MIN:
-        return (struct reading){s->min, NAN, NAN, false};
+        return (struct gate_reading){s->min, NAN, NAN, false};
     case AGG_MAX:
-        return (struct reading){s->max, NAN, NAN, false};
+        return (struct gate_reading){s->max, NAN, NAN, false};
     case AGG_QUANTILE:
         break;
     }
     return read_quantile(g, p);
 }
 
-static struct reading read_gate(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_gate(const struct plan_gate *g, const struct point *p)
 {
-    struct reading r = {NAN, NAN, NAN, false};
-    switch (g->subject) {
-    case GATE_METRIC:
-        return read_metric(g, p);
-    case GATE_THROUGHPUT:
-        return (struct reading){p->output_tokens_per_s, p->output_lo, p->output_hi, false};
-    case GATE_REQUESTS_PER_S:
-        r.value = p->requests_per_s;
-        break;
-    case GATE_GOODPUT:
-        r.value = p->goodput_per_s;
-        break;
-    case GATE_ERROR_RATE:
-        r.value = p->error_rate;
-        if (p->window_ok + p->window_failed)
-            share_interval(p->window_failed, p->window_ok + p->window_failed, 0.05, &r.lo, &r.hi);
-        break;
-    case GATE_ERROR_COUNT:
-        r.value = (double)p->window_failed;
-        break;
-    }
-    return r;
+    if (g->subject == GATE_METRIC) return read_metric(g, p);
+    struct reading r = figure_read(p, figure_of_gate(g->subject));
+    return (struct gate_reading){r.value, r.lo, r.hi, false};
 }
 
 static bool holds(enum gate_op op, double v, double limit)
@@ -117,7 +100,7 @@ static bool holds(enum gate_op op, double v, double limit)
 
 void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret)
 {
-    struct reading r = read_gate(g, p);
+    struct gate_reading r = read_gate(g, p);
     double limit = g->subject == GATE_METRIC ? g->value / METRICS[g->metric].scale : g->value;
     bool upper = g->op == OP_LT || g->op == OP_LE; /* the limit is an upper one */
     double far_end = upper ? r.hi : r.lo, near_end = upper ? r.lo : r.hi;

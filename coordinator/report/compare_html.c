@@ -23,8 +23,8 @@ static void put_change(struct json_out *j, const char *key, const struct change 
 static void put_changes(struct json_out *j, const struct change *c)
 {
     json_object(j, "change");
-    for (int m = 0; m < MEASURE_N; m++)
-        put_change(j, MEASURES[m].name, &c[m]);
+    for (int f = 0; f < FIGURE_N; f++)
+        if (FIGURES[f].compare != FIGURE_NO_COMPARE) put_change(j, FIGURES[f].key, &c[f]);
     json_end_object(j);
 }
 
@@ -95,11 +95,12 @@ static void put_data(const struct compare_input *in, struct buf *out)
     json_object(&j, NULL);
     json_bool(&j, "open_loop", axis == AXIS_RATE);
     json_array(&j, "measures");
-    for (int m = 0; m < MEASURE_N; m++) {
+    for (int f = 0; f < FIGURE_N; f++) {
+        if (FIGURES[f].compare == FIGURE_NO_COMPARE) continue;
         json_object(&j, NULL);
-        json_string(&j, "name", MEASURES[m].name);
-        json_string(&j, "unit", MEASURES[m].unit);
-        json_bool(&j, "headline", MEASURES[m].headline);
+        json_string(&j, "name", FIGURES[f].key);
+        json_string(&j, "unit", FIGURES[f].unit);
+        json_bool(&j, "headline", FIGURES[f].compare == FIGURE_HEADLINE);
         json_end_object(&j);
     }
     json_end_array(&j);

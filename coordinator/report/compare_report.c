@@ -6,8 +6,7 @@
 
 #include "coordinator/report/report_parts.h"
 
-static const enum measure SHOWN[] = {MEASURE_OUTPUT, MEASURE_TTFT_P50, MEASURE_TTFT_P99, MEASURE_TPOT_P50,
-                                     MEASURE_E2E_P50};
+static const enum figure SHOWN[] = {FIGURE_OUTPUT, FIGURE_TTFT_P50, FIGURE_TTFT_P99, FIGURE_TPOT_P50, FIGURE_E2E_P50};
 enum { N_SHOWN = sizeof SHOWN / sizeof *SHOWN };
 
 static const char *number(double v, char *buf, size_t n)
@@ -35,11 +34,11 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
 {
     bool any = false;
     (void)buf_printf(out, "%s against %s: %s", b, a, compare_say_name(c->say));
-    for (int m = 0; m < MEASURE_N; m++) {
+    for (int m = 0; m < FIGURE_N; m++) {
         const struct change *d = &c->overall[m];
         char text[96];
-        if (!MEASURES[m].headline || (d->say != COMPARE_BETTER && d->say != COMPARE_WORSE)) continue;
-        (void)buf_printf(out, "%s %s %s", any ? "," : ":", MEASURES[m].name, percent(d, text, sizeof text));
+        if (FIGURES[m].compare != FIGURE_HEADLINE || (d->say != COMPARE_BETTER && d->say != COMPARE_WORSE)) continue;
+        (void)buf_printf(out, "%s %s %s", any ? "," : ":", FIGURES[m].key, percent(d, text, sizeof text));
         any = true;
     }
     if (c->errors_rose)
@@ -88,14 +87,14 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
             for (int m = 0; m < N_SHOWN; m++) {
                 const struct change *d = &c->loads[i].change[SHOWN[m]];
                 (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n",
-                                 m ? "" : report_load(&c->loads[i].requested, load), MEASURES[SHOWN[m]].name,
+                                 m ? "" : report_load(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
                                  number(d->a, a, sizeof a), number(d->b, b, sizeof b), percent(d, text, sizeof text),
                                  mark(d->say));
             }
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
-            (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", MEASURES[SHOWN[m]].name, "",
-                             "", percent(&c->overall[SHOWN[m]], text, sizeof text),
-                             MEASURES[SHOWN[m]].headline ? mark(c->overall[SHOWN[m]].say) : "");
+            (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", FIGURES[SHOWN[m]].key, "", "",
+                             percent(&c->overall[SHOWN[m]], text, sizeof text),
+                             FIGURES[SHOWN[m]].compare == FIGURE_HEADLINE ? mark(c->overall[SHOWN[m]].say) : "");
         notes(c, out);
         verdict_line(c, in->runs[0].label, other, out);
     }
@@ -135,7 +134,7 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
         verdict_line(c, in->runs[0].label, in->runs[k + 1].label, out);
         (void)buf_puts(out, "\n| load |");
         for (int m = 0; m < N_SHOWN; m++)
-            (void)buf_printf(out, " %s, %s |", MEASURES[SHOWN[m]].name, MEASURES[SHOWN[m]].unit);
+            (void)buf_printf(out, " %s, %s |", FIGURES[SHOWN[m]].key, FIGURES[SHOWN[m]].unit);
         (void)buf_puts(out, "\n| ---: |");
         for (int m = 0; m < N_SHOWN; m++)
             (void)buf_puts(out, " ---: |");

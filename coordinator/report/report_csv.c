@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "coordinator/answer/figure.h"
 #include "coordinator/report/report_parts.h"
 
 static const enum metric SHOWN[] = {METRIC_TTFT,      METRIC_TTFT_DUE, METRIC_TPOT,         METRIC_ITL,
@@ -28,23 +29,42 @@ static void text(struct buf *b, const char *s)
     (void)buf_putc(b, '"');
 }
 
+static void names(struct buf *b, enum figure_csv place)
+{
+    for (int f = 0; f < FIGURE_N; f++) {
+        if (FIGURES[f].csv != place) continue;
+        (void)buf_printf(b, ",%s", FIGURES[f].key);
+        if (FIGURES[f].interval == FIGURE_CI) (void)buf_printf(b, ",%s_lo,%s_hi", FIGURES[f].key, FIGURES[f].key);
+    }
+}
+
+static void figures(struct buf *b, const struct point *p, enum figure_csv place)
+{
+    for (int f = 0; f < FIGURE_N; f++) {
+        if (FIGURES[f].csv != place) continue;
+        struct reading r = figure_read(p, (enum figure)f);
+        number(b, r.value);
+        if (FIGURES[f].interval != FIGURE_CI) continue;
+        number(b, r.lo);
+        number(b, r.hi);
+    }
+}
+
 static void header(struct buf *b)
 {
     char key[64];
-    (void)buf_puts(
-        b,
-        "stage,repeat,load,kind,concurrency_requested,rate_requested_from,rate_requested_to,concurrency,requests_per_s,"
-        "arrivals_per_s,window_s,output_tokens_per_s,output_tokens_per_s_lo,output_tokens_per_s_hi,input_tokens_per_s,"
-        "total_tokens_per_s,goodput_per_s,error_rate");
+    (void)buf_puts(b, "stage,repeat,load,kind,concurrency_requested,rate_requested_from,rate_requested_to");
+    names(b, FIGURE_BEFORE);
     for (size_t i = 0; i < N_SHOWN; i++) {
         const char *k = report_metric_key(SHOWN[i], key);
         (void)buf_printf(b, ",%s_count,%s_mean,%s_min,%s_max,%s_p50,%s_p90,%s_p95,%s_p99,%s_p99_9", k, k, k, k, k, k, k,
                          k, k);
     }
-    (void)buf_puts(b, ",due,ok,failed,cancelled,aborted,lost,steady,drift,littles_law,cost_per_mtok_out,cost_per_mtok_"
-                      "in,degraded,verdict,reasons,server_running,server_waiting,server_kv_use,server_prefix_hit_rate,"
-                      "server_preemptions,"
-                      "server_generation_tokens,server_queue_ms,server_ttft_ms\r\n");
+    (void)buf_puts(b, ",due,ok,failed,cancelled,aborted,lost,steady");
+    names(b, FIGURE_AFTER);
+    (void)buf_puts(b, ",degraded,verdict,reasons");
+    names(b, FIGURE_END);
+    (void)buf_puts(b, "\r\n");
 }
 
 static void line(struct buf *b, const struct point *p)
@@ -59,11 +79,7 @@ static void line(struct buf *b, const struct point *p)
     number(b, closed ? q->concurrency : (double)NAN);
     number(b, closed ? (double)NAN : q->rate_from);
     number(b, closed ? (double)NAN : q->rate_to);
-    const double rates[] = {p->concurrency,         p->requests_per_s, p->arrivals_per_s, p->window_s,
-                            p->output_tokens_per_s, p->output_lo,      p->output_hi,      p->input_tokens_per_s,
-                            p->total_tokens_per_s,  p->goodput_per_s,  p->error_rate};
-    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
-        number(b, rates[i]);
+    figures(b, p, FIGURE_BEFORE);
     for (size_t i = 0; i < N_SHOWN; i++) {
         const struct metric_stat *s = &p->metric[SHOWN[i]];
         (void)buf_printf(b, ",%" PRIu64, s->count);
@@ -78,10 +94,7 @@ static void line(struct buf *b, const struct point *p)
     (void)buf_printf(b, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, p->ledger.due,
                      p->ledger.ok, failed, p->ledger.cancelled, p->ledger.aborted, p->ledger.lost);
     (void)buf_printf(b, ",%s", report_steady(p->steady) ? report_steady(p->steady) : "");
-    number(b, p->drift);
-    number(b, p->littles_law);
-    number(b, p->cost_per_mtok_out);
-    number(b, p->cost_per_mtok_in);
+    figures(b, p, FIGURE_AFTER);
     (void)buf_printf(b, ",%s,%s", p->degraded ? "true" : "false", verdict_name(p->verdict.status));
     size_t at = 0;
     for (uint32_t i = 0; i < p->verdict.n_reasons && i < VERDICT_REASONS; i++) {
@@ -95,13 +108,7 @@ static void line(struct buf *b, const struct point *p)
     }
     reasons[at] = 0;
     text(b, reasons);
-    const struct server_stage *w = &p->server.window;
-    const double server[] = {w->mean[SERVER_RUNNING],      w->mean[SERVER_WAITING],
-                             w->mean[SERVER_KV_USE],       w->prefix_hit_rate,
-                             w->delta[SERVER_PREEMPTIONS], w->delta[SERVER_GENERATION_TOKENS],
-                             p->server.queue_ms,           w->ttft_ms};
-    for (size_t i = 0; i < sizeof server / sizeof server[0]; i++)
-        number(b, p->server.any ? server[i] : (double)NAN);
+    figures(b, p, FIGURE_END);
     (void)buf_puts(b, "\r\n");
 }
 

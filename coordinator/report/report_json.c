@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/report/report_parts.h"
 
@@ -161,21 +162,26 @@ static void put_stage_agents(struct json_out *j, const struct stage_data *s)
     json_end_array(j);
 }
 
+static void put_figures(struct json_out *j, const struct point *p, enum figure_json place)
+{
+    for (int f = 0; f < FIGURE_N; f++) {
+        char key[64];
+        if (FIGURES[f].json != place) continue;
+        struct reading r = figure_read(p, (enum figure)f);
+        json_double(j, FIGURES[f].key, r.value);
+        if (FIGURES[f].interval != FIGURE_CI) continue;
+        (void)snprintf(key, sizeof key, "%s_ci95", FIGURES[f].key);
+        pair(j, key, r.lo, r.hi);
+    }
+}
+
 static void put_rates(struct json_out *j, const struct point *p)
 {
     json_object(j, "achieved");
-    json_double(j, "concurrency", p->concurrency);
+    put_figures(j, p, FIGURE_ACHIEVED);
     json_double(j, "requests_per_s", p->requests_per_s);
-    json_double(j, "arrivals_per_s", p->arrivals_per_s);
     json_end_object(j);
-    json_double(j, "window_s", p->window_s);
-    json_double(j, "output_tokens_per_s", p->output_tokens_per_s);
-    pair(j, "output_tokens_per_s_ci95", p->output_lo, p->output_hi);
-    json_double(j, "input_tokens_per_s", p->input_tokens_per_s);
-    json_double(j, "total_tokens_per_s", p->total_tokens_per_s);
-    json_double(j, "requests_per_s", p->requests_per_s);
-    json_double(j, "goodput_per_s", p->goodput_per_s);
-    json_double(j, "error_rate", p->error_rate);
+    put_figures(j, p, FIGURE_POINT);
     json_object(j, "window");
     json_u64(j, "due", p->window_due);
     json_u64(j, "ok", p->window_ok);
@@ -236,10 +242,6 @@ static void put_point(struct json_out *j, const struct point *p, const struct st
     put_ledger(j, p);
     put_verdict(j, &p->verdict);
     json_string(j, "steady", report_steady(p->steady));
-    json_double(j, "drift", p->drift);
-    json_double(j, "littles_law", p->littles_law);
-    json_double(j, "cost_per_mtok_out", p->cost_per_mtok_out);
-    json_double(j, "cost_per_mtok_in", p->cost_per_mtok_in);
     put_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);

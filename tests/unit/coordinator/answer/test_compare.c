@@ -73,8 +73,8 @@ static void pairs(const char *what, double slow, uint32_t repeats, uint64_t from
         assert_true(c.n_loads >= 3 && c.repeated == (repeats > 1));
         count[c.say]++;
         *ret_fails += compare_fails(&c, 0.03);
-        covered += c.overall[MEASURE_TPOT_P50].lo <= slow - 1 && slow - 1 <= c.overall[MEASURE_TPOT_P50].hi;
-        change += c.overall[MEASURE_OUTPUT].rel / n;
+        covered += c.overall[FIGURE_TPOT_P50].lo <= slow - 1 && slow - 1 <= c.overall[FIGURE_TPOT_P50].hi;
+        change += c.overall[FIGURE_OUTPUT].rel / n;
         comparison_clear(&c);
         side_clear(&a);
         side_clear(&b);
@@ -159,8 +159,8 @@ static void test_small_change(void **state)
             b[i] = scripted(i < 3 ? 4 : 8, 1000, CASES[k].ttft * (1 + 1e-4 * (i % 3)));
         }
         assert_int_equal(compare_runs(a, 6, b, 6, 1, &c, NULL), 0);
-        assert_true(c.overall[MEASURE_TTFT_P50].lo > 0 || c.overall[MEASURE_TTFT_P50].hi < 0);
-        assert_int_equal(c.overall[MEASURE_TTFT_P50].say, CASES[k].say);
+        assert_true(c.overall[FIGURE_TTFT_P50].lo > 0 || c.overall[FIGURE_TTFT_P50].hi < 0);
+        assert_int_equal(c.overall[FIGURE_TTFT_P50].say, CASES[k].say);
         assert_int_equal(c.say, CASES[k].say);
         comparison_clear(&c);
     }
@@ -181,9 +181,9 @@ static void test_matching(void **state)
     assert_int_equal(c.only_b, 1);
     assert_int_equal(c.left_out_b, 1);
     assert_int_equal(c.say, COMPARE_SAME);
-    assert_true(fabs(c.overall[MEASURE_OUTPUT].rel) < 1e-9);
-    assert_int_equal(c.overall[MEASURE_TPOT_P50].say, COMPARE_UNKNOWN);
-    assert_true(isnan(c.overall[MEASURE_TPOT_P50].rel));
+    assert_true(fabs(c.overall[FIGURE_OUTPUT].rel) < 1e-9);
+    assert_int_equal(c.overall[FIGURE_TPOT_P50].say, COMPARE_UNKNOWN);
+    assert_true(isnan(c.overall[FIGURE_TPOT_P50].rel));
     comparison_clear(&c);
     for (int i = 0; i < 4; i++)
         b[i].window_failed = 50; /* errors count whatever the latencies say */
