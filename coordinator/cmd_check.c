@@ -4,7 +4,9 @@
 #include "common/args.h"
 #include "common/plan/plan.h"
 #include "coordinator/cmd.h"
+#include "coordinator/extent.h"
 #include "coordinator/plan_doc.h"
+#include "coordinator/plan_file.h"
 
 enum { TEXT_MAX = 8 << 20 };
 
@@ -32,6 +34,7 @@ static int print_plan(const struct plan *p, bool json, struct err *e)
     else if (!bad)
         bad = buf_printf(&out, "# resolved: every default is filled in\n") || plan_to_yaml(p, &out) ||
               buf_printf(&out, "# hash: sha256:%s\n", hash);
+    if (!bad && !json) extent_words(p, "# ", &out);
     if (!bad) bad = print(&out);
     if (!bad && json) (void)fprintf(stderr, "sha256:%s\n", hash);
     buf_free(&out);
@@ -51,7 +54,9 @@ int cmd_check(int argc, char **argv)
     static const struct args ARGS = {
         .program = "plateau check",
         .usage = "PLAN [options]",
-        .about = "Reads a plan, says what is wrong with it, or prints it with every default filled in, and its hash.\n"
+        .about = "Reads a plan (- for standard input) and reports what is wrong with it, or prints it with every "
+                 "default filled in,\n"
+                 "its hash, how long it will run, how many requests it sends and how many are in flight at most.\n"
                  "Exit status: 0 the plan is valid, 2 it is not.",
         .table = TABLE,
         .least = 0,
@@ -65,7 +70,7 @@ int cmd_check(int argc, char **argv)
     if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
     if (done == 0 && n == 0)
         (void)err_set(&e, ERR_USAGE, "the file of a plan is needed; usage: %s %s", ARGS.program, ARGS.usage);
-    struct plan *p = e.code ? NULL : plan_load_file(word, set.item, set.n, &e);
+    struct plan *p = e.code ? NULL : plan_file_load(word, set.item, set.n, &e);
     if (p) (void)print_plan(p, json, &e);
     plan_destroy(&p);
     if (e.code) (void)fprintf(stderr, "%s\n", e.text);

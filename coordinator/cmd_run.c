@@ -20,6 +20,8 @@
 #include "coordinator/cmd.h"
 #include "coordinator/drive.h"
 #include "coordinator/hold.h"
+#include "coordinator/plan_file.h"
+#include "coordinator/quick.h"
 #include "coordinator/report/report.h"
 #include "coordinator/resume.h"
 #include "coordinator/run_page.h"
@@ -29,7 +31,6 @@
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
 #define LISTEN_LOCAL "tcp://127.0.0.1:*"
-#define PLAN_TEXT_MAX (1u << 20)
 #define OTHER_DESCRIPTORS 64u /* sockets, the run's file, reports */
 
 static struct {
@@ -39,6 +40,7 @@ static struct {
     struct arg_list set;
     bool insecure, resume_if_there;
     const char *resume;
+    struct quick quick;
 } opt = {.local = UINT32_MAX}; /* not given */
 
 /* What is to be run, and where. */
@@ -52,6 +54,9 @@ struct order {
 };
 
 static const struct arg TABLE[] = {
+#define X(option, kind, field, value, help) {option, kind, &opt.quick.field, value, help},
+#include "coordinator/quick.def"
+#undef X
     {"local", ARG_U32, &opt.local, "N",
      "start N agents as processes of this machine; without --listen, nobody else is let in"},
     {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents dial in (" LISTEN_DEFAULT ")"},
@@ -73,27 +78,20 @@ static const struct arg TABLE[] = {
 };
 static const struct args ARGS = {
     .program = "plateau run",
-    .usage = "PLAN [options] | --resume DIR [options]",
-    .about = "Runs a plan over agents and reports. Without --local it waits for agents.count agents to dial in\n"
-             "(plateau-agent --connect). Ctrl-C once drains and reports, twice ends at once.",
+    .usage = "PLAN [options] | --url URL --model NAME [options] | --resume DIR [options]",
+    .about =
+        "Runs a plan over agents and reports; PLAN may be - for standard input. Without --local it waits for\n"
+        "agents.count agents to connect (plateau-agent --connect). With --url no plan is needed: the options make\n"
+        "one, and an agent is started on this machine. Ctrl-C once drains and reports, twice ends at once.\n\n"
+        "  plateau run --url http://127.0.0.1:8000 --model llama-3.1-8b\n"
+        "  plateau run --url http://127.0.0.1:8000 --model m --rate 5,10,20 --duration 30s\n"
+        "  plateau run --url https://gw.example.com --model m --key-env API_KEY --search --slo 'ttft.p99 < 800ms'\n"
+        "  plateau run plan.yaml --local 2 --set load.concurrency=1,2,4\n"
+        "  plateau run plan.yaml --listen tcp://0.0.0.0:7717 --keys keys",
     .table = TABLE,
     .least = 0,
     .most = 1,
 };
-
-static int read_file(const char *path, struct buf *out, struct err *e)
-{
-    FILE *f = fopen(path, "re");
-    if (!f) return err_set(e, ERR_PLAN, "%s: %s", path, strerror(errno));
-    char part[65536];
-    size_t n;
-    while ((n = fread(part, 1, sizeof part, f)) > 0)
-        (void)buf_put(out, part, n);
-    int why = ferror(f) ? errno : 0;
-    (void)fclose(f);
-    if (why) return err_set(e, ERR_PLAN, "%s: cannot be read: %s", path, strerror(why));
-    return out->bad ? err_set(e, ERR_PLAN, "%s: is larger than %u bytes", path, (unsigned)out->max) : 0;
-}
 
 /* What the command line overrides goes the way of --set, so that the resolved plan and its hash tell the truth. */
 static int load_plan(const char *path, struct run_data *run, struct err *e)
@@ -112,9 +110,11 @@ static int load_plan(const char *path, struct run_data *run, struct err *e)
             return err_set(e, ERR_USAGE, "--seed: expected a number");
         set[n++] = seed;
     }
-    run->plan_text = (struct buf)BUF_INIT(PLAN_TEXT_MAX);
-    if (read_file(path, &run->plan_text, e)) return -1;
-    run->plan = plan_load(path, buf_str(&run->plan_text), run->plan_text.len, set, n, e);
+    run->plan_text = (struct buf)BUF_INIT(PLAN_FILE_MAX);
+    if (path ? plan_file_read(path, &run->plan_text, e) : quick_plan(&opt.quick, &run->plan_text, e)) return -1;
+    if (!path) path = "the plan of the command line";
+    run->plan = plan_load(strcmp(path, "-") == 0 ? "standard input" : path, buf_str(&run->plan_text),
+                          run->plan_text.len, set, n, e);
     if (!run->plan) return -1;
     run->seed = run->plan->seed;
     return plan_hash(run->plan, run->plan_hash) ? err_set(e, ERR_NOMEM, "no memory for the plan's hash") : 0;
@@ -162,8 +162,8 @@ static int report_again(struct order *o, int *ret_status, struct err *e)
 /* Somebody who gives a plan means that plan. */
 static int same_plan(const struct order *o, const char *path, struct err *e)
 {
-    struct buf text = BUF_INIT(PLAN_TEXT_MAX);
-    int rc = read_file(path, &text, e);
+    struct buf text = BUF_INIT(PLAN_FILE_MAX);
+    int rc = plan_file_read(path, &text, e);
     if (rc == 0 &&
         (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
         rc =
@@ -209,11 +209,17 @@ static int check_words(size_t n, struct err *e)
                        "--local: at least 1 agent is needed; without --local agents dial in by themselves");
     if (opt.local == UINT32_MAX) opt.local = 0;
     if (opt.local > LOCAL_MAX) return err_set(e, ERR_USAGE, "--local: at most %u agents on one machine", LOCAL_MAX);
-    if (opt.resume && (n || opt.set.n || opt.seed || opt.out || opt.resume_if_there))
-        return err_set(
-            e, ERR_USAGE,
-            "--resume DIR goes on with the plan of DIR: no PLAN, --set, --seed, --out or --resume-if-there beside it");
-    if (!opt.resume && n == 0) return err_set(e, ERR_USAGE, "a PLAN is needed, or --resume DIR");
+    bool quick = quick_given(&opt.quick);
+    if (opt.resume && (n || quick || opt.set.n || opt.seed || opt.out || opt.resume_if_there))
+        return err_set(e, ERR_USAGE,
+                       "--resume DIR continues with the plan of DIR: give no PLAN, --url, --set, --seed, --out or "
+                       "--resume-if-there with it");
+    if (n && quick)
+        return err_set(e, ERR_USAGE,
+                       "a PLAN and --url with its options: give one of them; --set changes a value of a plan");
+    if (!opt.resume && n == 0 && !quick)
+        return err_set(e, ERR_USAGE, "give a PLAN, or --url URL --model NAME to run without one");
+    if (quick && opt.local == 0 && !opt.listen && !opt.keys) opt.local = 1;
     if (opt.resume_if_there && !opt.out)
         return err_set(e, ERR_USAGE, "--resume-if-there needs --out DIR: the folder to look into");
     if (opt.listen && !addr_port_valid(opt.listen, true))
@@ -423,7 +429,7 @@ int cmd_run(int argc, char **argv)
     if (rc == 1) return 0;
     int fd = -1;
     if (rc == 0) rc = check_words(n, &e);
-    if (rc == 0 && opt.signature) rc = read_file(opt.signature, &o.signature, &e);
+    if (rc == 0 && opt.signature) rc = plan_file_read(opt.signature, &o.signature, &e);
     if (rc == 0) rc = prepare(&o, plan, &status, &e);
     if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
     if (rc == 0) {

@@ -7,6 +7,7 @@
 #include "common/plan/plan.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
+#include "coordinator/plan_file.h"
 
 #define EXPIRES_NS (24 * 3600 * NS_PER_S)
 
@@ -30,7 +31,7 @@ static int sign_plan(const char *path, const struct wish *w, struct buf *out, st
             return err_set(e, ERR_USAGE, "--seed: expected a number");
         set[n++] = seed;
     }
-    struct plan *p = plan_load_file(path, set, n, e);
+    struct plan *p = plan_file_load(path, set, n, e);
     if (!p) return -1;
     int bad = plan_hash(p, hash);
     plan_destroy(&p);

@@ -12,6 +12,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"run", "run a plan over agents and report", cmd_run},
+    {"plan", "print the plan that the same options of run make", cmd_plan},
+    {"init", "write a first plan, commented", cmd_init},
     {"check", "validate a plan and print it resolved", cmd_check},
     {"report", "make the reports of a run again", cmd_report},
     {"keys", "make the keys of a control plane and of signed plans", cmd_keys},
@@ -26,10 +28,10 @@ static void usage(FILE *to)
           to);
     for (unsigned i = 0; i < N; i++)
         fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].what);
-    fputs(
-        "\nplateau COMMAND --help lists a command's options. Exit status: 0 passed, 1 internal, 2 bad plan or usage,\n"
-        "3 measurement invalid, 4 agents lost, 99 an SLO gate failed, 130 or 143 ended by a signal.\n",
-        to);
+    fputs("\nplateau help COMMAND lists a command's options, with examples. Exit status: 0 passed, 1 internal, 2 bad "
+          "plan or usage,\n"
+          "3 measurement invalid, 4 agents lost, 99 an SLO gate failed, 130 or 143 ended by a signal.\n",
+          to);
 }
 
 static int unknown(const char *word)
@@ -51,7 +53,8 @@ int main(int argc, char **argv)
         usage(stderr);
         return STATUS_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    bool help = strcmp(argv[1], "help") == 0;
+    if (strcmp(argv[1], "--help") == 0 || (help && argc == 2)) {
         usage(stdout);
         return 0;
     }
@@ -59,7 +62,10 @@ int main(int argc, char **argv)
         printf("plateau %s\n", PLATEAU_VERSION);
         return 0;
     }
+    static char option[] = "--help";
+    char *asked[] = {argv[help ? 2 : 1], option, NULL}; /* `help run` is `run --help` */
     for (unsigned i = 0; i < N; i++)
-        if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 1, argv + 1);
-    return unknown(argv[1]);
+        if (strcmp(asked[0], COMMANDS[i].name) == 0)
+            return help ? COMMANDS[i].run(2, asked) : COMMANDS[i].run(argc - 1, argv + 1);
+    return unknown(asked[0]);
 }

@@ -1,0 +1,88 @@
+#include "coordinator/extent.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "common/clock.h"
+
+static double stage_requests(const struct plan_stage *s)
+{
+    double by_time = s->kind == LOAD_OPEN && s->duration_ns
+                         ? (s->rate_from + s->rate_to) / 2 * (double)s->duration_ns / 1e9
+                         : (double)INFINITY;
+    double by_count = s->requests ? (double)s->requests : (double)INFINITY;
+    double n = fmin(by_time, by_count);
+    return isfinite(n) ? n : (double)NAN;
+}
+
+static uint64_t stage_in_flight(const struct plan_stage *s)
+{
+    return s->kind == LOAD_CLOSED ? s->concurrency : s->max_concurrency;
+}
+
+static void search_extent(const struct plan *p, struct extent *ret)
+{
+    ret->load_ns = p->stages[0].duration_ns;
+    ret->drain_ns = p->drain_ns;
+    ret->by_count = p->stages[0].duration_ns == 0;
+    ret->requests = NAN;
+    ret->in_flight = p->search.over_rate ? p->stages[0].max_concurrency : (uint64_t)p->search.to;
+}
+
+void extent_compute(const struct plan *p, struct extent *ret)
+{
+    uint32_t repeats = p->repeats ? p->repeats : 1;
+    bool uncapped = false;
+    *ret = (struct extent){0};
+    if (p->search.goal != SEARCH_NONE) {
+        search_extent(p, ret);
+        return;
+    }
+    ret->stages = (uint64_t)p->n_stages * repeats;
+    for (size_t i = 0; i < p->n_stages; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        uint64_t flying = stage_in_flight(s);
+        ret->load_ns += s->duration_ns * repeats;
+        ret->by_count |= s->duration_ns == 0;
+        ret->requests += stage_requests(s) * repeats;
+        uncapped |= flying == 0;
+        if (flying > ret->in_flight) ret->in_flight = flying;
+    }
+    if (ret->stages) ret->load_ns += (int64_t)(ret->stages - 1) * p->cooldown_ns;
+    ret->drain_ns = (int64_t)ret->stages * p->drain_ns;
+    if (uncapped) ret->in_flight = 0;
+}
+
+static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
+{
+    char load[32], drain[32];
+    (void)duration_format(x->load_ns, load, sizeof load);
+    (void)duration_format(x->drain_ns, drain, sizeof drain);
+    if (x->stages == 0 && x->by_count)
+        (void)buf_puts(out, "length: a search; each load ends by its number of requests");
+    else if (x->stages == 0)
+        (void)buf_printf(out, "length: a search; each load takes at most %s", load);
+    else if (x->by_count)
+        (void)buf_printf(out, "length: %" PRIu64 " stage%s, some end by their number of requests alone; the others %s",
+                         x->stages, x->stages == 1 ? "" : "s", load);
+    else
+        (void)buf_printf(out, "length: %" PRIu64 " stage%s in %s%s", x->stages, x->stages == 1 ? "" : "s", load,
+                         p->stages[0].duration_auto ? " at most (duration: auto)" : "");
+    (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
+}
+
+void extent_words(const struct plan *p, const char *before, struct buf *out)
+{
+    struct extent x;
+    extent_compute(p, &x);
+    (void)buf_puts(out, before);
+    put_length(p, &x, out);
+    if (isnan(x.requests))
+        (void)buf_printf(out, "%srequests: as many as are answered in that time (closed loop)\n", before);
+    else
+        (void)buf_printf(out, "%srequests: at most about %.0f\n", before, x.requests);
+    if (x.in_flight)
+        (void)buf_printf(out, "%sin flight: at most %" PRIu64 " at once, over all agents\n", before, x.in_flight);
+    else
+        (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
+}
