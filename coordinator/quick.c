@@ -99,8 +99,14 @@ static int put_load(const struct quick *q, struct buf *out, struct err *e)
                                      : "  # doubles the load until throughput stops rising, then narrows it down\n"
                                        "  search: {plateau: {");
         (void)buf_printf(out, "over: concurrency, from: 1, to: %u%s}\n", SEARCH_TO, q->slo.n ? "" : "}");
-        (void)buf_printf(out, "  duration: {auto: {limit: %s}}   # each load runs until it is known well enough\n",
-                         duration_format(q->duration_ns ? q->duration_ns : SEARCH_NS, words, sizeof words));
+        (void)duration_format(q->duration_ns ? q->duration_ns
+                              : q->slo.n     ? SEARCH_NS
+                                             : DURATION_NS,
+                              words, sizeof words);
+        (void)buf_printf(out,
+                         q->slo.n ? "  duration: {auto: {limit: %s}}   # each load runs until its gates are decided\n"
+                                  : "  duration: %s   # of each load\n",
+                         words);
         return 0;
     }
     (void)buf_puts(out, q->rate ? "  rate: " : "  concurrency: ");

@@ -8,6 +8,8 @@
 
 struct feed {
     struct tree *tree;
+    const char *text;
+    size_t len;
     yaml_parser_t parser;
     struct err *e;
     struct node *stack[NODE_DEPTH_MAX]; /* open lists and mappings */
@@ -134,6 +136,9 @@ static int syntax(struct feed *f)
     const yaml_parser_t *p = &f->parser;
     const char *why = p->problem ? p->problem : "cannot be read";
     if (p->error == YAML_MEMORY_ERROR) return err_set(f->e, ERR_NOMEM, "out of memory while reading %s", f->tree->file);
+    if (p->problem_mark.index < f->len && f->text[p->problem_mark.index] == '\t')
+        return err_set(f->e, ERR_PLAN, "%s:%zu:%zu: a tab: YAML is indented with spaces", f->tree->file,
+                       p->problem_mark.line + 1, p->problem_mark.column + 1);
     if (p->error == YAML_READER_ERROR)
         return err_set(f->e, ERR_PLAN, "%s: not YAML: %s at byte %zu", f->tree->file, why, p->problem_offset);
     return err_set(f->e, ERR_PLAN, "%s:%zu:%zu: not YAML: %s%s%s", f->tree->file, p->problem_mark.line + 1,
@@ -146,7 +151,7 @@ struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct e
         (void)err_set(e, ERR_PLAN, "%s: larger than 1 MiB", t->file);
         return NULL;
     }
-    struct feed f = {.tree = t, .e = e};
+    struct feed f = {.tree = t, .text = text, .len = n, .e = e};
     if (!yaml_parser_initialize(&f.parser)) {
         (void)err_set(e, ERR_NOMEM, "out of memory while reading %s", t->file);
         return NULL;

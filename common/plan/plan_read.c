@@ -29,6 +29,8 @@ void *keep_array(struct reader *r, const struct node *n, size_t count, size_t si
     return p;
 }
 
+static const char *const SECRET_KEYS[] = {"api_key", "apikey", "api-key", "key", "token", "bearer", "secret"};
+
 /* "did you mean" for a key: a near name of this section, else the same name where it belongs, else all names there are.
  */
 static void hint(const char *section, const char *word, char *buf, size_t size)
@@ -48,6 +50,15 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
             return;
         }
     }
+    if (strspn(word, "0123456789") == strlen(word)) { /* {concurrency: 1,2,4} has the keys 2 and 4 */
+        (void)snprintf(buf, size, "a list is written in brackets, such as [1, 2, 4]");
+        return;
+    }
+    for (size_t i = 0; i < sizeof SECRET_KEYS / sizeof *SECRET_KEYS; i++)
+        if (strcmp(section, "target") == 0 && strcmp(word, SECRET_KEYS[i]) == 0) {
+            (void)snprintf(buf, size, "a key is named, never written down: auth: {bearer: {env: NAME}}");
+            return;
+        }
     const char *near = nearest_word(word, names, n);
     if (near) {
         (void)snprintf(buf, size, "did you mean \"%s\"?", near);

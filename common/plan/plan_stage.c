@@ -238,6 +238,8 @@ static int sweep_read(struct reader *r, const struct node *map, struct plan *p)
     const struct node *load;
     if (which(r, map, &kind, &load)) return -1;
     p->sweep = load->kind == NODE_SEQ;
+    if (load->kind == NODE_TEXT && strpbrk(load->text, ",-"))
+        return expected(r, load, "one load, a list such as [1, 2, 4, 8], or a search (load.search)");
     if (make_stages(r, load, p, p->sweep ? load->n : 1)) return -1;
     if (!p->sweep) return stage_read(r, map, load, kind, p->stages);
     for (const struct node *c = load->first; c; c = c->next)

@@ -97,6 +97,17 @@ static void rename_place(struct node *n, const char *file)
         rename_place(c, file);
 }
 
+/* `load.concurrency=1,2,4` is typed more easily than its list; no other value of these keys has a comma. */
+static const char *as_list(struct tree *t, const char *path, const char *value)
+{
+    bool load = strcmp(path, "load.concurrency") == 0 || strcmp(path, "load.rate") == 0;
+    size_t n = strlen(value);
+    if (!load || !strchr(value, ',') || strpbrk(value, "[]{}\"'")) return value;
+    char *list = arena_array(t->arena, n + 3, 1);
+    if (list) (void)snprintf(list, n + 3, "[%s]", value);
+    return list;
+}
+
 static int set_one(struct tree *t, struct node *root, const char *pair, struct err *e)
 {
     const char *eq = strchr(pair, '=');
@@ -108,9 +119,10 @@ static int set_one(struct tree *t, struct node *root, const char *pair, struct e
     struct setting s = {.tree = t, .at = root, .e = e, .file = arena_text(t->arena, file, strlen(file))};
     if (!s.file) return err_set(e, ERR_NOMEM, "out of memory for --set");
     if (walk(&s, path)) return -1;
-    const char *outer = t->file;
+    const char *outer = t->file, *value = as_list(t, path, eq + 1);
+    if (!value) return err_set(e, ERR_NOMEM, "out of memory for --set");
     t->file = s.file;
-    struct node *v = node_from_yaml(t, eq + 1, strlen(eq + 1), e);
+    struct node *v = node_from_yaml(t, value, strlen(value), e);
     t->file = outer;
     if (!v) return -1;
     rename_place(v, s.file);

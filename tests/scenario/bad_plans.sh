@@ -44,6 +44,28 @@ bad 'p.yaml:4:1: dataset: unknown key; it belongs in workload' <<<"$good
 dataset: {}"
 bad 'p.yaml:4:12: workload.dataset: known, but not built in this version' <<<"$good
 workload: {dataset: {file: x}}"
+# What people write who know other tools, and what comes of a list without brackets.
+bad 'p.yaml:2:39: target.api_key: unknown key; a key is named, never written down: auth: {bearer: {env: NAME}}' <<'Y'
+plan: 1
+target: {url: "http://h:1", model: m, api_key: sk-CANARY0123456789}
+load: {concurrency: [1], duration: 10s}
+Y
+bad 'p.yaml:3:23: load.2: unknown key; a list is written in brackets, such as [1, 2, 4]' <<'Y'
+plan: 1
+target: {url: "http://h:1", model: m}
+load: {concurrency: 1,2,4, duration: 10s}
+Y
+bad 'p.yaml:3:21: load.concurrency: expected one load, a list such as [1, 2, 4, 8], or a search (load.search), got "1-64"' <<'Y'
+plan: 1
+target: {url: "http://h:1", model: m}
+load: {concurrency: 1-64, duration: 10s}
+Y
+bad 'p.yaml:4:13: slo.run[0]: unknown metric "ttft_p99"; did you mean "ttft.p99"?' <<<"$good
+slo: {run: [ttft_p99 < 1s]}"
+bad 'p.yaml:5:1: a tab: YAML is indented with spaces' <<<"$good
+slo:
+	run: [ttft.p99 < 1s]"
+[ "$("$bin/plateau" check --json --set load.concurrency=1,2,4 - <<<"$good" 2>/dev/null)" = "$("$bin/plateau" check --json --set 'load.concurrency=[1, 2, 4]' - <<<"$good" 2>/dev/null)" ] || fail "a list of --set without brackets is another list"
 bad '--set agents.count: must be at least 1, got 0' --set agents.count=0 <<<"$good"
 bad '--set target.auth.bearer: a secret is named in a plan, never written into it: use {env: NAME} or {file: PATH}' --set target.auth.bearer=CANARY <<<"$good"
 bad '--set: expected path=value, such as load.duration=5s' --set load.duration <<<"$good"

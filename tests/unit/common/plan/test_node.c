@@ -132,8 +132,9 @@ static void hostile_yaml_is_refused(void **state)
     refused("a: \"x\\0y\"\n", "t.yaml:1:4: a: text with a control character");
     refused("\"\": 1\n", "t.yaml:1:1: a key must have 1 to 128 bytes");
     refused("a: [1, 2\n", "t.yaml:2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence");
-    refused("a:\n\t- b\n",
-            "t.yaml:2:1: not YAML: found character that cannot start any token while scanning for the next token");
+    refused("a:\n\t- b\n", "t.yaml:2:1: a tab: YAML is indented with spaces");
+    refused("a: @b\n",
+            "t.yaml:1:4: not YAML: found character that cannot start any token while scanning for the next token");
     /* a billion laughs: the first anchor is the last thing that is read */
     refused("a: &a [lol,lol]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\n",
             "t.yaml:1:4: a: anchors and aliases are not used in a plan: write the value out");
