@@ -183,5 +183,8 @@ void pacer_end(struct pacer *p, int64_t at)
 bool pacer_exhausted(const struct pacer *p)
 {
     if (p->shard->kind == LOAD_CLOSED) return p->cap == 0 || (p->limited && p->taken >= p->limit);
-    return !p->head_some;
+    /* an open loop that has run out of time, not of its count, lasts to its end: so does its window */
+    const struct shard *s = p->shard;
+    bool counted = s->requests_all != 0 && (s->n_own == 0 || p->head.k >= s->requests_all);
+    return !p->head_some && (counted || p->end == PACER_NEVER);
 }

@@ -565,6 +565,30 @@ static void test_open_loop(void **state)
     sim_stop(&sim, NULL);
 }
 
+/* The window of an open loop lasts to the stage's end, however few requests arrive. */
+static void test_open_window(void **state)
+{
+    (void)state;
+    struct sim sim = sim_start((const char *[]){"--ttft", "5ms", "--tpot", "1ms", NULL});
+    struct engine *g = engine_of(2);
+    static const struct {
+        const char *load;
+        uint64_t due;
+    } CASES[] = {{"stages: [{rate: 2/s, arrivals: constant, duration: 1200ms, warmup: 0}]", 3},
+                 {"stages: [{rate: 0.01/s, arrivals: poisson, duration: 1200ms, warmup: 0}]", 0}};
+    for (size_t i = 0; i < 2; i++) {
+        struct plan *p = plan_of(sim.port, "", CASES[i].load);
+        struct result r = run_plan(g, p, STOP_NEVER, 0);
+        assert_balanced(r.all);
+        assert_int_equal(r.all->counters[COUNTER_DUE], CASES[i].due);
+        assert_int_equal(r.all->counters[COUNTER_MEASURED_NS], 1200 * NS_PER_MS);
+        snapshot_destroy(&r.all);
+        plan_destroy(&p);
+    }
+    engine_destroy(&g);
+    sim_stop(&sim, NULL);
+}
+
 static void test_fresh_connections(void **state)
 {
     (void)state;
@@ -657,7 +681,7 @@ int main(void)
         cmocka_unit_test(test_disarm_and_arm_again),
         cmocka_unit_test(test_stop_before_t0),
         cmocka_unit_test(test_count_limits),
-        cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_open_loop), cmocka_unit_test(test_open_window),
         cmocka_unit_test(test_fresh_connections),
         cmocka_unit_test(test_server_closes_connections),
         cmocka_unit_test(test_secrets),
