@@ -1,0 +1,15 @@
+/* Numbers for people: one formatter for terminal, page, JUnit, verdicts and the answer. Three significant digits below
+ * 100, whole numbers in full with their thousands grouped; never an exponent. Files for programs do not use it. Pure.
+ */
+#pragma once
+#include <stdint.h>
+
+#define HUMAN_MAX 48
+
+/* "n/a", "0", "0.0123", "4.57", "56.5", "565", "56,500"; below a millionth "<0.000001", from 10^15 on
+ * ">999,999,999,999,999". Returns buf. */
+const char *human_number(double v, char buf[HUMAN_MAX]);
+/* A share: "3.27 %", "0.004 %", "100 %". Less than all is never rounded up to 100 %. */
+const char *human_percent(double share, char buf[HUMAN_MAX]);
+/* "1,593" */
+const char *human_count(uint64_t n, char buf[HUMAN_MAX]);
