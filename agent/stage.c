@@ -155,7 +155,7 @@ static int write_body(struct stage *g, struct request *r, uint64_t number)
     uint32_t input;
     if (workload_next(g->workload, number, &ask, &input) < 0) return -1;
     buf_reset(&r->body);
-    if (g->dialect->write_body(&ask, &r->body) < 0) return -1;
+    if (g->dialect->write_body(g->dialect, &ask, &r->body) < 0) return -1;
     r->stream.asked_tokens = ask.output_tokens;
     r->stream.prompt_tokens = input;
     return 0;

@@ -14,7 +14,7 @@ enum expect {
 
 void json_begin(struct json *j, const char *text, size_t n)
 {
-    *j = (struct json){.at = text, .end = text + n, .text = text, .expect = EXPECT_VALUE};
+    *j = (struct json){.start = text, .at = text, .end = text + n, .text = text, .expect = EXPECT_VALUE};
 }
 
 static enum json_token bad(struct json *j)
@@ -81,8 +81,7 @@ static const char *skip_digits(const char *p, const char *end)
     return p;
 }
 
-/* The byte behind the number that begins at p, or NULL. */
-static const char *number_end(const char *p, const char *end)
+const char *json_number_end(const char *p, const char *end)
 {
     if (p < end && *p == '-') p++;
     if (p == end || !is_digit(*p)) return NULL;
@@ -184,7 +183,7 @@ static enum json_token value(struct json *j)
     case 'n':
         return word(j, "null", 4, JSON_NULL);
     default:;
-        const char *to = number_end(j->at, j->end);
+        const char *to = json_number_end(j->at, j->end);
         if (!to) return bad(j);
         j->text = j->at;
         j->len = (size_t)(to - j->at);
@@ -227,9 +226,24 @@ int json_leave(struct json *j, enum json_token t)
     return t == JSON_BAD ? -1 : 0;
 }
 
+static void note_skipped(struct json *j, enum json_token t)
+{
+    if (t == JSON_STRING || t == JSON_NUMBER) json_note(j, t == JSON_STRING ? JSON_NOTE_STRING : JSON_NOTE_NUMBER);
+}
+
 int json_skip(struct json *j)
 {
-    return json_leave(j, json_next(j));
+    enum json_token t = json_next(j);
+    if (!j->notes) return json_leave(j, t);
+    note_skipped(j, t);
+    if (t == JSON_OBJECT || t == JSON_ARRAY) {
+        for (uint32_t outside = j->depth - 1; j->depth > outside;) {
+            t = json_next(j);
+            if (t == JSON_BAD) break;
+            note_skipped(j, t);
+        }
+    }
+    return t == JSON_BAD ? -1 : 0;
 }
 
 bool json_enter(struct json *j, enum json_token want)
@@ -316,15 +330,54 @@ bool json_decode(const struct json *j, char *out, size_t *ret_len)
     return true;
 }
 
-bool json_u32(const struct json *j, uint32_t *ret)
+/* Digits with at most one point among them and an exponent: m × 10^e. Trailing zeros of m are taken into e, so that
+ * 20.0, 2e1 and 200e-1 are all 2 × 10^1. */
+bool json_whole(const char *text, size_t n, uint32_t *ret)
 {
+    const char *end = text + n, *p = text;
     uint64_t v = 0;
-    if (j->len == 0 || j->len > 10) return false;
-    for (size_t i = 0; i < j->len; i++) {
-        if (!is_digit(j->text[i])) return false;
-        v = v * 10 + (uint64_t)(j->text[i] - '0');
+    int64_t zeros = 0, scale = 0; /* zeros after the last digit that is none; 10^scale is still to be multiplied by */
+    bool fraction = false;
+    if (n > 0 && n < 10 && (*p != '0' || n == 1)) { /* nearly all of them */
+        while (p < end && is_digit(*p))
+            v = v * 10 + (uint64_t)(*p++ - '0');
+        if (p == end) {
+            *ret = (uint32_t)v;
+            return true;
+        }
+        p = text;
+        v = 0;
     }
-    if (v > UINT32_MAX) return false;
+    if (n == 0 || !is_digit(*p) || json_number_end(text, end) != end) return false;
+    for (; p < end && (is_digit(*p) || *p == '.'); p++) {
+        if (*p == '.') {
+            fraction = true;
+            continue;
+        }
+        scale -= fraction;
+        if (*p == '0') {
+            zeros += v > 0;
+            continue;
+        }
+        for (; zeros >= 0; zeros--) { /* the zeros before this digit, and its own place */
+            if (v > UINT32_MAX) return false;
+            v *= 10;
+        }
+        zeros = 0;
+        v += (uint64_t)(*p - '0');
+    }
+    if (p < end) { /* e or E */
+        bool minus = *++p == '-';
+        int64_t e = 0;
+        for (p += *p == '-' || *p == '+'; p < end; p++)
+            e = e < 100000 ? e * 10 + (*p - '0') : e;
+        scale += minus ? -e : e;
+    }
+    for (scale += zeros; v > 0 && scale > 0; scale--) {
+        if (v > UINT32_MAX) return false;
+        v *= 10;
+    }
+    if (v > UINT32_MAX || (v > 0 && scale < 0)) return false;
     *ret = (uint32_t)v;
     return true;
 }

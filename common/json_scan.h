@@ -24,9 +24,29 @@ enum json_token {
     JSON_NULL,
 };
 
+/* What a scanner made of the strings and numbers of a document, for those that want to know on which of its bytes the
+ * result hangs: those of a note may be others of the same kind, all other bytes may not. */
+enum json_note_kind {
+    JSON_NOTE_STRING, /* read over */
+    JSON_NOTE_NUMBER, /* read over */
+    JSON_NOTE_TEXT,   /* a string that is not empty, and only that matters */
+    JSON_NOTE_INPUT,  /* numbers of usage */
+    JSON_NOTE_OUTPUT,
+    JSON_NOTE_CACHED,
+};
+#define JSON_NOTES_MAX 40u
+struct json_notes {
+    uint32_t n; /* JSON_NOTES_MAX + 1: there were more */
+    struct json_note {
+        uint32_t at, len;
+        enum json_note_kind kind;
+    } note[JSON_NOTES_MAX];
+};
+
 struct json {
-    const char *at, *end;
-    const char *text; /* of the last key, string (between its quotes, escapes as written) or number */
+    const char *start, *at, *end;
+    struct json_notes *notes; /* set after json_begin; NULL: none are taken */
+    const char *text;         /* of the last key, string (between its quotes, escapes as written) or number */
     size_t len;
     bool escaped; /* it holds a backslash */
     uint8_t expect;
@@ -39,8 +59,16 @@ enum json_token json_next(struct json *j);
 
 /* Reads over the rest of a value whose first token `t` was just returned. Returns 0, or -1 when it is bad. */
 int json_leave(struct json *j, enum json_token t);
-/* Reads over the next value. */
+/* Reads over the next value; its strings and numbers are noted as that. */
 int json_skip(struct json *j);
+/* Notes the last string or number. */
+static inline void json_note(struct json *j, enum json_note_kind kind)
+{
+    if (!j->notes || j->notes->n > JSON_NOTES_MAX) return;
+    if (j->notes->n < JSON_NOTES_MAX)
+        j->notes->note[j->notes->n] = (struct json_note){(uint32_t)(j->text - j->start), (uint32_t)j->len, kind};
+    j->notes->n++;
+}
 /* The next value is wanted to be of this kind: true when it is; else it is read over. */
 bool json_enter(struct json *j, enum json_token want);
 /* The last key or string, unescaped, is this ASCII word. */
@@ -49,8 +77,16 @@ bool json_is(const struct json *j, const char *word, size_t n);
 /* The last key or string without its escapes, as UTF-8, into `out` of at least j->len bytes: decoding never lengthens.
  * False when a \u escape is half of a pair. */
 bool json_decode(const struct json *j, char *out, size_t *ret_len);
-/* The last number as a whole number of at most 32 bits; false when it is none. */
-bool json_u32(const struct json *j, uint32_t *ret);
+/* A number, as it is written, that is whole by its value (20, 20.0, 2e1) and has at most 32 bits; false when it is
+ * none. */
+bool json_whole(const char *text, size_t n, uint32_t *ret);
+/* The last number or string as such. */
+static inline bool json_u32(const struct json *j, uint32_t *ret)
+{
+    return json_whole(j->text, j->len, ret);
+}
+/* The byte after the number that begins at p; NULL when there is none. */
+const char *json_number_end(const char *p, const char *end);
 
 /* The closing quote of the string whose first byte is `p`; NULL when it does not end or breaks the grammar. */
 const char *json_string_end(const char *p, const char *end, bool *ret_escaped);

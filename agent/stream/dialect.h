@@ -1,10 +1,11 @@
-/* A dialect: how one API writes its requests and its stream. A new one is one file (dialect_*.c) and one line in
- * api.def and in the table of dialect.c. Pure: bytes in, values out; no allocation while a stream runs. */
+/* A dialect: how one API writes its requests and its stream. A new one is one file (dialect_SYMBOL.c) and one row in
+ * api.def. Pure: bytes in, values out; no allocation while a stream runs. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/json_scan.h"
 #include "common/buf.h"
 #include "common/plan/plan.h"
 
@@ -17,14 +18,20 @@ enum event_flag {
     EVENT_USAGE = 1 << 4,     /* usage numbers below are set */
     EVENT_ERROR = 1 << 5,     /* an error object */
     EVENT_END = 1 << 6,       /* the protocol's end marker */
-    EVENT_MALFORMED = 1 << 7, /* not of this API */
+    EVENT_MALFORMED = 1 << 7, /* no JSON object */
+    EVENT_UNKNOWN = 1 << 8,   /* an object that says nothing this API knows */
 };
+/* How events lie in the body. */
+enum framing {
+    FRAMING_SSE,  /* server-sent events (sse.h) */
+    FRAMING_LINES /* a JSON value in each line (lines.h) */
+};
+
 #define EVENT_TOKEN (EVENT_CONTENT | EVENT_REASONING | EVENT_TOOL)
 
 struct event {
     uint32_t flags;
     uint32_t input_tokens, output_tokens, cached_tokens; /* with EVENT_USAGE; output_tokens is cumulative */
-    uint32_t text_at, text_len; /* where the token's string is in the data, when there is exactly one; else 0, 0 */
 };
 
 /* One message of a conversation. */
@@ -43,13 +50,22 @@ struct dialect_request {
     const char *body; /* JSON object of the plan, merged last: its keys win */
 };
 
+/* One event of a stream, or a whole body, as it came. */
+struct dialect_event {
+    const char *name, *data; /* the event: field ("" when absent); its data lines joined by \n */
+    size_t name_len, len;
+    struct json_notes *notes; /* where the scanner writes what it looked at and what not (shape.h); NULL: nowhere */
+};
+
 struct dialect {
-    enum plan_api api;
-    const char *name;
-    /* Appends the whole JSON body of a streaming request. -1: no memory, over the buffer's limit, or r->body is no JSON
+    enum framing framing;
+    /* Appends the whole JSON body of a request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
-    int (*write_body)(const struct dialect_request *r, struct buf *out);
-    /* Scans one SSE event; `name` is the event: field ("" when absent), `data` its data lines joined by \n. */
-    void (*scan)(const char *name, size_t name_len, const char *data, size_t len, struct event *ret);
+    int (*write_body)(const struct dialect *d, const struct dialect_request *r, struct buf *out);
+    void (*scan)(const struct dialect *d, const struct dialect_event *e, struct event *ret);
 };
 const struct dialect *dialect_for(enum plan_api api);
+
+#define X(id, symbol, ...) extern const struct dialect dialect_##symbol;
+#include "common/plan/api.def"
+#undef X

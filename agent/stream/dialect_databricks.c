@@ -4,8 +4,9 @@
 #include "agent/stream/body.h"
 #include "agent/stream/openai_chunk.h"
 
-static int write_body(const struct dialect_request *r, struct buf *out)
+static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
+    (void)d;
     struct body_writer w;
     if (body_begin(&w, r->body, out) != 0) return -1;
     body_messages(&w, "messages", r);
@@ -14,6 +15,4 @@ static int write_body(const struct dialect_request *r, struct buf *out)
     return body_end(&w);
 }
 
-extern const struct dialect dialect_databricks;
-const struct dialect dialect_databricks = {
-    .api = API_DATABRICKS, .name = "databricks", .write_body = write_body, .scan = openai_chunk_scan};
+const struct dialect dialect_databricks = {.write_body = write_body, .scan = openai_chunk_scan};

@@ -5,8 +5,9 @@
 #include "agent/stream/body.h"
 #include "agent/stream/openai_chunk.h"
 
-static int write_body(const struct dialect_request *r, struct buf *out)
+static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
+    (void)d;
     struct body_writer w;
     if (body_begin(&w, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
@@ -17,6 +18,4 @@ static int write_body(const struct dialect_request *r, struct buf *out)
     return body_end(&w);
 }
 
-extern const struct dialect dialect_openai_completions;
-const struct dialect dialect_openai_completions = {
-    .api = API_OPENAI_COMPLETIONS, .name = "openai-completions", .write_body = write_body, .scan = openai_chunk_scan};
+const struct dialect dialect_openai_completions = {.write_body = write_body, .scan = openai_chunk_scan};

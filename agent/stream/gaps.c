@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "agent/stream/sse.h"
+#include "agent/stream/carry.h"
 
 #define ESCAPE UINT32_C(0xffffffff) /* followed by tokens, low word and high word of the gap */
 #define CHUNKS_PER_SLAB 2048u       /* 1 MiB */
@@ -16,7 +16,7 @@ struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e)
         return NULL;
     }
     if (slab_init(&p->chunks, sizeof(struct gap_chunk), CHUNKS_PER_SLAB, gaps / GAP_CHUNK_WORDS + 1, e) == 0 &&
-        slab_init(&p->carries, SSE_CARRY_MAX, 4, carries, e) == 0)
+        slab_init(&p->carries, CARRY_BLOCK, 4, carries, e) == 0)
         return p;
     gap_pool_destroy(&p);
     return NULL;

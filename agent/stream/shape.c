@@ -4,9 +4,25 @@
 
 #include "common/json_scan.h"
 
-static bool one_kind(uint32_t flags)
+/* After so many tries to learn, only one event in so many is looked at: learning costs a second scan. */
+#define TRIES 12u
+#define TRY_EVERY 64u
+
+void shape_init(struct shape *sh)
 {
-    return flags == EVENT_CONTENT || flags == EVENT_REASONING || flags == EVENT_TOOL;
+    sh->size = 0;
+    sh->tries = 0;
+    sh->n_notes = sh->n_holes = 0;
+}
+
+static bool teaches(uint32_t flags)
+{
+    return (flags & EVENT_TOKEN) && !(flags & ~(uint32_t)(EVENT_TOKEN | EVENT_USAGE));
+}
+
+static bool is_line_end(const char *p, size_t n)
+{
+    return (n == 1 && *p == '\n') || (n == 2 && memcmp(p, "\r\n", 2) == 0);
 }
 
 static bool is_blank_line(const char *p, size_t n)
@@ -14,31 +30,132 @@ static bool is_blank_line(const char *p, size_t n)
     return (n == 2 && memcmp(p, "\n\n", 2) == 0) || (n == 4 && memcmp(p, "\r\n\r\n", 4) == 0);
 }
 
-void shape_learn(struct shape *sh, const char *raw, const char *raw_end, const struct sse_event *e,
-                 const struct event *ev)
+/* One data line, after at most an event: line, and the blank line. `field`: bytes in front of the data. */
+static bool is_plain_sse(const char *raw, size_t field, const char *behind, size_t n_behind)
 {
-    if (!one_kind(ev->flags) || ev->text_len == 0 || e->name_len > 0) return;
-    /* the data is a slice of these very bytes, with nothing but its field in front and the blank line behind */
-    if ((uintptr_t)e->data < (uintptr_t)raw || (uintptr_t)e->data > (uintptr_t)raw_end) return;
-    size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
-    if (field < 5 || field > 6 || memcmp(raw, "data: ", field) != 0) return;
-    if (!is_blank_line(e->data + e->len, size - field - e->len)) return;
-    size_t prefix = field + ev->text_at, suffix = size - prefix - ev->text_len;
-    if (prefix + suffix > SHAPE_MAX) return;
-    sh->flags = ev->flags;
-    sh->prefix = (uint16_t)prefix;
-    sh->suffix = (uint16_t)suffix;
-    memcpy(sh->bytes, raw, prefix);
-    memcpy(sh->bytes + prefix, raw_end - suffix, suffix);
+    const char *data = raw;
+    if (field > 6 && memcmp(raw, "event:", 6) == 0) {
+        const char *lf = memchr(raw, '\n', field);
+        if (!lf || memchr(raw, '\r', (size_t)(lf - raw) - (lf[-1] == '\r'))) return false;
+        data = lf + 1;
+    }
+    size_t n = field - (size_t)(data - raw);
+    return (n == 5 || n == 6) && memcmp(data, "data: ", n) == 0 && is_blank_line(behind, n_behind);
 }
 
-const char *shape_match(const struct shape *sh, const char *p, const char *end)
+static bool is_plain(const struct dialect *d, const char *raw, const char *raw_end, const struct sse_event *e)
 {
-    if ((size_t)(end - p) <= (size_t)sh->prefix + sh->suffix || memcmp(p, sh->bytes, sh->prefix) != 0) return NULL;
+    if ((uintptr_t)e->data < (uintptr_t)raw || (uintptr_t)e->data > (uintptr_t)raw_end) return false;
+    size_t size = (size_t)(raw_end - raw), field = (size_t)(e->data - raw);
+    if (size > SHAPE_MAX || field + e->len > size) return false;
+    const char *behind = e->data + e->len;
+    size_t n = (size_t)(raw_end - behind);
+    return d->framing == FRAMING_LINES ? field == 0 && is_line_end(behind, n) : is_plain_sse(raw, field, behind, n);
+}
+
+/* Do the events agree in all that is no note, and in the kinds of their notes? Those that were read over and differ are
+ * marked, in `now` too. */
+static bool is_alike(const struct shape *sh, const char *raw, size_t size, struct shape_note *now, uint32_t n)
+{
+    size_t a = 0, b = 0;
+    if (sh->size == 0 || sh->n_notes != n) return false;
+    for (uint32_t i = 0; i <= n; i++) {
+        size_t stop_a = i < n ? sh->note[i].at : sh->size, stop_b = i < n ? now[i].at : size;
+        if (stop_a - a != stop_b - b || memcmp(sh->bytes + a, raw + b, stop_a - a) != 0) return false;
+        if (i == n) break;
+        const struct shape_note *before = &sh->note[i];
+        if (before->kind != now[i].kind) return false;
+        now[i].differs = before->differs || before->len != now[i].len ||
+                         memcmp(sh->bytes + before->at, raw + now[i].at, now[i].len) != 0;
+        a = stop_a + before->len;
+        b = stop_b + now[i].len;
+    }
+    return true;
+}
+
+static bool is_hole(const struct shape_note *n)
+{
+    return n->differs || (n->kind != JSON_NOTE_STRING && n->kind != JSON_NOTE_NUMBER);
+}
+
+/* A number that is there twice cannot be told apart: the later counts, so that the earlier may not differ. */
+static bool counts_once(const struct json_notes *notes, uint32_t i)
+{
+    enum json_note_kind kind = notes->note[i].kind;
+    if (kind < JSON_NOTE_INPUT) return true;
+    for (uint32_t k = 0; k < notes->n; k++)
+        if (k != i && notes->note[k].kind == kind) return false;
+    return true;
+}
+
+void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
+                 const struct sse_event *e, const struct event *ev)
+{
+    if (!teaches(ev->flags) || !is_plain(d, raw, raw_end, e)) return;
+    if (sh->tries++ >= TRIES && sh->tries % TRY_EVERY != 0) return;
+    struct json_notes notes = {0};
+    struct event again;
+    struct shape_note now[SHAPE_NOTES];
+    uint32_t n = 0;
+    size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
+    d->scan(d, &(struct dialect_event){e->name, e->data, e->name_len, e->len, &notes}, &again);
+    if (notes.n > SHAPE_NOTES) return;
+    for (uint32_t i = 0; i < notes.n; i++) {
+        const struct json_note *note = &notes.note[i];
+        if (!counts_once(&notes, i)) return;
+        now[n++] = (struct shape_note){(uint16_t)(field + note->at), (uint16_t)note->len, (uint8_t)note->kind, false};
+    }
+    if (!is_alike(sh, raw, size, now, n))
+        for (uint32_t i = 0; i < n; i++)
+            now[i].differs = false;
+    sh->size = 0;
+    sh->n_holes = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!is_hole(&now[i])) continue;
+        if (sh->n_holes == SHAPE_HOLES) return;
+        sh->hole[sh->n_holes++] = now[i];
+    }
+    sh->size = (uint16_t)size;
+    sh->n_notes = (uint8_t)n;
+    sh->event = *ev;
+    memcpy(sh->note, now, n * sizeof *now);
+    memcpy(sh->bytes, raw, size);
+}
+
+static uint32_t *number_of(struct event *ev, uint8_t kind)
+{
+    return kind == JSON_NOTE_INPUT    ? &ev->input_tokens
+           : kind == JSON_NOTE_OUTPUT ? &ev->output_tokens
+                                      : &ev->cached_tokens;
+}
+
+/* The byte after what stands for a hole, or NULL when it is not of its kind. */
+static const char *fill(const struct shape_note *hole, const char *p, const char *end, struct event *ev)
+{
     bool escaped;
-    const char *text = p + sh->prefix, *quote = json_string_end(text, end, &escaped);
-    if (!quote || quote == text || (size_t)(end - quote) < sh->suffix) return NULL;
-    if (memcmp(quote, sh->bytes + sh->prefix, sh->suffix) != 0) return NULL;
-    const char *behind = quote + sh->suffix;
-    return behind - p <= (ptrdiff_t)SSE_CARRY_MAX ? behind : NULL; /* near the limit the parser decides */
+    if (hole->kind == JSON_NOTE_STRING || hole->kind == JSON_NOTE_TEXT) {
+        const char *quote = json_string_end(p, end, &escaped);
+        return quote == p && hole->kind == JSON_NOTE_TEXT ? NULL : quote;
+    }
+    const char *stop = json_number_end(p, end);
+    if (!stop || hole->kind == JSON_NOTE_NUMBER) return stop;
+    return json_whole(p, (size_t)(stop - p), number_of(ev, hole->kind)) ? stop : NULL;
+}
+
+const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ret)
+{
+    const char *from = p;
+    size_t at = 0;
+    *ret = sh->event;
+    for (uint32_t i = 0; i <= sh->n_holes; i++) {
+        const struct shape_note *hole = &sh->hole[i];
+        size_t n = (i < sh->n_holes ? hole->at : sh->size) - at;
+        if ((size_t)(end - p) < n || memcmp(p, sh->bytes + at, n) != 0) return NULL;
+        p += n;
+        if (i == sh->n_holes) break;
+        at = (size_t)hole->at + hole->len;
+        p = fill(hole, p, end, ret);
+        if (!p) return NULL;
+    }
+    return p - from <= (ptrdiff_t)CARRY_MAX ? p : NULL; /* near the limit the parser decides */
 }

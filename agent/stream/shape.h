@@ -1,29 +1,48 @@
-/* The shape of a stream's token events: in most streams they differ in nothing but the token's text. Once the full
- * scanner has judged one, those that follow are compared with it byte for byte around the text, and only the text is
- * read. Whatever differs goes to the full scanner, which stays the judge: a match says exactly what it would have said.
- */
+/* The shape of a stream's token events: in most streams they differ in nothing but the token's text, a count and a
+ * time. Once the full scanner has judged one, those that follow are compared with it byte for byte around these, and
+ * only they are read. Whatever differs goes to the full scanner, which stays the judge: a match says exactly what it
+ * would have said.
+ *
+ *   event: delta↵data: {"n":17,"choices":[{"delta":{"content":"one"}}]}↵↵     learnt
+ *   ────────────────────────•──────────────────────────────────•──────────    • may be another of its kind
+ *
+ * What may differ is what the scanner itself has noted (json_notes): the token's text, as long as it is not empty;
+ * numbers of usage, which are read again; and strings and numbers it has read over, if they were seen to differ between
+ * two events that are otherwise alike. */
 #pragma once
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "agent/stream/dialect.h"
 #include "agent/stream/sse.h"
 
-#define SHAPE_MAX 512u /* longer events have none */
+#define SHAPE_MAX 640u /* longer events have none */
+#define SHAPE_NOTES 32u
+#define SHAPE_HOLES 8u
 
+struct shape_note {
+    uint16_t at, len;
+    uint8_t kind; /* enum json_note_kind */
+    bool differs; /* may differ */
+};
 struct shape {
-    uint32_t flags;          /* of the event: exactly one of EVENT_CONTENT, EVENT_REASONING, EVENT_TOOL */
-    uint16_t prefix, suffix; /* lengths; prefix 0: nothing learnt */
-    char bytes[SHAPE_MAX]; /* from "data:" to the text's opening quote, and from its closing quote to the blank line */
+    uint16_t size; /* of the learnt event; 0: nothing learnt */
+    uint16_t tries;
+    uint8_t n_notes, n_holes;
+    struct event event; /* what it says; its numbers are replaced */
+    struct shape_note hole[SHAPE_HOLES], note[SHAPE_NOTES];
+    char bytes[SHAPE_MAX]; /* the event from the beginning of its first line to the end of its blank line */
 };
 
-/* Learns from an event that lay whole in [raw, raw_end), as its bytes were, with what SSE parser and scanner made of
- * it. Events that say more than one text (usage, a finish reason) or that are laid out otherwise than in one data line
- * leave it as it is. */
-void shape_learn(struct shape *sh, const char *raw, const char *raw_end, const struct sse_event *e,
-                 const struct event *ev);
+void shape_init(struct shape *sh);
+static inline bool shape_is_learnt(const struct shape *sh)
+{
+    return sh->size > 0;
+}
 
-/* The byte behind the event at p, when it has this shape and lies whole before end; else NULL. p must be the beginning
- * of a line of a new event. */
-const char *shape_match(const struct shape *sh, const char *p, const char *end);
+/* Learns from an event that lay whole in [raw, raw_end), as its bytes were, with what parser and scanner made of it.
+ * Only events that carry tokens, with or without usage, teach something; others, and those laid out otherwise than in
+ * one data line after at most an event: line, leave it as it is. */
+void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
+                 const struct sse_event *e, const struct event *ev);
+
+/* The byte after the event at p, when it has this shape and lies whole before end, and what it says; else NULL. p must
+ * be the beginning of a line of a new event. */
+const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ret);

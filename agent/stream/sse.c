@@ -2,21 +2,9 @@
 
 #include <string.h>
 
-void sse_init(struct sse *s, struct slab *pool)
+void sse_init(struct sse *s, struct carry *carry)
 {
-    memset(s, 0, offsetof(struct sse, own)); /* the buffer needs no clearing */
-    s->pool = pool;
-}
-
-void sse_release(struct sse *s)
-{
-    if (s->big) slab_give(s->pool, s->big);
-    s->big = NULL;
-}
-
-static char *carry(struct sse *s)
-{
-    return s->big ? s->big : s->own;
+    *s = (struct sse){.carry = carry};
 }
 
 static int fail(struct sse *s)
@@ -29,13 +17,9 @@ static int fail(struct sse *s)
 static int carry_put(struct sse *s, const char *bytes, size_t n)
 {
     size_t used = (size_t)s->data_len + s->part_len;
-    if (n > SSE_CARRY_MAX - used) return fail(s);
-    if (!s->big && used + n > SSE_CARRY_OWN) {
-        s->big = slab_take(s->pool);
-        if (!s->big) return fail(s);
-        memcpy(s->big, s->own, used);
-    }
-    memcpy(carry(s) + used, bytes, n);
+    char *to = n > CARRY_MAX ? NULL : carry_room(s->carry, used, used + n);
+    if (!to) return fail(s);
+    memcpy(to + used, bytes, n);
     s->part_len += (uint32_t)n;
     return 0;
 }
@@ -45,7 +29,7 @@ static void clear_event(struct sse *s)
     s->sent = s->has_data = s->has_name = s->error = false;
     s->data_len = s->part_len = 0;
     s->name_len = 0;
-    sse_release(s);
+    carry_drop(s->carry);
 }
 
 static bool is_word(const char *p, size_t n)
@@ -59,7 +43,7 @@ static bool is_word(const char *p, size_t n)
     return true;
 }
 
-enum field { FIELD_DATA, FIELD_ERROR, FIELD_EVENT, FIELD_IGNORE, FIELD_BAD };
+enum field { FIELD_DATA, FIELD_ERROR, FIELD_EVENT, FIELD_IGNORE, FIELD_NOISE, FIELD_BAD };
 
 /* Splits a line that is not empty into its field and value. */
 static enum field split_line(const char *line, size_t n, const char **ret_value, size_t *ret_len)
@@ -77,19 +61,30 @@ static enum field split_line(const char *line, size_t n, const char **ret_value,
     if (name == 4 && memcmp(line, "data", 4) == 0) return FIELD_DATA;
     if (name == 5 && memcmp(line, "event", 5) == 0) return FIELD_EVENT;
     if (name == 5 && memcmp(line, "error", 5) == 0 && name < n) return FIELD_ERROR;
-    if ((name == 2 && memcmp(line, "id", 2) == 0) || (name == 5 && memcmp(line, "retry", 5) == 0)) return FIELD_IGNORE;
-    return name < n && is_word(line, name) ? FIELD_IGNORE : FIELD_BAD;
+    if (line[0] == '{') {
+        *ret_value = line;
+        *ret_len = n;
+        return FIELD_DATA;
+    }
+    if (is_word(line, name)) return FIELD_IGNORE;
+    for (size_t i = 0; i < name; i++)
+        if ((unsigned char)line[i] < 0x20 && line[i] != '\t') return FIELD_BAD; /* no text at all */
+    return FIELD_NOISE;
 }
 
 /* Moves a data line's value, which lies in the carry's unfinished line or in the caller's bytes, behind the data there
  * is. */
 static int keep_value(struct sse *s, const char *value, size_t len, bool from_carry, bool join)
 {
-    char *to = carry(s) + s->data_len;
-    if (from_carry) { /* "data:" in front of the value has left room for the LF */
+    if (from_carry) { /* what stood in front of the value leaves room for the LF; a bare brace has nothing in front */
+        size_t at = (size_t)(value - carry_bytes(s->carry)), used = (size_t)s->data_len + s->part_len;
+        char *bytes = carry_room(s->carry, used, used + (join && at == s->data_len));
+        if (!bytes) return fail(s);
+        char *to = bytes + s->data_len;
         s->part_len = 0;
-        if (join) *to++ = '\n';
-        memmove(to, value, len);
+        if (join) to++;
+        memmove(to, bytes + at, len);
+        if (join) to[-1] = '\n';
         s->data_len += (uint32_t)len + (join ? 1 : 0);
         return 0;
     }
@@ -108,6 +103,7 @@ static int take_line(struct sse *s, const char *line, size_t n, bool from_carry,
     size_t len;
     enum field f = split_line(line, n, &value, &len);
     if (f == FIELD_BAD) return fail(s);
+    if (f == FIELD_NOISE) s->noise++;
     if (f == FIELD_EVENT) {
         s->has_name = true;
         s->name_len = (uint8_t)(len < SSE_NAME_MAX ? len : SSE_NAME_MAX);
@@ -134,17 +130,19 @@ static int take_line(struct sse *s, const char *line, size_t n, bool from_carry,
 }
 
 /* A blank line: the event is whole if it has data. */
-static int end_event(struct sse *s, const struct sse_event *direct, struct sse_event *ret)
+static int end_event(struct sse *s, struct sse_event *direct, struct sse_event *ret)
 {
-    if (!s->has_data) {
-        s->has_name = false; /* an event without data is none */
+    size_t len = direct->data ? direct->len : s->data_len;
+    if (!s->has_data || (len == 0 && !s->error && s->name_len == 0)) {
+        s->has_data = s->has_name = false; /* an event without data is none */
         s->name_len = 0;
+        direct->data = NULL;
         return 0;
     }
     if (direct->data)
         *ret = *direct;
     else
-        *ret = (struct sse_event){.data = carry(s), .len = s->data_len};
+        *ret = (struct sse_event){.data = carry_bytes(s->carry), .len = s->data_len};
     ret->name = s->error ? "error" : s->name;
     ret->name_len = s->error ? 5 : s->name_len;
     s->sent = true;
@@ -191,15 +189,22 @@ static enum line next_line(struct sse *s, const char **at, const char *end, stru
                            struct sse_event *ret)
 {
     const char *line = *at, *stop = line_end(line, end);
+    if (s->part_len == 0 && line < end && *line == ':') s->in_comment = true;
     if (!stop) return LINE_NONE;
+    if (s->in_comment) {
+        s->in_comment = false;
+        s->skip_lf = *stop == '\r';
+        *at = settle_lf(s, stop + 1, end);
+        return LINE_TAKEN;
+    }
     size_t n = (size_t)(stop - line);
     bool from_carry = s->part_len > 0;
     if (from_carry) {
         if (carry_put(s, line, n) != 0) return LINE_BAD;
-        line = carry(s) + s->data_len;
+        line = carry_bytes(s->carry) + s->data_len;
         n = s->part_len;
     }
-    if (n > SSE_CARRY_MAX - (direct->data ? direct->len : s->data_len)) { /* the same limit, split or whole */
+    if (n > CARRY_MAX - (direct->data ? direct->len : s->data_len)) { /* the same limit, split or whole */
         (void)fail(s);
         return LINE_BAD;
     }
@@ -221,7 +226,7 @@ int sse_next(struct sse *s, const char **at, const char *end, struct sse_event *
         line = next_line(s, at, end, &direct, ret);
     if (line != LINE_NONE) return line == LINE_EVENT ? 1 : -1;
     if (direct.data && keep_value(s, direct.data, direct.len, false, false) != 0) return -1;
-    if (*at < end && carry_put(s, *at, (size_t)(end - *at)) != 0) return -1;
+    if (*at < end && !s->in_comment && carry_put(s, *at, (size_t)(end - *at)) != 0) return -1;
     *at = end;
     return 0;
 }
@@ -231,17 +236,6 @@ int sse_last(struct sse *s, struct sse_event *ret)
     if (s->sent) clear_event(s);
     if (s->bad) return 0;
     struct sse_event direct = {0};
-    if (s->part_len > 0 && take_line(s, carry(s) + s->data_len, s->part_len, true, &direct) != 0) return 0;
+    if (s->part_len > 0 && take_line(s, carry_bytes(s->carry) + s->data_len, s->part_len, true, &direct) != 0) return 0;
     return end_event(s, &direct, ret);
-}
-
-int sse_keep(struct sse *s, const char *bytes, size_t n)
-{
-    return s->bad ? -1 : carry_put(s, bytes, n);
-}
-
-const char *sse_kept(struct sse *s, size_t *ret_len)
-{
-    *ret_len = s->part_len;
-    return carry(s);
 }

@@ -9,20 +9,22 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
                   int64_t window_to)
 {
     memset(s, 0, offsetof(struct stream, shape));
-    s->shape.prefix = 0;
+    shape_init(&s->shape);
     s->dialect = d;
     s->window_from = window_from;
     s->window_to = window_to;
     s->counted = NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     gaps_init(&s->gaps, pool);
-    sse_init(&s->sse, &pool->carries);
+    carry_init(&s->carry, &pool->carries);
+    sse_init(&s->sse, &s->carry);
+    lines_init(&s->lines, &s->carry);
 }
 
 void stream_release(struct stream *s)
 {
     gaps_release(&s->gaps);
-    sse_release(&s->sse);
+    carry_drop(&s->carry);
 }
 
 /* Tokens that the server's running usage gives this token event: what was added since the token event before. */
@@ -53,15 +55,26 @@ static void take_usage(struct stream *s, const struct event *ev)
     if (ev->cached_tokens > s->usage_cached) s->usage_cached = ev->cached_tokens;
 }
 
+static void take(struct stream *s, const struct event *ev, int64_t at)
+{
+    if (ev->flags & EVENT_TOKEN) take_token(s, ev->flags, event_tokens(s, ev), at);
+    if (ev->flags & EVENT_USAGE) take_usage(s, ev);
+}
+
+static void scan(const struct stream *s, const struct sse_event *e, struct event *ret)
+{
+    s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, NULL}, ret);
+}
+
 static void take_event(struct stream *s, const struct sse_event *e, struct event *ret, int64_t at)
 {
     if (s->t.first_event == 0) s->t.first_event = at;
-    s->dialect->scan(e->name, e->name_len, e->data, e->len, ret);
-    if (ret->flags & EVENT_TOKEN) take_token(s, ret->flags, event_tokens(s, ret), at);
-    if (ret->flags & EVENT_USAGE) take_usage(s, ret);
+    scan(s, e, ret);
+    take(s, ret, at);
     if (ret->flags & EVENT_FINISH) s->finish = true;
     if (ret->flags & EVENT_ERROR) s->error = true;
     if (ret->flags & EVENT_MALFORMED) s->malformed = true;
+    if (ret->flags & EVENT_UNKNOWN) s->unknown++;
     if (ret->flags & EVENT_END) {
         s->end = true;
         s->t.done = at;
@@ -71,24 +84,48 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
 /* The events from p on that have the learnt shape; returns where they end. */
 static const char *take_shaped(struct stream *s, const char *p, const char *end, int64_t at)
 {
-    for (const char *behind; (behind = shape_match(&s->shape, p, end)) != NULL; p = behind) {
-        take_token(s, s->shape.flags, 1, at);
-        s->counted = NOT_SAID;
+    struct event ev;
+    for (const char *next; (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next) {
+        take(s, &ev, at);
         s->shaped++;
     }
     return p;
 }
 
-/* Finds out at the body's first visible byte whether this is an event stream: no line of one begins with a bracket. */
+/* Finds out at the body's first visible byte whether this is a stream at all: no line of server-sent events begins with
+ * a bracket, and none of either framing with that of a page. */
 static const char *begin_body(struct stream *s, const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
         p++;
     if (p < end) {
         s->begun = true;
-        s->plain = *p == '{' || *p == '[';
+        s->plain = *p == '[' || (*p == '{' && s->dialect->framing == FRAMING_SSE);
+        if (*p == '<') s->malformed = true;
     }
     return p;
+}
+
+/* A body that is no stream is looked at when it is whole. */
+static void keep_body(struct stream *s, const char *p, size_t n)
+{
+    char *to = n > CARRY_MAX ? NULL : carry_room(&s->carry, s->body, s->body + n);
+    if (!to) {
+        s->malformed = true;
+        return;
+    }
+    memcpy(to + s->body, p, n);
+    s->body += (uint32_t)n;
+}
+
+static bool at_start(const struct stream *s)
+{
+    return s->dialect->framing == FRAMING_LINES ? lines_at_start(&s->lines) : sse_at_start(&s->sse);
+}
+
+static int next_event(struct stream *s, const char **at, const char *end, struct sse_event *ret)
+{
+    return s->dialect->framing == FRAMING_LINES ? lines_next(&s->lines, at, end, ret) : sse_next(&s->sse, at, end, ret);
 }
 
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns)
@@ -99,49 +136,62 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     if (s->t.first_byte == 0) s->t.first_byte = arrival_ns;
     const char *p = bytes, *end = bytes + n;
     if (!s->begun) p = begin_body(s, p, end);
-    if (s->plain) {
-        if (sse_keep(&s->sse, p, (size_t)(end - p)) != 0) s->malformed = true;
+    if (s->plain && !s->malformed) {
+        keep_body(s, p, (size_t)(end - p));
         return 0;
     }
     uint32_t before = s->events;
     while (p < end && !s->end && !s->malformed) {
-        if (s->shape.prefix > 0 && sse_at_start(&s->sse)) p = take_shaped(s, p, end, arrival_ns);
+        bool start = at_start(s) && !s->full_only;
+        if (start && shape_is_learnt(&s->shape)) p = take_shaped(s, p, end, arrival_ns);
         struct sse_event e;
         struct event ev;
         const char *raw = p;
-        int found = sse_next(&s->sse, &p, end, &e);
+        int found = next_event(s, &p, end, &e);
         if (found < 0) s->malformed = true;
         if (found <= 0) continue;
         take_event(s, &e, &ev, arrival_ns);
-        if (!s->full_only) shape_learn(&s->shape, raw, p, &e, &ev);
+        if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev);
     }
     return s->events - before;
 }
 
-/* What the body's end tells: a whole body that is one JSON value, or a last event that no blank line ended. Of such an
- * event only an end marker or an error counts; half an event is what a cut leaves. */
-static void settle(struct stream *s)
+static void settle_plain(struct stream *s)
 {
-    struct event ev = {0};
+    struct event ev;
+    scan(s, &(struct sse_event){.name = "", .data = carry_bytes(&s->carry), .len = s->body}, &ev);
+    if (ev.flags & EVENT_ERROR)
+        s->error = true;
+    else
+        s->malformed = true;
+}
+
+/* A last event that nothing has ended. A line is one all the same; of a server-sent event only an end marker or an
+ * error counts, since half an event is what a cut leaves. */
+static void settle_last(struct stream *s)
+{
+    struct event ev;
     struct sse_event last;
-    size_t n;
-    if (s->plain && !s->malformed) {
-        const char *body = sse_kept(&s->sse, &n);
-        s->dialect->scan("", 0, body, n, &ev);
-        if (ev.flags & EVENT_ERROR)
-            s->error = true;
-        else
-            s->malformed = true;
-    } else if (!s->plain && !s->end && !s->malformed && sse_last(&s->sse, &last) == 1) {
-        s->dialect->scan(last.name, last.name_len, last.data, last.len, &ev);
+    if (s->dialect->framing == FRAMING_LINES) {
+        if (lines_last(&s->lines, &last)) take_event(s, &last, &ev, s->last_read);
+    } else if (sse_last(&s->sse, &last) == 1) {
+        scan(s, &last, &ev);
         if (ev.flags & EVENT_ERROR) s->error = true;
         if (ev.flags & EVENT_END) {
             s->end = true;
             s->t.done = s->last_read;
         }
-    } else if (s->sse.bad && s->t.first_event == 0) {
-        s->malformed = true; /* a page of HTML on one line */
     }
+}
+
+/* What the body's end tells. */
+static void settle(struct stream *s)
+{
+    if (s->plain && !s->malformed)
+        settle_plain(s);
+    else if (!s->plain && !s->end && !s->malformed)
+        settle_last(s);
+    if (s->sse.noise > 0 && s->t.first_event == 0) s->malformed = true; /* text, and nothing of a stream */
 }
 
 static enum counter transport_label(enum transport_end end)
@@ -169,6 +219,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
 {
     bool success = http_status >= 200 && http_status < 300;
     if (end == END_COMPLETE) settle(s);
+    s->unknown += s->sse.noise;
     if (success && s->end && !s->error && !s->malformed && s->events > 0) return COUNTER_OK;
     if (transport_first(end)) return transport_label(end);
     if (http_status != 0 && !success) return status_label(http_status);

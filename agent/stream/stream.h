@@ -8,6 +8,7 @@
 
 #include "agent/stream/dialect.h"
 #include "agent/stream/gaps.h"
+#include "agent/stream/lines.h"
 #include "agent/stream/shape.h"
 #include "agent/stream/sse.h"
 #include "common/counter.h"
@@ -48,9 +49,13 @@ struct stream {
     bool plain;     /* the body is one JSON value, no event stream */
     bool full_only; /* set after stream_begin by tests: no event is judged by its shape */
     uint64_t bytes;
-    uint32_t shaped;    /* token events judged by their shape */
-    struct shape shape; /* these two last: they carry buffers that need no clearing */
+    uint32_t shaped;  /* token events judged by their shape */
+    uint32_t unknown; /* events and lines that are nothing this API knows */
+    uint32_t body;    /* bytes of a plain body in the carry */
     struct sse sse;
+    struct lines lines; /* of these two the one that the dialect's framing wants */
+    struct shape shape; /* these two last: they carry buffers that need no clearing */
+    struct carry carry;
 };
 
 /* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is

@@ -11,7 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/plan/plan_api.h"
+
 #define SECRET_MAX 16384u
+
 /* buf_free with what it held wiped, for secrets. */
 static void buf_wipe(struct buf *b)
 {
@@ -124,16 +127,27 @@ static int add_auth(struct target *t, const struct plan_auth *a, struct err *e)
     return rc;
 }
 
+static bool plan_has_header(const struct plan_target *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_headers; i++)
+        if (strcasecmp(p->headers[i].key, name) == 0) return true;
+    return false;
+}
+
 static int make_headers(struct target *t, struct err *e)
 {
-    static const char *const OURS[][2] = {{"Content-Type", "application/json"},
-                                          {"Accept", "text/event-stream"},
-                                          {"User-Agent", "plateau/" PLATEAU_VERSION}};
+    const struct plan_api_row *api = &PLAN_APIS[t->plan->api];
+    const char *const OURS[][2] = {{"Content-Type", "application/json"},
+                                   {"Accept", "text/event-stream"},
+                                   {"User-Agent", "plateau/" PLATEAU_VERSION},
+                                   {api->header, api->header_value}};
     enum { N_OURS = sizeof OURS / sizeof *OURS };
     t->headers = calloc(N_OURS + t->plan->n_headers + 1, sizeof *t->headers);
     if (!t->headers) return err_set(e, ERR_NOMEM, "no memory for the request's headers");
     for (size_t i = 0; i < N_OURS; i++)
-        if (header_add(t, OURS[i][0], OURS[i][1], strlen(OURS[i][1]), false, e) < 0) return -1;
+        if (OURS[i][0][0] && !plan_has_header(t->plan, OURS[i][0]) &&
+            header_add(t, OURS[i][0], OURS[i][1], strlen(OURS[i][1]), false, e) < 0)
+            return -1;
     for (size_t i = 0; i < t->plan->n_headers; i++) {
         const struct plan_pair *h = &t->plan->headers[i];
         if (header_add(t, h->key, h->value, strlen(h->value), false, e) < 0) return -1;

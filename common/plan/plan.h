@@ -18,7 +18,7 @@
 struct node;
 
 enum plan_api {
-#define X(id, name, path) API_##id,
+#define X(id, ...) API_##id,
 #include "common/plan/api.def"
 #undef X
     API_N

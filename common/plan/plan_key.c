@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const char *const APIS[] = {
-#define X(id, name, path) [API_##id] = name,
+#define X(id, symbol, name, ...) [API_##id] = name,
 #include "common/plan/api.def"
 #undef X
     NULL};

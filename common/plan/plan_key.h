@@ -70,6 +70,8 @@ extern const struct key_type KEY_WORKLOADS;                                     
 extern const struct key_type KEY_LOAD, KEY_STAGES, KEY_SEARCH, KEY_RATE, KEY_ARRIVALS, KEY_STAGE_DURATION, KEY_WARMUP,
     KEY_AMOUNT;                                    /* plan_stage.c */
 extern const struct key_type KEY_GATES, KEY_MONEY; /* plan_goal.c */
+/* A URL without a path gets `standard`. */
+int url_add_path(struct reader *r, const struct node *n, const char **url, const char *standard);
 int target_check(struct reader *r, const struct node *map, void *base);
 int goal_check(struct reader *r, const struct node *map, void *base);
 

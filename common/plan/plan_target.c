@@ -5,17 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plan/plan_api.h"
 #include "common/plan/plan_key.h"
 #include "common/plan/plan_secret.h"
 #include "common/url.h"
-
-static const struct {
-    const char *name, *path;
-} APIS[] = {
-#define X(id, name, path) [API_##id] = {name, path},
-#include "common/plan/api.def"
-#undef X
-};
 
 bool header_name_valid(const char *s)
 {
@@ -62,7 +55,7 @@ static struct node *url_write(struct tree *t, const struct plan_key *k, const vo
 }
 const struct key_type KEY_URL = {"URL", "\"type\": \"string\", \"pattern\": \"^https?://\"", url_read, url_write};
 
-static int with_path(struct reader *r, const struct node *n, const char **url, const char *standard)
+int url_add_path(struct reader *r, const struct node *n, const char **url, const char *standard)
 {
     const char *path;
     if (url_check(r, n, *url, &path)) return -1;
@@ -77,7 +70,7 @@ static int with_path(struct reader *r, const struct node *n, const char **url, c
 
 static int page_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    return url_read(r, k, n, at) ? -1 : with_path(r, n, at, "/metrics");
+    return url_read(r, k, n, at) ? -1 : url_add_path(r, n, at, "/metrics");
 }
 const struct key_type KEY_PAGE_URL = {"URL", "\"type\": \"string\", \"pattern\": \"^https?://\"", page_read, url_write};
 
@@ -195,15 +188,14 @@ static struct node *copy(struct tree *t, const struct node *n)
 
 static int body_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    static const char *const OURS[] = {"messages", "prompt", "model", "stream"};
     struct plan_target *target = at;
     (void)k;
     target->body = "{}";
     if (!n || (n->kind == NODE_MAP && n->n == 0)) return 0;
     if (n->kind != NODE_MAP) return expected(r, n, "a mapping that is merged into the request's JSON");
-    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
-        if (node_get(n, OURS[i]))
-            return node_refuse(node_get(n, OURS[i]), true, r->e, "is set by the agent itself (workload, target.model)");
+    for (const struct node *c = n->first; c; c = c->next)
+        if (plan_api_owns(target->api, c->key))
+            return node_refuse(c, true, r->e, "is set by the agent itself (workload, target.model)");
     struct tree t = {.arena = r->arena, .file = "target.body"};
     struct buf out = BUF_INIT(NODE_INPUT_MAX);
     struct node *body = copy(&t, n);
@@ -230,46 +222,10 @@ static struct node *body_write(struct tree *t, const struct plan_key *k, const v
 }
 const struct key_type KEY_BODY = {"mapping", "\"type\": \"object\"", body_read, body_write};
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strcspn(s, "?"), k = strlen(end);
-    return n >= k && strncmp(s + n - k, end, k) == 0;
-}
-
-/* /serving-endpoints/NAME/invocations; the model's name is the endpoint's unless given. */
-static int databricks_check(struct reader *r, const struct node *map, struct plan_target *t)
-{
-    const struct node *url = node_get(map, "url");
-    const char *name = strstr(t->url, "/serving-endpoints/");
-    size_t n = name ? strcspn(name += strlen("/serving-endpoints/"), "/?") : 0;
-    if (n == 0 || strncmp(name + n, "/invocations", 12) != 0 || (name[n + 12] && name[n + 12] != '?'))
-        return node_refuse(url, false, r->e,
-                           "databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations");
-    if (t->auth.kind != AUTH_BEARER)
-        return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e,
-                           "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
-    if (t->n_models) return 0;
-    t->models = keep_array(r, map, 1, sizeof *t->models);
-    char *copy = arena_text(r->arena, name, n);
-    if (!t->models || !copy) return node_refuse(map, false, r->e, "the plan is too large");
-    *t->models = (struct plan_model){.name = copy, .weight = 1};
-    t->n_models = 1;
-    return 0;
-}
-
 int target_check(struct reader *r, const struct node *map, void *base)
 {
     struct plan_target *t = (struct plan_target *)base;
-    const struct node *url = node_get(map, "url");
-    if (with_path(r, url, &t->url, APIS[t->api].path[0] ? APIS[t->api].path : "/")) return -1;
-    if (t->api == API_DATABRICKS) {
-        if (databricks_check(r, map, t)) return -1;
-    } else if (strstr(t->url, "/serving-endpoints/"))
-        return node_refuse(url, false, r->e, "this path is of databricks: say api: databricks");
-    for (size_t i = 0; i < API_N; i++)
-        if (i != t->api && APIS[i].path[0] && ends_with(t->url, APIS[i].path) && !ends_with(t->url, APIS[t->api].path))
-            return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", APIS[i].path, APIS[i].name,
-                               APIS[t->api].name);
+    if (plan_api_check(r, map, t)) return -1;
     if (!t->n_models)
         return node_refuse(map, false, r->e,
                            "needs \"model\" (a name, or a weighted mix), such as model: llama-3.1-8b");

@@ -1,5 +1,5 @@
 /* Events a second that one core reads through stream_feed: a full buffer of vLLM-like chunks, and the same with each
- * event cut by a read's end, and with running usage (which no shortcut serves). `bench_scan [seconds]`. */
+ * event cut by a read's end, with an event: line, and with running usage. `bench_scan [seconds]`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define BUFFER (64u << 10)
 
-static size_t make(char *out, size_t room, bool usage, uint32_t *ret_events)
+static size_t make(char *out, size_t room, bool named, bool usage, uint32_t *ret_events)
 {
     static const char *const words[] = {" the", " model",   "usion",        ":\\\",", " Inte",
                                         "})",   " \\u76f8", "\xe4\xbd\xa0", " a",     "\\n"};
@@ -25,10 +25,10 @@ static size_t make(char *out, size_t room, bool usage, uint32_t *ret_events)
                            30 + *ret_events, 1 + *ret_events);
         int len = snprintf(
             event, sizeof event,
-            "data: {\"id\":\"chatcmpl-a5ce23f615ec94ef\",\"object\":\"chat.completion.chunk\",\"created\":1795352308,"
+            "%sdata: {\"id\":\"chatcmpl-a5ce23f615ec94ef\",\"object\":\"chat.completion.chunk\",\"created\":1795352308,"
             "\"model\":\"tiny\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
             "\"finish_reason\":null,\"token_ids\":null}]%s}\n\n",
-            words[rng_below(&r, 10)], count);
+            named ? "event: chunk\n" : "", words[rng_below(&r, 10)], count);
         if (n + (size_t)len > room) return n;
         memcpy(out + n, event, (size_t)len);
         n += (size_t)len;
@@ -64,11 +64,13 @@ int main(int argc, char **argv)
     double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
     struct gap_pool *pool = gap_pool_new(1000, 1, NULL);
     if (!pool) return 1;
-    size_t n = make(text, sizeof text, false, &events);
+    size_t n = make(text, sizeof text, false, false, &events);
     run("64 KiB a read", text, n, n, events, seconds, pool);
     run("1,000 bytes a read", text, n, 1000, events, seconds, pool);
     run("100 bytes a read", text, n, 100, events, seconds, pool);
-    n = make(text, sizeof text, true, &events);
+    n = make(text, sizeof text, true, false, &events);
+    run("event: lines, 64 KiB a read", text, n, n, events, seconds, pool);
+    n = make(text, sizeof text, false, true, &events);
     run("running usage, 64 KiB a read", text, n, n, events, seconds, pool);
     gap_pool_destroy(&pool);
     return 0;

@@ -1,5 +1,5 @@
 /* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is,
- * and as the texts (its lines) of token events laid out alike, with a few bytes of the layout changed where a line
+ * and as the texts (its lines) of token events of two layouts, with a few bytes of the layout changed where a line
  * tells so. */
 #include "tests/fuzz/stream_util.h"
 
@@ -22,11 +22,19 @@ static size_t put(uint8_t *out, size_t n, const void *bytes, size_t len)
     return n + len;
 }
 
+/* With an event's name, values that are read over, and running usage; without. */
+static const struct layout {
+    const char *before, *behind;
+} LAYOUTS[] = {
+    {"data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", "\"},\"finish_reason\":null}]}\n\n"},
+    {"event: chunk\ndata: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
+     "\"},\"finish_reason\":null}],\"n\":17,\"usage\":{\"completion_tokens\":123,\"prompt_tokens\":4}}\n\n"},
+};
+
 /* A line "\x01AB…": byte A of this event's layout becomes B. */
-static size_t put_event(uint8_t *out, size_t n, const uint8_t *line, size_t len)
+static size_t put_event(uint8_t *out, size_t n, const struct layout *layout, const uint8_t *line, size_t len)
 {
-    static const char before[] = "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
-                      behind[] = "\"},\"finish_reason\":null}]}\n\n";
+    const char *before = layout->before, *behind = layout->behind;
     size_t from = n, where = 0;
     uint8_t what = 0;
     bool change = len >= 3 && line[0] == 1;
@@ -36,9 +44,9 @@ static size_t put_event(uint8_t *out, size_t n, const uint8_t *line, size_t len)
         line += 3;
         len -= 3;
     }
-    n = put(out, n, before, sizeof before - 1);
+    n = put(out, n, before, strlen(before));
     n = put(out, n, line, len);
-    n = put(out, n, behind, sizeof behind - 1);
+    n = put(out, n, behind, strlen(behind));
     if (change && n > from) out[from + where % (n - from)] = what;
     return n;
 }
@@ -46,15 +54,17 @@ static size_t put_event(uint8_t *out, size_t n, const uint8_t *line, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t body[BODY_MAX];
-    size_t n = 0;
     compare(data, size);
-    for (size_t at = 0; at < size;) {
-        const uint8_t *lf = memchr(data + at, '\n', size - at);
-        size_t len = lf ? (size_t)(lf - (data + at)) : size - at;
-        n = put_event(body, n, data + at, len);
-        at += len + 1;
+    for (size_t i = 0; i < sizeof LAYOUTS / sizeof *LAYOUTS; i++) {
+        size_t n = 0;
+        for (size_t at = 0; at < size;) {
+            const uint8_t *lf = memchr(data + at, '\n', size - at);
+            size_t len = lf ? (size_t)(lf - (data + at)) : size - at;
+            n = put_event(body, n, &LAYOUTS[i], data + at, len);
+            at += len + 1;
+        }
+        n = put(body, n, "data: [DONE]\n\n", 14);
+        compare(body, n);
     }
-    n = put(body, n, "data: [DONE]\n\n", 14);
-    compare(body, n);
     return 0;
 }

@@ -48,7 +48,7 @@ static void finish(struct sse *s, struct slab *pool, bool good, struct out *o)
     struct sse_event e;
     put(o, good ? "." : "!", 1);
     if (sse_last(s, &e) == 1) put_event(o, &e);
-    sse_release(s);
+    carry_drop(s->carry);
     MUST(pool->out == 0);
 }
 
@@ -56,9 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct slab pool;
     static struct sse s;
-    if (!pool.size) MUST(slab_init(&pool, SSE_CARRY_MAX, 1, 1, NULL) == 0);
+    static struct carry carry;
+    if (!pool.size) MUST(slab_init(&pool, CARRY_BLOCK, 1, 1, NULL) == 0);
     struct out a = {.text = one}, b = {.text = two};
-    sse_init(&s, &pool);
+    carry_init(&carry, &pool);
+    sse_init(&s, &carry);
     bool good = feed(&s, data, size, &a);
     finish(&s, &pool, good, &a);
     for (uint64_t round = 0; round < 3; round++) {
@@ -66,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         split_seed(&r, data, size, round);
         b.n = 0;
         good = true;
-        sse_init(&s, &pool);
+        carry_init(&carry, &pool);
+        sse_init(&s, &carry);
         for (size_t at = 0, n; at < size && good; at += n) {
             n = split_next(&r, size - at);
             good = feed(&s, data + at, n, &b);

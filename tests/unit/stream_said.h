@@ -9,7 +9,8 @@ struct said {
     struct timeline t;
     uint64_t bytes, gap_tokens, gap_sum; /* of the gaps: a hash in order, and their sum in ns */
     enum counter outcome;
-    uint32_t events, window_events, in, out, cached, gaps, gaps_lost;
+    uint32_t events, window_events, in, out, cached, gaps, gaps_lost, unknown;
+    uint32_t zero; /* no hole at the end of these */
     bool usage, finish, end, error, malformed;
 };
 
@@ -29,6 +30,7 @@ static inline void stream_said(struct stream *s, enum transport_end end, int sta
     ret->cached = s->usage_cached;
     ret->gaps = s->gaps.n;
     ret->gaps_lost = s->gaps.lost;
+    ret->unknown = s->unknown;
     ret->usage = s->usage;
     ret->finish = s->finish;
     ret->end = s->end;

@@ -342,12 +342,36 @@ static void test_u32(void **state)
     assert_true(number("0", &v) && v == 0);
     assert_true(number("42", &v) && v == 42);
     assert_true(number("4294967295", &v) && v == UINT32_MAX);
+    /* whole by its value, however it is written */
+    static const struct {
+        const char *text;
+        uint32_t value;
+    } whole[] = {{"20.0", 20},
+                 {"2e1", 20},
+                 {"2E+1", 20},
+                 {"200e-1", 20},
+                 {"0.2e2", 20},
+                 {"1e3", 1000},
+                 {"0.0", 0},
+                 {"0e99999999999", 0},
+                 {"0.000e-5", 0},
+                 {"4294967295.000", UINT32_MAX},
+                 {"42949.67295e5", UINT32_MAX},
+                 {"100000000000000000000e-19", 10},
+                 {"1000000000", 1000000000}};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        v = 1;
+        if (!number(whole[i].text, &v) || v != whole[i].value) fail_msg("%s: %u", whole[i].text, v);
+    }
     v = 7;
+    static const char *const none[] = {"4294967296.0", "1e10",  "1e99999999999", "1e-1",
+                                       "2.5e0",        "20.01", "20e-2",         "0.1"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (number(none[i], &v)) fail_msg("%s: %u", none[i], v);
     assert_false(number("4294967296", &v));
     assert_false(number("99999999999999999999", &v));
     assert_false(number("-1", &v));
     assert_false(number("1.5", &v));
-    assert_false(number("1e3", &v));
     assert_int_equal(v, 7);
 }
 

@@ -400,8 +400,8 @@ static void test_long_event(void **state)
 {
     (void)state;
     static struct seen one, two;
-    static char text[3 * SSE_CARRY_MAX];
-    for (size_t len = SSE_CARRY_MAX - 3; len <= SSE_CARRY_MAX + 3; len++) { /* of the data line */
+    static char text[3 * CARRY_MAX];
+    for (size_t len = CARRY_MAX - 3; len <= CARRY_MAX + 3; len++) { /* of the data line */
         memset(text, 'x', sizeof text);
         memcpy(text, "data: {\"choices\":[{\"delta\":{\"content\":\"", 39);
         memcpy(text + len - 5, "\"}}]}\n\n" DONE, 7 + sizeof DONE);
@@ -413,7 +413,7 @@ static void test_long_event(void **state)
         (void)stream_feed(&s, text, 40000, AT);
         (void)stream_feed(&s, text + 40000, n - 40000, AT);
         finish(&two, END_COMPLETE, 200);
-        assert_int_equal(one.outcome, len <= SSE_CARRY_MAX ? COUNTER_OK : COUNTER_FAILED_MALFORMED);
+        assert_int_equal(one.outcome, len <= CARRY_MAX ? COUNTER_OK : COUNTER_FAILED_MALFORMED);
         must_equal(&one, &two, "long", len);
     }
 }

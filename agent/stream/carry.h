@@ -1,0 +1,28 @@
+/* The bytes of an event or a line that arrives in pieces. Short ones stay in the stream itself, longer ones take a
+ * block of the pool, and those over a block's size memory of their own, which grows up to CARRY_MAX and is given back
+ * with the event: only what carries prompt ids or log probabilities of a whole answer comes near it. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/stream/slab.h"
+
+#define CARRY_OWN 1024u    /* bytes kept in the stream itself */
+#define CARRY_BLOCK 65536u /* of a block of the pool */
+#define CARRY_MAX 8388608u /* over it the stream is bad */
+
+struct carry {
+    struct slab *pool; /* blocks of CARRY_BLOCK bytes */
+    char *big;         /* the block or the memory in use, or NULL */
+    uint32_t cap;      /* of `big` */
+    char own[CARRY_OWN];
+};
+
+void carry_init(struct carry *c, struct slab *pool);
+/* Room for `need` bytes in all, of which the first `used` are kept. NULL: over CARRY_MAX, or no memory. */
+char *carry_room(struct carry *c, size_t used, size_t need);
+void carry_drop(struct carry *c); /* gives memory back */
+static inline char *carry_bytes(struct carry *c)
+{
+    return c->big ? c->big : c->own;
+}

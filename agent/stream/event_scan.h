@@ -1,0 +1,39 @@
+/* The pieces that the scanners of all APIs are made of: a JSON document read from left to right, and what it says put
+ * into an event. Each function reads the next value, whatever it is. */
+#pragma once
+#include "agent/stream/dialect.h"
+
+struct event_scan {
+    struct json j;
+    struct event *ev;
+    bool known;   /* the object holds what the API's events hold */
+    bool suspect; /* it holds what errors hold */
+};
+
+/* Clears *ret and enters the event's object. False when there is nothing to read: no data, null, an error by its name,
+ * or no object (malformed). */
+bool event_scan_begin(struct event_scan *s, const struct dialect_event *e, struct event *ret);
+/* The object is read to its end. An object that is not known is an error if it looks like one, else unknown. */
+void event_scan_end(struct event_scan *s);
+/* The next key of the object entered last; false at its end. */
+static inline bool event_scan_key(struct event_scan *s)
+{
+    return json_next(&s->j) == JSON_KEY;
+}
+/* The next object of the array entered last; others are read over. False at its end. */
+bool event_scan_item(struct event_scan *s);
+
+/* A string: the flag is set when it is not empty. */
+void event_scan_text(struct event_scan *s, uint32_t flag);
+/* A string, or a list of parts as some servers send it: {"type": "text", "text": …}; {"type": "thinking",
+ * "thinking": …}; {"type": "reasoning", "summary": […]}. */
+void event_scan_content(struct event_scan *s, uint32_t flag);
+/* A number of usage, also one in quotes. True when it was one, and *to is set. */
+bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to);
+/* Why the answer ended: EVENT_FINISH, and EVENT_ERROR where that was an error. */
+void event_scan_finish(struct event_scan *s);
+/* A member that tells of an error, unless it is null, false or empty. */
+void event_scan_error(struct event_scan *s);
+/* The value of a key of the event's object that the API does not know: what errors of whatever vendor hold is noticed.
+ */
+void event_scan_other(struct event_scan *s);

@@ -1,0 +1,72 @@
+#include "common/plan/plan_api.h"
+
+#include <string.h>
+
+/* /serving-endpoints/NAME/invocations; the model's name is the endpoint's unless given. */
+static int check_databricks(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    const struct node *url = node_get(map, "url");
+    const char *name = strstr(t->url, "/serving-endpoints/");
+    size_t n = name ? strcspn(name += strlen("/serving-endpoints/"), "/?") : 0;
+    if (n == 0 || strncmp(name + n, "/invocations", 12) != 0 || (name[n + 12] && name[n + 12] != '?'))
+        return node_refuse(url, false, r->e,
+                           "databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations");
+    if (t->auth.kind != AUTH_BEARER)
+        return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e,
+                           "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
+    if (t->n_models) return 0;
+    t->models = keep_array(r, map, 1, sizeof *t->models);
+    char *copy = arena_text(r->arena, name, n);
+    if (!t->models || !copy) return node_refuse(map, false, r->e, "the plan is too large");
+    *t->models = (struct plan_model){.name = copy, .weight = 1};
+    t->n_models = 1;
+    return 0;
+}
+
+static int check_none(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    if (!strstr(t->url, "/serving-endpoints/")) return 0;
+    return node_refuse(node_get(map, "url"), false, r->e, "this path is of databricks: say api: databricks");
+}
+
+const struct plan_api_row PLAN_APIS[API_N] = {
+#define X(id, symbol, name, path, header, value, keys, check) [API_##id] = {name, path, header, value, keys, check},
+#include "common/plan/api.def"
+#undef X
+};
+
+bool plan_api_owns(enum plan_api api, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *word = PLAN_APIS[api].keys; *word; word += strspn(word, " ")) {
+        size_t len = strcspn(word, " ");
+        if (len == n && memcmp(word, key, n) == 0) return true;
+        word += len;
+    }
+    return false;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strcspn(s, "?"), k = strcspn(end, "?");
+    return n >= k && strncmp(s + n - k, end, k) == 0;
+}
+
+/* The path of another API, and not of this one too. */
+static int refuse_other_path(struct reader *r, const struct node *url, const struct plan_target *t)
+{
+    const struct plan_api_row *own = &PLAN_APIS[t->api];
+    for (const struct plan_api_row *other = PLAN_APIS; other < PLAN_APIS + API_N; other++)
+        if (other != own && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, own->path))
+            return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", other->path, other->name,
+                               own->name);
+    return 0;
+}
+
+int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    const struct plan_api_row *row = &PLAN_APIS[t->api];
+    const struct node *url = node_get(map, "url");
+    if (url_add_path(r, url, &t->url, row->path[0] ? row->path : "/") || row->check(r, map, t)) return -1;
+    return refuse_other_path(r, url, t);
+}
