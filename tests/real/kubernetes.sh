@@ -13,7 +13,12 @@
 #   secret       an API key's file is missing: a sentence in the coordinator's log
 #   quota        a CPU limit throttles the agents: the verdict says so
 #   many         MANY (30) agents at once
-#   fleet        standing agents, two runs one after the other
+#   fleet        standing agents, two runs one after the other; a third beside a run that goes on is refused by name
+#   nightly      the same release installed again on a kept claim: a run of its own, in a folder of its own
+#   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
+#   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists
+#   upgrade      helm upgrade with another plan is a new run; with the same values nothing changes
+#   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
 # Environment: KUBECTL, HELM, BUILDAH (commands; words are split), BUILD_ARGS (further words for `buildah bud`), BASE (base image), LOAD (a command
 # that brings an image's tar, given as last word, to every node), NAMESPACE, BIN (folder of plateau for `same`), OUT (where results are kept).
 # Everything is made in NAMESPACE, which is deleted at the end; KEEP=1 keeps it.
@@ -35,7 +40,7 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet)
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade deadnode)
 step=start drained=
 
 say() { echo "$(date +%T) $step: $*"; }
@@ -90,10 +95,10 @@ step_build() {
   "${buildah[@]}" rm plateau-base-$$ >/dev/null
   local t n size
   for t in agent coordinator sim; do
-    n=plateau-$t; [ $t = coordinator ] && n=plateau
+    n=plateau-$t
     bud $t $n .
     size=$(over_base "$out/$n.tar")
-    say "$n: $((size / 1000000)) MB over the base, SHA-256 of the program $(binary_sum "$out/$n.tar" "usr/bin/$n" | cut -c1-16)…"
+    say "$n: $((size / 1000000)) MB over the base, SHA-256 of the program $(binary_sum "$out/$n.tar" "usr/bin/$([ $t = coordinator ] && echo plateau || echo "$n")" | cut -c1-16)…"
     [ $t != agent ] || [ "$size" -lt 60000000 ] || die "the agent's image is not < 60 MB over its base"
     bring $n
   done
@@ -123,7 +128,7 @@ step_twice() {
 # Small requests, so that it fits on small nodes; a real run asks for what it needs.
 write_values() {
   cat >"$out/values.yaml" <<J
-image: {agent: "localhost/plateau-agent:$tag", coordinator: "localhost/plateau:$tag", sim: "localhost/plateau-sim:$tag"}
+image: {registry: localhost, tag: "$tag"}
 agent: {resources: {requests: {cpu: 20m, memory: 32Mi}, limits: {memory: 512Mi}}}
 coordinator: {hold: 10m, resources: {requests: {cpu: 20m, memory: 64Mi}, limits: {memory: 512Mi}}}
 sim: {resources: {requests: {cpu: 50m, memory: 32Mi}, limits: {memory: 512Mi}}}
@@ -179,6 +184,7 @@ agents_of() { k get pods -l "app.kubernetes.io/instance=$1,app.kubernetes.io/com
 coordinator_of() { # the youngest
   k get pods -l "app.kubernetes.io/instance=$1,app.kubernetes.io/component=coordinator" --sort-by=.metadata.creationTimestamp -o name | tail -n 1
 }
+job_of() { k get jobs -l "app.kubernetes.io/instance=$1,app.kubernetes.io/component=$2" --sort-by=.metadata.creationTimestamp -o name | tail -n 1 | sed 's#^job.batch/##'; }
 log_of() { k logs "$(coordinator_of "$1")" 2>/dev/null || true; }
 metric() { # POD NAME, over the API's proxy to the pod's status page
   "${kubectl[@]}" get --raw "/api/v1/namespaces/$ns/pods/${1#pod/}:9100/proxy/metrics" 2>/dev/null | awk -v n="plateau_$2" '$1 == n { print int($2) }'
@@ -195,7 +201,7 @@ until_true() { # SECONDS WHAT COMMAND…
 in_stage() { local p; p=$(coordinator_of "$1"); [ -n "$p" ] && [ "$(metric "$p" stage)" = "$2" ] && [ "$(metric "$p" requests_in_flight)" -gt 0 ] 2>/dev/null; }
 has_log() { grep -q "$2" <<<"$(log_of "$1")"; }
 job_is() { k get job "$1" -o json | jq -e --arg c "$2" '[.status.conditions[]? | select(.type == $c and .status == "True")] | length > 0' >/dev/null; }
-has_ended() { has_log "$1" 'can be fetched' || job_is "$1-plateau-coordinator" Complete || job_is "$1-plateau-coordinator" Failed; }
+has_ended() { local j; j=$(job_of "$1" coordinator); has_log "$1" 'can be fetched' || job_is "$j" Complete || job_is "$j" Failed; }
 
 fetch() { # RELEASE: its folder to $out/RELEASE; lets the coordinator go
   local p
@@ -235,9 +241,9 @@ step_fetch() {
   check_ledger load
   check load '(.agents | length) == 4 and ([.points[].ledger.lost] | add) == 0' "not 4 agents, or some requests are lost"
   check load '[.events[].kind] | index("agent_lost") | not' "an agent was lost"
-  job_ends load-plateau-agents 60
-  until_true 30 "the coordinator's Job ends" eval 'job_is load-plateau-coordinator Complete || job_is load-plateau-coordinator Failed'
-  say "agents' Job: $(k get job load-plateau-agents -o jsonpath='{.status.succeeded}') of 4 complete; coordinator: $(k get job load-plateau-coordinator -o json | jq -r '[.status.conditions[] | select(.status == "True").type] | join(" ")')"
+  job_ends "$(job_of load agent)" 60
+  until_true 30 "the coordinator's Job ends" eval 'job_is "$(job_of load coordinator)" Complete || job_is "$(job_of load coordinator)" Failed'
+  say "agents' Job: $(k get job "$(job_of load agent)" -o jsonpath='{.status.succeeded}') of 4 complete; coordinator: $(k get job "$(job_of load coordinator)" -o json | jq -r '[.status.conditions[] | select(.status == "True").type] | join(" ")')"
 }
 
 step_same() {
@@ -290,9 +296,9 @@ step_evict() {
     "${kubectl[@]}" create --raw "/api/v1/namespaces/$ns/pods/${victim#pod/}/eviction" -f - >/dev/null
   fetch evicted 300
   check_ledger evicted
-  job_ends evicted-plateau-agents 60
-  [ "$(job_failed evicted-plateau-agents)" = 0 ] || die "the eviction counts as a failure of the Job: $(job_failed evicted-plateau-agents)"
-  say "4 of 4 indexes complete, $(job_failed evicted-plateau-agents) failed; the last point has $(jq '.points[-1].agents | length' "$out/evicted/summary.json") agents"
+  job_ends "$(job_of evicted agent)" 60
+  [ "$(job_failed "$(job_of evicted agent)")" = 0 ] || die "the eviction counts as a failure of the Job: $(job_failed "$(job_of evicted agent)")"
+  say "4 of 4 indexes complete, $(job_failed "$(job_of evicted agent)") failed; the last point has $(jq '.points[-1].agents | length' "$out/evicted/summary.json") agents"
 }
 
 step_drain() {
@@ -312,7 +318,7 @@ step_drain() {
   "${kubectl[@]}" uncordon "$away" >/dev/null
   drained=
   check_ledger drained
-  [ "$(job_failed drained-plateau-agents)" = 0 ] || die "the drain counts as a failure of the Job"
+  [ "$(job_failed "$(job_of drained agent)")" = 0 ] || die "the drain counts as a failure of the Job"
   say "run complete: $(jq '.points | length' "$out/drained/summary.json") points, $(grep -c evicted "$out/drain.log" || true) pods evicted"
 }
 
@@ -325,15 +331,14 @@ spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
   containers:
-    - {name: c, image: "localhost/plateau:$tag", imagePullPolicy: IfNotPresent, command: [sleep, "3600"], securityContext: {runAsUser: 0}, volumeMounts: [{name: data, mountPath: /data}]}
+    - {name: c, image: "localhost/plateau-coordinator:$tag", imagePullPolicy: IfNotPresent, command: [sleep, "3600"], securityContext: {runAsUser: 0}, volumeMounts: [{name: data, mountPath: /data}]}
   volumes: [{name: data, persistentVolumeClaim: {claimName: run}}]
 J
   k wait --for=condition=Ready "pod/$1" --timeout=60s >/dev/null
 }
 
-step_coordinator() {
-  setup
-  local node first
+make_claim() { # a claim named run on the first node, and a pod "reader" that holds it
+  local node
   node=$("${kubectl[@]}" get nodes -o jsonpath='{.items[0].metadata.name}')
   "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found >/dev/null
   "${kubectl[@]}" apply -f - >/dev/null <<J
@@ -356,6 +361,12 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: "", volumeName: $ns-run, 
 J
   helper_pod reader
   k exec reader -- chmod 0777 /data
+}
+
+step_coordinator() {
+  setup
+  local first
+  make_claim
   write_plan "$out/three.yaml" '{concurrency: [4, 8, 16], duration: 20s, warmup: 2s}'
   install resumed "$out/three.yaml" --set agents=4 --set persistence.enabled=true --set persistence.existingClaim=run
   until_true 150 "the second stage runs" in_stage resumed 2
@@ -366,7 +377,7 @@ J
   until_true 300 "the run ends" has_ended resumed
   log_of resumed >"$out/resumed.log"
   rm -rf "$out/resumed"
-  k cp reader:/data/resumed "$out/resumed" >/dev/null
+  k cp "reader:/data/resumed-$(k get job "$(job_of resumed coordinator)" -o jsonpath='{.metadata.uid}')" "$out/resumed" >/dev/null
   k exec reader -- sh -c 'rm -rf /data/*'
   k delete pod reader >/dev/null
   [ -f "$out/resumed/summary.json" ] || { cat "$out/resumed.log" >&2; die "no result"; }
@@ -387,7 +398,7 @@ step_version() {
   rm -rf "$out/tree"
   bring plateau-agent-other
   write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s}'
-  install other "$out/one.yaml" --set agents=2 --set image.agent=localhost/plateau-agent-other:$tag
+  install other "$out/one.yaml" --set agents=2 --set image.agent.repository=plateau-agent-other
   until_true 90 "the coordinator tells of it" has_log other 'wire version'
   say "coordinator: $(log_of other | grep 'wire version' | sed -n 1p)"
   local p
@@ -458,7 +469,98 @@ step_fleet() {
   after=$(agents_of stand | sort)
   [ "$before" = "$after" ] || die "the standing agents are not the same pods as before"
   say "two runs by the same 3 pods, restarts: $(k get pods -l app.kubernetes.io/instance=stand -o json | jq '[.items[].status.containerStatuses[].restartCount] | add')"
-  h uninstall join1 join2 stand --wait >/dev/null
+  write_plan "$out/long.yaml" '{concurrency: 8, duration: 40s, warmup: 2s}'
+  install join3 "$out/long.yaml" --set mode=join --set fleet=stand --set agents=3
+  until_true 60 "a run uses the fleet" in_stage join3 1
+  if h install join4 $chart -f "$out/values.yaml" --set-file plan="$out/one.yaml" --set mode=join --set fleet=stand --set agents=3 >"$out/join4.log" 2>&1; then die "two runs on one fleet"; fi
+  grep -q 'in use by the release join3' "$out/join4.log" || { cat "$out/join4.log" >&2; die "the run that uses the fleet is not named"; }
+  say "a second run beside it: $(grep -o 'the fleet .*' "$out/join4.log" | sed -n 1p)"
+  fetch join3 180
+  h uninstall join1 join2 join3 stand --wait >/dev/null
+}
+
+step_nightly() {
+  setup
+  make_claim
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  local i
+  for i in 1 2; do
+    install nightly "$out/one.yaml" --set agents=2 --set persistence.enabled=true --set persistence.existingClaim=run
+    until_true 120 "night $i ends" has_ended nightly
+    job_is "$(job_of nightly coordinator)" Complete || { log_of nightly >&2; die "night $i failed"; }
+  done
+  k exec reader -- sh -c 'ls /data' >"$out/nights"
+  [ "$(grep -c '^nightly-' "$out/nights")" = 2 ] || { cat "$out/nights" >&2; die "not a folder for each night"; }
+  say "two installs of one release, two folders: $(tr '\n' ' ' <"$out/nights")"
+  k exec reader -- sh -c 'rm -rf /data/*'
+  k delete pod reader >/dev/null
+}
+
+step_unreachable() {
+  setup
+  write_plan "$out/closed.yaml" '{concurrency: 4, duration: 5s}'
+  install closed "$out/closed.yaml" --set agents=2 --set 'coordinator.args={--set,target.url=http://target-plateau-sim:9}' --set coordinator.hold=1s
+  until_true 120 "the run fails" eval 'job_is "$(job_of closed coordinator)" Failed'
+  [ "$(k get pods -l app.kubernetes.io/instance=closed,app.kubernetes.io/component=coordinator -o name | wc -l)" = 1 ] || die "the coordinator was tried again"
+  log_of closed >"$out/closed.log"
+  grep -qE 'refused|cannot be reached|does not accept' "$out/closed.log" || { cat "$out/closed.log" >&2; die "the reason is not in the log"; }
+  until_true 60 "the agents' Job has failed" eval 'job_is "$(job_of closed agent)" Failed'
+  [ "$(k get job "$(job_of closed agent)" -o json | jq '.status.succeeded // 0')" = 0 ] || die "agents of a failed run are Completed"
+  say "exit $(k get pod "$(coordinator_of closed | sed 's#pod/##')" -o json | jq '.status.containerStatuses[0].state.terminated.exitCode'), one coordinator: $(grep -E 'error' "$out/closed.log" | tail -n 1)"
+  h uninstall closed --wait >/dev/null
+}
+
+step_badplan() {
+  setup
+  printf 'plan: 1\ntarget: {url: %s, model: sim}\nload: {concurrency: 4, duration: -5s}\n' "$target" >"$out/bad.yaml"
+  h uninstall bad --ignore-not-found --wait >/dev/null 2>&1 || true
+  if h install bad $chart -f "$out/values.yaml" --set-file plan="$out/bad.yaml" >"$out/bad.log" 2>&1; then die "a bad plan was installed"; fi
+  [ -z "$(job_of bad coordinator)" ] || die "a Job of the run exists"
+  grep -q 'load.duration' "$out/bad.log" "$out"/bad.log || k logs -l app.kubernetes.io/instance=bad,app.kubernetes.io/component=check --tail=5 >>"$out/bad.log"
+  grep -q 'load.duration' "$out/bad.log" || { cat "$out/bad.log" >&2; die "the plan's sentence is not shown"; }
+  say "refused: $(grep 'load.duration' "$out/bad.log" | sed -n 1p)"
+  h uninstall bad --ignore-not-found --wait >/dev/null
+}
+
+step_upgrade() {
+  setup
+  write_plan "$out/first.yaml" '{concurrency: 4, duration: 60s}'
+  write_plan "$out/second.yaml" '{concurrency: 8, duration: 5s, warmup: 1s}'
+  install up "$out/first.yaml" --set agents=2
+  until_true 120 "the first run is under way" in_stage up 1
+  local job uid
+  job=$(job_of up coordinator)
+  uid=$(k get job "$job" -o jsonpath='{.metadata.uid}')
+  h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/first.yaml" --set agents=2 >/dev/null
+  [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "an upgrade that changes nothing disturbed the run"
+  h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/second.yaml" --set agents=2 >"$out/up.log" 2>&1 || { cat "$out/up.log" >&2; die "the upgrade failed"; }
+  [ "$(job_of up coordinator)" != "$job" ] || die "the changed plan is not a new run"
+  until_true 120 "the old run has gone" eval '! k get job "$job" >/dev/null 2>&1'
+  fetch up 180
+  check_ledger up
+  check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
+  say "applied again: nothing changed; another plan: $(job_of up coordinator) in place of $job"
+  h uninstall up --wait >/dev/null
+}
+
+step_deadnode() {
+  read -ra kill_node <<<"${KILLNODE:-}"
+  local stay away
+  [ ${#kill_node[@]} -gt 0 ] || { say "skipped: KILLNODE is not set"; return 0; }
+  setup
+  stay=$(k get pods -l app.kubernetes.io/component=sim -o jsonpath='{.items[0].spec.nodeName}')
+  away=$("${kubectl[@]}" get nodes -o name | sed 's#^node/##' | grep -vx "$stay" | tail -n 1)
+  [ -n "$away" ] || { say "skipped: one node only"; return 0; }
+  write_plan "$out/two.yaml" '{concurrency: [8, 16], duration: 20s, warmup: 2s}'
+  jq -n --arg n "$stay" '{coordinator: {nodeSelector: {"kubernetes.io/hostname": $n}}}' >"$out/dead.yaml"
+  install node "$out/two.yaml" --set agents=4 -f "$out/dead.yaml"
+  until_true 120 "the first stage runs" in_stage node 1
+  say "$away dies with $(k get pods -l app.kubernetes.io/instance=node,app.kubernetes.io/component=agent --field-selector=spec.nodeName="$away" -o name | wc -l) of 4 agents"
+  "${kill_node[@]}" "${away//[!0-9]/}" >/dev/null
+  fetch node 240
+  check_ledger node
+  check node '(.points | length) == 2 and ([.points[].degraded] | any | not)' "the run did not end with the agents it has"
+  say "ended with $(jq '.points[-1].agents | length' "$out/node/summary.json") agents"
 }
 
 steps=("$@")

@@ -11,19 +11,28 @@ python3 -c 'import yaml' 2>/dev/null || { echo "skipped: no python3-yaml"; exit 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 chart=deploy/helm/plateau
-render() { "$helm" template load $chart --kube-version 1.33.0 --set-file plan=configs/quickstart.yaml "${@:2}" >"$tmp/$1.yaml"; }
-render open --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm'
+cat >"$tmp/plan.yaml" <<'Y'
+plan: 1
+target: {url: "http://llm:18000/v1/chat/completions", model: m, metrics_url: "http://llm:9400/metrics"}
+load: {concurrency: [1, 2], duration: 5s}
+Y
+render() { "$helm" template load $chart --kube-version 1.33.0 --set-file plan="$tmp/plan.yaml" "${@:2}" >"$tmp/$1.yaml"; }
+render open --set networkPolicy.enabled=true --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm'
+render same --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set networkPolicy.enabled=false --set podDisruptionBudget.enabled=false
+render longer --set insecure=true --set agents=4 --set 'secrets[0]=llm' --set 'coordinator.args={--set,load.duration=9s}'
 render keys --set keys.secretName=k --set persistence.enabled=true
+render again --set keys.secretName=k --set persistence.enabled=true --set coordinator.resume=load-1234
+render cron --set insecure=true --set schedule='0 3 * * *'
 render fleet --set mode=fleet --set keys.secretName=k
 render join --set mode=join --set fleet=f --set keys.secretName=k
 for p in plateau-agent plateau-sim; do "$bin/$p" --help >"$tmp/$p.help"; done
 "$bin/plateau" run --help >"$tmp/plateau.help"
 
-python3 - "$tmp" <<'P'
-import re, sys, yaml
+python3 - "$tmp" "$helm" <<'P'
+import re, subprocess, sys, yaml
 tmp = sys.argv[1]
 def load(name): return [d for d in yaml.safe_load_all(open(f"{tmp}/{name}.yaml")) if d]
-def of(docs, kind, end): return [d for d in docs if d["kind"] == kind and d["metadata"]["name"].endswith(end)][0]
+def of(docs, kind, end): return [d for d in docs if d["kind"] == kind and re.search(end + "(-[0-9a-f]{8})?$", d["metadata"]["name"])][0]
 known = {p: set(re.findall(r"^  --([a-z-]+)", open(f"{tmp}/{p}.help").read(), re.M)) for p in ("plateau", "plateau-agent", "plateau-sim")}
 bad = []
 def expect(ok, what):
@@ -38,11 +47,11 @@ for name in ("open", "keys", "fleet", "join"):
         if not spec: continue
         expect(spec["automountServiceAccountToken"] is False, f"{name}: a service account's token is mounted")
         for c in spec["containers"]:
-            options(f"{name} {d['metadata']['name']}", {"agent": "plateau-agent", "coordinator": "plateau", "sim": "plateau-sim"}[c["name"]], c["args"])
+            if c["name"] != "check": options(f"{name} {d['metadata']['name']}", {"agent": "plateau-agent", "coordinator": "plateau", "sim": "plateau-sim"}[c["name"]], c["args"])
             s = c["securityContext"]
             expect(s["runAsNonRoot"] and s["readOnlyRootFilesystem"] and s["capabilities"]["drop"] == ["ALL"], f"{name}: {c['name']} has rights it needs not")
             expect("cpu" not in c["resources"].get("limits", {}), f"{name}: {c['name']} has a CPU limit, which throttles")
-            expect("startupProbe" in c and "livenessProbe" in c and "readinessProbe" in c, f"{name}: {c['name']} lacks a probe")
+            expect(c["name"] == "check" or "startupProbe" in c and "livenessProbe" in c and "readinessProbe" in c, f"{name}: {c['name']} lacks a probe")
         for v in spec["volumes"] if "volumes" in spec else []:
             if "secret" in v: expect(v["secret"]["defaultMode"] in (256, 0o400), f"{name}: secret {v['name']} is not 0400")
 
@@ -59,9 +68,30 @@ fleet = of(f, "Deployment", "-agents")["spec"]["template"]["spec"]["containers"]
 expect("--stay" in fleet, "standing agents must stay")
 job = agents["template"]["spec"]["containers"][0]["args"]
 expect("--stay" not in job, "agents of a Job must end")
+# A changed run is a new run: its Jobs have other names, and its Service finds no other run's coordinator. What is no part of the run changes no name.
+def job(name): return of(load(name), "Job", "-coordinator")["metadata"]["name"]
+expect(job("open") == job("same"), "a network policy makes another run")
+expect(job("open") != job("longer"), "other arguments are not another run")
+expect(of(o, "Service", "-coordinator")["spec"]["selector"]["batch.kubernetes.io/job-name"] == job("open"), "the Service finds coordinators of other runs")
+def folder(docs): return {e["name"]: e for e in of(docs, "Job", "-coordinator")["spec"]["template"]["spec"]["containers"][0]["env"]}
+expect("controller-uid" in str(folder(k)["JOB_UID"]) and folder(k)["RUN_FOLDER"]["value"] == "load-$(JOB_UID)", "a claim has no folder for each Job")
+expect(folder(load("again"))["RUN_FOLDER"]["value"] == "load-1234" and "--resume-if-there" in words(load("again")), "an old run is not resumed when asked for")
+rules = of(o, "Job", "-coordinator")["spec"]
+expect(rules["backoffLimit"] == 0 and of(k, "Job", "-coordinator")["spec"]["backoffLimit"] == 3, "a run whose folder died with its pod is tried again")
+expect(1 in rules["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"], "a run that failed is tried again without agents")
+ports = [p["port"] for e in of(o, "NetworkPolicy", "-agents")["spec"]["egress"] for p in e.get("ports", [])]
+expect(18000 in ports and 9400 in ports, f"the policy does not follow the plan's URLs: {ports}")
+expect(all(c["kind"] == "CronJob" for c in load("cron") if c["metadata"]["name"] in ("load-plateau-agents", "load-plateau-coordinator") and c["kind"].endswith("Job")), "a schedule makes no CronJobs")
 unit = open("deploy/systemd/plateau-agent.service").read()
 options("systemd", "plateau-agent", re.findall(r"^ExecStart=(.*)", unit, re.M))
 options("slurm", "plateau-agent", re.findall(r"exec plateau-agent (.*)", open("deploy/slurm/agents.sbatch").read()))
+# What must be refused, each with its sentence, before anything is made.
+for what, words, sentence in (
+    ("1load", ["--set", "insecure=true"], "cannot name a Service"), ("lo.ad", ["--set", "insecure=true"], "cannot name a Service"),
+    ("load", [], "no keys"), ("load", ["--set", "insecure=true", "--set", "agnts=3"], "agnts"),
+    ("load", ["--set", "insecure=true", "--set", "mode=fleet", "--set", "schedule=@daily"], "schedule goes with mode: run")):
+    r = subprocess.run([sys.argv[2], "template", what, "deploy/helm/plateau", "--kube-version", "1.33.0", "--set-file", f"plan={tmp}/plan.yaml", *words], capture_output=True, text=True)
+    expect(r.returncode != 0 and sentence in r.stderr, f"{what} {words}: not refused with \"{sentence}\": {r.stderr[:200]}")
 for b in bad: print("FAIL:", b)
 sys.exit(1 if bad else 0)
 P

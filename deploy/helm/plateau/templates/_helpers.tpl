@@ -1,13 +1,24 @@
+{{- /* RELEASE-plateau, or what the user calls it; short enough for what is added to it (-coordinator-HASH, an index, five random characters). */ -}}
 {{- define "plateau.name" -}}
-{{- printf "%s-plateau" .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- $name := .Values.nameOverride | default "plateau" -}}
+{{- .Values.fullnameOverride | default (printf "%s-%s" .Release.Name $name) | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
+
+{{- /* Everything that makes a run another run. A Job cannot be changed once it exists, so a changed run gets another name. */ -}}
+{{- define "plateau.hash" -}}
+{{- $same := omit .Values "networkPolicy" "podDisruptionBudget" "podMonitor" "sim" "checkPlan" "test" -}}
+{{- dict "values" $same "version" .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
+{{- end -}}
+
+{{- define "plateau.coordinatorJob" -}}{{ include "plateau.name" . }}-coordinator-{{ include "plateau.hash" . }}{{- end -}}
+{{- define "plateau.agentsJob" -}}{{ include "plateau.name" . }}-agents-{{ include "plateau.hash" . }}{{- end -}}
 
 {{- define "plateau.labels" -}}
 app.kubernetes.io/name: plateau
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end -}}
 
 {{- define "plateau.selector" -}}
@@ -21,34 +32,29 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "plateau.coordinatorHost" -}}
-{{- printf "%s-plateau" (include "plateau.fleet" .) | trunc 50 | trimSuffix "-" -}}-coordinator
+{{- if eq .Values.mode "join" -}}
+{{- printf "%s-%s" (include "plateau.fleet" .) (.Values.nameOverride | default "plateau") | trunc 38 | trimSuffix "-" -}}-coordinator
+{{- else -}}
+{{- include "plateau.name" . -}}-coordinator
+{{- end -}}
+{{- end -}}
+
+{{- /* image of "agent", "coordinator" or "sim": (dict "root" . "image" .Values.image.agent) */ -}}
+{{- define "plateau.image" -}}
+{{- $registry := .root.Values.global.imageRegistry | default .root.Values.image.registry -}}
+{{- $name := .image.repository -}}
+{{- if $registry }}{{ $name = printf "%s/%s" (trimSuffix "/" $registry) $name }}{{ end -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (.image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion | replace "+" "_") -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "plateau.annotations" -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ .Values.http.port | quote }}
 prometheus.io/path: /metrics
-{{- with .Values.podAnnotations }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
-{{- define "plateau.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: {type: RuntimeDefault}
-{{- end -}}
-
-{{- define "plateau.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "plateau.probes" -}}
@@ -63,39 +69,157 @@ livenessProbe:
   failureThreshold: 6
 {{- end -}}
 
+{{- /* What the pods of all parts share: (dict "root" . "part" .Values.agent "component" "agent"). */ -}}
+{{- define "plateau.podMetadata" -}}
+labels:
+  {{- include "plateau.labels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  {{- with .partOf }}
+  app.kubernetes.io/part-of: {{ . }}
+  {{- end }}
+  {{- range $k, $v := merge (dict) .part.podLabels .root.Values.podLabels }}
+  {{ $k }}: {{ $v | quote }}
+  {{- end }}
+{{- $annotations := merge (dict) .part.podAnnotations .root.Values.podAnnotations }}
+{{- if or .scraped $annotations }}
+annotations:
+  {{- if .scraped }}
+  {{- include "plateau.annotations" .root | nindent 2 }}
+  {{- end }}
+  {{- range $k, $v := $annotations }}
+  {{ $k }}: {{ $v | quote }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "plateau.podSpec" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.serviceAccount.name }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .part.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ . }}
+{{- end }}
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .part.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .part.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .part.hostNetwork }}
+hostNetwork: true
+{{- if not $.part.dnsPolicy }}
+dnsPolicy: ClusterFirstWithHostNet
+{{- end }}
+{{- end }}
+{{- with .part.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .part.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .part.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $leave := .part.tolerationSeconds }}
+{{- if or .part.tolerations (not (kindIs "invalid" $leave)) }}
+tolerations:
+  {{- with .part.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- if not (kindIs "invalid" $leave) }}
+  # a pod on a node that has gone is replaced after this time, not after the five minutes that are usual
+  - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: {{ int $leave }}}
+  - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: {{ int $leave }}}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "plateau.env" -}}
+{{- with .part.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "plateau.envFrom" -}}
+{{- with .part.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where the target, and its metrics page, listen: ports of the plan's URLs, also of those that `--set target.url=…` puts in their place. */ -}}
+{{- define "plateau.targetPorts" -}}
+{{- $plan := fromYaml (.Values.plan | default "{}") -}}
+{{- $target := $plan.target | default dict -}}
+{{- $urls := list -}}
+{{- if kindIs "map" $target -}}
+{{- range $u := list $target.url $target.metrics_url -}}{{- if kindIs "string" $u -}}{{- $urls = append $urls $u -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- range .Values.coordinator.args -}}
+{{- if hasPrefix "target.url=" . -}}{{- $urls = append $urls (trimPrefix "target.url=" .) -}}{{- end -}}
+{{- if hasPrefix "target.metrics_url=" . -}}{{- $urls = append $urls (trimPrefix "target.metrics_url=" .) -}}{{- end -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range $urls -}}
+{{- $host := regexReplaceAll "^[a-z]+://([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
+{{- if regexMatch ":[0-9]+$" $host -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" $host) -}}
+{{- else -}}
+{{- $ports = append $ports (hasPrefix "https:" . | ternary "443" "80") -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.networkPolicy.podPorts -}}{{- $ports = append $ports (toString .) -}}{{- end -}}
+{{- if not $ports -}}{{- $ports = list "80" "443" "8000" -}}{{- end -}}
+{{- uniq $ports | sortAlpha | join "," -}}
+{{- end -}}
+
+{{- /* What no template below can repair is refused here, before anything is made. */ -}}
+{{- define "plateau.validate" -}}
+{{- $name := include "plateau.name" . -}}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the name %q cannot name a Service: it must begin with a letter and hold only a-z, 0-9 and -. Choose another release name, or set fullnameOverride" $name) -}}
+{{- end -}}
+{{- if ne .Values.mode "fleet" -}}
+{{- if and (not .Values.keys.secretName) (not .Values.insecure) -}}
+{{- fail "no keys: set keys.secretName (made by plateau keys), or insecure: true for a control plane without authentication" -}}
+{{- end -}}
+{{- if not .Values.planConfigMap -}}
+{{- $plan := fromYaml (required "plan is empty: --set-file plan=plan.yaml" .Values.plan) -}}
+{{- with $plan.Error -}}{{- fail (printf "the plan is no YAML: %s" .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.schedule (ne .Values.mode "run") -}}
+{{- fail "schedule goes with mode: run" -}}
+{{- end -}}
+{{- if eq .Values.mode "join" -}}
+{{- $fleet := include "plateau.fleet" . -}}
+{{- range (lookup "batch/v1" "Job" .Release.Namespace "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- $status := .status | default dict -}}
+{{- if and (eq (get $labels "app.kubernetes.io/component") "coordinator") (eq (get $labels "app.kubernetes.io/part-of") $fleet) (ne (get $labels "app.kubernetes.io/instance") $.Release.Name) (gt (int $status.active) 0) -}}
+{{- fail (printf "the fleet %s is in use by the release %s (Job %s): wait until its run has ended, or remove it (helm uninstall %s)" $fleet (get $labels "app.kubernetes.io/instance") .metadata.name (get $labels "app.kubernetes.io/instance")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "plateau.agentPod" -}}
 metadata:
-  labels:
-    {{- include "plateau.labels" . | nindent 4 }}
-    app.kubernetes.io/component: agent
-    {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  annotations:
-    {{- include "plateau.annotations" . | nindent 4 }}
+  {{- include "plateau.podMetadata" (dict "root" . "part" .Values.agent "component" "agent" "partOf" (include "plateau.fleet" .) "scraped" true) | nindent 2 }}
 spec:
   restartPolicy: {{ .restart }}
-  automountServiceAccountToken: false
-  enableServiceLinks: false
-  # the last snapshot and the drain of open requests fit in this
-  terminationGracePeriodSeconds: 60
-  securityContext:
-    {{- include "plateau.podSecurity" . | nindent 4 }}
-  {{- with .Values.image.pullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.agent.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  {{- with .Values.agent.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.agent.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "plateau.podSpec" (dict "root" . "part" .Values.agent) | nindent 2 }}
   topologySpreadConstraints:
     - maxSkew: 1
       topologyKey: kubernetes.io/hostname
@@ -105,6 +229,9 @@ spec:
           {{- include "plateau.selector" . | nindent 10 }}
           app.kubernetes.io/component: agent
   affinity:
+    {{- with .Values.agent.affinity }}
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
     podAntiAffinity:
       preferredDuringSchedulingIgnoredDuringExecution:
         - weight: 100
@@ -114,14 +241,17 @@ spec:
               matchLabels:
                 app.kubernetes.io/name: plateau
                 app.kubernetes.io/component: agent
+    {{- end }}
   containers:
     - name: agent
-      image: {{ .Values.image.agent | quote }}
+      image: {{ include "plateau.image" (dict "root" . "image" .Values.image.agent) | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
+      terminationMessagePolicy: FallbackToLogsOnError
       args:
         - --connect=tcp://{{ include "plateau.coordinatorHost" . }}:{{ .Values.coordinator.port }}
         - --name=$(POD_NAME)
         - --http=0.0.0.0:{{ .Values.http.port }}
+        - --wait={{ .Values.agent.wait | default (.Values.persistence.enabled | ternary "30m" "10m") }}
         {{- if .Values.keys.secretName }}
         - --keys=/keys
         {{- end }}
@@ -134,6 +264,8 @@ spec:
       env:
         - name: POD_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        {{- include "plateau.env" (dict "part" .Values.agent) | nindent 8 }}
+      {{- include "plateau.envFrom" (dict "part" .Values.agent) | nindent 6 }}
       ports:
         - {name: http, containerPort: {{ .Values.http.port }}}
       {{- include "plateau.probes" . | nindent 6 }}
@@ -144,7 +276,7 @@ spec:
       resources:
         {{- toYaml .Values.agent.resources | nindent 8 }}
       securityContext:
-        {{- include "plateau.containerSecurity" . | nindent 8 }}
+        {{- toYaml .Values.securityContext | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
         {{- if .Values.keys.secretName }}
@@ -153,6 +285,12 @@ spec:
         {{- range .Values.secrets }}
         - {name: secret-{{ . }}, mountPath: /secrets/{{ . }}, readOnly: true}
         {{- end }}
+        {{- with .Values.agent.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- with .Values.agent.sidecars }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 64Mi}
@@ -163,5 +301,8 @@ spec:
     {{- range .Values.secrets }}
     - name: secret-{{ . }}
       secret: {secretName: {{ . }}, defaultMode: 0400}
+    {{- end }}
+    {{- with .Values.agent.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}
