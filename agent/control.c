@@ -425,7 +425,7 @@ static int converse(struct control *c, struct err *e)
     if (over->code == ERR_NONE && (refused->code == ERR_NONE || c->o->stay)) return 0;
     if (over->code == ERR_NONE) {
         *e = *refused;
-        return err_context(e, "the run is over for this agent, which has not done its part");
+        return err_context(e, "the run is over for this agent");
     }
     if (over->code != ERR_AGENTS) { /* told by the coordinator */
         *e = *over;

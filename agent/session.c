@@ -423,6 +423,8 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
         struct wire_msg bye = {.type = WIRE_BYE, .u.bye = {.reason = "goodbye"}};
         (void)send_it(s, &bye);
         forget_stage(s);
+        if (m->u.bye.code && s->refused.code == ERR_NONE)
+            (void)err_set(&s->refused, m->u.bye.code, "the run failed: %s", m->u.bye.reason ? m->u.bye.reason : "");
         (void)step_to(s, EV_OVER);
         break;
     }

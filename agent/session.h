@@ -62,7 +62,8 @@ int64_t session_lease_until(const struct session *s);
 enum session_state session_state(const struct session *s);
 uint32_t session_stage(const struct session *s); /* the one that is armed or runs; 0 without any, and the first one's */
 const char *session_state_name(enum session_state s);
-const struct err *session_error(const struct session *s);   /* why it is over; ERR_NONE after a coordinator's BYE */
-const struct err *session_refused(const struct session *s); /* what this agent would not do in this run, and has not
-                                                               done since (status 2); ERR_NONE: nothing */
-size_t session_unacknowledged(const struct session *s);     /* snapshots kept, the one that is added up included */
+const struct err *session_error(const struct session *s); /* why it is over; ERR_NONE after a coordinator's BYE */
+/* What this agent would not do in this run, and has not done since (status 2); else why its coordinator ended the run
+ * as failed; ERR_NONE: neither. */
+const struct err *session_refused(const struct session *s);
+size_t session_unacknowledged(const struct session *s); /* snapshots kept, the one that is added up included */

@@ -51,7 +51,7 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
                    F(CODE, done, code)},
     [WIRE_HEARTBEAT] = {F(U64, heartbeat, seq), F(I64, heartbeat, now_ns)},
     [WIRE_STOP] = {F_STAGE(stop), F(BOOL, stop, now)},
-    [WIRE_BYE] = {F_MAX(TEXT, bye, reason, WORDS)},
+    [WIRE_BYE] = {F_MAX(TEXT, bye, reason, WORDS), F(CODE, bye, code)},
 };
 
 #define S(kind, member)                                                                                                \

@@ -107,6 +107,7 @@ struct wire_msg {
         } stop;
         struct {
             const char *reason;
+            enum err_code code; /* of a coordinator: what the run failed for; ERR_NONE when it did not fail */
         } bye;
     } u;
     void *memory; /* owns strings of a decoded message */

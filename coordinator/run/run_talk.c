@@ -97,7 +97,8 @@ void talk_ask(struct run *r, struct agent *a, int64_t now)
 
 void talk_bye(struct run *r)
 {
-    struct wire_msg m = {.type = WIRE_BYE, .u.bye = {.reason = r->err.code ? r->err.text : "the run is over"}};
+    struct wire_msg m = {.type = WIRE_BYE,
+                         .u.bye = {.reason = r->err.code ? r->err.text : "the run is over", .code = r->err.code}};
     for (size_t i = 0; i < registry_count(r->agents); i++) {
         struct agent *a = registry_at(r->agents, i);
         if (agent_alive(a)) send_to(r, a, &m);

@@ -48,6 +48,16 @@ plan 'load: {concurrency: 2, duration: 2s}' 'agents: {count: 2, wait: 2s}'
 plateau_run --listen "$ENDPOINT"
 expect_status 4
 expect_text err.log '0 of 2 agents' 'agents that do not come: told'
+# a run that failed is no success of its agents
+plan "target: {url: \"http://127.0.0.1:$(free_port)/v1/chat/completions\", model: sim}" 'load: {concurrency: 2, duration: 2s}' 'agents: {count: 1, wait: 20s}'
+agent --name unlucky
+unlucky=$AGENT_PID
+plateau_run --listen "$ENDPOINT"
+expect_status 1
+wait "$unlucky"
+s=$?
+[ "$s" = 1 ] && ok "an agent of a run that failed ends with its status" || fail "an agent of a run that failed: status $s"
+expect_text agent.log 'the run failed: ' 'the agent logs why'
 "$BIN/plateau-agent" --connect "tcp://127.0.0.1:$(free_port)" --wait 2s >"$TMP/alone.log" 2>&1
 s=$?
 [ "$s" = 4 ] && ok "an agent without a coordinator gives up" || fail "an agent without a coordinator: status $s"

@@ -365,6 +365,18 @@ static void test_what_was_refused_is_remembered(void **state)
     assert_string_equal(session_refused(T.s)->text, "the guard");
 }
 
+/* A run that failed is no success of its agents: whatever watches them must see it. */
+static void test_a_failed_run_is_a_failure_of_its_agents(void **state)
+{
+    (void)state;
+    welcome("r", 3);
+    tell((struct wire_msg){.type = WIRE_BYE, .u.bye = {.reason = "127.0.0.1:9 refuses", .code = ERR_NET}});
+    assert_int_equal(session_state(T.s), SESSION_OVER);
+    assert_int_equal(session_error(T.s)->code, ERR_NONE);
+    assert_int_equal(session_refused(T.s)->code, ERR_NET);
+    assert_string_equal(session_refused(T.s)->text, "the run failed: 127.0.0.1:9 refuses");
+}
+
 /* What another attempt may mend is no refusal: its agent is not told to stay away. */
 static void test_what_failed_is_not_refused(void **state)
 {
@@ -466,6 +478,7 @@ int main(void)
                                        TEST(test_go_without_arm),
                                        TEST(test_refusals_of_ours),
                                        TEST(test_what_was_refused_is_remembered),
+                                       TEST(test_a_failed_run_is_a_failure_of_its_agents),
                                        TEST(test_what_failed_is_not_refused),
                                        TEST(test_refused),
                                        TEST(test_patience),

@@ -319,32 +319,32 @@ static void test_hostile_table(void **state)
         {BYTES("\x93\x03\xce\xff\xff\xff\xff\xa0"), "unknown type"},
         {BYTES("\x93\x03\xff\xa0"), "unknown type"},
         {BYTES("\x93\x03\xcb\x40\x2e\0\0\0\0\0\0\xa0"), "unknown type"}, /* 15.0 */
-        {BYTES("\x92\x03\x0f"), "0 fields, expected 1"},
-        {BYTES("\x94\x03\x0f\xa0\xa0"), "2 fields, expected 1"},
-        {BYTES("\x93\x03\x0f\xc4\x01x"), "reason"},                        /* bytes for text */
-        {BYTES("\x93\x03\x0f\xc0"), "reason"},                             /* nil */
-        {BYTES("\x93\x03\x0f\xc1"), "reason"},                             /* never used */
-        {BYTES("\x93\x03\x0f\x91\x91\x91\x91\x91\x91\x91\x90"), "reason"}, /* nested */
-        {BYTES("\x93\x03\x0f\xdb\xff\xff\xff\xff"), "reason"},             /* 4 GiB of text */
-        {BYTES("\x93\x03\x0f\xda\xff\xffxx"), "reason"},
-        {BYTES("\x93\x03\x0f\xa3"
-               "a\0b"),
+        {BYTES("\x92\x03\x0f"), "0 fields, expected 2"},
+        {BYTES("\x95\x03\x0f\xa0\x00\xa0"), "3 fields, expected 2"},
+        {BYTES("\x94\x03\x0f\xc4\x01x\0"), "reason"},                        /* bytes for text */
+        {BYTES("\x94\x03\x0f\xc0\0"), "reason"},                             /* nil */
+        {BYTES("\x94\x03\x0f\xc1\0"), "reason"},                             /* never used */
+        {BYTES("\x94\x03\x0f\x91\x91\x91\x91\x91\x91\x91\x90\0"), "reason"}, /* nested */
+        {BYTES("\x94\x03\x0f\xdb\xff\xff\xff\xff\0"), "reason"},             /* 4 GiB of text */
+        {BYTES("\x94\x03\x0f\xda\xff\xffxx\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa3"
+               "a\0b\0"),
          "reason"}, /* NUL */
-        {BYTES("\x93\x03\x0f\xa3"
-               "a\nb"),
+        {BYTES("\x94\x03\x0f\xa3"
+               "a\nb\0"),
          "reason"},
-        {BYTES("\x93\x03\x0f\xa3"
-               "a\x1b["),
+        {BYTES("\x94\x03\x0f\xa3"
+               "a\x1b[\0"),
          "reason"}, /* escape */
-        {BYTES("\x93\x03\x0f\xa1\x7f"), "reason"},
-        {BYTES("\x93\x03\x0f\xa2\xc2\x85"), "reason"}, /* C1 control */
-        {BYTES("\x93\x03\x0f\xa1\x80"), "reason"},     /* not UTF-8 … */
-        {BYTES("\x93\x03\x0f\xa1\xc3"), "reason"},
-        {BYTES("\x93\x03\x0f\xa2\xc0\x80"), "reason"},
-        {BYTES("\x93\x03\x0f\xa3\xe0\x80\x80"), "reason"},
-        {BYTES("\x93\x03\x0f\xa3\xed\xa0\x80"), "reason"},
-        {BYTES("\x93\x03\x0f\xa4\xf4\x90\x80\x80"), "reason"},
-        {BYTES("\x93\x03\x0f\xa4\xf0\x80\x80\x80"), "reason"},
+        {BYTES("\x94\x03\x0f\xa1\x7f\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa2\xc2\x85\0"), "reason"}, /* C1 control */
+        {BYTES("\x94\x03\x0f\xa1\x80\0"), "reason"},     /* not UTF-8 … */
+        {BYTES("\x94\x03\x0f\xa1\xc3\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa2\xc0\x80\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa3\xe0\x80\x80\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa3\xed\xa0\x80\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa4\xf4\x90\x80\x80\0"), "reason"},
+        {BYTES("\x94\x03\x0f\xa4\xf0\x80\x80\x80\0"), "reason"},
         {BYTES("\x94\x03\x0d\x01\xcf\x80\0\0\0\0\0\0\0"), "now_ns"},     /* 2^63 for a signed field */
         {BYTES("\x94\x03\x0d\xff\x01"), "seq"},                          /* -1 for an unsigned one */
         {BYTES("\x94\x03\x03\xcf\0\0\0\x01\0\0\0\0\x01"), "seq"},        /* 2^32 for 32 bits */
@@ -358,22 +358,24 @@ static void test_hostile_table(void **state)
         refuse(BAD[i].bytes, BAD[i].n, BAD[i].why);
     assert_true(mallinfo2().arena - before.arena < 1 << 20);
     struct wire_msg m;
-    assert_int_equal(decode(&m, BYTES("\x93\x03\x0f\xa4\xf4\x8f\xbf\xbf"), NULL), 0); /* the last character there is */
+    assert_int_equal(decode(&m, BYTES("\x94\x03\x0f\xa4\xf4\x8f\xbf\xbf\0"), NULL),
+                     0); /* the last character there is */
     wire_msg_clear(&m);
-    assert_int_equal(decode(&m, BYTES("\x93\x03\x0f\xd9\x02\xc2\xa0"), NULL), 0);
+    assert_int_equal(decode(&m, BYTES("\x94\x03\x0f\xd9\x02\xc2\xa0\0"), NULL), 0);
     wire_msg_clear(&m);
 }
 
 static void test_over_limits(void **state)
 {
     (void)state;
-    static uint8_t big[WIRE_MESSAGE_MAX + 1] = {0x93, WIRE_VERSION, 0x0f,
+    static uint8_t big[WIRE_MESSAGE_MAX + 1] = {0x94, WIRE_VERSION, 0x0f,
                                                 0xda, 0x02,         0x58}; /* 600 characters, one too many */
     memset(big + 6, 'x', 600);
     refuse(big, 606, "reason");
     big[5]--;
     struct wire_msg m;
-    assert_int_equal(decode(&m, big, 605, NULL), 0);
+    big[605] = 0; /* no code */
+    assert_int_equal(decode(&m, big, 606, NULL), 0);
     assert_int_equal(strlen(m.u.bye.reason), 599);
     wire_msg_clear(&m);
     refuse(big, sizeof big, "at most");
