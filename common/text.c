@@ -1,6 +1,8 @@
 #include "common/text.h"
 
+#include <ctype.h>
 #include <stdint.h>
+#include <string.h>
 
 size_t text_char(const char *s, size_t n)
 {
@@ -18,4 +20,12 @@ size_t text_char(const char *s, size_t n)
         c < 0xa0)
         return 0;
     return len;
+}
+
+bool text_is_header_name(const char *s)
+{
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])) return false;
+    return n > 0 && n <= 100;
 }

@@ -1,6 +1,10 @@
 /* Text that comes from outside: what of it may be shown to a person or put into a file. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Length of the UTF-8 sequence at s (of n > 0 bytes) when it is well formed and no control character, else 0. */
 size_t text_char(const char *s, size_t n);
+
+/* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */
+bool text_is_header_name(const char *s);

@@ -19,7 +19,7 @@ struct url {
 };
 
 /* `ret` is valid as long as `text`. An error's sentence does not repeat the URL, which may hold a secret. */
-int url_parse(const char *text, struct url *ret, struct err *e);
+ERR_CHECKED int url_parse(const char *text, struct url *ret, struct err *e);
 
 /* A port from `n` characters: a number from 1 to 65535, digits only. 0 when it is none. */
 uint16_t url_port(const char *text, size_t n);

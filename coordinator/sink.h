@@ -29,14 +29,14 @@ struct sink_snapshot {
 struct sink_kind {
     const char *name;
     /* Once, first: the run's identity, its plan, and the stages that an earlier part of it has finished. */
-    int (*begin)(void *arg, const struct run_data *meta, struct err *e);
-    int (*stage_begin)(void *arg, const struct stage_data *s, struct err *e);
-    int (*snapshot)(void *arg, const struct sink_snapshot *s, struct err *e); /* accepted ones, each once */
-    int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
-    int (*agent)(void *arg, const struct run_agent *a, struct err *e);        /* new or changed */
+    ERR_CHECKED int (*begin)(void *arg, const struct run_data *meta, struct err *e);
+    ERR_CHECKED int (*stage_begin)(void *arg, const struct stage_data *s, struct err *e);
+    ERR_CHECKED int (*snapshot)(void *arg, const struct sink_snapshot *s, struct err *e); /* accepted ones, each once */
+    ERR_CHECKED int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
+    ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e);        /* new or changed */
     /* An error of these two is logged, and the run continues. */
-    int (*event)(void *arg, const char *kind, const char *text, struct err *e);
-    int (*server)(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e);
+    ERR_CHECKED int (*event)(void *arg, const char *kind, const char *text, struct err *e);
+    ERR_CHECKED int (*server)(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e);
     void (*tick)(void *arg, const struct sink_view *v); /* every turn of the loop: the sink keeps its own pace */
     void (*over)(void *arg, const struct sink_view *v); /* once, last, also after an error */
 };

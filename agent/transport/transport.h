@@ -143,8 +143,8 @@ ERR_CHECKED /* Of the process, before the first transport and after the last. */
     int
     transport_global_init(void);
 void transport_global_clear(void);
-int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
-                   const struct transport_options *o, struct err *e);
+ERR_CHECKED int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
+                               const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 /* Open files that a transport to this target needs beside its sockets, with so many requests at once. */
 uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests);

@@ -5,6 +5,7 @@
 
 #include "common/plan/plan_key.h"
 #include "common/plan/plan_secret.h"
+#include "common/text.h"
 
 #define FORMS                                                                                                          \
     "{bearer: {env: NAME}}, {bearer: {file: PATH}}, {header: x-api-key, env: NAME}, {basic: {user: NAME, env: NAME}} " \
@@ -77,7 +78,7 @@ static int header_read(struct reader *r, const struct node *n, struct plan_auth 
     static const char *const KEYS[] = {"header", "env", "file", NULL};
     const struct node *name = node_get(n, "header");
     if (only(r, n, KEYS, "header, env, file") || secret_read(r, n, &a->secret)) return -1;
-    if (name->kind != NODE_TEXT || !header_name_valid(name->text) || secret_is_likely(name->text))
+    if (name->kind != NODE_TEXT || !text_is_header_name(name->text) || secret_is_likely(name->text))
         return node_refuse(name, false, r->e, "expected the name of a header, such as x-api-key");
     a->kind = AUTH_HEADER;
     a->header = keep(r, name, name->text);

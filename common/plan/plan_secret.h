@@ -5,4 +5,3 @@
 /* Whether a text looks like a key rather than the name of one: an authorization scheme, or a prefix that providers give
  * their keys. */
 bool secret_is_likely(const char *s);
-bool header_name_valid(const char *s); /* a token of RFC 9110, at most 100 bytes (plan_target.c) */

@@ -1,5 +1,4 @@
 /* The target: URL, models, headers, body. */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,15 +7,8 @@
 #include "common/plan/plan_api.h"
 #include "common/plan/plan_key.h"
 #include "common/plan/plan_secret.h"
+#include "common/text.h"
 #include "common/url.h"
-
-bool header_name_valid(const char *s)
-{
-    size_t n = strlen(s);
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])) return false;
-    return n > 0 && n <= 100;
-}
 
 /* *ret_path is where the path or query begins. */
 static int url_check(struct reader *r, const struct node *n, const char *s, const char **ret_path)
@@ -126,7 +118,7 @@ static int header_check(struct reader *r, const struct node *n)
                                          "cookie",        "x-auth-token"};
     static const char *const OURS[] = {"content-length", "transfer-encoding", "connection", "expect",
                                        "host",           "content-type"};
-    if (!header_name_valid(n->key)) return node_refuse(n, true, r->e, "is not the name of a header");
+    if (!text_is_header_name(n->key)) return node_refuse(n, true, r->e, "is not the name of a header");
     for (size_t i = 0; i < sizeof SECRET / sizeof *SECRET; i++)
         if (strcasecmp(n->key, SECRET[i]) == 0)
             return node_refuse(n, true, r->e,
