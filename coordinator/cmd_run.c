@@ -293,9 +293,9 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
         int status;
         const char *words;
     } WORDS[] = {
-        {3, "a point is invalid or stages are missing; the reasons stand under the table"},
+        {3, "a point is invalid or stages are missing; the first line and the end of the table say why"},
         {4, "agents were lost, and stages are made of fewer than they should be or are missing"},
-        {99, "a gate of slo.run failed"},
+        {99, "a gate of slo.run is broken, or the sample cannot decide it"},
         {128 + SIGINT, "ended by Ctrl-C"},
         {128 + SIGTERM, "ended by SIGTERM"},
     };
@@ -303,7 +303,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
     if (run_is_finished(run, &e) == 0 && run_can_go_on(run, dir, PLATEAU_VERSION, &e) == 0)
-        log_info("the run is not finished: plateau run --resume %s goes on with what is missing", dir);
+        log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
 }
 
 static int finish(struct store *store, const char *dir, struct drive_result *res, int *ret_status, struct err *e)

@@ -1,58 +1,154 @@
 #include "coordinator/term.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/human.h"
 #include "common/log.h"
+#include "coordinator/answer/point.h"
 #include "coordinator/sinks.h"
 
 #define TTY_NS (1 * NS_PER_S)
 #define PLAIN_NS (5 * NS_PER_S)
+#define WIDTH 80u        /* of a terminal that does not know its own */
+#define PLAIN_WIDTH 160u /* of a line in a log */
 
 void term_init(struct term *t, FILE *out)
 {
     *t = (struct term){.out = out, .tty = isatty(fileno(out)) == 1};
 }
 
+/* A line that is put together piece by piece, the ones that matter most first; a piece that does not fit is left out.
+ */
+struct pieces {
+    char *text;
+    size_t n, len;
+    unsigned columns, width;
+};
+
+__attribute__((format(printf, 2, 3))) static bool add(struct pieces *p, const char *fmt, ...)
+{
+    char piece[200];
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vsnprintf(piece, sizeof piece, fmt, ap);
+    va_end(ap);
+    size_t blanks = p->len ? 2 : 0;
+    if (p->len == 0 && len > (int)p->width) len = (int)p->width; /* the first is cut instead */
+    if (len <= 0 || (size_t)len >= sizeof piece || p->len + blanks + (size_t)len + 1 > p->n) return false;
+    if (p->columns + blanks + (size_t)len > p->width) return false;
+    memcpy(p->text + p->len, "  ", blanks);
+    memcpy(p->text + p->len + blanks, piece, (size_t)len);
+    p->len += blanks + (size_t)len;
+    p->text[p->len] = 0;
+    p->columns += (unsigned)(blanks + (size_t)len); /* ASCII only */
+    return true;
+}
+
 static void load_words(const struct plan_stage *s, char *ret, size_t n)
 {
     if (s->kind == LOAD_CLOSED)
-        (void)snprintf(ret, n, "concurrency %" PRIu32, s->concurrency);
+        (void)snprintf(ret, n, "load %" PRIu32, s->concurrency);
     else if (s->rate_from < s->rate_to || s->rate_from > s->rate_to)
-        (void)snprintf(ret, n, "%g to %g requests/s", s->rate_from, s->rate_to);
+        (void)snprintf(ret, n, "load %g-%g/s", s->rate_from, s->rate_to);
     else
-        (void)snprintf(ret, n, "%g requests/s", s->rate_from);
+        (void)snprintf(ret, n, "load %g/s", s->rate_from);
 }
 
-static int waiting_line(const struct run_progress *p, char *ret, size_t n)
+static void put_waiting(const struct run_progress *p, struct pieces *out)
 {
-    if (p->agents_ready >= p->agents_wanted && p->fence_left_ns > 0)
-        return snprintf(ret, n,
-                        "%zu agents are here; waiting %.0f s more, until no load of the earlier attempt can be left",
-                        p->agents_ready, (double)p->fence_left_ns / 1e9);
-    return snprintf(ret, n, "waiting for agents: %zu of %" PRIu32 "%s%s%s", p->agents_ready, p->agents_wanted,
-                    p->endpoint ? " (plateau-agent --connect " : "", p->endpoint ? p->endpoint : "",
-                    p->endpoint ? ")" : "");
+    if (p->agents_ready >= p->agents_wanted && p->fence_left_ns > 0) {
+        (void)add(out, "waiting %.0f s for the last load of the earlier attempt to end",
+                  (double)p->fence_left_ns / 1e9);
+        return;
+    }
+    (void)add(out, "waiting for agents: %zu of %" PRIu32, p->agents_ready, p->agents_wanted);
+    if (p->endpoint) (void)add(out, "plateau-agent --connect %s", p->endpoint);
 }
 
-int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n)
+static void put_bar(const struct run_progress *p, struct pieces *out)
 {
-    char load[64], of[32] = "", latency[64] = "";
-    if (p->state == RUN_GATHER) return waiting_line(p, ret, n);
-    if (!p->stage || p->stage->t0_ns == 0)
-        return snprintf(ret, n, "between stages: %zu agents, %zu of them ready", p->agents, p->agents_ready);
-    if (steps) (void)snprintf(of, sizeof of, " of %" PRIu64, steps);
-    load_words(&p->stage->step.load, load, sizeof load);
+    enum { BAR = 12 };
+    const struct plan_stage *load = &p->stage->step.load;
+    double elapsed = p->elapsed_ns > 0 ? (double)p->elapsed_ns / 1e9 : 0, whole = (double)load->duration_ns / 1e9;
+    char bar[BAR + 1];
+    if (p->state == RUN_DRAIN || !(whole > 0)) {
+        (void)add(out, p->state == RUN_DRAIN ? "%.0f s, waiting for open answers" : "%.0f s", elapsed);
+        return;
+    }
+    int full = (int)fmin(BAR, BAR * elapsed / whole);
+    memset(bar, '-', BAR);
+    memset(bar, '#', (size_t)full);
+    bar[BAR] = 0;
+    (void)add(out, "[%s] %.0f/%.0f s", bar, fmin(elapsed, whole), whole);
+}
+
+/* A percentile only where the sample carries it: 1 / (1 - q) samples beyond it are the least that say anything. */
+static void put_quantile(const struct hist *h, const char *name, double q, struct pieces *out)
+{
+    if (h && (double)h->count * (1 - q) >= 3)
+        (void)add(out, "%s p%g %.0f ms", name, 100 * q, (double)hist_quantile(h, q) / 1e6);
+}
+
+void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsigned width, char *ret, size_t n)
+{
+    struct pieces out = {.text = ret, .n = n, .width = width};
     const struct merge_live *l = &p->live;
-    if (l->ttft && l->ttft->count)
-        (void)snprintf(latency, sizeof latency, "  ttft p50 %.0f ms p99 %.0f ms",
-                       (double)hist_quantile(l->ttft, 0.5) / 1e6, (double)hist_quantile(l->ttft, 0.99) / 1e6);
-    return snprintf(
-        ret, n,
-        "stage %" PRIu64 "%s  %s  %.0f s  %" PRIu64 " in flight  %.0f token/s  %" PRIu64 " ok  %" PRIu64 " failed%s%s",
-        step, of, load, p->elapsed_ns > 0 ? (double)p->elapsed_ns / 1e9 : 0.0, l->in_flight, l->tokens_per_s,
-        l->counters[COUNTER_OK], counters_failed(l->counters), latency, p->state == RUN_DRAIN ? "  ending" : "");
+    char load[64], stage[48], number[HUMAN_MAX];
+    ret[0] = 0;
+    if (p->state == RUN_GATHER) {
+        put_waiting(p, &out);
+        return;
+    }
+    if (!p->stage || p->stage->t0_ns == 0) {
+        (void)add(&out, "between stages: %zu of %zu agents ready", p->agents_ready, p->agents);
+        return;
+    }
+    (void)snprintf(stage, sizeof stage, steps ? "stage %" PRIu64 "/%" PRIu64 : "stage %" PRIu64, step, steps);
+    load_words(&p->stage->step.load, load, sizeof load);
+    (void)add(&out, "%s", stage);
+    (void)add(&out, "%s", load);
+    put_bar(p, &out);
+    (void)add(&out, "%s token/s", human_number(l->tokens_per_s, number));
+    uint64_t failed = counters_failed(l->counters);
+    if (failed) (void)add(&out, "%s failed", human_count(failed, number));
+    (void)add(&out, "%s ok", human_count(l->counters[COUNTER_OK], number));
+    put_quantile(l->ttft, "ttft", 0.5, &out);
+    if (!failed) (void)add(&out, "0 failed");
+    (void)add(&out, "%s in flight", human_count(l->in_flight, number));
+    put_quantile(l->ttft, "ttft", 0.99, &out);
+    put_quantile(l->itl, "itl", 0.99, &out);
+}
+
+static const char *ms(double v, char buf[HUMAN_MAX + 4])
+{
+    char number[HUMAN_MAX];
+    (void)snprintf(buf, HUMAN_MAX + 4, isnan(v) ? "n/a" : "%s ms", human_number(v, number));
+    return buf;
+}
+
+void term_stage_line(const struct stage_data *s, const struct plan *plan, char *ret, size_t n)
+{
+    struct point p;
+    char load[64], rate[HUMAN_MAX], p50[HUMAN_MAX + 4], p99[HUMAN_MAX + 4], failed[HUMAN_MAX], due[HUMAN_MAX];
+    point_compute(s, plan, &p);
+    load_words(&s->plan, load, sizeof load);
+    (void)snprintf(ret, n, "%s: %s token/s, ttft p50 %s p99 %s, %s/%s failed%s%s", load,
+                   human_number(p.output_tokens_per_s, rate), ms(p.metric[METRIC_TTFT].q[0], p50),
+                   ms(p.metric[METRIC_TTFT].q[3], p99), human_count(counters_failed(s->counters), failed),
+                   human_count(s->counters[COUNTER_DUE], due), p.verdict.status == VERDICT_VALID ? "" : ", ",
+                   p.verdict.status == VERDICT_VALID ? "" : verdict_name(p.verdict.status));
+}
+
+/* As wide as the terminal is now: asked each time, so that a new size counts from the next line on. */
+static unsigned width_of(FILE *out)
+{
+    struct winsize w = {0};
+    return ioctl(fileno(out), TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : WIDTH;
 }
 
 /* Before anything else is printed. */
@@ -67,14 +163,15 @@ static void tick(void *arg, const struct sink_view *v)
 {
     struct term *t = arg;
     struct run_progress p;
-    char line[300];
+    char line[400];
     uint32_t epoch = run_loading(v->run);
     if (run_state(v->run) >= RUN_CLOSE || (v->now < t->next_ns && (epoch == 0 || epoch == t->epoch))) return;
     t->next_ns = v->now + (t->tty ? TTY_NS : PLAIN_NS);
     t->epoch = epoch;
     run_progress(v->run, v->now, &p);
     p.endpoint = t->endpoint;
-    (void)term_line(&p, v->step, v->steps, line, sizeof line);
+    /* the last column stays free: some terminals wrap when it is written */
+    term_line(&p, v->step, v->steps, t->tty ? width_of(t->out) - 1 : PLAIN_WIDTH, line, sizeof line);
     if (log_is_json())
         log_info("%s", line);
     else if (t->tty)
@@ -97,10 +194,33 @@ static int event(void *arg, const char *kind, const char *text, struct err *e)
     return 0;
 }
 
+static int begin(void *arg, const struct run_data *meta, struct err *e)
+{
+    struct term *t = arg;
+    (void)e;
+    t->plan = meta->plan;
+    return 0;
+}
+
+static int stage_end(void *arg, const struct stage_data *s, struct err *e)
+{
+    struct term *t = arg;
+    char line[400];
+    (void)e;
+    term_stage_line(s, t->plan, line, sizeof line);
+    line_clear(t);
+    if (t->tty && !log_is_json())
+        fprintf(t->out, "%s\n", line);
+    else
+        log_info("%s", line);
+    return 0;
+}
+
 static void over(void *arg, const struct sink_view *v)
 {
     (void)v;
     line_clear(arg);
 }
 
-const struct sink_kind SINK_TERM = {.name = "terminal", .event = event, .tick = tick, .over = over};
+const struct sink_kind SINK_TERM = {
+    .name = "terminal", .begin = begin, .stage_end = stage_end, .event = event, .tick = tick, .over = over};

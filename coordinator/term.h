@@ -1,5 +1,6 @@
-/* The run's progress for a person, as a sink (SINK_TERM): one line, renewed in place on a terminal, else printed as
- * each stage begins and every few seconds. Events are logged. */
+/* The run's progress for a person, as a sink (SINK_TERM). On a terminal: one line that is renewed in place and never
+ * wraps, whatever the width; else a line as each stage begins and every few seconds. A line per finished stage, and
+ * events, stand above it. */
 #pragma once
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,8 +11,12 @@ struct term {
     FILE *out;
     bool tty, dirty; /* dirty: a line without its newline is on the screen */
     int64_t next_ns;
-    uint32_t epoch;       /* of the stage that was shown last */
-    const char *endpoint; /* where agents dial in, for those who start them; NULL = nobody need */
+    uint32_t epoch;          /* of the stage that was shown last */
+    const struct plan *plan; /* borrowed */
+    const char *endpoint;    /* where agents dial in, for those who start them; NULL = nobody need */
 };
 void term_init(struct term *t, FILE *out);
-int term_line(const struct run_progress *p, uint64_t step, uint64_t steps, char *ret, size_t n);
+/* At most `width` columns: what matters less is left out first. steps 0: not known beforehand. */
+void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsigned width, char *ret, size_t n);
+/* A stage that has ended: "load 8: 1,234 token/s, ttft p50 62 ms p99 n/a, 0/240 failed". */
+void term_stage_line(const struct stage_data *s, const struct plan *plan, char *ret, size_t n);

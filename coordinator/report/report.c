@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "coordinator/report/write_file.h"
@@ -35,8 +36,11 @@ static int write_reports(const struct analysis *a, const char *dir, struct err *
 static int print_text(const struct analysis *a, const char *dir, bool written, struct err *e)
 {
     struct buf b = BUF_INIT(FILE_MAX);
-    bool color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    int rc = report_text(a, color, &b, e);
+    bool tty = isatty(STDOUT_FILENO) == 1;
+    struct winsize w = {0};
+    bool known = tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0;
+    const struct report_style style = {.color = tty && !getenv("NO_COLOR"), .width = known ? w.ws_col : REPORT_WIDE};
+    int rc = report_text(a, &style, &b, e);
     if (!rc) {
         (void)fwrite(b.data, 1, b.len, stdout);
         if (written) (void)printf("Report: %s/report.html\n", dir);

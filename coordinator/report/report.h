@@ -8,8 +8,13 @@
 #define X(function, file, readers) int function(const struct analysis *a, struct buf *out, struct err *e);
 #include "coordinator/report/report.def"
 #undef X
-/* The terminal's table and last words. */
-ERR_CHECKED int report_text(const struct analysis *a, bool color, struct buf *out, struct err *e);
+/* The terminal's last screen: the answer first, then the curve, the table and what speaks against them. */
+struct report_style {
+    bool color;
+    unsigned width; /* columns; from REPORT_WIDE on the table has all its columns, and nothing needs fewer than 80 */
+};
+#define REPORT_WIDE 96u
+ERR_CHECKED int report_text(const struct analysis *a, const struct report_style *style, struct buf *out, struct err *e);
 
 /* Analyses the run, writes every report into dir (each whole or not at all), prints the text to stdout when `print`,
  * and gives the exit status that the run deserves (analysis.h). */

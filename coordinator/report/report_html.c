@@ -193,7 +193,7 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
     }
     /* TEXT: for a reader without scripts */
     struct buf text = BUF_INIT(out->max);
-    int rc = report_text(in, false, &text, NULL);
+    int rc = report_text(in, &(struct report_style){.width = REPORT_WIDE}, &text, NULL);
     put_escaped(out, buf_str(&text), text.len);
     buf_free(&text);
     return rc;

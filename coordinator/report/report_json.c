@@ -6,7 +6,11 @@
 #include "common/clock.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/report/headline.h"
+#include "coordinator/report/reasons.h"
 #include "coordinator/report/report_parts.h"
+
+#define CAUSES 32u
 
 static const char *const Q_NAMES[POINT_Q] = {"p50", "p90", "p95", "p99", "p99_9"};
 
@@ -396,8 +400,11 @@ static void put_dip(struct json_out *j, const char *name, const struct answer_di
     json_end_object(j);
 }
 
-static void put_answer(struct json_out *j, const struct answer *a)
+static void put_answer(struct json_out *j, const struct analysis *in)
 {
+    const struct answer *a = &in->answer;
+    size_t knee = 0;
+    bool bent = report_knee_point(in, &knee);
     json_object(j, "answer");
     json_string(j, "text", a->text);
     json_string(j, "axis", load_axis_name(a->axis));
@@ -406,6 +413,7 @@ static void put_answer(struct json_out *j, const struct answer *a)
     json_bool(j, "plateau_reached", a->has_plateau && a->plateau_reached);
     json_double(j, "knee_load", if_known(a->has_plateau, a->knee));
     pair(j, "knee_ci95", if_known(a->has_plateau, a->knee_lo), a->knee_hi);
+    json_known_u64(j, "knee_point", bent, knee);
     json_double(j, "power_load", if_known(a->has_plateau, a->power_load));
     json_double(j, "latency_per_doubling", a->latency_per_doubling);
     json_double(j, "fall_past_most", a->fall);
@@ -449,6 +457,32 @@ static void put_answer(struct json_out *j, const struct answer *a)
     json_end_object(j);
 }
 
+/* The run in one line, and what speaks against its points by cause. */
+static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
+{
+    struct headline h;
+    struct reason_group g[CAUSES];
+    char where[120];
+    size_t n = reasons_group(in, g, CAUSES);
+    headline_make(in, &h);
+    json_object(j, "outcome");
+    json_string(j, "word", h.word);
+    json_string(j, "why", h.why);
+    json_i64(j, "exit_status", in->status);
+    json_array(j, "causes");
+    for (size_t i = 0; i < n; i++) {
+        reasons_where(in, &g[i], where, sizeof where);
+        json_object(j, NULL);
+        json_string(j, "status", verdict_name(g[i].status));
+        json_u64(j, "points", g[i].n);
+        json_string(j, "where", where);
+        json_string(j, "text", g[i].text);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_end_object(j);
+}
+
 static void put_events(struct json_out *j, const struct run_data *r)
 {
     json_array(j, "events");
@@ -469,7 +503,8 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     json_u64(j, "format", 1);
     json_string(j, "version", r->version);
     put_run(j, r);
-    put_answer(j, &in->answer);
+    put_outcome_of_run(j, in);
+    put_answer(j, in);
     put_gates(j, in);
     if (r->plan)
         json_string(j, "gates_result",

@@ -1,7 +1,11 @@
 #include "coordinator/report/report_parts.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+
+#include "common/human.h"
+#include "coordinator/answer/load.h"
 
 const struct stage_data *report_stage(const struct analysis *in, size_t point)
 {
@@ -74,4 +78,52 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
         if (!best || (asks ? passed(in, i) > passed(in, best->point) : worse(o->result, best->result))) best = o;
     }
     return best;
+}
+
+const char *report_gate_value(const struct plan_gate *g, double v, char *buf)
+{
+    static const char *const UNITS[] = {[GATE_THROUGHPUT] = " token/s",
+                                        [GATE_REQUESTS_PER_S] = " requests/s",
+                                        [GATE_GOODPUT] = " requests/s",
+                                        [GATE_ERROR_COUNT] = " requests"};
+    char number[HUMAN_MAX];
+    if (g->subject == GATE_ERROR_RATE)
+        (void)snprintf(buf, 64, "%s", human_percent(v, number));
+    else if (g->subject == GATE_METRIC)
+        (void)snprintf(buf, 64, "%s %s", human_number(v, number), METRICS[g->metric].unit);
+    else
+        (void)snprintf(buf, 64, "%s%s", human_number(v, number), UNITS[g->subject] ? UNITS[g->subject] : "");
+    return buf;
+}
+
+bool report_knee_point(const struct analysis *in, size_t *ret)
+{
+    const struct answer *a = &in->answer;
+    bool found = false;
+    if (!a->has_plateau || !a->plateau_reached || !isfinite(a->knee)) return false;
+    for (size_t i = 0; i < in->n_points; i++) {
+        /* a load that was asked for as the knee may be achieved a little short of it */
+        if (!load_usable(&in->points[i]) || load_on(&in->points[i], a->axis) < 0.98 * a->knee) continue;
+        if (!found || load_on(&in->points[i], a->axis) < load_on(&in->points[*ret], a->axis)) *ret = i;
+        found = true;
+    }
+    return found;
+}
+
+static bool before(const struct point *a, const struct point *b)
+{
+    if (a->requested.kind != b->requested.kind) return a->requested.kind == LOAD_CLOSED;
+    if (load_asked(&a->requested) < load_asked(&b->requested)) return true;
+    if (load_asked(&a->requested) > load_asked(&b->requested)) return false;
+    return a->stage != b->stage ? a->stage < b->stage : a->repeat < b->repeat;
+}
+
+void report_order(const struct analysis *in, size_t *ret)
+{
+    for (size_t i = 0; i < in->n_points; i++) { /* by insertion: a run has few points */
+        size_t k = i;
+        for (; k > 0 && before(&in->points[i], &in->points[ret[k - 1]]); k--)
+            ret[k] = ret[k - 1];
+        ret[k] = i;
+    }
 }

@@ -24,3 +24,13 @@ const char *report_stamps(const struct stage_data *s);
 const struct gate_outcome *report_gate(const struct analysis *in, size_t gate);
 
 const char *report_steady(enum steady s); /* "yes", "no", NULL: unknown */
+
+/* A gate's value in the gate's own unit: "912 ms", "3.27 %", "4,510 token/s". buf holds 64 bytes. */
+const char *report_gate_value(const struct plan_gate *g, double v, char *buf);
+
+/* The point at the knee: the usable one with the smallest load that is not below it. false: the knee was not seen. */
+bool report_knee_point(const struct analysis *in, size_t *ret);
+
+/* Indices of the points in order of load (closed loops first, then open ones, each by what was asked), repeats beside
+ * each other. `ret` has room for all points. */
+void report_order(const struct analysis *in, size_t *ret);

@@ -1,12 +1,21 @@
-/* The terminal's table and last words: at most 100 columns. */
+/* The terminal's last screen. The order is that of a reader in a hurry: one line that says it all, the answer in words,
+ * latency where it matters, gates; then the curve, the table, what speaks against the numbers, and the books. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/human.h"
+#include "coordinator/answer/load.h"
+#include "coordinator/report/headline.h"
+#include "coordinator/report/reasons.h"
 #include "coordinator/report/report_parts.h"
 
-#define WIDTH 100u
+#define WIDTH_LEAST 60u
+#define WIDTH_MOST 110u /* longer lines of prose are hard to read */
+#define BARS_MOST 40u   /* loads that are drawn */
+#define REASONS 24u     /* causes that are shown */
 #define RED "\x1b[31m"
 #define GREEN "\x1b[32m"
 #define YELLOW "\x1b[33m"
@@ -17,6 +26,7 @@
 struct page {
     struct buf *out;
     bool color;
+    unsigned width;
 };
 
 static void paint(const struct page *p, const char *code)
@@ -64,30 +74,33 @@ static void row(const struct page *p, const struct point *q, enum load_axis axis
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
     (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), report_load(&q->requested, load));
-    number(p, 8, load_on(q, axis));
+    if (p->width >= REPORT_WIDE) number(p, 8, load_on(q, axis));
     number(p, 8, q->output_tokens_per_s);
-    number(p, 8, ttft->q[0]);
-    number(p, 8, ttft->q[3]);
-    number(p, 7, tpot->q[0]);
-    number(p, 7, tpot->q[3]);
-    number(p, 7, q->metric[METRIC_ITL].q[3]);
-    (void)buf_printf(p->out, " %7" PRIu64 " ", failed + q->ledger.lost);
+    number(p, 7, ttft->q[0]);
+    number(p, 7, ttft->q[3]);
+    number(p, 6, tpot->q[0]);
+    number(p, 6, tpot->q[3]);
+    number(p, 6, q->metric[METRIC_ITL].q[3]);
+    (void)buf_printf(p->out, " %6" PRIu64 " ", failed + q->ledger.lost);
     paint(p, verdict_color(q->verdict.status));
     (void)buf_puts(p->out, verdict_name(q->verdict.status));
     paint(p, PLAIN);
     (void)buf_puts(p->out, q->steady == STEADY_NO ? " ~\n" : "\n");
 }
 
-static void table(const struct page *p, const struct analysis *in)
+static void table(const struct page *p, const struct analysis *in, const size_t *order)
 {
     bool unsteady = false;
     paint(p, BOLD);
-    (void)buf_printf(p->out, "%33s %17s %15s %7s\n", "output", "TTFT ms", "TPOT ms", "ITL ms");
-    (void)buf_printf(p->out, "%5s %9s %8s %8s %8s %8s %7s %7s %7s %7s %s\n", "stage", "load", "achieved", "token/s",
-                     "p50", "p99", "p50", "p99", "p99", "errors", "verdict");
+    bool wide = p->width >= REPORT_WIDE;
+    (void)buf_printf(p->out, "%*s %15s %13s %6s\n", wide ? 33 : 24, "output", "TTFT ms", "TPOT ms", "ITL ms");
+    (void)buf_printf(p->out, "%5s %9s ", "stage", "load");
+    if (wide) (void)buf_printf(p->out, "%8s ", "achieved");
+    (void)buf_printf(p->out, "%8s %7s %7s %6s %6s %6s %6s %s\n", "token/s", "p50", "p99", "p50", "p99", "p99", "errors",
+                     "verdict");
     paint(p, PLAIN);
     for (size_t i = 0; i < in->n_points; i++) {
-        row(p, &in->points[i], in->answer.axis);
+        row(p, &in->points[order[i]], in->answer.axis);
         unsteady |= in->points[i].steady == STEADY_NO;
     }
     if (!in->n_points) (void)buf_puts(p->out, "  no stage was finished\n");
@@ -105,7 +118,7 @@ static void wrap(const struct page *p, const char *text, unsigned indent)
         unsigned columns = 0;
         for (size_t i = 0; i < n; i++)
             columns += ((unsigned char)at[i] & 0xc0) != 0x80;
-        if (column > indent && column + 1 + columns > WIDTH) {
+        if (column > indent && column + 1 + columns > p->width) {
             (void)buf_printf(p->out, "\n%*s", (int)indent, "");
             column = indent;
         } else if (column > indent) {
@@ -119,41 +132,122 @@ static void wrap(const struct page *p, const char *text, unsigned indent)
     (void)buf_putc(p->out, '\n');
 }
 
-static void reasons(const struct page *p, const struct analysis *in)
+static void headline(const struct page *p, const struct analysis *in)
 {
-    for (size_t i = 0; i < in->n_points; i++) {
-        const struct point *q = &in->points[i];
-        if (q->verdict.status == VERDICT_VALID) continue;
-        for (uint32_t k = 0; k < q->verdict.n_reasons; k++) {
-            char line[320], load[64], stage[32];
-            (void)snprintf(line, sizeof line, "stage %s (%s): %s", stage_number(q, stage, sizeof stage),
-                           report_load(&q->requested, load), q->verdict.reason[k]);
-            (void)buf_puts(p->out, "  ");
-            paint(p, verdict_color(q->verdict.status));
-            (void)buf_printf(p->out, "%-7s ", verdict_name(q->verdict.status));
-            paint(p, PLAIN);
-            wrap(p, line, 10);
-        }
+    struct headline h;
+    char line[500];
+    headline_make(in, &h);
+    paint(p, BOLD);
+    paint(p, strcmp(h.word, "PASS") == 0 ? GREEN : strcmp(h.word, "UNDECIDED") == 0 ? YELLOW : RED);
+    (void)snprintf(line, sizeof line, "%s: %s.", h.word, h.why);
+    wrap(p, line, 0);
+    paint(p, PLAIN);
+}
+
+/* Latency where it means something: at the knee, and at the limit of the SLO. */
+static void latency(const struct page *p, const struct point *q, const char *where)
+{
+    static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_E2E};
+    char line[400], load[64], number[HUMAN_MAX];
+    int n = snprintf(line, sizeof line, "%s (load %s):", where, report_load(&q->requested, load));
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++) {
+        const struct metric_stat *s = &q->metric[SHOWN[i]];
+        if (!s->count) continue;
+        n += snprintf(line + n, sizeof line - (size_t)n, "%s %s p50 %s ms", i ? "," : "", METRICS[SHOWN[i]].name,
+                      human_number(s->q[0], number));
+        if (isfinite(s->q[3]))
+            n += snprintf(line + n, sizeof line - (size_t)n, " p99 %s ms", human_number(s->q[3], number));
     }
+    (void)snprintf(line + n, sizeof line - (size_t)n, ".");
+    wrap(p, line, 2);
+}
+
+static void latencies(const struct page *p, const struct analysis *in)
+{
+    size_t knee, slo = in->answer.slo_point;
+    bool bent = report_knee_point(in, &knee);
+    if (bent)
+        latency(p, &in->points[knee],
+                in->answer.has_slo && knee == slo ? "At the knee and at the SLO's limit" : "At the knee");
+    if (in->answer.has_slo && !(bent && knee == slo)) latency(p, &in->points[slo], "At the SLO's limit");
 }
 
 static void gate_line(const struct page *p, const struct analysis *in, size_t g)
 {
     const struct gate_outcome *o = report_gate(in, g);
+    const struct plan_gate *gate = &in->run->plan->gates[g];
     enum gate_result r = o ? o->result : GATE_INCONCLUSIVE;
+    char a[64], b[64];
+    struct buf text = BUF_INIT(1000);
     (void)buf_puts(p->out, "  ");
     paint(p, r == GATE_PASS ? GREEN : r == GATE_FAIL ? RED : YELLOW);
-    (void)buf_puts(p->out, r == GATE_PASS ? "✓" : r == GATE_FAIL ? "✗" : "?");
+    (void)buf_puts(p->out, r == GATE_PASS ? "✓ " : r == GATE_FAIL ? "✗ " : "? ");
     paint(p, PLAIN);
-    (void)buf_putc(p->out, ' ');
-    put_safe(p, in->run->plan->gates[g].text, 50);
-    if (o && isfinite(o->value)) (void)buf_printf(p->out, ": %.4g", o->value);
-    if (o && isfinite(o->lo) && isfinite(o->hi)) (void)buf_printf(p->out, " (95 %%: %.4g-%.4g)", o->lo, o->hi);
-    if (o && o->point < in->n_points) {
-        char load[64];
-        (void)buf_printf(p->out, " at load %s", report_load(&in->points[o->point].requested, load));
+    (void)buf_printf(&text, "%.60s", gate->text);
+    if (o && isfinite(o->value)) (void)buf_printf(&text, ": %s", report_gate_value(gate, o->value, a));
+    if (o && isfinite(o->lo) && isfinite(o->hi))
+        (void)buf_printf(&text, " (95 %%: %s to %s)", report_gate_value(gate, o->lo, a),
+                         report_gate_value(gate, o->hi, b));
+    if (o && o->point < in->n_points)
+        (void)buf_printf(&text, " at load %s", report_load(&in->points[o->point].requested, a));
+    if (r == GATE_INCONCLUSIVE)
+        (void)buf_puts(&text, o ? "; undecided: more samples are needed" : "; undecided: no valid point");
+    wrap(p, buf_str(&text), 4);
+    p->out->bad |= text.bad;
+    buf_free(&text);
+}
+
+static void gates(const struct page *p, const struct analysis *in)
+{
+    if (!in->run->plan || !in->run->plan->n_gates) return;
+    (void)buf_puts(p->out, "\nGates\n");
+    for (size_t g = 0; g < in->run->plan->n_gates; g++)
+        gate_line(p, in, g);
+}
+
+/* Throughput by load as bars, of the points that may carry an answer. */
+static void curve(const struct page *p, const struct analysis *in, const size_t *order)
+{
+    double most = 0;
+    size_t n = 0, knee = SIZE_MAX, bar = p->width - 50;
+    char load[64], number[HUMAN_MAX];
+    for (size_t i = 0; i < in->n_points; i++) {
+        if (!load_usable(&in->points[i])) continue;
+        n++;
+        most = fmax(most, in->points[i].output_tokens_per_s);
     }
-    (void)buf_puts(p->out, r == GATE_INCONCLUSIVE ? "; inconclusive: more samples are needed\n" : "\n");
+    if (n < 3 || n > BARS_MOST) return;
+    (void)report_knee_point(in, &knee);
+    (void)buf_puts(p->out, "\nOutput token/s by load\n");
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[order[i]];
+        if (!load_usable(q)) continue;
+        (void)buf_printf(p->out, "%10.10s ", report_load(&q->requested, load));
+        double eighths = 8 * (double)bar * q->output_tokens_per_s / most;
+        for (size_t k = 0; k < (size_t)eighths / 8; k++)
+            (void)buf_puts(p->out, "█");
+        static const char *const PART[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+        (void)buf_printf(p->out, "%s %s%s%s\n", PART[(size_t)eighths % 8], human_number(q->output_tokens_per_s, number),
+                         order[i] == knee ? "  ← knee" : "",
+                         in->answer.has_slo && order[i] == in->answer.slo_point ? "  ← SLO's limit" : "");
+    }
+}
+
+/* What speaks against the numbers, by cause. */
+static void reasons(const struct page *p, const struct analysis *in)
+{
+    struct reason_group g[REASONS];
+    size_t n = reasons_group(in, g, REASONS);
+    for (size_t i = 0; i < n; i++) {
+        char line[420], where[120];
+        reasons_where(in, &g[i], where, sizeof where);
+        (void)snprintf(line, sizeof line, "%s: %s", where, g[i].text);
+        (void)buf_puts(p->out, "  ");
+        paint(p, verdict_color(g[i].status));
+        (void)buf_printf(p->out, "%-7s ", verdict_name(g[i].status));
+        paint(p, PLAIN);
+        wrap(p, line, 10);
+    }
 }
 
 static void ledger(const struct page *p, const struct analysis *in)
@@ -263,31 +357,34 @@ static void server(const struct page *p, const struct analysis *in)
     wrap(p, line, 0);
 }
 
-int report_text(const struct analysis *in, bool color, struct buf *out, struct err *e)
+int report_text(const struct analysis *in, const struct report_style *style, struct buf *out, struct err *e)
 {
-    const struct page p = {out, color};
-    const struct run_data *r = in->run;
+    const struct page p = {out, style->color,
+                           style->width < WIDTH_LEAST  ? WIDTH_LEAST
+                           : style->width > WIDTH_MOST ? WIDTH_MOST
+                                                       : style->width};
+    size_t *order = calloc(in->n_points + 1, sizeof *order);
+    if (!order) return err_set(e, ERR_NOMEM, "no memory for the report");
+    report_order(in, order);
     (void)buf_puts(out, "\n");
-    table(&p, in);
+    headline(&p, in);
+    if (in->answer.text[0]) wrap(&p, in->answer.text, 0);
+    latencies(&p, in);
+    gates(&p, in);
+    curve(&p, in, order);
+    (void)buf_puts(out, "\n");
+    table(&p, in, order);
     reasons(&p, in);
-    if (in->answer.text[0]) {
-        (void)buf_puts(out, "\n");
-        wrap(&p, in->answer.text, 0);
-    }
-    if (r->plan && r->plan->n_gates) {
-        (void)buf_puts(out, "\nGates\n");
-        for (size_t g = 0; g < r->plan->n_gates; g++)
-            gate_line(&p, in, g);
-    }
     (void)buf_puts(out, "\n");
     ledger(&p, in);
     addresses(&p, in);
     cuts(&p, in);
     server(&p, in);
-    if (r->insecure) {
+    if (in->run->insecure) {
         paint(&p, YELLOW);
         (void)buf_puts(out, "The control plane ran without authentication (--insecure).\n");
         paint(&p, PLAIN);
     }
+    free(order);
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for the report") : 0;
 }

@@ -197,11 +197,11 @@ static void test_text(void **state)
     fake_run(&f, NULL, &r);
     struct analysis in;
     assert_int_equal(analysis_init(&in, &r, &e), 0);
-    assert_int_equal(report_text(&in, false, &plain, &e), 0);
-    assert_int_equal(report_text(&in, true, &color, &e), 0);
+    assert_int_equal(report_text(&in, &(struct report_style){.width = 80}, &plain, &e), 0);
+    assert_int_equal(report_text(&in, &(struct report_style){.color = true, .width = 200}, &color, &e), 0);
     assert_null(strchr(buf_str(&plain), '\x1b'));
     assert_non_null(strchr(buf_str(&color), '\x1b'));
-    assert_true(widest(buf_str(&plain)) <= 100);
+    assert_true(widest(buf_str(&plain)) <= 80);
     assert_non_null(strstr(buf_str(&plain), "ttft.p99 < 800ms"));
     assert_non_null(strstr(buf_str(&plain), "Ledger: due "));
     assert_non_null(strstr(buf_str(&plain), "Target: requests, by address: 10.0.0.1:8000 "));

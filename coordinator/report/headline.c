@@ -1,0 +1,147 @@
+#include "coordinator/report/headline.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/human.h"
+#include "coordinator/answer/gates.h"
+#include "coordinator/answer/verdict.h"
+#include "coordinator/report/report_parts.h"
+
+__attribute__((format(printf, 2, 3))) static void add(struct headline *h, const char *fmt, ...)
+{
+    size_t n = strlen(h->why);
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(h->why + n, sizeof h->why - n, fmt, ap);
+    va_end(ap);
+}
+
+static void add_gate(const struct analysis *a, size_t g, struct headline *h)
+{
+    const struct plan_gate *gate = &a->run->plan->gates[g];
+    const struct gate_outcome *o = report_gate(a, g);
+    char value[64], load[64];
+    add(h, "%.60s", gate->text);
+    if (!o) return;
+    if (isfinite(o->value)) add(h, ": it is %s", report_gate_value(gate, o->value, value));
+    add(h, " at load %s", report_load(&a->points[o->point].requested, load));
+}
+
+/* The gates with one result: the first in words, the others counted. */
+static size_t add_gates(const struct analysis *a, enum gate_result which, const char *before, struct headline *h)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < a->run->plan->n_gates; g++) {
+        const struct gate_outcome *o = report_gate(a, g);
+        if ((o ? o->result : GATE_INCONCLUSIVE) != which || n++) continue;
+        add(h, "%s", before);
+        add_gate(a, g, h);
+    }
+    if (n > 1) add(h, ", and %zu more", n - 1);
+    return n;
+}
+
+static void failed(const struct analysis *a, struct headline *h)
+{
+    h->word = "FAIL";
+    if (add_gates(a, GATE_FAIL, "gate broken: ", h)) return;
+    h->word = "UNDECIDED";
+    if (add_gates(a, GATE_INCONCLUSIVE, "the sample is too small to decide ", h)) return;
+    add(h, "no single load keeps every gate"); /* each gate passes somewhere */
+}
+
+static void invalid(const struct analysis *a, struct headline *h)
+{
+    size_t bad = 0;
+    const struct verdict *first = NULL;
+    const char *error = NULL;
+    h->word = "INVALID";
+    for (size_t i = 0; i < a->n_points; i++) {
+        if (a->points[i].verdict.status != VERDICT_INVALID) continue;
+        bad++;
+        if (!first && a->points[i].verdict.n_reasons) first = &a->points[i].verdict;
+    }
+    for (size_t i = 0; i < a->run->n_events; i++)
+        if (strcmp(a->run->events[i].kind, "error") == 0) error = a->run->events[i].text;
+    if (a->n_points == 0)
+        add(h, "no stage was finished%s%.200s", error ? ": " : "", error ? error : "");
+    else if (bad)
+        add(h, "%zu of %zu points cannot be trusted%s%.220s", bad, a->n_points, first ? ": " : "",
+            first ? first->reason[0] : "");
+    else
+        add(h, "stages that the plan asks for are missing%s%.200s", error ? ": " : "", error ? error : "");
+}
+
+static void lost(const struct analysis *a, struct headline *h)
+{
+    size_t n = 0;
+    h->word = "INVALID";
+    for (size_t i = 0; i < a->run->n_agents; i++) {
+        if (!a->run->agents[i].lost) continue;
+        if (n++ < 3) add(h, "%s%.40s", n == 1 ? "agents were lost: " : ", ", a->run->agents[i].name);
+    }
+    if (n > 3) add(h, " and %zu more", n - 3);
+    if (!n) add(h, "a stage misses an agent that was lost");
+}
+
+static void stopped(int signal, struct headline *h)
+{
+    h->word = "INVALID";
+    if (signal == 2)
+        add(h, "ended by Ctrl-C before the plan was done");
+    else
+        add(h, "ended by signal %d before the plan was done", signal);
+}
+
+static void passed(const struct analysis *a, struct headline *h)
+{
+    const struct plan *plan = a->run->plan;
+    char load[64];
+    size_t suspect = 0;
+    h->word = "PASS";
+    for (size_t i = 0; i < a->n_points; i++)
+        suspect += a->points[i].verdict.status == VERDICT_SUSPECT;
+    if (plan->n_gates == 0)
+        add(h, "every stage was measured; the plan sets no gates");
+    else if (gates_decide(plan, a->points, a->n_points, a->gates, a->n_gates) != GATE_PASS)
+        add(h, "no gate is broken; the sample cannot decide all of them, which slo.inconclusive lets pass");
+    else if ((plan->sweep || plan->search.goal != SEARCH_NONE) && a->answer.has_slo)
+        add(h, "%s kept at load %s", plan->n_gates == 1 ? "the gate is" : "all gates are",
+            report_load(&a->points[a->answer.slo_point].requested, load));
+    else
+        add(h, "%s kept in every stage", plan->n_gates == 1 ? "the gate is" : "all gates are");
+    if (suspect) add(h, "; %zu of %zu points are suspect", suspect, a->n_points);
+}
+
+/* Requests that failed belong beside any word, above all beside PASS. */
+static void add_failures(const struct analysis *a, struct headline *h)
+{
+    uint64_t n = 0, due = 0;
+    char share[HUMAN_MAX];
+    for (size_t i = 0; i < a->n_points; i++) {
+        due += a->points[i].ledger.due;
+        for (size_t k = 0; k < sizeof a->points[i].ledger.failed / sizeof a->points[i].ledger.failed[0]; k++)
+            n += a->points[i].ledger.failed[k];
+    }
+    if (n && due) add(h, "; %s of the requests failed", human_percent((double)n / (double)due, share));
+}
+
+void headline_make(const struct analysis *a, struct headline *ret)
+{
+    *ret = (struct headline){0};
+    if (a->status > 128)
+        stopped(a->status - 128, ret);
+    else if (a->status == 4)
+        lost(a, ret);
+    else if (a->status == 99)
+        failed(a, ret);
+    else if (a->status == 0)
+        passed(a, ret);
+    else
+        invalid(a, ret);
+    add_failures(a, ret);
+}

@@ -1,0 +1,90 @@
+#include "coordinator/report/reasons.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/report/report_parts.h"
+
+#define LISTED 3u /* more stages than these are counted, not listed */
+
+static const char *skip_number(const char *s)
+{
+    while ((*s >= '0' && *s <= '9') || *s == '.' || *s == ',' || *s == '-' || *s == '+' || *s == 'e')
+        s++;
+    return s;
+}
+
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool reasons_same(const char *x, const char *y)
+{
+    while (*x && *y) {
+        if (digit(*x) && digit(*y)) {
+            x = skip_number(x);
+            y = skip_number(y);
+        } else if (*x++ != *y++)
+            return false;
+    }
+    return *x == *y;
+}
+
+static int by_weight(const void *x, const void *y)
+{
+    const struct reason_group *a = x, *b = y;
+    if (a->status != b->status) return a->status < b->status ? 1 : -1;
+    if (a->n != b->n) return a->n < b->n ? 1 : -1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+static bool has(const struct point *p, const struct reason_group *g)
+{
+    if (p->verdict.status != g->status) return false;
+    for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
+        if (reasons_same(p->verdict.reason[i], g->text)) return true;
+    return false;
+}
+
+size_t reasons_group(const struct analysis *a, struct reason_group *ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_points; i++) {
+        const struct verdict *v = &a->points[i].verdict;
+        for (uint32_t k = 0; v->status != VERDICT_VALID && k < v->n_reasons && n < max; k++) {
+            struct reason_group g = {v->status, v->reason[k], 0, i};
+            bool seen = false;
+            for (size_t j = 0; j < n && !seen; j++)
+                seen = ret[j].status == g.status && reasons_same(ret[j].text, g.text);
+            for (size_t j = i; j < a->n_points && !seen; j++)
+                g.n += has(&a->points[j], &g);
+            if (!seen) ret[n++] = g;
+        }
+    }
+    qsort(ret, n, sizeof *ret, by_weight);
+    return n;
+}
+
+void reasons_where(const struct analysis *a, const struct reason_group *g, char *ret, size_t n)
+{
+    char load[64];
+    size_t at = 0, listed = 0;
+    if (g->n > LISTED) {
+        (void)snprintf(ret, n, "%zu of %zu stages, first load %s", g->n, a->n_points,
+                       report_load(&a->points[g->first].requested, load));
+        return;
+    }
+    ret[0] = 0;
+    for (size_t i = 0; i < a->n_points && at < n; i++) {
+        if (!has(&a->points[i], g)) continue;
+        int len = snprintf(ret + at, n - at, "%s%s",
+                           listed++   ? ", "
+                           : g->n > 1 ? "loads "
+                                      : "load ",
+                           report_load(&a->points[i].requested, load));
+        at += len > 0 ? (size_t)len : 0;
+    }
+}

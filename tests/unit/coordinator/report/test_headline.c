@@ -1,0 +1,120 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/verdict.h"
+#include "coordinator/report/headline.h"
+#include "coordinator/report/reasons.h"
+
+static struct plan_gate gates[2] = {
+    {.text = "ttft.p99 < 800ms", .subject = GATE_METRIC, .metric = METRIC_TTFT},
+    {.text = "errors.rate < 1%", .subject = GATE_ERROR_RATE},
+};
+static struct plan plan;
+static struct run_data run;
+static struct point p[9];
+static struct gate_outcome o[18];
+static struct analysis a;
+
+/* Nine valid points of a sweep 1 … 256; every gate passes at the 7th. */
+static void begin(size_t n_gates)
+{
+    plan = (struct plan){.gates = gates, .n_gates = n_gates, .sweep = true};
+    run = (struct run_data){.plan = &plan};
+    memset(p, 0, sizeof p);
+    memset(o, 0, sizeof o);
+    a = (struct analysis){.run = &run, .points = p, .n_points = 9, .gates = o, .n_gates = 9 * n_gates};
+    for (uint32_t i = 0; i < 9; i++) {
+        p[i].stage = i;
+        p[i].requested.concurrency = 1u << i;
+        p[i].ledger.due = 100;
+        for (size_t g = 0; g < n_gates; g++)
+            o[i * n_gates + g] =
+                (struct gate_outcome){.gate = &gates[g], .point = i, .value = 0.0327, .lo = NAN, .hi = NAN};
+    }
+    a.answer.has_slo = n_gates > 0;
+    a.answer.slo_point = 6;
+}
+
+static void says(const char *word, const char *why)
+{
+    struct headline h;
+    headline_make(&a, &h);
+    assert_string_equal(h.word, word);
+    assert_string_equal(h.why, why);
+}
+
+static void test_every_status(void **state)
+{
+    (void)state;
+    begin(0);
+    says("PASS", "every stage was measured; the plan sets no gates");
+    p[2].ledger.failed[0] = 36;
+    says("PASS", "every stage was measured; the plan sets no gates; 4 % of the requests failed");
+    begin(2);
+    says("PASS", "all gates are kept at load 64");
+    verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
+    says("PASS", "all gates are kept at load 64; 1 of 9 points are suspect");
+    begin(2);
+    a.status = 99;
+    a.answer.has_slo = false;
+    for (int i = 0; i < 9; i++)
+        o[2 * i + 1].result = GATE_FAIL;
+    says("FAIL", "gate broken: errors.rate < 1%: it is 3.27 % at load 1");
+    for (int i = 0; i < 9; i++)
+        o[2 * i + 1].result = GATE_INCONCLUSIVE;
+    says("UNDECIDED", "the sample is too small to decide errors.rate < 1%: it is 3.27 % at load 1");
+    begin(1);
+    a.status = 3;
+    verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
+    says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
+    a.n_points = 0;
+    struct run_event e = {.kind = "error", .text = "nobody came"};
+    run.events = &e;
+    run.n_events = 1;
+    says("INVALID", "no stage was finished: nobody came");
+    begin(1);
+    a.status = 130;
+    says("INVALID", "ended by Ctrl-C before the plan was done");
+    a.status = 4;
+    struct run_agent lost = {.name = "pod-1", .lost = true};
+    run.agents = &lost;
+    run.n_agents = 1;
+    says("INVALID", "agents were lost: pod-1");
+}
+
+static void test_one_cause_once(void **state)
+{
+    (void)state;
+    struct reason_group g[8];
+    char where[120];
+    begin(0);
+    for (int i = 1; i < 9; i++)
+        verdict_add(&p[i].verdict, VERDICT_SUSPECT, "%d.%d %% of the events were read late", i, i * i);
+    verdict_add(&p[8].verdict, VERDICT_INVALID, "the agents had no CPU for 12 s");
+    verdict_add(&p[2].verdict, VERDICT_SUSPECT, "Little's law is off by 3 %%");
+    size_t n = reasons_group(&a, g, 8);
+    assert_int_equal(n, 4);
+    assert_int_equal(g[0].status, VERDICT_INVALID);
+    assert_int_equal(g[1].status, VERDICT_INVALID); /* the late reads of an invalid point are of that point */
+    assert_int_equal(g[2].n, 7);
+    assert_string_equal(g[2].text, "1.1 % of the events were read late");
+    reasons_where(&a, &g[2], where, sizeof where);
+    assert_string_equal(where, "7 of 9 stages, first load 2");
+    reasons_where(&a, &g[3], where, sizeof where);
+    assert_string_equal(where, "load 4");
+    assert_true(reasons_same("12 of 30, 4.5 ms", "1 of 3, 0.004 ms"));
+    assert_false(reasons_same("12 of 30 reads", "12 of 30 writes"));
+    assert_false(reasons_same("late", "later"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_status), cmocka_unit_test(test_one_cause_once)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

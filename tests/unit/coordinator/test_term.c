@@ -1,0 +1,77 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/term.h"
+
+static void figures(struct run_progress *p, struct stage *s, struct hist *ttft, bool huge)
+{
+    *s =
+        (struct stage){.t0_ns = 1, .step.load = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = 30 * NS_PER_S}};
+    *p = (struct run_progress){.state = RUN_LOAD, .stage = s, .elapsed_ns = 15 * NS_PER_S};
+    p->live.ttft = p->live.itl = ttft;
+    p->live.in_flight = huge ? UINT64_MAX : 64;
+    p->live.tokens_per_s = huge ? 1e14 : 4510;
+    p->live.counters[COUNTER_OK] = huge ? UINT64_MAX : 1234;
+    p->live.counters[COUNTER_FAILED_FIRST] = huge ? 1ull << 60 : 0;
+}
+
+/* Whatever the figures and the width: never wider, and never empty. */
+static void test_never_wraps(void **state)
+{
+    (void)state;
+    struct hist *h = hist_new();
+    struct run_progress p;
+    struct stage s;
+    char line[400];
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(hist_record(h, 62 * NS_PER_MS, 1), 0);
+    for (int huge = 0; huge < 2; huge++)
+        for (unsigned width = 20; width <= 250; width++)
+            for (int st = RUN_GATHER; st < RUN_STATE_N; st++) {
+                figures(&p, &s, h, huge);
+                p.state = (enum run_state)st;
+                p.endpoint = "tcp://[2001:db8::1234:5678]:65535";
+                p.agents_wanted = huge ? UINT32_MAX : 2;
+                term_line(&p, huge ? UINT64_MAX : 3, huge ? UINT64_MAX : 9, width, line, sizeof line);
+                assert_true(strlen(line) <= width);
+                assert_true(line[0]);
+                if (st != RUN_LOAD) continue;
+                s.step.load = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 1e-3, .rate_to = 123456.789};
+                term_line(&p, 3, 0, width, line, sizeof line);
+                assert_true(strlen(line) <= width);
+            }
+    hist_destroy(&h);
+}
+
+static void test_what_fits_at_80(void **state)
+{
+    (void)state;
+    struct hist *h = hist_new();
+    struct run_progress p;
+    struct stage s;
+    char line[400];
+    for (int i = 0; i < 250; i++)
+        assert_int_equal(hist_record(h, 62 * NS_PER_MS, 1), 0);
+    figures(&p, &s, h, false);
+    term_line(&p, 3, 9, 79, line, sizeof line);
+    assert_string_equal(line, "stage 3/9  load 64  [######------] 15/30 s  4,510 token/s  1,234 ok  0 failed");
+    term_line(&p, 3, 9, 200, line, sizeof line);
+    assert_non_null(strstr(line, "ttft p50 62 ms"));
+    assert_non_null(strstr(line, "64 in flight"));
+    assert_null(strstr(line, "p99")); /* 250 samples do not carry it */
+    p.live.counters[COUNTER_FAILED_FIRST] = 7;
+    term_line(&p, 3, 9, 79, line, sizeof line);
+    assert_non_null(strstr(line, "7 failed")); /* before what is less urgent */
+    hist_destroy(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_what_fits_at_80)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
