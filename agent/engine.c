@@ -42,7 +42,6 @@ struct part {
 struct engine {
     struct guard guard;
     struct host host;
-    bool curl;    /* libcurl for every target */
     int stamps;   /* descriptor that keeps kernel stamps on, or -1 */
     int notes[2]; /* pipe from the workers */
     struct worker *workers;
@@ -59,6 +58,7 @@ struct engine {
     uint32_t ready, ended; /* workers that said so */
     struct err err;        /* the first one's of this stage */
     int refusal;           /* as in struct worker_note; told once a stage */
+    bool noticed;          /* a worker's notice was logged; once a plan */
     int64_t skew;
     uint64_t arming;          /* number of this arming: notes of an earlier one are late */
     struct snapshot *merging; /* of this second, not all parts in yet */
@@ -98,10 +98,6 @@ static int make_pipes(struct engine *g, struct err *e)
 
 struct engine *engine_new(const struct engine_options *o, struct err *e)
 {
-    if (transport_global_init() < 0) {
-        err_set(e, ERR_INTERNAL, "libcurl does not start");
-        return NULL;
-    }
     struct engine *g = calloc(1, sizeof *g);
     if (!g) {
         err_set(e, ERR_NOMEM, "no memory for the engine");
@@ -111,7 +107,6 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     g->notes[0] = g->notes[1] = -1;
     atomic_init(&g->allowed, INT64_MAX);
     host_read(&g->host);
-    g->curl = o->curl;
     g->stamps = stamp_hold();
     g->n_workers = o->workers ? o->workers : g->host.usable;
     if (g->n_workers > WORKERS_MAX) g->n_workers = WORKERS_MAX;
@@ -162,7 +157,6 @@ void engine_destroy(struct engine **pg)
     free(g->parts);
     free(g);
     *pg = NULL;
-    transport_global_clear();
 }
 
 /* ---- plan, arm, go, stop ---- */
@@ -181,6 +175,7 @@ int engine_plan(struct engine *g, const struct plan *p, struct err *e)
     }
     target_ref_drop(&g->target);
     g->target = r;
+    g->noticed = false;
     g->plan = p;
     return 0;
 }
@@ -190,27 +185,25 @@ int engine_plan(struct engine *g, const struct plan *p, struct err *e)
 static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, struct err *e)
 {
     uint64_t pairs = (uint64_t)g->target->target->n_addresses * (g->n_sources ? g->n_sources : 1);
-    uint64_t per =
-        g->plan->target.http2 && g->plan->target.streams_per_connection ? g->plan->target.streams_per_connection : 1;
+    uint64_t per = g->plan->target.http == HTTP_2 && !g->plan->target.fresh_connections
+                       ? g->plan->target.streams_per_connection
+                       : 1;
     uint64_t other = OTHER_DESCRIPTORS + 8u * g->n_workers, cap = s->slots;
-    other += g->n_workers * transport_descriptors(g->target->target, g->curl, 0);
     if (s->kind == LOAD_OPEN && cap == 0) {
         uint64_t room = g->host.descriptors > other ? g->host.descriptors - other : 1;
-        uint64_t lanes = transport_descriptors(g->target->target, g->curl, room);
-        room = lanes < room ? room - lanes : room / 4;
         if (room > g->host.ports * pairs) room = g->host.ports * pairs;
         if (g->guard.max_connections && room > g->guard.max_connections) room = g->guard.max_connections;
         cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
     }
     *ret_cap = (uint32_t)cap;
-    other += transport_descriptors(g->target->target, g->curl, cap);
     return host_reserve((cap + per - 1) / per, other, pairs, e);
 }
 
+/* For how many requests connections are made ahead. */
 static uint32_t warm_wanted(const struct engine *g, const struct shard *s, uint32_t cap)
 {
     const struct plan_target *t = &g->plan->target;
-    if (t->fresh_connections || t->http2) return 0;
+    if (t->fresh_connections) return 0;
     if (s->kind == LOAD_CLOSED) return s->slots;
     double own = s->cycle ? (double)s->n_own / s->cycle : 1;
     double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * own;
@@ -232,9 +225,8 @@ static struct worker_stage *stage_for(const struct engine *g, struct shard *part
     w->n_sources = g->n_sources;
     w->cap = w->shard.kind == LOAD_OPEN && w->shard.slots ? w->shard.slots : cap / g->n_workers;
     if (w->cap == 0) w->cap = 1;
-    w->connections = warm_wanted(g, &w->shard, w->cap);
+    w->ready = warm_wanted(g, &w->shard, w->cap);
     w->stamps = g->stamps >= 0;
-    w->curl = g->curl;
     w->arming = g->arming;
     return w;
 }
@@ -427,6 +419,8 @@ static void take_note(struct engine *g, const struct worker_note *n)
     if (n->arming != g->arming) return;
     note_error(g, w);
     if (n->kind == NOTE_READY) {
+        if (w->notice[0] && !g->noticed) log_warn("%s", w->notice);
+        g->noticed |= w->notice[0] != '\0';
         if (++g->ready == g->n_workers) all_ready(g);
         return;
     }

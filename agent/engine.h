@@ -17,7 +17,6 @@ struct guard; /* agent/guard.h: local limits that no message can change; NULL = 
 struct engine_options {
     uint32_t workers; /* 0: one per usable core (affinity mask, cgroup quota) */
     const struct guard *guard;
-    bool curl;                           /* libcurl carries every target, also those that our own transport could */
     const char *const *source_addresses; /* local addresses to spread connections over; NULL-terminated, may be NULL */
 };
 

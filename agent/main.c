@@ -17,7 +17,7 @@
 #define NO_FD UINT32_MAX
 
 static struct {
-    const char *connect, *name, *http, *transport, *require_signed, *keys, *state;
+    const char *connect, *name, *http, *require_signed, *keys, *state;
     uint32_t workers, weight, keys_fd;
     struct arg_list sources, allow;
     uint64_t max_connections;
@@ -35,7 +35,6 @@ static const struct arg TABLE[] = {
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
     {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
-    {"transport", ARG_TEXT, &opt.transport, "auto|curl", "what carries HTTP/1.1: our own (auto), or libcurl too"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
     {"stay", ARG_FLAG, &opt.stay, NULL, "after a run stand by for the next one, for ever (then --wait is never)"},
     {"keys", ARG_TEXT, &opt.keys, "DIR", "agent.key and coordinator.pub made by plateau keys"},
@@ -139,8 +138,6 @@ static int serve(int *ret_signal, struct err *e)
     uint8_t signer[SIGN_PUBLIC_BYTES];
     struct key_pair own;
     char server[KEY_TEXT];
-    if (opt.transport && strcmp(opt.transport, "auto") != 0 && strcmp(opt.transport, "curl") != 0)
-        return err_set(e, ERR_USAGE, "--transport is auto or curl, not %s", opt.transport);
     if (!opt.connect) return err_set(e, ERR_USAGE, "--connect tcp://HOST:PORT is needed: the coordinator to dial");
     if (!addr_port_valid(opt.connect, false))
         return err_set(e, ERR_USAGE, "--connect: expected tcp://HOST:PORT, PORT a number up to 65535, got \"%s\"",
@@ -150,10 +147,7 @@ static int serve(int *ret_signal, struct err *e)
     if (load_keys(&own, server, e)) return -1;
     opt.sources.item[opt.sources.n < ARG_LIST_MAX ? opt.sources.n : ARG_LIST_MAX - 1] = NULL;
     struct page page;
-    struct engine_options eo = {.workers = opt.workers,
-                                .guard = &guard,
-                                .curl = opt.transport && strcmp(opt.transport, "curl") == 0,
-                                .source_addresses = opt.sources.item};
+    struct engine_options eo = {.workers = opt.workers, .guard = &guard, .source_addresses = opt.sources.item};
     struct control_options co = {.connect = opt.connect,
                                  .name = opt.name,
                                  .guard = &guard,

@@ -37,6 +37,11 @@ void recorder_sent(struct recorder *r)
     count(r, COUNTER_SENT, 1);
 }
 
+void recorder_lag(struct recorder *r, int64_t lag, uint32_t events)
+{
+    sample(r, METRIC_LAG, lag, events);
+}
+
 uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage)
 {
     *ret_usage = s->usage && s->usage_out > 0;

@@ -1,4 +1,4 @@
-/* What ended requests add to a snapshot: every metric of metric.def but LAG, and the counters of requests and tokens.
+/* What ended requests add to a snapshot: every metric of metric.def, and the counters of requests and tokens.
  * Pure, one per worker; nothing is allocated (the snapshot's histograms are dense).
  *
  * The engine itself counts what is no request's own: SENT apart, READS, WAKES, UNSTAMPED, CLOCK_STEPS, CONNECTIONS,
@@ -37,8 +37,9 @@ void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_fr
                     const int64_t *slo_ns);
 
 bool recorder_in_window(const struct recorder *r, int64_t at);
-void recorder_due(struct recorder *r, int64_t due); /* a request became due */
-void recorder_sent(struct recorder *r);             /* … and was handed to the transport */
+void recorder_due(struct recorder *r, int64_t due);                  /* a request became due */
+void recorder_sent(struct recorder *r);                              /* … and was handed to the transport */
+void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read brought token events */
 /* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
  * Before stream_release. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);

@@ -73,10 +73,7 @@ static struct request *place_new(struct stage *g, struct err *e)
     r->stage = g;
     r->body.max = BODY_MAX;
     uint32_t address = g->n_usable ? g->usable[g->next_usable++ % g->n_usable] : 0;
-    if (transfer_init(&r->transfer, g->tr, r, address, e) < 0) {
-        free(r);
-        return NULL;
-    }
+    transfer_init(&r->transfer, g->tr, r, address);
     g->places[g->n_places++] = r;
     return r;
 }
@@ -105,7 +102,7 @@ static struct address_count *counts_of(struct stage *g, const struct request *r)
 /* How long a closed loop's slot rests behind its request. */
 static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
 {
-    int64_t least = g->tr->behind == BEHIND_UNKNOWN ? BEHIND_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
+    int64_t least = g->tr->keeps == KEEPS_UNKNOWN ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
     for (uint64_t n = g->failed_on_end; n > g->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= g->shard.slots)
         pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
@@ -176,8 +173,7 @@ static void start(struct stage *g, const struct pacer_item *item)
     s->t.free = item->free;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     int ready = write_body(g, r, item->number);
-    if (g->shard.kind == LOAD_OPEN && g->n_usable > 1)
-        transfer_use_address(&r->transfer, g->usable[g->next_usable++ % g->n_usable]);
+    if (g->shard.kind == LOAD_OPEN && g->n_usable > 1) r->transfer.address = g->usable[g->next_usable++ % g->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
     flight_to(g, s->t.sent);
     r->waits = false;
@@ -186,11 +182,12 @@ static void start(struct stage *g, const struct pacer_item *item)
     if (g->n_open > g->in_flight_max) g->in_flight_max = g->n_open;
     recorder_sent(&g->rec);
     counts_of(g, r)->requests++;
-    if (ready < 0 || transport_start(g->tr, &r->transfer, buf_str(&r->body), r->body.len) < 0) {
+    if (ready < 0) {
         g->rec.snap->counters[COUNTER_DROPPED]++;
         finish(g, r, END_REFUSED, s->t.sent, s->t.sent);
         return;
     }
+    transport_start(g->tr, &r->transfer, buf_str(&r->body), r->body.len);
     if (!r->transfer.open) return;
     if (r->transfer.begun)
         s->t.written = clock_mono_ns();
@@ -200,22 +197,24 @@ static void start(struct stage *g, const struct pacer_item *item)
 
 /* ---- what the transport says ---- */
 
-static uint32_t on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
+static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
 {
     struct request *r = x->owner;
     struct stage *g = r->stage;
     struct stream *s = &r->stream;
+    const struct transport *t = x->tr;
+    /* without a stamp: the time the loop did not look */
+    int64_t lag = t->arrival ? t->now - arrival : t->away;
     if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
     /* A read has one stamp, of its first or its last bytes; of others a late read only knows that they came while the
      * loop was away. */
-    const struct transport *t = x->tr;
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
     int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     uint32_t events = stream_feed(s, bytes, n, arrival);
     if (events > known && late > g->plan->verdict_lag_ns) g->rec.snap->counters[COUNTER_BLURRED] += events - known;
     g->rec.snap->series_tokens += events;
-    return events;
+    if (events) recorder_lag(&g->rec, lag, events);
 }
 
 /* A request is sent when it is written on a connection that is ready: what it waited for a new one lies before that. */
@@ -224,7 +223,7 @@ static void on_writing(struct transfer *x)
     struct request *r = x->owner;
     struct timeline *t = &r->stream.t;
     t->sent = clock_mono_ns();
-    if (!r->waits) t->handed = t->sent;
+    if (!r->waits && t->written == 0) t->handed = t->sent; /* not when it is sent again */
 }
 
 static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
@@ -316,7 +315,7 @@ void stage_use_addresses(struct stage *g, const bool *good)
     for (uint32_t i = 0; i < g->tr->target->n_addresses; i++)
         if (good[i]) g->usable[g->n_usable++] = i;
     for (uint32_t i = 0; g->n_usable > 0 && i < g->n_places; i++)
-        transfer_use_address(&g->places[i]->transfer, g->usable[g->next_usable++ % g->n_usable]);
+        g->places[i]->transfer.address = g->usable[g->next_usable++ % g->n_usable];
 }
 
 int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e)
@@ -334,7 +333,6 @@ int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *
     g->steps_base = g->tr->clock.steps;
     g->throttled_base = g->counts_throttling ? host_throttled() : 0;
     recorder_begin(&g->rec, snap, t0 + g->shard.warmup_ns, g->pacer.end, g->plan->slo_request_ns);
-    g->tr->lag = snap->hist[METRIC_LAG];
     return 0;
 }
 
@@ -424,6 +422,7 @@ static void fill_counters(struct stage *g, const struct evidence *v, int64_t now
     c[COUNTER_READS] = t->counts.reads;
     c[COUNTER_UNSTAMPED] = t->counts.unstamped;
     c[COUNTER_CONNECTIONS] = t->counts.connections;
+    c[COUNTER_NOT_PROCESSED] = t->counts.not_processed;
     c[COUNTER_WAITING_BYTES_MAX] = t->counts.waiting_bytes_max;
     c[COUNTER_CLOCK_STEPS] = t->clock.steps - g->steps_base;
     c[COUNTER_WAKES] = g->wakes;
@@ -451,11 +450,9 @@ struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const s
     g->span_from = s->to_ns;
     if (!empty) {
         g->rec.snap = NULL;
-        g->tr->lag = NULL;
         return s;
     }
     recorder_swap(&g->rec, empty);
-    g->tr->lag = empty->hist[METRIC_LAG];
     return s;
 }
 

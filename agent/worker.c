@@ -9,12 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/transport/kinds.h"
 #include "common/clock.h"
 
 #define ORDERS_TAG (UINT64_C(1) << 63)
 #define EVENTS_AT_ONCE 1024
 #define SNAPSHOT_EVERY_NS NS_PER_S
-/* Connections of the stage before serve the next one when it comes this soon; older ones libcurl will not use again. */
+/* Connections of the stage before serve the next one when it comes this soon; older ones are closed by then. */
 #define REUSE_WITHIN_NS (2 * NS_PER_S)
 
 void target_ref_drop(struct target_ref **pr)
@@ -56,7 +57,8 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
         w->target = s->target;
         s->target = NULL;
         w->has_transport = true;
-        struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps, .curl = s->curl};
+        struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps};
+        transport_choose(w->target->target, &o.kind, &o.other);
         if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) {
             drop_transport(w); /* else the next arming would take the half of one that there is */
             return -1;
@@ -94,14 +96,17 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->arming = s->arming;
     w->quantum_ns = s->plan->quantum_ns;
     w->begun = false;
-    w->reserve = s->shard.kind == LOAD_OPEN ? s->connections : 0;
+    w->ready = s->ready;
+    w->grown = false;
+    w->reserve = s->shard.kind == LOAD_OPEN ? s->ready : 0;
+    w->notice[0] = '\0';
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, &w->err);
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, &w->transport, s->cap, &w->err);
     if (rc == 0) {
         /* connections of the stage before count if they can still be used */
         bool fresh = clock_mono_ns() - w->ended < REUSE_WITHIN_NS;
-        uint32_t have = fresh ? w->transport.sockets : 0, want = s->connections;
+        uint32_t have = fresh ? w->transport.sockets : 0, want = transport_connections(&w->transport, s->ready);
         warm_begin(&w->warm, &w->transport, want > have ? want - have : 0, s->plan->target.timeout_connect_ns,
                    clock_mono_ns());
         w->state = WORKER_WARMING;
@@ -113,23 +118,33 @@ static void arm(struct worker *w, struct worker_stage *s)
     free(s);
 }
 
-static void secured(struct worker *w)
+/* The connections are made. Some kinds have to hear of the server before they are of use; what they hear may mean that
+ * more are needed. */
+static void prepare(struct worker *w)
 {
-    if (!w->transport.secured) w->err = w->transport.try_err;
-    say_ready(w, w->transport.secured ? 0 : -1);
-}
-
-/* Which addresses are good is known; with TLS a handshake is tried with the first of them. */
-static void warmed(struct worker *w)
-{
-    int rc = warm_result(&w->warm, &w->err);
-    if (rc == 0) stage_use_addresses(&w->stage, w->warm.good);
-    if (rc < 0 || !w->target->target->url.tls || w->transport.secured) {
-        say_ready(w, rc);
+    int rc = transport_prepared(&w->transport, &w->err);
+    uint32_t want = transport_connections(&w->transport, w->ready);
+    w->state = WORKER_PREPARING;
+    if (rc == 0) return;
+    if (rc > 0 && w->ready > 0 && want > w->transport.sockets && !w->grown) {
+        w->grown = true;
+        w->state = WORKER_WARMING;
+        warm_more(&w->warm, want - w->transport.sockets, clock_mono_ns());
         return;
     }
-    w->state = WORKER_SECURING;
-    if (transport_try_tls(&w->transport, w->stage.usable[0], &w->err) < 0) say_ready(w, -1);
+    memcpy(w->notice, w->transport.notice, sizeof w->notice);
+    say_ready(w, rc < 0 ? -1 : 0);
+}
+
+/* Which addresses are good is known. */
+static void warmed(struct worker *w)
+{
+    if (warm_result(&w->warm, &w->err) < 0) {
+        say_ready(w, -1);
+        return;
+    }
+    stage_use_addresses(&w->stage, w->warm.good);
+    prepare(w);
 }
 
 /* ---- running ---- */
@@ -138,7 +153,6 @@ static void over(struct worker *w)
 {
     stage_clear(&w->stage);
     warm_cancel(&w->warm);
-    if (w->has_transport) transport_end_try(&w->transport);
     w->state = WORKER_IDLE;
     w->ended = clock_mono_ns();
     note(w, (struct worker_note){.kind = NOTE_OVER, .began = w->begun, .skew_ns = w->skew});
@@ -169,7 +183,7 @@ static void hand_over(struct worker *w, int64_t now)
  * for a handshake. */
 static void keep_reserve(struct worker *w, int64_t now)
 {
-    uint64_t want = (uint64_t)w->stage.n_open + w->reserve,
+    uint64_t want = transport_connections(&w->transport, w->stage.n_open + w->reserve),
              have = (uint64_t)w->transport.sockets + w->warm.busy + w->warm.left;
     if (w->reserve > 0 && !w->stage.closed && want > have) warm_more(&w->warm, (uint32_t)(want - have), now);
     warm_tick(&w->warm, now);
@@ -362,8 +376,8 @@ static void loop(struct worker *w)
         if (w->state == WORKER_WARMING) {
             warm_tick(&w->warm, now);
             if (warm_done(&w->warm)) warmed(w);
-        }
-        if (w->state == WORKER_SECURING && !w->transport.try.open) secured(w);
+        } else if (w->state == WORKER_PREPARING)
+            prepare(w);
         if (w->state == WORKER_RUNNING) run(w, now);
     }
 }

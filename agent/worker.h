@@ -1,7 +1,7 @@
 /* A worker: one thread with an event loop of its own. It owns everything it touches; orders come and snapshots go
  * through pipes.
  *
- *   idle ──arm──▶ warming ──connections made──▶ securing ──a TLS handshake tried──▶ armed ──go, T0──▶ running ──last
+ *   idle ──arm──▶ warming ──connections made──▶ preparing ──they can carry requests──▶ armed ──go, T0──▶ running ──last
  * request ended──▶ idle
  *
  * Every arming is answered by NOTE_READY (also when it failed: then it waits, armed, to be stopped) and ended by one
@@ -37,10 +37,11 @@ struct worker_stage {
     struct target_ref *target;
     const struct sockaddr_storage *sources;
     uint32_t n_sources;
-    uint32_t cap;         /* most requests in flight in an open loop */
-    uint32_t connections; /* to open before T0; in an open loop so many stay ready beside those in use */
-    bool stamps, curl;    /* see struct transport_options */
-    uint64_t arming;      /* number of this order, in all notes about it */
+    uint32_t cap;    /* most requests in flight in an open loop */
+    uint32_t ready;  /* requests for which connections are made before T0; in an open loop for so many beside those
+                        in flight */
+    bool stamps;     /* see struct transport_options */
+    uint64_t arming; /* number of this order, in all notes about it */
 };
 
 enum worker_order_kind { ORDER_ARM, ORDER_GO, ORDER_STOP, ORDER_BACK, ORDER_QUIT };
@@ -67,7 +68,7 @@ struct worker_note {
     /* READY and OVER: the worker's `err` says how it went */
 };
 
-enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_SECURING, WORKER_ARMED, WORKER_RUNNING };
+enum worker_state { WORKER_IDLE, WORKER_WARMING, WORKER_PREPARING, WORKER_ARMED, WORKER_RUNNING };
 
 struct worker {
     uint32_t index;
@@ -90,7 +91,9 @@ struct worker {
     int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
     uint32_t packets;
     bool lazy;
-    uint32_t reserve; /* open loop: connections that are to be ready beside those in use */
+    uint32_t ready, reserve; /* as in struct worker_stage; reserve: of an open loop */
+    bool grown;              /* more connections were made since the server wants them */
+    char notice[160];        /* as in struct transport; written and read as `err` is */
     int64_t t0, skew, tick_at, ended;
     bool begun;
     uint64_t arming;

@@ -152,13 +152,9 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
 static int report_again(struct order *o, int *ret_status, struct err *e)
 {
     struct run_data whole = {0};
-    char ended[40];
     if (o->meta.ended_wall_ns == 0 && store_run_end(o->store, 0, e)) return -1;
     if (store_load(o->store, &whole, e)) return -1;
-    (void)wall_format(whole.ended_wall_ns, ended, sizeof ended);
-    log_warn("%s: this run ended at %s. Its reports are made again; nothing is measured now", o->dir, ended);
     int rc = report_all(&whole, o->dir, true, ret_status, e);
-    if (rc == 0) log_warn("exit status %d is that of the run that ended at %s", *ret_status, ended);
     run_data_clear(&whole);
     return rc ? -1 : 1;
 }
@@ -290,20 +286,6 @@ static int final_status(const struct drive_result *r, int reported)
     return reported;
 }
 
-/* In a container the commands are others: whatever started the program knows them. */
-static const char *hint(const char *name, const char *else_)
-{
-    const char *words = getenv(name);
-    return words && words[0] ? words : else_;
-}
-
-static void tell_resume(const char *dir)
-{
-    char command[600];
-    (void)snprintf(command, sizeof command, "plateau run --resume %s", dir);
-    log_info("the run is not finished; what is missing is measured by: %s", hint("PLATEAU_RESUME_HINT", command));
-}
-
 /* What the exit status means, and what can be done about it. */
 static void tell_end(int status, const struct run_data *run, const char *dir)
 {
@@ -320,8 +302,8 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     struct err e = {0};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
-    if (status == 4 && hint("PLATEAU_AGENTS_HINT", NULL)) log_info("%s", hint("PLATEAU_AGENTS_HINT", NULL));
-    if (run_is_finished(run, &e) == 0 && run_can_go_on(run, dir, PLATEAU_VERSION, &e) == 0) tell_resume(dir);
+    if (run_is_finished(run, &e) == 0 && run_can_go_on(run, dir, PLATEAU_VERSION, &e) == 0)
+        log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
 }
 
 static int finish(struct store *store, const char *dir, struct drive_result *res, int *ret_status, struct err *e)

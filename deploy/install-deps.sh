@@ -13,8 +13,9 @@ build=(
   pkg-config            # finds the libraries
   libzmq3-dev           # control plane: sockets, CURVE
   libczmq-dev           # control plane: certificates, authentication
-  libcurl4-openssl-dev  # HTTP/2, URLs, the server's metrics page
-  libssl-dev            # TLS of our own transport
+  libcurl4-openssl-dev  # the server's metrics page
+  libssl-dev            # TLS of the agent's requests
+  libnghttp2-dev        # HTTP/2 of the agent's requests
   ca-certificates       # authorities that https targets are checked against
   libmsgpack-dev        # wire format
   libyaml-dev           # plan files

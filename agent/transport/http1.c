@@ -4,7 +4,7 @@
 #include <strings.h>
 
 enum { AT_STATUS, AT_HEADER, AT_LENGTH, AT_CLOSE, AT_CHUNK, AT_CHUNK_BYTES, AT_CHUNK_END, AT_TRAILER, AT_END, AT_BAD };
-enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION };
+enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION, NAME_ENCODING };
 
 struct line {
     const char *p;
@@ -19,6 +19,7 @@ void http1_begin(struct http1 *h)
 
 static enum http1_result bad(struct http1 *h)
 {
+    if (!h->why) h->why = "no HTTP/1 answer";
     h->state = AT_BAD;
     return HTTP1_BAD;
 }
@@ -32,11 +33,19 @@ static void keep_part(struct http1 *h, const char *p, size_t n)
     h->line_len += (uint32_t)n; /* at most HTTP1_HEAD_MAX: `taken` is checked before */
 }
 
+/* Refuses, with the reason. */
+static bool no(struct http1 *h, const char *why)
+{
+    h->why = why;
+    return false;
+}
+
 /* 1 with a whole line, without its end; 0: not whole yet; -1: bad. */
 static int take_line(struct http1 *h, const char **at, const char *end, struct line *ret)
 {
     const char *p = *at, *lf = memchr(p, '\n', (size_t)(end - p));
     size_t n = (size_t)((lf ? lf : end) - p), used = n + (lf != NULL);
+    if (used > HTTP1_HEAD_MAX - h->taken) h->why = "a head, trailer or chunk line of more than 64 KiB";
     if (used > HTTP1_HEAD_MAX - h->taken || memchr(p, '\0', n)) return -1;
     h->taken += (uint32_t)used;
     *at = p + used;
@@ -84,7 +93,7 @@ static bool take_length(struct http1 *h, const char *p, size_t n)
         if (!digit(p[i])) return false;
         v = v * 10 + (uint64_t)(p[i] - '0');
     }
-    if (h->has_length && v != h->left) return false;
+    if (h->has_length && v != h->left) return no(h, "two Content-Lengths that differ");
     h->has_length = true;
     h->left = v;
     return true;
@@ -108,7 +117,12 @@ static bool take_word(struct http1 *h, const char *p, size_t n)
         return true;
     }
     if (n == 0 || is(p, n, "identity")) return true;
-    if (h->chunked || !is(p, n, "chunked")) return false; /* no coding but this one, and once */
+    if (h->name == NAME_ENCODING) {
+        h->why = HTTP1_ENCODED;
+        return true;
+    }
+    if (h->chunked) return no(h, "a second Transfer-Encoding");
+    if (!is(p, n, "chunked")) return no(h, "a Transfer-Encoding other than chunked");
     h->chunked = true;
     return true;
 }
@@ -129,14 +143,17 @@ static bool take_header(struct http1 *h, const struct line *l)
     if (blank(*p)) return h->name == NAME_OTHER; /* a folded line, of a header that does not matter */
     const char *colon = memchr(p, ':', l->n);
     if (!colon || colon == p || memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p)))
-        return false;
+        return no(h, "a header line without a name");
     size_t n = (size_t)(colon - p);
     h->name = is(p, n, "content-length")      ? NAME_LENGTH
               : is(p, n, "transfer-encoding") ? NAME_CODING
               : is(p, n, "connection")        ? NAME_CONNECTION
+              : is(p, n, "content-encoding")  ? NAME_ENCODING
                                               : NAME_OTHER;
     if (h->name == NAME_OTHER) return true;
-    if (l->cut) return false;
+    if (l->cut && h->name == NAME_CONNECTION) h->close = true; /* its end may have said so */
+    if (l->cut && h->name != NAME_CONNECTION && h->name != NAME_ENCODING)
+        return no(h, "a Content-Length or Transfer-Encoding of more than 256 bytes");
     for (p = colon + 1; p < end && blank(*p);)
         p++;
     while (end > p && blank(end[-1]))
@@ -181,9 +198,9 @@ static bool take_chunk_size(struct http1 *h, const struct line *l)
             v = v << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
         else
             break;
-        if (i == 15) return false; /* 60 bits are enough */
+        if (v >> 60) return no(h, "a chunk of more than 2^60 bytes"); /* leading zeros do not count */
     }
-    if (i == 0 || (i < l->n && l->p[i] != ';' && !blank(l->p[i]))) return false;
+    if (i == 0 || (i < l->n && l->p[i] != ';' && !blank(l->p[i]))) return no(h, "a chunk without a size");
     h->left = v;
     h->taken = 0;
     h->state = v > 0 ? AT_CHUNK_BYTES : AT_TRAILER;
@@ -204,7 +221,7 @@ static bool take_whole_line(struct http1 *h, const struct line *l)
         return take_chunk_size(h, l);
     case AT_CHUNK_END:
         h->state = AT_CHUNK;
-        return l->n == 0;
+        return l->n == 0 || no(h, "a chunk that does not end where it said");
     default: /* AT_TRAILER */
         if (l->n == 0) h->state = AT_END;
         return true;

@@ -13,6 +13,9 @@
 /* Bytes of a head with its interim responses, of a trailer, of one chunk's first line. */
 #define HTTP1_HEAD_MAX 65536u
 
+/* What `why` says of an answer whose body is compressed. */
+#define HTTP1_ENCODED "the body has a Content-Encoding that nobody asked for"
+
 enum http1_result {
     HTTP1_BAD = -1, /* no HTTP/1; and stays so */
     HTTP1_MORE,     /* all bytes taken, the response goes on */
@@ -24,6 +27,7 @@ struct http1 {
     uint8_t state, name; /* name: of the header line before, if it matters */
     bool old, close, keep, chunked, has_length;
     uint16_t status;   /* 0: none yet */
+    const char *why;   /* after HTTP1_BAD, or what else is odd: a constant text; NULL: nothing */
     uint32_t taken;    /* against HTTP1_HEAD_MAX */
     uint32_t line_len; /* of the line that is not yet whole */
     uint64_t left;     /* bytes left of the body or of the chunk */

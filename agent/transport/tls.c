@@ -18,8 +18,9 @@ struct tls {
     const struct target *target;
     SSL_CTX *ctx;
     BIO_METHOD *socket;
-    char *host;                               /* as certificates name it: without the last dot */
-    bool literal;                             /* … an IP address */
+    char *host;   /* as certificates name it: without the last dot */
+    bool literal; /* … an IP address */
+    enum plan_http offers;
     SSL_SESSION *session[TARGET_ADDRESS_MAX]; /* the latest, to be taken up again */
 };
 
@@ -152,10 +153,9 @@ static int make_method(struct tls *t)
 
 static int make_context(struct tls *t)
 {
-    static const unsigned char HTTP1[] = "\x08http/1.1";
     t->ctx = SSL_CTX_new(TLS_client_method());
     if (!t->ctx || SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1) return -1;
-    if (SSL_CTX_set_alpn_protos(t->ctx, HTTP1, sizeof HTTP1 - 1) != 0) return -1;
+    tls_offer(t, t->target->plan->http);
     /* many servers end a connection without saying so; whether an answer is whole its own end marker tells */
     SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(t->ctx,
@@ -166,6 +166,32 @@ static int make_context(struct tls *t)
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, on_session);
     return 0;
+}
+
+void tls_offer(struct tls *t, enum plan_http http)
+{
+    static const struct {
+        const unsigned char *names;
+        unsigned n;
+    } OFFERS[] = {[HTTP_1] = {(const unsigned char *)"\x08http/1.1", 9},
+                  [HTTP_2] = {(const unsigned char *)"\x02h2", 3},
+                  [HTTP_AUTO] = {(const unsigned char *)"\x02h2\x08http/1.1", 12}};
+    t->offers = http;
+    (void)SSL_CTX_set_alpn_protos(t->ctx, OFFERS[http].names,
+                                  OFFERS[http].n); /* fails without memory only: none is offered */
+}
+
+enum plan_http tls_offers(const struct tls *t)
+{
+    return t->offers;
+}
+
+bool tls_speaks_http2(const struct tls_conn *c)
+{
+    const unsigned char *name;
+    unsigned n;
+    SSL_get0_alpn_selected(c->ssl, &name, &n);
+    return n == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 struct tls *tls_new(const struct target *target, struct err *e)
@@ -250,6 +276,14 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events)
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
+const char *tls_reason(const struct tls_conn *c)
+{
+    unsigned long code = ERR_peek_error();
+    const char *text = code && !ERR_SYSTEM_ERROR(code) ? ERR_reason_error_string(code) : NULL;
+    if (text && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) return "no TLS is spoken there";
+    return text ? text : c->system ? "the connection was reset" : "the connection was closed in the handshake";
+}
+
 void tls_why(const struct tls_conn *c, struct err *e)
 {
     const char *at = c->tls->target->address[c->address].text;
@@ -267,7 +301,10 @@ void tls_why(const struct tls_conn *c, struct err *e)
                         : " (target.tls.ca_file names the authority to trust)");
         return;
     }
-    if (ERR_peek_error() != 0)
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL)
+        err_set(e, ERR_NET,
+                "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"", at);
+    else if (ERR_peek_error() != 0)
         err_set(e, ERR_NET, "no TLS with %s: %s%s", at, openssl_says(),
                 ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER
                     ? " (no TLS is spoken there: is it http://?)"

@@ -2,9 +2,9 @@
  * that has come, with the kernel's stamp, in one system call; nothing is copied on the way but by OpenSSL. Sockets do
  * not block, and stay their owner's.
  *
- * What libcurl would do is done: the name or address in the URL is held against the certificate and sent as server
- * name, authorities are the system's or those of the plan's file, a session is taken up again where the server lets it,
- * and HTTP/1.1 is what is offered. */
+ * The name or address in the URL is held against the certificate and sent as server name, authorities are the system's
+ * or those of the plan's file, a session is taken up again where the server lets it, and what the plan lets be spoken
+ * is offered (ALPN). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,9 @@ struct tls_conn; /* of a socket */
 /* Reads the plan's files. `target` is borrowed. NULL with the reason. */
 ERR_CHECKED struct tls *tls_new(const struct target *target, struct err *e);
 void tls_destroy(struct tls **t);
+/* What later handshakes offer; as the plan says until then. */
+void tls_offer(struct tls *t, enum plan_http http);
+enum plan_http tls_offers(const struct tls *t);
 
 /* On a connected socket; NULL without memory. */
 struct tls_conn *tls_conn_new(struct tls *t, int fd, uint32_t address);
@@ -28,6 +31,10 @@ void tls_conn_destroy(struct tls_conn **c);
 /* Goes on with the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT);
  * -1: failed, and tls_why has the reason. */
 int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
+/* After the handshake: did the server choose HTTP/2? */
+bool tls_speaks_http2(const struct tls_conn *c);
+/* The reason of a failed handshake, or of a read that failed after it, as a constant text. */
+const char *tls_reason(const struct tls_conn *c);
 void tls_why(const struct tls_conn *c, struct err *e);
 
 /* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied.

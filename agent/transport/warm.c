@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/transport/transport_kind.h"
 #include "common/clock.h"
 
 static void note_failure(struct warm *w, uint32_t address, int why)
@@ -123,7 +124,9 @@ static int secure(struct warm *w, uint64_t index)
     struct epoll_event ev = {.events = events, .data.u64 = WARM_TAG | index};
     if (rc == 0) return epoll_ctl(w->tr->epoll, EPOLL_CTL_MOD, t->fd, &ev) == 0 ? -1 : errno;
     if (rc < 0 && w->tls_err.code == ERR_NONE) tls_why(t->tls, &w->tls_err);
-    return rc < 0 ? EPROTO : 0;
+    if (rc < 0) return EPROTO;
+    return transport_agree(w->tr, t->tls, t->address, w->tls_err.code == ERR_NONE ? &w->tls_err : NULL) < 0 ? EPROTO
+                                                                                                            : 0;
 }
 
 void warm_ready(struct warm *w, uint64_t index, int64_t now)

@@ -1,5 +1,5 @@
 /* Connections made before a stage's first request, so that no handshake lies inside a TTFT and no storm of them hits
- * the server: a few at a time, TCP connects and TLS handshakes (but libcurl's, which makes its own) without a request.
+ * the server: a few at a time, TCP connects and TLS handshakes without a request.
  * At least one to every address of the target tells which of them can be used at all ("localhost" is often two
  * addresses of which one listens). Part of a worker's loop; owns its sockets until the transport adopts them. */
 #pragma once

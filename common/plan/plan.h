@@ -46,6 +46,9 @@ struct plan_model {
     double weight;
 };
 
+/* AUTO: over TLS what the server chooses, in the clear HTTP/1.1. */
+enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
+
 struct plan_target {
     const char *url;
     enum plan_api api;
@@ -56,7 +59,7 @@ struct plan_target {
     size_t n_headers;
     const char *body;             /* canonical JSON object merged into every request; "{}" when none */
     const struct node *body_tree; /* the same as a tree, for writing; NULL when none */
-    bool http2;
+    enum plan_http http;
     uint32_t streams_per_connection;                        /* HTTP/2 only */
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* NULL when not given */
     bool tls_verify;

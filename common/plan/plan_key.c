@@ -9,7 +9,7 @@ static const char *const APIS[] = {
     NULL};
 static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};
-static const char *const HTTP[] = {"1.1", "2", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
+static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
 static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
@@ -78,7 +78,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"target", "headers", &KEY_HEADERS, WHOLE, "", "{x-team: perf}", "", "sent with every request"},
     {"target", "body", &KEY_BODY, WHOLE, "{}", "{temperature: 0, ignore_eos: true}", "",
      "merged into every request's JSON", .flags = KEY_TOLD},
-    {"target", "http", &KEY_WORD_FLAG, AT(plan_target, http2), "\"1.1\"", "\"2\"", "", "HTTP version", .words = HTTP},
+    {"target", "http", &KEY_WORDS, AT(plan_target, http), "\"1.1\"", "\"2\"", "",
+     "HTTP version; auto: over TLS what the server chooses", .words = HTTP},
     {"target", "streams_per_connection", &KEY_U32, AT(plan_target, streams_per_connection), "", "100", "request",
      "HTTP/2 only (there 100 unless given): most open at once on one connection", .least = 1, .most = 10000,
      .flags = KEY_SKIP_ZERO},

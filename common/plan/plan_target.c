@@ -116,8 +116,9 @@ static int header_check(struct reader *r, const struct node *n)
 {
     static const char *const SECRET[] = {"authorization", "proxy-authorization", "x-api-key", "api-key",
                                          "cookie",        "x-auth-token"};
-    static const char *const OURS[] = {"content-length", "transfer-encoding", "connection", "expect",
-                                       "host",           "content-type"};
+    static const char *const OURS[] = {"content-length", "transfer-encoding", "connection",      "expect",
+                                       "host",           "content-type",      "keep-alive",      "te",
+                                       "trailer",        "upgrade",           "proxy-connection"};
     if (!text_is_header_name(n->key)) return node_refuse(n, true, r->e, "is not the name of a header");
     for (size_t i = 0; i < sizeof SECRET / sizeof *SECRET; i++)
         if (strcasecmp(n->key, SECRET[i]) == 0)
@@ -221,9 +222,10 @@ int target_check(struct reader *r, const struct node *map, void *base)
     if (!t->n_models)
         return node_refuse(map, false, r->e,
                            "needs \"model\" (a name, or a weighted mix), such as model: llama-3.1-8b");
-    if (t->streams_per_connection && !t->http2)
-        return node_refuse(node_get(map, "streams_per_connection"), true, r->e, "is for HTTP/2: say http: \"2\"");
-    if (t->http2 && !t->streams_per_connection) t->streams_per_connection = 100;
+    if (t->streams_per_connection && t->http == HTTP_1)
+        return node_refuse(node_get(map, "streams_per_connection"), true, r->e,
+                           "is for HTTP/2: say http: \"2\" or auto");
+    if (t->http != HTTP_1 && !t->streams_per_connection) t->streams_per_connection = 100;
     if (!t->tls_cert_file != !t->tls_key_file)
         return node_refuse(node_get(map, "tls"), false, r->e, "cert_file and key_file go together");
     return 0;

@@ -16,7 +16,7 @@ struct flags {
     uint32_t slots, tokens, input, workers, requests;
     double rate;
     int64_t duration, warmup, quantum, ramp;
-    bool http2, insecure, curl, constant;
+    bool http2, insecure, constant;
 };
 
 /* ---- --streams: what the engine records, stream by stream; the linker puts this in front of the engine's own (--wrap)
@@ -135,7 +135,7 @@ static void print_result(const struct snapshot *s, const struct engine *g, int64
 static int bench(const struct flags *f, struct err *e)
 {
     const char *sources[] = {f->sources, NULL};
-    struct engine_options o = {.workers = f->workers, .curl = f->curl, .source_addresses = f->sources ? sources : NULL};
+    struct engine_options o = {.workers = f->workers, .source_addresses = f->sources ? sources : NULL};
     struct shard shard = {0};
     int64_t skew = 0;
     if (f->streams && !(streams = fopen(f->streams, "we")))
@@ -178,7 +178,6 @@ int main(int argc, char **argv)
         {"ramp", ARG_DURATION, &f.ramp, "TIME", "slots begin evenly over this time"},
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
-        {"curl", ARG_FLAG, &f.curl, NULL, "libcurl also for plain HTTP/1.1"},
         {"streams", ARG_TEXT, &f.streams, "FILE",
          "write when each token of the window's streams came, one stream a line"},
         {"insecure", ARG_FLAG, &f.insecure, NULL, "do not verify the certificate"},

@@ -29,14 +29,13 @@ ours() {
     taskset -c 1 "$bin/bench/bench_engine" --url "http://127.0.0.1:$port/v1/chat/completions" --slots "$slots" --tokens "$tokens" \
         --duration "$duration" --warmup 1s --ramp "$ramp" --workers 1 "$@"
 }
-read -ra names <<<"${READERS:-raw raw-stamps raw-500us ours-0 ours-500us ours-1ms curl-0 curl-500us}"
+read -ra names <<<"${READERS:-raw raw-stamps raw-500us ours-0 ours-500us ours-1ms}"
 run() {
     case $1 in
         raw) raw ;;
         raw-stamps) raw --stamps ;;
         raw-500us) raw --quantum 500us ;;
         ours-*) ours --quantum "${1#ours-}" ;;
-        curl-*) ours --quantum "${1#curl-}" --curl ;;
     esac
 }
 for _ in $(seq "$rounds"); do
@@ -50,5 +49,5 @@ for name in "${names[@]}"; do
     lag=$(jq '.lag.p99 // 0' "$dir/$name" | median)
     printf '%-12s %12s %14s %10s %10s %10s\n' "$name" "$cpu" "$tps" "$p50" "$p99" "$lag"
     [ "$name" = raw ] && base=$cpu
-    case $name in ours-* | curl-*) printf '%-12s %12s\n' "  x raw" "$(awk "BEGIN{printf \"%.2f\", $cpu / $base}")" ;; esac
+    case $name in ours-*) printf '%-12s %12s\n' "  x raw" "$(awk "BEGIN{printf \"%.2f\", $cpu / $base}")" ;; esac
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Instructions a paced token costs in the worker, from the socket's event to the histograms, counted by callgrind: a figure that no neighbour disturbs.
 #   instructions.sh BIN_DIR [MOST]   BIN_DIR such as build/release; over MOST instructions a token it fails
-# 16 streams at 50 token/s, one token a read, so that each pays for its read: transport_ready and all it calls, libcurl too. The kernel's are not seen.
+# 16 streams at 50 token/s, one token a read, so that each pays for its read: transport_ready and all it calls, OpenSSL and nghttp2 too. The kernel's are not seen.
 set -eu
 bin=${1:?folder of the programs, such as build/release}; most=${2:-0}
 for tool in valgrind jq; do command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }; done
@@ -23,4 +23,3 @@ per_token() { # NAME OPTIONS…
     [ "$most" = 0 ] || [ "$name" != plain ] || [ $((all / tokens)) -le "$most" ] || { echo "more than $most"; exit 1; }
 }
 per_token plain
-per_token libcurl --curl

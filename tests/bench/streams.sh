@@ -1,5 +1,5 @@
 #!/bin/bash
-# As many streams at once as the limit of open files allows: streams.sh BIN_DIR [STREAMS=19800] [bench_engine's options: --curl …]
+# As many streams at once as the limit of open files allows: streams.sh BIN_DIR [STREAMS=19800] [bench_engine's options: --http2 …]
 # The endpoint is a process of its own, with a limit of its own. Each stream gets a token every two seconds. Prints what was open, and the memory of a
 # stream: the process at its peak, less that of one with 64 streams.
 set -eu

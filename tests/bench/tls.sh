@@ -1,6 +1,6 @@
 #!/bin/bash
 # What TLS and HTTP/2 cost a token in the agent, in one run: tls.sh BIN_DIR [SLOTS] [RATE] [ROUNDS]
-#   SLOTS streams (200) at RATE token/s each (20), through one nginx as HTTP/1.1 in the clear and over TLS (our transport, and libcurl), as HTTP/2 over TLS, and without nginx.
+#   SLOTS streams (200) at RATE token/s each (20), through one nginx as HTTP/1.1 in the clear and over TLS , as HTTP/2 over TLS, and without nginx.
 #   Endpoint and nginx have core 0, the client core 1. Medians of rounds (5).
 set -eu
 bin=${1:?folder of the programs, such as build/release}; slots=${2:-200}; rate=${3:-20}; rounds=${4:-5}
@@ -21,15 +21,13 @@ run() {
     case $1 in
         direct) url=http://127.0.0.1:$SIM_PORT/$path ;;
         plain) url=http://127.0.0.1:${NGINX_PORTS[0]}/$path ;;
-        plain-curl) url=http://127.0.0.1:${NGINX_PORTS[0]}/$path; more=(--curl) ;;
         tls) url=https://127.0.0.1:${NGINX_PORTS[1]}/$path; more=(--insecure) ;;
-        tls-curl) url=https://127.0.0.1:${NGINX_PORTS[1]}/$path; more=(--insecure --curl) ;;
         http2) url=https://127.0.0.1:${NGINX_PORTS[2]}/$path; more=(--insecure --http2) ;;
     esac
     taskset -c 1 "$bin/bench/bench_engine" --url "$url" --slots "$slots" --tokens $((rate * 2)) --duration "${BENCH_DURATION:-6s}" --warmup 2s --ramp 1s --workers 1 "${more[@]}"
 }
 median() { sort -g | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
-names=(direct plain plain-curl tls tls-curl http2)
+names=(direct plain tls http2)
 for _ in $(seq "$rounds"); do for name in "${names[@]}"; do run "$name" >>"$TMP/$name.json"; done; done
 printf '%-10s %13s %8s %10s %10s %10s\n' way "CPU us/token" "x plain" "token/s" "gap p50" "gap p99"
 base=$(jq .cpu_us_per_token "$TMP/plain.json" | median)

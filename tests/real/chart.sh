@@ -19,8 +19,7 @@ trap 'rm -rf "$tmp"' EXIT
 swagger=$(go mod download -json k8s.io/kubernetes@v$version | sed -n 's/.*"Dir": "\(.*\)",/\1/p')/api/openapi-spec/swagger.json
 python3 tests/real/kube_schemas.py "$swagger" "$tmp/schemas"
 chart=deploy/helm/plateau
-# hooks are Helm's; the plan comes from deploy/kustomize/plan.yaml by a generator, so that a person edits that file alone
-manifests() { helm template load "$chart" --kube-version $version --no-hooks --set planConfigMap=load-plateau-plan --set fullnameOverride=load-plateau --set insecure=true --set agents=2 --namespace load; }
+manifests() { helm template load "$chart" --kube-version $version --set-file plan=deploy/kustomize/plan.yaml --set insecure=true --set agents=2 --namespace load; }
 if [ "${1:-}" = --update ]; then manifests >deploy/kustomize/plateau.yaml; exit 0; fi
 plan=(--set-file plan=configs/quickstart.yaml)
 
@@ -30,7 +29,6 @@ render run "${plan[@]}" --set insecure=true --set sim.enabled=true --set secrets
 render keys "${plan[@]}" --set keys.secretName=k --set persistence.enabled=true -f "$chart/values-guaranteed.yaml"
 render fleet --set mode=fleet --set keys.secretName=k
 render join "${plan[@]}" --set mode=join --set fleet=fleet --set keys.secretName=k
-render cron "${plan[@]}" --set insecure=true --set schedule='0 3 * * *' --set networkPolicy.enabled=true
 kustomize build deploy/kustomize >"$tmp/kustomize.yaml"
 
 # what must be refused

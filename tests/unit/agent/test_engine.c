@@ -96,12 +96,10 @@ static struct plan *plan_of(unsigned port, const char *target, const char *load)
     return p;
 }
 
-static bool curl; /* the transport under test: every case runs with both */
-
 static struct engine *engine_of(uint32_t workers)
 {
     struct err e = {0};
-    struct engine_options o = {.workers = workers, .curl = curl};
+    struct engine_options o = {.workers = workers};
     struct engine *g = engine_new(&o, &e);
     if (!g) fail_msg("%s", e.text);
     return g;
@@ -689,7 +687,5 @@ int main(void)
         cmocka_unit_test(test_refused_at_once),
         cmocka_unit_test(test_guard_is_asked),
     };
-    int failed = cmocka_run_group_tests_name("ours", tests, NULL, NULL);
-    curl = true;
-    return failed + cmocka_run_group_tests_name("curl", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

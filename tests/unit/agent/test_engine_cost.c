@@ -136,12 +136,12 @@ static pid_t start_sim(unsigned *ret_port)
 }
 
 /* From T0 to the end of the stage. */
-static struct cost run(unsigned port, unsigned tokens, bool curl)
+static struct cost run(unsigned port, unsigned tokens)
 {
     char yaml[512];
     struct err e = {0};
     struct engine_event ev = {0};
-    struct engine_options o = {.workers = 1, .curl = curl};
+    struct engine_options o = {.workers = 1};
     struct shard s;
     int n = snprintf(yaml, sizeof yaml,
                      "plan: 1\ntarget: {url: \"http://127.0.0.1:%u/v1/chat/completions\", model: sim}\n"
@@ -186,18 +186,17 @@ static struct cost run(unsigned port, unsigned tokens, bool curl)
     return after;
 }
 
-static void compare(unsigned port, bool curl)
+static void compare(unsigned port)
 {
-    run(port, 20, curl); /* what is made once in a process */
-    struct cost few = run(port, 20, curl), many = run(port, 220, curl);
-    print_message("%s, %d requests: %lu allocations with 20 tokens each, %lu with 220; %lu receives for %lu reads, %lu "
+    run(port, 20); /* what is made once in a process */
+    struct cost few = run(port, 20), many = run(port, 220);
+    print_message("%d requests: %lu allocations with 20 tokens each, %lu with 220; %lu receives for %lu reads, %lu "
                   "waits for %lu wakes, %lu other calls\n",
-                  curl ? "libcurl" : "plain", REQUESTS, few.allocations, many.allocations, many.receives,
-                  (unsigned long)many.reads, many.waits, (unsigned long)many.wakes, many.others);
+                  REQUESTS, few.allocations, many.allocations, many.receives, (unsigned long)many.reads, many.waits,
+                  (unsigned long)many.wakes, many.others);
     /* merging a snapshot may grow a histogram on the control side, once for each of 21 */
     assert_true(many.allocations < few.allocations + 100);
     assert_true(many.waits <= many.wakes + 10);
-    if (curl) return;
     assert_true(many.reads > 2 * few.reads);
     /* a head may come alone, and a request on a connection that was idle looks first */
     assert_true(many.receives <= many.reads + 2 * REQUESTS);
@@ -209,8 +208,7 @@ static void test_cost_of_a_token(void **state)
     (void)state;
     unsigned port;
     pid_t sim = start_sim(&port);
-    compare(port, false);
-    compare(port, true);
+    compare(port);
     kill(sim, SIGTERM);
     waitpid(sim, NULL, 0);
 }

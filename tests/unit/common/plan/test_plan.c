@@ -66,7 +66,7 @@ static void same_target(const struct plan_target *a, const struct plan_target *b
         assert_string_equal(a->headers[i].value, b->headers[i].value);
     }
     assert_string_equal(a->body, b->body);
-    assert_int_equal(a->http2, b->http2);
+    assert_int_equal(a->http, b->http);
     assert_int_equal(a->streams_per_connection, b->streams_per_connection);
     same_text(a->tls_ca_file, b->tls_ca_file);
     same_text(a->tls_cert_file, b->tls_cert_file);
@@ -188,7 +188,7 @@ static void the_smallest_has_every_default(void **state)
     assert_int_equal(t->auth.kind, AUTH_NONE);
     assert_int_equal(t->n_headers, 0);
     assert_string_equal(t->body, "{}");
-    assert_false(t->http2);
+    assert_int_equal(t->http, HTTP_1);
     assert_true(t->tls_verify);
     assert_null(t->tls_ca_file);
     assert_null(t->metrics_url);
@@ -275,7 +275,7 @@ static void check_large_target(const struct plan_target *t)
     assert_string_equal(t->headers[0].value, "7");
     assert_string_equal(
         t->body, "{\"ignore_eos\":true,\"n\":{\"x\":null,\"y\":1.5},\"stop\":[\"\\n\",\"b\"],\"temperature\":0}");
-    assert_true(t->http2);
+    assert_int_equal(t->http, HTTP_2);
     assert_int_equal(t->streams_per_connection, 50);
     assert_string_equal(t->tls_ca_file, "ca.pem");
     assert_string_equal(t->tls_cert_file, "c.pem");

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/transport/transport.h"
+#include "agent/transport/transport_kind.h"
 #include "common/clock.h"
 
 /* ---- sockets ---- */
@@ -64,22 +64,50 @@ bool transport_take_warm(struct transport *t, uint32_t address, struct warm_sock
     return false;
 }
 
-int transport_adopt(struct transport *t, struct warm_socket w)
+void transport_keep_warm(struct transport *t, struct warm_socket w)
 {
     if (t->n_warm == t->cap_warm) {
         uint32_t cap = t->cap_warm ? 2 * t->cap_warm : 64;
         struct warm_socket *more = realloc(t->warm, cap * sizeof *more);
         if (!more) {
             transport_close(w.fd, w.tls);
-            return -1;
+            t->sockets--;
+            return;
         }
         t->warm = more;
         t->cap_warm = cap;
     }
     t->warm[t->n_warm++] = w;
+}
+
+void transport_adopt(struct transport *t, struct warm_socket w)
+{
     t->sockets++;
     t->counts.connections++;
-    return 0;
+    t->kind->adopt(t, w);
+}
+
+int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t address, struct err *e)
+{
+    bool http2 = tls_speaks_http2(tls);
+    const char *at = t->target->address[address].text;
+    if (t->other) { /* the first answer */
+        const struct transport_kind *other = t->other;
+        t->other = NULL;
+        if (http2) {
+            tls_offer(t->tls, HTTP_2);
+            return 0;
+        }
+        t->kind->clear(t);
+        t->kind = other;
+        tls_offer(t->tls, HTTP_1);
+        return t->kind->init(t, e);
+    }
+    if ((tls_offers(t->tls) == HTTP_2) == http2) return 0;
+    if (http2) return err_set(e, ERR_NET, "%s chose HTTP/2, and HTTP/1.1 in the handshake before", at);
+    return err_set(e, ERR_NET,
+                   "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"",
+                   at);
 }
 
 static void drop_warm(struct transport *t)
@@ -100,28 +128,55 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns)
     return stamp_clock_convert(&t->clock, wall_ns, t->now, 1);
 }
 
+/* ---- for the kinds ---- */
+
+void transport_deliver(struct transfer *x, const char *bytes, size_t n)
+{
+    struct transport *t = x->tr;
+    if (x->status < 200 || x->status > 299) {
+        if (t->calls->other_bytes) t->calls->other_bytes(x, bytes, n);
+        return;
+    }
+    if (!t->delivered) {
+        t->delivered = true;
+        t->counts.reads++;
+        t->counts.unstamped += t->arrival == 0;
+        if (t->arrival == 0) t->now = clock_mono_ns();
+    }
+    t->calls->bytes(x, bytes, n, t->arrival ? t->arrival : t->now);
+}
+
+void transport_end(struct transfer *x, enum transport_end how, const char *why)
+{
+    struct transport *t = x->tr;
+    x->open = false;
+    x->state = NULL;
+    x->why = why;
+    t->calls->end(x, how, t->arrival ? t->arrival : t->now);
+}
+
+bool transport_forbidden(const struct transport *t, uint32_t address)
+{
+    return guard_check_address(&t->target->guard, (const struct sockaddr *)t->target->address[address].sa, NULL) < 0;
+}
+
 /* ---- on to the kind ---- */
 
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
                    const struct transport_options *o, struct err *e)
 {
     memset(t, 0, sizeof *t);
-    t->kind = o->curl || !transport_own_can(target) ? &TRANSPORT_CURL : &TRANSPORT_OWN;
+    t->kind = o->kind;
+    t->other = o->other;
     t->target = target;
     t->calls = calls;
     t->epoll = o->epoll;
     t->stamps = o->stamps;
     t->timer = INT64_MAX;
     t->now = clock_mono_ns();
-    stamp_clock_sample(&t->clock);
+    (void)stamp_clock_sample(&t->clock);
+    if (target->url.tls && !(t->tls = tls_new(target, e))) return -1;
     return t->kind->init(t, e);
-}
-
-/* A multi handle has a pair to be woken by. One more for a lane that is not full, and for a handshake that is tried. */
-uint64_t transport_descriptors(const struct target *target, bool curl, uint64_t requests)
-{
-    if (!curl && transport_own_can(target)) return 0;
-    return 2 * (requests / transport_lane_places(target) + 2);
 }
 
 void transport_clear(struct transport *t)
@@ -133,40 +188,38 @@ void transport_clear(struct transport *t)
     memset(t, 0, sizeof *t);
 }
 
-int transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address, struct err *e)
+uint32_t transport_connections(const struct transport *t, uint32_t requests)
 {
-    memset(x, 0, sizeof *x);
-    x->tr = t;
-    x->owner = owner;
-    x->address = address;
-    if (t->kind->transfer_init(x, e) == 0) return 0;
-    transfer_clear(x);
-    return -1;
+    return t->kind->connections(t, requests);
 }
 
-void transfer_use_address(struct transfer *x, uint32_t address)
+int transport_prepared(struct transport *t, struct err *e)
 {
-    if (x->address == address) return;
-    x->address = address;
-    x->tr->kind->transfer_use_address(x, address);
+    return t->kind->prepared(t, e);
+}
+
+void transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_t address)
+{
+    *x = (struct transfer){.tr = t, .owner = owner, .address = address};
 }
 
 void transfer_clear(struct transfer *x)
 {
-    x->tr->kind->transfer_clear(x);
+    if (x->tr) transport_abort(x);
     memset(x, 0, sizeof *x);
 }
 
-int transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
+void transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
 {
-    x->begun = x->refused = false;
+    x->open = true;
+    x->begun = false;
     x->status = 0;
-    x->opened = 0;
-    x->adopted_tcp_ns = -1;
+    x->dns_ns = x->tcp_ns = x->tls_ns = -1;
+    x->why = NULL;
     t->arrival = 0;
     t->delivered = false;
     t->now = clock_mono_ns();
-    return t->kind->start(x, body, n);
+    t->kind->start(x, body, n);
 }
 
 void transport_abort(struct transfer *x)
@@ -174,6 +227,7 @@ void transport_abort(struct transfer *x)
     if (!x->open) return;
     x->tr->kind->abort(x);
     x->open = false;
+    x->state = NULL;
 }
 
 void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_t now)
@@ -187,6 +241,9 @@ void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_
 
 void transport_tick(struct transport *t, int64_t now)
 {
-    if (t->stamps && now - t->clock.sampled_at >= STAMP_REFRESH_NS) stamp_clock_sample(&t->clock);
-    if (now >= t->timer) t->kind->tick(t, now);
+    if (t->stamps && now - t->clock.sampled_at >= STAMP_REFRESH_NS) (void)stamp_clock_sample(&t->clock);
+    if (now < t->timer) return;
+    t->now = now;
+    t->arrival = 0;
+    t->kind->tick(t, now);
 }

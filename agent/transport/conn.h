@@ -1,0 +1,66 @@
+/* A connection of ours: socket, TLS, watching, bytes in with their stamp. A kind's own connection begins with one.
+ *
+ *   FREE ──conn_open──▶ CONNECTING ──▶ SECURING (https) ──▶ OPEN ──conn_close──▶ FREE
+ *     └────conn_adopt (made ahead)──────────────────────────▶┘
+ *
+ * Memory of closed ones is used again; an event that epoll has still to give of an earlier use is recognised by its
+ * generation. */
+#pragma once
+#include <sys/types.h>
+
+#include "agent/transport/transport_kind.h"
+
+/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a
+ * closing connection is lost. */
+#define CONN_IDLE_MAX_NS (4 * NS_PER_S)
+/* So many of them are closed at once; more a moment later, so that the closing of thousands holds nobody up. */
+#define CONN_CLOSED_AT_ONCE 64
+#define CONN_READ_BYTES (64u * 1024)
+/* Full buffers read from one socket before the others have their turn. */
+#define CONN_READS_AT_ONCE 4
+#define CONN_RECORD_BYTES (16u * 1024) /* the most that one TLS record carries */
+#define CONN_NONE UINT32_MAX
+
+enum conn_state { CONN_FREE, CONN_CONNECTING, CONN_SECURING, CONN_OPEN };
+
+struct conn {
+    int fd;
+    struct tls_conn *tls; /* NULL: in the clear, or not yet */
+    uint32_t index, generation, address;
+    uint32_t next_free;
+    enum conn_state state;
+    bool want_write;        /* the socket is watched for room */
+    int64_t since;          /* when connecting or securing began */
+    int64_t tcp_ns, tls_ns; /* how long they took, until a request has taken them over; -1 */
+};
+
+struct conns {
+    struct transport *t;
+    size_t size; /* of a kind's connection */
+    struct conn **all;
+    uint32_t n, room, free;
+    char bytes[CONN_READ_BYTES];    /* where reads land */
+    char record[CONN_RECORD_BYTES]; /* bytes on their way into TLS; may hold the secret */
+};
+
+void conns_init(struct conns *s, struct transport *t, size_t size);
+void conns_clear(struct conns *s); /* all are closed */
+
+/* New, under way or open at once; zeroed after `struct conn`. NULL: no memory, or the socket's failure in errno. */
+struct conn *conn_open(struct conns *s, uint32_t address);
+struct conn *conn_adopt(struct conns *s, const struct warm_socket *w); /* NULL: it is closed */
+void conn_close(struct conns *s, struct conn *c);
+/* Of an event's data; NULL when it is of a connection that is closed by now. */
+struct conn *conn_of(const struct conns *s, uint64_t data);
+
+/* Goes on with connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
+int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why);
+/* Gives a request what the making of its connection took; once. */
+void conn_tell_phases(struct conn *c, struct transfer *x);
+
+void conn_watch_for_room(struct conns *s, struct conn *c, bool want);
+/* Bytes into s->bytes with the stamp of the last of them (t->arrival), in one call. `more` false: only those that TLS
+ * still holds. As recv. */
+ssize_t conn_receive(struct conns *s, struct conn *c, bool more);
+/* As send. */
+ssize_t conn_send(const struct conn *c, const void *bytes, size_t n);

@@ -1,0 +1,58 @@
+#include "agent/transport/http2_head.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void add_field(struct http2_head *h, const char *name, const char *value, bool secret)
+{
+    nghttp2_nv *f = &h->fields[h->n++];
+    *f = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
+                      .value = (uint8_t *)(uintptr_t)value,
+                      .namelen = strlen(name),
+                      .valuelen = strlen(value),
+                      .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    if (secret) f->flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+}
+
+int http2_head_init(struct http2_head *h, const struct target *target)
+{
+    struct url u;
+    size_t n = 1;
+    if (url_parse(target->plan->url, &u, NULL) < 0) return -1;
+    for (size_t i = 0; i < target->n_headers; i++)
+        n += strlen(target->headers[i].name) + 1;
+    size_t path = strlen(u.path) + 2;
+    h->names = malloc(n + path);
+    h->fields = calloc(target->n_headers + 5, sizeof *h->fields);
+    if (!h->names || !h->fields) return -1;
+    (void)snprintf(h->names, path, "%s%s", *u.path == '/' ? "" : "/", u.path);
+    add_field(h, ":method", "POST", false);
+    add_field(h, ":scheme", u.tls ? "https" : "http", false);
+    add_field(h, ":authority", target->authority, false);
+    add_field(h, ":path", h->names, false);
+    char *to = h->names + path;
+    for (size_t i = 0; i < target->n_headers; i++) {
+        const struct target_header *line = &target->headers[i];
+        add_field(h, to, line->value, line->secret);
+        for (const char *from = line->name; *from; from++)
+            *to++ = (char)tolower((unsigned char)*from);
+        *to++ = '\0';
+        h->fields[h->n - 1].namelen = strlen(line->name);
+    }
+    add_field(h, "content-length", h->length, false);
+    h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    return 0;
+}
+
+void http2_head_clear(struct http2_head *h)
+{
+    free(h->fields);
+    free(h->names);
+}
+
+void http2_head_set_length(struct http2_head *h, size_t n)
+{
+    h->fields[h->n - 1].valuelen = (size_t)snprintf(h->length, sizeof h->length, "%zu", n);
+}

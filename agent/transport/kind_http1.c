@@ -1,0 +1,416 @@
+/* HTTP/1.1 on our own sockets, in the clear or over TLS: one send of head and body, one recvmsg for bytes and their
+ * stamp together, nothing asked of the kernel twice. */
+#include "agent/transport/kind_http1.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "agent/transport/conn.h"
+#include "agent/transport/http1.h"
+#include "common/clock.h"
+
+/* One with x is connecting or has a request; one without is idle. */
+struct exchange {
+    struct conn c;         /* first */
+    uint32_t before, next; /* in the list of idle ones of its address */
+    bool broken;           /* a write failed: what still comes is read, then it is over */
+    struct transfer *x;
+    int64_t idle_since;
+    const char *body;
+    size_t body_len, sent; /* sent: of head, length and body together */
+    char length[32];       /* what stands between the head and the body */
+    uint8_t length_len;
+    struct http1 http;
+};
+
+struct http1_state {
+    struct conns conns; /* first */
+    char *head;         /* a request up to its length; holds the secret */
+    size_t head_len;
+    uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first … */
+    uint32_t last[TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
+};
+
+static struct exchange *nth(const struct http1_state *o, uint32_t index)
+{
+    return (struct exchange *)o->conns.all[index];
+}
+
+/* ---- the head of all requests ---- */
+
+static char *put(char *at, const char *text, size_t n)
+{
+    memcpy(at, text, n);
+    return at + n;
+}
+
+static char *put_text(char *at, const char *text)
+{
+    return put(at, text, strlen(text));
+}
+
+static char *put_header(char *at, const char *name, const char *value)
+{
+    at = put_text(at, name);
+    at = put_text(at, ": ");
+    at = put_text(at, value);
+    return put_text(at, "\r\n");
+}
+
+static int make_head(struct http1_state *o, const struct target *target)
+{
+    struct url u;
+    if (url_parse(target->plan->url, &u, NULL) < 0) return -1;
+    size_t most = 256 + strlen(u.path) + sizeof target->authority;
+    bool own_host = false;
+    for (size_t i = 0; i < target->n_headers; i++) {
+        most += strlen(target->headers[i].name) + strlen(target->headers[i].value) + 4;
+        own_host |= strcasecmp(target->headers[i].name, "Host") == 0;
+    }
+    char *at = o->head = malloc(most); /* in one piece: no copy of the secret stays behind */
+    if (!at) return -1;
+    at = put_text(at, "POST ");
+    if (*u.path != '/') *at++ = '/';
+    at = put_text(at, u.path);
+    at = put_text(at, " HTTP/1.1\r\n");
+    if (!own_host) at = put_header(at, "Host", target->authority);
+    for (size_t i = 0; i < target->n_headers; i++)
+        at = put_header(at, target->headers[i].name, target->headers[i].value);
+    at = put_text(at, "Content-Length: ");
+    o->head_len = (size_t)(at - o->head);
+    return 0;
+}
+
+/* ---- idle connections ---- */
+
+static void forget(struct http1_state *o, struct exchange *k)
+{
+    conn_close(&o->conns, &k->c);
+}
+
+static void idle_remove(struct http1_state *o, struct exchange *k)
+{
+    if (k->before == CONN_NONE)
+        o->idle[k->c.address] = k->next;
+    else
+        nth(o, k->before)->next = k->next;
+    if (k->next == CONN_NONE)
+        o->last[k->c.address] = k->before;
+    else
+        nth(o, k->next)->before = k->before;
+}
+
+static void idle_put(struct http1_state *o, struct exchange *k)
+{
+    struct transport *t = o->conns.t;
+    k->x = NULL;
+    k->idle_since = t->now;
+    k->before = CONN_NONE;
+    k->next = o->idle[k->c.address];
+    if (k->next == CONN_NONE)
+        o->last[k->c.address] = k->c.index;
+    else
+        nth(o, k->next)->before = k->c.index;
+    o->idle[k->c.address] = k->c.index;
+    if (k->idle_since + CONN_IDLE_MAX_NS < t->timer) t->timer = k->idle_since + CONN_IDLE_MAX_NS;
+}
+
+/* What becomes of the first idle connections shows what the server does with them all. */
+static void learn(struct http1_state *o, const struct exchange *k, bool good)
+{
+    struct transport *t = o->conns.t;
+    int64_t idle = t->now - k->idle_since;
+    if (t->keeps != KEEPS_UNKNOWN) return;
+    if (good && idle >= KEEPS_PAUSE_NS / 2)
+        t->keeps = KEEPS_OPEN;
+    else if (!good && idle < 10 * KEEPS_PAUSE_NS)
+        t->keeps = KEEPS_CLOSING;
+}
+
+static struct exchange *idle_take(struct http1_state *o, uint32_t address)
+{
+    struct transport *t = o->conns.t;
+    while (o->idle[address] != CONN_NONE) {
+        struct exchange *k = nth(o, o->idle[address]);
+        bool good = t->now - k->idle_since < CONN_IDLE_MAX_NS && transport_quiet(k->c.fd, k->c.tls);
+        idle_remove(o, k);
+        learn(o, k, good);
+        if (good && t->keeps != KEEPS_CLOSING) return k;
+        forget(o, k);
+    }
+    return NULL;
+}
+
+/* ---- the end of a request ---- */
+
+static void end(struct http1_state *o, struct exchange *k, enum transport_end how, const char *why, bool keep)
+{
+    struct transfer *x = k->x;
+    if (keep)
+        idle_put(o, k);
+    else
+        forget(o, k);
+    transport_end(x, how, why);
+}
+
+/* ---- writing ---- */
+
+enum { PARTS = 3 };
+
+/* What is left to be sent: `iov` has PARTS places, of which the last ones are used; returns the first. */
+static struct iovec *left_to_send(const struct http1_state *o, const struct exchange *k, struct iovec *iov)
+{
+    size_t skip = k->sent;
+    iov[0] = (struct iovec){o->head, o->head_len};
+    iov[1] = (struct iovec){(void *)(uintptr_t)k->length, k->length_len};
+    iov[2] = (struct iovec){(void *)(uintptr_t)k->body, k->body_len};
+    struct iovec *first = iov;
+    for (; first < iov + PARTS - 1 && skip >= first->iov_len; first++)
+        skip -= first->iov_len;
+    first->iov_base = (char *)first->iov_base + skip;
+    first->iov_len -= skip;
+    return first;
+}
+
+/* In one record as much as it holds: TLS wants its bytes in one piece. */
+static ssize_t write_record(struct http1_state *o, struct exchange *k, const struct iovec *first,
+                            const struct iovec *stop)
+{
+    char *record = o->conns.record;
+    size_t n = 0;
+    for (; first < stop && n < CONN_RECORD_BYTES; first++) {
+        size_t take = first->iov_len < CONN_RECORD_BYTES - n ? first->iov_len : CONN_RECORD_BYTES - n;
+        memcpy(record + n, first->iov_base, take);
+        n += take;
+    }
+    return conn_send(&k->c, record, n);
+}
+
+static void write_more(struct http1_state *o, struct exchange *k)
+{
+    size_t all = o->head_len + k->length_len + k->body_len;
+    struct iovec iov[PARTS];
+    ssize_t n;
+    do {
+        struct iovec *first = left_to_send(o, k, iov);
+        struct msghdr m = {.msg_iov = first, .msg_iovlen = (size_t)(iov + PARTS - first)};
+        n = k->c.tls ? write_record(o, k, first, iov + PARTS) : sendmsg(k->c.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) k->sent += (size_t)n;
+    } while (k->c.tls && n > 0 && k->sent < all);
+    k->broken = n < 0 && errno != EAGAIN && errno != EINTR;
+    conn_watch_for_room(&o->conns, &k->c, k->sent < all && !k->broken);
+}
+
+static void send_request(struct http1_state *o, struct exchange *k)
+{
+    http1_begin(&k->http);
+    k->sent = 0;
+    conn_tell_phases(&k->c, k->x);
+    k->x->begun = true;
+    o->conns.t->calls->writing(k->x);
+    write_more(o, k);
+}
+
+/* ---- reading ---- */
+
+/* Returns false when the response is over. */
+static bool take(struct http1_state *o, struct exchange *k, size_t n)
+{
+    struct transport *t = o->conns.t;
+    const char *from = o->conns.bytes, *stop = from + n, *piece;
+    size_t piece_len;
+    enum http1_result r;
+    t->delivered = false;
+    while ((r = http1_next(&k->http, &from, stop, &piece, &piece_len)) == HTTP1_BODY) {
+        k->x->status = k->http.status;
+        transport_deliver(k->x, piece, piece_len);
+    }
+    if (k->http.status >= 200) k->x->status = k->http.status;
+    if (r == HTTP1_MORE) return true;
+    bool whole = k->sent == o->head_len + k->length_len + k->body_len && from == stop && n < CONN_READ_BYTES;
+    bool keep =
+        r == HTTP1_DONE && whole && !k->broken && http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;
+    if (r == HTTP1_DONE && !http1_keep_alive(&k->http) && t->keeps == KEEPS_UNKNOWN)
+        t->keeps = KEEPS_OPEN; /* it says when not */
+    if (t->keeps == KEEPS_CLOSING) keep = false;
+    end(o, k, r == HTTP1_DONE && !k->http.why ? END_COMPLETE : END_MALFORMED, k->http.why, keep);
+    return false;
+}
+
+static void ended(struct http1_state *o, struct exchange *k, ssize_t n)
+{
+    enum http1_result r = n == 0 && !k->broken ? http1_closed(&k->http) : HTTP1_BAD;
+    const char *why = n < 0 && k->c.tls ? tls_reason(k->c.tls)
+                      : n < 0           ? "the connection was reset"
+                                        : "the connection was closed";
+    end(o, k,
+        r == HTTP1_DONE   ? END_COMPLETE
+        : r == HTTP1_MORE ? END_CUT
+                          : END_RESET,
+        r == HTTP1_DONE ? NULL : why, false);
+}
+
+/* `more` false: what TLS holds, without a look at the socket. */
+static void read_all(struct http1_state *o, struct exchange *k, bool more)
+{
+    struct transport *t = o->conns.t;
+    size_t waited = 0;
+    for (int i = 0; i < CONN_READS_AT_ONCE || k->c.tls; i++) {
+        if (i > 0) t->now = clock_mono_ns();
+        ssize_t n = conn_receive(&o->conns, &k->c, more && i < CONN_READS_AT_ONCE);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (n <= 0) {
+            ended(o, k, n);
+            return;
+        }
+        waited += (size_t)n;
+        if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
+        if (!take(o, k, (size_t)n)) return;
+        if ((size_t)n < CONN_READ_BYTES && !(k->c.tls && tls_ended(k->c.tls)))
+            return; /* a short read: nothing is left to ask for */
+    }
+}
+
+/* ---- the table ---- */
+
+static void advance(struct http1_state *o, struct exchange *k, uint32_t events)
+{
+    enum transport_end how;
+    const char *why;
+    int rc = conn_advance(&o->conns, &k->c, events, &how, &why);
+    if (rc < 0) {
+        conn_tell_phases(&k->c, k->x);
+        end(o, k, how, why, false);
+    } else if (rc > 0) {
+        send_request(o, k);
+        if (k->c.tls)
+            read_all(o, k, false); /* an answer that came with the handshake's last bytes is no event of the socket */
+    }
+}
+
+/* A warm connection, or a new one under way; NULL: the request has ended. */
+static struct exchange *take_new(struct http1_state *o, struct transfer *x)
+{
+    struct warm_socket warm;
+    struct conn *c = NULL;
+    if (transport_forbidden(o->conns.t, x->address)) {
+        transport_end(x, END_REFUSED, NULL);
+        return NULL;
+    }
+    if (transport_take_warm(o->conns.t, x->address, &warm)) c = conn_adopt(&o->conns, &warm);
+    if (!c) c = conn_open(&o->conns, x->address);
+    if (!c) transport_end(x, END_CONNECT, "no socket");
+    return (struct exchange *)c;
+}
+
+static void http1_start(struct transfer *x, const char *body, size_t n)
+{
+    struct http1_state *o = x->tr->state;
+    struct exchange *k = x->tr->target->plan->fresh_connections ? NULL : idle_take(o, x->address);
+    if (!k && !(k = take_new(o, x))) return;
+    k->x = x;
+    x->state = k;
+    k->body = body;
+    k->body_len = n;
+    k->length_len = (uint8_t)snprintf(k->length, sizeof k->length, "%zu\r\n\r\n", n);
+    if (k->c.state == CONN_OPEN) send_request(o, k);
+}
+
+static void http1_ready(struct transport *t, uint64_t data, uint32_t events)
+{
+    struct http1_state *o = t->state;
+    struct exchange *k = (struct exchange *)conn_of(&o->conns, data);
+    if (!k) return;
+    if (k->c.state != CONN_OPEN) {
+        advance(o, k, events);
+    } else if (k->x) {
+        if (k->c.want_write && (events & EPOLLOUT)) write_more(o, k);
+        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k, true);
+    } else if (!k->c.tls || !transport_quiet(k->c.fd, k->c.tls)) {
+        learn(o, k, false); /* closed, or bytes that nobody asked for; TLS has some of its own */
+        idle_remove(o, k);
+        forget(o, k);
+    }
+}
+
+static void http1_abort(struct transfer *x)
+{
+    struct exchange *k = x->state;
+    if (k) forget(x->tr->state, k);
+}
+
+static int http1_init(struct transport *t, struct err *e)
+{
+    struct http1_state *o = t->state = calloc(1, sizeof *o);
+    if (!o || make_head(o, t->target) < 0) return err_set(e, ERR_NOMEM, "no memory for the transport");
+    conns_init(&o->conns, t, sizeof(struct exchange));
+    t->keeps = t->target->plan->fresh_connections ? KEEPS_OPEN /* none is used again */ : KEEPS_UNKNOWN;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
+        o->idle[i] = o->last[i] = CONN_NONE;
+    return 0;
+}
+
+static void http1_clear(struct transport *t)
+{
+    struct http1_state *o = t->state;
+    if (!o) return;
+    for (uint32_t i = 0; i < o->conns.n; i++)
+        if (o->conns.all[i]->state != CONN_FREE) conn_close(&o->conns, o->conns.all[i]);
+    conns_clear(&o->conns);
+    if (o->head) explicit_bzero(o->head, o->head_len);
+    free(o->head);
+    free(o);
+    t->state = NULL;
+}
+
+static uint32_t http1_connections(const struct transport *t, uint32_t requests)
+{
+    (void)t;
+    return requests;
+}
+
+static int http1_prepared(struct transport *t, struct err *e)
+{
+    (void)t, (void)e;
+    return 1;
+}
+
+/* Closes what has been idle for too long. All else that is due by time is the stage's. */
+static void http1_tick(struct transport *t, int64_t now)
+{
+    struct http1_state *o = t->state;
+    int closed = 0;
+    t->timer = INT64_MAX;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) {
+        while (o->last[i] != CONN_NONE) {
+            struct exchange *k = nth(o, o->last[i]);
+            int64_t due = k->idle_since + CONN_IDLE_MAX_NS;
+            if (due <= now && closed++ < CONN_CLOSED_AT_ONCE) {
+                idle_remove(o, k);
+                forget(o, k);
+                continue;
+            }
+            if (due < now + NS_PER_MS) due = now + NS_PER_MS;
+            if (due < t->timer) t->timer = due;
+            break;
+        }
+    }
+}
+
+const struct transport_kind KIND_HTTP1 = {
+    .init = http1_init,
+    .clear = http1_clear,
+    .connections = http1_connections,
+    .adopt = transport_keep_warm,
+    .prepared = http1_prepared,
+    .start = http1_start,
+    .abort = http1_abort,
+    .ready = http1_ready,
+    .tick = http1_tick,
+};

@@ -1,0 +1,680 @@
+/* HTTP/2 on our own sockets. nghttp2 keeps the protocol's state, bytes go in and out of it here.
+ *
+ *                    room[address]: connections that take another stream, in turn
+ *   start ──────────▶ h2_conn ──▶ stream ──▶ bytes, end
+ *     └─ none has room: waiting[address] ──▶ a connection is opened for them; SETTINGS have come: they are sent
+ *
+ * A connection is CONNECTING, SECURING (conn.h), greeting until the server's SETTINGS have come, then carries streams
+ * until it is leaving (GOAWAY) and its last stream has ended.
+ *
+ * Inside nghttp2_session_mem_recv nothing is closed and nothing sent: settle() does that afterwards. Windows are opened
+ * so far ahead that no stream waits for us. Each frame in a read has that read's stamp. */
+#include "agent/transport/kind_http2.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "agent/transport/conn.h"
+#include "agent/transport/http1.h"
+#include "agent/transport/http2_head.h"
+#include "agent/transport/http2_stream.h"
+#include "common/clock.h"
+
+#define WINDOW ((int32_t)1 << 30)
+#define OUT_BYTES (64u * 1024)
+#define FRAME_MAX (16384u + 9)
+/* A request is sent again at most so often to servers that look at no request at all before their GOAWAY. */
+#define SENT_AGAIN_MAX 4
+
+struct h2_conn {
+    struct conn c; /* first */
+    struct http2_state *o;
+    nghttp2_session *session;
+    struct list2 open;
+    uint32_t streams; /* as the server counts them: also those that we have let go of */
+    uint32_t limit;   /* the smaller of the server's and ours */
+    bool greeted, leaving, used;
+    bool broken;                   /* a write failed: what still comes is read, then it is over */
+    bool listed;                   /* in room[address] */
+    struct h2_conn *before, *next; /* there */
+    const char *why;               /* what the server did wrong, or GOAWAY's reason */
+    uint32_t goaway;               /* its code */
+    int32_t last;                  /* … and the last stream that was looked at */
+    int64_t since;                 /* when greeting or idling began */
+    uint8_t *left;                 /* bytes that the socket did not take */
+    size_t left_n, left_at;
+};
+
+struct http2_state {
+    struct conns conns; /* first */
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    struct http2_head head;
+    struct h2_conn *room[TARGET_ADDRESS_MAX], *room_last[TARGET_ADDRESS_MAX];
+    struct list2 waiting[TARGET_ADDRESS_MAX];
+    uint32_t pending[TARGET_ADDRESS_MAX]; /* connections that are not greeted yet */
+    uint32_t limit;                       /* streams a connection: ours, until a server allows fewer */
+    struct stream2 *spare;
+    struct err failed; /* why the first connection that failed before any was greeted did so */
+    bool met;          /* one was greeted */
+    uint8_t out[OUT_BYTES];
+};
+
+/* ---- lists ---- */
+
+static void unlist(struct http2_state *o, struct h2_conn *c)
+{
+    uint32_t a = c->c.address;
+    if (!c->listed) return;
+    if (c->before)
+        c->before->next = c->next;
+    else
+        o->room[a] = c->next;
+    if (c->next)
+        c->next->before = c->before;
+    else
+        o->room_last[a] = c->before;
+    c->listed = false;
+}
+
+/* At the end, if it takes another stream: connections are filled evenly. */
+static void list(struct http2_state *o, struct h2_conn *c)
+{
+    uint32_t a = c->c.address;
+    unlist(o, c);
+    if (!c->greeted || c->leaving || c->broken || c->streams >= c->limit) return;
+    c->before = o->room_last[a];
+    c->next = NULL;
+    if (c->before)
+        c->before->next = c;
+    else
+        o->room[a] = c;
+    o->room_last[a] = c;
+    c->listed = true;
+}
+
+/* ---- the end of a request ---- */
+
+static void release(struct http2_state *o, struct stream2 *s)
+{
+    if (s->conn) {
+        (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
+        list2_remove(&s->conn->open, s);
+    } else {
+        list2_remove(&o->waiting[s->x->address], s);
+    }
+    s->next = o->spare;
+    o->spare = s;
+}
+
+static void end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why)
+{
+    struct transfer *x = s->x;
+    release(o, s);
+    transport_end(x, how, why);
+}
+
+/* The server has said that it did not look at this request: as if it had not been sent, and before those that came
+ * later. */
+static void wait_again(struct http2_state *o, struct stream2 *s)
+{
+    if (s->conn->last == 0 && s->sent_again++ >= SENT_AGAIN_MAX) {
+        end(o, s, END_RESET, "GOAWAY again and again");
+        return;
+    }
+    (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
+    list2_remove(&s->conn->open, s);
+    s->conn = NULL;
+    s->taken = 0;
+    s->x->begun = false;
+    list2_prepend(&o->waiting[s->x->address], s);
+    o->conns.t->counts.not_processed++;
+}
+
+/* The response is complete, perhaps before the request is. */
+static void finish(struct h2_conn *c, struct http2_state *o, struct stream2 *s)
+{
+    bool whole = s->taken == s->body_len;
+    int32_t id = s->id;
+    bool good = s->x->status >= 200 && !s->encoded;
+    end(o, s, good ? END_COMPLETE : END_MALFORMED,
+        good         ? NULL
+        : s->encoded ? HTTP1_ENCODED
+                     : "a response without a status");
+    if (!whole) (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+}
+
+/* ---- called by nghttp2 ---- */
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
+                     const uint8_t *value, size_t value_n, uint8_t flags, void *user)
+{
+    struct stream2 *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    long status = 0;
+    (void)flags, (void)user;
+    if (s && name_n == 16 && memcmp(name, "content-encoding", 16) == 0)
+        s->encoded = value_n != 8 || memcmp(value, "identity", 8) != 0;
+    if (!s || name_n != 7 || memcmp(name, ":status", 7) != 0) return 0;
+    for (size_t i = 0; i < value_n && i < 4; i++)
+        status = isdigit(value[i]) ? status * 10 + (value[i] - '0') : 1000;
+    if (value_n != 3 || status < 100 || status > 599) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (status >= 200) s->x->status = status; /* an interim one is followed by the real one */
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user)
+{
+    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
+    (void)flags, (void)user;
+    if (s) transport_deliver(s->x, (const char *)bytes, n);
+    return 0;
+}
+
+static const char *code_name(uint32_t code)
+{
+    return nghttp2_http2_strerror(code); /* a constant text, "unknown" for unknown ones */
+}
+
+static void on_settings(struct http2_state *o, struct h2_conn *c)
+{
+    struct transport *t = o->conns.t;
+    uint32_t theirs = nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    uint32_t ours = t->target->plan->streams_per_connection;
+    c->limit = t->target->plan->fresh_connections ? 1 : theirs < ours ? theirs : ours;
+    if (theirs < ours && theirs > 0) {
+        o->limit = theirs;
+        (void)snprintf(t->notice, sizeof t->notice,
+                       "the target allows %u streams a connection, target.streams_per_connection is %u: as many more "
+                       "connections are made",
+                       theirs, ours);
+    }
+    if (c->greeted) return;
+    c->greeted = o->met = true;
+    c->since = t->now;
+    o->pending[c->c.address]--;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct h2_conn *c = user;
+    struct http2_state *o = c->o;
+    struct stream2 *s = frame->hd.stream_id ? nghttp2_session_get_stream_user_data(session, frame->hd.stream_id) : NULL;
+    switch (frame->hd.type) {
+    case NGHTTP2_SETTINGS:
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) on_settings(o, c);
+        return 0;
+    case NGHTTP2_GOAWAY: /* streams above its last one are closed by nghttp2 after this call */
+        c->leaving = true;
+        c->goaway = frame->goaway.error_code;
+        c->last = frame->goaway.last_stream_id;
+        if (c->goaway != NGHTTP2_NO_ERROR) c->why = code_name(c->goaway);
+        return 0;
+    case NGHTTP2_RST_STREAM:
+        if (s) {
+            s->reset = true;
+            s->code = frame->rst_stream.error_code;
+        }
+        return 0;
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+        if (s && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) finish(c, o, s);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
+{
+    struct h2_conn *c = user;
+    struct http2_state *o = c->o;
+    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
+    if (--c->streams == 0) c->since = o->conns.t->now;
+    if (!s) return 0;
+    if (s->reset)
+        end(o, s, s->code == NGHTTP2_NO_ERROR ? END_CUT : END_RESET, code_name(s->code));
+    else if (code == NGHTTP2_REFUSED_STREAM && c->leaving && c->goaway == NGHTTP2_NO_ERROR)
+        wait_again(o, s);
+    else if (c->leaving)
+        end(o, s, END_RESET, c->why ? c->why : "GOAWAY");
+    else
+        end(o, s, END_MALFORMED, code_name(code));
+    return 0;
+}
+
+/* A request that nghttp2 did not send after all: the connection is leaving. */
+static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int why, void *user)
+{
+    struct h2_conn *c = user;
+    struct stream2 *s;
+    (void)why;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (s) wait_again(c->o, s);
+    return 0;
+}
+
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int why, void *user)
+{
+    struct h2_conn *c = user;
+    (void)session, (void)frame;
+    c->why = nghttp2_strerror(why);
+    return 0;
+}
+
+static int on_error(nghttp2_session *session, int code, const char *text, size_t n, void *user)
+{
+    struct h2_conn *c = user;
+    (void)session, (void)text, (void)n;
+    c->why = code == NGHTTP2_ERR_SETTINGS_EXPECTED ? "no HTTP/2 is spoken there" : nghttp2_strerror(code);
+    return 0;
+}
+
+static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
+                       nghttp2_data_source *source, void *user)
+{
+    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
+    (void)source, (void)user;
+    if (!s) return NGHTTP2_ERR_DEFERRED; /* let go of: its reset is on the way */
+    size_t left = s->body_len - s->taken;
+    if (n > left) n = left;
+    memcpy(to, s->body + s->taken, n);
+    s->taken += n;
+    if (s->taken == s->body_len) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)n;
+}
+
+/* ---- bytes out ---- */
+
+static void drop_left(struct h2_conn *c)
+{
+    if (c->left) explicit_bzero(c->left, c->left_n);
+    free(c->left);
+    c->left = NULL;
+}
+
+/* Sends what it can; false when the socket takes no more now. */
+static bool send_bytes(struct http2_state *o, struct h2_conn *c, const uint8_t *bytes, size_t n, size_t *ret_sent)
+{
+    size_t sent = 0;
+    while (sent < n) {
+        ssize_t got = conn_send(&c->c, bytes + sent, n - sent);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            c->broken = errno != EAGAIN;
+            break;
+        }
+        sent += (size_t)got;
+    }
+    *ret_sent = sent;
+    conn_watch_for_room(&o->conns, &c->c, sent < n && !c->broken);
+    return sent == n;
+}
+
+static void flush(struct http2_state *o, struct h2_conn *c)
+{
+    size_t sent;
+    if (c->broken || !c->session) return;
+    if (c->left) {
+        bool all = send_bytes(o, c, c->left + c->left_at, c->left_n - c->left_at, &sent);
+        c->left_at += sent;
+        if (!all) return;
+        drop_left(c);
+    }
+    for (;;) {
+        size_t n = 0;
+        ssize_t got = 1;
+        while (n + FRAME_MAX <= OUT_BYTES) {
+            const uint8_t *bytes;
+            got = nghttp2_session_mem_send(c->session, &bytes);
+            if (got <= 0 || (size_t)got > OUT_BYTES - n) break;
+            memcpy(o->out + n, bytes, (size_t)got);
+            n += (size_t)got;
+        }
+        if (got < 0) c->broken = true;
+        if (n == 0) return;
+        if (send_bytes(o, c, o->out, n, &sent)) continue;
+        if (c->broken) return;
+        c->left_at = 0;
+        c->left_n = n - sent;
+        c->left = malloc(c->left_n);
+        if (!c->left)
+            c->broken = true;
+        else
+            memcpy(c->left, o->out + sent, c->left_n);
+        return;
+    }
+}
+
+/* ---- requests on connections ---- */
+
+static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
+{
+    nghttp2_data_provider body = {.read_callback = on_body};
+    http2_head_set_length(&o->head, s->body_len);
+    s->x->begun = true;
+    conn_tell_phases(&c->c, s->x);
+    o->conns.t->calls->writing(s->x);
+    int32_t id = nghttp2_submit_request(c->session, NULL, o->head.fields, o->head.n, &body, s);
+    if (id < 0) {
+        s->x->begun = false;
+        return -1;
+    }
+    s->id = id;
+    s->conn = c;
+    list2_append(&c->open, s);
+    c->streams++;
+    c->used = true;
+    if (o->conns.t->target->plan->fresh_connections) c->leaving = true;
+    return 0;
+}
+
+/* Those that wait, as many as have room. */
+static void serve(struct http2_state *o, struct h2_conn *c)
+{
+    struct list2 *w = &o->waiting[c->c.address];
+    while (w->first && c->greeted && !c->leaving && !c->broken && c->streams < c->limit) {
+        struct stream2 *s = w->first;
+        list2_remove(w, s);
+        if (submit(o, c, s) == 0) continue;
+        list2_append(w, s);
+        c->leaving = true;
+    }
+}
+
+static void open_more(struct http2_state *o, uint32_t address);
+
+static void forget(struct http2_state *o, struct h2_conn *c)
+{
+    unlist(o, c);
+    if (!c->greeted) o->pending[c->c.address]--;
+    nghttp2_session_del(c->session);
+    drop_left(c);
+    conn_close(&o->conns, &c->c);
+}
+
+/* The connection is over, and with it all its streams. */
+static void lose(struct http2_state *o, struct h2_conn *c, enum transport_end how, const char *why)
+{
+    uint32_t address = c->c.address;
+    bool greeted = c->greeted;
+    if (!o->met && o->failed.code == ERR_NONE)
+        (void)err_set(&o->failed, ERR_NET, "%s: %s: is HTTP/2 spoken there? Else leave target.http at \"1.1\"",
+                      o->conns.t->target->address[address].text, why ? why : "no HTTP/2");
+    while (c->open.first)
+        end(o, c->open.first, how, why);
+    forget(o, c);
+    /* those that wait for a connection that did not come about */
+    struct list2 *w = &o->waiting[address];
+    while (!greeted && w->n > o->pending[address] * o->limit)
+        end(o, w->first, how, why);
+    open_more(o, address);
+}
+
+/* After anything was done to a connection: what waits is sent, what is over is closed. */
+static void settle(struct http2_state *o, struct h2_conn *c)
+{
+    uint32_t address = c->c.address;
+    serve(o, c);
+    flush(o, c);
+    bool over = !nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session);
+    if (over && (c->open.n > 0 || !c->greeted)) {
+        lose(o, c, END_MALFORMED, c->why);
+        return;
+    }
+    if (c->streams == 0 && c->greeted && (over || c->leaving || c->broken)) {
+        forget(o, c);
+    } else {
+        list(o, c);
+        int64_t due = c->since + CONN_IDLE_MAX_NS;
+        if (c->streams == 0 && c->used && due < o->conns.t->timer) o->conns.t->timer = due;
+    }
+    open_more(o, address);
+}
+
+/* ---- reading ---- */
+
+static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
+{
+    struct transport *t = o->conns.t;
+    size_t waited = 0;
+    for (int i = 0; i < CONN_READS_AT_ONCE || c->c.tls; i++) {
+        if (i > 0) t->now = clock_mono_ns();
+        ssize_t n = conn_receive(&o->conns, &c->c, more && i < CONN_READS_AT_ONCE);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;
+        if (n <= 0) {
+            bool clean = n == 0 && !c->broken;
+            const char *why = c->why              ? c->why
+                              : clean             ? "the connection was closed"
+                              : c->c.tls && n < 0 ? tls_reason(c->c.tls)
+                                                  : "the connection was reset";
+            lose(o, c, clean ? END_CUT : END_RESET, why);
+            return;
+        }
+        waited += (size_t)n;
+        if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
+        t->delivered = false;
+        ssize_t used = nghttp2_session_mem_recv(c->session, (const uint8_t *)o->conns.bytes, (size_t)n);
+        if (used < 0) {
+            lose(o, c, END_MALFORMED, c->why ? c->why : nghttp2_strerror((int)used));
+            return;
+        }
+        if ((size_t)n < CONN_READ_BYTES && !(c->c.tls && tls_ended(c->c.tls))) break; /* nothing is left to ask for */
+    }
+    settle(o, c);
+}
+
+/* ---- connections ---- */
+
+/* Preface and SETTINGS go out; streams follow when the server's SETTINGS have come. */
+static int greet(struct http2_state *o, struct h2_conn *c)
+{
+    const nghttp2_settings_entry ours[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+                                           {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)WINDOW}};
+    c->since = o->conns.t->now;
+    if (nghttp2_session_client_new2(&c->session, o->callbacks, c, o->option) != 0) return -1;
+    if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, ours, sizeof ours / sizeof *ours) != 0) return -1;
+    if (nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, WINDOW) != 0) return -1;
+    int64_t due = c->since + o->conns.t->target->plan->timeout_connect_ns;
+    if (due < o->conns.t->timer) o->conns.t->timer = due;
+    flush(o, c);
+    return 0;
+}
+
+static void open_more(struct http2_state *o, uint32_t address)
+{
+    struct list2 *w = &o->waiting[address];
+    while (w->n > o->pending[address] * o->limit) {
+        if (transport_forbidden(o->conns.t, address)) {
+            end(o, w->first, END_REFUSED, NULL);
+            continue;
+        }
+        struct h2_conn *c = (struct h2_conn *)conn_open(&o->conns, address);
+        if (!c) {
+            end(o, w->first, END_CONNECT, "no socket");
+            continue;
+        }
+        c->o = o;
+        o->pending[address]++;
+        int64_t due = c->c.since + o->conns.t->target->plan->timeout_connect_ns;
+        if (due < o->conns.t->timer) o->conns.t->timer = due;
+    }
+}
+
+static void advance(struct http2_state *o, struct h2_conn *c, uint32_t events)
+{
+    enum transport_end how;
+    const char *why;
+    int rc = conn_advance(&o->conns, &c->c, events, &how, &why);
+    if (rc == 0) return;
+    if (rc > 0 && greet(o, c) == 0) {
+        if (c->c.tls) read_all(o, c, false); /* what came with the handshake's last bytes is no event of the socket */
+        return;
+    }
+    struct stream2 *first = o->waiting[c->c.address].first;
+    if (first) conn_tell_phases(&c->c, first->x);
+    lose(o, c, rc < 0 ? how : END_CONNECT, rc < 0 ? why : "no memory");
+}
+
+/* ---- the table ---- */
+
+static void http2_start(struct transfer *x, const char *body, size_t n)
+{
+    struct http2_state *o = x->tr->state;
+    struct stream2 *s = o->spare;
+    if (s)
+        o->spare = s->next;
+    else if (!(s = malloc(sizeof *s))) {
+        transport_end(x, END_CONNECT, "no memory");
+        return;
+    }
+    *s = (struct stream2){.x = x, .body = body, .body_len = n};
+    x->state = s;
+    list2_append(&o->waiting[x->address], s);
+    if (o->room[x->address])
+        settle(o, o->room[x->address]);
+    else
+        open_more(o, x->address);
+}
+
+static void http2_abort(struct transfer *x)
+{
+    struct http2_state *o = x->tr->state;
+    struct stream2 *s = x->state;
+    struct h2_conn *c = s->conn;
+    int32_t id = s->id;
+    release(o, s);
+    if (!c) return;
+    (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    flush(o, c);
+    if (c->streams == 0 && (c->leaving || c->broken))
+        forget(o, c);
+    else
+        list(o, c);
+}
+
+static void http2_ready(struct transport *t, uint64_t data, uint32_t events)
+{
+    struct http2_state *o = t->state;
+    struct h2_conn *c = (struct h2_conn *)conn_of(&o->conns, data);
+    if (!c) return;
+    if (c->c.state != CONN_OPEN)
+        advance(o, c, events);
+    else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+        read_all(o, c, true);
+    else
+        settle(o, c);
+}
+
+static void http2_adopt(struct transport *t, struct warm_socket w)
+{
+    struct http2_state *o = t->state;
+    struct h2_conn *c = (struct h2_conn *)conn_adopt(&o->conns, &w);
+    if (!c) return;
+    c->o = o;
+    o->pending[w.address]++;
+    if (greet(o, c) < 0) forget(o, c);
+}
+
+static uint32_t http2_connections(const struct transport *t, uint32_t requests)
+{
+    const struct http2_state *o = t->state;
+    return requests / o->limit + (requests % o->limit != 0);
+}
+
+static int http2_prepared(struct transport *t, struct err *e)
+{
+    struct http2_state *o = t->state;
+    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
+        if (o->pending[i] > 0) return 0;
+    if (o->met || o->failed.code == ERR_NONE) return 1;
+    if (e) *e = o->failed;
+    return -1;
+}
+
+/* Gives up connections that are not ready in time, closes what has been idle for too long. */
+static void http2_tick(struct transport *t, int64_t now)
+{
+    struct http2_state *o = t->state;
+    int64_t patience = t->target->plan->timeout_connect_ns;
+    t->timer = INT64_MAX;
+    for (uint32_t i = 0; i < o->conns.n; i++) {
+        struct h2_conn *c = (struct h2_conn *)o->conns.all[i];
+        if (c->c.state == CONN_FREE) continue;
+        int64_t due = INT64_MAX;
+        if (!c->greeted)
+            due = (c->session ? c->since : c->c.since) + patience;
+        else if (c->streams == 0 && c->used)
+            due = c->since + CONN_IDLE_MAX_NS;
+        if (due <= now && !c->greeted)
+            lose(o, c, END_TIMEOUT_CONNECT, c->session ? "no SETTINGS have come" : NULL);
+        else if (due <= now)
+            forget(o, c);
+        else if (due < t->timer)
+            t->timer = due;
+    }
+}
+
+static int make_callbacks(struct http2_state *o)
+{
+    if (nghttp2_session_callbacks_new(&o->callbacks) != 0 || nghttp2_option_new(&o->option) != 0) return -1;
+    /* what matters of a head is looked at here */
+    nghttp2_option_set_no_http_messaging(o->option, 1);
+    nghttp2_option_set_no_closed_streams(o->option, 1);
+    nghttp2_session_callbacks_set_on_header_callback(o->callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(o->callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(o->callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(o->callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(o->callbacks, on_not_sent);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(o->callbacks, on_invalid);
+    nghttp2_session_callbacks_set_error_callback2(o->callbacks, on_error);
+    return 0;
+}
+
+static int http2_init(struct transport *t, struct err *e)
+{
+    struct http2_state *o = t->state = calloc(1, sizeof *o);
+    if (!o || make_callbacks(o) < 0 || http2_head_init(&o->head, t->target) < 0)
+        return err_set(e, ERR_NOMEM, "no memory for the transport");
+    conns_init(&o->conns, t, sizeof(struct h2_conn));
+    o->limit = t->target->plan->fresh_connections ? 1 : t->target->plan->streams_per_connection;
+    t->keeps = KEEPS_OPEN; /* it says GOAWAY when not */
+    return 0;
+}
+
+static void http2_clear(struct transport *t)
+{
+    struct http2_state *o = t->state;
+    if (!o) return;
+    for (uint32_t i = 0; i < o->conns.n; i++)
+        if (o->conns.all[i]->state != CONN_FREE) forget(o, (struct h2_conn *)o->conns.all[i]);
+    conns_clear(&o->conns);
+    while (o->spare) {
+        struct stream2 *s = o->spare;
+        o->spare = s->next;
+        free(s);
+    }
+    nghttp2_session_callbacks_del(o->callbacks);
+    nghttp2_option_del(o->option);
+    explicit_bzero(o->out, sizeof o->out);
+    http2_head_clear(&o->head);
+    free(o);
+    t->state = NULL;
+}
+
+const struct transport_kind KIND_HTTP2 = {
+    .init = http2_init,
+    .clear = http2_clear,
+    .connections = http2_connections,
+    .adopt = http2_adopt,
+    .prepared = http2_prepared,
+    .start = http2_start,
+    .abort = http2_abort,
+    .ready = http2_ready,
+    .tick = http2_tick,
+};

@@ -1,0 +1,263 @@
+/* HTTP/2 over TLS and in the clear, against a server that does exactly what a case wants: requests end under the labels
+ * that they have over HTTP/1.1. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/engine.h"
+#include "common/clock.h"
+#include "tests/unit/h2_server.h"
+
+struct expected {
+    struct h2_script script;
+    enum counter label;     /* of the requests that are not ok */
+    unsigned ok;            /* of REQUESTS */
+    unsigned not_processed; /* least number that is sent again */
+    unsigned connections;   /* 0: any number */
+    unsigned input;
+    uint32_t concurrency;
+};
+enum { REQUESTS = 12, STREAMS = 4 };
+
+static const struct expected CASES[] = {
+    {.script = {.name = "good", .status = "200", .body = H2_EVENTS, .then = H2_END},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "trailer", .status = "200", .body = H2_EVENTS, .then = H2_TRAILER},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "interim", .status = "200", .body = H2_EVENTS, .then = H2_END, .interim = true},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "ping", .status = "200", .body = H2_EVENTS, .then = H2_END, .ping = true},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "a long body is taken", .status = "200", .body = H2_EVENTS, .then = H2_END},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1,
+     .input = 300000},
+    {.script = {.name = "no end of the stream", .status = "200", .body = H2_HALF, .then = H2_END},
+     .label = COUNTER_FAILED_TRUNCATED,
+     .connections = 1},
+    {.script = {.name = "no body at all", .status = "204", .body = NULL, .then = H2_END},
+     .label = COUNTER_FAILED_TRUNCATED,
+     .connections = 1},
+    {.script = {.name = "429", .status = "429", .body = "slow down", .then = H2_END},
+     .label = COUNTER_FAILED_HTTP_429,
+     .connections = 1},
+    {.script = {.name = "encoded", .status = "200", .body = "\x1f\x8b\x08", .then = H2_END, .encoded = true},
+     .label = COUNTER_FAILED_MALFORMED,
+     .connections = 1},
+    {.script = {.name = "a head of 40 KB", .status = "200", .body = H2_EVENTS, .then = H2_END, .head_bytes = 40000},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    /* all data are there: the end is of no matter */
+    {.script = {.name = "reset after the end",
+                .status = "200",
+                .body = H2_EVENTS,
+                .then = H2_END_RST,
+                .code = NGHTTP2_NO_ERROR},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script =
+         {.name = "reset after [DONE]", .status = "200", .body = H2_EVENTS, .then = H2_RST, .code = NGHTTP2_NO_ERROR},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script =
+         {.name = "cancelled after [DONE]", .status = "200", .body = H2_EVENTS, .then = H2_RST, .code = NGHTTP2_CANCEL},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "reset in the body",
+                .status = "200",
+                .body = H2_HALF,
+                .then = H2_RST,
+                .code = NGHTTP2_INTERNAL_ERROR},
+     .label = COUNTER_FAILED_RESET,
+     .connections = 1},
+    {.script = {.name = "refused", .status = NULL, .body = NULL, .then = H2_RST, .code = NGHTTP2_REFUSED_STREAM},
+     .label = COUNTER_FAILED_RESET,
+     .connections = 1},
+    {.script = {.name = "calm", .status = NULL, .body = NULL, .then = H2_RST, .code = NGHTTP2_ENHANCE_YOUR_CALM},
+     .label = COUNTER_FAILED_RESET,
+     .connections = 1},
+    {.script = {.name = "data without a head", .status = NULL, .body = NULL, .then = H2_CLOSE},
+     .label = COUNTER_FAILED_RESET},
+    /* with several streams open, each of them ends at once */
+    {.script = {.name = "closed in the body", .status = "200", .body = H2_HALF, .then = H2_CLOSE, .wait = 4},
+     .label = COUNTER_FAILED_TRUNCATED},
+    {.script = {.name = "closed without a word", .status = "200", .body = H2_HALF, .then = H2_CLOSE_BARE, .wait = 4},
+     .label = COUNTER_FAILED_TRUNCATED},
+    {.script = {.name = "broken in the body", .status = "200", .body = H2_HALF, .then = H2_BREAK, .wait = 4},
+     .label = COUNTER_FAILED_RESET},
+    /* GOAWAY: those above its last stream are sent again */
+    {.script = {.name = "renewed", .status = "200", .body = H2_EVENTS, .then = H2_END, .goaway_after = 2},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .not_processed = 1},
+    {.script = {.name = "renewed after each", .status = "200", .body = H2_EVENTS, .then = H2_END, .goaway_after = 1},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .not_processed = 1},
+    {.script = {.name = "sent away in anger",
+                .status = "200",
+                .body = H2_EVENTS,
+                .then = H2_END,
+                .goaway_after = 2,
+                .goaway_code = NGHTTP2_ENHANCE_YOUR_CALM},
+     .label = COUNTER_FAILED_RESET,
+     .ok = UINT32_MAX},
+    {.script = {.name = "few streams", .status = "200", .body = H2_EVENTS, .then = H2_END, .max_streams = 2},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 2},
+    {.script = {.name = "one stream", .status = "200", .body = H2_EVENTS, .then = H2_END, .max_streams = 1},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 4},
+    {.script = {.name = "settings come late",
+                .status = "200",
+                .body = H2_EVENTS,
+                .then = H2_END,
+                .max_streams = 2,
+                .late_settings_ms = 200},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 2},
+    {.script =
+         {.name = "answered before it was read", .status = "200", .body = H2_EVENTS, .then = H2_END, .early = true},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1,
+     .input = 300000},
+};
+
+static struct plan *plan_of(const struct h2_server *s, const struct expected *x, const char *http)
+{
+    char yaml[1024];
+    struct err e = {0};
+    int n = snprintf(yaml, sizeof yaml,
+                     "plan: 1\ntarget: {url: \"%s://127.0.0.1:%u/v1/chat/completions\", model: m, http: %s, "
+                     "streams_per_connection: %d, timeouts: {connect: 2s, idle: 20s, total: 20s}, tls: {verify: "
+                     "false}}\nworkload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\n"
+                     "load: {stages: [{concurrency: %u, requests: %d}]}\n",
+                     s->tls ? "https" : "http", s->port, http, STREAMS, x->input ? x->input : 8,
+                     x->concurrency ? x->concurrency : STREAMS, REQUESTS);
+    struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    return p;
+}
+
+/* One stage; fills `all`, or the reason why it cannot be. */
+static void carry(const struct plan *p, struct snapshot *all, struct err *ret)
+{
+    struct err e = {0};
+    struct shard shard;
+    struct engine_event ev = {0};
+    struct engine_options o = {.workers = 1};
+    struct engine *g = engine_new(&o, &e);
+    assert_non_null(g);
+    assert_int_equal(engine_plan(g, p, &e), 0);
+    assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
+    assert_int_equal(engine_arm(g, &shard, &e), 0);
+    struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+    while (ev.kind != ENGINE_DONE && ret->code == ERR_NONE) {
+        if (!engine_next(g, &ev)) {
+            assert_true(poll(&pfd, 1, 60000) > 0);
+            continue;
+        }
+        if (ev.kind == ENGINE_READY) *ret = ev.err;
+        if (ev.kind == ENGINE_READY && ev.err.code == ERR_NONE) assert_int_equal(engine_go(g, clock_mono_ns(), &e), 0);
+        if (ev.kind != ENGINE_SNAPSHOT) continue;
+        snapshot_extend(all, ev.snapshot);
+        engine_recycle(g, &ev.snapshot);
+    }
+    shard_clear(&shard);
+    engine_destroy(&g);
+}
+
+static void run(struct h2_server *s, const struct expected *x)
+{
+    struct snapshot *all = snapshot_new(false);
+    struct err e = {0};
+    int64_t begun = clock_mono_ns();
+    h2_server_start(s);
+    struct plan *p = plan_of(s, x, "\"2\"");
+    carry(p, all, &e);
+    if (e.code != ERR_NONE) fail_msg("%s: %s", x->script.name, e.text);
+    const uint64_t *c = all->counters;
+    uint64_t ok = x->ok == UINT32_MAX ? c[COUNTER_OK] : x->ok;
+    bool right = c[COUNTER_OK] == ok && (x->label == COUNTER_OK || c[x->label] == REQUESTS - ok) &&
+                 c[COUNTER_NOT_PROCESSED] >= x->not_processed && (x->not_processed || c[COUNTER_NOT_PROCESSED] == 0) &&
+                 (x->connections == 0 || c[COUNTER_CONNECTIONS] == x->connections);
+    for (int k = 0; !right && k < COUNTER_N; k++)
+        if (c[k]) print_message("%s = %llu\n", COUNTERS[k].name, (unsigned long long)c[k]);
+    if (!right) fail_msg("%s%s", x->script.name, s->tls ? ", TLS" : "");
+    /* nothing that the server looked at is sent twice, nothing waits for a timeout */
+    unsigned seen = atomic_load(&s->requests);
+    assert_true(seen <= REQUESTS && (seen == REQUESTS || x->script.then >= H2_CLOSE || x->script.goaway_code));
+    assert_true(clock_mono_ns() - begun < 15 * NS_PER_S);
+    assert_true(atomic_load(&s->streams_max) <= (x->script.max_streams ? x->script.max_streams : STREAMS));
+    plan_destroy(&p);
+    snapshot_destroy(&all);
+    h2_server_stop(s);
+}
+
+static void test_labels(void **state)
+{
+    (void)state;
+    SSL_CTX *tls = tls_server_new();
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes into closed sockets */
+    for (size_t i = 0; i < 2 * sizeof CASES / sizeof *CASES; i++) {
+        struct h2_server s = {.script = &CASES[i / 2].script, .tls = i % 2 ? tls : NULL};
+        run(&s, &CASES[i / 2]);
+    }
+    SSL_CTX_free(tls);
+}
+
+/* Before READY, with the reason. */
+static void expect_refused(const struct h2_script *script, SSL_CTX *tls, const char *http, const char *why)
+{
+    struct h2_server s = {.script = script, .tls = tls};
+    struct expected x = {.script = *script};
+    struct err e = {0};
+    struct snapshot *all = snapshot_new(false);
+    h2_server_start(&s);
+    struct plan *p = plan_of(&s, &x, http);
+    carry(p, all, &e);
+    if (!strstr(e.text, why)) fail_msg("\"%s\" does not say \"%s\"", e.text, why);
+    plan_destroy(&p);
+    snapshot_destroy(&all);
+    h2_server_stop(&s);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct h2_script HTTP1 = {.name = "HTTP/1.1",
+                                           .raw = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
+                                  SILENT = {.name = "silent", .raw = ""};
+    expect_refused(&HTTP1, NULL, "\"2\"", "is HTTP/2 spoken there?");
+    expect_refused(&SILENT, NULL, "\"2\"", "no SETTINGS have come");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
