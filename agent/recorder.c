@@ -172,7 +172,11 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
         r->snap->series_failed++;
         if (s->t.sent != 0) sample(r, METRIC_FAIL_TIME, now - s->t.sent, 1);
     }
-    if (due_in_window) count(r, failed ? COUNTER_WIN_FAILED : COUNTER_WIN_CLOSED, 1);
+    if (!due_in_window) return;
+    count(r, failed ? COUNTER_WIN_FAILED : COUNTER_WIN_CLOSED, 1);
+    if (outcome != COUNTER_ABORTED || s->t.sent == 0) return;
+    sample(r, METRIC_CUT_AGE, now - s->t.sent, 1);
+    if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, now - s->t.sent, 1);
 }
 
 struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty)

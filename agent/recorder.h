@@ -10,6 +10,7 @@
  * - Latencies (ttft … user_speed, itl, chunk_gap): requests due inside the window that ended ok.
  * - tpot, user_speed: only with n >= 2; user_speed only when tpot > 0.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
+ * - cut_age, cut_wait: requests due inside the window that were sent and still open when the drain ended (ABORTED).
  * - lateness, dispatch: requests due inside the window that were sent, whatever came of them.
  * - dns, tcp, tls, connect: requests that made a new connection.
  * - fail_time: failed requests that were sent; cancelled and aborted ones have none.

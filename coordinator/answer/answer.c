@@ -59,7 +59,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
             g = &ret[n_groups++];
             *g = (struct group){.first = (uint32_t)i};
         }
-        double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed);
+        double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed + p->window_cut);
         g->load += (load_on(p, axis) - g->load) * w;
         g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;

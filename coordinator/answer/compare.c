@@ -221,8 +221,8 @@ static void errors_compare(const struct point *a, size_t n_a, const struct point
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < (side ? n_b : n_a); i++) {
             const struct point *p = side ? &b[i] : &a[i];
-            failed[side] += p->window_failed;
-            all[side] += p->window_failed + p->window_ok;
+            failed[side] += point_errors(p);
+            all[side] += point_ended(p);
         }
     double lo[2], hi[2];
     for (int side = 0; side < 2; side++)

@@ -22,8 +22,8 @@ const struct figure_row FIGURES[FIGURE_N] = {
 static double errors_end(const struct point *p, bool upper)
 {
     double lo = NAN, hi = NAN;
-    uint64_t n = p->window_ok + p->window_failed;
-    if (n) share_interval(p->window_failed, n, 0.05, &lo, &hi);
+    uint64_t n = point_ended(p);
+    if (n) share_interval(point_errors(p), n, 0.05, &lo, &hi);
     return upper ? hi : lo;
 }
 

@@ -60,17 +60,47 @@ static struct gate_reading read_quantile(const struct plan_gate *g, const struct
     return r;
 }
 
+/* With requests that were cut off a sample has two ends: they may have ended at their age, or never. The value and the
+ * lower end go by the first, the upper end by the second. */
+static struct gate_reading read_cut(const struct plan_gate *g, const struct hist *h, const struct hist *cut)
+{
+    struct gate_reading r = {NAN, NAN, INFINITY, true};
+    struct hist *all = hist_copy(cut);
+    double scale = METRICS[g->metric].scale;
+    uint64_t lo, hi, n = cut->count + (h ? h->count : 0);
+    if (all && (!h || hist_merge(all, h) == 0)) {
+        if (n >= samples_needed(g->q)) r.value = (double)hist_quantile(all, g->q) / scale;
+        rank_interval(n, g->q, 0.05, &lo, &hi);
+        if (isnan(r.value) || !lo) lo = rank_below(n, g->q, 0.05);
+        if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(all, lo))) / scale;
+        if (h && !isnan(r.value) && hi && hi <= h->count) r.hi = (double)hist_at_rank(h, hi) / scale;
+    }
+    hist_destroy(&all);
+    return r;
+}
+
 static struct gate_reading read_metric(const struct plan_gate *g, const struct point *p)
 {
     const struct metric_stat *s = &p->metric[g->metric];
+    const struct hist *cut = point_cut(p, g->metric);
+    double n = cut ? (double)(s->count + cut->count) : 0, scale = METRICS[g->metric].scale;
     switch (g->agg) {
     case AGG_MEAN:
+        if (cut) { /* the mean is at least this */
+            double sum = (s->count ? s->mean * (double)s->count : 0) + hist_sum(cut) / scale;
+            return (struct gate_reading){sum / n, sum / n, INFINITY, true};
+        }
         return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false};
     case AGG_MIN:
         return (struct gate_reading){s->min, NAN, NAN, false};
     case AGG_MAX:
+        if (cut) {
+            double least = fmax(s->max, (double)cut->max / scale); /* fmax passes over NaN */
+            return (struct gate_reading){least, least, INFINITY, true};
+        }
         return (struct gate_reading){s->max, NAN, NAN, false};
     case AGG_QUANTILE:
+        if (cut) return read_cut(g, p->hist[g->metric], cut);
         break;
     }
     return read_quantile(g, p);

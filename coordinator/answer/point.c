@@ -26,6 +26,24 @@ static void rates_compute(const uint64_t *c, struct point *p)
     p->goodput_per_s = (double)c[COUNTER_WIN_GOOD] / w;
 }
 
+const struct hist *point_cut(const struct point *p, enum metric m)
+{
+    bool first = m == METRIC_TTFT || m == METRIC_TTFT_DUE || m == METRIC_TTFC,
+         whole = m == METRIC_E2E || m == METRIC_E2E_DUE;
+    const struct hist *h = !p->hist ? NULL : first ? p->hist[METRIC_CUT_WAIT] : whole ? p->hist[METRIC_CUT_AGE] : NULL;
+    return h && h->count ? h : NULL;
+}
+
+/* A request that was cut off is slower than its age. Older than the slowest answer, it counts as never answered; a
+ * younger one may have been as good as any. */
+static void cut_compute(const struct stage_data *s, struct point *p)
+{
+    const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E];
+    if (!cut) return;
+    p->window_cut = p->window_unanswered = cut->count;
+    if (e2e && e2e->count) p->window_unanswered -= hist_count_at_most(cut, e2e->max);
+}
+
 static void ledger_compute(const struct stage_data *s, struct point *p)
 {
     const uint64_t *c = s->counters;
@@ -215,8 +233,9 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     ret->window_good = c[COUNTER_WIN_GOOD];
     ret->window_done = c[COUNTER_WIN_DONE];
     rates_compute(c, ret);
-    uint64_t ended = ret->window_ok + ret->window_failed;
-    ret->error_rate = ended ? (double)ret->window_failed / (double)ended : (double)NAN;
+    cut_compute(s, ret);
+    uint64_t ended = point_ended(ret);
+    ret->error_rate = ended ? (double)point_errors(ret) / (double)ended : (double)NAN;
     ledger_compute(s, ret);
     ret->overrun = overrun(s, plan);
 

@@ -24,9 +24,11 @@ struct point {
     double concurrency, requests_per_s, arrivals_per_s; /* achieved */
     double output_tokens_per_s, input_tokens_per_s, total_tokens_per_s, goodput_per_s;
     double output_lo, output_hi; /* 95 % interval of throughput from batch means, NaN when none */
-    double error_rate;           /* failed / (ok + failed) of the window; NaN when nothing ended */
+    double error_rate;           /* point_errors / point_ended; NaN when nothing ended */
     uint64_t window_due, window_ok, window_failed, window_good, window_done;
-    double warmup_cut_s;  /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
+    uint64_t window_cut;        /* due in the window, sent, and cut off by the end of the drain */
+    uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
+    double warmup_cut_s;        /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
     bool cut[METRIC_N];   /* this metric's numbers are of what lies behind the cut; the others keep the whole window */
     double blocks_from_s; /* where the window, or what is left of it, begins in the stage's blocks */
     uint64_t seed;        /* of its resampling */
@@ -48,6 +50,19 @@ struct point {
     struct hist *const
         *hist; /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
+
+/* Requests of the window that count as errors: failed ones, and those that were never answered. */
+static inline uint64_t point_errors(const struct point *p)
+{
+    return p->window_failed + p->window_unanswered;
+}
+static inline uint64_t point_ended(const struct point *p)
+{
+    return p->window_ok + point_errors(p);
+}
+/* Ages of the requests that were cut off before this latency was known: each is slower than its age. NULL when there
+ * are none, or the metric is no latency of a whole request. */
+const struct hist *point_cut(const struct point *p, enum metric m);
 
 /* plan: limits of the verdict, cost, SLO. */
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);

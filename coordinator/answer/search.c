@@ -324,7 +324,7 @@ void search_tell(struct search *s, const struct point *p)
     s->n_told++;
     bool spoilt = p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0);
     /* a server that answers nothing but errors makes an invalid point, but is a clear word on the load */
-    if (spoilt && !p->degraded && p->window_failed > 0 && p->window_ok == 0) spoilt = false;
+    if (spoilt && !p->degraded && point_errors(p) > 0 && p->window_ok == 0) spoilt = false;
     if (spoilt && ++s->now.spoilt > SPOILT_MAX)
         out_of_reach(s);
     else if (!spoilt && s->plan->search.goal == SEARCH_PLATEAU)

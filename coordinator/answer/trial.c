@@ -36,13 +36,19 @@ static double allowed(const struct plan_gate *g)
 
 static void count(const struct plan_gate *g, const struct point *p, uint64_t *bad, uint64_t *n)
 {
-    *bad += p->window_failed;
-    *n += p->window_failed;
     if (g->subject == GATE_ERROR_RATE) {
-        *n += p->window_ok;
+        *bad += point_errors(p);
+        *n += point_ended(p);
         return;
     }
-    const struct hist *h = p->hist ? p->hist[g->metric] : NULL;
+    *bad += p->window_failed;
+    *n += p->window_failed;
+    const struct hist *h = p->hist ? p->hist[g->metric] : NULL, *cut = point_cut(p, g->metric);
+    if (cut && upper_limit(g)) { /* those younger than the limit when they were cut off tell nothing */
+        uint64_t over = cut->count - hist_count_at_most(cut, (int64_t)g->value);
+        *bad += over;
+        *n += over;
+    }
     if (!h) return;
     uint64_t below = hist_count_at_most(h, (int64_t)g->value);
     *bad += upper_limit(g) ? h->count - below : below;

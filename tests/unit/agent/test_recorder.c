@@ -300,6 +300,31 @@ static void test_failed(void **state)
     assert_int_equal(snap->series_failed, 1);
 }
 
+/* A request that the end of the drain cut off is known to be slower than its age. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    end(END_ABORTED, 0, 61000 * MS, COUNTER_ABORTED);
+    must_hold(METRIC_CUT_AGE, 60000 * MS);
+    must_hold(METRIC_CUT_WAIT, 60000 * MS);
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(TOKEN, 1100 * MS); /* its first token is known to have come */
+    end(END_ABORTED, 200, 61000 * MS, COUNTER_ABORTED);
+    must_hold(METRIC_CUT_AGE, 60000 * MS);
+    must_hold(METRIC_CUT_WAIT, -1);
+    fresh(NULL);
+    begin(100 * MS, 100 * MS); /* became due before the window */
+    end(END_ABORTED, 0, 61000 * MS, COUNTER_ABORTED);
+    must_hold(METRIC_CUT_AGE, -1);
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    end(END_CANCELLED, 0, 61000 * MS, COUNTER_CANCELLED); /* by the plan: it may have been answered soon */
+    must_hold(METRIC_CUT_AGE, -1);
+}
+
 /* Requests that do not say how many tokens they carried weigh what the worker's ok requests did. */
 static void test_ratio(void **state)
 {
@@ -435,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_one_token),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_slo),
         cmocka_unit_test(test_ledger),

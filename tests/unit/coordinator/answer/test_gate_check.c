@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/rng.h"
+#include "common/plan/gate.h"
 #include "coordinator/answer/gates.h"
 
 static struct plan_gate ttft(double q, enum gate_op op, double ms)
@@ -125,6 +126,41 @@ static void test_decides_seldom_at_the_limit(void **state)
     assert_in_range(decided, 20, 70);
 }
 
+/* One in five requests hangs until the drain's end cuts it off: the other four are quick, and no limit below the age is
+ * kept. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    hist[METRIC_TTFT] = hist_new(), hist[METRIC_CUT_WAIT] = hist_new();
+    hist_record(hist[METRIC_TTFT], 100 * 1000000, 800);
+    hist_record(hist[METRIC_CUT_WAIT], INT64_C(30000) * 1000000, 200);
+    struct point p = {.hist = hist, .window_ok = 800, .window_cut = 200, .window_unanswered = 200, .error_rate = 0.2};
+    struct gate_outcome o;
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    static const struct {
+        const char *text;
+        enum gate_result result;
+    } CASES[] = {{"ttft.p99 < 800ms", GATE_FAIL},        {"ttft.p90 < 800ms", GATE_FAIL},
+                 {"ttft.p50 < 800ms", GATE_PASS},       /* four in five are known */
+                 {"ttft.p99 < 40s", GATE_INCONCLUSIVE}, /* how slow they would have been nobody knows */
+                 {"ttft.max < 800ms", GATE_FAIL},        {"ttft.max < 40s", GATE_INCONCLUSIVE},
+                 {"ttft.mean < 800ms", GATE_FAIL}, /* 6,080 ms at least */
+                 {"ttft.mean < 10s", GATE_INCONCLUSIVE}, {"ttft.min < 800ms", GATE_PASS},
+                 {"errors.rate < 1%", GATE_FAIL},        {"errors.count < 100", GATE_FAIL}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct plan_gate g;
+        struct err e;
+        assert_int_equal(gate_parse(CASES[i].text, &g, &e), 0);
+        gate_check(&g, &p, &o);
+        if (o.result != CASES[i].result) fail_msg("%s: %s", CASES[i].text, gate_result_name(o.result));
+    }
+    p.hist = NULL;
+    hist_destroy(&hist[METRIC_TTFT]);
+    hist_destroy(&hist[METRIC_CUT_WAIT]);
+}
+
 static void test_decide(void **state)
 {
     (void)state;
@@ -155,6 +191,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates),
                                        cmocka_unit_test(test_decides_seldom_at_the_limit),
-                                       cmocka_unit_test(test_decide)};
+                                       cmocka_unit_test(test_decide), cmocka_unit_test(test_cut_off)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
