@@ -15,9 +15,10 @@
 
 enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
 #define VERDICT_REASONS 8
+#define VERDICT_REASON_MAX 280
 struct verdict {
     enum verdict_status status;
-    char reason[VERDICT_REASONS][200];
+    char reason[VERDICT_REASONS][VERDICT_REASON_MAX];
     uint32_t n_reasons;
 };
 

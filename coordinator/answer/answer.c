@@ -10,7 +10,9 @@
 #define CLEAR_OF_KNEE 1.1  /* the greatest load must be this far past the knee, or nobody saw the curve bend */
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
 #define FLAT 0.05          /* without a law: throughput within this of the most is the plateau */
-#define LAW_POOR 0.05      /* a law that misses the points by more (rms, relative) does not outvote a flat top */
+#define AT_LEAST 0.98
+#define LENGTH_DRAWS 4096
+#define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
@@ -320,6 +322,94 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     a->worst_verdict = a->points_used ? worst_used : worst;
 }
 
+/* The middle one of a figure over the runs of a load. */
+static double middle(const struct point *points, size_t n, const struct group *g, enum metric m, int q)
+{
+    double v[64];
+    size_t k = 0;
+    for (size_t i = g->first; i < n && k < 64; i++) {
+        if (!load_usable(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
+        if (!isnan(points[i].metric[m].q[q])) v[k++] = points[i].metric[m].q[q];
+    }
+    return k ? quantile_of(v, k, 0.5) : (double)NAN;
+}
+
+/* At the least load tried that is not below `load`; what was asked for may be achieved a little short of it. */
+static void latency_at(const struct point *points, size_t n, const struct group *g, size_t n_groups, double load,
+                       struct answer_latency *ret)
+{
+    size_t i = 0;
+    while (i < n_groups && g[i].load < AT_LEAST * load)
+        i++;
+    if (!(load > 0) || i == n_groups) return;
+    *ret = (struct answer_latency){.load = g[i].load,
+                                   .ttft_p50 = middle(points, n, &g[i], METRIC_TTFT, 0),
+                                   .ttft_p99 = middle(points, n, &g[i], METRIC_TTFT, 3),
+                                   .tpot_p50 = middle(points, n, &g[i], METRIC_TPOT, 0),
+                                   .tpot_p99 = middle(points, n, &g[i], METRIC_TPOT, 3),
+                                   .e2e_p50 = middle(points, n, &g[i], METRIC_E2E, 0)};
+}
+
+static void failures_compute(const struct point *points, size_t n, struct answer *a)
+{
+    uint64_t by[COUNTER_N] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        a->unanswered += p->window_unanswered;
+        a->requests += p->ledger.ok + p->window_unanswered;
+        if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->metric[METRIC_CUT_AGE].max / 1e3);
+        for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
+            by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
+    }
+    a->failed_by = COUNTER_FAILED_FIRST;
+    for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++) {
+        a->failed += by[c];
+        if (by[c] > by[a->failed_by]) a->failed_by = (enum counter)c;
+    }
+    a->failed_by_n = by[a->failed_by];
+    a->requests += a->failed;
+}
+
+static double mean_got(const struct point *points, size_t n, enum metric m)
+{
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_stat *s = &points[i].metric[m];
+        if (!load_usable(&points[i]) || !s->count) continue;
+        sum += s->mean * (double)s->count;
+        count += (double)s->count;
+    }
+    return count > 0 ? sum / count : (double)NAN;
+}
+
+/* The mean of a distribution that is clamped has no simple form: it is drawn. */
+static double length_asked(const struct dist *d)
+{
+    struct rng r;
+    double sum = 0;
+    if (!(d->min > 0) && !(d->max > 0)) return dist_mean(d);
+    rng_seed(&r, 1);
+    for (int i = 0; i < LENGTH_DRAWS; i++)
+        sum += dist_sample(d, &r);
+    return sum / LENGTH_DRAWS;
+}
+
+/* Means over the plan's workloads, by their weights; unknown as soon as one of them leaves it to its data. */
+static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
+{
+    double weight = 0, out = 0, in = 0;
+    for (size_t i = 0; plan && i < plan->n_workloads; i++) {
+        const struct plan_workload *w = &plan->workloads[i];
+        double o = length_asked(&w->output_tokens), k = length_asked(&w->input_tokens);
+        out += w->weight * (o > 0 ? o : (double)NAN);
+        in += w->weight * (k > 0 ? k + w->prefix_tokens : (double)NAN);
+        weight += w->weight;
+    }
+    a->output =
+        (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
+    a->input = (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
+}
+
 void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
                     size_t n_gates, struct answer *ret)
 {
@@ -341,6 +431,9 @@ void answer_compute(const struct run_data *run, const struct point *points, size
                            .slo_lo = NAN,
                            .slo_hi = NAN,
                            .slo_passes_to = NAN,
+                           .oldest_s = NAN,
+                           .at_knee = {NAN, NAN, NAN, NAN, NAN, NAN},
+                           .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN},
                            .latency_per_doubling = NAN,
                            .goodput_load = NAN,
                            .goodput_requests_per_s = NAN,
@@ -353,6 +446,8 @@ void answer_compute(const struct run_data *run, const struct point *points, size
         ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
     ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
+    failures_compute(points, n, ret);
+    lengths_compute(plan, points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
     size_t n_groups = g ? groups_make(points, n, ret->axis, gates, n_gates, g) : 0;
     if (n_groups) {
@@ -363,6 +458,8 @@ void answer_compute(const struct run_data *run, const struct point *points, size
         goodput_compute(plan, g, n_groups, ret);
         if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
         if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
+        if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
+        if (ret->has_slo) latency_at(points, n, g, n_groups, ret->slo_load, &ret->at_slo);
         if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
         ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
         if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);

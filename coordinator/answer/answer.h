@@ -15,6 +15,15 @@
 struct answer_residual {
     double load, measured, fitted; /* output token/s */
 };
+/* Latencies of the runs of one load: the median over its repeats. NaN when unknown. */
+struct answer_latency {
+    double load; /* NaN: there is no such load */
+    double ttft_p50, ttft_p99, tpot_p50, tpot_p99, e2e_p50;
+};
+/* What was asked for and what came, in tokens per request; NaN when unknown. */
+struct answer_length {
+    double asked, got;
+};
 /* A step of the curve against its direction: share 0 when there is none. */
 struct answer_dip {
     double from_load, to_load, share;
@@ -58,8 +67,14 @@ struct answer {
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
-    struct search_outcome search;             /* when the plan asked for one; else all zero */
-    char text[1200];                          /* the paragraph */
+    struct answer_latency at_knee, at_slo;    /* at the least load tried that is not below the knee; at slo_load */
+    struct answer_length output, input;       /* of the points used */
+    uint64_t requests, failed, unanswered;    /* of all stages: ended or never answered; failed; never answered */
+    double oldest_s;                          /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by;                   /* the label that most failed requests bear */
+    uint64_t failed_by_n;
+    struct search_outcome search; /* when the plan asked for one; else all zero */
+    char text[2400];              /* the paragraph */
 };
 void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
                     size_t n_gates, struct answer *ret);

@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/human.h"
+
+#define LENGTH_OFF 0.1     /* lengths further from what was asked for are said */
+#define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
+#define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
+
 /* Appends; what does not fit is cut. */
 __attribute__((format(printf, 2, 3))) static void say(struct answer *a, const char *fmt, ...)
 {
@@ -15,32 +21,24 @@ __attribute__((format(printf, 2, 3))) static void say(struct answer *a, const ch
     va_end(ap);
 }
 
-/* 7,940 */
-static const char *grouped(double v, char *buf, size_t n)
-{
-    char raw[64];
-    snprintf(raw, sizeof raw, v < 100 && fabs(v - floor(v + 0.5)) > 0.05 ? "%.1f" : "%.0f", v);
-    size_t whole = strcspn(raw, "."), out = 0;
-    for (size_t i = 0; raw[i] && out + 2 < n; i++) {
-        if (i > 0 && i < whole && (whole - i) % 3 == 0) buf[out++] = ',';
-        buf[out++] = raw[i];
-    }
-    buf[out] = '\0';
-    return buf;
-}
-
 /* A number between two pieces of text. */
 static void say_number(struct answer *a, const char *before, double v, const char *after)
 {
-    char b[80];
-    say(a, "%s%s%s", before, grouped(v, b, sizeof b), after);
+    char b[HUMAN_MAX];
+    say(a, "%s%s%s", before, human_number(v, b), after);
+}
+
+static void say_percent(struct answer *a, const char *before, double share, const char *after)
+{
+    char b[HUMAN_MAX];
+    say(a, "%s%s%s", before, human_percent(share, b), after);
 }
 
 static void say_rate(struct answer *a, double v, double lo, double hi)
 {
     say_number(a, "", v, " output token/s");
     if (isnan(lo) || isnan(hi)) return;
-    say_number(a, " (95 %: ", fmax(lo, 0), "–");
+    say_number(a, " (95 %: ", lo, "–");
     say_number(a, "", hi, ")");
 }
 
@@ -140,7 +138,8 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
 static void say_dip(const char *what, const struct answer_dip *d, struct answer *a)
 {
     if (!(d->share > 0)) return;
-    say(a, "Look twice: %s falls by %.0f %%", what, 100 * d->share);
+    say(a, "Look twice: %s falls by ", what);
+    say_percent(a, "", d->share, "");
     say_number(a, " from load ", d->from_load, "");
     say_number(a, " to ", d->to_load, "");
     say(a, ". ");
@@ -150,33 +149,90 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
 {
     if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
         say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, "");
-        say(a, ", requests wait: each doubling adds %.1f × latency", a->latency_per_doubling - 1);
-        if (a->fall > 0) say(a, ", and throughput falls by %.0f %% in the end", 100 * a->fall);
+        say_number(a, ", requests wait: each doubling adds ", a->latency_per_doubling - 1, " × latency");
+        if (a->fall > 0) say_percent(a, ", and throughput falls by ", a->fall, " in the end");
         say(a, ". ");
     }
     say_dip("throughput", &a->throughput_dip, a);
     say_dip("e2e p50", &a->latency_dip, a);
     if (a->has_goodput) {
         say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
-        if (!isnan(a->goodput_per_gpu)) say(a, " (%.3g a GPU)", a->goodput_per_gpu);
-        say_number(a, " at ", a->goodput_load, "");
-        say(a, " %s, %.1f %% of requests within their limits. ", unit, 100 * a->goodput_attainment);
+        if (!isnan(a->goodput_per_gpu)) say_number(a, " (", a->goodput_per_gpu, " per GPU)");
+        say_number(a, " at ", a->goodput_load, " ");
+        say(a, "%s, ", unit);
+        say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
+    }
+}
+
+/* Failures belong in the answer: a number beside which every third request failed is no good news. */
+static void say_failures(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_MAX], by[HUMAN_MAX];
+    double ended = (double)a->requests;
+    if (a->failed) {
+        say(a, "%s of %s requests failed", human_count(a->failed, n), human_count(a->requests, all));
+        say_percent(a, " (", (double)a->failed / ended, ")");
+        if (a->failed_by_n < a->failed)
+            say(a, ", %s of them by ", human_count(a->failed_by_n, by));
+        else
+            say(a, ", all by ");
+        say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
+    }
+    if (a->unanswered) {
+        say(a, "%s of %s requests were never answered", human_count(a->unanswered, n), human_count(a->requests, all));
+        say_percent(a, " (", (double)a->unanswered / ended, ")");
+        say_number(a, ": the drain's end cut them off, the oldest after ", a->oldest_s, " s. ");
+    }
+}
+
+static bool off(const struct answer_length *l, double least)
+{
+    return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
+}
+
+static void say_lengths(struct answer *a)
+{
+    if (off(&a->output, 0)) {
+        say_number(a, "Answers had ", a->output.got, " tokens");
+        say_number(a, " on average, ", a->output.asked, " were asked for. ");
+    }
+    if (off(&a->input, TEMPLATE_TOKENS)) {
+        say_number(a, "Prompts had ", a->input.got, " tokens");
+        say_number(a, " on average, ", a->input.asked, " were asked for. ");
+    }
+}
+
+/* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer where
+ * there are any. */
+static void say_reason(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct verdict *v = &points[i].verdict;
+        if (v->status != a->worst_verdict || !v->n_reasons || (a->points_used && !load_usable(&points[i]))) continue;
+        say(a, "%s", v->status == VERDICT_INVALID ? "Invalid" : "Suspect");
+        if (n > 1) {
+            say(a, ", stage %u", points[i].stage + 1);
+            say_number(a, " (load ", load_asked(&points[i].requested), ")");
+        }
+        say(a, ": %s.", v->reason[0]);
+        return;
     }
 }
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
+    uint64_t bad = a->failed + a->unanswered;
     if (a->search.client_limited)
         say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
-    if (a->worst_verdict == VERDICT_VALID && a->points_used)
-        say(a, "Valid: the agents were %s (worst loop lag %.*f ms at p99).",
-            a->points_left_out ? "not the limit in the points used" : "never the limit", a->worst_lag_ms < 10 ? 2 : 0,
-            a->worst_lag_ms);
-    for (size_t i = 0; i < n && a->worst_verdict != VERDICT_VALID; i++) {
-        const struct verdict *v = &points[i].verdict;
-        if (v->status != a->worst_verdict || !v->n_reasons) continue;
-        say(a, "%s: %s.", v->status == VERDICT_INVALID ? "Invalid" : "Suspect", v->reason[0]);
-        break;
+    if (a->worst_verdict == VERDICT_VALID && a->points_used) {
+        say(a, "Valid: the agents were %s",
+            a->points_left_out ? "not the limit in the points used" : "never the limit");
+        say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
+        if ((double)bad >= FAILURES_TELL * (double)a->requests && bad)
+            say_percent(a, ", but ", (double)bad / (double)a->requests, " of the requests were not answered well");
+        say(a, ".");
+    } else if (a->worst_verdict != VERDICT_VALID) {
+        say_reason(points, n, a);
     }
     if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
         say_left_out(" ", n, a);
@@ -193,6 +249,8 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_most(plan, unit, a);
     say_slo(plan, unit, a);
     say_shape(unit, whole, a);
+    say_failures(a);
+    say_lengths(a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/human.h"
 #include "common/rng.h"
 #include "coordinator/answer/mser.h"
 #include "coordinator/answer/resample.h"
@@ -119,17 +120,19 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
         verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,
                     "the loss ledger does not balance");
     const struct hist *e2e = s->hist[METRIC_E2E];
+    char n[HUMAN_MAX];
     bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
     if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
         verdict_add(&p->verdict, VERDICT_SUSPECT,
-                    "Little's law is off: rate x time in flight is %.2f of the requests in flight", p->littles_law);
+                    "Little's law is off: rate x time in flight is %s of the requests in flight",
+                    human_number(p->littles_law, n));
 }
 
 /* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */
 static bool overrun(const struct stage_data *s, const struct plan *plan)
 {
     double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
-    return s->plan.kind == LOAD_OPEN && verdict_waited(s->counters, &s->plan) &&
+    return s->plan.kind == LOAD_OPEN && s->plan.max_concurrency && verdict_waited(s->counters, &s->plan) &&
            sent < due * (1 - plan->verdict_achieved);
 }
 
@@ -247,7 +250,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     steady_compute(s, from + ret->warmup_cut_s, to, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     ret->drift = st.drift;
-    ret->output_lo = ret->output_tokens_per_s * (1 - st.half_width);
+    ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);

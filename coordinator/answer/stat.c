@@ -44,7 +44,7 @@ void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret)
     ret->max = (double)h->max / scale;
     if (metric_independent(m) && h->count > 1) {
         double n = (double)h->count, half = t_quantile(0.975, n - 1) * hist_sd(h) / sqrt(n) / scale;
-        ret->mean_lo = ret->mean - half;
+        ret->mean_lo = fmax(0, ret->mean - half); /* no metric is below 0 */
         ret->mean_hi = ret->mean + half;
     }
     for (int i = 0; i < POINT_Q; i++) {

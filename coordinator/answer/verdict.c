@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/human.h"
 #include "coordinator/answer/numeric.h"
 
 #define UNSTAMPED_PROGRAM 0.5  /* above this share of reads, times are the program's own */
@@ -15,6 +16,7 @@
 #define BLURRED_SUSPECT 0.0025 /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
 #define BLURRED_INVALID 0.05
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
+#define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
 
 struct evidence {
@@ -72,11 +74,12 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
     double limit = limit_ns(e->plan->verdict_lateness_ns, 0.01,
                             median_ns(e, e->requested->kind == LOAD_CLOSED ? METRIC_E2E : METRIC_TTFT));
     double p99 = (double)hist_quantile(h, 0.99);
+    char n[4][HUMAN_MAX];
     if (p99 <= limit) return;
     verdict_add(v, weight_of(h),
-                "requests left late by the agents' own fault: p99 %.3g ms, limit %.3g ms (of %" PRIu64
-                " requests, worst %.3g ms)",
-                p99 / 1e6, limit / 1e6, h->count, (double)h->max / 1e6);
+                "requests left late by the agents' own fault: p99 %s ms, limit %s ms (of %s requests, worst %s ms)",
+                human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]), human_count(h->count, n[2]),
+                human_number((double)h->max / 1e6, n[3]));
 }
 
 /* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came
@@ -85,11 +88,13 @@ static void check_blurred(const struct evidence *e, struct verdict *v)
 {
     double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
     double share = events > 0 ? blurred / events : 0;
+    char n[HUMAN_MAX];
     if (share <= BLURRED_SUSPECT) return;
-    verdict_add(v, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
-                "the agents were away while tokens came: %.2g %% of them were read late and together, so that their "
-                "gaps are not known",
-                100 * share);
+    verdict_add(
+        v, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
+        "the agents were away while tokens came: %s of them were read late and together, so that their gaps are not "
+        "known",
+        human_percent(share, n));
 }
 
 /* Where the kernel stamps arrivals, a read that is late but finds one token does not falsify its time: it only refills
@@ -100,24 +105,26 @@ static void check_lag(const struct evidence *e, struct verdict *v)
     const struct hist *h = hist_of(e, METRIC_LAG);
     double reads = (double)e->c[COUNTER_READS], bare = reads > 0 ? (double)e->c[COUNTER_UNSTAMPED] / reads : 0;
     if (h) {
-        double limit = limit_ns(e->plan->verdict_lag_ns, 0.02, median_ns(e, METRIC_ITL));
+        /* answers of one token have no gaps that a late read could falsify, only a first token */
+        enum metric judged = hist_of(e, METRIC_ITL) ? METRIC_ITL : METRIC_TTFT;
+        double limit = limit_ns(e->plan->verdict_lag_ns, 0.02, median_ns(e, judged));
         double p99 = (double)hist_quantile(h, 0.99), mean = hist_mean(h);
+        char n[3][HUMAN_MAX];
         const struct hist *e2e = hist_of(e, METRIC_E2E);
         double cost = e2e && hist_mean(e2e) > 0 ? mean / hist_mean(e2e) : 0;
         if (bare > UNSTAMPED_PROGRAM && p99 > limit)
-            verdict_add(
-                v, weight_of(h),
-                "the agents read tokens late and their times are the program's own: lag p99 %.3g ms, limit %.3g ms",
-                p99 / 1e6, limit / 1e6);
+            verdict_add(v, weight_of(h),
+                        "the agents read tokens late and their times are the program's own: lag p99 %s ms, limit %s ms",
+                        human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
         else if (bare > UNSTAMPED_SUSPECT && p99 > limit)
             verdict_add(v, VERDICT_SUSPECT,
-                        "%.1f %% of reads had no kernel stamp while the lag was %.3g ms at p99 (limit %.3g ms)",
-                        100 * bare, p99 / 1e6, limit / 1e6);
+                        "%s of reads had no kernel stamp while the lag was %s ms at p99 (limit %s ms)",
+                        human_percent(bare, n[2]), human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
         if (cost > e->plan->verdict_achieved)
-            verdict_add(v, VERDICT_SUSPECT,
-                        "the agents saw the end of requests %.3g ms late, %.1f %% of a request's time: the load was "
-                        "lower by that",
-                        mean / 1e6, 100 * cost);
+            verdict_add(
+                v, VERDICT_SUSPECT,
+                "the agents saw the end of requests %s ms late, a request lasts %s ms: the load was lower by that",
+                human_number(mean / 1e6, n[0]), human_number(hist_mean(e2e) / 1e6, n[1]));
     }
     if (e->c[COUNTER_CLOCK_STEPS])
         verdict_add(v, VERDICT_SUSPECT,
@@ -135,11 +142,12 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     double got = (double)e->c[COUNTER_WIN_INFLIGHT_NS] / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
+    char n[2][HUMAN_MAX];
     bool server =
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
     verdict_add(v, server ? VERDICT_SUSPECT : VERDICT_INVALID,
-                "%.4g requests were in flight on average, %.4g were asked for%s", got, slots,
-                server ? ", while requests failed" : "");
+                "%s requests were in flight on average, %s were asked for%s", human_number(got, n[0]),
+                human_number(slots, n[1]), server ? ", while requests failed" : "");
 }
 
 /* Mean rate the plan wanted inside the window. */
@@ -165,7 +173,14 @@ static void check_open(const struct evidence *e, struct verdict *v)
     char unsent[64] = "";
     if (waited && due > sent)
         (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
-    if (waited)
+    if (waited && !e->requested->max_concurrency)
+        verdict_add(
+            v, VERDICT_INVALID,
+            "the agents were the limit: %" PRIu64 " of %" PRIu64
+            " arrivals waited for a free connection of theirs%s. Raise --max-connections or the limit of open files, "
+            "or add agents",
+            waited, due, unsent);
+    else if (waited)
         verdict_add(v, VERDICT_SUSPECT,
                     "the server was the limit: %" PRIu64 " of %" PRIu64
                     " arrivals waited because %u requests were in flight already%s",
@@ -203,11 +218,11 @@ static void check_machine(const struct evidence *e, struct verdict *v)
     double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     double queued = (double)e->c[COUNTER_RUNQ_NS];
+    char n[2][HUMAN_MAX];
     if (queued > RUNQ_SUSPECT * length && queued > (double)e->c[COUNTER_CPU_NS])
-        verdict_add(
-            v, VERDICT_SUSPECT,
-            "the workers waited %.3g s for a CPU and had one for %.3g s: something else runs on the agents' cores",
-            queued / 1e9, (double)e->c[COUNTER_CPU_NS] / 1e9);
+        verdict_add(v, VERDICT_SUSPECT,
+                    "the workers waited %s s for a CPU and had one for %s s: something else runs on the agents' cores",
+                    human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
     if (busy > CPU_SUSPECT)
         verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed",
                     100 * busy);
@@ -229,19 +244,65 @@ static void check_cache(const struct evidence *e, struct verdict *v)
                 fmin(100, 100 * cached / all));
 }
 
-/* The label most requests failed under, and what to look at. */
-static void add_nothing_ok(const uint64_t c[COUNTER_N], struct verdict *v)
+/* The failures of the stage by their commonest label, as the end of a sentence. The count is of the whole stage, as the
+ * labels are. */
+static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
 {
+    char most_of[HUMAN_MAX], all[HUMAN_MAX];
     int most = COUNTER_FAILED_FIRST;
     for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
         if (c[i] > c[most]) most = i;
-    if (c[most] == 0)
-        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request of the window ended ok, %" PRIu64 " failed",
-                    c[COUNTER_WIN_FAILED]);
+    buf[0] = '\0';
+    if (c[most] == 0) return;
+    (void)snprintf(buf, n, "; %s of the stage's %s failures: %s%s", human_count(c[most], most_of),
+                   human_count(counters_failed(c), all), COUNTERS[most].meaning,
+                   FAILURES[most - COUNTER_FAILED_FIRST].look);
+}
+
+/* Nothing failed, and nothing ended in time: the answers are longer than the stage. */
+static void add_too_short(const struct evidence *e, struct verdict *v)
+{
+    const struct hist *cut = hist_of(e, METRIC_CUT_AGE), *e2e = hist_of(e, METRIC_E2E);
+    double age = (double)e->requested->duration_ns / 1e9;
+    char open[HUMAN_MAX], length[HUMAN_MAX], still[96] = "those due before it ended in its drain";
+    if (cut) age = fmax(age, (double)cut->max / 1e9);
+    if (e2e) age = fmax(age, hist_mean(e2e) / 1e9);
+    age = ceil(age);
+    if (e->c[COUNTER_ABORTED])
+        (void)snprintf(still, sizeof still, "%s were still open when the drain ended",
+                       human_count(e->c[COUNTER_ABORTED], open));
+    verdict_add(
+        v, VERDICT_INVALID,
+        "nothing was measured: answers take longer than the stage. None ended within its window and none failed; %s. "
+        "Make load.duration at least %s s",
+        still, human_number(ceil((double)e->requested->warmup_ns / 1e9) + STAGE_ANSWERS * age, length));
+}
+
+static void add_nothing_ok(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    char due[HUMAN_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
+    if (counters_failed(c) + c[COUNTER_WIN_FAILED] == 0) {
+        add_too_short(e, v);
+        return;
+    }
+    failures_text(c, text, sizeof text);
+    verdict_add(v, VERDICT_INVALID, "nothing was measured: none of %s requests due in the window ended ok, %s failed%s",
+                human_count(c[COUNTER_WIN_DUE], due), human_count(c[COUNTER_WIN_FAILED], failed), text);
+}
+
+/* The window never began. */
+static void add_no_window(const struct evidence *e, struct verdict *v)
+{
+    char n[HUMAN_MAX], warmup[HUMAN_MAX];
+    if (e->requested->requests && e->requested->warmup_ns > 0)
+        verdict_add(
+            v, VERDICT_INVALID,
+            "nothing was measured: all %s requests had ended when the warm-up of %s s was over. Raise requests, or set "
+            "warmup: 0s",
+            human_count(e->c[COUNTER_DUE], n), human_number((double)e->requested->warmup_ns / 1e9, warmup));
     else
-        verdict_add(v, VERDICT_INVALID,
-                    "nothing was measured: no request of the window ended ok, %" PRIu64 " failed, most by %s%s",
-                    c[COUNTER_WIN_FAILED], COUNTERS[most].meaning, FAILURES[most - COUNTER_FAILED_FIRST].look);
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
 }
 
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
@@ -250,12 +311,13 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
     struct evidence e = {counters, hist, requested, plan};
     *ret = (struct verdict){.status = VERDICT_VALID};
     if (counters[COUNTER_MEASURED_NS] == 0) {
-        verdict_add(ret, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
+        add_no_window(&e, ret);
         return;
     }
-    if (counters[COUNTER_WIN_OK] + counters[COUNTER_WIN_DONE] ==
-        0) { /* no number is left to doubt: what happened, and whether the machines are fit */
-        add_nothing_ok(counters, ret);
+    /* No number is left to doubt: what happened, and whether the machines are fit. Requests of an earlier part of the
+     * stage may have ended in the window; where all that became due in it failed, they stand for nothing. */
+    if (counters[COUNTER_WIN_OK] == 0 && (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0)) {
+        add_nothing_ok(&e, ret);
         check_machine(&e, ret);
         return;
     }

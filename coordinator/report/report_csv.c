@@ -69,7 +69,7 @@ static void header(struct buf *b)
 
 static void line(struct buf *b, const struct point *p)
 {
-    char load[64], reasons[VERDICT_REASONS * 202];
+    char load[64], reasons[VERDICT_REASONS * (VERDICT_REASON_MAX + 2)];
     const struct plan_stage *q = &p->requested;
     bool closed = q->kind == LOAD_CLOSED;
     uint64_t failed = 0;

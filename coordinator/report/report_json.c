@@ -191,6 +191,8 @@ static void put_rates(struct json_out *j, const struct point *p)
     json_u64(j, "ok", p->window_ok);
     json_u64(j, "failed", p->window_failed);
     json_u64(j, "good", p->window_good);
+    json_u64(j, "cut_off", p->window_cut);
+    json_u64(j, "unanswered", p->window_unanswered);
     json_u64(j, "done", p->window_done);
     json_double(j, "warmup_cut_s", p->warmup_cut_s);
     json_array(j, "warmup_cut_metrics");
@@ -400,6 +402,43 @@ static void put_dip(struct json_out *j, const char *name, const struct answer_di
     json_end_object(j);
 }
 
+static void put_latency(struct json_out *j, const char *key, const struct answer_latency *l)
+{
+    if (isnan(l->load)) {
+        json_null(j, key);
+        return;
+    }
+    json_object(j, key);
+    json_double(j, "load", l->load);
+    json_double(j, "ttft_ms_p50", l->ttft_p50);
+    json_double(j, "ttft_ms_p99", l->ttft_p99);
+    json_double(j, "tpot_ms_p50", l->tpot_p50);
+    json_double(j, "tpot_ms_p99", l->tpot_p99);
+    json_double(j, "e2e_ms_p50", l->e2e_p50);
+    json_end_object(j);
+}
+
+static void put_failures(struct json_out *j, const struct answer *a)
+{
+    json_object(j, "failures");
+    json_u64(j, "requests", a->requests);
+    json_u64(j, "failed", a->failed);
+    json_u64(j, "unanswered", a->unanswered);
+    json_double(j, "share", a->requests ? (double)(a->failed + a->unanswered) / (double)a->requests : (double)NAN);
+    json_string(j, "most_by", a->failed ? COUNTERS[a->failed_by].name : NULL);
+    json_u64(j, "most_by_count", a->failed_by_n);
+    json_double(j, "oldest_unanswered_s", a->oldest_s);
+    json_end_object(j);
+}
+
+static void put_length(struct json_out *j, const char *key, const struct answer_length *l)
+{
+    json_object(j, key);
+    json_double(j, "asked", l->asked);
+    json_double(j, "got", l->got);
+    json_end_object(j);
+}
+
 static void put_answer(struct json_out *j, const struct analysis *in)
 {
     const struct answer *a = &in->answer;
@@ -448,6 +487,11 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     json_double(j, "cost_per_mtok_slo", a->cost_slo);
     put_goodput(j, a);
     put_search(j, a);
+    put_latency(j, "at_knee", &a->at_knee);
+    put_latency(j, "at_slo", &a->at_slo);
+    put_failures(j, a);
+    put_length(j, "output_tokens", &a->output);
+    put_length(j, "input_tokens", &a->input);
     json_string(j, "worst_verdict", verdict_name(a->worst_verdict));
     json_double(j, "worst_lag_ms", a->worst_lag_ms);
     json_u64(j, "points_used", a->points_used);

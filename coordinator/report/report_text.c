@@ -81,7 +81,7 @@ static void row(const struct page *p, const struct point *q, enum load_axis axis
     number(p, 6, tpot->q[0]);
     number(p, 6, tpot->q[3]);
     number(p, 6, q->metric[METRIC_ITL].q[3]);
-    (void)buf_printf(p->out, " %6" PRIu64 " ", failed + q->ledger.lost);
+    (void)buf_printf(p->out, " %6" PRIu64 " ", failed + q->ledger.lost + q->window_unanswered);
     paint(p, verdict_color(q->verdict.status));
     (void)buf_puts(p->out, verdict_name(q->verdict.status));
     paint(p, PLAIN);

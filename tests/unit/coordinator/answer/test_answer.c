@@ -123,6 +123,24 @@ static void backed(const struct world *w)
                             a->points_left_out + a->points_used,
                             a->slo_failed,
                             a->slo_undecided,
+                            (double)a->failed,
+                            (double)a->failed_by_n,
+                            (double)a->unanswered,
+                            (double)a->requests,
+                            100 * (double)a->failed / (double)(a->requests ? a->requests : 1),
+                            100 * (double)a->unanswered / (double)(a->requests ? a->requests : 1),
+                            100 * (double)(a->failed + a->unanswered) / (double)(a->requests ? a->requests : 1),
+                            a->oldest_s,
+                            a->output.asked,
+                            a->output.got,
+                            a->input.asked,
+                            a->input.got,
+                            a->at_knee.ttft_p50,
+                            a->at_knee.ttft_p99,
+                            a->at_knee.tpot_p50,
+                            a->at_slo.ttft_p50,
+                            a->at_slo.ttft_p99,
+                            a->at_slo.tpot_p50,
                             a->search.loads,
                             a->search.runs,
                             a->search.failed_load,
@@ -130,10 +148,15 @@ static void backed(const struct world *w)
                             a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];
     (void)snprintf(text, sizeof text, "%s", a->text);
-    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %", "at p99", "e2e p50"};
+    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %",
+                                         "at p99",           "e2e p50",          "TTFT p50",
+                                         "TTFT p99",         "TPOT p50",         "status 4xx other than 429"};
     for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
         for (char *at; (at = strstr(text, QUOTED[k]));)
             memset(at, '_', strlen(QUOTED[k]));
+    for (char *at = text; (at = strstr(at, ", stage "));) /* "stage 3 (load 4)" names a point */
+        while (*at && *at != ')')
+            *at++ = '_';
     for (const char *at = text; *at;) {
         char number[32];
         size_t n = 0, after = 0;
@@ -195,10 +218,10 @@ static void test_whole_answer(void **state)
     says(&w, " concurrent requests on, 0.6");
     says(&w, "USD per million output tokens. Within ttft.p99 < 800ms and errors.rate < 1%: 2,");
     says(&w, " at 32 concurrent requests");
-    says(&w, "requests wait: each doubling adds 1.0 × latency.");
+    says(&w, "requests wait: each doubling adds 1 × latency.");
     says(&w, "Goodput: ");
-    says(&w, "93.0 % of requests within their limits");
-    says(&w, "Valid: the agents were never the limit (worst loop lag 0.00 ms at p99).");
+    says(&w, "93 % of requests within their limits");
+    says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99).");
 }
 
 static void test_not_reached(void **state)
@@ -230,7 +253,7 @@ static void test_left_out(void **state)
     assert_int_equal(w.a.points_left_out, 2);
     assert_true(w.a.plateau < rate_at(64) * 1.1);
     assert_int_equal(w.a.worst_verdict, VERDICT_SUSPECT);
-    says(&w, "Suspect: a clock stepped.");
+    says(&w, "Suspect, stage 3 (load 4): a clock stepped.");
     says(&w, " 2 of 10 points left out (1 invalid, 1 not steady).");
     w.p[2].verdict = (struct verdict){.status = VERDICT_VALID};
     answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
@@ -379,7 +402,8 @@ static void test_overrun(void **state)
         finish(&w, 1000);
         assert_true(w.a.plateau_reached && fabs(w.a.plateau - 6200) < 1 && fabs(w.a.knee - 64) < 0.1);
         says(&w, "Plateau: 6,200 output token/s");
-        says(&w, "Suspect: the server was the limit");
+        says(&w, from == 1 ? "Suspect, stage 7 (load 64): the server was the limit"
+                           : "Suspect, stage 4 (load 64): the server was the limit");
     }
     for (size_t i = 0; i < w.n; i++) { /* all rates are beyond it: where it began was not seen */
         w.p[i].overrun = true;
@@ -553,6 +577,78 @@ static void test_mixed_kinds(void **state)
     silent(&w, "requests/s");
 }
 
+/* Failures are in the answer, with their share and label, and "valid" does not stand alone beside them. */
+static void test_failures(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 1; load <= 4; load *= 2) {
+        struct point *p = add(&w, load, 1);
+        p->ledger.ok = 600;
+        p->ledger.failed[COUNTER_FAILED_HTTP_4XX - COUNTER_FAILED_FIRST] = 390;
+        p->ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 10;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.requests == 3000 && w.a.failed == 1200 && w.a.failed_by == COUNTER_FAILED_HTTP_4XX);
+    says(&w, "1,200 of 3,000 requests failed (40 %), 1,170 of them by http_4xx: status 4xx other than 429. ");
+    says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99), but 40 % of the requests were not "
+             "answered "
+             "well.");
+    for (size_t i = 0; i < w.n; i++) {
+        memset(w.p[i].ledger.failed, 0, sizeof w.p[i].ledger.failed);
+        w.p[i].window_unanswered = 150;
+        w.p[i].metric[METRIC_CUT_AGE].max = 59800;
+    }
+    finish(&w, 1000);
+    says(&w,
+         "450 of 2,250 requests were never answered (20 %): the drain's end cut them off, the oldest after 59.8 s. ");
+    silent(&w, "failed");
+}
+
+/* Lengths that were not got are said from a tenth on; a chat template's tokens are no fault. */
+static void test_lengths(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct plan_workload load = {.weight = 1};
+    load.output_tokens = (struct dist){.kind = DIST_FIXED, .a = 20};
+    load.input_tokens = (struct dist){.kind = DIST_FIXED, .a = 100};
+    memset(&w, 0, sizeof w);
+    w.plan.workloads = &load;
+    w.plan.n_workloads = 1;
+    for (uint32_t n = 1; n <= 4; n *= 2) {
+        struct point *p = add(&w, n, 1);
+        p->metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 5};
+        p->metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 130};
+    }
+    finish(&w, 1000);
+    says(&w, "Answers had 5 tokens on average, 20 were asked for. ");
+    silent(&w, "Prompts had");
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 19;
+        w.p[i].metric[METRIC_INPUT_TOKENS].mean = 250;
+    }
+    finish(&w, 1000);
+    silent(&w, "Answers had");
+    says(&w, "Prompts had 250 tokens on average, 100 were asked for. ");
+}
+
+/* Latency is given where it means something: at the knee and at the limit, not at the top of a flat curve. */
+static void test_latency_at(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].metric[METRIC_TTFT].q[0] = 50 + w.p[i].requested.concurrency;
+        w.p[i].metric[METRIC_TTFT].q[3] = 2 * (50 + w.p[i].requested.concurrency);
+    }
+    finish(&w, 40);
+    assert_true(fabs(w.a.at_knee.load - 64) < 1 && fabs(w.a.at_knee.ttft_p50 - 114) < 1e-9);
+    assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
         cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
         cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
-        cmocka_unit_test(test_mixed_kinds)};
+        cmocka_unit_test(test_mixed_kinds),     cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_lengths),         cmocka_unit_test(test_latency_at)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
