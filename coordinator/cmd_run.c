@@ -349,7 +349,7 @@ static int begin_or_go_on(struct order *o, struct err *e)
     }
     (void)snprintf(text, sizeof text, "the run goes on: %zu stages of it are here", o->meta.n_stages);
     log_info("%s", text);
-    return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, "resumed", text, e) ? -1 : 0;
+    return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, RUN_EVENT_RESUMED, text, e) ? -1 : 0;
 }
 
 /* Agents of this machine, by the folder's keys or by some that only live as long as the run. */

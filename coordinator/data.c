@@ -69,3 +69,11 @@ void run_data_clear(struct run_data *r)
     free(r->stages);
     *r = (struct run_data){0};
 }
+
+bool run_data_finished(const struct run_data *r)
+{
+    bool finished = false;
+    for (size_t i = 0; i < r->n_events; i++)
+        finished |= r->events[i].kind < RUN_EVENT_N && RUN_EVENTS[r->events[i].kind].finished;
+    return finished;
+}

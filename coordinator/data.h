@@ -11,6 +11,7 @@
 #include "common/metric.h"
 #include "common/per_address.h"
 #include "common/plan/plan.h"
+#include "coordinator/run_event.h"
 #include "coordinator/server_sample.h"
 
 enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
@@ -94,7 +95,9 @@ struct run_agent {
 };
 struct run_event {
     int64_t wall_ns;
-    char kind[32], text[400]; /* "agent_lost", "stage_retry", "signal" … */
+    enum run_event_kind kind;
+    char name[32]; /* of its kind; of one that this release does not know, as it stands in the file */
+    char text[400];
 };
 
 struct run_data {
@@ -113,3 +116,4 @@ struct run_data {
     size_t n_stages;
 };
 void run_data_clear(struct run_data *r);
+bool run_data_finished(const struct run_data *r); /* an event says that it ended on purpose */

@@ -82,7 +82,7 @@ static int agent_changed(void *arg, const struct run_agent *a, struct err *e)
     return sinks_agent(&d->o->sinks, a, e);
 }
 
-static void event(void *arg, const char *kind, const char *text)
+static void event(void *arg, enum run_event_kind kind, const char *text)
 {
     struct drive *d = arg;
     struct err e;
@@ -115,11 +115,11 @@ static void reload_keys(struct drive *d)
     size_t n;
     struct err e = {0};
     if (link_reload(d->o->link, &n, &e)) {
-        event(d, "keys", e.text);
+        event(d, RUN_EVENT_KEYS, e.text);
         return;
     }
     (void)snprintf(text, sizeof text, "the list of allowed keys was read again: %zu keys", n);
-    event(d, "keys", text);
+    event(d, RUN_EVENT_KEYS, text);
 }
 
 static void read_signals(struct drive *d)
@@ -172,11 +172,11 @@ static void read_server(struct drive *d)
     if (st.failed && !d->told_failed) {
         (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted",
                        st.first);
-        event(d, "metrics_failed", text);
+        event(d, RUN_EVENT_METRICS_FAILED, text);
         d->told_failed = true;
     }
     if (st.blank && !d->told_blank) {
-        event(d, "metrics_unknown", "metrics_url: the page holds none of the figures that are known");
+        event(d, RUN_EVENT_METRICS_UNKNOWN, "metrics_url: the page holds none of the figures that are known");
         d->told_blank = true;
     }
 }
@@ -192,7 +192,7 @@ static void end_server(struct drive *d)
     if (st.failed) {
         (void)snprintf(text, sizeof text, "metrics_url: %" PRIu64 " of %" PRIu64 " readings failed", st.failed,
                        st.readings);
-        event(d, "metrics_failed", text);
+        event(d, RUN_EVENT_METRICS_FAILED, text);
     }
     scrape_destroy(&d->scrape);
 }

@@ -63,13 +63,10 @@ uint64_t todo_all(const struct todo *t)
     return t->search ? 0 : steps_count(t->steps.plan);
 }
 
-/* A run that gave up a gate ended on purpose, before its last stage. */
+/* Before its last stage. */
 static bool ended_on_purpose(const struct run_data *r)
 {
-    bool gave_up = false;
-    for (size_t i = 0; i < r->n_events; i++)
-        gave_up |= strcmp(r->events[i].kind, "gate_failed") == 0;
-    return gave_up && r->ended_wall_ns != 0 && r->signal == 0;
+    return run_data_finished(r) && r->ended_wall_ns != 0 && r->signal == 0;
 }
 
 int run_is_finished(const struct run_data *past, struct err *e)

@@ -32,7 +32,7 @@ int sinks_agent(const struct sinks *s, const struct run_agent *a, struct err *e)
 {
     TELL_ALL(s, agent, a);
 }
-int sinks_event(const struct sinks *s, const char *kind, const char *text, struct err *e)
+int sinks_event(const struct sinks *s, enum run_event_kind kind, const char *text, struct err *e)
 {
     TELL_ALL(s, event, kind, text);
 }

@@ -35,7 +35,7 @@ struct sink_kind {
     ERR_CHECKED int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
     ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e);        /* new or changed */
     /* An error of these two is logged, and the run continues. */
-    ERR_CHECKED int (*event)(void *arg, const char *kind, const char *text, struct err *e);
+    ERR_CHECKED int (*event)(void *arg, enum run_event_kind kind, const char *text, struct err *e);
     ERR_CHECKED int (*server)(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e);
     void (*tick)(void *arg, const struct sink_view *v); /* every turn of the loop: the sink keeps its own pace */
     void (*over)(void *arg, const struct sink_view *v); /* once, last, also after an error */
@@ -55,7 +55,7 @@ ERR_CHECKED int sinks_stage_begin(const struct sinks *s, const struct stage_data
 ERR_CHECKED int sinks_snapshot(const struct sinks *s, const struct sink_snapshot *snapshot, struct err *e);
 ERR_CHECKED int sinks_stage_end(const struct sinks *s, const struct stage_data *d, struct err *e);
 ERR_CHECKED int sinks_agent(const struct sinks *s, const struct run_agent *a, struct err *e);
-ERR_CHECKED int sinks_event(const struct sinks *s, const char *kind, const char *text, struct err *e);
+ERR_CHECKED int sinks_event(const struct sinks *s, enum run_event_kind kind, const char *text, struct err *e);
 ERR_CHECKED int sinks_server(const struct sinks *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
 void sinks_tick(const struct sinks *s, const struct sink_view *v);
 void sinks_over(const struct sinks *s, const struct sink_view *v);

@@ -22,7 +22,7 @@ static int agent(void *arg, const struct run_agent *a, struct err *e)
     return store_agent(arg, a, e);
 }
 
-static int event(void *arg, const char *kind, const char *text, struct err *e)
+static int event(void *arg, enum run_event_kind kind, const char *text, struct err *e)
 {
     return store_event(arg, kind, text, e);
 }

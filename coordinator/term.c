@@ -182,15 +182,11 @@ static void tick(void *arg, const struct sink_view *v)
     (void)fflush(t->out);
 }
 
-static int event(void *arg, const char *kind, const char *text, struct err *e)
+static int event(void *arg, enum run_event_kind kind, const char *text, struct err *e)
 {
-    bool quiet = strcmp(kind, "agent_joined") == 0 || strcmp(kind, "agent_back") == 0;
     (void)e;
     line_clear(arg);
-    if (quiet)
-        log_info("%s: %s", kind, text);
-    else
-        log_warn("%s: %s", kind, text);
+    log_msg(RUN_EVENTS[kind].level, "%s: %s", RUN_EVENTS[kind].name, text);
     return 0;
 }
 

@@ -3,7 +3,6 @@
 #include "coordinator/answer/gates.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
 static size_t stages_planned(const struct run_data *r)
@@ -22,15 +21,16 @@ int analysis_status(const struct analysis *a)
     for (size_t i = 0; i < r->n_stages; i++)
         lost |= r->stages[i].degraded;
     for (size_t i = 0; i < r->n_agents; i++)
-        lost |= r->agents[i].lost && invalid; /* the run ended early for want of agents */
-    for (size_t i = 0; i < r->n_events; i++)
-        if (strcmp(r->events[i].kind, "gate_failed") == 0)
-            invalid = a->n_points == 0; /* ended on purpose: no stage is missing */
+        lost |= r->agents[i].lost && invalid;             /* the run ended early for want of agents */
+    if (run_data_finished(r)) invalid = a->n_points == 0; /* no stage is missing */
     for (size_t i = 0; i < a->n_points; i++)
         invalid |= a->points[i].verdict.status == VERDICT_INVALID;
     if (r->signal > 0) return 128 + r->signal;
     if (lost) return 4;
     if (invalid) return 3;
+    for (size_t i = 0; i < r->n_events; i++)
+        if (r->events[i].kind < RUN_EVENT_N && RUN_EVENTS[r->events[i].kind].status)
+            return RUN_EVENTS[r->events[i].kind].status;
     enum gate_result all = gates_decide(r->plan, a->points, a->n_points, a->gates, a->n_gates);
     bool passed = all == GATE_PASS || (all == GATE_INCONCLUSIVE && r->plan->on_inconclusive == INCONCLUSIVE_PASS);
     return passed ? 0 : 99;

@@ -534,7 +534,7 @@ static void put_events(struct json_out *j, const struct run_data *r)
         char text[40];
         json_object(j, NULL);
         json_string(j, "time", wall_format(r->events[i].wall_ns, text, sizeof text));
-        json_string(j, "kind", r->events[i].kind);
+        json_string(j, "kind", r->events[i].name);
         json_string(j, "text", r->events[i].text);
         json_end_object(j);
     }

@@ -59,7 +59,7 @@ bool run_incomplete(const struct run *r)
     return r->incomplete;
 }
 
-void run_note(struct run *r, const char *kind, const char *fmt, ...)
+void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...)
 {
     char text[400];
     va_list ap;
@@ -77,7 +77,7 @@ void run_fail(struct run *r, const struct err *e, int64_t now)
     if (r->err.code == ERR_NONE && r->state < RUN_OVER) {
         r->err = *e;
         r->incomplete = true;
-        run_note(r, "error", "%s", e->text);
+        run_note(r, RUN_EVENT_ERROR, "%s", e->text);
     }
     if (r->state == RUN_LOAD) {
         r->stop_now = true;
@@ -112,7 +112,7 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
     if (rc) {
         if (r->err.code == ERR_NONE) {
             r->err = e;
-            run_note(r, "error", "%s", e.text);
+            run_note(r, RUN_EVENT_ERROR, "%s", e.text);
         }
         r->incomplete = true;
     }
@@ -127,7 +127,7 @@ static void stage_is_over(struct run *r, int64_t now)
     finish_stage(r, again, now);
     if (again) {
         r->attempt++;
-        run_note(r, "stage_retry", "stage %" PRIu32 " (repeat %" PRIu32 ") is run again, attempt %" PRIu32,
+        run_note(r, RUN_EVENT_STAGE_RETRY, "stage %" PRIu32 " (repeat %" PRIu32 ") is run again, attempt %" PRIu32,
                  r->step.stage + 1, r->step.repeat + 1, r->attempt + 1);
     } else
         r->have_step = false;
@@ -176,7 +176,7 @@ void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, 
         r->fence_ns = now + RUN_LEASE_NS + NS_PER_S;
     char text[300];
     (void)snprintf(text, sizeof text, "agent %s (number %" PRIu32 ") %s", a->info.name, a->number, why);
-    run_note(r, "agent_lost", "%s", text);
+    run_note(r, RUN_EVENT_AGENT_LOST, "%s", text);
     run_tell_agent(r, a, now);
     if (r->state >= RUN_CLOSE) return;
     uint64_t left = run_living_weight(r);
@@ -429,8 +429,8 @@ static void watch_stage(struct run *r, int64_t now)
     if (word == RUN_WORD_ON) return;
     if (word == RUN_WORD_GIVE_UP) {
         r->gave_up = r->stage->aborted = true;
-        run_note(r, "gate_failed", "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends",
-                 r->step.stage + 1);
+        run_note(r, RUN_EVENT_GATE_FAILED,
+                 "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends", r->step.stage + 1);
     }
     run_step_to(r, EV_STOP, now);
 }
@@ -493,7 +493,7 @@ static void on_deadline(struct run *r, int64_t now)
  * still wait in the sockets. */
 static void forgive(struct run *r, int64_t away, int64_t now)
 {
-    run_note(r, "coordinator_away", "this process stood still for %.1f s", (double)away / 1e9);
+    run_note(r, RUN_EVENT_COORDINATOR_AWAY, "this process stood still for %.1f s", (double)away / 1e9);
     for (size_t i = 0; i < registry_count(r->agents); i++) {
         struct agent *a = registry_at(r->agents, i);
         a->heard_ns = a->heard_ns + away < now ? a->heard_ns + away : now;
@@ -585,7 +585,7 @@ void run_stop(struct run *r, int signal, bool at_once, int64_t now)
     if (r->state == RUN_OVER) return;
     if (!r->signal) {
         r->signal = signal;
-        run_note(r, "signal", "signal %d: %s", signal,
+        run_note(r, RUN_EVENT_SIGNAL, "signal %d: %s", signal,
                  at_once ? "ends at once" : "drains and ends; once more ends it at once");
     }
     if (r->state == RUN_LOAD) r->stage->aborted = true;

@@ -56,7 +56,7 @@ struct run_io {
     ERR_CHECKED int (*stage_end)(void *arg, struct stage_data *d, bool superseded,
                                  struct err *e); /* takes `d` over, also when it fails */
     ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
-    void (*event)(void *arg, const char *kind, const char *text);
+    void (*event)(void *arg, enum run_event_kind kind, const char *text);
     /* Asked once a second while a stage runs; may be NULL. */
     enum run_word (*watch)(void *arg, const struct stage *s, int64_t elapsed_ns);
 };

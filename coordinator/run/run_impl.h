@@ -42,7 +42,7 @@ struct run {
 
 /* run.c */
 void run_step_to(struct run *r, enum run_trigger ev, int64_t now);
-void run_note(struct run *r, const char *kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void run_fail(struct run *r, const struct err *e, int64_t now);
 void run_spoil(struct run *r, const char *why, int64_t now);
 void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, int64_t now);

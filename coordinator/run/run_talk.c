@@ -154,7 +154,7 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
     enum registry_hello h = registry_hello(r->agents, from, m, now, &a, &reason, &retry);
     if (h == REGISTRY_REFUSED) {
         if (r->refused++ < MALFORMED_EVENTS)
-            run_note(r, "agent_refused", "%s: %s", m->u.hello.name ? m->u.hello.name : "", reason);
+            run_note(r, RUN_EVENT_AGENT_REFUSED, "%s: %s", m->u.hello.name ? m->u.hello.name : "", reason);
         talk_refuse(r, from, reason, retry);
         return;
     }
@@ -165,7 +165,7 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
                                        .lease_ns = RUN_LEASE_NS,
                                        .heartbeat_ns = RUN_HEARTBEAT_NS}};
     send_to(r, a, &w);
-    run_note(r, h == REGISTRY_NEW ? "agent_joined" : "agent_back",
+    run_note(r, h == REGISTRY_NEW ? RUN_EVENT_AGENT_JOINED : RUN_EVENT_AGENT_BACK,
              "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s", a->info.name, a->number,
              a->info.host, a->info.cores, m->u.hello.guard);
     talk_ask(r, a, now);
@@ -179,7 +179,7 @@ static void on_clock_echo(struct run *r, struct agent *a, const struct wire_msg 
     if (c != CLOCKSYNC_DONE) return;
     if (a->clock.jumps != a->clock_jumps) {
         a->clock_jumps = a->clock.jumps;
-        run_note(r, "clock_jump", "agent %s: its clock is %.3f ms from where it was", a->info.name,
+        run_note(r, RUN_EVENT_CLOCK_JUMP, "agent %s: its clock is %.3f ms from where it was", a->info.name,
                  (double)(a->clock.offset_ns - a->info.clock_offset_ns) / 1e6);
     }
     a->info.clock_offset_ns = a->clock.offset_ns;
@@ -257,7 +257,7 @@ static void check_in_flight(struct run *r)
     uint64_t most = stage_most(r->stage), now = merge_in_flight(r->stage->merge);
     if (!most || now <= most || r->stage->overfull) return;
     r->stage->overfull = true;
-    run_note(r, "in_flight", "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
+    run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }
 
 static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
@@ -307,7 +307,7 @@ static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, in
     if (text_is(m->u.done.error)) {
         char why[400];
         (void)snprintf(why, sizeof why, "agent %s: %.300s", a->info.name, m->u.done.error);
-        run_note(r, "agent_failed", "%s", why);
+        run_note(r, RUN_EVENT_AGENT_FAILED, "%s", why);
         r->stage->degraded = true;
         if (m->u.done.code == ERR_REFUSED)
             agent_refuses(r, a, m->u.done.error, m->u.done.code, now);
@@ -372,7 +372,8 @@ void run_malformed(struct run *r, const struct peer *from, const struct err *why
     struct agent *a = registry_find(r->agents, from);
     bool refused = why->code == ERR_REFUSED;
     if (r->malformed++ < MALFORMED_EVENTS)
-        run_note(r, refused ? "peer_refused" : "malformed", "%s: %s", a ? a->info.name : "unknown peer", why->text);
+        run_note(r, refused ? RUN_EVENT_PEER_REFUSED : RUN_EVENT_MALFORMED, "%s: %s", a ? a->info.name : "unknown peer",
+                 why->text);
     talk_refuse(r, from, why->text, false);
     if (a) run_lose(r, a, false, refused ? "was refused: its key is not allowed" : "sent what is no message", now);
 }

@@ -201,12 +201,12 @@ int store_agent(struct store *s, const struct run_agent *a, struct err *e)
                   e);
 }
 
-int store_event(struct store *s, const char *kind, const char *text, struct err *e)
+int store_event(struct store *s, enum run_event_kind kind, const char *text, struct err *e)
 {
     if (db_begin(&s->db, e)) return -1;
     return finish(s,
                   db_run(&s->db, e, "INSERT INTO event(wall_ns, kind, text) VALUES (?, ?, ?)", "iss", clock_wall_ns(),
-                         kind, text),
+                         RUN_EVENTS[kind].name, text),
                   e);
 }
 

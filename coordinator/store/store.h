@@ -22,7 +22,7 @@ ERR_CHECKED int store_past(struct store *s, struct store_past *ret, struct err *
 ERR_CHECKED int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */
 
 ERR_CHECKED int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
-ERR_CHECKED int store_event(struct store *s, const char *kind, const char *text, struct err *e);
+ERR_CHECKED int store_event(struct store *s, enum run_event_kind kind, const char *text, struct err *e);
 ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
                                   struct err *e); /* stage, repeat, epoch, what is asked */
 /* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and

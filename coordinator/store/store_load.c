@@ -90,7 +90,8 @@ static int row_event(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
     r->events = p;
     struct run_event *v = &p[r->n_events++];
     v->wall_ns = sqlite3_column_int64(st, 0);
-    db_text(st, 1, v->kind, sizeof v->kind);
+    db_text(st, 1, v->name, sizeof v->name);
+    v->kind = run_event_find(v->name);
     db_text(st, 2, v->text, sizeof v->text);
     return 0;
 }

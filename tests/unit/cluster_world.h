@@ -433,14 +433,14 @@ static inline int world_agent_told(void *arg, const struct run_agent *a, struct 
     return 0;
 }
 
-static inline void world_event(void *arg, const char *kind, const char *text)
+static inline void world_event(void *arg, enum run_event_kind kind, const char *text)
 {
     struct world *w = arg;
-    w->joined += strcmp(kind, "agent_joined") == 0;
-    w->losses += strcmp(kind, "agent_lost") == 0;
+    w->joined += kind == RUN_EVENT_AGENT_JOINED;
+    w->losses += kind == RUN_EVENT_AGENT_LOST;
     if (w->verbose)
         print_message("%8.3f run (%s): %s: %s\n", (double)w->now / 1e9, w->run ? run_state_name(run_state(w->run)) : "",
-                      kind, text);
+                      RUN_EVENTS[kind].name, text);
 }
 
 /* A coordinator begins, or one that comes after another goes on, as drive.c does. */

@@ -268,7 +268,7 @@ static inline void fake_run(struct fake *f, const char *dir, struct run_data *re
         fake_check(!f->store, &e);
         for (size_t i = 0; i < ret->n_agents; i++)
             fake_check(store_agent(f->store, &ret->agents[i], &e), &e);
-        fake_check(store_event(f->store, "run",
+        fake_check(store_event(f->store, RUN_EVENT_AGENT_JOINED,
                                f->hostile ? "</script><script>alert(3)</script>" : "all agents are ready", &e),
                    &e);
     }

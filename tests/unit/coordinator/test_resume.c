@@ -46,7 +46,7 @@ static void test_what_is_left(void **state)
 static void test_finished(void **state)
 {
     struct stage_data past[6];
-    struct run_event gave_up = {.kind = "gate_failed"};
+    struct run_event gave_up = {.kind = RUN_EVENT_GATE_FAILED};
     struct err e = {0};
     (void)state;
     for (uint32_t i = 0; i < 6; i++)

@@ -14,10 +14,10 @@ struct follower {
     int events, ticks, begins;
 };
 
-static int event(void *arg, const char *kind, const char *text, struct err *e)
+static int event(void *arg, enum run_event_kind kind, const char *text, struct err *e)
 {
     struct follower *f = arg;
-    assert_string_equal(kind, "kind");
+    assert_int_equal(kind, RUN_EVENT_SIGNAL);
     assert_string_equal(text, "text");
     f->events++;
     return f->fails ? err_set(e, ERR_IO, "%s", f->why) : 0;
@@ -50,7 +50,7 @@ static void test_all_are_told(void **state)
     const struct sink_view v = {.step = 3};
     struct err e = {0};
     assert_int_equal(sinks_begin(&s, &meta, &e), 0);
-    assert_int_equal(sinks_event(&s, "kind", "text", &e), -1);
+    assert_int_equal(sinks_event(&s, RUN_EVENT_SIGNAL, "text", &e), -1);
     assert_string_equal(e.text, "the first");
     sinks_tick(&s, &v);
     sinks_over(&s, &v);
@@ -68,7 +68,7 @@ static void test_nobody_follows(void **state)
     (void)state;
     const struct sinks s = {0};
     struct err e = {0};
-    assert_int_equal(sinks_event(&s, "kind", "text", &e), 0);
+    assert_int_equal(sinks_event(&s, RUN_EVENT_SIGNAL, "text", &e), 0);
     sinks_tick(&s, &(struct sink_view){0});
 }
 
