@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base64.h"
 #include "common/plan/plan_api.h"
 
 #define SECRET_MAX 16384u
@@ -66,18 +67,6 @@ int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e)
     return 0;
 }
 
-static void base64(const uint8_t *in, size_t n, struct buf *out)
-{
-    static const char A[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)in[i] << 16 | (i + 1 < n ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < n ? in[i + 2] : 0);
-        buf_putc(out, A[v >> 18]);
-        buf_putc(out, A[v >> 12 & 63]);
-        buf_putc(out, i + 1 < n ? A[v >> 6 & 63] : '=');
-        buf_putc(out, i + 2 < n ? A[v & 63] : '=');
-    }
-}
-
 /* One copy of the value, in memory of its own. */
 static int header_add(struct target *t, const char *name, const void *value, size_t n, bool secret, struct err *e)
 {
@@ -101,7 +90,7 @@ static void auth_value(const struct plan_auth *a, const struct buf *secret, stru
         buf_putc(&pair, ':');
         buf_put(&pair, secret->data, secret->len);
         buf_puts(value, "Basic ");
-        base64(pair.data, pair.len, value);
+        (void)base64_put(value, pair.data, pair.len); /* `bad` is looked at by the caller */
         buf_wipe(&pair);
         return;
     }

@@ -155,8 +155,9 @@ bool prom_read_label(const struct prom_line *s, const char *name, char *buf, siz
     while (c.at < c.end && label_take(&c, &key, &key_n, &value, &value_n)) {
         if (!word(key, key_n, name)) continue;
         for (size_t i = 0; i < value_n && out + 1 < size; i++) {
-            if (value[i] == '\\' && i + 1 < value_n) i++;
-            buf[out++] = value[i] == 'n' && i > 0 && value[i - 1] == '\\' ? '\n' : value[i];
+            bool escaped = value[i] == '\\' && i + 1 < value_n;
+            if (escaped) i++;
+            buf[out++] = escaped && value[i] == 'n' ? '\n' : value[i];
         }
         if (size) buf[out] = '\0';
         return true;

@@ -102,16 +102,3 @@ int hdr_v2_encode_compressed(const struct hist *h, struct buf *out)
     buf_free(&packed);
     return rc;
 }
-
-int base64_encode(const void *bytes, size_t n, struct buf *out)
-{
-    static const char DIGIT[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *p = bytes;
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
-        char four[4] = {DIGIT[v >> 18], DIGIT[v >> 12 & 63], i + 1 < n ? DIGIT[v >> 6 & 63] : '=',
-                        i + 2 < n ? DIGIT[v & 63] : '='};
-        (void)buf_put(out, four, 4);
-    }
-    return out->bad ? -1 : 0;
-}

@@ -7,4 +7,3 @@
 
 int hdr_v2_encode(const struct hist *h, struct buf *out);            /* the plain form */
 int hdr_v2_encode_compressed(const struct hist *h, struct buf *out); /* cookie, length, zlib of the plain form */
-int base64_encode(const void *bytes, size_t n, struct buf *out);     /* RFC 4648, padded */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "common/base64.h"
 #include "common/clock.h"
 #include "coordinator/report/hdr_v2.h"
 #include "coordinator/report/report_parts.h"
@@ -46,7 +47,7 @@ static int line(const struct run_data *r, const struct stage_data *s, enum metri
     if (!rc) {
         (void)buf_printf(b, "Tag=%s,%.3f,%.3f,%.3f,", METRICS[m].name, start > 0 ? start : 0, length,
                          (double)s->hist[m]->max / 1e6);
-        rc = base64_encode(packed.data, packed.len, b);
+        rc = base64_put(b, packed.data, packed.len);
         (void)buf_putc(b, '\n');
     }
     buf_free(&packed);

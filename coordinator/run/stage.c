@@ -107,14 +107,6 @@ bool stage_has_come(struct stage *s, enum agent_state to)
     return true;
 }
 
-size_t stage_living(const struct stage *s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++)
-        n += !s->part[i].lost;
-    return n;
-}
-
 uint64_t stage_most(const struct stage *s)
 {
     return s->step.load.kind == LOAD_CLOSED ? s->step.load.concurrency : s->step.load.max_concurrency;

@@ -36,9 +36,8 @@ ERR_CHECKED struct stage *stage_new(const struct plan *plan, const struct run_st
 void stage_destroy(struct stage **s);                                           /* also unmarks the agents */
 struct stage_part *stage_part_of(const struct stage *s, const struct agent *a); /* NULL: takes no part, or is lost */
 bool stage_has_come(struct stage *s, enum agent_state to); /* every living part is as far as this state */
-size_t stage_living(const struct stage *s);
-uint64_t stage_most(const struct stage *s);             /* requests in flight that the plan allows; 0 = no limit */
-void stage_lose(struct stage *s, struct stage_part *p); /* its open requests become lost; idempotent */
+uint64_t stage_most(const struct stage *s);                /* requests in flight that the plan allows; 0 = no limit */
+void stage_lose(struct stage *s, struct stage_part *p);    /* its open requests become lost; idempotent */
 /* Merges and names what is known of the agents. The stage is empty afterwards. Parts that are not done count as lost.
  */
 ERR_CHECKED int stage_finish(struct stage *s, int64_t wall_minus_mono, struct stage_data *ret, struct err *e);

@@ -174,11 +174,6 @@ void store_close(struct store **s)
     *s = NULL;
 }
 
-int store_sync(struct store *s, struct err *e)
-{
-    return db_commit(&s->db, e);
-}
-
 /* Ends a write: all or nothing of what was not yet committed. */
 static int finish(struct store *s, int rc, struct err *e)
 {

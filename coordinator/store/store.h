@@ -26,13 +26,12 @@ ERR_CHECKED int store_event(struct store *s, enum run_event_kind kind, const cha
 ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
                                   struct err *e); /* stage, repeat, epoch, what is asked */
 /* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and
- * by store_sync. `bytes`: as on the wire. A stage's journal is kept up to 4 MiB; beyond, it is dropped whole and no
- * more of it is written. */
+ * before anything else is written. `bytes`: as on the wire. A stage's journal is kept up to 4 MiB; beyond, it is
+ * dropped whole and no more of it is written. */
 ERR_CHECKED int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent,
                                uint64_t seq, const void *bytes, size_t n, struct err *e);
 /* A reading of the server's metrics page; t_s is not looked at. Committed as snapshots are. */
 ERR_CHECKED int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
-ERR_CHECKED int store_sync(struct store *s, struct err *e);
 /* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */
 ERR_CHECKED int store_stage_end(struct store *s, const struct stage_data *d, struct err *e);
 ERR_CHECKED int store_run_end(struct store *s, int signal, struct err *e);

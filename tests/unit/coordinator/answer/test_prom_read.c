@@ -61,6 +61,9 @@ static void test_samples(void **state)
     assert_string_equal(v, "a\"b\\c\nd,}");
     assert_true(prom_read_label(&k.last, "y", v, 3));
     assert_string_equal(v, "a\"");
+    assert_int_equal(parse("b{path=\"C:\\\\new\\n\"} 2\n", &k), 0); /* an escaped backslash, then the letter n */
+    assert_true(prom_read_label(&k.last, "path", v, sizeof v));
+    assert_string_equal(v, "C:\\new\n");
     assert_int_equal(parse("", &k), 0);
 }
 
