@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/wire.h"
 
 enum { WORD_MAX = 64, NAMES_MAX = 64 };
 
@@ -184,7 +185,7 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
         return 1;
     }
     if (version) {
-        printf("%s %s\n", a->program, PLATEAU_VERSION);
+        printf("%s %s, tables %016" PRIx64 "\n", a->program, PLATEAU_VERSION, wire_fingerprint());
         return 1;
     }
     enum log_level level = LOG_INFO;

@@ -7,10 +7,11 @@
 
 #include "common/clock.h"
 #include "common/unpack.h"
+#include "common/wire.h"
 
-/* On the wire: msgpack [version, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed, address
- * …], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
-enum { VERSION = 2, FIELDS = 13, ADDRESS_FIELDS = 4 };
+/* On the wire: msgpack [fingerprint, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed,
+ * address …], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
+enum { FIELDS = 13, ADDRESS_FIELDS = 4 };
 #define LATEST                                                                                                         \
     (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
 
@@ -132,7 +133,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, pack_to_buf);
     (void)msgpack_pack_array(&pk, FIELDS);
-    (void)msgpack_pack_int(&pk, VERSION);
+    (void)msgpack_pack_uint64(&pk, wire_fingerprint());
     (void)msgpack_pack_int64(&pk, s->from_ns);
     (void)msgpack_pack_int64(&pk, s->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)
@@ -201,11 +202,13 @@ static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct
 static int decode(struct snapshot *ret, struct unpack u, struct err *e)
 {
     uint64_t *const numbers[NUMBERS_N] = NUMBERS(ret);
-    uint32_t n, version;
-    if (unpack_array(&u, &n) || n == 0 || unpack_u32(&u, &version))
+    uint32_t n;
+    uint64_t tables;
+    if (unpack_array(&u, &n) || n == 0 || unpack_u64(&u, &tables))
         return err_set(e, ERR_WIRE, "snapshot: malformed head");
-    if (version != VERSION)
-        return err_set(e, ERR_WIRE, "snapshot: version %" PRIu32 ", this program reads %d", version, VERSION);
+    if (tables != wire_fingerprint())
+        return err_set(e, ERR_WIRE, "snapshot: of tables %016" PRIx64 ", this program has %016" PRIx64, tables,
+                       wire_fingerprint());
     if (n != FIELDS) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " fields, expected %d", n, FIELDS);
     if (unpack_i64(&u, &ret->from_ns) || unpack_i64(&u, &ret->to_ns))
         return err_set(e, ERR_WIRE, "snapshot: malformed span");
@@ -233,7 +236,8 @@ int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *r
     int64_t span;
     uint64_t number;
     if (unpack_array(&u, &fields) || fields != FIELDS) return -1;
-    for (int i = 0; i < 3; i++)
+    if (unpack_u64(&u, &number)) return -1;
+    for (int i = 0; i < 2; i++)
         if (unpack_i64(&u, &span)) return -1;
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, &number)) return -1;

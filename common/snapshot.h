@@ -31,8 +31,8 @@ int snapshot_add(struct snapshot *to, const struct snapshot *part);
  * summed, gauges replaced, span extended, histograms merged. */
 int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 
-/* Bytes of the wire, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is overwritten; empty
- * after a failure. */
+/* Bytes of the wire, wire_fingerprint first, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is
+ * overwritten; empty after a failure. */
 int snapshot_encode(const struct snapshot *s, struct buf *out);
 ERR_CHECKED int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
 

@@ -5,17 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/counter.h"
+#include "common/fingerprint.h"
+#include "common/metric.h"
 #include "common/unpack.h"
 
 /* Every message is a row of fields; one loop packs and one unpacks them, so that the two cannot disagree. */
-enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, OWN };
+enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, OWN, TABLES };
 struct field {
     enum kind kind;
     size_t at;    /* offset in struct wire_msg (of a shard's fields: in struct shard) */
     uint32_t max; /* TEXT, BYTES: greatest length */
     const char *name;
 };
-enum { FIELDS_MAX = 20, NAME = 63, WORDS = 599, HASH = 64, ENVELOPE = 2 /* version, type */ };
+enum { FIELDS_MAX = 20, NAME = 63, WORDS = 599, HASH = 64, VERSION_MAX = 31, ENVELOPE = 2 /* version, type */ };
 
 #define F(kind, message, member)                                                                                       \
     {                                                                                                                  \
@@ -28,10 +31,19 @@ enum { FIELDS_MAX = 20, NAME = 63, WORDS = 599, HASH = 64, ENVELOPE = 2 /* versi
 #define F_STAGE(message) F(U32, message, stage), F(U32, message, epoch)
 
 static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
-    [WIRE_HELLO] = {F_MAX(TEXT, hello, name, NAME), F_MAX(TEXT, hello, boot_id, NAME), F_MAX(TEXT, hello, version, 31),
-                    F_MAX(TEXT, hello, host, NAME), F(U32, hello, cores), F(U32, hello, weight),
-                    F(DOUBLE, hello, quota), F(U64, hello, descriptors), F(U64, hello, capacity),
-                    F_MAX(TEXT, hello, guard, 1000), F_MAX(TEXT, hello, stamps, 15), F_STAGE(hello)},
+    [WIRE_HELLO] = {{TABLES, 0, 0, "tables"},
+                    F_MAX(TEXT, hello, version, VERSION_MAX),
+                    F_MAX(TEXT, hello, name, NAME),
+                    F_MAX(TEXT, hello, boot_id, NAME),
+                    F_MAX(TEXT, hello, host, NAME),
+                    F(U32, hello, cores),
+                    F(U32, hello, weight),
+                    F(DOUBLE, hello, quota),
+                    F(U64, hello, descriptors),
+                    F(U64, hello, capacity),
+                    F_MAX(TEXT, hello, guard, 1000),
+                    F_MAX(TEXT, hello, stamps, 15),
+                    F_STAGE(hello)},
     [WIRE_WELCOME] = {F_MAX(TEXT, welcome, run_id, 39), F(U32, welcome, epoch), F(U32, welcome, agent),
                       F(I64, welcome, lease_ns), F(I64, welcome, heartbeat_ns)},
     [WIRE_REFUSE] = {F_MAX(TEXT, refuse, reason, WORDS), F(BOOL, refuse, retry)},
@@ -83,6 +95,32 @@ const char *wire_type_name(enum wire_type t)
 char wire_type_direction(enum wire_type t)
 {
     return (unsigned)t < WIRE_N ? TYPES[t].direction : '?';
+}
+
+static uint64_t fingerprint_fields(uint64_t h, const struct field *f)
+{
+    for (; f->kind != END; f++)
+        h = fingerprint_u64(fingerprint_u64(fingerprint_text(h, f->name), f->kind), f->max);
+    return h;
+}
+
+/* Made once; two threads may make it at the same time and get the same. */
+uint64_t wire_fingerprint(void)
+{
+    static _Atomic uint64_t made;
+    uint64_t h = made;
+    if (h) return h;
+    h = fingerprint_u64(FINGERPRINT_INIT, WIRE_VERSION);
+    for (int i = 0; i < COUNTER_N; i++)
+        h = fingerprint_u64(fingerprint_text(h, COUNTERS[i].name), COUNTERS[i].kind);
+    for (int i = 0; i < METRIC_N; i++) {
+        h = fingerprint_text(fingerprint_text(h, METRICS[i].name), METRICS[i].unit);
+        h = fingerprint_u64(fingerprint_u64(h, (uint64_t)METRICS[i].scale), METRICS[i].window);
+    }
+    for (int t = 0; t < WIRE_N; t++)
+        h = fingerprint_fields(fingerprint_text(h, TYPES[t].name), FIELDS[t]);
+    made = fingerprint_fields(h, SHARD_FIELDS);
+    return made;
 }
 
 static uint32_t count_fields(const struct field *f)
@@ -152,6 +190,8 @@ static int pack_field(msgpack_packer *pk, const struct field *f, const void *bas
     case OWN:
         pack_own(pk, base);
         return 0;
+    case TABLES:
+        return msgpack_pack_uint64(pk, wire_fingerprint());
     case END:
         break;
     }
@@ -235,6 +275,7 @@ static int read_shard(struct in *in, struct shard *ret);
 
 static int read_field(struct in *in, const struct field *f, void *base, void *p)
 {
+    uint64_t tables; /* looked at before: check_tables */
     switch (f->kind) {
     case TEXT:
         return read_text(in, f->max, p);
@@ -256,6 +297,8 @@ static int read_field(struct in *in, const struct field *f, void *base, void *p)
         return read_shard(in, p);
     case OWN:
         return read_own(in, base);
+    case TABLES:
+        return unpack_u64(&in->u, &tables);
     case END:
         break;
     }
@@ -271,11 +314,27 @@ static int read_shard(struct in *in, struct shard *ret)
     return 0;
 }
 
+/* Before anything else of a HELLO is read, since another release may have other fields. */
+static int check_tables(struct unpack u, uint32_t n, struct err *e)
+{
+    uint64_t tables;
+    const char *version;
+    uint32_t len;
+    if (n < ENVELOPE + 2 || unpack_u64(&u, &tables) || unpack_text(&u, VERSION_MAX, &version, &len))
+        return err_set(e, ERR_WIRE, "HELLO message: tables or version is malformed, too long or out of range");
+    if (tables == wire_fingerprint()) return 0;
+    return err_set(e, ERR_WIRE,
+                   "HELLO of plateau %.*s with tables %016" PRIx64 ", this is plateau %s with tables %016" PRIx64
+                   ": run the same release of plateau on all machines",
+                   (int)len, version, tables, PLATEAU_VERSION, wire_fingerprint());
+}
+
 static int read_message(struct in *in, uint32_t n, struct wire_msg *ret, struct err *e)
 {
     uint32_t type;
     if (unpack_u32(&in->u, &type) || type >= WIRE_N) return err_set(e, ERR_WIRE, "message of unknown type");
     ret->type = (enum wire_type)type;
+    if (type == WIRE_HELLO && check_tables(in->u, n, e)) return -1;
     const struct field *f = FIELDS[type];
     if (n != ENVELOPE + count_fields(f))
         return err_set(e, ERR_WIRE, "%s message has %" PRIu32 " fields, expected %" PRIu32, TYPES[type].name,

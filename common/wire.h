@@ -11,7 +11,9 @@
 #include "common/err.h"
 #include "common/shard.h"
 
-#define WIRE_VERSION 3u
+/* Of what no table says: the envelope, the first two fields of HELLO, by which two releases tell each other who they
+ * are, and how a snapshot and a histogram are laid out. All else is covered by the fingerprint. */
+#define WIRE_VERSION 4u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 
 enum wire_type {
@@ -30,9 +32,12 @@ struct wire_msg {
     enum wire_type type;
     union {
         struct {
-            const char *name, *boot_id, *version, *host; /* version: of the program */
-            uint32_t cores, weight;                      /* weight: said by the agent's user; 0 = none */
-            double quota;                                /* CPUs by cgroup, 0 = none */
+            /* on the wire before these: the fingerprint of the sender's tables, written by wire_encode and checked by
+             * wire_decode */
+            const char *version; /* of the program */
+            const char *name, *boot_id, *host;
+            uint32_t cores, weight; /* weight: said by the agent's user; 0 = none */
+            double quota;           /* CPUs by cgroup, 0 = none */
             uint64_t descriptors;
             uint64_t capacity;  /* calibrated token/s, 0 = unknown */
             const char *guard;  /* what this agent allows, in words */
@@ -113,10 +118,14 @@ struct wire_msg {
     void *memory; /* owns strings of a decoded message */
 };
 
+/* Of all tables that two programs must share: messages and their fields, counters (failures among them), metrics.
+ * Stands in HELLO and before a snapshot. */
+uint64_t wire_fingerprint(void);
+
 const char *wire_type_name(enum wire_type t);
 char wire_type_direction(enum wire_type t);                 /* who may send it: 'A' agent, 'C' coordinator, 'B' both */
 int wire_encode(const struct wire_msg *m, struct buf *out); /* -1 only without memory or over WIRE_MESSAGE_MAX */
-/* Hostile bytes in; on success `ret` must be cleared. A message of another version is refused with both versions in the
- * sentence. */
+/* Hostile bytes in; on success `ret` must be cleared. A message of another wire version, and a HELLO of other tables,
+ * is refused with both sides named. */
 ERR_CHECKED int wire_decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e);
 void wire_msg_clear(struct wire_msg *m);

@@ -1,8 +1,10 @@
 /* plateau: one program, its commands in a table. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/args.h"
+#include "common/wire.h"
 #include "coordinator/cmd.h"
 
 enum { STATUS_USAGE = 2 };
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("plateau %s\n", PLATEAU_VERSION);
+        printf("plateau %s, tables %016" PRIx64 "\n", PLATEAU_VERSION, wire_fingerprint());
         return 0;
     }
     static char option[] = "--help";

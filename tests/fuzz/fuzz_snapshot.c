@@ -3,6 +3,20 @@
 #include <string.h>
 
 #include "common/snapshot.h"
+#include "tests/fuzz/fuzz_seed.h"
+#include "tests/fuzz/snapshot_seeds.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    for (int i = 0; i < SNAPSHOT_SEEDS; i++) {
+        struct buf b = BUF_INIT(1 << 20);
+        if (snapshot_seed(i, &b) == 0) fuzz_seed(i, b.data, b.len);
+        buf_free(&b);
+    }
+    return 0;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 static void must(int true_)

@@ -11,10 +11,12 @@ for t in "${targets[@]}"; do
   mkdir -p "build/fuzz/corpus/$t" "build/fuzz/crashes/$t"
   seeds="tests/fuzz/corpus/${t#fuzz_}"
   [ -d "$seeds" ] || seeds="tests/fuzz/corpus/$t"
-  [ -d "$seeds" ] || { echo "$t: no seeds in tests/fuzz/corpus" >&2; exit 1; }
+  made="build/fuzz/seeds/$t" # by the program itself: fuzz_seed.h
+  mkdir -p "$made"
+  [ -d "$seeds" ] || { [ "$t" = fuzz_snapshot ] && seeds=$made; } || { echo "$t: no seeds in tests/fuzz/corpus" >&2; exit 1; }
   log="build/fuzz/$t.log"
-  if ! "build/fuzz/fuzz/$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
-      -artifact_prefix="build/fuzz/crashes/$t/" "build/fuzz/corpus/$t" "$seeds" >"$log" 2>&1; then
+  if ! FUZZ_SEEDS=$made "build/fuzz/fuzz/$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/crashes/$t/" "build/fuzz/corpus/$t" "$made" "$seeds" >"$log" 2>&1; then
     tail -40 "$log"
     echo "$t: FAILED, input kept in build/fuzz/crashes/$t" >&2
     exit 1

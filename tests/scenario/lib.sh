@@ -6,6 +6,8 @@
 set -u -o pipefail
 BIN=$(cd "${1:-$(dirname "$0")/../../build/dev/bin}" && pwd) || exit 1
 TMP=$(mktemp -d)
+PLATEAU_TABLES=$("$BIN/plateau" --version | sed -n 's/.*tables //p') # for peers that are written in Python: tables.py
+export PLATEAU_TABLES
 STARTED=()
 FAILED=0
 OUT=$TMP/run

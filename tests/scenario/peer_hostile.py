@@ -17,8 +17,8 @@ def counters(**values):
 
 
 def snapshot(c, hists=b"\x90", span=(0, S), numbers=7 * [0], addresses=[]):
-    """[version, from, to, 7 numbers, [counters], [addresses], [metric, bytes …]]"""
-    head = msgpack.packb([2, *span, *numbers, c, addresses, 0])
+    """[fingerprint, from, to, 7 numbers, [counters], [addresses], [metric, bytes …]]"""
+    head = msgpack.packb([tables.FINGERPRINT, *span, *numbers, c, addresses, 0])
     return head[:-1] + hists  # the last 0 stands for the histograms
 
 
@@ -39,13 +39,13 @@ class Peer:
         self.boot = os.urandom(16).hex()
 
     def say(self, kind, *fields):
-        self.socket.send(msgpack.packb([2, kind, *fields], use_bin_type=True))
+        self.socket.send(msgpack.packb([tables.VERSION, kind, *fields], use_bin_type=True))
 
     def raw(self, *frames):
         self.socket.send_multipart(frames)
 
     def hello(self, who=name):
-        self.say(HELLO, who, self.boot, "0.1.0", "elsewhere", 4, 1, 0.0, 1024, 0, "all", "program", 0, 0)
+        self.say(HELLO, tables.FINGERPRINT, "0.1.0", who, self.boot, "elsewhere", 4, 1, 0.0, 1024, 0, "all", "program", 0, 0)
 
     def hear(self, seconds):
         """Answers what every agent answers; returns the next other message."""
@@ -100,7 +100,7 @@ def member(p):
     elif attack == "hists-array":
         shot(snapshot(counters(due=3), hists=b"\xdd\xff\xff\xff\xfe"))
     elif attack == "counters-array":
-        shot(b"\x9d\x02\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
+        shot(b"\x9d" + msgpack.packb(tables.FINGERPRINT) + b"\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
     elif attack == "addresses-array":
         shot(snapshot(counters(due=3), addresses=100 * ["10.0.0.1:1", 1, 1, 1]))
     elif attack == "addresses-absurd":
@@ -110,15 +110,15 @@ def member(p):
     elif attack == "snapshot-trailing":
         shot(snapshot(counters(due=3)) + b"\x00")
     elif attack == "wire-trailing":
-        p.raw(msgpack.packb([2, HEARTBEAT, 1, 0]) + b"\x00")
+        p.raw(msgpack.packb([tables.VERSION, HEARTBEAT, 1, 0]) + b"\x00")
     elif attack == "wire-array":
         p.raw(b"\xdd\xff\xff\xff\xff\x01")
     elif attack == "wire-deep":
         p.raw(b"\x91" * 100000)
     elif attack == "wire-string":
-        p.raw(b"\x93\x02\x0f\xdb\xff\xff\xff\xff")
+        p.raw(b"\x93" + bytes([tables.VERSION]) + b"\x0f\xdb\xff\xff\xff\xff")
     elif attack == "wire-parts":
-        p.raw(msgpack.packb([2, HEARTBEAT, 1, 0]), b"more", b"parts")
+        p.raw(msgpack.packb([tables.VERSION, HEARTBEAT, 1, 0]), b"more", b"parts")
     elif attack == "wire-huge":
         p.raw(b"\x00" * (5 << 20))
     elif attack == "coordinators-word":

@@ -2,6 +2,7 @@
 peer_knock.py ENDPOINT null | plain | curve KEYS-FOLDER [absent]  -> prints "silence", or the types of messages that came; then the handshake's events"""
 import sys, time, os
 import msgpack, zmq
+import tables
 from zmq.utils.monitor import recv_monitor_message
 
 endpoint, how = sys.argv[1:3]
@@ -21,7 +22,7 @@ if how == "curve":
         s.curve_publickey, s.curve_secretkey = lines["public"].encode(), lines["secret"].encode()
 watch = s.get_monitor_socket()
 s.connect(endpoint)
-hello = [2, 0, "mallory", "00" * 16, "0.1.0", "host", 1, 1, 0.0, 1024, 0, "", "program", 0, 0]
+hello = [tables.VERSION, 0, tables.FINGERPRINT, "0.1.0", "mallory", "00" * 16, "host", 1, 1, 0.0, 1024, 0, "", "program", 0, 0]
 s.send(msgpack.packb(hello))
 names, seen, end = [], [], time.time() + 2.5
 while time.time() < end:

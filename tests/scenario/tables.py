@@ -19,3 +19,7 @@ def rows(file, macro="X"):
 COUNTERS = rows("counter.def")
 METRICS = rows("metric.def")
 FAILED = [name for _, name in rows("failure.def", "FAILURE")]
+
+# Of the program that is tested, from `plateau --version`: lib.sh puts it there.
+FINGERPRINT = int(os.environ.get("PLATEAU_TABLES", "0"), 16)
+VERSION = int(re.search(r"#define WIRE_VERSION (\d+)", open(os.path.join(COMMON, "wire.h")).read())[1])

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/args.h"
+#include "common/wire.h"
 #include "common/log.h"
 
 static bool flag;
@@ -175,7 +176,10 @@ static void test_help_lists_all(void **state)
     static const char *const BUILT_IN[] = {"  --help ", "  --version ", "  --log-json ", "  --log-level LEVEL "};
     for (int i = 0; i < 4; i++)
         assert_non_null(strstr(out, BUILT_IN[i]));
-    assert_string_equal(printed("--version"), "plateau test " PLATEAU_VERSION "\n");
+    char version[100];
+    (void)snprintf(version, sizeof version, "plateau test " PLATEAU_VERSION ", tables %016" PRIx64 "\n",
+                   wire_fingerprint());
+    assert_string_equal(printed("--version"), version);
     assert_int_equal(parse("p", NULL), 0); /* the one call leaves nothing behind for the next */
 }
 
