@@ -137,7 +137,7 @@ def member(p):
         p.say(DONE, st, ep, 2, 0, "", 0)
         p.say(DONE, st, ep, 2, 0, "again", 1)
         print("ended by", (until(p, (BYE, REFUSE), 60) or "silence"))
-        p.say(BYE, "goodbye")
+        p.say(BYE, "goodbye", 0)
         return
     else:
         sys.exit("no such attack")
@@ -183,7 +183,7 @@ def stranger(p, go):
         ):
             p.say(*kind)
     p.say(PLAN_OK, "", "the plan is bad", 2)
-    p.say(BYE, "farewell")
+    p.say(BYE, "farewell", 0)
     if attack == "nobody":
         print("told:", *answer(p, (REFUSE,), 30)[1:3])
     else:
