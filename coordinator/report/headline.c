@@ -66,7 +66,7 @@ static void invalid(const struct analysis *a, struct headline *h)
         if (!first && a->points[i].verdict.n_reasons) first = &a->points[i].verdict;
     }
     for (size_t i = 0; i < a->run->n_events; i++)
-        if (strcmp(a->run->events[i].kind, "error") == 0) error = a->run->events[i].text;
+        if (a->run->events[i].kind == RUN_EVENT_ERROR) error = a->run->events[i].text;
     if (a->n_points == 0)
         add(h, "no stage was finished%s%.200s", error ? ": " : "", error ? error : "");
     else if (bad)

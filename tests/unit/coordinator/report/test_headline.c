@@ -74,7 +74,7 @@ static void test_every_status(void **state)
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
     says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
     a.n_points = 0;
-    struct run_event e = {.kind = "error", .text = "nobody came"};
+    struct run_event e = {.kind = RUN_EVENT_ERROR, .text = "nobody came"};
     run.events = &e;
     run.n_events = 1;
     says("INVALID", "no stage was finished: nobody came");
