@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 victim() { pgrep -f -- "plateau-agent --connect $(endpoint) --name local-1( |\$)"; }
-running() { grep -q 'stage 1 of' "$TMP/err.log" && [ -n "$(victim)" ]; }
+running() { grep -q 'stage 1/' "$TMP/err.log" && [ -n "$(victim)" ]; }
 begin() {
     plateau_start --local 2
     wait_until 15 running || { fail "the stage did not begin"; show err.log; }

@@ -73,7 +73,7 @@ done
 plan "target: {url: \"$base/401/v1/chat/completions\", model: m, auth: {bearer: {env: PLATEAU_CANARY}}}" 'load: {concurrency: 2, duration: 2s}'
 OUT=$TMP/scan/local.run
 plateau_start --local 2 --keys "$K" --log-level debug
-wait_until 10 grep -q 'stage 1 of 1' "$TMP/err.log"
+wait_until 10 grep -q 'stage 1/1' "$TMP/err.log"
 for p in "$RUN_PID" $(local_agents); do
     cat "/proc/$p/cmdline" >>"$TMP/scan/cmdline"
     grep -q 'Max core file size *0 *0 ' "/proc/$p/limits" && ok "process $p: no cores" || fail "process $p may leave a core: $(grep core "/proc/$p/limits")"

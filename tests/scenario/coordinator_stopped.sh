@@ -4,7 +4,7 @@
 sim --ttft 50ms --tpot 10ms --truth "$TMP/truth.jsonl"
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' 'load: {concurrency: [16], duration: 9s}'
 plateau_start --local 3
-wait_until 15 grep -q 'stage 1 of' "$TMP/err.log" || fail "the stage did not begin"
+wait_until 15 grep -q 'stage 1/' "$TMP/err.log" || fail "the stage did not begin"
 sleep 2
 from=$(date +%s%N)
 kill -STOP "$RUN_PID"

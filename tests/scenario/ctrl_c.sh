@@ -1,7 +1,7 @@
 # Ctrl-C once: no new requests, drain, report, exit status 130. Twice: at once, still with a report and no agent left. SIGTERM: 143.
 . "$(dirname "$0")/lib.sh"
 
-loading() { grep -q 'stage 1 of' "$TMP/err.log"; }
+loading() { grep -q 'stage 1/' "$TMP/err.log"; }
 sim --ttft 100ms --tpot 10ms
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {concurrency: [4, 8], duration: 60s}'
 

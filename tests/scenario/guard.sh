@@ -136,7 +136,7 @@ plan "target: {url: \"http://target.test:$SIM_PORT/v1/chat/completions\", model:
 ENDPOINT=tcp://127.0.0.1:$(free_port)
 plateau_start --listen "$ENDPOINT"
 agent_with_hosts --name resolver --wait 20s
-wait_until 20 grep -q 'stage 1 of 2' "$TMP/err.log" || { fail 'the first stage did not begin'; show err.log; }
+wait_until 20 grep -q 'stage 1/2' "$TMP/err.log" || { fail 'the first stage did not begin'; show err.log; }
 echo '127.0.0.2 target.test' >"$TMP/hosts"
 plateau_wait
 expect_carried

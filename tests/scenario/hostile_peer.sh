@@ -24,7 +24,7 @@ done
 STARTED+=("${pids[@]}")
 for a in $strangers; do wait_until 40 grep -q 'at the door' "$TMP/$a.log" || fail "$a: not at the door: $(cat "$TMP/$a.log")"; done
 agent --name alice --keys "$K/alice"
-wait_until 30 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
+wait_until 30 grep -q 'stage 1/1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
 touch "$TMP/now"
 for p in "${pids[@]}"; do wait "$p" || { fail 'a stranger failed'; show nobody.log; show late.log; show late-plan.log; }; done
 plateau_wait

@@ -75,7 +75,7 @@ agent --name alice --keys "$K/alice"
 alice=$AGENT_PID
 agent --name bob --keys "$K/bob"
 bob=$AGENT_PID
-wait_until 15 grep -q 'concurrency 4' "$TMP/err.log" || fail 'the stage did not begin'
+wait_until 15 grep -q 'load 4 ' "$TMP/err.log" || fail 'the stage did not begin'
 sleep 2
 grep -v ' bob ' "$K/allowed" >"$TMP/allowed" && cp "$TMP/allowed" "$K/allowed"
 kill -HUP "$RUN_PID"
@@ -95,7 +95,7 @@ cp "$TMP/allowed" "$K/allowed"
 plan "$work" 'load: {concurrency: 2, duration: 3s}' 'agents: {count: 1, wait: 30s}'
 plateau_start --listen "$ENDPOINT" --keys "$K"
 agent --name alice --keys "$K/alice"
-wait_until 15 grep -q 'concurrency 2' "$TMP/err.log" || fail 'the stage did not begin'
+wait_until 15 grep -q 'load 2 ' "$TMP/err.log" || fail 'the stage did not begin'
 cp "$TMP/nonsense" "$K/allowed"
 kill -HUP "$RUN_PID"
 plateau_wait
@@ -113,7 +113,7 @@ expect_carried
 # without any options agents of this machine have keys that are in no file; nobody else of this machine is let in
 plan "$work" 'load: {concurrency: 2, duration: 4s}'
 plateau_start --local 2
-wait_until 10 grep -q 'stage 1 of 1' "$TMP/err.log" || fail 'the stage did not begin'
+wait_until 10 grep -q 'stage 1/1' "$TMP/err.log" || fail 'the stage did not begin'
 ENDPOINT=$(endpoint)
 for how in 'null' "curve $K" "curve $K absent"; do
     said=$(knock $how)

@@ -9,7 +9,7 @@ plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 8}}' 'load: {stage
     'agents: {count: 1, wait: 60s, on_loss: retry, max_lost_weight: 100%}'
 plateau_start --listen "$ENDPOINT"
 agent --name sleeper
-wait_until 20 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail "the stage did not begin"; show err.log; }
+wait_until 20 grep -q 'stage 1/1' "$TMP/err.log" || { fail "the stage did not begin"; show err.log; }
 sleep 2
 kill -STOP "$AGENT_PID"
 from=$(now)

@@ -68,7 +68,7 @@ net_up() {
     local k n=$1; shift
     for k in $(seq "$n"); do net_sim "$k" "$@"; net_agent "$k"; done
     net_plateau_start
-    wait_until 20 grep -q 'stage 1 of' "$TMP/err.log" || { fail "the run did not begin"; show err.log; exit 1; }
+    wait_until 20 grep -q 'stage 1/' "$TMP/err.log" || { fail "the run did not begin"; show err.log; exit 1; }
     wait_until 10 net_busy 1 || { fail "no load came"; exit 1; }
 }
 # the endpoints end; their truth is whole then

@@ -13,7 +13,7 @@ sleep 1
 plateau_start --listen "$ENDPOINT"
 agent --name second
 second=$AGENT_PID
-wait_until 15 grep -q 'stage 1 of 2' "$TMP/err.log" || { fail "the run did not begin"; show err.log; }
+wait_until 15 grep -q 'stage 1/2' "$TMP/err.log" || { fail "the run did not begin"; show err.log; }
 agent --name late --weight 2
 late=$AGENT_PID
 agent --name second --wait 2s

@@ -12,7 +12,7 @@ echo '+0' >"$TMP/clock"
 plateau_start --listen "$ENDPOINT"
 LD_PRELOAD=$fake FAKETIME_TIMESTAMP_FILE=$TMP/clock FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 "$BIN/plateau-agent" --connect "$ENDPOINT" --name stepped >"$TMP/agent.log" 2>&1 &
 STARTED+=("$!")
-wait_until 15 grep -q 'stage 1 of' "$TMP/err.log" || { fail "the stage did not begin"; show err.log; show agent.log; }
+wait_until 15 grep -q 'stage 1/' "$TMP/err.log" || { fail "the stage did not begin"; show err.log; show agent.log; }
 sleep 2
 echo '+1h' >"$TMP/clock"
 sleep 2

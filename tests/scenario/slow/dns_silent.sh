@@ -34,7 +34,7 @@ ENDPOINT=tcp://127.0.0.1:$(free_port)
 plateau_start --listen "$ENDPOINT"
 agent_asking 127.0.0.1 good
 good=$AGENT_PID
-wait_until 20 grep -q 'stage 1 of 1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
+wait_until 20 grep -q 'stage 1/1' "$TMP/err.log" || { fail 'the stage did not begin'; show err.log; }
 agent_asking 127.0.0.2 mute
 mute=$AGENT_PID
 agent_asking 127.0.0.3 deaf
