@@ -1,6 +1,7 @@
 #include "agent/guard.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,26 +150,41 @@ int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, 
     return 0;
 }
 
+/* Where a description is written: what no longer fits is left out whole. */
+struct words {
+    char *at;
+    size_t left;
+};
+
+__attribute__((format(printf, 2, 3))) static void words_put(struct words *w, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(w->at, w->left, fmt, args);
+    va_end(args);
+    if (n <= 0) return;
+    if ((size_t)n >= w->left) {
+        *w->at = 0;
+        return;
+    }
+    w->at += n;
+    w->left -= (size_t)n;
+}
+
 void guard_describe(const struct guard *g, char *buf, size_t n)
 {
     char most[32];
-    struct {
-        char *at;
-        size_t left;
-    } w = {buf, n};
-#define SAY(...)                                                                                                       \
-    do {                                                                                                               \
-        int did = snprintf(w.at, w.left, __VA_ARGS__);                                                                 \
-        if (did > 0 && (size_t)did < w.left) w.at += did, w.left -= (size_t)did;                                       \
-    } while (0)
+    struct words w = {buf, n};
     if (n == 0) return;
-    if (g->n_targets == 0) SAY("any host");
+    *buf = 0;
+    if (g->n_targets == 0) words_put(&w, "any host");
     for (size_t i = 0; i < g->n_targets; i++)
-        SAY("%s%s%s%s", i ? ", " : "", g->target[i].scheme, g->target[i].scheme[0] ? "://" : "", g->target[i].host);
-    if (g->n_nets) SAY(" in %zu network%s", g->n_nets, g->n_nets == 1 ? "" : "s");
-    if (g->max_connections) SAY("; at most %" PRIu64 " connections", g->max_connections);
-    if (g->max_requests_per_s > 0) SAY("; at most %.6g requests/s", g->max_requests_per_s);
-    if (g->max_tokens_per_s > 0) SAY("; at most %.6g token/s", g->max_tokens_per_s);
-    if (g->max_duration_ns) SAY("; stages of at most %s", duration_format(g->max_duration_ns, most, sizeof most));
-#undef SAY
+        words_put(&w, "%s%s%s%s", i ? ", " : "", g->target[i].scheme, g->target[i].scheme[0] ? "://" : "",
+                  g->target[i].host);
+    if (g->n_nets) words_put(&w, " in %zu network%s", g->n_nets, g->n_nets == 1 ? "" : "s");
+    if (g->max_connections) words_put(&w, "; at most %" PRIu64 " connections", g->max_connections);
+    if (g->max_requests_per_s > 0) words_put(&w, "; at most %.6g requests/s", g->max_requests_per_s);
+    if (g->max_tokens_per_s > 0) words_put(&w, "; at most %.6g token/s", g->max_tokens_per_s);
+    if (g->max_duration_ns)
+        words_put(&w, "; stages of at most %s", duration_format(g->max_duration_ns, most, sizeof most));
 }

@@ -89,9 +89,8 @@ int addr_of(const struct sockaddr *sa, uint8_t ret_addr[16], char ret_shown[INET
 static bool embedded4(const uint8_t a[16], uint8_t out[16])
 {
     static const uint8_t ZERO[12] = {0}, NAT64[12] = {0x00, 0x64, 0xff, 0x9b};
-    if (memcmp(a, ZERO, 12) == 0 && (a[12] || a[13] || a[14] || a[15] > 1))
-        map4(a + 12, out);
-    else if (memcmp(a, NAT64, 12) == 0)
+    bool compatible = memcmp(a, ZERO, 12) == 0 && (a[12] || a[13] || a[14] || a[15] > 1);
+    if (compatible || memcmp(a, NAT64, 12) == 0)
         map4(a + 12, out);
     else if (a[0] == 0x20 && a[1] == 0x02)
         map4(a + 2, out);

@@ -49,8 +49,11 @@ const char *human_number(double v, char buf[HUMAN_MAX])
         (void)snprintf(buf, HUMAN_MAX, v > 0 ? ">999,999,999,999,999" : "<-999,999,999,999,999");
         return buf;
     }
-    for (double top = 100; size > 0 && size < top && digits < 8; top /= 10)
+    double top = 100;
+    while (size > 0 && size < top && digits < 8) {
+        top /= 10;
         digits++;
+    }
     (void)snprintf(raw, sizeof raw, "%.*f", digits, v);
     trim(raw);
     return group(raw, buf);

@@ -216,38 +216,38 @@ static int sort(const char *file, struct key_list *l, struct err *e)
     return 0;
 }
 
+/* One line of the file: nothing, a comment, or a key. */
+static int add_line(const char *file, size_t line, const char *s, size_t len, struct key_list *l, struct err *e)
+{
+    size_t blank = 0;
+    if (memchr(s, 0, len)) return err_set(e, ERR_USAGE, "%s:%zu: not text", file, line);
+    while (blank < len && strchr(" \t\r", s[blank]))
+        blank++;
+    if (blank == len || s[blank] == '#') return 0;
+    if (l->n == KEYS_ALLOWED_MAX)
+        return err_set(e, ERR_USAGE, "%s:%zu: more than %d keys", file, line, KEYS_ALLOWED_MAX);
+    struct key_allowed *more = realloc(l->item, (l->n + 1) * sizeof *more);
+    if (!more) return err_set(e, ERR_NOMEM, "%s:%zu: no memory for another key", file, line);
+    l->item = more;
+    if (parse_line(file, line, s, len, &l->item[l->n], e)) return -1;
+    l->n++;
+    return 0;
+}
+
 int key_list_parse(const char *file, const char *text, size_t n, struct key_list *ret, struct err *e)
 {
-    *ret = (struct key_list){0};
     size_t line = 0;
-    for (const char *s = text, *end = text + n; s < end;) {
+    int rc = 0;
+    *ret = (struct key_list){0};
+    for (const char *s = text, *end = text + n; s < end && !rc;) {
         const char *nl = memchr(s, '\n', (size_t)(end - s));
-        size_t len = (size_t)((nl ? nl : end) - s);
-        line++;
-        if (memchr(s, 0, len)) {
-            key_list_clear(ret);
-            return err_set(e, ERR_USAGE, "%s:%zu: not text", file, line);
-        }
-        size_t blank = 0;
-        while (blank < len && strchr(" \t\r", s[blank]))
-            blank++;
-        if (blank < len && s[blank] != '#') {
-            struct key_allowed *more =
-                ret->n < KEYS_ALLOWED_MAX ? realloc(ret->item, (ret->n + 1) * sizeof *more) : NULL;
-            if (more) ret->item = more;
-            if (!more || parse_line(file, line, s, len, &ret->item[ret->n], e)) {
-                if (!more) (void)err_set(e, ERR_USAGE, "%s:%zu: more than %d keys", file, line, KEYS_ALLOWED_MAX);
-                key_list_clear(ret);
-                return -1;
-            }
-            ret->n++;
-        }
+        rc = add_line(file, ++line, s, (size_t)((nl ? nl : end) - s), ret, e);
         s = nl ? nl + 1 : end;
     }
-    if (ret->n == 0) return err_set(e, ERR_USAGE, "%s admits nobody: a line is \"PUBLIC-KEY NAME agent\"", file);
-    if (sort(file, ret, e) == 0) return 0;
-    key_list_clear(ret);
-    return -1;
+    if (!rc && ret->n == 0) rc = err_set(e, ERR_USAGE, "%s admits nobody: a line is \"PUBLIC-KEY NAME agent\"", file);
+    if (!rc) rc = sort(file, ret, e);
+    if (rc) key_list_clear(ret);
+    return rc;
 }
 
 int key_list_load(const char *dir, struct key_list *ret, struct err *e)

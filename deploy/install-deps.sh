@@ -30,6 +30,7 @@ test=(
   clang                 # second compiler, fuzz targets
   libclang-rt-14-dev    # its sanitizer and fuzzer runtimes
   clang-format          # form of the sources
+  clang-tidy            # mistakes and functions too complex to read, which no compiler reports
   llvm                  # readable stack traces of the sanitizers
   libcmocka-dev         # unit tests
   curl                  # drives the simulator in scenarios

@@ -21,6 +21,8 @@ preset() { # NAME [ctest options]: configures, builds, tests
 preset dev
 if [ "$mode" = all ]; then
   preset clang build-only
+  echo "== clang-tidy"
+  tests/tidy.sh
   preset release build-only
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1"

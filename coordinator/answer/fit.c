@@ -78,65 +78,86 @@ static double loss(const struct law *law, const struct data *d, const double *q)
     return isfinite(sum) ? sum : 1e30;
 }
 
+/* The corners of Nelder & Mead's simplex, each with its loss. */
+struct simplex {
+    const struct law *law;
+    const struct data *d;
+    uint32_t k; /* parameters; there is one corner more */
+    double v[FIT_PARAMS + 1][FIT_PARAMS], f[FIT_PARAMS + 1];
+};
+
+static void corner_set(struct simplex *s, uint32_t i, const double *v, double loss_there)
+{
+    memcpy(s->v[i], v, s->k * sizeof *v);
+    s->f[i] = loss_there;
+}
+
+/* All corners but the best half way towards it. */
+static void shrink(struct simplex *s, uint32_t best)
+{
+    for (uint32_t i = 0; i <= s->k; i++) {
+        if (i == best) continue;
+        for (uint32_t j = 0; j < s->k; j++)
+            s->v[i][j] = (s->v[i][j] + s->v[best][j]) / 2;
+        s->f[i] = loss(s->law, s->d, s->v[i]);
+    }
+}
+
+/* Moves the worst corner, `hi`, through the middle of the others: to its mirror image, further, or nearer. */
+static void move_worst(struct simplex *s, uint32_t lo, uint32_t hi)
+{
+    double second = s->f[lo], mid[FIT_PARAMS] = {0}, try[FIT_PARAMS], far[FIT_PARAMS];
+    for (uint32_t i = 0; i <= s->k; i++) {
+        if (i == hi) continue;
+        second = fmax(second, s->f[i]);
+        for (uint32_t j = 0; j < s->k; j++)
+            mid[j] += s->v[i][j] / s->k;
+    }
+    for (uint32_t j = 0; j < s->k; j++) {
+        try[j] = 2 * mid[j] - s->v[hi][j];
+        far[j] = 3 * mid[j] - 2 * s->v[hi][j];
+    }
+    double ft = loss(s->law, s->d, try);
+    if (ft < s->f[lo]) {
+        double ff = loss(s->law, s->d, far);
+        corner_set(s, hi, ff < ft ? far : try, fmin(ff, ft));
+        return;
+    }
+    if (ft < second) {
+        corner_set(s, hi, try, ft);
+        return;
+    }
+    for (uint32_t j = 0; j < s->k; j++)
+        try[j] = (mid[j] + (ft < s->f[hi] ? try[j] : s->v[hi][j])) / 2;
+    ft = loss(s->law, s->d, try);
+    if (ft < s->f[hi])
+        corner_set(s, hi, try, ft);
+    else
+        shrink(s, lo);
+}
+
 /* Nelder & Mead 1965 with the usual factors; `best` holds the start and takes the end. Ends when the losses of all
  * corners agree within `near`. */
 static double simplex(const struct law *law, const struct data *d, double *best, double step, int rounds, double near)
 {
-    uint32_t k = law->k;
-    double v[FIT_PARAMS + 1][FIT_PARAMS], f[FIT_PARAMS + 1];
-    for (uint32_t i = 0; i <= k; i++) {
-        memcpy(v[i], best, sizeof v[i]);
-        if (i) v[i][i - 1] += step;
-        f[i] = loss(law, d, v[i]);
+    struct simplex s = {.law = law, .d = d, .k = law->k};
+    uint32_t lo = 0, hi = 0;
+    for (uint32_t i = 0; i <= s.k; i++) {
+        memcpy(s.v[i], best, sizeof s.v[i]);
+        if (i) s.v[i][i - 1] += step;
+        s.f[i] = loss(law, d, s.v[i]);
     }
-    for (int round = 0; round < rounds; round++) {
-        uint32_t lo = 0, hi = 0;
-        for (uint32_t i = 1; i <= k; i++) {
-            if (f[i] < f[lo]) lo = i;
-            if (f[i] >= f[hi]) hi = i;
+    for (int round = 0;; round++) {
+        lo = hi = 0;
+        for (uint32_t i = 1; i <= s.k; i++) {
+            if (s.f[i] < s.f[lo]) lo = i;
+            if (s.f[i] >= s.f[hi]) hi = i;
         }
-        if (f[hi] - f[lo] <= near * (f[lo] + 1e-9)) break;
-        double second = f[lo], mid[FIT_PARAMS] = {0}, try[FIT_PARAMS], far[FIT_PARAMS];
-        for (uint32_t i = 0; i <= k; i++) {
-            if (i == hi) continue;
-            second = fmax(second, f[i]);
-            for (uint32_t j = 0; j < k; j++)
-                mid[j] += v[i][j] / k;
-        }
-        for (uint32_t j = 0; j < k; j++)
-            try[j] = 2 * mid[j] - v[hi][j];
-        double ft = loss(law, d, try);
-        if (ft < f[lo]) {
-            for (uint32_t j = 0; j < k; j++)
-                far[j] = 3 * mid[j] - 2 * v[hi][j];
-            double ff = loss(law, d, far);
-            memcpy(v[hi], ff < ft ? far : try, k * sizeof(double));
-            f[hi] = fmin(ff, ft);
-        } else if (ft < second) {
-            memcpy(v[hi], try, k * sizeof(double));
-            f[hi] = ft;
-        } else {
-            for (uint32_t j = 0; j < k; j++)
-                try[j] = (mid[j] + (ft < f[hi] ? try[j] : v[hi][j])) / 2;
-            ft = loss(law, d, try);
-            if (ft < f[hi]) {
-                memcpy(v[hi], try, k * sizeof(double));
-                f[hi] = ft;
-                continue;
-            }
-            for (uint32_t i = 0; i <= k; i++) {
-                if (i == lo) continue;
-                for (uint32_t j = 0; j < k; j++)
-                    v[i][j] = (v[i][j] + v[lo][j]) / 2;
-                f[i] = loss(law, d, v[i]);
-            }
-        }
+        if (round == rounds || s.f[hi] - s.f[lo] <= near * (s.f[lo] + 1e-9)) break;
+        move_worst(&s, lo, hi);
     }
-    uint32_t lo = 0;
-    for (uint32_t i = 1; i <= k; i++)
-        if (f[i] < f[lo]) lo = i;
-    memcpy(best, v[lo], k * sizeof(double));
-    return f[lo];
+    memcpy(best, s.v[lo], s.k * sizeof(double));
+    return s.f[lo];
 }
 
 /* From several starts, since the surface has valleys; a look at each, and the best is polished by restarts. */

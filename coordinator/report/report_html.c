@@ -110,7 +110,7 @@ static void put_distribution(struct json_out *j, const char *key, const struct h
     json_array(j, key);
     for (unsigned i = 0; h && h->count && i <= CURVE_MAX; i++) {
         /* Evenly in the middle, and ever finer towards the tail. */
-        double q = i <= CURVE_MAX / 2 ? 0.9 * (double)i / (CURVE_MAX / 2)
+        double q = i <= CURVE_MAX / 2 ? 0.9 * i / (CURVE_MAX / 2.0)
                                       : 1 - 0.1 * pow(10, -3.0 * (i - CURVE_MAX / 2.0) / (CURVE_MAX / 2.0));
         if ((1 - q) * (double)h->count < 1) break; /* beyond, every share is the one greatest sample */
         json_array(j, NULL);
