@@ -8,6 +8,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include "agent/transport/transport.h"
 #include "agent/transport/transport_kind.h"
 
 /* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a

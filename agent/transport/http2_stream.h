@@ -2,6 +2,7 @@
 #pragma once
 #include <nghttp2/nghttp2.h>
 
+#include "agent/transport/transport.h"
 #include "agent/transport/transport_kind.h"
 
 struct h2_conn;

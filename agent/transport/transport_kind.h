@@ -1,12 +1,17 @@
 /* The contract of a kind of transport, and what transport.c does for all kinds. A kind is one file and one row in
  * kinds.c; its state is known to its file only. */
 #pragma once
-#include "agent/transport/transport.h"
+#include "agent/stream/stream.h"
+#include "agent/transport/tls.h"
+
+struct transport;
+struct transfer;
+struct warm_socket;
 
 /* Nothing here blocks. Each is called on the worker's thread. */
 struct transport_kind {
     /* Makes t->state. Once for a transport, or once more when `other` takes over. On failure clear is called. */
-    int (*init)(struct transport *t, struct err *e);
+    ERR_CHECKED int (*init)(struct transport *t, struct err *e);
     /* Closes all connections and frees the state, also half of one. No request is open. */
     void (*clear)(struct transport *t);
     /* See transport_connections. */
@@ -15,7 +20,7 @@ struct transport_kind {
      */
     void (*adopt)(struct transport *t, struct warm_socket w);
     /* See transport_prepared. May be called again and again, after 1 too. */
-    int (*prepared)(struct transport *t, struct err *e);
+    ERR_CHECKED int (*prepared)(struct transport *t, struct err *e);
     /* x->open is set; ends the request itself when it cannot be sent. */
     void (*start)(struct transfer *x, const char *body, size_t n);
     /* Of an open request, never within a callback. Does not call `end`; x->state is forgotten. */

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/transport/transport.h"
 #include "agent/transport/transport_kind.h"
 #include "common/clock.h"
 

@@ -67,6 +67,6 @@ int plan_api_check(struct reader *r, const struct node *map, struct plan_target 
 {
     const struct plan_api_row *row = &PLAN_APIS[t->api];
     const struct node *url = node_get(map, "url");
-    if (url_add_path(r, url, &t->url, row->path[0] ? row->path : "/") || row->check(r, map, t)) return -1;
+    if (plan_url_add_path(r, url, &t->url, row->path[0] ? row->path : "/") || row->check(r, map, t)) return -1;
     return refuse_other_path(r, url, t);
 }

@@ -1,7 +1,6 @@
 /* Inside of the store, shared by its files and nobody else. */
 #pragma once
 #include "coordinator/store/db.h"
-#include "coordinator/store/store.h"
 
 struct store {
     struct db db;

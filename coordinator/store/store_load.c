@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/store/store.h"
 #include "coordinator/store/store_db.h"
 #include "coordinator/answer/server_side.h"
 

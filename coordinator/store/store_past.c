@@ -1,4 +1,5 @@
 /* What a run that goes on must know of its earlier part beside the finished stages. */
+#include "coordinator/store/store.h"
 #include "coordinator/store/store_db.h"
 
 static int64_t number(struct store *s, const char *sql, struct err *e)

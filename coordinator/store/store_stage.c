@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "coordinator/store/store.h"
 #include "coordinator/store/store_db.h"
 
 #define HIST_MAX (1u << 20)

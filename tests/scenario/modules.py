@@ -22,10 +22,8 @@ CIRCLES_LEFT = {
     "includes": [
         "coordinator/answer/answer coordinator/answer/answer_text",
         "coordinator/run/run coordinator/run/run_impl",
-        "coordinator/store/store coordinator/store/store_db",
     ],
     "calls": [
-        "agent/transport/transport_base agent/transport/transport_curl agent/transport/transport_own",
         "coordinator/run/run coordinator/run/run_talk",
         "tests/sim/conn tests/sim/route tests/sim/stream",
     ],
@@ -36,7 +34,8 @@ FAMILIES = {
     "agent/prompt": "workload_",
     "agent/recorder": "stream_output_tokens",
     "agent/transport/target": "secret_",
-    "agent/transport/transport_base": "transfer_",
+    "agent/transport/kinds": "transport_",
+    "agent/transport/transport": "transfer_",
     "agent/worker": "target_ref_",
     "common/args": "nearest_word",
     "common/clock": "duration_ wall_",
