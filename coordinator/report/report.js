@@ -2,7 +2,7 @@
 /* The page: tiles, tables and words. Everything that comes from the run is put in as text, never as markup. */
 (function() {
 const data = JSON.parse(document.getElementById("data").textContent);
-const S = data.summary, points = S.points, fmt = Charts.fmt;
+const S = data.summary, points = Charts.sorted(S.points.slice()), fmt = Charts.fmt;
 const $ = (id) => document.getElementById(id);
 
 function el(tag, cls, text) {
@@ -29,6 +29,7 @@ function table(where, head, body, rowClass) {
     const tr = el("tr");
     for (const c of row) {
       const cell = el("th", c.cls, c.text);
+      cell.scope = c.span ? "colgroup" : "col";
       if (c.span) cell.colSpan = c.span;
       if (c.title) cell.title = c.title;
       tr.append(cell);
@@ -62,6 +63,9 @@ function table(where, head, body, rowClass) {
   });
   t.append(th, tb);
   box.append(t);
+  box.tabIndex = 0; /* what scrolls can be scrolled by keys */
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", box.dataset.name || ((box.closest("section") || $("agents")).querySelector("h2") || $("title")).textContent);
 }
 const judged = (row, v) => Object.assign(row, {below: v.reasons});
 const text = (t) => ({text: t === null || t === undefined ? "" : String(t), cls: "text"});
@@ -77,18 +81,18 @@ function heading() {
   $("subtitle").textContent = [
     models, target.url, r.started.replace("T", " ").replace("Z", " UTC"), agents, "run " + r.id
   ].filter(Boolean).join(" · ");
-  const are = (n) => (points.length === 1 ? " point " : " points ") + (n === 1 ? "is " : "are ");
   const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
-  const bad = points.filter((p) => !Charts.counts(p)).length,
-        soft = points.filter((p) => p.verdict.status === "suspect").length;
-  if (r.signal) say("The run was ended by signal " + r.signal + ": it is not complete.");
-  const error = S.events.filter((e) => e.kind === "error").pop();
-  if (!points.length) say("No stage was finished: there is nothing to report" + (error ? ": " + error.text : "."));
-  if (bad)
-    say(bad + " of " + points.length + are(bad) + "invalid and no part of the curve; the reasons stand in the table.");
-  if (S.agents.some((a) => a.lost))
+  const o = S.outcome, word = el("strong", "word " + o.word.toLowerCase(), {PASS: "✓ PASS", FAIL: "✗ FAIL", UNDECIDED: "? UNDECIDED", INVALID: "✗ INVALID"}[o.word]);
+  $("outcome").append(word, el("span", "why", o.why + "."), el("span", "soft status", "exit status " + o.exit_status));
+  for (const c of o.causes) say(c.status + ", " + c.where + ": " + c.text + ".", c.status);
+  const failed = {};
+  for (const p of points)
+    for (const [label, n] of Object.entries(p.ledger.failed)) failed[label] = (failed[label] || 0) + n;
+  const due = points.reduce((n, p) => n + p.ledger.due, 0), labels = Object.entries(failed).sort((x, y) => y[1] - x[1]);
+  if (labels.length)
+    say(labels.map(([l, n]) => fmt(n) + " of " + fmt(due) + " requests failed: " + l + (data.counters[l] ? " (" + data.counters[l] + ")" : "")).join("; ") + ".", "suspect");
+  if (o.exit_status !== 4 && S.agents.some((a) => a.lost))
     say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
-  if (soft) say(soft + " of " + points.length + are(soft) + "suspect; the reasons stand in the table.", "suspect");
   if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
   if (r.insecure) say("The control plane ran without authentication (--insecure).", "suspect");
   $("answer").textContent = S.answer ? S.answer.text : "";
@@ -99,8 +103,8 @@ function heading() {
 /* Sections that would be empty. */
 function prune() {
   const empty = [];
-  if (!points.some((p) => p.ttft_ms.count)) empty.push("latency", "stages");
-  if (!points.length) empty.push("curve", "time", "points", "ledger", "evidence");
+  if (!points.some((p) => p.ttft_ms.count)) empty.push("picture", "stages");
+  if (!points.length) empty.push("picture", "curve", "time", "points", "ledger", "evidence");
   for (const id of empty) $(id).hidden = true;
 }
 
@@ -126,9 +130,12 @@ function tiles() {
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
   if (a.cost_per_mtok_plateau != null)
     list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);
-  if (best) {
-    list.push(["TTFT p50 at most throughput", fmt(best.ttft_ms.p50), "ms", p99(best.ttft_ms)]);
-    list.push(["TPOT p50 at most throughput", fmt(best.tpot_ms.p50), "ms", p99(best.tpot_ms)]);
+  /* Where latency means something: at the knee, or at the SLO's limit; on a flat top it is a matter of chance. */
+  const knee = S.points[a.knee_point], slo = S.points[a.slo_point], only = points.length === 1 ? points[0] : null;
+  const where = knee ? "at the knee" : slo ? "at the SLO's limit" : only ? "at load " + only.requested.load : "", q = knee || slo || only;
+  if (q) {
+    list.push(["TTFT p50 " + where, fmt(q.ttft_ms.p50), "ms", p99(q.ttft_ms)]);
+    list.push(["TPOT p50 " + where, fmt(q.tpot_ms.p50), "ms", p99(q.tpot_ms)]);
   }
   list.push([
     "Requests", fmt(due), "",
@@ -205,18 +212,24 @@ function pointTable() {
     (i) => Charts.counts(points[i]) ? "" : "off");
 }
 
+/* In the gate's own unit. */
+function inUnit(g, v) {
+  if (v === null || v === undefined) return "n/a";
+  return g.unit === "fraction" ? fmt(100 * v) + " %" : fmt(v) + (g.unit ? " " + g.unit : "");
+}
 function gateTable() {
   if (!S.gates.length) return void $("gates").remove();
+  $("t-gates").dataset.name = "Gates";
   table(
     "t-gates", [[
       {text: "gate", cls: "text"}, {text: "result", cls: "text"}, {text: "value"}, {text: "95 % interval"},
-      {text: "read at load"}
+      {text: "at load"}
     ]],
     S.gates.map(
       (g) =>
-        [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, fmt(g.value),
-         pair(g.lo != null && g.hi != null ? [g.lo, g.hi] : null),
-         g.point !== undefined && points[g.point] ? points[g.point].requested.load : ""]));
+        [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
+         g.lo != null && g.hi != null ? inUnit(g, g.lo) + " to " + inUnit(g, g.hi) : "",
+         g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""]));
 }
 
 function ledgerTable() {
@@ -361,11 +374,7 @@ function rest() {
   $("plan-text").textContent = data.plan_text;
   $("plan-json").textContent = JSON.stringify(S.plan, null, 2);
   for (const s of document.querySelectorAll("section:not([hidden])")) {
-    const a = el(
-      "a", "",
-      s.querySelector("h2")
-        .textContent.replace("Is the number the server's or the client's?", "Evidence")
-        .replace("What the numbers mean", "Definitions"));
+    const a = el("a", "", s.dataset.nav || s.querySelector("h2").textContent);
     a.href = "#" + s.id;
     $("nav").append(a);
   }
@@ -408,5 +417,13 @@ rest();
 choices();
 Charts.all(metric);
 $("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
+/* Paper is white, whatever the screen is. */
+let screen_theme = null;
+addEventListener("beforeprint", () => {
+  screen_theme = root.dataset.theme;
+  if (screen_theme !== "light") theme("light");
+  Charts.toPaper();
+});
+addEventListener("afterprint", () => theme(screen_theme));
 dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
 })();

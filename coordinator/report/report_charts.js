@@ -13,6 +13,14 @@ const Charts = (function() {
   };
   const alpha = (hex, a) => hex + Math.round(a * 255).toString(16).padStart(2, "0");
   const counts = (p) => p.verdict.status !== "invalid";
+  const asked = (p) => p.requested.kind === "open" ? p.requested.rate_to : p.requested.concurrency;
+  /* In order of load, closed loops first, repeats beside each other; `index` is the place in order of execution. */
+  const sorted = (list) => list.map((p, i) => Object.assign(p, {index: i})).sort((a, b) =>
+    a.requested.kind !== b.requested.kind ? (a.requested.kind === "closed" ? -1 : 1) :
+                                            asked(a) - asked(b) || a.stage - b.stage || a.repeat - b.repeat);
+  /* Rows for a line that must not cross a point which does not count: a gap stands in its place. */
+  const unbroken = (rows) => rows.flatMap((r) => r.p && !counts(r.p) ? [{x: NaN, y: NaN}] : [r]);
+  const shape = (p) => !counts(p) ? "crossRot" : p.requested.kind === "open" ? "triangle" : "circle";
 
   /* Lines across the chart: {x} or {y}, with a label; a band is {y, lo, hi}. */
   const marks = {
@@ -28,6 +36,13 @@ const Charts = (function() {
           const top = chart.scales.y.getPixelForValue(m.hi), bottom = chart.scales.y.getPixelForValue(m.lo);
           ctx.globalAlpha = 0.14;
           ctx.fillRect(area.left, top, area.right - area.left, Math.max(1, bottom - top));
+          ctx.globalAlpha = 1;
+        }
+        if (m.beyond) {
+          const y = Math.max(area.top, Math.min(area.bottom, chart.scales.y.getPixelForValue(m.y)));
+          ctx.globalAlpha = 0.08;
+          ctx.fillStyle = css("--invalid");
+          ctx.fillRect(area.left, area.top, area.right - area.left, y - area.top);
           ctx.globalAlpha = 1;
         }
         ctx.beginPath();
@@ -53,6 +68,10 @@ const Charts = (function() {
       ctx.textBaseline = "bottom";
       let row = 0;
       for (const m of list) {
+        if (m.above) {
+          ctx.fillStyle = css("--soft");
+          ctx.fillText(m.above, chart.scales.x.getPixelForValue(m.x) + 4, area.top + 14);
+        }
         if (!m.label) continue;
         const width = ctx.measureText(m.label).width + 8;
         let x, y;
@@ -110,6 +129,43 @@ const Charts = (function() {
     },
   };
 
+  /* A datum with a label gets it beside its point, where there is room; one with a ring is encircled. */
+  const labels = {
+    id: "labels",
+    afterDatasetsDraw(chart) {
+      const ctx = chart.ctx, area = chart.chartArea, taken = [];
+      ctx.save();
+      ctx.font = "600 11.5px system-ui, sans-serif";
+      ctx.textBaseline = "middle";
+      chart.data.datasets.forEach((set, i) => {
+        if (!chart.isDatasetVisible(i)) return;
+        chart.getDatasetMeta(i).data.forEach((e, k) => {
+          const d = set.data[k];
+          if (!d || !isFinite(e.x) || !isFinite(e.y)) return;
+          if (d.ring) {
+            ctx.strokeStyle = d.ring;
+            ctx.lineWidth = 2.5;
+            ctx.beginPath();
+            ctx.arc(e.x, e.y, 10, 0, 7);
+            ctx.stroke();
+          }
+          if (!d.label) return;
+          const w = ctx.measureText(d.label).width;
+          for (const [dx, dy] of [[-w / 2, -17], [-w / 2, 17], [14, 0], [-14 - w, 0]]) {
+            const box = [e.x + dx - 2, e.y + dy - 7, e.x + dx + w + 2, e.y + dy + 7];
+            if (box[0] < area.left || box[2] > area.right + 14 || box[1] < area.top - 8 || box[3] > area.bottom) continue;
+            if (taken.some((t) => t[0] < box[2] && t[2] > box[0] && t[1] < box[3] && t[3] > box[1])) continue;
+            taken.push(box);
+            ctx.fillStyle = css("--ink");
+            ctx.fillText(d.label, e.x + dx, e.y + dy);
+            break;
+          }
+        });
+      });
+      ctx.restore();
+    },
+  };
+
   function axis(title, extra) {
     return Object.assign(
       {
@@ -153,8 +209,95 @@ const Charts = (function() {
         tooltip: {backgroundColor: css("--ink"), titleColor: css("--card"), bodyColor: css("--card")},
       },
       o.plugins);
-    config.plugins = [marks, whiskers];
-    made.push(new Chart(canvas, config));
+    config.plugins = [marks, whiskers, labels];
+    const old = Chart.getChart(canvas);
+    if (old) {
+      made.splice(made.indexOf(old), 1);
+      old.destroy();
+    }
+    const chart = new Chart(canvas, config);
+    made.push(chart);
+    explain(canvas, chart, config.caption || "");
+  }
+
+  const element = (tag, text, cls) => {
+    const e = document.createElement(tag);
+    e.textContent = text;
+    if (cls) e.className = cls;
+    return e;
+  };
+  function save(name, href) {
+    const a = element("a", "");
+    a.href = href;
+    a.download = name;
+    a.click();
+  }
+  /* What a chart shows, as rows: for the table behind it and for its CSV. */
+  function rowsOf(chart) {
+    const title = (a) => chart.options.scales[a].title.text || a, rows = [["series", title("x"), title("y"), "95 % low", "95 % high", "load", "verdict"]];
+    for (const set of chart.data.datasets)
+      for (const d of set.data)
+        if (d && d.y !== null && d.y === d.y)
+          rows.push([set.label, d.x, d.y, d.lo, d.hi, d.p ? d.p.requested.load : "", d.p ? d.p.verdict.status : ""]);
+    const used = rows[0].map((_, c) => rows.slice(1).some((r) => r[c] !== undefined && r[c] !== null && r[c] !== ""));
+    return rows.map((r) => r.filter((_, c) => used[c]));
+  }
+  const cell = (v) => v === null || v === undefined ? "" : typeof v === "number" ? String(+v.toPrecision(9)) : String(v);
+  function csv(chart) {
+    const quoted = (v) => {
+      const t = cell(v);
+      return /[",\n]/.test(t) ? '"' + t.replace(/"/g, '""') + '"' : t;
+    };
+    return rowsOf(chart).map((r) => r.map(quoted).join(",") + "\r\n").join("");
+  }
+  /* On the page's own ground, and not transparent. */
+  function png(canvas) {
+    const copy = document.createElement("canvas");
+    copy.width = canvas.width;
+    copy.height = canvas.height;
+    const ctx = copy.getContext("2d");
+    ctx.fillStyle = css("--card");
+    ctx.fillRect(0, 0, copy.width, copy.height);
+    ctx.drawImage(canvas, 0, 0);
+    return copy.toDataURL("image/png");
+  }
+  const TABLE_ROWS = 200;
+  function fill(box, chart) {
+    const [head, ...rows] = rowsOf(chart), t = element("table", ""), tr = element("tr", "");
+    for (const h of head) Object.assign(tr.appendChild(element("th", h)), {scope: "col"});
+    t.append(tr);
+    for (const r of rows.slice(0, TABLE_ROWS)) {
+      const line = element("tr", "");
+      r.forEach((v) => line.append(element("td", typeof v === "number" ? fmt(v) : cell(v))));
+      t.append(line);
+    }
+    box.replaceChildren(t);
+    if (rows.length > TABLE_ROWS) box.append(element("p", "and " + (rows.length - TABLE_ROWS) + " more rows in the CSV", "soft"));
+  }
+  /* Below each chart: a sentence on what it shows for this run, its table, its downloads. */
+  function explain(canvas, chart, caption) {
+    const figure = canvas.closest("figure"), name = canvas.id.replace(/^c-/, "");
+    let foot = figure.querySelector(".foot");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", caption || figure.querySelector("figcaption").textContent);
+    if (!foot) {
+      foot = element("div", "", "foot");
+      const details = element("details", ""), box = element("div", "", "scroll"), more = element("span", "", "more");
+      for (const [word, act] of [["CSV", () => save(name + ".csv", "data:text/csv;charset=utf-8," + encodeURIComponent(csv(Chart.getChart(canvas))))], ["PNG", () => save(name + ".png", png(canvas))]]) {
+        const b = element("button", word);
+        b.type = "button";
+        b.setAttribute("aria-label", "download this chart as " + word);
+        b.onclick = act;
+        more.append(b);
+      }
+      details.append(element("summary", "table"), box);
+      details.ontoggle = () => details.open && fill(box, Chart.getChart(canvas));
+      foot.append(element("p", "", "caption"), details, more);
+      figure.append(foot);
+    }
+    foot.querySelector(".caption").textContent = caption;
+    const details = foot.querySelector("details");
+    if (details.open) fill(details.querySelector(".scroll"), chart);
   }
 
   /* In the line's colour, whatever colours its points have. */
@@ -206,13 +349,21 @@ const Charts = (function() {
       hi: p.output_tokens_per_s_ci95 && p.output_tokens_per_s_ci95[1],
       p
     });
-    const byLoad = (x, y) => x.x - y.x;
+    const byLoad = (x, y) => x.x - y.x || 0;
     const drawn = points.filter((p) => load(p) !== null);
     const good = drawn.filter(counts).map(at).sort(byLoad), bad = drawn.filter((p) => !counts(p)).map(at);
     const color = (d) => d.p.verdict.status === "suspect" ? css("--suspect") : c1;
+    const law = a && a.model && good.length > 1 ? fitted(a, good[0].x, good[good.length - 1].x) : [];
+    const gaps = unbroken(drawn.map(at).sort(byLoad)), shown = law.length ? good : gaps;
     const sets = [line(
-      "output token/s, 95 % interval", c1, good,
-      {whiskers: true, pointRadius: 5, pointBackgroundColor: good.map(color), pointBorderColor: good.map(color)})];
+      "output token/s, 95 % interval", c1, shown, {
+        whiskers: true,
+        showLine: !law.length,
+        pointRadius: 5.5,
+        pointStyle: shown.map((d) => d.p ? shape(d.p) : "circle"),
+        pointBackgroundColor: shown.map((d) => d.p ? color(d) : c1),
+        pointBorderColor: shown.map((d) => d.p ? color(d) : c1)
+      })];
     if (good.some(
           (d) => d.p.goodput_per_s !== null && d.p.requests_per_s > 0 && data.summary.plan && data.summary.plan.slo &&
             data.summary.plan.slo.request))
@@ -221,12 +372,10 @@ const Charts = (function() {
         good.map(
           (d) =>
             ({x: d.x, y: d.p.window.done ? d.y * Math.min(1, d.p.goodput_per_s / d.p.requests_per_s) : null, p: d.p})),
-        {borderDash: [5, 4], pointRadius: 3}));
-    const curve = a && a.model && good.length > 1 ? fitted(a, good[0].x, good[good.length - 1].x) : [];
-    if (curve.length)
+        {showLine: false, pointRadius: 3.5}));
+    if (law.length)
       sets.push(line(
-        "fitted law: " + LAWS[a.model], css("--c5"), curve,
-        {pointRadius: 0, pointHoverRadius: 0, borderWidth: 1.5, borderDash: [4, 4]}));
+        "fitted law: " + LAWS[a.model], c1, law, {pointRadius: 0, pointHoverRadius: 0, borderWidth: 1.8}));
     if (bad.length)
       sets.push(line(
         "invalid: not part of the curve", css("--invalid"), bad,
@@ -254,7 +403,13 @@ const Charts = (function() {
                                      "most within the SLO at ") +
           fmt(a.slo_load)
       });
+    const last = good[good.length - 1];
     draw("c-throughput", {
+      caption: !good.length ? "No point counts." :
+        "Throughput rises from " + fmt(good[0].y) + " token/s at load " + good[0].p.requested.load + " to " +
+          fmt(Math.max(...good.map((d) => d.y))) + "; the last load that was tried, " + last.p.requested.load + ", gives " + fmt(last.y) + "." +
+          (law.length ? " The line is the law fitted to the points; the marks are what was measured." : " The line joins neighbouring points and stops at invalid ones.") +
+          (points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop; both by requests in flight." : ""),
       type: "line",
       data: {datasets: sets},
       options: {
@@ -298,49 +453,24 @@ const Charts = (function() {
     return list;
   }
 
-  function latencyAgainst(id, metric) {
-    const key = metric + "_ms",
-          good = points.filter((p) => counts(p) && p.output_tokens_per_s !== null).sort((a, b) => load(a) - load(b));
-    const sets = LINES.slice(0, 3).map(
-      ([q, c]) => line(named(q), css(c), good.map((p) => ({x: p.output_tokens_per_s, y: p[key][q], p}))));
-    const values = good.flatMap((p) => ["p50", "p90", "p99"].map((q) => p[key][q])).filter((v) => v !== null);
-    draw(id, {
-      type: "line",
-      data: {datasets: sets},
-      options: {
-        marks: limits(metric),
-        interaction: {mode: "nearest", intersect: false},
-        scales: {x: axis("output token/s", {type: "linear", beginAtZero: true}), y: logAxis("", values)},
-        plugins: {
-          tooltip: {
-            callbacks: {
-              title: (t) => t.length ? "load " + t[0].raw.p.requested.load + " · " + fmt(t[0].raw.x) + " token/s" : "",
-              label: (t) => t.dataset.label + ": " + fmt(t.raw.y) + " ms"
-            }
-          }
-        },
-      },
-    });
-  }
-
   function latencyByStage(id, metric) {
     const key = metric + "_ms";
     const sets = LINES.map(
       ([q, c]) => line(
         named(q), css(c), points.map((p) => {
-          const ci = p[key].ci95[q];
-          return {x: label(p), y: p[key][q], lo: ci && ci[0], hi: ci && ci[1], p};
+          const ci = p[key].ci95[q], ok = counts(p);
+          return {x: label(p), y: ok ? p[key][q] : null, lo: ok && ci ? ci[0] : null, hi: ok && ci ? ci[1] : null, p};
         }),
         {
           whiskers: true,
           borderWidth: 1.5,
-          pointStyle: points.map((p) => counts(p) ? "circle" : "crossRot"),
-          pointRadius: points.map((p) => counts(p) ? 3 : 6),
-          segment:
-            {borderDash: (s) => counts(points[s.p0DataIndex]) && counts(points[s.p1DataIndex]) ? undefined : [2, 4]}
+          pointStyle: points.map(shape)
         }));
     const values = sets.flatMap((s) => s.data.flatMap((d) => [d.y, d.lo, d.hi])).filter((v) => v !== null && v !== undefined);
+    const first = points.find((p) => counts(p) && p[key].p50 !== null), end = points.slice().reverse().find((p) => counts(p) && p[key].p50 !== null);
     draw(id, {
+      caption: !first ? "No point has a value." : metric.toUpperCase() + " p50: " + fmt(first[key].p50) + " ms at load " + first.requested.load +
+        (end !== first ? ", " + fmt(end[key].p50) + " ms at load " + end.requested.load : "") + ". A percentile is left out where the sample does not carry it.",
       type: "line",
       data: {labels: points.map(label), datasets: sets},
       options: {
@@ -366,14 +496,9 @@ const Charts = (function() {
   /* The distributions of all stages; the tail is stretched: x = 1 / (1 - q), so that 0.9, 0.99, 0.999 are evenly
    * spaced. */
   function distribution(metric) {
-    const old = Chart.getChart("c-dist");
-    if (old) {
-      made.splice(made.indexOf(old), 1);
-      old.destroy();
-    }
     const n = points.length, sets = [], values = [];
-    data.distributions.forEach((d, i) => {
-      const rows = (d[metric] || []).filter((r) => r[0] < 0.99995).map((r) => ({x: 1 / (1 - r[0]), y: r[1]}));
+    points.forEach((p, i) => {
+      const rows = (data.distributions[p.index][metric] || []).filter((r) => r[0] < 0.99995).map((r) => ({x: 1 / (1 - r[0]), y: r[1]}));
       if (!rows.length) return;
       values.push(...rows.map((r) => r.y));
       const hue = 210 + (n > 1 ? 130 * i / (n - 1) : 0),
@@ -391,6 +516,7 @@ const Charts = (function() {
     };
     x.ticks.callback = (v) => names[v] || "";
     draw("c-dist", {
+      caption: "Each line is a load, from its fastest request at the left to its slowest at the right; a steep end is a long tail.",
       type: "line",
       data: {datasets: sets},
       options: {
@@ -413,7 +539,9 @@ const Charts = (function() {
   function timed(column) {
     const rows = [];
     data.series.forEach((s) => {
-      s.rows.forEach((r) => rows.push({x: s.start_s + r[0] + r[1] / 2, y: r[column]}));
+      /* a second that the stage's end cut short is no fall */
+      const whole = Math.max(...s.rows.map((r) => r[1]), 0);
+      s.rows.filter((r) => r[1] > 0.6 * whole).forEach((r) => rows.push({x: s.start_s + r[0] + r[1] / 2, y: r[column]}));
       rows.push({x: rows.length ? rows[rows.length - 1].x : 0, y: null});
     });
     return rows;
@@ -430,19 +558,33 @@ const Charts = (function() {
   }
   const tells = (column) => data.series.some((s) => s.server.some((r) => r[column] !== null));
 
+  /* Which load ran when, where the names find room, and when an agent was lost. */
+  function stages(list) {
+    const all = data.summary.points;
+    data.series.forEach((s, i) => {
+      if (all[i] && data.series.length <= 12) list[i].above = all[i].requested.load;
+    });
+    const began = Date.parse(data.summary.run.started);
+    for (const e of data.summary.events)
+      if (e.kind === "agent_lost") list.push({x: (Date.parse(e.time) - began) / 1000, color: css("--invalid"), label: "agent lost"});
+  }
+
   function overTime(id, columns, log) {
     const sets = columns.map(([name, c, rows]) => line(name, css(c), Array.isArray(rows) ? rows : timed(rows),
                                                        {pointRadius: 0, borderWidth: 1.4, borderDash: name.startsWith("server") ? [4, 3] : []}));
     const values = sets.flatMap((s) => s.data.map((d) => d.y)).filter((v) => v !== null);
-    const list = data.series.map((s, i) => ({x: s.start_s, color: alpha(css("--c5"), 0.45), dash: [2, 3], label: ""}));
+    const list = data.series.map((s, i) => ({x: s.start_s, color: css("--c5"), dash: [2, 3], label: ""}));
+    stages(list);
+    const most = values.length ? Math.max(...values) : null;
     draw(id, {
+      caption: most === null ? "Nothing was recorded." : "At most " + fmt(most) + "; gaps lie between the stages.",
       type: "line",
       data: {datasets: sets},
       options: {
         marks: list,
         interaction: {mode: "nearest", axis: "x", intersect: false},
         scales: {
-          x: axis("seconds since the run began; dotted: a stage begins", {type: "linear", min: 0}),
+          x: axis("seconds since the run began; dotted: a stage begins, with its load", {type: "linear", min: 0}),
           y: log ? logAxis("", values) : axis("", {beginAtZero: true})
         },
         plugins: {
@@ -468,8 +610,8 @@ const Charts = (function() {
   function all(metric) {
     made.splice(0).forEach((c) => c.destroy());
     if (points.length) {
+      Picture.show();
       throughput();
-      for (const m of ["ttft", "tpot", "e2e"]) latencyAgainst("c-" + m + "-x", m);
       for (const m of ["ttft", "tpot", "itl"]) latencyByStage("c-" + m + "-s", m);
       distribution(metric);
     }
@@ -484,14 +626,19 @@ const Charts = (function() {
     overTime("c-ttft-t", [["p50", "--c2", 8], ["p99", "--c3", 9]], true);
   }
 
+  /* The browser lays out the page for paper without telling the charts. */
+  function toPaper() {
+    for (const c of made) c.resize(...(c.canvas.closest(".wide") ? [1000, c.canvas.closest(".tall") ? 320 : 190] : [320, 190]));
+  }
+
   function begin(d) {
     data = d;
-    points = d.summary.points;
-    const open = points.length && points.every((p) => p.requested.kind === "open");
+    points = sorted(d.summary.points.slice());
+    const open = d.summary.answer.axis === "arrivals_per_s";
     load = open ? (p) => p.achieved.arrivals_per_s : (p) => p.achieved.concurrency;
     loadUnit = open ? "arrivals/s" : "in flight";
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
+  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, limits, unbroken, shape, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
 })();

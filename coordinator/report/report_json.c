@@ -315,6 +315,7 @@ static void put_gates(struct json_out *j, const struct analysis *in)
         const struct gate_outcome *o = report_gate(in, g);
         json_object(j, NULL);
         json_string(j, "gate", gate->text);
+        json_string(j, "unit", report_gate_unit(gate));
         if (o)
             put_outcome(j, in, o);
         else

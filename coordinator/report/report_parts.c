@@ -80,19 +80,24 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
     return best;
 }
 
+const char *report_gate_unit(const struct plan_gate *g)
+{
+    static const char *const UNITS[] = {[GATE_THROUGHPUT] = "token/s",
+                                        [GATE_REQUESTS_PER_S] = "requests/s",
+                                        [GATE_GOODPUT] = "requests/s",
+                                        [GATE_ERROR_RATE] = "fraction",
+                                        [GATE_ERROR_COUNT] = "requests"};
+    if (g->subject == GATE_METRIC) return METRICS[g->metric].unit;
+    return UNITS[g->subject] ? UNITS[g->subject] : "";
+}
+
 const char *report_gate_value(const struct plan_gate *g, double v, char *buf)
 {
-    static const char *const UNITS[] = {[GATE_THROUGHPUT] = " token/s",
-                                        [GATE_REQUESTS_PER_S] = " requests/s",
-                                        [GATE_GOODPUT] = " requests/s",
-                                        [GATE_ERROR_COUNT] = " requests"};
     char number[HUMAN_MAX];
     if (g->subject == GATE_ERROR_RATE)
         (void)snprintf(buf, 64, "%s", human_percent(v, number));
-    else if (g->subject == GATE_METRIC)
-        (void)snprintf(buf, 64, "%s %s", human_number(v, number), METRICS[g->metric].unit);
     else
-        (void)snprintf(buf, 64, "%s%s", human_number(v, number), UNITS[g->subject] ? UNITS[g->subject] : "");
+        (void)snprintf(buf, 64, "%s %s", human_number(v, number), report_gate_unit(g));
     return buf;
 }
 

@@ -1,0 +1,150 @@
+"use strict";
+/* The central picture: latency against throughput with the load at each point, or, by button, the industry's picture:
+ * system throughput against the speed that a user sees, as a step curve (MLPerf Endpoints: token/s a user is 1,000 / TPOT
+ * p90 in ms; nothing between the points is drawn as if it had been measured). */
+const Picture = (function() {
+  const choice = {view: "latency", metric: "ttft", quantile: "p50"};
+  const BUTTONS = {
+    view: [["latency", "latency against throughput"], ["user", "throughput against speed per user"]],
+    metric: [["ttft", "TTFT"], ["tpot", "TPOT"], ["e2e", "E2E"]],
+    quantile: [["p50", "p50"], ["p90", "p90"], ["p99", "p99"]],
+  };
+  const $ = (id) => document.getElementById(id);
+
+  function buttons() {
+    for (const [kind, words] of Object.entries(BUTTONS)) {
+      const box = $("picture-" + kind);
+      if (box.children.length) continue;
+      for (const [value, word] of words) {
+        const b = document.createElement("button");
+        b.type = "button";
+        b.textContent = word;
+        b.dataset.value = value;
+        b.onclick = () => {
+          choice[kind] = value;
+          show();
+        };
+        box.append(b);
+      }
+    }
+    for (const kind of Object.keys(BUTTONS)) {
+      for (const b of $("picture-" + kind).children) b.setAttribute("aria-pressed", String(b.dataset.value === choice[kind]));
+      $("picture-" + kind).hidden = choice.view === "user" && kind !== "view";
+    }
+  }
+
+  /* The points that the answer names get a ring. */
+  function ringed(kit, p) {
+    const a = kit.data().summary.answer;
+    if (a.slo_point === p.index) return kit.css("--c2");
+    return a.knee_point === p.index ? kit.css("--c3") : null;
+  }
+
+  function latency(kit) {
+    const fmt = Charts.fmt, key = choice.metric + "_ms", q = choice.quantile, a = kit.data().summary.answer;
+    const points = kit.points().filter((p) => p.output_tokens_per_s !== null);
+    const rows = kit.unbroken(points.map((p) => ({
+      x: p.output_tokens_per_s,
+      y: p[key][q],
+      lo: p[key].ci95[q] ? p[key].ci95[q][0] : null,
+      hi: p[key].ci95[q] ? p[key].ci95[q][1] : null,
+      label: p.requested.load,
+      ring: ringed(kit, p),
+      p
+    })));
+    const good = rows.filter((r) => r.p && r.y !== null), marks = kit.limits(choice.metric).filter((m) => m.label.startsWith(q + " "));
+    for (const m of marks) m.beyond = true;
+    const name = choice.metric.toUpperCase() + " " + q, missing = points.filter((p) => Charts.counts(p) && p[key][q] === null).length;
+    const at = (i) => kit.data().summary.points[i], knee = at(a.knee_point), slo = at(a.slo_point);
+    const say = (p) => p && p[key][q] !== null ? fmt(p[key][q]) + " ms at " + fmt(p.output_tokens_per_s) + " token/s (load " + p.requested.load + ")" : null;
+    const last = good[good.length - 1];
+    $("picture-title").textContent = name + " against output token/s; beside each point stands its load";
+    kit.draw("c-picture", {
+      caption: (!good.length ? "No point has a " + name + ": the samples are too small." :
+                  [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the SLO's limit: " + say(slo),
+                   last && (!knee || last.p !== knee) && "at the greatest load: " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
+        (missing && good.length ? " " + missing + (missing === 1 ? " point has" : " points have") + " too few requests for " + q + "." : "") +
+        (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the SLO's limit too" : [knee && "the knee (violet)", slo && "the SLO's limit (green)"].filter(Boolean).join(", ")) + "." : ""),
+      type: "line",
+      data: {
+        datasets: [kit.line(name, kit.css("--c1"), rows, {
+          whiskers: true,
+          pointRadius: 5.5,
+          pointStyle: rows.map((r) => r.p ? kit.shape(r.p) : "circle"),
+          pointBackgroundColor: rows.map((r) => kit.css(r.p && r.p.verdict.status === "suspect" ? "--suspect" : "--c1")),
+          pointBorderColor: rows.map((r) => kit.css(r.p && r.p.verdict.status === "suspect" ? "--suspect" : "--c1"))
+        })]
+      },
+      options: {
+        marks,
+        interaction: {mode: "nearest", intersect: false},
+        scales: {
+          x: kit.axis("output token/s", {type: "linear", beginAtZero: true, grace: "6%"}),
+          y: kit.logAxis(name + ", ms", good.map((r) => r.y).concat(marks.map((m) => m.y)))
+        },
+        plugins: {
+          legend: {display: false},
+          tooltip: {
+            callbacks: {
+              title: (t) => t.length ? "load " + t[0].raw.p.requested.load + " · " + t[0].raw.p.verdict.status : "",
+              label: (t) => fmt(t.raw.y) + " ms at " + fmt(t.raw.x) + " token/s"
+            }
+          }
+        }
+      }
+    });
+  }
+
+  /* The points that no other beats in both: fastest users first. */
+  function front(rows) {
+    let most = -Infinity;
+    return rows.slice().sort((a, b) => b.x - a.x || b.y - a.y).filter((r) => r.y > most && (most = r.y, true)).reverse();
+  }
+
+  function user(kit) {
+    const fmt = Charts.fmt, plan = kit.data().summary.plan || {}, gpus = plan.cost && plan.cost.gpus ? +plan.cost.gpus : 0;
+    const rows = kit.points().filter((p) => Charts.counts(p) && p.tpot_ms.p90 > 0 && p.output_tokens_per_s !== null).map((p) => ({
+      x: 1000 / p.tpot_ms.p90,
+      y: p.output_tokens_per_s / (gpus || 1),
+      label: p.requested.load,
+      ring: ringed(kit, p),
+      p
+    }));
+    const best = front(rows), unit = "output token/s" + (gpus ? " per GPU (" + gpus + ")" : "");
+    const step = best.length ? [{x: 0, y: best[0].y}, ...best.map((r) => ({x: r.x, y: r.y})), {x: best[best.length - 1].x, y: 0}] : [];
+    $("picture-title").textContent = unit + " against token/s per user; beside each point stands its load";
+    kit.draw("c-picture", {
+      caption: !rows.length ? "No point has a TPOT p90: the samples are too small." :
+        "Slowest tenth of users at " + fmt(best[best.length - 1].x) + " token/s: " + fmt(best[best.length - 1].y) + " " + unit + " (load " + best[best.length - 1].p.requested.load + "); at " +
+          fmt(best[0].x) + " token/s: " + fmt(best[0].y) + " (load " + best[0].p.requested.load + "). Speed per user is 1,000 / TPOT p90. The steps join the points that no other beats in both; nothing is interpolated.",
+      type: "line",
+      data: {
+        datasets: [
+          kit.line("Pareto front", kit.css("--c3"), step, {stepped: "after", pointRadius: 0, borderWidth: 2}),
+          kit.line("a load", kit.css("--c1"), rows, {showLine: false, pointRadius: 5.5, pointStyle: rows.map((r) => kit.shape(r.p))})
+        ]
+      },
+      options: {
+        interaction: {mode: "nearest", intersect: false},
+        scales: {
+          x: kit.axis("token/s per user: 1,000 / TPOT p90", {type: "linear", beginAtZero: true, grace: "6%"}),
+          y: kit.axis(unit, {type: "linear", beginAtZero: true, grace: "8%"})
+        },
+        plugins: {
+          tooltip: {
+            callbacks: {
+              title: (t) => t.length && t[0].raw.p ? "load " + t[0].raw.p.requested.load : "",
+              label: (t) => fmt(t.raw.y) + " " + unit + " at " + fmt(t.raw.x) + " token/s per user"
+            }
+          }
+        }
+      }
+    });
+  }
+
+  function show() {
+    buttons();
+    (choice.view === "user" ? user : latency)(Charts.kit);
+  }
+  return {show};
+})();
