@@ -58,19 +58,19 @@ static const struct arg TABLE[] = {
 #include "coordinator/quick.def"
 #undef X
     {"local", ARG_U32, &opt.local, "N",
-     "start N agents as processes of this machine; without --listen, nobody else is let in"},
-    {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents dial in (" LISTEN_DEFAULT ")"},
+     "start N agents as processes of this machine; without --listen, no other agent is admitted"},
+    {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents connect (" LISTEN_DEFAULT ")"},
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
     {"resume", ARG_TEXT, &opt.resume, "DIR",
-     "go on with the run in DIR that was cut short; PLAN, --set, --seed and --out are not given"},
+     "continue the interrupted run in DIR; without PLAN, --set, --seed and --out"},
     {"resume-if-there", ARG_FLAG, &opt.resume_if_there, NULL,
-     "with --out: go on with the run that is there, report it again when it is finished, else begin"},
+     "with --out: continue the run in that folder, report it again if it is finished, else begin one"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
     {"seed", ARG_TEXT, &opt.seed, "N", "overrides the plan's seed"},
     {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
-     "live on after the run until DIR/" HOLD_FETCHED " is there, at most so long"},
+     "wait after the run until DIR/" HOLD_FETCHED " exists, at most this long"},
     {"keys", ARG_TEXT, &opt.keys, "DIR",
      "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},
@@ -148,7 +148,7 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
 
 /* ---- a run that is there already ---- */
 
-/* Nothing is left to do. Where it was killed after its last stage only its end is missing. Returns 1. */
+/* Nothing is left to do; if the run was killed after its last stage, only its end is missing. Returns 1. */
 static int report_again(struct order *o, int *ret_status, struct err *e)
 {
     struct run_data whole = {0};
@@ -172,7 +172,7 @@ static int same_plan(const struct order *o, const char *path, struct err *e)
     return rc;
 }
 
-/* 0: goes on; 1: was finished, its status is known; -1: cannot. */
+/* 0: continues; 1: was finished, its status is known; -1: cannot. */
 static int reopen(struct order *o, const char *plan, int *ret_status, struct err *e)
 {
     if ((o->lock = store_lock(o->dir, e)) < 0 || !(o->store = store_open(o->dir, e))) return -1;
@@ -206,7 +206,7 @@ static int check_words(size_t n, struct err *e)
 {
     if (opt.local == 0)
         return err_set(e, ERR_USAGE,
-                       "--local: at least 1 agent is needed; without --local agents dial in by themselves");
+                       "--local: at least 1 agent is needed; without --local, agents connect by themselves");
     if (opt.local == UINT32_MAX) opt.local = 0;
     if (opt.local > LOCAL_MAX) return err_set(e, ERR_USAGE, "--local: at most %u agents on one machine", LOCAL_MAX);
     bool quick = quick_given(&opt.quick);
@@ -227,7 +227,7 @@ static int check_words(size_t n, struct err *e)
             e, ERR_USAGE,
             "--listen: expected tcp://ADDR:PORT, PORT a number up to 65535 or * for any that is free, got \"%s\"",
             opt.listen);
-    if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "--keys and --insecure: one of them");
+    if (opt.keys && opt.insecure) return err_set(e, ERR_USAGE, "give --keys or --insecure, not both");
     return 0;
 }
 
@@ -245,7 +245,7 @@ static int block_signals(struct err *e)
     return fd < 0 ? err_set(e, ERR_INTERNAL, "signals: %s", strerror(errno)) : fd;
 }
 
-/* A descriptor an agent; without it agents would dial in vain and nobody would say why. */
+/* One descriptor per agent; without them agents could not connect, and no message would say why. */
 static int raise_descriptors(uint32_t agents, struct err *e)
 {
     struct rlimit r;
@@ -333,11 +333,12 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
 static void hold(const char *dir, struct run_page *page, int signal_fd)
 {
     char words[32];
-    run_page_ready(page, false, "the run is over; its folder waits to be fetched");
+    run_page_ready(page, false, "the run is over; its folder is waiting to be fetched");
     if (opt.hold_ns == 0) return;
-    log_info("the folder %s can be fetched for %s; touch %s/" HOLD_FETCHED " lets go", dir,
+    log_info("the folder %s can be fetched for %s; touch %s/" HOLD_FETCHED " ends the wait", dir,
              duration_format(opt.hold_ns, words, sizeof words), dir);
-    if (!hold_until_fetched(dir, opt.hold_ns, signal_fd)) log_info("nobody has said that the folder was fetched");
+    if (!hold_until_fetched(dir, opt.hold_ns, signal_fd))
+        log_info("the wait is over: nobody marked the folder as fetched");
 }
 
 static int begin_or_go_on(struct order *o, struct err *e)
@@ -347,7 +348,7 @@ static int begin_or_go_on(struct order *o, struct err *e)
         if (!(o->store = store_create(o->dir, &o->meta, e))) return -1;
         return (o->lock = store_lock(o->dir, e)) < 0 ? -1 : 0;
     }
-    (void)snprintf(text, sizeof text, "the run goes on: %zu stages of it are here", o->meta.n_stages);
+    (void)snprintf(text, sizeof text, "the run is resumed: %zu of its stages are finished", o->meta.n_stages);
     log_info("%s", text);
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, RUN_EVENT_RESUMED, text, e) ? -1 : 0;
 }
@@ -406,7 +407,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     local_stop(&d.local);
     link_close(&d.link);
     if (rc == 0 && res.left) {
-        log_info("the run is left unfinished and its agents wait: --resume-if-there goes on with it");
+        log_info("the run is left unfinished and its agents wait: --resume-if-there continues it");
         *ret_status = 128 + SIGTERM;
     } else if (rc == 0)
         rc = finish(o->store, o->dir, &res, ret_status, e);
