@@ -9,4 +9,5 @@ int cmd_plan(int argc, char **argv);    /* plateau plan --url URL … (cmd_plan.
 int cmd_init(int argc, char **argv);    /* plateau init [FILE] (cmd_plan.c) */
 int cmd_keys(int argc, char **argv);    /* plateau keys DIR (cmd_keys.c) */
 int cmd_sign(int argc, char **argv);    /* plateau sign PLAN (cmd_sign.c) */
+int cmd_export(int argc, char **argv);  /* plateau export DIR --to FORM (cmd_export.c) */
 int cmd_compare(int argc, char **argv); /* plateau compare A B [C …] (cmd_compare.c) */

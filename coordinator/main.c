@@ -18,6 +18,7 @@ static const struct command {
     {"init", "write a first plan, commented", cmd_init},
     {"check", "validate a plan and print it resolved", cmd_check},
     {"report", "make the reports of a run again", cmd_report},
+    {"export", "write a run in the form of another tool", cmd_export},
     {"keys", "make the keys of a control plane and of signed plans", cmd_keys},
     {"sign", "sign a plan for agents that run signed plans only", cmd_sign},
     {"compare", "say what changed between runs", cmd_compare},

@@ -234,10 +234,11 @@ static void put_server(struct json_out *j, const struct point_server *s)
     json_end_object(j);
 }
 
-static void put_point(struct json_out *j, const struct point *p, const struct stage_data *s)
+void report_point_members(struct json_out *j, const struct analysis *in, size_t point)
 {
+    const struct point *p = &in->points[point];
+    const struct stage_data *s = report_stage(in, point);
     char key[64];
-    json_object(j, NULL);
     json_u64(j, "stage", p->stage);
     json_u64(j, "repeat", p->repeat);
     if (s) json_u64(j, "epoch", s->epoch);
@@ -256,7 +257,6 @@ static void put_point(struct json_out *j, const struct point *p, const struct st
         put_addresses(j, s);
         put_stage_agents(j, s);
     }
-    json_end_object(j);
 }
 
 static void put_run(struct json_out *j, const struct run_data *r)
@@ -558,8 +558,11 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
                         : NULL);
     put_agents(j, r);
     json_array(j, "points");
-    for (size_t i = 0; i < in->n_points; i++)
-        put_point(j, &in->points[i], report_stage(in, i));
+    for (size_t i = 0; i < in->n_points; i++) {
+        json_object(j, NULL);
+        report_point_members(j, in, i);
+        json_end_object(j);
+    }
     json_end_array(j);
     put_events(j, r);
     struct buf plan = BUF_INIT(4u << 20);

@@ -6,6 +6,9 @@
 /* All that summary.json says, as members of the object that is open in `j`. */
 void report_summary_members(struct json_out *j, const struct analysis *in);
 
+/* All that summary.json says of one point, likewise. */
+void report_point_members(struct json_out *j, const struct analysis *in, size_t point);
+
 /* The stage whose point this is; points stand in the order of the run's stages. NULL when there is none. */
 const struct stage_data *report_stage(const struct analysis *in, size_t point);
 

@@ -1,0 +1,114 @@
+/* plateau export DIR --to KIND: a run in the form of another tool. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/args.h"
+#include "common/log.h"
+#include "coordinator/cmd.h"
+#include "coordinator/report/export.h"
+#include "coordinator/report/write_file.h"
+#include "coordinator/store/store.h"
+
+#define PATH_LENGTH 1200
+
+struct place {
+    const char *dir;
+    size_t files;
+};
+
+static int make_dir(const char *dir, struct err *e)
+{
+    if (mkdir(dir, 0777) == 0 || errno == EEXIST) return 0;
+    return err_set(e, ERR_IO, "%s: cannot be made: %s", dir, strerror(errno));
+}
+
+static int put(void *arg, const char *name, const struct buf *content, struct err *e)
+{
+    struct place *at = arg;
+    char dir[PATH_LENGTH];
+    const char *slash = strchr(name, '/');
+    int n = slash ? snprintf(dir, sizeof dir, "%s/%.*s", at->dir, (int)(slash - name), name)
+                  : snprintf(dir, sizeof dir, "%s", at->dir);
+    if (n < 0 || (size_t)n >= sizeof dir) return err_set(e, ERR_USAGE, "%.100s…: the path is too long", at->dir);
+    if (make_dir(dir, e) || write_file_atomic(dir, slash ? slash + 1 : name, content, e)) return -1;
+    (void)printf("%s/%s\n", at->dir, name);
+    at->files++;
+    return 0;
+}
+
+static const struct export_kind *kind_of(const char *word, struct err *e)
+{
+    char all[200] = "";
+    const struct export_kind *k = word ? export_find(word) : NULL;
+    for (size_t i = 0; !k && i < EXPORTS_N; i++)
+        (void)snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", EXPORTS[i].name);
+    if (!k) (void)err_set(e, ERR_USAGE, "--to: expected one of %s%s%.40s", all, word ? ", got " : "", word ? word : "");
+    return k;
+}
+
+static int export_run(const char *dir, const struct export_kind *k, const char *out, struct err *e)
+{
+    struct run_data run;
+    struct analysis a;
+    struct place at = {.dir = out};
+    const struct export_to to = {&at, put};
+    size_t invalid = 0;
+    struct store *s = store_open(dir, e);
+    if (!s) return -1;
+    int rc = store_load(s, &run, e);
+    store_close(&s);
+    if (rc) return -1;
+    rc = analysis_init(&a, &run, e);
+    if (rc == 0) {
+        for (size_t i = 0; i < a.n_points; i++)
+            invalid += !export_counts(&a.points[i]);
+        rc = make_dir(out, e) || k->run(&a, &to, e) ? -1 : 0;
+        if (rc == 0 && invalid)
+            log_warn("%zu of %zu points are invalid; they are left out where the form has no place for a verdict",
+                     invalid, a.n_points);
+        if (rc == 0 && at.files == 0) rc = err_set(e, ERR_USAGE, "%s: there is no valid point to export", dir);
+        analysis_clear(&a);
+    }
+    run_data_clear(&run);
+    return rc;
+}
+
+int cmd_export(int argc, char **argv)
+{
+    static const char *to, *out;
+    static const struct arg TABLE[] = {
+        {"to", ARG_TEXT, &to, "FORM", "vllm, aiperf, llm-d, csv, jsonl or openmetrics"},
+        {"out", ARG_TEXT, &out, "FOLDER", "where the files go (DIR/export-FORM)"},
+        {NULL, ARG_FLAG, NULL, NULL, NULL},
+    };
+    static char about[2000] =
+        "Writes the run in DIR in the form of another tool, from run.sqlite alone, and prints the files' names:\n";
+    static const struct args ARGS = {
+        .program = "plateau export",
+        .usage = "DIR --to FORM [--out FOLDER]",
+        .about = about,
+        .table = TABLE,
+        .least = 1,
+        .most = 1,
+    };
+    char folder[PATH_LENGTH];
+    const char *dir;
+    size_t n;
+    struct err e = {0};
+    for (size_t i = 0; i < EXPORTS_N; i++)
+        (void)snprintf(about + strlen(about), sizeof about - strlen(about), "\n  %-12s %s", EXPORTS[i].name,
+                       EXPORTS[i].readers);
+    int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
+    if (rc == 1) return 0;
+    const struct export_kind *k = rc == 0 ? kind_of(to, &e) : NULL;
+    if (k && !out) {
+        if ((size_t)snprintf(folder, sizeof folder, "%s/export-%s", dir, k->name) >= sizeof folder)
+            rc = err_set(&e, ERR_USAGE, "the folder's name is too long");
+        out = folder;
+    }
+    if (rc == 0 && k && export_run(dir, k, out, &e) == 0) return 0;
+    log_error("%s", e.text);
+    return err_exit_status(&e);
+}

@@ -1,0 +1,88 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/plan/node.h"
+#include "coordinator/answer/verdict.h"
+#include "coordinator/report/export.h"
+#include "tests/unit/fake_run.h"
+
+enum { FILES_MAX = 64 };
+struct files {
+    char name[FILES_MAX][120];
+    size_t n, json;
+    int fails; /* 1: the first file cannot be written */
+};
+
+static int put(void *arg, const char *name, const struct buf *content, struct err *e)
+{
+    struct files *f = arg;
+    if (f->fails) return err_set(e, ERR_IO, "%s: no space", name);
+    assert_true(f->n < FILES_MAX);
+    assert_true(content->len > 0);
+    for (size_t i = 0; i < f->n; i++)
+        assert_string_not_equal(f->name[i], name);
+    (void)snprintf(f->name[f->n++], sizeof f->name[0], "%s", name);
+    assert_null(strstr(buf_str(content), ":nan"));
+    assert_null(strstr(buf_str(content), ":inf,"));
+    if (!strstr(name, ".json") || strstr(name, ".jsonl")) return 0;
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = name};
+    struct err bad = {0};
+    if (!node_from_json(&t, buf_str(content), content->len, &bad)) fail_msg("%s", bad.text);
+    arena_destroy(&t.arena);
+    f->json++;
+    return 0;
+}
+
+static void test_every_form(void **state)
+{
+    (void)state;
+    struct fake fake = {.agents = 2, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data r;
+    struct analysis a;
+    struct err e = {0};
+    fake_run(&fake, NULL, &r);
+    assert_int_equal(analysis_init(&a, &r, &e), 0);
+    verdict_add(&a.points[0].verdict, VERDICT_INVALID, "not the server's");
+    a.points[2].requested = a.points[1].requested; /* a load that comes again */
+    for (size_t i = 0; i < EXPORTS_N; i++) {
+        struct files f = {0};
+        const struct export_to to = {&f, put};
+        assert_ptr_equal(export_find(EXPORTS[i].name), &EXPORTS[i]);
+        if (EXPORTS[i].run(&a, &to, &e)) fail_msg("%s", e.text);
+        bool each = f.json > 0;
+        assert_true(f.n >= (each ? a.n_points - 1 : 1)); /* the invalid point is left out, the others are all there */
+        f.fails = 1;
+        assert_int_equal(EXPORTS[i].run(&a, &to, &e), -1);
+        assert_non_null(strstr(e.text, "no space"));
+    }
+    assert_null(export_find("excel"));
+    analysis_clear(&a);
+    run_data_clear(&r);
+}
+
+/* Against numbers that are known: 1 ms and 3 ms. */
+static void test_spread(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {0};
+    struct point p = {.hist = hist};
+    hist[METRIC_TTFT] = hist_new();
+    assert_true(isnan(export_sd(&p, METRIC_TPOT)));
+    assert_true(isnan(export_quantile(&p, METRIC_TTFT, 0.5)));
+    assert_int_equal(hist_record(hist[METRIC_TTFT], 1 * NS_PER_MS, 5), 0);
+    assert_int_equal(hist_record(hist[METRIC_TTFT], 3 * NS_PER_MS, 5), 0);
+    assert_true(fabs(export_sd(&p, METRIC_TTFT) - 1) < 2e-3);
+    assert_true(fabs(export_quantile(&p, METRIC_TTFT, 0.99) - 3) < 4e-3);
+    hist_destroy(&hist[METRIC_TTFT]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_form), cmocka_unit_test(test_spread)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
