@@ -51,7 +51,7 @@ const char *nearest_word(const char *word, const char *const *words, size_t n)
     return best;
 }
 
-static bool help, version, log_json;
+static bool help, version, log_json, manual;
 static const char *log_word;
 static const struct arg BUILT_IN[] = {
     {"log-level", ARG_TEXT, &log_word, "LEVEL", "debug, info, warn, error or off (info)"},
@@ -60,6 +60,55 @@ static const struct arg BUILT_IN[] = {
     {"version", ARG_FLAG, &version, NULL, "print the version and exit"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
+
+/* Not in --help: for the build, which makes the manual pages from the same rows. */
+static const struct arg HIDDEN[] = {{"manual", ARG_FLAG, &manual, NULL, ""}, {NULL, ARG_FLAG, NULL, NULL, NULL}};
+
+/* Text of a manual page: nothing in it is a command of its formatter. */
+static void print_roff(const char *s)
+{
+    for (bool first = true; *s; s++) {
+        if (first && (*s == '.' || *s == '\'')) fputs("\\&", stdout);
+        fputs(*s == '\\' ? "\\e" : *s == '-' ? "\\-" : (char[]){*s, 0}, stdout);
+        first = *s == '\n';
+    }
+}
+
+static void print_roff_rows(const struct arg *t)
+{
+    for (; t->name; t++) {
+        fputs(".TP\n\\fB", stdout);
+        print_roff("--");
+        print_roff(t->name);
+        fputs("\\fR", stdout);
+        if (t->value) {
+            fputs(" \\fI", stdout);
+            print_roff(t->value);
+            fputs("\\fR", stdout);
+        }
+        putchar('\n');
+        print_roff(t->help);
+        putchar('\n');
+    }
+}
+
+/* "plateau run" is the page plateau-run(1). */
+static void print_manual(const struct args *a)
+{
+    char page[WORD_MAX + 1];
+    (void)snprintf(page, sizeof page, "%s", a->program);
+    for (char *c = page; *c; c++)
+        if (*c == ' ') *c = '-';
+    size_t n = strcspn(a->about, ".\n");
+    printf(".TH \"%s\" 1 \"\" \"plateau %s\" \"plateau\"\n.SH NAME\n%s \\- %.*s\n.SH SYNOPSIS\n.B %s\n", page,
+           PLATEAU_VERSION, page, (int)n, a->about, a->program);
+    print_roff(a->usage);
+    fputs("\n.SH DESCRIPTION\n.nf\n", stdout);
+    print_roff(a->about);
+    fputs("\n.fi\n.SH OPTIONS\n", stdout);
+    print_roff_rows(a->table);
+    print_roff_rows(BUILT_IN);
+}
 
 static void print_rows(const struct arg *t)
 {
@@ -151,6 +200,7 @@ static int parse_option(const struct args *a, int argc, char **argv, int *i, str
     (void)snprintf(name, sizeof name, "%.*s", (int)least(len, WORD_MAX), word);
     const struct arg *row = find(a->table, word, len);
     if (!row) row = find(BUILT_IN, word, len);
+    if (!row) row = find(HIDDEN, word, len);
     if (!row) return unknown(a, name, e);
     if (row->kind == ARG_FLAG && eq) return err_set(e, ERR_USAGE, "--%s takes no value", name);
     const char *value = eq ? eq + 1 : NULL;
@@ -164,7 +214,7 @@ static int parse_option(const struct args *a, int argc, char **argv, int *i, str
 int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n, struct err *e)
 {
     bool options = true;
-    help = version = log_json = false;
+    help = version = log_json = manual = false;
     log_word = NULL;
     log_init(a->program, LOG_INFO, false); /* what is wrong with the command line is said in the program's name too */
     *ret_n = 0;
@@ -177,6 +227,10 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
             return err_set(e, ERR_USAGE, "unknown option %s (%s --help lists all)", argv[i], a->program);
         else if ((*ret_n)++ < a->most)
             ret_words[*ret_n - 1] = argv[i];
+    }
+    if (manual) {
+        print_manual(a);
+        return 1;
     }
     if (help) {
         printf("%s %s\n\n%s\n\n", a->program, a->usage, a->about);

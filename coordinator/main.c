@@ -37,6 +37,21 @@ static void usage(FILE *to)
           to);
 }
 
+/* plateau(1): the commands; each has a page of its own, plateau-run(1) … */
+static void manual(void)
+{
+    printf(".TH plateau 1 \"\" \"plateau %s\" plateau\n.SH NAME\nplateau \\- finds the plateau of an LLM endpoint's "
+           "throughput, "
+           "and proves it\n.SH SYNOPSIS\n.B plateau\nCOMMAND [options]\n.SH COMMANDS\n",
+           PLATEAU_VERSION);
+    for (unsigned i = 0; i < N; i++)
+        printf(".TP\n.BR plateau\\-%s (1)\n%s\n", COMMANDS[i].name, COMMANDS[i].what);
+    fputs(".SH EXIT STATUS\n0 passed, 1 internal, 2 bad plan or usage, 3 measurement invalid, 4 agents lost, 99 an SLO "
+          "gate failed, 130 or "
+          "143 ended by a signal.\n",
+          stdout);
+}
+
 static int unknown(const char *word)
 {
     const char *names[N];
@@ -59,6 +74,10 @@ int main(int argc, char **argv)
     bool help = strcmp(argv[1], "help") == 0;
     if (strcmp(argv[1], "--help") == 0 || (help && argc == 2)) {
         usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--manual") == 0) {
+        manual();
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {

@@ -8,11 +8,11 @@
 /* Takes a file: `name` may hold one folder ("load-8/x.json"). -1 with an error ends the export. */
 struct export_to {
     void *arg;
-    int (*put)(void *arg, const char *name, const struct buf *content, struct err *e);
+    ERR_CHECKED int (*put)(void *arg, const char *name, const struct buf *content, struct err *e);
 };
 struct export_kind {
     const char *name, *readers;
-    int (*run)(const struct analysis *a, const struct export_to *to, struct err *e);
+    ERR_CHECKED int (*run)(const struct analysis *a, const struct export_to *to, struct err *e);
 };
 extern const struct export_kind EXPORTS[];
 extern const size_t EXPORTS_N;
@@ -20,7 +20,8 @@ const struct export_kind *export_find(const char *name); /* NULL: there is none 
 
 /* ---- for exporters ---- */
 
-#define X(id, name, readers) int export_##id(const struct analysis *a, const struct export_to *to, struct err *e);
+#define X(id, name, readers)                                                                                           \
+    ERR_CHECKED int export_##id(const struct analysis *a, const struct export_to *to, struct err *e);
 #include "coordinator/report/export.def"
 #undef X
 
@@ -29,8 +30,9 @@ const struct export_kind *export_find(const char *name); /* NULL: there is none 
 /* Calls `write` for every point that is exported, with an empty buffer, and puts the file that it makes under the name
  * that `name` (a printf form with one %s) gives with the point's load: "serving_%s.json" is serving_8.json,
  * serving_25-s.json; a load that comes again gets "-2", "-3". */
-int export_each(const struct analysis *a, const struct export_to *to, const char *name,
-                void (*write)(struct json_out *j, const struct analysis *a, const struct point *p), struct err *e);
+ERR_CHECKED int export_each(const struct analysis *a, const struct export_to *to, const char *name,
+                            void (*write)(struct json_out *j, const struct analysis *a, const struct point *p),
+                            struct err *e);
 bool export_counts(const struct point *p);
 /* Percentile of a metric in its own unit from all its samples, as those tools give it, however few there are; standard
  * deviation of the population likewise. NaN when there is no sample. */

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# `cmake --install`: programs that run from where they are, the manual pages and the completion, made from the tables of options.
+. "$(dirname "$0")/lib.sh"
+build=$(dirname "$BIN")
+[ -f "$build/CMakeCache.txt" ] || { echo "skipped: $build is no build folder"; exit 77; }
+cmake --install "$build" --prefix "$TMP/usr" >"$TMP/install.log" 2>&1 || { fail "cmake --install"; show install.log; }
+export PATH="$TMP/usr/bin:$PATH"
+for p in plateau plateau-agent plateau-sim; do [ "$(command -v $p)" = "$TMP/usr/bin/$p" ] && $p --version >/dev/null || fail "$p is not installed"; done
+
+share=$TMP/usr/share
+mapfile -t commands < <(plateau help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
+[ ${#commands[@]} -ge 8 ] || fail "only ${#commands[@]} commands"
+for c in "${commands[@]}"; do
+    page=$share/man/man1/plateau-$c.1
+    [ -s "$page" ] || { fail "no manual page for plateau $c"; continue; }
+    while read -r option; do # every option of --help has its paragraph
+        grep -qF -- "\\-\\-${option//-/\\-}\\fR" "$page" || fail "plateau-$c(1) lacks --$option"
+    done < <(plateau "$c" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p')
+done
+grep -q 'plateau\\-run (1)' "$share/man/man1/plateau.1" || fail "plateau(1) does not name plateau-run(1)"
+grep -q 'max\\-connections' "$share/man/man1/plateau-agent.1" || fail "plateau-agent(1) lacks an option"
+if command -v man >/dev/null; then
+    for page in "$share"/man/man1/*.1; do
+        warnings=$(MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | grep -v "can't break line" || true)
+        [ -z "$warnings" ] || fail "$page: $warnings"
+    done
+fi
+
+complete_words() { # WORD…: what bash offers for the last of them
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _plateau
+    printf '%s\n' "${COMPREPLY[@]}"
+}
+# shellcheck disable=SC1091
+. "$share/bash-completion/completions/plateau"
+complete_words plateau ex | grep -qx export || fail "completion of a command"
+complete_words plateau run --conc | grep -qx -- --concurrency || fail "completion of an option"
+complete_words plateau help ke | grep -qx keys || fail "completion after help"
+bash -n "$share/bash-completion/completions/plateau" || fail "the completion for bash does not parse"
+if command -v zsh >/dev/null; then zsh -n "$share/zsh/vendor-completions/_plateau" || fail "the completion for zsh does not parse"; fi
+if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/plateau.fish" || fail "the completion for fish does not parse"; fi
+[ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"
+finish
