@@ -53,7 +53,6 @@ FAMILIES = {
     "coordinator/answer/search": "stage_enough",
     "coordinator/answer/stat": "metric_independent",
     "coordinator/data": "packed_hist_ run_data_ stage_data_",
-    "coordinator/report/hdr_v2": "base64_",
     "coordinator/resume": "run_ todo_",
     "coordinator/run/registry": "agent_ peer_",
 }
