@@ -58,7 +58,7 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
         s->target = NULL;
         w->has_transport = true;
         struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps};
-        transport_choose(w->target->target, &o.kind, &o.other);
+        kinds_choose(w->target->target, &o.kind, &o.other);
         if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) {
             drop_transport(w); /* else the next arming would take the half of one that there is */
             return -1;

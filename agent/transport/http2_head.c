@@ -35,11 +35,11 @@ int http2_head_init(struct http2_head *h, const struct target *target)
     char *to = h->names + path;
     for (size_t i = 0; i < target->n_headers; i++) {
         const struct target_header *line = &target->headers[i];
-        add_field(h, to, line->value, line->secret);
+        const char *name = to;
         for (const char *from = line->name; *from; from++)
             *to++ = (char)tolower((unsigned char)*from);
         *to++ = '\0';
-        h->fields[h->n - 1].namelen = strlen(line->name);
+        add_field(h, name, line->value, line->secret);
     }
     add_field(h, "content-length", h->length, false);
     h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;

@@ -33,6 +33,8 @@ struct http1_state {
     struct conns conns; /* first */
     char *head;         /* a request up to its length; holds the secret */
     size_t head_len;
+    struct warm_socket *warm; /* stack of those made ahead */
+    uint32_t n_warm, cap_warm;
     uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first … */
     uint32_t last[TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
 };
@@ -145,6 +147,48 @@ static struct exchange *idle_take(struct http1_state *o, uint32_t address)
         forget(o, k);
     }
     return NULL;
+}
+
+/* ---- connections made ahead ---- */
+
+static void http1_adopt(struct transport *t, struct warm_socket w)
+{
+    struct http1_state *o = t->state;
+    if (o->n_warm == o->cap_warm) {
+        uint32_t cap = o->cap_warm ? 2 * o->cap_warm : 64;
+        struct warm_socket *more = realloc(o->warm, cap * sizeof *more);
+        if (!more) {
+            transport_close(w.fd, w.tls);
+            t->sockets--;
+            return;
+        }
+        o->warm = more;
+        o->cap_warm = cap;
+    }
+    o->warm[o->n_warm++] = w;
+}
+
+/* The latest that is still good; false when there is none. */
+static bool take_warm(struct http1_state *o, uint32_t address, struct warm_socket *ret)
+{
+    for (uint32_t i = o->n_warm; i-- > 0;) {
+        *ret = o->warm[i];
+        if (ret->address != address) continue;
+        o->warm[i] = o->warm[--o->n_warm];
+        if (transport_quiet(ret->fd, ret->tls)) return true;
+        transport_close(ret->fd, ret->tls);
+        o->conns.t->sockets--;
+    }
+    return false;
+}
+
+static void drop_warm(struct http1_state *o)
+{
+    while (o->n_warm > 0) {
+        const struct warm_socket *w = &o->warm[--o->n_warm];
+        transport_close(w->fd, w->tls);
+        o->conns.t->sockets--;
+    }
 }
 
 /* ---- the end of a request ---- */
@@ -303,7 +347,7 @@ static struct exchange *take_new(struct http1_state *o, struct transfer *x)
         transport_end(x, END_REFUSED, NULL);
         return NULL;
     }
-    if (transport_take_warm(o->conns.t, x->address, &warm)) c = conn_adopt(&o->conns, &warm);
+    if (take_warm(o, x->address, &warm)) c = conn_adopt(&o->conns, &warm);
     if (!c) c = conn_open(&o->conns, x->address);
     if (!c) transport_end(x, END_CONNECT, "no socket");
     return (struct exchange *)c;
@@ -362,6 +406,8 @@ static void http1_clear(struct transport *t)
     if (!o) return;
     for (uint32_t i = 0; i < o->conns.n; i++)
         if (o->conns.all[i]->state != CONN_FREE) conn_close(&o->conns, o->conns.all[i]);
+    drop_warm(o);
+    free(o->warm);
     conns_clear(&o->conns);
     if (o->head) explicit_bzero(o->head, o->head_len);
     free(o->head);
@@ -407,7 +453,7 @@ const struct transport_kind KIND_HTTP1 = {
     .init = http1_init,
     .clear = http1_clear,
     .connections = http1_connections,
-    .adopt = transport_keep_warm,
+    .adopt = http1_adopt,
     .prepared = http1_prepared,
     .start = http1_start,
     .abort = http1_abort,

@@ -3,8 +3,8 @@
 #include "agent/transport/kind_http1.h"
 #include "agent/transport/kind_http2.h"
 
-void transport_choose(const struct target *target, const struct transport_kind **ret_kind,
-                      const struct transport_kind **ret_other)
+void kinds_choose(const struct target *target, const struct transport_kind **ret_kind,
+                  const struct transport_kind **ret_other)
 {
     enum plan_http http = target->plan->http;
     if (http == HTTP_AUTO && !target->url.tls) http = HTTP_1; /* nobody is asked in the clear */

@@ -3,5 +3,5 @@
 #include "agent/transport/transport.h"
 
 /* `other`: NULL unless the server may choose (http: auto). */
-void transport_choose(const struct target *target, const struct transport_kind **ret_kind,
-                      const struct transport_kind **ret_other);
+void kinds_choose(const struct target *target, const struct transport_kind **ret_kind,
+                  const struct transport_kind **ret_other);

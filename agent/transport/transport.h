@@ -1,7 +1,7 @@
 /* HTTP on a worker's own epoll, as all above see it. Which kind carries a target (HTTP/1.1, HTTP/2) is chosen once,
  * before the first request; nobody above knows which.
  *
- *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (transport_kind.h is their contract)
+ *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (struct transport_kind is their contract)
  *                                    └──▶ conn (socket, TLS, stamp)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the
@@ -79,21 +79,42 @@ struct transport {
     bool stamps;      /* kernel stamps are to be had */
     enum keeps keeps; /* learnt from the first idle connections */
     struct stamp_clock clock;
-    int64_t timer;            /* when transport_tick has something to do, or before it */
-    int64_t now;              /* of the read under way */
-    int64_t arrival;          /* of the bytes under way; 0 = not stamped */
-    bool delivered;           /* the read under way gave bytes of a body */
-    int64_t drained;          /* before this moment nothing was left to read */
-    int64_t away;             /* how long the loop did not look before this wake */
-    uint32_t sockets;         /* open ones, warm ones included */
-    struct warm_socket *warm; /* stack */
-    uint32_t n_warm, cap_warm;
+    int64_t timer;    /* when transport_tick has something to do, or before it */
+    int64_t now;      /* of the read under way */
+    int64_t arrival;  /* of the bytes under way; 0 = not stamped */
+    bool delivered;   /* the read under way gave bytes of a body */
+    int64_t drained;  /* before this moment nothing was left to read */
+    int64_t away;     /* how long the loop did not look before this wake */
+    uint32_t sockets; /* open ones, warm ones included */
     struct transport_counts counts;
     char notice[160]; /* what a user should know of the connections; "" = nothing */
 };
 
+/* Nothing here blocks. Each is called on the worker's thread. */
+struct transport_kind {
+    /* Makes t->state. Once for a transport, or once more when `other` takes over. On failure clear is called. */
+    ERR_CHECKED int (*init)(struct transport *t, struct err *e);
+    /* Closes all connections and frees the state, also half of one. No request is open. */
+    void (*clear)(struct transport *t);
+    /* See transport_connections. */
+    uint32_t (*connections)(const struct transport *t, uint32_t requests);
+    /* Takes over a connection without a request, counted already; the kind frees it, also on failure. Never calls back.
+     */
+    void (*adopt)(struct transport *t, struct warm_socket w);
+    /* See transport_prepared. May be called again and again, after 1 too. */
+    ERR_CHECKED int (*prepared)(struct transport *t, struct err *e);
+    /* x->open is set; ends the request itself when it cannot be sent. */
+    void (*start)(struct transfer *x, const char *body, size_t n);
+    /* Of an open request, never within a callback. Does not call `end`; x->state is forgotten. */
+    void (*abort)(struct transfer *x);
+    /* An event whose data the kind gave to epoll; it may be of a connection that is closed by now. */
+    void (*ready)(struct transport *t, uint64_t data, uint32_t events);
+    /* t->timer is due; sets the next. */
+    void (*tick)(struct transport *t, int64_t now);
+};
+
 struct transport_options {
-    const struct transport_kind *kind, *other; /* by transport_choose */
+    const struct transport_kind *kind, *other; /* by kinds_choose */
     int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the
                     worker's */
     bool stamps; /* take kernel stamps */

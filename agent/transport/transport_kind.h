@@ -1,35 +1,6 @@
-/* The contract of a kind of transport, and what transport.c does for all kinds. A kind is one file and one row in
- * kinds.c; its state is known to its file only. */
+/* What all kinds of transport have in common; for them and for warm.h only. */
 #pragma once
-#include "agent/stream/stream.h"
-#include "agent/transport/tls.h"
-
-struct transport;
-struct transfer;
-struct warm_socket;
-
-/* Nothing here blocks. Each is called on the worker's thread. */
-struct transport_kind {
-    /* Makes t->state. Once for a transport, or once more when `other` takes over. On failure clear is called. */
-    ERR_CHECKED int (*init)(struct transport *t, struct err *e);
-    /* Closes all connections and frees the state, also half of one. No request is open. */
-    void (*clear)(struct transport *t);
-    /* See transport_connections. */
-    uint32_t (*connections)(const struct transport *t, uint32_t requests);
-    /* Takes over a connection without a request, counted already; the kind frees it, also on failure. Never calls back.
-     */
-    void (*adopt)(struct transport *t, struct warm_socket w);
-    /* See transport_prepared. May be called again and again, after 1 too. */
-    ERR_CHECKED int (*prepared)(struct transport *t, struct err *e);
-    /* x->open is set; ends the request itself when it cannot be sent. */
-    void (*start)(struct transfer *x, const char *body, size_t n);
-    /* Of an open request, never within a callback. Does not call `end`; x->state is forgotten. */
-    void (*abort)(struct transfer *x);
-    /* An event whose data the kind gave to epoll; it may be of a connection that is closed by now. */
-    void (*ready)(struct transport *t, uint64_t data, uint32_t events);
-    /* t->timer is due; sets the next. */
-    void (*tick)(struct transport *t, int64_t now);
-};
+#include "agent/transport/transport.h"
 
 /* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not
  * counted. */
@@ -43,11 +14,6 @@ void transport_adopt(struct transport *t, struct warm_socket w);
 /* Is what the server chose in a TLS handshake what is spoken here? With http: auto the first answer decides, and the
  * kind may change; no request may have been started. -1 with the reason. */
 ERR_CHECKED int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t address, struct err *e);
-/* The stack where a kind keeps connections until they are needed. */
-void transport_keep_warm(struct transport *t, struct warm_socket w);
-/* The latest that is still good; false when there is none. */
-bool transport_take_warm(struct transport *t, uint32_t address, struct warm_socket *ret);
-
 /* When bytes with this stamp arrived, in our clock; 0 when the stamp cannot be right. */
 int64_t transport_arrival(struct transport *t, int64_t wall_ns);
 /* A piece of a body, of the read under way. */

@@ -25,7 +25,7 @@ CIRCLES_LEFT = {
     ],
     "calls": [
         "coordinator/run/run coordinator/run/run_talk",
-        "tests/sim/conn tests/sim/route tests/sim/stream",
+        "tests/sim/conn tests/sim/h2 tests/sim/route tests/sim/stream",
     ],
 }
 
@@ -34,7 +34,6 @@ FAMILIES = {
     "agent/prompt": "workload_",
     "agent/recorder": "stream_output_tokens",
     "agent/transport/target": "secret_",
-    "agent/transport/kinds": "transport_",
     "agent/transport/transport": "transfer_",
     "agent/worker": "target_ref_",
     "common/args": "nearest_word",

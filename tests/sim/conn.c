@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "tests/sim/h2.h"
 #include "tests/sim/server.h"
 
 static void watch(struct sim_server *v, struct sim_conn *c, int how)
@@ -18,15 +19,10 @@ static void watch(struct sim_server *v, struct sim_conn *c, int how)
     if (epoll_ctl(v->epoll, how, c->source.fd, &ev)) log_error("epoll_ctl: %s", strerror(errno));
 }
 
-static struct sim_conn *conn_new(struct sim_server *v, int fd)
+int sim_conn_begin(struct sim_server *v, struct sim_conn *c, int fd)
 {
-    struct sim_conn *c = calloc(1, sizeof *c);
-    if (!c || sim_timers_reserve(&v->timers, 2 * ((size_t)v->connections + 1))) {
-        free(c);
-        return NULL;
-    }
+    if (sim_timers_reserve(&v->timers, 2 * ((size_t)v->connections + v->streams + 1))) return -1;
     c->source = (struct sim_source){SIM_SOURCE_CONN, fd};
-    c->number = ++v->accepted;
     c->in = (struct buf)BUF_INIT(SIM_HEAD_MAX + SIM_BODY_MAX + SIM_IN_BYTES);
     c->out = (struct buf)BUF_INIT(SIM_OUT_MAX);
     sim_timer_init(&c->token_timer, SIM_TIMER_TOKEN, c);
@@ -34,7 +30,23 @@ static struct sim_conn *conn_new(struct sim_server *v, int fd)
     c->next = v->open;
     if (v->open) v->open->prev = c;
     v->open = c;
-    v->connections++;
+    if (fd < 0)
+        v->streams++;
+    else
+        v->connections++;
+    return 0;
+}
+
+static struct sim_conn *conn_new(struct sim_server *v, int fd)
+{
+    struct sim_conn *c = calloc(1, sizeof *c);
+    if (c && v->keys) c->tls = sim_tls_new(v->keys);
+    if (!c || (v->keys && !c->tls) || sim_conn_begin(v, c, fd)) {
+        if (c) sim_tls_destroy(&c->tls);
+        free(c);
+        return NULL;
+    }
+    c->number = ++v->accepted;
     return c;
 }
 
@@ -83,13 +95,20 @@ void sim_conn_close(struct sim_server *v, struct sim_conn *c, const char *end)
     if (c->busy) sim_stream_end(v, c, end, SIM_FINISH_ABORT);
     sim_timer_clear(&v->timers, &c->token_timer);
     sim_timer_clear(&v->timers, &c->drip_timer);
-    close(c->source.fd);
+    if (c->carrier)
+        sim_h2_forget(c);
+    else
+        close(c->source.fd);
+    sim_h2_destroy(&c->h2);
     if (c->prev)
         c->prev->next = c->next;
     else
         v->open = c->next;
     if (c->next) c->next->prev = c->prev;
-    v->connections--;
+    if (c->carrier)
+        v->streams--;
+    else
+        v->connections--;
     c->next = v->dead; /* events of this round may still point here */
     v->dead = c;
 }
@@ -101,12 +120,17 @@ void sim_conn_free_dead(struct sim_server *v)
         v->dead = c->next;
         buf_free(&c->in);
         buf_free(&c->out);
+        sim_tls_destroy(&c->tls);
         free(c);
     }
 }
 
 void sim_conn_reset(struct sim_server *v, struct sim_conn *c)
 {
+    if (c->carrier) {
+        sim_h2_reset(c);
+        return;
+    }
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     sim_conn_close(v, c, "reset");
@@ -144,10 +168,9 @@ static void all_sent(struct sim_server *v, struct sim_conn *c)
     if (c->closing) close_writing(c);
 }
 
-int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
+static int send_raw(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
 {
     size_t sent = 0;
-    if (c->dead) return -1;
     if (c->out.len == 0 && !c->slow) {
         ssize_t got = send_some(v, c, bytes, n);
         if (got < 0) goto gone;
@@ -163,6 +186,24 @@ int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes, s
     }
     return 0;
 gone:
+    sim_conn_close(v, c, "client-closed");
+    return -1;
+}
+
+/* What TLS has to say. */
+static int send_tls(struct sim_server *v, struct sim_conn *c)
+{
+    buf_reset(&v->cipher);
+    if (sim_tls_take(c->tls, &v->cipher)) return -1;
+    return v->cipher.len ? send_raw(v, c, v->cipher.data, v->cipher.len) : 0;
+}
+
+int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
+{
+    if (c->dead) return -1;
+    if (c->carrier) return sim_h2_send(v, c, bytes, n);
+    if (!c->tls) return send_raw(v, c, bytes, n);
+    if (sim_tls_write(c->tls, bytes, n) == 0) return send_tls(v, c);
     sim_conn_close(v, c, "client-closed");
     return -1;
 }
@@ -189,9 +230,16 @@ void sim_conn_drip(struct sim_server *v, struct sim_conn *c)
 
 void sim_conn_finish(struct sim_server *v, struct sim_conn *c)
 {
-    (void)v;
     if (c->dead || c->closing) return;
     c->closing = true;
+    if (c->carrier) {
+        sim_h2_finish(c);
+        return;
+    }
+    if (c->tls) {
+        sim_tls_bye(c->tls);
+        if (send_tls(v, c)) return;
+    }
     if (c->out.len == 0) close_writing(c);
 }
 
@@ -223,6 +271,10 @@ static size_t serve(struct sim_server *v, struct sim_conn *c, const char *p, siz
 
 void sim_conn_answered(struct sim_server *v, struct sim_conn *c)
 {
+    if (c->carrier) {
+        sim_h2_answered(c);
+        return;
+    }
     c->responses++;
     if (c->last || (v->o->close_after && c->responses >= v->o->close_after)) sim_conn_finish(v, c);
 }
@@ -237,10 +289,26 @@ void sim_conn_serve(struct sim_server *v, struct sim_conn *c, int64_t received)
     if (c->in.len == 0) buf_free(&c->in);
 }
 
-/* n bytes have come in v->in. */
+/* Which HTTP a connection speaks is seen once, when its first bytes have come. */
+static int meet(struct sim_server *v, struct sim_conn *c, size_t n)
+{
+    static const char PREFACE[] = "PRI * HTTP/2";
+    if (c->met) return 0;
+    c->met = true;
+    bool h2 = c->tls ? sim_tls_speaks_http2(c->tls)
+                     : v->o->http2 && n >= sizeof PREFACE - 1 && memcmp(v->in, PREFACE, sizeof PREFACE - 1) == 0;
+    return h2 && !(c->h2 = sim_h2_new(v, c)) ? -1 : 0;
+}
+
+/* n bytes have come in v->in, plain ones. */
 static void got_bytes(struct sim_server *v, struct sim_conn *c, size_t n, int64_t received)
 {
     if (c->draining) return;
+    if (meet(v, c, n) || (c->h2 && sim_h2_feed(c->h2, v->in, n, received))) {
+        sim_conn_close(v, c, "client-closed");
+        return;
+    }
+    if (c->h2 || c->dead) return;
     bool fresh = c->in.len == 0 && !c->busy;
     size_t used = fresh ? serve(v, c, v->in, n, received) : 0;
     if (c->dead) return;
@@ -249,6 +317,18 @@ static void got_bytes(struct sim_server *v, struct sim_conn *c, size_t n, int64_
         return;
     }
     if (!fresh) sim_conn_serve(v, c, received);
+}
+
+/* n bytes of TLS have come in v->in. */
+static void got_tls(struct sim_server *v, struct sim_conn *c, size_t n, int64_t received)
+{
+    long plain = sim_tls_feed(c->tls, v->in, n) ? -1 : 0;
+    while (plain == 0 && !c->dead && (plain = sim_tls_read(c->tls, v->in, SIM_IN_BYTES)) > 0) {
+        got_bytes(v, c, (size_t)plain, received);
+        plain = 0;
+    }
+    if (c->dead || send_tls(v, c)) return;
+    if (plain < 0) sim_conn_close(v, c, "client-closed");
 }
 
 /* The kernel's stamp of when the bytes arrived, on the monotonic clock; 0 when there is none. It is wall-clock time, so
@@ -282,7 +362,9 @@ void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events)
     if (c->dead || !(events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))) return;
     int64_t received = clock_mono_ns();
     ssize_t n = receive(v, c);
-    if (n > 0)
+    if (n > 0 && c->tls)
+        got_tls(v, c, (size_t)n, received);
+    else if (n > 0)
         got_bytes(v, c, (size_t)n, received);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         sim_conn_close(v, c, "client-closed");

@@ -35,6 +35,8 @@ static int check(struct sim_options *o, struct err *e)
     if (o->fault_rate > 1) return err_set(e, ERR_USAGE, "--fault-rate: expected a fraction from 0 to 1");
     if (o->fault_status && (o->fault_status < 400 || o->fault_status > 599))
         return err_set(e, ERR_USAGE, "--fault-status: expected 400 to 599, got %u", o->fault_status);
+    if (!o->tls_cert != !o->tls_key) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key go together");
+    if (o->max_streams && !o->http2) return err_set(e, ERR_USAGE, "--max-streams needs --http2");
     o->fault[SIM_FAULT_STATUS] = o->fault_status != 0;
     for (int f = 0; f < SIM_FAULT_N; f++)
         if (o->null && o->fault[f]) return err_set(e, ERR_USAGE, "--null takes no faults");
@@ -63,6 +65,10 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"listen", ARG_MANY, &o->listen, "ADDR:PORT", "address to serve, may be given again; port 0: any free"},
         {"port-file", ARG_TEXT, &o->port_file, "FILE", "write the port numbers here, one a line"},
         {"model", ARG_TEXT, &o->model, "NAME", "model name of /v1/models and /metrics (sim)"},
+        {"tls-cert", ARG_TEXT, &o->tls_cert, "FILE", "speak TLS with this certificate (PEM)"},
+        {"tls-key", ARG_TEXT, &o->tls_key, "FILE", "its key"},
+        {"http2", ARG_FLAG, &o->http2, NULL, "speak HTTP/2 too: by ALPN over TLS, with prior knowledge in the clear"},
+        {"max-streams", ARG_U32, &o->max_streams, "N", "HTTP/2: at most N streams at once on a connection"},
         {"require-key", ARG_TEXT, &o->require_key, "TOKEN", "answer 401 to requests without this bearer token"},
         {"ttft", ARG_DURATION, &o->ttft, "TIME", "fixed mode: first token after this"},
         {"tpot", ARG_DURATION, &o->tpot, "TIME", "fixed mode: each further token after this"},

@@ -28,7 +28,8 @@ enum {
 
 struct sim_options {
     struct arg_list listen;
-    const char *port_file, *model, *require_key, *truth;
+    const char *port_file, *model, *require_key, *truth, *tls_cert, *tls_key;
+    bool http2;
     bool truth_tokens;
     int64_t ttft, tpot; /* ns; both -1: the capacity model */
     uint32_t slots, prefill_chunk;
@@ -44,7 +45,7 @@ struct sim_options {
     uint32_t fault_status, fault_after, retry_after;
     double fault_rate;
     int64_t slow_gap;
-    uint32_t close_after, max_connections;
+    uint32_t close_after, max_connections, max_streams;
     int64_t exit_after; /* 0 = never */
 };
 

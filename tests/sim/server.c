@@ -133,6 +133,7 @@ static int server_open(struct sim_server *v, const struct sim_options *o, struct
     *v = (struct sim_server){.o = o, .epoll = epoll_create1(EPOLL_CLOEXEC), .signal.fd = -1, .spare = -1};
     v->out = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->null_answer = (struct buf)BUF_INIT(SIM_OUT_MAX);
+    v->cipher = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->in = malloc(SIM_IN_BYTES);
     if (v->epoll < 0 || !v->in) return err_set(e, ERR_NOMEM, "out of memory or descriptors");
     raise_limits();
@@ -148,6 +149,7 @@ static int server_open(struct sim_server *v, const struct sim_options *o, struct
         v->model = sim_model_new(&s);
         if (!v->model) return err_set(e, ERR_NOMEM, "out of memory");
     }
+    if (o->tls_cert && !(v->keys = sim_tls_keys_new(o->tls_cert, o->tls_key, o->http2, e))) return -1;
     if (o->truth && !(v->truth = sim_truth_open(o->truth, e))) return -1;
     return open_signals(v, e) || open_listeners(v, e) ? -1 : 0;
 }
@@ -165,6 +167,8 @@ static int server_close(struct sim_server *v, struct err *e)
     sim_timers_free(&v->timers);
     sim_model_destroy(&v->model);
     buf_free(&v->out);
+    buf_free(&v->cipher);
+    sim_tls_keys_destroy(&v->keys);
     buf_free(&v->null_answer);
     free(v->in);
     return sim_truth_close(&v->truth, e);

@@ -14,6 +14,7 @@
 #include "tests/sim/model.h"
 #include "tests/sim/options.h"
 #include "tests/sim/timer.h"
+#include "tests/sim/tls.h"
 #include "tests/sim/truth.h"
 
 enum { SIM_IN_BYTES = 256 * 1024, SIM_OUT_MAX = 64 * 1024 * 1024 };
@@ -55,6 +56,10 @@ struct sim_conn {
     int64_t arrived; /* of the last bytes read, as the kernel stamped them; 0: unknown */
     struct sim_timer token_timer, drip_timer;
     struct sim_stream stream;
+    struct sim_tls *tls;      /* NULL: in the clear */
+    struct sim_h2 *h2;        /* it speaks HTTP/2: its streams are connections of their own … */
+    struct sim_conn *carrier; /* … whose socket this one has */
+    bool met;                 /* what it speaks is known */
 };
 
 struct sim_server {
@@ -67,7 +72,9 @@ struct sim_server {
     struct sim_truth *truth; /* NULL: none */
     struct sim_metrics metrics;
     struct sim_conn *open, *dead;
-    uint32_t connections, busy;
+    uint32_t connections, streams, busy; /* streams: of HTTP/2 */
+    struct sim_tls_keys *keys;           /* NULL: no TLS */
+    struct buf cipher;                   /* bytes of TLS on their way out */
     uint64_t accepted, refused, requests, events, tokens;
     int spare; /* a descriptor kept for refusing connections when there is none left */
     int64_t lag_sum, lag_max;
@@ -79,6 +86,8 @@ struct sim_server {
 };
 
 /* conn.c: bytes of a connection. */
+int sim_conn_begin(struct sim_server *v, struct sim_conn *c,
+                   int fd); /* zeroed until then; fd -1: a stream. -1: no memory */
 void sim_conn_accept(struct sim_server *v, int listener);
 void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events);
 int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes,

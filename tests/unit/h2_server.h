@@ -61,6 +61,7 @@ struct h2_guest {
     nghttp2_session *session;
     uint32_t requests, open;
     int32_t waiting[256];
+    const char *left[1024]; /* of each stream's body */
     uint32_t n_waiting;
     bool over;
 };
@@ -117,7 +118,7 @@ static inline void h2_answer(struct h2_guest *g, int32_t id)
     const struct h2_script *s = g->s->script;
     nghttp2_nv head[4];
     char *long_value = calloc(1, s->head_bytes + 1);
-    const char **at = malloc(sizeof *at);
+    const char **at = &g->left[(size_t)id / 2 % 1024];
     nghttp2_data_provider body = {.read_callback = h2_body};
     size_t n = 0;
     memset(long_value, 'x', s->head_bytes);
@@ -174,9 +175,8 @@ static inline int h2_on_frame(nghttp2_session *session, const nghttp2_frame *fra
 static inline int h2_on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct h2_guest *g = user;
-    (void)code;
+    (void)session, (void)id, (void)code;
     g->open--;
-    free(nghttp2_session_get_stream_user_data(session, id));
     return 0;
 }
 

@@ -422,7 +422,7 @@ static void expect_head(const char *url, const char *line)
     if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
     memcpy(target->address[0].sa, &a, sizeof a);
     struct transport_options o = {.epoll = epoll_create1(EPOLL_CLOEXEC)};
-    transport_choose(target, &o.kind, &o.other);
+    kinds_choose(target, &o.kind, &o.other);
     assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
     transfer_init(&x, &t, NULL, 0);
     transport_start(&t, &x, "{}", 2);

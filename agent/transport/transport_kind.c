@@ -1,0 +1,122 @@
+#include "agent/transport/transport_kind.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+/* ---- sockets ---- */
+
+/* The kernel chooses the port when it knows the destination, so that each pair of addresses has all ports. */
+static int bind_source(struct transport *t, int fd, int family)
+{
+    for (uint32_t i = 0; i < t->n_sources; i++) {
+        const struct sockaddr_storage *a = &t->sources[t->next_source++ % t->n_sources];
+        int on = 1;
+        if (a->ss_family != family) continue;
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        return bind(fd, (const struct sockaddr *)a,
+                    family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+    }
+    return 0;
+}
+
+int transport_socket(struct transport *t, int family, int type, int protocol)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+    if (fd < 0) return -1;
+    if (t->stamps) stamp_enable(fd);
+    if (bind_source(t, fd, family) == 0) return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+bool transport_quiet(int fd, struct tls_conn *tls)
+{
+    char byte;
+    int64_t wall;
+    ssize_t n = tls ? tls_read(tls, &byte, 1, true, &wall) : recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno == EAGAIN;
+}
+
+void transport_close(int fd, struct tls_conn *tls)
+{
+    tls_conn_destroy(&tls);
+    close(fd);
+}
+
+void transport_adopt(struct transport *t, struct warm_socket w)
+{
+    t->sockets++;
+    t->counts.connections++;
+    t->kind->adopt(t, w);
+}
+
+int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t address, struct err *e)
+{
+    bool http2 = tls_speaks_http2(tls);
+    const char *at = t->target->address[address].text;
+    if (t->other) { /* the first answer */
+        const struct transport_kind *other = t->other;
+        t->other = NULL;
+        if (http2) {
+            tls_offer(t->tls, HTTP_2);
+            return 0;
+        }
+        t->kind->clear(t);
+        t->kind = other;
+        tls_offer(t->tls, HTTP_1);
+        return t->kind->init(t, e);
+    }
+    if ((tls_offers(t->tls) == HTTP_2) == http2) return 0;
+    if (http2) return err_set(e, ERR_NET, "%s chose HTTP/2, and HTTP/1.1 in the handshake before", at);
+    return err_set(e, ERR_NET,
+                   "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"",
+                   at);
+}
+
+int64_t transport_arrival(struct transport *t, int64_t wall_ns)
+{
+    int64_t at = stamp_clock_convert(&t->clock, wall_ns, t->now, t->drained - STAMP_STEP_NS);
+    if (at != 0) return at;
+    /* out of the time it can have come in: the clock stepped, or we were away for long */
+    if (stamp_clock_sample(&t->clock) || stamp_clock_wary(&t->clock, t->now)) return 0;
+    return stamp_clock_convert(&t->clock, wall_ns, t->now, 1);
+}
+
+/* ---- for the kinds ---- */
+
+void transport_deliver(struct transfer *x, const char *bytes, size_t n)
+{
+    struct transport *t = x->tr;
+    if (x->status < 200 || x->status > 299) {
+        if (t->calls->other_bytes) t->calls->other_bytes(x, bytes, n);
+        return;
+    }
+    if (!t->delivered) {
+        t->delivered = true;
+        t->counts.reads++;
+        t->counts.unstamped += t->arrival == 0;
+        if (t->arrival == 0) t->now = clock_mono_ns();
+    }
+    t->calls->bytes(x, bytes, n, t->arrival ? t->arrival : t->now);
+}
+
+void transport_end(struct transfer *x, enum transport_end how, const char *why)
+{
+    struct transport *t = x->tr;
+    x->open = false;
+    x->state = NULL;
+    x->why = why;
+    t->calls->end(x, how, t->arrival ? t->arrival : t->now);
+}
+
+bool transport_forbidden(const struct transport *t, uint32_t address)
+{
+    return guard_check_address(&t->target->guard, (const struct sockaddr *)t->target->address[address].sa, NULL) < 0;
+}
