@@ -106,6 +106,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         if (compare_runs(side[0].a.points, side[0].a.n_points, side[i].a.points, side[i].a.n_points, i, &side[i].change,
                          e))
             return -1;
+        compare_question(&(struct compare_asked){side[0].run.plan, side[0].a.points, side[0].a.n_points},
+                         &(struct compare_asked){side[i].run.plan, side[i].a.points, side[i].a.n_points},
+                         &side[i].change);
         if (strcmp(side[0].run.plan_hash, side[i].run.plan_hash) != 0 &&
             compare_plans(side[0].run.plan, side[i].run.plan, DIFFERENCES_MAX, &side[i].differences, e))
             return -1;
@@ -113,8 +116,12 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         differences[i - 1] = buf_str(&side[i].differences);
         if (o->fails && compare_fails(&side[i].change, o->share)) *ret_status = STATUS_GATE;
         if (!o->fails || side[i].change.say != COMPARE_UNKNOWN || side[i].change.errors_rose) continue;
-        log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both", dirs[i],
-                  dirs[0]);
+        if (side[i].change.question[0])
+            log_error("--fail-on cannot be decided: %s did not ask the same question as %s: %s", dirs[i], dirs[0],
+                      side[i].change.question);
+        else
+            log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both",
+                      dirs[i], dirs[0]);
         if (*ret_status == 0) *ret_status = STATUS_UNKNOWN;
     }
     struct compare_input in = {runs, n, changes, differences};

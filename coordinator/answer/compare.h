@@ -44,10 +44,20 @@ struct comparison {
     bool repeated;                 /* noise was measured by repeats */
     bool errors_rose;              /* share of failed requests is higher in B, clear of chance */
     double errors_a, errors_b;     /* shares; NaN without requests */
+    char question[400];            /* what differs in the question that was asked; "" when it was the same */
 };
 
 ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
                              struct comparison *ret, struct err *e);
+/* Was the same question asked? Another API, other models, a shared prefix on one side, or mean lengths that differ by
+ * more than COMPARE_LENGTH: then numbers stand side by side, and there is no verdict. After compare_runs. */
+#define COMPARE_LENGTH 0.1
+struct compare_asked {
+    const struct plan *plan;
+    const struct point *points;
+    size_t n;
+};
+void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
 void comparison_clear(struct comparison *c);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 

@@ -25,6 +25,7 @@
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line);
     if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
+    if (c.question) $("verdicts").append(el("p", "", "Not the same question, so there is no verdict: " + c.question + "."));
     if (c.plan_differences) {
       $("verdicts").append(el("p", "soft", "The plans differ:"));
       $("verdicts").append(el("pre", "", c.plan_differences));

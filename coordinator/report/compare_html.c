@@ -63,6 +63,7 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_string(j, "a", in->runs[0].label);
     json_string(j, "b", in->runs[k + 1].label);
     json_string(j, "say", compare_say_name(c->say));
+    json_string(j, "question", c->question[0] ? c->question : NULL);
     json_bool(j, "repeated", c->repeated);
     json_double(j, "run_noise", COMPARE_RUN_NOISE);
     json_bool(j, "errors_rose", c->errors_rose);

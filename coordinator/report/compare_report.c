@@ -33,6 +33,12 @@ static const char *mark(enum compare_say s)
 static void verdict_line(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     bool any = false;
+    if (c->question[0]) {
+        (void)buf_printf(out, "%s against %s: not the same question, so there is no verdict: ", b, a);
+        (void)buf_puts(out, c->question);
+        (void)buf_puts(out, ".\n");
+        return;
+    }
     (void)buf_printf(out, "%s against %s: %s", b, a, compare_say_name(c->say));
     for (int m = 0; m < FIGURE_N; m++) {
         const struct change *d = &c->overall[m];

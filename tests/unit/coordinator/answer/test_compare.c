@@ -201,6 +201,54 @@ static void test_matching(void **state)
     comparison_clear(&c);
 }
 
+/* Another model, another API, answers of another length: numbers side by side, and no verdict. */
+static void test_question(void **state)
+{
+    (void)state;
+    static const char *const PLAN = "plan: 1\ntarget: {url: http://127.0.0.1:1, model: m}\n"
+                                    "load: {concurrency: [1, 2], duration: 30s}\n";
+    static const char *const OTHER[] = {"target.model=n", "target.api=openai-completions",
+                                        "workload.synthetic.shared_prefix.tokens=64"};
+    static const char *const SAYS[] = {"the model was m, now n", "the API was openai-chat, now openai-completions",
+                                       "prompts shared a prefix in the other only"};
+    struct point p[2] = {scripted(1, 100, 50), scripted(2, 190, 52)}, q[2] = {p[0], p[1]};
+    struct err e = {0};
+    struct comparison c;
+    struct plan *a = plan_load("a", PLAN, strlen(PLAN), NULL, 0, &e);
+    if (!a) fail_msg("%s", e.text);
+    for (int i = 0; i < 2; i++)
+        p[i].metric[METRIC_OUTPUT_TOKENS] = q[i].metric[METRIC_OUTPUT_TOKENS] =
+            (struct metric_stat){.count = 100, .mean = 128};
+    for (size_t k = 0; k < 3; k++) {
+        struct plan *b = plan_load("b", PLAN, strlen(PLAN), &OTHER[k], 1, &e);
+        if (!b) fail_msg("%s", e.text);
+        assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+        compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){b, q, 2}, &c);
+        if (!strstr(c.question, SAYS[k])) fail_msg("%s", c.question);
+        assert_int_equal(c.say, COMPARE_UNKNOWN);
+        comparison_clear(&c);
+        plan_destroy(&b);
+    }
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    assert_string_equal(c.question, "");
+    assert_int_equal(c.say, COMPARE_SAME);
+    comparison_clear(&c);
+    for (int i = 0; i < 2; i++) { /* four times shorter, and "better" for it */
+        q[i].metric[METRIC_OUTPUT_TOKENS].mean = 32;
+        for (int k = 0; k < POINT_Q; k++)
+            q[i].metric[METRIC_TTFT].q[k] /= 4, q[i].metric[METRIC_TTFT].q_lo[k] /= 4,
+                q[i].metric[METRIC_TTFT].q_hi[k] /= 4;
+        q[i].window_failed = 100;
+    }
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    assert_string_equal(c.question, "answers had 128 tokens on average, now 32");
+    assert_true(c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
+    comparison_clear(&c);
+    plan_destroy(&a);
+}
+
 static void test_plans(void **state)
 {
     (void)state;
@@ -228,7 +276,8 @@ static void test_plans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),    cmocka_unit_test(test_plans),
-                                       cmocka_unit_test(test_same_system), cmocka_unit_test(test_many_seeds),
-                                       cmocka_unit_test(test_slowdown),    cmocka_unit_test(test_small_change)};
+                                       cmocka_unit_test(test_question),    cmocka_unit_test(test_same_system),
+                                       cmocka_unit_test(test_many_seeds),  cmocka_unit_test(test_slowdown),
+                                       cmocka_unit_test(test_small_change)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

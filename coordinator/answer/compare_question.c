@@ -1,0 +1,90 @@
+/* Was the same question asked of both? */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/human.h"
+#include "coordinator/answer/compare.h"
+#include "coordinator/answer/load.h"
+
+static const char *const APIS[API_N] = {
+#define X(id, symbol, name, ...) [API_##id] = name,
+#include "common/plan/api.def"
+#undef X
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct comparison *c, const char *fmt, ...)
+{
+    size_t n = strlen(c->question);
+    va_list ap;
+    if (n) n += (size_t)snprintf(c->question + n, sizeof c->question - n, "; ");
+    if (n >= sizeof c->question) return;
+    va_start(ap, fmt);
+    (void)vsnprintf(c->question + n, sizeof c->question - n, fmt, ap);
+    va_end(ap);
+}
+
+static bool same_models(const struct plan_target *a, const struct plan_target *b)
+{
+    if (a->n_models != b->n_models) return false;
+    for (size_t i = 0; i < a->n_models; i++)
+        if (strcmp(a->models[i].name, b->models[i].name) != 0 ||
+            fabs(a->models[i].weight - b->models[i].weight) > 1e-9 * fabs(a->models[i].weight))
+            return false;
+    return true;
+}
+
+static const char *first_model(const struct plan_target *t)
+{
+    return t->n_models ? t->models[0].name : "none";
+}
+
+static double mean_length(const struct compare_asked *s, enum metric m)
+{
+    double sum = 0, n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct metric_stat *k = &s->points[i].metric[m];
+        if (!load_usable(&s->points[i]) || !k->count) continue;
+        sum += k->mean * (double)k->count;
+        n += (double)k->count;
+    }
+    return n > 0 ? sum / n : (double)NAN;
+}
+
+static void length(const struct compare_asked *a, const struct compare_asked *b, enum metric m, const char *what,
+                   struct comparison *c)
+{
+    char x[HUMAN_MAX], y[HUMAN_MAX];
+    double before = mean_length(a, m), now = mean_length(b, m);
+    if (fabs(now / before - 1) > COMPARE_LENGTH)
+        add(c, "%s had %s tokens on average, now %s", what, human_number(before, x), human_number(now, y));
+}
+
+/* Does the plan ask for prompts with a beginning in common? */
+static bool shares_prefix(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_workloads; i++)
+        if (p->workloads[i].prefix_tokens) return true;
+    return false;
+}
+
+void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c)
+{
+    const struct plan_target *x = &a->plan->target, *y = &b->plan->target;
+    c->question[0] = '\0';
+    if (x->api != y->api) add(c, "the API was %s, now %s", APIS[x->api], APIS[y->api]);
+    if (!same_models(x, y)) {
+        if (x->n_models == 1 && y->n_models == 1 && strcmp(first_model(x), first_model(y)) != 0)
+            add(c, "the model was %.60s, now %.60s", first_model(x), first_model(y));
+        else
+            add(c, "the models or their weights differ");
+    }
+    length(a, b, METRIC_OUTPUT_TOKENS, "answers", c);
+    length(a, b, METRIC_INPUT_TOKENS, "prompts", c);
+    if (shares_prefix(a->plan) != shares_prefix(b->plan))
+        add(c, "prompts shared a prefix in the %s only", shares_prefix(a->plan) ? "first" : "other");
+    if (!c->question[0]) return;
+    c->say = COMPARE_UNKNOWN;
+    c->errors_rose = false;
+}
