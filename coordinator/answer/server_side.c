@@ -130,7 +130,12 @@ void server_stage_compute(const struct server_sample *s, size_t n, double from_s
         gauge(s, n, f, to_s, ret);
     for (int f = SERVER_COUNTER_FIRST; f < SERVER_FIELD_N; f++)
         counter(s, n, f, ret);
-    ret->prefix_hit_rate = ratio(ret->delta[SERVER_PREFIX_HITS], ret->delta[SERVER_PREFIX_QUERIES]);
+    /* prompt_tokens are all tokens of the prompts: llama.cpp counts those from its cache apart, the others with the
+     * rest. Where no queries are counted, every prompt token was looked up. */
+    double hits = ret->delta[SERVER_PREFIX_HITS];
+    if (strcmp(ret->server, "llama.cpp") == 0 && !isnan(hits)) ret->delta[SERVER_PROMPT_TOKENS] += hits;
+    bool counted = !isnan(ret->delta[SERVER_PREFIX_QUERIES]);
+    ret->prefix_hit_rate = ratio(hits, ret->delta[counted ? SERVER_PREFIX_QUERIES : SERVER_PROMPT_TOKENS]);
     ret->ttft_ms = 1e3 * ratio(ret->delta[SERVER_TTFT_SUM], ret->delta[SERVER_TTFT_COUNT]);
     ret->queue_ms = 1e3 * ratio(ret->delta[SERVER_QUEUE_SUM], ret->delta[SERVER_QUEUE_COUNT]);
 }

@@ -187,10 +187,34 @@ static void test_stage(void **state)
     assert_true(isnan(g.mean[SERVER_RUNNING]) && isnan(g.delta[SERVER_GENERATION_TOKENS]));
 }
 
+/* llama.cpp counts prompt tokens from its cache apart (325 and 548 of 873), SGLang with the rest. */
+static void test_prompt_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin, *end;
+    } CASES[] = {
+        {"llamacpp:prompt_tokens_total 100\nllamacpp:prompt_tokens_cached_total 10\n",
+         "llamacpp:prompt_tokens_total 425\nllamacpp:prompt_tokens_cached_total 558\n"},
+        {"sglang:prompt_tokens_total 100\nsglang:cached_tokens_total 10\n",
+         "sglang:prompt_tokens_total 973\nsglang:cached_tokens_total 558\n"},
+        {"vllm:prompt_tokens_total 100\nvllm:prefix_cache_hits_total 10\nvllm:prefix_cache_queries_total 100\n",
+         "vllm:prompt_tokens_total 973\nvllm:prefix_cache_hits_total 558\nvllm:prefix_cache_queries_total 973\n"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct server_sample s[2] = {{.t_s = 0}, {.t_s = 1}};
+        struct server_stage g;
+        assert_int_equal(server_read(CASES[i].begin, strlen(CASES[i].begin), &s[0], NULL), 0);
+        assert_int_equal(server_read(CASES[i].end, strlen(CASES[i].end), &s[1], NULL), 0);
+        server_stage_compute(s, 2, 0, 1, &g);
+        assert_true(fabs(g.delta[SERVER_PROMPT_TOKENS] - 873) < 1e-9);
+        assert_true(fabs(g.prefix_hit_rate - 548.0 / 873) < 1e-9);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_samples), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_real_pages), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_stage)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_samples),
+                                       cmocka_unit_test(test_refused),       cmocka_unit_test(test_real_pages),
+                                       cmocka_unit_test(test_names),         cmocka_unit_test(test_stage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
