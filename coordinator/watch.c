@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "coordinator/answer/gate_check.h"
+#include "coordinator/answer/gates.h"
 #include "coordinator/answer/search.h"
 
 #define FIRST_NS (5 * NS_PER_S)
@@ -22,7 +22,7 @@ static bool broken(const struct plan *plan, const struct point *p)
 enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct stage *s, int64_t elapsed_ns)
 {
     const struct plan_stage *load = &s->step.load;
-    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE, may_abort = plan->abort_on_fail_ns > 0 && !asks;
+    bool may_abort = plan->abort_on_fail_ns > 0 && !gates_any(plan);
     enum run_word word = RUN_WORD_ON;
     if (!load->duration_auto && !may_abort) return RUN_WORD_ON;
     if (w->epoch != s->epoch) *w = (struct watch){.epoch = s->epoch, .next_ns = load->warmup_ns + FIRST_NS};

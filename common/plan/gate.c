@@ -178,3 +178,28 @@ int gate_fold(const char *text, char *buf)
     int n = snprintf(buf, GATE_TEXT_MAX, "%s %s %s", left, OPERATORS[op], right);
     return n > 0 && n < (int)GATE_TEXT_MAX ? 0 : -1;
 }
+
+int capacity_parse(const char *text, struct plan_capacity *ret, char *folded, struct err *e)
+{
+    const char *at = text + strspn(text, " \t\n");
+    bool equal = at[0] == '>' && at[1] == '=';
+    double v = NAN;
+    char *end = NULL;
+    *ret = (struct plan_capacity){.op = equal ? OP_GE : OP_GT};
+    if (*at == '>') {
+        at += 1 + equal;
+        at += strspn(at, " \t\n");
+        if (*at >= '0' && *at <= '9') v = strtod(at, &end);
+    }
+    const char *unit = end ? end + strspn(end, " \t\n") : "";
+    size_t n = strcspn(unit, " \t\n");
+    ret->requests = n == 10 && strncmp(unit, "requests/s", n) == 0;
+    bool tokens = (n == 7 && strncmp(unit, "token/s", n) == 0) || (n == 8 && strncmp(unit, "tokens/s", n) == 0);
+    if (!isfinite(v) || !(v > 0) || !(tokens || ret->requests) || unit[n + strspn(unit + n, " \t\n")])
+        return err_set(e, ERR_PLAN,
+                       "expected a limit such as \">= 5000 token/s\" or \"> 40 requests/s\", got \"%.60s\"", text);
+    ret->value = v;
+    (void)snprintf(folded, GATE_TEXT_MAX, "%s %.15g %s", OPERATORS[ret->op], v,
+                   ret->requests ? "requests/s" : "token/s");
+    return 0;
+}

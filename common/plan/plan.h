@@ -119,6 +119,15 @@ enum on_inconclusive {
     INCONCLUSIVE_FAIL,
     INCONCLUSIVE_PASS
 }; /* what a gate that the sample cannot decide means for the exit status */
+/* Must one load of the run keep all gates, or every one? AUTO is resolved when the plan is read. */
+enum slo_require { REQUIRE_AUTO, REQUIRE_ANY, REQUIRE_ALL };
+/* A gate on the answer: `>= 5000 token/s` within the gates of the run. */
+struct plan_capacity {
+    const char *text; /* white space folded; NULL: none */
+    enum gate_op op;  /* OP_GE or OP_GT */
+    double value;
+    bool requests; /* per second; else output tokens */
+};
 enum on_loss { ON_LOSS_RETRY, ON_LOSS_MARK, ON_LOSS_FAIL };
 enum search_goal { SEARCH_NONE, SEARCH_SLO, SEARCH_PLATEAU };
 
@@ -145,6 +154,8 @@ struct plan {
     struct plan_gate *gates;
     size_t n_gates;
     enum on_inconclusive on_inconclusive;
+    enum slo_require require;
+    struct plan_capacity capacity;
     int64_t abort_on_fail_ns; /* end the run when a stage still breaks a gate so long into its window; 0: never */
     uint32_t agents_count;
     int64_t agents_wait_ns;

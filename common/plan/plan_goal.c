@@ -42,6 +42,26 @@ const struct key_type KEY_GATES = {
     "list of gates", "\"type\": \"array\", \"maxItems\": 64, \"items\": {\"type\": \"string\", \"pattern\": \"[<>]\"}",
     gates_read, gates_write};
 
+static int capacity_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan *p = at;
+    struct err why;
+    char folded[GATE_TEXT_MAX];
+    (void)k;
+    if (n->kind != NODE_TEXT) return expected(r, n, "a limit such as \">= 5000 token/s\"");
+    if (capacity_parse(n->text, &p->capacity, folded, &why)) return node_refuse(n, false, r->e, "%s", why.text);
+    p->capacity.text = keep(r, n, folded);
+    return p->capacity.text ? 0 : -1;
+}
+static struct node *capacity_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan *p = at;
+    (void)k;
+    return p->capacity.text ? node_new_text(t, p->capacity.text) : NULL;
+}
+const struct key_type KEY_CAPACITY = {"limit", "\"type\": \"string\", \"pattern\": \"^ *>\"", capacity_read,
+                                      capacity_write};
+
 static int money_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     static const struct plan_key PRICE = {.name = "price", .least = 1e-6, .most = 1e9};
@@ -76,7 +96,7 @@ const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": 
 
 int goal_check(struct reader *r, const struct node *map, void *base)
 {
-    const struct plan *p = (const struct plan *)base;
+    struct plan *p = (struct plan *)base;
     const struct node *slo = node_get(map, "slo"), *run = node_get(slo, "run"), *load = node_get(map, "load");
     bool per_request = false;
     for (int i = 0; i < SLO_REQUEST_N; i++)
@@ -92,5 +112,10 @@ int goal_check(struct reader *r, const struct node *map, void *base)
         if (p->stages[i].duration_auto && !p->n_gates)
             return node_refuse(load, false, r->e,
                                "duration: auto needs gates in slo.run: it goes on until they are decided");
+    if (p->search.goal != SEARCH_NONE && p->require == REQUIRE_ALL)
+        return node_refuse(node_get(slo, "require"), false, r->e,
+                           "a search looks for a load that keeps the gates: all cannot be required; use any");
+    bool asks = p->search.goal != SEARCH_NONE || (p->sweep && p->n_stages > 1);
+    if (p->require == REQUIRE_AUTO) p->require = asks ? REQUIRE_ANY : REQUIRE_ALL;
     return 0;
 }

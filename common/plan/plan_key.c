@@ -12,6 +12,7 @@ static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
+static const char *const REQUIRE[] = {[REQUIRE_AUTO] = "auto", [REQUIRE_ANY] = "any", [REQUIRE_ALL] = "all", NULL};
 static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
 static const char *const OVER[] = {"concurrency", "rate", NULL};
 
@@ -203,9 +204,17 @@ const struct plan_key PLAN_KEYS[] = {
      "of the run: decides the exit status"},
     {"slo", "inconclusive", &KEY_WORDS, AT(plan, on_inconclusive), "fail", "pass", "",
      "what a gate means for the exit status when the sample is too small to decide it", .words = INCONCLUSIVE},
+    {"slo", "require", &KEY_WORDS, AT(plan, require), "auto", "all", "",
+     "any: one load that keeps every gate is enough; all: every load must; auto: any in a sweep of several loads and "
+     "in a "
+     "search, else all",
+     .words = REQUIRE},
+    {"slo", "capacity", &KEY_CAPACITY, WHOLE, "", "\">= 5000 token/s\"", "token/s or requests/s",
+     "of the answer: the load that the endpoint carries within the gates of run (without gates: the greatest "
+     "throughput)"},
     {"slo", "abort_on_fail", &KEY_DURATION, AT(plan, abort_on_fail_ns), "", "30s", "time",
-     "ends the run when a stage breaks a gate, clear of chance, so long into its window; not in a sweep or a search, "
-     "which go on to learn where the limit is",
+     "ends the run when a stage breaks a gate, clear of chance, so long into its window; where slo.require is any the "
+     "run continues, to learn where the limit is",
      .least = 1, .most = DAY, .flags = KEY_SKIP_ZERO},
     {"slo.request", "ttft", &KEY_DURATION, AT(plan, slo_request_ns[SLO_TTFT]), "", "500ms", "time",
      "to the first token", .least = 1e-6, .most = DAY, .flags = KEY_SKIP_ZERO},

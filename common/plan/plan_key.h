@@ -69,8 +69,8 @@ extern const struct key_type KEY_URL, KEY_PAGE_URL;             /* plan_url.c */
 extern const struct key_type KEY_MODELS, KEY_HEADERS, KEY_BODY; /* plan_target.c */
 extern const struct key_type KEY_WORKLOADS;                     /* plan_workload.c */
 extern const struct key_type KEY_LOAD, KEY_STAGES, KEY_SEARCH, KEY_RATE, KEY_ARRIVALS, KEY_STAGE_DURATION, KEY_WARMUP,
-    KEY_AMOUNT;                                    /* plan_stage.c */
-extern const struct key_type KEY_GATES, KEY_MONEY; /* plan_goal.c */
+    KEY_AMOUNT;                                                  /* plan_stage.c */
+extern const struct key_type KEY_GATES, KEY_CAPACITY, KEY_MONEY; /* plan_goal.c */
 /* A URL without a path gets `standard`. */
 int plan_url_add_path(struct reader *r, const struct node *n, const char **url, const char *standard);
 int target_check(struct reader *r, const struct node *map, void *base);

@@ -11,6 +11,13 @@ static size_t stages_planned(const struct run_data *r)
     return r->plan->n_stages * (r->plan->repeats ? r->plan->repeats : 1);
 }
 
+enum gate_result analysis_gates(const struct analysis *a)
+{
+    enum gate_result gates = gates_decide(a->run->plan, a->points, a->n_points, a->gates, a->n_gates);
+    if (gates == GATE_FAIL || a->answer.capacity == GATE_FAIL) return GATE_FAIL;
+    return gates == GATE_PASS ? a->answer.capacity : gates;
+}
+
 /* What takes most away from the result comes first: a run that was stopped, then one that misses agents, then one whose
  * numbers are the client's own. A gate's result counts only where the numbers can be trusted; what an inconclusive
  * gate means is the plan's choice. */
@@ -31,7 +38,7 @@ int analysis_status(const struct analysis *a)
     for (size_t i = 0; i < r->n_events; i++)
         if (r->events[i].kind < RUN_EVENT_N && RUN_EVENTS[r->events[i].kind].status)
             return RUN_EVENTS[r->events[i].kind].status;
-    enum gate_result all = gates_decide(r->plan, a->points, a->n_points, a->gates, a->n_gates);
+    enum gate_result all = analysis_gates(a);
     bool passed = all == GATE_PASS || (all == GATE_INCONCLUSIVE && r->plan->on_inconclusive == INCONCLUSIVE_PASS);
     return passed ? 0 : 99;
 }

@@ -16,5 +16,7 @@ struct analysis {
 ERR_CHECKED int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
 void analysis_clear(struct analysis *a);
 
+/* All gates of the run, slo.capacity with them. */
+enum gate_result analysis_gates(const struct analysis *a);
 /* The exit status, from the run and what is made of it already. */
 int analysis_status(const struct analysis *a);

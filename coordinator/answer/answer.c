@@ -232,6 +232,7 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->slo_tokens_per_s = g->throughput;
     a->slo_lo = g->lo;
     a->slo_hi = g->hi;
+    a->slo_requests_per_s = g->requests_per_s;
     a->slo_point = g->first;
     a->slo_open_end = g == end;
 }
@@ -255,6 +256,34 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
         a->slo_failed += g[i].n_fail > 0;
         a->slo_undecided += g[i].n_fail == 0 && g[i].n_pass == 0;
     }
+}
+
+/* The load that the endpoint carries within its gates, against slo.capacity. Where a greater load may still pass, too
+ * little is no failure. */
+static void capacity_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
+{
+    if (!plan || !plan->capacity.text) return;
+    const struct plan_capacity *c = &plan->capacity;
+    const struct group *best = n ? most(g, n) : NULL;
+    bool gated = plan->n_gates > 0, more = gated ? a->slo_open_end || a->slo_undecided : !a->plateau_reached;
+    a->capacity = GATE_INCONCLUSIVE;
+    if (gated && !a->has_slo) {
+        bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.client_limited;
+        if (n && (searched || (a->slo_failed && !a->slo_undecided))) a->capacity = GATE_FAIL;
+        return;
+    }
+    if (!gated && !best) return;
+    a->capacity_value = c->requests ? (gated ? a->slo_requests_per_s : best->requests_per_s)
+                                    : (gated ? a->slo_tokens_per_s : best->throughput);
+    a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
+    a->capacity_hi = c->requests ? a->capacity_value : gated ? a->slo_hi : best->hi;
+    double lo = isnan(a->capacity_lo) ? a->capacity_value : a->capacity_lo,
+           hi = isnan(a->capacity_hi) ? a->capacity_value : a->capacity_hi;
+    bool strict = c->op == OP_GT;
+    if (strict ? lo > c->value : lo >= c->value)
+        a->capacity = GATE_PASS;
+    else if ((strict ? hi <= c->value : hi < c->value) && !more)
+        a->capacity = GATE_FAIL;
 }
 
 static void most_compute(const struct group *g, size_t n, struct answer *a)
@@ -431,6 +460,10 @@ void answer_compute(const struct run_data *run, const struct point *points, size
                            .slo_lo = NAN,
                            .slo_hi = NAN,
                            .slo_passes_to = NAN,
+                           .slo_requests_per_s = NAN,
+                           .capacity_value = NAN,
+                           .capacity_lo = NAN,
+                           .capacity_hi = NAN,
                            .oldest_s = NAN,
                            .at_knee = {NAN, NAN, NAN, NAN, NAN, NAN},
                            .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN},
@@ -464,6 +497,7 @@ void answer_compute(const struct run_data *run, const struct point *points, size
         ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
         if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
     }
+    capacity_compute(plan, g, n_groups, ret);
     free(g);
     answer_words(plan, points, n, ret);
 }

@@ -67,11 +67,14 @@ struct answer {
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
-    struct answer_latency at_knee, at_slo;    /* at the least load tried that is not below the knee; at slo_load */
-    struct answer_length output, input;       /* of the points used */
-    uint64_t requests, failed, unanswered;    /* of all stages: ended or never answered; failed; never answered */
-    double oldest_s;                          /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by;                   /* the label that most failed requests bear */
+    enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
+    double capacity_value, capacity_lo, capacity_hi; /* what it was held against; NaN when unknown */
+    double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
+    struct answer_latency at_knee, at_slo; /* at the least load tried that is not below the knee; at slo_load */
+    struct answer_length output, input;    /* of the points used */
+    uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
+    double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by;                /* the label that most failed requests bear */
     uint64_t failed_by_n;
     struct search_outcome search; /* when the plan asked for one; else all zero */
     char text[2400];              /* the paragraph */

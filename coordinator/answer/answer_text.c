@@ -135,6 +135,16 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     say(a, ". ");
 }
 
+static void say_capacity(const struct plan *plan, struct answer *a)
+{
+    static const char *const WORDS[] = {"is kept", "is not kept", "is not decided"};
+    if (!plan || !plan->capacity.text) return;
+    say(a, "slo.capacity %s %s", plan->capacity.text, WORDS[a->capacity]);
+    if (!isnan(a->capacity_value))
+        say_number(a, ": ", a->capacity_value, plan->capacity.requests ? " requests/s" : " token/s");
+    say(a, ". ");
+}
+
 static void say_dip(const char *what, const struct answer_dip *d, struct answer *a)
 {
     if (!(d->share > 0)) return;
@@ -248,6 +258,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_plateau(plan, unit, whole, n, a);
     say_most(plan, unit, a);
     say_slo(plan, unit, a);
+    say_capacity(plan, a);
     say_shape(unit, whole, a);
     say_failures(a);
     say_lengths(a);

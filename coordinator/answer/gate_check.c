@@ -1,7 +1,10 @@
 #include "coordinator/answer/gate_check.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "common/human.h"
 #include "common/rng.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/numeric.h"
@@ -128,13 +131,91 @@ static bool holds(enum gate_op op, double v, double limit)
     return false;
 }
 
+/* How much larger a sample would have to be for its interval to clear the limit: widths shrink with the root. */
+static double larger(const struct gate_outcome *o, double limit, bool upper)
+{
+    double far_end = upper ? o->hi : o->lo, room = fabs(limit - o->value);
+    return isfinite(far_end) && room > 0 ? pow(fabs(far_end - o->value) / room, 2) : (double)NAN;
+}
+
+static void what_decides(const struct plan_gate *g, const struct point *p, double limit, struct gate_outcome *o)
+{
+    bool upper = g->op == OP_LT || g->op == OP_LE, errors = g->subject == GATE_ERROR_RATE;
+    bool counted = errors || (g->subject == GATE_METRIC && metric_independent(g->metric));
+    double had = errors                      ? (double)point_ended(p)
+                 : g->subject == GATE_METRIC ? (double)p->metric[g->metric].count
+                                             : (double)NAN;
+    double least = g->subject == GATE_METRIC && g->agg == AGG_QUANTILE ? (double)samples_needed(g->q)
+                   : errors && upper && limit > 0 && limit < 1         ? log(0.025) / log1p(-limit)
+                                                                       : 0;
+    double factor = larger(o, limit, upper);
+    if (had > 0 && had < least) factor = fmax(least / had, factor); /* fmax passes over NaN */
+    if (!(factor > 1)) return;
+    if (counted && had > 0) {
+        o->had = had;
+        o->needs = ceil(had * factor);
+    }
+    if (p->window_s > 0) o->needs_s = p->window_s * factor;
+}
+
+const char *gate_unit(const struct plan_gate *g)
+{
+    const char *unit = g->subject == GATE_METRIC ? METRICS[g->metric].unit : FIGURES[figure_of_gate(g->subject)].unit;
+    return strcmp(unit, "1/s") == 0 ? "requests/s" : unit;
+}
+
+const char *gate_value_words(const struct plan_gate *g, double v, char *buf, size_t n)
+{
+    char number[HUMAN_MAX];
+    if (g->subject == GATE_ERROR_RATE)
+        (void)snprintf(buf, n, "%s", human_percent(v, number));
+    else
+        (void)snprintf(buf, n, "%s%s%s", human_number(v, number), isfinite(v) ? " " : "",
+                       isfinite(v) ? gate_unit(g) : "");
+    return buf;
+}
+
+const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+{
+    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
+    size_t at = 0;
+#define PUT(...) at += at < n ? (size_t)snprintf(buf + at, n - at, __VA_ARGS__) : 0
+    buf[0] = '\0';
+    if (isfinite(o->value)) PUT("%s", gate_value_words(o->gate, o->value, value, sizeof value));
+    if (isfinite(o->lo) && isfinite(o->hi))
+        PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
+            gate_value_words(o->gate, o->hi, hi, sizeof hi));
+    if (o->result != GATE_INCONCLUSIVE) return buf;
+    PUT("%sinconclusive", at ? "; " : "");
+    if (p->verdict.status == VERDICT_INVALID)
+        PUT(": the point is invalid");
+    else if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
+        PUT(": p%.4g needs %s requests, had %s", 100 * o->gate->q, human_number(o->needs, value),
+            human_number(o->had, lo));
+    else if (isfinite(o->needs))
+        PUT(": it needs about %s requests, had %s", human_number(o->needs, value), human_number(o->had, lo));
+    else if (isinf(o->hi))
+        PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
+    if (p->verdict.status != VERDICT_INVALID && isfinite(o->needs_s))
+        PUT("%s about %s s at this load", isfinite(o->needs) ? ":" : ": it needs", human_number(ceil(o->needs_s), hi));
+#undef PUT
+    return buf;
+}
+
 void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret)
 {
     struct gate_reading r = read_gate(g, p);
     double limit = g->subject == GATE_METRIC ? g->value / METRICS[g->metric].scale : g->value;
     bool upper = g->op == OP_LT || g->op == OP_LE; /* the limit is an upper one */
     double far_end = upper ? r.hi : r.lo, near_end = upper ? r.lo : r.hi;
-    *ret = (struct gate_outcome){.gate = g, .value = r.value, .lo = r.lo, .hi = r.hi, .result = GATE_INCONCLUSIVE};
+    *ret = (struct gate_outcome){.gate = g,
+                                 .value = r.value,
+                                 .lo = r.lo,
+                                 .hi = r.hi,
+                                 .result = GATE_INCONCLUSIVE,
+                                 .needs = NAN,
+                                 .had = NAN,
+                                 .needs_s = NAN};
     if (!isnan(near_end) && !holds(g->op, near_end, limit))
         ret->result = GATE_FAIL;
     else if (isnan(r.value))
@@ -143,6 +224,7 @@ void gate_check(const struct plan_gate *g, const struct point *p, struct gate_ou
         ret->result = holds(g->op, far_end, limit) ? GATE_PASS : GATE_INCONCLUSIVE;
     else if (!r.needs_interval)
         ret->result = holds(g->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
+    if (ret->result == GATE_INCONCLUSIVE) what_decides(g, p, limit, ret);
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

@@ -15,6 +15,18 @@ static enum gate_result search_decides(const struct plan *plan, const struct poi
     return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
 }
 
+bool gates_any(const struct plan *plan)
+{
+    return plan->search.goal != SEARCH_NONE || plan->require == REQUIRE_ANY;
+}
+
+const char *gates_rule(const struct plan *plan)
+{
+    if (plan->search.goal != SEARCH_NONE) return "the load that the search found must keep every gate";
+    return gates_any(plan) ? "one load that keeps every gate is enough (slo.require: any)"
+                           : "every load must keep every gate (slo.require: all)";
+}
+
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
                               const struct gate_outcome *gates, size_t n_gates)
 {
@@ -26,9 +38,9 @@ enum gate_result gates_decide(const struct plan *plan, const struct point *point
         seen++;
         count[gates_at_point((uint32_t)i, gates, n_gates)]++;
     }
-    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
+    bool any = gates_any(plan);
     if (seen == 0) return GATE_INCONCLUSIVE;
-    if (asks && count[GATE_PASS]) return GATE_PASS;
-    if (count[GATE_FAIL] && (!asks || count[GATE_FAIL] == seen)) return GATE_FAIL;
+    if (any && count[GATE_PASS]) return GATE_PASS;
+    if (count[GATE_FAIL] && (!any || count[GATE_FAIL] == seen)) return GATE_FAIL;
     return count[GATE_INCONCLUSIVE] ? GATE_INCONCLUSIVE : GATE_PASS;
 }

@@ -2,8 +2,19 @@
 #pragma once
 #include "coordinator/answer/gate_check.h"
 
-/* Explicit stages: every point must pass (one fail fails; else one inconclusive leaves it so). A sweep or a search asks
- * whether there is a load within the limits: one point that passes all gates is enough. Points whose verdict is invalid
- * do not count. PASS when there is no gate. */
+/* The rule, which slo.require chooses and every report prints (gates_rule):
+ *
+ * 1. A load keeps the gates when every gate passes at its point; it breaks them when one fails; else it is undecided.
+ *    Points whose verdict is invalid do not count.
+ * 2. any: PASS when one load keeps them, FAIL when every load breaks them.
+ * 3. all: PASS when every load keeps them, FAIL when one breaks them.
+ * 4. A search judges a load by all its runs together: PASS when its answer was confirmed, FAIL when no load passes.
+ * 5. Everything else is INCONCLUSIVE, which is not a failure: slo.inconclusive says what it means for the exit status.
+ *
+ * PASS when there is no gate. */
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
                               const struct gate_outcome *gates, size_t n_gates);
+/* The rule in words, for people: "one load that keeps every gate is enough (slo.require: any)". */
+const char *gates_rule(const struct plan *plan);
+/* Is one load that keeps the gates enough? */
+bool gates_any(const struct plan *plan);

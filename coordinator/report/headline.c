@@ -27,7 +27,7 @@ static void add_gate(const struct analysis *a, size_t g, struct headline *h)
     char value[64], load[64];
     add(h, "%.60s", gate->text);
     if (!o) return;
-    if (isfinite(o->value)) add(h, ": it is %s", report_gate_value(gate, o->value, value));
+    if (isfinite(o->value)) add(h, ": it is %s", gate_value_words(gate, o->value, value, sizeof value));
     add(h, " at load %s", report_load(&a->points[o->point].requested, load));
 }
 
@@ -49,8 +49,17 @@ static void failed(const struct analysis *a, struct headline *h)
 {
     h->word = "FAIL";
     if (add_gates(a, GATE_FAIL, "gate broken: ", h)) return;
+    const struct plan_capacity *capacity = &a->run->plan->capacity;
+    if (a->answer.capacity == GATE_FAIL) {
+        add(h, "slo.capacity %.60s is not kept", capacity->text);
+        return;
+    }
     h->word = "UNDECIDED";
     if (add_gates(a, GATE_INCONCLUSIVE, "the sample is too small to decide ", h)) return;
+    if (a->answer.capacity != GATE_PASS) {
+        add(h, "slo.capacity %.60s is not decided", capacity->text);
+        return;
+    }
     add(h, "no single load keeps every gate"); /* each gate passes somewhere */
 }
 
@@ -105,11 +114,13 @@ static void passed(const struct analysis *a, struct headline *h)
     h->word = "PASS";
     for (size_t i = 0; i < a->n_points; i++)
         suspect += a->points[i].verdict.status == VERDICT_SUSPECT;
-    if (plan->n_gates == 0)
+    if (plan->n_gates == 0 && plan->capacity.text)
+        add(h, "slo.capacity %.60s is kept", plan->capacity.text);
+    else if (plan->n_gates == 0)
         add(h, "every stage was measured; the plan sets no gates");
-    else if (gates_decide(plan, a->points, a->n_points, a->gates, a->n_gates) != GATE_PASS)
+    else if (analysis_gates(a) != GATE_PASS)
         add(h, "no gate is broken; the sample cannot decide all of them, which slo.inconclusive lets pass");
-    else if ((plan->sweep || plan->search.goal != SEARCH_NONE) && a->answer.has_slo)
+    else if (gates_any(plan) && a->answer.has_slo)
         add(h, "%s kept at load %s", plan->n_gates == 1 ? "the gate is" : "all gates are",
             report_load(&a->points[a->answer.slo_point].requested, load));
     else

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/early_stop.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/report/headline.h"
@@ -234,6 +235,22 @@ static void put_server(struct json_out *j, const struct point_server *s)
     json_end_object(j);
 }
 
+/* What the true percentile lies below with 99 % confidence; null under a floor of samples. */
+static void put_early_stopping(struct json_out *j, const struct point *p)
+{
+    static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_E2E};
+    char key[64];
+    json_object(j, "early_stopping");
+    for (size_t i = 0; i < sizeof SHOWN / sizeof *SHOWN; i++) {
+        json_object(j, report_metric_key(SHOWN[i], key));
+        for (int k = 0; k < POINT_Q; k++)
+            json_double(j, Q_NAMES[k],
+                        early_stop_bound(p->hist ? p->hist[SHOWN[i]] : NULL, POINT_QS[k]) / METRICS[SHOWN[i]].scale);
+        json_end_object(j);
+    }
+    json_end_object(j);
+}
+
 void report_point_members(struct json_out *j, const struct analysis *in, size_t point)
 {
     const struct point *p = &in->points[point];
@@ -246,6 +263,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     put_rates(j, p);
     for (int m = 0; m < METRIC_N; m++)
         put_stat(j, report_metric_key((enum metric)m, key), &p->metric[m]);
+    put_early_stopping(j, p);
     put_ledger(j, p);
     put_verdict(j, &p->verdict);
     json_string(j, "steady", report_steady(p->steady));
@@ -299,12 +317,17 @@ static void put_agents(struct json_out *j, const struct run_data *r)
 
 static void put_outcome(struct json_out *j, const struct analysis *in, const struct gate_outcome *o)
 {
+    char words[300];
     json_u64(j, "point", o->point);
     json_u64(j, "stage", o->point < in->n_points ? in->points[o->point].stage : 0);
     json_string(j, "result", gate_result_name(o->result));
     json_double(j, "value", o->value);
     json_double(j, "lo", o->lo);
     json_double(j, "hi", o->hi);
+    json_double(j, "needs", o->needs);
+    json_double(j, "had", o->had);
+    json_double(j, "needs_s", o->needs_s);
+    if (o->point < in->n_points) json_string(j, "words", gate_words(o, &in->points[o->point], words, sizeof words));
 }
 
 static void put_gates(struct json_out *j, const struct analysis *in)
@@ -315,7 +338,7 @@ static void put_gates(struct json_out *j, const struct analysis *in)
         const struct gate_outcome *o = report_gate(in, g);
         json_object(j, NULL);
         json_string(j, "gate", gate->text);
-        json_string(j, "unit", report_gate_unit(gate));
+        json_string(j, "unit", gate_unit(gate));
         if (o)
             put_outcome(j, in, o);
         else
@@ -331,6 +354,27 @@ static void put_gates(struct json_out *j, const struct analysis *in)
         json_end_object(j);
     }
     json_end_array(j);
+}
+
+/* All gates together, with the rule that decided. */
+static void put_gates_result(struct json_out *j, const struct analysis *in)
+{
+    const struct plan *plan = in->run->plan;
+    const struct answer *a = &in->answer;
+    bool any = plan && (plan->n_gates || plan->capacity.text);
+    json_string(j, "gates_result", any ? gate_result_name(analysis_gates(in)) : NULL);
+    json_string(j, "gates_rule", plan && plan->n_gates ? gates_rule(plan) : NULL);
+    if (!plan || !plan->capacity.text) {
+        json_null(j, "capacity");
+        return;
+    }
+    json_object(j, "capacity");
+    json_string(j, "gate", plan->capacity.text);
+    json_string(j, "result", gate_result_name(a->capacity));
+    json_double(j, "value", a->capacity_value);
+    json_double(j, "lo", a->capacity_lo);
+    json_double(j, "hi", a->capacity_hi);
+    json_end_object(j);
 }
 
 static void put_goodput(struct json_out *j, const struct answer *a)
@@ -551,11 +595,7 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     put_outcome_of_run(j, in);
     put_answer(j, in);
     put_gates(j, in);
-    if (r->plan)
-        json_string(j, "gates_result",
-                    r->plan->n_gates
-                        ? gate_result_name(gates_decide(r->plan, in->points, in->n_points, in->gates, in->n_gates))
-                        : NULL);
+    put_gates_result(j, in);
     put_agents(j, r);
     json_array(j, "points");
     for (size_t i = 0; i < in->n_points; i++) {

@@ -37,7 +37,7 @@ static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
     const struct plan *plan = in->run->plan;
     const struct gate_outcome *o = report_gate(in, gate);
     enum gate_result result = o ? o->result : GATE_INCONCLUSIVE;
-    char load[64];
+    char load[64], words[300];
     (void)buf_puts(out, "    <testcase classname=\"slo.run\" name=\"");
     put_xml(out, plan->gates[gate].text);
     if (result == GATE_PASS) {
@@ -46,9 +46,13 @@ static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
     }
     bool skip = result == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
     (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure",
-                     result == GATE_FAIL ? "limit broken" : "the sample is too small to decide");
-    if (o && !isnan(o->value)) (void)buf_printf(out, ": %.6g", o->value);
-    if (o && !isnan(o->lo) && !isnan(o->hi)) (void)buf_printf(out, " (95 %%: %.6g to %.6g)", o->lo, o->hi);
+                     result == GATE_FAIL ? "limit broken: "
+                     : skip              ? ""
+                                         : "not decided, and slo.inconclusive is fail: ");
+    if (o && o->point < in->n_points)
+        put_xml(out, gate_words(o, &in->points[o->point], words, sizeof words));
+    else
+        (void)buf_puts(out, "no valid point was measured");
     if (o) {
         (void)buf_puts(out, " at load ");
         put_xml(out, report_load(&in->points[o->point].requested, load));

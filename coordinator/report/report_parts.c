@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/human.h"
+#include "coordinator/answer/gates.h"
 #include "coordinator/answer/load.h"
 
 const struct stage_data *report_stage(const struct analysis *in, size_t point)
@@ -69,7 +70,7 @@ static bool worse(enum gate_result a, enum gate_result b)
 const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
 {
     const struct plan *plan = in->run->plan;
-    bool asks = plan->sweep || plan->search.goal != SEARCH_NONE;
+    bool asks = gates_any(plan);
     if (asks && in->answer.has_slo) return outcome(in, gate, in->answer.slo_point);
     const struct gate_outcome *best = NULL;
     for (size_t i = 0; i < in->n_points; i++) {
@@ -78,27 +79,6 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
         if (!best || (asks ? passed(in, i) > passed(in, best->point) : worse(o->result, best->result))) best = o;
     }
     return best;
-}
-
-const char *report_gate_unit(const struct plan_gate *g)
-{
-    static const char *const UNITS[] = {[GATE_THROUGHPUT] = "token/s",
-                                        [GATE_REQUESTS_PER_S] = "requests/s",
-                                        [GATE_GOODPUT] = "requests/s",
-                                        [GATE_ERROR_RATE] = "fraction",
-                                        [GATE_ERROR_COUNT] = "requests"};
-    if (g->subject == GATE_METRIC) return METRICS[g->metric].unit;
-    return UNITS[g->subject] ? UNITS[g->subject] : "";
-}
-
-const char *report_gate_value(const struct plan_gate *g, double v, char *buf)
-{
-    char number[HUMAN_MAX];
-    if (g->subject == GATE_ERROR_RATE)
-        (void)snprintf(buf, 64, "%s", human_percent(v, number));
-    else
-        (void)snprintf(buf, 64, "%s %s", human_number(v, number), report_gate_unit(g));
-    return buf;
 }
 
 bool report_knee_point(const struct analysis *in, size_t *ret)

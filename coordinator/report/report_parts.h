@@ -28,11 +28,6 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate);
 
 const char *report_steady(enum steady s); /* "yes", "no", NULL: unknown */
 
-/* "ms", "fraction", "token/s": of a gate's value. */
-const char *report_gate_unit(const struct plan_gate *g);
-/* A gate's value in the gate's own unit: "912 ms", "3.27 %", "4,510 token/s". buf holds 64 bytes. */
-const char *report_gate_value(const struct plan_gate *g, double v, char *buf);
-
 /* The point at the knee: the usable one with the smallest load that is not below it. false: the knee was not seen. */
 bool report_knee_point(const struct analysis *in, size_t *ret);
 

@@ -10,6 +10,7 @@
 #include "coordinator/answer/load.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
+#include "coordinator/answer/gates.h"
 #include "coordinator/report/report_parts.h"
 
 #define WIDTH_LEAST 60u
@@ -177,21 +178,18 @@ static void gate_line(const struct page *p, const struct analysis *in, size_t g)
     const struct gate_outcome *o = report_gate(in, g);
     const struct plan_gate *gate = &in->run->plan->gates[g];
     enum gate_result r = o ? o->result : GATE_INCONCLUSIVE;
-    char a[64], b[64];
+    char load[64], words[300];
     struct buf text = BUF_INIT(1000);
     (void)buf_puts(p->out, "  ");
     paint(p, r == GATE_PASS ? GREEN : r == GATE_FAIL ? RED : YELLOW);
     (void)buf_puts(p->out, r == GATE_PASS ? "✓ " : r == GATE_FAIL ? "✗ " : "? ");
     paint(p, PLAIN);
     (void)buf_printf(&text, "%.60s", gate->text);
-    if (o && isfinite(o->value)) (void)buf_printf(&text, ": %s", report_gate_value(gate, o->value, a));
-    if (o && isfinite(o->lo) && isfinite(o->hi))
-        (void)buf_printf(&text, " (95 %%: %s to %s)", report_gate_value(gate, o->lo, a),
-                         report_gate_value(gate, o->hi, b));
     if (o && o->point < in->n_points)
-        (void)buf_printf(&text, " at load %s", report_load(&in->points[o->point].requested, a));
-    if (r == GATE_INCONCLUSIVE)
-        (void)buf_puts(&text, o ? "; undecided: more samples are needed" : "; undecided: no valid point");
+        (void)buf_printf(&text, " at load %s: %s", report_load(&in->points[o->point].requested, load),
+                         gate_words(o, &in->points[o->point], words, sizeof words));
+    else
+        (void)buf_puts(&text, ": not judged, no valid point was measured");
     wrap(p, buf_str(&text), 4);
     p->out->bad |= text.bad;
     buf_free(&text);
@@ -200,7 +198,7 @@ static void gate_line(const struct page *p, const struct analysis *in, size_t g)
 static void gates(const struct page *p, const struct analysis *in)
 {
     if (!in->run->plan || !in->run->plan->n_gates) return;
-    (void)buf_puts(p->out, "\nGates\n");
+    (void)buf_printf(p->out, "\nGates: %s\n", gates_rule(in->run->plan));
     for (size_t g = 0; g < in->run->plan->n_gates; g++)
         gate_line(p, in, g);
 }

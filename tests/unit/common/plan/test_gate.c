@@ -127,8 +127,35 @@ static void too_long(void **state)
     assert_int_equal(gate_fold(text, text + 500), -1);
 }
 
+static void test_capacity(void **state)
+{
+    (void)state;
+    struct plan_capacity c;
+    struct err e;
+    char folded[GATE_TEXT_MAX];
+    assert_int_equal(capacity_parse("  >=  5000   token/s ", &c, folded, &e), 0);
+    assert_true(c.op == OP_GE && c.value > 4999 && c.value < 5001 && !c.requests);
+    assert_string_equal(folded, ">= 5000 token/s");
+    assert_int_equal(capacity_parse(">1.5 requests/s", &c, folded, &e), 0);
+    assert_true(c.op == OP_GT && c.requests);
+    static const char *const BAD[] = {"",
+                                      "5000 token/s",
+                                      "< 5000 token/s",
+                                      ">= token/s",
+                                      ">= 5000",
+                                      ">= 5000 ms",
+                                      ">= -1 token/s",
+                                      ">= 1e999 token/s",
+                                      ">= 0 token/s",
+                                      ">= 5 token/s or so",
+                                      ">= nan token/s"};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        if (capacity_parse(BAD[i], &c, folded, &e) == 0) fail_msg("%s was taken", BAD[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(good), cmocka_unit_test(bad), cmocka_unit_test(too_long)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_capacity), cmocka_unit_test(good), cmocka_unit_test(bad),
+                                       cmocka_unit_test(too_long)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,13 +54,14 @@ static struct point *add(struct world *w, uint32_t load, double noise)
 
 static void backed(const struct world *w);
 
-static void finish(struct world *w, double slo_up_to)
+static void finish_capacity(struct world *w, double slo_up_to)
 {
     w->gates[0] = (struct plan_gate){.text = "ttft.p99 < 800ms"};
     w->gates[1] = (struct plan_gate){.text = "errors.rate < 1%"};
     w->plan.gates = w->gates;
     w->plan.n_gates = 2;
     w->plan.sweep = true;
+    w->plan.require = REQUIRE_ANY;
     w->run.plan = &w->plan;
     for (size_t i = 0; i < w->n; i++)
         for (size_t g = 0; g < 2; g++)
@@ -69,6 +70,11 @@ static void finish(struct world *w, double slo_up_to)
                 .point = (uint32_t)i,
                 .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
     answer_compute(&w->run, w->p, w->n, w->o, 2 * w->n, &w->a);
+}
+
+static void finish(struct world *w, double slo_up_to)
+{
+    finish_capacity(w, slo_up_to);
     backed(w);
 }
 
@@ -649,6 +655,32 @@ static void test_latency_at(void **state)
     assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
 }
 
+/* A gate on the answer itself: CI sees a regression of what the endpoint carries. */
+static void test_capacity(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum gate_op op;
+        double value;
+        double slo_up_to;
+        enum gate_result result;
+    } CASES[] = {{">= 2000 token/s", OP_GE, 2000, 40, GATE_PASS},          /* 2,811 at 32 */
+                 {">= 3000 token/s", OP_GE, 3000, 40, GATE_FAIL},          /* 64 fails the gates */
+                 {">= 2810 token/s", OP_GE, 2810, 40, GATE_INCONCLUSIVE},  /* within the interval */
+                 {">= 9000 token/s", OP_GE, 9000, 1e9, GATE_INCONCLUSIVE}, /* the greatest load tried still passes */
+                 {">= 1 token/s", OP_GE, 1, 0, GATE_FAIL}};                /* no load keeps the gates */
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        static struct world w;
+        sweep(&w, 256, 1);
+        w.plan.capacity = (struct plan_capacity){CASES[i].text, CASES[i].op, CASES[i].value, false};
+        w.gates[0] = w.gates[1] = (struct plan_gate){0};
+        finish_capacity(&w, CASES[i].slo_up_to);
+        if (w.a.capacity != CASES[i].result) fail_msg("%s: %d, %s", CASES[i].text, (int)w.a.capacity, w.a.text);
+        says(&w, CASES[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -661,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
         cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
         cmocka_unit_test(test_mixed_kinds),     cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_lengths),         cmocka_unit_test(test_latency_at)};
+        cmocka_unit_test(test_lengths),         cmocka_unit_test(test_latency_at),
+        cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

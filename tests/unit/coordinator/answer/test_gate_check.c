@@ -175,7 +175,7 @@ static void test_decide(void **state)
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
     o[4].result = GATE_FAIL;
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_FAIL);
-    plan.sweep = true; /* a sweep asks: is there a load within the limits? */
+    plan.require = REQUIRE_ANY; /* a sweep asks: is there a load within the limits? */
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
     p[0].verdict.status = VERDICT_INVALID; /* not by a point that was the client's */
     assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
@@ -187,10 +187,73 @@ static void test_decide(void **state)
     assert_int_equal(gates_decide(&plan, p, 3, o, 0), GATE_PASS);
 }
 
+static struct gate_outcome judged(const char *text, const struct point *p, struct plan_gate *g)
+{
+    struct gate_outcome o;
+    struct err e;
+    assert_int_equal(gate_parse(text, g, &e), 0);
+    gate_check(g, p, &o);
+    return o;
+}
+
+/* An inconclusive gate says what would decide it; every value is in the gate's own unit. */
+static void test_words(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    char words[300];
+    hist[METRIC_TTFT] = hist_new();
+    for (int i = 0; i < 14; i++)
+        hist_record(hist[METRIC_TTFT], (100 + i) * 1000000, 1);
+    struct point p = {.hist = hist, .window_s = 5.15, .window_ok = 14};
+    struct plan_gate g;
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    struct gate_outcome o = judged("ttft.p99 < 800ms", &p, &g);
+    assert_int_equal(o.result, GATE_INCONCLUSIVE);
+    assert_true(o.needs > 298 && o.needs < 300 && o.had > 13 && o.had < 15);
+    assert_string_equal(gate_words(&o, &p, words, sizeof words),
+                        "inconclusive: p99 needs 299 requests, had 14: about 110 s at this load");
+    verdict_add(&p.verdict, VERDICT_INVALID, "late");
+    assert_string_equal(gate_words(&o, &p, words, sizeof words), "inconclusive: the point is invalid");
+    p.verdict = (struct verdict){0};
+
+    p.window_ok = 59193, p.window_failed = 2000, p.error_rate = 2000.0 / 61193;
+    o = judged("errors.rate < 1%", &p, &g);
+    assert_int_equal(o.result, GATE_FAIL);
+    gate_words(&o, &p, words, sizeof words);
+    assert_non_null(strstr(words, "3.27 % (95 %: 3.13 % to 3.41 %)"));
+    p.window_ok = 1000, p.window_failed = 8, p.error_rate = 8.0 / 1008; /* on the good side, but not clear of chance */
+    o = judged("errors.rate < 1%", &p, &g);
+    assert_int_equal(o.result, GATE_INCONCLUSIVE);
+    assert_true(o.needs > 4000 && o.needs < 40000);
+    p.output_tokens_per_s = 56500, p.output_lo = 56000, p.output_hi = 57000;
+    o = judged("throughput > 50000", &p, &g);
+    assert_string_equal(gate_words(&o, &p, words, sizeof words),
+                        "56,500 token/s (95 %: 56,000 token/s to 57,000 token/s)");
+    hist_destroy(&hist[METRIC_TTFT]);
+}
+
+static void test_rule(void **state)
+{
+    (void)state;
+    struct plan plan = {.require = REQUIRE_ANY};
+    assert_true(gates_any(&plan));
+    assert_string_equal(gates_rule(&plan), "one load that keeps every gate is enough (slo.require: any)");
+    plan.require = REQUIRE_ALL;
+    assert_string_equal(gates_rule(&plan), "every load must keep every gate (slo.require: all)");
+    plan.search.goal = SEARCH_SLO;
+    assert_true(gates_any(&plan));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_rule),
+                                       cmocka_unit_test(test_quantiles),
+                                       cmocka_unit_test(test_rates),
                                        cmocka_unit_test(test_decides_seldom_at_the_limit),
-                                       cmocka_unit_test(test_decide), cmocka_unit_test(test_cut_off)};
+                                       cmocka_unit_test(test_decide),
+                                       cmocka_unit_test(test_cut_off)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static struct analysis a;
 /* Nine valid points of a sweep 1 … 256; every gate passes at the 7th. */
 static void begin(size_t n_gates)
 {
-    plan = (struct plan){.gates = gates, .n_gates = n_gates, .sweep = true};
+    plan = (struct plan){.gates = gates, .n_gates = n_gates, .sweep = true, .require = REQUIRE_ANY};
     run = (struct run_data){.plan = &plan};
     memset(p, 0, sizeof p);
     memset(o, 0, sizeof o);

@@ -35,22 +35,23 @@ static void test_all_three_results(void **state)
     struct buf out = BUF_INIT(1 << 20);
     struct gate_outcome o[6];
     for (uint32_t i = 0; i < 6; i++)
-        o[i] = (struct gate_outcome){.gate = &gates[i % 3], .point = i / 3, .value = NAN, .lo = NAN, .hi = NAN};
+        o[i] = (struct gate_outcome){
+            .gate = &gates[i % 3], .point = i / 3, .value = NAN, .lo = NAN, .hi = NAN, .needs = NAN, .needs_s = NAN};
     o[0] = (struct gate_outcome){.gate = &gates[0], .value = 912.5, .lo = 900, .hi = 930, .result = GATE_FAIL};
     o[1].result = GATE_INCONCLUSIVE;
     make(&out, o);
     has(&out, "<testsuites name=\"plateau a &quot;b&quot; &lt;c&gt; \" tests=\"5\" failures=\"3\" skipped=\"0\">");
     has(&out, "<testsuite name=\"gates\" tests=\"3\" failures=\"2\" skipped=\"0\">");
-    has(&out,
-        "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912.5 (95 %: 900 to 930) at load 8\"/>");
-    has(&out, "<failure message=\"the sample is too small to decide at load 8\"/>");
+    has(&out, "name=\"ttft.p99 &lt; 800ms\">\n      <failure message=\"limit broken: 912 ms (95 %: 900 ms to 930 ms) "
+              "at load 8\"/>");
+    has(&out, "<failure message=\"not decided, and slo.inconclusive is fail: inconclusive at load 8\"/>");
     has(&out, "<testcase classname=\"slo.run\" name=\"itl.max &lt; 1s &amp; &lt;more&gt;\"/>");
     has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\"/>");
     has(&out, "<failure message=\"invalid: late &amp; &lt;slow&gt;\"/>");
     plan.on_inconclusive = INCONCLUSIVE_PASS;
     make(&out, o);
     has(&out, "tests=\"5\" failures=\"2\" skipped=\"1\">");
-    has(&out, "<skipped message=\"the sample is too small to decide at load 8\"/>");
+    has(&out, "<skipped message=\"inconclusive at load 8\"/>");
     buf_free(&out);
 }
 
