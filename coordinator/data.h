@@ -17,8 +17,21 @@
 enum verdict_status { VERDICT_VALID, VERDICT_SUSPECT, VERDICT_INVALID };
 #define VERDICT_REASONS 8
 #define VERDICT_REASON_MAX 280
+/* Figures that stand or fall together: the load that was offered, throughput, ttft, what counts from due, tpot, gaps
+ * (itl, chunk_gap), e2e. */
+enum verdict_aspect {
+    ASPECT_LOAD,
+    ASPECT_THROUGHPUT,
+    ASPECT_TTFT,
+    ASPECT_DUE,
+    ASPECT_TPOT,
+    ASPECT_ITL,
+    ASPECT_E2E,
+    ASPECT_N
+};
 struct verdict {
-    enum verdict_status status;
+    enum verdict_status status;           /* the worst of all */
+    enum verdict_status aspect[ASPECT_N]; /* of each figure for itself; not kept in the run's file, but computed anew */
     char reason[VERDICT_REASONS][VERDICT_REASON_MAX];
     uint32_t n_reasons;
 };

@@ -100,9 +100,11 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
         agent_hists(a, hist);
         verdict_compute(a->counters, hist, &part, plan, &own);
-        if (own.status == VERDICT_INVALID && v->status != VERDICT_INVALID)
-            verdict_add(v, VERDICT_SUSPECT, "agent %.40s alone: %.140s", a->name,
-                        own.n_reasons ? own.reason[0] : "invalid");
+        if (own.status != VERDICT_INVALID) continue;
+        for (int k = 0; k < ASPECT_N; k++)
+            if (own.aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
+        if (v->status != VERDICT_INVALID)
+            verdict_part(v, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
     }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&hist[k]);
@@ -113,9 +115,9 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
     if (s->n_agents > 1) agents_judge(s, plan, &p->verdict);
     if (s->degraded)
-        verdict_add(&p->verdict, VERDICT_SUSPECT, "an agent was lost in this stage: %llu requests with it",
-                    (unsigned long long)s->lost);
-    if (s->aborted) verdict_add(&p->verdict, VERDICT_SUSPECT, "the stage was cut short");
+        verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
+                      "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
+    if (s->aborted) verdict_doubt(&p->verdict, DOUBT_CUT_SHORT, VERDICT_SUSPECT, "the stage was cut short");
     if (!p->ledger.balanced)
         verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,
                     "the loss ledger does not balance");
@@ -123,9 +125,9 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     char n[HUMAN_MAX];
     bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
     if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
-        verdict_add(&p->verdict, VERDICT_SUSPECT,
-                    "Little's law is off: rate x time in flight is %s of the requests in flight",
-                    human_number(p->littles_law, n));
+        verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
+                      "Little's law is off: rate x time in flight is %s of the requests in flight",
+                      human_number(p->littles_law, n));
 }
 
 /* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */

@@ -32,13 +32,50 @@ const char *verdict_name(enum verdict_status s)
     return names[s];
 }
 
-void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...)
+#define ON(aspect) (1u << ASPECT_##aspect)
+#define ALL ((1u << ASPECT_N) - 1)
+static const unsigned DOUBTS[DOUBT_N] = {
+#define X(id, aspects) [DOUBT_##id] = (aspects),
+#include "coordinator/answer/doubt.def"
+#undef X
+};
+
+const char *verdict_aspect_name(enum verdict_aspect a)
+{
+    static const char *const names[ASPECT_N] = {"load", "throughput", "ttft", "due", "tpot", "itl", "e2e"};
+    return names[a];
+}
+
+__attribute__((format(printf, 4, 0))) static void add(struct verdict *v, unsigned aspects, enum verdict_status s,
+                                                      const char *fmt, va_list ap)
 {
     if (s > v->status) v->status = s;
-    if (v->n_reasons == VERDICT_REASONS) return;
+    for (int a = 0; a < ASPECT_N; a++)
+        if (aspects & (1u << a) && s > v->aspect[a]) v->aspect[a] = s;
+    if (v->n_reasons < VERDICT_REASONS) (void)vsnprintf(v->reason[v->n_reasons++], sizeof v->reason[0], fmt, ap);
+}
+
+void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(v->reason[v->n_reasons++], sizeof v->reason[0], fmt, ap);
+    add(v, DOUBTS[d], s, fmt, ap);
+    va_end(ap);
+}
+
+void verdict_part(struct verdict *v, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(v, 0, VERDICT_SUSPECT, fmt, ap);
+    va_end(ap);
+}
+
+void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(v, ALL, s, fmt, ap);
     va_end(ap);
 }
 
@@ -76,10 +113,10 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
     double p99 = (double)hist_quantile(h, 0.99);
     char n[4][HUMAN_MAX];
     if (p99 <= limit) return;
-    verdict_add(v, weight_of(h),
-                "requests left late by the agents' own fault: p99 %s ms, limit %s ms (of %s requests, worst %s ms)",
-                human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]), human_count(h->count, n[2]),
-                human_number((double)h->max / 1e6, n[3]));
+    verdict_doubt(v, DOUBT_LATE_SENDS, weight_of(h),
+                  "requests left late by the agents' own fault: p99 %s ms, limit %s ms (of %s requests, worst %s ms)",
+                  human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]), human_count(h->count, n[2]),
+                  human_number((double)h->max / 1e6, n[3]));
 }
 
 /* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came
@@ -90,8 +127,8 @@ static void check_blurred(const struct evidence *e, struct verdict *v)
     double share = events > 0 ? blurred / events : 0;
     char n[HUMAN_MAX];
     if (share <= BLURRED_SUSPECT) return;
-    verdict_add(
-        v, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
+    verdict_doubt(
+        v, DOUBT_BLURRED, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
         "the agents were away while tokens came: %s of them were read late and together, so that their gaps are not "
         "known",
         human_percent(share, n));
@@ -113,26 +150,28 @@ static void check_lag(const struct evidence *e, struct verdict *v)
         const struct hist *e2e = hist_of(e, METRIC_E2E);
         double cost = e2e && hist_mean(e2e) > 0 ? mean / hist_mean(e2e) : 0;
         if (bare > UNSTAMPED_PROGRAM && p99 > limit)
-            verdict_add(v, weight_of(h),
-                        "the agents read tokens late and their times are the program's own: lag p99 %s ms, limit %s ms",
-                        human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
+            verdict_doubt(
+                v, DOUBT_LAG, weight_of(h),
+                "the agents read tokens late and their times are the program's own: lag p99 %s ms, limit %s ms",
+                human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
         else if (bare > UNSTAMPED_SUSPECT && p99 > limit)
-            verdict_add(v, VERDICT_SUSPECT,
-                        "%s of reads had no kernel stamp while the lag was %s ms at p99 (limit %s ms)",
-                        human_percent(bare, n[2]), human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
+            verdict_doubt(v, DOUBT_UNSTAMPED, VERDICT_SUSPECT,
+                          "%s of reads had no kernel stamp while the lag was %s ms at p99 (limit %s ms)",
+                          human_percent(bare, n[2]), human_number(p99 / 1e6, n[0]), human_number(limit / 1e6, n[1]));
         if (cost > e->plan->verdict_achieved)
-            verdict_add(
-                v, VERDICT_SUSPECT,
+            verdict_doubt(
+                v, DOUBT_LATE_ENDS, VERDICT_SUSPECT,
                 "the agents saw the end of requests %s ms late, a request lasts %s ms: the load was lower by that",
                 human_number(mean / 1e6, n[0]), human_number(hist_mean(e2e) / 1e6, n[1]));
     }
     if (e->c[COUNTER_CLOCK_STEPS])
-        verdict_add(v, VERDICT_SUSPECT,
-                    "the wall clock stepped %" PRIu64 " times, so kernel stamps were set aside around it",
-                    e->c[COUNTER_CLOCK_STEPS]);
+        verdict_doubt(v, DOUBT_CLOCK_STEPS, VERDICT_SUSPECT,
+                      "the wall clock stepped %" PRIu64 " times, so kernel stamps were set aside around it",
+                      e->c[COUNTER_CLOCK_STEPS]);
     if (e->c[COUNTER_WAITING_BYTES_MAX] > WAITING_SUSPECT)
-        verdict_add(v, VERDICT_SUSPECT, "%.1f MB waited in one socket: the agents held the server back",
-                    (double)e->c[COUNTER_WAITING_BYTES_MAX] / 1e6);
+        verdict_doubt(v, DOUBT_HELD_BACK, VERDICT_SUSPECT,
+                      "%.1f MB waited in one socket: the agents held the server back",
+                      (double)e->c[COUNTER_WAITING_BYTES_MAX] / 1e6);
 }
 
 static void check_closed(const struct evidence *e, struct verdict *v)
@@ -145,9 +184,9 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     char n[2][HUMAN_MAX];
     bool server =
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
-    verdict_add(v, server ? VERDICT_SUSPECT : VERDICT_INVALID,
-                "%s requests were in flight on average, %s were asked for%s", human_number(got, n[0]),
-                human_number(slots, n[1]), server ? ", while requests failed" : "");
+    verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
+                  "%s requests were in flight on average, %s were asked for%s", human_number(got, n[0]),
+                  human_number(slots, n[1]), server ? ", while requests failed" : "");
 }
 
 /* Mean rate the plan wanted inside the window. */
@@ -174,19 +213,20 @@ static void check_open(const struct evidence *e, struct verdict *v)
     if (waited && due > sent)
         (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
     if (waited && !e->requested->max_concurrency)
-        verdict_add(
-            v, VERDICT_INVALID,
+        verdict_doubt(
+            v, DOUBT_UNSENT, VERDICT_INVALID,
             "the agents were the limit: %" PRIu64 " of %" PRIu64
             " arrivals waited for a free connection of theirs%s. Raise --max-connections or the limit of open files, "
             "or add agents",
             waited, due, unsent);
     else if (waited)
-        verdict_add(v, VERDICT_SUSPECT,
-                    "the server was the limit: %" PRIu64 " of %" PRIu64
-                    " arrivals waited because %u requests were in flight already%s",
-                    waited, due, e->requested->max_concurrency, unsent);
+        verdict_doubt(v, DOUBT_CAPPED, VERDICT_SUSPECT,
+                      "the server was the limit: %" PRIu64 " of %" PRIu64
+                      " arrivals waited because %u requests were in flight already%s",
+                      waited, due, e->requested->max_concurrency, unsent);
     else if (due > 0 && (double)sent < (double)due * (1 - e->plan->verdict_achieved))
-        verdict_add(v, VERDICT_INVALID, "only %" PRIu64 " of %" PRIu64 " due requests were sent", sent, due);
+        verdict_doubt(v, DOUBT_UNSENT, VERDICT_INVALID, "only %" PRIu64 " of %" PRIu64 " due requests were sent", sent,
+                      due);
     if (e->requested->requests || e->requested->duration_ns <= 0) return;
     double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9,
            got = (double)e->c[COUNTER_WIN_DUE];
@@ -194,7 +234,8 @@ static void check_open(const struct evidence *e, struct verdict *v)
         e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;
     double chance = e->requested->arrivals == ARRIVALS_CONSTANT ? 2 : 4 * sqrt(want / shape) + 2;
     if (fabs(got - want) > e->plan->verdict_achieved * want && fabs(got - want) > chance)
-        verdict_add(v, VERDICT_INVALID, "%.0f arrivals came due in the window, the plan wanted %.0f", got, want);
+        verdict_doubt(v, DOUBT_ARRIVALS, VERDICT_INVALID, "%.0f arrivals came due in the window, the plan wanted %.0f",
+                      got, want);
 }
 
 /* Slots are dealt out so that all agents together never hold more than the plan says; the counter is the sum of each
@@ -203,29 +244,33 @@ static void check_in_flight(const struct evidence *e, struct verdict *v)
 {
     uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
     if (most && e->c[COUNTER_INFLIGHT_MAX] > most)
-        verdict_add(v, VERDICT_SUSPECT, "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64,
-                    e->c[COUNTER_INFLIGHT_MAX], most);
+        verdict_doubt(v, DOUBT_OVER_THE_CAP, VERDICT_SUSPECT,
+                      "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64, e->c[COUNTER_INFLIGHT_MAX],
+                      most);
 }
 
 static void check_machine(const struct evidence *e, struct verdict *v)
 {
     if (e->c[COUNTER_DROPPED])
-        verdict_add(v, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0", e->c[COUNTER_DROPPED]);
+        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0",
+                      e->c[COUNTER_DROPPED]);
     if (e->c[COUNTER_THROTTLED])
-        verdict_add(v, VERDICT_INVALID, "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit",
-                    e->c[COUNTER_THROTTLED]);
+        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID,
+                      "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit",
+                      e->c[COUNTER_THROTTLED]);
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
     double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     double queued = (double)e->c[COUNTER_RUNQ_NS];
     char n[2][HUMAN_MAX];
     if (queued > RUNQ_SUSPECT * length && queued > (double)e->c[COUNTER_CPU_NS])
-        verdict_add(v, VERDICT_SUSPECT,
-                    "the workers waited %s s for a CPU and had one for %s s: something else runs on the agents' cores",
-                    human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
+        verdict_doubt(
+            v, DOUBT_MACHINE, VERDICT_SUSPECT,
+            "the workers waited %s s for a CPU and had one for %s s: something else runs on the agents' cores",
+            human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
     if (busy > CPU_SUSPECT)
-        verdict_add(v, VERDICT_SUSPECT, "the busiest worker used %.0f %% of a core: more agents or cores are needed",
-                    100 * busy);
+        verdict_doubt(v, DOUBT_MACHINE, VERDICT_SUSPECT,
+                      "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
 }
 
 /* Prompts that nobody shares should be new to the server: what it knows already, it knows from an earlier run. */
@@ -238,10 +283,11 @@ static void check_cache(const struct evidence *e, struct verdict *v)
     if (!input || !(n > 0)) return;
     double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
     if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
-    verdict_add(v, VERDICT_SUSPECT,
-                "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with "
-                "the same seed? use --seed",
-                fmin(100, 100 * cached / all));
+    verdict_doubt(
+        v, DOUBT_CACHE, VERDICT_SUSPECT,
+        "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with "
+        "the same seed? use --seed",
+        fmin(100, 100 * cached / all));
 }
 
 /* The failures of the stage by their commonest label, as the end of a sentence. The count is of the whole stage, as the

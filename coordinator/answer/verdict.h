@@ -8,5 +8,19 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
 /* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
 uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 const char *verdict_name(enum verdict_status s);
-/* Adds a reason and raises the status to at least `s`; a ninth reason is dropped, its status is not. */
+enum doubt {
+#define X(id, aspects) DOUBT_##id,
+#include "coordinator/answer/doubt.def"
+#undef X
+    DOUBT_N
+};
+/* A reason that puts only some figures in doubt (doubt.def): the point's status is raised, and that of those figures.
+ */
+void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A reason that makes the point suspect and leaves the figures as they are: the caller has judged them. */
+void verdict_part(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *verdict_aspect_name(enum verdict_aspect a); /* "load", "throughput", "ttft", "due", "tpot", "itl", "e2e" */
+/* A reason that puts every figure in doubt. Adds it and raises the status to at least `s`; a ninth reason is dropped,
+ * its status is not. */
 void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

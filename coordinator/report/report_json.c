@@ -266,6 +266,10 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     put_early_stopping(j, p);
     put_ledger(j, p);
     put_verdict(j, &p->verdict);
+    json_object(j, "verdict_by_figure");
+    for (int a = 0; a < ASPECT_N; a++)
+        json_string(j, verdict_aspect_name((enum verdict_aspect)a), verdict_name(p->verdict.aspect[a]));
+    json_end_object(j);
     json_string(j, "steady", report_steady(p->steady));
     put_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);

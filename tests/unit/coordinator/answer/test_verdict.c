@@ -260,6 +260,30 @@ static void test_one_token(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* Each figure has a verdict of its own: what is in doubt is what the evidence falsifies. */
+static void test_figures(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    w.c[COUNTER_EVENTS] = 1000, w.c[COUNTER_BLURRED] = 200;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_INVALID);
+    for (int a = 0; a < ASPECT_N; a++) /* gaps are not known, all else is */
+        assert_int_equal(w.v.aspect[a], a == ASPECT_ITL ? VERDICT_INVALID : VERDICT_VALID);
+    w.c[COUNTER_BLURRED] = 0;
+    record(&w, METRIC_DISPATCH, 500, 1000);
+    judge(&w);
+    for (int a = 0; a < ASPECT_N; a++)
+        assert_int_equal(w.v.aspect[a], a == ASPECT_LOAD || a == ASPECT_DUE ? VERDICT_INVALID : VERDICT_VALID);
+    w.c[COUNTER_DROPPED] = 1;
+    judge(&w);
+    for (int a = 0; a < ASPECT_N; a++)
+        assert_int_equal(w.v.aspect[a], VERDICT_INVALID);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 static void test_closed_loop(void **state)
 {
     (void)state;
@@ -376,10 +400,10 @@ static void test_many_reasons(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules),       cmocka_unit_test(test_nothing_ok),
-                                       cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_dies),
-                                       cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap),
-                                       cmocka_unit_test(test_one_token),   cmocka_unit_test(test_open_loop),
-                                       cmocka_unit_test(test_cache),       cmocka_unit_test(test_many_reasons)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),        cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),   cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_cache),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
