@@ -31,7 +31,8 @@ enum load_axis load_axis(const struct point *points, size_t n)
 
 double load_on(const struct point *p, enum load_axis axis)
 {
-    return axis == AXIS_RATE ? p->arrivals_per_s : p->concurrency;
+    /* arrivals that waited for the cap in vain were never offered to the server */
+    return axis == AXIS_RATE ? p->arrivals_per_s * (1 - p->unsent_share) : p->concurrency;
 }
 
 const char *load_unit(enum load_axis axis)

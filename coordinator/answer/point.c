@@ -243,6 +243,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     ret->error_rate = ended ? (double)point_errors(ret) / (double)ended : (double)NAN;
     ledger_compute(s, ret);
     ret->overrun = overrun(s, plan);
+    if (ret->overrun) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;

@@ -38,6 +38,7 @@ struct point {
         bool balanced;
     } ledger;
     enum steady steady;
+    double unsent_share; /* of the arrivals, where overrun: they waited for the cap in vain; else 0 */
     bool overrun; /* open loop: arrivals waited for max_concurrency, more of them than verdict.achieved in vain: the
                      server did not keep up */
     double drift; /* relative drift of throughput over the window */

@@ -60,6 +60,8 @@ static void test_axis(void **state)
     assert_int_equal((int)load_on(&p[0], AXIS_IN_FLIGHT), 7);
     assert_int_equal((int)load_on(&p[0], AXIS_RATE), 60);
     assert_int_equal((int)load_on(&p[1], AXIS_IN_FLIGHT), 16);
+    p[0].overrun = true, p[0].unsent_share = 0.25; /* 60/s were due, 45/s were sent */
+    assert_int_equal((int)(load_on(&p[0], AXIS_RATE) + 0.5), 45);
 }
 
 int main(void)
