@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "common/human.h"
 #include "coordinator/report/report_parts.h"
 
 /* XML 1.0 allows no other control characters, in any form. */
@@ -60,6 +61,29 @@ static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
+/* slo.capacity, a gate on the answer. */
+static void put_capacity(const struct analysis *in, struct buf *out)
+{
+    const struct plan *plan = in->run->plan;
+    const struct answer *a = &in->answer;
+    char value[HUMAN_MAX];
+    (void)buf_puts(out, "    <testcase classname=\"slo.capacity\" name=\"");
+    put_xml(out, plan->capacity.text);
+    if (a->capacity == GATE_PASS) {
+        (void)buf_puts(out, "\"/>\n");
+        return;
+    }
+    bool skip = a->capacity == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
+    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure",
+                     a->capacity == GATE_FAIL ? "not kept"
+                     : skip                   ? "not decided"
+                                              : "not decided, and slo.inconclusive is fail");
+    if (isfinite(a->capacity_value))
+        (void)buf_printf(out, ": it is %s %s", human_number(a->capacity_value, value),
+                         plan->capacity.requests ? "requests/s" : "token/s");
+    (void)buf_puts(out, "\"/>\n    </testcase>\n");
+}
+
 static void put_point(const struct analysis *in, size_t i, struct buf *out)
 {
     const struct point *p = &in->points[i];
@@ -80,23 +104,30 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
 int report_junit(const struct analysis *in, struct buf *out, struct err *e)
 {
     const struct plan *plan = in->run->plan;
-    size_t n_gates = plan ? plan->n_gates : 0, failed = 0, skipped = 0, invalid = 0;
+    size_t n_gates = plan ? plan->n_gates : 0, failed = 0, skipped = 0, invalid = 0, n_tests = n_gates;
     for (size_t i = 0; i < n_gates; i++) {
         const struct gate_outcome *o = report_gate(in, i);
         bool open = !o || o->result == GATE_INCONCLUSIVE;
         skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
         failed += (o && o->result == GATE_FAIL) || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
     }
+    if (plan && plan->capacity.text) {
+        bool open = in->answer.capacity == GATE_INCONCLUSIVE;
+        n_tests++;
+        skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
+        failed += in->answer.capacity == GATE_FAIL || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
+    }
     for (size_t i = 0; i < in->n_points; i++)
         invalid += in->points[i].verdict.status == VERDICT_INVALID;
     (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
     put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
-    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates + in->n_points,
+    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_tests + in->n_points,
                      failed + invalid, skipped);
-    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_gates,
+    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_tests,
                      failed, skipped);
     for (size_t i = 0; i < n_gates; i++)
         put_gate(in, i, out);
+    if (n_tests > n_gates) put_capacity(in, out);
     (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n",
                      in->n_points, invalid);
     for (size_t i = 0; i < in->n_points; i++)

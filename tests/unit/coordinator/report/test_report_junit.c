@@ -55,8 +55,26 @@ static void test_all_three_results(void **state)
     buf_free(&out);
 }
 
+static void test_capacity(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    struct plan p = {.capacity = {.text = ">= 5000 token/s", .op = OP_GE, .value = 5000}};
+    struct run_data run = {.plan = &p, .run_id = "r"};
+    struct analysis in = {.run = &run, .answer = {.capacity = GATE_FAIL, .capacity_value = 4510}};
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<testsuite name=\"gates\" tests=\"1\" failures=\"1\" skipped=\"0\">");
+    has(&out, "classname=\"slo.capacity\" name=\"&gt;= 5000 token/s\">\n      <failure message=\"not kept: it is 4,510 "
+              "token/s\"/>");
+    in.answer.capacity = GATE_PASS;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<testsuite name=\"gates\" tests=\"1\" failures=\"0\" skipped=\"0\">");
+    buf_free(&out);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
