@@ -71,6 +71,25 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
     (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
 }
 
+/* A timeout that no request can live to see: what never answers is then cut off, not timed out. */
+static void put_unreachable(const struct plan *p, const char *before, struct buf *out)
+{
+    int64_t most = 0;
+    char timeout[32], within[32];
+    for (size_t i = 0; i < p->n_stages; i++) {
+        if (p->stages[i].duration_ns == 0) return; /* by count: as long as it takes */
+        if (p->stages[i].duration_ns > most) most = p->stages[i].duration_ns;
+    }
+    if (p->target.timeout_first_token_ns == 0 || p->target.timeout_first_token_ns < most + p->drain_ns) return;
+    (void)duration_format(p->target.timeout_first_token_ns, timeout, sizeof timeout);
+    (void)duration_format(most + p->drain_ns, within, sizeof within);
+    (void)buf_printf(
+        out,
+        "%snote: target.timeouts.first_token (%s) cannot be reached: a stage and its drain last %s. A request "
+        "that is never answered is cut off then, and counts as an error (unanswered)\n",
+        before, timeout, within);
+}
+
 void extent_words(const struct plan *p, const char *before, struct buf *out)
 {
     struct extent x;
@@ -85,4 +104,5 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
         (void)buf_printf(out, "%sin flight: at most %" PRIu64 " at once, over all agents\n", before, x.in_flight);
     else
         (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
+    put_unreachable(p, before, out);
 }

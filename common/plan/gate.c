@@ -179,7 +179,7 @@ int gate_fold(const char *text, char *buf)
     return n > 0 && n < (int)GATE_TEXT_MAX ? 0 : -1;
 }
 
-int capacity_parse(const char *text, struct plan_capacity *ret, char *folded, struct err *e)
+int gate_capacity_parse(const char *text, struct plan_capacity *ret, char *folded, struct err *e)
 {
     const char *at = text + strspn(text, " \t\n");
     bool equal = at[0] == '>' && at[1] == '=';

@@ -14,4 +14,4 @@ int gate_fold(const char *text, char *buf);
 const char *gate_subject_name(enum gate_subject subject);
 /* `>= 5000 token/s` or `> 40 requests/s` into everything of *ret but `text`; folded (GATE_TEXT_MAX bytes) is the same
  * with its white space folded. */
-ERR_CHECKED int capacity_parse(const char *text, struct plan_capacity *ret, char *folded, struct err *e);
+ERR_CHECKED int gate_capacity_parse(const char *text, struct plan_capacity *ret, char *folded, struct err *e);

@@ -49,7 +49,7 @@ static int capacity_read(struct reader *r, const struct plan_key *k, const struc
     char folded[GATE_TEXT_MAX];
     (void)k;
     if (n->kind != NODE_TEXT) return expected(r, n, "a limit such as \">= 5000 token/s\"");
-    if (capacity_parse(n->text, &p->capacity, folded, &why)) return node_refuse(n, false, r->e, "%s", why.text);
+    if (gate_capacity_parse(n->text, &p->capacity, folded, &why)) return node_refuse(n, false, r->e, "%s", why.text);
     p->capacity.text = keep(r, n, folded);
     return p->capacity.text ? 0 : -1;
 }

@@ -103,7 +103,7 @@ const struct plan_key PLAN_KEYS[] = {
     {"timeouts", "first_token", &KEY_DURATION, AT(plan_target, timeout_first_token_ns), "60s", "20s", "time",
      "sent to first token", .least = 1e-3, .most = DAY},
     {"timeouts", "idle", &KEY_DURATION, AT(plan_target, timeout_idle_ns), "30s", "10s", "time",
-     "between two reads of a stream", .least = 1e-3, .most = DAY},
+     "between two tokens of a stream; other bytes do not count", .least = 1e-3, .most = DAY},
     {"timeouts", "total", &KEY_DURATION, AT(plan_target, timeout_total_ns), "10m", "2m", "time", "sent to done",
      .least = 1e-3, .most = DAY},
 

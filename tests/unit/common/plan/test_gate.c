@@ -133,10 +133,10 @@ static void test_capacity(void **state)
     struct plan_capacity c;
     struct err e;
     char folded[GATE_TEXT_MAX];
-    assert_int_equal(capacity_parse("  >=  5000   token/s ", &c, folded, &e), 0);
+    assert_int_equal(gate_capacity_parse("  >=  5000   token/s ", &c, folded, &e), 0);
     assert_true(c.op == OP_GE && c.value > 4999 && c.value < 5001 && !c.requests);
     assert_string_equal(folded, ">= 5000 token/s");
-    assert_int_equal(capacity_parse(">1.5 requests/s", &c, folded, &e), 0);
+    assert_int_equal(gate_capacity_parse(">1.5 requests/s", &c, folded, &e), 0);
     assert_true(c.op == OP_GT && c.requests);
     static const char *const BAD[] = {"",
                                       "5000 token/s",
@@ -150,7 +150,7 @@ static void test_capacity(void **state)
                                       ">= 5 token/s or so",
                                       ">= nan token/s"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
-        if (capacity_parse(BAD[i], &c, folded, &e) == 0) fail_msg("%s was taken", BAD[i]);
+        if (gate_capacity_parse(BAD[i], &c, folded, &e) == 0) fail_msg("%s was taken", BAD[i]);
 }
 
 int main(void)

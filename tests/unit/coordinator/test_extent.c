@@ -1,0 +1,43 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/extent.h"
+
+static bool notes(const char *timeouts, const char *load)
+{
+    struct buf text = BUF_INIT(4096), out = BUF_INIT(4096);
+    struct err e;
+    (void)buf_printf(&text, "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m%s}\nload: {%s}\n",
+                     timeouts, load);
+    struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    extent_words(p, "# ", &out);
+    bool there = strstr(buf_str(&out), "# note: target.timeouts.first_token") != NULL;
+    plan_destroy(&p);
+    buf_free(&text);
+    buf_free(&out);
+    return there;
+}
+
+/* A timeout that no request lives to see is named before the run. */
+static void test_unreachable(void **state)
+{
+    (void)state;
+    assert_true(notes("", "concurrency: [1], duration: 30s, drain: 30s")); /* 60 s by default, in 30 + 30 */
+    assert_false(notes("", "concurrency: [1], duration: 31s, drain: 30s"));
+    assert_false(notes(", timeouts: {first_token: 20s}", "concurrency: [1], duration: 10s, drain: 30s"));
+    assert_true(notes(", timeouts: {first_token: 2m}",
+                      "stages: [{concurrency: 1, duration: 30s}, {rate: 2/s, duration: 60s}]"));
+    assert_false(notes(", timeouts: {first_token: 2m}", "stages: [{concurrency: 1, requests: 30}]"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
