@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "agent/fetch.h"
 #include "agent/guard_meter.h"
 #include "agent/host.h"
 #include "agent/reach.h"
@@ -37,6 +38,8 @@ struct control {
     struct engine *engine;
     struct session *session;
     struct plan *plan; /* the engine borrows it */
+    struct fetch *fetch;
+    struct buf offer; /* the latest PLAN as it came: it is looked at again once its data are here */
     struct signed_plan signature;
     struct guard_meter meter;
     char guard_words[300];
@@ -224,8 +227,13 @@ static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, st
     struct plan *p = plan_from_json(json.data, json.n, e);
     if (!p) return -1;
     int rc = signed_accept(&c->signature, sig.data, sig.n, taken, run_id, clock_wall_ns(), e);
+    if (rc == 0) {
+        engine_corpora(c->engine, NULL);
+        rc = fetch_plan(c->fetch, p, e);
+    }
     if (rc == 0) rc = engine_plan(c->engine, p, e);
     if (rc == 0) {
+        engine_corpora(c->engine, fetch_corpora(c->fetch));
         plan_destroy(&c->plan);
         c->plan = p;
         return 0;
@@ -271,6 +279,37 @@ static void event(void *arg, const char *text)
 
 /* ---- loop ---- */
 
+static void take_message(struct control *c, const void *bytes, size_t n)
+{
+    struct wire_msg m;
+    struct err e = {0};
+    if (wire_decode(&m, bytes, n, &e)) {
+        log_warn("from %s: %s", c->o->connect, e.text);
+        return;
+    }
+    if (m.type == WIRE_PLAN && bytes != c->offer.data) {
+        buf_reset(&c->offer);
+        (void)buf_put(&c->offer, bytes, n);
+    }
+    if (m.type == WIRE_DATA) {
+        if (fetch_data(c->fetch, &m, &e)) log_warn("%s", e.text);
+    } else {
+        session_message(c->session, &m, clock_mono_ns());
+        tell_message(c, &m);
+    }
+    wire_msg_clear(&m);
+}
+
+/* Goes on with the plan's data. Once they are here, or cannot be had, the plan is looked at again at once. */
+static bool fetch_more(struct control *c)
+{
+    struct err e;
+    if (!fetch_is_busy(c->fetch)) return false;
+    int rc = fetch_step(c->fetch, clock_mono_ns(), send_message, c, &e);
+    if (rc <= 0 && !fetch_is_busy(c->fetch) && c->offer.len > 0) take_message(c, c->offer.data, c->offer.len);
+    return rc > 0;
+}
+
 static void read_messages(struct control *c)
 {
     for (int i = 0; i < MESSAGES_A_ROUND && session_state(c->session) != SESSION_OVER && c->dealer; i++) {
@@ -280,15 +319,7 @@ static void read_messages(struct control *c)
             zmq_msg_close(&raw);
             return;
         }
-        struct wire_msg m;
-        struct err e = {0};
-        if (wire_decode(&m, zmq_msg_data(&raw), zmq_msg_size(&raw), &e))
-            log_warn("from %s: %s", c->o->connect, e.text);
-        else {
-            session_message(c->session, &m, clock_mono_ns());
-            tell_message(c, &m);
-            wire_msg_clear(&m);
-        }
+        take_message(c, zmq_msg_data(&raw), zmq_msg_size(&raw));
         zmq_msg_close(&raw);
     }
 }
@@ -346,8 +377,9 @@ static void publish(struct control *c)
  * it. */
 static void loop(struct control *c)
 {
+    bool hurry = false; /* there is more to do than to wait */
     while (session_state(c->session) != SESSION_OVER) {
-        int64_t wait = session_deadline(c->session) - clock_mono_ns();
+        int64_t wait = hurry ? 0 : session_deadline(c->session) - clock_mono_ns();
         zmq_pollitem_t item[] = {{.socket = c->dealer, .events = ZMQ_POLLIN},
                                  {.fd = engine_fd(c->engine), .events = ZMQ_POLLIN},
                                  {.fd = c->signal_fd, .events = ZMQ_POLLIN},
@@ -358,6 +390,7 @@ static void loop(struct control *c)
         read_engine(c);
         read_messages(c);
         read_handshakes(c);
+        hurry = fetch_more(c);
         engine_allow(c->engine, session_lease_until(c->session));
         publish(c);
     }
@@ -438,13 +471,17 @@ static int converse(struct control *c, struct err *e)
 
 int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e)
 {
-    struct control c = {.o = o, .engine = *engine, .out = BUF_INIT(WIRE_MESSAGE_MAX), .signal_fd = -1};
+    struct control c = {.o = o,
+                        .engine = *engine,
+                        .out = BUF_INIT(WIRE_MESSAGE_MAX),
+                        .offer = BUF_INIT(WIRE_MESSAGE_MAX),
+                        .signal_fd = -1};
     int rc = -1;
     if (sodium_init() < 0)
         (void)err_set(e, ERR_INTERNAL, "no random numbers");
     else if (!(c.context = zmq_ctx_new()))
         (void)err_set(e, ERR_NET, "cannot begin: %s", zmq_strerror(errno));
-    else if ((c.signal_fd = open_signals(e)) >= 0)
+    else if ((c.fetch = fetch_new(o->data, e)) && (c.signal_fd = open_signals(e)) >= 0)
         rc = converse(&c, e);
     session_destroy(&c.session);
     hang_up(&c);
@@ -452,8 +489,10 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
     if (c.context) zmq_ctx_term(c.context); /* waits for the farewell, LINGER at most */
     if (c.signal_fd >= 0) (void)close(c.signal_fd);
     buf_free(&c.out);
+    buf_free(&c.offer);
     *ret_signal = c.signal;
     engine_destroy(engine);
     plan_destroy(&c.plan);
+    fetch_destroy(&c.fetch);
     return rc;
 }

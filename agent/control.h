@@ -20,6 +20,7 @@ struct control_options {
     const uint8_t *signed_by;    /* key of SIGN_PUBLIC_BYTES: only plans that it has signed are run; NULL = any */
     uint32_t weight;             /* share of the load; 0 = not said */
     uint64_t capacity;           /* calibrated token/s; 0 = unknown */
+    const char *data;            /* folder of data sets and traces; NULL: files without a name */
     struct page *page;           /* fed and published; NULL = none */
 };
 /* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),

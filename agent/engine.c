@@ -51,6 +51,7 @@ struct engine {
     uint32_t n_sources;
 
     const struct plan *plan;
+    const struct corpus *const *corpora;
     struct target_ref *target;
     struct resolver resolver;
     _Atomic int64_t allowed;
@@ -177,7 +178,13 @@ int engine_plan(struct engine *g, const struct plan *p, struct err *e)
     g->target = r;
     g->noticed = false;
     g->plan = p;
+    g->corpora = NULL;
     return 0;
+}
+
+void engine_corpora(struct engine *g, const struct corpus *const *corpora)
+{
+    g->corpora = corpora;
 }
 
 /* Descriptors and ports for the stage; for an open loop without a cap, as many as there are. Returns the most requests
@@ -219,6 +226,7 @@ static struct worker_stage *stage_for(const struct engine *g, struct shard *part
     w->shard = *part;
     memset(part, 0, sizeof *part);
     w->plan = g->plan;
+    w->corpora = g->corpora;
     w->target = g->target;
     atomic_fetch_add(&g->target->refs, 1);
     w->sources = g->n_sources ? g->sources : NULL;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/corpus.h"
 #include "common/err.h"
 #include "common/plan/plan.h"
 #include "common/shard.h"
@@ -38,6 +39,9 @@ void engine_destroy(struct engine **e);
  * plan is borrowed until the next engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing
  * was taken, the same is to be asked again (resolver.h). */
 ERR_CHECKED int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
+/* The data of that plan: a corpus for each of its workloads, NULL for those that need none. Borrowed like the plan;
+ * given after each engine_plan and before the first stage. */
+void engine_corpora(struct engine *eng, const struct corpus *const *corpora);
 
 /* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed.
  * ENGINE_READY follows. The shard is copied. */

@@ -17,7 +17,7 @@
 #define NO_FD UINT32_MAX
 
 static struct {
-    const char *connect, *name, *http, *require_signed, *keys, *state;
+    const char *connect, *name, *http, *require_signed, *keys, *state, *data;
     uint32_t workers, weight, keys_fd;
     struct arg_list sources, allow;
     uint64_t max_connections;
@@ -33,6 +33,8 @@ static const struct arg TABLE[] = {
     {"weight", ARG_U32, &opt.weight, "N",
      "share of the load beside other agents (by capacity when all are calibrated, else 1)"},
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
+    {"data", ARG_TEXT, &opt.data, "DIR",
+     "where data sets and traces are looked for and kept, as HASH.corpus; without it they go with the agent"},
     {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
@@ -158,6 +160,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .signed_by = opt.require_signed ? signer : NULL,
                                  .weight = opt.weight,
                                  .capacity = known_capacity(),
+                                 .data = opt.data,
                                  .page = &page};
     int rc = page_open(&page, opt.http, opt.stay, e);
     if (rc) {

@@ -1,5 +1,6 @@
 #include "agent/signed.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ static bool within(const struct plan_stage *g, const struct shard *s)
     if (s->kind != g->kind || !ends_in_time(g, s)) return false;
     if (s->kind == LOAD_CLOSED) return s->slots_all <= g->concurrency;
     double most = g->rate_from > g->rate_to ? g->rate_from : g->rate_to;
+    /* the rate of a trace follows from its corpus, whose hash is signed */
+    if (g->arrivals == ARRIVALS_RECORDED && s->arrivals == ARRIVALS_RECORDED) most = HUGE_VAL;
     if (s->rate_from > most || s->rate_to > most) return false;
     return !g->max_concurrency || (s->slots_all && s->slots_all <= g->max_concurrency);
 }

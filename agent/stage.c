@@ -276,8 +276,8 @@ static int64_t sweep_interval(const struct plan_target *p)
     return least / 64 > SWEEP_LEAST_NS ? least / 64 : SWEEP_LEAST_NS;
 }
 
-int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr, uint32_t cap,
-              struct err *e)
+int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, const struct corpus *const *corpora,
+              struct transport *tr, uint32_t cap, struct err *e)
 {
     g->shard = *shard;
     memset(shard, 0, sizeof *shard);
@@ -286,7 +286,8 @@ int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, str
     g->cap = cap ? cap : 1;
     g->dialect = dialect_for(plan->target.api);
     if (!g->dialect) return err_set(e, ERR_PLAN, "target.api: this agent does not speak it");
-    g->workload = workload_new(plan, g->shard.seed, g->shard.part, e);
+    g->shard.recorded = corpora ? corpora[0] : NULL;
+    g->workload = workload_new(plan, corpora, &g->shard, e);
     if (!g->workload) return -1;
     double tokens = 0;
     for (size_t i = 0; i < plan->n_workloads; i++)

@@ -12,9 +12,9 @@
 #include "agent/evidence.h"
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
-#include "agent/prompt.h"
 #include "agent/recorder.h"
 #include "agent/transport/transport.h"
+#include "agent/workload.h"
 
 struct stage;
 
@@ -59,8 +59,8 @@ struct stage {
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
-ERR_CHECKED int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, struct transport *tr,
-                          uint32_t cap, struct err *e);
+ERR_CHECKED int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan,
+                          const struct corpus *const *corpora, struct transport *tr, uint32_t cap, struct err *e);
 /* Addresses found usable, before the first request. */
 void stage_use_addresses(struct stage *g, const bool *good);
 /* At T0 or behind it. `snap` is dense and empty. */

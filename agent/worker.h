@@ -34,6 +34,7 @@ void target_ref_drop(struct target_ref **r);
 struct worker_stage {
     struct shard shard;
     const struct plan *plan;
+    const struct corpus *const *corpora; /* one for each workload of the plan; NULL: none */
     struct target_ref *target;
     const struct sockaddr_storage *sources;
     uint32_t n_sources;

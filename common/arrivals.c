@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "common/corpus.h"
 #include "common/shard.h"
 
 enum { ARRIVALS_STREAM = 1 }; /* the schedule's own branch of the stage's seed */
@@ -36,7 +37,21 @@ static void step(struct arrivals *a)
     case ARRIVALS_GAMMA:
         a->x += rng_gamma(&a->rng, s->burstiness) / s->burstiness;
         break;
+    case ARRIVALS_RECORDED:
+        break;
     }
+}
+
+/* When arrival k comes, in ns from T0; infinite when it never does. */
+static double next_time(struct arrivals *a)
+{
+    const struct shard *s = a->shard;
+    struct corpus_record r;
+    if (s->arrivals != ARRIVALS_RECORDED) {
+        step(a);
+        return time_of(s, a->x) * (double)NS_PER_S;
+    }
+    return s->recorded && corpus_get(s->recorded, a->k, &r) == 0 ? (double)r.at_ns : HUGE_VAL;
 }
 
 int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
@@ -44,8 +59,7 @@ int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
     const struct shard *s = a->shard;
     int64_t end = s->duration_ns ? s->duration_ns : INT64_MAX / 4;
     while (s->n_own && !(s->requests_all && a->k >= s->requests_all)) {
-        step(a);
-        double t = time_of(s, a->x) * (double)NS_PER_S;
+        double t = next_time(a);
         if (!(t < (double)end) || llround(t) >= end) return 0;
         uint64_t k = a->k++;
         bool own = s->own[a->at] == a->in_cycle;

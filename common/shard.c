@@ -24,7 +24,8 @@ static int check_load(const struct shard *s, struct err *e)
         if ((uint64_t)s->slot_first + s->slots > s->slots_all)
             return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
         if (s->n_own) return err_set(e, ERR_PLAN, "shard: a closed loop has no arrivals");
-        if (s->requests > s->requests_all) return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
+        if (s->requests > s->requests_all || s->request_first > s->requests_all - s->requests)
+            return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
         return 0;
     }
     if (s->kind != LOAD_OPEN) return err_set(e, ERR_PLAN, "shard: unknown kind of load %d", (int)s->kind);
@@ -34,7 +35,7 @@ static int check_load(const struct shard *s, struct err *e)
         return err_set(e, ERR_PLAN, "shard: impossible rate from %g to %g", s->rate_from, s->rate_to);
     if (s->rate_from != s->rate_to && s->duration_ns == 0)
         return err_set(e, ERR_PLAN, "shard: a ramp of the rate needs a duration");
-    if (s->arrivals > ARRIVALS_GAMMA) return err_set(e, ERR_PLAN, "shard: unknown arrivals %d", (int)s->arrivals);
+    if (s->arrivals > ARRIVALS_RECORDED) return err_set(e, ERR_PLAN, "shard: unknown arrivals %d", (int)s->arrivals);
     if (s->arrivals == ARRIVALS_GAMMA && !(s->burstiness >= 1e-3 && s->burstiness <= 1e6))
         return err_set(e, ERR_PLAN, "shard: impossible burstiness %g", s->burstiness);
     return 0;
@@ -212,8 +213,12 @@ static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t
     for (uint32_t i = 0; i < n; i++)
         slots[i] = ret[i].slots;
     split_largest_remainder(s->requests, slots, n, count);
-    for (uint32_t i = 0; i < n; i++)
+    uint64_t first_request = s->request_first;
+    for (uint32_t i = 0; i < n; i++) {
         ret[i].requests = count[i];
+        ret[i].request_first = first_request;
+        first_request += count[i];
+    }
 }
 
 int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base, struct shard *ret,

@@ -10,6 +10,7 @@
 
 #define SHARD_CYCLE_MAX 65536u
 
+struct corpus;
 struct shard {
     enum load_kind kind;
     uint32_t slots; /* closed: requests to hold in flight; open: most in flight, 0 = no cap (a part of a capped stage
@@ -21,14 +22,17 @@ struct shard {
         rate_to; /* open: of the CLUSTER; each part walks the cluster's schedule and takes its own arrivals */
     enum arrivals_kind arrivals;
     double burstiness;
-    uint64_t seed;         /* of the stage; the same in all parts */
-    uint64_t requests_all; /* count limit of the cluster's stage, 0 = none */
-    uint64_t requests;     /* closed: own share of it (0 with requests_all > 0: none) */
-    uint32_t cycle;        /* open: arrival k is ours if own[] holds k mod cycle */
+    uint64_t seed;          /* of the stage; the same in all parts */
+    uint64_t requests_all;  /* count limit of the cluster's stage, 0 = none */
+    uint64_t requests;      /* closed: own share of it (0 with requests_all > 0: none) */
+    uint64_t request_first; /* closed: cluster-wide number of the first own request */
+    uint32_t cycle;         /* open: arrival k is ours if own[] holds k mod cycle */
     uint32_t n_own;
     uint32_t *own; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
     uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
+    const struct corpus
+        *recorded; /* recorded arrivals: whose; borrowed, not on the wire, set where the shard is used */
 };
 
 /* The whole of a stage, as one shard. */

@@ -53,6 +53,9 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
     [WIRE_PLAN] = {F_MAX(TEXT, plan, hash, HASH), F_MAX(BYTES, plan, plan, WIRE_MESSAGE_MAX),
                    F_MAX(BYTES, plan, signature, 1 << 16)},
     [WIRE_PLAN_OK] = {F_MAX(TEXT, plan_ok, hash, HASH), F_MAX(TEXT, plan_ok, error, WORDS), F(CODE, plan_ok, code)},
+    [WIRE_WANT] = {F_MAX(TEXT, want, hash, HASH), F(U64, want, offset)},
+    [WIRE_DATA] = {F_MAX(TEXT, data, hash, HASH), F(U64, data, offset), F(U64, data, size),
+                   F_MAX(BYTES, data, bytes, WIRE_MESSAGE_MAX)},
     [WIRE_ARM] = {F_STAGE(arm), F(SHARD, arm, shard)},
     [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code),
                     F_MAX(TEXT, ready, address, 255)},
@@ -73,10 +76,10 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
 _Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrivals_kind) == sizeof(uint32_t),
                "enums of a shard travel as U32");
 static const struct field SHARD_FIELDS[] = {
-    S(U32, kind),       S(U32, slots),    S(U32, slot_first),    S(U32, slots_all),   S(DOUBLE, rate_from),
-    S(DOUBLE, rate_to), S(U32, arrivals), S(DOUBLE, burstiness), S(U64, seed),        S(U64, requests_all),
-    S(U64, requests),   S(U32, cycle),    S(OWN, own),           S(I64, duration_ns), S(I64, warmup_ns),
-    S(I64, ramp_ns),    S(I64, drain_ns), S(U32, part),          {END, 0, 0, NULL},
+    S(U32, kind),       S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
+    S(DOUBLE, rate_to), S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
+    S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(OWN, own),       S(I64, duration_ns),
+    S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      {END, 0, 0, NULL},
 };
 
 static const struct {

@@ -15,6 +15,7 @@
  * are, and how a snapshot and a histogram are laid out. All else is covered by the fingerprint. */
 #define WIRE_VERSION 4u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
+#define WIRE_PIECE (1u << 20)       /* of data, before compression */
 
 enum wire_type {
 #define X(id, name, direction) WIRE_##id,
@@ -71,6 +72,15 @@ struct wire_msg {
             const char *hash, *error; /* error "" = accepted */
             uint32_t code; /* its enum err_code: decides the run's exit status; unknown ones decode as ERR_INTERNAL */
         } plan_ok;
+        struct {
+            const char *hash; /* of the corpus */
+            uint64_t offset;
+        } want;
+        struct {
+            const char *hash;
+            uint64_t offset, size;   /* size: of the whole corpus */
+            struct wire_bytes bytes; /* zlib */
+        } data;
         struct {
             uint32_t stage, epoch;
             struct shard shard; /* decoded: checked, and owned by the message: take it by copying and zeroing it here;

@@ -4,6 +4,7 @@
 #include "common/args.h"
 #include "common/plan/plan.h"
 #include "coordinator/cmd.h"
+#include "coordinator/corpus/shelf.h"
 #include "coordinator/extent.h"
 #include "coordinator/plan_doc.h"
 #include "coordinator/plan_file.h"
@@ -41,13 +42,30 @@ static int print_plan(const struct plan *p, bool json, struct err *e)
     return bad ? err_set(e, ERR_IO, "the plan cannot be written") : 0;
 }
 
+static void tell_data(void *arg, const char *text)
+{
+    (void)arg;
+    (void)fprintf(stderr, "%s\n", text);
+}
+
+/* Data sets and traces are read as well: their hashes belong to the plan. */
+static int read_data(struct plan *p, const char *path, const char *dir, struct err *e)
+{
+    struct shelf *s = shelf_fill(p, path, dir, false, tell_data, NULL, e);
+    if (!s) return -1;
+    shelf_destroy(&s);
+    return 0;
+}
+
 int cmd_check(int argc, char **argv)
 {
     static bool json, schema;
+    static const char *data;
     static struct arg_list set;
     static const struct arg TABLE[] = {
         {"json", ARG_FLAG, &json, NULL, "print the plan as canonical JSON; the hash goes to standard error"},
         {"set", ARG_MANY, &set, "PATH=VALUE", "set a value of the plan, such as load.duration=5s; may be given again"},
+        {"data", ARG_TEXT, &data, "DIR", "keep what agents would get of data sets and traces there, as HASH.corpus"},
         {"schema", ARG_FLAG, &schema, NULL, "print the JSON Schema of the plan file and exit"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
@@ -71,7 +89,7 @@ int cmd_check(int argc, char **argv)
     if (done == 0 && n == 0)
         (void)err_set(&e, ERR_USAGE, "the file of a plan is needed; usage: %s %s", ARGS.program, ARGS.usage);
     struct plan *p = e.code ? NULL : plan_file_load(word, set.item, set.n, &e);
-    if (p) (void)print_plan(p, json, &e);
+    if (p && read_data(p, word, data, &e) == 0) (void)print_plan(p, json, &e);
     plan_destroy(&p);
     if (e.code) (void)fprintf(stderr, "%s\n", e.text);
     return err_exit_status(&e);

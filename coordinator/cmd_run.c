@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
+#include "coordinator/corpus/shelf.h"
 #include "coordinator/drive.h"
 #include "coordinator/hold.h"
 #include "coordinator/plan_file.h"
@@ -35,7 +36,7 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed, *http, *signature, *keys;
+    const char *listen, *out, *seed, *data, *http, *signature, *keys;
     int64_t hold_ns;
     struct arg_list set;
     bool insecure, resume_if_there;
@@ -51,6 +52,8 @@ struct order {
     struct store *store; /* of a run that goes on; NULL: it is made when the run can begin */
     struct store_past past;
     int lock; /* of the folder; -1 = not yet held */
+    char data_dir[512];
+    struct shelf *shelf; /* the plan's data */
 };
 
 static const struct arg TABLE[] = {
@@ -67,6 +70,8 @@ static const struct arg TABLE[] = {
      "with --out: continue the run in that folder, report it again if it is finished, else begin one"},
     {"set", ARG_MANY, &opt.set, "path=value", "overrides a key of the plan; may be given again"},
     {"seed", ARG_TEXT, &opt.seed, "N", "overrides the plan's seed"},
+    {"data", ARG_TEXT, &opt.data, "DIR",
+     "where data sets and traces are kept for agents ($XDG_CACHE_HOME/plateau, ~/.cache/plateau)"},
     {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
@@ -93,12 +98,29 @@ static const struct args ARGS = {
     .most = 1,
 };
 
+static void tell_data(void *arg, const char *text)
+{
+    (void)arg;
+    log_info("%s", text);
+}
+
+/* The data of the plan; known: those of a run that continues. */
+static int fill_shelf(struct order *o, const char *plan_path, bool known, struct err *e)
+{
+    if (opt.data ? (size_t)snprintf(o->data_dir, sizeof o->data_dir, "%s", opt.data) >= sizeof o->data_dir
+                 : shelf_default_dir(o->data_dir, sizeof o->data_dir) != 0)
+        o->data_dir[0] = 0;
+    o->shelf = shelf_fill(o->meta.plan, plan_path, o->data_dir, known, tell_data, NULL, e);
+    return o->shelf ? 0 : -1;
+}
+
 /* What the command line overrides goes the way of --set, so that the resolved plan and its hash tell the truth. */
-static int load_plan(const char *path, struct run_data *run, struct err *e)
+static int load_plan(const char *path, struct order *o, struct err *e)
 {
     char count[40], seed[64];
     const char *set[ARG_LIST_MAX + 2];
     size_t n = 0;
+    struct run_data *run = &o->meta;
     for (size_t i = 0; i < opt.set.n; i++)
         set[n++] = opt.set.item[i];
     if (opt.local) {
@@ -117,6 +139,7 @@ static int load_plan(const char *path, struct run_data *run, struct err *e)
                           run->plan_text.len, set, n, e);
     if (!run->plan) return -1;
     run->seed = run->plan->seed;
+    if (fill_shelf(o, path, false, e)) return -1;
     return plan_hash(run->plan, run->plan_hash) ? err_set(e, ERR_NOMEM, "no memory for the plan's hash") : 0;
 }
 
@@ -179,7 +202,8 @@ static int reopen(struct order *o, const char *plan, int *ret_status, struct err
     if (store_load(o->store, &o->meta, e) || store_past(o->store, &o->past, e)) return -1;
     if (run_can_go_on(&o->meta, o->dir, PLATEAU_VERSION, e) || (plan && same_plan(o, plan, e))) return -1;
     int finished = run_is_finished(&o->meta, e);
-    if (finished <= 0) return finished;
+    if (finished == 0) return fill_shelf(o, NULL, true, e);
+    if (finished < 0) return -1;
     if (!opt.resume_if_there && o->meta.ended_wall_ns)
         return err_set(e, ERR_USAGE, "%.200s: this run is finished; plateau report makes its reports again", o->dir);
     return report_again(o, ret_status, e);
@@ -198,7 +222,7 @@ static int prepare(struct order *o, const char *plan, int *ret_status, struct er
     if (opt.resume) return name_folder(opt.resume, o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
     if (opt.resume_if_there && holds_run(opt.out))
         return name_folder(opt.out, o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
-    if (load_plan(plan, &o->meta, e)) return -1;
+    if (load_plan(plan, o, e)) return -1;
     return name_run(&o->meta, o->dir, sizeof o->dir, e);
 }
 
@@ -354,7 +378,7 @@ static int begin_or_go_on(struct order *o, struct err *e)
 }
 
 /* Agents of this machine, by the folder's keys or by some that only live as long as the run. */
-static struct local *start_local(const struct link *l, struct key_pair *own, struct err *e)
+static struct local *start_local(const struct link *l, struct key_pair *own, const char *data, struct err *e)
 {
     char server[KEY_TEXT];
     int bundle = -1;
@@ -364,7 +388,7 @@ static struct local *start_local(const struct link *l, struct key_pair *own, str
         key_pair_clear(own);
         if (bundle < 0) return NULL;
     }
-    struct local *local = local_start(opt.local, link_endpoint(l), opt.keys, bundle, e);
+    struct local *local = local_start(opt.local, link_endpoint(l), opt.keys, bundle, data, e);
     if (bundle >= 0) (void)close(bundle);
     return local;
 }
@@ -386,7 +410,8 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .signal_fd = signal_fd,
                               .sinks = {followers, sizeof followers / sizeof *followers},
                               .leave_on_term = opt.resume_if_there,
-                              .signature = {o->signature.data, o->signature.len}};
+                              .signature = {o->signature.data, o->signature.len},
+                              .shelf = o->shelf};
     struct drive_result res = {0};
     int rc = -1;
     if (run_page_open(&page, opt.http, e)) return -1;
@@ -397,7 +422,8 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     run_page_ready(&page, true, "listening");
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
-    if (begin_or_go_on(o, e) == 0 && (!opt.local || (d.local = start_local(d.link, lo.local, e)))) {
+    if (begin_or_go_on(o, e) == 0 &&
+        (!opt.local || (d.local = start_local(d.link, lo.local, shelf_is_empty(o->shelf) ? NULL : o->data_dir, e)))) {
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
@@ -447,6 +473,7 @@ int cmd_run(int argc, char **argv)
     store_close(&o.store);
     if (o.lock >= 0) (void)close(o.lock);
     run_data_clear(&o.meta);
+    shelf_destroy(&o.shelf);
     buf_free(&o.signature);
     return status;
 }

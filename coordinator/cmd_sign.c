@@ -7,6 +7,7 @@
 #include "common/plan/plan.h"
 #include "common/sign.h"
 #include "coordinator/cmd.h"
+#include "coordinator/corpus/shelf.h"
 #include "coordinator/plan_file.h"
 
 #define EXPIRES_NS (24 * 3600 * NS_PER_S)
@@ -16,6 +17,12 @@ struct wish {
     int64_t expires_ns;
     struct arg_list set;
 };
+
+static void tell_data(void *arg, const char *text)
+{
+    (void)arg;
+    log_info("%s", text);
+}
 
 static int sign_plan(const char *path, const struct wish *w, struct buf *out, struct err *e)
 {
@@ -33,6 +40,12 @@ static int sign_plan(const char *path, const struct wish *w, struct buf *out, st
     }
     struct plan *p = plan_file_load(path, set, n, e);
     if (!p) return -1;
+    struct shelf *data = shelf_fill(p, path, NULL, false, tell_data, NULL, e);
+    if (!data) {
+        plan_destroy(&p);
+        return -1;
+    }
+    shelf_destroy(&data);
     int bad = plan_hash(p, hash);
     plan_destroy(&p);
     if (bad) return err_set(e, ERR_NOMEM, "no memory for the plan's hash");

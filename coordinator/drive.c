@@ -13,6 +13,7 @@
 #include "coordinator/resume.h"
 #include "coordinator/scrape.h"
 #include "coordinator/watch.h"
+#include "coordinator/corpus/shelf.h"
 
 #define LEAD_LOCAL_NS (200 * NS_PER_MS) /* all agents on this machine */
 #define LEAD_NS (2 * NS_PER_S)
@@ -137,6 +138,15 @@ static void read_signals(struct drive *d)
     }
 }
 
+/* An agent asks for a piece of the plan's data. It asks again when nothing comes. */
+static void answer_want(struct drive *d, const struct peer *from, const struct wire_msg *want)
+{
+    struct wire_msg m;
+    struct buf piece = BUF_INIT(WIRE_MESSAGE_MAX / 2);
+    if (shelf_answer(d->o->shelf, want, &piece, &m)) (void)link_send(d->o->link, from, &m);
+    buf_free(&piece);
+}
+
 static void read_messages(struct drive *d)
 {
     for (int i = 0; i < MESSAGES_A_ROUND; i++) {
@@ -150,7 +160,10 @@ static void read_messages(struct drive *d)
             run_malformed(d->run, &from, &e, clock_mono_ns());
             break;
         case LINK_MESSAGE:
-            run_message(d->run, &from, &m, clock_mono_ns());
+            if (m.type == WIRE_WANT)
+                answer_want(d, &from, &m);
+            else
+                run_message(d->run, &from, &m, clock_mono_ns());
             wire_msg_clear(&m);
             break;
         }

@@ -8,6 +8,7 @@
 #include "coordinator/sink.h"
 #include "coordinator/store/store.h"
 
+struct shelf;
 struct drive_options {
     const struct run_data *meta; /* the run's identity and plan; stages that are finished already */
     struct store_past past;      /* of a run that goes on; else zero */
@@ -15,6 +16,7 @@ struct drive_options {
     struct link *link;
     struct wire_bytes signature; /* of the plan; empty = not signed */
     struct sinks sinks;          /* told in this order */
+    const struct shelf *shelf;   /* the plan's data */
     struct local *local;         /* NULL: agents come by themselves */
     bool leave_on_term; /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
     int signal_fd;      /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */

@@ -22,7 +22,7 @@ build=(
   libsodium-dev         # hashes, keys, signatures
   libsqlite3-dev        # the run's file
   libmicrohttpd-dev     # health and metrics pages
-  zlib1g-dev            # compressed histograms in histograms.hlog
+  zlib1g-dev            # compressed histograms in histograms.hlog; data sets on their way to agents
   libjs-chart.js        # charts, embedded in the report
 )
 test=(

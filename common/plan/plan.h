@@ -68,15 +68,50 @@ struct plan_target {
     const char *metrics_url; /* NULL when none */
 };
 
+enum plan_source { SOURCE_SYNTHETIC, SOURCE_DATASET, SOURCE_TRACE };
+#define X(id, name) DATASET_##id,
+enum dataset_format {
+#include "common/plan/dataset.def"
+    DATASET_N
+};
+#undef X
+#define X(id, name) TRACE_##id,
+enum trace_format {
+#include "common/plan/trace.def"
+    TRACE_N
+};
+#undef X
+enum data_order { ORDER_SEEDED, ORDER_SEQUENTIAL };
+enum zero_output { ZERO_DROP, ZERO_ONE };
+
+/* A file of requests that the coordinator reads; agents get it as a corpus (common/corpus.h). */
+struct plan_data {
+    const char *file;
+    enum dataset_format dataset;
+    enum trace_format trace;
+    struct plan_pair *fields; /* what the file calls our fields: {prompt, text} */
+    size_t n_fields;
+    enum data_order order;
+    struct dist output_tokens; /* mean 0: as each record says */
+    double skip;               /* fraction of the records that may be broken */
+    const char *sha256;        /* of the file, 64 hex digits; NULL: any */
+    const char *corpus;        /* hash of what agents get; NULL until the file was read */
+    double speed;              /* trace: 2 is twice as fast */
+    int64_t from_ns, to_ns;    /* trace: of its own time; to 0: its end */
+    enum zero_output zero_output;
+};
+
 struct plan_workload {
     const char *name;
     double weight;
-    struct dist input_tokens, output_tokens;
-    uint32_t prefix_tokens, prefix_groups; /* 0: every prompt is new */
+    enum plan_source source;
+    struct dist input_tokens, output_tokens; /* synthetic */
+    uint32_t prefix_tokens, prefix_groups;   /* synthetic; 0: every prompt is new */
+    struct plan_data data;                   /* dataset, trace */
 };
 
 enum load_kind { LOAD_CLOSED, LOAD_OPEN };
-enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_GAMMA };
+enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_GAMMA, ARRIVALS_RECORDED };
 
 struct plan_stage {
     enum load_kind kind;
@@ -87,6 +122,7 @@ struct plan_stage {
     double burstiness;   /* gamma: shape; 1 is Poisson, less is burstier */
     int64_t duration_ns; /* of the whole stage without its drain, warm-up included; 0: by count only */
     uint64_t requests;   /* 0: by duration only; with both, whichever ends first */
+    uint32_t passes;     /* over the data set; 0: any number. Becomes `requests` when the file was read */
     int64_t warmup_ns,
         ramp_ns; /* warm-up is cut from the window; a ramp fills the slots evenly over its length, within the warm-up */
     bool warmup_auto;   /* cut by MSER-5 */

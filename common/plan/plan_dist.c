@@ -95,8 +95,7 @@ static struct node *choice_write(struct tree *t, const struct dist *d)
 static struct node *dist_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     const struct dist *d = at;
-    (void)k;
-    if (d->kind == DIST_FIXED) return node_new_number(t, d->a);
+    if (d->kind == DIST_FIXED) return d->a > 0 || !(k->flags & KEY_SKIP_ZERO) ? node_new_number(t, d->a) : NULL;
     struct node *outer = node_new(t, NODE_MAP), *inner;
     if (d->kind == DIST_UNIFORM) {
         inner = node_new(t, NODE_SEQ);

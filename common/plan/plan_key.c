@@ -8,6 +8,18 @@ static const char *const APIS[] = {
 #undef X
     NULL};
 static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
+static const char *const DATASETS[] = {
+#define X(id, name) [DATASET_##id] = name,
+#include "common/plan/dataset.def"
+#undef X
+    NULL};
+static const char *const TRACES[] = {
+#define X(id, name) [TRACE_##id] = name,
+#include "common/plan/trace.def"
+#undef X
+    NULL};
+static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
+static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
@@ -26,11 +38,18 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"target", "target", "What is put under load.", target_check},
     {"tls", "target.tls", "Certificates, for https.", NULL},
     {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
-    {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", NULL},
+    {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", workload_check},
     {"synthetic", "workload.synthetic", "Prompts made from the seed; every one is new unless a prefix is shared.",
      NULL},
     {"shared_prefix", "workload.synthetic.shared_prefix",
      "The beginning that prompts have in common: what a prefix cache may reuse.", NULL},
+    {"dataset", "workload.dataset", "Prompts from a file that the coordinator reads; agents get its records, once.",
+     workload_check_dataset},
+    {"trace", "workload.trace",
+     "A recorded day: arrivals, lengths, and which prompts began alike. With `arrivals: recorded` its rows come when "
+     "they "
+     "came; with a concurrency in their order as slots become free.",
+     workload_check_trace},
     {"normal", "….normal", "A normal distribution, cut at its limits.", NULL},
     {"lognormal", "….lognormal", "A lognormal distribution; mean and sd are those of the values.", NULL},
     {"exponential", "….exponential", "An exponential distribution.", NULL},
@@ -111,12 +130,58 @@ const struct plan_key PLAN_KEYS[] = {
      "in reports", .flags = KEY_TOLD},
     {"workload", "weight", &KEY_NUMBER, AT(plan_workload, weight), "1", "3", "", "its share of the mix", .least = 1e-6,
      .most = 1e6},
-    {"workload", "synthetic", &KEY_SECTION, WHOLE, "", "{input_tokens: 512}", "", "prompts made by the agent",
-     .sub = "synthetic"},
-    {"workload", "dataset", &KEY_NOT_BUILT, WHOLE, "", "", "", "prompts from a file", .flags = KEY_LATER},
+    {"workload", "synthetic", &KEY_SOURCE, WHOLE, "", "{input_tokens: 512}", "",
+     "prompts made by the agent; the default of the three sources", .sub = "synthetic", .flags = KEY_TOLD},
+    {"workload", "dataset", &KEY_SOURCE, WHOLE, "", "{file: chats.json, format: sharegpt}", "", "prompts from a file",
+     .sub = "dataset", .flags = KEY_TOLD},
+    {"workload", "trace", &KEY_SOURCE, WHOLE, "", "{file: conversation.jsonl, format: mooncake, speed: 2}", "",
+     "arrivals and lengths of a recorded day", .sub = "trace", .flags = KEY_TOLD},
     {"workload", "sessions", &KEY_NOT_BUILT, WHOLE, "", "", "", "conversations of several turns", .flags = KEY_LATER},
-    {"workload", "trace", &KEY_NOT_BUILT, WHOLE, "", "", "", "arrivals and lengths of a recorded day",
-     .flags = KEY_LATER},
+
+    {"dataset", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "chats.json", "",
+     "on the coordinator's machine; a relative path starts at the plan's folder", .flags = KEY_REQUIRED},
+    {"dataset", "format", &KEY_WORDS, AT(plan_workload, data.dataset), NULL, "jsonl", "", "how the file is written",
+     .words = DATASETS, .flags = KEY_REQUIRED},
+    {"dataset", "fields", &KEY_FIELDS, AT(plan_workload, data), "", "{prompt: text, output_tokens: n}", "",
+     "jsonl and csv: what the file calls prompt, system, messages, input_tokens and output_tokens"},
+    {"dataset", "order", &KEY_WORDS, AT(plan_workload, data.order), "seeded", "sequential", "",
+     "seeded: shuffled by the seed, each record once in a pass; sequential: as they stand", .words = ORDERS},
+    {"dataset", "output_tokens", &KEY_DIST, AT(plan_workload, data.output_tokens), "",
+     "{normal: {mean: 128, sd: 32, min: 1}}", "token",
+     "length of the answer asked for; without it as each record says, and where it says nothing the server's limit",
+     .least = 1, .most = 1e6, .flags = KEY_SKIP_ZERO},
+    {"dataset", "skip", &KEY_FRACTION, AT(plan_workload, data.skip), "0", "1%", "",
+     "part of the records that may be broken: they are named, counted and left out; more refuse the run", .most = 1},
+    {"dataset", "sha256", &KEY_HASH, AT(plan_workload, data.sha256), "",
+     "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", "",
+     "of the file; another file is refused"},
+    {"dataset", "corpus", &KEY_HASH, AT(plan_workload, data.corpus), "",
+     "\"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a\"", "",
+     "filled in when the file is read: the hash of what agents get"},
+
+    {"trace", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "conversation.jsonl", "",
+     "on the coordinator's machine; a relative path starts at the plan's folder", .flags = KEY_REQUIRED},
+    {"trace", "format", &KEY_WORDS, AT(plan_workload, data.trace), NULL, "mooncake", "",
+     "which trace it is; says the unit of its times too", .words = TRACES, .flags = KEY_REQUIRED},
+    {"trace", "speed", &KEY_NUMBER, AT(plan_workload, data.speed), "1", "2", "",
+     "2: the recorded times pass twice as fast", .least = 1e-3, .most = 1e6},
+    {"trace", "from", &KEY_DURATION, AT(plan_workload, data.from_ns), "0", "10m", "time",
+     "rows before this time of the trace are left out; the first row is at 0", .most = 366 * DAY},
+    {"trace", "to", &KEY_DURATION, AT(plan_workload, data.to_ns), "", "20m", "time",
+     "rows at or after this time are left out", .least = 1e-3, .most = 366 * DAY, .flags = KEY_SKIP_ZERO},
+    {"trace", "zero_output", &KEY_WORDS, AT(plan_workload, data.zero_output), "drop", "one", "",
+     "rows without an answer (failed when they were recorded) or without a prompt: left out and counted, or raised to "
+     "one "
+     "token",
+     .words = ZEROS},
+    {"trace", "skip", &KEY_FRACTION, AT(plan_workload, data.skip), "0", "1%", "",
+     "part of the rows that may be broken: they are named, counted and left out; more refuse the run", .most = 1},
+    {"trace", "sha256", &KEY_HASH, AT(plan_workload, data.sha256), "",
+     "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", "",
+     "of the file; another file is refused"},
+    {"trace", "corpus", &KEY_HASH, AT(plan_workload, data.corpus), "",
+     "\"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a\"", "",
+     "filled in when the file is read: the hash of what agents get"},
 
     {"synthetic", "input_tokens", &KEY_DIST, AT(plan_workload, input_tokens), "256",
      "{lognormal: {mean: 512, sd: 200, min: 16, max: 4096}}", "token", "length of the prompt", .least = 1, .most = 1e6},
@@ -168,7 +233,9 @@ const struct plan_key PLAN_KEYS[] = {
      "open loop: arrivals of all agents together; {from, to} is a ramp; a list in `load` is a sweep",
      .flags = KEY_OPEN},
     {"stage", "arrivals", &KEY_ARRIVALS, WHOLE, "poisson", "{gamma: {burstiness: 0.5}}", "",
-     "constant, poisson, or gamma: burstiness is its shape, 1 is poisson, less is burstier", .flags = KEY_OPEN},
+     "constant, poisson, or gamma: burstiness is its shape, 1 is poisson, less is burstier; recorded: a trace's own "
+     "times, without a rate",
+     .flags = KEY_OPEN},
     {"stage", "max_concurrency", &KEY_U32, AT(plan_stage, max_concurrency), "", "512", "request",
      "cap on what is in flight; none: no cap", .least = 1, .most = 1e6, .flags = KEY_OPEN | KEY_SKIP_ZERO},
     {"stage", "duration", &KEY_STAGE_DURATION, WHOLE, "", "60s", "time",
@@ -177,6 +244,9 @@ const struct plan_key PLAN_KEYS[] = {
     {"stage", "requests", &KEY_U64, AT(plan_stage, requests), "", "1000", "request",
      "ends after so many; with a duration too, whichever comes first", .least = 1, .most = 1e12,
      .flags = KEY_SKIP_ZERO},
+    {"stage", "passes", &KEY_U32, AT(plan_stage, passes), "", "5", "",
+     "ends after so many passes over the data set; with requests or a duration too, whichever comes first", .least = 1,
+     .most = 1e6, .flags = KEY_SKIP_ZERO},
     {"stage", "ramp", &KEY_DURATION, AT(plan_stage, ramp_ns), "0", "5s", "time",
      "fills the slots evenly over this time, within the warm-up", .most = DAY, .flags = KEY_CLOSED},
     {"stage", "warmup", &KEY_WARMUP, WHOLE, "10% of the duration, at most 10s, at least the ramp; 0 without a duration",

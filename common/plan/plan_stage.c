@@ -71,6 +71,7 @@ static struct node *rate_write(struct tree *t, const struct plan_key *k, const v
 {
     const struct plan_stage *s = at;
     (void)k;
+    if (s->arrivals == ARRIVALS_RECORDED) return NULL; /* follows from the trace */
     if (s->rate_from == s->rate_to) return one_rate_write(t, s->rate_from);
     struct node *n = node_new(t, NODE_MAP);
     node_put(t, n, "from", one_rate_write(t, s->rate_from));
@@ -101,19 +102,22 @@ static int arrivals_read(struct reader *r, const struct plan_key *k, const struc
         s->arrivals = ARRIVALS_CONSTANT;
     else if (n->kind == NODE_TEXT && strcmp(n->text, "poisson") == 0)
         s->arrivals = ARRIVALS_POISSON;
+    else if (n->kind == NODE_TEXT && strcmp(n->text, "recorded") == 0)
+        s->arrivals = ARRIVALS_RECORDED;
     else if (gamma && n->n == 1 && shape && gamma->n == 1) {
         s->arrivals = ARRIVALS_GAMMA;
         return read_number(r, &SHAPE, shape, &s->burstiness);
     } else
-        return expected(r, n, "constant, poisson or {gamma: {burstiness: NUMBER}}");
+        return expected(r, n, "constant, poisson, recorded or {gamma: {burstiness: NUMBER}}");
     return 0;
 }
 static struct node *arrivals_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     const struct plan_stage *s = at;
     (void)k;
-    if (s->arrivals != ARRIVALS_GAMMA)
-        return node_new_text(t, s->arrivals == ARRIVALS_CONSTANT ? "constant" : "poisson");
+    static const char *const WORDS[] = {
+        [ARRIVALS_CONSTANT] = "constant", [ARRIVALS_POISSON] = "poisson", [ARRIVALS_RECORDED] = "recorded"};
+    if (s->arrivals != ARRIVALS_GAMMA) return node_new_text(t, WORDS[s->arrivals]);
     struct node *n = node_new(t, NODE_MAP), *gamma = node_new(t, NODE_MAP);
     node_put(t, gamma, "burstiness", node_new_number(t, s->burstiness));
     node_put(t, n, "gamma", gamma);
@@ -179,7 +183,7 @@ const struct key_type KEY_WARMUP = {"duration, or auto", "\"$ref\": \"#/$defs/du
 
 static int check_stage(struct reader *r, const struct node *map, const struct plan_stage *s)
 {
-    if (!s->duration_ns && !s->requests)
+    if (!s->duration_ns && !s->requests && !s->passes && s->arrivals != ARRIVALS_RECORDED)
         return node_refuse(map, false, r->e, "needs \"duration\" or \"requests\", such as duration: 30s");
     if (s->duration_ns && s->ramp_ns >= s->duration_ns)
         return node_refuse(node_get(map, "ramp"), false, r->e, "must be shorter than the stage's duration");
@@ -215,7 +219,10 @@ static int which(struct reader *r, const struct node *map, enum load_kind *ret_k
 {
     const struct node *closed = node_get(map, "concurrency"), *open = node_get(map, "rate");
     if (closed && open) return node_refuse(open, true, r->e, "a stage has a concurrency or a rate, not both");
-    if (!closed && !open)
+    const struct node *arrivals = node_get(map, "arrivals");
+    bool recorded = arrivals && arrivals->kind == NODE_TEXT && strcmp(arrivals->text, "recorded") == 0;
+    if (recorded && open) return node_refuse(open, true, r->e, "recorded arrivals have the trace's own rate");
+    if (!closed && !open && !recorded)
         return node_refuse(map, false, r->e,
                            "needs \"concurrency\" (closed loop) or \"rate\" (open loop), such as concurrency: 64");
     *ret_kind = closed ? LOAD_CLOSED : LOAD_OPEN;
@@ -237,10 +244,10 @@ static int sweep_read(struct reader *r, const struct node *map, struct plan *p)
     enum load_kind kind;
     const struct node *load;
     if (which(r, map, &kind, &load)) return -1;
-    p->sweep = load->kind == NODE_SEQ;
-    if (load->kind == NODE_TEXT && strpbrk(load->text, ",-"))
+    p->sweep = load && load->kind == NODE_SEQ;
+    if (load && load->kind == NODE_TEXT && strpbrk(load->text, ",-"))
         return expected(r, load, "one load, a list such as [1, 2, 4, 8], or a search (load.search)");
-    if (make_stages(r, load, p, p->sweep ? load->n : 1)) return -1;
+    if (make_stages(r, load ? load : map, p, p->sweep ? load->n : 1)) return -1;
     if (!p->sweep) return stage_read(r, map, load, kind, p->stages);
     for (const struct node *c = load->first; c; c = c->next)
         if (c->kind == NODE_MAP)
@@ -258,7 +265,7 @@ static int stages_read(struct reader *r, const struct node *list, struct plan *p
         enum load_kind kind;
         const struct node *load;
         if (section_names(r, c, "stage") || which(r, c, &kind, &load)) return -1;
-        if (load->kind == NODE_SEQ)
+        if (load && load->kind == NODE_SEQ)
             return node_refuse(load, false, r->e, "a list is a sweep and stands in load.%s, not in a stage", load->key);
         if (stage_read(r, c, load, kind, &p->stages[c->index])) return -1;
     }
@@ -311,15 +318,42 @@ static int nothing_beside(struct reader *r, const struct node *map)
     return 0;
 }
 
-static int load_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+/* What the stages ask of the workloads, which were read before. */
+static int check_data(struct reader *r, const struct node *n, const struct plan *p)
 {
-    struct plan *p = at;
+    size_t files = 0, traces = 0;
+    for (size_t i = 0; i < p->n_workloads; i++) {
+        files += p->workloads[i].source != SOURCE_SYNTHETIC;
+        traces += p->workloads[i].source == SOURCE_TRACE;
+    }
+    for (size_t i = 0; i < p->n_stages; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        if (s->kind == LOAD_OPEN && s->arrivals == ARRIVALS_RECORDED && (traces != 1 || p->n_workloads != 1))
+            return node_refuse(n, false, r->e,
+                               "recorded arrivals need a workload that is one trace, such as trace: "
+                               "{file: day.csv, format: azure}");
+        if (s->passes && (files != 1 || p->n_workloads != 1))
+            return node_refuse(n, false, r->e, "passes need a workload that is one dataset or trace");
+        if (s->kind == LOAD_OPEN && s->arrivals == ARRIVALS_RECORDED && s->passes > 1)
+            return node_refuse(n, false, r->e, "a trace with recorded arrivals is passed once");
+    }
+    return 0;
+}
+
+static int stages_or_sweep(struct reader *r, const struct node *n, struct plan *p)
+{
     const struct node *stages = node_get(n, "stages"), *search = node_get(n, "search");
-    if (section_read(r, n, k->sub, p)) return -1;
     if (stages && search) return node_refuse(search, true, r->e, "has no place beside stages");
     if (stages) return nothing_beside(r, n) ? -1 : stages_read(r, stages, p);
     if (search) return search_read(r, n, search, p);
     return sweep_read(r, n, p);
+}
+
+static int load_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan *p = at;
+    if (section_read(r, n, k->sub, p) || stages_or_sweep(r, n, p)) return -1;
+    return check_data(r, n, p);
 }
 
 static struct node *search_write(struct tree *t, const struct plan_search *s)

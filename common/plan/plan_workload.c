@@ -4,7 +4,120 @@
 
 #include "common/plan/plan_key.h"
 
-enum { WORKLOADS_MAX = 64 };
+enum { WORKLOADS_MAX = 64, FIELDS_MAX = 16, HASH_DIGITS = 64 };
+
+/* ---- a file of requests ---- */
+
+static const char *const FIELD_NAMES[] = {"prompt", "system", "messages", "input_tokens", "output_tokens"};
+enum { FIELD_NAMES_N = sizeof FIELD_NAMES / sizeof *FIELD_NAMES };
+
+static int fields_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan_data *d = at;
+    (void)k;
+    if (n->kind != NODE_MAP || n->n == 0 || n->n > FIELDS_MAX)
+        return expected(r, n, "a mapping of our names to the file's, such as {prompt: text, output_tokens: n}");
+    d->fields = keep_array(r, n, n->n, sizeof *d->fields);
+    if (!d->fields) return -1;
+    for (const struct node *c = n->first; c; c = c->next) {
+        size_t i = 0;
+        while (i < FIELD_NAMES_N && strcmp(c->key, FIELD_NAMES[i]) != 0)
+            i++;
+        if (i == FIELD_NAMES_N)
+            return node_refuse(c, true, r->e,
+                               "unknown field; known here: prompt, system, messages, input_tokens, output_tokens");
+        d->fields[d->n_fields].key = FIELD_NAMES[i];
+        if (read_text(r, c, "the name of a field in the file", &d->fields[d->n_fields].value)) return -1;
+        d->n_fields++;
+    }
+    return 0;
+}
+
+static struct node *fields_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan_data *d = at;
+    (void)k;
+    if (d->n_fields == 0) return NULL;
+    struct node *map = node_new(t, NODE_MAP);
+    for (size_t i = 0; i < d->n_fields; i++)
+        node_put(t, map, d->fields[i].key, node_new_text(t, d->fields[i].value));
+    return map;
+}
+const struct key_type KEY_FIELDS = {"mapping of names",
+                                    "\"type\": \"object\", \"additionalProperties\": {\"type\": \"string\"}",
+                                    fields_read, fields_write};
+
+static int hash_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    (void)k;
+    if (n->kind != NODE_TEXT || n->len != HASH_DIGITS || strspn(n->text, "0123456789abcdef") != HASH_DIGITS)
+        return expected(r, n, "64 hexadecimal digits in lower case, in quotes");
+    *(const char **)at = keep(r, n, n->text);
+    return *(const char **)at ? 0 : -1;
+}
+static struct node *hash_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const char *s = *(const char *const *)at;
+    (void)k;
+    return s ? node_new_text(t, s) : NULL;
+}
+const struct key_type KEY_HASH = {"hash", "\"type\": \"string\", \"pattern\": \"^[0-9a-f]{64}$\"", hash_read,
+                                  hash_write};
+
+static enum plan_source source_of(const struct plan_key *k)
+{
+    return strcmp(k->name, "dataset") == 0 ? SOURCE_DATASET
+           : strcmp(k->name, "trace") == 0 ? SOURCE_TRACE
+                                           : SOURCE_SYNTHETIC;
+}
+static int source_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan_workload *w = at;
+    enum plan_source source = source_of(k);
+    if (!n && source != SOURCE_SYNTHETIC) return 0;
+    if (n) w->source = source;
+    return section_read(r, n, k->sub, w);
+}
+static struct node *source_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan_workload *w = at;
+    return w->source == source_of(k) ? section_write(t, k->sub, w, 0) : NULL;
+}
+const struct key_type KEY_SOURCE = {"mapping", NULL, source_read, source_write};
+
+int workload_check(struct reader *r, const struct node *map, void *base)
+{
+    static const char *const SOURCES[] = {"synthetic", "dataset", "trace"};
+    const struct node *first = NULL;
+    (void)base;
+    for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++) {
+        const struct node *n = node_get(map, SOURCES[i]);
+        if (n && first)
+            return node_refuse(n, true, r->e,
+                               "a workload has one source, and %s is given: make a list of two workloads", first->key);
+        if (n) first = n;
+    }
+    return 0;
+}
+
+int workload_check_dataset(struct reader *r, const struct node *map, void *base)
+{
+    const struct plan_workload *w = base;
+    if (w->data.n_fields && w->data.dataset != DATASET_JSONL && w->data.dataset != DATASET_CSV)
+        return node_refuse(node_get(map, "fields"), true, r->e,
+                           "is for jsonl and csv: the other formats have names of their own");
+    return 0;
+}
+
+int workload_check_trace(struct reader *r, const struct node *map, void *base)
+{
+    const struct plan_workload *w = base;
+    if (w->data.to_ns && w->data.to_ns <= w->data.from_ns)
+        return node_refuse(node_get(map, "to"), false, r->e, "must be later than \"from\"");
+    return 0;
+}
+
+/* ---- workloads ---- */
 
 static int one(struct reader *r, const struct plan_key *k, const struct node *n, struct plan_workload *w,
                const char *name)

@@ -126,7 +126,7 @@ static int row_stage(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
     d->aborted = sqlite3_column_int(st, c++) != 0;
     d->lost = db_u64(st, c++);
     d->ended_wall_ns = sqlite3_column_int64(st, c++);
-    if (kind < LOAD_CLOSED || kind > LOAD_OPEN || arrivals < ARRIVALS_CONSTANT || arrivals > ARRIVALS_GAMMA)
+    if (kind < LOAD_CLOSED || kind > LOAD_OPEN || arrivals < ARRIVALS_CONSTANT || arrivals > ARRIVALS_RECORDED)
         return err_set(e, ERR_IO, "%s: stage %" PRIu32 " is of an unknown kind", s->db.path, d->stage);
     d->plan.kind = (enum load_kind)kind;
     d->plan.arrivals = (enum arrivals_kind)arrivals;

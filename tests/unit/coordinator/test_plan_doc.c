@@ -151,6 +151,14 @@ static void try_example(const struct plan_key *k)
     if (strcmp(k->name, "sd") == 0 || strcmp(k->name, "min") == 0 || strcmp(k->name, "max") == 0)
         return; /* in the example of their field */
     if (strstr(path, "input_tokens.") && strcmp(k->section, "exponential") != 0) return;
+    bool passes = strcmp(k->name, "passes") == 0, dataset = strcmp(k->section, "dataset") == 0 || passes,
+         trace = strcmp(k->section, "trace") == 0;
+    const char *base =
+        dataset ? "workload.dataset={file: f, format: jsonl}" : "workload.trace={file: f, format: azure}";
+    if (dataset || trace) { /* the file and its format first */
+        set[n++] = pair;
+        set[0] = base;
+    }
     if (strcmp(k->name, "ramp") == 0) set[n++] = "load.stages[0].warmup=10s";
     struct err e = {.text = ""};
     struct plan *p = plan_load("example", yaml, strlen(yaml), set, n, &e);

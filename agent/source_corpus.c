@@ -1,0 +1,186 @@
+/* Requests of a corpus: the records of a data set in seeded or sequential order, or the rows of a trace in theirs. A
+ * row of a trace has no text: blocks become words by their hash ids, so that equal ids are equal text everywhere and
+ * always; a row without ids gets words that no other has. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/prompt.h"
+#include "agent/source.h"
+#include "common/json_scan.h"
+
+enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK };
+#define BLOCK_SEED UINT64_C(0x706c6174656175) /* not the plan's: a block's text is the same in every run */
+#define CHARS_PER_TOKEN 4u                    /* of English text, roughly; for prompts whose length nobody said */
+
+struct source_corpus {
+    struct source_options o;
+    uint64_t n;
+    char *text;
+    size_t text_cap;
+    struct dialect_message *messages;
+    size_t messages_cap;
+    struct buf body;
+};
+
+static void *corpus_source_open(const struct source_options *o, struct err *e)
+{
+    if (!o->corpus) {
+        (void)err_set(e, ERR_INTERNAL, "workload %s has no data on this agent", o->load->name);
+        return NULL;
+    }
+    struct source_corpus *s = calloc(1, sizeof *s);
+    if (s)
+        *s = (struct source_corpus){.o = *o, .n = corpus_count(o->corpus), .body = BUF_INIT(CORPUS_RECORD_MAX)};
+    else
+        (void)err_set(e, ERR_NOMEM, "no memory for the workload");
+    return s;
+}
+
+/* Number i of a seeded order of 0 … n-1: four rounds of a Feistel network over the next power of four, walked until the
+ * result lies inside. Every pass over the data has an order of its own. */
+static uint64_t shuffled(uint64_t i, uint64_t n, uint64_t seed)
+{
+    unsigned half = 1;
+    while (half < 32 && (UINT64_C(1) << (2 * half)) < n)
+        half++;
+    uint64_t mask = (UINT64_C(1) << half) - 1;
+    do {
+        uint64_t left = i >> half, right = i & mask;
+        for (uint64_t round = 0; round < 4; round++) {
+            uint64_t next = left ^ (seed_mix(seed, PURPOSE_ORDER, round, right) & mask);
+            left = right;
+            right = next;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}
+
+static uint64_t record_of(const struct source_corpus *s, uint64_t index)
+{
+    uint64_t pass = index / s->n, at = index % s->n;
+    if (s->o.load->source == SOURCE_TRACE || s->o.load->data.order == ORDER_SEQUENTIAL) return at;
+    return shuffled(at, s->n, seed_mix(s->o.stage_seed, PURPOSE_ORDER, pass, 0));
+}
+
+static int have_messages(struct source_corpus *s, size_t n)
+{
+    if (n <= s->messages_cap) return 0;
+    struct dialect_message *more = realloc(s->messages, n * sizeof *more);
+    if (!more) return -1;
+    s->messages = more;
+    s->messages_cap = n;
+    return 0;
+}
+
+static int have_text(struct source_corpus *s, size_t n)
+{
+    if (n <= s->text_cap) return 0;
+    free(s->text);
+    s->text = malloc(n);
+    s->text_cap = s->text ? n : 0;
+    return s->text ? 0 : -1;
+}
+
+static bool has_key(const char *object, const struct json *key)
+{
+    struct json j;
+    json_begin(&j, object, strlen(object));
+    if (json_next(&j) != JSON_OBJECT) return false;
+    while (json_next(&j) == JSON_KEY) {
+        if (j.len == key->len && memcmp(j.text, key->text, j.len) == 0) return true;
+        (void)json_skip(&j);
+    }
+    return false;
+}
+
+/* The members of the record's body that the plan's body does not have. */
+static int put_members(struct buf *out, const char *record, const char *plan)
+{
+    struct json j;
+    json_begin(&j, record, strlen(record));
+    if (json_next(&j) != JSON_OBJECT) return -1;
+    while (json_next(&j) == JSON_KEY) {
+        struct json key = j;
+        if (json_skip(&j) < 0) return -1;
+        if (has_key(plan, &key)) continue;
+        if (out->len > 1) (void)buf_putc(out, ',');
+        (void)buf_put(out, key.text - 1, (size_t)(j.at - key.text) + 1);
+    }
+    return json_next(&j) == JSON_END ? 0 : -1;
+}
+
+/* The record's members and the plan's, which win. */
+static int merge_bodies(struct source_corpus *s, const char *record, struct dialect_request *ret)
+{
+    const char *plan = ret->body && ret->body[0] ? ret->body : "{}", *from = strchr(plan, '{'),
+               *to = strrchr(plan, '}');
+    struct buf *b = &s->body;
+    buf_reset(b);
+    (void)buf_putc(b, '{');
+    if (!from || !to || put_members(b, record, plan)) return -1;
+    if (strspn(from + 1, " \t\r\n") < (size_t)(to - from - 1)) {
+        if (b->len > 1) (void)buf_putc(b, ',');
+        (void)buf_put(b, from + 1, (size_t)(to - from - 1));
+    }
+    (void)buf_putc(b, '}');
+    ret->body = buf_str(b);
+    return b->bad ? -1 : 0;
+}
+
+/* A row of a trace: `input` words, block by block where it has ids. */
+static int write_row(struct source_corpus *s, const struct corpus_record *r, uint64_t row, struct dialect_request *ret)
+{
+    uint32_t left = r->input_tokens < PROMPT_TOKENS_MAX ? r->input_tokens : PROMPT_TOKENS_MAX;
+    if (left == 0) left = 1;
+    if (have_text(s, PROMPT_CHARS(left)) || have_messages(s, 1)) return -1;
+    size_t chars = PROMPT_CHARS(left);
+    char *out = s->text;
+    for (uint32_t i = 0; i < r->n_blocks && left > 0; i++) {
+        uint32_t n = r->block_tokens < left ? r->block_tokens : left;
+        out = prompt_words(out, n, seed_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)));
+        left -= n;
+    }
+    if (left > 0) out = prompt_words(out, left, seed_mix(s->o.stage_seed, PURPOSE_ROW, 0, row));
+    if (r->n_blocks == 0) out[-1] = '.'; /* a block's text is the same wherever it stands */
+    s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
+    ret->messages = s->messages;
+    ret->n_messages = 1;
+    return 0;
+}
+
+static int corpus_source_next(void *source, const struct source_ask *a, struct dialect_request *ret,
+                              uint32_t *ret_input)
+{
+    struct source_corpus *s = source;
+    struct corpus_record r;
+    const struct dist *output = &s->o.load->data.output_tokens;
+    uint64_t row = record_of(s, a->index), chars = 0;
+    if (corpus_get(s->o.corpus, row, &r) < 0) return -1;
+    if (r.body && merge_bodies(s, r.body, ret)) return -1;
+    ret->output_tokens = dist_mean(output) > 0 ? prompt_length(output, a->rng) : r.output_tokens;
+    *ret_input = r.input_tokens;
+    if (r.n_messages == 0 && !r.body) return write_row(s, &r, a->index, ret);
+    if (have_messages(s, r.n_messages)) return -1;
+    struct corpus_message m;
+    for (size_t at = 0; corpus_message(&r, &at, &m); chars += m.len)
+        s->messages[ret->n_messages++] =
+            (struct dialect_message){.role = corpus_role_name(m.role), .text = m.text, .len = m.len};
+    ret->messages = s->messages;
+    if (r.input_tokens == 0 && chars > 0) *ret_input = (uint32_t)((chars + CHARS_PER_TOKEN - 1) / CHARS_PER_TOKEN);
+    return 0;
+}
+
+static void corpus_source_close(void *source)
+{
+    struct source_corpus *s = source;
+    if (!s) return;
+    free(s->text);
+    free(s->messages);
+    buf_free(&s->body);
+    free(s);
+}
+
+extern const struct source_kind source_dataset, source_trace;
+const struct source_kind source_dataset = {corpus_source_open, corpus_source_next, corpus_source_close};
+const struct source_kind source_trace = {corpus_source_open, corpus_source_next, corpus_source_close};

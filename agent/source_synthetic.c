@@ -1,0 +1,65 @@
+/* Prompts made up on the spot: no two requests have the same first words, so that no prefix cache of the server can
+ * answer, unless the plan asks for shared prefixes. */
+#include <stdlib.h>
+
+#include "agent/prompt.h"
+#include "agent/source.h"
+
+/* Seeds of their own for the words and the prefixes: each may change without the other. */
+enum purpose { PURPOSE_WORDS = 2, PURPOSE_PREFIX };
+
+struct synthetic {
+    struct source_options o;
+    char *text; /* of the latest request */
+    size_t cap;
+    struct dialect_message message;
+};
+
+static void *synthetic_open(const struct source_options *o, struct err *e)
+{
+    struct synthetic *s = calloc(1, sizeof *s);
+    if (!s)
+        (void)err_set(e, ERR_NOMEM, "no memory for the workload");
+    else
+        s->o = *o;
+    return s;
+}
+
+static int synthetic_next(void *source, const struct source_ask *a, struct dialect_request *ret, uint32_t *ret_input)
+{
+    struct synthetic *s = source;
+    const struct plan_workload *load = s->o.load;
+    uint32_t input = prompt_length(&load->input_tokens, a->rng), output = prompt_length(&load->output_tokens, a->rng);
+    uint32_t prefix = 0;
+    uint64_t group = 0;
+    if (load->prefix_tokens > 0 && load->prefix_groups > 0) {
+        prefix = load->prefix_tokens;
+        group = rng_below(a->rng, load->prefix_groups);
+    }
+    size_t chars = PROMPT_CHARS(input);
+    if (s->cap < chars) {
+        free(s->text);
+        s->text = malloc(chars);
+        s->cap = s->text ? chars : 0;
+        if (!s->text) return -1;
+    }
+    uint64_t which = (uint64_t)(load - s->o.plan->workloads);
+    prompt_write(s->text, input, prefix, seed_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
+                 seed_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number));
+    s->message = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
+    ret->messages = &s->message;
+    ret->n_messages = 1;
+    ret->output_tokens = output;
+    *ret_input = input;
+    return 0;
+}
+
+static void synthetic_close(void *source)
+{
+    struct synthetic *s = source;
+    if (s) free(s->text);
+    free(s);
+}
+
+extern const struct source_kind source_synthetic;
+const struct source_kind source_synthetic = {synthetic_open, synthetic_next, synthetic_close};

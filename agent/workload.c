@@ -1,0 +1,101 @@
+#include "agent/workload.h"
+
+#include <stdlib.h>
+
+#include "agent/source.h"
+
+#define X(id, name) extern const struct source_kind source_##name;
+#include "agent/source.def"
+#undef X
+static const struct source_kind *const KINDS[] = {
+#define X(id, name) [SOURCE_##id] = &source_##name,
+#include "agent/source.def"
+#undef X
+};
+
+enum { CHOICE = 1 }; /* the choices' own branch of the stage's seed; sources use others */
+
+struct workload {
+    const struct plan *plan;
+    const struct shard *shard;
+    double weight_sum, model_sum;
+    void **sources; /* one for each workload of the plan */
+};
+
+struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora, const struct shard *s,
+                              struct err *e)
+{
+    struct workload *w = calloc(1, sizeof *w);
+    if (w) *w = (struct workload){.plan = p, .shard = s, .sources = calloc(p->n_workloads, sizeof *w->sources)};
+    if (!w || !w->sources) {
+        (void)err_set(e, ERR_NOMEM, "no memory for the workload");
+        workload_destroy(&w);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->n_workloads; i++) {
+        struct source_options o = {.plan = p,
+                                   .load = &p->workloads[i],
+                                   .corpus = corpora ? corpora[i] : NULL,
+                                   .stage_seed = s->seed,
+                                   .part = s->part};
+        w->weight_sum += p->workloads[i].weight;
+        if ((w->sources[i] = KINDS[p->workloads[i].source]->open(&o, e))) continue;
+        workload_destroy(&w);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->target.n_models; i++)
+        w->model_sum += p->target.models[i].weight;
+    return w;
+}
+
+void workload_destroy(struct workload **pw)
+{
+    struct workload *w = *pw;
+    if (!w) return;
+    for (size_t i = 0; w->sources && i < w->plan->n_workloads; i++)
+        KINDS[w->plan->workloads[i].source]->close(w->sources[i]);
+    free(w->sources);
+    free(w);
+    *pw = NULL;
+}
+
+static size_t pick_workload(const struct workload *w, struct rng *r)
+{
+    const struct plan *p = w->plan;
+    double at = p->n_workloads > 1 ? rng_double(r) * w->weight_sum : 0;
+    size_t i = 0;
+    while (i + 1 < p->n_workloads && (at -= p->workloads[i].weight) >= 0)
+        i++;
+    return i;
+}
+
+static const char *pick_model(const struct workload *w, struct rng *r)
+{
+    const struct plan_target *t = &w->plan->target;
+    if (t->n_models == 0) return NULL;
+    double at = t->n_models > 1 ? rng_double(r) * w->model_sum : 0;
+    size_t i = 0;
+    while (i + 1 < t->n_models && (at -= t->models[i].weight) >= 0)
+        i++;
+    return t->models[i].name;
+}
+
+/* The number of a request in the whole cluster. Parts of a closed loop by count have ranges of their own; without a
+ * count, round k of all slots has the numbers k · slots to (k + 1) · slots, so that parts of equal speed use a data set
+ * up together. */
+static uint64_t cluster_index(const struct shard *s, uint64_t number)
+{
+    if (s->kind == LOAD_OPEN) return number;
+    if (s->requests_all) return s->request_first + number;
+    return s->slots ? number / s->slots * s->slots_all + s->slot_first + number % s->slots : number;
+}
+
+int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, uint32_t *ret_input)
+{
+    struct rng r;
+    rng_seed(&r, seed_mix(w->shard->seed, CHOICE, w->shard->part, number));
+    size_t which = pick_workload(w, &r);
+    *ret = (struct dialect_request){.model = pick_model(w, &r), .body = w->plan->target.body};
+    struct source_ask ask = {.number = number, .index = cluster_index(w->shard, number), .rng = &r};
+    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, ret_input);
+}

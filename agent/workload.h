@@ -1,0 +1,21 @@
+/* What is asked next: which workload and which model (by weight). The workload's source (source.h) gives the prompt. */
+#pragma once
+#include <stdint.h>
+
+#include "agent/stream/dialect.h"
+#include "common/corpus.h"
+#include "common/err.h"
+#include "common/plan/plan.h"
+#include "common/shard.h"
+
+/* The requests of one worker. The plan, its corpora (one for each workload, NULL where none is needed; the array itself
+ * may be NULL) and the shard are borrowed. Prompts depend on the seeds and the part, so that no agent or worker repeats
+ * another's. Shared prefixes depend on the plan's seed alone: the whole cluster uses the same, in every stage. */
+struct workload;
+ERR_CHECKED struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora,
+                                          const struct shard *s, struct err *e);
+void workload_destroy(struct workload **w);
+/* The request number `number` of this part (open loop: of the cluster). What `ret` points to lives until the next call.
+ * `ret_input` is the number of tokens asked for in the prompt, 0 when that is not known. Returns -1 without memory, or
+ * when a corpus is broken. */
+int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, uint32_t *ret_input);

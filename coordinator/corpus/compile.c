@@ -1,0 +1,234 @@
+#include "coordinator/corpus/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coordinator/corpus/format.h"
+#include "coordinator/corpus/table.h"
+
+struct compile {
+    const struct plan_workload *w;
+    const struct format *format;
+    const char *path;
+    const char *at, *end; /* what is left of the file */
+    uint64_t line;
+    struct corpus_writer *writer;
+    struct draft draft;
+    struct table table;
+    int64_t first_ns, last_ns; /* traces */
+    bool begun;
+    struct compile_result *r;
+    struct err *e;
+};
+
+static int broken(struct compile *c, uint64_t line, const char *why)
+{
+    struct compile_result *r = c->r;
+    char text[sizeof r->told[0]];
+    (void)snprintf(text, sizeof text, "line %" PRIu64 ": %s", line, why);
+    if (r->broken < COMPILE_TOLD) memcpy(r->told[r->broken], text, sizeof text);
+    r->broken++;
+    if (c->w->data.skip > 0) return 0;
+    return err_set(c->e, ERR_PLAN, "%.200s: %s (skip: 1%% would leave such records out, and count them)", c->path,
+                   text);
+}
+
+/* A row's place on the time axis of the run; false when it is not wanted. */
+static bool place_in_time(struct compile *c)
+{
+    const struct plan_data *p = &c->w->data;
+    int64_t after = c->draft.time_ns - c->first_ns;
+    if (after < p->from_ns || (p->to_ns && after >= p->to_ns)) return false;
+    c->draft.record.at_ns = (int64_t)((double)(after - p->from_ns) / p->speed + 0.5);
+    return true;
+}
+
+static int keep_record(struct compile *c, uint64_t line, enum draft_result result)
+{
+    struct draft *d = &c->draft;
+    bool trace = c->w->source == SOURCE_TRACE;
+    if (result == DRAFT_BROKEN) return broken(c, line, d->why);
+    if (trace && c->begun && d->time_ns < c->last_ns)
+        return broken(c, line, "its time lies before that of the row above");
+    if (trace && !c->begun) c->first_ns = d->time_ns;
+    c->begun = true;
+    c->last_ns = d->time_ns;
+    if (result == DRAFT_ZERO) {
+        c->r->zero++;
+        return 0;
+    }
+    if (trace && !place_in_time(c)) {
+        c->r->outside++;
+        return 0;
+    }
+    c->r->images += d->images > 0;
+    draft_finish(d);
+    c->r->records++;
+    return corpus_write(c->writer, &d->record, d->messages, d->blocks, c->e);
+}
+
+static int take_json(struct compile *c, uint64_t line, const char *text, size_t n)
+{
+    draft_reset(&c->draft);
+    return keep_record(c, line, c->format->json(&c->w->data, text, n, &c->draft));
+}
+
+/* ---- the three forms ---- */
+
+static bool is_blank(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r", s[i]) || !s[i]) return false;
+    return true;
+}
+
+static int read_lines(struct compile *c)
+{
+    while (c->at < c->end) {
+        const char *lf = memchr(c->at, '\n', (size_t)(c->end - c->at)), *line = c->at;
+        size_t n = (size_t)((lf ? lf : c->end) - line);
+        c->at = lf ? lf + 1 : c->end;
+        c->line++;
+        if (n > 0 && line[n - 1] == '\r') n--;
+        if (!is_blank(line, n) && take_json(c, c->line, line, n)) return -1;
+    }
+    return 0;
+}
+
+static uint64_t count_lines(const char *from, const char *to)
+{
+    uint64_t n = 0;
+    for (; (from = memchr(from, '\n', (size_t)(to - from))); from++)
+        n++;
+    return n;
+}
+
+/* One JSON array. Once the grammar is broken nothing behind can be found, so that it ends the reading. */
+static int read_array(struct compile *c)
+{
+    struct json j;
+    enum json_token t;
+    const char *seen = c->at;
+    json_begin(&j, c->at, (size_t)(c->end - c->at));
+    (void)json_next(&j); /* the bracket */
+    c->line = 1;
+    while ((t = json_next(&j)) != JSON_ARRAY_END && t != JSON_BAD) {
+        const char *from = t == JSON_OBJECT || t == JSON_ARRAY ? j.at - 1 : j.at;
+        if (json_leave(&j, t) < 0) break;
+        c->line += count_lines(seen, from);
+        seen = from;
+        int rc = t == JSON_OBJECT ? take_json(c, c->line, from, (size_t)(j.at - from))
+                                  : broken(c, c->line, "it is not an object");
+        if (rc) return -1;
+    }
+    if (t == JSON_ARRAY_END && json_next(&j) == JSON_END) return 0;
+    return err_set(c->e, ERR_PLAN,
+                   "%.200s: line %" PRIu64 ": here it is no longer JSON; %" PRIu64 " records were read before", c->path,
+                   c->line + count_lines(seen, j.at), c->r->records);
+}
+
+static int read_table(struct compile *c)
+{
+    const char *names[TABLE_WANTED_MAX];
+    size_t needed, wanted = c->format->columns(&c->w->data, names, &needed);
+    struct table *t = &c->table;
+    c->line = 1;
+    if (table_next(t, &c->at, c->end, &c->line) != TABLE_ROW)
+        return err_set(c->e, ERR_PLAN, "%.200s: line 1: there is no header with the names of the columns", c->path);
+    for (size_t i = 0; i < wanted; i++) {
+        t->column[i] = table_find(t, names[i]);
+        if (t->column[i] < 0 && i < needed)
+            return err_set(c->e, ERR_PLAN, "%.200s: line 1: no column is named \"%s\"", c->path, names[i]);
+    }
+    t->n_columns = t->n;
+    for (;;) {
+        uint64_t line = c->line;
+        enum table_got got = table_next(t, &c->at, c->end, &c->line);
+        if (got == TABLE_END) return 0;
+        if (got == TABLE_BLANK) continue;
+        draft_reset(&c->draft);
+        enum draft_result result;
+        if (got == TABLE_BROKEN)
+            result = draft_broken(&c->draft, "a quote is never closed, or the row has more than %d columns",
+                                  TABLE_COLUMNS_MAX);
+        else if (t->n != t->n_columns)
+            result = draft_broken(&c->draft, "it has %zu columns, the header has %zu", t->n, t->n_columns);
+        else
+            result = c->format->row(&c->w->data, t, &c->draft);
+        if (keep_record(c, line, result)) return -1;
+    }
+}
+
+/* ---- the file ---- */
+
+static int check_sum(const struct compile *c, const char *bytes, size_t n)
+{
+    unsigned char sum[crypto_hash_sha256_BYTES];
+    char hex[65];
+    if (!c->w->data.sha256) return 0;
+    crypto_hash_sha256(sum, (const unsigned char *)bytes, n);
+    (void)sodium_bin2hex(hex, sizeof hex, sum, sizeof sum);
+    if (strcmp(hex, c->w->data.sha256) == 0) return 0;
+    return err_set(c->e, ERR_PLAN, "%.200s: its SHA-256 is %s, the plan wants %s", c->path, hex, c->w->data.sha256);
+}
+
+static int read_all(struct compile *c, const char *bytes, size_t n)
+{
+    if (n >= 2 && memcmp(bytes, "\x1f\x8b", 2) == 0)
+        return err_set(c->e, ERR_PLAN, "%.200s: it is compressed: unpack it first (gunzip)", c->path);
+    if (check_sum(c, bytes, n)) return -1;
+    c->at = bytes;
+    c->end = bytes + n;
+    if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) c->at += 3;
+    const char *first = c->at;
+    while (first < c->end && strchr(" \t\r\n", *first))
+        first++;
+    enum format_form form = c->format->form;
+    bool array = form == FORM_ARRAY && first < c->end && *first == '[';
+    int rc = array ? read_array(c) : form == FORM_TABLE ? read_table(c) : read_lines(c);
+    if (rc) return -1;
+    const struct compile_result *r = c->r;
+    double all = (double)(r->records + r->broken);
+    if ((double)r->broken > c->w->data.skip * all)
+        return err_set(c->e, ERR_PLAN,
+                       "%.160s: %" PRIu64 " of %.0f records are broken, skip allows %.3g %%; the first: %.200s",
+                       c->path, r->broken, all, c->w->data.skip * 100, r->told[0]);
+    if (r->records == 0)
+        return err_set(c->e, ERR_PLAN,
+                       "%.200s: no request is left: %" PRIu64 " without an answer, %" PRIu64
+                       " outside from and to, %" PRIu64 " broken",
+                       c->path, r->zero, r->outside, r->broken);
+    return corpus_finish(c->writer, c->r->hash, c->e);
+}
+
+int compile_run(const struct plan_workload *w, const char *path, FILE *out, struct compile_result *ret, struct err *e)
+{
+    struct stat st;
+    struct compile c = {.w = w, .format = format_of(w), .path = path, .r = ret, .e = e};
+    c.draft.text = c.draft.body = c.table.unquoted = (struct buf)BUF_INIT(CORPUS_RECORD_MAX);
+    *ret = (struct compile_result){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
+    void *map = MAP_FAILED;
+    if (fd < 0 || fstat(fd, &st))
+        (void)err_set(e, ERR_PLAN, "%.300s: cannot be opened: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode) || st.st_size == 0)
+        (void)err_set(e, ERR_PLAN, "%.300s: is %s", path, S_ISREG(st.st_mode) ? "empty" : "not a file");
+    else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        (void)err_set(e, ERR_NOMEM, "%.300s: cannot be mapped: %s", path, strerror(errno));
+    else if ((c.writer = corpus_writer_new(out, e))) {
+        (void)madvise(map, (size_t)st.st_size, MADV_SEQUENTIAL);
+        rc = read_all(&c, map, (size_t)st.st_size);
+    }
+    if (map != MAP_FAILED) (void)munmap(map, (size_t)st.st_size);
+    if (fd >= 0) (void)close(fd);
+    corpus_writer_destroy(&c.writer);
+    draft_clear(&c.draft);
+    buf_free(&c.table.unquoted);
+    return rc;
+}

@@ -1,0 +1,32 @@
+/* A format of files that users bring: one row in its read_*.c and in dataset.def or trace.def. A reader sees one record
+ * at a time (a line, an element of an array, a row of named columns) and makes a draft of a request from it. Pure. */
+#pragma once
+#include "coordinator/corpus/draft.h"
+
+enum format_form { FORM_LINES, FORM_TABLE, FORM_ARRAY }; /* FORM_ARRAY: one JSON array, or an object a line */
+
+/* A table's header and one row: slices, quotes taken off (text that held doubled quotes lies in `unquoted`). */
+struct table_cell {
+    const char *text;
+    size_t len;
+};
+enum { TABLE_COLUMNS_MAX = 256, TABLE_WANTED_MAX = 8 };
+struct table {
+    struct table_cell cell[TABLE_COLUMNS_MAX];
+    size_t n;
+    struct buf unquoted;
+    int column[TABLE_WANTED_MAX]; /* of each wanted name; -1: the file has none */
+    size_t n_columns;             /* of the header */
+};
+
+struct format {
+    const char *name;
+    enum format_form form;
+    enum draft_result (*json)(const struct plan_data *p, const char *text, size_t n, struct draft *d);
+    /* FORM_TABLE: the wanted columns; `columns` fills the names (NULL: none) for a plan and returns how many; those
+     * below `needed` must be there. */
+    size_t (*columns)(const struct plan_data *p, const char *ret[TABLE_WANTED_MAX], size_t *ret_needed);
+    enum draft_result (*row)(const struct plan_data *p, const struct table *t, struct draft *d);
+};
+extern const struct format READ_DATASET[DATASET_N], READ_TRACE[TRACE_N];
+const struct format *format_of(const struct plan_workload *w);

@@ -1,0 +1,373 @@
+/* Data sets: who says what, and how long an answer is wanted. */
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/corpus/format.h"
+#include "coordinator/corpus/read_number.h"
+
+#define NAMES_MAX 12
+#define CHARS_PER_TOKEN 4 /* of English text, roughly */
+
+/* What a format calls our fields, in the order in which they are looked for: the first that is there counts. */
+struct names {
+    const char *prompt[NAMES_MAX], *system[NAMES_MAX], *messages[NAMES_MAX], *input[NAMES_MAX], *output[NAMES_MAX];
+};
+
+static int place_of(const char *const names[NAMES_MAX], const struct json *j)
+{
+    for (int i = 0; i < NAMES_MAX && names[i]; i++)
+        if (json_is(j, names[i], strlen(names[i]))) return i;
+    return -1;
+}
+
+/* The place of one value: found at a name that comes earlier in the list than what was found before. */
+struct found {
+    struct json at; /* before the value */
+    int place;      /* -1: not there */
+};
+
+static void look(struct found *f, const char *const names[NAMES_MAX], const struct json *j)
+{
+    int place = place_of(names, j);
+    if (place >= 0 && (f->place < 0 || place < f->place)) *f = (struct found){*j, place};
+}
+
+/* A whole number of tokens; 0 when the value is null. */
+static bool tokens_at(const struct found *f, uint32_t *ret, struct draft *d, const char *what)
+{
+    struct json j = f->at;
+    double v;
+    if (f->place < 0) return true;
+    enum json_token t = json_next(&j);
+    if (t == JSON_NULL) return true;
+    if (t != JSON_NUMBER || !read_decimal(j.text, j.len, &v) || !(v >= 0 && v <= 1e8)) {
+        (void)draft_broken(d, "its %s is not a number of tokens", what);
+        return false;
+    }
+    *ret = (uint32_t)v;
+    return true;
+}
+
+/* A text, or a list of texts that are one. */
+static bool text_at(const struct found *f, enum corpus_role role, struct draft *d, const char *what)
+{
+    struct json j = f->at;
+    enum json_token t = json_next(&j);
+    if (t == JSON_ARRAY) t = json_next(&j);
+    if (t != JSON_STRING) {
+        (void)draft_broken(d, "its %s is not text", what);
+        return false;
+    }
+    return draft_message_json(d, role, &j);
+}
+
+/* Puts `"key":value` into the body, as it stands in the file. */
+static void put_member(struct draft *d, const struct json *key, const char *value_end)
+{
+    (void)buf_putc(&d->body, d->body.len ? ',' : '{');
+    (void)buf_put(&d->body, key->text - 1, (size_t)(value_end - key->text) + 1);
+}
+
+static enum draft_result end_body(struct draft *d)
+{
+    if (d->body.len) (void)buf_putc(&d->body, '}');
+    return d->body.bad ? draft_broken(d, "its body is larger than %u MiB", CORPUS_RECORD_MAX >> 20) : DRAFT_REQUEST;
+}
+
+static bool is_one_of(const struct json *j, const char *const *words)
+{
+    for (; *words; words++)
+        if (json_is(j, *words, strlen(*words))) return true;
+    return false;
+}
+
+/* Members of a request's body that go into ours as they are: all but those that this program sets itself. The lengths
+ * are taken out of them. */
+static enum draft_result take_body(struct json *j, struct draft *d)
+{
+    static const char *const OURS[] = {"model", "stream", "stream_options", NULL};
+    static const char *const LIMITS[] = {"max_tokens", "max_completion_tokens", "max_output_tokens", NULL};
+    enum json_token t;
+    bool asks = false;
+    double v;
+    while ((t = json_next(j)) == JSON_KEY) {
+        struct json key = *j;
+        if (is_one_of(&key, LIMITS)) {
+            if (json_enter(j, JSON_NUMBER) && read_decimal(j->text, j->len, &v) && v >= 1 && v <= 1e8)
+                d->record.output_tokens = (uint32_t)v;
+            continue;
+        }
+        asks |= JSON_IS(&key, "messages") || JSON_IS(&key, "prompt") || JSON_IS(&key, "input");
+        bool ours = is_one_of(&key, OURS);
+        if (json_skip(j) < 0) return draft_broken(d, "it is not JSON");
+        if (!ours) put_member(d, &key, j->at);
+    }
+    if (t != JSON_OBJECT_END) return draft_broken(d, "it is not JSON");
+    if (!asks) return draft_broken(d, "its body has no messages, prompt or input");
+    return end_body(d);
+}
+
+static enum draft_result named_read(const struct names *names, const char *text, size_t n, struct draft *d)
+{
+    struct json j;
+    enum json_token t;
+    struct found prompt = {.place = -1}, system = prompt, messages = prompt, input = prompt, output = prompt;
+    json_begin(&j, text, n);
+    if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
+    while ((t = json_next(&j)) == JSON_KEY) {
+        look(&prompt, names->prompt, &j);
+        look(&system, names->system, &j);
+        look(&messages, names->messages, &j);
+        look(&input, names->input, &j);
+        look(&output, names->output, &j);
+        if (json_skip(&j) < 0) break;
+    }
+    if (t != JSON_OBJECT_END || json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
+    if (!tokens_at(&input, &d->record.input_tokens, d, "input length") ||
+        !tokens_at(&output, &d->record.output_tokens, d, "output length"))
+        return DRAFT_BROKEN;
+    if (messages.place >= 0) {
+        static const char KEY[] = "\"messages\":";
+        struct json value = messages.at;
+        if (!json_enter(&value, JSON_ARRAY)) return draft_broken(d, "its messages are not a list");
+        const char *from = value.at - 1;
+        (void)json_leave(&value, JSON_ARRAY);
+        (void)buf_putc(&d->body, '{');
+        (void)buf_put(&d->body, KEY, sizeof KEY - 1);
+        (void)buf_put(&d->body, from, (size_t)(value.at - from));
+        return end_body(d);
+    }
+    if (prompt.place < 0) return draft_broken(d, "it has no %s", names->prompt[0]);
+    if (system.place >= 0 && !text_at(&system, ROLE_SYSTEM, d, "system prompt")) return DRAFT_BROKEN;
+    if (!text_at(&prompt, ROLE_USER, d, "prompt")) return DRAFT_BROKEN;
+    return d->messages[d->record.n_messages - 1].len ? DRAFT_REQUEST : draft_broken(d, "its prompt is empty");
+}
+
+static const char *field(const struct plan_data *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_fields; i++)
+        if (strcmp(p->fields[i].key, name) == 0) return p->fields[i].value;
+    return name;
+}
+
+static enum draft_result jsonl_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    const struct names names = {.prompt = {field(p, "prompt")},
+                                .system = {field(p, "system")},
+                                .messages = {field(p, "messages")},
+                                .input = {field(p, "input_tokens")},
+                                .output = {field(p, "output_tokens")}};
+    return named_read(&names, text, n, d);
+}
+
+static enum draft_result vllm_custom_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    static const struct names NAMES = {.prompt = {"prompt"}, .output = {"output_tokens"}};
+    (void)p;
+    return named_read(&NAMES, text, n, d);
+}
+
+/* AIPerf's single_turn; a record of several turns is a conversation. */
+static enum draft_result aiperf_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    static const struct names NAMES = {.prompt = {"text", "texts"}, .output = {"output_length"}};
+    static const char *const MEDIA[] = {"image", "images", "audio", "audios", "video", "videos", "turns", NULL};
+    struct json j;
+    (void)p;
+    json_begin(&j, text, n);
+    if (json_next(&j) == JSON_OBJECT)
+        while (json_next(&j) == JSON_KEY) {
+            if (is_one_of(&j, MEDIA))
+                return draft_broken(d, "its \"%.*s\" cannot be sent: only text of one turn can", (int)j.len, j.text);
+            (void)json_skip(&j);
+        }
+    return named_read(&NAMES, text, n, d);
+}
+
+static enum draft_result guidellm_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    static const struct names NAMES = {
+        .prompt = {"prompt", "instruction", "question", "input", "context", "content", "conversation", "turn", "text"},
+        .system = {"system_prompt", "system", "prefix"},
+        .messages = {"messages", "chat_messages"},
+        .input = {"prompt_tokens_count", "input_tokens_count"},
+        .output = {"output_tokens_count", "completion_tokens_count"}};
+    (void)p;
+    return named_read(&NAMES, text, n, d);
+}
+
+/* {"custom_id", "method", "url", "body"}: the body is the request. */
+static enum draft_result openai_batch_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    struct json j;
+    enum json_token t;
+    bool body = false;
+    (void)p;
+    json_begin(&j, text, n);
+    if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
+    while ((t = json_next(&j)) == JSON_KEY) {
+        if (!JSON_IS(&j, "body")) {
+            if (json_skip(&j) < 0) break;
+            continue;
+        }
+        if (body) return draft_broken(d, "it has two bodies");
+        if (!json_enter(&j, JSON_OBJECT)) return draft_broken(d, "its body is not an object");
+        if (take_body(&j, d) == DRAFT_BROKEN) return DRAFT_BROKEN;
+        body = true;
+    }
+    if (t != JSON_OBJECT_END || json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
+    return body ? DRAFT_REQUEST : draft_broken(d, "it has no body");
+}
+
+/* {"messages": […], "tools": […], "max_tokens": …}: the line is the body. */
+static enum draft_result messages_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    struct json j;
+    (void)p;
+    json_begin(&j, text, n);
+    if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
+    enum draft_result result = take_body(&j, d);
+    if (result == DRAFT_REQUEST && json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
+    return result;
+}
+
+/* ---- ShareGPT ---- */
+
+enum speaker { HUMAN, ASSISTANT, SYSTEM, STRANGER };
+
+static enum speaker speaker_of(const struct json *j)
+{
+    if (JSON_IS(j, "human") || JSON_IS(j, "user")) return HUMAN;
+    if (JSON_IS(j, "gpt") || JSON_IS(j, "assistant") || JSON_IS(j, "chatgpt") || JSON_IS(j, "bing") ||
+        JSON_IS(j, "bard"))
+        return ASSISTANT;
+    return JSON_IS(j, "system") ? SYSTEM : STRANGER;
+}
+
+/* {"from": …, "value": …} */
+static bool turn_read(struct json *j, enum speaker *ret_who, struct json *ret_value, char *name, size_t size)
+{
+    bool from = false, value = false;
+    enum json_token t;
+    *ret_who = STRANGER;
+    while ((t = json_next(j)) == JSON_KEY) {
+        bool is_from = JSON_IS(j, "from"), is_value = JSON_IS(j, "value");
+        if (!is_from && !is_value) {
+            if (json_skip(j) < 0) return false;
+            continue;
+        }
+        if (!json_enter(j, JSON_STRING)) return false;
+        from |= is_from;
+        value |= is_value;
+        if (is_value) {
+            *ret_value = *j;
+            continue;
+        }
+        *ret_who = speaker_of(j);
+        (void)snprintf(name, size, "%.*s", (int)(j->len < 40 ? j->len : 40), j->text);
+    }
+    return t == JSON_OBJECT_END && from && value;
+}
+
+/* The request: everything up to the first thing that a human says, and its length asked is that of the answer. Turns
+ * before the human's first are dropped, but for a system prompt. */
+static enum draft_result conversation_read(struct json *j, struct draft *d)
+{
+    enum json_token t;
+    bool asked = false, answered = false;
+    char name[48] = "";
+    while ((t = json_next(j)) == JSON_OBJECT) {
+        enum speaker who;
+        struct json value;
+        if (!turn_read(j, &who, &value, name, sizeof name))
+            return draft_broken(d, "a turn has no \"from\" and \"value\"");
+        if (answered) continue;
+        if (who == STRANGER) return draft_broken(d, "a turn is from \"%s\", which is neither human nor gpt", name);
+        if (who == SYSTEM && !asked && value.len && !draft_message_json(d, ROLE_SYSTEM, &value)) return DRAFT_BROKEN;
+        if (who == HUMAN && !asked && value.len) {
+            if (!draft_message_json(d, ROLE_USER, &value)) return DRAFT_BROKEN;
+            asked = true;
+        } else if (who == ASSISTANT && asked && value.len) {
+            d->record.output_tokens = (uint32_t)((value.len + CHARS_PER_TOKEN - 1) / CHARS_PER_TOKEN);
+            answered = true;
+        }
+    }
+    if (t != JSON_ARRAY_END) return draft_broken(d, "a turn is not an object");
+    if (!asked) return draft_broken(d, "no human says anything in it");
+    return answered ? DRAFT_REQUEST : draft_broken(d, "nobody answers in it");
+}
+
+static enum draft_result sharegpt_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
+{
+    struct json j;
+    enum json_token t;
+    enum draft_result result = DRAFT_BROKEN;
+    bool found = false;
+    (void)p;
+    json_begin(&j, text, n);
+    if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
+    while ((t = json_next(&j)) == JSON_KEY) {
+        if (JSON_IS(&j, "conversations") || JSON_IS(&j, "conversation")) {
+            if (found) return draft_broken(d, "it has two conversations");
+            if (!json_enter(&j, JSON_ARRAY)) return draft_broken(d, "its conversation is not a list");
+            found = true;
+            if ((result = conversation_read(&j, d)) == DRAFT_BROKEN) return result;
+        } else if (json_skip(&j) < 0)
+            break;
+    }
+    if (t != JSON_OBJECT_END || json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
+    return found ? result : draft_broken(d, "it has no \"conversations\"");
+}
+
+/* ---- tables ---- */
+
+enum { CSV_PROMPT, CSV_SYSTEM, CSV_INPUT, CSV_OUTPUT };
+
+static size_t csv_columns(const struct plan_data *p, const char *ret[TABLE_WANTED_MAX], size_t *ret_needed)
+{
+    ret[CSV_PROMPT] = field(p, "prompt");
+    ret[CSV_SYSTEM] = field(p, "system");
+    ret[CSV_INPUT] = field(p, "input_tokens");
+    ret[CSV_OUTPUT] = field(p, "output_tokens");
+    *ret_needed = 1;
+    return 4;
+}
+
+static bool csv_tokens(const struct table *t, int wanted, uint32_t *ret, struct draft *d)
+{
+    int c = t->column[wanted];
+    double v;
+    if (c < 0 || (size_t)c >= t->n || t->cell[c].len == 0) return true;
+    if (!read_decimal(t->cell[c].text, t->cell[c].len, &v) || !(v >= 0 && v <= 1e8)) {
+        (void)draft_broken(d, "\"%.*s\" is not a number of tokens", (int)(t->cell[c].len > 40 ? 40 : t->cell[c].len),
+                           t->cell[c].text);
+        return false;
+    }
+    *ret = (uint32_t)v;
+    return true;
+}
+
+static enum draft_result csv_row(const struct plan_data *p, const struct table *t, struct draft *d)
+{
+    int prompt = t->column[CSV_PROMPT], system = t->column[CSV_SYSTEM];
+    (void)p;
+    if ((size_t)prompt >= t->n || t->cell[prompt].len == 0) return draft_broken(d, "its prompt is empty");
+    if (!csv_tokens(t, CSV_INPUT, &d->record.input_tokens, d) ||
+        !csv_tokens(t, CSV_OUTPUT, &d->record.output_tokens, d))
+        return DRAFT_BROKEN;
+    if (system >= 0 && (size_t)system < t->n && t->cell[system].len &&
+        !draft_message(d, ROLE_SYSTEM, t->cell[system].text, t->cell[system].len))
+        return DRAFT_BROKEN;
+    return draft_message(d, ROLE_USER, t->cell[prompt].text, t->cell[prompt].len) ? DRAFT_REQUEST : DRAFT_BROKEN;
+}
+
+const struct format READ_DATASET[DATASET_N] = {
+    [DATASET_SHAREGPT] = {"sharegpt", FORM_ARRAY, .json = sharegpt_read},
+    [DATASET_JSONL] = {"jsonl", FORM_LINES, .json = jsonl_read},
+    [DATASET_CSV] = {"csv", FORM_TABLE, .columns = csv_columns, .row = csv_row},
+    [DATASET_OPENAI_BATCH] = {"openai-batch", FORM_LINES, .json = openai_batch_read},
+    [DATASET_VLLM_CUSTOM] = {"vllm-custom", FORM_LINES, .json = vllm_custom_read},
+    [DATASET_AIPERF] = {"aiperf", FORM_LINES, .json = aiperf_read},
+    [DATASET_GUIDELLM] = {"guidellm", FORM_LINES, .json = guidellm_read},
+    [DATASET_MESSAGES] = {"messages", FORM_LINES, .json = messages_read},
+};
