@@ -4,9 +4,7 @@
 #          first stamp is never taken, and all others count from 1970: the replay would wait 54 years.
 # So:      write ".000000" into such rows before the file is used, and look for the warning.
 . "$(dirname "$0")/lib.sh"
-for v in 3.13 3.12; do # the package wants Python 3.12
-  if python=$(PYENV_VERSION=$(pyenv versions --bare 2>/dev/null | grep "^$v" | tail -1) command -v python$v) && PYENV_VERSION=$(pyenv versions --bare 2>/dev/null | grep "^$v" | tail -1) "$python" -m venv "$dir/py" 2>/dev/null; then break; fi
-done
+python=$(python_at_least 3 12)
 pip_install inference-perf==0.7.0
 head='TIMESTAMP,ContextTokens,GeneratedTokens'
 printf '%s\n' "$head" '2024-05-12 00:00:00.009930+00:00,2162,5' '2024-05-12 00:00:01+00:00,399,6' '2024-05-12 00:00:02.500000+00:00,76,15' >"$dir/inside.csv"

@@ -13,10 +13,24 @@ trap cleanup EXIT
 trap 'echo "NOT SHOWN: line $LINENO failed" >&2' ERR
 
 pip_install() { # PACKAGE==VERSION…: into a virtual environment; afterwards "$dir/py/bin" has the commands
+  local p home=$dir/py
+  if [ -n "${FINDINGS_CACHE:-}" ]; then home="$FINDINGS_CACHE/$*"; fi # kept for the next run of this or another finding
+  if [ ! -e "$home/installed" ]; then
+    mkdir -p "$home"
+    "${python:-python3}" -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check "$@" >"$dir/pip.log" 2>&1 || { tail -5 "$dir/pip.log" >&2; exit 1; }
+    touch "$home/installed"
+  fi
+  [ "$home" = "$dir/py" ] || ln -s "$home" "$dir/py"
+  for p in "$@"; do echo "package: $p (PyPI)"; done
+}
+python_at_least() { # MAJOR MINOR: prints an interpreter, also one of pyenv's
   local p
-  [ -x "$dir/py/bin/python" ] || python3 -m venv "$dir/py"
-  "$dir/py/bin/pip" install --quiet --disable-pip-version-check "$@" >"$dir/pip.log" 2>&1 || { tail -5 "$dir/pip.log" >&2; exit 1; }
-  for p in "$@"; do case $p in *==*) echo "package: $p (PyPI)" ;; esac; done
+  for p in python3 python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/*/bin/python3; do
+    if "$p" -c "import sys, venv; sys.exit(sys.version_info < ($1, $2))" 2>/dev/null; then command -v "$p"; return 0; fi
+  done
+  echo "this finding needs Python $1.$2" >&2
+  return 1
 }
 npm_install() { # PACKAGE@VERSION…: into "$dir/node_modules"
   (cd "$dir" && npm install --silent --no-audit --no-fund "$@" >"$dir/npm.log" 2>&1) || { tail -5 "$dir/npm.log" >&2; exit 1; }
@@ -87,4 +101,60 @@ ask() { # PATH JSON [curl options]: a POST to 127.0.0.1:$port
   local path=$1 body=$2
   shift 2
   curl -sS -N -H 'content-type: application/json' -d "$body" "$@" "http://127.0.0.1:$port$path"
+}
+litellm_proxy() { # a LiteLLM proxy on $port: model "a" through the provider openai/, "b" through hosted_vllm/, both to a server of ours that streams three
+  # tokens and ends as the prompt asks: "finish WORD" (none: no finish_reason), "status N". Its log $log has the bodies that the proxy sent.
+  pip_install 'litellm[proxy]==1.108.7'
+  local upstream key i
+  upstream=$(free_port)
+  port=$(free_port)
+  log=$dir/upstream.log
+  key=sk-$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
+  auth=(-H "authorization: Bearer $key" -H 'content-type: application/json')
+  cat >"$dir/upstream.py" <<'P'
+import http.server, json, sys
+class Upstream(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *a):
+        pass
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        print(json.dumps(body), flush=True)
+        verb, _, word = body["messages"][-1]["content"].partition(" ")
+        if verb == "status":
+            b = json.dumps({"error": {"message": "busy", "code": int(word)}}).encode()
+            self.send_response(int(word))
+            self.send_header("Retry-After", "1")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(b)))
+            self.end_headers()
+            self.wfile.write(b)
+            return
+        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        deltas = [({"role": "assistant", "content": ""}, None)] + [({"content": w}, None) for w in ("one", " two", " three")]
+        if word != "none":
+            deltas.append(({}, word if verb == "finish" else "stop"))
+        events = [json.dumps({**chunk, "choices": [{"index": 0, "delta": d, "finish_reason": f}]}) for d, f in deltas] + ["[DONE]"]
+        b = "".join("data: %s\n\n" % e for e in events).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(b)))
+        self.end_headers()
+        self.wfile.write(b)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Upstream).serve_forever()
+P
+  cat >"$dir/litellm.yaml" <<Y
+model_list:
+  - {model_name: a, litellm_params: {model: openai/m, api_base: "http://127.0.0.1:$upstream/v1", api_key: none}}
+  - {model_name: b, litellm_params: {model: hosted_vllm/m, api_base: "http://127.0.0.1:$upstream/v1", api_key: none}}
+general_settings: {master_key: $key}
+Y
+  background "$log" python3 "$dir/upstream.py" "$upstream"
+  background "$dir/litellm.log" env -u DATABASE_URL "$dir/py/bin/litellm" --config "$dir/litellm.yaml" --host 127.0.0.1 --port "$port" --telemetry False
+  for ((i = 0; i < 180; i++)); do
+    if curl -sf "http://127.0.0.1:$port/health/liveliness" >/dev/null; then return 0; fi
+    sleep 1
+  done
+  tail -5 "$dir/litellm.log" >&2
+  return 1
 }
