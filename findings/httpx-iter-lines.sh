@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Guess:   httpx's iter_lines (and that of requests with decode_unicode) ends a line at CR and LF, as server-sent events do.
 # Instead: they also end it at U+2028, U+0085 and other characters that str.splitlines knows. JSON may hold these unescaped, so a token that is one cuts its
-#          event in two lines, and neither is JSON. httpx-sse and requests' bytes are right. GuideLLM reads its streams by this call.
+#          event in two lines, and neither is JSON. httpx-sse and requests' bytes are right. GuideLLM 0.8.1 reads its streams by this
+#          call: an answer with such a token is a failed request there.
 # So:      split bytes at CR and LF, and decode afterwards.
 . "$(dirname "$0")/lib.sh"
 pip_install httpx==0.28.1 httpx-sse==0.4.3 requests==2.34.2
