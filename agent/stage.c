@@ -110,6 +110,32 @@ static int64_t rest(const struct stage *g, const struct stream *s, bool failed, 
     return until > least ? until : least;
 }
 
+/* The secret of a header, without the word for its scheme. */
+static size_t secrets_of(const struct target *t, struct wording_secret *ret, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_headers && n < most; i++) {
+        if (!t->headers[i].secret) continue;
+        const char *value = t->headers[i].value, *blank = strchr(value, ' ');
+        if (blank) value = blank + 1;
+        ret[n++] = (struct wording_secret){value, strlen(value)};
+    }
+    return n;
+}
+
+static void take_sample(struct stage *g, struct request *r, enum failure label, int64_t at)
+{
+    struct wording_secret secrets[4];
+    struct failure_sample s = {.label = label, .at_ns = at - g->t0};
+    if (!wording_wants(&g->wording, r, label)) return;
+    size_t n = secrets_of(g->tr->target, secrets, sizeof secrets / sizeof *secrets);
+    long status = r->transfer.status;
+    s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
+    memcpy(s.address, g->tr->target->address[r->transfer.address].text, sizeof s.address);
+    wording_take(&g->wording, r, secrets, n, r->transfer.why, &s);
+    (void)failure_samples_put(&g->rec.snap->failures, &s);
+}
+
 static void finish(struct stage *g, struct request *r, enum transport_end end, int64_t at, int64_t now)
 {
     struct stream *s = &r->stream;
@@ -127,6 +153,8 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);
     counts->failed += failed;
+    if (failed) take_sample(g, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
+    wording_drop(&g->wording, r);
     g->failed_on_end = failed ? g->failed_on_end + 1 : 0;
     pacer_freed(&g->pacer, at, rest(g, s, failed, at));
     stream_release(s);
@@ -211,10 +239,23 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
      * loop was away. */
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
     int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
+    bool good = !s->error && !s->malformed;
     uint32_t events = stream_feed(s, bytes, n, arrival);
+    if (s->t.first_event == 0)
+        wording_hear(&g->wording, r, bytes, n); /* a body that is no stream, perhaps */
+    else if (good && (s->error || s->malformed))
+        wording_hear_stream(&g->wording, r, bytes, n);
+    else if (good && g->wording.who == r)
+        wording_drop(&g->wording, r);
     if (events > known && late > g->plan->verdict_lag_ns) g->rec.snap->counters[COUNTER_BLURRED] += events - known;
     g->rec.snap->series_tokens += events;
     if (events) recorder_lag(&g->rec, lag, events);
+}
+
+static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
+{
+    struct request *r = x->owner;
+    wording_hear(&r->stage->wording, r, bytes, n);
 }
 
 /* A request is sent when it is written on a connection that is ready: what it waited for a new one lies before that. */
@@ -232,7 +273,8 @@ static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
     finish(r->stage, r, end, arrival, x->tr->now);
 }
 
-const struct transport_calls STAGE_CALLS = {.bytes = on_bytes, .writing = on_writing, .end = on_end};
+const struct transport_calls STAGE_CALLS = {
+    .bytes = on_bytes, .other_bytes = on_other_bytes, .writing = on_writing, .end = on_end};
 
 /* ---- the stage ---- */
 
@@ -330,6 +372,7 @@ int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *
     g->sweep_at = t0 + g->sweep_every;
     g->in_flight_max = g->wakes = 0;
     g->refusal = 0;
+    wording_begin(&g->wording);
     g->failed_on_end = 0;
     g->steps_base = g->tr->clock.steps;
     g->throttled_base = g->counts_throttling ? host_throttled() : 0;

@@ -13,6 +13,7 @@
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
 #include "agent/recorder.h"
+#include "agent/wording.h"
 #include "agent/transport/transport.h"
 #include "agent/workload.h"
 
@@ -55,6 +56,7 @@ struct stage {
     uint64_t wakes, steps_base, throttled_base;
     bool counts_throttling; /* one worker of an agent does */
     uint64_t failed_on_end; /* requests that failed since the last one that did not */
+    struct wording wording; /* what the server says of failures */
     int refusal;            /* the first status that was not 2xx; 0 = none */
 };
 

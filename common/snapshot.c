@@ -10,8 +10,9 @@
 #include "common/wire.h"
 
 /* On the wire: msgpack [fingerprint, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed,
- * address …], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
-enum { FIELDS = 13, ADDRESS_FIELDS = 4 };
+ * address …], [label, status, at, address, text, label …], [metric, bytes, metric, bytes …]], metrics ascending, empty
+ * ones left out. */
+enum { FIELDS = 14, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
 #define LATEST                                                                                                         \
     (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
 
@@ -43,12 +44,10 @@ struct snapshot *snapshot_new(bool dense)
 
 void snapshot_reset(struct snapshot *s)
 {
-    struct snapshot empty = {0};
-    for (int i = 0; i < METRIC_N; i++) {
-        empty.hist[i] = s->hist[i];
+    memset(s, 0, offsetof(struct snapshot, hist));
+    for (int i = 0; i < METRIC_N; i++)
         if (s->hist[i]) hist_reset(s->hist[i]);
-    }
-    *s = empty;
+    s->failures.n = 0;
 }
 
 static int merge_hists(struct snapshot *to, const struct snapshot *from)
@@ -80,6 +79,7 @@ int snapshot_add(struct snapshot *to, const struct snapshot *part)
     add_series(to, part);
     counters_add(to->counters, part->counters);
     per_address_add(&to->addresses, &part->addresses);
+    failure_samples_add(&to->failures, &part->failures);
     return merge_hists(to, part);
 }
 
@@ -92,7 +92,15 @@ int snapshot_extend(struct snapshot *to, const struct snapshot *later)
     add_series(to, later);
     memcpy(to->counters, later->counters, sizeof to->counters);
     per_address_add(&to->addresses, &later->addresses);
+    failure_samples_add(&to->failures, &later->failures);
     return merge_hists(to, later);
+}
+
+static void pack_text(msgpack_packer *pk, const char *s, size_t size)
+{
+    size_t len = strnlen(s, size);
+    (void)msgpack_pack_str(pk, len);
+    (void)msgpack_pack_str_body(pk, s, len);
 }
 
 static void pack_addresses(msgpack_packer *pk, const struct per_address *p)
@@ -100,12 +108,23 @@ static void pack_addresses(msgpack_packer *pk, const struct per_address *p)
     (void)msgpack_pack_array(pk, (size_t)p->n * ADDRESS_FIELDS);
     for (uint32_t i = 0; i < p->n; i++) {
         const struct address_count *a = &p->row[i];
-        size_t len = strnlen(a->address, sizeof a->address);
-        (void)msgpack_pack_str(pk, len);
-        (void)msgpack_pack_str_body(pk, a->address, len);
+        pack_text(pk, a->address, sizeof a->address);
         (void)msgpack_pack_uint64(pk, a->requests);
         (void)msgpack_pack_uint64(pk, a->ok);
         (void)msgpack_pack_uint64(pk, a->failed);
+    }
+}
+
+static void pack_failures(msgpack_packer *pk, const struct failure_samples *f)
+{
+    (void)msgpack_pack_array(pk, (size_t)f->n * FAILURE_FIELDS);
+    for (uint32_t i = 0; i < f->n; i++) {
+        const struct failure_sample *s = &f->row[i];
+        (void)msgpack_pack_uint32(pk, (uint32_t)s->label);
+        (void)msgpack_pack_uint32(pk, s->status);
+        (void)msgpack_pack_int64(pk, s->at_ns);
+        pack_text(pk, s->address, sizeof s->address);
+        pack_text(pk, s->text, sizeof s->text);
     }
 }
 
@@ -142,6 +161,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
     for (int i = 0; i < COUNTER_N; i++)
         (void)msgpack_pack_uint64(&pk, s->counters[i]);
     pack_addresses(&pk, &s->addresses);
+    pack_failures(&pk, &s->failures);
     if (pack_hists(&pk, s)) return -1;
     return out->bad ? -1 : 0;
 }
@@ -174,6 +194,37 @@ static int read_addresses(struct unpack *u, struct per_address *ret, struct err 
         if (!ret) continue;
         memcpy(a->address, text, len);
         ret->n++;
+    }
+    return 0;
+}
+
+static int read_text(struct unpack *u, char *ret, size_t size)
+{
+    uint32_t len;
+    const char *text;
+    if (unpack_text(u, (uint32_t)size - 1, &text, &len)) return -1;
+    memcpy(ret, text, len);
+    ret[len] = '\0';
+    return 0;
+}
+
+/* Rows, and with ret NULL past them. */
+static int read_failures(struct unpack *u, struct failure_samples *ret, struct err *e)
+{
+    struct failure_sample skipped;
+    uint32_t n, label, next = 0;
+    if (unpack_array(u, &n) || n % FAILURE_FIELDS || n / FAILURE_FIELDS > FAILURE_N)
+        return err_set(e, ERR_WIRE, "snapshot: no list of failures");
+    for (; n; n -= FAILURE_FIELDS) {
+        struct failure_sample *s = ret ? &ret->row[ret->n] : &skipped;
+        if (unpack_u32(u, &label) || label < next || label >= FAILURE_N)
+            return err_set(e, ERR_WIRE, "snapshot: a failure of no label, or out of order");
+        next = label + 1;
+        s->label = (enum failure)label;
+        if (unpack_u32(u, &s->status) || unpack_i64(u, &s->at_ns) || read_text(u, s->address, sizeof s->address) ||
+            read_text(u, s->text, sizeof s->text) || s->status > 999 || s->at_ns < -LATEST || s->at_ns > LATEST)
+            return err_set(e, ERR_WIRE, "snapshot: failure %s is malformed", FAILURES[label].name);
+        if (ret) ret->n++;
     }
     return 0;
 }
@@ -216,7 +267,9 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
         return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
-    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_hists(&u, ret, false, e)) return -1;
+    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
+        read_hists(&u, ret, false, e))
+        return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
 }
 
@@ -244,7 +297,7 @@ int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *r
     if (unpack_array(&u, &counters)) return -1;
     for (; counters; counters--)
         if (unpack_u64(&u, &number)) return -1;
-    if (read_addresses(&u, NULL, NULL)) return -1;
+    if (read_addresses(&u, NULL, NULL) || read_failures(&u, NULL, NULL)) return -1;
     *ret = u.at;
     *ret_n = (size_t)(u.end - u.at);
     return 0;

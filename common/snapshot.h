@@ -5,6 +5,7 @@
 #include "common/buf.h"
 #include "common/counter.h"
 #include "common/err.h"
+#include "common/failure_sample.h"
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
@@ -18,6 +19,7 @@ struct snapshot {
     uint64_t counters[COUNTER_N];                    /* cumulative over the stage */
     struct per_address addresses;                    /* delta */
     struct hist *hist[METRIC_N];                     /* delta; NULL = empty */
+    struct failure_samples failures;                 /* the first of each label in this span */
 };
 
 struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated with all buckets, for recorders */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/counter.h"
+#include "common/failure_sample.h"
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
@@ -85,6 +86,7 @@ struct stage_data {
     bool degraded, aborted;                 /* an agent was lost; cut short by the user or the coordinator */
     uint64_t counters[COUNTER_N];           /* merged */
     struct per_address addresses;           /* of all agents, by name */
+    struct failure_samples failures;        /* the first failed request of each label, of all agents */
     uint64_t lost;                          /* requests of dead agents */
     struct hist *hist[METRIC_N];            /* merged; NULL when empty */
     struct agent_data *agents;
@@ -110,7 +112,7 @@ struct run_event {
     int64_t wall_ns;
     enum run_event_kind kind;
     char name[32]; /* of its kind; of one that this release does not know, as it stands in the file */
-    char text[400];
+    char text[1000];
 };
 
 struct run_data {

@@ -72,7 +72,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
  *   1. 2xx, end marker seen, no error, nothing malformed, at least one token: ok, however the transport ended after the
  * marker.
  *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
- *   3. a status that is not 2xx: http_429, http_4xx, else http_5xx.
+ *   3. a status that is not 2xx: http_429, http_3xx, http_4xx, else http_5xx.
  *   4. an error object inside the stream, or as the whole body: stream_error.
  *   5. bytes that are no stream of this API (a line or an event that cannot be read, a body of HTML or of other JSON):
  * malformed.

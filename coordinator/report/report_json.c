@@ -124,6 +124,25 @@ static void put_evidence(struct json_out *j, const struct stage_data *s)
     json_end_object(j);
 }
 
+static void put_first_failures(struct json_out *j, const struct stage_data *s)
+{
+    json_array(j, "first_failures");
+    for (uint32_t i = 0; i < s->failures.n; i++) {
+        const struct failure_sample *f = &s->failures.row[i];
+        json_object(j, NULL);
+        json_string(j, "label", FAILURES[f->label].name);
+        if (f->status)
+            json_u64(j, "status", f->status);
+        else
+            json_null(j, "status");
+        json_double(j, "time_s", (double)f->at_ns / 1e9);
+        json_string(j, "address", f->address);
+        json_string(j, "text", f->text);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
 static void put_addresses(struct json_out *j, const struct stage_data *s)
 {
     json_array(j, "addresses");
@@ -277,6 +296,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     if (s) {
         put_evidence(j, s);
         put_addresses(j, s);
+        put_first_failures(j, s);
         put_stage_agents(j, s);
     }
 }

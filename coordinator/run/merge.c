@@ -39,6 +39,7 @@ struct merge {
     size_t n_parts, cap_parts;
     struct hist *hist[METRIC_N];
     struct per_address addresses;
+    struct failure_samples failures;
     struct series *series;
     struct blocks *blocks;
     struct snapshot *snap; /* scratch */
@@ -244,6 +245,7 @@ static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
         if (hist_into(&m->hist[k], h)) return -1;
     }
     per_address_add(&m->addresses, &s->addresses);
+    failure_samples_add(&m->failures, &s->failures);
     if (keep(m, p, bytes, n)) return -1;
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
@@ -312,6 +314,11 @@ void merge_mark_lost(struct merge *m, uint32_t agent)
     p->in_flight = p->waiting = 0;
 }
 
+const struct failure_samples *merge_failures(const struct merge *m)
+{
+    return &m->failures;
+}
+
 uint64_t merge_in_flight(const struct merge *m)
 {
     return m->in_flight;
@@ -356,6 +363,7 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
     }
     ret->n_agents = m->n_parts;
     ret->addresses = m->addresses;
+    ret->failures = m->failures;
     per_address_sort(&ret->addresses);
     for (int k = 0; k < METRIC_N; k++) {
         ret->hist[k] = m->hist[k];
@@ -369,6 +377,7 @@ int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e)
 {
     *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
     int rc = m->broken ? -1 : 0;
+    ret->failures = m->failures;
     for (size_t i = 0; i < m->n_parts; i++) {
         counters_add(ret->counters, m->parts[i].data.counters);
         ret->lost += m->parts[i].data.lost_requests;

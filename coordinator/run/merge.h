@@ -30,7 +30,8 @@ struct merge_live {
     const struct hist *ttft, *itl, *lag, *lateness; /* merged so far, owned by the merge, may be NULL */
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
-uint64_t merge_in_flight(const struct merge *m); /* of all agents, as each said last */
+const struct failure_samples *merge_failures(const struct merge *m); /* so far; valid as long as the merge */
+uint64_t merge_in_flight(const struct merge *m);                     /* of all agents, as each said last */
 
 /* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster
  * carry no percentiles. */

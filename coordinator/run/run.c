@@ -61,7 +61,7 @@ bool run_incomplete(const struct run *r)
 
 void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...)
 {
-    char text[400];
+    char text[sizeof((struct run_event *)0)->text];
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);

@@ -34,6 +34,7 @@ struct run {
     uint64_t progress;     /* stages by count: requests that have ended */
     uint64_t first_weight; /* of the cluster that began */
     int signal;
+    bool failed[FAILURE_N];      /* a request that failed so has been reported */
     uint32_t malformed, refused; /* told so far: a peer cannot fill the run's file */
     size_t can_come;             /* agents that exist at all, as far as is known */
     char no_more[200];

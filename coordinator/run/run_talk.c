@@ -260,6 +260,23 @@ static void check_in_flight(struct run *r)
     run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }
 
+/* The first failure of each label in a run is reported as it comes, with the server's own words: that is what its user
+ * looks for. All of a stage stand in its results. */
+static void note_failures(struct run *r)
+{
+    const struct failure_samples *f = merge_failures(r->stage->merge);
+    for (uint32_t i = 0; i < f->n; i++) {
+        const struct failure_sample *s = &f->row[i];
+        char status[24] = "";
+        if (r->failed[s->label]) continue;
+        r->failed[s->label] = true;
+        if (s->status) (void)snprintf(status, sizeof status, ", status %" PRIu32, s->status);
+        run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %.300s%s", r->stage->step.stage + 1,
+                 FAILURES[s->label].name, status, s->address, s->text[0] ? s->text : FAILURES[s->label].meaning,
+                 failure_hint(s));
+    }
+}
+
 static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
 {
     struct stage_part *p =
@@ -288,6 +305,7 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
             run_fail(r, &e, now);
         }
         check_in_flight(r);
+        note_failures(r);
         break;
     case MERGE_DUPLICATE:
         break;

@@ -67,6 +67,14 @@ CREATE TABLE stage_address(
     PRIMARY KEY (stage_id, address)
 ) WITHOUT ROWID;
 
+-- The first failed request of each label in a stage, of the cluster.
+CREATE TABLE stage_failure(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), label TEXT NOT NULL, status INTEGER NOT NULL, -- HTTP, 0: none came
+    t_s REAL NOT NULL, address TEXT NOT NULL,
+    text TEXT NOT NULL,               -- the server's own words, or the transport's reason; secrets are cut out
+    PRIMARY KEY (stage_id, label)
+) WITHOUT ROWID;
+
 CREATE TABLE series(
     id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
     tokens REAL NOT NULL, done REAL NOT NULL, failed REAL NOT NULL, due REAL NOT NULL, in_flight REAL NOT NULL,

@@ -325,6 +325,36 @@ static int load_addresses(struct store *s, int64_t id, struct stage_data *d, str
         row_address, d, e);
 }
 
+static int row_failure(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    (void)s, (void)e;
+    struct stage_data *d = to;
+    struct failure_sample f = {0};
+    char label[32];
+    db_text(st, 0, label, sizeof label);
+    int64_t status = sqlite3_column_int64(st, 1);
+    double t = db_double(st, 2);
+    if (status > 0 && status <= 999) f.status = (uint32_t)status;
+    if (t > -1e9 && t < 1e9) f.at_ns = (int64_t)(t * 1e9);
+    db_text(st, 3, f.address, sizeof f.address);
+    db_text(st, 4, f.text, sizeof f.text);
+    for (int i = 0; i < FAILURE_N; i++) {
+        f.label = (enum failure)i;
+        if (strcmp(FAILURES[i].name, label) == 0) (void)failure_samples_put(&d->failures, &f);
+    }
+    return 0;
+}
+
+static int load_failures(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    int has = has_table(s, "stage_failure", e);
+    if (has <= 0) return has;
+    return each(s,
+                db_prepare(&s->db, e, "SELECT label, status, t_s, address, text FROM stage_failure WHERE stage_id = ?",
+                           "i", id),
+                row_failure, d, e);
+}
+
 /* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no
  * other stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
@@ -373,7 +403,7 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return load_addresses(s, id, d, e) || load_server(s, id, d, e);
+    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_server(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)

@@ -48,9 +48,22 @@ static int put_addresses(struct store *s, int64_t id, const struct per_address *
     return 0;
 }
 
+static int put_failures(struct store *s, int64_t id, const struct failure_samples *f, struct err *e)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        if (db_run(&s->db, e,
+                   "INSERT INTO stage_failure(stage_id, label, status, t_s, address, text) VALUES (?, ?, ?, ?, ?, ?)",
+                   "isidss", id, FAILURES[f->row[i].label].name, (int64_t)f->row[i].status,
+                   (double)f->row[i].at_ns / 1e9, f->row[i].address, f->row[i].text))
+            return -1;
+    return 0;
+}
+
 static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
-    if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e)) return -1;
+    if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e) ||
+        put_failures(s, id, &d->failures, e))
+        return -1;
     for (int k = 0; k < METRIC_N; k++)
         if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;
     return 0;

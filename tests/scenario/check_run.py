@@ -44,8 +44,8 @@ def unpack(data, at=0):
         return values, at
     if 0xA0 <= byte <= 0xBF:
         return data[at:at + (byte & 31)].decode(), at + (byte & 31)
-    if byte == 0xD9:
-        n, at = number(data, at, 1)
+    if byte in (0xD9, 0xDA):
+        n, at = number(data, at, 1 << (byte - 0xD9))
         return data[at:at + n].decode(), at + n
     if 0xC4 <= byte <= 0xC6:
         n, at = number(data, at, 1 << (byte - 0xC4))
@@ -137,9 +137,9 @@ def check_journal(db, words, stage, agent, counters, hists):
     for _, data in rows:
         s = unpack(data)[0]
         last = s[10]
-        for i in range(0, len(s[12]), 2):
-            m = METRICS[s[12][i]]
-            sums[m] = add(sums.get(m, empty()), histogram(s[12][i + 1]))
+        for i in range(0, len(s[-1]), 2):
+            m = METRICS[s[-1][i]]
+            sums[m] = add(sums.get(m, empty()), histogram(s[-1][i + 1]))
     check(sums == hists, words + ": its histograms are not the sums of its snapshots'")
     if last:
         check([counters[name] for _, name in COUNTERS] == last, words + ": its counters are not those of its last snapshot")

@@ -225,6 +225,9 @@ struct forged {
     bool empty_hist, wrong_kind;
     size_t addresses, odd; /* rows, and numbers too many */
     const char *address;
+    size_t failures;
+    int label;
+    const char *words;
     const char *why;
 };
 
@@ -253,6 +256,14 @@ static void forge(const struct forged *f, struct buf *out)
     }
     for (size_t i = 0; i < f->odd; i++)
         msgpack_pack_int(&pk, 1);
+    msgpack_pack_array(&pk, 5 * f->failures);
+    for (size_t i = 0; i < f->failures; i++) {
+        msgpack_pack_int(&pk, f->label);
+        msgpack_pack_int(&pk, 404);
+        msgpack_pack_int(&pk, 7);
+        msgpack_pack_str_with_body(&pk, "::1", 3);
+        msgpack_pack_str_with_body(&pk, f->words ? f->words : "", f->words ? strlen(f->words) : 0);
+    }
     size_t n = 0;
     while (n < 3 && f->ids[n] >= 0)
         n++;
@@ -269,24 +280,28 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const struct forged BAD[] = {
-        {14, 0, 0, 1, COUNTER_N, {-1}, .why = "14 fields"},
-        {12, 0, 0, 1, COUNTER_N, {-1}, .why = "12 fields"},
-        {13, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
-        {13, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {13, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {13, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
-        {13, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
-        {13, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
-        {13, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
-        {13, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
-        {13, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
-        {13, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
-        {13,
+        {15, 0, 0, 1, COUNTER_N, {-1}, .why = "15 fields"},
+        {13, 0, 0, 1, COUNTER_N, {-1}, .why = "13 fields"},
+        {14, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
+        {14, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {14, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {14, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
+        {14, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
+        {14, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
+        {14, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
+        {14, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
+        {14, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
+        {14, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "no list of failures"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
+        {14,
          0,
          0,
          1,
@@ -303,7 +318,7 @@ static void test_hostile(void **state)
         refuse(b.data, b.len, BAD[i].why);
     }
     buf_reset(&b);
-    forge(&(struct forged){13, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .why = ""}, &b);
+    forge(&(struct forged){14, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .why = ""}, &b);
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */
     snapshot_destroy(&s);

@@ -340,7 +340,7 @@ static void test_outcomes(void **state)
     assert_int_equal(outcome_of(TOKEN("a") DONE, END_COMPLETE, 404), COUNTER_FAILED_HTTP_4XX);
     assert_int_equal(outcome_of("{\"error\":1}", END_COMPLETE, 429), COUNTER_FAILED_HTTP_429);
     assert_int_equal(outcome_of("<html>", END_RESET, 503), COUNTER_FAILED_HTTP_5XX);
-    assert_int_equal(outcome_of("", END_COMPLETE, 302), COUNTER_FAILED_HTTP_5XX);
+    assert_int_equal(outcome_of("", END_COMPLETE, 302), COUNTER_FAILED_HTTP_3XX);
     /* errors inside a 200 */
     assert_int_equal(outcome_of(TOKEN("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE, END_COMPLETE, 200),
                      COUNTER_FAILED_STREAM_ERROR);

@@ -1,0 +1,119 @@
+#include "common/failure_sample.h"
+
+#include <string.h>
+
+#include "common/text.h"
+
+enum { SECRET_LEAST = 4 }; /* shorter ones would take words apart and hide nothing */
+#define MORE "…"
+#define HIDDEN "***"
+
+static uint32_t place_of(const struct failure_samples *f, enum failure label)
+{
+    uint32_t i = 0;
+    while (i < f->n && f->row[i].label < label)
+        i++;
+    return i;
+}
+
+const struct failure_sample *failure_samples_find(const struct failure_samples *f, enum failure label)
+{
+    uint32_t i = place_of(f, label);
+    return i < f->n && f->row[i].label == label ? &f->row[i] : NULL;
+}
+
+static bool is_better(const struct failure_sample *s, const struct failure_sample *than)
+{
+    if (!s->text[0] != !than->text[0]) return s->text[0] != 0;
+    return s->at_ns < than->at_ns;
+}
+
+bool failure_samples_put(struct failure_samples *to, const struct failure_sample *s)
+{
+    uint32_t i = place_of(to, s->label);
+    bool known = i < to->n && to->row[i].label == s->label;
+    if (known && !is_better(s, &to->row[i])) return false;
+    if (!known) {
+        memmove(&to->row[i + 1], &to->row[i], (to->n - i) * sizeof to->row[0]);
+        to->n++;
+    }
+    to->row[i] = *s;
+    return true;
+}
+
+void failure_samples_add(struct failure_samples *to, const struct failure_samples *from)
+{
+    for (uint32_t i = 0; i < from->n; i++)
+        (void)failure_samples_put(to, &from->row[i]);
+}
+
+const char *failure_hint(const struct failure_sample *s)
+{
+    static const struct {
+        uint32_t status;
+        const char *words;
+    } HINTS[] = {
+        {400, ". Does the server take this model, the keys of target.body, and so many input and output tokens?"},
+        {401, ". Is target.auth there, and right?"},
+        {403, ". May this key use this model?"},
+        {404, ". Are the path of target.url and target.model those of the server?"},
+        {405, ". Is target.url that of the API, path included?"},
+        {413, ". The prompt is larger than the server takes: input_tokens"},
+        {422, ". The server does not take a key of the body, or its value: target.body, target.model"},
+        {429, ". The server limits requests: ask for less, or with a key that may do more"},
+        {503, ". The server is busy, or still loads its model"},
+    };
+    for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
+        if (HINTS[i].status == s->status) return HINTS[i].words;
+    return FAILURES[s->label].look;
+}
+
+size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n)
+{
+    if (secret_n < SECRET_LEAST) return n;
+    for (size_t at = 0; at + secret_n <= n;) {
+        if (memcmp(bytes + at, secret, secret_n) != 0) {
+            at++;
+            continue;
+        }
+        memcpy(bytes + at, HIDDEN, sizeof HIDDEN - 1);
+        at += sizeof HIDDEN - 1;
+        size_t gone = secret_n - (sizeof HIDDEN - 1);
+        memmove(bytes + at, bytes + at + gone, n - at - gone);
+        n -= gone;
+    }
+    return n;
+}
+
+void failure_words(char *ret, size_t size, const char *bytes, size_t n)
+{
+    size_t out = 0, last = 0, shown = 0; /* last: where the last character begins, which the mark of more takes */
+    bool blank = false;
+    for (size_t at = 0; at < n;) {
+        size_t len = text_char(bytes + at, n - at), room = size - 1 - (sizeof MORE - 1);
+        unsigned char c = (unsigned char)bytes[at];
+        if (c <= ' ' || c == 0x7f) {
+            blank = shown > 0;
+            at++;
+            continue;
+        }
+        size_t width = (len ? len : 1) + blank;
+        if (shown + 1 + blank > FAILURE_WORDS || out + width > room) {
+            if (shown + 1 > FAILURE_WORDS) out = last;
+            memcpy(ret + out, MORE, sizeof MORE - 1);
+            out += sizeof MORE - 1;
+            break;
+        }
+        if (blank) ret[out++] = ' ';
+        last = out;
+        shown += 1u + blank;
+        blank = false;
+        if (len)
+            memcpy(ret + out, bytes + at, len);
+        else
+            ret[out] = '?';
+        out += len ? len : 1;
+        at += len ? len : 1;
+    }
+    ret[out] = '\0';
+}

@@ -1,0 +1,38 @@
+/* The first failed request of each label in a stage, with the server's own words: what a person wants to read first
+ * when requests fail. At most one per label; one with words is worth more than an earlier one without. Pure. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/failure.h"
+
+#define FAILURE_WORDS 300u /* visible characters of a text at most */
+
+struct failure_sample {
+    enum failure label;
+    uint32_t status;  /* HTTP; 0: none came */
+    int64_t at_ns;    /* when it ended, from the stage's T0 */
+    char address[64]; /* of the server, as in per_address */
+    char text[640];   /* the server's words, or what the transport says of it; may be ""; clean text in one line */
+};
+
+struct failure_samples {
+    uint32_t n;
+    struct failure_sample row[FAILURE_N]; /* [0, n) are set; ascending by label */
+};
+
+/* True when `s` was taken: it is the first of its label, or the first with words. */
+bool failure_samples_put(struct failure_samples *to, const struct failure_sample *s);
+/* The same of all in `from`; of two that are worth the same the earlier one stays, whatever the order of the calls. */
+void failure_samples_add(struct failure_samples *to, const struct failure_samples *from);
+const struct failure_sample *failure_samples_find(const struct failure_samples *f, enum failure label); /* or NULL */
+
+/* What to look at, as the end of a sentence about this failure: by its status, else by its label; may be "". */
+const char *failure_hint(const struct failure_sample *s);
+
+/* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. */
+size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n);
+/* One line of at most FAILURE_WORDS visible characters: white space and control characters become single blanks, bytes
+ * that are no text '?'. "…" at its end: there was more. */
+void failure_words(char *ret, size_t size, const char *bytes, size_t n);

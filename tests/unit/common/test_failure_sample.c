@@ -1,0 +1,113 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/failure_sample.h"
+#include "common/text.h"
+
+static struct failure_sample sample(enum failure label, int64_t at, const char *text)
+{
+    struct failure_sample s = {.label = label, .status = 503, .at_ns = at, .address = "10.0.0.1:8000"};
+    (void)snprintf(s.text, sizeof s.text, "%s", text);
+    return s;
+}
+
+static void test_first_of_each(void **state)
+{
+    (void)state;
+    struct failure_samples f = {0}, g = {0};
+    struct failure_sample s = sample(FAILURE_RESET, 50, "");
+    assert_true(failure_samples_put(&f, &s));
+    s = sample(FAILURE_RESET, 40, "");
+    assert_true(failure_samples_put(&f, &s)); /* earlier */
+    s = sample(FAILURE_RESET, 90, "connection reset by peer");
+    assert_true(failure_samples_put(&f, &s)); /* later, but it has words */
+    s = sample(FAILURE_RESET, 10, "");
+    assert_false(failure_samples_put(&f, &s));
+    s = sample(FAILURE_DNS, 70, "");
+    assert_true(failure_samples_put(&f, &s));
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.row[0].label, FAILURE_DNS);
+    s = sample(FAILURE_RESET, 20, "broken pipe");
+    (void)failure_samples_put(&g, &s);
+    failure_samples_add(&g, &f);
+    failure_samples_add(&f, &g);
+    assert_memory_equal(&f, &g, sizeof f.n);
+    assert_string_equal(failure_samples_find(&f, FAILURE_RESET)->text, "broken pipe");
+    assert_string_equal(failure_samples_find(&g, FAILURE_RESET)->text, "broken pipe");
+    assert_null(failure_samples_find(&f, FAILURE_EMPTY));
+    for (int i = 0; i < FAILURE_N; i++) {
+        s = sample((enum failure)(FAILURE_N - 1 - i), 5, "w");
+        (void)failure_samples_put(&f, &s);
+    }
+    assert_int_equal(f.n, FAILURE_N);
+    for (uint32_t i = 0; i < f.n; i++)
+        assert_int_equal(f.row[i].label, i);
+}
+
+static void hidden(const char *bytes, const char *secret, const char *want)
+{
+    char b[200];
+    size_t n = (size_t)snprintf(b, sizeof b, "%s", bytes);
+    n = failure_hide(b, n, secret, strlen(secret));
+    b[n] = 0;
+    assert_string_equal(b, want);
+}
+
+static void test_hide(void **state)
+{
+    (void)state;
+    hidden("Incorrect key provided: sk-12345.", "sk-12345", "Incorrect key provided: ***.");
+    hidden("sk-12345sk-12345", "sk-12345", "******");
+    hidden("sk-1234", "sk-12345", "sk-1234");
+    hidden("an ant", "an", "an ant"); /* no secret is that short */
+    hidden("", "sk-12345", "");
+}
+
+static void words(const char *bytes, size_t n, const char *want)
+{
+    char w[640];
+    failure_words(w, sizeof w, bytes, n);
+    assert_string_equal(w, want);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    words("", 0, "");
+    words(" \r\n ", 4, "");
+    words("  {\"error\":\n\t\"model  not found\"}\n", 33, "{\"error\": \"model not found\"}");
+    words("a\x1b[31mred\x07", 9, "a [31mred");
+    words("a\xff\xfe\xe2\x82", 5, "a????");
+    words("a\xc2\x85z", 4, "a??z"); /* a C1 control character */
+    char many[2000], w[640];
+    for (int width = 1; width <= 3; width += 2) {
+        for (size_t i = 0; i < 500; i++)
+            memcpy(many + i * (size_t)width, width == 1 ? "x" : "…", (size_t)width);
+        failure_words(w, sizeof w, many, 500 * (size_t)width);
+        size_t chars = 0;
+        for (size_t at = 0; w[at]; chars++) {
+            size_t len = text_char(w + at, strlen(w + at));
+            assert_true(len > 0);
+            at += len;
+        }
+        assert_in_range(chars, 200, FAILURE_WORDS);
+        assert_string_equal(w + strlen(w) - 3, "…");
+    }
+    memset(many, 'y', FAILURE_WORDS);
+    failure_words(w, sizeof w, many, FAILURE_WORDS);
+    assert_int_equal(strlen(w), FAILURE_WORDS); /* all there is: no mark */
+    assert_int_equal(w[FAILURE_WORDS - 1], 'y');
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_of_each), cmocka_unit_test(test_hide),
+                                       cmocka_unit_test(test_words)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
