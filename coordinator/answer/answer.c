@@ -7,9 +7,9 @@
 #include "coordinator/answer/load.h"
 #include "coordinator/answer/numeric.h"
 
-#define CLEAR_OF_KNEE 1.1  /* the greatest load must be this far past the knee, or nobody saw the curve bend */
+#define CLEAR_OF_KNEE 1.1  /* the largest load must be this far past the knee, or the bend was not seen */
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
-#define FLAT 0.05          /* without a law: throughput within this of the most is the plateau */
+#define FLAT 0.05          /* without a law: throughput within this of the maximum is the plateau */
 #define AT_LEAST 0.98
 #define LENGTH_DRAWS 4096
 #define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top */
@@ -86,7 +86,7 @@ static const struct group *most(const struct group *g, size_t n)
     return best;
 }
 
-/* The least load within 5 % of the most. */
+/* The smallest load within 5 % of the maximum. */
 static size_t top_first(const struct group *g, size_t n, const struct group *best)
 {
     size_t first = 0;
@@ -95,7 +95,7 @@ static size_t top_first(const struct group *g, size_t n, const struct group *bes
     return first;
 }
 
-/* More load gives no more: from the first load at the top to the last, throughput grows by 5 % a doubling at the most.
+/* More load gives no more: from the first load at the top to the last, throughput grows by at most 5 % per doubling.
  * On Amdahl's curve, the slowest to bend, that is where 95 % of the limit is. Loads close together are held to less, or
  * neighbours on any slope would look flat. Or arrivals waited in vain at the last rate: those of a higher one would
  * only join them. */
@@ -108,7 +108,7 @@ static bool top_flat(const struct group *g, size_t n, const struct group *best)
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
 
-/* Without a law (few points, or none that fits): the mean of what lies within 5 % of the most. */
+/* Without a law (few points, or none that fits): the mean of what lies within 5 % of the maximum. */
 static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
 {
     size_t flat = 0, first = top_first(g, n, best);
@@ -180,7 +180,7 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that nobody saw */
 }
 
-/* More load gives more throughput up to the most, and never a shorter wait: where neighbours say otherwise, one of them
+/* More load gives more throughput up to the maximum, and never a shorter wait: where neighbours differ, one of them
  * is not to be trusted. */
 static void monotone_compute(const struct group *g, size_t n, struct answer *a)
 {
@@ -242,8 +242,8 @@ static bool passes(const struct group *g)
     return g->n_pass > 0 && g->n_fail == 0;
 }
 
-/* A sweep: the load with the most throughput among those whose runs pass all gates, none of them failing one. A greater
- * load may pass too. */
+/* A sweep: the load with the maximum throughput among those whose runs pass all gates, none of them failing one. A
+ * larger load may pass too. */
 static void slo_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = NULL;
@@ -296,7 +296,7 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
     a->most_hi = best->hi;
 }
 
-/* A search decides by all runs of a load together, so the machine is told the points again and asked for its word. */
+/* A search decides by all runs of a load together, so the machine gets the points again and gives its result. */
 static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g,
                            size_t n_groups, struct answer *a)
 {
@@ -363,7 +363,7 @@ static double middle(const struct point *points, size_t n, const struct group *g
     return k ? quantile_of(v, k, 0.5) : (double)NAN;
 }
 
-/* At the least load tried that is not below `load`; what was asked for may be achieved a little short of it. */
+/* At the smallest load tried that is not below `load`; what was asked for may be achieved a little short of it. */
 static void latency_at(const struct point *points, size_t n, const struct group *g, size_t n_groups, double load,
                        struct answer_latency *ret)
 {

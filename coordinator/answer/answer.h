@@ -1,5 +1,5 @@
-/* The answer of a run: plateau, knee, the most throughput within the SLO, in numbers with intervals and in words. Pure:
- * points in, answer out; silent (has = false) where the data cannot carry it. */
+/* The answer of a run: plateau, knee and the maximum throughput within the SLO, in numbers with intervals and in words.
+ * Pure: points in, answer out; silent (has = false) where the data cannot carry it. */
 #pragma once
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
@@ -33,35 +33,35 @@ struct answer {
     enum load_axis axis; /* of every load below */
     bool has_plateau;
     double plateau, plateau_lo,
-        plateau_hi;                /* output token/s; when not reached: the most that was measured, a lower bound */
+        plateau_hi;                /* output token/s; when not reached: the maximum that was measured, a lower bound */
     double knee, knee_lo, knee_hi; /* load (concurrency or rate) where throughput reaches 95 % of the plateau; NaN when
                                       that was not reached */
-    double power_load;             /* load with the greatest throughput / latency (Kleinrock's power) */
+    double power_load;             /* load with the maximum of throughput / latency (Kleinrock's power) */
     enum fit_model model;          /* names: fit_model_name, fit_param_name */
     double param[3], param_lo[3], param_hi[3];
     double rms_residual;                           /* relative */
     struct answer_residual residual[ANSWER_LOADS]; /* of the fitted law, by load */
     uint32_t n_residuals;
-    struct answer_dip throughput_dip; /* the greatest fall between two neighbouring loads below the one with the most,
+    struct answer_dip throughput_dip; /* the largest fall between two neighbouring loads below the one with the maximum,
                                          clear of both intervals */
-    struct answer_dip latency_dip;    /* the greatest fall of e2e p50 by more than 5 % while the load rises */
+    struct answer_dip latency_dip;    /* the largest fall of e2e p50 by more than 5 % while the load rises */
     bool plateau_reached;             /* the sweep went far enough to see it; else the plateau is "at least" */
-    double fall;   /* how far throughput falls from its most to the greatest load, as a share; 0 unless it is clear of
+    double fall;   /* how far throughput falls from its maximum to the largest load, as a share; 0 unless it is clear of
                       both intervals */
     bool has_most; /* some load could be measured */
-    double most_load, most_tokens_per_s, most_lo, most_hi; /* the load with the most throughput */
+    double most_load, most_tokens_per_s, most_lo, most_hi; /* the load with the maximum throughput */
     bool has_slo;                                          /* gates exist and some load passes all of them */
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */
-    bool slo_open_end;                  /* the greatest load tried still passes: "at least" */
-    bool slo_next_fails;                /* the next greater load tried fails a gate: "up to" */
-    double slo_passes_to; /* the greatest load tried whose runs pass, though it gives less; NaN when none above slo_load
+    bool slo_open_end;                  /* the largest load tried still passes: "at least" */
+    bool slo_next_fails;                /* the next larger load tried fails a gate: "up to" */
+    double slo_passes_to; /* the largest load tried whose runs pass, though it gives less; NaN when none above slo_load
                              does */
-    double latency_per_doubling; /* past the knee: factor of e2e p50 a doubling of the load */
+    double latency_per_doubling; /* past the knee: factor of e2e p50 per doubling of the load */
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu,
-        goodput_attainment;                   /* the greatest such request rate (Zhong et al., DistServe, OSDI 2024) */
+        goodput_attainment;                   /* the maximum such request rate (Zhong et al., DistServe, OSDI 2024) */
     double cost_plateau, cost_slo, cost_most; /* per million output tokens; NaN when no cost is given */
     enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
@@ -70,11 +70,11 @@ struct answer {
     enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
     double capacity_value, capacity_lo, capacity_hi; /* what it was held against; NaN when unknown */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
-    struct answer_latency at_knee, at_slo; /* at the least load tried that is not below the knee; at slo_load */
+    struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct answer_length output, input;    /* of the points used */
     uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
     double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by;                /* the label that most failed requests bear */
+    enum counter failed_by;                /* the label of most failed requests */
     uint64_t failed_by_n;
     struct search_outcome search; /* when the plan asked for one; else all zero */
     char text[2400];              /* the paragraph */

@@ -1,5 +1,5 @@
 /* Early stopping (MLPerf's term): a value that the true percentile lies below with 99 % confidence, from the order
- * statistics of n samples: sorted[n - t] (counted from 0), t the greatest number of samples above with
+ * statistics of n samples: sorted[n - t] (counted from 0), t the maximum number of samples above with
  * P(Bin(n, 1 - p) <= t) < 0.01. Nothing is known under a floor of samples: p50 11, p90 64, p95 130, p99 662. Pure. */
 #pragma once
 #include "common/hist.h"

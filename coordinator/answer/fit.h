@@ -18,7 +18,7 @@
 enum fit_model { FIT_NONE, FIT_USL, FIT_SATURATION, FIT_CAPPED };
 #define FIT_PARAMS 3
 #define FIT_LEAST                                                                                                      \
-    6 /* points, at two loads apart at the least; AICc of every law needs them: of five, only Amdahl's can be judged,  \
+    6 /* points, at two loads or more; AICc of every law needs them: of five, only Amdahl's can be judged,             \
          and it never flattens */
 #define FIT_KNEE 0.95
 
@@ -27,8 +27,8 @@ struct fit {
     uint32_t n_params;
     double param[FIT_PARAMS], param_lo[FIT_PARAMS],
         param_hi[FIT_PARAMS];         /* USL: λ, σ, κ · saturation: L, h, a · capped: λ, σ, C */
-    double limit, limit_lo, limit_hi; /* most throughput there is: asymptote, peak or cap */
-    double knee, knee_lo, knee_hi;    /* least load with 95 % of it; infinite when the curve never gets there */
+    double limit, limit_lo, limit_hi; /* maximum throughput: asymptote, peak or cap */
+    double knee, knee_lo, knee_hi;    /* smallest load with 95 % of it; infinite when the curve never gets there */
     double aicc[4];                   /* by model; NaN where it was not fitted */
     double rms;                       /* of relative residuals */
 };

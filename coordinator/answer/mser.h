@@ -1,5 +1,5 @@
 /* MSER-5 (White 1997; White, Cobb & Spratt 2000): how much of a series' beginning is start-up. Batches of five; cuts
- * where the standard error of the mean of what is left is least, looking no further than the first half. */
+ * where the standard error of the mean of what is left is smallest, looking no further than the first half. */
 #pragma once
 #include <stddef.h>
 

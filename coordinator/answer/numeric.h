@@ -17,7 +17,7 @@ double binom_cdf(uint64_t k, uint64_t n, double p); /* P(X <= k); exact, normal 
  * tail cannot be alpha/2, the sample's end on that side and what is left of alpha on the other. 0 where there is none.
  */
 void rank_interval(uint64_t n, double q, double alpha, uint64_t *ret_lo, uint64_t *ret_hi);
-/* One-sided: the greatest rank that lies at or below the q-quantile with 1 - alpha (0 = none), and the least one at or
+/* One-sided: the highest rank that lies at or below the q-quantile with 1 - alpha (0 = none), and the lowest one at or
  * above it. */
 uint64_t rank_below(uint64_t n, double q, double alpha);
 uint64_t rank_above(uint64_t n, double q, double alpha);

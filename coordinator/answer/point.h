@@ -6,12 +6,12 @@
 #include "coordinator/answer/verdict.h"
 #include "coordinator/data.h"
 
-/* The server's own word on the same window; figures it does not give are NaN. */
+/* The server's own figures of the same window; figures it does not give are NaN. */
 struct point_server {
     bool any; /* its page was read while the stage ran */
     struct server_stage window;
-    double queue_ms, queue_share; /* mean wait in its queue: as it says, else waiting / rate (Little); as a share of the
-                                     client's mean ttft */
+    double queue_ms, queue_share; /* mean wait in its queue: as it reports it, else waiting / rate (Little); as a share
+                                     of the client's mean ttft */
     double tokens, client_tokens; /* generated in the whole stage as it counted, and as the client did; NaN without a
                                      reading before and after */
 };
@@ -29,7 +29,7 @@ struct point {
     uint64_t window_cut;        /* due in the window, sent, and cut off by the end of the drain */
     uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
     double warmup_cut_s;        /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
-    bool cut[METRIC_N];   /* this metric's numbers are of what lies behind the cut; the others keep the whole window */
+    bool cut[METRIC_N];   /* this metric's numbers are of what comes after the cut; the others keep the whole window */
     double blocks_from_s; /* where the window, or what is left of it, begins in the stage's blocks */
     uint64_t seed;        /* of its resampling */
     struct metric_stat metric[METRIC_N];

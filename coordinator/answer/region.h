@@ -1,5 +1,5 @@
-/* The regions of MLPerf Endpoints' curve (its rules, section 5.5): ranges of concurrency between the least and the
- * greatest point, a third of the logarithm each. Halves round to even, as the rules' checker does. Pure. */
+/* The regions of MLPerf Endpoints' curve (its rules, section 5.5): ranges of concurrency between the smallest and the
+ * largest point, a third of the logarithm each. Halves round to even, as the rules' checker does. Pure. */
 #pragma once
 #include <stdint.h>
 

@@ -5,12 +5,12 @@
  *     while (search_next(s, &stage)) { … run the stage, rest for plan->cooldown_ns, point_compute … search_tell(s,
  * &point); } search_result(s, &r);
  *
- * search.goal slo: the most load that passes every gate. Doubles from `from` until a load fails, then halves the ratio
- * between the greatest load that passed and the least that failed, until they are within the tolerance; tests the
- * failing neighbour once more, and ends with a confirming run of its own evidence. A load passes or fails only with
+ * search.goal slo: the largest load that passes every gate. It doubles from `from` until a load fails, then halves the
+ * ratio between the largest load that passed and the smallest that failed, until they are within the tolerance; tests
+ * the failing neighbour once more, and ends with a confirming run of its own evidence. A load passes or fails only with
  * confidence (trial.h); else the same load is asked for again, with more time. search.goal plateau: doubles until two
- * doublings in a row add less than the tolerance, then finds the knee (95 % of the most) the same way and runs the best
- * load once more.
+ * doublings in a row add less than the tolerance, then finds the knee (95 % of the maximum) the same way and runs the
+ * best load once more.
  *
  * A point that is degraded, cut short or whose verdict is invalid says nothing about the server: the load is asked for
  * again, at most twice; if it stays so, it bounds the search from above and the result says that the clients were the
@@ -36,8 +36,8 @@ struct search_outcome {
     bool confirmed;      /* a confirming run said so with confidence */
     bool end_reached;    /* even `to` passes (is still rising): the answer is "at least" */
     bool client_limited; /* a load could not be offered: more agents are needed to see further */
-    double load;         /* slo: the greatest that passed · plateau: the knee; NaN when not found */
-    double failed_load; /* least load seen to fail (slo) or to stay below 95 % (plateau: the greatest); NaN when none */
+    double load;         /* slo: the largest that passed · plateau: the knee; NaN when not found */
+    double failed_load; /* smallest load seen to fail (slo), largest seen to stay below 95 % (plateau); NaN when none */
     double plateau;     /* plateau: the throughput it settled at; else NaN */
     uint32_t loads, runs; /* different loads tried, stages run */
 };

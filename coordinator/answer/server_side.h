@@ -1,5 +1,5 @@
-/* The server's own word: what its metrics page says, second by second, and what that makes of a stage. Pure; whoever
- * fetches the page gives its bytes. */
+/* The server's own figures: its metrics page, second by second, and what they make of a stage. Pure; the caller
+ * fetches the page. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@ const char *
 server_known(const char *name); /* the static name of a server (see struct server_sample), "" when it is none we know */
 const char *server_field_name(enum server_field f); /* "running", "kv_use" … */
 
-/* -1 when the page is malformed or too long; a page that says nothing we know is no error (all NaN). t_s is kept. */
+/* -1 when the page is malformed or too long; a page without a name we know is no error (all NaN). t_s is kept. */
 ERR_CHECKED int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
 
 /* A stage from its samples in order of time. Counters may begin anew (a server that restarted): what they had counted

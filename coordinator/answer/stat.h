@@ -18,6 +18,6 @@ struct metric_stat {
 
 /* h may be NULL: then everything is n/a. */
 void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret);
-/* One sample per request? Gaps inside one request depend on each other, so that ranks say nothing about their certainty
+/* One sample per request? Gaps inside one request depend on each other, so that ranks do not show their certainty
  * (see resample.h). */
 bool metric_independent(enum metric m);

@@ -1,4 +1,4 @@
-/* One load on trial: the evidence of all its runs together, and what it says. Pure.
+/* One load on trial: the evidence of all its runs together, and what it shows. Pure.
  *
  * Percentile gates are decided by MLPerf's early stopping rule (Inference Rules, "Early Stopping"; a binomial test):
  * with t of n requests over the limit, `p99 < limit` passes when P(Bin(n, 0.01) <= t) <= 1 - c, fails when P(Bin(n,
