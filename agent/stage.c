@@ -13,6 +13,7 @@
 #define FAILURE_PAUSE_MOST_NS NS_PER_S
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
 #define SWEEP_MOST_NS (250 * NS_PER_MS)
+enum { CANCEL_STREAM = 16 }; /* the users' own branch of the stage's seed */
 #define BODY_MAX (64u << 20)
 #define GAPS_AT_START (UINT64_C(4) << 20) /* 16 MiB of gaps; more is taken as it comes */
 
@@ -186,6 +187,18 @@ static int write_body(struct stage *g, struct request *r, uint64_t number)
     return 0;
 }
 
+/* Whether and when the user of this request goes away. */
+static void plan_cancel(struct stage *g, struct request *r, uint64_t number)
+{
+    struct rng rng;
+    r->cancel_at = INT64_MAX;
+    if (!(g->plan->cancel_fraction > 0)) return;
+    rng_seed(&rng, seed_mix(g->shard.seed, CANCEL_STREAM, g->shard.part, number));
+    if (rng_double(&rng) >= g->plan->cancel_fraction) return;
+    r->cancel_at = r->stream.t.sent + (int64_t)dist_sample(&g->plan->cancel_after, &rng);
+    if (r->cancel_at < g->cancel_next) g->cancel_next = r->cancel_at;
+}
+
 static void start(struct stage *g, const struct pacer_item *item)
 {
     struct request *r = g->n_idle ? g->idle[--g->n_idle] : place_new(g, NULL);
@@ -203,6 +216,7 @@ static void start(struct stage *g, const struct pacer_item *item)
     int ready = write_body(g, r, item->number);
     if (g->shard.kind == LOAD_OPEN && g->n_usable > 1) r->transfer.address = g->usable[g->next_usable++ % g->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
+    plan_cancel(g, r, item->number);
     flight_to(g, s->t.sent);
     r->waits = false;
     r->at = g->n_open;
@@ -308,6 +322,20 @@ static void sweep(struct stage *g, int64_t now)
     g->sweep_at = now + g->sweep_every;
 }
 
+/* Users who go away now. */
+static void cancel_due(struct stage *g, int64_t now)
+{
+    int64_t next = INT64_MAX;
+    for (uint32_t i = g->n_open; i-- > 0;) {
+        struct request *r = g->open[i];
+        if (r->cancel_at <= now)
+            end_open(g, r, END_CANCELLED, now);
+        else if (r->cancel_at < next)
+            next = r->cancel_at;
+    }
+    g->cancel_next = next;
+}
+
 static int64_t sweep_interval(const struct plan_target *p)
 {
     const int64_t limits[] = {p->timeout_connect_ns, p->timeout_first_token_ns, p->timeout_idle_ns,
@@ -367,6 +395,7 @@ int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *
     g->t0 = g->flight_at = t0;
     g->span_from = 0;
     g->closed = false;
+    g->cancel_next = INT64_MAX;
     g->drain_until = g->shard.duration_ns > 0 ? t0 + g->shard.duration_ns + g->shard.drain_ns : INT64_MAX;
     g->sweep_every = sweep_interval(&g->plan->target);
     g->sweep_at = t0 + g->sweep_every;
@@ -432,6 +461,7 @@ void stage_advance(struct stage *g, int64_t now)
 {
     stage_pump(g, now);
     if (!g->closed && now >= g->pacer.end) close_stage(g, now);
+    if (now >= g->cancel_next) cancel_due(g, now);
     if (now >= g->sweep_at) sweep(g, now);
     if (now >= g->drain_until)
         for (uint32_t i = g->n_open; i-- > 0;)
@@ -448,6 +478,7 @@ int64_t stage_next(const struct stage *g)
     int64_t next = g->closed ? INT64_MAX : pacer_next(&g->pacer);
     if (!g->closed && g->pacer.end < next) next = g->pacer.end;
     if (g->n_open > 0 && g->sweep_at < next) next = g->sweep_at;
+    if (g->n_open > 0 && g->cancel_next < next) next = g->cancel_next;
     if (g->n_open > 0 && g->drain_until < next) next = g->drain_until;
     return next;
 }

@@ -24,8 +24,9 @@ struct request {
     struct transfer transfer;
     struct stage *stage;
     struct buf body;
-    uint32_t at; /* in the list of open requests */
-    bool waits;  /* handed over before its connection was ready */
+    uint32_t at;       /* in the list of open requests */
+    int64_t cancel_at; /* when its user goes away; INT64_MAX: never */
+    bool waits;        /* handed over before its connection was ready */
     struct stream stream;
 };
 
@@ -49,6 +50,7 @@ struct stage {
     int64_t t0;
     bool closed;         /* no request starts any more */
     int64_t drain_until; /* when what is open is aborted */
+    int64_t cancel_next; /* the earliest of the open requests' cancel_at, or earlier */
     int64_t sweep_at, sweep_every;
     int64_t flight_at; /* up to where in-flight time is accounted */
     int64_t span_from; /* of the snapshot being recorded, from T0 */

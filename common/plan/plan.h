@@ -186,6 +186,8 @@ struct plan {
     struct plan_search search;     /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
     uint32_t repeats;              /* each stage is run this many times */
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
+    double cancel_fraction;        /* of the requests; 0: nobody goes away */
+    struct dist cancel_after;      /* ns from sent */
     int64_t slo_request_ns[SLO_REQUEST_N]; /* 0: none */
     struct plan_gate *gates;
     size_t n_gates;

@@ -109,3 +109,52 @@ static struct node *dist_write(struct tree *t, const struct plan_key *k, const v
     return outer;
 }
 const struct key_type KEY_DIST = {"distribution", "\"$ref\": \"#/$defs/distribution\"", dist_read, dist_write};
+
+/* ---- times: 1s · {uniform: [1s, 5s]} · {exponential: 4s} ---- */
+
+#define TIMES "a duration such as 4s, or one of {uniform: [1s, 5s]}, {exponential: 4s}"
+
+static int one_time(struct reader *r, const struct plan_key *k, const struct node *n, double *ret)
+{
+    int64_t ns;
+    if (KEY_DURATION.read(r, k, n, &ns)) return -1;
+    *ret = (double)ns;
+    return 0;
+}
+
+static int times_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct dist *d = at;
+    const struct node *uniform = node_get(n, "uniform"), *exponential = node_get(n, "exponential");
+    *d = (struct dist){.kind = DIST_FIXED};
+    if (n->kind != NODE_MAP) return node_is_scalar(n) ? one_time(r, k, n, &d->a) : expected(r, n, TIMES);
+    if (n->n == 1 && exponential) {
+        d->kind = DIST_EXPONENTIAL;
+        d->max = k->most * 1e9;
+        return one_time(r, k, exponential, &d->a);
+    }
+    if (n->n != 1 || !uniform || uniform->kind != NODE_SEQ || uniform->n != 2) return expected(r, n, TIMES);
+    d->kind = DIST_UNIFORM;
+    if (one_time(r, k, uniform->first, &d->a) || one_time(r, k, uniform->last, &d->b)) return -1;
+    return d->a <= d->b ? 0 : node_refuse(uniform, false, r->e, "the first must not be later than the second");
+}
+
+static struct node *times_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct dist *d = at;
+    if (d->kind == DIST_FIXED)
+        return d->a > 0 || !(k->flags & KEY_SKIP_ZERO) ? node_new_duration(t, (int64_t)d->a) : NULL;
+    struct node *outer = node_new(t, NODE_MAP);
+    if (d->kind == DIST_EXPONENTIAL) {
+        node_put(t, outer, "exponential", node_new_duration(t, (int64_t)d->a));
+        return outer;
+    }
+    struct node *pair = node_new(t, NODE_SEQ);
+    node_add(t, pair, node_new_duration(t, (int64_t)d->a));
+    node_add(t, pair, node_new_duration(t, (int64_t)d->b));
+    node_put(t, outer, "uniform", pair);
+    return outer;
+}
+const struct key_type KEY_TIMES = {"duration, {uniform: [LOW, HIGH]} or {exponential: MEAN}",
+                                   "\"oneOf\": [{\"$ref\": \"#/$defs/duration\"}, {\"type\": \"object\"}]", times_read,
+                                   times_write};

@@ -63,7 +63,7 @@ const struct plan_key *key_find(const char *section, const char *name);
 extern const struct key_type KEY_TEXT, KEY_U32, KEY_U64, KEY_NUMBER, KEY_FRACTION, KEY_DURATION, KEY_BOOL, KEY_WORDS,
     KEY_WORD_FLAG, KEY_SECTION, KEY_VERSION, KEY_NOT_BUILT;
 /* Values with a shape of their own, beside the code that knows them. */
-extern const struct key_type KEY_DIST;                                        /* plan_dist.c */
+extern const struct key_type KEY_DIST, KEY_TIMES;                             /* plan_dist.c */
 extern const struct key_type KEY_AUTH;                                        /* plan_secret.c */
 extern const struct key_type KEY_URL, KEY_PAGE_URL;                           /* plan_url.c */
 extern const struct key_type KEY_MODELS, KEY_HEADERS, KEY_BODY;               /* plan_target.c */

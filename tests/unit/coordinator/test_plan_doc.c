@@ -155,7 +155,9 @@ static void try_example(const struct plan_key *k)
          trace = strcmp(k->section, "trace") == 0;
     const char *base =
         dataset ? "workload.dataset={file: f, format: jsonl}" : "workload.trace={file: f, format: azure}";
-    if (dataset || trace) { /* the file and its format first */
+    bool cancel = strcmp(k->section, "cancel") == 0;
+    if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
+    if (dataset || trace || cancel) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

@@ -523,6 +523,59 @@ static void hostile_bytes(void **state)
     plan_destroy(NULL);
 }
 
+static void users_who_go_away(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *after;
+        enum dist_kind kind;
+        double a, b;
+    } ROWS[] = {{"250ms", DIST_FIXED, 250e6, 0},
+                {"{exponential: 4s}", DIST_EXPONENTIAL, 4e9, 0},
+                {"{uniform: [1s, 5s]}", DIST_UNIFORM, 1e9, 5e9}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char yaml[300];
+        (void)snprintf(yaml, sizeof yaml,
+                       "plan: 1\ntarget: {url: \"http://h:1\", model: m}\n"
+                       "load: {concurrency: 4, duration: 9s, cancel: {fraction: 2%%, after: %s}}\n",
+                       ROWS[i].after);
+        struct plan *p = load(yaml);
+        assert_true(same(p->cancel_fraction, 0.02));
+        assert_int_equal(p->cancel_after.kind, ROWS[i].kind);
+        assert_true(same(p->cancel_after.a, ROWS[i].a) && same(p->cancel_after.b, ROWS[i].b));
+        reads_back(p);
+        plan_destroy(&p);
+    }
+}
+
+/* What is read of a file of requests, and that a plan without one says nothing of it. */
+static void data_sets_and_traces(void **state)
+{
+    (void)state;
+    struct plan *p =
+        load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\n"
+             "workload: {dataset: {file: f, format: csv, fields: {prompt: q}, order: sequential, skip: 1%, "
+             "output_tokens: {uniform: [1, 9]}}}\nload: {concurrency: 4, passes: 5}\n");
+    const struct plan_data *d = &p->workloads[0].data;
+    assert_int_equal(p->workloads[0].source, SOURCE_DATASET);
+    assert_string_equal(d->file, "f");
+    assert_true(d->dataset == DATASET_CSV && d->order == ORDER_SEQUENTIAL && d->n_fields == 1 && same(d->skip, 0.01));
+    assert_string_equal(d->fields[0].value, "q");
+    assert_true(same(dist_mean(&d->output_tokens), 5) && p->stages[0].passes == 5 && !d->corpus);
+    reads_back(p);
+    plan_destroy(&p);
+    p = load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\n"
+             "workload: {trace: {file: f, format: bailian, speed: 0.5, from: 1m, to: 2m, zero_output: one}}\n"
+             "load: {stages: [{arrivals: recorded, max_concurrency: 9}]}\n");
+    d = &p->workloads[0].data;
+    assert_true(d->trace == TRACE_BAILIAN && same(d->speed, 0.5) && d->from_ns == 60 * NS_PER_S &&
+                d->to_ns == 120 * NS_PER_S && d->zero_output == ZERO_ONE);
+    assert_true(p->stages[0].kind == LOAD_OPEN && p->stages[0].arrivals == ARRIVALS_RECORDED &&
+                p->stages[0].max_concurrency == 9 && !p->stages[0].duration_ns && !p->stages[0].requests);
+    reads_back(p);
+    plan_destroy(&p);
+}
+
 static void every_file_of_configs_loads(void **state)
 {
     (void)state;
@@ -556,6 +609,8 @@ int main(void)
         cmocka_unit_test(the_hash_sees_meaning_only),
         cmocka_unit_test(settings),
         cmocka_unit_test(hostile_bytes),
+        cmocka_unit_test(users_who_go_away),
+        cmocka_unit_test(data_sets_and_traces),
         cmocka_unit_test(every_file_of_configs_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
