@@ -70,7 +70,7 @@ static enum draft_result burstgpt_row(const struct plan_data *p, const struct ta
 /* ---- lines of JSON with hash ids ---- */
 
 struct hashed {
-    double input, output;
+    double input, output, ms;
     bool has_time, has_input, has_output, has_ids;
 };
 
@@ -99,38 +99,46 @@ static bool number_next(struct json *j)
     return json_enter(j, JSON_NUMBER);
 }
 
+/* One member, whose key is the last token. False: a list of ids that is none. */
+static bool hashed_member(struct json *j, bool milliseconds, struct hashed *h, struct draft *d)
+{
+    if (JSON_IS(j, "timestamp"))
+        h->has_time = number_next(j) && (milliseconds ? read_decimal(j->text, j->len, &h->ms)
+                                                      : read_seconds(j->text, j->len, &d->time_ns));
+    else if (JSON_IS(j, "input_length"))
+        h->has_input = number_next(j) && read_decimal(j->text, j->len, &h->input);
+    else if (JSON_IS(j, "output_length"))
+        h->has_output = number_next(j) && read_decimal(j->text, j->len, &h->output);
+    else if (JSON_IS(j, "hash_ids"))
+        return (h->has_ids = true) && read_ids(j, d);
+    else
+        (void)json_skip(j); /* what is broken stays so, and ends the caller's loop */
+    return true;
+}
+
+static const char *hashed_missing(const struct hashed *h)
+{
+    if (!h->has_time) return "\"timestamp\" is missing, or not a number";
+    if (!h->has_input) return "\"input_length\" is missing, or not a number";
+    if (!h->has_output) return "\"output_length\" is missing, or not a number";
+    return h->has_ids ? NULL : "\"hash_ids\" is missing";
+}
+
 static enum draft_result hashed_read(const struct plan_data *p, const char *text, size_t n, uint32_t block,
                                      bool milliseconds, struct draft *d)
 {
     struct json j;
     struct hashed h = {0};
     enum json_token t;
-    double ms = 0;
     json_begin(&j, text, n);
     if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
-    while ((t = json_next(&j)) == JSON_KEY) {
-        if (JSON_IS(&j, "timestamp"))
-            h.has_time = number_next(&j) &&
-                         (milliseconds ? read_decimal(j.text, j.len, &ms) : read_seconds(j.text, j.len, &d->time_ns));
-        else if (JSON_IS(&j, "input_length"))
-            h.has_input = number_next(&j) && read_decimal(j.text, j.len, &h.input);
-        else if (JSON_IS(&j, "output_length"))
-            h.has_output = number_next(&j) && read_decimal(j.text, j.len, &h.output);
-        else if (JSON_IS(&j, "hash_ids")) {
-            h.has_ids = true;
-            if (!read_ids(&j, d)) return DRAFT_BROKEN;
-        } else if (json_skip(&j) < 0)
-            break;
-    }
+    while ((t = json_next(&j)) == JSON_KEY)
+        if (!hashed_member(&j, milliseconds, &h, d)) return DRAFT_BROKEN;
     if (t != JSON_OBJECT_END || json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
-    if (!h.has_time) return draft_broken(d, "\"timestamp\" is missing, or not a number");
-    if (!h.has_input) return draft_broken(d, "\"input_length\" is missing, or not a number");
-    if (!h.has_output) return draft_broken(d, "\"output_length\" is missing, or not a number");
-    if (!h.has_ids) return draft_broken(d, "\"hash_ids\" is missing");
-    if (milliseconds) {
-        if (!(ms >= 0 && ms < 1e15)) return draft_broken(d, "a time of %g ms cannot be", ms);
-        d->time_ns = (int64_t)(ms * 1e6 + 0.5);
-    }
+    const char *missing = hashed_missing(&h);
+    if (missing) return draft_broken(d, "%s", missing);
+    if (!(h.ms >= 0 && h.ms < 1e15)) return draft_broken(d, "a time of %g ms cannot be", h.ms);
+    if (milliseconds) d->time_ns = (int64_t)(h.ms * 1e6 + 0.5);
     enum draft_result result = draft_lengths(d, p, h.input, h.output);
     if (result != DRAFT_REQUEST) return result;
     uint32_t wanted = h.input < 1 ? 0 : (d->record.input_tokens + block - 1) / block;

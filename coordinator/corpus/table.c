@@ -15,13 +15,11 @@ static const char *quoted(struct table *t, const char *s, const char *end, struc
     const char *from = ++s;
     bool doubled = false;
     *ret_offset = SIZE_MAX;
-    for (;; s++) {
-        s = memchr(s, '"', (size_t)(end - s));
-        if (!s) return NULL;
-        if (s + 1 == end || s[1] != '"') break;
+    while ((s = memchr(s, '"', (size_t)(end - s))) && s + 1 < end && s[1] == '"') {
         doubled = true;
-        s++;
+        s += 2;
     }
+    if (!s) return NULL;
     *c = (struct table_cell){from, (size_t)(s - from)};
     if (!doubled) return s + 1;
     *ret_offset = t->unquoted.len;
@@ -33,44 +31,51 @@ static const char *quoted(struct table *t, const char *s, const char *end, struc
     return t->unquoted.bad ? NULL : s + 1;
 }
 
+/* One cell at s; returns the comma or the line end after it, NULL when a quote is wrong. */
+static const char *next_cell(struct table *t, const char *s, const char *end, struct table_cell *c, size_t *ret_offset)
+{
+    *ret_offset = SIZE_MAX;
+    if (s < end && *s == '"') {
+        const char *stop = quoted(t, s, end, c, ret_offset);
+        if (stop && stop < end && *stop == '\r') stop++;
+        return stop && (stop == end || *stop == ',' || *stop == '\n') ? stop : NULL;
+    }
+    const char *lf = end_of_line(s, end), *comma = memchr(s, ',', (size_t)(lf - s)), *stop = comma ? comma : lf;
+    *c = (struct table_cell){s, (size_t)(stop - s)};
+    if (!comma && c->len > 0 && c->text[c->len - 1] == '\r') c->len--;
+    return stop;
+}
+
+static void count_lines(const char *from, const char *to, uint64_t *line)
+{
+    for (; (from = memchr(from, '\n', (size_t)(to - from))); from++)
+        ++*line;
+}
+
 enum table_got table_next(struct table *t, const char **at, const char *end, uint64_t *line)
 {
     size_t offset[TABLE_COLUMNS_MAX];
-    const char *s = *at, *from = s;
+    const char *from = *at, *s = from, *stop = NULL;
     t->n = 0;
     buf_reset(&t->unquoted);
     if (s == end) return TABLE_END;
-    for (bool more = true; more;) {
-        if (t->n == TABLE_COLUMNS_MAX) break;
-        struct table_cell *c = &t->cell[t->n];
-        offset[t->n] = SIZE_MAX;
-        const char *stop = NULL;
-        if (s < end && *s == '"') {
-            stop = quoted(t, s, end, c, &offset[t->n]);
-            if (!stop || !(stop == end || *stop == ',' || *stop == '\n' || *stop == '\r')) break;
-            if (stop < end && *stop == '\r') stop++;
-        } else {
-            const char *lf = end_of_line(s, end);
-            stop = memchr(s, ',', (size_t)(lf - s));
-            if (!stop) stop = lf;
-            *c = (struct table_cell){s, (size_t)(stop - s)};
-            if (stop == lf && c->len > 0 && c->text[c->len - 1] == '\r') c->len--;
-        }
+    while (t->n < TABLE_COLUMNS_MAX && (stop = next_cell(t, s, end, &t->cell[t->n], &offset[t->n]))) {
         t->n++;
-        more = stop < end && *stop == ',';
         s = stop < end ? stop + 1 : end;
-        if (more) continue;
-        for (size_t i = 0; i < t->n; i++)
-            if (offset[i] != SIZE_MAX) t->cell[i].text = buf_str(&t->unquoted) + offset[i];
-        for (const char *p = from; (p = memchr(p, '\n', (size_t)(s - p))); p++)
-            ++*line;
-        *at = s;
-        return t->n == 1 && t->cell[0].len == 0 ? TABLE_BLANK : TABLE_ROW;
+        if (stop == end || *stop != ',') break;
+        stop = NULL; /* one more cell, and be it empty at the file's end */
     }
-    s = end_of_line(from, end);
-    *at = s < end ? s + 1 : end;
-    ++*line;
-    return TABLE_BROKEN;
+    if (!stop) {
+        s = end_of_line(from, end);
+        *at = s < end ? s + 1 : end;
+        ++*line;
+        return TABLE_BROKEN;
+    }
+    for (size_t i = 0; i < t->n; i++)
+        if (offset[i] != SIZE_MAX) t->cell[i].text = buf_str(&t->unquoted) + offset[i];
+    count_lines(from, s, line);
+    *at = s;
+    return t->n == 1 && t->cell[0].len == 0 ? TABLE_BLANK : TABLE_ROW;
 }
 
 int table_find(const struct table *t, const char *name)
