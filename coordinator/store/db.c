@@ -42,14 +42,36 @@ int db_fail(struct db *d, const char *doing, struct err *e)
     return err_set(e, ERR_IO, "%s: cannot %s: %s%s%s", d->path, doing, why, sys ? ": " : "", sys ? strerror(sys) : "");
 }
 
-int db_open(struct db *d, const char *path, bool create, struct err *e)
+/* A path as the URI that SQLite takes options with. */
+static void put_uri(char *ret, size_t size, const char *path)
 {
+    static const char HEX[] = "0123456789abcdef";
+    size_t n = (size_t)snprintf(ret, size, "file:");
+    for (; *path && n + 4 < size; path++) {
+        unsigned char c = (unsigned char)*path;
+        if (c > ' ' && c < 0x7f && !strchr("%?#", c))
+            ret[n++] = (char)c;
+        else {
+            ret[n++] = '%';
+            ret[n++] = HEX[c >> 4];
+            ret[n++] = HEX[c & 15];
+        }
+    }
+    (void)snprintf(ret + n, size - n, "?immutable=1");
+}
+
+int db_open(struct db *d, const char *path, enum db_mode mode, struct err *e)
+{
+    char uri[3 * sizeof d->path + 32];
     *d = (struct db){0};
     int n = snprintf(d->path, sizeof d->path, "%s", path);
     if (n < 0 || (size_t)n >= sizeof d->path) return err_set(e, ERR_USAGE, "%.100s…: the path is too long", path);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
-    if (sqlite3_open_v2(path, &d->handle, flags, NULL) != SQLITE_OK) {
-        (void)db_fail(d, create ? "be made" : "be opened", e);
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (mode == DB_FIXED ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) |
+                (mode == DB_CREATE ? SQLITE_OPEN_CREATE : 0);
+    put_uri(uri, sizeof uri, path);
+    if (sqlite3_open_v2(mode == DB_FIXED ? uri : path, &d->handle, flags, NULL) != SQLITE_OK) {
+        (void)db_fail(d, mode == DB_CREATE ? "be made" : "be opened", e);
         db_close(d);
         return -1;
     }

@@ -21,7 +21,12 @@ struct db {
     } cache[DB_STATEMENTS];
 };
 
-ERR_CHECKED int db_open(struct db *d, const char *path, bool create, struct err *e);
+enum db_mode {
+    DB_CREATE,
+    DB_WRITE,
+    DB_FIXED /* on a medium, or of somebody, that lets us read only: nothing beside the file itself is looked at */
+};
+ERR_CHECKED int db_open(struct db *d, const char *path, enum db_mode mode, struct err *e);
 void db_close(struct db *d);                                 /* an open transaction is given up */
 int db_fail(struct db *d, const char *doing, struct err *e); /* the sentence for SQLite's last error; -1 */
 ERR_CHECKED int db_exec(struct db *d, const char *sql, struct err *e);

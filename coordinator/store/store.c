@@ -42,6 +42,25 @@ static int make_dirs(const char *dir, struct err *e)
     return 0;
 }
 
+int store_check_file(const struct store *s, struct err *e)
+{
+    struct stat st;
+    if (stat(s->db.path, &st) == 0 && (uint64_t)st.st_ino == s->inode && (uint64_t)st.st_dev == s->device) return 0;
+    return err_set(e, ERR_IO,
+                   "%s: was removed or replaced while the run was writing it; what the run measures since then is kept "
+                   "nowhere",
+                   s->db.path);
+}
+
+static int remember_file(struct store *s, struct err *e)
+{
+    struct stat st;
+    if (stat(s->db.path, &st)) return err_set(e, ERR_IO, "%s: cannot be found: %s", s->db.path, strerror(errno));
+    s->inode = (uint64_t)st.st_ino;
+    s->device = (uint64_t)st.st_dev;
+    return 0;
+}
+
 static int set_up(struct db *d, struct err *e)
 {
     return db_exec(d, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;", e);
@@ -74,7 +93,8 @@ static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
         db_rollback(d);
         return -1;
     }
-    return db_commit(d, e);
+    /* Into the file itself, where a nearly full disk must not lose it: only the file is renamed. */
+    return db_commit(d, e) || db_exec(d, "PRAGMA wal_checkpoint(TRUNCATE)", e) ? -1 : 0;
 }
 
 /* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try.
@@ -83,15 +103,20 @@ static int make_file(struct store *s, const char *path, const struct run_data *m
 {
     static const char *const LEFT[] = {".new-wal", ".new-shm", ".new"}; /* by one that was killed here */
     char half[1120];
+    int rc = -1;
     for (size_t i = 0; i < sizeof LEFT / sizeof *LEFT; i++) {
         (void)snprintf(half, sizeof half, "%s%s", path, LEFT[i]);
         (void)unlink(half);
     }
-    if (db_open(&s->db, half, true, e)) return -1;
-    int rc = make_tables(&s->db, meta, e);
-    db_close(&s->db);
+    if (db_open(&s->db, half, DB_CREATE, e) == 0) {
+        rc = make_tables(&s->db, meta, e);
+        db_close(&s->db);
+    }
     if (rc == 0 && rename(half, path)) rc = err_set(e, ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
-    if (rc) (void)unlink(half);
+    for (size_t i = 0; rc && i < sizeof LEFT / sizeof *LEFT; i++) {
+        (void)snprintf(half, sizeof half, "%s%s", path, LEFT[i]);
+        (void)unlink(half);
+    }
     return rc;
 }
 
@@ -109,8 +134,8 @@ struct store *store_create(const char *dir, const struct run_data *meta, struct 
         (void)err_set(e, ERR_NOMEM, "no memory for the run's file");
         return NULL;
     }
-    if (make_file(s, path, meta, e) == 0 && db_open(&s->db, path, false, e) == 0) {
-        if (set_up(&s->db, e) == 0) return s;
+    if (make_file(s, path, meta, e) == 0 && db_open(&s->db, path, DB_WRITE, e) == 0) {
+        if (set_up(&s->db, e) == 0 && remember_file(s, e) == 0) return s;
         db_close(&s->db);
     }
     free(s);
@@ -133,21 +158,49 @@ static int check_version(struct db *d, struct err *e)
     return 0;
 }
 
+/* SQLite writes beside a file that it only reads. Where it may not, the file is read as it stands, which is all there
+ * is unless a run was cut short. */
+static int mode_for(const char *dir, const char *path, enum db_mode *ret, struct err *e)
+{
+    char wal[1120];
+    struct stat st;
+    *ret = DB_WRITE;
+    if (access(dir, W_OK) == 0 && access(path, W_OK) == 0) return 0;
+    *ret = DB_FIXED;
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    if (stat(wal, &st) || st.st_size == 0) return 0;
+    return err_set(
+        e, ERR_IO,
+        "%s: a part of it still stands in %s-wal, and this folder cannot be written: copy the folder to where "
+        "you may write",
+        path, FILE_NAME);
+}
+
 struct store *store_open(const char *dir, struct err *e)
 {
+    enum db_mode mode;
     char path[1100];
     int n = snprintf(path, sizeof path, "%s/%s", dir, FILE_NAME);
-    if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK)) {
-        (void)err_set(e, ERR_USAGE, "%.300s: holds no run (%s is not there)", dir, FILE_NAME);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        (void)err_set(e, ERR_USAGE, "%.100s…: the path is too long", dir);
         return NULL;
     }
+    if (access(path, F_OK)) {
+        if (errno == ENOENT && access(dir, F_OK) == 0)
+            (void)err_set(e, ERR_USAGE, "%.300s: holds no run (%s is not there)", dir, FILE_NAME);
+        else
+            (void)err_set(e, ERR_USAGE, "%.300s: holds no run that can be read: %s", dir, strerror(errno));
+        return NULL;
+    }
+    if (mode_for(dir, path, &mode, e)) return NULL;
     struct store *s = calloc(1, sizeof *s);
     if (!s) {
         (void)err_set(e, ERR_NOMEM, "no memory for the run's file");
         return NULL;
     }
-    if (db_open(&s->db, path, false, e) == 0) {
-        if (check_version(&s->db, e) == 0 && set_up(&s->db, e) == 0) return s;
+    if (db_open(&s->db, path, mode, e) == 0) {
+        if (check_version(&s->db, e) == 0 && (mode == DB_FIXED || set_up(&s->db, e) == 0) && remember_file(s, e) == 0)
+            return s;
         db_close(&s->db);
     }
     free(s);
@@ -207,6 +260,7 @@ int store_event(struct store *s, enum run_event_kind kind, const char *text, str
 
 int store_run_end(struct store *s, int signal, struct err *e)
 {
+    if (store_check_file(s, e)) return -1;
     if (db_begin(&s->db, e)) return -1;
     return finish(
         s, db_run(&s->db, e, "UPDATE run SET ended_wall_ns = ?, signal = ?", "ii", clock_wall_ns(), (int64_t)signal),

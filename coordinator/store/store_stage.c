@@ -164,6 +164,7 @@ static int put_stage(struct store *s, int64_t id, const struct stage_data *d, st
 
 int store_stage_end(struct store *s, const struct stage_data *d, struct err *e)
 {
+    if (store_check_file(s, e)) return -1;
     int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
     /* What was journalled before stays, whatever becomes of the result. */
     if (id < 0 || db_commit(&s->db, e) || db_begin(&s->db, e)) return -1;

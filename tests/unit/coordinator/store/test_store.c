@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -378,6 +379,86 @@ static void test_full_disk(void **state)
     store_close(&s);
 }
 
+/* As somebody who may read the folder and nothing more. */
+static int read_as_guest(const char *why)
+{
+    struct run_data read;
+    struct err e = {0};
+    if (getuid() == 0 && (setgid(65534) || setuid(65534))) return 1;
+    struct store *s = store_open(dir, &e);
+    if (why) return !s && strstr(e.text, why) ? 0 : 2;
+    if (!s || store_load(s, &read, &e)) {
+        (void)fprintf(stderr, "got: %s\n", e.text);
+        return 3;
+    }
+    int rc = read.n_stages == 1 && read.stages[0].failures.n == 1 &&
+                     strcmp(read.stages[0].failures.row[0].text, "model not found") == 0
+                 ? 0
+                 : 4;
+    run_data_clear(&read);
+    store_close(&s);
+    return rc;
+}
+
+static void guest_reads(const char *why)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) _exit(read_as_guest(why));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_read_only(void **state)
+{
+    (void)state;
+    struct run_data meta;
+    struct err e = {0};
+    char path[128];
+    struct store *s = create(&meta);
+    struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
+    d.failures.n = 1;
+    d.failures.row[0] =
+        (struct failure_sample){.label = FAILURE_HTTP_4XX, .status = 404, .at_ns = 5, .text = "model not found"};
+    assert_int_equal(store_stage_begin(s, &d, &e), 0);
+    assert_int_equal(store_stage_end(s, &d, &e), 0);
+    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(chmod(dir, 0555), 0);
+    guest_reads("copy the folder"); /* it is being written */
+    assert_int_equal(chmod(dir, 0700), 0);
+    store_close(&s);
+    assert_int_equal(chmod(dir, 0555), 0);
+    guest_reads(NULL);
+    assert_int_equal(chmod(dir, 0000), 0);
+    if (getuid() == 0) guest_reads("Permission denied");
+    assert_int_equal(chmod(dir, 0700), 0);
+    run_data_clear(&meta);
+}
+
+static void test_file_taken_away(void **state)
+{
+    (void)state;
+    struct run_data meta;
+    struct err e = {0};
+    char path[128];
+    struct store *s = create(&meta);
+    struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
+    assert_int_equal(store_stage_begin(s, &d, &e), 0);
+    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(store_stage_end(s, &d, &e), -1);
+    assert_int_equal(e.code, ERR_IO);
+    assert_non_null(strstr(e.text, "was removed or replaced"));
+    FILE *f = fopen(path, "w"); /* another in its place is not it */
+    assert_non_null(f);
+    (void)fclose(f);
+    assert_int_equal(store_run_end(s, 0, &e), -1);
+    store_close(&s);
+    run_data_clear(&meta);
+}
+
 static void test_strange_files(void **state)
 {
     (void)state;
@@ -431,6 +512,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strange_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_file_taken_away, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
