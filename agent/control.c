@@ -342,7 +342,7 @@ static void read_signals(struct control *c)
     struct signalfd_siginfo s;
     while (read(c->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
         c->signal = (int)s.ssi_signo;
-        session_leave(c->session, "the agent was told to end by a signal", clock_mono_ns());
+        session_leave(c->session, "a signal ended the agent", clock_mono_ns());
     }
 }
 
@@ -361,7 +361,7 @@ static void read_handshakes(struct control *c)
         memcpy(c->failure, words, sizeof words);
         if (!log_limit_pass(&c->failures, words, clock_mono_ns(), &held)) continue;
         if (held)
-            log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " times more since this was told)",
+            log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " more times since this was logged)",
                      c->o->connect, words, held);
         else
             log_warn("%s does not let this agent in: %s", c->o->connect, words);

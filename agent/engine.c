@@ -373,7 +373,7 @@ static void tell_refusal(struct engine *g, int status)
     for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
         if (HINTS[i].status == status) hint = HINTS[i].hint;
     g->refusal = status;
-    log_warn("the target answered with status %d%s (told once a stage)", status, hint);
+    log_warn("the target answered with status %d%s (logged once per stage)", status, hint);
 }
 
 static void take_snapshot(struct engine *g, const struct worker_note *n)

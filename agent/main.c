@@ -45,10 +45,9 @@ static const struct arg TABLE[] = {
      "run only plans signed by this key (plan.verify of plateau keys)"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"allow", ARG_MANY, &opt.allow, "RULE", "host, URL or network this agent may load; may be given again (any)"},
-    {"max-connections", ARG_U64, &opt.max_connections, "N",
-     "most requests in flight it lets itself be told (no limit)"},
-    {"max-requests-per-s", ARG_DOUBLE, &opt.max_requests_per_s, "N", "most requests per second (no limit)"},
-    {"max-tokens-per-s", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "most tokens per second (no limit)"},
+    {"max-connections", ARG_U64, &opt.max_connections, "N", "maximum requests in flight that it accepts (no limit)"},
+    {"max-requests-per-s", ARG_DOUBLE, &opt.max_requests_per_s, "N", "maximum requests per second (no limit)"},
+    {"max-tokens-per-s", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "maximum tokens per second (no limit)"},
     {"max-duration", ARG_DURATION, &opt.max_duration_ns, "TIME", "longest stage (no limit)"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -57,8 +56,7 @@ static const struct args ARGS = {
     .usage = "--connect tcp://HOST:PORT [options]",
     .about = "Dials a coordinator (plateau run), takes its share of a plan's load and reports what it sees. Ends when "
              "the run\n"
-             "is over, or with --stay waits for the next. What it may be told to do is limited here and by nobody "
-             "else.",
+             "is over, or with --stay waits for the next. Only these options limit what a coordinator may ask of it.",
     .table = TABLE,
     .least = 0,
     .most = 0,

@@ -150,7 +150,7 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
     if (total != head->count)
         return err_set(e, ERR_WIRE, "histogram: buckets hold %" PRIu64 " samples, the count says %" PRIu64, total,
                        head->count);
-    if (r.at != r.end) return err_set(e, ERR_WIRE, "histogram: bytes behind its end");
+    if (r.at != r.end) return err_set(e, ERR_WIRE, "histogram: bytes after its end");
     return 0;
 }
 
@@ -174,7 +174,7 @@ static int decode_add(struct hist *to, const void *bytes, size_t n, bool known, 
     if (*r.at != VERSION) return err_set(e, ERR_WIRE, "histogram: version %u, this program reads %d", *r.at, VERSION);
     r.at++;
     if (get_varint(&r, &head.count)) return err_set(e, ERR_WIRE, "histogram: cut off in the count");
-    if (head.count == 0) return r.at == r.end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes behind its end");
+    if (head.count == 0) return r.at == r.end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes after its end");
     if (head.count > UINT64_MAX - to->count) return err_set(e, ERR_WIRE, "histogram: the count overflows");
     if (read_head(&r, &head, e)) return -1;
     /* One walk is enough where what it adds can be taken back, or where the bytes are known. */

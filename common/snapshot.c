@@ -270,7 +270,7 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
     if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
         read_hists(&u, ret, false, e))
         return -1;
-    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
+    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }
 
 int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e)
@@ -307,5 +307,5 @@ int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct 
 {
     struct unpack u = {hists, (const uint8_t *)hists + n};
     if (read_hists(&u, to, true, e)) return -1;
-    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes behind its end");
+    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }

@@ -346,7 +346,7 @@ static int read_message(struct in *in, uint32_t n, struct wire_msg *ret, struct 
         if (read_field(in, f, ret, (char *)ret + f->at))
             return err_set(e, ERR_WIRE, "%s message: %s is malformed, too long or out of range", TYPES[type].name,
                            f->name);
-    if (in->u.at != in->u.end) return err_set(e, ERR_WIRE, "%s message: bytes behind its end", TYPES[type].name);
+    if (in->u.at != in->u.end) return err_set(e, ERR_WIRE, "%s message: bytes after its end", TYPES[type].name);
     if (type != WIRE_ARM || shard_check(&ret->u.arm.shard, e) == 0) return 0;
     (void)err_context(e, "ARM message");
     if (e) e->code = ERR_WIRE;

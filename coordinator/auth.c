@@ -122,7 +122,7 @@ static void tell(struct log_limit *l, const char *what, const char *detail)
 {
     uint32_t held;
     if (!log_limit_pass(l, detail, clock_mono_ns(), &held)) return;
-    if (held) log_warn("%u more like the following were not told", held);
+    if (held) log_warn("%u more like the following were not logged", held);
     log_warn("%s %s", what, detail);
 }
 

@@ -183,8 +183,8 @@ static void read_server(struct drive *d)
         if (sinks_server(&d->o->sinks, when + d->wall_minus_mono, &sample, &e)) log_debug("%s", e.text);
     scrape_state(d->scrape, &st);
     if (st.failed && !d->told_failed) {
-        (void)snprintf(text, sizeof text, "metrics_url cannot be read: %s; the run goes on, later failures are counted",
-                       st.first);
+        (void)snprintf(text, sizeof text,
+                       "metrics_url cannot be read: %s; the run continues, later failures are counted", st.first);
         event(d, RUN_EVENT_METRICS_FAILED, text);
         d->told_failed = true;
     }

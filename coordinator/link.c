@@ -245,7 +245,7 @@ static void tell_failures(struct link *l)
     uint32_t held;
     while ((ev = handshake_next(l->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
         if (ev == HANDSHAKE_FAILED && log_limit_pass(&l->failed, "", clock_mono_ns(), &held)) {
-            if (held) log_warn("%" PRIu32 " more like the following were not told", held);
+            if (held) log_warn("%" PRIu32 " more like the following were not logged", held);
             log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau "
                      "run --keys DIR, or start the agent without",
                      words);

@@ -29,7 +29,7 @@ static int program_path(char *ret, size_t n, struct err *e)
 {
     char self[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (len < 0) return err_set(e, ERR_IO, "cannot find the own program: %s", strerror(errno));
+    if (len < 0) return err_set(e, ERR_IO, "cannot find the path of this program: %s", strerror(errno));
     self[len] = 0;
     char *slash = strrchr(self, '/');
     if (slash) *slash = 0;

@@ -111,7 +111,7 @@ int goal_check(struct reader *r, const struct node *map, void *base)
     for (size_t i = 0; i < p->n_stages; i++)
         if (p->stages[i].duration_auto && !p->n_gates)
             return node_refuse(load, false, r->e,
-                               "duration: auto needs gates in slo.run: it goes on until they are decided");
+                               "duration: auto needs gates in slo.run: it continues until they are decided");
     if (p->search.goal != SEARCH_NONE && p->require == REQUIRE_ALL)
         return node_refuse(node_get(slo, "require"), false, r->e,
                            "a search looks for a load that keeps the gates: all cannot be required; use any");

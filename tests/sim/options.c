@@ -93,7 +93,7 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"crlf", ARG_FLAG, &o->crlf, NULL, "lines of the stream end in CR LF"},
         {"split-writes", ARG_U32, &o->split_writes, "N", "at most N bytes a write"},
         {"comments", ARG_FLAG, &o->comments, NULL, "a comment line before every event"},
-        {"no-space", ARG_FLAG, &o->no_space, NULL, "no space behind data:"},
+        {"no-space", ARG_FLAG, &o->no_space, NULL, "no space after data:"},
         {"fault-status", ARG_U32, &o->fault_status, "CODE", "fault: HTTP status CODE"},
         {"retry-after", ARG_U32, &o->retry_after, "SECONDS", "Retry-After of --fault-status"},
         {"fault-stream-error", ARG_FLAG, &o->fault[SIM_FAULT_STREAM_ERROR], NULL, "fault: error object, no [DONE]"},

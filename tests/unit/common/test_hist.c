@@ -300,8 +300,8 @@ static void test_codec_hostile(void **state)
     b.data[24] = 2;
     b.data[25] = 6 << 2 | 3;
     assert_int_equal(buf_putc(&b, 0), 0);
-    refuse(b.data, b.len, "behind its end");
-    refuse("\1\0\0", 3, "behind its end");
+    refuse(b.data, b.len, "after its end");
+    refuse("\1\0\0", 3, "after its end");
     refuse("\1\200\0", 3, "count");                                     /* not the shortest form */
     refuse("\1\377\377\377\377\377\377\377\377\377\2", 11, "count");    /* 65 bits */
     refuse("\1\377\377\377\377\377\377\377\377\377\1", 11, "overflow"); /* 2^64 - 1 more */

@@ -325,7 +325,7 @@ static void test_hostile(void **state)
     for (size_t cut = 0; cut < b.len; cut++)
         refuse(b.data, cut, "snapshot");
     assert_int_equal(buf_putc(&b, 0), 0);
-    refuse(b.data, b.len, "behind its end");
+    refuse(b.data, b.len, "after its end");
     /* counts of elements and of bytes that are not there */
     refuse("\xdd\xff\xff\xff\xff\1", 6, "malformed head");
     buf_free(&b);

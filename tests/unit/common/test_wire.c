@@ -320,7 +320,7 @@ static void test_cut_and_trailing(void **state)
         for (size_t cut = 0; cut < b.len; cut++)
             refuse(b.data, cut, "message");
         assert_int_equal(buf_putc(&b, 0), 0);
-        refuse(b.data, b.len, "bytes behind its end");
+        refuse(b.data, b.len, "bytes after its end");
         b.data[0]++; /* one element more, and it is there */
         refuse(b.data, b.len, t == WIRE_HELLO ? "message" : "fields, expected");
         buf_free(&b);

@@ -299,7 +299,7 @@ static const struct {
     {P T "load: {rate: [1/s, {from: 1, to: 2}], duration: 10s}\n",
      "p.yaml:3:20: load.rate[1]: expected a rate such as 25/s, got a mapping"},
     {P T "load: {concurrency: [1], duration: auto}\n",
-     "p.yaml:3:7: load: duration: auto needs gates in slo.run: it goes on until they are decided"},
+     "p.yaml:3:7: load: duration: auto needs gates in slo.run: it continues until they are decided"},
     {P T "load: {concurrency: [1], duration: {auto: 5m}}\n",
      "p.yaml:3:36: load.duration: expected a duration such as 60s, auto, or {auto: {limit: 10m}}, got a mapping"},
     {P T "load: {concurrency: [1], duration: 10s, repeats: 0}\n",
