@@ -35,6 +35,8 @@ struct http1_state {
     size_t head_len;
     struct warm_socket *warm; /* stack of those made ahead */
     uint32_t n_warm, cap_warm;
+    int64_t adopted_at;                /* the latest of them */
+    bool looked;                       /* … at, for alerts */
     uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first … */
     uint32_t last[TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
 };
@@ -154,6 +156,7 @@ static struct exchange *idle_take(struct http1_state *o, uint32_t address)
 static void http1_adopt(struct transport *t, struct warm_socket w)
 {
     struct http1_state *o = t->state;
+    o->adopted_at = clock_mono_ns();
     if (o->n_warm == o->cap_warm) {
         uint32_t cap = o->cap_warm ? 2 * o->cap_warm : 64;
         struct warm_socket *more = realloc(o->warm, cap * sizeof *more);
@@ -421,10 +424,41 @@ static uint32_t http1_connections(const struct transport *t, uint32_t requests)
     return requests;
 }
 
+/* In TLS 1.3 the client's handshake is over before the server has looked at its certificate: a server that wants
+ * another says so a round trip later. So connections made ahead are looked at once more when that time is over. */
+#define ALERT_WAIT_NS (20 * NS_PER_MS)
 static int http1_prepared(struct transport *t, struct err *e)
 {
-    (void)t, (void)e;
-    return 1;
+    struct http1_state *o = t->state;
+    const char *alert = NULL;
+    uint32_t kept = 0, address = 0;
+    if (!t->tls || o->n_warm == 0 || o->looked) return 1;
+    int64_t due = o->adopted_at + ALERT_WAIT_NS;
+    for (uint32_t i = 0; i < o->n_warm; i++)
+        if (o->adopted_at + ALERT_WAIT_NS + 2 * o->warm[i].tcp_ns > due)
+            due = o->adopted_at + ALERT_WAIT_NS + 2 * o->warm[i].tcp_ns;
+    if (clock_mono_ns() < due) {
+        if (due < t->timer) t->timer = due;
+        return 0;
+    }
+    o->looked = true;
+    for (uint32_t i = 0; i < o->n_warm; i++) {
+        struct warm_socket *w = &o->warm[i];
+        const char *why = transport_quiet(w->fd, w->tls) ? NULL : tls_alert();
+        if (!why) {
+            o->warm[kept++] = *w; /* closed without a word: seen when it is taken */
+            continue;
+        }
+        alert = why;
+        address = w->address;
+        transport_close(w->fd, w->tls);
+        t->sockets--;
+    }
+    o->n_warm = kept;
+    if (kept > 0 || !alert) return 1;
+    return err_set(e, ERR_NET, "%s refuses the connection after the TLS handshake: %s%s",
+                   t->target->address[address].text, alert,
+                   strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 
 /* Closes what has been idle for too long. All else that is due by time is the stage's. */

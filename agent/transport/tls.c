@@ -261,6 +261,7 @@ void tls_conn_destroy(struct tls_conn **pc)
     if (!c) return;
     SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else its session would be thrown away */
     SSL_free(c->ssl);
+    ERR_clear_error(); /* tls_read leaves that to us */
     free(c);
     *pc = NULL;
 }
@@ -270,10 +271,22 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events)
     c->dry = false;
     ERR_clear_error();
     int rc = SSL_do_handshake(c->ssl);
-    if (rc == 1) return 1;
+    if (rc == 1) {
+        /* of many streams a buffer of its own is a small part, and one less allocation a read */
+        if (tls_speaks_http2(c)) (void)SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+        return 1;
+    }
     int why = SSL_get_error(c->ssl, rc);
     *ret_events = why == SSL_ERROR_WANT_WRITE ? EPOLLOUT : EPOLLIN;
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+const char *tls_alert(void)
+{
+    unsigned long code = ERR_peek_error();
+    bool alert = code && !ERR_SYSTEM_ERROR(code) && ERR_GET_LIB(code) == ERR_LIB_SSL &&
+                 ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET;
+    return alert ? ERR_reason_error_string(code) : NULL;
 }
 
 const char *tls_reason(const struct tls_conn *c)
@@ -319,6 +332,8 @@ void tls_why(const struct tls_conn *c, struct err *e)
 /* What the last call's failure means; false when it only has to be called again. */
 static bool over(struct tls_conn *c)
 {
+    /* as SSL_get_error does it, but without a look at the queue of errors, which costs more than all else here */
+    if (SSL_want_read(c->ssl) && BIO_should_retry(SSL_get_rbio(c->ssl))) return false;
     int why = SSL_get_error(c->ssl, 0);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return false;
     c->state = why == SSL_ERROR_ZERO_RETURN ? CLOSED : BROKEN;
@@ -330,11 +345,12 @@ ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *
     size_t have = 0, got;
     c->dry = !more;
     while (have < n && c->state == OPEN) {
-        ERR_clear_error();
-        if (SSL_read_ex(c->ssl, (char *)bytes + have, n - have, &got) == 1)
+        if (SSL_read_ex(c->ssl, (char *)bytes + have, n - have, &got) == 1) {
             have += got;
-        else if (!over(c))
+            if (c->dry && !SSL_has_pending(c->ssl)) break; /* asking again would cost half as much as the read */
+        } else if (!over(c)) {
             break;
+        }
     }
     *ret_wall_ns = c->wall;
     if (have > 0) return (ssize_t)have;

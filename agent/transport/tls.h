@@ -35,6 +35,8 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
 bool tls_speaks_http2(const struct tls_conn *c);
 /* The reason of a failed handshake, or of a read that failed after it, as a constant text. */
 const char *tls_reason(const struct tls_conn *c);
+/* The same, when the server's last word was an alert; else NULL. Right after the call that failed. */
+const char *tls_alert(void);
 void tls_why(const struct tls_conn *c, struct err *e);
 
 /* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied.

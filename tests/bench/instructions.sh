@@ -5,10 +5,13 @@
 set -eu
 bin=${1:?folder of the programs, such as build/release}; most=${2:-0}
 for tool in valgrind jq; do command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }; done
-dir=$(mktemp -d); trap 'kill "$sim" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
-"$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port" --exit-after 60s --ttft 50ms --tpot 20ms >"$dir/sim.log" 2>&1 &
+dir=$(mktemp -d); trap 'kill $sim 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sim -keyout "$dir/key" -out "$dir/cert" 2>/dev/null
+"$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port" --exit-after 100s --http2 --ttft 50ms --tpot 20ms >"$dir/sim.log" 2>&1 &
 sim=$!
-for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep 0.05; done
+"$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port-tls" --exit-after 100s --http2 --tls-cert "$dir/cert" --tls-key "$dir/key" --ttft 50ms --tpot 20ms >"$dir/sim-tls.log" 2>&1 &
+sim="$sim $!"
+for _ in $(seq 100); do [ -s "$dir/port" ] && [ -s "$dir/port-tls" ] && break; sleep 0.05; done
 url=http://127.0.0.1:$(cat "$dir/port")/v1/chat/completions
 per_token() { # NAME OPTIONS…
     local name=$1; shift
@@ -23,3 +26,5 @@ per_token() { # NAME OPTIONS…
     [ "$most" = 0 ] || [ "$name" != plain ] || [ $((all / tokens)) -le "$most" ] || { echo "more than $most"; exit 1; }
 }
 per_token plain
+url=https://127.0.0.1:$(cat "$dir/port-tls")/v1/chat/completions
+[ "$most" != 0 ] || { per_token tls --insecure; cp "$dir/out" "${CALLGRIND_OUT:-/dev/null}"; per_token http2 --insecure --http2; }

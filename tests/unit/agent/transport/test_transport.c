@@ -316,6 +316,15 @@ static void test_labels(void **state)
     SSL_CTX_free(tls);
 }
 
+static int choose_h2(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in, unsigned n,
+                     void *arg)
+{
+    (void)ssl, (void)in, (void)n, (void)arg;
+    *ret = (const unsigned char *)"h2";
+    *ret_n = 2;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 /* A plan whose files cannot be read is refused as often as it is armed: its requests hold a secret and never go in the
  * clear. */
 static void test_refused_again(void **state)
@@ -356,6 +365,56 @@ static void test_refused_again(void **state)
     while (atomic_load(&s.guests) > 0)
         poll(NULL, 0, 10);
     assert_int_equal(atomic_load(&s.requests), 0);
+}
+
+/* A server that wants a certificate says so, in TLS 1.3 only after the client's handshake: before READY all the same.
+ */
+static void test_certificate_wanted(void **state)
+{
+    (void)state;
+    static const int VERSIONS[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    static const char *const HTTP[] = {"1.1", "2"};
+    for (int i = 0; i < 4; i++) {
+        char yaml[512];
+        struct err e = {0};
+        struct shard shard;
+        struct engine_event ev = {0};
+        struct engine_options o = {.workers = 1};
+        SSL_CTX *tls = tls_server_new();
+        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        SSL_CTX_set_min_proto_version(tls, VERSIONS[i % 2]);
+        SSL_CTX_set_max_proto_version(tls, VERSIONS[i % 2]);
+        if (i > 1) SSL_CTX_set_alpn_select_cb(tls, choose_h2, NULL);
+        struct server s = {.script = &SCRIPTS[0], .tls = tls};
+        server_start(&s);
+        int n = snprintf(
+            yaml, sizeof yaml,
+            "plan: 1\ntarget: {url: \"https://127.0.0.1:%u/v1/chat/completions\", model: m, http: \"%s\", tls: "
+            "{verify: false}}\nload: {stages: [{concurrency: 1, requests: 1}]}\n",
+            s.port, HTTP[i / 2]);
+        struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
+        struct engine *g = engine_new(&o, &e);
+        assert_non_null(p);
+        assert_non_null(g);
+        assert_int_equal(engine_plan(g, p, &e), 0);
+        assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
+        assert_int_equal(engine_arm(g, &shard, &e), 0);
+        struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+        while (!engine_next(g, &ev))
+            assert_true(poll(&pfd, 1, 10000) > 0);
+        assert_int_equal(ev.kind, ENGINE_READY);
+        const char *why = i % 2 ? "certificate required" : "handshake failure";
+        if (!strstr(ev.err.text, why)) fail_msg("case %d: \"%s\" does not say \"%s\"", i, ev.err.text, why);
+        shard_clear(&shard);
+        engine_destroy(&g);
+        plan_destroy(&p);
+        shutdown(s.fd, SHUT_RDWR);
+        pthread_join(s.thread, NULL);
+        close(s.fd);
+        while (atomic_load(&s.guests) > 0)
+            poll(NULL, 0, 10);
+        SSL_CTX_free(tls);
+    }
 }
 
 /* ---- the head of a request ---- */
@@ -458,6 +517,6 @@ static void test_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_refused_again),
-                                       cmocka_unit_test(test_host)};
+                                       cmocka_unit_test(test_certificate_wanted), cmocka_unit_test(test_host)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
