@@ -396,6 +396,10 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         if (by[c] > by[a->failed_by]) a->failed_by = (enum counter)c;
     }
     a->failed_by_n = by[a->failed_by];
+    for (size_t i = 0; i < n && a->failed && !a->failed_first; i++)
+        if (points[i].data)
+            a->failed_first =
+                failure_samples_find(&points[i].data->failures, (enum failure)(a->failed_by - COUNTER_FAILED_FIRST));
     a->requests += a->failed;
 }
 

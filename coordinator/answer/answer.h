@@ -76,8 +76,9 @@ struct answer {
     double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
     enum counter failed_by;                /* the label of most failed requests */
     uint64_t failed_by_n;
-    struct search_outcome search; /* when the plan asked for one; else all zero */
-    char text[2400];              /* the paragraph */
+    const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
+    struct search_outcome search;              /* when the plan asked for one; else all zero */
+    char text[2400];                           /* the paragraph */
 };
 void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
                     size_t n_gates, struct answer *ret);

@@ -174,6 +174,18 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
     }
 }
 
+/* What the server itself said of the first one. */
+static void say_first(const struct failure_sample *f, struct answer *a)
+{
+    if (!f || !(f->status || f->text[0])) return;
+    say(a, "The first: ");
+    if (f->status) say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
+    if (f->text[0]) say(a, "\"%.200s\"", f->text);
+    const char *hint = failure_hint(f);
+    size_t n = strlen(hint);
+    say(a, "%s%s ", hint, n && hint[n - 1] == '?' ? "" : ".");
+}
+
 /* Failures belong in the answer: a number beside which every third request failed is no good news. */
 static void say_failures(struct answer *a)
 {
@@ -187,6 +199,7 @@ static void say_failures(struct answer *a)
         else
             say(a, ", all by ");
         say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
+        say_first(a->failed_first, a);
     }
     if (a->unanswered) {
         say(a, "%s of %s requests were never answered", human_count(a->unanswered, n), human_count(a->requests, all));

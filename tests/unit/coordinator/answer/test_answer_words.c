@@ -1,0 +1,136 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/answer_world.h"
+
+/* Failures are in the answer, with their share and label, and "valid" does not stand alone beside them. */
+static void test_failures(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 1; load <= 4; load *= 2) {
+        struct point *p = add(&w, load, 1);
+        p->ledger.ok = 600;
+        p->ledger.failed[COUNTER_FAILED_HTTP_4XX - COUNTER_FAILED_FIRST] = 390;
+        p->ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 10;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.requests == 3000 && w.a.failed == 1200 && w.a.failed_by == COUNTER_FAILED_HTTP_4XX);
+    says(&w, "1,200 of 3,000 requests failed (40 %), 1,170 of them by http_4xx: status 4xx other than 429. ");
+    says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99), but 40 % of the requests were not "
+             "answered "
+             "well.");
+    for (size_t i = 0; i < w.n; i++) {
+        memset(w.p[i].ledger.failed, 0, sizeof w.p[i].ledger.failed);
+        w.p[i].window_unanswered = 150;
+        w.p[i].metric[METRIC_CUT_AGE].max = 59800;
+    }
+    finish(&w, 1000);
+    says(&w,
+         "450 of 2,250 requests were never answered (20 %): the drain's end cut them off, the oldest after 59.8 s. ");
+    silent(&w, "failed");
+}
+
+/* The server's own words about the first failure of the commonest label. */
+static void test_failure_words(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    data.failures = (struct failure_samples){
+        .n = 1, .row = {{.label = FAILURE_HTTP_5XX, .status = 503, .text = "the model is loading"}}};
+    struct point *p = add(&w, 4, 1);
+    p->ledger.ok = 10;
+    p->ledger.failed[COUNTER_FAILED_HTTP_5XX - COUNTER_FAILED_FIRST] = 90;
+    p->data = &data;
+    finish_capacity(&w, 1000);
+    says(&w, "90 of 100 requests failed (90 %), all by http_5xx: ");
+    says(&w, "The first: status 503, \"the model is loading\"");
+}
+
+/* Lengths that were not got are said from a tenth on; a chat template's tokens are no fault. */
+static void test_lengths(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct plan_workload load = {.weight = 1};
+    load.output_tokens = (struct dist){.kind = DIST_FIXED, .a = 20};
+    load.input_tokens = (struct dist){.kind = DIST_FIXED, .a = 100};
+    memset(&w, 0, sizeof w);
+    w.plan.workloads = &load;
+    w.plan.n_workloads = 1;
+    for (uint32_t n = 1; n <= 4; n *= 2) {
+        struct point *p = add(&w, n, 1);
+        p->metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 5};
+        p->metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 130};
+    }
+    finish(&w, 1000);
+    says(&w, "Answers had 5 tokens on average, 20 were asked for. ");
+    silent(&w, "Prompts had");
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 19;
+        w.p[i].metric[METRIC_INPUT_TOKENS].mean = 250;
+    }
+    finish(&w, 1000);
+    silent(&w, "Answers had");
+    says(&w, "Prompts had 250 tokens on average, 100 were asked for. ");
+}
+
+/* Latency is given where it means something: at the knee and at the limit, not at the top of a flat curve. */
+static void test_latency_at(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].metric[METRIC_TTFT].q[0] = 50 + w.p[i].requested.concurrency;
+        w.p[i].metric[METRIC_TTFT].q[3] = 2 * (50 + w.p[i].requested.concurrency);
+    }
+    finish(&w, 40);
+    assert_true(fabs(w.a.at_knee.load - 64) < 1 && fabs(w.a.at_knee.ttft_p50 - 114) < 1e-9);
+    assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
+}
+
+/* A gate on the answer itself: CI sees a regression of what the endpoint carries. */
+static void test_capacity(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum gate_op op;
+        double value;
+        double slo_up_to;
+        enum gate_result result;
+    } CASES[] = {{">= 2000 token/s", OP_GE, 2000, 40, GATE_PASS},          /* 2,811 at 32 */
+                 {">= 3000 token/s", OP_GE, 3000, 40, GATE_FAIL},          /* 64 fails the gates */
+                 {">= 2810 token/s", OP_GE, 2810, 40, GATE_INCONCLUSIVE},  /* within the interval */
+                 {">= 9000 token/s", OP_GE, 9000, 1e9, GATE_INCONCLUSIVE}, /* the greatest load tried still passes */
+                 {">= 1 token/s", OP_GE, 1, 0, GATE_FAIL}};                /* no load keeps the gates */
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        static struct world w;
+        sweep(&w, 256, 1);
+        w.plan.capacity = (struct plan_capacity){CASES[i].text, CASES[i].op, CASES[i].value, false};
+        w.gates[0] = w.gates[1] = (struct plan_gate){0};
+        finish_capacity(&w, CASES[i].slo_up_to);
+        if (w.a.capacity != CASES[i].result) fail_msg("%s: %d, %s", CASES[i].text, (int)w.a.capacity, w.a.text);
+        says(&w, CASES[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures), cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_lengths), cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
