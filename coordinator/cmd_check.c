@@ -1,5 +1,6 @@
 /* plateau check: is this plan right, and what does it say once every default is filled in? */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/args.h"
 #include "common/plan/plan.h"
@@ -57,6 +58,25 @@ static int read_data(struct plan *p, const char *path, const char *dir, struct e
     return 0;
 }
 
+/* All that is wrong with the plan, on standard error. */
+static struct plan *load(const char *path, const struct arg_list *set, struct err *e)
+{
+    struct buf text = BUF_INIT(PLAN_FILE_MAX), wrong = BUF_INIT(TEXT_MAX);
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    struct plan *p = NULL;
+    int rc = plan_file_read(path, &text, e);
+    if (rc) (void)fprintf(stderr, "%s\n", e->text);
+    if (rc == 0) p = plan_load(name, buf_str(&text), text.len, set->item, set->n, e);
+    if (rc == 0 && !p) {
+        if (plan_mistakes(name, buf_str(&text), text.len, set->item, set->n, &wrong) == 0)
+            (void)buf_printf(&wrong, "%s\n", e->text);
+        (void)fputs(buf_str(&wrong), stderr);
+    }
+    buf_free(&text);
+    buf_free(&wrong);
+    return p;
+}
+
 int cmd_check(int argc, char **argv)
 {
     static bool json, schema;
@@ -72,7 +92,7 @@ int cmd_check(int argc, char **argv)
     static const struct args ARGS = {
         .program = "plateau check",
         .usage = "PLAN [options]",
-        .about = "Reads a plan (- for standard input) and reports what is wrong with it, or prints it with every "
+        .about = "Reads a plan (- for standard input) and reports all that is wrong with it, or prints it with every "
                  "default filled in,\n"
                  "its hash, how long it will run, how many requests it sends and how many are in flight at most.\n"
                  "Exit status: 0 the plan is valid, 2 it is not.",
@@ -88,9 +108,9 @@ int cmd_check(int argc, char **argv)
     if (done == 0 && schema) return print_schema(&e) ? 1 : 0;
     if (done == 0 && n == 0)
         (void)err_set(&e, ERR_USAGE, "the file of a plan is needed; usage: %s %s", ARGS.program, ARGS.usage);
-    struct plan *p = e.code ? NULL : plan_file_load(word, set.item, set.n, &e);
-    if (p && read_data(p, word, data, &e) == 0) (void)print_plan(p, json, &e);
-    plan_destroy(&p);
     if (e.code) (void)fprintf(stderr, "%s\n", e.text);
+    struct plan *p = e.code ? NULL : load(word, &set, &e);
+    if (p && (read_data(p, word, data, &e) || print_plan(p, json, &e))) (void)fprintf(stderr, "%s\n", e.text);
+    plan_destroy(&p);
     return err_exit_status(&e);
 }

@@ -217,6 +217,10 @@ struct plan {
 ERR_CHECKED struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
                                    struct err *e);
 ERR_CHECKED struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e);
+/* Every mistake that can be found in one go, a line each in `out`, the first as plan_load gives it; returns how many, 0
+ * for a plan without one. Further ones may hide in a list that holds a mistake, and after a key that is missing. */
+size_t plan_mistakes(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                     struct buf *out);
 void plan_destroy(struct plan **p);
 
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is

@@ -1,5 +1,6 @@
 /* The plan's front door on the coordinator: a YAML file, and what the command line sets in it. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,123 @@ static int set_one(struct tree *t, struct node *root, const char *pair, struct e
     for (struct node *c = s.at->first; c; c = c->next)
         c->parent = s.at;
     return 0;
+}
+
+/* ---- all mistakes at once ---- */
+
+enum { MISTAKES_MAX = 20 };
+
+/* Where a mistake stood, and what is done about it so that the next one is found. */
+struct mistake {
+    uint32_t line, column;
+    enum { TAKE_OUT, RENAME, FILL } how;
+    char key[NODE_KEY_MAX + 1],
+        value[200]; /* the key taken out, the one that was meant, or the missing one and its value */
+    char text[sizeof((struct err *)0)->text];
+};
+
+static struct node *node_placed(struct node *n, const struct mistake *m, bool by_key)
+{
+    if (by_key ? n->key_line == m->line && n->key_column == m->column : n->line == m->line && n->column == m->column)
+        return n;
+    for (struct node *c = n->first; c; c = c->next) {
+        struct node *found = node_placed(c, m, by_key);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+static void unlink_child(struct node *n)
+{
+    struct node **link = &n->parent->first, *before = NULL;
+    while (*link && *link != n) {
+        before = *link;
+        link = &(*link)->next;
+    }
+    *link = n->next;
+    if (n->parent->last == n) n->parent->last = before;
+    n->parent->n--;
+}
+
+/* A mistyped key becomes the one that was meant, a missing one gets its example; any other entry of a mapping that
+ * holds a mistake is taken out, as if it had not been written. A list goes whole: without one of its entries the others
+ * would be counted anew, and later messages would name wrong places. */
+static bool work_round(struct tree *t, struct node *root, struct mistake *m)
+{
+    struct err e;
+    if (m->how == FILL) {
+        struct node *map = node_placed(root, m, false), *v = node_from_yaml(t, m->value, strlen(m->value), &e);
+        if (!map || map->kind != NODE_MAP || !v || node_get(map, m->key)) return false;
+        node_put(t, map, m->key, v);
+        return !t->failed;
+    }
+    struct node *n = node_placed(root, m, true);
+    if (!n) n = node_placed(root, m, false);
+    while (n && n->parent && n->parent->kind != NODE_MAP)
+        n = n->parent;
+    if (!n || !n->parent) return false;
+    if (m->how == RENAME && !node_get(n->parent, m->key)) {
+        n->key = m->key;
+        return true;
+    }
+    while (n->parent->n == 1 && n->parent->parent && n->parent->parent->kind == NODE_MAP)
+        n = n->parent; /* what would be empty goes too */
+    if (m->how == TAKE_OUT) (void)snprintf(m->key, sizeof m->key, "%s", n->key);
+    unlink_child(n);
+    return true;
+}
+
+/* From "FILE:LINE:COLUMN: path: …". False: nothing can be done about it. */
+static bool mistake_read(const char *file, const char *text, struct mistake *m)
+{
+    size_t n = strlen(file);
+    const char *meant = strstr(text, "unknown key; did you mean \""), *needs = strstr(text, ": needs \""),
+               *such = needs ? strstr(needs, ", such as ") : NULL;
+    (void)snprintf(m->text, sizeof m->text, "%s", text);
+    if (meant && sscanf(meant, "unknown key; did you mean \"%128[^\"]", m->key) == 1) m->how = RENAME;
+    if (needs) m->how = FILL;
+    if (needs && !(such && sscanf(such, ", such as %128[a-z_]: %199[^\n]", m->key, m->value) == 2)) return false;
+    return strncmp(text, file, n) == 0 && sscanf(text + n, ":%" SCNu32 ":%" SCNu32 ":", &m->line, &m->column) == 2;
+}
+
+/* A complaint that a key is missing, which was taken out for a mistake of its own. */
+static bool is_consequence(const struct mistake *now, const struct mistake *m, size_t n)
+{
+    char quoted[NODE_KEY_MAX + 4];
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(quoted, sizeof quoted, "\"%s\"", m[i].key);
+        if (now->how == FILL && m[i].how == TAKE_OUT && strstr(now->text, quoted)) return true;
+    }
+    return false;
+}
+
+size_t plan_mistakes(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
+                     struct buf *out)
+{
+    struct mistake m[MISTAKES_MAX] = {0};
+    size_t found = 0, shown = 0;
+    for (bool more = true; more && found < MISTAKES_MAX; found++) {
+        struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = file};
+        struct err e = {0};
+        struct node *root = node_from_yaml(&t, yaml, n, &e);
+        int bad = root ? 0 : -1;
+        for (size_t i = 0; !bad && i < n_set; i++)
+            bad = set_one(&t, root, set[i], &e);
+        for (size_t i = 0; !bad && i < found; i++)
+            more &= work_round(&t, root, &m[i]);
+        struct plan *p = bad || !more ? NULL : plan_from_node(root, &e);
+        more &= !p && e.code && !(found && strcmp(m[found - 1].text, e.text) == 0);
+        if (more) {
+            bool known = mistake_read(file, e.text, &m[found]);
+            bool new = !is_consequence(&m[found], m, found);
+            if (new) (void)buf_printf(out, "%s\n", e.text);
+            shown += new;
+            more = !bad && known;
+        }
+        plan_destroy(&p);
+        arena_destroy(&t.arena);
+    }
+    return shown;
 }
 
 struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,

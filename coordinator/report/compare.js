@@ -70,7 +70,7 @@
       const sets = data.runs.map((r, i) => {
         const color = css(colors[i % colors.length]);
         const points = r.points.filter((p) => p[key] !== null && p.load !== null).sort((a, b) => a.load - b.load);
-        return { label: r.label + " " + r.dir.replace(/\/+$/, "").split("/").pop(), data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
+        return { label: r.label + " " + r.dir.replace(/\/+$/, "").split("/").pop(), data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, segment: { borderColor: (s) => points[s.p0DataIndex].counts && points[s.p1DataIndex].counts ? undefined : "transparent" }, borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
           pointBorderColor: color, pointBackgroundColor: points.map((p) => p.counts ? color : css("--card")) };
       });
       const loads = sets.flatMap((s) => s.data.map((d) => d.x)).filter((x) => x > 0);

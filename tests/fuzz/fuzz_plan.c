@@ -30,6 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     size_t first = strlen(copy);
     const char *set = first < n ? copy + first + 1 : "";
     struct plan *p = plan_load("fuzz", copy, first, &set, first < n, &e);
+    struct buf wrong = BUF_INIT(1u << 20);
+    size_t mistakes = plan_mistakes("fuzz", copy, first, &set, first < n, &wrong);
+    must((mistakes == 0) == (p != NULL));
+    buf_free(&wrong);
     if (!p) must(e.code != ERR_NONE && e.text[0]);
     if (p) {
         struct buf out = BUF_INIT(16u << 20);

@@ -42,15 +42,26 @@ load: {concurrency: [1], duration: 10s}
 Y
 bad 'p.yaml:4:1: dataset: unknown key; it belongs in workload' <<<"$good
 dataset: {}"
-bad 'p.yaml:4:12: workload.dataset: known, but not built in this version' <<<"$good
+bad '--set load.cancel: known, but not built in this version' --set load.cancel=1 <<<"$good"
+bad 'p.yaml:4:21: workload.dataset: needs "format" (how the file is written), such as format: jsonl' <<<"$good
 workload: {dataset: {file: x}}"
+# All mistakes at once, in the order in which they are read; what follows from one of them is not another.
+bad 'p.yaml:2:31: target.modle: unknown key; did you mean "model"?
+p.yaml:4:15: load.duratoin: unknown key; did you mean "duration"?
+p.yaml:4:47: load.concurrency[1]: expected a whole number, got "x"' <<'Y'
+plan: 1
+target: {url: "http://h:1",   modle: m}
+name: all at once
+load:        {duratoin: 10s, concurrency: [1, x]}
+Y
 # What people write who know other tools, and what comes of a list without brackets.
 bad 'p.yaml:2:39: target.api_key: unknown key; a key is named, never written down: auth: {bearer: {env: NAME}}' <<'Y'
 plan: 1
 target: {url: "http://h:1", model: m, api_key: sk-CANARY0123456789}
 load: {concurrency: [1], duration: 10s}
 Y
-bad 'p.yaml:3:23: load.2: unknown key; a list is written in brackets, such as [1, 2, 4]' <<'Y'
+bad 'p.yaml:3:23: load.2: unknown key; a list is written in brackets, such as [1, 2, 4]
+p.yaml:3:25: load.4: unknown key; a list is written in brackets, such as [1, 2, 4]' <<'Y'
 plan: 1
 target: {url: "http://h:1", model: m}
 load: {concurrency: 1,2,4, duration: 10s}
@@ -82,9 +93,11 @@ status=0
 "$bin/plateau" check --jsn p.yaml >out 2>err || status=$?
 [ "$status" = 2 ] && grep -q 'did you mean --json' err || fail "an unknown option: $status, $(cat err)"
 
+cp -r "$configs/data" . # a plan names its data sets by where it lies
 for plan in "$configs"/*.yaml; do
   "$bin/plateau" check "$plan" >resolved.yaml
-  "$bin/plateau" check --json "$plan" >plan.json 2>hash
+  "$bin/plateau" check --json "$plan" >plan.json 2>err
+  grep '^sha256:' err >hash # what a data set holds is said before it
   grep -q "^# hash: $(cat hash)\$" resolved.yaml || fail "$plan: two hashes"
   [ "sha256:$(tr -d '\n' <plan.json | sha256sum | cut -d' ' -f1)" = "$(cat hash)" ] || fail "$plan: the hash is not that of the JSON"
   "$bin/plateau" check --json resolved.yaml 2>/dev/null | cmp -s - plan.json || fail "$plan: the resolved plan is another plan"
