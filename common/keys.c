@@ -12,6 +12,12 @@
 #include <zmq.h>
 
 enum { FILE_MAX = 2 << 20 };
+#define CERT_PUBLIC "public-key = \""
+#define CERT_SECRET "secret-key = \""
+#define NO_KEY_FILE                                                                                                    \
+    "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each (made by "        \
+    "plateau "                                                                                                         \
+    "keys), or is a CZMQ certificate with public-key and secret-key"
 
 int key_pair_new(struct key_pair *ret, struct err *e)
 {
@@ -109,6 +115,23 @@ static bool is_key(const char *s, size_t n)
     return ok;
 }
 
+static bool key_named(const char *text, const char *name, char ret[KEY_TEXT])
+{
+    const char *at = strstr(text, name);
+    if (at) at += strlen(name);
+    if (!at || !is_key(at, strcspn(at, "\"\r\n"))) return false;
+    memcpy(ret, at, KEY_TEXT - 1);
+    ret[KEY_TEXT - 1] = 0;
+    return true;
+}
+
+/* A certificate of a public key alone, read by CZMQ and saved, has a secret key of zeros: it belongs to another one. */
+static bool is_pair(const struct key_pair *k)
+{
+    char derived[KEY_TEXT];
+    return zmq_curve_public(derived, k->secret_key) == 0 && strcmp(derived, k->public_key) == 0;
+}
+
 int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct err *e)
 {
     char path[4096];
@@ -117,17 +140,15 @@ int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct
     char *text = read_file(path, true, &n, e);
     if (!text) return -1;
     int rc = -1;
-    const char *p = strstr(text, "public "), *s = strstr(text, "secret ");
-    if (p && s && is_key(p + 7, strcspn(p + 7, "\r\n")) && is_key(s + 7, strcspn(s + 7, "\r\n"))) {
-        memcpy(ret->public_key, p + 7, KEY_TEXT - 1);
-        memcpy(ret->secret_key, s + 7, KEY_TEXT - 1);
-        ret->public_key[KEY_TEXT - 1] = ret->secret_key[KEY_TEXT - 1] = 0;
+    bool cert = strstr(text, "public-key") != NULL; /* its comments may hold any words */
+    if (!key_named(text, cert ? CERT_PUBLIC : "public ", ret->public_key) ||
+        !key_named(text, cert ? CERT_SECRET : "secret ", ret->secret_key))
+        (void)err_set(e, ERR_SECRET, NO_KEY_FILE, path);
+    else if (!is_pair(ret))
+        (void)err_set(e, ERR_SECRET, "%s: its secret key does not belong to its public key", path);
+    else
         rc = 0;
-    } else
-        (void)err_set(e, ERR_SECRET,
-                      "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each "
-                      "(made by plateau keys)",
-                      path);
+    if (rc) key_pair_clear(ret);
     sodium_memzero(text, FILE_MAX + 1);
     free(text);
     return rc;
@@ -145,7 +166,7 @@ int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT],
     if (is_key(text, len)) {
         memcpy(ret_public, text, KEY_TEXT - 1);
         ret_public[KEY_TEXT - 1] = 0;
-    } else
+    } else if (!key_named(text, CERT_PUBLIC, ret_public))
         rc = err_set(e, ERR_SECRET, "%s is no public key: 40 characters in one line", path);
     free(text);
     return rc;

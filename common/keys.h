@@ -27,6 +27,9 @@ struct key_list {
     size_t n;
 };
 
+/* CZMQ certificates (zcert), which other tools make, are read in place of either: FILE_secret as *.key, FILE as *.pub.
+ */
+
 /* A new pair; -1 when the library has no CURVE. */
 ERR_CHECKED int key_pair_new(struct key_pair *ret, struct err *e);
 /* Zeroes the secret so that the compiler cannot leave it out. */

@@ -12,7 +12,6 @@ build=(
   ninja-build           # runs the build
   pkg-config            # finds the libraries
   libzmq3-dev           # control plane: sockets, CURVE
-  libczmq-dev           # control plane: certificates, authentication
   libcurl4-openssl-dev  # the server's metrics page
   libssl-dev            # TLS of the agent's requests
   libnghttp2-dev        # HTTP/2 of the agent's requests

@@ -23,7 +23,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    static const char *const FILES[] = {"a.key", "a.pub", "allowed", "b.key"};
+    static const char *const FILES[] = {"a.key",    "a.pub",    "allowed",   "b.key",    "cert.key",
+                                        "cert.pub", "half.key", "mixed.key", "zeros.key"};
     char path[256];
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", dir, FILES[i]);
@@ -64,6 +65,41 @@ static void put(const char *name, const char *text, mode_t mode)
     fputs(text, f);
     fclose(f);
     assert_int_equal(chmod(path, mode), 0);
+}
+
+/* What other tools of ZeroMQ write (zcert_save): FILE_secret and FILE. */
+static void test_certificate(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct key_pair k, other, back;
+    char pub[KEY_TEXT], text[500];
+    assert_int_equal(key_pair_new(&k, &e) | key_pair_new(&other, &e), 0);
+    (void)snprintf(text, sizeof text,
+                   "#   ****  Generated on 2026-11-29 01:50:00 by CZMQ  ****\n#   ZeroMQ CURVE **Secret** Certificate\n"
+                   "#   a secret key, and a public one\n\nmetadata\n    name = \"alice\"\ncurve\n"
+                   "    public-key = \"%s\"\n    secret-key = \"%s\"\n",
+                   k.public_key, k.secret_key);
+    put("cert.key", text, 0600);
+    assert_int_equal(key_pair_load(dir, "cert", &back, &e), 0);
+    assert_string_equal(back.public_key, k.public_key);
+    assert_string_equal(back.secret_key, k.secret_key);
+    (void)snprintf(text, sizeof text, "# comment\n\nmetadata\ncurve\n    public-key = \"%s\"\n", k.public_key);
+    put("cert.pub", text, 0644);
+    assert_int_equal(key_public_load(dir, "cert", pub, &e), 0);
+    assert_string_equal(pub, k.public_key);
+    put("half.key", text, 0600);
+    assert_int_equal(key_pair_load(dir, "half", &back, &e), -1);
+    assert_non_null(strstr(e.text, "no key file"));
+    (void)snprintf(text, sizeof text, "public %s\nsecret %s\n", k.public_key, other.secret_key);
+    put("mixed.key", text, 0600);
+    assert_int_equal(key_pair_load(dir, "mixed", &back, &e), -1);
+    assert_non_null(strstr(e.text, "does not belong"));
+    assert_null(strstr(e.text, other.secret_key));
+    (void)snprintf(text, sizeof text, "curve\n    public-key = \"%s\"\n    secret-key = \"%040d\"\n", k.public_key, 0);
+    put("zeros.key", text, 0600);
+    assert_int_equal(key_pair_load(dir, "zeros", &back, &e), -1);
+    assert_non_null(strstr(e.text, "does not belong"));
 }
 
 static void test_save_and_load(void **state)
@@ -151,6 +187,6 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bundle),
-                                       cmocka_unit_test(test_list)};
+                                       cmocka_unit_test(test_certificate), cmocka_unit_test(test_list)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
