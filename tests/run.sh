@@ -2,33 +2,54 @@
 # Installs, builds and passes all tests.
 #   tests/run.sh            everything: gcc and clang, units and scenarios, sanitizers, a short fuzz run
 #   tests/run.sh quick      one compiler, units and scenarios
+# Builds run beside the tests of sanitized programs, which judge no times; ccache is used where it is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:-all}
 deploy/install-deps.sh test
+if [ -z "${CMAKE_C_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; then export CMAKE_C_COMPILER_LAUNCHER=ccache; fi
+began=$SECONDS
+say() { echo "== $((SECONDS - began)) s: $*"; }
 
-preset() { # NAME [ctest options]: configures, builds, tests
-  local name=$1; shift
-  echo "== $name: build"
-  cmake --preset "$name" >/dev/null
-  cmake --build --preset "$name"
-  [ "${1:-}" != build-only ] || return 0
-  echo "== $name: tests"
+build() { # NAME
+  say "$1: build"
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1"
+}
+pass() { # NAME JOBS: all tests of a build
+  say "$1: tests"
   # scenarios mostly wait, so more of them than cores; those that judge times run alone
-  ctest --test-dir "build/$name" --output-on-failure --timeout 600 -j 4 "$@"
+  ctest --test-dir "build/$1" --output-on-failure --timeout 600 -j "$2"
+}
+# beside LOG COMMAND…: in the background, at low priority; its output comes when `join` has waited for it
+beside() {
+  beside_log=$1
+  shift
+  (nice -n 10 bash -euo pipefail -c "$(declare -f build say); began=$began SECONDS=$SECONDS; $*") >"$beside_log" 2>&1 &
+  beside_pid=$!
+}
+join() {
+  local rc=0
+  wait "$beside_pid" || rc=$?
+  if [ "$rc" = 0 ]; then grep -E '^(==|clang-tidy:)' "$beside_log" || true; else tail -n 200 "$beside_log"; fi
+  return "$rc"
 }
 
-preset dev
+build dev
+pass dev 6
 if [ "$mode" = all ]; then
-  preset clang build-only
-  echo "== clang-tidy"
-  tests/tidy.sh
-  preset release build-only
+  log=$(mktemp)
+  trap 'kill "${beside_pid:-}" 2>/dev/null || true; rm -f "$log"' EXIT
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
-  preset asan
-  preset tsan
-  preset fuzz build-only
+  build asan
+  beside "$log" build tsan
+  pass asan 4
+  join
+  beside "$log" "build clang; tests/tidy.sh; build release; build fuzz"
+  pass tsan 4
+  join
+  say "fuzz"
   tests/fuzz/run.sh 10
 fi
-echo "all passed"
+say "all passed"

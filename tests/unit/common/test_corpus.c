@@ -103,6 +103,7 @@ static void walk(const struct corpus *c)
         if (r.body) sum += strlen(r.body);
     }
     (void)sum;
+    (void)sum;
 }
 
 static void hostile_bytes(void **state)

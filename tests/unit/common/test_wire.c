@@ -45,7 +45,7 @@ static const struct wire_msg MESSAGES[WIRE_N] = {
     {.type = WIRE_DONE, .u.done = {1, 2, 78, -250, "stopped", ERR_NET}},
     {.type = WIRE_HEARTBEAT, .u.heartbeat = {9, 10}},
     {.type = WIRE_STOP, .u.stop = {1, 2, true}},
-    {.type = WIRE_BYE, .u.bye = {"done"}},
+    {.type = WIRE_BYE, .u.bye = {"done", ERR_NET}},
     {.type = WIRE_WANT, .u.want = {"abc123", 1 << 20}},
     {.type = WIRE_DATA, .u.data = {"abc123", 2 << 20, 3 << 20, {"\0data", 5}}},
 };
@@ -452,7 +452,7 @@ static void test_words_are_cleaned(void **state)
     static const char ODD[] = "a\nb\x1b[31m\xff\xc3\xa4\xe2\x82"; /* newline, escape, no UTF-8, ä, half a euro sign */
     memcpy(reason, ODD, sizeof ODD - 1);
     reason[sizeof reason - 1] = 0;
-    struct wire_msg m = {.type = WIRE_BYE, .u.bye = {reason}}, got;
+    struct wire_msg m = {.type = WIRE_BYE, .u.bye = {reason, ERR_NONE}}, got;
     struct buf b = encoded(&m);
     assert_int_equal(decode(&got, b.data, b.len, NULL), 0);
     assert_int_equal(strlen(got.u.bye.reason), 599);
