@@ -42,7 +42,6 @@ load: {concurrency: [1], duration: 10s}
 Y
 bad 'p.yaml:4:1: dataset: unknown key; it belongs in workload' <<<"$good
 dataset: {}"
-bad '--set load.cancel: known, but not built in this version' --set load.cancel=1 <<<"$good"
 bad 'p.yaml:4:21: workload.dataset: needs "format" (how the file is written), such as format: jsonl' <<<"$good
 workload: {dataset: {file: x}}"
 # All mistakes at once, in the order in which they are read; what follows from one of them is not another.
