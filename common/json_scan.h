@@ -33,6 +33,7 @@ enum json_note_kind {
     JSON_NOTE_INPUT,  /* numbers of usage */
     JSON_NOTE_OUTPUT,
     JSON_NOTE_CACHED,
+    JSON_NOTE_THOUGHT,
 };
 #define JSON_NOTES_MAX 40u
 struct json_notes {

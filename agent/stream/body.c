@@ -32,8 +32,7 @@ bool body_has(const struct body_writer *w, const char *key)
     return w->plan_body && plan_body_find(w->plan_body, key, &found) == 0 && found;
 }
 
-/* The comma and the key; false when the plan's own value will stand. */
-static bool member_key(struct body_writer *w, const char *key)
+bool body_key(struct body_writer *w, const char *key)
 {
     if (body_has(w, key)) return false;
     if (w->any) (void)buf_putc(w->out, ',');
@@ -69,22 +68,22 @@ void body_put_string(struct buf *out, const char *text, size_t n)
 
 void body_member(struct body_writer *w, const char *key, const char *json)
 {
-    if (member_key(w, key)) (void)buf_puts(w->out, json);
+    if (body_key(w, key)) (void)buf_puts(w->out, json);
 }
 
 void body_text(struct body_writer *w, const char *key, const char *text, size_t n)
 {
-    if (member_key(w, key)) body_put_string(w->out, text, n);
+    if (body_key(w, key)) body_put_string(w->out, text, n);
 }
 
 void body_number(struct body_writer *w, const char *key, uint32_t n)
 {
-    if (member_key(w, key)) (void)buf_printf(w->out, "%u", n);
+    if (body_key(w, key)) (void)buf_printf(w->out, "%u", n);
 }
 
 void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r)
 {
-    if (!member_key(w, key)) return;
+    if (!body_key(w, key)) return;
     (void)buf_putc(w->out, '[');
     for (size_t i = 0; i < r->n_messages; i++) {
         const struct dialect_message *m = &r->messages[i];
@@ -99,7 +98,7 @@ void body_messages(struct body_writer *w, const char *key, const struct dialect_
 
 void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r)
 {
-    if (!member_key(w, key)) return;
+    if (!body_key(w, key)) return;
     (void)buf_putc(w->out, '"');
     for (size_t i = 0; i < r->n_messages; i++) {
         if (i) (void)buf_puts(w->out, "\\n\\n");
@@ -113,14 +112,92 @@ void body_limit(struct body_writer *w, uint32_t tokens)
     if (tokens > 0 && !body_has(w, "max_completion_tokens")) body_number(w, "max_tokens", tokens);
 }
 
+/* The value of a key of the plan's body, as it is written; NULL when it has none. */
+static const char *plan_value(const struct body_writer *w, const char *key, size_t *ret_len, enum json_token *ret_kind)
+{
+    struct json j;
+    if (!w->plan_body) return NULL;
+    json_begin(&j, w->plan_body, strlen(w->plan_body));
+    (void)json_next(&j);
+    while (json_next(&j) == JSON_KEY) {
+        bool found = json_is(&j, key, strlen(key));
+        const char *from = j.at;
+        enum json_token t = json_next(&j);
+        (void)json_leave(&j, t);
+        if (!found) continue;
+        from += strspn(from, " \t\r\n");
+        *ret_len = (size_t)(j.at - from);
+        *ret_kind = t;
+        return from;
+    }
+    return NULL;
+}
+
+/* The members of an object without its braces. */
+static void put_members(struct buf *out, const char *object, size_t n, bool comma)
+{
+    const char *from = object + 1, *to = object + n - 1;
+    while (from < to && strchr(" \t\r\n", *from))
+        from++;
+    if (from < to && comma) (void)buf_putc(out, ',');
+    (void)buf_put(out, from, (size_t)(to - from));
+}
+
+static bool object_has(const char *object, size_t n, const char *key)
+{
+    struct json j;
+    bool found = false;
+    json_begin(&j, object, n);
+    (void)json_next(&j);
+    while (json_next(&j) == JSON_KEY) {
+        found = found || json_is(&j, key, strlen(key));
+        (void)json_skip(&j);
+    }
+    return found;
+}
+
+void body_nested(struct body_writer *w, const char *key, const char *member, uint32_t n, const char *more)
+{
+    size_t len = 0;
+    enum json_token kind = JSON_BAD;
+    const char *theirs = plan_value(w, key, &len, &kind);
+    if (theirs && kind != JSON_OBJECT) return; /* the plan's own value will stand */
+    if (w->any) (void)buf_putc(w->out, ',');
+    (void)buf_printf(w->out, "\"%s\":{", key);
+    bool ours = n > 0 && !(theirs && object_has(theirs, len, member));
+    if (ours) (void)buf_printf(w->out, "\"%s\":%u", member, n);
+    if (ours && *more) (void)buf_putc(w->out, ',');
+    (void)buf_puts(w->out, more);
+    if (theirs) put_members(w->out, theirs, len, ours || *more);
+    (void)buf_putc(w->out, '}');
+    w->any = true;
+    w->merged = theirs ? key : NULL;
+}
+
+/* The plan's members, but the merged one. */
+static void put_others(struct body_writer *w)
+{
+    struct json j;
+    json_begin(&j, w->plan_body, strlen(w->plan_body));
+    (void)json_next(&j);
+    for (const char *from = j.at; json_next(&j) == JSON_KEY; from = j.at + strspn(j.at, ", \t\r\n")) {
+        bool merged = json_is(&j, w->merged, strlen(w->merged));
+        (void)json_skip(&j);
+        if (merged) continue;
+        from += strspn(from, " \t\r\n");
+        if (w->any) (void)buf_putc(w->out, ',');
+        w->any = true;
+        (void)buf_put(w->out, from, (size_t)(j.at - from));
+    }
+}
+
 int body_end(struct body_writer *w)
 {
-    if (w->plan_body) {
-        const char *from = strchr(w->plan_body, '{') + 1, *to = strrchr(w->plan_body, '}');
-        while (from < to && strchr(" \t\r\n", *from))
-            from++;
-        if (from < to && w->any) (void)buf_putc(w->out, ',');
-        (void)buf_put(w->out, from, (size_t)(to - from));
+    if (w->merged) {
+        put_others(w);
+    } else if (w->plan_body) {
+        const char *from = strchr(w->plan_body, '{'), *to = strrchr(w->plan_body, '}');
+        put_members(w->out, from, (size_t)(to + 1 - from), w->any);
     }
     (void)buf_putc(w->out, '}');
     return w->out->bad ? -1 : 0;

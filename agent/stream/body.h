@@ -8,6 +8,7 @@ struct body_writer {
     struct buf *out;
     const char *plan_body; /* JSON object, or NULL */
     bool any;
+    const char *merged; /* a key of the plan's body that body_nested has written */
 };
 int body_begin(struct body_writer *w, const char *plan_body,
                struct buf *out);                             /* -1: the plan's body is no JSON object */
@@ -22,6 +23,11 @@ void body_messages(struct body_writer *w, const char *key, const struct dialect_
 void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r);
 /* max_tokens, unless the plan names it under either of its names. */
 void body_limit(struct body_writer *w, uint32_t tokens);
+/* "key": {"member": n, …}, with the members that the plan's body has in an object of this key. `more`: further members
+ * of ours as JSON, or "". */
+void body_nested(struct body_writer *w, const char *key, const char *member, uint32_t n, const char *more);
+/* Opens "key": for a value that the caller puts into w->out; false when the plan's own value will stand. */
+bool body_key(struct body_writer *w, const char *key);
 int body_end(struct body_writer *w); /* the plan's members and the closing brace; -1 when the buffer went bad */
 
 void body_put_string(struct buf *out, const char *text, size_t n); /* quoted and escaped */

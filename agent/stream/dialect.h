@@ -31,7 +31,8 @@ enum framing {
 
 struct event {
     uint32_t flags;
-    uint32_t input_tokens, output_tokens, cached_tokens; /* with EVENT_USAGE; output_tokens is cumulative */
+    /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart) */
+    uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens;
 };
 
 /* One message of a conversation. */
@@ -59,12 +60,20 @@ struct dialect_event {
 
 struct dialect {
     enum framing framing;
+    bool whole;          /* the answer is one JSON object and no stream (target.stream: false) */
+    bool ends_with_body; /* there is no end marker: the body's end is it */
+    bool thoughts_apart; /* usage's output tokens do not hold those of reasoning */
     /* Appends the whole JSON body of a request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
     int (*write_body)(const struct dialect *d, const struct dialect_request *r, struct buf *out);
     void (*scan)(const struct dialect *d, const struct dialect_event *e, struct event *ret);
 };
 const struct dialect *dialect_for(enum plan_api api);
+/* The value of a request's `stream`. */
+static inline const char *dialect_stream_word(const struct dialect *d)
+{
+    return d->whole ? "false" : "true";
+}
 
 #define X(id, symbol, ...) extern const struct dialect dialect_##symbol;
 #include "common/plan/api.def"

@@ -7,14 +7,13 @@
 
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
-    (void)d;
     struct body_writer w;
     if (body_begin(&w, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
     body_messages(&w, "messages", r);
     body_limit(&w, r->output_tokens);
-    body_member(&w, "stream", "true");
-    body_member(&w, "stream_options", "{\"include_usage\":true}");
+    body_member(&w, "stream", dialect_stream_word(d));
+    if (!d->whole) body_member(&w, "stream_options", "{\"include_usage\":true}");
     return body_end(&w);
 }
 

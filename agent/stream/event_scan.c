@@ -90,18 +90,73 @@ void event_scan_content(struct event_scan *s, uint32_t flag)
         (void)json_leave(&s->j, t);
 }
 
-bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to)
+bool event_scan_count(struct event_scan *s, uint32_t *to)
 {
     enum json_token t = json_next(&s->j);
     bool good = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, to);
-    if (good && t == JSON_NUMBER) json_note(&s->j, kind);
     (void)json_leave(&s->j, t);
     return good;
 }
 
+bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to)
+{
+    bool good = event_scan_count(s, to);
+    if (good && s->j.text[-1] != '"') json_note(&s->j, kind);
+    return good;
+}
+
+bool event_scan_is(struct event_scan *s, const char *word)
+{
+    enum json_token t = json_next(&s->j);
+    bool is = t == JSON_STRING && json_is(&s->j, word, strlen(word));
+    (void)json_leave(&s->j, t);
+    return is;
+}
+
+bool event_scan_is_true(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    (void)json_leave(&s->j, t);
+    return t == JSON_TRUE;
+}
+
+void event_scan_function(struct event_scan *s)
+{
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "name") || JSON_IS(&s->j, "arguments"))
+            event_scan_text(s, EVENT_TOOL);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
+static void take_tool_call(struct event_scan *s)
+{
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "function"))
+            event_scan_function(s);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
+void event_scan_tool_calls(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT) {
+        take_tool_call(s);
+    } else if (t == JSON_ARRAY) {
+        while (event_scan_item(s))
+            take_tool_call(s);
+    } else {
+        (void)json_leave(&s->j, t);
+    }
+}
+
 void event_scan_finish(struct event_scan *s)
 {
-    static const char *const FAILED[] = {"error", "abort", "aborted", "cancelled", "failed"};
+    static const char *const FAILED[] = {"error", "abort", "aborted", "cancelled", "failed", "ERROR", "TIMEOUT"};
     enum json_token t = json_next(&s->j);
     if (t == JSON_STRING && s->j.len > 0) s->ev->flags |= EVENT_FINISH;
     for (size_t i = 0; t == JSON_STRING && i < sizeof FAILED / sizeof *FAILED; i++)

@@ -30,6 +30,15 @@ void event_scan_text(struct event_scan *s, uint32_t flag);
 void event_scan_content(struct event_scan *s, uint32_t flag);
 /* A number of usage, also one in quotes. True when it was one, and *to is set. */
 bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to);
+/* The same without a note: for sums, and for APIs whose token events have no usage. */
+bool event_scan_count(struct event_scan *s, uint32_t *to);
+/* A value that is looked at: true when it is this word, or the literal true. */
+bool event_scan_is(struct event_scan *s, const char *word);
+bool event_scan_is_true(struct event_scan *s);
+/* A call's {"name", "arguments"}: EVENT_TOOL when one of them is a string that is not empty. */
+void event_scan_function(struct event_scan *s);
+/* A list of {"function": {…}}, or one. */
+void event_scan_tool_calls(struct event_scan *s);
 /* Why the answer ended: EVENT_FINISH, and EVENT_ERROR where that was an error. */
 void event_scan_finish(struct event_scan *s);
 /* A member that tells of an error, unless it is null, false or empty. */

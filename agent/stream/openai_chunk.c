@@ -4,30 +4,6 @@
 
 #include "agent/stream/event_scan.h"
 
-static void take_function(struct event_scan *s)
-{
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
-    while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "name") || JSON_IS(&s->j, "arguments"))
-            event_scan_text(s, EVENT_TOOL);
-        else
-            (void)json_skip(&s->j);
-    }
-}
-
-static void take_tool_calls(struct event_scan *s)
-{
-    if (!json_enter(&s->j, JSON_ARRAY)) return;
-    while (event_scan_item(s)) {
-        while (event_scan_key(s)) {
-            if (JSON_IS(&s->j, "function"))
-                take_function(s);
-            else
-                (void)json_skip(&s->j);
-        }
-    }
-}
-
 /* A delta, or the message of an answer that is no stream. */
 static void take_delta(struct event_scan *s)
 {
@@ -38,9 +14,9 @@ static void take_delta(struct event_scan *s)
         else if (JSON_IS(&s->j, "reasoning_content") || JSON_IS(&s->j, "reasoning"))
             event_scan_content(s, EVENT_REASONING);
         else if (JSON_IS(&s->j, "tool_calls"))
-            take_tool_calls(s);
+            event_scan_tool_calls(s);
         else if (JSON_IS(&s->j, "function_call"))
-            take_function(s);
+            event_scan_function(s);
         else if (JSON_IS(&s->j, "refusal"))
             event_scan_text(s, EVENT_CONTENT);
         else
@@ -68,12 +44,15 @@ static void take_choices(struct event_scan *s)
     }
 }
 
+/* Of the prompt's tokens or the answer's. */
 static void take_details(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "cached_tokens"))
             (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
+        else if (JSON_IS(&s->j, "reasoning_tokens"))
+            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
         else
             (void)json_skip(&s->j);
     }
@@ -88,7 +67,7 @@ static void take_usage(struct event_scan *s)
             if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
         } else if (JSON_IS(&s->j, "prompt_tokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-        } else if (JSON_IS(&s->j, "prompt_tokens_details")) {
+        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
             take_details(s);
         } else {
             (void)json_skip(&s->j);

@@ -124,9 +124,16 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
 
 static uint32_t *number_of(struct event *ev, uint8_t kind)
 {
-    return kind == JSON_NOTE_INPUT    ? &ev->input_tokens
-           : kind == JSON_NOTE_OUTPUT ? &ev->output_tokens
-                                      : &ev->cached_tokens;
+    switch (kind) {
+    case JSON_NOTE_INPUT:
+        return &ev->input_tokens;
+    case JSON_NOTE_OUTPUT:
+        return &ev->output_tokens;
+    case JSON_NOTE_CACHED:
+        return &ev->cached_tokens;
+    default:
+        return &ev->thought_tokens;
+    }
 }
 
 /* The byte after what stands for a hole, or NULL when it is not of its kind. */

@@ -57,6 +57,12 @@ static void take_usage(struct stream *s, const struct event *ev)
 
 static void take(struct stream *s, const struct event *ev, int64_t at)
 {
+    struct event all;
+    if (s->dialect->thoughts_apart && (ev->flags & EVENT_USAGE)) {
+        all = *ev;
+        all.output_tokens += ev->thought_tokens < UINT32_MAX - all.output_tokens ? ev->thought_tokens : 0;
+        ev = &all;
+    }
     if (ev->flags & EVENT_TOKEN) take_token(s, ev->flags, event_tokens(s, ev), at);
     if (ev->flags & EVENT_USAGE) take_usage(s, ev);
 }
@@ -187,6 +193,7 @@ static void settle_last(struct stream *s)
 /* What the body's end tells. */
 static void settle(struct stream *s)
 {
+
     if (s->plain && !s->malformed)
         settle_plain(s);
     else if (!s->plain && !s->end && !s->malformed)
@@ -220,6 +227,10 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
 {
     bool success = http_status >= 200 && http_status < 300;
     if (end == END_COMPLETE) settle(s);
+    if (success && end == END_COMPLETE && s->dialect->ends_with_body && !s->end && !s->error && !s->malformed) {
+        s->end = true;
+        s->t.done = s->last_read;
+    }
     s->unknown += s->sse.noise;
     if (success && s->end && !s->error && !s->malformed && s->events > 0) return COUNTER_OK;
     if (transport_first(end)) return transport_label(end);

@@ -1,5 +1,7 @@
 #include "common/plan/plan_api.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* /serving-endpoints/NAME/invocations; the model's name is the endpoint's unless given. */
@@ -21,6 +23,16 @@ static int check_databricks(struct reader *r, const struct node *map, struct pla
     *t->models = (struct plan_model){.name = copy, .weight = 1};
     t->n_models = 1;
     return 0;
+}
+
+/* Without alt=sse the answer is one array. */
+static int check_gemini(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    const char *query = strchr(t->url, '?');
+    if (query && strstr(query, "alt=sse")) return 0;
+    return node_refuse(node_get(map, "url"), false, r->e,
+                       "gemini streams events only with ?alt=sse, such as "
+                       "https://HOST/v1beta/models/NAME:streamGenerateContent?alt=sse");
 }
 
 static int check_none(struct reader *r, const struct node *map, struct plan_target *t)
@@ -46,10 +58,44 @@ bool plan_api_owns(enum plan_api api, const char *key)
     return false;
 }
 
+/* The path's end, or what follows {model} in it. */
 static bool ends_with(const char *s, const char *end)
 {
+    const char *behind = strchr(end, '}');
+    if (behind) end = behind + 1;
     size_t n = strcspn(s, "?"), k = strcspn(end, "?");
     return n >= k && strncmp(s + n - k, end, k) == 0;
+}
+
+/* The API's path with the model's name in it. */
+static char *path_of(struct reader *r, const struct node *map, const struct plan_target *t, const char *path)
+{
+    static const char PLACE[] = "{model}";
+    const char *at = strstr(path, PLACE);
+    if (t->n_models != 1) {
+        (void)node_refuse(map, false, r->e, "the model is part of %s's path: needs one \"model\"",
+                          PLAN_APIS[t->api].name);
+        return NULL;
+    }
+    const char *name = t->models[0].name;
+    for (const char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-._~", *c)) {
+            (void)node_refuse(node_get(map, "model"), false, r->e,
+                              "the model is part of the URL, where \"%c\" must be percent-encoded: give the whole URL",
+                              *c);
+            return NULL;
+        }
+    size_t size = strlen(path) + strlen(name) + 1;
+    char *s = keep_array(r, map, size, 1);
+    if (s) (void)snprintf(s, size, "%.*s%s%s", (int)(at - path), path, name, at + sizeof PLACE - 1);
+    return s;
+}
+
+/* The URL has a path of its own. */
+static bool has_path(const char *url)
+{
+    const char *host = strstr(url, "://"), *path = host ? strpbrk(host + 3, "/?") : NULL;
+    return path && strcmp(path, "/") != 0;
 }
 
 /* The path of another API, and not of this one too. */
@@ -67,6 +113,11 @@ int plan_api_check(struct reader *r, const struct node *map, struct plan_target 
 {
     const struct plan_api_row *row = &PLAN_APIS[t->api];
     const struct node *url = node_get(map, "url");
-    if (plan_url_add_path(r, url, &t->url, row->path[0] ? row->path : "/") || row->check(r, map, t)) return -1;
+    const char *path = row->path[0] ? row->path : "/";
+    if (!has_path(t->url) && strchr(path, '{')) {
+        path = path_of(r, map, t, path);
+        if (!path) return -1;
+    }
+    if (plan_url_add_path(r, url, &t->url, path) || row->check(r, map, t)) return -1;
     return refuse_other_path(r, url, t);
 }

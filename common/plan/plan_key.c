@@ -7,7 +7,6 @@ static const char *const APIS[] = {
 #include "common/plan/api.def"
 #undef X
     NULL};
-static const char *const APIS_LATER[] = {"openai-responses", "anthropic", "tgi", "triton-generate", "template", NULL};
 static const char *const DATASETS[] = {
 #define X(id, name) [DATASET_##id] = name,
 #include "common/plan/dataset.def"
@@ -20,6 +19,7 @@ static const char *const TRACES[] = {
     NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
+static const char *const APIS_LATER[] = {"openai-embeddings", "rerank", "template", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};

@@ -1,5 +1,6 @@
 /* Events a second that one core reads through stream_feed: a full buffer of vLLM-like chunks, and the same with each
- * event cut by a read's end, with an event: line, and with running usage. `bench_scan [seconds]`. */
+ * event cut by a read's end, with an event: line, and with running usage; and the other APIs. `bench_scan [seconds]`.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +36,68 @@ static size_t make(char *out, size_t room, bool named, bool usage, uint32_t *ret
     }
 }
 
-static void run(const char *what, const char *text, size_t n, size_t read, uint32_t events, double seconds,
-                struct gap_pool *pool)
+/* The token events of the other APIs, as their servers write them; %s is the text, %u counts. */
+static const struct {
+    enum plan_api api;
+    const char *name, *event;
+} OTHERS[] = {
+    {API_OPENAI_RESPONSES, "openai-responses",
+     "event: response.output_text.delta\ndata: "
+     "{\"content_index\":0,\"delta\":\"%s\",\"item_id\":\"msg_b84755f10b382a71\","
+     "\"logprobs\":[],\"output_index\":0,\"sequence_number\":%u,\"type\":\"response.output_text.delta\"}\n\n"},
+    {API_ANTHROPIC, "anthropic",
+     "event: content_block_delta\ndata: "
+     "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"},"
+     "\"index\":0}\n\n"},
+    {API_OLLAMA, "ollama",
+     "{\"model\":\"gemma\",\"message\":{\"role\":\"assistant\",\"content\":\"%s\"},\"created_at\":\"2026-11-28T22:07:"
+     "57.3%uZ\","
+     "\"done\":false}\n"},
+    {API_LLAMACPP, "llamacpp",
+     "data: {\"index\":0,\"content\":\"%s\",\"tokens\":[2038],\"stop\":false,\"id_slot\":-1,\"tokens_predicted\":%u,"
+     "\"tokens_evaluated\":2}\n\n"},
+    {API_TGI, "tgi",
+     "data:{\"token\":{\"id\":17,\"text\":\"%s\",\"logprob\":-0.25,\"special\":false},\"index\":%u,\"generated_text\":"
+     "null,"
+     "\"details\":null}\n\n"},
+    {API_TRITON, "triton",
+     "data: {\"text_output\":\"%s\",\"index\":%u,\"model_name\":\"dec\",\"model_version\":\"1\"}\n\n"},
+    {API_COHERE, "cohere",
+     "event: content-delta\ndata: "
+     "{\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"%s\"}}}}\n\n"},
+    {API_GEMINI, "gemini",
+     "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"%s\"}],\"role\": \"model\"},\"index\": 0}],"
+     "\"usageMetadata\": {\"promptTokenCount\": 8,\"candidatesTokenCount\": %u,\"totalTokenCount\": 20},"
+     "\"modelVersion\": \"gemini-2.5-flash\",\"responseId\": \"mAitaLmkHPPlz7IPvtfUqQ4\"}\n\n"},
+};
+
+static size_t make_other(char *out, size_t room, const char *layout, uint32_t *ret_events)
+{
+    static const char *const words[] = {" the", " model", ":\\\",", "\\n", " \xe4\xbd\xa0"};
+    size_t n = 0;
+    for (*ret_events = 0;; ++*ret_events) {
+        char event[512];
+        const char *count = strstr(layout, "%u"), *word = strstr(layout, "%s");
+        int len = count ? snprintf(event, sizeof event, "%.*s%s%.*s%u%s", (int)(word - layout), layout,
+                                   words[*ret_events % 5], (int)(count - word - 2), word + 2, 100000000 + *ret_events,
+                                   strchr(count, 'u') + 1)
+                        : snprintf(event, sizeof event, "%.*s%s%s", (int)(word - layout), layout,
+                                   words[*ret_events % 5], word + 2);
+        if (n + (size_t)len > room) return n;
+        memcpy(out + n, event, (size_t)len);
+        n += (size_t)len;
+    }
+}
+
+static void run(enum plan_api api, const char *what, const char *text, size_t n, size_t read, uint32_t events,
+                double seconds, struct gap_pool *pool)
 {
     static struct stream s;
     uint64_t seen = 0, bytes = 0;
     int64_t begin = clock_mono_ns(), now = begin;
     while ((double)(now - begin) < seconds * 1e9) {
         for (int k = 0; k < 20; k++) {
-            stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, INT64_MAX);
+            stream_begin(&s, dialect_for(api), pool, 0, INT64_MAX);
             for (size_t at = 0; at < n; at += read)
                 seen += stream_feed(&s, text + at, n - at < read ? n - at : read, now + (int64_t)at);
             if (s.events != events || s.malformed) abort();
@@ -65,13 +119,17 @@ int main(int argc, char **argv)
     struct gap_pool *pool = gap_pool_new(1000, 1, NULL);
     if (!pool) return 1;
     size_t n = make(text, sizeof text, false, false, &events);
-    run("64 KiB a read", text, n, n, events, seconds, pool);
-    run("1,000 bytes a read", text, n, 1000, events, seconds, pool);
-    run("100 bytes a read", text, n, 100, events, seconds, pool);
+    run(API_OPENAI_CHAT, "64 KiB a read", text, n, n, events, seconds, pool);
+    run(API_OPENAI_CHAT, "1,000 bytes a read", text, n, 1000, events, seconds, pool);
+    run(API_OPENAI_CHAT, "100 bytes a read", text, n, 100, events, seconds, pool);
     n = make(text, sizeof text, true, false, &events);
-    run("event: lines, 64 KiB a read", text, n, n, events, seconds, pool);
+    run(API_OPENAI_CHAT, "event: lines, 64 KiB a read", text, n, n, events, seconds, pool);
     n = make(text, sizeof text, false, true, &events);
-    run("running usage, 64 KiB a read", text, n, n, events, seconds, pool);
+    run(API_OPENAI_CHAT, "running usage, 64 KiB a read", text, n, n, events, seconds, pool);
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        n = make_other(text, sizeof text, OTHERS[i].event, &events);
+        run(OTHERS[i].api, OTHERS[i].name, text, n, n, events, seconds, pool);
+    }
     gap_pool_destroy(&pool);
     return 0;
 }

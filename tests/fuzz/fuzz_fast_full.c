@@ -1,16 +1,16 @@
 /* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is,
- * and as the texts (its lines) of token events of two layouts, with a few bytes of the layout changed where a line
+ * and as the texts (its lines) of token events of several layouts, with a few bytes of the layout changed where a line
  * tells so. */
 #include "tests/fuzz/stream_util.h"
 
 #define BODY_MAX (1u << 17)
 
-static void compare(const uint8_t *data, size_t size)
+static void compare(enum plan_api api, const uint8_t *data, size_t size)
 {
     struct said fast, full;
     for (uint64_t salt = 0; salt < 3; salt++) {
-        run_stream(data, size, salt, false, &fast);
-        run_stream(data, size, salt, true, &full);
+        run_stream(api, data, size, salt, false, &fast);
+        run_stream(api, data, size, salt, true, &full);
         MUST(memcmp(&fast, &full, sizeof fast) == 0);
     }
 }
@@ -24,11 +24,19 @@ static size_t put(uint8_t *out, size_t n, const void *bytes, size_t len)
 
 /* With an event's name, values that are read over, and running usage; without. */
 static const struct layout {
+    enum plan_api api;
     const char *before, *behind;
 } LAYOUTS[] = {
-    {"data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", "\"},\"finish_reason\":null}]}\n\n"},
-    {"event: chunk\ndata: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
+    {API_OPENAI_CHAT, "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
+     "\"},\"finish_reason\":null}]}\n\n"},
+    {API_OPENAI_CHAT, "event: chunk\ndata: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
      "\"},\"finish_reason\":null}],\"n\":17,\"usage\":{\"completion_tokens\":123,\"prompt_tokens\":4}}\n\n"},
+    {API_OLLAMA, "{\"created_at\":\"12:30\",\"message\":{\"content\":\"", "\"},\"done\":false}\n"},
+    {API_GEMINI, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"",
+     "\"}]}}],\"usageMetadata\":{\"candidatesTokenCount\":12,\"thoughtsTokenCount\":3}}\r\n\r\n"},
+    {API_OPENAI_RESPONSES, "event: response.output_text.delta\ndata: {\"delta\":\"",
+     "\",\"sequence_number\":7,\"type\":\"response.output_text.delta\"}\n\n"},
+    {API_LLAMACPP, "data: {\"content\":\"", "\",\"tokens\":[17],\"stop\":false,\"tokens_predicted\":9}\n\n"},
 };
 
 /* A line "\x01AB…": byte A of this event's layout becomes B. */
@@ -54,7 +62,8 @@ static size_t put_event(uint8_t *out, size_t n, const struct layout *layout, con
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t body[BODY_MAX];
-    compare(data, size);
+    for (int api = 0; api < API_N; api++)
+        compare((enum plan_api)api, data, size);
     for (size_t i = 0; i < sizeof LAYOUTS / sizeof *LAYOUTS; i++) {
         size_t n = 0;
         for (size_t at = 0; at < size;) {
@@ -64,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             at += len + 1;
         }
         n = put(body, n, "data: [DONE]\n\n", 14);
-        compare(body, n);
+        compare(LAYOUTS[i].api, body, n);
     }
     return 0;
 }

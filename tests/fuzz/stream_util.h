@@ -4,14 +4,15 @@
 #include "tests/unit/stream_said.h"
 
 /* salt 0: in one piece. */
-static inline void run_stream(const uint8_t *data, size_t size, uint64_t salt, bool full_only, struct said *ret)
+static inline void run_stream(enum plan_api api, const uint8_t *data, size_t size, uint64_t salt, bool full_only,
+                              struct said *ret)
 {
     static struct gap_pool *pool;
     static struct stream s;
     if (!pool) MUST((pool = gap_pool_new(1000, 1, NULL)) != NULL);
     struct rng r;
     split_seed(&r, data, size, salt);
-    stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, 100);
+    stream_begin(&s, dialect_for(api), pool, 0, 100);
     s.full_only = full_only;
     uint32_t events = 0;
     for (size_t at = 0, n; at < size; at += n) {

@@ -13,7 +13,7 @@
 struct sim_body {
     bool has_prompt, has_messages, stream, include_usage, continuous_usage;
     uint64_t prompt_chars;
-    uint64_t max_tokens; /* max_tokens or max_completion_tokens */
+    uint64_t max_tokens; /* by whichever name */
     bool has_max_tokens;
     char model[64]; /* as written, cut to what fits; "" when absent */
 };

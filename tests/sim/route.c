@@ -50,7 +50,8 @@ static void put_head(const struct sim_server *v, const struct sim_conn *c, unsig
 
 void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out)
 {
-    put_head(v, c, 200, "text/event-stream; charset=utf-8", out);
+    bool lines = SIM_APIS[c->stream.frame.ask.api].type == SIM_TYPE_NDJSON;
+    put_head(v, c, 200, lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", out);
     buf_printf(out, "cache-control: no-cache\r\nx-request-id: %" PRIu64 "\r\ntransfer-encoding: chunked\r\n\r\n",
                c->stream.record.request);
 }
@@ -130,8 +131,9 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
         return;
     }
     const char *wrong = NULL;
-    if (api == SIM_CHAT ? !b.has_messages : !b.has_prompt)
-        wrong = api == SIM_CHAT ? "messages: field required" : "prompt: field required";
+    const struct sim_api_row *row = &SIM_APIS[api];
+    if (!(row->needs != SIM_NEEDS_PROMPT && b.has_messages) && !(row->needs != SIM_NEEDS_MESSAGES && b.has_prompt))
+        wrong = row->needs == SIM_NEEDS_PROMPT ? "prompt: field required" : "messages: field required";
     else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX))
         wrong = "max_tokens: out of range";
     if (wrong) {
@@ -139,8 +141,9 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
         sim_conn_answered(v, c);
         return;
     }
+    if (api == SIM_DATABRICKS && !b.has_messages) api = SIM_COMPLETIONS;
     struct sim_ask ask = {.api = api,
-                          .stream = b.stream,
+                          .stream = row->stream == SIM_STREAM_ASKED ? b.stream : row->stream == SIM_STREAM_ALWAYS,
                           .include_usage = b.include_usage,
                           .continuous_usage = b.continuous_usage,
                           .prompt = sim_body_prompt_tokens(&b),
@@ -149,25 +152,34 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
     sim_stream_start(v, c, &ask, received);
 }
 
-/* /serving-endpoints/NAME/invocations, with a name */
-static bool is_databricks(struct sim_slice path)
+static bool path_is(struct sim_slice path, const struct sim_api_row *row)
 {
-    static const char HEAD[] = "/serving-endpoints/", TAIL[] = "/invocations";
-    size_t head = sizeof HEAD - 1, tail = sizeof TAIL - 1;
-    return path.n > head + tail && memcmp(path.p, HEAD, head) == 0 && memcmp(path.p + path.n - tail, TAIL, tail) == 0;
+    size_t head = strlen(row->begins), tail = strlen(row->ends), n = path.n;
+    const char *query = memchr(path.p, '?', n);
+    if (query) n = (size_t)(query - path.p);
+    if (tail == 0) return n == head && memcmp(path.p, row->begins, n) == 0;
+    return n > head + tail && memcmp(path.p, row->begins, head) == 0 && memcmp(path.p + n - tail, row->ends, tail) == 0;
+}
+
+/* SIM_API_N: none. */
+static enum sim_api api_of(struct sim_slice path)
+{
+    int api = 0;
+    while (api < SIM_API_N && !path_is(path, &SIM_APIS[api]))
+        api++;
+    return (enum sim_api)api;
 }
 
 void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_request *r, int64_t received)
 {
     bool post = sim_slice_is(r->method, "POST"), get = sim_slice_is(r->method, "GET");
-    bool completions = sim_slice_is(r->path, "/v1/completions"), chat = sim_slice_is(r->path, "/v1/chat/completions");
-    bool databricks = is_databricks(r->path), models = sim_slice_is(r->path, "/v1/models");
-    bool generate = chat || completions || databricks;
+    enum sim_api api = api_of(r->path);
+    bool models = sim_slice_is(r->path, "/v1/models"), generate = api != SIM_API_N;
     c->last = !r->keep_alive;
     if ((generate || models) && !key_is_right(v, r))
         sim_route_error(v, c, 401, "Invalid or missing API key");
     else if (generate && post) {
-        route_generate(v, c, completions ? SIM_COMPLETIONS : SIM_CHAT, r, received);
+        route_generate(v, c, api, r, received);
         return;
     } else if (models && get)
         route_models(v, c);

@@ -293,7 +293,7 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
     s->fault_at = sim_fault_position(v->o, s->fault, ask->output);
     s->record = (struct sim_record){.request = number,
                                     .connection = c->number,
-                                    .api = ask->api == SIM_CHAT ? "chat" : "completions",
+                                    .api = SIM_APIS[ask->api].word,
                                     .fault = sim_fault_name(s->fault),
                                     .stream = ask->stream,
                                     .prompt = ask->prompt,
@@ -301,6 +301,7 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
                                     .received = received,
                                     .arrived = c->arrived};
     sim_frame_init(&s->frame, v->o, ask, number, clock_wall_ns() / NS_PER_S);
+    s->frame.ask.no_done = s->fault == SIM_FAULT_NO_DONE;
     c->busy = true;
     v->busy++;
     v->metrics.prompt_tokens += ask->prompt;

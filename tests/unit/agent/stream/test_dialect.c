@@ -186,6 +186,113 @@ static void test_error_event(void **state)
     assert_int_equal(ev.flags, 0);
 }
 
+/* What no capture shows: by the APIs' documentation. */
+static void test_other_scanners(void **state)
+{
+    (void)state;
+    static const struct {
+        enum plan_api api;
+        const char *name, *text;
+        uint32_t flags, in, out, cached;
+    } rows[] = {
+        {API_OPENAI_RESPONSES, "response.refusal.delta", "{\"delta\":\"no\"}", EVENT_CONTENT, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "", "{\"delta\":\"x\",\"type\":\"response.reasoning_summary_text.delta\"}",
+         EVENT_REASONING, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "response.function_call_arguments.delta", "{\"delta\":\"{\"}", EVENT_TOOL, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "response.output_text.done", "{\"text\":\"x\"}", 0, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "response.failed", "{\"response\":{\"error\":{\"code\":\"x\"},\"status\":\"failed\"}}",
+         EVENT_ERROR, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "error", "{\"type\":\"error\"}", EVENT_ERROR, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "response.incomplete",
+         "{\"response\":{\"status\":\"incomplete\",\"error\":null,\"usage\":{\"input_tokens\":4,\"output_tokens\":9}}}",
+         EVENT_FINISH | EVENT_END | EVENT_USAGE, 4, 9, 0},
+        {API_OPENAI_RESPONSES, "hello", "{}", EVENT_UNKNOWN, 0, 0, 0},
+        {API_ANTHROPIC, "content_block_delta",
+         "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"x\"}}",
+         EVENT_REASONING, 0, 0, 0},
+        {API_ANTHROPIC, "",
+         "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"signature_delta\",\"signature\":\"x\"}}", 0, 0, 0, 0},
+        {API_ANTHROPIC, "",
+         "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\"}}",
+         EVENT_TOOL, 0, 0, 0},
+        {API_ANTHROPIC, "ping", "{\"type\":\"ping\"}", 0, 0, 0, 0},
+        {API_ANTHROPIC, "error", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}", EVENT_ERROR, 0, 0,
+         0},
+        {API_ANTHROPIC, "", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}", EVENT_ERROR, 0, 0, 0},
+        {API_ANTHROPIC, "",
+         "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":3,\"cache_"
+         "read_input_tokens\":40,"
+         "\"cache_creation_input_tokens\":500,\"output_tokens\":8}}",
+         EVENT_FINISH | EVENT_USAGE, 543, 8, 40},
+        {API_OLLAMA, "", "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}", EVENT_REASONING, 0, 0,
+         0},
+        {API_OLLAMA, "",
+         "{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},"
+         "\"done\":false}",
+         EVENT_TOOL, 0, 0, 0},
+        {API_LLAMACPP, "", "{\"error\":{\"code\":500}}", EVENT_ERROR, 0, 0, 0},
+        {API_TGI, "",
+         "{\"index\":1,\"token\":{\"id\":5,\"text\":\" "
+         "a\",\"logprob\":-0.5,\"special\":false},\"generated_text\":null,\"details\":null}",
+         EVENT_CONTENT, 0, 0, 0},
+        {API_TGI, "",
+         "{\"index\":2,\"token\":{\"id\":6,\"text\":\".\",\"special\":false},\"generated_text\":\" "
+         "a.\",\"details\":{\"finish_reason\":\"length\","
+         "\"generated_tokens\":2,\"input_length\":7,\"seed\":null}}",
+         EVENT_CONTENT | EVENT_FINISH | EVENT_USAGE | EVENT_END, 7, 2, 0},
+        {API_TGI, "", "{\"error\":\"Request failed during generation\",\"error_type\":\"generation\"}", EVENT_ERROR, 0,
+         0, 0},
+        {API_TRITON, "", "{\"error\":\"in ensemble\"}", EVENT_ERROR, 0, 0, 0},
+        {API_COHERE, "message-start",
+         "{\"type\":\"message-start\",\"id\":\"x\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[]}}}", 0,
+         0, 0, 0},
+        {API_COHERE, "content-delta",
+         "{\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"a\"}}}}",
+         EVENT_CONTENT, 0, 0, 0},
+        {API_COHERE, "", "{\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"thinking\":\"a\"}}}}",
+         EVENT_REASONING, 0, 0, 0},
+        {API_COHERE, "",
+         "{\"type\":\"tool-call-delta\",\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":\"{\"}}}}}",
+         EVENT_TOOL, 0, 0, 0},
+        {API_COHERE, "message-end",
+         "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"MAX_TOKENS\",\"usage\":{\"billed_units\":{\"input_"
+         "tokens\":1,\"output_tokens\":1},"
+         "\"tokens\":{\"input_tokens\":60,\"output_tokens\":22}}}}",
+         EVENT_FINISH | EVENT_USAGE | EVENT_END, 60, 22, 0},
+        {API_COHERE, "", "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"x\"}}",
+         EVENT_FINISH | EVENT_ERROR | EVENT_END, 0, 0, 0},
+        {API_GEMINI, "",
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}],\"role\":\"model\"},\"index\":0}],"
+         "\"usageMetadata\":{\"promptTokenCount\":8,\"totalTokenCount\":8}}",
+         EVENT_CONTENT, 8, 0, 0},
+        {API_GEMINI, "",
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\",\"thought\":true},{\"text\":\"\"}]}}]}",
+         EVENT_REASONING, 0, 0, 0},
+        {API_GEMINI, "",
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"thought\":true,\"text\":\"a\"},{\"text\":\"b\"}]}}]}",
+         EVENT_REASONING | EVENT_CONTENT, 0, 0, 0},
+        {API_GEMINI, "",
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{}}}]}}]}", EVENT_TOOL,
+         0, 0, 0},
+        {API_GEMINI, "",
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"MAX_TOKENS\"}],"
+         "\"usageMetadata\":{\"promptTokenCount\":8,"
+         "\"candidatesTokenCount\":11,\"thoughtsTokenCount\":30,\"cachedContentTokenCount\":4}}",
+         EVENT_CONTENT | EVENT_FINISH | EVENT_USAGE | EVENT_END, 8, 11, 4},
+        {API_GEMINI, "", "{\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\"}}", EVENT_ERROR, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct event ev;
+        const struct dialect *d = dialect_for(rows[i].api);
+        d->scan(d,
+                &(struct dialect_event){rows[i].name, rows[i].text, strlen(rows[i].name), strlen(rows[i].text), NULL},
+                &ev);
+        if (ev.flags != rows[i].flags) fail_msg("%s: flags %#x, expected %#x", rows[i].text, ev.flags, rows[i].flags);
+        if (ev.input_tokens != rows[i].in || ev.output_tokens != rows[i].out || ev.cached_tokens != rows[i].cached)
+            fail_msg("%s: usage %u %u %u", rows[i].text, ev.input_tokens, ev.output_tokens, ev.cached_tokens);
+    }
+}
+
 static void check_body(enum plan_api api, const struct dialect_request *r, const char *expect)
 {
     struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20);
@@ -229,6 +336,65 @@ static void test_conversation(void **state)
     check_body(API_OPENAI_COMPLETIONS, &r,
                "{\"model\":\"m\",\"prompt\":\"be \\\"brief\\\"\\n\\nhi\\n\\nyes?\\n\\nwhy\",\"max_tokens\":16,"
                "\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+}
+
+/* How each API is asked: by its documentation, and as the captured requests were. */
+static void test_every_api(void **state)
+{
+    (void)state;
+    static const struct dialect_message talk[] = {
+        {"system", "be brief", 8}, {"user", "hi", 2}, {"assistant", "yes?", 4}, {"user", "why", 3}};
+    static const struct {
+        enum plan_api api;
+        const char *one, *many;
+    } rows[] = {
+        {API_OPENAI_RESPONSES, "{\"model\":\"m\",\"input\":\"hi\",\"max_output_tokens\":16,\"stream\":true}",
+         "{\"model\":\"m\",\"input\":[{\"role\":\"system\",\"content\":\"be "
+         "brief\"},{\"role\":\"user\",\"content\":\"hi\"},"
+         "{\"role\":\"assistant\",\"content\":\"yes?\"},{\"role\":\"user\",\"content\":\"why\"}],\"max_output_tokens\":"
+         "16,"
+         "\"stream\":true}"},
+        {API_ANTHROPIC,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true}",
+         "{\"model\":\"m\",\"system\":\"be brief\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},"
+         "{\"role\":\"assistant\",\"content\":\"yes?\"},{\"role\":\"user\",\"content\":\"why\"}],\"max_tokens\":16,"
+         "\"stream\":true}"},
+        {API_OLLAMA,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"options\":{\"num_predict\":16},"
+         "\"stream\":true}",
+         NULL},
+        {API_LLAMACPP, "{\"prompt\":\"hi\",\"n_predict\":16,\"stream\":true}", NULL},
+        {API_TGI, "{\"inputs\":\"hi\",\"parameters\":{\"max_new_tokens\":16,\"details\":true}}", NULL},
+        {API_TRITON, "{\"text_input\":\"hi\",\"max_tokens\":16,\"stream\":true}", NULL},
+        {API_COHERE,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":true}",
+         NULL},
+        {API_GEMINI,
+         "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}],\"generationConfig\":{\"maxOutputTokens\":"
+         "16}}",
+         "{\"systemInstruction\":{\"parts\":[{\"text\":\"be "
+         "brief\"}]},\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]},"
+         "{\"role\":\"model\",\"parts\":[{\"text\":\"yes?\"}]},{\"role\":\"user\",\"parts\":[{\"text\":\"why\"}]}],"
+         "\"generationConfig\":{\"maxOutputTokens\":16}}"},
+        {API_DATABRICKS_COMPLETIONS, "{\"prompt\":\"hi\",\"max_tokens\":16,\"stream\":true}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check_body(rows[i].api, SPEC("hi", .model = "m"), rows[i].one);
+        const struct dialect_request many = {.model = "m", .messages = talk, .n_messages = 4, .output_tokens = 16};
+        if (rows[i].many) check_body(rows[i].api, &many, rows[i].many);
+    }
+    /* members inside an object of the plan's are put beside ours, and win */
+    check_body(API_OLLAMA, SPEC("hi", .body = "{\"keep_alive\":1,\"options\":{\"seed\":7},\"think\":false}"),
+               "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"options\":{\"num_predict\":16,\"seed\":7},"
+               "\"stream\":true,"
+               "\"keep_alive\":1,\"think\":false}");
+    check_body(
+        API_OLLAMA, SPEC("hi", .body = "{\"options\":{ \"num_predict\":3}}"),
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"options\":{\"num_predict\":3},\"stream\":true}");
+    check_body(API_OLLAMA, SPEC("hi", .body = "{\"options\":null}"),
+               "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true,\"options\":null}");
+    check_body(API_TGI, SPEC("hi", .body = "{\"parameters\":{}}"),
+               "{\"inputs\":\"hi\",\"parameters\":{\"max_new_tokens\":16,\"details\":true}}");
 }
 
 static void test_plan_body_wins(void **state)
@@ -282,9 +448,12 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),    cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_bodies),   cmocka_unit_test(test_conversation),
-        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_notes),          cmocka_unit_test(test_error_event),
+        cmocka_unit_test(test_bodies),         cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_every_api),      cmocka_unit_test(test_other_scanners),
+        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

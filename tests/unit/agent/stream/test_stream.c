@@ -111,6 +111,23 @@ static const struct expect captures[] = {
     /* cut off by another request: [DONE] without a finish reason */
     {"lcppy-interrupted-stream", CHAT, COUNTER_OK, 16, false, 0, 0, 0, false},
     {"llmdsim-chat-stream-usage", CHAT, COUNTER_OK, 12, true, 8, 12, 0, true},
+    {"vllm-responses-stream", API_OPENAI_RESPONSES, COUNTER_OK, 3, true, 11, 6, 0, true},
+    {"ollama-responses-stream", API_OPENAI_RESPONSES, COUNTER_OK, 3, true, 27, 3, 0, true},
+    {"llamacpp-responses-stream", API_OPENAI_RESPONSES, COUNTER_OK, 6, true, 19, 6, 13, true},
+    {"llamacpp-b11549-responses-stream-reasoning", API_OPENAI_RESPONSES, COUNTER_OK, 3, true, 31, 4, 1, true},
+    {"vllm-anthropic-stream", API_ANTHROPIC, COUNTER_OK, 6, true, 11, 6, 0, true},
+    {"llamacpp-anthropic-stream", API_ANTHROPIC, COUNTER_OK, 6, true, 19, 6, 18, true},
+    {"ollama-messages-stream", API_ANTHROPIC, COUNTER_OK, 3, true, 27, 3, 0, true}, /* its message_start guesses 5 */
+    {"ollama-chat-ndjson", API_OLLAMA, COUNTER_OK, 6, true, 27, 6, 0, true},
+    {"ollama-runner-killed-ndjson", API_OLLAMA, COUNTER_FAILED_STREAM_ERROR, 27, false, 0, 0, 0, false},
+    {"llamacpp-native-completion-stream", API_LLAMACPP, COUNTER_OK, 8, true, 2, 8, 1, true},
+    {"triton-generate-stream", API_TRITON, COUNTER_OK, 4, false, 0, 0, 0, false}, /* the body's end is its marker */
+    {"triton-err-first", API_TRITON, COUNTER_FAILED_HTTP_4XX, 0, false, 0, 0, 0, false},
+    {"triton-queue-full", API_TRITON, COUNTER_FAILED_HTTP_5XX, 0, false, 0, 0, 0, false},
+    {"ollama-v1-chat-stream-usage", CHAT, COUNTER_OK, 3, true, 27, 3, 0, true},
+    {"ollama-v1-chat-stream-thinking", CHAT, COUNTER_OK, 2, true, 87, 4, 0, true},
+    {"ollama-v1-completions-stream-usage", COMPLETIONS, COUNTER_OK, 3, true, 3, 3, 0, true}, /* zeros, then the truth */
+    {"llamacpp-b11549-chat-stream-reasoning", CHAT, COUNTER_OK, 5, true, 46, 6, 0, true},
     {"llmdsim-fail-1", CHAT, COUNTER_FAILED_HTTP_429, 0, false, 0, 0, 0, false},
 };
 #define CAPTURES (sizeof captures / sizeof *captures)
@@ -140,10 +157,9 @@ static void test_captures(void **state)
         if (seen.outcome != x->outcome) fail_msg("%s: %s", x->name, COUNTERS[seen.outcome].name);
         if (seen.events != x->events) fail_msg("%s: %u token events", x->name, seen.events);
         assert_int_equal(seen.window_events, x->events);
+        if (seen.usage_in != x->in || seen.usage_out != x->out || seen.usage_cached != x->cached)
+            fail_msg("%s: usage %u %u %u", x->name, seen.usage_in, seen.usage_out, seen.usage_cached);
         assert_int_equal(seen.usage, x->usage);
-        assert_int_equal(seen.usage_in, x->in);
-        assert_int_equal(seen.usage_out, x->out);
-        assert_int_equal(seen.usage_cached, x->cached);
         assert_int_equal(seen.finish, x->finish);
         assert_int_equal(seen.n_gaps, x->events > 0 ? x->events - 1 : 0);
         assert_int_equal(seen.t.done, x->outcome == COUNTER_OK ? AT : 0);
