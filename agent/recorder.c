@@ -42,17 +42,6 @@ void recorder_lag(struct recorder *r, int64_t lag, uint32_t events)
     sample(r, METRIC_LAG, lag, events);
 }
 
-uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage)
-{
-    *ret_usage = s->usage && s->usage_out > 0;
-    return *ret_usage ? s->usage_out : s->events;
-}
-
-static uint32_t input_tokens(const struct stream *s)
-{
-    return s->usage && s->usage_in > 0 ? s->usage_in : s->prompt_tokens;
-}
-
 static int64_t divide_rounded(int64_t a, int64_t b)
 {
     return (a + b / 2) / b;
@@ -84,7 +73,7 @@ static bool within(int64_t limit_ns, int64_t value)
 }
 
 /* Of an ok request that became due inside the window. */
-static void record_latencies(struct recorder *r, const struct stream *s, uint32_t n)
+static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
     const struct timeline *t = &s->t;
     int64_t ttft = t->first_token - t->sent, e2e = t->last_token - t->sent, tpot = 0;
@@ -93,16 +82,16 @@ static void record_latencies(struct recorder *r, const struct stream *s, uint32_
     if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
     sample(r, METRIC_E2E, e2e, 1);
     sample(r, METRIC_E2E_DUE, t->last_token - t->due, 1);
-    sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n), 1);
-    if (n >= 2) {
-        tpot = divide_rounded(t->last_token - t->first_token, n - 1);
+    sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
+    if (n->seen >= 2) {
+        tpot = divide_rounded(t->last_token - t->first_token, n->seen - 1);
         sample(r, METRIC_TPOT, tpot, 1);
         if (tpot > 0)
             sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
     }
-    sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n * 1000000, s->events), 1);
-    sample(r, METRIC_INPUT_TOKENS, (int64_t)input_tokens(s) * 1000, 1);
-    sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n * 1000, 1);
+    sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
+    sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
+    sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
     record_gaps(r, &s->gaps);
     if (within(r->slo_ns[SLO_TTFT], ttft) && within(r->slo_ns[SLO_TPOT], tpot) && within(r->slo_ns[SLO_E2E], e2e))
         count(r, COUNTER_WIN_GOOD, 1);
@@ -115,34 +104,30 @@ static uint64_t micro_tokens(uint32_t events, uint64_t tokens, uint64_t of)
 }
 
 /* What arrived inside the window, of any request. */
-static void record_window(struct recorder *r, const struct stream *s, bool ok)
+static void record_window(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool ok)
 {
-    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token))
-        count(r, COUNTER_WIN_INPUT_TOKENS, input_tokens(s));
+    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token)) count(r, COUNTER_WIN_INPUT_TOKENS, n->input);
     if (s->window_events == 0) return;
-    bool usage;
-    uint32_t n = stream_output_tokens(s, &usage);
     count(r, COUNTER_WIN_EVENTS, s->window_events);
-    if (ok || usage)
-        count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, n, s->events));
+    if (ok || n->counted)
+        count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, n->made, s->events));
     else if (r->ok_events > 0)
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, r->ok_tokens, r->ok_events));
     else
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, 1, 1));
 }
 
-static void record_ok(struct recorder *r, const struct stream *s, bool due_in_window)
+static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window)
 {
-    bool usage;
-    uint32_t n = stream_output_tokens(s, &usage);
     assert(s->events > 0 && s->t.sent != 0);
-    r->ok_tokens += n;
+    r->ok_tokens += n->made;
     r->ok_events += s->events;
     r->snap->series_done++;
-    count(r, COUNTER_TOKENS, n);
-    count(r, COUNTER_CACHED_TOKENS, s->usage_cached);
-    if (usage) count(r, COUNTER_USAGE_REQUESTS, 1);
-    if (n < s->asked_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
+    count(r, COUNTER_TOKENS, n->made);
+    count(r, COUNTER_TOKENS_SEEN, n->seen);
+    count(r, COUNTER_CACHED_TOKENS, n->cached);
+    if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
+    if (n->made < s->asked_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);
     if (!due_in_window) return;
     count(r, COUNTER_WIN_OK, 1);
@@ -153,10 +138,14 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
 {
     bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
     bool failed = counter_is_failure(outcome);
+    struct stream_tokens n;
+    stream_count(s, &n);
     assert(ok || failed || outcome == COUNTER_CANCELLED || outcome == COUNTER_ABORTED);
     count(r, outcome, 1);
     count(r, COUNTER_EVENTS, s->events);
     count(r, COUNTER_BYTES_IN, s->bytes);
+    count(r, COUNTER_UNKNOWN_EVENTS, s->unknown);
+    count(r, COUNTER_USAGE_DOUBTED, n.doubted);
     count(r, COUNTER_DROPPED, s->gaps.lost);
     if (s->t.sent != 0 && due_in_window) {
         sample(r, METRIC_LATENESS, s->t.sent - s->t.due, 1);
@@ -164,8 +153,8 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
                (s->t.handed ? s->t.handed : s->t.sent) - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
     }
     record_connection(r, &s->t);
-    if (ok) record_ok(r, s, due_in_window);
-    record_window(r, s, ok);
+    if (ok) record_ok(r, s, &n, due_in_window);
+    record_window(r, s, &n, ok);
     if (ok) return;
     count(r, COUNTER_FAILED_TOKENS, s->events);
     if (failed) {

@@ -5,10 +5,10 @@
  * CAPPED, CPU, WIN_INFLIGHT_NS, INFLIGHT_MAX, MEASURED_NS and so on, the gauges, and the snapshot's series_tokens and
  * series_inflight_ns.
  *
- * The rules, n = output tokens by usage, else token events:
+ * The rules, n = output tokens made, m = those that came in events (stream_count):
  *
  * - Latencies (ttft … user_speed, itl, chunk_gap): requests due inside the window that ended ok.
- * - tpot, user_speed: only with n >= 2; user_speed only when tpot > 0.
+ * - tpot, user_speed: by m, only with m >= 2; user_speed only when tpot > 0.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
  * - cut_age, cut_wait: requests due inside the window that were sent and still open when the drain ended (ABORTED).
  * - lateness, dispatch: requests due inside the window that were sent, whatever came of them.
@@ -19,7 +19,7 @@
  *   of the worker's ok requests so far (1 before the first).
  * - FAILED_TOKENS: token events of all that is not ok.
  *
- * Identity: e2e = ttft + tpot × (n − 1), to the rounding of tpot to whole ns. */
+ * Identity: e2e = ttft + tpot × (m − 1), to the rounding of tpot to whole ns. */
 #pragma once
 #include "agent/stream/stream.h"
 #include "common/counter.h"
@@ -48,6 +48,3 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
 /* Hands out the snapshot recorded so far and goes on in `empty` (dense, reset): counters are carried over, since they
  * are cumulative. The caller sets span and gauges of what it gets. */
 struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty);
-
-/* n and whether it came from usage. */
-uint32_t stream_output_tokens(const struct stream *s, bool *ret_usage);

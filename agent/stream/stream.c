@@ -43,6 +43,7 @@ static void take_token(struct stream *s, uint32_t flags, uint32_t tokens, int64_
     else
         gaps_put(&s->gaps, at - s->t.last_token, tokens);
     s->t.last_token = at;
+    if ((flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
     if (s->t.first_content == 0 && (flags & EVENT_CONTENT)) s->t.first_content = at;
     if (at >= s->window_from && at < s->window_to) s->window_events++;
 }
@@ -53,6 +54,7 @@ static void take_usage(struct stream *s, const struct event *ev)
     if (ev->input_tokens > s->usage_in) s->usage_in = ev->input_tokens;
     if (ev->output_tokens > s->usage_out) s->usage_out = ev->output_tokens;
     if (ev->cached_tokens > s->usage_cached) s->usage_cached = ev->cached_tokens;
+    if (ev->thought_tokens > s->usage_thought) s->usage_thought = ev->thought_tokens;
 }
 
 static void take(struct stream *s, const struct event *ev, int64_t at)
@@ -199,6 +201,34 @@ static void settle(struct stream *s)
     else if (!s->plain && !s->end && !s->malformed)
         settle_last(s);
     if (s->sse.noise > 0 && s->t.first_event == 0) s->malformed = true; /* text, and nothing of a stream */
+}
+
+#define BELIEVED_PER_EVENT 64u
+#define BELIEVED_INPUT_FACTOR 8u /* chat templates, tools and system prompts of the server's own come on top … */
+#define BELIEVED_INPUT_MORE 65536u
+
+static bool is_believed(const struct stream *s)
+{
+    uint64_t n = s->usage_out;
+    return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
+}
+
+void stream_count(const struct stream *s, struct stream_tokens *ret)
+{
+    *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
+    if (!s->usage) return;
+    uint64_t input_most = (uint64_t)s->prompt_tokens * BELIEVED_INPUT_FACTOR + BELIEVED_INPUT_MORE;
+    if (s->usage_in > 0 && s->usage_in <= input_most) ret->input = s->usage_in;
+    if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
+    ret->counted = s->usage_out > 0 && is_believed(s);
+    ret->doubted = s->usage_in > input_most || s->usage_cached > ret->input || (s->usage_out > 0 && !ret->counted);
+    if (!ret->counted) return;
+    uint32_t n = s->usage_out, visible = s->events - s->thoughts;
+    ret->made = ret->seen = n;
+    if (s->thoughts == 0 && s->usage_thought > 0 && s->usage_thought < n)
+        ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
+    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n <= visible + visible / 10)
+        ret->made = ret->seen = n + s->thoughts;
 }
 
 static enum counter transport_label(enum transport_end end)

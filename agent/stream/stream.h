@@ -40,9 +40,10 @@ struct stream {
     int64_t window_from, window_to;
     int64_t last_read;                    /* arrival of the latest bytes */
     uint32_t events;                      /* token events */
+    uint32_t thoughts;                    /* of these, with nothing but reasoning */
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
-    uint32_t usage_in, usage_out, usage_cached;
+    uint32_t usage_in, usage_out, usage_cached, usage_thought;
     uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not said */
     bool usage, finish, end, error, malformed;
     bool begun;     /* the body's first byte that is no white space was seen */
@@ -80,4 +81,17 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
  *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
  *   8. no end marker: truncated; also for a 2xx with no event at all. */
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status);
+/* Output tokens of a stream that has ended.
+ *
+ *   usage   what the server counted, if it is believed: at most as many as were asked for and a tenth more, or 64 in
+ * each token event. Without it each event is a token. made    what throughput counts: usage, and the events of
+ * reasoning where usage plainly holds the visible text only seen    what came in events, for the time per token:
+ * without the reasoning that usage counts and no event showed */
+struct stream_tokens {
+    uint32_t made, seen;
+    bool counted; /* by usage */
+    bool doubted; /* usage was there and is not believed, in whole or in part */
+    uint32_t input, cached;
+};
+void stream_count(const struct stream *s, struct stream_tokens *ret);
 void stream_release(struct stream *s); /* gives chunks and buffers back */

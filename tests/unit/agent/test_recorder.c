@@ -132,6 +132,7 @@ static void test_ok_request(void **state)
         {COUNTER_WIN_INPUT_TOKENS, 7},
         {COUNTER_EVENTS, 4},
         {COUNTER_TOKENS, 9},
+        {COUNTER_TOKENS_SEEN, 9},
         {COUNTER_CACHED_TOKENS, 3},
         {COUNTER_USAGE_REQUESTS, 1},
     };
@@ -207,6 +208,98 @@ static void test_running_usage_splits_gaps(void **state)
     assert_int_equal(snap->hist[METRIC_ITL]->min, 10 * MS);
     assert_int_equal(snap->hist[METRIC_ITL]->max, 10 * MS);
     must_hold(METRIC_TPOT, 10 * MS);
+}
+
+#define VISIBLE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+
+/* Reasoning that usage counts and no event shows: throughput has it, the time per token has not. */
+static void test_hidden_reasoning(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    s.asked_tokens = 256;
+    for (int i = 0; i < 20; i++)
+        feed(VISIBLE, (1400 + 20 * i) * MS);
+    feed("data: "
+         "{\"choices\":[],\"usage\":{\"completion_tokens\":220,\"completion_tokens_details\":{\"reasoning_tokens\":200}"
+         "}}\n\n",
+         1780 * MS);
+    feed(DONE, 1780 * MS);
+    end(END_COMPLETE, 200, 1780 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, 20 * MS);
+    must_hold(METRIC_USER_SPEED, 50000000);
+    must_hold(METRIC_OUTPUT_TOKENS, 220000);
+    assert_int_equal(counted(COUNTER_TOKENS), 220);
+    assert_int_equal(counted(COUNTER_TOKENS_SEEN), 20);
+    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 220000000);
+    assert_int_equal(counted(COUNTER_USAGE_DOUBTED), 0);
+}
+
+/* Reasoning that is streamed and that usage does not count: both have it. */
+static void test_uncounted_reasoning(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    for (int i = 0; i < 120; i++)
+        feed(i < 100 ? THOUGHT : VISIBLE, (1100 + i) * MS);
+    usage(12, 20, 0, 1219 * MS);
+    feed(DONE, 1219 * MS);
+    end(END_COMPLETE, 200, 1219 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, 1 * MS);
+    assert_int_equal(counted(COUNTER_TOKENS), 120);
+    assert_int_equal(counted(COUNTER_TOKENS_SEEN), 120);
+    /* an answer of reasoning alone is counted as usage says */
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(THOUGHT THOUGHT THOUGHT, 1100 * MS);
+    usage(12, 4, 0, 1200 * MS);
+    feed(DONE, 1200 * MS);
+    end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_TOKENS), 4);
+}
+
+/* Numbers that cannot be right are not taken, and counted. */
+static void test_usage_is_doubted(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t asked, in, out, cached; /* of ten events and a prompt of 32 tokens */
+        uint64_t tokens, input, cached_taken, doubted;
+    } rows[] = {
+        {10, 40, 10, 8, 10, 40, 8, 0},         {10, 40, 3000, 0, 10, 40, 0, 1},
+        {10, 40, UINT32_MAX, 0, 10, 40, 0, 1}, {3000, 40, 3000, 0, 3000, 40, 0, 0}, /* whole sentences in an event */
+        {10, 40, 640, 0, 640, 40, 0, 0}, /* the plan's body may have asked for more */
+        {10, UINT32_MAX, 10, 0, 10, 32, 0, 1}, {10, 40, 10, 41, 10, 40, 0, 1}, /* more from the cache than there was */
+        {10, 0, 10, 33, 10, 32, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = rows[i].asked;
+        s.prompt_tokens = 32;
+        for (int k = 0; k < 10; k++)
+            feed(VISIBLE, (1100 + k) * MS);
+        usage(rows[i].in, rows[i].out, rows[i].cached, 1200 * MS);
+        feed(DONE, 1200 * MS);
+        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_TOKENS), rows[i].tokens);
+        assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
+        assert_int_equal(counted(COUNTER_CACHED_TOKENS), rows[i].cached_taken);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
+    }
+}
+
+static void test_unknown_events(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(VISIBLE "data: {\"hello\":1}\n\nthis is no line\ndata: null\n\ndata:\n\n: comment\nid: 3\nfoo: bar\n" DONE,
+         1100 * MS);
+    end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_UNKNOWN_EVENTS), 2);
 }
 
 static void test_one_token(void **state)
@@ -457,6 +550,10 @@ int main(void)
         cmocka_unit_test(test_ok_request),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_running_usage_splits_gaps),
+        cmocka_unit_test(test_hidden_reasoning),
+        cmocka_unit_test(test_uncounted_reasoning),
+        cmocka_unit_test(test_usage_is_doubted),
+        cmocka_unit_test(test_unknown_events),
         cmocka_unit_test(test_one_token),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_failed),
