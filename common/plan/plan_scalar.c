@@ -189,7 +189,7 @@ const struct key_type KEY_BOOL = {"true or false", "\"type\": \"boolean\"", bool
 
 static int word_read(struct reader *r, const struct plan_key *k, const struct node *n, unsigned *ret)
 {
-    char list[200], got[64];
+    char list[400], got[64];
     size_t words = 0, at = 0;
     bool scalar = node_is_scalar(n);
     for (; k->words[words]; words++)

@@ -1,3 +1,4 @@
+#include "tests/sim/frame.h"
 #include "tests/sim/frame_impl.h"
 
 #include <inttypes.h>
@@ -242,13 +243,6 @@ const struct sim_frames sim_frames_openai = {openai_begin, openai_tokens, openai
                                              openai_error, openai_end,    openai_whole};
 
 /* --- whatever the API --- */
-
-const struct sim_api_row SIM_APIS[SIM_API_N] = {
-#define X(id, word, begins, ends, needs, stream, type, frames)                                                         \
-    [SIM_##id] = {word, begins, ends, SIM_NEEDS_##needs, SIM_STREAM_##stream, SIM_TYPE_##type, &sim_frames_##frames},
-#include "tests/sim/api.def"
-#undef X
-};
 
 static const struct sim_frames *frames(const struct sim_frame *f)
 {

@@ -1,20 +1,6 @@
 /* What the files that write the events of an API share. */
 #pragma once
-#include "tests/sim/frame.h"
-
-/* How an API writes its answer; each appends whole events. `end` writes usage and the end marker; `done` false leaves
- * the marker out. NULL: none. */
-struct sim_frames {
-    void (*begin)(const struct sim_frame *f, struct buf *out); /* before the first token */
-    void (*tokens)(const struct sim_frame *f, uint32_t first, uint32_t n, bool last, struct buf *out);
-    void (*finish)(const struct sim_frame *f, struct buf *out); /* an end without a token */
-    void (*error)(const struct sim_frame *f, struct buf *out);
-    void (*end)(const struct sim_frame *f, uint32_t tokens, bool done, struct buf *out);
-    void (*whole)(const struct sim_frame *f, uint32_t tokens, struct buf *out); /* an answer that is no stream */
-};
-#define X(id, word, begins, ends, needs, stream, type, frames) extern const struct sim_frames sim_frames_##frames;
-#include "tests/sim/api.def"
-#undef X
+#include "tests/sim/api.h"
 
 enum { SIM_WORD = 4 };
 /* Word i of the answer: four bytes, as they stand in JSON. */
