@@ -76,20 +76,24 @@ static bool within(int64_t limit_ns, int64_t value)
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
     const struct timeline *t = &s->t;
-    int64_t ttft = t->first_token - t->sent, e2e = t->last_token - t->sent, tpot = 0;
-    sample(r, METRIC_TTFT, ttft, 1);
-    sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
-    if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
+    bool whole = s->dialect->whole;
+    int64_t last = whole ? t->done : t->last_token, ttft = whole ? 0 : t->first_token - t->sent, e2e = last - t->sent,
+            tpot = 0;
+    if (!whole) {
+        sample(r, METRIC_TTFT, ttft, 1);
+        sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
+        if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
+    }
     sample(r, METRIC_E2E, e2e, 1);
-    sample(r, METRIC_E2E_DUE, t->last_token - t->due, 1);
-    sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
-    if (n->seen >= 2) {
+    sample(r, METRIC_E2E_DUE, last - t->due, 1);
+    if (n->made > 0) sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
+    if (!whole && n->seen >= 2) {
         tpot = divide_rounded(t->last_token - t->first_token, n->seen - 1);
         sample(r, METRIC_TPOT, tpot, 1);
         if (tpot > 0)
             sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
     }
-    sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
+    if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
     sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
     record_gaps(r, &s->gaps);
@@ -119,7 +123,7 @@ static void record_window(struct recorder *r, const struct stream *s, const stru
 
 static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window)
 {
-    assert(s->events > 0 && s->t.sent != 0);
+    assert((s->events > 0 || s->dialect->no_tokens) && s->t.sent != 0);
     r->ok_tokens += n->made;
     r->ok_events += s->events;
     r->snap->series_done++;
@@ -127,7 +131,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     count(r, COUNTER_TOKENS_SEEN, n->seen);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
-    if (n->made < s->asked_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
+    if (n->made < s->asked_tokens && !s->dialect->no_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);
     if (!due_in_window) return;
     count(r, COUNTER_WIN_OK, 1);

@@ -11,6 +11,7 @@
  * - tpot, user_speed: by m, only with m >= 2; user_speed only when tpot > 0.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
  * - cut_age, cut_wait: requests due inside the window that were sent and still open when the drain ended (ABORTED).
+ * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
  * - lateness, dispatch: requests due inside the window that were sent, whatever came of them.
  * - dns, tcp, tls, connect: requests that made a new connection.
  * - fail_time: failed requests that were sent; cancelled and aborted ones have none.

@@ -147,7 +147,9 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     if (at < s->t.sent) at = s->t.sent;
     flight_to(g, now);
     flight_correct(g, at, now);
+    uint32_t before = s->events;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
+    g->rec.snap->series_tokens += s->events - before; /* a whole answer's, or a last line's */
     recorder_end(&g->rec, s, outcome, at);
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     struct address_count *counts = counts_of(g, r);
@@ -168,7 +170,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
 static void finish_unsent(struct stage *g, const struct pacer_item *item, int64_t now)
 {
     struct stream s;
-    stream_begin(&s, g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
+    stream_begin(&s, &g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
     s.t.due = item->due;
     s.t.free = item->free;
     recorder_end(&g->rec, &s, stream_outcome(&s, END_ABORTED, 0), now);
@@ -181,7 +183,7 @@ static int write_body(struct stage *g, struct request *r, uint64_t number)
     uint32_t input;
     if (workload_next(g->workload, number, &ask, &input) < 0) return -1;
     buf_reset(&r->body);
-    if (g->dialect->write_body(g->dialect, &ask, &r->body) < 0) return -1;
+    if (g->dialect.write_body(&g->dialect, &ask, &r->body) < 0) return -1;
     r->stream.asked_tokens = ask.output_tokens;
     r->stream.prompt_tokens = input;
     return 0;
@@ -209,7 +211,7 @@ static void start(struct stage *g, const struct pacer_item *item)
         return;
     }
     struct stream *s = &r->stream;
-    stream_begin(s, g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
+    stream_begin(s, &g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
     s->t.due = item->due;
     s->t.free = item->free;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
@@ -314,7 +316,7 @@ static void sweep(struct stage *g, int64_t now)
             end_open(g, r, END_TIMEOUT_TOTAL, now);
         else if (!r->transfer.begun && past(t->sent, now, p->timeout_connect_ns))
             end_open(g, r, END_TIMEOUT_CONNECT, now);
-        else if (t->first_token == 0 && past(t->sent, now, p->timeout_first_token_ns))
+        else if (t->first_token == 0 && !g->dialect.whole && past(t->sent, now, p->timeout_first_token_ns))
             end_open(g, r, END_TIMEOUT_FIRST_TOKEN, now);
         else if (t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns))
             end_open(g, r, END_TIMEOUT_IDLE, now);
@@ -354,8 +356,7 @@ int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, con
     g->plan = plan;
     g->tr = tr;
     g->cap = cap ? cap : 1;
-    g->dialect = dialect_for(plan->target.api);
-    if (!g->dialect) return err_set(e, ERR_PLAN, "target.api: this agent does not speak it");
+    dialect_open(&plan->target, &g->dialect);
     g->shard.recorded = corpora ? corpora[0] : NULL;
     g->workload = workload_new(plan, corpora, &g->shard, e);
     if (!g->workload) return -1;

@@ -33,7 +33,7 @@ struct request {
 struct stage {
     struct shard shard; /* owned */
     const struct plan *plan;
-    const struct dialect *dialect;
+    struct dialect dialect;
     struct transport *tr;
     struct workload *workload;
     struct gap_pool *pool;

@@ -18,10 +18,10 @@ static int plan_body_find(const char *body, const char *key, bool *ret_found)
     return json_next(&j) == JSON_END ? 0 : -1;
 }
 
-int body_begin(struct body_writer *w, const char *plan_body, struct buf *out)
+int body_begin(struct body_writer *w, const struct dialect *d, const char *plan_body, struct buf *out)
 {
     bool found;
-    *w = (struct body_writer){.out = out, .plan_body = plan_body && plan_body[0] ? plan_body : NULL};
+    *w = (struct body_writer){.out = out, .omit = d->omit, .plan_body = plan_body && plan_body[0] ? plan_body : NULL};
     if (w->plan_body && plan_body_find(w->plan_body, NULL, &found) != 0) return -1;
     return buf_putc(out, '{');
 }
@@ -32,9 +32,20 @@ bool body_has(const struct body_writer *w, const char *key)
     return w->plan_body && plan_body_find(w->plan_body, key, &found) == 0 && found;
 }
 
+static bool is_omitted(const struct body_writer *w, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *word = w->omit; word && *word; word += strspn(word, " ")) {
+        size_t len = strcspn(word, " ");
+        if (len == n && memcmp(word, key, n) == 0) return true;
+        word += len;
+    }
+    return false;
+}
+
 bool body_key(struct body_writer *w, const char *key)
 {
-    if (body_has(w, key)) return false;
+    if (is_omitted(w, key) || body_has(w, key)) return false;
     if (w->any) (void)buf_putc(w->out, ',');
     w->any = true;
     (void)buf_putc(w->out, '"');
@@ -162,9 +173,10 @@ void body_nested(struct body_writer *w, const char *key, const char *member, uin
     enum json_token kind = JSON_BAD;
     const char *theirs = plan_value(w, key, &len, &kind);
     if (theirs && kind != JSON_OBJECT) return; /* the plan's own value will stand */
+    if (!theirs && is_omitted(w, key)) return;
     if (w->any) (void)buf_putc(w->out, ',');
     (void)buf_printf(w->out, "\"%s\":{", key);
-    bool ours = n > 0 && !(theirs && object_has(theirs, len, member));
+    bool ours = n > 0 && !is_omitted(w, member) && !(theirs && object_has(theirs, len, member));
     if (ours) (void)buf_printf(w->out, "\"%s\":%u", member, n);
     if (ours && *more) (void)buf_putc(w->out, ',');
     (void)buf_puts(w->out, more);

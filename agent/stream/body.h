@@ -8,9 +8,10 @@ struct body_writer {
     struct buf *out;
     const char *plan_body; /* JSON object, or NULL */
     bool any;
+    const char *omit;   /* names with blanks between them, or NULL */
     const char *merged; /* a key of the plan's body that body_nested has written */
 };
-int body_begin(struct body_writer *w, const char *plan_body,
+int body_begin(struct body_writer *w, const struct dialect *d, const char *plan_body,
                struct buf *out);                             /* -1: the plan's body is no JSON object */
 bool body_has(const struct body_writer *w, const char *key); /* the plan's body has this key */
 /* `json`: the value as JSON. */

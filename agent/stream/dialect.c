@@ -10,3 +10,12 @@ const struct dialect *dialect_for(enum plan_api api)
 {
     return (unsigned)api < API_N ? dialects[api] : NULL;
 }
+
+void dialect_open(const struct plan_target *t, struct dialect *ret)
+{
+    *ret = *dialect_for(t->api);
+    ret->whole = t->whole || ret->no_tokens;
+    ret->ends_with_finish = t->end == END_FINISH;
+    ret->ends_with_body = ret->ends_with_body || t->end == END_CLOSE;
+    ret->omit = t->omit;
+}

@@ -60,15 +60,20 @@ struct dialect_event {
 
 struct dialect {
     enum framing framing;
-    bool whole;          /* the answer is one JSON object and no stream (target.stream: false) */
-    bool ends_with_body; /* there is no end marker: the body's end is it */
-    bool thoughts_apart; /* usage's output tokens do not hold those of reasoning */
+    bool whole;            /* the answer is one JSON object and no stream (target.stream: false) */
+    bool ends_with_finish; /* the event with a finish reason is the end marker */
+    bool ends_with_body;   /* there is no end marker: the body's end is it */
+    bool no_tokens;        /* the answer has none (embeddings); it is always whole */
+    bool thoughts_apart;   /* usage's output tokens do not hold those of reasoning */
+    const char *omit;      /* members that are not written, with blanks between them; NULL: none */
     /* Appends the whole JSON body of a request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
     int (*write_body)(const struct dialect *d, const struct dialect_request *r, struct buf *out);
     void (*scan)(const struct dialect *d, const struct dialect_event *e, struct event *ret);
 };
 const struct dialect *dialect_for(enum plan_api api);
+/* The API's dialect as a target wants it: streamed or whole, with its end marker and what is left out. */
+void dialect_open(const struct plan_target *t, struct dialect *ret);
 /* The value of a request's `stream`. */
 static inline const char *dialect_stream_word(const struct dialect *d)
 {

@@ -18,8 +18,7 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
 {
     struct body_writer w;
     size_t first = r->n_messages > 1 && strcmp(r->messages[0].role, "system") == 0;
-    (void)d;
-    if (body_begin(&w, r->body, out) != 0) return -1;
+    if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (first && body_key(&w, "systemInstruction")) {
         (void)buf_putc(out, '{');
         put_parts(out, &r->messages[0]);

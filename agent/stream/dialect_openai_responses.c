@@ -13,7 +13,7 @@
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
-    if (body_begin(&w, r->body, out) != 0) return -1;
+    if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
     if (r->n_messages == 1)
         body_text(&w, "input", r->messages[0].text, r->messages[0].len);

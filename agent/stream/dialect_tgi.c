@@ -8,8 +8,7 @@
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
-    (void)d;
-    if (body_begin(&w, r->body, out) != 0) return -1;
+    if (body_begin(&w, d, r->body, out) != 0) return -1;
     body_prompt(&w, "inputs", r);
     body_nested(&w, "parameters", "max_new_tokens", r->output_tokens, "\"details\":true");
     return body_end(&w);

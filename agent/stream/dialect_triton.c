@@ -9,7 +9,7 @@
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
-    if (body_begin(&w, r->body, out) != 0) return -1;
+    if (body_begin(&w, d, r->body, out) != 0) return -1;
     body_prompt(&w, "text_input", r);
     if (r->output_tokens > 0) body_number(&w, "max_tokens", r->output_tokens);
     body_member(&w, "stream", dialect_stream_word(d));

@@ -83,7 +83,8 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
     if (ret->flags & EVENT_ERROR) s->error = true;
     if (ret->flags & EVENT_MALFORMED) s->malformed = true;
     if (ret->flags & EVENT_UNKNOWN) s->unknown++;
-    if (ret->flags & EVENT_END) {
+    bool last = s->dialect->ends_with_finish && (ret->flags & EVENT_FINISH);
+    if (last || (ret->flags & EVENT_END)) {
         s->end = true;
         s->t.done = at;
     }
@@ -108,8 +109,8 @@ static const char *begin_body(struct stream *s, const char *p, const char *end)
         p++;
     if (p < end) {
         s->begun = true;
-        s->plain = *p == '[' || (*p == '{' && s->dialect->framing == FRAMING_SSE);
-        if (*p == '<') s->malformed = true;
+        s->plain = *p == '[' || (*p == '{' && (s->dialect->framing == FRAMING_SSE || s->dialect->whole));
+        if (*p == '<' || (s->dialect->whole && !s->plain)) s->malformed = true;
     }
     return p;
 }
@@ -164,14 +165,21 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     return s->events - before;
 }
 
+/* A whole answer is one event, at its last byte; of what should have been a stream only an error is looked for. */
 static void settle_plain(struct stream *s)
 {
     struct event ev;
     scan(s, &(struct sse_event){.name = "", .data = carry_bytes(&s->carry), .len = s->body}, &ev);
+    bool answer = s->dialect->whole && !(ev.flags & (EVENT_MALFORMED | EVENT_UNKNOWN));
     if (ev.flags & EVENT_ERROR)
         s->error = true;
-    else
+    else if (!answer)
         s->malformed = true;
+    if (!answer) return;
+    s->t.first_event = s->t.done = s->last_read;
+    s->end = true;
+    s->finish = ev.flags & EVENT_FINISH;
+    take(s, &ev, s->last_read);
 }
 
 /* A last event that nothing has ended. A line is one all the same; of a server-sent event only an end marker or an
@@ -216,12 +224,14 @@ static bool is_believed(const struct stream *s)
 void stream_count(const struct stream *s, struct stream_tokens *ret)
 {
     *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
+    if (s->dialect->no_tokens) ret->made = ret->seen = 0;
     if (!s->usage) return;
     uint64_t input_most = (uint64_t)s->prompt_tokens * BELIEVED_INPUT_FACTOR + BELIEVED_INPUT_MORE;
     if (s->usage_in > 0 && s->usage_in <= input_most) ret->input = s->usage_in;
     if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
-    ret->counted = s->usage_out > 0 && is_believed(s);
-    ret->doubted = s->usage_in > input_most || s->usage_cached > ret->input || (s->usage_out > 0 && !ret->counted);
+    ret->counted = s->usage_out > 0 && !s->dialect->no_tokens && is_believed(s);
+    ret->doubted = s->usage_in > input_most || s->usage_cached > ret->input ||
+                   (s->usage_out > 0 && !ret->counted && !s->dialect->no_tokens);
     if (!ret->counted) return;
     uint32_t n = s->usage_out, visible = s->events - s->thoughts;
     ret->made = ret->seen = n;
@@ -262,7 +272,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
         s->t.done = s->last_read;
     }
     s->unknown += s->sse.noise;
-    if (success && s->end && !s->error && !s->malformed && s->events > 0) return COUNTER_OK;
+    if (success && s->end && !s->error && !s->malformed && (s->events > 0 || s->dialect->no_tokens)) return COUNTER_OK;
     if (transport_first(end)) return transport_label(end);
     if (http_status != 0 && !success) return status_label(http_status);
     if (s->error) return COUNTER_FAILED_STREAM_ERROR;

@@ -49,9 +49,15 @@ struct plan_model {
 /* AUTO: over TLS what the server chooses, in the clear HTTP/1.1. */
 enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
 
+/* What ends an answer: the API's own marker; the event with a finish reason; the body's end. */
+enum plan_end { END_MARKER, END_FINISH, END_CLOSE };
+
 struct plan_target {
     const char *url;
     enum plan_api api;
+    bool whole; /* stream: false */
+    enum plan_end end;
+    const char *omit; /* members that requests go without, with blanks between them; "" or NULL: none */
     struct plan_model *models;
     size_t n_models;
     struct plan_auth auth;

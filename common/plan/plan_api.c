@@ -29,7 +29,7 @@ static int check_databricks(struct reader *r, const struct node *map, struct pla
 static int check_gemini(struct reader *r, const struct node *map, struct plan_target *t)
 {
     const char *query = strchr(t->url, '?');
-    if (query && strstr(query, "alt=sse")) return 0;
+    if (t->whole || (query && strstr(query, "alt=sse"))) return 0;
     return node_refuse(node_get(map, "url"), false, r->e,
                        "gemini streams events only with ?alt=sse, such as "
                        "https://HOST/v1beta/models/NAME:streamGenerateContent?alt=sse");
@@ -42,7 +42,8 @@ static int check_none(struct reader *r, const struct node *map, struct plan_targ
 }
 
 const struct plan_api_row PLAN_APIS[API_N] = {
-#define X(id, symbol, name, path, header, value, keys, check) [API_##id] = {name, path, header, value, keys, check},
+#define X(id, symbol, name, path, whole, header, value, keys, check)                                                   \
+    [API_##id] = {name, path, whole, header, value, keys, check},
 #include "common/plan/api.def"
 #undef X
 };
@@ -103,7 +104,8 @@ static int refuse_other_path(struct reader *r, const struct node *url, const str
 {
     const struct plan_api_row *own = &PLAN_APIS[t->api];
     for (const struct plan_api_row *other = PLAN_APIS; other < PLAN_APIS + API_N; other++)
-        if (other != own && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, own->path))
+        if (other != own && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, own->path) &&
+            !(own->path_whole[0] && ends_with(t->url, own->path_whole)))
             return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", other->path, other->name,
                                own->name);
     return 0;
@@ -113,7 +115,7 @@ int plan_api_check(struct reader *r, const struct node *map, struct plan_target 
 {
     const struct plan_api_row *row = &PLAN_APIS[t->api];
     const struct node *url = node_get(map, "url");
-    const char *path = row->path[0] ? row->path : "/";
+    const char *path = t->whole && row->path_whole[0] ? row->path_whole : row->path[0] ? row->path : "/";
     if (!has_path(t->url) && strchr(path, '{')) {
         path = path_of(r, map, t, path);
         if (!path) return -1;

@@ -4,7 +4,7 @@
 #include "common/plan/plan_key.h"
 
 struct plan_api_row {
-    const char *name, *path, *header, *header_value, *keys; /* as in api.def */
+    const char *name, *path, *path_whole, *header, *header_value, *keys; /* as in api.def */
     int (*check)(struct reader *r, const struct node *map, struct plan_target *t);
 };
 extern const struct plan_api_row PLAN_APIS[API_N];

@@ -19,7 +19,9 @@ static const char *const TRACES[] = {
     NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
-static const char *const APIS_LATER[] = {"openai-embeddings", "rerank", "template", NULL};
+static const char *const APIS_LATER[] = {"rerank", "template", NULL};
+static const char *const ENDS[] = {[END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", NULL};
+static const char *const ENDS_LATER[] = {"auto", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
@@ -92,6 +94,13 @@ const struct plan_key PLAN_KEYS[] = {
      "http or https; without a path it gets that of its api", .flags = KEY_REQUIRED},
     {"target", "api", &KEY_WORDS, AT(plan_target, api), "openai-chat", "openai-completions", "",
      "the language the endpoint speaks", .words = APIS, .later = APIS_LATER},
+    {"target", "stream", &KEY_STREAM, AT(plan_target, whole), "true", "false", "",
+     "false: answers come whole, in one piece; there is no time to the first token then"},
+    {"target", "end", &KEY_WORDS, AT(plan_target, end), "marker", "finish", "",
+     "what ends a stream: the marker of its api; the event with a finish reason (usage after it is not read); the "
+     "body's "
+     "end",
+     .words = ENDS, .later = ENDS_LATER},
     {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
      "[{name: base, weight: 3}, {name: lora, weight: 1}]", "", "a name, or a weighted mix", .flags = KEY_TOLD},
     {"target", "auth", &KEY_AUTH, AT(plan_target, auth), "none", "{bearer: {env: LLM_API_KEY}}", "",

@@ -158,6 +158,57 @@ static struct node *body_write(struct tree *t, const struct plan_key *k, const v
 }
 const struct key_type KEY_BODY = {"mapping", "\"type\": \"object\"", body_read, body_write};
 
+static int stream_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    bool stream = true;
+    if (KEY_BOOL.read(r, k, n, &stream)) return -1;
+    *(bool *)at = !stream;
+    return 0;
+}
+static struct node *stream_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    (void)k;
+    return node_new_bool(t, !*(const bool *)at);
+}
+const struct key_type KEY_STREAM = {"true or false", "\"type\": \"boolean\"", stream_read, stream_write};
+
+static bool member_name_valid(const char *s)
+{
+    size_t n = strlen(s);
+    return n > 0 && n <= 64 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == n;
+}
+
+static int omit_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct buf all __attribute__((cleanup(buf_free))) = BUF_INIT(4096);
+    (void)k;
+    if (n->kind != NODE_SEQ) return expected(r, n, "a list of names, such as [stream_options]");
+    for (const struct node *c = n->first; c; c = c->next) {
+        const char *name;
+        if (read_text(r, c, "the name of a member", &name)) return -1;
+        if (!member_name_valid(name)) return expected(r, c, "the name of a member of the request");
+        (void)buf_printf(&all, "%s%s", all.len ? " " : "", name);
+    }
+    if (all.bad) return node_refuse(n, false, r->e, "too many names");
+    *(const char **)at = keep(r, n, buf_str(&all));
+    return *(const char **)at ? 0 : -1;
+}
+static struct node *omit_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const char *word = *(const char *const *)at;
+    (void)k;
+    if (!word || !*word) return NULL;
+    struct node *all = node_new(t, NODE_SEQ);
+    for (; *word; word += strspn(word, " ")) {
+        size_t len = strcspn(word, " ");
+        node_add(t, all, node_new_text(t, arena_text(t->arena, word, len)));
+        word += len;
+    }
+    return all;
+}
+const struct key_type KEY_OMIT = {"list of names", "\"type\": \"array\", \"items\": {\"type\": \"string\"}", omit_read,
+                                  omit_write};
+
 int target_check(struct reader *r, const struct node *map, void *base)
 {
     struct plan_target *t = (struct plan_target *)base;
