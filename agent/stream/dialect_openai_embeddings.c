@@ -33,10 +33,10 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "data")) {
             if (!json_enter(&s.j, JSON_ARRAY)) continue;
-            s.known = event_scan_item(&s);
-            (void)json_leave(&s.j, s.known ? JSON_OBJECT : JSON_NULL);
-            while (event_scan_item(&s))
+            while (event_scan_item(&s)) {
+                s.known = true;
                 (void)json_leave(&s.j, JSON_OBJECT);
+            }
         } else if (JSON_IS(&s.j, "usage")) {
             take_usage(&s);
         } else {

@@ -34,7 +34,7 @@ void event_scan_end(struct event_scan *s)
 bool event_scan_item(struct event_scan *s)
 {
     enum json_token t;
-    while ((t = json_next(&s->j)) != JSON_ARRAY_END && t != JSON_BAD) {
+    while ((t = json_next(&s->j)) != JSON_ARRAY_END && t != JSON_BAD && t != JSON_END) {
         if (t == JSON_OBJECT) return true;
         (void)json_leave(&s->j, t);
     }

@@ -45,6 +45,24 @@ while IFS='|' read -r api path more; do
 done <<<"$APIS"
 kill -INT "$SIM_PID"
 
+# Whole answers: the same tokens, no time to the first one. Triton has no usage: an answer counts as one token.
+sim --ttft 60ms --tpot 5ms --reasoning 5
+while IFS='|' read -r api path more; do
+    case $api in tgi) path=/generate ;; esac
+    api_plan "$api" "$path" "$more, stream: false" 'concurrency: 2, requests: 6'
+    plateau_run --local 1
+    if ! jq -e '.points[0].ledger | .due == 6 and .ok == 6' "$OUT/summary.json" >/dev/null; then
+        fail "$api, whole: not all are ok: $(one .ledger)"
+        show err.log
+        continue
+    fi
+    [ "$api" = triton ] || close_to "$api, whole: output tokens" "$(one .output_tokens.mean)" 20 0
+    [ "$(one '.ttft_ms.count // 0')" = 0 ] || fail "$api, whole: has a time to the first token"
+    sanitized || close_to "$api, whole: ms to the end" "$(one .e2e_ms.mean)" 155 20
+    ok "$api: 6 whole answers"
+done <<<"$APIS"
+kill -INT "$SIM_PID"
+
 # label FAULT EXPECTED [API=LABEL…]: each API's requests end under that label
 labels() {
     local fault=$1 expected=$2 label

@@ -397,6 +397,31 @@ static void test_every_api(void **state)
                "{\"inputs\":\"hi\",\"parameters\":{\"max_new_tokens\":16,\"details\":true}}");
 }
 
+/* target.omit, and null in target.body. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    const struct plan_target t = {.api = API_OPENAI_CHAT, .omit = "stream_options max_tokens"};
+    struct dialect d;
+    struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1000);
+    dialect_open(&t, &d);
+    assert_int_equal(d.write_body(&d, SPEC("hi", .body = "{\"stop\":null}"), &b), 0);
+    assert_string_equal(buf_str(&b),
+                        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true,\"stop\":null}");
+    const struct plan_target tgi = {.api = API_TGI, .omit = "parameters"};
+    dialect_open(&tgi, &d);
+    buf_reset(&b);
+    assert_int_equal(d.write_body(&d, SPEC("hi", .body = "{}"), &b), 0);
+    assert_string_equal(buf_str(&b), "{\"inputs\":\"hi\"}");
+    const struct plan_target whole = {.api = API_OPENAI_CHAT, .whole = true};
+    dialect_open(&whole, &d);
+    buf_reset(&b);
+    assert_int_equal(d.write_body(&d, SPEC("hi", .model = "m"), &b), 0);
+    assert_string_equal(
+        buf_str(&b),
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":16,\"stream\":false}");
+}
+
 static void test_plan_body_wins(void **state)
 {
     (void)state;
@@ -448,12 +473,10 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_notes),          cmocka_unit_test(test_error_event),
-        cmocka_unit_test(test_bodies),         cmocka_unit_test(test_conversation),
-        cmocka_unit_test(test_every_api),      cmocka_unit_test(test_other_scanners),
-        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),    cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_bodies),   cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_every_api),      cmocka_unit_test(test_left_out), cmocka_unit_test(test_other_scanners),
+        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,6 +393,109 @@ static void test_outcomes(void **state)
 }
 
 /* Text that comes with an error or without an end is still counted, and no gap or buffer stays behind. */
+static void begin_as(enum plan_api api, bool whole_answer, enum plan_end end)
+{
+    static struct dialect d;
+    const struct plan_target t = {.api = api, .whole = whole_answer, .end = end};
+    dialect_open(&t, &d);
+    stream_begin(&s, &d, pool, 0, INT64_MAX);
+}
+
+/* target.stream: false. */
+static void test_whole_answers(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    static const struct {
+        enum plan_api api;
+        const char *body;
+        enum counter outcome;
+        uint32_t events, in, out;
+    } rows[] = {
+        {API_OPENAI_CHAT,
+         "{\"choices\":[{\"message\":{\"content\":\"a "
+         "b\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}",
+         COUNTER_OK, 1, 7, 2},
+        {API_OPENAI_CHAT, "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}",
+         COUNTER_FAILED_EMPTY, 0, 0, 0},
+        {API_OPENAI_CHAT, "{\"error\":{\"message\":\"x\"}}", COUNTER_FAILED_STREAM_ERROR, 0, 0, 0},
+        {API_OPENAI_CHAT, "{\"hello\":1}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_CHAT, "{\"choices\":[", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_CHAT, TOKEN("a") DONE, COUNTER_FAILED_MALFORMED, 0, 0, 0}, /* a stream that nobody asked for */
+        {API_OPENAI_CHAT, "<html>", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_RESPONSES,
+         "{\"object\":\"response\",\"error\":null,\"status\":\"completed\",\"output\":[{\"type\":\"message\","
+         "\"content\":[{\"text\":\"a\"}]}],"
+         "\"usage\":{\"input_tokens\":3,\"output_tokens\":9}}",
+         COUNTER_OK, 1, 3, 9},
+        {API_ANTHROPIC,
+         "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}],\"stop_reason\":\"end_turn\","
+         "\"usage\":{\"input_tokens\":3,\"output_tokens\":9}}",
+         COUNTER_OK, 1, 3, 9},
+        {API_OLLAMA, "{\"message\":{\"content\":\"a\"},\"done\":true,\"prompt_eval_count\":3,\"eval_count\":9}\n",
+         COUNTER_OK, 1, 3, 9},
+        {API_TGI, "{\"generated_text\":\"a\",\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":9}}",
+         COUNTER_OK, 1, 0, 9},
+        {API_TRITON, "{\"text_output\":\"a\"}", COUNTER_OK, 1, 0, 0},
+        {API_OPENAI_EMBEDDINGS,
+         "{\"object\":\"list\",\"data\":[{\"embedding\":[0.5,-1e-3],\"index\":0},{\"embedding\":[1]}],\"usage\":{"
+         "\"prompt_tokens\":8,\"total_tokens\":8}}",
+         COUNTER_OK, 0, 8, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"object\":\"list\",\"data\":[]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"error\":\"no\"}", COUNTER_FAILED_STREAM_ERROR, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].body);
+        for (size_t at = 0; at <= n; at++) {
+            begin_as(rows[i].api, true, END_MARKER);
+            (void)stream_feed(&s, rows[i].body, at, AT);
+            (void)stream_feed(&s, rows[i].body + at, n - at, AT + 1);
+            finish(&seen, END_COMPLETE, 200);
+            if (seen.outcome != rows[i].outcome) fail_msg("%s: %s", rows[i].body, COUNTERS[seen.outcome].name);
+            assert_int_equal(seen.events, rows[i].events);
+            assert_int_equal(seen.usage_in, rows[i].in);
+            assert_int_equal(seen.usage_out, rows[i].out);
+            if (rows[i].outcome == COUNTER_OK) assert_int_equal(seen.t.done, at == n ? AT : AT + 1);
+        }
+    }
+    begin_as(API_OPENAI_CHAT, true, END_MARKER); /* cut in the middle */
+    feed("{\"choices\":[{\"mess", AT);
+    finish(&seen, END_CUT, 200);
+    assert_int_equal(seen.outcome, COUNTER_FAILED_TRUNCATED);
+}
+
+/* target.end: servers that end as they like. */
+static void test_ends(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    static const char last[] =
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"completion_tokens\":2}}\n\n";
+    static const struct {
+        enum plan_end end;
+        bool finish;
+        enum transport_end transport;
+        enum counter outcome;
+    } rows[] = {
+        {END_MARKER, true, END_COMPLETE, COUNTER_FAILED_TRUNCATED},
+        {END_FINISH, true, END_COMPLETE, COUNTER_OK},
+        {END_FINISH, true, END_CUT, COUNTER_OK},
+        {END_FINISH, false, END_COMPLETE, COUNTER_FAILED_TRUNCATED},
+        {END_CLOSE, false, END_COMPLETE, COUNTER_OK},
+        {END_CLOSE, true, END_COMPLETE, COUNTER_OK},
+        {END_CLOSE, true, END_CUT, COUNTER_FAILED_TRUNCATED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_as(CHAT, false, rows[i].end);
+        feed(TOKEN("a") TOKEN("b"), 10);
+        if (rows[i].finish) feed(last, 20);
+        finish(&seen, rows[i].transport, 200);
+        if (seen.outcome != rows[i].outcome) fail_msg("row %zu: %s", i, COUNTERS[seen.outcome].name);
+        assert_int_equal(seen.usage_out, rows[i].finish ? 2 : 0);
+        if (seen.outcome == COUNTER_OK) assert_int_equal(seen.t.done, rows[i].finish ? 20 : 10);
+    }
+}
+
 static void test_failed_tokens_and_release(void **state)
 {
     (void)state;
@@ -454,7 +557,8 @@ int main(void)
         cmocka_unit_test(test_captures),   cmocka_unit_test(test_every_split),
         cmocka_unit_test(test_line_ends),  cmocka_unit_test(test_guard_page),
         cmocka_unit_test(test_timeline),   cmocka_unit_test(test_running_usage),
-        cmocka_unit_test(test_outcomes),   cmocka_unit_test(test_failed_tokens_and_release),
+        cmocka_unit_test(test_outcomes),   cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
