@@ -21,6 +21,8 @@ api_plan() { # API PATH MORE LOAD
     plan "target: {url: \"http://127.0.0.1:$SIM_PORT$2\", model: sim, api: $1$3}" 'workload: {synthetic: {input_tokens: 32, output_tokens: 20}}' "load: {$4}"
 }
 one() { jq -r ".points[0] | $1" "$OUT/summary.json"; }
+# Times are judged where the run itself vouches for them: on a busy machine the way between client and endpoint is not short.
+times() { ! sanitized && [ "$(one .verdict.status)" = valid ]; }
 close_to() { # WHAT VALUE EXPECTED TOLERANCE
     awk -v v="$2" -v e="$3" -v t="$4" 'BEGIN { exit !(v >= e - t && v <= e + t) }' || fail "$1: $2, expected $3"
 }
@@ -36,10 +38,10 @@ while IFS='|' read -r api path more; do
     fi
     close_to "$api: output tokens" "$(one .output_tokens.mean)" 20 0
     close_to "$api: input tokens" "$(one .input_tokens.mean)" 32 0
-    sanitized || close_to "$api: ms to the first token" "$(one .ttft_ms.mean)" 60 20
-    sanitized || close_to "$api: ms a token" "$(one .tpot_ms.mean)" 5 1
+    ! times || close_to "$api: ms to the first token" "$(one .ttft_ms.mean)" 60 20
+    ! times || close_to "$api: ms a token" "$(one .tpot_ms.mean)" 5 1
     case $api in # has the first visible token a time of its own, after five thoughts?
-        openai-chat | openai-responses | anthropic | ollama | cohere | gemini) sanitized || close_to "$api: ms to the first visible token" "$(one .ttfc_ms.mean)" 85 20 ;;
+        openai-chat | openai-responses | anthropic | ollama | cohere | gemini) ! times || close_to "$api: ms to the first visible token" "$(one .ttfc_ms.mean)" 85 20 ;;
     esac
     ok "$api: 12 answers of 20 tokens"
 done <<<"$APIS"
@@ -58,7 +60,7 @@ while IFS='|' read -r api path more; do
     fi
     [ "$api" = triton ] || close_to "$api, whole: output tokens" "$(one .output_tokens.mean)" 20 0
     [ "$(one '.ttft_ms.count // 0')" = 0 ] || fail "$api, whole: has a time to the first token"
-    sanitized || close_to "$api, whole: ms to the end" "$(one .e2e_ms.mean)" 155 20
+    ! times || close_to "$api, whole: ms to the end" "$(one .e2e_ms.mean)" 155 20
     ok "$api: 6 whole answers"
 done <<<"$APIS"
 kill -INT "$SIM_PID"
