@@ -116,9 +116,10 @@ static void passed(const struct analysis *a, struct headline *h)
         suspect += a->points[i].verdict.status == VERDICT_SUSPECT;
     if (plan->n_gates == 0 && plan->capacity.text)
         add(h, "slo.capacity %.60s is kept", plan->capacity.text);
-    else if (plan->n_gates == 0)
+    else if (plan->n_gates == 0) {
+        h->word = "DONE"; /* nothing was asked, so nothing has passed */
         add(h, "every stage was measured; the plan sets no gates");
-    else if (analysis_gates(a) != GATE_PASS)
+    } else if (analysis_gates(a) != GATE_PASS)
         add(h, "no gate is broken; the sample cannot decide all of them, which slo.inconclusive lets pass");
     else if (gates_any(plan) && a->answer.has_slo)
         add(h, "%s kept at load %s", plan->n_gates == 1 ? "the gate is" : "all gates are",

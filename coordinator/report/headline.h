@@ -1,11 +1,12 @@
-/* A run in one line, for the top of every screen and page: PASS, FAIL, UNDECIDED or INVALID, and why. It says what the
- * exit status says (analysis.h): INVALID is 3, 4 and a signal; UNDECIDED is a gate that the sample cannot decide where
- * the plan lets that fail the run, which is not the same as a gate that is broken. Pure. */
+/* A run in one line, for the top of every screen and page: PASS, FAIL, UNDECIDED, INVALID, or DONE where the plan sets
+ * no gates, and why. It says what the exit status says (analysis.h): INVALID is 3, 4 and a signal; UNDECIDED is a gate
+ * that the sample cannot decide where the plan lets that fail the run, which is not the same as a gate that is broken.
+ * Pure. */
 #pragma once
 #include "coordinator/answer/analysis.h"
 
 struct headline {
-    const char *word; /* "PASS", "FAIL", "UNDECIDED", "INVALID" */
+    const char *word; /* "PASS", "DONE", "FAIL", "UNDECIDED", "INVALID" */
     char why[400];    /* a clause without a full stop */
 };
 void headline_make(const struct analysis *a, struct headline *ret);

@@ -82,7 +82,7 @@ function heading() {
     models, target.url, r.started.replace("T", " ").replace("Z", " UTC"), agents, "run " + r.id
   ].filter(Boolean).join(" · ");
   const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
-  const o = S.outcome, word = el("strong", "word " + o.word.toLowerCase(), {PASS: "✓ PASS", FAIL: "✗ FAIL", UNDECIDED: "? UNDECIDED", INVALID: "✗ INVALID"}[o.word]);
+  const o = S.outcome, word = el("strong", "word " + o.word.toLowerCase(), {PASS: "✓ PASS", DONE: "DONE", FAIL: "✗ FAIL", UNDECIDED: "? UNDECIDED", INVALID: "✗ INVALID"}[o.word]);
   $("outcome").append(word, el("span", "why", o.why + "."), el("span", "soft status", "exit status " + o.exit_status));
   for (const c of o.causes) say(c.status + ", " + c.where + ": " + c.text + ".", c.status);
   const failed = {};

@@ -139,7 +139,9 @@ static void headline(const struct page *p, const struct analysis *in)
     char line[500];
     headline_make(in, &h);
     paint(p, BOLD);
-    paint(p, strcmp(h.word, "PASS") == 0 ? GREEN : strcmp(h.word, "UNDECIDED") == 0 ? YELLOW : RED);
+    paint(p, strcmp(h.word, "PASS") == 0 || strcmp(h.word, "DONE") == 0 ? GREEN
+             : strcmp(h.word, "UNDECIDED") == 0                         ? YELLOW
+                                                                        : RED);
     (void)snprintf(line, sizeof line, "%s: %s.", h.word, h.why);
     wrap(p, line, 0);
     paint(p, PLAIN);

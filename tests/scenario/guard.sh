@@ -107,7 +107,7 @@ wait_until 5 test -s "$TMP/front"
 for path in meta elsewhere; do
     plan "target: {url: \"http://127.0.0.1:$(cat "$TMP/front")/$path\", model: sim}" "$work" 'load: {concurrency: 1, requests: 5}'
     plateau_run --local 1
-    expect '.points[0].ledger | .ok == 0 and .failed.http_5xx == .due and .due == 5' "redirect to $path: a failure, not a journey"
+    expect '.points[0].ledger | .ok == 0 and .failed.http_3xx == .due and .due == 5' "redirect to $path: a failure, not a journey"
 done
 [ ! -e "$TMP/followed" ] && ok 'nobody followed the redirect' || fail "followed: $(cat "$TMP/followed")"
 
