@@ -108,6 +108,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"target", "headers", &KEY_HEADERS, WHOLE, "", "{x-team: perf}", "", "sent with every request"},
     {"target", "body", &KEY_BODY, WHOLE, "{}", "{temperature: 0, ignore_eos: true}", "",
      "merged into every request's JSON", .flags = KEY_TOLD},
+    {"target", "omit", &KEY_OMIT, AT(plan_target, omit), "", "[stream_options]", "",
+     "members of the request's JSON that are left out, for servers that refuse them"},
     {"target", "http", &KEY_WORDS, AT(plan_target, http), "\"1.1\"", "\"2\"", "",
      "HTTP version; auto: over TLS what the server chooses", .words = HTTP},
     {"target", "streams_per_connection", &KEY_U32, AT(plan_target, streams_per_connection), "", "100", "request",
