@@ -271,9 +271,8 @@ static const char *unescape(const char *p, unsigned *ret)
     return p + 6;
 }
 
-bool json_is(const struct json *j, const char *text, size_t n)
+bool json_is_escaped(const struct json *j, const char *text, size_t n)
 {
-    if (!j->escaped) return j->len == n && memcmp(j->text, text, n) == 0;
     const char *p = j->text, *end = j->text + j->len;
     for (size_t i = 0; i < n; i++) {
         if (p == end) return false;

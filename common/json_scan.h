@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define JSON_DEPTH_MAX 64u
 
@@ -73,7 +74,11 @@ static inline void json_note(struct json *j, enum json_note_kind kind)
 /* The next value is wanted to be of this kind: true when it is; else it is read over. */
 bool json_enter(struct json *j, enum json_token want);
 /* The last key or string, unescaped, is this ASCII word. */
-bool json_is(const struct json *j, const char *word, size_t n);
+bool json_is_escaped(const struct json *j, const char *word, size_t n);
+static inline bool json_is(const struct json *j, const char *word, size_t n)
+{
+    return j->escaped ? json_is_escaped(j, word, n) : j->len == n && memcmp(j->text, word, n) == 0;
+}
 #define JSON_IS(j, literal) json_is(j, literal, sizeof(literal) - 1)
 /* The last key or string without its escapes, as UTF-8, into `out` of at least j->len bytes: decoding never lengthens.
  * False when a \u escape is half of a pair. */

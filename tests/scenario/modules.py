@@ -31,7 +31,6 @@ CIRCLES_LEFT = {
 
 # file: the families of names that it defines besides its own
 FAMILIES = {
-    "agent/recorder": "stream_output_tokens",
     "agent/transport/target": "secret_",
     "agent/transport/transport": "transfer_",
     "agent/worker": "target_ref_",

@@ -38,7 +38,7 @@ struct sim_api_row {
     enum sim_type type;
     const struct sim_frames *frames;
 };
-extern const struct sim_api_row SIM_APIS[SIM_API_N];
+extern const struct sim_api_row API_ROWS[SIM_API_N];
 
 /* What a request asks for, after all defaults. */
 struct sim_ask {

@@ -40,7 +40,7 @@ size_t sim_open_chunk(const struct sim_frame *f, struct buf *out)
 {
     if (f->o->comments) {
         char line[32];
-        bool lines = SIM_APIS[f->ask.api].type == SIM_TYPE_NDJSON; /* no comments there: a blank line */
+        bool lines = API_ROWS[f->ask.api].type == SIM_TYPE_NDJSON; /* no comments there: a blank line */
         int n = snprintf(line, sizeof line, "%s%s%s", lines ? "" : ": keep-alive", lines ? "" : sim_nl(f), sim_nl(f));
         buf_printf(out, "%x\r\n%s\r\n", (unsigned)n, line);
     }
@@ -53,7 +53,7 @@ void sim_close_chunk(const struct sim_frame *f, size_t at, struct buf *out)
 {
     static const char HEX[] = "0123456789abcdef";
     buf_puts(out, sim_nl(f));
-    if (SIM_APIS[f->ask.api].type != SIM_TYPE_NDJSON) buf_puts(out, sim_nl(f));
+    if (API_ROWS[f->ask.api].type != SIM_TYPE_NDJSON) buf_puts(out, sim_nl(f));
     if (out->bad) return;
     size_t n = out->len - at - 7, digits = 1;
     while (n >> (4 * digits))
@@ -246,13 +246,13 @@ const struct sim_frames sim_frames_openai = {openai_begin, openai_tokens, openai
 
 static const struct sim_frames *frames(const struct sim_frame *f)
 {
-    return SIM_APIS[f->ask.api].frames;
+    return API_ROWS[f->ask.api].frames;
 }
 
 size_t sim_open_event(const struct sim_frame *f, const char *name, struct buf *out)
 {
     size_t at = sim_open_chunk(f, out);
-    if (SIM_APIS[f->ask.api].type == SIM_TYPE_NDJSON) return at;
+    if (API_ROWS[f->ask.api].type == SIM_TYPE_NDJSON) return at;
     if (name) buf_printf(out, "event: %s%s", name, sim_nl(f));
     buf_puts(out, f->o->no_space ? "data:" : "data: ");
     return at;

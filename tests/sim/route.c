@@ -50,7 +50,7 @@ static void put_head(const struct sim_server *v, const struct sim_conn *c, unsig
 
 void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out)
 {
-    bool lines = SIM_APIS[c->stream.frame.ask.api].type == SIM_TYPE_NDJSON;
+    bool lines = API_ROWS[c->stream.frame.ask.api].type == SIM_TYPE_NDJSON;
     put_head(v, c, 200, lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", out);
     buf_printf(out, "cache-control: no-cache\r\nx-request-id: %" PRIu64 "\r\ntransfer-encoding: chunked\r\n\r\n",
                c->stream.record.request);
@@ -131,7 +131,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
         return;
     }
     const char *wrong = NULL;
-    const struct sim_api_row *row = &SIM_APIS[api];
+    const struct sim_api_row *row = &API_ROWS[api];
     if (!(row->needs != SIM_NEEDS_PROMPT && b.has_messages) && !(row->needs != SIM_NEEDS_MESSAGES && b.has_prompt))
         wrong = row->needs == SIM_NEEDS_PROMPT ? "prompt: field required" : "messages: field required";
     else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX))
@@ -165,7 +165,7 @@ static bool path_is(struct sim_slice path, const struct sim_api_row *row)
 static enum sim_api api_of(struct sim_slice path)
 {
     int api = 0;
-    while (api < SIM_API_N && !path_is(path, &SIM_APIS[api]))
+    while (api < SIM_API_N && !path_is(path, &API_ROWS[api]))
         api++;
     return (enum sim_api)api;
 }

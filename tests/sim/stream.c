@@ -293,7 +293,7 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
     s->fault_at = sim_fault_position(v->o, s->fault, ask->output);
     s->record = (struct sim_record){.request = number,
                                     .connection = c->number,
-                                    .api = SIM_APIS[ask->api].word,
+                                    .api = API_ROWS[ask->api].word,
                                     .fault = sim_fault_name(s->fault),
                                     .stream = ask->stream,
                                     .prompt = ask->prompt,
