@@ -1,5 +1,5 @@
 /* What this machine carries: measured once (plateau-agent --calibrate) against a null endpoint on its own loopback,
- * kept in a file, and said in HELLO, so that the coordinator can give each machine its share.
+ * kept in a file, and sent in HELLO, so that the coordinator can give each machine its share.
  *
  *   capacity = 0.8 · usable cores / CPU time of a token        (token/s)
  *
@@ -21,6 +21,6 @@ ERR_CHECKED int calibrate_measure(uint32_t workers, struct calibration *ret, str
 int calibrate_dir(const char *state, char *ret, size_t n);
 ERR_CHECKED int calibrate_save(const char *dir, const struct calibration *c,
                                struct err *e); /* makes the folder; whole or not at all */
-/* 0 with a capacity of 0 when there is no file; -1 when it cannot be believed: malformed, or of another number of
+/* 0 with a capacity of 0 when there is no file; -1 when it cannot be used: malformed, or of another number of
  * cores. */
 ERR_CHECKED int calibrate_load(const char *dir, const struct host *here, struct calibration *ret, struct err *e);

@@ -14,17 +14,18 @@ struct control_options {
     const char *name;    /* NULL: host name and process id */
     const struct guard *guard;
     bool stay;                   /* a run that this agent has refused is no failure: there will be others */
-    int64_t patience_ns;         /* give up when no coordinator was heard for so long; 0 = never */
+    int64_t patience_ns;         /* give up when no coordinator was heard for this long; 0 = never */
     const struct key_pair *keys; /* own pair; NULL = no keys */
-    const char *server_key;      /* the only coordinator that is believed; with `keys` */
-    const uint8_t *signed_by;    /* key of SIGN_PUBLIC_BYTES: only plans that it has signed are run; NULL = any */
-    uint32_t weight;             /* share of the load; 0 = not said */
+    const char *server_key;      /* the only coordinator that is trusted; with `keys` */
+    const uint8_t *signed_by;    /* a key of SIGN_PUBLIC_BYTES: only plans that it signed are run; NULL = any */
+    uint32_t weight;             /* share of the load; 0 = not given */
     uint64_t capacity;           /* calibrated token/s; 0 = unknown */
     const char *data;            /* folder of data sets and traces; NULL: files without a name */
     struct page *page;           /* fed and published; NULL = none */
 };
-/* Takes the engine over, since that borrows the plan which comes here. Returns when the coordinator says goodbye (0),
- * refuses or is not heard any more (-1), when the agent itself has refused the plan or a stage (-1 after the goodbye, 0
- * with `stay`), or a signal ends the agent (*ret_signal). The caller has blocked SIGINT, SIGTERM and SIGHUP before any
- * thread began; they are read here. */
+/* Takes the engine over, since the engine borrows the plan that arrives here. Returns
+ *   0    when the coordinator says goodbye; also after a plan or a stage that this agent refused, with `stay`;
+ *   -1   when the coordinator refuses or is no longer heard; after the goodbye, if this agent refused (without `stay`);
+ * or when a signal ends the agent (*ret_signal). The caller blocks SIGINT, SIGTERM and SIGHUP before any thread begins;
+ * they are read here. */
 ERR_CHECKED int control_run(const struct control_options *o, struct engine **engine, int *ret_signal, struct err *e);

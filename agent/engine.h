@@ -1,5 +1,5 @@
 /* The engine: all worker threads of one agent behind one handle. The control thread owns the handle and never blocks in
- * it; what the workers say arrives as events on a descriptor.
+ * it; notes of the workers arrive as events on a descriptor.
  *
  *   engine_new → engine_plan → (engine_arm → READY → engine_go → SNAPSHOT… → DONE)… → engine_destroy
  */
@@ -36,8 +36,8 @@ ERR_CHECKED struct engine *engine_new(const struct engine_options *o, struct err
 void engine_destroy(struct engine **e);
 
 /* Takes a plan for the stages to come: guard check, secrets read, name resolved once and pinned, dialect chosen. The
- * plan is borrowed until the next engine_plan or engine_destroy. 0; -1; or 1 while the resolver has no answer: nothing
- * was taken, the same is to be asked again (resolver.h). */
+ * plan is borrowed until the next engine_plan or engine_destroy. Returns 0, -1, or 1 while the resolver has no answer:
+ * nothing was taken, and the caller calls again with the same plan (resolver.h). */
 ERR_CHECKED int engine_plan(struct engine *eng, const struct plan *p, struct err *e);
 /* The data of that plan: a corpus for each of its workloads, NULL for those that need none. Borrowed like the plan;
  * given after each engine_plan and before the first stage. */
@@ -46,15 +46,15 @@ void engine_corpora(struct engine *eng, const struct corpus *const *corpora);
 /* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed.
  * ENGINE_READY follows. The shard is copied. */
 ERR_CHECKED int engine_arm(struct engine *eng, const struct shard *s, struct err *e);
-/* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE behind the last one.
+/* Starts the armed stage at t0 (CLOCK_MONOTONIC). A snapshot about once a second, then ENGINE_DONE after the last one.
  */
 ERR_CHECKED int engine_go(struct engine *eng, int64_t t0_ns, struct err *e);
-/* now: aborts what is open at once; else no new requests, drain. Behind engine_go (also before T0) the last SNAPSHOT
- * and ENGINE_DONE follow in any case, and engine_arm must wait for them. A stage that is only armed is disarmed: no
- * event of it comes any more. May be called again. */
+/* now: aborts what is open at once; else no request starts and the open ones drain. After engine_go (also before T0)
+ * the last SNAPSHOT and ENGINE_DONE always follow, and engine_arm must wait for them. A stage that is only armed is
+ * disarmed, and none of its events comes any more. May be called again. */
 void engine_stop(struct engine *eng, bool now);
-/* Load may be made until then (CLOCK_MONOTONIC; at first without end). The workers look before each request, so that
- * none is sent after it even by a process that stood still; a stage that meets its end is stopped at once, as by
+/* Load may be made until then (CLOCK_MONOTONIC; at first without end). The workers check it before each request, so
+ * that even a process that stood still sends none later. A stage that reaches it is stopped at once, as by
  * engine_stop. */
 void engine_allow(struct engine *eng, int64_t until_ns);
 

@@ -1,6 +1,6 @@
 /* The data of a plan on this agent: each corpus is taken from the agent's own folder when it is there, else asked for
  * piece by piece, written to a file, and mapped once for all workers. Its hash is checked before it is used, in steps,
- * so that the caller's thread is never away for long.
+ * so that no call blocks the caller's thread for long.
  *
  *   fetch_plan → 1 → (fetch_step, fetch_data)… → fetch_plan → 0 → fetch_corpora
  */
@@ -18,12 +18,12 @@ struct fetch;
  */
 ERR_CHECKED struct fetch *fetch_new(const char *dir, struct err *e);
 void fetch_destroy(struct fetch **f);
-/* What a plan needs. 0: all is here; 1: not yet; -1: it cannot be had. Corpora that this plan does not need are closed:
- * nobody may use them any more. */
+/* What a plan needs. 0: all is here; 1: not yet; -1: it cannot be obtained. Corpora that this plan does not need are
+ * closed and may not be used any more. */
 ERR_CHECKED int fetch_plan(struct fetch *f, const struct plan *p, struct err *e);
-/* Goes on with what is missing: checks a part of a file, asks for pieces by `send` (false: not now). Returns 1 when
- * there is more to do at once, 0 when an answer is awaited or all is here, -1: what came is wrong; the plan is refused
- * by the next fetch_plan. */
+/* Continues with what is missing: checks a part of a file, asks for pieces by `send` (false: not now). Returns 1 when
+ * there is more to do at once, 0 when it waits for an answer or all is here, -1 when the data is wrong; the next
+ * fetch_plan then refuses the plan. */
 ERR_CHECKED int fetch_step(struct fetch *f, int64_t now, bool (*send)(void *arg, const struct wire_msg *m), void *arg,
                            struct err *e);
 /* A piece that came. */

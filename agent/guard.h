@@ -1,5 +1,5 @@
-/* The guard: what this agent lets itself be told to do. Set on its own command line; no message can change it, so that
- * nobody who takes over a coordinator owns a weapon. Pure: addresses and numbers in, a refusal with its reason out
+/* The guard: what a coordinator may ask of this agent. Set on the agent's own command line; no message can change it,
+ * so that a stolen coordinator is no weapon. Pure: addresses and numbers in, a refusal with its reason out
  * (ERR_REFUSED).
  *
  * Whatever is allowed, these are never a target, in any spelling that resolves to them (decimal, IPv4-mapped, 6to4,
@@ -43,7 +43,7 @@ ERR_CHECKED int guard_check_plan(const struct guard *g, const struct plan *p, st
  * connect. */
 ERR_CHECKED int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
 
-/* An agent's shard before it is armed: slots, own rate at its greatest, duration with drain. */
+/* An agent's shard before it is armed: slots, its own maximum rate, duration with drain. */
 ERR_CHECKED int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e);
 
 /* What was done in a span of a running stage. */

@@ -1,6 +1,6 @@
 /* The guard while a stage runs: what was done, second by second, against --max-requests-per-s and --max-tokens-per-s.
- * Pure. A closed loop goes as fast as the server answers, and how many tokens come is the server's choice, so these two
- * can only be held afterwards; the rate of an open loop was held before it was armed, and its arrivals may cluster. */
+ * Pure. A closed loop sends as fast as the server answers, and the server chooses how many tokens come, so these two
+ * can only be checked afterwards. The rate of an open loop was checked before arming; its arrivals may cluster. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include "common/snapshot.h"
 
 struct guard_meter {
-    bool requests; /* are held (closed loop) */
+    bool requests; /* are checked (closed loop) */
     uint64_t sent_before, sent, events;
     int64_t span_ns;
 };

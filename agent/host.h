@@ -15,7 +15,7 @@ struct host {
 };
 void host_read(struct host *ret);
 
-/* Periods in which our cgroup, or one above it, was throttled, since ever; 0 where unknown. */
+/* Periods in which our cgroup, or one above it, was throttled so far; 0 where unknown. */
 uint64_t host_throttled(void);
 
 /* Makes room for `connections` sockets of ours beside `other` descriptors, spread over `pairs` pairs of source and

@@ -1,6 +1,6 @@
 /* A null endpoint: streams of tokens that mean nothing, from a thread of this process on its own loopback, so that an
- * agent can measure what a token costs it. It paces: one token a write and stream, as real servers send them. It speaks
- * to nobody but the engine beside it. */
+ * agent can measure what a token costs it. It paces: one token per write and stream, as real servers send them. Its
+ * only client is the engine beside it. */
 #pragma once
 #include <stdint.h>
 

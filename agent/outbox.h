@@ -9,7 +9,7 @@
 #include "common/snapshot.h"
 #include "common/wire.h"
 
-#define OUTBOX_WINDOW 2u /* more would queue before the heartbeats on a slow link; what comes meanwhile is added up */
+#define OUTBOX_WINDOW 2u /* more would delay heartbeats on a slow link; later ones are added up */
 
 struct outbox {
     struct buf bytes[OUTBOX_WINDOW]; /* ring: number k sits at k mod OUTBOX_WINDOW */

@@ -1,4 +1,4 @@
-/* The pacer: when one worker starts its next request. Pure: it is told `now` and what ended, and says what to start.
+/* The pacer: when one worker starts its next request. Pure: `now` and what ended go in, what to start comes out.
  *
  * Closed loop: a slot that becomes free is due again at once (or after a think time); slot k of the cluster begins at
  * ramp · k / slots. Open loop: arrivals come from the shard's absolute schedule, so that being late once never moves
@@ -35,7 +35,7 @@ struct pacer {
     bool head_some, ahead_some;
 };
 
-/* `cap`: most requests in flight for an open loop (> 0; the shard's own cap may be less). The shard is borrowed. */
+/* `cap`: maximum in flight for an open loop (> 0; the shard's own cap may be less). The shard is borrowed. */
 ERR_CHECKED int pacer_init(struct pacer *p, const struct shard *s, uint32_t cap, int64_t t0, struct err *e);
 void pacer_clear(struct pacer *p);
 
@@ -45,9 +45,9 @@ bool pacer_take(struct pacer *p, int64_t now, struct pacer_item *ret);
 void pacer_freed(struct pacer *p, int64_t at, int64_t think);
 /* When pacer_take will next have something without another pacer_freed; PACER_NEVER = not before. */
 int64_t pacer_next(const struct pacer *p);
-/* The next request that became due by `now` and was not yet told; false when all are. In a closed loop a request
- * becomes due when it can be taken, so this tells what was taken. To be called before and after pacer_take until false.
- */
+/* The next request that became due by `now` and was not yet returned here; false when there is none. In a closed loop a
+ * request becomes due when it can be taken, so this returns what was taken. Call before and after pacer_take, until
+ * false. */
 bool pacer_due(struct pacer *p, int64_t now, int64_t *ret_due);
 /* After the end: the next request that is due and will never be started (it waited for the cap). */
 bool pacer_abandon(struct pacer *p, int64_t now, struct pacer_item *ret);

@@ -1,6 +1,6 @@
 /* What an agent's status page says (--http): ready or why not, and its figures. The control thread feeds it and
- * publishes once a second; the hot path knows nothing of it. Outlives runs, so that a standing agent's counters go on.
- */
+ * publishes once a second; the hot path knows nothing of it. Outlives runs, so that the counters of a standing agent
+ * continue. */
 #pragma once
 #include "agent/engine.h"
 #include "agent/session.h"

@@ -1,5 +1,5 @@
-/* Why nothing is heard from a coordinator: its name is looked up and its addresses are knocked at, in at most REACH_NS
- * and what the resolver takes. Only for who is connected to nobody: nothing else is done meanwhile. */
+/* Why nothing is heard from a coordinator: its name is looked up and its addresses are probed, in at most REACH_NS plus
+ * the time of the resolver. Only for an agent without a connection: nothing else happens meanwhile. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #define REACH_NS INT64_C(1000000000)
 
 struct reach {
-    struct resolver resolver; /* a question that was not answered in time goes on until the next knock */
+    struct resolver resolver; /* a question not answered in time stays open until the next probe */
 };
 /* The reason in words, for tcp://HOST:PORT. True: somebody accepts connections there. */
 bool reach_knock(struct reach *r, const char *endpoint, char *ret_words, size_t n);

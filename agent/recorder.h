@@ -12,7 +12,7 @@
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
  * - cut_age, cut_wait: requests due inside the window that were sent and still open when the drain ended (ABORTED).
  * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
- * - lateness, dispatch: requests due inside the window that were sent, whatever came of them.
+ * - lateness, dispatch: requests due inside the window that were sent, however they ended.
  * - dns, tcp, tls, connect: requests that made a new connection.
  * - fail_time: failed requests that were sent; cancelled and aborted ones have none.
  * - WIN_EVENTS, WIN_TOKENS_MICRO, WIN_INPUT_TOKENS: every request, failed and open ones too: what arrived, arrived.
@@ -46,6 +46,6 @@ void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read b
  * Before stream_release. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
 
-/* Hands out the snapshot recorded so far and goes on in `empty` (dense, reset): counters are carried over, since they
+/* Hands out the snapshot recorded so far and continues in `empty` (dense, reset): counters are carried over, since they
  * are cumulative. The caller sets span and gauges of what it gets. */
 struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty);

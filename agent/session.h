@@ -3,7 +3,7 @@
  * clock or thread.
  *
  * Snapshots are kept until the coordinator has acknowledged them and are sent again after a reconnect. When
- * OUTBOX_WINDOW of them are out, what comes is added up into one that waits: nothing is dropped, and a slow coordinator
+ * OUTBOX_WINDOW of them are out, later ones are added up into one that waits. Nothing is dropped: a slow coordinator
  * slows reports, never load. An agent that hears nothing for the lease stops its load, keeps what it has, and dials
  * again. */
 #pragma once
@@ -20,7 +20,7 @@ enum session_state {
     SESSION_ARMING, /* the engine prepares */
     SESSION_READY,  /* waits for GO */
     SESSION_LOAD,   /* runs, or waits for T0 */
-    SESSION_REPORT, /* the stage has ended here; last snapshots and DONE are out until the coordinator goes on */
+    SESSION_REPORT, /* the stage has ended here; last snapshots and DONE are out until the coordinator continues */
     SESSION_OVER,
     SESSION_STATE_N
 };
@@ -40,7 +40,7 @@ struct session_io {
 
 struct session_options {
     struct wire_msg hello; /* strings are borrowed for the session's life; stage and epoch are the session's to fill */
-    int64_t patience_ns;   /* without any coordinator for so long: give up; 0 = never */
+    int64_t patience_ns;   /* give up after this long without any coordinator; 0 = never */
 };
 
 struct session;

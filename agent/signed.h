@@ -1,6 +1,6 @@
-/* What an agent that runs signed plans only (--require-signed) holds against each plan and each stage. A signature
- * covers the plan, not the messages that follow it; so a stage must also be one that the signed plan asks for, and
- * begin before the signature expires. Pure. */
+/* How an agent that runs only signed plans (--require-signed) checks each plan and each stage. A signature covers the
+ * plan, not the messages that follow it. So a stage must also be one that the signed plan asks for, and begin before
+ * the signature expires. Pure. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

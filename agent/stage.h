@@ -1,5 +1,5 @@
-/* A stage as one worker runs it: the pacer says when, the workload says what, the transport carries it, the recorder
- * counts it. Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
+/* A stage as one worker runs it: the pacer decides when, the workload decides what, the transport carries it, the
+ * recorder counts it. Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
  *
  * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end
  * of the warm-up to the end of its last request, drain included: all its tokens over all its time. A stage that is
@@ -39,7 +39,7 @@ struct stage {
     struct gap_pool *pool;
     struct recorder rec;
     struct pacer pacer;
-    uint32_t cap; /* most requests in flight in an open loop */
+    uint32_t cap; /* maximum of requests in flight in an open loop */
 
     struct request **places; /* all; idle ones are a stack in `idle`, open ones listed in `open` */
     struct request **idle, **open;
@@ -67,7 +67,7 @@ ERR_CHECKED int stage_arm(struct stage *g, struct shard *shard, const struct pla
                           const struct corpus *const *corpora, struct transport *tr, uint32_t cap, struct err *e);
 /* Addresses found usable, before the first request. */
 void stage_use_addresses(struct stage *g, const bool *good);
-/* At T0 or behind it. `snap` is dense and empty. */
+/* At T0 or after it. `snap` is dense and empty. */
 ERR_CHECKED int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e);
 /* Starts what is due, ends what took too long, closes the stage when its time is over. */
 void stage_advance(struct stage *g, int64_t now);
@@ -77,12 +77,12 @@ void stage_pump(struct stage *g, int64_t now);
 void stage_stop(struct stage *g, bool now_too, int64_t now);
 /* When stage_advance has something to do next. */
 int64_t stage_next(const struct stage *g);
-/* Whether the lease still holds: looked at before each request, by a fresh clock, since this process may have stood
+/* Whether the lease still holds: checked before each request with a fresh clock, since this process may have stood
  * still. */
 bool stage_may_load(const struct stage *g);
 bool stage_done(const struct stage *g);
-/* Closes the snapshot's span and numbers at `now`; hands it out and goes on in `empty`. With empty NULL the stage is
- * over. */
+/* Closes the snapshot's span and numbers at `now`; hands it out and continues in `empty`. With empty NULL the stage
+ * is over. */
 struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now);
 /* Frees the stage but keeps the places for the next one. */
 void stage_clear(struct stage *g);

@@ -1,6 +1,6 @@
 /* The server's own words about the first failed request of each label in a stage (common/failure_sample.h): a body that
- * is no stream, or the line of a stream that is an error. One request at a time is listened to, in one buffer, so that
- * nothing is allocated and a server that fails thousands of requests at once costs nothing. Pure. */
+ * is no stream, or the line of a stream that is an error. One buffer listens to one request at a time, so that
+ * nothing is allocated, and a server that fails thousands of requests at once costs nothing. Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,14 +16,14 @@ struct wording {
     char bytes[4096];
 };
 
-/* Whether a sample of this request, which failed so, is wanted. */
+/* Whether a sample of this failed request is wanted. */
 bool wording_wants(const struct wording *w, const void *who, enum failure label);
 void wording_begin(struct wording *w); /* a stage begins */
 /* Bytes of an answer that is no stream, or (of a stream that broke with them) of the read that has the error. */
 void wording_hear(struct wording *w, const void *who, const char *bytes, size_t n);
 void wording_hear_stream(struct wording *w, const void *who, const char *bytes, size_t n);
 /* The request has ended: its words as one clean line without the secrets, into `s->text` (its label is set). `why`:
- * what is said where the server said nothing; may be NULL. Sets seen and done. */
+ * the text where the server said nothing; may be NULL. Sets seen and done. */
 struct wording_secret {
     const char *text;
     size_t n;

@@ -1,11 +1,11 @@
 /* A worker: one thread with an event loop of its own. It owns everything it touches; orders come and snapshots go
  * through pipes.
  *
- *   idle ──arm──▶ warming ──connections made──▶ preparing ──they can carry requests──▶ armed ──go, T0──▶ running ──last
- * request ended──▶ idle
+ *   idle ──arm──▶ warming ──connections made──▶ preparing ──they can carry requests──▶ armed
+ *   armed ──go, T0──▶ running ──last request ended──▶ idle
  *
- * Every arming is answered by NOTE_READY (also when it failed: then it waits, armed, to be stopped) and ended by one
- * NOTE_OVER; a stop leads there from anywhere.
+ * NOTE_READY answers every arming (also a failed one, which then waits, armed, to be stopped), and one NOTE_OVER ends
+ * it. A stop leads there from any state.
  *
  * The loop: sleep · wait for sockets · read all that is ready · start what is due · hand over a snapshot once a second.
  * It wakes at most once in the plan's quantum unless something is due: tokens wait in the kernel, which has stamped
@@ -30,7 +30,7 @@ struct target_ref {
 };
 void target_ref_drop(struct target_ref **r);
 
-/* What a worker is told to prepare; handed over whole, freed by the worker. */
+/* What a worker has to prepare; handed over whole, freed by the worker. */
 struct worker_stage {
     struct shard shard;
     const struct plan *plan;
@@ -38,7 +38,7 @@ struct worker_stage {
     struct target_ref *target;
     const struct sockaddr_storage *sources;
     uint32_t n_sources;
-    uint32_t cap;    /* most requests in flight in an open loop */
+    uint32_t cap;    /* maximum of requests in flight in an open loop */
     uint32_t ready;  /* requests for which connections are made before T0; in an open loop for so many beside those
                         in flight */
     bool stamps;     /* see struct transport_options */

@@ -1,6 +1,6 @@
-/* The bytes of an event or a line that arrives in pieces. Short ones stay in the stream itself, longer ones take a
- * block of the pool, and those over a block's size memory of their own, which grows up to CARRY_MAX and is given back
- * with the event: only what carries prompt ids or log probabilities of a whole answer comes near it. */
+/* The bytes of an event or a line that arrives in pieces. Short ones stay in the stream itself, and longer ones take a
+ * block of the pool. Those over a block's size take memory of their own, which grows up to CARRY_MAX and is given back
+ * with the event. Only prompt ids or log probabilities of a whole answer come near that size. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -55,14 +55,14 @@ struct dialect_request {
 struct dialect_event {
     const char *name, *data; /* the event: field ("" when absent); its data lines joined by \n */
     size_t name_len, len;
-    struct json_notes *notes; /* where the scanner writes what it looked at and what not (shape.h); NULL: nowhere */
+    struct json_notes *notes; /* where the scanner notes what it read and what it skipped (shape.h); NULL: nowhere */
 };
 
 struct dialect {
     enum framing framing;
     bool whole;            /* the answer is one JSON object and no stream (target.stream: false) */
     bool ends_with_finish; /* the event with a finish reason is the end marker */
-    bool ends_with_body;   /* there is no end marker: the body's end is it */
+    bool ends_with_body;   /* there is no end marker; the body's end takes its place */
     bool no_tokens;        /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;   /* usage's output tokens do not hold those of reasoning */
     const char *omit;      /* members that are not written, with blanks between them; NULL: none */

@@ -2,9 +2,8 @@
  * https://platform.openai.com/docs/api-reference/responses-streaming
  *
  * The type of an event is its name and a member of its data, which may come last. Text comes in events whose type ends
- * in
- * ".delta"; what it is, the type says. The last event has the whole response, with usage; an answer that was cut by its
- * limit ends as `response.completed` on some servers and as `response.incomplete` on others. */
+ * in ".delta"; the type tells what kind of text it is. The last event has the whole response, with usage. An answer
+ * that was cut by its limit ends as `response.completed` on some servers and as `response.incomplete` on others. */
 #include <string.h>
 
 #include "agent/stream/body.h"

@@ -1,4 +1,4 @@
-/* Text Generation Inference's own stream: a token an event; the last one has the whole text and the details.
+/* Text Generation Inference's own stream: one token per event; the last one has the whole text and the details.
  * https://huggingface.co/docs/text-generation-inference/reference/api_reference */
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Triton's generate extension: an event for each response of a decoupled model, without an end marker, and without
+/* Triton's generate extension: one event for each response of a decoupled model, without an end marker and without
  * usage. https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/protocol/extension_generate.html
  */
 #include <string.h>

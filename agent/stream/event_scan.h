@@ -1,5 +1,5 @@
-/* The pieces that the scanners of all APIs are made of: a JSON document read from left to right, and what it says put
- * into an event. Each function reads the next value, whatever it is. */
+/* The building blocks of all APIs' scanners: a JSON document is read from left to right, and what it says is put into
+ * an event. Each function reads the next value, whatever it is. */
 #pragma once
 #include "agent/stream/dialect.h"
 
@@ -43,6 +43,6 @@ void event_scan_tool_calls(struct event_scan *s);
 void event_scan_finish(struct event_scan *s);
 /* A member that tells of an error, unless it is null, false or empty. */
 void event_scan_error(struct event_scan *s);
-/* The value of a key of the event's object that the API does not know: what errors of whatever vendor hold is noticed.
- */
+/* The value of a key of the event's object that the API does not know. Members that any vendor's errors have are
+ * noticed. */
 void event_scan_other(struct event_scan *s);

@@ -1,14 +1,15 @@
 /* The shape of a stream's token events: in most streams they differ in nothing but the token's text, a count and a
- * time. Once the full scanner has judged one, those that follow are compared with it byte for byte around these, and
- * only they are read. Whatever differs goes to the full scanner, which stays the judge: a match says exactly what it
- * would have said.
+ * time. Once the full scanner has judged one event, later events are compared with it byte for byte, and only these
+ * parts are read. An event that differs elsewhere goes to the full scanner, which stays the judge: a match gives
+ * exactly the scanner's result.
  *
  *   event: delta↵data: {"n":17,"choices":[{"delta":{"content":"one"}}]}↵↵     learnt
  *   ────────────────────────•──────────────────────────────────•──────────    • may be another of its kind
  *
- * What may differ is what the scanner itself has noted (json_notes): the token's text, as long as it is not empty;
- * numbers of usage, which are read again; and strings and numbers it has read over, if they were seen to differ between
- * two events that are otherwise alike. */
+ * What may differ is what the scanner itself has noted (json_notes):
+ *   - the token's text, as long as it is not empty;
+ *   - numbers of usage, which are read again;
+ *   - strings and numbers that it skipped, if they differed between two events that are otherwise alike. */
 #pragma once
 #include "agent/stream/dialect.h"
 #include "agent/stream/sse.h"

@@ -1,9 +1,9 @@
 /* Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), read as bytes arrive.
  *
- * An event that lies whole in the caller's bytes is returned as slices of them; one that arrives in pieces is put
- * together in a carry (carry.h) of at most CARRY_MAX bytes. A longer one is bad. Lines end with LF, CR or CRLF;
- * comments of any length and fields that are not known are read over; data lines are joined by LF; a byte order mark is
- * skipped; an event whose data is empty is none, unless it has a name.
+ * An event that lies whole in the caller's bytes is returned as slices of them. One that arrives in pieces is put
+ * together in a carry (carry.h) of at most CARRY_MAX bytes; a longer one is bad. Lines end with LF, CR or CRLF.
+ * Comments of any length, unknown fields and a byte order mark are skipped. Data lines are joined by LF. An event whose
+ * data is empty does not count, unless it has a name.
  *
  * Three things differ from the specification, because servers do: `error:` (llama.cpp) is read as data of an event
  * named "error"; a line that begins with a brace is data whose `data:` was forgotten; lines that no field name can
@@ -26,7 +26,7 @@ struct sse_event {
 struct sse {
     struct carry *carry;
     uint32_t data_len;    /* carry: data lines so far, joined … */
-    uint32_t part_len;    /* … and behind them the line that is not yet whole */
+    uint32_t part_len;    /* … and after them the line that is not yet whole */
     bool has_data;        /* a data line was seen (it may be empty) */
     bool has_name, error; /* an event: line was seen; the event came as error: */
     bool skip_lf;         /* the last byte was the CR of a line end */
@@ -34,7 +34,7 @@ struct sse {
     bool in_comment;      /* the line under way is a comment */
     bool bad;
     uint32_t noise; /* lines that are neither a field nor a comment */
-    uint8_t bom;    /* bytes of a byte order mark seen; 3: the start is behind us */
+    uint8_t bom;    /* bytes of a byte order mark seen; 3: the start is over */
     uint8_t name_len;
     char name[SSE_NAME_MAX + 1];
 };
@@ -45,8 +45,8 @@ void sse_init(struct sse *s, struct carry *carry);
  * stream is bad (and stays so). *at moves forward. */
 int sse_next(struct sse *s, const char **at, const char *end, struct sse_event *ret);
 
-/* At the end of the body: the event that no blank line has ended, if there is one. The specification drops it; whoever
- * calls decides. Returns 1 or 0. */
+/* At the end of the body: the event that no blank line has ended, if there is one. The specification drops it; the
+ * caller decides. Returns 1 or 0. */
 int sse_last(struct sse *s, struct sse_event *ret);
 
 /* No byte of an event or a line is pending: the next byte begins a line of a new event. */

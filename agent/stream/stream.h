@@ -21,7 +21,7 @@ struct timeline {
     int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
 };
 
-/* How a request ended for who carried it; becomes an outcome together with what the stream said. */
+/* How a request ended for the transport; becomes an outcome together with what the stream contained. */
 enum transport_end {
     END_COMPLETE, /* response complete (length, last chunk, or close where that is the framing) */
     END_CUT,      /* peer closed before the response was complete, without error */
@@ -44,7 +44,7 @@ struct stream {
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     uint32_t usage_in, usage_out, usage_cached, usage_thought;
-    uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not said */
+    uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not given */
     bool usage, finish, end, error, malformed;
     bool begun;     /* the body's first byte that is no white space was seen */
     bool plain;     /* the body is one JSON value, no event stream */
@@ -65,28 +65,26 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
                   int64_t window_to);
 
 /* Takes bytes of the body that arrived at `arrival_ns` (not 0); all events found in them share that stamp. Returns the
- * number of token events found. Bytes behind the end marker are counted and else ignored. */
+ * number of token events found. Bytes after the end marker are counted and otherwise ignored. */
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
 
 /* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came.
  * Call once, before stream_release. The rules, the first that applies:
- *   1. 2xx, end marker seen, no error, nothing malformed, at least one token: ok, however the transport ended after the
- * marker.
+ *   1. 2xx, end marker, no error, nothing malformed, at least one token: ok, however the transport ended afterwards.
  *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
  *   3. a status that is not 2xx: http_429, http_3xx, http_4xx, else http_5xx.
  *   4. an error object inside the stream, or as the whole body: stream_error.
- *   5. bytes that are no stream of this API (a line or an event that cannot be read, a body of HTML or of other JSON):
- * malformed.
+ *   5. bytes that are no stream of this API (an unreadable line or event, a body of HTML or other JSON): malformed.
  *   6. the end marker seen, but no token: empty.
  *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
  *   8. no end marker: truncated; also for a 2xx with no event at all. */
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status);
 /* Output tokens of a stream that has ended.
  *
- *   usage   what the server counted, if it is believed: at most as many as were asked for and a tenth more, or 64 in
- * each token event. Without it each event is a token. made    what throughput counts: usage, and the events of
- * reasoning where usage plainly holds the visible text only seen    what came in events, for the time per token:
- * without the reasoning that usage counts and no event showed */
+ *   usage   the server's count, if it is believed: at most a tenth more than was asked for, or 64 in each token event;
+ *           without it each event is a token
+ *   made    what throughput counts: usage, plus events of reasoning where usage plainly holds only the visible text
+ *   seen    what came in events, for the time per token: without reasoning that usage counts and no event showed */
 struct stream_tokens {
     uint32_t made, seen;
     bool counted; /* by usage */

@@ -3,18 +3,17 @@
  *   FREE ──conn_open──▶ CONNECTING ──▶ SECURING (https) ──▶ OPEN ──conn_close──▶ FREE
  *     └────conn_adopt (made ahead)──────────────────────────▶┘
  *
- * Memory of closed ones is used again; an event that epoll has still to give of an earlier use is recognised by its
- * generation. */
+ * Memory of closed connections is used again. A late epoll event of an earlier use is recognised by its generation. */
 #pragma once
 #include <sys/types.h>
 
 #include "agent/transport/transport.h"
 #include "agent/transport/transport_kind.h"
 
-/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent into a
+/* An idle connection older than this is not used again: many servers close theirs after 5 s, and a request sent on a
  * closing connection is lost. */
 #define CONN_IDLE_MAX_NS (4 * NS_PER_S)
-/* So many of them are closed at once; more a moment later, so that the closing of thousands holds nobody up. */
+/* This many of them are closed at once, the rest a moment later, so that closing thousands delays nothing. */
 #define CONN_CLOSED_AT_ONCE 64
 #define CONN_READ_BYTES (64u * 1024)
 /* Full buffers read from one socket before the others have their turn. */
@@ -51,12 +50,12 @@ void conns_clear(struct conns *s); /* all are closed */
 struct conn *conn_open(struct conns *s, uint32_t address);
 struct conn *conn_adopt(struct conns *s, const struct warm_socket *w); /* NULL: it is closed */
 void conn_close(struct conns *s, struct conn *c);
-/* Of an event's data; NULL when it is of a connection that is closed by now. */
+/* The connection of an event's data; NULL when it is closed by now. */
 struct conn *conn_of(const struct conns *s, uint64_t data);
 
-/* Goes on with connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
+/* Continues connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
 int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why);
-/* Gives a request what the making of its connection took; once. */
+/* Gives a request the time that its connection took to make; once. */
 void conn_tell_phases(struct conn *c, struct transfer *x);
 
 void conn_watch_for_room(struct conns *s, struct conn *c, bool want);

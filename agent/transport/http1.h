@@ -1,6 +1,6 @@
 /* An HTTP/1.x response (RFC 9112), read as bytes arrive; pure. The body is handed out as slices of the caller's bytes.
- * Interim responses (1xx) are read over; a trailer too. What is kept of a head is its status, how the body ends, and
- * whether the connection may be used again.
+ * Interim responses (1xx) and trailers are skipped. Of a head only its status, how the body ends, and whether the
+ * connection may be used again are kept.
  *
  * Strict where a mistake could shift the body's frame: an unknown transfer coding, lengths that contradict each other,
  * a chunk that does not end where it said, a header line without a name. Lines may end with LF alone. */
@@ -17,8 +17,8 @@
 #define HTTP1_ENCODED "the body has a Content-Encoding that nobody asked for"
 
 enum http1_result {
-    HTTP1_BAD = -1, /* no HTTP/1; and stays so */
-    HTTP1_MORE,     /* all bytes taken, the response goes on */
+    HTTP1_BAD = -1, /* not HTTP/1; every later call returns it too */
+    HTTP1_MORE,     /* all bytes taken, the response continues */
     HTTP1_BODY,     /* a piece of the body; call again */
     HTTP1_DONE,     /* the response is complete; what follows is not its own */
 };
@@ -42,5 +42,5 @@ enum http1_result http1_next(struct http1 *h, const char **at, const char *end, 
 /* The connection ended: HTTP1_DONE when that is how this body ends, or it had ended before; HTTP1_MORE: cut. */
 enum http1_result http1_closed(struct http1 *h);
 
-/* Behind HTTP1_DONE: may another request be sent on the connection? */
+/* After HTTP1_DONE: may another request be sent on the connection? */
 bool http1_keep_alive(const struct http1 *h);

@@ -1,4 +1,4 @@
-/* The head of every request to a target, as nghttp2 takes it: all is made once but the length. */
+/* The head of every request to a target, as nghttp2 takes it: made once, except for the length. */
 #pragma once
 #include <nghttp2/nghttp2.h>
 

@@ -1,5 +1,5 @@
-/* HTTP/1.1 on our own sockets, in the clear or over TLS: one send of head and body, one recvmsg for bytes and their
- * stamp together, nothing asked of the kernel twice. */
+/* HTTP/1.1 on our own sockets, in the clear or over TLS: one send for head and body, one recvmsg for bytes and their
+ * stamp together, and no question to the kernel twice. */
 #include "agent/transport/kind_http1.h"
 
 #include <errno.h>

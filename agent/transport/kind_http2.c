@@ -1,4 +1,4 @@
-/* HTTP/2 on our own sockets. nghttp2 keeps the protocol's state, bytes go in and out of it here.
+/* HTTP/2 on our own sockets. nghttp2 keeps the protocol's state; bytes go in and out of it here.
  *
  *                    room[address]: connections that take another stream, in turn
  *   start ──────────▶ h2_conn ──▶ stream ──▶ bytes, end
@@ -7,8 +7,8 @@
  * A connection is CONNECTING, SECURING (conn.h), greeting until the server's SETTINGS have come, then carries streams
  * until it is leaving (GOAWAY) and its last stream has ended.
  *
- * Inside nghttp2_session_mem_recv nothing is closed and nothing sent: settle() does that afterwards. Windows are opened
- * so far ahead that no stream waits for us. Each frame in a read has that read's stamp. */
+ * Inside nghttp2_session_mem_recv nothing is closed and nothing is sent: settle() does that afterwards. Windows are
+ * large enough that no stream waits for us. Each frame in a read has that read's stamp. */
 #include "agent/transport/kind_http2.h"
 
 #include <ctype.h>

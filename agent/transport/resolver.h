@@ -1,5 +1,5 @@
-/* Names looked up on a thread of their own: a resolver may take long, and the thread that asks must go on saying that
- * it lives. One question at a time; who gets no answer asks the same again later. */
+/* Names are looked up on a thread of their own: a resolver may take long, and the calling thread must keep sending
+ * heartbeats. One question at a time; a caller without an answer asks the same again later. */
 #pragma once
 #include <netdb.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* When bytes arrived at this machine: the kernel's receive stamp of a TCP socket, in CLOCK_MONOTONIC.
  *
  * With SO_TIMESTAMPNS set, a peek of one byte returns the stamp of the first segment that waits (of segments that the
- * kernel has merged the last one's), however late we look; so the loop may sleep and batch without losing a token's
+ * kernel has merged the last one's), however late we look. So the loop may sleep and batch without losing a token's
  * true arrival. The kernel stamps in wall-clock time; the offset to the monotonic clock is sampled a few times a
  * second, and a step of the wall clock makes us fall back to our own time. */
 #pragma once
@@ -21,7 +21,7 @@ int64_t stamp_of(struct msghdr *m);
 ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns);
 
 /* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits,
- * or it carries no stamp), -1 when the connection broke: the kernel tells that once, so whoever reads next sees a plain
+ * or it carries no stamp), -1 when the connection broke: the kernel reports that once, so the next read sees a plain
  * end. */
 int stamp_peek(int fd, int64_t *ret_wall_ns);
 
@@ -43,10 +43,10 @@ struct stamp_clock {
 /* Takes in a new sample. Pure. Returns true when the wall clock stepped. */
 bool stamp_clock_update(struct stamp_clock *c, int64_t offset, int64_t now);
 /* The pure conversion: a stamp that would lie after `now` by rounding is `now`. Returns 0 when the stamp cannot be
- * right: later than `now` by more than a step or before `least`. */
+ * right: later than `now` by more than a step, or before `least`. */
 int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least);
-/* A step was seen a short while ago: what waited in a socket meanwhile carries a stamp of the clock as it was, which
- * may look like one of bytes that waited for an hour. */
+/* A step was seen a short while ago: bytes that waited in a socket meanwhile carry a stamp of the clock before the
+ * step, which may look as if they had waited for an hour. */
 bool stamp_clock_wary(const struct stamp_clock *c, int64_t now);
 /* Samples both clocks (three times, the tightest counts) and updates. */
 bool stamp_clock_sample(struct stamp_clock *c);

@@ -1,10 +1,10 @@
 /* TLS on sockets of our own, by OpenSSL: what is trusted and shown, the handshake, bytes in and out. A read takes all
- * that has come, with the kernel's stamp, in one system call; nothing is copied on the way but by OpenSSL. Sockets do
- * not block, and stay their owner's.
+ * that has arrived, with the kernel's stamp, in one system call; only OpenSSL copies it. Sockets do not block and stay
+ * their owner's.
  *
- * The name or address in the URL is held against the certificate and sent as server name, authorities are the system's
- * or those of the plan's file, a session is taken up again where the server lets it, and what the plan lets be spoken
- * is offered (ALPN). */
+ * The certificate must be for the name or address in the URL, which is also sent as server name. Authorities are the
+ * system's or those of the plan's file. Sessions are resumed where the server allows it. ALPN offers what the plan
+ * allows. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #include "agent/transport/target.h"
 
-struct tls;      /* of a target, one a thread: keys, authorities, the latest session of each address */
+struct tls;      /* of a target, one per thread: keys, authorities, the latest session of each address */
 struct tls_conn; /* of a socket */
 
 /* Reads the plan's files. `target` is borrowed. NULL with the reason. */
@@ -28,7 +28,7 @@ struct tls_conn *tls_conn_new(struct tls *t, int fd, uint32_t address);
 /* Says no goodbye: the server sees its connection closed. */
 void tls_conn_destroy(struct tls_conn **c);
 
-/* Goes on with the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT);
+/* Continues the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT);
  * -1: failed, and tls_why has the reason. */
 int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
 /* After the handshake: did the server choose HTTP/2? */
@@ -43,8 +43,8 @@ void tls_why(const struct tls_conn *c, struct err *e);
  * `*ret_wall_ns`: the kernel's stamp of the last bytes that were read, 0 = they had none. With `more` false only what
  * was read before is taken, and the socket left alone. */
 ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns);
-/* The connection ended behind the bytes that the last read gave: no event of the socket may tell it. */
+/* The connection ended after the bytes of the last read: the socket may give no event for that. */
 bool tls_ended(const struct tls_conn *c);
 
-/* As send. Behind EAGAIN the next call must begin with the same bytes. */
+/* As send. After EAGAIN the next call must begin with the same bytes. */
 ssize_t tls_write(struct tls_conn *c, const void *bytes, size_t n);

@@ -1,11 +1,11 @@
-/* HTTP on a worker's own epoll, as all above see it. Which kind carries a target (HTTP/1.1, HTTP/2) is chosen once,
- * before the first request; nobody above knows which.
+/* HTTP on a worker's own epoll, as the layers above see it. The kind that carries a target (HTTP/1.1 or HTTP/2) is
+ * chosen once, before the first request; nothing above knows which it is.
  *
  *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (struct transport_kind is their contract)
  *                                    └──▶ conn (socket, TLS, stamp)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the
- * pacer's. Nothing is sent twice that a server may have looked at: a request whose reused connection breaks before the
+ * pacer's. Nothing that a server may have processed is sent twice: a request whose reused connection breaks before the
  * first byte ends as a reset. Connections that wait for their first request are made by warm.h and adopted. */
 #pragma once
 #include <stdbool.h>
@@ -43,10 +43,10 @@ struct warm_socket {
 struct transport_calls {
     /* Bytes of a 2xx body. `arrival`: when they reached this machine. */
     void (*bytes)(struct transfer *x, const char *bytes, size_t n, int64_t arrival);
-    /* Bytes of any other body, such as an error's own words. NULL: nobody wants them. */
+    /* Bytes of any other body, such as an error's own words. NULL: not wanted. */
     void (*other_bytes)(struct transfer *x, const char *bytes, size_t n);
-    /* The request is about to be written on a ready connection; again when it is sent again because the server said
-     * that it had not looked at it. */
+    /* The request is about to be written on a ready connection; called again when it is sent again because
+     * the server had not processed it. */
     void (*writing)(struct transfer *x);
     /* The request ended; `arrival`: when its last bytes reached this machine (or now). Not called for transport_abort.
      */
@@ -56,13 +56,13 @@ struct transport_calls {
 /* What the transport counts itself. */
 struct transport_counts {
     uint64_t reads, unstamped, connections, waiting_bytes_max;
-    uint64_t not_processed; /* requests sent again since the server said that it had not looked at them */
+    uint64_t not_processed; /* requests sent again since the server had not processed them */
 };
 
 /* What the server does with a connection after an answer that did not say so. Some (cpp-httplib, so llama-server) close
  * it a moment later, and a request that was sent in between is lost. */
 enum keeps { KEEPS_UNKNOWN, KEEPS_OPEN, KEEPS_CLOSING };
-/* While that is unknown, a slot of a closed loop rests so long before its next request. */
+/* While that is unknown, a slot of a closed loop rests this long before its next request. */
 #define KEEPS_PAUSE_NS (10 * NS_PER_MS)
 
 struct transport {
@@ -94,7 +94,7 @@ struct transport {
 struct transport_kind {
     /* Makes t->state. Once for a transport, or once more when `other` takes over. On failure clear is called. */
     ERR_CHECKED int (*init)(struct transport *t, struct err *e);
-    /* Closes all connections and frees the state, also half of one. No request is open. */
+    /* Closes all connections and frees the state, even when it is incomplete. No request is open. */
     void (*clear)(struct transport *t);
     /* See transport_connections. */
     uint32_t (*connections)(const struct transport *t, uint32_t requests);
@@ -123,7 +123,7 @@ ERR_CHECKED int transport_init(struct transport *t, const struct target *target,
                                const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
 
-/* How many connections carry so many requests at once. After transport_prepared it is the server's word too. */
+/* How many connections carry that many requests at once. After transport_prepared the server's limit counts too. */
 uint32_t transport_connections(const struct transport *t, uint32_t requests);
 /* Before the first request, when warm.h is done: 1 when its connections can carry requests, 0 not yet (ask again after
  * the next events or at `timer`), -1 never. */

@@ -1,11 +1,11 @@
-/* What all kinds of transport have in common; for them and for warm.h only. */
+/* What all kinds of transport share; for them and for warm.h only. */
 #pragma once
 #include "agent/transport/transport.h"
 
 /* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not
  * counted. */
 int transport_socket(struct transport *t, int family, int type, int protocol);
-/* Has the server neither closed the connection nor said anything that nobody asked for? */
+/* Has the server neither closed the connection nor sent anything unasked? */
 bool transport_quiet(int fd, struct tls_conn *tls);
 void transport_close(int fd, struct tls_conn *tls);
 
@@ -20,5 +20,5 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns);
 void transport_deliver(struct transfer *x, const char *bytes, size_t n);
 /* The request is over: closes x and calls back. The kind has let go of it. */
 void transport_end(struct transfer *x, enum transport_end how, const char *why);
-/* Is the guard against connecting to this address of the target? */
+/* Does the guard forbid connecting to this address of the target? */
 bool transport_forbidden(const struct transport *t, uint32_t address);

@@ -1,7 +1,7 @@
 /* Connections made before a stage's first request, so that no handshake lies inside a TTFT and no storm of them hits
  * the server: a few at a time, TCP connects and TLS handshakes without a request.
- * At least one to every address of the target tells which of them can be used at all ("localhost" is often two
- * addresses of which one listens). Part of a worker's loop; owns its sockets until the transport adopts them. */
+ * At least one connection to every address of the target shows which of them can be used ("localhost" is often two
+ * addresses, and only one listens). Part of a worker's loop; owns its sockets until the transport adopts them. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,8 +30,8 @@ struct warm {
     int64_t timeout_ns;
 };
 
-/* Begins to open `connections`, spread over the addresses; with fewer than addresses, one is opened to each and closed
- * again if not wanted. */
+/* Begins to open `connections`, spread over the addresses; with fewer connections than addresses, one is opened to
+ * each address and closed again if not wanted. */
 void warm_begin(struct warm *w, struct transport *tr, uint32_t connections, int64_t timeout_ns, int64_t now);
 /* While a stage runs: as many more, to the addresses found good. */
 void warm_more(struct warm *w, uint32_t connections, int64_t now);

@@ -1,4 +1,4 @@
-/* What the files that write the events of an API share. */
+/* Shared by the files that write the events of an API. */
 #pragma once
 #include "tests/sim/api.h"
 

@@ -8,9 +8,9 @@
 #include "common/err.h"
 
 struct sim_model_settings {
-    uint32_t slots;                  /* running sequences at most, >= 1 */
+    uint32_t slots;                  /* maximum of running sequences, >= 1 */
     double prefill_rate;             /* prompt tokens/s, > 0 */
-    uint32_t prefill_chunk;          /* prompt tokens a step at most; 0: no limit, a prompt takes one step */
+    uint32_t prefill_chunk;          /* maximum of prompt tokens per step; 0: no limit, a prompt takes one step */
     int64_t step_base, step_per_seq; /* ns; base > 0 */
     int64_t jitter;                  /* ns; a step is longer by |normal(0, jitter)| */
     uint64_t seed;

@@ -15,7 +15,7 @@ enum sim_fault {
     SIM_FAULT_STALL,           /* nothing more is sent, the connection stays */
     SIM_FAULT_RESET,           /* the connection is reset */
     SIM_FAULT_SLOW_BYTES,      /* from here on one byte at a time */
-    SIM_FAULT_GARBAGE,         /* an event that is no JSON, then the stream goes on */
+    SIM_FAULT_GARBAGE,         /* an event that is not JSON, then the stream continues */
     SIM_FAULT_EMPTY,           /* a whole stream without a token */
     SIM_FAULT_NO_DONE,         /* all tokens, then the end without [DONE] */
     SIM_FAULT_N
@@ -55,5 +55,5 @@ bool sim_options_fixed(const struct sim_options *o);
 /* Word of a fault in the truth file ("truncate"). */
 const char *sim_fault_name(enum sim_fault f);
 
-/* As args_parse: 0 to go on, 1 when help was printed, -1 on error. `ret` must outlive nothing but argv's strings. */
+/* As args_parse: 0 to continue, 1 when help was printed, -1 on error. `ret` must outlive nothing but argv's strings. */
 ERR_CHECKED int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e);

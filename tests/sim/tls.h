@@ -7,7 +7,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-struct sim_tls_keys; /* certificate and key, one a server */
+struct sim_tls_keys; /* certificate and key, one per server */
 struct sim_tls;      /* of a connection */
 
 /* `http2`: h2 is chosen where the client offers it. */
@@ -23,7 +23,7 @@ int sim_tls_feed(struct sim_tls *t, const void *bytes, size_t n);
 long sim_tls_read(struct sim_tls *t, void *to, size_t n);
 /* Encrypts; -1 when it cannot. */
 int sim_tls_write(struct sim_tls *t, const void *bytes, size_t n);
-/* Moves what is to be sent behind `out`'s bytes. */
+/* Moves what is to be sent to the end of `out`. */
 int sim_tls_take(struct sim_tls *t, struct buf *out);
 void sim_tls_bye(struct sim_tls *t);                /* close_notify */
 bool sim_tls_speaks_http2(const struct sim_tls *t); /* after the handshake */

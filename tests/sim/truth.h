@@ -1,4 +1,4 @@
-/* The truth file: what was emitted when, one JSON line a request. Records are kept in memory and written when the
+/* The truth file: what was emitted when, one JSON line per request. Records are kept in memory and written when the
  * server has time, so that formatting never delays a token. Fields: README.md. */
 #pragma once
 #include <stdbool.h>

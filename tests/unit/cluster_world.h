@@ -21,7 +21,7 @@
 #define WORLD_QUEUE 8192u
 #define WORLD_STAGES 64u
 #define FAKE_REQUEST_NS (300 * NS_PER_MS)
-#define FAKE_RATE 10 /* requests a second an agent */
+#define FAKE_RATE 10 /* requests per second and agent */
 
 struct fake_engine {
     enum { FAKE_IDLE, FAKE_ARMING, FAKE_READY, FAKE_RUNNING } state;
@@ -44,7 +44,7 @@ struct world_agent {
     struct fake_engine engine;
     uint32_t connection; /* changes with each dial */
     char name[16], boot[24];
-    int64_t heard;        /* when it really last heard a word */
+    int64_t heard;        /* when it really last heard something */
     uint32_t armed_epoch; /* of the last ARM that this process was given */
 };
 
@@ -443,7 +443,7 @@ static inline void world_event(void *arg, enum run_event_kind kind, const char *
                       RUN_EVENTS[kind].name, text);
 }
 
-/* A coordinator begins, or one that comes after another goes on, as drive.c does. */
+/* A coordinator begins, or a later one continues, as drive.c does. */
 static inline void world_coordinator(struct world *w)
 {
     bool again = w->kept.last_epoch > 0;

@@ -1,6 +1,6 @@
 /* A plausible run without a cluster: a sweep over concurrency against a server with a plateau and a queue, in closed
- * form with noise, told by agents in snapshots and merged by the real merge. Seeded; the same seed gives the same run,
- * byte for byte. */
+ * form with noise, reported by agents in snapshots and merged by the real merge. Seeded; the same seed gives the same
+ * run, byte for byte. */
 #pragma once
 #include <math.h>
 #include <stdio.h>

@@ -23,7 +23,7 @@ enum h2_then {
     H2_RST,        /* RST_STREAM with `code` instead */
     H2_END_RST,    /* both */
     H2_HANG,       /* nothing */
-    H2_CLOSE,      /* the connection is closed, in TLS with a word */
+    H2_CLOSE,      /* the connection is closed, in TLS with close_notify */
     H2_CLOSE_BARE, /* … without one */
     H2_BREAK,      /* … reset */
 };
@@ -38,7 +38,7 @@ struct h2_script {
     bool early;            /* the answer comes before the request's body was read; it is read no more */
     uint32_t goaway_after; /* GOAWAY NO_ERROR when so many requests have come; those above are not looked at */
     uint32_t goaway_code;
-    uint32_t max_streams; /* MAX_CONCURRENT_STREAMS; 0: not said */
+    uint32_t max_streams; /* MAX_CONCURRENT_STREAMS; 0: not sent */
     unsigned late_settings_ms;
     size_t head_bytes; /* of a header besides: above 16 KB it needs CONTINUATION */
     bool interim, ping, encoded;
@@ -227,7 +227,7 @@ static inline void *h2_serve(void *arg)
         else
             h2_settle(g);
         while (!g->over && (n = h2_hear(g, in, IN)) > 0) {
-            if (g->s->script->raw && !*g->s->script->raw) continue; /* says nothing at all */
+            if (g->s->script->raw && !*g->s->script->raw) continue; /* sends nothing at all */
             if (g->s->script->raw || nghttp2_session_mem_recv(g->session, in, (size_t)n) < 0) break;
             h2_flush(g);
             if (!nghttp2_session_want_read(g->session) && !nghttp2_session_want_write(g->session)) break;

@@ -1,5 +1,5 @@
-/* Every allocation of a piece of work failed in turn, as curl does it: the work is done again and again, and each time
- * one allocation more succeeds before one fails, until none is left to fail. Each time it must end with an error (or
+/* Every allocation of a piece of work failed in turn, as curl does it: the work is repeated, and each time one more
+ * allocation succeeds before one fails, until none is left to fail. Each time it must end with an error (or
  * have done all of its work without the memory), and everything that it took must be given back. The linker puts these
  * wrappers in the place of malloc and its kin (tests/CMakeLists.txt), in our code and its static libraries, not in
  * shared ones. */

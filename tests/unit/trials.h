@@ -1,6 +1,6 @@
-/* How often statistical tests try. In full with PLATEAU_TRIALS=full; else as often as an ordinary build can in seconds,
- * and under sanitizers, which look for other faults, only so often that all code is walked through. Seeds are fixed:
- * the same number of trials gives the same figures. */
+/* How often statistical tests repeat a trial. PLATEAU_TRIALS=full runs them all. An ordinary build runs as many as fit
+ * into seconds. Sanitizers look for other faults, so under them only enough run to reach all code. Seeds are fixed: the
+ * same number of trials gives the same figures. */
 #pragma once
 #include <stdbool.h>
 #include <stdlib.h>
