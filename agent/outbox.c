@@ -1,3 +1,24 @@
+/* The states of a snapshot: waiting (only while the window is full), to be sent, out, acknowledged. It gets its number
+ * when it is encoded.
+ *
+ *   outbox_add ──┬── the window has room ────────> encode, number last + 1
+ *                └── the window is full ─┐                  ^
+ *                                        v                  │ an acknowledgement made room
+ *                            waiting: one open snapshot ────┘
+ *                            later ones are added to it
+ *
+ *                 acked = 6      sent = 7      last = 8
+ *                     v              v             v
+ *   number   1  …  6  │      7       │      8      │  none yet
+ *            released │  out, bytes  │  to be sent │  waiting
+ *                     │  are kept    │  next       │  (or NULL)
+ *                     └─── bytes[], at most ───────┘
+ *                          OUTBOX_WINDOW
+ *
+ * On a slow link there are not more snapshots: each covers a longer time. So memory is bounded, and nothing is lost,
+ * since histograms add up and counters are cumulative. After a reconnect, or when no acknowledgement comes,
+ * outbox_rewind sets `sent` back to `acked`: the same bytes go out again under the same numbers, and the coordinator
+ * ignores those that it has. */
 #include "agent/outbox.h"
 
 static struct buf *slot(struct outbox *o, uint64_t seq)
@@ -23,7 +44,7 @@ static bool window_open(const struct outbox *o)
     return o->last - o->acked < OUTBOX_WINDOW;
 }
 
-/* The one that waits gets its number as soon as there is room. */
+/* The waiting snapshot gets its number as soon as there is room. Without memory it keeps waiting. */
 static void promote(struct outbox *o)
 {
     if (o->waiting && window_open(o) && enclose(o, o->waiting) == 0) snapshot_destroy(&o->waiting);
@@ -34,7 +55,7 @@ int outbox_add(struct outbox *o, const struct snapshot *s)
     if (!o->waiting && window_open(o)) return enclose(o, s);
     bool fresh = !o->waiting;
     if (fresh && !(o->waiting = snapshot_new(false))) return -1;
-    if (fresh) { /* an empty one has no span yet: the first gives its beginning */
+    if (fresh) { /* an empty one has no span yet: it begins where the first snapshot begins */
         o->waiting->from_ns = s->from_ns;
         o->waiting->to_ns = s->from_ns;
     }

@@ -1,15 +1,33 @@
+/* A histogram as bytes. A run of empty buckets costs one varint. There is exactly one way to write a histogram.
+ *
+ *   ┌─────────┬────────┬────────────┬───────────┬────────────────┬──────────────┬────────────────┐
+ *   │ version │ count  │ min        │ max - min │ sum            │ first bucket │ buckets …      │
+ *   │ 1 byte  │ varint │ zig-zag    │ varint    │ 16 bytes,      │ varint: that │ varints, up to │
+ *   │ = 1     │        │ varint     │           │ little endian, │ of min       │ that of max    │
+ *   │         │        │            │           │ two's compl.   │              │                │
+ *   └─────────┴────────┴────────────┴───────────┴────────────────┴──────────────┴────────────────┘
+ *                      ^ with count 0 it ends here
+ *
+ * A varint is LEB128: 7 bits per byte, low bits first, the top bit says that another byte follows. The low bits of a
+ * varint of the buckets say what it is:
+ *
+ *   c ……………… 0     the next bucket holds c samples, c > 0
+ *   z - 1 … 0 1   z empty buckets, z > 0; a varint with a count of at least 2 follows
+ *   z - 1 … 1 1   z empty buckets, then one that holds 1 sample: the most frequent case among few samples
+ *
+ * Example: counts 5, 0, 0, 1, 1, 0, 7 from the bucket of min on
+ *   varint    10   7     2   1   14
+ *   means     5    0 0 1 1   0   7
+ *
+ * The first bucket is that of min and the last that of max, so both hold samples and no end mark is needed. Decoding
+ * refuses any other form: a varint that is longer than it must be, two runs of empty buckets in a row, counts whose
+ * sum is not `count`, bytes after the last bucket. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/hist.h"
 
-/* The wire form:
- *   byte 1 (version) · varint count · and unless count is 0:
- *   zig-zag varint min · varint max - min · 16 bytes sum (little endian, two's complement) · varint first bucket ·
- *   varints, by their low bits: …0 the next bucket's count · …01 (z - 1 above the bits) z empty buckets, then a count ·
- *   …11 (z - 1 above the bits) z empty buckets, then a count of 1, the most frequent case among few samples
- * The first and the last count are those of min's and max's bucket, so there is one way to write a histogram. */
 enum { VERSION = 1, SUM_BYTES = 16, VARINT_MAX = 10, CHUNK = 512 };
 __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 uwide;
@@ -154,7 +172,7 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
     return 0;
 }
 
-/* What of a refused histogram was added to an empty one goes again, and the memory that it had to get for it. */
+/* `to` was empty: removes what the refused histogram added, and the memory that was allocated for it. */
 static void take_back(struct hist *to, const struct head *head, bool had_memory)
 {
     if (had_memory)

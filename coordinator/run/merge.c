@@ -1,3 +1,21 @@
+/* What becomes of an accepted snapshot. It is added to the cluster's sums at once; their histograms are open. The
+ * histograms of each agent are kept as bytes: a packed sum, and a tail of what has come since. There may be thousands
+ * of agents, and an open histogram takes about twenty times the memory of its bytes.
+ *
+ *   snapshot ──┬── counters, gauges, span ──> the agent's part (counters are cumulative: the new ones replace the old)
+ *              ├── rows, blocks ────────────> series, blocks
+ *              ├── addresses, failures ─────> merge.addresses, merge.failures
+ *              └── histograms (deltas) ──┬──> merge.hist[metric], open: added at once, decoded
+ *                                        └──> part.recent, a tail of the agent: kept as the bytes that came
+ *
+ *   part.data.hist[metric]      part.recent
+ *   ┌─────────────────────┐     ┌───┬────────────┬───┬────────────┬───┬────────────┐
+ *   │ packed sum, 1 … k   │     │ n │ bytes, k+1 │ n │ bytes, k+2 │ n │ bytes, k+3 │   n: length, 4 bytes
+ *   └─────────────────────┘     └───┴────────────┴───┴────────────┴───┴────────────┘
+ *
+ * Folding decodes the packed sum, adds the tail, packs the result again and frees the tail. It has to walk through the
+ * whole sum. So it waits until the tail is longer than the sum by RECENT, by up to three times that for some agents:
+ * the longer the walk, the rarer it is. merge_settle and merge_finish fold too. */
 #include "coordinator/run/merge.h"
 
 #include <inttypes.h>
@@ -13,11 +31,10 @@
 #define AGENTS_MAX 65536u
 #define SPAN_MAX (3600 * NS_PER_S)
 #define TIME_MAX (INT64_C(366) * 86400 * NS_PER_S)
-/* No agent counts more than this, so that sums over agents cannot overflow; nor more than a thousand million things a
- * second. */
+/* No agent counts more than this, so that sums over agents cannot overflow. */
 #define COUNT_MAX (UINT64_C(1) << 56)
-#define COUNT_PER_S UINT64_C(1000000000)
-#define RECENT (12u << 10) /* bytes of an agent's histograms that wait to be added up */
+#define COUNT_PER_S UINT64_C(1000000000) /* no count of an agent rises faster than this */
+#define RECENT (12u << 10) /* bytes of the tail, beyond the length of the packed sum, that are not worth folding */
 #define RECENT_MAX (64u << 20)
 #define PACKED_MAX (1u << 20)
 
@@ -26,16 +43,15 @@ struct part {
     uint64_t seq;
     int64_t from_ns, to_ns; /* span of the last snapshot */
     uint64_t in_flight, waiting;
-    /* Thousands of agents do not keep their histograms open: data.hist holds the sum as bytes, and here wait those of
-     * the latest snapshots, each behind its length, until they are worth a walk through the sum. */
+    /* The tail: histograms of the latest snapshots, as they came, each after its length. */
     struct buf recent;
-    size_t packed; /* bytes of data.hist */
+    size_t packed; /* bytes of data.hist, all metrics together */
 };
 
 struct merge {
     uint32_t stage, repeat, epoch;
     struct plan_stage plan;
-    struct part *parts; /* ascending by agent number, so that the result does not depend on who came first */
+    struct part *parts; /* ascending by agent number: the result does not depend on the order of arrival */
     size_t n_parts, cap_parts;
     struct hist *hist[METRIC_N];
     struct per_address addresses;
@@ -192,7 +208,7 @@ static int hist_into(struct hist **to, const struct hist *from)
     return hist_merge(*to, from);
 }
 
-/* Adds up what an agent's latest snapshots brought. */
+/* Adds the tail to the packed sum. */
 static int fold(struct merge *m, struct part *p)
 {
     struct err e;
@@ -220,7 +236,8 @@ static int fold(struct merge *m, struct part *p)
     return 0;
 }
 
-/* Not all agents in the same second: their snapshots come together. */
+/* It depends on the agent's number: otherwise all agents, whose snapshots come at the same pace, would be folded in the
+ * same second. */
 static size_t recent_most(const struct part *p)
 {
     return RECENT + p->packed + p->data.agent % 16 * (RECENT / 8);
