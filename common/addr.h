@@ -1,4 +1,5 @@
-/* Addresses as networks: parsing, matching, and those that nobody here ever connects to, whoever asks. Pure. */
+/* Addresses as networks: parsing, matching, and the addresses that are never connected to, whatever a plan asks for.
+ * Pure. */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -10,8 +11,8 @@ struct addr_net {
     uint8_t bits;
 };
 
-/* The port of tcp://HOST:PORT: what stands behind the last colon is a number up to 65535, or "*" where any is allowed.
- * ZeroMQ takes a greater one modulo 65536, and listens or dials somewhere else. */
+/* The port of tcp://HOST:PORT: after the last colon there must be a number up to 65535, or "*" where any is allowed.
+ * ZeroMQ takes a larger number modulo 65536, and then listens or dials somewhere else. */
 bool addr_port_valid(const char *endpoint, bool any);
 
 int addr_net_parse(const char *text, struct addr_net *ret); /* "10.0.0.0/8", "fd00::/8"; -1 when it is none */

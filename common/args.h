@@ -1,6 +1,6 @@
-/* Command lines as tables: one row an option, from which both the parser and --help are made. Every program has --help,
- * --version,
- * --log-json and --log-level WORD without asking. Options may be written --name value or --name=value; "--" ends them.
+/* Command lines as tables: one row per option, from which both the parser and --help are made. Every program has
+ * --help, --version, --log-json and --log-level WORD without asking. Options may be written --name value or
+ * --name=value; "--" ends them.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,9 +37,9 @@ struct args {
     size_t least, most; /* positional arguments */
 };
 
-/* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to go on, 1 when
- * help or version was printed (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a typing
- * error. */
+/* Parses argv[1 …]; positionals are put into ret_words (room for `most`). Sets up the log. Returns 0 to continue, 1
+ * when help or version was printed (exit 0), -1 with ERR_USAGE and a sentence that names the nearest option for a
+ * typing error. */
 ERR_CHECKED int args_parse(const struct args *a, int argc, char **argv, const char **ret_words, size_t *ret_n,
                            struct err *e);
 

@@ -1,4 +1,4 @@
-/* A growing byte buffer with a declared greatest size. Zero-initialise with BUF_INIT(max). Once an append fails (no
+/* A growing byte buffer with a declared maximum size. Zero-initialise with BUF_INIT(max). Once an append fails (no
  * memory or over the limit) the buffer is `bad` and further appends do nothing, so that a writer checks once at its
  * end. */
 #pragma once
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct buf {
-    uint8_t *data; /* always NUL-terminated behind len when not NULL */
+    uint8_t *data; /* NUL-terminated after len bytes when not NULL */
     size_t len, cap, max;
     bool bad;
 };

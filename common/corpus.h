@@ -5,8 +5,8 @@
  *   record 0 · record 1 · … · index (the offset of each record, 8 bytes) · footer (magic, number of records, index's
  * offset)
  *
- * A corpus is named by its hash (BLAKE2b, 32 bytes), which stands in the plan: a plan that is signed covers its data.
- * Numbers are little-endian. Reading checks every bound, since the bytes may be anybody's. */
+ * A corpus is named by its hash (BLAKE2b, 32 bytes), which is in the plan, so a signed plan covers its data. Numbers
+ * are little-endian. Reading checks every bound, since the bytes may be anybody's. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ const char *corpus_role_name(enum corpus_role r);
 struct corpus_record {
     int64_t at_ns;                   /* when it arrives, from the first moment of the trace; 0 in a data set */
     uint32_t input_tokens;           /* 0: not known */
-    uint32_t output_tokens;          /* 0: not said */
+    uint32_t output_tokens;          /* 0: not given */
     uint32_t n_messages;             /* read one by one: corpus_message */
     uint32_t n_blocks, block_tokens; /* the prompt as hash ids of blocks of so many tokens, instead of messages */
     const char *body; /* a JSON object whose members go into the request's body; NULL: none; NUL-terminated */

@@ -18,7 +18,7 @@ enum counter_kind {
     COUNTER_IS_COUNT,    /* of things that happen one by one */
     COUNTER_IS_AMOUNT,   /* time, bytes */
     COUNTER_IS_ESTIMATE, /* settles later, may fall until then */
-    COUNTER_IS_MAXIMUM   /* of workers and agents the maximum counts; all other kinds are summed */
+    COUNTER_IS_MAXIMUM   /* the maximum over workers and agents; all others are summed */
 };
 struct counter_row {
     const char *name, *meaning;

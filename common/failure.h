@@ -12,7 +12,7 @@ enum failure_by {
     FAILURE_BY_CONNECTION, /* the transport, before anything was sent: nothing overrules it */
     FAILURE_BY_STATUS,     /* the HTTP status */
     FAILURE_BY_STREAM,     /* what the body said */
-    FAILURE_BY_CUT         /* the transport or a timeout ended it: stands where the body said no more */
+    FAILURE_BY_CUT         /* the transport or a timeout ended it: decides where the body does not */
 };
 
 struct failure_row {

@@ -14,7 +14,7 @@ struct failure_sample {
     uint32_t status;  /* HTTP; 0: none came */
     int64_t at_ns;    /* when it ended, from the stage's T0 */
     char address[64]; /* of the server, as in per_address */
-    char text[640];   /* the server's words, or what the transport says of it; may be ""; clean text in one line */
+    char text[640];   /* the server's words, or the transport's reason; may be ""; clean text in one line */
 };
 
 struct failure_samples {
@@ -34,5 +34,5 @@ const char *failure_hint(const struct failure_sample *s);
 /* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. */
 size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n);
 /* One line of at most FAILURE_WORDS visible characters: white space and control characters become single blanks, bytes
- * that are no text '?'. "…" at its end: there was more. */
+ * that are not text become '?'. "…" at its end: there was more. */
 void failure_words(char *ret, size_t size, const char *bytes, size_t n);

@@ -1,6 +1,6 @@
 /* A fingerprint of tables: FNV-1a over their names and numbers, 64 bits. Two programs whose tables differ in a row, its
- * place or what it means for the bytes on the wire have different ones; nobody has to remember to count a version up.
- * It is no protection against forgery. */
+ * place or what it means for the bytes on the wire have different fingerprints. So no version has to be raised by hand.
+ * It does not protect against forgery. */
 #pragma once
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-/* Why connections fail before the first message: ZeroMQ tells it on a monitor socket only, and without one a wrong key
+/* Why connections fail before the first message: ZeroMQ reports it on a monitor socket only. Without one a wrong key
  * looks like silence. */
 #pragma once
 #include <stdbool.h>
@@ -9,15 +9,15 @@
 
 enum handshake_event {
     HANDSHAKE_NOTHING,
-    HANDSHAKE_CONNECTED, /* the one who dials: there is somebody; the handshake begins */
+    HANDSHAKE_CONNECTED, /* dialing side: there is a peer; the handshake begins */
     HANDSHAKE_DONE,
-    HANDSHAKE_REFUSED, /* the other side's list does not have our key (seen by the one who dials) */
+    HANDSHAKE_REFUSED, /* the other side's list does not have our key (seen on the dialing side) */
     HANDSHAKE_FAILED,
 };
 /* Watches `socket`; returns a socket to be polled, which may be given to another thread, and closed by zmq_close; NULL
- * without one. `endpoint` is an inproc:// name that nobody else in the context uses. */
+ * without one. `endpoint` is an inproc:// name that nothing else in the context uses. */
 ERR_CHECKED void *handshake_watch(void *context, void *socket, const char *endpoint, struct err *e);
-/* What has happened next, in words, without waiting. */
+/* The next thing that has happened, in words. Does not wait. */
 enum handshake_event handshake_next(void *watch, char *words, size_t n);
 
 /* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none
@@ -26,7 +26,7 @@ enum { LOG_LIMIT_LINES = 10 };
 struct log_limit {
     int64_t from_ns;
     uint32_t said, held_back;
-    uint64_t seen[LOG_LIMIT_LINES]; /* hashes of what was said in this span */
+    uint64_t seen[LOG_LIMIT_LINES]; /* hashes of what was logged in this span */
 };
-/* True: say `words`, and that *ret_held_back like it were not said before. */
+/* True: log `words`, and that *ret_held_back lines like it were held back before. */
 bool log_limit_pass(struct log_limit *l, const char *words, int64_t now, uint32_t *ret_held_back);

@@ -34,7 +34,7 @@ struct hist *hist_new_dense(void); /* all buckets allocated */
 void hist_destroy(struct hist **h);
 void hist_reset(struct hist *h); /* empties, keeps memory */
 
-/* Bucket of a value, and the least and greatest value of a bucket. Values are clamped to [0, HIST_HIGHEST]. */
+/* Bucket of a value, and the lowest and highest value of a bucket. Values are clamped to [0, HIST_HIGHEST]. */
 static inline uint32_t hist_index(int64_t value)
 {
     int64_t up = value < HIST_HIGHEST ? value : HIST_HIGHEST;
@@ -48,7 +48,7 @@ int64_t hist_bucket_high(uint32_t index); /* inclusive */
 
 int hist_record_slow(struct hist *h, int64_t value, uint64_t n); /* hist_record of a bucket that has no memory yet */
 
-/* What merging is made of, shared with the codec: memory for buckets [lo, hi) beside those it has (-1 without memory);
+/* The two steps of a merge, shared with the codec: memory for buckets [lo, hi) beside those it has (-1 without memory);
  * everything but the counts. */
 int hist_reserve(struct hist *h, uint32_t lo, uint32_t hi);
 void hist_add_totals(struct hist *to, const struct hist *from);
@@ -77,7 +77,7 @@ int hist_merge(struct hist *to, const struct hist *from); /* -1 without memory *
 struct hist *hist_copy(const struct hist *h);
 bool hist_equal(const struct hist *a, const struct hist *b); /* bucket by bucket, and count, sum, min, max */
 
-/* Value at rank ceil(q·count) (1-based, at least 1), q in [0, 1]: the greatest value of its bucket, but never above max
+/* Value at rank ceil(q·count) (1-based, at least 1), q in [0, 1]: the highest value of its bucket, but never above max
  * nor below min; the last rank is max itself. 0 when empty. */
 int64_t hist_quantile(const struct hist *h, double q);
 int64_t hist_at_rank(const struct hist *h, uint64_t rank);        /* 1 … count */

@@ -1,4 +1,4 @@
-/* Writes JSON into a buffer, member by member. Strings are made valid: bytes that are no UTF-8 become U+FFFD, control
+/* Writes JSON into a buffer, member by member. Strings are made valid: bytes that are not UTF-8 become U+FFFD, control
  * characters are escaped. NaN and infinities become null. Inside an object each call takes the member's key, inside an
  * array NULL. */
 #pragma once

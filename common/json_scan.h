@@ -25,8 +25,8 @@ enum json_token {
     JSON_NULL,
 };
 
-/* What a scanner made of the strings and numbers of a document, for those that want to know on which of its bytes the
- * result hangs: those of a note may be others of the same kind, all other bytes may not. */
+/* What a scanner made of the strings and numbers of a document, so that a caller knows on which of its bytes the result
+ * depends: the bytes of a note may be replaced by others of the same kind, all other bytes may not. */
 enum json_note_kind {
     JSON_NOTE_STRING, /* read over */
     JSON_NOTE_NUMBER, /* read over */

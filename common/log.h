@@ -1,4 +1,4 @@
-/* The log: one line an event on standard error, as text or as JSON lines. Thread-safe. Only shells (mains, links, the
+/* The log: one line per event on standard error, as text or as JSON lines. Thread-safe. Only shells (mains, links, the
  * run) log; pure modules return errors. Nothing logs on the token path. */
 #pragma once
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-/* Requests by remote address: shows a load balance that is uneven, and one bad server among many. A row an address, at
- * most PER_ADDRESS_MAX of them; what goes to any other is summed up in one more, PER_ADDRESS_OTHERS. Adding up loses
- * nothing. Pure. */
+/* Requests by remote address: shows a load balance that is uneven, and one bad server among many. One row per address,
+ * at most PER_ADDRESS_MAX of them. All other addresses share one more row, PER_ADDRESS_OTHERS. Adding up loses nothing.
+ * Pure. */
 #pragma once
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* A shard: the part of one stage's load that one agent (or one worker of it) carries. Splitting is pure and exact: sums
- * are preserved, and open-loop arrivals interleave so that the union of all parts is the cluster's own arrival process.
+ * are preserved, and open-loop arrivals interleave so that the union of all parts is the cluster's arrival process.
  */
 #pragma once
 #include <stdint.h>
@@ -13,9 +13,9 @@
 struct corpus;
 struct shard {
     enum load_kind kind;
-    uint32_t slots; /* closed: requests to hold in flight; open: most in flight, 0 = no cap (a part of a capped stage
+    uint32_t slots; /* closed: requests to hold in flight; open: maximum in flight, 0 = no cap (a part of a capped stage
                        that gets no slot gets no arrivals) */
-    uint32_t slot_first; /* closed: cluster-wide number of the first own slot (a ramp starts slot k at ramp · k /
+    uint32_t slot_first; /* closed: cluster-wide number of its first slot (a ramp starts slot k at ramp · k /
                             slots_all) */
     uint32_t slots_all;  /* the cluster's slots; open: 0 = no cap */
     double rate_from,
@@ -24,8 +24,8 @@ struct shard {
     double burstiness;
     uint64_t seed;          /* of the stage; the same in all parts */
     uint64_t requests_all;  /* count limit of the cluster's stage, 0 = none */
-    uint64_t requests;      /* closed: own share of it (0 with requests_all > 0: none) */
-    uint64_t request_first; /* closed: cluster-wide number of the first own request */
+    uint64_t requests;      /* closed: its share of them (0 with requests_all > 0: none) */
+    uint64_t request_first; /* closed: cluster-wide number of its first request */
     uint32_t cycle;         /* open: arrival k is ours if own[] holds k mod cycle */
     uint32_t n_own;
     uint32_t *own; /* sorted; owned by the shard */
@@ -40,8 +40,8 @@ ERR_CHECKED int shard_whole(const struct plan *p, const struct plan_stage *s, ui
                             struct err *e);
 /* Splits by integer weights (largest remainder; all > 0) into n parts; ret[i].part = part_base + i (workers:
  * whole->part * 1024). Works on a whole and on a part again (agent to workers). A part may get nothing: more parts than
- * slots. Arrivals are dealt out by smooth weighted round robin over a cycle that is exact where the weights allow it
- * within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
+ * slots. Arrivals are distributed by smooth weighted round robin over a cycle. The cycle is exact where the weights
+ * allow it within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
 ERR_CHECKED int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base,
                             struct shard *ret, struct err *e);
 void shard_clear(struct shard *s);
@@ -53,7 +53,7 @@ ERR_CHECKED int shard_check(const struct shard *s, struct err *e);
  * one is > 0. */
 void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out);
 
-/* The arrival schedule of a shard: absolute times in ns from T0, own arrivals only, ascending. Pure; seeded by
+/* The arrival schedule of a shard: absolute times in ns from T0, this shard's arrivals only, ascending. Pure; seeded by
  * shard->seed. A process of unit rate (constant: 0, 1, 2 …; Poisson, gamma: gaps of mean 1) is stretched by the inverse
  * of the cumulative rate (time rescaling; Brown et al. 2002), so that a ramp has the same arrival statistics as a
  * level. */
@@ -66,6 +66,6 @@ struct arrivals {
     double x;          /* arrival k on the axis of unit rate */
 };
 void arrivals_init(struct arrivals *a, const struct shard *s);
-/* Next own arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end of the
- * stage (duration or requests_all reached). */
+/* The shard's next arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end
+ * of the stage (duration or requests_all reached). */
 int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k);

@@ -1,7 +1,7 @@
-/* Signed plans: Ed25519 (libsodium), detached. What is signed are the exact bytes of the wire plan together with who
- * may run it and until when, so that a signature cannot be used for another run, another fleet or another day.
+/* Signed plans: Ed25519 (libsodium), detached. The signature covers the exact bytes of the wire plan, the run, the
+ * agents it is for and an expiry. So it cannot be used for another run, another fleet or another day.
  *
- * The envelope is text, a line a field, and is what is signed, but for its last line:
+ * The envelope is text, one field per line. All but its last line is signed:
  *     plateau-signature 1
  *     run RUN-ID               (* = any)
  *     audience NAME-PREFIX     (* = any agent)

@@ -39,7 +39,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out);
 ERR_CHECKED int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
 
 /* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of
- * another. For who keeps many snapshots and adds them up later; both return -1 on bytes that snapshot_decode would
- * refuse. */
+ * another. For callers that keep many snapshots and add them up later. Both return -1 on bytes that snapshot_decode
+ * would refuse. */
 int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n);
 ERR_CHECKED int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e);

@@ -1,4 +1,4 @@
-/* Text that comes from outside: what of it may be shown to a person or put into a file. */
+/* Text from outside: which parts of it may be shown to a person or put into a file. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

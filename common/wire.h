@@ -11,8 +11,8 @@
 #include "common/err.h"
 #include "common/shard.h"
 
-/* Of what no table says: the envelope, the first two fields of HELLO, by which two releases tell each other who they
- * are, and how a snapshot and a histogram are laid out. All else is covered by the fingerprint. */
+/* The version of what no table says: the envelope; the first two fields of HELLO, by which two releases recognise each
+ * other; the layout of a snapshot and of a histogram. The fingerprint covers all else. */
 #define WIRE_VERSION 4u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 #define WIRE_PIECE (1u << 20)       /* of data, before compression */
@@ -37,7 +37,7 @@ struct wire_msg {
              * wire_decode */
             const char *version; /* of the program */
             const char *name, *boot_id, *host;
-            uint32_t cores, weight; /* weight: said by the agent's user; 0 = none */
+            uint32_t cores, weight; /* weight: set by the agent's user; 0 = none */
             double quota;           /* CPUs by cgroup, 0 = none */
             uint64_t descriptors;
             uint64_t capacity;  /* calibrated token/s, 0 = unknown */
@@ -109,7 +109,7 @@ struct wire_msg {
             uint32_t stage, epoch;
             uint64_t seq;          /* of the last snapshot */
             int64_t start_skew_ns; /* when the first worker began, minus T0 */
-            const char *error;     /* "" = ran as told */
+            const char *error;     /* "" = ran as planned */
             uint32_t code;         /* as in plan_ok */
         } done;
         struct {
@@ -128,8 +128,8 @@ struct wire_msg {
     void *memory; /* owns strings of a decoded message */
 };
 
-/* Of all tables that two programs must share: messages and their fields, counters (failures among them), metrics.
- * Stands in HELLO and before a snapshot. */
+/* Of all tables that two programs must share: messages and their fields, counters (failures among them), metrics. Sent
+ * in HELLO and before a snapshot. */
 uint64_t wire_fingerprint(void);
 
 const char *wire_type_name(enum wire_type t);

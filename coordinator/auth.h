@@ -1,6 +1,7 @@
 /* Who may speak on the control plane: CURVE on the socket, and a ZAP handler (RFC 27) in a thread of its own that
- * admits the keys of a list. Who somebody is, is the public key he has proved to own: ZeroMQ puts it on each of his
- * messages (User-Id), and each is held against the list as it is now, since taking a key off does not end a connection.
+ * admits the keys of a list. A peer's identity is the public key that it has proved to own: ZeroMQ puts it on each of
+ * its messages (User-Id). Each message is checked against the current list, since taking a key off the list does not
+ * end a connection.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,12 +17,12 @@ ERR_CHECKED struct auth *auth_start(void *context, const char *dir, struct err *
 ERR_CHECKED struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public,
                                          const char *name, struct err *e);
 ERR_CHECKED int auth_protect(struct auth *a, void *socket, struct err *e); /* before it is bound */
-/* Dials `endpoint` with a key that nobody knows: an error unless that is refused by the handler. A few seconds at most.
+/* Dials `endpoint` with an unknown key: an error unless the handler refuses it. Takes a few seconds at most.
  */
 ERR_CHECKED int auth_self_test(struct auth *a, const char *endpoint, struct err *e);
-/* The list entry's name of whom a message is from; false: he is not on the list any more. */
+/* The name that the list has for a message's sender; false: the sender is no longer on the list. */
 bool auth_name(struct auth *a, const char *user, char *ret, size_t n);
-/* May he say HELLO by this name? */
+/* May the sender say HELLO by this name? */
 bool auth_may_use(struct auth *a, const char *user, const char *name);
 /* Reads the list again; on failure the old one stays. 0 without a folder. */
 ERR_CHECKED int auth_reload(struct auth *a, size_t *ret_n, struct err *e);

@@ -1,4 +1,4 @@
-/* The words of the command line: one function a word, argv[0] is the word itself. Each returns the exit status of the
+/* The words of the command line: one function per word; argv[0] is the word itself. Each returns the exit status of the
  * program. */
 #pragma once
 

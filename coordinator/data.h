@@ -32,7 +32,7 @@ enum verdict_aspect {
 };
 struct verdict {
     enum verdict_status status;           /* the worst of all */
-    enum verdict_status aspect[ASPECT_N]; /* of each figure for itself; not kept in the run's file, but computed anew */
+    enum verdict_status aspect[ASPECT_N]; /* of each figure separately; not kept in the run's file, but computed anew */
     char reason[VERDICT_REASONS][VERDICT_REASON_MAX];
     uint32_t n_reasons;
 };

@@ -11,11 +11,11 @@
 struct shelf;
 struct drive_options {
     const struct run_data *meta; /* the run's identity and plan; stages that are finished already */
-    struct store_past past;      /* of a run that goes on; else zero */
+    struct store_past past;      /* of a run that continues; else zero */
     uint32_t wanted;             /* agents to wait for; 0 = as many as the plan says */
     struct link *link;
     struct wire_bytes signature; /* of the plan; empty = not signed */
-    struct sinks sinks;          /* told in this order */
+    struct sinks sinks;          /* called in this order */
     const struct shelf *shelf;   /* the plan's data */
     struct local *local;         /* NULL: agents come by themselves */
     bool leave_on_term; /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
@@ -24,7 +24,7 @@ struct drive_options {
 struct drive_result {
     struct err err; /* why the run ended early; ERR_NONE when it did not */
     int signal;
-    bool left;                  /* as leave_on_term says: unfinished, nobody was told to end */
+    bool left;                  /* as leave_on_term says: unfinished, no agent was asked to end */
     bool incomplete;            /* a point is missing or not what the plan asked for */
     struct stage_data *unsaved; /* the stage that a sink could not take; owned by the caller, NULL = none */
 };

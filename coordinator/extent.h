@@ -12,5 +12,5 @@ struct extent {
     uint64_t in_flight; /* at most, over all agents; 0: an open loop without a cap */
 };
 void extent_compute(const struct plan *p, struct extent *ret);
-/* The same as sentences, a line each, every line after `before` ("# "). */
+/* The same as sentences, one per line, each line after `before` ("# "). */
 void extent_words(const struct plan *p, const char *before, struct buf *out);

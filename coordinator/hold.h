@@ -1,4 +1,4 @@
-/* A coordinator that goes on living when its run is over, so that the run's folder can be fetched out of its container.
+/* A coordinator that stays alive after its run, so that the run's folder can be fetched out of its container.
  */
 #pragma once
 #include <stdbool.h>

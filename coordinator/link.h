@@ -33,6 +33,6 @@ enum link_got { LINK_NOTHING, LINK_MESSAGE, LINK_MALFORMED };
  * when its sender may not speak (any more), or not by that name. */
 ERR_CHECKED enum link_got link_receive(struct link *l, struct peer *ret_from, struct wire_msg *ret, struct err *e);
 bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m); /* false: gone, or its queue is full */
-/* Waits until a message or one of the descriptors is there (revents set), or for so long. Returns at once when a
- * message waits. */
+/* Waits until a message or one of the descriptors is there (revents set), or until the time is over. Returns at once
+ * when a message waits. */
 void link_wait(struct link *l, struct pollfd *fds, unsigned n, int64_t wait_ns);

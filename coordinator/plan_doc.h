@@ -1,4 +1,4 @@
-/* What can be told of the plan file from its table of keys (common/plan/plan_key.c): the reference and the schema. */
+/* What is made from the plan file's table of keys (common/plan/plan_key.c): the reference and the schema. */
 #pragma once
 #include "common/buf.h"
 

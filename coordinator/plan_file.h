@@ -6,7 +6,7 @@
 
 #define PLAN_FILE_MAX (1u << 20)
 
-/* Appends the whole text to `out`, whose maximum bounds it. ERR_PLAN when it cannot be read or is no plan. */
+/* Appends the whole text to `out`, whose maximum bounds it. ERR_PLAN when it cannot be read or is not a plan. */
 ERR_CHECKED int plan_file_read(const char *path, struct buf *out, struct err *e);
 /* Read and resolved, with the `n` settings `path=value`. NULL on failure. */
 ERR_CHECKED struct plan *plan_file_load(const char *path, const char *const *set, size_t n, struct err *e);

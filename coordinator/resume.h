@@ -1,4 +1,4 @@
-/* A run that goes on: which steps of it are left. Pure. */
+/* Which steps are left of a run that continues. Pure. */
 #pragma once
 #include "coordinator/data.h"
 #include "coordinator/answer/search.h"
@@ -10,7 +10,8 @@ struct todo {
     struct search *search; /* NULL: the plan's stages */
     uint32_t searched;     /* stages that the search has asked for */
 };
-/* The points of finished stages are told to the search again. ERR_USAGE when they are not what it would have asked for.
+/* The points of finished stages are given to the search again. ERR_USAGE when they are not what it would have asked
+ * for.
  */
 ERR_CHECKED int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
 void todo_end(struct todo *t);
@@ -22,5 +23,5 @@ uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 
 /* Whether nothing is left to do: 1 or 0, -1 with an error. */
 ERR_CHECKED int run_is_finished(const struct run_data *past, struct err *e);
-/* Whether this program can go on with it: the same version, the same plan. */
+/* Whether this program can continue it: the same version, the same plan. */
 ERR_CHECKED int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e);

@@ -3,7 +3,7 @@
 #pragma once
 
 enum server_field {
-    /* gauges: summed over engines, but KV_USE, of which the greatest counts */
+    /* gauges: summed over engines, but KV_USE, where the maximum counts */
     SERVER_RUNNING,
     SERVER_WAITING,
     SERVER_KV_USE,

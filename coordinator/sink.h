@@ -1,5 +1,6 @@
-/* What follows a run while it goes: the store, the status page, the terminal. `drive` tells each of a list the same
- * things in the same order; a new follower is one kind (a table of functions) and one entry of the list in cmd_run.c.
+/* What follows a run while it is under way: the store, the status page, the terminal. `drive` gives all sinks of a list
+ * the same things in the same order. A new follower is one kind (a table of functions) and one entry of the list in
+ * cmd_run.c.
  *
  * Every function may be NULL. All are called from the loop that drives the run, so none may block for longer than a
  * disk takes. Data is borrowed for the call. */
@@ -11,7 +12,7 @@
 
 struct run;
 
-/* A moment of the run, for those who show progress; run_progress (run.h) gives its figures. */
+/* A moment of the run, for sinks that show progress; run_progress (run.h) gives its figures. */
 struct sink_view {
     const struct run *run;
     uint64_t step,
@@ -49,7 +50,7 @@ struct sinks {
     size_t n;
 };
 
-/* Each tells all sinks, also after one has failed; the first error is returned. */
+/* Each calls all sinks, also after one has failed; the first error is returned. */
 ERR_CHECKED int sinks_begin(const struct sinks *s, const struct run_data *meta, struct err *e);
 ERR_CHECKED int sinks_stage_begin(const struct sinks *s, const struct stage_data *d, struct err *e);
 ERR_CHECKED int sinks_snapshot(const struct sinks *s, const struct sink_snapshot *snapshot, struct err *e);

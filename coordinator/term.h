@@ -1,6 +1,6 @@
 /* The run's progress for a person, as a sink (SINK_TERM). On a terminal: one line that is renewed in place and never
- * wraps, whatever the width; else a line as each stage begins and every few seconds. A line per finished stage, and
- * events, stand above it. */
+ * wraps, whatever the width; else a line as each stage begins and every few seconds. Finished stages, one line each,
+ * and events stand above it. */
 #pragma once
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ struct term {
     int64_t next_ns;
     uint32_t epoch;          /* of the stage that was shown last */
     const struct plan *plan; /* borrowed */
-    const char *endpoint;    /* where agents dial in, for those who start them; NULL = nobody need */
+    const char *endpoint;    /* where agents dial in, for a user who starts them; NULL = not needed */
 };
 void term_init(struct term *t, FILE *out);
 /* At most `width` columns: what matters less is left out first. steps 0: not known beforehand. */

@@ -1,7 +1,7 @@
-/* A stage that runs, looked at from time to time: is it known well enough (`duration: auto`), has it failed for good
+/* Looks at a running stage from time to time: is it known well enough (`duration: auto`), has it failed for good
  * (`slo.abort_on_fail`)?
  *
- * Looks come at windows of 5 s, 7 s, 10 s …, each 1.4 times the last: an interval that is looked at every second would
+ * Looks come at windows of 5 s, 7 s, 10 s …, each 1.4 times the last: an interval that is checked every second would
  * sooner or later be narrow by chance. */
 #pragma once
 #include "coordinator/run/run.h"

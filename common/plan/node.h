@@ -31,7 +31,7 @@ struct node {
     const char *text; /* scalars: as written, NUL-terminated */
     size_t len;
     struct node *parent, *next, *first, *last;   /* children of lists and mappings, in order */
-    size_t n, index;                             /* number of children; own place among them */
+    size_t n, index;                             /* number of children; its place among its siblings */
     const char *key;                             /* of a mapping's child */
     const char *file;                            /* where it came from; for messages */
     uint32_t line, column, key_line, key_column; /* from 1; 0: not from a text */
@@ -53,13 +53,13 @@ struct node *node_new_number(struct tree *t, double v); /* a whole one below 2^5
 struct node *node_new_bool(struct tree *t, bool v);
 void node_put(struct tree *t, struct node *map, const char *key, struct node *child); /* a NULL child is left out */
 void node_add(struct tree *t, struct node *seq, struct node *child);
-struct node *node_get(const struct node *map, const char *key); /* NULL when there is none, or `map` is no mapping */
+struct node *node_get(const struct node *map, const char *key); /* NULL when there is none, or `map` is not a mapping */
 struct node *node_at(const struct node *seq, size_t index);
 void node_sort(struct node *n); /* keys of all mappings in byte order, all the way down */
 bool node_is_scalar(const struct node *n);
 
 /* Gives n, whose `text` is set, the kind a plain (unquoted) scalar of YAML 1.2 has. Returns -1 for NaN, infinities and
- * numbers too great for a double. Octal, hexadecimal and numbers with a leading zero stay text: a plan is not the place
+ * numbers too large for a double. Octal, hexadecimal and numbers with a leading zero stay text: a plan is not the place
  * to guess. */
 int node_resolve(struct node *n);
 

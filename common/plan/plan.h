@@ -132,7 +132,7 @@ struct plan_stage {
     int64_t warmup_ns,
         ramp_ns; /* warm-up is cut from the window; a ramp fills the slots evenly over its length, within the warm-up */
     bool warmup_auto;   /* cut by MSER-5 */
-    bool duration_auto; /* go on until the gated metric is known within tolerance; duration_ns is the limit */
+    bool duration_auto; /* run until the gated metric is known within tolerance; duration_ns is the limit */
 };
 
 /* A gate on the run: `throughput > 7500`, `ttft.p99 < 800ms`, `errors.rate < 1%`. */
@@ -192,7 +192,7 @@ struct plan {
     struct plan_search search;     /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
     uint32_t repeats;              /* each stage is run this many times */
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
-    double cancel_fraction;        /* of the requests; 0: nobody goes away */
+    double cancel_fraction;        /* of the requests; 0: no user leaves early */
     struct dist cancel_after;      /* ns from sent */
     int64_t slo_request_ns[SLO_REQUEST_N]; /* 0: none */
     struct plan_gate *gates;
@@ -200,7 +200,7 @@ struct plan {
     enum on_inconclusive on_inconclusive;
     enum slo_require require;
     struct plan_capacity capacity;
-    int64_t abort_on_fail_ns; /* end the run when a stage still breaks a gate so long into its window; 0: never */
+    int64_t abort_on_fail_ns; /* end the run when a stage still breaks a gate this long into its window; 0: never */
     uint32_t agents_count;
     int64_t agents_wait_ns;
     enum on_loss on_loss;
@@ -223,8 +223,8 @@ struct plan {
 ERR_CHECKED struct plan *plan_load(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
                                    struct err *e);
 ERR_CHECKED struct plan *plan_load_file(const char *path, const char *const *set, size_t n_set, struct err *e);
-/* Every mistake that can be found in one go, a line each in `out`, the first as plan_load gives it; returns how many, 0
- * for a plan without one. Further ones may hide in a list that holds a mistake, and after a key that is missing. */
+/* Writes every mistake that can be found in one go to `out`, one per line, the first as plan_load gives it. Returns how
+ * many there are. Further ones may hide in a list that holds a mistake, and after a key that is missing. */
 size_t plan_mistakes(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
                      struct buf *out);
 void plan_destroy(struct plan **p);
@@ -233,7 +233,7 @@ void plan_destroy(struct plan **p);
  * false. The compact form is what agents get and what is hashed. plan_load of either gives an equal plan (JSON is
  * YAML). */
 int plan_to_json(const struct plan *p, bool pretty, struct buf *out);
-/* From JSON that somebody sent: hostile bytes. */
+/* From JSON that another program wrote: hostile bytes. */
 ERR_CHECKED struct plan *plan_from_json(const char *text, size_t n, struct err *e);
 
 /* The same as YAML in blocks, for people; plan_load reads it back. */

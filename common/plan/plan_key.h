@@ -13,7 +13,7 @@ struct reader {
 enum key_flag {
     KEY_REQUIRED = 1 << 0,
     KEY_LATER = 1 << 1,     /* known, not built: refused by name */
-    KEY_TOLD = 1 << 2,      /* the default is a rule told in words; the type works it out when nothing is given */
+    KEY_TOLD = 1 << 2,      /* the default is a rule given in words; the type works it out when nothing is given */
     KEY_OPTIONAL = 1 << 3,  /* a section that is left alone when it is absent */
     KEY_SKIP_ZERO = 1 << 4, /* not written when 0: it means none */
     KEY_CLOSED = 1 << 5,    /* stages that hold a concurrency only */

@@ -3,7 +3,7 @@
 #pragma once
 #include "coordinator/corpus/draft.h"
 
-enum format_form { FORM_LINES, FORM_TABLE, FORM_ARRAY }; /* FORM_ARRAY: one JSON array, or an object a line */
+enum format_form { FORM_LINES, FORM_TABLE, FORM_ARRAY }; /* FORM_ARRAY: one JSON array, or one object per line */
 
 /* A table's header and one row: slices, quotes taken off (text that held doubled quotes lies in `unquoted`). */
 struct table_cell {

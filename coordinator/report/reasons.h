@@ -12,7 +12,7 @@ struct reason_group {
 /* All causes of all points, those of invalid points first, then by number of points. Returns how many; at most `max`
  * are written. */
 size_t reasons_group(const struct analysis *a, struct reason_group *ret, size_t max);
-/* Whether two reasons are of one cause. */
+/* Whether two reasons have the same cause. */
 bool reasons_same(const char *x, const char *y);
 /* "8 of 9 stages", "stage 3 (load 16)", "stages 2 and 3 (loads 8, 16)": which points a group is of. */
 void reasons_where(const struct analysis *a, const struct reason_group *g, char *ret, size_t n);

@@ -2,7 +2,7 @@
  * intervals come from drawing whole blocks.
  *
  * Memory is bounded: beyond BLOCKS_MAX blocks or BLOCKS_BYTES of buckets, neighbours are put together, by turns in time
- * (twice the seconds) and across agents (numbers that differ in the last bit). How far that goes depends on what was
+ * (twice the seconds) and across agents (numbers that differ in the last bit). How coarse they get depends on what was
  * recorded, not on the order in which it came. Pure. */
 #pragma once
 #include "common/snapshot.h"

@@ -1,8 +1,7 @@
 /* The offset of an agent's clock by exchanges of four stamps, as in NTP (RFC 5905, section 8): t1 sent here, t2
- * received there, t3 sent there, t4 received here. Of a series the exchange with the least delay wins; the error of its
- * offset is at most half of its delay. While a run goes single exchanges keep it up to date: what is known grows less
- * certain with time, since clocks drift, and a new exchange takes its place as soon as it is the more certain one.
- * Pure. */
+ * received there, t3 sent there, t4 received here. Of a series the exchange with the shortest delay wins; the error of
+ * its offset is at most half of its delay. Later, single exchanges keep the offset up to date: clocks drift, so its
+ * bound grows with time, and a new exchange replaces it as soon as the bound of the new one is smaller. Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +16,7 @@ struct clocksync {
     int64_t delay_ns;  /* of the winner */
     int64_t at_ns;     /* our time of the winner */
     int64_t tried_ns;  /* our time of the latest answer */
-    uint32_t jumps;    /* how often an exchange said that the other clock had jumped: both bounds cannot be true */
+    uint32_t jumps;    /* how often an exchange showed that the other clock had jumped: both bounds cannot be true */
     /* the series under way */
     uint32_t left; /* exchanges still wanted; 0 = none under way */
     uint32_t seq;  /* of the exchange that is out */

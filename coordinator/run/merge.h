@@ -17,7 +17,7 @@ enum merge_result {
 ERR_CHECKED enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
                                            struct err *e);
 uint64_t merge_last_seq(const struct merge *m, uint32_t agent); /* 0 = none yet; numbers begin at 1 */
-/* Nothing more comes of this agent: adds up what still waits, so that the end of the stage need not. May be left out.
+/* No more snapshots come from this agent: adds up its tail now, so that merge_finish need not. Optional.
  */
 void merge_settle(struct merge *m, uint32_t agent);
 void merge_mark_lost(struct merge *m, uint32_t agent); /* its due but unended requests become `lost` */
@@ -31,7 +31,7 @@ struct merge_live {
 };
 void merge_live(const struct merge *m, struct merge_live *ret);
 const struct failure_samples *merge_failures(const struct merge *m); /* so far; valid as long as the merge */
-uint64_t merge_in_flight(const struct merge *m);                     /* of all agents, as each said last */
+uint64_t merge_in_flight(const struct merge *m);                     /* of all agents, as each last reported */
 
 /* What is merged so far, as a copy that the caller clears: for decisions while the stage runs. Rows of the cluster
  * carry no percentiles. */

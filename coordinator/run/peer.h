@@ -1,4 +1,4 @@
-/* The address of an agent's connection. `id` is ZeroMQ's routing id and only says where to send; who somebody is, is
+/* The address of an agent's connection. `id` is ZeroMQ's routing id and says only where to send. A peer's identity is
  * `user`: what the transport has authenticated ("" while there is no authentication). */
 #pragma once
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-/* The agents of a run: who they are, where they are reached, what they are doing and when they were last heard. Pure:
- * time comes in as an argument. An agent is one process (its boot id); its number is its identity within the run and is
- * never given twice. */
+/* The agents of a run: for each its identity, its connection, its state, and when it was last heard. Pure: time comes
+ * in as an argument. An agent is one process (its boot id); its number is its identity within the run and is never
+ * given twice. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,10 +40,10 @@ enum agent_event {
 };
 
 struct agent {
-    uint32_t number; /* index in the registry, behind the numbers of an earlier part of the run */
+    uint32_t number; /* index in the registry, after the numbers of an earlier part of the run */
     enum agent_state state;
     struct peer peer;
-    struct run_agent info; /* what it said of itself; info.lost, clock fields kept up to date */
+    struct run_agent info; /* what it reported of itself; info.lost, clock fields kept up to date */
     struct clocksync clock;
     int64_t heard_ns;     /* when its last message came */
     int64_t said_ns;      /* when the last one was sent to it */
@@ -51,7 +51,7 @@ struct agent {
     int64_t clock_ns;     /* when the last clock exchange was sent */
     uint32_t said_weight; /* by HELLO; 0 = none */
     uint64_t capacity;    /* calibrated token/s; 0 = none */
-    uint32_t clock_jumps; /* of these clock.jumps were told */
+    uint32_t clock_jumps; /* of these clock.jumps were reported */
     uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
     uint32_t chain;       /* index of the next agent in its hash bucket */
 };
@@ -71,9 +71,10 @@ enum registry_hello { REGISTRY_NEW, REGISTRY_BACK, REGISTRY_REFUSED };
 enum registry_hello registry_hello(struct registry *r, const struct peer *from, const struct wire_msg *hello,
                                    int64_t now, struct agent **ret, const char **ret_reason, bool *ret_retry);
 
-/* Sets every living agent's info.weight. Somebody said a weight: theirs, and 1 of those who said none. Else, when all
- * are calibrated, their capacity in thousands of token/s, at least 1. Else all are equal. The first call decides which
- * it is for the whole run; an agent without a capacity that joins calibrated ones later counts as their mean. */
+/* Sets every living agent's info.weight. If any agent has a weight of its own: those weights, and 1 for the others.
+ * Else, if all are calibrated: their capacity in thousands of token/s, at least 1. Else all are equal. The first call
+ * decides which of these holds for the whole run. An agent without a capacity that joins calibrated ones later counts
+ * as their mean. */
 void registry_weigh(struct registry *r);
 
 /* The transition table. False when the event has no meaning in the agent's state: nothing has changed then. */

@@ -22,7 +22,7 @@
     (7 * NS_PER_S /                                                                                                    \
      2) /* an agent that is silent for longer is lost: three heartbeats have not come, and half of one for the way */
 #define RUN_LEASE_NS (10 * NS_PER_S) /* an agent that hears nothing for this long stops its load */
-#define RUN_CLOCK_NS (4 * NS_PER_S)  /* an agent's clock is looked at this often */
+#define RUN_CLOCK_NS (4 * NS_PER_S)  /* an agent's clock is compared this often */
 #define RUN_FRESH_NS (10 * NS_PER_S) /* and must have been within this before a stage begins */
 #define RUN_ATTEMPTS 3u              /* a stage is begun this many times at most */
 
@@ -30,9 +30,9 @@ enum run_state {
     RUN_GATHER, /* waits for agents that have a clock and the plan */
     RUN_ARM,    /* shards are out; waits until all are ready and their clocks known anew */
     RUN_LOAD,   /* a stage runs */
-    RUN_DRAIN,  /* the stage was told to end; waits for the last snapshots */
+    RUN_DRAIN,  /* the agents were asked to end the stage; waits for the last snapshots */
     RUN_PAUSE,  /* between stages: cool-down, or until the lease of a lost agent has run out */
-    RUN_CLOSE,  /* goodbye was said */
+    RUN_CLOSE,  /* BYE was sent */
     RUN_OVER,
     RUN_STATE_N
 };
@@ -66,10 +66,10 @@ struct run_options {
     struct wire_bytes packed;    /* the plan as agents get it */
     struct wire_bytes signature; /* its envelope; empty = not signed */
     const char *plan_hash, *run_id;
-    int64_t start_lead_ns;   /* least time from the last READY to the start */
+    int64_t start_lead_ns;   /* minimum time from the last READY to the start */
     int64_t wall_minus_mono; /* turns a moment of `now` into wall-clock time */
-    /* Of a run that goes on after an earlier part of it: */
-    uint32_t first_epoch; /* the greatest that part can have used */
+    /* Of a run that continues an earlier part: */
+    uint32_t first_epoch; /* the highest that part can have used */
     uint32_t first_agent; /* numbers below are taken */
     int64_t fence_ns;     /* its agents may load the target until then; 0 = none of them does */
     uint32_t wanted;      /* agents to wait for; 0 = as many as the plan says */
@@ -81,12 +81,12 @@ void run_destroy(struct run **r);
 
 void run_message(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now);
 void run_malformed(struct run *r, const struct peer *from, const struct err *why,
-                   int64_t now); /* bytes that are no message, or (ERR_REFUSED) of somebody who may not speak */
+                   int64_t now);           /* not a message, or (ERR_REFUSED) from a peer that may not speak */
 void run_tick(struct run *r, int64_t now); /* at the latest at run_deadline */
 int64_t run_deadline(const struct run *r);
 bool run_agent_gone(
     struct run *r, const char *name, const char *how,
-    int64_t now); /* known to be dead: no load is left that the lease must end. False: nobody of that name */
+    int64_t now); /* known to be dead: no load is left that the lease must end. False: no agent has that name */
 void run_limit_agents(struct run *r, size_t most, const char *why,
                       int64_t now); /* only so many exist: fewer than are needed end the run */
 /* The user wants to end it. `at_once` false: drain, collect, end. True: end now, with what is here. */
@@ -104,7 +104,7 @@ struct run_progress {
     enum run_state state;
     size_t agents, agents_ready;
     uint32_t agents_wanted;    /* while they gather */
-    int64_t fence_left_ns;     /* until nobody of an earlier attempt can load any more; 0 = so now */
+    int64_t fence_left_ns;     /* until no agent of an earlier attempt can load any more; 0 = so now */
     const char *endpoint;      /* where agents dial in; NULL = they are started by themselves */
     const struct stage *stage; /* NULL between stages; valid until the next call */
     int64_t elapsed_ns;        /* of the stage, negative before its start */

@@ -1,4 +1,4 @@
-/* What run.c (states, losses, time) and run_talk.c (messages) share; nobody else includes this. */
+/* What run.c (states, losses, time) and run_talk.c (messages) share; no other file includes this. */
 #pragma once
 #include "coordinator/run/registry.h"
 #include "coordinator/run/run.h"
@@ -6,13 +6,13 @@
 enum run_trigger {
     EV_ENOUGH,   /* agents are there */
     EV_READY,    /* all armed, clocks known */
-    EV_SPOIL,    /* this attempt is no use any more */
+    EV_SPOIL,    /* this attempt is of no more use */
     EV_DONE,     /* all living parts are done and their data is here */
     EV_NEXT,     /* the pause is over */
-    EV_MISSING,  /* nobody is left to run it */
+    EV_MISSING,  /* no agent is left to run it */
     EV_STOP,     /* the user asks for the end, or the stage is known well enough */
-    EV_END,      /* complete, or cannot go on */
-    EV_FAREWELL, /* all have said goodbye, or long enough waited */
+    EV_END,      /* complete, or cannot continue */
+    EV_FAREWELL, /* all have sent BYE, or the wait is over */
     EV_ABORT,    /* the user insists */
     EV_N
 };
@@ -35,7 +35,7 @@ struct run {
     uint64_t first_weight; /* of the cluster that began */
     int signal;
     bool failed[FAILURE_N];      /* a request that failed so has been reported */
-    uint32_t malformed, refused; /* told so far: a peer cannot fill the run's file */
+    uint32_t malformed, refused; /* reported so far: a peer cannot fill the run's file */
     size_t can_come;             /* agents that exist at all, as far as is known */
     char no_more[200];
     struct err err;
@@ -58,5 +58,5 @@ void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what th
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
 void talk_stop(struct run *r, bool now); /* to all of the stage */
 void talk_bye(struct run *r);
-void talk_heartbeat(struct run *r, int64_t now); /* to those who were told nothing for a while */
+void talk_heartbeat(struct run *r, int64_t now); /* to agents that were sent nothing for a while */
 void talk_again(struct run *r, int64_t now);     /* once a second: clocks, and what was not answered */

@@ -1,4 +1,4 @@
-/* The time axis of a stage while it is merged: one row a second of the cluster and of each agent, in seconds from T0.
+/* The time axis of a stage while it is merged: one row per second of the cluster and of each agent, in seconds from T0.
  * Pure.
  *
  * All sums are whole numbers and all histograms are sums, so that the result does not depend on the order in which

@@ -4,7 +4,7 @@
 #include "coordinator/run/merge.h"
 #include "coordinator/run/registry.h"
 
-/* What is to be run next: a load of the plan (or of a search), and which time it is. */
+/* What is to be run next: a load of the plan (or of a search), and which repeat it is. */
 struct run_step {
     uint32_t stage, repeat;
     struct plan_stage load;
@@ -26,10 +26,10 @@ struct stage {
     int64_t t0_ns; /* our clock; 0 = not begun */
     bool aborted, degraded;
     size_t behind; /* a part that was not as far as the others */
-    bool overfull; /* more requests were in flight than the plan allows; told once */
+    bool overfull; /* more requests were in flight than the plan allows; reported once */
 };
 
-/* Splits the load over the agents by weight. An agent whose share is nothing takes no part. Marks the agents' `part`.
+/* Splits the load over the agents by weight. An agent whose share is zero takes no part. Marks the agents' `part`.
  */
 ERR_CHECKED struct stage *stage_new(const struct plan *plan, const struct run_step *step, uint32_t epoch,
                                     uint32_t attempt, struct agent *const *agents, size_t n, struct err *e);

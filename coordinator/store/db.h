@@ -24,14 +24,14 @@ struct db {
 enum db_mode {
     DB_CREATE,
     DB_WRITE,
-    DB_FIXED /* on a medium, or of somebody, that lets us read only: nothing beside the file itself is looked at */
+    DB_FIXED /* in a place where we may only read: nothing beside the file itself is looked at */
 };
 ERR_CHECKED int db_open(struct db *d, const char *path, enum db_mode mode, struct err *e);
 void db_close(struct db *d);                                 /* an open transaction is given up */
 int db_fail(struct db *d, const char *doing, struct err *e); /* the sentence for SQLite's last error; -1 */
 ERR_CHECKED int db_exec(struct db *d, const char *sql, struct err *e);
 
-/* Binds one argument a letter: i int64_t · u uint64_t · d double (NaN is stored as NULL) · s const char * (NULL is
+/* Binds one argument per letter: i int64_t · u uint64_t · d double (NaN is stored as NULL) · s const char * (NULL is
  * NULL) · b const void * and size_t (NULL is NULL). The statement stays the cache's. `sql` must be a string that lives
  * as long as `d`. */
 ERR_CHECKED sqlite3_stmt *db_prepare(struct db *d, struct err *e, const char *sql, const char *kinds, ...);

@@ -1,5 +1,5 @@
-/* The run's file: run.sqlite in the run's folder, written as the run goes (WAL), so that it is the journal too. Any
- * call fails with a sentence when the disk is full; what was written stays readable. One thread. */
+/* The run's file: run.sqlite in the run's folder, written while the run is under way (WAL), so it is the journal too.
+ * Any call fails with a sentence when the disk is full; what was written stays readable. One thread. */
 #pragma once
 #include "coordinator/data.h"
 
@@ -13,7 +13,7 @@ void store_close(struct store **s);
 ERR_CHECKED int store_lock(const char *dir, struct err *e);
 
 struct store_past {
-    uint32_t last_epoch; /* greatest of all attempts, finished or not; 0 = none */
+    uint32_t last_epoch; /* highest of all attempts, finished or not; 0 = none */
     uint32_t agents;     /* numbers below may be taken */
     bool unclean; /* the last attempt did not end as a whole: some agent may load the target until its lease has run out
                    */
@@ -26,8 +26,8 @@ ERR_CHECKED int store_event(struct store *s, enum run_event_kind kind, const cha
 ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
                                   struct err *e); /* stage, repeat, epoch, what is asked */
 /* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and
- * before anything else is written. `bytes`: as on the wire. A stage's journal is kept up to 4 MiB; beyond, it is
- * dropped whole and no more of it is written. */
+ * before anything else is written. `bytes`: as on the wire. A stage's journal is kept up to 4 MiB; beyond that it is
+ * dropped whole, and no more of it is written. */
 ERR_CHECKED int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent,
                                uint64_t seq, const void *bytes, size_t n, struct err *e);
 /* A reading of the server's metrics page; t_s is not looked at. Committed as snapshots are. */

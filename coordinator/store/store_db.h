@@ -1,4 +1,4 @@
-/* Inside of the store, shared by its files and nobody else. */
+/* The inside of the store, shared by its files only. */
 #pragma once
 #include "coordinator/store/db.h"
 
@@ -11,6 +11,6 @@ struct store {
     uint64_t journal; /* bytes of its snapshots so far */
 };
 
-ERR_CHECKED int store_check_file(const struct store *s, struct err *e); /* nobody took it away while it was written */
+ERR_CHECKED int store_check_file(const struct store *s, struct err *e); /* -1: it was removed or replaced */
 ERR_CHECKED int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
-                                   struct err *e); /* -1: none, said in e */
+                                   struct err *e); /* -1: none; e says why */
