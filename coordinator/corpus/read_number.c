@@ -10,9 +10,10 @@
 bool read_decimal(const char *s, size_t n, double *ret)
 {
     char copy[48], *end;
-    if (n == 0 || n >= sizeof copy || strspn(s, "0123456789.eE+-") < n) return false;
-    memcpy(copy, s, n);
+    if (n == 0 || n >= sizeof copy) return false;
+    memcpy(copy, s, n); /* a slice of a file: nothing ends it */
     copy[n] = 0;
+    if (strspn(copy, "0123456789.eE+-") < n) return false;
     *ret = strtod(copy, &end);
     return *end == 0 && isfinite(*ret);
 }
@@ -33,14 +34,14 @@ bool read_seconds(const char *s, size_t n, int64_t *ret_ns)
     int64_t whole = 0, part = 0;
     size_t i = 0;
     double v;
-    while (i < n && s[i] >= '0' && s[i] <= '9' && whole < INT64_MAX / NS_PER_S / 100)
+    while (i < n && s[i] >= '0' && s[i] <= '9' && whole < INT64_MAX / NS_PER_S / 10)
         whole = whole * 10 + (s[i++] - '0');
     if (i > 0 && i < n && s[i] == '.') i += 1 + read_fraction(s + i + 1, n - i - 1, &part);
     if (i == n && n > 0 && s[0] != '.') {
         *ret_ns = whole * NS_PER_S + part;
         return true;
     }
-    if (!read_decimal(s, n, &v) || v < 0 || v > 1e9) return false; /* an exponent */
+    if (!read_decimal(s, n, &v) || v < 0 || v > 9e9) return false; /* an exponent */
     *ret_ns = llround(v * (double)NS_PER_S);
     return true;
 }
