@@ -54,6 +54,21 @@ void wording_hear_stream(struct wording *w, const void *who, const char *bytes, 
     wording_hear(w, who, bytes, n);
 }
 
+/* A read or a break may have cut a secret: the head of it stands at the end of what was heard, or its tail at the
+ * beginning. Fewer than 4 characters say nothing. */
+static void hide_cut(struct wording *w, const struct wording_secret *secret)
+{
+    enum { TELLS = 4 };
+    size_t most = secret->n < w->n ? secret->n : w->n, k = most;
+    while (k >= TELLS && memcmp(w->bytes + w->n - k, secret->text, k) != 0)
+        k--;
+    if (k >= TELLS) w->n -= k;
+    k = most < w->n ? most : w->n;
+    while (k >= TELLS && memcmp(w->bytes, secret->text + secret->n - k, k) != 0)
+        k--;
+    if (k >= TELLS) memset(w->bytes, '*', k);
+}
+
 void wording_take(struct wording *w, const void *who, const struct wording_secret *secrets, size_t n_secrets,
                   const char *why, struct failure_sample *s)
 {
@@ -62,6 +77,7 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
         size_t longest = 0;
         for (size_t i = 0; i < n_secrets; i++) {
             w->n = failure_hide(w->bytes, w->n, secrets[i].text, secrets[i].n);
+            hide_cut(w, &secrets[i]);
             if (secrets[i].n > longest) longest = secrets[i].n;
         }
         if (w->full) w->n = w->n > longest ? w->n - longest : 0; /* half a secret may stand at the cut */

@@ -73,9 +73,24 @@ static void test_cut(void **state)
     }
 }
 
+/* A secret that a read or a break has cut in two is a secret still. */
+static void test_half_a_secret(void **state)
+{
+    (void)state;
+    wording_begin(&w);
+    wording_hear(&w, &a, "the key sk-very-s", 17);
+    assert_string_equal(taken(&a, FAILURE_RESET, NULL), "the key");
+    wording_begin(&w);
+    wording_hear_stream(&w, &a, "-secret is invalid, error", 25);
+    assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), "******* is invalid, error");
+    wording_begin(&w);
+    wording_hear(&w, &a, "tasks", 5); /* fewer than 4 characters are any word's */
+    assert_string_equal(taken(&a, FAILURE_HTTP_5XX, NULL), "tasks");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_body), cmocka_unit_test(test_line),
-                                       cmocka_unit_test(test_cut)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_half_a_secret), cmocka_unit_test(test_body),
+                                       cmocka_unit_test(test_line), cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
