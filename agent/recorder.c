@@ -110,7 +110,8 @@ static uint64_t micro_tokens(uint32_t events, uint64_t tokens, uint64_t of)
 /* What arrived inside the window, of any request. */
 static void record_window(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool ok)
 {
-    if (s->t.first_token != 0 && recorder_in_window(r, s->t.first_token)) count(r, COUNTER_WIN_INPUT_TOKENS, n->input);
+    int64_t began = s->dialect->no_tokens && ok ? s->t.done : s->t.first_token;
+    if (began != 0 && recorder_in_window(r, began)) count(r, COUNTER_WIN_INPUT_TOKENS, n->input);
     if (s->window_events == 0) return;
     count(r, COUNTER_WIN_EVENTS, s->window_events);
     if (ok || n->counted)
