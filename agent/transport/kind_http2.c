@@ -193,7 +193,7 @@ static void on_settings(struct http2_state *o, struct h2_conn *c)
                        "connections are made",
                        theirs, ours);
     }
-    if (c->greeted) return;
+    if (c->greeted || c->limit == 0) return; /* one that allows no stream is not ready, and times out as such */
     c->greeted = o->met = true;
     c->since = t->now;
     o->pending[c->c.address]--;
@@ -552,10 +552,13 @@ static void http2_abort(struct transfer *x)
     if (!c) return;
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     flush(o, c);
-    if (c->streams == 0 && (c->leaving || c->broken))
+    if (c->streams == 0 && (c->leaving || c->broken)) {
         forget(o, c);
-    else
-        list(o, c);
+        return;
+    }
+    list(o, c);
+    if (c->streams == 0 && c->used && c->since + CONN_IDLE_MAX_NS < x->tr->timer)
+        x->tr->timer = c->since + CONN_IDLE_MAX_NS;
 }
 
 static void http2_ready(struct transport *t, uint64_t data, uint32_t events)
