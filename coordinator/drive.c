@@ -147,8 +147,12 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
     buf_free(&piece);
 }
 
+/* Pieces of data are compressed as they are asked for: no more at once than heartbeats can wait for. */
+#define PIECES_NS (100 * NS_PER_MS)
+
 static void read_messages(struct drive *d)
 {
+    int64_t began = clock_mono_ns();
     for (int i = 0; i < MESSAGES_A_ROUND; i++) {
         struct peer from;
         struct wire_msg m;
@@ -160,9 +164,10 @@ static void read_messages(struct drive *d)
             run_malformed(d->run, &from, &e, clock_mono_ns());
             break;
         case LINK_MESSAGE:
-            if (m.type == WIRE_WANT)
+            if (m.type == WIRE_WANT) {
                 answer_want(d, &from, &m);
-            else
+                if (clock_mono_ns() - began > PIECES_NS) i = MESSAGES_A_ROUND; /* the rest after the tick */
+            } else
                 run_message(d->run, &from, &m, clock_mono_ns());
             wire_msg_clear(&m);
             break;
