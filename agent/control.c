@@ -37,7 +37,9 @@ struct control {
     const struct control_options *o;
     struct engine *engine;
     struct session *session;
-    struct plan *plan; /* the engine borrows it */
+    struct plan *plan;     /* the engine borrows it */
+    struct plan **retired; /* earlier ones, until all workers have armed with this one */
+    size_t n_retired;
     struct fetch *fetch;
     struct buf offer; /* the latest PLAN as it came: it is looked at again once its data are here */
     struct signed_plan signature;
@@ -213,6 +215,25 @@ static void tell_event(struct control *c, const struct engine_event *ev)
 
 /* ---- engine ---- */
 
+/* Workers keep what they have of a plan (its target, corpora, workloads) until they arm with the next one. Without
+ * memory for the note the plan stays for good. */
+static void retire_plan(struct control *c)
+{
+    struct plan **grown = c->plan ? realloc(c->retired, (c->n_retired + 1) * sizeof *grown) : NULL;
+    if (!grown) return;
+    c->retired = grown;
+    c->retired[c->n_retired++] = c->plan;
+}
+
+static void release_retired(struct control *c)
+{
+    while (c->n_retired > 0)
+        plan_destroy(&c->retired[--c->n_retired]);
+    free(c->retired);
+    c->retired = NULL;
+    if (c->fetch) fetch_release(c->fetch);
+}
+
 /* The hash is taken here, over the bytes that came: what a message claims about itself is only compared with it. */
 static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, struct err *e)
 {
@@ -234,7 +255,7 @@ static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, st
     if (rc == 0) rc = engine_plan(c->engine, p, e);
     if (rc == 0) {
         engine_corpora(c->engine, fetch_corpora(c->fetch));
-        plan_destroy(&c->plan);
+        retire_plan(c);
         c->plan = p;
         return 0;
     }
@@ -301,10 +322,13 @@ static void take_message(struct control *c, const void *bytes, size_t n)
 }
 
 /* Goes on with the plan's data. Once they are here, or cannot be had, the plan is looked at again at once. */
-static bool fetch_more(struct control *c)
+static bool fetch_more(struct control *c, bool was_busy)
 {
     struct err e;
-    if (!fetch_is_busy(c->fetch)) return false;
+    if (!fetch_is_busy(c->fetch)) { /* the last piece has just come */
+        if (was_busy && c->offer.len > 0) take_message(c, c->offer.data, c->offer.len);
+        return false;
+    }
     int rc = fetch_step(c->fetch, clock_mono_ns(), send_message, c, &e);
     if (rc <= 0 && !fetch_is_busy(c->fetch) && c->offer.len > 0) take_message(c, c->offer.data, c->offer.len);
     return rc > 0;
@@ -333,6 +357,7 @@ static void read_engine(struct control *c)
         if (ev.kind == ENGINE_SNAPSHOT && guard_meter_add(&c->meter, c->o->guard, ev.snapshot, &e))
             session_refuse(c->session, &e);
         tell_event(c, &ev);
+        if (ev.kind == ENGINE_READY && ev.err.code == ERR_NONE) release_retired(c);
         session_engine(c->session, &ev, clock_mono_ns());
     }
 }
@@ -388,9 +413,10 @@ static void loop(struct control *c)
         session_tick(c->session, clock_mono_ns());
         if (item[2].revents) read_signals(c);
         read_engine(c);
+        bool fetching = fetch_is_busy(c->fetch);
         read_messages(c);
         read_handshakes(c);
-        hurry = fetch_more(c);
+        hurry = fetch_more(c, fetching);
         engine_allow(c->engine, session_lease_until(c->session));
         publish(c);
     }
@@ -493,6 +519,7 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
     *ret_signal = c.signal;
     engine_destroy(engine);
     plan_destroy(&c.plan);
+    release_retired(&c);
     fetch_destroy(&c.fetch);
     return rc;
 }

@@ -31,8 +31,17 @@ struct item {
     crypto_generichash_state sum;
 };
 
+/* Corpora of an earlier plan, which workers may still read. */
+struct retired {
+    struct retired *next;
+    size_t n;
+    struct item *items;
+    const struct corpus **corpora;
+};
+
 struct fetch {
     const char *dir;
+    struct retired *retired;
     size_t n;
     struct item *items; /* one for each workload of the plan */
     const struct corpus **corpora;
@@ -50,20 +59,52 @@ struct fetch *fetch_new(const char *dir, struct err *e)
     return NULL;
 }
 
-static void item_clear(struct item *it)
+/* No more of it is read or asked for; what is mapped stays. */
+static void item_stop(struct item *it)
 {
-    corpus_close(&it->corpus);
     if (it->file) (void)fclose(it->file);
     if (it->draft[0]) (void)unlink(it->draft);
+    it->file = NULL;
+    it->draft[0] = 0;
+}
+
+static void item_clear(struct item *it)
+{
+    item_stop(it);
+    corpus_close(&it->corpus);
     *it = (struct item){.state = ITEM_NONE};
+}
+
+void fetch_release(struct fetch *f)
+{
+    for (struct retired *r; (r = f->retired) != NULL; free(r)) {
+        f->retired = r->next;
+        for (size_t i = 0; i < r->n; i++)
+            item_clear(&r->items[i]);
+        free(r->items);
+        free(r->corpora);
+    }
+}
+
+/* Without memory for the note the corpora stay mapped for good: better than under a worker's feet. */
+static void retire(struct fetch *f)
+{
+    struct retired *r = malloc(sizeof *r);
+    for (size_t i = 0; i < f->n; i++)
+        item_stop(&f->items[i]);
+    if (!r) return;
+    *r = (struct retired){.next = f->retired, .n = f->n, .items = f->items, .corpora = f->corpora};
+    f->retired = r;
 }
 
 static void drop(struct fetch *f)
 {
-    for (size_t i = 0; i < f->n; i++)
-        item_clear(&f->items[i]);
-    free(f->items);
-    free(f->corpora);
+    if (f->n > 0)
+        retire(f);
+    else {
+        free(f->items);
+        free(f->corpora);
+    }
     f->items = NULL;
     f->corpora = NULL;
     f->n = 0;
@@ -74,6 +115,7 @@ void fetch_destroy(struct fetch **f)
 {
     if (!*f) return;
     drop(*f);
+    fetch_release(*f);
     free((*f)->piece);
     free(*f);
     *f = NULL;
