@@ -53,7 +53,10 @@ static void put_requested(struct json_out *j, const struct plan_stage *p)
     if (p->kind == LOAD_CLOSED) {
         json_u64(j, "concurrency", p->concurrency);
     } else {
-        static const char *const ARRIVALS[] = {"constant", "poisson", "gamma"};
+        static const char *const ARRIVALS[] = {[ARRIVALS_CONSTANT] = "constant",
+                                               [ARRIVALS_POISSON] = "poisson",
+                                               [ARRIVALS_GAMMA] = "gamma",
+                                               [ARRIVALS_RECORDED] = "recorded"};
         json_double(j, "rate_from", p->rate_from);
         json_double(j, "rate_to", p->rate_to);
         json_string(j, "arrivals", ARRIVALS[p->arrivals]);

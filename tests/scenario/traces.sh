@@ -34,6 +34,7 @@ for agents in 2 7; do
   plan "workload: {trace: {file: day.csv, format: burstgpt}}" "load: {arrivals: recorded}" "target: {url: \"$URL\", model: sim, body: {ignore_eos: true}}"
   plateau_run --local "$agents" --data "$TMP/data"
   [ "$STATUS" = 0 ] || [ "$STATUS" = 3 ] || fail "$agents agents: exit status $STATUS: $(cat "$TMP/err.log")" # 3: a busy machine was late
+  expect '.points[0].requested.arrivals == "recorded"' "$agents agents: the summary names the arrivals"
   truth
   python3 - "$TMP/day.csv" "$TMP/truth.jsonl" "$agents" <<'PY' || fail "$agents agents do not make the arrivals of the file"
 import json, sys
