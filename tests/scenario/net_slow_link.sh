@@ -11,11 +11,15 @@ net_up 2 --ttft 30ms --tpot 10ms
 sleep 1
 wire 2 rate 20000
 plateau_wait
-# A machine too busy to get a heartbeat through such a link in three seconds loses the agent, and rightly; the sums must hold then too, but the case's own
-# question is not answered: again, at most three times.
-if grep -q agent_lost "$TMP/err.log" && [ "${TRY:-1}" -lt 3 ]; then
+# A machine too busy to get a heartbeat through such a link in three seconds loses the agent, and rightly. The sums must hold then too, but this case's own
+# question was not asked: again, at most three times, then the case is skipped with that reason.
+if grep -q agent_lost "$TMP/err.log"; then
     check_run
     [ "$FAILED" = 0 ] || finish
+    if [ "${TRY:-1}" = 3 ]; then
+        echo "skipped: an agent was lost on this busy machine in each of three runs; their sums hold, the slow link's question was not asked"
+        exit 77
+    fi
     echo "an agent was lost on this busy machine; once more"
     trap - EXIT
     net_cleanup
