@@ -73,6 +73,18 @@ while read -r f; do
   grep -qsF -e "$name" -e "${name%.*}.[ch]" "${readmes[@]}" || fail "$f is not named in ${readmes[0]}"
 done < <(files common agent coordinator configs deploy tests | grep -E '\.(c|h|def|cmake|sh|py)$' | grep -vE '^tests/(unit|scenario|fuzz|data)/')
 
+# Documents name what is there: every link leads to a file, and `function` in [file](path) is in that file.
+mapfile -t documents < <(files . | grep -E '\.md$' | sed 's@^\./@@')
+[ ${#documents[@]} -ge 15 ] || fail "found only ${#documents[@]} documents: this test looks at nothing"
+for f in "${documents[@]}"; do
+  while read -r link; do
+    [ -e "$(dirname "$f")/${link%%#*}" ] || fail "$f: the link $link leads nowhere"
+  done < <(grep -oE '\]\([^)#]+[^)]*\)' "$f" | sed 's/^](//; s/)$//' | grep -vE '^(https?|mailto):')
+  while IFS='|' read -r name link; do
+    grep -qwF -- "$name" "$(dirname "$f")/$link" || fail "$f: \`$name\` is not in $link"
+  done < <(grep -oE '`[a-z_0-9]+` in \[[^]]+\]\([^)#]+\)' "$f" | sed -E 's/^`([^`]+)` in \[[^]]+\]\(([^)]+)\)$/\1|\2/')
+done
+
 while read -r f; do
   n=$(wc -l <"$f")
   [ "$n" -le 700 ] || fail "$f has $n lines, at most 700"
