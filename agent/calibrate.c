@@ -35,7 +35,7 @@ static struct plan *make_plan(uint16_t port, uint32_t streams, struct err *e)
     return p;
 }
 
-/* Runs the stage and adds up what it says; every wait has an end. */
+/* Runs the stage and adds up its snapshots. Every wait has a time limit. */
 static int run_stage(struct engine *g, struct snapshot *all, struct err *e)
 {
     struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};

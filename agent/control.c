@@ -41,7 +41,7 @@ struct control {
     struct plan **retired; /* earlier ones, until all workers have armed with this one */
     size_t n_retired;
     struct fetch *fetch;
-    struct buf offer; /* the latest PLAN as it came: it is looked at again once its data are here */
+    struct buf offer; /* the latest PLAN as it came: checked again once its data have arrived */
     struct signed_plan signature;
     struct guard_meter meter;
     char guard_words[300];
@@ -70,8 +70,9 @@ static int set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* A random id for each socket: the router refuses an id that is still connected, and a half-open connection may stay so
- * for a while. IMMEDIATE: nothing is queued for a coordinator that is not there, so that it never gets a stale HELLO.
+/* Each socket has a new random id: the router refuses an id that is still connected, and a half-open connection may
+ * stay connected for a while. IMMEDIATE: nothing is queued for a coordinator that is not there, so that it never gets a
+ * stale HELLO.
  */
 static int use_keys(struct control *c)
 {
@@ -135,7 +136,8 @@ static bool send_message(void *arg, const struct wire_msg *m)
     return zmq_send(c->dealer, c->out.data, c->out.len, ZMQ_DONTWAIT) >= 0;
 }
 
-/* Nobody is knocked at where ZeroMQ itself has a connection: what is missing then is the handshake, or words. */
+/* The address is not probed where ZeroMQ itself has a connection: what is missing then is the handshake, or an answer.
+ */
 static void why_silent(struct control *c, char *ret, size_t n)
 {
     bool there = c->met != HANDSHAKE_NOTHING || reach_knock(&c->reach, c->o->connect, ret, n);
@@ -148,8 +150,8 @@ static void why_silent(struct control *c, char *ret, size_t n)
         (void)snprintf(ret, n, "it speaks ZeroMQ, but no coordinator's word has come");
 }
 
-/* Before the first welcome there is no heartbeat that could wait for the reason; later only the coordinator's end is to
- * be seen. */
+/* The probe blocks, which is harmless before the first welcome: no heartbeat is due yet. Later only a coordinator that
+ * has ended is noticed. */
 static void redial(void *arg)
 {
     struct control *c = arg;
@@ -165,7 +167,7 @@ static void redial(void *arg)
 
 /* ---- the log: what happens to this agent, a line each ---- */
 
-/* A word of the coordinator, behind what the session made of it. */
+/* Logs a message of the coordinator, after the session has taken it. */
 static void tell_message(struct control *c, const struct wire_msg *m)
 {
     if (m->type == WIRE_WELCOME && c->strange)
@@ -196,7 +198,7 @@ static void tell_begin(struct control *c)
     log_info("stage %" PRIu32 ": the load begins, %s", c->load.number, c->load.share);
 }
 
-/* Counters are of the whole stage: the last ones stand. */
+/* Counters are of the whole stage, so the last ones replace all earlier ones. */
 static void tell_event(struct control *c, const struct engine_event *ev)
 {
     if (ev->kind == ENGINE_SNAPSHOT && ev->snapshot) {
@@ -216,7 +218,7 @@ static void tell_event(struct control *c, const struct engine_event *ev)
 /* ---- engine ---- */
 
 /* Workers keep what they have of a plan (its target, corpora, workloads) until they arm with the next one. Without
- * memory for the note the plan stays for good. */
+ * memory for the note the plan is never freed. */
 static void retire_plan(struct control *c)
 {
     struct plan **grown = c->plan ? realloc(c->retired, (c->n_retired + 1) * sizeof *grown) : NULL;
@@ -321,7 +323,7 @@ static void take_message(struct control *c, const void *bytes, size_t n)
     wire_msg_clear(&m);
 }
 
-/* Goes on with the plan's data. Once they are here, or cannot be had, the plan is looked at again at once. */
+/* Continues to fetch the plan's data. Once they have arrived, or cannot be had, the plan is checked again at once. */
 static bool fetch_more(struct control *c, bool was_busy)
 {
     struct err e;
@@ -398,11 +400,11 @@ static void publish(struct control *c)
     if (c->o->page) page_tick(c->o->page, c->session, c->name, engine_workers(c->engine), clock_mono_ns());
 }
 
-/* Time is looked at before messages: a process that was stopped must see how long it was away before what waited for
- * it. */
+/* The clock is read before messages: a process that was stopped must see how long it was away before it sees the
+ * messages that waited. */
 static void loop(struct control *c)
 {
-    bool hurry = false; /* there is more to do than to wait */
+    bool hurry = false; /* more work is ready: poll without waiting */
     while (session_state(c->session) != SESSION_OVER) {
         int64_t wait = hurry ? 0 : session_deadline(c->session) - clock_mono_ns();
         zmq_pollitem_t item[] = {{.socket = c->dealer, .events = ZMQ_POLLIN},
@@ -486,12 +488,12 @@ static int converse(struct control *c, struct err *e)
         *e = *refused;
         return err_context(e, "the run is over for this agent");
     }
-    if (over->code != ERR_AGENTS) { /* told by the coordinator */
+    if (over->code != ERR_AGENTS) { /* the coordinator has logged it */
         *e = *over;
         return -1;
     }
     char why[400];
-    why_silent(c, why, sizeof why); /* all is over: nothing waits for it */
+    why_silent(c, why, sizeof why); /* the agent ends: nothing waits for this probe */
     return err_set(e, over->code, "%s from %s: %s", over->text, c->o->connect, why);
 }
 

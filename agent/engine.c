@@ -56,9 +56,9 @@ struct engine {
     struct resolver resolver;
     _Atomic int64_t allowed;
     enum engine_state state;
-    uint32_t ready, ended; /* workers that said so */
+    uint32_t ready, ended; /* workers that have reported it */
     struct err err;        /* the first one's of this stage */
-    int refusal;           /* as in struct worker_note; told once a stage */
+    int refusal;           /* as in struct worker_note; logged once per stage */
     bool noticed;          /* a worker's notice was logged; once a plan */
     int64_t skew;
     uint64_t arming;          /* number of this arming: notes of an earlier one are late */
@@ -187,8 +187,8 @@ void engine_corpora(struct engine *g, const struct corpus *const *corpora)
     g->corpora = corpora;
 }
 
-/* Descriptors and ports for the stage; for an open loop without a cap, as many as there are. Returns the most requests
- * in flight. */
+/* Descriptors and ports for the stage; an open loop without a cap gets as many as there are. Returns the maximum number
+ * of requests in flight. */
 static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, struct err *e)
 {
     uint64_t pairs = (uint64_t)g->target->target->n_addresses * (g->n_sources ? g->n_sources : 1);
@@ -294,7 +294,7 @@ int engine_go(struct engine *g, int64_t t0_ns, struct err *e)
     return 0;
 }
 
-/* What the workers say about an arming that is taken back is late and not heard. */
+/* Notes of the workers about an arming that is taken back come late and are ignored. */
 static void disarm(struct engine *g)
 {
     order_all(g, (struct worker_order){.kind = ORDER_STOP, .now = true});
@@ -325,7 +325,7 @@ static struct engine_event *push(struct engine *g, enum engine_event_kind kind)
     return ev;
 }
 
-/* The merged snapshot becomes an event; without memory for the next one it goes on over a longer span. */
+/* The merged snapshot becomes an event. Without memory for the next one it is kept and covers a longer span. */
 static void publish(struct engine *g, bool last)
 {
     struct snapshot *s = g->merging, *next = g->n_spare > 0 ? g->spare[--g->n_spare] : snapshot_new(false);
@@ -355,7 +355,7 @@ static bool second_complete(const struct engine *g)
     return running; /* the last one of all is published when all have ended */
 }
 
-/* The ledger has one label for many statuses; who is to mend it must know which. */
+/* The ledger has one label for many statuses. Whoever mends the server needs the status itself. */
 static void tell_refusal(struct engine *g, int status)
 {
     static const struct {
@@ -405,7 +405,7 @@ static void all_ready(struct engine *g)
     ev->err = g->err;
     target_addresses(g->target->target, ev->addresses, sizeof ev->addresses);
     g->state = ENGINE_ARMED;
-    if (g->err.code != ERR_NONE) disarm(g); /* those that could arm let go; the stage is as if it had never been */
+    if (g->err.code != ERR_NONE) disarm(g); /* as if the stage had never been armed */
 }
 
 static void all_ended(struct engine *g)

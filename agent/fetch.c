@@ -15,7 +15,7 @@
 
 #define CHECK_AT_ONCE (32u << 20) /* bytes hashed in one step: some 30 ms */
 #define AHEAD 4u                  /* pieces that are asked for at once */
-#define SILENCE_NS (3 * NS_PER_S) /* then what did not come is asked for again */
+#define SILENCE_NS (3 * NS_PER_S) /* after this long, pieces that did not come are asked for again */
 
 enum item_state { ITEM_NONE, ITEM_CHECK, ITEM_LOAD, ITEM_READY };
 
@@ -59,7 +59,7 @@ struct fetch *fetch_new(const char *dir, struct err *e)
     return NULL;
 }
 
-/* No more of it is read or asked for; what is mapped stays. */
+/* Stops reading and asking for pieces. What is mapped stays. */
 static void item_stop(struct item *it)
 {
     if (it->file) (void)fclose(it->file);
@@ -86,7 +86,8 @@ void fetch_release(struct fetch *f)
     }
 }
 
-/* Without memory for the note the corpora stay mapped for good: better than under a worker's feet. */
+/* Without memory for the note the corpora stay mapped for good. Unmapping them could crash a worker that still reads
+ * them. */
 static void retire(struct fetch *f)
 {
     struct retired *r = malloc(sizeof *r);
@@ -194,7 +195,7 @@ int fetch_plan(struct fetch *f, const struct plan *p, struct err *e)
     }
     if (f->err.code) {
         *e = f->err;
-        drop(f); /* the next time it is tried again */
+        drop(f); /* the next attempt starts anew */
         return -1;
     }
     return fetch_is_busy(f) ? 1 : 0;
@@ -218,7 +219,7 @@ static int end_item(struct fetch *f, struct item *it)
     if (strcmp(hex, it->hash) != 0 && loaded)
         return err_set(&f->err, ERR_WIRE, "the data that came (%.12s) are not those that the plan names (%.12s)", hex,
                        it->hash);
-    if (strcmp(hex, it->hash) != 0) { /* a damaged file of the folder: as if it were not there */
+    if (strcmp(hex, it->hash) != 0) { /* a damaged file in the folder counts as absent */
         (void)fclose(it->file);
         it->file = NULL;
         return begin_load(f, it, &f->err);
@@ -244,7 +245,7 @@ static int check_more(struct fetch *f, struct item *it)
 
 static void ask_more(struct item *it, int64_t now, bool (*send)(void *arg, const struct wire_msg *m), void *arg)
 {
-    if (it->heard_ns == 0 || now - it->heard_ns > SILENCE_NS) { /* the first time, or nothing comes: again from here */
+    if (it->heard_ns == 0 || now - it->heard_ns > SILENCE_NS) { /* the first time, or nothing comes: ask from here on */
         it->asked = it->at;
         it->heard_ns = now;
     }

@@ -16,7 +16,7 @@ int guard_meter_add(struct guard_meter *m, const struct guard *g, const struct s
     m->span_ns += s->to_ns - s->from_ns;
     if (m->span_ns < LEAST_NS) return 0;
     int rc = guard_check_rate(g, m->requests ? m->sent - m->sent_before : 0, m->events, m->span_ns, e);
-    /* an event may carry several tokens, which only the end of its request tells */
+    /* an event may carry several tokens; their number is known only when its request has ended */
     if (rc == 0 && s->to_ns > LEAST_NS)
         rc = guard_check_rate(g, 0, s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS], s->to_ns, e);
     m->sent_before = m->sent;

@@ -68,7 +68,7 @@ static size_t chunk(char *to, const char *text)
 static void say(struct stream *s, const char *bytes, size_t n)
 {
     if (send(s->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
-        hang_up(s); /* who does not read is not measured */
+        hang_up(s); /* a client that does not read is not measured */
 }
 
 static void say_token(struct stream *s, int64_t gap_ns)

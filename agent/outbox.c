@@ -15,8 +15,8 @@
  *                     └─── bytes[], at most ───────┘
  *                          OUTBOX_WINDOW
  *
- * On a slow link there are not more snapshots: each covers a longer time. So memory is bounded, and nothing is lost,
- * since histograms add up and counters are cumulative. After a reconnect, or when no acknowledgement comes,
+ * A slow link does not make more snapshots wait: each covers a longer time instead. So memory is bounded, and nothing
+ * is lost, since histograms add up and counters are cumulative. After a reconnect, or when no acknowledgement comes,
  * outbox_rewind sets `sent` back to `acked`: the same bytes go out again under the same numbers, and the coordinator
  * ignores those that it has. */
 #include "agent/outbox.h"

@@ -9,7 +9,7 @@ static int64_t ahead_of(int64_t t0, int64_t after)
     return __builtin_add_overflow(t0, after, &t) ? PACER_NEVER : t;
 }
 
-/* A binary heap of times, least first. */
+/* A binary heap of times, the earliest first. */
 static void heap_push(struct pacer *p, int64_t t)
 {
     uint32_t i = p->n_times++;
@@ -56,7 +56,7 @@ static void init_closed(struct pacer *p, const struct shard *s)
 
 static void init_open(struct pacer *p, const struct shard *s)
 {
-    /* every place of the cap was free since ever */
+    /* at the start every place of the cap is free */
     for (uint32_t k = 0; k < p->cap; k++)
         p->times[k] = INT64_MIN;
     p->n_times = p->cap;
@@ -153,7 +153,7 @@ int64_t pacer_next(const struct pacer *p)
     return open_ready(p) ? p->head_due : PACER_NEVER;
 }
 
-/* Closed loop: `ahead` is not in use, its due time remembers what was taken last. */
+/* A closed loop does not use `ahead`. Its due time holds the one that was taken last. */
 bool pacer_due(struct pacer *p, int64_t now, int64_t *ret_due)
 {
     *ret_due = p->ahead_due;
@@ -183,7 +183,7 @@ void pacer_end(struct pacer *p, int64_t at)
 bool pacer_exhausted(const struct pacer *p)
 {
     if (p->shard->kind == LOAD_CLOSED) return p->cap == 0 || (p->limited && p->taken >= p->limit);
-    /* an open loop that has run out of time, not of its count, lasts to its end: so does its window */
+    /* an open loop that ends by time, not by count, lasts to the end of that time, and so does its window */
     const struct shard *s = p->shard;
     bool counted = s->requests_all != 0 && (s->n_own == 0 || p->head.k >= s->requests_all);
     return !p->head_some && (counted || p->end == PACER_NEVER);

@@ -10,8 +10,8 @@
 
 enum { DOORS = 16 };
 
-/* What is tried, from the one that tells least to the one that tells most: a name with several addresses gets the best
- * reason of all. */
+/* The results of a probe, from the least to the most informative. Of a name with several addresses the most informative
+ * one is reported. */
 enum answer { ERROR, SILENT, REFUSED, ACCEPTED };
 
 struct doors {

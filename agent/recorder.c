@@ -107,7 +107,7 @@ static uint64_t micro_tokens(uint32_t events, uint64_t tokens, uint64_t of)
     return (uint64_t)((__extension__(unsigned __int128) events * tokens * 1000000 + of / 2) / of);
 }
 
-/* What arrived inside the window, of any request. */
+/* Throughput: what arrived inside the window, whichever request it belongs to. */
 static void record_window(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool ok)
 {
     int64_t began = s->dialect->no_tokens && ok ? s->t.done : s->t.first_token;

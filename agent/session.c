@@ -8,12 +8,13 @@
 #include "agent/outbox.h"
 #include "common/clock.h"
 
-#define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is said again */
-#define CONNECT_NS (50 * NS_PER_MS) /* one that could not be sent, since there is no connection yet, sooner */
-#define RESEND_NS (2 * NS_PER_S)    /* and twice as long each time nothing comes of it: the link may just be slow */
+#define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is sent again */
+#define CONNECT_NS (50 * NS_PER_MS) /* sooner when it could not be sent, since there is no connection yet */
+#define RESEND_NS (2 * NS_PER_S)    /* doubled each time no answer comes: the link may just be slow */
 #define RESEND_MOST_NS (16 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
-/* Thousands that dial at once wait for each other's handshakes: who hangs up every time makes it worse. */
+/* When thousands dial at once, they wait for each other's handshakes. Hanging up and dialling again makes that worse.
+ */
 #define REDIAL_MOST_NS (16 * NS_PER_S)
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
 #define LEASE_MAX_NS (60 * NS_PER_S)
@@ -21,7 +22,7 @@
 #define LATE_NS (20 * NS_PER_MS) /* a GO may come this long after T0 and still start together with the others */
 
 enum trigger {
-    EV_WELCOME, /* first welcome, or as somebody new */
+    EV_WELCOME, /* first welcome, or welcomed under a new number */
     EV_PLAN,
     EV_ARM,
     EV_ARMED,
@@ -42,18 +43,18 @@ struct session {
     uint32_t number;
     int64_t lease_ns, beat_ns;
     int64_t now_ns, heard_ns, said_ns, redial_ns, redial_wait_ns, resend_ns, resend_wait_ns, alone_ns, tick_ns,
-        hello_ns; /* hello_ns: when it is said again */
+        hello_ns; /* hello_ns: when it is sent again */
     uint64_t beat;
     /* the stage */
     uint32_t stage, epoch; /* epoch 0: none */
     struct outbox outbox;
     char address[256];
     int64_t skew_ns;
-    bool stopping; /* told to end, or the lease has run out */
-    bool winding;  /* the engine still ends a stage that nobody wants any more: it cannot be armed yet, and what it says
-                      is not for us */
+    bool stopping; /* ordered to end, or the lease has run out */
+    bool winding;  /* the engine is still ending a stage that has been dropped: it cannot be armed yet, and its events
+                      are ignored */
     struct err stage_err;
-    struct err refused; /* by us, of this run */
+    struct err refused; /* what this agent has refused in this run */
 };
 
 #define STAY SESSION_STATE_N
@@ -127,9 +128,9 @@ static void say(struct session *s, const char *text)
     s->io.event(s->io.arg, text);
 }
 
-/* A plan or a stage that is not done here: the log says it at once. One that asking again would not change (the guard,
- * a signature, a secret, a limit of this machine) is remembered, since the coordinator ends such a run with a BYE like
- * any other. */
+/* Refuses a plan or a stage, and logs it at once. A refusal that asking again would not change (the guard, a signature,
+ * a secret, a limit of this machine) is remembered for the agent's exit status, since the coordinator ends such a run
+ * with a BYE like any other. */
 static void decline(struct session *s, const struct err *why)
 {
     say(s, why->text);
@@ -138,7 +139,7 @@ static void decline(struct session *s, const struct err *why)
 
 /* ---- out ---- */
 
-/* Whatever is said shows that we live: a heartbeat is only for when there is nothing to say. */
+/* Every message shows that this agent lives. A heartbeat is needed only when there is nothing else to send. */
 static bool send_it(struct session *s, const struct wire_msg *m)
 {
     if (!s->io.send(s->io.arg, m)) return false;
@@ -185,7 +186,7 @@ static void send_done(struct session *s)
     (void)send_it(s, &m);
 }
 
-/* What the window allows and has not been sent on this connection; DONE behind the last. */
+/* Sends what the window allows and has not been sent on this connection; DONE after the last snapshot. */
 static void flush(struct session *s)
 {
     uint64_t seq;
@@ -204,7 +205,7 @@ static void flush(struct session *s)
 static void forget_stage(struct session *s)
 {
     if (engine_is_busy(s)) s->io.stop(s->io.arg, true);
-    if (s->state == SESSION_LOAD) s->winding = true; /* until it has said DONE it cannot be armed again */
+    if (s->state == SESSION_LOAD) s->winding = true; /* until the engine reports its end it cannot be armed again */
     outbox_clear(&s->outbox);
     s->resend_wait_ns = RESEND_NS;
     s->stage = s->epoch = 0;
@@ -222,7 +223,7 @@ static void give_up(struct session *s, enum err_code code, const char *why)
     (void)step_to(s, EV_OVER);
 }
 
-/* The stage ends here before its time; what was recorded is kept and reported with the reason. */
+/* Ends the stage early. What was recorded is kept, and reported with the reason. */
 static void end_stage(struct session *s, const char *why)
 {
     if (s->stage_err.code == ERR_NONE) {
@@ -248,7 +249,7 @@ static void on_welcome(struct session *s, const struct wire_msg *m, int64_t now)
                      : BEAT_DEFAULT_NS;
     s->refused_once = false;
     s->hello_open = false;
-    if (same) { /* a new connection of the same membership: go on where we were */
+    if (same) { /* a new connection of the same membership: continue where we were */
         outbox_rewind(&s->outbox);
         s->resend_ns = now;
         s->resend_wait_ns = RESEND_NS;
@@ -276,7 +277,7 @@ static void on_refuse(struct session *s, const struct wire_msg *m, int64_t now)
     if (!s->refused_once) say(s, text);
     s->refused_once = true;
     if (s->hello_open) return; /* HELLO is on its way, or comes again in a second */
-    send_hello(s, now);        /* we are strangers to it: a new coordinator, or one that has given us up */
+    send_hello(s, now);        /* the sender does not know us: a new coordinator, or one that has given us up */
 }
 
 static void on_clock(struct session *s, const struct wire_msg *m, int64_t now)
@@ -339,7 +340,7 @@ static void on_go(struct session *s, const struct wire_msg *m, int64_t now)
 {
     struct err e = {0};
     char why[120];
-    if (s->state == SESSION_IDLE) { /* the coordinator believes that we are armed: it would wait for nothing */
+    if (s->state == SESSION_IDLE) { /* the coordinator believes that we are armed, and would wait in vain */
         struct wire_msg d = {.type = WIRE_DONE,
                              .u.done = {.stage = m->u.go.stage,
                                         .epoch = m->u.go.epoch,
@@ -371,7 +372,7 @@ static void on_stop(struct session *s, const struct wire_msg *m)
         s->io.stop(s->io.arg, m->u.stop.now);
         s->stopping = true;
     } else if (s->state == SESSION_REPORT) {
-        flush(s); /* it does not know yet that we have ended; what it has not acknowledged is still wanted */
+        flush(s); /* it does not know that we have ended, and still wants what it has not acknowledged */
     } else {      /* not begun */
         forget_stage(s);
         (void)step_to(s, EV_RELEASE);
@@ -429,7 +430,7 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
         break;
     }
     default:
-        break; /* HEARTBEAT: was heard; others are no words of a coordinator */
+        break; /* HEARTBEAT: it has been noted. A coordinator sends no other types */
     }
 }
 
@@ -437,7 +438,7 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
 
 static void on_armed(struct session *s, const struct engine_event *ev)
 {
-    if (s->state != SESSION_ARMING) return; /* of an arming that was given up */
+    if (s->state != SESSION_ARMING) return; /* an event of an arming that was given up */
     (void)snprintf(s->address, sizeof s->address, "%s", ev->addresses);
     if (ev->err.code == ERR_NONE) {
         (void)step_to(s, EV_ARMED);
@@ -491,7 +492,7 @@ void session_engine(struct session *s, struct engine_event *ev, int64_t now)
 
 /* ---- time ---- */
 
-/* The snapshots of a stage come every second by themselves: they get a moment more. */
+/* A stage's snapshots come every second anyway, so the heartbeat waits a little longer for them. */
 static int64_t beat_due(const struct session *s)
 {
     return s->said_ns + s->beat_ns + (s->state == SESSION_LOAD ? s->beat_ns / 4 : 0);
@@ -511,7 +512,7 @@ void session_tick(struct session *s, int64_t now)
     s->now_ns = s->tick_ns = now;
     if (s->state == SESSION_OVER) return;
     int64_t silence = now - s->heard_ns;
-    /* A process that was stopped for longer than the lease has outlived it, whatever waits in its socket. */
+    /* A process that was stopped for longer than the lease has lost it, even if messages wait in its socket. */
     if (s->state == SESSION_LOAD && !s->stage_err.code && (silence > s->lease_ns || away > s->lease_ns))
         end_stage(s, "the lease has run out: nothing was heard from the coordinator");
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {

@@ -20,7 +20,7 @@ int signed_accept(struct signed_plan *s, const void *envelope, size_t n, const c
     return 0;
 }
 
-/* The greatest load that a plan asks of its cluster in one stage, all stages of a search included. */
+/* The maximum load that a plan asks of its cluster in one stage, over all stages and those of a search. */
 static struct plan_stage greatest(const struct plan *p, const struct plan_stage *s)
 {
     struct plan_stage g = *s;

@@ -10,7 +10,7 @@
 
 enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK };
 #define BLOCK_SEED UINT64_C(0x706c6174656175) /* not the plan's: a block's text is the same in every run */
-#define CHARS_PER_TOKEN 4u                    /* of English text, roughly; for prompts whose length nobody said */
+#define CHARS_PER_TOKEN 4u                    /* of English text, roughly; for prompts without a stated length */
 
 struct source_corpus {
     struct source_options o;
@@ -94,7 +94,7 @@ static bool has_key(const char *object, const struct json *key)
     return false;
 }
 
-/* The members of the record's body that the plan's body does not have. */
+/* Writes the members of the record's body that the plan's body does not have. */
 static int put_members(struct buf *out, const char *record, const char *plan)
 {
     struct json j;
@@ -142,7 +142,7 @@ static int write_row(struct source_corpus *s, const struct corpus_record *r, uin
         left -= n;
     }
     if (left > 0) out = prompt_words(out, left, seed_mix(s->o.stage_seed, PURPOSE_ROW, 0, row));
-    if (r->n_blocks == 0) out[-1] = '.'; /* a block's text is the same wherever it stands */
+    if (r->n_blocks == 0) out[-1] = '.'; /* not after blocks: their text must be the same wherever they stand */
     s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
     ret->messages = s->messages;
     ret->n_messages = 1;

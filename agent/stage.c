@@ -6,9 +6,9 @@
 #include "agent/host.h"
 #include "common/clock.h"
 
-/* A slot whose request failed sends the next one no sooner than this behind it: a server that is dead or refuses at
- * once is not asked as fast as it does so. While nothing ends ok the time doubles with each round of the slots, up to a
- * second: a wrong key is no reason for a flood. */
+/* A slot whose request failed waits this long before its next one, so that a server that is dead or refuses at once is
+ * not hammered. While nothing ends ok, the time doubles with each round of the slots, up to a second: a wrong key must
+ * not cause a flood. */
 #define FAILURE_PAUSE_NS (10 * NS_PER_MS)
 #define FAILURE_PAUSE_MOST_NS NS_PER_S
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
@@ -100,7 +100,7 @@ static struct address_count *counts_of(struct stage *g, const struct request *r)
     return per_address_row(&g->rec.snap->addresses, g->tr->target->address[r->transfer.address].text);
 }
 
-/* How long a closed loop's slot rests behind its request. */
+/* How long a closed loop's slot rests after its request. */
 static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
 {
     int64_t least = g->tr->keeps == KEEPS_UNKNOWN ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
@@ -111,7 +111,7 @@ static int64_t rest(const struct stage *g, const struct stream *s, bool failed, 
     return until > least ? until : least;
 }
 
-/* The secret of a header, without the word for its scheme. */
+/* The secrets of the headers, without the word for the scheme ("Bearer"). */
 static size_t secrets_of(const struct target *t, struct wording_secret *ret, size_t most)
 {
     size_t n = 0;
@@ -149,7 +149,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     flight_correct(g, at, now);
     uint32_t before = s->events;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
-    g->rec.snap->series_tokens += s->events - before; /* a whole answer's, or a last line's */
+    g->rec.snap->series_tokens += s->events - before; /* tokens of a whole answer, or of a last line */
     recorder_end(&g->rec, s, outcome, at);
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     struct address_count *counts = counts_of(g, r);
@@ -166,7 +166,7 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     g->idle[g->n_idle++] = r;
 }
 
-/* A due request that is never sent: in the ledger all the same. */
+/* A due request that is never sent is in the ledger all the same. */
 static void finish_unsent(struct stage *g, const struct pacer_item *item, int64_t now)
 {
     struct stream s;
@@ -247,18 +247,18 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     struct stage *g = r->stage;
     struct stream *s = &r->stream;
     const struct transport *t = x->tr;
-    /* without a stamp: the time the loop did not look */
+    /* without a stamp: how long the loop was away */
     int64_t lag = t->arrival ? t->now - arrival : t->away;
     if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
-    /* A read has one stamp, of its first or its last bytes; of others a late read only knows that they came while the
-     * loop was away. */
+    /* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came
+     * while the loop was away. */
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
     int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     bool good = !s->error && !s->malformed;
     uint32_t events = stream_feed(s, bytes, n, arrival);
     if (s->t.first_event == 0)
-        wording_hear(&g->wording, r, bytes, n); /* a body that is no stream, perhaps */
+        wording_hear(&g->wording, r, bytes, n); /* the body may be no stream */
     else if (good && (s->error || s->malformed))
         wording_hear_stream(&g->wording, r, bytes, n);
     else if (good && g->wording.who == r)
@@ -274,7 +274,8 @@ static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
     wording_hear(&r->stage->wording, r, bytes, n);
 }
 
-/* A request is sent when it is written on a connection that is ready: what it waited for a new one lies before that. */
+/* A request is sent when it is written on a connection that is ready. Its wait for a new connection lies before that
+ * moment. */
 static void on_writing(struct transfer *x)
 {
     struct request *r = x->owner;
@@ -324,7 +325,7 @@ static void sweep(struct stage *g, int64_t now)
     g->sweep_at = now + g->sweep_every;
 }
 
-/* Users who go away now. */
+/* Cancels the requests of users who go away now. */
 static void cancel_due(struct stage *g, int64_t now)
 {
     int64_t next = INT64_MAX;

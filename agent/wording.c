@@ -31,7 +31,7 @@ void wording_hear(struct wording *w, const void *who, const char *bytes, size_t 
     w->full |= take < n;
 }
 
-/* The line that speaks of an error, of several events in one read; else all of it. */
+/* Of several events in one read, the one that mentions an error; else all of them. */
 void wording_hear_stream(struct wording *w, const void *who, const char *bytes, size_t n)
 {
     static const char WORD[] = "error";
@@ -47,15 +47,15 @@ void wording_hear_stream(struct wording *w, const void *who, const char *bytes, 
         while (to < n && bytes[to] != '\n')
             to++;
         if (to - from > 5 && memcmp(bytes + from, "data:", 5) == 0) from += 5;
-        wording_drop(w, who); /* what was heard of it before is no error */
+        wording_drop(w, who); /* what was kept of it before was no error */
         wording_hear(w, who, bytes + from, to - from);
         return;
     }
     wording_hear(w, who, bytes, n);
 }
 
-/* A read or a break may have cut a secret: the head of it stands at the end of what was heard, or its tail at the
- * beginning. Fewer than 4 characters say nothing. */
+/* A read or a break may have cut a secret: its head is then at the end of the text, or its tail at the beginning. Fewer
+ * than 4 characters reveal nothing. */
 static void hide_cut(struct wording *w, const struct wording_secret *secret)
 {
     enum { TELLS = 4 };

@@ -60,7 +60,7 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
         struct transport_options o = {.epoll = w->epoll, .stamps = s->stamps};
         kinds_choose(w->target->target, &o.kind, &o.other);
         if (transport_init(&w->transport, w->target->target, &STAGE_CALLS, &o, e) < 0) {
-            drop_transport(w); /* else the next arming would take the half of one that there is */
+            drop_transport(w); /* else the next arming would take a transport that is only half made */
             return -1;
         }
     }
@@ -118,8 +118,8 @@ static void arm(struct worker *w, struct worker_stage *s)
     free(s);
 }
 
-/* The connections are made. Some kinds have to hear of the server before they are of use; what they hear may mean that
- * more are needed. */
+/* The connections are made. HTTP/2 needs the server's SETTINGS before they can be used, and these may mean that more
+ * connections are needed. */
 static void prepare(struct worker *w)
 {
     int rc = transport_prepared(&w->transport, &w->err);
@@ -205,7 +205,8 @@ static void run(struct worker *w, int64_t now)
         return;
     }
     if (now < w->tick_at) return;
-    /* when the control thread has not returned the other snapshot yet, this one goes on and is handed over later */
+    /* when the control thread has not returned the other snapshot yet, this one stays in use and is handed over later
+     */
     if (w->spare) hand_over(w, now);
     while (w->tick_at <= now)
         w->tick_at += SNAPSHOT_EVERY_NS;
@@ -350,7 +351,7 @@ static void serve(struct worker *w, const struct epoll_event *events, int n)
     if (orders) read_orders(w);
 }
 
-/* This process stood still, or the thread that listens does: before anything is sent or read, what is open ends. */
+/* When this process stood still, or the control thread does, open requests end before anything is sent or read. */
 static bool lease_is_over(struct worker *w)
 {
     if (w->state != WORKER_RUNNING || !w->begun || stage_may_load(&w->stage)) return false;
@@ -369,7 +370,7 @@ static void loop(struct worker *w)
         w->woke = clock_mono_ns();
         w->stage.wakes++;
         if (w->quantum_ns > 0) count_packets(w, n);
-        if (lease_is_over(w)) continue; /* what is ready stays so */
+        if (lease_is_over(w)) continue; /* sockets that are ready are reported again */
         serve(w, events, n);
         int64_t now = clock_mono_ns();
         if (w->has_transport) transport_tick(&w->transport, now);
@@ -386,7 +387,7 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     pthread_setname_np(pthread_self(), "worker");
-    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should: the default is 50 us late */
+    prctl(PR_SET_TIMERSLACK, 1UL); /* with the default slack, sleeps end 50 us late */
     evidence_open(&w->evidence);
     loop(w);
     warm_cancel(&w->warm);
@@ -424,7 +425,7 @@ void worker_join(struct worker *w)
 {
     struct worker_order o;
     pthread_join(w->thread, NULL);
-    while (read(w->orders[0], &o, sizeof o) == (ssize_t)sizeof o) { /* what it did not come to */
+    while (read(w->orders[0], &o, sizeof o) == (ssize_t)sizeof o) { /* orders that were not carried out */
         if (o.kind == ORDER_BACK) snapshot_destroy(&o.u.snapshot);
         if (o.kind != ORDER_ARM) continue;
         shard_clear(&o.u.stage->shard);

@@ -13,7 +13,7 @@ static const struct source_kind *const KINDS[] = {
 #undef X
 };
 
-enum { CHOICE = 1 }; /* the choices' own branch of the stage's seed; sources use others */
+enum { CHOICE = 1 }; /* the branch of the stage's seed for these choices; sources use others */
 
 struct workload {
     const struct plan *plan;

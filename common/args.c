@@ -216,7 +216,7 @@ int args_parse(const struct args *a, int argc, char **argv, const char **ret_wor
     bool options = true;
     help = version = log_json = manual = false;
     log_word = NULL;
-    log_init(a->program, LOG_INFO, false); /* what is wrong with the command line is said in the program's name too */
+    log_init(a->program, LOG_INFO, false); /* messages about the command line bear the program's name too */
     *ret_n = 0;
     for (int i = 1; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0)

@@ -11,7 +11,7 @@ int base64_put(struct buf *out, const void *bytes, size_t n)
     char text[sodium_base64_ENCODED_LEN(PIECE, VARIANT)];
     for (size_t at = 0; at < n; at += PIECE) {
         size_t piece =
-            n - at < PIECE ? n - at : PIECE; /* of three bytes each but the last: pads stand at the end only */
+            n - at < PIECE ? n - at : PIECE; /* pieces of whole triples, so that padding stands at the end only */
         (void)sodium_bin2base64(text, sizeof text, p + at, piece, VARIANT);
         (void)buf_puts(out, text);
     }

@@ -4,7 +4,7 @@
 
 #include "common/text.h"
 
-enum { SECRET_LEAST = 4 }; /* shorter ones would take words apart and hide nothing */
+enum { SECRET_LEAST = 4 }; /* cutting out shorter ones would damage words and hide nothing */
 #define MORE "…"
 #define HIDDEN "***"
 
@@ -87,7 +87,7 @@ size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n)
 
 void failure_words(char *ret, size_t size, const char *bytes, size_t n)
 {
-    size_t out = 0, last = 0, shown = 0; /* last: where the last character begins, which the mark of more takes */
+    size_t out = 0, last = 0, shown = 0; /* last: where the last character begins; the ellipsis replaces it */
     bool blank = false;
     for (size_t at = 0; at < n;) {
         size_t len = text_char(bytes + at, n - at), room = size - 1 - (sizeof MORE - 1);

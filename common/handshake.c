@@ -72,7 +72,7 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n)
     }
 }
 
-static uint64_t hash(const char *words) /* FNV-1a: what collides is told 10 s later */
+static uint64_t hash(const char *words) /* FNV-1a: words that collide are logged 10 s later */
 {
     uint64_t h = UINT64_C(14695981039346656037);
     for (; *words; words++)

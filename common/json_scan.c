@@ -212,7 +212,7 @@ enum json_token json_next(struct json *j)
         j->at = skip_space(j->at + 1, j->end);
         if (j->at == j->end) return bad(j);
         return in_object(j) ? key(j) : value(j);
-    default: /* bad before, or something behind the value */
+    default: /* an earlier error, or something after the value */
         return bad(j);
     }
 }
@@ -335,7 +335,7 @@ bool json_whole(const char *text, size_t n, uint32_t *ret)
 {
     const char *end = text + n, *p = text;
     uint64_t v = 0;
-    int64_t zeros = 0, scale = 0; /* zeros after the last digit that is none; 10^scale is still to be multiplied by */
+    int64_t zeros = 0, scale = 0; /* zeros: after the last other digit; scale: the power of ten still to be applied */
     bool fraction = false;
     if (n > 0 && n < 10 && (*p != '0' || n == 1)) { /* nearly all of them */
         while (p < end && is_digit(*p))

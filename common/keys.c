@@ -125,7 +125,7 @@ static bool key_named(const char *text, const char *name, char ret[KEY_TEXT])
     return true;
 }
 
-/* A certificate of a public key alone, read by CZMQ and saved, has a secret key of zeros: it belongs to another one. */
+/* CZMQ writes a secret key of zeros when it saves a certificate that it read from a public key. */
 static bool is_pair(const struct key_pair *k)
 {
     char derived[KEY_TEXT];

@@ -85,7 +85,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
         put_escaped(f, text, false);
         fputc('\n', f);
     }
-    if (fclose(f) == 0 && write(STDERR_FILENO, line, size) < 0) { /* nowhere left to say it */
+    if (fclose(f) == 0 && write(STDERR_FILENO, line, size) < 0) { /* there is no place left to report it */
     }
     free(line);
 }

@@ -16,7 +16,7 @@ struct address_count *per_address_row(struct per_address *p, const char *address
     struct address_count *row = find(p, address);
     if (!row && p->n >= PER_ADDRESS_MAX) row = find(p, address = PER_ADDRESS_OTHERS);
     if (row) return row;
-    row = &p->row[p->n++]; /* the last one is the others' */
+    row = &p->row[p->n++]; /* the last row is for all others */
     *row = (struct address_count){0};
     (void)snprintf(row->address, sizeof row->address, "%s", address);
     return row;

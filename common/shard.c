@@ -102,7 +102,8 @@ static int greatest_first(const void *a, const void *b)
     return (x.i > y.i) - (x.i < y.i);
 }
 
-/* Each part's rest of total · weight / sum, greatest first; the whole part goes to out[]. Returns what is left over. */
+/* Each part's remainder of total · weight / sum, largest first. The whole parts go to out[]. Returns what is left over.
+ */
 static uint64_t whole_parts(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
 {
     uint64_t sum = 0, left = total;
@@ -127,7 +128,7 @@ void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n
         qsort(rest, n, sizeof *rest, greatest_first);
         for (uint32_t i = 0; i < left; i++)
             out[rest[i].i]++;
-    } else /* without memory to sort: the first ones, the sum stays exact */
+    } else /* without memory to sort, the first parts get it: the sum stays exact */
         for (uint32_t i = 0; left && i < n; i++)
             if (weights[i]) {
                 out[i]++;
@@ -146,8 +147,8 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* How often the own positions must be repeated so that the weights come out exactly; as often as there is room for when
- * that is too often. */
+/* How often a part's own positions are repeated so that the weights come out exactly; when that is too often, as often
+ * as there is room for. */
 static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t n)
 {
     uint64_t sum = 0, common = 0;
@@ -160,8 +161,8 @@ static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t
     return (uint32_t)(exact < room ? exact : room);
 }
 
-/* Deals the positions to the parts in proportion to count[], as evenly as possible (the smooth weighted round robin of
- * nginx: each turn everybody earns its weight, the richest is served and pays the sum). */
+/* Distributes the positions over the parts in proportion to count[], as evenly as possible: nginx's smooth weighted
+ * round robin. In each turn every part earns its weight; the part with the most is served and pays the sum. */
 static void deal(const struct shard *s, uint64_t positions, const uint64_t *count, uint32_t n, int64_t *credit,
                  struct shard *ret)
 {

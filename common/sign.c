@@ -85,7 +85,7 @@ int sign_make(const char *secret_path, const struct sign_claim *c, struct buf *o
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for a signature") : 0;
 }
 
-/* The value of the next line if it begins with `name` and a space; moves *at behind it. */
+/* The value of the next line if it begins with `name` and a space; moves *at past the line. */
 static int field(const char **at, const char *name, char *ret, size_t room, struct err *e)
 {
     size_t n = strlen(name), len;

@@ -14,7 +14,8 @@
  * ones left out. */
 enum { FIELDS = 14, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
 #define LATEST                                                                                                         \
-    (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer; keeps later arithmetic from overflowing */
+    (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer, so later arithmetic cannot overflow              \
+                                                */
 
 #define NUMBERS_N 7
 #define NUMBERS(s)                                                                                                     \

@@ -10,7 +10,7 @@ static size_t left(const struct unpack *u)
     return (size_t)(u->end - u->at);
 }
 
-/* A big-endian number of n bytes behind the tag byte. The caller has checked that they are there. */
+/* A big-endian number of n bytes after the tag byte. The caller has checked that they are there. */
 static uint64_t big_endian(const uint8_t *p, unsigned n)
 {
     uint64_t v = 0;
@@ -19,7 +19,7 @@ static uint64_t big_endian(const uint8_t *p, unsigned n)
     return v;
 }
 
-/* Reads a tag of the family first, first + 1, … whose numbers have 1 << i bytes; `widest` is the greatest i. */
+/* Reads a tag of the family first, first + 1, … whose numbers have 1 << i bytes; `widest` is the maximum i. */
 static int sized(struct unpack *u, uint8_t first, unsigned least, unsigned widest, uint64_t *ret, unsigned *ret_bytes)
 {
     if (left(u) == 0 || *u->at < first || *u->at > first + (widest - least)) return -1;

@@ -15,7 +15,7 @@ enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, OWN, TAB
 struct field {
     enum kind kind;
     size_t at;    /* offset in struct wire_msg (of a shard's fields: in struct shard) */
-    uint32_t max; /* TEXT, BYTES: greatest length */
+    uint32_t max; /* TEXT, BYTES: maximum length */
     const char *name;
 };
 enum { FIELDS_MAX = 20, NAME = 63, WORDS = 599, HASH = 64, VERSION_MAX = 31, ENVELOPE = 2 /* version, type */ };
@@ -278,7 +278,7 @@ static int read_shard(struct in *in, struct shard *ret);
 
 static int read_field(struct in *in, const struct field *f, void *base, void *p)
 {
-    uint64_t tables; /* looked at before: check_tables */
+    uint64_t tables; /* checked before, by check_tables */
     switch (f->kind) {
     case TEXT:
         return read_text(in, f->max, p);

@@ -4,7 +4,7 @@
 
 #include "common/json_scan.h"
 
-/* Finds a member of the plan's body; `key` NULL: only checks that it is an object. */
+/* Finds a member of the plan's body. With `key` NULL it only checks that the body is an object. */
 static int plan_body_find(const char *body, const char *key, bool *ret_found)
 {
     struct json j;
@@ -172,7 +172,7 @@ void body_nested(struct body_writer *w, const char *key, const char *member, uin
     size_t len = 0;
     enum json_token kind = JSON_BAD;
     const char *theirs = plan_value(w, key, &len, &kind);
-    if (theirs && kind != JSON_OBJECT) return; /* the plan's own value will stand */
+    if (theirs && kind != JSON_OBJECT) return; /* the plan's own value will be written */
     if (!theirs && is_omitted(w, key)) return;
     if (w->any) (void)buf_putc(w->out, ',');
     (void)buf_printf(w->out, "\"%s\":{", key);
@@ -186,7 +186,7 @@ void body_nested(struct body_writer *w, const char *key, const char *member, uin
     w->merged = theirs ? key : NULL;
 }
 
-/* The plan's members, but the merged one. */
+/* Writes the plan's members except the merged one. */
 static void put_others(struct body_writer *w)
 {
     struct json j;

@@ -112,7 +112,7 @@ static void take_item(struct event_scan *s)
     }
 }
 
-/* A member of a response; `whole`: the answer is no stream, so that its output is what came. */
+/* A member of a response. `whole`: the answer is not a stream, so its output is read as what came. */
 static void take_member(struct event_scan *s, bool whole)
 {
     if (JSON_IS(&s->j, "usage"))

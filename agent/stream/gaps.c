@@ -71,12 +71,12 @@ static bool put_word(struct gaps *g, uint32_t word)
 void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens)
 {
     assert(tokens > 0);
-    if (g->lost > 0) { /* the log is cut where the memory ended: no half entries, no holes */
+    if (g->lost > 0) { /* the log ends where memory ran out, so that it has no half entries and no holes */
         g->lost++;
         return;
     }
     uint64_t ns =
-        gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream never run backwards, but for a clock's error */
+        gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream run backwards only when a clock is wrong */
     bool ok;
     if (tokens == 1 && ns < ESCAPE)
         ok = put_word(g, (uint32_t)ns);

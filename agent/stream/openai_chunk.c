@@ -4,7 +4,7 @@
 
 #include "agent/stream/event_scan.h"
 
-/* A delta, or the message of an answer that is no stream. */
+/* A delta, or the message of an answer that is not a stream. */
 static void take_delta(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;

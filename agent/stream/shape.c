@@ -4,7 +4,7 @@
 
 #include "common/json_scan.h"
 
-/* After so many tries to learn, only one event in so many is looked at: learning costs a second scan. */
+/* After TRIES attempts to learn only one event in TRY_EVERY is tried, since learning costs a second scan. */
 #define TRIES 12u
 #define TRY_EVERY 64u
 
@@ -53,8 +53,8 @@ static bool is_plain(const struct dialect *d, const char *raw, const char *raw_e
     return d->framing == FRAMING_LINES ? field == 0 && is_line_end(behind, n) : is_plain_sse(raw, field, behind, n);
 }
 
-/* Do the events agree in all that is no note, and in the kinds of their notes? Those that were read over and differ are
- * marked, in `now` too. */
+/* Do the events agree outside their notes, and in the kinds of their notes? Skipped values that differ are marked, in
+ * `now` too. */
 static bool is_alike(const struct shape *sh, const char *raw, size_t size, struct shape_note *now, uint32_t n)
 {
     size_t a = 0, b = 0;
@@ -78,7 +78,7 @@ static bool is_hole(const struct shape_note *n)
     return n->differs || (n->kind != JSON_NOTE_STRING && n->kind != JSON_NOTE_NUMBER);
 }
 
-/* A number that is there twice cannot be told apart: the later counts, so that the earlier may not differ. */
+/* A number that occurs twice: the later one counts, so the earlier one may not differ. */
 static bool counts_once(const struct json_notes *notes, uint32_t i)
 {
     enum json_note_kind kind = notes->note[i].kind;
@@ -136,7 +136,7 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
     }
 }
 
-/* The byte after what stands for a hole, or NULL when it is not of its kind. */
+/* The byte after the value that fills a hole, or NULL when the value is not of the hole's kind. */
 static const char *fill(const struct shape_note *hole, const char *p, const char *end, struct event *ev)
 {
     bool escaped;

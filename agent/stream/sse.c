@@ -13,7 +13,7 @@ static int fail(struct sse *s)
     return -1;
 }
 
-/* Puts bytes behind what the carry holds. */
+/* Appends bytes to the carry. */
 static int carry_put(struct sse *s, const char *bytes, size_t n)
 {
     size_t used = (size_t)s->data_len + s->part_len;
@@ -68,15 +68,15 @@ static enum field split_line(const char *line, size_t n, const char **ret_value,
     }
     if (is_word(line, name)) return FIELD_IGNORE;
     for (size_t i = 0; i < name; i++)
-        if ((unsigned char)line[i] < 0x20 && line[i] != '\t') return FIELD_BAD; /* no text at all */
+        if ((unsigned char)line[i] < 0x20 && line[i] != '\t') return FIELD_BAD; /* not text */
     return FIELD_NOISE;
 }
 
-/* Moves a data line's value, which lies in the carry's unfinished line or in the caller's bytes, behind the data there
- * is. */
+/* Appends a data line's value to the event's data. The value lies in the carry's unfinished line or in the caller's
+ * bytes. */
 static int keep_value(struct sse *s, const char *value, size_t len, bool from_carry, bool join)
 {
-    if (from_carry) { /* what stood in front of the value leaves room for the LF; a bare brace has nothing in front */
+    if (from_carry) { /* the field's name before the value leaves room for the LF; a bare brace has none */
         size_t at = (size_t)(value - carry_bytes(s->carry)), used = (size_t)s->data_len + s->part_len;
         char *bytes = carry_room(s->carry, used, used + (join && at == s->data_len));
         if (!bytes) return fail(s);
@@ -95,8 +95,8 @@ static int keep_value(struct sse *s, const char *value, size_t len, bool from_ca
     return 0;
 }
 
-/* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct), in the hope
- * that the event ends behind it. */
+/* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct): most events
+ * end after it. */
 static int take_line(struct sse *s, const char *line, size_t n, bool from_carry, struct sse_event *direct)
 {
     const char *value;
@@ -156,7 +156,7 @@ static bool skip_bom(struct sse *s, const char **at, const char *end)
     while (s->bom < 3) {
         if (*at == end) return false;
         if (**at != mark[s->bom]) {
-            if (s->bom > 0) s->bad = true; /* half a mark is no text */
+            if (s->bom > 0) s->bad = true; /* half a byte order mark is not text */
             break;
         }
         (*at)++;
@@ -174,7 +174,7 @@ static const char *line_end(const char *p, const char *end)
     return cr ? cr : lf;
 }
 
-/* Takes a line end's LF that came behind its CR. */
+/* Takes the LF of a line end whose CR came before. */
 static const char *settle_lf(struct sse *s, const char *p, const char *end)
 {
     if (!s->skip_lf || p == end) return p;
@@ -209,7 +209,7 @@ static enum line next_line(struct sse *s, const char **at, const char *end, stru
         return LINE_BAD;
     }
     s->skip_lf = *stop == '\r';
-    *at = settle_lf(s, stop + 1, end); /* at once where it can be, so that an event's end leaves nothing behind */
+    *at = settle_lf(s, stop + 1, end); /* at once if it is there, so that nothing of an event is left over */
     if (n == 0) return end_event(s, direct, ret) == 1 ? LINE_EVENT : LINE_TAKEN;
     return take_line(s, line, n, from_carry, direct) == 0 ? LINE_TAKEN : LINE_BAD;
 }

@@ -115,7 +115,7 @@ static const char *begin_body(struct stream *s, const char *p, const char *end)
     return p;
 }
 
-/* A body that is no stream is looked at when it is whole. */
+/* A body that is not a stream is read when it is complete. */
 static void keep_body(struct stream *s, const char *p, size_t n)
 {
     char *to = n > CARRY_MAX ? NULL : carry_room(&s->carry, s->body, s->body + n);
@@ -165,7 +165,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     return s->events - before;
 }
 
-/* A whole answer is one event, at its last byte; of what should have been a stream only an error is looked for. */
+/* A whole answer is one event, at its last byte. Where a stream was asked for, only an error is looked for. */
 static void settle_plain(struct stream *s)
 {
     struct event ev;
@@ -182,8 +182,8 @@ static void settle_plain(struct stream *s)
     take(s, &ev, s->last_read);
 }
 
-/* A last event that nothing has ended. A line is one all the same; of a server-sent event only an end marker or an
- * error counts, since half an event is what a cut leaves. */
+/* The last event when nothing has closed it. A line of JSON still counts. Of a server-sent event only an end marker or
+ * an error counts, since a cut may have left half of it. */
 static void settle_last(struct stream *s)
 {
     struct event ev;
@@ -200,7 +200,7 @@ static void settle_last(struct stream *s)
     }
 }
 
-/* What the body's end tells. */
+/* Settles what only the body's end can show. */
 static void settle(struct stream *s)
 {
 
@@ -208,11 +208,11 @@ static void settle(struct stream *s)
         settle_plain(s);
     else if (!s->plain && !s->end && !s->malformed)
         settle_last(s);
-    if (s->sse.noise > 0 && s->t.first_event == 0) s->malformed = true; /* text, and nothing of a stream */
+    if (s->sse.noise > 0 && s->t.first_event == 0) s->malformed = true; /* text without any event */
 }
 
 #define BELIEVED_PER_EVENT 64u
-#define BELIEVED_INPUT_FACTOR 8u /* chat templates, tools and system prompts of the server's own come on top … */
+#define BELIEVED_INPUT_FACTOR 8u /* the server adds chat templates, tools and system prompts of its own … */
 #define BELIEVED_INPUT_MORE 65536u
 
 static bool is_believed(const struct stream *s)
@@ -249,7 +249,7 @@ static enum counter transport_label(enum transport_end end)
     return (enum counter)(COUNTER_FAILED_FIRST + (end - END_FAILED_BEFORE - 1));
 }
 
-/* The transport's word stands whatever the server said. */
+/* Does the transport's label hold, whatever the server sent? */
 static bool transport_first(enum transport_end end)
 {
     if (end <= END_FAILED_BEFORE) return end == END_CANCELLED || end == END_ABORTED;

@@ -56,7 +56,7 @@ static struct conn *conn_new(struct conns *s)
 
 static void conn_free(struct conns *s, struct conn *c)
 {
-    c->generation = (c->generation + 1) % GENERATIONS; /* events of it that wait in this batch are no longer its */
+    c->generation = (c->generation + 1) % GENERATIONS; /* events that wait in this batch no longer match */
     c->state = CONN_FREE;
     c->next_free = s->free;
     s->free = c->index;

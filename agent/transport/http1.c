@@ -151,7 +151,7 @@ static bool take_header(struct http1 *h, const struct line *l)
               : is(p, n, "content-encoding")  ? NAME_ENCODING
                                               : NAME_OTHER;
     if (h->name == NAME_OTHER) return true;
-    if (l->cut && h->name == NAME_CONNECTION) h->close = true; /* its end may have said so */
+    if (l->cut && h->name == NAME_CONNECTION) h->close = true; /* the part that was cut off may have said "close" */
     if (l->cut && h->name != NAME_CONNECTION && h->name != NAME_ENCODING)
         return no(h, "a Content-Length or Transfer-Encoding of more than 256 bytes");
     for (p = colon + 1; p < end && blank(*p);)
@@ -165,14 +165,15 @@ static bool take_header(struct http1 *h, const struct line *l)
 /* The empty line: how does the body end? */
 static void end_head(struct http1 *h)
 {
-    if (h->status < 200) { /* interim: the real one follows; `taken` goes on, so that they end */
+    if (h->status < 200) { /* an interim response, the real one follows; `taken` keeps counting, so that a server cannot
+                              send them for ever */
         uint32_t taken = h->taken;
         http1_begin(h);
         h->taken = taken;
         return;
     }
     h->taken = 0;
-    if (h->chunked && h->has_length) h->close = true; /* two frames: the coding counts, the connection is not trusted */
+    if (h->chunked && h->has_length) h->close = true; /* the coding counts, the connection is not trusted */
     if (h->status == 204 || h->status == 304)
         h->state = AT_END;
     else if (h->chunked)
@@ -252,7 +253,7 @@ enum http1_result http1_next(struct http1 *h, const char **at, const char *end, 
             return take_body(h, at, end, ret, ret_n);
         int whole = take_line(h, at, end, &l);
         if (whole < 0 || (whole > 0 && !take_whole_line(h, &l))) return bad(h);
-        /* whoever speaks something else is not waited for until his line ends */
+        /* another protocol is recognised before its line ends */
         if (whole == 0 && h->state == AT_STATUS &&
             memcmp(h->line, VERSION, h->line_len < sizeof VERSION - 1 ? h->line_len : sizeof VERSION - 1) != 0)
             return bad(h);

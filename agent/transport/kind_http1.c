@@ -1,5 +1,5 @@
 /* HTTP/1.1 on our own sockets, in the clear or over TLS: one send for head and body, one recvmsg for bytes and their
- * stamp together, and no question to the kernel twice. */
+ * stamp together, and no system call that only repeats what is known. */
 #include "agent/transport/kind_http1.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 struct exchange {
     struct conn c;         /* first */
     uint32_t before, next; /* in the list of idle ones of its address */
-    bool broken;           /* a write failed: what still comes is read, then it is over */
+    bool broken;           /* a write failed: what still comes is read, then the request ends */
     struct transfer *x;
     int64_t idle_since;
     const char *body;
@@ -77,7 +77,7 @@ static int make_head(struct http1_state *o, const struct target *target)
         most += strlen(target->headers[i].name) + strlen(target->headers[i].value) + 4;
         own_host |= strcasecmp(target->headers[i].name, "Host") == 0;
     }
-    char *at = o->head = malloc(most); /* in one piece: no copy of the secret stays behind */
+    char *at = o->head = malloc(most); /* at full size: growing would leave copies of the secret */
     if (!at) return -1;
     at = put_text(at, "POST ");
     if (*u.path != '/') *at++ = '/';
@@ -125,7 +125,7 @@ static void idle_put(struct http1_state *o, struct exchange *k)
     if (k->idle_since + CONN_IDLE_MAX_NS < t->timer) t->timer = k->idle_since + CONN_IDLE_MAX_NS;
 }
 
-/* What becomes of the first idle connections shows what the server does with them all. */
+/* The first idle connections show what the server does with all of them. */
 static void learn(struct http1_state *o, const struct exchange *k, bool good)
 {
     struct transport *t = o->conns.t;
@@ -210,7 +210,7 @@ static void end(struct http1_state *o, struct exchange *k, enum transport_end ho
 
 enum { PARTS = 3 };
 
-/* What is left to be sent: `iov` has PARTS places, of which the last ones are used; returns the first. */
+/* What is left to be sent. `iov` has PARTS places; the last ones are used, and the first of these is returned. */
 static struct iovec *left_to_send(const struct http1_state *o, const struct exchange *k, struct iovec *iov)
 {
     size_t skip = k->sent;
@@ -225,7 +225,7 @@ static struct iovec *left_to_send(const struct http1_state *o, const struct exch
     return first;
 }
 
-/* In one record as much as it holds: TLS wants its bytes in one piece. */
+/* Fills one record as far as it goes: TLS wants its bytes in one piece. */
 static ssize_t write_record(struct http1_state *o, struct exchange *k, const struct iovec *first,
                             const struct iovec *stop)
 {
@@ -284,7 +284,7 @@ static bool take(struct http1_state *o, struct exchange *k, size_t n)
     bool keep =
         r == HTTP1_DONE && whole && !k->broken && http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;
     if (r == HTTP1_DONE && !http1_keep_alive(&k->http) && t->keeps == KEEPS_UNKNOWN)
-        t->keeps = KEEPS_OPEN; /* it says when not */
+        t->keeps = KEEPS_OPEN; /* HTTP/1.1 servers announce when they do not */
     if (t->keeps == KEEPS_CLOSING) keep = false;
     end(o, k, r == HTTP1_DONE && !k->http.why ? END_COMPLETE : END_MALFORMED, k->http.why, keep);
     return false;
@@ -336,8 +336,7 @@ static void advance(struct http1_state *o, struct exchange *k, uint32_t events)
         end(o, k, how, why, false);
     } else if (rc > 0) {
         send_request(o, k);
-        if (k->c.tls)
-            read_all(o, k, false); /* an answer that came with the handshake's last bytes is no event of the socket */
+        if (k->c.tls) read_all(o, k, false); /* bytes that came with the handshake raise no event */
     }
 }
 
@@ -380,7 +379,7 @@ static void http1_ready(struct transport *t, uint64_t data, uint32_t events)
         if (k->c.want_write && (events & EPOLLOUT)) write_more(o, k);
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k, true);
     } else if (!k->c.tls || !transport_quiet(k->c.fd, k->c.tls)) {
-        learn(o, k, false); /* closed, or bytes that nobody asked for; TLS has some of its own */
+        learn(o, k, false); /* closed, or bytes without a request; over TLS some are the protocol's own */
         idle_remove(o, k);
         forget(o, k);
     }
@@ -424,8 +423,8 @@ static uint32_t http1_connections(const struct transport *t, uint32_t requests)
     return requests;
 }
 
-/* In TLS 1.3 the client's handshake is over before the server has looked at its certificate: a server that wants
- * another says so a round trip later. So connections made ahead are looked at once more when that time is over. */
+/* In TLS 1.3 the client's handshake ends before the server has checked the client's certificate. A server that wants
+ * another one reports it a round trip later. So connections made ahead are checked once more after that time. */
 #define ALERT_WAIT_NS (20 * NS_PER_MS)
 static int http1_prepared(struct transport *t, struct err *e)
 {
@@ -446,7 +445,7 @@ static int http1_prepared(struct transport *t, struct err *e)
         struct warm_socket *w = &o->warm[i];
         const char *why = transport_quiet(w->fd, w->tls) ? NULL : tls_alert();
         if (!why) {
-            o->warm[kept++] = *w; /* closed without a word: seen when it is taken */
+            o->warm[kept++] = *w; /* closed without an alert: noticed when it is taken */
             continue;
         }
         alert = why;
@@ -461,7 +460,7 @@ static int http1_prepared(struct transport *t, struct err *e)
                    strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 
-/* Closes what has been idle for too long. All else that is due by time is the stage's. */
+/* Closes what has been idle for too long. Everything else that is due by time is done by the stage. */
 static void http1_tick(struct transport *t, int64_t now)
 {
     struct http1_state *o = t->state;

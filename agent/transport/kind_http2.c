@@ -28,7 +28,7 @@
 #define WINDOW ((int32_t)1 << 30)
 #define OUT_BYTES (64u * 1024)
 #define FRAME_MAX (16384u + 9)
-/* A request is sent again at most so often to servers that look at no request at all before their GOAWAY. */
+/* A request is sent again at most this often, for servers that process no request at all before their GOAWAY. */
 #define SENT_AGAIN_MAX 4
 
 struct h2_conn {
@@ -36,15 +36,15 @@ struct h2_conn {
     struct http2_state *o;
     nghttp2_session *session;
     struct list2 open;
-    uint32_t streams; /* as the server counts them: also those that we have let go of */
+    uint32_t streams; /* as the server counts them, including those that we have abandoned */
     uint32_t limit;   /* the smaller of the server's and ours */
     bool greeted, leaving, used;
-    bool broken;                   /* a write failed: what still comes is read, then it is over */
+    bool broken;                   /* a write failed: what still comes is read, then the connection ends */
     bool listed;                   /* in room[address] */
     struct h2_conn *before, *next; /* there */
     const char *why;               /* what the server did wrong, or GOAWAY's reason */
     uint32_t goaway;               /* its code */
-    int32_t last;                  /* … and the last stream that was looked at */
+    int32_t last;                  /* … and the last stream that the server has processed */
     int64_t since;                 /* when greeting or idling began */
     uint8_t *left;                 /* bytes that the socket did not take */
     size_t left_n, left_at;
@@ -60,7 +60,7 @@ struct http2_state {
     uint32_t pending[TARGET_ADDRESS_MAX]; /* connections that are not greeted yet */
     uint32_t limit;                       /* streams a connection: ours, until a server allows fewer */
     struct stream2 *spare;
-    struct err failed; /* why the first connection that failed before any was greeted did so */
+    struct err failed; /* why the first connection failed, of those before any was greeted */
     bool met;          /* one was greeted */
     uint8_t out[OUT_BYTES];
 };
@@ -82,7 +82,7 @@ static void unlist(struct http2_state *o, struct h2_conn *c)
     c->listed = false;
 }
 
-/* At the end, if it takes another stream: connections are filled evenly. */
+/* Adds a connection at the end of its list if it takes another stream, so that connections are filled evenly. */
 static void list(struct http2_state *o, struct h2_conn *c)
 {
     uint32_t a = c->c.address;
@@ -119,8 +119,8 @@ static void end(struct http2_state *o, struct stream2 *s, enum transport_end how
     transport_end(x, how, why);
 }
 
-/* The server has said that it did not look at this request: as if it had not been sent, and before those that came
- * later. */
+/* The server has reported that it did not process this request: it waits as if it had not been sent, before those that
+ * came later. */
 static void wait_again(struct http2_state *o, struct stream2 *s)
 {
     if (s->conn->last == 0 && s->sent_again++ >= SENT_AGAIN_MAX) {
@@ -193,7 +193,7 @@ static void on_settings(struct http2_state *o, struct h2_conn *c)
                        "connections are made",
                        theirs, ours);
     }
-    if (c->greeted || c->limit == 0) return; /* one that allows no stream is not ready, and times out as such */
+    if (c->greeted || c->limit == 0) return; /* without a stream it is not ready, and times out */
     c->greeted = o->met = true;
     c->since = t->now;
     o->pending[c->c.address]--;
@@ -280,7 +280,7 @@ static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t
 {
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
     (void)source, (void)user;
-    if (!s) return NGHTTP2_ERR_DEFERRED; /* let go of: its reset is on the way */
+    if (!s) return NGHTTP2_ERR_DEFERRED; /* abandoned: its reset is on the way */
     size_t left = s->body_len - s->taken;
     if (n > left) n = left;
     memcpy(to, s->body + s->taken, n);
@@ -374,7 +374,7 @@ static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
     return 0;
 }
 
-/* Those that wait, as many as have room. */
+/* Submits the requests that wait, as many as have room. */
 static void serve(struct http2_state *o, struct h2_conn *c)
 {
     struct list2 *w = &o->waiting[c->c.address];
@@ -409,14 +409,14 @@ static void lose(struct http2_state *o, struct h2_conn *c, enum transport_end ho
     while (c->open.first)
         end(o, c->open.first, how, why);
     forget(o, c);
-    /* those that wait for a connection that did not come about */
+    /* requests that wait for a connection that could not be made */
     struct list2 *w = &o->waiting[address];
     while (!greeted && w->n > o->pending[address] * o->limit)
         end(o, w->first, how, why);
     open_more(o, address);
 }
 
-/* After anything was done to a connection: what waits is sent, what is over is closed. */
+/* After anything was done to a connection: what waits is sent, and a connection that is done is closed. */
 static void settle(struct http2_state *o, struct h2_conn *c)
 {
     uint32_t address = c->c.address;
@@ -513,7 +513,7 @@ static void advance(struct http2_state *o, struct h2_conn *c, uint32_t events)
     int rc = conn_advance(&o->conns, &c->c, events, &how, &why);
     if (rc == 0) return;
     if (rc > 0 && greet(o, c) == 0) {
-        if (c->c.tls) read_all(o, c, false); /* what came with the handshake's last bytes is no event of the socket */
+        if (c->c.tls) read_all(o, c, false); /* bytes that came with the handshake raise no event */
         return;
     }
     struct stream2 *first = o->waiting[c->c.address].first;
@@ -626,7 +626,7 @@ static void http2_tick(struct transport *t, int64_t now)
 static int make_callbacks(struct http2_state *o)
 {
     if (nghttp2_session_callbacks_new(&o->callbacks) != 0 || nghttp2_option_new(&o->option) != 0) return -1;
-    /* what matters of a head is looked at here */
+    /* the callbacks check what matters of a head */
     nghttp2_option_set_no_http_messaging(o->option, 1);
     nghttp2_option_set_no_closed_streams(o->option, 1);
     nghttp2_session_callbacks_set_on_header_callback(o->callbacks, on_header);
@@ -646,7 +646,7 @@ static int http2_init(struct transport *t, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for the transport");
     conns_init(&o->conns, t, sizeof(struct h2_conn));
     o->limit = t->target->plan->fresh_connections ? 1 : t->target->plan->streams_per_connection;
-    t->keeps = KEEPS_OPEN; /* it says GOAWAY when not */
+    t->keeps = KEEPS_OPEN; /* HTTP/2 servers announce the end with GOAWAY */
     return 0;
 }
 

@@ -23,7 +23,7 @@ static void buf_wipe(struct buf *b)
     buf_free(b);
 }
 
-/* Grown before the secret comes, so that no copy stays behind where realloc has moved it from. */
+/* Grown before the secret comes: realloc would leave a copy of it in freed memory. */
 static void make_room(struct buf *b)
 {
     static const char ZEROS[1024];

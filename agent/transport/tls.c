@@ -11,7 +11,7 @@
 
 #include "agent/transport/stamp.h"
 
-/* Authorities of the system as one file, read once: a folder would be searched at each handshake. */
+/* The system's authorities as one file, which is read once. A folder would be searched at each handshake. */
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 
 struct tls {
@@ -31,7 +31,7 @@ struct tls_conn {
     uint32_t address;
     int64_t wall; /* stamp of the last read */
     int system;   /* errno of the socket's last failure */
-    bool dry;     /* nothing more is to be asked of the socket in this call */
+    bool dry;     /* the socket has nothing more for this call */
     bool eof;     /* the socket's end was read */
     enum { OPEN, CLOSED, BROKEN } state;
 };
@@ -90,7 +90,7 @@ static const char *openssl_says(void)
     return text ? text : "no reason given";
 }
 
-/* Sessions of TLS 1.3 come some time behind the handshake, each a few of them. Returns 1: the reference is ours. */
+/* Sessions of TLS 1.3 come some time after the handshake, often several. Returns 1: the reference is ours. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_conn *c = SSL_get_app_data(ssl);
@@ -103,7 +103,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 static int no_password(char *buf, int size, int writing, void *user)
 {
     (void)buf, (void)size, (void)writing, (void)user;
-    return -1; /* nobody is asked at a terminal */
+    return -1; /* OpenSSL must not ask for it at the terminal */
 }
 
 static int load_files(struct tls *t, struct err *e)
@@ -156,7 +156,7 @@ static int make_context(struct tls *t)
     t->ctx = SSL_CTX_new(TLS_client_method());
     if (!t->ctx || SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1) return -1;
     tls_offer(t, t->target->plan->http);
-    /* many servers end a connection without saying so; whether an answer is whole its own end marker tells */
+    /* many servers end a connection without close_notify; the answer's own end marker shows whether it is whole */
     SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(t->ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -259,7 +259,7 @@ void tls_conn_destroy(struct tls_conn **pc)
 {
     struct tls_conn *c = *pc;
     if (!c) return;
-    SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else its session would be thrown away */
+    SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else OpenSSL would discard its session */
     SSL_free(c->ssl);
     ERR_clear_error(); /* tls_read leaves that to us */
     free(c);
@@ -332,7 +332,7 @@ void tls_why(const struct tls_conn *c, struct err *e)
 /* What the last call's failure means; false when it only has to be called again. */
 static bool over(struct tls_conn *c)
 {
-    /* as SSL_get_error does it, but without a look at the queue of errors, which costs more than all else here */
+    /* as SSL_get_error does, but without the queue of errors, which costs more than everything else here */
     if (SSL_want_read(c->ssl) && BIO_should_retry(SSL_get_rbio(c->ssl))) return false;
     int why = SSL_get_error(c->ssl, 0);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return false;
@@ -369,7 +369,7 @@ ssize_t tls_write(struct tls_conn *c, const void *bytes, size_t n)
     size_t sent;
     ERR_clear_error();
     if (SSL_write_ex(c->ssl, bytes, n, &sent) == 1) return (ssize_t)sent;
-    /* a failed write says nothing of what can still be read */
+    /* after a failed write there may still be something to read */
     int why = SSL_get_error(c->ssl, 0);
     errno = why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? EAGAIN : EPIPE;
     return -1;

@@ -84,7 +84,7 @@ int64_t transport_arrival(struct transport *t, int64_t wall_ns)
 {
     int64_t at = stamp_clock_convert(&t->clock, wall_ns, t->now, t->drained - STAMP_STEP_NS);
     if (at != 0) return at;
-    /* out of the time it can have come in: the clock stepped, or we were away for long */
+    /* outside the time in which it can have come: the clock stepped, or the loop was away for long */
     if (stamp_clock_sample(&t->clock) || stamp_clock_wary(&t->clock, t->now)) return 0;
     return stamp_clock_convert(&t->clock, wall_ns, t->now, 1);
 }

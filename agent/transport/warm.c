@@ -115,7 +115,7 @@ static void end_one(struct warm *w, uint64_t index, int why, int64_t now)
     note_failure(w, t.address, why);
 }
 
-/* A connected socket's handshake; returns an errno when it failed, -1 while it goes on, 0 when it is done. */
+/* A connected socket's handshake. Returns 0 when it is done, -1 while it is under way, an errno when it failed. */
 static int secure(struct warm *w, uint64_t index)
 {
     struct warm_try *t = &w->place[index];

@@ -140,7 +140,7 @@ static int right_parse(const char *right, struct plan_gate *g, struct err *e)
     return 0;
 }
 
-/* Cuts text into what stands before the operator, the operator and what stands behind it, all without blanks. */
+/* Cuts text into the part before the operator, the operator, and the part after it, all without blanks. */
 static int cut(const char *text, char *left, char *right, enum gate_op *ret_op)
 {
     const char *at = strpbrk(text, "<>");

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/plan/plan_key.h"
 
-/* ${…} would be replaced by other tools; here it would be sent as it stands, which nobody wants. */
+/* Other tools replace ${…}. Here it would be sent literally, so it is refused. */
 static int no_substitution(struct reader *r, const struct node *n)
 {
     if (!strstr(n->text, "${")) return 0;

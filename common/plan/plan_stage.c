@@ -155,7 +155,7 @@ static struct node *length_write(struct tree *t, const struct plan_key *k, const
 const struct key_type KEY_STAGE_DURATION = {"duration, auto, or {auto: {limit}}",
                                             "\"$ref\": \"#/$defs/stage_duration\"", length_read, length_write};
 
-/* Comes behind duration and ramp in the table: the default follows from them. */
+/* Stands after duration and ramp in the table, since its default follows from them. */
 static int warmup_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     struct plan_stage *s = at;
