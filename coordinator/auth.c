@@ -25,7 +25,7 @@ enum { FRAMES = 8, FRAME_MAX = 256, RAW_KEY = 32 };
 struct auth {
     char dir[512]; /* "": keys of this run only */
     struct key_pair server;
-    struct key_pair stranger; /* of the self-test: refused without a word in the log */
+    struct key_pair stranger; /* of the self-test: refused without a line in the log */
     void *context, *zap, *watch;
     pthread_t thread;
     bool started;
@@ -160,7 +160,7 @@ static void *serve(void *arg)
             answer(a, &r);
         if (errno == ETERM) break;
         while (a->watch && (ev = handshake_next(a->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
-            if (ev == HANDSHAKE_FAILED) tell(&a->failed, "a handshake failed:", words); /* refusals are told above */
+            if (ev == HANDSHAKE_FAILED) tell(&a->failed, "a handshake failed:", words); /* refusals are logged above */
     }
     zmq_close(a->zap);
     if (a->watch) zmq_close(a->watch);

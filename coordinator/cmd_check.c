@@ -1,4 +1,4 @@
-/* plateau check: is this plan right, and what does it say once every default is filled in? */
+/* plateau check: is this plan right, and what does it mean with every default filled in? */
 #include <stdio.h>
 #include <string.h>
 

@@ -49,7 +49,7 @@ struct order {
     char dir[512];
     struct run_data meta;
     struct buf signature;
-    struct store *store; /* of a run that goes on; NULL: it is made when the run can begin */
+    struct store *store; /* of a run that continues; NULL: it is made when the run can begin */
     struct store_past past;
     int lock; /* of the folder; -1 = not yet held */
     char data_dir[512];
@@ -114,7 +114,7 @@ static int fill_shelf(struct order *o, const char *plan_path, bool known, struct
     return o->shelf ? 0 : -1;
 }
 
-/* What the command line overrides goes the way of --set, so that the resolved plan and its hash tell the truth. */
+/* Options that override the plan are set as by --set, so that the resolved plan and its hash show what was run. */
 static int load_plan(const char *path, struct order *o, struct err *e)
 {
     char count[40], seed[64];
@@ -165,7 +165,7 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
     (void)snprintf(run->version, sizeof run->version, "%s", PLATEAU_VERSION);
     if (opt.out) return name_folder(opt.out, dir, n, e);
     (void)snprintf(dir, n, "run-%s", stamp);
-    if (access(dir, F_OK) == 0) (void)snprintf(dir, n, "run-%s", run->run_id); /* two in one second */
+    if (access(dir, F_OK) == 0) (void)snprintf(dir, n, "run-%s", run->run_id); /* two runs began in one second */
     return 0;
 }
 
@@ -182,7 +182,7 @@ static int report_again(struct order *o, int *ret_status, struct err *e)
     return rc ? -1 : 1;
 }
 
-/* Somebody who gives a plan means that plan. */
+/* A plan that is given must be the run's plan. */
 static int same_plan(const struct order *o, const char *path, struct err *e)
 {
     struct buf text = BUF_INIT(PLAN_FILE_MAX);
@@ -216,7 +216,7 @@ static bool holds_run(const char *dir)
     return access(path, F_OK) == 0;
 }
 
-/* As above: 0 begin or go on, 1 was finished, -1. */
+/* As above: 0: begin or continue; 1: was finished; -1. */
 static int prepare(struct order *o, const char *plan, int *ret_status, struct err *e)
 {
     if (opt.resume) return name_folder(opt.resume, o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
@@ -301,7 +301,7 @@ static int add_unsaved(struct run_data *run, struct stage_data *unsaved)
     return 0;
 }
 
-/* The run's own end decides: a signal, then what broke, then what the numbers deserve. */
+/* The first that applies: a signal, the error that ended the run, what the numbers deserve (analysis.h). */
 static int final_status(const struct drive_result *r, int reported)
 {
     if (r->signal) return 128 + r->signal;
@@ -346,14 +346,14 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
     if (res->err.code) log_error("%s", res->err.text);
     tell_end(*ret_status, &run, dir);
     run_data_clear(&run);
-    if (rc && res->err.code) { /* a full disk has been told already */
+    if (rc && res->err.code) { /* a full disk has been logged already */
         log_warn("%s", e->text);
         rc = 0;
     }
     return rc;
 }
 
-/* Not ready any more: a service must not send the agents of the next run here. */
+/* The page turns to not ready first: a service must not send the agents of the next run here. */
 static void hold(const char *dir, struct run_page *page, int signal_fd)
 {
     char words[32];

@@ -17,7 +17,7 @@
 
 #define LEAD_LOCAL_NS (200 * NS_PER_MS) /* all agents on this machine */
 #define LEAD_NS (2 * NS_PER_S)
-#define MESSAGES_A_ROUND 4096 /* signals and time are looked at between */
+#define MESSAGES_A_ROUND 4096 /* after so many, signals and the clock are checked */
 
 struct drive {
     const struct drive_options *o;
@@ -27,10 +27,10 @@ struct drive {
     struct stage_data *unsaved;
     struct scrape *scrape; /* of the server's metrics page; NULL: none */
     bool told_failed, told_blank;
-    int64_t longest_ns; /* turn of the loop: so long nobody was listened to */
+    int64_t longest_ns; /* the longest turn of the loop: no message was read meanwhile */
     int64_t wall_minus_mono;
     size_t living; /* local agents */
-    bool left;     /* told to make room; the run goes on elsewhere */
+    bool left;     /* ordered to make room; the run continues elsewhere */
 };
 
 /* ---- what the run asks of the world ---- */
@@ -147,7 +147,7 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
     buf_free(&piece);
 }
 
-/* Pieces of data are compressed as they are asked for: no more at once than heartbeats can wait for. */
+/* Pieces of data are compressed when they are asked for. After this long the heartbeats come first. */
 #define PIECES_NS (100 * NS_PER_MS)
 
 static void read_messages(struct drive *d)
@@ -175,7 +175,7 @@ static void read_messages(struct drive *d)
     }
 }
 
-/* What the server's page said meanwhile. A page that cannot be read is told once, and never ends a run. */
+/* Takes the new readings of the server's page. A page that cannot be read is reported once, and never ends a run. */
 static void read_server(struct drive *d)
 {
     struct server_sample sample;

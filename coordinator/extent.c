@@ -71,7 +71,8 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
     (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
 }
 
-/* A timeout that no request can live to see: what never answers is then cut off, not timed out. */
+/* Warns of a timeout that is longer than a request can last: one that is never answered is then cut off, not timed out.
+ */
 static void put_unreachable(const struct plan *p, const char *before, struct buf *out)
 {
     int64_t most = 0;

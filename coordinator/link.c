@@ -70,7 +70,8 @@ static struct auth *make_auth(struct link *l, const struct link_options *o, stru
     return auth_start_with(l->context, &server, o->local->public_key, "local-*", e);
 }
 
-/* The handler of keys is there before the first peer can be, and has shown that it refuses before the run begins. */
+/* The handler of keys starts before the first peer can connect, and the self-test shows that it refuses before the run
+ * begins. */
 static int listen_on(struct link *l, const struct link_options *o, struct err *e)
 {
     size_t n = sizeof l->endpoint;
@@ -150,7 +151,7 @@ int link_reload(struct link *l, size_t *ret_n, struct err *e)
     return l->auth ? auth_reload(l->auth, ret_n, e) : err_set(e, ERR_USAGE, "there is no list of keys");
 }
 
-/* The frames behind the payload, if a peer sent more than it should. */
+/* Drops the frames after the payload, if a peer sent more than it should. */
 static bool drain_rest(void *socket, const zmq_msg_t *last)
 {
     bool more = zmq_msg_more(last), any = false;
@@ -176,7 +177,7 @@ static void identify(struct peer *p, zmq_msg_t *id)
     if (p->n) memcpy(p->id, zmq_msg_data(id), p->n);
 }
 
-/* Whom the transport has authenticated, if he is still on the list. */
+/* The peer's name, if the transport has authenticated it and its key is still on the list. */
 static int authenticate(struct link *l, struct peer *p, zmq_msg_t *body, struct err *e)
 {
     char name[64];
@@ -186,7 +187,7 @@ static int authenticate(struct link *l, struct peer *p, zmq_msg_t *body, struct 
     return err_set(e, ERR_REFUSED, "the key %s is not on the list of those allowed", p->user);
 }
 
-/* A message that its sender may say. */
+/* Refuses a message that its sender may not send. */
 static int check_word(struct link *l, const struct peer *p, struct wire_msg *m, struct err *e)
 {
     if (wire_type_direction(m->type) == 'C') {
@@ -236,8 +237,9 @@ bool link_send(struct link *l, const struct peer *to, const struct wire_msg *m)
     return zmq_send(l->router, l->out.data, l->out.len, ZMQ_DONTWAIT) >= 0;
 }
 
-/* An agent with keys at the door of a run without them would look like one that never came. It often hangs up first, so
- * that any handshake that fails may be its. ZeroMQ 4.3 does not tell whose it was: the event names our own address. */
+/* An agent with keys that connects to a run without keys would look like one that never came. It often hangs up first,
+ * so any handshake that fails may be from such an agent. ZeroMQ 4.3 does not report whose handshake failed: the event
+ * names our own address. */
 static void tell_failures(struct link *l)
 {
     enum handshake_event ev;

@@ -151,7 +151,7 @@ static struct node *shape_of(struct tree *t, const struct plan_key *k)
     return n;
 }
 
-/* The default as a value of JSON; one told in words becomes a part of the description. */
+/* The default as a JSON value. A default in words becomes a part of the description. */
 static void put_standard(struct tree *t, struct node *n, const struct plan_key *k)
 {
     if (!k->standard || !k->standard[0] || k->flags & (KEY_TOLD | KEY_REQUIRED)) return;

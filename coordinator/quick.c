@@ -28,7 +28,7 @@ static void put_text(struct buf *out, const char *s)
     json_text(out, s, strlen(s));
 }
 
-/* "1,2,4" as a list, "8" as it is. Only what a list of numbers or rates is made of: the reader of plans judges the
+/* "1,2,4" as a list, "8" as it is. Only the characters of numbers and rates are allowed; the reader of plans judges the
  * rest. */
 static int put_list(struct buf *out, const char *option, const char *s, struct err *e)
 {

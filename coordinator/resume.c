@@ -5,7 +5,7 @@
 
 #include "coordinator/answer/point.h"
 
-/* Stages of a search follow each other: the first that was cut short is where it goes on. */
+/* Each stage of a search depends on those before it: the search continues at the first that was cut short. */
 static int replay(struct todo *t, const struct run_data *past, struct err *e)
 {
     size_t n = 0;

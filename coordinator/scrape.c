@@ -58,7 +58,7 @@ static void set_up(CURL *c, const struct plan_target *t, struct reading *r)
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(c, CURLOPT_PROXY, "");
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that hangs */
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, SCRAPE_TIMEOUT_MS);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
@@ -97,7 +97,7 @@ static void keep(struct scrape *s, const struct server_sample *sample, int64_t w
 {
     s->state.readings++;
     if (!why && s->n == SCRAPE_HELD) {
-        s->state.failed++; /* nobody takes them */
+        s->state.failed++; /* nothing takes the readings: this one is dropped */
     } else if (!why) {
         s->held[(s->first + s->n++) % SCRAPE_HELD] = (struct held){*sample, when};
         s->state.blank = !says_something(sample);
@@ -106,7 +106,7 @@ static void keep(struct scrape *s, const struct server_sample *sample, int64_t w
     }
 }
 
-/* Waits for the next second, a word, or the end. False: the end, and no reading is asked for any more. */
+/* Waits for the next second, a request, or the end. False: the end, with no reading asked for. */
 static bool wait_turn(struct scrape *s, int64_t until)
 {
     struct timespec ts = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
@@ -134,7 +134,7 @@ static void *loop(void *arg)
         (void)pthread_mutex_lock(&s->lock);
         keep(s, &sample, when, rc ? &e : NULL);
         while (next <= when)
-            next += NS_PER_S; /* on the grid of seconds, whatever else was read */
+            next += NS_PER_S; /* on the grid of seconds, whatever was read in between */
     }
     (void)pthread_mutex_unlock(&s->lock);
     curl_easy_cleanup(c);

@@ -22,7 +22,7 @@ void term_init(struct term *t, FILE *out)
     *t = (struct term){.out = out, .tty = isatty(fileno(out)) == 1};
 }
 
-/* A line that is put together piece by piece, the ones that matter most first; a piece that does not fit is left out.
+/* A line that is put together piece by piece, the most important pieces first. A piece that does not fit is left out.
  */
 struct pieces {
     char *text;
@@ -87,7 +87,7 @@ static void put_bar(const struct run_progress *p, struct pieces *out)
     (void)add(out, "[%s] %.0f/%.0f s", bar, fmin(elapsed, whole), whole);
 }
 
-/* A percentile only where the sample carries it: 1 / (1 - q) samples beyond it are the least that say anything. */
+/* A percentile is shown only when at least 3 samples lie beyond it. */
 static void put_quantile(const struct hist *h, const char *name, double q, struct pieces *out)
 {
     if (h && (double)h->count * (1 - q) >= 3)
@@ -170,7 +170,7 @@ static void tick(void *arg, const struct sink_view *v)
     t->epoch = epoch;
     run_progress(v->run, v->now, &p);
     p.endpoint = t->endpoint;
-    /* the last column stays free: some terminals wrap when it is written */
+    /* the last column stays empty, since some terminals wrap when it is written */
     term_line(&p, v->step, v->steps, t->tty ? width_of(t->out) - 1 : PLAIN_WIDTH, line, sizeof line);
     if (log_is_json())
         log_info("%s", line);

@@ -8,7 +8,7 @@
 #define FIRST_NS (5 * NS_PER_S)
 #define GROW 1.4
 
-/* Gates that are broken clear of chance. A ramp of load or a question expects that; explicit stages do not. */
+/* Is a gate broken clear of chance? */
 static bool broken(const struct plan *plan, const struct point *p)
 {
     for (size_t i = 0; i < plan->n_gates; i++) {
@@ -22,7 +22,7 @@ static bool broken(const struct plan *plan, const struct point *p)
 enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct stage *s, int64_t elapsed_ns)
 {
     const struct plan_stage *load = &s->step.load;
-    bool may_abort = plan->abort_on_fail_ns > 0 && !gates_any(plan);
+    bool may_abort = plan->abort_on_fail_ns > 0 && !gates_any(plan); /* else some loads are expected to break gates */
     enum run_word word = RUN_WORD_ON;
     if (!load->duration_auto && !may_abort) return RUN_WORD_ON;
     if (w->epoch != s->epoch) *w = (struct watch){.epoch = s->epoch, .next_ns = load->warmup_ns + FIRST_NS};
@@ -31,7 +31,7 @@ enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const s
     struct stage_data d;
     struct point p;
     if (merge_peek(s->merge, &d, NULL)) return RUN_WORD_ON; /* without memory the stage takes its whole time */
-    d.plan.duration_ns = elapsed_ns;                        /* of what has been so far */
+    d.plan.duration_ns = elapsed_ns;                        /* the length of the stage so far */
     point_compute(&d, plan, &p);
     if (may_abort && elapsed_ns - load->warmup_ns >= plan->abort_on_fail_ns && broken(plan, &p))
         word = RUN_WORD_GIVE_UP;

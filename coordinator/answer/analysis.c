@@ -18,9 +18,9 @@ enum gate_result analysis_gates(const struct analysis *a)
     return gates == GATE_PASS ? a->answer.capacity : gates;
 }
 
-/* What takes most away from the result comes first: a run that was stopped, then one that misses agents, then one whose
- * numbers are the client's own. A gate's result counts only where the numbers can be trusted; what an inconclusive
- * gate means is the plan's choice. */
+/* The gravest reason comes first: a run that was stopped, then one that misses agents, then one whose numbers are the
+ * client's. A gate's result counts only where the numbers can be trusted. What an inconclusive gate means is the plan's
+ * choice. */
 int analysis_status(const struct analysis *a)
 {
     const struct run_data *r = a->run;

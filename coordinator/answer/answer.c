@@ -8,7 +8,7 @@
 #include "coordinator/answer/numeric.h"
 
 #define CLEAR_OF_KNEE 1.1  /* the largest load must be this far past the knee, or the bend was not seen */
-#define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without a word */
+#define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without being reported */
 #define FLAT 0.05          /* without a law: throughput within this of the maximum is the plateau */
 #define AT_LEAST 0.98
 #define LENGTH_DRAWS 4096
@@ -23,8 +23,8 @@ struct group {
     uint32_t n_overrun; /* points whose rate the server did not keep up with */
 };
 
-/* Throughput of a group: with several runs the spread between them tells more than any of them alone (a run's own
- * interval knows nothing of what differs from run to run); the wider of the two is taken. */
+/* Throughput of a group: of several runs the wider of two intervals is taken, that within a run and that between runs.
+ * A run's own interval knows nothing of what differs from run to run. */
 static void group_rate(struct group *g, const struct point *points, size_t n)
 {
     double rate[64] = {0}, half = NAN;
@@ -95,10 +95,11 @@ static size_t top_first(const struct group *g, size_t n, const struct group *bes
     return first;
 }
 
-/* More load gives no more: from the first load at the top to the last, throughput grows by at most 5 % per doubling.
- * On Amdahl's curve, the slowest to bend, that is where 95 % of the limit is. Loads close together are held to less, or
- * neighbours on any slope would look flat. Or arrivals waited in vain at the last rate: those of a higher one would
- * only join them. */
+/* Does more load give no more throughput? Either of these shows it:
+ * - From the first load at the top to the last, throughput grows by at most 5 % per doubling. On Amdahl's curve, the
+ *   slowest to bend, that is where 95 % of the limit is. Loads close together must grow by less still, or neighbours
+ *   on any slope would look flat.
+ * - Arrivals waited in vain at the last rate: those of a higher rate would only join them. */
 static bool top_flat(const struct group *g, size_t n, const struct group *best)
 {
     size_t first = top_first(g, n, best);
@@ -108,7 +109,7 @@ static bool top_flat(const struct group *g, size_t n, const struct group *best)
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
 
-/* Without a law (few points, or none that fits): the mean of what lies within 5 % of the maximum. */
+/* Without a law (few points, or none that fits) the plateau is the mean of the loads within 5 % of the maximum. */
 static void plateau_plain(const struct group *g, size_t n, const struct group *best, struct answer *a)
 {
     size_t flat = 0, first = top_first(g, n, best);
@@ -119,14 +120,14 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
         flat++;
     }
     a->plateau_reached = top_flat(g, n, best);
-    a->knee = first > 0 ? g[first].load : (double)NAN; /* below the first load nobody looked */
+    a->knee = first > 0 ? g[first].load : (double)NAN; /* no load below the first was tried */
     a->knee_lo = a->knee_hi = NAN;
     a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
     a->plateau_lo = best->lo - (best->throughput - a->plateau);
     a->plateau_hi = best->hi;
 }
 
-/* What was measured, not what a curve promises beyond it. */
+/* The plateau from what was measured, not from what a curve promises beyond it. */
 static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best,
                         struct answer *a)
 {
@@ -171,17 +172,17 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     if (!a->has_plateau) return;
     bool law = f.model != FIT_NONE;
     if (law) plateau_law(&f, g, n_groups, best, a);
-    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* no law knows of arrivals that waited in vain */
+    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* laws do not model arrivals that waited in vain */
     if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best);
     if (law)
         law_keep(&f, g, n_groups, a);
     else
         plateau_plain(g, n_groups, best, a);
-    if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that nobody saw */
+    if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
 }
 
-/* More load gives more throughput up to the maximum, and never a shorter wait: where neighbours differ, one of them
- * is not to be trusted. */
+/* More load gives more throughput up to the maximum, and never a shorter wait. Where neighbouring loads break that, one
+ * of them cannot be trusted. */
 static void monotone_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = most(g, n);
@@ -258,8 +259,8 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     }
 }
 
-/* The load that the endpoint carries within its gates, against slo.capacity. Where a greater load may still pass, too
- * little is no failure. */
+/* The load that the endpoint carries within its gates, against slo.capacity. Where a higher load may still pass, too
+ * little is not a failure. */
 static void capacity_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
 {
     if (!plan || !plan->capacity.text) return;
@@ -351,7 +352,7 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     a->worst_verdict = a->points_used ? worst_used : worst;
 }
 
-/* The middle one of a figure over the runs of a load. */
+/* The median of a figure over the runs of a load. */
 static double middle(const struct point *points, size_t n, const struct group *g, enum metric m, int q)
 {
     double v[64];
@@ -363,7 +364,8 @@ static double middle(const struct point *points, size_t n, const struct group *g
     return k ? quantile_of(v, k, 0.5) : (double)NAN;
 }
 
-/* At the smallest load tried that is not below `load`; what was asked for may be achieved a little short of it. */
+/* Latencies at the smallest load tried that is not below `load`. A load may be achieved a little below what was asked
+ * for. */
 static void latency_at(const struct point *points, size_t n, const struct group *g, size_t n_groups, double load,
                        struct answer_latency *ret)
 {
@@ -415,7 +417,7 @@ static double mean_got(const struct point *points, size_t n, enum metric m)
     return count > 0 ? sum / count : (double)NAN;
 }
 
-/* The mean of a distribution that is clamped has no simple form: it is drawn. */
+/* The mean of a clamped distribution has no simple form, so samples are drawn. */
 static double length_asked(const struct dist *d)
 {
     struct rng r;
@@ -427,7 +429,7 @@ static double length_asked(const struct dist *d)
     return sum / LENGTH_DRAWS;
 }
 
-/* Means over the plan's workloads, by their weights; unknown as soon as one of them leaves it to its data. */
+/* Means over the plan's workloads, by their weights. Unknown when one of them takes the length from its data. */
 static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     double weight = 0, out = 0, in = 0;

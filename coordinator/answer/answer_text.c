@@ -7,7 +7,7 @@
 
 #include "common/human.h"
 
-#define LENGTH_OFF 0.1     /* lengths further from what was asked for are said */
+#define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
@@ -74,7 +74,7 @@ static void say_gates(const struct plan *plan, struct answer *a)
 /* Fewer loads than a curve needs: what was measured. */
 static void say_most(const struct plan *plan, const char *unit, struct answer *a)
 {
-    bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* in the sentence about the limits */
+    bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* that sentence names this load already */
     if (a->has_plateau || !a->has_most || said) return;
     say_number(a, "At ", a->most_load, "");
     say(a, " %s: ", unit);
@@ -117,7 +117,7 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     }
     if (!a->has_slo) return;
     bool most = !a->slo_open_end && !a->slo_next_fails &&
-                plan->search.goal != SEARCH_SLO; /* of what was tried: nothing above it is known to fail */
+                plan->search.goal != SEARCH_SLO; /* the most of what was tried: no higher load is known to fail */
     say(a, most ? "The most within " : "Within ");
     say_gates(plan, a);
     say(a, ": %s", a->slo_open_end ? "at least " : "");
@@ -174,7 +174,7 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
     }
 }
 
-/* What the server itself said of the first one. */
+/* The server's own words about the first failure. */
 static void say_first(const struct failure_sample *f, struct answer *a)
 {
     if (!f || !(f->status || f->text[0])) return;
@@ -186,7 +186,7 @@ static void say_first(const struct failure_sample *f, struct answer *a)
     say(a, "%s%s ", hint, n && hint[n - 1] == '?' ? "" : ".");
 }
 
-/* Failures belong in the answer: a number beside which every third request failed is no good news. */
+/* Failures belong in the answer: a number at which every third request failed is not good news. */
 static void say_failures(struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_MAX], by[HUMAN_MAX];
@@ -225,8 +225,8 @@ static void say_lengths(struct answer *a)
     }
 }
 
-/* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer where
- * there are any. */
+/* A reason is named with its stage, so that it never stands beside another stage's number. Points that carry the answer
+ * come first. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
     for (size_t i = 0; i < n; i++) {

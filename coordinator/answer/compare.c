@@ -12,7 +12,7 @@
 #define SPREAD_LEAST 0.002  /* within-run spread is never trusted to be less than this */
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
 #define GRAIN_LEAST 0.0005
-#define GRAIN_OF_ONE 0.6 /* sd of a count whose ends fall anywhere: a request more or less */
+#define GRAIN_OF_ONE 0.6 /* standard deviation of a count whose ends fall anywhere: one request more or less */
 #define NORMAL_95 1.959963984540054
 
 /* One load under one figure: logarithms of both sides' repeats. */
@@ -20,7 +20,7 @@ struct cell {
     double v[2][REPEATS_MAX], mean[2];
     size_t n[2];
     double spread; /* within a run, of the logarithm */
-    double grain;  /* of the measurement itself: counts come in whole numbers, however alike the repeats are */
+    double grain;  /* of the measurement itself: counts are whole numbers, however alike the repeats are */
     double weight; /* in the whole; 0: not measured on both sides */
 };
 
@@ -36,7 +36,7 @@ const char *compare_say_name(enum compare_say s)
     return names[s];
 }
 
-/* A rate of requests without an interval of its own wanders as tokens do. */
+/* A rate of requests has no interval of its own: it varies as tokens do. */
 static struct reading compared(const struct point *p, enum figure f)
 {
     struct reading r = figure_read(p, f);
@@ -214,7 +214,7 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
 }
 
-/* Failures are counts: intervals of both shares (Clopper & Pearson) that do not meet. */
+/* Failures are counts. They differ when the intervals of both shares (Clopper & Pearson) do not overlap. */
 static void errors_compare(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
 {
     uint64_t failed[2] = {0, 0}, all[2] = {0, 0};

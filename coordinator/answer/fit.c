@@ -10,7 +10,7 @@
 #define POINTS_MAX 4096
 #define REPLICATES 200
 #define NOISE_FLOOR 0.002 /* no measurement here is better than this: keeps AICc finite on perfect data */
-#define FAR 1e12          /* a load beyond any */
+#define FAR 1e12          /* larger than any load */
 
 struct law {
     enum fit_model model;
@@ -92,7 +92,7 @@ static void corner_set(struct simplex *s, uint32_t i, const double *v, double lo
     s->f[i] = loss_there;
 }
 
-/* All corners but the best half way towards it. */
+/* Moves all corners except the best half way towards the best. */
 static void shrink(struct simplex *s, uint32_t best)
 {
     for (uint32_t i = 0; i <= s->k; i++) {
@@ -160,7 +160,8 @@ static double simplex(const struct law *law, const struct data *d, double *best,
     return s.f[lo];
 }
 
-/* From several starts, since the surface has valleys; a look at each, and the best is polished by restarts. */
+/* From several starts, since the surface has several valleys. Each start gets a short search; the best one is refined
+ * by restarts. */
 static double law_fit(const struct law *law, const struct data *d, double *ret_q)
 {
     double low = d->load[0], low_x = d->log_x[0], top = d->log_x[0], best = INFINITY;
@@ -216,7 +217,7 @@ static double limit_of(enum fit_model m, const double *p)
     return NAN;
 }
 
-/* Least load with 95 % of the limit; all laws rise up to their limit, so halving finds it. */
+/* The smallest load with 95 % of the limit. All laws rise up to their limit, so halving finds it. */
 static double knee_of(enum fit_model m, const double *p, double limit)
 {
     double lo = 1e-9, hi = FAR;

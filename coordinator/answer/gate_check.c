@@ -12,7 +12,7 @@
 
 struct gate_reading {
     double value, lo, hi;
-    bool needs_interval; /* an estimate: without an interval it decides nothing */
+    bool needs_interval; /* the value is an estimate: without an interval it decides nothing */
 };
 
 const char *gate_result_name(enum gate_result r)
@@ -45,8 +45,8 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
     if (hi) r->hi = (double)hist_at_rank(h, hi) / scale;
 }
 
-/* Any percentile, also one that the tables do not print; below the sample it needs there is no value, but a lower bound
- * still may show that the limit is broken. */
+/* Reads any percentile, also one that the tables do not print. A sample that is too small gives no value, but its lower
+ * bound may still show that the limit is broken. */
 static struct gate_reading read_quantile(const struct plan_gate *g, const struct point *p)
 {
     struct gate_reading r = {NAN, NAN, NAN, true};

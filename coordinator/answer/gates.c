@@ -2,7 +2,7 @@
 
 #include "coordinator/answer/search.h"
 
-/* A search knows more than its points one by one: it judged loads by all their runs together. */
+/* A search knows more than single points: it has judged each load by all of its runs together. */
 static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
 {
     struct search_outcome o = {.over = false};

@@ -23,7 +23,7 @@ size_t mser5_cut(const double *x, size_t n)
         double m = batch_mean(x, b) - about, left = (double)(batches - b);
         sum += m;
         square += m * m;
-        if (left < 5 && b > 0) continue; /* the spread of a few is luck (the method's own rule: never the last five) */
+        if (left < 5 && b > 0) continue; /* MSER-5's own rule: never cut into the last five batches */
         double error = (square - sum * sum / left) / (left * left);
         if (error <= least) {
             least = error;

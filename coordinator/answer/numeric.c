@@ -135,7 +135,7 @@ double binom_cdf(uint64_t k, uint64_t n, double p)
     return beta_inc(dn - dk, dk + 1, 1 - p);
 }
 
-/* Least k in [0, n] with P(X <= k) >= c; found by halving between bounds that the normal approximation gives. */
+/* The smallest k in [0, n] with P(X <= k) >= c, found by halving between bounds from the normal approximation. */
 static uint64_t binom_quantile(uint64_t n, double p, double c)
 {
     double dn = (double)n, mid = dn * p, reach = 8 * sqrt(dn * p * (1 - p)) + 8;

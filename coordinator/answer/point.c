@@ -9,8 +9,8 @@
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/steady.h"
 
-#define LITTLE_OFF 0.15   /* N and X·R may differ by this (edges of the window) before it is worth a word */
-#define LITTLE_WINDOWS 10 /* the window must be this many requests long for the law to say anything */
+#define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
+#define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
 {
@@ -35,8 +35,8 @@ const struct hist *point_cut(const struct point *p, enum metric m)
     return h && h->count ? h : NULL;
 }
 
-/* A request that was cut off is slower than its age. Older than the slowest answer, it counts as never answered; a
- * younger one may have been as good as any. */
+/* A request that was cut off is slower than its age. When it is older than the slowest answer, it counts as never
+ * answered. A younger one might still have ended well. */
 static void cut_compute(const struct stage_data *s, struct point *p)
 {
     const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E];
@@ -71,7 +71,7 @@ static double littles_law(const struct stage_data *s, const struct point *p)
     return x / p->concurrency;
 }
 
-/* What a verdict looks at, opened into histograms that are used again for the next agent. */
+/* Opens the histograms that a verdict needs. They are used again for the next agent. */
 static void agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
 {
     static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E, METRIC_DISPATCH, METRIC_LAG};
@@ -94,8 +94,7 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         struct verdict own;
         part.concurrency = (uint32_t)a->slots;
         part.max_concurrency = part.max_concurrency && a->slots ? (uint32_t)a->slots : part.max_concurrency;
-        part.rate_from = part.rate_to =
-            0; /* its share of the arrivals is the shard's business; sent against due says enough */
+        part.rate_from = part.rate_to = 0; /* its share of the arrivals is not known here; sent against due is enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
         agent_hists(a, hist);
@@ -130,7 +129,7 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
                       human_number(p->littles_law, n));
 }
 
-/* As many in vain as would make a backlog that grows: the arrivals of a burst wait too, and are sent in the end. */
+/* Did so many arrivals wait in vain that the backlog grew? Those of a burst wait too, but are sent in the end. */
 static bool overrun(const struct stage_data *s, const struct plan *plan)
 {
     double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
@@ -147,10 +146,11 @@ static void cost_compute(const struct plan *plan, struct point *p)
     if (p->input_tokens_per_s > 0) p->cost_per_mtok_in = per_s / p->input_tokens_per_s * 1e6;
 }
 
-/* `warmup: auto`: what MSER-5 finds in the cluster's tokens per second is cut. The rates are then those of the rows
- * behind the cut, tokens per event as in the whole window. TTFT and token gaps, which blocks keep by the second, are
- * made anew from the blocks behind the cut (a request's TTFT stands in the second it ended in); other latencies keep
- * all requests of the window, since their histograms know no time. */
+/* `warmup: auto` cuts what MSER-5 finds in the cluster's tokens per second.
+ * - Rates are those of the rows after the cut, with the tokens per event of the whole window.
+ * - TTFT and token gaps are kept by the second in blocks. They are made anew from the blocks after the cut; a request's
+ *   TTFT stands in the second in which it ended.
+ * - Other latencies keep all requests of the window, since their histograms have no time axis. */
 static void warmup_cut(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     double *rate = calloc(s->n_series + 1, sizeof *rate), span = 0, tokens = 0, done = 0, due = 0, flight = 0;

@@ -32,7 +32,7 @@ static size_t name_take(struct cursor *c, bool metric)
     return (size_t)(c->at - from);
 }
 
-/* "…" with \\, \" and \n; the cursor ends behind the closing quote. */
+/* "…" with \\, \" and \n; the cursor ends after the closing quote. */
 static bool quoted_take(struct cursor *c, const char **ret, size_t *ret_n)
 {
     if (c->at == c->end || *c->at != '"') return false;
@@ -44,7 +44,7 @@ static bool quoted_take(struct cursor *c, const char **ret, size_t *ret_n)
     return true;
 }
 
-/* One `name="value"`, and the comma behind it if there is one. */
+/* One `name="value"`, and the comma after it if there is one. */
 static bool label_take(struct cursor *c, const char **name, size_t *name_n, const char **value, size_t *value_n)
 {
     blanks(c);
@@ -79,8 +79,7 @@ static bool word(const char *s, size_t n, const char *what)
     return strlen(what) == n && memcmp(s, what, n) == 0;
 }
 
-/* A Go float: decimal, +Inf, -Inf, NaN. Hexadecimal, which strtod would take, is no part of the format's practice and
- * is refused. */
+/* A Go float: decimal, +Inf, -Inf, NaN. strtod would also take hexadecimal; no exporter writes it, so it is refused. */
 static bool number_take(struct cursor *c, double *ret)
 {
     char text[64], *end;
@@ -106,7 +105,7 @@ static bool number_take(struct cursor *c, double *ret)
     return true;
 }
 
-/* Behind the value: nothing, a timestamp, or an exemplar. */
+/* After the value: nothing, a timestamp, or an exemplar. */
 static bool tail_ok(struct cursor *c)
 {
     double when;

@@ -9,7 +9,7 @@
 
 #define REPLICATES 400
 #define REPLICATES_LEAST 60
-#define EDGE 0.25     /* a block that begins before the cut by less than this (s) still lies behind it */
+#define EDGE 0.25     /* a block that begins before the cut by less than this (s) still counts as after it */
 #define WORK 40000000 /* cells touched at most: a wide run gets fewer replicates */
 
 /* Seconds as sparse rows over the buckets that are in use: cell k of second i lies at start[i] <= k < start[i + 1]. */
@@ -114,8 +114,8 @@ static void replicate(const struct table *t, size_t run, struct rng *r, double *
         ret_q[q++] = (double)hist_bucket_high(t->first + t->width - 1);
 }
 
-/* The replicates' own quantiles, pushed outwards: few independent runs of seconds know less than a normal law would
- * say. */
+/* The replicates' quantiles, pushed outwards: with few independent runs of seconds an interval must be wider than the
+ * normal law's. */
 static void interval(double *v, size_t n, double centre, double widen, double *ret_lo, double *ret_hi)
 {
     double lo = quantile_of(v, n, 0.025), hi = quantile_of(v, n, 0.975);

@@ -8,9 +8,9 @@
 #include "coordinator/answer/trial.h"
 
 #define KNEE 0.95
-#define SPOILT_MAX 2  /* runs of a load that say nothing, before it counts as out of the clients' reach */
-#define CONFIRM_MAX 6 /* steps down and back that confirming may take */
-#define FLAT 2        /* doublings in a row that must add nothing */
+#define SPOILT_MAX 2  /* runs of a load that decide nothing, before the load counts as beyond the clients */
+#define CONFIRM_MAX 6 /* maximum of steps down and back while confirming */
+#define FLAT 2        /* this many doublings in a row must add nothing */
 
 enum phase { DOUBLING, HALVING, CHECKING, CONFIRMING, OVER };
 
@@ -24,10 +24,10 @@ struct search {
     double from, to, tolerance;
     enum phase phase;
     struct trial now;
-    double lo, hi;  /* greatest load that passed, least that failed; NaN: none */
+    double lo, hi;  /* highest load that passed, lowest that failed; NaN: none */
     double checked; /* failing load that was tested again */
     uint32_t confirms, flat;
-    double best, best_load; /* plateau: greatest throughput and its load */
+    double best, best_load; /* plateau: the maximum throughput and its load */
     struct run run[SEARCH_RUNS_MAX];
     uint32_t n_runs, n_told;
     bool found, confirmed, end_reached, client_limited;
@@ -153,7 +153,7 @@ static void doubled(struct search *s, bool pass)
 static void checked(struct search *s, enum trial_say say)
 {
     s->checked = s->hi;
-    if (say == TRIAL_PASS) { /* it had failed by chance: the answer lies further up */
+    if (say == TRIAL_PASS) { /* it had failed by chance: the answer is a higher load */
         s->lo = s->hi;
         s->hi = neighbour(s, s->lo, 1);
         if (!isnan(s->hi))
@@ -234,16 +234,16 @@ static void slo_tell(struct search *s, const struct point *p)
     trial_add(&s->now, s->plan, p);
     enum trial_say say = trial_say(&s->now, s->plan);
     bool sure = say == TRIAL_PASS || say == TRIAL_FAIL;
-    /* on the way up a load that looks well within the limits need not be proven: only the answer must be */
+    /* on the way up a load that looks well within the limits need not be proven; only the answer must be */
     if (s->phase == DOUBLING && say == TRIAL_LEANS_PASS && s->now.load < s->to) sure = true;
     struct run *r = &s->run[s->n_runs++];
     *r = (struct run){s->now.load, p->output_tokens_per_s, say};
-    for (uint32_t i = 0; i + 1 < s->n_runs; i++) /* the last word on a load is what all its evidence says now */
+    for (uint32_t i = 0; i + 1 < s->n_runs; i++) /* a load is judged by all of its evidence so far */
         if (fabs(s->run[i].load - r->load) < 1e-9 * r->load) s->run[i].say = say;
     if (sure || s->now.rounds >= TRIAL_ROUNDS) slo_step(s, say);
 }
 
-/* Knee: the least load with 95 % of the best throughput lies in (lo, hi]. */
+/* Knee: the smallest load with 95 % of the best throughput lies in (lo, hi]. */
 static void knee_bracket(struct search *s)
 {
     s->lo = s->hi = NAN;
@@ -273,7 +273,7 @@ static void plateau_tell(struct search *s, const struct point *p)
     enum phase phase = s->phase;
     s->run[s->n_runs++] = (struct run){load, x, TRIAL_PASS};
     s->now.rounds++;
-    if (phase == CONFIRMING) { /* the mean of two runs takes out the luck of having been the best of many */
+    if (phase == CONFIRMING) { /* the mean of two runs corrects for the luck of being the best of many */
         for (uint32_t i = 0; i + 1 < s->n_runs; i++)
             if (s->run[i].throughput >= s->best) s->best = (s->best + x) / 2;
         s->confirmed = fabs(x - s->best) <= s->tolerance * s->best;
@@ -323,7 +323,7 @@ void search_tell(struct search *s, const struct point *p)
     if (s->phase == OVER) return;
     s->n_told++;
     bool spoilt = p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0);
-    /* a server that answers nothing but errors makes an invalid point, but is a clear word on the load */
+    /* a server that answers only with errors makes an invalid point, but the load has clearly failed */
     if (spoilt && !p->degraded && point_errors(p) > 0 && p->window_ok == 0) spoilt = false;
     if (spoilt && ++s->now.spoilt > SPOILT_MAX)
         out_of_reach(s);
@@ -376,7 +376,7 @@ bool stage_enough(const struct point *p, const struct plan *plan)
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
     if (p->steady == STEADY_NO) return false;
     if (plan->search.goal ==
-        SEARCH_SLO) { /* the search asks for more confidence than a gate; less would only be asked for again */
+        SEARCH_SLO) { /* a search asks for more confidence than a gate; with less the load would only be run again */
         struct trial t;
         trial_begin(&t, 0);
         trial_add(&t, plan, p);

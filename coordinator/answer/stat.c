@@ -6,7 +6,7 @@
 
 const double POINT_QS[POINT_Q] = {0.50, 0.90, 0.95, 0.99, 0.999};
 
-/* From the middles of the buckets: good to 0.1 %, which is plenty for the width of an interval. */
+/* From the middles of the buckets: exact to 0.1 %, which is enough for the width of an interval. */
 static double hist_sd(const struct hist *h)
 {
     double m = hist_mean(h), s = 0;
@@ -19,7 +19,7 @@ static double hist_sd(const struct hist *h)
     return h->count > 1 ? sqrt(s / (double)(h->count - 1)) : (double)NAN;
 }
 
-/* Least value that a sample at this rank can have had: its bucket's lower edge. */
+/* The smallest value that a sample at this rank can have had: its bucket's lower edge. */
 static double rank_low(const struct hist *h, uint64_t rank)
 {
     int64_t low = hist_bucket_low(hist_index(hist_at_rank(h, rank)));

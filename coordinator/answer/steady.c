@@ -59,7 +59,7 @@ static void batches_make(const struct stage_data *s, double from_s, double to_s,
     }
 }
 
-/* Drifts when the slope's interval leaves 0 out and the change over the window is worth speaking of. */
+/* A series drifts when the slope's interval does not cover 0 and the change over the window is not small. */
 static bool drifts(const double *x, const double *y, size_t n, double span, double alpha, double *ret_drift)
 {
     struct line l;

@@ -55,7 +55,7 @@ static bool level(const struct columns *c, size_t from, size_t to, double cov)
            cov_of(c->p90 + from, n) <= cov;
 }
 
-/* From `begin` on: as many as stay level; 0 when not even the least does. */
+/* The number of passes from `begin` on that stay level; 0 when even the minimum does not. */
 static size_t grow(const struct columns *c, size_t begin, double cov)
 {
     size_t end = begin + SUPER_PASS_LEAST;

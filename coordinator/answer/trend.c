@@ -57,7 +57,7 @@ static double hamed_rao(const double *x, size_t n, double slope)
         if (fabs(c) > SIGNIFICANT / sqrt(dn)) sum += left * (left - 1) * (left - 2) * c;
     }
     double factor = 1 + 2 * sum / (dn * (dn - 1) * (dn - 2));
-    return factor > 1 ? factor : 1; /* a negative correlation makes nothing surer than independence would */
+    return factor > 1 ? factor : 1; /* a negative correlation does not count as more certain than independence */
 }
 
 bool trend_compute(const double *x, size_t n, struct trend *ret)

@@ -44,7 +44,7 @@ static void count(const struct plan_gate *g, const struct point *p, uint64_t *ba
     *bad += p->window_failed;
     *n += p->window_failed;
     const struct hist *h = p->hist ? p->hist[g->metric] : NULL, *cut = point_cut(p, g->metric);
-    if (cut && upper_limit(g)) { /* those younger than the limit when they were cut off tell nothing */
+    if (cut && upper_limit(g)) { /* requests younger than the limit when they were cut off decide nothing */
         uint64_t over = cut->count - hist_count_at_most(cut, (int64_t)g->value);
         *bad += over;
         *n += over;
@@ -86,7 +86,7 @@ static enum trial_say binomial_say(uint64_t bad, uint64_t n, double share)
     return (double)bad <= share * (double)n ? TRIAL_LEANS_PASS : TRIAL_LEANS_FAIL;
 }
 
-/* One gate that fails fails the load; one that is not sure keeps it from passing. */
+/* A gate that fails makes the load fail; an undecided one keeps the load from passing. */
 enum trial_say trial_say(const struct trial *t, const struct plan *plan)
 {
     bool leans_pass = false, leans_fail = false;

@@ -119,8 +119,8 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
                   human_number((double)h->max / 1e6, n[3]));
 }
 
-/* A read has one stamp, that of its last bytes (libcurl's: often of its first). When it is late, others that came
- * before share it: gaps between them are reported as nothing, and the one before them (behind them) as too long. */
+/* A read has one stamp, that of its last bytes. In a late read tokens that came before share it: the gaps between them
+ * are reported as zero, and the gap before them as too long. */
 static void check_blurred(const struct evidence *e, struct verdict *v)
 {
     double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
@@ -135,8 +135,8 @@ static void check_blurred(const struct evidence *e, struct verdict *v)
 }
 
 /* Where the kernel stamps arrivals, a read that is late but finds one token does not falsify its time: it only refills
- * a slot late, which lowers the load. There the point is suspect once that could cost as much as achieved load may be
- * off. Where times are the program's own, the lag is in every gap. */
+ * a slot late, which lowers the load. The point is then marked suspect when that could lower the load by as much as
+ * achieved load may be off. Where times are the program's own, the lag is in every gap. */
 static void check_lag(const struct evidence *e, struct verdict *v)
 {
     const struct hist *h = hist_of(e, METRIC_LAG);
@@ -177,7 +177,7 @@ static void check_lag(const struct evidence *e, struct verdict *v)
 static void check_closed(const struct evidence *e, struct verdict *v)
 {
     double window = (double)e->c[COUNTER_MEASURED_NS], slots = e->requested->concurrency;
-    if (e->requested->requests || !(slots > 0)) return; /* a count runs out: its tail has free slots by design */
+    if (e->requested->requests || !(slots > 0)) return; /* a stage by count has free slots at its end by design */
     double got = (double)e->c[COUNTER_WIN_INFLIGHT_NS] / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
@@ -197,8 +197,8 @@ static double wanted_rate(const struct plan_stage *r)
     return r->rate_from + (r->rate_to - r->rate_from) * (from + 1) / 2;
 }
 
-/* CAPPED has those that waited for the cap and were sent in the end. Those that were never sent waited for it too;
- * where no request ended there are only they. */
+/* The counter CAPPED holds arrivals that waited for the cap and were sent in the end. Arrivals that were never sent
+ * waited for it too; where no request has ended, these are all. */
 uint64_t verdict_waited(const uint64_t c[COUNTER_N], const struct plan_stage *requested)
 {
     uint64_t unsent = c[COUNTER_DUE] > c[COUNTER_SENT] ? c[COUNTER_DUE] - c[COUNTER_SENT] : 0;
@@ -238,8 +238,8 @@ static void check_open(const struct evidence *e, struct verdict *v)
                       got, want);
 }
 
-/* Slots are dealt out so that all agents together never hold more than the plan says; the counter is the sum of each
- * one's greatest. */
+/* Slots are distributed so that all agents together never hold more than the plan allows. The counter is the sum of the
+ * agents' maxima. */
 static void check_in_flight(const struct evidence *e, struct verdict *v)
 {
     uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
@@ -273,7 +273,7 @@ static void check_machine(const struct evidence *e, struct verdict *v)
                       "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
 }
 
-/* Prompts that nobody shares should be new to the server: what it knows already, it knows from an earlier run. */
+/* Prompts without a shared prefix should be new to the server. What its cache knows of them is from an earlier run. */
 static void check_cache(const struct evidence *e, struct verdict *v)
 {
     const struct hist *input = hist_of(e, METRIC_INPUT_TOKENS);
@@ -290,7 +290,7 @@ static void check_cache(const struct evidence *e, struct verdict *v)
         fmin(100, 100 * cached / all));
 }
 
-/* The failures of the stage by their commonest label, as the end of a sentence. The count is of the whole stage, as the
+/* The stage's failures by their most frequent label, as the end of a sentence. The count is of the whole stage, as the
  * labels are. */
 static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
 {
@@ -360,8 +360,8 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         add_no_window(&e, ret);
         return;
     }
-    /* No number is left to doubt: what happened, and whether the machines are fit. Requests of an earlier part of the
-     * stage may have ended in the window; where all that became due in it failed, they stand for nothing. */
+    /* There is no number left to judge, so only what happened and the state of the machines are reported. Requests from
+     * before the window may have ended ok in it; they do not count where all that became due in it failed. */
     if (counters[COUNTER_WIN_OK] == 0 && (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0)) {
         add_nothing_ok(&e, ret);
         check_machine(&e, ret);

@@ -109,7 +109,7 @@ static uint64_t count_lines(const char *from, const char *to)
     return n;
 }
 
-/* One JSON array. Once the grammar is broken nothing behind can be found, so that it ends the reading. */
+/* One JSON array. After a syntax error nothing more can be found, so reading ends there. */
 static int read_array(struct compile *c)
 {
     struct json j;

@@ -1,4 +1,4 @@
-/* Data sets: who says what, and how long an answer is wanted. */
+/* Data sets: the messages of a request, and how long an answer is wanted. */
 #include <stdio.h>
 #include <string.h>
 
@@ -269,7 +269,7 @@ static bool turn_read(struct json *j, enum speaker *ret_who, struct json *ret_va
     return t == JSON_OBJECT_END && from && value;
 }
 
-/* The request: everything up to the first thing that a human says, and its length asked is that of the answer. Turns
+/* The request is everything up to the human's first turn. The length asked for is that of the answer to it. Turns
  * before the human's first are dropped, but for a system prompt. */
 static enum draft_result conversation_read(struct json *j, struct draft *d)
 {

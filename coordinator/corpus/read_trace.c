@@ -28,8 +28,8 @@ static enum draft_result lengths_row(const struct plan_data *p, const struct tab
     return draft_lengths(d, p, a, b);
 }
 
-/* Azure LLM inference traces of 2023 and 2024 and the multimodal one of 2025: the columns stand in another order there,
- * fractions have 0, 3, 6 or 7 digits, a zone is there or not. */
+/* Azure LLM inference traces of 2023 and 2024 and the multimodal one of 2025: the order of columns differs, fractions
+ * have 0, 3, 6 or 7 digits, and a time zone may be missing. */
 static size_t azure_columns(const struct plan_data *p, const char *ret[TABLE_WANTED_MAX], size_t *ret_needed)
 {
     (void)p;

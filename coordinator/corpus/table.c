@@ -63,7 +63,7 @@ enum table_got table_next(struct table *t, const char **at, const char *end, uin
         t->n++;
         s = stop < end ? stop + 1 : end;
         if (stop == end || *stop != ',') break;
-        stop = NULL; /* one more cell, and be it empty at the file's end */
+        stop = NULL; /* one more cell follows, even an empty one at the file's end */
     }
     if (!stop) {
         s = end_of_line(from, end);

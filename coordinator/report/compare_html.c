@@ -89,7 +89,7 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
 static void put_data(const struct compare_input *in, struct buf *out)
 {
     struct json_out j = JSON_OUT(out);
-    enum load_axis axis = AXIS_RATE; /* one unit for all runs of the page */
+    enum load_axis axis = AXIS_RATE; /* all runs of the page share one unit */
     for (size_t i = 0; i < in->n_runs; i++)
         if (in->runs[i].a->answer.axis != AXIS_RATE) axis = AXIS_IN_FLIGHT;
     j.html = true;

@@ -35,7 +35,7 @@ int export_csv(const struct analysis *a, const struct export_to *to, struct err 
         &b,
         "run,time,stage,repeat,load,kind,verdict,agent,t_s,span_s,token_events_per_s,ok_per_s,failed_per_s,due_per_s,"
         "in_flight,ttft_p50_ms,ttft_p99_ms,itl_p50_ms,itl_p99_ms\r\n");
-    for (size_t i = 0; i < a->n_points; i++) /* invalid ones too: each row has its verdict */
+    for (size_t i = 0; i < a->n_points; i++) /* invalid points too: each row has its verdict */
         for (size_t k = 0; a->points[i].data && k < a->points[i].data->n_series; k++)
             row(a, &a->points[i], &a->points[i].data->series[k], &b);
     int rc = b.bad ? err_set(e, ERR_NOMEM, "series.csv is larger than %zu bytes, or memory ran out", b.max)

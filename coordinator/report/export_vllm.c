@@ -26,7 +26,7 @@ static void put_stat(struct json_out *j, const struct point *p, enum metric m, c
     }
 }
 
-/* The greatest of a second: tokens per second, or requests in flight. */
+/* The maximum over the seconds: of tokens per second, or of requests in flight. */
 static double most(const struct point *p, bool tokens)
 {
     double best = 0;

@@ -1,4 +1,4 @@
-/* curve.csv: a line a point, for spreadsheets. RFC 4180; empty where n/a. */
+/* curve.csv: one line per point, for spreadsheets. RFC 4180; empty where n/a. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

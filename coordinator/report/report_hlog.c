@@ -1,6 +1,6 @@
-/* histograms.hlog: the merged histograms as a HdrHistogram log, version 1.3. A line a metric and stage, tagged with the
- * metric's name; the time of a line is its window's beginning after BaseTime, and its length the window's. Values are
- * in the histogram's scale: ns for times. */
+/* histograms.hlog: the merged histograms as a HdrHistogram log, version 1.3. One line per metric and stage, tagged with
+ * the metric's name; the time of a line is its window's beginning after BaseTime, and its length the window's. Values
+ * are in the histogram's scale: ns for times. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -24,7 +24,7 @@ static void header(const struct run_data *r, struct buf *b)
     (void)buf_puts(b, "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n");
 }
 
-/* Length of all of the stage as the series saw it. */
+/* The length of the whole stage, from its series. */
 static double stage_length(const struct stage_data *s)
 {
     double end = 0;

@@ -1,5 +1,5 @@
-/* report.html: one file that needs no network. The page is report.html with its style and scripts put in; everything a
- * run says goes into one block of JSON, which the scripts show as text, never as markup. */
+/* report.html: one file that needs no network. The page is report.html with its style and scripts put in; all data of
+ * the run are in one block of JSON, which the scripts show as text, never as markup. */
 #include <math.h>
 #include <string.h>
 
@@ -45,7 +45,7 @@ static void put_row(struct json_out *j, const struct series_row *r)
     json_end_array(j);
 }
 
-/* Rows put together: sums and time-weighted means; of the percentiles the greatest, which hides no stall. */
+/* Several rows as one: sums and time-weighted means; of percentiles the maximum, so that no stall is hidden. */
 static void fold(struct series_row *to, const struct series_row *r)
 {
     double span = to->span_s + r->span_s;
@@ -60,8 +60,8 @@ static void fold(struct series_row *to, const struct series_row *r)
     to->ttft_p99_ms = fmax(to->ttft_p99_ms, r->ttft_p99_ms);
 }
 
-/* [t, running, waiting, KV cache use] of the server's page; of a long stage each k-th, and the greatest of those
- * between. */
+/* [t, running, waiting, KV cache use] of the server's page; of a long stage every k-th reading, with the maximum of
+ * those in between. */
 static void put_server(struct json_out *j, const struct stage_data *s)
 {
     size_t together = s->n_server / ROWS_MAX + 1;
@@ -111,10 +111,10 @@ static void put_distribution(struct json_out *j, const char *key, const struct h
 {
     json_array(j, key);
     for (unsigned i = 0; h && h->count && i <= CURVE_MAX; i++) {
-        /* Evenly in the middle, and ever finer towards the tail. */
+        /* Evenly spaced in the middle, finer and finer towards the tail. */
         double q = i <= CURVE_MAX / 2 ? 0.9 * i / (CURVE_MAX / 2.0)
                                       : 1 - 0.1 * pow(10, -3.0 * (i - CURVE_MAX / 2.0) / (CURVE_MAX / 2.0));
-        if ((1 - q) * (double)h->count < 1) break; /* beyond, every share is the one greatest sample */
+        if ((1 - q) * (double)h->count < 1) break; /* beyond this, every share is the one largest sample */
         json_array(j, NULL);
         json_double(j, NULL, round(q * 1e6) / 1e6);
         json_double(j, NULL, round((double)hist_quantile(h, q) / scale * 1e4) / 1e4);

@@ -460,7 +460,7 @@ static double if_known(bool known, double v)
     return known ? v : (double)NAN;
 }
 
-/* null: the curve runs as it should. */
+/* null when the curve has the expected direction. */
 static void put_dip(struct json_out *j, const char *name, const struct answer_dip *d)
 {
     if (!(d->share > 0)) {
@@ -573,7 +573,7 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     json_end_object(j);
 }
 
-/* The run in one line, and what speaks against its points by cause. */
+/* The run in one line, and the causes for which its points are doubted. */
 static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
 {
     struct headline h;

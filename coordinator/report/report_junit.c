@@ -1,5 +1,5 @@
 /* junit.xml: what a run promised, as tests a CI system knows how to show. A suite of gates (one test each) and a suite
- * of measurements (one test a point: is the number the server's?). Inconclusive gates are skipped tests when the plan
+ * of measurements (one test per point: is the number the server's?). Inconclusive gates are skipped tests when the plan
  * lets them pass, else failures. */
 #include <math.h>
 #include <stdio.h>

@@ -87,7 +87,7 @@ bool report_knee_point(const struct analysis *in, size_t *ret)
     bool found = false;
     if (!a->has_plateau || !a->plateau_reached || !isfinite(a->knee)) return false;
     for (size_t i = 0; i < in->n_points; i++) {
-        /* a load that was asked for as the knee may be achieved a little short of it */
+        /* the load at the knee may be achieved a little below what was asked for */
         if (!load_usable(&in->points[i]) || load_on(&in->points[i], a->axis) < 0.98 * a->knee) continue;
         if (!found || load_on(&in->points[i], a->axis) < load_on(&in->points[*ret], a->axis)) *ret = i;
         found = true;

@@ -1,5 +1,5 @@
-/* The terminal's last screen. The order is that of a reader in a hurry: one line that says it all, the answer in words,
- * latency where it matters, gates; then the curve, the table, what speaks against the numbers, and the books. */
+/* The terminal's last screen. The order is that of a reader in a hurry: one line with the result, the answer in words,
+ * latency where it matters, gates; then the curve, the table, doubts about the numbers, and the ledger. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static void paint(const struct page *p, const char *code)
     if (p->color) (void)buf_puts(p->out, code);
 }
 
-/* What others wrote (names, plan text) may hold escape sequences: control characters become '?'. */
+/* Foreign text (names, the plan) may hold escape sequences: control characters become '?'. */
 static void put_safe(const struct page *p, const char *s, size_t most)
 {
     for (size_t i = 0; s[i] && i < most; i++)
@@ -147,7 +147,7 @@ static void headline(const struct page *p, const struct analysis *in)
     paint(p, PLAIN);
 }
 
-/* Latency where it means something: at the knee, and at the limit of the SLO. */
+/* Latency at the loads that matter: at the knee, and at the limit of the SLO. */
 static void latency(const struct page *p, const struct point *q, const char *where)
 {
     static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_E2E};
@@ -233,7 +233,7 @@ static void curve(const struct page *p, const struct analysis *in, const size_t 
     }
 }
 
-/* What speaks against the numbers, by cause. */
+/* Doubts about the numbers, by cause. */
 static void reasons(const struct page *p, const struct analysis *in)
 {
     struct reason_group g[REASONS];
@@ -333,7 +333,7 @@ static void server(const struct page *p, const struct analysis *in)
         if (!q->server.any) continue;
         any = q;
         bool explains = q->server.queue_share >= SERVER_EXPLAINS && q->server.window.mean[SERVER_WAITING] >= 1;
-        queued = !explains ? NULL : queued ? queued : q; /* from there on, without a break */
+        queued = !explains ? NULL : queued ? queued : q; /* the first point from which on all points show it */
         if (isnan(q->server.tokens)) continue;
         theirs += q->server.tokens;
         ours += q->server.client_tokens;

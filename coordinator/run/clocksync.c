@@ -32,7 +32,7 @@ static void settle(struct clocksync *c, int64_t now)
     bool jumped = c->known && apart > bound + was;
     c->jumps += jumped;
     c->tried_ns = now;
-    if (c->known && !jumped && bound > was) return; /* what is known is still the more certain */
+    if (c->known && !jumped && bound > was) return; /* the known offset is still the more certain one */
     c->known = true;
     c->delay_ns = c->best_delay;
     c->offset_ns = c->best_offset;
@@ -47,7 +47,7 @@ void clocksync_ask(struct clocksync *c, int64_t now, uint32_t *ret_seq, int64_t 
     *ret_t1 = now;
 }
 
-/* Stamps are another machine's word: those that would overflow a difference are no time of a running machine. */
+/* Stamps come from another machine. Those that would overflow a difference cannot be times of a running machine. */
 static bool plausible(int64_t t)
 {
     return t >= 0 && t < INT64_MAX / 4;
@@ -60,7 +60,7 @@ enum clocksync_result clocksync_echo(struct clocksync *c, uint32_t seq, int64_t 
         return CLOCKSYNC_IGNORED;
     int64_t delay = (t4 - t1) - (t3 - t2);
     if (delay < 0) return CLOCKSYNC_IGNORED;
-    c->seq++; /* a copy of this echo is late from now on */
+    c->seq++; /* later copies of this echo are ignored */
     if (delay < c->best_delay) {
         c->best_delay = delay;
         c->best_offset = ((t2 - t1) + (t3 - t4)) / 2;

@@ -162,8 +162,8 @@ static int check_counters(const struct part *p, const struct snapshot *s, struct
     const uint64_t *was = p->data.counters, *now = s->counters;
     uint64_t most = COUNT_PER_S * (uint64_t)((s->to_ns - s->from_ns) / NS_PER_S + 1);
     for (int i = 0; i < COUNTER_N; i++) {
-        /* Estimates may fall: tokens of open requests settle when they end; a request that is seen to have ended
-         * before the last snapshot takes its time in flight back. */
+        /* Estimates may fall: tokens of open requests settle when they end; a request that is found to have ended
+         * before the last snapshot gives its time in flight back. */
         if (now[i] < was[i] && COUNTERS[i].kind != COUNTER_IS_ESTIMATE)
             return err_set(e, ERR_WIRE, "counter %s falls from %" PRIu64 " to %" PRIu64, COUNTERS[i].name, was[i],
                            now[i]);

@@ -12,7 +12,7 @@
 #define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */
 #define GRACE_NS (15 * NS_PER_S) /* from the latest end a stage can have to the last DONE */
 #define CLOSE_NS (2 * NS_PER_S)
-#define AWAY_NS (1 * NS_PER_S) /* later than this, a tick was no longer ours to make */
+#define AWAY_NS (1 * NS_PER_S) /* a tick that is later than this: the process stood still */
 #define LEAST_LEAD_DELAYS 4
 
 #define STAY RUN_STATE_N
@@ -71,7 +71,7 @@ void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...)
 
 /* ---- ends and errors ---- */
 
-/* The first error is the one that is told. A stage that runs is collected first. */
+/* The first error is the one that is reported. A stage that runs is collected first. */
 void run_fail(struct run *r, const struct err *e, int64_t now)
 {
     if (r->err.code == ERR_NONE && r->state < RUN_OVER) {
@@ -119,7 +119,7 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
     (void)now;
 }
 
-/* All that can come of this attempt is here. */
+/* Everything that can come from this attempt has come. */
 static void stage_is_over(struct run *r, int64_t now)
 {
     bool ended = r->err.code != ERR_NONE || r->signal != 0 || r->gave_up;
@@ -139,7 +139,7 @@ void run_check_done(struct run *r, int64_t now)
     if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE)) stage_is_over(r, now);
 }
 
-/* Something makes this stage less than it claims to be. */
+/* Marks the stage degraded, and does what on_loss asks for. */
 void run_spoil(struct run *r, const char *why, int64_t now)
 {
     if (!r->stage || r->state == RUN_DRAIN) return;
@@ -245,7 +245,7 @@ static void enter_arm(struct run *r, int64_t now)
         }
     }
     weigh(r, now);
-    if (r->state != RUN_ARM) return; /* what could not be written has ended the run */
+    if (r->state != RUN_ARM) return; /* a failed write has ended the run */
     struct agent **list = calloc(registry_count(r->agents) + 1, sizeof(struct agent *));
     size_t n = list ? idle_agents(r, list) : 0;
     r->spoiled = r->stop_now = false;
@@ -319,7 +319,7 @@ static void enter_drain(struct run *r, int64_t now)
     run_check_done(r, now);
 }
 
-/* An attempt that never began leaves nothing behind. */
+/* An attempt that never began leaves no trace. */
 static void give_up_arming(struct run *r, int64_t now)
 {
     talk_stop(r, true);
@@ -354,7 +354,7 @@ static void leave_pause(struct run *r, int64_t now)
     run_step_to(r, idle_agents(r, NULL) ? EV_NEXT : EV_MISSING, now);
 }
 
-/* Agents that are all here early still wait for the fence. */
+/* Even when all agents have come, the run waits for the fence: the leases of lost agents. */
 static int64_t gather_until(const struct run *r, int64_t now)
 {
     int64_t from = r->fence_ns > now ? r->fence_ns : now;
@@ -421,7 +421,7 @@ static void watch_progress(struct run *r, int64_t now)
     r->deadline_ns = now + r->o.plan->target.timeout_total_ns + r->o.plan->drain_ns + GRACE_NS;
 }
 
-/* Some stages end by what they have shown. */
+/* Ends stages early whose result is known or can no longer change. */
 static void watch_stage(struct run *r, int64_t now)
 {
     if (r->state != RUN_LOAD || !r->io.watch || now <= r->stage->t0_ns) return;
@@ -489,8 +489,8 @@ static void on_deadline(struct run *r, int64_t now)
     }
 }
 
-/* This process stood still (a paused machine, a full disk): nobody could be heard in that time, and what was said may
- * still wait in the sockets. */
+/* This process stood still (a paused machine, a full disk): no message was read in that time, and messages may still
+ * wait in the sockets. */
 static void forgive(struct run *r, int64_t away, int64_t now)
 {
     run_note(r, RUN_EVENT_COORDINATOR_AWAY, "this process stood still for %.1f s", (double)away / 1e9);

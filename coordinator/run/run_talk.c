@@ -10,7 +10,7 @@
 
 /* ---- messages to agents ---- */
 
-/* Whatever is said shows that we live: a heartbeat is only for when there is nothing to say. */
+/* Every message shows that the coordinator lives. A heartbeat is needed only when there is nothing else to send. */
 static void send_to(struct run *r, struct agent *a, const struct wire_msg *m)
 {
     a->said_ns = r->now_ns;
@@ -112,7 +112,7 @@ void talk_stop(struct run *r, bool now)
             send_stop(r, r->stage->part[i].agent, r->stage->step.stage, r->stage->epoch, now);
 }
 
-/* The snapshots of a stage are acknowledged every second: that gets a moment more. */
+/* A stage's snapshots are acknowledged every second anyway, so the heartbeat waits a little longer. */
 static bool beat_is_due(const struct agent *a, int64_t now)
 {
     return now - a->said_ns >= RUN_HEARTBEAT_NS + (a->state == AGENT_RUNNING ? RUN_HEARTBEAT_NS / 4 : 0);
@@ -188,7 +188,7 @@ static void on_clock_echo(struct run *r, struct agent *a, const struct wire_msg 
     run_check_ready(r, now);
 }
 
-/* What an agent cannot do would fail on every attempt: the run ends with the agent's own sentence. */
+/* What one agent cannot do would fail on every attempt, so the run ends with the agent's own sentence. */
 static void agent_refuses(struct run *r, const struct agent *a, const char *error, uint32_t code, int64_t now)
 {
     struct err e;
@@ -197,7 +197,7 @@ static void agent_refuses(struct run *r, const struct agent *a, const char *erro
     run_fail(r, &e, now);
 }
 
-/* Who comes late and cannot take the plan is sent away alone: the run has those it began with. */
+/* An agent that comes late and cannot take the plan is refused alone; the run continues with the others. */
 static void latecomer_refuses(struct run *r, struct agent *a, const char *error, int64_t now)
 {
     char why[300];
@@ -250,7 +250,8 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
     run_check_ready(r, now);
 }
 
-/* Each agent holds no more than its slots, so the sum of what they last said is a promise too, whenever each said it.
+/* No agent holds more than its slots. So the sum of their last reports must stay within the plan's limit, whenever each
+ * was made.
  */
 static void check_in_flight(struct run *r)
 {
@@ -260,8 +261,8 @@ static void check_in_flight(struct run *r)
     run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }
 
-/* The first failure of each label in a run is reported as it comes, with the server's own words: that is what its user
- * looks for. All of a stage stand in its results. */
+/* The first failure of each label in a run is reported as it comes, with the server's own words: that is what users
+ * look for. A stage's results hold all of them. */
 static void note_failures(struct run *r)
 {
     const struct failure_samples *f = merge_failures(r->stage->merge);
@@ -282,7 +283,7 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
     struct stage_part *p =
         of_this_stage(r, m->u.snapshot.stage, m->u.snapshot.epoch) ? stage_part_of(r->stage, a) : NULL;
     if (!p || (a->state != AGENT_RUNNING && a->state != AGENT_DONE)) {
-        /* of an old epoch: nobody wants it any more, so that it need not be kept */
+        /* of an old epoch: it is not needed any more */
         send_stop(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, true);
         send_ack(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, m->u.snapshot.seq);
         return;
@@ -317,7 +318,7 @@ static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, in
 {
     struct stage_part *p = of_this_stage(r, m->u.done.stage, m->u.done.epoch) ? stage_part_of(r->stage, a) : NULL;
     if (!p || a->state != AGENT_RUNNING || merge_last_seq(r->stage->merge, a->number) != m->u.done.seq)
-        return; /* it comes again, behind its snapshots */
+        return; /* DONE comes again, after its snapshots */
     p->start_skew_ns = m->u.done.start_skew_ns;
     p->done = true;
     merge_settle(r->stage->merge, a->number);
@@ -381,7 +382,7 @@ void run_message(struct run *r, const struct peer *from, const struct wire_msg *
         on_bye(r, a, m, now);
         break;
     default:
-        break; /* HEARTBEAT: was heard, which is all it says; others are no words of an agent */
+        break; /* HEARTBEAT: it has been noted. An agent sends no other types */
     }
 }
 

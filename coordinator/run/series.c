@@ -99,7 +99,7 @@ static int bin_unpack(struct bin *b)
     return 0;
 }
 
-/* Rows up to and including `index` exist afterwards; those that left the open range are packed. */
+/* Makes rows up to and including `index`; packs those that leave the open range. */
 static int bins_reach(struct series *s, size_t index)
 {
     if (index < s->n_bins) return 0;
@@ -192,8 +192,8 @@ static void rows_fold(struct series *s)
     s->n_rows = n;
 }
 
-/* Sorted, and at the least level at which no more than the limit are left: which level that is depends on the rows
- * alone. */
+/* Sorted, and at the lowest level at which no more rows than the limit are left. The level depends on the rows alone.
+ */
 static void rows_settle(struct series *s)
 {
     rows_fold(s);

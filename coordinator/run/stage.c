@@ -95,7 +95,7 @@ struct stage_part *stage_part_of(const struct stage *s, const struct agent *a)
     return &s->part[a->part];
 }
 
-/* Asked at each answer of thousands: the one that was behind the last time is looked at first. */
+/* Called at each answer of thousands of agents, so the part that was not done the last time is checked first. */
 bool stage_has_come(struct stage *s, enum agent_state to)
 {
     for (size_t k = 0; k < s->n; k++) {
@@ -114,7 +114,7 @@ uint64_t stage_most(const struct stage *s)
 
 void stage_lose(struct stage *s, struct stage_part *p)
 {
-    if (p->lost || p->done) return; /* all that a done part had to say is here */
+    if (p->lost || p->done) return; /* nothing of a part that is done is missing */
     p->lost = true;
     s->degraded = true;
     merge_mark_lost(s->merge, p->agent->number);

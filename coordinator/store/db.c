@@ -10,7 +10,7 @@
 
 #include "common/clock.h"
 
-/* SQLite may have forgotten what the system said of a failed write: then the sizes tell. */
+/* SQLite may have lost the system's reason for a failed write. File sizes then show it. */
 static bool at_size_limit(const struct db *d)
 {
     struct rlimit limit;

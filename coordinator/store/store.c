@@ -14,7 +14,7 @@
 #include "coordinator/store/store_db.h"
 
 #define SCHEMA_VERSION 1
-#define APPLICATION_ID 0x706c7475 /* "pltu", so that file(1) and we know a run's file */
+#define APPLICATION_ID 0x706c7475 /* "pltu", so that file(1) and this program recognise a run's file */
 #define FILE_NAME "run.sqlite"
 #define PLAN_MAX (4u << 20)
 #define JOURNAL_KEPT                                                                                                   \
@@ -97,11 +97,12 @@ static int make_tables(struct db *d, const struct run_data *meta, struct err *e)
     return db_commit(d, e) || db_exec(d, "PRAGMA wal_checkpoint(TRUNCATE)", e) ? -1 : 0;
 }
 
-/* Under another name until it is whole: who is killed here leaves no half file that stands in the way of the next try.
+/* Under another name until it is whole, so that a process that is killed here leaves no half file in the way of the
+ * next try.
  */
 static int make_file(struct store *s, const char *path, const struct run_data *meta, struct err *e)
 {
-    static const char *const LEFT[] = {".new-wal", ".new-shm", ".new"}; /* by one that was killed here */
+    static const char *const LEFT[] = {".new-wal", ".new-shm", ".new"}; /* left by a process that was killed here */
     char half[1120];
     int rc = -1;
     for (size_t i = 0; i < sizeof LEFT / sizeof *LEFT; i++) {
@@ -207,8 +208,8 @@ struct store *store_open(const char *dir, struct err *e)
     return NULL;
 }
 
-/* On the folder itself, so that nothing is left behind. Where a file system cannot lock folders the run goes
- * unprotected. */
+/* Locks the folder itself, so that no lock file is left over. Where a file system cannot lock folders, the run is not
+ * protected. */
 int store_lock(const char *dir, struct err *e)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -221,7 +222,7 @@ int store_lock(const char *dir, struct err *e)
 void store_close(struct store **s)
 {
     if (!*s) return;
-    err_ignore(db_commit(&(*s)->db, NULL)); /* whoever cares has committed and looked: store_run_end, store_stage_end */
+    err_ignore(db_commit(&(*s)->db, NULL)); /* store_run_end and store_stage_end have committed and checked */
     db_close(&(*s)->db);
     free(*s);
     *s = NULL;
@@ -322,7 +323,7 @@ int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_
     return s->stage_id;
 }
 
-/* The journal serves to prove that the sums are right; of a large stage the results speak alone. */
+/* The journal serves to check the sums. A large stage has its results only. */
 static int drop_journal(struct store *s, int64_t id, struct err *e)
 {
     return finish(s, db_run(&s->db, e, "DELETE FROM snapshot WHERE stage_id = ?", "i", id), e);

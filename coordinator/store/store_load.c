@@ -355,8 +355,8 @@ static int load_failures(struct store *s, int64_t id, struct stage_data *d, stru
                 row_failure, d, e);
 }
 
-/* What was read while the stage ran, and beside it the last reading before its start and the first after its end, if no
- * other stage ran then. */
+/* The readings while the stage ran, and also the last one before its start and the first after its end, if no other
+ * stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
     int has = has_table(s, "server", e);

@@ -1,4 +1,4 @@
-/* What a run that goes on must know of its earlier part beside the finished stages. */
+/* What a run that continues must know of its earlier part beside the finished stages. */
 #include "coordinator/store/store.h"
 #include "coordinator/store/store_db.h"
 

@@ -28,8 +28,7 @@ static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, c
 static int put_counters(struct store *s, int64_t id, int32_t agent, const uint64_t counters[COUNTER_N], struct err *e)
 {
     for (int i = 0; i < COUNTER_N; i++)
-        if ((counters[i] ||
-             agent < 0) && /* thousands of agents with mostly zeros; who reads takes what is not there for 0 */
+        if ((counters[i] || agent < 0) && /* of thousands of agents most are 0: a missing row is 0 */
             db_run(&s->db, e, "INSERT INTO stage_counter(stage_id, agent, counter, value) VALUES (?, ?, ?, ?)", "iisu",
                    id, (int64_t)agent, COUNTERS[i].name, counters[i]))
             return -1;
@@ -166,7 +165,7 @@ int store_stage_end(struct store *s, const struct stage_data *d, struct err *e)
 {
     if (store_check_file(s, e)) return -1;
     int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
-    /* What was journalled before stays, whatever becomes of the result. */
+    /* The journal up to here stays, even if writing the result fails. */
     if (id < 0 || db_commit(&s->db, e) || db_begin(&s->db, e)) return -1;
     if (put_stage(s, id, d, e)) {
         db_rollback(&s->db);
