@@ -9,14 +9,16 @@
 #define FIELDS_MAX 16
 #define TEXT_MAX 4096 /* path, authorization, head of an answer */
 
+static const struct sim_conn_kind SIM_H2_STREAM;
+
 /* How an answer's bytes are read. */
 enum { AT_HEAD, AT_LENGTH, AT_SIZE, AT_CHUNK, AT_CHUNK_END, AT_TRAILER, AT_END };
 
-struct stream {
+struct h2_stream {
     struct sim_conn c; /* first; `in` is the request's body, `out` DATA that nghttp2 has not taken */
     struct sim_h2 *h;
-    struct stream *before, *next; /* of its connection */
-    struct stream *next_asked;    /* requests that came whole in the read under way */
+    struct h2_stream *before, *next; /* of its connection */
+    struct h2_stream *next_asked;    /* requests that came whole in the read under way */
     int32_t id;
     char method[16];
     struct buf path, authorization, head;
@@ -30,7 +32,7 @@ struct sim_h2 {
     struct sim_server *v;
     struct sim_conn *carrier;
     nghttp2_session *session;
-    struct stream *streams, *asked, **last_asked;
+    struct h2_stream *streams, *asked, **last_asked;
     struct buf out;
     bool reading, leaving;
 };
@@ -53,11 +55,12 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
 {
     struct sim_h2 *h = user;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    struct stream *s = calloc(1, sizeof *s);
+    struct h2_stream *s = calloc(1, sizeof *s);
     if (!s || sim_conn_begin(h->v, &s->c, -1)) {
         free(s);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
+    s->c.kind = &SIM_H2_STREAM;
     s->c.carrier = h->carrier;
     s->c.number = h->carrier->number;
     s->h = h;
@@ -73,7 +76,7 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
                      const uint8_t *value, size_t n, uint8_t flags, void *user)
 {
-    struct stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     (void)flags, (void)user;
     if (!s) return 0;
     if (name_n == 7 && memcmp(name, ":method", 7) == 0 && n < sizeof s->method)
@@ -87,7 +90,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user)
 {
-    struct stream *s = nghttp2_session_get_stream_user_data(session, id);
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
     (void)flags, (void)user;
     if (s && buf_put(&s->c.in, bytes, n)) return nghttp2_submit_rst_stream(session, 0, id, NGHTTP2_REFUSED_STREAM);
     return 0;
@@ -99,7 +102,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
-    struct stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!s) return 0;
     *h->last_asked = s;
     h->last_asked = &s->next_asked;
@@ -109,10 +112,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct sim_h2 *h = user;
-    struct stream *s = nghttp2_session_get_stream_user_data(session, id);
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
     (void)code;
     if (!s) return 0;
-    for (struct stream **at = &h->asked; *at; at = &(*at)->next_asked)
+    for (struct h2_stream **at = &h->asked; *at; at = &(*at)->next_asked)
         if (*at == s) {
             *at = s->next_asked;
             if (h->last_asked == &s->next_asked) h->last_asked = at;
@@ -125,7 +128,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
     return 0;
 }
 
-static void answer(struct sim_h2 *h, struct stream *s, int64_t received)
+static void answer(struct sim_h2 *h, struct h2_stream *s, int64_t received)
 {
     const char *path = buf_str(&s->path);
     struct sim_request r = {.method = {s->method, strlen(s->method)},
@@ -145,7 +148,7 @@ int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received)
     ssize_t used = nghttp2_session_mem_recv(h->session, bytes, n);
     h->reading = false;
     while (h->asked) {
-        struct stream *s = h->asked;
+        struct h2_stream *s = h->asked;
         h->asked = s->next_asked;
         if (!h->asked) h->last_asked = &h->asked;
         answer(h, s, received);
@@ -161,7 +164,7 @@ int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received)
 static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
-    struct stream *s = nghttp2_session_get_stream_user_data(session, id);
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
     (void)source, (void)user;
     if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     struct buf *out = &s->c.out;
@@ -181,7 +184,7 @@ static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t
 }
 
 /* The head is whole, without its empty line: its lines become fields. */
-static int submit_head(struct stream *s)
+static int submit_head(struct h2_stream *s)
 {
     nghttp2_nv fields[FIELDS_MAX];
     nghttp2_data_provider body = {.read_callback = on_body};
@@ -212,7 +215,7 @@ static int submit_head(struct stream *s)
 }
 
 /* One byte of what stands between heads, chunks and bodies. */
-static int take_byte(struct stream *s, char c)
+static int take_byte(struct h2_stream *s, char c)
 {
     struct buf *head = &s->head;
     if (buf_putc(head, c)) return -1;
@@ -237,17 +240,25 @@ static int take_byte(struct stream *s, char c)
     return 0;
 }
 
-int sim_h2_send(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
+static void stream_reset(struct sim_conn *c)
 {
-    struct stream *s = (struct stream *)c;
+    struct h2_stream *s = (struct h2_stream *)c;
+    struct sim_h2 *h = s->h;
+    (void)nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
+    sim_conn_close(h->v, c, "reset");
+    (void)flush(h);
+}
+
+static int stream_send(struct sim_conn *c, const void *bytes, size_t n)
+{
+    struct h2_stream *s = (struct h2_stream *)c;
     struct sim_h2 *h = s->h;
     const char *p = bytes;
-    (void)v;
     for (size_t i = 0; i < n;) {
         bool bad = s->at == AT_END, body = s->at == AT_LENGTH || s->at == AT_CHUNK;
         size_t piece = !body ? 1 : n - i < s->left ? n - i : (size_t)s->left;
         if (bad || (body ? buf_put(&c->out, p + i, piece) : take_byte(s, p[i]))) {
-            sim_h2_reset(c);
+            stream_reset(c);
             return -1;
         }
         i += piece;
@@ -262,27 +273,18 @@ int sim_h2_send(struct sim_server *v, struct sim_conn *c, const void *bytes, siz
     return c->dead ? -1 : 0;
 }
 
-void sim_h2_finish(struct sim_conn *c)
+static void stream_finish(struct sim_conn *c)
 {
-    struct stream *s = (struct stream *)c;
+    struct h2_stream *s = (struct h2_stream *)c;
     s->over = true;
     (void)nghttp2_session_resume_data(s->h->session, s->id);
     (void)flush(s->h);
     if (s->gone) sim_conn_close(s->h->v, c, "client-closed");
 }
 
-void sim_h2_reset(struct sim_conn *c)
+static void stream_answered(struct sim_conn *c)
 {
-    struct stream *s = (struct stream *)c;
-    struct sim_h2 *h = s->h;
-    (void)nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
-    sim_conn_close(h->v, c, "reset");
-    (void)flush(h);
-}
-
-void sim_h2_answered(struct sim_conn *c)
-{
-    struct stream *s = (struct stream *)c;
+    struct h2_stream *s = (struct h2_stream *)c;
     struct sim_h2 *h = s->h;
     uint32_t most = h->v->o->close_after;
     if (s->gone) sim_conn_close(h->v, c, "client-closed");
@@ -293,9 +295,9 @@ void sim_h2_answered(struct sim_conn *c)
     (void)flush(h);
 }
 
-void sim_h2_forget(struct sim_conn *c)
+static void stream_closed(struct sim_conn *c)
 {
-    struct stream *s = (struct stream *)c;
+    struct h2_stream *s = (struct h2_stream *)c;
     if (s->before)
         s->before->next = s->next;
     else
@@ -307,9 +309,34 @@ void sim_h2_forget(struct sim_conn *c)
     buf_free(&s->head);
 }
 
+static const struct sim_conn_kind SIM_H2_STREAM = {.send = stream_send,
+                                                   .finish = stream_finish,
+                                                   .reset = stream_reset,
+                                                   .answered = stream_answered,
+                                                   .closed = stream_closed};
+
 /* ---- a connection ---- */
 
-struct sim_h2 *sim_h2_new(struct sim_server *v, struct sim_conn *carrier)
+static void h2_destroy(struct sim_h2 **ph)
+{
+    struct sim_h2 *h = *ph;
+    if (!h) return;
+    while (h->streams)
+        sim_conn_close(h->v, &h->streams->c, "client-closed");
+    nghttp2_session_del(h->session);
+    buf_free(&h->out);
+    free(h);
+    *ph = NULL;
+}
+
+static void carrier_closed(struct sim_conn *c)
+{
+    h2_destroy(&c->h2);
+}
+
+static const struct sim_conn_kind SIM_H2_CARRIER = {.closed = carrier_closed};
+
+static struct sim_h2 *h2_new(struct sim_server *v, struct sim_conn *carrier)
 {
     struct sim_h2 *h = calloc(1, sizeof *h);
     nghttp2_session_callbacks *calls = NULL;
@@ -333,18 +360,13 @@ struct sim_h2 *sim_h2_new(struct sim_server *v, struct sim_conn *carrier)
     nghttp2_session_callbacks_del(calls);
     if (rc == 0) rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, ours, 2);
     if (rc == 0) rc = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, 1 << 30);
-    if (rc != 0) sim_h2_destroy(&h);
+    if (rc != 0) h2_destroy(&h);
     return h;
 }
 
-void sim_h2_destroy(struct sim_h2 **ph)
+int sim_h2_open(struct sim_server *v, struct sim_conn *carrier)
 {
-    struct sim_h2 *h = *ph;
-    if (!h) return;
-    while (h->streams)
-        sim_conn_close(h->v, &h->streams->c, "client-closed");
-    nghttp2_session_del(h->session);
-    buf_free(&h->out);
-    free(h);
-    *ph = NULL;
+    carrier->kind = &SIM_H2_CARRIER;
+    carrier->h2 = h2_new(v, carrier);
+    return carrier->h2 ? 0 : -1;
 }

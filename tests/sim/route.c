@@ -6,89 +6,6 @@
 #include "tests/sim/body.h"
 #include "tests/sim/server.h"
 
-static const char *reason(unsigned status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 411:
-        return "Length Required";
-    case 413:
-        return "Content Too Large";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Status";
-    }
-}
-
-static void put_head(const struct sim_server *v, const struct sim_conn *c, unsigned status, const char *type,
-                     struct buf *out)
-{
-    buf_printf(out, "HTTP/1.1 %u %s\r\nserver: plateau-sim\r\ncontent-type: %s\r\n", status, reason(status), type);
-    if (status >= 400 && v->o->retry_after) buf_printf(out, "retry-after: %" PRIu32 "\r\n", v->o->retry_after);
-    if (c->last || (v->o->close_after && c->responses + 1 >= v->o->close_after)) buf_puts(out, "connection: close\r\n");
-}
-
-void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out)
-{
-    bool lines = API_ROWS[c->stream.frame.ask.api].type == SIM_TYPE_NDJSON;
-    put_head(v, c, 200, lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", out);
-    buf_printf(out, "cache-control: no-cache\r\nx-request-id: %" PRIu64 "\r\ntransfer-encoding: chunked\r\n\r\n",
-               c->stream.record.request);
-}
-
-void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
-                    size_t n)
-{
-    struct buf head __attribute__((cleanup(buf_free))) = BUF_INIT(4096 + SIM_OUT_MAX);
-    put_head(v, c, status, type, &head);
-    buf_printf(&head, "content-length: %zu\r\n\r\n", n);
-    buf_put(&head, body, n);
-    (void)sim_conn_send(v, c, head.data, head.len);
-}
-
-void sim_route_error(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why)
-{
-    static const struct {
-        unsigned status;
-        const char *type;
-    } TYPES[] = {
-        {400, "BadRequestError"}, {401, "AuthenticationError"}, {404, "NotFoundError"}, {429, "RateLimitError"}};
-    const char *type = status >= 500 ? "InternalServerError" : "BadRequestError";
-    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
-        if (TYPES[i].status == status) type = TYPES[i].type;
-    char body[512];
-    int n = snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":%u}}",
-                     why, type, status);
-    sim_route_json(v, c, status, "application/json", body, n > 0 ? (size_t)n : 0);
-}
-
-void sim_route_refuse(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why)
-{
-    c->last = true;
-    sim_route_error(v, c, status, why);
-    sim_conn_finish(v, c);
-}
-
 static void route_metrics(struct sim_server *v, struct sim_conn *c)
 {
     struct sim_metrics *m = &v->metrics;
@@ -98,7 +15,7 @@ static void route_metrics(struct sim_server *v, struct sim_conn *c)
     m->kv_usage = use < 1 ? use : 1;
     buf_reset(&v->out);
     sim_metrics_write(m, v->o->model, &v->out);
-    sim_route_json(v, c, 200, "text/plain; version=0.0.4; charset=utf-8", v->out.data, v->out.len);
+    sim_reply_json(v, c, 200, "text/plain; version=0.0.4; charset=utf-8", v->out.data, v->out.len);
 }
 
 static void route_models(struct sim_server *v, struct sim_conn *c)
@@ -108,7 +25,7 @@ static void route_models(struct sim_server *v, struct sim_conn *c)
                      "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\",\"created\":%" PRId64
                      ",\"owned_by\":\"plateau-sim\",\"max_model_len\":%d}]}",
                      v->o->model, clock_wall_ns() / NS_PER_S, SIM_TOKENS_MAX);
-    sim_route_json(v, c, 200, "application/json", body, n > 0 ? (size_t)n : 0);
+    sim_reply_json(v, c, 200, "application/json", body, n > 0 ? (size_t)n : 0);
 }
 
 static bool key_is_right(const struct sim_server *v, const struct sim_request *r)
@@ -126,7 +43,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
     struct sim_body b;
     struct err e;
     if (sim_body_scan(r->body.p, r->body.n, &b, &e)) {
-        sim_route_error(v, c, 400, e.text);
+        sim_reply_error(v, c, 400, e.text);
         sim_conn_answered(v, c);
         return;
     }
@@ -137,7 +54,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
     else if (b.has_max_tokens && (b.max_tokens < 1 || b.max_tokens > SIM_TOKENS_MAX))
         wrong = "max_tokens: out of range";
     if (wrong) {
-        sim_route_error(v, c, 400, wrong);
+        sim_reply_error(v, c, 400, wrong);
         sim_conn_answered(v, c);
         return;
     }
@@ -177,17 +94,17 @@ void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_reques
     bool models = sim_slice_is(r->path, "/v1/models"), generate = api != SIM_API_N;
     c->last = !r->keep_alive;
     if ((generate || models) && !key_is_right(v, r))
-        sim_route_error(v, c, 401, "Invalid or missing API key");
+        sim_reply_error(v, c, 401, "Invalid or missing API key");
     else if (generate && post) {
         route_generate(v, c, api, r, received);
         return;
     } else if (models && get)
         route_models(v, c);
     else if (get && sim_slice_is(r->path, "/health"))
-        sim_route_json(v, c, 200, "text/plain", "", 0);
+        sim_reply_json(v, c, 200, "text/plain", "", 0);
     else if (get && sim_slice_is(r->path, "/metrics"))
         route_metrics(v, c);
     else
-        sim_route_error(v, c, generate || models ? 405 : 404, generate || models ? "Method Not Allowed" : "Not Found");
+        sim_reply_error(v, c, generate || models ? 405 : 404, generate || models ? "Method Not Allowed" : "Not Found");
     sim_conn_answered(v, c);
 }

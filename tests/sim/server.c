@@ -174,21 +174,32 @@ static int server_close(struct sim_server *v, struct err *e)
     return sim_truth_close(&v->truth, e);
 }
 
+/* An answer is over: what was asked behind it is next. */
+static void next_request(struct sim_server *v, struct sim_conn *c)
+{
+    sim_receive_waiting(v, c, clock_mono_ns());
+}
+
+static void on_model_event(void *server, const struct sim_model_event *ev)
+{
+    if (!sim_stream_model_event(server, ev)) next_request(server, ev->request);
+}
+
 /* Everything that is due, but no more than a burst: requests wait in their sockets meanwhile. */
 static void fire(struct sim_server *v)
 {
     int64_t now = clock_mono_ns();
     for (int i = 0; i < BURST && sim_timers_next(&v->timers) <= now; i++) {
         struct sim_timer *t = sim_timers_top(&v->timers);
-        if (t->kind == SIM_TIMER_TOKEN)
-            sim_stream_due(v, t->owner);
-        else {
-            struct sim_conn *c = t->owner;
+        struct sim_conn *c = t->owner;
+        if (t->kind == SIM_TIMER_TOKEN) {
+            if (!sim_stream_due(v, c)) next_request(v, c);
+        } else {
             sim_timer_clear(&v->timers, t);
             sim_conn_drip(v, c);
         }
     }
-    if (v->model) sim_model_advance(v->model, now, sim_stream_model_event, v);
+    if (v->model) sim_model_advance(v->model, now, on_model_event, v);
 }
 
 static int64_t time_left(struct sim_server *v, int64_t deadline)
@@ -214,7 +225,7 @@ static void handle(struct sim_server *v, const struct epoll_event *ev)
     else if (s->kind == SIM_SOURCE_SIGNAL)
         v->stop = true;
     else
-        sim_conn_ready(v, (struct sim_conn *)s, ev->events);
+        sim_receive(v, (struct sim_conn *)s, ev->events);
 }
 
 static int server_run(struct sim_server *v, struct err *e)

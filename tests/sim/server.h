@@ -1,5 +1,6 @@
 /* The server: one thread, one epoll set, timers in due order. The pure parts (http, body, frame, model, timer, fault)
- * do the thinking; server.c loops, conn.c moves bytes, route.c finds the answer, stream.c gives it. */
+ * do the thinking; server.c loops, receive.c takes requests from connections, route.c finds the answer, stream.c gives
+ * it, reply.c writes it, conn.c sends its bytes. Each calls those after it only. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,16 @@ struct sim_stream {
     uint32_t fault_at;    /* after this many tokens */
 };
 
+/* What is different of a connection that speaks HTTP/2 (`closed` alone) or is a stream of one (all). */
+struct sim_conn;
+struct sim_conn_kind {
+    int (*send)(struct sim_conn *c, const void *bytes, size_t n); /* bytes of HTTP/1.1; -1: closed */
+    void (*finish)(struct sim_conn *c);                           /* END_STREAM, whatever is missing */
+    void (*reset)(struct sim_conn *c);                            /* RST_STREAM, and closes it */
+    void (*answered)(struct sim_conn *c);                         /* GOAWAY when it was the last answer */
+    void (*closed)(struct sim_conn *c);                           /* it is being closed */
+};
+
 enum sim_timer_kind { SIM_TIMER_TOKEN, SIM_TIMER_DRIP };
 
 struct sim_conn {
@@ -56,10 +67,11 @@ struct sim_conn {
     int64_t arrived; /* of the last bytes read, as the kernel stamped them; 0: unknown */
     struct sim_timer token_timer, drip_timer;
     struct sim_stream stream;
-    struct sim_tls *tls;      /* NULL: in the clear */
-    struct sim_h2 *h2;        /* it speaks HTTP/2: its streams are connections of their own … */
-    struct sim_conn *carrier; /* … whose socket this one has */
-    bool met;                 /* what it speaks is known */
+    struct sim_tls *tls;              /* NULL: in the clear */
+    const struct sim_conn_kind *kind; /* NULL: HTTP/1.1 on a socket of its own */
+    struct sim_h2 *h2;                /* it speaks HTTP/2: its streams are connections of their own … */
+    struct sim_conn *carrier;         /* … whose socket this one has */
+    bool met;                         /* what it speaks is known */
 };
 
 struct sim_server {
@@ -85,19 +97,23 @@ struct sim_server {
     bool stop;
 };
 
-/* conn.c: bytes of a connection. */
+/* receive.c: requests from the bytes of connections. */
+void sim_receive(struct sim_server *v, struct sim_conn *c, uint32_t events);
+void sim_receive_waiting(struct sim_server *v, struct sim_conn *c, int64_t received); /* answers what waits in `in` */
+
+/* conn.c: a connection, and the bytes on their way out. */
 int sim_conn_begin(struct sim_server *v, struct sim_conn *c,
                    int fd); /* zeroed until then; fd -1: a stream. -1: no memory */
 void sim_conn_accept(struct sim_server *v, int listener);
-void sim_conn_ready(struct sim_server *v, struct sim_conn *c, uint32_t events);
 int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes,
-                  size_t n);                                    /* -1: the connection is gone (and closed) */
-void sim_conn_drip(struct sim_server *v, struct sim_conn *c);   /* --fault-slow-bytes: the next byte */
-void sim_conn_finish(struct sim_server *v, struct sim_conn *c); /* closes for writing once all is sent */
+                  size_t n);                                      /* -1: the connection is gone (and closed) */
+int sim_conn_send_tls(struct sim_server *v, struct sim_conn *c);  /* what TLS has to send; -1: closed */
+void sim_conn_writable(struct sim_server *v, struct sim_conn *c); /* the socket takes more */
+void sim_conn_drip(struct sim_server *v, struct sim_conn *c);     /* --fault-slow-bytes: the next byte */
+void sim_conn_finish(struct sim_server *v, struct sim_conn *c);   /* closes for writing once all is sent */
 void sim_conn_reset(struct sim_server *v, struct sim_conn *c);
 void sim_conn_close(struct sim_server *v, struct sim_conn *c,
                     const char *end); /* `end`: what the truth says of an answer cut short */
-void sim_conn_serve(struct sim_server *v, struct sim_conn *c, int64_t received); /* answers what waits in `in` */
 void sim_conn_answered(
     struct sim_server *v,
     struct sim_conn *c); /* an answer is complete: counts it, ends the connection if it was the last */
@@ -105,16 +121,20 @@ void sim_conn_free_dead(struct sim_server *v);
 
 /* route.c: from a request to its answer. */
 void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_request *r, int64_t received);
-void sim_route_refuse(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why); /* and closes */
-void sim_route_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
+
+/* reply.c: answers as bytes of HTTP/1.1. */
+void sim_reply_refuse(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why); /* and closes */
+void sim_reply_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
                     size_t n);
-void sim_route_error(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why);
-void sim_route_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out);
+void sim_reply_error(struct sim_server *v, struct sim_conn *c, unsigned status, const char *why);
+void sim_reply_stream_head(struct sim_server *v, const struct sim_conn *c, struct buf *out);
 
 /* stream.c: the life of an answer. */
 void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim_ask *ask, int64_t received);
-void sim_stream_due(struct sim_server *v, struct sim_conn *c);               /* fixed mode: its timer */
-void sim_stream_model_event(void *server, const struct sim_model_event *ev); /* capacity model */
+bool sim_stream_due(struct sim_server *v, struct sim_conn *c); /* fixed mode: its timer. False: the answer is over */
+bool sim_stream_model_event(struct sim_server *v, const struct sim_model_event *ev); /* capacity model; likewise */
+
+/* stream_end.c */
 void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end,
                     enum sim_finish); /* the record is closed */
 

@@ -38,24 +38,6 @@ static void schedule(struct sim_server *v, struct sim_conn *c)
     sim_timer_set(&v->timers, &c->token_timer, s->due);
 }
 
-void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end, enum sim_finish finish)
-{
-    struct sim_stream *s = &c->stream;
-    c->busy = false;
-    v->busy--;
-    v->metrics.finished[finish]++;
-    sim_timer_clear(&v->timers, &c->token_timer);
-    if (s->in_model) sim_model_cancel(v->model, s->handle);
-    s->in_model = false;
-    s->record.end = s->stalled ? sim_fault_name(SIM_FAULT_STALL) : end;
-    v->lag_sum += s->record.lag_sum;
-    if (s->record.lag_max > v->lag_max) v->lag_max = s->record.lag_max;
-    if (v->truth)
-        (void)sim_truth_add(v->truth, &s->record);
-    else
-        sim_record_free(&s->record);
-}
-
 static void done(struct sim_server *v, struct sim_conn *c, const char *end, enum sim_finish finish)
 {
     sim_stream_end(v, c, end, finish);
@@ -88,7 +70,7 @@ static void whole_answer(struct sim_server *v, struct sim_conn *c, int64_t due)
         sim_frame_whole(&s->frame, n, &body);
     if (s->fault == SIM_FAULT_SLOW_BYTES) c->slow = true;
     int64_t now = clock_mono_ns();
-    sim_route_json(v, c, 200, "application/json", body.data, body.len);
+    sim_reply_json(v, c, 200, "application/json", body.data, body.len);
     if (c->dead) return;
     if (n) {
         sim_metrics_ttft(&v->metrics, now - s->record.received);
@@ -116,7 +98,7 @@ static void error_answer(struct sim_server *v, struct sim_conn *c, bool then_don
     struct sim_stream *s = &c->stream;
     buf_reset(&v->out);
     if (!s->frame.ask.stream)
-        sim_route_error(v, c, 500, "EngineCore encountered an issue (simulated)");
+        sim_reply_error(v, c, 500, "EngineCore encountered an issue (simulated)");
     else {
         sim_frame_error(&s->frame, &v->out);
         sim_frame_close(&s->frame, then_done, &v->out);
@@ -204,19 +186,17 @@ static bool next_event(struct sim_server *v, struct sim_conn *c, int64_t due)
     return !last;
 }
 
-void sim_stream_due(struct sim_server *v, struct sim_conn *c)
+bool sim_stream_due(struct sim_server *v, struct sim_conn *c)
 {
     int64_t due = c->stream.due;
     c->stream.ready = needed(v, &c->stream);
-    if (next_event(v, c, due))
-        schedule(v, c);
-    else if (!c->dead)
-        sim_conn_serve(v, c, clock_mono_ns());
+    bool more = next_event(v, c, due);
+    if (more) schedule(v, c);
+    return more;
 }
 
-void sim_stream_model_event(void *server, const struct sim_model_event *ev)
+bool sim_stream_model_event(struct sim_server *v, const struct sim_model_event *ev)
 {
-    struct sim_server *v = server;
     struct sim_conn *c = ev->request;
     struct sim_stream *s = &c->stream;
     s->ready = ev->token + 1;
@@ -224,7 +204,7 @@ void sim_stream_model_event(void *server, const struct sim_model_event *ev)
     bool more = true;
     while (more && s->ready >= needed(v, s))
         more = next_event(v, c, ev->time);
-    if (!more && !c->dead) sim_conn_serve(v, c, clock_mono_ns());
+    return more;
 }
 
 static bool same_ask(const struct sim_ask *a, const struct sim_ask *b)
@@ -246,7 +226,7 @@ static void null_answer(struct sim_server *v, struct sim_conn *c)
     bool ends = c->last || v->o->close_after, same = out->len && !ends && same_ask(&s->frame.ask, &v->null_ask);
     if (!same) {
         buf_reset(out);
-        sim_route_stream_head(v, c, out);
+        sim_reply_stream_head(v, c, out);
         sim_frame_role(&s->frame, out);
         for (uint32_t from = 0, asked = s->record.asked; from < asked; from += v->o->tokens_per_event) {
             uint32_t n = asked - from < v->o->tokens_per_event ? asked - from : v->o->tokens_per_event;
@@ -272,7 +252,7 @@ static void null_answer(struct sim_server *v, struct sim_conn *c)
 
 static void status_answer(struct sim_server *v, struct sim_conn *c)
 {
-    sim_route_error(v, c, v->o->fault_status, "simulated failure");
+    sim_reply_error(v, c, v->o->fault_status, "simulated failure");
     if (!c->dead) done(v, c, sim_fault_name(SIM_FAULT_STATUS), SIM_FINISH_ERROR);
 }
 
@@ -280,7 +260,7 @@ static void status_answer(struct sim_server *v, struct sim_conn *c)
 static int send_head(struct sim_server *v, struct sim_conn *c)
 {
     buf_reset(&v->out);
-    sim_route_stream_head(v, c, &v->out);
+    sim_reply_stream_head(v, c, &v->out);
     if (v->o->early_role) sim_frame_role(&c->stream.frame, &v->out);
     return sim_conn_send(v, c, v->out.data, v->out.len);
 }
