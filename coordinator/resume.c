@@ -13,6 +13,10 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
     if (!p) return err_set(e, ERR_NOMEM, "no memory for the points of the run");
     while (n < past->n_stages && !past->stages[n].aborted) {
         point_compute(&past->stages[n], past->plan, &p[n]);
+        if (p[n].no_memory) {
+            free(p);
+            return err_set(e, ERR_NOMEM, "no memory for the points of the run");
+        }
         n++;
     }
     size_t told = search_replay(t->search, p, n);

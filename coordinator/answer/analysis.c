@@ -1,8 +1,9 @@
 #include "coordinator/answer/analysis.h"
 
-#include "coordinator/answer/gates.h"
-
 #include <stdlib.h>
+
+#include "coordinator/answer/answer_text.h"
+#include "coordinator/answer/gates.h"
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
 static size_t stages_planned(const struct run_data *r)
@@ -43,17 +44,22 @@ int analysis_status(const struct analysis *a)
     return passed ? 0 : 99;
 }
 
-static void points_and_gates(struct analysis *a)
+/* -1: no memory. */
+static int points_and_gates(struct analysis *a)
 {
     const struct plan *plan = a->run->plan;
+    bool missing = false;
     for (size_t i = 0; i < a->n_points; i++) {
         point_compute(&a->run->stages[i], plan, &a->points[i]);
+        missing |= a->points[i].no_memory;
         for (size_t g = 0; g < plan->n_gates; g++) {
             struct gate_outcome *o = &a->gates[i * plan->n_gates + g];
             gate_check(&plan->gates[g], &a->points[i], o);
             o->point = (uint32_t)i;
+            missing |= o->no_memory;
         }
     }
+    return missing ? -1 : 0;
 }
 
 int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e)
@@ -63,12 +69,16 @@ int analysis_init(struct analysis *ret, const struct run_data *run, struct err *
     *ret = (struct analysis){.run = run, .n_points = run->n_stages, .n_gates = n_gates};
     ret->points = calloc(run->n_stages + 1, sizeof *ret->points);
     ret->gates = calloc(n_gates + 1, sizeof *ret->gates);
-    if (!ret->points || !ret->gates) {
+    int rc = 0;
+    if (!ret->points || !ret->gates || points_and_gates(ret))
+        rc = err_set(e, ERR_NOMEM, "no memory for the points of a run of %zu stages", run->n_stages);
+    else
+        rc = answer_compute(run, ret->points, ret->n_points, ret->gates, n_gates, &ret->answer, e);
+    if (rc) {
         analysis_clear(ret);
-        return err_set(e, ERR_NOMEM, "no memory for the points of a run of %zu stages", run->n_stages);
+        return -1;
     }
-    points_and_gates(ret);
-    answer_compute(run, ret->points, ret->n_points, ret->gates, n_gates, &ret->answer);
+    answer_words(run->plan, ret->points, ret->n_points, &ret->answer);
     ret->status = analysis_status(ret);
     return 0;
 }

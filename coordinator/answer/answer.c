@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "coordinator/answer/answer_text.h"
 #include "coordinator/answer/load.h"
 #include "coordinator/answer/numeric.h"
 
@@ -78,11 +77,12 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
     return n_groups;
 }
 
+/* Of one at least. */
 static const struct group *most(const struct group *g, size_t n)
 {
-    const struct group *best = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (!best || g[i].throughput > best->throughput) best = &g[i];
+    const struct group *best = g;
+    for (size_t i = 1; i < n; i++)
+        if (g[i].throughput > best->throughput) best = &g[i];
     return best;
 }
 
@@ -153,23 +153,24 @@ static void law_keep(const struct fit *f, const struct group *g, size_t n, struc
         a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
 }
 
-static void plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed,
-                            struct answer *a)
+/* -1: no memory. */
+static int plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed,
+                           struct answer *a)
 {
     const struct group *best = most(g, n_groups);
     double *load = calloc(2 * n + 1, sizeof *load), *rate = load ? load + n : NULL;
     struct fit f;
     size_t k = 0;
-    if (!load) return;
+    if (!load) return -1;
     for (size_t i = 0; i < n; i++) {
         if (!load_usable(&points[i])) continue;
         load[k] = load_on(&points[i], a->axis);
         rate[k++] = points[i].output_tokens_per_s;
     }
-    fit_curve(load, rate, k, seed, &f);
+    int rc = fit_curve(load, rate, k, seed, &f);
     free(load);
     a->has_plateau = n_groups >= 3;
-    if (!a->has_plateau) return;
+    if (rc || !a->has_plateau) return rc;
     bool law = f.model != FIT_NONE;
     if (law) plateau_law(&f, g, n_groups, best, a);
     bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* laws do not model arrivals that waited in vain */
@@ -179,6 +180,7 @@ static void plateau_compute(const struct point *points, size_t n, const struct g
     else
         plateau_plain(g, n_groups, best, a);
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
+    return 0;
 }
 
 /* More load gives more throughput up to the maximum, and never a shorter wait. Where neighbouring loads break that, one
@@ -298,15 +300,15 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
 }
 
 /* A search decides by all runs of a load together, so the machine gets the points again and gives its result. */
-static void search_compute(const struct plan *plan, const struct point *points, size_t n, const struct group *g,
-                           size_t n_groups, struct answer *a)
+ERR_CHECKED static int search_compute(const struct plan *plan, const struct point *points, size_t n,
+                                      const struct group *g, size_t n_groups, struct answer *a, struct err *e)
 {
-    struct search *s = search_new(plan, NULL);
-    if (!s) return;
+    struct search *s = search_new(plan, e);
+    if (!s) return -1;
     search_replay(s, points, n);
     search_result(s, &a->search);
     search_destroy(&s);
-    if (plan->search.goal != SEARCH_SLO || !a->search.found) return;
+    if (plan->search.goal != SEARCH_SLO || !a->search.found) return 0;
     for (size_t i = 0; i < n_groups; i++) {
         double asked = load_asked(&points[g[i].first].requested);
         if (fabs(asked - a->search.load) > 1e-9 * asked) continue;
@@ -314,6 +316,7 @@ static void search_compute(const struct plan *plan, const struct point *points, 
         a->slo_open_end = a->search.end_reached;
         a->slo_next_fails = !isnan(a->search.failed_load);
     }
+    return 0;
 }
 
 static void goodput_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
@@ -445,10 +448,9 @@ static void lengths_compute(const struct plan *plan, const struct point *points,
     a->input = (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
 }
 
-void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
-                    size_t n_gates, struct answer *ret)
+/* Nothing is known yet. */
+static void answer_reset(struct answer *ret)
 {
-    const struct plan *plan = run ? run->plan : NULL;
     *ret = (struct answer){.plateau = NAN,
                            .plateau_lo = NAN,
                            .plateau_hi = NAN,
@@ -483,27 +485,43 @@ void answer_compute(const struct run_data *run, const struct point *points, size
                            .cost_most = NAN};
     for (int i = 0; i < FIT_PARAMS; i++)
         ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
+}
+
+/* What the loads show together. */
+ERR_CHECKED static int groups_compute(const struct run_data *run, const struct point *points, size_t n,
+                                      const struct group *g, size_t n_groups, struct answer *ret, struct err *e)
+{
+    const struct plan *plan = run ? run->plan : NULL;
+    most_compute(g, n_groups, ret);
+    if (plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret))
+        return err_set(e, ERR_NOMEM, "no memory for the law of %zu points", n);
+    shape_compute(g, n_groups, ret);
+    monotone_compute(g, n_groups, ret);
+    goodput_compute(plan, g, n_groups, ret);
+    if (plan && plan->search.goal != SEARCH_NONE && search_compute(plan, points, n, g, n_groups, ret, e)) return -1;
+    if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
+    if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
+    if (ret->has_slo) latency_at(points, n, g, n_groups, ret->slo_load, &ret->at_slo);
+    if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
+    ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
+    if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
+    return 0;
+}
+
+int answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
+                   size_t n_gates, struct answer *ret, struct err *e)
+{
+    const struct plan *plan = run ? run->plan : NULL;
+    answer_reset(ret);
     ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
     failures_compute(points, n, ret);
     lengths_compute(plan, points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
-    size_t n_groups = g ? groups_make(points, n, ret->axis, gates, n_gates, g) : 0;
-    if (n_groups) {
-        most_compute(g, n_groups, ret);
-        plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret);
-        shape_compute(g, n_groups, ret);
-        monotone_compute(g, n_groups, ret);
-        goodput_compute(plan, g, n_groups, ret);
-        if (plan && plan->search.goal != SEARCH_NONE) search_compute(plan, points, n, g, n_groups, ret);
-        if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
-        if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
-        if (ret->has_slo) latency_at(points, n, g, n_groups, ret->slo_load, &ret->at_slo);
-        if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
-        ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
-        if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
-    }
+    if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
+    size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);
+    int rc = n_groups ? groups_compute(run, points, n, g, n_groups, ret, e) : 0;
     capacity_compute(plan, g, n_groups, ret);
     free(g);
-    answer_words(plan, points, n, ret);
+    return rc;
 }

@@ -78,7 +78,8 @@ struct answer {
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     struct search_outcome search;              /* when the plan asked for one; else all zero */
-    char text[2400];                           /* the paragraph */
+    char text[2400];                           /* the paragraph, by answer_words */
 };
-void answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
-                    size_t n_gates, struct answer *ret);
+/* All but the words, which answer_words (answer_text.h) makes of it. */
+ERR_CHECKED int answer_compute(const struct run_data *run, const struct point *points, size_t n,
+                               const struct gate_outcome *gates, size_t n_gates, struct answer *ret, struct err *e);

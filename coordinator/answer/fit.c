@@ -249,7 +249,8 @@ static void interval(double value, const double *boot, size_t n, double t, doubl
     *ret_hi = value * exp(t * sd);
 }
 
-static void bootstrap(const struct law *law, const struct data *d, const double *q, uint64_t seed, struct fit *ret)
+/* -1: no memory. */
+static int bootstrap(const struct law *law, const struct data *d, const double *q, uint64_t seed, struct fit *ret)
 {
     double *fitted = calloc(3 * d->n, sizeof(double)), *resid = fitted ? fitted + d->n : NULL,
            *drawn = fitted ? resid + d->n : NULL;
@@ -259,7 +260,7 @@ static void bootstrap(const struct law *law, const struct data *d, const double 
         sqrt((double)d->n / (double)(d->n - law->k)); /* residuals are smaller than errors by what the fit took */
     size_t used = 0;
     struct rng r;
-    if (!fitted) return;
+    if (!fitted) return -1;
     rng_seed(&r, seed);
     for (size_t i = 0; i < d->n; i++) {
         fitted[i] = log(law_at(law->model, ret->param, d->load[i]));
@@ -283,11 +284,12 @@ static void bootstrap(const struct law *law, const struct data *d, const double 
         used++;
     }
     free(fitted);
-    if (used < REPLICATES / 2) return;
+    if (used < REPLICATES / 2) return 0;
     interval(ret->limit, limit, used, t, &ret->limit_lo, &ret->limit_hi);
     interval(ret->knee, knee, used, t, &ret->knee_lo, &ret->knee_hi);
     for (uint32_t i = 0; i < law->k; i++)
         interval(ret->param[i], param[i], used, t, &ret->param_lo[i], &ret->param_hi[i]);
+    return 0;
 }
 
 static void fit_reset(struct fit *f)
@@ -306,17 +308,18 @@ static void fit_reset(struct fit *f)
         f->aicc[i] = NAN;
 }
 
-void fit_curve(const double *load, const double *throughput, size_t n, uint64_t seed, struct fit *ret)
+int fit_curve(const double *load, const double *throughput, size_t n, uint64_t seed, struct fit *ret)
 {
     static const struct law laws[] = {{FIT_USL, 2}, {FIT_USL, 3}, {FIT_SATURATION, 3}, {FIT_CAPPED, 3}};
     double best = INFINITY, best_q[FIT_PARAMS] = {0}, least = INFINITY, most = 0;
     const struct law *law = NULL;
     double limits[4] = {NAN, NAN, NAN, NAN}, scores[4] = {NAN, NAN, NAN, NAN}; /* by law */
     bool positive = true;
+    int rc = 0;
     fit_reset(ret);
-    if (n < FIT_LEAST || n > POINTS_MAX) return;
+    if (n < FIT_LEAST || n > POINTS_MAX) return 0;
     double *log_x = calloc(n, sizeof *log_x);
-    if (!log_x) return;
+    if (!log_x) return -1;
     struct data d = {load, log_x, n};
     for (size_t i = 0; i < n; i++) {
         log_x[i] = log(throughput[i]);
@@ -344,7 +347,7 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
         unpack(law, best_q, ret->param);
         ret->limit = limit_of(ret->model, ret->param);
         ret->knee = knee_of(ret->model, ret->param, ret->limit);
-        bootstrap(law, &d, best_q, seed, ret);
+        rc = bootstrap(law, &d, best_q, seed, ret);
         for (int i = 0; i < 4;
              i++) { /* laws that the data cannot tell apart (Burnham & Anderson: within 2) must all be inside */
             if (!(scores[i] <= best + 2) || !isfinite(limits[i])) continue;
@@ -353,4 +356,5 @@ void fit_curve(const double *load, const double *throughput, size_t n, uint64_t 
         }
     }
     free(log_x);
+    return rc;
 }

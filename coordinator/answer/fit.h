@@ -33,7 +33,8 @@ struct fit {
     double rms;                       /* of relative residuals */
 };
 
-void fit_curve(const double *load, const double *throughput, size_t n, uint64_t seed, struct fit *ret);
+/* -1: no memory. */
+int fit_curve(const double *load, const double *throughput, size_t n, uint64_t seed, struct fit *ret);
 double fit_at(const struct fit *f, double load);
 const char *fit_model_name(enum fit_model m);             /* "none", "usl", "saturation", "capped" */
 const char *fit_param_name(enum fit_model m, uint32_t i); /* "lambda" … */

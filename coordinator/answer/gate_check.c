@@ -13,6 +13,7 @@
 struct gate_reading {
     double value, lo, hi;
     bool needs_interval; /* the value is an estimate: without an interval it decides nothing */
+    bool no_memory;
 };
 
 const char *gate_result_name(enum gate_result r)
@@ -30,9 +31,10 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
     if (!metric_independent(g->metric)) {
         double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
         uint64_t seed = seed_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
-        bool known = p->data && !isnan(r->value) &&
-                     resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi);
-        r->needs_interval = known; /* too little to resample: the value is all there is */
+        if (p->data && !isnan(r->value) &&
+            resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi))
+            r->no_memory = true;
+        r->needs_interval = !isnan(r->lo); /* too little to resample: the value is all there is */
         return;
     }
     uint64_t lo, hi;
@@ -49,14 +51,15 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
  * bound may still show that the limit is broken. */
 static struct gate_reading read_quantile(const struct plan_gate *g, const struct point *p)
 {
-    struct gate_reading r = {NAN, NAN, NAN, true};
+    struct gate_reading r = {NAN, NAN, NAN, true, false};
     for (int i = 0; i < POINT_Q; i++) {
         if (fabs(POINT_QS[i] - g->q) > 1e-9) continue;
         const struct metric_stat *s = &p->metric[g->metric];
-        r = (struct gate_reading){s->q[i], s->q_lo[i], s->q_hi[i], true};
+        r = (struct gate_reading){s->q[i], s->q_lo[i], s->q_hi[i], true, false};
     }
     if (!isnan(r.lo)) return r;
-    struct hist *left = p->cut[g->metric] && p->data ? resample_hist(p->data, g->metric, p->blocks_from_s) : NULL;
+    struct hist *left = NULL;
+    if (p->cut[g->metric] && p->data && resample_hist(p->data, g->metric, p->blocks_from_s, &left)) r.no_memory = true;
     const struct hist *h = left ? left : p->hist ? p->hist[g->metric] : NULL;
     if (h && h->count) quantile_of_hist(g, p, h, &r);
     hist_destroy(&left);
@@ -67,7 +70,7 @@ static struct gate_reading read_quantile(const struct plan_gate *g, const struct
  * lower end go by the first, the upper end by the second. */
 static struct gate_reading read_cut(const struct plan_gate *g, const struct hist *h, const struct hist *cut)
 {
-    struct gate_reading r = {NAN, NAN, INFINITY, true};
+    struct gate_reading r = {NAN, NAN, INFINITY, true, false};
     struct hist *all = hist_copy(cut);
     double scale = METRICS[g->metric].scale;
     uint64_t lo, hi, n = cut->count + (h ? h->count : 0);
@@ -77,7 +80,8 @@ static struct gate_reading read_cut(const struct plan_gate *g, const struct hist
         if (isnan(r.value) || !lo) lo = rank_below(n, g->q, 0.05);
         if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(all, lo))) / scale;
         if (h && !isnan(r.value) && hi && hi <= h->count) r.hi = (double)hist_at_rank(h, hi) / scale;
-    }
+    } else
+        r.no_memory = true;
     hist_destroy(&all);
     return r;
 }
@@ -91,17 +95,17 @@ static struct gate_reading read_metric(const struct plan_gate *g, const struct p
     case AGG_MEAN:
         if (cut) { /* the mean is at least this */
             double sum = (s->count ? s->mean * (double)s->count : 0) + hist_sum(cut) / scale;
-            return (struct gate_reading){sum / n, sum / n, INFINITY, true};
+            return (struct gate_reading){sum / n, sum / n, INFINITY, true, false};
         }
-        return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false};
+        return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false, false};
     case AGG_MIN:
-        return (struct gate_reading){s->min, NAN, NAN, false};
+        return (struct gate_reading){s->min, NAN, NAN, false, false};
     case AGG_MAX:
         if (cut) {
             double least = fmax(s->max, (double)cut->max / scale); /* fmax passes over NaN */
-            return (struct gate_reading){least, least, INFINITY, true};
+            return (struct gate_reading){least, least, INFINITY, true, false};
         }
-        return (struct gate_reading){s->max, NAN, NAN, false};
+        return (struct gate_reading){s->max, NAN, NAN, false, false};
     case AGG_QUANTILE:
         if (cut) return read_cut(g, p->hist[g->metric], cut);
         break;
@@ -113,7 +117,7 @@ static struct gate_reading read_gate(const struct plan_gate *g, const struct poi
 {
     if (g->subject == GATE_METRIC) return read_metric(g, p);
     struct reading r = figure_read(p, figure_of_gate(g->subject));
-    return (struct gate_reading){r.value, r.lo, r.hi, false};
+    return (struct gate_reading){r.value, r.lo, r.hi, false, false};
 }
 
 static bool holds(enum gate_op op, double v, double limit)
@@ -212,6 +216,7 @@ void gate_check(const struct plan_gate *g, const struct point *p, struct gate_ou
                                  .value = r.value,
                                  .lo = r.lo,
                                  .hi = r.hi,
+                                 .no_memory = r.no_memory,
                                  .result = GATE_INCONCLUSIVE,
                                  .needs = NAN,
                                  .had = NAN,

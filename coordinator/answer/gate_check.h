@@ -10,6 +10,7 @@ struct gate_outcome {
     enum gate_result result;
     double needs,
         had;        /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
+    bool no_memory; /* what it says lacks something for want of memory alone: nothing to report */
     double needs_s; /* the same as the length of a window at this load; NaN when that is not known */
 };
 /* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample

@@ -71,22 +71,29 @@ static double littles_law(const struct stage_data *s, const struct point *p)
     return x / p->concurrency;
 }
 
-/* Opens the histograms that a verdict needs. They are used again for the next agent. */
-static void agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
+/* Opens the histograms that a verdict needs. They are used again for the next agent. False: no memory. */
+static bool agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
 {
     static const enum metric KINDS[] = {METRIC_TTFT, METRIC_ITL, METRIC_E2E, METRIC_DISPATCH, METRIC_LAG};
-    struct err e;
+    bool enough = true;
+    struct err e = {0};
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         struct hist **h = &hist[KINDS[i]];
         if (*h) hist_reset(*h);
-        bool wanted = a->hist[KINDS[i]].n && (*h || (*h = hist_new()));
-        if (wanted && packed_hist_add_to(&a->hist[KINDS[i]], *h, &e))
+        if (!a->hist[KINDS[i]].n) continue;
+        if (!*h && !(*h = hist_new())) {
+            enough = false;
+        } else if (packed_hist_add_to(&a->hist[KINDS[i]], *h, &e)) {
             hist_destroy(h); /* none, rather than half of one */
+            enough &= e.code != ERR_NOMEM;
+        }
     }
+    return enough;
 }
 
-static void agents_judge(const struct stage_data *s, const struct plan *plan, struct verdict *v)
+static void agents_judge(const struct stage_data *s, const struct plan *plan, struct point *p)
 {
+    struct verdict *v = &p->verdict;
     struct hist *hist[METRIC_N] = {NULL};
     for (size_t i = 0; i < s->n_agents; i++) {
         const struct agent_data *a = &s->agents[i];
@@ -97,7 +104,7 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is not known here; sent against due is enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
-        agent_hists(a, hist);
+        if (!agent_hists(a, hist)) p->no_memory = true;
         verdict_compute(a->counters, hist, &part, plan, &own);
         if (own.status != VERDICT_INVALID) continue;
         for (int k = 0; k < ASPECT_N; k++)
@@ -112,7 +119,7 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
 static void judge(const struct stage_data *s, const struct plan *plan, struct point *p)
 {
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
-    if (s->n_agents > 1) agents_judge(s, plan, &p->verdict);
+    if (s->n_agents > 1) agents_judge(s, plan, p);
     if (s->degraded)
         verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
                       "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
@@ -161,6 +168,7 @@ static void warmup_cut(const struct stage_data *s, double from_s, double to_s, s
         rate[n] = r->tokens / r->span_s;
         row[n++] = i;
     }
+    if (!rate || !row) p->no_memory = true;
     size_t cut = rate && row ? mser5_cut(rate, n) : 0;
     for (size_t i = cut; cut && i < n; i++) {
         const struct series_row *r = &s->series[row[i]];
@@ -191,13 +199,14 @@ static void metrics_compute(const struct stage_data *s, struct point *p)
         stat_compute(s->hist[m], (enum metric)m, &p->metric[m]);
     for (int i = 0; i < 3; i++) {
         enum metric m = IN_BLOCKS[i];
-        struct hist *left = p->warmup_cut_s > 0 ? resample_hist(s, m, p->blocks_from_s) : NULL;
+        struct hist *left = NULL;
+        if (p->warmup_cut_s > 0 && resample_hist(s, m, p->blocks_from_s, &left)) p->no_memory = true;
         p->cut[m] = left != NULL;
         if (left) stat_compute(left, m, &p->metric[m]);
         hist_destroy(&left);
-        if (!metric_independent(m))
-            resample_stat(s, m, p->cut[m] ? p->blocks_from_s : -HUGE_VAL, seed_mix(p->seed, s->stage, s->repeat, m),
-                          &p->metric[m]);
+        if (metric_independent(m)) continue;
+        double from_s = p->cut[m] ? p->blocks_from_s : -HUGE_VAL;
+        if (resample_stat(s, m, from_s, seed_mix(p->seed, s->stage, s->repeat, m), &p->metric[m])) p->no_memory = true;
     }
 }
 

@@ -123,8 +123,9 @@ static void interval(double *v, size_t n, double centre, double widen, double *r
     *ret_hi = centre + fmax(0, hi - centre) * widen;
 }
 
-static void intervals(const struct table *t, enum metric m, uint64_t seed, const double *qs, int n_q,
-                      struct metric_stat *io)
+/* -1: no memory. */
+static int intervals(const struct table *t, enum metric m, uint64_t seed, const double *qs, int n_q,
+                     struct metric_stat *io)
 {
     size_t run = (size_t)ceil(1.5 * cbrt((double)t->seconds)), cells = t->start[t->seconds] + t->width;
     size_t n = cells * REPLICATES <= WORK        ? REPLICATES
@@ -148,8 +149,10 @@ static void intervals(const struct table *t, enum metric m, uint64_t seed, const
             if (!isnan(io->q[k]))
                 interval(values + (size_t)(k + 1) * n, n, io->q[k], widen, &io->q_lo[k], &io->q_hi[k]);
     }
+    int rc = sums && values ? 0 : -1;
     free(sums);
     free(values);
+    return rc;
 }
 
 static bool taken(const struct block *b, enum metric m, double from_s)
@@ -157,49 +160,51 @@ static bool taken(const struct block *b, enum metric m, double from_s)
     return block_hist(b, m) && b->t_s > from_s - EDGE;
 }
 
-static void resample(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, const double *qs, int n_q,
-                     struct metric_stat *io)
+static int resample(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, const double *qs, int n_q,
+                    struct metric_stat *io)
 {
     const struct block **b = calloc(s->n_blocks ? s->n_blocks : 1, sizeof(struct block *));
     struct table t = {0};
     size_t n = 0;
-    if (!b || io->count == 0) {
+    if (!b) return -1;
+    if (io->count == 0) {
         free(b);
-        return;
+        return 0;
     }
     for (size_t i = 0; i < s->n_blocks; i++)
         if (taken(&s->blocks[i], m, from_s)) b[n++] = &s->blocks[i];
     if (n > 1) qsort(b, n, sizeof *b, by_time);
-    if (n >= RESAMPLE_LEAST && table_make(&t, b, n, m) == 0 && t.seconds >= RESAMPLE_LEAST)
-        intervals(&t, m, seed, qs, n_q, io);
+    int rc = n >= RESAMPLE_LEAST ? table_make(&t, b, n, m) : 0;
+    if (rc == 0 && t.seconds >= RESAMPLE_LEAST) rc = intervals(&t, m, seed, qs, n_q, io);
     table_free(&t);
     free(b);
+    return rc;
 }
 
-void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io)
+int resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io)
 {
-    resample(s, m, from_s, seed, POINT_QS, POINT_Q, io);
+    return resample(s, m, from_s, seed, POINT_QS, POINT_Q, io);
 }
 
-bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
-                       double *ret_lo, double *ret_hi)
+int resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
+                      double *ret_lo, double *ret_hi)
 {
     struct metric_stat st = {.count = 1, .mean = value, .q = {value}, .q_lo = {NAN}, .q_hi = {NAN}};
-    resample(s, m, from_s, seed, &q, 1, &st);
+    int rc = resample(s, m, from_s, seed, &q, 1, &st);
     *ret_lo = st.q_lo[0];
     *ret_hi = st.q_hi[0];
-    return !isnan(st.q_lo[0]);
+    return rc;
 }
 
-struct hist *resample_hist(const struct stage_data *s, enum metric m, double from_s)
+int resample_hist(const struct stage_data *s, enum metric m, double from_s, struct hist **ret)
 {
-    struct hist *h = NULL;
+    *ret = NULL;
     for (size_t i = 0; i < s->n_blocks; i++) {
         if (!taken(&s->blocks[i], m, from_s)) continue;
-        if ((!h && !(h = hist_new())) || hist_merge(h, block_hist(&s->blocks[i], m))) {
-            hist_destroy(&h);
-            return NULL;
+        if ((!*ret && !(*ret = hist_new())) || hist_merge(*ret, block_hist(&s->blocks[i], m))) {
+            hist_destroy(ret);
+            return -1;
         }
     }
-    return h;
+    return 0;
 }

@@ -11,13 +11,12 @@
 #define RESAMPLE_LEAST 8 /* seconds; with fewer there is no interval */
 
 /* Blocks hold METRIC_ITL, METRIC_CHUNK_GAP and METRIC_TTFT. Only those that begin at from_s (of the stage) or later are
- * looked at.
+ * looked at. -1: no memory.
  *
  * Fills mean_lo … q_hi of `io` (computed from the merged histogram before). Percentiles that are n/a stay so. */
-void resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io);
-/* The 95 % interval of any quantile whose value is known; false, and NaN, when there is too little. In the metric's
- * unit. */
-bool resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
-                       double *ret_lo, double *ret_hi);
+int resample_stat(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, struct metric_stat *io);
+/* The 95 % interval of any quantile whose value is known; NaN when there is too little. In the metric's unit. */
+int resample_quantile(const struct stage_data *s, enum metric m, double from_s, uint64_t seed, double q, double value,
+                      double *ret_lo, double *ret_hi);
 /* All blocks from then on as one histogram, the caller's; NULL when they hold nothing of it. */
-struct hist *resample_hist(const struct stage_data *s, enum metric m, double from_s);
+int resample_hist(const struct stage_data *s, enum metric m, double from_s, struct hist **ret);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/rng.h"
-#include "coordinator/answer/answer.h"
+#include "coordinator/answer/answer_text.h"
 
 #define POINTS_MAX 40
 struct world {
@@ -51,6 +51,14 @@ static inline struct point *add(struct world *w, uint32_t load, double noise)
 
 static inline void backed(const struct world *w);
 
+/* The answer again, by these outcomes of gates. */
+static inline void answered(struct world *w, const struct gate_outcome *o, size_t n)
+{
+    struct err e;
+    if (answer_compute(&w->run, w->p, w->n, o, n, &w->a, &e)) fail_msg("%s", e.text);
+    answer_words(w->run.plan, w->p, w->n, &w->a);
+}
+
 static inline void finish_capacity(struct world *w, double slo_up_to)
 {
     w->gates[0] = (struct plan_gate){.text = "ttft.p99 < 800ms"};
@@ -66,7 +74,7 @@ static inline void finish_capacity(struct world *w, double slo_up_to)
                 .gate = &w->gates[g],
                 .point = (uint32_t)i,
                 .result = g == 0 && w->p[i].requested.concurrency > slo_up_to ? GATE_FAIL : GATE_PASS};
-    answer_compute(&w->run, w->p, w->n, w->o, 2 * w->n, &w->a);
+    answered(w, w->o, 2 * w->n);
 }
 
 static inline void finish(struct world *w, double slo_up_to)

@@ -76,7 +76,7 @@ static void test_left_out(void **state)
     says(&w, "Suspect, stage 3 (load 4): a clock stepped.");
     says(&w, " 2 of 10 points left out (1 invalid, 1 not steady).");
     w.p[2].verdict = (struct verdict){.status = VERDICT_VALID};
-    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    answered(&w, w.o, 2 * w.n);
     says(&w, "Valid: the agents were not the limit in the points used"); /* in one that is left out they were */
     silent(&w, "never the limit");
     memset(&w, 0, sizeof w);
@@ -122,11 +122,11 @@ static void test_gates_that_fail(void **state)
     says(&w, "No load tried is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 7 fail. ");
     for (size_t i = 0; i < 4; i++)
         w.o[i].result = GATE_INCONCLUSIVE; /* the first two loads */
-    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    answered(&w, w.o, 2 * w.n);
     backed(&w);
     says(&w, ": 5 fail, 2 undecided. ");
     w.plan.n_gates = 0;
-    answer_compute(&w.run, w.p, w.n, NULL, 0, &w.a);
+    answered(&w, NULL, 0);
     backed(&w);
     silent(&w, "No load");
     silent(&w, "Within");
@@ -151,7 +151,7 @@ static void test_within(void **state)
     says(&w, ". Within ttft.p99 < 800ms and errors.rate < 1%: 4,700 output token/s");
     silent(&w, "passes too");
     w.o[2 * 7].result = GATE_INCONCLUSIVE; /* 128: neither */
-    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    answered(&w, w.o, 2 * w.n);
     assert_true(!w.a.slo_next_fails && isnan(w.a.slo_passes_to) && !w.a.slo_open_end);
     says(&w, "The most within ");
     sweep(&w, 32, 1);
@@ -176,7 +176,7 @@ static void test_single(void **state)
     w.p[0].degraded = true;
     w.p[0].requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 16, .rate_to = 16};
     w.p[0].arrivals_per_s = 15.7;
-    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    answered(&w, w.o, 2 * w.n);
     backed(&w);
     says(&w, "At 15.7 requests/s: 1,627 output token/s");
     says(&w, "Suspect: an agent was lost in this stage.");
@@ -245,7 +245,7 @@ static void test_repeats(void **state)
     assert_true(fabs(w.a.slo_load - 32) < 0.1);
     for (size_t i = 0; i < w.n; i++)
         if (w.p[i].requested.concurrency == 32 && w.p[i].stage > 20) w.o[2 * i].result = GATE_FAIL;
-    answer_compute(&w.run, w.p, w.n, w.o, 2 * w.n, &w.a);
+    answered(&w, w.o, 2 * w.n);
     assert_true(fabs(w.a.slo_load - 16) < 0.1);
 }
 
