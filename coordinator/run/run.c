@@ -1,4 +1,4 @@
-#include "coordinator/run/run_impl.h"
+#include "coordinator/run/run.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "coordinator/run/run_impl.h"
 
 #define TICK_NS (NS_PER_S / 4)
 #define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */

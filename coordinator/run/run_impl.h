@@ -1,7 +1,8 @@
-/* What run.c (states, losses, time) and run_talk.c (messages) share; no other file includes this. */
+/* What run.c (states, losses, time), run_talk.c (messages to agents) and run_message.c (messages from agents) share; no
+ * other file includes this. run_message.c calls both others, run.c calls run_talk.c. */
 #pragma once
 #include "coordinator/run/registry.h"
-#include "coordinator/run/run.h"
+#include "coordinator/run/run_io.h"
 
 enum run_trigger {
     EV_ENOUGH,   /* agents are there */
@@ -54,6 +55,10 @@ void run_check_done(struct run *r, int64_t now);
 uint64_t run_living_weight(const struct run *r);
 
 /* run_talk.c */
+void talk_to(struct run *r, struct agent *a, const struct wire_msg *m);
+void talk_clock(struct run *r, struct agent *a, int64_t now);
+void talk_ack(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, uint64_t seq);
+void talk_stop_one(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, bool now);
 void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what the agent has still to answer */
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
 void talk_stop(struct run *r, bool now); /* to all of the stage */
