@@ -133,8 +133,15 @@ static void take_sample(struct stage *g, struct request *r, enum failure label, 
     long status = r->transfer.status;
     s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
     memcpy(s.address, g->tr->target->address[r->transfer.address].text, sizeof s.address);
-    wording_take(&g->wording, r, secrets, n, r->transfer.why, &s);
+    wording_take(&g->wording, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
     (void)failure_samples_put(&g->rec.snap->failures, &s);
+}
+
+/* The stream has just failed by an event. */
+static void hear_event(struct stage *g, struct request *r)
+{
+    if (!r->stream.error && !r->stream.malformed) return;
+    wording_hear_event(&g->wording, r, g->pool->said, g->pool->said_n);
 }
 
 static void finish(struct stage *g, struct request *r, enum transport_end end, int64_t at, int64_t now)
@@ -148,8 +155,10 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     flight_to(g, now);
     flight_correct(g, at, now);
     uint32_t before = s->events;
+    bool good = !s->error && !s->malformed;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
-    g->rec.snap->series_tokens += s->events - before; /* tokens of a whole answer, or of a last line */
+    if (good && s->t.first_event != 0) hear_event(g, r); /* a last event, perhaps */
+    g->rec.snap->series_tokens += s->events - before;    /* tokens of a whole answer, or of a last line */
     recorder_end(&g->rec, s, outcome, at);
     if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
     struct address_count *counts = counts_of(g, r);
@@ -256,11 +265,12 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
     int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     bool good = !s->error && !s->malformed;
+    g->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
     if (s->t.first_event == 0)
         wording_hear(&g->wording, r, bytes, n); /* the body may be no stream */
     else if (good && (s->error || s->malformed))
-        wording_hear_stream(&g->wording, r, bytes, n);
+        hear_event(g, r);
     else if (good && g->wording.who == r)
         wording_drop(&g->wording, r);
     if (events > known && late > g->plan->verdict_lag_ns) g->rec.snap->counters[COUNTER_BLURRED] += events - known;

@@ -1,7 +1,8 @@
 #include "agent/wording.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "agent/stream/stranger.h"
 
 void wording_begin(struct wording *w)
 {
@@ -31,27 +32,10 @@ void wording_hear(struct wording *w, const void *who, const char *bytes, size_t 
     w->full |= take < n;
 }
 
-/* Of several events in one read, the one that mentions an error; else all of them. */
-void wording_hear_stream(struct wording *w, const void *who, const char *bytes, size_t n)
+void wording_hear_event(struct wording *w, const void *who, const char *data, size_t n)
 {
-    static const char WORD[] = "error";
-    for (size_t i = 0; i + sizeof WORD - 1 <= n; i++) {
-        if (strncasecmp(bytes + i, WORD, sizeof WORD - 1) != 0) continue;
-        size_t from = i, to = i;
-        while (from > 0 && bytes[from - 1] != '\n')
-            from--;
-        if (strncmp(bytes + from, "event:", 6) == 0) { /* its data is the next line */
-            const char *next = memchr(bytes + i, '\n', n - i);
-            if (next) from = to = (size_t)(next - bytes) + 1;
-        }
-        while (to < n && bytes[to] != '\n')
-            to++;
-        if (to - from > 5 && memcmp(bytes + from, "data:", 5) == 0) from += 5;
-        wording_drop(w, who); /* what was kept of it before was no error */
-        wording_hear(w, who, bytes + from, to - from);
-        return;
-    }
-    wording_hear(w, who, bytes, n);
+    wording_drop(w, who);
+    if (n > 0) wording_hear(w, who, data, n);
 }
 
 /* A read or a break may have cut a secret: its head is then at the end of the text, or its tail at the beginning. Fewer
@@ -69,24 +53,62 @@ static void hide_cut(struct wording *w, const struct wording_secret *secret)
     if (k >= TELLS) memset(w->bytes, '*', k);
 }
 
+/* What was heard, without the secrets. */
+static void hide_secrets(struct wording *w, const struct wording_secret *secrets, size_t n_secrets)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < n_secrets; i++) {
+        w->n = failure_hide(w->bytes, w->n, secrets[i].text, secrets[i].n);
+        hide_cut(w, &secrets[i]);
+        if (secrets[i].n > longest) longest = secrets[i].n;
+    }
+    if (w->full) w->n = w->n > longest ? w->n - longest : 0; /* half a secret may stand at the cut */
+}
+
+/* Labels by which an answer is not what was asked for: the server's words do not say what is wrong. */
+static bool is_odd(enum failure label)
+{
+    return label == FAILURE_MALFORMED || label == FAILURE_TRUNCATED || label == FAILURE_EMPTY;
+}
+
+/* The agent's own words first, then those of the server that a person can read. */
+static void put_odd(struct wording *w, bool heard, const char *why, struct failure_sample *s)
+{
+    bool readable = true;
+    const char *name = NULL;
+    if (heard && s->label == FAILURE_MALFORMED && (!why || s->status == 0))
+        name = stranger_name(w->bytes, w->n, s->status != 0, &readable);
+    else if (heard)
+        (void)stranger_name(w->bytes, w->n, true, &readable);
+    if (!name) name = why;
+    if (!name) name = "";
+    size_t n = strlen(name);
+    memcpy(s->text, name, n); /* a constant text: far shorter */
+    s->text[n] = '\0';
+    if (!heard || !readable || w->n == 0) return;
+    if (n > 0) {
+        memcpy(s->text + n, ": ", 2);
+        n += 2;
+    }
+    failure_words(s->text + n, sizeof s->text - n, w->bytes, w->n);
+}
+
 void wording_take(struct wording *w, const void *who, const struct wording_secret *secrets, size_t n_secrets,
                   const char *why, struct failure_sample *s)
 {
+    bool heard = w->who == who;
     s->text[0] = '\0';
-    if (w->who == who) {
-        size_t longest = 0;
-        for (size_t i = 0; i < n_secrets; i++) {
-            w->n = failure_hide(w->bytes, w->n, secrets[i].text, secrets[i].n);
-            hide_cut(w, &secrets[i]);
-            if (secrets[i].n > longest) longest = secrets[i].n;
-        }
-        if (w->full) w->n = w->n > longest ? w->n - longest : 0; /* half a secret may stand at the cut */
-        failure_words(s->text, sizeof s->text, w->bytes, w->n);
+    if (heard) {
+        hide_secrets(w, secrets, n_secrets);
         w->who = NULL;
     }
+    if (is_odd(s->label))
+        put_odd(w, heard, why, s);
+    else if (heard)
+        failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));
     w->seen[s->label] = true;
-    if (s->text[0]) w->done[s->label] = true;
+    if (s->text[0] && (heard || why)) w->done[s->label] = true;
 }
 
 void wording_drop(struct wording *w, const void *who)

@@ -19,11 +19,14 @@ struct wording {
 /* Whether a sample of this failed request is wanted. */
 bool wording_wants(const struct wording *w, const void *who, enum failure label);
 void wording_begin(struct wording *w); /* a stage begins */
-/* Bytes of an answer that is no stream, or (of a stream that broke with them) of the read that has the error. */
+/* Bytes of an answer that is no stream. */
 void wording_hear(struct wording *w, const void *who, const char *bytes, size_t n);
-void wording_hear_stream(struct wording *w, const void *who, const char *bytes, size_t n);
-/* The request has ended: its words as one clean line without the secrets, into `s->text` (its label is set). `why`:
- * the text where the server said nothing; may be NULL. Sets seen and done. */
+/* The data of the event by which a stream failed; what was heard of it before is no error. */
+void wording_hear_event(struct wording *w, const void *who, const char *data, size_t n);
+/* The request has ended: its words as one clean line without the secrets, into `s->text` (its label and status are
+ * set). `why`: what the agent knows of it, may be NULL. It is the text where the server said nothing, and stands before
+ * the server's words where the stream broke the rules: "a second Transfer-Encoding", "an HTML page: <html>…". Sets seen
+ * and done. */
 struct wording_secret {
     const char *text;
     size_t n;

@@ -18,8 +18,11 @@ struct gap_chunk {
 
 /* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in
  * pieces and do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
+#define GAP_POOL_SAID 1024u
 struct gap_pool {
     struct slab chunks, carries;
+    uint32_t said_n; /* the data of the event by which a stream failed last, cut at the buffer's size: for its sample */
+    char said[GAP_POOL_SAID];
 };
 
 /* Makes room for `gaps` gaps and `carries` long split events. An open stream holds whole chunks: count streams ×

@@ -13,12 +13,18 @@ static int fail(struct sse *s)
     return -1;
 }
 
+static int too_long(struct sse *s)
+{
+    s->too_long = true;
+    return fail(s);
+}
+
 /* Appends bytes to the carry. */
 static int carry_put(struct sse *s, const char *bytes, size_t n)
 {
     size_t used = (size_t)s->data_len + s->part_len;
     char *to = n > CARRY_MAX ? NULL : carry_room(s->carry, used, used + n);
-    if (!to) return fail(s);
+    if (!to) return too_long(s);
     memcpy(to + used, bytes, n);
     s->part_len += (uint32_t)n;
     return 0;
@@ -43,7 +49,12 @@ static bool is_word(const char *p, size_t n)
     return true;
 }
 
-enum field { FIELD_DATA, FIELD_ERROR, FIELD_EVENT, FIELD_IGNORE, FIELD_NOISE, FIELD_BAD };
+enum field { FIELD_DATA, FIELD_ERROR, FIELD_EVENT, FIELD_OTHER, FIELD_IGNORE, FIELD_NOISE, FIELD_BAD };
+
+static bool field_is(const char *line, size_t name, const char *word)
+{
+    return name == strlen(word) && memcmp(line, word, name) == 0;
+}
 
 /* Splits a line that is not empty into its field and value. */
 static enum field split_line(const char *line, size_t n, const char **ret_value, size_t *ret_len)
@@ -57,10 +68,11 @@ static enum field split_line(const char *line, size_t n, const char **ret_value,
     if (from < n && line[from] == ' ') from++;
     *ret_value = line + from;
     *ret_len = n - from;
-    if (name == 0) return FIELD_IGNORE; /* comment */
-    if (name == 4 && memcmp(line, "data", 4) == 0) return FIELD_DATA;
-    if (name == 5 && memcmp(line, "event", 5) == 0) return FIELD_EVENT;
-    if (name == 5 && memcmp(line, "error", 5) == 0 && name < n) return FIELD_ERROR;
+    if (name == 0) return FIELD_OTHER; /* comment */
+    if (field_is(line, name, "data")) return FIELD_DATA;
+    if (field_is(line, name, "event")) return FIELD_EVENT;
+    if (field_is(line, name, "error") && name < n) return FIELD_ERROR;
+    if (field_is(line, name, "id") || field_is(line, name, "retry")) return FIELD_OTHER;
     if (line[0] == '{') {
         *ret_value = line;
         *ret_len = n;
@@ -79,7 +91,7 @@ static int keep_value(struct sse *s, const char *value, size_t len, bool from_ca
     if (from_carry) { /* the field's name before the value leaves room for the LF; a bare brace has none */
         size_t at = (size_t)(value - carry_bytes(s->carry)), used = (size_t)s->data_len + s->part_len;
         char *bytes = carry_room(s->carry, used, used + (join && at == s->data_len));
-        if (!bytes) return fail(s);
+        if (!bytes) return too_long(s);
         char *to = bytes + s->data_len;
         s->part_len = 0;
         if (join) to++;
@@ -104,6 +116,7 @@ static int take_line(struct sse *s, const char *line, size_t n, bool from_carry,
     enum field f = split_line(line, n, &value, &len);
     if (f == FIELD_BAD) return fail(s);
     if (f == FIELD_NOISE) s->noise++;
+    if (f != FIELD_NOISE && f != FIELD_IGNORE) s->spoke = true;
     if (f == FIELD_EVENT) {
         s->has_name = true;
         s->name_len = (uint8_t)(len < SSE_NAME_MAX ? len : SSE_NAME_MAX);
@@ -189,7 +202,7 @@ static enum line next_line(struct sse *s, const char **at, const char *end, stru
                            struct sse_event *ret)
 {
     const char *line = *at, *stop = line_end(line, end);
-    if (s->part_len == 0 && line < end && *line == ':') s->in_comment = true;
+    if (s->part_len == 0 && line < end && *line == ':') s->in_comment = s->spoke = true;
     if (!stop) return LINE_NONE;
     if (s->in_comment) {
         s->in_comment = false;
@@ -205,7 +218,7 @@ static enum line next_line(struct sse *s, const char **at, const char *end, stru
         n = s->part_len;
     }
     if (n > CARRY_MAX - (direct->data ? direct->len : s->data_len)) { /* the same limit, split or whole */
-        (void)fail(s);
+        (void)too_long(s);
         return LINE_BAD;
     }
     s->skip_lf = *stop == '\r';

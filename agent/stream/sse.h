@@ -32,7 +32,8 @@ struct sse {
     bool skip_lf;         /* the last byte was the CR of a line end */
     bool sent;            /* the carry's event was returned: clear it first */
     bool in_comment;      /* the line under way is a comment */
-    bool bad;
+    bool bad, too_long;
+    bool spoke;     /* a comment, or a field that the specification names, was seen */
     uint32_t noise; /* lines that are neither a field nor a comment */
     uint8_t bom;    /* bytes of a byte order mark seen; 3: the start is over */
     uint8_t name_len;
@@ -48,6 +49,12 @@ int sse_next(struct sse *s, const char **at, const char *end, struct sse_event *
 /* At the end of the body: the event that no blank line has ended, if there is one. The specification drops it; the
  * caller decides. Returns 1 or 0. */
 int sse_last(struct sse *s, struct sse_event *ret);
+
+/* After -1: was a line or an event over CARRY_MAX (or memory short), rather than no text? */
+static inline bool sse_is_too_long(const struct sse *s)
+{
+    return s->too_long;
+}
 
 /* No byte of an event or a line is pending: the next byte begins a line of a new event. */
 static inline bool sse_at_start(const struct sse *s)

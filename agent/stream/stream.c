@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "agent/stream/stranger.h"
+
 #define NOT_SAID UINT32_MAX
 #define TOKENS_PER_EVENT_MAX 65536u /* a server that claims more is not believed */
 
@@ -74,15 +76,35 @@ static void scan(const struct stream *s, const struct sse_event *e, struct event
     s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, NULL}, ret);
 }
 
+/* The event by which the stream fails, for its sample. */
+static void keep_said(struct stream *s, const struct sse_event *e)
+{
+    struct gap_pool *pool = s->gaps.pool;
+    pool->said_n = (uint32_t)(e->len < GAP_POOL_SAID ? e->len : GAP_POOL_SAID);
+    memcpy(pool->said, e->data, pool->said_n);
+}
+
+static void take_flags(struct stream *s, const struct sse_event *e, uint32_t flags)
+{
+    if ((flags & (EVENT_ERROR | EVENT_MALFORMED)) && !s->error && !s->malformed) keep_said(s, e);
+    if (flags & EVENT_MALFORMED) {
+        s->malformed = true;
+        s->why = stranger_event(e->data, e->len);
+    }
+    if (flags & EVENT_ERROR) s->error = true;
+    if (flags & EVENT_FINISH) s->finish = true;
+    if (flags & EVENT_UNKNOWN)
+        s->unknown++;
+    else
+        s->known = true;
+}
+
 static void take_event(struct stream *s, const struct sse_event *e, struct event *ret, int64_t at)
 {
     if (s->t.first_event == 0) s->t.first_event = at;
     scan(s, e, ret);
     take(s, ret, at);
-    if (ret->flags & EVENT_FINISH) s->finish = true;
-    if (ret->flags & EVENT_ERROR) s->error = true;
-    if (ret->flags & EVENT_MALFORMED) s->malformed = true;
-    if (ret->flags & EVENT_UNKNOWN) s->unknown++;
+    take_flags(s, e, ret->flags);
     bool last = s->dialect->ends_with_finish && (ret->flags & EVENT_FINISH);
     if (last || (ret->flags & EVENT_END)) {
         s->end = true;
@@ -121,6 +143,7 @@ static void keep_body(struct stream *s, const char *p, size_t n)
     char *to = n > CARRY_MAX ? NULL : carry_room(&s->carry, s->body, s->body + n);
     if (!to) {
         s->malformed = true;
+        s->why = "a body of more than 8 MiB that is no stream of events";
         return;
     }
     memcpy(to + s->body, p, n);
@@ -157,7 +180,10 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
         struct event ev;
         const char *raw = p;
         int found = next_event(s, &p, end, &e);
-        if (found < 0) s->malformed = true;
+        if (found < 0) {
+            s->malformed = true;
+            s->why = sse_is_too_long(&s->sse) || s->lines.bad ? "an event of more than 8 MiB" : NULL;
+        }
         if (found <= 0) continue;
         take_event(s, &e, &ev, arrival_ns);
         if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev);
@@ -192,7 +218,7 @@ static void settle_last(struct stream *s)
         if (lines_last(&s->lines, &last)) take_event(s, &last, &ev, s->last_read);
     } else if (sse_last(&s->sse, &last) == 1) {
         scan(s, &last, &ev);
-        if (ev.flags & EVENT_ERROR) s->error = true;
+        if (ev.flags & EVENT_ERROR) take_flags(s, &last, EVENT_ERROR);
         if (ev.flags & EVENT_END) {
             s->end = true;
             s->t.done = s->last_read;
@@ -208,7 +234,19 @@ static void settle(struct stream *s)
         settle_plain(s);
     else if (!s->plain && !s->end && !s->malformed)
         settle_last(s);
-    if (s->sse.noise > 0 && s->t.first_event == 0) s->malformed = true; /* text without any event */
+    bool text = s->dialect->framing == FRAMING_SSE && s->begun && !s->sse.spoke;
+    if (s->t.first_event == 0 && !s->plain && (s->sse.noise > 0 || text)) s->malformed = true; /* nothing of a stream */
+}
+
+/* What is missing of an answer that came whole. */
+static const char *missing(const struct stream *s)
+{
+    if (s->bytes == 0) return "no body";
+    if (s->end) return "an end marker, and no token before it";
+    if (s->t.first_event == 0) return "no event: comments or blank lines only";
+    if (!s->known) return "events came, but none that target.api knows: is it right?";
+    return s->finish ? "a finish reason and no end marker: target.end: finish is for servers that send none"
+                     : "neither a finish reason nor the end marker";
 }
 
 #define BELIEVED_PER_EVENT 64u
@@ -277,7 +315,8 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
     if (http_status != 0 && !success) return status_label(http_status);
     if (s->error) return COUNTER_FAILED_STREAM_ERROR;
     if (s->malformed) return COUNTER_FAILED_MALFORMED;
-    if (s->end) return COUNTER_FAILED_EMPTY;
+    if (end == END_COMPLETE && success) s->why = missing(s);
+    if (s->end || (end == END_COMPLETE && success && s->bytes == 0)) return COUNTER_FAILED_EMPTY;
     if (end == END_CUT && http_status == 0) return COUNTER_FAILED_RESET;
     if (end == END_COMPLETE && http_status == 0) return COUNTER_FAILED_MALFORMED;
     return transport_label(end);

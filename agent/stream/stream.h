@@ -46,9 +46,11 @@ struct stream {
     uint32_t usage_in, usage_out, usage_cached, usage_thought;
     uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not given */
     bool usage, finish, end, error, malformed;
-    bool begun;     /* the body's first byte that is no white space was seen */
-    bool plain;     /* the body is one JSON value, no event stream */
-    bool full_only; /* set after stream_begin by tests: no event is judged by its shape */
+    const char *why; /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
+    bool known;      /* an event was one of this API */
+    bool begun;      /* the body's first byte that is no white space was seen */
+    bool plain;      /* the body is one JSON value, no event stream */
+    bool full_only;  /* set after stream_begin by tests: no event is judged by its shape */
     uint64_t bytes;
     uint32_t shaped;  /* token events judged by their shape */
     uint32_t unknown; /* events and lines that are nothing this API knows */
@@ -74,10 +76,11 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
  *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
  *   3. a status that is not 2xx: http_429, http_3xx, http_4xx, else http_5xx.
  *   4. an error object inside the stream, or as the whole body: stream_error.
- *   5. bytes that are no stream of this API (an unreadable line or event, a body of HTML or other JSON): malformed.
- *   6. the end marker seen, but no token: empty.
+ *   5. bytes that are no stream of this API (an unreadable line or event, a body of HTML or other JSON, text without an
+ *      event): malformed.
+ *   6. the end marker seen, but no token; or a whole answer without a body (204, 205): empty.
  *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
- *   8. no end marker: truncated; also for a 2xx with no event at all. */
+ *   8. no end marker: truncated; also for a stream of comments only. */
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status);
 /* Output tokens of a stream that has ended.
  *

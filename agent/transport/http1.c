@@ -19,7 +19,7 @@ void http1_begin(struct http1 *h)
 
 static enum http1_result bad(struct http1 *h)
 {
-    if (!h->why) h->why = "no HTTP/1 answer";
+    if (!h->why) h->why = HTTP1_NONE;
     h->state = AT_BAD;
     return HTTP1_BAD;
 }
@@ -82,7 +82,7 @@ static bool take_status(struct http1 *h, const struct line *l)
     if (l->n > sizeof VERSION - 1 + 5 && p[5] != ' ') return false;
     h->old = p[0] == '0';
     h->status = (uint16_t)((p[2] - '0') * 100 + (p[3] - '0') * 10 + (p[4] - '0'));
-    return h->status != 101; /* we never ask to switch */
+    return h->status != 101 || no(h, "status 101: the server switches to another protocol, and nobody asked for that");
 }
 
 static bool take_length(struct http1 *h, const char *p, size_t n)

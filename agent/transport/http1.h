@@ -16,6 +16,9 @@
 /* What `why` says of an answer whose body is compressed. */
 #define HTTP1_ENCODED "the body has a Content-Encoding that nobody asked for"
 
+/* … and of bytes that are none of HTTP/1. */
+#define HTTP1_NONE "no HTTP/1 answer"
+
 enum http1_result {
     HTTP1_BAD = -1, /* not HTTP/1; every later call returns it too */
     HTTP1_MORE,     /* all bytes taken, the response continues */

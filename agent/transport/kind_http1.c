@@ -280,6 +280,8 @@ static bool take(struct http1_state *o, struct exchange *k, size_t n)
     }
     if (k->http.status >= 200) k->x->status = k->http.status;
     if (r == HTTP1_MORE) return true;
+    if (r == HTTP1_BAD && k->x->status == 0 && strcmp(k->http.why, HTTP1_NONE) == 0)
+        transport_deliver(k->x, o->conns.bytes, n); /* who speaks there, by its first words */
     bool whole = k->sent == o->head_len + k->length_len + k->body_len && from == stop && n < CONN_READ_BYTES;
     bool keep =
         r == HTTP1_DONE && whole && !k->broken && http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;

@@ -40,19 +40,51 @@ static void test_body(void **state)
     assert_true(wording_wants(&w, &a, FAILURE_HTTP_4XX)); /* of each stage */
 }
 
-static void test_line(void **state)
+/* What was heard before the event by which a stream failed is no error. */
+static void test_event(void **state)
 {
-    static const char *const READS[] = {
-        "data: {\"choices\":[]}\n\ndata: {\"error\":{\"message\":\"out of memory\"}}\n\ndata: [DONE]\n\n",
-        "data: x\n\nevent: error\ndata: {\"error\":{\"message\":\"out of memory\"}}\n\n",
-        "data:{\"error\":{\"message\":\"out of memory\"}}",
+    static const char ERROR[] = "{\"error\":{\"message\":\"out of memory\"}}";
+    (void)state;
+    wording_begin(&w);
+    wording_hear(&w, &a, "before", 6);
+    wording_hear_event(&w, &a, ERROR, sizeof ERROR - 1);
+    assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), ERROR);
+}
+
+/* `malformed` alone is no reason: the agent says what came instead, then shows what can be read of it. */
+static void test_odd(void **state)
+{
+    static const struct {
+        enum failure label;
+        uint32_t status;
+        const char *heard;
+        size_t n;
+        const char *why, *text;
+    } rows[] = {
+        {FAILURE_MALFORMED, 200, "<!DOCTYPE html><p>Sign in", 25, NULL,
+         "an HTML page: is target.url that of the API?: <!DOCTYPE html><p>Sign in"},
+        {FAILURE_MALFORMED, 200, "\x1f\x8b\x08\x00\x01\x80\x90\xff", 8, NULL,
+         "a body compressed with gzip, which nobody asked for"},
+        {FAILURE_MALFORMED, 200, "\x1f\x8b\x08\x00\x01\x80\x90\xff", 8, "the body has a Content-Encoding",
+         "the body has a Content-Encoding"},
+        {FAILURE_MALFORMED, 200, "{\"a\":NaN}", 9, "an event with NaN in it", "an event with NaN in it: {\"a\":NaN}"},
+        {FAILURE_MALFORMED, 200, NULL, 0, "a second Transfer-Encoding", "a second Transfer-Encoding"},
+        {FAILURE_MALFORMED, 0, "\x15\x03\x01\x00\x02\x02\x46", 7, "no HTTP/1 answer",
+         "TLS is spoken there, and the URL says http: write https:// into target.url"},
+        {FAILURE_MALFORMED, 0, "SSH-2.0-x\r\n", 11, "no HTTP/1 answer",
+         "an SSH server: is the port of target.url right?: SSH-2.0-x"},
+        {FAILURE_MALFORMED, 0, NULL, 0, "no HTTP/2 is spoken there", "no HTTP/2 is spoken there"},
+        {FAILURE_EMPTY, 204, NULL, 0, "no body", "no body"},
+        {FAILURE_TRUNCATED, 200, ": ping\n\n", 8, "no event", "no event: : ping"},
+        {FAILURE_TRUNCATED, 200, NULL, 0, NULL, ""},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof READS / sizeof *READS; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct failure_sample s = {.label = rows[i].label, .status = rows[i].status};
         wording_begin(&w);
-        wording_hear(&w, &a, "before", 6);
-        wording_hear_stream(&w, &a, READS[i], strlen(READS[i]));
-        assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), "{\"error\":{\"message\":\"out of memory\"}}");
+        if (rows[i].heard) wording_hear(&w, &a, rows[i].heard, rows[i].n);
+        wording_take(&w, &a, KEY, 1, rows[i].why, &s);
+        assert_string_equal(s.text, rows[i].text);
     }
 }
 
@@ -81,7 +113,7 @@ static void test_half_a_secret(void **state)
     wording_hear(&w, &a, "the key sk-very-s", 17);
     assert_string_equal(taken(&a, FAILURE_RESET, NULL), "the key");
     wording_begin(&w);
-    wording_hear_stream(&w, &a, "-secret is invalid, error", 25);
+    wording_hear_event(&w, &a, "-secret is invalid, error", 25);
     assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), "******* is invalid, error");
     wording_begin(&w);
     wording_hear(&w, &a, "tasks", 5); /* fewer than 4 characters are any word's */
@@ -91,6 +123,7 @@ static void test_half_a_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_half_a_secret), cmocka_unit_test(test_body),
-                                       cmocka_unit_test(test_line), cmocka_unit_test(test_cut)};
+                                       cmocka_unit_test(test_event), cmocka_unit_test(test_odd),
+                                       cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static const struct expect captures[] = {
     {"llamacpp-err-badjson", CHAT, COUNTER_FAILED_HTTP_5XX, 0, false, 0, 0, 0, false},
     {"lcppy-chat-stream", CHAT, COUNTER_OK, 24, false, 0, 0, 0, true},
     /* 200, and then nothing at all */
-    {"lcppy-err-ctx-stream", CHAT, COUNTER_FAILED_TRUNCATED, 0, false, 0, 0, 0, false},
+    {"lcppy-err-ctx-stream", CHAT, COUNTER_FAILED_EMPTY, 0, false, 0, 0, 0, false},
     /* cut off by another request: [DONE] without a finish reason */
     {"lcppy-interrupted-stream", CHAT, COUNTER_OK, 16, false, 0, 0, 0, false},
     {"llmdsim-chat-stream-usage", CHAT, COUNTER_OK, 12, true, 8, 12, 0, true},
@@ -387,9 +387,57 @@ static void test_outcomes(void **state)
     assert_int_equal(outcome_of(TOKEN("a") "data: {\"choices\":[{\"de", END_COMPLETE, 200), COUNTER_FAILED_TRUNCATED);
     assert_int_equal(outcome_of(TOKEN("a") "da", END_COMPLETE, 200), COUNTER_FAILED_TRUNCATED);
     assert_int_equal(outcome_of(TOKEN("a") "data: [DO", END_CUT, 200), COUNTER_FAILED_TRUNCATED);
-    assert_int_equal(outcome_of("", END_COMPLETE, 200), COUNTER_FAILED_TRUNCATED);
+    assert_int_equal(outcome_of(": ping\n\nretry: 1\n\n", END_COMPLETE, 200), COUNTER_FAILED_TRUNCATED);
+    assert_int_equal(outcome_of("", END_COMPLETE, 200), COUNTER_FAILED_EMPTY);
+    assert_int_equal(outcome_of("", END_COMPLETE, 204), COUNTER_FAILED_EMPTY);
+    assert_int_equal(outcome_of("", END_COMPLETE, 205), COUNTER_FAILED_EMPTY);
+    assert_int_equal(outcome_of("", END_CUT, 200), COUNTER_FAILED_TRUNCATED);
     assert_int_equal(outcome_of(ROLE DONE, END_COMPLETE, 200), COUNTER_FAILED_EMPTY);
     assert_int_equal(outcome_of(DONE, END_CUT, 200), COUNTER_FAILED_EMPTY);
+}
+
+/* A failure has its reason, and the event that is to blame. */
+static void test_why(void **state)
+{
+    static const struct {
+        const char *body, *why, *said;
+    } rows[] = {
+        {TOKEN("a") "data: {\"x\":NaN}\n\n" DONE, "an event with NaN in it, which is no JSON", "{\"x\":NaN}"},
+        {TOKEN("a") "data: {\"x\":[-Infinity]}\n\n", "an event with Infinity in it, which is no JSON",
+         "{\"x\":[-Infinity]}"},
+        {TOKEN("a") "data: \"NaN\"\n\n", "an event that is no JSON object", "\"NaN\""},
+        {TOKEN("a") "data: {\"choices\":[}\n\n" TOKEN("b"), "an event that is no whole JSON object", "{\"choices\":[}"},
+        {TOKEN("error") "data: {\"detail\":\"sorry\"}\n\n" TOKEN("c"), NULL, "{\"detail\":\"sorry\"}"},
+        {TOKEN("a") "event: error\ndata: no memory\n\n" DONE, NULL, "no memory"},
+        {TOKEN("a") "data: {\"error\":1}", NULL, "{\"error\":1}"},
+        {"data: {\"type\":\"content_block_delta\"}\n\n", "events came, but none that target.api knows: is it right?",
+         ""},
+        {TOKEN("a"), "neither a finish reason nor the end marker", ""},
+        {TOKEN("a") "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+         "a finish reason and no end marker: target.end: finish is for servers that send none", ""},
+        {": ping\n\n", "no event: comments or blank lines only", ""},
+        {"", "no body", ""},
+        {DONE, "an end marker, and no token before it", ""},
+        {"ok: true\nversion: 1\n", NULL, ""}, /* malformed, by its bytes */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].body);
+        for (size_t at = 0; at <= n; at++) {
+            begin(API_OPENAI_CHAT);
+            pool->said_n = 0;
+            (void)stream_feed(&s, rows[i].body, at, AT);
+            (void)stream_feed(&s, rows[i].body + at, n - at, AT);
+            assert_int_not_equal(stream_outcome(&s, END_COMPLETE, 200), COUNTER_OK);
+            if (rows[i].why)
+                assert_string_equal(s.why, rows[i].why);
+            else
+                assert_null(s.why);
+            assert_int_equal(pool->said_n, strlen(rows[i].said));
+            assert_memory_equal(pool->said, rows[i].said, pool->said_n);
+            stream_release(&s);
+        }
+    }
 }
 
 /* Text that comes with an error or without an end is still counted, and no gap or buffer stays behind. */
@@ -554,11 +602,17 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captures),   cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_line_ends),  cmocka_unit_test(test_guard_page),
-        cmocka_unit_test(test_timeline),   cmocka_unit_test(test_running_usage),
-        cmocka_unit_test(test_outcomes),   cmocka_unit_test(test_whole_answers),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_failed_tokens_and_release),
+        cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_guard_page),
+        cmocka_unit_test(test_timeline),
+        cmocka_unit_test(test_running_usage),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_why),
+        cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

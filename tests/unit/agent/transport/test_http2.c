@@ -52,7 +52,7 @@ static const struct expected CASES[] = {
      .label = COUNTER_FAILED_TRUNCATED,
      .connections = 1},
     {.script = {.name = "no body at all", .status = "204", .body = NULL, .then = H2_END},
-     .label = COUNTER_FAILED_TRUNCATED,
+     .label = COUNTER_FAILED_EMPTY,
      .connections = 1},
     {.script = {.name = "429", .status = "429", .body = "slow down", .then = H2_END},
      .label = COUNTER_FAILED_HTTP_429,

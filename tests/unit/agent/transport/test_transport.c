@@ -75,7 +75,7 @@ static const struct script SCRIPTS[] = {
      CLOSE, COUNTER_FAILED_MALFORMED, .pieces = false},
     {"429 with a body", "HTTP/1.1 429 Slow Down\r\nContent-Length: 5\r\n\r\nhello", KEEP, COUNTER_FAILED_HTTP_429,
      .pieces = true},
-    {"no body at all", "HTTP/1.1 204 No Content\r\n\r\n", KEEP, COUNTER_FAILED_TRUNCATED, .pieces = false},
+    {"no body at all", "HTTP/1.1 204 No Content\r\n\r\n", KEEP, COUNTER_FAILED_EMPTY, .pieces = false},
     {"length not reached", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" HALF, CLOSE, COUNTER_FAILED_TRUNCATED,
      .pieces = false},
     {"last chunk missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2f\r\n" HALF "\r\n", CLOSE,

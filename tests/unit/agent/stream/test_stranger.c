@@ -1,0 +1,63 @@
+/* What speaks where a stream was expected. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/stream/stranger.h"
+
+static void is(const char *bytes, size_t n, bool http, const char *begins, bool text)
+{
+    bool readable;
+    const char *name = stranger_name(bytes, n, http, &readable);
+    assert_non_null(name);
+    if (strncmp(name, begins, strlen(begins)) != 0) fail_msg("%s, not %s", name, begins);
+    assert_int_equal(readable, text);
+}
+
+#define BODY(bytes, begins, text) is(bytes, sizeof(bytes) - 1, true, begins, text)
+#define HEAD(bytes, begins, text) is(bytes, sizeof(bytes) - 1, false, begins, text)
+
+static void test_bodies(void **state)
+{
+    bool readable;
+    (void)state;
+    BODY("<html>", "an HTML page", true);
+    BODY("\n <!doctype html>", "an HTML page", true);
+    BODY("<?xml version=\"1.0\"?>", "an XML document", true);
+    BODY("{\"a\":1}", "one JSON object", true);
+    BODY("{\n \"a\": 1\n}\n", "one JSON object", true);
+    BODY("{\"a\":1}\n{\"a\":2}\n", "lines of JSON", true);
+    BODY("{\"a\":1}\r\n{\"a", "lines of JSON", true);
+    BODY("[{\"a\":1},", "a list in JSON", true);
+    BODY("data: {}\n\n", "server-sent events", true);
+    BODY("\x1f\x8b\x08\0\0\0\0\0", "a body compressed with gzip", false);
+    BODY("\x28\xb5\x2f\xfd\0\0\0", "a body compressed with zstd", false);
+    BODY("\x78\x9c\x01\x02\x03", "a body compressed with deflate", false);
+    BODY("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", false);
+    BODY("\xff\xfe{\0}\0", "text in UTF-16", false);
+    BODY("\0\1\2\3\4", "bytes that are no text", false);
+    BODY("Backend not ready", "text that is no stream", true);
+    BODY("na\xc3\xafve, cut \xc3", "text that is no stream", true);
+    assert_null(stranger_name("", 0, true, &readable));
+}
+
+static void test_heads(void **state)
+{
+    (void)state;
+    HEAD("\x15\x03\x01\0\2\2\x46", "TLS is spoken", false);
+    HEAD("\x16\x03\x03\0\x7a\2\0", "TLS is spoken", false);
+    HEAD("\0\0\x12\4\0\0\0\0\0\0\x03", "HTTP/2 is spoken", false);
+    HEAD("SSH-2.0-OpenSSH\r\n", "an SSH server", true);
+    HEAD("-ERR unknown command\r\n", "a Redis server", true);
+    HEAD("hello\n", "no HTTP answer", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bodies), cmocka_unit_test(test_heads)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
