@@ -60,8 +60,14 @@ static void record_gaps(struct recorder *r, const struct gaps *gaps)
 {
     struct gap_iter it;
     struct gap gap;
+    const uint32_t *plain;
     gaps_begin(&it, gaps);
-    while (gaps_next(&it, &gap)) {
+    for (;;) {
+        for (size_t n; (n = gaps_run(&it, &plain)) > 0;) {
+            (void)hist_record_all(r->snap->hist[METRIC_CHUNK_GAP], plain, n);
+            (void)hist_record_all(r->snap->hist[METRIC_ITL], plain, n);
+        }
+        if (!gaps_next(&it, &gap)) return;
         sample(r, METRIC_CHUNK_GAP, gap.ns, 1);
         sample(r, METRIC_ITL, gap.tokens == 1 ? gap.ns : divide_rounded(gap.ns, gap.tokens), gap.tokens);
     }

@@ -83,6 +83,16 @@ int hist_record_slow(struct hist *h, int64_t value, uint64_t n)
     return hist_record(h, value, n);
 }
 
+void hist_widen(struct hist *h, int64_t value)
+{
+    uint32_t bucket = hist_index(value);
+    bool first = h->count == 0;
+    if (first || value < h->min) h->min = value;
+    if (first || value > h->max) h->max = value;
+    if (first || bucket < h->used_lo) h->used_lo = bucket;
+    if (first || bucket >= h->used_hi) h->used_hi = bucket + 1;
+}
+
 void hist_add_totals(struct hist *to, const struct hist *from)
 {
     bool first = to->count == 0;
@@ -94,6 +104,26 @@ void hist_add_totals(struct hist *to, const struct hist *from)
     to->sum_lo += low;
     to->sum_hi += from->sum_hi + (to->sum_lo < low);
     to->count += from->count;
+}
+
+int hist_record_all(struct hist *h, const uint32_t *values, size_t n)
+{
+    struct hist added = {.count = n, .min = INT64_MAX};
+    if (n == 0) return 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t v = values[i];
+        added.sum_lo += values[i];
+        if (v < added.min) added.min = v;
+        if (v > added.max) added.max = v;
+    }
+    added.used_lo = hist_index(added.min);
+    added.used_hi = hist_index(added.max) + 1;
+    if (hist_reserve(h, added.used_lo, added.used_hi)) return -1;
+    uint64_t *counts = h->counts;
+    for (size_t i = 0; i < n; i++)
+        counts[hist_index(values[i]) - h->lo]++;
+    hist_add_totals(h, &added);
+    return 0;
 }
 
 int hist_merge(struct hist *to, const struct hist *from)

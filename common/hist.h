@@ -48,6 +48,8 @@ int64_t hist_bucket_high(uint32_t index); /* inclusive */
 
 int hist_record_slow(struct hist *h, int64_t value, uint64_t n); /* hist_record of a bucket that has no memory yet */
 
+void hist_widen(struct hist *h, int64_t value); /* hist_record of a value outside [min, max], before it is counted */
+
 /* The two steps of a merge, shared with the codec: memory for buckets [lo, hi) beside those it has (-1 without memory);
  * everything but the counts. */
 int hist_reserve(struct hist *h, uint32_t lo, uint32_t hi);
@@ -64,14 +66,12 @@ static inline int hist_record(struct hist *h, int64_t value, uint64_t n)
     uint64_t low = (uint64_t)product, sum = h->sum_lo + low;
     h->sum_hi += (uint64_t)(product >> 64) + (sum < low);
     h->sum_lo = sum;
-    bool first = h->count == 0;
+    if (__builtin_expect(h->count == 0 || value < h->min || value > h->max, 0)) hist_widen(h, value);
     h->count += n;
-    h->min = first || value < h->min ? value : h->min;
-    h->max = first || value > h->max ? value : h->max;
-    h->used_lo = first || bucket < h->used_lo ? bucket : h->used_lo;
-    h->used_hi = first || bucket >= h->used_hi ? bucket + 1 : h->used_hi;
     return 0;
 }
+/* One sample of each value; -1 without memory. The totals are taken once, so that many cost less than by hist_record. */
+int hist_record_all(struct hist *h, const uint32_t *values, size_t n);
 
 int hist_merge(struct hist *to, const struct hist *from); /* -1 without memory */
 struct hist *hist_copy(const struct hist *h);

@@ -103,6 +103,24 @@ static uint32_t take_word(struct gap_iter *it)
     return it->chunk->word[it->at++];
 }
 
+size_t gaps_run(struct gap_iter *it, const uint32_t **ret)
+{
+    if (it->left == 0) return 0;
+    if (it->at == GAP_CHUNK_WORDS) {
+        it->chunk = it->chunk->next;
+        it->at = 0;
+    }
+    const uint32_t *words = it->chunk->word + it->at;
+    uint32_t n = 0, most = GAP_CHUNK_WORDS - it->at;
+    if (most > it->left) most = it->left;
+    while (n < most && words[n] != ESCAPE)
+        n++;
+    it->at += n;
+    it->left -= n;
+    *ret = words;
+    return n;
+}
+
 bool gaps_next(struct gap_iter *it, struct gap *ret)
 {
     if (it->left == 0) return false;

@@ -5,6 +5,7 @@
  * chunks back when it ends. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/stream/slab.h"
@@ -64,4 +65,6 @@ struct gap_iter {
     uint32_t at, left; /* next word of the chunk; gaps still to come */
 };
 void gaps_begin(struct gap_iter *it, const struct gaps *g);
+/* The gaps of one token each that lie side by side next, in ns; 0: none, ask gaps_next. */
+size_t gaps_run(struct gap_iter *it, const uint32_t **ret);
 bool gaps_next(struct gap_iter *it, struct gap *ret);

@@ -90,6 +90,35 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    struct hist *dense[2] = {hist_new_dense(), hist_new_dense()}, *lean[2] = {hist_new(), hist_new()};
+    struct rng r;
+    uint32_t values[300];
+    rng_seed(&r, 2);
+    assert_int_equal(hist_record_all(lean[1], values, 0), 0);
+    assert_true(lean[1]->count == 0 && lean[1]->used_lo == lean[1]->used_hi);
+    for (int round = 0; round < 200; round++) {
+        size_t n = 1 + rng_below(&r, 300);
+        for (size_t i = 0; i < n; i++) {
+            values[i] = (uint32_t)rng_below(&r, UINT64_C(1) << (1 + rng_below(&r, 32)));
+            if (rng_below(&r, 50) == 0) values[i] = rng_below(&r, 2) ? UINT32_MAX : 0;
+            assert_int_equal(hist_record(dense[0], values[i], 1), 0);
+            assert_int_equal(hist_record(lean[0], values[i], 1), 0);
+        }
+        assert_int_equal(hist_record_all(dense[1], values, n), 0);
+        assert_int_equal(hist_record_all(lean[1], values, n), 0);
+        assert_true(hist_equal(dense[0], dense[1]) && hist_equal(lean[0], lean[1]));
+        assert_true(dense[0]->used_lo == dense[1]->used_lo && dense[0]->used_hi == dense[1]->used_hi);
+        if (round % 20 == 0) hist_reset(dense[0]), hist_reset(dense[1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        hist_destroy(&dense[i]);
+        hist_destroy(&lean[i]);
+    }
+}
+
 static void test_ranks(void **state)
 {
     (void)state;
@@ -314,10 +343,11 @@ static void test_codec_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),         cmocka_unit_test(test_exact_beside),
-        cmocka_unit_test(test_ranks),          cmocka_unit_test(test_merge_of_parts),
-        cmocka_unit_test(test_copy_and_equal), cmocka_unit_test(test_codec_round_trip),
-        cmocka_unit_test(test_codec_size),     cmocka_unit_test(test_codec_hostile),
+        cmocka_unit_test(test_layout),           cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_exact_beside),     cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_merge_of_parts),   cmocka_unit_test(test_copy_and_equal),
+        cmocka_unit_test(test_codec_round_trip), cmocka_unit_test(test_codec_size),
+        cmocka_unit_test(test_codec_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,27 @@ static void test_order_and_escapes(void **state)
             assert_true(gap.ns == v->ns && gap.tokens == v->tokens);
         }
         assert_false(gaps_next(&it, &gap));
+        /* the same, runs of plain ones at once */
+        rng_seed(&r, n);
+        gaps_begin(&it, &g);
+        for (uint32_t i = 0; i < n;) {
+            const uint32_t *words = NULL;
+            size_t run = gaps_run(&it, &words);
+            assert_true(run <= n - i);
+            for (size_t k = 0; k < run; k++) {
+                const struct gap *v = &values[rng_below(&r, sizeof values / sizeof *values)];
+                assert_true(v->tokens == 1 && v->ns == words[k]);
+            }
+            i += (uint32_t)run;
+            if (run > 0 || i == n) continue;
+            const struct gap *v = &values[rng_below(&r, sizeof values / sizeof *values)];
+            assert_true(gaps_next(&it, &gap));
+            assert_true(gap.ns == v->ns && gap.tokens == v->tokens);
+            i++;
+        }
+        const uint32_t *none;
+        assert_int_equal(gaps_run(&it, &none), 0);
+        assert_false(gaps_next(&it, &gap));
         gaps_release(&g);
         assert_int_equal(g.n, 0);
         assert_int_equal(pool->chunks.out, 0);
