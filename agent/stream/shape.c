@@ -110,11 +110,14 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
             now[i].differs = false;
     sh->size = 0;
     sh->n_holes = 0;
+    size_t from = 0; /* the byte after the hole before */
     for (uint32_t i = 0; i < n; i++) {
         if (!is_hole(&now[i])) continue;
         if (sh->n_holes == SHAPE_HOLES) return;
-        sh->hole[sh->n_holes++] = now[i];
+        sh->hole[sh->n_holes++] = (struct shape_hole){(uint16_t)(now[i].at - from), now[i].len, now[i].kind};
+        from = (size_t)now[i].at + now[i].len;
     }
+    sh->hole[sh->n_holes] = (struct shape_hole){.before = (uint16_t)(size - from)};
     sh->size = (uint16_t)size;
     sh->n_notes = (uint8_t)n;
     sh->event = *ev;
@@ -137,7 +140,7 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
 }
 
 /* The byte after the value that fills a hole, or NULL when the value is not of the hole's kind. */
-static const char *fill(const struct shape_note *hole, const char *p, const char *end, struct event *ev)
+static const char *fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev)
 {
     bool escaped;
     if (hole->kind == JSON_NOTE_STRING || hole->kind == JSON_NOTE_TEXT) {
@@ -151,16 +154,15 @@ static const char *fill(const struct shape_note *hole, const char *p, const char
 
 const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ret)
 {
-    const char *from = p;
-    size_t at = 0;
+    const char *from = p, *learnt = sh->bytes;
+    const struct shape_hole *hole = sh->hole, *rest = hole + sh->n_holes;
     *ret = sh->event;
-    for (uint32_t i = 0; i <= sh->n_holes; i++) {
-        const struct shape_note *hole = &sh->hole[i];
-        size_t n = (i < sh->n_holes ? hole->at : sh->size) - at;
-        if ((size_t)(end - p) < n || memcmp(p, sh->bytes + at, n) != 0) return NULL;
+    for (;; hole++) {
+        size_t n = hole->before;
+        if ((size_t)(end - p) < n || memcmp(p, learnt, n) != 0) return NULL;
         p += n;
-        if (i == sh->n_holes) break;
-        at = (size_t)hole->at + hole->len;
+        if (hole == rest) break;
+        learnt += n + hole->len;
         p = fill(hole, p, end, ret);
         if (!p) return NULL;
     }

@@ -23,12 +23,19 @@ struct shape_note {
     uint8_t kind; /* enum json_note_kind */
     bool differs; /* may differ */
 };
+/* What may differ. */
+struct shape_hole {
+    uint16_t before; /* learnt bytes between it and the hole before it, or the beginning */
+    uint16_t len;    /* of what was learnt in its place */
+    uint8_t kind;
+};
 struct shape {
     uint16_t size; /* of the learnt event; 0: nothing learnt */
     uint16_t tries;
     uint8_t n_notes, n_holes;
-    struct event event; /* what it says; its numbers are replaced */
-    struct shape_note hole[SHAPE_HOLES], note[SHAPE_NOTES];
+    struct event event;                      /* what it says; its numbers are replaced */
+    struct shape_hole hole[SHAPE_HOLES + 1]; /* after the last one comes the rest of the event */
+    struct shape_note note[SHAPE_NOTES];
     char bytes[SHAPE_MAX]; /* the event from the beginning of its first line to the end of its blank line */
 };
 
