@@ -70,13 +70,6 @@ void conn_close(struct conns *s, struct conn *c)
     conn_free(s, c);
 }
 
-struct conn *conn_of(const struct conns *s, uint64_t data)
-{
-    uint32_t index = (uint32_t)data;
-    if (index >= s->n || s->all[index]->state == CONN_FREE) return NULL;
-    return s->all[index]->generation == (uint32_t)(data >> 32) ? s->all[index] : NULL;
-}
-
 static int watch(struct conns *s, struct conn *c, int op, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data.u64 = (uint64_t)c->generation << 32 | c->index};
@@ -200,16 +193,6 @@ void conn_tell_phases(struct conn *c, struct transfer *x)
     x->tcp_ns = c->tcp_ns;
     x->tls_ns = c->tls_ns;
     c->tcp_ns = c->tls_ns = -1;
-}
-
-ssize_t conn_receive(struct conns *s, struct conn *c, bool more)
-{
-    struct transport *t = s->t;
-    int64_t wall;
-    ssize_t n = c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &wall)
-                       : stamp_receive(c->fd, s->bytes, sizeof s->bytes, &wall);
-    t->arrival = n > 0 && wall > 0 ? transport_arrival(t, wall) : 0;
-    return n;
 }
 
 ssize_t conn_send(const struct conn *c, const void *bytes, size_t n)

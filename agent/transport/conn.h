@@ -51,7 +51,12 @@ struct conn *conn_open(struct conns *s, uint32_t address);
 struct conn *conn_adopt(struct conns *s, const struct warm_socket *w); /* NULL: it is closed */
 void conn_close(struct conns *s, struct conn *c);
 /* The connection of an event's data; NULL when it is closed by now. */
-struct conn *conn_of(const struct conns *s, uint64_t data);
+static inline struct conn *conn_of(const struct conns *s, uint64_t data)
+{
+    uint32_t index = (uint32_t)data;
+    if (index >= s->n || s->all[index]->state == CONN_FREE) return NULL;
+    return s->all[index]->generation == (uint32_t)(data >> 32) ? s->all[index] : NULL;
+}
 
 /* Continues connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
 int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why);
@@ -61,6 +66,14 @@ void conn_tell_phases(struct conn *c, struct transfer *x);
 void conn_watch_for_room(struct conns *s, struct conn *c, bool want);
 /* Bytes into s->bytes with the stamp of the last of them (t->arrival), in one call. `more` false: only those that TLS
  * still holds. As recv. */
-ssize_t conn_receive(struct conns *s, struct conn *c, bool more);
+static inline ssize_t conn_receive(struct conns *s, struct conn *c, bool more)
+{
+    struct transport *t = s->t;
+    int64_t wall;
+    ssize_t n = c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &wall)
+                       : stamp_receive(c->fd, s->bytes, sizeof s->bytes, &wall);
+    t->arrival = n > 0 && wall > 0 ? transport_arrival(t, wall) : 0;
+    return n;
+}
 /* As send. */
 ssize_t conn_send(const struct conn *c, const void *bytes, size_t n);

@@ -115,13 +115,6 @@ bool stamp_clock_wary(const struct stamp_clock *c, int64_t now)
     return c->steps && now - c->stepped_at < WARY_NS;
 }
 
-int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least)
-{
-    int64_t at = wall_ns - c->offset;
-    if (at < least || at > now + STAMP_STEP_NS) return 0;
-    return at < now ? at : now;
-}
-
 bool stamp_clock_sample(struct stamp_clock *c)
 {
     int64_t best = INT64_MAX, offset = 0, now = 0;

@@ -44,7 +44,12 @@ struct stamp_clock {
 bool stamp_clock_update(struct stamp_clock *c, int64_t offset, int64_t now);
 /* The pure conversion: a stamp that would lie after `now` by rounding is `now`. Returns 0 when the stamp cannot be
  * right: later than `now` by more than a step, or before `least`. */
-int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least);
+static inline int64_t stamp_clock_convert(const struct stamp_clock *c, int64_t wall_ns, int64_t now, int64_t least)
+{
+    int64_t at = wall_ns - c->offset;
+    if (at < least || at > now + STAMP_STEP_NS) return 0;
+    return at < now ? at : now;
+}
 /* A step was seen a short while ago: bytes that waited in a socket meanwhile carry a stamp of the clock before the
  * step, which may look as if they had waited for an hour. */
 bool stamp_clock_wary(const struct stamp_clock *c, int64_t now);
