@@ -70,7 +70,8 @@ static inline int hist_record(struct hist *h, int64_t value, uint64_t n)
     h->count += n;
     return 0;
 }
-/* One sample of each value; -1 without memory. The totals are taken once, so that many cost less than by hist_record. */
+/* One sample of each value; -1 without memory. The totals are taken once, so that many cost less than by hist_record.
+ */
 int hist_record_all(struct hist *h, const uint32_t *values, size_t n);
 
 int hist_merge(struct hist *to, const struct hist *from); /* -1 without memory */
