@@ -28,6 +28,7 @@ struct search {
     double checked; /* failing load that was tested again */
     uint32_t confirms, flat;
     double best, best_load; /* plateau: the maximum throughput and its load */
+    double nothing;         /* smallest load at which nothing ended ok; NaN: none */
     struct run run[SEARCH_RUNS_MAX];
     uint32_t n_runs, n_told;
     bool found, confirmed, end_reached, client_limited;
@@ -48,7 +49,7 @@ struct search *search_new(const struct plan *plan, struct err *e)
     s->from = plan->search.from > 0 ? plan->search.from : 1;
     s->to = fmax(plan->search.to, s->from);
     s->tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
-    s->lo = s->hi = s->checked = s->best_load = NAN;
+    s->lo = s->hi = s->checked = s->best_load = s->nothing = NAN;
     trial_begin(&s->now, s->from);
     return s;
 }
@@ -229,10 +230,18 @@ static void slo_step(struct search *s, enum trial_say say)
     }
 }
 
+/* The window saw no good answer: all failed, none came in time, or the stage was over before it began. */
+static bool nothing_ok(const struct point *p)
+{
+    if (p->degraded || p->window_ok > 0) return false;
+    return point_errors(p) > 0 || p->window_done == 0 || !(p->window_s > 0);
+}
+
 static void slo_tell(struct search *s, const struct point *p)
 {
     trial_add(&s->now, s->plan, p);
-    enum trial_say say = trial_say(&s->now, s->plan);
+    /* whatever the gates are of: without answers there is nothing that keeps them */
+    enum trial_say say = nothing_ok(p) ? TRIAL_FAIL : trial_say(&s->now, s->plan);
     bool sure = say == TRIAL_PASS || say == TRIAL_FAIL;
     /* on the way up a load that looks well within the limits need not be proven; only the answer must be */
     if (s->phase == DOUBLING && say == TRIAL_LEANS_PASS && s->now.load < s->to) sure = true;
@@ -281,7 +290,7 @@ static void plateau_tell(struct search *s, const struct point *p)
         over(s);
         return;
     }
-    if (x > s->best) {
+    if (x > s->best || isnan(s->best_load)) {
         s->best = x;
         s->best_load = load;
     }
@@ -297,6 +306,25 @@ static void plateau_tell(struct search *s, const struct point *p)
     } else {
         go(s, DOUBLING, whole(s, load * 2));
     }
+}
+
+/* Nothing ended ok at this load. Throughput is not flat there, it is gone: what was found below it stands. */
+static void plateau_broke(struct search *s)
+{
+    double load = s->now.load;
+    enum phase phase = s->phase;
+    s->run[s->n_runs++] = (struct run){load, 0, TRIAL_FAIL};
+    if (phase == CONFIRMING) {
+        knee_bracket(s);
+        over(s);
+        return;
+    }
+    if (phase == DOUBLING) {
+        s->to = load;
+        s->end_reached = s->flat == 0;
+        s->found = !s->end_reached;
+    }
+    knee_step(s);
 }
 
 /* A load that the clients cannot offer, or that always breaks, bounds the search from above. */
@@ -322,12 +350,18 @@ void search_tell(struct search *s, const struct point *p)
 {
     if (s->phase == OVER) return;
     s->n_told++;
-    bool spoilt = p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0);
-    /* a server that answers only with errors makes an invalid point, but the load has clearly failed */
-    if (spoilt && !p->degraded && point_errors(p) > 0 && p->window_ok == 0) spoilt = false;
-    if (spoilt && ++s->now.spoilt > SPOILT_MAX)
+    bool plateau = s->plan->search.goal == SEARCH_PLATEAU, nothing = nothing_ok(p);
+    bool spoilt = !nothing && (p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0));
+    if (nothing) s->nothing = fmin(s->nothing, s->now.load); /* fmin passes over NaN */
+    if (nothing && s->n_runs == 0) {
+        s->run[s->n_runs++] = (struct run){s->now.load, 0, TRIAL_FAIL};
+        s->hi = s->now.load;
+        over(s);
+    } else if (spoilt && ++s->now.spoilt > SPOILT_MAX)
         out_of_reach(s);
-    else if (!spoilt && s->plan->search.goal == SEARCH_PLATEAU)
+    else if (nothing && plateau)
+        plateau_broke(s);
+    else if (!spoilt && plateau)
         plateau_tell(s, p);
     else if (!spoilt)
         slo_tell(s, p);
@@ -345,6 +379,7 @@ void search_result(const struct search *s, struct search_outcome *ret)
                                    .load = NAN,
                                    .failed_load = plateau ? s->lo : s->hi,
                                    .plateau = NAN,
+                                   .nothing_load = s->nothing,
                                    .runs = s->n_told};
     if (plateau && s->best > 0) ret->plateau = s->best;
     if (plateau ? s->best > 0 : s->found) ret->load = plateau ? s->hi : s->lo;

@@ -14,7 +14,10 @@
  *
  * A point that is degraded, cut short or whose verdict is invalid says nothing about the server: the load is asked for
  * again, at most twice; if it stays so, it bounds the search from above and the result says that the clients were the
- * limit. */
+ * limit.
+ *
+ * A load at which no request ended ok is a word on the server, though its point is invalid: it fails, and bounds the
+ * search from above. When it is the first load, the search is over. */
 #pragma once
 #include "coordinator/answer/point.h"
 
@@ -39,6 +42,8 @@ struct search_outcome {
     double load;         /* slo: the largest that passed · plateau: the knee; NaN when not found */
     double failed_load; /* smallest load seen to fail (slo), largest seen to stay below 95 % (plateau); NaN when none */
     double plateau;     /* plateau: the throughput it settled at; else NaN */
+    double nothing_load; /* smallest load at which no request ended ok; NaN when none. The search ends at its first load
+                            when it is that one */
     uint32_t loads, runs; /* different loads tried, stages run */
 };
 void search_result(const struct search *s, struct search_outcome *ret);

@@ -240,6 +240,9 @@ struct script {
     double errors;   /* share of failed requests above `limit` instead of slow ones */
     uint32_t spoil;  /* this many first points are degraded */
     uint32_t lie_at; /* this run (from 1) says the opposite; 0: none */
+    uint32_t dead_from; /* nothing ends ok from this load on, the points are invalid; 0: none */
+    bool silent;        /* and nothing fails there: answers take longer than the stage */
+    bool tokenless;     /* answers without output tokens, as of embeddings */
 };
 
 static struct search_outcome play(const struct plan *plan, const struct script *k, struct plan_stage *ret_asked,
@@ -263,6 +266,15 @@ static struct search_outcome play(const struct plan *plan, const struct script *
         if (!pass && k->errors > 0) p.window_failed = (uint64_t)(1000 * k->errors);
         p.degraded = n < k->spoil;
         if (k->reach > 0 && stage.concurrency > k->reach) p.verdict.status = VERDICT_INVALID;
+        if (k->tokenless) p.output_tokens_per_s = 0;
+        if (k->dead_from && n + 1 != k->lie_at &&
+            (plan->search.over_rate ? stage.rate_from : stage.concurrency) >= k->dead_from) {
+            p.verdict.status = VERDICT_INVALID;
+            p.window_ok = 0;
+            p.output_tokens_per_s = 0;
+            p.window_failed = k->silent ? 0 : 5;
+            p.hist = slow;
+        }
         if (ret_points) {
             ret_points[n] = p;
             ret_points[n].hist = NULL;
@@ -318,6 +330,41 @@ static void test_scripts(void **state)
         o = play(&plan, &(struct script){.limit = 300, .lie_at = lie}, asked, NULL, &n);
         assert_true(o.found && o.load <= 300 && o.load >= 285);
     }
+}
+
+/* A server that only fails, or never answers in time, ends a search at its first load: more of it tells nothing, and
+ * the agents are not to blame. From a later load on it bounds the search. */
+static void test_nothing_ok(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct plan_stage stage, asked[SEARCH_RUNS_MAX];
+        struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+        bool rate = i & 1, silent = i & 2;
+        struct plan plan = plan_of(&stage, &gate, i & 4 ? 0 : 1, rate, 2, 512);
+        size_t n = 0;
+        if (i & 4) plan.search.goal = SEARCH_PLATEAU;
+        struct search_outcome o =
+            play(&plan, &(struct script){.limit = 1e9, .dead_from = 1, .silent = silent}, asked, NULL, &n);
+        assert_int_equal(n, 1);
+        assert_true(o.over && !o.found && !o.client_limited && fabs(o.nothing_load - 2) < 1e-9);
+        assert_true(isnan(o.load) && isnan(o.plateau));
+        if (rate) continue; /* the script's throughput is of concurrency */
+        o = play(&plan, &(struct script){.limit = 1e9, .dead_from = 100, .silent = silent}, asked, NULL, &n);
+        assert_true(o.over && !o.client_limited && o.nothing_load >= 100 && o.nothing_load <= 128);
+        assert_true(o.confirmed);
+        if (i & 4) assert_true(o.end_reached && o.plateau > 60); /* still rising where it broke */
+        if (!(i & 4)) assert_true(o.found && o.load <= 99 && o.load >= 95);
+        for (size_t k = 0; k < n; k++)
+            assert_true(asked[k].concurrency >= 2 && asked[k].concurrency <= 128);
+    }
+    struct plan_stage stage, asked[SEARCH_RUNS_MAX];
+    struct plan plan = plan_of(&stage, NULL, 0, false, 2, 512);
+    size_t n = 0;
+    plan.search.goal = SEARCH_PLATEAU; /* answers without tokens have no throughput; no load is made of that */
+    (void)play(&plan, &(struct script){.limit = 1e9, .tokenless = true}, asked, NULL, &n);
+    for (size_t k = 0; k < n; k++)
+        assert_true(asked[k].concurrency >= 2 && asked[k].concurrency <= 512);
 }
 
 static void test_replay(void **state)
@@ -399,7 +446,7 @@ static void test_stage_enough(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts),     cmocka_unit_test(test_replay),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts), cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_replay),
                                        cmocka_unit_test(test_more_time),   cmocka_unit_test(test_stage_enough),
                                        cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
                                        cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
