@@ -73,6 +73,66 @@ const char *human_percent(double share, char buf[HUMAN_MAX])
     return buf;
 }
 
+const char *human_change(double share, char buf[HUMAN_MAX])
+{
+    char raw[HUMAN_MAX];
+    (void)human_percent(share, raw);
+    (void)snprintf(buf, HUMAN_MAX, "%s%.*s", share > 0 ? "+" : "", HUMAN_MAX - 2, raw);
+    return buf;
+}
+
+const char *human_plain(double v, char buf[HUMAN_MAX])
+{
+    double size = fabs(v);
+    int digits = 5;
+    if (!isfinite(v) || size >= HUGE_NUMBER) return human_number(v, buf);
+    if (size <= 0) v = 0;
+    for (; size >= 10 && digits > 0; digits--)
+        size /= 10;
+    for (; size > 0 && size < 1 && digits < 15; digits++)
+        size *= 10;
+    (void)snprintf(buf, HUMAN_MAX, "%.*f", digits, v);
+    trim(buf);
+    return buf;
+}
+
+const char *human_short(double v, size_t width, char buf[HUMAN_MAX])
+{
+    static const char UNITS[] = "kMGT";
+    if (strlen(human_number(v, buf)) <= width) return buf;
+    double size = fabs(v);
+    if (size < 0.01) {
+        (void)snprintf(buf, HUMAN_MAX, v > 0 ? "<0.01" : ">-.01");
+        return buf;
+    }
+    if (size < HUGE_NUMBER) {
+        (void)snprintf(buf, HUMAN_MAX, "%.*f", size >= 1000 ? 0 : 2, v);
+        if (strlen(buf) <= width) return buf;
+    }
+    for (size_t i = 0; UNITS[i] && size < HUGE_NUMBER; i++) {
+        size /= 1000;
+        if (size >= 999.5) continue;
+        (void)snprintf(buf, HUMAN_MAX, "%s%.*f%c", v < 0 ? "-" : "",
+                       size >= 99.5 || v < 0 ? 0
+                       : size >= 9.95        ? 1
+                                             : 2,
+                       size, UNITS[i]);
+        return buf;
+    }
+    (void)snprintf(buf, HUMAN_MAX, v > 0 ? ">999T" : "<-9T");
+    return buf;
+}
+
+/* The plural's s goes before a slash: requests/s. */
+const char *human_things(double n, const char *thing, char buf[HUMAN_THINGS_MAX])
+{
+    char number[HUMAN_MAX];
+    bool one = strcmp(human_number(n, number), "1") == 0;
+    int word = (int)strcspn(thing, "/");
+    (void)snprintf(buf, HUMAN_THINGS_MAX, "%s %.*s%s%s", number, word, thing, one ? "" : "s", thing + word);
+    return buf;
+}
+
 const char *human_count(uint64_t n, char buf[HUMAN_MAX])
 {
     char raw[HUMAN_MAX];

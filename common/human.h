@@ -2,6 +2,7 @@
  * 100, whole numbers in full with their thousands grouped; never an exponent. Files for programs do not use it. Pure.
  */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #define HUMAN_MAX 48
@@ -13,3 +14,13 @@ const char *human_number(double v, char buf[HUMAN_MAX]);
 const char *human_percent(double share, char buf[HUMAN_MAX]);
 /* "1,593" */
 const char *human_count(uint64_t n, char buf[HUMAN_MAX]);
+/* A change: "+4.84 %", "-0.5 %", "0 %". */
+const char *human_change(double share, char buf[HUMAN_MAX]);
+/* As given in a plan, for labels that programs read too: up to six significant digits, neither exponent nor groups. */
+const char *human_plain(double v, char buf[HUMAN_MAX]);
+/* For a column of at most `width` characters, 5 or more: as human_number, else without groups, else "1.23M", "<0.01".
+ */
+const char *human_short(double v, size_t width, char buf[HUMAN_MAX]);
+/* A number of things, named in the singular: "1 request", "2,000 requests", "1.5 requests/s" of "request/s". */
+#define HUMAN_THINGS_MAX 96
+const char *human_things(double n, const char *thing, char buf[HUMAN_THINGS_MAX]);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "common/human.h"
 
 static double stage_requests(const struct plan_stage *s)
 {
@@ -55,7 +56,7 @@ void extent_compute(const struct plan *p, struct extent *ret)
 
 static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
 {
-    char load[32], drain[32];
+    char load[32], drain[32], stages[HUMAN_THINGS_MAX];
     (void)duration_format(x->load_ns, load, sizeof load);
     (void)duration_format(x->drain_ns, drain, sizeof drain);
     if (x->stages == 0 && x->by_count)
@@ -63,10 +64,10 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
     else if (x->stages == 0)
         (void)buf_printf(out, "length: a search; each load takes at most %s", load);
     else if (x->by_count)
-        (void)buf_printf(out, "length: %" PRIu64 " stage%s, some end by their number of requests alone; the others %s",
-                         x->stages, x->stages == 1 ? "" : "s", load);
+        (void)buf_printf(out, "length: %s, some end by their number of requests alone; the others %s",
+                         human_things((double)x->stages, "stage", stages), load);
     else
-        (void)buf_printf(out, "length: %" PRIu64 " stage%s in %s%s", x->stages, x->stages == 1 ? "" : "s", load,
+        (void)buf_printf(out, "length: %s in %s%s", human_things((double)x->stages, "stage", stages), load,
                          p->stages[0].duration_auto ? " at most (duration: auto)" : "");
     (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
 }
@@ -94,13 +95,14 @@ static void put_unreachable(const struct plan *p, const char *before, struct buf
 void extent_words(const struct plan *p, const char *before, struct buf *out)
 {
     struct extent x;
+    char n[HUMAN_MAX];
     extent_compute(p, &x);
     (void)buf_puts(out, before);
     put_length(p, &x, out);
     if (isnan(x.requests))
         (void)buf_printf(out, "%srequests: as many as are answered in that time (closed loop)\n", before);
     else
-        (void)buf_printf(out, "%srequests: at most about %.0f\n", before, x.requests);
+        (void)buf_printf(out, "%srequests: at most about %s\n", before, human_number(round(x.requests), n));
     if (x.in_flight)
         (void)buf_printf(out, "%sin flight: at most %" PRIu64 " at once, over all agents\n", before, x.in_flight);
     else

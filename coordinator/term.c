@@ -51,12 +51,13 @@ __attribute__((format(printf, 2, 3))) static bool add(struct pieces *p, const ch
 
 static void load_words(const struct plan_stage *s, char *ret, size_t n)
 {
+    char from[HUMAN_MAX], to[HUMAN_MAX];
     if (s->kind == LOAD_CLOSED)
         (void)snprintf(ret, n, "load %" PRIu32, s->concurrency);
     else if (s->rate_from < s->rate_to || s->rate_from > s->rate_to)
-        (void)snprintf(ret, n, "load %g-%g/s", s->rate_from, s->rate_to);
+        (void)snprintf(ret, n, "load %s-%s/s", human_plain(s->rate_from, from), human_plain(s->rate_to, to));
     else
-        (void)snprintf(ret, n, "load %g/s", s->rate_from);
+        (void)snprintf(ret, n, "load %s/s", human_plain(s->rate_from, from));
 }
 
 static void put_waiting(const struct run_progress *p, struct pieces *out)
@@ -90,8 +91,10 @@ static void put_bar(const struct run_progress *p, struct pieces *out)
 /* A percentile is shown only when at least 3 samples lie beyond it. */
 static void put_quantile(const struct hist *h, const char *name, double q, struct pieces *out)
 {
+    char p[HUMAN_MAX], ms[HUMAN_MAX];
     if (h && (double)h->count * (1 - q) >= 3)
-        (void)add(out, "%s p%g %.0f ms", name, 100 * q, (double)hist_quantile(h, q) / 1e6);
+        (void)add(out, "%s p%s %s ms", name, human_plain(100 * q, p),
+                  human_number(round((double)hist_quantile(h, q) / 1e6), ms)); /* a live line does not flicker */
 }
 
 void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsigned width, char *ret, size_t n)

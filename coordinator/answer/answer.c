@@ -473,6 +473,7 @@ static void answer_reset(struct answer *ret)
                            .capacity_lo = NAN,
                            .capacity_hi = NAN,
                            .oldest_s = NAN,
+                           .search = {.load = NAN, .failed_load = NAN, .plateau = NAN, .nothing_load = NAN},
                            .at_knee = {NAN, NAN, NAN, NAN, NAN, NAN},
                            .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN},
                            .latency_per_doubling = NAN,
@@ -498,7 +499,6 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
     shape_compute(g, n_groups, ret);
     monotone_compute(g, n_groups, ret);
     goodput_compute(plan, g, n_groups, ret);
-    if (plan && plan->search.goal != SEARCH_NONE && search_compute(plan, points, n, g, n_groups, ret, e)) return -1;
     if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
     if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
     if (ret->has_slo) latency_at(points, n, g, n_groups, ret->slo_load, &ret->at_slo);
@@ -520,7 +520,8 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);
-    int rc = n_groups ? groups_compute(run, points, n, g, n_groups, ret, e) : 0;
+    int rc = n && plan && plan->search.goal != SEARCH_NONE ? search_compute(plan, points, n, g, n_groups, ret, e) : 0;
+    if (rc == 0 && n_groups) rc = groups_compute(run, points, n, g, n_groups, ret, e);
     capacity_compute(plan, g, n_groups, ret);
     free(g);
     return rc;

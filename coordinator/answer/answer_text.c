@@ -34,6 +34,18 @@ static void say_percent(struct answer *a, const char *before, double share, cons
     say(a, "%s%s%s", before, human_percent(share, b), after);
 }
 
+/* "64 concurrent requests", "1 request/s" */
+static void say_load(struct answer *a, const char *before, double load, const char *after)
+{
+    char b[HUMAN_THINGS_MAX];
+    say(a, "%s%s%s", before, human_things(load, load_thing(a->axis), b), after);
+}
+
+static const char *count(uint32_t n, const char *thing, char buf[HUMAN_THINGS_MAX])
+{
+    return human_things((double)n, thing, buf);
+}
+
 static void say_rate(struct answer *a, double v, double lo, double hi)
 {
     say_number(a, "", v, " output token/s");
@@ -44,7 +56,9 @@ static void say_rate(struct answer *a, double v, double lo, double hi)
 
 static void say_cost(const struct plan *plan, double cost, struct answer *a)
 {
-    if (!isnan(cost)) say(a, ", %.2f %s per million output tokens", cost, plan->currency);
+    if (isnan(cost)) return;
+    say_number(a, ", ", cost, " ");
+    say(a, "%s per million output tokens", plan->currency);
 }
 
 /* ", with 3 of 10 points left out (2 invalid, 1 not steady)" */
@@ -52,7 +66,8 @@ static void say_left_out(const char *before, size_t n, struct answer *a)
 {
     uint32_t empty = a->points_left_out - a->left_invalid - a->left_unsteady;
     const char *sep = "";
-    say(a, "%s%u of %zu points left out (", before, a->points_left_out, n);
+    char points[HUMAN_THINGS_MAX];
+    say(a, "%s%u of %s left out (", before, a->points_left_out, human_things((double)n, "point", points));
     if (a->left_invalid) {
         say(a, "%u invalid", a->left_invalid);
         sep = ", ";
@@ -72,40 +87,34 @@ static void say_gates(const struct plan *plan, struct answer *a)
 }
 
 /* Fewer loads than a curve needs: what was measured. */
-static void say_most(const struct plan *plan, const char *unit, struct answer *a)
+static void say_most(const struct plan *plan, struct answer *a)
 {
     bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* that sentence names this load already */
     if (a->has_plateau || !a->has_most || said) return;
-    say_number(a, "At ", a->most_load, "");
-    say(a, " %s: ", unit);
+    say_load(a, "At ", a->most_load, ": ");
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
     say_cost(plan, a->cost_most, a);
     say(a, ". ");
 }
 
-static void say_plateau(const struct plan *plan, const char *unit, bool whole, size_t n, struct answer *a)
+static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
     if (!a->has_plateau) return;
     say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
     say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
-    if (a->plateau_reached && isfinite(a->knee)) {
-        say_number(a, " from ", whole ? ceil(a->knee) : a->knee, "");
-        say(a, " %s on", unit);
-    }
+    if (a->plateau_reached && isfinite(a->knee)) say_load(a, " from ", whole ? ceil(a->knee) : a->knee, " on");
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     say(a, ". ");
 }
 
-static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
+static void say_slo(const struct plan *plan, struct answer *a)
 {
     if (!plan || plan->n_gates == 0) return;
-    if (!a->has_slo && plan->search.goal == SEARCH_SLO) {
+    bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
+    if (!a->has_slo && plan->search.goal == SEARCH_SLO && !nowhere) {
         say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
-        if (!isnan(a->search.failed_load)) {
-            say_number(a, "; ", a->search.failed_load, " ");
-            say(a, "%s fails", unit);
-        }
+        if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
         say(a, ". ");
     }
     if (!a->has_slo && plan->search.goal != SEARCH_SLO && a->has_most) {
@@ -122,17 +131,25 @@ static void say_slo(const struct plan *plan, const char *unit, struct answer *a)
     say_gates(plan, a);
     say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
-    say_number(a, " at ", a->slo_load, "");
-    say(a, " %s", unit);
+    say_load(a, " at ", a->slo_load, "");
     if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
     say_cost(plan, a->cost_slo, a);
     if (plan->search.goal == SEARCH_SLO) {
-        say(a, " (%s, %u loads in %u runs", a->search.confirmed ? "confirmed" : "not confirmed", a->search.loads,
-            a->search.runs);
+        char loads[HUMAN_THINGS_MAX], runs[HUMAN_THINGS_MAX];
+        say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed",
+            count(a->search.loads, "load", loads), count(a->search.runs, "run", runs));
         if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
         say(a, ")");
     }
     say(a, ". ");
+}
+
+/* A load at which nothing ended ok: what happened there, the failures say. */
+static void say_search(const struct plan *plan, struct answer *a)
+{
+    if (!plan || plan->search.goal == SEARCH_NONE || isnan(a->search.nothing_load)) return;
+    say_load(a, a->search.loads == 1 ? "The search ended at its first load: at " : "At ", a->search.nothing_load,
+             " no request ended ok. ");
 }
 
 static void say_capacity(const struct plan *plan, struct answer *a)
@@ -155,7 +172,7 @@ static void say_dip(const char *what, const struct answer_dip *d, struct answer 
     say(a, ". ");
 }
 
-static void say_shape(const char *unit, bool whole, struct answer *a)
+static void say_shape(bool whole, struct answer *a)
 {
     if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
         say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, "");
@@ -168,8 +185,7 @@ static void say_shape(const char *unit, bool whole, struct answer *a)
     if (a->has_goodput) {
         say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
         if (!isnan(a->goodput_per_gpu)) say_number(a, " (", a->goodput_per_gpu, " per GPU)");
-        say_number(a, " at ", a->goodput_load, " ");
-        say(a, "%s, ", unit);
+        say_load(a, " at ", a->goodput_load, ", ");
         say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
     }
 }
@@ -189,10 +205,10 @@ static void say_first(const struct failure_sample *f, struct answer *a)
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
 static void say_failures(struct answer *a)
 {
-    char n[HUMAN_MAX], all[HUMAN_MAX], by[HUMAN_MAX];
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], by[HUMAN_MAX];
     double ended = (double)a->requests;
     if (a->failed) {
-        say(a, "%s of %s requests failed", human_count(a->failed, n), human_count(a->requests, all));
+        say(a, "%s of %s failed", human_count(a->failed, n), human_things(ended, "request", all));
         say_percent(a, " (", (double)a->failed / ended, ")");
         if (a->failed_by_n < a->failed)
             say(a, ", %s of them by ", human_count(a->failed_by_n, by));
@@ -202,7 +218,7 @@ static void say_failures(struct answer *a)
         say_first(a->failed_first, a);
     }
     if (a->unanswered) {
-        say(a, "%s of %s requests were never answered", human_count(a->unanswered, n), human_count(a->requests, all));
+        say(a, "%s of %s got no answer", human_count(a->unanswered, n), human_things(ended, "request", all));
         say_percent(a, " (", (double)a->unanswered / ended, ")");
         say_number(a, ": the drain's end cut them off, the oldest after ", a->oldest_s, " s. ");
     }
@@ -213,26 +229,32 @@ static bool off(const struct answer_length *l, double least)
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
 }
 
+static void say_tokens(struct answer *a, const char *before, double n)
+{
+    char b[HUMAN_THINGS_MAX];
+    say(a, "%s%s", before, human_things(n, "token", b));
+}
+
 static void say_lengths(struct answer *a)
 {
     if (off(&a->output, 0)) {
-        say_number(a, "Answers had ", a->output.got, " tokens");
-        say_number(a, " on average, ", a->output.asked, " were asked for. ");
+        say_tokens(a, "Answers had ", a->output.got);
+        say_number(a, " on average, ", a->output.asked, " asked for. ");
     }
     if (off(&a->input, TEMPLATE_TOKENS)) {
-        say_number(a, "Prompts had ", a->input.got, " tokens");
-        say_number(a, " on average, ", a->input.asked, " were asked for. ");
+        say_tokens(a, "Prompts had ", a->input.got);
+        say_number(a, " on average, ", a->input.asked, " asked for. ");
     }
 }
 
-/* A reason is named with its stage, so that it never stands beside another stage's number. Points that carry the answer
- * come first. */
+/* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer; where
+ * there are none there is no answer that a reason could be of, and the run's headline says why. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = &points[i].verdict;
-        if (v->status != a->worst_verdict || !v->n_reasons || (a->points_used && !load_usable(&points[i]))) continue;
-        say(a, "%s", v->status == VERDICT_INVALID ? "Invalid" : "Suspect");
+        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_usable(&points[i])) continue;
+        say(a, "Suspect");
         if (n > 1) {
             say(a, ", stage %u", points[i].stage + 1);
             say_number(a, " (load ", load_asked(&points[i].requested), ")");
@@ -258,7 +280,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
         say_reason(points, n, a);
     }
     if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
-        say_left_out(" ", n, a);
+        say_left_out(a->points_used ? " " : "No figure is given: ", n, a);
         say(a, ".");
     }
 }
@@ -266,13 +288,13 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
 void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     bool whole = a->axis == AXIS_IN_FLIGHT;
-    const char *unit = load_unit(a->axis);
     a->text[0] = '\0';
-    say_plateau(plan, unit, whole, n, a);
-    say_most(plan, unit, a);
-    say_slo(plan, unit, a);
+    say_plateau(plan, whole, n, a);
+    say_search(plan, a);
+    say_most(plan, a);
+    say_slo(plan, a);
     say_capacity(plan, a);
-    say_shape(unit, whole, a);
+    say_shape(whole, a);
     say_failures(a);
     say_lengths(a);
     say_verdict(points, n, a);

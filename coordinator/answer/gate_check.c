@@ -181,7 +181,7 @@ const char *gate_value_words(const struct plan_gate *g, double v, char *buf, siz
 
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
-    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
+    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16], needs[HUMAN_THINGS_MAX], q[HUMAN_MAX];
     size_t at = 0;
 #define PUT(...) at += at < n ? (size_t)snprintf(buf + at, n - at, __VA_ARGS__) : 0
     buf[0] = '\0';
@@ -194,10 +194,10 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
     if (p->verdict.status == VERDICT_INVALID)
         PUT(": the point is invalid");
     else if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
-        PUT(": p%.4g needs %s requests, had %s", 100 * o->gate->q, human_number(o->needs, value),
+        PUT(": p%s needs %s, had %s", human_plain(100 * o->gate->q, q), human_things(o->needs, "request", needs),
             human_number(o->had, lo));
     else if (isfinite(o->needs))
-        PUT(": it needs about %s requests, had %s", human_number(o->needs, value), human_number(o->had, lo));
+        PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, lo));
     else if (isinf(o->hi))
         PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
     if (p->verdict.status != VERDICT_INVALID && isfinite(o->needs_s))

@@ -35,9 +35,9 @@ double load_on(const struct point *p, enum load_axis axis)
     return axis == AXIS_RATE ? p->arrivals_per_s * (1 - p->unsent_share) : p->concurrency;
 }
 
-const char *load_unit(enum load_axis axis)
+const char *load_thing(enum load_axis axis)
 {
-    return axis == AXIS_RATE ? "requests/s" : "concurrent requests";
+    return axis == AXIS_RATE ? "request/s" : "concurrent request";
 }
 
 const char *load_axis_name(enum load_axis axis)

@@ -16,7 +16,7 @@ bool load_usable(const struct point *p);
 enum load_axis { AXIS_IN_FLIGHT, AXIS_RATE };
 enum load_axis load_axis(const struct point *points, size_t n);
 double load_on(const struct point *p, enum load_axis axis); /* achieved, not asked for */
-const char *load_unit(enum load_axis axis);                 /* "concurrent requests", "requests/s" */
+const char *load_thing(enum load_axis axis);                /* "concurrent request", "request/s": for human_things */
 const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
 
 /* What a stage asks for, as one number of its own kind: to sort and to search by. A ramp counts by its end. */

@@ -120,9 +120,10 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
 {
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
     if (s->n_agents > 1) agents_judge(s, plan, p);
+    char things[HUMAN_THINGS_MAX];
     if (s->degraded)
-        verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
-                      "an agent was lost in this stage: %llu requests with it", (unsigned long long)s->lost);
+        verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT, "an agent was lost in this stage: %s with it",
+                      human_things((double)s->lost, "request", things));
     if (s->aborted) verdict_doubt(&p->verdict, DOUBT_CUT_SHORT, VERDICT_SUSPECT, "the stage was cut short");
     if (!p->ledger.balanced)
         verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,

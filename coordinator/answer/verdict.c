@@ -164,14 +164,15 @@ static void check_lag(const struct evidence *e, struct verdict *v)
                 "the agents saw the end of requests %s ms late, a request lasts %s ms: the load was lower by that",
                 human_number(mean / 1e6, n[0]), human_number(hist_mean(e2e) / 1e6, n[1]));
     }
+    char t[HUMAN_THINGS_MAX];
     if (e->c[COUNTER_CLOCK_STEPS])
         verdict_doubt(v, DOUBT_CLOCK_STEPS, VERDICT_SUSPECT,
-                      "the wall clock stepped %" PRIu64 " times, so kernel stamps were set aside around it",
-                      e->c[COUNTER_CLOCK_STEPS]);
+                      "the wall clock stepped %s, so kernel stamps were set aside around it",
+                      human_things((double)e->c[COUNTER_CLOCK_STEPS], "time", t));
     if (e->c[COUNTER_WAITING_BYTES_MAX] > WAITING_SUSPECT)
         verdict_doubt(v, DOUBT_HELD_BACK, VERDICT_SUSPECT,
-                      "%.1f MB waited in one socket: the agents held the server back",
-                      (double)e->c[COUNTER_WAITING_BYTES_MAX] / 1e6);
+                      "%s MB waited in one socket: the agents held the server back",
+                      human_number((double)e->c[COUNTER_WAITING_BYTES_MAX] / 1e6, t));
 }
 
 static void check_closed(const struct evidence *e, struct verdict *v)
@@ -181,12 +182,12 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     double got = (double)e->c[COUNTER_WIN_INFLIGHT_NS] / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
-    char n[2][HUMAN_MAX];
+    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     bool server =
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
     verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
-                  "%s requests were in flight on average, %s were asked for%s", human_number(got, n[0]),
-                  human_number(slots, n[1]), server ? ", while requests failed" : "");
+                  "%s in flight on average, %s asked for%s", human_things(got, "request", t), human_number(slots, n),
+                  server ? ", while requests failed" : "");
 }
 
 /* Mean rate the plan wanted inside the window. */
@@ -209,24 +210,24 @@ uint64_t verdict_waited(const uint64_t c[COUNTER_N], const struct plan_stage *re
 static void check_open(const struct evidence *e, struct verdict *v)
 {
     uint64_t due = e->c[COUNTER_DUE], sent = e->c[COUNTER_SENT], waited = verdict_waited(e->c, e->requested);
-    char unsent[64] = "";
+    char unsent[HUMAN_MAX + 32] = "", n[2][HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (waited && due > sent)
-        (void)snprintf(unsent, sizeof unsent, ", and %" PRIu64 " of them were never sent", due - sent);
+        (void)snprintf(unsent, sizeof unsent, ", %s of them in vain", human_count(due - sent, n[0]));
     if (waited && !e->requested->max_concurrency)
         verdict_doubt(
             v, DOUBT_UNSENT, VERDICT_INVALID,
-            "the agents were the limit: %" PRIu64 " of %" PRIu64
-            " arrivals waited for a free connection of theirs%s. Raise --max-connections or the limit of open files, "
-            "or add agents",
-            waited, due, unsent);
+            "the agents were the limit: %s of %s waited for a free connection of theirs%s. Raise --max-connections or "
+            "the limit of open files, or add agents",
+            human_count(waited, n[1]), human_things((double)due, "arrival", t), unsent);
     else if (waited)
         verdict_doubt(v, DOUBT_CAPPED, VERDICT_SUSPECT,
-                      "the server was the limit: %" PRIu64 " of %" PRIu64
-                      " arrivals waited because %u requests were in flight already%s",
-                      waited, due, e->requested->max_concurrency, unsent);
+                      "the server was the limit: %s of %s waited because load.max_concurrency (%u) was in flight "
+                      "already%s",
+                      human_count(waited, n[1]), human_things((double)due, "arrival", t), e->requested->max_concurrency,
+                      unsent);
     else if (due > 0 && (double)sent < (double)due * (1 - e->plan->verdict_achieved))
-        verdict_doubt(v, DOUBT_UNSENT, VERDICT_INVALID, "only %" PRIu64 " of %" PRIu64 " due requests were sent", sent,
-                      due);
+        verdict_doubt(v, DOUBT_UNSENT, VERDICT_INVALID, "only %s of %s that became due went out",
+                      human_count(sent, n[1]), human_things((double)due, "request", t));
     if (e->requested->requests || e->requested->duration_ns <= 0) return;
     double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9,
            got = (double)e->c[COUNTER_WIN_DUE];
@@ -234,8 +235,8 @@ static void check_open(const struct evidence *e, struct verdict *v)
         e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;
     double chance = e->requested->arrivals == ARRIVALS_CONSTANT ? 2 : 4 * sqrt(want / shape) + 2;
     if (fabs(got - want) > e->plan->verdict_achieved * want && fabs(got - want) > chance)
-        verdict_doubt(v, DOUBT_ARRIVALS, VERDICT_INVALID, "%.0f arrivals came due in the window, the plan wanted %.0f",
-                      got, want);
+        verdict_doubt(v, DOUBT_ARRIVALS, VERDICT_INVALID, "%s came due in the window, the plan wanted %s",
+                      human_things(got, "arrival", t), human_number(want, n[1]));
 }
 
 /* Slots are distributed so that all agents together never hold more than the plan allows. The counter is the sum of the
@@ -243,21 +244,21 @@ static void check_open(const struct evidence *e, struct verdict *v)
 static void check_in_flight(const struct evidence *e, struct verdict *v)
 {
     uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
+    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (most && e->c[COUNTER_INFLIGHT_MAX] > most)
-        verdict_doubt(v, DOUBT_OVER_THE_CAP, VERDICT_SUSPECT,
-                      "up to %" PRIu64 " requests were in flight, the plan allows %" PRIu64, e->c[COUNTER_INFLIGHT_MAX],
-                      most);
+        verdict_doubt(v, DOUBT_OVER_THE_CAP, VERDICT_SUSPECT, "up to %s in flight, the plan allows %s",
+                      human_things((double)e->c[COUNTER_INFLIGHT_MAX], "request", t), human_count(most, n));
 }
 
 static void check_machine(const struct evidence *e, struct verdict *v)
 {
+    char t[HUMAN_THINGS_MAX];
     if (e->c[COUNTER_DROPPED])
-        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "%" PRIu64 " records were dropped, must be 0",
-                      e->c[COUNTER_DROPPED]);
+        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "%s dropped, must be 0",
+                      human_things((double)e->c[COUNTER_DROPPED], "record", t));
     if (e->c[COUNTER_THROTTLED])
-        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID,
-                      "the cgroup throttled the agents in %" PRIu64 " periods: raise their CPU limit",
-                      e->c[COUNTER_THROTTLED]);
+        verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "the cgroup throttled the agents in %s: raise their CPU limit",
+                      human_things((double)e->c[COUNTER_THROTTLED], "period", t));
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
     double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
@@ -270,7 +271,8 @@ static void check_machine(const struct evidence *e, struct verdict *v)
             human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
     if (busy > CPU_SUSPECT)
         verdict_doubt(v, DOUBT_MACHINE, VERDICT_SUSPECT,
-                      "the busiest worker used %.0f %% of a core: more agents or cores are needed", 100 * busy);
+                      "the busiest worker used %s of a core: more agents or cores are needed",
+                      human_percent(busy, n[0]));
 }
 
 /* Prompts without a shared prefix should be new to the server. What its cache knows of them is from an earlier run. */
@@ -282,26 +284,26 @@ static void check_cache(const struct evidence *e, struct verdict *v)
         if (e->plan->workloads[i].prefix_tokens) return;
     if (!input || !(n > 0)) return;
     double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
+    char share[HUMAN_MAX];
     if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
-    verdict_doubt(
-        v, DOUBT_CACHE, VERDICT_SUSPECT,
-        "the server answered %.0f %% of the input tokens from its prefix cache; prompts of an earlier run with "
-        "the same seed? use --seed",
-        fmin(100, 100 * cached / all));
+    verdict_doubt(v, DOUBT_CACHE, VERDICT_SUSPECT,
+                  "the server answered %s of the input tokens from its prefix cache; prompts of an earlier run with "
+                  "the same seed? use --seed",
+                  human_percent(fmin(1, cached / all), share));
 }
 
 /* The stage's failures by their most frequent label, as the end of a sentence. The count is of the whole stage, as the
  * labels are. */
 static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
 {
-    char most_of[HUMAN_MAX], all[HUMAN_MAX];
+    char most_of[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     int most = COUNTER_FAILED_FIRST;
     for (int i = COUNTER_FAILED_FIRST; i <= COUNTER_FAILED_LAST; i++)
         if (c[i] > c[most]) most = i;
     buf[0] = '\0';
     if (c[most] == 0) return;
-    (void)snprintf(buf, n, "; %s of the stage's %s failures: %s%s", human_count(c[most], most_of),
-                   human_count(counters_failed(c), all), COUNTERS[most].meaning,
+    (void)snprintf(buf, n, "; %s of the stage's %s: %s%s", human_count(c[most], most_of),
+                   human_things((double)counters_failed(c), "failure", all), COUNTERS[most].meaning,
                    FAILURES[most - COUNTER_FAILED_FIRST].look);
 }
 
@@ -327,26 +329,28 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
 static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
-    char due[HUMAN_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
+    char due[HUMAN_THINGS_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
     if (counters_failed(c) + c[COUNTER_WIN_FAILED] == 0) {
         add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);
-    verdict_add(v, VERDICT_INVALID, "nothing was measured: none of %s requests due in the window ended ok, %s failed%s",
-                human_count(c[COUNTER_WIN_DUE], due), human_count(c[COUNTER_WIN_FAILED], failed), text);
+    verdict_add(v, VERDICT_INVALID, "nothing was measured: of %s due in the window none ended ok, %s failed%s",
+                human_things((double)c[COUNTER_WIN_DUE], "request", due), human_count(c[COUNTER_WIN_FAILED], failed),
+                text);
 }
 
 /* The window never began. */
 static void add_no_window(const struct evidence *e, struct verdict *v)
 {
-    char n[HUMAN_MAX], warmup[HUMAN_MAX];
+    char n[HUMAN_THINGS_MAX], warmup[HUMAN_MAX];
     if (e->requested->requests && e->requested->warmup_ns > 0)
         verdict_add(
             v, VERDICT_INVALID,
-            "nothing was measured: all %s requests had ended when the warm-up of %s s was over. Raise requests, or set "
+            "nothing was measured: all of %s had ended when the warm-up of %s s was over. Raise requests, or set "
             "warmup: 0s",
-            human_count(e->c[COUNTER_DUE], n), human_number((double)e->requested->warmup_ns / 1e9, warmup));
+            human_things((double)e->c[COUNTER_DUE], "request", n),
+            human_number((double)e->requested->warmup_ns / 1e9, warmup));
     else
         verdict_add(v, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
 }

@@ -11,13 +11,14 @@
     if (text !== undefined) e.textContent = text;
     return e;
   }
-  const fmt = (v) => v === null ? "n/a" : Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en-US") : String(Number(v.toPrecision(4)));
-  const pct = (v) => (v > 0 ? "+" : "") + (100 * v).toFixed(1);
-  const share = (v) => (100 * v).toFixed(1) + " %";
+  const fmt = (v) => human(v);
+  const pct = (v) => (v > 0 ? "+" : "") + human(100 * v);
+  const share = (v) => human(100 * v) + " %";
+  const things = (n, thing) => human(n) + " " + thing + (n === 1 ? "" : "s");
   const tone = (say) => say === "better" ? "valid" : say === "worse" ? "invalid" : "";
 
   for (const r of data.runs)
-    $("runs").append(el("p", "soft", r.label + " = " + r.dir + ": " + (r.name || "unnamed") + ", run " + r.run + ", plan " + r.plan_hash.slice(0, 12) + ", " + r.points.length + " points"));
+    $("runs").append(el("p", "soft", r.label + " = " + r.dir + ": " + (r.name || "unnamed") + ", run " + r.run + ", plan " + r.plan_hash.slice(0, 12) + ", " + things(r.points.length, "point")));
 
   for (const c of data.comparisons) {
     const line = el("p");

@@ -5,8 +5,8 @@
 #include "coordinator/report/compare_report.h"
 #include "coordinator/report/report_parts.h"
 
-extern const unsigned char compare_page[], compare_js[], report_css[], chart_js[];
-extern const size_t compare_page_len, compare_js_len, report_css_len, chart_js_len;
+extern const unsigned char compare_page[], compare_js[], report_css[], chart_js[], human_js[];
+extern const size_t compare_page_len, compare_js_len, report_css_len, chart_js_len, human_js_len;
 
 static void put_change(struct json_out *j, const char *key, const struct change *c)
 {
@@ -124,6 +124,7 @@ int compare_html(const struct compare_input *in, struct buf *out, struct err *e)
         const size_t *len;
     } FILES[] = {{"CSS", report_css, &report_css_len},
                  {"CHART_JS", chart_js, &chart_js_len},
+                 {"HUMAN_JS", human_js, &human_js_len},
                  {"JS", compare_js, &compare_js_len}};
     const char *at = (const char *)compare_page, *end = at + compare_page_len;
     while (at < end) {

@@ -4,23 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/human.h"
 #include "coordinator/report/report_parts.h"
 
 static const enum figure SHOWN[] = {FIGURE_OUTPUT, FIGURE_TTFT_P50, FIGURE_TTFT_P99, FIGURE_TPOT_P50, FIGURE_E2E_P50};
 enum { N_SHOWN = sizeof SHOWN / sizeof *SHOWN };
 
-static const char *number(double v, char *buf, size_t n)
+#define CHANGE_WORDS (3 * HUMAN_MAX + 16)
+/* "-4.8 % (-5.2 % … -4.4 %)" */
+static const char *percent(const struct change *c, char buf[CHANGE_WORDS])
 {
-    if (isnan(v)) return "n/a";
-    snprintf(buf, n, fabs(v) >= 1000 ? "%.0f" : "%.4g", v);
-    return buf;
-}
-
-/* "-4.8 % (-5.2 … -4.4)" */
-static const char *percent(const struct change *c, char *buf, size_t n)
-{
+    char rel[HUMAN_MAX], lo[HUMAN_MAX], hi[HUMAN_MAX];
     if (isnan(c->rel)) return "n/a";
-    snprintf(buf, n, "%+.1f %% (%+.1f … %+.1f)", 100 * c->rel, 100 * c->lo, 100 * c->hi);
+    (void)snprintf(buf, CHANGE_WORDS, "%s (%s … %s)", human_change(c->rel, rel), human_change(c->lo, lo),
+                   human_change(c->hi, hi));
     return buf;
 }
 
@@ -33,6 +30,7 @@ static const char *mark(enum compare_say s)
 static void verdict_line(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     bool any = false;
+    char before[HUMAN_MAX], after[HUMAN_MAX];
     if (c->question[0]) {
         (void)buf_printf(out, "%s against %s: not the same question, so there is no verdict: ", b, a);
         (void)buf_puts(out, c->question);
@@ -42,45 +40,48 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     (void)buf_printf(out, "%s against %s: %s", b, a, compare_say_name(c->say));
     for (int m = 0; m < FIGURE_N; m++) {
         const struct change *d = &c->overall[m];
-        char text[96];
+        char text[CHANGE_WORDS];
         if (FIGURES[m].compare != FIGURE_HEADLINE || (d->say != COMPARE_BETTER && d->say != COMPARE_WORSE)) continue;
-        (void)buf_printf(out, "%s %s %s", any ? "," : ":", FIGURES[m].key, percent(d, text, sizeof text));
+        (void)buf_printf(out, "%s %s %s", any ? "," : ":", FIGURES[m].key, percent(d, text));
         any = true;
     }
     if (c->errors_rose)
-        (void)buf_printf(out, "%s failed requests rose from %.2f %% to %.2f %%", any ? "," : ":", 100 * c->errors_a,
-                         100 * c->errors_b);
+        (void)buf_printf(out, "%s failed requests rose from %s to %s", any ? "," : ":",
+                         human_percent(c->errors_a, before), human_percent(c->errors_b, after));
     (void)buf_puts(out, ".\n");
 }
 
 static void notes(const struct comparison *c, struct buf *out)
 {
+    char noise[HUMAN_MAX], points[HUMAN_THINGS_MAX];
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
     if (!c->repeated && c->n_loads)
         (void)buf_printf(out,
-                         "Neither run has repeats that count: runs of one system are assumed to differ by %.0f %% "
+                         "Neither run has repeats that count: runs of one system are assumed to differ by %s "
                          "(sd). load.repeats: 3 would measure it.\n",
-                         100 * COMPARE_RUN_NOISE);
+                         human_percent(COMPARE_RUN_NOISE, noise));
     if (c->only_a || c->only_b)
-        (void)buf_printf(out, "Only in the first: %zu points; only in the other: %zu.\n", c->only_a, c->only_b);
+        (void)buf_printf(out, "Only in the first: %s; only in the other: %zu.\n",
+                         human_things((double)c->only_a, "point", points), c->only_b);
     if (c->left_out_a || c->left_out_b)
-        (void)buf_printf(out, "Left out (invalid, or not steady): %zu points of the first, %zu of the other.\n",
-                         c->left_out_a, c->left_out_b);
+        (void)buf_printf(out, "Left out (invalid, or not steady): %s of the first, %zu of the other.\n",
+                         human_things((double)c->left_out_a, "point", points), c->left_out_b);
 }
 
 static void header(const struct compare_input *in, struct buf *out)
 {
     for (size_t i = 0; i < in->n_runs; i++) {
         const struct run_data *r = in->runs[i].a->run;
-        (void)buf_printf(out, "%s = %s: %s, run %s, plan %.12s, %zu points\n", in->runs[i].label, in->runs[i].dir,
+        char points[HUMAN_THINGS_MAX];
+        (void)buf_printf(out, "%s = %s: %s, run %s, plan %.12s, %s\n", in->runs[i].label, in->runs[i].dir,
                          r->plan && r->plan->name ? r->plan->name : "unnamed", r->run_id, r->plan_hash,
-                         in->runs[i].a->n_points);
+                         human_things((double)in->runs[i].a->n_points, "point", points));
     }
 }
 
 int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
 {
-    char a[40], b[40], text[96], load[64];
+    char a[HUMAN_MAX], b[HUMAN_MAX], text[CHANGE_WORDS], load[64];
     header(in, out);
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
@@ -94,12 +95,11 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
                 const struct change *d = &c->loads[i].change[SHOWN[m]];
                 (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n",
                                  m ? "" : report_load(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
-                                 number(d->a, a, sizeof a), number(d->b, b, sizeof b), percent(d, text, sizeof text),
-                                 mark(d->say));
+                                 human_number(d->a, a), human_number(d->b, b), percent(d, text), mark(d->say));
             }
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
             (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", FIGURES[SHOWN[m]].key, "", "",
-                             percent(&c->overall[SHOWN[m]], text, sizeof text),
+                             percent(&c->overall[SHOWN[m]], text),
                              FIGURES[SHOWN[m]].compare == FIGURE_HEADLINE ? mark(c->overall[SHOWN[m]].say) : "");
         notes(c, out);
         verdict_line(c, in->runs[0].label, other, out);
@@ -133,7 +133,7 @@ static void md_differences(const char *text, struct buf *out)
 int compare_markdown(const struct compare_input *in, struct buf *out, struct err *e)
 {
     static const char *const icons[] = {"➖", "✅", "❌", "❔"};
-    char text[96], load[64], a[40], b[40];
+    char text[CHANGE_WORDS], load[64], a[HUMAN_MAX], b[HUMAN_MAX];
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
         (void)buf_printf(out, "%s### %s ", k ? "\n" : "", icons[c->say]);
@@ -149,8 +149,8 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
             (void)buf_printf(out, "\n| %s |", whole ? "**all**" : report_load(&c->loads[i].requested, load));
             for (int m = 0; m < N_SHOWN; m++) {
                 const struct change *d = whole ? &c->overall[SHOWN[m]] : &c->loads[i].change[SHOWN[m]];
-                if (!whole) (void)buf_printf(out, " %s → %s,", number(d->a, a, sizeof a), number(d->b, b, sizeof b));
-                (void)buf_printf(out, " %s%s |", percent(d, text, sizeof text), mark(d->say));
+                if (!whole) (void)buf_printf(out, " %s → %s,", human_number(d->a, a), human_number(d->b, b));
+                (void)buf_printf(out, " %s%s |", percent(d, text), mark(d->say));
             }
         }
         (void)buf_puts(out, "\n\n");

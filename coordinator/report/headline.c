@@ -9,6 +9,7 @@
 #include "common/human.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/answer/verdict.h"
+#include "coordinator/report/reasons.h"
 #include "coordinator/report/report_parts.h"
 
 __attribute__((format(printf, 2, 3))) static void add(struct headline *h, const char *fmt, ...)
@@ -63,24 +64,40 @@ static void failed(const struct analysis *a, struct headline *h)
     add(h, "no single load keeps every gate"); /* each gate passes somewhere */
 }
 
+static size_t points_with(const struct analysis *a, enum verdict_status s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_points; i++)
+        n += a->points[i].verdict.status == s;
+    return n;
+}
+
+/* Invalid points with one cause: it stands here and nowhere else. With several they stand by cause in their own place,
+ * and here is how many. */
+static void add_invalid(const struct analysis *a, size_t bad, struct headline *h)
+{
+    struct reason_group g[2];
+    char points[HUMAN_THINGS_MAX];
+    size_t n = reasons_group(a, VERDICT_INVALID, g, 2);
+    add(h, "%zu of %s cannot be trusted", bad, human_things((double)a->n_points, "point", points));
+    if (n == 1 && g[0].n == bad) {
+        add(h, ": %.*s", VERDICT_REASON_MAX, g[0].text);
+        h->cause = g[0].text;
+    } else if (n > 1)
+        add(h, ", for reasons that stand with the points");
+}
+
 static void invalid(const struct analysis *a, struct headline *h)
 {
-    size_t bad = 0;
-    const struct verdict *first = NULL;
+    size_t bad = points_with(a, VERDICT_INVALID);
     const char *error = NULL;
     h->word = "INVALID";
-    for (size_t i = 0; i < a->n_points; i++) {
-        if (a->points[i].verdict.status != VERDICT_INVALID) continue;
-        bad++;
-        if (!first && a->points[i].verdict.n_reasons) first = &a->points[i].verdict;
-    }
     for (size_t i = 0; i < a->run->n_events; i++)
         if (a->run->events[i].kind == RUN_EVENT_ERROR) error = a->run->events[i].text;
     if (a->n_points == 0)
         add(h, "no stage was finished%s%.200s", error ? ": " : "", error ? error : "");
     else if (bad)
-        add(h, "%zu of %zu points cannot be trusted%s%.220s", bad, a->n_points, first ? ": " : "",
-            first ? first->reason[0] : "");
+        add_invalid(a, bad, h);
     else
         add(h, "stages that the plan asks for are missing%s%.200s", error ? ": " : "", error ? error : "");
 }
@@ -109,11 +126,9 @@ static void stopped(int signal, struct headline *h)
 static void passed(const struct analysis *a, struct headline *h)
 {
     const struct plan *plan = a->run->plan;
-    char load[64];
-    size_t suspect = 0;
+    char load[64], points[HUMAN_THINGS_MAX];
+    size_t suspect = points_with(a, VERDICT_SUSPECT);
     h->word = "PASS";
-    for (size_t i = 0; i < a->n_points; i++)
-        suspect += a->points[i].verdict.status == VERDICT_SUSPECT;
     if (plan->n_gates == 0 && plan->capacity.text)
         add(h, "slo.capacity %.60s is kept", plan->capacity.text);
     else if (plan->n_gates == 0) {
@@ -126,7 +141,7 @@ static void passed(const struct analysis *a, struct headline *h)
             report_load(&a->points[a->answer.slo_point].requested, load));
     else
         add(h, "%s kept in every stage", plan->n_gates == 1 ? "the gate is" : "all gates are");
-    if (suspect) add(h, "; %zu of %zu points are suspect", suspect, a->n_points);
+    if (suspect) add(h, "; suspect: %zu of %s", suspect, human_things((double)a->n_points, "point", points));
 }
 
 /* Requests that failed belong beside any word, above all beside PASS. */

@@ -6,7 +6,8 @@
 #include "coordinator/answer/analysis.h"
 
 struct headline {
-    const char *word; /* "PASS", "DONE", "FAIL", "UNDECIDED", "INVALID" */
-    char why[400];    /* a clause without a full stop */
+    const char *word;  /* "PASS", "DONE", "FAIL", "UNDECIDED", "INVALID" */
+    char why[700];     /* a clause without a full stop */
+    const char *cause; /* the reason in it, when all invalid points have this one: not to be said again; else NULL */
 };
 void headline_make(const struct analysis *a, struct headline *ret);

@@ -49,12 +49,12 @@ static bool has(const struct point *p, const struct reason_group *g)
     return false;
 }
 
-size_t reasons_group(const struct analysis *a, struct reason_group *ret, size_t max)
+size_t reasons_group(const struct analysis *a, enum verdict_status least, struct reason_group *ret, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < a->n_points; i++) {
         const struct verdict *v = &a->points[i].verdict;
-        for (uint32_t k = 0; v->status != VERDICT_VALID && k < v->n_reasons && n < max; k++) {
+        for (uint32_t k = 0; v->status != VERDICT_VALID && v->status >= least && k < v->n_reasons && n < max; k++) {
             struct reason_group g = {v->status, v->reason[k], 0, i};
             bool seen = false;
             for (size_t j = 0; j < n && !seen; j++)
@@ -66,6 +66,12 @@ size_t reasons_group(const struct analysis *a, struct reason_group *ret, size_t 
     }
     qsort(ret, n, sizeof *ret, by_weight);
     return n;
+}
+
+bool reasons_quoted(const struct analysis *a, const struct headline *h, const struct reason_group *g)
+{
+    if (h->cause) return strcmp(h->cause, g->text) == 0;
+    return g->n == 1 && strstr(a->answer.text, g->text);
 }
 
 void reasons_where(const struct analysis *a, const struct reason_group *g, char *ret, size_t n)

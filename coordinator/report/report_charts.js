@@ -5,12 +5,7 @@ const Charts = (function() {
   let data, points, load, loadName, loadUnit;
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const fmt = (v, digits) => {
-    if (v === null || v === undefined || !isFinite(v)) return "n/a";
-    const a = Math.abs(v), d = digits !== undefined ? digits : a >= 100 ? 0 : a >= 10 ? 1 : a >= 0.1 || a === 0 ? 2 : 4;
-    const text = v.toLocaleString("en-US", {minimumFractionDigits: 0, maximumFractionDigits: d});
-    return text === "-0" ? "0" : text;
-  };
+  const fmt = human;
   const alpha = (hex, a) => hex + Math.round(a * 255).toString(16).padStart(2, "0");
   const counts = (p) => p.verdict.status !== "invalid";
   const asked = (p) => p.requested.kind === "open" ? p.requested.rate_to : p.requested.concurrency;

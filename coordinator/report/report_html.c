@@ -6,9 +6,9 @@
 #include "coordinator/report/report_parts.h"
 
 extern const unsigned char report_page[], report_css[], report_js[], report_charts_js[], report_picture_js[],
-    chart_js[];
+    chart_js[], human_js[];
 extern const size_t report_page_len, report_css_len, report_js_len, report_charts_js_len, report_picture_js_len,
-    chart_js_len;
+    chart_js_len, human_js_len;
 
 #define ROWS_MAX 600u /* of a stage's series; longer ones are shown coarser */
 #define CURVE_MAX 200u
@@ -181,6 +181,7 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
     } FILES[] = {
         {"CSS", report_css, &report_css_len},
         {"CHART_JS", chart_js, &chart_js_len},
+        {"HUMAN_JS", human_js, &human_js_len},
         {"CHARTS_JS", report_charts_js, &report_charts_js_len},
         {"PICTURE_JS", report_picture_js, &report_picture_js_len},
         {"JS", report_js, &report_js_len},

@@ -434,6 +434,7 @@ static void put_search(struct json_out *j, const struct answer *a)
     json_bool(j, "client_limited", s->client_limited);
     json_double(j, "load", s->load);
     json_double(j, "failed_load", s->failed_load);
+    json_double(j, "nothing_ok_load", s->nothing_load);
     json_double(j, "plateau_tokens_per_s", s->plateau);
     json_u64(j, "loads", s->loads);
     json_u64(j, "runs", s->runs);
@@ -579,7 +580,7 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
     struct headline h;
     struct reason_group g[CAUSES];
     char where[120];
-    size_t n = reasons_group(in, g, CAUSES);
+    size_t n = reasons_group(in, VERDICT_SUSPECT, g, CAUSES);
     headline_make(in, &h);
     json_object(j, "outcome");
     json_string(j, "word", h.word);
@@ -593,6 +594,7 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
         json_u64(j, "points", g[i].n);
         json_string(j, "where", where);
         json_string(j, "text", g[i].text);
+        json_bool(j, "quoted", reasons_quoted(in, &h, &g[i]));
         json_end_object(j);
     }
     json_end_array(j);

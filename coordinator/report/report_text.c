@@ -42,17 +42,11 @@ static void put_safe(const struct page *p, const char *s, size_t most)
         (void)buf_putc(p->out, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i]);
 }
 
-/* A number in at most `width` columns, right-aligned after a blank; three significant digits or all whole ones. */
+/* A number in at most `width` columns, right-aligned after a blank. */
 static void number(const struct page *p, int width, double v)
 {
-    char t[32];
-    if (!isfinite(v))
-        (void)snprintf(t, sizeof t, "n/a");
-    else if (fabs(v) >= 1e7)
-        (void)snprintf(t, sizeof t, "%.2e", v);
-    else
-        (void)snprintf(t, sizeof t, "%.*f", fabs(v) >= 100 ? 0 : fabs(v) >= 10 ? 1 : 2, v);
-    (void)buf_printf(p->out, " %*s", width, t);
+    char t[HUMAN_MAX];
+    (void)buf_printf(p->out, " %*s", width, human_short(v, (size_t)width, t));
 }
 
 static const char *verdict_color(enum verdict_status s)
@@ -136,7 +130,7 @@ static void wrap(const struct page *p, const char *text, unsigned indent)
 static void headline(const struct page *p, const struct analysis *in)
 {
     struct headline h;
-    char line[500];
+    char line[720];
     headline_make(in, &h);
     paint(p, BOLD);
     paint(p, strcmp(h.word, "PASS") == 0 || strcmp(h.word, "DONE") == 0 ? GREEN
@@ -237,9 +231,12 @@ static void curve(const struct page *p, const struct analysis *in, const size_t 
 static void reasons(const struct page *p, const struct analysis *in)
 {
     struct reason_group g[REASONS];
-    size_t n = reasons_group(in, g, REASONS);
+    struct headline h;
+    size_t n = reasons_group(in, VERDICT_SUSPECT, g, REASONS);
+    headline_make(in, &h);
     for (size_t i = 0; i < n; i++) {
-        char line[420], where[120];
+        char line[VERDICT_REASON_MAX + 124], where[120];
+        if (reasons_quoted(in, &h, &g[i])) continue;
         reasons_where(in, &g[i], where, sizeof where);
         (void)snprintf(line, sizeof line, "%s: %s", where, g[i].text);
         (void)buf_puts(p->out, "  ");
@@ -304,7 +301,7 @@ static void addresses(const struct page *p, const struct analysis *in)
 static void cuts(const struct page *p, const struct analysis *in)
 {
     double least = INFINITY, most = 0;
-    char line[300], span[64];
+    char line[300], span[2 * HUMAN_MAX + 8], n[2][HUMAN_MAX];
     bool blocks = true;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[i];
@@ -314,7 +311,8 @@ static void cuts(const struct page *p, const struct analysis *in)
         blocks &= q->cut[METRIC_TTFT] || q->cut[METRIC_ITL];
     }
     if (!(most > 0)) return;
-    (void)snprintf(span, sizeof span, most > least ? "%.0f to %.0f s" : "%.0f s", least, most);
+    (void)snprintf(span, sizeof span, "%s%s%s s", most > least ? human_number(round(least), n[0]) : "",
+                   most > least ? " to " : "", human_number(round(most), n[1]));
     (void)snprintf(
         line, sizeof line,
         "warmup: auto cut %s off where throughput still rose: from rates%s. %s percentiles include the cut part.", span,
@@ -327,7 +325,7 @@ static void server(const struct page *p, const struct analysis *in)
 {
     const struct point *queued = NULL, *any = NULL;
     double theirs = 0, ours = 0;
-    char line[300], load[64];
+    char line[300], load[64], t[HUMAN_THINGS_MAX], n[2][HUMAN_MAX];
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[i];
         if (!q->server.any) continue;
@@ -339,18 +337,20 @@ static void server(const struct page *p, const struct analysis *in)
         ours += q->server.client_tokens;
     }
     if (queued) {
-        (void)snprintf(
-            line, sizeof line,
-            "The server's own queue explains TTFT from stage %" PRIu32
-            " (%s) on: %.3g requests waited there, %.3g of %.3g ms.",
-            queued->stage + 1, report_load(&queued->requested, load), queued->server.window.mean[SERVER_WAITING],
-            fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), queued->metric[METRIC_TTFT].mean);
+        (void)snprintf(line, sizeof line,
+                       "The server's own queue explains TTFT from stage %" PRIu32
+                       " (load %s) on: %s waited there, %s of %s ms.",
+                       queued->stage + 1, report_load(&queued->requested, load),
+                       human_things(queued->server.window.mean[SERVER_WAITING], "request", t),
+                       human_number(fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), n[0]),
+                       human_number(queued->metric[METRIC_TTFT].mean, n[1]));
         wrap(p, line, 0);
     }
     if (!any || !(theirs > 0) || !(ours > 0)) return;
     double off = theirs / ours - 1;
-    (void)snprintf(line, sizeof line, "Server%s%s: counted %.0f generated tokens, the client %.0f (%+.2f %%)%s",
-                   any->server.window.server[0] ? " " : "", any->server.window.server, theirs, ours, 100 * off,
+    (void)snprintf(line, sizeof line, "Server%s%s: counted %s, the client %s (%s)%s",
+                   any->server.window.server[0] ? " " : "", any->server.window.server,
+                   human_things(theirs, "generated token", t), human_number(ours, n[0]), human_change(off, n[1]),
                    off > 0.02    ? ": it served others too, or went on with requests that had ended here."
                    : off < -0.02 ? ": the page is not of all that answered."
                                  : ".");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/human.h"
 #include "coordinator/run/run_impl.h"
 
 #define TICK_NS (NS_PER_S / 4)
@@ -184,10 +185,10 @@ void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, 
     if (r->first_weight > left &&
         (double)(r->first_weight - left) > r->o.plan->max_lost_weight * (double)r->first_weight + 1e-9) {
         struct err e;
-        (void)err_set(&e, ERR_AGENTS,
-                      "%s; %.0f %% of the cluster's weight is lost and agents.max_lost_weight allows %.0f %%", text,
-                      100.0 * (double)(r->first_weight - left) / (double)r->first_weight,
-                      100.0 * r->o.plan->max_lost_weight);
+        char lost[HUMAN_MAX], allowed[HUMAN_MAX];
+        (void)err_set(&e, ERR_AGENTS, "%s; %s of the cluster's weight is lost and agents.max_lost_weight allows %s",
+                      text, human_percent((double)(r->first_weight - left) / (double)r->first_weight, lost),
+                      human_percent(r->o.plan->max_lost_weight, allowed));
         run_fail(r, &e, now);
     } else if (hurts)
         run_spoil(r, text, now);

@@ -25,4 +25,17 @@ expect_status 0
 # at 8 running a step takes 9 ms and 0.08 ms of prefill: 881 token/s
 expect '.answer.search.found and (.answer.search.plateau_tokens_per_s > 700 and .answer.search.plateau_tokens_per_s < 930)' 'the plateau of 8 slots'
 expect '.answer.search.load >= 6 and .answer.search.load <= 10' 'and its knee'
+
+# A server that only fails: the search ends at its first load, with the failure's label, status and words.
+sim --slots 8 --fault-status 503
+for goal in 'plateau: {from: 2, to: 32, tolerance: 10%}' 'plateau: {over: rate, from: 5, to: 40}' 'maximize: output_tokens_per_second, within: slo, from: 2, to: 32'; do
+    plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' "load: {search: {$goal}, duration: 800ms, warmup: 200ms, cooldown: 0s}" \
+         'slo: {run: [errors.rate < 10%]}'
+    plateau_run --local 1
+    expect_status 3
+    expect '(.points | length) == 1 and .answer.search.over and (.answer.search.found | not)' "$goal: one load is enough"
+    expect_text out.log 'The search ended at its first load: at (2 concurrent requests|5 requests/s) no request ended ok\.' 'in words'
+    expect_text out.log 'all by http_5xx: .* The first: status 503, ".*simulated failure' 'with what the server said'
+    ! grep -qE 'shard:|nan|plateau run --resume' "$TMP/err.log" "$TMP/out.log" && ok 'and no word of anything else' || { fail 'it speaks of something else'; show err.log; }
+done
 finish

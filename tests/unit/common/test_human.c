@@ -56,6 +56,45 @@ static void test_examples(void **state)
     assert_string_equal(human_count(UINT64_MAX, b), "18,446,744,073,709,551,615");
 }
 
+static void test_things(void **state)
+{
+    (void)state;
+    char b[HUMAN_THINGS_MAX];
+    assert_string_equal(human_things(1, "concurrent request", b), "1 concurrent request");
+    assert_string_equal(human_things(2, "concurrent request", b), "2 concurrent requests");
+    assert_string_equal(human_things(0, "point", b), "0 points");
+    assert_string_equal(human_things(1.5, "request/s", b), "1.5 requests/s");
+    assert_string_equal(human_things(1, "request/s", b), "1 request/s");
+    assert_string_equal(human_things(0.999999, "request", b), "1 request"); /* as it is written */
+    assert_string_equal(human_things(NAN, "request", b), "n/a requests");
+    assert_string_equal(human_change(0.0484, b), "+4.84 %");
+    assert_string_equal(human_change(-0.5, b), "-50 %");
+    assert_string_equal(human_change(0, b), "0 %");
+    assert_string_equal(human_change(NAN, b), "n/a");
+    assert_string_equal(human_plain(1e6, b), "1000000");
+    assert_string_equal(human_plain(33.3333333, b), "33.3333");
+    assert_string_equal(human_plain(0.1, b), "0.1");
+    assert_string_equal(human_plain(0.00001, b), "0.00001");
+    assert_string_equal(human_plain(9.9999999, b), "10");
+    assert_string_equal(human_plain(1234567.5, b), "1234568");
+    char s[HUMAN_MAX];
+    assert_string_equal(human_short(56500, 8, s), "56,500");
+    assert_string_equal(human_short(12345678, 8, s), "12345678");
+    assert_string_equal(human_short(12345678, 6, s), "12.3M");
+    assert_string_equal(human_short(0.00001234, 6, s), "<0.01");
+    assert_string_equal(human_short(0.01234567, 5, s), "0.01");
+    assert_string_equal(human_short(NAN, 5, s), "n/a");
+    for (double v = 1e-12; v < 1e20; v *= 1.07)
+        for (size_t width = 5; width < 10; width++) {
+            assert_true(strlen(human_short(v, width, s)) <= width && strcspn(s, "eE") == strlen(s));
+            assert_true(strlen(human_short(-v, width, s)) <= width && strcspn(s, "eE") == strlen(s));
+        }
+    for (double v = 1e-6; v < 1e14; v *= 1.37) { /* never an exponent, never off by more than six digits */
+        assert_true(strcspn(human_plain(v, b), "eE,") == strlen(b) && fabs(strtod(b, NULL) / v - 1) < 5.1e-6);
+        assert_true(strcspn(human_change(v, b), "eE") == strlen(b));
+    }
+}
+
 static double read_back(const char *s)
 {
     char plain[HUMAN_MAX];
@@ -91,6 +130,7 @@ static void test_range(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples), cmocka_unit_test(test_range)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples), cmocka_unit_test(test_range),
+                                       cmocka_unit_test(test_things)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

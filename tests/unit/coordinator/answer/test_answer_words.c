@@ -35,8 +35,7 @@ static void test_failures(void **state)
         w.p[i].metric[METRIC_CUT_AGE].max = 59800;
     }
     finish(&w, 1000);
-    says(&w,
-         "450 of 2,250 requests were never answered (20 %): the drain's end cut them off, the oldest after 59.8 s. ");
+    says(&w, "450 of 2,250 requests got no answer (20 %): the drain's end cut them off, the oldest after 59.8 s. ");
     silent(&w, "failed");
 }
 
@@ -75,7 +74,7 @@ static void test_lengths(void **state)
         p->metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 130};
     }
     finish(&w, 1000);
-    says(&w, "Answers had 5 tokens on average, 20 were asked for. ");
+    says(&w, "Answers had 5 tokens on average, 20 asked for. ");
     silent(&w, "Prompts had");
     for (size_t i = 0; i < w.n; i++) {
         w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 19;
@@ -83,7 +82,7 @@ static void test_lengths(void **state)
     }
     finish(&w, 1000);
     silent(&w, "Answers had");
-    says(&w, "Prompts had 250 tokens on average, 100 were asked for. ");
+    says(&w, "Prompts had 250 tokens on average, 100 asked for. ");
 }
 
 /* Latency is given where it means something: at the knee and at the limit, not at the top of a flat curve. */

@@ -139,7 +139,7 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_true(p.ledger.balanced && p.degraded);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
-    assert_non_null(strstr(p.verdict.reason[0], "1 requests with it"));
+    assert_non_null(strstr(p.verdict.reason[0], "1 request with it"));
     stage_free(&s);
 
     stage_make(&s, a);

@@ -235,11 +235,11 @@ static void test_plateau(void **state)
 
 /* Scripted answers: what the machine asks for when points say this or that. */
 struct script {
-    double limit;    /* loads up to it pass */
-    double reach;    /* loads above it make invalid points; 0: none */
-    double errors;   /* share of failed requests above `limit` instead of slow ones */
-    uint32_t spoil;  /* this many first points are degraded */
-    uint32_t lie_at; /* this run (from 1) says the opposite; 0: none */
+    double limit;       /* loads up to it pass */
+    double reach;       /* loads above it make invalid points; 0: none */
+    double errors;      /* share of failed requests above `limit` instead of slow ones */
+    uint32_t spoil;     /* this many first points are degraded */
+    uint32_t lie_at;    /* this run (from 1) says the opposite; 0: none */
     uint32_t dead_from; /* nothing ends ok from this load on, the points are invalid; 0: none */
     bool silent;        /* and nothing fails there: answers take longer than the stage */
     bool tokenless;     /* answers without output tokens, as of embeddings */
@@ -446,9 +446,9 @@ static void test_stage_enough(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts), cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_replay),
-                                       cmocka_unit_test(test_more_time),   cmocka_unit_test(test_stage_enough),
-                                       cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
-                                       cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scripts),   cmocka_unit_test(test_nothing_ok),   cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_more_time), cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency),
+        cmocka_unit_test(test_rate),      cmocka_unit_test(test_cliff),        cmocka_unit_test(test_plateau)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static void test_every_status(void **state)
     begin(2);
     says("PASS", "all gates are kept at load 64");
     verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
-    says("PASS", "all gates are kept at load 64; 1 of 9 points are suspect");
+    says("PASS", "all gates are kept at load 64; suspect: 1 of 9 points");
     begin(2);
     a.status = 99;
     a.answer.has_slo = false;
@@ -73,6 +73,10 @@ static void test_every_status(void **state)
     a.status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
     says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
+    verdict_add(&p[4].verdict, VERDICT_INVALID, "lag p99 is 5 ms");
+    says("INVALID", "2 of 9 points cannot be trusted: lag p99 is 4 ms"); /* one cause */
+    verdict_add(&p[5].verdict, VERDICT_INVALID, "7 records dropped, must be 0");
+    says("INVALID", "3 of 9 points cannot be trusted, for reasons that stand with the points");
     a.n_points = 0;
     struct run_event e = {.kind = RUN_EVENT_ERROR, .text = "nobody came"};
     run.events = &e;
@@ -98,7 +102,7 @@ static void test_one_cause_once(void **state)
         verdict_add(&p[i].verdict, VERDICT_SUSPECT, "%d.%d %% of the events were read late", i, i * i);
     verdict_add(&p[8].verdict, VERDICT_INVALID, "the agents had no CPU for 12 s");
     verdict_add(&p[2].verdict, VERDICT_SUSPECT, "Little's law is off by 3 %%");
-    size_t n = reasons_group(&a, g, 8);
+    size_t n = reasons_group(&a, VERDICT_SUSPECT, g, 8);
     assert_int_equal(n, 4);
     assert_int_equal(g[0].status, VERDICT_INVALID);
     assert_int_equal(g[1].status, VERDICT_INVALID); /* the late reads of an invalid point are of that point */
