@@ -68,9 +68,9 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
     return n;
 }
 
-bool reasons_quoted(const struct analysis *a, const struct headline *h, const struct reason_group *g)
+bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *g)
 {
-    if (h->cause) return strcmp(h->cause, g->text) == 0;
+    if (cause) return strcmp(cause, g->text) == 0;
     return g->n == 1 && strstr(a->answer.text, g->text);
 }
 

@@ -2,7 +2,6 @@
  * stages. Pure. */
 #pragma once
 #include "coordinator/answer/analysis.h"
-#include "coordinator/report/headline.h"
 
 struct reason_group {
     enum verdict_status status;
@@ -13,8 +12,9 @@ struct reason_group {
 /* All causes of points that are as doubtful as `least` or more, those of invalid points first, then by number of
  * points. Returns how many; at most `max` are written. */
 size_t reasons_group(const struct analysis *a, enum verdict_status least, struct reason_group *ret, size_t max);
-/* Whether the headline or the answer has said it in full, and of all its points: it need not be said again. */
-bool reasons_quoted(const struct analysis *a, const struct headline *h, const struct reason_group *g);
+/* Whether the headline (its cause, or NULL) or the answer has said it in full, and of all its points: it need not be
+ * said again. */
+bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *g);
 /* Whether two reasons have the same cause. */
 bool reasons_same(const char *x, const char *y);
 /* "8 of 9 stages", "stage 3 (load 16)", "stages 2 and 3 (loads 8, 16)": which points a group is of. */

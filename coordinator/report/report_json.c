@@ -594,7 +594,7 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
         json_u64(j, "points", g[i].n);
         json_string(j, "where", where);
         json_string(j, "text", g[i].text);
-        json_bool(j, "quoted", reasons_quoted(in, &h, &g[i]));
+        json_bool(j, "quoted", reasons_quoted(in, h.cause, &g[i]));
         json_end_object(j);
     }
     json_end_array(j);

@@ -236,7 +236,7 @@ static void reasons(const struct page *p, const struct analysis *in)
     headline_make(in, &h);
     for (size_t i = 0; i < n; i++) {
         char line[VERDICT_REASON_MAX + 124], where[120];
-        if (reasons_quoted(in, &h, &g[i])) continue;
+        if (reasons_quoted(in, h.cause, &g[i])) continue;
         reasons_where(in, &g[i], where, sizeof where);
         (void)snprintf(line, sizeof line, "%s: %s", where, g[i].text);
         (void)buf_puts(p->out, "  ");
