@@ -67,7 +67,7 @@ static void take_block(struct event_scan *s)
 
 static void take_message(struct event_scan *s)
 {
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    if (!event_scan_message(s)) return;
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "usage"))
             take_usage(s);

@@ -101,6 +101,7 @@ static void take_type(struct event_scan *s)
     for (size_t i = 0; t == JSON_STRING && i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (json_is(&s->j, KNOWN[i], strlen(KNOWN[i]))) s->known = true;
     if (t == JSON_STRING && JSON_IS(&s->j, "message-end")) s->ev->flags |= EVENT_END;
+    if (t == JSON_STRING && JSON_IS(&s->j, "error")) s->ev->flags |= EVENT_ERROR;
     (void)json_leave(&s->j, t);
 }
 

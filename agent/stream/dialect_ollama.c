@@ -18,7 +18,8 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
 
 static void take_message(struct event_scan *s)
 {
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    if (!event_scan_message(s)) return;
+    s->known = true;
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "content"))
             event_scan_text(s, EVENT_CONTENT);
@@ -38,7 +39,6 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     if (!event_scan_begin(&s, e, ret)) return;
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "message")) {
-            s.known = true;
             take_message(&s);
         } else if (JSON_IS(&s.j, "done")) {
             s.known = true;

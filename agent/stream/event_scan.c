@@ -1,17 +1,24 @@
 #include "agent/stream/event_scan.h"
 
 #include <string.h>
+#include <strings.h>
 
-static bool name_is(const struct dialect_event *e, const char *word)
+/* An event's name that says error: "error", "exception", "Error", "stream_error". */
+static bool names_error(const char *name, size_t n)
 {
-    return e->name_len == strlen(word) && memcmp(e->name, word, e->name_len) == 0;
+    static const char *const WORDS[] = {"error", "exception"};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
+        size_t len = strlen(WORDS[i]);
+        if (n >= len && strncasecmp(name + n - len, WORDS[i], len) == 0) return true;
+    }
+    return false;
 }
 
 bool event_scan_begin(struct event_scan *s, const struct dialect_event *e, struct event *ret)
 {
     *ret = (struct event){0};
     *s = (struct event_scan){.ev = ret};
-    if (name_is(e, "error") || name_is(e, "exception")) {
+    if (e->name_len > 0 && names_error(e->name, e->name_len)) {
         ret->flags = EVENT_ERROR; /* whatever its text is */
         return false;
     }
@@ -28,7 +35,7 @@ void event_scan_end(struct event_scan *s)
     if (json_next(&s->j) != JSON_END)
         *s->ev = (struct event){.flags = EVENT_MALFORMED};
     else if (!s->known && !(s->ev->flags & EVENT_ERROR))
-        s->ev->flags |= s->suspect ? EVENT_ERROR : EVENT_UNKNOWN;
+        s->ev->flags |= s->suspect && !s->fine ? EVENT_ERROR : EVENT_UNKNOWN;
 }
 
 bool event_scan_item(struct event_scan *s)
@@ -164,9 +171,17 @@ void event_scan_finish(struct event_scan *s)
     (void)json_leave(&s->j, t);
 }
 
-/* The first token of a value that means nothing: null, false, "". */
+/* The first token of a value that means nothing: null, false, "", 0, []. */
 static bool is_nothing(const struct event_scan *s, enum json_token t)
 {
+    uint32_t n;
+    const char *next = s->j.at;
+    if (t == JSON_NUMBER) return json_u32(&s->j, &n) && n == 0;
+    if (t == JSON_ARRAY) {
+        while (next < s->j.end && *next == ' ')
+            next++;
+        return next < s->j.end && *next == ']';
+    }
     return t == JSON_NULL || t == JSON_FALSE || t == JSON_BAD || (t == JSON_STRING && s->j.len == 0);
 }
 
@@ -177,11 +192,33 @@ void event_scan_error(struct event_scan *s)
     (void)json_leave(&s->j, t);
 }
 
-static bool is_failure(const struct event_scan *s, enum json_token t)
+bool event_scan_message(struct event_scan *s)
 {
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT) return true;
+    if (!is_nothing(s, t)) s->suspect = true;
+    (void)json_leave(&s->j, t);
+    return false;
+}
+
+static bool is_one_of(const struct json *j, const char *const *words)
+{
+    for (; *words; words++)
+        if (j->len == strlen(*words) && strncasecmp(j->text, *words, j->len) == 0) return true;
+    return false;
+}
+
+/* A status or code, by number or by word. */
+static void take_status(struct event_scan *s)
+{
+    static const char *const BAD[] = {"error", "failed", "failure", "fail", "exception", "timeout", NULL};
+    static const char *const GOOD[] = {"ok", "success", "succeeded", NULL};
     uint32_t n;
-    if (t == JSON_NUMBER) return json_u32(&s->j, &n) && n >= 400;
-    return t == JSON_STRING && (JSON_IS(&s->j, "error") || JSON_IS(&s->j, "failed") || JSON_IS(&s->j, "fail"));
+    enum json_token t = json_next(&s->j);
+    bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, &n);
+    if (number ? n >= 400 : t == JSON_STRING && is_one_of(&s->j, BAD)) s->suspect = true;
+    if (number ? n == 0 || (n >= 200 && n < 300) : t == JSON_STRING && is_one_of(&s->j, GOOD)) s->fine = true;
+    (void)json_leave(&s->j, t);
 }
 
 /* {"base_resp": {"status_code": 1004, …}}: 0 is success. */
@@ -197,10 +234,27 @@ static void take_base_resp(struct event_scan *s)
     }
 }
 
+/* error, errors, error_message, errorCode, errmsg, Error, exception … */
+static bool is_error_key(const struct json *j)
+{
+    static const char *const WORDS[] = {"err", "errmsg", "errcode", "exception", "fault", NULL};
+    return (j->len >= 5 && strncasecmp(j->text, "error", 5) == 0) || is_one_of(j, WORDS);
+}
+
+static void take_success(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_FALSE) s->ev->flags |= EVENT_ERROR;
+    if (t == JSON_TRUE) s->fine = true;
+    (void)json_leave(&s->j, t);
+}
+
 void event_scan_other(struct event_scan *s)
 {
+    static const char *const STATUS[] = {"status", "status_code", "statusCode", "code", NULL};
+    static const char *const WORDS[] = {"detail", "message", NULL};
     struct json *j = &s->j;
-    if (JSON_IS(j, "error") || JSON_IS(j, "error_code") || JSON_IS(j, "errors")) {
+    if (is_error_key(j)) {
         event_scan_error(s);
     } else if (JSON_IS(j, "base_resp")) {
         take_base_resp(s);
@@ -208,19 +262,16 @@ void event_scan_other(struct event_scan *s)
         enum json_token t = json_next(j);
         if (t == JSON_STRING && JSON_IS(j, "error")) s->ev->flags |= EVENT_ERROR;
         (void)json_leave(j, t);
-    } else if (JSON_IS(j, "detail") || JSON_IS(j, "message")) {
-        bool message = JSON_IS(j, "message"); /* an object by this name is what other APIs begin with */
+    } else if (is_one_of(j, WORDS)) {
+        bool message =
+            j->text[0] == 'm' || j->text[0] == 'M'; /* an object by this name is what other APIs begin with */
         enum json_token t = json_next(j);
         if (!is_nothing(s, t) && !(message && t == JSON_OBJECT)) s->suspect = true;
         (void)json_leave(j, t);
-    } else if (JSON_IS(j, "status") || JSON_IS(j, "status_code") || JSON_IS(j, "code")) {
-        enum json_token t = json_next(j);
-        if (is_failure(s, t)) s->suspect = true;
-        (void)json_leave(j, t);
+    } else if (is_one_of(j, STATUS)) {
+        take_status(s);
     } else if (JSON_IS(j, "success")) {
-        enum json_token t = json_next(j);
-        if (t == JSON_FALSE) s->suspect = true;
-        (void)json_leave(j, t);
+        take_success(s);
     } else {
         (void)json_skip(j);
     }

@@ -7,7 +7,8 @@ struct event_scan {
     struct json j;
     struct event *ev;
     bool known;   /* the object holds what the API's events hold */
-    bool suspect; /* it holds what errors hold */
+    bool suspect; /* it holds what errors hold … */
+    bool fine;    /* … and a code or status that says success */
 };
 
 /* Clears *ret and enters the event's object. False when there is nothing to read: no data, null, an error by its name,
@@ -43,6 +44,8 @@ void event_scan_tool_calls(struct event_scan *s);
 void event_scan_finish(struct event_scan *s);
 /* A member that tells of an error, unless it is null, false or empty. */
 void event_scan_error(struct event_scan *s);
+/* A member `message`: true when it is an object, which is entered. A text is what errors hold. */
+bool event_scan_message(struct event_scan *s);
 /* The value of a key of the event's object that the API does not know. Members that any vendor's errors have are
  * noticed. */
 void event_scan_other(struct event_scan *s);

@@ -19,6 +19,8 @@ static void take_delta(struct event_scan *s)
             event_scan_function(s);
         else if (JSON_IS(&s->j, "refusal"))
             event_scan_text(s, EVENT_CONTENT);
+        else if (JSON_IS(&s->j, "error"))
+            event_scan_error(s);
         else
             (void)json_skip(&s->j);
     }

@@ -104,6 +104,22 @@ static void test_flags(void **state)
         {"{\"code\":1302,\"message\":\"rate\"}", EVENT_ERROR},
         {"{\"success\":false,\"msg\":\"no\"}", EVENT_ERROR},
         {"{\"success\":true}", EVENT_UNKNOWN},
+        {"{\"error_message\":\"boom\"}", EVENT_ERROR},
+        {"{\"errorMessage\":\"boom\",\"errorType\":\"x\"}", EVENT_ERROR},
+        {"{\"errmsg\":\"boom\",\"errcode\":1}", EVENT_ERROR},
+        {"{\"errmsg\":\"\",\"errcode\":0}", EVENT_UNKNOWN},
+        {"{\"Error\":\"boom\"}", EVENT_ERROR},
+        {"{\"errors\":[{\"message\":\"x\"}]}", EVENT_ERROR},
+        {"{\"errors\":[ ],\"choices\":[]}", 0},
+        {"{\"exception\":\"boom\"}", EVENT_ERROR},
+        {"{\"Message\":\"boom\",\"Code\":\"Throttling\"}", EVENT_ERROR},
+        {"{\"success\":false,\"choices\":[]}", EVENT_ERROR},
+        {"{\"status\":\"FAILED\"}", EVENT_ERROR},
+        {"{\"code\":200,\"message\":\"ok\"}", EVENT_UNKNOWN},
+        {"{\"code\":\"0\",\"message\":\"success\"}", EVENT_UNKNOWN},
+        {"{\"message\":\"success\",\"code\":0}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"error\":\"boom\"}}]}", EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{\"content\":\" {\\\"error\\\":1} \"}}]}", EVENT_CONTENT},
         {"{\"status\":\"error\"}", EVENT_ERROR},
         {"{\"status\":\"ok\"}", EVENT_UNKNOWN},
         {"{\"status_code\":500}", EVENT_ERROR},
@@ -182,8 +198,44 @@ static void test_error_event(void **state)
     struct event ev;
     ev = scan_named("error", "not json");
     assert_int_equal(ev.flags, EVENT_ERROR);
+    ev = scan_named("stream_error", "{\"x\":1}");
+    assert_int_equal(ev.flags, EVENT_ERROR);
+    ev = scan_named("Exception", "{\"x\":1}");
+    assert_int_equal(ev.flags, EVENT_ERROR);
     ev = scan_named("errors", "{\"choices\":[]}");
     assert_int_equal(ev.flags, 0);
+}
+
+/* Whatever the API: an error that another vendor would send is one, and no API has errors among its own events. */
+static void test_errors_of_all(void **state)
+{
+    static const char *const ERRORS[] = {
+        "{\"error_message\":\"x\"}",
+        "{\"errors\":[{\"message\":\"x\"}]}",
+        "{\"detail\":\"x\"}",
+        "{\"message\":\"x\"}",
+        "{\"code\":500,\"message\":\"x\"}",
+        "{\"success\":false}",
+        "{\"status\":\"error\"}",
+        "{\"status_code\":500}",
+        "{\"base_resp\":{\"status_code\":1004}}",
+        "{\"error\":\"text\"}",
+        "{\"type\":\"error\"}",
+        "{\"object\":\"error\",\"message\":\"x\"}",
+    };
+    (void)state;
+    for (int api = 0; api < API_N; api++) {
+        const struct dialect *d = dialect_for((enum plan_api)api);
+        struct event ev;
+        for (size_t i = 0; i < sizeof ERRORS / sizeof *ERRORS; i++) {
+            d->scan(d, &(struct dialect_event){"", ERRORS[i], 0, strlen(ERRORS[i]), NULL}, &ev);
+            if (!(ev.flags & EVENT_ERROR)) fail_msg("api %d: %s: flags %x", api, ERRORS[i], ev.flags);
+        }
+        d->scan(d, &(struct dialect_event){"exception", "{}", 9, 2, NULL}, &ev);
+        assert_int_equal(ev.flags, EVENT_ERROR);
+        d->scan(d, &(struct dialect_event){"", "{\"heartbeat\":1}", 0, 15, NULL}, &ev);
+        assert_int_equal(ev.flags, EVENT_UNKNOWN);
+    }
 }
 
 /* What no capture shows: by the APIs' documentation. */
@@ -473,10 +525,11 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),    cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_bodies),   cmocka_unit_test(test_conversation),
-        cmocka_unit_test(test_every_api),      cmocka_unit_test(test_left_out), cmocka_unit_test(test_other_scanners),
-        cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),          cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_errors_of_all),  cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_conversation),   cmocka_unit_test(test_every_api),      cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_other_scanners), cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
