@@ -81,7 +81,7 @@ int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e)
     struct engine *g = engine_new(&o, e);
     if (!g) return -1;
     uint32_t streams = STREAMS * engine_workers(g);
-    struct null_end *end = null_end_start(streams * 2, GAP_NS, e);
+    struct null_end *end = null_end_open(streams * 2, GAP_NS, e);
     struct plan *p = end ? make_plan(null_end_port(end), streams, e) : NULL;
     struct snapshot *all = snapshot_new(false);
     struct shard shard = {0};
@@ -93,7 +93,7 @@ int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e)
     snapshot_destroy(&all);
     engine_destroy(&g);
     plan_destroy(&p);
-    null_end_stop(&end);
+    null_end_close(&end);
     return rc;
 }
 

@@ -46,10 +46,10 @@ struct control {
     struct guard_meter meter;
     char guard_words[300];
     void *context, *dealer, *watch;
-    uint32_t dialled;          /* names the watch */
-    struct log_limit failures; /* handshakes */
-    char failure[200];         /* the last one's words */
-    enum handshake_event met;  /* how far this dialling has come: NOTHING, CONNECTED, DONE */
+    uint32_t dialled;              /* names the watch */
+    struct handshake_log failures; /* handshakes */
+    char failure[200];             /* the last one's words */
+    enum handshake_event met;      /* how far this dialling has come: NOTHING, CONNECTED, DONE */
     struct reach reach;
     bool strange; /* not welcomed since it dialled, or was refused */
     struct {      /* the stage, for the log */
@@ -179,7 +179,7 @@ static void tell_message(struct control *c, const struct wire_msg *m)
 
 static void describe_share(struct control *c, const struct shard *s)
 {
-    double mine = s->cycle ? (double)s->n_own / (double)s->cycle : 0;
+    double mine = s->cycle ? (double)s->n_turns / (double)s->cycle : 0;
     if (s->kind == LOAD_CLOSED)
         (void)snprintf(c->load.share, sizeof c->load.share, "%" PRIu32 " of %" PRIu32 " requests in flight", s->slots,
                        s->slots_all);
@@ -386,7 +386,7 @@ static void read_handshakes(struct control *c)
             continue;
         }
         memcpy(c->failure, words, sizeof words);
-        if (!log_limit_pass(&c->failures, words, clock_mono_ns(), &held)) continue;
+        if (!handshake_log_pass(&c->failures, words, clock_mono_ns(), &held)) continue;
         if (held)
             log_warn("%s does not let this agent in: %s (it was tried %" PRIu32 " more times since this was logged)",
                      c->o->connect, words, held);

@@ -71,13 +71,13 @@ struct engine {
 
 /* ---- making and ending ---- */
 
-static int add_sources(struct engine *g, const char *const *list, struct err *e)
+static int add_sources(struct engine *eng, const char *const *list, struct err *e)
 {
     for (; list && *list; list++) {
-        struct sockaddr_storage *a = &g->sources[g->n_sources];
+        struct sockaddr_storage *a = &eng->sources[eng->n_sources];
         struct sockaddr_in *v4 = (struct sockaddr_in *)a;
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)a;
-        if (g->n_sources == SOURCES_MAX) return err_set(e, ERR_USAGE, "more than %u source addresses", SOURCES_MAX);
+        if (eng->n_sources == SOURCES_MAX) return err_set(e, ERR_USAGE, "more than %u source addresses", SOURCES_MAX);
         memset(a, 0, sizeof *a);
         if (inet_pton(AF_INET, *list, &v4->sin_addr) == 1)
             a->ss_family = AF_INET;
@@ -85,48 +85,50 @@ static int add_sources(struct engine *g, const char *const *list, struct err *e)
             a->ss_family = AF_INET6;
         else
             return err_set(e, ERR_USAGE, "source address %s is no IP address", *list);
-        g->n_sources++;
+        eng->n_sources++;
     }
     return 0;
 }
 
-static int make_pipes(struct engine *g, struct err *e)
+static int make_pipes(struct engine *eng, struct err *e)
 {
-    if (pipe2(g->notes, O_CLOEXEC) < 0) return err_set(e, ERR_IO, "pipe: %s", strerror(errno));
-    fcntl(g->notes[0], F_SETFL, O_NONBLOCK);
+    if (pipe2(eng->notes, O_CLOEXEC) < 0) return err_set(e, ERR_IO, "pipe: %s", strerror(errno));
+    fcntl(eng->notes[0], F_SETFL, O_NONBLOCK);
     return 0;
 }
 
 struct engine *engine_new(const struct engine_options *o, struct err *e)
 {
-    struct engine *g = calloc(1, sizeof *g);
-    if (!g) {
+    struct engine *eng = calloc(1, sizeof *eng);
+    if (!eng) {
         err_set(e, ERR_NOMEM, "no memory for the engine");
         return NULL;
     }
-    if (o->guard) g->guard = *o->guard;
-    g->notes[0] = g->notes[1] = -1;
-    atomic_init(&g->allowed, INT64_MAX);
-    host_read(&g->host);
-    g->stamps = stamp_hold();
-    g->n_workers = o->workers ? o->workers : g->host.usable;
-    if (g->n_workers > WORKERS_MAX) g->n_workers = WORKERS_MAX;
-    g->workers = calloc(g->n_workers, sizeof *g->workers);
-    g->parts = calloc(g->n_workers, sizeof *g->parts);
-    g->merging = snapshot_new(false);
-    int rc = g->workers && g->parts && g->merging ? 0 : err_set(e, ERR_NOMEM, "no memory for %u workers", g->n_workers);
-    if (rc == 0) rc = add_sources(g, o->source_addresses, e);
-    if (rc == 0) rc = make_pipes(g, e);
-    for (; rc == 0 && g->n_started < g->n_workers; g->n_started += rc == 0)
-        rc = worker_start(&g->workers[g->n_started], g->n_started, g->notes[1], &g->allowed, e);
-    if (rc < 0) engine_destroy(&g);
-    return g;
+    if (o->guard) eng->guard = *o->guard;
+    eng->notes[0] = eng->notes[1] = -1;
+    atomic_init(&eng->allowed, INT64_MAX);
+    host_read(&eng->host);
+    eng->stamps = stamp_hold();
+    eng->n_workers = o->workers ? o->workers : eng->host.usable;
+    if (eng->n_workers > WORKERS_MAX) eng->n_workers = WORKERS_MAX;
+    eng->workers = calloc(eng->n_workers, sizeof *eng->workers);
+    eng->parts = calloc(eng->n_workers, sizeof *eng->parts);
+    eng->merging = snapshot_new(false);
+    int rc = eng->workers && eng->parts && eng->merging
+                 ? 0
+                 : err_set(e, ERR_NOMEM, "no memory for %u workers", eng->n_workers);
+    if (rc == 0) rc = add_sources(eng, o->source_addresses, e);
+    if (rc == 0) rc = make_pipes(eng, e);
+    for (; rc == 0 && eng->n_started < eng->n_workers; eng->n_started += rc == 0)
+        rc = worker_start(&eng->workers[eng->n_started], eng->n_started, eng->notes[1], &eng->allowed, e);
+    if (rc < 0) engine_destroy(&eng);
+    return eng;
 }
 
-static void order_all(struct engine *g, struct worker_order o)
+static void order_all(struct engine *eng, struct worker_order o)
 {
-    for (uint32_t i = 0; i < g->n_started; i++)
-        worker_order(&g->workers[i], o);
+    for (uint32_t i = 0; i < eng->n_started; i++)
+        worker_order(&eng->workers[i], o);
 }
 
 static void close_if(int fd)
@@ -136,70 +138,70 @@ static void close_if(int fd)
 
 void engine_destroy(struct engine **pg)
 {
-    struct engine *g = *pg;
+    struct engine *eng = *pg;
     struct worker_note n;
-    if (!g) return;
-    order_all(g, (struct worker_order){.kind = ORDER_QUIT});
-    for (uint32_t i = 0; i < g->n_started; i++)
-        worker_join(&g->workers[i]);
-    while (g->notes[0] >= 0 && read(g->notes[0], &n, sizeof n) == (ssize_t)sizeof n)
+    if (!eng) return;
+    order_all(eng, (struct worker_order){.kind = ORDER_QUIT});
+    for (uint32_t i = 0; i < eng->n_started; i++)
+        worker_join(&eng->workers[i]);
+    while (eng->notes[0] >= 0 && read(eng->notes[0], &n, sizeof n) == (ssize_t)sizeof n)
         if (n.kind == NOTE_SNAPSHOT) snapshot_destroy(&n.snapshot);
-    for (; g->q_n > 0; g->q_n--, g->q_at++)
-        snapshot_destroy(&g->queue[g->q_at % QUEUE_MAX].snapshot);
-    while (g->n_spare > 0)
-        snapshot_destroy(&g->spare[--g->n_spare]);
-    snapshot_destroy(&g->merging);
-    target_ref_drop(&g->target);
-    resolver_clear(&g->resolver);
-    close_if(g->notes[0]);
-    close_if(g->notes[1]);
-    close_if(g->stamps);
-    free(g->workers);
-    free(g->parts);
-    free(g);
+    for (; eng->q_n > 0; eng->q_n--, eng->q_at++)
+        snapshot_destroy(&eng->queue[eng->q_at % QUEUE_MAX].snapshot);
+    while (eng->n_spare > 0)
+        snapshot_destroy(&eng->spare[--eng->n_spare]);
+    snapshot_destroy(&eng->merging);
+    worker_drop_target(&eng->target);
+    resolver_clear(&eng->resolver);
+    close_if(eng->notes[0]);
+    close_if(eng->notes[1]);
+    close_if(eng->stamps);
+    free(eng->workers);
+    free(eng->parts);
+    free(eng);
     *pg = NULL;
 }
 
 /* ---- plan, arm, go, stop ---- */
 
-int engine_plan(struct engine *g, const struct plan *p, struct err *e)
+int engine_plan(struct engine *eng, const struct plan *p, struct err *e)
 {
-    if (g->state != ENGINE_IDLE) return err_set(e, ERR_INTERNAL, "a plan came while a stage is armed or running");
-    if (guard_check_plan(&g->guard, p, e) < 0) return -1;
+    if (eng->state != ENGINE_IDLE) return err_set(e, ERR_INTERNAL, "a plan came while a stage is armed or running");
+    if (guard_check_plan(&eng->guard, p, e) < 0) return -1;
     struct target_ref *r = calloc(1, sizeof *r);
     if (!r) return err_set(e, ERR_NOMEM, "no memory for the target");
     atomic_init(&r->refs, 1);
-    int rc = target_new(&p->target, &g->guard, &g->resolver, &r->target, e);
+    int rc = target_new(&p->target, &eng->guard, &eng->resolver, &r->target, e);
     if (rc) {
         free(r);
         return rc;
     }
-    target_ref_drop(&g->target);
-    g->target = r;
-    g->noticed = false;
-    g->plan = p;
-    g->corpora = NULL;
+    worker_drop_target(&eng->target);
+    eng->target = r;
+    eng->noticed = false;
+    eng->plan = p;
+    eng->corpora = NULL;
     return 0;
 }
 
-void engine_corpora(struct engine *g, const struct corpus *const *corpora)
+void engine_corpora(struct engine *eng, const struct corpus *const *corpora)
 {
-    g->corpora = corpora;
+    eng->corpora = corpora;
 }
 
 /* Descriptors and ports for the stage; an open loop without a cap gets as many as there are. Returns the maximum number
  * of requests in flight. */
-static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, struct err *e)
+static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap, struct err *e)
 {
-    uint64_t pairs = (uint64_t)g->target->target->n_addresses * (g->n_sources ? g->n_sources : 1);
-    uint64_t per = g->plan->target.http == HTTP_2 && !g->plan->target.fresh_connections
-                       ? g->plan->target.streams_per_connection
+    uint64_t pairs = (uint64_t)eng->target->target->n_addresses * (eng->n_sources ? eng->n_sources : 1);
+    uint64_t per = eng->plan->target.http == HTTP_2 && !eng->plan->target.fresh_connections
+                       ? eng->plan->target.streams_per_connection
                        : 1;
-    uint64_t other = OTHER_DESCRIPTORS + 8u * g->n_workers, cap = s->slots;
+    uint64_t other = OTHER_DESCRIPTORS + 8u * eng->n_workers, cap = s->slots;
     if (s->kind == LOAD_OPEN && cap == 0) {
-        uint64_t room = g->host.descriptors > other ? g->host.descriptors - other : 1;
-        if (room > g->host.ports * pairs) room = g->host.ports * pairs;
-        if (g->guard.max_connections && room > g->guard.max_connections) room = g->guard.max_connections;
+        uint64_t room = eng->host.descriptors > other ? eng->host.descriptors - other : 1;
+        if (room > eng->host.ports * pairs) room = eng->host.ports * pairs;
+        if (eng->guard.max_connections && room > eng->guard.max_connections) room = eng->guard.max_connections;
         cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
     }
     *ret_cap = (uint32_t)cap;
@@ -207,156 +209,157 @@ static int reserve(struct engine *g, const struct shard *s, uint32_t *ret_cap, s
 }
 
 /* For how many requests connections are made ahead. */
-static uint32_t warm_wanted(const struct engine *g, const struct shard *s, uint32_t cap)
+static uint32_t warm_wanted(const struct engine *eng, const struct shard *s, uint32_t cap)
 {
-    const struct plan_target *t = &g->plan->target;
+    const struct plan_target *t = &eng->plan->target;
     if (t->fresh_connections) return 0;
     if (s->kind == LOAD_CLOSED) return s->slots;
-    double own = s->cycle ? (double)s->n_own / s->cycle : 1;
+    double own = s->cycle ? (double)s->n_turns / s->cycle : 1;
     double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * own;
     double reserve = rate * OPEN_RESERVE_S + OPEN_RESERVE_LEAST;
     uint32_t n = reserve < OPEN_RESERVE_MAX ? (uint32_t)reserve : OPEN_RESERVE_MAX;
     return n < cap ? n : cap;
 }
 
-static struct worker_stage *stage_for(const struct engine *g, struct shard *part, uint32_t cap)
+static struct worker_stage *stage_for(const struct engine *eng, struct shard *part, uint32_t cap)
 {
     struct worker_stage *w = calloc(1, sizeof *w);
     if (!w) return NULL;
     w->shard = *part;
     memset(part, 0, sizeof *part);
-    w->plan = g->plan;
-    w->corpora = g->corpora;
-    w->target = g->target;
-    atomic_fetch_add(&g->target->refs, 1);
-    w->sources = g->n_sources ? g->sources : NULL;
-    w->n_sources = g->n_sources;
-    w->cap = w->shard.kind == LOAD_OPEN && w->shard.slots ? w->shard.slots : cap / g->n_workers;
+    w->plan = eng->plan;
+    w->corpora = eng->corpora;
+    w->target = eng->target;
+    atomic_fetch_add(&eng->target->refs, 1);
+    w->sources = eng->n_sources ? eng->sources : NULL;
+    w->n_sources = eng->n_sources;
+    w->cap = w->shard.kind == LOAD_OPEN && w->shard.slots ? w->shard.slots : cap / eng->n_workers;
     if (w->cap == 0) w->cap = 1;
-    w->ready = warm_wanted(g, &w->shard, w->cap);
-    w->stamps = g->stamps >= 0;
-    w->arming = g->arming;
+    w->ready = warm_wanted(eng, &w->shard, w->cap);
+    w->stamps = eng->stamps >= 0;
+    w->arming = eng->arming;
     return w;
 }
 
 /* All parts are made before the first is handed over, so that a failure leaves no worker armed. */
-static int hand_out(struct engine *g, struct shard *parts, uint32_t cap, struct err *e)
+static int hand_out(struct engine *eng, struct shard *parts, uint32_t cap, struct err *e)
 {
     struct worker_stage *stages[WORKERS_MAX];
     uint32_t n = 0;
-    while (n < g->n_workers && (stages[n] = stage_for(g, &parts[n], cap)))
+    while (n < eng->n_workers && (stages[n] = stage_for(eng, &parts[n], cap)))
         n++;
-    if (n == g->n_workers) {
+    if (n == eng->n_workers) {
         for (uint32_t i = 0; i < n; i++)
-            worker_order(&g->workers[i], (struct worker_order){.kind = ORDER_ARM, .u.stage = stages[i]});
+            worker_order(&eng->workers[i], (struct worker_order){.kind = ORDER_ARM, .u.stage = stages[i]});
         return 0;
     }
     while (n-- > 0) {
         shard_clear(&stages[n]->shard);
-        target_ref_drop(&stages[n]->target);
+        worker_drop_target(&stages[n]->target);
         free(stages[n]);
     }
     return err_set(e, ERR_NOMEM, "no memory to arm a stage");
 }
 
-int engine_arm(struct engine *g, const struct shard *s, struct err *e)
+int engine_arm(struct engine *eng, const struct shard *s, struct err *e)
 {
     uint32_t weights[WORKERS_MAX], cap;
     struct shard parts[WORKERS_MAX];
-    if (!g->plan) return err_set(e, ERR_INTERNAL, "a stage came before its plan");
-    if (g->state != ENGINE_IDLE) return err_set(e, ERR_INTERNAL, "a stage is armed or running already");
-    if (!g->merging && !(g->merging = snapshot_new(false))) return err_set(e, ERR_NOMEM, "no memory for a snapshot");
-    if (guard_check_shard(&g->guard, s, e) < 0 || reserve(g, s, &cap, e) < 0) return -1;
-    for (uint32_t i = 0; i < g->n_workers; i++)
+    if (!eng->plan) return err_set(e, ERR_INTERNAL, "a stage came before its plan");
+    if (eng->state != ENGINE_IDLE) return err_set(e, ERR_INTERNAL, "a stage is armed or running already");
+    if (!eng->merging && !(eng->merging = snapshot_new(false)))
+        return err_set(e, ERR_NOMEM, "no memory for a snapshot");
+    if (guard_check_shard(&eng->guard, s, e) < 0 || reserve(eng, s, &cap, e) < 0) return -1;
+    for (uint32_t i = 0; i < eng->n_workers; i++)
         weights[i] = 1;
     memset(parts, 0, sizeof parts);
-    if (shard_split(s, weights, g->n_workers, s->part * 1024, parts, e) < 0) return -1;
-    g->arming++;
-    int rc = hand_out(g, parts, cap, e);
-    for (uint32_t i = 0; i < g->n_workers; i++)
+    if (shard_split(s, weights, eng->n_workers, s->part * 1024, parts, e) < 0) return -1;
+    eng->arming++;
+    int rc = hand_out(eng, parts, cap, e);
+    for (uint32_t i = 0; i < eng->n_workers; i++)
         shard_clear(&parts[i]);
     if (rc < 0) return -1;
-    memset(g->parts, 0, g->n_workers * sizeof *g->parts);
-    snapshot_reset(g->merging);
-    g->ready = g->ended = 0;
-    g->err = (struct err){0};
-    g->refusal = 0;
-    g->skew = INT64_MAX;
-    g->state = ENGINE_ARMING;
+    memset(eng->parts, 0, eng->n_workers * sizeof *eng->parts);
+    snapshot_reset(eng->merging);
+    eng->ready = eng->ended = 0;
+    eng->err = (struct err){0};
+    eng->refusal = 0;
+    eng->skew = INT64_MAX;
+    eng->state = ENGINE_ARMING;
     return 0;
 }
 
-int engine_go(struct engine *g, int64_t t0_ns, struct err *e)
+int engine_go(struct engine *eng, int64_t t0_ns, struct err *e)
 {
-    if (g->state != ENGINE_ARMED) return err_set(e, ERR_INTERNAL, "no stage is armed");
-    g->state = ENGINE_RUNNING;
-    order_all(g, (struct worker_order){.kind = ORDER_GO, .t0 = t0_ns});
+    if (eng->state != ENGINE_ARMED) return err_set(e, ERR_INTERNAL, "no stage is armed");
+    eng->state = ENGINE_RUNNING;
+    order_all(eng, (struct worker_order){.kind = ORDER_GO, .t0 = t0_ns});
     return 0;
 }
 
 /* Notes of the workers about an arming that is taken back come late and are ignored. */
-static void disarm(struct engine *g)
+static void disarm(struct engine *eng)
 {
-    order_all(g, (struct worker_order){.kind = ORDER_STOP, .now = true});
-    g->arming++;
-    g->state = ENGINE_IDLE;
+    order_all(eng, (struct worker_order){.kind = ORDER_STOP, .now = true});
+    eng->arming++;
+    eng->state = ENGINE_IDLE;
 }
 
-void engine_stop(struct engine *g, bool now)
+void engine_stop(struct engine *eng, bool now)
 {
-    if (g->state == ENGINE_RUNNING)
-        order_all(g, (struct worker_order){.kind = ORDER_STOP, .now = now});
-    else if (g->state != ENGINE_IDLE)
-        disarm(g);
+    if (eng->state == ENGINE_RUNNING)
+        order_all(eng, (struct worker_order){.kind = ORDER_STOP, .now = now});
+    else if (eng->state != ENGINE_IDLE)
+        disarm(eng);
 }
 
-void engine_allow(struct engine *g, int64_t until_ns)
+void engine_allow(struct engine *eng, int64_t until_ns)
 {
-    atomic_store_explicit(&g->allowed, until_ns, memory_order_relaxed);
+    atomic_store_explicit(&eng->allowed, until_ns, memory_order_relaxed);
 }
 
 /* ---- events ---- */
 
-static struct engine_event *push(struct engine *g, enum engine_event_kind kind)
+static struct engine_event *push(struct engine *eng, enum engine_event_kind kind)
 {
-    struct engine_event *ev = &g->queue[(g->q_at + g->q_n++) % QUEUE_MAX];
+    struct engine_event *ev = &eng->queue[(eng->q_at + eng->q_n++) % QUEUE_MAX];
     memset(ev, 0, sizeof *ev);
     ev->kind = kind;
     return ev;
 }
 
 /* The merged snapshot becomes an event. Without memory for the next one it is kept and covers a longer span. */
-static void publish(struct engine *g, bool last)
+static void publish(struct engine *eng, bool last)
 {
-    struct snapshot *s = g->merging, *next = g->n_spare > 0 ? g->spare[--g->n_spare] : snapshot_new(false);
+    struct snapshot *s = eng->merging, *next = eng->n_spare > 0 ? eng->spare[--eng->n_spare] : snapshot_new(false);
     if (!next && !last) return;
     memset(s->counters, 0, sizeof s->counters);
     s->in_flight = s->waiting = 0;
-    for (uint32_t i = 0; i < g->n_workers; i++) {
-        counters_add(s->counters, g->parts[i].counters);
-        s->in_flight += g->parts[i].in_flight;
-        s->waiting += g->parts[i].waiting;
-        g->parts[i].fresh = false;
+    for (uint32_t i = 0; i < eng->n_workers; i++) {
+        counters_add(s->counters, eng->parts[i].counters);
+        s->in_flight += eng->parts[i].in_flight;
+        s->waiting += eng->parts[i].waiting;
+        eng->parts[i].fresh = false;
     }
-    struct engine_event *ev = push(g, ENGINE_SNAPSHOT);
+    struct engine_event *ev = push(eng, ENGINE_SNAPSHOT);
     ev->snapshot = s;
     ev->last = last;
-    g->merging = next;
+    eng->merging = next;
 }
 
 /* Whether every worker that still runs has given its part of this second. */
-static bool second_complete(const struct engine *g)
+static bool second_complete(const struct engine *eng)
 {
     bool running = false;
-    for (uint32_t i = 0; i < g->n_workers; i++) {
-        if (!g->parts[i].fresh && !g->parts[i].last) return false;
-        running |= !g->parts[i].last;
+    for (uint32_t i = 0; i < eng->n_workers; i++) {
+        if (!eng->parts[i].fresh && !eng->parts[i].last) return false;
+        running |= !eng->parts[i].last;
     }
     return running; /* the last one of all is published when all have ended */
 }
 
 /* The ledger has one label for many statuses. Whoever mends the server needs the status itself. */
-static void tell_refusal(struct engine *g, int status)
+static void tell_refusal(struct engine *eng, int status)
 {
     static const struct {
         int status;
@@ -372,107 +375,107 @@ static void tell_refusal(struct engine *g, int status)
     const char *hint = status / 100 == 3 ? ": redirects are not followed, give the final URL" : "";
     for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
         if (HINTS[i].status == status) hint = HINTS[i].hint;
-    g->refusal = status;
+    eng->refusal = status;
     log_warn("the target answered with status %d%s (logged once per stage)", status, hint);
 }
 
-static void take_snapshot(struct engine *g, const struct worker_note *n)
+static void take_snapshot(struct engine *eng, const struct worker_note *n)
 {
-    struct part *p = &g->parts[n->worker];
+    struct part *p = &eng->parts[n->worker];
     const struct snapshot *s = n->snapshot;
-    if (n->arming == g->arming) {
+    if (n->arming == eng->arming) {
         memcpy(p->counters, s->counters, sizeof p->counters);
         p->in_flight = s->in_flight;
         p->waiting = s->waiting;
         p->fresh = true;
         p->last = n->last;
-        if (n->refusal && !g->refusal) tell_refusal(g, n->refusal);
-        if (snapshot_add(g->merging, s) < 0 && g->err.code == ERR_NONE)
-            err_set(&g->err, ERR_NOMEM, "no memory to merge the workers' snapshots: samples were lost");
+        if (n->refusal && !eng->refusal) tell_refusal(eng, n->refusal);
+        if (snapshot_add(eng->merging, s) < 0 && eng->err.code == ERR_NONE)
+            err_set(&eng->err, ERR_NOMEM, "no memory to merge the workers' snapshots: samples were lost");
     }
-    worker_order(&g->workers[n->worker], (struct worker_order){.kind = ORDER_BACK, .u.snapshot = n->snapshot});
-    if (n->arming == g->arming && second_complete(g)) publish(g, false);
+    worker_order(&eng->workers[n->worker], (struct worker_order){.kind = ORDER_BACK, .u.snapshot = n->snapshot});
+    if (n->arming == eng->arming && second_complete(eng)) publish(eng, false);
 }
 
-static void note_error(struct engine *g, const struct worker *w)
+static void note_error(struct engine *eng, const struct worker *w)
 {
-    if (g->err.code == ERR_NONE && w->err.code != ERR_NONE) g->err = w->err;
+    if (eng->err.code == ERR_NONE && w->err.code != ERR_NONE) eng->err = w->err;
 }
 
-static void all_ready(struct engine *g)
+static void all_ready(struct engine *eng)
 {
-    struct engine_event *ev = push(g, ENGINE_READY);
-    ev->err = g->err;
-    target_addresses(g->target->target, ev->addresses, sizeof ev->addresses);
-    g->state = ENGINE_ARMED;
-    if (g->err.code != ERR_NONE) disarm(g); /* as if the stage had never been armed */
+    struct engine_event *ev = push(eng, ENGINE_READY);
+    ev->err = eng->err;
+    target_addresses(eng->target->target, ev->addresses, sizeof ev->addresses);
+    eng->state = ENGINE_ARMED;
+    if (eng->err.code != ERR_NONE) disarm(eng); /* as if the stage had never been armed */
 }
 
-static void all_ended(struct engine *g)
+static void all_ended(struct engine *eng)
 {
-    publish(g, true);
-    struct engine_event *ev = push(g, ENGINE_DONE);
-    ev->err = g->err;
-    ev->start_skew_ns = g->skew == INT64_MAX ? 0 : g->skew;
-    g->state = ENGINE_IDLE;
+    publish(eng, true);
+    struct engine_event *ev = push(eng, ENGINE_DONE);
+    ev->err = eng->err;
+    ev->start_skew_ns = eng->skew == INT64_MAX ? 0 : eng->skew;
+    eng->state = ENGINE_IDLE;
 }
 
-static void take_note(struct engine *g, const struct worker_note *n)
+static void take_note(struct engine *eng, const struct worker_note *n)
 {
-    const struct worker *w = &g->workers[n->worker];
+    const struct worker *w = &eng->workers[n->worker];
     if (n->kind == NOTE_SNAPSHOT) {
-        take_snapshot(g, n);
+        take_snapshot(eng, n);
         return;
     }
-    if (n->arming != g->arming) return;
-    note_error(g, w);
+    if (n->arming != eng->arming) return;
+    note_error(eng, w);
     if (n->kind == NOTE_READY) {
-        if (w->notice[0] && !g->noticed) log_warn("%s", w->notice);
-        g->noticed |= w->notice[0] != '\0';
-        if (++g->ready == g->n_workers) all_ready(g);
+        if (w->notice[0] && !eng->noticed) log_warn("%s", w->notice);
+        eng->noticed |= w->notice[0] != '\0';
+        if (++eng->ready == eng->n_workers) all_ready(eng);
         return;
     }
-    if (n->began && n->skew_ns < g->skew) g->skew = n->skew_ns;
-    if (++g->ended == g->n_workers) all_ended(g);
+    if (n->began && n->skew_ns < eng->skew) eng->skew = n->skew_ns;
+    if (++eng->ended == eng->n_workers) all_ended(eng);
 }
 
-int engine_fd(const struct engine *g)
+int engine_fd(const struct engine *eng)
 {
-    return g->notes[0];
+    return eng->notes[0];
 }
 
-bool engine_next(struct engine *g, struct engine_event *ret)
+bool engine_next(struct engine *eng, struct engine_event *ret)
 {
     struct worker_note n;
-    while (g->q_n == 0) {
-        ssize_t got = read(g->notes[0], &n, sizeof n);
+    while (eng->q_n == 0) {
+        ssize_t got = read(eng->notes[0], &n, sizeof n);
         if (got < 0 && errno == EINTR) continue;
         if (got != (ssize_t)sizeof n) return false;
-        take_note(g, &n);
+        take_note(eng, &n);
     }
-    *ret = g->queue[g->q_at++ % QUEUE_MAX];
-    g->q_n--;
+    *ret = eng->queue[eng->q_at++ % QUEUE_MAX];
+    eng->q_n--;
     return true;
 }
 
-void engine_recycle(struct engine *g, struct snapshot **s)
+void engine_recycle(struct engine *eng, struct snapshot **s)
 {
     if (!*s) return;
-    if (g->n_spare == SPARE_MAX) {
+    if (eng->n_spare == SPARE_MAX) {
         snapshot_destroy(s);
         return;
     }
     snapshot_reset(*s);
-    g->spare[g->n_spare++] = *s;
+    eng->spare[eng->n_spare++] = *s;
     *s = NULL;
 }
 
-uint32_t engine_workers(const struct engine *g)
+uint32_t engine_workers(const struct engine *eng)
 {
-    return g->n_workers;
+    return eng->n_workers;
 }
 
-const char *engine_stamps(const struct engine *g)
+const char *engine_stamps(const struct engine *eng)
 {
-    return g->stamps >= 0 ? "kernel" : "program";
+    return eng->stamps >= 0 ? "kernel" : "program";
 }

@@ -115,7 +115,7 @@ int guard_check_shard(const struct guard *g, const struct shard *s, struct err *
                        " in flight (--max-connections)",
                        g->max_connections);
     if (s->kind == LOAD_OPEN && g->max_requests_per_s > 0) {
-        double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * s->n_own / (s->cycle ? s->cycle : 1);
+        double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * s->n_turns / (s->cycle ? s->cycle : 1);
         if (rate > g->max_requests_per_s)
             return err_set(e, ERR_REFUSED,
                            "the guard of this agent refuses %.6g requests/s: at most %.6g (--max-requests-per-s)", rate,
@@ -126,11 +126,11 @@ int guard_check_shard(const struct guard *g, const struct shard *s, struct err *
         if (s->duration_ns == 0)
             return err_set(e, ERR_REFUSED,
                            "the guard of this agent refuses a stage without a duration: at most %s (--max-duration)",
-                           duration_format(g->max_duration_ns, most, sizeof most));
+                           clock_duration_text(g->max_duration_ns, most, sizeof most));
         if (s->duration_ns > g->max_duration_ns)
             return err_set(e, ERR_REFUSED, "the guard of this agent refuses a stage of %s: at most %s (--max-duration)",
-                           duration_format(s->duration_ns, has, sizeof has),
-                           duration_format(g->max_duration_ns, most, sizeof most));
+                           clock_duration_text(s->duration_ns, has, sizeof has),
+                           clock_duration_text(g->max_duration_ns, most, sizeof most));
     }
     return 0;
 }
@@ -186,5 +186,5 @@ void guard_describe(const struct guard *g, char *buf, size_t n)
     if (g->max_requests_per_s > 0) words_put(&w, "; at most %.6g requests/s", g->max_requests_per_s);
     if (g->max_tokens_per_s > 0) words_put(&w, "; at most %.6g token/s", g->max_tokens_per_s);
     if (g->max_duration_ns)
-        words_put(&w, "; stages of at most %s", duration_format(g->max_duration_ns, most, sizeof most));
+        words_put(&w, "; stages of at most %s", clock_duration_text(g->max_duration_ns, most, sizeof most));
 }

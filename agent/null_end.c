@@ -159,7 +159,7 @@ static int open_listener(struct null_end *e)
     return 0;
 }
 
-struct null_end *null_end_start(uint32_t streams, int64_t gap_ns, struct err *e)
+struct null_end *null_end_open(uint32_t streams, int64_t gap_ns, struct err *e)
 {
     struct null_end *n = calloc(1, sizeof *n);
     if (!n) {
@@ -187,7 +187,7 @@ uint16_t null_end_port(const struct null_end *n)
     return n->port;
 }
 
-void null_end_stop(struct null_end **n)
+void null_end_close(struct null_end **n)
 {
     if (!*n) return;
     atomic_store(&(*n)->over, true);

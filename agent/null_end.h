@@ -9,7 +9,7 @@
 #define NULL_END_TOKENS 64u /* of each answer */
 
 struct null_end;
-ERR_CHECKED struct null_end *null_end_start(uint32_t streams, int64_t gap_ns,
-                                            struct err *e); /* most connections; time between two tokens of a stream */
+ERR_CHECKED struct null_end *null_end_open(uint32_t streams, int64_t gap_ns,
+                                           struct err *e); /* most connections; time between two tokens of a stream */
 uint16_t null_end_port(const struct null_end *n);
-void null_end_stop(struct null_end **n);
+void null_end_close(struct null_end **n);

@@ -185,6 +185,6 @@ bool pacer_exhausted(const struct pacer *p)
     if (p->shard->kind == LOAD_CLOSED) return p->cap == 0 || (p->limited && p->taken >= p->limit);
     /* an open loop that ends by time, not by count, lasts to the end of that time, and so does its window */
     const struct shard *s = p->shard;
-    bool counted = s->requests_all != 0 && (s->n_own == 0 || p->head.k >= s->requests_all);
+    bool counted = s->requests_all != 0 && (s->n_turns == 0 || p->head.k >= s->requests_all);
     return !p->head_some && (counted || p->end == PACER_NEVER);
 }

@@ -12,13 +12,13 @@ int page_open(struct page *p, const char *address, bool stands_by, struct err *e
     *p = (struct page){
         .stands_by = stands_by, .lag_p99_s = (double)NAN, .lateness_p99_s = (double)NAN, .ttft_p99_s = (double)NAN};
     if (!address) return 0;
-    p->status = status_start(address, e);
+    p->status = status_open(address, e);
     return p->status ? 0 : -1;
 }
 
 void page_close(struct page *p)
 {
-    status_stop(&p->status);
+    status_close(&p->status);
 }
 
 void page_event(struct page *p, const struct engine_event *ev)

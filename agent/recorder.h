@@ -43,7 +43,7 @@ void recorder_due(struct recorder *r, int64_t due);                  /* a reques
 void recorder_sent(struct recorder *r);                              /* … and was handed to the transport */
 void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read brought token events */
 /* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
- * Before stream_release. */
+ * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
 
 /* Hands out the snapshot recorded so far and continues in `empty` (dense, reset): counters are carried over, since they

@@ -518,7 +518,7 @@ void session_tick(struct session *s, int64_t now)
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
         char wait[32], why[80];
         (void)snprintf(why, sizeof why, "no coordinator was heard for %s (--wait)",
-                       duration_format(s->o.patience_ns, wait, sizeof wait));
+                       clock_duration_text(s->o.patience_ns, wait, sizeof wait));
         give_up(s, ERR_AGENTS, why);
         return;
     }

@@ -47,7 +47,7 @@ static uint64_t shuffled(uint64_t i, uint64_t n, uint64_t seed)
     do {
         uint64_t left = i >> half, right = i & mask;
         for (uint64_t round = 0; round < 4; round++) {
-            uint64_t next = left ^ (seed_mix(seed, PURPOSE_ORDER, round, right) & mask);
+            uint64_t next = left ^ (rng_mix(seed, PURPOSE_ORDER, round, right) & mask);
             left = right;
             right = next;
         }
@@ -60,7 +60,7 @@ static uint64_t record_of(const struct source_corpus *s, uint64_t index)
 {
     uint64_t pass = index / s->n, at = index % s->n;
     if (s->o.load->source == SOURCE_TRACE || s->o.load->data.order == ORDER_SEQUENTIAL) return at;
-    return shuffled(at, s->n, seed_mix(s->o.stage_seed, PURPOSE_ORDER, pass, 0));
+    return shuffled(at, s->n, rng_mix(s->o.stage_seed, PURPOSE_ORDER, pass, 0));
 }
 
 static int have_messages(struct source_corpus *s, size_t n)
@@ -138,10 +138,10 @@ static int write_row(struct source_corpus *s, const struct corpus_record *r, uin
     char *out = s->text;
     for (uint32_t i = 0; i < r->n_blocks && left > 0; i++) {
         uint32_t n = r->block_tokens < left ? r->block_tokens : left;
-        out = prompt_words(out, n, seed_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)));
+        out = prompt_words(out, n, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)));
         left -= n;
     }
-    if (left > 0) out = prompt_words(out, left, seed_mix(s->o.stage_seed, PURPOSE_ROW, 0, row));
+    if (left > 0) out = prompt_words(out, left, rng_mix(s->o.stage_seed, PURPOSE_ROW, 0, row));
     if (r->n_blocks == 0) out[-1] = '.'; /* not after blocks: their text must be the same wherever they stand */
     s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
     ret->messages = s->messages;

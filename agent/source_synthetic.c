@@ -44,8 +44,8 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
         if (!s->text) return -1;
     }
     uint64_t which = (uint64_t)(load - s->o.plan->workloads);
-    prompt_write(s->text, input, prefix, seed_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
-                 seed_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number));
+    prompt_write(s->text, input, prefix, rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
+                 rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number));
     s->message = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
     ret->messages = &s->message;
     ret->n_messages = 1;

@@ -20,91 +20,91 @@ enum { CANCEL_STREAM = 16 }; /* the users' own branch of the stage's seed */
 /* ---- time in flight ---- */
 
 /* The part of [from, to) that lies in the window. */
-static int64_t in_window(const struct stage *g, int64_t from, int64_t to)
+static int64_t in_window(const struct stage *st, int64_t from, int64_t to)
 {
-    int64_t a = from > g->rec.window_from ? from : g->rec.window_from,
-            b = to < g->rec.window_to ? to : g->rec.window_to;
+    int64_t a = from > st->rec.window_from ? from : st->rec.window_from,
+            b = to < st->rec.window_to ? to : st->rec.window_to;
     return b > a ? b - a : 0;
 }
 
-static void flight_to(struct stage *g, int64_t now)
+static void flight_to(struct stage *st, int64_t now)
 {
-    if (now <= g->flight_at) return;
-    uint64_t n = g->n_open;
-    g->rec.snap->series_inflight_ns += n * (uint64_t)(now - g->flight_at);
-    g->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS] += n * (uint64_t)in_window(g, g->flight_at, now);
-    g->flight_at = now;
+    if (now <= st->flight_at) return;
+    uint64_t n = st->n_open;
+    st->rec.snap->series_inflight_ns += n * (uint64_t)(now - st->flight_at);
+    st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS] += n * (uint64_t)in_window(st, st->flight_at, now);
+    st->flight_at = now;
 }
 
 /* A request ended at `at` but was seen to end only now: it was not in flight in between. */
-static void flight_correct(struct stage *g, int64_t at, int64_t now)
+static void flight_correct(struct stage *st, int64_t at, int64_t now)
 {
-    uint64_t *series = &g->rec.snap->series_inflight_ns, *window = &g->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS];
-    uint64_t late = at < now ? (uint64_t)(now - at) : 0, late_window = (uint64_t)in_window(g, at, now);
+    uint64_t *series = &st->rec.snap->series_inflight_ns, *window = &st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS];
+    uint64_t late = at < now ? (uint64_t)(now - at) : 0, late_window = (uint64_t)in_window(st, at, now);
     *series -= late < *series ? late : *series;
     *window -= late_window < *window ? late_window : *window;
 }
 
 /* ---- places ---- */
 
-static int room_for(struct stage *g, uint32_t n, struct err *e)
+static int room_for(struct stage *st, uint32_t n, struct err *e)
 {
-    if (n <= g->room) return 0;
-    uint32_t room = g->room ? g->room : 64;
+    if (n <= st->room) return 0;
+    uint32_t room = st->room ? st->room : 64;
     while (room < n)
         room *= 2;
-    struct request ***lists[] = {&g->places, &g->idle, &g->open};
+    struct request ***lists[] = {&st->places, &st->idle, &st->open};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct request **more = realloc(*lists[i], room * sizeof *more);
         if (!more) return err_set(e, ERR_NOMEM, "no memory for %u requests", n);
         *lists[i] = more;
     }
-    g->room = room;
+    st->room = room;
     return 0;
 }
 
-static struct request *place_new(struct stage *g, struct err *e)
+static struct request *place_new(struct stage *st, struct err *e)
 {
-    if (room_for(g, g->n_places + 1, e) < 0) return NULL;
+    if (room_for(st, st->n_places + 1, e) < 0) return NULL;
     struct request *r = calloc(1, sizeof *r);
     if (!r) {
         err_set(e, ERR_NOMEM, "no memory for a request");
         return NULL;
     }
-    r->stage = g;
+    r->stage = st;
     r->body.max = BODY_MAX;
-    uint32_t address = g->n_usable ? g->usable[g->next_usable++ % g->n_usable] : 0;
-    transfer_init(&r->transfer, g->tr, r, address);
-    g->places[g->n_places++] = r;
+    uint32_t address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : 0;
+    transfer_init(&r->transfer, st->tr, r, address);
+    st->places[st->n_places++] = r;
     return r;
 }
 
-void stage_drop_places(struct stage *g)
+void stage_drop_places(struct stage *st)
 {
-    for (uint32_t i = 0; i < g->n_places; i++) {
-        transfer_clear(&g->places[i]->transfer);
-        buf_free(&g->places[i]->body);
-        free(g->places[i]);
+    for (uint32_t i = 0; i < st->n_places; i++) {
+        transfer_clear(&st->places[i]->transfer);
+        buf_free(&st->places[i]->body);
+        free(st->places[i]);
     }
-    free(g->places);
-    free(g->idle);
-    free(g->open);
-    g->places = g->idle = g->open = NULL;
-    g->n_places = g->n_idle = g->n_open = g->room = 0;
+    free(st->places);
+    free(st->idle);
+    free(st->open);
+    st->places = st->idle = st->open = NULL;
+    st->n_places = st->n_idle = st->n_open = st->room = 0;
 }
 
 /* ---- one request ---- */
 
-static struct address_count *counts_of(struct stage *g, const struct request *r)
+static struct address_count *counts_of(struct stage *st, const struct request *r)
 {
-    return per_address_row(&g->rec.snap->addresses, g->tr->target->address[r->transfer.address].text);
+    return per_address_row(&st->rec.snap->addresses, st->tr->target->address[r->transfer.address].text);
 }
 
 /* How long a closed loop's slot rests after its request. */
-static int64_t rest(const struct stage *g, const struct stream *s, bool failed, int64_t at)
+static int64_t rest(const struct stage *st, const struct stream *s, bool failed, int64_t at)
 {
-    int64_t least = g->tr->keeps == KEEPS_UNKNOWN ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
-    for (uint64_t n = g->failed_on_end; n > g->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= g->shard.slots)
+    int64_t least = st->tr->keeps == KEEPS_UNKNOWN ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
+    for (uint64_t n = st->failed_on_end; n > st->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= st->shard.slots)
         pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
     int64_t until = failed ? s->t.sent + pause - at : 0;
@@ -124,27 +124,27 @@ static size_t secrets_of(const struct target *t, struct wording_secret *ret, siz
     return n;
 }
 
-static void take_sample(struct stage *g, struct request *r, enum failure label, int64_t at)
+static void take_sample(struct stage *st, struct request *r, enum failure label, int64_t at)
 {
     struct wording_secret secrets[4];
-    struct failure_sample s = {.label = label, .at_ns = at - g->t0};
-    if (!wording_wants(&g->wording, r, label)) return;
-    size_t n = secrets_of(g->tr->target, secrets, sizeof secrets / sizeof *secrets);
+    struct failure_sample s = {.label = label, .at_ns = at - st->t0};
+    if (!wording_wants(&st->wording, r, label)) return;
+    size_t n = secrets_of(st->tr->target, secrets, sizeof secrets / sizeof *secrets);
     long status = r->transfer.status;
     s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
-    memcpy(s.address, g->tr->target->address[r->transfer.address].text, sizeof s.address);
-    wording_take(&g->wording, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
-    (void)failure_samples_put(&g->rec.snap->failures, &s);
+    memcpy(s.address, st->tr->target->address[r->transfer.address].text, sizeof s.address);
+    wording_take(&st->wording, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
+    (void)failure_samples_put(&st->rec.snap->failures, &s);
 }
 
 /* The stream has just failed by an event. */
-static void hear_event(struct stage *g, struct request *r)
+static void hear_event(struct stage *st, struct request *r)
 {
     if (!r->stream.error && !r->stream.malformed) return;
-    wording_hear_event(&g->wording, r, g->pool->said, g->pool->said_n);
+    wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
 }
 
-static void finish(struct stage *g, struct request *r, enum transport_end end, int64_t at, int64_t now)
+static void finish(struct stage *st, struct request *r, enum transport_end end, int64_t at, int64_t now)
 {
     struct stream *s = &r->stream;
     const struct transfer *x = &r->transfer;
@@ -152,95 +152,96 @@ static void finish(struct stage *g, struct request *r, enum transport_end end, i
     s->t.tcp_ns = x->tcp_ns;
     s->t.tls_ns = x->tls_ns;
     if (at < s->t.sent) at = s->t.sent;
-    flight_to(g, now);
-    flight_correct(g, at, now);
+    flight_to(st, now);
+    flight_correct(st, at, now);
     uint32_t before = s->events;
     bool good = !s->error && !s->malformed;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
-    if (good && s->t.first_event != 0) hear_event(g, r); /* a last event, perhaps */
-    g->rec.snap->series_tokens += s->events - before;    /* tokens of a whole answer, or of a last line */
-    recorder_end(&g->rec, s, outcome, at);
-    if (g->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) g->refusal = (int)x->status;
-    struct address_count *counts = counts_of(g, r);
+    if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, perhaps */
+    st->rec.snap->series_tokens += s->events - before;    /* tokens of a whole answer, or of a last line */
+    recorder_end(&st->rec, s, outcome, at);
+    if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;
+    struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);
     counts->failed += failed;
-    if (failed) take_sample(g, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
-    wording_drop(&g->wording, r);
-    g->failed_on_end = failed ? g->failed_on_end + 1 : 0;
-    pacer_freed(&g->pacer, at, rest(g, s, failed, at));
-    stream_release(s);
-    g->open[r->at] = g->open[--g->n_open];
-    g->open[r->at]->at = r->at;
-    g->idle[g->n_idle++] = r;
+    if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
+    wording_drop(&st->wording, r);
+    st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
+    pacer_freed(&st->pacer, at, rest(st, s, failed, at));
+    stream_clear(s);
+    st->open[r->at] = st->open[--st->n_open];
+    st->open[r->at]->at = r->at;
+    st->idle[st->n_idle++] = r;
 }
 
 /* A due request that is never sent is in the ledger all the same. */
-static void finish_unsent(struct stage *g, const struct pacer_item *item, int64_t now)
+static void finish_unsent(struct stage *st, const struct pacer_item *item, int64_t now)
 {
     struct stream s;
-    stream_begin(&s, &g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
+    stream_begin(&s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s.t.due = item->due;
     s.t.free = item->free;
-    recorder_end(&g->rec, &s, stream_outcome(&s, END_ABORTED, 0), now);
-    stream_release(&s);
+    recorder_end(&st->rec, &s, stream_outcome(&s, END_ABORTED, 0), now);
+    stream_clear(&s);
 }
 
-static int write_body(struct stage *g, struct request *r, uint64_t number)
+static int write_body(struct stage *st, struct request *r, uint64_t number)
 {
     struct dialect_request ask;
     uint32_t input;
-    if (workload_next(g->workload, number, &ask, &input) < 0) return -1;
+    if (workload_next(st->workload, number, &ask, &input) < 0) return -1;
     buf_reset(&r->body);
-    if (g->dialect.write_body(&g->dialect, &ask, &r->body) < 0) return -1;
+    if (st->dialect.write_body(&st->dialect, &ask, &r->body) < 0) return -1;
     r->stream.asked_tokens = ask.output_tokens;
     r->stream.prompt_tokens = input;
     return 0;
 }
 
 /* Whether and when the user of this request goes away. */
-static void plan_cancel(struct stage *g, struct request *r, uint64_t number)
+static void plan_cancel(struct stage *st, struct request *r, uint64_t number)
 {
     struct rng rng;
     r->cancel_at = INT64_MAX;
-    if (!(g->plan->cancel_fraction > 0)) return;
-    rng_seed(&rng, seed_mix(g->shard.seed, CANCEL_STREAM, g->shard.part, number));
-    if (rng_double(&rng) >= g->plan->cancel_fraction) return;
-    r->cancel_at = r->stream.t.sent + (int64_t)dist_sample(&g->plan->cancel_after, &rng);
-    if (r->cancel_at < g->cancel_next) g->cancel_next = r->cancel_at;
+    if (!(st->plan->cancel_fraction > 0)) return;
+    rng_seed(&rng, rng_mix(st->shard.seed, CANCEL_STREAM, st->shard.part, number));
+    if (rng_double(&rng) >= st->plan->cancel_fraction) return;
+    r->cancel_at = r->stream.t.sent + (int64_t)dist_sample(&st->plan->cancel_after, &rng);
+    if (r->cancel_at < st->cancel_next) st->cancel_next = r->cancel_at;
 }
 
-static void start(struct stage *g, const struct pacer_item *item)
+static void start(struct stage *st, const struct pacer_item *item)
 {
-    struct request *r = g->n_idle ? g->idle[--g->n_idle] : place_new(g, NULL);
+    struct request *r = st->n_idle ? st->idle[--st->n_idle] : place_new(st, NULL);
     if (!r) {
-        g->rec.snap->counters[COUNTER_DROPPED]++;
-        finish_unsent(g, item, item->due);
-        pacer_freed(&g->pacer, clock_mono_ns(), FAILURE_PAUSE_NS);
+        st->rec.snap->counters[COUNTER_DROPPED]++;
+        finish_unsent(st, item, item->due);
+        pacer_freed(&st->pacer, clock_mono_ns(), FAILURE_PAUSE_NS);
         return;
     }
     struct stream *s = &r->stream;
-    stream_begin(s, &g->dialect, g->pool, g->rec.window_from, g->rec.window_to);
+    stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->t.due = item->due;
     s->t.free = item->free;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
-    int ready = write_body(g, r, item->number);
-    if (g->shard.kind == LOAD_OPEN && g->n_usable > 1) r->transfer.address = g->usable[g->next_usable++ % g->n_usable];
+    int ready = write_body(st, r, item->number);
+    if (st->shard.kind == LOAD_OPEN && st->n_usable > 1)
+        r->transfer.address = st->usable[st->next_usable++ % st->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
-    plan_cancel(g, r, item->number);
-    flight_to(g, s->t.sent);
+    plan_cancel(st, r, item->number);
+    flight_to(st, s->t.sent);
     r->waits = false;
-    r->at = g->n_open;
-    g->open[g->n_open++] = r;
-    if (g->n_open > g->in_flight_max) g->in_flight_max = g->n_open;
-    recorder_sent(&g->rec);
-    counts_of(g, r)->requests++;
+    r->at = st->n_open;
+    st->open[st->n_open++] = r;
+    if (st->n_open > st->in_flight_max) st->in_flight_max = st->n_open;
+    recorder_sent(&st->rec);
+    counts_of(st, r)->requests++;
     if (ready < 0) {
-        g->rec.snap->counters[COUNTER_DROPPED]++;
-        finish(g, r, END_REFUSED, s->t.sent, s->t.sent);
+        st->rec.snap->counters[COUNTER_DROPPED]++;
+        finish(st, r, END_REFUSED, s->t.sent, s->t.sent);
         return;
     }
-    transport_start(g->tr, &r->transfer, buf_str(&r->body), r->body.len);
+    transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
     if (!r->transfer.open) return;
     if (r->transfer.begun)
         s->t.written = clock_mono_ns();
@@ -253,7 +254,7 @@ static void start(struct stage *g, const struct pacer_item *item)
 static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
 {
     struct request *r = x->owner;
-    struct stage *g = r->stage;
+    struct stage *st = r->stage;
     struct stream *s = &r->stream;
     const struct transport *t = x->tr;
     /* without a stamp: how long the loop was away */
@@ -265,17 +266,17 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
     int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     bool good = !s->error && !s->malformed;
-    g->pool->said_n = 0;
+    st->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
     if (s->t.first_event == 0)
-        wording_hear(&g->wording, r, bytes, n); /* the body may be no stream */
+        wording_hear(&st->wording, r, bytes, n); /* the body may be no stream */
     else if (good && (s->error || s->malformed))
-        hear_event(g, r);
-    else if (good && g->wording.who == r)
-        wording_drop(&g->wording, r);
-    if (events > known && late > g->plan->verdict_lag_ns) g->rec.snap->counters[COUNTER_BLURRED] += events - known;
-    g->rec.snap->series_tokens += events;
-    if (events) recorder_lag(&g->rec, lag, events);
+        hear_event(st, r);
+    else if (good && st->wording.who == r)
+        wording_drop(&st->wording, r);
+    if (events > known && late > st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    st->rec.snap->series_tokens += events;
+    if (events) recorder_lag(&st->rec, lag, events);
 }
 
 static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
@@ -310,43 +311,43 @@ static bool past(int64_t since, int64_t now, int64_t limit)
     return limit > 0 && now - since >= limit;
 }
 
-static void end_open(struct stage *g, struct request *r, enum transport_end end, int64_t now)
+static void end_open(struct stage *st, struct request *r, enum transport_end end, int64_t now)
 {
     transport_abort(&r->transfer);
-    finish(g, r, end, now, now);
+    finish(st, r, end, now, now);
 }
 
 /* Timeouts of all open requests. Coarse on purpose: no timer per token. */
-static void sweep(struct stage *g, int64_t now)
+static void sweep(struct stage *st, int64_t now)
 {
-    const struct plan_target *p = &g->plan->target;
-    for (uint32_t i = g->n_open; i-- > 0;) {
-        struct request *r = g->open[i];
+    const struct plan_target *p = &st->plan->target;
+    for (uint32_t i = st->n_open; i-- > 0;) {
+        struct request *r = st->open[i];
         const struct timeline *t = &r->stream.t;
         if (past(t->sent, now, p->timeout_total_ns))
-            end_open(g, r, END_TIMEOUT_TOTAL, now);
+            end_open(st, r, END_TIMEOUT_TOTAL, now);
         else if (!r->transfer.begun && past(t->sent, now, p->timeout_connect_ns))
-            end_open(g, r, END_TIMEOUT_CONNECT, now);
-        else if (t->first_token == 0 && !g->dialect.whole && past(t->sent, now, p->timeout_first_token_ns))
-            end_open(g, r, END_TIMEOUT_FIRST_TOKEN, now);
+            end_open(st, r, END_TIMEOUT_CONNECT, now);
+        else if (t->first_token == 0 && !st->dialect.whole && past(t->sent, now, p->timeout_first_token_ns))
+            end_open(st, r, END_TIMEOUT_FIRST_TOKEN, now);
         else if (t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns))
-            end_open(g, r, END_TIMEOUT_IDLE, now);
+            end_open(st, r, END_TIMEOUT_IDLE, now);
     }
-    g->sweep_at = now + g->sweep_every;
+    st->sweep_at = now + st->sweep_every;
 }
 
 /* Cancels the requests of users who go away now. */
-static void cancel_due(struct stage *g, int64_t now)
+static void cancel_due(struct stage *st, int64_t now)
 {
     int64_t next = INT64_MAX;
-    for (uint32_t i = g->n_open; i-- > 0;) {
-        struct request *r = g->open[i];
+    for (uint32_t i = st->n_open; i-- > 0;) {
+        struct request *r = st->open[i];
         if (r->cancel_at <= now)
-            end_open(g, r, END_CANCELLED, now);
+            end_open(st, r, END_CANCELLED, now);
         else if (r->cancel_at < next)
             next = r->cancel_at;
     }
-    g->cancel_next = next;
+    st->cancel_next = next;
 }
 
 static int64_t sweep_interval(const struct plan_target *p)
@@ -359,151 +360,151 @@ static int64_t sweep_interval(const struct plan_target *p)
     return least / 64 > SWEEP_LEAST_NS ? least / 64 : SWEEP_LEAST_NS;
 }
 
-int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan, const struct corpus *const *corpora,
+int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, const struct corpus *const *corpora,
               struct transport *tr, uint32_t cap, struct err *e)
 {
-    g->shard = *shard;
+    st->shard = *shard;
     memset(shard, 0, sizeof *shard);
-    g->plan = plan;
-    g->tr = tr;
-    g->cap = cap ? cap : 1;
-    dialect_open(&plan->target, &g->dialect);
-    g->shard.recorded = corpora ? corpora[0] : NULL;
-    g->workload = workload_new(plan, corpora, &g->shard, e);
-    if (!g->workload) return -1;
+    st->plan = plan;
+    st->tr = tr;
+    st->cap = cap ? cap : 1;
+    dialect_open(&plan->target, &st->dialect);
+    st->shard.recorded = corpora ? corpora[0] : NULL;
+    st->workload = workload_new(plan, corpora, &st->shard, e);
+    if (!st->workload) return -1;
     double tokens = 0;
     for (size_t i = 0; i < plan->n_workloads; i++)
         if (dist_mean(&plan->workloads[i].output_tokens) > tokens)
             tokens = dist_mean(&plan->workloads[i].output_tokens);
-    uint32_t slots = g->shard.kind == LOAD_CLOSED ? g->shard.slots : 64;
-    if (g->shard.kind == LOAD_OPEN && g->shard.slots && g->shard.slots < slots) slots = g->shard.slots;
+    uint32_t slots = st->shard.kind == LOAD_CLOSED ? st->shard.slots : 64;
+    if (st->shard.kind == LOAD_OPEN && st->shard.slots && st->shard.slots < slots) slots = st->shard.slots;
     double gaps = (tokens * 1.25 + GAP_CHUNK_WORDS) * slots; /* an open stream holds whole chunks */
-    g->pool = gap_pool_new(gaps < (double)GAPS_AT_START ? (uint64_t)gaps : GAPS_AT_START, slots < 64 ? slots : 64, e);
-    if (!g->pool) return -1;
-    while (g->n_places < slots)
-        if (!place_new(g, e)) return -1;
-    g->n_idle = g->n_open = 0;
-    for (uint32_t i = g->n_places; i-- > 0;)
-        g->idle[g->n_idle++] = g->places[i];
-    if (g->n_places > 0 && write_body(g, g->places[0], 0) < 0)
+    st->pool = gap_pool_new(gaps < (double)GAPS_AT_START ? (uint64_t)gaps : GAPS_AT_START, slots < 64 ? slots : 64, e);
+    if (!st->pool) return -1;
+    while (st->n_places < slots)
+        if (!place_new(st, e)) return -1;
+    st->n_idle = st->n_open = 0;
+    for (uint32_t i = st->n_places; i-- > 0;)
+        st->idle[st->n_idle++] = st->places[i];
+    if (st->n_places > 0 && write_body(st, st->places[0], 0) < 0)
         return err_set(e, ERR_PLAN,
                        "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
                        BODY_MAX >> 20);
     return 0;
 }
 
-void stage_use_addresses(struct stage *g, const bool *good)
+void stage_use_addresses(struct stage *st, const bool *good)
 {
-    g->n_usable = g->next_usable = 0;
-    for (uint32_t i = 0; i < g->tr->target->n_addresses; i++)
-        if (good[i]) g->usable[g->n_usable++] = i;
-    for (uint32_t i = 0; g->n_usable > 0 && i < g->n_places; i++)
-        g->places[i]->transfer.address = g->usable[g->next_usable++ % g->n_usable];
+    st->n_usable = st->next_usable = 0;
+    for (uint32_t i = 0; i < st->tr->target->n_addresses; i++)
+        if (good[i]) st->usable[st->n_usable++] = i;
+    for (uint32_t i = 0; st->n_usable > 0 && i < st->n_places; i++)
+        st->places[i]->transfer.address = st->usable[st->next_usable++ % st->n_usable];
 }
 
-int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e)
+int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err *e)
 {
-    if (pacer_init(&g->pacer, &g->shard, g->cap, t0, e) < 0) return -1;
-    g->t0 = g->flight_at = t0;
-    g->span_from = 0;
-    g->closed = false;
-    g->cancel_next = INT64_MAX;
-    g->drain_until = g->shard.duration_ns > 0 ? t0 + g->shard.duration_ns + g->shard.drain_ns : INT64_MAX;
-    g->sweep_every = sweep_interval(&g->plan->target);
-    g->sweep_at = t0 + g->sweep_every;
-    g->in_flight_max = g->wakes = 0;
-    g->refusal = 0;
-    wording_begin(&g->wording);
-    g->failed_on_end = 0;
-    g->steps_base = g->tr->clock.steps;
-    g->throttled_base = g->counts_throttling ? host_throttled() : 0;
-    recorder_begin(&g->rec, snap, t0 + g->shard.warmup_ns, g->pacer.end, g->plan->slo_request_ns);
+    if (pacer_init(&st->pacer, &st->shard, st->cap, t0, e) < 0) return -1;
+    st->t0 = st->flight_at = t0;
+    st->span_from = 0;
+    st->closed = false;
+    st->cancel_next = INT64_MAX;
+    st->drain_until = st->shard.duration_ns > 0 ? t0 + st->shard.duration_ns + st->shard.drain_ns : INT64_MAX;
+    st->sweep_every = sweep_interval(&st->plan->target);
+    st->sweep_at = t0 + st->sweep_every;
+    st->in_flight_max = st->wakes = 0;
+    st->refusal = 0;
+    wording_begin(&st->wording);
+    st->failed_on_end = 0;
+    st->steps_base = st->tr->clock.steps;
+    st->throttled_base = st->counts_throttling ? host_throttled() : 0;
+    recorder_begin(&st->rec, snap, t0 + st->shard.warmup_ns, st->pacer.end, st->plan->slo_request_ns);
     return 0;
 }
 
-static void tell_due(struct stage *g, int64_t now)
+static void tell_due(struct stage *st, int64_t now)
 {
     int64_t due;
-    while (pacer_due(&g->pacer, now, &due))
-        recorder_due(&g->rec, due);
+    while (pacer_due(&st->pacer, now, &due))
+        recorder_due(&st->rec, due);
 }
 
-bool stage_may_load(const struct stage *g)
+bool stage_may_load(const struct stage *st)
 {
-    int64_t until = g->allowed ? atomic_load_explicit(g->allowed, memory_order_relaxed) : INT64_MAX;
+    int64_t until = st->allowed ? atomic_load_explicit(st->allowed, memory_order_relaxed) : INT64_MAX;
     return until == INT64_MAX || clock_mono_ns() < until;
 }
 
-void stage_pump(struct stage *g, int64_t now)
+void stage_pump(struct stage *st, int64_t now)
 {
     struct pacer_item item;
-    tell_due(g, now);
-    while (!g->closed && stage_may_load(g) && pacer_take(&g->pacer, now, &item)) {
-        tell_due(g, now);
-        start(g, &item);
+    tell_due(st, now);
+    while (!st->closed && stage_may_load(st) && pacer_take(&st->pacer, now, &item)) {
+        tell_due(st, now);
+        start(st, &item);
     }
 }
 
 /* No request starts any more; those that are due and wait for the cap never will. */
-static void close_stage(struct stage *g, int64_t now)
+static void close_stage(struct stage *st, int64_t now)
 {
     struct pacer_item item;
-    g->closed = true;
-    tell_due(g, now);
-    while (pacer_abandon(&g->pacer, now, &item))
-        finish_unsent(g, &item, now);
+    st->closed = true;
+    tell_due(st, now);
+    while (pacer_abandon(&st->pacer, now, &item))
+        finish_unsent(st, &item, now);
 }
 
-void stage_stop(struct stage *g, bool now_too, int64_t now)
+void stage_stop(struct stage *st, bool now_too, int64_t now)
 {
-    if (now < g->t0) now = g->t0;
-    pacer_end(&g->pacer, now);
-    if (now < g->rec.window_to) {
-        flight_to(g, now);
-        g->rec.window_to = now;
+    if (now < st->t0) now = st->t0;
+    pacer_end(&st->pacer, now);
+    if (now < st->rec.window_to) {
+        flight_to(st, now);
+        st->rec.window_to = now;
     }
-    for (uint32_t i = 0; i < g->n_open; i++)
-        g->open[i]->stream.window_to = g->rec.window_to;
-    if (!g->closed) close_stage(g, now);
-    int64_t until = now_too ? now : now + g->shard.drain_ns;
-    if (until < g->drain_until) g->drain_until = until;
+    for (uint32_t i = 0; i < st->n_open; i++)
+        st->open[i]->stream.window_to = st->rec.window_to;
+    if (!st->closed) close_stage(st, now);
+    int64_t until = now_too ? now : now + st->shard.drain_ns;
+    if (until < st->drain_until) st->drain_until = until;
 }
 
-void stage_advance(struct stage *g, int64_t now)
+void stage_advance(struct stage *st, int64_t now)
 {
-    stage_pump(g, now);
-    if (!g->closed && now >= g->pacer.end) close_stage(g, now);
-    if (now >= g->cancel_next) cancel_due(g, now);
-    if (now >= g->sweep_at) sweep(g, now);
-    if (now >= g->drain_until)
-        for (uint32_t i = g->n_open; i-- > 0;)
-            end_open(g, g->open[i], END_ABORTED, now);
-    if (!g->closed && g->n_open == 0 && pacer_exhausted(&g->pacer)) {
-        g->closed = true;
-        flight_to(g, now);
-        if (now < g->rec.window_to) g->rec.window_to = now;
+    stage_pump(st, now);
+    if (!st->closed && now >= st->pacer.end) close_stage(st, now);
+    if (now >= st->cancel_next) cancel_due(st, now);
+    if (now >= st->sweep_at) sweep(st, now);
+    if (now >= st->drain_until)
+        for (uint32_t i = st->n_open; i-- > 0;)
+            end_open(st, st->open[i], END_ABORTED, now);
+    if (!st->closed && st->n_open == 0 && pacer_exhausted(&st->pacer)) {
+        st->closed = true;
+        flight_to(st, now);
+        if (now < st->rec.window_to) st->rec.window_to = now;
     }
 }
 
-int64_t stage_next(const struct stage *g)
+int64_t stage_next(const struct stage *st)
 {
-    int64_t next = g->closed ? INT64_MAX : pacer_next(&g->pacer);
-    if (!g->closed && g->pacer.end < next) next = g->pacer.end;
-    if (g->n_open > 0 && g->sweep_at < next) next = g->sweep_at;
-    if (g->n_open > 0 && g->cancel_next < next) next = g->cancel_next;
-    if (g->n_open > 0 && g->drain_until < next) next = g->drain_until;
+    int64_t next = st->closed ? INT64_MAX : pacer_next(&st->pacer);
+    if (!st->closed && st->pacer.end < next) next = st->pacer.end;
+    if (st->n_open > 0 && st->sweep_at < next) next = st->sweep_at;
+    if (st->n_open > 0 && st->cancel_next < next) next = st->cancel_next;
+    if (st->n_open > 0 && st->drain_until < next) next = st->drain_until;
     return next;
 }
 
-bool stage_done(const struct stage *g)
+bool stage_done(const struct stage *st)
 {
-    return g->closed && g->n_open == 0;
+    return st->closed && st->n_open == 0;
 }
 
-static void fill_counters(struct stage *g, const struct evidence *v, int64_t now)
+static void fill_counters(struct stage *st, const struct evidence *v, int64_t now)
 {
-    uint64_t *c = g->rec.snap->counters;
-    const struct transport *t = g->tr;
+    uint64_t *c = st->rec.snap->counters;
+    const struct transport *t = st->tr;
     int64_t cpu, runq;
     evidence_read(v, &cpu, &runq);
     c[COUNTER_READS] = t->counts.reads;
@@ -511,47 +512,47 @@ static void fill_counters(struct stage *g, const struct evidence *v, int64_t now
     c[COUNTER_CONNECTIONS] = t->counts.connections;
     c[COUNTER_NOT_PROCESSED] = t->counts.not_processed;
     c[COUNTER_WAITING_BYTES_MAX] = t->counts.waiting_bytes_max;
-    c[COUNTER_CLOCK_STEPS] = t->clock.steps - g->steps_base;
-    c[COUNTER_WAKES] = g->wakes;
-    c[COUNTER_CAPPED] = g->pacer.capped;
+    c[COUNTER_CLOCK_STEPS] = t->clock.steps - st->steps_base;
+    c[COUNTER_WAKES] = st->wakes;
+    c[COUNTER_CAPPED] = st->pacer.capped;
     c[COUNTER_CPU_NS] = c[COUNTER_CPU_MAX_NS] = (uint64_t)(cpu > 0 ? cpu : 0);
     c[COUNTER_RUNQ_NS] = (uint64_t)(runq > 0 ? runq : 0);
-    c[COUNTER_INFLIGHT_MAX] = g->in_flight_max;
-    if (g->counts_throttling) {
+    c[COUNTER_INFLIGHT_MAX] = st->in_flight_max;
+    if (st->counts_throttling) {
         uint64_t throttled = host_throttled();
-        c[COUNTER_THROTTLED] = throttled > g->throttled_base ? throttled - g->throttled_base : 0;
+        c[COUNTER_THROTTLED] = throttled > st->throttled_base ? throttled - st->throttled_base : 0;
     }
-    c[COUNTER_MEASURED_NS] = (uint64_t)in_window(g, g->t0, now);
+    c[COUNTER_MEASURED_NS] = (uint64_t)in_window(st, st->t0, now);
 }
 
-struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now)
+struct snapshot *stage_snapshot(struct stage *st, struct snapshot *empty, const struct evidence *v, int64_t now)
 {
-    struct snapshot *s = g->rec.snap;
-    flight_to(g, now);
-    if (!g->closed) tell_due(g, now);
-    fill_counters(g, v, now);
-    s->from_ns = g->span_from;
-    s->to_ns = now - g->t0;
-    s->in_flight = g->n_open;
-    s->waiting = pacer_waiting(&g->pacer);
-    g->span_from = s->to_ns;
+    struct snapshot *s = st->rec.snap;
+    flight_to(st, now);
+    if (!st->closed) tell_due(st, now);
+    fill_counters(st, v, now);
+    s->from_ns = st->span_from;
+    s->to_ns = now - st->t0;
+    s->in_flight = st->n_open;
+    s->waiting = pacer_waiting(&st->pacer);
+    st->span_from = s->to_ns;
     if (!empty) {
-        g->rec.snap = NULL;
+        st->rec.snap = NULL;
         return s;
     }
-    recorder_swap(&g->rec, empty);
+    recorder_swap(&st->rec, empty);
     return s;
 }
 
-void stage_clear(struct stage *g)
+void stage_clear(struct stage *st)
 {
-    for (uint32_t i = g->n_open; i-- > 0;) {
-        transport_abort(&g->open[i]->transfer);
-        stream_release(&g->open[i]->stream);
+    for (uint32_t i = st->n_open; i-- > 0;) {
+        transport_abort(&st->open[i]->transfer);
+        stream_clear(&st->open[i]->stream);
     }
-    g->n_open = g->n_idle = 0;
-    workload_destroy(&g->workload);
-    gap_pool_destroy(&g->pool);
-    pacer_clear(&g->pacer);
-    shard_clear(&g->shard);
+    st->n_open = st->n_idle = 0;
+    workload_destroy(&st->workload);
+    gap_pool_destroy(&st->pool);
+    pacer_clear(&st->pacer);
+    shard_clear(&st->shard);
 }

@@ -63,29 +63,29 @@ struct stage {
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
-ERR_CHECKED int stage_arm(struct stage *g, struct shard *shard, const struct plan *plan,
+ERR_CHECKED int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan,
                           const struct corpus *const *corpora, struct transport *tr, uint32_t cap, struct err *e);
 /* Addresses found usable, before the first request. */
-void stage_use_addresses(struct stage *g, const bool *good);
+void stage_use_addresses(struct stage *st, const bool *good);
 /* At T0 or after it. `snap` is dense and empty. */
-ERR_CHECKED int stage_begin(struct stage *g, struct snapshot *snap, int64_t t0, struct err *e);
+ERR_CHECKED int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err *e);
 /* Starts what is due, ends what took too long, closes the stage when its time is over. */
-void stage_advance(struct stage *g, int64_t now);
+void stage_advance(struct stage *st, int64_t now);
 /* Starts what is due, nothing else; cheap, for the middle of a long batch of reads. */
-void stage_pump(struct stage *g, int64_t now);
+void stage_pump(struct stage *st, int64_t now);
 /* No new requests; now: nor open ones. */
-void stage_stop(struct stage *g, bool now_too, int64_t now);
+void stage_stop(struct stage *st, bool now_too, int64_t now);
 /* When stage_advance has something to do next. */
-int64_t stage_next(const struct stage *g);
+int64_t stage_next(const struct stage *st);
 /* Whether the lease still holds: checked before each request with a fresh clock, since this process may have stood
  * still. */
-bool stage_may_load(const struct stage *g);
-bool stage_done(const struct stage *g);
+bool stage_may_load(const struct stage *st);
+bool stage_done(const struct stage *st);
 /* Closes the snapshot's span and numbers at `now`; hands it out and continues in `empty`. With empty NULL the stage
  * is over. */
-struct snapshot *stage_snapshot(struct stage *g, struct snapshot *empty, const struct evidence *v, int64_t now);
+struct snapshot *stage_snapshot(struct stage *st, struct snapshot *empty, const struct evidence *v, int64_t now);
 /* Frees the stage but keeps the places for the next one. */
-void stage_clear(struct stage *g);
-void stage_drop_places(struct stage *g); /* before its transport goes */
+void stage_clear(struct stage *st);
+void stage_drop_places(struct stage *st); /* before its transport goes */
 
 extern const struct transport_calls STAGE_CALLS;

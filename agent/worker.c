@@ -18,7 +18,7 @@
 /* Connections of the stage before serve the next one when it comes this soon; older ones are closed by then. */
 #define REUSE_WITHIN_NS (2 * NS_PER_S)
 
-void target_ref_drop(struct target_ref **pr)
+void worker_drop_target(struct target_ref **pr)
 {
     struct target_ref *r = *pr;
     *pr = NULL;
@@ -44,14 +44,14 @@ static void drop_transport(struct worker *w)
         transport_clear(&w->transport);
     }
     w->has_transport = false;
-    target_ref_drop(&w->target);
+    worker_drop_target(&w->target);
 }
 
 /* Handles and connections of the stage before stay when the target is the same. */
 static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
 {
     if (w->has_transport && w->target->target == s->target->target) {
-        target_ref_drop(&s->target);
+        worker_drop_target(&s->target);
     } else {
         drop_transport(w);
         w->target = s->target;
@@ -114,7 +114,7 @@ static void arm(struct worker *w, struct worker_stage *s)
         say_ready(w, rc);
     }
     shard_clear(&s->shard);
-    if (s->target) target_ref_drop(&s->target);
+    if (s->target) worker_drop_target(&s->target);
     free(s);
 }
 
@@ -429,7 +429,7 @@ void worker_join(struct worker *w)
         if (o.kind == ORDER_BACK) snapshot_destroy(&o.u.snapshot);
         if (o.kind != ORDER_ARM) continue;
         shard_clear(&o.u.stage->shard);
-        target_ref_drop(&o.u.stage->target);
+        worker_drop_target(&o.u.stage->target);
         free(o.u.stage);
     }
     close(w->epoll);

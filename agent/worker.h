@@ -28,7 +28,7 @@ struct target_ref {
     struct target *target;
     atomic_uint refs;
 };
-void target_ref_drop(struct target_ref **r);
+void worker_drop_target(struct target_ref **r);
 
 /* What a worker has to prepare; handed over whole, freed by the worker. */
 struct worker_stage {

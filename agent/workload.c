@@ -93,7 +93,7 @@ static uint64_t cluster_index(const struct shard *s, uint64_t number)
 int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, uint32_t *ret_input)
 {
     struct rng r;
-    rng_seed(&r, seed_mix(w->shard->seed, CHOICE, w->shard->part, number));
+    rng_seed(&r, rng_mix(w->shard->seed, CHOICE, w->shard->part, number));
     size_t which = pick_workload(w, &r);
     *ret = (struct dialect_request){.model = pick_model(w, &r), .body = w->plan->target.body};
     struct source_ask ask = {.number = number, .index = cluster_index(w->shard, number), .rng = &r};

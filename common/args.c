@@ -37,7 +37,7 @@ static size_t edit_distance(const char *a, const char *b)
     return row[n];
 }
 
-const char *nearest_word(const char *word, const char *const *words, size_t n)
+const char *args_nearest(const char *word, const char *const *words, size_t n)
 {
     const char *best = NULL;
     size_t bound = strlen(word) / 3 + 2, best_d = bound;
@@ -160,7 +160,7 @@ static int set(const struct arg *row, const char *v, struct err *e)
         *(const char **)row->target = v;
         return 0;
     case ARG_DURATION:
-        if (duration_parse(v, row->target))
+        if (clock_duration_parse(v, row->target))
             return err_set(e, ERR_USAGE, "--%s: expected a duration such as 250ms, 30s or 5m, got \"%s\"", row->name,
                            v);
         return 0;
@@ -185,7 +185,7 @@ static int unknown(const struct args *a, const char *name, struct err *e)
         names[n++] = t->name;
     for (const struct arg *t = BUILT_IN; t->name && n < NAMES_MAX; t++)
         names[n++] = t->name;
-    const char *near = nearest_word(name, names, n);
+    const char *near = args_nearest(name, names, n);
     if (near)
         return err_set(e, ERR_USAGE, "unknown option --%s; did you mean --%s? (%s --help lists all)", name, near,
                        a->program);

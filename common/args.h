@@ -44,4 +44,4 @@ ERR_CHECKED int args_parse(const struct args *a, int argc, char **argv, const ch
                            struct err *e);
 
 /* The nearest of n words to `word` by edit distance, or NULL when none is near. For "did you mean". */
-const char *nearest_word(const char *word, const char *const *words, size_t n);
+const char *args_nearest(const char *word, const char *const *words, size_t n);

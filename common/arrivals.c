@@ -9,7 +9,7 @@ enum { ARRIVALS_STREAM = 1 }; /* the schedule's own branch of the stage's seed *
 void arrivals_init(struct arrivals *a, const struct shard *s)
 {
     *a = (struct arrivals){.shard = s};
-    rng_seed(&a->rng, seed_mix(s->seed, ARRIVALS_STREAM, 0, 0));
+    rng_seed(&a->rng, rng_mix(s->seed, ARRIVALS_STREAM, 0, 0));
 }
 
 /* The time, in seconds, at which the expected number of arrivals since T0 reaches x: with rate a + b·t it is a·t +
@@ -58,14 +58,14 @@ int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
 {
     const struct shard *s = a->shard;
     int64_t end = s->duration_ns ? s->duration_ns : INT64_MAX / 4;
-    while (s->n_own && !(s->requests_all && a->k >= s->requests_all)) {
+    while (s->n_turns && !(s->requests_all && a->k >= s->requests_all)) {
         double t = next_time(a);
         if (!(t < (double)end) || llround(t) >= end) return 0;
         uint64_t k = a->k++;
-        bool own = s->own[a->at] == a->in_cycle;
-        if (own && ++a->at == s->n_own) a->at = 0;
+        bool ours = s->turns[a->at] == a->in_cycle;
+        if (ours && ++a->at == s->n_turns) a->at = 0;
         if (++a->in_cycle == s->cycle) a->in_cycle = 0;
-        if (!own) continue;
+        if (!ours) continue;
         *ret_ns = llround(t);
         *ret_k = k;
         return 1;

@@ -75,3 +75,8 @@ const char *buf_str(const struct buf *b)
 {
     return b->data ? (const char *)b->data : "";
 }
+
+int buf_pack(void *out, const char *bytes, size_t n)
+{
+    return buf_put(out, bytes, n);
+}

@@ -23,3 +23,6 @@ int buf_puts(struct buf *b, const char *s);
 int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *buf_str(const struct buf *b); /* "" when empty */
+
+/* msgpack-c's packer writes into a buf by this callback: msgpack_packer_init(&pk, out, buf_pack). */
+int buf_pack(void *out, const char *bytes, size_t n);

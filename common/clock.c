@@ -30,7 +30,7 @@ static const struct {
 } UNITS[] = {{"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S}, {"s", NS_PER_S},
              {"ms", NS_PER_MS},      {"us", NS_PER_US},    {"ns", 1}};
 
-int duration_parse(const char *text, int64_t *ret_ns)
+int clock_duration_parse(const char *text, int64_t *ret_ns)
 {
     if (strcmp(text, "0") == 0) {
         *ret_ns = 0;
@@ -52,7 +52,7 @@ int duration_parse(const char *text, int64_t *ret_ns)
     return -1;
 }
 
-char *duration_format(int64_t ns, char *buf, size_t n)
+char *clock_duration_text(int64_t ns, char *buf, size_t n)
 {
     if (ns == 0) {
         (void)snprintf(buf, n, "0");
@@ -66,7 +66,7 @@ char *duration_format(int64_t ns, char *buf, size_t n)
     return buf;
 }
 
-char *wall_format(int64_t wall_ns, char *buf, size_t n)
+char *clock_wall_text(int64_t wall_ns, char *buf, size_t n)
 {
     time_t t = (time_t)(wall_ns / NS_PER_S);
     struct tm tm;

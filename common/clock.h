@@ -12,10 +12,10 @@ int64_t clock_wall_ns(void);
 
 /* "250us", "250ms", "30s", "5m", "2h", "1.5s" (a unit is needed; "0" alone is allowed) → ns. Returns -1 if it is none,
  * is negative, or exceeds 10 years. */
-int duration_parse(const char *text, int64_t *ret_ns);
+int clock_duration_parse(const char *text, int64_t *ret_ns);
 
 /* The shortest exact form ("250ms", "30s", "1500ms"); writes at most n bytes with the NUL; returns buf. */
-char *duration_format(int64_t ns, char *buf, size_t n);
+char *clock_duration_text(int64_t ns, char *buf, size_t n);
 
 /* "2026-11-22T12:00:00Z" of a wall-clock time; buf of at least 32 bytes; returns buf. */
-char *wall_format(int64_t wall_ns, char *buf, size_t n);
+char *clock_wall_text(int64_t wall_ns, char *buf, size_t n);

@@ -80,12 +80,12 @@ static uint64_t hash(const char *words) /* FNV-1a: words that collide are logged
     return h;
 }
 
-bool log_limit_pass(struct log_limit *l, const char *words, int64_t now, uint32_t *ret_held_back)
+bool handshake_log_pass(struct handshake_log *l, const char *words, int64_t now, uint32_t *ret_held_back)
 {
     uint64_t h = hash(words);
     bool fresh = l->from_ns == 0 || now - l->from_ns >= SPAN_NS, again = false;
     *ret_held_back = fresh ? l->held_back : 0;
-    if (fresh) *l = (struct log_limit){.from_ns = now};
+    if (fresh) *l = (struct handshake_log){.from_ns = now};
     for (uint32_t i = 0; i < l->said; i++)
         again = again || l->seen[i] == h;
     if (again || l->said == LOG_LIMIT_LINES) {

@@ -23,10 +23,10 @@ enum handshake_event handshake_next(void *watch, char *words, size_t n);
 /* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none
  * twice. */
 enum { LOG_LIMIT_LINES = 10 };
-struct log_limit {
+struct handshake_log {
     int64_t from_ns;
     uint32_t said, held_back;
     uint64_t seen[LOG_LIMIT_LINES]; /* hashes of what was logged in this span */
 };
 /* True: log `words`, and that *ret_held_back lines like it were held back before. */
-bool log_limit_pass(struct log_limit *l, const char *words, int64_t now, uint32_t *ret_held_back);
+bool handshake_log_pass(struct handshake_log *l, const char *words, int64_t now, uint32_t *ret_held_back);

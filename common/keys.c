@@ -189,10 +189,10 @@ static int parse_line(const char *file, size_t line, const char *s, size_t n, st
     return 0;
 }
 
-int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e)
+int key_bundle_make(const struct key_pair *pair, const char *server_public, struct err *e)
 {
     char text[3 * KEY_TEXT];
-    (void)snprintf(text, sizeof text, "%s %s %s", own->public_key, own->secret_key, server_public);
+    (void)snprintf(text, sizeof text, "%s %s %s", pair->public_key, pair->secret_key, server_public);
     int fd = memfd_create("keys", MFD_CLOEXEC);
     bool bad = fd < 0 || write(fd, text, sizeof text) != (ssize_t)sizeof text;
     sodium_memzero(text, sizeof text);

@@ -49,7 +49,7 @@ ERR_CHECKED int key_public_load(const char *dir, const char *who, char ret_publi
 
 /* Keys that are in no file, for processes we start: their pair and the coordinator's public key in a descriptor of
  * memory (close-on-exec; -1 on failure). */
-ERR_CHECKED int key_bundle_make(const struct key_pair *own, const char *server_public, struct err *e);
+ERR_CHECKED int key_bundle_make(const struct key_pair *pair, const char *server_public, struct err *e);
 ERR_CHECKED int key_bundle_read(int fd, struct key_pair *ret_own, char ret_server[KEY_TEXT],
                                 struct err *e); /* several may read it; closes theirs */
 

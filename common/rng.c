@@ -73,7 +73,7 @@ double rng_gamma(struct rng *r, double shape)
     }
 }
 
-uint64_t seed_mix(uint64_t seed, uint64_t a, uint64_t b, uint64_t c)
+uint64_t rng_mix(uint64_t seed, uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t x = seed;
     x = splitmix(&x) ^ a;

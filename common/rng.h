@@ -16,4 +16,4 @@ double rng_normal(struct rng *r);              /* mean 0, sd 1 (polar method) */
 double rng_gamma(struct rng *r, double shape); /* mean = shape, scale 1 (Marsaglia & Tsang), shape > 0 */
 
 /* A seed of its own for each thing: hash of a parent seed and up to three numbers (splitmix64 finaliser). */
-uint64_t seed_mix(uint64_t seed, uint64_t a, uint64_t b, uint64_t c);
+uint64_t rng_mix(uint64_t seed, uint64_t a, uint64_t b, uint64_t c);

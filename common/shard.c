@@ -13,7 +13,7 @@ enum { PARTS_MAX = 65536 };
 
 void shard_clear(struct shard *s)
 {
-    free(s->own);
+    free(s->turns);
     *s = (struct shard){0};
 }
 
@@ -23,7 +23,7 @@ static int check_load(const struct shard *s, struct err *e)
         if (s->slots_all == 0) return err_set(e, ERR_PLAN, "shard: a closed loop without slots");
         if ((uint64_t)s->slot_first + s->slots > s->slots_all)
             return err_set(e, ERR_PLAN, "shard: slots beyond those of the cluster");
-        if (s->n_own) return err_set(e, ERR_PLAN, "shard: a closed loop has no arrivals");
+        if (s->n_turns) return err_set(e, ERR_PLAN, "shard: a closed loop has no arrivals");
         if (s->requests > s->requests_all || s->request_first > s->requests_all - s->requests)
             return err_set(e, ERR_PLAN, "shard: more requests than the cluster has");
         return 0;
@@ -50,10 +50,10 @@ int shard_check(const struct shard *s, struct err *e)
             return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
     if (s->duration_ns == 0 && s->requests_all == 0)
         return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
-    if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_own > s->cycle)
+    if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_turns > s->cycle)
         return err_set(e, ERR_PLAN, "shard: impossible cycle");
-    for (uint32_t i = 0; i < s->n_own; i++)
-        if (s->own[i] >= s->cycle || (i && s->own[i] <= s->own[i - 1]))
+    for (uint32_t i = 0; i < s->n_turns; i++)
+        if (s->turns[i] >= s->cycle || (i && s->turns[i] <= s->turns[i - 1]))
             return err_set(e, ERR_PLAN, "shard: arrivals out of order");
     return 0;
 }
@@ -73,14 +73,14 @@ int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage
         .requests_all = s->requests,
         .requests = s->requests,
         .cycle = 1,
-        .n_own = s->kind == LOAD_OPEN,
+        .n_turns = s->kind == LOAD_OPEN,
         .duration_ns = s->duration_ns,
         .warmup_ns = s->warmup_ns,
         .ramp_ns = s->ramp_ns,
         .drain_ns = p->drain_ns,
     };
-    ret->own = ret->n_own ? calloc(1, sizeof *ret->own) : NULL;
-    if (ret->n_own && !ret->own) return err_set(e, ERR_NOMEM, "out of memory for a shard");
+    ret->turns = ret->n_turns ? calloc(1, sizeof *ret->turns) : NULL;
+    if (ret->n_turns && !ret->turns) return err_set(e, ERR_NOMEM, "out of memory for a shard");
     if (shard_check(ret, e)) {
         shard_clear(ret);
         return -1;
@@ -116,7 +116,7 @@ static uint64_t whole_parts(uint64_t total, const uint32_t *weights, uint32_t n,
     return left;
 }
 
-void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
+void shard_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out)
 {
     uint64_t sum = 0, left = whole_parts(total, weights, n, out);
     for (uint32_t i = 0; i < n; i++)
@@ -157,7 +157,7 @@ static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t
         common = gcd(common, weights[i]);
     }
     sum /= common;
-    uint64_t exact = sum / gcd(sum, s->n_own), room = SHARD_CYCLE_MAX / s->cycle;
+    uint64_t exact = sum / gcd(sum, s->n_turns), room = SHARD_CYCLE_MAX / s->cycle;
     return (uint32_t)(exact < room ? exact : room);
 }
 
@@ -173,21 +173,21 @@ static void deal(const struct shard *s, uint64_t positions, const uint64_t *coun
             if (credit[i] > credit[best]) best = i;
         }
         credit[best] -= (int64_t)positions;
-        ret[best].own[ret[best].n_own++] = (uint32_t)(p / s->n_own) * s->cycle + s->own[p % s->n_own];
+        ret[best].turns[ret[best].n_turns++] = (uint32_t)(p / s->n_turns) * s->cycle + s->turns[p % s->n_turns];
     }
 }
 
 static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32_t n, struct shard *ret,
                           uint64_t *count, int64_t *credit)
 {
-    uint32_t times = s->n_own ? repeats(s, weights, n) : 1;
-    uint64_t positions = (uint64_t)times * s->n_own;
-    split_largest_remainder(positions, weights, n, count);
+    uint32_t times = s->n_turns ? repeats(s, weights, n) : 1;
+    uint64_t positions = (uint64_t)times * s->n_turns;
+    shard_largest_remainder(positions, weights, n, count);
     for (uint32_t i = 0; i < n; i++) {
         ret[i].cycle = s->cycle * times;
-        ret[i].n_own = 0;
-        ret[i].own = count[i] ? malloc(count[i] * sizeof *ret[i].own) : NULL;
-        if (count[i] && !ret[i].own) return -1;
+        ret[i].n_turns = 0;
+        ret[i].turns = count[i] ? malloc(count[i] * sizeof *ret[i].turns) : NULL;
+        if (count[i] && !ret[i].turns) return -1;
     }
     deal(s, positions, count, n, credit, ret);
     return 0;
@@ -198,11 +198,11 @@ static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t
                         struct shard *ret, uint64_t *count, uint32_t *share)
 {
     uint32_t first = s->slot_first;
-    split_largest_remainder(s->slots, weights, n, count);
+    shard_largest_remainder(s->slots, weights, n, count);
     for (uint32_t i = 0; i < n; i++) {
         ret[i] = *s;
-        ret[i].own = NULL;
-        ret[i].n_own = 0;
+        ret[i].turns = NULL;
+        ret[i].n_turns = 0;
         ret[i].part = part_base + i;
         ret[i].slots = (uint32_t)count[i];
         ret[i].slot_first = s->kind == LOAD_CLOSED ? first : 0;
@@ -213,7 +213,7 @@ static void split_slots(const struct shard *s, const uint32_t *weights, uint32_t
     uint32_t *slots = share; /* requests follow the slots: a part without one could send none */
     for (uint32_t i = 0; i < n; i++)
         slots[i] = ret[i].slots;
-    split_largest_remainder(s->requests, slots, n, count);
+    shard_largest_remainder(s->requests, slots, n, count);
     uint64_t first_request = s->request_first;
     for (uint32_t i = 0; i < n; i++) {
         ret[i].requests = count[i];

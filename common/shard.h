@@ -26,9 +26,9 @@ struct shard {
     uint64_t requests_all;  /* count limit of the cluster's stage, 0 = none */
     uint64_t requests;      /* closed: its share of them (0 with requests_all > 0: none) */
     uint64_t request_first; /* closed: cluster-wide number of its first request */
-    uint32_t cycle;         /* open: arrival k is ours if own[] holds k mod cycle */
-    uint32_t n_own;
-    uint32_t *own; /* sorted; owned by the shard */
+    uint32_t cycle;         /* open: arrival k is ours if turns[] holds k mod cycle */
+    uint32_t n_turns;
+    uint32_t *turns; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
     uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
     const struct corpus
@@ -45,13 +45,13 @@ ERR_CHECKED int shard_whole(const struct plan *p, const struct plan_stage *s, ui
 ERR_CHECKED int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base,
                             struct shard *ret, struct err *e);
 void shard_clear(struct shard *s);
-/* Refuses what no shard can be (a shard from the wire is hostile): ranges, own[] sorted within the cycle, an end,
+/* Refuses what no shard can be (a shard from the wire is hostile): ranges, turns[] sorted within the cycle, an end,
  * finite rates. */
 ERR_CHECKED int shard_check(const struct shard *s, struct err *e);
 
 /* The largest-remainder split of `total` by weights; out[] sums to total exactly. A weight of 0 gets nothing; at least
  * one is > 0. */
-void split_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out);
+void shard_largest_remainder(uint64_t total, const uint32_t *weights, uint32_t n, uint64_t *out);
 
 /* The arrival schedule of a shard: absolute times in ns from T0, this shard's arrivals only, ascending. Pure; seeded by
  * shard->seed. A process of unit rate (constant: 0, 1, 2 …; Poisson, gamma: gaps of mean 1) is stretched by the inverse
@@ -62,7 +62,7 @@ struct arrivals {
     struct rng rng;
     uint64_t k;        /* next arrival of the cluster */
     uint32_t in_cycle; /* k mod cycle */
-    uint32_t at;       /* cursor into own[] */
+    uint32_t at;       /* cursor into turns[] */
     double x;          /* arrival k on the axis of unit rate */
 };
 void arrivals_init(struct arrivals *a, const struct shard *s);

@@ -77,7 +77,7 @@ int sign_make(const char *secret_path, const struct sign_claim *c, struct buf *o
     if (load_base64(secret_path, true, sk, sizeof sk, e)) return -1;
     size_t from = out->len;
     (void)buf_printf(out, HEADLINE "run %s\naudience %s\nexpires %s\nplan %s\n", c->run, c->audience,
-                     wall_format(c->expires_wall_ns, when, sizeof when), c->plan_hash);
+                     clock_wall_text(c->expires_wall_ns, when, sizeof when), c->plan_hash);
     if (!out->bad) crypto_sign_detached(sig, NULL, out->data + from, out->len - from, sk);
     sodium_memzero(sk, sizeof sk);
     sodium_bin2base64(b64, sizeof b64, sig, sizeof sig, B64);

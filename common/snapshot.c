@@ -151,7 +151,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
 {
     const uint64_t *const numbers[NUMBERS_N] = NUMBERS(s);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, pack_to_buf);
+    msgpack_packer_init(&pk, out, buf_pack);
     (void)msgpack_pack_array(&pk, FIELDS);
     (void)msgpack_pack_uint64(&pk, wire_fingerprint());
     (void)msgpack_pack_int64(&pk, s->from_ns);

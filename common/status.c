@@ -73,7 +73,7 @@ static int parse_address(const char *text, struct sockaddr_storage *ret)
     return 0;
 }
 
-struct status *status_start(const char *address, struct err *e)
+struct status *status_open(const char *address, struct err *e)
 {
     struct sockaddr_storage sa;
     if (parse_address(address, &sa)) {
@@ -93,7 +93,7 @@ struct status *status_start(const char *address, struct err *e)
                          (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
     if (!s->daemon) {
         (void)err_set(e, ERR_USAGE, "--http: cannot listen on %s (is the port taken?)", address);
-        status_stop(&s);
+        status_close(&s);
         return NULL;
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
@@ -101,7 +101,7 @@ struct status *status_start(const char *address, struct err *e)
     return s;
 }
 
-void status_stop(struct status **s)
+void status_close(struct status **s)
 {
     if (!*s) return;
     if ((*s)->daemon) MHD_stop_daemon((*s)->daemon);

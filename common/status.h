@@ -10,8 +10,8 @@
 struct status;
 
 /* address: "ADDR:PORT" ("127.0.0.1:0" for any port). */
-ERR_CHECKED struct status *status_start(const char *address, struct err *e);
-void status_stop(struct status **s);
+ERR_CHECKED struct status *status_open(const char *address, struct err *e);
+void status_close(struct status **s);
 unsigned status_port(const struct status *s);
 
 /* All callable from any thread; NULL is allowed, so that a program without a page needs no ifs. */

@@ -29,3 +29,14 @@ bool text_is_header_name(const char *s)
         if (!isalnum((unsigned char)s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])) return false;
     return n > 0 && n <= 100;
 }
+
+bool text_valid(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        bool blank = s[i] == '\n' || s[i] == '\t' || s[i] == '\r';
+        size_t k = blank ? 1 : text_char(s + i, n - i);
+        if (k == 0) return false;
+        i += k;
+    }
+    return true;
+}

@@ -8,3 +8,6 @@ size_t text_char(const char *s, size_t n);
 
 /* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */
 bool text_is_header_name(const char *s);
+
+/* Whether it is well-formed UTF-8 without control characters but tab and line ends. */
+bool text_valid(const char *s, size_t n);

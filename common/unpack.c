@@ -152,8 +152,3 @@ int unpack_bytes(struct unpack *u, uint32_t max, const uint8_t **ret, uint32_t *
     if (sized(u, 0xc4, 0, 2, &n, &bytes)) return -1;
     return slice(u, n, 1 + bytes, max, ret, ret_n);
 }
-
-int pack_to_buf(void *out, const char *bytes, size_t n)
-{
-    return buf_put(out, bytes, n);
-}

@@ -23,6 +23,3 @@ int unpack_bool(struct unpack *u, bool *ret);
 /* Slices of the bytes, not terminated. Text is valid UTF-8 without control characters (NUL, newline, escape …). */
 int unpack_text(struct unpack *u, uint32_t max, const char **ret, uint32_t *ret_n);
 int unpack_bytes(struct unpack *u, uint32_t max, const uint8_t **ret, uint32_t *ret_n);
-
-/* msgpack-c's packer writes into a buf by this callback: msgpack_packer_init(&pk, out, pack_to_buf). */
-int pack_to_buf(void *out, const char *bytes, size_t n);

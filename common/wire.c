@@ -11,7 +11,7 @@
 #include "common/unpack.h"
 
 /* Every message is a row of fields; one loop packs and one unpacks them, so that the two cannot disagree. */
-enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, OWN, TABLES };
+enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, TURNS, TABLES };
 struct field {
     enum kind kind;
     size_t at;    /* offset in struct wire_msg (of a shard's fields: in struct shard) */
@@ -78,7 +78,7 @@ _Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrival
 static const struct field SHARD_FIELDS[] = {
     S(U32, kind),       S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
     S(DOUBLE, rate_to), S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
-    S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(OWN, own),       S(I64, duration_ns),
+    S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
     S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      {END, 0, 0, NULL},
 };
 
@@ -154,11 +154,11 @@ static void pack_text(msgpack_packer *pk, const char *s, uint32_t max)
 
 static int pack_fields(msgpack_packer *pk, const struct field *f, const void *base);
 
-static void pack_own(msgpack_packer *pk, const struct shard *s)
+static void pack_turns(msgpack_packer *pk, const struct shard *s)
 {
-    (void)msgpack_pack_array(pk, s->n_own);
-    for (uint32_t i = 0; i < s->n_own; i++)
-        (void)msgpack_pack_uint32(pk, s->own[i]);
+    (void)msgpack_pack_array(pk, s->n_turns);
+    for (uint32_t i = 0; i < s->n_turns; i++)
+        (void)msgpack_pack_uint32(pk, s->turns[i]);
 }
 
 static int pack_bytes(msgpack_packer *pk, const struct wire_bytes *b, uint32_t max)
@@ -190,8 +190,8 @@ static int pack_field(msgpack_packer *pk, const struct field *f, const void *bas
     case SHARD:
         (void)msgpack_pack_array(pk, count_fields(SHARD_FIELDS));
         return pack_fields(pk, SHARD_FIELDS, p);
-    case OWN:
-        pack_own(pk, base);
+    case TURNS:
+        pack_turns(pk, base);
         return 0;
     case TABLES:
         return msgpack_pack_uint64(pk, wire_fingerprint());
@@ -213,7 +213,7 @@ int wire_encode(const struct wire_msg *m, struct buf *out)
     if ((unsigned)m->type >= WIRE_N) return -1;
     size_t before = out->len;
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, pack_to_buf);
+    msgpack_packer_init(&pk, out, buf_pack);
     (void)msgpack_pack_array(&pk, ENVELOPE + count_fields(FIELDS[m->type]));
     (void)msgpack_pack_uint32(&pk, WIRE_VERSION);
     (void)msgpack_pack_uint32(&pk, (uint32_t)m->type);
@@ -263,14 +263,14 @@ static int read_code(struct in *in, uint32_t *ret)
     return 0;
 }
 
-static int read_own(struct in *in, struct shard *ret)
+static int read_turns(struct in *in, struct shard *ret)
 {
     uint32_t n;
     if (unpack_array(&in->u, &n) || n > SHARD_CYCLE_MAX) return -1;
-    ret->own = n ? malloc(n * sizeof *ret->own) : NULL;
-    if (n && !ret->own) return -1;
-    for (ret->n_own = 0; ret->n_own < n; ret->n_own++)
-        if (unpack_u32(&in->u, &ret->own[ret->n_own])) return -1;
+    ret->turns = n ? malloc(n * sizeof *ret->turns) : NULL;
+    if (n && !ret->turns) return -1;
+    for (ret->n_turns = 0; ret->n_turns < n; ret->n_turns++)
+        if (unpack_u32(&in->u, &ret->turns[ret->n_turns])) return -1;
     return 0;
 }
 
@@ -298,8 +298,8 @@ static int read_field(struct in *in, const struct field *f, void *base, void *p)
         return read_code(in, p);
     case SHARD:
         return read_shard(in, p);
-    case OWN:
-        return read_own(in, base);
+    case TURNS:
+        return read_turns(in, base);
     case TABLES:
         return unpack_u64(&in->u, &tables);
     case END:

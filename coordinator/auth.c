@@ -31,7 +31,7 @@ struct auth {
     bool started;
     pthread_mutex_t lock; /* of the list */
     struct key_list list;
-    struct log_limit refused, failed;
+    struct handshake_log refused, failed;
 };
 
 /* ---- the list ---- */
@@ -118,10 +118,10 @@ static bool read_request(void *zap, struct request *r)
     return true;
 }
 
-static void tell(struct log_limit *l, const char *what, const char *detail)
+static void tell(struct handshake_log *l, const char *what, const char *detail)
 {
     uint32_t held;
-    if (!log_limit_pass(l, detail, clock_mono_ns(), &held)) return;
+    if (!handshake_log_pass(l, detail, clock_mono_ns(), &held)) return;
     if (held) log_warn("%u more like the following were not logged", held);
     log_warn("%s %s", what, detail);
 }
@@ -189,7 +189,7 @@ static struct auth *make(struct err *e)
     return a;
 }
 
-struct auth *auth_start(void *context, const char *dir, struct err *e)
+struct auth *auth_open(void *context, const char *dir, struct err *e)
 {
     struct auth *a = make(e);
     if (!a) return NULL;
@@ -199,12 +199,12 @@ struct auth *auth_start(void *context, const char *dir, struct err *e)
     if (rc == 0) rc = key_pair_load(dir, "coordinator", &a->server, e);
     if (rc == 0) rc = key_list_load(dir, &a->list, e);
     if (rc == 0) rc = listen_zap(a, context, e);
-    if (rc) auth_stop(&a);
+    if (rc) auth_close(&a);
     return a;
 }
 
-struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public, const char *name,
-                             struct err *e)
+struct auth *auth_open_with(void *context, struct key_pair *server, const char *allowed_public, const char *name,
+                            struct err *e)
 {
     struct auth *a = make(e);
     if (!a) return NULL;
@@ -212,7 +212,7 @@ struct auth *auth_start_with(void *context, struct key_pair *server, const char 
     int n = snprintf(line, sizeof line, "%s %s agent\n", allowed_public, name);
     a->server = *server;
     key_pair_clear(server);
-    if (key_list_parse("keys of this run", line, (size_t)n, &a->list, e) || listen_zap(a, context, e)) auth_stop(&a);
+    if (key_list_parse("keys of this run", line, (size_t)n, &a->list, e) || listen_zap(a, context, e)) auth_close(&a);
     return a;
 }
 
@@ -231,7 +231,7 @@ int auth_protect(struct auth *a, void *socket, struct err *e)
     return a->started ? 0 : err_set(e, ERR_NOMEM, "no thread for the handler of keys");
 }
 
-void auth_stop(struct auth **pa)
+void auth_close(struct auth **pa)
 {
     struct auth *a = *pa;
     if (!a) return;

@@ -12,10 +12,10 @@
 
 struct auth;
 /* `dir`: a folder of `plateau keys`. Before any socket of the context is bound. */
-ERR_CHECKED struct auth *auth_start(void *context, const char *dir, struct err *e);
+ERR_CHECKED struct auth *auth_open(void *context, const char *dir, struct err *e);
 /* The same with keys that only live in memory: one key that may use `name`. Takes the secret of `server`. */
-ERR_CHECKED struct auth *auth_start_with(void *context, struct key_pair *server, const char *allowed_public,
-                                         const char *name, struct err *e);
+ERR_CHECKED struct auth *auth_open_with(void *context, struct key_pair *server, const char *allowed_public,
+                                        const char *name, struct err *e);
 ERR_CHECKED int auth_protect(struct auth *a, void *socket, struct err *e); /* before it is bound */
 /* Dials `endpoint` with an unknown key: an error unless the handler refuses it. Takes a few seconds at most.
  */
@@ -29,4 +29,4 @@ ERR_CHECKED int auth_reload(struct auth *a, size_t *ret_n, struct err *e);
 bool auth_has_folder(const struct auth *a);
 void auth_server_key(const struct auth *a, char ret_public[KEY_TEXT]);
 /* The context has been shut down (zmq_ctx_shutdown): joins the thread. */
-void auth_stop(struct auth **a);
+void auth_close(struct auth **a);

@@ -65,7 +65,7 @@ static int side_load(struct side *s, const char *dir, size_t index, struct err *
 
 static void side_clear(struct side *s)
 {
-    comparison_clear(&s->change);
+    compare_clear(&s->change);
     buf_free(&s->differences);
     analysis_clear(&s->a);
     run_data_clear(&s->run);

@@ -24,7 +24,7 @@
 #include "coordinator/plan_file.h"
 #include "coordinator/quick.h"
 #include "coordinator/report/report.h"
-#include "coordinator/resume.h"
+#include "coordinator/todo.h"
 #include "coordinator/run_page.h"
 #include "coordinator/sinks.h"
 #include "coordinator/store/store.h"
@@ -200,8 +200,8 @@ static int reopen(struct order *o, const char *plan, int *ret_status, struct err
 {
     if ((o->lock = store_lock(o->dir, e)) < 0 || !(o->store = store_open(o->dir, e))) return -1;
     if (store_load(o->store, &o->meta, e) || store_past(o->store, &o->past, e)) return -1;
-    if (run_can_go_on(&o->meta, o->dir, PLATEAU_VERSION, e) || (plan && same_plan(o, plan, e))) return -1;
-    int finished = run_is_finished(&o->meta, e);
+    if (todo_can_continue(&o->meta, o->dir, PLATEAU_VERSION, e) || (plan && same_plan(o, plan, e))) return -1;
+    int finished = todo_is_over(&o->meta, e);
     if (finished == 0) return fill_shelf(o, NULL, true, e);
     if (finished < 0) return -1;
     if (!opt.resume_if_there && o->meta.ended_wall_ns)
@@ -302,7 +302,7 @@ static int add_unsaved(struct run_data *run, struct stage_data *unsaved)
 }
 
 /* The first that applies: a signal, the error that ended the run, what the numbers deserve (analysis.h). */
-static int final_status(const struct drive_result *r, int reported)
+static int run_exit_status(const struct drive_result *r, int reported)
 {
     if (r->signal) return 128 + r->signal;
     if (r->err.code) return err_exit_status(&r->err);
@@ -326,7 +326,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     struct err e = {0};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
-    if (run_is_finished(run, &e) == 0 && run_can_go_on(run, dir, PLATEAU_VERSION, &e) == 0)
+    if (todo_is_over(run, &e) == 0 && todo_can_continue(run, dir, PLATEAU_VERSION, &e) == 0)
         log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
 }
 
@@ -342,7 +342,7 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
         rc = -1;
     else if (rc)
         *e = first;
-    *ret_status = final_status(res, reported);
+    *ret_status = run_exit_status(res, reported);
     if (res->err.code) log_error("%s", res->err.text);
     tell_end(*ret_status, &run, dir);
     run_data_clear(&run);
@@ -360,7 +360,7 @@ static void hold(const char *dir, struct run_page *page, int signal_fd)
     run_page_ready(page, false, "the run is over; its folder is waiting to be fetched");
     if (opt.hold_ns == 0) return;
     log_info("the folder %s can be fetched for %s; touch %s/" HOLD_FETCHED " ends the wait", dir,
-             duration_format(opt.hold_ns, words, sizeof words), dir);
+             clock_duration_text(opt.hold_ns, words, sizeof words), dir);
     if (!hold_until_fetched(dir, opt.hold_ns, signal_fd))
         log_info("the wait is over: nobody marked the folder as fetched");
 }
@@ -388,7 +388,7 @@ static struct local *start_local(const struct link *l, struct key_pair *own, con
         key_pair_clear(own);
         if (bundle < 0) return NULL;
     }
-    struct local *local = local_start(opt.local, link_endpoint(l), opt.keys, bundle, data, e);
+    struct local *local = local_open(opt.local, link_endpoint(l), opt.keys, bundle, data, e);
     if (bundle >= 0) (void)close(bundle);
     return local;
 }
@@ -430,7 +430,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }
-    local_stop(&d.local);
+    local_close(&d.local);
     link_close(&d.link);
     if (rc == 0 && res.left) {
         log_info("the run is left unfinished and its agents wait: --resume-if-there continues it");

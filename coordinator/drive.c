@@ -10,7 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "coordinator/resume.h"
+#include "coordinator/todo.h"
 #include "coordinator/scrape.h"
 #include "coordinator/watch.h"
 #include "coordinator/corpus/shelf.h"
@@ -90,7 +90,7 @@ static void event(void *arg, enum run_event_kind kind, const char *text)
     if (sinks_event(&d->o->sinks, kind, text, &e)) log_warn("%s", e.text);
 }
 
-static enum run_word watch(void *arg, const struct stage *s, int64_t elapsed_ns)
+static enum run_word watch(void *arg, const struct attempt *s, int64_t elapsed_ns)
 {
     struct drive *d = arg;
     return watch_stage_word(&d->watch, d->o->meta->plan, s, elapsed_ns);
@@ -246,7 +246,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     const struct run_data *meta = d->o->meta;
     const struct store_past *past = &d->o->past;
     int64_t now = clock_mono_ns();
-    if (todo_begin(&d->todo, meta, e)) return -1;
+    if (todo_init(&d->todo, meta, e)) return -1;
     if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
     if (sinks_begin(&d->o->sinks, meta, e)) return -1;
     if (plan_to_json(meta->plan, false, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");
@@ -294,7 +294,7 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     }
     run_destroy(&d.run);
     scrape_destroy(&d.scrape);
-    todo_end(&d.todo);
+    todo_clear(&d.todo);
     buf_free(&packed);
     return rc;
 }

@@ -57,8 +57,8 @@ void extent_compute(const struct plan *p, struct extent *ret)
 static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
 {
     char load[32], drain[32], stages[HUMAN_THINGS_MAX];
-    (void)duration_format(x->load_ns, load, sizeof load);
-    (void)duration_format(x->drain_ns, drain, sizeof drain);
+    (void)clock_duration_text(x->load_ns, load, sizeof load);
+    (void)clock_duration_text(x->drain_ns, drain, sizeof drain);
     if (x->stages == 0 && x->by_count)
         (void)buf_puts(out, "length: a search; each load ends by its number of requests");
     else if (x->stages == 0)
@@ -83,8 +83,8 @@ static void put_unreachable(const struct plan *p, const char *before, struct buf
         if (p->stages[i].duration_ns > most) most = p->stages[i].duration_ns;
     }
     if (p->target.timeout_first_token_ns == 0 || p->target.timeout_first_token_ns < most + p->drain_ns) return;
-    (void)duration_format(p->target.timeout_first_token_ns, timeout, sizeof timeout);
-    (void)duration_format(most + p->drain_ns, within, sizeof within);
+    (void)clock_duration_text(p->target.timeout_first_token_ns, timeout, sizeof timeout);
+    (void)clock_duration_text(most + p->drain_ns, within, sizeof within);
     (void)buf_printf(
         out,
         "%snote: target.timeouts.first_token (%s) cannot be reached: a stage and its drain last %s. A request "

@@ -18,7 +18,7 @@ struct link {
     void *context, *router;
     struct auth *auth; /* NULL: anybody may speak */
     void *watch;       /* handshakes, where auth does not look at them */
-    struct log_limit failed;
+    struct handshake_log failed;
     char endpoint[256];
     bool loopback;
     struct buf out;
@@ -65,9 +65,9 @@ static int configure(void *router, bool v6)
 static struct auth *make_auth(struct link *l, const struct link_options *o, struct err *e)
 {
     struct key_pair server;
-    if (o->keys) return auth_start(l->context, o->keys, e);
+    if (o->keys) return auth_open(l->context, o->keys, e);
     if (key_pair_new(&server, e) || key_pair_new(o->local, e)) return NULL;
-    return auth_start_with(l->context, &server, o->local->public_key, "local-*", e);
+    return auth_open_with(l->context, &server, o->local->public_key, "local-*", e);
 }
 
 /* The handler of keys starts before the first peer can connect, and the self-test shows that it refuses before the run
@@ -117,7 +117,7 @@ void link_close(struct link **l)
     if (!*l) return;
     if ((*l)->router) zmq_close((*l)->router);
     if ((*l)->context) (void)zmq_ctx_shutdown((*l)->context);
-    auth_stop(&(*l)->auth);
+    auth_close(&(*l)->auth);
     if ((*l)->watch) zmq_close((*l)->watch);
     if ((*l)->context) zmq_ctx_term((*l)->context);
     buf_free(&(*l)->out);
@@ -246,7 +246,7 @@ static void tell_failures(struct link *l)
     char words[200];
     uint32_t held;
     while ((ev = handshake_next(l->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
-        if (ev == HANDSHAKE_FAILED && log_limit_pass(&l->failed, "", clock_mono_ns(), &held)) {
+        if (ev == HANDSHAKE_FAILED && handshake_log_pass(&l->failed, "", clock_mono_ns(), &held)) {
             if (held) log_warn("%" PRIu32 " more like the following were not logged", held);
             log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau "
                      "run --keys DIR, or start the agent without",

@@ -70,7 +70,7 @@ static void become(const char *path, const char *endpoint, const char *name, con
     _exit(127);
 }
 
-struct local *local_start(size_t n, const char *endpoint, const char *keys, int bundle, const char *data, struct err *e)
+struct local *local_open(size_t n, const char *endpoint, const char *keys, int bundle, const char *data, struct err *e)
 {
     char path[PATH_MAX + 32];
     if (n > LOCAL_MAX) {
@@ -94,7 +94,7 @@ struct local *local_start(size_t n, const char *endpoint, const char *keys, int 
         if (a->pid == 0) become(path, endpoint, a->name, keys, bundle, data, self);
         if (a->pid < 0) {
             (void)err_set(e, ERR_LIMIT, "cannot start agent %s: %s", a->name, strerror(errno));
-            local_stop(&l);
+            local_close(&l);
             return NULL;
         }
         l->n++;
@@ -139,7 +139,7 @@ static void signal_all(struct local *l, int sig)
         if (l->agent[i].pid > 0) (void)kill(l->agent[i].pid, sig);
 }
 
-void local_stop(struct local **l)
+void local_close(struct local **l)
 {
     char name[32], how[64];
     if (!*l) return;

@@ -13,9 +13,9 @@ struct local;
  * descriptor (key_bundle_make; -1: none), and the folder of the run's data (NULL: none). The caller has SIGCHLD blocked
  * (it reads it from a signalfd).
  */
-ERR_CHECKED struct local *local_start(size_t n, const char *endpoint, const char *keys, int bundle, const char *data,
-                                      struct err *e);
+ERR_CHECKED struct local *local_open(size_t n, const char *endpoint, const char *keys, int bundle, const char *data,
+                                     struct err *e);
 /* Reaps one agent that has exited: its name, and how it ended in words. False when none has. */
 bool local_reap(struct local *l, char *ret_name, size_t name_n, char *ret_how, size_t how_n);
 size_t local_living(const struct local *l);
-void local_stop(struct local **l); /* asks those that live to end, then kills them; reaps all; at most a few seconds */
+void local_close(struct local **l); /* asks those that live to end, then kills them; reaps all; at most a few seconds */

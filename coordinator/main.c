@@ -57,7 +57,7 @@ static int unknown(const char *word)
     const char *names[N];
     for (unsigned i = 0; i < N; i++)
         names[i] = COMMANDS[i].name;
-    const char *near = nearest_word(word, names, N);
+    const char *near = args_nearest(word, names, N);
     fprintf(stderr, "plateau: there is no command \"%s\"", word);
     if (near) fprintf(stderr, "; did you mean \"%s\"?", near);
     fputs("\n\n", stderr);

@@ -59,11 +59,11 @@ static void type_cell(struct buf *out, const struct plan_key *k)
         buf_printf(out, "%s`%s`", i ? ", " : ": ", k->words[i]);
     char least[32], most[32];
     if (k->least < k->most && k->type == &KEY_DURATION)
-        buf_printf(out, ", %s to %s s", number_format(k->least, least, sizeof least),
-                   number_format(k->most, most, sizeof most));
+        buf_printf(out, ", %s to %s s", node_number_text(k->least, least, sizeof least),
+                   node_number_text(k->most, most, sizeof most));
     else if (k->least < k->most)
-        buf_printf(out, ", %s to %s", number_format(k->least, least, sizeof least),
-                   number_format(k->most, most, sizeof most));
+        buf_printf(out, ", %s to %s", node_number_text(k->least, least, sizeof least),
+                   node_number_text(k->most, most, sizeof most));
     buf_putc(out, ' ');
 }
 

@@ -99,10 +99,10 @@ static int put_load(const struct quick *q, struct buf *out, struct err *e)
                                      : "  # doubles the load until throughput stops rising, then narrows it down\n"
                                        "  search: {plateau: {");
         (void)buf_printf(out, "over: concurrency, from: 1, to: %u%s}\n", SEARCH_TO, q->slo.n ? "" : "}");
-        (void)duration_format(q->duration_ns ? q->duration_ns
-                              : q->slo.n     ? SEARCH_NS
-                                             : DURATION_NS,
-                              words, sizeof words);
+        (void)clock_duration_text(q->duration_ns ? q->duration_ns
+                                  : q->slo.n     ? SEARCH_NS
+                                                 : DURATION_NS,
+                                  words, sizeof words);
         (void)buf_printf(out,
                          q->slo.n ? "  duration: {auto: {limit: %s}}   # each load runs until its gates are decided\n"
                                   : "  duration: %s   # of each load\n",
@@ -121,7 +121,7 @@ static int put_load(const struct quick *q, struct buf *out, struct err *e)
         "   # %s; a list is a sweep, one stage each\n  duration: %s   # of each stage; the first tenth is warm-up\n",
         q->rate ? "open loop: requests per second, whether they are answered or not"
                 : "closed loop: requests in flight, over all agents",
-        duration_format(q->duration_ns ? q->duration_ns : DURATION_NS, words, sizeof words));
+        clock_duration_text(q->duration_ns ? q->duration_ns : DURATION_NS, words, sizeof words));
     return 0;
 }
 

@@ -10,13 +10,13 @@ int run_page_open(struct run_page *p, const char *address, struct err *e)
 {
     *p = (struct run_page){0};
     if (!address) return 0;
-    p->status = status_start(address, e);
+    p->status = status_open(address, e);
     return p->status ? 0 : -1;
 }
 
 void run_page_close(struct run_page *p)
 {
-    status_stop(&p->status);
+    status_close(&p->status);
 }
 
 void run_page_ready(struct run_page *p, bool ready, const char *reason)
@@ -42,13 +42,13 @@ static int begin(void *arg, const struct run_data *meta, struct err *e)
 
 static void put_live(struct buf *out, const struct run_progress *g)
 {
-    bool runs = g->stage && g->stage->t0_ns;
-    prom_gauge(out, "stage_epoch", "attempt at a stage that runs; 0 between stages", runs ? g->stage->epoch : 0);
+    bool runs = g->attempt && g->attempt->t0_ns;
+    prom_gauge(out, "stage_epoch", "attempt at a stage that runs; 0 between stages", runs ? g->attempt->epoch : 0);
     prom_gauge(out, "stage_elapsed_seconds", "since the start of the stage", runs ? (double)g->elapsed_ns / 1e9 : 0);
     prom_gauge(out, "stage_concurrency", "requests in flight asked for, over all agents; 0 in open loop",
-               runs && g->stage->step.load.kind == LOAD_CLOSED ? g->stage->step.load.concurrency : 0);
+               runs && g->attempt->step.load.kind == LOAD_CLOSED ? g->attempt->step.load.concurrency : 0);
     prom_gauge(out, "stage_rate", "requests per second asked for at the start of the stage; 0 in closed loop",
-               runs && g->stage->step.load.kind != LOAD_CLOSED ? g->stage->step.load.rate_from : 0);
+               runs && g->attempt->step.load.kind != LOAD_CLOSED ? g->attempt->step.load.rate_from : 0);
     prom_gauge(out, "requests_in_flight", "requests sent and not ended, over all agents", (double)g->live.in_flight);
     prom_gauge(out, "requests_waiting", "requests due and not sent, over all agents", (double)g->live.waiting);
     prom_gauge(out, "tokens_per_second", "output tokens of the last full second", g->live.tokens_per_s);
@@ -70,7 +70,7 @@ static void publish(void *arg, const struct sink_view *v)
     for (unsigned i = 0; i < RUN_STATE_N; i++)
         states[i] = run_state_name((enum run_state)i);
     run_progress(v->run, v->now, &g);
-    if (g.stage && g.stage->t0_ns) prom_totals_see(&p->totals, g.live.counters);
+    if (g.attempt && g.attempt->t0_ns) prom_totals_see(&p->totals, g.live.counters);
     prom_family(&out, "build_info", "gauge", "always 1; the version of this program");
     prom_sample(&out, "build_info", "version", PLATEAU_VERSION, 1);
     prom_state(&out, states, RUN_STATE_N, (unsigned)g.state);

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdbool.h>
 
-#include "coordinator/run/stage.h"
+#include "coordinator/run/attempt.h"
 
 struct steps {
     const struct plan *plan;

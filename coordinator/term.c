@@ -74,7 +74,7 @@ static void put_waiting(const struct run_progress *p, struct pieces *out)
 static void put_bar(const struct run_progress *p, struct pieces *out)
 {
     enum { BAR = 12 };
-    const struct plan_stage *load = &p->stage->step.load;
+    const struct plan_stage *load = &p->attempt->step.load;
     double elapsed = p->elapsed_ns > 0 ? (double)p->elapsed_ns / 1e9 : 0, whole = (double)load->duration_ns / 1e9;
     char bar[BAR + 1];
     if (p->state == RUN_DRAIN || !(whole > 0)) {
@@ -107,12 +107,12 @@ void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsi
         put_waiting(p, &out);
         return;
     }
-    if (!p->stage || p->stage->t0_ns == 0) {
+    if (!p->attempt || p->attempt->t0_ns == 0) {
         (void)add(&out, "between stages: %zu of %zu agents ready", p->agents_ready, p->agents);
         return;
     }
     (void)snprintf(stage, sizeof stage, steps ? "stage %" PRIu64 "/%" PRIu64 : "stage %" PRIu64, step, steps);
-    load_words(&p->stage->step.load, load, sizeof load);
+    load_words(&p->attempt->step.load, load, sizeof load);
     (void)add(&out, "%s", stage);
     (void)add(&out, "%s", load);
     put_bar(p, &out);

@@ -19,7 +19,7 @@ static bool broken(const struct plan *plan, const struct point *p)
     return false;
 }
 
-enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct stage *s, int64_t elapsed_ns)
+enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct attempt *s, int64_t elapsed_ns)
 {
     const struct plan_stage *load = &s->step.load;
     bool may_abort = plan->abort_on_fail_ns > 0 && !gates_any(plan); /* else some loads are expected to break gates */
@@ -35,7 +35,7 @@ enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const s
     point_compute(&d, plan, &p);
     if (may_abort && elapsed_ns - load->warmup_ns >= plan->abort_on_fail_ns && broken(plan, &p))
         word = RUN_WORD_GIVE_UP;
-    else if (load->duration_auto && stage_enough(&p, plan))
+    else if (load->duration_auto && search_enough(&p, plan))
         word = RUN_WORD_ENOUGH;
     stage_data_clear(&d);
     return word;

@@ -10,4 +10,4 @@ struct watch {
     uint32_t epoch;  /* of the stage that is watched */
     int64_t next_ns; /* next look, from the stage's start */
 };
-enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct stage *s, int64_t elapsed_ns);
+enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct attempt *s, int64_t elapsed_ns);

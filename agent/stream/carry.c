@@ -10,7 +10,7 @@ void carry_init(struct carry *c, struct slab *pool)
     c->cap = 0;
 }
 
-void carry_drop(struct carry *c)
+void carry_clear(struct carry *c)
 {
     if (c->cap > CARRY_BLOCK)
         free(c->big);
@@ -30,7 +30,7 @@ char *carry_room(struct carry *c, size_t used, size_t need)
     char *more = cap == CARRY_BLOCK ? slab_take(c->pool) : malloc(cap);
     if (!more) return NULL;
     memcpy(more, carry_bytes(c), used);
-    carry_drop(c);
+    carry_clear(c);
     c->big = more;
     c->cap = (uint32_t)cap;
     return more;

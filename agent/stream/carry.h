@@ -21,7 +21,7 @@ struct carry {
 void carry_init(struct carry *c, struct slab *pool);
 /* Room for `need` bytes in all, of which the first `used` are kept. NULL: over CARRY_MAX, or no memory. */
 char *carry_room(struct carry *c, size_t used, size_t need);
-void carry_drop(struct carry *c); /* gives memory back */
+void carry_clear(struct carry *c); /* gives memory back */
 static inline char *carry_bytes(struct carry *c)
 {
     return c->big ? c->big : c->own;

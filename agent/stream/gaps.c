@@ -41,7 +41,7 @@ void gaps_init(struct gaps *g, struct gap_pool *pool)
     *g = (struct gaps){.pool = pool};
 }
 
-void gaps_release(struct gaps *g)
+void gaps_clear(struct gaps *g)
 {
     while (g->head) {
         struct gap_chunk *next = g->head->next;

@@ -41,7 +41,7 @@ struct gaps {
 };
 
 void gaps_init(struct gaps *g, struct gap_pool *pool);
-void gaps_release(struct gaps *g); /* gives the chunks back; empty afterwards */
+void gaps_clear(struct gaps *g); /* gives the chunks back; empty afterwards */
 /* `tokens`: of the later event, at least 1. */
 void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens);
 static inline void gaps_put(struct gaps *g, int64_t gap_ns, uint32_t tokens)

@@ -11,7 +11,7 @@ static void clear(struct lines *l)
 {
     l->sent = false;
     l->part = 0;
-    carry_drop(l->carry);
+    carry_clear(l->carry);
 }
 
 static int keep(struct lines *l, const char *bytes, size_t n)

@@ -31,7 +31,7 @@ static bool is_blank_line(const char *p, size_t n)
 }
 
 /* One data line, after at most an event: line, and the blank line. `field`: bytes in front of the data. */
-static bool is_plain_sse(const char *raw, size_t field, const char *behind, size_t n_behind)
+static bool is_plain_sse(const char *raw, size_t field, const char *rest, size_t n_rest)
 {
     const char *data = raw;
     if (field > 6 && memcmp(raw, "event:", 6) == 0) {
@@ -40,7 +40,7 @@ static bool is_plain_sse(const char *raw, size_t field, const char *behind, size
         data = lf + 1;
     }
     size_t n = field - (size_t)(data - raw);
-    return (n == 5 || n == 6) && memcmp(data, "data: ", n) == 0 && is_blank_line(behind, n_behind);
+    return (n == 5 || n == 6) && memcmp(data, "data: ", n) == 0 && is_blank_line(rest, n_rest);
 }
 
 static bool is_plain(const struct dialect *d, const char *raw, const char *raw_end, const struct sse_event *e)
@@ -48,9 +48,9 @@ static bool is_plain(const struct dialect *d, const char *raw, const char *raw_e
     if ((uintptr_t)e->data < (uintptr_t)raw || (uintptr_t)e->data > (uintptr_t)raw_end) return false;
     size_t size = (size_t)(raw_end - raw), field = (size_t)(e->data - raw);
     if (size > SHAPE_MAX || field + e->len > size) return false;
-    const char *behind = e->data + e->len;
-    size_t n = (size_t)(raw_end - behind);
-    return d->framing == FRAMING_LINES ? field == 0 && is_line_end(behind, n) : is_plain_sse(raw, field, behind, n);
+    const char *rest = e->data + e->len;
+    size_t n = (size_t)(raw_end - rest);
+    return d->framing == FRAMING_LINES ? field == 0 && is_line_end(rest, n) : is_plain_sse(raw, field, rest, n);
 }
 
 /* Do the events agree outside their notes, and in the kinds of their notes? Skipped values that differ are marked, in

@@ -35,7 +35,7 @@ static void clear_event(struct sse *s)
     s->sent = s->has_data = s->has_name = s->error = false;
     s->data_len = s->part_len = 0;
     s->name_len = 0;
-    carry_drop(s->carry);
+    carry_clear(s->carry);
 }
 
 static bool is_word(const char *p, size_t n)

@@ -23,10 +23,10 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     lines_init(&s->lines, &s->carry);
 }
 
-void stream_release(struct stream *s)
+void stream_clear(struct stream *s)
 {
-    gaps_release(&s->gaps);
-    carry_drop(&s->carry);
+    gaps_clear(&s->gaps);
+    carry_clear(&s->carry);
 }
 
 /* Tokens that the server's running usage gives this token event: what was added since the token event before. */

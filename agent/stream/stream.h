@@ -71,7 +71,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
 
 /* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came.
- * Call once, before stream_release. The rules, the first that applies:
+ * Call once, before stream_clear. The rules, the first that applies:
  *   1. 2xx, end marker, no error, nothing malformed, at least one token: ok, however the transport ended afterwards.
  *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
  *   3. a status that is not 2xx: http_429, http_3xx, http_4xx, else http_5xx.
@@ -95,4 +95,4 @@ struct stream_tokens {
     uint32_t input, cached;
 };
 void stream_count(const struct stream *s, struct stream_tokens *ret);
-void stream_release(struct stream *s); /* gives chunks and buffers back */
+void stream_clear(struct stream *s); /* gives chunks and buffers back */

@@ -47,7 +47,7 @@ static int secret_from_file(const char *path, struct buf *ret, struct err *e)
     return 0;
 }
 
-int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e)
+int target_secret_read(const struct plan_secret *s, struct buf *ret, struct err *e)
 {
     const char *kind = s->kind == SECRET_FILE ? "secret file" : "environment variable";
     if (s->kind == SECRET_FILE) {
@@ -104,7 +104,7 @@ static int add_auth(struct target *t, const struct plan_auth *a, struct err *e)
     struct buf secret = BUF_INIT(SECRET_MAX), value = BUF_INIT(4 * SECRET_MAX);
     make_room(&secret);
     make_room(&value);
-    int rc = secret_read(&a->secret, &secret, e);
+    int rc = target_secret_read(&a->secret, &secret, e);
     if (rc == 0) {
         auth_value(a, &secret, &value);
         rc = value.bad

@@ -51,4 +51,4 @@ void target_addresses(const struct target *t, char *ret, size_t n);
 
 /* Reads a secret named by a plan: environment variable or file, without trailing line ends. Bounded, refused when empty
  * or with bytes that no header may hold. */
-ERR_CHECKED int secret_read(const struct plan_secret *s, struct buf *ret, struct err *e);
+ERR_CHECKED int target_secret_read(const struct plan_secret *s, struct buf *ret, struct err *e);

@@ -67,12 +67,12 @@ static int unknown(const char *whole, const char *word, struct err *e)
         all[i] = SUBJECTS[i].dotted;
     for (size_t i = 0; i < METRIC_N; i++)
         metrics[i] = METRICS[i].name;
-    const char *near = nearest_word(whole, all, SUBJECT_N), *last = strrchr(word, '_');
+    const char *near = args_nearest(whole, all, SUBJECT_N), *last = strrchr(word, '_');
     for (size_t i = 0; last && i < METRIC_N; i++) /* ttft_p99, as others write it */
         if (strlen(metrics[i]) == (size_t)(last - word) && strncmp(metrics[i], word, (size_t)(last - word)) == 0)
             return err_set(e, ERR_PLAN, "unknown metric \"%.40s\"; did you mean \"%s.%.20s\"?", word, metrics[i],
                            last + 1);
-    if (!near) near = nearest_word(word, metrics, METRIC_N);
+    if (!near) near = args_nearest(word, metrics, METRIC_N);
     if (near) return err_set(e, ERR_PLAN, "unknown metric \"%.40s\"; did you mean \"%s\"?", word, near);
     return err_set(
         e, ERR_PLAN,
@@ -119,7 +119,7 @@ static int right_parse(const char *right, struct plan_gate *g, struct err *e)
     const struct metric_row *m = g->subject == GATE_METRIC ? &METRICS[g->metric] : NULL;
     if (m && strcmp(m->unit, "ms") == 0) {
         int64_t ns;
-        if (duration_parse(right, &ns))
+        if (clock_duration_parse(right, &ns))
             return err_set(e, ERR_PLAN, "%s is a time: expected a value such as 800ms, got \"%.20s\"", m->name, right);
         g->value = (double)ns;
         return 0;

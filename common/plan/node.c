@@ -63,7 +63,7 @@ struct node *node_new_number(struct tree *t, double v)
 {
     if (v >= 0 && v < 0x1p53 && v == floor(v)) return node_new_whole(t, (uint64_t)v);
     char s[32];
-    struct node *n = with_text(t, node_new(t, NODE_NUMBER), number_format(v, s, sizeof s));
+    struct node *n = with_text(t, node_new(t, NODE_NUMBER), node_number_text(v, s, sizeof s));
     if (n) n->number = v;
     return n;
 }
@@ -276,18 +276,7 @@ int node_refuse(const struct node *n, bool at_key, struct err *e, const char *fm
     return err_set(e, ERR_PLAN, "%s: %s%s%s", place, path, path[0] ? ": " : "", text);
 }
 
-bool text_valid(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        bool blank = s[i] == '\n' || s[i] == '\t' || s[i] == '\r';
-        size_t k = blank ? 1 : text_char(s + i, n - i);
-        if (k == 0) return false;
-        i += k;
-    }
-    return true;
-}
-
-char *number_format(double v, char *buf, size_t size)
+char *node_number_text(double v, char *buf, size_t size)
 {
     for (int digit = 15; digit <= 17; digit++) {
         (void)snprintf(buf, size, "%.*g", digit, v);

@@ -71,9 +71,8 @@ char *node_describe(const struct node *n, char *buf, size_t size);
 int node_refuse(const struct node *n, bool at_key, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-bool text_valid(const char *s, size_t n); /* well-formed UTF-8, no control characters but tab and line ends */
 /* The shortest decimal that reads back as v; buf of at least 32 bytes; returns buf. */
-char *number_format(double v, char *buf, size_t size);
+char *node_number_text(double v, char *buf, size_t size);
 
 /* Front ends and writers. Readers return the root, or NULL with a sentence. node_from_yaml is in plateau_yaml. */
 ERR_CHECKED struct node *node_from_yaml(struct tree *t, const char *text, size_t n, struct err *e);

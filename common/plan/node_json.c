@@ -59,7 +59,7 @@ static void scalar(const struct node *n, struct buf *out)
         buf_printf(out, "%s%llu", n->negative ? "-" : "", (unsigned long long)n->whole);
         break;
     case NODE_NUMBER:
-        buf_puts(out, number_format(n->number, s, sizeof s));
+        buf_puts(out, node_number_text(n->number, s, sizeof s));
         if (!strpbrk(s, ".e")) buf_puts(out, ".0"); /* stays a real number when read again */
         break;
     case NODE_TEXT:

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/plan/node.h"
+#include "common/text.h"
 
 struct feed {
     struct tree *tree;

@@ -17,7 +17,7 @@ static int check_databricks(struct reader *r, const struct node *map, struct pla
         return node_refuse(node_get(map, "auth") ? node_get(map, "auth") : map, false, r->e,
                            "databricks needs auth: {bearer: {env: NAME}} or {bearer: {file: PATH}}");
     if (t->n_models) return 0;
-    t->models = keep_array(r, map, 1, sizeof *t->models);
+    t->models = read_keep_array(r, map, 1, sizeof *t->models);
     char *copy = arena_text(r->arena, name, n);
     if (!t->models || !copy) return node_refuse(map, false, r->e, "the plan is too large");
     *t->models = (struct plan_model){.name = copy, .weight = 1};
@@ -62,8 +62,8 @@ bool plan_api_owns(enum plan_api api, const char *key)
 /* The path's end, or what follows {model} in it. */
 static bool ends_with(const char *s, const char *end)
 {
-    const char *behind = strchr(end, '}');
-    if (behind) end = behind + 1;
+    const char *rest = strchr(end, '}');
+    if (rest) end = rest + 1;
     size_t n = strcspn(s, "?"), k = strcspn(end, "?");
     return n >= k && strncmp(s + n - k, end, k) == 0;
 }
@@ -87,7 +87,7 @@ static char *path_of(struct reader *r, const struct node *map, const struct plan
             return NULL;
         }
     size_t size = strlen(path) + strlen(name) + 1;
-    char *s = keep_array(r, map, size, 1);
+    char *s = read_keep_array(r, map, size, 1);
     if (s) (void)snprintf(s, size, "%.*s%s%s", (int)(at - path), path, name, at + sizeof PLACE - 1);
     return s;
 }
@@ -102,12 +102,12 @@ static bool has_path(const char *url)
 /* The path of another API, and not of this one too. */
 static int refuse_other_path(struct reader *r, const struct node *url, const struct plan_target *t)
 {
-    const struct plan_api_row *own = &PLAN_APIS[t->api];
+    const struct plan_api_row *row = &PLAN_APIS[t->api];
     for (const struct plan_api_row *other = PLAN_APIS; other < PLAN_APIS + API_N; other++)
-        if (other != own && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, own->path) &&
-            !(own->path_whole[0] && ends_with(t->url, own->path_whole)))
+        if (other != row && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, row->path) &&
+            !(row->path_whole[0] && ends_with(t->url, row->path_whole)))
             return node_refuse(url, false, r->e, "the path %s is of %s, but api is %s", other->path, other->name,
-                               own->name);
+                               row->name);
     return 0;
 }
 

@@ -15,8 +15,8 @@ enum { NAME_N = sizeof NAMES / sizeof *NAMES };
 
 static int uniform(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
 {
-    if (n->kind != NODE_SEQ || n->n != 2) return expected(r, n, "two numbers, [LOW, HIGH]");
-    if (read_number(r, k, n->first, &d->a) || read_number(r, k, n->last, &d->b)) return -1;
+    if (n->kind != NODE_SEQ || n->n != 2) return read_expected(r, n, "two numbers, [LOW, HIGH]");
+    if (scalar_read_number(r, k, n->first, &d->a) || scalar_read_number(r, k, n->last, &d->b)) return -1;
     return d->a <= d->b ? 0 : node_refuse(n, false, r->e, "the first number must not be greater than the second");
 }
 
@@ -25,21 +25,21 @@ static int option(struct reader *r, const struct plan_key *k, const struct node 
 {
     static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e6};
     *ret_weight = 1;
-    if (n->kind != NODE_MAP) return read_number(r, k, n, ret_value);
+    if (n->kind != NODE_MAP) return scalar_read_number(r, k, n, ret_value);
     const struct node *value = node_get(n, "value"), *weight = node_get(n, "weight");
     for (const struct node *c = n->first; c; c = c->next)
         if (c != value && c != weight) return node_refuse(c, true, r->e, "unknown key; known here: value, weight");
     if (!value) return node_refuse(n, false, r->e, "needs \"value\"");
-    if (read_number(r, k, value, ret_value)) return -1;
-    return weight ? read_number(r, &WEIGHT, weight, ret_weight) : 0;
+    if (scalar_read_number(r, k, value, ret_value)) return -1;
+    return weight ? scalar_read_number(r, &WEIGHT, weight, ret_weight) : 0;
 }
 
 static int choice(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
 {
-    if (n->kind != NODE_SEQ || n->n == 0) return expected(r, n, "a list of numbers or {value, weight}");
+    if (n->kind != NODE_SEQ || n->n == 0) return read_expected(r, n, "a list of numbers or {value, weight}");
     d->n = n->n;
-    d->value = keep_array(r, n, n->n, sizeof *d->value);
-    d->weight = keep_array(r, n, n->n, sizeof *d->weight);
+    d->value = read_keep_array(r, n, n->n, sizeof *d->value);
+    d->weight = read_keep_array(r, n, n->n, sizeof *d->weight);
     if (!d->value || !d->weight) return -1;
     for (const struct node *c = n->first; c; c = c->next)
         if (option(r, k, c, &d->value[c->index], &d->weight[c->index])) return -1;
@@ -51,12 +51,12 @@ static int shaped(struct reader *r, const struct plan_key *k, const struct node 
     bool bare = d->kind == DIST_EXPONENTIAL && n->kind != NODE_MAP;
     d->min = k->least;
     d->max = k->most;
-    if (bare ? read_number(r, k, n, &d->a) : section_read(r, n, NAMES[d->kind], d)) return -1;
+    if (bare ? scalar_read_number(r, k, n, &d->a) : read_section(r, n, NAMES[d->kind], d)) return -1;
     const struct node *mean = bare ? n : node_get(n, "mean"), *low = node_get(n, "min"), *high = node_get(n, "max");
     double in_bounds;
-    if (read_number(r, k, mean, &in_bounds)) return -1;
-    if (low && read_number(r, k, low, &in_bounds)) return -1;
-    if (high && read_number(r, k, high, &in_bounds)) return -1;
+    if (scalar_read_number(r, k, mean, &in_bounds)) return -1;
+    if (low && scalar_read_number(r, k, low, &in_bounds)) return -1;
+    if (high && scalar_read_number(r, k, high, &in_bounds)) return -1;
     return d->min <= d->max ? 0 : node_refuse(low ? low : n, false, r->e, "min must not be greater than max");
 }
 
@@ -64,18 +64,18 @@ static int dist_read(struct reader *r, const struct plan_key *k, const struct no
 {
     struct dist *d = at;
     *d = (struct dist){.kind = DIST_FIXED};
-    if (n->kind == NODE_INT || n->kind == NODE_NUMBER) return read_number(r, k, n, &d->a);
-    if (n->kind != NODE_MAP || n->n != 1) return expected(r, n, FORMS);
+    if (n->kind == NODE_INT || n->kind == NODE_NUMBER) return scalar_read_number(r, k, n, &d->a);
+    if (n->kind != NODE_MAP || n->n != 1) return read_expected(r, n, FORMS);
     const struct node *c = n->first;
     for (size_t i = 0; i < NAME_N; i++)
         if (strcmp(c->key, NAMES[i]) == 0) {
             d->kind = (enum dist_kind)i;
-            if (d->kind == DIST_FIXED) return read_number(r, k, c, &d->a);
+            if (d->kind == DIST_FIXED) return scalar_read_number(r, k, c, &d->a);
             if (d->kind == DIST_UNIFORM) return uniform(r, k, c, d);
             return d->kind == DIST_CHOICE ? choice(r, k, c, d) : shaped(r, k, c, d);
         }
     if (strcmp(c->key, "histogram") == 0) return node_refuse(c, true, r->e, "known, but not built in this version");
-    const char *near = nearest_word(c->key, NAMES, NAME_N);
+    const char *near = args_nearest(c->key, NAMES, NAME_N);
     if (near) return node_refuse(c, true, r->e, "unknown distribution; did you mean \"%s\"?", near);
     return node_refuse(c, true, r->e, "unknown distribution; expected %s", FORMS);
 }
@@ -104,7 +104,7 @@ static struct node *dist_write(struct tree *t, const struct plan_key *k, const v
     } else if (d->kind == DIST_CHOICE)
         inner = choice_write(t, d);
     else
-        inner = section_write(t, NAMES[d->kind], d, 0);
+        inner = write_section(t, NAMES[d->kind], d, 0);
     node_put(t, outer, NAMES[d->kind], inner);
     return outer;
 }
@@ -127,13 +127,13 @@ static int times_read(struct reader *r, const struct plan_key *k, const struct n
     struct dist *d = at;
     const struct node *uniform = node_get(n, "uniform"), *exponential = node_get(n, "exponential");
     *d = (struct dist){.kind = DIST_FIXED};
-    if (n->kind != NODE_MAP) return node_is_scalar(n) ? one_time(r, k, n, &d->a) : expected(r, n, TIMES);
+    if (n->kind != NODE_MAP) return node_is_scalar(n) ? one_time(r, k, n, &d->a) : read_expected(r, n, TIMES);
     if (n->n == 1 && exponential) {
         d->kind = DIST_EXPONENTIAL;
         d->max = k->most * 1e9;
         return one_time(r, k, exponential, &d->a);
     }
-    if (n->n != 1 || !uniform || uniform->kind != NODE_SEQ || uniform->n != 2) return expected(r, n, TIMES);
+    if (n->n != 1 || !uniform || uniform->kind != NODE_SEQ || uniform->n != 2) return read_expected(r, n, TIMES);
     d->kind = DIST_UNIFORM;
     if (one_time(r, k, uniform->first, &d->a) || one_time(r, k, uniform->last, &d->b)) return -1;
     return d->a <= d->b ? 0 : node_refuse(uniform, false, r->e, "the first must not be later than the second");
@@ -143,15 +143,15 @@ static struct node *times_write(struct tree *t, const struct plan_key *k, const 
 {
     const struct dist *d = at;
     if (d->kind == DIST_FIXED)
-        return d->a > 0 || !(k->flags & KEY_SKIP_ZERO) ? node_new_duration(t, (int64_t)d->a) : NULL;
+        return d->a > 0 || !(k->flags & KEY_SKIP_ZERO) ? scalar_new_duration(t, (int64_t)d->a) : NULL;
     struct node *outer = node_new(t, NODE_MAP);
     if (d->kind == DIST_EXPONENTIAL) {
-        node_put(t, outer, "exponential", node_new_duration(t, (int64_t)d->a));
+        node_put(t, outer, "exponential", scalar_new_duration(t, (int64_t)d->a));
         return outer;
     }
     struct node *pair = node_new(t, NODE_SEQ);
-    node_add(t, pair, node_new_duration(t, (int64_t)d->a));
-    node_add(t, pair, node_new_duration(t, (int64_t)d->b));
+    node_add(t, pair, scalar_new_duration(t, (int64_t)d->a));
+    node_add(t, pair, scalar_new_duration(t, (int64_t)d->b));
     node_put(t, outer, "uniform", pair);
     return outer;
 }

@@ -13,18 +13,18 @@ static int gates_read(struct reader *r, const struct plan_key *k, const struct n
 {
     struct plan *p = at;
     (void)k;
-    if (n->kind != NODE_SEQ) return expected(r, n, "a list of gates such as [ttft.p99 < 800ms]");
+    if (n->kind != NODE_SEQ) return read_expected(r, n, "a list of gates such as [ttft.p99 < 800ms]");
     if (n->n > GATES_MAX) return node_refuse(n, false, r->e, "expected at most %d gates, got %zu", GATES_MAX, n->n);
-    p->gates = keep_array(r, n, n->n, sizeof *p->gates);
+    p->gates = read_keep_array(r, n, n->n, sizeof *p->gates);
     if (!p->gates) return -1;
     for (const struct node *c = n->first; c; c = c->next) {
         struct plan_gate *g = &p->gates[p->n_gates++];
         struct err why;
         char folded[GATE_TEXT_MAX];
-        if (c->kind != NODE_TEXT) return expected(r, c, "a gate such as \"ttft.p99 < 800ms\"");
+        if (c->kind != NODE_TEXT) return read_expected(r, c, "a gate such as \"ttft.p99 < 800ms\"");
         if (gate_parse(c->text, g, &why)) return node_refuse(c, false, r->e, "%s", why.text);
         if (gate_fold(c->text, folded)) return node_refuse(c, false, r->e, "the gate is too long");
-        g->text = keep(r, c, folded);
+        g->text = read_keep(r, c, folded);
         if (!g->text) return -1;
     }
     return 0;
@@ -48,9 +48,9 @@ static int capacity_read(struct reader *r, const struct plan_key *k, const struc
     struct err why;
     char folded[GATE_TEXT_MAX];
     (void)k;
-    if (n->kind != NODE_TEXT) return expected(r, n, "a limit such as \">= 5000 token/s\"");
+    if (n->kind != NODE_TEXT) return read_expected(r, n, "a limit such as \">= 5000 token/s\"");
     if (gate_capacity_parse(n->text, &p->capacity, folded, &why)) return node_refuse(n, false, r->e, "%s", why.text);
-    p->capacity.text = keep(r, n, folded);
+    p->capacity.text = read_keep(r, n, folded);
     return p->capacity.text ? 0 : -1;
 }
 static struct node *capacity_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -70,16 +70,16 @@ static int money_read(struct reader *r, const struct plan_key *k, const struct n
     const char *blank = n->kind == NODE_TEXT ? strchr(n->text, ' ') : NULL;
     char digits[32];
     if (!blank || blank == n->text || blank - n->text >= (long)sizeof digits || strlen(blank) != 4)
-        return expected(r, n, "a price and its currency, such as 2.50 USD");
+        return read_expected(r, n, "a price and its currency, such as 2.50 USD");
     for (const char *c = blank + 1; *c; c++)
-        if (!isupper((unsigned char)*c)) return expected(r, n, "a price and its currency, such as 2.50 USD");
+        if (!isupper((unsigned char)*c)) return read_expected(r, n, "a price and its currency, such as 2.50 USD");
     (void)snprintf(digits, sizeof digits, "%.*s", (int)(blank - n->text), n->text);
     struct node number = *n;
     number.text = digits;
     if (node_resolve(&number) || (number.kind != NODE_INT && number.kind != NODE_NUMBER))
-        return expected(r, n, "a price and its currency, such as 2.50 USD");
-    if (read_number(r, &PRICE, &number, &p->per_gpu_hour)) return -1;
-    p->currency = keep(r, n, blank + 1);
+        return read_expected(r, n, "a price and its currency, such as 2.50 USD");
+    if (scalar_read_number(r, &PRICE, &number, &p->per_gpu_hour)) return -1;
+    p->currency = read_keep(r, n, blank + 1);
     return p->currency ? 0 : -1;
 }
 static struct node *money_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -88,7 +88,7 @@ static struct node *money_write(struct tree *t, const struct plan_key *k, const 
     char s[48], number[32];
     (void)k;
     if (!p->currency) return NULL;
-    (void)snprintf(s, sizeof s, "%s %.8s", number_format(p->per_gpu_hour, number, sizeof number), p->currency);
+    (void)snprintf(s, sizeof s, "%s %.8s", node_number_text(p->per_gpu_hour, number, sizeof number), p->currency);
     return node_new_text(t, s);
 }
 const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read,

@@ -341,7 +341,7 @@ const struct plan_key PLAN_KEYS[] = {
 };
 const size_t PLAN_KEYS_N = sizeof PLAN_KEYS / sizeof *PLAN_KEYS;
 
-const struct plan_section *section_find(const char *name)
+const struct plan_section *key_section(const char *name)
 {
     for (size_t i = 0; i < PLAN_SECTIONS_N; i++)
         if (strcmp(PLAN_SECTIONS[i].name, name) == 0) return &PLAN_SECTIONS[i];

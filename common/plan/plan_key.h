@@ -56,7 +56,7 @@ struct plan_section {
 };
 extern const struct plan_section PLAN_SECTIONS[];
 extern const size_t PLAN_SECTIONS_N;
-const struct plan_section *section_find(const char *name);
+const struct plan_section *key_section(const char *name);
 const struct plan_key *key_find(const char *section, const char *name);
 
 /* Simple values (plan_scalar.c). */
@@ -80,21 +80,22 @@ int target_check(struct reader *r, const struct node *map, void *base);
 int goal_check(struct reader *r, const struct node *map, void *base);
 
 /* Reading (plan_read.c). */
-int section_names(struct reader *r, const struct node *map,
-                  const char *section); /* a mapping, and all its keys are known */
-int section_read(struct reader *r, const struct node *map, const char *section,
+int read_section_names(struct reader *r, const struct node *map,
+                       const char *section); /* a mapping, and all its keys are known */
+int read_section(struct reader *r, const struct node *map, const char *section,
                  void *base); /* names, values, defaults, check; map may be NULL */
-int key_read(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base);
+int read_key(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base);
 ERR_CHECKED struct plan *plan_from_node(const struct node *root, struct err *e);
-int expected(struct reader *r, const struct node *n, const char *what); /* "expected WHAT, got VALUE" */
-char *keep(struct reader *r, const struct node *n, const char *s); /* a copy in the plan's arena; NULL sets the error */
-void *keep_array(struct reader *r, const struct node *n, size_t count, size_t size);
-int read_text(struct reader *r, const struct node *n, const char *what,
-              const char **ret); /* one line, not empty, no ${…} */
-int read_number(struct reader *r, const struct plan_key *k, const struct node *n, double *ret);
+int read_expected(struct reader *r, const struct node *n, const char *what); /* "expected WHAT, got VALUE" */
+char *read_keep(struct reader *r, const struct node *n,
+                const char *s); /* a copy in the plan's arena; NULL sets the error */
+void *read_keep_array(struct reader *r, const struct node *n, size_t count, size_t size);
+int scalar_read_text(struct reader *r, const struct node *n, const char *what,
+                     const char **ret); /* one line, not empty, no ${…} */
+int scalar_read_number(struct reader *r, const struct plan_key *k, const struct node *n, double *ret);
 
 /* Writing (plan_write.c). */
-struct node *section_write(struct tree *t, const char *section, const void *base,
+struct node *write_section(struct tree *t, const char *section, const void *base,
                            unsigned skip); /* rows with a flag of `skip` are left out */
 struct node *plan_to_node(const struct plan *p, struct tree *t);
-struct node *node_new_duration(struct tree *t, int64_t ns);
+struct node *scalar_new_duration(struct tree *t, int64_t ns);

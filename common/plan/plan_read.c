@@ -9,20 +9,20 @@
 
 enum { NAMES_MAX = 32, PLAN_ARENA_MAX = 16 << 20 };
 
-int expected(struct reader *r, const struct node *n, const char *what)
+int read_expected(struct reader *r, const struct node *n, const char *what)
 {
     char got[64];
     return node_refuse(n, false, r->e, "expected %s, got %s", what, node_describe(n, got, sizeof got));
 }
 
-char *keep(struct reader *r, const struct node *n, const char *s)
+char *read_keep(struct reader *r, const struct node *n, const char *s)
 {
     char *p = arena_text(r->arena, s, strlen(s));
     if (!p) (void)node_refuse(n, false, r->e, "the plan is too large");
     return p;
 }
 
-void *keep_array(struct reader *r, const struct node *n, size_t count, size_t size)
+void *read_keep_array(struct reader *r, const struct node *n, size_t count, size_t size)
 {
     void *p = arena_array(r->arena, count, size);
     if (!p) (void)node_refuse(n, false, r->e, "the plan is too large");
@@ -43,7 +43,7 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
     for (size_t i = 0; strcmp(section, "load") == 0 && i < PLAN_KEYS_N && n < NAMES_MAX; i++)
         if (strcmp(PLAN_KEYS[i].section, "stage") == 0) names[n++] = PLAN_KEYS[i].name;
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
-        const struct plan_section *s = section_find(PLAN_KEYS[i].section);
+        const struct plan_section *s = key_section(PLAN_KEYS[i].section);
         if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') {
             (void)snprintf(buf, size, "it belongs in %s",
                            strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
@@ -59,7 +59,7 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
             (void)snprintf(buf, size, "a key is named, never written down: auth: {bearer: {env: NAME}}");
             return;
         }
-    const char *near = nearest_word(word, names, n);
+    const char *near = args_nearest(word, names, n);
     if (near) {
         (void)snprintf(buf, size, "did you mean \"%s\"?", near);
         return;
@@ -70,9 +70,9 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
     }
 }
 
-int section_names(struct reader *r, const struct node *map, const char *section)
+int read_section_names(struct reader *r, const struct node *map, const char *section)
 {
-    if (map->kind != NODE_MAP) return expected(r, map, "a mapping of keys");
+    if (map->kind != NODE_MAP) return read_expected(r, map, "a mapping of keys");
     for (const struct node *c = map->first; c; c = c->next) {
         const struct plan_key *k = key_find(section, c->key);
         if (!k && strcmp(section, "load") == 0) k = key_find("stage", c->key);
@@ -108,7 +108,7 @@ static int needs(struct reader *r, const struct plan_key *k, const struct node *
     return node_refuse(map, false, r->e, "needs \"%s\" (%s), such as %s: %s", k->name, k->what, k->name, k->example);
 }
 
-int key_read(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base)
+int read_key(struct reader *r, const struct plan_key *k, const struct node *map, const struct node *n, void *base)
 {
     void *at = k->offset == SIZE_MAX ? NULL : (char *)base + k->offset;
     if (k->flags & (KEY_LATER | KEY_ELSEWHERE)) return 0;
@@ -120,15 +120,15 @@ int key_read(struct reader *r, const struct plan_key *k, const struct node *map,
     return 0;
 }
 
-int section_read(struct reader *r, const struct node *map, const char *section, void *base)
+int read_section(struct reader *r, const struct node *map, const char *section, void *base)
 {
-    if (map && section_names(r, map, section)) return -1;
+    if (map && read_section_names(r, map, section)) return -1;
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_key *k = &PLAN_KEYS[i];
-        if (strcmp(k->section, section) == 0 && key_read(r, k, map, map ? node_get(map, k->name) : NULL, base))
+        if (strcmp(k->section, section) == 0 && read_key(r, k, map, map ? node_get(map, k->name) : NULL, base))
             return -1;
     }
-    const struct plan_section *s = section_find(section);
+    const struct plan_section *s = key_section(section);
     return s && s->check && map ? s->check(r, map, base) : 0;
 }
 
@@ -142,7 +142,7 @@ struct plan *plan_from_node(const struct node *root, struct err *e)
         return NULL;
     }
     p->arena = r.arena;
-    if (section_read(&r, root, "", p)) plan_destroy(&p);
+    if (read_section(&r, root, "", p)) plan_destroy(&p);
     return p;
 }
 

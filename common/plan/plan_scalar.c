@@ -18,23 +18,23 @@ static int no_substitution(struct reader *r, const struct node *n)
                        "${NAME} is not replaced in a plan: give the value by --set, or a secret by {env: NAME}");
 }
 
-int read_text(struct reader *r, const struct node *n, const char *what, const char **ret)
+int scalar_read_text(struct reader *r, const struct node *n, const char *what, const char **ret)
 {
-    if (!node_is_scalar(n) || n->kind == NODE_NULL) return expected(r, n, what);
+    if (!node_is_scalar(n) || n->kind == NODE_NULL) return read_expected(r, n, what);
     if (n->len == 0) return node_refuse(n, false, r->e, "expected %s, got an empty text", what);
     if (n->len > 2000) return node_refuse(n, false, r->e, "longer than 2000 bytes");
     for (size_t i = 0; i < n->len; i++)
         if ((unsigned char)n->text[i] < 0x20 || n->text[i] == 0x7f)
             return node_refuse(n, false, r->e, "must be one line without control characters");
     if (no_substitution(r, n)) return -1;
-    *ret = keep(r, n, n->text);
+    *ret = read_keep(r, n, n->text);
     return *ret ? 0 : -1;
 }
 
 static int text_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     (void)k;
-    return n ? read_text(r, n, "text", at) : 0;
+    return n ? scalar_read_text(r, n, "text", at) : 0;
 }
 static struct node *text_write(struct tree *t, const struct plan_key *k, const void *at)
 {
@@ -49,10 +49,10 @@ static int out_of_bounds(struct reader *r, const struct plan_key *k, const struc
 {
     char got[64], bound[32];
     if (k->least < k->most && v < k->least)
-        return node_refuse(n, false, r->e, "must be at least %s, got %s", number_format(k->least, bound, sizeof bound),
-                           node_describe(n, got, sizeof got));
+        return node_refuse(n, false, r->e, "must be at least %s, got %s",
+                           node_number_text(k->least, bound, sizeof bound), node_describe(n, got, sizeof got));
     if (k->least < k->most && v > k->most)
-        return node_refuse(n, false, r->e, "must be at most %s, got %s", number_format(k->most, bound, sizeof bound),
+        return node_refuse(n, false, r->e, "must be at most %s, got %s", node_number_text(k->most, bound, sizeof bound),
                            node_describe(n, got, sizeof got));
     return 0;
 }
@@ -61,9 +61,9 @@ static int whole_read(struct reader *r, const struct plan_key *k, const struct n
 {
     if (n->kind == NODE_NUMBER && n->number >= 0x1p64)
         return node_refuse(n, false, r->e, "must be at most %" PRIu64 ", got %.40s", max, n->text);
-    if (n->kind != NODE_INT) return expected(r, n, "a whole number");
+    if (n->kind != NODE_INT) return read_expected(r, n, "a whole number");
     if (out_of_bounds(r, k, n, n->number)) return -1;
-    if (n->negative) return expected(r, n, "a whole number of at least 0");
+    if (n->negative) return read_expected(r, n, "a whole number of at least 0");
     if (n->whole > max) return node_refuse(n, false, r->e, "must be at most %" PRIu64 ", got %.40s", max, n->text);
     *ret = n->whole;
     return 0;
@@ -94,16 +94,16 @@ static struct node *u64_write(struct tree *t, const struct plan_key *k, const vo
 }
 const struct key_type KEY_U64 = {"whole number", "\"type\": \"integer\", \"minimum\": 0", u64_read, u64_write};
 
-int read_number(struct reader *r, const struct plan_key *k, const struct node *n, double *ret)
+int scalar_read_number(struct reader *r, const struct plan_key *k, const struct node *n, double *ret)
 {
-    if (n->kind != NODE_INT && n->kind != NODE_NUMBER) return expected(r, n, "a number");
+    if (n->kind != NODE_INT && n->kind != NODE_NUMBER) return read_expected(r, n, "a number");
     if (out_of_bounds(r, k, n, n->number)) return -1;
     *ret = n->number;
     return 0;
 }
 static int number_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    return n ? read_number(r, k, n, at) : 0;
+    return n ? scalar_read_number(r, k, n, at) : 0;
 }
 static struct node *number_write(struct tree *t, const struct plan_key *k, const void *at)
 {
@@ -119,15 +119,15 @@ static int fraction_read(struct reader *r, const struct plan_key *k, const struc
         struct node part = *n;
         char digits[32];
         if (n->len < 2 || n->len > sizeof digits || n->text[n->len - 1] != '%')
-            return expected(r, n, "a fraction such as 5% or 0.05");
+            return read_expected(r, n, "a fraction such as 5% or 0.05");
         (void)snprintf(digits, sizeof digits, "%.*s", (int)n->len - 1, n->text);
         part.text = digits;
         if (node_resolve(&part) || (part.kind != NODE_INT && part.kind != NODE_NUMBER))
-            return expected(r, n, "a fraction such as 5% or 0.05");
+            return read_expected(r, n, "a fraction such as 5% or 0.05");
         v = part.number / 100;
     } else if (n->kind != NODE_INT && n->kind != NODE_NUMBER)
-        return expected(r, n, "a fraction such as 5% or 0.05");
-    if (v < 0) return expected(r, n, "a fraction of at least 0");
+        return read_expected(r, n, "a fraction such as 5% or 0.05");
+    if (v < 0) return read_expected(r, n, "a fraction of at least 0");
     if (out_of_bounds(r, k, n, v)) return -1;
     *(double *)at = v;
     return 0;
@@ -141,40 +141,40 @@ static int duration_read(struct reader *r, const struct plan_key *k, const struc
     int64_t ns;
     char bound[32], got[64];
     if (n->kind == NODE_INT || n->kind == NODE_NUMBER) {
-        if (n->number < 0) return expected(r, n, "a duration of at least 0");
+        if (n->number < 0) return read_expected(r, n, "a duration of at least 0");
         if (n->number > 0)
             return node_refuse(n, false, r->e,
                                "expected a duration with its unit, such as %.40ss or %.40sms, got %.40s", n->text,
                                n->text, n->text);
     }
-    if (!node_is_scalar(n) || duration_parse(n->text, &ns))
-        return expected(r, n, "a duration such as 250ms, 30s or 5m");
+    if (!node_is_scalar(n) || clock_duration_parse(n->text, &ns))
+        return read_expected(r, n, "a duration such as 250ms, 30s or 5m");
     if (k->most > 0 && (double)ns < k->least * 1e9)
         return node_refuse(n, false, r->e, "must be at least %s, got %s",
-                           duration_format((int64_t)(k->least * 1e9), bound, sizeof bound),
+                           clock_duration_text((int64_t)(k->least * 1e9), bound, sizeof bound),
                            node_describe(n, got, sizeof got));
     if (k->most > 0 && (double)ns > k->most * 1e9)
         return node_refuse(n, false, r->e, "must be at most %s, got %s",
-                           duration_format((int64_t)(k->most * 1e9), bound, sizeof bound),
+                           clock_duration_text((int64_t)(k->most * 1e9), bound, sizeof bound),
                            node_describe(n, got, sizeof got));
     *(int64_t *)at = ns;
     return 0;
 }
-struct node *node_new_duration(struct tree *t, int64_t ns)
+struct node *scalar_new_duration(struct tree *t, int64_t ns)
 {
     char s[40];
-    return ns == 0 ? node_new_whole(t, 0) : node_new_text(t, duration_format(ns, s, sizeof s));
+    return ns == 0 ? node_new_whole(t, 0) : node_new_text(t, clock_duration_text(ns, s, sizeof s));
 }
 static struct node *duration_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     int64_t ns = *(const int64_t *)at;
-    return ns || !(k->flags & KEY_SKIP_ZERO) ? node_new_duration(t, ns) : NULL;
+    return ns || !(k->flags & KEY_SKIP_ZERO) ? scalar_new_duration(t, ns) : NULL;
 }
 const struct key_type KEY_DURATION = {"duration", "\"$ref\": \"#/$defs/duration\"", duration_read, duration_write};
 
 static int bool_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    if (n->kind != NODE_BOOL) return expected(r, n, "true or false");
+    if (n->kind != NODE_BOOL) return read_expected(r, n, "true or false");
     if (n->flag && k->later)
         return node_refuse(n, false, r->e, "%s is known, but not built in this version", k->later[0]);
     *(bool *)at = n->flag;
@@ -208,12 +208,12 @@ static int word_read(struct reader *r, const struct plan_key *k, const struct no
                            k->words[i]);
         at += len > 0 ? (size_t)len : 0;
     }
-    const char *near = scalar ? nearest_word(n->text, k->words, words) : NULL;
+    const char *near = scalar ? args_nearest(n->text, k->words, words) : NULL;
     if (!near && scalar && k->later) {
         size_t later = 0;
         while (k->later[later])
             later++;
-        near = nearest_word(n->text, k->later, later);
+        near = args_nearest(n->text, k->later, later);
         if (near)
             return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version",
                                list, node_describe(n, got, sizeof got), near);
@@ -251,11 +251,11 @@ const struct key_type KEY_WORD_FLAG = {"word", NULL, word_flag_read, word_flag_w
 
 static int part_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    return section_read(r, n, k->sub, at);
+    return read_section(r, n, k->sub, at);
 }
 static struct node *part_write(struct tree *t, const struct plan_key *k, const void *at)
 {
-    struct node *n = section_write(t, k->sub, at, 0);
+    struct node *n = write_section(t, k->sub, at, 0);
     return n && n->n ? n : NULL;
 }
 const struct key_type KEY_SECTION = {"mapping", NULL, part_read, part_write};
@@ -264,7 +264,7 @@ static int version_read(struct reader *r, const struct plan_key *k, const struct
 {
     (void)k, (void)at;
     if (n->kind == NODE_INT && !n->negative && n->whole == 1) return 0;
-    return expected(r, n, "1, the version of the plan's format");
+    return read_expected(r, n, "1, the version of the plan's format");
 }
 static struct node *version_write(struct tree *t, const struct plan_key *k, const void *at)
 {

@@ -51,7 +51,7 @@ static int secret_read(struct reader *r, const struct node *map, struct plan_sec
                            env ? "is not the name of an environment variable (letters, digits, _)"
                                : "is not the path of a file");
     ret->kind = env ? SECRET_ENV : SECRET_FILE;
-    ret->name = keep(r, n, n->text);
+    ret->name = read_keep(r, n, n->text);
     return ret->name ? 0 : -1;
 }
 
@@ -81,7 +81,7 @@ static int header_read(struct reader *r, const struct node *n, struct plan_auth 
     if (name->kind != NODE_TEXT || !text_is_header_name(name->text) || secret_is_likely(name->text))
         return node_refuse(name, false, r->e, "expected the name of a header, such as x-api-key");
     a->kind = AUTH_HEADER;
-    a->header = keep(r, name, name->text);
+    a->header = read_keep(r, name, name->text);
     return a->header ? 0 : -1;
 }
 
@@ -93,7 +93,7 @@ static int basic_read(struct reader *r, const struct node *n, struct plan_auth *
     if (node_get(n, "password")) return contained(r, node_get(n, "password"));
     if (only(r, n, KEYS, "user, env, file")) return -1;
     if (!user) return node_refuse(n, false, r->e, "needs \"user\"");
-    if (read_text(r, user, "the name of a user", &a->user)) return -1;
+    if (scalar_read_text(r, user, "the name of a user", &a->user)) return -1;
     if (strchr(a->user, ':')) return node_refuse(user, false, r->e, "must not contain a colon");
     a->kind = AUTH_BASIC;
     return secret_read(r, n, &a->secret);

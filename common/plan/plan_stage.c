@@ -28,15 +28,15 @@ static int one_rate(struct reader *r, const struct node *n, double *ret)
         size_t u = 0, len = slash ? (size_t)(slash - n->text) : 0;
         while (slash && u < 3 && !(slash[1] == UNITS[u].unit && !slash[2]))
             u++;
-        if (!slash || len == 0 || len >= sizeof digits || u == 3) return expected(r, n, "a rate such as 25/s");
+        if (!slash || len == 0 || len >= sizeof digits || u == 3) return read_expected(r, n, "a rate such as 25/s");
         (void)snprintf(digits, sizeof digits, "%.*s", (int)len, n->text);
         number.text = digits;
         if (node_resolve(&number) || (number.kind != NODE_INT && number.kind != NODE_NUMBER))
-            return expected(r, n, "a rate such as 25/s");
+            return read_expected(r, n, "a rate such as 25/s");
         v = (number.negative ? -1.0 : 1.0) * fabs(number.number) / UNITS[u].seconds;
         if (number.number < 0) v = -fabs(v);
     } else if (n->kind != NODE_INT && n->kind != NODE_NUMBER)
-        return expected(r, n, "a rate such as 25/s");
+        return read_expected(r, n, "a rate such as 25/s");
     char got[64];
     if (!(v > 0)) return node_refuse(n, false, r->e, "must be > 0, got %s", node_describe(n, got, sizeof got));
     if (v > RATE_MOST)
@@ -48,7 +48,7 @@ static int one_rate(struct reader *r, const struct node *n, double *ret)
 static struct node *one_rate_write(struct tree *t, double v)
 {
     char s[40], number[32];
-    (void)snprintf(s, sizeof s, "%s/s", number_format(v, number, sizeof number));
+    (void)snprintf(s, sizeof s, "%s/s", node_number_text(v, number, sizeof number));
     return node_new_text(t, s);
 }
 
@@ -82,7 +82,7 @@ const struct key_type KEY_RATE = {"rate, or {from, to}", "\"$ref\": \"#/$defs/ra
 
 static int amount_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    return n->kind == NODE_TEXT ? one_rate(r, n, at) : read_number(r, k, n, at);
+    return n->kind == NODE_TEXT ? one_rate(r, n, at) : scalar_read_number(r, k, n, at);
 }
 static struct node *amount_write(struct tree *t, const struct plan_key *k, const void *at)
 {
@@ -106,9 +106,9 @@ static int arrivals_read(struct reader *r, const struct plan_key *k, const struc
         s->arrivals = ARRIVALS_RECORDED;
     else if (gamma && n->n == 1 && shape && gamma->n == 1) {
         s->arrivals = ARRIVALS_GAMMA;
-        return read_number(r, &SHAPE, shape, &s->burstiness);
+        return scalar_read_number(r, &SHAPE, shape, &s->burstiness);
     } else
-        return expected(r, n, "constant, poisson, recorded or {gamma: {burstiness: NUMBER}}");
+        return read_expected(r, n, "constant, poisson, recorded or {gamma: {burstiness: NUMBER}}");
     return 0;
 }
 static struct node *arrivals_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -138,7 +138,7 @@ static int length_read(struct reader *r, const struct plan_key *k, const struct 
     if (s->duration_auto && !automatic) return 0;
     if (automatic && n->n == 1 && limit && automatic->n == 1)
         return KEY_DURATION.read(r, &LENGTH, limit, &s->duration_ns);
-    if (n->kind == NODE_MAP) return expected(r, n, "a duration such as 60s, auto, or {auto: {limit: 10m}}");
+    if (n->kind == NODE_MAP) return read_expected(r, n, "a duration such as 60s, auto, or {auto: {limit: 10m}}");
     return KEY_DURATION.read(r, &LENGTH, n, &s->duration_ns);
 }
 static struct node *length_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -146,9 +146,9 @@ static struct node *length_write(struct tree *t, const struct plan_key *k, const
     const struct plan_stage *s = at;
     (void)k;
     if (!s->duration_ns) return NULL;
-    if (!s->duration_auto) return node_new_duration(t, s->duration_ns);
+    if (!s->duration_auto) return scalar_new_duration(t, s->duration_ns);
     struct node *n = node_new(t, NODE_MAP), *automatic = node_new(t, NODE_MAP);
-    node_put(t, automatic, "limit", node_new_duration(t, s->duration_ns));
+    node_put(t, automatic, "limit", scalar_new_duration(t, s->duration_ns));
     node_put(t, n, "auto", automatic);
     return n;
 }
@@ -176,7 +176,7 @@ static struct node *warmup_write(struct tree *t, const struct plan_key *k, const
 {
     const struct plan_stage *s = at;
     (void)k;
-    return s->warmup_auto ? node_new_text(t, "auto") : node_new_duration(t, s->warmup_ns);
+    return s->warmup_auto ? node_new_text(t, "auto") : scalar_new_duration(t, s->warmup_ns);
 }
 const struct key_type KEY_WARMUP = {"duration, or auto", "\"$ref\": \"#/$defs/duration_or_auto\"", warmup_read,
                                     warmup_write};
@@ -209,7 +209,7 @@ static int stage_read(struct reader *r, const struct node *map, const struct nod
             if (n)
                 return node_refuse(n, true, r->e, "is for stages with a %s",
                                    kind == LOAD_CLOSED ? "rate" : "concurrency");
-        } else if (key_read(r, k, map, n, s))
+        } else if (read_key(r, k, map, n, s))
             return -1;
     }
     return check_stage(r, map, s);
@@ -234,7 +234,7 @@ static int make_stages(struct reader *r, const struct node *n, struct plan *p, s
 {
     if (count == 0 || count > STAGES_MAX)
         return node_refuse(n, false, r->e, "expected 1 to %d entries, got %zu", STAGES_MAX, count);
-    p->stages = keep_array(r, n, count, sizeof *p->stages);
+    p->stages = read_keep_array(r, n, count, sizeof *p->stages);
     p->n_stages = count;
     return p->stages ? 0 : -1;
 }
@@ -246,12 +246,12 @@ static int sweep_read(struct reader *r, const struct node *map, struct plan *p)
     if (which(r, map, &kind, &load)) return -1;
     p->sweep = load && load->kind == NODE_SEQ;
     if (load && load->kind == NODE_TEXT && strpbrk(load->text, ",-"))
-        return expected(r, load, "one load, a list such as [1, 2, 4, 8], or a search (load.search)");
+        return read_expected(r, load, "one load, a list such as [1, 2, 4, 8], or a search (load.search)");
     if (make_stages(r, load ? load : map, p, p->sweep ? load->n : 1)) return -1;
     if (!p->sweep) return stage_read(r, map, load, kind, p->stages);
     for (const struct node *c = load->first; c; c = c->next)
         if (c->kind == NODE_MAP)
-            return expected(r, c, kind == LOAD_CLOSED ? "a whole number" : "a rate such as 25/s");
+            return read_expected(r, c, kind == LOAD_CLOSED ? "a whole number" : "a rate such as 25/s");
         else if (stage_read(r, map, c, kind, &p->stages[c->index]))
             return -1;
     return 0;
@@ -259,12 +259,12 @@ static int sweep_read(struct reader *r, const struct node *map, struct plan *p)
 
 static int stages_read(struct reader *r, const struct node *list, struct plan *p)
 {
-    if (list->kind != NODE_SEQ) return expected(r, list, "a list of stages");
+    if (list->kind != NODE_SEQ) return read_expected(r, list, "a list of stages");
     if (make_stages(r, list, p, list->n)) return -1;
     for (const struct node *c = list->first; c; c = c->next) {
         enum load_kind kind;
         const struct node *load;
-        if (section_names(r, c, "stage") || which(r, c, &kind, &load)) return -1;
+        if (read_section_names(r, c, "stage") || which(r, c, &kind, &load)) return -1;
         if (load && load->kind == NODE_SEQ)
             return node_refuse(load, false, r->e, "a list is a sweep and stands in load.%s, not in a stage", load->key);
         if (stage_read(r, c, load, kind, &p->stages[c->index])) return -1;
@@ -289,7 +289,7 @@ static int search_read(struct reader *r, const struct node *map, const struct no
     const struct node *plateau = node_get(n, "plateau"), *keys = plateau ? plateau : n;
     bool word = n->kind == NODE_TEXT && strcmp(n->text, "plateau") == 0;
     if (!word && n->kind != NODE_MAP)
-        return expected(r, n, "plateau, {plateau: {...}} or {maximize: ..., within: slo, ...}");
+        return read_expected(r, n, "plateau, {plateau: {...}} or {maximize: ..., within: slo, ...}");
     if (plateau && n->n != 1)
         return node_refuse(n, false, r->e, "plateau stands alone: over, from, to and tolerance belong into it");
     if (plateau && plateau->kind == NODE_NULL) keys = &NONE;
@@ -299,7 +299,7 @@ static int search_read(struct reader *r, const struct node *map, const struct no
                                 : NULL;
     if (no || node_get(keys, "plateau") != (plateau && keys == n ? plateau : NULL))
         return node_refuse(no ? no : keys, true, r->e, "does not go with plateau");
-    if (section_read(r, word ? &NONE : keys, "search", &p->search) || search_bounds(r, n, &p->search)) return -1;
+    if (read_section(r, word ? &NONE : keys, "search", &p->search) || search_bounds(r, n, &p->search)) return -1;
     for (const struct node *c = map->first; c; c = c->next)
         if (strcmp(c->key, "concurrency") == 0 || strcmp(c->key, "rate") == 0)
             return node_refuse(c, true, r->e, "is what the search varies: give its from and to");
@@ -352,7 +352,7 @@ static int stages_or_sweep(struct reader *r, const struct node *n, struct plan *
 static int load_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     struct plan *p = at;
-    if (section_read(r, n, k->sub, p) || stages_or_sweep(r, n, p)) return -1;
+    if (read_section(r, n, k->sub, p) || stages_or_sweep(r, n, p)) return -1;
     return check_data(r, n, p);
 }
 
@@ -374,7 +374,7 @@ static struct node *search_write(struct tree *t, const struct plan_search *s)
 
 static struct node *stage_write(struct tree *t, const struct plan_stage *s)
 {
-    return section_write(t, "stage", s, s->kind == LOAD_CLOSED ? KEY_OPEN : KEY_CLOSED);
+    return write_section(t, "stage", s, s->kind == LOAD_CLOSED ? KEY_OPEN : KEY_CLOSED);
 }
 
 /* The keys of the first stage, written into `load` itself; the load is a list, or left to the search. */
@@ -397,7 +397,7 @@ static void pattern_write(struct tree *t, struct node *load, const struct plan *
 static struct node *load_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     const struct plan *p = at;
-    struct node *load = node_new(t, NODE_MAP), *rest = section_write(t, k->sub, p, 0);
+    struct node *load = node_new(t, NODE_MAP), *rest = write_section(t, k->sub, p, 0);
     if (p->search.goal != SEARCH_NONE) node_put(t, load, "search", search_write(t, &p->search));
     if (p->sweep || p->search.goal != SEARCH_NONE)
         pattern_write(t, load, p);

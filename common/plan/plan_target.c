@@ -13,13 +13,13 @@ static int model_read(struct reader *r, const struct node *n, struct plan_model 
 {
     static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e6};
     m->weight = 1;
-    if (n->kind != NODE_MAP) return read_text(r, n, "the name of a model, or {name, weight}", &m->name);
+    if (n->kind != NODE_MAP) return scalar_read_text(r, n, "the name of a model, or {name, weight}", &m->name);
     const struct node *name = node_get(n, "name"), *weight = node_get(n, "weight");
     for (const struct node *c = n->first; c; c = c->next)
         if (c != name && c != weight) return node_refuse(c, true, r->e, "unknown key; known here: name, weight");
     if (!name) return node_refuse(n, false, r->e, "needs \"name\"");
-    if (weight && read_number(r, &WEIGHT, weight, &m->weight)) return -1;
-    return read_text(r, name, "the name of a model", &m->name);
+    if (weight && scalar_read_number(r, &WEIGHT, weight, &m->weight)) return -1;
+    return scalar_read_text(r, name, "the name of a model", &m->name);
 }
 
 static int models_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
@@ -29,9 +29,9 @@ static int models_read(struct reader *r, const struct plan_key *k, const struct 
     if (!n) return 0; /* target_check decides */
     bool list = n->kind == NODE_SEQ;
     if (list && (n->n == 0 || n->n > 64)) return node_refuse(n, false, r->e, "expected 1 to 64 models, got %zu", n->n);
-    if (n->kind == NODE_MAP) return expected(r, n, "the name of a model, or a list of {name, weight}");
+    if (n->kind == NODE_MAP) return read_expected(r, n, "the name of a model, or a list of {name, weight}");
     t->n_models = list ? n->n : 1;
-    t->models = keep_array(r, n, t->n_models, sizeof *t->models);
+    t->models = read_keep_array(r, n, t->n_models, sizeof *t->models);
     if (!t->models) return -1;
     if (!list) return model_read(r, n, t->models);
     for (const struct node *c = n->first; c; c = c->next)
@@ -84,14 +84,14 @@ static int headers_read(struct reader *r, const struct plan_key *k, const struct
 {
     struct plan_target *t = at;
     (void)k;
-    if (n->kind != NODE_MAP) return expected(r, n, "a mapping of names to values");
+    if (n->kind != NODE_MAP) return read_expected(r, n, "a mapping of names to values");
     if (n->n > 64) return node_refuse(n, false, r->e, "expected at most 64 headers, got %zu", n->n);
-    t->headers = keep_array(r, n, n->n, sizeof *t->headers);
+    t->headers = read_keep_array(r, n, n->n, sizeof *t->headers);
     if (!t->headers) return -1;
     for (const struct node *c = n->first; c; c = c->next) {
         struct plan_pair *p = &t->headers[t->n_headers++];
-        if (header_check(r, c) || read_text(r, c, "the value of a header", &p->value)) return -1;
-        p->key = keep(r, c, c->key);
+        if (header_check(r, c) || scalar_read_text(r, c, "the value of a header", &p->value)) return -1;
+        p->key = read_keep(r, c, c->key);
         if (!p->key) return -1;
     }
     qsort(t->headers, t->n_headers, sizeof *t->headers,
@@ -128,7 +128,7 @@ static int body_read(struct reader *r, const struct plan_key *k, const struct no
     (void)k;
     target->body = "{}";
     if (!n || (n->kind == NODE_MAP && n->n == 0)) return 0;
-    if (n->kind != NODE_MAP) return expected(r, n, "a mapping that is merged into the request's JSON");
+    if (n->kind != NODE_MAP) return read_expected(r, n, "a mapping that is merged into the request's JSON");
     for (const struct node *c = n->first; c; c = c->next)
         if (plan_api_owns(target->api, c->key))
             return node_refuse(c, true, r->e, "is set by the agent itself (workload, target.model)");
@@ -138,7 +138,7 @@ static int body_read(struct reader *r, const struct plan_key *k, const struct no
     const char *text = NULL;
     if (body && !t.failed) {
         node_sort(body); /* the order of keys means nothing: the hash must not see it */
-        if (node_to_json(body, false, &out) == 0) text = keep(r, n, buf_str(&out));
+        if (node_to_json(body, false, &out) == 0) text = read_keep(r, n, buf_str(&out));
     } else
         (void)node_refuse(n, false, r->e, "the plan is too large");
     buf_free(&out);
@@ -182,15 +182,15 @@ static int omit_read(struct reader *r, const struct plan_key *k, const struct no
 {
     struct buf all __attribute__((cleanup(buf_free))) = BUF_INIT(4096);
     (void)k;
-    if (n->kind != NODE_SEQ) return expected(r, n, "a list of names, such as [stream_options]");
+    if (n->kind != NODE_SEQ) return read_expected(r, n, "a list of names, such as [stream_options]");
     for (const struct node *c = n->first; c; c = c->next) {
         const char *name;
-        if (read_text(r, c, "the name of a member", &name)) return -1;
-        if (!member_name_valid(name)) return expected(r, c, "the name of a member of the request");
+        if (scalar_read_text(r, c, "the name of a member", &name)) return -1;
+        if (!member_name_valid(name)) return read_expected(r, c, "the name of a member of the request");
         (void)buf_printf(&all, "%s%s", all.len ? " " : "", name);
     }
     if (all.bad) return node_refuse(n, false, r->e, "too many names");
-    *(const char **)at = keep(r, n, buf_str(&all));
+    *(const char **)at = read_keep(r, n, buf_str(&all));
     return *(const char **)at ? 0 : -1;
 }
 static struct node *omit_write(struct tree *t, const struct plan_key *k, const void *at)

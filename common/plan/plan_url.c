@@ -31,7 +31,7 @@ static int url_read(struct reader *r, const struct plan_key *k, const struct nod
 {
     const char *path;
     (void)k;
-    if (read_text(r, n, "a URL", at) || url_check(r, n, *(const char **)at, &path)) return -1;
+    if (scalar_read_text(r, n, "a URL", at) || url_check(r, n, *(const char **)at, &path)) return -1;
     return no_secret_query(r, n, path);
 }
 static struct node *url_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -48,7 +48,7 @@ int plan_url_add_path(struct reader *r, const struct node *n, const char **url, 
     if (url_check(r, n, *url, &path)) return -1;
     if (*path && strcmp(path, "/") != 0) return 0;
     size_t host = (size_t)(path - *url), size = host + strlen(standard) + 1;
-    char *s = keep_array(r, n, size, 1);
+    char *s = read_keep_array(r, n, size, 1);
     if (!s) return -1;
     (void)snprintf(s, size, "%.*s%s", (int)host, *url, standard);
     *url = s;

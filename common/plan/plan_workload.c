@@ -16,8 +16,8 @@ static int fields_read(struct reader *r, const struct plan_key *k, const struct 
     struct plan_data *d = at;
     (void)k;
     if (n->kind != NODE_MAP || n->n == 0 || n->n > FIELDS_MAX)
-        return expected(r, n, "a mapping of our names to the file's, such as {prompt: text, output_tokens: n}");
-    d->fields = keep_array(r, n, n->n, sizeof *d->fields);
+        return read_expected(r, n, "a mapping of our names to the file's, such as {prompt: text, output_tokens: n}");
+    d->fields = read_keep_array(r, n, n->n, sizeof *d->fields);
     if (!d->fields) return -1;
     for (const struct node *c = n->first; c; c = c->next) {
         size_t i = 0;
@@ -27,7 +27,7 @@ static int fields_read(struct reader *r, const struct plan_key *k, const struct 
             return node_refuse(c, true, r->e,
                                "unknown field; known here: prompt, system, messages, input_tokens, output_tokens");
         d->fields[d->n_fields].key = FIELD_NAMES[i];
-        if (read_text(r, c, "the name of a field in the file", &d->fields[d->n_fields].value)) return -1;
+        if (scalar_read_text(r, c, "the name of a field in the file", &d->fields[d->n_fields].value)) return -1;
         d->n_fields++;
     }
     return 0;
@@ -51,8 +51,8 @@ static int hash_read(struct reader *r, const struct plan_key *k, const struct no
 {
     (void)k;
     if (n->kind != NODE_TEXT || n->len != HASH_DIGITS || strspn(n->text, "0123456789abcdef") != HASH_DIGITS)
-        return expected(r, n, "64 hexadecimal digits in lower case, in quotes");
-    *(const char **)at = keep(r, n, n->text);
+        return read_expected(r, n, "64 hexadecimal digits in lower case, in quotes");
+    *(const char **)at = read_keep(r, n, n->text);
     return *(const char **)at ? 0 : -1;
 }
 static struct node *hash_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -76,12 +76,12 @@ static int source_read(struct reader *r, const struct plan_key *k, const struct 
     enum plan_source source = source_of(k);
     if (!n && source != SOURCE_SYNTHETIC) return 0;
     if (n) w->source = source;
-    return section_read(r, n, k->sub, w);
+    return read_section(r, n, k->sub, w);
 }
 static struct node *source_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     const struct plan_workload *w = at;
-    return w->source == source_of(k) ? section_write(t, k->sub, w, 0) : NULL;
+    return w->source == source_of(k) ? write_section(t, k->sub, w, 0) : NULL;
 }
 const struct key_type KEY_SOURCE = {"mapping", NULL, source_read, source_write};
 
@@ -122,8 +122,8 @@ int workload_check_trace(struct reader *r, const struct node *map, void *base)
 static int one(struct reader *r, const struct plan_key *k, const struct node *n, struct plan_workload *w,
                const char *name)
 {
-    if (section_read(r, n, k->sub, w)) return -1;
-    if (!w->name) w->name = keep(r, n, name);
+    if (read_section(r, n, k->sub, w)) return -1;
+    if (!w->name) w->name = read_keep(r, n, name);
     return w->name ? 0 : -1;
 }
 
@@ -142,11 +142,11 @@ static int workloads_read(struct reader *r, const struct plan_key *k, const stru
     static const struct node NONE = {.kind = NODE_MAP, .text = "", .file = "default", .key = "workload"};
     struct plan *p = at;
     bool list = n && n->kind == NODE_SEQ;
-    if (n && !list && n->kind != NODE_MAP) return expected(r, n, "a mapping, or a list of them");
+    if (n && !list && n->kind != NODE_MAP) return read_expected(r, n, "a mapping, or a list of them");
     if (list && (n->n == 0 || n->n > WORKLOADS_MAX))
         return node_refuse(n, false, r->e, "expected 1 to %d workloads, got %zu", WORKLOADS_MAX, n->n);
     p->n_workloads = list ? n->n : 1;
-    p->workloads = keep_array(r, n ? n : &NONE, p->n_workloads, sizeof *p->workloads);
+    p->workloads = read_keep_array(r, n ? n : &NONE, p->n_workloads, sizeof *p->workloads);
     if (!p->workloads) return -1;
     if (!list) return one(r, k, n ? n : &NONE, p->workloads, "default");
     for (const struct node *c = n->first; c; c = c->next) {
@@ -162,7 +162,7 @@ static struct node *workloads_write(struct tree *t, const struct plan_key *k, co
     const struct plan *p = at;
     struct node *all = node_new(t, NODE_SEQ);
     for (size_t i = 0; i < p->n_workloads; i++)
-        node_add(t, all, section_write(t, k->sub, &p->workloads[i], 0));
+        node_add(t, all, write_section(t, k->sub, &p->workloads[i], 0));
     return all;
 }
 const struct key_type KEY_WORKLOADS = {

@@ -5,7 +5,7 @@
 
 #include "common/plan/plan_key.h"
 
-struct node *section_write(struct tree *t, const char *section, const void *base, unsigned skip)
+struct node *write_section(struct tree *t, const char *section, const void *base, unsigned skip)
 {
     struct node *map = node_new(t, NODE_MAP);
     for (size_t i = 0; i < PLAN_KEYS_N && !t->failed; i++) {
@@ -18,7 +18,7 @@ struct node *section_write(struct tree *t, const char *section, const void *base
 
 struct node *plan_to_node(const struct plan *p, struct tree *t)
 {
-    struct node *root = section_write(t, "", p, 0);
+    struct node *root = write_section(t, "", p, 0);
     return t->failed ? NULL : root;
 }
 

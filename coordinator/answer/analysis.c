@@ -22,7 +22,7 @@ enum gate_result analysis_gates(const struct analysis *a)
 /* The gravest reason comes first: a run that was stopped, then one that misses agents, then one whose numbers are the
  * client's. A gate's result counts only where the numbers can be trusted. What an inconclusive gate means is the plan's
  * choice. */
-int analysis_status(const struct analysis *a)
+int analysis_measured_status(const struct analysis *a)
 {
     const struct run_data *r = a->run;
     bool lost = false, invalid = a->n_points == 0 || a->n_points < stages_planned(r);
@@ -79,7 +79,7 @@ int analysis_init(struct analysis *ret, const struct run_data *run, struct err *
         return -1;
     }
     answer_words(run->plan, ret->points, ret->n_points, &ret->answer);
-    ret->status = analysis_status(ret);
+    ret->measured_status = analysis_measured_status(ret);
     return 0;
 }
 

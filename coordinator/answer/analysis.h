@@ -10,7 +10,8 @@ struct analysis {
     struct gate_outcome *gates; /* every gate of the plan at every point, point by point */
     size_t n_gates;
     struct answer answer;
-    int status; /* the exit status that the run deserves: 0, 3, 4, 99, 128 + signal */
+    int measured_status; /* the exit status by what was measured alone: 0, 3, 4, 99, 128 + signal. What else ended the
+                            run comes before it (run_exit_status in cmd_run.c) */
 };
 /* The run needs a plan. On failure nothing is left to clear. */
 ERR_CHECKED int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
@@ -18,5 +19,5 @@ void analysis_clear(struct analysis *a);
 
 /* All gates of the run, slo.capacity with them. */
 enum gate_result analysis_gates(const struct analysis *a);
-/* The exit status, from the run and what is made of it already. */
-int analysis_status(const struct analysis *a);
+/* measured_status, from the run and what is made of it already. */
+int analysis_measured_status(const struct analysis *a);

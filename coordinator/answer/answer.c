@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
 
 #define CLEAR_OF_KNEE 1.1  /* the largest load must be this far past the knee, or the bend was not seen */

@@ -3,7 +3,7 @@
 #pragma once
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/answer/search.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/rng.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
 
 #define REPLICATES 1000
@@ -270,7 +270,7 @@ int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_
             if (FIGURES[m].compare == FIGURE_NO_COMPARE) continue;
             for (size_t i = 0; i < ret->n_loads; i++)
                 cell_make(&w.cell[i], &ret->loads[i].requested, a, n_a, b, n_b, (enum figure)m);
-            measure_compare(&w, (enum figure)m, seed_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
+            measure_compare(&w, (enum figure)m, rng_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
         }
         errors_compare(a, n_a, b, n_b, ret);
         decide(ret);
@@ -279,11 +279,11 @@ int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_
     free(w.sum);
     free(w.square);
     free(w.pool.residual);
-    if (rc) comparison_clear(ret);
+    if (rc) compare_clear(ret);
     return rc;
 }
 
-void comparison_clear(struct comparison *c)
+void compare_clear(struct comparison *c)
 {
     free(c->loads);
     *c = (struct comparison){0};

@@ -58,7 +58,7 @@ struct compare_asked {
     size_t n;
 };
 void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
-void comparison_clear(struct comparison *c);
+void compare_clear(struct comparison *c);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
 /* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below

@@ -6,7 +6,7 @@
 
 #include "common/human.h"
 #include "coordinator/answer/compare.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 
 static const char *const APIS[API_N] = {
 #define X(id, symbol, name, ...) [API_##id] = name,

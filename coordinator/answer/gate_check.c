@@ -28,9 +28,9 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
     double scale = METRICS[g->metric].scale;
     bool enough = h->count >= samples_needed(g->q);
     if (isnan(r->value) && enough) r->value = (double)hist_quantile(h, g->q) / scale;
-    if (!metric_independent(g->metric)) {
+    if (!stat_independent(g->metric)) {
         double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
-        uint64_t seed = seed_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
+        uint64_t seed = rng_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
         if (p->data && !isnan(r->value) &&
             resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi))
             r->no_memory = true;
@@ -145,7 +145,7 @@ static double larger(const struct gate_outcome *o, double limit, bool upper)
 static void what_decides(const struct plan_gate *g, const struct point *p, double limit, struct gate_outcome *o)
 {
     bool upper = g->op == OP_LT || g->op == OP_LE, errors = g->subject == GATE_ERROR_RATE;
-    bool counted = errors || (g->subject == GATE_METRIC && metric_independent(g->metric));
+    bool counted = errors || (g->subject == GATE_METRIC && stat_independent(g->metric));
     double had = errors                      ? (double)point_ended(p)
                  : g->subject == GATE_METRIC ? (double)p->metric[g->metric].count
                                              : (double)NAN;

@@ -98,19 +98,19 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
     for (size_t i = 0; i < s->n_agents; i++) {
         const struct agent_data *a = &s->agents[i];
         struct plan_stage part = s->plan;
-        struct verdict own;
+        struct verdict alone;
         part.concurrency = (uint32_t)a->slots;
         part.max_concurrency = part.max_concurrency && a->slots ? (uint32_t)a->slots : part.max_concurrency;
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is not known here; sent against due is enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
         if (!agent_hists(a, hist)) p->no_memory = true;
-        verdict_compute(a->counters, hist, &part, plan, &own);
-        if (own.status != VERDICT_INVALID) continue;
+        verdict_compute(a->counters, hist, &part, plan, &alone);
+        if (alone.status != VERDICT_INVALID) continue;
         for (int k = 0; k < ASPECT_N; k++)
-            if (own.aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
+            if (alone.aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
         if (v->status != VERDICT_INVALID)
-            verdict_part(v, "agent %.40s alone: %.140s", a->name, own.n_reasons ? own.reason[0] : "invalid");
+            verdict_part(v, "agent %.40s alone: %.140s", a->name, alone.n_reasons ? alone.reason[0] : "invalid");
     }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&hist[k]);
@@ -205,9 +205,9 @@ static void metrics_compute(const struct stage_data *s, struct point *p)
         p->cut[m] = left != NULL;
         if (left) stat_compute(left, m, &p->metric[m]);
         hist_destroy(&left);
-        if (metric_independent(m)) continue;
+        if (stat_independent(m)) continue;
         double from_s = p->cut[m] ? p->blocks_from_s : -HUGE_VAL;
-        if (resample_stat(s, m, from_s, seed_mix(p->seed, s->stage, s->repeat, m), &p->metric[m])) p->no_memory = true;
+        if (resample_stat(s, m, from_s, rng_mix(p->seed, s->stage, s->repeat, m), &p->metric[m])) p->no_memory = true;
     }
 }
 

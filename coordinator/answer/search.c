@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "coordinator/answer/gate_check.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/trial.h"
 
 #define KNEE 0.95
@@ -406,7 +406,7 @@ static bool known(double value, double lo, double hi, double tolerance)
     return !isnan(value) && !isnan(lo) && !isnan(hi) && hi - lo <= 2 * tolerance * fabs(value);
 }
 
-bool stage_enough(const struct point *p, const struct plan *plan)
+bool search_enough(const struct point *p, const struct plan *plan)
 {
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
     if (p->steady == STEADY_NO) return false;

@@ -55,4 +55,4 @@ size_t search_replay(struct search *s, const struct point *points, size_t n);
 /* `duration: auto`: is the point known well enough to end its stage? True when every gated metric (throughput without
  * gates) has a 95 % interval within ± the tolerance (plan->search.tolerance, else 5 %) or lies wholly on one side of
  * its limit. The stage's duration_ns is the limit, which the caller keeps. */
-bool stage_enough(const struct point *p, const struct plan *plan);
+bool search_enough(const struct point *p, const struct plan *plan);

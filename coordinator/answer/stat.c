@@ -26,7 +26,7 @@ static double rank_low(const struct hist *h, uint64_t rank)
     return (double)(low < h->min ? h->min : low);
 }
 
-bool metric_independent(enum metric m)
+bool stat_independent(enum metric m)
 {
     return m != METRIC_ITL && m != METRIC_CHUNK_GAP && m != METRIC_LAG;
 }
@@ -42,7 +42,7 @@ void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret)
     ret->mean = hist_mean(h) / scale;
     ret->min = (double)h->min / scale;
     ret->max = (double)h->max / scale;
-    if (metric_independent(m) && h->count > 1) {
+    if (stat_independent(m) && h->count > 1) {
         double n = (double)h->count, half = t_quantile(0.975, n - 1) * hist_sd(h) / sqrt(n) / scale;
         ret->mean_lo = fmax(0, ret->mean - half); /* no metric is below 0 */
         ret->mean_hi = ret->mean + half;
@@ -50,7 +50,7 @@ void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret)
     for (int i = 0; i < POINT_Q; i++) {
         if (h->count < samples_needed(POINT_QS[i])) continue;
         ret->q[i] = (double)hist_quantile(h, POINT_QS[i]) / scale;
-        if (!metric_independent(m)) continue;
+        if (!stat_independent(m)) continue;
         uint64_t lo, hi;
         rank_interval(h->count, POINT_QS[i], 0.05, &lo, &hi);
         if (!lo || !hi) continue;

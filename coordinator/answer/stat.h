@@ -20,4 +20,4 @@ struct metric_stat {
 void stat_compute(const struct hist *h, enum metric m, struct metric_stat *ret);
 /* One sample per request? Gaps inside one request depend on each other, so that ranks do not show their certainty
  * (see resample.h). */
-bool metric_independent(enum metric m);
+bool stat_independent(enum metric m);

@@ -24,7 +24,7 @@ static bool upper_limit(const struct plan_gate *g)
 static bool binomial(const struct plan_gate *g)
 {
     if (g->subject == GATE_ERROR_RATE) return upper_limit(g);
-    return g->subject == GATE_METRIC && g->agg == AGG_QUANTILE && g->q > 0 && g->q < 1 && metric_independent(g->metric);
+    return g->subject == GATE_METRIC && g->agg == AGG_QUANTILE && g->q > 0 && g->q < 1 && stat_independent(g->metric);
 }
 
 /* Share of requests that may be on the wrong side. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/report_parts.h"
 
 const struct export_kind EXPORTS[] = {

@@ -97,9 +97,9 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
         json_end_object(j);
     }
     json_end_array(j);
-    if (p->data) json_string(j, "start_time", wall_format(p->data->started_wall_ns, text, sizeof text));
+    if (p->data) json_string(j, "start_time", clock_wall_text(p->data->started_wall_ns, text, sizeof text));
     if (p->data && p->data->ended_wall_ns)
-        json_string(j, "end_time", wall_format(p->data->ended_wall_ns, text, sizeof text));
+        json_string(j, "end_time", clock_wall_text(p->data->ended_wall_ns, text, sizeof text));
 }
 
 int export_aiperf(const struct analysis *a, const struct export_to *to, struct err *e)

@@ -17,8 +17,8 @@ static void row(const struct analysis *a, const struct point *p, const struct se
     char load[64], time[40];
     double span = r->span_s > 0 ? r->span_s : (double)NAN;
     (void)buf_printf(b, "%s,%s,%" PRIu32 ",%" PRIu32 ",%s,%s,%s,", a->run->run_id,
-                     wall_format(p->data->started_wall_ns + (int64_t)(r->t_s * 1e9), time, sizeof time), p->stage + 1,
-                     p->repeat + 1, report_load(&p->requested, load),
+                     clock_wall_text(p->data->started_wall_ns + (int64_t)(r->t_s * 1e9), time, sizeof time),
+                     p->stage + 1, p->repeat + 1, report_load(&p->requested, load),
                      p->requested.kind == LOAD_CLOSED ? "closed" : "open", verdict_name(p->verdict.status));
     if (r->agent >= 0) (void)buf_printf(b, "%" PRId32, r->agent);
     const double v[] = {r->t_s,       r->span_s,      r->tokens / span, r->done / span, r->failed / span, r->due / span,

@@ -160,13 +160,13 @@ static void add_failures(const struct analysis *a, struct headline *h)
 void headline_make(const struct analysis *a, struct headline *ret)
 {
     *ret = (struct headline){0};
-    if (a->status > 128)
-        stopped(a->status - 128, ret);
-    else if (a->status == 4)
+    if (a->measured_status > 128)
+        stopped(a->measured_status - 128, ret);
+    else if (a->measured_status == 4)
         lost(a, ret);
-    else if (a->status == 99)
+    else if (a->measured_status == 99)
         failed(a, ret);
-    else if (a->status == 0)
+    else if (a->measured_status == 0)
         passed(a, ret);
     else
         invalid(a, ret);

@@ -16,7 +16,7 @@ static void header(const struct run_data *r, struct buf *b)
     (void)buf_printf(b, "#[plateau %s: run %s]\n#[Histogram log format version 1.3]\n", r->version, r->run_id);
     (void)buf_printf(b, "#[BaseTime: %.3f (seconds since epoch)]\n", start);
     (void)buf_printf(b, "#[StartTime: %.3f (seconds since epoch), %s]\n", start,
-                     wall_format(r->started_wall_ns, text, sizeof text));
+                     clock_wall_text(r->started_wall_ns, text, sizeof text));
     (void)buf_puts(b, "#[Interval_Max: value / 1000000: milliseconds where the metric is a time]\n");
     for (int m = 0; m < METRIC_N; m++)
         (void)buf_printf(b, "#[Tag %s: unit %s, stored x %.0f, one sample per %s]\n", METRICS[m].name, METRICS[m].unit,

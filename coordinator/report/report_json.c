@@ -310,8 +310,8 @@ static void put_run(struct json_out *j, const struct run_data *r)
     json_object(j, "run");
     json_string(j, "id", r->run_id);
     json_string(j, "name", r->plan ? r->plan->name : NULL);
-    json_string(j, "started", wall_format(r->started_wall_ns, text, sizeof text));
-    json_string(j, "ended", r->ended_wall_ns ? wall_format(r->ended_wall_ns, text, sizeof text) : NULL);
+    json_string(j, "started", clock_wall_text(r->started_wall_ns, text, sizeof text));
+    json_string(j, "ended", r->ended_wall_ns ? clock_wall_text(r->ended_wall_ns, text, sizeof text) : NULL);
     json_string(j, "plan_hash", r->plan_hash);
     json_u64(j, "seed", r->seed);
     json_bool(j, "insecure", r->insecure);
@@ -585,7 +585,7 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
     json_object(j, "outcome");
     json_string(j, "word", h.word);
     json_string(j, "why", h.why);
-    json_i64(j, "exit_status", in->status);
+    json_i64(j, "exit_status", in->measured_status);
     json_array(j, "causes");
     for (size_t i = 0; i < n; i++) {
         reasons_where(in, &g[i], where, sizeof where);
@@ -607,7 +607,7 @@ static void put_events(struct json_out *j, const struct run_data *r)
     for (size_t i = 0; i < r->n_events; i++) {
         char text[40];
         json_object(j, NULL);
-        json_string(j, "time", wall_format(r->events[i].wall_ns, text, sizeof text));
+        json_string(j, "time", clock_wall_text(r->events[i].wall_ns, text, sizeof text));
         json_string(j, "kind", r->events[i].name);
         json_string(j, "text", r->events[i].text);
         json_end_object(j);

@@ -6,7 +6,7 @@
 
 #include "common/human.h"
 #include "coordinator/answer/gates.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 
 const struct stage_data *report_stage(const struct analysis *in, size_t point)
 {

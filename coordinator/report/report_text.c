@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/human.h"
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/answer/gates.h"

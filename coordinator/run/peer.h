@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PEER_ID_MAX 32u
 
@@ -12,4 +13,8 @@ struct peer {
     char user[65];
 };
 
-bool peer_equal(const struct peer *a, const struct peer *b); /* the same connection and the same user */
+/* Whether it is the same connection and the same user. */
+static inline bool peer_equal(const struct peer *a, const struct peer *b)
+{
+    return a->n == b->n && memcmp(a->id, b->id, a->n) == 0 && strcmp(a->user, b->user) == 0;
+}

@@ -65,11 +65,6 @@ bool agent_silent(const struct agent *a, int64_t now, int64_t limit_ns)
     return agent_alive(a) && now - a->heard_ns > limit_ns;
 }
 
-bool peer_equal(const struct peer *a, const struct peer *b)
-{
-    return a->n == b->n && memcmp(a->id, b->id, a->n) == 0 && strcmp(a->user, b->user) == 0;
-}
-
 struct registry *registry_new(void)
 {
     struct registry *r = calloc(1, sizeof *r);

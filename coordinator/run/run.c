@@ -54,7 +54,7 @@ int run_signal(const struct run *r)
 }
 uint32_t run_loading(const struct run *r)
 {
-    return r->stage && r->stage->t0_ns ? r->stage->epoch : 0;
+    return r->attempt && r->attempt->t0_ns ? r->attempt->epoch : 0;
 }
 bool run_incomplete(const struct run *r)
 {
@@ -83,7 +83,7 @@ void run_fail(struct run *r, const struct err *e, int64_t now)
     }
     if (r->state == RUN_LOAD) {
         r->stop_now = true;
-        r->stage->aborted = true;
+        r->attempt->aborted = true;
         run_step_to(r, EV_SPOIL, now);
     } else if (r->state != RUN_DRAIN)
         run_step_to(r, EV_END, now);
@@ -102,15 +102,15 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
 {
     struct stage_data d = {0};
     struct err e = {0};
-    if (r->stage->degraded || (r->stage->aborted && !r->gave_up)) r->incomplete |= !superseded;
-    int rc = stage_finish(r->stage, r->o.wall_minus_mono, &d, &e);
+    if (r->attempt->degraded || (r->attempt->aborted && !r->gave_up)) r->incomplete |= !superseded;
+    int rc = attempt_finish(r->attempt, r->o.wall_minus_mono, &d, &e);
     if (rc == 0)
         rc = r->io.stage_end(r->io.arg, &d, superseded, &e);
     else
         stage_data_clear(&d);
-    for (size_t i = 0; i < r->stage->n; i++)
-        if (agent_in_stage(r->stage->part[i].agent)) (void)agent_step(r->stage->part[i].agent, AGENT_EV_RELEASE);
-    stage_destroy(&r->stage);
+    for (size_t i = 0; i < r->attempt->n; i++)
+        if (agent_in_stage(r->attempt->part[i].agent)) (void)agent_step(r->attempt->part[i].agent, AGENT_EV_RELEASE);
+    attempt_destroy(&r->attempt);
     if (rc) {
         if (r->err.code == ERR_NONE) {
             r->err = e;
@@ -125,12 +125,12 @@ static void finish_stage(struct run *r, bool superseded, int64_t now)
 static void stage_is_over(struct run *r, int64_t now)
 {
     bool ended = r->err.code != ERR_NONE || r->signal != 0 || r->gave_up;
-    bool again = !ended && r->spoiled && r->o.plan->on_loss == ON_LOSS_RETRY && r->attempt + 1 < RUN_ATTEMPTS;
+    bool again = !ended && r->spoiled && r->o.plan->on_loss == ON_LOSS_RETRY && r->tries + 1 < RUN_ATTEMPTS;
     finish_stage(r, again, now);
     if (again) {
-        r->attempt++;
+        r->tries++;
         run_note(r, RUN_EVENT_STAGE_RETRY, "stage %" PRIu32 " (repeat %" PRIu32 ") is run again, attempt %" PRIu32,
-                 r->step.stage + 1, r->step.repeat + 1, r->attempt + 1);
+                 r->step.stage + 1, r->step.repeat + 1, r->tries + 1);
     } else
         r->have_step = false;
     run_step_to(r, ended || r->err.code ? EV_END : EV_DONE, now);
@@ -138,14 +138,15 @@ static void stage_is_over(struct run *r, int64_t now)
 
 void run_check_done(struct run *r, int64_t now)
 {
-    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && stage_has_come(r->stage, AGENT_DONE)) stage_is_over(r, now);
+    if ((r->state == RUN_LOAD || r->state == RUN_DRAIN) && attempt_has_come(r->attempt, AGENT_DONE))
+        stage_is_over(r, now);
 }
 
 /* Marks the stage degraded, and does what on_loss asks for. */
 void run_spoil(struct run *r, const char *why, int64_t now)
 {
-    if (!r->stage || r->state == RUN_DRAIN) return;
-    if (r->state == RUN_LOAD) r->stage->degraded = true;
+    if (!r->attempt || r->state == RUN_DRAIN) return;
+    if (r->state == RUN_LOAD) r->attempt->degraded = true;
     r->spoiled = true;
     if (r->o.plan->on_loss == ON_LOSS_FAIL) {
         struct err e;
@@ -153,9 +154,9 @@ void run_spoil(struct run *r, const char *why, int64_t now)
         run_fail(r, &e, now);
     } else if (r->state == RUN_ARM) {
         run_step_to(r, EV_SPOIL, now);
-    } else if (r->o.plan->on_loss == ON_LOSS_RETRY && r->attempt + 1 < RUN_ATTEMPTS) {
+    } else if (r->o.plan->on_loss == ON_LOSS_RETRY && r->tries + 1 < RUN_ATTEMPTS) {
         r->stop_now = true;
-        r->stage->aborted = true;
+        r->attempt->aborted = true;
         run_step_to(r, EV_SPOIL, now);
     }
 }
@@ -170,10 +171,10 @@ uint64_t run_living_weight(const struct run *r)
 
 void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, int64_t now)
 {
-    struct stage_part *p = stage_part_of(r->stage, a);
+    struct attempt_part *p = attempt_part_of(r->attempt, a);
     bool loads = a->state == AGENT_RUNNING, hurts = p && !p->done;
     if (!agent_step(a, AGENT_EV_LOSE)) return;
-    if (hurts) stage_lose(r->stage, p);
+    if (hurts) attempt_lose(r->attempt, p);
     if (loads && !known_dead && now + RUN_LEASE_NS + NS_PER_S > r->fence_ns)
         r->fence_ns = now + RUN_LEASE_NS + NS_PER_S;
     char text[300];
@@ -240,7 +241,7 @@ static void enter_arm(struct run *r, int64_t now)
     struct err e = {0};
     if (!r->have_step) {
         r->have_step = r->io.next_step(r->io.arg, &r->step);
-        r->attempt = 0;
+        r->tries = 0;
         if (!r->have_step) {
             run_step_to(r, EV_END, now);
             return;
@@ -252,18 +253,18 @@ static void enter_arm(struct run *r, int64_t now)
     size_t n = list ? idle_agents(r, list) : 0;
     r->spoiled = r->stop_now = false;
     if (list)
-        r->stage = stage_new(r->o.plan, &r->step, ++r->epoch, r->attempt, list, n, &e);
+        r->attempt = attempt_new(r->o.plan, &r->step, ++r->epoch, r->tries, list, n, &e);
     else
         (void)err_set(&e, ERR_NOMEM, "no memory for the stage");
     free(list);
-    if (!r->stage) {
+    if (!r->attempt) {
         run_fail(r, &e, now);
         return;
     }
     if (r->first_weight == 0) r->first_weight = run_living_weight(r);
     r->deadline_ns = now + ARM_NS + r->o.plan->target.timeout_connect_ns;
-    for (size_t i = 0; i < r->stage->n; i++) {
-        struct agent *a = r->stage->part[i].agent;
+    for (size_t i = 0; i < r->attempt->n; i++) {
+        struct agent *a = r->attempt->part[i].agent;
         (void)agent_step(a, AGENT_EV_ARM);
         if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
         talk_ask(r, a, now);
@@ -273,8 +274,8 @@ static void enter_arm(struct run *r, int64_t now)
 static int64_t start_of(const struct run *r, int64_t now)
 {
     int64_t lead = r->o.start_lead_ns;
-    for (size_t i = 0; i < r->stage->n; i++) {
-        int64_t d = LEAST_LEAD_DELAYS * r->stage->part[i].agent->clock.delay_ns;
+    for (size_t i = 0; i < r->attempt->n; i++) {
+        int64_t d = LEAST_LEAD_DELAYS * r->attempt->part[i].agent->clock.delay_ns;
         if (d > lead) lead = d;
     }
     return now + lead;
@@ -282,10 +283,10 @@ static int64_t start_of(const struct run *r, int64_t now)
 
 void run_check_ready(struct run *r, int64_t now)
 {
-    if (r->state != RUN_ARM || !stage_has_come(r->stage, AGENT_READY)) return;
-    for (size_t i = 0; i < r->stage->n; i++)
-        if (!clocksync_settled(&r->stage->part[i].agent->clock, now, 2 * RUN_FRESH_NS)) return;
-    struct stage *s = r->stage;
+    if (r->state != RUN_ARM || !attempt_has_come(r->attempt, AGENT_READY)) return;
+    for (size_t i = 0; i < r->attempt->n; i++)
+        if (!clocksync_settled(&r->attempt->part[i].agent->clock, now, 2 * RUN_FRESH_NS)) return;
+    struct attempt *s = r->attempt;
     int64_t t0 = start_of(r, now);
     struct stage_data d = {.stage = s->step.stage,
                            .repeat = s->step.repeat,
@@ -303,7 +304,7 @@ void run_check_ready(struct run *r, int64_t now)
 
 static void enter_load(struct run *r, int64_t now)
 {
-    struct stage *s = r->stage;
+    struct attempt *s = r->attempt;
     r->progress = 0;
     r->deadline_ns = s->t0_ns + s->step.load.duration_ns + r->o.plan->drain_ns + GRACE_NS;
     if (s->step.load.duration_ns == 0)
@@ -325,10 +326,10 @@ static void enter_drain(struct run *r, int64_t now)
 static void give_up_arming(struct run *r, int64_t now)
 {
     talk_stop(r, true);
-    for (size_t i = 0; i < r->stage->n; i++)
-        if (agent_in_stage(r->stage->part[i].agent)) (void)agent_step(r->stage->part[i].agent, AGENT_EV_RELEASE);
-    stage_destroy(&r->stage);
-    if (r->err.code == ERR_NONE && ++r->attempt >= RUN_ATTEMPTS) {
+    for (size_t i = 0; i < r->attempt->n; i++)
+        if (agent_in_stage(r->attempt->part[i].agent)) (void)agent_step(r->attempt->part[i].agent, AGENT_EV_RELEASE);
+    attempt_destroy(&r->attempt);
+    if (r->err.code == ERR_NONE && ++r->tries >= RUN_ATTEMPTS) {
         struct err e;
         (void)err_set(&e, ERR_AGENTS, "stage %" PRIu32 " could not be begun in %u attempts", r->step.stage + 1,
                       RUN_ATTEMPTS);
@@ -338,14 +339,14 @@ static void give_up_arming(struct run *r, int64_t now)
 
 static void enter_pause(struct run *r, int64_t now)
 {
-    if (r->stage) give_up_arming(r, now);
+    if (r->attempt) give_up_arming(r, now);
     if (r->state != RUN_PAUSE) return;
     r->deadline_ns = now + (r->epoch ? r->o.plan->cooldown_ns : 0);
-    if (r->have_step && r->attempt) r->deadline_ns = now; /* again: at once */
+    if (r->have_step && r->tries) r->deadline_ns = now; /* again: at once */
     if (r->fence_ns > r->deadline_ns) r->deadline_ns = r->fence_ns;
     if (!r->have_step) {
         r->have_step = r->io.next_step(r->io.arg, &r->step);
-        r->attempt = 0;
+        r->tries = 0;
     }
     if (!r->have_step) run_step_to(r, EV_END, now);
 }
@@ -371,14 +372,14 @@ static void enter_gather(struct run *r, int64_t now)
 
 static void enter_close(struct run *r, int64_t now)
 {
-    if (r->stage) {
-        if (r->stage->t0_ns) {
-            r->stage->aborted = true;
+    if (r->attempt) {
+        if (r->attempt->t0_ns) {
+            r->attempt->aborted = true;
             talk_stop(r, true);
             finish_stage(r, false, now);
         } else {
             talk_stop(r, true);
-            stage_destroy(&r->stage);
+            attempt_destroy(&r->attempt);
         }
     }
     if (r->signal || r->have_step) r->incomplete = true;
@@ -389,12 +390,12 @@ static void enter_close(struct run *r, int64_t now)
 
 static void enter_over(struct run *r, int64_t now)
 {
-    if (r->stage && r->stage->t0_ns) {
-        r->stage->aborted = true;
+    if (r->attempt && r->attempt->t0_ns) {
+        r->attempt->aborted = true;
         talk_stop(r, true);
         finish_stage(r, false, now);
     } else
-        stage_destroy(&r->stage);
+        attempt_destroy(&r->attempt);
     talk_bye(r);
 }
 
@@ -414,9 +415,9 @@ void run_step_to(struct run *r, enum run_trigger ev, int64_t now)
 /* A stage by count may take as long as requests keep ending. */
 static void watch_progress(struct run *r, int64_t now)
 {
-    if (r->state != RUN_LOAD || r->stage->step.load.duration_ns) return;
+    if (r->state != RUN_LOAD || r->attempt->step.load.duration_ns) return;
     struct merge_live live;
-    merge_live(r->stage->merge, &live);
+    merge_live(r->attempt->merge, &live);
     uint64_t ended = live.counters[COUNTER_OK] + counters_failed(live.counters);
     if (ended == r->progress) return;
     r->progress = ended;
@@ -426,11 +427,11 @@ static void watch_progress(struct run *r, int64_t now)
 /* Ends stages early whose result is known or can no longer change. */
 static void watch_stage(struct run *r, int64_t now)
 {
-    if (r->state != RUN_LOAD || !r->io.watch || now <= r->stage->t0_ns) return;
-    enum run_word word = r->io.watch(r->io.arg, r->stage, now - r->stage->t0_ns);
+    if (r->state != RUN_LOAD || !r->io.watch || now <= r->attempt->t0_ns) return;
+    enum run_word word = r->io.watch(r->io.arg, r->attempt, now - r->attempt->t0_ns);
     if (word == RUN_WORD_ON) return;
     if (word == RUN_WORD_GIVE_UP) {
-        r->gave_up = r->stage->aborted = true;
+        r->gave_up = r->attempt->aborted = true;
         run_note(r, RUN_EVENT_GATE_FAILED,
                  "stage %" PRIu32 " broke a gate for longer than slo.abort_on_fail: the run ends", r->step.stage + 1);
     }
@@ -439,9 +440,9 @@ static void watch_stage(struct run *r, int64_t now)
 
 static void lose_those_before(struct run *r, enum agent_state until, const char *why, int64_t now)
 {
-    struct stage *s = r->stage;
+    struct attempt *s = r->attempt;
     uint32_t epoch = s->epoch;
-    for (size_t i = 0; r->stage && r->stage->epoch == epoch && i < s->n; i++) {
+    for (size_t i = 0; r->attempt && r->attempt->epoch == epoch && i < s->n; i++) {
         struct agent *a = s->part[i].agent;
         if (!s->part[i].lost && agent_alive(a) &&
             (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
@@ -556,7 +557,7 @@ struct run *run_new(const struct run_options *o, const struct run_io *io, int64_
 void run_destroy(struct run **r)
 {
     if (!*r) return;
-    stage_destroy(&(*r)->stage);
+    attempt_destroy(&(*r)->attempt);
     registry_destroy(&(*r)->agents);
     free(*r);
     *r = NULL;
@@ -590,7 +591,7 @@ void run_stop(struct run *r, int signal, bool at_once, int64_t now)
         run_note(r, RUN_EVENT_SIGNAL, "signal %d: %s", signal,
                  at_once ? "ends at once" : "drains and ends; once more ends it at once");
     }
-    if (r->state == RUN_LOAD) r->stage->aborted = true;
+    if (r->state == RUN_LOAD) r->attempt->aborted = true;
     run_step_to(r, at_once ? EV_ABORT : EV_STOP, now);
 }
 
@@ -598,7 +599,7 @@ void run_progress(const struct run *r, int64_t now, struct run_progress *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->state = r->state;
-    ret->stage = r->stage;
+    ret->attempt = r->attempt;
     ret->agents_wanted = r->wanted;
     ret->fence_left_ns = r->fence_ns > now ? r->fence_ns - now : 0;
     for (size_t i = 0; i < registry_count(r->agents); i++) {
@@ -606,7 +607,7 @@ void run_progress(const struct run *r, int64_t now, struct run_progress *ret)
         ret->agents += agent_alive(a);
         ret->agents_ready += agent_alive(a) && a->state >= AGENT_IDLE;
     }
-    if (!r->stage || !r->stage->t0_ns) return;
-    ret->elapsed_ns = now - r->stage->t0_ns;
-    merge_live(r->stage->merge, &ret->live);
+    if (!r->attempt || !r->attempt->t0_ns) return;
+    ret->elapsed_ns = now - r->attempt->t0_ns;
+    merge_live(r->attempt->merge, &ret->live);
 }

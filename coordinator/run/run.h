@@ -36,11 +36,11 @@ bool run_incomplete(
 struct run_progress {
     enum run_state state;
     size_t agents, agents_ready;
-    uint32_t agents_wanted;    /* while they gather */
-    int64_t fence_left_ns;     /* until no agent of an earlier attempt can load any more; 0 = so now */
-    const char *endpoint;      /* where agents dial in; NULL = they are started by themselves */
-    const struct stage *stage; /* NULL between stages; valid until the next call */
-    int64_t elapsed_ns;        /* of the stage, negative before its start */
+    uint32_t agents_wanted;        /* while they gather */
+    int64_t fence_left_ns;         /* until no agent of an earlier attempt can load any more; 0 = so now */
+    const char *endpoint;          /* where agents dial in; NULL = they are started by themselves */
+    const struct attempt *attempt; /* NULL between stages; valid until the next call */
+    int64_t elapsed_ns;            /* of the stage, negative before its start */
     struct merge_live live;
 };
 void run_progress(const struct run *r, int64_t now, struct run_progress *ret);

@@ -27,8 +27,8 @@ struct run {
     int64_t deadline_ns, tick_ns, beat_ns;
     uint64_t beat;
     struct run_step step;
-    struct stage *stage;
-    uint32_t epoch, attempt, wanted;
+    struct attempt *attempt;
+    uint32_t epoch, tries, wanted;
     bool have_step, stop_now, spoiled, incomplete, gave_up;
     bool store_broken;     /* nothing more is written while the rest is collected */
     int64_t fence_ns;      /* a lost agent may be loading the target until then */

@@ -9,7 +9,7 @@
 #include "common/wire.h"
 #include "coordinator/data.h"
 #include "coordinator/run/merge.h"
-#include "coordinator/run/stage.h"
+#include "coordinator/run/attempt.h"
 
 #define RUN_HEARTBEAT_NS (1 * NS_PER_S)
 #define RUN_LIVENESS_NS                                                                                                \
@@ -52,7 +52,7 @@ struct run_io {
     ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
     void (*event)(void *arg, enum run_event_kind kind, const char *text);
     /* Asked once a second while a stage runs; may be NULL. */
-    enum run_word (*watch)(void *arg, const struct stage *s, int64_t elapsed_ns);
+    enum run_word (*watch)(void *arg, const struct attempt *s, int64_t elapsed_ns);
 };
 
 struct run_options {

@@ -95,7 +95,7 @@ static void on_plan_ok(struct run *r, struct agent *a, const struct wire_msg *m,
 
 static bool of_this_stage(const struct run *r, uint32_t stage, uint32_t epoch)
 {
-    return r->stage && r->stage->step.stage == stage && r->stage->epoch == epoch;
+    return r->attempt && r->attempt->step.stage == stage && r->attempt->epoch == epoch;
 }
 
 static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
@@ -120,9 +120,9 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
  */
 static void check_in_flight(struct run *r)
 {
-    uint64_t most = stage_most(r->stage), now = merge_in_flight(r->stage->merge);
-    if (!most || now <= most || r->stage->overfull) return;
-    r->stage->overfull = true;
+    uint64_t most = attempt_most(r->attempt), now = merge_in_flight(r->attempt->merge);
+    if (!most || now <= most || r->attempt->overfull) return;
+    r->attempt->overfull = true;
     run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }
 
@@ -130,14 +130,14 @@ static void check_in_flight(struct run *r)
  * look for. A stage's results hold all of them. */
 static void note_failures(struct run *r)
 {
-    const struct failure_samples *f = merge_failures(r->stage->merge);
+    const struct failure_samples *f = merge_failures(r->attempt->merge);
     for (uint32_t i = 0; i < f->n; i++) {
         const struct failure_sample *s = &f->row[i];
         char status[24] = "";
         if (r->failed[s->label]) continue;
         r->failed[s->label] = true;
         if (s->status) (void)snprintf(status, sizeof status, ", status %" PRIu32, s->status);
-        run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %.300s%s", r->stage->step.stage + 1,
+        run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %.300s%s", r->attempt->step.stage + 1,
                  FAILURES[s->label].name, status, s->address, s->text[0] ? s->text : FAILURES[s->label].meaning,
                  failure_hint(s));
     }
@@ -145,18 +145,19 @@ static void note_failures(struct run *r)
 
 static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
 {
-    struct stage_part *p =
-        of_this_stage(r, m->u.snapshot.stage, m->u.snapshot.epoch) ? stage_part_of(r->stage, a) : NULL;
+    struct attempt_part *p =
+        of_this_stage(r, m->u.snapshot.stage, m->u.snapshot.epoch) ? attempt_part_of(r->attempt, a) : NULL;
     if (!p || (a->state != AGENT_RUNNING && a->state != AGENT_DONE)) {
         /* of an old epoch: it is not needed any more */
         talk_stop_one(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, true);
         talk_ack(r, a, m->u.snapshot.stage, m->u.snapshot.epoch, m->u.snapshot.seq);
         return;
     }
-    uint64_t seq = m->u.snapshot.seq, last = merge_last_seq(r->stage->merge, a->number);
+    uint64_t seq = m->u.snapshot.seq, last = merge_last_seq(r->attempt->merge, a->number);
     if (seq > last + 1) return; /* one before is missing; the agent sends it again */
     struct err e = {0};
-    switch (merge_accept(r->stage->merge, a->number, seq, m->u.snapshot.snapshot.data, m->u.snapshot.snapshot.n, &e)) {
+    switch (
+        merge_accept(r->attempt->merge, a->number, seq, m->u.snapshot.snapshot.data, m->u.snapshot.snapshot.n, &e)) {
     case MERGE_REFUSED: {
         char why[260];
         (void)snprintf(why, sizeof why, "sent a snapshot that cannot be: %.200s", e.text);
@@ -165,8 +166,8 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
         return;
     }
     case MERGE_ACCEPTED:
-        if (!r->store_broken &&
-            r->io.snapshot(r->io.arg, &r->stage->step, r->stage->epoch, a->number, seq, m->u.snapshot.snapshot, &e)) {
+        if (!r->store_broken && r->io.snapshot(r->io.arg, &r->attempt->step, r->attempt->epoch, a->number, seq,
+                                               m->u.snapshot.snapshot, &e)) {
             r->store_broken = true;
             run_fail(r, &e, now);
         }
@@ -181,18 +182,18 @@ static void on_snapshot(struct run *r, struct agent *a, const struct wire_msg *m
 
 static void on_done(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)
 {
-    struct stage_part *p = of_this_stage(r, m->u.done.stage, m->u.done.epoch) ? stage_part_of(r->stage, a) : NULL;
-    if (!p || a->state != AGENT_RUNNING || merge_last_seq(r->stage->merge, a->number) != m->u.done.seq)
+    struct attempt_part *p = of_this_stage(r, m->u.done.stage, m->u.done.epoch) ? attempt_part_of(r->attempt, a) : NULL;
+    if (!p || a->state != AGENT_RUNNING || merge_last_seq(r->attempt->merge, a->number) != m->u.done.seq)
         return; /* DONE comes again, after its snapshots */
     p->start_skew_ns = m->u.done.start_skew_ns;
     p->done = true;
-    merge_settle(r->stage->merge, a->number);
+    merge_settle(r->attempt->merge, a->number);
     (void)agent_step(a, AGENT_EV_DONE);
     if (text_is(m->u.done.error)) {
         char why[400];
         (void)snprintf(why, sizeof why, "agent %s: %.300s", a->info.name, m->u.done.error);
         run_note(r, RUN_EVENT_AGENT_FAILED, "%s", why);
-        r->stage->degraded = true;
+        r->attempt->degraded = true;
         if (m->u.done.code == ERR_REFUSED)
             agent_refuses(r, a, m->u.done.error, m->u.done.code, now);
         else

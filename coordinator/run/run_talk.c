@@ -42,26 +42,26 @@ void talk_ack(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, ui
 
 static void send_arm(struct run *r, struct agent *a)
 {
-    const struct stage_part *p = stage_part_of(r->stage, a);
+    const struct attempt_part *p = attempt_part_of(r->attempt, a);
     if (!p) return;
     struct wire_msg m = {.type = WIRE_ARM,
-                         .u.arm = {.stage = r->stage->step.stage, .epoch = r->stage->epoch, .shard = p->shard}};
+                         .u.arm = {.stage = r->attempt->step.stage, .epoch = r->attempt->epoch, .shard = p->shard}};
     talk_to(r, a, &m);
 }
 
 /* Repeated until the first snapshot shows that the agent has begun. */
 static void send_go(struct run *r, struct agent *a)
 {
-    if (!stage_part_of(r->stage, a)) return;
+    if (!attempt_part_of(r->attempt, a)) return;
     if (r->state == RUN_DRAIN) {
-        talk_stop_one(r, a, r->stage->step.stage, r->stage->epoch, r->stop_now);
+        talk_stop_one(r, a, r->attempt->step.stage, r->attempt->epoch, r->stop_now);
         return;
     }
-    if (merge_last_seq(r->stage->merge, a->number)) return;
+    if (merge_last_seq(r->attempt->merge, a->number)) return;
     struct wire_msg m = {.type = WIRE_GO,
-                         .u.go = {.stage = r->stage->step.stage,
-                                  .epoch = r->stage->epoch,
-                                  .t0_ns = r->stage->t0_ns + a->clock.offset_ns}};
+                         .u.go = {.stage = r->attempt->step.stage,
+                                  .epoch = r->attempt->epoch,
+                                  .t0_ns = r->attempt->t0_ns + a->clock.offset_ns}};
     talk_to(r, a, &m);
 }
 
@@ -104,9 +104,9 @@ void talk_bye(struct run *r)
 
 void talk_stop(struct run *r, bool now)
 {
-    for (size_t i = 0; r->stage && i < r->stage->n; i++)
-        if (!r->stage->part[i].lost && agent_alive(r->stage->part[i].agent))
-            talk_stop_one(r, r->stage->part[i].agent, r->stage->step.stage, r->stage->epoch, now);
+    for (size_t i = 0; r->attempt && i < r->attempt->n; i++)
+        if (!r->attempt->part[i].lost && agent_alive(r->attempt->part[i].agent))
+            talk_stop_one(r, r->attempt->part[i].agent, r->attempt->step.stage, r->attempt->epoch, now);
 }
 
 /* A stage's snapshots are acknowledged every second anyway, so the heartbeat waits a little longer. */

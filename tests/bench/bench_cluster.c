@@ -584,7 +584,7 @@ static int bench(void)
     (void)snprintf(log, sizeof log, "%s/err.log", dir);
     (void)snprintf(file, sizeof file, "%s/run.sqlite", run);
     for (uint64_t i = 0; i < TEMPLATES; i++)
-        templates[i] = made_up_second(seed_mix(1, i, 0, 0), opt.all_metrics);
+        templates[i] = made_up_second(rng_mix(1, i, 0, 0), opt.all_metrics);
     (void)snprintf(keys, sizeof keys, "%s/keys", dir);
     if (opt.curve && make_keys(keys)) {
         fprintf(stderr, "bench_cluster: no keys\n");

@@ -114,7 +114,7 @@ static void run(enum plan_api api, const char *what, const char *text, size_t n,
                 seen += stream_feed(&s, text + at, n - at < read ? n - at : read, begin + (int64_t)at);
             if (s.events != events || s.malformed) abort();
             bytes += s.bytes;
-            stream_release(&s);
+            stream_clear(&s);
         }
         now = cpu_ns();
     } while ((double)(now - begin) < seconds * 1e9);

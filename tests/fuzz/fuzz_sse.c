@@ -48,7 +48,7 @@ static void finish(struct sse *s, struct slab *pool, bool good, struct out *o)
     struct sse_event e;
     put(o, good ? "." : "!", 1);
     if (sse_last(s, &e) == 1) put_event(o, &e);
-    carry_drop(s->carry);
+    carry_clear(s->carry);
     MUST(pool->out == 0);
 }
 

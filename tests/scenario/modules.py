@@ -18,29 +18,16 @@ import sys
 
 ROOMS = ("common", "agent", "coordinator", "tests/sim")
 
-# file: the families of names that it defines besides its own
+# file: the families of names that it defines besides its own, and why
 FAMILIES = {
-    "agent/transport/target": "secret_",
+    # what a transport carries: transport.h is the contract of both
     "agent/transport/transport": "transfer_",
-    "agent/worker": "target_ref_",
-    "common/args": "nearest_word",
-    "common/clock": "duration_ wall_",
-    "common/handshake": "log_limit_",
-    "common/plan/node": "number_ text_valid",
-    "common/plan/plan_key": "section_",
-    "common/plan/plan_read": "expected keep keep_array key_ section_",
-    "common/plan/plan_scalar": "node_new_duration read_",
-    "common/plan/plan_write": "section_",
-    "common/rng": "seed_mix",
-    "common/shard": "split_largest_remainder",
-    "common/unpack": "pack_",
-    "coordinator/answer/compare": "comparison_",
+    # a library of functions under the names that statistics gives them
     "coordinator/answer/numeric": "beta_ binom_ line_ mean_of norm_ quantile_of rank_ samples_needed sd_of share_ t_",
-    "coordinator/answer/search": "stage_enough",
-    "coordinator/answer/stat": "metric_independent",
+    # the types of a run's data, which several rooms hand on
     "coordinator/data": "packed_hist_ run_data_ stage_data_",
-    "coordinator/resume": "run_ todo_",
-    "coordinator/run/registry": "agent_ peer_",
+    # what is registered
+    "coordinator/run/registry": "agent_",
 }
 
 # Their result is always -1, so that `return err_set(...)` reads well.

@@ -10,7 +10,7 @@ enum sim_fault sim_fault_choose(const struct sim_options *o, uint64_t request)
         if (o->fault[f]) on[n++] = (enum sim_fault)f;
     if (n == 0) return SIM_FAULT_NONE;
     struct rng r;
-    rng_seed(&r, seed_mix(o->seed, request, 0xfa, 0));
+    rng_seed(&r, rng_mix(o->seed, request, 0xfa, 0));
     if (rng_double(&r) >= o->fault_rate) return SIM_FAULT_NONE;
     return on[rng_below(&r, n)];
 }

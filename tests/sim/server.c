@@ -164,7 +164,7 @@ static int server_close(struct sim_server *v, struct err *e)
     if (v->spare >= 0) close(v->spare);
     if (v->signal.fd >= 0) close(v->signal.fd);
     if (v->epoll >= 0) close(v->epoll);
-    sim_timers_free(&v->timers);
+    sim_timers_clear(&v->timers);
     sim_model_destroy(&v->model);
     buf_free(&v->out);
     buf_free(&v->cipher);

@@ -295,7 +295,7 @@ void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim
     }
     if (v->o->truth_tokens && sim_record_reserve(&s->record, ask->stream ? ask->output : 1))
         log_warn("request %llu: no memory for the times of its tokens", (unsigned long long)number);
-    if (v->o->jitter) rng_seed(&s->rng, seed_mix(v->o->seed, number, 0x71, 0));
+    if (v->o->jitter) rng_seed(&s->rng, rng_mix(v->o->seed, number, 0x71, 0));
     if (ask->stream && send_head(v, c)) return;
     if (!v->model)
         schedule(v, c);

@@ -16,5 +16,5 @@ void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end, e
     if (v->truth)
         (void)sim_truth_add(v->truth, &s->record);
     else
-        sim_record_free(&s->record);
+        sim_record_clear(&s->record);
 }

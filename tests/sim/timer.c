@@ -21,7 +21,7 @@ int sim_timers_reserve(struct sim_timers *h, size_t n)
     return 0;
 }
 
-void sim_timers_free(struct sim_timers *h)
+void sim_timers_clear(struct sim_timers *h)
 {
     free(h->slot);
     *h = (struct sim_timers){0};

@@ -22,7 +22,7 @@ struct sim_timers {
 
 void sim_timer_init(struct sim_timer *t, int kind, void *owner);
 int sim_timers_reserve(struct sim_timers *h, size_t n); /* -1 without memory; afterwards n timers can be set */
-void sim_timers_free(struct sim_timers *h);
+void sim_timers_clear(struct sim_timers *h);
 void sim_timer_set(struct sim_timers *h, struct sim_timer *t, int64_t due); /* sets or moves */
 void sim_timer_clear(struct sim_timers *h, struct sim_timer *t);
 int64_t sim_timers_next(const struct sim_timers *h); /* INT64_MAX when none */

@@ -40,7 +40,7 @@ int sim_truth_add(struct sim_truth *t, struct sim_record *r)
     struct node *n = malloc(sizeof *n);
     if (!n) {
         t->lost++;
-        sim_record_free(r);
+        sim_record_clear(r);
         return -1;
     }
     *n = (struct node){.record = *r};
@@ -94,7 +94,7 @@ void sim_truth_write(struct sim_truth *t, size_t n)
         if (!t->head) t->tail = NULL;
         t->waiting--;
         put_record(t->file, &done->record);
-        sim_record_free(&done->record);
+        sim_record_clear(&done->record);
         free(done);
     }
 }
@@ -123,7 +123,7 @@ int sim_record_reserve(struct sim_record *r, uint32_t n)
     r->due = malloc(n * sizeof *r->due);
     r->cap = n;
     if (r->emitted && r->due) return 0;
-    sim_record_free(r);
+    sim_record_clear(r);
     return -1;
 }
 
@@ -146,7 +146,7 @@ void sim_record_event(struct sim_record *r, int64_t emitted, int64_t due, uint32
     r->tokens += tokens;
 }
 
-void sim_record_free(struct sim_record *r)
+void sim_record_clear(struct sim_record *r)
 {
     free(r->emitted);
     free(r->due);

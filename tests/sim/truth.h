@@ -34,4 +34,4 @@ ERR_CHECKED int sim_truth_close(struct sim_truth **t, struct err *e);
 /* Room for the times of n events; -1 without memory. */
 int sim_record_reserve(struct sim_record *r, uint32_t n);
 void sim_record_event(struct sim_record *r, int64_t emitted, int64_t due, uint32_t tokens);
-void sim_record_free(struct sim_record *r);
+void sim_record_clear(struct sim_record *r);

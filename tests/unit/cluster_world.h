@@ -203,7 +203,7 @@ static inline int fake_arm(void *arg, const struct shard *s, struct err *e)
     *f = (struct fake_engine){
         .state = FAKE_ARMING, .ready_at = a->w->now + 5 * NS_PER_MS, .stop_due = INT64_MAX, .truth = hist_new()};
     f->shard = *s;
-    f->shard.own = NULL;
+    f->shard.turns = NULL;
     return 0;
 }
 

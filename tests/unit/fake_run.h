@@ -199,7 +199,7 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
     for (uint32_t i = 0; i < f->agents; i++) {
         char name[64];
         fake_name(f, i, name, sizeof name);
-        rng_seed(&a[i].rng, seed_mix(f->seed, stage, i, 0));
+        rng_seed(&a[i].rng, rng_mix(f->seed, stage, i, 0));
         a[i].snap = snapshot_new(false);
         a[i].slots = (double)(asked->concurrency * (i + 1) / f->agents - asked->concurrency * i / f->agents);
         fake_check(merge_add_agent(m, i, name, 1, (uint64_t)a[i].slots, &e), &e);

@@ -41,5 +41,5 @@ static inline void stream_said(struct stream *s, enum transport_end end, int sta
         ret->gap_tokens = ret->gap_tokens * 31 + gap.tokens;
         ret->gap_sum += (uint64_t)gap.ns;
     }
-    stream_release(s);
+    stream_clear(s);
 }

@@ -110,7 +110,7 @@ static int stream_is_read(void)
     }
     (void)stream_feed(&s, "data: [DONE]\n\n", 14, 20000);
     int rc = stream_outcome(&s, END_COMPLETE, 200) == COUNTER_OK && s.events == 8 ? 0 : -1;
-    stream_release(&s);
+    stream_clear(&s);
     gap_pool_destroy(&pool);
     return rc;
 }
@@ -154,7 +154,7 @@ static int runs_are_compared(void)
 {
     struct comparison c;
     if (compare_runs(analysis.points, analysis.n_points, analysis.points, analysis.n_points, 1, &c, &err)) return -1;
-    comparison_clear(&c);
+    compare_clear(&c);
     return 0;
 }
 

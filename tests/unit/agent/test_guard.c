@@ -132,11 +132,11 @@ static void test_limits(void **state)
                       .rate_from = 10,
                       .rate_to = 200,
                       .cycle = 4,
-                      .n_own = 1};
+                      .n_turns = 1};
     assert_int_equal(guard_check_shard(&g, &o, &e), 0); /* a quarter of 200/s */
-    o.n_own = 2;
+    o.n_turns = 2;
     assert_int_equal(guard_check_shard(&g, &o, &e), -1);
-    o.n_own = 1, o.slots = 0;
+    o.n_turns = 1, o.slots = 0;
     assert_int_equal(guard_check_shard(&g, &o, &e), -1); /* no cap: connections without a bound */
     assert_int_equal(guard_check_rate(&g, 50, 1000, NS_PER_S, &e), 0);
     assert_int_equal(guard_check_rate(&g, 51, 0, NS_PER_S, &e), -1);

@@ -58,7 +58,7 @@ static void end(enum transport_end how, int status, int64_t now, enum counter ex
     enum counter outcome = stream_outcome(&s, how, status);
     assert_int_equal(outcome, expect);
     recorder_end(&rec, &s, outcome, now);
-    stream_release(&s);
+    stream_clear(&s);
 }
 
 static uint64_t counted(enum counter c)
@@ -499,7 +499,7 @@ static void test_ledger(void **state)
         enum counter outcome = stream_outcome(&s, ends[i].how, ends[i].status);
         uint64_t before = counted(outcome);
         recorder_end(&rec, &s, outcome, 1600 * MS);
-        stream_release(&s);
+        stream_clear(&s);
         assert_int_equal(counted(outcome), before + 1);
         assert_int_equal(counted(COUNTER_DUE), counted(COUNTER_OK) + counters_failed(rec.snap->counters) +
                                                    counted(COUNTER_CANCELLED) + counted(COUNTER_ABORTED));

@@ -136,10 +136,10 @@ static void test_did_you_mean(void **state)
                   NULL),
             "unknown option");
     static const char *const WORDS[] = {"concurrency", "rate", "duration"};
-    assert_string_equal(nearest_word("concurency", WORDS, 3), "concurrency");
-    assert_string_equal(nearest_word("rtae", WORDS, 3), "rate");
-    assert_null(nearest_word("xyz", WORDS, 3));
-    assert_null(nearest_word("rate", WORDS, 0));
+    assert_string_equal(args_nearest("concurency", WORDS, 3), "concurrency");
+    assert_string_equal(args_nearest("rtae", WORDS, 3), "rate");
+    assert_null(args_nearest("xyz", WORDS, 3));
+    assert_null(args_nearest("rate", WORDS, 0));
 }
 
 /* What goes to standard output while `flag_` is parsed. */

@@ -202,7 +202,7 @@ static void test_part_without_arrivals(void **state)
 {
     (void)state;
     struct shard s = open_shard(ARRIVALS_POISSON, 20, 20, NS_PER_S, 1);
-    s.n_own = 0;
+    s.n_turns = 0;
     assert_int_equal(take(&s, A, MANY), 0);
     shard_clear(&s);
 }

@@ -33,14 +33,15 @@ static void test_durations(void **state)
     };
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
         int64_t ns = -1;
-        if (duration_parse(GOOD[i].text, &ns) || ns != GOOD[i].ns) fail_msg("%s gives %" PRId64, GOOD[i].text, ns);
+        if (clock_duration_parse(GOOD[i].text, &ns) || ns != GOOD[i].ns)
+            fail_msg("%s gives %" PRId64, GOOD[i].text, ns);
     }
     static const char *const BAD[] = {"",         "1",    "s",   "-1s",  "+1s", " 1s",  "1 s",   "1s ",
                                       "1sec",     "1S",   "nan", "nans", "inf", "infs", "0x10s", "1e400s",
                                       "1000000h", "1,5s", "1s2", "00",   ".5s", "1d",   "5ss",   "1e30s"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         int64_t ns;
-        if (duration_parse(BAD[i], &ns) == 0) fail_msg("\"%s\" was taken for %" PRId64 " ns", BAD[i], ns);
+        if (clock_duration_parse(BAD[i], &ns) == 0) fail_msg("\"%s\" was taken for %" PRId64 " ns", BAD[i], ns);
     }
 }
 
@@ -61,26 +62,26 @@ static void test_format_is_shortest_and_exact(void **state)
                {1000, "1us"}};
     char text[32];
     for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++)
-        assert_string_equal(duration_format(ROW[i].ns, text, sizeof text), ROW[i].text);
+        assert_string_equal(clock_duration_text(ROW[i].ns, text, sizeof text), ROW[i].text);
     struct rng r;
     rng_seed(&r, 1);
     for (int i = 0; i < 10000; i++) {
         int64_t back, ns = (int64_t)rng_below(&r, UINT64_C(1) << rng_below(&r, 53));
         if (i % 2) ns *= 1000;
         if (ns > INT64_C(1) << 53) continue;
-        if (duration_parse(duration_format(ns, text, sizeof text), &back) || back != ns)
+        if (clock_duration_parse(clock_duration_text(ns, text, sizeof text), &back) || back != ns)
             fail_msg("%" PRId64 " is written %s", ns, text);
     }
-    assert_string_equal(duration_format(1234567, text, 4), "123"); /* cut, never beyond the buffer */
+    assert_string_equal(clock_duration_text(1234567, text, 4), "123"); /* cut, never beyond the buffer */
 }
 
 static void test_wall(void **state)
 {
     (void)state;
     char text[32];
-    assert_string_equal(wall_format(0, text, sizeof text), "1970-01-01T00:00:00Z");
-    assert_string_equal(wall_format(INT64_C(1795348800999999999), text, sizeof text), "2026-11-22T12:00:00Z");
-    assert_string_equal(wall_format(0, text, 5), "");
+    assert_string_equal(clock_wall_text(0, text, sizeof text), "1970-01-01T00:00:00Z");
+    assert_string_equal(clock_wall_text(INT64_C(1795348800999999999), text, sizeof text), "2026-11-22T12:00:00Z");
+    assert_string_equal(clock_wall_text(0, text, 5), "");
     int64_t a = clock_mono_ns(), b = clock_mono_ns();
     assert_true(b >= a);
     assert_true(clock_wall_ns() > INT64_C(1700000000000000000));

@@ -11,36 +11,36 @@
 
 static void test_a_line_once_in_a_while(void **state)
 {
-    struct log_limit l = {0};
+    struct handshake_log l = {0};
     int64_t now = 100 * NS_PER_S;
     uint32_t held;
     (void)state;
-    assert_true(log_limit_pass(&l, "a", now, &held));
+    assert_true(handshake_log_pass(&l, "a", now, &held));
     assert_int_equal(held, 0);
     for (unsigned i = 0; i < 7; i++)
-        assert_false(log_limit_pass(&l, "a", now += NS_PER_S, &held));
-    assert_true(log_limit_pass(&l, "b", now, &held)); /* others pass */
+        assert_false(handshake_log_pass(&l, "a", now += NS_PER_S, &held));
+    assert_true(handshake_log_pass(&l, "b", now, &held)); /* others pass */
     assert_int_equal(held, 0);
-    assert_false(log_limit_pass(&l, "a", now, &held));
-    assert_false(log_limit_pass(&l, "b", now, &held));
-    assert_true(log_limit_pass(&l, "a", now += 3 * NS_PER_S, &held));
+    assert_false(handshake_log_pass(&l, "a", now, &held));
+    assert_false(handshake_log_pass(&l, "b", now, &held));
+    assert_true(handshake_log_pass(&l, "a", now += 3 * NS_PER_S, &held));
     assert_int_equal(held, 9);
-    assert_false(log_limit_pass(&l, "a", now, &held));
+    assert_false(handshake_log_pass(&l, "a", now, &held));
 }
 
 static void test_many_lines(void **state)
 {
-    struct log_limit l = {0};
+    struct handshake_log l = {0};
     unsigned said = 0;
     uint32_t held;
     char words[16];
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
         (void)snprintf(words, sizeof words, "%u", i);
-        said += log_limit_pass(&l, words, NS_PER_S, &held);
+        said += handshake_log_pass(&l, words, NS_PER_S, &held);
     }
     assert_int_equal(said, LOG_LIMIT_LINES);
-    assert_true(log_limit_pass(&l, "0", 11 * NS_PER_S, &held));
+    assert_true(handshake_log_pass(&l, "0", 11 * NS_PER_S, &held));
     assert_int_equal(held, 1000 - LOG_LIMIT_LINES);
 }
 

@@ -129,11 +129,11 @@ static void test_seeds_of_their_own(void **state)
     for (uint64_t a = 0; a < 16; a++)
         for (uint64_t b = 0; b < 16; b++)
             for (uint64_t c = 0; c < 16; c++)
-                seen[n++] = seed_mix(7, a, b, c);
+                seen[n++] = rng_mix(7, a, b, c);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
             assert_true(seen[i] != seen[j]);
-    assert_true(seed_mix(7, 1, 2, 3) == seed_mix(7, 1, 2, 3) && seed_mix(8, 1, 2, 3) != seed_mix(7, 1, 2, 3));
+    assert_true(rng_mix(7, 1, 2, 3) == rng_mix(7, 1, 2, 3) && rng_mix(8, 1, 2, 3) != rng_mix(7, 1, 2, 3));
 }
 
 int main(void)

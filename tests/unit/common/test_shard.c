@@ -49,7 +49,7 @@ static void test_largest_remainder(void **state)
         if (n > 1) w[rng_below(&r, n - 1)] = 0;
         for (uint32_t i = 0; i < n; i++)
             weights += w[i];
-        split_largest_remainder(total, w, n, out);
+        shard_largest_remainder(total, w, n, out);
         for (uint32_t i = 0; i < n; i++) {
             sum += out[i];
             long double exact = (long double)total * w[i] / (long double)weights;
@@ -59,9 +59,9 @@ static void test_largest_remainder(void **state)
         assert_int_equal(sum, total);
     }
     uint64_t out[3];
-    split_largest_remainder(7, (uint32_t[]){1, 1, 1}, 3, out);
+    shard_largest_remainder(7, (uint32_t[]){1, 1, 1}, 3, out);
     assert_true(out[0] == 3 && out[1] == 2 && out[2] == 2);
-    split_largest_remainder(10, (uint32_t[]){6, 3, 1}, 3, out);
+    shard_largest_remainder(10, (uint32_t[]){6, 3, 1}, 3, out);
     assert_true(out[0] == 6 && out[1] == 3 && out[2] == 1);
 }
 
@@ -112,8 +112,8 @@ static uint32_t mark(const struct shard *s, uint32_t cycle, uint8_t *seen)
     uint32_t n = 0;
     assert_int_equal(cycle % s->cycle, 0);
     for (uint32_t turn = 0; turn < cycle; turn += s->cycle)
-        for (uint32_t i = 0; i < s->n_own; i++, n++)
-            seen[turn + s->own[i]]++;
+        for (uint32_t i = 0; i < s->n_turns; i++, n++)
+            seen[turn + s->turns[i]]++;
     return n;
 }
 
@@ -130,8 +130,8 @@ static void check_partition(const struct shard *whole, const struct shard *part,
         if (shard_check(&part[i], NULL)) fail();
         uint32_t own = mark(&part[i], cycle, seen);
         if (spread && own > 1) /* even: neighbouring own arrivals are about the mean gap apart */
-            for (uint32_t k = 1; k < part[i].n_own; k++)
-                assert_true(part[i].own[k] - part[i].own[k - 1] <= 3 * (cycle / own + 1));
+            for (uint32_t k = 1; k < part[i].n_turns; k++)
+                assert_true(part[i].turns[k] - part[i].turns[k - 1] <= 3 * (cycle / own + 1));
     }
     assert_memory_equal(seen, all, cycle); /* each position of the whole once, no other */
 }
@@ -156,9 +156,9 @@ static void test_open_two_levels(void **state)
             sum += w[i];
         for (uint32_t i = 0; i < n; i++) {
             slots += part[i].slots;
-            if (whole.slots && part[i].slots == 0) assert_int_equal(part[i].n_own, 0);
+            if (whole.slots && part[i].slots == 0) assert_int_equal(part[i].n_turns, 0);
             if (!whole.slots)
-                assert_true(fabs((double)part[i].n_own / part[i].cycle - (double)w[i] / (double)sum) <=
+                assert_true(fabs((double)part[i].n_turns / part[i].cycle - (double)w[i] / (double)sum) <=
                             1.0 / (SHARD_CYCLE_MAX / 2));
             random_weights(&r, w2, 5);
             if (shard_split(&part[i], w2, 5, 0, worker, NULL)) fail();
@@ -177,10 +177,10 @@ static void test_equal_parts_alternate(void **state)
     struct shard whole = whole_of((struct plan_stage){.kind = LOAD_OPEN, .rate_from = 1, .rate_to = 1}, 1), part[3];
     assert_int_equal(shard_split(&whole, (uint32_t[]){400, 400, 400}, 3, 0, part, NULL), 0);
     for (uint32_t i = 0; i < 3; i++)
-        assert_true(part[i].cycle == 3 && part[i].n_own == 1 && part[i].own[0] == i);
+        assert_true(part[i].cycle == 3 && part[i].n_turns == 1 && part[i].turns[0] == i);
     clear_all(part, 3);
     assert_int_equal(shard_split(&whole, (uint32_t[]){2, 1}, 2, 0, part, NULL), 0);
-    assert_true(part[0].cycle == 3 && part[0].own[0] == 0 && part[0].own[1] == 2 && part[1].own[0] == 1);
+    assert_true(part[0].cycle == 3 && part[0].turns[0] == 0 && part[0].turns[1] == 2 && part[1].turns[0] == 1);
     clear_all(part, 2);
     shard_clear(&whole);
 }
@@ -208,12 +208,12 @@ static void test_refusals(void **state)
         struct err e = {0};
         assert_int_equal(shard_whole(&p, &BAD[i].stage, 0, &s, &e), -1);
         if (!strstr(e.text, BAD[i].why)) fail_msg("\"%s\" says nothing of \"%s\"", e.text, BAD[i].why);
-        assert_null(s.own);
+        assert_null(s.turns);
     }
     struct shard whole = whole_of((struct plan_stage){.kind = LOAD_OPEN, .rate_from = 1, .rate_to = 1}, 1), part[2];
     assert_int_equal(shard_split(&whole, (uint32_t[]){1, 0}, 2, 0, part, NULL), -1);
     assert_int_equal(shard_split(&whole, NULL, 0, 0, part, NULL), -1);
-    whole.own[0] = 1;
+    whole.turns[0] = 1;
     assert_int_equal(shard_check(&whole, NULL), -1);
     shard_clear(&whole);
     shard_clear(&whole);

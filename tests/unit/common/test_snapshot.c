@@ -238,7 +238,7 @@ static void forge(const struct forged *f, struct buf *out)
     if (!f->empty_hist) (void)hist_record(h, 5, 1);
     assert_int_equal(hist_encode(h, &bytes), 0);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, pack_to_buf);
+    msgpack_packer_init(&pk, out, buf_pack);
     msgpack_pack_array(&pk, (size_t)f->fields);
     msgpack_pack_uint64(&pk, wire_fingerprint() + (uint64_t)f->other);
     msgpack_pack_int64(&pk, f->from);

@@ -32,7 +32,7 @@ static void test_pages(void **state)
     (void)state;
     struct err e = {0};
     char page[4096];
-    struct status *s = status_start("127.0.0.1:0", &e);
+    struct status *s = status_open("127.0.0.1:0", &e);
     assert_non_null(s);
     unsigned port = status_port(s);
 #define GET(path) ask(port, "GET " path " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", page, sizeof page)
@@ -55,14 +55,14 @@ static void test_pages(void **state)
 
     char taken[32];
     (void)snprintf(taken, sizeof taken, "127.0.0.1:%u", port);
-    assert_null(status_start(taken, &e));
+    assert_null(status_open(taken, &e));
     assert_non_null(strstr(e.text, "cannot listen on 127.0.0.1"));
-    status_stop(&s);
+    status_close(&s);
     assert_null(s);
     static const char *const BAD[] = {
         "", "9100", "localhost:9100", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "1.2.3:4"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
-        if (status_start(BAD[i], &e)) fail_msg("\"%s\" was taken for an address", BAD[i]);
+        if (status_open(BAD[i], &e)) fail_msg("\"%s\" was taken for an address", BAD[i]);
     status_ready(NULL, true, "");
     status_publish(NULL, "");
 }

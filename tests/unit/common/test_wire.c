@@ -21,8 +21,8 @@ static uint32_t OWN[] = {0, 3, 4, 9};
     {                                                                                                                  \
         .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25,                            \
         .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5, .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10,   \
-        .request_first = 20, .cycle = 10, .n_own = 4, .own = OWN, .duration_ns = INT64_C(60000000000), .warmup_ns = 2, \
-        .ramp_ns = 3, .drain_ns = 4, .part = 2049,                                                                     \
+        .request_first = 20, .cycle = 10, .n_turns = 4, .turns = OWN, .duration_ns = INT64_C(60000000000),             \
+        .warmup_ns = 2, .ramp_ns = 3, .drain_ns = 4, .part = 2049,                                                     \
     }
 static const struct shard SHARD = SHARD_INIT;
 
@@ -79,13 +79,13 @@ static int decode(struct wire_msg *ret, const void *bytes, size_t n, struct err 
 
 static void compare_shard(const struct shard *a, const struct shard *b)
 {
-    assert_memory_equal(a->own, b->own, b->n_own * sizeof *b->own);
+    assert_memory_equal(a->turns, b->turns, b->n_turns * sizeof *b->turns);
     struct shard x = *a, y = *b;
-    x.own = y.own = NULL;
+    x.turns = y.turns = NULL;
     assert_true(x.kind == y.kind && x.slots == y.slots && x.slot_first == y.slot_first && x.slots_all == y.slots_all &&
                 x.rate_from == y.rate_from);
     assert_true(x.rate_to == y.rate_to && x.arrivals == y.arrivals && x.burstiness == y.burstiness &&
-                x.seed == y.seed && x.n_own == y.n_own);
+                x.seed == y.seed && x.n_turns == y.n_turns);
     assert_true(x.requests_all == y.requests_all && x.requests == y.requests && x.request_first == y.request_first &&
                 x.cycle == y.cycle && x.duration_ns == y.duration_ns);
     assert_true(x.warmup_ns == y.warmup_ns && x.ramp_ns == y.ramp_ns && x.drain_ns == y.drain_ns && x.part == y.part);
@@ -263,7 +263,7 @@ static void test_version_mismatch_names_both(void **state)
     (void)state;
     struct buf b = BUF_INIT(100);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &b, pack_to_buf);
+    msgpack_packer_init(&pk, &b, buf_pack);
     msgpack_pack_array(&pk, 3);
     msgpack_pack_int(&pk, 17);
     msgpack_pack_str_with_body(&pk, "another world", 13);
@@ -281,7 +281,7 @@ static void test_other_tables_are_named(void **state)
     (void)state;
     struct buf b = BUF_INIT(100);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &b, pack_to_buf);
+    msgpack_packer_init(&pk, &b, buf_pack);
     msgpack_pack_array(&pk, 5);
     msgpack_pack_int(&pk, WIRE_VERSION);
     msgpack_pack_int(&pk, WIRE_HELLO);
@@ -468,8 +468,8 @@ static void test_impossible_shards(void **state)
     struct shard bad[8];
     for (int i = 0; i < 8; i++)
         bad[i] = SHARD;
-    bad[0].own = unsorted;
-    bad[1].own = beyond;
+    bad[0].turns = unsorted;
+    bad[1].turns = beyond;
     bad[2].cycle = 0;
     bad[3].cycle = SHARD_CYCLE_MAX + 1;
     bad[4].kind = (enum load_kind)7;

@@ -18,7 +18,7 @@ static void end(void *context, void *router, struct auth **a)
 {
     zmq_close(router);
     (void)zmq_ctx_shutdown(context);
-    auth_stop(a);
+    auth_close(a);
     zmq_ctx_term(context);
 }
 
@@ -34,7 +34,7 @@ static struct auth *start(void *context, struct key_pair *agent)
     struct key_pair server;
     assert_int_equal(key_pair_new(&server, &e), 0);
     assert_int_equal(key_pair_new(agent, &e), 0);
-    struct auth *a = auth_start_with(context, &server, agent->public_key, "pod-*", &e);
+    struct auth *a = auth_open_with(context, &server, agent->public_key, "pod-*", &e);
     assert_non_null(a);
     assert_int_equal(server.secret_key[0], 0); /* taken */
     return a;
@@ -96,7 +96,7 @@ static void test_self_test_finds_open_door(void **state)
     assert_int_equal(key_pair_new(&own, &e), 0);
     memcpy(secret, own.secret_key, KEY_TEXT);
     assert_int_equal(key_pair_new(&k, &e), 0);
-    struct auth *a = auth_start_with(context, &own, k.public_key, "*", &e);
+    struct auth *a = auth_open_with(context, &own, k.public_key, "*", &e);
     assert_non_null(a);
     assert_int_equal(auth_protect(a, unused, &e), 0);
     auth_server_key(a, server);
@@ -129,7 +129,7 @@ static void test_reload(void **state)
     fprintf(f, "%s a agent\n%s b agent\n", k.public_key, server.public_key);
     fclose(f);
     void *context = zmq_ctx_new(), *router = zmq_socket(context, ZMQ_ROUTER);
-    struct auth *a = auth_start(context, dir, &e);
+    struct auth *a = auth_open(context, dir, &e);
     assert_non_null(a);
     assert_true(auth_may_use(a, k.public_key, "a"));
     f = fopen(path, "w");

@@ -86,7 +86,7 @@ static void every_key_is_told(void **state)
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_key *k = &PLAN_KEYS[i];
         char row[100];
-        assert_non_null(section_find(k->section));
+        assert_non_null(key_section(k->section));
         assert_non_null(k->what);
         (void)snprintf(row, sizeof row, "\n| `%s` | ", k->name);
         assert_non_null(strstr(reference, row));
@@ -127,7 +127,7 @@ static const char *host_of(const struct plan_key *k)
 static void try_example(const struct plan_key *k)
 {
     char yaml[600], path[200], pair[400];
-    const char *section = strcmp(k->section, "stage") == 0 ? "load.stages[0]" : section_find(k->section)->path;
+    const char *section = strcmp(k->section, "stage") == 0 ? "load.stages[0]" : key_section(k->section)->path;
     if (section[0] && strncmp(section, "…", strlen("…")) == 0)
         (void)snprintf(path, sizeof path, "workload.synthetic.input_tokens.%s", k->section);
     else

@@ -8,11 +8,11 @@
 
 #include "coordinator/term.h"
 
-static void figures(struct run_progress *p, struct stage *s, struct hist *ttft, bool huge)
+static void figures(struct run_progress *p, struct attempt *s, struct hist *ttft, bool huge)
 {
-    *s =
-        (struct stage){.t0_ns = 1, .step.load = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = 30 * NS_PER_S}};
-    *p = (struct run_progress){.state = RUN_LOAD, .stage = s, .elapsed_ns = 15 * NS_PER_S};
+    *s = (struct attempt){.t0_ns = 1,
+                          .step.load = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = 30 * NS_PER_S}};
+    *p = (struct run_progress){.state = RUN_LOAD, .attempt = s, .elapsed_ns = 15 * NS_PER_S};
     p->live.ttft = p->live.itl = ttft;
     p->live.in_flight = huge ? UINT64_MAX : 64;
     p->live.tokens_per_s = huge ? 1e14 : 4510;
@@ -26,7 +26,7 @@ static void test_never_wraps(void **state)
     (void)state;
     struct hist *h = hist_new();
     struct run_progress p;
-    struct stage s;
+    struct attempt s;
     char line[400];
     for (int i = 0; i < 1000; i++)
         assert_int_equal(hist_record(h, 62 * NS_PER_MS, 1), 0);
@@ -53,7 +53,7 @@ static void test_what_fits_at_80(void **state)
     (void)state;
     struct hist *h = hist_new();
     struct run_progress p;
-    struct stage s;
+    struct attempt s;
     char line[400];
     for (int i = 0; i < 250; i++)
         assert_int_equal(hist_record(h, 62 * NS_PER_MS, 1), 0);

@@ -45,7 +45,7 @@ static void come_in_due_order_whatever_is_set_moved_or_cleared(void **state)
         sim_timer_clear(&h, sim_timers_top(&h));
     }
     assert_int_equal(sim_timers_next(&h), INT64_MAX);
-    sim_timers_free(&h);
+    sim_timers_clear(&h);
 }
 
 int main(void)

@@ -59,7 +59,7 @@ static void test_order_and_escapes(void **state)
         const uint32_t *none;
         assert_int_equal(gaps_run(&it, &none), 0);
         assert_false(gaps_next(&it, &gap));
-        gaps_release(&g);
+        gaps_clear(&g);
         assert_int_equal(g.n, 0);
         assert_int_equal(pool->chunks.out, 0);
     }
@@ -85,7 +85,7 @@ static void test_backwards_is_nought(void **state)
     assert_true(gaps_next(&it, &gap));
     assert_int_equal(gap.ns, 0);
     assert_int_equal(gap.tokens, 2);
-    gaps_release(&g);
+    gaps_clear(&g);
     gap_pool_destroy(&pool);
 }
 
@@ -101,7 +101,7 @@ static void test_growth_is_counted(void **state)
         for (int k = 0; k < 10000; k++)
             gaps_put(&g[k % 100], k, 1);
         for (int i = 0; i < 100; i++)
-            gaps_release(&g[i]);
+            gaps_clear(&g[i]);
     }
     assert_int_equal(gap_pool_grown(pool), 0);
     gaps_init(&g[0], pool);
@@ -109,7 +109,7 @@ static void test_growth_is_counted(void **state)
         gaps_put(&g[0], 7, 1);
     assert_int_equal(pool->chunks.grown, pool->chunks.made / pool->chunks.per_slab - 4);
     assert_true(gap_pool_grown(pool) > 0);
-    gaps_release(&g[0]);
+    gaps_clear(&g[0]);
     gap_pool_destroy(&pool);
 }
 
@@ -127,7 +127,7 @@ static void test_room_for_streams(void **state)
         gaps_put(&g[k % STREAMS], k, 1);
     assert_int_equal(gap_pool_grown(pool), 0);
     for (int i = 0; i < STREAMS; i++)
-        gaps_release(&g[i]);
+        gaps_clear(&g[i]);
     free(g);
     gap_pool_destroy(&pool);
 }

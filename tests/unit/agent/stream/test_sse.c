@@ -44,7 +44,7 @@ static void run_end(char *out, size_t *out_n)
         put_event(out, out_n, &e);
     }
     out[*out_n] = '\0';
-    carry_drop(&carry);
+    carry_clear(&carry);
     assert_int_equal(pool.out, 0);
 }
 
@@ -185,7 +185,7 @@ static void test_slices(void **state)
     assert_int_equal(sse_next(&sse, &p, text + sizeof text - 1, &e), 1);
     assert_ptr_equal(e.data, strstr(text, "second"));
     assert_int_equal(sse_next(&sse, &p, text + sizeof text - 1, &e), 0);
-    carry_drop(&carry);
+    carry_clear(&carry);
 }
 
 /* One line, and many lines of one event: both are bounded, and a bad stream stays bad. */
@@ -213,7 +213,7 @@ static void test_bounds(void **state)
         const char *p = "\n\n";
         assert_int_equal(sse_next(&sse, &p, p + 2, &e), -1);
         assert_int_equal(pool.out, 0); /* memory of its own */
-        carry_drop(&carry);
+        carry_clear(&carry);
         assert_int_equal(pool.out, 0);
     }
     static char name[3 * SSE_NAME_MAX] = "event:";

@@ -47,7 +47,7 @@ static void finish(struct seen *ret, enum transport_end end, int status)
     gaps_begin(&it, &s.gaps);
     while (ret->n_gaps < GAPS_MAX && gaps_next(&it, &ret->gap[ret->n_gaps]))
         ret->n_gaps++;
-    stream_release(&s);
+    stream_clear(&s);
 }
 
 static void begin(enum plan_api api)
@@ -435,7 +435,7 @@ static void test_why(void **state)
                 assert_null(s.why);
             assert_int_equal(pool->said_n, strlen(rows[i].said));
             assert_memory_equal(pool->said, rows[i].said, pool->said_n);
-            stream_release(&s);
+            stream_clear(&s);
         }
     }
 }

@@ -43,7 +43,7 @@ static void run(struct side *s, const struct simload *l, uint32_t repeats, uint6
         for (size_t i = 0; i < N_LOADS; i++) {
             struct plan_stage stage = {
                 .kind = LOAD_CLOSED, .concurrency = LOADS[i], .duration_ns = 20 * S, .warmup_ns = 4 * S};
-            simload_run(l, &stage, seed_mix(seed, r, i, 7), &s->stage[s->n]);
+            simload_run(l, &stage, rng_mix(seed, r, i, 7), &s->stage[s->n]);
             point_compute(&s->stage[s->n], &plan, &s->point[s->n]);
             s->n++;
         }
@@ -75,7 +75,7 @@ static void pairs(const char *what, double slow, uint32_t repeats, uint64_t from
         *ret_fails += compare_fails(&c, 0.03);
         covered += c.overall[FIGURE_TPOT_P50].lo <= slow - 1 && slow - 1 <= c.overall[FIGURE_TPOT_P50].hi;
         change += c.overall[FIGURE_OUTPUT].rel / n;
-        comparison_clear(&c);
+        compare_clear(&c);
         side_clear(&a);
         side_clear(&b);
     }
@@ -162,7 +162,7 @@ static void test_small_change(void **state)
         assert_true(c.overall[FIGURE_TTFT_P50].lo > 0 || c.overall[FIGURE_TTFT_P50].hi < 0);
         assert_int_equal(c.overall[FIGURE_TTFT_P50].say, CASES[k].say);
         assert_int_equal(c.say, CASES[k].say);
-        comparison_clear(&c);
+        compare_clear(&c);
     }
 }
 
@@ -184,21 +184,21 @@ static void test_matching(void **state)
     assert_true(fabs(c.overall[FIGURE_OUTPUT].rel) < 1e-9);
     assert_int_equal(c.overall[FIGURE_TPOT_P50].say, COMPARE_UNKNOWN);
     assert_true(isnan(c.overall[FIGURE_TPOT_P50].rel));
-    comparison_clear(&c);
+    compare_clear(&c);
     for (int i = 0; i < 4; i++)
         b[i].window_failed = 50; /* errors count whatever the latencies say */
     assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
     assert_true(c.errors_rose && compare_fails(&c, 0.5));
     assert_int_equal(c.say, COMPARE_WORSE);
-    comparison_clear(&c);
+    compare_clear(&c);
     assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
     assert_int_equal(c.say, COMPARE_WORSE); /* errors are of the whole run */
-    comparison_clear(&c);
+    compare_clear(&c);
     b[2].window_failed = 0;
     assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
     assert_int_equal(c.say, COMPARE_UNKNOWN); /* no load in common */
     assert_false(compare_fails(&c, 0));
-    comparison_clear(&c);
+    compare_clear(&c);
 }
 
 /* Another model, another API, answers of another length: numbers side by side, and no verdict. */
@@ -226,14 +226,14 @@ static void test_question(void **state)
         compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){b, q, 2}, &c);
         if (!strstr(c.question, SAYS[k])) fail_msg("%s", c.question);
         assert_int_equal(c.say, COMPARE_UNKNOWN);
-        comparison_clear(&c);
+        compare_clear(&c);
         plan_destroy(&b);
     }
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
     compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
     assert_string_equal(c.question, "");
     assert_int_equal(c.say, COMPARE_SAME);
-    comparison_clear(&c);
+    compare_clear(&c);
     for (int i = 0; i < 2; i++) { /* four times shorter, and "better" for it */
         q[i].metric[METRIC_OUTPUT_TOKENS].mean = 32;
         for (int k = 0; k < POINT_Q; k++)
@@ -245,7 +245,7 @@ static void test_question(void **state)
     compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
     assert_string_equal(c.question, "answers had 128 tokens on average, now 32");
     assert_true(c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
-    comparison_clear(&c);
+    compare_clear(&c);
     plan_destroy(&a);
 }
 

@@ -61,7 +61,7 @@ static struct result run_search(const struct plan *plan, const struct simload *l
     while (search_next(s, &stage)) {
         struct stage_data d;
         struct point p;
-        simload_run(l, &stage, seed_mix(seed, ++k, 0, 0), &d);
+        simload_run(l, &stage, rng_mix(seed, ++k, 0, 0), &d);
         point_compute(&d, plan, &p);
         assert_true(p.ledger.balanced);
         search_tell(s, &p);
@@ -427,21 +427,21 @@ static void test_stage_enough(void **state)
     (void)state;
     struct plan plan = {.search = {.tolerance = 0.05}};
     struct point p = {.output_tokens_per_s = 1000, .output_lo = 970, .output_hi = 1030};
-    assert_true(stage_enough(&p, &plan));
+    assert_true(search_enough(&p, &plan));
     p.output_lo = 900;
-    assert_false(stage_enough(&p, &plan));
+    assert_false(search_enough(&p, &plan));
     p.output_lo = NAN;
-    assert_false(stage_enough(&p, &plan));
+    assert_false(search_enough(&p, &plan));
     struct plan_gate gate = {.subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.01};
     plan.gates = &gate;
     plan.n_gates = 1;
     p.window_ok = 100;
     p.error_rate = 0;
-    assert_false(stage_enough(&p, &plan));
+    assert_false(search_enough(&p, &plan));
     p.window_ok = 1000; /* decided */
-    assert_true(stage_enough(&p, &plan));
+    assert_true(search_enough(&p, &plan));
     p.steady = STEADY_NO;
-    assert_false(stage_enough(&p, &plan));
+    assert_false(search_enough(&p, &plan));
 }
 
 int main(void)

@@ -61,7 +61,7 @@ static void test_every_status(void **state)
     verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
     says("PASS", "all gates are kept at load 64; suspect: 1 of 9 points");
     begin(2);
-    a.status = 99;
+    a.measured_status = 99;
     a.answer.has_slo = false;
     for (int i = 0; i < 9; i++)
         o[2 * i + 1].result = GATE_FAIL;
@@ -70,7 +70,7 @@ static void test_every_status(void **state)
         o[2 * i + 1].result = GATE_INCONCLUSIVE;
     says("UNDECIDED", "the sample is too small to decide errors.rate < 1%: it is 3.27 % at load 1");
     begin(1);
-    a.status = 3;
+    a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
     says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
     verdict_add(&p[4].verdict, VERDICT_INVALID, "lag p99 is 5 ms");
@@ -83,9 +83,9 @@ static void test_every_status(void **state)
     run.n_events = 1;
     says("INVALID", "no stage was finished: nobody came");
     begin(1);
-    a.status = 130;
+    a.measured_status = 130;
     says("INVALID", "ended by Ctrl-C before the plan was done");
-    a.status = 4;
+    a.measured_status = 4;
     struct run_agent lost = {.name = "pod-1", .lost = true};
     run.agents = &lost;
     run.n_agents = 1;

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 
 static void test_same(void **state)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/resume.h"
+#include "coordinator/todo.h"
 
 #define PLAN                                                                                                           \
     "plan: 1\ntarget: {url: 'http://127.0.0.1:1/v1/chat/completions', model: m}\nload: {concurrency: [1, 2, 3], "      \
@@ -31,15 +31,15 @@ static void test_what_is_left(void **state)
     struct run_step step;
     struct err e = {0};
     (void)state;
-    assert_int_equal(todo_begin(&t, &r, &e), 0);
+    assert_int_equal(todo_init(&t, &r, &e), 0);
     for (int i = 0; i < 3; i++) {
         assert_true(todo_next(&t, &step));
         assert_int_equal(step.stage, WANTED[i][0]);
         assert_int_equal(step.repeat, WANTED[i][1]);
     }
     assert_false(todo_next(&t, &step));
-    todo_end(&t);
-    assert_int_equal(run_is_finished(&r, &e), 0);
+    todo_clear(&t);
+    assert_int_equal(todo_is_over(&r, &e), 0);
     plan_destroy(&r.plan);
 }
 
@@ -52,14 +52,14 @@ static void test_finished(void **state)
     for (uint32_t i = 0; i < 6; i++)
         past[i] = (struct stage_data){.stage = i / 2, .repeat = i % 2};
     struct run_data r = run_of(past, 6);
-    assert_int_equal(run_is_finished(&r, &e), 1);
+    assert_int_equal(todo_is_over(&r, &e), 1);
     past[5].aborted = true;
-    assert_int_equal(run_is_finished(&r, &e), 0);
+    assert_int_equal(todo_is_over(&r, &e), 0);
     r.events = &gave_up; /* it broke a gate and ended on purpose */
     r.n_events = 1;
-    assert_int_equal(run_is_finished(&r, &e), 0); /* … unless it was killed before its end was written */
+    assert_int_equal(todo_is_over(&r, &e), 0); /* … unless it was killed before its end was written */
     r.ended_wall_ns = 1;
-    assert_int_equal(run_is_finished(&r, &e), 1);
+    assert_int_equal(todo_is_over(&r, &e), 1);
     plan_destroy(&r.plan);
 }
 
@@ -70,11 +70,11 @@ static void test_refused(void **state)
     (void)state;
     (void)snprintf(r.version, sizeof r.version, "1.2.3");
     assert_int_equal(plan_hash(r.plan, r.plan_hash), 0);
-    assert_int_equal(run_can_go_on(&r, "d", "1.2.3", &e), 0);
-    assert_int_equal(run_can_go_on(&r, "d", "1.2.4", &e), -1);
+    assert_int_equal(todo_can_continue(&r, "d", "1.2.3", &e), 0);
+    assert_int_equal(todo_can_continue(&r, "d", "1.2.4", &e), -1);
     assert_non_null(strstr(e.text, "1.2.3"));
     r.plan_hash[0] = (char)(r.plan_hash[0] == 'a' ? 'b' : 'a');
-    assert_int_equal(run_can_go_on(&r, "d", "1.2.3", &e), -1);
+    assert_int_equal(todo_can_continue(&r, "d", "1.2.3", &e), -1);
     assert_non_null(strstr(e.text, "not the one it began with"));
     plan_destroy(&r.plan);
 }

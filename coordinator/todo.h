@@ -1,4 +1,5 @@
-/* Which steps are left of a run that continues. Pure. */
+/* What is left to do of a run, a new one or one that continues: todo_next is what is run next, from the plan's own
+ * order (steps.h) or from its search (search.h). Pure. */
 #pragma once
 #include "coordinator/data.h"
 #include "coordinator/answer/search.h"
@@ -13,8 +14,8 @@ struct todo {
 /* The points of finished stages are given to the search again. ERR_USAGE when they are not what it would have asked
  * for.
  */
-ERR_CHECKED int todo_begin(struct todo *t, const struct run_data *past, struct err *e);
-void todo_end(struct todo *t);
+ERR_CHECKED int todo_init(struct todo *t, const struct run_data *past, struct err *e);
+void todo_clear(struct todo *t);
 bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
 void todo_tell(struct todo *t, const struct plan *plan,
                const struct stage_data *s); /* a stage that has ended and counts */
@@ -22,6 +23,6 @@ uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 
 /* Whether nothing is left to do: 1 or 0, -1 with an error. */
-ERR_CHECKED int run_is_finished(const struct run_data *past, struct err *e);
+ERR_CHECKED int todo_is_over(const struct run_data *past, struct err *e);
 /* Whether this program can continue it: the same version, the same plan. */
-ERR_CHECKED int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e);
+ERR_CHECKED int todo_can_continue(const struct run_data *past, const char *dir, const char *version, struct err *e);

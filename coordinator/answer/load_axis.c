@@ -1,4 +1,4 @@
-#include "coordinator/answer/load.h"
+#include "coordinator/answer/load_axis.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "coordinator/resume.h"
+#include "coordinator/todo.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
     return 0;
 }
 
-int todo_begin(struct todo *t, const struct run_data *past, struct err *e)
+int todo_init(struct todo *t, const struct run_data *past, struct err *e)
 {
     *t = (struct todo){.steps = {.plan = past->plan, .past = past->stages, .n_past = past->n_stages}};
     if (past->plan->search.goal == SEARCH_NONE) return 0;
@@ -35,7 +35,7 @@ int todo_begin(struct todo *t, const struct run_data *past, struct err *e)
     return t->search ? replay(t, past, e) : -1;
 }
 
-void todo_end(struct todo *t)
+void todo_clear(struct todo *t)
 {
     search_destroy(&t->search);
 }
@@ -73,18 +73,18 @@ static bool ended_on_purpose(const struct run_data *r)
     return run_data_finished(r) && r->ended_wall_ns != 0 && r->signal == 0;
 }
 
-int run_is_finished(const struct run_data *past, struct err *e)
+int todo_is_over(const struct run_data *past, struct err *e)
 {
     struct todo t;
     struct run_step step;
     if (ended_on_purpose(past)) return 1;
-    int rc = todo_begin(&t, past, e);
+    int rc = todo_init(&t, past, e);
     bool more = rc == 0 && todo_next(&t, &step);
-    todo_end(&t);
+    todo_clear(&t);
     return rc ? -1 : !more;
 }
 
-int run_can_go_on(const struct run_data *past, const char *dir, const char *version, struct err *e)
+int todo_can_continue(const struct run_data *past, const char *dir, const char *version, struct err *e)
 {
     char hash[65];
     if (strcmp(past->version, version) != 0)
