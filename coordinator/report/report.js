@@ -232,6 +232,19 @@ function gateTable() {
          g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""]));
 }
 
+function failureTable() {
+  if (!S.failures.length) return void $("failures").remove();
+  table(
+    "t-failures", [[
+      {text: "label", cls: "text"}, {text: "requests"}, {text: "status"}, {text: "address", cls: "text"},
+      {text: "stage"}, {text: "load"}, {text: "after, s"}, {text: "what was said", cls: "text"}
+    ]],
+    S.failures.map((f) => [
+      {node: el("code", "", f.label), cls: "text", small: f.meaning}, fmt(f.requests), f.status === null ? "none" : String(f.status), text(f.address),
+      String(f.stage), f.load, fmt(f.time_s), {text: f.text, cls: "text wrap", small: f.hint.replace(/^[\s:.]+/, "")}
+    ]));
+}
+
 function ledgerTable() {
   const labels = [...new Set(points.flatMap((p) => Object.keys(p.ledger.failed)))];
   const columns = ["due", "ok", ...labels.map((l) => [l]), "cancelled", "aborted", "lost"];
@@ -408,6 +421,7 @@ prune();
 tiles();
 pointTable();
 gateTable();
+failureTable();
 ledgerTable();
 evidenceTable();
 agentTables();

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/human.h"
 #include "coordinator/answer/gates.h"
@@ -112,4 +113,30 @@ void report_order(const struct analysis *in, size_t *ret)
             ret[k] = ret[k - 1];
         ret[k] = i;
     }
+}
+
+static int by_number(const void *x, const void *y)
+{
+    const struct report_failure *a = x, *b = y;
+    if (a->n != b->n) return a->n < b->n ? 1 : -1;
+    return (a->label > b->label) - (a->label < b->label);
+}
+
+size_t report_failures(const struct analysis *in, struct report_failure ret[FAILURE_N])
+{
+    size_t n = 0;
+    for (int f = 0; f < FAILURE_N; f++) {
+        struct report_failure r = {.label = (enum failure)f};
+        for (size_t i = 0; i < in->n_points; i++) {
+            const struct stage_data *s = report_stage(in, i);
+            if (r.n == 0) r.point = i;
+            r.n += in->points[i].ledger.failed[f];
+            if (r.first || !s) continue;
+            r.first = failure_samples_find(&s->failures, r.label);
+            if (r.first) r.point = i;
+        }
+        if (r.n) ret[n++] = r;
+    }
+    qsort(ret, n, sizeof *ret, by_number);
+    return n;
 }

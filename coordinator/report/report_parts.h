@@ -31,6 +31,15 @@ const char *report_steady(enum steady s); /* "yes", "no", NULL: unknown */
 /* The point at the knee: the usable one with the smallest load that is not below it. false: the knee was not seen. */
 bool report_knee_point(const struct analysis *in, size_t *ret);
 
+/* The failures of a run by label, of most requests first: how many in all stages, and the first of them. */
+struct report_failure {
+    enum failure label;
+    uint64_t n;
+    size_t point;                       /* the first point with such a failure */
+    const struct failure_sample *first; /* of that label, of the first point that kept one; NULL: none did */
+};
+size_t report_failures(const struct analysis *in, struct report_failure ret[FAILURE_N]);
+
 /* Indices of the points in order of load (closed loops first, then open ones, each by what was asked), repeats beside
  * each other. `ret` has room for all points. */
 void report_order(const struct analysis *in, size_t *ret);

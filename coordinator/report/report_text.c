@@ -17,6 +17,7 @@
 #define WIDTH_MOST 110u /* longer lines of prose are hard to read */
 #define BARS_MOST 40u   /* loads that are drawn */
 #define REASONS 24u     /* causes that are shown */
+#define FAILURES_SHOWN 5u
 #define RED "\x1b[31m"
 #define GREEN "\x1b[32m"
 #define YELLOW "\x1b[33m"
@@ -247,6 +248,37 @@ static void reasons(const struct page *p, const struct analysis *in)
     }
 }
 
+/* The first failure of each label. The words of the commonest stand in the answer. */
+static void failures(const struct page *p, const struct analysis *in)
+{
+    struct report_failure f[FAILURE_N];
+    size_t n = report_failures(in, f);
+    char load[64], number[HUMAN_MAX];
+    if (n) (void)buf_puts(p->out, "Failures, and the first of each:\n");
+    for (size_t i = 0; i < n && i < FAILURES_SHOWN; i++) {
+        const struct failure_sample *s = f[i].first;
+        const struct point *q = &in->points[f[i].point];
+        struct buf text = BUF_INIT(2000);
+        (void)buf_printf(&text, "%s %s", FAILURES[f[i].label].name, human_count(f[i].n, number));
+        if (s)
+            (void)buf_printf(&text, ": %s s into stage %" PRIu32 " (load %s)",
+                             human_number((double)s->at_ns / 1e9, number), q->stage + 1,
+                             report_load(&q->requested, load));
+        if (s && s->status) (void)buf_printf(&text, ", status %" PRIu32, s->status);
+        if (s && s->address[0]) (void)buf_printf(&text, ", from %s", s->address);
+        if (s && s->text[0] && strstr(in->answer.text, s->text))
+            (void)buf_puts(&text, ", words as above");
+        else if (s && s->text[0])
+            (void)buf_printf(&text, ": \"%.200s\"", s->text);
+        (void)buf_puts(p->out, "  ");
+        wrap(p, buf_str(&text), 4);
+        p->out->bad |= text.bad;
+        buf_free(&text);
+    }
+    if (n > FAILURES_SHOWN) (void)buf_printf(p->out, "  and %zu more labels, in the report\n", n - FAILURES_SHOWN);
+    if (n) (void)buf_puts(p->out, "\n");
+}
+
 static void ledger(const struct page *p, const struct analysis *in)
 {
     uint64_t due = 0, ok = 0, cancelled = 0, aborted = 0, lost = 0, failed[FAILURE_N] = {0};
@@ -376,6 +408,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     table(&p, in, order);
     reasons(&p, in);
     (void)buf_puts(out, "\n");
+    failures(&p, in);
     ledger(&p, in);
     addresses(&p, in);
     cuts(&p, in);

@@ -99,7 +99,8 @@ static void test_twice_the_same(void **state)
 static void test_summary_fields(void **state)
 {
     (void)state;
-    static const char *const ONCE[] = {"version", "run", "agents", "points", "gates", "answer", "events", "plan"};
+    static const char *const ONCE[] = {"version", "run",      "agents", "points", "gates",
+                                       "answer",  "failures", "events", "plan"};
     static const char *const POINT[] = {"stage",          "requested", "achieved",    "window_s", "output_tokens_per_s",
                                         "requests_per_s", "ttft_ms",   "ttft_due_ms", "tpot_ms",  "itl_ms",
                                         "chunk_gap_ms",   "e2e_ms",    "lateness_ms", "ledger",   "verdict",

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -55,6 +56,37 @@ static void test_all_three_results(void **state)
     buf_free(&out);
 }
 
+/* XML 1.0 has no form for most control characters, surrogates, U+FFFE, U+FFFF and bytes that are no UTF-8: a file with
+ * one of them is read by nobody. */
+static void test_well_formed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *xml;
+    } CASES[] = {{"a\xef\xbf\xbe"
+                  "b",
+                  "a\xef\xbf\xbd"
+                  "b"},
+                 {"a\xef\xbf\xbf", "a\xef\xbf\xbd"},
+                 {"\xf0\x9f\x98\x80 \xc3\xa9 \xef\xbf\xbd", "\xf0\x9f\x98\x80 \xc3\xa9 \xef\xbf\xbd"},
+                 {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+                 {"\xff\xc3", "\xef\xbf\xbd\xef\xbf\xbd"},
+                 {"\x01\x1f\x7f\t\r\n", "     &#10;"},
+                 {"'\"<&>", "'&quot;&lt;&amp;&gt;"}};
+    struct buf out = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char want[100];
+        struct plan named = {.name = CASES[i].name};
+        struct run_data run = {.plan = &named, .run_id = "r"};
+        struct analysis in = {.run = &run};
+        buf_reset(&out);
+        assert_int_equal(report_junit(&in, &out, NULL), 0);
+        (void)snprintf(want, sizeof want, "<testsuites name=\"plateau %s\" tests", CASES[i].xml);
+        has(&out, want);
+    }
+    buf_free(&out);
+}
+
 static void test_capacity(void **state)
 {
     (void)state;
@@ -75,6 +107,7 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_capacity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_well_formed),
+                                       cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
