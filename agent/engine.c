@@ -361,22 +361,9 @@ static bool second_complete(const struct engine *eng)
 /* The ledger has one label for many statuses. Whoever mends the server needs the status itself. */
 static void tell_refusal(struct engine *eng, int status)
 {
-    static const struct {
-        int status;
-        const char *hint;
-    } HINTS[] = {
-        {400, ": does it take target.model, target.body and prompts of this length, and http://, not https://?"},
-        {401, ": is the key right (target.auth)?"},
-        {403, ": is the key right (target.auth)?"},
-        {404, ": are the path of target.url and target.model right?"},
-        {405, ": is the path of target.url right?"},
-        {429, ": it limits how much it takes"},
-    };
-    const char *hint = status / 100 == 3 ? ": redirects are not followed, give the final URL" : "";
-    for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
-        if (HINTS[i].status == status) hint = HINTS[i].hint;
     eng->refusal = status;
-    log_warn("the target answered with status %d%s (logged once per stage)", status, hint);
+    log_warn("the target answered with status %d%s (logged once per stage)", status,
+             failure_status_hint((uint32_t)status));
 }
 
 static void take_snapshot(struct engine *eng, const struct worker_note *n)

@@ -47,13 +47,14 @@ void failure_samples_add(struct failure_samples *to, const struct failure_sample
         (void)failure_samples_put(to, &from->row[i]);
 }
 
-const char *failure_hint(const struct failure_sample *s)
+const char *failure_status_hint(uint32_t status)
 {
     static const struct {
         uint32_t status;
         const char *words;
     } HINTS[] = {
-        {400, ". Does the server take this model, the keys of target.body, and so many input and output tokens?"},
+        {400, ". Does the server take this model, the keys of target.body, and so many input and output tokens, and "
+              "http:// rather than https://?"},
         {401, ". Is target.auth there, and right?"},
         {403, ". May this key use this model?"},
         {404, ". Are the path of target.url and target.model those of the server?"},
@@ -64,8 +65,14 @@ const char *failure_hint(const struct failure_sample *s)
         {503, ". The server is busy, or still loads its model"},
     };
     for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
-        if (HINTS[i].status == s->status) return HINTS[i].words;
-    return FAILURES[s->label].look;
+        if (HINTS[i].status == status) return HINTS[i].words;
+    return status / 100 == 3 ? FAILURES[FAILURE_HTTP_3XX].look : "";
+}
+
+const char *failure_hint(const struct failure_sample *s)
+{
+    const char *hint = failure_status_hint(s->status);
+    return *hint ? hint : FAILURES[s->label].look;
 }
 
 size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n)

@@ -28,7 +28,9 @@ bool failure_samples_put(struct failure_samples *to, const struct failure_sample
 void failure_samples_add(struct failure_samples *to, const struct failure_samples *from);
 const struct failure_sample *failure_samples_find(const struct failure_samples *f, enum failure label); /* or NULL */
 
-/* What to look at, as the end of a sentence about this failure: by its status, else by its label; may be "". */
+/* What to look at, as the end of a sentence about an answer of this status; may be "". */
+const char *failure_status_hint(uint32_t status);
+/* The same about this failure: by its status, else by its label; may be "". */
 const char *failure_hint(const struct failure_sample *s);
 
 /* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. */

@@ -161,6 +161,19 @@ void event_scan_tool_calls(struct event_scan *s)
     }
 }
 
+void event_scan_details(struct event_scan *s)
+{
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "cached_tokens"))
+            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
+        else if (JSON_IS(&s->j, "reasoning_tokens"))
+            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
 void event_scan_finish(struct event_scan *s)
 {
     static const char *const FAILED[] = {"error", "abort", "aborted", "cancelled", "failed", "ERROR", "TIMEOUT"};

@@ -33,6 +33,8 @@ void event_scan_content(struct event_scan *s, uint32_t flag);
 bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to);
 /* The same without a note: for sums, and for APIs whose token events have no usage. */
 bool event_scan_count(struct event_scan *s, uint32_t *to);
+/* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
+void event_scan_details(struct event_scan *s);
 /* A value that is looked at: true when it is this word, or the literal true. */
 bool event_scan_is(struct event_scan *s, const char *word);
 bool event_scan_is_true(struct event_scan *s);

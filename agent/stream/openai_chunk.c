@@ -46,20 +46,6 @@ static void take_choices(struct event_scan *s)
     }
 }
 
-/* Of the prompt's tokens or the answer's. */
-static void take_details(struct event_scan *s)
-{
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
-    while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "cached_tokens"))
-            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
-        else if (JSON_IS(&s->j, "reasoning_tokens"))
-            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
-        else
-            (void)json_skip(&s->j);
-    }
-}
-
 static void take_usage(struct event_scan *s)
 {
     s->known = true;
@@ -70,7 +56,7 @@ static void take_usage(struct event_scan *s)
         } else if (JSON_IS(&s->j, "prompt_tokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
         } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
-            take_details(s);
+            event_scan_details(s);
         } else {
             (void)json_skip(&s->j);
         }

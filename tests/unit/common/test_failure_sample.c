@@ -105,9 +105,22 @@ static void test_words(void **state)
     assert_int_equal(w[FAILURE_WORDS - 1], 'y');
 }
 
+/* What the agent logs of a status, and what the coordinator logs of its first failure, is one sentence. */
+static void hint_by_status(void **state)
+{
+    (void)state;
+    struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = 401};
+    assert_string_equal(failure_hint(&s), failure_status_hint(401));
+    assert_non_null(strstr(failure_status_hint(401), "target.auth"));
+    assert_string_equal(failure_status_hint(307), FAILURES[FAILURE_HTTP_3XX].look);
+    assert_string_equal(failure_status_hint(418), "");
+    s.status = 418;
+    assert_string_equal(failure_hint(&s), FAILURES[FAILURE_HTTP_4XX].look);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_of_each), cmocka_unit_test(test_hide),
-                                       cmocka_unit_test(test_words)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hint_by_status), cmocka_unit_test(test_first_of_each),
+                                       cmocka_unit_test(test_hide), cmocka_unit_test(test_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
