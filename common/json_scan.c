@@ -349,25 +349,36 @@ bool json_decode(const struct json *j, char *out, size_t *ret_len)
     return true;
 }
 
-/* Digits with at most one point among them and an exponent: m × 10^e. Trailing zeros of m are taken into e, so that
- * 20.0, 2e1 and 200e-1 are all 2 × 10^1. */
-bool json_whole(const char *text, size_t n, uint32_t *ret)
+/* Digits alone, few enough for any sum of them: nearly all numbers that come. */
+static bool whole_plain(const char *p, size_t n, uint32_t *ret)
 {
-    const char *end = text + n, *p = text;
-    uint64_t v = 0;
-    int64_t zeros = 0, scale = 0; /* zeros: after the last other digit; scale: the power of ten still to be applied */
-    bool fraction = false;
-    if (n > 0 && n < 10 && (*p != '0' || n == 1)) { /* nearly all of them */
-        while (p < end && is_digit(*p))
-            v = v * 10 + (uint64_t)(*p++ - '0');
-        if (p == end) {
-            *ret = (uint32_t)v;
-            return true;
-        }
-        p = text;
-        v = 0;
+    uint32_t v = 0;
+    if (n == 0 || n > 9 || (*p == '0' && n > 1)) return false;
+    for (const char *end = p + n; p < end; p++) {
+        if (!is_digit(*p)) return false;
+        v = v * 10 + (uint32_t)(*p - '0');
     }
-    if (n == 0 || !is_digit(*p) || json_number_end(text, end) != end) return false;
+    *ret = v;
+    return true;
+}
+
+/* v × 10^n; false where it is too large. */
+static bool whole_grow(uint64_t *v, int64_t n)
+{
+    for (; *v > 0 && n > 0; n--) {
+        if (*v > UINT32_MAX) return false;
+        *v *= 10;
+    }
+    return true;
+}
+
+/* The digits in front of an exponent, with at most one point among them: *ret_v × 10^*ret_scale, where *ret_v does not
+ * end with zeros. Returns where they end; NULL: too large. */
+static const char *whole_digits(const char *p, const char *end, uint64_t *ret_v, int64_t *ret_scale)
+{
+    int64_t zeros = 0, scale = 0; /* zeros: after the last other digit */
+    bool fraction = false;
+    uint64_t v = 0;
     for (; p < end && (is_digit(*p) || *p == '.'); p++) {
         if (*p == '.') {
             fraction = true;
@@ -378,25 +389,38 @@ bool json_whole(const char *text, size_t n, uint32_t *ret)
             zeros += v > 0;
             continue;
         }
-        for (; zeros >= 0; zeros--) { /* the zeros before this digit, and its own place */
-            if (v > UINT32_MAX) return false;
-            v *= 10;
-        }
+        if (!whole_grow(&v, zeros + 1)) return NULL;
         zeros = 0;
         v += (uint64_t)(*p - '0');
     }
-    if (p < end) { /* e or E */
-        bool minus = *++p == '-';
-        int64_t e = 0;
-        for (p += *p == '-' || *p == '+'; p < end; p++)
-            e = e < 100000 ? e * 10 + (*p - '0') : e;
-        scale += minus ? -e : e;
-    }
-    for (scale += zeros; v > 0 && scale > 0; scale--) {
-        if (v > UINT32_MAX) return false;
-        v *= 10;
-    }
-    if (v > UINT32_MAX || (v > 0 && scale < 0)) return false;
+    *ret_v = v;
+    *ret_scale = scale + zeros;
+    return p;
+}
+
+/* After e or E; bounded. */
+static int64_t whole_exponent(const char *p, const char *end)
+{
+    bool minus = *p == '-';
+    int64_t e = 0;
+    for (p += *p == '-' || *p == '+'; p < end; p++)
+        e = e < 100000 ? e * 10 + (*p - '0') : e;
+    return minus ? -e : e;
+}
+
+/* Digits with at most one point among them and an exponent: m × 10^e. Trailing zeros of m are taken into e, so that
+ * 20.0, 2e1 and 200e-1 are all 2 × 10^1. */
+bool json_whole(const char *text, size_t n, uint32_t *ret)
+{
+    const char *end = text + n;
+    uint64_t v;
+    int64_t scale;
+    if (whole_plain(text, n, ret)) return true;
+    if (n == 0 || !is_digit(*text) || json_number_end(text, end) != end) return false;
+    const char *p = whole_digits(text, end, &v, &scale);
+    if (!p) return false;
+    if (p < end) scale += whole_exponent(p + 1, end);
+    if (!whole_grow(&v, scale) || v > UINT32_MAX || (v > 0 && scale < 0)) return false;
     *ret = (uint32_t)v;
     return true;
 }

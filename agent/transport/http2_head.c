@@ -16,6 +16,19 @@ static void add_field(struct http2_head *h, const char *name, const char *value,
     if (secret) f->flags |= NGHTTP2_NV_FLAG_NO_INDEX;
 }
 
+/* The target's own headers; their names in lower case go to `to`. */
+static void add_headers(struct http2_head *h, const struct target *target, char *to)
+{
+    for (size_t i = 0; i < target->n_headers; i++) {
+        const struct target_header *line = &target->headers[i];
+        const char *name = to;
+        for (const char *from = line->name; *from; from++)
+            *to++ = (char)tolower((unsigned char)*from);
+        *to++ = '\0';
+        add_field(h, name, line->value, line->secret);
+    }
+}
+
 int http2_head_init(struct http2_head *h, const struct target *target)
 {
     struct url u;
@@ -32,15 +45,7 @@ int http2_head_init(struct http2_head *h, const struct target *target)
     add_field(h, ":scheme", u.tls ? "https" : "http", false);
     add_field(h, ":authority", target->authority, false);
     add_field(h, ":path", h->names, false);
-    char *to = h->names + path;
-    for (size_t i = 0; i < target->n_headers; i++) {
-        const struct target_header *line = &target->headers[i];
-        const char *name = to;
-        for (const char *from = line->name; *from; from++)
-            *to++ = (char)tolower((unsigned char)*from);
-        *to++ = '\0';
-        add_field(h, name, line->value, line->secret);
-    }
+    add_headers(h, target, h->names + path);
     add_field(h, "content-length", h->length, false);
     h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
     return 0;

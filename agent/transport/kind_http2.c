@@ -439,6 +439,17 @@ static void settle(struct http2_state *o, struct h2_conn *c)
 
 /* ---- reading ---- */
 
+/* The connection ended: a read gave n, 0 or less. */
+static void ended(struct http2_state *o, struct h2_conn *c, ssize_t n)
+{
+    bool clean = n == 0 && !c->broken;
+    const char *why = c->why              ? c->why
+                      : clean             ? "the connection was closed"
+                      : c->c.tls && n < 0 ? tls_reason(c->c.tls)
+                                          : "the connection was reset";
+    lose(o, c, clean ? END_CUT : END_RESET, why);
+}
+
 static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
 {
     struct transport *t = o->conns.t;
@@ -448,12 +459,7 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
         ssize_t n = conn_receive(&o->conns, &c->c, more && i < CONN_READS_AT_ONCE);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;
         if (n <= 0) {
-            bool clean = n == 0 && !c->broken;
-            const char *why = c->why              ? c->why
-                              : clean             ? "the connection was closed"
-                              : c->c.tls && n < 0 ? tls_reason(c->c.tls)
-                                                  : "the connection was reset";
-            lose(o, c, clean ? END_CUT : END_RESET, why);
+            ended(o, c, n);
             return;
         }
         waited += (size_t)n;

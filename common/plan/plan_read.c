@@ -31,43 +31,56 @@ void *read_keep_array(struct reader *r, const struct node *n, size_t count, size
 
 static const char *const SECRET_KEYS[] = {"api_key", "apikey", "api-key", "key", "token", "bearer", "secret"};
 
+/* The names that a section knows, at most NAMES_MAX. The keys of a stage also stand in `load`. */
+static size_t names_of(const char *section, const char **ret)
+{
+    bool load = strcmp(section, "load") == 0;
+    size_t n = 0;
+    for (size_t i = 0; i < PLAN_KEYS_N && n < NAMES_MAX; i++)
+        if (strcmp(PLAN_KEYS[i].section, section) == 0) ret[n++] = PLAN_KEYS[i].name;
+    for (size_t i = 0; load && i < PLAN_KEYS_N && n < NAMES_MAX; i++)
+        if (strcmp(PLAN_KEYS[i].section, "stage") == 0) ret[n++] = PLAN_KEYS[i].name;
+    return n;
+}
+
+/* Where a key of this name belongs; NULL: nowhere. */
+static const char *place_of(const char *word)
+{
+    for (size_t i = 0; i < PLAN_KEYS_N; i++) {
+        const struct plan_section *s = key_section(PLAN_KEYS[i].section);
+        if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.')
+            return strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path;
+    }
+    return NULL;
+}
+
+static bool is_secret_key(const char *word)
+{
+    for (size_t i = 0; i < sizeof SECRET_KEYS / sizeof *SECRET_KEYS; i++)
+        if (strcmp(word, SECRET_KEYS[i]) == 0) return true;
+    return false;
+}
+
 /* "did you mean" for a key: a near name of this section, else the same name where it belongs, else all names there are.
  */
 static void hint(const char *section, const char *word, char *buf, size_t size)
 {
-    const char *names[NAMES_MAX];
-    size_t n = 0, at = 0;
-    for (size_t i = 0; i < PLAN_KEYS_N && n < NAMES_MAX; i++)
-        if (strcmp(PLAN_KEYS[i].section, section) == 0) names[n++] = PLAN_KEYS[i].name;
-    /* the keys of a stage also stand in `load` */
-    for (size_t i = 0; strcmp(section, "load") == 0 && i < PLAN_KEYS_N && n < NAMES_MAX; i++)
-        if (strcmp(PLAN_KEYS[i].section, "stage") == 0) names[n++] = PLAN_KEYS[i].name;
-    for (size_t i = 0; i < PLAN_KEYS_N; i++) {
-        const struct plan_section *s = key_section(PLAN_KEYS[i].section);
-        if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') {
-            (void)snprintf(buf, size, "it belongs in %s",
-                           strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path);
-            return;
-        }
-    }
-    if (strspn(word, "0123456789") == strlen(word)) { /* {concurrency: 1,2,4} has the keys 2 and 4 */
-        (void)snprintf(buf, size, "a list is written in brackets, such as [1, 2, 4]");
-        return;
-    }
-    for (size_t i = 0; i < sizeof SECRET_KEYS / sizeof *SECRET_KEYS; i++)
-        if (strcmp(section, "target") == 0 && strcmp(word, SECRET_KEYS[i]) == 0) {
-            (void)snprintf(buf, size, "a key is named, never written down: auth: {bearer: {env: NAME}}");
-            return;
-        }
+    const char *names[NAMES_MAX], *place = place_of(word);
+    size_t n = names_of(section, names), at = 0;
     const char *near = args_nearest(word, names, n);
-    if (near) {
+    if (place)
+        (void)snprintf(buf, size, "it belongs in %s", place);
+    else if (strspn(word, "0123456789") == strlen(word)) /* {concurrency: 1,2,4} has the keys 2 and 4 */
+        (void)snprintf(buf, size, "a list is written in brackets, such as [1, 2, 4]");
+    else if (strcmp(section, "target") == 0 && is_secret_key(word))
+        (void)snprintf(buf, size, "a key is named, never written down: auth: {bearer: {env: NAME}}");
+    else if (near)
         (void)snprintf(buf, size, "did you mean \"%s\"?", near);
-        return;
-    }
-    for (size_t i = 0; i < n && at < size; i++) {
-        int k = snprintf(buf + at, size - at, "%s%s", i ? ", " : "known here: ", names[i]);
-        at += k > 0 ? (size_t)k : 0;
-    }
+    else
+        for (size_t i = 0; i < n && at < size; i++) {
+            int k = snprintf(buf + at, size - at, "%s%s", i ? ", " : "known here: ", names[i]);
+            at += k > 0 ? (size_t)k : 0;
+        }
 }
 
 int read_section_names(struct reader *r, const struct node *map, const char *section)

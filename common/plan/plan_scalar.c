@@ -187,39 +187,47 @@ static struct node *bool_write(struct tree *t, const struct plan_key *k, const v
 }
 const struct key_type KEY_BOOL = {"true or false", "\"type\": \"boolean\"", bool_read, bool_write};
 
-static int word_read(struct reader *r, const struct plan_key *k, const struct node *n, unsigned *ret)
+/* Where `text` stands in a list that ends with NULL; its length: nowhere. */
+static size_t word_at(const char *const *words, const char *text)
 {
-    char list[400], got[64];
-    size_t words = 0, at = 0;
-    bool scalar = node_is_scalar(n);
-    for (; k->words[words]; words++)
-        if (scalar && strcmp(k->words[words], n->text) == 0) {
-            *ret = (unsigned)words;
-            return 0;
-        }
-    for (const char *const *w = k->later; scalar && w && *w; w++)
-        if (strcmp(*w, n->text) == 0)
-            return node_refuse(n, false, r->e, "\"%s\" is known, but not built in this version", *w);
-    for (size_t i = 0; i < words && at < sizeof list; i++) {
-        int len = snprintf(list + at, sizeof list - at, "%s%s",
-                           i == 0           ? ""
-                           : i + 1 == words ? " or "
-                                            : ", ",
-                           k->words[i]);
+    size_t i = 0;
+    while (words[i] && !(text && strcmp(words[i], text) == 0))
+        i++;
+    return i;
+}
+
+/* "a, b or c" */
+static void words_list(const char *const *words, size_t n, char *ret, size_t size)
+{
+    ret[0] = '\0';
+    for (size_t i = 0, at = 0; i < n && at < size; i++) {
+        const char *before = i == 0 ? "" : i + 1 == n ? " or " : ", ";
+        int len = snprintf(ret + at, size - at, "%s%s", before, words[i]);
         at += len > 0 ? (size_t)len : 0;
     }
-    const char *near = scalar ? args_nearest(n->text, k->words, words) : NULL;
-    if (!near && scalar && k->later) {
-        size_t later = 0;
-        while (k->later[later])
-            later++;
-        near = args_nearest(n->text, k->later, later);
-        if (near)
-            return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version",
-                               list, node_describe(n, got, sizeof got), near);
+}
+
+static int word_read(struct reader *r, const struct plan_key *k, const struct node *n, unsigned *ret)
+{
+    static const char *const NONE[] = {NULL};
+    char list[400], got[64];
+    const char *text = node_is_scalar(n) ? n->text : NULL, *const *later = k->later ? k->later : NONE;
+    size_t words = word_at(k->words, NULL), n_later = word_at(later, NULL), at = word_at(k->words, text);
+    if (at < words) {
+        *ret = (unsigned)at;
+        return 0;
     }
-    return node_refuse(n, false, r->e, "expected %s, got %s%s%s%s", list, node_describe(n, got, sizeof got),
-                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    at = word_at(later, text);
+    if (at < n_later) return node_refuse(n, false, r->e, "\"%s\" is known, but not built in this version", later[at]);
+    words_list(k->words, words, list, sizeof list);
+    (void)node_describe(n, got, sizeof got);
+    const char *near = text ? args_nearest(text, k->words, words) : NULL;
+    const char *near_later = text && !near ? args_nearest(text, later, n_later) : NULL;
+    if (near_later)
+        return node_refuse(n, false, r->e, "expected %s, got %s; \"%s\" is known, but not built in this version", list,
+                           got, near_later);
+    return node_refuse(n, false, r->e, "expected %s, got %s%s%s%s", list, got, near ? "; did you mean \"" : "",
+                       near ? near : "", near ? "\"?" : "");
 }
 static int words_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {

@@ -281,25 +281,35 @@ static int search_bounds(struct reader *r, const struct node *at, const struct p
     return 0;
 }
 
+/* What goes with a search for the plateau, `plateau` being its mapping where there is one; *ret_keys: those of the
+ * search.
+ */
+static int search_form(struct reader *r, const struct node *n, enum search_goal goal, const struct node **ret_keys)
+{
+    static const struct node NONE = {.kind = NODE_MAP, .text = "", .file = "default"};
+    const struct node *plateau = node_get(n, "plateau"), *keys = plateau ? plateau : n;
+    if (plateau && n->n != 1)
+        return node_refuse(n, false, r->e, "plateau stands alone: over, from, to and tolerance belong into it");
+    if (plateau && plateau->kind == NODE_NULL) keys = &NONE;
+    const struct node *within = node_get(keys, "within"), *no = within ? within : node_get(keys, "maximize");
+    if (goal != SEARCH_PLATEAU) no = NULL;
+    if (no || node_get(keys, "plateau") != (plateau && keys == n ? plateau : NULL))
+        return node_refuse(no ? no : keys, true, r->e, "does not go with plateau");
+    *ret_keys = n->kind == NODE_TEXT ? &NONE : keys;
+    return 0;
+}
+
 /* search: plateau · {plateau: {…}} · {maximize: …, within: slo, …}; all other keys of load but concurrency and rate are
  * the pattern of each load. */
 static int search_read(struct reader *r, const struct node *map, const struct node *n, struct plan *p)
 {
-    static const struct node NONE = {.kind = NODE_MAP, .text = "", .file = "default"};
-    const struct node *plateau = node_get(n, "plateau"), *keys = plateau ? plateau : n;
+    const struct node *keys = n;
     bool word = n->kind == NODE_TEXT && strcmp(n->text, "plateau") == 0;
     if (!word && n->kind != NODE_MAP)
         return read_expected(r, n, "plateau, {plateau: {...}} or {maximize: ..., within: slo, ...}");
-    if (plateau && n->n != 1)
-        return node_refuse(n, false, r->e, "plateau stands alone: over, from, to and tolerance belong into it");
-    if (plateau && plateau->kind == NODE_NULL) keys = &NONE;
-    p->search.goal = word || plateau ? SEARCH_PLATEAU : SEARCH_SLO;
-    const struct node *no = p->search.goal == SEARCH_PLATEAU
-                                ? node_get(keys, "within") ? node_get(keys, "within") : node_get(keys, "maximize")
-                                : NULL;
-    if (no || node_get(keys, "plateau") != (plateau && keys == n ? plateau : NULL))
-        return node_refuse(no ? no : keys, true, r->e, "does not go with plateau");
-    if (read_section(r, word ? &NONE : keys, "search", &p->search) || search_bounds(r, n, &p->search)) return -1;
+    p->search.goal = word || node_get(n, "plateau") ? SEARCH_PLATEAU : SEARCH_SLO;
+    if (search_form(r, n, p->search.goal, &keys)) return -1;
+    if (read_section(r, keys, "search", &p->search) || search_bounds(r, n, &p->search)) return -1;
     for (const struct node *c = map->first; c; c = c->next)
         if (strcmp(c->key, "concurrency") == 0 || strcmp(c->key, "rate") == 0)
             return node_refuse(c, true, r->e, "is what the search varies: give its from and to");

@@ -261,6 +261,22 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     }
 }
 
+static double capacity_of(bool requests, bool gated, const struct group *best, const struct answer *a)
+{
+    if (requests) return gated ? a->slo_requests_per_s : best->requests_per_s;
+    return gated ? a->slo_tokens_per_s : best->throughput;
+}
+
+/* `more`: a greater load may carry more. */
+static enum gate_result capacity_judge(const struct plan_capacity *c, bool more, const struct answer *a)
+{
+    double lo = isnan(a->capacity_lo) ? a->capacity_value : a->capacity_lo,
+           hi = isnan(a->capacity_hi) ? a->capacity_value : a->capacity_hi;
+    bool strict = c->op == OP_GT;
+    if (strict ? lo > c->value : lo >= c->value) return GATE_PASS;
+    return (strict ? hi <= c->value : hi < c->value) && !more ? GATE_FAIL : GATE_INCONCLUSIVE;
+}
+
 /* The load that the endpoint carries within its gates, against slo.capacity. Where a higher load may still pass, too
  * little is not a failure. */
 static void capacity_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
@@ -276,17 +292,10 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
         return;
     }
     if (!gated && !best) return;
-    a->capacity_value = c->requests ? (gated ? a->slo_requests_per_s : best->requests_per_s)
-                                    : (gated ? a->slo_tokens_per_s : best->throughput);
+    a->capacity_value = capacity_of(c->requests, gated, best, a);
     a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
     a->capacity_hi = c->requests ? a->capacity_value : gated ? a->slo_hi : best->hi;
-    double lo = isnan(a->capacity_lo) ? a->capacity_value : a->capacity_lo,
-           hi = isnan(a->capacity_hi) ? a->capacity_value : a->capacity_hi;
-    bool strict = c->op == OP_GT;
-    if (strict ? lo > c->value : lo >= c->value)
-        a->capacity = GATE_PASS;
-    else if ((strict ? hi <= c->value : hi < c->value) && !more)
-        a->capacity = GATE_FAIL;
+    a->capacity = capacity_judge(c, more, a);
 }
 
 static void most_compute(const struct group *g, size_t n, struct answer *a)

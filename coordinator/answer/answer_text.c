@@ -108,23 +108,39 @@ static void say_plateau(const struct plan *plan, bool whole, size_t n, struct an
     say(a, ". ");
 }
 
-static void say_slo(const struct plan *plan, struct answer *a)
+/* No load is known to keep the limits. */
+static void say_no_slo(const struct plan *plan, struct answer *a)
 {
-    if (!plan || plan->n_gates == 0) return;
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
-    if (!a->has_slo && plan->search.goal == SEARCH_SLO && !nowhere) {
+    if (plan->search.goal == SEARCH_SLO && !nowhere) {
         say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
         if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
         say(a, ". ");
-    }
-    if (!a->has_slo && plan->search.goal != SEARCH_SLO && a->has_most) {
+    } else if (plan->search.goal != SEARCH_SLO && a->has_most) {
         say(a, "No load tried is shown to keep ");
         say_gates(plan, a);
         if (a->slo_failed) say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
         if (a->slo_undecided) say(a, "%s%u undecided", a->slo_failed ? ", " : ": ", a->slo_undecided);
         say(a, ". ");
     }
-    if (!a->has_slo) return;
+}
+
+static void say_searched(struct answer *a)
+{
+    char loads[HUMAN_THINGS_MAX], runs[HUMAN_THINGS_MAX];
+    say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed", count(a->search.loads, "load", loads),
+        count(a->search.runs, "run", runs));
+    if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
+    say(a, ")");
+}
+
+static void say_slo(const struct plan *plan, struct answer *a)
+{
+    if (!plan || plan->n_gates == 0) return;
+    if (!a->has_slo) {
+        say_no_slo(plan, a);
+        return;
+    }
     bool most = !a->slo_open_end && !a->slo_next_fails &&
                 plan->search.goal != SEARCH_SLO; /* the most of what was tried: no higher load is known to fail */
     say(a, most ? "The most within " : "Within ");
@@ -134,13 +150,7 @@ static void say_slo(const struct plan *plan, struct answer *a)
     say_load(a, " at ", a->slo_load, "");
     if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
     say_cost(plan, a->cost_slo, a);
-    if (plan->search.goal == SEARCH_SLO) {
-        char loads[HUMAN_THINGS_MAX], runs[HUMAN_THINGS_MAX];
-        say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed",
-            count(a->search.loads, "load", loads), count(a->search.runs, "run", runs));
-        if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
-        say(a, ")");
-    }
+    if (plan->search.goal == SEARCH_SLO) say_searched(a);
     say(a, ". ");
 }
 

@@ -179,11 +179,33 @@ const char *gate_value_words(const struct plan_gate *g, double v, char *buf, siz
     return buf;
 }
 
+#define PUT(...) at += at < n ? (size_t)snprintf(buf + at, n - at, __VA_ARGS__) : 0
+/* What would decide it. */
+static void words_undecided(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+{
+    char needs[HUMAN_THINGS_MAX], q[HUMAN_MAX], had[HUMAN_MAX], seconds[HUMAN_MAX];
+    size_t at = 0;
+    buf[0] = '\0';
+    if (p->verdict.status == VERDICT_INVALID) {
+        PUT(": the point is invalid");
+        return;
+    }
+    if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
+        PUT(": p%s needs %s, had %s", human_plain(100 * o->gate->q, q), human_things(o->needs, "request", needs),
+            human_number(o->had, had));
+    else if (isfinite(o->needs))
+        PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, had));
+    else if (isinf(o->hi))
+        PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
+    if (isfinite(o->needs_s))
+        PUT("%s about %s s at this load", isfinite(o->needs) ? ":" : ": it needs",
+            human_number(ceil(o->needs_s), seconds));
+}
+
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
-    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16], needs[HUMAN_THINGS_MAX], q[HUMAN_MAX];
+    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
     size_t at = 0;
-#define PUT(...) at += at < n ? (size_t)snprintf(buf + at, n - at, __VA_ARGS__) : 0
     buf[0] = '\0';
     if (isfinite(o->value)) PUT("%s", gate_value_words(o->gate, o->value, value, sizeof value));
     if (isfinite(o->lo) && isfinite(o->hi))
@@ -191,20 +213,10 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
             gate_value_words(o->gate, o->hi, hi, sizeof hi));
     if (o->result != GATE_INCONCLUSIVE) return buf;
     PUT("%sinconclusive", at ? "; " : "");
-    if (p->verdict.status == VERDICT_INVALID)
-        PUT(": the point is invalid");
-    else if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
-        PUT(": p%s needs %s, had %s", human_plain(100 * o->gate->q, q), human_things(o->needs, "request", needs),
-            human_number(o->had, lo));
-    else if (isfinite(o->needs))
-        PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, lo));
-    else if (isinf(o->hi))
-        PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
-    if (p->verdict.status != VERDICT_INVALID && isfinite(o->needs_s))
-        PUT("%s about %s s at this load", isfinite(o->needs) ? ":" : ": it needs", human_number(ceil(o->needs_s), hi));
-#undef PUT
+    if (at < n) words_undecided(o, p, buf + at, n - at);
     return buf;
 }
+#undef PUT
 
 void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret)
 {

@@ -130,29 +130,35 @@ static void md_differences(const char *text, struct buf *out)
     }
 }
 
+/* A row per load and one for all, a column per measure. */
+static void md_table(const struct comparison *c, struct buf *out)
+{
+    char text[CHANGE_WORDS], load[64], a[HUMAN_MAX], b[HUMAN_MAX];
+    (void)buf_puts(out, "\n| load |");
+    for (int m = 0; m < N_SHOWN; m++)
+        (void)buf_printf(out, " %s, %s |", FIGURES[SHOWN[m]].key, FIGURES[SHOWN[m]].unit);
+    (void)buf_puts(out, "\n| ---: |");
+    for (int m = 0; m < N_SHOWN; m++)
+        (void)buf_puts(out, " ---: |");
+    for (size_t i = 0; i <= c->n_loads; i++) {
+        bool whole = i == c->n_loads;
+        (void)buf_printf(out, "\n| %s |", whole ? "**all**" : report_load(&c->loads[i].requested, load));
+        for (int m = 0; m < N_SHOWN; m++) {
+            const struct change *d = whole ? &c->overall[SHOWN[m]] : &c->loads[i].change[SHOWN[m]];
+            if (!whole) (void)buf_printf(out, " %s → %s,", human_number(d->a, a), human_number(d->b, b));
+            (void)buf_printf(out, " %s%s |", percent(d, text), mark(d->say));
+        }
+    }
+}
+
 int compare_markdown(const struct compare_input *in, struct buf *out, struct err *e)
 {
     static const char *const icons[] = {"➖", "✅", "❌", "❔"};
-    char text[CHANGE_WORDS], load[64], a[HUMAN_MAX], b[HUMAN_MAX];
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
         (void)buf_printf(out, "%s### %s ", k ? "\n" : "", icons[c->say]);
         verdict_line(c, in->runs[0].label, in->runs[k + 1].label, out);
-        (void)buf_puts(out, "\n| load |");
-        for (int m = 0; m < N_SHOWN; m++)
-            (void)buf_printf(out, " %s, %s |", FIGURES[SHOWN[m]].key, FIGURES[SHOWN[m]].unit);
-        (void)buf_puts(out, "\n| ---: |");
-        for (int m = 0; m < N_SHOWN; m++)
-            (void)buf_puts(out, " ---: |");
-        for (size_t i = 0; i <= c->n_loads; i++) {
-            bool whole = i == c->n_loads;
-            (void)buf_printf(out, "\n| %s |", whole ? "**all**" : report_load(&c->loads[i].requested, load));
-            for (int m = 0; m < N_SHOWN; m++) {
-                const struct change *d = whole ? &c->overall[SHOWN[m]] : &c->loads[i].change[SHOWN[m]];
-                if (!whole) (void)buf_printf(out, " %s → %s,", human_number(d->a, a), human_number(d->b, b));
-                (void)buf_printf(out, " %s%s |", percent(d, text), mark(d->say));
-            }
-        }
+        md_table(c, out);
         (void)buf_puts(out, "\n\n");
         notes(c, out);
         if (in->plan_differences[k][0]) md_differences(in->plan_differences[k], out);

@@ -17,6 +17,17 @@ const char *sim_fault_name(enum sim_fault f)
     return f < SIM_FAULT_N ? NAMES[f] : "?";
 }
 
+static int check_faults(struct sim_options *o, struct err *e)
+{
+    if (o->fault_rate > 1) return err_set(e, ERR_USAGE, "--fault-rate: expected a fraction from 0 to 1");
+    if (o->fault_status && (o->fault_status < 400 || o->fault_status > 599))
+        return err_set(e, ERR_USAGE, "--fault-status: expected 400 to 599, got %u", o->fault_status);
+    o->fault[SIM_FAULT_STATUS] = o->fault_status != 0;
+    for (int f = 0; f < SIM_FAULT_N; f++)
+        if (o->null && o->fault[f]) return err_set(e, ERR_USAGE, "--null takes no faults");
+    return 0;
+}
+
 static int check(struct sim_options *o, struct err *e)
 {
     if (sim_options_fixed(o)) {
@@ -32,16 +43,10 @@ static int check(struct sim_options *o, struct err *e)
     if (o->slots < 1) return err_set(e, ERR_USAGE, "--slots: expected at least 1");
     if (!(o->prefill_rate > 0)) return err_set(e, ERR_USAGE, "--prefill-rate: expected more than 0 token/s");
     if (o->step_base <= 0) return err_set(e, ERR_USAGE, "--step-base: expected more than 0");
-    if (o->fault_rate > 1) return err_set(e, ERR_USAGE, "--fault-rate: expected a fraction from 0 to 1");
-    if (o->fault_status && (o->fault_status < 400 || o->fault_status > 599))
-        return err_set(e, ERR_USAGE, "--fault-status: expected 400 to 599, got %u", o->fault_status);
     if (!o->tls_cert != !o->tls_key) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key go together");
     if (o->max_streams && !o->http2) return err_set(e, ERR_USAGE, "--max-streams needs --http2");
-    o->fault[SIM_FAULT_STATUS] = o->fault_status != 0;
-    for (int f = 0; f < SIM_FAULT_N; f++)
-        if (o->null && o->fault[f]) return err_set(e, ERR_USAGE, "--null takes no faults");
     if (o->truth_tokens && !o->truth) return err_set(e, ERR_USAGE, "--truth-tokens needs --truth FILE");
-    return 0;
+    return check_faults(o, e);
 }
 
 int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e)
