@@ -310,6 +310,26 @@ static int run_exit_status(const struct drive_result *r, int reported)
     return reported;
 }
 
+static bool anything_ok(const struct run_data *run)
+{
+    for (size_t i = 0; i < run->n_stages; i++)
+        if (run->stages[i].counters[COUNTER_OK]) return true;
+    return false;
+}
+
+/* Where other programs would go through a proxy and these do not, a person would look for the fault elsewhere. */
+static void tell_proxy(void)
+{
+    static const char *const NAMES[] = {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
+                                        "http_proxy",  "ALL_PROXY",   "all_proxy"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const char *value = getenv(NAMES[i]);
+        if (!value || !*value) continue;
+        log_info("%s is set and not used: the plan decides, and requests go straight to target.url", NAMES[i]);
+        return;
+    }
+}
+
 /* What the exit status means, and what can be done about it. */
 static void tell_end(int status, const struct run_data *run, const char *dir)
 {
@@ -326,6 +346,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     struct err e = {0};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
+    if (!anything_ok(run)) return; /* there is nothing to continue from */
     if (todo_is_over(run, &e) == 0 && todo_can_continue(run, dir, PLATEAU_VERSION, &e) == 0)
         log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
 }
@@ -427,6 +448,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
+        tell_proxy();
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/human.h"
+#include "coordinator/watch.h"
 
 static double stage_requests(const struct plan_stage *s)
 {
@@ -92,6 +93,15 @@ static void put_unreachable(const struct plan *p, const char *before, struct buf
         before, timeout, within);
 }
 
+static void put_no_abort(const struct plan *p, const char *before, struct buf *out)
+{
+    if (p->abort_on_fail_ns == 0 || watch_may_abort(p)) return;
+    (void)buf_printf(out, "%snote: slo.abort_on_fail does nothing here: %s\n", before,
+                     p->search.goal != SEARCH_NONE
+                         ? "a search tries loads that break a gate"
+                         : "slo.require is any, so a load may break a gate and the others are still run");
+}
+
 void extent_words(const struct plan *p, const char *before, struct buf *out)
 {
     struct extent x;
@@ -108,4 +118,5 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
     else
         (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
     put_unreachable(p, before, out);
+    put_no_abort(p, before, out);
 }

@@ -19,10 +19,16 @@ static bool broken(const struct plan *plan, const struct point *p)
     return false;
 }
 
+bool watch_may_abort(const struct plan *plan)
+{
+    bool one = plan->search.goal == SEARCH_NONE && plan->n_stages == 1;
+    return plan->abort_on_fail_ns > 0 && (one || !gates_any(plan));
+}
+
 enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct attempt *s, int64_t elapsed_ns)
 {
     const struct plan_stage *load = &s->step.load;
-    bool may_abort = plan->abort_on_fail_ns > 0 && !gates_any(plan); /* else some loads are expected to break gates */
+    bool may_abort = watch_may_abort(plan);
     enum run_word word = RUN_WORD_ON;
     if (!load->duration_auto && !may_abort) return RUN_WORD_ON;
     if (w->epoch != s->epoch) *w = (struct watch){.epoch = s->epoch, .next_ns = load->warmup_ns + FIRST_NS};

@@ -10,4 +10,6 @@ struct watch {
     uint32_t epoch;  /* of the stage that is watched */
     int64_t next_ns; /* next look, from the stage's start */
 };
+/* Whether slo.abort_on_fail can end a stage of this plan: not where some loads are expected to break gates. */
+bool watch_may_abort(const struct plan *plan);
 enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const struct attempt *s, int64_t elapsed_ns);

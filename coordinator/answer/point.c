@@ -121,9 +121,13 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
     if (s->n_agents > 1) agents_judge(s, plan, p);
     char things[HUMAN_THINGS_MAX];
-    if (s->degraded)
+    (void)human_things((double)s->lost, "request", things);
+    if (s->degraded && s->aborted) /* agents that were at work when the user ended the run at once are not dead */
+        verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
+                      "the stage ended before all agents had reported their part; not accounted for: %s", things);
+    else if (s->degraded)
         verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT, "an agent was lost in this stage: %s with it",
-                      human_things((double)s->lost, "request", things));
+                      things);
     if (s->aborted) verdict_doubt(&p->verdict, DOUBT_CUT_SHORT, VERDICT_SUSPECT, "the stage was cut short");
     if (!p->ledger.balanced)
         verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,

@@ -1,12 +1,14 @@
 #include "coordinator/store/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -42,11 +44,11 @@ int db_fail(struct db *d, const char *doing, struct err *e)
     return err_set(e, ERR_IO, "%s: cannot %s: %s%s%s", d->path, doing, why, sys ? ": " : "", sys ? strerror(sys) : "");
 }
 
-/* A path as the URI that SQLite takes options with. */
-static void put_uri(char *ret, size_t size, const char *path)
+/* A path as a URI, whatever it looks like: a name that begins with "file:" would be taken for one. */
+static void put_uri(char *ret, size_t size, const char *path, enum db_mode mode)
 {
     static const char HEX[] = "0123456789abcdef";
-    size_t n = (size_t)snprintf(ret, size, "file:");
+    size_t n = (size_t)snprintf(ret, size, "%s", *path == '/' ? "file://" : "file:");
     for (; *path && n + 4 < size; path++) {
         unsigned char c = (unsigned char)*path;
         if (c > ' ' && c < 0x7f && !strchr("%?#", c))
@@ -57,7 +59,20 @@ static void put_uri(char *ret, size_t size, const char *path)
             ret[n++] = HEX[c & 15];
         }
     }
-    (void)snprintf(ret + n, size - n, "?immutable=1");
+    (void)snprintf(ret + n, size - n, "%s", mode == DB_FIXED ? "?immutable=1" : "");
+}
+
+/* SQLite tries again to read only, so that its reason is that of the second try. */
+static int fail_open(struct db *d, const char *path, enum db_mode mode, struct err *e)
+{
+    const char *doing = mode == DB_CREATE ? "be made" : "be opened";
+    int flags = mode == DB_FIXED ? O_RDONLY : mode == DB_WRITE ? O_RDWR : O_RDWR | O_CREAT;
+    int code = d->handle ? sqlite3_errcode(d->handle) : SQLITE_NOMEM;
+    int fd = code == SQLITE_CANTOPEN || code == SQLITE_READONLY ? open(path, flags | O_CLOEXEC, 0666) : -1;
+    int why = errno;
+    if (fd >= 0) (void)close(fd);
+    if (fd >= 0 || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY)) return db_fail(d, doing, e);
+    return err_set(e, ERR_IO, "%s: cannot %s: %s", path, doing, strerror(why));
 }
 
 int db_open(struct db *d, const char *path, enum db_mode mode, struct err *e)
@@ -66,12 +81,12 @@ int db_open(struct db *d, const char *path, enum db_mode mode, struct err *e)
     *d = (struct db){0};
     int n = snprintf(d->path, sizeof d->path, "%s", path);
     if (n < 0 || (size_t)n >= sizeof d->path) return err_set(e, ERR_USAGE, "%.100s…: the path is too long", path);
-    int flags = SQLITE_OPEN_NOMUTEX |
-                (mode == DB_FIXED ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) |
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI |
+                (mode == DB_FIXED ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
                 (mode == DB_CREATE ? SQLITE_OPEN_CREATE : 0);
-    put_uri(uri, sizeof uri, path);
-    if (sqlite3_open_v2(mode == DB_FIXED ? uri : path, &d->handle, flags, NULL) != SQLITE_OK) {
-        (void)db_fail(d, mode == DB_CREATE ? "be made" : "be opened", e);
+    put_uri(uri, sizeof uri, path, mode);
+    if (sqlite3_open_v2(uri, &d->handle, flags, NULL) != SQLITE_OK) {
+        (void)fail_open(d, path, mode, e);
         db_close(d);
         return -1;
     }

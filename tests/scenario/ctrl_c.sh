@@ -37,6 +37,7 @@ kill -INT "$RUN_PID"
 plateau_wait
 ms=$((($(date +%s%N) - t0) / 1000000))
 [ "$ms" -lt 4000 ] && ok "the second ends it: $ms ms" || fail "the second took $ms ms"
+grep -q 'was lost' "$TMP/out.log" "$TMP/err.log" && { fail 'an agent that was at work is called lost'; show out.log; } || ok 'and no agent is called lost'
 expect_status 130
 expect_report
 expect_ledger

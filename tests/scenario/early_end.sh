@@ -25,6 +25,13 @@ expect '.points[0].window_s < 30 and .points[0].aborted' 'the first was cut shor
 expect '.gates[0].result == "fail"' 'by the gate'
 expect '[.events[] | select(.kind == "gate_failed")] | length == 1' 'which is written down'
 expect_ledger
+
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' 'load: {concurrency: [16], duration: 60s, warmup: 500ms}' \
+     'slo: {run: [tpot.p50 < 1ms], abort_on_fail: 3s}' 'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+HTTPS_PROXY=http://127.0.0.1:9 plateau_run --local 1
+expect_status 99
+expect '.points[0].window_s < 30 and .points[0].aborted' 'a list of one load is cut short too'
+[ "$(grep -c 'HTTPS_PROXY is set and not used: the plan decides' "$TMP/err.log")" = 1 ] && ok 'a proxy of the environment is named, once' || { fail 'no word of the proxy'; show err.log; }
 rm -rf "$OUT"
 plateau_run --local 1 --log-json
 jq -e -s 'length > 3 and all(.[]; type == "object")' "$TMP/err.log" >/dev/null && ok 'with --log-json nothing else is on standard error' ||

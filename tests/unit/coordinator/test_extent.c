@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "coordinator/extent.h"
+#include "coordinator/watch.h"
 
 static bool notes(const char *timeouts, const char *load)
 {
@@ -36,8 +37,40 @@ static void test_unreachable(void **state)
     assert_false(notes(", timeouts: {first_token: 2m}", "stages: [{concurrency: 1, requests: 30}]"));
 }
 
+/* What slo.abort_on_fail cannot do is said; with one load it can. */
+static void test_no_abort(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *load, *slo;
+        bool noted;
+    } CASES[] = {{"concurrency: [1, 2], duration: 30s", "", true},
+                 {"concurrency: [1, 2], duration: 30s", ", require: all", false},
+                 {"concurrency: [1], duration: 30s", "", false},
+                 {"concurrency: 1, duration: 30s", "", false},
+                 {"search: {plateau: {from: 1, to: 8}}, duration: 30s", "", true},
+                 {"stages: [{concurrency: 1, duration: 30s}, {concurrency: 2, duration: 30s}]", "", false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct buf text = BUF_INIT(4096), out = BUF_INIT(4096);
+        struct err e = {0};
+        (void)buf_printf(&text,
+                         "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\nload: {%s}\n"
+                         "slo: {run: [ttft.p50 < 1s], abort_on_fail: 3s%s}\n",
+                         CASES[i].load, CASES[i].slo);
+        struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
+        if (!p) fail_msg("%s: %s", CASES[i].load, e.text);
+        extent_words(p, "# ", &out);
+        bool noted = strstr(buf_str(&out), "# note: slo.abort_on_fail does nothing here: ") != NULL;
+        if (noted != CASES[i].noted) fail_msg("%s: %s", CASES[i].load, buf_str(&out));
+        assert_int_equal(watch_may_abort(p), !noted);
+        plan_destroy(&p);
+        buf_free(&text);
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable), cmocka_unit_test(test_no_abort)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,11 @@ static void test_what_is_wrong_is_said(void **state)
     assert_true(p.ledger.balanced && p.degraded);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "1 request with it"));
+    s.aborted = true;
+    point_compute(&s, &plan, &p);
+    assert_string_equal(p.verdict.reason[0],
+                        "the stage ended before all agents had reported their part; not accounted for: 1 request");
+    s.aborted = false;
     stage_free(&s);
 
     stage_make(&s, a);

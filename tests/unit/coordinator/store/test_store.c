@@ -437,6 +437,56 @@ static void test_read_only(void **state)
     run_data_clear(&meta);
 }
 
+/* Names that SQLite would take for something else, and folders that may not be written: the file is where it was asked
+ * for, and a refusal has the system's own reason. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"file:x", "a b%20c?d#e", "%3a"};
+    char from[1024], path[1200], absolute[1200];
+    struct err e = {0};
+    struct run_data meta;
+    struct store *s = create(&meta);
+    store_close(&s);
+    assert_non_null(getcwd(from, sizeof from));
+    assert_int_equal(chdir(dir), 0);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        if (!(s = store_create(NAMES[i], &meta, &e))) fail_msg("%s: %s", NAMES[i], e.text);
+        store_close(&s);
+        (void)snprintf(path, sizeof path, "%s/run.sqlite", NAMES[i]);
+        assert_int_equal(access(path, F_OK), 0);
+        s = store_open(NAMES[i], &e);
+        assert_non_null(s);
+        store_close(&s);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(rmdir(NAMES[i]), 0);
+    }
+    (void)snprintf(absolute, sizeof absolute, "/%s/sub", dir); /* two slashes */
+    if (!(s = store_create(absolute, &meta, &e))) fail_msg("%s", e.text);
+    store_close(&s);
+    (void)snprintf(path, sizeof path, "%s/sub/run.sqlite", dir);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof path, "%s/sub", dir);
+    if (getuid() == 0) { /* the same folder, as somebody who may not write there */
+        assert_int_equal(chmod(dir, 0755), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            if (setgid(65534) || setuid(65534)) _exit(2);
+            if (store_create(path, &meta, &e) || !strstr(e.text, "cannot be made: Permission denied")) {
+                (void)fprintf(stderr, "%s\n", e.text);
+                _exit(1);
+            }
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(chdir(from), 0);
+    run_data_clear(&meta);
+}
+
 static void test_file_taken_away(void **state)
 {
     (void)state;
@@ -514,6 +564,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strange_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file_taken_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
