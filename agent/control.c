@@ -14,6 +14,7 @@
 #include "agent/fetch.h"
 #include "agent/guard_meter.h"
 #include "agent/host.h"
+#include "agent/probe.h"
 #include "agent/reach.h"
 #include "agent/session.h"
 #include "agent/signed.h"
@@ -51,8 +52,9 @@ struct control {
     char failure[200];             /* the last one's words */
     enum handshake_event met;      /* how far this dialling has come: NOTHING, CONNECTED, DONE */
     struct reach reach;
-    bool strange; /* not welcomed since it dialled, or was refused */
-    struct {      /* the stage, for the log */
+    uint32_t probe; /* number of the latest probe that was asked for */
+    bool strange;   /* not welcomed since it dialled, or was refused */
+    struct {        /* the stage, for the log */
         char share[160];
         uint32_t number;
         bool runs;
@@ -300,6 +302,34 @@ static void event(void *arg, const char *text)
     log_warn("%s", text);
 }
 
+/* ---- the probe ---- */
+
+static void tell_probed(struct control *c)
+{
+    const struct probe_result *r = engine_probed(c->engine);
+    if (!r) return;
+    struct wire_msg m = {
+        .type = WIRE_PROBED,
+        .u.probed = {
+            .number = c->probe, .said = {r->said, r->n}, .error = r->err.text, .code = r->err.code, .final = r->final}};
+    (void)send_message(c, &m);
+}
+
+/* PROBE is repeated until PROBED has come. */
+static void take_probe(struct control *c, const struct wire_msg *m)
+{
+    struct err e;
+    if (session_state(c->session) != SESSION_IDLE) return;
+    if (m->u.probe.number == c->probe) {
+        tell_probed(c);
+        return;
+    }
+    if (engine_probe(c->engine, &e))
+        log_warn("%s", e.text);
+    else
+        c->probe = m->u.probe.number;
+}
+
 /* ---- loop ---- */
 
 static void take_message(struct control *c, const void *bytes, size_t n)
@@ -319,6 +349,7 @@ static void take_message(struct control *c, const void *bytes, size_t n)
     } else {
         session_message(c->session, &m, clock_mono_ns());
         tell_message(c, &m);
+        if (m.type == WIRE_PROBE) take_probe(c, &m);
     }
     wire_msg_clear(&m);
 }
@@ -359,6 +390,7 @@ static void read_engine(struct control *c)
         if (ev.kind == ENGINE_SNAPSHOT && guard_meter_add(&c->meter, c->o->guard, ev.snapshot, &e))
             session_refuse(c->session, &e);
         tell_event(c, &ev);
+        if (ev.kind == ENGINE_PROBED) tell_probed(c);
         if (ev.kind == ENGINE_READY && ev.err.code == ERR_NONE) release_retired(c);
         session_engine(c->session, &ev, clock_mono_ns());
     }

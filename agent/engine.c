@@ -10,6 +10,7 @@
 
 #include "agent/guard.h"
 #include "agent/host.h"
+#include "agent/probe.h"
 #include "agent/transport/stamp.h"
 #include "agent/worker.h"
 #include "common/clock.h"
@@ -54,6 +55,8 @@ struct engine {
     const struct corpus *const *corpora;
     struct target_ref *target;
     struct resolver resolver;
+    struct probe *probe; /* NULL: none was begun with this plan */
+    bool probed;         /* its result is there */
     _Atomic int64_t allowed;
     enum engine_state state;
     uint32_t ready, ended; /* workers that have reported it */
@@ -141,6 +144,7 @@ void engine_destroy(struct engine **pg)
     struct engine *eng = *pg;
     struct worker_note n;
     if (!eng) return;
+    probe_close(&eng->probe);
     order_all(eng, (struct worker_order){.kind = ORDER_QUIT});
     for (uint32_t i = 0; i < eng->n_started; i++)
         worker_join(&eng->workers[i]);
@@ -176,6 +180,8 @@ int engine_plan(struct engine *eng, const struct plan *p, struct err *e)
         free(r);
         return rc;
     }
+    probe_close(&eng->probe);
+    eng->probed = false;
     worker_drop_target(&eng->target);
     eng->target = r;
     eng->noticed = false;
@@ -187,6 +193,29 @@ int engine_plan(struct engine *eng, const struct plan *p, struct err *e)
 void engine_corpora(struct engine *eng, const struct corpus *const *corpora)
 {
     eng->corpora = corpora;
+}
+
+/* On the probe's thread. */
+static void say_probed(void *arg)
+{
+    const struct engine *eng = arg;
+    struct worker_note n = {.kind = NOTE_PROBED};
+    while (write(eng->notes[1], &n, sizeof n) < 0 && errno == EINTR) {
+    }
+}
+
+int engine_probe(struct engine *eng, struct err *e)
+{
+    if (!eng->plan) return err_set(e, ERR_INTERNAL, "a probe came before its plan");
+    probe_close(&eng->probe);
+    eng->probed = false;
+    eng->probe = probe_open(eng->plan, eng->target->target, say_probed, eng, e);
+    return eng->probe ? 0 : -1;
+}
+
+const struct probe_result *engine_probed(const struct engine *eng)
+{
+    return eng->probe && eng->probed ? probe_result(eng->probe) : NULL;
 }
 
 /* Descriptors and ports for the stage; an open loop without a cap gets as many as there are. Returns the maximum number
@@ -410,6 +439,11 @@ static void all_ended(struct engine *eng)
 static void take_note(struct engine *eng, const struct worker_note *n)
 {
     const struct worker *w = &eng->workers[n->worker];
+    if (n->kind == NOTE_PROBED) {
+        eng->probed = eng->probe != NULL;
+        if (eng->probed) (void)push(eng, ENGINE_PROBED);
+        return;
+    }
     if (n->kind == NOTE_SNAPSHOT) {
         take_snapshot(eng, n);
         return;

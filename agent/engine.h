@@ -13,6 +13,7 @@
 #include "common/shard.h"
 #include "common/snapshot.h"
 
+struct probe_result;
 struct guard; /* agent/guard.h: local limits that no message can change; NULL = the built-in defaults */
 
 struct engine_options {
@@ -21,7 +22,7 @@ struct engine_options {
     const char *const *source_addresses; /* local addresses to spread connections over; NULL-terminated, may be NULL */
 };
 
-enum engine_event_kind { ENGINE_READY, ENGINE_SNAPSHOT, ENGINE_DONE };
+enum engine_event_kind { ENGINE_READY, ENGINE_SNAPSHOT, ENGINE_DONE, ENGINE_PROBED };
 struct engine_event {
     enum engine_event_kind kind;
     struct err err; /* READY, DONE: code ERR_NONE when well */
@@ -42,6 +43,11 @@ ERR_CHECKED int engine_plan(struct engine *eng, const struct plan *p, struct err
 /* The data of that plan: a corpus for each of its workloads, NULL for those that need none. Borrowed like the plan;
  * given after each engine_plan and before the first stage. */
 void engine_corpora(struct engine *eng, const struct corpus *const *corpora);
+
+/* Begins a probe of the plan's target (probe.h) in place of one before it; ENGINE_PROBED follows, and engine_probed has
+ * its result until the next plan or probe; NULL until then. */
+ERR_CHECKED int engine_probe(struct engine *eng, struct err *e);
+const struct probe_result *engine_probed(const struct engine *eng);
 
 /* Prepares a stage in the workers: streams, prompts, histograms, descriptors and ports checked, connections warmed.
  * ENGINE_READY follows. The shard is copied. */

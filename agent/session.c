@@ -471,6 +471,7 @@ static void on_recorded(struct session *s, struct engine_event *ev)
 void session_engine(struct session *s, struct engine_event *ev, int64_t now)
 {
     s->now_ns = now;
+    if (ev->kind == ENGINE_PROBED) return; /* no word of a stage */
     if (s->winding) {
         s->winding = ev->kind != ENGINE_DONE;
         if (ev->snapshot) s->io.recycle(s->io.arg, &ev->snapshot);
@@ -485,6 +486,8 @@ void session_engine(struct session *s, struct engine_event *ev, int64_t now)
         break;
     case ENGINE_DONE:
         on_ended(s, ev);
+        break;
+    case ENGINE_PROBED:
         break;
     }
     if (ev->snapshot) s->io.recycle(s->io.arg, &ev->snapshot);

@@ -111,8 +111,7 @@ static int64_t rest(const struct stage *st, const struct stream *s, bool failed,
     return until > least ? until : least;
 }
 
-/* The secrets of the headers, without the word for the scheme ("Bearer"). */
-static size_t secrets_of(const struct target *t, struct wording_secret *ret, size_t most)
+size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n_headers && n < most; i++) {
@@ -129,7 +128,7 @@ static void take_sample(struct stage *st, struct request *r, enum failure label,
     struct wording_secret secrets[4];
     struct failure_sample s = {.label = label, .at_ns = at - st->t0};
     if (!wording_wants(&st->wording, r, label)) return;
-    size_t n = secrets_of(st->tr->target, secrets, sizeof secrets / sizeof *secrets);
+    size_t n = stage_secrets(st->tr->target, secrets, sizeof secrets / sizeof *secrets);
     long status = r->transfer.status;
     s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
     memcpy(s.address, st->tr->target->address[r->transfer.address].text, sizeof s.address);

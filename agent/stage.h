@@ -88,4 +88,7 @@ struct snapshot *stage_snapshot(struct stage *st, struct snapshot *empty, const 
 void stage_clear(struct stage *st);
 void stage_drop_places(struct stage *st); /* before its transport goes */
 
+/* The secrets that a target's headers hold, without the word for their scheme; at most `most`. Returns how many. */
+size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most);
+
 extern const struct transport_calls STAGE_CALLS;

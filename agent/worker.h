@@ -56,7 +56,7 @@ struct worker_order {
     } u;
 };
 
-enum worker_note_kind { NOTE_READY, NOTE_SNAPSHOT, NOTE_OVER };
+enum worker_note_kind { NOTE_READY, NOTE_SNAPSHOT, NOTE_OVER, NOTE_PROBED /* of the engine's probe, no worker's */ };
 struct worker_note {
     enum worker_note_kind kind;
     uint32_t worker;

@@ -16,6 +16,7 @@
 #define WIRE_VERSION 4u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 #define WIRE_PIECE (1u << 20)       /* of data, before compression */
+#define WIRE_SAID_MAX 8192u         /* of a probe's text */
 
 enum wire_type {
 #define X(id, name, direction) WIRE_##id,
@@ -81,6 +82,16 @@ struct wire_msg {
             uint64_t offset, size;   /* size: of the whole corpus */
             struct wire_bytes bytes; /* zlib */
         } data;
+        struct {
+            uint32_t number; /* a probe of another number is a new one */
+        } probe;
+        struct {
+            uint32_t number;
+            struct wire_bytes said; /* lines of text */
+            const char *error;      /* "" = an answer as the plan wants it */
+            uint32_t code;          /* as in plan_ok */
+            bool final;             /* asking again would not help: the run is not worth beginning */
+        } probed;
         struct {
             uint32_t stage, epoch;
             struct shard shard; /* decoded: checked, and owned by the message: take it by copying and zeroing it here;

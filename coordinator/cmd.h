@@ -3,6 +3,7 @@
 #pragma once
 
 int cmd_run(int argc, char **argv);     /* plateau run PLAN … (cmd_run.c) */
+int cmd_probe(int argc, char **argv);   /* plateau probe PLAN … (cmd_probe.c) */
 int cmd_check(int argc, char **argv);   /* plateau check PLAN … (cmd_check.c) */
 int cmd_report(int argc, char **argv);  /* plateau report DIR (cmd_report.c) */
 int cmd_plan(int argc, char **argv);    /* plateau plan --url URL … (cmd_plan.c) */

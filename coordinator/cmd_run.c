@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,7 +38,7 @@ static struct {
     const char *listen, *out, *seed, *data, *http, *signature, *keys;
     int64_t hold_ns;
     struct arg_list set;
-    bool insecure, resume_if_there;
+    bool insecure, resume_if_there, no_probe;
     const char *resume;
     struct quick quick;
 } opt = {.local = UINT32_MAX}; /* not given */
@@ -73,6 +72,8 @@ static const struct arg TABLE[] = {
     {"data", ARG_TEXT, &opt.data, "DIR",
      "where data sets and traces are kept for agents ($XDG_CACHE_HOME/plateau, ~/.cache/plateau)"},
     {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
+    {"no-probe", ARG_FLAG, &opt.no_probe, NULL,
+     "begin without the one short request that shows whether the target answers as the plan wants it"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "wait after the run until DIR/" HOLD_FETCHED " exists, at most this long"},
@@ -255,20 +256,6 @@ static int check_words(size_t n, struct err *e)
     return 0;
 }
 
-/* Before any thread exists, so that all inherit the mask. */
-static int block_signals(struct err *e)
-{
-    sigset_t s;
-    sigemptyset(&s);
-    sigaddset(&s, SIGINT);
-    sigaddset(&s, SIGTERM);
-    sigaddset(&s, SIGHUP);
-    sigaddset(&s, SIGCHLD);
-    int fd = sigprocmask(SIG_BLOCK, &s, NULL) ? -1 : signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC);
-    (void)signal(SIGPIPE, SIG_IGN);
-    return fd < 0 ? err_set(e, ERR_INTERNAL, "signals: %s", strerror(errno)) : fd;
-}
-
 /* One descriptor per agent; without them agents could not connect, and no message would say why. */
 static int raise_descriptors(uint32_t agents, struct err *e)
 {
@@ -398,22 +385,6 @@ static int begin_or_go_on(struct order *o, struct err *e)
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, RUN_EVENT_RESUMED, text, e) ? -1 : 0;
 }
 
-/* Agents of this machine, by the folder's keys or by some that only live as long as the run. */
-static struct local *start_local(const struct link *l, struct key_pair *own, const char *data, struct err *e)
-{
-    char server[KEY_TEXT];
-    int bundle = -1;
-    if (own) {
-        link_server_key(l, server);
-        bundle = key_bundle_make(own, server, e);
-        key_pair_clear(own);
-        if (bundle < 0) return NULL;
-    }
-    struct local *local = local_open(opt.local, link_endpoint(l), opt.keys, bundle, data, e);
-    if (bundle >= 0) (void)close(bundle);
-    return local;
-}
-
 static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e)
 {
     struct key_pair own;
@@ -430,6 +401,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .past = o->past,
                               .signal_fd = signal_fd,
                               .sinks = {followers, sizeof followers / sizeof *followers},
+                              .probe = !opt.no_probe,
                               .leave_on_term = opt.resume_if_there,
                               .signature = {o->signature.data, o->signature.len},
                               .shelf = o->shelf};
@@ -444,7 +416,8 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
     if (begin_or_go_on(o, e) == 0 &&
-        (!opt.local || (d.local = start_local(d.link, lo.local, shelf_is_empty(o->shelf) ? NULL : o->data_dir, e)))) {
+        (!opt.local || (d.local = drive_start_local(opt.local, d.link, opt.keys, lo.local,
+                                                    shelf_is_empty(o->shelf) ? NULL : o->data_dir, e)))) {
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
@@ -480,7 +453,7 @@ int cmd_run(int argc, char **argv)
     if (rc == 0) rc = check_words(n, &e);
     if (rc == 0 && opt.signature) rc = plan_file_read(opt.signature, &o.signature, &e);
     if (rc == 0) rc = prepare(&o, plan, &status, &e);
-    if (rc == 0 && (fd = block_signals(&e)) < 0) rc = -1;
+    if (rc == 0 && (fd = drive_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         harden_process();
         survive_file_limit();

@@ -1,5 +1,6 @@
 #include "coordinator/drive.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct drive {
 static bool next_step(void *arg, struct run_step *ret)
 {
     struct drive *d = arg;
-    return todo_next(&d->todo, ret);
+    return !d->o->only_probe && todo_next(&d->todo, ret);
 }
 
 static void send_message(void *arg, const struct peer *to, const struct wire_msg *m)
@@ -262,6 +263,8 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
             past->last_epoch ? past->last_epoch + RUN_ATTEMPTS : 0, /* attempts that never began are not in the file */
         .first_agent = past->agents,
         .fence_ns = past->unclean ? now + RUN_LEASE_NS + NS_PER_S : 0,
+        .probe = d->o->probe ? (uint32_t)(clock_wall_ns() / NS_PER_MS) | 1u : 0,
+        .only_probe = d->o->only_probe,
         .wanted = d->o->wanted,
     };
     struct run_io io = {.arg = d,
@@ -297,4 +300,33 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     todo_clear(&d.todo);
     buf_free(&packed);
     return rc;
+}
+
+int drive_signals(struct err *e)
+{
+    sigset_t s;
+    sigemptyset(&s);
+    sigaddset(&s, SIGINT);
+    sigaddset(&s, SIGTERM);
+    sigaddset(&s, SIGHUP);
+    sigaddset(&s, SIGCHLD);
+    int fd = sigprocmask(SIG_BLOCK, &s, NULL) ? -1 : signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC);
+    (void)signal(SIGPIPE, SIG_IGN);
+    return fd < 0 ? err_set(e, ERR_INTERNAL, "signals: %s", strerror(errno)) : fd;
+}
+
+struct local *drive_start_local(size_t n, const struct link *l, const char *keys, struct key_pair *own,
+                                const char *data, struct err *e)
+{
+    char server[KEY_TEXT];
+    int bundle = -1;
+    if (own) {
+        link_server_key(l, server);
+        bundle = key_bundle_make(own, server, e);
+        key_pair_clear(own);
+        if (bundle < 0) return NULL;
+    }
+    struct local *local = local_open(n, link_endpoint(l), keys, bundle, data, e);
+    if (bundle >= 0) (void)close(bundle);
+    return local;
 }

@@ -18,6 +18,8 @@ struct drive_options {
     struct sinks sinks;          /* called in this order */
     const struct shelf *shelf;   /* the plan's data */
     struct local *local;         /* NULL: agents come by themselves */
+    bool probe;                  /* one short request before the first stage */
+    bool only_probe;             /* … and no stage */
     bool leave_on_term; /* SIGTERM leaves the run as it is, for the coordinator that will be started in its place */
     int signal_fd;      /* SIGINT, SIGTERM, SIGHUP, SIGCHLD are blocked and read here */
 };
@@ -28,5 +30,12 @@ struct drive_result {
     bool incomplete;            /* a point is missing or not what the plan asked for */
     struct stage_data *unsaved; /* the stage that a sink could not take; owned by the caller, NULL = none */
 };
+/* Blocks the signals that drive_run reads, and returns the descriptor for them, or -1. Before any thread exists, so
+ * that all inherit the mask. */
+ERR_CHECKED int drive_signals(struct err *e);
+/* Agents of this machine, by the keys of a folder, or by some that only live as long as the run (`own`, which is
+ * wiped); NULL: without. */
+ERR_CHECKED struct local *drive_start_local(size_t n, const struct link *l, const char *keys, struct key_pair *own,
+                                            const char *data, struct err *e);
 /* Returns when the run is over: 0, or -1 when it could not even begin. */
 ERR_CHECKED int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);

@@ -14,6 +14,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"run", "run a plan over agents and report", cmd_run},
+    {"probe", "send one request of a plan and show what came", cmd_probe},
     {"plan", "print the plan that the same options of run make", cmd_plan},
     {"init", "write a first plan, commented", cmd_init},
     {"check", "validate a plan and print it resolved", cmd_check},

@@ -107,6 +107,10 @@ void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsi
         put_waiting(p, &out);
         return;
     }
+    if (p->state == RUN_PROBE) {
+        (void)add(&out, "one request is sent first, to see what the target answers");
+        return;
+    }
     if (!p->attempt || p->attempt->t0_ns == 0) {
         (void)add(&out, "between stages: %zu of %zu agents ready", p->agents_ready, p->agents);
         return;

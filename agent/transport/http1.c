@@ -137,6 +137,16 @@ static bool take_words(struct http1 *h, const char *p, size_t n)
     }
 }
 
+static void tell_header(const struct http1 *h, const struct line *l, size_t name_n)
+{
+    const char *value = l->p + name_n + 1, *end = l->p + l->n;
+    while (value < end && blank(*value))
+        value++;
+    while (end > value && blank(end[-1]))
+        end--;
+    h->header(h->header_arg, l->p, name_n, value, (size_t)(end - value));
+}
+
 static bool take_header(struct http1 *h, const struct line *l)
 {
     const char *p = l->p, *end = p + l->n;
@@ -150,6 +160,7 @@ static bool take_header(struct http1 *h, const struct line *l)
               : is(p, n, "connection")        ? NAME_CONNECTION
               : is(p, n, "content-encoding")  ? NAME_ENCODING
                                               : NAME_OTHER;
+    if (h->header) tell_header(h, l, n);
     if (h->name == NAME_OTHER) return true;
     if (l->cut && h->name == NAME_CONNECTION) h->close = true; /* the part that was cut off may have said "close" */
     if (l->cut && h->name != NAME_CONNECTION && h->name != NAME_ENCODING)
@@ -167,9 +178,8 @@ static void end_head(struct http1 *h)
 {
     if (h->status < 200) { /* an interim response, the real one follows; `taken` keeps counting, so that a server cannot
                               send them for ever */
-        uint32_t taken = h->taken;
-        http1_begin(h);
-        h->taken = taken;
+        struct http1 was = {.taken = h->taken, .header = h->header, .header_arg = h->header_arg};
+        memcpy(h, &was, offsetof(struct http1, line));
         return;
     }
     h->taken = 0;

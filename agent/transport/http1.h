@@ -34,6 +34,9 @@ struct http1 {
     uint32_t taken;    /* against HTTP1_HEAD_MAX */
     uint32_t line_len; /* of the line that is not yet whole */
     uint64_t left;     /* bytes left of the body or of the chunk */
+    /* Set by the caller after http1_begin: hears each header (cut at HTTP1_LINE_MAX); NULL: nobody. */
+    void (*header)(void *arg, const char *name, size_t name_n, const char *value, size_t value_n);
+    void *header_arg;
     char line[HTTP1_LINE_MAX + 2];
 };
 

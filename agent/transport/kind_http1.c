@@ -254,9 +254,17 @@ static void write_more(struct http1_state *o, struct exchange *k)
     conn_watch_for_room(&o->conns, &k->c, k->sent < all && !k->broken);
 }
 
+static void tell_header(void *arg, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    struct transfer *x = arg;
+    x->tr->calls->header(x, name, name_n, value, value_n);
+}
+
 static void send_request(struct http1_state *o, struct exchange *k)
 {
     http1_begin(&k->http);
+    k->http.header = o->conns.t->calls->header ? tell_header : NULL;
+    k->http.header_arg = k->x;
     k->sent = 0;
     conn_tell_phases(&k->c, k->x);
     k->x->begun = true;

@@ -157,6 +157,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     long status = 0;
     (void)flags, (void)user;
+    if (s && s->x->tr->calls->header)
+        s->x->tr->calls->header(s->x, (const char *)name, name_n, (const char *)value, value_n);
     if (s && name_n == 16 && memcmp(name, "content-encoding", 16) == 0)
         s->encoded = value_n != 8 || memcmp(value, "identity", 8) != 0;
     if (!s || name_n != 7 || memcmp(name, ":status", 7) != 0) return 0;

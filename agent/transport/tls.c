@@ -21,6 +21,7 @@ struct tls {
     char *host;   /* as certificates name it: without the last dot */
     bool literal; /* … an IP address */
     enum plan_http offers;
+    const char *version;                      /* of the latest handshake; NULL: there was none */
     SSL_SESSION *session[TARGET_ADDRESS_MAX]; /* the latest, to be taken up again */
 };
 
@@ -272,6 +273,7 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events)
     ERR_clear_error();
     int rc = SSL_do_handshake(c->ssl);
     if (rc == 1) {
+        c->tls->version = SSL_get_version(c->ssl);
         /* of many streams a buffer of its own is a small part, and one less allocation a read */
         if (tls_speaks_http2(c)) (void)SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
         return 1;
@@ -279,6 +281,11 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events)
     int why = SSL_get_error(c->ssl, rc);
     *ret_events = why == SSL_ERROR_WANT_WRITE ? EPOLLOUT : EPOLLIN;
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+const char *tls_version(const struct tls *t)
+{
+    return t->version;
 }
 
 const char *tls_alert(void)

@@ -23,6 +23,9 @@ void tls_destroy(struct tls **t);
 void tls_offer(struct tls *t, enum plan_http http);
 enum plan_http tls_offers(const struct tls *t);
 
+/* "TLSv1.3": what the latest handshake agreed on; NULL: none has ended well. */
+const char *tls_version(const struct tls *t);
+
 /* On a connected socket; NULL without memory. */
 struct tls_conn *tls_conn_new(struct tls *t, int fd, uint32_t address);
 /* Says no goodbye: the server sees its connection closed. */

@@ -45,6 +45,8 @@ struct transport_calls {
     void (*bytes)(struct transfer *x, const char *bytes, size_t n, int64_t arrival);
     /* Bytes of any other body, such as an error's own words. NULL: not wanted. */
     void (*other_bytes)(struct transfer *x, const char *bytes, size_t n);
+    /* A header of the answer, as it comes; in HTTP/2 also ":status". NULL: not wanted. */
+    void (*header)(struct transfer *x, const char *name, size_t name_n, const char *value, size_t value_n);
     /* The request is about to be written on a ready connection; called again when it is sent again because
      * the server had not processed it. */
     void (*writing)(struct transfer *x);

@@ -14,27 +14,29 @@
 #define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */
 #define GRACE_NS (15 * NS_PER_S) /* from the latest end a stage can have to the last DONE */
 #define CLOSE_NS (2 * NS_PER_S)
-#define AWAY_NS (1 * NS_PER_S) /* a tick that is later than this: the process stood still */
+#define PROBE_NS (60 * NS_PER_S) /* beside the plan's connect timeout: the probe itself and a few other paths */
+#define AWAY_NS (1 * NS_PER_S)   /* a tick that is later than this: the process stood still */
 #define LEAST_LEAD_DELAYS 4
 
 #define STAY RUN_STATE_N
-#define ROW(enough, ready, spoil, done, next, missing, stop, end, farewell, abort)                                     \
+#define ROW(enough, probe, ready, spoil, done, next, missing, stop, end, farewell, abort)                              \
     {                                                                                                                  \
-        enough, ready, spoil, done, next, missing, stop, end, farewell, abort                                          \
+        enough, probe, ready, spoil, done, next, missing, stop, end, farewell, abort                                   \
     }
 /* clang-format off */
 static const enum run_state RUN_NEXT[RUN_STATE_N][EV_N] = {
-    /*                  ENOUGH   READY     SPOIL      DONE       NEXT     MISSING     STOP       END        FAREWELL  ABORT */
-    [RUN_GATHER] = ROW(RUN_ARM, STAY,     STAY,      STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
-    [RUN_ARM]    = ROW(STAY,    RUN_LOAD, RUN_PAUSE, STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
-    [RUN_LOAD]   = ROW(STAY,    STAY,     RUN_DRAIN, RUN_PAUSE, STAY,    STAY,       RUN_DRAIN, RUN_CLOSE, STAY,     RUN_OVER),
-    [RUN_DRAIN]  = ROW(STAY,    STAY,     STAY,      RUN_PAUSE, STAY,    STAY,       STAY,      RUN_CLOSE, STAY,     RUN_OVER),
-    [RUN_PAUSE]  = ROW(STAY,    STAY,     STAY,      STAY,      RUN_ARM, RUN_GATHER, RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
-    [RUN_CLOSE]  = ROW(STAY,    STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      RUN_OVER, RUN_OVER),
-    [RUN_OVER]   = ROW(STAY,    STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      STAY,     STAY),
+    /*                  ENOUGH   PROBE      READY     SPOIL      DONE       NEXT     MISSING     STOP       END        FAREWELL  ABORT */
+    [RUN_GATHER] = ROW(RUN_ARM, RUN_PROBE, STAY,     STAY,      STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_PROBE]  = ROW(RUN_ARM, STAY,      STAY,     STAY,      STAY,      STAY,    RUN_GATHER, RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_ARM]    = ROW(STAY,    STAY,      RUN_LOAD, RUN_PAUSE, STAY,      STAY,    STAY,       RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_LOAD]   = ROW(STAY,    STAY,      STAY,     RUN_DRAIN, RUN_PAUSE, STAY,    STAY,       RUN_DRAIN, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_DRAIN]  = ROW(STAY,    STAY,      STAY,     STAY,      RUN_PAUSE, STAY,    STAY,       STAY,      RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_PAUSE]  = ROW(STAY,    STAY,      STAY,     STAY,      STAY,      RUN_ARM, RUN_GATHER, RUN_CLOSE, RUN_CLOSE, STAY,     RUN_OVER),
+    [RUN_CLOSE]  = ROW(STAY,    STAY,      STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      RUN_OVER, RUN_OVER),
+    [RUN_OVER]   = ROW(STAY,    STAY,      STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      STAY,     STAY),
 };
 /* clang-format on */
-static const char *const STATE_NAMES[] = {"gather", "arm", "load", "drain", "pause", "close", "over"};
+static const char *const STATE_NAMES[] = {"gather", "probe", "arm", "load", "drain", "pause", "close", "over"};
 
 const char *run_state_name(enum run_state s)
 {
@@ -182,6 +184,7 @@ void run_lose(struct run *r, struct agent *a, bool known_dead, const char *why, 
     run_note(r, RUN_EVENT_AGENT_LOST, "%s", text);
     run_tell_agent(r, a, now);
     if (r->state >= RUN_CLOSE) return;
+    if (r->state == RUN_PROBE && a == r->prober) run_step_to(r, EV_MISSING, now);
     uint64_t left = run_living_weight(r);
     if (r->first_weight > left &&
         (double)(r->first_weight - left) > r->o.plan->max_lost_weight * (double)r->first_weight + 1e-9) {
@@ -215,7 +218,7 @@ void run_check_gathered(struct run *r, int64_t now)
     size_t n = idle_agents(r, NULL);
     if (r->state != RUN_GATHER) return;
     if (n >= r->wanted) {
-        if (now >= r->fence_ns) run_step_to(r, EV_ENOUGH, now);
+        if (now >= r->fence_ns) run_step_to(r, r->o.probe && !r->probed ? EV_PROBE : EV_ENOUGH, now);
     } else if (r->can_come < r->wanted) {
         struct err e;
         (void)err_set(&e, ERR_AGENTS, "%zu of %" PRIu32 " agents are left: %s", r->can_come, r->wanted, r->no_more);
@@ -234,6 +237,16 @@ static void weigh(struct run *r, int64_t now)
     for (size_t i = 0; was && i < n; i++)
         if (registry_at(r->agents, i)->info.weight != was[i]) run_tell_agent(r, registry_at(r->agents, i), now);
     free(was);
+}
+
+static void enter_probe(struct run *r, int64_t now)
+{
+    struct agent **list = calloc(registry_count(r->agents) + 1, sizeof(struct agent *));
+    size_t n = list ? idle_agents(r, list) : 0;
+    r->prober = n ? list[0] : NULL;
+    free(list);
+    r->deadline_ns = now + PROBE_NS + r->o.plan->target.timeout_connect_ns;
+    if (r->prober) talk_ask(r, r->prober, now);
 }
 
 static void enter_arm(struct run *r, int64_t now)
@@ -269,6 +282,26 @@ static void enter_arm(struct run *r, int64_t now)
         if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
         talk_ask(r, a, now);
     }
+}
+
+/* What the target answers so, it would answer to every request: then nothing is begun. */
+void run_probed(struct run *r, const struct run_probe *p, int64_t now)
+{
+    static const struct run_probe NOTHING = {.error = "the probe has not come to an end in time", .code = ERR_NET};
+    struct err e;
+    if (!p) p = &NOTHING;
+    if (r->state != RUN_PROBE) return;
+    r->probed = true;
+    r->prober = NULL;
+    for (size_t i = 0; i < p->n_lines; i++)
+        run_note(r, RUN_EVENT_PROBE, "%s", p->line[i]);
+    if (p->error[0] && (p->final || r->o.only_probe)) {
+        (void)err_set(&e, p->code > ERR_NONE && p->code < ERR_N ? (enum err_code)p->code : ERR_NET, "%s", p->error);
+        run_fail(r, &e, now);
+        return;
+    }
+    if (p->error[0]) run_note(r, RUN_EVENT_PROBE_DOUBT, "%s", p->error);
+    run_step_to(r, EV_ENOUGH, now);
 }
 
 static int64_t start_of(const struct run *r, int64_t now)
@@ -399,8 +432,8 @@ static void enter_over(struct run *r, int64_t now)
     talk_bye(r);
 }
 
-static void (*const ENTER[RUN_STATE_N])(struct run *, int64_t) = {enter_gather, enter_arm,   enter_load, enter_drain,
-                                                                  enter_pause,  enter_close, enter_over};
+static void (*const ENTER[RUN_STATE_N])(struct run *, int64_t) = {enter_gather, enter_probe, enter_arm,   enter_load,
+                                                                  enter_drain,  enter_pause, enter_close, enter_over};
 
 void run_step_to(struct run *r, enum run_trigger ev, int64_t now)
 {
@@ -472,6 +505,9 @@ static void on_deadline(struct run *r, int64_t now)
     switch (r->state) {
     case RUN_GATHER:
         too_few_came(r, now);
+        break;
+    case RUN_PROBE:
+        run_probed(r, NULL, now);
         break;
     case RUN_ARM:
         lose_those_before(r, AGENT_READY, "was not ready in time", now);

@@ -5,12 +5,13 @@
 #include "coordinator/run/run_io.h"
 
 enum run_trigger {
-    EV_ENOUGH,   /* agents are there */
+    EV_ENOUGH,   /* agents are there, and the target is known */
+    EV_PROBE,    /* agents are there; the target is looked at first */
     EV_READY,    /* all armed, clocks known */
     EV_SPOIL,    /* this attempt is of no more use */
     EV_DONE,     /* all living parts are done and their data is here */
     EV_NEXT,     /* the pause is over */
-    EV_MISSING,  /* no agent is left to run it */
+    EV_MISSING,  /* no agent is left to run it, or to probe */
     EV_STOP,     /* the user asks for the end, or the stage is known well enough */
     EV_END,      /* complete, or cannot continue */
     EV_FAREWELL, /* all have sent BYE, or the wait is over */
@@ -26,6 +27,8 @@ struct run {
     int64_t now_ns; /* of the call under way */
     int64_t deadline_ns, tick_ns, beat_ns;
     uint64_t beat;
+    struct agent *prober; /* while one is asked for the probe */
+    bool probed;          /* as far as it can be */
     struct run_step step;
     struct attempt *attempt;
     uint32_t epoch, tries, wanted;
@@ -42,7 +45,18 @@ struct run {
     struct err err;
 };
 
+/* What an agent's probe has said. */
+#define RUN_PROBE_LINES 12u
+struct run_probe {
+    char line[RUN_PROBE_LINES][1000]; /* clean */
+    size_t n_lines;
+    const char *error; /* "" = good */
+    uint32_t code;
+    bool final;
+};
+
 /* run.c */
+void run_probed(struct run *r, const struct run_probe *p, int64_t now); /* NULL: nothing came of it */
 void run_step_to(struct run *r, enum run_trigger ev, int64_t now);
 void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void run_fail(struct run *r, const struct err *e, int64_t now);

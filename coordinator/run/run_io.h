@@ -22,6 +22,7 @@
 
 enum run_state {
     RUN_GATHER, /* waits for agents that have a clock and the plan */
+    RUN_PROBE,  /* one agent sends one short request; waits for what came of it */
     RUN_ARM,    /* shards are out; waits until all are ready and their clocks known anew */
     RUN_LOAD,   /* a stage runs */
     RUN_DRAIN,  /* the agents were asked to end the stage; waits for the last snapshots */
@@ -66,5 +67,7 @@ struct run_options {
     uint32_t first_epoch; /* the highest that part can have used */
     uint32_t first_agent; /* numbers below are taken */
     int64_t fence_ns;     /* its agents may load the target until then; 0 = none of them does */
+    uint32_t probe;       /* number of the probe before the first stage; 0 = none */
+    bool only_probe;      /* no stage follows, and any answer that is not as the plan wants it is an error */
     uint32_t wanted;      /* agents to wait for; 0 = as many as the plan says */
 };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "coordinator/run/run.h"
 #include "coordinator/run/run_impl.h"
 
@@ -91,6 +92,35 @@ static void on_plan_ok(struct run *r, struct agent *a, const struct wire_msg *m,
     a->asked_ns = 0;
     run_tell_agent(r, a, now);
     run_check_gathered(r, now);
+}
+
+static void clean_line(char *ret, size_t size, const char *at, size_t n)
+{
+    size_t out = 0;
+    while (n > 0) {
+        size_t len = text_char(at, n), take = len ? len : 1;
+        if (out + take >= size) break;
+        memcpy(ret + out, len ? at : "?", take);
+        out += take;
+        at += take;
+        n -= take;
+    }
+    ret[out] = '\0';
+}
+
+/* The words are a server's: clean lines are made of them here, whatever the agent has made. */
+static void on_probed(struct run *r, const struct agent *a, const struct wire_msg *m, int64_t now)
+{
+    struct run_probe p = {
+        .error = m->u.probed.error ? m->u.probed.error : "", .code = m->u.probed.code, .final = m->u.probed.final};
+    const char *at = m->u.probed.said.data, *end = at ? at + m->u.probed.said.n : NULL;
+    if (r->state != RUN_PROBE || a != r->prober || m->u.probed.number != r->o.probe) return;
+    while (at && at < end && p.n_lines < RUN_PROBE_LINES) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at)), *stop = lf ? lf : end;
+        clean_line(p.line[p.n_lines++], sizeof p.line[0], at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+    run_probed(r, &p, now);
 }
 
 static bool of_this_stage(const struct run *r, uint32_t stage, uint32_t epoch)
@@ -206,6 +236,7 @@ static void on_bye(struct run *r, struct agent *a, const struct wire_msg *m, int
 {
     if (r->state == RUN_CLOSE || !agent_in_stage(a)) {
         (void)agent_step(a, AGENT_EV_BYE);
+        if (r->state == RUN_PROBE && a == r->prober) run_step_to(r, EV_MISSING, now);
         if (r->state == RUN_CLOSE && run_living_weight(r) == 0) run_step_to(r, EV_FAREWELL, now);
         return;
     }
@@ -234,6 +265,9 @@ void run_message(struct run *r, const struct peer *from, const struct wire_msg *
         break;
     case WIRE_PLAN_OK:
         on_plan_ok(r, a, m, now);
+        break;
+    case WIRE_PROBED:
+        on_probed(r, a, m, now);
         break;
     case WIRE_READY:
         on_ready(r, a, m, now);

@@ -72,6 +72,12 @@ static void send_plan(struct run *r, struct agent *a)
     talk_to(r, a, &m);
 }
 
+static void send_probe(struct run *r, struct agent *a)
+{
+    struct wire_msg m = {.type = WIRE_PROBE, .u.probe = {.number = r->o.probe}};
+    talk_to(r, a, &m);
+}
+
 /* (Re)sends what the agent has still to answer. */
 void talk_ask(struct run *r, struct agent *a, int64_t now)
 {
@@ -85,6 +91,9 @@ void talk_ask(struct run *r, struct agent *a, int64_t now)
         break;
     case AGENT_RUNNING:
         send_go(r, a);
+        break;
+    case AGENT_IDLE:
+        if (r->state == RUN_PROBE && a == r->prober) send_probe(r, a);
         break;
     default:
         break;

@@ -90,6 +90,8 @@ static int run_stage(struct engine *g, struct snapshot *all, int64_t *ret_skew, 
             snapshot_extend(all, ev.snapshot);
             engine_recycle(g, &ev.snapshot);
             break;
+        case ENGINE_PROBED:
+            break;
         case ENGINE_DONE:
             *e = ev.err;
             *ret_skew = ev.start_skew_ns;

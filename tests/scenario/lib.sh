@@ -12,6 +12,7 @@ STARTED=()
 FAILED=0
 OUT=$TMP/run
 STATUS=
+PROBE=--no-probe # runs begin without a probe, so that what a scenario counts is its own; PROBE= for those about it
 
 cleanup() {
     local p
@@ -55,7 +56,7 @@ plan() {
 # plateau_run OPTIONS…: runs the plan in the foreground; sets STATUS; the output is in out.log and err.log
 plateau_run() {
     rm -rf "$OUT"
-    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log"
+    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" $PROBE "$@" >"$TMP/out.log" 2>"$TMP/err.log"
     STATUS=$?
 }
 # plateau_start OPTIONS…: the same in the background; sets RUN_PID. The logs are emptied here: the background process does so only when its turn comes, and
@@ -64,7 +65,7 @@ plateau_start() {
     rm -rf "$OUT"
     : >"$TMP/out.log"
     : >"$TMP/err.log"
-    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" "$@" >"$TMP/out.log" 2>"$TMP/err.log" &
+    "$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" $PROBE "$@" >"$TMP/out.log" 2>"$TMP/err.log" &
     RUN_PID=$!
     STARTED+=("$RUN_PID")
 }

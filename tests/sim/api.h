@@ -44,6 +44,7 @@ extern const struct sim_api_row API_ROWS[SIM_API_N];
 struct sim_ask {
     enum sim_api api;
     bool stream, include_usage, continuous_usage;
+    bool probe;              /* in no record */
     bool no_done;            /* the end marker will be left out */
     uint32_t prompt, output; /* tokens */
     char model[64];

@@ -24,6 +24,7 @@ struct h2_stream {
     struct buf path, authorization, head;
     uint8_t at;
     uint64_t left;
+    bool probe;
     bool over; /* nghttp2 may end the stream when `out` is empty */
     bool gone; /* … and has, while the answer was being written: closed when that is done */
 };
@@ -85,6 +86,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         buf_put(&s->path, value, n);
     else if (name_n == 13 && memcmp(name, "authorization", 13) == 0)
         buf_put(&s->authorization, value, n);
+    else if (name_n == 15 && memcmp(name, "x-plateau-probe", 15) == 0)
+        s->probe = true;
     return 0;
 }
 
@@ -135,6 +138,7 @@ static void answer(struct sim_h2 *h, struct h2_stream *s, int64_t received)
                             .path = {path, strcspn(path, "?")},
                             .authorization = {buf_str(&s->authorization), s->authorization.len},
                             .body = {buf_str(&s->c.in), s->c.in.len},
+                            .probe = s->probe,
                             .keep_alive = true};
     s->c.arrived = h->carrier->arrived;
     sim_route(h->v, &s->c, &r, received);

@@ -75,6 +75,7 @@ static long parse_field(struct sim_slice line, struct sim_request *r, struct fie
     if (same_word(name, "transfer-encoding")) return -411;
     if (same_word(name, "connection") && same_word(v, "close")) r->keep_alive = false;
     if (same_word(name, "authorization")) r->authorization = v;
+    if (same_word(name, "x-plateau-probe")) r->probe = true;
     if (same_word(name, "expect") && same_word(v, "100-continue")) r->wants_continue = true;
     return 0;
 }

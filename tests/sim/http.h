@@ -12,6 +12,7 @@ struct sim_slice {
 };
 struct sim_request {
     struct sim_slice method, path, authorization, body; /* path without the query */
+    bool probe; /* a request of a probe: in no record, and no fault is spent on it */
     bool keep_alive;
     bool wants_continue; /* "Expect: 100-continue"; set while the body is still missing */
 };

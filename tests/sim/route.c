@@ -65,6 +65,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
                           .continuous_usage = b.continuous_usage,
                           .prompt = sim_body_prompt_tokens(&b),
                           .output = b.has_max_tokens ? (uint32_t)b.max_tokens : v->o->tokens};
+    ask.probe = r->probe;
     (void)snprintf(ask.model, sizeof ask.model, "%s", b.model[0] ? b.model : v->o->model);
     sim_stream_start(v, c, &ask, received);
 }

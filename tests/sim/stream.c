@@ -268,7 +268,8 @@ static int send_head(struct sim_server *v, struct sim_conn *c)
 void sim_stream_start(struct sim_server *v, struct sim_conn *c, const struct sim_ask *ask, int64_t received)
 {
     struct sim_stream *s = &c->stream;
-    uint64_t number = ++v->requests;
+    uint64_t number = v->requests + 1;
+    v->requests += !ask->probe;
     *s = (struct sim_stream){.fault = sim_fault_choose(v->o, number)};
     s->fault_at = sim_fault_position(v->o, s->fault, ask->output);
     s->record = (struct sim_record){.request = number,

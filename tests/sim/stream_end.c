@@ -13,7 +13,7 @@ void sim_stream_end(struct sim_server *v, struct sim_conn *c, const char *end, e
     s->record.end = s->stalled ? sim_fault_name(SIM_FAULT_STALL) : end;
     v->lag_sum += s->record.lag_sum;
     if (s->record.lag_max > v->lag_max) v->lag_max = s->record.lag_max;
-    if (v->truth)
+    if (v->truth && !s->frame.ask.probe)
         (void)sim_truth_add(v->truth, &s->record);
     else
         sim_record_clear(&s->record);

@@ -81,6 +81,8 @@ struct world {
     struct world_stage stage[WORLD_STAGES];
     size_t n_stages;
     unsigned begun, joined, losses;
+    uint32_t probe;                /* as in struct run_options; the test answers for the agents */
+    unsigned probes[WORLD_AGENTS]; /* PROBE came to */
     bool store_fails, verbose;
     uint32_t journal_epoch, journaled; /* snapshots of the latest attempt that were given to the store */
     /* what the run's file would hold for a coordinator that comes after this one */
@@ -455,16 +457,18 @@ static inline void world_coordinator(struct world *w)
                             .start_lead_ns = 200 * NS_PER_MS,
                             .first_epoch = again ? w->kept.last_epoch + RUN_ATTEMPTS : 0,
                             .first_agent = w->kept.agents,
+                            .probe = w->probe,
                             .fence_ns = w->kept.unclean ? w->now + RUN_LEASE_NS + NS_PER_S : 0};
     struct run_io io = {w,         world_next,       world_send,  world_begin, world_snapshot,
                         world_end, world_agent_told, world_event, NULL};
     w->run = run_new(&o, &io, w->now);
 }
 
-static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
+static inline void world_open_probing(struct world *w, uint64_t seed, const char *yaml, uint32_t probe)
 {
     struct err e = {0};
-    *w = (struct world){.now = 1000 * NS_PER_S, .delay_max = 2 * NS_PER_MS, .packed = BUF_INIT(1 << 20)};
+    *w =
+        (struct world){.now = 1000 * NS_PER_S, .delay_max = 2 * NS_PER_MS, .packed = BUF_INIT(1 << 20), .probe = probe};
     rng_seed(&w->rng, seed);
     w->queue = calloc(WORLD_QUEUE, sizeof *w->queue);
     w->plan = plan_load("test", yaml, strlen(yaml), NULL, 0, &e);
@@ -472,6 +476,11 @@ static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
     assert_int_equal(plan_to_json(w->plan, false, &w->packed), 0);
     assert_int_equal(plan_hash(w->plan, w->hash), 0);
     world_coordinator(w);
+}
+
+static inline void world_open(struct world *w, uint64_t seed, const char *yaml)
+{
+    world_open_probing(w, seed, yaml, 0);
 }
 
 /* The coordinator's process dies: what is under way stays so, what it knew is gone. */
@@ -509,6 +518,7 @@ static inline void world_deliver(struct world *w, struct parcel *p)
     if (p->to_agent) {
         a->heard = w->now;
         if (m.type == WIRE_ARM) a->armed_epoch = m.u.arm.epoch;
+        if (m.type == WIRE_PROBE) w->probes[p->agent]++;
         session_message(a->session, &m, w->now);
     } else {
         struct peer from = world_peer(p->connection);

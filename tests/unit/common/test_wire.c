@@ -48,6 +48,8 @@ static const struct wire_msg MESSAGES[WIRE_N] = {
     {.type = WIRE_BYE, .u.bye = {"done", ERR_NET}},
     {.type = WIRE_WANT, .u.want = {"abc123", 1 << 20}},
     {.type = WIRE_DATA, .u.data = {"abc123", 2 << 20, 3 << 20, {"\0data", 5}}},
+    {.type = WIRE_PROBE, .u.probe = {6}},
+    {.type = WIRE_PROBED, .u.probed = {6, {"a line\n", 7}, "status 401", ERR_NET, true}},
 };
 
 static struct buf encoded(const struct wire_msg *m)
@@ -138,6 +140,16 @@ static void compare_setup(const struct wire_msg *want, struct wire_msg got)
         SAME(data, offset);
         SAME(data, size);
         SAME_BYTES(data, bytes);
+        break;
+    case WIRE_PROBE:
+        SAME(probe, number);
+        break;
+    case WIRE_PROBED:
+        SAME(probed, number);
+        SAME_BYTES(probed, said);
+        SAME_TEXT(probed, error);
+        SAME(probed, code);
+        SAME(probed, final);
         break;
     case WIRE_PLAN:
         SAME_TEXT(plan, hash);

@@ -211,6 +211,84 @@ static void test_bye_in_a_stage(void **state)
     assert_true(W.stage[0].balanced && W.stage[0].degraded);
 }
 
+/* ---- the probe before the first stage ---- */
+
+static void begin_probing(void)
+{
+    world_open_probing(&W, 11, YAML, 77);
+    for (uint32_t i = 0; i < 2; i++)
+        world_agent_start(&W, i, &args[i]);
+    assert_false(world_until(&W, W.now + 2500 * NS_PER_MS));
+    assert_int_equal(run_state(W.run), RUN_PROBE);
+}
+
+static void answer_probe(uint32_t agent, uint32_t number, const char *error, bool final)
+{
+    static const char SAID[] = "status 200\nsome\x01 more";
+    struct wire_msg m = {.type = WIRE_PROBED,
+                         .u.probed = {number, {SAID, sizeof SAID - 1}, error, *error ? ERR_NET : ERR_NONE, final}};
+    say(of(agent), &m);
+}
+
+static void test_probe_good(void **state)
+{
+    (void)state;
+    begin_probing();
+    assert_true(W.probes[0] > 0 && W.probes[1] == 0); /* one agent, and again until it answers */
+    answer_probe(1, 77, "not asked", true);
+    answer_probe(0, 76, "of another run", true);
+    assert_int_equal(run_state(W.run), RUN_PROBE);
+    answer_probe(0, 77, "", false);
+    assert_int_equal(run_state(W.run), RUN_ARM);
+    answer_probe(0, 77, "too late", true);
+    ends_well();
+}
+
+static void test_probe_wrong(void **state)
+{
+    (void)state;
+    begin_probing();
+    answer_probe(0, 77, "status 401", true);
+    assert_true(world_until(&W, W.now + 60 * NS_PER_S));
+    assert_string_equal(run_error(W.run)->text, "status 401");
+    assert_int_equal(err_exit_status(run_error(W.run)), 1);
+    assert_int_equal(W.n_stages, 0);
+}
+
+static void test_probe_doubt(void **state)
+{
+    (void)state;
+    begin_probing();
+    answer_probe(0, 77, "status 503", false);
+    ends_well();
+}
+
+/* Who was asked is gone: another is, once enough are there. */
+static void test_probe_lost(void **state)
+{
+    (void)state;
+    begin_probing();
+    world_agent_die(&W, 0);
+    assert_false(world_until(&W, W.now + 5 * NS_PER_S));
+    assert_int_equal(run_state(W.run), RUN_GATHER);
+    world_agent_start(&W, 2, &args[2]);
+    assert_false(world_until(&W, W.now + 3 * NS_PER_S));
+    assert_int_equal(run_state(W.run), RUN_PROBE);
+    answer_probe(1, 77, "", false);
+    assert_true(world_until(&W, W.now + 60 * NS_PER_S));
+    assert_int_equal(W.n_stages, 1);
+}
+
+/* Nothing ever comes: the run begins without. */
+static void test_probe_silent(void **state)
+{
+    (void)state;
+    begin_probing();
+    assert_false(world_until(&W, W.now + 60 * NS_PER_S));
+    assert_int_equal(run_state(W.run), RUN_PROBE);
+    ends_well();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -224,6 +302,11 @@ int main(void)
                                        TEST(test_clock_lies),
                                        TEST(test_bye_in_a_stage),
                                        TEST(test_latecomer_without_plan),
-                                       cmocka_unit_test(test_first_without_plan)};
+                                       cmocka_unit_test(test_first_without_plan),
+                                       cmocka_unit_test_teardown(test_probe_good, tear_down),
+                                       cmocka_unit_test_teardown(test_probe_wrong, tear_down),
+                                       cmocka_unit_test_teardown(test_probe_doubt, tear_down),
+                                       cmocka_unit_test_teardown(test_probe_lost, tear_down),
+                                       cmocka_unit_test_teardown(test_probe_silent, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,349 @@
+#include "agent/probe.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "agent/probe_words.h"
+#include "agent/stage.h"
+#include "agent/transport/kind_http2.h"
+#include "agent/transport/kinds.h"
+#include "agent/transport/warm.h"
+#include "agent/wording.h"
+#include "common/clock.h"
+#include "common/plan/plan_api.h"
+
+#define LONGEST_NS (30 * NS_PER_S) /* for an answer; a server that is slower is told so, and the run begins */
+#define TURN_NS (50 * NS_PER_MS)   /* between looks at `quit` */
+#define EVENTS_AT_ONCE 64
+enum { SHORT = 16 /* output tokens */, SECRETS = 4 };
+
+struct probe {
+    pthread_t thread;
+    atomic_bool quit;
+    const struct plan *plan;
+    const struct target *target;
+    void (*done)(void *arg);
+    void *arg;
+    struct probe_result result;
+    /* the request under way */
+    int epoll;
+    struct target at; /* the target with another path and one more header; shallow */
+    struct dialect dialect;
+    struct transport tr;
+    struct warm warm;
+    struct transfer x;
+    struct stream stream;
+    struct gap_pool *pool;
+    struct wording wording;
+    struct probe_seen *seen;
+    enum transport_end how;
+    bool ended;
+};
+
+/* ---- what the transport says ---- */
+
+static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
+{
+    struct probe *p = x->owner;
+    struct stream *s = &p->stream;
+    bool good = !s->error && !s->malformed;
+    p->pool->said_n = 0;
+    (void)stream_feed(s, bytes, n, arrival);
+    if (s->t.first_event == 0)
+        wording_hear(&p->wording, p, bytes, n);
+    else if (good && (s->error || s->malformed))
+        wording_hear_event(&p->wording, p, p->pool->said, p->pool->said_n);
+    else if (good)
+        wording_drop(&p->wording, p);
+}
+
+static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
+{
+    struct probe *p = x->owner;
+    wording_hear(&p->wording, p, bytes, n);
+}
+
+static void on_header(struct transfer *x, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    struct probe *p = x->owner;
+    if (p->seen->headers_ns < 0) p->seen->headers_ns = clock_mono_ns() - p->stream.t.sent;
+    probe_words_header(p->seen, name, name_n, value, value_n);
+}
+
+static void on_writing(struct transfer *x)
+{
+    struct probe *p = x->owner;
+    p->stream.t.sent = clock_mono_ns();
+}
+
+static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
+{
+    struct probe *p = x->owner;
+    p->how = end;
+    p->ended = true;
+    p->seen->end_ns = arrival - p->stream.t.sent;
+}
+
+static const struct transport_calls CALLS = {
+    .bytes = on_bytes, .other_bytes = on_other_bytes, .header = on_header, .writing = on_writing, .end = on_end};
+
+/* ---- one request ---- */
+
+static void turn(struct probe *p)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int64_t now = clock_mono_ns(), next = now + TURN_NS;
+    if (p->tr.timer < next) next = p->tr.timer;
+    int n = epoll_wait(p->epoll, events, EVENTS_AT_ONCE, next > now ? (int)((next - now) / NS_PER_MS) + 1 : 0);
+    now = clock_mono_ns();
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u64 & WARM_TAG)
+            warm_ready(&p->warm, events[i].data.u64 & ~WARM_TAG, now);
+        else
+            transport_ready(&p->tr, events[i].data.u64, events[i].events, now);
+    }
+    transport_tick(&p->tr, now);
+    warm_tick(&p->warm, now);
+}
+
+/* A connection, as a stage makes them before its first request: the first address that accepts one. */
+static int connect_first(struct probe *p, uint32_t *ret_address, struct err *e)
+{
+    int64_t until = clock_mono_ns() + p->plan->target.timeout_connect_ns;
+    int rc = 0;
+    warm_begin(&p->warm, &p->tr, 1, p->plan->target.timeout_connect_ns, clock_mono_ns());
+    while (!warm_done(&p->warm) && !p->quit)
+        turn(p);
+    if (p->quit) return err_set(e, ERR_INTERNAL, "the probe was given up");
+    if (warm_result(&p->warm, e)) return -1;
+    while ((rc = transport_prepared(&p->tr, e)) == 0 && !p->quit && clock_mono_ns() < until)
+        turn(p);
+    if (rc <= 0)
+        return rc < 0 ? -1 : err_set(e, ERR_NET, "%s is not ready for a request in time", p->target->address[0].text);
+    for (*ret_address = 0; !p->warm.good[*ret_address];)
+        ++*ret_address;
+    return 0;
+}
+
+static int write_body(struct probe *p, struct buf *body)
+{
+    static const char PROMPT[] = "Say hello in a few words.";
+    const struct plan_target *t = p->at.plan;
+    const struct dialect_message m = {"user", PROMPT, sizeof PROMPT - 1};
+    double mean = dist_mean(&p->plan->workloads[0].output_tokens);
+    bool fixed = t->body && strstr(t->body, "min_tokens"); /* fewer than those would be refused */
+    uint32_t tokens = mean >= 1 && (fixed || mean < SHORT) ? (uint32_t)mean : SHORT;
+    struct dialect_request r = {.model = t->n_models ? t->models[0].name : NULL,
+                                .messages = &m,
+                                .n_messages = 1,
+                                .output_tokens = tokens,
+                                .body = t->body};
+    p->stream.asked_tokens = tokens;
+    return p->dialect.write_body(&p->dialect, &r, body);
+}
+
+static int64_t limit_of(const struct probe *p)
+{
+    int64_t total = p->plan->target.timeout_total_ns;
+    return clock_mono_ns() + (total > 0 && total < LONGEST_NS ? total : LONGEST_NS);
+}
+
+static void send_and_wait(struct probe *p, uint32_t address, const struct buf *body)
+{
+    int64_t until = limit_of(p);
+    transfer_init(&p->x, &p->tr, p, address);
+    p->stream.t.sent = clock_mono_ns();
+    transport_start(&p->tr, &p->x, (const char *)body->data, body->len);
+    while (!p->ended && !p->quit && clock_mono_ns() < until)
+        turn(p);
+    if (p->ended) return;
+    p->how = p->stream.t.first_token ? END_TIMEOUT_TOTAL : END_TIMEOUT_FIRST_TOKEN;
+    transport_abort(&p->x);
+}
+
+static int64_t since_sent(const struct stream *s, int64_t t)
+{
+    return t ? t - s->t.sent : -1;
+}
+
+static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
+{
+    struct stream *s = &p->stream;
+    struct wording_secret secrets[SECRETS];
+    struct stream_tokens tokens;
+    ret->status = p->x.status;
+    ret->outcome = stream_outcome(s, p->how, (int)p->x.status);
+    memcpy(ret->address, p->target->address[address].text, sizeof ret->address);
+    ret->tls = p->tr.tls ? tls_version(p->tr.tls) : NULL;
+    ret->http = p->tr.kind == &KIND_HTTP2 ? "HTTP/2" : "HTTP/1.1";
+    ret->first_token_ns = since_sent(s, s->t.first_token);
+    ret->last_token_ns = since_sent(s, s->t.last_token);
+    ret->complete = p->how == END_COMPLETE;
+    ret->plain = s->plain;
+    ret->why = p->x.why;
+    ret->finish = s->finish;
+    ret->end = s->end;
+    ret->usage = s->usage;
+    ret->events = s->events;
+    ret->thoughts = s->thoughts;
+    stream_count(s, &tokens);
+    ret->tokens_in = tokens.input;
+    ret->tokens_out = tokens.made;
+    if (!counter_is_failure(ret->outcome)) return;
+    struct failure_sample f = {.label = (enum failure)(ret->outcome - COUNTER_FAILED_FIRST),
+                               .status = (uint32_t)p->x.status};
+    size_t n = stage_secrets(p->target, secrets, SECRETS);
+    wording_take(&p->wording, p, secrets, n, p->x.why ? p->x.why : s->why, &f);
+    memcpy(ret->words, f.text, sizeof ret->words);
+}
+
+/* Headers of the target and those of a probe; their texts stay the target's. */
+static int aim(struct probe *p, const struct plan_target *t, struct err *e)
+{
+    static char name[] = PROBE_HEADER, one[] = "1";
+    p->at = *p->target;
+    p->at.plan = t;
+    p->at.headers = calloc(p->target->n_headers + 1, sizeof *p->at.headers);
+    if (!p->at.headers) return err_set(e, ERR_NOMEM, "no memory for a probe");
+    memcpy(p->at.headers, p->target->headers, p->target->n_headers * sizeof *p->at.headers);
+    p->at.headers[p->at.n_headers++] = (struct target_header){name, one, false};
+    dialect_open(t, &p->dialect);
+    return 0;
+}
+
+/* 0 with what was seen, -1 when no request could be sent. */
+static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *ret, struct err *e)
+{
+    struct transport_options o = {.epoll = p->epoll};
+    struct buf body = BUF_INIT(1 << 20);
+    uint32_t address = 0;
+    *ret = (struct probe_seen){.target = t, .headers_ns = -1, .first_token_ns = -1, .end_ns = -1};
+    p->seen = ret;
+    p->ended = false;
+    wording_begin(&p->wording);
+    p->pool = gap_pool_new(4096, 1, e);
+    if (!p->pool || aim(p, t, e)) {
+        gap_pool_destroy(&p->pool);
+        return -1;
+    }
+    kinds_choose(&p->at, &o.kind, &o.other);
+    int rc = transport_init(&p->tr, &p->at, &CALLS, &o, e);
+    if (rc == 0) {
+        stream_begin(&p->stream, &p->dialect, p->pool, 0, INT64_MAX);
+        rc = connect_first(p, &address, e);
+        if (rc == 0 && write_body(p, &body))
+            rc = err_set(e, ERR_PLAN, "no request can be written: target.body must be a JSON object");
+        if (rc == 0) {
+            send_and_wait(p, address, &body);
+            look(p, address, ret);
+        }
+        warm_cancel(&p->warm);
+        stream_clear(&p->stream);
+        transport_clear(&p->tr);
+    }
+    free(p->at.headers);
+    gap_pool_destroy(&p->pool);
+    buf_free(&body);
+    return rc;
+}
+
+/* ---- the probe ---- */
+
+/* Another path of the same host that answers as the plan wants it: the sentence for it. */
+static void try_others(struct probe *p, struct buf *said)
+{
+    struct probe_place *place = calloc(PROBE_WORDS_PLACES, sizeof *place);
+    uint32_t n = place ? probe_words_places(&p->plan->target, place) : 0;
+    for (uint32_t i = 0; i < n && !p->quit; i++) {
+        struct probe_seen seen;
+        struct plan_target t = p->plan->target;
+        t.url = place[i].url;
+        t.api = place[i].api;
+        if (ask(p, &t, &seen, NULL) || seen.outcome != COUNTER_OK) continue;
+        const char *path = strchr(strstr(t.url, "://") + 3, '/');
+        size_t len = strlen(p->result.err.text);
+        bool sentence = len > 0 && strchr("?.", p->result.err.text[len - 1]);
+        (void)snprintf(p->result.err.text + len, sizeof p->result.err.text - len, "%s %.100s answers on the same host",
+                       sentence ? "" : ";", path);
+        (void)buf_printf(
+            said, "%s answers on the same host, as %s: target: {url: \"%s\"%s%s}\n", path, PLAN_APIS[t.api].name, t.url,
+            t.api == p->plan->target.api ? "" : ", api: ", t.api == p->plan->target.api ? "" : PLAN_APIS[t.api].name);
+        break;
+    }
+    free(place);
+}
+
+static void conclude(struct probe *p, const struct buf *said)
+{
+    struct wording_secret secrets[SECRETS];
+    struct probe_result *r = &p->result;
+    size_t n = stage_secrets(p->target, secrets, SECRETS), len = strlen(r->err.text);
+    r->n = said->len < sizeof r->said ? said->len : sizeof r->said;
+    if (r->n) memcpy(r->said, said->data, r->n);
+    for (size_t i = 0; i < n; i++) { /* a header may repeat what it was sent */
+        r->n = failure_hide(r->said, r->n, secrets[i].text, secrets[i].n);
+        len = failure_hide(r->err.text, len, secrets[i].text, secrets[i].n);
+    }
+    r->err.text[len] = '\0';
+}
+
+static void *probe_main(void *arg)
+{
+    struct probe *p = arg;
+    struct probe_seen seen;
+    struct buf said = BUF_INIT(WIRE_SAID_MAX);
+    struct probe_result *r = &p->result;
+    pthread_setname_np(pthread_self(), "probe");
+    if (ask(p, &p->plan->target, &seen, &r->err)) {
+        r->final = true; /* READY would say the same */
+    } else {
+        probe_words_lines(&seen, &said);
+        r->final = probe_words_judge(&seen, &r->err) == PROBE_WRONG;
+        if (probe_words_try_others(&seen)) try_others(p, &said);
+    }
+    conclude(p, &said);
+    buf_free(&said);
+    if (!p->quit) p->done(p->arg);
+    return NULL;
+}
+
+struct probe *probe_open(const struct plan *plan, const struct target *t, void (*done)(void *arg), void *arg,
+                         struct err *e)
+{
+    struct probe *p = calloc(1, sizeof *p);
+    if (!p) {
+        (void)err_set(e, ERR_NOMEM, "no memory for a probe");
+        return NULL;
+    }
+    p->plan = plan;
+    p->target = t;
+    p->done = done;
+    p->arg = arg;
+    p->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (p->epoll >= 0 && pthread_create(&p->thread, NULL, probe_main, p) == 0) return p;
+    (void)err_set(e, ERR_IO, "no thread for a probe");
+    if (p->epoll >= 0) (void)close(p->epoll);
+    free(p);
+    return NULL;
+}
+
+void probe_close(struct probe **pp)
+{
+    struct probe *p = *pp;
+    if (!p) return;
+    p->quit = true;
+    (void)pthread_join(p->thread, NULL);
+    (void)close(p->epoll);
+    free(p);
+    *pp = NULL;
+}
+
+const struct probe_result *probe_result(const struct probe *p)
+{
+    return &p->result;
+}

@@ -1,0 +1,257 @@
+#include "agent/probe_words.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/failure_sample.h"
+#include "common/plan/plan_api.h"
+#include "common/url.h"
+
+static bool is(const char *p, size_t n, const char *word)
+{
+    return n == strlen(word) && strncasecmp(p, word, n) == 0;
+}
+
+static bool holds(const char *p, size_t n, const char *word)
+{
+    for (size_t len = strlen(word); n >= len; p++, n--)
+        if (strncasecmp(p, word, len) == 0) return true;
+    return false;
+}
+
+static bool tells_of_limits(const char *name, size_t n)
+{
+    return is(name, n, "retry-after") || holds(name, n, "ratelimit") || holds(name, n, "rate-limit") ||
+           (n > 8 && strncasecmp(name, "x-envoy-", 8) == 0);
+}
+
+void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    if (is(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
+    if (is(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
+    if (is(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
+    if (!tells_of_limits(name, name_n)) return;
+    size_t at = strlen(s->limits);
+    char line[160];
+    int n = snprintf(line, sizeof line, "%s%.*s: %.*s", at ? ", " : "", (int)(name_n < 60 ? name_n : 60), name,
+                     (int)(value_n < 80 ? value_n : 80), value);
+    if (n > 0 && at + (size_t)n < sizeof s->limits)
+        failure_words(s->limits + at, sizeof s->limits - at, line, strlen(line));
+}
+
+/* ---- lines ---- */
+
+static double ms(int64_t ns)
+{
+    return (double)ns / 1e6;
+}
+
+static void put_tokens(const struct probe_seen *s, struct buf *out)
+{
+    if (s->first_token_ns >= 0 && s->events > 0)
+        (void)buf_printf(out, "tokens: the first after %.0f ms, %" PRIu32 " events with tokens in %.0f ms",
+                         ms(s->first_token_ns), s->events, ms(s->last_token_ns));
+    else
+        (void)buf_printf(out, "tokens: none was seen");
+    if (s->thoughts > 0) (void)buf_printf(out, " (%" PRIu32 " of them only with reasoning)", s->thoughts);
+    (void)buf_puts(out, s->end        ? "; ended by its end marker"
+                        : s->finish   ? "; a finish reason, no end marker"
+                        : s->complete ? "; the body ended without an end marker"
+                                      : "; cut before its end");
+    if (s->usage)
+        (void)buf_printf(out, "; usage: %" PRIu32 " in, %" PRIu32 " out\n", s->tokens_in, s->tokens_out);
+    else
+        (void)buf_puts(out, "; no usage: each event counts as one token\n");
+}
+
+void probe_words_lines(const struct probe_seen *s, struct buf *out)
+{
+    const struct plan_target *t = s->target;
+    (void)buf_printf(out, "POST %.900s, api %s, model %.200s\n", t->url, PLAN_APIS[t->api].name,
+                     t->n_models ? t->models[0].name : "-");
+    (void)buf_printf(out, "%s, %s%s%s", s->address, s->http, s->tls ? " over " : "", s->tls ? s->tls : "");
+    if (s->status == 0) {
+        (void)buf_printf(out, ": no answer%s%s\n", s->words[0] ? ": " : "", s->words);
+        return;
+    }
+    (void)buf_printf(out, ": status %ld, %s", s->status, s->type[0] ? s->type : "no Content-Type");
+    if (s->server[0]) (void)buf_printf(out, ", Server: %s", s->server);
+    if (s->headers_ns >= 0) (void)buf_printf(out, ", headers after %.0f ms", ms(s->headers_ns));
+    (void)buf_puts(out, "\n");
+    if (s->status >= 200 && s->status <= 299 && !s->words[0]) put_tokens(s, out);
+    if (s->location[0]) (void)buf_printf(out, "it points to %s\n", s->location);
+    if (s->limits[0]) (void)buf_printf(out, "limits: %s\n", s->limits);
+    if (s->words[0]) (void)buf_printf(out, "the server says: %s\n", s->words);
+}
+
+/* ---- the verdict ---- */
+
+static bool says_no_model(const char *w)
+{
+    static const char *const WAYS[] = {"not found",     "not exist",         "unknown model",
+                                       "no such model", "not a valid model", "invalid model"};
+    size_t n = strlen(w);
+    if (!holds(w, n, "model")) return false;
+    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
+        if (holds(w, n, WAYS[i])) return true;
+    return false;
+}
+
+static bool says_no_key(const char *w)
+{
+    static const char *const WAYS[] = {"unauthorized", "invalid api key", "incorrect api key", "authentication"};
+    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
+        if (holds(w, strlen(w), WAYS[i])) return true;
+    return false;
+}
+
+/* Statuses that pass by themselves. */
+static bool passes(long status)
+{
+    return status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
+}
+
+static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e)
+{
+    struct failure_sample f = {.label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST),
+                               .status = (uint32_t)s->status};
+    bool model = says_no_model(s->words);
+    const char *hint = model ? ". Is target.model a name that this server has?" : failure_hint(&f);
+    (void)err_set(e, ERR_NET, "the target answers with status %ld%s%.420s%s", s->status, s->words[0] ? ": " : "",
+                  s->words, hint);
+    return model || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
+}
+
+static bool is_whole_answer(const struct probe_seen *s)
+{
+    return s->plain && !s->target->whole && holds(s->words, strlen(s->words), "\"choices\"");
+}
+
+/* Bytes that are no stream of this API. */
+static enum probe_verdict judge_malformed(const struct probe_seen *s, struct err *e)
+{
+    if (s->status == 0)
+        (void)err_set(e, ERR_NET, "what listens at %s is no HTTP server: %.300s", s->address, s->words);
+    else if (s->why)
+        (void)err_set(e, ERR_NET, "the answer cannot be read: %s", s->why);
+    else
+        (void)err_set(e, ERR_NET, "the answer is no %s of %s: %.480s", s->target->whole ? "answer" : "stream",
+                      PLAN_APIS[s->target->api].name, s->words); /* they begin with what it is */
+    return PROBE_WRONG;
+}
+
+static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
+{
+    if (s->events > 0 && s->complete)
+        (void)err_set(
+            e, ERR_NET,
+            "the stream ends without the end marker of %s: every request will count as truncated. target.end: %s "
+            "measures such a server",
+            PLAN_APIS[s->target->api].name, s->finish ? "finish" : "close");
+    else if (s->complete)
+        (void)err_set(e, ERR_NET, "the answer ends without a token and without the end marker of %s",
+                      PLAN_APIS[s->target->api].name);
+    else
+        (void)err_set(e, ERR_NET, "the stream was cut before its end, %" PRIu32 " token events had come", s->events);
+    return PROBE_DOUBT;
+}
+
+static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
+{
+    bool model = says_no_model(s->words), key = says_no_key(s->words);
+    switch ((int)s->outcome) {
+    case COUNTER_FAILED_STREAM_ERROR:
+        (void)err_set(e, ERR_NET, "the target answers with status %ld and an error: %.400s%s", s->status, s->words,
+                      model ? ". Is target.model a name that this server has?"
+                      : key ? ". Is target.auth there, and right?"
+                            : "");
+        return model || key || s->plain ? PROBE_WRONG : PROBE_DOUBT;
+    case COUNTER_FAILED_MALFORMED:
+        return judge_malformed(s, e);
+    case COUNTER_FAILED_TRUNCATED:
+        return judge_cut(s, e);
+    case COUNTER_FAILED_EMPTY:
+        (void)err_set(e, ERR_NET,
+                      s->end || s->finish ? "the stream ends well and holds no token"
+                                          : "the answer ends well and is empty");
+        return PROBE_DOUBT;
+    default:
+        (void)err_set(e, ERR_NET, "the probe's request ended as %s%s%.300s", COUNTERS[s->outcome].name,
+                      s->words[0] ? ": " : "", s->words);
+        return PROBE_DOUBT;
+    }
+}
+
+enum probe_verdict probe_words_judge(const struct probe_seen *s, struct err *e)
+{
+    if (s->outcome == COUNTER_OK) return PROBE_GOOD;
+    if (s->status != 0 && (s->status < 200 || s->status > 299)) return judge_status(s, e);
+    return judge_body(s, e);
+}
+
+/* ---- other places ---- */
+
+bool probe_words_try_others(const struct probe_seen *s)
+{
+    if (says_no_model(s->words) || is_whole_answer(s) || (s->outcome == COUNTER_FAILED_MALFORMED && s->why))
+        return false;
+    return s->status == 404 || s->status == 405 || s->status == 501 || s->status / 100 == 3 ||
+           s->outcome == COUNTER_FAILED_MALFORMED;
+}
+
+static void add_place(const char *host, size_t host_n, const char *path, const char *more, enum plan_api api,
+                      const char *own, struct probe_place ret[PROBE_WORDS_PLACES], uint32_t *n)
+{
+    struct probe_place *p = &ret[*n];
+    if (*n == PROBE_WORDS_PLACES) return;
+    int len = snprintf(p->url, sizeof p->url, "%.*s%s%s", (int)host_n, host, path, more);
+    if (len < 0 || (size_t)len >= sizeof p->url || strcmp(p->url, own) == 0) return;
+    for (uint32_t i = 0; i < *n; i++)
+        if (strcmp(ret[i].url, p->url) == 0) return;
+    p->api = api;
+    (*n)++;
+}
+
+/* The API's path on this host: what the plan's path already has of it is not said twice, so that /llm/v1 becomes
+ * /llm/v1/chat/completions. */
+static void add_joined(const char *host, size_t host_n, const char *path, enum plan_api api, const char *own,
+                       struct probe_place ret[PROBE_WORDS_PLACES], uint32_t *n)
+{
+    const char *wanted = PLAN_APIS[api].path;
+    size_t have = strlen(path);
+    for (const char *cut = wanted; cut; cut = strchr(cut + 1, '/')) {
+        size_t part = (size_t)(cut - wanted);
+        if (part > have || strncmp(path + have - part, wanted, part) != 0 || (part == 0 && have > 0)) continue;
+        add_place(host, host_n, path, cut, api, own, ret, n);
+    }
+    add_place(host, host_n, "", wanted, api, own, ret, n);
+}
+
+uint32_t probe_words_places(const struct plan_target *t, struct probe_place ret[PROBE_WORDS_PLACES])
+{
+    static const enum plan_api LIKELY[] = {API_OPENAI_CHAT, API_OPENAI_COMPLETIONS, API_ANTHROPIC, API_OLLAMA, API_TGI};
+    struct url u;
+    uint32_t n = 0;
+    if (url_parse(t->url, &u, NULL)) return 0;
+    size_t host_n = (size_t)(u.path - t->url);
+    char path[512];
+    int len = snprintf(path, sizeof path, "%.*s", (int)strcspn(u.path, "?"), u.path);
+    if (len < 0 || (size_t)len >= sizeof path) return 0;
+    for (size_t end = strlen(path); end > 0 && path[end - 1] == '/';)
+        path[--end] = '\0';
+    const char *own = PLAN_APIS[t->api].path;
+    if (own[0] && !strchr(own, '{')) add_joined(t->url, host_n, path, t->api, t->url, ret, &n);
+    for (size_t i = 0; i < sizeof LIKELY / sizeof *LIKELY; i++) {
+        if (LIKELY[i] == t->api) continue;
+        size_t have = strlen(path), most = strlen(PLAN_APIS[LIKELY[i]].path);
+        bool same = have >= most && strcmp(path + have - most, PLAN_APIS[LIKELY[i]].path) == 0;
+        if (same) /* the path is right, and the API is another */
+            add_place(t->url, host_n, path, "", LIKELY[i], "", ret, &n);
+        else
+            add_place(t->url, host_n, "", PLAN_APIS[LIKELY[i]].path, LIKELY[i], "", ret, &n);
+    }
+    return n;
+}

@@ -1,0 +1,112 @@
+/* What is said of an answer, and where else a wrong path is looked for; the whole of it is scenario/probe. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/probe_words.h"
+
+static struct plan_model MODEL = {"m", 1};
+static struct plan_target T;
+
+static struct probe_seen seen(const char *url, long status, enum counter outcome, const char *words)
+{
+    T = (struct plan_target){.url = url, .api = API_OPENAI_CHAT, .models = &MODEL, .n_models = 1};
+    struct probe_seen s = {.target = &T, .http = "HTTP/2", .status = status, .outcome = outcome, .headers_ns = -1};
+    (void)snprintf(s.words, sizeof s.words, "%s", words);
+    return s;
+}
+
+static enum probe_verdict judged(long status, enum counter outcome, const char *words, const char *says)
+{
+    struct err e = {0};
+    struct probe_seen s = seen("http://h/v1", status, outcome, words);
+    enum probe_verdict v = probe_words_judge(&s, &e);
+    if (!strstr(e.text, says)) fail_msg("\"%s\" does not say \"%s\"", e.text, says);
+    return v;
+}
+
+static void test_judge(void **state)
+{
+    (void)state;
+    assert_int_equal(judged(200, COUNTER_OK, "", ""), PROBE_GOOD);
+    for (long status = 300; status < 600; status++) {
+        enum counter c = status < 400    ? COUNTER_FAILED_HTTP_3XX
+                         : status == 429 ? COUNTER_FAILED_HTTP_429
+                         : status < 500  ? COUNTER_FAILED_HTTP_4XX
+                                         : COUNTER_FAILED_HTTP_5XX;
+        bool passes =
+            status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
+        assert_int_equal(judged(status, c, "no", "the target answers with status"), passes ? PROBE_DOUBT : PROBE_WRONG);
+    }
+    assert_int_equal(judged(500, COUNTER_FAILED_HTTP_5XX, "Model x not found", "target.model"), PROBE_WRONG);
+    assert_int_equal(judged(200, COUNTER_FAILED_STREAM_ERROR, "the model y does not exist", "target.model"),
+                     PROBE_WRONG);
+    assert_int_equal(judged(200, COUNTER_FAILED_STREAM_ERROR, "the engine died", "the engine died"), PROBE_DOUBT);
+    assert_int_equal(judged(200, COUNTER_FAILED_MALFORMED, "<!doctype html>", "no stream of openai-chat"), PROBE_WRONG);
+    assert_int_equal(judged(200, COUNTER_FAILED_EMPTY, "", "is empty"), PROBE_DOUBT);
+    assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "timeout_first_token"), PROBE_DOUBT);
+}
+
+static void header(struct probe_seen *s, const char *name, const char *value)
+{
+    probe_words_header(s, name, strlen(name), value, strlen(value));
+}
+
+static void test_headers(void **state)
+{
+    struct probe_seen s = seen("http://h/v1/chat/completions", 429, COUNTER_FAILED_HTTP_429, "slow down");
+    struct buf out = BUF_INIT(8192);
+    (void)state;
+    header(&s, "Content-Type", "application/json");
+    header(&s, "server", "gw\x01");
+    header(&s, "anthropic-ratelimit-requests-remaining", "3");
+    header(&s, "set-cookie", "never shown");
+    for (int i = 0; i < 100; i++)
+        header(&s, "x-envoy-upstream-service-time", "1"); /* as many as fit */
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "status 429, application/json, Server: gw"));
+    assert_non_null(strstr(buf_str(&out), "limits: anthropic-ratelimit-requests-remaining: 3, x-envoy"));
+    assert_null(strstr(buf_str(&out), "never shown"));
+    assert_null(strchr(buf_str(&out), '\x01'));
+    buf_free(&out);
+}
+
+static void first_places(const char *url, const char *one, const char *two)
+{
+    struct probe_place place[PROBE_WORDS_PLACES];
+    T = (struct plan_target){.url = url, .api = API_OPENAI_CHAT};
+    uint32_t n = probe_words_places(&T, place);
+    assert_in_range(n, 2, PROBE_WORDS_PLACES);
+    assert_string_equal(place[0].url, one);
+    assert_string_equal(place[1].url, two);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < i; k++)
+            assert_true(strcmp(place[i].url, place[k].url) != 0 || place[i].api != place[k].api);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    first_places("http://h:1/v1", "http://h:1/v1/chat/completions", "http://h:1/v1/completions");
+    first_places("http://h/llm/v1/", "http://h/llm/v1/chat/completions", "http://h/v1/chat/completions");
+    first_places("http://h/chat/completions", "http://h/v1/chat/completions", "http://h/v1/completions");
+    first_places("https://h/v1/completions?x=1", "https://h/v1/chat/completions", "https://h/v1/completions");
+    struct probe_seen s = seen("http://h/v1", 404, COUNTER_FAILED_HTTP_4XX, "model m does not exist");
+    assert_false(probe_words_try_others(&s));
+    s = seen("http://h/v1", 404, COUNTER_FAILED_HTTP_4XX, "no");
+    assert_true(probe_words_try_others(&s));
+    s = seen("http://h/v1", 401, COUNTER_FAILED_HTTP_4XX, "no");
+    assert_false(probe_words_try_others(&s));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_headers),
+                                       cmocka_unit_test(test_places)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
