@@ -183,7 +183,7 @@ int fetch_plan(struct fetch *f, const struct plan *p, struct err *e)
         f->n = p->n_workloads;
         for (size_t i = 0; i < f->n; i++) {
             const struct plan_workload *w = &p->workloads[i];
-            if (w->source == SOURCE_SYNTHETIC) continue;
+            if (!workload_reads_file(w)) continue;
             if (!w->data.corpus)
                 return err_set(e, ERR_PLAN, "workload %.60s: the plan does not say which data it means", w->name);
             memcpy(f->items[i].hash, w->data.corpus, CORPUS_HASH_HEX);

@@ -1,6 +1,6 @@
-/* A source of prompts: one file and one row in source.def. A worker opens the source of each workload when a stage is
- * armed and asks it for every request. What is large and shared by all workers (a corpus) belongs to the agent and is
- * borrowed. */
+/* A source of prompts: one file and one row in common/plan/source.def. A worker opens the source of each workload when
+ * a stage is armed and asks it for every request. What is large and shared by all workers (a corpus) belongs to the
+ * agent and is borrowed. */
 #pragma once
 #include <stdint.h>
 

@@ -4,12 +4,12 @@
 
 #include "agent/source.h"
 
-#define X(id, name) extern const struct source_kind source_##name;
-#include "agent/source.def"
+#define X(id, name, file, check, section, example, what) extern const struct source_kind source_##name;
+#include "common/plan/source.def"
 #undef X
 static const struct source_kind *const KINDS[] = {
-#define X(id, name) [SOURCE_##id] = &source_##name,
-#include "agent/source.def"
+#define X(id, name, file, check, section, example, what) [SOURCE_##id] = &source_##name,
+#include "common/plan/source.def"
 #undef X
 };
 

@@ -74,7 +74,12 @@ struct plan_target {
     const char *metrics_url; /* NULL when none */
 };
 
-enum plan_source { SOURCE_SYNTHETIC, SOURCE_DATASET, SOURCE_TRACE };
+#define X(id, name, file, check, section, example, what) SOURCE_##id,
+enum plan_source {
+#include "common/plan/source.def"
+    SOURCE_N
+};
+#undef X
 #define X(id, name) DATASET_##id,
 enum dataset_format {
 #include "common/plan/dataset.def"
@@ -115,6 +120,8 @@ struct plan_workload {
     uint32_t prefix_tokens, prefix_groups;   /* synthetic; 0: every prompt is new */
     struct plan_data data;                   /* dataset, trace */
 };
+/* Whether its requests come from a file, which the coordinator reads and agents get as a corpus. */
+bool workload_reads_file(const struct plan_workload *w);
 
 enum load_kind { LOAD_CLOSED, LOAD_OPEN };
 enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_GAMMA, ARRIVALS_RECORDED };

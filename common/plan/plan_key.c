@@ -41,17 +41,11 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"tls", "target.tls", "Certificates, for https.", NULL},
     {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
     {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", workload_check},
-    {"synthetic", "workload.synthetic", "Prompts made from the seed; every one is new unless a prefix is shared.",
-     NULL},
+#define X(id, name, file, check, section, example, what) {#name, "workload." #name, section, check},
+#include "common/plan/source.def"
+#undef X
     {"shared_prefix", "workload.synthetic.shared_prefix",
      "The beginning that prompts have in common: what a prefix cache may reuse.", NULL},
-    {"dataset", "workload.dataset", "Prompts from a file that the coordinator reads; agents get its records, once.",
-     workload_check_dataset},
-    {"trace", "workload.trace",
-     "A recorded day: arrivals, lengths, and which prompts began alike. With `arrivals: recorded` its rows come when "
-     "they "
-     "came; with a concurrency in their order as slots become free.",
-     workload_check_trace},
     {"normal", "….normal", "A normal distribution, cut at its limits.", NULL},
     {"lognormal", "….lognormal", "A lognormal distribution; mean and sd are those of the values.", NULL},
     {"exponential", "….exponential", "An exponential distribution.", NULL},
@@ -142,12 +136,10 @@ const struct plan_key PLAN_KEYS[] = {
      "in reports", .flags = KEY_TOLD},
     {"workload", "weight", &KEY_NUMBER, AT(plan_workload, weight), "1", "3", "", "its share of the mix", .least = 1e-6,
      .most = 1e6},
-    {"workload", "synthetic", &KEY_SOURCE, WHOLE, "", "{input_tokens: 512}", "",
-     "prompts made by the agent; the default of the three sources", .sub = "synthetic", .flags = KEY_TOLD},
-    {"workload", "dataset", &KEY_SOURCE, WHOLE, "", "{file: chats.json, format: sharegpt}", "", "prompts from a file",
-     .sub = "dataset", .flags = KEY_TOLD},
-    {"workload", "trace", &KEY_SOURCE, WHOLE, "", "{file: conversation.jsonl, format: mooncake, speed: 2}", "",
-     "arrivals and lengths of a recorded day", .sub = "trace", .flags = KEY_TOLD},
+#define X(id, name, file, check, section, example, what)                                                               \
+    {"workload", #name, &KEY_SOURCE, WHOLE, "", example, "", what, .sub = #name, .flags = KEY_TOLD},
+#include "common/plan/source.def"
+#undef X
     {"workload", "sessions", &KEY_NOT_BUILT, WHOLE, "", "", "", "conversations of several turns", .flags = KEY_LATER},
 
     {"dataset", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "chats.json", "",

@@ -333,7 +333,7 @@ static int check_data(struct reader *r, const struct node *n, const struct plan 
 {
     size_t files = 0, traces = 0;
     for (size_t i = 0; i < p->n_workloads; i++) {
-        files += p->workloads[i].source != SOURCE_SYNTHETIC;
+        files += workload_reads_file(&p->workloads[i]);
         traces += p->workloads[i].source == SOURCE_TRACE;
     }
     for (size_t i = 0; i < p->n_stages; i++) {

@@ -64,12 +64,30 @@ static struct node *hash_write(struct tree *t, const struct plan_key *k, const v
 const struct key_type KEY_HASH = {"hash", "\"type\": \"string\", \"pattern\": \"^[0-9a-f]{64}$\"", hash_read,
                                   hash_write};
 
+#define X(id, name, file, check, section, example, what) #name,
+static const char *const SOURCES[SOURCE_N] = {
+#include "common/plan/source.def"
+};
+#undef X
+
 static enum plan_source source_of(const struct plan_key *k)
 {
-    return strcmp(k->name, "dataset") == 0 ? SOURCE_DATASET
-           : strcmp(k->name, "trace") == 0 ? SOURCE_TRACE
-                                           : SOURCE_SYNTHETIC;
+    int i = 0;
+    while (i + 1 < SOURCE_N && strcmp(k->name, SOURCES[i]) != 0)
+        i++;
+    return (enum plan_source)i;
 }
+
+#define X(id, name, file, check, section, example, what) file,
+bool workload_reads_file(const struct plan_workload *w)
+{
+    static const bool READS[SOURCE_N] = {
+#include "common/plan/source.def"
+    };
+    return READS[w->source];
+}
+#undef X
+
 static int source_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     struct plan_workload *w = at;
@@ -87,10 +105,9 @@ const struct key_type KEY_SOURCE = {"mapping", NULL, source_read, source_write};
 
 int workload_check(struct reader *r, const struct node *map, void *base)
 {
-    static const char *const SOURCES[] = {"synthetic", "dataset", "trace"};
     const struct node *first = NULL;
     (void)base;
-    for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++) {
+    for (size_t i = 0; i < SOURCE_N; i++) {
         const struct node *n = node_get(map, SOURCES[i]);
         if (n && first)
             return node_refuse(n, true, r->e,

@@ -165,7 +165,7 @@ static void fill_stages(struct plan *p, const struct corpus *c)
 
 static bool is_read(const struct plan_workload *w)
 {
-    return w->source != SOURCE_SYNTHETIC;
+    return workload_reads_file(w);
 }
 
 struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir, bool known,
