@@ -62,7 +62,8 @@ struct engine {
     uint32_t ready, ended; /* workers that have reported it */
     struct err err;        /* the first one's of this stage */
     int refusal;           /* as in struct worker_note; logged once per stage */
-    bool noticed;          /* a worker's notice was logged; once a plan */
+    uint32_t tails; /* of a worker's responses that stay open after their end marker: as many as there is room for */
+    bool noticed;   /* a worker's notice was logged; once a plan */
     int64_t skew;
     uint64_t arming;          /* number of this arming: notes of an earlier one are late */
     struct snapshot *merging; /* of this second, not all parts in yet */
@@ -234,7 +235,11 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
         cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
     }
     *ret_cap = (uint32_t)cap;
-    return host_reserve((cap + per - 1) / per, other, pairs, e);
+    uint64_t connections = (cap + per - 1) / per;
+    if (host_reserve(connections, other, pairs, e) < 0) return -1;
+    uint64_t spare = per > 1 ? TAILS_MAX : host_spare(connections, other, pairs) / eng->n_workers;
+    eng->tails = spare < TAILS_MAX ? (uint32_t)spare : TAILS_MAX;
+    return 0;
 }
 
 /* For how many requests connections are made ahead. */
@@ -264,6 +269,7 @@ static struct worker_stage *stage_for(const struct engine *eng, struct shard *pa
     w->n_sources = eng->n_sources;
     w->cap = w->shard.kind == LOAD_OPEN && w->shard.slots ? w->shard.slots : cap / eng->n_workers;
     if (w->cap == 0) w->cap = 1;
+    w->tails = eng->tails;
     w->ready = warm_wanted(eng, &w->shard, w->cap);
     w->stamps = eng->stamps >= 0;
     w->arming = eng->arming;

@@ -218,3 +218,10 @@ int host_reserve(uint64_t connections, uint64_t other, uint64_t pairs, struct er
                    "or use more agents",
                    (unsigned long long)connections, (unsigned long long)need, (unsigned long long)r.rlim_max);
 }
+uint64_t host_spare(uint64_t connections, uint64_t other, uint64_t pairs)
+{
+    struct rlimit r;
+    uint64_t need = connections + other, ports = local_ports() * pairs;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur <= need || ports <= connections) return 0;
+    return r.rlim_cur - need < ports - connections ? r.rlim_cur - need : ports - connections;
+}

@@ -23,6 +23,9 @@ uint64_t host_throttled(void);
  * change. */
 ERR_CHECKED int host_reserve(uint64_t connections, uint64_t other, uint64_t pairs, struct err *e);
 
+/* How many connections more than these the limits leave room for, after host_reserve. */
+uint64_t host_spare(uint64_t connections, uint64_t other, uint64_t pairs);
+
 /* Pure parts. Cores of the line of cpu.max ("max 100000", "150000 100000"); 0 = no limit. */
 double host_parse_cpu_max(const char *text);
 /* Finds the path of our cgroup in the text of /proc/self/cgroup: of controller `cpu` for version 1, of the line "0::"

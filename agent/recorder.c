@@ -78,6 +78,12 @@ static bool within(int64_t limit_ns, int64_t value)
     return limit_ns == 0 || value <= limit_ns;
 }
 
+void recorder_tail(struct recorder *r, const struct stream *s, int64_t at)
+{
+    if (!recorder_in_window(r, s->t.due)) return;
+    sample(r, METRIC_TAIL, at - (s->t.last_token ? s->t.last_token : s->t.done), 1);
+}
+
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -128,7 +134,8 @@ static void record_window(struct recorder *r, const struct stream *s, const stru
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, 1, 1));
 }
 
-static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window)
+static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window,
+                      int64_t now)
 {
     assert((s->events > 0 || s->dialect->no_tokens) && s->t.sent != 0);
     r->ok_tokens += n->made;
@@ -143,6 +150,8 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (!due_in_window) return;
     count(r, COUNTER_WIN_OK, 1);
     record_latencies(r, s, n);
+    sample(r, METRIC_HELD, now - s->t.sent, 1);
+    if (s->t.closed != 0) recorder_tail(r, s, s->t.closed);
 }
 
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
@@ -164,7 +173,7 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
                (s->t.handed ? s->t.handed : s->t.sent) - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
     }
     record_connection(r, &s->t);
-    if (ok) record_ok(r, s, &n, due_in_window);
+    if (ok) record_ok(r, s, &n, due_in_window, now);
     record_window(r, s, &n, ok);
     if (ok) return;
     count(r, COUNTER_FAILED_TOKENS, s->events);

@@ -10,6 +10,8 @@
  * - Latencies (ttft … user_speed, itl, chunk_gap): requests due inside the window that ended ok.
  * - tpot, user_speed: by m, only with m >= 2; user_speed only when tpot > 0.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
+ * - held: up to the moment the slot is free (`now`). tail: up to the end of the response (s->t.closed, or
+ * recorder_tail).
  * - cut_age, cut_wait: requests due inside the window that were sent and still open when the drain ended (ABORTED).
  * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
  * - lateness, dispatch: requests due inside the window that were sent, however they ended.
@@ -45,6 +47,9 @@ void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read b
 /* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
  * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
+
+/* The tail of an ok request that ended before its response did is over. */
+void recorder_tail(struct recorder *r, const struct stream *s, int64_t at);
 
 /* Hands out the snapshot recorded so far and continues in `empty` (dense, reset): counters are carried over, since they
  * are cumulative. The caller sets span and gauges of what it gets. */

@@ -103,7 +103,8 @@ static struct address_count *counts_of(struct stage *st, const struct request *r
 /* How long a closed loop's slot rests after its request. */
 static int64_t rest(const struct stage *st, const struct stream *s, bool failed, int64_t at)
 {
-    int64_t least = st->tr->keeps == KEEPS_UNKNOWN ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
+    /* while a tail is left its connection is not the next request's */
+    int64_t least = st->tr->keeps == KEEPS_UNKNOWN && s->t.closed != 0 ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
     for (uint64_t n = st->failed_on_end; n > st->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= st->shard.slots)
         pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
@@ -143,7 +144,14 @@ static void hear_event(struct stage *st, struct request *r)
     wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
 }
 
-static void finish(struct stage *st, struct request *r, enum transport_end end, int64_t at, int64_t now)
+/* The place is free again. */
+static void put_back(struct stage *st, struct request *r)
+{
+    st->idle[st->n_idle++] = r;
+}
+
+/* The slot is free at `at`. `closed`: so is the response; else its tail is left, and the place stays taken. */
+static void finish(struct stage *st, struct request *r, enum transport_end end, int64_t at, int64_t now, bool closed)
 {
     struct stream *s = &r->stream;
     const struct transfer *x = &r->transfer;
@@ -151,6 +159,8 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     s->t.tcp_ns = x->tcp_ns;
     s->t.tls_ns = x->tls_ns;
     if (at < s->t.sent) at = s->t.sent;
+    tails_remove(&r->tail);
+    s->t.closed = closed ? at : 0;
     flight_to(st, now);
     flight_correct(st, at, now);
     uint32_t before = s->events;
@@ -171,7 +181,45 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     stream_clear(s);
     st->open[r->at] = st->open[--st->n_open];
     st->open[r->at]->at = r->at;
-    st->idle[st->n_idle++] = r;
+    r->ended = !closed;
+    r->tail_counts = outcome == COUNTER_OK;
+    if (closed) put_back(st, r);
+}
+
+/* ---- tails ---- */
+
+/* The response is over, or is not waited for any longer. */
+static void tail_over(struct stage *st, struct request *r, int64_t at)
+{
+    tails_remove(&r->tail);
+    if (r->tail_counts) recorder_tail(&st->rec, &r->stream, at);
+    r->ended = false;
+    put_back(st, r);
+}
+
+static void tail_close(struct stage *st, int64_t now)
+{
+    struct request *r = st->tails.first->owner;
+    transport_abort(&r->transfer);
+    tail_over(st, r, now);
+}
+
+/* The end marker was seen some time ago, and the response is still open: its slot is free, the connection stays with
+ * the tail for a while. */
+static void let_go(struct stage *st, struct request *r, int64_t now)
+{
+    finish(st, r, END_COMPLETE, r->tail.due, now, false);
+    r->tail.owner = r;
+    tails_append(&st->tails, &r->tail, now + TAIL_MAX_NS);
+    if (st->tails.n > st->tails_max) tail_close(st, now);
+}
+
+static void tails_advance(struct stage *st, int64_t now)
+{
+    while (tails_due(&st->ending) <= now)
+        let_go(st, st->ending.first->owner, now);
+    while (tails_due(&st->tails) <= now || (st->tails.n > 0 && now >= st->drain_until))
+        tail_close(st, now);
 }
 
 /* A due request that is never sent is in the ledger all the same. */
@@ -229,7 +277,8 @@ static void start(struct stage *st, const struct pacer_item *item)
     s->t.sent = s->t.handed = clock_mono_ns();
     plan_cancel(st, r, item->number);
     flight_to(st, s->t.sent);
-    r->waits = false;
+    r->waits = r->ended = false;
+    r->tail = (struct tail){.owner = r};
     r->at = st->n_open;
     st->open[st->n_open++] = r;
     if (st->n_open > st->in_flight_max) st->in_flight_max = st->n_open;
@@ -237,7 +286,7 @@ static void start(struct stage *st, const struct pacer_item *item)
     counts_of(st, r)->requests++;
     if (ready < 0) {
         st->rec.snap->counters[COUNTER_DROPPED]++;
-        finish(st, r, END_REFUSED, s->t.sent, s->t.sent);
+        finish(st, r, END_REFUSED, s->t.sent, s->t.sent, true);
         return;
     }
     transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
@@ -256,6 +305,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     struct stage *st = r->stage;
     struct stream *s = &r->stream;
     const struct transport *t = x->tr;
+    if (r->ended) return;
     /* without a stamp: how long the loop was away */
     int64_t lag = t->arrival ? t->now - arrival : t->away;
     if (arrival < s->last_read) arrival = s->last_read;
@@ -276,6 +326,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     if (events > known && late > st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);
+    if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
 }
 
 static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
@@ -297,7 +348,10 @@ static void on_writing(struct transfer *x)
 static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
 {
     struct request *r = x->owner;
-    finish(r->stage, r, end, arrival, x->tr->now);
+    if (r->ended)
+        tail_over(r->stage, r, arrival);
+    else
+        finish(r->stage, r, end, arrival, x->tr->now, true);
 }
 
 const struct transport_calls STAGE_CALLS = {
@@ -313,7 +367,7 @@ static bool past(int64_t since, int64_t now, int64_t limit)
 static void end_open(struct stage *st, struct request *r, enum transport_end end, int64_t now)
 {
     transport_abort(&r->transfer);
-    finish(st, r, end, now, now);
+    finish(st, r, end, now, now, true);
 }
 
 /* Timeouts of all open requests. Coarse on purpose: no timer per token. */
@@ -473,6 +527,7 @@ void stage_advance(struct stage *st, int64_t now)
 {
     stage_pump(st, now);
     if (!st->closed && now >= st->pacer.end) close_stage(st, now);
+    tails_advance(st, now);
     if (now >= st->cancel_next) cancel_due(st, now);
     if (now >= st->sweep_at) sweep(st, now);
     if (now >= st->drain_until)
@@ -489,6 +544,9 @@ int64_t stage_next(const struct stage *st)
 {
     int64_t next = st->closed ? INT64_MAX : pacer_next(&st->pacer);
     if (!st->closed && st->pacer.end < next) next = st->pacer.end;
+    if (tails_due(&st->ending) < next) next = tails_due(&st->ending);
+    if (tails_due(&st->tails) < next) next = tails_due(&st->tails);
+    if (st->tails.n > 0 && st->drain_until < next) next = st->drain_until;
     if (st->n_open > 0 && st->sweep_at < next) next = st->sweep_at;
     if (st->n_open > 0 && st->cancel_next < next) next = st->cancel_next;
     if (st->n_open > 0 && st->drain_until < next) next = st->drain_until;
@@ -497,7 +555,7 @@ int64_t stage_next(const struct stage *st)
 
 bool stage_done(const struct stage *st)
 {
-    return st->closed && st->n_open == 0;
+    return st->closed && st->n_open == 0 && st->tails.n == 0;
 }
 
 static void fill_counters(struct stage *st, const struct evidence *v, int64_t now)
@@ -549,6 +607,12 @@ void stage_clear(struct stage *st)
         transport_abort(&st->open[i]->transfer);
         stream_clear(&st->open[i]->stream);
     }
+    while (st->tails.n > 0) {
+        struct request *r = st->tails.first->owner;
+        transport_abort(&r->transfer);
+        tails_remove(&r->tail);
+    }
+    st->ending = st->tails = (struct tails){0};
     st->n_open = st->n_idle = 0;
     workload_destroy(&st->workload);
     gap_pool_destroy(&st->pool);

@@ -13,6 +13,7 @@
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
 #include "agent/recorder.h"
+#include "agent/tail.h"
 #include "agent/wording.h"
 #include "agent/transport/transport.h"
 #include "agent/workload.h"
@@ -27,6 +28,9 @@ struct request {
     uint32_t at;       /* in the list of open requests */
     int64_t cancel_at; /* when its user goes away; INT64_MAX: never */
     bool waits;        /* handed over before its connection was ready */
+    struct tail tail;
+    bool ended;       /* its end marker was seen and its slot is free; only the tail is left */
+    bool tail_counts; /* … and counts */
     struct stream stream;
 };
 
@@ -44,6 +48,8 @@ struct stage {
     struct request **places; /* all; idle ones are a stack in `idle`, open ones listed in `open` */
     struct request **idle, **open;
     uint32_t n_places, n_idle, n_open, room;
+    struct tails ending, tails; /* responses after their end marker: with their slot, and without */
+    uint32_t tails_max;         /* set before stage_arm */
     uint32_t usable[TARGET_ADDRESS_MAX], n_usable, next_usable; /* addresses that accept connections */
 
     const _Atomic int64_t *allowed; /* no request is started at or after this moment; NULL = always */

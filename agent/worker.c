@@ -102,6 +102,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->notice[0] = '\0';
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, &w->err);
+    w->stage.tails_max = s->tails;
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, s->corpora, &w->transport, s->cap, &w->err);
     if (rc == 0) {
         /* connections of the stage before count if they can still be used */

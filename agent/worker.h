@@ -41,6 +41,7 @@ struct worker_stage {
     uint32_t cap;    /* maximum of requests in flight in an open loop */
     uint32_t ready;  /* requests for which connections are made before T0; in an open loop for so many beside those
                         in flight */
+    uint32_t tails;  /* responses that may stay open after their end marker */
     bool stamps;     /* see struct transport_options */
     uint64_t arming; /* number of this order, in all notes about it */
 };

@@ -15,9 +15,11 @@
 
 /* The moments of METRICS (CLOCK_MONOTONIC ns; 0 = did not happen). */
 struct timeline {
-    int64_t due, free, handed, sent, written, first_byte, first_event, first_token, first_content, last_token, done;
+    int64_t due, free, handed, sent, written, first_byte, first_event, first_token, first_content, last_token, done,
+        closed;
     /* free: when a slot was free for it (closed loop: = due; open loop under a cap: later). handed: when the agent had
      * done its part; before `sent` by the time it took to make a connection, else the same, or 0 for the same. */
+    /* done: the end marker. closed: the end of the response; set by the caller, 0 while it is open. */
     int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
 };
 

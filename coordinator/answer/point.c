@@ -64,9 +64,10 @@ static void ledger_compute(const struct stage_data *s, struct point *p)
 /* Little's law (Little 1961): requests in flight = rate of ends × time in flight. Failed ones were in flight too. */
 static double littles_law(const struct stage_data *s, const struct point *p)
 {
-    const struct hist *e2e = s->hist[METRIC_E2E], *fail = s->hist[METRIC_FAIL_TIME];
-    if (!e2e || !e2e->count || !(p->concurrency > 0)) return NAN;
-    double x = p->requests_per_s * hist_mean(e2e) / 1e9;
+    const struct hist *held = s->hist[METRIC_HELD], *fail = s->hist[METRIC_FAIL_TIME];
+    if (!held || !held->count) held = s->hist[METRIC_E2E]; /* a run of an older version */
+    if (!held || !held->count || !(p->concurrency > 0)) return NAN;
+    double x = p->requests_per_s * hist_mean(held) / 1e9;
     if (fail && fail->count) x += (double)p->window_failed / p->window_s * hist_mean(fail) / 1e9;
     return x / p->concurrency;
 }

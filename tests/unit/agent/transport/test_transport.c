@@ -40,6 +40,7 @@ struct script {
     bool idle;   /* what is left idle is closed in the end */
     bool moment; /* the connection ends a moment behind the answer, which did not say so */
     bool first;  /* the answer goes with the last bytes of the handshake */
+    bool held;   /* the response stays open after its end marker */
     bool second; /* only the connection's second request is treated like this; the first is answered well */
     unsigned input;
 };
@@ -47,6 +48,8 @@ struct script {
 #define GOOD "HTTP/1.1 200 OK\r\n" STREAM "Content-Length: 61\r\n\r\n" EVENTS
 static const struct script SCRIPTS[] = {
     {"length", GOOD, KEEP, COUNTER_OK, .pieces = false},
+    {"held open after the end marker", "HTTP/1.1 200 OK\r\n" STREAM "Content-Length: 62\r\n\r\n" EVENTS, KEEP,
+     COUNTER_OK, .held = true},
     {"length in pieces", GOOD, KEEP, COUNTER_OK, .pieces = true},
     {"idle for long", GOOD, KEEP, COUNTER_OK, .idle = true},
     {"closed behind it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
@@ -232,6 +235,15 @@ static void server_start(struct server *s)
 
 enum { REQUESTS = 8 };
 
+/* The slot was free soon after the end marker; the response was given up after a second, and that is its tail. */
+static void assert_tails(const struct snapshot *all)
+{
+    assert_int_equal(all->hist[METRIC_HELD]->count, REQUESTS);
+    assert_int_equal(all->hist[METRIC_TAIL]->count, REQUESTS);
+    assert_in_range(hist_mean(all->hist[METRIC_HELD]), 5 * NS_PER_MS, 500 * NS_PER_MS);
+    assert_in_range(hist_mean(all->hist[METRIC_TAIL]), 900 * NS_PER_MS, 2 * NS_PER_S);
+}
+
 /* One round. With `again` it is no failure that not all ended ok: false then. */
 static bool run(struct server *server, bool again)
 {
@@ -282,7 +294,8 @@ static bool run(struct server *server, bool again)
     for (int i = 0; s->first && i < 500 && atomic_load(&server->requests) < REQUESTS; i++)
         poll(NULL, 0, 10);                                      /* the server reads it when it was answered */
     assert_int_equal(atomic_load(&server->requests), REQUESTS); /* nothing is sent twice */
-    if (s->then == KEEP && s->label == COUNTER_OK && !s->first) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
+    if (s->held) assert_tails(all);
+    if (s->then == KEEP && s->label == COUNTER_OK && !s->first && !s->held) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
     for (int i = 0; s->idle && atomic_load(&server->guests) > 0; i++) {
         assert_true(i < 300);
         poll(NULL, 0, 100);

@@ -152,6 +152,13 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    struct hist *held = hist_new(); /* … but they held their slots for longer than their tokens took */
+    assert_non_null(held);
+    assert_int_equal(hist_record(held, INT64_C(5333000000), 300), 0);
+    s.hist[METRIC_HELD] = held;
+    point_compute(&s, &plan, &p);
+    assert_true(fabs(p.littles_law - 1) < 0.01);
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
     stage_free(&s);
 
     stage_make(&s, a); /* one of two agents held 32 in flight instead of its one; the cluster's mean hides it */
