@@ -75,17 +75,52 @@ const char *failure_hint(const struct failure_sample *s)
     return *hint ? hint : FAILURES[s->label].look;
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool is_hex(const char *p, unsigned char c)
+{
+    return hex_value(p[0]) == c >> 4 && hex_value(p[1]) == (c & 15);
+}
+
+/* The bytes that stand for this character: itself, \/ and \" of JSON, \u002f, %2F; 0: they do not. */
+static size_t take_char(const char *p, size_t n, char c)
+{
+    if (n >= 1 && p[0] == c) return 1;
+    if (n >= 2 && p[0] == '\\' && p[1] == c) return 2;
+    if (n >= 3 && p[0] == '%' && is_hex(p + 1, (unsigned char)c)) return 3;
+    if (n >= 6 && memcmp(p, "\\u00", 4) == 0 && is_hex(p + 4, (unsigned char)c)) return 6;
+    return 0;
+}
+
+/* The length of the secret that begins here, in whatever escapes; 0: none does. */
+static size_t secret_at(const char *bytes, size_t n, const char *secret, size_t secret_n)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < secret_n; i++) {
+        size_t took = take_char(bytes + at, n - at, secret[i]);
+        if (took == 0) return 0;
+        at += took;
+    }
+    return at;
+}
+
 size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n)
 {
     if (secret_n < SECRET_LEAST) return n;
-    for (size_t at = 0; at + secret_n <= n;) {
-        if (memcmp(bytes + at, secret, secret_n) != 0) {
+    for (size_t at = 0; at < n;) {
+        size_t found = secret_at(bytes + at, n - at, secret, secret_n);
+        if (found == 0) {
             at++;
             continue;
         }
         memcpy(bytes + at, HIDDEN, sizeof HIDDEN - 1);
         at += sizeof HIDDEN - 1;
-        size_t gone = secret_n - (sizeof HIDDEN - 1);
+        size_t gone = found - (sizeof HIDDEN - 1);
         memmove(bytes + at, bytes + at + gone, n - at - gone);
         n -= gone;
     }

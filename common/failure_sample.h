@@ -33,7 +33,8 @@ const char *failure_status_hint(uint32_t status);
 /* The same about this failure: by its status, else by its label; may be "". */
 const char *failure_hint(const struct failure_sample *s);
 
-/* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. */
+/* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. Also one that
+ * is escaped as JSON (\/, \u002f) or a URL (%2F) does. */
 size_t failure_hide(char *bytes, size_t n, const char *secret, size_t secret_n);
 /* One line of at most FAILURE_WORDS visible characters: white space and control characters become single blanks, bytes
  * that are not text become '?'. "…" at its end: there was more. */

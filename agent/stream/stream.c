@@ -246,6 +246,8 @@ static const char *missing(const struct stream *s)
 {
     if (s->bytes == 0) return "no body";
     if (s->end) return "an end marker, and no token before it";
+    if (s->dialect->framing == FRAMING_SSE && s->t.first_event == 0 && s->sse.has_data)
+        return "half an event: the body ended in the middle of it";
     if (s->t.first_event == 0) return "no event: comments or blank lines only";
     if (!s->known) return "events came, but none that target.api knows: is it right?";
     return s->finish ? "a finish reason and no end marker: target.end: finish is for servers that send none"

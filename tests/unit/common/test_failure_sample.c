@@ -65,6 +65,10 @@ static void test_hide(void **state)
     hidden("Incorrect key provided: sk-12345.", "sk-12345", "Incorrect key provided: ***.");
     hidden("sk-12345sk-12345", "sk-12345", "******");
     hidden("sk-1234", "sk-12345", "sk-1234");
+    hidden("{\"key\":\"sk\\/a+b\\/c\"}", "sk/a+b/c", "{\"key\":\"***\"}");
+    hidden("?key=sk%2Fa%2bb%2fc&x", "sk/a+b/c", "?key=***&x");
+    hidden("sk\\u002fa\\u002Bb/c, sk%2Fa+b\\/c", "sk/a+b/c", "***, ***");
+    hidden("sk%2", "sk/a", "sk%2");
     hidden("an ant", "an", "an ant"); /* no secret is that short */
     hidden("", "sk-12345", "");
 }

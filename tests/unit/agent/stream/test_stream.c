@@ -416,6 +416,7 @@ static void test_why(void **state)
         {TOKEN("a") "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
          "a finish reason and no end marker: target.end: finish is for servers that send none", ""},
         {": ping\n\n", "no event: comments or blank lines only", ""},
+        {"data: {\"choices\":[", "half an event: the body ended in the middle of it", ""},
         {"", "no body", ""},
         {DONE, "an end marker, and no token before it", ""},
         {"ok: true\nversion: 1\n", NULL, ""}, /* malformed, by its bytes */
