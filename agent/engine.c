@@ -233,6 +233,10 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
         if (room > eng->host.ports * pairs) room = eng->host.ports * pairs;
         if (eng->guard.max_connections && room > eng->guard.max_connections) room = eng->guard.max_connections;
         cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
+        if (cap < OPEN_CAP_MAX)
+            log_info("this agent can hold at most %llu requests in flight, by its limits (open files %llu, ports %u, "
+                     "--max-connections): arrivals beyond that wait, and the point is then invalid",
+                     (unsigned long long)cap, (unsigned long long)eng->host.descriptors, eng->host.ports);
     }
     *ret_cap = (uint32_t)cap;
     uint64_t connections = (cap + per - 1) / per;

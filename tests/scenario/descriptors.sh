@@ -18,4 +18,14 @@ sed -i 's/concurrency: \[300\]/concurrency: [2]/; s/count: 1/count: 200/' "$TMP/
 STATUS=$?
 [ "$STATUS" != 0 ] && [ "$STATUS" != 124 ] && ok "coordinator: exit status $STATUS" || { fail "coordinator: exit status $STATUS"; show err.log; }
 expect_text err.log '200 agents need .* open files, but the limit is 100' 'coordinator: the sentence names the limit'
+# An open loop has no number that could be refused: the agent logs what it can hold, and the point is not laid at the server's door.
+sim --ttft 2s --tpot 5ms
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' 'load: {rate: [200], duration: 4s, warmup: 1s, drain: 3s}' 'agents: {count: 1, wait: 20s}'
+ENDPOINT=tcp://127.0.0.1:$(free_port)
+plateau_start --listen "$ENDPOINT"
+(ulimit -n 160; exec "$BIN/plateau-agent" --connect "$ENDPOINT" --name poor >"$TMP/agent.log" 2>&1) &
+STARTED+=("$!")
+plateau_wait
+expect_text agent.log 'can hold at most [0-9]+ requests in flight, by its limits .open files 160' 'agent: its limit is named before an open loop begins'
+expect '.points[0].verdict.reasons | any(test("the agents were the limit: .* limit of open files"))' 'agent: the point is invalid, and the limit is named'
 finish
