@@ -8,12 +8,13 @@
 #include "common/human.h"
 #include "coordinator/answer/numeric.h"
 
-#define UNSTAMPED_PROGRAM 0.5  /* above this share of reads, times are the program's own */
-#define UNSTAMPED_SUSPECT 0.05 /* first reads of a connection carry no stamp: 1-3 % is usual */
-#define CPU_SUSPECT 0.95       /* of one core, by the busiest worker */
-#define CACHED_SUSPECT 0.05    /* of the input tokens, without a shared prefix in the plan */
-#define CACHED_TEMPLATE 32     /* tokens of a request that a chat template puts before any prompt */
-#define BLURRED_SUSPECT 0.0025 /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
+#define UNSTAMPED_PROGRAM 0.5      /* above this share of reads, times are the program's own */
+#define UNSTAMPED_SUSPECT 0.05     /* first reads of a connection carry no stamp: 1-3 % is usual */
+#define CPU_SUSPECT 0.95           /* of one core, by the busiest worker */
+#define USAGE_DOUBTED_SUSPECT 0.01 /* of the requests */
+#define CACHED_SUSPECT 0.05        /* of the input tokens, without a shared prefix in the plan */
+#define CACHED_TEMPLATE 32         /* tokens of a request that a chat template puts before any prompt */
+#define BLURRED_SUSPECT 0.0025     /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
 #define BLURRED_INVALID 0.05
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
 #define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
@@ -292,6 +293,18 @@ static void check_cache(const struct evidence *e, struct verdict *v)
                   human_percent(fmin(1, cached / all), share));
 }
 
+/* Tokens are counted by the server where it can be believed, else by events, of which one may carry several. */
+static void check_usage(const struct evidence *e, struct verdict *v)
+{
+    uint64_t doubted = e->c[COUNTER_USAGE_DOUBTED], ok = e->c[COUNTER_OK];
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if ((double)doubted <= USAGE_DOUBTED_SUSPECT * (double)ok) return;
+    verdict_doubt(v, DOUBT_USAGE, VERDICT_SUSPECT,
+                  "the server's usage cannot be right in %s of %s and was not taken: far more tokens than were asked "
+                  "for and came. Each event counts as a token there",
+                  human_count(doubted, n), human_things((double)ok, "request", all));
+}
+
 /* The stage's failures by their most frequent label, as the end of a sentence. The count is of the whole stage, as the
  * labels are. */
 static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
@@ -381,4 +394,5 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
     check_in_flight(&e, ret);
     check_machine(&e, ret);
     check_cache(&e, ret);
+    check_usage(&e, ret);
 }

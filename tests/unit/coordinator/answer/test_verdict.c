@@ -389,6 +389,24 @@ static void test_cache(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* Usage that cannot be right is not taken in silence. */
+static void test_usage(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    w.c[COUNTER_OK] = 1000;
+    w.c[COUNTER_USAGE_DOUBTED] = 10;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    w.c[COUNTER_USAGE_DOUBTED] = 1000;
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_SUSPECT);
+    assert_int_equal(strncmp(w.v.reason[0], "the server's usage cannot be right in 1,000 of 1,000 requests", 60), 0);
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 static void test_many_reasons(void **state)
 {
     (void)state;
@@ -403,9 +421,9 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_closed_loop),
-        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),        cmocka_unit_test(test_too_short),
-        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),   cmocka_unit_test(test_open_loop),
-        cmocka_unit_test(test_cache),      cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
