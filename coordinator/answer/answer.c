@@ -417,6 +417,19 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     a->requests += a->failed;
 }
 
+static void counts_compute(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!points[i].data) continue;
+        const uint64_t *c = points[i].data->counters;
+        a->usage_doubted += c[COUNTER_USAGE_DOUBTED];
+        a->unknown_events += c[COUNTER_UNKNOWN_EVENTS];
+        if (!points[i].metric[METRIC_TPOT].count) continue;
+        a->tokens += c[COUNTER_TOKENS];
+        a->tokens_seen += c[COUNTER_TOKENS_SEEN];
+    }
+}
+
 static double mean_got(const struct point *points, size_t n, enum metric m)
 {
     double sum = 0, count = 0;
@@ -526,6 +539,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     evidence_compute(points, n, ret);
     failures_compute(points, n, ret);
     lengths_compute(plan, points, n, ret);
+    counts_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);

@@ -72,9 +72,12 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct answer_length output, input;    /* of the points used */
-    uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
-    double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by;                /* the label of most failed requests */
+    uint64_t tokens, tokens_seen; /* output tokens of ok requests, of all stages: in all, and those that came in
+                                     events; both 0 where tokens do not come one by one */
+    uint64_t usage_doubted, unknown_events; /* as the counters of these names, of all stages */
+    uint64_t requests, failed, unanswered;  /* of all stages: ended or never answered; failed; never answered */
+    double oldest_s;                        /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by;                 /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     struct search_outcome search;              /* when the plan asked for one; else all zero */

@@ -9,6 +9,7 @@
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
+#define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
 /* Appends; what does not fit is cut. */
@@ -239,6 +240,24 @@ static bool off(const struct answer_length *l, double least)
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
 }
 
+/* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
+static void say_counts(struct answer *a)
+{
+    char n[HUMAN_THINGS_MAX];
+    if ((double)a->tokens_seen < (1 - LENGTH_OFF) * (double)a->tokens) {
+        say(a, "Usage counts %s", human_things((double)a->tokens, "output token", n));
+        say(a,
+            ", and %s came in events: the others, such as hidden reasoning, are in token/s and in no gap between "
+            "tokens. ",
+            human_count(a->tokens_seen, n));
+    }
+    if (a->usage_doubted)
+        say(a, "The usage of %s cannot be right and was not taken. ",
+            human_things((double)a->usage_doubted, "request", n));
+    if ((double)a->unknown_events > UNKNOWN_TELL * (double)a->requests)
+        say(a, "%s are nothing that this API knows. ", human_things((double)a->unknown_events, "event", n));
+}
+
 static void say_tokens(struct answer *a, const char *before, double n)
 {
     char b[HUMAN_THINGS_MAX];
@@ -307,6 +326,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(whole, a);
     say_failures(a);
     say_lengths(a);
+    say_counts(a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

@@ -85,6 +85,35 @@ static void test_lengths(void **state)
     says(&w, "Prompts had 250 tokens on average, 100 asked for. ");
 }
 
+/* What servers count and what came, one line each from its threshold on. */
+static void test_counts(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->ledger.ok = 100;
+    p->data = &data;
+    p->metric[METRIC_TPOT].count = 100;
+    data.counters[COUNTER_TOKENS] = 22000;
+    data.counters[COUNTER_TOKENS_SEEN] = 20000;
+    finish_capacity(&w, 1000);
+    silent(&w, "Usage");
+    silent(&w, "usage");
+    silent(&w, "nothing that");
+    data.counters[COUNTER_TOKENS_SEEN] = 2000;
+    data.counters[COUNTER_USAGE_DOUBTED] = 1;
+    data.counters[COUNTER_UNKNOWN_EVENTS] = 40;
+    finish_capacity(&w, 1000);
+    says(&w,
+         "Usage counts 22,000 output tokens, and 2,000 came in events: the others, such as hidden reasoning, are in "
+         "token/s and in no gap between tokens. ");
+    says(&w, "The usage of 1 request cannot be right and was not taken. ");
+    says(&w, "40 events are nothing that this API knows. ");
+}
+
 /* Latency is given where it means something: at the knee and at the limit, not at the top of a flat curve. */
 static void test_latency_at(void **state)
 {
@@ -128,8 +157,8 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures), cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_lengths), cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures),   cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_latency_at), cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
