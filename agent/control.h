@@ -13,8 +13,8 @@ struct control_options {
     const char *connect; /* tcp://HOST:PORT */
     const char *name;    /* NULL: host name and process id */
     const struct guard *guard;
-    bool stay;                   /* a run that this agent has refused is no failure: there will be others */
-    int64_t patience_ns;         /* give up when no coordinator was heard for this long; 0 = never */
+    bool stay;           /* a run that this agent has refused does not count as a failure: there will be others */
+    int64_t patience_ns; /* give up when no coordinator was heard for this long; 0 = never */
     const struct key_pair *keys; /* own pair; NULL = no keys */
     const char *server_key;      /* the only coordinator that is trusted; with `keys` */
     const uint8_t *signed_by;    /* a key of SIGN_PUBLIC_BYTES: only plans that it signed are run; NULL = any */

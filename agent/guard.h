@@ -1,5 +1,5 @@
 /* The guard: what a coordinator may ask of this agent. Set on the agent's own command line; no message can change it,
- * so that a stolen coordinator is no weapon. Pure: addresses and numbers in, a refusal with its reason out
+ * so that a stolen coordinator does not become a weapon. Pure: addresses and numbers in, a refusal with its reason out
  * (ERR_REFUSED).
  *
  * Whatever is allowed, these are never a target, in any spelling that resolves to them (decimal, IPv4-mapped, 6to4,

@@ -1,5 +1,5 @@
 /* What an agent's status page says (--http): ready or why not, and its figures. The control thread feeds it and
- * publishes once a second; the hot path knows nothing of it. Outlives runs, so that the counters of a standing agent
+ * publishes once a second; the hot path does not use it. Outlives runs, so that the counters of a standing agent
  * continue. */
 #pragma once
 #include "agent/engine.h"

@@ -1,9 +1,9 @@
 /* What ended requests add to a snapshot: every metric of metric.def, and the counters of requests and tokens.
  * Pure, one per worker; nothing is allocated (the snapshot's histograms are dense).
  *
- * The engine itself counts what is no request's own: SENT apart, READS, WAKES, UNSTAMPED, CLOCK_STEPS, CONNECTIONS,
- * CAPPED, CPU, WIN_INFLIGHT_NS, INFLIGHT_MAX, MEASURED_NS and so on, the gauges, and the snapshot's series_tokens and
- * series_inflight_ns.
+ * The engine itself counts what does not belong to a request: SENT apart, READS, WAKES, UNSTAMPED, CLOCK_STEPS,
+ * CONNECTIONS, CAPPED, CPU, WIN_INFLIGHT_NS, INFLIGHT_MAX, MEASURED_NS and so on, the gauges, and the snapshot's
+ * series_tokens and series_inflight_ns.
  *
  * The rules, n = output tokens made, m = those that came in events (stream_count):
  *

@@ -55,8 +55,8 @@ int64_t session_deadline(const struct session *s);
 void session_refuse(struct session *s, const struct err *why);
 void session_leave(struct session *s, const char *why, int64_t now); /* the user ends this agent */
 
-/* Load may be made until then: the lease, from the last word of the coordinator; a moment long past once it has run out
- * in a stage, until that has ended. */
+/* Load may be made until then: the lease, from the coordinator's last message. Once it has run out in a stage, a moment
+ * long past, until that stage has ended. */
 int64_t session_lease_until(const struct session *s);
 
 enum session_state session_state(const struct session *s);

@@ -1,5 +1,5 @@
 /* The server's own words about the first failed request of each label in a stage (common/failure_sample.h): a body that
- * is no stream, or the line of a stream that is an error. One buffer listens to one request at a time, so that
+ * is no stream, or the line of a stream that is an error. One buffer serves one request at a time, so that
  * nothing is allocated, and a server that fails thousands of requests at once costs nothing. Pure. */
 #pragma once
 #include <stdbool.h>

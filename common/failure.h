@@ -11,7 +11,7 @@ enum failure {
 enum failure_by {
     FAILURE_BY_CONNECTION, /* the transport, before anything was sent: nothing overrules it */
     FAILURE_BY_STATUS,     /* the HTTP status */
-    FAILURE_BY_STREAM,     /* what the body said */
+    FAILURE_BY_STREAM,     /* what the body contained */
     FAILURE_BY_CUT         /* the transport or a timeout ended it: decides where the body does not */
 };
 

@@ -20,8 +20,7 @@ ERR_CHECKED void *handshake_watch(void *context, void *socket, const char *endpo
 /* The next thing that has happened, in words. Does not wait. */
 enum handshake_event handshake_next(void *watch, char *words, size_t n);
 
-/* A log that hostile peers, or one that tries again and again, cannot fill: so many lines in a span of 10 s, none
- * twice. */
+/* A limit on log lines that peers can cause: LOG_LIMIT_LINES in 10 s, and no line twice in that span. */
 enum { LOG_LIMIT_LINES = 10 };
 struct handshake_log {
     int64_t from_ns;

@@ -16,5 +16,5 @@ struct metric_row {
 };
 extern const struct metric_row METRICS[METRIC_N];
 
-/* METRIC_N when there is none of that name. */
+/* METRIC_N when no metric has that name. */
 enum metric metric_find(const char *name);

@@ -1,5 +1,5 @@
 /* Reads msgpack from outside: one value at a time, of the kind the caller expects, out of a slice of bytes. It
- * allocates nothing and builds no tree, so there is nothing that a count or a depth could blow up; a count is refused
+ * allocates nothing and builds no tree, so no count and no depth decides how much memory is used; a count is refused
  * when it exceeds the bytes left (each element takes at least one). Every function returns 0, or -1 when the bytes are
  * cut off, of another kind or out of range; then the reader has not moved. */
 #pragma once

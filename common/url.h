@@ -1,6 +1,6 @@
 /* A URL taken apart, once for the whole house: http(s)://HOST[:PORT][/PATH][?QUERY]. Strict: what two parsers could
- * read in two ways is refused (a user, a fragment, a character that must be percent-encoded), so that what the guard
- * allowed is what is connected to. Pure. */
+ * read in two ways is refused (a user, a fragment, a character that must be percent-encoded), so that connections go
+ * exactly where the guard has allowed. Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

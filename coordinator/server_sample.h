@@ -1,4 +1,4 @@
-/* One reading of the server's metrics page: what it may say, as numbers. Read by the answer's room, kept in a run's
+/* One reading of the server's metrics page: its known figures, as numbers. Read by the answer's room, kept in a run's
  * data. */
 #pragma once
 
@@ -24,5 +24,5 @@ enum server_field {
 struct server_sample {
     double t_s;                   /* on the stage's time axis; set by the caller */
     const char *server;           /* "vllm", "sglang", "tgi", "llama.cpp", "" when known by pattern only; static */
-    double value[SERVER_FIELD_N]; /* NaN: the page does not say */
+    double value[SERVER_FIELD_N]; /* NaN: not on the page */
 };

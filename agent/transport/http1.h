@@ -13,7 +13,7 @@
 /* Bytes of a head with its interim responses, of a trailer, of one chunk's first line. */
 #define HTTP1_HEAD_MAX 65536u
 
-/* What `why` says of an answer whose body is compressed. */
+/* The text of `why` for an answer whose body is compressed. */
 #define HTTP1_ENCODED "the body has a Content-Encoding that nobody asked for"
 
 /* … and of bytes that are none of HTTP/1. */

@@ -6,8 +6,8 @@
 
 #include "common/err.h"
 
-#define RESOLVER_NOW_NS INT64_C(300000000)    /* so long a question may hold up who asks */
-#define RESOLVER_MOST_NS INT64_C(15000000000) /* from the first time a name was asked for: then it has no answer */
+#define RESOLVER_NOW_NS INT64_C(300000000)    /* a question may hold up its caller for this long */
+#define RESOLVER_MOST_NS INT64_C(15000000000) /* this long after a name was first asked for it counts as unanswered */
 
 struct lookup;
 struct resolver {

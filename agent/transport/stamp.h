@@ -1,9 +1,8 @@
 /* When bytes arrived at this machine: the kernel's receive stamp of a TCP socket, in CLOCK_MONOTONIC.
  *
- * With SO_TIMESTAMPNS set, a peek of one byte returns the stamp of the first segment that waits (of segments that the
- * kernel has merged the last one's), however late we look. So the loop may sleep and batch without losing a token's
- * true arrival. The kernel stamps in wall-clock time; the offset to the monotonic clock is sampled a few times a
- * second, and a step of the wall clock makes us fall back to our own time. */
+ * With SO_TIMESTAMPNS set, a read returns the stamp of the last segment it took, however late it is made. So the loop
+ * may sleep and batch without losing a token's true arrival. The kernel stamps in wall-clock time. The offset to the
+ * monotonic clock is sampled a few times a second; around a step of the wall clock the program's own time is used. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* TLS on sockets of our own, by OpenSSL: what is trusted and shown, the handshake, bytes in and out. A read takes all
- * that has arrived, with the kernel's stamp, in one system call; only OpenSSL copies it. Sockets do not block and stay
- * their owner's.
+/* TLS on sockets of our own, by OpenSSL: trusted authorities, our certificate, the handshake, bytes in and out. A read
+ * takes all that has arrived, with the kernel's stamp, in one system call; only OpenSSL copies it. Sockets do not block
+ * and stay their owner's.
  *
  * The certificate must be for the name or address in the URL, which is also sent as server name. Authorities are the
  * system's or those of the plan's file. Sessions are resumed where the server allows it. ALPN offers what the plan
@@ -28,7 +28,7 @@ const char *tls_version(const struct tls *t);
 
 /* On a connected socket; NULL without memory. */
 struct tls_conn *tls_conn_new(struct tls *t, int fd, uint32_t address);
-/* Says no goodbye: the server sees its connection closed. */
+/* Sends no close_notify: the server sees its connection closed. */
 void tls_conn_destroy(struct tls_conn **c);
 
 /* Continues the handshake. 1: done; 0: call again when the socket is ready for *ret_events (EPOLLIN or EPOLLOUT);
@@ -38,7 +38,7 @@ int tls_handshake(struct tls_conn *c, uint32_t *ret_events);
 bool tls_speaks_http2(const struct tls_conn *c);
 /* The reason of a failed handshake, or of a read that failed after it, as a constant text. */
 const char *tls_reason(const struct tls_conn *c);
-/* The same, when the server's last word was an alert; else NULL. Right after the call that failed. */
+/* The same, when the server sent an alert; else NULL. Right after the call that failed. */
 const char *tls_alert(void);
 void tls_why(const struct tls_conn *c, struct err *e);
 

@@ -70,7 +70,7 @@ enum keeps { KEEPS_UNKNOWN, KEEPS_OPEN, KEEPS_CLOSING };
 struct transport {
     const struct transport_kind *kind;
     const struct transport_kind
-        *other;  /* http: auto, until the first handshake: what is spoken where h2 is not chosen */
+        *other;  /* http: auto, until the first handshake: the kind to use where the server does not choose h2 */
     void *state; /* the kind's */
     const struct target *target;
     const struct transport_calls *calls;
@@ -86,7 +86,7 @@ struct transport {
     int64_t arrival;  /* of the bytes under way; 0 = not stamped */
     bool delivered;   /* the read under way gave bytes of a body */
     int64_t drained;  /* before this moment nothing was left to read */
-    int64_t away;     /* how long the loop did not look before this wake */
+    int64_t away;     /* how long the loop was away before this wake */
     uint32_t sockets; /* open ones, warm ones included */
     struct transport_counts counts;
     char notice[160]; /* what a user should know of the connections; "" = nothing */

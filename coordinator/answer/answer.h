@@ -68,7 +68,7 @@ struct answer {
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
     enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
-    double capacity_value, capacity_lo, capacity_hi; /* what it was held against; NaN when unknown */
+    double capacity_value, capacity_lo, capacity_hi; /* the value that was compared with it; NaN when unknown */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct answer_length output, input;    /* of the points used */

@@ -1,11 +1,16 @@
 /* Load-response curves: a law fitted to (load, throughput) points, its limit, its knee, and how sure they are. Pure,
  * seeded.
  *
- *   USL          X(N) = λN / (1 + σ(N-1) + κN(N-1))   Gunther, "Guerrilla Capacity Planning", 2007: contention σ,
- * coherency κ; with κ = 0 it is Amdahl's law, limit λ/σ; else it has a peak at √((1-σ)/κ) saturation   X(N) = L·u / (1
- * + u^a)^(1/a), u = N/h  a smooth least of the line L·N/h and the limit L: the two bounds of a closed system (Denning &
- * Buzen 1978), joined with sharpness a capped       X(N) = min(λN / (1 + σ(N-1)), C)      continuous batching with a
- * bound on the batch: Amdahl up to the last slot, then flat
+ *   USL         X(N) = λN / (1 + σ(N-1) + κN(N-1))
+ *               Gunther, "Guerrilla Capacity Planning", 2007. Contention σ, coherency κ.
+ *               With κ = 0 it is Amdahl's law with the limit λ/σ; else it has a peak at √((1-σ)/κ).
+ *
+ *   saturation  X(N) = L·u / (1 + u^a)^(1/a), u = N/h
+ *               A smooth minimum of the line L·N/h and the limit L, joined with sharpness a:
+ *               the two bounds of a closed system (Denning & Buzen 1978).
+ *
+ *   capped      X(N) = min(λN / (1 + σ(N-1)), C)
+ *               Continuous batching with a bound on the batch: Amdahl up to the last slot, then flat.
  *
  * Residuals are relative (of ln X), since noise grows with the figure. Nelder-Mead on logarithms of the parameters; the
  * law by AICc (Hurvich & Tsai 1989); intervals by residual bootstrap, whose spread is widened by Student's factor for n

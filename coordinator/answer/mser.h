@@ -4,5 +4,5 @@
 #include <stddef.h>
 
 /* Number of values to leave out, a multiple of five; n when even a cut of half looks like start-up (the series is too
- * short to say). */
+ * short to judge). */
 size_t mser5_cut(const double *x, size_t n);

@@ -2,8 +2,11 @@
  * run's file (report, resume) and a test in simulated time drive the same code:
  *
  *     struct search *s = search_new(plan, e);
- *     while (search_next(s, &stage)) { … run the stage, rest for plan->cooldown_ns, point_compute … search_tell(s,
- * &point); } search_result(s, &r);
+ *     while (search_next(s, &stage)) {
+ *         … run the stage, rest for plan->cooldown_ns, point_compute …
+ *         search_tell(s, &point);
+ *     }
+ *     search_result(s, &r);
  *
  * search.goal slo: the largest load that passes every gate. It doubles from `from` until a load fails, then halves the
  * ratio between the largest load that passed and the smallest that failed, until they are within the tolerance; tests

@@ -7,7 +7,7 @@
  *    correction, 5 %; a trend counts from 5 % end to end) and vary little (their CoV is within the bound).
  * 3. The first window that is long enough is the steady one, never the best.
  * 4. A later plateau whose level differs (Pettitt) is an anomaly.
- * 5. Without a window the whole run is what counts. */
+ * 5. Without a window the whole run counts. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ struct super_pass_window {
     double cov_p50, cov_p90;
 };
 /* least_s: how long a window must be (600 s up to a concurrency of 32, else 1,200 s; less is "not to the rules").
- * cov: the bound, 0.03, 0.05 or 0.08. n above SUPER_PASS_MAX: only so many are looked at. */
+ * cov: the bound, 0.03, 0.05 or 0.08. n above SUPER_PASS_MAX: only the first so many are used. */
 void super_pass_find(const struct super_pass *pass, size_t n, double least_s, double cov,
                      struct super_pass_window *ret);
 /* "STEADY STATE", "drifting_up" …; "windowable", "insufficient_duration", "insufficient_passes". */

@@ -16,10 +16,10 @@ enum trial_say { TRIAL_PASS, TRIAL_FAIL, TRIAL_LEANS_PASS, TRIAL_LEANS_FAIL };
 struct trial {
     double load;
     uint32_t rounds; /* runs that counted */
-    uint32_t spoilt; /* runs that said nothing: degraded, aborted, invalid */
+    uint32_t spoilt; /* runs that decide nothing: degraded, aborted, invalid */
     struct {
         uint64_t bad, n;      /* of binomial gates */
-        enum trial_say other; /* of the rest: what the last run said */
+        enum trial_say other; /* of the other gates: the result of the last run */
     } gate[TRIAL_GATES];
 };
 

@@ -1,5 +1,5 @@
 /* A run in one line, for the top of every screen and page: PASS, FAIL, UNDECIDED, INVALID, or DONE where the plan sets
- * no gates, and why. It says what the exit status says (analysis.h): INVALID is 3, 4 and a signal; UNDECIDED is a gate
+ * no gates, and why. It agrees with the exit status (analysis.h): INVALID is 3, 4 and a signal; UNDECIDED is a gate
  * that the sample cannot decide where the plan lets that fail the run, which is not the same as a gate that is broken.
  * Pure. */
 #pragma once

@@ -19,7 +19,7 @@ struct store_past {
                    */
 };
 ERR_CHECKED int store_past(struct store *s, struct store_past *ret, struct err *e);
-ERR_CHECKED int store_go_on(struct store *s, bool insecure, struct err *e); /* the run has not ended after all */
+ERR_CHECKED int store_go_on(struct store *s, bool insecure, struct err *e); /* continues a run that was cut short */
 
 ERR_CHECKED int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
 ERR_CHECKED int store_event(struct store *s, enum run_event_kind kind, const char *text, struct err *e);
