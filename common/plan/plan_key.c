@@ -19,7 +19,7 @@ static const char *const TRACES[] = {
     NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
-static const char *const APIS_LATER[] = {"rerank", "template", NULL};
+static const char *const APIS_LATER[] = {"template", NULL};
 static const char *const ENDS[] = {[END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", NULL};
 static const char *const ENDS_LATER[] = {"auto", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};

@@ -65,6 +65,19 @@ while IFS='|' read -r api path more; do
 done <<<"$APIS"
 kill -INT "$SIM_PID"
 
+# Answers without tokens: requests and input tokens are measured, and no token is counted.
+sim --ttft 20ms --tpot 1ms
+for api in openai-embeddings rerank; do
+    api_plan "$api" '' '' 'concurrency: 2, requests: 6'
+    plateau_run --local 1
+    if jq -e '.points[0].ledger | .due == 6 and .ok == 6' "$OUT/summary.json" >/dev/null; then ok "$api: 6 answers"; else fail "$api: not all are ok: $(one .ledger)"; show err.log; fi
+    [ "$(one '.ttft_ms.count // 0')" = 0 ] || fail "$api: has a time to the first token"
+    [ "$(one '.output_tokens.mean // 0')" = 0 ] || fail "$api: has output tokens"
+    [ "$(one '.e2e_ms.count // 0')" = 6 ] || fail "$api: no times of whole requests"
+    awk -v n="$(one '.input_tokens.mean')" 'BEGIN { exit !(n >= 30 && n <= 32) }' && ok "$api: input tokens" || fail "$api: $(one '.input_tokens.mean') input tokens, expected 30 to 32"
+done
+kill -INT "$SIM_PID"
+
 # label FAULT EXPECTED [API=LABEL…]: each API's requests end under that label
 labels() {
     local fault=$1 expected=$2 label

@@ -37,6 +37,8 @@ static const struct {
     {TOP, "inputs", PROMPT},
     {TOP, "input", PROMPT},
     {TOP, "text_input", PROMPT},
+    {TOP, "query", PROMPT},
+    {TOP, "documents", PROMPT},
     {TOP, "system", CONTENT},
     {TOP, "stream", STREAM},
     {TOP, "options", LIMITS},

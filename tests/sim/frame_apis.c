@@ -33,6 +33,36 @@ static void put_text(const struct sim_frame *f, const char *before, uint32_t fir
     buf_puts(out, after);
 }
 
+/* --- answers without tokens: embeddings, rerank --- */
+
+static void put_prompt_usage(const struct sim_frame *f, struct buf *out)
+{
+    buf_printf(out, ",\"model\":\"%s\",\"usage\":{\"prompt_tokens\":%" PRIu32 ",\"total_tokens\":%" PRIu32 "}}",
+               f->ask.model, f->ask.prompt, f->ask.prompt);
+}
+
+static void embeddings_whole(const struct sim_frame *f, uint32_t tokens, struct buf *out)
+{
+    (void)tokens;
+    buf_puts(out,
+             "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.25,-0.5,1e-3]}]");
+    put_prompt_usage(f, out);
+}
+
+const struct sim_frames sim_frames_embeddings = {.whole = embeddings_whole};
+
+static void rerank_whole(const struct sim_frame *f, uint32_t tokens, struct buf *out)
+{
+    (void)tokens;
+    buf_printf(out,
+               "{\"id\":\"rerank-%" PRIu64 "\",\"results\":[{\"index\":1,\"relevance_score\":0.9},{\"index\":0,"
+               "\"relevance_score\":0.1}]",
+               f->number);
+    put_prompt_usage(f, out);
+}
+
+const struct sim_frames sim_frames_rerank = {.whole = rerank_whole};
+
 /* --- responses --- */
 
 static void responses_begin(const struct sim_frame *f, struct buf *out)

@@ -103,13 +103,13 @@ static const struct {
     {P "target: {url: \"http://h/v1/completions\", model: m}\n" L,
      "p.yaml:2:15: target.url: the path /v1/completions is of openai-completions, but api is openai-chat"},
     {P "target: {url: \"http://h:1\", model: m, api: openai}\n" L,
-     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, anthropic, ollama, llamacpp, tgi, "
+     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, rerank, anthropic, ollama, llamacpp, tgi, "
      "triton, cohere, gemini, databricks or databricks-completions, got \"openai\""},
     {P "target: {url: \"http://h:1\", model: m, api: antropic}\n" L,
-     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, anthropic, ollama, llamacpp, tgi, "
+     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, rerank, anthropic, ollama, llamacpp, tgi, "
      "triton, cohere, gemini, databricks or databricks-completions, got \"antropic\"; did you mean \"anthropic\"?"},
     {P "target: {url: \"http://h:1\", model: m, api: embeddings}\n" L,
-     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, anthropic, ollama, llamacpp, tgi, "
+     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, rerank, anthropic, ollama, llamacpp, tgi, "
      "triton, cohere, gemini, databricks or databricks-completions, got \"embeddings\""},
     {P "target: {url: \"http://h:1\", model: [{name: a}, {name: b}], api: triton}\n" L,
      "p.yaml:2:9: target: the model is part of triton's path: needs one \"model\""},
@@ -123,10 +123,10 @@ static const struct {
      "p.yaml:2:46: target.omit[0]: expected the name of a member of the request, got \"a b\""},
     {P "target: {url: \"http://h:1\", model: m, api: tgi, body: {inputs: x}}\n" L,
      "p.yaml:2:56: target.body.inputs: is set by the agent itself (workload, target.model)"},
-    {P "target: {url: \"http://h:1\", model: m, api: rerank}\n" L,
-     "p.yaml:2:44: target.api: \"rerank\" is known, but not built in this version"},
+    {P "target: {url: \"http://h:1\", model: m, api: template}\n" L,
+     "p.yaml:2:44: target.api: \"template\" is known, but not built in this version"},
     {P "target: {url: \"http://h:1\", model: m, api: zzz}\n" L,
-     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, anthropic, ollama, llamacpp, tgi, "
+     "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, rerank, anthropic, ollama, llamacpp, tgi, "
      "triton, cohere, gemini, databricks or databricks-completions, got \"zzz\""},
     {P "target: {url: \"http://h:1\", model: m, api: databricks}\n" L,
      "p.yaml:2:15: target.url: databricks needs a URL such as https://HOST/serving-endpoints/NAME/invocations"},
