@@ -36,7 +36,7 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
     g->throughput = mean_of(rate, k);
     if (k > 1)
         half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
-    g->lo = g->throughput - half;
+    g->lo = half > g->throughput ? 0 : g->throughput - half; /* NaN stays */
     g->hi = g->throughput + half;
 }
 
@@ -124,6 +124,7 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
     a->knee_lo = a->knee_hi = NAN;
     a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
     a->plateau_lo = best->lo - (best->throughput - a->plateau);
+    if (a->plateau_lo < 0) a->plateau_lo = 0;
     a->plateau_hi = best->hi;
 }
 

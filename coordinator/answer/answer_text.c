@@ -251,7 +251,7 @@ static void say_counts(struct answer *a)
             "tokens. ",
             human_count(a->tokens_seen, n));
     }
-    if (a->usage_doubted)
+    if (a->usage_doubted && a->worst_verdict == VERDICT_VALID) /* else the verdict's reason says it */
         say(a, "The usage of %s cannot be right and was not taken. ",
             human_things((double)a->usage_doubted, "request", n));
     if ((double)a->unknown_events > UNKNOWN_TELL * (double)a->requests)

@@ -97,15 +97,15 @@ done
 
 # What the chart says of the load within the SLO: "up to" only where the next one failed.
 node=$(command -v node || command -v nodejs || true)
-[ -z "$node" ] || "$node" - "$(dirname "$0")/../../coordinator/report/report_charts.js" "$dir/tame/summary.json" <<'JS' || fail "the chart says something else of the SLO"
-const fs = require("fs"), [charts, summary] = process.argv.slice(2).map((f) => fs.readFileSync(f, "utf8"));
+[ -z "$node" ] || "$node" - "$(dirname "$0")/../../coordinator/report/report_charts.js" "$dir/tame/summary.json" "$(dirname "$0")/../../coordinator/report/human.js" <<'JS' || fail "the chart says something else of the SLO"
+const fs = require("fs"), [charts, summary, human] = process.argv.slice(2).map((f) => fs.readFileSync(f, "utf8"));
 let labels = [];
 const element = () => new Proxy(function() {}, {get: (t, k) => k === Symbol.toPrimitive ? () => "" : k === "open" ? false : k === "id" ? "c" : element(), set: () => true, apply: () => element()});
 global.document = {documentElement: {dataset: {}}, getElementById: element, createElement: element};
 global.Picture = {show() {}};
 global.getComputedStyle = () => ({getPropertyValue: () => "#000000"});
 global.Chart = class { constructor(canvas, c) { labels.push(...(c.options.marks || []).map((m) => m.label)); } destroy() {} static getChart() {} };
-const Charts = new Function(charts + "; return Charts;")(), s = JSON.parse(summary);
+const Charts = new Function(human + charts + "; return Charts;")(), s = JSON.parse(summary);
 for (const [least, fails, want] of [[true, false, "within the SLO up to at least 64"], [false, true, "within the SLO up to 64"], [false, false, "most within the SLO at 64"]]) {
   labels = [];
   Object.assign(s.answer, {slo_load: 64, slo_at_least: least, slo_next_fails: fails});

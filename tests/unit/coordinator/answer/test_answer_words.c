@@ -111,6 +111,14 @@ static void test_counts(void **state)
          "Usage counts 22,000 output tokens, and 2,000 came in events: the others, such as hidden reasoning, are in "
          "token/s and in no gap between tokens. ");
     says(&w, "The usage of 1 request cannot be right and was not taken. ");
+    verdict_add(&p->verdict, VERDICT_SUSPECT, "the server's usage cannot be right");
+    finish_capacity(&w, 1000);
+    silent(&w, "The usage of"); /* the verdict's reason says it */
+    p->output_lo = -900;        /* an interval wider than its number, of a few answers */
+    p->output_hi = 2 * p->output_tokens_per_s + 900;
+    finish_capacity(&w, 1000);
+    silent(&w, "-");
+    says(&w, "(95 %: 0–");
     says(&w, "40 events are nothing that this API knows. ");
 }
 
