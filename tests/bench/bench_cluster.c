@@ -443,8 +443,8 @@ static pid_t start_coordinator(const char *plan, const char *run, const char *lo
     if (pid) return pid;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(127);
-    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, "--log-level",
-                "debug", opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
+    (void)execl(opt.plateau, "plateau", "run", plan, "--listen", "tcp://127.0.0.1:*", "--out", run, "--no-probe",
+                "--log-level", "debug", opt.curve ? "--keys" : (char *)NULL, keys, (char *)NULL);
     _exit(127);
 }
 
