@@ -30,6 +30,7 @@ enum {
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
     FAREWELL_MS = 500,
+    REDIALS_CALM = 3, /* 4, 8 and 16 s apart */
     IDENTITY = 16,
     MESSAGES_A_ROUND = 1024
 };
@@ -50,6 +51,7 @@ struct control {
     uint32_t dialled;              /* names the watch */
     struct handshake_log failures; /* handshakes */
     char failure[200];             /* the last one's words */
+    uint32_t redials;              /* without a welcome so far */
     enum handshake_event met;      /* how far this dialling has come: NOTHING, CONNECTED, DONE */
     struct reach reach;
     uint32_t probe; /* number of the latest probe that was asked for */
@@ -161,7 +163,9 @@ static void redial(void *arg)
     char why[400];
     if (session_state(c->session) == SESSION_DIAL) {
         why_silent(c, why, sizeof why);
-        log_warn("nothing is heard from %s: %s; dialling again", c->o->connect, why);
+        /* where both begin together, the name of the coordinator is not known at once: no fault yet */
+        log_msg(c->redials++ < REDIALS_CALM ? LOG_INFO : LOG_WARN, "nothing is heard from %s: %s; dialling again",
+                c->o->connect, why);
     } else
         log_warn("nothing is heard from %s; dialling again", c->o->connect);
     if (dial(c, &e)) log_error("%s", e.text);

@@ -133,18 +133,30 @@ static int path_of(const struct fetch *f, const struct item *it, char *ret, size
     return len > 0 && (size_t)len < n ? 0 : -1;
 }
 
+static FILE *open_draft(const struct fetch *f, struct item *it)
+{
+    FILE *file = NULL;
+    if ((size_t)snprintf(it->draft, sizeof it->draft, "%s/.draft-XXXXXX", f->dir) >= sizeof it->draft) {
+        it->draft[0] = 0;
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    int fd = mkstemp(it->draft);
+    if (fd < 0)
+        it->draft[0] = 0;
+    else if (!(file = fdopen(fd, "w+")))
+        (void)close(fd);
+    return file;
+}
+
+/* A folder that many agents share may be one that is only read; what it lacks then goes with the agent. */
 static int begin_load(const struct fetch *f, struct item *it, struct err *e)
 {
     it->state = ITEM_LOAD;
     it->at = it->size = it->asked = 0;
     it->heard_ns = 0;
-    if (f->dir && (size_t)snprintf(it->draft, sizeof it->draft, "%s/.draft-XXXXXX", f->dir) < sizeof it->draft) {
-        int fd = mkstemp(it->draft);
-        if (fd < 0) it->draft[0] = 0;
-        it->file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-        if (fd >= 0 && !it->file) (void)close(fd);
-    } else if (!f->dir)
-        it->file = tmpfile();
+    it->file = f->dir ? open_draft(f, it) : NULL;
+    if (!it->file && (!f->dir || errno == EROFS || errno == EACCES || errno == EPERM)) it->file = tmpfile();
     if (!it->file)
         return err_set(e, ERR_IO, "the plan's data cannot be kept in %.200s: %s", f->dir ? f->dir : "a temporary file",
                        strerror(errno));

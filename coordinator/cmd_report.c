@@ -15,6 +15,7 @@ static int report_dir(const char *dir, int *ret_status, struct err *e)
     int rc = store_load(s, &run, e);
     store_close(&s);
     if (rc) return -1;
+    report_say_ended(&run);
     rc = report_all(&run, dir, true, ret_status, e);
     run_data_clear(&run);
     return rc;

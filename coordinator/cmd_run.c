@@ -35,7 +35,7 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed, *data, *http, *signature, *keys;
+    const char *listen, *out, *seed, *data, *http, *signature, *keys, *resume_hint, *agents_hint;
     int64_t hold_ns;
     struct arg_list set;
     bool insecure, resume_if_there, no_probe;
@@ -77,6 +77,10 @@ static const struct arg TABLE[] = {
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "wait after the run until DIR/" HOLD_FETCHED " exists, at most this long"},
+    {"resume-hint", ARG_TEXT, &opt.resume_hint, "TEXT",
+     "how a person continues this run, where that is not plateau run --resume DIR (in a container)"},
+    {"agents-hint", ARG_TEXT, &opt.agents_hint, "TEXT",
+     "what a person looks at when agents do not come, said while they are waited for"},
     {"keys", ARG_TEXT, &opt.keys, "DIR",
      "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},
@@ -176,9 +180,14 @@ static int name_run(struct run_data *run, char *dir, size_t n, struct err *e)
 static int report_again(struct order *o, int *ret_status, struct err *e)
 {
     struct run_data whole = {0};
+    char ended[40];
     if (o->meta.ended_wall_ns == 0 && store_run_end(o->store, 0, e)) return -1;
     if (store_load(o->store, &whole, e)) return -1;
+    (void)clock_wall_text(whole.ended_wall_ns, ended, sizeof ended);
+    log_warn("%s: this run ended at %s. Its reports are made again; nothing is measured now", o->dir, ended);
+    report_say_ended(&whole);
     int rc = report_all(&whole, o->dir, true, ret_status, e);
+    if (rc == 0) log_warn("exit status %d is that of the run that ended at %s", *ret_status, ended);
     run_data_clear(&whole);
     return rc ? -1 : 1;
 }
@@ -317,6 +326,15 @@ static void tell_proxy(void)
     }
 }
 
+/* In a container a person continues the run by a command of the orchestrator's, which alone knows it. */
+static void tell_resume(const char *dir)
+{
+    if (opt.resume_hint)
+        log_info("the run is not finished; what is missing is measured by: %s", opt.resume_hint);
+    else
+        log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
+}
+
 /* What the exit status means, and what can be done about it. */
 static void tell_end(int status, const struct run_data *run, const char *dir)
 {
@@ -333,9 +351,9 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     struct err e = {0};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (WORDS[i].status == status) log_info("exit status %d: %s", status, WORDS[i].words);
+    if (status == 4 && opt.agents_hint) log_info("%s", opt.agents_hint);
     if (!anything_ok(run)) return; /* there is nothing to continue from */
-    if (todo_is_over(run, &e) == 0 && todo_can_continue(run, dir, PLATEAU_VERSION, &e) == 0)
-        log_info("the run is not finished: plateau run --resume %s continues with what is missing", dir);
+    if (todo_is_over(run, &e) == 0 && todo_can_continue(run, dir, PLATEAU_VERSION, &e) == 0) tell_resume(dir);
 }
 
 static int finish(struct store *store, const char *dir, struct drive_result *res, int *ret_status, struct err *e)
@@ -421,6 +439,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
+        term.agents_hint = opt.agents_hint;
         tell_proxy();
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);

@@ -68,7 +68,10 @@ static void put_waiting(const struct run_progress *p, struct pieces *out)
         return;
     }
     (void)add(out, "waiting for agents: %zu of %" PRIu32, p->agents_ready, p->agents_wanted);
-    if (p->endpoint) (void)add(out, "plateau-agent --connect %s", p->endpoint);
+    if (p->agents_hint)
+        (void)add(out, "%s", p->agents_hint);
+    else if (p->endpoint)
+        (void)add(out, "plateau-agent --connect %s", p->endpoint);
 }
 
 static void put_bar(const struct run_progress *p, struct pieces *out)
@@ -177,6 +180,7 @@ static void tick(void *arg, const struct sink_view *v)
     t->epoch = epoch;
     run_progress(v->run, v->now, &p);
     p.endpoint = t->endpoint;
+    p.agents_hint = t->agents_hint;
     /* the last column stays empty, since some terminals wrap when it is written */
     term_line(&p, v->step, v->steps, t->tty ? width_of(t->out) - 1 : PLAIN_WIDTH, line, sizeof line);
     if (log_is_json())

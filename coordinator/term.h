@@ -14,6 +14,7 @@ struct term {
     uint32_t epoch;          /* of the stage that was shown last */
     const struct plan *plan; /* borrowed */
     const char *endpoint;    /* where agents dial in, for a user who starts them; NULL = not needed */
+    const char *agents_hint; /* said in its place; NULL = none */
 };
 void term_init(struct term *t, FILE *out);
 /* At most `width` columns: what matters less is left out first. steps 0: not known beforehand. */

@@ -45,7 +45,10 @@ static int make_dirs(const char *dir, struct err *e)
             char was = path[i];
             path[i] = 0;
             if (mkdir(path, 0777) && errno != EEXIST)
-                return err_set(e, ERR_IO, "%.300s: cannot be made: %s", path, strerror(errno));
+                return err_set(e, ERR_IO,
+                               "%.200s, the folder for data sets, cannot be made (%.200s: %s): name one that can be "
+                               "written with --data DIR",
+                               dir, path, strerror(errno));
             path[i] = was;
         }
     return 0;
@@ -102,7 +105,9 @@ static FILE *open_draft(const char *dir, char ret_path[PATH], struct err *e)
         if (fd >= 0 && fchmod(fd, 0644) == 0) f = fdopen(fd, "w+");
         if (!f && fd >= 0) (void)close(fd);
     }
-    if (!f) (void)err_set(e, ERR_IO, "no file to keep data in (%.200s): %s", dir ? dir : "temporary", strerror(errno));
+    if (!f)
+        (void)err_set(e, ERR_IO, "%.200s: data sets cannot be kept there: %s; --data DIR names another folder",
+                      dir ? dir : "the folder for temporary files", strerror(errno));
     return f;
 }
 

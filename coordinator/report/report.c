@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "coordinator/report/write_file.h"
 
 #define FILE_MAX (256u << 20)
@@ -61,4 +62,12 @@ int report_all(const struct run_data *run, const char *dir, bool print, int *ret
     if (!rc) *ret_status = a.measured_status;
     analysis_clear(&a);
     return rc;
+}
+
+void report_say_ended(const struct run_data *run)
+{
+    char when[40];
+    bool ended = run->ended_wall_ns != 0;
+    (void)printf("Reported again: the run %s at %s; nothing was measured now.\n\n", ended ? "ended" : "began",
+                 clock_wall_text(ended ? run->ended_wall_ns : run->started_wall_ns, when, sizeof when));
 }

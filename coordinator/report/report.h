@@ -19,3 +19,7 @@ ERR_CHECKED int report_text(const struct analysis *a, const struct report_style 
 /* Analyses the run, writes every report into dir (each whole or not at all), prints the text to stdout when `print`,
  * and gives the exit status that the run deserves (analysis.h). */
 ERR_CHECKED int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e);
+
+/* The first line of standard output where an old run is reported again: when it ended, so that nobody takes its numbers
+ * for new ones. */
+void report_say_ended(const struct run_data *run);

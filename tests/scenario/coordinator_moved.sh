@@ -27,5 +27,13 @@ expect_ledger
 expect '.points | length == 2' 'both points'
 expect '.points[0].epoch == 1 and .points[1].epoch > 2' 'the first as it was, the second run again under a new epoch'
 expect '[.points[].ledger | .due > 0 and .ok == .due] | all' 'every request ended ok'
+# Started once more, it reports the run that is over, and its first words say so: nobody takes yesterday's numbers for today's.
+WAS=$STATUS
+"$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" --listen "$ENDPOINT" --resume-if-there >"$TMP/again.out" 2>"$TMP/again.log"
+[ $? = "$WAS" ] && ok "the status is that of the run" || { fail "another status than that of the run"; show again.log; }
+sed -n 1p "$TMP/again.log" | grep -qE 'this run ended at 20[0-9-]+T.*nothing is measured now' && ok "the first line says that nothing is measured" || { fail "the first line hides that nothing is measured"; show again.log; }
+sed -n 1p "$TMP/again.out" | grep -qE '^Reported again: the run ended at 20.*; nothing was measured now' && ok "so does the first line of the report" || { fail "the report hides it"; show again.out; }
+expect_text again.log "exit status $WAS is that of the run that ended at"
+"$BIN/plateau" report "$OUT" | sed -n 1p | grep -q '^Reported again: the run ended at 20' && ok "plateau report says when the run ended" || fail "plateau report does not say when the run ended"
 for p in "${AGENTS[@]}"; do wait "$p" && ok "an agent ended with the run" || fail "an agent ended with status $?"; done
 finish

@@ -6,7 +6,9 @@ sim --ttft 100ms --tpot 10ms
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {concurrency: [4, 8], duration: 60s}'
 
 for sig in INT TERM; do
-    plateau_start --local 2
+    HINT=()
+    [ $sig = TERM ] && HINT=(--resume-hint "helm upgrade load CHART --set coordinator.resume=x")
+    plateau_start --local 2 "${HINT[@]}"
     wait_until 15 loading || fail "the stage did not begin"
     sleep 1
     t0=$(date +%s%N)
@@ -16,7 +18,10 @@ for sig in INT TERM; do
     [ "$ms" -lt 8000 ] && ok "SIG$sig: over after $ms ms" || fail "SIG$sig: over after $ms ms only"
     [ $sig = INT ] && expect_status 130 || expect_status 143
     expect_text err.log "exit status $STATUS: ended by" 'the status is explained'
-    expect_text err.log "not finished: plateau run --resume $OUT" 'and how to go on'
+    if [ $sig = INT ]; then expect_text err.log "not finished: plateau run --resume $OUT" 'and how to go on'; else
+        expect_text err.log 'not finished; what is missing is measured by: helm upgrade load CHART' 'and how to go on where it runs'
+        ! grep -q 'plateau run --resume' "$TMP/err.log" || fail "a command is named that means nothing there"
+    fi
     expect_report
     expect_ledger
     expect '.points | length == 1' 'the begun stage is reported, the other is not'

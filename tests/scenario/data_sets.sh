@@ -46,6 +46,7 @@ wait_until 20 grep -q 'listening on' "$TMP/err.log" || fail "the coordinator doe
 endpoint=$(sed -n 's/.*listening on \(tcp:[^ ]*\).*/\1/p' "$TMP/err.log" | head -1)
 for n in 1 2 3 4; do
   extra=()
+  [ "$n" = 2 ] && extra=(--data /sys) # nobody can write there, as in a volume that many agents read
   [ "$n" = 3 ] && extra=(--data "$TMP/a")
   [ "$n" = 4 ] && extra=(--data "$TMP/b")
   "$BIN/plateau-agent" --connect "$endpoint" --name "far-$n" "${extra[@]}" >"$TMP/agent-$n.log" 2>&1 &
@@ -59,6 +60,12 @@ cmp -s "$TMP/data/$corpus" "$TMP/a/$corpus" || fail "the data were not kept by t
 cmp -s "$TMP/data/$corpus" "$TMP/b/$corpus" || fail "a damaged copy was not replaced"
 
 # ---- what is wrong is named ----
+plateau_run --local 1 --data /sys/plateau
+expect_status 1
+expect_text err.log '/sys/plateau, the folder for data sets, cannot be made.*name one that can be written with --data DIR'
+plateau_run --local 1 --data /sys
+expect_status 1
+expect_text err.log '/sys: data sets cannot be kept there: .*; --data DIR names another folder'
 printf '{"q":"a","n":1}\nnot json\n{"q":5}\n{"q":"b","n":2}\n' >"$TMP/bad.jsonl"
 check() { "$BIN/plateau" check "$TMP/plan.yaml" >"$TMP/out.log" 2>"$TMP/err.log"; STATUS=$?; }
 plan 'workload: {dataset: {file: bad.jsonl, format: jsonl, fields: {prompt: q, output_tokens: n}}}' 'load: {concurrency: 1, passes: 1}'

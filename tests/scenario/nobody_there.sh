@@ -35,5 +35,12 @@ r=$!
 m=$!
 (alone other "tcp://127.0.0.1:$SIM_PORT" '(it|something) .*(does not speak as a coordinator does|not ZeroMQ|ended in the handshake)'; exit "$FAILED") &
 o=$!
+# Nor does a coordinator wait in silence for agents: where it is told what a person can look at, it says that.
+plan 'load: {concurrency: 1, duration: 1s}' 'agents: {count: 2, wait: 7s}'
+plateau_run --listen 'tcp://127.0.0.1:*' --agents-hint 'kubectl get pods -l part=agent'
+expect_status 4
+expect_text err.log 'waiting for agents: 0 of 2  kubectl get pods -l part=agent' 'where to look stands in the waiting line'
+expect_text err.log '0 of 2 agents were there after agents.wait' 'the reason stands'
+[ "$(grep -c '] *kubectl get pods\|: kubectl get pods' "$TMP/err.log")" -ge 1 ] && ok 'and at the end' || { fail 'where to look does not stand at the end'; show err.log; }
 for p in "$n" "$r" "$m" "$o"; do wait "$p" || FAILED=1; done
 finish
