@@ -19,8 +19,11 @@ trap 'rm -rf "$tmp"' EXIT
 swagger=$(go mod download -json k8s.io/kubernetes@v$version | sed -n 's/.*"Dir": "\(.*\)",/\1/p')/api/openapi-spec/swagger.json
 python3 tests/real/kube_schemas.py "$swagger" "$tmp/schemas"
 chart=deploy/helm/plateau
-manifests() { helm template load "$chart" --kube-version $version --set-file plan=deploy/kustomize/plan.yaml --set insecure=true --set agents=2 --namespace load; }
-if [ "${1:-}" = --update ]; then manifests >deploy/kustomize/plateau.yaml; exit 0; fi
+if [ "${1:-}" = --update ]; then
+  deploy/kustomize/render.sh >deploy/kustomize/plateau.yaml
+  deploy/helm/chart_readme.py >"$chart/README.md"
+  exit 0
+fi
 plan=(--set-file plan=configs/quickstart.yaml)
 
 helm lint "$chart" "${plan[@]}" --set insecure=true --quiet
@@ -28,6 +31,8 @@ render() { helm template "$1" "$chart" --kube-version $version "${@:2}" >"$tmp/$
 render run "${plan[@]}" --set insecure=true --set sim.enabled=true --set secrets[0]=llm
 render keys "${plan[@]}" --set keys.secretName=k --set persistence.enabled=true -f "$chart/values-guaranteed.yaml"
 render fleet --set mode=fleet --set keys.secretName=k
+render cron "${plan[@]}" --set insecure=true --set schedule='0 3 * * *' --set networkPolicy.enabled=true
+render data "${plan[@]}" --set insecure=true --set data.volume.configMap.name=prompts --set serviceAccount.create=true --set dashboard.enabled=true
 render join "${plan[@]}" --set mode=join --set fleet=fleet --set keys.secretName=k
 kustomize build deploy/kustomize >"$tmp/kustomize.yaml"
 
@@ -45,5 +50,5 @@ for f in "$tmp"/*.yaml; do
   if grep -E '^\[(CRITICAL|WARNING)\]' "$tmp/score"; then echo "kube-score found something in $(basename "$f")" >&2; exit 1; fi
 done
 # plain manifests are the chart's own output
-manifests | diff - deploy/kustomize/plateau.yaml || { echo "deploy/kustomize/plateau.yaml is not what the chart renders: run tests/real/chart.sh --update" >&2; exit 1; }
+deploy/kustomize/render.sh | diff - deploy/kustomize/plateau.yaml || { echo "deploy/kustomize/plateau.yaml is not what the chart renders: run tests/real/chart.sh --update" >&2; exit 1; }
 echo "chart is clean"

@@ -22,6 +22,14 @@ render same --set insecure=true --set sim.enabled=true --set agents=4 --set 'sec
 render longer --set insecure=true --set agents=4 --set 'secrets[0]=llm' --set 'coordinator.args={--set,load.duration=9s}'
 render keys --set keys.secretName=k --set persistence.enabled=true
 render again --set keys.secretName=k --set persistence.enabled=true --set coordinator.resume=load-1234
+cp -r $chart "$tmp/newer"
+sed -i 's/^version: .*/version: 9.9.9/' "$tmp/newer/Chart.yaml"
+(chart=$tmp/newer; render newer --set networkPolicy.enabled=true --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm')
+render data --set insecure=true --set data.volume.configMap.name=prompts --set serviceAccount.create=true --set dashboard.enabled=true --set podSecurityContext.runAsUser=null \
+  --set 'sim.enabled=true,sim.extraEnv[0].name=A,sim.extraEnv[0].value=b,sim.nodeSelector.pool=sim'
+HELM=$helm deploy/kustomize/render.sh >"$tmp/kustomize.out"
+diff "$tmp/kustomize.out" deploy/kustomize/plateau.yaml >"$tmp/diff" || { head -20 "$tmp/diff"; echo "deploy/kustomize/plateau.yaml is not what the chart renders: deploy/kustomize/render.sh > deploy/kustomize/plateau.yaml"; exit 1; }
+deploy/helm/chart_readme.py | diff - $chart/README.md >"$tmp/diff" || { head -20 "$tmp/diff"; echo "the chart's README is not what its values say: deploy/helm/chart_readme.py > $chart/README.md"; exit 1; }
 render cron --set insecure=true --set schedule='0 3 * * *'
 render fleet --set mode=fleet --set keys.secretName=k
 render join --set mode=join --set fleet=f --set keys.secretName=k
@@ -29,7 +37,7 @@ for p in plateau-agent plateau-sim; do "$bin/$p" --help >"$tmp/$p.help"; done
 "$bin/plateau" run --help >"$tmp/plateau.help"
 
 python3 - "$tmp" "$helm" <<'P'
-import re, subprocess, sys, yaml
+import json, re, subprocess, sys, yaml
 tmp = sys.argv[1]
 def load(name): return [d for d in yaml.safe_load_all(open(f"{tmp}/{name}.yaml")) if d]
 def of(docs, kind, end): return [d for d in docs if d["kind"] == kind and re.search(end + "(-[0-9a-f]{8})?$", d["metadata"]["name"])][0]
@@ -38,7 +46,7 @@ bad = []
 def expect(ok, what):
     if not ok: bad.append(what)
 def options(where, program, words):
-    for w in re.findall(r"(?<!\S)--([a-z-]+)", " ".join(words)):
+    for w in re.findall(r"^--([a-z-]+)", "\n".join(words), re.M): # what an option's value holds is its own
         expect(w in known[program], f"{where}: {program} has no option --{w}")
 
 for name in ("open", "keys", "fleet", "join"):
@@ -73,6 +81,29 @@ def job(name): return of(load(name), "Job", "-coordinator")["metadata"]["name"]
 expect(job("open") == job("same"), "a network policy makes another run")
 expect(job("open") != job("longer"), "other arguments are not another run")
 expect(of(o, "Service", "-coordinator")["spec"]["selector"]["batch.kubernetes.io/job-name"] == job("open"), "the Service finds coordinators of other runs")
+expect(job("open") != job("newer"), "a newer chart, which may write another Job, gives it the same name")
+# Advice in a pod is the cluster's: kubectl and Helm commands, never plateau's own.
+def hints(docs): return {w.split("=", 1)[0]: w.split("=", 1)[1] for w in words(docs) if "-hint=" in w}
+expect("kubectl -n default get pods" in hints(o)["--agents-hint"] and "app.kubernetes.io/instance=load" in hints(o)["--agents-hint"], f"no command that shows the agents: {hints(o)}")
+expect(re.search(r"^helm .*upgrade load .*coordinator.resume=\$\(RUN_FOLDER\)", hints(k)["--resume-hint"]), f"no command that resumes: {hints(k)}")
+expect("coordinator.resume" not in hints(o)["--resume-hint"], "a run whose folder goes with its pod is said to be resumable")
+# Data sets: the coordinator keeps what it makes of them in its own folder; a volume is seen by all who read them.
+d = load("data")
+def mounts(spec): return {m["name"]: m["mountPath"] for m in spec["containers"][0]["volumeMounts"]}
+for kind, end in (("Job", "-agents"), ("Job", "-coordinator"), ("Job", "-check")):
+    spec = of(d, kind, end)["spec"]["template"]["spec"]
+    expect(mounts(spec).get("corpora") == "/corpora" and "/tmp" in mounts(spec).values(), f"{end} does not see the data sets, or cannot write a draft: {mounts(spec)}")
+    expect({"name": "corpora", "configMap": {"name": "prompts"}} in spec["volumes"], f"{end}: the volume is not the one that is named")
+    expect("runAsUser" not in spec["securityContext"], f"{end}: a platform that chooses the user is told one")
+expect("--data=/data/corpora" in words(d) and "--data=/corpora" in of(d, "Job", "-agents")["spec"]["template"]["spec"]["containers"][0]["args"], "data sets are not looked for")
+sim = of(d, "Deployment", "-sim")["spec"]["template"]["spec"]
+expect(sim["containers"][0]["env"] == [{"name": "A", "value": "b"}] and sim["nodeSelector"] == {"pool": "sim"}, "the simulator's pod cannot be set")
+expect(of(d, "Job", "-agents")["spec"]["template"]["spec"]["serviceAccountName"] == "load-plateau" and "serviceAccountName" not in of(d, "Job", "-check")["spec"]["template"]["spec"], "the account that the release makes is wanted before it exists")
+board = json.loads(of(d, "ConfigMap", "-dashboard")["data"]["plateau.json"])
+listed = set(re.findall(r"plateau_[a-z0-9_]+", open("deploy/README.md").read()))
+for p in board["panels"]:
+    for t in p["targets"]:
+        for m in re.findall(r"plateau_[a-z0-9_]+", t["expr"]): expect(m in listed, f"the dashboard asks for {m}, which no program has")
 def folder(docs): return {e["name"]: e for e in of(docs, "Job", "-coordinator")["spec"]["template"]["spec"]["containers"][0]["env"]}
 expect("controller-uid" in str(folder(k)["JOB_UID"]) and folder(k)["RUN_FOLDER"]["value"] == "load-$(JOB_UID)", "a claim has no folder for each Job")
 expect(folder(load("again"))["RUN_FOLDER"]["value"] == "load-1234" and "--resume-if-there" in words(load("again")), "an old run is not resumed when asked for")
@@ -83,8 +114,8 @@ ports = [p["port"] for e in of(o, "NetworkPolicy", "-agents")["spec"]["egress"] 
 expect(18000 in ports and 9400 in ports, f"the policy does not follow the plan's URLs: {ports}")
 expect(all(c["kind"] == "CronJob" for c in load("cron") if c["metadata"]["name"] in ("load-plateau-agents", "load-plateau-coordinator") and c["kind"].endswith("Job")), "a schedule makes no CronJobs")
 unit = open("deploy/systemd/plateau-agent.service").read()
-options("systemd", "plateau-agent", re.findall(r"^ExecStart=(.*)", unit, re.M))
-options("slurm", "plateau-agent", re.findall(r"exec plateau-agent (.*)", open("deploy/slurm/agents.sbatch").read()))
+options("systemd", "plateau-agent", " ".join(re.findall(r"^ExecStart=(.*)", unit, re.M)).split())
+options("slurm", "plateau-agent", " ".join(re.findall(r"exec plateau-agent (.*)", open("deploy/slurm/agents.sbatch").read())).split())
 # What must be refused, each with its sentence, before anything is made.
 for what, words, sentence in (
     ("1load", ["--set", "insecure=true"], "cannot name a Service"), ("lo.ad", ["--set", "insecure=true"], "cannot name a Service"),

@@ -4,10 +4,11 @@
 {{- .Values.fullnameOverride | default (printf "%s-%s" .Release.Name $name) | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* Everything that makes a run another run. A Job cannot be changed once it exists, so a changed run gets another name. */ -}}
+{{- /* Everything that makes a run another run, the chart's own version included, since a new chart may write another Job. A Job cannot be changed once it
+exists, so a changed run gets another name. */ -}}
 {{- define "plateau.hash" -}}
-{{- $same := omit .Values "networkPolicy" "podDisruptionBudget" "podMonitor" "sim" "checkPlan" "test" -}}
-{{- dict "values" $same "version" .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
+{{- $same := omit .Values "networkPolicy" "podDisruptionBudget" "podMonitor" "dashboard" "sim" "checkPlan" -}}
+{{- dict "values" $same "version" .Chart.AppVersion "chart" .Chart.Version | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
 {{- define "plateau.coordinatorJob" -}}{{ include "plateau.name" . }}-coordinator-{{ include "plateau.hash" . }}{{- end -}}
@@ -95,8 +96,11 @@ annotations:
 {{- define "plateau.podSpec" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with .root.Values.serviceAccount.name }}
+{{- /* early: before anything of the release exists, an account that it makes included */}}
+{{- if not (and .early .root.Values.serviceAccount.create) }}
+{{- with include "plateau.serviceAccount" .root }}
 serviceAccountName: {{ . }}
+{{- end }}
 {{- end }}
 {{- with .part.terminationGracePeriodSeconds }}
 terminationGracePeriodSeconds: {{ . }}
@@ -143,6 +147,35 @@ tolerations:
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: {{ int $leave }}}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "plateau.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "plateau.name" .) "") -}}
+{{- end -}}
+
+{{- /* Data sets that lie in the cluster: the volume, and where it is seen. */ -}}
+{{- define "plateau.dataMount" -}}
+{{- if .Values.data.volume }}
+- {name: corpora, mountPath: {{ .Values.data.mountPath }}, readOnly: true}
+{{- end }}
+{{- end -}}
+{{- define "plateau.dataVolume" -}}
+{{- with .Values.data.volume }}
+- name: corpora
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* What a person is told in the run's log: commands of this cluster, since those of plateau mean nothing in a pod. */ -}}
+{{- define "plateau.agentsHint" -}}
+kubectl -n {{ .Release.Namespace }} get pods -o wide -l app.kubernetes.io/instance={{ include "plateau.fleet" . }},app.kubernetes.io/component=agent
+{{- end -}}
+{{- define "plateau.resumeHint" -}}
+{{- if .Values.persistence.enabled -}}
+helm -n {{ .Release.Namespace }} upgrade {{ .Release.Name }} CHART --reuse-values --set coordinator.resume=$(RUN_FOLDER)
+{{- else -}}
+a new run; this one goes with its pod, since persistence.enabled is false
+{{- end -}}
 {{- end -}}
 
 {{- define "plateau.env" -}}
@@ -251,6 +284,9 @@ spec:
         - --connect=tcp://{{ include "plateau.coordinatorHost" . }}:{{ .Values.coordinator.port }}
         - --name=$(POD_NAME)
         - --http=0.0.0.0:{{ .Values.http.port }}
+        {{- if .Values.data.volume }}
+        - --data={{ .Values.data.mountPath }}
+        {{- end }}
         - --wait={{ .Values.agent.wait | default (.Values.persistence.enabled | ternary "30m" "10m") }}
         {{- if .Values.keys.secretName }}
         - --keys=/keys
@@ -279,6 +315,7 @@ spec:
         {{- toYaml .Values.securityContext | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- include "plateau.dataMount" . | nindent 8 }}
         {{- if .Values.keys.secretName }}
         - {name: keys, mountPath: /keys, readOnly: true}
         {{- end }}
@@ -293,7 +330,8 @@ spec:
     {{- end }}
   volumes:
     - name: tmp
-      emptyDir: {sizeLimit: 64Mi}
+      emptyDir: {sizeLimit: {{ .Values.agent.tmpSize }}}
+    {{- include "plateau.dataVolume" . | nindent 4 }}
     {{- if .Values.keys.secretName }}
     - name: keys
       secret: {secretName: {{ .Values.keys.secretName }}, defaultMode: 0400, items: [{key: agent.key, path: agent.key}, {key: coordinator.pub, path: coordinator.pub}]}
