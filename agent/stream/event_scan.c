@@ -214,23 +214,28 @@ bool event_scan_message(struct event_scan *s)
     return false;
 }
 
-static bool is_one_of(const struct json *j, const char *const *words)
+/* The last key or string is this word, case aside. */
+#define ANY_CASE(j, word) ((j)->len == sizeof(word) - 1 && strncasecmp((j)->text, word, sizeof(word) - 1) == 0)
+
+static bool is_bad_word(const struct json *j)
 {
-    for (; *words; words++)
-        if (j->len == strlen(*words) && strncasecmp(j->text, *words, j->len) == 0) return true;
-    return false;
+    return ANY_CASE(j, "error") || ANY_CASE(j, "failed") || ANY_CASE(j, "failure") || ANY_CASE(j, "fail") ||
+           ANY_CASE(j, "exception") || ANY_CASE(j, "timeout");
+}
+
+static bool is_good_word(const struct json *j)
+{
+    return ANY_CASE(j, "ok") || ANY_CASE(j, "success") || ANY_CASE(j, "succeeded");
 }
 
 /* A status or code, by number or by word. */
 static void take_status(struct event_scan *s)
 {
-    static const char *const BAD[] = {"error", "failed", "failure", "fail", "exception", "timeout", NULL};
-    static const char *const GOOD[] = {"ok", "success", "succeeded", NULL};
     uint32_t n;
     enum json_token t = json_next(&s->j);
     bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, &n);
-    if (number ? n >= 400 : t == JSON_STRING && is_one_of(&s->j, BAD)) s->suspect = true;
-    if (number ? n == 0 || (n >= 200 && n < 300) : t == JSON_STRING && is_one_of(&s->j, GOOD)) s->fine = true;
+    if (number ? n >= 400 : t == JSON_STRING && is_bad_word(&s->j)) s->suspect = true;
+    if (number ? n == 0 || (n >= 200 && n < 300) : t == JSON_STRING && is_good_word(&s->j)) s->fine = true;
     (void)json_leave(&s->j, t);
 }
 
@@ -247,11 +252,63 @@ static void take_base_resp(struct event_scan *s)
     }
 }
 
+enum member { MEMBER_OTHER, MEMBER_ERROR, MEMBER_BASE_RESP, MEMBER_TYPE, MEMBER_DETAIL, MEMBER_STATUS, MEMBER_SUCCESS };
+
 /* error, errors, error_message, errorCode, errmsg, Error, exception … */
 static bool is_error_key(const struct json *j)
 {
-    static const char *const WORDS[] = {"err", "errmsg", "errcode", "exception", "fault", NULL};
-    return (j->len >= 5 && strncasecmp(j->text, "error", 5) == 0) || is_one_of(j, WORDS);
+    return (j->len >= 5 && strncasecmp(j->text, "error", 5) == 0) || ANY_CASE(j, "err") || ANY_CASE(j, "errmsg") ||
+           ANY_CASE(j, "errcode") || ANY_CASE(j, "exception");
+}
+
+static bool is_status_key(const struct json *j)
+{
+    return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode");
+}
+
+/* Which member errors have is this key? The first letter decides for nearly all: each event has a few others. */
+static enum member member_of(const struct json *j)
+{
+    switch (j->text[0] | 0x20) {
+    case 'e':
+        return is_error_key(j) ? MEMBER_ERROR : MEMBER_OTHER;
+    case 'f':
+        return ANY_CASE(j, "fault") ? MEMBER_ERROR : MEMBER_OTHER;
+    case 'd':
+        return ANY_CASE(j, "detail") ? MEMBER_DETAIL : MEMBER_OTHER;
+    case 'm':
+        return ANY_CASE(j, "message") ? MEMBER_DETAIL : MEMBER_OTHER;
+    case 'c':
+        return ANY_CASE(j, "code") ? MEMBER_STATUS : MEMBER_OTHER;
+    case 's':
+        if (is_status_key(j)) return MEMBER_STATUS;
+        return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+    case 'b':
+    case 'o':
+    case 't':
+    case '\\' | 0x20: /* an escape: the words that are compared without it */
+        if (JSON_IS(j, "object") || JSON_IS(j, "type")) return MEMBER_TYPE;
+        if (JSON_IS(j, "base_resp")) return MEMBER_BASE_RESP;
+        return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+    default:
+        return MEMBER_OTHER;
+    }
+}
+
+static void take_type(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_STRING && JSON_IS(&s->j, "error")) s->ev->flags |= EVENT_ERROR;
+    (void)json_leave(&s->j, t);
+}
+
+/* detail, message. An object by the name of message is what other APIs begin with. */
+static void take_detail(struct event_scan *s)
+{
+    bool message = (s->j.text[0] | 0x20) == 'm';
+    enum json_token t = json_next(&s->j);
+    if (!is_nothing(s, t) && !(message && t == JSON_OBJECT)) s->suspect = true;
+    (void)json_leave(&s->j, t);
 }
 
 static void take_success(struct event_scan *s)
@@ -264,28 +321,27 @@ static void take_success(struct event_scan *s)
 
 void event_scan_other(struct event_scan *s)
 {
-    static const char *const STATUS[] = {"status", "status_code", "statusCode", "code", NULL};
-    static const char *const WORDS[] = {"detail", "message", NULL};
-    struct json *j = &s->j;
-    if (is_error_key(j)) {
+    switch (member_of(&s->j)) {
+    case MEMBER_ERROR:
         event_scan_error(s);
-    } else if (JSON_IS(j, "base_resp")) {
+        break;
+    case MEMBER_BASE_RESP:
         take_base_resp(s);
-    } else if (JSON_IS(j, "object") || JSON_IS(j, "type")) {
-        enum json_token t = json_next(j);
-        if (t == JSON_STRING && JSON_IS(j, "error")) s->ev->flags |= EVENT_ERROR;
-        (void)json_leave(j, t);
-    } else if (is_one_of(j, WORDS)) {
-        bool message =
-            j->text[0] == 'm' || j->text[0] == 'M'; /* an object by this name is what other APIs begin with */
-        enum json_token t = json_next(j);
-        if (!is_nothing(s, t) && !(message && t == JSON_OBJECT)) s->suspect = true;
-        (void)json_leave(j, t);
-    } else if (is_one_of(j, STATUS)) {
+        break;
+    case MEMBER_TYPE:
+        take_type(s);
+        break;
+    case MEMBER_DETAIL:
+        take_detail(s);
+        break;
+    case MEMBER_STATUS:
         take_status(s);
-    } else if (JSON_IS(j, "success")) {
+        break;
+    case MEMBER_SUCCESS:
         take_success(s);
-    } else {
-        (void)json_skip(j);
+        break;
+    case MEMBER_OTHER:
+        (void)json_skip(&s->j);
+        break;
     }
 }

@@ -152,18 +152,17 @@ static const char *fill(const struct shape_hole *hole, const char *p, const char
     return json_whole(p, (size_t)(stop - p), number_of(ev, hole->kind)) ? stop : NULL;
 }
 
-const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ret)
+const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ev)
 {
     const char *from = p, *learnt = sh->bytes;
     const struct shape_hole *hole = sh->hole, *rest = hole + sh->n_holes;
-    *ret = sh->event;
     for (;; hole++) {
         size_t n = hole->before;
         if ((size_t)(end - p) < n || memcmp(p, learnt, n) != 0) return NULL;
         p += n;
         if (hole == rest) break;
         learnt += n + hole->len;
-        p = fill(hole, p, end, ret);
+        p = fill(hole, p, end, ev);
         if (!p) return NULL;
     }
     return p - from <= (ptrdiff_t)CARRY_MAX ? p : NULL; /* near the limit the parser decides */

@@ -51,6 +51,7 @@ static inline bool shape_is_learnt(const struct shape *sh)
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
                  const struct sse_event *e, const struct event *ev);
 
-/* The byte after the event at p, when it has this shape and lies whole before end, and what it says; else NULL. p must
- * be the beginning of a line of a new event. */
-const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ret);
+/* The byte after the event at p, when it has this shape and lies whole before end; else NULL. p must be the beginning
+ * of a line of a new event. *ev begins as sh->event: the numbers that differ are put into it, so that one copy serves
+ * for all events in a row. After NULL it is not to be used. */
+const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ev);

@@ -114,14 +114,21 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
     }
 }
 
-/* The events from p on that have the learnt shape; returns where they end. */
+/* The events from p on that have the learnt shape; returns where they end. Most have no usage: what they say is known
+ * before the first of them. */
 static const char *take_shaped(struct stream *s, const char *p, const char *end, int64_t at)
 {
-    struct event ev;
-    for (const char *next; p < end && (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next) {
-        take(s, &ev, at);
-        s->shaped++;
+    struct event ev = s->shape.event;
+    const uint32_t flags = ev.flags;
+    uint32_t n = 0;
+    for (const char *next; p < end && (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next, n++) {
+        if (flags & EVENT_USAGE)
+            take(s, &ev, at);
+        else
+            take_token(s, flags, 1, at);
     }
+    if (n > 0 && !(flags & EVENT_USAGE)) s->counted = NOT_SAID;
+    s->shaped += n;
     return p;
 }
 

@@ -26,5 +26,17 @@ per_token() { # NAME OPTIONS…
     [ "$most" = 0 ] || [ "$name" != plain ] || [ $((all / tokens)) -le "$most" ] || { echo "more than $most"; exit 1; }
 }
 per_token plain
+# instructions that the scan of one event of a chat costs, by how many bytes a read has
+scan() { # ROW LIMIT
+    local all events n
+    events=$("$bin/bench/bench_scan" 0 "$1" | awk '{print $(NF - 1)}')
+    all=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=stream_feed "$bin/bench/bench_scan" 0 "$1" 2>&1 | awk '/Collected/ {print $NF}')
+    n=$((all / events))
+    echo "scan, $1: $n instructions an event"
+    [ "$most" = 0 ] || [ "$n" -le "$2" ] || { echo "more than $2"; exit 1; }
+}
+scan "64 KiB a read" 300      # 282, 1,209 and 4,792 with gcc -O2; 304, 1,459 and 5,882 before keys that tell of no error were told by their first letter
+scan "1,000 bytes a read" 1270
+scan "100 bytes a read" 5030
 url=https://127.0.0.1:$(cat "$dir/port-tls")/v1/chat/completions
 [ "$most" != 0 ] || { per_token tls --insecure; cp "$dir/out" "${CALLGRIND_OUT:-/dev/null}"; per_token http2 --insecure --http2; }

@@ -125,6 +125,13 @@ static void test_flags(void **state)
         {"{\"status_code\":500}", EVENT_ERROR},
         {"{\"status_code\":200}", EVENT_UNKNOWN},
         {"{\"type\":\"error\",\"x\":1}", EVENT_ERROR},
+        {"{\"\\u006fbject\":\"error\"}", EVENT_ERROR}, /* keys are compared without escapes … */
+        {"{\"\\u0073uccess\":false}", EVENT_ERROR},
+        {"{\"\\u0062ase_resp\":{\"status_code\":1}}", EVENT_ERROR},
+        {"{\"ERRMSG\":\"boom\"}", EVENT_ERROR}, /* … or case, and a word that only begins alike is none */
+        {"{\"Fault\":\"boom\"}", EVENT_ERROR},
+        {"{\"StatusCode\":500}", EVENT_ERROR},
+        {"{\"created\":500,\"model\":\"m\",\"detailed\":\"x\",\"er\":1,\"\":1}", EVENT_UNKNOWN},
         {"{\"base_resp\":{\"status_code\":1004,\"status_msg\":\"no\"},\"choices\":null}", EVENT_ERROR},
         {"{\"base_resp\":{\"status_code\":0,\"status_msg\":\"\"},\"choices\":[]}", 0},
         {"{\"code\":0,\"message\":\"Success\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
