@@ -10,7 +10,6 @@
 
 #include "agent/probe_words.h"
 #include "agent/stage.h"
-#include "agent/transport/kind_http2.h"
 #include "agent/transport/kinds.h"
 #include "agent/transport/warm.h"
 #include "agent/wording.h"
@@ -179,8 +178,8 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     ret->status = p->x.status;
     ret->outcome = stream_outcome(s, p->how, (int)p->x.status);
     memcpy(ret->address, p->target->address[address].text, sizeof ret->address);
-    ret->tls = p->tr.tls ? tls_version(p->tr.tls) : NULL;
-    ret->http = p->tr.kind == &KIND_HTTP2 ? "HTTP/2" : "HTTP/1.1";
+    ret->tls = transport_tls(&p->tr);
+    ret->http = transport_http(&p->tr);
     ret->first_token_ns = since_sent(s, s->t.first_token);
     ret->last_token_ns = since_sent(s, s->t.last_token);
     ret->complete = p->how == END_COMPLETE;

@@ -493,6 +493,7 @@ static void http1_tick(struct transport *t, int64_t now)
 }
 
 const struct transport_kind KIND_HTTP1 = {
+    .http = "HTTP/1.1",
     .init = http1_init,
     .clear = http1_clear,
     .connections = http1_connections,

@@ -679,6 +679,7 @@ static void http2_clear(struct transport *t)
 }
 
 const struct transport_kind KIND_HTTP2 = {
+    .http = "HTTP/2",
     .init = http2_init,
     .clear = http2_clear,
     .connections = http2_connections,

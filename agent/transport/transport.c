@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "agent/transport/tls.h"
+#include "agent/transport/transport_kind.h"
 #include "common/clock.h"
 
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
@@ -26,6 +28,16 @@ void transport_clear(struct transport *t)
     t->kind->clear(t);
     tls_destroy(&t->tls);
     memset(t, 0, sizeof *t);
+}
+
+const char *transport_http(const struct transport *t)
+{
+    return t->kind->http;
+}
+
+const char *transport_tls(const struct transport *t)
+{
+    return t->tls ? tls_version(t->tls) : NULL;
 }
 
 uint32_t transport_connections(const struct transport *t, uint32_t requests)

@@ -1,7 +1,7 @@
 /* HTTP on a worker's own epoll, as the layers above see it. The kind that carries a target (HTTP/1.1 or HTTP/2) is
  * chosen once, before the first request; nothing above knows which it is.
  *
- *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (struct transport_kind is their contract)
+ *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (transport_kind.h is their contract)
  *                                    └──▶ conn (socket, TLS, stamp)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the
@@ -14,8 +14,8 @@
 #include "agent/stream/stream.h"
 #include "agent/transport/stamp.h"
 #include "agent/transport/target.h"
-#include "agent/transport/tls.h"
 
+struct tls;
 struct transport;
 struct transport_kind;
 
@@ -30,14 +30,6 @@ struct transfer {
     long status;                    /* HTTP status, 0 = none yet */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
     const char *why;                /* at the end: more than its label says, a constant text; NULL = nothing to add */
-};
-
-/* A connection made ahead of its first request. */
-struct warm_socket {
-    int fd;
-    uint32_t address;
-    struct tls_conn *tls;   /* after its handshake; NULL: in the clear */
-    int64_t tcp_ns, tls_ns; /* how long its phases took; -1: there was none */
 };
 
 struct transport_calls {
@@ -92,29 +84,6 @@ struct transport {
     char notice[160]; /* what a user should know of the connections; "" = nothing */
 };
 
-/* Nothing here blocks. Each is called on the worker's thread. */
-struct transport_kind {
-    /* Makes t->state. Once for a transport, or once more when `other` takes over. On failure clear is called. */
-    ERR_CHECKED int (*init)(struct transport *t, struct err *e);
-    /* Closes all connections and frees the state, even when it is incomplete. No request is open. */
-    void (*clear)(struct transport *t);
-    /* See transport_connections. */
-    uint32_t (*connections)(const struct transport *t, uint32_t requests);
-    /* Takes over a connection without a request, counted already; the kind frees it, also on failure. Never calls back.
-     */
-    void (*adopt)(struct transport *t, struct warm_socket w);
-    /* See transport_prepared. May be called again and again, after 1 too. */
-    ERR_CHECKED int (*prepared)(struct transport *t, struct err *e);
-    /* x->open is set; ends the request itself when it cannot be sent. */
-    void (*start)(struct transfer *x, const char *body, size_t n);
-    /* Of an open request, never within a callback. Does not call `end`; x->state is forgotten. */
-    void (*abort)(struct transfer *x);
-    /* An event whose data the kind gave to epoll; it may be of a connection that is closed by now. */
-    void (*ready)(struct transport *t, uint64_t data, uint32_t events);
-    /* t->timer is due; sets the next. */
-    void (*tick)(struct transport *t, int64_t now);
-};
-
 struct transport_options {
     const struct transport_kind *kind, *other; /* by kinds_choose */
     int epoll;   /* the worker's; the data of a socket's events is for transport_ready. Its two highest bits are the
@@ -124,6 +93,11 @@ struct transport_options {
 ERR_CHECKED int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,
                                const struct transport_options *o, struct err *e);
 void transport_clear(struct transport *t);
+
+/* What is spoken: "HTTP/1.1" or "HTTP/2"; with http: auto settled by the first handshake. */
+const char *transport_http(const struct transport *t);
+/* "TLSv1.3": what the latest handshake agreed on; NULL: none, or none has ended well. */
+const char *transport_tls(const struct transport *t);
 
 /* How many connections carry that many requests at once. After transport_prepared the server's limit counts too. */
 uint32_t transport_connections(const struct transport *t, uint32_t requests);
