@@ -295,7 +295,11 @@ static bool run(struct server *server, bool again)
         poll(NULL, 0, 10);                                      /* the server reads it when it was answered */
     assert_int_equal(atomic_load(&server->requests), REQUESTS); /* nothing is sent twice */
     if (s->held) assert_tails(all);
-    if (s->then == KEEP && s->label == COUNTER_OK && !s->first && !s->held) assert_int_equal(c[COUNTER_CONNECTIONS], 2);
+    /* on a busy machine the last piece may come so late that its slot took another connection meanwhile */
+    const struct hist *tail = all->hist[METRIC_TAIL];
+    bool prompt = tail && tail->count > 0 && tail->max < TAIL_GRACE_NS;
+    if (s->then == KEEP && s->label == COUNTER_OK && !s->first && !s->held && prompt && c[COUNTER_CONNECTIONS] != 2)
+        fail_msg("%s: %llu connections", s->name, (unsigned long long)c[COUNTER_CONNECTIONS]);
     for (int i = 0; s->idle && atomic_load(&server->guests) > 0; i++) {
         assert_true(i < 300);
         poll(NULL, 0, 100);
