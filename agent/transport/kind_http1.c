@@ -465,9 +465,8 @@ static int http1_prepared(struct transport *t, struct err *e)
     }
     o->n_warm = kept;
     if (kept > 0 || !alert) return 1;
-    return err_set(e, ERR_NET, "%s refuses the connection after the TLS handshake: %s%s",
-                   t->target->address[address].text, alert,
-                   strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
+    transport_alerted(t, address, alert, e);
+    return -1;
 }
 
 /* Closes what has been idle for too long. Everything else that is due by time is done by the stage. */

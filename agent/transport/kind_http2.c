@@ -11,59 +11,16 @@
  * large enough that no stream waits for us. Each frame in a read has that read's stamp. */
 #include "agent/transport/kind_http2.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "agent/transport/conn.h"
-#include "agent/transport/http1.h"
-#include "agent/transport/http2_head.h"
-#include "agent/transport/http2_stream.h"
+#include "agent/transport/http2_session.h"
 #include "common/clock.h"
 
 #define WINDOW ((int32_t)1 << 30)
-#define OUT_BYTES (64u * 1024)
 #define FRAME_MAX (16384u + 9)
-/* A request is sent again at most this often, for servers that process no request at all before their GOAWAY. */
-#define SENT_AGAIN_MAX 4
-
-struct h2_conn {
-    struct conn c; /* first */
-    struct http2_state *o;
-    nghttp2_session *session;
-    struct list2 open;
-    uint32_t streams; /* as the server counts them, including those that we have abandoned */
-    uint32_t limit;   /* the smaller of the server's and ours */
-    bool greeted, leaving, used;
-    bool broken;                   /* a write failed: what still comes is read, then the connection ends */
-    bool listed;                   /* in room[address] */
-    struct h2_conn *before, *next; /* there */
-    const char *why;               /* what the server did wrong, or GOAWAY's reason */
-    uint32_t goaway;               /* its code */
-    int32_t last;                  /* … and the last stream that the server has processed */
-    int64_t since;                 /* when greeting or idling began */
-    uint8_t *left;                 /* bytes that the socket did not take */
-    size_t left_n, left_at;
-};
-
-struct http2_state {
-    struct conns conns; /* first */
-    nghttp2_session_callbacks *callbacks;
-    nghttp2_option *option;
-    struct http2_head head;
-    struct h2_conn *room[TARGET_ADDRESS_MAX], *room_last[TARGET_ADDRESS_MAX];
-    struct list2 waiting[TARGET_ADDRESS_MAX];
-    uint32_t pending[TARGET_ADDRESS_MAX]; /* connections that are not greeted yet */
-    uint32_t limit;                       /* streams a connection: ours, until a server allows fewer */
-    struct stream2 *spare;
-    struct err failed; /* why the first connection failed, of those before any was greeted */
-    bool met;          /* one was greeted */
-    uint8_t out[OUT_BYTES];
-};
 
 /* ---- lists ---- */
 
@@ -96,199 +53,6 @@ static void list(struct http2_state *o, struct h2_conn *c)
         o->room[a] = c;
     o->room_last[a] = c;
     c->listed = true;
-}
-
-/* ---- the end of a request ---- */
-
-static void release(struct http2_state *o, struct stream2 *s)
-{
-    if (s->conn) {
-        (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
-        list2_remove(&s->conn->open, s);
-    } else {
-        list2_remove(&o->waiting[s->x->address], s);
-    }
-    s->next = o->spare;
-    o->spare = s;
-}
-
-static void end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why)
-{
-    struct transfer *x = s->x;
-    release(o, s);
-    transport_end(x, how, why);
-}
-
-/* The server has reported that it did not process this request: it waits as if it had not been sent, before those that
- * came later. */
-static void wait_again(struct http2_state *o, struct stream2 *s)
-{
-    if (s->conn->last == 0 && s->sent_again++ >= SENT_AGAIN_MAX) {
-        end(o, s, END_RESET, "GOAWAY again and again");
-        return;
-    }
-    (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
-    list2_remove(&s->conn->open, s);
-    s->conn = NULL;
-    s->taken = 0;
-    s->x->begun = false;
-    list2_prepend(&o->waiting[s->x->address], s);
-    o->conns.t->counts.not_processed++;
-}
-
-/* The response is complete, perhaps before the request is. */
-static void finish(struct h2_conn *c, struct http2_state *o, struct stream2 *s)
-{
-    bool whole = s->taken == s->body_len;
-    int32_t id = s->id;
-    bool good = s->x->status >= 200 && !s->encoded;
-    end(o, s, good ? END_COMPLETE : END_MALFORMED,
-        good         ? NULL
-        : s->encoded ? HTTP1_ENCODED
-                     : "a response without a status");
-    if (!whole) (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
-}
-
-/* ---- called by nghttp2 ---- */
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
-                     const uint8_t *value, size_t value_n, uint8_t flags, void *user)
-{
-    struct stream2 *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    long status = 0;
-    (void)flags, (void)user;
-    if (s && s->x->tr->calls->header)
-        s->x->tr->calls->header(s->x, (const char *)name, name_n, (const char *)value, value_n);
-    if (s && name_n == 16 && memcmp(name, "content-encoding", 16) == 0)
-        s->encoded = value_n != 8 || memcmp(value, "identity", 8) != 0;
-    if (!s || name_n != 7 || memcmp(name, ":status", 7) != 0) return 0;
-    for (size_t i = 0; i < value_n && i < 4; i++)
-        status = isdigit(value[i]) ? status * 10 + (value[i] - '0') : 1000;
-    if (value_n != 3 || status < 100 || status > 599) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (status >= 200) s->x->status = status; /* an interim one is followed by the real one */
-    return 0;
-}
-
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user)
-{
-    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
-    (void)flags, (void)user;
-    if (s) transport_deliver(s->x, (const char *)bytes, n);
-    return 0;
-}
-
-static const char *code_name(uint32_t code)
-{
-    return nghttp2_http2_strerror(code); /* a constant text, "unknown" for unknown ones */
-}
-
-static void on_settings(struct http2_state *o, struct h2_conn *c)
-{
-    struct transport *t = o->conns.t;
-    uint32_t theirs = nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    uint32_t ours = t->target->plan->streams_per_connection;
-    c->limit = t->target->plan->fresh_connections ? 1 : theirs < ours ? theirs : ours;
-    if (theirs < ours && theirs > 0) {
-        o->limit = theirs;
-        (void)snprintf(t->notice, sizeof t->notice,
-                       "the target allows %u streams a connection, target.streams_per_connection is %u: as many more "
-                       "connections are made",
-                       theirs, ours);
-    }
-    if (c->greeted || c->limit == 0) return; /* without a stream it is not ready, and times out */
-    c->greeted = o->met = true;
-    c->since = t->now;
-    o->pending[c->c.address]--;
-}
-
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
-{
-    struct h2_conn *c = user;
-    struct http2_state *o = c->o;
-    struct stream2 *s = frame->hd.stream_id ? nghttp2_session_get_stream_user_data(session, frame->hd.stream_id) : NULL;
-    switch (frame->hd.type) {
-    case NGHTTP2_SETTINGS:
-        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) on_settings(o, c);
-        return 0;
-    case NGHTTP2_GOAWAY: /* streams above its last one are closed by nghttp2 after this call */
-        c->leaving = true;
-        c->goaway = frame->goaway.error_code;
-        c->last = frame->goaway.last_stream_id;
-        if (c->goaway != NGHTTP2_NO_ERROR) c->why = code_name(c->goaway);
-        return 0;
-    case NGHTTP2_RST_STREAM:
-        if (s) {
-            s->reset = true;
-            s->code = frame->rst_stream.error_code;
-        }
-        return 0;
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_DATA:
-        if (s && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) finish(c, o, s);
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
-{
-    struct h2_conn *c = user;
-    struct http2_state *o = c->o;
-    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
-    if (--c->streams == 0) c->since = o->conns.t->now;
-    if (!s) return 0;
-    if (s->reset)
-        end(o, s, s->code == NGHTTP2_NO_ERROR ? END_CUT : END_RESET, code_name(s->code));
-    else if (code == NGHTTP2_REFUSED_STREAM && c->leaving && c->goaway == NGHTTP2_NO_ERROR)
-        wait_again(o, s);
-    else if (c->leaving)
-        end(o, s, END_RESET, c->why ? c->why : "GOAWAY");
-    else
-        end(o, s, END_MALFORMED, code_name(code));
-    return 0;
-}
-
-/* A request that nghttp2 did not send after all: the connection is leaving. */
-static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int why, void *user)
-{
-    struct h2_conn *c = user;
-    struct stream2 *s;
-    (void)why;
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    if (s) wait_again(c->o, s);
-    return 0;
-}
-
-static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int why, void *user)
-{
-    struct h2_conn *c = user;
-    (void)session, (void)frame;
-    c->why = nghttp2_strerror(why);
-    return 0;
-}
-
-static int on_error(nghttp2_session *session, int code, const char *text, size_t n, void *user)
-{
-    struct h2_conn *c = user;
-    (void)session, (void)text, (void)n;
-    c->why = code == NGHTTP2_ERR_SETTINGS_EXPECTED ? "no HTTP/2 is spoken there" : nghttp2_strerror(code);
-    return 0;
-}
-
-static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
-                       nghttp2_data_source *source, void *user)
-{
-    struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
-    (void)source, (void)user;
-    if (!s) return NGHTTP2_ERR_DEFERRED; /* abandoned: its reset is on the way */
-    size_t left = s->body_len - s->taken;
-    if (n > left) n = left;
-    memcpy(to, s->body + s->taken, n);
-    s->taken += n;
-    if (s->taken == s->body_len) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)n;
 }
 
 /* ---- bytes out ---- */
@@ -331,10 +95,10 @@ static void flush(struct http2_state *o, struct h2_conn *c)
     for (;;) {
         size_t n = 0;
         ssize_t got = 1;
-        while (n + FRAME_MAX <= OUT_BYTES) {
+        while (n + FRAME_MAX <= HTTP2_OUT_BYTES) {
             const uint8_t *bytes;
             got = nghttp2_session_mem_send(c->session, &bytes);
-            if (got <= 0 || (size_t)got > OUT_BYTES - n) break;
+            if (got <= 0 || (size_t)got > HTTP2_OUT_BYTES - n) break;
             memcpy(o->out + n, bytes, (size_t)got);
             n += (size_t)got;
         }
@@ -357,7 +121,7 @@ static void flush(struct http2_state *o, struct h2_conn *c)
 
 static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
 {
-    nghttp2_data_provider body = {.read_callback = on_body};
+    nghttp2_data_provider body = {.read_callback = http2_body};
     http2_head_set_length(&o->head, s->body_len);
     s->x->begun = true;
     conn_tell_phases(&c->c, s->x);
@@ -400,21 +164,36 @@ static void forget(struct http2_state *o, struct h2_conn *c)
     conn_close(&o->conns, &c->c);
 }
 
+/* Why the first connection could not be used, for transport_prepared. */
+static void note_refusal(struct http2_state *o, const struct h2_conn *c, enum transport_end how, const char *why)
+{
+    const struct transport *t = o->conns.t;
+    const char *at = t->target->address[c->c.address].text, *alert = c->c.tls ? tls_alert() : NULL;
+    bool late = how == END_TIMEOUT_CONNECT || how == END_CONNECT || how == END_RESET; /* it may be better in a moment */
+    if (alert)
+        transport_alerted(t, c->c.address, alert, &o->failed);
+    else if (why && strcmp(why, HTTP2_NOT_SPOKEN) == 0)
+        (void)err_set(&o->failed, ERR_TARGET,
+                      "%s does not speak HTTP/2 (its first bytes are none of it): leave target.http at \"1.1\"", at);
+    else
+        (void)err_set(&o->failed, late ? ERR_NET : ERR_TARGET,
+                      "%s: %s: is HTTP/2 spoken there? Else leave target.http at \"1.1\"", at,
+                      why ? why : "no connection within the connect timeout");
+}
+
 /* The connection is over, and with it all its streams. */
 static void lose(struct http2_state *o, struct h2_conn *c, enum transport_end how, const char *why)
 {
     uint32_t address = c->c.address;
     bool greeted = c->greeted;
-    if (!o->met && o->failed.code == ERR_NONE)
-        (void)err_set(&o->failed, ERR_NET, "%s: %s: is HTTP/2 spoken there? Else leave target.http at \"1.1\"",
-                      o->conns.t->target->address[address].text, why ? why : "no HTTP/2");
+    if (!o->met && o->failed.code == ERR_NONE) note_refusal(o, c, how, why);
     while (c->open.first)
-        end(o, c->open.first, how, why);
+        http2_end(o, c->open.first, how, why);
     forget(o, c);
     /* requests that wait for a connection that could not be made */
     struct list2 *w = &o->waiting[address];
     while (!greeted && w->n > o->pending[address] * o->limit)
-        end(o, w->first, how, why);
+        http2_end(o, w->first, how, why);
     open_more(o, address);
 }
 
@@ -499,12 +278,12 @@ static void open_more(struct http2_state *o, uint32_t address)
     struct list2 *w = &o->waiting[address];
     while (w->n > o->pending[address] * o->limit) {
         if (transport_forbidden(o->conns.t, address)) {
-            end(o, w->first, END_REFUSED, NULL);
+            http2_end(o, w->first, END_REFUSED, NULL);
             continue;
         }
         struct h2_conn *c = (struct h2_conn *)conn_open(&o->conns, address);
         if (!c) {
-            end(o, w->first, END_CONNECT, "no socket");
+            http2_end(o, w->first, END_CONNECT, "no socket");
             continue;
         }
         c->o = o;
@@ -556,7 +335,7 @@ static void http2_abort(struct transfer *x)
     struct stream2 *s = x->state;
     struct h2_conn *c = s->conn;
     int32_t id = s->id;
-    release(o, s);
+    http2_release(o, s);
     if (!c) return;
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     flush(o, c);
@@ -631,26 +410,10 @@ static void http2_tick(struct transport *t, int64_t now)
     }
 }
 
-static int make_callbacks(struct http2_state *o)
-{
-    if (nghttp2_session_callbacks_new(&o->callbacks) != 0 || nghttp2_option_new(&o->option) != 0) return -1;
-    /* the callbacks check what matters of a head */
-    nghttp2_option_set_no_http_messaging(o->option, 1);
-    nghttp2_option_set_no_closed_streams(o->option, 1);
-    nghttp2_session_callbacks_set_on_header_callback(o->callbacks, on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(o->callbacks, on_data);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(o->callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_stream_close_callback(o->callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(o->callbacks, on_not_sent);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(o->callbacks, on_invalid);
-    nghttp2_session_callbacks_set_error_callback2(o->callbacks, on_error);
-    return 0;
-}
-
 static int http2_init(struct transport *t, struct err *e)
 {
     struct http2_state *o = t->state = calloc(1, sizeof *o);
-    if (!o || make_callbacks(o) < 0 || http2_head_init(&o->head, t->target) < 0)
+    if (!o || http2_session_init(o) < 0 || http2_head_init(&o->head, t->target) < 0)
         return err_set(e, ERR_NOMEM, "no memory for the transport");
     conns_init(&o->conns, t, sizeof(struct h2_conn));
     o->limit = t->target->plan->fresh_connections ? 1 : t->target->plan->streams_per_connection;
@@ -670,8 +433,7 @@ static void http2_clear(struct transport *t)
         o->spare = s->next;
         free(s);
     }
-    nghttp2_session_callbacks_del(o->callbacks);
-    nghttp2_option_del(o->option);
+    http2_session_clear(o);
     explicit_bzero(o->out, sizeof o->out);
     http2_head_clear(&o->head);
     free(o);

@@ -113,20 +113,21 @@ static int load_files(struct tls *t, struct err *e)
     const char *authorities = p->tls_ca_file ? p->tls_ca_file : SYSTEM_AUTHORITIES;
     if (p->tls_verify && SSL_CTX_load_verify_file(t->ctx, authorities) != 1 &&
         (p->tls_ca_file || SSL_CTX_set_default_verify_paths(t->ctx) != 1))
-        return err_set(e, ERR_NET, "target.tls.ca_file: %s cannot be read as certificates: %s", authorities,
+        return err_set(e, ERR_SECRET, "target.tls.ca_file: %s cannot be read as certificates: %s", authorities,
                        openssl_says());
     if (!p->tls_cert_file) return 0;
     ERR_clear_error(); /* the system's file may have been missing */
     SSL_CTX_set_default_passwd_cb(t->ctx, no_password);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, p->tls_cert_file) != 1)
-        return err_set(e, ERR_NET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file,
+        return err_set(e, ERR_SECRET, "target.tls.cert_file: %s cannot be read as a certificate: %s", p->tls_cert_file,
                        openssl_says());
     bool read = SSL_CTX_use_PrivateKey_file(t->ctx, p->tls_key_file, SSL_FILETYPE_PEM) == 1;
     if (read && SSL_CTX_check_private_key(t->ctx) == 1)
         return 0; /* a key of another kind than the certificate's is taken without a word */
     if (read || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
-        return err_set(e, ERR_NET, "target.tls.key_file: %s is not the key of %s", p->tls_key_file, p->tls_cert_file);
-    return err_set(e, ERR_NET, "target.tls.key_file: %s cannot be read as a key without a password: %s",
+        return err_set(e, ERR_SECRET, "target.tls.key_file: %s is not the key of %s", p->tls_key_file,
+                       p->tls_cert_file);
+    return err_set(e, ERR_SECRET, "target.tls.key_file: %s cannot be read as a key without a password: %s",
                    p->tls_key_file, openssl_says());
 }
 
@@ -311,24 +312,24 @@ void tls_why(const struct tls_conn *c, struct err *e)
     if (c->tls->target->plan->tls_verify && verified != X509_V_OK) {
         const char *why = X509_verify_cert_error_string(verified), *host = c->tls->host;
         if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
-            err_set(e, ERR_NET,
+            err_set(e, ERR_TARGET,
                     "the certificate of %s is not accepted: no subject name in it is %s, the host of target.url", at,
                     host);
         else
-            err_set(e, ERR_NET, "the certificate of %s is not accepted: %s%s", at, why,
+            err_set(e, ERR_TARGET, "the certificate of %s is not accepted: %s%s", at, why,
                     verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID
                         ? ""
                         : " (target.tls.ca_file names the authority to trust)");
         return;
     }
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL)
-        err_set(e, ERR_NET,
+        err_set(e, ERR_TARGET,
                 "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"", at);
     else if (ERR_peek_error() != 0)
-        err_set(e, ERR_NET, "no TLS with %s: %s%s", at, openssl_says(),
-                ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER
-                    ? " (no TLS is spoken there: is it http://?)"
-                    : "");
+        err_set(
+            e, ERR_SYSTEM_ERROR(ERR_peek_error()) ? ERR_NET : ERR_TARGET, "no TLS with %s: %s%s", at, openssl_says(),
+            ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER ? " (no TLS is spoken there: is it http://?)"
+                                                                           : "");
     else
         err_set(e, ERR_NET, "no TLS with %s: %s", at,
                 c->system ? strerror(c->system) : "the connection was closed in the handshake");

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "agent/transport/kind.h"
 #include "agent/transport/tls.h"
-#include "agent/transport/transport_kind.h"
 #include "common/clock.h"
 
 int transport_init(struct transport *t, const struct target *target, const struct transport_calls *calls,

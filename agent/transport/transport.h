@@ -1,7 +1,7 @@
 /* HTTP on a worker's own epoll, as the layers above see it. The kind that carries a target (HTTP/1.1 or HTTP/2) is
  * chosen once, before the first request; nothing above knows which it is.
  *
- *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (transport_kind.h is their contract)
+ *   worker, stage ──▶ transport ──▶ kind: kind_http1, kind_http2 (kind.h is their contract)
  *                                    └──▶ conn (socket, TLS, stamp)
  *
  * One thread; nothing here locks, logs or formats. Each read has the kernel's stamp of its bytes. Admission is the

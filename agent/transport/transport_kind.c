@@ -74,10 +74,17 @@ int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t ad
         return t->kind->init(t, e);
     }
     if ((tls_offers(t->tls) == HTTP_2) == http2) return 0;
-    if (http2) return err_set(e, ERR_NET, "%s chose HTTP/2, and HTTP/1.1 in the handshake before", at);
-    return err_set(e, ERR_NET,
+    if (http2) return err_set(e, ERR_TARGET, "%s chose HTTP/2, and HTTP/1.1 in the handshake before", at);
+    return err_set(e, ERR_TARGET,
                    "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"",
                    at);
+}
+
+void transport_alerted(const struct transport *t, uint32_t address, const char *alert, struct err *e)
+{
+    (void)err_set(e, ERR_TARGET, "%s refuses the connection after the TLS handshake: %s%s",
+                  t->target->address[address].text, alert,
+                  strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 
 int64_t transport_arrival(struct transport *t, int64_t wall_ns)

@@ -227,7 +227,8 @@ static inline void *h2_serve(void *arg)
         else
             h2_settle(g);
         while (!g->over && (n = h2_hear(g, in, IN)) > 0) {
-            if (g->s->script->raw && !*g->s->script->raw) continue; /* sends nothing at all */
+            if (g->s->script->raw && !*g->s->script->raw && g->s->script->then != H2_CLOSE)
+                continue; /* sends nothing at all */
             if (g->s->script->raw || nghttp2_session_mem_recv(g->session, in, (size_t)n) < 0) break;
             h2_flush(g);
             if (!nghttp2_session_want_read(g->session) && !nghttp2_session_want_write(g->session)) break;

@@ -71,19 +71,32 @@ static void test_failures(void **state)
         row_of(FAILURES[i].name, BY[FAILURES[i].by], FAILURES[i].meaning);
 }
 
-static void test_messages(void **state)
+/* The row that names an error has its exit status. */
+static void status_of(const char *name, int status)
 {
-    (void)state;
-#define X(id, name, direction) named(name);
-#include "common/wire.def"
-#undef X
+    char quoted[40], cell[16];
+    const char *section = strstr(buf_str(&text), "\n## Errors\n"), *at;
+    (void)snprintf(quoted, sizeof quoted, "`%s`", name);
+    (void)snprintf(cell, sizeof cell, " | %d | ", status);
+    assert_non_null(section);
+    if (!(at = strstr(section, quoted))) fail_msg("common/README.md does not name %s", quoted);
+    const char *end = strchr(at, '\n'), *found = strstr(at, cell);
+    if (!found || found > end) fail_msg("common/README.md gives %s another exit status than %d", name, status);
 }
 
 static void test_errors(void **state)
 {
     (void)state;
-#define X(name, status, text_) named(#name);
+#define X(name, status, text_) status_of(#name, status);
 #include "common/err.def"
+#undef X
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+#define X(id, name, direction) named(name);
+#include "common/wire.def"
 #undef X
 }
 

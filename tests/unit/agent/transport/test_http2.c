@@ -239,16 +239,17 @@ static void test_labels(void **state)
 }
 
 /* Before READY, with the reason. */
-static void expect_refused(const struct h2_script *script, SSL_CTX *tls, const char *http, const char *why)
+static void expect_refused(const struct h2_script *script, const char *http, enum err_code code, const char *why)
 {
-    struct h2_server s = {.script = script, .tls = tls};
+    struct h2_server s = {.script = script};
     struct expected x = {.script = *script};
     struct err e = {0};
     struct snapshot *all = snapshot_new(false);
     h2_server_start(&s);
     struct plan *p = plan_of(&s, &x, http);
     carry(p, all, &e);
-    if (!strstr(e.text, why)) fail_msg("\"%s\" does not say \"%s\"", e.text, why);
+    if (e.code != code || !strstr(e.text, why))
+        fail_msg("%s: \"%s\" (%s) is not \"%s\"", script->name, e.text, err_code_name(e.code), why);
     plan_destroy(&p);
     snapshot_destroy(&all);
     h2_server_stop(&s);
@@ -259,9 +260,11 @@ static void test_refused(void **state)
     (void)state;
     static const struct h2_script HTTP1 = {.name = "HTTP/1.1",
                                            .raw = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
-                                  SILENT = {.name = "silent", .raw = ""};
-    expect_refused(&HTTP1, NULL, "\"2\"", "is HTTP/2 spoken there?");
-    expect_refused(&SILENT, NULL, "\"2\"", "no SETTINGS have come");
+                                  SILENT = {.name = "silent", .raw = ""},
+                                  CLOSES = {.name = "closes", .raw = "", .then = H2_CLOSE};
+    expect_refused(&HTTP1, "\"2\"", ERR_TARGET, "does not speak HTTP/2");
+    expect_refused(&SILENT, "\"2\"", ERR_NET, "no SETTINGS have come");
+    expect_refused(&CLOSES, "\"2\"", ERR_TARGET, "the connection was closed: is HTTP/2 spoken there?");
 }
 
 int main(void)

@@ -143,7 +143,7 @@ static void expect_no_file(const char *ca, const char *cert, const char *key, co
     p.tls = tls_new(&p.target, &e);
     assert_int_equal(ERR_peek_error(), 0); /* nothing is left for the next who asks */
     assert_null(p.tls);
-    assert_int_equal(e.code, ERR_NET);
+    assert_int_equal(e.code, ERR_SECRET);
     if (!strstr(e.text, why)) fail_msg("\"%s\" is not in \"%s\"", why, e.text);
 }
 

@@ -421,6 +421,7 @@ static void test_certificate_wanted(void **state)
             assert_true(poll(&pfd, 1, 10000) > 0);
         assert_int_equal(ev.kind, ENGINE_READY);
         const char *why = i % 2 ? "certificate required" : "handshake failure";
+        assert_int_equal(ev.err.code, ERR_TARGET);
         if (!strstr(ev.err.text, why)) fail_msg("case %d: \"%s\" does not say \"%s\"", i, ev.err.text, why);
         shard_clear(&shard);
         engine_destroy(&g);

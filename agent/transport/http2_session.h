@@ -1,0 +1,57 @@
+/* What nghttp2 calls while it takes the bytes of a connection apart: heads, data, SETTINGS, GOAWAY and resets become
+ * the ends of requests. Inside, nothing is closed and nothing is sent: kind_http2.c does that afterwards. */
+#pragma once
+#include <nghttp2/nghttp2.h>
+
+#include "agent/transport/conn.h"
+#include "agent/transport/http2_head.h"
+#include "agent/transport/http2_stream.h"
+
+#define HTTP2_OUT_BYTES (64u * 1024)
+/* Why a server's first bytes were refused; see kind_http2.c. */
+#define HTTP2_NOT_SPOKEN "no HTTP/2 is spoken there"
+
+struct h2_conn {
+    struct conn c; /* first */
+    struct http2_state *o;
+    nghttp2_session *session;
+    struct list2 open;
+    uint32_t streams; /* as the server counts them, including those that we have abandoned */
+    uint32_t limit;   /* the smaller of the server's and ours */
+    bool greeted, leaving, used;
+    bool broken;                   /* a write failed: what still comes is read, then the connection ends */
+    bool listed;                   /* in room[address] */
+    struct h2_conn *before, *next; /* there */
+    const char *why;               /* what the server did wrong, or GOAWAY's reason */
+    uint32_t goaway;               /* its code */
+    int32_t last;                  /* … and the last stream that the server has processed */
+    int64_t since;                 /* when greeting or idling began */
+    uint8_t *left;                 /* bytes that the socket did not take */
+    size_t left_n, left_at;
+};
+
+struct http2_state {
+    struct conns conns; /* first */
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    struct http2_head head;
+    struct h2_conn *room[TARGET_ADDRESS_MAX], *room_last[TARGET_ADDRESS_MAX];
+    struct list2 waiting[TARGET_ADDRESS_MAX];
+    uint32_t pending[TARGET_ADDRESS_MAX]; /* connections that are not greeted yet */
+    uint32_t limit;                       /* streams a connection: ours, until a server allows fewer */
+    struct stream2 *spare;
+    struct err failed; /* why the first connection failed, of those before any was greeted */
+    bool met;          /* one was greeted */
+    uint8_t out[HTTP2_OUT_BYTES];
+};
+
+/* Makes o->callbacks and o->option. 0, or -1 without memory. */
+int http2_session_init(struct http2_state *o);
+void http2_session_clear(struct http2_state *o);
+
+/* Takes the request off its connection, or out of those that wait, and ends it. */
+void http2_end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why);
+void http2_release(struct http2_state *o, struct stream2 *s); /* the same without the end */
+/* Gives the rest of a request's body to nghttp2; its user data is the stream. */
+ssize_t http2_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
+                   nghttp2_data_source *source, void *user);
