@@ -7,9 +7,6 @@
 
 #include "agent/transport/http1.h"
 
-/* A request is sent again at most this often, for servers that process no request at all before their GOAWAY. */
-#define SENT_AGAIN_MAX 4
-
 /* ---- the end of a request ---- */
 
 void http2_release(struct http2_state *o, struct stream2 *s)
@@ -35,10 +32,6 @@ void http2_end(struct http2_state *o, struct stream2 *s, enum transport_end how,
  * came later. */
 static void wait_again(struct http2_state *o, struct stream2 *s)
 {
-    if (s->conn->last == 0 && s->sent_again++ >= SENT_AGAIN_MAX) {
-        http2_end(o, s, END_RESET, "GOAWAY again and again");
-        return;
-    }
     (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
     list2_remove(&s->conn->open, s);
     s->conn = NULL;
@@ -53,6 +46,7 @@ static void finish(struct h2_conn *c, struct http2_state *o, struct stream2 *s)
 {
     bool whole = s->taken == s->body_len;
     int32_t id = s->id;
+    o->barren[c->c.address] = 0;
     bool good = s->x->status >= 200 && !s->encoded;
     http2_end(o, s, good ? END_COMPLETE : END_MALFORMED,
               good         ? NULL
@@ -68,7 +62,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     long status = 0;
-    (void)flags, (void)user;
+    (void)flags;
+    if (s && (s->head += name_n + value_n + 4) > HTTP1_HEAD_MAX) { /* as HTTP/1.1 would write it */
+        http2_end(((struct h2_conn *)user)->o, s, END_MALFORMED, HTTP2_LONG_HEAD);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* nghttp2 resets the stream */
+    }
     if (s && s->x->tr->calls->header)
         s->x->tr->calls->header(s->x, (const char *)name, name_n, (const char *)value, value_n);
     if (s && name_n == 16 && memcmp(name, "content-encoding", 16) == 0)
@@ -125,7 +123,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_GOAWAY: /* streams above its last one are closed by nghttp2 after this call */
         c->leaving = true;
         c->goaway = frame->goaway.error_code;
-        c->last = frame->goaway.last_stream_id;
+        c->renew = c->goaway == NGHTTP2_NO_ERROR && !o->conns.t->target->plan->fresh_connections;
+        if (c->used ? frame->goaway.last_stream_id == 0 && c->open.n > 0 : o->waiting[c->c.address].n > 0)
+            o->barren[c->c.address]++;
         if (c->goaway != NGHTTP2_NO_ERROR) c->why = code_name(c->goaway);
         return 0;
     case NGHTTP2_RST_STREAM:

@@ -8,6 +8,10 @@
 #include "agent/transport/http2_stream.h"
 
 #define HTTP2_OUT_BYTES (64u * 1024)
+/* So many connections in a row that end by GOAWAY without having processed anything show that none will. */
+#define HTTP2_BARREN_MAX 4u
+#define HTTP2_LONG_HEAD "a head or trailer of more than 64 KiB"
+#define HTTP2_AGAIN "GOAWAY again and again, and no request was processed"
 /* Why a server's first bytes were refused; see kind_http2.c. */
 #define HTTP2_NOT_SPOKEN "no HTTP/2 is spoken there"
 
@@ -19,12 +23,12 @@ struct h2_conn {
     uint32_t streams; /* as the server counts them, including those that we have abandoned */
     uint32_t limit;   /* the smaller of the server's and ours */
     bool greeted, leaving, used;
-    bool broken;                   /* a write failed: what still comes is read, then the connection ends */
-    bool listed;                   /* in room[address] */
+    bool renew;  /* GOAWAY without an error has come: the server wants another connection in its place */
+    bool broken; /* a write failed: what still comes is read, then the connection ends */
+    bool listed; /* in room[address] */
     struct h2_conn *before, *next; /* there */
     const char *why;               /* what the server did wrong, or GOAWAY's reason */
     uint32_t goaway;               /* its code */
-    int32_t last;                  /* … and the last stream that the server has processed */
     int64_t since;                 /* when greeting or idling began */
     uint8_t *left;                 /* bytes that the socket did not take */
     size_t left_n, left_at;
@@ -38,7 +42,8 @@ struct http2_state {
     struct h2_conn *room[TARGET_ADDRESS_MAX], *room_last[TARGET_ADDRESS_MAX];
     struct list2 waiting[TARGET_ADDRESS_MAX];
     uint32_t pending[TARGET_ADDRESS_MAX]; /* connections that are not greeted yet */
-    uint32_t limit;                       /* streams a connection: ours, until a server allows fewer */
+    uint32_t barren[TARGET_ADDRESS_MAX];  /* in a row, that were taken away before they had processed a request */
+    uint32_t limit;                       /* streams a connection: ours, or the server's where they are fewer */
     struct stream2 *spare;
     struct err failed; /* why the first connection failed, of those before any was greeted */
     bool met;          /* one was greeted */

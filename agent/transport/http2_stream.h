@@ -14,7 +14,7 @@ struct stream2 {
     const char *body;
     size_t body_len, taken; /* taken: by nghttp2 */
     int32_t id;
-    uint8_t sent_again;
+    size_t head;  /* bytes of heads and trailers so far */
     bool encoded; /* the body, as nobody asked for */
     bool reset;   /* by the server, with `code` */
     uint32_t code;

@@ -153,7 +153,7 @@ static void serve(struct http2_state *o, struct h2_conn *c)
     }
 }
 
-static void open_more(struct http2_state *o, uint32_t address);
+static void place(struct http2_state *o, uint32_t address);
 
 static void forget(struct http2_state *o, struct h2_conn *c)
 {
@@ -162,6 +162,38 @@ static void forget(struct http2_state *o, struct h2_conn *c)
     nghttp2_session_del(c->session);
     drop_left(c);
     conn_close(&o->conns, &c->c);
+}
+
+static bool dial(struct http2_state *o, uint32_t address)
+{
+    struct h2_conn *c = (struct h2_conn *)conn_open(&o->conns, address);
+    if (!c) return false;
+    c->o = o;
+    o->pending[address]++;
+    int64_t due = c->c.since + o->conns.t->target->plan->timeout_connect_ns;
+    if (due < o->conns.t->timer) o->conns.t->timer = due;
+    return true;
+}
+
+/* Sends the requests that wait on connections that have room, and makes connections for the others. */
+static void place(struct http2_state *o, uint32_t address)
+{
+    struct list2 *w = &o->waiting[address];
+    while (w->first && o->room[address]) {
+        struct h2_conn *c = o->room[address];
+        serve(o, c);
+        flush(o, c);
+        list(o, c);
+    }
+    while (o->barren[address] >= HTTP2_BARREN_MAX && w->first)
+        http2_end(o, w->first, END_RESET, HTTP2_AGAIN);
+    if (o->barren[address] >= HTTP2_BARREN_MAX) o->barren[address] = 0;
+    while (w->n > o->pending[address] * o->limit) {
+        if (transport_forbidden(o->conns.t, address))
+            http2_end(o, w->first, END_REFUSED, NULL);
+        else if (!dial(o, address))
+            http2_end(o, w->first, END_CONNECT, "no socket");
+    }
 }
 
 /* Why the first connection could not be used, for transport_prepared. */
@@ -194,7 +226,16 @@ static void lose(struct http2_state *o, struct h2_conn *c, enum transport_end ho
     struct list2 *w = &o->waiting[address];
     while (!greeted && w->n > o->pending[address] * o->limit)
         http2_end(o, w->first, how, why);
-    open_more(o, address);
+    place(o, address);
+}
+
+/* A server ends a connection in use, as many do after a number of requests: another is made at once, before the next
+ * request wants it. */
+static void renew(struct http2_state *o, struct h2_conn *c)
+{
+    uint32_t a = c->c.address;
+    c->renew = false;
+    if (c->streams > 0 && !o->room[a] && o->pending[a] == 0 && !transport_forbidden(o->conns.t, a)) (void)dial(o, a);
 }
 
 /* After anything was done to a connection: what waits is sent, and a connection that is done is closed. */
@@ -208,6 +249,7 @@ static void settle(struct http2_state *o, struct h2_conn *c)
         lose(o, c, END_MALFORMED, c->why);
         return;
     }
+    if (c->renew) renew(o, c);
     if (c->streams == 0 && c->greeted && (over || c->leaving || c->broken)) {
         forget(o, c);
     } else {
@@ -215,7 +257,7 @@ static void settle(struct http2_state *o, struct h2_conn *c)
         int64_t due = c->since + CONN_IDLE_MAX_NS;
         if (c->streams == 0 && c->used && due < o->conns.t->timer) o->conns.t->timer = due;
     }
-    open_more(o, address);
+    place(o, address);
 }
 
 /* ---- reading ---- */
@@ -273,26 +315,6 @@ static int greet(struct http2_state *o, struct h2_conn *c)
     return 0;
 }
 
-static void open_more(struct http2_state *o, uint32_t address)
-{
-    struct list2 *w = &o->waiting[address];
-    while (w->n > o->pending[address] * o->limit) {
-        if (transport_forbidden(o->conns.t, address)) {
-            http2_end(o, w->first, END_REFUSED, NULL);
-            continue;
-        }
-        struct h2_conn *c = (struct h2_conn *)conn_open(&o->conns, address);
-        if (!c) {
-            http2_end(o, w->first, END_CONNECT, "no socket");
-            continue;
-        }
-        c->o = o;
-        o->pending[address]++;
-        int64_t due = c->c.since + o->conns.t->target->plan->timeout_connect_ns;
-        if (due < o->conns.t->timer) o->conns.t->timer = due;
-    }
-}
-
 static void advance(struct http2_state *o, struct h2_conn *c, uint32_t events)
 {
     enum transport_end how;
@@ -323,10 +345,7 @@ static void http2_start(struct transfer *x, const char *body, size_t n)
     *s = (struct stream2){.x = x, .body = body, .body_len = n};
     x->state = s;
     list2_append(&o->waiting[x->address], s);
-    if (o->room[x->address])
-        settle(o, o->room[x->address]);
-    else
-        open_more(o, x->address);
+    place(o, x->address);
 }
 
 static void http2_abort(struct transfer *x)
