@@ -100,15 +100,15 @@ static struct address_count *counts_of(struct stage *st, const struct request *r
     return per_address_row(&st->rec.snap->addresses, st->tr->target->address[r->transfer.address].text);
 }
 
-/* How long a closed loop's slot rests after its request. */
-static int64_t rest(const struct stage *st, const struct stream *s, bool failed, int64_t at)
+/* How long a closed loop's slot rests after its request. Only a connection that is left for the next one is waited for:
+ * where the response ended with its connection, or a tail is left on it, the next request has another. */
+static int64_t rest(const struct stage *st, const struct request *r, bool failed, int64_t at)
 {
-    /* while a tail is left its connection is not the next request's */
-    int64_t least = st->tr->keeps == KEEPS_UNKNOWN && s->t.closed != 0 ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
+    int64_t least = st->tr->keeps == KEEPS_UNKNOWN && r->transfer.kept ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
     for (uint64_t n = st->failed_on_end; n > st->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= st->shard.slots)
         pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
-    int64_t until = failed ? s->t.sent + pause - at : 0;
+    int64_t until = failed ? r->stream.t.sent + pause - at : 0;
     return until > least ? until : least;
 }
 
@@ -177,7 +177,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
     st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
-    pacer_freed(&st->pacer, at, rest(st, s, failed, at));
+    pacer_freed(&st->pacer, at, rest(st, r, failed, at));
     stream_clear(s);
     st->open[r->at] = st->open[--st->n_open];
     st->open[r->at]->at = r->at;

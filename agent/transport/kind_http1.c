@@ -199,6 +199,7 @@ static void drop_warm(struct http1_state *o)
 static void end(struct http1_state *o, struct exchange *k, enum transport_end how, const char *why, bool keep)
 {
     struct transfer *x = k->x;
+    x->kept = keep;
     if (keep)
         idle_put(o, k);
     else

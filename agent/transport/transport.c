@@ -65,6 +65,7 @@ void transport_start(struct transport *t, struct transfer *x, const char *body, 
 {
     x->open = true;
     x->begun = false;
+    x->kept = false;
     x->status = 0;
     x->dns_ns = x->tcp_ns = x->tls_ns = -1;
     x->why = NULL;

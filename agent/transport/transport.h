@@ -27,6 +27,7 @@ struct transfer {
     uint32_t address;               /* of the target; changed between requests only */
     bool open;                      /* started and not ended */
     bool begun;                     /* being written on a ready connection */
+    bool kept;                      /* at the end: its connection waits for another request */
     long status;                    /* HTTP status, 0 = none yet */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
     const char *why;                /* at the end: more than its label says, a constant text; NULL = nothing to add */
