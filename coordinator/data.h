@@ -33,7 +33,8 @@ enum verdict_aspect {
 struct verdict {
     enum verdict_status status;           /* the worst of all */
     enum verdict_status aspect[ASPECT_N]; /* of each figure separately; not kept in the run's file, but computed anew */
-    char reason[VERDICT_REASONS][VERDICT_REASON_MAX];
+    char reason[VERDICT_REASONS][VERDICT_REASON_MAX]; /* the worst first */
+    enum verdict_status weight[VERDICT_REASONS]; /* what each makes of the point; as aspect, not kept in the file */
     uint32_t n_reasons;
 };
 

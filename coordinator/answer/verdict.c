@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/human.h"
 #include "coordinator/answer/numeric.h"
@@ -47,13 +48,29 @@ const char *verdict_aspect_name(enum verdict_aspect a)
     return names[a];
 }
 
+/* Before those that weigh less, of which the last is dropped where there is no room. */
+__attribute__((format(printf, 3, 0))) static void keep(struct verdict *v, enum verdict_status s, const char *fmt,
+                                                       va_list ap)
+{
+    uint32_t at = 0;
+    while (at < v->n_reasons && v->weight[at] >= s)
+        at++;
+    if (at == VERDICT_REASONS) return;
+    uint32_t after = v->n_reasons - at - (v->n_reasons == VERDICT_REASONS);
+    memmove(v->reason[at + 1], v->reason[at], after * sizeof v->reason[0]);
+    memmove(&v->weight[at + 1], &v->weight[at], after * sizeof v->weight[0]);
+    (void)vsnprintf(v->reason[at], sizeof v->reason[0], fmt, ap);
+    v->weight[at] = s;
+    v->n_reasons = at + 1 + after;
+}
+
 __attribute__((format(printf, 4, 0))) static void add(struct verdict *v, unsigned aspects, enum verdict_status s,
                                                       const char *fmt, va_list ap)
 {
     if (s > v->status) v->status = s;
     for (int a = 0; a < ASPECT_N; a++)
         if (aspects & (1u << a) && s > v->aspect[a]) v->aspect[a] = s;
-    if (v->n_reasons < VERDICT_REASONS) (void)vsnprintf(v->reason[v->n_reasons++], sizeof v->reason[0], fmt, ap);
+    keep(v, s, fmt, ap);
 }
 
 void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const char *fmt, ...)

@@ -21,6 +21,6 @@ void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const
 /* A reason that makes the point suspect and leaves the figures as they are: the caller has judged them. */
 void verdict_part(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *verdict_aspect_name(enum verdict_aspect a); /* "load", "throughput", "ttft", "due", "tpot", "itl", "e2e" */
-/* A reason that puts every figure in doubt. Adds it and raises the status to at least `s`; a ninth reason is dropped,
- * its status is not. */
+/* A reason that puts every figure in doubt. Adds it and raises the status to at least `s`. Of nine reasons the one that
+ * weighs least is dropped, its status is not. */
 void verdict_add(struct verdict *v, enum verdict_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

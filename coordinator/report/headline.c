@@ -12,6 +12,8 @@
 #include "coordinator/report/reasons.h"
 #include "coordinator/report/report_parts.h"
 
+#define CAUSES 32u
+
 __attribute__((format(printf, 2, 3))) static void add(struct headline *h, const char *fmt, ...)
 {
     size_t n = strlen(h->why);
@@ -72,19 +74,20 @@ static size_t points_with(const struct analysis *a, enum verdict_status s)
     return n;
 }
 
-/* Invalid points with one cause: it stands here and nowhere else. With several they stand by cause in their own place,
- * and here is how many. */
+/* The cause that most invalid points have stands here and nowhere else; the others, in their own place. */
 static void add_invalid(const struct analysis *a, size_t bad, struct headline *h)
 {
-    struct reason_group g[2];
-    char points[HUMAN_THINGS_MAX];
-    size_t n = reasons_group(a, VERDICT_INVALID, g, 2);
-    add(h, "%zu of %s cannot be trusted", bad, human_things((double)a->n_points, "point", points));
-    if (n == 1 && g[0].n == bad) {
-        add(h, ": %.*s", VERDICT_REASON_MAX, g[0].text);
-        h->cause = g[0].text;
-    } else if (n > 1)
-        add(h, ", for reasons that stand with the points");
+    struct reason_group g[CAUSES];
+    char words[HUMAN_THINGS_MAX], where[120];
+    size_t n = reasons_group(a, VERDICT_INVALID, g, CAUSES);
+    add(h, "%zu of %s cannot be trusted", bad, human_things((double)a->n_points, "point", words));
+    if (n == 0) return;
+    reasons_where(a, &g[0], where, sizeof where);
+    if (g[0].n < bad) add(h, ": %s", where);
+    add(h, ": %.*s", VERDICT_REASON_MAX, g[0].text);
+    h->cause = g[0].text;
+    if (n == 1) return;
+    add(h, "; %s stand%s with the points", human_things((double)(n - 1), "other reason", words), n == 2 ? "s" : "");
 }
 
 static void invalid(const struct analysis *a, struct headline *h)

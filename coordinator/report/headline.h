@@ -8,6 +8,6 @@
 struct headline {
     const char *word;  /* "PASS", "DONE", "FAIL", "UNDECIDED", "INVALID" */
     char why[700];     /* a clause without a full stop */
-    const char *cause; /* the reason in it, when all invalid points have this one: not to be said again; else NULL */
+    const char *cause; /* the reason in it why points are invalid: not to be said again; NULL: there is none */
 };
 void headline_make(const struct analysis *a, struct headline *ret);

@@ -43,9 +43,8 @@ static int by_weight(const void *x, const void *y)
 
 static bool has(const struct point *p, const struct reason_group *g)
 {
-    if (p->verdict.status != g->status) return false;
     for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
-        if (reasons_same(p->verdict.reason[i], g->text)) return true;
+        if (p->verdict.weight[i] == g->status && reasons_same(p->verdict.reason[i], g->text)) return true;
     return false;
 }
 
@@ -54,8 +53,8 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
     size_t n = 0;
     for (size_t i = 0; i < a->n_points; i++) {
         const struct verdict *v = &a->points[i].verdict;
-        for (uint32_t k = 0; v->status != VERDICT_VALID && v->status >= least && k < v->n_reasons && n < max; k++) {
-            struct reason_group g = {v->status, v->reason[k], 0, i};
+        for (uint32_t k = 0; k < v->n_reasons && v->weight[k] >= least && n < max; k++) {
+            struct reason_group g = {v->weight[k], v->reason[k], 0, i};
             bool seen = false;
             for (size_t j = 0; j < n && !seen; j++)
                 seen = ret[j].status == g.status && reasons_same(ret[j].text, g.text);
@@ -70,7 +69,7 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
 
 bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *g)
 {
-    if (cause) return strcmp(cause, g->text) == 0;
+    if (cause && g->status == VERDICT_INVALID) return strcmp(cause, g->text) == 0;
     return g->n == 1 && strstr(a->answer.text, g->text);
 }
 

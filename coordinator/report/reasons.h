@@ -9,8 +9,9 @@ struct reason_group {
     size_t n;         /* points */
     size_t first;     /* index of its first point */
 };
-/* All causes of points that are as doubtful as `least` or more, those of invalid points first, then by number of
- * points. Returns how many; at most `max` are written. */
+/* All causes that weigh as much as `least` or more (suspect at least): those that make points invalid first, then by
+ * number of points. A cause that makes an invalid point no more than suspect is no reason why it is invalid. Returns
+ * how many; at most `max` are written. */
 size_t reasons_group(const struct analysis *a, enum verdict_status least, struct reason_group *ret, size_t max);
 /* Whether the headline (its cause, or NULL) or the answer has said it in full, and of all its points: it need not be
  * said again. */

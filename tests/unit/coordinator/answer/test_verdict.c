@@ -415,7 +415,11 @@ static void test_many_reasons(void **state)
         verdict_add(&v, i == 19 ? VERDICT_INVALID : VERDICT_SUSPECT, "reason %d", i);
     assert_int_equal(v.n_reasons, VERDICT_REASONS);
     assert_int_equal(v.status, VERDICT_INVALID);
-    assert_string_equal(v.reason[7], "reason 7");
+    assert_string_equal(v.reason[0], "reason 19"); /* the worst comes first, and is never the one that is dropped */
+    assert_int_equal(v.weight[0], VERDICT_INVALID);
+    assert_string_equal(v.reason[1], "reason 0");
+    assert_int_equal(v.weight[1], VERDICT_SUSPECT);
+    assert_string_equal(v.reason[7], "reason 6");
 }
 
 int main(void)
