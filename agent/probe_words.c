@@ -67,6 +67,13 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
         (void)buf_puts(out, "; no usage: each event counts as one token\n");
 }
 
+/* Whether the words are the server's alone; else they begin with our own, which say what is wrong with the answer. */
+static bool is_said(const struct probe_seen *s)
+{
+    enum failure label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST);
+    return FAILURES[label].by == FAILURE_BY_STATUS || label == FAILURE_STREAM_ERROR;
+}
+
 void probe_words_lines(const struct probe_seen *s, struct buf *out)
 {
     const struct plan_target *t = s->target;
@@ -84,7 +91,7 @@ void probe_words_lines(const struct probe_seen *s, struct buf *out)
     if (s->status >= 200 && s->status <= 299 && !s->words[0]) put_tokens(s, out);
     if (s->location[0]) (void)buf_printf(out, "it points to %s\n", s->location);
     if (s->limits[0]) (void)buf_printf(out, "limits: %s\n", s->limits);
-    if (s->words[0]) (void)buf_printf(out, "the server says: %s\n", s->words);
+    if (s->words[0]) (void)buf_printf(out, "%s: %s\n", is_said(s) ? "the server says" : "what came", s->words);
 }
 
 /* ---- the verdict ---- */

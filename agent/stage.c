@@ -467,7 +467,7 @@ int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err 
     st->sweep_at = t0 + st->sweep_every;
     st->in_flight_max = st->wakes = 0;
     st->refusal = 0;
-    wording_begin(&st->wording);
+    wording_begin(&st->wording, st->dialect.whole);
     st->failed_on_end = 0;
     st->steps_base = st->tr->clock.steps;
     st->throttled_base = st->counts_throttling ? host_throttled() : 0;

@@ -4,8 +4,9 @@
 
 #include "agent/stream/stranger.h"
 
-void wording_begin(struct wording *w)
+void wording_begin(struct wording *w, bool whole)
 {
+    w->whole = whole;
     w->who = NULL;
     w->n = 0;
     w->full = false;
@@ -76,10 +77,11 @@ static void put_odd(struct wording *w, bool heard, const char *why, struct failu
 {
     bool readable = true;
     const char *name = NULL;
+    enum stranger_place at = s->status == 0 ? STRANGER_HEAD : w->whole ? STRANGER_ANSWER : STRANGER_STREAM;
     if (heard && s->label == FAILURE_MALFORMED && (!why || s->status == 0))
-        name = stranger_name(w->bytes, w->n, s->status != 0, &readable);
+        name = stranger_name(w->bytes, w->n, at, !w->full, &readable);
     else if (heard)
-        (void)stranger_name(w->bytes, w->n, true, &readable);
+        (void)stranger_name(w->bytes, w->n, STRANGER_STREAM, false, &readable);
     if (!name) name = why;
     if (!name) name = "";
     size_t n = strlen(name);

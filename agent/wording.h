@@ -11,6 +11,7 @@ struct wording {
     const void *who; /* the request whose words these are; NULL: free */
     size_t n;
     bool full;            /* there was more */
+    bool whole;           /* whole answers are asked for, not streams */
     bool seen[FAILURE_N]; /* a sample was taken */
     bool done[FAILURE_N]; /* … and has words */
     char bytes[4096];
@@ -18,7 +19,7 @@ struct wording {
 
 /* Whether a sample of this failed request is wanted. */
 bool wording_wants(const struct wording *w, const void *who, enum failure label);
-void wording_begin(struct wording *w); /* a stage begins */
+void wording_begin(struct wording *w, bool whole); /* a stage begins */
 /* Bytes of an answer that is no stream. */
 void wording_hear(struct wording *w, const void *who, const char *bytes, size_t n);
 /* The data of the event by which a stream failed; what was heard of it before is no error. */

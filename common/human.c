@@ -139,3 +139,11 @@ const char *human_count(uint64_t n, char buf[HUMAN_MAX])
     (void)snprintf(raw, sizeof raw, "%" PRIu64, n);
     return group(raw, buf);
 }
+
+const char *human_stop(const char *sentence)
+{
+    static const char MORE[] = "…";
+    size_t n = strlen(sentence);
+    bool cut = n >= sizeof MORE - 1 && memcmp(sentence + n - (sizeof MORE - 1), MORE, sizeof MORE - 1) == 0;
+    return cut || (n > 0 && strchr(".?", sentence[n - 1])) ? "" : ".";
+}

@@ -21,6 +21,8 @@ const char *human_plain(double v, char buf[HUMAN_MAX]);
 /* For a column of at most `width` characters, 5 or more: as human_number, else without groups, else "1.23M", "<0.01".
  */
 const char *human_short(double v, size_t width, char buf[HUMAN_MAX]);
+/* What ends this sentence: ".", or "" where it has its end (".", "?", "…"). */
+const char *human_stop(const char *sentence);
 /* A number of things, named in the singular: "1 request", "2,000 requests", "1.5 requests/s" of "request/s". */
 #define HUMAN_THINGS_MAX 96
 const char *human_things(double n, const char *thing, char buf[HUMAN_THINGS_MAX]);

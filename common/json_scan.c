@@ -434,3 +434,66 @@ bool json_valid(const char *text, size_t n)
         if (t == JSON_BAD || t == JSON_END) return t == JSON_END;
     }
 }
+
+/* The bytes up to `end` are the beginning of a string, after its first quote. */
+static bool half_string(const char *p, const char *end)
+{
+    while (p < end) {
+        if ((unsigned char)*p < 0x20 || *p == '"') return false;
+        if (*p++ != '\\' || p == end) continue;
+        if (*p == '\0' || !strchr("\"\\/bfnrtu", *p)) return false;
+        bool hex = *p++ == 'u';
+        for (int i = 0; hex && i < 4 && p < end; i++)
+            if (!is_hex(*p++)) return false;
+    }
+    return true;
+}
+
+static bool half_word(const char *p, size_t n)
+{
+    static const char *const WORDS[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (n < strlen(WORDS[i]) && memcmp(p, WORDS[i], n) == 0) return true;
+    return false;
+}
+
+/* "-", "1.", "1e+": a digit would end it. */
+static bool half_number(const char *p, size_t n)
+{
+    char whole[40];
+    if (n >= sizeof whole) return false;
+    memcpy(whole, p, n);
+    whole[n] = '0';
+    return json_number_end(whole, whole + n + 1) == whole + n + 1;
+}
+
+bool json_is_cut(const char *text, size_t n)
+{
+    struct json j;
+    enum json_token t;
+    json_begin(&j, text, n);
+    for (;;) {
+        const char *p = skip_space(j.at, j.end);
+        uint8_t expect = j.expect;
+        if ((t = json_next(&j)) == JSON_END) return false;
+        if (t != JSON_BAD) continue;
+        if (expect == EXPECT_NOTHING) return false;
+        if (j.at == j.end) return true;
+        if (expect == EXPECT_COMMA_OR_END && *p != ',') return false;
+        bool comma = expect == EXPECT_COMMA_OR_END,
+             names = expect == EXPECT_KEY || expect == EXPECT_KEY_OR_END || (comma && in_object(&j));
+        size_t left = (size_t)(j.end - j.at);
+        if (j.at != (comma ? skip_space(p + 1, j.end) : p)) return false; /* a whole key, and no colon */
+        if (*j.at == '"') return half_string(j.at + 1, j.end);
+        return !names && (half_word(j.at, left) || half_number(j.at, left));
+    }
+}
+
+bool json_has_more(const char *text, size_t n)
+{
+    struct json j;
+    json_begin(&j, text, n);
+    while (j.expect != EXPECT_NOTHING)
+        if (json_next(&j) == JSON_BAD) return false;
+    return json_next(&j) == JSON_BAD;
+}

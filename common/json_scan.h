@@ -98,3 +98,7 @@ const char *json_number_end(const char *p, const char *end);
 const char *json_string_end(const char *p, const char *end, bool *ret_escaped);
 /* n bytes are one JSON document. */
 bool json_valid(const char *text, size_t n);
+/* n bytes are no JSON document, and more bytes could make them one. */
+bool json_is_cut(const char *text, size_t n);
+/* n bytes are a JSON document with something after it. */
+bool json_has_more(const char *text, size_t n);

@@ -79,37 +79,6 @@ static bool has_second(const char *bytes, size_t n)
     return next < end && *next == '{';
 }
 
-static const char *body_name(const char *bytes, size_t n, bool text)
-{
-    const char *end = bytes + n, *p = skip_blank(bytes, end);
-    const char *name = find(BODIES, sizeof BODIES / sizeof *BODIES, p, (size_t)(end - p));
-    if (name) return name;
-    if (p < end && *p == '[') return "a list in JSON and no stream of events: is target.api right?";
-    if (p < end && *p == '{')
-        return has_second(p, (size_t)(end - p))
-                   ? "lines of JSON and no server-sent events: is target.api right?"
-                   : "one JSON object and no stream of events: is target.url that of the API? target.stream: false "
-                     "measures answers that are not streamed";
-    return text ? "text that is no stream of events: is target.url that of the API?"
-                : "bytes that are no text: is target.url that of the API?";
-}
-
-/* A frame of HTTP/2: SETTINGS or GOAWAY of stream 0. */
-static bool is_http2(const char *bytes, size_t n)
-{
-    return n >= 9 && bytes[0] == 0 && (bytes[3] == 4 || bytes[3] == 7) && memcmp(bytes + 5, "\0\0\0", 4) == 0;
-}
-
-const char *stranger_name(const char *bytes, size_t n, bool http, bool *ret_text)
-{
-    *ret_text = is_text(bytes, n);
-    if (n == 0) return NULL;
-    if (http) return body_name(bytes, n, *ret_text);
-    if (is_http2(bytes, n)) return "HTTP/2 is spoken there: write target.http: \"2\"";
-    const char *name = find(PROTOCOLS, sizeof PROTOCOLS / sizeof *PROTOCOLS, bytes, n);
-    return name ? name : "no HTTP answer: is the port of target.url right?";
-}
-
 /* The word stands as a value, not in a text. */
 static bool has_value(const char *data, size_t n, const char *word)
 {
@@ -119,11 +88,80 @@ static bool has_value(const char *data, size_t n, const char *word)
     return false;
 }
 
+/* What is wrong with JSON. */
+enum fault { FAULT_NAN, FAULT_INFINITY, FAULT_CUT, FAULT_MORE, FAULT_OTHER };
+
+static enum fault fault_of(const char *p, size_t n)
+{
+    if (json_is_cut(p, n)) return FAULT_CUT;
+    if (json_has_more(p, n)) return FAULT_MORE;
+    if (has_value(p, n, "NaN")) return FAULT_NAN;
+    return has_value(p, n, "Infinity") ? FAULT_INFINITY : FAULT_OTHER;
+}
+
+/* A body that begins as an object does. */
+static const char *object_name(const char *p, size_t n, enum stranger_place at, bool all)
+{
+    static const char *const FAULTS[] = {
+        [FAULT_NAN] = "a body with NaN in it, which is no JSON",
+        [FAULT_INFINITY] = "a body with Infinity in it, which is no JSON",
+        [FAULT_CUT] = "one JSON object that is cut off",
+        [FAULT_MORE] = "one JSON object and something after it",
+        [FAULT_OTHER] = "a body that begins as JSON does and breaks its rules",
+    };
+    if (has_second(p, n))
+        return at == STRANGER_ANSWER
+                   ? "lines of JSON, where one answer is asked for: are target.api and target.stream right?"
+                   : "lines of JSON and no server-sent events: is target.api right?";
+    if (all && !json_valid(p, n)) return FAULTS[fault_of(p, n)];
+    return at == STRANGER_ANSWER
+               ? "one JSON object that is no answer of this API: is target.api right?"
+               : "one JSON object and no stream of events: is target.url that of the API? target.stream: false "
+                 "measures answers that are not streamed";
+}
+
+static const char *body_name(const char *bytes, size_t n, enum stranger_place at, bool all, bool text)
+{
+    const char *end = bytes + n, *p = skip_blank(bytes, end);
+    const char *name = find(BODIES, sizeof BODIES / sizeof *BODIES, p, (size_t)(end - p));
+    if (name) return name;
+    if (p < end && *p == '{') return object_name(p, (size_t)(end - p), at, all);
+    bool list = p < end && *p == '[';
+    if (at == STRANGER_ANSWER)
+        return list   ? "a list in JSON that is no answer of this API: is target.api right?"
+               : text ? "text that is no JSON: is target.url that of the API?"
+                      : "bytes that are no text: is target.url that of the API?";
+    return list   ? "a list in JSON and no stream of events: is target.api right?"
+           : text ? "text that is no stream of events: is target.url that of the API?"
+                  : "bytes that are no text: is target.url that of the API?";
+}
+
+/* A frame of HTTP/2: SETTINGS or GOAWAY of stream 0. */
+static bool is_http2(const char *bytes, size_t n)
+{
+    return n >= 9 && bytes[0] == 0 && (bytes[3] == 4 || bytes[3] == 7) && memcmp(bytes + 5, "\0\0\0", 4) == 0;
+}
+
+const char *stranger_name(const char *bytes, size_t n, enum stranger_place at, bool all, bool *ret_text)
+{
+    *ret_text = is_text(bytes, n);
+    if (n == 0) return NULL;
+    if (at != STRANGER_HEAD) return body_name(bytes, n, at, all, *ret_text);
+    if (is_http2(bytes, n)) return "HTTP/2 is spoken there: write target.http: \"2\"";
+    const char *name = find(PROTOCOLS, sizeof PROTOCOLS / sizeof *PROTOCOLS, bytes, n);
+    return name ? name : "no HTTP answer: is the port of target.url right?";
+}
+
 const char *stranger_event(const char *data, size_t n)
 {
+    static const char *const FAULTS[] = {
+        [FAULT_NAN] = "an event with NaN in it, which is no JSON",
+        [FAULT_INFINITY] = "an event with Infinity in it, which is no JSON",
+        [FAULT_CUT] = "an event whose JSON is cut off",
+        [FAULT_MORE] = "an event with something after its JSON object",
+        [FAULT_OTHER] = "an event that begins as JSON does and breaks its rules",
+    };
     const char *end = data + n, *p = skip_blank(data, end);
     if (p == end || *p != '{') return "an event that is no JSON object";
-    if (has_value(p, (size_t)(end - p), "NaN")) return "an event with NaN in it, which is no JSON";
-    if (has_value(p, (size_t)(end - p), "Infinity")) return "an event with Infinity in it, which is no JSON";
-    return "an event that is no whole JSON object";
+    return FAULTS[fault_of(p, (size_t)(end - p))];
 }

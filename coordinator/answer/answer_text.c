@@ -208,9 +208,7 @@ static void say_first(const struct failure_sample *f, struct answer *a)
     say(a, "The first: ");
     if (f->status) say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
     if (f->text[0]) say(a, "\"%.200s\"", f->text);
-    const char *hint = failure_hint(f);
-    size_t n = strlen(hint);
-    say(a, "%s%s ", hint, n && hint[n - 1] == '?' ? "" : ".");
+    say(a, "%s%s ", failure_hint(f), human_stop(failure_hint(f)));
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/failure_sample.h"
 #include "common/human.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/answer/verdict.h"
@@ -93,16 +94,17 @@ static void add_invalid(const struct analysis *a, size_t bad, struct headline *h
 static void invalid(const struct analysis *a, struct headline *h)
 {
     size_t bad = points_with(a, VERDICT_INVALID);
-    const char *error = NULL;
+    char error[640] = "";
     h->word = "INVALID";
     for (size_t i = 0; i < a->run->n_events; i++)
-        if (a->run->events[i].kind == RUN_EVENT_ERROR) error = a->run->events[i].text;
+        if (a->run->events[i].kind == RUN_EVENT_ERROR)
+            failure_words(error, sizeof error, a->run->events[i].text, strlen(a->run->events[i].text));
     if (a->n_points == 0)
-        add(h, "no stage was finished%s%.200s", error ? ": " : "", error ? error : "");
+        add(h, "no stage was finished%s%s", error[0] ? ": " : "", error);
     else if (bad)
         add_invalid(a, bad, h);
     else
-        add(h, "stages that the plan asks for are missing%s%.200s", error ? ": " : "", error ? error : "");
+        add(h, "stages that the plan asks for are missing%s%s", error[0] ? ": " : "", error);
 }
 
 static void lost(const struct analysis *a, struct headline *h)

@@ -7,7 +7,7 @@
 
 struct headline {
     const char *word;  /* "PASS", "DONE", "FAIL", "UNDECIDED", "INVALID" */
-    char why[700];     /* a clause without a full stop */
+    char why[900];     /* a clause; human_stop ends it */
     const char *cause; /* the reason in it why points are invalid: not to be said again; NULL: there is none */
 };
 void headline_make(const struct analysis *a, struct headline *ret);

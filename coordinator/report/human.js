@@ -1,6 +1,7 @@
 "use strict";
 /* Numbers for people, as common/human.c writes them: three significant digits below 100, whole numbers in full with their
  * thousands grouped, never an exponent. With `digits`: so many after the point at most. */
+const stop = (t) => /[.?…]$/.test(t) ? t : t + "."; /* a sentence with its end */
 const human = (v, digits) => {
   if (v === null || v === undefined || !isFinite(v)) return "n/a";
   const a = Math.abs(v);

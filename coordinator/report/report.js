@@ -83,8 +83,8 @@ function heading() {
   ].filter(Boolean).join(" · ");
   const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
   const o = S.outcome, word = el("strong", "word " + o.word.toLowerCase(), {PASS: "✓ PASS", DONE: "DONE", FAIL: "✗ FAIL", UNDECIDED: "? UNDECIDED", INVALID: "✗ INVALID"}[o.word]);
-  $("outcome").append(word, el("span", "why", o.why + "."), el("span", "soft status", "exit status " + o.exit_status));
-  for (const c of o.causes.filter((c) => !c.quoted)) say(c.status + ", " + c.where + ": " + c.text + ".", c.status);
+  $("outcome").append(word, el("span", "why", stop(o.why)), el("span", "soft status", "exit status " + o.exit_status));
+  for (const c of o.causes.filter((c) => !c.quoted)) say(c.status + ", " + stop(c.where + ": " + c.text), c.status);
   const failed = {};
   for (const p of points)
     for (const [label, n] of Object.entries(p.ledger.failed)) failed[label] = (failed[label] || 0) + n;

@@ -131,13 +131,13 @@ static void wrap(const struct page *p, const char *text, unsigned indent)
 static void headline(const struct page *p, const struct analysis *in)
 {
     struct headline h;
-    char line[720];
+    char line[920];
     headline_make(in, &h);
     paint(p, BOLD);
     paint(p, strcmp(h.word, "PASS") == 0 || strcmp(h.word, "DONE") == 0 ? GREEN
              : strcmp(h.word, "UNDECIDED") == 0                         ? YELLOW
                                                                         : RED);
-    (void)snprintf(line, sizeof line, "%s: %s.", h.word, h.why);
+    (void)snprintf(line, sizeof line, "%s: %s%s", h.word, h.why, human_stop(h.why));
     wrap(p, line, 0);
     paint(p, PLAIN);
 }

@@ -73,6 +73,11 @@ static void test_headers(void **state)
     assert_non_null(strstr(buf_str(&out), "limits: anthropic-ratelimit-requests-remaining: 3, x-envoy"));
     assert_null(strstr(buf_str(&out), "never shown"));
     assert_null(strchr(buf_str(&out), '\x01'));
+    assert_non_null(strstr(buf_str(&out), "the server says: slow down"));
+    buf_reset(&out);
+    s = seen("http://h/v1/chat/completions", 200, COUNTER_FAILED_MALFORMED, "an event whose JSON is cut off: {");
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "\nwhat came: an event")); /* not the server's words */
     buf_free(&out);
 }
 

@@ -24,7 +24,7 @@ static const char *taken(const void *who, enum failure label, const char *why)
 static void test_body(void **state)
 {
     (void)state;
-    wording_begin(&w);
+    wording_begin(&w, false);
     assert_true(wording_wants(&w, &a, FAILURE_HTTP_4XX));
     wording_hear(&w, &a, "{\"error\": \"no such", 18);
     wording_hear(&w, &b, "of another", 10); /* one at a time */
@@ -36,7 +36,7 @@ static void test_body(void **state)
     assert_false(wording_wants(&w, &a, FAILURE_HTTP_4XX));
     assert_true(wording_wants(&w, &a, FAILURE_RESET));
     assert_string_equal(taken(&a, FAILURE_RESET, "broken pipe"), "broken pipe");
-    wording_begin(&w);
+    wording_begin(&w, false);
     assert_true(wording_wants(&w, &a, FAILURE_HTTP_4XX)); /* of each stage */
 }
 
@@ -45,7 +45,7 @@ static void test_event(void **state)
 {
     static const char ERROR[] = "{\"error\":{\"message\":\"out of memory\"}}";
     (void)state;
-    wording_begin(&w);
+    wording_begin(&w, false);
     wording_hear(&w, &a, "before", 6);
     wording_hear_event(&w, &a, ERROR, sizeof ERROR - 1);
     assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), ERROR);
@@ -81,7 +81,7 @@ static void test_odd(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct failure_sample s = {.label = rows[i].label, .status = rows[i].status};
-        wording_begin(&w);
+        wording_begin(&w, false);
         if (rows[i].heard) wording_hear(&w, &a, rows[i].heard, rows[i].n);
         wording_take(&w, &a, KEY, 1, rows[i].why, &s);
         assert_string_equal(s.text, rows[i].text);
@@ -97,7 +97,7 @@ static void test_cut(void **state)
         memset(body, ' ', sizeof body);
         memcpy(body, "Sorry", 5);
         memcpy(body + sizeof w.bytes - at, KEY[0].text, KEY[0].n);
-        wording_begin(&w);
+        wording_begin(&w, false);
         wording_hear(&w, &a, body, sizeof body);
         const char *text = taken(&a, FAILURE_HTTP_5XX, NULL);
         assert_null(strstr(text, "sk-"));
@@ -109,13 +109,13 @@ static void test_cut(void **state)
 static void test_half_a_secret(void **state)
 {
     (void)state;
-    wording_begin(&w);
+    wording_begin(&w, false);
     wording_hear(&w, &a, "the key sk-very-s", 17);
     assert_string_equal(taken(&a, FAILURE_RESET, NULL), "the key");
-    wording_begin(&w);
+    wording_begin(&w, false);
     wording_hear_event(&w, &a, "-secret is invalid, error", 25);
     assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), "******* is invalid, error");
-    wording_begin(&w);
+    wording_begin(&w, false);
     wording_hear(&w, &a, "tasks", 5); /* fewer than 4 characters are any word's */
     assert_string_equal(taken(&a, FAILURE_HTTP_5XX, NULL), "tasks");
 }

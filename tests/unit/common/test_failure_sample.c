@@ -118,6 +118,9 @@ static void hint_by_status(void **state)
     assert_non_null(strstr(failure_status_hint(401), "target.auth"));
     assert_string_equal(failure_status_hint(307), FAILURES[FAILURE_HTTP_3XX].look);
     assert_string_equal(failure_status_hint(418), "");
+    assert_non_null(strstr(failure_status_hint(407), "proxy")); /* no key of the server's would help */
+    assert_non_null(strstr(failure_status_hint(502), "gateway"));
+    assert_non_null(strstr(failure_status_hint(511), "login page"));
     s.status = 418;
     assert_string_equal(failure_hint(&s), FAILURES[FAILURE_HTTP_4XX].look);
 }

@@ -67,6 +67,10 @@ static void test_things(void **state)
     assert_string_equal(human_things(1, "request/s", b), "1 request/s");
     assert_string_equal(human_things(0.999999, "request", b), "1 request"); /* as it is written */
     assert_string_equal(human_things(NAN, "request", b), "n/a requests");
+    assert_string_equal(human_stop("it is broken"), ".");
+    assert_string_equal(human_stop(""), ".");
+    assert_string_equal(human_stop("is it right?"), "");
+    assert_string_equal(human_stop("a long text…"), "");
     assert_string_equal(human_change(0.0484, b), "+4.84 %");
     assert_string_equal(human_change(-0.5, b), "-50 %");
     assert_string_equal(human_change(0, b), "0 %");

@@ -437,12 +437,45 @@ static void test_decode(void **state)
     }
 }
 
+/* Every beginning of a document is one that was cut, and nothing else is. */
+static void test_cut(void **state)
+{
+    (void)state;
+    static const struct doc NOT[] = {DOC("{}"),           DOC("{\"a\":1} x"), DOC("{\"a\":1}{\"b"), DOC("{\"a\" \"b"),
+                                     DOC("{\"a\":1 \"b"), DOC("{a"),          DOC("{\"a\":NaN"),    DOC("{\"a\":tru3"),
+                                     DOC("[1,]"),         DOC("[\"\\x"),      DOC("[\"\\u00g"),     DOC("[\"a\tb\n"),
+                                     DOC("{\"a\":1,tr"),  DOC("{1"),          DOC("[1 2"),          DOC("<html>"),
+                                     DOC("[1..")};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        for (size_t n = 0; n < good[i].n; n++) {
+            char *copy = malloc(n ? n : 1); /* a sanitizer sees a read behind it */
+            memcpy(copy, good[i].text, n);
+            if (json_is_cut(copy, n) == json_valid(copy, n)) fail_msg("%.*s", (int)n, good[i].text);
+            assert_false(json_has_more(copy, n));
+            free(copy);
+        }
+    for (size_t i = 0; i < sizeof NOT / sizeof *NOT; i++)
+        if (json_is_cut(NOT[i].text, NOT[i].n)) fail_msg("%s", NOT[i].text);
+    assert_true(json_has_more("{\"a\":1} x", 9));
+    assert_true(json_has_more("{\"a\":1}\n{\"b", 12));
+    assert_false(json_has_more("{\"a\":1} \n", 9));
+    assert_false(json_has_more("{\"a\":1", 6));
+    assert_false(json_has_more("{a} x", 5));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grammar), cmocka_unit_test(test_cuts),      cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_tokens),  cmocka_unit_test(test_bad_stays), cmocka_unit_test(test_skip_and_enter),
-        cmocka_unit_test(test_is),      cmocka_unit_test(test_u32),       cmocka_unit_test(test_string_end),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_bad_stays),
+        cmocka_unit_test(test_skip_and_enter),
+        cmocka_unit_test(test_is),
+        cmocka_unit_test(test_u32),
+        cmocka_unit_test(test_string_end),
         cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,17 +9,18 @@
 
 #include "agent/stream/stranger.h"
 
-static void is(const char *bytes, size_t n, bool http, const char *begins, bool text)
+static void is(const char *bytes, size_t n, enum stranger_place at, const char *begins, bool text)
 {
     bool readable;
-    const char *name = stranger_name(bytes, n, http, &readable);
+    const char *name = stranger_name(bytes, n, at, true, &readable);
     assert_non_null(name);
     if (strncmp(name, begins, strlen(begins)) != 0) fail_msg("%s, not %s", name, begins);
     assert_int_equal(readable, text);
 }
 
-#define BODY(bytes, begins, text) is(bytes, sizeof(bytes) - 1, true, begins, text)
-#define HEAD(bytes, begins, text) is(bytes, sizeof(bytes) - 1, false, begins, text)
+#define BODY(bytes, begins, text) is(bytes, sizeof(bytes) - 1, STRANGER_STREAM, begins, text)
+#define ANSWER(bytes, begins) is(bytes, sizeof(bytes) - 1, STRANGER_ANSWER, begins, true)
+#define HEAD(bytes, begins, text) is(bytes, sizeof(bytes) - 1, STRANGER_HEAD, begins, text)
 
 static void test_bodies(void **state)
 {
@@ -33,6 +34,12 @@ static void test_bodies(void **state)
     BODY("{\"a\":1}\n{\"a\":2}\n", "lines of JSON", true);
     BODY("{\"a\":1}\r\n{\"a", "lines of JSON", true);
     BODY("[{\"a\":1},", "a list in JSON", true);
+    BODY("{\"error\": {\"message\": \"too ma", "one JSON object that is cut off", true);
+    BODY("{\"a\": NaN}", "a body with NaN", true);
+    BODY("{\"a\": 1} ok", "one JSON object and something after it", true);
+    BODY("{error}", "a body that begins as JSON does", true);
+    assert_string_equal(stranger_name("{\"a\": \"b", 8, STRANGER_STREAM, false, &readable),
+                        stranger_name("{\"a\": 1}", 8, STRANGER_STREAM, true, &readable)); /* our own cut */
     BODY("data: {}\n\n", "server-sent events", true);
     BODY("\x1f\x8b\x08\0\0\0\0\0", "a body compressed with gzip", false);
     BODY("\x28\xb5\x2f\xfd\0\0\0", "a body compressed with zstd", false);
@@ -42,7 +49,36 @@ static void test_bodies(void **state)
     BODY("\0\1\2\3\4", "bytes that are no text", false);
     BODY("Backend not ready", "text that is no stream", true);
     BODY("na\xc3\xafve, cut \xc3", "text that is no stream", true);
-    assert_null(stranger_name("", 0, true, &readable));
+    assert_null(stranger_name("", 0, STRANGER_STREAM, true, &readable));
+}
+
+/* Where answers are not streamed, nothing advises not to stream them. */
+static void test_answers(void **state)
+{
+    (void)state;
+    ANSWER("{\"a\":1}", "one JSON object that is no answer of this API");
+    ANSWER("{\"choices\":[{\"message\":{\"content\":\"a", "one JSON object that is cut off");
+    ANSWER("{\"a\":1}\n{\"a\":2}\n", "lines of JSON, where one answer is asked for");
+    ANSWER("[1]", "a list in JSON that is no answer");
+    ANSWER("ok", "text that is no JSON");
+    ANSWER("data: {}\n\n", "server-sent events");
+}
+
+static void event(const char *data, const char *name)
+{
+    assert_string_equal(stranger_event(data, strlen(data)), name);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    event("{\"choices\":[{\"delta\":{\"content\":\"hel", "an event whose JSON is cut off");
+    event("{\"choices\":[{\"logprob\":NaN,\"text\":\"a", "an event with NaN in it, which is no JSON");
+    event("{\"a\":-Infinity}", "an event with Infinity in it, which is no JSON");
+    event("{\"a\":1}{\"a\":2}", "an event with something after its JSON object");
+    event("{'a':1}", "an event that begins as JSON does and breaks its rules");
+    event("hello", "an event that is no JSON object");
+    event("", "an event that is no JSON object");
 }
 
 static void test_heads(void **state)
@@ -58,6 +94,7 @@ static void test_heads(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bodies), cmocka_unit_test(test_heads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bodies), cmocka_unit_test(test_heads),
+                                       cmocka_unit_test(test_answers), cmocka_unit_test(test_events)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -406,7 +406,7 @@ static void test_why(void **state)
         {TOKEN("a") "data: {\"x\":[-Infinity]}\n\n", "an event with Infinity in it, which is no JSON",
          "{\"x\":[-Infinity]}"},
         {TOKEN("a") "data: \"NaN\"\n\n", "an event that is no JSON object", "\"NaN\""},
-        {TOKEN("a") "data: {\"choices\":[}\n\n" TOKEN("b"), "an event that is no whole JSON object", "{\"choices\":[}"},
+        {TOKEN("a") "data: {\"choices\":[}\n\n" TOKEN("b"), "an event that begins as JSON does and breaks its rules", "{\"choices\":[}"},
         {TOKEN("error") "data: {\"detail\":\"sorry\"}\n\n" TOKEN("c"), NULL, "{\"detail\":\"sorry\"}"},
         {TOKEN("a") "event: error\ndata: no memory\n\n" DONE, NULL, "no memory"},
         {TOKEN("a") "data: {\"error\":1}", NULL, "{\"error\":1}"},

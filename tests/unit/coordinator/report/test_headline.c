@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/human.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
@@ -87,6 +88,10 @@ static void test_every_status(void **state)
     run.events = &e;
     run.n_events = 1;
     says("INVALID", "no stage was finished: nobody came");
+    memset(e.text, 'x', sizeof e.text - 1);
+    struct headline h;
+    headline_make(&a, &h);
+    assert_string_equal(human_stop(h.why), ""); /* cut, and seen to be */
     begin(1); /* what makes a point suspect is not why it is invalid */
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_SUSPECT, "Little's law is off");
