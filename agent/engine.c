@@ -62,8 +62,9 @@ struct engine {
     uint32_t ready, ended; /* workers that have reported it */
     struct err err;        /* the first one's of this stage */
     int refusal;           /* as in struct worker_note; logged once per stage */
-    uint32_t tails; /* of a worker's responses that stay open after their end marker: as many as there is room for */
-    bool noticed;   /* a worker's notice was logged; once a plan */
+    uint32_t tails;  /* of a worker's responses that stay open after their end marker: as many as there is room for */
+    char limit[256]; /* of READY */
+    bool noticed;    /* a worker's notice was logged; once a plan */
     int64_t skew;
     uint64_t arming;          /* number of this arming: notes of an earlier one are late */
     struct snapshot *merging; /* of this second, not all parts in yet */
@@ -219,6 +220,27 @@ const struct probe_result *engine_probed(const struct engine *eng)
     return eng->probe && eng->probed ? probe_result(eng->probe) : NULL;
 }
 
+/* What an open loop without a cap can hold, and which of this machine's limits it is. */
+static uint64_t open_cap(struct engine *eng, uint64_t other, uint64_t pairs)
+{
+    uint64_t files = eng->host.descriptors > other ? eng->host.descriptors - other : 1, ports = eng->host.ports * pairs,
+             own = eng->guard.max_connections, room = files < ports ? files : ports;
+    char why[64];
+    if (own && own <= room)
+        (void)snprintf(why, sizeof why, "--max-connections %llu", (unsigned long long)(room = own));
+    else if (files <= ports)
+        (void)snprintf(why, sizeof why, "open files %llu", (unsigned long long)eng->host.descriptors);
+    else
+        (void)snprintf(why, sizeof why, "local ports %llu", (unsigned long long)eng->host.ports);
+    if (room >= OPEN_CAP_MAX) return OPEN_CAP_MAX;
+    (void)snprintf(eng->limit, sizeof eng->limit,
+                   "at most %llu requests in flight, by a limit of this machine (%s): arrivals beyond that wait, and "
+                   "the point is then invalid",
+                   (unsigned long long)room, why);
+    log_info("this agent can hold %s", eng->limit);
+    return room;
+}
+
 /* Descriptors and ports for the stage; an open loop without a cap gets as many as there are. Returns the maximum number
  * of requests in flight. */
 static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap, struct err *e)
@@ -228,15 +250,9 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
                        ? eng->plan->target.streams_per_connection
                        : 1;
     uint64_t other = OTHER_DESCRIPTORS + 8u * eng->n_workers, cap = s->slots;
+    eng->limit[0] = '\0';
     if (s->kind == LOAD_OPEN && cap == 0) {
-        uint64_t room = eng->host.descriptors > other ? eng->host.descriptors - other : 1;
-        if (room > eng->host.ports * pairs) room = eng->host.ports * pairs;
-        if (eng->guard.max_connections && room > eng->guard.max_connections) room = eng->guard.max_connections;
-        cap = room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
-        if (cap < OPEN_CAP_MAX)
-            log_info("this agent can hold at most %llu requests in flight, by its limits (open files %llu, ports %u, "
-                     "--max-connections): arrivals beyond that wait, and the point is then invalid",
-                     (unsigned long long)cap, (unsigned long long)eng->host.descriptors, eng->host.ports);
+        cap = open_cap(eng, other, pairs);
     }
     *ret_cap = (uint32_t)cap;
     uint64_t connections = (cap + per - 1) / per;
@@ -433,6 +449,7 @@ static void all_ready(struct engine *eng)
     struct engine_event *ev = push(eng, ENGINE_READY);
     ev->err = eng->err;
     target_addresses(eng->target->target, ev->addresses, sizeof ev->addresses);
+    memcpy(ev->limit, eng->limit, sizeof ev->limit);
     eng->state = ENGINE_ARMED;
     if (eng->err.code != ERR_NONE) disarm(eng); /* as if the stage had never been armed */
 }

@@ -31,6 +31,7 @@ struct engine_event {
     bool last;             /* SNAPSHOT: the stage's last one */
     int64_t start_skew_ns; /* DONE */
     char addresses[256];   /* READY: resolved addresses of the target */
+    char limit[256];       /* READY: what holds an open loop without a cap below what it may ask for; "" = nothing */
 };
 
 ERR_CHECKED struct engine *engine_new(const struct engine_options *o, struct err *e);

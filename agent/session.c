@@ -48,7 +48,7 @@ struct session {
     /* the stage */
     uint32_t stage, epoch; /* epoch 0: none */
     struct outbox outbox;
-    char address[256];
+    char address[256], limit[256]; /* as READY says */
     int64_t skew_ns;
     bool stopping; /* ordered to end, or the lease has run out */
     bool winding;  /* the engine is still ending a stage that has been dropped: it cannot be armed yet, and its events
@@ -169,6 +169,7 @@ static void send_ready(struct session *s, const struct err *e)
                                      .epoch = s->epoch,
                                      .error = e ? e->text : "",
                                      .address = s->address,
+                                     .limit = s->limit,
                                      .code = e ? e->code : 0}};
     (void)send_it(s, &m);
 }
@@ -211,7 +212,7 @@ static void forget_stage(struct session *s)
     s->stage = s->epoch = 0;
     s->stopping = false;
     s->skew_ns = 0;
-    s->address[0] = 0;
+    s->address[0] = s->limit[0] = 0;
     s->stage_err = (struct err){0};
 }
 
@@ -440,6 +441,7 @@ static void on_armed(struct session *s, const struct engine_event *ev)
 {
     if (s->state != SESSION_ARMING) return; /* an event of an arming that was given up */
     (void)snprintf(s->address, sizeof s->address, "%s", ev->addresses);
+    (void)snprintf(s->limit, sizeof s->limit, "%s", ev->limit);
     if (ev->err.code == ERR_NONE) {
         (void)step_to(s, EV_ARMED);
         send_ready(s, NULL);

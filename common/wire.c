@@ -61,7 +61,7 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
                      F_MAX(TEXT, probed, error, WORDS), F(CODE, probed, code), F(BOOL, probed, final)},
     [WIRE_ARM] = {F_STAGE(arm), F(SHARD, arm, shard)},
     [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code),
-                    F_MAX(TEXT, ready, address, 255)},
+                    F_MAX(TEXT, ready, address, 255), F_MAX(TEXT, ready, limit, 255)},
     [WIRE_GO] = {F_STAGE(go), F(I64, go, t0_ns)},
     [WIRE_SNAPSHOT] = {F_STAGE(snapshot), F(U64, snapshot, seq), F_MAX(BYTES, snapshot, snapshot, WIRE_MESSAGE_MAX)},
     [WIRE_ACK] = {F_STAGE(ack), F(U64, ack, seq)},

@@ -102,6 +102,7 @@ struct wire_msg {
             const char *error;   /* "" = ready */
             uint32_t code;       /* as in plan_ok */
             const char *address; /* remote addresses resolved, for the report */
+            const char *limit;   /* what holds the agent's part below what the plan may ask for; "" = nothing */
         } ready;
         struct {
             uint32_t stage, epoch;

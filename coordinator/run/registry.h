@@ -52,6 +52,7 @@ struct agent {
     uint32_t said_weight; /* by HELLO; 0 = none */
     uint64_t capacity;    /* calibrated token/s; 0 = none */
     uint32_t clock_jumps; /* of these clock.jumps were reported */
+    bool told_limit;      /* its limit was reported, once */
     uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
     uint32_t chain;       /* index of the next agent in its hash bucket */
 };

@@ -139,6 +139,12 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
         strncmp(a->info.addresses, m->u.ready.address, sizeof a->info.addresses - 1) != 0) {
         (void)snprintf(a->info.addresses, sizeof a->info.addresses, "%s", m->u.ready.address);
     }
+    if (text_is(m->u.ready.limit) && !a->told_limit) {
+        char words[256];
+        clean_line(words, sizeof words, m->u.ready.limit, strlen(m->u.ready.limit));
+        run_note(r, RUN_EVENT_AGENT_LIMIT, "%s can hold %s", a->info.name, words);
+        a->told_limit = true;
+    }
     (void)agent_step(a, AGENT_EV_READY);
     a->asked_ns = 0;
     run_tell_agent(r, a, now);

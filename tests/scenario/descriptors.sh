@@ -26,6 +26,7 @@ plateau_start --listen "$ENDPOINT"
 (ulimit -n 160; exec "$BIN/plateau-agent" --connect "$ENDPOINT" --name poor >"$TMP/agent.log" 2>&1) &
 STARTED+=("$!")
 plateau_wait
-expect_text agent.log 'can hold at most [0-9]+ requests in flight, by its limits .open files 160' 'agent: its limit is named before an open loop begins'
+expect_text agent.log 'can hold at most [0-9]+ requests in flight, by a limit of this machine .open files 160' 'agent: its limit is named before an open loop begins'
+expect_text err.log 'info .*agent_limit: poor can hold at most [0-9]+ requests in flight, by a limit of this machine .open files 160' 'agent: the coordinator says so'
 expect '.points[0].verdict.reasons | any(test("the agents were the limit: .* limit of open files"))' 'agent: the point is invalid, and the limit is named'
 finish
