@@ -431,6 +431,26 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
     }
 }
 
+/* Time after the last token that throughput pays for: the slot is taken, and no token comes. Of points that are invalid
+ * too: it is the server's, and may be why. */
+static void after_compute(const struct point *points, size_t n, struct answer *a)
+{
+    double held = 0, e2e = 0, tail = 0, requests = 0, tails = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_stat *h = &points[i].metric[METRIC_HELD], *w = &points[i].metric[METRIC_E2E],
+                                 *t = &points[i].metric[METRIC_TAIL];
+        if (!h->count || !w->count) continue;
+        held += h->mean * (double)h->count;
+        e2e += w->mean * (double)h->count;
+        requests += (double)h->count;
+        if (t->count) tail += t->mean * (double)t->count;
+        tails += (double)t->count;
+    }
+    if (requests > 0) a->after_ms = (held - e2e) / requests;
+    if (held > 0) a->after_share = (held - e2e) / held;
+    if (tails > 0) a->open_ms = tail / tails;
+}
+
 static double mean_got(const struct point *points, size_t n, enum metric m)
 {
     double sum = 0, count = 0;
@@ -496,6 +516,9 @@ static void answer_reset(struct answer *ret)
                            .capacity_lo = NAN,
                            .capacity_hi = NAN,
                            .oldest_s = NAN,
+                           .after_ms = NAN,
+                           .after_share = NAN,
+                           .open_ms = NAN,
                            .search = {.load = NAN, .failed_load = NAN, .plateau = NAN, .nothing_load = NAN},
                            .at_knee = {NAN, NAN, NAN, NAN, NAN, NAN},
                            .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN},
@@ -541,6 +564,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     failures_compute(points, n, ret);
     lengths_compute(plan, points, n, ret);
     counts_compute(points, n, ret);
+    after_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);

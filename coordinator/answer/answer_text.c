@@ -10,6 +10,8 @@
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
+#define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
+#define AFTER_MORE_MS 10
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
 /* Appends; what does not fit is cut. */
@@ -274,6 +276,18 @@ static void say_lengths(struct answer *a)
     }
 }
 
+/* A slot that waits for the response's end gives no tokens: throughput is lower than the tokens' times let expect. */
+static void say_after(struct answer *a)
+{
+    if (!(a->after_share >= AFTER_TELL)) return;
+    say_number(a, "After the last token a slot stays taken for ", a->after_ms, " ms on average");
+    say_percent(a, ", ", a->after_share, " of its time");
+    if (a->open_ms > a->after_ms + AFTER_MORE_MS)
+        say_number(a, "; the response stays open for ", a->open_ms, " ms. ");
+    else
+        say(a, ", until the response ends. ");
+}
+
 /* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer; where
  * there are none there is no answer that a reason could be of, and the run's headline says why. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
@@ -325,6 +339,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_failures(a);
     say_lengths(a);
     say_counts(a);
+    say_after(a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

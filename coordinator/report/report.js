@@ -153,6 +153,8 @@ function tiles() {
 
 function pointTable() {
   const groups = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["ITL, ms", "itl_ms"], ["E2E, ms", "e2e_ms"]];
+  /* Time of a slot in which no token comes any more: shown where it costs throughput. */
+  if (points.some((p) => p.held_ms && p.held_ms.mean - p.e2e_ms.mean > 0.1 * p.held_ms.mean)) groups.push(["Slot taken, ms", "held_ms"], ["After the last token, ms", "tail_ms"]);
   const cost = points.some((p) => p.cost_per_mtok_out !== null),
         currency = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
   const slo = !!(S.plan && S.plan.slo && S.plan.slo.request);

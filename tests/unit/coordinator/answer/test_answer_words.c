@@ -39,6 +39,31 @@ static void test_failures(void **state)
     silent(&w, "failed");
 }
 
+/* What a slot waits for after the last token costs throughput, and no latency shows it. */
+static void test_after(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    struct point *p = add(&w, 4, 1);
+    p->metric[METRIC_E2E].mean = 44;
+    p->metric[METRIC_HELD].mean = 444;
+    p->metric[METRIC_TAIL].mean = 400;
+    p->metric[METRIC_E2E].count = p->metric[METRIC_HELD].count = p->metric[METRIC_TAIL].count = 50;
+    finish_capacity(&w, 1000);
+    says(
+        &w,
+        "After the last token a slot stays taken for 400 ms on average, 90.1 % of its time, until the response ends. ");
+    p->metric[METRIC_HELD].mean = 55;
+    finish_capacity(&w, 1000);
+    says(&w,
+         "After the last token a slot stays taken for 11 ms on average, 20 % of its time; the response stays open for "
+         "400 ms. ");
+    p->metric[METRIC_HELD].mean = 46; /* as usual: the end marker comes with the last token */
+    finish_capacity(&w, 1000);
+    silent(&w, "last token");
+}
+
 /* The server's own words about the first failure of the commonest label. */
 static void test_failure_words(void **state)
 {
@@ -165,8 +190,9 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures),   cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_latency_at), cmocka_unit_test(test_capacity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures),      cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
+                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

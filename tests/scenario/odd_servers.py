@@ -1,0 +1,111 @@
+"""Servers that answer in odd but real ways, one a path, for scenario/odd_servers. A request's answer: a first token after 20 ms, the others 3 ms apart.
+Prints its port; ends when its input does."""
+import json
+import socket
+import sys
+import threading
+import time
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+BARE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+OLD = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def event(o):
+    return b"data: " + (o if isinstance(o, str) else json.dumps(o)).encode() + b"\n\n"
+
+
+def token(finish=None, text="word "):
+    return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]})
+
+
+def usage(n, more=None):
+    return event({"choices": [], "usage": {"prompt_tokens": 16, "completion_tokens": n, "total_tokens": n + 16, **(more or {})}})
+
+
+def chunk(b):
+    return b"%x\r\n%s\r\n" % (len(b), b)
+
+
+def tokens(n):
+    return [token() for _ in range(n - 1)] + [token("stop")]
+
+
+def stream(events, head=CHUNKED, before_end=0.0, before_close=0.0):
+    """Pieces of (seconds, bytes). before_end: between the last event but one and the last one; before_close: after it."""
+    put = chunk if head is CHUNKED else bytes
+    pieces = [(0.02, head)] + [(0.003, put(e)) for e in events]
+    pieces[-1] = (before_end, pieces[-1][1])
+    return pieces + ([(before_close, b"0\r\n\r\n")] if head is CHUNKED else [])
+
+
+def whole(status, kind, body, *headers):
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    return [(0.002, ("\r\n".join(head) + "\r\n\r\n" + body).encode())]
+
+
+def good(n, **how):
+    return stream(tokens(n) + [usage(n), event("[DONE]")], **how)
+
+
+# path: (answer to a request for n tokens, the connection ends with it)
+PLACES = {
+    "/good": (good, False),
+    "/old": (lambda n: good(n, head=OLD), True),
+    "/bare": (lambda n: good(n, head=BARE), True),
+    "/cut": (lambda n: stream([token(), b'data: {"choices":[{"delta":{"content":"hel\n\n', event("[DONE]")]), False),
+    "/cutbody": (lambda n: whole("200 OK", "application/json", '{"choices": [{"message": {"content": "hel'), False),
+    "/proxy": (lambda n: whole("407 Proxy Authentication Required", "text/plain", "login", 'Proxy-Authenticate: Basic realm="x"'), False),
+    "/late": (lambda n: good(n, before_end=0.3), False),
+    "/open": (lambda n: good(n, before_close=0.3), False),
+}
+
+
+def answer(s, path, n):
+    make, ends = PLACES.get(path, (lambda n: whole("404 Not Found", "text/plain", "no"), False))
+    for seconds, piece in make(n):
+        time.sleep(seconds)
+        s.sendall(piece)
+    if ends:
+        s.shutdown(socket.SHUT_WR)
+        while s.recv(65536):
+            pass
+        s.close()
+    return ends
+
+
+def serve(s):
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    data = b""
+    while True:
+        while b"\r\n\r\n" not in data:
+            more = s.recv(65536)
+            if not more:
+                return s.close()
+            data += more
+        head, data = data.split(b"\r\n\r\n", 1)
+        length = next((int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
+        while len(data) < length:
+            data += s.recv(65536)
+        body, data = data[:length], data[length:]
+        if answer(s, head.split()[1].decode(), json.loads(body).get("max_tokens") or 8):
+            return None
+
+
+def guarded(s):
+    try:
+        serve(s)
+    except OSError:
+        s.close()
+
+
+def accept(listener):
+    while True:
+        s, _ = listener.accept()
+        threading.Thread(target=guarded, args=(s,), daemon=True).start()
+
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+threading.Thread(target=accept, args=(listener,), daemon=True).start()
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()
