@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/human.h"
+#include "coordinator/answer/curve.h"
 #include "coordinator/watch.h"
 
 static double stage_requests(const struct plan_stage *s)
@@ -102,6 +103,44 @@ static void put_no_abort(const struct plan *p, const char *before, struct buf *o
                          : "slo.require is any, so a load may break a gate and the others are still run");
 }
 
+struct liner {
+    const char *before;
+    struct buf *out;
+};
+
+static void put_deviation(void *arg, const char *sentence)
+{
+    const struct liner *l = arg;
+    (void)buf_printf(l->out, "%snot to the rules: %s\n", l->before, sentence);
+}
+
+/* Where a curve puts its points, and what of the rules it does not keep. */
+static void put_curve(const struct plan *p, const char *before, struct buf *out)
+{
+    static const char *const NAMES[] = {[REGION_LOW] = "low", [REGION_MEDIUM] = "medium", [REGION_HIGH] = "high"};
+    struct liner l = {before, out};
+    struct regions r;
+    struct extent x;
+    char time[32], hours[HUMAN_THINGS_MAX];
+    if (p->curve.kind == CURVE_NONE || regions_compute(p->curve.max_concurrency, p->curve.min_concurrency, &r)) return;
+    (void)buf_printf(out, "%scurve: MLPerf Endpoints; regions", before);
+    for (int k = 0; k <= REGION_HIGH; k++)
+        (void)buf_printf(out, "%s %s %" PRIu32 " to %" PRIu32, k ? "," : "", NAMES[k], r.at[k].from, r.at[k].to);
+    extent_compute(p, &x);
+    (void)buf_printf(out, x.by_count ? "\n" : "; %s without drains\n",
+                     human_things((double)x.load_ns / (3600.0 * NS_PER_S), "hour", hours));
+    for (size_t i = 0; i < p->n_stages; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        (void)buf_printf(out, "%s  %-9s %7" PRIu32, before, curve_region(p, s), s->concurrency);
+        if (s->duration_ns)
+            (void)buf_printf(out, ", window %s", clock_duration_text(s->duration_ns - s->warmup_ns, time, sizeof time));
+        else
+            (void)buf_printf(out, ", %" PRIu64 " requests", s->requests);
+        (void)buf_puts(out, curve_is_offline(p, s) && !plan_stage_is_batch(s) ? ", elected as Offline\n" : "\n");
+    }
+    curve_deviations(p, NULL, 0, put_deviation, &l);
+}
+
 void extent_words(const struct plan *p, const char *before, struct buf *out)
 {
     struct extent x;
@@ -117,6 +156,7 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
         (void)buf_printf(out, "%sin flight: at most %" PRIu64 " at once, over all agents\n", before, x.in_flight);
     else
         (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
+    put_curve(p, before, out);
     put_unreachable(p, before, out);
     put_no_abort(p, before, out);
 }

@@ -181,10 +181,12 @@ static struct node *section_schema(struct tree *t, const struct plan_section *s)
     bool load = strcmp(s->name, "load") == 0;
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_key *k = &PLAN_KEYS[i];
-        bool own = strcmp(k->section, s->name) == 0, beside = load && strcmp(k->section, "stage") == 0;
-        if ((!own && !beside) || k->flags & KEY_LATER) continue;
+        bool own = strcmp(k->section, s->name) == 0, curve = load && strcmp(k->section, "curve") == 0,
+             beside = load && strcmp(k->section, "stage") == 0;
+        if ((!own && !beside && !curve) || k->flags & KEY_LATER) continue;
+        if (curve && key_find("stage", k->name)) continue; /* the stage's key of that name stands for both */
         node_put(t, properties, k->name, property(t, k, beside));
-        if (k->flags & KEY_REQUIRED) node_add(t, required, node_new_text(t, k->name));
+        if (own && k->flags & KEY_REQUIRED) node_add(t, required, node_new_text(t, k->name));
     }
     node_put(t, n, "type", node_new_text(t, "object"));
     node_put(t, n, "description", node_new_text(t, s->what));

@@ -187,6 +187,22 @@ struct plan_search {
     double tolerance; /* fraction, 0.05 */
 };
 
+/* A standard's curve of loads (plan_curve.c). MLPerf Endpoints: concurrencies placed by its regions (region.h),
+ * ascending, each with the window that its rules ask; then Offline, everything at once, unless the greatest one is
+ * elected. */
+enum curve_kind { CURVE_NONE, CURVE_MLPERF };
+enum curve_offline { OFFLINE_AUTO, OFFLINE_ALL, OFFLINE_ELECTED }; /* AUTO is resolved when the plan is read */
+struct plan_curve {
+    enum curve_kind kind;
+    uint32_t max_concurrency, min_concurrency;
+    uint32_t points; /* at most; Offline among them */
+    double scale;    /* of all times; below 1 the result is not to the rules */
+    enum curve_offline offline;
+    uint32_t passes;  /* over the data set at each point, instead of a time; 0: by time */
+    uint64_t samples; /* of the data set; 0: not known yet, or there is none */
+    int64_t warmup_ns;
+};
+
 struct plan {
     const char *name;
     uint64_t seed;
@@ -197,6 +213,7 @@ struct plan {
     size_t n_stages;
     bool sweep;                    /* stages came from a list in load.concurrency or load.rate (a curve is wanted) */
     struct plan_search search;     /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
+    struct plan_curve curve;       /* kind CURVE_NONE unless load.curve; then the stages follow from it */
     uint32_t repeats;              /* each stage is run this many times */
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
     double cancel_fraction;        /* of the requests; 0: no user leaves early */
@@ -235,6 +252,13 @@ ERR_CHECKED struct plan *plan_load_file(const char *path, const char *const *set
 size_t plan_mistakes(const char *file, const char *yaml, size_t n, const char *const *set, size_t n_set,
                      struct buf *out);
 void plan_destroy(struct plan **p);
+
+/* The stages of a plan with a curve, made again after the size of its data set became known. */
+ERR_CHECKED int plan_curve_place(struct plan *p, struct err *e);
+/* The length of a measured window that the curve's rules ask at this concurrency, without `scale`. */
+int64_t plan_curve_window_ns(uint32_t concurrency);
+/* Everything is sent at once: as many slots as requests. */
+bool plan_stage_is_batch(const struct plan_stage *s);
 
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is
  * false. The compact form is what agents get and what is hashed. plan_load of either gives an equal plan (JSON is

@@ -28,6 +28,9 @@ static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
 static const char *const REQUIRE[] = {[REQUIRE_AUTO] = "auto", [REQUIRE_ANY] = "any", [REQUIRE_ALL] = "all", NULL};
 static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
+static const char *const CURVES[] = {"mlperf-endpoints", NULL};
+static const char *const OFFLINE[] = {
+    [OFFLINE_AUTO] = "auto", [OFFLINE_ALL] = "all", [OFFLINE_ELECTED] = "elected", NULL};
 static const char *const OVER[] = {"concurrency", "rate", NULL};
 
 #define AT(type, field) .offset = offsetof(struct type, field)
@@ -54,6 +57,8 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"stage", "load.stages[]", "One stage. The same keys stand directly in `load` for a sweep or a search.", NULL},
     {"search", "load.search",
      "The greatest load that holds a promise; `search: plateau` looks for the greatest throughput.", NULL},
+    {"curve", "load, for a curve", "A standard's curve: these keys stand in `load`, and the loads follow from them.",
+     NULL},
     {"slo", "slo", "What is promised.", NULL},
     {"slo.request", "slo.request",
      "A request that is slower than one of these is not good: it does not count for goodput.", NULL},
@@ -279,6 +284,35 @@ const struct plan_key PLAN_KEYS[] = {
      .least = 1e-3, .most = 1e6},
     {"search", "tolerance", &KEY_FRACTION, AT(plan_search, tolerance), "5%", "2%", "", "how near the answer must be",
      .least = 1e-3, .most = 0.5},
+
+    {"curve", "curve", &KEY_WORDS, NO_FIELD, NULL, "mlperf-endpoints", "",
+     "concurrencies placed by the regions of MLPerf Endpoints, from ultra low to high, then Offline", .words = CURVES,
+     .flags = KEY_REQUIRED},
+    {"curve", "max_concurrency", &KEY_U32, AT(plan_curve, max_concurrency), NULL, "256", "request",
+     "the greatest concurrency, which the rules call C_max", .least = 33, .most = 1e6, .flags = KEY_REQUIRED},
+    {"curve", "min_concurrency", &KEY_U32, AT(plan_curve, min_concurrency), "1", "4", "request",
+     "the least, C_min: the point in ultra low", .least = 1, .most = 32},
+    {"curve", "points", &KEY_U32, AT(plan_curve, points), "8", "12", "",
+     "of the curve, Offline among them; the rules ask for 8, or for 7 where Offline is elected", .least = 5,
+     .most = 32},
+    {"curve", "scale", &KEY_NUMBER, AT(plan_curve, scale), "1", "0.01", "",
+     "of all times: the rules ask for a window of 10m up to a concurrency of 32 and of 20m above; below 1 the result "
+     "is "
+     "called not to the rules",
+     .least = 1e-3, .most = 1},
+    {"curve", "offline", &KEY_WORDS, AT(plan_curve, offline), "auto", "elected", "",
+     "all: a last point asks for the whole data set at once; elected: the point at max_concurrency stands for it; "
+     "auto: "
+     "all with a data set, else elected",
+     .words = OFFLINE},
+    {"curve", "passes", &KEY_U32, AT(plan_curve, passes), "", "5", "",
+     "each point ends after so many passes over the data set instead of after a time: the rules want whole passes, at "
+     "least 5, and the time as well",
+     .least = 1, .most = 1e6, .flags = KEY_SKIP_ZERO},
+    {"curve", "samples", &KEY_U64, AT(plan_curve, samples), "", "1000", "request",
+     "what one pass is; filled in when a data set is read", .least = 1, .most = 1e9, .flags = KEY_SKIP_ZERO},
+    {"curve", "warmup", &KEY_DURATION, AT(plan_curve, warmup_ns), "30s", "60s", "time",
+     "before each window, shortened by scale; none where passes end a point", .most = 3600},
 
     {"slo", "request", &KEY_SECTION, WHOLE, "", "{ttft: 500ms, tpot: 50ms}", "", "of each request (goodput)",
      .sub = "slo.request"},

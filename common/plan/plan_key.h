@@ -73,6 +73,8 @@ extern const struct key_type KEY_LOAD, KEY_STAGES, KEY_SEARCH, KEY_RATE, KEY_ARR
 extern const struct key_type KEY_GATES, KEY_CAPACITY, KEY_MONEY; /* plan_goal.c */
 /* A URL without a path gets `standard`. */
 int plan_url_add_path(struct reader *r, const struct node *n, const char **url, const char *standard);
+int curve_read(struct reader *r, const struct node *load, struct plan *p); /* load.curve is there */
+struct node *curve_write(struct tree *t, const struct plan_curve *c);
 int workload_check(struct reader *r, const struct node *map, void *base);
 int workload_check_dataset(struct reader *r, const struct node *map, void *base);
 int workload_check_trace(struct reader *r, const struct node *map, void *base);

@@ -31,15 +31,27 @@ void *read_keep_array(struct reader *r, const struct node *n, size_t count, size
 
 static const char *const SECRET_KEYS[] = {"api_key", "apikey", "api-key", "key", "token", "bearer", "secret"};
 
-/* The names that a section knows, at most NAMES_MAX. The keys of a stage also stand in `load`. */
+/* The keys of a stage and of a curve also stand in `load`. */
+static bool holds(const char *section, const struct plan_key *k)
+{
+    bool beside =
+        strcmp(section, "load") == 0 && (strcmp(k->section, "stage") == 0 || strcmp(k->section, "curve") == 0);
+    return beside || strcmp(k->section, section) == 0;
+}
+
+static bool is_name(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+/* The names that a section knows, at most NAMES_MAX; some keys of a curve are named as a stage's. */
 static size_t names_of(const char *section, const char **ret)
 {
-    bool load = strcmp(section, "load") == 0;
     size_t n = 0;
     for (size_t i = 0; i < PLAN_KEYS_N && n < NAMES_MAX; i++)
-        if (strcmp(PLAN_KEYS[i].section, section) == 0) ret[n++] = PLAN_KEYS[i].name;
-    for (size_t i = 0; load && i < PLAN_KEYS_N && n < NAMES_MAX; i++)
-        if (strcmp(PLAN_KEYS[i].section, "stage") == 0) ret[n++] = PLAN_KEYS[i].name;
+        if (holds(section, &PLAN_KEYS[i]) && !is_name(PLAN_KEYS[i].name, ret, n)) ret[n++] = PLAN_KEYS[i].name;
     return n;
 }
 
@@ -89,9 +101,10 @@ int read_section_names(struct reader *r, const struct node *map, const char *sec
     for (const struct node *c = map->first; c; c = c->next) {
         const struct plan_key *k = key_find(section, c->key);
         if (!k && strcmp(section, "load") == 0) k = key_find("stage", c->key);
+        if (!k && strcmp(section, "load") == 0) k = key_find("curve", c->key);
         if (k && k->flags & KEY_LATER) return node_refuse(c, true, r->e, "known, but not built in this version");
         if (k) continue;
-        char near[300];
+        char near[400];
         hint(section, c->key, near, sizeof near);
         return node_refuse(c, true, r->e, "unknown key; %s", near);
     }

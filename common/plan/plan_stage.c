@@ -1,4 +1,4 @@
-/* The load: a sweep, stages one after the other, or a search. */
+/* The load: a sweep, stages one after the other, a search, or a curve (plan_curve.c). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,6 +353,10 @@ static int check_data(struct reader *r, const struct node *n, const struct plan 
 static int stages_or_sweep(struct reader *r, const struct node *n, struct plan *p)
 {
     const struct node *stages = node_get(n, "stages"), *search = node_get(n, "search");
+    if (node_get(n, "curve")) return curve_read(r, n, p);
+    for (const struct node *c = n->first; c; c = c->next)
+        if (key_find("curve", c->key) && !key_find("stage", c->key))
+            return node_refuse(c, true, r->e, "is for a curve, such as curve: mlperf-endpoints");
     if (stages && search) return node_refuse(search, true, r->e, "has no place beside stages");
     if (stages) return nothing_beside(r, n) ? -1 : stages_read(r, stages, p);
     if (search) return search_read(r, n, search, p);
@@ -409,7 +413,9 @@ static struct node *load_write(struct tree *t, const struct plan_key *k, const v
     const struct plan *p = at;
     struct node *load = node_new(t, NODE_MAP), *rest = write_section(t, k->sub, p, 0);
     if (p->search.goal != SEARCH_NONE) node_put(t, load, "search", search_write(t, &p->search));
-    if (p->sweep || p->search.goal != SEARCH_NONE)
+    if (p->curve.kind != CURVE_NONE)
+        load = curve_write(t, &p->curve);
+    else if (p->sweep || p->search.goal != SEARCH_NONE)
         pattern_write(t, load, p);
     else {
         struct node *list = node_new(t, NODE_SEQ);

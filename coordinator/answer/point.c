@@ -243,6 +243,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
                           .repeat = s->repeat,
                           .requested = s->plan,
                           .degraded = s->degraded,
+                          .offline = plan->curve.kind != CURVE_NONE && plan_stage_is_batch(&s->plan),
                           .hist = s->hist,
                           .data = s,
                           .seed = plan->seed};

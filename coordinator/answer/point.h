@@ -46,6 +46,7 @@ struct point {
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */
     bool degraded;
+    bool offline;   /* everything was sent at once (load.curve): a ceiling, no part of the curve */
     bool no_memory; /* some figure is missing for want of memory alone: nothing to report */
     struct point_server server;
     const struct stage_data *data; /* borrowed; NULL when the point was made without */

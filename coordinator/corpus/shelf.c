@@ -154,9 +154,13 @@ static struct corpus *find_one(const struct plan_workload *w, const char *dir, s
 }
 
 /* What the stages ask of a plan's one file: its passes as a count, a trace's rows and their mean rate. */
-static void fill_stages(struct plan *p, const struct corpus *c)
+static int fill_stages(struct plan *p, const struct corpus *c, struct err *e)
 {
     uint64_t n = corpus_count(c);
+    if (p->curve.kind != CURVE_NONE) {
+        p->curve.samples = n;
+        return plan_curve_place(p, e);
+    }
     struct corpus_record last;
     double span = corpus_get(c, n - 1, &last) == 0 ? (double)last.at_ns / (double)NS_PER_S : 0;
     for (size_t i = 0; i < p->n_stages; i++) {
@@ -166,6 +170,7 @@ static void fill_stages(struct plan *p, const struct corpus *c)
         if (most && (!s->requests || s->requests > most)) s->requests = most;
         if (recorded) s->rate_from = s->rate_to = fmin(n > 1 && span > 0 ? (double)(n - 1) / span : 1, 1e7);
     }
+    return 0;
 }
 
 static bool is_read(const struct plan_workload *w)
@@ -196,7 +201,7 @@ struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir,
         memcpy(s->hashes[i], w->data.corpus, CORPUS_HASH_HEX);
         if (!known) report(&r, w, tell, arg);
     }
-    if (p->n_workloads == 1 && s->corpora[0]) fill_stages(p, s->corpora[0]);
+    if (p->n_workloads == 1 && s->corpora[0] && fill_stages(p, s->corpora[0], e)) shelf_destroy(&s);
     return s;
 }
 

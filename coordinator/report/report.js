@@ -234,6 +234,21 @@ function gateTable() {
          g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""]));
 }
 
+/* The plan's curve in the figures of the rules. */
+function standardTable() {
+  if (!S.curve) return void $("standard").remove();
+  for (const t of S.curve.not_to_the_rules) $("deviations").append(el("li", "", t));
+  table(
+    "t-standard", [[
+      {text: "region", cls: "text"}, {text: "concurrency"}, {text: "system token/s"}, {text: "token/s of a slow user"},
+      {text: "TTFT p90, ms"}, {text: "TPOT p90, ms"}, {text: "verdict", cls: "text"}
+    ]],
+    points.map((p) => [
+      text(p.region), p.requested.load, fmt(p.output_tokens_per_s), fmt(p.tps_per_user), fmt(p.ttft_ms.p90), fmt(p.tpot_ms.p90),
+      {node: badge(p.verdict.status), cls: "text"}
+    ]));
+}
+
 function failureTable() {
   if (!S.failures.length) return void $("failures").remove();
   table(
@@ -423,6 +438,7 @@ prune();
 tiles();
 pointTable();
 gateTable();
+standardTable();
 failureTable();
 ledgerTable();
 evidenceTable();

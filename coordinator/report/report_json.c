@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/curve.h"
 #include "coordinator/answer/early_stop.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
@@ -320,6 +321,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         json_string(j, verdict_aspect_name((enum verdict_aspect)a), verdict_name(p->verdict.aspect[a]));
     json_end_object(j);
     json_string(j, "steady", report_steady(p->steady));
+    json_string(j, "region", in->run->plan ? curve_region(in->run->plan, &p->requested) : NULL);
     put_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
@@ -631,6 +633,30 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
     json_end_object(j);
 }
 
+static void put_deviation(void *arg, const char *sentence)
+{
+    json_string(arg, NULL, sentence);
+}
+
+static void put_curve(struct json_out *j, const struct analysis *in)
+{
+    const struct plan *plan = in->run->plan;
+    if (!plan || plan->curve.kind == CURVE_NONE) {
+        json_null(j, "curve");
+        return;
+    }
+    json_object(j, "curve");
+    json_string(j, "standard", "mlperf-endpoints");
+    json_u64(j, "max_concurrency", plan->curve.max_concurrency);
+    json_u64(j, "min_concurrency", plan->curve.min_concurrency);
+    json_double(j, "scale", plan->curve.scale);
+    json_string(j, "offline", plan->curve.offline == OFFLINE_ELECTED ? "elected" : "all");
+    json_array(j, "not_to_the_rules");
+    curve_deviations(plan, in->points, in->n_points, put_deviation, j);
+    json_end_array(j);
+    json_end_object(j);
+}
+
 static void put_events(struct json_out *j, const struct run_data *r)
 {
     json_array(j, "events");
@@ -657,6 +683,7 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     put_gates_result(j, in);
     put_failures_of_run(j, in);
     put_agents(j, r);
+    put_curve(j, in);
     json_array(j, "points");
     for (size_t i = 0; i < in->n_points; i++) {
         json_object(j, NULL);

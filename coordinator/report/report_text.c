@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "coordinator/answer/curve.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
@@ -228,6 +229,36 @@ static void curve(const struct page *p, const struct analysis *in, const size_t 
     }
 }
 
+static void put_deviation(void *arg, const char *sentence)
+{
+    const struct page *p = arg;
+    (void)buf_puts(p->out, "  - ");
+    wrap(p, sentence, 4);
+}
+
+/* The plan's curve in the rules' own figures: system token/s, and token/s of a slow user. */
+static void standard(const struct page *p, const struct analysis *in, const size_t *order)
+{
+    const struct plan *plan = in->run->plan;
+    char load[64];
+    if (!plan || plan->curve.kind == CURVE_NONE) return;
+    (void)buf_printf(p->out, "\nMLPerf Endpoints' curve, %" PRIu32 " to %" PRIu32 "\n", plan->curve.min_concurrency,
+                     plan->curve.max_concurrency);
+    (void)buf_printf(p->out, "%-10s %10s %12s %12s %9s\n", "region", "load", "system tok/s", "user tok/s", "TTFT p90");
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[order[i]];
+        const char *region = curve_region(plan, &q->requested);
+        (void)buf_printf(p->out, "%-10s %10.10s", region ? region : "", report_load(&q->requested, load));
+        number(p, 12, q->output_tokens_per_s);
+        number(p, 12, 1000 / q->metric[METRIC_TPOT].q[1]);
+        number(p, 9, q->metric[METRIC_TTFT].q[1]);
+        (void)buf_printf(p->out, "%s\n",
+                         curve_is_offline(plan, &q->requested) && !q->offline ? "  elected as Offline" : "");
+    }
+    (void)buf_puts(p->out, "Not to the rules:\n");
+    curve_deviations(plan, in->points, in->n_points, put_deviation, (void *)(uintptr_t)p);
+}
+
 /* Doubts about the numbers, by cause. */
 static void reasons(const struct page *p, const struct analysis *in)
 {
@@ -407,6 +438,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     (void)buf_puts(out, "\n");
     table(&p, in, order);
     reasons(&p, in);
+    standard(&p, in, order);
     (void)buf_puts(out, "\n");
     failures(&p, in);
     ledger(&p, in);

@@ -69,8 +69,31 @@ static void test_no_abort(void **state)
     }
 }
 
+/* A curve's points, regions and hours, and what of the rules it leaves, are said before anything runs. */
+static void test_curve(void **state)
+{
+    (void)state;
+    static const char *const SAYS[] = {
+        "# curve: MLPerf Endpoints; regions low 2 to 5, medium 6 to 17, high 18 to 64; 1.39 hours without drains\n",
+        "#   ultra low       1, window 10m\n", "#   high           64, window 20m, elected as Offline\n",
+        "# not to the rules: without a data set"};
+    static const char PLAN[] = "plan: 1\ntarget: {url: \"http://127.0.0.1:1\", model: m}\n"
+                               "load: {curve: mlperf-endpoints, max_concurrency: 64}\n";
+    struct buf out = BUF_INIT(8192);
+    struct err e;
+    struct plan *p = plan_load("p", PLAN, strlen(PLAN), NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    extent_words(p, "# ", &out);
+    for (size_t i = 0; i < sizeof SAYS / sizeof *SAYS; i++)
+        if (!strstr(buf_str(&out), SAYS[i])) fail_msg("no \"%s\" in\n%s", SAYS[i], buf_str(&out));
+    assert_null(strstr(buf_str(&out), "times as long"));
+    plan_destroy(&p);
+    buf_free(&out);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable), cmocka_unit_test(test_no_abort)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable), cmocka_unit_test(test_no_abort),
+                                       cmocka_unit_test(test_curve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

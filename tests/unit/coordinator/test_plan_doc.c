@@ -103,13 +103,16 @@ static void every_key_is_told(void **state)
         const char *name = PLAN_SECTIONS[s].name;
         const struct node *section = name[0] ? node_get(node_get(root, "$defs"), name) : root;
         for (const struct node *c = node_get(section, "properties")->first; c; c = c->next, told++)
-            if (!key_find(name, c->key) && !(strcmp(name, "load") == 0 && key_find("stage", c->key)))
+            if (!key_find(name, c->key) &&
+                !(strcmp(name, "load") == 0 && (key_find("stage", c->key) || key_find("curve", c->key))))
                 fail_msg("%s.%s is in the schema only", name, c->key);
     }
-    size_t stage = 0;
-    for (size_t i = 0; i < PLAN_KEYS_N; i++)
-        stage += strcmp(PLAN_KEYS[i].section, "stage") == 0;
-    assert_int_equal(told, built + stage); /* those of a stage are told twice, the second time in `load` */
+    size_t beside = 0; /* those of a stage and of a curve are told twice, the second time in `load`, a name once */
+    for (size_t i = 0; i < PLAN_KEYS_N; i++) {
+        const struct plan_key *k = &PLAN_KEYS[i];
+        beside += strcmp(k->section, "stage") == 0 || (strcmp(k->section, "curve") == 0 && !key_find("stage", k->name));
+    }
+    assert_int_equal(told, built + beside);
     free(text);
     free(reference);
     arena_destroy(&t.arena);
@@ -120,6 +123,7 @@ static const char *host_of(const struct plan_key *k)
 {
     if (k->flags & KEY_OPEN) return "load: {stages: [{rate: 5/s, duration: 60s}]}\n";
     if (strcmp(k->section, "stage") == 0) return "load: {stages: [{concurrency: 5, duration: 60s}]}\n";
+    if (strcmp(k->section, "curve") == 0) return "load: {curve: mlperf-endpoints, max_concurrency: 64}\n";
     if (strcmp(k->section, "search") == 0) return "load: {search: {}, duration: 60s}\n";
     return "load: {concurrency: [5], duration: 60s}\n";
 }
@@ -127,7 +131,9 @@ static const char *host_of(const struct plan_key *k)
 static void try_example(const struct plan_key *k)
 {
     char yaml[600], path[200], pair[400];
-    const char *section = strcmp(k->section, "stage") == 0 ? "load.stages[0]" : key_section(k->section)->path;
+    const char *section = strcmp(k->section, "stage") == 0   ? "load.stages[0]"
+                          : strcmp(k->section, "curve") == 0 ? "load"
+                                                             : key_section(k->section)->path;
     if (section[0] && strncmp(section, "…", strlen("…")) == 0)
         (void)snprintf(path, sizeof path, "workload.synthetic.input_tokens.%s", k->section);
     else

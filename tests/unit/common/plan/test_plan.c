@@ -576,6 +576,45 @@ static void data_sets_and_traces(void **state)
     plan_destroy(&p);
 }
 
+static void curves(void **state)
+{
+    (void)state;
+    static const uint32_t LEVELS[] = {1, 2, 4, 8, 18, 68, 256};
+    struct plan *p = load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\n"
+                          "load: {curve: mlperf-endpoints, max_concurrency: 256, warmup: 20s, cooldown: 2s}\n");
+    assert_true(p->n_stages == 7 && p->sweep && p->curve.offline == OFFLINE_ELECTED && p->require == REQUIRE_ANY);
+    for (size_t i = 0; i < 7; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        assert_true(s->kind == LOAD_CLOSED && s->concurrency == LEVELS[i] && s->warmup_ns == 20 * NS_PER_S);
+        assert_int_equal(s->duration_ns - s->warmup_ns, (LEVELS[i] <= 32 ? 600 : 1200) * NS_PER_S);
+        assert_false(plan_stage_is_batch(s));
+    }
+    reads_back(p);
+    plan_destroy(&p);
+    /* a data set: Offline asks for all of it, once its size is known */
+    p = load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\nworkload: {dataset: {file: f, format: jsonl}}\n"
+             "load: {curve: mlperf-endpoints, max_concurrency: 33, min_concurrency: 32, points: 5, scale: 0.001}\n");
+    assert_true(p->n_stages == 3 && p->curve.offline == OFFLINE_ALL); /* 32 to 33 holds two levels */
+    assert_int_equal(p->stages[1].duration_ns - p->stages[1].warmup_ns, 1200 * NS_PER_MS);
+    reads_back(p);
+    struct err e;
+    p->curve.samples = 700;
+    assert_int_equal(plan_curve_place(p, &e), 0);
+    assert_true(p->n_stages == 3 && p->stages[2].requests == 700 && p->stages[2].concurrency == 700 &&
+                plan_stage_is_batch(&p->stages[2]) && !p->stages[2].passes);
+    reads_back(p);
+    p->curve.samples = 1000001;
+    assert_int_equal(plan_curve_place(p, &e), -1);
+    plan_destroy(&p);
+    /* by passes, without a data set */
+    p = load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\n"
+             "load: {curve: mlperf-endpoints, max_concurrency: 64, passes: 5, samples: 100}\n");
+    assert_true(p->n_stages == 8 && p->stages[0].requests == 500 && !p->stages[0].duration_ns &&
+                p->stages[7].requests == 100 && p->stages[7].concurrency == 100);
+    reads_back(p);
+    plan_destroy(&p);
+}
+
 static void every_file_of_configs_loads(void **state)
 {
     (void)state;
@@ -611,6 +650,7 @@ int main(void)
         cmocka_unit_test(hostile_bytes),
         cmocka_unit_test(users_who_go_away),
         cmocka_unit_test(data_sets_and_traces),
+        cmocka_unit_test(curves),
         cmocka_unit_test(every_file_of_configs_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

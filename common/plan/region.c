@@ -1,4 +1,4 @@
-#include "coordinator/answer/region.h"
+#include "common/plan/region.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/answer/region.h"
+#include "common/plan/region.h"
 
 /* The checker's own table. */
 static void test_table(void **state)
