@@ -105,6 +105,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
         if (tpot > 0)
             sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
     }
+    if (!whole && n->suffix > 0) sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
     if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
     sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);

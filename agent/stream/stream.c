@@ -15,7 +15,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     s->dialect = d;
     s->window_from = window_from;
     s->window_to = window_to;
-    s->counted = NOT_SAID;
+    s->counted = s->counted_first = NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     gaps_init(&s->gaps, pool);
     carry_init(&s->carry, &pool->carries);
@@ -42,9 +42,10 @@ static uint32_t event_tokens(struct stream *s, const struct event *ev)
 static inline __attribute__((always_inline)) void take_token(struct stream *s, uint32_t flags, uint32_t tokens,
                                                              int64_t at)
 {
-    if (s->events++ == 0)
+    if (s->events++ == 0) {
         s->t.first_token = at;
-    else
+        s->counted_first = s->counted;
+    } else
         gaps_put(&s->gaps, at - s->t.last_token, tokens);
     s->t.last_token = at;
     if ((flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
@@ -271,7 +272,16 @@ static bool is_believed(const struct stream *s)
     return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
 }
 
-void stream_count(const struct stream *s, struct stream_tokens *ret)
+/* Tokens behind the first token event. */
+static uint32_t count_suffix(const struct stream *s, uint32_t seen)
+{
+    bool told = s->counted_first != NOT_SAID && s->counted_first > 0 && s->usage;
+    uint64_t first = told ? s->counted_first : ((uint64_t)seen + s->events / 2) / s->events;
+    if (s->events < 2) return 0;
+    return first < seen ? seen - (uint32_t)first : 0;
+}
+
+static void count_all(const struct stream *s, struct stream_tokens *ret)
 {
     *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
     if (s->dialect->no_tokens) ret->made = ret->seen = 0;
@@ -289,6 +299,12 @@ void stream_count(const struct stream *s, struct stream_tokens *ret)
         ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
     else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n <= visible + visible / 10)
         ret->made = ret->seen = n + s->thoughts;
+}
+
+void stream_count(const struct stream *s, struct stream_tokens *ret)
+{
+    count_all(s, ret);
+    ret->suffix = s->events > 0 ? count_suffix(s, ret->seen) : 0;
 }
 
 static enum counter transport_label(enum transport_end end)

@@ -46,7 +46,8 @@ struct stream {
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     uint32_t usage_in, usage_out, usage_cached, usage_thought;
-    uint32_t counted; /* usage's output tokens at the last token event; UINT32_MAX: not given */
+    uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
+    uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
     const char *why; /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
     bool known;      /* an event was one of this API */
@@ -92,8 +93,10 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
  *   seen    what came in events, for the time per token: without reasoning that usage counts and no event showed */
 struct stream_tokens {
     uint32_t made, seen;
-    bool counted; /* by usage */
-    bool doubted; /* usage was there and is not believed, in whole or in part */
+    uint32_t suffix; /* of `seen`, what came behind the first token event: all but its tokens, which running usage
+                        tells; without that they are as many as an event has on average. 0: there is no suffix */
+    bool counted;    /* by usage */
+    bool doubted;    /* usage was there and is not believed, in whole or in part */
     uint32_t input, cached;
 };
 void stream_count(const struct stream *s, struct stream_tokens *ret);

@@ -54,6 +54,13 @@ struct point {
         *hist; /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
 
+/* Tokens per second of a slow user, 1000 / p90 of the time per token behind the first event; of a run that was made
+ * before that was measured, of tpot. NaN without. */
+static inline double point_user_tps(const struct point *p)
+{
+    const struct metric_stat *s = &p->metric[METRIC_TPOT_SUFFIX];
+    return 1000 / (s->count ? s : &p->metric[METRIC_TPOT])->q[1];
+}
 /* Requests of the window that count as errors: failed ones, and those that were never answered. */
 static inline uint64_t point_errors(const struct point *p)
 {

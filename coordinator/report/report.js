@@ -244,7 +244,7 @@ function standardTable() {
       {text: "TTFT p90, ms"}, {text: "TPOT p90, ms"}, {text: "verdict", cls: "text"}
     ]],
     points.map((p) => [
-      text(p.region), p.requested.load, fmt(p.output_tokens_per_s), fmt(p.tps_per_user), fmt(p.ttft_ms.p90), fmt(p.tpot_ms.p90),
+      text(p.region), p.requested.load, fmt(p.output_tokens_per_s), fmt(p.tps_per_user), fmt(p.ttft_ms.p90), fmt(p.tpot_suffix_ms.p90),
       {node: badge(p.verdict.status), cls: "text"}
     ]));
 }

@@ -250,7 +250,7 @@ static void standard(const struct page *p, const struct analysis *in, const size
         const char *region = curve_region(plan, &q->requested);
         (void)buf_printf(p->out, "%-10s %10.10s", region ? region : "", report_load(&q->requested, load));
         number(p, 12, q->output_tokens_per_s);
-        number(p, 12, 1000 / q->metric[METRIC_TPOT].q[1]);
+        number(p, 12, point_user_tps(q));
         number(p, 9, q->metric[METRIC_TTFT].q[1]);
         (void)buf_printf(p->out, "%s\n",
                          curve_is_offline(plan, &q->requested) && !q->offline ? "  elected as Offline" : "");

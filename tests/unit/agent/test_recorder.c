@@ -98,7 +98,8 @@ static void test_ok_request(void **state)
     must_hold(METRIC_TTFC, 58 * MS);
     must_hold(METRIC_E2E, 88 * MS);
     must_hold(METRIC_E2E_DUE, 90 * MS);
-    must_hold(METRIC_TPOT, 5 * MS); /* 40 ms / 8 */
+    must_hold(METRIC_TPOT, 5 * MS);         /* 40 ms / 8 */
+    must_hold(METRIC_TPOT_SUFFIX, 7142857); /* 50 ms to the end marker / 7: four events of 9 tokens hold 2 each */
     must_hold(METRIC_NORMALIZED, 9777778);
     must_hold(METRIC_TOKENS_PER_EVENT, 2250000);
     must_hold(METRIC_INPUT_TOKENS, 7000);
@@ -208,6 +209,39 @@ static void test_running_usage_splits_gaps(void **state)
     assert_int_equal(snap->hist[METRIC_ITL]->min, 10 * MS);
     assert_int_equal(snap->hist[METRIC_ITL]->max, 10 * MS);
     must_hold(METRIC_TPOT, 10 * MS);
+}
+
+/* The time per token behind the first event ends with the end marker, and running usage tells what that event held. */
+static void test_suffix(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed("data: {\"choices\":[{\"delta\":{\"content\":\"a b c\"}}],\"usage\":{\"completion_tokens\":3}}\n\n",
+         1100 * MS);
+    feed("data: {\"choices\":[{\"delta\":{\"content\":\"d\"}}],\"usage\":{\"completion_tokens\":5}}\n\n", 1140 * MS);
+    feed(DONE, 1150 * MS);
+    end(END_COMPLETE, 200, 1160 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, 10 * MS);
+    must_hold(METRIC_TPOT_SUFFIX, 25 * MS);
+    /* without running usage and with a token in each event both count the same tokens */
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    for (int i = 0; i < 11; i++)
+        feed(TOKEN, (1100 + 10 * i) * MS);
+    usage(3, 11, 0, 1200 * MS);
+    feed(DONE, 1210 * MS);
+    end(END_COMPLETE, 200, 1210 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT, 10 * MS);
+    must_hold(METRIC_TPOT_SUFFIX, 11 * MS);
+    /* all in one event: nothing is behind it */
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    feed(TOKEN, 1100 * MS);
+    usage(3, 11, 0, 1200 * MS);
+    feed(DONE, 1210 * MS);
+    end(END_COMPLETE, 200, 1210 * MS, COUNTER_OK);
+    must_hold(METRIC_TPOT_SUFFIX, -1);
 }
 
 #define VISIBLE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
@@ -550,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_ok_request),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_running_usage_splits_gaps),
+        cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_hidden_reasoning),
         cmocka_unit_test(test_uncounted_reasoning),
         cmocka_unit_test(test_usage_is_doubted),
