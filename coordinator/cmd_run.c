@@ -80,7 +80,7 @@ static const struct arg TABLE[] = {
     {"resume-hint", ARG_TEXT, &opt.resume_hint, "TEXT",
      "how a person continues this run, where that is not plateau run --resume DIR (in a container)"},
     {"agents-hint", ARG_TEXT, &opt.agents_hint, "TEXT",
-     "what a person looks at when agents do not come, said while they are waited for"},
+     "how a person sees where the agents are; logged while they are waited for, and when one is lost"},
     {"keys", ARG_TEXT, &opt.keys, "DIR",
      "admit only agents whose keys DIR/allowed names (plateau keys); SIGHUP rereads it"},
     {"insecure", ARG_FLAG, &opt.insecure, NULL, "listen off loopback without authentication"},

@@ -19,7 +19,7 @@
 
 void term_init(struct term *t, FILE *out)
 {
-    *t = (struct term){.out = out, .tty = isatty(fileno(out)) == 1};
+    *t = (struct term){.out = out, .tty = isatty(fileno(out)) == 1, .hinted = UINT32_MAX};
 }
 
 /* A line that is put together piece by piece, the most important pieces first. A piece that does not fit is left out.
@@ -195,9 +195,13 @@ static void tick(void *arg, const struct sink_view *v)
 
 static int event(void *arg, enum run_event_kind kind, const char *text, struct err *e)
 {
+    struct term *t = arg;
     (void)e;
-    line_clear(arg);
+    line_clear(t);
     log_msg(RUN_EVENTS[kind].level, "%s: %s", RUN_EVENTS[kind].name, text);
+    if (kind != RUN_EVENT_AGENT_LOST || !t->agents_hint || t->hinted == t->epoch) return 0;
+    t->hinted = t->epoch; /* a node that is lost takes many agents with it: once for a stage */
+    log_info("where the agents are: %s", t->agents_hint);
     return 0;
 }
 

@@ -11,10 +11,10 @@ struct term {
     FILE *out;
     bool tty, dirty; /* dirty: a line without its newline is on the screen */
     int64_t next_ns;
-    uint32_t epoch;          /* of the stage that was shown last */
+    uint32_t epoch, hinted;  /* of the stage that was shown last; of the one in which agents_hint was logged */
     const struct plan *plan; /* borrowed */
     const char *endpoint;    /* where agents dial in, for a user who starts them; NULL = not needed */
-    const char *agents_hint; /* said in its place; NULL = none */
+    const char *agents_hint; /* said in its place, and when one is lost; NULL = none */
 };
 void term_init(struct term *t, FILE *out);
 /* At most `width` columns: what matters less is left out first. steps 0: not known beforehand. */

@@ -17,7 +17,7 @@ kill_one() {
 sim --ttft 100ms --tpot 20ms
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 64}}' 'load: {concurrency: [8], duration: 4s}'
 
-plateau_start --local 2
+plateau_start --local 2 --agents-hint 'kubectl get pods'
 kill_one
 plateau_wait
 expect_carried
@@ -27,6 +27,7 @@ expect '.points | length == 1' 'one point: the attempt that was lost is supersed
 expect '.points[0].ledger.lost == 0 and .points[0].degraded != true' 'the point is of the second attempt'
 expect '[.agents[] | select(.lost)] | length == 1' 'one agent is named as lost'
 expect_text err.log 'stage_retry' 'the retry is told'
+[ "$(grep -c 'where the agents are: kubectl get pods' "$TMP/err.log")" = 1 ] && ok 'and once where the agents are' || { fail 'where the agents are is not told once'; show err.log; }
 expect_no_orphans
 
 sed -i '/^agents:/d' "$TMP/plan.yaml"; echo 'agents: {on_loss: mark}' >>"$TMP/plan.yaml"
