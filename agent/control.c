@@ -43,6 +43,7 @@ struct control {
     struct plan **retired; /* earlier ones, until all workers have armed with this one */
     size_t n_retired;
     struct fetch *fetch;
+    bool data_came;   /* some of the plan's data, from the coordinator */
     struct buf offer; /* the latest PLAN as it came: checked again once its data have arrived */
     struct signed_plan signature;
     struct guard_meter meter;
@@ -349,6 +350,8 @@ static void take_message(struct control *c, const void *bytes, size_t n)
         (void)buf_put(&c->offer, bytes, n);
     }
     if (m.type == WIRE_DATA) {
+        if (!c->data_came) log_info("the plan's data are not here: they come from the coordinator");
+        c->data_came = true;
         if (fetch_data(c->fetch, &m, &e)) log_warn("%s", e.text);
     } else {
         session_message(c->session, &m, clock_mono_ns());

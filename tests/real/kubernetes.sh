@@ -18,6 +18,10 @@
 #   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
 #   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists
 #   upgrade      helm upgrade with another plan is a new run; with the same values nothing changes
+#   ci           helm install, then deploy/helm/fetch.sh: the folder is there and the status is the run's, also of a run that fails
+#   waitjobs     helm install --wait --wait-for-jobs of a run that fails ends at once, and not at its timeout
+#   data         a data set in a ConfigMap, with its corpus: agents find it by its hash
+#   policy       the network policy: the run goes through, and agents reach nothing else (skipped where the network enforces none)
 #   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
 # Environment: KUBECTL, HELM, BUILDAH (commands; words are split), BUILD_ARGS (further words for `buildah bud`), BASE (base image), LOAD (a command
 # that brings an image's tar, given as last word, to every node), NAMESPACE, BIN (folder of plateau for `same`), OUT (where results are kept).
@@ -40,7 +44,7 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade deadnode)
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade ci waitjobs data policy deadnode)
 step=start drained=
 
 say() { echo "$(date +%T) $step: $*"; }
@@ -340,7 +344,11 @@ J
 make_claim() { # a claim named run on the first node, and a pod "reader" that holds it
   local node
   node=$("${kubectl[@]}" get nodes -o jsonpath='{.items[0].metadata.name}')
-  "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found >/dev/null
+  # A claim of an earlier try is not deleted while a pod uses it.
+  h uninstall resumed nightly --ignore-not-found --wait >/dev/null 2>&1 || true
+  k delete pod reader --ignore-not-found --force --grace-period=0 >/dev/null 2>&1
+  k delete pvc run --ignore-not-found --timeout=60s >/dev/null || die "a pod still uses the claim of an earlier try: kubectl -n $ns describe pvc run"
+  "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found --timeout=60s >/dev/null || die "the volume $ns-run of an earlier try is still there"
   "${kubectl[@]}" apply -f - >/dev/null <<J
 apiVersion: v1
 kind: PersistentVolume
@@ -541,6 +549,82 @@ step_upgrade() {
   check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
   say "applied again: nothing changed; another plan: $(job_of up coordinator) in place of $job"
   h uninstall up --wait >/dev/null
+}
+
+step_ci() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install ci "$out/one.yaml" --set agents=2
+  local status=0
+  rm -rf "$out/ci"
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh ci "$out/ci" >"$out/ci.log" 2>&1 || status=$?
+  [ -s "$out/ci/summary.json" ] || { cat "$out/ci.log" >&2; die "no folder was copied"; }
+  [ "$status" = 0 ] || [ "$status" = 3 ] || { cat "$out/ci.log" >&2; die "a run that went through ended with $status"; }
+  check_ledger ci
+  status=0
+  install ci "$out/one.yaml" --set agents=2 --set 'coordinator.args={--set,slo.run=[ttft.p99 < 1ns]}' || die "the gate is refused"
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh ci "$out/ci" >"$out/ci.log" 2>&1 || status=$?
+  [ "$status" = 99 ] || { cat "$out/ci.log" >&2; die "a gate that nobody keeps: status $status, not 99"; }
+  say "folder copied; a gate that failed: status $status"
+  h uninstall ci --wait >/dev/null
+}
+
+step_waitjobs() {
+  setup
+  write_plan "$out/closed.yaml" '{concurrency: 4, duration: 5s}'
+  h uninstall wait --ignore-not-found --wait >/dev/null 2>&1 || true
+  local from=$SECONDS
+  if h install wait $chart -f "$out/values.yaml" --set-file plan="$out/closed.yaml" --set agents=2 --set coordinator.hold=0s --set 'coordinator.args={--set,target.url=http://target-plateau-sim:9}' \
+    --wait --wait-for-jobs --timeout 5m >"$out/wait.log" 2>&1; then die "a run that failed is called installed"; fi
+  [ $((SECONDS - from)) -lt 200 ] || { cat "$out/wait.log" >&2; die "helm waited for its timeout"; }
+  say "helm ended after $((SECONDS - from)) s: $(grep -o 'Error: .*' "$out/wait.log" | tail -n 1)"
+  h uninstall wait --wait >/dev/null
+}
+
+step_data() {
+  setup
+  [ -x "$bin/plateau" ] || { say "skipped: no $bin/plateau"; return 0; }
+  rm -rf "$out/prompts"
+  mkdir "$out/prompts"
+  local n
+  for n in $(seq 200); do echo "{\"prompt\": \"question $n\", \"output_tokens\": $((n % 20 + 5))}"; done >"$out/prompts/prompts.jsonl"
+  write_plan "$out/data.yaml" '{concurrency: 4, passes: 1}'
+  sed -i 's#^workload: .*#workload: {dataset: {file: /corpora/prompts.jsonl, format: jsonl}}#' "$out/data.yaml"
+  sed "s#/corpora/#$out/prompts/#" "$out/data.yaml" >"$out/data-here.yaml"
+  "$bin/plateau" check "$out/data-here.yaml" --data "$out/prompts" >/dev/null
+  k delete configmap prompts --ignore-not-found >/dev/null
+  k create configmap prompts --from-file="$out/prompts" >/dev/null
+  install data "$out/data.yaml" --set agents=2 --set data.volume.configMap.name=prompts
+  fetch data 180
+  check_ledger data
+  check data '.points[0].ledger.ok == 200' "not one pass of 200 prompts"
+  k logs -l app.kubernetes.io/instance=data,app.kubernetes.io/component=agent --tail=-1 >"$out/data-agents.log"
+  [ -s "$out/data-agents.log" ] || die "no log of the agents"
+  if grep 'they come from the coordinator' "$out/data-agents.log" >&2; then die "an agent did not find its corpus in the volume"; fi
+  say "200 prompts, one pass, over 2 agents: the file and its corpus $(basename "$out"/prompts/*.corpus | cut -c1-12)… are in a ConfigMap, nothing went by the wire"
+}
+
+step_policy() {
+  setup
+  write_plan "$out/long.yaml" '{concurrency: 4, duration: 40s, warmup: 1s}'
+  install closed-in "$out/long.yaml" --set agents=2 --set networkPolicy.enabled=true
+  until_true 120 "the run goes through its policy" in_stage closed-in 1
+  local p c target api
+  p=$(agents_of closed-in | sed -n 1p)
+  c=$(coordinator_of closed-in)
+  target=$(k get service target-plateau-sim -o jsonpath='{.spec.clusterIP}')
+  api=$("${kubectl[@]}" -n default get service kubernetes -o jsonpath='{.spec.clusterIP}')
+  reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; }
+  if reaches "$p" "$api" 443; then
+    fetch closed-in 120
+    say "skipped: this network enforces no policy"
+    return 0
+  fi
+  reaches "$p" "$target" 8000 || die "an agent does not reach the target"
+  if reaches "$c" "$api" 443; then die "the coordinator reaches what the plan does not name"; fi
+  fetch closed-in 120
+  check_ledger closed-in
+  say "the run went through; the API server is out of reach for agents and coordinator"
 }
 
 step_deadnode() {

@@ -56,6 +56,7 @@ plateau_wait
 [ "$STATUS" = 0 ] || [ "$STATUS" = 3 ] || fail "exit status $STATUS: $(cat "$TMP/err.log" "$TMP"/agent-*.log)"
 truth
 if counts 1; then ok "one pass over four agents that got the data by the wire: each record once"; else fail "records were left out or repeated"; fi
+grep -q "the plan's data are not here: they come from the coordinator" "$TMP/agent-3.log" || fail "an agent does not tell where its data come from: $(cat "$TMP/agent-3.log")"
 cmp -s "$TMP/data/$corpus" "$TMP/a/$corpus" || fail "the data were not kept by the agent with --data"
 cmp -s "$TMP/data/$corpus" "$TMP/b/$corpus" || fail "a damaged copy was not replaced"
 
