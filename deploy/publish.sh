@@ -17,8 +17,14 @@ base=${BASE:-docker.io/library/debian:bookworm-slim}
 version=$(sed -n 's/^version: //p' deploy/helm/plateau/Chart.yaml)
 files=("plateau-$version.tgz")
 
-git ls-files -z deploy/helm/plateau | sed -z 's#^deploy/helm/##' |
-  tar -C deploy/helm --null -T - --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rw,go=r -cf - | gzip -n9 >"$out/plateau-$version.tgz"
+# what is committed, so that the commit in provenance.json is what was made, whatever happens to the tree meanwhile
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+git archive HEAD | tar -x -C "$tree"
+commit=$(git rev-parse HEAD)
+cd "$tree"
+
+tar -C deploy/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - plateau | gzip -n9 >"$out/plateau-$version.tgz"
 
 if [ "${2:-}" != chart ]; then
   for t in agent coordinator sim; do
@@ -30,16 +36,14 @@ if [ "${2:-}" != chart ]; then
 fi
 
 cd "$out"
-commit=$(git -C "$OLDPWD" rev-parse HEAD)
-dirty=$(git -C "$OLDPWD" status --porcelain --untracked-files=no | head -c 1)
 sha256sum "${files[@]}" | python3 -c '
 import json, sys
-commit, dirty, base = sys.argv[1:4]
+commit, base = sys.argv[1:3]
 subject = [{"name": n, "digest": {"sha256": d}} for d, n in (line.split() for line in sys.stdin)]
 json.dump({"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": "https://slsa.dev/provenance/v1", "predicate": {
-    "buildDefinition": {"buildType": "urn:plateau:deploy/publish.sh", "externalParameters": {"base": base, "uncommittedChanges": bool(dirty)},
+    "buildDefinition": {"buildType": "urn:plateau:deploy/publish.sh", "externalParameters": {"base": base},
                         "resolvedDependencies": [{"uri": "git+urn:plateau", "digest": {"gitCommit": commit}}]},
     "runDetails": {"builder": {"id": "urn:plateau:deploy/publish.sh"}}}}, sys.stdout, indent=1)
-print()' "$commit" "$dirty" "$base" >provenance.json
+print()' "$commit" "$base" >provenance.json
 sha256sum "${files[@]}" provenance.json >SHA256SUMS
 cat SHA256SUMS
