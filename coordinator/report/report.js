@@ -28,8 +28,8 @@ function table(where, head, body, rowClass) {
   for (const row of head) {
     const tr = el("tr");
     for (const c of row) {
-      const cell = el("th", c.cls, c.text);
-      cell.scope = c.span ? "colgroup" : "col";
+      const cell = el(c.text ? "th" : "td", c.cls, c.text); /* an empty one heads nothing */
+      if (c.text) cell.scope = c.span ? "colgroup" : "col";
       if (c.span) cell.colSpan = c.span;
       if (c.title) cell.title = c.title;
       tr.append(cell);
@@ -103,8 +103,8 @@ function heading() {
 /* Sections that would be empty. */
 function prune() {
   const empty = [];
-  if (!points.some((p) => p.ttft_ms.count)) empty.push("picture", "stages");
-  if (!points.length) empty.push("picture", "curve", "time", "points", "ledger", "evidence");
+  if (!points.some((p) => p.ttft_ms.count)) empty.push("picture", "stages", "asked");
+  if (!points.length) empty.push("picture", "curve", "asked", "time", "points", "ledger", "evidence");
   for (const id of empty) $(id).hidden = true;
 }
 
@@ -219,19 +219,26 @@ function inUnit(g, v) {
   if (v === null || v === undefined) return "n/a";
   return g.unit === "fraction" ? fmt(100 * v) + " %" : fmt(v) + (g.unit ? " " + g.unit : "");
 }
+function interval(g) {
+  if (g.lo == null && g.hi == null) return "";
+  return g.lo == null ? "at most " + inUnit(g, g.hi) : g.hi == null ? "at least " + inUnit(g, g.lo) : inUnit(g, g.lo) + " to " + inUnit(g, g.hi);
+}
 function gateTable() {
-  if (!S.gates.length) return void $("gates").remove();
+  const capacity = S.capacity ? [Object.assign({unit: "token/s"}, S.capacity, {gate: "capacity " + S.capacity.gate})] : [], all = S.gates.concat(capacity);
+  if (!all.length) return void $("gates").remove();
   $("t-gates").dataset.name = "Gates";
   table(
     "t-gates", [[
       {text: "gate", cls: "text"}, {text: "result", cls: "text"}, {text: "value"}, {text: "95 % interval"},
       {text: "at load"}
     ]],
-    S.gates.map(
+    all.map(
       (g) =>
-        [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
-         g.lo != null && g.hi != null ? inUnit(g, g.lo) + " to " + inUnit(g, g.hi) : "",
-         g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""]));
+        Object.assign(
+          [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
+           interval(g), g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""],
+          {below: g.result === "inconclusive" && g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : []})));
+  if (S.gates_rule) $("gates").append(el("p", "soft", "The rule: " + S.gates_rule + "."));
 }
 
 /* The plan's curve in the figures of the rules. */
@@ -311,7 +318,7 @@ function agentTables() {
       {text: "agent", cls: "text"}, {text: "name", cls: "text"}, {text: "host", cls: "text"},
       {text: "version", cls: "text"}, {text: "cores"}, {text: "CPU quota"}, {text: "weight"},
       {text: "stamps", cls: "text"}, {text: "target addresses", cls: "text"}, {text: "clock offset, ms"},
-      {text: "± ms"}, {text: "", cls: "text"}
+      {text: "± ms"}, {text: "lost", cls: "text"}
     ]],
     S.agents.map(
       (a) =>
@@ -321,6 +328,7 @@ function agentTables() {
   const box = el("details");
   box.append(el("summary", "", "each agent's part of each stage"));
   const inner = el("div", "scroll");
+  inner.dataset.name = "each agent's part of each stage";
   box.append(inner);
   table(
     inner, [[

@@ -13,8 +13,9 @@ const Charts = (function() {
   const sorted = (list) => list.map((p, i) => Object.assign(p, {index: i})).sort((a, b) =>
     a.requested.kind !== b.requested.kind ? (a.requested.kind === "closed" ? -1 : 1) :
                                             asked(a) - asked(b) || a.stage - b.stage || a.repeat - b.repeat);
-  /* Rows for a line that must not cross a point which does not count: a gap stands in its place. */
-  const unbroken = (rows) => rows.flatMap((r) => r.p && !counts(r.p) ? [{x: NaN, y: NaN}] : [r]);
+  /* Rows for a line that must not cross a point which does not count, nor lead from closed to open loop: a gap stands there. */
+  const gap = {x: NaN, y: NaN};
+  const unbroken = (rows) => rows.flatMap((r, i) => r.p && !counts(r.p) ? [gap] : i && r.p && rows[i - 1].p && r.p.requested.kind !== rows[i - 1].p.requested.kind ? [gap, r] : [r]);
   const shape = (p) => !counts(p) ? "crossRot" : p.requested.kind === "open" ? "triangle" : "circle";
 
   /* Lines across the chart: {x} or {y}, with a label; a band is {y, lo, hi}. */
@@ -61,11 +62,17 @@ const Charts = (function() {
       ctx.save();
       ctx.font = "600 11.5px system-ui, sans-serif";
       ctx.textBaseline = "bottom";
-      let row = 0;
+      ctx.textAlign = "left";
+      let row = 0, free = -Infinity; /* the right end of the last name above: those that find no room are left out */
       for (const m of list) {
-        if (m.above) {
+        const left = m.above ? chart.scales.x.getPixelForValue(m.x) + 4 : 0, wide = m.above ? ctx.measureText(m.above).width : 0;
+        if (m.above && left > free && left + wide < area.right + 14) {
+          free = left + wide + 6;
+          ctx.lineWidth = 3;
+          ctx.strokeStyle = css("--card");
+          ctx.strokeText(m.above, left, area.top + 14);
           ctx.fillStyle = css("--soft");
-          ctx.fillText(m.above, chart.scales.x.getPixelForValue(m.x) + 4, area.top + 14);
+          ctx.fillText(m.above, left, area.top + 14);
         }
         if (!m.label) continue;
         const width = ctx.measureText(m.label).width + 8;
@@ -81,10 +88,11 @@ const Charts = (function() {
           if (x + width > area.right) x -= width + 6;
           y = area.bottom - 6 - 18 * row++;
         }
-        ctx.fillStyle = css("--card");
-        ctx.globalAlpha = 0.85;
-        ctx.fillRect(x - 3, y - 14, width, 16);
-        ctx.globalAlpha = 1;
+        m.box = [x - 3, y - 14, x - 3 + width, y + 2];
+        ctx.lineWidth = 3;
+        ctx.setLineDash([]);
+        ctx.strokeStyle = css("--card");
+        ctx.strokeText(m.label, x, y);
         ctx.fillStyle = m.color;
         ctx.fillText(m.label, x, y);
       }
@@ -124,19 +132,50 @@ const Charts = (function() {
     },
   };
 
-  /* A datum with a label gets it beside its point, where there is room; one with a ring is encircled. */
+  /* A datum with a label gets it beside its point, where it hides least: never on a point or another label, on a line only where
+   * nothing else is free. One with a ring is encircled. */
+  const PLACES = [[0, -17], [0, 17], [1, 0], [-1, 0], [1, -14], [-1, -14], [1, 14], [-1, 14], [1, -28], [-1, 28], [0, -31], [0, 31]];
+  const crosses = (b, p, q) => { /* does the line from p to q touch the box? cut off what lies outside, side by side */
+    let t0 = 0, t1 = 1;
+    const d = [q.x - p.x, q.y - p.y];
+    for (const [s, room] of [[-d[0], p.x - b[0]], [d[0], b[2] - p.x], [-d[1], p.y - b[1]], [d[1], b[3] - p.y]]) {
+      if (s === 0 && room < 0) return false;
+      if (s < 0) t0 = Math.max(t0, room / s);
+      if (s > 0) t1 = Math.min(t1, room / s);
+    }
+    return t0 <= t1;
+  };
+  const apart = (a, b) => a[0] >= b[2] || a[2] <= b[0] || a[1] >= b[3] || a[3] <= b[1];
+  function drawn(chart) { /* points and lines of all sets, in pixels */
+    const spots = [], lines = [];
+    chart.data.datasets.forEach((set, i) => {
+      if (!chart.isDatasetVisible(i)) return;
+      const meta = chart.getDatasetMeta(i).data;
+      meta.forEach((e, k) => {
+        const before = meta[k - 1], d = set.data[k];
+        if (!d || d.y === null || !isFinite(e.x) || !isFinite(e.y)) return;
+        if (set.pointRadius !== 0) spots.push([e.x - 5, e.y - 5, e.x + 5, e.y + 5]);
+        if (set.showLine !== false && before && isFinite(before.x) && isFinite(before.y))
+          lines.push(...(set.stepped ? [[before, {x: before.x, y: e.y}], [{x: before.x, y: e.y}, e]] : [[before, e]]));
+        if (set.whiskers && d && d.lo !== null && d.lo !== undefined)
+          lines.push([{x: e.x, y: chart.scales.y.getPixelForValue(d.lo)}, {x: e.x, y: chart.scales.y.getPixelForValue(d.hi)}]);
+      });
+    });
+    return {spots, lines};
+  }
   const labels = {
     id: "labels",
     afterDatasetsDraw(chart) {
-      const ctx = chart.ctx, area = chart.chartArea, taken = [];
+      const ctx = chart.ctx, area = chart.chartArea, taken = (chart.options.marks || []).map((m) => m.box).filter(Boolean), {spots, lines} = drawn(chart);
       ctx.save();
       ctx.font = "600 11.5px system-ui, sans-serif";
       ctx.textBaseline = "middle";
+      ctx.textAlign = "left";
       chart.data.datasets.forEach((set, i) => {
         if (!chart.isDatasetVisible(i)) return;
         chart.getDatasetMeta(i).data.forEach((e, k) => {
           const d = set.data[k];
-          if (!d || !isFinite(e.x) || !isFinite(e.y)) return;
+          if (!d || d.y === null || !isFinite(e.x) || !isFinite(e.y)) return;
           if (d.ring) {
             ctx.strokeStyle = d.ring;
             ctx.lineWidth = 2.5;
@@ -145,16 +184,22 @@ const Charts = (function() {
             ctx.stroke();
           }
           if (!d.label) return;
-          const w = ctx.measureText(d.label).width;
-          for (const [dx, dy] of [[-w / 2, -17], [-w / 2, 17], [14, 0], [-14 - w, 0]]) {
-            const box = [e.x + dx - 2, e.y + dy - 7, e.x + dx + w + 2, e.y + dy + 7];
-            if (box[0] < area.left || box[2] > area.right + 14 || box[1] < area.top - 8 || box[3] > area.bottom) continue;
-            if (taken.some((t) => t[0] < box[2] && t[2] > box[0] && t[1] < box[3] && t[3] > box[1])) continue;
-            taken.push(box);
-            ctx.fillStyle = css("--ink");
-            ctx.fillText(d.label, e.x + dx, e.y + dy);
-            break;
+          const w = ctx.measureText(d.label).width, own = d.ring ? 14 : 10;
+          let best = null, least = 9;
+          for (const [side, dy] of PLACES) {
+            const x = side > 0 ? e.x + own : side < 0 ? e.x - own - w : e.x - w / 2, y = e.y + dy, b = [x - 2, y - 7, x + w + 2, y + 7];
+            if (b[0] < area.left || b[2] > area.right + 14 || b[1] < area.top - 12 || b[3] > area.bottom) continue;
+            if (![...taken, ...spots].every((t) => apart(t, b))) continue;
+            const cost = lines.filter(([p, q]) => crosses(b, p, q)).length;
+            if (cost < least) [best, least] = [{x, y, b}, cost];
           }
+          if (!best) return;
+          taken.push(best.b);
+          ctx.lineWidth = 3;
+          ctx.strokeStyle = css("--card"); /* a line does not run through the figures */
+          ctx.strokeText(d.label, best.x, best.y);
+          ctx.fillStyle = d.ring || css("--ink");
+          ctx.fillText(d.label, best.x, best.y);
         });
       });
       ctx.restore();
@@ -175,7 +220,7 @@ const Charts = (function() {
   function logAxis(title, values) {
     const good = values.filter((v) => v > 0);
     if (!good.length || Math.max(...good) / Math.min(...good) < 8)
-      return axis(title, {type: "linear", beginAtZero: true});
+      return axis(title, {type: "linear", beginAtZero: true, suggestedMax: good.length ? Math.max(...good) * 1.05 : 1});
     const most = Math.max(...good), least = Math.max(Math.min(...good), most / 1e4); /* one odd second does not flatten the rest */
     const a = axis(title, {type: "logarithmic", min: least * 0.8, max: most * 1.25});
     a.afterBuildTicks = (scale) => {
@@ -204,13 +249,14 @@ const Charts = (function() {
         tooltip: {backgroundColor: css("--ink"), titleColor: css("--card"), bodyColor: css("--card")},
       },
       o.plugins);
-    config.plugins = [marks, whiskers, labels];
+    config.plugins = [marks, whiskers, labels].concat(config.extra || []);
     const old = Chart.getChart(canvas);
     if (old) {
       made.splice(made.indexOf(old), 1);
       old.destroy();
     }
     const chart = new Chart(canvas, config);
+    Object.assign(chart, {ownRows: config.rows, ownRange: config.range});
     made.push(chart);
     explain(canvas, chart, config.caption || "");
   }
@@ -229,7 +275,8 @@ const Charts = (function() {
   }
   /* What a chart shows, as rows: for the table behind it and for its CSV. */
   function rowsOf(chart) {
-    const title = (a) => chart.options.scales[a].title.text || a, rows = [["series", title("x"), title("y"), "95 % low", "95 % high", "load", "verdict"]];
+    if (chart.ownRows) return chart.ownRows();
+    const title = (a) => chart.options.scales[a].title.text || a, rows = [["series", title("x"), title("y"), ...(chart.ownRange || ["95 % low", "95 % high"]), "load", "verdict"]];
     for (const set of chart.data.datasets)
       for (const d of set.data)
         if (d && d.y !== null && d.y === d.y)
@@ -245,17 +292,29 @@ const Charts = (function() {
     };
     return rowsOf(chart).map((r) => r.map(quoted).join(",") + "\r\n").join("");
   }
+  /* What a picture says when it stands alone: its title, and whose it is. */
+  const titleOf = (canvas) => (data.summary.run.name || "run " + data.summary.run.id) + ": " + ownText(canvas.closest("figure").querySelector("figcaption"));
+  const ownText = (e) => [...e.childNodes].filter((c) => c.nodeType === 3).map((c) => c.textContent.trim()).join(" ").trim();
+  const sourceOf = () => "plateau " + data.summary.version + " · run " + data.summary.run.id + " · " + data.summary.run.started.slice(0, 10) + " · plan " + data.summary.run.plan_hash.slice(0, 12);
   /* On the page's own ground, and not transparent. */
   function png(canvas) {
-    const copy = document.createElement("canvas");
+    const chart = Chart.getChart(canvas), r = chart.currentDevicePixelRatio, copy = document.createElement("canvas");
     copy.width = canvas.width;
-    copy.height = canvas.height;
+    copy.height = canvas.height + 52 * r;
     const ctx = copy.getContext("2d");
     ctx.fillStyle = css("--card");
     ctx.fillRect(0, 0, copy.width, copy.height);
-    ctx.drawImage(canvas, 0, 0);
+    ctx.drawImage(canvas, 0, 30 * r);
+    ctx.scale(r, r);
+    ctx.fillStyle = css("--ink");
+    ctx.font = "600 14px system-ui, sans-serif";
+    ctx.fillText(titleOf(canvas), 12, 20);
+    ctx.fillStyle = css("--soft");
+    ctx.font = "11px system-ui, sans-serif";
+    ctx.fillText(sourceOf(), 12, copy.height / r - 8);
     return copy.toDataURL("image/png");
   }
+  const svg = (canvas) => Svg.of(Chart.getChart(canvas), css("--card"), css("--ink"), css("--soft"), titleOf(canvas), sourceOf());
   const TABLE_ROWS = 200;
   function fill(box, chart) {
     const [head, ...rows] = rowsOf(chart), t = element("table", ""), tr = element("tr", "");
@@ -277,14 +336,18 @@ const Charts = (function() {
     canvas.setAttribute("aria-label", caption || figure.querySelector("figcaption").textContent);
     if (!foot) {
       foot = element("div", "", "foot");
-      const details = element("details", ""), box = element("div", "", "scroll"), more = element("span", "", "more");
-      for (const [word, act] of [["CSV", () => save(name + ".csv", "data:text/csv;charset=utf-8," + encodeURIComponent(csv(Chart.getChart(canvas))))], ["PNG", () => save(name + ".png", png(canvas))]]) {
+      const details = element("details", ""), box = element("div", "", "scroll"), of = ownText(figure.querySelector("figcaption")) || name, more = element("span", "", "more");
+      for (const [word, act] of [["CSV", () => save(name + ".csv", "data:text/csv;charset=utf-8," + encodeURIComponent(csv(Chart.getChart(canvas))))], ["PNG", () => save(name + ".png", png(canvas))],
+                                 ["SVG", () => save(name + ".svg", "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg(canvas)))]]) {
         const b = element("button", word);
         b.type = "button";
-        b.setAttribute("aria-label", "download this chart as " + word);
+        b.setAttribute("aria-label", "download " + of + " as " + word);
         b.onclick = act;
         more.append(b);
       }
+      box.tabIndex = 0; /* what scrolls can be scrolled by keys */
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", "table of " + of);
       details.append(element("summary", "table"), box);
       details.ontoggle = () => details.open && fill(box, Chart.getChart(canvas));
       foot.append(element("p", "", "caption"), details, more);
@@ -299,7 +362,8 @@ const Charts = (function() {
   function legend(chart) {
     return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((l) => {
       const set = chart.data.datasets[l.datasetIndex];
-      return Object.assign(l, {fillStyle: set.borderColor, strokeStyle: set.borderColor, lineWidth: 2});
+      const shape = set.pointRadius === 0 || Array.isArray(set.pointRadius) ? "line" : typeof set.pointStyle === "string" ? set.pointStyle : "circle";
+      return Object.assign(l, {fillStyle: set.borderColor, strokeStyle: set.borderColor, lineWidth: 2, pointStyle: shape, lineDash: set.borderDash || []});
     });
   }
 
@@ -349,7 +413,7 @@ const Charts = (function() {
     const good = drawn.filter(counts).map(at).sort(byLoad), bad = drawn.filter((p) => !counts(p)).map(at);
     const color = (d) => d.p.verdict.status === "suspect" ? css("--suspect") : c1;
     const law = a && a.model && good.length > 1 ? fitted(a, good[0].x, good[good.length - 1].x) : [];
-    const gaps = unbroken(drawn.map(at).sort(byLoad)), shown = law.length ? good : gaps;
+    const gaps = unbroken(drawn.map(at).sort((x, y) => (x.p.requested.kind > y.p.requested.kind) - (x.p.requested.kind < y.p.requested.kind) || byLoad(x, y))), shown = law.length ? good : gaps;
     const sets = [line(
       "output token/s, 95 % interval", c1, shown, {
         whiskers: true,
@@ -530,71 +594,6 @@ const Charts = (function() {
     });
   }
 
-  /* Rows of all stages on the run's time axis, with a gap between stages. */
-  function timed(column) {
-    const rows = [];
-    data.series.forEach((s) => {
-      /* a second that the stage's end cut short is no fall */
-      const whole = Math.max(...s.rows.map((r) => r[1]), 0);
-      s.rows.filter((r) => r[1] > 0.6 * whole).forEach((r) => rows.push({x: s.start_s + r[0] + r[1] / 2, y: r[column]}));
-      rows.push({x: rows.length ? rows[rows.length - 1].x : 0, y: null});
-    });
-    return rows;
-  }
-  /* The server's own figures, on the same axis: column 1 running, 2 waiting, 3 KV cache use. */
-  function told(column, scale) {
-    const rows = [];
-    data.series.forEach((s) => {
-      const inside = s.server.filter((r) => s.rows.length && r[0] >= 0 && r[0] <= s.rows[s.rows.length - 1][0] + 1);
-      inside.forEach((r) => rows.push({x: s.start_s + r[0], y: r[column] === null ? null : r[column] * (scale || 1)}));
-      rows.push({x: rows.length ? rows[rows.length - 1].x : 0, y: null});
-    });
-    return rows;
-  }
-  const tells = (column) => data.series.some((s) => s.server.some((r) => r[column] !== null));
-
-  /* Which load ran when, where the names find room, and when an agent was lost. */
-  function stages(list) {
-    const all = data.summary.points;
-    data.series.forEach((s, i) => {
-      if (all[i] && data.series.length <= 12) list[i].above = all[i].requested.load;
-    });
-    const began = Date.parse(data.summary.run.started);
-    for (const e of data.summary.events)
-      if (e.kind === "agent_lost") list.push({x: (Date.parse(e.time) - began) / 1000, color: css("--invalid"), label: "agent lost"});
-  }
-
-  function overTime(id, columns, log) {
-    const sets = columns.map(([name, c, rows]) => line(name, css(c), Array.isArray(rows) ? rows : timed(rows),
-                                                       {pointRadius: 0, borderWidth: 1.4, borderDash: name.startsWith("server") ? [4, 3] : []}));
-    const values = sets.flatMap((s) => s.data.map((d) => d.y)).filter((v) => v !== null);
-    const list = data.series.map((s, i) => ({x: s.start_s, color: css("--c5"), dash: [2, 3], label: ""}));
-    stages(list);
-    const most = values.length ? Math.max(...values) : null;
-    draw(id, {
-      caption: most === null ? "Nothing was recorded." : "At most " + fmt(most) + "; gaps lie between the stages.",
-      type: "line",
-      data: {datasets: sets},
-      options: {
-        marks: list,
-        interaction: {mode: "nearest", axis: "x", intersect: false},
-        scales: {
-          x: axis("seconds since the run began; dotted: a stage begins, with its load", {type: "linear", min: 0}),
-          y: log ? logAxis("", values) : axis("", {beginAtZero: true})
-        },
-        plugins: {
-          legend: Object.assign(legends(), {display: columns.length > 1}),
-          tooltip: {
-            callbacks: {
-              title: (t) => t.length ? fmt(t[0].raw.x, 1) + " s" : "",
-              label: (t) => t.dataset.label + ": " + fmt(t.raw.y)
-            }
-          }
-        },
-      },
-    });
-  }
-
   /* As people count: from 1, with the repeat behind it where there are several. */
   const several = () => points.some((p) => p.repeat > 0);
   function number(p) { return p.stage + 1 + (several() ? "." + (p.repeat + 1) : ""); }
@@ -610,15 +609,8 @@ const Charts = (function() {
       for (const m of ["ttft", "tpot", "itl"]) latencyByStage("c-" + m + "-s", m);
       distribution(metric);
     }
-    overTime("c-tokens", [["token events/s", "--c1", 2]]);
-    const flight = [["in flight", "--c2", 3]];
-    if (tells(1)) flight.push(["server: running", "--c1", told(1)]);
-    if (tells(2)) flight.push(["server: waiting", "--c3", told(2)]);
-    overTime("c-inflight", flight);
-    if (tells(3)) overTime("c-kv", [["server: KV cache", "--c1", told(3, 100)]]);
-    else if (document.getElementById("f-kv")) document.getElementById("f-kv").remove();
-    overTime("c-itl-t", [["p50", "--c2", 6], ["p99", "--c3", 7]], true);
-    overTime("c-ttft-t", [["p50", "--c2", 8], ["p99", "--c3", 9]], true);
+    Times.show();
+    Asked.show();
   }
 
   /* The browser lays out the page for paper without telling the charts. */
@@ -635,5 +627,5 @@ const Charts = (function() {
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, limits, unbroken, shape, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
+  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
 })();

@@ -6,12 +6,13 @@
 #include "coordinator/report/report_parts.h"
 
 extern const unsigned char report_page[], report_css[], report_js[], report_charts_js[], report_picture_js[],
-    chart_js[], human_js[];
+    report_svg_js[], report_time_js[], report_asked_js[], chart_js[], human_js[];
 extern const size_t report_page_len, report_css_len, report_js_len, report_charts_js_len, report_picture_js_len,
-    chart_js_len, human_js_len;
+    report_svg_js_len, report_time_js_len, report_asked_js_len, chart_js_len, human_js_len;
 
 #define ROWS_MAX 600u /* of a stage's series; longer ones are shown coarser */
 #define CURVE_MAX 200u
+#define HEAT_COLUMNS 480u /* of the whole run */
 
 static void put_definitions(struct json_out *j)
 {
@@ -37,8 +38,9 @@ static void put_definitions(struct json_out *j)
 static void put_row(struct json_out *j, const struct series_row *r)
 {
     double span = r->span_s > 0 ? r->span_s : (double)NAN;
-    const double v[] = {r->t_s,           r->span_s,     r->tokens / span, r->in_flight,   r->done / span,
-                        r->failed / span, r->itl_p50_ms, r->itl_p99_ms,    r->ttft_p50_ms, r->ttft_p99_ms};
+    const double v[] = {r->t_s,         r->span_s,        r->tokens / span, r->in_flight,
+                        r->done / span, r->failed / span, r->itl_p50_ms,    r->itl_p99_ms,
+                        r->ttft_p50_ms, r->ttft_p99_ms,   r->due / span};
     json_array(j, NULL);
     for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
         json_double(j, NULL, isfinite(v[i]) ? round(v[i] * 1e4) / 1e4 : v[i]);
@@ -54,6 +56,7 @@ static void fold(struct series_row *to, const struct series_row *r)
     to->tokens += r->tokens;
     to->done += r->done;
     to->failed += r->failed;
+    to->due += r->due;
     to->itl_p50_ms = fmax(to->itl_p50_ms, r->itl_p50_ms);
     to->itl_p99_ms = fmax(to->itl_p99_ms, r->itl_p99_ms);
     to->ttft_p50_ms = fmax(to->ttft_p50_ms, r->ttft_p50_ms);
@@ -103,6 +106,7 @@ static void put_series(struct json_out *j, const struct run_data *run, const str
     if (held) put_row(j, &sum);
     json_end_array(j);
     put_server(j, s);
+    report_heat(j, s, HEAT_COLUMNS / run->n_stages + 1);
     json_end_object(j);
 }
 
@@ -182,8 +186,11 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
         {"CSS", report_css, &report_css_len},
         {"CHART_JS", chart_js, &chart_js_len},
         {"HUMAN_JS", human_js, &human_js_len},
+        {"SVG_JS", report_svg_js, &report_svg_js_len},
         {"CHARTS_JS", report_charts_js, &report_charts_js_len},
         {"PICTURE_JS", report_picture_js, &report_picture_js_len},
+        {"TIME_JS", report_time_js, &report_time_js_len},
+        {"ASKED_JS", report_asked_js, &report_asked_js_len},
         {"JS", report_js, &report_js_len},
     };
     for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)

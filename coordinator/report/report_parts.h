@@ -43,3 +43,8 @@ size_t report_failures(const struct analysis *in, struct report_failure ret[FAIL
 /* Indices of the points in order of load (closed loops first, then open ones, each by what was asked), repeats beside
  * each other. `ret` has room for all points. */
 void report_order(const struct analysis *in, size_t *ret);
+
+/* How ttft and itl spread at each moment of a stage, as the member "heat" of the object that is open in `j`: for each
+ * metric rows [from, span, row, counts …] with seconds from T0; row r begins at 10^(r / 10) ms. At most about `columns`
+ * rows for each metric. */
+void report_heat(struct json_out *j, const struct stage_data *s, size_t columns);

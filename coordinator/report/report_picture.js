@@ -3,13 +3,25 @@
  * system throughput against the speed that a user sees, as a step curve (MLPerf Endpoints: token/s a user is 1,000 / TPOT
  * p90 in ms; nothing between the points is drawn as if it had been measured). */
 const Picture = (function() {
-  const choice = {view: "latency", metric: "ttft", quantile: "p50"};
+  const choice = {view: null, metric: "ttft", quantile: "p50"};
   const BUTTONS = {
     view: [["latency", "latency against throughput"], ["user", "throughput against speed per user"]],
     metric: [["ttft", "TTFT"], ["tpot", "TPOT"], ["e2e", "E2E"]],
     quantile: [["p50", "p50"], ["p90", "p90"], ["p99", "p99"]],
   };
   const $ = (id) => document.getElementById(id);
+
+  /* It opens on the latency that the plan limits, so that the limit is in the picture. */
+  function open(kit) {
+    if (choice.view) return;
+    choice.view = "latency";
+    for (const g of kit.data().summary.gates) {
+      const m = /^(ttft|tpot|e2e)\.(p50|p90|p99) *</.exec(g.gate);
+      if (!m || !kit.points().some((p) => Charts.counts(p) && p[m[1] + "_ms"][m[2]] !== null)) continue;
+      [choice.metric, choice.quantile] = [m[1], m[2]];
+      return;
+    }
+  }
 
   function buttons() {
     for (const [kind, words] of Object.entries(BUTTONS)) {
@@ -39,6 +51,11 @@ const Picture = (function() {
     if (a.slo_point === p.index) return kit.css("--c2");
     return a.knee_point === p.index ? kit.css("--c3") : null;
   }
+  /* Its load, and what the answer calls it. */
+  function called(kit, p) {
+    const a = kit.data().summary.answer, is = [a.knee_point === p.index && "knee", a.slo_point === p.index && "SLO's limit"].filter(Boolean);
+    return p.requested.load + (is.length ? " · " + is.join(", ") : "");
+  }
 
   function latency(kit) {
     const fmt = Charts.fmt, key = choice.metric + "_ms", q = choice.quantile, a = kit.data().summary.answer;
@@ -48,7 +65,7 @@ const Picture = (function() {
       y: p[key][q],
       lo: p[key].ci95[q] ? p[key].ci95[q][0] : null,
       hi: p[key].ci95[q] ? p[key].ci95[q][1] : null,
-      label: p.requested.load,
+      label: called(kit, p),
       ring: ringed(kit, p),
       p
     })));
@@ -80,7 +97,7 @@ const Picture = (function() {
         interaction: {mode: "nearest", intersect: false},
         scales: {
           x: kit.axis("output token/s", {type: "linear", beginAtZero: true, grace: "6%"}),
-          y: kit.logAxis(name + ", ms", good.map((r) => r.y).concat(marks.map((m) => m.y)))
+          y: kit.logAxis(name + ", ms", good.flatMap((r) => [r.y, r.lo, r.hi]).concat(marks.map((m) => m.y)))
         },
         plugins: {
           legend: {display: false},
@@ -106,12 +123,13 @@ const Picture = (function() {
     const rows = kit.points().filter((p) => Charts.counts(p) && p.tpot_ms.p90 > 0 && p.output_tokens_per_s !== null).map((p) => ({
       x: 1000 / p.tpot_ms.p90,
       y: p.output_tokens_per_s / (gpus || 1),
-      label: p.requested.load,
+      label: called(kit, p),
       ring: ringed(kit, p),
       p
     }));
     const best = front(rows), unit = "output token/s" + (gpus ? " per GPU (" + gpus + ")" : "");
-    const step = best.length ? [{x: 0, y: best[0].y}, ...best.map((r) => ({x: r.x, y: r.y})), {x: best[best.length - 1].x, y: 0}] : [];
+    const slow = Math.min(...rows.map((r) => r.x)), fast = Math.max(...rows.map((r) => r.x)), from = slow > 0.4 * fast ? Math.floor(0.9 * slow / 10) * 10 : 0;
+    const step = best.length ? [{x: from, y: best[0].y}, ...best.map((r) => ({x: r.x, y: r.y})), {x: best[best.length - 1].x, y: 0}] : [];
     $("picture-title").textContent = unit + " against token/s per user; beside each point stands its load";
     kit.draw("c-picture", {
       caption: !rows.length ? "No point has a TPOT p90: the samples are too small." :
@@ -120,14 +138,14 @@ const Picture = (function() {
       type: "line",
       data: {
         datasets: [
-          kit.line("Pareto front", kit.css("--c3"), step, {stepped: "after", pointRadius: 0, borderWidth: 2}),
+          kit.line("Pareto front", kit.css("--c3"), step, {stepped: "after", pointRadius: 0, borderWidth: 2, borderDash: [6, 3]}),
           kit.line("a load", kit.css("--c1"), rows, {showLine: false, pointRadius: 5.5, pointStyle: rows.map((r) => kit.shape(r.p))})
         ]
       },
       options: {
         interaction: {mode: "nearest", intersect: false},
         scales: {
-          x: kit.axis("token/s per user: 1,000 / TPOT p90", {type: "linear", beginAtZero: true, grace: "6%"}),
+          x: kit.axis("token/s per user: 1,000 / TPOT p90", {type: "linear", min: from, suggestedMax: fast * 1.04}),
           y: kit.axis(unit, {type: "linear", beginAtZero: true, grace: "8%"})
         },
         plugins: {
@@ -143,6 +161,7 @@ const Picture = (function() {
   }
 
   function show() {
+    open(Charts.kit);
     buttons();
     (choice.view === "user" ? user : latency)(Charts.kit);
   }

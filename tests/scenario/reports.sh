@@ -102,7 +102,7 @@ const fs = require("fs"), [charts, summary, human] = process.argv.slice(2).map((
 let labels = [];
 const element = () => new Proxy(function() {}, {get: (t, k) => k === Symbol.toPrimitive ? () => "" : k === "open" ? false : k === "id" ? "c" : element(), set: () => true, apply: () => element()});
 global.document = {documentElement: {dataset: {}}, getElementById: element, createElement: element};
-global.Picture = {show() {}};
+global.Picture = global.Times = global.Asked = {show() {}};
 global.getComputedStyle = () => ({getPropertyValue: () => "#000000"});
 global.Chart = class { constructor(canvas, c) { labels.push(...(c.options.marks || []).map((m) => m.label)); } destroy() {} static getChart() {} };
 const Charts = new Function(human + charts + "; return Charts;")(), s = JSON.parse(summary);
