@@ -57,6 +57,23 @@ assert tame["gates_result"] == "pass" and [g["result"] for g in tame["gates"]] =
 assert broken["points"][-1]["verdict"]["status"] == "invalid" and broken["points"][-1]["ledger"]["lost"] > 0
 PY
 
+# The page's own data: its heat map holds every sample of a point, in the row where it belongs; due requests per second add up.
+python3 - "$dir" <<'PY'
+import json, math, re, sys
+for name in ("tame", "hostile", "broken"):
+    page = open(sys.argv[1] + "/" + name + "/report.html", encoding="utf-8").read()
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    for p, s in zip(data["summary"]["points"], data["series"]):
+        assert math.isclose(sum(r[1] * r[10] for r in s["rows"]), p["ledger"]["due"], rel_tol=1e-3, abs_tol=1), (name, p["ledger"]["due"])
+        for metric in ("ttft", "itl"):
+            rows = s["heat"][metric]
+            assert sum(sum(r[3:]) for r in rows) == p[metric + "_ms"]["count"] > 0, (name, metric)
+            lowest = min(10 ** (r[2] / 10) for r in rows)
+            highest = max(10 ** ((r[2] + len(r) - 3) / 10) for r in rows)
+            assert lowest <= p[metric + "_ms"]["min"] * 1.001 < lowest * 1.26 and highest / 1.26 < p[metric + "_ms"]["max"] * 1.001 <= highest * 1.002, (name, metric, lowest, highest)
+            assert all(a[0] + a[1] <= b[0] + 1e-3 for a, b in zip(rows, rows[1:])), "columns overlap"
+PY
+
 # JUnit by a strict parser: a test a gate and a test a point, and the counts in the head are those in the body.
 python3 - "$dir" <<'PY'
 import json, sys, xml.etree.ElementTree as xml
