@@ -54,7 +54,7 @@ bool body_key(struct body_writer *w, const char *key)
     return true;
 }
 
-static void put_escaped(struct buf *out, const char *text, size_t n)
+void body_put_part(struct buf *out, const char *text, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
     for (size_t from = 0, i = 0; i <= n; i++) {
@@ -73,7 +73,7 @@ static void put_escaped(struct buf *out, const char *text, size_t n)
 void body_put_string(struct buf *out, const char *text, size_t n)
 {
     (void)buf_putc(out, '"');
-    put_escaped(out, text, n);
+    body_put_part(out, text, n);
     (void)buf_putc(out, '"');
 }
 
@@ -92,29 +92,38 @@ void body_number(struct body_writer *w, const char *key, uint32_t n)
     if (body_key(w, key)) (void)buf_printf(w->out, "%u", n);
 }
 
-void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r)
+void body_put_messages(struct buf *out, const struct dialect_request *r)
 {
-    if (!body_key(w, key)) return;
-    (void)buf_putc(w->out, '[');
+    (void)buf_putc(out, '[');
     for (size_t i = 0; i < r->n_messages; i++) {
         const struct dialect_message *m = &r->messages[i];
-        (void)buf_puts(w->out, i ? ",{\"role\":\"" : "{\"role\":\"");
-        (void)buf_puts(w->out, m->role);
-        (void)buf_puts(w->out, "\",\"content\":");
-        body_put_string(w->out, m->text, m->len);
-        (void)buf_putc(w->out, '}');
+        (void)buf_puts(out, i ? ",{\"role\":\"" : "{\"role\":\"");
+        (void)buf_puts(out, m->role);
+        (void)buf_puts(out, "\",\"content\":");
+        body_put_string(out, m->text, m->len);
+        (void)buf_putc(out, '}');
     }
-    (void)buf_putc(w->out, ']');
+    (void)buf_putc(out, ']');
+}
+
+void body_put_prompt(struct buf *out, const struct dialect_request *r)
+{
+    for (size_t i = 0; i < r->n_messages; i++) {
+        if (i) (void)buf_puts(out, "\\n\\n");
+        body_put_part(out, r->messages[i].text, r->messages[i].len);
+    }
+}
+
+void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r)
+{
+    if (body_key(w, key)) body_put_messages(w->out, r);
 }
 
 void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r)
 {
     if (!body_key(w, key)) return;
     (void)buf_putc(w->out, '"');
-    for (size_t i = 0; i < r->n_messages; i++) {
-        if (i) (void)buf_puts(w->out, "\\n\\n");
-        put_escaped(w->out, r->messages[i].text, r->messages[i].len);
-    }
+    body_put_prompt(w->out, r);
     (void)buf_putc(w->out, '"');
 }
 

@@ -18,4 +18,5 @@ void dialect_open(const struct plan_target *t, struct dialect *ret)
     ret->ends_with_finish = t->end == END_FINISH;
     ret->ends_with_body = ret->ends_with_body || t->end == END_CLOSE;
     ret->omit = t->omit;
+    if (ret->open) ret->open(t, ret);
 }

@@ -60,12 +60,15 @@ struct dialect_event {
 
 struct dialect {
     enum framing framing;
-    bool whole;            /* the answer is one JSON object and no stream (target.stream: false) */
-    bool ends_with_finish; /* the event with a finish reason is the end marker */
-    bool ends_with_body;   /* there is no end marker; the body's end takes its place */
-    bool no_tokens;        /* the answer has none (embeddings); it is always whole */
-    bool thoughts_apart;   /* usage's output tokens do not hold those of reasoning */
-    const char *omit;      /* members that are not written, with blanks between them; NULL: none */
+    bool whole;                           /* the answer is one JSON object and no stream (target.stream: false) */
+    bool ends_with_finish;                /* the event with a finish reason is the end marker */
+    bool ends_with_body;                  /* there is no end marker; the body's end takes its place */
+    bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
+    bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
+    const char *omit;                     /* members that are not written, with blanks between them; NULL: none */
+    const struct plan_template *template; /* api: template only; NULL: the target gives none, and nothing is known */
+    /* What else of the target the dialect takes; NULL: nothing. */
+    void (*open)(const struct plan_target *t, struct dialect *d);
     /* Appends the whole JSON body of a request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
     int (*write_body)(const struct dialect *d, const struct dialect_request *r, struct buf *out);

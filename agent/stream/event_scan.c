@@ -198,11 +198,17 @@ static bool is_nothing(const struct event_scan *s, enum json_token t)
     return t == JSON_NULL || t == JSON_FALSE || t == JSON_BAD || (t == JSON_STRING && s->j.len == 0);
 }
 
-void event_scan_error(struct event_scan *s)
+bool event_scan_is_something(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
-    if (!is_nothing(s, t)) s->ev->flags |= EVENT_ERROR;
+    bool is = !is_nothing(s, t);
     (void)json_leave(&s->j, t);
+    return is;
+}
+
+void event_scan_error(struct event_scan *s)
+{
+    if (event_scan_is_something(s)) s->ev->flags |= EVENT_ERROR;
 }
 
 bool event_scan_message(struct event_scan *s)

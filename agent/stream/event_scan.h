@@ -35,6 +35,8 @@ bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t 
 bool event_scan_count(struct event_scan *s, uint32_t *to);
 /* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
 void event_scan_details(struct event_scan *s);
+/* True unless the value means nothing: null, false, "", 0, []. */
+bool event_scan_is_something(struct event_scan *s);
 /* A value that is looked at: true when it is this word, or the literal true. */
 bool event_scan_is(struct event_scan *s, const char *word);
 bool event_scan_is_true(struct event_scan *s);

@@ -297,7 +297,7 @@ static void count_all(const struct stream *s, struct stream_tokens *ret)
     ret->made = ret->seen = n;
     if (s->thoughts == 0 && s->usage_thought > 0 && s->usage_thought < n)
         ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
-    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n <= visible + visible / 10)
+    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n < s->events && n <= visible + visible / 10)
         ret->made = ret->seen = n + s->thoughts;
 }
 

@@ -52,9 +52,65 @@ enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
 /* What ends an answer: the API's own marker; the event with a finish reason; the body's end. */
 enum plan_end { END_MARKER, END_FINISH, END_CLOSE };
 
+/* api: template. The request's body with places for what changes, and where in an answer's events something stands. */
+enum template_framing { TEMPLATE_SSE, TEMPLATE_LINES, TEMPLATE_WHOLE };
+enum template_fill { FILL_NOTHING, FILL_PROMPT, FILL_MESSAGES, FILL_OUTPUT_TOKENS, FILL_MODEL };
+enum template_place {
+    PLACE_TEXT,
+    PLACE_REASONING,
+    PLACE_TOOLS,
+    PLACE_INPUT, /* usage */
+    PLACE_OUTPUT,
+    PLACE_CACHED,
+    PLACE_THOUGHT,
+    PLACE_ERROR,
+    PLACE_FINISH,
+    PLACE_N
+};
+enum template_end {
+    TEMPLATE_END_NONE,  /* not given */
+    TEMPLATE_END_CLOSE, /* the body's end */
+    TEMPLATE_END_DATA,  /* an event with these data */
+    TEMPLATE_END_EVENT, /* an event of this name */
+    TEMPLATE_END_PATH   /* an event in which something stands at this path */
+};
+/* A part of the body: text that is sent as it is, or a place. */
+struct template_part {
+    enum template_fill fill;
+    bool quoted;      /* the place lies within a JSON string */
+    const char *text; /* FILL_NOTHING */
+    size_t len;
+};
+/* All paths together: what stands under a name or in a list, and what is taken from there. */
+struct template_step {
+    const char *name; /* NULL: an item of a list */
+    size_t len;
+    uint32_t item;   /* which one; TEMPLATE_EACH: each */
+    uint32_t places; /* bit p: enum template_place; bit PLACE_N: its value ends the answer */
+    struct template_step *first, *next;
+};
+#define TEMPLATE_EACH UINT32_MAX
+#define TEMPLATE_ENDS (1u << PLACE_N)
+struct plan_paths {
+    const char **path;
+    size_t n;
+};
+struct plan_template {
+    const char *body; /* NULL: there is no template */
+    enum template_framing framing;
+    struct plan_paths paths[PLACE_N];
+    enum template_end end;
+    const char *end_text;
+    /* made from these */
+    struct template_part *parts;
+    size_t n_parts;
+    struct template_step *steps; /* the event itself */
+};
+
 struct plan_target {
     const char *url;
     enum plan_api api;
+    struct plan_template template;
     bool whole; /* stream: false */
     enum plan_end end;
     const char *omit; /* members that requests go without, with blanks between them; "" or NULL: none */

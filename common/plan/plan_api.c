@@ -35,6 +35,27 @@ static int check_gemini(struct reader *r, const struct node *map, struct plan_ta
                        "https://HOST/v1beta/models/NAME:streamGenerateContent?alt=sse");
 }
 
+/* What the template says, the other keys of the target may not say otherwise. */
+static int check_template(struct reader *r, const struct node *map, struct plan_target *t)
+{
+    const struct node *body = node_get(map, "body"), *omit = node_get(map, "omit"), *end = node_get(map, "end");
+    if (!t->template.body)
+        return node_refuse(map, false, r->e,
+                           "api: template needs \"template\", such as template: {body: '{\"q\": {prompt}}', text: "
+                           "out.text, end: close}");
+    if (body && body->n)
+        return node_refuse(body, true, r->e, "has no meaning with api: template: write it into template.body");
+    if (omit)
+        return node_refuse(omit, true, r->e, "has no meaning with api: template: template.body is all that is sent");
+    if (t->whole && t->template.framing != TEMPLATE_WHOLE)
+        return node_refuse(node_get(map, "stream"), false, r->e,
+                           "with api: template a whole answer is template.framing: json");
+    t->whole = t->template.framing == TEMPLATE_WHOLE;
+    if (t->end == END_FINISH && t->template.paths[PLACE_FINISH].n == 0)
+        return node_refuse(end, false, r->e, "needs template.finish, the path of the finish reason");
+    return 0;
+}
+
 static int check_none(struct reader *r, const struct node *map, struct plan_target *t)
 {
     if (!strstr(t->url, "/serving-endpoints/")) return 0;
@@ -103,6 +124,7 @@ static bool has_path(const char *url)
 static int refuse_other_path(struct reader *r, const struct node *url, const struct plan_target *t)
 {
     const struct plan_api_row *row = &PLAN_APIS[t->api];
+    if (t->api == API_TEMPLATE) return 0; /* any API may be written as one */
     for (const struct plan_api_row *other = PLAN_APIS; other < PLAN_APIS + API_N; other++)
         if (other != row && other->path[0] && ends_with(t->url, other->path) && !ends_with(t->url, row->path) &&
             !(row->path_whole[0] && ends_with(t->url, row->path_whole)))

@@ -94,9 +94,28 @@ static struct node *money_write(struct tree *t, const struct plan_key *k, const 
 const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read,
                                    money_write};
 
+/* Records of these formats are bodies of requests, and a template has no place for their members. */
+static int bodies_check(struct reader *r, const struct node *map, const struct plan *p)
+{
+    const struct node *all = node_get(map, "workload");
+    for (size_t i = 0; p->target.api == API_TEMPLATE && i < p->n_workloads; i++) {
+        const struct plan_workload *w = &p->workloads[i];
+        if (w->source != SOURCE_DATASET ||
+            (w->data.dataset != DATASET_OPENAI_BATCH && w->data.dataset != DATASET_MESSAGES))
+            continue;
+        const struct node *one = all->kind == NODE_SEQ ? node_at(all, i) : all;
+        return node_refuse(
+            node_get(node_get(one, "dataset"), "format"), false, r->e,
+            "its records are whole requests of another API: with api: template use a format with prompts, "
+            "such as jsonl");
+    }
+    return 0;
+}
+
 int goal_check(struct reader *r, const struct node *map, void *base)
 {
     struct plan *p = (struct plan *)base;
+    if (bodies_check(r, map, p)) return -1;
     const struct node *slo = node_get(map, "slo"), *run = node_get(slo, "run"), *load = node_get(map, "load");
     bool per_request = false;
     for (int i = 0; i < SLO_REQUEST_N; i++)

@@ -19,7 +19,8 @@ static const char *const TRACES[] = {
     NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
-static const char *const APIS_LATER[] = {"template", NULL};
+static const char *const FRAMINGS[] = {
+    [TEMPLATE_SSE] = "sse", [TEMPLATE_LINES] = "ndjson", [TEMPLATE_WHOLE] = "json", NULL};
 static const char *const ENDS[] = {[END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", NULL};
 static const char *const ENDS_LATER[] = {"auto", NULL};
 static const char *const TRUE_LATER[] = {"true", NULL};
@@ -41,6 +42,11 @@ static const char *const OVER[] = {"concurrency", "rate", NULL};
 const struct plan_section PLAN_SECTIONS[] = {
     {"", "", "The plan as a whole.", goal_check},
     {"target", "target", "What is put under load.", target_check},
+    {"template", "target.template",
+     "For api: template: an API of one's own. A path is names with dots between them; [] is each item of a list, [0] "
+     "its first.",
+     template_check},
+    {"template.usage", "target.template.usage", "Where an answer says how many tokens it counts.", NULL},
     {"tls", "target.tls", "Certificates, for https.", NULL},
     {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
     {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", workload_check},
@@ -92,7 +98,10 @@ const struct plan_key PLAN_KEYS[] = {
     {"target", "url", &KEY_URL, AT(plan_target, url), NULL, "https://gw.example.com/v1/chat/completions", "",
      "http or https; without a path it gets that of its api", .flags = KEY_REQUIRED},
     {"target", "api", &KEY_WORDS, AT(plan_target, api), "openai-chat", "openai-completions", "",
-     "the language the endpoint speaks", .words = APIS, .later = APIS_LATER},
+     "the language the endpoint speaks", .words = APIS},
+    {"target", "template", &KEY_TEMPLATE, WHOLE, "",
+     "{body: '{\"q\": {prompt}, \"n\": {output_tokens}}', text: out.text, end: close}", "",
+     "for api: template: how requests are written and answers are read", .sub = "template", .flags = KEY_OPTIONAL},
     {"target", "stream", &KEY_STREAM, AT(plan_target, whole), "true", "false", "",
      "false: answers come whole, in one piece; there is no time to the first token then"},
     {"target", "end", &KEY_WORDS, AT(plan_target, end), "marker", "finish", "",
@@ -120,6 +129,42 @@ const struct plan_key PLAN_KEYS[] = {
      "fresh: a new connection for every request", .words = CONNECTIONS},
     {"target", "metrics_url", &KEY_PAGE_URL, AT(plan_target, metrics_url), "", "http://gw.example.com/metrics", "",
      "the server's own Prometheus page, read once a second beside the run"},
+
+    {"template", "body", &KEY_TEMPLATE_BODY, AT(plan_target, template.body), NULL,
+     "'{\"q\": {prompt}, \"n\": {output_tokens}}'", "",
+     "the request's JSON; {prompt}, {messages}, {output_tokens} and {model} are filled in, as JSON, or within a string "
+     "as a part of it",
+     .flags = KEY_REQUIRED},
+    {"template", "framing", &KEY_WORDS, AT(plan_target, template.framing), "sse", "ndjson", "",
+     "how events lie in an answer: server-sent events; a JSON object in each line; one JSON value, which is the whole "
+     "answer",
+     .words = FRAMINGS},
+    {"template", "text", &KEY_PATHS, AT(plan_target, template.paths[PLACE_TEXT]), NULL, "choices[].delta.content", "",
+     "where the answer's text stands: a path, or a list of them", .flags = KEY_REQUIRED},
+    {"template", "reasoning", &KEY_PATHS, AT(plan_target, template.paths[PLACE_REASONING]), "",
+     "choices[].delta.reasoning", "", "the text of reasoning, before the visible one"},
+    {"template", "tools", &KEY_PATHS, AT(plan_target, template.paths[PLACE_TOOLS]), "",
+     "choices[].delta.tool_calls[].function.arguments", "", "tool calls"},
+    {"template", "usage", &KEY_SECTION, WHOLE, "", "{output: usage.completion_tokens}", "",
+     "the server's counts; without them each event with text is a token", .sub = "template.usage"},
+    {"template", "error", &KEY_PATHS, AT(plan_target, template.paths[PLACE_ERROR]), "", "status.error", "",
+     "anything here but null, false, 0 and nothing is an error; errors in well-known shapes are seen without it"},
+    {"template", "finish", &KEY_PATHS, AT(plan_target, template.paths[PLACE_FINISH]), "", "choices[].finish_reason", "",
+     "why the answer ended"},
+    {"template", "end", &KEY_TEMPLATE_END, AT(plan_target, template), "needed, unless framing is json",
+     "{data: \"[DONE]\"}", "",
+     "what ends a stream: an event with these data; {event: NAME}; {finish: PATH}: the event in which something stands "
+     "there; close: the body's end",
+     .flags = KEY_TOLD},
+
+    {"template.usage", "input", &KEY_PATHS, AT(plan_target, template.paths[PLACE_INPUT]), "", "usage.prompt_tokens", "",
+     "tokens of the prompt"},
+    {"template.usage", "output", &KEY_PATHS, AT(plan_target, template.paths[PLACE_OUTPUT]), "",
+     "usage.completion_tokens", "", "tokens of the answer so far, those of reasoning among them"},
+    {"template.usage", "cached", &KEY_PATHS, AT(plan_target, template.paths[PLACE_CACHED]), "",
+     "usage.prompt_tokens_details.cached_tokens", "", "tokens of the prompt that came from a cache"},
+    {"template.usage", "reasoning", &KEY_PATHS, AT(plan_target, template.paths[PLACE_THOUGHT]), "",
+     "usage.completion_tokens_details.reasoning_tokens", "", "tokens of reasoning among those of the answer"},
 
     {"tls", "ca_file", &KEY_TEXT, AT(plan_target, tls_ca_file), "", "ca.pem", "",
      "authorities to trust, on the agent's machine; none: the system's"},

@@ -212,6 +212,8 @@ const struct key_type KEY_OMIT = {"list of names", "\"type\": \"array\", \"items
 int target_check(struct reader *r, const struct node *map, void *base)
 {
     struct plan_target *t = (struct plan_target *)base;
+    if (t->template.body && t->api != API_TEMPLATE)
+        return node_refuse(node_get(map, "template"), true, r->e, "is for api: template");
     if (plan_api_check(r, map, t)) return -1;
     if (!t->n_models)
         return node_refuse(map, false, r->e,

@@ -5,12 +5,12 @@
 
 #define BODY_MAX (1u << 17)
 
-static void compare(enum plan_api api, const uint8_t *data, size_t size)
+static void compare(const struct dialect *d, const uint8_t *data, size_t size)
 {
     struct said fast, full;
     for (uint64_t salt = 0; salt < 3; salt++) {
-        run_stream(api, data, size, salt, false, &fast);
-        run_stream(api, data, size, salt, true, &full);
+        run_dialect(d, data, size, salt, false, &fast);
+        run_dialect(d, data, size, salt, true, &full);
         MUST(memcmp(&fast, &full, sizeof fast) == 0);
     }
 }
@@ -62,8 +62,8 @@ static size_t put_event(uint8_t *out, size_t n, const struct layout *layout, con
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t body[BODY_MAX];
-    for (int api = 0; api < API_N; api++)
-        compare((enum plan_api)api, data, size);
+    for (int i = 0; i < DIALECTS; i++)
+        compare(dialect_at(i), data, size);
     for (size_t i = 0; i < sizeof LAYOUTS / sizeof *LAYOUTS; i++) {
         size_t n = 0;
         for (size_t at = 0; at < size;) {
@@ -73,7 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             at += len + 1;
         }
         n = put(body, n, "data: [DONE]\n\n", 14);
-        compare(LAYOUTS[i].api, body, n);
+        compare(dialect_for(LAYOUTS[i].api), body, n);
+        if (LAYOUTS[i].api == API_OPENAI_CHAT) compare(template_dialect(0), body, n);
+        if (LAYOUTS[i].api == API_OLLAMA) compare(template_dialect(1), body, n);
     }
     return 0;
 }

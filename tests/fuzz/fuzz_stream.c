@@ -4,10 +4,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct said one, two;
-    for (int api = 0; api < API_N; api++) {
-        run_stream((enum plan_api)api, data, size, 0, false, &one);
+    for (int i = 0; i < DIALECTS; i++) {
+        run_dialect(dialect_at(i), data, size, 0, false, &one);
         for (uint64_t salt = 1; salt <= 2; salt++) {
-            run_stream((enum plan_api)api, data, size, salt, false, &two);
+            run_dialect(dialect_at(i), data, size, salt, false, &two);
             MUST(memcmp(&one, &two, sizeof one) == 0);
         }
     }

@@ -284,6 +284,15 @@ static void test_uncounted_reasoning(void **state)
     must_hold(METRIC_TPOT, 1 * MS);
     assert_int_equal(counted(COUNTER_TOKENS), 120);
     assert_int_equal(counted(COUNTER_TOKENS_SEEN), 120);
+    /* little of it, and usage that counts every event: nothing is added */
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    for (int i = 0; i < 16; i++)
+        feed(i < 1 ? THOUGHT : VISIBLE, (1100 + i) * MS);
+    usage(12, 16, 0, 1115 * MS);
+    feed(DONE, 1115 * MS);
+    end(END_COMPLETE, 200, 1115 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_TOKENS), 16);
     /* an answer of reasoning alone is counted as usage says */
     fresh(NULL);
     begin(1000 * MS, 1000 * MS);

@@ -147,7 +147,7 @@ static void try_example(const struct plan_key *k)
                    strcmp(k->section, "shared_prefix") == 0 ? "workload: {synthetic: {shared_prefix: {tokens: 1}}}\n"
                                                             : "");
     (void)snprintf(pair, sizeof pair, "%s%s%s=%s", path, path[0] ? "." : "", k->name, k->example);
-    const char *set[3] = {pair};
+    const char *set[4] = {pair};
     size_t n = 1;
     if (search) set[n++] = "load.duration=10s";
     if (plateau) set[0] = "load.search={plateau: {from: 1, to: 512}}";
@@ -163,7 +163,10 @@ static void try_example(const struct plan_key *k)
         dataset ? "workload.dataset={file: f, format: jsonl}" : "workload.trace={file: f, format: azure}";
     bool cancel = strcmp(k->section, "cancel") == 0;
     if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
-    if (dataset || trace || cancel) { /* the file and its format first */
+    bool template = strncmp(k->section, "template", 8) == 0;
+    if (template) base = "target.template={body: '{\"q\":{prompt}}', text: t, end: close}";
+    if (template || strcmp(k->name, "template") == 0) set[n++] = "target.api=template";
+    if (dataset || trace || cancel || template) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

@@ -46,10 +46,26 @@ static void same_text(const char *a, const char *b)
     if (a) assert_string_equal(a, b);
 }
 
+static void same_template(const struct plan_template *a, const struct plan_template *b)
+{
+    same_text(a->body, b->body);
+    same_text(a->end_text, b->end_text);
+    assert_int_equal(a->framing, b->framing);
+    assert_int_equal(a->end, b->end);
+    assert_int_equal(a->n_parts, b->n_parts);
+    for (int place = 0; place < PLACE_N; place++) {
+        assert_int_equal(a->paths[place].n, b->paths[place].n);
+        for (size_t i = 0; i < a->paths[place].n; i++)
+            assert_string_equal(a->paths[place].path[i], b->paths[place].path[i]);
+    }
+}
+
 static void same_target(const struct plan_target *a, const struct plan_target *b)
 {
     assert_string_equal(a->url, b->url);
     assert_int_equal(a->api, b->api);
+    same_template(&a->template, &b->template);
+    assert_int_equal(a->whole, b->whole);
     assert_int_equal(a->n_models, b->n_models);
     for (size_t i = 0; i < a->n_models; i++) {
         assert_string_equal(a->models[i].name, b->models[i].name);
@@ -439,6 +455,33 @@ static void urls_get_the_path_of_their_api(void **state)
     plan_destroy(&p);
 }
 
+/* Every kind of end and framing, lists of paths, all sections: there and back. */
+static void templates_read_back(void **state)
+{
+    (void)state;
+    static const char *const TARGETS[] = {
+        "{body: '{\"m\": {messages}, \"o\": {output_tokens}, \"x\": \"{model}: {prompt}\"}', text: [a.b, 'a.c[].d'], "
+        "reasoning: r, tools: 't[0].x', usage: {input: u.i, output: u.o, cached: u.c, reasoning: u.r}, error: e, "
+        "finish: f, end: {data: '[DONE]'}}",
+        "{body: '[{prompt}]', framing: ndjson, text: a, finish: f, end: {finish: f}}",
+        "{body: '{\"q\":{prompt}}', text: a, end: {event: done}}",
+        "{body: '{\"q\":{prompt}}', text: a, end: close}",
+        "{body: '{\"q\":{prompt}}', framing: json, text: '[].a'}",
+    };
+    for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++) {
+        char yaml[700];
+        (void)snprintf(yaml, sizeof yaml,
+                       "plan: 1\ntarget:\n  url: http://h/v1/messages\n  api: template\n  model: m\n  template: %s\n"
+                       "load: {concurrency: 1, requests: 1}\n",
+                       TARGETS[i]);
+        struct plan *p = load(yaml);
+        assert_int_equal(p->target.api, API_TEMPLATE);
+        assert_int_equal(p->target.whole, i == 4);
+        reads_back(p);
+        plan_destroy(&p);
+    }
+}
+
 static void the_hash_sees_meaning_only(void **state)
 {
     (void)state;
@@ -645,6 +688,7 @@ int main(void)
         cmocka_unit_test(searches),
         cmocka_unit_test(other_shapes),
         cmocka_unit_test(urls_get_the_path_of_their_api),
+        cmocka_unit_test(templates_read_back),
         cmocka_unit_test(the_hash_sees_meaning_only),
         cmocka_unit_test(settings),
         cmocka_unit_test(hostile_bytes),
