@@ -150,6 +150,18 @@ static void put_back(struct stage *st, struct request *r)
     st->idle[st->n_idle++] = r;
 }
 
+static void keep_row(struct stage *st, const struct request *r, enum counter outcome, int64_t at)
+{
+    if (!row_wanted(st->recorded, st->shard.seed, st->shard.part, r->number)) return;
+    const struct row_request q = {.number = r->number,
+                                  .workload = r->choice.workload,
+                                  .model = r->choice.model,
+                                  .tries = 1,
+                                  .status = r->transfer.status,
+                                  .t0 = st->t0};
+    row_put(st->rec.snap, &q, &r->stream, outcome, st->tr->target->address[r->transfer.address].text, at);
+}
+
 /* The slot is free at `at`. `closed`: so is the response; else its tail is left, and the place stays taken. */
 static void finish(struct stage *st, struct request *r, enum transport_end end, int64_t at, int64_t now, bool closed)
 {
@@ -174,6 +186,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);
     counts->failed += failed;
+    if (st->recorded > 0) keep_row(st, r, outcome, at);
     if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
     st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
@@ -229,19 +242,22 @@ static void finish_unsent(struct stage *st, const struct pacer_item *item, int64
     stream_begin(&s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s.t.due = item->due;
     s.t.free = item->free;
-    recorder_end(&st->rec, &s, stream_outcome(&s, END_ABORTED, 0), now);
+    enum counter outcome = stream_outcome(&s, END_ABORTED, 0);
+    recorder_end(&st->rec, &s, outcome, now);
+    if (row_wanted(st->recorded, st->shard.seed, st->shard.part, item->number))
+        row_put(st->rec.snap, &(struct row_request){.number = item->number, .t0 = st->t0}, &s, outcome, NULL, now);
     stream_clear(&s);
 }
 
 static int write_body(struct stage *st, struct request *r, uint64_t number)
 {
     struct dialect_request ask;
-    uint32_t input;
-    if (workload_next(st->workload, number, &ask, &input) < 0) return -1;
+    r->number = number;
+    if (workload_next(st->workload, number, &ask, &r->choice) < 0) return -1;
     buf_reset(&r->body);
     if (st->dialect.write_body(&st->dialect, &ask, &r->body) < 0) return -1;
     r->stream.asked_tokens = ask.output_tokens;
-    r->stream.prompt_tokens = input;
+    r->stream.prompt_tokens = r->choice.input_tokens;
     return 0;
 }
 
@@ -421,6 +437,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->plan = plan;
     st->tr = tr;
     st->cap = cap ? cap : 1;
+    st->recorded = plan_recorded(plan);
     dialect_open(&plan->target, &st->dialect);
     st->shard.recorded = corpora ? corpora[0] : NULL;
     st->workload = workload_new(plan, corpora, &st->shard, e);

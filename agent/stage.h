@@ -13,6 +13,7 @@
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
 #include "agent/recorder.h"
+#include "agent/row.h"
 #include "agent/tail.h"
 #include "agent/wording.h"
 #include "agent/transport/transport.h"
@@ -27,7 +28,9 @@ struct request {
     struct buf body;
     uint32_t at;       /* in the list of open requests */
     int64_t cancel_at; /* when its user goes away; INT64_MAX: never */
-    bool waits;        /* handed over before its connection was ready */
+    uint64_t number;   /* as the pacer gave it */
+    struct workload_choice choice;
+    bool waits; /* handed over before its connection was ready */
     struct tail tail;
     bool ended;       /* its end marker was seen and its slot is free; only the tail is left */
     bool tail_counts; /* … and counts */
@@ -64,6 +67,7 @@ struct stage {
     uint64_t wakes, steps_base, throttled_base;
     bool counts_throttling; /* one worker of an agent does */
     uint64_t failed_on_end; /* requests that failed since the last one that did not */
+    double recorded;        /* the part of the requests of which a row is kept */
     struct wording wording; /* what the server says of failures */
     int refusal;            /* the first status that was not 2xx; 0 = none */
 };

@@ -70,7 +70,7 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
     return 0;
 }
 
-static int take_snapshots(struct worker *w, struct err *e)
+static int take_snapshots(struct worker *w, bool rows, struct err *e)
 {
     if (!w->current) {
         w->current = w->spare;
@@ -80,6 +80,8 @@ static int take_snapshots(struct worker *w, struct err *e)
     if (!w->spare && !(w->spare = snapshot_new(true))) return err_set(e, ERR_NOMEM, "no memory for a snapshot");
     snapshot_reset(w->current);
     snapshot_reset(w->spare);
+    if (rows && (request_rows_reserve(&w->current->requests) || request_rows_reserve(&w->spare->requests)))
+        return err_set(e, ERR_NOMEM, "no memory for the rows of requests");
     return 0;
 }
 
@@ -101,7 +103,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->reserve = s->shard.kind == LOAD_OPEN ? s->ready : 0;
     w->notice[0] = '\0';
     int rc = take_target(w, s, &w->err);
-    if (rc == 0) rc = take_snapshots(w, &w->err);
+    if (rc == 0) rc = take_snapshots(w, plan_recorded(s->plan) > 0, &w->err);
     w->stage.tails_max = s->tails;
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, s->corpora, &w->transport, s->cap, &w->err);
     if (rc == 0) {

@@ -69,15 +69,14 @@ static size_t pick_workload(const struct workload *w, struct rng *r)
     return i;
 }
 
-static const char *pick_model(const struct workload *w, struct rng *r)
+static size_t pick_model(const struct workload *w, struct rng *r)
 {
     const struct plan_target *t = &w->plan->target;
-    if (t->n_models == 0) return NULL;
     double at = t->n_models > 1 ? rng_double(r) * w->model_sum : 0;
     size_t i = 0;
     while (i + 1 < t->n_models && (at -= t->models[i].weight) >= 0)
         i++;
-    return t->models[i].name;
+    return i;
 }
 
 /* The number of a request in the whole cluster. Parts of a closed loop by count have ranges of their own; without a
@@ -90,12 +89,14 @@ static uint64_t cluster_index(const struct shard *s, uint64_t number)
     return s->slots ? number / s->slots * s->slots_all + s->slot_first + number % s->slots : number;
 }
 
-int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, uint32_t *ret_input)
+int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)
 {
     struct rng r;
+    const struct plan_target *t = &w->plan->target;
     rng_seed(&r, rng_mix(w->shard->seed, CHOICE, w->shard->part, number));
-    size_t which = pick_workload(w, &r);
-    *ret = (struct dialect_request){.model = pick_model(w, &r), .body = w->plan->target.body};
+    size_t which = pick_workload(w, &r), model = pick_model(w, &r);
+    *ret = (struct dialect_request){.model = t->n_models ? t->models[model].name : NULL, .body = t->body};
+    *ret_choice = (struct workload_choice){.workload = (uint32_t)which, .model = (uint32_t)model};
     struct source_ask ask = {.number = number, .index = cluster_index(w->shard, number), .rng = &r};
-    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, ret_input);
+    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &ret_choice->input_tokens);
 }

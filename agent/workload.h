@@ -15,7 +15,11 @@ struct workload;
 ERR_CHECKED struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora,
                                           const struct shard *s, struct err *e);
 void workload_destroy(struct workload **w);
+/* What was chosen for a request. */
+struct workload_choice {
+    uint32_t input_tokens;    /* asked for in the prompt; 0: not known */
+    uint32_t workload, model; /* numbers in the plan */
+};
 /* The request number `number` of this part (open loop: of the cluster). What `ret` points to lives until the next call.
- * `ret_input` is the number of tokens asked for in the prompt, 0 when that is not known. Returns -1 without memory, or
- * when a corpus is broken. */
-int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, uint32_t *ret_input);
+ * Returns -1 without memory, or when a corpus is broken. */
+int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice);

@@ -10,9 +10,10 @@
 #include "common/wire.h"
 
 /* On the wire: msgpack [fingerprint, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed,
- * address …], [label, status, at, address, text, label …], [metric, bytes, metric, bytes …]], metrics ascending, empty
- * ones left out. */
-enum { FIELDS = 14, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
+ * address …], [label, status, at, address, text, label …], [due, the columns of request_row.def, due …], [metric,
+ * bytes, metric, bytes …]], metrics ascending, empty ones left out. */
+enum { FIELDS = 15, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
+#define REQUEST_FIELDS (1 + REQUEST_COLUMNS_N)
 #define LATEST                                                                                                         \
     (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer, so later arithmetic cannot overflow              \
                                                 */
@@ -29,6 +30,7 @@ void snapshot_destroy(struct snapshot **s)
     if (!*s) return;
     for (int i = 0; i < METRIC_N; i++)
         hist_destroy(&(*s)->hist[i]);
+    request_rows_clear(&(*s)->requests);
     free(*s);
     *s = NULL;
 }
@@ -49,6 +51,7 @@ void snapshot_reset(struct snapshot *s)
     for (int i = 0; i < METRIC_N; i++)
         if (s->hist[i]) hist_reset(s->hist[i]);
     s->failures.n = 0;
+    s->requests.n = 0;
 }
 
 static int merge_hists(struct snapshot *to, const struct snapshot *from)
@@ -59,6 +62,21 @@ static int merge_hists(struct snapshot *to, const struct snapshot *from)
         if (!to->hist[i] || hist_merge(to->hist[i], from->hist[i])) return -1;
     }
     return 0;
+}
+
+/* An address has another row in each snapshot. */
+static void add_requests(struct snapshot *to, const struct snapshot *from)
+{
+    for (uint32_t i = 0; i < from->requests.n; i++) {
+        const struct request_row *r = &from->requests.row[i];
+        struct request_row *copy = request_rows_new(&to->requests);
+        if (!copy) return;
+        *copy = *r;
+        if (r->address == REQUEST_NOWHERE) continue;
+        const char *address =
+            r->address < from->addresses.n ? from->addresses.row[r->address].address : PER_ADDRESS_OTHERS;
+        copy->address = (uint32_t)(per_address_row(&to->addresses, address) - to->addresses.row);
+    }
 }
 
 static void add_series(struct snapshot *to, const struct snapshot *part)
@@ -81,6 +99,7 @@ int snapshot_add(struct snapshot *to, const struct snapshot *part)
     counters_add(to->counters, part->counters);
     per_address_add(&to->addresses, &part->addresses);
     failure_samples_add(&to->failures, &part->failures);
+    add_requests(to, part);
     return merge_hists(to, part);
 }
 
@@ -94,6 +113,7 @@ int snapshot_extend(struct snapshot *to, const struct snapshot *later)
     memcpy(to->counters, later->counters, sizeof to->counters);
     per_address_add(&to->addresses, &later->addresses);
     failure_samples_add(&to->failures, &later->failures);
+    add_requests(to, later);
     return merge_hists(to, later);
 }
 
@@ -126,6 +146,16 @@ static void pack_failures(msgpack_packer *pk, const struct failure_samples *f)
         (void)msgpack_pack_int64(pk, s->at_ns);
         pack_text(pk, s->address, sizeof s->address);
         pack_text(pk, s->text, sizeof s->text);
+    }
+}
+
+static void pack_requests(msgpack_packer *pk, const struct request_rows *rows)
+{
+    (void)msgpack_pack_array(pk, (size_t)rows->n * REQUEST_FIELDS);
+    for (uint32_t i = 0; i < rows->n; i++) {
+        (void)msgpack_pack_int64(pk, rows->row[i].due);
+        for (uint32_t c = 0; c < REQUEST_COLUMNS_N; c++)
+            (void)msgpack_pack_int64(pk, request_row_get(&rows->row[i], c));
     }
 }
 
@@ -163,6 +193,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
         (void)msgpack_pack_uint64(&pk, s->counters[i]);
     pack_addresses(&pk, &s->addresses);
     pack_failures(&pk, &s->failures);
+    pack_requests(&pk, &s->requests);
     if (pack_hists(&pk, s)) return -1;
     return out->bad ? -1 : 0;
 }
@@ -230,6 +261,46 @@ static int read_failures(struct unpack *u, struct failure_samples *ret, struct e
     return 0;
 }
 
+static int read_request(struct unpack *u, uint32_t addresses, struct request_row *ret)
+{
+    static const int64_t MOST[] = {[REQUEST_NUMBER] = INT64_MAX,
+                                   [REQUEST_SMALL] = UINT32_MAX,
+                                   [REQUEST_OUTCOME] = COUNTER_N - 1,
+                                   [REQUEST_ADDRESS] = UINT32_MAX,
+                                   [REQUEST_MOMENT] = LATEST};
+    if (unpack_i64(u, &ret->due) || ret->due < -LATEST || ret->due > LATEST) return -1;
+    for (uint32_t c = 0; c < REQUEST_COLUMNS_N; c++) {
+        enum request_kind kind = REQUEST_COLUMNS[c].kind;
+        int64_t value;
+        if (unpack_i64(u, &value) || value < (kind == REQUEST_MOMENT ? REQUEST_NONE : 0) || value > MOST[kind])
+            return -1;
+        request_row_set(ret, c, value);
+    }
+    return ret->address < addresses || ret->address == REQUEST_NOWHERE ? 0 : -1;
+}
+
+static int read_requests_head(struct unpack *u, uint32_t *ret_n, struct err *e)
+{
+    if (unpack_array(u, ret_n) || *ret_n % REQUEST_FIELDS || *ret_n / REQUEST_FIELDS > REQUEST_ROWS_MAX)
+        return err_set(e, ERR_WIRE, "snapshot: no list of requests");
+    *ret_n /= REQUEST_FIELDS;
+    return 0;
+}
+
+/* Rows, and with ret NULL past them. */
+static int read_requests(struct unpack *u, struct request_rows *ret, uint32_t addresses, struct err *e)
+{
+    struct request_row skipped;
+    uint32_t n;
+    if (read_requests_head(u, &n, e)) return -1;
+    for (; n; n--) {
+        struct request_row *r = ret ? request_rows_new(ret) : &skipped;
+        if (!r) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
+        if (read_request(u, addresses, r)) return err_set(e, ERR_WIRE, "snapshot: the row of a request is malformed");
+    }
+    return 0;
+}
+
 static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct err *e)
 {
     uint32_t n, id, len, next = 0;
@@ -269,7 +340,7 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
     if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
-        read_hists(&u, ret, false, e))
+        read_requests(&u, &ret->requests, ret->addresses.n, e) || read_hists(&u, ret, false, e))
         return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }
@@ -283,24 +354,46 @@ int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct er
     return rc;
 }
 
-int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)
+/* Past all that comes before the rows of requests. `ret` may be NULL: addresses are only passed. */
+static int skip_to_requests(struct unpack *u, struct per_address *ret)
 {
-    struct unpack u = {bytes, (const uint8_t *)bytes + n};
     uint32_t fields, counters;
     int64_t span;
     uint64_t number;
-    if (unpack_array(&u, &fields) || fields != FIELDS) return -1;
-    if (unpack_u64(&u, &number)) return -1;
+    if (unpack_array(u, &fields) || fields != FIELDS) return -1;
+    if (unpack_u64(u, &number)) return -1;
     for (int i = 0; i < 2; i++)
-        if (unpack_i64(&u, &span)) return -1;
+        if (unpack_i64(u, &span)) return -1;
     for (int i = 0; i < NUMBERS_N; i++)
-        if (unpack_u64(&u, &number)) return -1;
-    if (unpack_array(&u, &counters)) return -1;
+        if (unpack_u64(u, &number)) return -1;
+    if (unpack_array(u, &counters)) return -1;
     for (; counters; counters--)
-        if (unpack_u64(&u, &number)) return -1;
-    if (read_addresses(&u, NULL, NULL) || read_failures(&u, NULL, NULL)) return -1;
+        if (unpack_u64(u, &number)) return -1;
+    return read_addresses(u, ret, NULL) || read_failures(u, NULL, NULL) ? -1 : 0;
+}
+
+int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)
+{
+    struct unpack u = {bytes, (const uint8_t *)bytes + n};
+    if (skip_to_requests(&u, NULL) || read_requests(&u, NULL, UINT32_MAX, NULL)) return -1;
     *ret = u.at;
     *ret_n = (size_t)(u.end - u.at);
+    return 0;
+}
+
+int snapshot_each_request(const void *bytes, size_t n,
+                          int (*each)(void *arg, const struct request_row *r, const char *address), void *arg)
+{
+    struct unpack u = {bytes, (const uint8_t *)bytes + n};
+    struct per_address addresses = {0};
+    struct request_row row = {0};
+    uint32_t left;
+    if (skip_to_requests(&u, &addresses) || read_requests_head(&u, &left, NULL)) return -1;
+    for (; left; left--) {
+        if (read_request(&u, addresses.n, &row)) return -1;
+        int rc = each(arg, &row, row.address == REQUEST_NOWHERE ? "" : addresses.row[row.address].address);
+        if (rc) return rc;
+    }
     return 0;
 }
 

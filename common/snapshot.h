@@ -9,6 +9,7 @@
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
+#include "common/request_row.h"
 
 struct snapshot {
     int64_t from_ns, to_ns;      /* span it covers, from the stage's T0, agent's clock */
@@ -20,6 +21,7 @@ struct snapshot {
     struct per_address addresses;                    /* delta */
     struct hist *hist[METRIC_N];                     /* delta; NULL = empty */
     struct failure_samples failures;                 /* the first of each label in this span */
+    struct request_rows requests;                    /* that ended in this span, where the plan wants rows of them */
 };
 
 struct snapshot *snapshot_new(bool dense); /* dense: all histograms allocated with all buckets, for recorders */
@@ -30,13 +32,19 @@ void snapshot_reset(struct snapshot *s); /* empties histograms and numbers, keep
  * addresses summed, histograms merged. */
 int snapshot_add(struct snapshot *to, const struct snapshot *part);
 /* Appends a later delta of the same agent to one not yet sent: counters replaced by the later, series and addresses
- * summed, gauges replaced, span extended, histograms merged. */
+ * summed, gauges replaced, span extended, histograms merged. Rows of requests are added by both while there is room. */
 int snapshot_extend(struct snapshot *to, const struct snapshot *later);
 
 /* Bytes of the wire, wire_fingerprint first, hostile on decoding: bounded, validated, unknown metrics refused. `ret` is
  * overwritten; empty after a failure. */
 int snapshot_encode(const struct snapshot *s, struct buf *out);
 ERR_CHECKED int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e);
+
+/* Walks the rows of requests in the bytes of a snapshot that was decoded before: calls `each` with the row and the name
+ * of its address until that returns something else than 0, which is returned. -1 on bytes that snapshot_decode would
+ * refuse. */
+int snapshot_each_request(const void *bytes, size_t n,
+                          int (*each)(void *arg, const struct request_row *r, const char *address), void *arg);
 
 /* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of
  * another. For callers that keep many snapshots and add them up later. Both return -1 on bytes that snapshot_decode

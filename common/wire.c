@@ -8,6 +8,7 @@
 #include "common/counter.h"
 #include "common/fingerprint.h"
 #include "common/metric.h"
+#include "common/request_row.h"
 #include "common/unpack.h"
 
 /* Every message is a row of fields; one loop packs and one unpacks them, so that the two cannot disagree. */
@@ -123,6 +124,8 @@ uint64_t wire_fingerprint(void)
         h = fingerprint_text(fingerprint_text(h, METRICS[i].name), METRICS[i].unit);
         h = fingerprint_u64(fingerprint_u64(h, (uint64_t)METRICS[i].scale), METRICS[i].window);
     }
+    for (uint32_t i = 0; i < REQUEST_COLUMNS_N; i++)
+        h = fingerprint_u64(fingerprint_text(h, REQUEST_COLUMNS[i].name), REQUEST_COLUMNS[i].kind);
     for (int t = 0; t < WIRE_N; t++)
         h = fingerprint_fields(fingerprint_text(h, TYPES[t].name), FIELDS[t]);
     made = fingerprint_fields(h, SHARD_FIELDS);

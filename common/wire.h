@@ -13,7 +13,7 @@
 
 /* The version of what no table says: the envelope; the first two fields of HELLO, by which two releases recognise each
  * other; the layout of a snapshot and of a histogram. The fingerprint covers all else. */
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 #define WIRE_MESSAGE_MAX (4u << 20) /* bytes */
 #define WIRE_PIECE (1u << 20)       /* of data, before compression */
 #define WIRE_SAID_MAX 8192u         /* of a probe's text */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/args.h"
 #include "common/log.h"
@@ -16,6 +17,9 @@
 struct place {
     const char *dir;
     size_t files;
+    struct store *store;
+    FILE *open; /* the file that comes in pieces */
+    char half[PATH_LENGTH], whole[PATH_LENGTH];
 };
 
 static int make_dir(const char *dir, struct err *e)
@@ -38,9 +42,54 @@ static int put(void *arg, const char *name, const struct buf *content, struct er
     return 0;
 }
 
+static int fail_write(const struct place *at, struct err *e)
+{
+    return err_set(e, ERR_IO, "%s: cannot be written: %s", at->whole,
+                   errno == ENOSPC ? "the disk is full" : strerror(errno));
+}
+
+/* Under another name until it is whole. */
+static int open_half(struct place *at, const char *name, struct err *e)
+{
+    if ((size_t)snprintf(at->whole, sizeof at->whole, "%s/%s", at->dir, name) >= sizeof at->whole ||
+        (size_t)snprintf(at->half, sizeof at->half, "%s/%s.tmp", at->dir, name) >= sizeof at->half)
+        return err_set(e, ERR_USAGE, "%.100s…: the path is too long", at->dir);
+    at->open = fopen(at->half, "we");
+    return at->open ? 0 : fail_write(at, e);
+}
+
+static void drop_half(struct place *at)
+{
+    if (!at->open) return;
+    (void)fclose(at->open);
+    (void)unlink(at->half);
+    at->open = NULL;
+}
+
+static int append(void *arg, const char *name, const struct buf *piece, bool last, struct err *e)
+{
+    struct place *at = arg;
+    if (!at->open && open_half(at, name, e)) return -1;
+    if (piece->len && fwrite(piece->data, 1, piece->len, at->open) != piece->len) return fail_write(at, e);
+    if (!last) return 0;
+    if (fflush(at->open) || fsync(fileno(at->open)) || rename(at->half, at->whole)) return fail_write(at, e);
+    (void)fclose(at->open);
+    at->open = NULL;
+    (void)printf("%s\n", at->whole);
+    at->files++;
+    return 0;
+}
+
+static int requests(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e), void *each_arg,
+                    struct err *e)
+{
+    const struct place *at = arg;
+    return store_each_request(at->store, each, each_arg, e);
+}
+
 static const struct export_kind *kind_of(const char *word, struct err *e)
 {
-    char all[200] = "";
+    char all[300] = "";
     const struct export_kind *k = word ? export_find(word) : NULL;
     for (size_t i = 0; !k && i < EXPORTS_N; i++)
         (void)snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", EXPORTS[i].name);
@@ -53,13 +102,15 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
     struct run_data run;
     struct analysis a;
     struct place at = {.dir = out};
-    const struct export_to to = {&at, put};
+    const struct export_to to = {&at, put, append, requests};
     size_t invalid = 0;
-    struct store *s = store_open(dir, e);
+    struct store *s = at.store = store_open(dir, e);
     if (!s) return -1;
     int rc = store_load(s, &run, e);
-    store_close(&s);
-    if (rc) return -1;
+    if (rc) {
+        store_close(&s);
+        return -1;
+    }
     rc = analysis_init(&a, &run, e);
     if (rc == 0) {
         for (size_t i = 0; i < a.n_points; i++)
@@ -71,6 +122,8 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
         if (rc == 0 && at.files == 0) rc = err_set(e, ERR_USAGE, "%s: there is no valid point to export", dir);
         analysis_clear(&a);
     }
+    drop_half(&at);
+    store_close(&s);
     run_data_clear(&run);
     return rc;
 }
@@ -79,7 +132,7 @@ int cmd_export(int argc, char **argv)
 {
     static const char *to, *out;
     static const struct arg TABLE[] = {
-        {"to", ARG_TEXT, &to, "FORM", "vllm, aiperf, llm-d, csv, jsonl or openmetrics"},
+        {"to", ARG_TEXT, &to, "FORM", "vllm, aiperf, llm-d, csv, jsonl, openmetrics, requests-jsonl or requests-csv"},
         {"out", ARG_TEXT, &out, "FOLDER", "where the files go (DIR/export-FORM)"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
@@ -98,7 +151,7 @@ int cmd_export(int argc, char **argv)
     size_t n;
     struct err e = {0};
     for (size_t i = 0; i < EXPORTS_N; i++)
-        (void)snprintf(about + strlen(about), sizeof about - strlen(about), "\n  %-12s %s", EXPORTS[i].name,
+        (void)snprintf(about + strlen(about), sizeof about - strlen(about), "\n  %-14s %s", EXPORTS[i].name,
                        EXPORTS[i].readers);
     int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
     if (rc == 1) return 0;

@@ -12,6 +12,7 @@
 #include "common/metric.h"
 #include "common/per_address.h"
 #include "common/plan/plan.h"
+#include "common/request_row.h"
 #include "coordinator/run_event.h"
 #include "coordinator/server_sample.h"
 
@@ -88,6 +89,7 @@ struct stage_data {
     uint64_t counters[COUNTER_N];           /* merged */
     struct per_address addresses;           /* of all agents, by name */
     struct failure_samples failures;        /* the first failed request of each label, of all agents */
+    uint64_t request_rows;                  /* rows of single requests in the run's file */
     uint64_t lost;                          /* requests of dead agents */
     struct hist *hist[METRIC_N];            /* merged; NULL when empty */
     struct agent_data *agents;
@@ -101,6 +103,14 @@ struct stage_data {
     size_t n_server;
 };
 void stage_data_clear(struct stage_data *s);
+
+/* One request, of the rows that `record` asks for. Texts are borrowed. */
+struct request_data {
+    uint32_t stage, repeat, agent;
+    const char *agent_name, *outcome, *address; /* outcome: the name of its counter */
+    int64_t started_wall_ns;                    /* of the stage */
+    struct request_row row;                     /* without outcome and address */
+};
 
 struct run_agent {
     uint32_t agent, cores, weight;

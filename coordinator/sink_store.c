@@ -2,6 +2,12 @@
 #include "coordinator/sinks.h"
 #include "coordinator/store/store.h"
 
+static int begin(void *arg, const struct run_data *meta, struct err *e)
+{
+    bool wanted = meta->plan && plan_recorded(meta->plan) > 0;
+    return store_keep_requests(arg, wanted ? meta->plan->record_rows : 0, e);
+}
+
 static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
 {
     return store_stage_begin(arg, s, e);
@@ -33,6 +39,7 @@ static int server(void *arg, int64_t wall_ns, const struct server_sample *s, str
 }
 
 const struct sink_kind SINK_STORE = {.name = "store",
+                                     .begin = begin,
                                      .stage_begin = stage_begin,
                                      .snapshot = snapshot,
                                      .stage_end = stage_end,

@@ -287,6 +287,8 @@ struct plan {
     double max_lost_weight; /* fraction of the cluster that may be lost before a run fails */
     int64_t quantum_ns;     /* agents under load wake at most once in this time unless something is due; 0: at once */
     bool record_requests;
+    double record_sample; /* of the requests; 0: all, where record_requests asks for them */
+    uint64_t record_rows; /* of a run, at most */
     /* limits of the verdict */
     int64_t verdict_lateness_ns, verdict_lag_ns; /* 1 ms each; beside 1 % of ttft p50, 2 % of itl p50 */
     double verdict_achieved;                     /* 0.02 */
@@ -296,6 +298,9 @@ struct plan {
 
     struct arena *arena; /* owns everything above */
 };
+
+/* The part of the requests of which a row is kept; 0: of none. */
+double plan_recorded(const struct plan *p);
 
 /* From YAML text (bounded: 1 MiB, depth 32; aliases and tags refused). `file` is the name used in messages. `set` are
  * `path=value` pairs applied before defaults (`load.duration=5s`, `target.url=…`; value parsed as YAML). On failure

@@ -138,3 +138,9 @@ int goal_check(struct reader *r, const struct node *map, void *base)
     if (p->require == REQUIRE_AUTO) p->require = asks ? REQUIRE_ANY : REQUIRE_ALL;
     return 0;
 }
+
+double plan_recorded(const struct plan *p)
+{
+    if (p->record_sample > 0) return p->record_sample;
+    return p->record_requests ? 1 : 0;
+}

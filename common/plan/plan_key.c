@@ -23,7 +23,6 @@ static const char *const FRAMINGS[] = {
     [TEMPLATE_SSE] = "sse", [TEMPLATE_LINES] = "ndjson", [TEMPLATE_WHOLE] = "json", NULL};
 static const char *const ENDS[] = {[END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", NULL};
 static const char *const ENDS_LATER[] = {"auto", NULL};
-static const char *const TRUE_LATER[] = {"true", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
@@ -92,7 +91,7 @@ const struct plan_key PLAN_KEYS[] = {
     {"", "cost", &KEY_SECTION, WHOLE, "", "{gpus: 4, per_gpu_hour: 2.50 USD}", "", "what it costs", .sub = "cost",
      .flags = KEY_OPTIONAL},
     {"", "agents", &KEY_SECTION, WHOLE, "", "{count: 8}", "", "who asks", .sub = "agents"},
-    {"", "record", &KEY_SECTION, WHOLE, "", "{requests: false}", "", "what is kept", .sub = "record"},
+    {"", "record", &KEY_SECTION, WHOLE, "", "{requests: true}", "", "what is kept", .sub = "record"},
     {"", "verdict", &KEY_SECTION, WHOLE, "", "{lateness: 2ms}", "", "limits of the verdict", .sub = "verdict"},
 
     {"target", "url", &KEY_URL, AT(plan_target, url), NULL, "https://gw.example.com/v1/chat/completions", "",
@@ -400,8 +399,13 @@ const struct plan_key PLAN_KEYS[] = {
     {"agents", "quantum", &KEY_DURATION, AT(plan, quantum_ns), "500us", "1ms", "time",
      "agents under load wake at most once in this time unless something is due; 0: for every packet", .most = 1},
 
-    {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "false", "",
-     "one row a request in the run's file", .later = TRUE_LATER},
+    {"record", "requests", &KEY_BOOL, AT(plan, record_requests), "false", "true", "",
+     "one row for each request in the run's file: times, tokens, outcome, address"},
+    {"record", "sample", &KEY_FRACTION, AT(plan, record_sample), "", "1%", "",
+     "rows of a part of the requests, chosen by the seed; without `requests` it asks for rows too", .least = 1e-6,
+     .most = 1, .flags = KEY_SKIP_ZERO},
+    {"record", "rows", &KEY_U64, AT(plan, record_rows), "1000000", "5000000", "row",
+     "of a run, at most; what there is no room for is counted", .least = 1, .most = 1e9},
 
     {"verdict", "lateness", &KEY_DURATION, AT(plan, verdict_lateness_ns), "1ms", "2ms", "time",
      "p99 that is allowed, or 1% of p50 of ttft (closed loop: e2e) if that is more", .most = 60},

@@ -9,6 +9,11 @@
 struct export_to {
     void *arg;
     ERR_CHECKED int (*put)(void *arg, const char *name, const struct buf *content, struct err *e);
+    /* A long file in pieces, one file at a time; `last`: this is its last piece, which may be empty. */
+    ERR_CHECKED int (*append)(void *arg, const char *name, const struct buf *piece, bool last, struct err *e);
+    /* Walks the rows of single requests that the run kept; what `each` returns other than 0 ends it. */
+    ERR_CHECKED int (*requests)(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e),
+                                void *each_arg, struct err *e);
 };
 struct export_kind {
     const char *name, *readers;

@@ -99,6 +99,20 @@ static void put_ledger(struct json_out *j, const struct point *p)
     json_end_object(j);
 }
 
+/* Null unless the plan asks for rows of single requests. */
+static void put_recorded(struct json_out *j, const struct stage_data *s)
+{
+    uint64_t wanted = s->counters[COUNTER_RECORDED];
+    if (!wanted) {
+        json_null(j, "recorded");
+        return;
+    }
+    json_object(j, "recorded");
+    json_u64(j, "wanted", wanted);
+    json_u64(j, "kept", s->request_rows);
+    json_end_object(j);
+}
+
 static double ratio(uint64_t a, uint64_t b)
 {
     return b ? (double)a / (double)b : (double)NAN;
@@ -326,6 +340,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {
+        put_recorded(j, s);
         put_evidence(j, s);
         put_addresses(j, s);
         put_first_failures(j, s);

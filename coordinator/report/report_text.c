@@ -338,6 +338,29 @@ static void ledger(const struct page *p, const struct analysis *in)
     buf_free(&text);
 }
 
+/* Rows of single requests that the plan asks for. */
+static void recorded(const struct page *p, const struct analysis *in)
+{
+    uint64_t wanted = 0, kept = 0;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct stage_data *s = report_stage(in, i);
+        wanted += s ? s->counters[COUNTER_RECORDED] : 0;
+        kept += s ? s->request_rows : 0;
+    }
+    if (wanted == 0) return;
+    struct buf text = BUF_INIT(500);
+    (void)buf_printf(&text, "%" PRIu64 " in run.sqlite; plateau export %s writes them", kept, "DIR --to requests-csv");
+    if (kept < wanted)
+        (void)buf_printf(&text,
+                         ". %" PRIu64 " more were wanted and not kept: record.rows is %" PRIu64
+                         ", an agent sends at most %u per second, and a lost agent sends none",
+                         wanted - kept, in->run->plan->record_rows, REQUEST_ROWS_MAX);
+    (void)buf_puts(p->out, "Rows:   ");
+    wrap(p, buf_str(&text), 8);
+    p->out->bad |= text.bad;
+    buf_free(&text);
+}
+
 /* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */
 static void addresses(const struct page *p, const struct analysis *in)
 {
@@ -442,6 +465,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     (void)buf_puts(out, "\n");
     failures(&p, in);
     ledger(&p, in);
+    recorded(&p, in);
     addresses(&p, in);
     cuts(&p, in);
     server(&p, in);

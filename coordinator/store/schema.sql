@@ -75,6 +75,19 @@ CREATE TABLE stage_failure(
     PRIMARY KEY (stage_id, label)
 ) WITHOUT ROWID;
 
+-- One row for each request, or for a part of them, where the plan's `record` asks for it; columns as in common/request_row.def.
+-- Rows of attempts that did not end, or were run again, are in here too. Moments (*_ns) are counted from due_ns; NULL: did not happen.
+CREATE TABLE request(
+    id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL,
+    due_ns INTEGER NOT NULL,          -- from the stage's T0
+    number INTEGER NOT NULL, workload INTEGER NOT NULL, model INTEGER NOT NULL, session INTEGER NOT NULL, turn INTEGER NOT NULL,
+    tries INTEGER NOT NULL, sent_ns INTEGER, written_ns INTEGER, first_byte_ns INTEGER, first_token_ns INTEGER, first_content_ns INTEGER,
+    last_token_ns INTEGER, done_ns INTEGER, ended_ns INTEGER, connect_ns INTEGER, -- connect_ns: a length
+    outcome TEXT NOT NULL, status INTEGER NOT NULL, address TEXT NOT NULL, asked_input INTEGER NOT NULL, asked_output INTEGER NOT NULL,
+    input INTEGER NOT NULL, output INTEGER NOT NULL, cached INTEGER NOT NULL, events INTEGER NOT NULL
+);
+CREATE INDEX request_stage ON request(stage_id);
+
 CREATE TABLE series(
     id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
     tokens REAL NOT NULL, done REAL NOT NULL, failed REAL NOT NULL, due REAL NOT NULL, in_flight REAL NOT NULL,

@@ -333,16 +333,15 @@ int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t ep
                    const void *bytes, size_t n, struct err *e)
 {
     int64_t id = store_stage_id(s, stage, repeat, epoch, e);
-    if (id < 0) return -1;
+    if (id < 0 || (s->rows_most && store_put_requests(s, id, agent, bytes, n, e))) return -1;
     bool full = s->journal > JOURNAL_KEPT;
     s->journal += n;
-    if (full) return 0;
-    if (db_begin(&s->db, e)) return -1;
-    if (s->journal > JOURNAL_KEPT) return drop_journal(s, id, e);
-    if (db_run(&s->db, e, "INSERT INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
-               (int64_t)agent, seq, bytes, n)) {
+    if (!full && db_begin(&s->db, e)) return -1;
+    if (!full && s->journal > JOURNAL_KEPT) return drop_journal(s, id, e);
+    if (!full && db_run(&s->db, e, "INSERT INTO snapshot(stage_id, agent, seq, bytes) VALUES (?, ?, ?, ?)", "iiub", id,
+                        (int64_t)agent, seq, bytes, n)) {
         db_rollback(&s->db);
         return -1;
     }
-    return clock_mono_ns() - s->db.tx_began_ns >= NS_PER_S ? db_commit(&s->db, e) : 0;
+    return s->db.in_tx && clock_mono_ns() - s->db.tx_began_ns >= NS_PER_S ? db_commit(&s->db, e) : 0;
 }

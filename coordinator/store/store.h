@@ -30,6 +30,11 @@ ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
  * dropped whole, and no more of it is written. */
 ERR_CHECKED int store_snapshot(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch, uint32_t agent,
                                uint64_t seq, const void *bytes, size_t n, struct err *e);
+/* Rows of single requests in the snapshots to come are kept until the file holds so many; 0, as at first: none are. */
+ERR_CHECKED int store_keep_requests(struct store *s, uint64_t most, struct err *e);
+/* Walks the rows of the finished stages, in the order in which they came. */
+ERR_CHECKED int store_each_request(struct store *s, int (*each)(void *arg, const struct request_data *r, struct err *e),
+                                   void *arg, struct err *e);
 /* A reading of the server's metrics page; t_s is not looked at. Committed as snapshots are. */
 ERR_CHECKED int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
 /* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */

@@ -7,10 +7,15 @@ struct store {
     uint64_t device, inode; /* of its file, to see whether that is still there */
     /* the stage whose snapshots come now */
     uint32_t stage, repeat, epoch;
-    int64_t stage_id; /* 0: none */
-    uint64_t journal; /* bytes of its snapshots so far */
+    int64_t stage_id;         /* 0: none */
+    uint64_t journal;         /* bytes of its snapshots so far */
+    uint64_t rows, rows_most; /* of requests: in the file; that may be there, 0 = none are wanted */
 };
 
+ERR_CHECKED int store_put_requests(struct store *s, int64_t id, uint32_t agent, const void *bytes, size_t n,
+                                   struct err *e); /* those of a snapshot, while there is room */
+ERR_CHECKED int store_has_table(struct store *s, const char *name,
+                                struct err *e); /* files of earlier versions lack some: 1, 0 or -1 */
 ERR_CHECKED int store_check_file(const struct store *s, struct err *e); /* -1: it was removed or replaced */
 ERR_CHECKED int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
                                    struct err *e); /* -1: none; e says why */

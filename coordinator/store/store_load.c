@@ -303,19 +303,9 @@ static int row_address(struct store *s, sqlite3_stmt *st, void *to, struct err *
     return 0;
 }
 
-/* Files of earlier versions lack some tables. 1, 0 or -1. */
-static int has_table(struct store *s, const char *name, struct err *e)
-{
-    sqlite3_stmt *any =
-        db_prepare(&s->db, e, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "s", name);
-    int rc = any ? db_step(&s->db, any, e) : -1;
-    if (any) (void)sqlite3_reset(any);
-    return rc;
-}
-
 static int load_addresses(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
-    int has = has_table(s, "stage_address", e);
+    int has = store_has_table(s, "stage_address", e);
     if (has <= 0) return has;
     return each(
         s,
@@ -347,7 +337,7 @@ static int row_failure(struct store *s, sqlite3_stmt *st, void *to, struct err *
 
 static int load_failures(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
-    int has = has_table(s, "stage_failure", e);
+    int has = store_has_table(s, "stage_failure", e);
     if (has <= 0) return has;
     return each(s,
                 db_prepare(&s->db, e, "SELECT label, status, t_s, address, text FROM stage_failure WHERE stage_id = ?",
@@ -359,7 +349,7 @@ static int load_failures(struct store *s, int64_t id, struct stage_data *d, stru
  * stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
-    int has = has_table(s, "server", e);
+    int has = store_has_table(s, "server", e);
     if (has <= 0) return has;
     return each(
         s,
@@ -377,6 +367,20 @@ static int load_server(struct store *s, int64_t id, struct stage_data *d, struct
             " ORDER BY wall_ns, server.id",
             "i", id),
         row_server, d, e);
+}
+
+static int row_count(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    (void)s, (void)e;
+    ((struct stage_data *)to)->request_rows = db_u64(st, 0);
+    return 0;
+}
+
+static int load_request_count(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    int has = store_has_table(s, "request", e);
+    if (has <= 0) return has;
+    return each(s, db_prepare(&s->db, e, "SELECT count(*) FROM request WHERE stage_id = ?", "i", id), row_count, d, e);
 }
 
 static int load_stage(struct store *s, struct stage_data *d, struct err *e)
@@ -403,7 +407,8 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_server(s, id, d, e);
+    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_server(s, id, d, e) ||
+           load_request_count(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)

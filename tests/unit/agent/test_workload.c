@@ -48,8 +48,8 @@ static uint32_t same_beginnings(const struct plan *p)
         assert_non_null(w);
         for (uint32_t i = 0; i < N / 4; i++) {
             struct dialect_request spec;
-            uint32_t input;
-            assert_int_equal(workload_next(w, i, &spec, &input), 0);
+            struct workload_choice choice;
+            assert_int_equal(workload_next(w, i, &spec, &choice), 0);
             memcpy(first[which * (N / 4) + i], spec.messages[0].text, 32);
         }
         workload_destroy(&w);
@@ -87,21 +87,22 @@ static void test_repeatable_and_weighted(void **state)
     uint32_t first_load = 0, base = 0, alike = 0;
     for (uint64_t i = 0; i < 4000; i++) {
         struct dialect_request x, y;
-        uint32_t in_x, in_y;
+        struct workload_choice in_x, in_y;
         assert_int_equal(workload_next(a, i * 1000003, &x, &in_x), 0);
         assert_int_equal(workload_next(b, i * 1000003, &y, &in_y), 0);
-        assert_int_equal(in_x, in_y);
+        assert_int_equal(in_x.input_tokens, in_y.input_tokens);
         assert_int_equal(x.output_tokens, y.output_tokens);
         assert_string_equal(x.model, y.model);
         assert_string_equal(x.body, "{}");
         assert_int_equal(x.n_messages, 1);
         assert_string_equal(x.messages[0].role, "user");
-        assert_int_equal(x.messages[0].len, PROMPT_CHARS(in_x));
+        assert_int_equal(x.messages[0].len, PROMPT_CHARS(in_x.input_tokens));
         assert_memory_equal(x.messages[0].text, y.messages[0].text, x.messages[0].len);
-        assert_true((in_x == 64 && x.output_tokens == 10) || (in_x == 128 && x.output_tokens == 20));
+        assert_true((in_x.input_tokens == 64 && x.output_tokens == 10) ||
+                    (in_x.input_tokens == 128 && x.output_tokens == 20));
         assert_int_equal(workload_next(other, i * 1000003, &y, &in_y), 0);
-        alike += in_x == in_y;
-        first_load += in_x == 64;
+        alike += in_x.input_tokens == in_y.input_tokens;
+        first_load += in_x.input_tokens == 64;
         base += strcmp(x.model, "base") == 0;
     }
     assert_in_range(first_load, 2850, 3150); /* three in four, ± 5 sd */
@@ -123,15 +124,15 @@ static void test_lengths_are_bounded(void **state)
     struct shard s = part_of(1, 2);
     struct workload *w = workload_new(&p, NULL, &s, NULL);
     struct dialect_request spec;
-    uint32_t input;
+    struct workload_choice choice;
     for (uint64_t i = 0; i < 1000; i++) {
-        assert_int_equal(workload_next(w, i, &spec, &input), 0);
-        assert_in_range(input, 1, 100);
+        assert_int_equal(workload_next(w, i, &spec, &choice), 0);
+        assert_in_range(choice.input_tokens, 1, 100);
         assert_int_equal(spec.output_tokens, PROMPT_TOKENS_MAX);
         assert_null(spec.model);
     }
     loads[0].input_tokens = (struct dist){.a = 1e30};
-    assert_int_equal(workload_next(w, 1, &spec, &input), 0);
+    assert_int_equal(workload_next(w, 1, &spec, &choice), 0);
     assert_int_equal(spec.messages[0].len, PROMPT_CHARS(PROMPT_TOKENS_MAX));
     workload_destroy(&w);
 }
@@ -190,9 +191,9 @@ static void test_each_record_once(void **state)
             uint32_t last = 0;
             for (uint64_t i = 0; i < parts[k].requests; i++) {
                 struct dialect_request r;
-                uint32_t input;
-                assert_int_equal(workload_next(w, i, &r, &input), 0);
-                assert_int_equal(input, 2); /* five characters */
+                struct workload_choice choice;
+                assert_int_equal(workload_next(w, i, &r, &choice), 0);
+                assert_int_equal(choice.input_tokens, 2); /* five characters */
                 seen[r.output_tokens]++;
                 in_order += r.output_tokens == last + 1;
                 last = r.output_tokens;
@@ -227,12 +228,12 @@ static void test_blocks_are_text(void **state)
     char text[3][200];
     struct shard a = part_of(1, 2), b = part_of(77, 5); /* another seed, another part: the same blocks */
     struct workload *w = workload_new(&p, corpora, &a, NULL), *v = workload_new(&p, corpora, &b, NULL);
-    uint32_t input;
+    struct workload_choice choice;
     for (uint64_t i = 0; i < 3; i++) {
         struct dialect_request r;
-        assert_int_equal(workload_next(i == 1 ? v : w, i, &r, &input), 0);
-        assert_int_equal(input, records[i].input_tokens);
-        assert_int_equal(r.messages[0].len, PROMPT_CHARS(input));
+        assert_int_equal(workload_next(i == 1 ? v : w, i, &r, &choice), 0);
+        assert_int_equal(choice.input_tokens, records[i].input_tokens);
+        assert_int_equal(r.messages[0].len, PROMPT_CHARS(choice.input_tokens));
         memcpy(text[i], r.messages[0].text, r.messages[0].len);
     }
     assert_memory_equal(text[0], text[1], PROMPT_CHARS(32));
@@ -261,10 +262,10 @@ static void test_bodies_are_merged(void **state)
     struct shard s = part_of(1, 2);
     for (size_t i = 0; i < 2; i++) {
         struct dialect_request r;
-        uint32_t input;
+        struct workload_choice choice;
         p.target.body = ROWS[i].plan;
         struct workload *w = workload_new(&p, corpora, &s, NULL);
-        assert_int_equal(workload_next(w, 5, &r, &input), 0);
+        assert_int_equal(workload_next(w, 5, &r, &choice), 0);
         assert_string_equal(r.body, ROWS[i].merged);
         assert_int_equal(r.n_messages, 0);
         workload_destroy(&w);

@@ -20,6 +20,12 @@ static void assert_snapshots_equal(const struct snapshot *a, const struct snapsh
 {
     static const struct hist EMPTY;
     assert_memory_equal(a, b, offsetof(struct snapshot, hist));
+    assert_int_equal(a->requests.n, b->requests.n);
+    for (uint32_t i = 0; i < a->requests.n; i++) {
+        assert_int_equal(a->requests.row[i].due, b->requests.row[i].due);
+        for (uint32_t c = 0; c < REQUEST_COLUMNS_N; c++)
+            assert_int_equal(request_row_get(&a->requests.row[i], c), request_row_get(&b->requests.row[i], c));
+    }
     for (int i = 0; i < METRIC_N; i++) {
         const struct hist *x = a->hist[i] ? a->hist[i] : &EMPTY, *y = b->hist[i] ? b->hist[i] : &EMPTY;
         if (!hist_equal(x, y)) fail_msg("%s differs", METRICS[i].name);
@@ -47,6 +53,13 @@ static void fill(struct snapshot *s, uint64_t seed)
         a->requests = seed * 100 + i;
         a->ok = seed * 10 + i;
         a->failed = seed + i;
+    }
+    for (uint64_t i = 0; i < seed % 3; i++) {
+        struct request_row *q = request_rows_new(&s->requests);
+        *q = (struct request_row){.due = (int64_t)(seed * 7 + i), .address = i ? (uint32_t)i - 1 : REQUEST_NOWHERE};
+        for (uint32_t c = 0; c < REQUEST_COLUMNS_N; c++)
+            if (REQUEST_COLUMNS[c].kind != REQUEST_ADDRESS) request_row_set(q, c, (int64_t)(i + c) % COUNTER_N);
+        q->connect = REQUEST_NONE;
     }
     for (int i = 0; i < METRIC_N; i += 1 + (int)rng_below(&r, 3)) {
         if (!s->hist[i]) s->hist[i] = hist_new();
@@ -204,6 +217,56 @@ static void test_agents_equal_one_process(void **state)
     }
 }
 
+struct seen {
+    uint32_t n;
+    char address[8][64];
+};
+
+static int see(void *arg, const struct request_row *r, const char *address)
+{
+    struct seen *s = arg;
+    assert_int_equal(r->connect, REQUEST_NONE);
+    (void)snprintf(s->address[s->n++], sizeof s->address[0], "%s", address);
+    return s->n == 7 ? 5 : 0;
+}
+
+/* Rows of requests: each keeps its address when snapshots are added; where there is no room they are left out; they are
+ * found in the bytes. */
+static void test_requests(void **state)
+{
+    (void)state;
+    struct snapshot *a = snapshot_new(false), *b = snapshot_new(false), *sum = snapshot_new(false);
+    struct buf bytes = BUF_INIT(8 << 20);
+    struct seen seen = {0};
+    fill(a, 2);
+    fill(b, 5);
+    (void)per_address_row(&sum->addresses, "before");
+    assert_int_equal(snapshot_add(sum, a), 0);
+    assert_int_equal(snapshot_extend(sum, b), 0);
+    assert_int_equal(sum->requests.n, 4);
+    assert_int_equal(sum->requests.row[2].due, 35);
+    assert_int_equal(snapshot_encode(sum, &bytes), 0);
+    assert_int_equal(snapshot_each_request(bytes.data, bytes.len, see, &seen), 0);
+    assert_int_equal(seen.n, 4);
+    assert_string_equal(seen.address[0], "");
+    assert_string_equal(seen.address[1], "10");
+    assert_string_equal(seen.address[3], "10");
+    for (size_t cut = 0; cut < 400; cut++)
+        assert_int_equal(snapshot_each_request(bytes.data, cut, see, &(struct seen){0}), -1);
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(snapshot_add(sum, a), 0);
+    assert_int_equal(sum->requests.n, REQUEST_ROWS_MAX);
+    buf_reset(&bytes);
+    assert_int_equal(snapshot_encode(sum, &bytes), 0);
+    assert_in_range(bytes.len, 1, 1 << 20); /* four times as many still fit into a message */
+    seen.n = 0;
+    assert_int_equal(snapshot_each_request(bytes.data, bytes.len, see, &seen), 5);
+    buf_free(&bytes);
+    snapshot_destroy(&a);
+    snapshot_destroy(&b);
+    snapshot_destroy(&sum);
+}
+
 static void refuse(const void *bytes, size_t n, const char *why)
 {
     struct snapshot *s = snapshot_new(false), *empty = snapshot_new(false);
@@ -228,6 +291,8 @@ struct forged {
     size_t failures;
     int label;
     const char *words;
+    size_t requests, odd_request; /* rows, and numbers too many */
+    int64_t moment;               /* in each column of a row, from the second on */
     const char *why;
 };
 
@@ -264,6 +329,11 @@ static void forge(const struct forged *f, struct buf *out)
         msgpack_pack_str_with_body(&pk, "::1", 3);
         msgpack_pack_str_with_body(&pk, f->words ? f->words : "", f->words ? strlen(f->words) : 0);
     }
+    msgpack_pack_array(&pk, (1 + REQUEST_COLUMNS_N) * f->requests + f->odd_request);
+    for (size_t i = 0; i < f->requests * (1 + REQUEST_COLUMNS_N); i++)
+        msgpack_pack_int64(&pk, i % (1 + REQUEST_COLUMNS_N) ? f->moment : 7);
+    for (size_t i = 0; i < f->odd_request; i++)
+        msgpack_pack_int(&pk, 1);
     size_t n = 0;
     while (n < 3 && f->ids[n] >= 0)
         n++;
@@ -280,28 +350,34 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const struct forged BAD[] = {
-        {15, 0, 0, 1, COUNTER_N, {-1}, .why = "15 fields"},
-        {13, 0, 0, 1, COUNTER_N, {-1}, .why = "13 fields"},
-        {14, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
-        {14, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {14, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {14, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
-        {14, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
-        {14, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
-        {14, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
-        {14, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
-        {14, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
-        {14, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "no list of failures"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
-        {14,
+        {16, 0, 0, 1, COUNTER_N, {-1}, .why = "16 fields"},
+        {14, 0, 0, 1, COUNTER_N, {-1}, .why = "14 fields"},
+        {15, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
+        {15, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {15, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {15, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
+        {15, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
+        {15, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
+        {15, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
+        {15, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
+        {15, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
+        {15, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "no list of failures"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .odd_request = 1, .why = "no list of requests"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = REQUEST_ROWS_MAX + 1, .why = "no list of requests"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = INT64_MAX, .why = "row of a request"},
+        {15,
          0,
          0,
          1,
@@ -318,7 +394,8 @@ static void test_hostile(void **state)
         refuse(b.data, b.len, BAD[i].why);
     }
     buf_reset(&b);
-    forge(&(struct forged){14, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .why = ""}, &b);
+    forge(&(struct forged){15, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .requests = 2, .moment = 5, .why = ""},
+          &b);
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */
     snapshot_destroy(&s);
@@ -353,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_add),
         cmocka_unit_test(test_extend),
+        cmocka_unit_test(test_requests),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_agents_equal_one_process),
         cmocka_unit_test(test_seeds_are_read),

@@ -379,53 +379,53 @@ static void test_hostile_table(void **state)
         {BYTES("\x83\x01\x0f\xa0"), "not a message"},     /* a map */
         {BYTES("\x93\xa1\x31\x0f\xa0"), "not a message"}, /* version as text */
         {BYTES("\x93\xff\x0f\xa0"), "not a message"},     /* version -1 */
-        {BYTES("\x93\x04\x7e\xa0"), "unknown type"},
-        {BYTES("\x93\x04\xce\xff\xff\xff\xff\xa0"), "unknown type"},
-        {BYTES("\x93\x04\xff\xa0"), "unknown type"},
-        {BYTES("\x93\x04\xcb\x40\x2e\0\0\0\0\0\0\xa0"), "unknown type"}, /* 15.0 */
-        {BYTES("\x92\x04\x0f"), "0 fields, expected 2"},
-        {BYTES("\x95\x04\x0f\xa0\x00\xa0"), "3 fields, expected 2"},
-        {BYTES("\x94\x04\x0f\xc4\x01x\0"), "reason"},                        /* bytes for text */
-        {BYTES("\x94\x04\x0f\xc0\0"), "reason"},                             /* nil */
-        {BYTES("\x94\x04\x0f\xc1\0"), "reason"},                             /* never used */
-        {BYTES("\x94\x04\x0f\x91\x91\x91\x91\x91\x91\x91\x90\0"), "reason"}, /* nested */
-        {BYTES("\x94\x04\x0f\xdb\xff\xff\xff\xff\0"), "reason"},             /* 4 GiB of text */
-        {BYTES("\x94\x04\x0f\xda\xff\xffxx\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa3"
+        {BYTES("\x93\x05\x7e\xa0"), "unknown type"},
+        {BYTES("\x93\x05\xce\xff\xff\xff\xff\xa0"), "unknown type"},
+        {BYTES("\x93\x05\xff\xa0"), "unknown type"},
+        {BYTES("\x93\x05\xcb\x40\x2e\0\0\0\0\0\0\xa0"), "unknown type"}, /* 15.0 */
+        {BYTES("\x92\x05\x0f"), "0 fields, expected 2"},
+        {BYTES("\x95\x05\x0f\xa0\x00\xa0"), "3 fields, expected 2"},
+        {BYTES("\x94\x05\x0f\xc4\x01x\0"), "reason"},                        /* bytes for text */
+        {BYTES("\x94\x05\x0f\xc0\0"), "reason"},                             /* nil */
+        {BYTES("\x94\x05\x0f\xc1\0"), "reason"},                             /* never used */
+        {BYTES("\x94\x05\x0f\x91\x91\x91\x91\x91\x91\x91\x90\0"), "reason"}, /* nested */
+        {BYTES("\x94\x05\x0f\xdb\xff\xff\xff\xff\0"), "reason"},             /* 4 GiB of text */
+        {BYTES("\x94\x05\x0f\xda\xff\xffxx\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa3"
                "a\0b\0"),
          "reason"}, /* NUL */
-        {BYTES("\x94\x04\x0f\xa3"
+        {BYTES("\x94\x05\x0f\xa3"
                "a\nb\0"),
          "reason"},
-        {BYTES("\x94\x04\x0f\xa3"
+        {BYTES("\x94\x05\x0f\xa3"
                "a\x1b[\0"),
          "reason"}, /* escape */
-        {BYTES("\x94\x04\x0f\xa1\x7f\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa2\xc2\x85\0"), "reason"}, /* C1 control */
-        {BYTES("\x94\x04\x0f\xa1\x80\0"), "reason"},     /* not UTF-8 … */
-        {BYTES("\x94\x04\x0f\xa1\xc3\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa2\xc0\x80\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa3\xe0\x80\x80\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa3\xed\xa0\x80\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa4\xf4\x90\x80\x80\0"), "reason"},
-        {BYTES("\x94\x04\x0f\xa4\xf0\x80\x80\x80\0"), "reason"},
-        {BYTES("\x94\x04\x0d\x01\xcf\x80\0\0\0\0\0\0\0"), "now_ns"},     /* 2^63 for a signed field */
-        {BYTES("\x94\x04\x0d\xff\x01"), "seq"},                          /* -1 for an unsigned one */
-        {BYTES("\x94\x04\x03\xcf\0\0\0\x01\0\0\0\0\x01"), "seq"},        /* 2^32 for 32 bits */
-        {BYTES("\x95\x04\x0e\x01\x02\x01"), "now"},                      /* 1 is no bool */
-        {BYTES("\x95\x04\x05\xa0\xc6\xff\xff\xff\xff\xc4\x00"), "plan"}, /* 4 GiB of bytes */
-        {BYTES("\x95\x04\x07\x01\x02\x90"), "shard"},
-        {BYTES("\x95\x04\x07\x01\x02\xdd\xff\xff\xff\xff"), "shard"},
+        {BYTES("\x94\x05\x0f\xa1\x7f\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa2\xc2\x85\0"), "reason"}, /* C1 control */
+        {BYTES("\x94\x05\x0f\xa1\x80\0"), "reason"},     /* not UTF-8 … */
+        {BYTES("\x94\x05\x0f\xa1\xc3\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa2\xc0\x80\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa3\xe0\x80\x80\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa3\xed\xa0\x80\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa4\xf4\x90\x80\x80\0"), "reason"},
+        {BYTES("\x94\x05\x0f\xa4\xf0\x80\x80\x80\0"), "reason"},
+        {BYTES("\x94\x05\x0d\x01\xcf\x80\0\0\0\0\0\0\0"), "now_ns"},     /* 2^63 for a signed field */
+        {BYTES("\x94\x05\x0d\xff\x01"), "seq"},                          /* -1 for an unsigned one */
+        {BYTES("\x94\x05\x03\xcf\0\0\0\x01\0\0\0\0\x01"), "seq"},        /* 2^32 for 32 bits */
+        {BYTES("\x95\x05\x0e\x01\x02\x01"), "now"},                      /* 1 is no bool */
+        {BYTES("\x95\x05\x05\xa0\xc6\xff\xff\xff\xff\xc4\x00"), "plan"}, /* 4 GiB of bytes */
+        {BYTES("\x95\x05\x07\x01\x02\x90"), "shard"},
+        {BYTES("\x95\x05\x07\x01\x02\xdd\xff\xff\xff\xff"), "shard"},
     };
     struct mallinfo2 before = mallinfo2();
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         refuse(BAD[i].bytes, BAD[i].n, BAD[i].why);
     assert_true(mallinfo2().arena - before.arena < 1 << 20);
     struct wire_msg m;
-    assert_int_equal(decode(&m, BYTES("\x94\x04\x0f\xa4\xf4\x8f\xbf\xbf\0"), NULL),
+    assert_int_equal(decode(&m, BYTES("\x94\x05\x0f\xa4\xf4\x8f\xbf\xbf\0"), NULL),
                      0); /* the last character there is */
     wire_msg_clear(&m);
-    assert_int_equal(decode(&m, BYTES("\x94\x04\x0f\xd9\x02\xc2\xa0\0"), NULL), 0);
+    assert_int_equal(decode(&m, BYTES("\x94\x05\x0f\xd9\x02\xc2\xa0\0"), NULL), 0);
     wire_msg_clear(&m);
 }
 

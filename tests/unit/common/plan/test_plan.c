@@ -152,6 +152,8 @@ static void same_plan(const struct plan *a, const struct plan *b)
     assert_true(same(a->max_lost_weight, b->max_lost_weight));
     assert_int_equal(a->quantum_ns, b->quantum_ns);
     assert_int_equal(a->record_requests, b->record_requests);
+    assert_int_equal(a->record_rows, b->record_rows);
+    assert_true(a->record_sample - b->record_sample == 0);
     assert_int_equal(a->verdict_lateness_ns, b->verdict_lateness_ns);
     assert_int_equal(a->verdict_lag_ns, b->verdict_lag_ns);
     assert_true(same(a->verdict_achieved, b->verdict_achieved) && same(a->gpus, b->gpus) &&
@@ -240,6 +242,7 @@ static void the_smallest_has_every_default(void **state)
     assert_true(same(p->max_lost_weight, 0.5));
     assert_int_equal(p->quantum_ns, NS_PER_MS / 2);
     assert_false(p->record_requests);
+    assert_true(plan_recorded(p) == 0);
     assert_int_equal(p->verdict_lateness_ns, NS_PER_MS);
     assert_int_equal(p->verdict_lag_ns, NS_PER_MS);
     assert_true(same(p->verdict_achieved, 0.02));
@@ -276,7 +279,7 @@ static const char LARGE[] =
     "7500\", goodput >= 1]\n"
     "cost: {gpus: 4, per_gpu_hour: 2.50 USD}\n"
     "agents: {count: 8, wait: 3m, on_loss: mark, max_lost_weight: 25%, quantum: 0}\n"
-    "record: {requests: false}\nverdict: {lateness: 2ms, lag: 3ms, achieved: 0.05}\n";
+    "record: {requests: true, sample: 5%, rows: 7}\nverdict: {lateness: 2ms, lag: 3ms, achieved: 0.05}\n";
 
 static void check_large_target(const struct plan_target *t)
 {

@@ -38,6 +38,77 @@ static int put(void *arg, const char *name, const struct buf *content, struct er
     return 0;
 }
 
+static int append(void *arg, const char *name, const struct buf *piece, bool last, struct err *e)
+{
+    struct files *f = arg;
+    if (f->fails) return err_set(e, ERR_IO, "%s: no space", name);
+    assert_null(strstr(buf_str(piece), "nan"));
+    f->n += last;
+    return 0;
+}
+
+/* Two rows: one that was sent and one that never was. */
+static int requests(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e), void *each_arg,
+                    struct err *e)
+{
+    (void)arg;
+    struct request_data r = {.agent_name = "a, \"b\"", .outcome = "ok", .address = "[::1]:80"};
+    r.row.due = 1500000000;
+    r.row.sent = 1000;
+    r.row.first_token = 2001000;
+    if (each(each_arg, &r, e)) return -1;
+    for (uint32_t c = 0; c < REQUEST_COLUMNS_N; c++)
+        if (REQUEST_COLUMNS[c].kind == REQUEST_MOMENT) request_row_set(&r.row, c, REQUEST_NONE);
+    r.outcome = "aborted";
+    return each(each_arg, &r, e);
+}
+
+static int no_requests(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e), void *each_arg,
+                       struct err *e)
+{
+    (void)arg, (void)each, (void)each_arg, (void)e;
+    return 0;
+}
+
+static int keep(void *arg, const char *name, const struct buf *piece, bool last, struct err *e)
+{
+    (void)name, (void)last, (void)e;
+    return buf_puts(arg, buf_str(piece));
+}
+
+/* Rows of single requests: columns of both forms, what did not happen, quotes; and a run that kept none. */
+static void test_requests(void **state)
+{
+    (void)state;
+    struct fake fake = {.agents = 2, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data r;
+    struct analysis a;
+    struct err e = {0};
+    fake_run(&fake, NULL, &r);
+    assert_int_equal(analysis_init(&a, &r, &e), 0);
+    struct buf out = BUF_INIT(1 << 20);
+    struct export_to to = {&out, put, keep, requests};
+    assert_int_equal(export_find("requests-csv")->run(&a, &to, &e), 0);
+    const char *csv = buf_str(&out);
+    assert_ptr_equal(strstr(csv, "stage,repeat,agent,time,due_s,number,workload,"), csv);
+    assert_non_null(strstr(csv, "\r\n1,1,\"a, \"\"b\"\"\","));
+    assert_non_null(strstr(csv, ",1.5,0,"));
+    assert_non_null(strstr(csv, ",ok,0,[::1]:80,"));
+    assert_non_null(strstr(csv, ",2,-0.001\r\n")); /* ttft; e2e of a row whose last token came before it was sent */
+    assert_non_null(strstr(csv, ",,\r\n"));        /* neither, of one that was never sent */
+    buf_reset(&out);
+    assert_int_equal(export_find("requests-jsonl")->run(&a, &to, &e), 0);
+    assert_non_null(strstr(buf_str(&out), "\"agent\":\"a, \\\"b\\\"\""));
+    assert_non_null(strstr(buf_str(&out), "\"ttft_ms\":2,"));
+    assert_non_null(strstr(buf_str(&out), "\"sent_ms\":null"));
+    buf_free(&out);
+    to.requests = no_requests;
+    assert_int_equal(export_find("requests-jsonl")->run(&a, &to, &e), -1);
+    assert_non_null(strstr(e.text, "record: {requests: true}"));
+    analysis_clear(&a);
+    run_data_clear(&r);
+}
+
 static void test_every_form(void **state)
 {
     (void)state;
@@ -51,7 +122,7 @@ static void test_every_form(void **state)
     a.points[2].requested = a.points[1].requested; /* a load that comes again */
     for (size_t i = 0; i < EXPORTS_N; i++) {
         struct files f = {0};
-        const struct export_to to = {&f, put};
+        const struct export_to to = {&f, put, append, requests};
         assert_ptr_equal(export_find(EXPORTS[i].name), &EXPORTS[i]);
         if (EXPORTS[i].run(&a, &to, &e)) fail_msg("%s", e.text);
         bool each = f.json > 0;
@@ -83,6 +154,7 @@ static void test_spread(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_form), cmocka_unit_test(test_spread)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_requests), cmocka_unit_test(test_every_form),
+                                       cmocka_unit_test(test_spread)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
