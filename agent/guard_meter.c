@@ -11,7 +11,7 @@ void guard_meter_begin(struct guard_meter *m, const struct shard *s)
 
 int guard_meter_add(struct guard_meter *m, const struct guard *g, const struct snapshot *s, struct err *e)
 {
-    m->sent = s->counters[COUNTER_SENT];
+    m->sent = s->counters[COUNTER_SENT] + s->counters[COUNTER_RETRIES];
     m->events += s->series_tokens;
     m->span_ns += s->to_ns - s->from_ns;
     if (m->span_ns < LEAST_NS) return 0;

@@ -189,6 +189,16 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, now - s->t.sent, 1);
 }
 
+void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome)
+{
+    assert(s->events == 0 && counter_is_failure(outcome));
+    count(r, COUNTER_RETRIES, 1);
+    count(r, (enum counter)(COUNTER_RETRIED_FIRST + (outcome - COUNTER_FAILED_FIRST)), 1);
+    count(r, COUNTER_BYTES_IN, s->bytes);
+    count(r, COUNTER_UNKNOWN_EVENTS, s->unknown);
+    record_connection(r, &s->t);
+}
+
 struct snapshot *recorder_swap(struct recorder *r, struct snapshot *empty)
 {
     struct snapshot *full = r->snap;

@@ -49,6 +49,9 @@ void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read b
  * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
 
+/* A try has failed as `outcome`, and its request will be sent again: it has no output yet and does not end here. */
+void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome);
+
 /* The tail of an ok request that ended before its response did is over. */
 void recorder_tail(struct recorder *r, const struct stream *s, int64_t at);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/host.h"
+#include "agent/stage_impl.h"
 #include "common/clock.h"
 
 /* A slot whose request failed waits this long before its next one, so that a server that is dead or refuses at once is
@@ -16,34 +17,6 @@
 enum { CANCEL_STREAM = 16 }; /* the users' own branch of the stage's seed */
 #define BODY_MAX (64u << 20)
 #define GAPS_AT_START (UINT64_C(4) << 20) /* 16 MiB of gaps; more is taken as it comes */
-
-/* ---- time in flight ---- */
-
-/* The part of [from, to) that lies in the window. */
-static int64_t in_window(const struct stage *st, int64_t from, int64_t to)
-{
-    int64_t a = from > st->rec.window_from ? from : st->rec.window_from,
-            b = to < st->rec.window_to ? to : st->rec.window_to;
-    return b > a ? b - a : 0;
-}
-
-static void flight_to(struct stage *st, int64_t now)
-{
-    if (now <= st->flight_at) return;
-    uint64_t n = st->n_open;
-    st->rec.snap->series_inflight_ns += n * (uint64_t)(now - st->flight_at);
-    st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS] += n * (uint64_t)in_window(st, st->flight_at, now);
-    st->flight_at = now;
-}
-
-/* A request ended at `at` but was seen to end only now: it was not in flight in between. */
-static void flight_correct(struct stage *st, int64_t at, int64_t now)
-{
-    uint64_t *series = &st->rec.snap->series_inflight_ns, *window = &st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS];
-    uint64_t late = at < now ? (uint64_t)(now - at) : 0, late_window = (uint64_t)in_window(st, at, now);
-    *series -= late < *series ? late : *series;
-    *window -= late_window < *window ? late_window : *window;
-}
 
 /* ---- places ---- */
 
@@ -60,6 +33,8 @@ static int room_for(struct stage *st, uint32_t n, struct err *e)
         *lists[i] = more;
     }
     st->room = room;
+    if (st->plan && st->plan->retries.max && due_heap_reserve(&st->again, room))
+        return err_set(e, ERR_NOMEM, "no memory for %u requests", n);
     return 0;
 }
 
@@ -72,6 +47,7 @@ static struct request *place_new(struct stage *st, struct err *e)
         return NULL;
     }
     r->stage = st;
+    r->again.owner = r;
     r->body.max = BODY_MAX;
     uint32_t address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : 0;
     transfer_init(&r->transfer, st->tr, r, address);
@@ -156,10 +132,43 @@ static void keep_row(struct stage *st, const struct request *r, enum counter out
     const struct row_request q = {.number = r->number,
                                   .workload = r->choice.workload,
                                   .model = r->choice.model,
-                                  .tries = 1,
+                                  .tries = r->tries,
                                   .status = r->transfer.status,
                                   .t0 = st->t0};
     row_put(st->rec.snap, &q, &r->stream, outcome, st->tr->target->address[r->transfer.address].text, at);
+}
+
+/* Begins the stream of a try; moments of the request stay. */
+static void begin_stream(struct stage *st, struct request *r)
+{
+    struct stream *s = &r->stream;
+    struct timeline t = s->t;
+    uint32_t asked = s->asked_tokens, prompt = s->prompt_tokens;
+    stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
+    s->t.due = t.due;
+    s->t.free = t.free;
+    s->t.sent = t.sent;
+    s->t.handed = t.handed;
+    s->asked_tokens = asked;
+    s->prompt_tokens = prompt;
+}
+
+/* Whether a failed try is not the request's end. */
+static bool send_again(struct stage *st, struct request *r, enum counter outcome, int64_t at)
+{
+    const struct plan_retries *p = &st->plan->retries;
+    if (p->max == 0 || r->stream.events > 0 || at >= st->drain_until) return false;
+    enum retry_answer a = retry_ask(p, outcome, r->transfer.status, r->tries, st->rec.snap->counters);
+    if (a == RETRY_DENIED) st->rec.snap->counters[COUNTER_RETRIES_DENIED]++;
+    if (a != RETRY_YES) return false;
+    recorder_retry(&st->rec, &r->stream, outcome);
+    counts_of(st, r)->failed++;
+    wording_drop(&st->wording, r);
+    stream_clear(&r->stream);
+    begin_stream(st, r);
+    r->transfer.status = 0;
+    due_heap_add(&st->again, &r->again, at + retry_wait(p, r->tries));
+    return true;
 }
 
 /* The slot is free at `at`. `closed`: so is the response; else its tail is left, and the place stays taken. */
@@ -171,17 +180,19 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     s->t.tcp_ns = x->tcp_ns;
     s->t.tls_ns = x->tls_ns;
     if (at < s->t.sent) at = s->t.sent;
+    due_heap_remove(&st->again, &r->again);
     tails_remove(&r->tail);
     s->t.closed = closed ? at : 0;
-    flight_to(st, now);
-    flight_correct(st, at, now);
+    stage_flight_to(st, now);
     uint32_t before = s->events;
     bool good = !s->error && !s->malformed;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, perhaps */
     st->rec.snap->series_tokens += s->events - before;    /* tokens of a whole answer, or of a last line */
-    recorder_end(&st->rec, s, outcome, at);
     if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;
+    if (closed && send_again(st, r, outcome, at)) return;
+    stage_flight_correct(st, at, now);
+    recorder_end(&st->rec, s, outcome, at);
     struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);
@@ -273,6 +284,20 @@ static void plan_cancel(struct stage *st, struct request *r, uint64_t number)
     if (r->cancel_at < st->cancel_next) st->cancel_next = r->cancel_at;
 }
 
+/* A try begins. */
+static void hand_over(struct stage *st, struct request *r, int64_t now)
+{
+    r->tries++;
+    r->tried = now;
+    r->waits = false;
+    transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
+    if (!r->transfer.open) return;
+    if (r->transfer.begun)
+        r->stream.t.written = clock_mono_ns();
+    else
+        r->waits = true;
+}
+
 static void start(struct stage *st, const struct pacer_item *item)
 {
     struct request *r = st->n_idle ? st->idle[--st->n_idle] : place_new(st, NULL);
@@ -286,14 +311,14 @@ static void start(struct stage *st, const struct pacer_item *item)
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->t.due = item->due;
     s->t.free = item->free;
-    s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     int ready = write_body(st, r, item->number);
     if (st->shard.kind == LOAD_OPEN && st->n_usable > 1)
         r->transfer.address = st->usable[st->next_usable++ % st->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
+    r->tries = 0;
     plan_cancel(st, r, item->number);
-    flight_to(st, s->t.sent);
-    r->waits = r->ended = false;
+    stage_flight_to(st, s->t.sent);
+    r->ended = false;
     r->tail = (struct tail){.owner = r};
     r->at = st->n_open;
     st->open[st->n_open++] = r;
@@ -305,12 +330,17 @@ static void start(struct stage *st, const struct pacer_item *item)
         finish(st, r, END_REFUSED, s->t.sent, s->t.sent, true);
         return;
     }
-    transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
-    if (!r->transfer.open) return;
-    if (r->transfer.begun)
-        s->t.written = clock_mono_ns();
-    else
-        r->waits = true;
+    hand_over(st, r, s->t.sent);
+}
+
+static void again_due(struct stage *st, int64_t now)
+{
+    for (struct due_entry *e; (e = due_heap_first(&st->again)) && e->at <= now && stage_may_load(st);) {
+        struct request *r = e->owner;
+        due_heap_remove(&st->again, e);
+        counts_of(st, r)->requests++;
+        hand_over(st, r, now);
+    }
 }
 
 /* ---- what the transport says ---- */
@@ -357,7 +387,9 @@ static void on_writing(struct transfer *x)
 {
     struct request *r = x->owner;
     struct timeline *t = &r->stream.t;
-    t->sent = clock_mono_ns();
+    r->tried = clock_mono_ns();
+    if (r->tries > 1) return; /* its latency began with the first */
+    t->sent = r->tried;
     if (!r->waits && t->written == 0) t->handed = t->sent; /* not when it is sent again */
 }
 
@@ -395,9 +427,11 @@ static void sweep(struct stage *st, int64_t now)
         const struct timeline *t = &r->stream.t;
         if (past(t->sent, now, p->timeout_total_ns))
             end_open(st, r, END_TIMEOUT_TOTAL, now);
-        else if (!r->transfer.begun && past(t->sent, now, p->timeout_connect_ns))
+        else if (r->again.place != 0)
+            continue;
+        else if (!r->transfer.begun && past(r->tried, now, p->timeout_connect_ns))
             end_open(st, r, END_TIMEOUT_CONNECT, now);
-        else if (t->first_token == 0 && !st->dialect.whole && past(t->sent, now, p->timeout_first_token_ns))
+        else if (t->first_token == 0 && !st->dialect.whole && past(r->tried, now, p->timeout_first_token_ns))
             end_open(st, r, END_TIMEOUT_FIRST_TOKEN, now);
         else if (t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns))
             end_open(st, r, END_TIMEOUT_IDLE, now);
@@ -453,6 +487,8 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     if (!st->pool) return -1;
     while (st->n_places < slots)
         if (!place_new(st, e)) return -1;
+    if (plan->retries.max && due_heap_reserve(&st->again, st->room))
+        return err_set(e, ERR_NOMEM, "no memory for %u requests", slots);
     st->n_idle = st->n_open = 0;
     for (uint32_t i = st->n_places; i-- > 0;)
         st->idle[st->n_idle++] = st->places[i];
@@ -492,13 +528,6 @@ int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err 
     return 0;
 }
 
-static void tell_due(struct stage *st, int64_t now)
-{
-    int64_t due;
-    while (pacer_due(&st->pacer, now, &due))
-        recorder_due(&st->rec, due);
-}
-
 bool stage_may_load(const struct stage *st)
 {
     int64_t until = st->allowed ? atomic_load_explicit(st->allowed, memory_order_relaxed) : INT64_MAX;
@@ -508,9 +537,9 @@ bool stage_may_load(const struct stage *st)
 void stage_pump(struct stage *st, int64_t now)
 {
     struct pacer_item item;
-    tell_due(st, now);
+    stage_tell_due(st, now);
     while (!st->closed && stage_may_load(st) && pacer_take(&st->pacer, now, &item)) {
-        tell_due(st, now);
+        stage_tell_due(st, now);
         start(st, &item);
     }
 }
@@ -520,7 +549,7 @@ static void close_stage(struct stage *st, int64_t now)
 {
     struct pacer_item item;
     st->closed = true;
-    tell_due(st, now);
+    stage_tell_due(st, now);
     while (pacer_abandon(&st->pacer, now, &item))
         finish_unsent(st, &item, now);
 }
@@ -530,7 +559,7 @@ void stage_stop(struct stage *st, bool now_too, int64_t now)
     if (now < st->t0) now = st->t0;
     pacer_end(&st->pacer, now);
     if (now < st->rec.window_to) {
-        flight_to(st, now);
+        stage_flight_to(st, now);
         st->rec.window_to = now;
     }
     for (uint32_t i = 0; i < st->n_open; i++)
@@ -545,6 +574,7 @@ void stage_advance(struct stage *st, int64_t now)
     stage_pump(st, now);
     if (!st->closed && now >= st->pacer.end) close_stage(st, now);
     tails_advance(st, now);
+    again_due(st, now);
     if (now >= st->cancel_next) cancel_due(st, now);
     if (now >= st->sweep_at) sweep(st, now);
     if (now >= st->drain_until)
@@ -552,7 +582,7 @@ void stage_advance(struct stage *st, int64_t now)
             end_open(st, st->open[i], END_ABORTED, now);
     if (!st->closed && st->n_open == 0 && pacer_exhausted(&st->pacer)) {
         st->closed = true;
-        flight_to(st, now);
+        stage_flight_to(st, now);
         if (now < st->rec.window_to) st->rec.window_to = now;
     }
 }
@@ -564,6 +594,7 @@ int64_t stage_next(const struct stage *st)
     if (tails_due(&st->ending) < next) next = tails_due(&st->ending);
     if (tails_due(&st->tails) < next) next = tails_due(&st->tails);
     if (st->tails.n > 0 && st->drain_until < next) next = st->drain_until;
+    if (due_heap_next(&st->again) < next) next = due_heap_next(&st->again);
     if (st->n_open > 0 && st->sweep_at < next) next = st->sweep_at;
     if (st->n_open > 0 && st->cancel_next < next) next = st->cancel_next;
     if (st->n_open > 0 && st->drain_until < next) next = st->drain_until;
@@ -573,49 +604,6 @@ int64_t stage_next(const struct stage *st)
 bool stage_done(const struct stage *st)
 {
     return st->closed && st->n_open == 0 && st->tails.n == 0;
-}
-
-static void fill_counters(struct stage *st, const struct evidence *v, int64_t now)
-{
-    uint64_t *c = st->rec.snap->counters;
-    const struct transport *t = st->tr;
-    int64_t cpu, runq;
-    evidence_read(v, &cpu, &runq);
-    c[COUNTER_READS] = t->counts.reads;
-    c[COUNTER_UNSTAMPED] = t->counts.unstamped;
-    c[COUNTER_CONNECTIONS] = t->counts.connections;
-    c[COUNTER_NOT_PROCESSED] = t->counts.not_processed;
-    c[COUNTER_WAITING_BYTES_MAX] = t->counts.waiting_bytes_max;
-    c[COUNTER_CLOCK_STEPS] = t->clock.steps - st->steps_base;
-    c[COUNTER_WAKES] = st->wakes;
-    c[COUNTER_CAPPED] = st->pacer.capped;
-    c[COUNTER_CPU_NS] = c[COUNTER_CPU_MAX_NS] = (uint64_t)(cpu > 0 ? cpu : 0);
-    c[COUNTER_RUNQ_NS] = (uint64_t)(runq > 0 ? runq : 0);
-    c[COUNTER_INFLIGHT_MAX] = st->in_flight_max;
-    if (st->counts_throttling) {
-        uint64_t throttled = host_throttled();
-        c[COUNTER_THROTTLED] = throttled > st->throttled_base ? throttled - st->throttled_base : 0;
-    }
-    c[COUNTER_MEASURED_NS] = (uint64_t)in_window(st, st->t0, now);
-}
-
-struct snapshot *stage_snapshot(struct stage *st, struct snapshot *empty, const struct evidence *v, int64_t now)
-{
-    struct snapshot *s = st->rec.snap;
-    flight_to(st, now);
-    if (!st->closed) tell_due(st, now);
-    fill_counters(st, v, now);
-    s->from_ns = st->span_from;
-    s->to_ns = now - st->t0;
-    s->in_flight = st->n_open;
-    s->waiting = pacer_waiting(&st->pacer);
-    st->span_from = s->to_ns;
-    if (!empty) {
-        st->rec.snap = NULL;
-        return s;
-    }
-    recorder_swap(&st->rec, empty);
-    return s;
 }
 
 void stage_clear(struct stage *st)
@@ -629,6 +617,7 @@ void stage_clear(struct stage *st)
         transport_abort(&r->transfer);
         tails_remove(&r->tail);
     }
+    due_heap_clear(&st->again);
     st->ending = st->tails = (struct tails){0};
     st->n_open = st->n_idle = 0;
     workload_destroy(&st->workload);

@@ -13,6 +13,8 @@
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
 #include "agent/recorder.h"
+#include "agent/due_heap.h"
+#include "agent/retry.h"
 #include "agent/row.h"
 #include "agent/tail.h"
 #include "agent/wording.h"
@@ -26,9 +28,12 @@ struct request {
     struct transfer transfer;
     struct stage *stage;
     struct buf body;
-    uint32_t at;       /* in the list of open requests */
-    int64_t cancel_at; /* when its user goes away; INT64_MAX: never */
-    uint64_t number;   /* as the pacer gave it */
+    uint32_t at;            /* in the list of open requests */
+    int64_t cancel_at;      /* when its user goes away; INT64_MAX: never */
+    uint64_t number;        /* as the pacer gave it */
+    uint32_t tries;         /* how often it was sent */
+    int64_t tried;          /* when this try was */
+    struct due_entry again; /* when it is sent again */
     struct workload_choice choice;
     bool waits; /* handed over before its connection was ready */
     struct tail tail;
@@ -51,6 +56,7 @@ struct stage {
     struct request **places; /* all; idle ones are a stack in `idle`, open ones listed in `open` */
     struct request **idle, **open;
     uint32_t n_places, n_idle, n_open, room;
+    struct due_heap again;      /* open requests that wait to be sent again */
     struct tails ending, tails; /* responses after their end marker: with their slot, and without */
     uint32_t tails_max;         /* set before stage_arm */
     uint32_t usable[TARGET_ADDRESS_MAX], n_usable, next_usable; /* addresses that accept connections */

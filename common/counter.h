@@ -13,6 +13,7 @@ enum counter {
 };
 #define COUNTER_FAILED_FIRST (COUNTER_OK + 1)
 #define COUNTER_FAILED_LAST (COUNTER_OK + FAILURE_N)
+#define COUNTER_RETRIED_FIRST (COUNTER_RETRIES + 1) /* by the labels too */
 
 enum counter_kind {
     COUNTER_IS_COUNT,    /* of things that happen one by one */

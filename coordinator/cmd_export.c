@@ -19,6 +19,7 @@ struct place {
     size_t files;
     struct store *store;
     FILE *open; /* the file that comes in pieces */
+    bool rows;  /* rows of requests were written, those of invalid points too */
     char half[PATH_LENGTH], whole[PATH_LENGTH];
 };
 
@@ -83,7 +84,8 @@ static int append(void *arg, const char *name, const struct buf *piece, bool las
 static int requests(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e), void *each_arg,
                     struct err *e)
 {
-    const struct place *at = arg;
+    struct place *at = arg;
+    at->rows = true;
     return store_each_request(at->store, each, each_arg, e);
 }
 
@@ -116,7 +118,7 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
         for (size_t i = 0; i < a.n_points; i++)
             invalid += !export_counts(&a.points[i]);
         rc = make_dir(out, e) || k->run(&a, &to, e) ? -1 : 0;
-        if (rc == 0 && invalid)
+        if (rc == 0 && invalid && !at.rows)
             log_warn("%zu of %zu points are invalid; they are left out where the form has no place for a verdict",
                      invalid, a.n_points);
         if (rc == 0 && at.files == 0) rc = err_set(e, ERR_USAGE, "%s: there is no valid point to export", dir);

@@ -179,6 +179,16 @@ struct plan_workload {
 /* Whether its requests come from a file, which the coordinator reads and agents get as a corpus. */
 bool workload_reads_file(const struct plan_workload *w);
 
+/* Which failed requests are sent again; max 0: none. */
+#define RETRY_STATUS_MAX 16
+struct plan_retries {
+    uint32_t max;    /* tries of a request beyond its first */
+    double budget;   /* of the requests sent so far, by each worker */
+    int64_t wait_ns; /* before the first; doubled each time */
+    uint16_t status[RETRY_STATUS_MAX];
+    uint32_t n_status, labels; /* labels: a bit for each enum failure */
+};
+
 enum load_kind { LOAD_CLOSED, LOAD_OPEN };
 enum arrivals_kind { ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_GAMMA, ARRIVALS_RECORDED };
 
@@ -274,6 +284,7 @@ struct plan {
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */
     double cancel_fraction;        /* of the requests; 0: no user leaves early */
     struct dist cancel_after;      /* ns from sent */
+    struct plan_retries retries;
     int64_t slo_request_ns[SLO_REQUEST_N]; /* 0: none */
     struct plan_gate *gates;
     size_t n_gates;

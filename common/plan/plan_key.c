@@ -59,6 +59,13 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"exponential", "….exponential", "An exponential distribution.", NULL},
     {"load", "load", "How much is asked: a sweep, stages one after the other, or a search.", NULL},
     {"cancel", "load.cancel", "Users who go away.", NULL},
+    {"retries", "load.retries",
+     "Clients that try again. A request stays one request: its latencies begin with its first try and hold the waits, "
+     "it "
+     "keeps its place among those in flight, and the ledger counts how its last try ended. The report says how many "
+     "were "
+     "sent again, and why. What has given a token is not sent again.",
+     NULL},
     {"stage", "load.stages[]", "One stage. The same keys stand directly in `load` for a sweep or a search.", NULL},
     {"search", "load.search",
      "The greatest load that holds a promise; `search: plateau` looks for the greatest throughput.", NULL},
@@ -274,6 +281,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"load", "cancel", &KEY_SECTION, WHOLE, "", "{fraction: 2%, after: {exponential: 1s}}", "",
      "users who go away before their answer has ended; their requests are counted apart, and are no failures",
      .sub = "cancel", .flags = KEY_OPTIONAL},
+    {"load", "retries", &KEY_SECTION, WHOLE, "", "{max: 2, budget: 10%, after: [429, 503]}", "",
+     "failed requests that are sent again; none: nothing is", .sub = "retries", .flags = KEY_OPTIONAL},
     {"load", "repeats", &KEY_U32, AT(plan, repeats), "1", "3", "",
      "each stage is run this many times, for the spread between runs", .least = 1, .most = 100},
     {"load", "cooldown", &KEY_DURATION, AT(plan, cooldown_ns), "1s", "5s", "time", "pause between stages",
@@ -286,6 +295,18 @@ const struct plan_key PLAN_KEYS[] = {
     {"cancel", "after", &KEY_TIMES, AT(plan, cancel_after), NULL, "{exponential: 1s}", "time",
      "from the request's sending: the connection is closed then, unless the answer has ended", .least = 1e-6,
      .most = DAY, .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+
+    {"retries", "max", &KEY_U32, AT(plan, retries.max), NULL, "2", "", "tries of a request beyond its first",
+     .least = 1, .most = 100, .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+    {"retries", "budget", &KEY_FRACTION, AT(plan, retries.budget), "10%", "20%", "",
+     "retries in all, as a part of the requests sent so far (of each worker, and one more); beyond it a request fails, "
+     "and is counted as retries_denied",
+     .least = 1e-6, .most = 100, .flags = KEY_SKIP_ZERO},
+    {"retries", "after", &KEY_RETRY_AFTER, AT(plan, retries), "[429, 503]", "[429, 503, reset]", "",
+     "HTTP statuses, and labels of failures in the ledger", .flags = KEY_TOLD},
+    {"retries", "wait", &KEY_DURATION, AT(plan, retries.wait_ns), "100ms", "1s", "time",
+     "before the first retry; twice as long before each further one", .least = 1e-3, .most = 3600,
+     .flags = KEY_SKIP_ZERO},
 
     {"stage", "concurrency", &KEY_U32, AT(plan_stage, concurrency), "", "64", "request",
      "closed loop: requests held in flight by all agents together; a list in `load` is a sweep", .least = 1,

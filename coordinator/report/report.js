@@ -272,7 +272,9 @@ function failureTable() {
 function ledgerTable() {
   const labels = [...new Set(points.flatMap((p) => Object.keys(p.ledger.failed)))];
   const columns = ["due", "ok", ...labels.map((l) => [l]), "cancelled", "aborted", "lost"];
+  if (points.some((p) => p.retries)) columns.push("retries");
   const value = (l, c) => Array.isArray(c) ? l.failed[c[0]] || 0 : l[c];
+  for (const p of points) p.ledger.retries = p.retries ? p.retries.sent : 0;
   const body = points.map(
     (p) =>
       [text(Charts.number(p)), p.requested.load,

@@ -10,6 +10,7 @@
 #include "coordinator/answer/gates.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
+#include "coordinator/report/report_counts.h"
 #include "coordinator/report/report_parts.h"
 
 #define CAUSES 32u
@@ -96,20 +97,6 @@ static void put_ledger(struct json_out *j, const struct point *p)
     json_u64(j, "aborted", p->ledger.aborted);
     json_u64(j, "lost", p->ledger.lost);
     json_bool(j, "balanced", p->ledger.balanced);
-    json_end_object(j);
-}
-
-/* Null unless the plan asks for rows of single requests. */
-static void put_recorded(struct json_out *j, const struct stage_data *s)
-{
-    uint64_t wanted = s->counters[COUNTER_RECORDED];
-    if (!wanted) {
-        json_null(j, "recorded");
-        return;
-    }
-    json_object(j, "recorded");
-    json_u64(j, "wanted", wanted);
-    json_u64(j, "kept", s->request_rows);
     json_end_object(j);
 }
 
@@ -340,7 +327,8 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {
-        put_recorded(j, s);
+        report_retries(j, in, s);
+        report_recorded(j, s);
         put_evidence(j, s);
         put_addresses(j, s);
         put_first_failures(j, s);

@@ -7,12 +7,14 @@ COMMON = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common"
 
 def rows(file, macro="X"):
     """[(ID, name)]; a row that includes another table stands for that table's rows."""
-    out = []
+    out, prefix = [], ("FAILED_", "")
     for line in open(os.path.join(COMMON, file)):
         if m := re.match(macro + r'\((\w+), "(\w+)"', line):
             out.append(m.groups())
+        elif m := re.match(r'#define FAILURE\(.*\) X\((\w+)##id, (?:"(\w+)" )?name', line):
+            prefix = m[1], m[2] or ""
         elif line.startswith('#include "common/failure.def"'):
-            out += [("FAILED_" + ident, name) for ident, name in rows("failure.def", "FAILURE")]
+            out += [(prefix[0] + ident, prefix[1] + name) for ident, name in rows("failure.def", "FAILURE")]
     return out
 
 

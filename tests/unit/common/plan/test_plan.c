@@ -153,6 +153,12 @@ static void same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->quantum_ns, b->quantum_ns);
     assert_int_equal(a->record_requests, b->record_requests);
     assert_int_equal(a->record_rows, b->record_rows);
+    assert_int_equal(a->retries.max, b->retries.max);
+    assert_int_equal(a->retries.n_status, b->retries.n_status);
+    assert_memory_equal(a->retries.status, b->retries.status, sizeof a->retries.status);
+    assert_int_equal(a->retries.labels, b->retries.labels);
+    assert_int_equal(a->retries.wait_ns, b->retries.wait_ns);
+    assert_true(a->retries.budget - b->retries.budget == 0);
     assert_true(a->record_sample - b->record_sample == 0);
     assert_int_equal(a->verdict_lateness_ns, b->verdict_lateness_ns);
     assert_int_equal(a->verdict_lag_ns, b->verdict_lag_ns);
@@ -275,6 +281,7 @@ static const char LARGE[] =
     "    - {rate: 90/m, duration: {auto: {limit: 10m}}, warmup: auto, arrivals: {gamma: {burstiness: 0.5}}}\n"
     "    - {concurrency: 3, duration: auto, ramp: 20s}\n"
     "  repeats: 3\n  cooldown: 5s\n  drain: 1m\n"
+    "  retries: {max: 3, budget: 20%, wait: 2s, after: [503, reset, 429]}\n"
     "slo:\n  request: {ttft: 500ms, tpot: 50ms, e2e: 9s}\n  run: [ttft.p99<800ms, errors.rate < 1%, \"throughput  > "
     "7500\", goodput >= 1]\n"
     "cost: {gpus: 4, per_gpu_hour: 2.50 USD}\n"
