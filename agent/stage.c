@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "agent/host.h"
-#include "agent/stage_impl.h"
 #include "common/clock.h"
 
 /* A slot whose request failed waits this long before its next one, so that a server that is dead or refuses at once is

@@ -108,3 +108,10 @@ void stage_drop_places(struct stage *st); /* before its transport goes */
 size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most);
 
 extern const struct transport_calls STAGE_CALLS;
+/* Of stage_span.c, which stage.c calls. */
+/* Time in flight is accounted up to `now`. */
+void stage_flight_to(struct stage *st, int64_t now);
+/* A request ended at `at` but was seen to end only now: it was not in flight in between. */
+void stage_flight_correct(struct stage *st, int64_t at, int64_t now);
+/* Requests that became due by `now` are counted. */
+void stage_tell_due(struct stage *st, int64_t now);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "agent/host.h"
-#include "agent/stage_impl.h"
+#include "agent/stage.h"
 
 /* The part of [from, to) that lies in the window. */
 static int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to)

@@ -34,7 +34,7 @@ static int refuse_other(const char *path, const struct buf *b, struct err *e)
     const char *s = buf_str(b);
     if (b->len >= 15 && memcmp(s, "SQLite format 3", 15) == 0)
         return err_set(e, ERR_PLAN, "%s is the data of a run, not a plan: plateau report FOLDER shows it", path);
-    if (s[0] == '{' && strstr(s, "\"format\":") && strstr(s, "\"points\":"))
+    if (s[0] == '{' && strstr(s, "\"format\":") && strstr(s, "\"points\": ["))
         return err_set(e, ERR_PLAN,
                        "%s is the summary of a run, not a plan; the run's report.html shows the plan it had", path);
     return 0;

@@ -18,8 +18,8 @@ bool load_same(const struct plan_stage *a, const struct plan_stage *b)
 
 bool load_usable(const struct point *p)
 {
-    return p->verdict.status != VERDICT_INVALID && !p->offline && p->steady != STEADY_NO && p->output_tokens_per_s > 0 &&
-           p->concurrency > 0;
+    return p->verdict.status != VERDICT_INVALID && !p->offline && p->steady != STEADY_NO &&
+           p->output_tokens_per_s > 0 && p->concurrency > 0;
 }
 
 enum load_axis load_axis(const struct point *points, size_t n)

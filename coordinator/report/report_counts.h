@@ -1,4 +1,4 @@
-/* What a plan has counted beside the ledger, as members of a point in summary.json. */
+/* What is counted beside the ledger, as members of summary.json. */
 #pragma once
 #include "common/json_out.h"
 #include "coordinator/answer/analysis.h"
@@ -7,3 +7,7 @@
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s);
 /* `recorded`: null unless rows of single requests were wanted. */
 void report_recorded(struct json_out *j, const struct stage_data *s);
+/* `first_failures`: of a stage, by label. */
+void report_first_failures(struct json_out *j, const struct stage_data *s);
+/* `failures`: of the whole run, by label. */
+void report_failures_of_run(struct json_out *j, const struct analysis *in);

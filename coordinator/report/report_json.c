@@ -129,52 +129,6 @@ static void put_evidence(struct json_out *j, const struct stage_data *s)
     json_end_object(j);
 }
 
-/* f: NULL when none was kept. */
-static void put_failure_sample(struct json_out *j, const struct failure_sample *f)
-{
-    if (f && f->status)
-        json_u64(j, "status", f->status);
-    else
-        json_null(j, "status");
-    json_double(j, "time_s", f ? (double)f->at_ns / 1e9 : (double)NAN);
-    json_string(j, "address", f ? f->address : "");
-    json_string(j, "text", f ? f->text : "");
-}
-
-static void put_first_failures(struct json_out *j, const struct stage_data *s)
-{
-    json_array(j, "first_failures");
-    for (uint32_t i = 0; i < s->failures.n; i++) {
-        json_object(j, NULL);
-        json_string(j, "label", FAILURES[s->failures.row[i].label].name);
-        put_failure_sample(j, &s->failures.row[i]);
-        json_end_object(j);
-    }
-    json_end_array(j);
-}
-
-/* Of the whole run, by label. */
-static void put_failures_of_run(struct json_out *j, const struct analysis *in)
-{
-    struct report_failure f[FAILURE_N];
-    size_t n = report_failures(in, f);
-    char load[64];
-    json_array(j, "failures");
-    for (size_t i = 0; i < n; i++) {
-        const struct point *p = &in->points[f[i].point];
-        json_object(j, NULL);
-        json_string(j, "label", FAILURES[f[i].label].name);
-        json_string(j, "meaning", COUNTERS[COUNTER_FAILED_FIRST + (int)f[i].label].meaning);
-        json_u64(j, "requests", f[i].n);
-        json_u64(j, "stage", p->stage + 1);
-        json_string(j, "load", report_load(&p->requested, load));
-        put_failure_sample(j, f[i].first);
-        json_string(j, "hint", f[i].first ? failure_hint(f[i].first) : "");
-        json_end_object(j);
-    }
-    json_end_array(j);
-}
-
 static void put_addresses(struct json_out *j, const struct stage_data *s)
 {
     json_array(j, "addresses");
@@ -331,7 +285,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         report_recorded(j, s);
         put_evidence(j, s);
         put_addresses(j, s);
-        put_first_failures(j, s);
+        report_first_failures(j, s);
         put_stage_agents(j, s);
     }
 }
@@ -684,7 +638,7 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     put_answer(j, in);
     put_gates(j, in);
     put_gates_result(j, in);
-    put_failures_of_run(j, in);
+    report_failures_of_run(j, in);
     put_agents(j, r);
     put_curve(j, in);
     json_array(j, "points");

@@ -163,15 +163,11 @@ static void try_example(const struct plan_key *k)
         dataset ? "workload.dataset={file: f, format: jsonl}" : "workload.trace={file: f, format: azure}";
     bool cancel = strcmp(k->section, "cancel") == 0 || strcmp(k->section, "retries") == 0;
     if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
-<<<<<<< HEAD
     bool template = strncmp(k->section, "template", 8) == 0;
     if (template) base = "target.template={body: '{\"q\":{prompt}}', text: t, end: close}";
     if (template || strcmp(k->name, "template") == 0) set[n++] = "target.api=template";
-    if (dataset || trace || cancel || template) { /* the file and its format first */
-=======
     if (strcmp(k->section, "retries") == 0) base = "load.retries={max: 2}";
-    if (dataset || trace || cancel) { /* the file and its format first */
->>>>>>> c22305c (retries: failed requests are sent again where the plan says so, counted and never hidden)
+    if (dataset || trace || cancel || template) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

@@ -92,7 +92,7 @@ static void test_every_status(void **state)
     struct headline h;
     headline_make(&a, &h);
     assert_string_equal(human_stop(h.why), ""); /* cut, and seen to be */
-    begin(1); /* what makes a point suspect is not why it is invalid */
+    begin(1);                                   /* what makes a point suspect is not why it is invalid */
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_SUSPECT, "Little's law is off");
     verdict_add(&p[3].verdict, VERDICT_INVALID, "7 records dropped, must be 0");
