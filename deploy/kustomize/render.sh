@@ -3,4 +3,5 @@
 # that there is one file to edit. Hooks are Helm's. HELM names another helm.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-"${HELM:-helm}" template load deploy/helm/plateau --kube-version 1.33.0 --no-hooks --namespace load --set planConfigMap=load-plateau-plan --set insecure=true --set agents=2
+read -ra helm <<<"${HELM:-helm}"
+"${helm[@]}" template load deploy/helm/plateau --kube-version 1.33.0 --no-hooks --namespace load --set planConfigMap=load-plateau-plan --set insecure=true --set agents=2

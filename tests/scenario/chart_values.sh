@@ -107,6 +107,8 @@ for p in board["panels"]:
 def folder(docs): return {e["name"]: e for e in of(docs, "Job", "-coordinator")["spec"]["template"]["spec"]["containers"][0]["env"]}
 expect("controller-uid" in str(folder(k)["JOB_UID"]) and folder(k)["RUN_FOLDER"]["value"] == "load-$(JOB_UID)", "a claim has no folder for each Job")
 expect(folder(load("again"))["RUN_FOLDER"]["value"] == "load-1234" and "--resume-if-there" in words(load("again")), "an old run is not resumed when asked for")
+order = [c["metadata"]["name"] for c in o if c["kind"] == "Job" and "check" not in c["metadata"]["name"]]
+expect("-coordinator-" in order[0], f"helm --wait-for-jobs looks at the agents' Job first, and never sees that the run failed: {order}")
 rules = of(o, "Job", "-coordinator")["spec"]
 expect(rules["backoffLimit"] == 0 and of(k, "Job", "-coordinator")["spec"]["backoffLimit"] == 3, "a run whose folder died with its pod is tried again")
 expect(1 in rules["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"], "a run that failed is tried again without agents")
