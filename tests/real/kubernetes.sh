@@ -473,6 +473,7 @@ step_fleet() {
     fetch $r 180
     check_ledger $r
     check $r '(.agents | length) == 3' "not 3 agents"
+    until_true 60 "the coordinator of $r has gone" eval 'job_is "$(job_of $r coordinator)" Complete || job_is "$(job_of $r coordinator)" Failed'
   done
   after=$(agents_of stand | sort)
   [ "$before" = "$after" ] || die "the standing agents are not the same pods as before"

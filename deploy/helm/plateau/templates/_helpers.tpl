@@ -241,7 +241,7 @@ envFrom:
 {{- $labels := .metadata.labels | default dict -}}
 {{- $status := .status | default dict -}}
 {{- if and (eq (get $labels "app.kubernetes.io/component") "coordinator") (eq (get $labels "app.kubernetes.io/part-of") $fleet) (ne (get $labels "app.kubernetes.io/instance") $.Release.Name) (gt (int $status.active) 0) -}}
-{{- fail (printf "the fleet %s is in use by the release %s (Job %s): wait until its run has ended, or remove it (helm uninstall %s)" $fleet (get $labels "app.kubernetes.io/instance") .metadata.name (get $labels "app.kubernetes.io/instance")) -}}
+{{- fail (printf "the fleet %s is in use by the release %s (Job %s): wait until its run has ended and its folder was copied, or remove it (helm uninstall %s)" $fleet (get $labels "app.kubernetes.io/instance") .metadata.name (get $labels "app.kubernetes.io/instance")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
