@@ -7,6 +7,7 @@
 
 #include "common/args.h"
 #include "common/log.h"
+#include "common/plan/node.h"
 #include "coordinator/cmd.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/write_file.h"
@@ -29,15 +30,27 @@ static int make_dir(const char *dir, struct err *e)
     return err_set(e, ERR_IO, "%s: cannot be made: %s", dir, strerror(errno));
 }
 
+/* The folders of a name, one in the other. */
+static int make_dirs(const char *top, const char *name, struct err *e)
+{
+    char dir[PATH_LENGTH];
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int n = snprintf(dir, sizeof dir, "%s/%.*s", top, (int)(slash - name), name);
+        if (n < 0 || (size_t)n >= sizeof dir) return err_set(e, ERR_USAGE, "%.100s…: the path is too long", top);
+        if (make_dir(dir, e)) return -1;
+    }
+    return 0;
+}
+
 static int put(void *arg, const char *name, const struct buf *content, struct err *e)
 {
     struct place *at = arg;
     char dir[PATH_LENGTH];
-    const char *slash = strchr(name, '/');
+    const char *slash = strrchr(name, '/');
     int n = slash ? snprintf(dir, sizeof dir, "%s/%.*s", at->dir, (int)(slash - name), name)
                   : snprintf(dir, sizeof dir, "%s", at->dir);
     if (n < 0 || (size_t)n >= sizeof dir) return err_set(e, ERR_USAGE, "%.100s…: the path is too long", at->dir);
-    if (make_dir(dir, e) || write_file_atomic(dir, slash ? slash + 1 : name, content, e)) return -1;
+    if (make_dirs(at->dir, name, e) || write_file_atomic(dir, slash ? slash + 1 : name, content, e)) return -1;
     (void)printf("%s/%s\n", at->dir, name);
     at->files++;
     return 0;
@@ -89,6 +102,19 @@ static int requests(void *arg, int (*each)(void *arg, const struct request_data 
     return store_each_request(at->store, each, each_arg, e);
 }
 
+static int read_file(const char *path, struct buf *out, struct err *e)
+{
+    char piece[4096];
+    FILE *f = fopen(path, "re");
+    if (!f) return err_set(e, ERR_USAGE, "%.300s: cannot be opened: %s", path, strerror(errno));
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        (void)buf_put(out, piece, n);
+    int bad = ferror(f);
+    (void)fclose(f);
+    if (bad) return err_set(e, ERR_USAGE, "%.300s: cannot be read", path);
+    return out->bad ? err_set(e, ERR_USAGE, "%.300s: is larger than %zu bytes", path, out->max) : 0;
+}
+
 static const struct export_kind *kind_of(const char *word, struct err *e)
 {
     char all[300] = "";
@@ -99,12 +125,12 @@ static const struct export_kind *kind_of(const char *word, struct err *e)
     return k;
 }
 
-static int export_run(const char *dir, const struct export_kind *k, const char *out, struct err *e)
+static int export_run(const char *dir, const struct export_kind *k, const char *out, const char *with, struct err *e)
 {
     struct run_data run;
     struct analysis a;
     struct place at = {.dir = out};
-    const struct export_to to = {&at, put, append, requests};
+    const struct export_to to = {.arg = &at, .put = put, .append = append, .requests = requests, .with = with};
     size_t invalid = 0;
     struct store *s = at.store = store_open(dir, e);
     if (!s) return -1;
@@ -132,10 +158,13 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
 
 int cmd_export(int argc, char **argv)
 {
-    static const char *to, *out;
+    static const char *to, *out, *with;
     static const struct arg TABLE[] = {
-        {"to", ARG_TEXT, &to, "FORM", "vllm, aiperf, llm-d, csv, jsonl, openmetrics, requests-jsonl or requests-csv"},
+        {"to", ARG_TEXT, &to, "FORM",
+         "vllm, aiperf, llm-d, csv, jsonl, openmetrics, requests-jsonl, requests-csv or mlperf-endpoints"},
         {"out", ARG_TEXT, &out, "FOLDER", "where the files go (DIR/export-FORM)"},
+        {"with", ARG_TEXT, &with, "FILE",
+         "mlperf-endpoints: JSON that states what plateau does not measure, such as configs/mlperf-system.json"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
     static char about[2000] =
@@ -163,7 +192,13 @@ int cmd_export(int argc, char **argv)
             rc = err_set(&e, ERR_USAGE, "the folder's name is too long");
         out = folder;
     }
-    if (rc == 0 && k && export_run(dir, k, out, &e) == 0) return 0;
+    struct buf text = BUF_INIT(NODE_INPUT_MAX);
+    if (k && rc == 0 && with && strcmp(k->name, "mlperf-endpoints") != 0)
+        rc = err_set(&e, ERR_USAGE, "--with is for --to mlperf-endpoints");
+    if (k && rc == 0 && with) rc = read_file(with, &text, &e);
+    if (rc == 0 && k) rc = export_run(dir, k, out, with ? buf_str(&text) : NULL, &e);
+    buf_free(&text);
+    if (rc == 0 && k) return 0;
     log_error("%s", e.text);
     return err_exit_status(&e);
 }

@@ -5,7 +5,7 @@
 #include "common/json_out.h"
 #include "coordinator/answer/analysis.h"
 
-/* Takes a file: `name` may hold one folder ("load-8/x.json"). -1 with an error ends the export. */
+/* Takes a file: `name` may hold folders ("load-8/x.json"). -1 with an error ends the export. */
 struct export_to {
     void *arg;
     ERR_CHECKED int (*put)(void *arg, const char *name, const struct buf *content, struct err *e);
@@ -14,6 +14,8 @@ struct export_to {
     /* Walks the rows of single requests that the run kept; what `each` returns other than 0 ends it. */
     ERR_CHECKED int (*requests)(void *arg, int (*each)(void *arg, const struct request_data *r, struct err *e),
                                 void *each_arg, struct err *e);
+    const char
+        *with; /* JSON that states what plateau does not measure; NULL: none. Only mlperf-endpoints has a use for it */
 };
 struct export_kind {
     const char *name, *readers;

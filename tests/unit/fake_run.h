@@ -79,6 +79,7 @@ static inline void fake_request(const struct fake *f, const struct fake_server *
     fake_record(s, METRIC_E2E, e2e, 1);
     fake_record(s, METRIC_E2E_DUE, e2e + sent_late, 1);
     fake_record(s, METRIC_TPOT, tpot, 1);
+    fake_record(s, METRIC_TPOT_SUFFIX, tpot, 1); /* a token in each event, and nothing behind the last */
     fake_record(s, METRIC_NORMALIZED, e2e / FAKE_TOKENS, 1);
     fake_record(s, METRIC_TOKENS_PER_EVENT, 1, 1);
     fake_record(s, METRIC_INPUT_TOKENS, 256, 1);

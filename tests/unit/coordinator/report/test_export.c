@@ -87,7 +87,7 @@ static void test_requests(void **state)
     fake_run(&fake, NULL, &r);
     assert_int_equal(analysis_init(&a, &r, &e), 0);
     struct buf out = BUF_INIT(1 << 20);
-    struct export_to to = {&out, put, keep, requests};
+    struct export_to to = {.arg = &out, .put = put, .append = keep, .requests = requests};
     assert_int_equal(export_find("requests-csv")->run(&a, &to, &e), 0);
     const char *csv = buf_str(&out);
     assert_ptr_equal(strstr(csv, "stage,repeat,agent,time,due_s,number,workload,"), csv);
@@ -122,7 +122,7 @@ static void test_every_form(void **state)
     a.points[2].requested = a.points[1].requested; /* a load that comes again */
     for (size_t i = 0; i < EXPORTS_N; i++) {
         struct files f = {0};
-        const struct export_to to = {&f, put, append, requests};
+        const struct export_to to = {.arg = &f, .put = put, .append = append, .requests = requests};
         assert_ptr_equal(export_find(EXPORTS[i].name), &EXPORTS[i]);
         if (EXPORTS[i].run(&a, &to, &e)) fail_msg("%s", e.text);
         bool each = f.json > 0;
@@ -132,6 +132,118 @@ static void test_every_form(void **state)
         assert_non_null(strstr(e.text, "no space"));
     }
     assert_null(export_find("excel"));
+    analysis_clear(&a);
+    run_data_clear(&r);
+}
+
+/* Keeps one file, and the names of all. */
+struct kept {
+    const char *wanted;
+    struct buf text;
+    struct buf names;
+};
+static int keep_file(void *arg, const char *name, const struct buf *content, struct err *e)
+{
+    struct kept *k = arg;
+    (void)e;
+    (void)buf_printf(&k->names, "%s\n", name);
+    if (strstr(name, k->wanted)) (void)buf_put(&k->text, content->data, content->len);
+    return 0;
+}
+
+static double number_at(const struct node *n, const char *a, const char *b, const char *c)
+{
+    n = node_get(n, a);
+    if (b) n = node_get(n, b);
+    if (c) n = node_get(n, c);
+    if (!n) fail_msg("%s.%s.%s is missing", a, b ? b : "", c ? c : "");
+    return n->number;
+}
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) <= 1e-3 * fabs(b);
+}
+
+static const char WITH[] = "{\"system\": {\"shortened_system_name\": \"two boxes\"}, \"point\": {\"seed_set\": \"A\", "
+                           "\"seeds\": {\"scheduler_rng_seed\": 10487924139932647040}}}";
+
+/* A point in the rules' own figures, and what is stated beside it. */
+static void test_mlperf(void **state)
+{
+    (void)state;
+    struct fake fake = {.agents = 2, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data r;
+    struct analysis a;
+    struct err e = {0};
+    fake_run(&fake, NULL, &r);
+    assert_int_equal(analysis_init(&a, &r, &e), 0);
+    struct kept k = {.wanted = "/r8/result_summary.json", .text = BUF_INIT(1 << 20), .names = BUF_INIT(1 << 20)};
+    const struct export_to to = {.arg = &k, .put = keep_file, .with = WITH};
+    const struct point *p = &a.points[3];
+    assert_int_equal(p->requested.concurrency, 8);
+    if (export_find("mlperf-endpoints")->run(&a, &to, &e)) fail_msg("%s", e.text);
+    assert_non_null(strstr(buf_str(&k.names), "/results/two_boxes/llama-3_1-8b/r128/point.yaml\n"));
+    assert_non_null(strstr(buf_str(&k.names), "/src/plateau/README.md\n"));
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = "summary"};
+    struct node *n = node_from_json(&t, buf_str(&k.text), k.text.len, &e);
+    if (!n) fail_msg("%s", e.text);
+    double issued = number_at(n, "n_samples_issued", NULL, NULL),
+           tokens = number_at(n, "output_sequence_lengths", "total", NULL);
+    assert_true(issued > 0 && near(issued, (double)p->window_due));
+    assert_true(number_at(n, "n_samples_completed", NULL, NULL) + number_at(n, "n_samples_failed", NULL, NULL) >=
+                issued);
+    assert_true(near(tokens, FAKE_TOKENS * (double)p->window_ok));
+    assert_true(near(number_at(n, "system_tps", NULL, NULL), tokens / p->window_s));
+    assert_true(near(number_at(n, "ttft", "percentiles", "90"), p->metric[METRIC_TTFT].q[1] * 1e6));
+    assert_true(near(number_at(n, "tps_per_user", NULL, NULL), 1e9 / number_at(n, "tpot", "percentiles", "90")));
+    assert_true(node_get(node_get(node_get(n, "tpot"), "early_stopping_percentiles"), "99.9")->kind == NODE_NULL);
+    assert_string_equal(node_get(node_get(n, "plateau"), "verdict")->text, "valid");
+    arena_destroy(&t.arena);
+    buf_reset(&k.text);
+    k.wanted = "/r128/point.yaml";
+    if (export_find("mlperf-endpoints")->run(&a, &to, &e)) fail_msg("%s", e.text);
+    static const char *const SAYS[] = {"region: high_concurrency\n",       "offline: elected\n",
+                                       "max_supported_concurrency: 128\n", "scheduler_rng_seed: 10487924139932647040\n",
+                                       "model_precision: not stated\n",    "plateau_seed: 18446744073709551615\n"};
+    for (size_t i = 0; i < sizeof SAYS / sizeof *SAYS; i++)
+        if (!strstr(buf_str(&k.text), SAYS[i])) fail_msg("no \"%s\" in\n%s", SAYS[i], buf_str(&k.text));
+    assert_null(strstr(buf_str(&k.text), "\nruntime:")); /* seeds are a part of runtime_settings */
+    buf_free(&k.text);
+    buf_free(&k.names);
+    analysis_clear(&a);
+    run_data_clear(&r);
+}
+
+static void test_mlperf_refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *with, *says;
+    } CASES[] = {{"{\"point\": {\"concurrency\": 5}, \"system\": {}}", "point.concurrency: is measured"},
+                 {"{\"system\": {\"tps_utilization\": 1}, \"point\": {}}", "system.tps_utilization: is measured"},
+                 {"{\"system\": {}}", "has no object \"point\""},
+                 {"{\"system\": [], \"point\": {}}", "\"system\" is not an object"},
+                 {"[1", "--with: byte 2: not JSON"}};
+    struct fake fake = {.agents = 1, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data r;
+    struct analysis a;
+    struct err e = {0};
+    fake_run(&fake, NULL, &r);
+    assert_int_equal(analysis_init(&a, &r, &e), 0);
+    struct kept k = {.wanted = "-", .text = BUF_INIT(1 << 24), .names = BUF_INIT(1 << 20)};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const struct export_to to = {.arg = &k, .put = keep_file, .with = CASES[i].with};
+        assert_int_equal(export_find("mlperf-endpoints")->run(&a, &to, &e), -1);
+        if (!strstr(e.text, CASES[i].says)) fail_msg("%s", e.text);
+    }
+    const struct export_to to = {.arg = &k, .put = keep_file};
+    a.n_points = 3; /* 1, 2, 4: no curve */
+    assert_int_equal(export_find("mlperf-endpoints")->run(&a, &to, &e), -1);
+    assert_non_null(strstr(e.text, "load.curve: mlperf-endpoints"));
+    buf_free(&k.text);
+    buf_free(&k.names);
+    a.n_points = r.n_stages;
     analysis_clear(&a);
     run_data_clear(&r);
 }
@@ -155,6 +267,7 @@ static void test_spread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_requests), cmocka_unit_test(test_every_form),
-                                       cmocka_unit_test(test_spread)};
+                                       cmocka_unit_test(test_spread), cmocka_unit_test(test_mlperf),
+                                       cmocka_unit_test(test_mlperf_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
