@@ -31,23 +31,23 @@ static struct plan *make_plan(uint16_t port, uint32_t streams, struct err *e)
                      "\"load\":{\"concurrency\":%" PRIu32 ",\"duration\":\"3s\",\"warmup\":0}}",
                      port, NULL_END_TOKENS, streams);
     struct plan *p = b.bad ? NULL : plan_from_json(buf_str(&b), b.len, e);
-    buf_free(&b);
+    buf_clear(&b);
     return p;
 }
 
 /* Runs the stage and adds up its snapshots. Every wait has a time limit. */
-static int run_stage(struct engine *g, struct snapshot *all, struct err *e)
+static int run_stage(struct engine *engine, struct snapshot *all, struct err *e)
 {
-    struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+    struct pollfd pfd = {.fd = engine_fd(engine), .events = POLLIN};
     for (;;) {
         struct engine_event ev;
-        if (!engine_next(g, &ev)) {
+        if (!engine_next(engine, &ev)) {
             if (poll(&pfd, 1, WAIT_MS) <= 0) return err_set(e, ERR_INTERNAL, "calibration: the engine says nothing");
             continue;
         }
         if (ev.kind == ENGINE_SNAPSHOT) {
             int rc = snapshot_extend(all, ev.snapshot);
-            engine_recycle(g, &ev.snapshot);
+            engine_recycle(engine, &ev.snapshot);
             if (rc) return err_set(e, ERR_NOMEM, "calibration: no memory");
             continue;
         }
@@ -56,7 +56,7 @@ static int run_stage(struct engine *g, struct snapshot *all, struct err *e)
             return -1;
         }
         if (ev.kind == ENGINE_DONE) return 0;
-        if (engine_go(g, clock_mono_ns() + 50 * NS_PER_MS, e)) return -1;
+        if (engine_go(engine, clock_mono_ns() + 50 * NS_PER_MS, e)) return -1;
     }
 }
 
@@ -78,20 +78,20 @@ int calibrate_measure(uint32_t workers, struct calibration *ret, struct err *e)
     struct host h;
     host_read(&h);
     struct engine_options o = {.workers = workers};
-    struct engine *g = engine_new(&o, e);
-    if (!g) return -1;
-    uint32_t streams = STREAMS * engine_workers(g);
+    struct engine *engine = engine_new(&o, e);
+    if (!engine) return -1;
+    uint32_t streams = STREAMS * engine_workers(engine);
     struct null_end *end = null_end_open(streams * 2, GAP_NS, e);
     struct plan *p = end ? make_plan(null_end_port(end), streams, e) : NULL;
     struct snapshot *all = snapshot_new(false);
     struct shard shard = {0};
     int rc = -1;
-    if (p && all && engine_plan(g, p, e) == 0 && shard_whole(p, &p->stages[0], 1, &shard, e) == 0 &&
-        engine_arm(g, &shard, e) == 0 && run_stage(g, all, e) == 0)
+    if (p && all && engine_plan(engine, p, e) == 0 && shard_whole(p, &p->stages[0], 1, &shard, e) == 0 &&
+        engine_arm(engine, &shard, e) == 0 && run_stage(engine, all, e) == 0)
         rc = conclude(all, h.usable, ret, e);
     shard_clear(&shard);
     snapshot_destroy(&all);
-    engine_destroy(&g);
+    engine_destroy(&engine);
     plan_destroy(&p);
     null_end_close(&end);
     return rc;

@@ -39,9 +39,9 @@ struct control {
     const struct control_options *o;
     struct engine *engine;
     struct session *session;
-    struct plan *plan;     /* the engine borrows it */
-    struct plan **retired; /* earlier ones, until all workers have armed with this one */
-    size_t n_retired;
+    struct plan *plan;           /* the engine borrows it */
+    struct plan **earlier_plans; /* until all workers have armed with this one */
+    size_t n_earlier_plans;
     struct fetch *fetch;
     bool data_came;   /* some of the plan's data, from the coordinator */
     struct buf offer; /* the latest PLAN as it came: checked again once its data have arrived */
@@ -226,21 +226,21 @@ static void tell_event(struct control *c, const struct engine_event *ev)
 
 /* Workers keep what they have of a plan (its target, corpora, workloads) until they arm with the next one. Without
  * memory for the note the plan is never freed. */
-static void retire_plan(struct control *c)
+static void keep_earlier_plan(struct control *c)
 {
-    struct plan **grown = c->plan ? realloc(c->retired, (c->n_retired + 1) * sizeof *grown) : NULL;
+    struct plan **grown = c->plan ? realloc(c->earlier_plans, (c->n_earlier_plans + 1) * sizeof *grown) : NULL;
     if (!grown) return;
-    c->retired = grown;
-    c->retired[c->n_retired++] = c->plan;
+    c->earlier_plans = grown;
+    c->earlier_plans[c->n_earlier_plans++] = c->plan;
 }
 
-static void release_retired(struct control *c)
+static void drop_earlier_plans(struct control *c)
 {
-    while (c->n_retired > 0)
-        plan_destroy(&c->retired[--c->n_retired]);
-    free(c->retired);
-    c->retired = NULL;
-    if (c->fetch) fetch_release(c->fetch);
+    while (c->n_earlier_plans > 0)
+        plan_destroy(&c->earlier_plans[--c->n_earlier_plans]);
+    free(c->earlier_plans);
+    c->earlier_plans = NULL;
+    if (c->fetch) fetch_drop_earlier(c->fetch);
 }
 
 /* The hash is taken here, over the bytes that came: what a message claims about itself is only compared with it. */
@@ -264,7 +264,7 @@ static int take_plan(void *arg, const struct wire_msg *m, const char *run_id, st
     if (rc == 0) rc = engine_plan(c->engine, p, e);
     if (rc == 0) {
         engine_corpora(c->engine, fetch_corpora(c->fetch));
-        retire_plan(c);
+        keep_earlier_plan(c);
         c->plan = p;
         return 0;
     }
@@ -398,7 +398,7 @@ static void read_engine(struct control *c)
             session_refuse(c->session, &e);
         tell_event(c, &ev);
         if (ev.kind == ENGINE_PROBED) tell_probed(c);
-        if (ev.kind == ENGINE_READY && ev.err.code == ERR_NONE) release_retired(c);
+        if (ev.kind == ENGINE_READY && ev.err.code == ERR_NONE) drop_earlier_plans(c);
         session_engine(c->session, &ev, clock_mono_ns());
     }
 }
@@ -555,12 +555,12 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
     reach_clear(&c.reach);
     if (c.context) zmq_ctx_term(c.context); /* waits for the farewell, LINGER at most */
     if (c.signal_fd >= 0) (void)close(c.signal_fd);
-    buf_free(&c.out);
-    buf_free(&c.offer);
+    buf_clear(&c.out);
+    buf_clear(&c.offer);
     *ret_signal = c.signal;
     engine_destroy(engine);
     plan_destroy(&c.plan);
-    release_retired(&c);
+    drop_earlier_plans(&c);
     fetch_destroy(&c.fetch);
     return rc;
 }

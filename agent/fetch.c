@@ -32,8 +32,8 @@ struct item {
 };
 
 /* Corpora of an earlier plan, which workers may still read. */
-struct retired {
-    struct retired *next;
+struct earlier_plan {
+    struct earlier_plan *next;
     size_t n;
     struct item *items;
     const struct corpus **corpora;
@@ -41,7 +41,7 @@ struct retired {
 
 struct fetch {
     const char *dir;
-    struct retired *retired;
+    struct earlier_plan *earlier;
     size_t n;
     struct item *items; /* one for each workload of the plan */
     const struct corpus **corpora;
@@ -75,10 +75,10 @@ static void item_clear(struct item *it)
     *it = (struct item){.state = ITEM_NONE};
 }
 
-void fetch_release(struct fetch *f)
+void fetch_drop_earlier(struct fetch *f)
 {
-    for (struct retired *r; (r = f->retired) != NULL; free(r)) {
-        f->retired = r->next;
+    for (struct earlier_plan *r; (r = f->earlier) != NULL; free(r)) {
+        f->earlier = r->next;
         for (size_t i = 0; i < r->n; i++)
             item_clear(&r->items[i]);
         free(r->items);
@@ -88,20 +88,20 @@ void fetch_release(struct fetch *f)
 
 /* Without memory for the note the corpora stay mapped for good. Unmapping them could crash a worker that still reads
  * them. */
-static void retire(struct fetch *f)
+static void keep_earlier(struct fetch *f)
 {
-    struct retired *r = malloc(sizeof *r);
+    struct earlier_plan *r = malloc(sizeof *r);
     for (size_t i = 0; i < f->n; i++)
         item_stop(&f->items[i]);
     if (!r) return;
-    *r = (struct retired){.next = f->retired, .n = f->n, .items = f->items, .corpora = f->corpora};
-    f->retired = r;
+    *r = (struct earlier_plan){.next = f->earlier, .n = f->n, .items = f->items, .corpora = f->corpora};
+    f->earlier = r;
 }
 
 static void drop(struct fetch *f)
 {
     if (f->n > 0)
-        retire(f);
+        keep_earlier(f);
     else {
         free(f->items);
         free(f->corpora);
@@ -116,7 +116,7 @@ void fetch_destroy(struct fetch **f)
 {
     if (!*f) return;
     drop(*f);
-    fetch_release(*f);
+    fetch_drop_earlier(*f);
     free((*f)->piece);
     free(*f);
     *f = NULL;

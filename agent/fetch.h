@@ -19,7 +19,7 @@ struct fetch;
 ERR_CHECKED struct fetch *fetch_new(const char *dir, struct err *e);
 void fetch_destroy(struct fetch **f);
 /* What a plan needs. 0: all is here; 1: not yet; -1: it cannot be obtained. Corpora of the plan before stay mapped
- * until fetch_release. */
+ * until fetch_drop_earlier. */
 ERR_CHECKED int fetch_plan(struct fetch *f, const struct plan *p, struct err *e);
 /* Continues with what is missing: checks a part of a file, asks for pieces by `send` (false: not now). Returns 1 when
  * there is more to do at once, 0 when it waits for an answer or all is here, -1 when the data is wrong; the next
@@ -29,7 +29,7 @@ ERR_CHECKED int fetch_step(struct fetch *f, int64_t now, bool (*send)(void *arg,
 /* A piece that came. */
 ERR_CHECKED int fetch_data(struct fetch *f, const struct wire_msg *m, struct err *e);
 /* All workers have armed with the plan that fetch_plan took last: nobody reads corpora of earlier ones any more. */
-void fetch_release(struct fetch *f);
+void fetch_drop_earlier(struct fetch *f);
 bool fetch_is_busy(const struct fetch *f); /* something is missing and has not failed */
 /* A corpus for each workload of the plan, NULL for those that need none. */
 const struct corpus *const *fetch_corpora(const struct fetch *f);

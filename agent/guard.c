@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/url.h"
 
-int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e)
+int guard_check_address(const struct guard *guard, const struct sockaddr *sa, struct err *e)
 {
     uint8_t a[16];
     char shown[INET6_ADDRSTRLEN] = "?";
@@ -18,22 +18,22 @@ int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct
         return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
     const char *why = addr_forbidden(a);
     if (why) return err_set(e, ERR_REFUSED, "the guard of this agent refuses the address %s: %s", shown, why);
-    if (g->n_nets == 0) return 0;
-    for (size_t i = 0; i < g->n_nets; i++)
-        if (addr_in_net(a, &g->net[i])) return 0;
+    if (guard->n_nets == 0) return 0;
+    for (size_t i = 0; i < guard->n_nets; i++)
+        if (addr_in_net(a, &guard->net[i])) return 0;
     return err_set(e, ERR_REFUSED,
                    "the guard of this agent refuses the address %s: it is in none of the allowed networks", shown);
 }
 
-int guard_allow(struct guard *g, const char *rule, struct err *e)
+int guard_allow(struct guard *guard, const char *rule, struct err *e)
 {
     struct addr_net net;
     const char *scheme_end = strstr(rule, "://");
     if (!scheme_end && strchr(rule, '/')) {
         if (addr_net_parse(rule, &net))
             return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
-        if (g->n_nets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d networks", GUARD_RULES);
-        g->net[g->n_nets++] = net;
+        if (guard->n_nets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d networks", GUARD_RULES);
+        guard->net[guard->n_nets++] = net;
         return 0;
     }
     struct guard_target t = {0};
@@ -58,8 +58,8 @@ int guard_allow(struct guard *g, const char *rule, struct err *e)
             "\"%s\" is no rule; write https://*.example.com, http://10.1.2.3:8000 or a network such as 10.0.0.0/8",
             rule);
     memcpy(t.host, host, len);
-    if (g->n_targets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d targets", GUARD_RULES);
-    g->target[g->n_targets++] = t;
+    if (guard->n_targets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d targets", GUARD_RULES);
+    guard->target[guard->n_targets++] = t;
     return 0;
 }
 
@@ -78,75 +78,75 @@ static bool host_matches(const char *pattern, const struct url *u)
     return strcasecmp(pattern, host) == 0;
 }
 
-static int check_url(const struct guard *g, const char *text, struct err *e)
+static int check_url(const struct guard *guard, const char *text, struct err *e)
 {
     struct url u;
     struct err why = {0};
     if (url_parse(text, &u, &why) < 0)
         return err_set(e, ERR_REFUSED, "the guard of this agent cannot read the URL: %s", why.text);
     const char *scheme = u.tls ? "https" : "http";
-    for (size_t i = 0; i < g->n_targets; i++) {
-        const struct guard_target *t = &g->target[i];
+    for (size_t i = 0; i < guard->n_targets; i++) {
+        const struct guard_target *t = &guard->target[i];
         if ((!t->scheme[0] || strcasecmp(t->scheme, scheme) == 0) && host_matches(t->host, &u) &&
             (!t->port || t->port == u.port))
             return 0;
     }
-    if (g->n_targets == 0) return 0;
+    if (guard->n_targets == 0) return 0;
     return err_set(e, ERR_REFUSED,
                    "the guard of this agent refuses the target %s://%s:%u: it is not among those allowed (--allow)",
                    scheme, u.host, u.port);
 }
 
-int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e)
+int guard_check_plan(const struct guard *guard, const struct plan *p, struct err *e)
 {
-    return check_url(g, p->target.url, e);
+    return check_url(guard, p->target.url, e);
 }
 
-int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e)
+int guard_check_shard(const struct guard *guard, const struct shard *s, struct err *e)
 {
-    if (g->max_connections && s->slots > g->max_connections)
+    if (guard->max_connections && s->slots > guard->max_connections)
         return err_set(e, ERR_REFUSED,
                        "the guard of this agent refuses %" PRIu32 " requests in flight: at most %" PRIu64
                        " (--max-connections)",
-                       s->slots, g->max_connections);
-    if (g->max_connections && s->kind == LOAD_OPEN && s->slots == 0)
+                       s->slots, guard->max_connections);
+    if (guard->max_connections && s->kind == LOAD_OPEN && s->slots == 0)
         return err_set(e, ERR_REFUSED,
                        "the guard of this agent refuses an open load without max_concurrency: at most %" PRIu64
                        " in flight (--max-connections)",
-                       g->max_connections);
-    if (s->kind == LOAD_OPEN && g->max_requests_per_s > 0) {
+                       guard->max_connections);
+    if (s->kind == LOAD_OPEN && guard->max_requests_per_s > 0) {
         double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * s->n_turns / (s->cycle ? s->cycle : 1);
-        if (rate > g->max_requests_per_s)
+        if (rate > guard->max_requests_per_s)
             return err_set(e, ERR_REFUSED,
                            "the guard of this agent refuses %.6g requests/s: at most %.6g (--max-requests-per-s)", rate,
-                           g->max_requests_per_s);
+                           guard->max_requests_per_s);
     }
-    if (g->max_duration_ns) {
+    if (guard->max_duration_ns) {
         char has[32], most[32];
         if (s->duration_ns == 0)
             return err_set(e, ERR_REFUSED,
                            "the guard of this agent refuses a stage without a duration: at most %s (--max-duration)",
-                           clock_duration_text(g->max_duration_ns, most, sizeof most));
-        if (s->duration_ns > g->max_duration_ns)
+                           clock_duration_text(guard->max_duration_ns, most, sizeof most));
+        if (s->duration_ns > guard->max_duration_ns)
             return err_set(e, ERR_REFUSED, "the guard of this agent refuses a stage of %s: at most %s (--max-duration)",
                            clock_duration_text(s->duration_ns, has, sizeof has),
-                           clock_duration_text(g->max_duration_ns, most, sizeof most));
+                           clock_duration_text(guard->max_duration_ns, most, sizeof most));
     }
     return 0;
 }
 
-int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, int64_t span_ns, struct err *e)
+int guard_check_rate(const struct guard *guard, uint64_t requests, uint64_t tokens, int64_t span_ns, struct err *e)
 {
     if (span_ns <= 0) return 0;
     double s = (double)span_ns / (double)NS_PER_S;
-    if (g->max_requests_per_s > 0 && (double)requests / s > g->max_requests_per_s)
+    if (guard->max_requests_per_s > 0 && (double)requests / s > guard->max_requests_per_s)
         return err_set(e, ERR_REFUSED,
                        "the guard of this agent ended the stage: %.6g requests/s, at most %.6g (--max-requests-per-s)",
-                       (double)requests / s, g->max_requests_per_s);
-    if (g->max_tokens_per_s > 0 && (double)tokens / s > g->max_tokens_per_s)
+                       (double)requests / s, guard->max_requests_per_s);
+    if (guard->max_tokens_per_s > 0 && (double)tokens / s > guard->max_tokens_per_s)
         return err_set(e, ERR_REFUSED,
                        "the guard of this agent ended the stage: %.6g token/s, at most %.6g (--max-tokens-per-s)",
-                       (double)tokens / s, g->max_tokens_per_s);
+                       (double)tokens / s, guard->max_tokens_per_s);
     return 0;
 }
 
@@ -171,20 +171,20 @@ __attribute__((format(printf, 2, 3))) static void words_put(struct words *w, con
     w->left -= (size_t)n;
 }
 
-void guard_describe(const struct guard *g, char *buf, size_t n)
+void guard_describe(const struct guard *guard, char *buf, size_t n)
 {
     char most[32];
     struct words w = {buf, n};
     if (n == 0) return;
     *buf = 0;
-    if (g->n_targets == 0) words_put(&w, "any host");
-    for (size_t i = 0; i < g->n_targets; i++)
-        words_put(&w, "%s%s%s%s", i ? ", " : "", g->target[i].scheme, g->target[i].scheme[0] ? "://" : "",
-                  g->target[i].host);
-    if (g->n_nets) words_put(&w, " in %zu network%s", g->n_nets, g->n_nets == 1 ? "" : "s");
-    if (g->max_connections) words_put(&w, "; at most %" PRIu64 " connections", g->max_connections);
-    if (g->max_requests_per_s > 0) words_put(&w, "; at most %.6g requests/s", g->max_requests_per_s);
-    if (g->max_tokens_per_s > 0) words_put(&w, "; at most %.6g token/s", g->max_tokens_per_s);
-    if (g->max_duration_ns)
-        words_put(&w, "; stages of at most %s", clock_duration_text(g->max_duration_ns, most, sizeof most));
+    if (guard->n_targets == 0) words_put(&w, "any host");
+    for (size_t i = 0; i < guard->n_targets; i++)
+        words_put(&w, "%s%s%s%s", i ? ", " : "", guard->target[i].scheme, guard->target[i].scheme[0] ? "://" : "",
+                  guard->target[i].host);
+    if (guard->n_nets) words_put(&w, " in %zu network%s", guard->n_nets, guard->n_nets == 1 ? "" : "s");
+    if (guard->max_connections) words_put(&w, "; at most %" PRIu64 " connections", guard->max_connections);
+    if (guard->max_requests_per_s > 0) words_put(&w, "; at most %.6g requests/s", guard->max_requests_per_s);
+    if (guard->max_tokens_per_s > 0) words_put(&w, "; at most %.6g token/s", guard->max_tokens_per_s);
+    if (guard->max_duration_ns)
+        words_put(&w, "; stages of at most %s", clock_duration_text(guard->max_duration_ns, most, sizeof most));
 }

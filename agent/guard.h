@@ -34,21 +34,21 @@ struct guard {
 
 /* A rule as on the command line: "https://gw.example.com", "example.com:443", "*.example.com" (any name below it), or a
  * network "10.0.0.0/8", "fd00::/8". */
-ERR_CHECKED int guard_allow(struct guard *g, const char *rule, struct err *e);
+ERR_CHECKED int guard_allow(struct guard *guard, const char *rule, struct err *e);
 
 /* A plan: its URL's scheme, host and port. (The metrics URL is the coordinator's to read.) */
-ERR_CHECKED int guard_check_plan(const struct guard *g, const struct plan *p, struct err *e);
+ERR_CHECKED int guard_check_plan(const struct guard *guard, const struct plan *p, struct err *e);
 
 /* An address that a name was resolved to, or a peer about to be connected to. Call at resolving and again at each
  * connect. */
-ERR_CHECKED int guard_check_address(const struct guard *g, const struct sockaddr *sa, struct err *e);
+ERR_CHECKED int guard_check_address(const struct guard *guard, const struct sockaddr *sa, struct err *e);
 
 /* An agent's shard before it is armed: slots, its own maximum rate, duration with drain. */
-ERR_CHECKED int guard_check_shard(const struct guard *g, const struct shard *s, struct err *e);
+ERR_CHECKED int guard_check_shard(const struct guard *guard, const struct shard *s, struct err *e);
 
 /* What was done in a span of a running stage. */
-ERR_CHECKED int guard_check_rate(const struct guard *g, uint64_t requests, uint64_t tokens, int64_t span_ns,
+ERR_CHECKED int guard_check_rate(const struct guard *guard, uint64_t requests, uint64_t tokens, int64_t span_ns,
                                  struct err *e);
 
 /* "any host; at most 1000 connections", for HELLO and the log. */
-void guard_describe(const struct guard *g, char *buf, size_t n);
+void guard_describe(const struct guard *guard, char *buf, size_t n);

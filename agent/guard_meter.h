@@ -15,4 +15,5 @@ struct guard_meter {
 };
 void guard_meter_begin(struct guard_meter *m, const struct shard *s);
 /* -1 with the reason when the stage has to end. Spans shorter than a second are put together. */
-ERR_CHECKED int guard_meter_add(struct guard_meter *m, const struct guard *g, const struct snapshot *s, struct err *e);
+ERR_CHECKED int guard_meter_add(struct guard_meter *m, const struct guard *guard, const struct snapshot *s,
+                                struct err *e);

@@ -101,45 +101,46 @@ struct cgroup {
 
 static struct cgroup cgroup_find(void)
 {
-    struct cgroup g = {0};
+    struct cgroup cg = {0};
     char text[FILE_TEXT];
-    if (read_text("/proc/self/cgroup", text, sizeof text) < 0) return g;
-    if (host_parse_cgroup(text, "cpu", g.path, sizeof g.path) == 0) {
-        g.version = 1;
-        g.mount = access("/sys/fs/cgroup/cpu,cpuacct", F_OK) == 0 ? "/sys/fs/cgroup/cpu,cpuacct" : "/sys/fs/cgroup/cpu";
-    } else if (host_parse_cgroup(text, NULL, g.path, sizeof g.path) == 0) {
-        g.version = 2;
-        g.mount = "/sys/fs/cgroup";
+    if (read_text("/proc/self/cgroup", text, sizeof text) < 0) return cg;
+    if (host_parse_cgroup(text, "cpu", cg.path, sizeof cg.path) == 0) {
+        cg.version = 1;
+        cg.mount =
+            access("/sys/fs/cgroup/cpu,cpuacct", F_OK) == 0 ? "/sys/fs/cgroup/cpu,cpuacct" : "/sys/fs/cgroup/cpu";
+    } else if (host_parse_cgroup(text, NULL, cg.path, sizeof cg.path) == 0) {
+        cg.version = 2;
+        cg.mount = "/sys/fs/cgroup";
     }
-    return g;
+    return cg;
 }
 
-static int cgroup_read(const struct cgroup *g, const char *file, char *text, size_t n)
+static int cgroup_read(const struct cgroup *cg, const char *file, char *text, size_t n)
 {
     char path[CGROUP_PATH + 128];
-    int len = snprintf(path, sizeof path, "%s%s/%s", g->mount, strcmp(g->path, "/") == 0 ? "" : g->path, file);
+    int len = snprintf(path, sizeof path, "%s%s/%s", cg->mount, strcmp(cg->path, "/") == 0 ? "" : cg->path, file);
     return len > 0 && (size_t)len < sizeof path ? read_text(path, text, n) : -1;
 }
 
 /* One level up; 0 when there is none. */
-static int cgroup_up(struct cgroup *g)
+static int cgroup_up(struct cgroup *cg)
 {
-    char *slash = strrchr(g->path, '/');
-    if (!slash || strcmp(g->path, "/") == 0) return 0;
-    if (slash == g->path)
+    char *slash = strrchr(cg->path, '/');
+    if (!slash || strcmp(cg->path, "/") == 0) return 0;
+    if (slash == cg->path)
         slash[1] = '\0';
     else
         *slash = '\0';
     return 1;
 }
 
-static double cgroup_quota_here(const struct cgroup *g)
+static double cgroup_quota_here(const struct cgroup *cg)
 {
     char text[FILE_TEXT];
-    if (g->version == 2) return cgroup_read(g, "cpu.max", text, sizeof text) == 0 ? host_parse_cpu_max(text) : 0;
-    if (cgroup_read(g, "cpu.cfs_quota_us", text, sizeof text) < 0) return 0;
+    if (cg->version == 2) return cgroup_read(cg, "cpu.max", text, sizeof text) == 0 ? host_parse_cpu_max(text) : 0;
+    if (cgroup_read(cg, "cpu.cfs_quota_us", text, sizeof text) < 0) return 0;
     double quota = strtod(text, NULL);
-    if (quota <= 0 || cgroup_read(g, "cpu.cfs_period_us", text, sizeof text) < 0) return 0;
+    if (quota <= 0 || cgroup_read(cg, "cpu.cfs_period_us", text, sizeof text) < 0) return 0;
     double period = strtod(text, NULL);
     return period > 0 ? quota / period : 0;
 }
@@ -147,12 +148,12 @@ static double cgroup_quota_here(const struct cgroup *g)
 static double cgroup_quota(void)
 {
     double least = 0;
-    struct cgroup g = cgroup_find();
-    if (!g.version) return 0;
+    struct cgroup cg = cgroup_find();
+    if (!cg.version) return 0;
     do {
-        double here = cgroup_quota_here(&g);
+        double here = cgroup_quota_here(&cg);
         if (here > 0 && (least <= 0 || here < least)) least = here;
-    } while (cgroup_up(&g));
+    } while (cgroup_up(&cg));
     return least;
 }
 
@@ -160,13 +161,13 @@ uint64_t host_throttled(void)
 {
     uint64_t most = 0;
     char text[FILE_TEXT];
-    struct cgroup g = cgroup_find();
-    if (!g.version) return 0;
+    struct cgroup cg = cgroup_find();
+    if (!cg.version) return 0;
     do {
-        if (cgroup_read(&g, "cpu.stat", text, sizeof text) < 0) continue;
+        if (cgroup_read(&cg, "cpu.stat", text, sizeof text) < 0) continue;
         uint64_t here = host_parse_stat(text, "nr_throttled");
         if (here > most) most = here;
-    } while (cgroup_up(&g));
+    } while (cgroup_up(&cg));
     return most;
 }
 

@@ -62,14 +62,14 @@ static const struct args ARGS = {
     .most = 0,
 };
 
-static int make_guard(struct guard *g, struct err *e)
+static int make_guard(struct guard *guard, struct err *e)
 {
-    *g = (struct guard){.max_connections = opt.max_connections,
-                        .max_requests_per_s = opt.max_requests_per_s,
-                        .max_tokens_per_s = opt.max_tokens_per_s,
-                        .max_duration_ns = opt.max_duration_ns};
+    *guard = (struct guard){.max_connections = opt.max_connections,
+                            .max_requests_per_s = opt.max_requests_per_s,
+                            .max_tokens_per_s = opt.max_tokens_per_s,
+                            .max_duration_ns = opt.max_duration_ns};
     for (size_t i = 0; i < opt.allow.n; i++)
-        if (guard_allow(g, opt.allow.item[i], e)) return -1;
+        if (guard_allow(guard, opt.allow.item[i], e)) return -1;
     return 0;
 }
 

@@ -29,10 +29,10 @@ static struct buf *slot(struct outbox *o, uint64_t seq)
 static int enclose(struct outbox *o, const struct snapshot *s)
 {
     struct buf *b = slot(o, o->last + 1);
-    buf_free(b); /* also clears `bad` */
+    buf_clear(b); /* also clears `bad` */
     b->max = WIRE_MESSAGE_MAX - 1024;
     if (snapshot_encode(s, b) || b->bad) {
-        buf_free(b);
+        buf_clear(b);
         return -1;
     }
     o->last++;
@@ -85,7 +85,7 @@ void outbox_acknowledge(struct outbox *o, uint64_t seq)
 {
     if (seq <= o->acked || seq > o->last) return;
     while (o->acked < seq)
-        buf_free(slot(o, ++o->acked));
+        buf_clear(slot(o, ++o->acked));
     if (o->sent < o->acked) o->sent = o->acked;
     o->stalled = false;
     promote(o);
@@ -119,7 +119,7 @@ size_t outbox_count(const struct outbox *o)
 void outbox_clear(struct outbox *o)
 {
     for (unsigned i = 0; i < OUTBOX_WINDOW; i++)
-        buf_free(&o->bytes[i]);
+        buf_clear(&o->bytes[i]);
     snapshot_destroy(&o->waiting);
     *o = (struct outbox){0};
 }

@@ -84,5 +84,5 @@ void page_tick(struct page *p, const struct session *s, const char *name, uint32
         status_ready(p->status, true, session_state_name(session_state(s)));
     write_page(p, s, name, workers, &out);
     if (!out.bad) status_publish(p->status, buf_str(&out));
-    buf_free(&out);
+    buf_clear(&out);
 }

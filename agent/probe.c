@@ -247,7 +247,7 @@ static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *
     }
     free(p->at.headers);
     gap_pool_destroy(&p->pool);
-    buf_free(&body);
+    buf_clear(&body);
     return rc;
 }
 
@@ -306,7 +306,7 @@ static void *probe_main(void *arg)
         if (probe_words_try_others(&seen)) try_others(p, &said);
     }
     conclude(p, &said);
-    buf_free(&said);
+    buf_clear(&said);
     if (!p->quit) p->done(p->arg);
     return NULL;
 }

@@ -177,7 +177,7 @@ static void corpus_source_close(void *source)
     if (!s) return;
     free(s->text);
     free(s->messages);
-    buf_free(&s->body);
+    buf_clear(&s->body);
     free(s);
 }
 

@@ -58,7 +58,7 @@ void stage_drop_places(struct stage *st)
 {
     for (uint32_t i = 0; i < st->n_places; i++) {
         transfer_clear(&st->places[i]->transfer);
-        buf_free(&st->places[i]->body);
+        buf_clear(&st->places[i]->body);
         free(st->places[i]);
     }
     free(st->places);

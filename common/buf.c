@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void buf_free(struct buf *b)
+void buf_clear(struct buf *b)
 {
     free(b->data);
     *b = (struct buf){.max = b->max};

@@ -11,12 +11,12 @@ struct buf {
     size_t len, cap, max;
     bool bad;
 };
-#define BUF_INIT(greatest)                                                                                             \
+#define BUF_INIT(limit)                                                                                                \
     {                                                                                                                  \
-        .max = (greatest)                                                                                              \
+        .max = (limit)                                                                                                 \
     }
 
-void buf_free(struct buf *b);  /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
+void buf_clear(struct buf *b); /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
 void buf_reset(struct buf *b); /* empties, keeps memory */
 int buf_put(struct buf *b, const void *bytes, size_t n); /* 0 or -1 */
 int buf_puts(struct buf *b, const char *s);

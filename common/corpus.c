@@ -178,7 +178,7 @@ void corpus_writer_destroy(struct corpus_writer **w)
 {
     if (!*w) return;
     if ((*w)->index) (void)fclose((*w)->index);
-    buf_free(&(*w)->record);
+    buf_clear(&(*w)->record);
     free(*w);
     *w = NULL;
 }

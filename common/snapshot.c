@@ -165,7 +165,7 @@ static int pack_hists(msgpack_packer *pk, const struct snapshot *s)
     for (int i = 0; i < METRIC_N; i++)
         n += s->hist[i] && s->hist[i]->count;
     (void)msgpack_pack_array(pk, 2 * n);
-    struct buf bytes __attribute__((cleanup(buf_free))) = BUF_INIT(HIST_BUCKETS * 10);
+    struct buf bytes __attribute__((cleanup(buf_clear))) = BUF_INIT(HIST_BUCKETS * 10);
     for (int i = 0; i < METRIC_N; i++) {
         if (!s->hist[i] || s->hist[i]->count == 0) continue;
         buf_reset(&bytes);

@@ -21,7 +21,7 @@ static int print_schema(struct err *e)
 {
     struct buf out = BUF_INIT(TEXT_MAX);
     int bad = plan_schema_write(&out) || print(&out);
-    buf_free(&out);
+    buf_clear(&out);
     return bad ? err_set(e, ERR_IO, "the schema cannot be written") : 0;
 }
 
@@ -39,7 +39,7 @@ static int print_plan(const struct plan *p, bool json, struct err *e)
     if (!bad && !json) extent_words(p, "# ", &out);
     if (!bad) bad = print(&out);
     if (!bad && json) (void)fprintf(stderr, "sha256:%s\n", hash);
-    buf_free(&out);
+    buf_clear(&out);
     return bad ? err_set(e, ERR_IO, "the plan cannot be written") : 0;
 }
 
@@ -72,8 +72,8 @@ static struct plan *load(const char *path, const struct arg_list *set, struct er
             (void)buf_printf(&wrong, "%s\n", e->text);
         (void)fputs(buf_str(&wrong), stderr);
     }
-    buf_free(&text);
-    buf_free(&wrong);
+    buf_clear(&text);
+    buf_clear(&wrong);
     return p;
 }
 

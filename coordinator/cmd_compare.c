@@ -66,7 +66,7 @@ static int side_load(struct side *s, const char *dir, size_t index, struct err *
 static void side_clear(struct side *s)
 {
     compare_clear(&s->change);
-    buf_free(&s->differences);
+    buf_clear(&s->differences);
     analysis_clear(&s->a);
     run_data_clear(&s->run);
 }
@@ -89,7 +89,7 @@ static int put(const char *path, int (*make)(const struct compare_input *in, str
 {
     struct buf b = BUF_INIT(OUT_MAX);
     int rc = !path ? 0 : make(in, &b, e) ? -1 : write_out(path, &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }
 

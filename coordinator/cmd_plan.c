@@ -33,7 +33,7 @@ static int make(struct buf *out, struct err *e)
 
 static int finish(int rc, struct buf *out, const struct err *e)
 {
-    buf_free(out);
+    buf_clear(out);
     if (rc == 0) return 0;
     log_error("%s", e->text);
     return err_exit_status(e);

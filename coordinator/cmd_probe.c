@@ -129,6 +129,6 @@ int cmd_probe(int argc, char **argv)
     }
     shelf_destroy(&shelf);
     run_data_clear(&meta);
-    buf_free(&signature);
+    buf_clear(&signature);
     return rc;
 }

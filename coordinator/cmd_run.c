@@ -201,7 +201,7 @@ static int same_plan(const struct order *o, const char *path, struct err *e)
         (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
         rc =
             err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir, path);
-    buf_free(&text);
+    buf_clear(&text);
     return rc;
 }
 
@@ -488,6 +488,6 @@ int cmd_run(int argc, char **argv)
     if (o.lock >= 0) (void)close(o.lock);
     run_data_clear(&o.meta);
     shelf_destroy(&o.shelf);
-    buf_free(&o.signature);
+    buf_clear(&o.signature);
     return status;
 }

@@ -87,7 +87,7 @@ int cmd_sign(int argc, char **argv)
     if (rc == 0) rc = sign_plan(file, &w, &out, &e);
     if (rc == 0 && (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout)))
         rc = err_set(&e, ERR_IO, "the signature cannot be written");
-    buf_free(&out);
+    buf_clear(&out);
     if (rc == 0) return 0;
     log_error("%s", e.text);
     return err_exit_status(&e);

@@ -24,7 +24,7 @@ int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err 
     return p->n ? hist_decode_add(to, p->bytes, p->n, e) : 0;
 }
 
-struct hist *packed_hist_open(const struct packed_hist *p)
+struct hist *packed_hist_unpack(const struct packed_hist *p)
 {
     struct hist *h = p->n ? hist_new() : NULL;
     struct err e;
@@ -63,7 +63,7 @@ void run_data_clear(struct run_data *r)
     for (size_t i = 0; i < r->n_stages; i++)
         stage_data_clear(&r->stages[i]);
     if (r->plan) plan_destroy(&r->plan);
-    buf_free(&r->plan_text);
+    buf_clear(&r->plan_text);
     free(r->agents);
     free(r->events);
     free(r->stages);

@@ -46,7 +46,7 @@ struct packed_hist {
 };
 int packed_hist_set(struct packed_hist *p, const void *bytes, size_t n); /* copies; -1 without memory */
 ERR_CHECKED int packed_hist_add_to(const struct packed_hist *p, struct hist *to, struct err *e); /* -1 without memory */
-struct hist *packed_hist_open(const struct packed_hist *p); /* the caller's; NULL when empty or without memory */
+struct hist *packed_hist_unpack(const struct packed_hist *p); /* the caller's; NULL when empty or without memory */
 void packed_hist_clear(struct packed_hist *p);
 
 /* One agent's part of a stage: the sum of its accepted snapshots. */

@@ -145,7 +145,7 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
     struct wire_msg m;
     struct buf piece = BUF_INIT(WIRE_MESSAGE_MAX / 2);
     if (shelf_answer(d->o->shelf, want, &piece, &m)) (void)link_send(d->o->link, from, &m);
-    buf_free(&piece);
+    buf_clear(&piece);
 }
 
 /* Pieces of data are compressed when they are asked for. After this long the heartbeats come first. */
@@ -298,7 +298,7 @@ int drive_run(const struct drive_options *o, struct drive_result *ret, struct er
     run_destroy(&d.run);
     scrape_destroy(&d.scrape);
     todo_clear(&d.todo);
-    buf_free(&packed);
+    buf_clear(&packed);
     return rc;
 }
 

@@ -120,7 +120,7 @@ void link_close(struct link **l)
     auth_close(&(*l)->auth);
     if ((*l)->watch) zmq_close((*l)->watch);
     if ((*l)->context) zmq_ctx_term((*l)->context);
-    buf_free(&(*l)->out);
+    buf_clear(&(*l)->out);
     free(*l);
     *l = NULL;
 }

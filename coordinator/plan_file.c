@@ -62,6 +62,6 @@ struct plan *plan_file_load(const char *path, const char *const *set, size_t n, 
     struct plan *p = plan_file_read(path, &text, e) ? NULL
                                                     : plan_load(strcmp(path, "-") == 0 ? "standard input" : path,
                                                                 buf_str(&text), text.len, set, n, e);
-    buf_free(&text);
+    buf_clear(&text);
     return p;
 }

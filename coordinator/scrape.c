@@ -138,7 +138,7 @@ static void *loop(void *arg)
     }
     (void)pthread_mutex_unlock(&s->lock);
     curl_easy_cleanup(c);
-    buf_free(&r.page);
+    buf_clear(&r.page);
     return NULL;
 }
 

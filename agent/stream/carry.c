@@ -22,7 +22,7 @@ void carry_clear(struct carry *c)
 
 char *carry_room(struct carry *c, size_t used, size_t need)
 {
-    if (need <= (c->big ? c->cap : CARRY_OWN)) return carry_bytes(c);
+    if (need <= (c->big ? c->cap : CARRY_SMALL)) return carry_bytes(c);
     if (need > CARRY_MAX) return NULL;
     size_t cap = CARRY_BLOCK;
     while (cap < need)

@@ -7,7 +7,7 @@
 
 #include "agent/stream/slab.h"
 
-#define CARRY_OWN 1024u    /* bytes kept in the stream itself */
+#define CARRY_SMALL 1024u  /* bytes kept in the stream itself */
 #define CARRY_BLOCK 65536u /* of a block of the pool */
 #define CARRY_MAX 8388608u /* over it the stream is bad */
 
@@ -15,7 +15,7 @@ struct carry {
     struct slab *pool; /* blocks of CARRY_BLOCK bytes */
     char *big;         /* the block or the memory in use, or NULL */
     uint32_t cap;      /* of `big` */
-    char own[CARRY_OWN];
+    char small[CARRY_SMALL];
 };
 
 void carry_init(struct carry *c, struct slab *pool);
@@ -24,5 +24,5 @@ char *carry_room(struct carry *c, size_t used, size_t need);
 void carry_clear(struct carry *c); /* gives memory back */
 static inline char *carry_bytes(struct carry *c)
 {
-    return c->big ? c->big : c->own;
+    return c->big ? c->big : c->small;
 }

@@ -36,62 +36,62 @@ uint64_t gap_pool_grown(const struct gap_pool *p)
     return p->chunks.grown + p->carries.grown;
 }
 
-void gaps_init(struct gaps *g, struct gap_pool *pool)
+void gaps_init(struct gaps *gaps, struct gap_pool *pool)
 {
-    *g = (struct gaps){.pool = pool};
+    *gaps = (struct gaps){.pool = pool};
 }
 
-void gaps_clear(struct gaps *g)
+void gaps_clear(struct gaps *gaps)
 {
-    while (g->head) {
-        struct gap_chunk *next = g->head->next;
-        slab_give(&g->pool->chunks, g->head);
-        g->head = next;
+    while (gaps->head) {
+        struct gap_chunk *next = gaps->head->next;
+        slab_give(&gaps->pool->chunks, gaps->head);
+        gaps->head = next;
     }
-    *g = (struct gaps){.pool = g->pool};
+    *gaps = (struct gaps){.pool = gaps->pool};
 }
 
-static bool put_word(struct gaps *g, uint32_t word)
+static bool put_word(struct gaps *gaps, uint32_t word)
 {
-    if (!g->tail || g->fill == GAP_CHUNK_WORDS) {
-        struct gap_chunk *c = slab_take(&g->pool->chunks);
+    if (!gaps->tail || gaps->fill == GAP_CHUNK_WORDS) {
+        struct gap_chunk *c = slab_take(&gaps->pool->chunks);
         if (!c) return false;
         c->next = NULL;
-        if (g->tail)
-            g->tail->next = c;
+        if (gaps->tail)
+            gaps->tail->next = c;
         else
-            g->head = c;
-        g->tail = c;
-        g->fill = 0;
+            gaps->head = c;
+        gaps->tail = c;
+        gaps->fill = 0;
     }
-    g->tail->word[g->fill++] = word;
+    gaps->tail->word[gaps->fill++] = word;
     return true;
 }
 
-void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens)
+void gaps_put_long(struct gaps *gaps, int64_t gap_ns, uint32_t tokens)
 {
     assert(tokens > 0);
-    if (g->lost > 0) { /* the log ends where memory ran out, so that it has no half entries and no holes */
-        g->lost++;
+    if (gaps->lost > 0) { /* the log ends where memory ran out, so that it has no half entries and no holes */
+        gaps->lost++;
         return;
     }
     uint64_t ns =
         gap_ns < 0 ? 0 : (uint64_t)gap_ns; /* arrivals of one stream run backwards only when a clock is wrong */
     bool ok;
     if (tokens == 1 && ns < ESCAPE)
-        ok = put_word(g, (uint32_t)ns);
+        ok = put_word(gaps, (uint32_t)ns);
     else
-        ok = put_word(g, ESCAPE) && put_word(g, tokens) && put_word(g, (uint32_t)ns) &&
-             put_word(g, (uint32_t)(ns >> 32));
+        ok = put_word(gaps, ESCAPE) && put_word(gaps, tokens) && put_word(gaps, (uint32_t)ns) &&
+             put_word(gaps, (uint32_t)(ns >> 32));
     if (ok)
-        g->n++;
+        gaps->n++;
     else
-        g->lost++;
+        gaps->lost++;
 }
 
-void gaps_begin(struct gap_iter *it, const struct gaps *g)
+void gaps_begin(struct gap_iter *it, const struct gaps *gaps)
 {
-    *it = (struct gap_iter){.gaps = g, .chunk = g->head, .left = g->n};
+    *it = (struct gap_iter){.gaps = gaps, .chunk = gaps->head, .left = gaps->n};
 }
 
 static uint32_t take_word(struct gap_iter *it)

@@ -40,17 +40,17 @@ struct gaps {
     uint32_t lost; /* gaps not kept for want of memory; must be 0 */
 };
 
-void gaps_init(struct gaps *g, struct gap_pool *pool);
-void gaps_clear(struct gaps *g); /* gives the chunks back; empty afterwards */
+void gaps_init(struct gaps *gaps, struct gap_pool *pool);
+void gaps_clear(struct gaps *gaps); /* gives the chunks back; empty afterwards */
 /* `tokens`: of the later event, at least 1. */
-void gaps_put_long(struct gaps *g, int64_t gap_ns, uint32_t tokens);
-static inline void gaps_put(struct gaps *g, int64_t gap_ns, uint32_t tokens)
+void gaps_put_long(struct gaps *gaps, int64_t gap_ns, uint32_t tokens);
+static inline void gaps_put(struct gaps *gaps, int64_t gap_ns, uint32_t tokens)
 {
-    if (g->tail && g->fill < GAP_CHUNK_WORDS && tokens == 1 && gap_ns >= 0 && gap_ns < INT64_C(0xffffffff)) {
-        g->tail->word[g->fill++] = (uint32_t)gap_ns;
-        g->n++;
+    if (gaps->tail && gaps->fill < GAP_CHUNK_WORDS && tokens == 1 && gap_ns >= 0 && gap_ns < INT64_C(0xffffffff)) {
+        gaps->tail->word[gaps->fill++] = (uint32_t)gap_ns;
+        gaps->n++;
     } else {
-        gaps_put_long(g, gap_ns, tokens);
+        gaps_put_long(gaps, gap_ns, tokens);
     }
 }
 
@@ -64,7 +64,7 @@ struct gap_iter {
     const struct gap_chunk *chunk;
     uint32_t at, left; /* next word of the chunk; gaps still to come */
 };
-void gaps_begin(struct gap_iter *it, const struct gaps *g);
+void gaps_begin(struct gap_iter *it, const struct gaps *gaps);
 /* The gaps of one token each that lie side by side next, in ns; 0: none, ask gaps_next. */
 size_t gaps_run(struct gap_iter *it, const uint32_t **ret);
 bool gaps_next(struct gap_iter *it, struct gap *ret);

@@ -16,11 +16,11 @@
 
 #define SECRET_MAX 16384u
 
-/* buf_free with what it held wiped, for secrets. */
+/* buf_clear with what it held wiped, for secrets. */
 static void buf_wipe(struct buf *b)
 {
     if (b->data) explicit_bzero(b->data, b->cap);
-    buf_free(b);
+    buf_clear(b);
 }
 
 /* Grown before the secret comes: realloc would leave a copy of it in freed memory. */

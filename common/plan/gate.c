@@ -30,19 +30,19 @@ const char *gate_subject_name(enum gate_subject subject)
     return NULL;
 }
 
-static int agg_parse(const char *s, struct plan_gate *g)
+static int agg_parse(const char *s, struct plan_gate *gate)
 {
     char digits[16];
     size_t n = 0;
-    g->agg = AGG_QUANTILE;
+    gate->agg = AGG_QUANTILE;
     if (strcmp(s, "mean") == 0 || strcmp(s, "avg") == 0)
-        g->agg = AGG_MEAN;
+        gate->agg = AGG_MEAN;
     else if (strcmp(s, "min") == 0)
-        g->agg = AGG_MIN;
+        gate->agg = AGG_MIN;
     else if (strcmp(s, "max") == 0)
-        g->agg = AGG_MAX;
+        gate->agg = AGG_MAX;
     else if (strcmp(s, "median") == 0)
-        g->q = 0.5;
+        gate->q = 0.5;
     else {
         if (*s++ != 'p') return -1;
         for (; *s && n < sizeof digits - 1; s++) {
@@ -54,7 +54,7 @@ static int agg_parse(const char *s, struct plan_gate *g)
         char *end;
         double p = strtod(digits, &end);
         if (n == 0 || *s || *end || digits[0] == '.' || !(p > 0 && p < 100)) return -1;
-        g->q = p / 100;
+        gate->q = p / 100;
     }
     return 0;
 }
@@ -82,11 +82,11 @@ static int unknown(const char *whole, const char *word, struct err *e)
 }
 
 /* `left` is what stands before the operator, without blanks: "ttft.p99", "p99(ttft)", "errors.rate". */
-static int left_parse(char *left, struct plan_gate *g, struct err *e)
+static int left_parse(char *left, struct plan_gate *gate, struct err *e)
 {
     for (size_t i = 0; i < SUBJECT_N; i++)
         if (strcmp(left, SUBJECTS[i].dotted) == 0 || strcmp(left, SUBJECTS[i].called) == 0) {
-            g->subject = SUBJECTS[i].subject;
+            gate->subject = SUBJECTS[i].subject;
             return 0;
         }
     char whole[GATE_TEXT_MAX];
@@ -103,40 +103,40 @@ static int left_parse(char *left, struct plan_gate *g, struct err *e)
         *dot = 0;
         agg = dot + 1;
     }
-    g->subject = GATE_METRIC;
-    g->metric = metric_find(metric);
-    if (g->metric == METRIC_N) return unknown(whole, metric, e);
+    gate->subject = GATE_METRIC;
+    gate->metric = metric_find(metric);
+    if (gate->metric == METRIC_N) return unknown(whole, metric, e);
     if (!agg[0]) return err_set(e, ERR_PLAN, "%s needs a statistic, such as %s.p99 or %s.mean", metric, metric, metric);
-    if (agg_parse(agg, g))
+    if (agg_parse(agg, gate))
         return err_set(
             e, ERR_PLAN,
             "unknown statistic \"%.20s\"; expected mean, min, max, median or a percentile such as p99 or p99.9", agg);
     return 0;
 }
 
-static int right_parse(const char *right, struct plan_gate *g, struct err *e)
+static int right_parse(const char *right, struct plan_gate *gate, struct err *e)
 {
-    const struct metric_row *m = g->subject == GATE_METRIC ? &METRICS[g->metric] : NULL;
+    const struct metric_row *m = gate->subject == GATE_METRIC ? &METRICS[gate->metric] : NULL;
     if (m && strcmp(m->unit, "ms") == 0) {
         int64_t ns;
         if (clock_duration_parse(right, &ns))
             return err_set(e, ERR_PLAN, "%s is a time: expected a value such as 800ms, got \"%.20s\"", m->name, right);
-        g->value = (double)ns;
+        gate->value = (double)ns;
         return 0;
     }
     char *end;
     bool digit = right[0] >= '0' && right[0] <= '9';
     double v = digit ? strtod(right, &end) : (double)NAN;
-    if (digit && strcmp(end, "%") == 0 && g->subject == GATE_ERROR_RATE)
+    if (digit && strcmp(end, "%") == 0 && gate->subject == GATE_ERROR_RATE)
         v /= 100;
     else if (!digit || *end || strpbrk(right, "xX"))
         v = (double)NAN;
     if (!isfinite(v))
         return err_set(e, ERR_PLAN, "expected a number%s, got \"%.20s\"",
-                       g->subject == GATE_ERROR_RATE ? " such as 1% or 0.01" : "", right);
-    if (g->subject == GATE_ERROR_RATE && v > 1)
+                       gate->subject == GATE_ERROR_RATE ? " such as 1% or 0.01" : "", right);
+    if (gate->subject == GATE_ERROR_RATE && v > 1)
         return err_set(e, ERR_PLAN, "a rate of errors is at most 100%%, got %.20s", right);
-    g->value = m ? v * m->scale : v;
+    gate->value = m ? v * m->scale : v;
     return 0;
 }
 

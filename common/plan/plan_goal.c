@@ -18,14 +18,14 @@ static int gates_read(struct reader *r, const struct plan_key *k, const struct n
     p->gates = read_keep_array(r, n, n->n, sizeof *p->gates);
     if (!p->gates) return -1;
     for (const struct node *c = n->first; c; c = c->next) {
-        struct plan_gate *g = &p->gates[p->n_gates++];
+        struct plan_gate *gate = &p->gates[p->n_gates++];
         struct err why;
         char folded[GATE_TEXT_MAX];
         if (c->kind != NODE_TEXT) return read_expected(r, c, "a gate such as \"ttft.p99 < 800ms\"");
-        if (gate_parse(c->text, g, &why)) return node_refuse(c, false, r->e, "%s", why.text);
+        if (gate_parse(c->text, gate, &why)) return node_refuse(c, false, r->e, "%s", why.text);
         if (gate_fold(c->text, folded)) return node_refuse(c, false, r->e, "the gate is too long");
-        g->text = read_keep(r, c, folded);
-        if (!g->text) return -1;
+        gate->text = read_keep(r, c, folded);
+        if (!gate->text) return -1;
     }
     return 0;
 }

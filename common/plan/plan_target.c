@@ -141,7 +141,7 @@ static int body_read(struct reader *r, const struct plan_key *k, const struct no
         if (node_to_json(body, false, &out) == 0) text = read_keep(r, n, buf_str(&out));
     } else
         (void)node_refuse(n, false, r->e, "the plan is too large");
-    buf_free(&out);
+    buf_clear(&out);
     if (!text) return -1;
     target->body = text;
     target->body_tree = body;
@@ -180,7 +180,7 @@ static bool member_name_valid(const char *s)
 
 static int omit_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
-    struct buf all __attribute__((cleanup(buf_free))) = BUF_INIT(4096);
+    struct buf all __attribute__((cleanup(buf_clear))) = BUF_INIT(4096);
     (void)k;
     if (n->kind != NODE_SEQ) return read_expected(r, n, "a list of names, such as [stream_options]");
     for (const struct node *c = n->first; c; c = c->next) {

@@ -86,7 +86,7 @@ static int parts_read(struct reader *r, const struct node *n, struct plan_templa
 static int body_check(struct reader *r, const struct node *n, const struct plan_template *t)
 {
     static const char *const PLAIN[] = {"", "\"x\"", "[]", "1", "\"x\""}, *const QUOTED[] = {"", "x", "", "1", "x"};
-    struct buf out __attribute__((cleanup(buf_free))) = BUF_INIT(1u << 16);
+    struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1u << 16);
     bool asks = false;
     for (const struct template_part *p = t->parts; p < t->parts + t->n_parts; p++) {
         if (p->fill == FILL_NOTHING)

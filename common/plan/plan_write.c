@@ -61,6 +61,6 @@ int plan_hash(const struct plan *p, char ret_hex[65])
     struct buf json = BUF_INIT(8u << 20);
     int bad = plan_to_json(p, false, &json);
     if (!bad) plan_hash_json(json.data, json.len, ret_hex);
-    buf_free(&json);
+    buf_clear(&json);
     return bad;
 }

@@ -32,7 +32,7 @@ static const char *words(const struct node *n, char *buf, size_t size)
     (void)node_describe(n, buf, size);
     if (!node_is_scalar(n) && node_to_json(n, false, &json) == 0 && json.len < size)
         (void)memcpy(buf, buf_str(&json), json.len + 1);
-    buf_free(&json);
+    buf_clear(&json);
     return buf;
 }
 
@@ -84,7 +84,7 @@ int compare_plans(const struct plan *a, const struct plan *b, size_t max, struct
     }
     for (int i = 0; i < 2; i++) {
         arena_destroy(&t[i].arena);
-        buf_free(&text[i]);
+        buf_clear(&text[i]);
     }
     return rc;
 }

@@ -22,25 +22,25 @@ const char *gate_result_name(enum gate_result r)
     return names[r];
 }
 
-static void quantile_of_hist(const struct plan_gate *g, const struct point *p, const struct hist *h,
+static void quantile_of_hist(const struct plan_gate *gate, const struct point *p, const struct hist *h,
                              struct gate_reading *r)
 {
-    double scale = METRICS[g->metric].scale;
-    bool enough = h->count >= samples_needed(g->q);
-    if (isnan(r->value) && enough) r->value = (double)hist_quantile(h, g->q) / scale;
-    if (!stat_independent(g->metric)) {
-        double from = p->cut[g->metric] ? p->blocks_from_s : -HUGE_VAL;
-        uint64_t seed = rng_mix(p->seed, p->stage, p->repeat, (uint64_t)g->metric);
+    double scale = METRICS[gate->metric].scale;
+    bool enough = h->count >= samples_needed(gate->q);
+    if (isnan(r->value) && enough) r->value = (double)hist_quantile(h, gate->q) / scale;
+    if (!stat_independent(gate->metric)) {
+        double from = p->cut[gate->metric] ? p->blocks_from_s : -HUGE_VAL;
+        uint64_t seed = rng_mix(p->seed, p->stage, p->repeat, (uint64_t)gate->metric);
         if (p->data && !isnan(r->value) &&
-            resample_quantile(p->data, g->metric, from, seed, g->q, r->value, &r->lo, &r->hi))
+            resample_quantile(p->data, gate->metric, from, seed, gate->q, r->value, &r->lo, &r->hi))
             r->no_memory = true;
         r->needs_interval = !isnan(r->lo); /* too little to resample: the value is all there is */
         return;
     }
     uint64_t lo, hi;
-    rank_interval(h->count, g->q, 0.05, &lo, &hi);
+    rank_interval(h->count, gate->q, 0.05, &lo, &hi);
     if (!enough || !lo) {
-        lo = rank_below(h->count, g->q, 0.05);
+        lo = rank_below(h->count, gate->q, 0.05);
         hi = 0;
     }
     if (lo) r->lo = (double)hist_bucket_low(hist_index(hist_at_rank(h, lo))) / scale;
@@ -49,35 +49,36 @@ static void quantile_of_hist(const struct plan_gate *g, const struct point *p, c
 
 /* Reads any percentile, also one that the tables do not print. A sample that is too small gives no value, but its lower
  * bound may still show that the limit is broken. */
-static struct gate_reading read_quantile(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_quantile(const struct plan_gate *gate, const struct point *p)
 {
     struct gate_reading r = {NAN, NAN, NAN, true, false};
     for (int i = 0; i < POINT_Q; i++) {
-        if (fabs(POINT_QS[i] - g->q) > 1e-9) continue;
-        const struct metric_stat *s = &p->metric[g->metric];
+        if (fabs(POINT_QS[i] - gate->q) > 1e-9) continue;
+        const struct metric_stat *s = &p->metric[gate->metric];
         r = (struct gate_reading){s->q[i], s->q_lo[i], s->q_hi[i], true, false};
     }
     if (!isnan(r.lo)) return r;
     struct hist *left = NULL;
-    if (p->cut[g->metric] && p->data && resample_hist(p->data, g->metric, p->blocks_from_s, &left)) r.no_memory = true;
-    const struct hist *h = left ? left : p->hist ? p->hist[g->metric] : NULL;
-    if (h && h->count) quantile_of_hist(g, p, h, &r);
+    if (p->cut[gate->metric] && p->data && resample_hist(p->data, gate->metric, p->blocks_from_s, &left))
+        r.no_memory = true;
+    const struct hist *h = left ? left : p->hist ? p->hist[gate->metric] : NULL;
+    if (h && h->count) quantile_of_hist(gate, p, h, &r);
     hist_destroy(&left);
     return r;
 }
 
 /* With requests that were cut off a sample has two ends: they may have ended at their age, or never. The value and the
  * lower end go by the first, the upper end by the second. */
-static struct gate_reading read_cut(const struct plan_gate *g, const struct hist *h, const struct hist *cut)
+static struct gate_reading read_cut(const struct plan_gate *gate, const struct hist *h, const struct hist *cut)
 {
     struct gate_reading r = {NAN, NAN, INFINITY, true, false};
     struct hist *all = hist_copy(cut);
-    double scale = METRICS[g->metric].scale;
+    double scale = METRICS[gate->metric].scale;
     uint64_t lo, hi, n = cut->count + (h ? h->count : 0);
     if (all && (!h || hist_merge(all, h) == 0)) {
-        if (n >= samples_needed(g->q)) r.value = (double)hist_quantile(all, g->q) / scale;
-        rank_interval(n, g->q, 0.05, &lo, &hi);
-        if (isnan(r.value) || !lo) lo = rank_below(n, g->q, 0.05);
+        if (n >= samples_needed(gate->q)) r.value = (double)hist_quantile(all, gate->q) / scale;
+        rank_interval(n, gate->q, 0.05, &lo, &hi);
+        if (isnan(r.value) || !lo) lo = rank_below(n, gate->q, 0.05);
         if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(all, lo))) / scale;
         if (h && !isnan(r.value) && hi && hi <= h->count) r.hi = (double)hist_at_rank(h, hi) / scale;
     } else
@@ -86,12 +87,12 @@ static struct gate_reading read_cut(const struct plan_gate *g, const struct hist
     return r;
 }
 
-static struct gate_reading read_metric(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p)
 {
-    const struct metric_stat *s = &p->metric[g->metric];
-    const struct hist *cut = point_cut(p, g->metric);
-    double n = cut ? (double)(s->count + cut->count) : 0, scale = METRICS[g->metric].scale;
-    switch (g->agg) {
+    const struct metric_stat *s = &p->metric[gate->metric];
+    const struct hist *cut = point_cut(p, gate->metric);
+    double n = cut ? (double)(s->count + cut->count) : 0, scale = METRICS[gate->metric].scale;
+    switch (gate->agg) {
     case AGG_MEAN:
         if (cut) { /* the mean is at least this */
             double sum = (s->count ? s->mean * (double)s->count : 0) + hist_sum(cut) / scale;
@@ -107,16 +108,16 @@ static struct gate_reading read_metric(const struct plan_gate *g, const struct p
         }
         return (struct gate_reading){s->max, NAN, NAN, false, false};
     case AGG_QUANTILE:
-        if (cut) return read_cut(g, p->hist[g->metric], cut);
+        if (cut) return read_cut(gate, p->hist[gate->metric], cut);
         break;
     }
-    return read_quantile(g, p);
+    return read_quantile(gate, p);
 }
 
-static struct gate_reading read_gate(const struct plan_gate *g, const struct point *p)
+static struct gate_reading read_gate(const struct plan_gate *gate, const struct point *p)
 {
-    if (g->subject == GATE_METRIC) return read_metric(g, p);
-    struct reading r = figure_read(p, figure_of_gate(g->subject));
+    if (gate->subject == GATE_METRIC) return read_metric(gate, p);
+    struct reading r = figure_read(p, figure_of_gate(gate->subject));
     return (struct gate_reading){r.value, r.lo, r.hi, false, false};
 }
 
@@ -142,16 +143,16 @@ static double larger(const struct gate_outcome *o, double limit, bool upper)
     return isfinite(far_end) && room > 0 ? pow(fabs(far_end - o->value) / room, 2) : (double)NAN;
 }
 
-static void what_decides(const struct plan_gate *g, const struct point *p, double limit, struct gate_outcome *o)
+static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
-    bool upper = g->op == OP_LT || g->op == OP_LE, errors = g->subject == GATE_ERROR_RATE;
-    bool counted = errors || (g->subject == GATE_METRIC && stat_independent(g->metric));
-    double had = errors                      ? (double)point_ended(p)
-                 : g->subject == GATE_METRIC ? (double)p->metric[g->metric].count
-                                             : (double)NAN;
-    double least = g->subject == GATE_METRIC && g->agg == AGG_QUANTILE ? (double)samples_needed(g->q)
-                   : errors && upper && limit > 0 && limit < 1         ? log(0.025) / log1p(-limit)
-                                                                       : 0;
+    bool upper = gate->op == OP_LT || gate->op == OP_LE, errors = gate->subject == GATE_ERROR_RATE;
+    bool counted = errors || (gate->subject == GATE_METRIC && stat_independent(gate->metric));
+    double had = errors                         ? (double)point_ended(p)
+                 : gate->subject == GATE_METRIC ? (double)p->metric[gate->metric].count
+                                                : (double)NAN;
+    double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q)
+                   : errors && upper && limit > 0 && limit < 1               ? log(0.025) / log1p(-limit)
+                                                                             : 0;
     double factor = larger(o, limit, upper);
     if (had > 0 && had < least) factor = fmax(least / had, factor); /* fmax passes over NaN */
     if (!(factor > 1)) return;
@@ -162,20 +163,21 @@ static void what_decides(const struct plan_gate *g, const struct point *p, doubl
     if (p->window_s > 0) o->needs_s = p->window_s * factor;
 }
 
-const char *gate_unit(const struct plan_gate *g)
+const char *gate_unit(const struct plan_gate *gate)
 {
-    const char *unit = g->subject == GATE_METRIC ? METRICS[g->metric].unit : FIGURES[figure_of_gate(g->subject)].unit;
+    const char *unit =
+        gate->subject == GATE_METRIC ? METRICS[gate->metric].unit : FIGURES[figure_of_gate(gate->subject)].unit;
     return strcmp(unit, "1/s") == 0 ? "requests/s" : unit;
 }
 
-const char *gate_value_words(const struct plan_gate *g, double v, char *buf, size_t n)
+const char *gate_value_words(const struct plan_gate *gate, double v, char *buf, size_t n)
 {
     char number[HUMAN_MAX];
-    if (g->subject == GATE_ERROR_RATE)
+    if (gate->subject == GATE_ERROR_RATE)
         (void)snprintf(buf, n, "%s", human_percent(v, number));
     else
         (void)snprintf(buf, n, "%s%s%s", human_number(v, number), isfinite(v) ? " " : "",
-                       isfinite(v) ? gate_unit(g) : "");
+                       isfinite(v) ? gate_unit(gate) : "");
     return buf;
 }
 
@@ -218,13 +220,13 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
 }
 #undef PUT
 
-void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret)
+void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret)
 {
-    struct gate_reading r = read_gate(g, p);
-    double limit = g->subject == GATE_METRIC ? g->value / METRICS[g->metric].scale : g->value;
-    bool upper = g->op == OP_LT || g->op == OP_LE; /* the limit is an upper one */
+    struct gate_reading r = read_gate(gate, p);
+    double limit = gate->subject == GATE_METRIC ? gate->value / METRICS[gate->metric].scale : gate->value;
+    bool upper = gate->op == OP_LT || gate->op == OP_LE; /* the limit is an upper one */
     double far_end = upper ? r.hi : r.lo, near_end = upper ? r.lo : r.hi;
-    *ret = (struct gate_outcome){.gate = g,
+    *ret = (struct gate_outcome){.gate = gate,
                                  .value = r.value,
                                  .lo = r.lo,
                                  .hi = r.hi,
@@ -233,15 +235,15 @@ void gate_check(const struct plan_gate *g, const struct point *p, struct gate_ou
                                  .needs = NAN,
                                  .had = NAN,
                                  .needs_s = NAN};
-    if (!isnan(near_end) && !holds(g->op, near_end, limit))
+    if (!isnan(near_end) && !holds(gate->op, near_end, limit))
         ret->result = GATE_FAIL;
     else if (isnan(r.value))
         ret->result = GATE_INCONCLUSIVE;
     else if (!isnan(far_end))
-        ret->result = holds(g->op, far_end, limit) ? GATE_PASS : GATE_INCONCLUSIVE;
+        ret->result = holds(gate->op, far_end, limit) ? GATE_PASS : GATE_INCONCLUSIVE;
     else if (!r.needs_interval)
-        ret->result = holds(g->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
-    if (ret->result == GATE_INCONCLUSIVE) what_decides(g, p, limit, ret);
+        ret->result = holds(gate->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
+    if (ret->result == GATE_INCONCLUSIVE) what_decides(gate, p, limit, ret);
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

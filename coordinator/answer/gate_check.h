@@ -16,14 +16,14 @@ struct gate_outcome {
 /* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample
  * cannot carry it. Values that are exact counts of what happened (min, max, a rate without interval) are compared as
  * they are. */
-void gate_check(const struct plan_gate *g, const struct point *p, struct gate_outcome *ret);
+void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret);
 const char *gate_result_name(enum gate_result r);
 /* "3.27 % (95 %: 2.1 % to 4.8 %)", and for an inconclusive gate what would decide it: in the gate's own unit. p: the
  * point it was read at. Returns buf. */
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n);
 /* The unit of a gate's value, lo and hi: "ms", "fraction", "token/s". */
-const char *gate_unit(const struct plan_gate *g);
+const char *gate_unit(const struct plan_gate *gate);
 /* One value in the gate's own unit: "812 ms", "3.27 %", "5,000 token/s". buf: HUMAN_MAX + 16. */
-const char *gate_value_words(const struct plan_gate *g, double v, char *buf, size_t n);
+const char *gate_value_words(const struct plan_gate *gate, double v, char *buf, size_t n);
 /* All gates of one point together: one that fails fails the point; else one inconclusive gate leaves it so. */
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n);

@@ -229,6 +229,6 @@ int compile_run(const struct plan_workload *w, const char *path, FILE *out, stru
     if (fd >= 0) (void)close(fd);
     corpus_writer_destroy(&c.writer);
     draft_clear(&c.draft);
-    buf_free(&c.table.unquoted);
+    buf_clear(&c.table.unquoted);
     return rc;
 }

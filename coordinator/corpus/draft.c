@@ -19,8 +19,8 @@ void draft_reset(struct draft *d)
 
 void draft_clear(struct draft *d)
 {
-    buf_free(&d->text);
-    buf_free(&d->body);
+    buf_clear(&d->text);
+    buf_clear(&d->body);
     free(d->messages);
     free(d->text_at);
     free(d->blocks);

@@ -56,7 +56,7 @@ int export_each(const struct analysis *a, const struct export_to *to, const char
         json_end_object(&j);
         (void)buf_putc(&b, '\n');
         int rc = b.bad ? err_set(e, ERR_NOMEM, "%s: no memory", file) : to->put(to->arg, file, &b, e);
-        buf_free(&b);
+        buf_clear(&b);
         if (rc) return -1;
     }
     return 0;

@@ -40,6 +40,6 @@ int export_csv(const struct analysis *a, const struct export_to *to, struct err 
             row(a, &a->points[i], &a->points[i].data->series[k], &b);
     int rc = b.bad ? err_set(e, ERR_NOMEM, "series.csv is larger than %zu bytes, or memory ran out", b.max)
                    : to->put(to->arg, "series.csv", &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }

@@ -17,6 +17,6 @@ int export_jsonl(const struct analysis *a, const struct export_to *to, struct er
     }
     int rc = b.bad ? err_set(e, ERR_NOMEM, "points.jsonl is larger than %zu bytes, or memory ran out", b.max)
                    : to->put(to->arg, "points.jsonl", &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }

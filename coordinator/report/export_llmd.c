@@ -71,7 +71,7 @@ static void put_scenario(struct json_out *j, const struct analysis *a, const str
     json_end_object(j);
     json_end_object(j);
     json_end_object(j);
-    buf_free(&plan);
+    buf_clear(&plan);
 }
 
 static void put_point(struct json_out *j, const struct analysis *a, const struct point *p)

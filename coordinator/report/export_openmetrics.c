@@ -83,6 +83,6 @@ int export_openmetrics(const struct analysis *a, const struct export_to *to, str
     (void)buf_puts(&b, "# EOF\n");
     int rc = b.bad ? err_set(e, ERR_NOMEM, "metrics.txt is larger than %zu bytes, or memory ran out", b.max)
                    : to->put(to->arg, "metrics.txt", &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }

@@ -167,7 +167,7 @@ static int export_rows(struct rows *w, struct err *e)
         rc = err_set(e, ERR_USAGE,
                      "the run kept no rows of single requests: its plan asks for them with record: {requests: true}");
     if (rc == 0) rc = put_piece(w, true, e);
-    buf_free(&w->piece);
+    buf_clear(&w->piece);
     return rc;
 }
 

@@ -101,6 +101,6 @@ int export_vllm(const struct analysis *a, const struct export_to *to, struct err
     }
     json_end_array(&j);
     int rc = b.bad ? err_set(e, ERR_NOMEM, "no memory for summary.json") : to->put(to->arg, "summary.json", &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }

@@ -73,7 +73,7 @@ int hdr_v2_encode(const struct hist *h, struct buf *out)
     big64(out, ratio);
     (void)buf_put(out, payload.data, payload.len);
     out->bad |= payload.bad;
-    buf_free(&payload);
+    buf_clear(&payload);
     return out->bad ? -1 : 0;
 }
 
@@ -98,7 +98,7 @@ int hdr_v2_encode_compressed(const struct hist *h, struct buf *out)
             rc = buf_put(out, packed.data, n);
         }
     }
-    buf_free(&plain);
-    buf_free(&packed);
+    buf_clear(&plain);
+    buf_clear(&packed);
     return rc;
 }

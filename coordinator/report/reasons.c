@@ -41,10 +41,10 @@ static int by_weight(const void *x, const void *y)
     return (a->first > b->first) - (a->first < b->first);
 }
 
-static bool has(const struct point *p, const struct reason_group *g)
+static bool has(const struct point *p, const struct reason_group *group)
 {
     for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
-        if (p->verdict.weight[i] == g->status && reasons_same(p->verdict.reason[i], g->text)) return true;
+        if (p->verdict.weight[i] == group->status && reasons_same(p->verdict.reason[i], group->text)) return true;
     return false;
 }
 
@@ -54,41 +54,41 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
     for (size_t i = 0; i < a->n_points; i++) {
         const struct verdict *v = &a->points[i].verdict;
         for (uint32_t k = 0; k < v->n_reasons && v->weight[k] >= least && n < max; k++) {
-            struct reason_group g = {v->weight[k], v->reason[k], 0, i};
+            struct reason_group group = {v->weight[k], v->reason[k], 0, i};
             bool seen = false;
             for (size_t j = 0; j < n && !seen; j++)
-                seen = ret[j].status == g.status && reasons_same(ret[j].text, g.text);
+                seen = ret[j].status == group.status && reasons_same(ret[j].text, group.text);
             for (size_t j = i; j < a->n_points && !seen; j++)
-                g.n += has(&a->points[j], &g);
-            if (!seen) ret[n++] = g;
+                group.n += has(&a->points[j], &group);
+            if (!seen) ret[n++] = group;
         }
     }
     qsort(ret, n, sizeof *ret, by_weight);
     return n;
 }
 
-bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *g)
+bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *group)
 {
-    if (cause && g->status == VERDICT_INVALID) return strcmp(cause, g->text) == 0;
-    return g->n == 1 && strstr(a->answer.text, g->text);
+    if (cause && group->status == VERDICT_INVALID) return strcmp(cause, group->text) == 0;
+    return group->n == 1 && strstr(a->answer.text, group->text);
 }
 
-void reasons_where(const struct analysis *a, const struct reason_group *g, char *ret, size_t n)
+void reasons_where(const struct analysis *a, const struct reason_group *group, char *ret, size_t n)
 {
     char load[64];
     size_t at = 0, listed = 0;
-    if (g->n > LISTED) {
-        (void)snprintf(ret, n, "%zu of %zu stages, first load %s", g->n, a->n_points,
-                       report_load(&a->points[g->first].requested, load));
+    if (group->n > LISTED) {
+        (void)snprintf(ret, n, "%zu of %zu stages, first load %s", group->n, a->n_points,
+                       report_load(&a->points[group->first].requested, load));
         return;
     }
     ret[0] = 0;
     for (size_t i = 0; i < a->n_points && at < n; i++) {
-        if (!has(&a->points[i], g)) continue;
+        if (!has(&a->points[i], group)) continue;
         int len = snprintf(ret + at, n - at, "%s%s",
-                           listed++   ? ", "
-                           : g->n > 1 ? "loads "
-                                      : "load ",
+                           listed++       ? ", "
+                           : group->n > 1 ? "loads "
+                                          : "load ",
                            report_load(&a->points[i].requested, load));
         at += len > 0 ? (size_t)len : 0;
     }

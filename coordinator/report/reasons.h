@@ -15,8 +15,8 @@ struct reason_group {
 size_t reasons_group(const struct analysis *a, enum verdict_status least, struct reason_group *ret, size_t max);
 /* Whether the headline (its cause, or NULL) or the answer has said it in full, and of all its points: it need not be
  * said again. */
-bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *g);
+bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *group);
 /* Whether two reasons have the same cause. */
 bool reasons_same(const char *x, const char *y);
 /* "8 of 9 stages", "stage 3 (load 16)", "stages 2 and 3 (loads 8, 16)": which points a group is of. */
-void reasons_where(const struct analysis *a, const struct reason_group *g, char *ret, size_t n);
+void reasons_where(const struct analysis *a, const struct reason_group *group, char *ret, size_t n);

@@ -27,7 +27,7 @@ static int write_reports(const struct analysis *a, const char *dir, struct err *
         struct buf b = BUF_INIT(FILE_MAX);
         int rc = REPORTS[i].make(a, &b, e);
         if (!rc) rc = write_file_atomic(dir, REPORTS[i].file, &b, e);
-        buf_free(&b);
+        buf_clear(&b);
         if (rc) return -1;
     }
     write_file_sync(dir);
@@ -47,7 +47,7 @@ static int print_text(const struct analysis *a, const char *dir, bool written, s
         if (written) (void)printf("Report: %s/report.html\n", dir);
         if (fflush(stdout)) rc = err_set(e, ERR_IO, "standard output: %s", strerror(errno));
     }
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }
 

@@ -50,7 +50,7 @@ static int line(const struct run_data *r, const struct stage_data *s, enum metri
         rc = base64_put(b, packed.data, packed.len);
         (void)buf_putc(b, '\n');
     }
-    buf_free(&packed);
+    buf_clear(&packed);
     return rc;
 }
 

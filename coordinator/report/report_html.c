@@ -206,7 +206,7 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
     struct buf text = BUF_INIT(out->max);
     int rc = report_text(in, &(struct report_style){.width = REPORT_WIDE}, &text, NULL);
     put_escaped(out, buf_str(&text), text.len);
-    buf_free(&text);
+    buf_clear(&text);
     return rc;
 }
 

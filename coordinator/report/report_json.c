@@ -655,7 +655,7 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     else
         json_null(j, "plan");
     j->out->bad |= plan.bad;
-    buf_free(&plan);
+    buf_clear(&plan);
 }
 
 int report_summary_json(const struct analysis *in, struct buf *out, struct err *e)

@@ -190,7 +190,7 @@ static void gate_line(const struct page *p, const struct analysis *in, size_t g)
         (void)buf_puts(&text, ": not judged, no valid point was measured");
     wrap(p, buf_str(&text), 4);
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 static void gates(const struct page *p, const struct analysis *in)
@@ -304,7 +304,7 @@ static void failures(const struct page *p, const struct analysis *in)
         (void)buf_puts(p->out, "  ");
         wrap(p, buf_str(&text), 4);
         p->out->bad |= text.bad;
-        buf_free(&text);
+        buf_clear(&text);
     }
     if (n > FAILURES_SHOWN) (void)buf_printf(p->out, "  and %zu more labels, in the report\n", n - FAILURES_SHOWN);
     if (n) (void)buf_puts(p->out, "\n");
@@ -335,7 +335,7 @@ static void ledger(const struct page *p, const struct analysis *in)
     (void)buf_puts(p->out, "Ledger: ");
     wrap(p, buf_str(&text), 8);
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 /* What was sent again: it is in no line of the ledger, since a request ends once. */
@@ -363,7 +363,7 @@ static void retries(const struct page *p, const struct analysis *in)
     (void)buf_puts(p->out, "Retries: ");
     wrap(p, buf_str(&text), 9);
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 /* Rows of single requests that the plan asks for. */
@@ -386,7 +386,7 @@ static void recorded(const struct page *p, const struct analysis *in)
     (void)buf_puts(p->out, "Rows:   ");
     wrap(p, buf_str(&text), 8);
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 /* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */
@@ -408,7 +408,7 @@ static void addresses(const struct page *p, const struct analysis *in)
     (void)buf_puts(p->out, "Target: ");
     wrap(p, buf_str(&text), 8);
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 /* What warmup: auto left out, and of what. */

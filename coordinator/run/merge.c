@@ -92,7 +92,7 @@ void merge_destroy(struct merge **m)
 {
     if (!*m) return;
     for (size_t i = 0; i < (*m)->n_parts; i++) {
-        buf_free(&(*m)->parts[i].recent);
+        buf_clear(&(*m)->parts[i].recent);
         for (int k = 0; k < METRIC_N; k++)
             packed_hist_clear(&(*m)->parts[i].data.hist[k]);
     }
@@ -102,7 +102,7 @@ void merge_destroy(struct merge **m)
     blocks_destroy(&(*m)->blocks);
     snapshot_destroy(&(*m)->snap);
     snapshot_destroy(&(*m)->sum);
-    buf_free(&(*m)->pack);
+    buf_clear(&(*m)->pack);
     free((*m)->parts);
     free(*m);
     *m = NULL;
@@ -232,7 +232,7 @@ static int fold(struct merge *m, struct part *p)
         if (hist_encode(h, &m->pack) || packed_hist_set(&p->data.hist[k], m->pack.data, m->pack.len)) return -1;
         p->packed += m->pack.len;
     }
-    buf_free(&p->recent);
+    buf_clear(&p->recent);
     return 0;
 }
 

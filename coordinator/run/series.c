@@ -52,7 +52,7 @@ void series_destroy(struct series **s)
     for (size_t i = 0; i < (*s)->n_bins; i++)
         for (int k = 0; k < 2; k++) {
             hist_destroy(&(*s)->bins[i].hist[k]);
-            buf_free(&(*s)->bins[i].packed[k]);
+            buf_clear(&(*s)->bins[i].packed[k]);
         }
     free((*s)->bins);
     free((*s)->rows);
@@ -94,7 +94,7 @@ static int bin_unpack(struct bin *b)
         if (!b->packed[k].len) continue;
         b->hist[k] = hist_new();
         if (!b->hist[k] || hist_decode_add(b->hist[k], b->packed[k].data, b->packed[k].len, NULL)) return -1;
-        buf_free(&b->packed[k]);
+        buf_clear(&b->packed[k]);
     }
     return 0;
 }

@@ -79,7 +79,7 @@ static int write_meta(struct db *d, const struct run_data *r, struct err *e)
                     " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
                     "ssssiisb", r->run_id, r->version, r->plan_hash, seed, (int64_t)r->insecure, r->started_wall_ns,
                     buf_str(&json), (const void *)buf_str(&r->plan_text), r->plan_text.len);
-    buf_free(&json);
+    buf_clear(&json);
     return rc;
 }
 

@@ -21,7 +21,7 @@ static int put_hist(struct store *s, int64_t id, int32_t agent, enum metric m, c
     struct buf b = BUF_INIT(HIST_MAX);
     int rc = hist_encode(h, &b) ? err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path) : 0;
     if (!rc) rc = put_packed(s, id, agent, m, h, b.data, b.len, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }
 
@@ -135,7 +135,7 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
                     "iidddbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data,
                     to[0].len, (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len);
     for (int k = 0; k < 3; k++)
-        buf_free(&to[k]);
+        buf_clear(&to[k]);
     return rc;
 }
 

@@ -415,7 +415,7 @@ static void end_crews(struct crew *crew)
             session_destroy(&c->fake[i].session);
         zmq_ctx_term(c->context);
         (void)close(c->epoll);
-        buf_free(&c->out);
+        buf_clear(&c->out);
     }
 }
 
@@ -533,7 +533,7 @@ static double merge_us(void)
             n++;
         }
     merge_destroy(&m);
-    buf_free(&b);
+    buf_clear(&b);
     free(f);
     return (double)spent / 1e3 / (double)n;
 }

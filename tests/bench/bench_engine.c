@@ -64,7 +64,7 @@ static struct plan *make_plan(const struct flags *f, struct err *e)
                    (long long)(f->warmup / NS_PER_MS));
     buf_puts(&y, "}]}\n");
     struct plan *p = plan_load("bench", buf_str(&y), y.len, NULL, 0, e);
-    buf_free(&y);
+    buf_clear(&y);
     return p;
 }
 

@@ -51,7 +51,7 @@ static void codec(const int64_t *v, int samples)
     }
     printf("%6d samples: %6zu bytes, encode %6.1f us, decode and merge %6.1f us, p99 %6.1f us\n", samples, b.len,
            (double)encode / 1e3, (double)decode / 1e3, (double)quantile / 1e3);
-    buf_free(&b);
+    buf_clear(&b);
     hist_destroy(&h);
     hist_destroy(&sum);
 }

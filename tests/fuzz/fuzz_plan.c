@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct buf wrong = BUF_INIT(1u << 20);
     size_t mistakes = plan_mistakes("fuzz", copy, first, &set, first < n, &wrong);
     must((mistakes == 0) == (p != NULL));
-    buf_free(&wrong);
+    buf_clear(&wrong);
     if (!p) must(e.code != ERR_NONE && e.text[0]);
     if (p) {
         struct buf out = BUF_INIT(16u << 20);
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         buf_reset(&out);
         must(plan_to_json(p, false, &out) == 0);
         same(p, plan_from_json(buf_str(&out), out.len, &e));
-        buf_free(&out);
+        buf_clear(&out);
     }
     plan_destroy(&p);
     free(copy);

@@ -44,6 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     must(plan_hash(p, a) == 0 && plan_hash(q, b) == 0 && strcmp(a, b) == 0);
     plan_destroy(&q);
     plan_destroy(&p);
-    buf_free(&out);
+    buf_clear(&out);
     return 0;
 }

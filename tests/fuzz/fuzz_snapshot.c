@@ -13,7 +13,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     for (int i = 0; i < SNAPSHOT_SEEDS; i++) {
         struct buf b = BUF_INIT(1 << 20);
         if (snapshot_seed(i, &b) == 0) fuzz_seed(i, b.data, b.len);
-        buf_free(&b);
+        buf_clear(&b);
     }
     return 0;
 }
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         must(snapshot_decode(again, b.data, b.len, NULL) == 0);
         must(memcmp(s, again, offsetof(struct snapshot, hist)) == 0);
         must(s->to_ns >= s->from_ns && snapshot_add(again, s) == 0 && snapshot_extend(again, s) == 0);
-        buf_free(&b);
+        buf_clear(&b);
     }
     snapshot_destroy(&s);
     snapshot_destroy(&again);

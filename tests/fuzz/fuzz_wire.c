@@ -15,7 +15,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     struct buf b = BUF_INIT(1000);
     (void)argc, (void)argv;
     if (wire_encode(&m, &b) == 0) fuzz_seed(0, b.data, b.len);
-    buf_free(&b);
+    buf_clear(&b);
     return 0;
 }
 
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         wire_msg_clear(&m);
         wire_msg_clear(&again);
     }
-    buf_free(&once);
-    buf_free(&twice);
+    buf_clear(&once);
+    buf_clear(&twice);
     return 0;
 }

@@ -57,6 +57,9 @@ must_not_match "the agent has HTTP of its own and includes no libcurl" "$inc<cur
 mapfile -t no_yaml < <(printf '%s\n' "${agent[@]}" "${common[@]}" | grep -v '_yaml\.c$')
 must_not_match "an agent carries no YAML" "$inc<yaml\\.h>" "${no_yaml[@]}"
 
+mapfile -t headers < <(printf '%s\n' "${ours[@]}" | grep '\.h$')
+must_not_match "lifecycles are new/destroy, init/clear and open/close" '^[a-z][a-z_0-9 *]*\b[a-z0-9]+[a-z0-9_]*_(free|release|delete|dispose|dealloc|deinit|fini|finalize)[[:space:]]*\(' "${headers[@]}"
+
 banned='sprintf|vsprintf|strcpy|strcat|strncpy|strncat|gets|atoi|atol|atoll|atof|strtok|gettimeofday|rand|srand|tmpnam|alloca'
 for f in "${ours[@]}"; do # without strings and comments, so that prose may name a function
   if hits=$(sed -E 's/"([^"\\]|\\.)*"//g; s@//.*@@; s@/\*.*(\*/|$)@@; s@^[[:space:]]*\*.*@@' "$f" | grep -nE "(^|[^A-Za-z0-9_>.])($banned)[[:space:]]*\("); then

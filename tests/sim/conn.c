@@ -18,7 +18,7 @@ static void watch(struct sim_server *v, struct sim_conn *c, int how)
     if (epoll_ctl(v->epoll, how, c->source.fd, &ev)) log_error("epoll_ctl: %s", strerror(errno));
 }
 
-int sim_conn_begin(struct sim_server *v, struct sim_conn *c, int fd)
+int sim_conn_open(struct sim_server *v, struct sim_conn *c, int fd)
 {
     if (sim_timers_reserve(&v->timers, 2 * ((size_t)v->connections + v->streams + 1))) return -1;
     c->source = (struct sim_source){SIM_SOURCE_CONN, fd};
@@ -40,7 +40,7 @@ static struct sim_conn *conn_new(struct sim_server *v, int fd)
 {
     struct sim_conn *c = calloc(1, sizeof *c);
     if (c && v->keys) c->tls = sim_tls_new(v->keys);
-    if (!c || (v->keys && !c->tls) || sim_conn_begin(v, c, fd)) {
+    if (!c || (v->keys && !c->tls) || sim_conn_open(v, c, fd)) {
         if (c) sim_tls_destroy(&c->tls);
         free(c);
         return NULL;
@@ -109,13 +109,13 @@ void sim_conn_close(struct sim_server *v, struct sim_conn *c, const char *end)
     v->dead = c;
 }
 
-void sim_conn_free_dead(struct sim_server *v)
+void sim_conn_sweep(struct sim_server *v)
 {
     while (v->dead) {
         struct sim_conn *c = v->dead;
         v->dead = c->next;
-        buf_free(&c->in);
-        buf_free(&c->out);
+        buf_clear(&c->in);
+        buf_clear(&c->out);
         sim_tls_destroy(&c->tls);
         free(c);
     }

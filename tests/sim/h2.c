@@ -57,7 +57,7 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct sim_h2 *h = user;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     struct h2_stream *s = calloc(1, sizeof *s);
-    if (!s || sim_conn_begin(h->v, &s->c, -1)) {
+    if (!s || sim_conn_open(h->v, &s->c, -1)) {
         free(s);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
@@ -142,7 +142,7 @@ static void answer(struct sim_h2 *h, struct h2_stream *s, int64_t received)
                             .keep_alive = true};
     s->c.arrived = h->carrier->arrived;
     sim_route(h->v, &s->c, &r, received);
-    if (!s->c.dead) buf_free(&s->c.in);
+    if (!s->c.dead) buf_clear(&s->c.in);
 }
 
 int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received)
@@ -308,9 +308,9 @@ static void stream_closed(struct sim_conn *c)
         s->h->streams = s->next;
     if (s->next) s->next->before = s->before;
     (void)nghttp2_session_set_stream_user_data(s->h->session, s->id, NULL);
-    buf_free(&s->path);
-    buf_free(&s->authorization);
-    buf_free(&s->head);
+    buf_clear(&s->path);
+    buf_clear(&s->authorization);
+    buf_clear(&s->head);
 }
 
 static const struct sim_conn_kind SIM_H2_STREAM = {.send = stream_send,
@@ -328,7 +328,7 @@ static void h2_destroy(struct sim_h2 **ph)
     while (h->streams)
         sim_conn_close(h->v, &h->streams->c, "client-closed");
     nghttp2_session_del(h->session);
-    buf_free(&h->out);
+    buf_clear(&h->out);
     free(h);
     *ph = NULL;
 }

@@ -40,7 +40,7 @@ void sim_receive_waiting(struct sim_server *v, struct sim_conn *c, int64_t recei
     if (c->dead || used == 0) return;
     memmove(c->in.data, c->in.data + used, c->in.len - used);
     c->in.len -= used;
-    if (c->in.len == 0) buf_free(&c->in);
+    if (c->in.len == 0) buf_clear(&c->in);
 }
 
 /* Which HTTP a connection speaks is seen once, when its first bytes have come. */

@@ -56,7 +56,7 @@ void sim_reply_stream_head(struct sim_server *v, const struct sim_conn *c, struc
 void sim_reply_json(struct sim_server *v, struct sim_conn *c, unsigned status, const char *type, const void *body,
                     size_t n)
 {
-    struct buf head __attribute__((cleanup(buf_free))) = BUF_INIT(4096 + SIM_OUT_MAX);
+    struct buf head __attribute__((cleanup(buf_clear))) = BUF_INIT(4096 + SIM_OUT_MAX);
     put_head(v, c, status, type, &head);
     buf_printf(&head, "content-length: %zu\r\n\r\n", n);
     buf_put(&head, body, n);

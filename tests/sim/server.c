@@ -91,7 +91,7 @@ static int write_ports(const char *file, const char *text, struct err *e)
 
 static int open_listeners(struct sim_server *v, struct err *e)
 {
-    struct buf ports __attribute__((cleanup(buf_free))) = BUF_INIT(4096);
+    struct buf ports __attribute__((cleanup(buf_clear))) = BUF_INIT(4096);
     for (size_t i = 0; i < v->o->listen.n; i++) {
         int fd = listen_on(v->o->listen.item[i], e);
         if (fd < 0) return -1;
@@ -158,7 +158,7 @@ static int server_close(struct sim_server *v, struct err *e)
 {
     while (v->open)
         sim_conn_close(v, v->open, "shutdown");
-    sim_conn_free_dead(v);
+    sim_conn_sweep(v);
     for (size_t i = 0; i < v->listeners; i++)
         close(v->listener[i].fd);
     if (v->spare >= 0) close(v->spare);
@@ -166,10 +166,10 @@ static int server_close(struct sim_server *v, struct err *e)
     if (v->epoll >= 0) close(v->epoll);
     sim_timers_clear(&v->timers);
     sim_model_destroy(&v->model);
-    buf_free(&v->out);
-    buf_free(&v->cipher);
+    buf_clear(&v->out);
+    buf_clear(&v->cipher);
     sim_tls_keys_destroy(&v->keys);
-    buf_free(&v->null_answer);
+    buf_clear(&v->null_answer);
     free(v->in);
     return sim_truth_close(&v->truth, e);
 }
@@ -234,7 +234,7 @@ static int server_run(struct sim_server *v, struct err *e)
     struct epoll_event ev[EVENTS];
     while (!v->stop && clock_mono_ns() < deadline) {
         fire(v);
-        sim_conn_free_dead(v);
+        sim_conn_sweep(v);
         int64_t left = time_left(v, deadline);
         write_truth(v, left);
         if (v->truth && sim_truth_waiting(v->truth) && left > IDLE_FOR_TRUTH)

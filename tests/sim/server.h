@@ -102,8 +102,8 @@ void sim_receive(struct sim_server *v, struct sim_conn *c, uint32_t events);
 void sim_receive_waiting(struct sim_server *v, struct sim_conn *c, int64_t received); /* answers what waits in `in` */
 
 /* conn.c: a connection, and the bytes on their way out. */
-int sim_conn_begin(struct sim_server *v, struct sim_conn *c,
-                   int fd); /* zeroed until then; fd -1: a stream. -1: no memory */
+int sim_conn_open(struct sim_server *v, struct sim_conn *c,
+                  int fd); /* zeroed until then; fd -1: a stream. -1: no memory */
 void sim_conn_accept(struct sim_server *v, int listener);
 int sim_conn_send(struct sim_server *v, struct sim_conn *c, const void *bytes,
                   size_t n);                                      /* -1: the connection is gone (and closed) */
@@ -117,7 +117,7 @@ void sim_conn_close(struct sim_server *v, struct sim_conn *c,
 void sim_conn_answered(
     struct sim_server *v,
     struct sim_conn *c); /* an answer is complete: counts it, ends the connection if it was the last */
-void sim_conn_free_dead(struct sim_server *v);
+void sim_conn_sweep(struct sim_server *v);
 
 /* route.c: from a request to its answer. */
 void sim_route(struct sim_server *v, struct sim_conn *c, const struct sim_request *r, int64_t received);

@@ -63,7 +63,7 @@ static void whole_answer(struct sim_server *v, struct sim_conn *c, int64_t due)
 {
     struct sim_stream *s = &c->stream;
     uint32_t n = s->fault == SIM_FAULT_EMPTY ? 0 : s->record.asked;
-    struct buf body __attribute__((cleanup(buf_free))) = BUF_INIT(SIM_OUT_MAX);
+    struct buf body __attribute__((cleanup(buf_clear))) = BUF_INIT(SIM_OUT_MAX);
     if (s->fault == SIM_FAULT_GARBAGE)
         buf_puts(&body, "{\"id\":\"x\",\"choices\":[{\"message\":\xff\xfe] not json");
     else

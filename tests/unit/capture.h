@@ -66,7 +66,7 @@ static void capture_load(struct capture *c, const char *name)
     free(file);
 }
 
-static void capture_free(struct capture *c)
+static void capture_clear(struct capture *c)
 {
     free(c->body);
     c->body = NULL;

@@ -399,7 +399,7 @@ static inline int world_end(void *arg, struct stage_data *d, bool superseded, st
             struct world_agent *a = &w->agent[k];
             if (!a->exists || strcmp(a->name, d->agents[i].name) != 0 || a->armed_epoch != d->epoch)
                 continue; /* another process */
-            struct hist *told = packed_hist_open(part);
+            struct hist *told = packed_hist_unpack(part);
             if (told)
                 assert_true(hist_equal(a->engine.truth, told));
             else
@@ -501,11 +501,11 @@ static inline void world_close(struct world *w)
     for (uint32_t i = 0; i < WORLD_AGENTS; i++)
         if (w->agent[i].exists) world_agent_die(w, i);
     for (size_t i = 0; i < w->n_queue; i++)
-        buf_free(&w->queue[i].bytes);
+        buf_clear(&w->queue[i].bytes);
     free(w->queue);
     run_destroy(&w->run);
     plan_destroy(&w->plan);
-    buf_free(&w->packed);
+    buf_clear(&w->packed);
 }
 
 static inline void world_deliver(struct world *w, struct parcel *p)
@@ -564,7 +564,7 @@ static inline void world_step(struct world *w)
         }
         memmove(&w->queue[i], &w->queue[i + 1], (--w->n_queue - i) * sizeof p);
         world_deliver(w, &p);
-        buf_free(&p.bytes);
+        buf_clear(&p.bytes);
         i = 0; /* a delivery may post */
     }
     if (w->run) run_tick(w->run, w->now);

@@ -180,7 +180,7 @@ static inline void fake_send(const struct fake *f, struct merge *m, uint32_t sta
     a->seq++;
     fake_check(merge_accept(m, agent, a->seq, b.data, b.len, &e) != MERGE_ACCEPTED, &e);
     if (f->store) fake_check(store_snapshot(f->store, stage, 0, 1, agent, a->seq, b.data, b.len, &e), &e);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static inline void fake_name(const struct fake *f, uint32_t agent, char *buf, size_t n)

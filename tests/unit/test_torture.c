@@ -45,7 +45,7 @@ static int plan_is_written(void)
     struct buf out = BUF_INIT(1 << 20);
     char hex[65];
     int rc = plan_to_json(run.plan, true, &out) || plan_to_yaml(run.plan, &out) || plan_hash(run.plan, hex) ? -1 : 0;
-    buf_free(&out);
+    buf_clear(&out);
     return rc;
 }
 
@@ -75,7 +75,7 @@ static int message_travels(void)
     struct buf out = BUF_INIT(WIRE_MESSAGE_MAX);
     int rc = wire_encode(&sent, &out) || wire_decode(&m, out.data, out.len, &err) ? -1 : 0;
     if (!rc) wire_msg_clear(&m);
-    buf_free(&out);
+    buf_clear(&out);
     return rc;
 }
 
@@ -87,7 +87,7 @@ static int snapshot_is_added(void)
                      !snapshot_extend(b, a) && !snapshot_encode(b, &out)
                  ? 0
                  : -1;
-    buf_free(&out);
+    buf_clear(&out);
     snapshot_destroy(&a);
     snapshot_destroy(&b);
     return rc;
@@ -97,12 +97,12 @@ static int snapshot_is_added(void)
 
 static int stream_is_read(void)
 {
-    static char event[CARRY_OWN * 4 + 64];
+    static char event[CARRY_SMALL * 4 + 64];
     static struct stream s;
     struct gap_pool *pool = gap_pool_new(8, 1, &err);
     if (!pool) return -1;
     int n = snprintf(event, sizeof event, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%0*d\"}}]}\n\n",
-                     (int)CARRY_OWN * 4, 7);
+                     (int)CARRY_SMALL * 4, 7);
     stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, 0, INT64_MAX);
     for (int i = 0, at = 1000; i < 8; i++, at += 1000) { /* each in two pieces, so that it must be kept */
         (void)stream_feed(&s, event, (size_t)n / 2, at);
@@ -165,7 +165,7 @@ static int report_is_printed(void)
     struct report_style style = {.width = REPORT_WIDE};
     struct buf out = BUF_INIT(1 << 20);
     int rc = report_text(&analysis, &style, &out, &err);
-    buf_free(&out);
+    buf_clear(&out);
     return rc;
 }
 
@@ -221,7 +221,7 @@ int main(void)
     run_data_clear(&run);
     short_run.n_stages = stages;
     run_data_clear(&short_run);
-    buf_free(&json);
-    buf_free(&snapshot);
+    buf_clear(&json);
+    buf_clear(&snapshot);
     return rc;
 }

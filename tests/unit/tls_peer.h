@@ -41,9 +41,9 @@ static inline int make_files(void **state)
 static inline int drop_files(void **state)
 {
     (void)state;
-    tls_pair_free(&authority);
-    tls_pair_free(&stranger);
-    tls_pair_free(&client);
+    tls_pair_clear(&authority);
+    tls_pair_clear(&stranger);
+    tls_pair_clear(&client);
     unlink(ca_file);
     unlink(client_file);
     unlink(client_key);
@@ -87,7 +87,7 @@ static inline void peer_init(struct peer *p, int version)
     SSL_CTX_set_max_proto_version(p->ctx, version);
     p->tls = tls_new(&p->target, &e);
     if (!p->tls) fail_msg("%s", e.text);
-    tls_pair_free(&leaf);
+    tls_pair_clear(&leaf);
 }
 
 static inline void peer_close(struct peer *p)

@@ -17,7 +17,7 @@ struct tls_pair {
     EVP_PKEY *key;
 };
 
-static inline void tls_pair_free(struct tls_pair *p)
+static inline void tls_pair_clear(struct tls_pair *p)
 {
     X509_free(p->cert);
     EVP_PKEY_free(p->key);
@@ -66,7 +66,7 @@ static inline SSL_CTX *tls_server_new(void)
 {
     struct tls_pair p = tls_certify(NULL, "nobody.invalid", NULL, false, TLS_DAY);
     SSL_CTX *ctx = tls_server_with(&p);
-    tls_pair_free(&p);
+    tls_pair_clear(&p);
     return ctx;
 }
 

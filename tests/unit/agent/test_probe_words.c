@@ -78,7 +78,7 @@ static void test_headers(void **state)
     s = seen("http://h/v1/chat/completions", 200, COUNTER_FAILED_MALFORMED, "an event whose JSON is cut off: {");
     probe_words_lines(&s, &out);
     assert_non_null(strstr(buf_str(&out), "\nwhat came: an event")); /* not the server's words */
-    buf_free(&out);
+    buf_clear(&out);
 }
 
 static void first_places(const char *url, const char *one, const char *two)

@@ -44,7 +44,7 @@ static void feed(const char *text, int64_t at)
 
 static void usage(uint32_t in, uint32_t out, uint32_t cached, int64_t at)
 {
-    struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1000);
+    struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(1000);
     assert_int_equal(buf_printf(&b,
                                 "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,"
                                 "\"prompt_tokens_details\":{\"cached_tokens\":%u}}}\n\n",

@@ -45,7 +45,7 @@ static int teardown(void **state)
     (void)unlink(name);
     path(name, sizeof name, "plan.verify");
     (void)unlink(name);
-    buf_free(&envelope);
+    buf_clear(&envelope);
     return rmdir(dir);
 }
 

@@ -174,7 +174,7 @@ static void test_merge_of_parts(void **state)
             assert_int_equal(hist_encode(part[i], &b), 0);
             assert_int_equal(hist_decode_add(by_wire, b.data, b.len, NULL), 0);
             assert_int_equal(hist_merge(merged, part[i]), 0);
-            buf_free(&b);
+            buf_clear(&b);
             hist_destroy(&part[i]);
         }
         assert_true(hist_equal(one, merged));
@@ -217,7 +217,7 @@ static void round_trip(const struct hist *h)
     if (hist_decode_add(back, b.data, b.len, &e)) fail_msg("%s", e.text);
     assert_true(hist_equal(h, back));
     hist_destroy(&back);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_codec_round_trip(void **state)
@@ -261,7 +261,7 @@ static void test_codec_size(void **state)
         (void)hist_record(h, sample(&r), 1);
     assert_int_equal(hist_encode(h, &b), 0);
     assert_in_range(b.len, 300, 1300);
-    buf_free(&b);
+    buf_clear(&b);
     hist_destroy(&h);
 }
 
@@ -336,7 +336,7 @@ static void test_codec_hostile(void **state)
     refuse("\1\377\377\377\377\377\377\377\377\377\1", 11, "overflow"); /* 2^64 - 1 more */
     refuse("\1\1\376\377\377\377\377\377\377\377\377\1\1", 13, "max overflows");
     refuse("\1\1\1\1", 4, "sum"); /* min = -1, max = 0 … */
-    buf_free(&b);
+    buf_clear(&b);
     hist_destroy(&h);
 }
 

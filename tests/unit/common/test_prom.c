@@ -26,11 +26,11 @@ static void test_text(void **state)
                                      "# HELP plateau_info x\n"
                                      "# TYPE plateau_info gauge\n"
                                      "plateau_info{name=\"a\\\"b\\\\c\\nd\"} NaN\n");
-    buf_free(&b);
+    buf_clear(&b);
     static const char *const NAMES[] = {"idle", "load"};
     prom_state(&b, NAMES, 2, 1);
     assert_non_null(strstr(buf_str(&b), "plateau_state{state=\"idle\"} 0\nplateau_state{state=\"load\"} 1\n"));
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* What Prometheus calls a counter never falls, although a stage begins at nought. */
@@ -58,7 +58,7 @@ static void test_totals(void **state)
     assert_non_null(strstr(buf_str(&b), "\nplateau_requests_total{outcome=\"ok\"} 8\n"));
     assert_non_null(strstr(buf_str(&b), "\nplateau_requests_total{outcome=\"reset\"} 2\n"));
     assert_non_null(strstr(buf_str(&b), "\nplateau_stages_total 1\n"));
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_quantile(void **state)

@@ -76,7 +76,7 @@ static struct snapshot *there_and_back(const struct snapshot *s)
     fill(back, 99); /* overwritten, nothing of it may stay */
     assert_int_equal(snapshot_encode(s, &b), 0);
     if (snapshot_decode(back, b.data, b.len, &e)) fail_msg("%s", e.text);
-    buf_free(&b);
+    buf_clear(&b);
     return back;
 }
 
@@ -261,7 +261,7 @@ static void test_requests(void **state)
     assert_in_range(bytes.len, 1, 1 << 20); /* four times as many still fit into a message */
     seen.n = 0;
     assert_int_equal(snapshot_each_request(bytes.data, bytes.len, see, &seen), 5);
-    buf_free(&bytes);
+    buf_clear(&bytes);
     snapshot_destroy(&a);
     snapshot_destroy(&b);
     snapshot_destroy(&sum);
@@ -342,7 +342,7 @@ static void forge(const struct forged *f, struct buf *out)
         msgpack_pack_int(&pk, f->ids[i]);
         msgpack_pack_bin_with_body(&pk, bytes.data, bytes.len);
     }
-    buf_free(&bytes);
+    buf_clear(&bytes);
     hist_destroy(&h);
 }
 
@@ -405,7 +405,7 @@ static void test_hostile(void **state)
     refuse(b.data, b.len, "after its end");
     /* counts of elements and of bytes that are not there */
     refuse("\xdd\xff\xff\xff\xff\1", 6, "malformed head");
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* A fuzzer learns little from bytes that are refused at their head. */
@@ -419,7 +419,7 @@ static void test_seeds_are_read(void **state)
         assert_int_equal(snapshot_seed(i, &b), 0);
         if (snapshot_decode(s, b.data, b.len, &e)) fail_msg("seed %d: %s", i, e.text);
         snapshot_destroy(&s);
-        buf_free(&b);
+        buf_clear(&b);
     }
 }
 

@@ -228,7 +228,7 @@ static void test_every_message_round_trips(void **state)
         compare(&MESSAGES[t], m);
         wire_msg_clear(&m);
         wire_msg_clear(&m);
-        buf_free(&b);
+        buf_clear(&b);
         /* all zero is a message too (but an empty shard is none) */
         struct wire_msg zero = {.type = (enum wire_type)t};
         b = encoded(&zero);
@@ -236,7 +236,7 @@ static void test_every_message_round_trips(void **state)
         assert_int_equal(rc, t == WIRE_ARM ? -1 : 0);
         if (rc == 0) assert_int_equal(m.type, t);
         wire_msg_clear(&m);
-        buf_free(&b);
+        buf_clear(&b);
     }
     assert_string_equal(wire_type_name(WIRE_CLOCK_ECHO), "CLOCK_ECHO");
     assert_string_equal(wire_type_name(WIRE_N), "?");
@@ -258,7 +258,7 @@ static void test_shard_is_taken(void **state)
     m = MESSAGES[WIRE_ARM]; /* a message to send borrows: clearing it must not free */
     wire_msg_clear(&m);
     assert_int_equal(OWN[3], 9);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void refuse(const void *bytes, size_t n, const char *why)
@@ -285,7 +285,7 @@ static void test_version_mismatch_names_both(void **state)
     char here[40];
     (void)snprintf(here, sizeof here, "speaks version %u", WIRE_VERSION);
     refuse(b.data, b.len, here);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* A HELLO of another release is refused by its first two fields, whatever the others are. */
@@ -312,7 +312,7 @@ static void test_other_tables_are_named(void **state)
     msgpack_pack_int(&pk, WIRE_HELLO);
     msgpack_pack_str_with_body(&pk, "a name", 6);
     refuse(b.data, b.len, "tables or version");
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* Each fact that two programs must share changes it. */
@@ -336,7 +336,7 @@ static void test_cut_and_trailing(void **state)
         refuse(b.data, b.len, "bytes after its end");
         b.data[0]++; /* one element more, and it is there */
         refuse(b.data, b.len, t == WIRE_HELLO ? "message" : "fields, expected");
-        buf_free(&b);
+        buf_clear(&b);
     }
 }
 
@@ -353,13 +353,13 @@ static void test_every_byte_changed(void **state)
                 b.data[i] = (uint8_t)v;
                 if (decode(&m, b.data, b.len, NULL) == 0) {
                     struct buf again = encoded(&m); /* what was accepted is a message */
-                    buf_free(&again);
+                    buf_clear(&again);
                 }
                 wire_msg_clear(&m);
             }
             b.data[i] = was;
         }
-        buf_free(&b);
+        buf_clear(&b);
     }
 }
 
@@ -453,7 +453,7 @@ static void test_over_limits(void **state)
     assert_int_equal(decode(&m, b.data, b.len, NULL), 0);
     assert_int_equal(m.u.plan.plan.n, WIRE_MESSAGE_MAX - 100);
     wire_msg_clear(&m);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* A server's answer may land in an error: it is made readable, never a message that the other side must refuse. */
@@ -471,7 +471,7 @@ static void test_words_are_cleaned(void **state)
     assert_int_equal(strlen(got.u.bye.reason), 599);
     assert_memory_equal(got.u.bye.reason, "a?b?[31m?\xc3\xa4??yyy", 16);
     wire_msg_clear(&got);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_impossible_shards(void **state)
@@ -492,7 +492,7 @@ static void test_impossible_shards(void **state)
     for (int i = 0; i < 8; i++) {
         struct buf b = encoded(&(struct wire_msg){.type = WIRE_ARM, .u.arm = {1, 2, bad[i]}});
         refuse(b.data, b.len, "ARM message: shard");
-        buf_free(&b);
+        buf_clear(&b);
     }
     /* a closed loop with arrivals of an impossible kind (found by fuzzing) */
     bad[0] = SHARD;
@@ -500,12 +500,12 @@ static void test_impossible_shards(void **state)
     bad[0].burstiness = -1e300;
     struct buf closed = encoded(&(struct wire_msg){.type = WIRE_ARM, .u.arm = {1, 2, bad[0]}});
     refuse(closed.data, closed.len, "ARM message: shard");
-    buf_free(&closed);
+    buf_clear(&closed);
     bad[0] = SHARD;
     bad[0].rate_from = (double)__builtin_inff();
     struct buf b = encoded(&(struct wire_msg){.type = WIRE_ARM, .u.arm = {1, 2, bad[0]}});
     refuse(b.data, b.len, "ARM message: shard");
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_unknown_code_is_internal(void **state)
@@ -517,7 +517,7 @@ static void test_unknown_code_is_internal(void **state)
     assert_int_equal(decode(&got, b.data, b.len, NULL), 0);
     assert_int_equal(got.u.done.code, ERR_INTERNAL);
     wire_msg_clear(&got);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 int main(void)

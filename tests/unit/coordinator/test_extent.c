@@ -20,8 +20,8 @@ static bool notes(const char *timeouts, const char *load)
     extent_words(p, "# ", &out);
     bool there = strstr(buf_str(&out), "# note: target.timeouts.first_token") != NULL;
     plan_destroy(&p);
-    buf_free(&text);
-    buf_free(&out);
+    buf_clear(&text);
+    buf_clear(&out);
     return there;
 }
 
@@ -64,8 +64,8 @@ static void test_no_abort(void **state)
         if (noted != CASES[i].noted) fail_msg("%s: %s", CASES[i].load, buf_str(&out));
         assert_int_equal(watch_may_abort(p), !noted);
         plan_destroy(&p);
-        buf_free(&text);
-        buf_free(&out);
+        buf_clear(&text);
+        buf_clear(&out);
     }
 }
 
@@ -88,7 +88,7 @@ static void test_curve(void **state)
         if (!strstr(buf_str(&out), SAYS[i])) fail_msg("no \"%s\" in\n%s", SAYS[i], buf_str(&out));
     assert_null(strstr(buf_str(&out), "times as long"));
     plan_destroy(&p);
-    buf_free(&out);
+    buf_clear(&out);
 }
 
 int main(void)

@@ -52,7 +52,7 @@ static void test_documents(void **state)
                        r->finished ? "yes" : "", r->meaning);
         if (!strstr(buf_str(&text), row)) fail_msg("coordinator/README.md has no row%s", row);
     }
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 int main(void)

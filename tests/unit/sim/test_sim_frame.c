@@ -83,8 +83,8 @@ static void streams_have_vllms_shape(void **state)
     struct sim_options o = options();
     struct sim_ask ask = {
         .api = SIM_CHAT, .stream = true, .include_usage = true, .prompt = 29, .output = 2, .model = "tiny"};
-    struct buf out __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20),
-                   body __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20);
+    struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 20),
+                   body __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 20);
     build(&o, &ask, &out);
     assert_int_equal(unchunk(&out, &body), 5);
 #define HEAD                                                                                                           \
@@ -107,8 +107,8 @@ static void streams_have_vllms_shape(void **state)
 static void every_form_is_well_framed_json(void **state)
 {
     (void)state;
-    struct buf out __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 22),
-                   body __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 22);
+    struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 22),
+                   body __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 22);
     for (unsigned bits = 0; bits < 256; bits++) {
         struct sim_options o = options();
         o.crlf = bits & 1;
@@ -142,8 +142,8 @@ static void chunk_sizes_hold_for_events_of_any_size(void **state)
     (void)state;
     struct sim_options o = options();
     struct sim_ask ask = {.api = SIM_COMPLETIONS, .stream = true, .prompt = 1, .output = 4096, .model = "m"};
-    struct buf out __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20),
-                   body __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20);
+    struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 20),
+                   body __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 20);
     struct sim_frame f;
     sim_frame_init(&f, &o, &ask, 3, 1);
     for (uint32_t n = 1; n <= 4096; n = n * 2 + 1) {

@@ -354,7 +354,7 @@ static void test_other_scanners(void **state)
 
 static void check_body(enum plan_api api, const struct dialect_request *r, const char *expect)
 {
-    struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1 << 20);
+    struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(1 << 20);
     assert_int_equal(dialect_for(api)->write_body(dialect_for(api), r, &b), 0);
     assert_string_equal(buf_str(&b), expect);
     assert_true(json_valid(buf_str(&b), b.len));
@@ -462,7 +462,7 @@ static void test_left_out(void **state)
     (void)state;
     const struct plan_target t = {.api = API_OPENAI_CHAT, .omit = "stream_options max_tokens"};
     struct dialect d;
-    struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1000);
+    struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(1000);
     dialect_open(&t, &d);
     assert_int_equal(d.write_body(&d, SPEC("hi", .body = "{\"stop\":null}"), &b), 0);
     assert_string_equal(buf_str(&b),
@@ -501,7 +501,7 @@ static void test_plan_body_wins(void **state)
                "{\"messages\":1,\"max_tokens\":2,\"stream\":true}");
     static const char *const bad[] = {"[]", "{", "{\"a\":1", "{\"a\":1}}", "x", "{}{}", "{\"a\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct buf b __attribute__((cleanup(buf_free))) = BUF_INIT(1000);
+        struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(1000);
         assert_int_equal(CHAT->write_body(CHAT, SPEC("hi", .body = bad[i]), &b), -1);
     }
 }
@@ -513,7 +513,7 @@ static void test_escaping(void **state)
                SPEC("a\"b\\c\nd\te\x01\x1f\x7f\0f\xe4\xbd\xa0\"", .body = "{\"max_tokens\":1,\"stream_options\":0}"),
                "{\"prompt\":\"a\\\"b\\\\c\\u000ad\\u0009e\\u0001\\u001f\x7f\\u0000f\xe4\xbd\xa0\\\"\",\"stream\":true,"
                "\"max_tokens\":1,\"stream_options\":0}");
-    struct buf small __attribute__((cleanup(buf_free))) = BUF_INIT(60);
+    struct buf small __attribute__((cleanup(buf_clear))) = BUF_INIT(60);
     assert_int_equal(CHAT->write_body(CHAT, SPEC("too long for it, this one is", .model = "m"), &small), -1);
 }
 

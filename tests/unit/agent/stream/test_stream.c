@@ -163,7 +163,7 @@ static void test_captures(void **state)
         assert_int_equal(seen.finish, x->finish);
         assert_int_equal(seen.n_gaps, x->events > 0 ? x->events - 1 : 0);
         assert_int_equal(seen.t.done, x->outcome == COUNTER_OK ? AT : 0);
-        capture_free(&c);
+        capture_clear(&c);
     }
 }
 
@@ -194,7 +194,7 @@ static void test_every_split(void **state)
             (void)stream_feed(&s, c.body + at, 1, AT);
         finish(&two, capture_end(&c), c.status);
         must_equal(&one, &two, x->name, 1);
-        capture_free(&c);
+        capture_clear(&c);
     }
 }
 
@@ -228,7 +228,7 @@ static void test_line_ends(void **state)
         }
         free(text);
     }
-    capture_free(&c);
+    capture_clear(&c);
 }
 
 /* Bytes flush against an unreadable page: nothing reads behind its end. */
@@ -256,7 +256,7 @@ static void test_guard_page(void **state)
             finish(&two, capture_end(&c), c.status);
             must_equal(&one, &two, x->name, at);
         }
-        capture_free(&c);
+        capture_clear(&c);
     }
     assert_int_equal(munmap(map, room + page), 0);
 }

@@ -86,7 +86,7 @@ static void test_like_named(void **state)
             say(&d, &c, cut, true, &own);
             if (memcmp(&named, &own, sizeof own) != 0) fail_msg("%s: shape and scanner differ", rows[i].name);
         }
-        capture_free(&c);
+        capture_clear(&c);
         plan_destroy(&p);
     }
 }
@@ -113,7 +113,7 @@ static void test_bodies(void **state)
     const struct dialect_message two[] = {{"system", "be\nbrief", 8}, {"user", "hi \"you\"", 8}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dialect d;
-        struct buf out __attribute__((cleanup(buf_free))) = BUF_INIT(1u << 16);
+        struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1u << 16);
         struct plan *p = open_template(rows[i].template, &d);
         struct dialect_request r = {
             .model = "m\"1", .messages = two, .n_messages = 2, .output_tokens = rows[i].tokens, .body = "{}"};

@@ -77,7 +77,7 @@ static void try_certificate(const struct certificate *t, int version, bool verif
     assert_string_equal(e.text, t->why && verify ? t->why : "");
     assert_int_equal(rc, t->why && verify ? -1 : 1);
     peer_clear(&p);
-    tls_pair_free(&leaf);
+    tls_pair_clear(&leaf);
 }
 
 static void test_certificates(void **state)

@@ -50,7 +50,7 @@ static void reads_back(const struct plan *p)
         plan_destroy(&q);
         assert_null(q);
     }
-    buf_free(&out);
+    buf_clear(&out);
 }
 
 static const char SMALLEST[] = "plan: 1\n"
@@ -430,7 +430,7 @@ static void hostile_bytes(void **state)
             plan_destroy(&q);
             out.data[i] ^= (uint8_t)flip;
         }
-    buf_free(&out);
+    buf_clear(&out);
     plan_destroy(&p);
     plan_destroy(&p);
     plan_destroy(NULL);

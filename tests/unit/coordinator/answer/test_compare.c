@@ -268,7 +268,7 @@ static void test_plans(void **state)
     buf_reset(&out);
     assert_int_equal(compare_plans(a, b, 1, &out, &e), 0);
     assert_non_null(strstr(buf_str(&out), "and 1 more"));
-    buf_free(&out);
+    buf_clear(&out);
     plan_destroy(&a);
     plan_destroy(&b);
 }

@@ -15,7 +15,7 @@ static struct plan *curve_of(const char *keys)
     (void)buf_printf(&text, "plan: 1\ntarget: {url: \"http://h:1\", model: m}\nload: {%s}\n", keys);
     struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
     if (!p) fail_msg("%s", e.text);
-    buf_free(&text);
+    buf_clear(&text);
     return p;
 }
 
@@ -29,7 +29,7 @@ static bool deviates(const struct plan *p, const struct point *points, size_t n,
     struct buf out = BUF_INIT(8192);
     curve_deviations(p, points, n, collect, &out);
     bool there = strstr(buf_str(&out), words) != NULL;
-    buf_free(&out);
+    buf_clear(&out);
     return there;
 }
 

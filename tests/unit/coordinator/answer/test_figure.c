@@ -54,7 +54,7 @@ static void test_reference(void **state)
     (void)fclose(file);
     text[n] = 0;
     if (!strstr(text, buf_str(&want))) fail_msg("the table in coordinator/report/README.md is not figure.def's");
-    buf_free(&want);
+    buf_clear(&want);
 }
 
 static void test_read(void **state)

@@ -101,7 +101,7 @@ static void test_requests(void **state)
     assert_non_null(strstr(buf_str(&out), "\"agent\":\"a, \\\"b\\\"\""));
     assert_non_null(strstr(buf_str(&out), "\"ttft_ms\":2,"));
     assert_non_null(strstr(buf_str(&out), "\"sent_ms\":null"));
-    buf_free(&out);
+    buf_clear(&out);
     to.requests = no_requests;
     assert_int_equal(export_find("requests-jsonl")->run(&a, &to, &e), -1);
     assert_non_null(strstr(e.text, "record: {requests: true}"));

@@ -67,7 +67,7 @@ static void check(const struct hist *h)
         assert_int_equal(counts[i], want);
     }
     free(counts);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_plain(void **state)
@@ -109,8 +109,8 @@ static void test_compressed(void **state)
     assert_int_equal(n, plain.len);
     assert_memory_equal(back, plain.data, n);
     free(back);
-    buf_free(&plain);
-    buf_free(&packed);
+    buf_clear(&plain);
+    buf_clear(&packed);
     hist_destroy(&h);
 }
 

@@ -66,7 +66,7 @@ static int make(struct fake *f, struct run_data *r, struct buf b[N_FILES])
 static void clear(struct run_data *r, struct buf b[N_FILES])
 {
     for (int i = 0; i < N_FILES; i++)
-        buf_free(&b[i]);
+        buf_clear(&b[i]);
     run_data_clear(r);
     remove_all();
 }
@@ -90,7 +90,7 @@ static void test_twice_the_same(void **state)
     for (int i = 0; i < N_FILES; i++) {
         assert_int_equal(first[i].len, again[i].len);
         assert_memory_equal(first[i].data, again[i].data, first[i].len);
-        buf_free(&again[i]);
+        buf_clear(&again[i]);
     }
     clear(&r, first);
 }
@@ -210,8 +210,8 @@ static void test_text(void **state)
     assert_non_null(strstr(buf_str(&plain), "Target: requests, by address: 10.0.0.1:8000 "));
     assert_non_null(strstr(buf_str(&plain), "invalid"));
     analysis_clear(&in);
-    buf_free(&plain);
-    buf_free(&color);
+    buf_clear(&plain);
+    buf_clear(&color);
     run_data_clear(&r);
 }
 
@@ -233,7 +233,7 @@ static void test_exit_status(void **state)
                        {4, 1e6, 5, true, 0},    {130, 1e6, 5, true, 2}, {143, 1e6, 5, true, 15}};
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         for (int k = 0; k < N_FILES; k++)
-            buf_free(&b[k]);
+            buf_clear(&b[k]);
         r.plan->gates[0].value = STEPS[i].limit;
         r.stages[0].counters[COUNTER_DROPPED] = STEPS[i].dropped;
         r.stages[0].degraded = STEPS[i].degraded;

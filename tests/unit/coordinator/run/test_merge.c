@@ -32,7 +32,7 @@ static void told_clear(struct told *t, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < SECONDS; k++)
-            buf_free(&t[i].bytes[k]);
+            buf_clear(&t[i].bytes[k]);
 }
 
 /* Samples fall to n agents by turns; `one` records them all in one process. Counts of requests go up with them. */
@@ -232,10 +232,10 @@ static void test_order_and_duplicates(void **state)
         dump(&d, &got);
         assert_int_equal(got.len, want.len);
         assert_memory_equal(got.data, want.data, want.len);
-        buf_free(&got);
+        buf_clear(&got);
         stage_data_clear(&d);
     }
-    buf_free(&want);
+    buf_clear(&want);
     hists_clear(one);
     told_clear(told, N);
 }
@@ -282,8 +282,8 @@ static void test_peek(void **state)
     }
     assert_int_equal(got.len, want.len);
     assert_memory_equal(got.data, want.data, want.len);
-    buf_free(&got);
-    buf_free(&want);
+    buf_clear(&got);
+    buf_clear(&want);
     hists_clear(one);
     told_clear(told, N);
 }
@@ -293,7 +293,7 @@ static enum merge_result give_one(struct merge *m, const struct snapshot *s, uin
     struct buf b = BUF_INIT(1 << 20);
     assert_int_equal(snapshot_encode(s, &b), 0);
     enum merge_result r = merge_accept(m, 0, seq, b.data, b.len, e);
-    buf_free(&b);
+    buf_clear(&b);
     return r;
 }
 
@@ -325,7 +325,7 @@ static void test_many(void **state)
         assert_int_equal(merge_in_flight(m), k % 5);
     }
     assert_int_equal(merge_finish(m, &d, &e), 0);
-    struct hist *one = packed_hist_open(&d.agents[0].hist[METRIC_ITL]);
+    struct hist *one = packed_hist_unpack(&d.agents[0].hist[METRIC_ITL]);
     assert_true(hist_equal(sum, one));
     assert_true(hist_equal(sum, d.hist[METRIC_ITL]));
     hist_destroy(&one);
@@ -535,8 +535,8 @@ static void test_blocks_order(void **state)
     }
     assert_int_equal(dumps[0].len, dumps[1].len);
     assert_memory_equal(dumps[0].data, dumps[1].data, dumps[0].len);
-    buf_free(&dumps[0]);
-    buf_free(&dumps[1]);
+    buf_clear(&dumps[0]);
+    buf_clear(&dumps[1]);
 }
 
 int main(void)

@@ -117,7 +117,7 @@ static void test_forged_counts(void **state)
     assert_int_equal(W.stage[0].lost_agents, 1);
     assert_true(W.stage[0].ok < 1000);
     snapshot_destroy(&s);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static void test_malformed(void **state)
