@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+
 #define LINES 3 /* levels whose members have lines of their own when pretty */
 
 static void line(struct json_out *j)
@@ -19,48 +21,29 @@ static void line(struct json_out *j)
         (void)buf_puts(j->out, "  ");
 }
 
-/* Length of the UTF-8 character at p (n bytes left), or 0 when it is none (RFC 3629: no overlong forms, no surrogates).
- */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    if (p[0] < 0x80) return 1;
-    size_t len = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-                 : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-                 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                                : 0;
-    if (!len || len > n) return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static bool must_escape(const struct json_out *j, unsigned char c)
 {
     return c < 0x20 || c == '"' || c == '\\' || c == 0x7f || (j->html && (c == '<' || c == '>' || c == '&'));
 }
 
-static void quoted(struct json_out *j, const void *bytes, size_t n)
+static void quoted(struct json_out *j, const char *p, size_t n)
 {
-    const unsigned char *p = bytes;
     (void)buf_putc(j->out, '"');
     for (size_t i = 0; i < n;) {
-        size_t len = utf8_length(p + i, n - i);
+        size_t len = text_utf8(p + i, n - i);
         if (!len) {
             (void)buf_puts(j->out, "\xef\xbf\xbd");
             i++;
             continue;
         }
-        if (len > 1 || !must_escape(j, p[i]))
+        if (len > 1 || !must_escape(j, (unsigned char)p[i]))
             (void)buf_put(j->out, p + i, len);
         else if (p[i] == '"' || p[i] == '\\')
             (void)buf_printf(j->out, "\\%c", p[i]);
         else if (p[i] == '\n')
             (void)buf_puts(j->out, "\\n");
         else
-            (void)buf_printf(j->out, "\\u%04x", p[i]);
+            (void)buf_printf(j->out, "\\u%04x", (unsigned)p[i]);
         i += len;
     }
     (void)buf_putc(j->out, '"');

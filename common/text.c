@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
-size_t text_char(const char *s, size_t n)
+size_t text_utf8(const char *s, size_t n)
 {
     const uint8_t *p = (const uint8_t *)s;
-    if (*p < 0x80) return *p >= 0x20 && *p != 0x7f;
+    if (*p < 0x80) return 1;
     size_t len = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
     if (*p < 0xc2 || *p > 0xf4 || len > n) return 0;
     uint32_t c = *p & (0x7fu >> len);
@@ -15,11 +15,17 @@ size_t text_char(const char *s, size_t n)
         if ((p[i] & 0xc0) != 0x80) return 0;
         c = c << 6 | (p[i] & 0x3f);
     }
-    /* not the shortest form, a surrogate, beyond Unicode, or one of the C1 controls */
-    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000) ||
-        c < 0xa0)
-        return 0;
+    /* not the shortest form, a surrogate, or beyond Unicode */
+    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000)) return 0;
     return len;
+}
+
+size_t text_char(const char *s, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)s;
+    if (*p < 0x20 || *p == 0x7f) return 0;
+    size_t len = text_utf8(s, n);
+    return len == 2 && *p == 0xc2 && p[1] < 0xa0 ? 0 : len; /* the C1 controls */
 }
 
 bool text_is_header_name(const char *s)

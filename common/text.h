@@ -3,7 +3,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Length of the UTF-8 sequence at s (of n > 0 bytes) when it is well formed and no control character, else 0. */
+/* Length of the UTF-8 sequence at s (of n > 0 bytes) when it is well formed (RFC 3629: no overlong forms, no
+ * surrogates), else 0. */
+size_t text_utf8(const char *s, size_t n);
+
+/* The same, and no control character. */
 size_t text_char(const char *s, size_t n);
 
 /* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */

@@ -154,28 +154,6 @@ static int put_data(const struct analysis *in, struct buf *out)
     return out->bad ? -1 : 0;
 }
 
-static void put_escaped(struct buf *out, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        switch (s[i]) {
-        case '<':
-            (void)buf_puts(out, "&lt;");
-            break;
-        case '>':
-            (void)buf_puts(out, "&gt;");
-            break;
-        case '&':
-            (void)buf_puts(out, "&amp;");
-            break;
-        case '"':
-            (void)buf_puts(out, "&quot;");
-            break;
-        default:
-            if ((unsigned char)s[i] >= 0x20 || s[i] == '\n') (void)buf_putc(out, s[i]);
-        }
-    }
-}
-
 static int put_part(const struct analysis *in, const char *name, size_t n, struct buf *out)
 {
     static const struct {
@@ -199,13 +177,13 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
     if (n == 4 && memcmp(name, "DATA", 4) == 0) return put_data(in, out);
     if (n == 5 && memcmp(name, "TITLE", 5) == 0) {
         const char *title = in->run->plan && in->run->plan->name ? in->run->plan->name : in->run->run_id;
-        put_escaped(out, title, strlen(title));
+        report_put_markup(out, title, strlen(title), false);
         return 0;
     }
     /* TEXT: for a reader without scripts */
     struct buf text = BUF_INIT(out->max);
     int rc = report_text(in, &(struct report_style){.width = REPORT_WIDE}, &text, NULL);
-    put_escaped(out, buf_str(&text), text.len);
+    report_put_markup(out, buf_str(&text), text.len, false);
     buf_clear(&text);
     return rc;
 }

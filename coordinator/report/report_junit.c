@@ -6,44 +6,11 @@
 #include <string.h>
 
 #include "common/human.h"
-#include "common/text.h"
 #include "coordinator/report/report_parts.h"
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
-
-/* XML 1.0 has no form for control characters, surrogates, U+FFFE, U+FFFF and bytes that are no UTF-8; a name in a plan
- * may hold any of them. */
 static void put_xml(struct buf *out, const char *s)
 {
-    size_t n;
-    for (; *s; s++) {
-        switch (*s) {
-        case '<':
-            (void)buf_puts(out, "&lt;");
-            break;
-        case '>':
-            (void)buf_puts(out, "&gt;");
-            break;
-        case '&':
-            (void)buf_puts(out, "&amp;");
-            break;
-        case '"':
-            (void)buf_puts(out, "&quot;");
-            break;
-        case '\n':
-            (void)buf_puts(out, "&#10;");
-            break;
-        default:
-            n = text_char(s, strlen(s));
-            if (n == 3 && (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0))
-                (void)buf_puts(out, REPLACEMENT);
-            else if (n)
-                (void)buf_put(out, s, n);
-            else
-                (void)buf_puts(out, (unsigned char)*s < 0x20 || *s == 0x7f ? " " : REPLACEMENT);
-            if (n) s += n - 1;
-        }
-    }
+    report_put_markup(out, s, strlen(s), true);
 }
 
 static void put_gate(const struct analysis *in, size_t gate, struct buf *out)

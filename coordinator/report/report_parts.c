@@ -4,10 +4,51 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/human.h"
+#include "common/text.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/answer/load_axis.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+/* One character at s; returns its length. */
+static size_t put_markup_char(struct buf *out, const char *s, size_t n, bool attribute)
+{
+    if (*s == '\n' && !attribute) {
+        (void)buf_putc(out, '\n');
+        return 1;
+    }
+    size_t len = text_char(s, n);
+    if (len == 3 && (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0))
+        (void)buf_puts(out, REPLACEMENT);
+    else if (len)
+        (void)buf_put(out, s, len);
+    else
+        (void)buf_puts(out, (unsigned char)*s < 0x20 || *s == 0x7f ? " " : REPLACEMENT);
+    return len ? len : 1;
+}
+
+void report_put_markup(struct buf *out, const char *s, size_t n, bool attribute)
+{
+    static const struct {
+        char c;
+        const char *reference;
+    } REFERENCES[] = {{'<', "&lt;"}, {'>', "&gt;"}, {'&', "&amp;"}, {'"', "&quot;"}, {'\n', "&#10;"}};
+    const size_t n_references = sizeof REFERENCES / sizeof *REFERENCES - (attribute ? 0 : 1);
+    for (size_t at = 0; at < n;) {
+        size_t i = 0;
+        while (i < n_references && REFERENCES[i].c != s[at])
+            i++;
+        if (i < n_references) {
+            (void)buf_puts(out, REFERENCES[i].reference);
+            at++;
+        } else {
+            at += put_markup_char(out, s + at, n - at, attribute);
+        }
+    }
+}
 
 const struct stage_data *report_stage(const struct analysis *in, size_t point)
 {

@@ -3,6 +3,11 @@
 #include "common/json_out.h"
 #include "coordinator/report/report.h"
 
+/* Text as an element or an attribute of HTML and XML 1.0 may hold it. XML has no form for control characters,
+ * surrogates, U+FFFE, U+FFFF and bytes that are not UTF-8, and a name in a plan may hold any of them: they become a
+ * blank or U+FFFD. `attribute`: line ends become references, which an attribute keeps. */
+void report_put_markup(struct buf *out, const char *s, size_t n, bool attribute);
+
 /* All that summary.json says, as members of the object that is open in `j`. */
 void report_summary_members(struct json_out *j, const struct analysis *in);
 

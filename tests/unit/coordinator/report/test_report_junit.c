@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/report/report.h"
+#include "coordinator/report/report_parts.h"
 
 static struct plan_gate gates[3] = {
     {.text = "ttft.p99 < 800ms"}, {.text = "errors.rate < 1%"}, {.text = "itl.max < 1s & <more>"}};
@@ -105,9 +105,23 @@ static void test_capacity(void **state)
     buf_clear(&out);
 }
 
+/* A page has the same characters, but its line ends stay: its text stands in an element, not in an attribute. */
+static void test_markup_of_a_page(void **state)
+{
+    (void)state;
+    static const char text[] = "a\n<b> & \"c\"\x1b[2J\xff \xc3\xa9";
+    struct buf out = BUF_INIT(1 << 10);
+    report_put_markup(&out, text, sizeof text - 1, false);
+    assert_string_equal(buf_str(&out), "a\n&lt;b&gt; &amp; &quot;c&quot; [2J\xef\xbf\xbd \xc3\xa9");
+    buf_reset(&out);
+    report_put_markup(&out, text, 3, true);
+    assert_string_equal(buf_str(&out), "a&#10;&lt;");
+    buf_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_well_formed),
-                                       cmocka_unit_test(test_capacity)};
+                                       cmocka_unit_test(test_capacity), cmocka_unit_test(test_markup_of_a_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

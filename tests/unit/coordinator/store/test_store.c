@@ -18,18 +18,26 @@
 #include "coordinator/store/store_db.h"
 #include "tests/unit/fake_run.h"
 
-static char dir[64];
+/* Of the test that runs. */
+static char dir[64], file[96];
+static struct run_data meta;
+static struct store *store;
 
 static int set_up(void **state)
 {
     (void)state;
     (void)snprintf(dir, sizeof dir, "/tmp/test_store.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    if (!mkdtemp(dir)) return -1;
+    (void)snprintf(file, sizeof file, "%s/run.sqlite", dir);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    store_close(&store);
+    run_data_clear(&meta);
+    memset(&meta, 0, sizeof meta);
     static const char *const FILES[] = {"deep/run/run.sqlite", "deep/run",       "deep",
                                         "run.sqlite",          "run.sqlite-wal", "run.sqlite-shm"};
     for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
@@ -182,24 +190,22 @@ static void test_round_trip(void **state)
     run_data_clear(&made);
 }
 
-static struct store *create(struct run_data *meta)
+/* A run in the test's folder. */
+static void create(void)
 {
     struct fake f = {.agents = 1};
     struct err e = {0};
-    fake_meta(&f, meta);
-    struct store *s = store_create(dir, meta, &e);
-    if (!s) fail_msg("%s", e.text);
-    return s;
+    fake_meta(&f, &meta);
+    if (!(store = store_create(dir, &meta, &e))) fail_msg("%s", e.text);
 }
 
 static void test_refuses_a_run(void **state)
 {
     (void)state;
-    struct run_data meta;
     struct err e = {0};
     char deep[96];
-    struct store *s = create(&meta);
-    store_close(&s);
+    create();
+    store_close(&store);
     assert_null(store_create(dir, &meta, &e));
     assert_int_equal(e.code, ERR_USAGE);
     assert_non_null(strstr(e.text, dir));
@@ -207,35 +213,31 @@ static void test_refuses_a_run(void **state)
     (void)snprintf(deep, sizeof deep, "%s/deep/run", dir);
     assert_null(store_open(deep, &e));
     assert_non_null(strstr(e.text, "holds no run"));
-    s = store_create(deep, &meta, &e); /* the folder is made */
-    assert_non_null(s);
-    store_close(&s);
-    run_data_clear(&meta);
+    store = store_create(deep, &meta, &e); /* the folder is made */
+    assert_non_null(store);
 }
 
 /* A stage is run again under a new epoch: the result is the last that ended. */
 static void test_epochs(void **state)
 {
     (void)state;
-    struct run_data meta, read;
+    struct run_data read;
     struct err e = {0};
-    struct store *s = create(&meta);
+    create();
     for (uint32_t epoch = 1; epoch <= 3; epoch++) {
         struct stage_data d = {.stage = 0, .epoch = epoch, .plan = meta.plan->stages[0], .lost = epoch};
         d.hist[METRIC_TTFT] = filled(5000000, epoch);
-        assert_int_equal(store_stage_begin(s, &d, &e), 0);
-        assert_int_equal(store_snapshot(s, 0, 0, epoch, 0, 1, "bytes", 5, &e), 0);
-        if (epoch < 3) assert_int_equal(store_stage_end(s, &d, &e), 0);
+        assert_int_equal(store_stage_begin(store, &d, &e), 0);
+        assert_int_equal(store_snapshot(store, 0, 0, epoch, 0, 1, "bytes", 5, &e), 0);
+        if (epoch < 3) assert_int_equal(store_stage_end(store, &d, &e), 0);
         stage_data_clear(&d);
     }
-    assert_int_equal(store_snapshot(s, 9, 0, 1, 0, 1, "bytes", 5, &e), -1);
-    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(store_snapshot(store, 9, 0, 1, 0, 1, "bytes", 5, &e), -1);
+    assert_int_equal(store_load(store, &read, &e), 0);
     assert_int_equal(read.n_stages, 1);
     assert_int_equal(read.stages[0].epoch, 2);
     assert_int_equal(read.stages[0].hist[METRIC_TTFT]->count, 2);
     run_data_clear(&read);
-    store_close(&s);
-    run_data_clear(&meta);
 }
 
 /* Readings of the server's page belong to the run; each stage gets those of its time, the last before it and the first
@@ -243,9 +245,9 @@ static void test_epochs(void **state)
 static void test_server(void **state)
 {
     (void)state;
-    struct run_data meta, read;
+    struct run_data read;
     struct err e = {0};
-    struct store *s = create(&meta);
+    create();
     int64_t now = clock_wall_ns();
     for (uint32_t stage = 0; stage < 2;
          stage++) { /* 0: an hour that ends now; 1: begins in an hour, so that nothing is read after its "end" */
@@ -253,8 +255,8 @@ static void test_server(void **state)
                                .epoch = 1,
                                .plan = meta.plan->stages[stage],
                                .started_wall_ns = now + (stage ? 3600 : -3600) * NS_PER_S};
-        assert_int_equal(store_stage_begin(s, &d, &e), 0);
-        if (stage == 0) assert_int_equal(store_stage_end(s, &d, &e), 0);
+        assert_int_equal(store_stage_begin(store, &d, &e), 0);
+        if (stage == 0) assert_int_equal(store_stage_end(store, &d, &e), 0);
         stage_data_clear(&d);
     }
     static const int AT[] = {-3700, -3601, -3000, -1, 60, 61}; /* seconds from now */
@@ -263,9 +265,9 @@ static void test_server(void **state)
         for (int f = 0; f < SERVER_FIELD_N; f++)
             v.value[f] = (double)(10 * i) + f;
         v.value[SERVER_QUEUE_SUM] = NAN;
-        assert_int_equal(store_server(s, now + AT[i] * NS_PER_S, &v, &e), 0);
+        assert_int_equal(store_server(store, now + AT[i] * NS_PER_S, &v, &e), 0);
     }
-    if (store_load(s, &read, &e)) fail_msg("%s", e.text);
+    if (store_load(store, &read, &e)) fail_msg("%s", e.text);
     assert_int_equal(read.n_stages, 1);
     const struct stage_data *d = &read.stages[0];
     assert_true(d->ended_wall_ns >= now);
@@ -279,22 +281,18 @@ static void test_server(void **state)
         assert_true(isnan(d->server[i].value[SERVER_QUEUE_SUM]));
     }
     run_data_clear(&read);
-    if (sqlite3_exec(s->db.handle, "DROP TABLE server", NULL, NULL, NULL))
+    if (sqlite3_exec(store->db.handle, "DROP TABLE server", NULL, NULL, NULL))
         fail(); /* a file of before there were readings */
-    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(store_load(store, &read, &e), 0);
     assert_int_equal(read.stages[0].n_server, 0);
     run_data_clear(&read);
-    store_close(&s);
-    run_data_clear(&meta);
 }
 
 static int64_t query(const char *sql)
 {
-    char path[128];
     sqlite3 *db;
     sqlite3_stmt *st;
-    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
     int64_t v = sqlite3_column_int64(st, 0);
@@ -308,54 +306,50 @@ static int64_t query(const char *sql)
 static void test_journal(void **state)
 {
     (void)state;
-    struct run_data meta;
     struct err e = {0};
-    struct store *s = create(&meta);
+    create();
     static char large[1 << 20];
     for (uint32_t stage = 0; stage < 2; stage++) {
         struct stage_data d = {.stage = stage, .epoch = 1, .plan = meta.plan->stages[stage]};
-        assert_int_equal(store_stage_begin(s, &d, &e), 0);
+        assert_int_equal(store_stage_begin(store, &d, &e), 0);
         for (uint64_t seq = 1; seq <= (stage ? 3 : 5); seq++)
-            assert_int_equal(store_snapshot(s, stage, 0, 1, 0, seq, large, stage ? sizeof large : 100, &e), 0);
-        assert_int_equal(store_event(s, RUN_EVENT_CLOCK_JUMP, "", &e), 0);
+            assert_int_equal(store_snapshot(store, stage, 0, 1, 0, seq, large, stage ? sizeof large : 100, &e), 0);
+        assert_int_equal(store_event(store, RUN_EVENT_CLOCK_JUMP, "", &e), 0);
         assert_int_equal(query("SELECT count(*) FROM snapshot"), 5 + (stage ? 3 : 0));
         for (uint64_t seq = 4; seq <= 6 && stage; seq++)
-            assert_int_equal(store_snapshot(s, stage, 0, 1, 0, seq, large, sizeof large, &e), 0);
+            assert_int_equal(store_snapshot(store, stage, 0, 1, 0, seq, large, sizeof large, &e), 0);
         assert_int_equal(query("SELECT count(*) FROM snapshot"), 5);
-        assert_int_equal(store_stage_end(s, &d, &e), 0);
+        assert_int_equal(store_stage_end(store, &d, &e), 0);
         assert_int_equal(query("SELECT count(*) FROM snapshot"), 5);
     }
     assert_int_equal(query("SELECT count(*) FROM snapshot JOIN stage ON stage_id = stage.id WHERE stage = 0"), 5);
-    store_close(&s);
-    run_data_clear(&meta);
 }
 
 /* In a child whose files may not grow: the error names the file and the reason, and what was written before can be
  * read. */
 static int fill_disk(void)
 {
-    struct run_data meta;
     struct err e = {0};
-    struct store *s = create(&meta);
+    create();
     struct rlimit lim = {256 << 10, 256 << 10};
     static char bytes[10000];
     struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
     d.hist[METRIC_TTFT] = filled(5000000, 3);
-    if (store_stage_begin(s, &d, &e) || store_stage_end(s, &d, &e)) return 1;
+    if (store_stage_begin(store, &d, &e) || store_stage_end(store, &d, &e)) return 1;
     d.stage = 1;
-    if (store_stage_begin(s, &d, &e)) return 2;
+    if (store_stage_begin(store, &d, &e)) return 2;
     (void)signal(SIGXFSZ, SIG_IGN);
     if (setrlimit(RLIMIT_FSIZE, &lim)) return 3;
     int rc = 0;
     for (uint64_t seq = 1; seq < 1000 && !rc; seq++)
-        rc =
-            store_snapshot(s, 1, 0, 1, 0, seq, bytes, sizeof bytes, &e) || store_event(s, RUN_EVENT_CLOCK_JUMP, "", &e);
+        rc = store_snapshot(store, 1, 0, 1, 0, seq, bytes, sizeof bytes, &e) ||
+             store_event(store, RUN_EVENT_CLOCK_JUMP, "", &e);
     if (!rc || e.code != ERR_IO || !strstr(e.text, dir) || !strstr(e.text, "run.sqlite") ||
         !strstr(e.text, "size limit")) {
         (void)fprintf(stderr, "got: %s\n", e.text);
         return 4;
     }
-    store_close(&s);
+    store_close(&store);
     return 0;
 }
 
@@ -413,28 +407,24 @@ static void guest_reads(const char *why)
 static void test_read_only(void **state)
 {
     (void)state;
-    struct run_data meta;
     struct err e = {0};
-    char path[128];
-    struct store *s = create(&meta);
+    create();
     struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
     d.failures.n = 1;
     d.failures.row[0] =
         (struct failure_sample){.label = FAILURE_HTTP_4XX, .status = 404, .at_ns = 5, .text = "model not found"};
-    assert_int_equal(store_stage_begin(s, &d, &e), 0);
-    assert_int_equal(store_stage_end(s, &d, &e), 0);
-    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
-    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(store_stage_begin(store, &d, &e), 0);
+    assert_int_equal(store_stage_end(store, &d, &e), 0);
+    assert_int_equal(chmod(file, 0444), 0);
     assert_int_equal(chmod(dir, 0555), 0);
     guest_reads("copy the folder"); /* it is being written */
     assert_int_equal(chmod(dir, 0700), 0);
-    store_close(&s);
+    store_close(&store);
     assert_int_equal(chmod(dir, 0555), 0);
     guest_reads(NULL);
     assert_int_equal(chmod(dir, 0000), 0);
     if (getuid() == 0) guest_reads("Permission denied");
     assert_int_equal(chmod(dir, 0700), 0);
-    run_data_clear(&meta);
 }
 
 /* Names that SQLite would take for something else, and folders that may not be written: the file is where it was asked
@@ -445,25 +435,24 @@ static void test_names(void **state)
     static const char *const NAMES[] = {"file:x", "a b%20c?d#e", "%3a"};
     char from[1024], path[1200], absolute[1200];
     struct err e = {0};
-    struct run_data meta;
-    struct store *s = create(&meta);
-    store_close(&s);
+    create();
+    store_close(&store);
     assert_non_null(getcwd(from, sizeof from));
     assert_int_equal(chdir(dir), 0);
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        if (!(s = store_create(NAMES[i], &meta, &e))) fail_msg("%s: %s", NAMES[i], e.text);
-        store_close(&s);
+        if (!(store = store_create(NAMES[i], &meta, &e))) fail_msg("%s: %s", NAMES[i], e.text);
+        store_close(&store);
         (void)snprintf(path, sizeof path, "%s/run.sqlite", NAMES[i]);
         assert_int_equal(access(path, F_OK), 0);
-        s = store_open(NAMES[i], &e);
-        assert_non_null(s);
-        store_close(&s);
+        store = store_open(NAMES[i], &e);
+        assert_non_null(store);
+        store_close(&store);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(rmdir(NAMES[i]), 0);
     }
     (void)snprintf(absolute, sizeof absolute, "/%s/sub", dir); /* two slashes */
-    if (!(s = store_create(absolute, &meta, &e))) fail_msg("%s", e.text);
-    store_close(&s);
+    if (!(store = store_create(absolute, &meta, &e))) fail_msg("%s", e.text);
+    store_close(&store);
     (void)snprintf(path, sizeof path, "%s/sub/run.sqlite", dir);
     assert_int_equal(unlink(path), 0);
     (void)snprintf(path, sizeof path, "%s/sub", dir);
@@ -484,72 +473,62 @@ static void test_names(void **state)
     }
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(chdir(from), 0);
-    run_data_clear(&meta);
 }
 
 static void test_file_taken_away(void **state)
 {
     (void)state;
-    struct run_data meta;
     struct err e = {0};
-    char path[128];
-    struct store *s = create(&meta);
+    create();
     struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
-    assert_int_equal(store_stage_begin(s, &d, &e), 0);
-    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
-    assert_int_equal(remove(path), 0);
-    assert_int_equal(store_stage_end(s, &d, &e), -1);
+    assert_int_equal(store_stage_begin(store, &d, &e), 0);
+    assert_int_equal(remove(file), 0);
+    assert_int_equal(store_stage_end(store, &d, &e), -1);
     assert_int_equal(e.code, ERR_IO);
     assert_non_null(strstr(e.text, "was removed or replaced"));
-    FILE *f = fopen(path, "w"); /* another in its place is not it */
+    FILE *f = fopen(file, "w"); /* another in its place is not it */
     assert_non_null(f);
     (void)fclose(f);
-    assert_int_equal(store_run_end(s, 0, &e), -1);
-    store_close(&s);
-    run_data_clear(&meta);
+    assert_int_equal(store_run_end(store, 0, &e), -1);
 }
 
 static void test_strange_files(void **state)
 {
     (void)state;
-    char path[128];
     struct err e = {0};
-    struct run_data meta;
-    (void)snprintf(path, sizeof path, "%s/run.sqlite", dir);
-    FILE *f = fopen(path, "w");
+    FILE *f = fopen(file, "w");
     assert_non_null(f);
     for (int i = 0; i < 2000; i++)
         (void)fputs("no database ", f);
     (void)fclose(f);
     assert_null(store_open(dir, &e));
     assert_non_null(strstr(e.text, "damaged or no run's file"));
-    assert_int_equal(remove(path), 0);
+    assert_int_equal(remove(file), 0);
 
     sqlite3 *db; /* somebody else's database */
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(a)", NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
     assert_null(store_open(dir, &e));
     assert_non_null(strstr(e.text, "is no run's file"));
-    assert_int_equal(remove(path), 0);
+    assert_int_equal(remove(file), 0);
 
-    struct store *s = create(&meta); /* a histogram that was tampered with */
+    create(); /* a histogram that was tampered with */
     struct stage_data d = {.stage = 0, .epoch = 1, .plan = meta.plan->stages[0]};
     struct run_data read;
     d.hist[METRIC_TTFT] = filled(5000000, 3);
-    assert_int_equal(store_stage_begin(s, &d, &e), 0);
-    assert_int_equal(store_stage_end(s, &d, &e), 0);
-    store_close(&s);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(store_stage_begin(store, &d, &e), 0);
+    assert_int_equal(store_stage_end(store, &d, &e), 0);
+    store_close(&store);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "UPDATE stage_hist SET bytes = x'01ff'", NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
-    s = store_open(dir, &e);
-    assert_non_null(s);
-    assert_int_equal(store_load(s, &read, &e), -1);
+    store = store_open(dir, &e);
+    assert_non_null(store);
+    assert_int_equal(store_load(store, &read, &e), -1);
     assert_non_null(strstr(e.text, "a histogram"));
-    store_close(&s);
+    store_close(&store);
     stage_data_clear(&d);
-    run_data_clear(&meta);
 }
 
 int main(void)
