@@ -159,7 +159,7 @@ int calibrate_load(const char *dir, const struct host *here, struct calibration 
     if (sscanf(text, "plateau-capacity 1 cores %" SCNu32 " tokens_per_s %" SCNu64 " us_per_token %lf", &c.cores,
                &c.capacity, &c.us_per_token) != 3 ||
         c.capacity == 0 || c.capacity > CAPACITY_MAX)
-        return err_set(e, ERR_USAGE, "%s: is no calibration; make it anew with --calibrate", path);
+        return err_set(e, ERR_USAGE, "%s: is not a calibration; make it anew with --calibrate", path);
     if (c.cores != here->usable)
         return err_set(e, ERR_USAGE,
                        "%s: was measured on %" PRIu32 " cores and %" PRIu32

@@ -31,7 +31,7 @@ int guard_allow(struct guard *guard, const char *rule, struct err *e)
     const char *scheme_end = strstr(rule, "://");
     if (!scheme_end && strchr(rule, '/')) {
         if (addr_net_parse(rule, &net))
-            return err_set(e, ERR_USAGE, "\"%s\" is no network; write 10.0.0.0/8 or fd00::/8", rule);
+            return err_set(e, ERR_USAGE, "\"%s\" is not a network; write 10.0.0.0/8 or fd00::/8", rule);
         if (guard->n_nets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d networks", GUARD_RULES);
         guard->net[guard->n_nets++] = net;
         return 0;
@@ -55,7 +55,7 @@ int guard_allow(struct guard *guard, const char *rule, struct err *e)
     if (len == 0 || len >= sizeof t.host || memchr(host, '/', len))
         return err_set(
             e, ERR_USAGE,
-            "\"%s\" is no rule; write https://*.example.com, http://10.1.2.3:8000 or a network such as 10.0.0.0/8",
+            "\"%s\" is not a rule; write https://*.example.com, http://10.1.2.3:8000 or a network such as 10.0.0.0/8",
             rule);
     memcpy(t.host, host, len);
     if (guard->n_targets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d targets", GUARD_RULES);

@@ -85,7 +85,7 @@ static void block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Without keys whoever answers at that address is believed to be the coordinator. */
+/* Without keys any program that answers at that address is taken for the coordinator. */
 static void warn_open(const char *connect)
 {
     static const char *const LOOPBACK[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:"};

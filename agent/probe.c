@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/plan/plan_api.h"
 
-#define LONGEST_NS (30 * NS_PER_S) /* for an answer; a server that is slower is told so, and the run begins */
+#define LONGEST_NS (30 * NS_PER_S) /* for an answer; a slower server is reported, and the run begins */
 #define TURN_NS (50 * NS_PER_MS)   /* between looks at `quit` */
 #define EVENTS_AT_ONCE 64
 enum { SHORT = 16 /* output tokens */, SECRETS = 4 };

@@ -88,7 +88,7 @@ bool reach_knock(struct reach *r, const char *endpoint, char *ret_words, size_t 
     struct addrinfo *list = NULL;
     struct err e = {0};
     if (!take_apart(endpoint, host, sizeof host, &port)) {
-        (void)snprintf(ret_words, n, "it is no tcp://HOST:PORT");
+        (void)snprintf(ret_words, n, "it is not tcp://HOST:PORT");
         return false;
     }
     int rc = resolver_ask(&r->resolver, host, port, &list, &e);

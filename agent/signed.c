@@ -21,7 +21,7 @@ int signed_accept(struct signed_plan *s, const void *envelope, size_t n, const c
 }
 
 /* The maximum load that a plan asks of its cluster in one stage, over all stages and those of a search. */
-static struct plan_stage greatest(const struct plan *p, const struct plan_stage *s)
+static struct plan_stage stage_at_most(const struct plan *p, const struct plan_stage *s)
 {
     struct plan_stage stage = *s;
     if (p->search.goal == SEARCH_NONE) return stage;
@@ -61,7 +61,7 @@ int signed_check_shard(const struct signed_plan *s, const struct plan *p, const 
     if (!p || s->n == 0) return err_set(e, ERR_REFUSED, "a stage came before a signed plan");
     if (sign_check(s->key, s->envelope, s->n, s->hash, s->run_id, s->agent, wall_ns, e)) return -1;
     for (size_t i = 0; i < p->n_stages; i++) {
-        struct plan_stage stage = greatest(p, &p->stages[i]);
+        struct plan_stage stage = stage_at_most(p, &p->stages[i]);
         if (within(&stage, shard)) return 0;
     }
     return err_set(e, ERR_REFUSED, "the stage is not one of the signed plan");

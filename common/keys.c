@@ -14,10 +14,9 @@
 enum { FILE_MAX = 2 << 20 };
 #define CERT_PUBLIC "public-key = \""
 #define CERT_SECRET "secret-key = \""
-#define NO_KEY_FILE                                                                                                    \
-    "%s is no key file: it has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each (made by "        \
-    "plateau "                                                                                                         \
-    "keys), or is a CZMQ certificate with public-key and secret-key"
+#define NOT_A_KEY_FILE                                                                                                 \
+    "%s is not a key file. Such a file has a line \"public KEY\" and a line \"secret KEY\" of 40 characters each "     \
+    "(plateau keys makes it), or is a CZMQ certificate with public-key and secret-key"
 
 int key_pair_new(struct key_pair *ret, struct err *e)
 {
@@ -143,7 +142,7 @@ int key_pair_load(const char *dir, const char *who, struct key_pair *ret, struct
     bool cert = strstr(text, "public-key") != NULL; /* its comments may hold any words */
     if (!key_named(text, cert ? CERT_PUBLIC : "public ", ret->public_key) ||
         !key_named(text, cert ? CERT_SECRET : "secret ", ret->secret_key))
-        (void)err_set(e, ERR_SECRET, NO_KEY_FILE, path);
+        (void)err_set(e, ERR_SECRET, NOT_A_KEY_FILE, path);
     else if (!is_pair(ret))
         (void)err_set(e, ERR_SECRET, "%s: its secret key does not belong to its public key", path);
     else
@@ -167,7 +166,7 @@ int key_public_load(const char *dir, const char *who, char ret_public[KEY_TEXT],
         memcpy(ret_public, text, KEY_TEXT - 1);
         ret_public[KEY_TEXT - 1] = 0;
     } else if (!key_named(text, CERT_PUBLIC, ret_public))
-        rc = err_set(e, ERR_SECRET, "%s is no public key: 40 characters in one line", path);
+        rc = err_set(e, ERR_SECRET, "%s is not a public key: 40 characters in one line", path);
     free(text);
     return rc;
 }
@@ -181,7 +180,7 @@ static int parse_line(const char *file, size_t line, const char *s, size_t n, st
     int fields = sscanf(text, "%40s %63s %15s %1s", ret->public_key, ret->name, role, extra);
     if (fields != 3) return err_set(e, ERR_USAGE, "%s:%zu: expected \"PUBLIC-KEY NAME agent\"", file, line);
     if (!is_key(ret->public_key, strlen(ret->public_key)))
-        return err_set(e, ERR_USAGE, "%s:%zu: \"%s\" is no public key", file, line, ret->public_key);
+        return err_set(e, ERR_USAGE, "%s:%zu: \"%s\" is not a public key", file, line, ret->public_key);
     if (strcmp(role, "agent") != 0)
         return err_set(e, ERR_USAGE, "%s:%zu: unknown role \"%s\"; the role is agent", file, line, role);
     const char *star = strchr(ret->name, '*');

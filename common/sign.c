@@ -53,7 +53,7 @@ static int load_base64(const char *path, bool secret, uint8_t *ret, size_t n, st
     size_t len = got > 0 ? strcspn(text, "\r\n") : 0, out = 0;
     int bad = sodium_base642bin(ret, n, text, len, NULL, &out, NULL, B64) || out != n;
     sodium_memzero(text, sizeof text);
-    return bad ? err_set(e, ERR_SECRET, "%s is no signing key: one line of base64, %zu bytes", path, n) : 0;
+    return bad ? err_set(e, ERR_SECRET, "%s is not a signing key: one line of base64, %zu bytes", path, n) : 0;
 }
 
 int sign_public_load(const char *path, uint8_t ret[SIGN_PUBLIC_BYTES], struct err *e)

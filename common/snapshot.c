@@ -201,7 +201,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
 static int read_counters(struct unpack *u, struct snapshot *ret, struct err *e)
 {
     uint32_t n;
-    if (unpack_array(u, &n)) return err_set(e, ERR_WIRE, "snapshot: no list of counters");
+    if (unpack_array(u, &n)) return err_set(e, ERR_WIRE, "snapshot: its counters are not a list");
     if (n != COUNTER_N)
         return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " counters, this program has %d", n, COUNTER_N);
     for (uint32_t i = 0; i < n; i++)
@@ -217,7 +217,7 @@ static int read_addresses(struct unpack *u, struct per_address *ret, struct err 
     uint32_t n, len;
     const char *text;
     if (unpack_array(u, &n) || n % ADDRESS_FIELDS || n / ADDRESS_FIELDS > PER_ADDRESS_MAX + 1)
-        return err_set(e, ERR_WIRE, "snapshot: no list of addresses");
+        return err_set(e, ERR_WIRE, "snapshot: its addresses are not a list");
     for (; n; n -= ADDRESS_FIELDS) {
         struct address_count *a = ret ? &ret->row[ret->n] : &skipped;
         if (unpack_text(u, sizeof a->address - 1, &text, &len) || len == 0 || unpack_u64(u, &a->requests) ||
@@ -246,7 +246,7 @@ static int read_failures(struct unpack *u, struct failure_samples *ret, struct e
     struct failure_sample skipped;
     uint32_t n, label, next = 0;
     if (unpack_array(u, &n) || n % FAILURE_FIELDS || n / FAILURE_FIELDS > FAILURE_N)
-        return err_set(e, ERR_WIRE, "snapshot: no list of failures");
+        return err_set(e, ERR_WIRE, "snapshot: its failures are not a list");
     for (; n; n -= FAILURE_FIELDS) {
         struct failure_sample *s = ret ? &ret->row[ret->n] : &skipped;
         if (unpack_u32(u, &label) || label < next || label >= FAILURE_N)
@@ -282,7 +282,7 @@ static int read_request(struct unpack *u, uint32_t addresses, struct request_row
 static int read_requests_head(struct unpack *u, uint32_t *ret_n, struct err *e)
 {
     if (unpack_array(u, ret_n) || *ret_n % REQUEST_FIELDS || *ret_n / REQUEST_FIELDS > REQUEST_ROWS_MAX)
-        return err_set(e, ERR_WIRE, "snapshot: no list of requests");
+        return err_set(e, ERR_WIRE, "snapshot: its requests are not a list");
     *ret_n /= REQUEST_FIELDS;
     return 0;
 }
@@ -305,7 +305,7 @@ static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct
 {
     uint32_t n, id, len, next = 0;
     const uint8_t *bytes;
-    if (unpack_array(u, &n) || n % 2) return err_set(e, ERR_WIRE, "snapshot: no list of histograms");
+    if (unpack_array(u, &n) || n % 2) return err_set(e, ERR_WIRE, "snapshot: its histograms are not a list");
     for (; n; n -= 2) {
         if (unpack_u32(u, &id)) return err_set(e, ERR_WIRE, "snapshot: malformed metric number");
         if (id >= METRIC_N) return err_set(e, ERR_WIRE, "snapshot: unknown metric %" PRIu32, id);

@@ -197,7 +197,7 @@ int cmd_export(int argc, char **argv)
         rc = err_set(&e, ERR_USAGE, "--with is for --to mlperf-endpoints");
     if (k && rc == 0 && with) rc = read_file(with, &text, &e);
     if (rc == 0 && k) rc = export_run(dir, k, out, with ? buf_str(&text) : NULL, &e);
-    buf_free(&text);
+    buf_clear(&text);
     if (rc == 0 && k) return 0;
     log_error("%s", e.text);
     return err_exit_status(&e);

@@ -24,7 +24,7 @@ static int make_folder(const char *dir, struct err *e)
     struct stat st;
     if (mkdir(dir, 0700) == 0) return 0;
     if (errno != EEXIST || stat(dir, &st)) return err_set(e, ERR_USAGE, "cannot make %s: %s", dir, strerror(errno));
-    if (!S_ISDIR(st.st_mode)) return err_set(e, ERR_USAGE, "%s is no folder", dir);
+    if (!S_ISDIR(st.st_mode)) return err_set(e, ERR_USAGE, "%s is not a folder", dir);
     if (st.st_mode & (S_IRWXG | S_IRWXO))
         return err_set(e, ERR_USAGE, "%s may be entered by others (mode %03o); chmod 700 it", dir,
                        (unsigned)(st.st_mode & 0777));
@@ -51,7 +51,7 @@ static int check_name(const char *name, bool star, struct err *e)
     size_t n = strlen(name), plain = n && star && name[n - 1] == '*' ? n - 1 : n;
     if (n == 0 || n >= NAME_ROOM || name[0] == '.' || name[0] == '#' ||
         strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") < plain)
-        return err_set(e, ERR_USAGE, "\"%s\" is no agent's name: letters, digits, . _ -%s", name,
+        return err_set(e, ERR_USAGE, "\"%s\" is not an agent's name: letters, digits, . _ -%s", name,
                        star ? ", and * at the end for any" : "");
     return 0;
 }

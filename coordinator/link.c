@@ -191,7 +191,7 @@ static int authenticate(struct link *l, struct peer *p, zmq_msg_t *body, struct 
 static int check_word(struct link *l, const struct peer *p, struct wire_msg *m, struct err *e)
 {
     if (wire_type_direction(m->type) == 'C') {
-        (void)err_set(e, ERR_WIRE, "%s is no word of an agent", wire_type_name(m->type));
+        (void)err_set(e, ERR_WIRE, "%s is not a message of an agent", wire_type_name(m->type));
         wire_msg_clear(m);
         return -1;
     }

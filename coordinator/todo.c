@@ -22,7 +22,7 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
     size_t told = search_replay(t->search, p, n);
     free(p);
     if (told < n)
-        return err_set(e, ERR_USAGE, "the search cannot go on: stage %zu is not the load it asks for now", told + 1);
+        return err_set(e, ERR_USAGE, "the search cannot continue: stage %zu is not the load it asks for now", told + 1);
     t->searched = (uint32_t)n;
     return 0;
 }

@@ -17,7 +17,7 @@ static size_t after_words(const char *text, size_t n, unsigned words)
     return i;
 }
 
-/* The prompt is dealt out: its first words are the query, the rest lies in documents of equal length. A plan that wants
+/* The prompt is divided: its first words are the query, the rest lies in documents of equal length. A plan that wants
  * others gives `documents` in target.body. */
 static void put_documents(struct body_writer *w, const char *text, size_t n)
 {

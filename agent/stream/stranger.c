@@ -130,10 +130,10 @@ static const char *body_name(const char *bytes, size_t n, enum stranger_place at
     if (at == STRANGER_ANSWER)
         return list   ? "a list in JSON that is no answer of this API: is target.api right?"
                : text ? "text that is no JSON: is target.url that of the API?"
-                      : "bytes that are no text: is target.url that of the API?";
+                      : "bytes that are not text: is target.url that of the API?";
     return list   ? "a list in JSON and no stream of events: is target.api right?"
-           : text ? "text that is no stream of events: is target.url that of the API?"
-                  : "bytes that are no text: is target.url that of the API?";
+           : text ? "text that is not a stream of events: is target.url that of the API?"
+                  : "bytes that are not text: is target.url that of the API?";
 }
 
 /* A frame of HTTP/2: SETTINGS or GOAWAY of stream 0. */

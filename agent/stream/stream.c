@@ -153,7 +153,7 @@ static void keep_body(struct stream *s, const char *p, size_t n)
     char *to = n > CARRY_MAX ? NULL : carry_room(&s->carry, s->body, s->body + n);
     if (!to) {
         s->malformed = true;
-        s->why = "a body of more than 8 MiB that is no stream of events";
+        s->why = "a body of more than 8 MiB that is not a stream of events";
         return;
     }
     memcpy(to + s->body, p, n);

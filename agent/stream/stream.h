@@ -79,8 +79,8 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
  *   2. cancelled, aborted, refused, dns, connect, tls, timeout_connect: as the transport says.
  *   3. a status that is not 2xx: http_429, http_3xx, http_4xx, else http_5xx.
  *   4. an error object inside the stream, or as the whole body: stream_error.
- *   5. bytes that are no stream of this API (an unreadable line or event, a body of HTML or other JSON, text without an
- *      event): malformed.
+ *   5. bytes that are not a stream of this API (an unreadable line or event, a body of HTML or other JSON, text without
+ * an event): malformed.
  *   6. the end marker seen, but no token; or a whole answer without a body (204, 205): empty.
  *   7. timeouts, reset: as the transport says. Closed by the peer before a status came: reset.
  *   8. no end marker: truncated; also for a stream of comments only. */

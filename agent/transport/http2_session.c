@@ -9,7 +9,7 @@
 
 /* ---- the end of a request ---- */
 
-void http2_release(struct http2_state *o, struct stream2 *s)
+void http2_let_go(struct http2_state *o, struct stream2 *s)
 {
     if (s->conn) {
         (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
@@ -24,7 +24,7 @@ void http2_release(struct http2_state *o, struct stream2 *s)
 void http2_end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why)
 {
     struct transfer *x = s->x;
-    http2_release(o, s);
+    http2_let_go(o, s);
     transport_end(x, how, why);
 }
 

@@ -56,7 +56,7 @@ void http2_session_clear(struct http2_state *o);
 
 /* Takes the request off its connection, or out of those that wait, and ends it. */
 void http2_end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why);
-void http2_release(struct http2_state *o, struct stream2 *s); /* the same without the end */
+void http2_let_go(struct http2_state *o, struct stream2 *s); /* the same without the end */
 /* Gives the rest of a request's body to nghttp2; its user data is the stream. */
 ssize_t http2_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
                    nghttp2_data_source *source, void *user);

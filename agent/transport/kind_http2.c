@@ -354,7 +354,7 @@ static void http2_abort(struct transfer *x)
     struct stream2 *s = x->state;
     struct h2_conn *c = s->conn;
     int32_t id = s->id;
-    http2_release(o, s);
+    http2_let_go(o, s);
     if (!c) return;
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     flush(o, c);

@@ -122,7 +122,7 @@ static int read_standard(struct reader *r, const struct plan_key *k, const struc
         n.len -= 2;
         n.kind = NODE_TEXT;
     } else if (node_resolve(&n))
-        return node_refuse(map, false, r->e, "the default of %s is no value", k->name);
+        return node_refuse(map, false, r->e, "the default of %s is not a value", k->name);
     if (map) n.line = map->line, n.column = map->column, n.file = map->file;
     return k->type->read(r, k, &n, at);
 }

@@ -31,7 +31,7 @@ static int be_mapping(struct setting *s)
     }
     if (s->at->kind == NODE_MAP) return 0;
     char path[160], why[240];
-    (void)snprintf(why, sizeof why, "%s is no mapping: it has no keys", node_path(s->at, path, sizeof path));
+    (void)snprintf(why, sizeof why, "%s is not a mapping: it has no keys", node_path(s->at, path, sizeof path));
     return refuse_set(s, why);
 }
 
@@ -61,7 +61,7 @@ static int step_index(struct setting *s, const char **text)
         return refuse_set(s, "expected a number in [ ], counted from 0");
     node_path(s->at, path, sizeof path);
     if (s->at->kind != NODE_SEQ) {
-        (void)snprintf(why, sizeof why, "%s is no list", path);
+        (void)snprintf(why, sizeof why, "%s is not a list", path);
         return refuse_set(s, why);
     }
     if (!node_at(s->at, i)) {

@@ -290,7 +290,7 @@ static int put_tree(const struct submission *s, const struct point *p, const cha
     int rc = n ? 0 : -1;
     if (n && (t.failed || write(n, &b))) rc = err_set(e, ERR_NOMEM, "%s: no memory", name);
     if (rc == 0) rc = put_file(s, p->requested.concurrency, name, &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     arena_destroy(&t.arena);
     return rc;
 }
@@ -313,7 +313,7 @@ static int put_point(const struct submission *s, const struct point *p, struct e
     buf_reset(&b);
     if (rc == 0 && plan_to_yaml(s->a->run->plan, &b)) b.bad = true;
     if (rc == 0) rc = put_file(s, p->requested.concurrency, "config.yaml", &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     if (rc) return -1;
     if (put_tree(s, p, "point.yaml", point_tree, node_to_yaml, e)) return -1;
     return put_tree(s, p, "system_desc.json", system_tree, to_pretty, e);
@@ -340,7 +340,7 @@ static int put_words(const struct submission *s, struct err *e)
     curve_deviations(&s->plan, s->a->points, s->a->n_points, put_line, &b);
     (void)snprintf(file, sizeof file, "%s/docs/README.md", s->root);
     if (rc == 0) rc = b.bad ? err_set(e, ERR_NOMEM, "no memory") : s->to->put(s->to->arg, file, &b, e);
-    buf_free(&b);
+    buf_clear(&b);
     return rc;
 }
 

@@ -124,7 +124,7 @@ function tiles() {
   else if (best)
     list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
   if (a.knee_load != null && a.plateau_reached) 
-    list.push(["Knee", fmt(a.knee_load), Charts.loadUnit(), "the least load with 95 % of it"]);
+    list.push(["Knee", fmt(a.knee_load), Charts.loadUnit(), "the smallest load with 95 % of it"]);
   if (a.slo_tokens_per_s != null)
     list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
@@ -386,7 +386,7 @@ function words() {
     ],
     [
       "verdict",
-      "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is no part of the curve."
+      "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is not part of the curve."
     ],
     ["N = X·R", "Little's law: rate × time in flight / requests in flight; 1 when all is consistent"]
   ];

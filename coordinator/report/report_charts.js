@@ -383,7 +383,7 @@ const Charts = (function() {
 
   const LAWS = {usl: "universal scalability", saturation: "saturation", capped: "a capped batch"};
 
-  /* The fitted law between the least and the greatest load, evenly in log(load); formulas stand in fit.h. */
+  /* The fitted law between the smallest and the largest load, evenly in log(load); formulas stand in fit.h. */
   function fitted(a, from, to) {
     const p = a.model_params.map((x) => x.value), laws = {
       usl: (n) => p[0] * n / (1 + p[1] * (n - 1) + p[2] * n * (n - 1)),
@@ -594,7 +594,7 @@ const Charts = (function() {
     });
   }
 
-  /* As people count: from 1, with the repeat behind it where there are several. */
+  /* As people count: from 1, followed by the repeat where there are several. */
   const several = () => points.some((p) => p.repeat > 0);
   function number(p) { return p.stage + 1 + (several() ? "." + (p.repeat + 1) : ""); }
   function label(p) {

@@ -79,7 +79,7 @@ const Picture = (function() {
     kit.draw("c-picture", {
       caption: (!good.length ? "No point has a " + name + ": the samples are too small." :
                   [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the SLO's limit: " + say(slo),
-                   last && (!knee || last.p !== knee) && "at the greatest load: " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
+                   last && (!knee || last.p !== knee) && "at the highest load: " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
         (missing && good.length ? " " + missing + (missing === 1 ? " point has" : " points have") + " too few requests for " + q + "." : "") +
         (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the SLO's limit too" : [knee && "the knee (violet)", slo && "the SLO's limit (green)"].filter(Boolean).join(", ")) + "." : ""),
       type: "line",

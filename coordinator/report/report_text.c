@@ -434,7 +434,7 @@ static void cuts(const struct page *p, const struct analysis *in)
     wrap(p, line, 0);
 }
 
-/* What the server's own page says: the queue behind TTFT, and whether both sides counted the same tokens. */
+/* What the server's own page says: the queue in TTFT, and whether both sides counted the same tokens. */
 static void server(const struct page *p, const struct analysis *in)
 {
     const struct point *queued = NULL, *any = NULL;
@@ -465,7 +465,7 @@ static void server(const struct page *p, const struct analysis *in)
     (void)snprintf(line, sizeof line, "Server%s%s: counted %s, the client %s (%s)%s",
                    any->server.window.server[0] ? " " : "", any->server.window.server,
                    human_things(theirs, "generated token", t), human_number(ours, n[0]), human_change(off, n[1]),
-                   off > 0.02    ? ": it served others too, or went on with requests that had ended here."
+                   off > 0.02    ? ": it served others too, or continued with requests that had ended here."
                    : off < -0.02 ? ": the page is not of all that answered."
                                  : ".");
     wrap(p, line, 0);

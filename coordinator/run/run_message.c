@@ -300,5 +300,5 @@ void run_malformed(struct run *r, const struct peer *from, const struct err *why
         run_note(r, refused ? RUN_EVENT_PEER_REFUSED : RUN_EVENT_MALFORMED, "%s: %s", a ? a->info.name : "unknown peer",
                  why->text);
     talk_refuse(r, from, why->text, false);
-    if (a) run_lose(r, a, false, refused ? "was refused: its key is not allowed" : "sent what is no message", now);
+    if (a) run_lose(r, a, false, refused ? "was refused: its key is not allowed" : "sent what is not a message", now);
 }

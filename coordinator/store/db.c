@@ -39,7 +39,7 @@ int db_fail(struct db *d, const char *doing, struct err *e)
             "%s: cannot %s: the file reached this process's size limit (ulimit -f); what was written before is kept",
             d->path, doing);
     if ((code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT)
-        return err_set(e, ERR_IO, "%s: cannot %s: the file is damaged or no run's file (%s)", d->path, doing, why);
+        return err_set(e, ERR_IO, "%s: cannot %s: the file is damaged or not a run's file (%s)", d->path, doing, why);
     if ((code & 0xff) == SQLITE_NOMEM) return err_set(e, ERR_NOMEM, "%s: cannot %s: out of memory", d->path, doing);
     return err_set(e, ERR_IO, "%s: cannot %s: %s%s%s", d->path, doing, why, sys ? ": " : "", sys ? strerror(sys) : "");
 }

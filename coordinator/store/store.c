@@ -38,7 +38,7 @@ static int make_dirs(const char *dir, struct err *e)
         if (!was) break;
     }
     struct stat st;
-    if (stat(dir, &st) || !S_ISDIR(st.st_mode)) return err_set(e, ERR_IO, "%s: is no folder", dir);
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode)) return err_set(e, ERR_IO, "%s: is not a folder", dir);
     return 0;
 }
 
@@ -152,7 +152,7 @@ static int check_version(struct db *d, struct err *e)
     id = sqlite3_column_int64(st, 0);
     version = sqlite3_column_int64(st, 1);
     (void)sqlite3_reset(st);
-    if (id != APPLICATION_ID) return err_set(e, ERR_USAGE, "%s: is no run's file", d->path);
+    if (id != APPLICATION_ID) return err_set(e, ERR_USAGE, "%s: is not a run's file", d->path);
     if (version != SCHEMA_VERSION)
         return err_set(e, ERR_USAGE, "%s: has schema %" PRId64 ", this program reads %d", d->path, version,
                        SCHEMA_VERSION);

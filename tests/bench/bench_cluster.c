@@ -160,7 +160,7 @@ static void engine_turn(struct fake *f, int64_t now)
     while (f->k < seconds && now >= f->t0 + (int64_t)(f->k + 1) * NS_PER_S)
         emit(f, false, now);
     if (!f->stopping && f->k < seconds) return;
-    if (f->k == 0) emit(f, false, now); /* told to end before its first second */
+    if (f->k == 0) emit(f, false, now); /* asked to end before its first second */
     emit(f, true, now);
     f->running = false;
     session_engine(f->session, &(struct engine_event){.kind = ENGINE_DONE, .start_skew_ns = f->index % 100 * 1000},

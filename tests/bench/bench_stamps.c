@@ -224,8 +224,8 @@ static int sent(int fd, uint32_t rounds, bool stamps)
         }
         int64_t cpu = cpu_ns(), before = clock_wall_ns();
         if (send(fd, body, sizeof body, MSG_NOSIGNAL) != (ssize_t)sizeof body) return -1;
-        int64_t behind = cpu_ns();
-        write_.error[write_.n++] = behind - cpu;
+        int64_t after = cpu_ns();
+        write_.error[write_.n++] = after - cpu;
         nap_us(300);
         if (!stamps) continue;
         cpu = cpu_ns();

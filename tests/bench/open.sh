@@ -1,6 +1,6 @@
 #!/bin/bash
 # Does an open loop send when the schedule says? open.sh BIN_DIR [RATE ...] (1000 2000 5000 10000 requests/s of one token)
-#   Constant arrivals, 4 s behind a second of warm-up. Prints achieved / asked for, requests ok / due, how late they were sent, and CPU a request.
+#   Constant arrivals, 4 s after a second of warm-up. Prints achieved / asked for, requests ok / due, how late they were sent, and CPU a request.
 #   Endpoint on core 0, client on core 1. ROUNDS=1: medians of rounds.
 set -eu
 bin=${1:?folder of the programs, such as build/release}; shift

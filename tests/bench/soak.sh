@@ -92,6 +92,6 @@ done
 [ "$last_run" -le $((first_run * 13 / 10 + 4096)) ] || fail "the coordinator grew from $first_run to $last_run KiB"
 [ "$most_agent" -le 65536 ] || fail "an agent had $most_agent KiB"
 echo "$(jq '.points | length' "$TMP/run/summary.json") stages, $(jq '[.points[].ledger.due] | add' "$TMP/run/summary.json") requests, $(jq '[.points[].ledger.lost] | add' "$TMP/run/summary.json") lost, $kills kills, $stops agents stopped, coordinator stopped $stills times, exit status $status"
-echo "memory: coordinator $first_run KiB after a fifth of the time, $last_run at the end; greatest agent $most_agent KiB"
+echo "memory: coordinator $first_run KiB after a fifth of the time, $last_run at the end; largest agent $most_agent KiB"
 [ $failed = 0 ] && echo "seed $SEED: all held"
 exit $failed

@@ -25,7 +25,7 @@ static size_t put(uint8_t *out, size_t n, const void *bytes, size_t len)
 /* With an event's name, values that are read over, and running usage; without. */
 static const struct layout {
     enum plan_api api;
-    const char *before, *behind;
+    const char *before, *after;
 } LAYOUTS[] = {
     {API_OPENAI_CHAT, "data: {\"id\":\"x1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
      "\"},\"finish_reason\":null}]}\n\n"},
@@ -42,7 +42,7 @@ static const struct layout {
 /* A line "\x01AB…": byte A of this event's layout becomes B. */
 static size_t put_event(uint8_t *out, size_t n, const struct layout *layout, const uint8_t *line, size_t len)
 {
-    const char *before = layout->before, *behind = layout->behind;
+    const char *before = layout->before, *after = layout->after;
     size_t from = n, where = 0;
     uint8_t what = 0;
     bool change = len >= 3 && line[0] == 1;
@@ -54,7 +54,7 @@ static size_t put_event(uint8_t *out, size_t n, const struct layout *layout, con
     }
     n = put(out, n, before, strlen(before));
     n = put(out, n, line, len);
-    n = put(out, n, behind, strlen(behind));
+    n = put(out, n, after, strlen(after));
     if (change && n > from) out[from + where % (n - from)] = what;
     return n;
 }

@@ -1,4 +1,4 @@
-/* Text as a plan. Bytes behind the first NUL are a --set. What is accepted can be written in every form, and each of
+/* Text as a plan. Bytes after the first NUL are a --set. What is accepted can be written in every form, and each of
  * them reads as the same plan. */
 #include <stdlib.h>
 #include <string.h>

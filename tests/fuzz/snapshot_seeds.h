@@ -24,7 +24,7 @@ static inline void snapshot_seed_addresses(struct snapshot *s, int n)
 }
 
 /* 0 empty, 1 of an ordinary second, 2 with two addresses, 3 with more addresses than the table has rows, 4 with the
- * greatest numbers. Appended to `out`; -1 without memory. */
+ * largest numbers. Appended to `out`; -1 without memory. */
 static inline int snapshot_seed(int which, struct buf *out)
 {
     struct snapshot *s = snapshot_new(false);

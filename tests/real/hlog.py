@@ -26,7 +26,7 @@ def main(folder):
             if stat[p] is None:
                 continue
             # The Python reader rounds to the nearest rank where ours (and Java's) is the rank from which on q is reached: ask for ours.
-            # Theirs is the upper edge of the bucket; ours never exceeds the greatest sample, which the format does not carry.
+            # Theirs is the upper edge of the bucket; ours never exceeds the largest sample, which the format does not carry.
             rank = math.ceil(q / 100 * stat["count"] - 1e-9)
             theirs, ours = h.get_value_at_percentile(100 * rank / stat["count"]), stat[p] * scale
             off = max(off, abs(theirs - ours) / max(ours, 1e6))

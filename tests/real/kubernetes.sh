@@ -9,11 +9,11 @@
 #   evict        an agent's pod is evicted: not a failure of the Indexed Job
 #   drain        a node is drained under a run (needs two nodes)
 #   coordinator  the coordinator's pod is killed in mid-run: comes back, resumes, nothing measured is lost
-#   version      agents of another wire version are told so
+#   version      agents of another wire version are refused with a sentence
 #   secret       an API key's file is missing: a sentence in the coordinator's log
 #   quota        a CPU limit throttles the agents: the verdict says so
 #   many         MANY (30) agents at once
-#   fleet        standing agents, two runs one after the other; a third beside a run that goes on is refused by name
+#   fleet        standing agents, two runs one after the other; a third beside a running one is refused by name
 #   nightly      the same release installed again on a kept claim: a run of its own, in a folder of its own
 #   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
 #   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists

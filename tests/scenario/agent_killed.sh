@@ -26,7 +26,7 @@ expect_ledger
 expect '.points | length == 1' 'one point: the attempt that was lost is superseded'
 expect '.points[0].ledger.lost == 0 and .points[0].degraded != true' 'the point is of the second attempt'
 expect '[.agents[] | select(.lost)] | length == 1' 'one agent is named as lost'
-expect_text err.log 'stage_retry' 'the retry is told'
+expect_text err.log 'stage_retry' 'the retry is logged'
 [ "$(grep -c 'where the agents are: kubectl get pods' "$TMP/err.log")" = 1 ] && ok 'and once where the agents are' || { fail 'where the agents are is not told once'; show err.log; }
 expect_no_orphans
 
@@ -48,7 +48,7 @@ plateau_wait
 expect_status 4
 expect_report
 expect_ledger
-expect_text err.log 'on_loss is fail' 'fail: the reason is told'
+expect_text err.log 'on_loss is fail' 'fail: the reason is logged'
 expect_no_orphans
 
 sed -i '/^agents:/d' "$TMP/plan.yaml"; echo 'agents: {on_loss: retry, max_lost_weight: 20%}' >>"$TMP/plan.yaml"

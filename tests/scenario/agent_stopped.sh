@@ -1,5 +1,5 @@
 # An agent's process stands still (SIGSTOP): for 2 s, which is no death; for 6 s, after which it is given up, the stage is run again once its lease has run out,
-# and it comes back as somebody new; for ever, which must not keep the run from ending nor leave a process behind.
+# and it comes back as somebody new; for ever, which must not keep the run from ending nor leave a process running.
 . "$(dirname "$0")/lib.sh"
 
 victim() { pgrep -f -- "plateau-agent --connect $(endpoint) --name local-1( |\$)"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Users who go away: as many as the plan wants, when it wants, closed in the middle of a stream; no failures, and their slots go on.
+# Users who go away: as many as the plan wants, when it wants, closed in the middle of a stream; no failures, and their slots continue.
 . "$(dirname "$0")/lib.sh"
 sim --ttft 50ms --tpot 10ms --truth "$TMP/truth.jsonl"
 plan 'workload: {synthetic: {input_tokens: 8, output_tokens: 100}}' \

@@ -94,7 +94,7 @@ for kind, end in (("Job", "-agents"), ("Job", "-coordinator"), ("Job", "-check")
     spec = of(d, kind, end)["spec"]["template"]["spec"]
     expect(mounts(spec).get("corpora") == "/corpora" and "/tmp" in mounts(spec).values(), f"{end} does not see the data sets, or cannot write a draft: {mounts(spec)}")
     expect({"name": "corpora", "configMap": {"name": "prompts"}} in spec["volumes"], f"{end}: the volume is not the one that is named")
-    expect("runAsUser" not in spec["securityContext"], f"{end}: a platform that chooses the user is told one")
+    expect("runAsUser" not in spec["securityContext"], f"{end}: a user is set although the platform chooses it")
 expect("--data=/data/corpora" in words(d) and "--data=/corpora" in of(d, "Job", "-agents")["spec"]["template"]["spec"]["containers"][0]["args"], "data sets are not looked for")
 sim = of(d, "Deployment", "-sim")["spec"]["template"]["spec"]
 expect(sim["containers"][0]["env"] == [{"name": "A", "value": "b"}] and sim["nodeSelector"] == {"pool": "sim"}, "the simulator's pod cannot be set")

@@ -1,5 +1,5 @@
 # The coordinator is killed without mercy: while it waits, at the barrier, in the middle of a stage, in the cool-down. Its agents live on, stop their load when
-# the lease has run out, and dial; `plateau run --resume` goes on with the next unfinished stage. What was finished stays as it was, byte for byte; no ledger
+# the lease has run out, and dial; `plateau run --resume` continues with the next unfinished stage. What was finished stays as it was, byte for byte; no ledger
 # breaks; no request comes between the end of the lease and the new start.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,5 @@
-# A coordinator that was started with --resume-if-there is told to make room (SIGTERM, as an orchestrator does that moves its container): nobody is told that
-# the run is over; the same command, started again, goes on, with the same agents. Without that option SIGTERM ends the run for all.
+# A coordinator that was started with --resume-if-there is asked to make room (SIGTERM, as an orchestrator does that moves its container): no agent hears that
+# the run is over; the same command, started again, continues with the same agents. Without that option SIGTERM ends the run for all.
 . "$(dirname "$0")/lib.sh"
 
 ENDPOINT=tcp://127.0.0.1:$(free_port)

@@ -16,10 +16,10 @@ expect_report
 expect_ledger
 python3 "$(dirname "$0")/check_run.py" "$OUT" || fail "the sums do not hold"
 expect '[.events[] | select(.kind == "agent_lost")] | length == 0' 'nobody was given up'
-expect '[.events[] | select(.kind == "coordinator_away")] | length == 1' 'that it stood still is told'
+expect '[.events[] | select(.kind == "coordinator_away")] | length == 1' 'that it stood still is reported'
 expect '.points[0].ledger | .ok == .due and .ok > 250' 'every request ended ok'
 kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
-python3 - "$TMP/truth.jsonl" "$(jq '.points[0].ledger.ok' "$OUT/summary.json")" <<'PY' && ok "the endpoint saw the load go on" || fail "the load suffered"
+python3 - "$TMP/truth.jsonl" "$(jq '.points[0].ledger.ok' "$OUT/summary.json")" <<'PY' && ok "the endpoint saw the load continue" || fail "the load suffered"
 import json, sys
 at = sorted(json.loads(line)["received_ns"] for line in open(sys.argv[1]))
 gap = max(b - a for a, b in zip(at, at[1:])) / 1e6

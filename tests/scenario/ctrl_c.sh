@@ -18,8 +18,8 @@ for sig in INT TERM; do
     [ "$ms" -lt 8000 ] && ok "SIG$sig: over after $ms ms" || fail "SIG$sig: over after $ms ms only"
     [ $sig = INT ] && expect_status 130 || expect_status 143
     expect_text err.log "exit status $STATUS: ended by" 'the status is explained'
-    if [ $sig = INT ]; then expect_text err.log "not finished: plateau run --resume $OUT" 'and how to go on'; else
-        expect_text err.log 'not finished; what is missing is measured by: helm upgrade load CHART' 'and how to go on where it runs'
+    if [ $sig = INT ]; then expect_text err.log "not finished: plateau run --resume $OUT" 'and how to continue'; else
+        expect_text err.log 'not finished; what is missing is measured by: helm upgrade load CHART' 'and how to continue where it runs'
         ! grep -q 'plateau run --resume' "$TMP/err.log" || fail "a command is named that means nothing there"
     fi
     expect_report

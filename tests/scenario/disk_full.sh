@@ -1,6 +1,6 @@
 # The disk is full in the middle of a run: it ends cleanly with what was measured, says so, and leaves a file that can be read. A small tmpfs
 # in a mount namespace of its own where that is allowed; else a limit on the size of files, which fails writes in the same place. Once there is room again,
-# --resume goes on: what was finished stays as it was.
+# --resume continues: what was finished stays as it was.
 if [ -z "${PLATEAU_MOUNTS:-}" ] && [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then PLATEAU_MOUNTS=own exec unshare -m bash "$0" "$@"; fi
 . "$(dirname "$0")/lib.sh"
 
@@ -15,8 +15,8 @@ else
     STATUS=$(cat "$TMP/status")
 fi
 expect_status 1
-expect_text err.log 'run.sqlite: cannot [a-z ]*: (the disk is full; what was|the file reached this process)' 'the reason is told'
-grep -q 'stage 1/12' "$TMP/err.log" && ! grep -q 'stage 12/12' "$TMP/err.log" && ok 'the load ended with it' || { fail 'the load went on without a place for what it measured'; show err.log; }
+expect_text err.log 'run.sqlite: cannot [a-z ]*: (the disk is full; what was|the file reached this process)' 'the reason is logged'
+grep -q 'stage 1/12' "$TMP/err.log" && ! grep -q 'stage 12/12' "$TMP/err.log" && ok 'the load ended with it' || { fail 'the load continued without a place for what it measured'; show err.log; }
 expect_text out.log 'Ledger: due [1-9]' 'what was measured is printed'
 expect_no_orphans
 n=$(sqlite3 -readonly "$OUT/run.sqlite" 'SELECT count(*) FROM stage WHERE ended_wall_ns IS NOT NULL' 2>"$TMP/sql.log")

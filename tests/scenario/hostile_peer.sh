@@ -60,15 +60,15 @@ wait "$AGENT_PID" && ok 'alice ended well' || fail 'alice was harmed'
 for p in "${peers[@]}"; do wait "$p" || fail 'a peer failed'; done
 for a in $attacks; do
     case $a in replay) continue ;; esac
-    told='(sent a snapshot that cannot be|sent what is no message|was refused)'
+    told='(sent a snapshot that cannot be|sent what is not a message|was refused)'
     [ "$a" = wire-huge ] && told='was silent for too long' # the connection is closed before anybody reads it
     if grep -qE "agent_lost: agent m-$a \(number [0-9]+\) $told" "$TMP/err.log"; then ok "$a: $(grep -oE "agent_lost: agent m-$a .*" "$TMP/err.log" | head -1 | cut -c13-150)"; else
-        fail "$a: not told"
+        fail "$a: not logged"
         show "$a.log"
     fi
 done
-expect_text coordinators-word.log 'refused: .*STOP is no word of an agent' "a coordinator's word is refused"
-expect_text falling.log 'refused: .*counter due falls from 5 to 3' 'the forger is told why'
+expect_text coordinators-word.log 'refused: .*STOP is not a message of an agent' "a coordinator's word is refused"
+expect_text falling.log 'refused: .*counter due falls from 5 to 3' 'the forger hears why'
 expect_text replay.log 'ended by \[[0-9]+, 15' 'a replay changes nothing: its agent took part to the end'
 expect_ledger
 # of what was forged only what was believable before is counted, as lost

@@ -1,4 +1,4 @@
-# An agent stands still for longer than its lease (SIGSTOP for 20 s) in the middle of a stage and goes on: from the moment its lease had run out until it is armed
+# An agent stands still for longer than its lease (SIGSTOP for 20 s) in the middle of a stage and continues: from the moment its lease had run out until it is armed
 # again, it must not send one request, though its schedule is full of what is due and its slots are free.
 . "$(dirname "$0")/lib.sh"
 

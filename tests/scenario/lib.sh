@@ -185,7 +185,7 @@ make_cert() {
         fail "openssl: $(cat "$TMP/openssl.log")"
 }
 
-# nginx_front "LISTEN [DIRECTIVES]"…: starts nginx before the simulator. Each argument is a server: what stands behind its `listen`, with PORT
+# nginx_front "LISTEN [DIRECTIVES]"…: starts nginx before the simulator. Each argument is a server: what stands after its `listen`, with PORT
 # for a free port, then directives of it. Sets NGINX_PID and NGINX_PORTS (an array). access.log: connection, its request number, status, addresses.
 nginx_front() {
     local server port servers=

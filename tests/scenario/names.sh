@@ -25,7 +25,7 @@ names_plan() {
 # names_refused WORDS STATUS PATTERN: no stage began; the log and the report say why
 names_refused() {
     expect_status "$2"
-    expect_text err.log "$3" "$1: the reason is told"
+    expect_text err.log "$3" "$1: the reason is logged"
     expect ".events | map(.text) | any(test(\"$3\"))" "$1: the report says why"
     expect '.points | length == 0' "$1: no stage began"
 }

@@ -1,5 +1,5 @@
 # One agent of three is cut off in the middle of a stage and comes back: it is noticed, its open requests are lost, it stops its load when its lease has
-# run out, the others go on, the stage is marked, and the agent takes part in the next one as somebody new.
+# run out, the others continue, the stage is marked, and the agent takes part in the next one as somebody new.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/net.sh"
 

@@ -14,7 +14,7 @@ expect_status 4
 expect_report
 expect_ledger
 check_run
-expect '.points[0].ledger | .due > 0 and .lost > 0 and .lost <= 8' 'what was open is lost, what was measured is told'
+expect '.points[0].ledger | .due > 0 and .lost > 0 and .lost <= 8' 'what was open is lost, what was measured is reported'
 for k in 1 2; do wait_until 12 net_idle "$k" && ok "agent $k stopped" || fail "agent $k loads without a lease"; done
 net_end_sims
 lease=$(python3 -c "print($cut + 10.6)")

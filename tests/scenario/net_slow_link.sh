@@ -1,4 +1,4 @@
-# A control link of 50 and then of 20 kbit/s, less than the snapshots need: reports come late, the load goes on as planned, nothing is dropped.
+# A control link of 50 and then of 20 kbit/s, less than the snapshots need: reports come late, the load continues as planned, nothing is dropped.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/net.sh"
 

@@ -16,7 +16,7 @@ s = socket.socket()
 s.bind(("127.0.0.1", 0))
 s.listen(0)
 full = []
-for _ in range(4): # nobody accepts: who comes now is not answered, as behind a firewall
+for _ in range(4): # nobody accepts: a new connection is not answered, as behind a firewall
     c = socket.socket()
     c.setblocking(False)
     c.connect_ex(s.getsockname())
@@ -35,7 +35,7 @@ r=$!
 m=$!
 (alone other "tcp://127.0.0.1:$SIM_PORT" '(it|something) .*(does not speak as a coordinator does|not ZeroMQ|ended in the handshake)'; exit "$FAILED") &
 o=$!
-# Nor does a coordinator wait in silence for agents: where it is told what a person can look at, it says that.
+# Nor does a coordinator wait in silence for agents: where a person can look at something, it says so.
 plan 'load: {concurrency: 1, duration: 1s}' 'agents: {count: 2, wait: 7s}'
 plateau_run --listen 'tcp://127.0.0.1:*' --agents-hint 'kubectl get pods -l part=agent'
 expect_status 4

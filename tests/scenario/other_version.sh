@@ -21,7 +21,7 @@ print("told", m)
 sys.exit(0 if m[1] == REFUSE else 1)
 P
 [ $? = 0 ] && ok "the stranger is answered" || { fail "the stranger is not answered"; show peer.log; }
-expect_text peer.log 'wire version 99.*speaks version [0-9]' 'an agent of another release is told both versions'
+expect_text peer.log 'wire version 99.*speaks version [0-9]' 'an agent of another release hears both versions'
 plateau_wait
 expect_status 4
 expect_text err.log 'wire version 99.*speaks version [0-9]' 'so is who runs the coordinator'
@@ -43,7 +43,7 @@ if not s.poll(8000):
     sys.exit("no answer")
 print("told", msgpack.unpackb(s.recv()))
 P
-expect_text peer.log "plateau 9.8.7 with tables .*$PLATEAU_TABLES: run the same release" 'an agent whose tables differ is told both releases'
+expect_text peer.log "plateau 9.8.7 with tables .*$PLATEAU_TABLES: run the same release" 'an agent whose tables differ hears both releases'
 plateau_wait
 expect_status 4
 expect_text err.log "plateau 9.8.7 with tables .*$PLATEAU_TABLES" 'so is who runs the coordinator'

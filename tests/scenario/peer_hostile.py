@@ -1,6 +1,6 @@
 """A peer with a valid key that does not play by the rules: peer_hostile.py ENDPOINT KEYS-FOLDER NAME ATTACK [FILE]
 An attack of MEMBER joins, takes its part in a stage, and then sends what cannot be; one of STRANGER says no HELLO, or joins too late for the
-stage: it is connected at once, says so, and waits for FILE before it speaks. Prints what it was told, ends when it is refused or the run is over."""
+stage: it is connected at once, says so, and waits for FILE before it speaks. Prints what it was answered, ends when it is refused or the run is over."""
 import os, random, sys, time
 import msgpack, zmq
 import tables

@@ -1,5 +1,5 @@
 # One request before a run: what plateau probe says of twenty targets that a plan does not mean; that a run ends there with status 1 and the
-# server's own words, the key cut out; that a good target is told in figures; that the request is in no ledger, with several agents and a resumed run too.
+# server's own words, the key cut out; that a good target is shown in figures; that the request is in no ledger, with several agents and a resumed run too.
 . "$(dirname "$0")/lib.sh"
 PROBE=
 export PLATEAU_TEST_KEY=sk-secret-0123456789

@@ -47,7 +47,7 @@ parts() { sqlite3 "$OUT/run.sqlite" "SELECT group_concat(name || ':' || slots, '
 plan 'load: {concurrency: 2, duration: 2s}' 'agents: {count: 2, wait: 2s}'
 plateau_run --listen "$ENDPOINT"
 expect_status 4
-expect_text err.log '0 of 2 agents' 'agents that do not come: told'
+expect_text err.log '0 of 2 agents' 'agents that do not come: logged'
 # a run that failed is no success of its agents
 plan "target: {url: \"http://127.0.0.1:$(free_port)/v1/chat/completions\", model: sim}" 'load: {concurrency: 2, duration: 2s}' 'agents: {count: 1, wait: 20s}'
 agent --name unlucky

@@ -166,7 +166,7 @@ same "--fault-rate: the same requests again" \
     "$(for _ in $(seq 40); do chat 1 true; done | sort | uniq -c | awk '{print $3 ":" $1}' | tr '\n' ' ')" "$seen"
 case $seen in "200:"*" 500:"*) ;; *) echo "FAILED: --fault-rate 0.5: $seen"; failed=1 ;; esac
 
-# --- a queue is seen: two slots, six requests of which four wait
+# --- a queue is seen: two slots, six requests four of them wait
 start --slots 2 --step-base 20ms
 for _ in 1 2 3 4 5 6; do
     curl -sSN -o /dev/null -m 20 -d '{"prompt":"x","max_tokens":50,"stream":true}' "$url/v1/completions" &
@@ -174,7 +174,7 @@ for _ in 1 2 3 4 5 6; do
 done
 for _ in $(seq 100); do
     curl -sS "$url/metrics" >"$tmp/metrics"
-    # both at once: within a step five may have come, of which one runs and four wait for its end
+    # both at once: within a step five may have come, one runs and four wait for its end
     grep -q '^vllm:num_requests_waiting{.*} 4$' "$tmp/metrics" && grep -q '^vllm:num_requests_running{.*} 2$' "$tmp/metrics" && break
     sleep 0.02
 done
@@ -184,7 +184,7 @@ check "four are waiting" grep -q '^vllm:num_requests_waiting{.*} 4$' "$tmp/metri
 wait $jobs
 same "all six end" "$(curl -sS "$url/metrics" | sed -n 's/^vllm:request_success_total.*"length".* //p')" 6
 
-# --- out of descriptors: what is open goes on, further connections are closed, the log stays short
+# --- out of descriptors: what is open continues, further connections are closed, the log stays short
 if command -v prlimit >/dev/null; then
     start --ttft 300ms --tpot 1ms --log-level warn 2>"$tmp/err"
     for fd in $(ls /proc/$sim/fd); do most=$fd; done

@@ -28,7 +28,7 @@ done
 "$BIN/plateau" run - --local 1 --set load.duration=1s --set load.concurrency=1,2 --out "$TMP/piped" <"$TMP/printed.yaml" >/dev/null 2>&1
 STATUS=$?
 expect_carried
-[ "$(jq '.points | length' "$TMP/piped/summary.json")" = 2 ] || fail "--set load.concurrency=1,2 is no list"
+[ "$(jq '.points | length' "$TMP/piped/summary.json")" = 2 ] || fail "--set load.concurrency=1,2 is not a list"
 
 (cd "$TMP" && "$BIN/plateau" init >/dev/null && "$BIN/plateau" check plan.yaml >/dev/null) || fail "plateau init writes no plan"
 cp "$TMP/plan.yaml" "$TMP/kept"

@@ -39,21 +39,21 @@ plan "target: {url: \"http://127.0.0.1:$SIM_PORT/v1/nothing\", model: sim}" "$wo
 plateau_run --local 2
 [ "$STATUS" != 0 ] && ok "wrong path: exit status $STATUS" || fail "wrong path: exit status 0"
 expect '.points[0].ledger | .ok == 0 and .failed.http_4xx > 0' 'wrong path: failed as http_4xx'
-expect_text err.log 'status 404. Are the path of target.url' 'wrong path: the status is told'
+expect_text err.log 'status 404. Are the path of target.url' 'wrong path: the status is logged'
 expect_ledger
 
 plan "$work" "$load"
 plateau_run --local 2
 [ "$STATUS" != 0 ] && ok "401: exit status $STATUS" || fail "401: exit status 0"
 expect '.points[0].ledger | .ok == 0 and .failed.http_4xx > 0' '401: failed as http_4xx'
-expect_text err.log 'status 401. Is target.auth there, and right?' '401: the status is told'
+expect_text err.log 'status 401. Is target.auth there, and right?' '401: the status is logged'
 expect '.points[0].first_failures[0] | .label == "http_4xx" and .status == 401 and (.text | length > 0)' '401: the server'"'"'s own words are in the summary'
 expect_text err.log 'request_failed: stage 1, http_4xx, status 401 from 127.0.0.1' 'and in the log'
 
 plan "target: {url: \"$URL\", model: sim, auth: {bearer: {env: PLATEAU_TEST_ABSENT}}}" "$work" "$load"
 plateau_run --local 2
 expect_status 2
-expect_text err.log PLATEAU_TEST_ABSENT 'absent secret: its name is told'
+expect_text err.log PLATEAU_TEST_ABSENT 'absent secret: its name is logged'
 
 export PLATEAU_TEST_KEY=right
 plan "target: {url: \"$URL\", model: sim, auth: {bearer: {env: PLATEAU_TEST_KEY}}}" "$work" "$load"

@@ -211,7 +211,7 @@ static double step_s(const struct sim_model_settings *s, const struct sim_model_
            n / l->output * l->prompt / s->prefill_rate;
 }
 
-/* The steps behind a request's first token hold the prefill of the n - 1 others. */
+/* The steps after a request's first token hold the prefill of the n - 1 others. */
 static double decode_s(const struct sim_model_settings *s, const struct sim_model_load *l, double n)
 {
     double own = n >= 1 ? l->prompt / s->prefill_rate / l->output : n * l->prompt / s->prefill_rate / l->output;

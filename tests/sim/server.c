@@ -174,7 +174,7 @@ static int server_close(struct sim_server *v, struct err *e)
     return sim_truth_close(&v->truth, e);
 }
 
-/* An answer is over: what was asked behind it is next. */
+/* An answer is over: what was asked after it is next. */
 static void next_request(struct sim_server *v, struct sim_conn *c)
 {
     sim_receive_waiting(v, c, clock_mono_ns());

@@ -118,7 +118,7 @@ static void empty_answer(struct sim_server *v, struct sim_conn *c)
     if (sim_conn_send(v, c, v->out.data, v->out.len) == 0) done(v, c, sim_fault_name(s->fault), SIM_FINISH_STOP);
 }
 
-/* Does what is due; true when the answer goes on. */
+/* Does what is due; true when the answer continues. */
 static bool run_fault(struct sim_server *v, struct sim_conn *c)
 {
     struct sim_stream *s = &c->stream;
@@ -134,7 +134,7 @@ static bool run_fault(struct sim_server *v, struct sim_conn *c)
         s->stalled = true;
         sim_timer_clear(&v->timers, &c->token_timer);
         if (s->in_model)
-            sim_model_cancel(v->model, s->handle); /* it holds no slot: the others go on as if it had never been */
+            sim_model_cancel(v->model, s->handle); /* it holds no slot: the others continue as if it had never been */
         s->in_model = false;
         return false;
     case SIM_FAULT_RESET:

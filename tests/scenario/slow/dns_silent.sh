@@ -53,6 +53,6 @@ expect_report
 expect_ledger
 python3 "$(dirname "$0")/../check_run.py" "$OUT" || fail "the sums do not hold"
 expect '.points | length == 1 and (.[0].degraded | not) and (.[0].agents | map(.name)) == ["good"]' 'the stage is whole'
-expect '.points[0].ledger | .ok == .due and .ok > 1000' 'and its load went on'
+expect '.points[0].ledger | .ok == .due and .ok > 1000' 'and its load continued'
 expect '[.events[] | select(.kind == "agent_lost") | .text | select(test("(mute|deaf).*good.test cannot be resolved"))] | length == 2' 'the report says why the others are not in it'
 finish

@@ -1,4 +1,4 @@
-# The coordinator is killed in the middle of a search, and of a sweep that is repeated; `--resume` goes on where it was: no load of the search is asked
+# The coordinator is killed in the middle of a search, and of a sweep that is repeated; `--resume` continues where it was: no load of the search is asked
 # for twice, what was finished stays as it was, byte for byte, and at the end there is the answer.
 . "$(dirname "$0")/../lib.sh"
 
@@ -20,7 +20,7 @@ kill_at() {
 }
 same() {
     [ -n "$IDS" ] && [ "$(finished "$IDS")" = "$(echo "$BEFORE" | tail -1)" ] && ok "what was finished ($IDS) is the same, byte for byte" || fail "a finished stage has changed"
-    case "$(loads)" in "$LOADS"*) ok "it went on where it was: $(loads)" ;; *) fail "it did not go on from $LOADS but has $(loads)" ;; esac
+    case "$(loads)" in "$LOADS"*) ok "it continued where it was: $(loads)" ;; *) fail "it did not continue from $LOADS but has $(loads)" ;; esac
 }
 resume_start() {
     : >"$TMP/err.log"

@@ -1,5 +1,5 @@
 # An agent of three stands still (SIGSTOP) in the middle of a stage, for twenty seconds and for as long as the run lasts, under each policy of losses: the sums
-# hold, the run ends with a report that names it, never as if nothing had been; the others go on; who wakes behind its lease sends nothing until it is
+# hold, the run ends with a report that names it, never as if nothing had been; the others continue; an agent that wakes after its lease sends nothing until it is
 # armed again, and nothing at all when the run is over.
 . "$(dirname "$0")/../lib.sh"
 
@@ -7,7 +7,7 @@ mono() { python3 -c 'import time; print(time.monotonic_ns())'; }
 given_up() { grep -q 'agent_lost: agent a3 ' "$TMP/err.log"; }
 back() { [ "$(grep -c 'agent_joined: a3 ' "$TMP/err.log")" = 2 ]; }
 
-# begin POLICY LOAD: a run with three agents, the third of which stands still in its first stage
+# begin POLICY LOAD: a run with three agents, the third stands still in its first stage
 begin() {
     sim --ttft 50ms --tpot 10ms --truth "$TMP/truth"
     plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' "$2" "agents: {count: 3, wait: 40s, on_loss: $1, max_lost_weight: 50%}"
@@ -55,12 +55,12 @@ woke, until, most = (int(a) for a in sys.argv[2:5])
 seen = [json.loads(line) for line in open(sys.argv[1]) if line.endswith("}\n")]
 seen = [r for r in seen if r.get("last_ns", r["received_ns"]) > woke and (not until or r["received_ns"] < until)]
 edges = sorted([(r["received_ns"], 1) for r in seen] + [(r.get("last_ns", r["received_ns"]), 0) for r in seen])
-now = greatest = 0
+now = largest = 0
 for _, begins in edges:
     now += 1 if begins else -1
-    greatest = max(greatest, now)
-print("   %d requests after it woke, at most %d at a time" % (len(seen), greatest))
-sys.exit(greatest > most)
+    largest = max(largest, now)
+print("   %d requests after it woke, at most %d at a time" % (len(seen), largest))
+sys.exit(largest > most)
 PY
 }
 second_stage() { # when it was begun, in the clock of the truth file
@@ -98,7 +98,7 @@ plateau_wait
 sleep_out 20
 sleep 4
 whole 4
-expect_text err.log 'on_loss is fail' 'the reason is told'
+expect_text err.log 'on_loss is fail' 'the reason is logged'
 expect '.points | length == 1 and .[0].degraded and .[0].ledger.lost <= 2' 'fail: what was measured is reported as what it is'
 quiet 0 0
 

@@ -201,7 +201,7 @@ static struct result run_plan(struct engine *g, const struct plan *p, enum stop_
     return run_armed(g, stop, stop_after_ms);
 }
 
-/* due = ok + failed + cancelled + aborted, for the stage and its window; nothing left behind. */
+/* due = ok + failed + cancelled + aborted, for the stage and its window; nothing left over. */
 static void assert_balanced(const struct snapshot *s)
 {
     const uint64_t *c = s->counters;
@@ -322,7 +322,7 @@ static void test_every_fault_has_its_label(void **state)
         assert_balanced(r.all);
         uint64_t requests, events = world_end(&w, &requests);
         if (FAULTS[i].label != COUNTER_FAILED_HTTP_4XX) assert_int_equal(requests, 12); /* nothing was sent twice */
-        /* behind an event that cannot be read the simulator goes on, but nothing more is believed */
+        /* after an event that cannot be read the simulator continues, but nothing more is believed */
         if (FAULTS[i].label != COUNTER_FAILED_MALFORMED) assert_int_equal(c[COUNTER_EVENTS], events);
         snapshot_destroy(&r.all);
     }

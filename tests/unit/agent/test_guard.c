@@ -172,7 +172,7 @@ static void test_meter(void **state)
     s = (struct snapshot){.from_ns = NS_PER_S / 10, .to_ns = NS_PER_S, .series_tokens = 501};
     s.counters[COUNTER_SENT] = 10;
     assert_int_equal(guard_meter_add(&m, &g, &s, &e), -1);
-    guard_meter_begin(&m, &open); /* four tokens an event, told by usage */
+    guard_meter_begin(&m, &open); /* four tokens per event, by usage */
     s = (struct snapshot){.to_ns = NS_PER_S, .series_tokens = 300};
     s.counters[COUNTER_TOKENS] = 1200;
     assert_int_equal(guard_meter_add(&m, &g, &s, &e), -1);

@@ -1,4 +1,4 @@
-/* The agent's status page: what makes it ready, and that its counters go on over stages. */
+/* The agent's status page: what makes it ready, and that its counters continue over stages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -38,7 +38,7 @@ static void test_refused_and_accepted(void **state)
     reach_clear(&r);
 }
 
-/* A queue that is full drops who knocks, as a firewall does. */
+/* A queue that is full drops new connections, as a firewall does. */
 static void test_silent(void **state)
 {
     struct reach r = {0};

@@ -396,7 +396,7 @@ static void test_window(void **state)
     assert_int_equal(counted(COUNTER_WIN_DUE), 0);
     assert_int_equal(counted(COUNTER_WIN_OK), 0);
     assert_int_equal(counted(COUNTER_WIN_DONE), 0);
-    /* due in the last moment, answered behind the window: latencies yes, throughput no */
+    /* due in the last moment, answered after the window: latencies yes, throughput no */
     fresh(NULL);
     begin(2000 * MS - 1, 2000 * MS - 1);
     feed(TOKEN TOKEN DONE, 2500 * MS);

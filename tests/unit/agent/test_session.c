@@ -220,7 +220,7 @@ static void test_lease(void **state)
     assert_int_equal(session_unacknowledged(T.s), 2); /* kept */
     assert_int_equal(T.last[WIRE_HELLO].u.hello.epoch, 7);
     unsigned before = T.said[WIRE_SNAPSHOT];
-    welcome("r", 3); /* the same membership: all of it is told again */
+    welcome("r", 3); /* the same membership: all of it is sent again */
     assert_int_equal(T.said[WIRE_SNAPSHOT], before + 2);
     assert_non_null(strstr(T.error, "lease"));
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_AGENTS);
@@ -377,7 +377,7 @@ static void test_a_failed_run_is_a_failure_of_its_agents(void **state)
     assert_string_equal(session_refused(T.s)->text, "the run failed: 127.0.0.1:9 refuses");
 }
 
-/* What another attempt may mend is no refusal: its agent is not told to stay away. */
+/* What another attempt may mend is not a refusal: its agent is not sent away. */
 static void test_what_failed_is_not_refused(void **state)
 {
     (void)state;

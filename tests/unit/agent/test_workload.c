@@ -119,7 +119,7 @@ static void test_lengths_are_bounded(void **state)
     struct plan p = make_plan(0, 0);
     p.target.n_models = 0;
     p.n_workloads = 1;
-    loads[0].input_tokens = (struct dist){.kind = DIST_NORMAL, .a = 3, .b = 10}; /* often below nought */
+    loads[0].input_tokens = (struct dist){.kind = DIST_NORMAL, .a = 3, .b = 10}; /* often below zero */
     loads[0].output_tokens = (struct dist){.a = 1e30};
     struct shard s = part_of(1, 2);
     struct workload *w = workload_new(&p, NULL, &s, NULL);

@@ -180,7 +180,7 @@ static void test_help_lists_all(void **state)
     (void)snprintf(version, sizeof version, "plateau test " PLATEAU_VERSION ", tables %016" PRIx64 "\n",
                    wire_fingerprint());
     assert_string_equal(printed("--version"), version);
-    assert_int_equal(parse("p", NULL), 0); /* the one call leaves nothing behind for the next */
+    assert_int_equal(parse("p", NULL), 0); /* the one call leaves nothing for the next */
 }
 
 int main(void)

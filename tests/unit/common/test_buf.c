@@ -33,7 +33,7 @@ static void test_grows(void **state)
     buf_clear(&b);
 }
 
-/* The greatest size is exact, and what failed once stays failed until the reset. */
+/* The maximum size is exact, and what failed once stays failed until the reset. */
 static void test_limit(void **state)
 {
     (void)state;

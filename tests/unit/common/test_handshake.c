@@ -44,7 +44,7 @@ static void test_many_lines(void **state)
     assert_int_equal(held, 1000 - LOG_LIMIT_LINES);
 }
 
-/* One that has keys dials one that has none: both are told. */
+/* One that has keys dials one that has none: both log it. */
 static enum handshake_event next(void *watch)
 {
     char words[200];

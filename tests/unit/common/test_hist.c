@@ -321,7 +321,7 @@ static void test_codec_hostile(void **state)
         bytes[BAD[i].at] = BAD[i].byte;
         refuse(bytes, b.len, BAD[i].why);
     }
-    /* an empty bucket hidden as a count of 0 behind a run (found by fuzzing) */
+    /* an empty bucket hidden as a count of 0 after a run (found by fuzzing) */
     assert_int_equal(b.data[24], 2);
     b.data[24] = 1;
     b.data[25] = 0;

@@ -90,7 +90,7 @@ static void test_certificate(void **state)
     assert_string_equal(pub, k.public_key);
     put("half.key", text, 0600);
     assert_int_equal(key_pair_load(dir, "half", &back, &e), -1);
-    assert_non_null(strstr(e.text, "no key file"));
+    assert_non_null(strstr(e.text, "not a key file"));
     (void)snprintf(text, sizeof text, "public %s\nsecret %s\n", k.public_key, other.secret_key);
     put("mixed.key", text, 0600);
     assert_int_equal(key_pair_load(dir, "mixed", &back, &e), -1);
@@ -168,7 +168,7 @@ static void test_list(void **state)
     } bad[] = {
         {"", "admits nobody"},
         {"# only a comment\n", "admits nobody"},
-        {"short x agent\n", ":1: \"short\" is no public key"},
+        {"short x agent\n", ":1: \"short\" is not a public key"},
         {"\nx y\n", ":2: expected"},
         {"a b c d\n", ":1: expected"},
     };

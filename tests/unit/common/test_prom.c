@@ -33,7 +33,7 @@ static void test_text(void **state)
     buf_clear(&b);
 }
 
-/* What Prometheus calls a counter never falls, although a stage begins at nought. */
+/* What Prometheus calls a counter never falls, although a stage begins at zero. */
 static void test_totals(void **state)
 {
     (void)state;

@@ -107,7 +107,7 @@ static void test_reset(void **state)
     snapshot_destroy(&empty);
 }
 
-/* Workers of one agent: numbers add up, the greatest of the *_max stays, the span is the widest. */
+/* Workers of one agent: numbers add up, the largest of the *_max stays, the span is the widest. */
 static void test_add(void **state)
 {
     (void)state;
@@ -363,16 +363,33 @@ static void test_hostile(void **state)
         {15, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
         {15, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "no list of addresses"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "no list of addresses"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "its addresses are not a list"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "its addresses are not a list"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "no list of failures"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "its failures are not a list"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .odd_request = 1, .why = "no list of requests"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = REQUEST_ROWS_MAX + 1, .why = "no list of requests"},
+        {15,
+         0,
+         0,
+         1,
+         COUNTER_N,
+         {-1},
+         .addresses = 9,
+         .requests = 1,
+         .odd_request = 1,
+         .why = "its requests are not a list"},
+        {15,
+         0,
+         0,
+         1,
+         COUNTER_N,
+         {-1},
+         .addresses = 9,
+         .requests = REQUEST_ROWS_MAX + 1,
+         .why = "its requests are not a list"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
         {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
         {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},

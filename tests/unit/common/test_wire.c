@@ -59,7 +59,7 @@ static struct buf encoded(const struct wire_msg *m)
     return b;
 }
 
-/* Decodes into memory of its own, flush against its end, so that the sanitizers see a read behind it. */
+/* Decodes into memory of its own, flush against its end, so that the sanitizers see a read past it. */
 static int decode(struct wire_msg *ret, const void *bytes, size_t n, struct err *e)
 {
     void *exact = malloc(n ? n : 1);

@@ -12,7 +12,7 @@
 static int scan(const char *text, struct sim_body *b)
 {
     size_t n = strlen(text);
-    char *copy = malloc(n ? n : 1); /* flush: a sanitizer sees a read behind it */
+    char *copy = malloc(n ? n : 1); /* flush: a sanitizer sees a read past it */
     assert_non_null(copy);
     memcpy(copy, text, n);
     struct err e;

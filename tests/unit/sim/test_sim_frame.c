@@ -29,11 +29,11 @@ static size_t unchunk(const struct buf *in, struct buf *out)
     size_t chunks = 0;
     buf_reset(out);
     for (;;) {
-        char *behind;
-        unsigned long n = strtoul(at, &behind, 16);
-        assert_true(behind > at && behind + 2 <= end && memcmp(behind, "\r\n", 2) == 0);
+        char *after;
+        unsigned long n = strtoul(at, &after, 16);
+        assert_true(after > at && after + 2 <= end && memcmp(after, "\r\n", 2) == 0);
         assert_true(*at != '0' || n == 0); /* no leading zeros, as servers write it */
-        at = behind + 2;
+        at = after + 2;
         assert_true(n + 2 <= (size_t)(end - at));
         buf_put(out, at, n);
         assert_memory_equal(at + n, "\r\n", 2);

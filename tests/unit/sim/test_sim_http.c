@@ -12,7 +12,7 @@
 static const char POST[] = "POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: a\r\nAUTHORIZATION:  Bearer k \r\n"
                            "Content-Length: 5\r\nConnection: close\r\n\r\nhello";
 
-/* The bytes in an allocation of exactly their size, so that a sanitizer sees a read behind them. */
+/* The bytes in an allocation of exactly their size, so that a sanitizer sees a read past them. */
 static long parse(const char *p, size_t n, struct sim_request *r)
 {
     char *copy = malloc(n ? n : 1);

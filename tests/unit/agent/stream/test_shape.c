@@ -147,7 +147,7 @@ static void test_what_is_learnt(void **state)
     assert_int_equal(shaped("data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\ndata: "
                             "{\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n" TOKEN("a") TOKEN("b")),
                      2);
-    assert_int_equal(shaped(TOKEN("a") "data: [DONE]\n\n" TOKEN("b")), 0); /* nothing counts behind the end */
+    assert_int_equal(shaped(TOKEN("a") "data: [DONE]\n\n" TOKEN("b")), 0); /* nothing counts after the end */
 }
 
 static int setup(void **state)

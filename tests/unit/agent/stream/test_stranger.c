@@ -46,9 +46,9 @@ static void test_bodies(void **state)
     BODY("\x78\x9c\x01\x02\x03", "a body compressed with deflate", false);
     BODY("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", false);
     BODY("\xff\xfe{\0}\0", "text in UTF-16", false);
-    BODY("\0\1\2\3\4", "bytes that are no text", false);
-    BODY("Backend not ready", "text that is no stream", true);
-    BODY("na\xc3\xafve, cut \xc3", "text that is no stream", true);
+    BODY("\0\1\2\3\4", "bytes that are not text", false);
+    BODY("Backend not ready", "text that is not a stream", true);
+    BODY("na\xc3\xafve, cut \xc3", "text that is not a stream", true);
     assert_null(stranger_name("", 0, STRANGER_STREAM, true, &readable));
 }
 

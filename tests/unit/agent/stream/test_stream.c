@@ -231,7 +231,7 @@ static void test_line_ends(void **state)
     capture_clear(&c);
 }
 
-/* Bytes flush against an unreadable page: nothing reads behind its end. */
+/* Bytes flush against an unreadable page: nothing reads past its end. */
 static void test_guard_page(void **state)
 {
     (void)state;
@@ -329,7 +329,7 @@ static void test_running_usage(void **state)
 static void test_outcomes(void **state)
 {
     (void)state;
-    /* ok, whatever comes behind the end marker, and however the transport ends then */
+    /* ok, whatever comes after the end marker, and however the transport ends then */
     assert_int_equal(outcome_of(TOKEN("a") DONE, END_COMPLETE, 200), COUNTER_OK);
     assert_int_equal(outcome_of(TOKEN("a") DONE, END_COMPLETE, 201), COUNTER_OK);
     assert_int_equal(outcome_of(TOKEN("a") DONE "<html>\n\n", END_RESET, 200), COUNTER_OK);
@@ -442,7 +442,7 @@ static void test_why(void **state)
     }
 }
 
-/* Text that comes with an error or without an end is still counted, and no gap or buffer stays behind. */
+/* Text that comes with an error or without an end is still counted, and no gap or buffer stays taken. */
 static void begin_as(enum plan_api api, bool whole_answer, enum plan_end end)
 {
     static struct dialect d;

@@ -17,7 +17,7 @@
 struct got {
     struct http1 h;
     enum http1_result last;
-    size_t n, left; /* bytes of the body; bytes behind the response */
+    size_t n, left; /* bytes of the body; bytes after the response */
     char body[4096];
 };
 
@@ -51,7 +51,7 @@ static void feed(struct got *g, const char *p, size_t n)
     g->left = (size_t)(end - at);
 }
 
-/* "200 keep done body|2 behind" and so on. */
+/* "200 keep done body|2 after" and so on. */
 static void say(struct got *g, size_t untold, char *ret, size_t n)
 {
     static const char *const WORD[] = {"bad", "cut", "?", "done"};
@@ -173,7 +173,7 @@ static void test_heads_that_are_none(void **state)
     check_n(NUL, sizeof NUL - 1, "bad");
 }
 
-/* `name: aaa…` with n bytes behind the colon, in a response with a body of one byte. */
+/* `name: aaa…` with n bytes after the colon, in a response with a body of one byte. */
 static void check_long(const char *name, char fill, size_t n, const char *expect)
 {
     static char text[2 * HTTP1_HEAD_MAX];

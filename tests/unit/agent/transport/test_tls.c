@@ -113,7 +113,7 @@ static void expect_no_tls(const char *said, bool reset, const char *why)
     peer_open(&p, true, 0);
     assert_int_equal(tls_handshake(p.c, &events), 0);
     if (said) assert_int_equal(send(p.there, said, strlen(said), 0), strlen(said));
-    if (!said && !reset) assert_true(to_server(&p) > 0); /* whoever closes with bytes unread resets */
+    if (!said && !reset) assert_true(to_server(&p) > 0); /* a close with bytes unread resets */
     if (!said) close(p.there);
     if (!said) p.there = -1;
     assert_int_equal(tls_handshake(p.c, &events), -1);
@@ -234,7 +234,7 @@ static void expect_end(int version, enum goodbye how)
     if (how != NOTIFIED) assert_int_equal(shutdown(p.there, SHUT_WR), 0);
     assert_int_equal(take(&p, bytes, sizeof bytes, true), 4);
     assert_memory_equal(bytes, "last", 4);
-    /* the socket stays silent behind close_notify; the end that only TCP has said is an event of its own */
+    /* the socket stays silent after close_notify; the end that only TCP reports is an event of its own */
     assert_int_equal(tls_ended(p.c), how == NOTIFIED);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(take(&p, bytes, sizeof bytes, true), 0);
@@ -251,7 +251,7 @@ static void test_end(void **state)
             expect_end(VERSIONS[i], how);
 }
 
-/* The bytes fill the caller's buffer: the end behind them is told by the next call that leaves the socket alone. */
+/* The bytes fill the caller's buffer: the end after them is reported by the next call that leaves the socket alone. */
 static void test_end_behind_full_buffer(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static void test_reset(void **state)
     }
 }
 
-/* What is no TLS in the middle of it is a broken connection, behind the bytes before it. */
+/* What is no TLS in the middle of it is a broken connection, after the bytes before it. */
 static void test_garbage(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@ static void test_session(void **state)
         for (int k = 0; k < 3; k++) {
             peer_connect(&p, false, 1);
             assert_int_equal(SSL_session_reused(p.ssl), k > 0);
-            expect_nothing(&p, true); /* takes the sessions that came behind the handshake */
+            expect_nothing(&p, true); /* takes the sessions that came after the handshake */
             assert_int_equal(tls_write(p.c, "hello", 5), 5);
             peer_close(&p);
         }

@@ -38,7 +38,7 @@ struct script {
     bool early;  /* the answer comes before the request was read */
     bool pieces; /* each byte in a send of its own */
     bool idle;   /* what is left idle is closed in the end */
-    bool moment; /* the connection ends a moment behind the answer, which did not say so */
+    bool moment; /* the connection ends a moment after the answer, which did not say so */
     bool first;  /* the answer goes with the last bytes of the handshake */
     bool held;   /* the response stays open after its end marker */
     bool second; /* only the connection's second request is treated like this; the first is answered well */
@@ -52,8 +52,8 @@ static const struct script SCRIPTS[] = {
      COUNTER_OK, .held = true},
     {"length in pieces", GOOD, KEEP, COUNTER_OK, .pieces = true},
     {"idle for long", GOOD, KEEP, COUNTER_OK, .idle = true},
-    {"closed behind it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
-    {"closed a moment behind it", GOOD, CLOSE, COUNTER_OK, .moment = true},
+    {"closed after it", GOOD, CLOSE, COUNTER_OK, .pieces = false},
+    {"closed a moment after it", GOOD, CLOSE, COUNTER_OK, .moment = true},
     {"chunks", "HTTP/1.1 200 OK\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n3d\r\n" EVENTS "\r\n0\r\n\r\n", KEEP,
      COUNTER_OK, .pieces = true},
     {"chunks, trailer",
@@ -194,7 +194,7 @@ static void *serve_guest(void *arg)
         if (s->response) say(&g, s->response, s->pieces, s->then == CLOSE && !s->moment);
         if (s->moment) poll(NULL, 0, 1);
         if (s->then == KEEP && !s->early) continue;
-        if (s->early) poll(NULL, 0, 100); /* whoever closes with bytes unread takes his answer back */
+        if (s->early) poll(NULL, 0, 100); /* a close with bytes unread takes the answer back */
         if (s->then == RESET) {
             poll(NULL, 0, 30); /* a reset takes what was not read with it */
             setsockopt(g.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));

@@ -199,7 +199,7 @@ static void test_rates(void **state)
     silent(&w, "concurrent");
 }
 
-/* Where arrivals wait in vain at the greatest rate, a greater one gives no more: the plateau was seen, though only one
+/* Where arrivals wait in vain at the highest rate, a higher one gives no more: the plateau was seen, though only one
  * load is at the top. */
 static void test_overrun(void **state)
 {

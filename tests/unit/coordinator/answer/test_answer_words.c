@@ -175,7 +175,7 @@ static void test_capacity(void **state)
     } CASES[] = {{">= 2000 token/s", OP_GE, 2000, 40, GATE_PASS},          /* 2,811 at 32 */
                  {">= 3000 token/s", OP_GE, 3000, 40, GATE_FAIL},          /* 64 fails the gates */
                  {">= 2810 token/s", OP_GE, 2810, 40, GATE_INCONCLUSIVE},  /* within the interval */
-                 {">= 9000 token/s", OP_GE, 9000, 1e9, GATE_INCONCLUSIVE}, /* the greatest load tried still passes */
+                 {">= 9000 token/s", OP_GE, 9000, 1e9, GATE_INCONCLUSIVE}, /* the highest load tried still passes */
                  {">= 1 token/s", OP_GE, 1, 0, GATE_FAIL}};                /* no load keeps the gates */
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         static struct world w;

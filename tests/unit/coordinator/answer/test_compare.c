@@ -96,7 +96,7 @@ static void test_same_system(void **state)
     assert_true(count[COMPARE_SAME] >= tries() * 95 / 100);
 }
 
-/* Is it luck? Other seeds, only in full: 600 pairs of one system, of which at most 5 % may be called different. */
+/* Is it luck? Other seeds, only in full: 600 pairs of one system; at most 5 % of them may be called different. */
 static void test_many_seeds(void **state)
 {
     (void)state;

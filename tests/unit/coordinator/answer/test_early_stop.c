@@ -33,7 +33,7 @@ static void test_bound(void **state)
     for (int64_t i = 1; i <= 63; i++)
         hist_record(h, i * 1000000, 1);
     assert_true(isnan(early_stop_bound(h, 0.9)));
-    hist_record(h, 64 * 1000000, 1); /* t = 1: the greatest of all */
+    hist_record(h, 64 * 1000000, 1); /* t = 1: the largest of all */
     assert_true(fabs(early_stop_bound(h, 0.9) / 64e6 - 1) < 0.002);
     hist_destroy(&h);
     h = hist_new();

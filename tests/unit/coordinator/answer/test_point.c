@@ -173,7 +173,7 @@ static void test_what_is_wrong_is_said(void **state)
     stage_free(&s);
 }
 
-/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part behind the cut; the
+/* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part after the cut; the
  * rest says so. */
 static void test_warmup_auto(void **state)
 {

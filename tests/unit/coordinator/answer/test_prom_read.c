@@ -174,7 +174,7 @@ static void test_stage(void **state)
         s[i].value[SERVER_QUEUE_SUM] = 0.5 * i;
         s[i].value[SERVER_QUEUE_COUNT] = 10 * i;
     }
-    server_stage_compute(s, 6, 0, 4, &g); /* the last sample lies behind the window */
+    server_stage_compute(s, 6, 0, 4, &g); /* the last sample lies after the window */
     assert_int_equal(g.samples, 5);
     is(g.mean[SERVER_RUNNING], 7);
     is(g.max[SERVER_RUNNING], 8);

@@ -385,7 +385,7 @@ static void test_replay(void **state)
     assert_true(fabs(o.load - again.load) < 1e-9 && fabs(o.failed_load - again.failed_load) < 1e-9);
     assert_true(o.runs == again.runs && o.loads == again.loads);
     search_destroy(&s);
-    s = search_new(&plan, &e); /* interrupted: it goes on where it was */
+    s = search_new(&plan, &e); /* interrupted: it continues where it was */
     assert_int_equal(search_replay(s, points, n / 2), n / 2);
     assert_true(search_next(s, &stage) && stage.concurrency == points[n / 2].requested.concurrency);
     search_destroy(&s);

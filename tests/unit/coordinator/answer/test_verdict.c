@@ -109,7 +109,7 @@ static void test_rules(void **state)
     w.c[COUNTER_BLURRED] = 40000;
     expect(&w, VERDICT_INVALID, "40 % of them");
     w.c[COUNTER_CPU_NS] = 600000000;
-    w.c[COUNTER_RUNQ_NS] = 4000000000; /* 16 % of 25 s, behind a neighbour */
+    w.c[COUNTER_RUNQ_NS] = 4000000000; /* 16 % of 25 s, waiting for a neighbour */
     expect(&w, VERDICT_SUSPECT, "waited 4 s for a CPU and had one for 0.6 s");
     w.c[COUNTER_CPU_NS] = 20000000000; /* ten busy workers wait now and then */
     w.c[COUNTER_RUNQ_NS] = 4000000000;

@@ -209,8 +209,8 @@ static void test_mlperf(void **state)
     for (size_t i = 0; i < sizeof SAYS / sizeof *SAYS; i++)
         if (!strstr(buf_str(&k.text), SAYS[i])) fail_msg("no \"%s\" in\n%s", SAYS[i], buf_str(&k.text));
     assert_null(strstr(buf_str(&k.text), "\nruntime:")); /* seeds are a part of runtime_settings */
-    buf_free(&k.text);
-    buf_free(&k.names);
+    buf_clear(&k.text);
+    buf_clear(&k.names);
     analysis_clear(&a);
     run_data_clear(&r);
 }
@@ -241,8 +241,8 @@ static void test_mlperf_refuses(void **state)
     a.n_points = 3; /* 1, 2, 4: no curve */
     assert_int_equal(export_find("mlperf-endpoints")->run(&a, &to, &e), -1);
     assert_non_null(strstr(e.text, "load.curve: mlperf-endpoints"));
-    buf_free(&k.text);
-    buf_free(&k.names);
+    buf_clear(&k.text);
+    buf_clear(&k.names);
     a.n_points = r.n_stages;
     analysis_clear(&a);
     run_data_clear(&r);

@@ -502,7 +502,7 @@ static void test_strange_files(void **state)
         (void)fputs("no database ", f);
     (void)fclose(f);
     assert_null(store_open(dir, &e));
-    assert_non_null(strstr(e.text, "damaged or no run's file"));
+    assert_non_null(strstr(e.text, "damaged or not a run's file"));
     assert_int_equal(remove(file), 0);
 
     sqlite3 *db; /* somebody else's database */
@@ -510,7 +510,7 @@ static void test_strange_files(void **state)
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(a)", NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
     assert_null(store_open(dir, &e));
-    assert_non_null(strstr(e.text, "is no run's file"));
+    assert_non_null(strstr(e.text, "is not a run's file"));
     assert_int_equal(remove(file), 0);
 
     create(); /* a histogram that was tampered with */
