@@ -67,15 +67,15 @@ static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint
 static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
 {
     struct drive *d = arg;
-    if (!superseded) todo_tell(&d->todo, d->o->meta->plan, s);
-    int rc = sinks_stage_end(&d->o->sinks, s, e);
-    if (d->scrape) scrape_now(d->scrape); /* and after the last */
+    int untold = superseded ? 0 : todo_tell(&d->todo, d->o->meta->plan, s, e);
+    int rc = sinks_stage_end(&d->o->sinks, s, untold ? NULL : e); /* kept all the same: what came first is reported */
+    if (d->scrape) scrape_now(d->scrape);                         /* and after the last */
     if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
         *d->unsaved = *s; /* what cannot be written can still be reported */
         return rc;
     }
     stage_data_clear(s);
-    return rc;
+    return rc ? rc : untold;
 }
 
 static int agent_changed(void *arg, const struct run_agent *a, struct err *e)

@@ -5,22 +5,23 @@
 
 #include "coordinator/answer/point.h"
 
+#define NO_MEMORY "no memory for the points of the run: the search cannot choose its next load"
+
 /* Each stage of a search depends on those before it: the search continues at the first that was cut short. */
 static int replay(struct todo *t, const struct run_data *past, struct err *e)
 {
     size_t n = 0;
     struct point *p = calloc(past->n_stages + 1, sizeof *p);
-    if (!p) return err_set(e, ERR_NOMEM, "no memory for the points of the run");
+    if (!p) return err_set(e, ERR_NOMEM, NO_MEMORY);
     while (n < past->n_stages && !past->stages[n].aborted) {
         point_compute(&past->stages[n], past->plan, &p[n]);
-        if (p[n].no_memory) {
-            free(p);
-            return err_set(e, ERR_NOMEM, "no memory for the points of the run");
-        }
         n++;
     }
+    struct search_outcome o;
     size_t told = search_replay(t->search, p, n);
+    search_result(t->search, &o);
     free(p);
+    if (o.no_memory) return err_set(e, ERR_NOMEM, NO_MEMORY);
     if (told < n)
         return err_set(e, ERR_USAGE, "the search cannot continue: stage %zu is not the load it asks for now", told + 1);
     t->searched = (uint32_t)n;
@@ -49,12 +50,12 @@ bool todo_next(struct todo *t, struct run_step *ret)
     return true;
 }
 
-void todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s)
+int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s, struct err *e)
 {
     struct point p;
-    if (!t->search) return;
+    if (!t->search) return 0;
     point_compute(s, plan, &p);
-    search_tell(t->search, &p);
+    return search_tell(t->search, &p) ? err_set(e, ERR_NOMEM, NO_MEMORY) : 0;
 }
 
 uint64_t todo_begun(const struct todo *t)

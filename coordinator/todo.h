@@ -17,8 +17,8 @@ struct todo {
 ERR_CHECKED int todo_init(struct todo *t, const struct run_data *past, struct err *e);
 void todo_clear(struct todo *t);
 bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
-void todo_tell(struct todo *t, const struct plan *plan,
-               const struct stage_data *s); /* a stage that has ended and counts */
+/* A stage that has ended and counts. ERR_NOMEM: a search must not choose by a point that lacks a figure. */
+ERR_CHECKED int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s, struct err *e);
 uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 

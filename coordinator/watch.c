@@ -14,7 +14,7 @@ static bool broken(const struct plan *plan, const struct point *p)
     for (size_t i = 0; i < plan->n_gates; i++) {
         struct gate_outcome o;
         gate_check(&plan->gates[i], p, &o);
-        if (o.result == GATE_FAIL) return true;
+        if (o.result == GATE_FAIL && !o.no_memory) return true;
     }
     return false;
 }
@@ -39,7 +39,9 @@ enum run_word watch_stage_word(struct watch *w, const struct plan *plan, const s
     if (merge_peek(s->merge, &d, NULL)) return RUN_WORD_ON; /* without memory the stage takes its whole time */
     d.plan.duration_ns = elapsed_ns;                        /* the length of the stage so far */
     point_compute(&d, plan, &p);
-    if (may_abort && elapsed_ns - load->warmup_ns >= plan->abort_on_fail_ns && broken(plan, &p))
+    if (p.no_memory)
+        word = RUN_WORD_ON;
+    else if (may_abort && elapsed_ns - load->warmup_ns >= plan->abort_on_fail_ns && broken(plan, &p))
         word = RUN_WORD_GIVE_UP;
     else if (load->duration_auto && search_enough(&p, plan))
         word = RUN_WORD_ENOUGH;

@@ -14,7 +14,8 @@ static size_t stages_planned(const struct run_data *r)
 
 enum gate_result analysis_gates(const struct analysis *a)
 {
-    enum gate_result gates = gates_decide(a->run->plan, a->points, a->n_points, a->gates, a->n_gates);
+    enum gate_result gates =
+        gates_decide(a->run->plan, a->points, a->n_points, a->gates, a->n_gates, &a->answer.search);
     if (gates == GATE_FAIL || a->answer.capacity == GATE_FAIL) return GATE_FAIL;
     return gates == GATE_PASS ? a->answer.capacity : gates;
 }

@@ -318,6 +318,7 @@ ERR_CHECKED static int search_compute(const struct plan *plan, const struct poin
     search_replay(s, points, n);
     search_result(s, &a->search);
     search_destroy(&s);
+    if (a->search.no_memory) return err_set(e, ERR_NOMEM, "no memory for the answer of a search");
     if (plan->search.goal != SEARCH_SLO || !a->search.found) return 0;
     for (size_t i = 0; i < n_groups; i++) {
         double asked = load_asked(&points[g[i].first].requested);

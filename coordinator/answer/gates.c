@@ -1,18 +1,10 @@
 #include "coordinator/answer/gates.h"
 
-#include "coordinator/answer/search.h"
-
 /* A search knows more than single points: it has judged each load by all of its runs together. */
-static enum gate_result search_decides(const struct plan *plan, const struct point *points, size_t n)
+static enum gate_result search_decides(const struct search_outcome *o)
 {
-    struct search_outcome o = {.over = false};
-    struct search *s = search_new(plan, NULL);
-    if (!s) return GATE_INCONCLUSIVE;
-    search_replay(s, points, n);
-    search_result(s, &o);
-    search_destroy(&s);
-    if (o.found && o.confirmed) return GATE_PASS;
-    return o.over && !o.found && !o.client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
+    if (o->found && o->confirmed) return GATE_PASS;
+    return o->over && !o->found && !o->client_limited ? GATE_FAIL : GATE_INCONCLUSIVE;
 }
 
 bool gates_any(const struct plan *plan)
@@ -28,11 +20,11 @@ const char *gates_rule(const struct plan *plan)
 }
 
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
-                              const struct gate_outcome *gates, size_t n_gates)
+                              const struct gate_outcome *gates, size_t n_gates, const struct search_outcome *search)
 {
     size_t seen = 0, count[3] = {0, 0, 0};
     if (plan->n_gates == 0) return GATE_PASS;
-    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(plan, points, n_points);
+    if (plan->search.goal == SEARCH_SLO && n_points && points[0].hist) return search_decides(search);
     for (size_t i = 0; i < n_points; i++) {
         if (points[i].verdict.status == VERDICT_INVALID) continue;
         seen++;

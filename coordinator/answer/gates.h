@@ -1,6 +1,7 @@
 /* All gates of a run together. Pure. */
 #pragma once
 #include "coordinator/answer/gate_check.h"
+#include "coordinator/answer/search.h"
 
 /* The rule, which slo.require chooses and every report prints (gates_rule):
  *
@@ -11,9 +12,9 @@
  * 4. A search judges a load by all its runs together: PASS when its answer was confirmed, FAIL when no load passes.
  * 5. Everything else is INCONCLUSIVE, which is not a failure: slo.inconclusive says what it means for the exit status.
  *
- * PASS when there is no gate. */
+ * PASS when there is no gate. `search`: what the search of the points came to, where the plan has one. */
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,
-                              const struct gate_outcome *gates, size_t n_gates);
+                              const struct gate_outcome *gates, size_t n_gates, const struct search_outcome *search);
 /* The rule in words, for people: "one load that keeps every gate is enough (slo.require: any)". */
 const char *gates_rule(const struct plan *plan);
 /* Is one load that keeps the gates enough? */

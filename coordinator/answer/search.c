@@ -31,7 +31,7 @@ struct search {
     double nothing;         /* smallest load at which nothing ended ok; NaN: none */
     struct run run[SEARCH_RUNS_MAX];
     uint32_t n_runs, n_told;
-    bool found, confirmed, end_reached, client_limited;
+    bool found, confirmed, end_reached, client_limited, no_memory;
 };
 
 struct search *search_new(const struct plan *plan, struct err *e)
@@ -237,9 +237,10 @@ static bool nothing_ok(const struct point *p)
     return point_errors(p) > 0 || p->window_done == 0 || !(p->window_s > 0);
 }
 
-static void slo_tell(struct search *s, const struct point *p)
+/* `now`: the load's trial with this point added. */
+static void slo_tell(struct search *s, const struct point *p, const struct trial *now)
 {
-    trial_add(&s->now, s->plan, p);
+    s->now = *now;
     /* whatever the gates are of: without answers there is nothing that keeps them */
     enum trial_say say = nothing_ok(p) ? TRIAL_FAIL : trial_say(&s->now, s->plan);
     bool sure = say == TRIAL_PASS || say == TRIAL_FAIL;
@@ -346,12 +347,18 @@ static void out_of_reach(struct search *s)
     halve_or_confirm(s);
 }
 
-void search_tell(struct search *s, const struct point *p)
+int search_tell(struct search *s, const struct point *p)
 {
-    if (s->phase == OVER) return;
-    s->n_told++;
+    if (s->phase == OVER) return 0;
     bool plateau = s->plan->search.goal == SEARCH_PLATEAU, nothing = nothing_ok(p);
     bool spoilt = !nothing && (p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0));
+    struct trial now = s->now;
+    if (!plateau && !spoilt) trial_add(&now, s->plan, p);
+    if (p->no_memory || now.no_memory) {
+        s->no_memory = true;
+        return -1;
+    }
+    s->n_told++;
     if (nothing) s->nothing = fmin(s->nothing, s->now.load); /* fmin passes over NaN */
     if (nothing && s->n_runs == 0) {
         s->run[s->n_runs++] = (struct run){s->now.load, 0, TRIAL_FAIL};
@@ -364,8 +371,9 @@ void search_tell(struct search *s, const struct point *p)
     else if (!spoilt && plateau)
         plateau_tell(s, p);
     else if (!spoilt)
-        slo_tell(s, p);
+        slo_tell(s, p, &now);
     if (s->n_told >= SEARCH_RUNS_MAX) over(s);
+    return 0;
 }
 
 void search_result(const struct search *s, struct search_outcome *ret)
@@ -376,6 +384,7 @@ void search_result(const struct search *s, struct search_outcome *ret)
                                    .confirmed = s->confirmed,
                                    .end_reached = s->end_reached,
                                    .client_limited = s->client_limited,
+                                   .no_memory = s->no_memory,
                                    .load = NAN,
                                    .failed_load = plateau ? s->lo : s->hi,
                                    .plateau = NAN,
@@ -396,7 +405,7 @@ size_t search_replay(struct search *s, const struct point *points, size_t n)
     struct plan_stage asked;
     for (size_t i = 0; i < n; i++) {
         if (!search_next(s, &asked) || !load_same(&asked, &points[i].requested)) return i;
-        search_tell(s, &points[i]);
+        if (search_tell(s, &points[i])) return i;
     }
     return n;
 }
@@ -409,19 +418,20 @@ static bool known(double value, double lo, double hi, double tolerance)
 bool search_enough(const struct point *p, const struct plan *plan)
 {
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
-    if (p->steady == STEADY_NO) return false;
+    if (p->steady == STEADY_NO || p->no_memory) return false;
     if (plan->search.goal ==
         SEARCH_SLO) { /* a search asks for more confidence than a gate; with less the load would only be run again */
         struct trial t;
         trial_begin(&t, 0);
         trial_add(&t, plan, p);
         enum trial_say say = trial_say(&t, plan);
-        return say == TRIAL_PASS || say == TRIAL_FAIL;
+        return (say == TRIAL_PASS || say == TRIAL_FAIL) && !t.no_memory;
     }
     if (plan->n_gates == 0) return known(p->output_tokens_per_s, p->output_lo, p->output_hi, tolerance);
     for (size_t i = 0; i < plan->n_gates; i++) {
         struct gate_outcome o;
         gate_check(&plan->gates[i], p, &o);
+        if (o.no_memory) return false;
         if (o.result == GATE_INCONCLUSIVE && !known(o.value, o.lo, o.hi, tolerance)) return false;
     }
     return true;

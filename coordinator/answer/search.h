@@ -32,7 +32,9 @@ ERR_CHECKED struct search *search_new(const struct plan *plan,
 void search_destroy(struct search **s);
 /* The stage to run next, made from plan->stages[0]; the same again until search_tell. False when the search is over. */
 bool search_next(struct search *s, struct plan_stage *ret);
-void search_tell(struct search *s, const struct point *p); /* the point of the stage asked for last; not kept */
+/* Takes the point of the stage asked for last, which is not kept. -1: a figure of it is missing for want of memory
+ * alone; the machine has taken nothing. */
+int search_tell(struct search *s, const struct point *p);
 /* What it is doing, for people: "doubling", "halving", "checking the load that failed", "confirming". */
 const char *search_phase(const struct search *s);
 
@@ -41,6 +43,7 @@ struct search_outcome {
     bool found;          /* slo: some load passes; plateau: throughput stopped rising */
     bool confirmed;      /* a confirming run said so with confidence */
     bool end_reached;    /* even `to` passes (is still rising): the answer is "at least" */
+    bool no_memory;      /* a point could not be taken (search_tell): the outcome is not the search's */
     bool client_limited; /* a load could not be offered: more agents are needed to see further */
     double load;         /* slo: the largest that passed · plateau: the knee; NaN when not found */
     double failed_load; /* smallest load seen to fail (slo), largest seen to stay below 95 % (plateau); NaN when none */
@@ -52,10 +55,11 @@ struct search_outcome {
 void search_result(const struct search *s, struct search_outcome *ret);
 
 /* Tells a new machine the points of a finished (or interrupted) run in their order. Returns how many of them the
- * machine asked for: less than n means that the points are not of this plan's search. */
+ * machine took: less than n means that the points are not of this plan's search, or that memory ran out (no_memory of
+ * the outcome). */
 size_t search_replay(struct search *s, const struct point *points, size_t n);
 
 /* `duration: auto`: is the point known well enough to end its stage? True when every gated metric (throughput without
  * gates) has a 95 % interval within ± the tolerance (plan->search.tolerance, else 5 %) or lies wholly on one side of
- * its limit. The stage's duration_ns is the limit, which the caller keeps. */
+ * its limit. The stage's duration_ns is the limit, which the caller keeps. False where memory ran out. */
 bool search_enough(const struct point *p, const struct plan *plan);

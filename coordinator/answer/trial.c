@@ -56,10 +56,11 @@ static void count(const struct plan_gate *gate, const struct point *p, uint64_t 
     *n += h->count;
 }
 
-static enum trial_say other_say(const struct plan_gate *gate, const struct point *p)
+static enum trial_say other_say(const struct plan_gate *gate, const struct point *p, bool *no_memory)
 {
     struct gate_outcome o;
     gate_check(gate, p, &o);
+    if (o.no_memory) *no_memory = true;
     if (o.result == GATE_PASS) return TRIAL_PASS;
     if (o.result == GATE_FAIL) return TRIAL_FAIL;
     double limit = gate->subject == GATE_METRIC ? gate->value / METRICS[gate->metric].scale : gate->value;
@@ -70,12 +71,13 @@ static enum trial_say other_say(const struct plan_gate *gate, const struct point
 void trial_add(struct trial *t, const struct plan *plan, const struct point *p)
 {
     t->rounds++;
+    if (p->no_memory) t->no_memory = true;
     for (size_t i = 0; i < plan->n_gates && i < TRIAL_GATES; i++) {
         const struct plan_gate *gate = &plan->gates[i];
         if (binomial(gate))
             count(gate, p, &t->gate[i].bad, &t->gate[i].n);
         else
-            t->gate[i].other = other_say(gate, p);
+            t->gate[i].other = other_say(gate, p, &t->no_memory);
     }
 }
 

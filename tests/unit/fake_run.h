@@ -188,8 +188,8 @@ static inline void fake_name(const struct fake *f, uint32_t agent, char *buf, si
     (void)snprintf(buf, n, f->hostile ? "<b>agent-%u</b>\x1b[31m" : "agent-%u", agent);
 }
 
-static inline void fake_stage(const struct fake *f, const struct plan_stage *asked, uint32_t stage, bool last,
-                              struct stage_data *ret)
+/* A stage as far as its agents have sent it: all of it. */
+static inline struct merge *fake_merge(const struct fake *f, const struct plan_stage *asked, uint32_t stage, bool last)
 {
     struct fake mine = *f;
     struct err e = {0};
@@ -214,15 +214,24 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
             fake_second(&mine, &sv, &a[i], a[i].slots / asked->concurrency, second);
             fake_send(f, m, stage, i, &a[i]);
         }
+    for (uint32_t i = 0; i < f->agents; i++)
+        snapshot_destroy(&a[i].snap);
+    free(a);
+    return m;
+}
+
+static inline void fake_stage(const struct fake *f, const struct plan_stage *asked, uint32_t stage, bool last,
+                              struct stage_data *ret)
+{
+    struct err e = {0};
+    struct merge *m = fake_merge(f, asked, stage, last);
     fake_check(merge_finish(m, ret, &e), &e);
     for (uint32_t i = 0; i < f->agents; i++) {
         ret->agents[i].start_skew_ns = 12000 + i;
         ret->agents[i].clock_offset_ns = (int64_t)i * 1000000;
         ret->agents[i].clock_bound_ns = 40000;
-        snapshot_destroy(&a[i].snap);
     }
     merge_destroy(&m);
-    free(a);
 }
 
 static inline void fake_meta(const struct fake *f, struct run_data *r)

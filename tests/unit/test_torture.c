@@ -15,12 +15,16 @@
 #include "coordinator/answer/analysis.h"
 #include "coordinator/answer/compare.h"
 #include "coordinator/report/report.h"
+#include "coordinator/todo.h"
+#include "coordinator/watch.h"
 #include "tests/unit/fake_run.h"
 
 static struct err err;
 static struct run_data run, short_run;
 static struct buf json, snapshot;
 static struct analysis analysis;
+static struct plan search;     /* asks for the load of short_run's second stage, with a gate that looks at seconds */
+static struct attempt attempt; /* a stage of `search` that runs */
 
 /* common/plan */
 
@@ -158,6 +162,67 @@ static int runs_are_compared(void)
     return 0;
 }
 
+/* coordinator */
+
+/* A search that chose its next load by a figure for which there was no memory would look for something else. */
+static int search_takes_a_stage(void)
+{
+    struct todo t;
+    struct run_data past = {.plan = &search};
+    struct run_step step;
+    int rc = todo_init(&t, &past, &err);
+    if (!rc && !todo_next(&t, &step)) rc = -1;
+    if (!rc) rc = todo_tell(&t, &search, &short_run.stages[1], &err);
+    todo_clear(&t);
+    return rc;
+}
+
+static int search_is_resumed(void)
+{
+    struct todo t;
+    struct run_data past = {.plan = &search, .stages = &short_run.stages[1], .n_stages = 1};
+    int rc = todo_init(&t, &past, &err);
+    todo_clear(&t);
+    return rc;
+}
+
+static int search_is_analysed(void)
+{
+    struct analysis a;
+    struct run_data past = {.plan = &search, .stages = &short_run.stages[1], .n_stages = 1};
+    if (analysis_init(&a, &past, &err)) return -1;
+    analysis_clear(&a);
+    return 0;
+}
+
+/* A running stage whose one gate, on gaps, has a limit that is `factor` times the plan's. */
+static enum run_word watched(double factor, bool may_abort)
+{
+    struct watch w = {0};
+    struct plan plan = search;
+    struct plan_gate gate = plan.gates[1];
+    gate.value *= factor;
+    plan.search.goal = SEARCH_NONE;
+    plan.gates = &gate;
+    plan.n_gates = 1;
+    plan.abort_on_fail_ns = may_abort ? NS_PER_S : 0;
+    return watch_stage_word(&w, &plan, &attempt, 11 * NS_PER_S);
+}
+
+/* Known well enough; but without memory for a figure the stage takes its whole time. */
+static int stage_is_watched(void)
+{
+    enum run_word word = watched(1000, false);
+    return word == RUN_WORD_ENOUGH ? 0 : word == RUN_WORD_ON ? -1 : 1;
+}
+
+/* A gate that is broken ends the run, but not without the memory to see it. */
+static int stage_is_given_up(void)
+{
+    enum run_word word = watched(0.001, true);
+    return word == RUN_WORD_GIVE_UP ? 0 : word == RUN_WORD_ON ? -1 : 1;
+}
+
 /* coordinator/report */
 
 static int report_is_printed(void)
@@ -176,12 +241,23 @@ static void all(void **state)
         const char *name;
         int (*work)(void);
     } WORK[] = {
-        {"a plan is loaded", plan_is_loaded},         {"a plan is written", plan_is_written},
-        {"a plan comes as JSON", plan_comes_as_json}, {"a list of keys is read", key_list_is_read},
-        {"a message travels", message_travels},       {"snapshots are added", snapshot_is_added},
-        {"a stream is read", stream_is_read},         {"snapshots are merged", snapshots_are_merged},
-        {"a run is analysed", run_is_analysed},       {"a short run is analysed", short_run_is_analysed},
-        {"runs are compared", runs_are_compared},     {"a report is printed", report_is_printed},
+        {"a plan is loaded", plan_is_loaded},
+        {"a plan is written", plan_is_written},
+        {"a plan comes as JSON", plan_comes_as_json},
+        {"a list of keys is read", key_list_is_read},
+        {"a message travels", message_travels},
+        {"snapshots are added", snapshot_is_added},
+        {"a stream is read", stream_is_read},
+        {"snapshots are merged", snapshots_are_merged},
+        {"a run is analysed", run_is_analysed},
+        {"a short run is analysed", short_run_is_analysed},
+        {"runs are compared", runs_are_compared},
+        {"a report is printed", report_is_printed},
+        {"a search takes a stage", search_takes_a_stage},
+        {"a search is resumed", search_is_resumed},
+        {"a search is analysed", search_is_analysed},
+        {"a stage is watched", stage_is_watched},
+        {"a stage is given up", stage_is_given_up},
     };
     int faults = 0;
     long most = 0;
@@ -205,6 +281,13 @@ int main(void)
     short_run.stages[1].plan.warmup_auto = true;
     short_run.plan->gates[1].metric = METRIC_ITL;
     short_run.plan->gates[1].q = 0.975;
+    search = *short_run.plan;
+    search.n_stages = 1;
+    search.stages = &search.stages[1];
+    search.stages[0].warmup_auto = search.stages[0].duration_auto = true;
+    search.search = (struct plan_search){.goal = SEARCH_SLO, .from = search.stages[0].concurrency, .to = 64};
+    attempt =
+        (struct attempt){.step.load = search.stages[0], .epoch = 1, .merge = fake_merge(&f, search.stages, 0, false)};
     json = (struct buf)BUF_INIT(1 << 20);
     snapshot = (struct buf)BUF_INIT(1 << 20);
     struct snapshot *s = snapshot_new(false);
@@ -221,6 +304,7 @@ int main(void)
     run_data_clear(&run);
     short_run.n_stages = stages;
     run_data_clear(&short_run);
+    merge_destroy(&attempt.merge);
     buf_clear(&json);
     buf_clear(&snapshot);
     return rc;

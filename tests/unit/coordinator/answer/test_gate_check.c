@@ -170,21 +170,21 @@ static void test_decide(void **state)
     struct gate_outcome o[6];
     for (uint32_t i = 0; i < 6; i++)
         o[i] = (struct gate_outcome){.gate = &gate[i % 2], .point = i / 2, .result = GATE_PASS};
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_PASS);
     o[3].result = GATE_INCONCLUSIVE;
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
     o[4].result = GATE_FAIL;
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_FAIL);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_FAIL);
     plan.require = REQUIRE_ANY; /* a sweep asks: is there a load within the limits? */
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_PASS);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_PASS);
     p[0].verdict.status = VERDICT_INVALID; /* not by a point that was the client's */
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
     o[2].result = o[5].result = GATE_FAIL;
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_FAIL);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_FAIL);
     p[1].verdict.status = p[2].verdict.status = VERDICT_INVALID;
-    assert_int_equal(gates_decide(&plan, p, 3, o, 6), GATE_INCONCLUSIVE);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
     plan.n_gates = 0;
-    assert_int_equal(gates_decide(&plan, p, 3, o, 0), GATE_PASS);
+    assert_int_equal(gates_decide(&plan, p, 3, o, 0, NULL), GATE_PASS);
 }
 
 static struct gate_outcome judged(const char *text, const struct point *p, struct plan_gate *g)
