@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Installs, builds, starts the simulated endpoint and two agents, sweeps concurrency, and prints the curve, the plateau, the verdict and the
 # path of the HTML report.   deploy/quickstart.sh [further options of plateau run]
+# PLATEAU_BIN=build/dev/bin deploy/quickstart.sh: with programs that are built already; installs and builds nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deploy/install-deps.sh
-cmake --preset release >/dev/null
-cmake --build --preset release
+bin=${PLATEAU_BIN:-}
+if [ -z "$bin" ]; then
+  bin=build/release/bin
+  deploy/install-deps.sh
+  cmake --preset release >/dev/null
+  cmake --build --preset release
+fi
 
-bin=build/release/bin
 tmp=$(mktemp -d)
 sim=
 cleanup() { [ -z "$sim" ] || kill "$sim" 2>/dev/null || true; rm -rf "$tmp"; }
