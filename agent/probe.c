@@ -152,16 +152,22 @@ static int64_t limit_of(const struct probe *p)
     return clock_mono_ns() + (total > 0 && total < LONGEST_NS ? total : LONGEST_NS);
 }
 
+/* target.end: auto, and the body stays open after the finish reason. */
+static bool is_held(const struct probe *p)
+{
+    return p->dialect.ends_as_learnt && p->stream.finish && clock_mono_ns() - p->stream.last_read > TAIL_MAX_NS;
+}
+
 static void send_and_wait(struct probe *p, uint32_t address, const struct buf *body)
 {
     int64_t until = limit_of(p);
     transfer_init(&p->x, &p->tr, p, address);
     p->stream.t.sent = clock_mono_ns();
     transport_start(&p->tr, &p->x, (const char *)body->data, body->len);
-    while (!p->ended && !p->quit && clock_mono_ns() < until)
+    while (!p->ended && !p->quit && !is_held(p) && clock_mono_ns() < until)
         turn(p);
     if (p->ended) return;
-    p->how = p->stream.t.first_token ? END_TIMEOUT_TOTAL : END_TIMEOUT_FIRST_TOKEN;
+    p->how = is_held(p) ? END_TIMEOUT_IDLE : p->stream.t.first_token ? END_TIMEOUT_TOTAL : END_TIMEOUT_FIRST_TOKEN;
     transport_abort(&p->x);
 }
 

@@ -146,7 +146,13 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     count(r, COUNTER_TOKENS_SEEN, n->seen);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
-    if (n->made < s->asked_tokens && !s->dialect->no_tokens) count(r, COUNTER_SHORT_REQUESTS, 1);
+    if (n->made < s->asked_tokens && !s->dialect->no_tokens) {
+        count(r, COUNTER_SHORT_REQUESTS, 1);
+        if (n->counted && s->finish_by == FINISH_LENGTH) count(r, COUNTER_SHORT_BY_LENGTH, 1);
+    }
+    if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
+    if (s->ended_by == STREAM_END_BODY) count(r, COUNTER_ENDED_BY_BODY, 1);
+    if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);
     if (!due_in_window) return;
     count(r, COUNTER_WIN_OK, 1);
@@ -168,6 +174,7 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     count(r, COUNTER_UNKNOWN_EVENTS, s->unknown);
     count(r, COUNTER_USAGE_DOUBTED, n.doubted);
     count(r, COUNTER_DROPPED, s->gaps.lost);
+    if (s->finish_by != FINISH_NONE) count(r, (enum counter)(COUNTER_FINISH_NONE + (int)s->finish_by), 1);
     if (s->t.sent != 0 && due_in_window) {
         sample(r, METRIC_LATENESS, s->t.sent - s->t.due, 1);
         sample(r, METRIC_DISPATCH,

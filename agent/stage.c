@@ -369,6 +369,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
     if (events > known && late > st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    if (events > 1 && late <= st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);
     if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
@@ -434,6 +435,8 @@ static void sweep(struct stage *st, int64_t now)
             end_open(st, r, END_TIMEOUT_FIRST_TOKEN, now);
         else if (t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns))
             end_open(st, r, END_TIMEOUT_IDLE, now);
+        else if (st->dialect.ends_as_learnt && r->stream.finish && past(r->stream.last_read, now, TAIL_MAX_NS))
+            end_open(st, r, END_TIMEOUT_IDLE, now); /* the body stays open after the finish reason */
     }
     st->sweep_at = now + st->sweep_every;
 }
@@ -472,6 +475,8 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->cap = cap ? cap : 1;
     st->recorded = plan_recorded(plan);
     dialect_open(&plan->target, &st->dialect);
+    st->ends = (struct dialect_ends){0};
+    st->dialect.ends = &st->ends;
     st->shard.recorded = corpora ? corpora[0] : NULL;
     st->workload = workload_new(plan, corpora, &st->shard, e);
     if (!st->workload) return -1;

@@ -46,6 +46,7 @@ struct stage {
     struct shard shard; /* owned */
     const struct plan *plan;
     struct dialect dialect;
+    struct dialect_ends ends; /* learnt in this stage */
     struct transport *tr;
     struct workload *workload;
     struct gap_pool *pool;

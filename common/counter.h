@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "common/failure.h"
+#include "common/finish.h"
 
 enum counter {
 #define X(id, name, kind, meaning) COUNTER_##id,

@@ -19,4 +19,5 @@ void dialect_open(const struct plan_target *t, struct dialect *ret)
     ret->ends_with_body = ret->ends_with_body || t->end == END_CLOSE;
     ret->omit = t->omit;
     if (ret->open) ret->open(t, ret);
+    ret->ends_as_learnt = t->end == END_AUTO && !ret->ends_with_body && !ret->whole; /* else nothing is unknown */
 }

@@ -7,6 +7,7 @@
 
 #include "common/json_scan.h"
 #include "common/buf.h"
+#include "common/finish.h"
 #include "common/plan/plan.h"
 
 /* What one stream event carried. */
@@ -31,6 +32,7 @@ enum framing {
 
 struct event {
     uint32_t flags;
+    enum finish finish; /* with EVENT_FINISH */
     /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart) */
     uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens;
 };
@@ -58,11 +60,21 @@ struct dialect_event {
     struct json_notes *notes; /* where the scanner notes what it read and what it skipped (shape.h); NULL: nowhere */
 };
 
+/* How the answers of a server ended so far: those that came whole, with tokens and without an error. */
+struct dialect_ends {
+    uint32_t marked; /* with the API's end marker: from the first one on all others need it too */
+    uint32_t finished, bare,
+        held; /* without it: with a finish reason; without one; with one, and the body stayed open */
+};
+#define DIALECT_ENDS_ENOUGH 3u /* so many without a marker, and that is how this server ends */
+
 struct dialect {
     enum framing framing;
     bool whole;                           /* the answer is one JSON object and no stream (target.stream: false) */
     bool ends_with_finish;                /* the event with a finish reason is the end marker */
     bool ends_with_body;                  /* there is no end marker; the body's end takes its place */
+    bool ends_as_learnt;                  /* target.end: auto: what ends an answer is learnt from the first ones */
+    struct dialect_ends *ends;            /* … and kept here; NULL: nothing is learnt, and any end is good */
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
     const char *omit;                     /* members that are not written, with blanks between them; NULL: none */

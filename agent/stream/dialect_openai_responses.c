@@ -99,6 +99,18 @@ static void take_item(struct event_scan *s)
     }
 }
 
+/* {"reason": "max_output_tokens"} or "content_filter". */
+static void take_incomplete(struct event_scan *s)
+{
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "reason"))
+            event_scan_finish(s);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
 /* A member of a response. `whole`: the answer is not a stream, so its output is read as what came. */
 static void take_member(struct event_scan *s, bool whole)
 {
@@ -106,6 +118,8 @@ static void take_member(struct event_scan *s, bool whole)
         take_usage(s);
     else if (JSON_IS(&s->j, "status"))
         event_scan_finish(s);
+    else if (JSON_IS(&s->j, "incomplete_details"))
+        take_incomplete(s);
     else if (JSON_IS(&s->j, "error"))
         event_scan_error(s);
     else if (whole && JSON_IS(&s->j, "output")) {
@@ -147,7 +161,10 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     }
     event_scan_end(&s);
     if (ret->flags & EVENT_MALFORMED) return;
-    if (!last) ret->flags &= ~(uint32_t)EVENT_FINISH; /* "in_progress" */
+    if (!last) { /* "in_progress" */
+        ret->flags &= ~(uint32_t)EVENT_FINISH;
+        ret->finish = FINISH_NONE;
+    }
     if (last) ret->flags |= EVENT_END;
     if (is(t, "response.failed") || is(t, "error")) ret->flags |= EVENT_ERROR;
 }

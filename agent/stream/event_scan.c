@@ -176,11 +176,11 @@ void event_scan_details(struct event_scan *s)
 
 void event_scan_finish(struct event_scan *s)
 {
-    static const char *const FAILED[] = {"error", "abort", "aborted", "cancelled", "failed", "ERROR", "TIMEOUT"};
     enum json_token t = json_next(&s->j);
-    if (t == JSON_STRING && s->j.len > 0) s->ev->flags |= EVENT_FINISH;
-    for (size_t i = 0; t == JSON_STRING && i < sizeof FAILED / sizeof *FAILED; i++)
-        if (json_is(&s->j, FAILED[i], strlen(FAILED[i]))) s->ev->flags |= EVENT_ERROR;
+    enum finish finish = t == JSON_STRING ? finish_of(s->j.text, s->j.len) : FINISH_NONE;
+    if (finish != FINISH_NONE) s->ev->flags |= EVENT_FINISH;
+    if (finish == FINISH_FAILED) s->ev->flags |= EVENT_ERROR;
+    if (finish > s->ev->finish) s->ev->finish = finish;
     (void)json_leave(&s->j, t);
 }
 

@@ -87,8 +87,9 @@ static void keep_said(struct stream *s, const struct sse_event *e)
     memcpy(pool->said, e->data, pool->said_n);
 }
 
-static void take_flags(struct stream *s, const struct sse_event *e, uint32_t flags)
+static void take_flags(struct stream *s, const struct sse_event *e, const struct event *ev)
 {
+    uint32_t flags = ev->flags;
     if ((flags & (EVENT_ERROR | EVENT_MALFORMED)) && !s->error && !s->malformed) keep_said(s, e);
     if (flags & EVENT_MALFORMED) {
         s->malformed = true;
@@ -96,10 +97,17 @@ static void take_flags(struct stream *s, const struct sse_event *e, uint32_t fla
     }
     if (flags & EVENT_ERROR) s->error = true;
     if (flags & EVENT_FINISH) s->finish = true;
+    if (ev->finish > s->finish_by) s->finish_by = ev->finish;
     if (flags & EVENT_UNKNOWN)
         s->unknown++;
     else
         s->known = true;
+}
+
+/* Learnt: the finish reason is the last that comes, and the body stays open after it. */
+static bool is_held(const struct dialect *d)
+{
+    return d->ends_as_learnt && d->ends && d->ends->marked == 0 && d->ends->held > 0;
 }
 
 static void take_event(struct stream *s, const struct sse_event *e, struct event *ret, int64_t at)
@@ -107,11 +115,12 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
     if (s->t.first_event == 0) s->t.first_event = at;
     scan(s, e, ret);
     take(s, ret, at);
-    take_flags(s, e, ret->flags);
-    bool last = s->dialect->ends_with_finish && (ret->flags & EVENT_FINISH);
+    take_flags(s, e, ret);
+    bool held = is_held(s->dialect), last = (s->dialect->ends_with_finish || held) && (ret->flags & EVENT_FINISH);
     if (last || (ret->flags & EVENT_END)) {
         s->end = true;
         s->t.done = at;
+        if (held && !(ret->flags & EVENT_END)) s->ended_by = STREAM_END_FINISH;
     }
 }
 
@@ -216,6 +225,7 @@ static void settle_plain(struct stream *s)
     s->t.first_event = s->t.done = s->last_read;
     s->end = true;
     s->finish = ev.flags & EVENT_FINISH;
+    s->finish_by = ev.finish;
     take(s, &ev, s->last_read);
 }
 
@@ -229,7 +239,7 @@ static void settle_last(struct stream *s)
         if (lines_last(&s->lines, &last)) take_event(s, &last, &ev, s->last_read);
     } else if (sse_last(&s->sse, &last) == 1) {
         scan(s, &last, &ev);
-        if (ev.flags & EVENT_ERROR) take_flags(s, &last, EVENT_ERROR);
+        if (ev.flags & EVENT_ERROR) take_flags(s, &last, &(struct event){.flags = EVENT_ERROR});
         if (ev.flags & EVENT_END) {
             s->end = true;
             s->t.done = s->last_read;
@@ -329,16 +339,53 @@ static enum counter status_label(int status)
     return status >= 400 && status < 500 ? COUNTER_FAILED_HTTP_4XX : COUNTER_FAILED_HTTP_5XX;
 }
 
+/* target.end: auto, and there was no marker: may this answer end so? With its body: unless this server sends a marker,
+ * or gives finish reasons and here is none. With silence after a finish reason: the server holds the body open. */
+static bool ends_unmarked(const struct stream *s, enum transport_end end)
+{
+    const struct dialect_ends *ends = s->dialect->ends;
+    if (!s->dialect->ends_as_learnt || s->end || s->error || s->malformed || s->events == 0) return false;
+    if (ends && ends->marked > 0) return false;
+    if (end == END_TIMEOUT_IDLE) return s->finish;
+    bool reasons = ends && ends->finished >= DIALECT_ENDS_ENOUGH && ends->bare == 0;
+    return end == END_COMPLETE && (s->finish || !reasons);
+}
+
+static void end_unmarked(struct stream *s, enum transport_end end)
+{
+    s->end = true;
+    s->t.done = s->last_read;
+    s->ended_by = end == END_COMPLETE ? STREAM_END_BODY : STREAM_END_FINISH;
+}
+
+/* What the ok answers teach of the others' ends. */
+static void learn_end(const struct stream *s)
+{
+    struct dialect_ends *ends = s->dialect->ends;
+    if (!s->dialect->ends_as_learnt || !ends) return;
+    if (s->ended_by == STREAM_END_MARKER)
+        ends->marked++;
+    else if (!s->finish)
+        ends->bare++;
+    else
+        ends->finished++;
+    if (s->ended_by == STREAM_END_FINISH) ends->held++;
+}
+
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status)
 {
     bool success = http_status >= 200 && http_status < 300;
     if (end == END_COMPLETE) settle(s);
+    if (success && ends_unmarked(s, end)) end_unmarked(s, end);
     if (success && end == END_COMPLETE && s->dialect->ends_with_body && !s->end && !s->error && !s->malformed) {
         s->end = true;
         s->t.done = s->last_read;
     }
     s->unknown += s->sse.noise;
-    if (success && s->end && !s->error && !s->malformed && (s->events > 0 || s->dialect->no_tokens)) return COUNTER_OK;
+    if (success && s->end && !s->error && !s->malformed && (s->events > 0 || s->dialect->no_tokens)) {
+        learn_end(s);
+        return COUNTER_OK;
+    }
     if (transport_first(end)) return transport_label(end);
     if (http_status != 0 && !success) return status_label(http_status);
     if (s->error) return COUNTER_FAILED_STREAM_ERROR;

@@ -35,6 +35,10 @@ enum transport_end {
 #undef FAILURE
 };
 
+/* What ended an answer: the API's marker, or what the target says of one; with target.end: auto the body, or the finish
+ * reason. */
+enum stream_end { STREAM_END_MARKER, STREAM_END_BODY, STREAM_END_FINISH };
+
 struct stream {
     const struct dialect *dialect;
     struct gaps gaps; /* gaps of token events, for itl and chunk_gap */
@@ -49,11 +53,13 @@ struct stream {
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
-    const char *why; /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
-    bool known;      /* an event was one of this API */
-    bool begun;      /* the body's first byte that is no white space was seen */
-    bool plain;      /* the body is one JSON value, no event stream */
-    bool full_only;  /* set after stream_begin by tests: no event is judged by its shape */
+    enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
+    enum stream_end ended_by; /* with `end` */
+    const char *why;          /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
+    bool known;               /* an event was one of this API */
+    bool begun;               /* the body's first byte that is no white space was seen */
+    bool plain;               /* the body is one JSON value, no event stream */
+    bool full_only;           /* set after stream_begin by tests: no event is judged by its shape */
     uint64_t bytes;
     uint32_t shaped;  /* token events judged by their shape */
     uint32_t unknown; /* events and lines that are nothing this API knows */

@@ -49,8 +49,9 @@ struct plan_model {
 /* AUTO: over TLS what the server chooses, in the clear HTTP/1.1. */
 enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
 
-/* What ends an answer: the API's own marker; the event with a finish reason; the body's end. */
-enum plan_end { END_MARKER, END_FINISH, END_CLOSE };
+/* What ends an answer: the API's own marker; the event with a finish reason; the body's end; what the first answers end
+ * with. */
+enum plan_end { END_MARKER, END_FINISH, END_CLOSE, END_AUTO };
 
 /* api: template. The request's body with places for what changes, and where in an answer's events something stands. */
 enum template_framing { TEMPLATE_SSE, TEMPLATE_LINES, TEMPLATE_WHOLE };

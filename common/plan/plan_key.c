@@ -21,8 +21,8 @@ static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIA
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
 static const char *const FRAMINGS[] = {
     [TEMPLATE_SSE] = "sse", [TEMPLATE_LINES] = "ndjson", [TEMPLATE_WHOLE] = "json", NULL};
-static const char *const ENDS[] = {[END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", NULL};
-static const char *const ENDS_LATER[] = {"auto", NULL};
+static const char *const ENDS[] = {
+    [END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", [END_AUTO] = "auto", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
 static const char *const LOSS[] = {[ON_LOSS_RETRY] = "retry", [ON_LOSS_MARK] = "mark", [ON_LOSS_FAIL] = "fail", NULL};
 static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
@@ -112,9 +112,8 @@ const struct plan_key PLAN_KEYS[] = {
      "false: answers come whole, in one piece; there is no time to the first token then"},
     {"target", "end", &KEY_WORDS, AT(plan_target, end), "marker", "finish", "",
      "what ends a stream: the marker of its api; the event with a finish reason (usage after it is not read); the "
-     "body's "
-     "end",
-     .words = ENDS, .later = ENDS_LATER},
+     "body's end; auto: what each worker finds at the first three streams of a stage, and the report says it",
+     .words = ENDS},
     {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
      "[{name: base, weight: 3}, {name: lora, weight: 1}]", "", "a name, or a weighted mix", .flags = KEY_TOLD},
     {"target", "auth", &KEY_AUTH, AT(plan_target, auth), "none", "{bearer: {env: LLM_API_KEY}}", "",

@@ -419,17 +419,32 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     a->requests += a->failed;
 }
 
+/* An agent under load wakes once in half a millisecond: tokens that come more slowly than this come alone, unless they
+ * were sent together. */
+#define GATHERED_TPOT_MS 2.0
+
 static void counts_compute(const struct point *points, size_t n, struct answer *a)
 {
+    uint64_t gathered = 0, events = 0;
     for (size_t i = 0; i < n; i++) {
         if (!points[i].data) continue;
         const uint64_t *c = points[i].data->counters;
+        a->answered += c[COUNTER_OK];
+        a->ended_by_body += c[COUNTER_ENDED_BY_BODY];
+        a->ended_by_finish += c[COUNTER_ENDED_BY_FINISH];
+        a->short_by_length += c[COUNTER_SHORT_BY_LENGTH];
+        a->filtered += c[COUNTER_FINISH_FILTER];
+        if (points[i].metric[METRIC_TPOT].count && points[i].metric[METRIC_TPOT].q[0] >= GATHERED_TPOT_MS) {
+            gathered += c[COUNTER_GATHERED];
+            events += c[COUNTER_EVENTS];
+        }
         a->usage_doubted += c[COUNTER_USAGE_DOUBTED];
         a->unknown_events += c[COUNTER_UNKNOWN_EVENTS];
         if (!points[i].metric[METRIC_TPOT].count) continue;
         a->tokens += c[COUNTER_TOKENS];
         a->tokens_seen += c[COUNTER_TOKENS_SEEN];
     }
+    a->gathered = events ? (double)gathered / (double)events : (double)NAN;
 }
 
 /* Time after the last token that throughput pays for: the slot is taken, and no token comes. Of points that are invalid

@@ -78,9 +78,13 @@ struct answer {
     uint64_t tokens, tokens_seen; /* output tokens of ok requests, of all stages: in all, and those that came in
                                      events; both 0 where tokens do not come one by one */
     uint64_t usage_doubted, unknown_events; /* as the counters of these names, of all stages */
-    uint64_t requests, failed, unanswered;  /* of all stages: ended or never answered; failed; never answered */
-    double oldest_s;                        /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by;                 /* the label of most failed requests */
+    uint64_t ended_by_body, ended_by_finish, short_by_length, filtered; /* the same */
+    uint64_t answered;                                                  /* ok requests of all stages */
+    double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
+                        to come alone; NaN where they are not */
+    uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
+    double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by;                /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     struct search_outcome search;              /* when the plan asked for one; else all zero */

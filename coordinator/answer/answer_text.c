@@ -9,6 +9,8 @@
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
+#define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
+#define GATHERED_TELL 0.1  /* of the token events */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
@@ -258,6 +260,37 @@ static void say_counts(struct answer *a)
         say(a, "%s are nothing that this API knows. ", human_things((double)a->unknown_events, "event", n));
 }
 
+/* How answers ended, where that is more than their API's marker and what was asked for. */
+static void say_ends(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t unmarked = a->ended_by_body + a->ended_by_finish;
+    (void)human_things((double)a->answered, "answer", all);
+    if (plan->target.end == END_AUTO && a->answered && !unmarked)
+        say(a, "Answers ended with the end marker of their API (target.end: auto). ");
+    if (unmarked)
+        say(a, "%s of %s ended without the end marker of their API, with %s (target.end: auto). ",
+            human_count(unmarked, n), all,
+            a->ended_by_finish > a->ended_by_body ? "their finish reason" : "their body");
+    if ((double)a->short_by_length > ENDS_TELL * (double)a->answered)
+        say(a,
+            "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
+            "context. ",
+            human_count(a->short_by_length, n), all);
+    if ((double)a->filtered > ENDS_TELL * (double)a->answered)
+        say(a, "%s of %s were ended by a content filter. ", human_count(a->filtered, n),
+            human_things((double)a->requests, "answer", all));
+}
+
+/* The gaps between tokens are then those of a buffer. */
+static void say_gathered(struct answer *a)
+{
+    if (!(a->gathered > GATHERED_TELL)) return;
+    say_percent(a, "", a->gathered,
+                " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
+                "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
+}
+
 static void say_tokens(struct answer *a, const char *before, double n)
 {
     char b[HUMAN_THINGS_MAX];
@@ -340,6 +373,8 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_lengths(a);
     say_counts(a);
     say_after(a);
+    say_ends(plan, a);
+    say_gathered(a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

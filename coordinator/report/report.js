@@ -104,7 +104,7 @@ function heading() {
 function prune() {
   const empty = [];
   if (!points.some((p) => p.ttft_ms.count)) empty.push("picture", "stages", "asked");
-  if (!points.length) empty.push("picture", "curve", "asked", "time", "points", "ledger", "evidence");
+  if (!points.length) empty.push("picture", "curve", "asked", "time", "points", "ledger", "ends", "evidence");
   for (const id of empty) $(id).hidden = true;
 }
 
@@ -295,6 +295,18 @@ function ledgerTable() {
     body, (i) => i === points.length ? "sum" : "");
 }
 
+function endTable() {
+  const reasons = [...new Set(points.flatMap((p) => Object.keys(p.finish)))];
+  if (!reasons.some((r) => r !== "none")) return void $("ends").remove();
+  table(
+    "t-ends",
+    [[
+      {text: "stage", cls: "text"}, {text: "load"},
+      ...reasons.map((r) => ({text: r, title: data.counters["finish_" + r]}))
+    ]],
+    points.map((p) => [text(Charts.number(p)), p.requested.load, ...reasons.map((r) => fmt(p.finish[r] || 0))]));
+}
+
 function evidenceTable() {
   table(
     "t-evidence", [[
@@ -451,6 +463,7 @@ gateTable();
 standardTable();
 failureTable();
 ledgerTable();
+endTable();
 evidenceTable();
 agentTables();
 addressTable();

@@ -100,6 +100,15 @@ static void put_ledger(struct json_out *j, const struct point *p)
     json_end_object(j);
 }
 
+/* How many answers gave which reason for their end. */
+static void put_finish(struct json_out *j, const struct stage_data *d)
+{
+    json_object(j, "finish");
+    for (int i = 0; d && i < FINISH_N; i++)
+        if (d->counters[COUNTER_FINISH_NONE + i]) json_u64(j, FINISH_NAMES[i], d->counters[COUNTER_FINISH_NONE + i]);
+    json_end_object(j);
+}
+
 static double ratio(uint64_t a, uint64_t b)
 {
     return b ? (double)a / (double)b : (double)NAN;
@@ -270,6 +279,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         put_stat(j, report_metric_key((enum metric)m, key), &p->metric[m]);
     put_early_stopping(j, p);
     put_ledger(j, p);
+    put_finish(j, p->data);
     put_verdict(j, &p->verdict);
     json_object(j, "verdict_by_figure");
     for (int a = 0; a < ASPECT_N; a++)

@@ -389,6 +389,28 @@ static void recorded(const struct page *p, const struct analysis *in)
     buf_clear(&text);
 }
 
+/* Why answers ended. */
+static void ends(const struct page *p, const struct analysis *in)
+{
+    uint64_t n[FINISH_N] = {0}, given = 0;
+    char number[HUMAN_MAX];
+    struct buf text = BUF_INIT(600);
+    for (size_t i = 0; i < in->n_points; i++)
+        for (int k = 0; in->points[i].data && k < FINISH_N; k++)
+            n[k] += in->points[i].data->counters[COUNTER_FINISH_NONE + k];
+    for (int k = FINISH_NONE + 1; k < FINISH_N; k++) {
+        if (n[k]) (void)buf_printf(&text, "%s%s %s", given ? ", " : "", FINISH_NAMES[k], human_count(n[k], number));
+        given += n[k];
+    }
+    if (given && n[FINISH_NONE]) (void)buf_printf(&text, ", no reason %s", human_count(n[FINISH_NONE], number));
+    if (given) {
+        (void)buf_puts(p->out, "Finish reasons: ");
+        wrap(p, buf_str(&text), 16);
+    }
+    p->out->bad |= text.bad;
+    buf_free(&text);
+}
+
 /* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */
 static void addresses(const struct page *p, const struct analysis *in)
 {
@@ -495,6 +517,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     ledger(&p, in);
     retries(&p, in);
     recorded(&p, in);
+    ends(&p, in);
     addresses(&p, in);
     cuts(&p, in);
     server(&p, in);

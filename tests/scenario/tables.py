@@ -15,6 +15,8 @@ def rows(file, macro="X"):
             prefix = m[1], m[2] or ""
         elif line.startswith('#include "common/failure.def"'):
             out += [(prefix[0] + ident, prefix[1] + name) for ident, name in rows("failure.def", "FAILURE")]
+        elif line.startswith('#include "common/finish.def"'):
+            out += [("FINISH_" + ident, "finish_" + name) for ident, name in rows("finish.def", "FINISH")]
     return out
 
 

@@ -136,6 +136,7 @@ static void test_ok_request(void **state)
         {COUNTER_TOKENS_SEEN, 9},
         {COUNTER_CACHED_TOKENS, 3},
         {COUNTER_USAGE_REQUESTS, 1},
+        {COUNTER_FINISH_NONE, 1},
     };
     uint64_t sum = 0, all = 0;
     for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {

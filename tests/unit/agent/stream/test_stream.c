@@ -557,6 +557,107 @@ static void test_ends(void **state)
     }
 }
 
+/* target.end: auto. One after the other on one server: what each ends with, and how it is judged. */
+static void test_learnt_ends(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    enum { MARKER = 'm', REASON = 'r', NOTHING = 'n', HELD = 'h', CUT = 'c' };
+    static const struct {
+        const char *ends, *outcomes; /* o: ok, t: truncated, i: idle */
+    } rows[] = {
+        {"mmm", "ooo"},       {"mrn", "ott"}, /* this server sends a marker: what lacks it is cut */
+        {"rrrnr", "oooto"},                   /* no marker: the body's end, with a reason where all others had one */
+        {"rmr", "oot"},                       /* a marker at last */
+        {"nnnrn", "ooooo"},                   /* no reasons either */
+        {"rnrrrn", "oooooo"}, {"ccc", "ttt"},
+        {"hhhr", "oooo"}, /* the first one is waited for, the others end with their reason */
+        {"mh", "oi"},
+    };
+    static struct dialect_ends ends;
+    static struct dialect d;
+    const struct plan_target t = {.api = CHAT, .end = END_AUTO};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ends = (struct dialect_ends){0};
+        dialect_open(&t, &d);
+        d.ends = &ends;
+        for (size_t k = 0; rows[i].ends[k]; k++) {
+            char how = rows[i].ends[k], want = rows[i].outcomes[k];
+            stream_begin(&s, &d, pool, 0, INT64_MAX);
+            feed(TOKEN("a"), 10);
+            if (how != NOTHING && how != CUT) feed("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n", 20);
+            bool free_early = s.end;
+            if (how == MARKER) feed(DONE, 30);
+            finish(&seen, how == HELD ? END_TIMEOUT_IDLE : how == CUT ? END_CUT : END_COMPLETE, 200);
+            enum counter expect = want == 'o'   ? COUNTER_OK
+                                  : want == 't' ? COUNTER_FAILED_TRUNCATED
+                                                : COUNTER_FAILED_TIMEOUT_IDLE;
+            if (seen.outcome != expect) fail_msg("%s at %zu: %s", rows[i].ends, k, COUNTERS[seen.outcome].name);
+            if (how == HELD && want == 'o') assert_int_equal(free_early, k > 0);
+            if (want == 'o') assert_int_equal(seen.t.done, how == MARKER ? 30 : how == NOTHING ? 10 : 20);
+        }
+    }
+    stream_begin(&s, &d, pool, 0, INT64_MAX);
+    finish(&seen, END_COMPLETE, 200); /* no token: no end is learnt from it */
+    assert_int_equal(seen.outcome, COUNTER_FAILED_EMPTY);
+    begin_as(API_TRITON, false, END_AUTO);
+    assert_false(s.dialect->ends_as_learnt); /* its end is the body's */
+    finish(&seen, END_COMPLETE, 200);
+}
+
+/* Each vendor's words; of several the later row of the table counts. */
+static void test_finish_reasons(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    static const struct {
+        enum plan_api api;
+        const char *body;
+        enum finish is;
+    } rows[] = {
+        {API_OPENAI_CHAT, TOKEN("a") DONE, FINISH_NONE},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"length\"}]}\n\n" DONE, FINISH_LENGTH},
+        {API_OPENAI_CHAT,
+         "data: {\"choices\":[{\"finish_reason\":\"content_filter\"},{\"finish_reason\":\"stop\"}]}\n\n" DONE,
+         FINISH_FILTER},
+        {API_OPENAI_CHAT,
+         "data: {\"choices\":[{\"finish_reason\":\"tool_calls\"}]}\n\n"
+         "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n" DONE,
+         FINISH_TOOLS},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"repetition\"}]}\n\n" DONE, FINISH_OTHER},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"abort\"}]}\n\n" DONE, FINISH_FAILED},
+        {API_OPENAI_RESPONSES,
+         "event: response.created\ndata: {\"response\":{\"status\":\"in_progress\"}}\n\n"
+         "event: response.completed\ndata: {\"response\":{\"status\":\"completed\",\"incomplete_details\":null}}\n\n",
+         FINISH_STOP},
+        {API_OPENAI_RESPONSES,
+         "event: response.completed\ndata: {\"response\":{\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":"
+         "\"max_output_tokens\"}}}\n\n",
+         FINISH_LENGTH},
+        {API_OPENAI_RESPONSES,
+         "event: response.incomplete\ndata: {\"response\":{\"incomplete_details\":{\"reason\":\"content_filter\"},"
+         "\"status\":\"incomplete\"}}\n\n",
+         FINISH_FILTER},
+        {API_ANTHROPIC, "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n\n",
+         FINISH_LENGTH},
+        {API_ANTHROPIC, "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}\n\n",
+         FINISH_TOOLS},
+        {API_OLLAMA, "{\"done\":true,\"done_reason\":\"stop\"}\n", FINISH_STOP},
+        {API_LLAMACPP, "data: {\"stop\":true,\"stop_type\":\"limit\"}\n\n", FINISH_LENGTH},
+        {API_TGI, "data: {\"generated_text\":\"a\",\"details\":{\"finish_reason\":\"eos_token\"}}\n\n", FINISH_STOP},
+        {API_COHERE, "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"MAX_TOKENS\"}}\n\n",
+         FINISH_LENGTH},
+        {API_GEMINI, "data: {\"candidates\":[{\"finishReason\":\"SAFETY\"}]}\n\n", FINISH_FILTER},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin(rows[i].api);
+        feed(rows[i].body, 10);
+        enum finish got = s.finish_by;
+        finish(&seen, END_COMPLETE, 200);
+        if (got != rows[i].is) fail_msg("%s: %s", rows[i].body, FINISH_NAMES[got]);
+    }
+}
+
 static void test_failed_tokens_and_release(void **state)
 {
     (void)state;
@@ -625,6 +726,8 @@ int main(void)
         cmocka_unit_test(test_why),
         cmocka_unit_test(test_whole_answers),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_learnt_ends),
+        cmocka_unit_test(test_finish_reasons),
         cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };

@@ -147,6 +147,42 @@ static void test_counts(void **state)
     says(&w, "40 events are nothing that this API knows. ");
 }
 
+/* How answers ended, and what lay together in one read: one line each from its threshold on. */
+static void test_ends(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->ledger.ok = 100;
+    p->data = &data;
+    p->metric[METRIC_TPOT].count = 100;
+    p->metric[METRIC_TPOT].q[0] = 10;
+    data.counters[COUNTER_OK] = data.counters[COUNTER_FINISH_STOP] = 100;
+    data.counters[COUNTER_EVENTS] = 1000;
+    data.counters[COUNTER_GATHERED] = 90;
+    data.counters[COUNTER_SHORT_BY_LENGTH] = data.counters[COUNTER_FINISH_FILTER] = 1;
+    finish_capacity(&w, 1000);
+    silent(&w, "end marker");
+    silent(&w, "limit of tokens");
+    silent(&w, "content filter");
+    silent(&w, "one read");
+    data.counters[COUNTER_GATHERED] = 900;
+    data.counters[COUNTER_SHORT_BY_LENGTH] = 40;
+    data.counters[COUNTER_FINISH_FILTER] = 3;
+    data.counters[COUNTER_ENDED_BY_BODY] = 100;
+    finish_capacity(&w, 1000);
+    says(&w, "100 of 100 answers ended without the end marker of their API, with their body (target.end: auto). ");
+    says(&w, "40 of 100 answers reached a limit of tokens before the one that was asked for: ");
+    says(&w, "3 of 100 answers were ended by a content filter. ");
+    says(&w, "90 % of the token events came in one read with the one before: a proxy buffers the stream, ");
+    p->metric[METRIC_TPOT].q[0] = 0.4; /* so fast that an agent finds several at each wake */
+    finish_capacity(&w, 1000);
+    silent(&w, "one read");
+}
+
 /* Latency is given where it means something: at the knee and at the limit, not at the top of a flat curve. */
 static void test_latency_at(void **state)
 {
@@ -192,7 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures),      cmocka_unit_test(test_after),
                                        cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
-                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity)};
+                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

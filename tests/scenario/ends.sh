@@ -1,0 +1,135 @@
+# How answers end. target.end: auto learns it at the first streams and says so; finish reasons are counted by reason; a proxy that buffers is told of.
+. "$(dirname "$0")/lib.sh"
+one() { jq -r ".points[0] | $1" "$OUT/summary.json"; }
+ends_plan() { # LOAD [MORE]
+    plan "target: {url: \"$URL\", model: sim, end: auto${2:-}}" 'workload: {synthetic: {input_tokens: 16, output_tokens: 12}}' "load: {$1}"
+}
+
+# A server with the marker: what lacks it is truncated, after the first streams.
+sim --ttft 5ms --tpot 1ms
+ends_plan 'concurrency: 2, requests: 40'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 40 and .ok == 40' 'with the marker: all are ok'
+expect '.points[0].evidence.counters | .ended_by_body == 0 and .ended_by_finish == 0'
+expect '.points[0].finish == {"length": 40}' 'finish reasons by reason'
+expect_text out.log 'Answers ended with the end marker of their API \(target.end: auto\)'
+expect_text out.log 'Finish reasons: length 40'
+kill -INT "$SIM_PID"
+
+# One without it.
+sim --ttft 5ms --tpot 1ms --fault-no-done
+ends_plan 'concurrency: 2, requests: 40'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 40 and .ok == 40' 'without the marker: all are ok'
+expect '.points[0].evidence.counters.ended_by_body == 40'
+expect_text out.log '40 of 40 answers ended without the end marker of their API, with their body'
+kill -INT "$SIM_PID"
+
+# Cuts stay failures: a marker is learnt, and some streams end without it, or in the middle.
+sim --ttft 5ms --tpot 1ms --fault-truncate --fault-rate 0.3 --seed 3
+ends_plan 'concurrency: 1, requests: 40'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 40 and .ok < 40 and .ok + .failed.truncated == 40' 'cut streams are truncated'
+kill -INT "$SIM_PID"
+
+# A server of our own: MODE is an argument. held: the body stays open after the finish reason. filter: every fourth answer is ended by a filter, every third by a limit of
+# the server. relay PORT: passes on what the simulator sends, in lumps of a tenth of a second.
+cat >"$TMP/server.py" <<'END'
+import http.server, json, socket, sys, threading, time
+mode, lock, count = sys.argv[1], threading.Lock(), 0
+def chunk(content="", finish=None, usage=None):
+    c = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
+    if usage: c["usage"] = usage
+    return b"data: " + json.dumps(c).encode() + b"\n\n"
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def put(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+    def do_POST(self):
+        global count
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with lock:
+            count, k = count + 1, count
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if mode == "relay":
+            return self.relay(body)
+        n = json.loads(body)["max_tokens"]
+        short = mode == "filter" and (k % 4 == 0 or k % 3 == 0)
+        why = "stop" if not short else "content_filter" if k % 4 == 0 else "length"
+        if short: n //= 2
+        for i in range(n):
+            self.put(chunk("a"))
+            time.sleep(0.002)
+        self.put(chunk(finish=why, usage={"prompt_tokens": 4, "completion_tokens": n}))
+        if mode == "held":
+            time.sleep(20)
+        else:
+            self.put(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+    def relay(self, body):
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        f = s.makefile("rb")
+        while f.readline().strip(): pass
+        held, since = b"", time.monotonic()
+        while size := int(f.readline().strip() or b"0", 16):
+            held += f.read(size)
+            f.readline()
+            if time.monotonic() - since > 0.1:
+                self.put(held)
+                held, since = b"", time.monotonic()
+        if held: self.put(held)
+        self.wfile.write(b"0\r\n\r\n")
+        s.close()
+    def log_message(self, *a): pass
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+server = Server(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+END
+serve() { # MODE [ARGUMENT]
+    rm -f "$TMP/own.port"
+    python3 "$TMP/server.py" "$@" >"$TMP/own.port" 2>"$TMP/server.log" &
+    SERVER_PID=$!
+    STARTED+=("$SERVER_PID")
+    wait_until 5 test -s "$TMP/own.port" || { fail 'no server'; exit 1; }
+    URL=http://127.0.0.1:$(cat "$TMP/own.port")/v1/chat/completions
+}
+
+serve held
+ends_plan 'concurrency: 2, requests: 12'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 12 and .ok == 12' 'a body that is held open: all are ok'
+expect '.points[0].evidence.counters.ended_by_finish == 12'
+expect '.points[0].output_tokens.mean == 12' 'usage in the event with the finish reason is read'
+expect_text out.log '12 of 12 answers ended without the end marker of their API, with their finish reason'
+kill "$SERVER_PID"
+
+serve filter
+ends_plan 'concurrency: 1, requests: 24'
+plateau_run --local 1
+expect '.points[0].finish == {"content_filter": 6, "length": 6, "stop": 12}' 'finish reasons: stop, length and content_filter apart'
+expect '.points[0].evidence.counters.short_by_length == 6'
+expect_text out.log '6 of 24 answers were ended by a content filter'
+expect_text out.log '6 of 24 answers reached a limit of tokens before the one that was asked for'
+kill "$SERVER_PID"
+
+# Ten milliseconds a token, with and without a proxy that sends them in lumps.
+sim --ttft 20ms --tpot 10ms
+buffered() { jq -r '.points[0].evidence.counters | .gathered / .events' "$OUT/summary.json"; }
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
+plateau_run --local 1
+awk -v x="$(buffered)" 'BEGIN { exit !(x < 0.1) }' && ok "no proxy: $(buffered) of the events came with another" || fail "no proxy: $(buffered) of the events came with another"
+grep -q 'a proxy buffers' "$TMP/out.log" && fail 'a proxy is named where none is'
+serve relay "$SIM_PORT"
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 8 and .ok == 8' 'behind the proxy: all are ok'
+awk -v x="$(buffered)" 'BEGIN { exit !(x > 0.7) }' && ok "a proxy: $(buffered) of the events came with another" || fail "a proxy: $(buffered) of the events came with another"
+expect_text out.log 'of the token events came in one read with the one before: a proxy buffers the stream'
+finish
