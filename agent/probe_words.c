@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/wording.h"
 #include "common/failure_sample.h"
 #include "common/plan/plan_api.h"
 #include "common/url.h"
@@ -22,24 +23,12 @@ static bool holds(const char *p, size_t n, const char *word)
     return false;
 }
 
-static bool tells_of_limits(const char *name, size_t n)
-{
-    return is(name, n, "retry-after") || holds(name, n, "ratelimit") || holds(name, n, "rate-limit") ||
-           (n > 8 && strncasecmp(name, "x-envoy-", 8) == 0);
-}
-
 void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
     if (is(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
     if (is(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
     if (is(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
-    if (!tells_of_limits(name, name_n)) return;
-    size_t at = strlen(s->limits);
-    char line[160];
-    int n = snprintf(line, sizeof line, "%s%.*s: %.*s", at ? ", " : "", (int)(name_n < 60 ? name_n : 60), name,
-                     (int)(value_n < 80 ? value_n : 80), value);
-    if (n > 0 && at + (size_t)n < sizeof s->limits)
-        failure_words(s->limits + at, sizeof s->limits - at, line, strlen(line));
+    if (wording_is_limit(name, name_n)) wording_add_header(s->limits, sizeof s->limits, name, name_n, value, value_n);
 }
 
 /* ---- lines ---- */

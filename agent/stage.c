@@ -381,6 +381,13 @@ static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)
     wording_hear(&r->stage->wording, r, bytes, n);
 }
 
+static void on_header(struct transfer *x, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    struct request *r = x->owner;
+    char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
+    if (first == 'r' || first == 'x') wording_header(&r->stage->wording, r, name, name_n, value, value_n);
+}
+
 /* A request is sent when it is written on a connection that is ready. Its wait for a new connection lies before that
  * moment. */
 static void on_writing(struct transfer *x)
@@ -403,7 +410,7 @@ static void on_end(struct transfer *x, enum transport_end end, int64_t arrival)
 }
 
 const struct transport_calls STAGE_CALLS = {
-    .bytes = on_bytes, .other_bytes = on_other_bytes, .writing = on_writing, .end = on_end};
+    .bytes = on_bytes, .other_bytes = on_other_bytes, .header = on_header, .writing = on_writing, .end = on_end};
 
 /* ---- the stage ---- */
 

@@ -1,11 +1,47 @@
 #include "agent/wording.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/stream/stranger.h"
 
+static bool holds(const char *p, size_t n, const char *word)
+{
+    for (size_t len = strlen(word); n >= len; p++, n--)
+        if (strncasecmp(p, word, len) == 0) return true;
+    return false;
+}
+
+bool wording_is_limit(const char *name, size_t n)
+{
+    return (n == 11 && strncasecmp(name, "retry-after", n) == 0) || holds(name, n, "ratelimit") ||
+           holds(name, n, "rate-limit") || (n > 8 && strncasecmp(name, "x-envoy-", 8) == 0);
+}
+
+void wording_add_header(char *list, size_t size, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    char line[160];
+    size_t at = strlen(list);
+    int n = snprintf(line, sizeof line, "%s%.*s: %.*s", at ? ", " : "", (int)(name_n < 60 ? name_n : 60), name,
+                     (int)(value_n < 80 ? value_n : 80), value);
+    if (n > 0 && at + (size_t)n < size) failure_words(list + at, size - at, line, strlen(line));
+}
+
+void wording_header(struct wording *w, const void *who, const char *name, size_t name_n, const char *value,
+                    size_t value_n)
+{
+    if (!wording_is_limit(name, name_n)) return;
+    if (w->limits_who != who) {
+        w->limits_who = who;
+        w->limits[0] = '\0';
+    }
+    wording_add_header(w->limits, sizeof w->limits, name, name_n, value, value_n);
+}
+
 void wording_begin(struct wording *w, bool whole)
 {
+    w->limits_who = NULL;
     w->whole = whole;
     w->who = NULL;
     w->n = 0;
@@ -95,6 +131,20 @@ static void put_odd(struct wording *w, bool heard, const char *why, struct failu
     failure_words(s->text + n, sizeof s->text - n, w->bytes, w->n);
 }
 
+/* "[retry-after: 2] " before the text. */
+static void put_limits(struct wording *w, const struct wording_secret *secrets, size_t n_secrets,
+                       struct failure_sample *s)
+{
+    char both[sizeof s->text];
+    size_t n = strlen(w->limits);
+    for (size_t i = 0; i < n_secrets; i++)
+        n = failure_hide(w->limits, n, secrets[i].text, secrets[i].n);
+    w->limits[n] = '\0';
+    w->limits_who = NULL;
+    int len = snprintf(both, sizeof both, "[%s]%s%s", w->limits, s->text[0] ? " " : "", s->text);
+    if (len > 0 && (size_t)len < sizeof both) memcpy(s->text, both, (size_t)len + 1);
+}
+
 void wording_take(struct wording *w, const void *who, const struct wording_secret *secrets, size_t n_secrets,
                   const char *why, struct failure_sample *s)
 {
@@ -109,6 +159,7 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     else if (heard)
         failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));
+    if (w->limits_who == who && s->status >= 400) put_limits(w, secrets, n_secrets, s);
     w->seen[s->label] = true;
     if (s->text[0] && (heard || why)) w->done[s->label] = true;
 }

@@ -15,7 +15,17 @@ struct wording {
     bool seen[FAILURE_N]; /* a sample was taken */
     bool done[FAILURE_N]; /* … and has words */
     char bytes[4096];
+    const void *limits_who; /* the request whose headers told of limits last … */
+    char limits[240];       /* … and what they said; clean text in one line */
 };
+
+/* A header that tells of limits: Retry-After, x-ratelimit-…, x-envoy-…. */
+bool wording_is_limit(const char *name, size_t n);
+/* A header of an answer as it comes. What tells of limits stands before the server's words of a failure by status. */
+void wording_header(struct wording *w, const void *who, const char *name, size_t name_n, const char *value,
+                    size_t value_n);
+/* Appends "name: value" to a list of them, whole or not at all. */
+void wording_add_header(char *list, size_t size, const char *name, size_t name_n, const char *value, size_t value_n);
 
 /* Whether a sample of this failed request is wanted. */
 bool wording_wants(const struct wording *w, const void *who, enum failure label);

@@ -32,6 +32,14 @@ plateau_run --local 1
 expect '.points[0].ledger | .due == 40 and .ok < 40 and .ok + .failed.truncated == 40' 'cut streams are truncated'
 kill -INT "$SIM_PID"
 
+# What headers say of limits stands with the first failure.
+sim --ttft 5ms --tpot 1ms --fault-status 429 --retry-after 7 --fault-rate 0.5
+ends_plan 'concurrency: 1, requests: 10'
+plateau_run --local 1
+expect '.failures[] | select(.label == "http_429") | .text | startswith("[retry-after: 7] ")' 'a 429 shows its Retry-After'
+expect_text out.log "retry-after: 7"
+kill -INT "$SIM_PID"
+
 # A server of our own: MODE is an argument. held: the body stays open after the finish reason. filter: every fourth answer is ended by a filter, every third by a limit of
 # the server. relay PORT: passes on what the simulator sends, in lumps of a tenth of a second.
 cat >"$TMP/server.py" <<'END'

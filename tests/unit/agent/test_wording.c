@@ -40,6 +40,33 @@ static void test_body(void **state)
     assert_true(wording_wants(&w, &a, FAILURE_HTTP_4XX)); /* of each stage */
 }
 
+/* What headers say of limits stands before the words of a failure by status, of its own request only. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static struct failure_sample s;
+    static const char *const HEADERS[][2] = {{"Date", "now"},
+                                             {"Retry-After", "2"},
+                                             {"X-RateLimit-Remaining-Requests", "0"},
+                                             {"x-envoy-ratelimited", "true of sk-very-secret"}};
+    wording_begin(&w, false);
+    for (int k = 0; k < 4; k++)
+        wording_header(&w, &b, HEADERS[k][0], strlen(HEADERS[k][0]), HEADERS[k][1], strlen(HEADERS[k][1]));
+    wording_hear(&w, &a, "slow", 4);
+    s = (struct failure_sample){.label = FAILURE_HTTP_429, .status = 429};
+    wording_take(&w, &a, KEY, 1, NULL, &s);
+    assert_string_equal(s.text, "slow");
+    wording_hear(&w, &b, "down", 4);
+    s = (struct failure_sample){.label = FAILURE_HTTP_5XX, .status = 503};
+    wording_take(&w, &b, KEY, 1, NULL, &s);
+    assert_string_equal(s.text,
+                        "[Retry-After: 2, X-RateLimit-Remaining-Requests: 0, x-envoy-ratelimited: true of ***] down");
+    wording_header(&w, &b, "retry-after", 11, "7", 1);
+    s = (struct failure_sample){.label = FAILURE_STREAM_ERROR, .status = 200};
+    wording_take(&w, &b, KEY, 1, NULL, &s);
+    assert_string_equal(s.text, "");
+}
+
 /* What was heard before the event by which a stream failed is no error. */
 static void test_event(void **state)
 {
@@ -123,7 +150,7 @@ static void test_half_a_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_half_a_secret), cmocka_unit_test(test_body),
-                                       cmocka_unit_test(test_event), cmocka_unit_test(test_odd),
-                                       cmocka_unit_test(test_cut)};
+                                       cmocka_unit_test(test_limits),        cmocka_unit_test(test_event),
+                                       cmocka_unit_test(test_odd),           cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
