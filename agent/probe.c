@@ -142,7 +142,7 @@ static int write_body(struct probe *p, struct buf *body)
                                 .n_messages = 1,
                                 .output_tokens = tokens,
                                 .body = t->body};
-    p->stream.asked_tokens = tokens;
+    p->stream.asked_tokens = tokens * (p->dialect.choices > 1 ? p->dialect.choices : 1);
     return p->dialect.write_body(&p->dialect, &r, body);
 }
 

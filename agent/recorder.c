@@ -99,8 +99,9 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     sample(r, METRIC_E2E, e2e, 1);
     sample(r, METRIC_E2E_DUE, last - t->due, 1);
     if (n->made > 0) sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
-    if (!whole && n->seen >= 2) {
-        tpot = divide_rounded(t->last_token - t->first_token, n->seen - 1);
+    int64_t pace = whole ? -1 : stream_tpot(s, n->seen);
+    if (pace >= 0) {
+        tpot = pace;
         sample(r, METRIC_TPOT, tpot, 1);
         if (tpot > 0)
             sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */

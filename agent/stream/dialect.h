@@ -33,6 +33,7 @@ enum framing {
 struct event {
     uint32_t flags;
     enum finish finish; /* with EVENT_FINISH */
+    uint32_t choice;    /* whose tokens these are, where several answers were asked for */
     /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart) */
     uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens;
 };
@@ -77,6 +78,7 @@ struct dialect {
     struct dialect_ends *ends;            /* … and kept here; NULL: nothing is learnt, and any end is good */
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
+    uint32_t choices;                     /* answers to a request (`n` of the target's body); 0 is 1 */
     const char *omit;                     /* members that are not written, with blanks between them; NULL: none */
     const struct plan_template *template; /* api: template only; NULL: the target gives none, and nothing is known */
     /* What else of the target the dialect takes; NULL: nothing. */

@@ -8,6 +8,7 @@ struct event_scan {
     struct event *ev;
     bool known;   /* the object holds what the API's events hold */
     bool suspect; /* it holds what errors hold … */
+    bool apart;   /* choices are told apart */
     bool fine;    /* … and a code or status that says success */
 };
 

@@ -40,6 +40,8 @@ static void take_choices(struct event_scan *s)
                 event_scan_finish(s);
             else if (JSON_IS(&s->j, "error"))
                 event_scan_error(s);
+            else if (s->apart && JSON_IS(&s->j, "index"))
+                (void)event_scan_number(s, JSON_NOTE_CHOICE, &s->ev->choice);
             else
                 (void)json_skip(&s->j);
         }
@@ -73,12 +75,12 @@ static bool is_done(const char *data, size_t len)
 void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, struct event *ret)
 {
     struct event_scan s;
-    (void)d;
     if (is_done(e->data, e->len)) {
         *ret = (struct event){.flags = EVENT_END};
         return;
     }
     if (!event_scan_begin(&s, e, ret)) return;
+    s.apart = d->choices > 1;
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "choices"))
             take_choices(&s);

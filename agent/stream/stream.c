@@ -17,6 +17,11 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     s->window_to = window_to;
     s->counted = s->counted_first = NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
+    if (d->choices > 1) {
+        memset(s->choice, 0, sizeof s->choice);
+        for (uint32_t i = 0; i < STREAM_CHOICES; i++)
+            s->choice[i].counted = NOT_SAID;
+    }
     gaps_init(&s->gaps, pool);
     carry_init(&s->carry, &pool->carries);
     sse_init(&s->sse, &s->carry);
@@ -30,10 +35,10 @@ void stream_clear(struct stream *s)
 }
 
 /* Tokens that the server's running usage gives this token event: what was added since the token event before. */
-static uint32_t event_tokens(struct stream *s, const struct event *ev)
+static uint32_t event_tokens(uint32_t *counted, const struct event *ev)
 {
-    uint32_t now = ev->flags & EVENT_USAGE ? ev->output_tokens : NOT_SAID, before = s->counted;
-    s->counted = now;
+    uint32_t now = ev->flags & EVENT_USAGE ? ev->output_tokens : NOT_SAID, before = *counted;
+    *counted = now;
     if (now == NOT_SAID || before == NOT_SAID || now <= before || now - before > TOKENS_PER_EVENT_MAX) return 1;
     return now - before;
 }
@@ -53,6 +58,36 @@ static inline __attribute__((always_inline)) void take_token(struct stream *s, u
     if (at >= s->window_from && at < s->window_to) s->window_events++;
 }
 
+/* A token of one of several answers: its gap is to the one before of the same answer, its count that of its answer. */
+static void take_choice(struct stream *s, const struct event *ev, int64_t at)
+{
+    struct stream_choice *c = &s->choice[ev->choice < STREAM_CHOICES ? ev->choice : STREAM_CHOICES - 1];
+    uint32_t tokens = event_tokens(&c->counted, ev);
+    if (s->events++ == 0) s->t.first_token = at;
+    if (c->events++ == 0)
+        c->first = at;
+    else
+        gaps_put(&s->gaps, at - c->last, tokens);
+    c->last = s->t.last_token = at;
+    if ((ev->flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
+    if (s->t.first_content == 0 && (ev->flags & EVENT_CONTENT)) s->t.first_content = at;
+    if (at >= s->window_from && at < s->window_to) s->window_events++;
+}
+
+int64_t stream_tpot(const struct stream *s, uint32_t seen)
+{
+    int64_t span = s->t.last_token - s->t.first_token;
+    uint32_t answers = 1;
+    if (s->dialect->choices > 1) {
+        span = answers = 0;
+        for (const struct stream_choice *c = s->choice; c < s->choice + STREAM_CHOICES; c++) {
+            span += c->last - c->first;
+            answers += c->events > 0;
+        }
+    }
+    return seen > answers ? (span + (int64_t)(seen - answers) / 2) / (int64_t)(seen - answers) : -1;
+}
+
 static void take_usage(struct stream *s, const struct event *ev)
 {
     s->usage = true;
@@ -70,7 +105,12 @@ static inline __attribute__((always_inline)) void take(struct stream *s, const s
         all.output_tokens += ev->thought_tokens < UINT32_MAX - all.output_tokens ? ev->thought_tokens : 0;
         ev = &all;
     }
-    if (ev->flags & EVENT_TOKEN) take_token(s, ev->flags, event_tokens(s, ev), at);
+    if (ev->flags & EVENT_TOKEN) {
+        if (s->dialect->choices > 1)
+            take_choice(s, ev, at);
+        else
+            take_token(s, ev->flags, event_tokens(&s->counted, ev), at);
+    }
     if (ev->flags & EVENT_USAGE) take_usage(s, ev);
 }
 
@@ -130,9 +170,10 @@ static const char *take_shaped(struct stream *s, const char *p, const char *end,
 {
     struct event ev = s->shape.event;
     const uint32_t flags = ev.flags;
+    const bool more = (flags & EVENT_USAGE) || s->dialect->choices > 1;
     uint32_t n = 0;
     for (const char *next; p < end && (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next, n++) {
-        if (flags & EVENT_USAGE)
+        if (more)
             take(s, &ev, at);
         else
             take_token(s, flags, 1, at);

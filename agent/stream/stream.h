@@ -39,6 +39,13 @@ enum transport_end {
  * reason. */
 enum stream_end { STREAM_END_MARKER, STREAM_END_BODY, STREAM_END_FINISH };
 
+/* Of each answer, where a request has several. */
+#define STREAM_CHOICES 16u /* those beyond share the last place */
+struct stream_choice {
+    int64_t first, last; /* its tokens */
+    uint32_t events, counted;
+};
+
 struct stream {
     const struct dialect *dialect;
     struct gaps gaps; /* gaps of token events, for itl and chunk_gap */
@@ -68,6 +75,7 @@ struct stream {
     struct lines lines; /* of these two the one that the dialect's framing wants */
     struct shape shape; /* these two last: they carry buffers that need no clearing */
     struct carry carry;
+    struct stream_choice choice[STREAM_CHOICES]; /* set where dialect->choices > 1 */
 };
 
 /* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is
@@ -105,5 +113,8 @@ struct stream_tokens {
     bool doubted;    /* usage was there and is not believed, in whole or in part */
     uint32_t input, cached;
 };
+/* The time per output token, of those that came in events; with several answers, each token after the one before of its
+ * own answer. -1: there is none. */
+int64_t stream_tpot(const struct stream *s, uint32_t seen);
 void stream_count(const struct stream *s, struct stream_tokens *ret);
 void stream_clear(struct stream *s); /* gives chunks and buffers back */

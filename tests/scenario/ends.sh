@@ -66,6 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "relay":
             return self.relay(body)
         n = json.loads(body)["max_tokens"]
+        if mode == "choices": return self.choices(n)
         short = mode == "filter" and (k % 4 == 0 or k % 3 == 0)
         why = "stop" if not short else "content_filter" if k % 4 == 0 else "length"
         if short: n //= 2
@@ -77,6 +78,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(20)
         else:
             self.put(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+    def choices(self, n): # two answers at once, the second one's tokens between the first one's
+        for i in range(n):
+            for k in range(2):
+                time.sleep(0.01)
+                self.put(chunk("a", "length" if i == n - 1 else None).replace(b'"index": 0', b'"index": %d' % k))
+        self.put(b"data: " + json.dumps({"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2 * n}}).encode() + b"\n\ndata: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
     def relay(self, body):
         s = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
@@ -125,6 +133,15 @@ expect '.points[0].finish == {"content_filter": 6, "length": 6, "stop": 12}' 'fi
 expect '.points[0].evidence.counters.short_by_length == 6'
 expect_text out.log '6 of 24 answers were ended by a content filter'
 expect_text out.log '6 of 24 answers reached a limit of tokens before the one that was asked for'
+kill "$SERVER_PID"
+
+serve choices
+ends_plan 'concurrency: 1, requests: 6' ', body: {n: 2}'
+plateau_run --local 1
+expect '.points[0].ledger | .due == 6 and .ok == 6' 'two answers to a request: all are ok'
+expect '.points[0] | .output_tokens.mean == 24 and .ttft_ms.count == 6 and .finish == {"length": 6}' 'tokens of both, one time to the first'
+expect '.points[0] | .tpot_ms.p50 > 15 and .itl_ms.p50 > 15' 'the pace is that of one answer, 20 ms a token, and not 10'
+expect '.points[0].evidence.counters.short_requests == 0'
 kill "$SERVER_PID"
 
 # Ten milliseconds a token, with and without a proxy that sends them in lumps.

@@ -658,6 +658,53 @@ static void test_finish_reasons(void **state)
     }
 }
 
+#define OF(choice, text, usage)                                                                                        \
+    "data: {\"choices\":[{\"index\":" choice ",\"delta\":{\"content\":\"" text "\"}}]" usage "}\n\n"
+
+/* n > 1: one time to the first token, the tokens of all, and the gaps and the pace of each answer apart. */
+static void test_choices(void **state)
+{
+    (void)state;
+    static struct seen fast, full;
+    static struct dialect d;
+    const struct plan_target t = {.api = CHAT, .body = "{\"m\":{\"n\":9},\"n\":2}"};
+    dialect_open(&t, &d);
+    assert_int_equal(d.choices, 2);
+    for (int scanned = 0; scanned < 2; scanned++) {
+        stream_begin(&s, &d, pool, 0, INT64_MAX);
+        s.full_only = scanned;
+        for (int i = 0; i < 30; i++) { /* the second answer begins 400 later */
+            feed(OF("0", "a", ",\"n\":1"), 1000000 + 100000 * i);
+            feed(OF("1", "b", ",\"n\":2"), 1440000 + 100000 * i);
+            assert_int_equal(s.t.last_token, 1440000 + 100000 * i);
+        }
+        feed("data: {\"choices\":[],\"usage\":{\"completion_tokens\":62}}\n\n" DONE, 9000000);
+        struct stream_tokens n;
+        s.asked_tokens = 60;
+        stream_count(&s, &n);
+        assert_int_equal(n.made, 62);
+        assert_int_equal(stream_tpot(&s, 60), 100000);
+        assert_int_equal(s.events, 60);
+        assert_int_equal(s.t.first_token, 1000000);
+        assert_int_equal(s.shaped > 0, !scanned);
+        finish(scanned ? &full : &fast, END_COMPLETE, 200);
+    }
+    assert_memory_equal(&fast, &full, sizeof fast);
+    assert_int_equal(full.n_gaps, 58);
+    for (uint32_t i = 0; i < full.n_gaps; i++)
+        assert_int_equal(full.gap[i].ns, 100000);
+    /* running usage is each answer's own */
+    stream_begin(&s, &d, pool, 0, INT64_MAX);
+    feed(OF("0", "a", ",\"usage\":{\"completion_tokens\":1}") OF("1", "a", ",\"usage\":{\"completion_tokens\":1}"), 10);
+    feed(OF("0", "a", ",\"usage\":{\"completion_tokens\":4}") OF("1", "a", ",\"usage\":{\"completion_tokens\":2}"), 40);
+    feed(OF("77", "a", "") DONE, 50);
+    finish(&full, END_COMPLETE, 200);
+    assert_int_equal(full.n_gaps, 2);
+    assert_int_equal(full.gap[0].tokens, 3);
+    assert_int_equal(full.gap[1].tokens, 1);
+    assert_int_equal(full.events, 5);
+}
+
 static void test_failed_tokens_and_release(void **state)
 {
     (void)state;
@@ -716,19 +763,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_line_ends),
-        cmocka_unit_test(test_guard_page),
-        cmocka_unit_test(test_timeline),
-        cmocka_unit_test(test_running_usage),
-        cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_why),
-        cmocka_unit_test(test_whole_answers),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_learnt_ends),
-        cmocka_unit_test(test_finish_reasons),
-        cmocka_unit_test(test_failed_tokens_and_release),
+        cmocka_unit_test(test_captures),       cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_line_ends),      cmocka_unit_test(test_guard_page),
+        cmocka_unit_test(test_timeline),       cmocka_unit_test(test_running_usage),
+        cmocka_unit_test(test_outcomes),       cmocka_unit_test(test_why),
+        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_learnt_ends),    cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
