@@ -49,6 +49,7 @@ void stage_data_clear(struct stage_data *s)
         hist_destroy(&s->blocks[i].itl);
         hist_destroy(&s->blocks[i].chunk_gap);
         hist_destroy(&s->blocks[i].ttft);
+        hist_destroy(&s->blocks[i].tpot);
     }
     free(s->agents);
     free(s->series);

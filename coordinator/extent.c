@@ -70,7 +70,9 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
                          human_things((double)x->stages, "stage", stages), load);
     else
         (void)buf_printf(out, "length: %s in %s%s", human_things((double)x->stages, "stage", stages), load,
-                         p->stages[0].duration_auto ? " at most (duration: auto)" : "");
+                         p->stages[0].duration_auto ? " at most (duration: auto)"
+                         : p->stages[0].steady_ns   ? " at most (duration: steady)"
+                                                    : "");
     (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
 }
 
@@ -127,13 +129,13 @@ static void put_curve(const struct plan *p, const char *before, struct buf *out)
     for (int k = 0; k <= REGION_HIGH; k++)
         (void)buf_printf(out, "%s %s %" PRIu32 " to %" PRIu32, k ? "," : "", NAMES[k], r.at[k].from, r.at[k].to);
     extent_compute(p, &x);
-    (void)buf_printf(out, x.by_count ? "\n" : "; %s without drains\n",
+    (void)buf_printf(out, x.by_count ? "\n" : "; at most %s without drains\n",
                      human_things((double)x.load_ns / (3600.0 * NS_PER_S), "hour", hours));
     for (size_t i = 0; i < p->n_stages; i++) {
         const struct plan_stage *s = &p->stages[i];
         (void)buf_printf(out, "%s  %-9s %7" PRIu32, before, curve_region(p, s), s->concurrency);
         if (s->duration_ns)
-            (void)buf_printf(out, ", window %s", clock_duration_text(s->duration_ns - s->warmup_ns, time, sizeof time));
+            (void)buf_printf(out, ", window %s", clock_duration_text(s->steady_ns, time, sizeof time));
         else
             (void)buf_printf(out, ", %" PRIu64 " requests", s->requests);
         (void)buf_puts(out, curve_is_offline(p, s) && !plan_stage_is_batch(s) ? ", elected as Offline\n" : "\n");

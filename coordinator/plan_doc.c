@@ -10,9 +10,12 @@
 static const char SHAPES[] =
     "duration: {oneOf: [{const: 0}, {type: string, pattern: '^[0-9.]+(ns|us|ms|s|m|h)$'}]}\n"
     "duration_or_auto: {oneOf: [{const: auto}, {$ref: '#/$defs/duration'}]}\n"
-    "stage_duration: {oneOf: [{const: auto}, {$ref: '#/$defs/duration'}, {type: object, additionalProperties: false, "
+    "stage_duration: {oneOf: [{enum: [auto, steady]}, {$ref: '#/$defs/duration'}, {type: object, additionalProperties: "
+    "false, "
     "required: [auto], properties: "
     "{auto: {type: object, additionalProperties: false, required: [limit], properties: {limit: {$ref: "
+    "'#/$defs/duration'}}}}}, {type: object, additionalProperties: false, required: [steady], properties: {steady: "
+    "{type: object, additionalProperties: false, properties: {window: {$ref: '#/$defs/duration'}, limit: {$ref: "
     "'#/$defs/duration'}}}}}]}\n"
     "one_rate: {oneOf: [{type: number, exclusiveMinimum: 0}, {type: string, pattern: '^[0-9.]+/(s|m|h)$'}]}\n"
     "rate: {oneOf: [{$ref: '#/$defs/one_rate'}, {type: object, additionalProperties: false, required: [from, to], "

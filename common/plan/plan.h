@@ -206,6 +206,8 @@ struct plan_stage {
     int64_t warmup_ns,
         ramp_ns; /* warm-up is cut from the window; a ramp fills the slots evenly over its length, within the warm-up */
     bool warmup_auto;   /* cut by MSER-5 */
+    int64_t steady_ns;  /* run until a window of this length was steady (time per token, by passes); duration_ns is the
+                           limit; 0: not asked */
     bool duration_auto; /* run until the gated metric is known within tolerance; duration_ns is the limit */
 };
 

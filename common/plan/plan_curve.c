@@ -35,7 +35,8 @@ static void one_point(const struct plan_curve *c, uint32_t concurrency, struct p
         return;
     }
     s->warmup_ns = scaled(c->warmup_ns, c->scale);
-    s->duration_ns = s->warmup_ns + scaled(plan_curve_window_ns(concurrency), c->scale);
+    s->steady_ns = scaled(plan_curve_window_ns(concurrency), c->scale);
+    s->duration_ns = s->warmup_ns + 2 * s->steady_ns; /* a ramp is left out, and a window may have to be waited for */
 }
 
 int plan_curve_place(struct plan *p, struct err *e)

@@ -9,6 +9,8 @@
 
 enum { STAGES_MAX = 256 };
 #define AUTO_LIMIT (300 * NS_PER_S)
+#define STEADY_WINDOW (60 * NS_PER_S)
+#define STEADY_LIMIT (600 * NS_PER_S)
 #define WARMUP_MOST (10 * NS_PER_S)
 #define DURATION_MOST (7 * 86400 * NS_PER_S)
 #define RATE_MOST 1e7
@@ -128,17 +130,38 @@ const struct key_type KEY_ARRIVALS = {"word, or {gamma: {burstiness}}", "\"$ref\
 
 static const struct plan_key LENGTH = {.name = "duration", .least = 1e-3, .most = 7 * 86400.0};
 
+static const struct plan_key WINDOW = {.name = "window", .least = 1e-3, .most = 7 * 86400.0};
+
+/* steady · {steady: {window: 60s, limit: 10m}}, either of them or both */
+static int steady_read(struct reader *r, const struct node *n, struct plan_stage *s)
+{
+    const struct node *keys = node_get(n, "steady"), *window = node_get(keys, "window"),
+                      *limit = node_get(keys, "limit");
+    s->steady_ns = STEADY_WINDOW;
+    s->duration_ns = STEADY_LIMIT;
+    if (n->kind == NODE_TEXT) return 0;
+    if (n->n != 1 || keys->kind != NODE_MAP || keys->n != (size_t)(window != NULL) + (limit != NULL))
+        return read_expected(r, n, "steady, or {steady: {window: 60s, limit: 10m}}");
+    if (window && KEY_DURATION.read(r, &WINDOW, window, &s->steady_ns)) return -1;
+    if (limit && KEY_DURATION.read(r, &LENGTH, limit, &s->duration_ns)) return -1;
+    if (!limit && s->duration_ns < 2 * s->steady_ns) s->duration_ns = 2 * s->steady_ns;
+    if (s->steady_ns >= s->duration_ns)
+        return node_refuse(window ? window : limit, false, r->e, "the window must be shorter than the limit");
+    return 0;
+}
+
 static int length_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     struct plan_stage *s = at;
     (void)k;
     const struct node *automatic = node_get(n, "auto"), *limit = node_get(automatic, "limit");
+    if (node_get(n, "steady") || (n->kind == NODE_TEXT && strcmp(n->text, "steady") == 0)) return steady_read(r, n, s);
     s->duration_auto = automatic || (n->kind == NODE_TEXT && strcmp(n->text, "auto") == 0);
     s->duration_ns = AUTO_LIMIT;
     if (s->duration_auto && !automatic) return 0;
     if (automatic && n->n == 1 && limit && automatic->n == 1)
         return KEY_DURATION.read(r, &LENGTH, limit, &s->duration_ns);
-    if (n->kind == NODE_MAP) return read_expected(r, n, "a duration such as 60s, auto, or {auto: {limit: 10m}}");
+    if (n->kind == NODE_MAP) return read_expected(r, n, "a duration such as 60s, auto, {auto: {limit: 10m}} or steady");
     return KEY_DURATION.read(r, &LENGTH, n, &s->duration_ns);
 }
 static struct node *length_write(struct tree *t, const struct plan_key *k, const void *at)
@@ -146,13 +169,14 @@ static struct node *length_write(struct tree *t, const struct plan_key *k, const
     const struct plan_stage *s = at;
     (void)k;
     if (!s->duration_ns) return NULL;
-    if (!s->duration_auto) return scalar_new_duration(t, s->duration_ns);
-    struct node *n = node_new(t, NODE_MAP), *automatic = node_new(t, NODE_MAP);
-    node_put(t, automatic, "limit", scalar_new_duration(t, s->duration_ns));
-    node_put(t, n, "auto", automatic);
+    if (!s->duration_auto && !s->steady_ns) return scalar_new_duration(t, s->duration_ns);
+    struct node *n = node_new(t, NODE_MAP), *keys = node_new(t, NODE_MAP);
+    if (s->steady_ns) node_put(t, keys, "window", scalar_new_duration(t, s->steady_ns));
+    node_put(t, keys, "limit", scalar_new_duration(t, s->duration_ns));
+    node_put(t, n, s->steady_ns ? "steady" : "auto", keys);
     return n;
 }
-const struct key_type KEY_STAGE_DURATION = {"duration, auto, or {auto: {limit}}",
+const struct key_type KEY_STAGE_DURATION = {"duration, auto, steady, {auto: {limit}} or {steady: {window, limit}}",
                                             "\"$ref\": \"#/$defs/stage_duration\"", length_read, length_write};
 
 /* Stands after duration and ramp in the table, since its default follows from them. */
@@ -189,7 +213,10 @@ static int check_stage(struct reader *r, const struct node *map, const struct pl
         return node_refuse(node_get(map, "ramp"), false, r->e, "must be shorter than the stage's duration");
     if (s->rate_from != s->rate_to && !s->duration_ns)
         return node_refuse(map, false, r->e, "a ramp of the rate needs \"duration\", such as duration: 5m");
-    if (s->duration_auto && s->rate_from != s->rate_to)
+    if (s->steady_ns && s->steady_ns >= s->duration_ns - s->warmup_ns)
+        return node_refuse(node_get(map, "duration"), false, r->e,
+                           "the limit leaves no room for the window after the warm-up");
+    if ((s->duration_auto || s->steady_ns) && s->rate_from != s->rate_to)
         return node_refuse(node_get(map, "duration"), false, r->e, "a ramp of the rate needs a fixed duration");
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "coordinator/answer/server_side.h"
 #include "coordinator/answer/stat.h"
 #include "coordinator/answer/steady.h"
+#include "coordinator/answer/steady_pass.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/data.h"
 
@@ -41,7 +42,8 @@ struct point {
     double unsent_share; /* of the arrivals, where overrun: they waited for the cap in vain; else 0 */
     bool overrun; /* open loop: arrivals waited for max_concurrency, more of them than verdict.achieved in vain: the
                      server did not keep up */
-    double drift; /* relative drift of throughput over the window */
+    struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
+    double drift;                               /* relative drift of throughput over the window */
     double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */

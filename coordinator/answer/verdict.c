@@ -278,7 +278,7 @@ static void check_machine(const struct evidence *e, struct verdict *v)
         verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "the cgroup throttled the agents in %s: raise their CPU limit",
                       human_things((double)e->c[COUNTER_THROTTLED], "period", t));
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
-    double length = e->requested->duration_auto ? window : fmax((double)e->requested->duration_ns, window);
+    double length = e->requested->duration_auto || e->requested->steady_ns ? window : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     double queued = (double)e->c[COUNTER_RUNQ_NS];
     char n[2][HUMAN_MAX];

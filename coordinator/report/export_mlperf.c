@@ -223,11 +223,45 @@ static void put_runtime(struct tree *t, struct node *out, const struct submissio
     struct node *r = node_new(t, NODE_MAP);
     node_put(t, r, "load_pattern", node_new_text(t, p->offline ? "max_throughput" : "concurrency"));
     node_put(t, r, "min_duration_ms",
-             node_new_whole(t, (uint64_t)((p->requested.duration_ns - p->requested.warmup_ns) / NS_PER_MS)));
+             node_new_whole(t, (uint64_t)((p->requested.steady_ns ? p->requested.steady_ns
+                                                                  : p->requested.duration_ns - p->requested.warmup_ns) /
+                                          NS_PER_MS)));
     node_put(t, r, "stream_all_chunks", node_new_bool(t, true));
     node_put(t, r, "runtime", seeds ? seeds : node_new(t, NODE_MAP));
     node_put(t, out, "runtime_settings", r);
     node_put(t, out, "plateau_seed", node_new_whole(t, s->a->run->seed));
+}
+
+/* What a gate of the search for a steady window says of the time per token. */
+static const char *state_of(const struct super_pass_window *w)
+{
+    return w->verdict == SUPER_PASS_DRIFTING_UP     ? "Drifting Up"
+           : w->verdict == SUPER_PASS_DRIFTING_DOWN ? "Drifting Down"
+                                                    : "Plateau";
+}
+
+/* Only what was looked for: a run without a steady window says so, one that was not asked says nothing. */
+static void put_steady_state(struct tree *t, struct node *out, const struct steady_pass *s)
+{
+    struct node *n = node_new(t, NODE_MAP), *w = node_new(t, NODE_MAP), *gates = node_new(t, NODE_MAP);
+    if (!s->any) return;
+    node_put(t, n, "status", node_new_text(t, super_pass_status_name(s->at.status)));
+    node_put(t, n, "verdict", node_new_text(t, super_pass_verdict_name(s->at.verdict)));
+    if (s->at.end > s->at.begin) {
+        node_put(t, w, "super_pass_start", node_new_whole(t, s->at.begin));
+        node_put(t, w, "super_pass_end", node_new_whole(t, s->at.end - 1));
+        if (s->size) node_put(t, w, "super_pass_size", node_new_whole(t, s->size));
+        node_put(t, w, "n_samples", node_new_number(t, s->answers));
+        node_put(t, w, "duration_s", node_new_number(t, s->end_s - s->begin_s));
+        node_put(t, n, "window", w);
+    }
+    if (s->at.status == SUPER_PASS_WINDOWABLE || s->at.verdict != SUPER_PASS_NOT_FOUND) {
+        node_put(t, gates, "tpot_p50", node_new_text(t, state_of(&s->at)));
+        node_put(t, n, "state", gates);
+    }
+    if (s->at.verdict == SUPER_PASS_ANOMALY)
+        node_put(t, n, "anomaly", node_new_text(t, "a later plateau has another level"));
+    node_put(t, out, "steady_state", n);
 }
 
 static struct node *point_tree(struct tree *t, const struct submission *s, const struct point *p, struct err *e)
@@ -247,6 +281,7 @@ static struct node *point_tree(struct tree *t, const struct submission *s, const
     node_put(t, out, "model_name", node_new_text(t, export_model(s->a)));
     put_runtime(t, out, s, p, detach(from, "seeds"));
     put_warmup(t, out, p);
+    put_steady_state(t, out, &p->passes);
     state(t, out, from, POINT, sizeof POINT / sizeof *POINT);
     if (take_over(t, out, from, "point", e)) return NULL;
     node_put(t, out, "shared_src", node_new_text(t, "src/plateau"));

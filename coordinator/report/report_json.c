@@ -265,6 +265,26 @@ static void put_early_stopping(struct json_out *j, const struct point *p)
     json_end_object(j);
 }
 
+static void put_steady_window(struct json_out *j, const struct steady_pass *w)
+{
+    if (!w->any) {
+        json_null(j, "steady_window");
+        return;
+    }
+    json_object(j, "steady_window");
+    json_string(j, "status", super_pass_status_name(w->at.status));
+    json_string(j, "verdict", super_pass_verdict_name(w->at.verdict));
+    json_double(j, "begin_s", w->begin_s);
+    json_double(j, "end_s", w->end_s);
+    json_u64(j, "super_passes", w->at.end - w->at.begin);
+    json_u64(j, "super_passes_in_all", w->n);
+    json_u64(j, "super_passes_of_the_ramp", w->at.cropped);
+    json_known_u64(j, "super_pass_size", w->size > 0, w->size);
+    json_double(j, "cov_tpot_p50", w->at.end > w->at.begin ? w->at.cov_p50 : (double)NAN);
+    json_double(j, "cov_tpot_p90", w->at.end > w->at.begin ? w->at.cov_p90 : (double)NAN);
+    json_end_object(j);
+}
+
 void report_point_members(struct json_out *j, const struct analysis *in, size_t point)
 {
     const struct point *p = &in->points[point];
@@ -286,6 +306,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         json_string(j, verdict_aspect_name((enum verdict_aspect)a), verdict_name(p->verdict.aspect[a]));
     json_end_object(j);
     json_string(j, "steady", report_steady(p->steady));
+    put_steady_window(j, &p->passes);
     json_string(j, "region", in->run->plan ? curve_region(in->run->plan, &p->requested) : NULL);
     put_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);

@@ -5,8 +5,8 @@
 
 #include "common/clock.h"
 
-#define KINDS 3
-static const enum metric KEPT[KINDS] = {METRIC_ITL, METRIC_CHUNK_GAP, METRIC_TTFT};
+#define KINDS 4
+static const enum metric KEPT[KINDS] = {METRIC_ITL, METRIC_CHUNK_GAP, METRIC_TTFT, METRIC_TPOT_SUFFIX};
 
 struct cell {
     uint64_t slot;  /* second >> time_shift */
@@ -171,7 +171,8 @@ int blocks_finish(struct blocks *b, struct block **ret, size_t *ret_n)
                                 .tokens = (double)c->tokens,
                                 .itl = c->hist[0],
                                 .chunk_gap = c->hist[1],
-                                .ttft = c->hist[2]};
+                                .ttft = c->hist[2],
+                                .tpot = c->hist[3]};
     }
     *ret = out;
     *ret_n = b->n;

@@ -28,6 +28,7 @@ CREATE TABLE stage(
     arrivals INTEGER NOT NULL,        -- 0 constant, 1 poisson, 2 gamma
     burstiness REAL NOT NULL, duration_ns INTEGER NOT NULL, requests INTEGER NOT NULL, warmup_ns INTEGER NOT NULL,
     ramp_ns INTEGER NOT NULL, warmup_auto INTEGER NOT NULL, duration_auto INTEGER NOT NULL,
+    steady_ns INTEGER NOT NULL,       -- the window that must be steady before the stage ends; 0: none
     started_wall_ns INTEGER NOT NULL, ended_wall_ns INTEGER, -- NULL: not finished
     degraded INTEGER NOT NULL DEFAULT 0, aborted INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
     UNIQUE (stage, repeat, epoch)
@@ -97,7 +98,7 @@ CREATE INDEX series_stage ON series(stage_id);
 
 CREATE TABLE block(
     id INTEGER PRIMARY KEY, stage_id INTEGER NOT NULL REFERENCES stage(id), agent INTEGER NOT NULL, t_s REAL NOT NULL, span_s REAL NOT NULL,
-    tokens REAL NOT NULL, itl BLOB, chunk_gap BLOB, ttft BLOB
+    tokens REAL NOT NULL, itl BLOB, chunk_gap BLOB, ttft BLOB, tpot BLOB
 );
 CREATE INDEX block_stage ON block(stage_id);
 

@@ -13,7 +13,7 @@
 #include "common/clock.h"
 #include "coordinator/store/store_db.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION_ID 0x706c7475 /* "pltu", so that file(1) and this program recognise a run's file */
 #define FILE_NAME "run.sqlite"
 #define PLAN_MAX (4u << 20)
@@ -276,12 +276,12 @@ int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e
         db_run(&s->db, e,
                "INSERT INTO stage(stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, "
                "arrivals, burstiness,"
-               " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns)"
-               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               "iiiiiiddidiuiiiii", (int64_t)d->stage, (int64_t)d->repeat, (int64_t)d->epoch, (int64_t)p->kind,
+               " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, steady_ns, started_wall_ns)"
+               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "iiiiiiddidiuiiiiii", (int64_t)d->stage, (int64_t)d->repeat, (int64_t)d->epoch, (int64_t)p->kind,
                (int64_t)p->concurrency, (int64_t)p->max_concurrency, p->rate_from, p->rate_to, (int64_t)p->arrivals,
                p->burstiness, p->duration_ns, p->requests, p->warmup_ns, p->ramp_ns, (int64_t)p->warmup_auto,
-               (int64_t)p->duration_auto, d->started_wall_ns ? d->started_wall_ns : clock_wall_ns());
+               (int64_t)p->duration_auto, p->steady_ns, d->started_wall_ns ? d->started_wall_ns : clock_wall_ns());
     return finish(s, rc, e);
 }
 

@@ -121,6 +121,7 @@ static int row_stage(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
     d->plan.ramp_ns = sqlite3_column_int64(st, c++);
     d->plan.warmup_auto = sqlite3_column_int(st, c++) != 0;
     d->plan.duration_auto = sqlite3_column_int(st, c++) != 0;
+    d->plan.steady_ns = sqlite3_column_int64(st, c++);
     d->started_wall_ns = sqlite3_column_int64(st, c++);
     d->degraded = sqlite3_column_int(st, c++) != 0;
     d->aborted = sqlite3_column_int(st, c++) != 0;
@@ -250,7 +251,8 @@ static int row_block(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
                         .t_s = db_double(st, 1),
                         .span_s = db_double(st, 2),
                         .tokens = db_double(st, 3)};
-    return read_hist(s, st, 4, &b->itl, e) || read_hist(s, st, 5, &b->chunk_gap, e) || read_hist(s, st, 6, &b->ttft, e);
+    return read_hist(s, st, 4, &b->itl, e) || read_hist(s, st, 5, &b->chunk_gap, e) ||
+           read_hist(s, st, 6, &b->ttft, e) || read_hist(s, st, 7, &b->tpot, e);
 }
 
 static int row_verdict(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
@@ -401,7 +403,7 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
          "ttft_p99_ms"
          " FROM series WHERE stage_id = ? ORDER BY id",
          row_series},
-        {"SELECT agent, t_s, span_s, tokens, itl, chunk_gap, ttft FROM block WHERE stage_id = ? ORDER BY id",
+        {"SELECT agent, t_s, span_s, tokens, itl, chunk_gap, ttft, tpot FROM block WHERE stage_id = ? ORDER BY id",
          row_block},
         {"SELECT agent, status, reasons FROM verdict WHERE stage_id = ?", row_verdict},
     };
@@ -431,7 +433,8 @@ static int load(struct store *s, struct run_data *r, struct err *e)
                  &s->db, e,
                  "SELECT stage, repeat, epoch, kind, concurrency, max_concurrency, rate_from, rate_to, arrivals, "
                  "burstiness,"
-                 " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, started_wall_ns, degraded, "
+                 " duration_ns, requests, warmup_ns, ramp_ns, warmup_auto, duration_auto, steady_ns, started_wall_ns, "
+                 "degraded, "
                  "aborted, lost, ended_wall_ns"
                  " FROM stage AS s WHERE ended_wall_ns IS NOT NULL AND epoch = (SELECT max(epoch) FROM stage AS t WHERE"
                  " t.stage = s.stage AND t.repeat = s.repeat AND t.ended_wall_ns IS NOT NULL) ORDER BY id",

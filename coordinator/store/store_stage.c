@@ -120,22 +120,25 @@ static int put_series(struct store *s, int64_t id, const struct series_row *r, s
         r->itl_p50_ms, r->itl_p99_ms, r->ttft_p50_ms, r->ttft_p99_ms);
 }
 
+enum { BLOCK_HISTS = 4 };
 static int put_block(struct store *s, int64_t id, const struct block *b, struct err *e)
 {
-    const struct hist *from[3] = {b->itl, b->chunk_gap, b->ttft};
-    struct buf to[3] = {BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX)};
+    const struct hist *from[BLOCK_HISTS] = {b->itl, b->chunk_gap, b->ttft, b->tpot};
+    struct buf to[BLOCK_HISTS] = {BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX), BUF_INIT(HIST_MAX)};
     int rc = 0;
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < BLOCK_HISTS; k++)
         if (from[k] && hist_encode(from[k], &to[k]))
             rc = err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
     if (!rc)
-        rc = db_run(&s->db, e,
-                    "INSERT INTO block(stage_id, agent, t_s, span_s, tokens, itl, chunk_gap, ttft) VALUES (?, ?, ?, ?, "
-                    "?, ?, ?, ?)",
-                    "iidddbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data,
-                    to[0].len, (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len);
-    for (int k = 0; k < 3; k++)
-        buf_clear(&to[k]);
+        rc = db_run(
+            &s->db, e,
+            "INSERT INTO block(stage_id, agent, t_s, span_s, tokens, itl, chunk_gap, ttft, tpot) VALUES (?, ?, ?, "
+            "?, ?, ?, ?, ?, ?)",
+            "iidddbbbb", id, (int64_t)b->agent, b->t_s, b->span_s, b->tokens, (const void *)to[0].data, to[0].len,
+            (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len, (const void *)to[3].data,
+            to[3].len);
+    for (int k = 0; k < BLOCK_HISTS; k++)
+        buf_free(&to[k]);
     return rc;
 }
 

@@ -87,6 +87,7 @@ static void same_stage(const struct plan_stage *a, const struct plan_stage *b)
     assert_int_equal(a->ramp_ns, b->ramp_ns);
     assert_int_equal(a->warmup_auto, b->warmup_auto);
     assert_int_equal(a->duration_auto, b->duration_auto);
+    assert_int_equal(a->steady_ns, b->steady_ns);
 }
 
 /* Field by field: a field that reader and writer both forget would be missed by comparing what they write. */

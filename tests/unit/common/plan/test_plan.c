@@ -489,6 +489,31 @@ static void data_sets_and_traces(void **state)
     plan_destroy(&p);
 }
 
+static void until_steady(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t window_s, limit_s;
+    } CASES[] = {{"steady", 60, 600},
+                 {"{steady: {window: 20s}}", 20, 600},
+                 {"{steady: {limit: 2m}}", 60, 120},
+                 {"{steady: {window: 20m}}", 1200, 2400},
+                 {"{steady: {window: 5s, limit: 40s}}", 5, 40}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char yaml[300];
+        (void)snprintf(yaml, sizeof yaml,
+                       "plan: 1\ntarget: {url: \"http://h:1\", model: m}\nload: {concurrency: [1, 2], duration: %s}\n",
+                       CASES[i].text);
+        struct plan *p = load(yaml);
+        assert_int_equal(p->stages[1].steady_ns, CASES[i].window_s * NS_PER_S);
+        assert_int_equal(p->stages[1].duration_ns, CASES[i].limit_s * NS_PER_S);
+        assert_false(p->stages[1].duration_auto);
+        reads_back(p);
+        plan_destroy(&p);
+    }
+}
+
 static void curves(void **state)
 {
     (void)state;
@@ -499,7 +524,8 @@ static void curves(void **state)
     for (size_t i = 0; i < 7; i++) {
         const struct plan_stage *s = &p->stages[i];
         assert_true(s->kind == LOAD_CLOSED && s->concurrency == LEVELS[i] && s->warmup_ns == 20 * NS_PER_S);
-        assert_int_equal(s->duration_ns - s->warmup_ns, (LEVELS[i] <= 32 ? 600 : 1200) * NS_PER_S);
+        assert_int_equal(s->steady_ns, (LEVELS[i] <= 32 ? 600 : 1200) * NS_PER_S);
+        assert_int_equal(s->duration_ns, s->warmup_ns + 2 * s->steady_ns);
         assert_false(plan_stage_is_batch(s));
     }
     reads_back(p);
@@ -508,7 +534,7 @@ static void curves(void **state)
     p = load("plan: 1\ntarget: {url: \"http://h:1\", model: m}\nworkload: {dataset: {file: f, format: jsonl}}\n"
              "load: {curve: mlperf-endpoints, max_concurrency: 33, min_concurrency: 32, points: 5, scale: 0.001}\n");
     assert_true(p->n_stages == 3 && p->curve.offline == OFFLINE_ALL); /* 32 to 33 holds two levels */
-    assert_int_equal(p->stages[1].duration_ns - p->stages[1].warmup_ns, 1200 * NS_PER_MS);
+    assert_int_equal(p->stages[1].steady_ns, 1200 * NS_PER_MS);
     reads_back(p);
     struct err e;
     p->curve.samples = 700;
@@ -564,6 +590,7 @@ int main(void)
         cmocka_unit_test(hostile_bytes),
         cmocka_unit_test(users_who_go_away),
         cmocka_unit_test(data_sets_and_traces),
+        cmocka_unit_test(until_steady),
         cmocka_unit_test(curves),
         cmocka_unit_test(every_file_of_configs_loads),
     };

@@ -499,6 +499,7 @@ static void test_bounded(void **state)
         hist_destroy(&block[i].itl);
         hist_destroy(&block[i].chunk_gap);
         hist_destroy(&block[i].ttft);
+        hist_destroy(&block[i].tpot);
     }
     assert_int_equal(cluster, all);
     assert_int_equal(own, all);

@@ -88,6 +88,7 @@ static void assert_stage(const struct stage_data *a, const struct stage_data *b)
     assert_int_equal(a->plan.ramp_ns, b->plan.ramp_ns);
     assert_int_equal(a->plan.warmup_auto, b->plan.warmup_auto);
     assert_int_equal(a->plan.duration_auto, b->plan.duration_auto);
+    assert_int_equal(a->plan.steady_ns, b->plan.steady_ns);
     assert_memory_equal(a->counters, b->counters, sizeof a->counters);
     assert_memory_equal(&a->addresses, &b->addresses, sizeof a->addresses);
     for (int k = 0; k < METRIC_N; k++)
