@@ -17,6 +17,9 @@
 #define CACHED_TEMPLATE 32         /* tokens of a request that a chat template puts before any prompt */
 #define BLURRED_SUSPECT 0.0025     /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
 #define BLURRED_INVALID 0.05
+#define BLURRED_FIRST 0.01 /* first tokens are blurred as often as any: then p99 of TTFT may be such a one */
+#define BLURRED_MUCH 0.2   /* reads hold whole pieces of answers */
+#define BLURRED_MOST 0.5
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
 #define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
@@ -79,6 +82,13 @@ void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const
     va_start(ap, fmt);
     add(v, DOUBTS[d], s, fmt, ap);
     va_end(ap);
+}
+
+/* More figures that the last reason puts in doubt, when it is strong. */
+static void doubt_also(struct verdict *v, enum doubt d, enum verdict_status s)
+{
+    for (int a = 0; a < ASPECT_N; a++)
+        if (DOUBTS[d] & (1u << a) && s > v->aspect[a]) v->aspect[a] = s;
 }
 
 void verdict_part(struct verdict *v, const char *fmt, ...)
@@ -150,6 +160,9 @@ static void check_blurred(const struct evidence *e, struct verdict *v)
         "the agents were away while tokens came: %s of them were read late and together, so that their gaps are not "
         "known",
         human_percent(share, n));
+    if (share > BLURRED_FIRST) doubt_also(v, DOUBT_BLURRED_FIRST, VERDICT_SUSPECT);
+    if (share > BLURRED_MUCH)
+        doubt_also(v, DOUBT_BLURRED_MUCH, share > BLURRED_MOST ? VERDICT_INVALID : VERDICT_SUSPECT);
 }
 
 /* Where the kernel stamps arrivals, a read that is late but finds one token does not falsify its time: it only refills
@@ -278,13 +291,15 @@ static void check_machine(const struct evidence *e, struct verdict *v)
         verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "the cgroup throttled the agents in %s: raise their CPU limit",
                       human_things((double)e->c[COUNTER_THROTTLED], "period", t));
     double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
-    double length = e->requested->duration_auto || e->requested->steady_ns ? window : fmax((double)e->requested->duration_ns, window);
+    double length = e->requested->duration_auto || e->requested->steady_ns
+                        ? window
+                        : fmax((double)e->requested->duration_ns, window);
     double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     double queued = (double)e->c[COUNTER_RUNQ_NS];
     char n[2][HUMAN_MAX];
     if (queued > RUNQ_SUSPECT * length && queued > (double)e->c[COUNTER_CPU_NS])
         verdict_doubt(
-            v, DOUBT_MACHINE, VERDICT_SUSPECT,
+            v, DOUBT_STARVED, VERDICT_SUSPECT,
             "the workers waited %s s for a CPU and had one for %s s: something else runs on the agents' cores",
             human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
     if (busy > CPU_SUSPECT)

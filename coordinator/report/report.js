@@ -47,6 +47,7 @@ function table(where, head, body, rowClass) {
           td.append(c.node);
         else
           td.textContent = c.text;
+        if (c.title) td.title = c.title;
         if (c.small) td.append(el("small", "", c.small));
       } else
         td.textContent = c === null || c === undefined ? "" : c;
@@ -67,6 +68,15 @@ function table(where, head, body, rowClass) {
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", box.dataset.name || ((box.closest("section") || $("agents")).querySelector("h2") || $("title")).textContent);
 }
+/* A cell of one figure, greyed where the evidence against the point is against this figure: p.verdict_by_figure. */
+const figure = (p, aspect, c) => {
+  const cell = c && typeof c === "object" ? {...c} : {text: c}, word = (p.verdict_by_figure || {})[aspect] || p.verdict.status;
+  if (word === "valid") return cell;
+  cell.cls = ((cell.cls || "") + " doubt-" + word).trim();
+  cell.title = aspect + ": " + word;
+  return cell;
+};
+const none = (p) => Object.values(p.verdict_by_figure || {x: p.verdict.status}).every((w) => w === "invalid");
 const judged = (row, v) => Object.assign(row, {below: v.reasons});
 const text = (t) => ({text: t === null || t === undefined ? "" : String(t), cls: "text"});
 
@@ -188,14 +198,15 @@ function pointTable() {
       const row = [
         text(Charts.number(p)), {node: badge(p.verdict.status), cls: "text"},
         {text: p.requested.load, cls: "first"},
-        fmt(S.answer.axis === "arrivals_per_s" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
-        {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}, fmt(p.requests_per_s)
+        figure(p, "load", fmt(S.answer.axis === "arrivals_per_s" ? p.achieved.arrivals_per_s : p.achieved.concurrency)),
+        figure(p, "throughput", {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}),
+        figure(p, "throughput", fmt(p.requests_per_s))
       ];
-      if (slo) row.push(fmt(p.goodput_per_s));
+      if (slo) row.push(figure(p, "throughput", fmt(p.goodput_per_s)));
       if (cost) row.push(fmt(p.cost_per_mtok_out, 3));
       for (const [, key] of groups)
         ["p50", "p99"].forEach(
-          (q, i) => row.push({text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])}));
+          (q, i) => row.push(figure(p, key.replace("_ms", ""), {text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])})));
       if (server) {
         const v = p.server || {}, percent = (x) => x === null || x === undefined ? "n/a" : fmt(100 * x, 1) + " %";
         const gauge = (g) => g ? {text: fmt(g.mean), small: g.max === null ? "" : "most " + fmt(g.max)} : "n/a";
@@ -211,7 +222,7 @@ function pointTable() {
       });
       return judged(row, p.verdict);
     }),
-    (i) => Charts.counts(points[i]) ? "" : "off");
+    (i) => none(points[i]) ? "off" : "");
 }
 
 /* In the gate's own unit. */
@@ -251,7 +262,8 @@ function standardTable() {
       {text: "TTFT p90, ms"}, {text: "TPOT p90, ms"}, {text: "verdict", cls: "text"}
     ]],
     points.map((p) => [
-      text(p.region), p.requested.load, fmt(p.output_tokens_per_s), fmt(p.tps_per_user), fmt(p.ttft_ms.p90), fmt(p.tpot_suffix_ms.p90),
+      text(p.region), p.requested.load, figure(p, "throughput", fmt(p.output_tokens_per_s)), figure(p, "tpot", fmt(p.tps_per_user)),
+      figure(p, "ttft", fmt(p.ttft_ms.p90)), figure(p, "tpot", fmt(p.tpot_suffix_ms.p90)),
       {node: badge(p.verdict.status), cls: "text"}
     ]));
 }
@@ -398,7 +410,7 @@ function words() {
     ],
     [
       "verdict",
-      "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is not part of the curve."
+      "valid: the number is the server's. suspect: read the reason. invalid: the client was measured; the point is drawn apart and is no part of the curve. Each figure has a word of its own: struck out, the evidence is against it; dotted, it is in doubt; plain, it holds whatever the point is called."
     ],
     ["N = X·R", "Little's law: rate × time in flight / requests in flight; 1 when all is consistent"]
   ];

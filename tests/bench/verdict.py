@@ -1,5 +1,6 @@
-"""verdict.py CASE TRUTH.jsonl RUN-FOLDER: one line on whether a run that calls itself valid reports what the simulator emitted. Exit status 1 when it does
-not: a valid point with a percentile (TTFT, TPOT, ITL; p50, p99) that is off by more than 2 % + 20 us."""
+"""verdict.py CASE TRUTH.jsonl RUN-FOLDER: one line on whether figures that are called valid report what the simulator emitted. Each figure is judged by its own
+verdict: + valid, ? suspect, - invalid. Exit status 1: a figure called valid (TTFT, TPOT, ITL; p50, p99) is off by more than 2 % + 20 us. The line ends with
+counts for verdict.sh: #valid and off, valid, right within 0.5 % + 20 us, right and called valid."""
 import json
 import math
 import sqlite3
@@ -27,16 +28,23 @@ emitted = {
     "tpot": [(t["last_ns"] - t["first_ns"]) / (t["tokens"] - 1) for t in window],
     "itl": [g for t in window for g in t["emitted_ns"][1:]],
 }
-worst, errors = 0, []
+MARK = {"valid": "+", "suspect": "?", "invalid": "-"}
+RIGHT = 0.005
+errors, off, valid, right, both, wrong = [], 0, 0, 0, 0, []
 for name, xs in emitted.items():
+    called = point["verdict_by_figure"][name]
     for p, q in (("p50", 0.5), ("p99", 0.99)):
         got, want = point[name + "_ms"][p], quantile(xs, q)
         if got is None or want is None:
-            errors.append("%11s" % "n/a")
+            errors.append("%11s " % "n/a")
             continue
-        worst = max(worst, (abs(got - want) - FLOOR_MS) / want)
-        errors.append("%+10.2f%%" % (100 * (got / want - 1)))
-status = point["verdict"]["status"]
-wrong = status == "valid" and worst > SHARE
-print("%-14s %-8s %s  %s%s" % (case, status, " ".join(errors), "WRONG " if wrong else "", "; ".join(point["verdict"]["reasons"])[:600]))
+        share = (abs(got - want) - FLOOR_MS) / want
+        valid += called == "valid"
+        right += share <= RIGHT
+        both += called == "valid" and share <= RIGHT
+        if called == "valid" and share > SHARE:
+            off += 1
+            wrong.append(name + " " + p)
+        errors.append("%+10.2f%%%s" % (100 * (got / want - 1), MARK[called]))
+print("%-14s %-8s %s  %s%s #%d %d %d %d" % (case, point["verdict"]["status"], " ".join(errors), "WRONG: %s; " % ", ".join(wrong) if wrong else "", "; ".join(point["verdict"]["reasons"])[:600].replace("#", ""), off, valid, right, both))
 sys.exit(1 if wrong else 0)
