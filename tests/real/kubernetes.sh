@@ -18,6 +18,8 @@
 #   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
 #   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists
 #   upgrade      helm upgrade with another plan is a new run; with the same values nothing changes
+#   cron         a schedule: its Jobs begin by themselves, and a run of it goes through
+#   kustomize    kubectl apply -k of the plain manifests, with another plan in plan.yaml
 #   ci           helm install, then deploy/helm/fetch.sh: the folder is there and the status is the run's, also of a run that fails
 #   waitjobs     helm install --wait --wait-for-jobs of a run that fails ends at once, and not at its timeout
 #   data         a data set in a ConfigMap, with its corpus: agents find it by its hash
@@ -44,7 +46,7 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade ci waitjobs data policy deadnode)
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data policy deadnode)
 step=start drained=
 
 say() { echo "$(date +%T) $step: $*"; }
@@ -160,7 +162,7 @@ cleanup() {
   local status=$?
   [ -z "$drained" ] || "${kubectl[@]}" uncordon "$drained" >/dev/null 2>&1 || true
   if [ -z "${KEEP:-}" ]; then
-    "${kubectl[@]}" delete namespace "$ns" --ignore-not-found --wait=true --timeout=180s >/dev/null 2>&1 || true
+    "${kubectl[@]}" delete namespace "$ns" "$ns-kustomize" --ignore-not-found --wait=true --timeout=180s >/dev/null 2>&1 || true
     "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found >/dev/null 2>&1 || true
   fi
   echo "$(date +%T) results are in $out"
@@ -550,6 +552,44 @@ step_upgrade() {
   check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
   say "applied again: nothing changed; another plan: $(job_of up coordinator) in place of $job"
   h uninstall up --wait >/dev/null
+}
+
+step_cron() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install cron "$out/one.yaml" --set agents=2 --set schedule='* * * * *' --set coordinator.hold=0s
+  until_true 90 "a run begins by itself" eval '[ -n "$(job_of cron coordinator)" ]'
+  local job
+  job=$(job_of cron coordinator)
+  h upgrade cron $chart -f "$out/values.yaml" --set-file plan="$out/one.yaml" --set agents=2 --set schedule='0 0 1 1 *' --set coordinator.hold=0s >/dev/null
+  until_true 120 "it ends" eval 'job_is "$job" Complete || job_is "$job" Failed'
+  local code
+  code=$(k get pods -l "batch.kubernetes.io/job-name=$job" -o json | jq '.items[-1].status.containerStatuses[0].state.terminated.exitCode')
+  [ "$code" = 0 ] || [ "$code" = 3 ] || { k logs "job/$job" >&2; die "the run of the schedule ended with $code"; }
+  say "$job ended with $code"
+  h uninstall cron --wait >/dev/null
+}
+
+step_kustomize() {
+  setup
+  rm -rf "$out/kustomize"
+  cp -r deploy/kustomize "$out/kustomize"
+  sed -i -E "s#newName: (plateau-[a-z]+), newTag: \"[^\"]*\"#newName: localhost/\1, newTag: $tag#; s#^namespace: .*#namespace: $ns-kustomize#" "$out/kustomize/kustomization.yaml"
+  sed -i "s#name: load#name: $ns-kustomize#" "$out/kustomize/namespace.yaml"
+  write_plan "$out/kustomize/plan.yaml" '{concurrency: 3, duration: 5s, warmup: 1s}'
+  sed -i "s#target-plateau-sim:#target-plateau-sim.$ns.svc.cluster.local:#" "$out/kustomize/plan.yaml"
+  "${kubectl[@]}" delete namespace "$ns-kustomize" --ignore-not-found --timeout=120s >/dev/null
+  "${kubectl[@]}" apply -k "$out/kustomize" >/dev/null
+  local kn=("${kubectl[@]}" -n "$ns-kustomize") p
+  until_true 150 "the run of the plain manifests ends" eval '"${kn[@]}" logs -l app.kubernetes.io/component=coordinator --tail=5 2>/dev/null | grep -q "can be fetched"'
+  p=$("${kn[@]}" get pods -l app.kubernetes.io/component=coordinator -o jsonpath='{.items[0].metadata.name}')
+  rm -rf "$out/plain"
+  "${kn[@]}" cp "$p:/data/load" "$out/plain" >/dev/null
+  facts plain
+  check_ledger plain
+  check plain '.points[0].requested.concurrency == 3 and (.agents | length) == 2' "not the plan of plan.yaml, or not two agents"
+  "${kubectl[@]}" delete -k "$out/kustomize" --timeout=180s >/dev/null
+  say "the plan of plan.yaml, two agents"
 }
 
 step_ci() {
