@@ -395,7 +395,8 @@ step_coordinator() {
   check_ledger resumed
   check resumed '(.points | length) == 3' "not all three points are there"
   check resumed '([.points[].epoch] | sort | unique | length) == 3 and .points[0].epoch == 1' "the first stage was measured again"
-  say "resumed: $(grep "the run goes on" "$out/resumed.log" | sed -n 1p)"
+  grep -q 'the run is resumed' "$out/resumed.log" || { cat "$out/resumed.log" >&2; die "the log does not say that the run is resumed"; }
+  say "$(grep -o 'the run is resumed.*' "$out/resumed.log" | sed -n 1p)"
 }
 
 step_version() {
@@ -680,12 +681,25 @@ step_deadnode() {
   jq -n --arg n "$stay" '{coordinator: {nodeSelector: {"kubernetes.io/hostname": $n}}}' >"$out/dead.yaml"
   install node "$out/two.yaml" --set agents=4 -f "$out/dead.yaml"
   until_true 120 "the first stage runs" in_stage node 1
-  say "$away dies with $(k get pods -l app.kubernetes.io/instance=node,app.kubernetes.io/component=agent --field-selector=spec.nodeName="$away" -o name | wc -l) of 4 agents"
+  local lost
+  lost=$(k get pods -l app.kubernetes.io/instance=node,app.kubernetes.io/component=agent --field-selector=spec.nodeName="$away" -o name | wc -l)
+  say "$away dies with $lost of 4 agents"
   "${kill_node[@]}" "${away//[!0-9]/}" >/dev/null
   fetch node 240
   check_ledger node
   check node '(.points | length) == 2 and ([.points[].degraded] | any | not)' "the run did not end with the agents it has"
-  say "ended with $(jq '.points[-1].agents | length' "$out/node/summary.json") agents"
+  say "ended with $(jq '.points[-1].agents | length' "$out/node/summary.json") agents; the log says where they are: $(grep -c 'where the agents are: kubectl' "$out/node.log")"
+  [ "$lost" = 0 ] || grep -q 'where the agents are: kubectl' "$out/node.log" || die "the log does not say where lost agents are looked for"
+  stuck() { k get pods -l app.kubernetes.io/instance=node --field-selector=spec.nodeName="$away" -o json | jq "[.items[] | select(.metadata.deletionTimestamp)] | length"; }
+  [ "$lost" = 0 ] && return 0
+  until_true 180 "the cluster tells the pods of the dead node to go" eval '[ "$(stuck)" = "$lost" ]'
+  sleep 10
+  [ "$(stuck)" = "$lost" ] || die "the pods went by themselves: the README says that they stay"
+  local from=$SECONDS
+  "${kubectl[@]}" taint node "$away" node.kubernetes.io/out-of-service=nodeshutdown:NoExecute >/dev/null
+  until_true 90 "the taint frees them" eval '[ "$(stuck)" = 0 ]'
+  say "$lost pods stayed Terminating; the out-of-service taint freed them in $((SECONDS - from)) s"
+  h uninstall node --wait >/dev/null
 }
 
 steps=("$@")
