@@ -1,4 +1,5 @@
-/* The log: one line per event on standard error, as text or as JSON lines. Thread-safe. Only shells (mains, links, the
+/* The log: one line per event on standard error, as text or as JSON lines; at a terminal broken between words where it
+ * ends, with the time of day alone. Thread-safe. Only shells (mains, links, the
  * run) log; pure modules return errors. Nothing logs on the token path. */
 #pragma once
 #include <stdbool.h>

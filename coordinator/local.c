@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,12 +26,28 @@ struct local {
     size_t n;
 };
 
+/* Where this program lies. Without /proc, as in a bare chroot, by the name under which it was started. */
+static int self_path(char ret[PATH_MAX], struct err *e)
+{
+    ssize_t len = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+    unsigned long started = getauxval(AT_EXECFN); /* the kernel's pointer to that name, as a number */
+    const char *name = NULL;
+    if (len >= 0) {
+        ret[len] = 0;
+        return 0;
+    }
+    memcpy(&name, &started, sizeof name);
+    if (name && realpath(name, ret)) return 0;
+    return err_set(e, ERR_IO,
+                   "--local looks for plateau-agent beside plateau, and cannot find out where plateau lies: /proc is "
+                   "not mounted, and \"%s\" leads nowhere. Start plateau by its full path, or mount /proc",
+                   name ? name : "");
+}
+
 static int program_path(char *ret, size_t n, struct err *e)
 {
     char self[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (len < 0) return err_set(e, ERR_IO, "cannot find the path of this program: %s", strerror(errno));
-    self[len] = 0;
+    if (self_path(self, e)) return -1;
     char *slash = strrchr(self, '/');
     if (slash) *slash = 0;
     if ((size_t)snprintf(ret, n, "%s/plateau-agent", self) >= n || access(ret, X_OK))

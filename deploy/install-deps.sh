@@ -37,6 +37,7 @@ test=(
   sqlite3               # reads run.sqlite in scenarios
   python3               # strict JSON and HTML checks, hostile peers
   python3-yaml          # checks the plan reference against the schema
+  python3-jsonschema    # checks summary.json against its schema
   python3-zmq           # a peer of another make that attacks the control plane
   python3-msgpack       # what it speaks
   iproute2              # network namespaces and bad cables

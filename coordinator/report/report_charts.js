@@ -594,11 +594,11 @@ const Charts = (function() {
     });
   }
 
-  /* As people count: from 1, followed by the repeat where there are several. */
-  const several = () => points.some((p) => p.repeat > 0);
-  function number(p) { return p.stage + 1 + (several() ? "." + (p.repeat + 1) : ""); }
+  /* As people count: from 1, with the repeat behind it where there are several. */
+  const several = () => points.some((p) => p.repeat > 1);
+  function number(p) { return p.stage + (several() ? "." + p.repeat : ""); }
   function label(p) {
-    return p.requested.load + (p.repeat ? " #" + (p.repeat + 1) : "");
+    return p.requested.load + (p.repeat > 1 ? " #" + p.repeat : "");
   }
 
   function all(metric) {

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "coordinator/answer/figure.h"
+#include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
 
 static const enum metric SHOWN[] = {METRIC_TTFT,      METRIC_TTFT_DUE, METRIC_TPOT,         METRIC_ITL,
@@ -53,7 +55,9 @@ static void figures(struct buf *b, const struct point *p, enum figure_csv place)
 static void header(struct buf *b)
 {
     char key[64];
-    (void)buf_puts(b, "stage,repeat,load,kind,concurrency_requested,rate_requested_from,rate_requested_to");
+    (void)buf_puts(
+        b,
+        "run,model,started,stage,repeat,load,kind,verdict,concurrency_requested,rate_requested_from,rate_requested_to");
     names(b, FIGURE_BEFORE);
     for (size_t i = 0; i < N_SHOWN; i++) {
         const char *k = report_metric_key(SHOWN[i], key);
@@ -62,20 +66,23 @@ static void header(struct buf *b)
     }
     (void)buf_puts(b, ",due,ok,failed,cancelled,aborted,lost,steady");
     names(b, FIGURE_AFTER);
-    (void)buf_puts(b, ",degraded,verdict,reasons");
+    (void)buf_puts(b, ",degraded,reasons");
     names(b, FIGURE_END);
     (void)buf_puts(b, "\r\n");
 }
 
-static void line(struct buf *b, const struct point *p)
+static void line(struct buf *b, const struct analysis *in, const struct point *p)
 {
-    char load[64], reasons[VERDICT_REASONS * (VERDICT_REASON_MAX + 2)];
+    char started[40], load[64], reasons[VERDICT_REASONS * (VERDICT_REASON_MAX + 2)];
     const struct plan_stage *q = &p->requested;
     bool closed = q->kind == LOAD_CLOSED;
     uint64_t failed = 0;
-    (void)buf_printf(b, "%" PRIu32 ",%" PRIu32, p->stage, p->repeat);
+    (void)buf_puts(b, in->run->run_id);
+    text(b, export_model(in));
+    (void)buf_printf(b, ",%s,%" PRIu32 ",%" PRIu32, clock_wall_text(in->run->started_wall_ns, started, sizeof started),
+                     p->stage + 1, p->repeat + 1);
     text(b, report_load(q, load));
-    (void)buf_printf(b, ",%s", closed ? "closed" : "open");
+    (void)buf_printf(b, ",%s,%s", closed ? "closed" : "open", verdict_name(p->verdict.status));
     number(b, closed ? q->concurrency : (double)NAN);
     number(b, closed ? (double)NAN : q->rate_from);
     number(b, closed ? (double)NAN : q->rate_to);
@@ -95,7 +102,7 @@ static void line(struct buf *b, const struct point *p)
                      p->ledger.ok, failed, p->ledger.cancelled, p->ledger.aborted, p->ledger.lost);
     (void)buf_printf(b, ",%s", report_steady(p->steady) ? report_steady(p->steady) : "");
     figures(b, p, FIGURE_AFTER);
-    (void)buf_printf(b, ",%s,%s", p->degraded ? "true" : "false", verdict_name(p->verdict.status));
+    (void)buf_printf(b, ",%s", p->degraded ? "true" : "false");
     size_t at = 0;
     for (uint32_t i = 0; i < p->verdict.n_reasons && i < VERDICT_REASONS; i++) {
         size_t n = strlen(p->verdict.reason[i]);
@@ -116,6 +123,6 @@ int report_curve_csv(const struct analysis *in, struct buf *out, struct err *e)
 {
     header(out);
     for (size_t i = 0; i < in->n_points; i++)
-        line(out, &in->points[i]);
+        line(out, in, &in->points[i]);
     return out->bad ? err_set(e, ERR_NOMEM, "curve.csv is larger than %zu bytes, or memory ran out", out->max) : 0;
 }

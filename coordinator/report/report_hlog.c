@@ -60,7 +60,7 @@ int report_hlog(const struct analysis *in, struct buf *out, struct err *e)
     for (size_t i = 0; i < in->run->n_stages; i++) {
         const struct stage_data *s = &in->run->stages[i];
         char load[64];
-        (void)buf_printf(out, "#[Stage %" PRIu32 " repeat %" PRIu32 ": load %s]\n", s->stage, s->repeat,
+        (void)buf_printf(out, "#[Stage %" PRIu32 " repeat %" PRIu32 ": load %s]\n", s->stage + 1, s->repeat + 1,
                          report_load(&s->plan, load));
         for (int m = 0; m < METRIC_N; m++)
             if (s->hist[m] && s->hist[m]->count && line(in->run, s, (enum metric)m, out))

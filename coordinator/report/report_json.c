@@ -290,8 +290,8 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     const struct point *p = &in->points[point];
     const struct stage_data *s = report_stage(in, point);
     char key[64];
-    json_u64(j, "stage", p->stage);
-    json_u64(j, "repeat", p->repeat);
+    json_u64(j, "stage", p->stage + 1); /* as people count */
+    json_u64(j, "repeat", p->repeat + 1);
     if (s) json_u64(j, "epoch", s->epoch);
     put_requested(j, &p->requested);
     put_rates(j, p);
@@ -363,7 +363,7 @@ static void put_outcome(struct json_out *j, const struct analysis *in, const str
 {
     char words[300];
     json_u64(j, "point", o->point);
-    json_u64(j, "stage", o->point < in->n_points ? in->points[o->point].stage : 0);
+    json_known_u64(j, "stage", o->point < in->n_points, o->point < in->n_points ? in->points[o->point].stage + 1 : 0);
     json_string(j, "result", gate_result_name(o->result));
     json_double(j, "value", o->value);
     json_double(j, "lo", o->lo);
@@ -662,7 +662,7 @@ static void put_events(struct json_out *j, const struct run_data *r)
 void report_summary_members(struct json_out *j, const struct analysis *in)
 {
     const struct run_data *r = in->run;
-    json_u64(j, "format", 1);
+    json_u64(j, "format", 2);
     json_string(j, "version", r->version);
     put_run(j, r);
     put_outcome_of_run(j, in);

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -91,9 +94,61 @@ static void test_levels(void **state)
     assert_int_equal(log_level_parse("", &level), -1);
 }
 
+/* What one call writes to a terminal of so many columns. */
+static char *terminal_line(unsigned short columns, const char *text)
+{
+    static char line[8192];
+    struct termios raw;
+    int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDERR_FILENO);
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0 && tcgetattr(slave, &raw) == 0);
+    cfmakeraw(&raw); /* the terminal adds nothing of its own */
+    assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+    assert_int_equal(ioctl(slave, TIOCSWINSZ, &(struct winsize){.ws_row = 24, .ws_col = columns}), 0);
+    assert_int_equal(dup2(slave, STDERR_FILENO), STDERR_FILENO);
+    log_msg(LOG_WARN, "%s", text);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    ssize_t n = read(master, line, sizeof line - 1);
+    assert_true(n > 0);
+    line[n] = 0;
+    (void)close(slave);
+    (void)close(master);
+    (void)close(saved);
+    return line;
+}
+
+/* No line is longer than the terminal, words stay whole, and nothing but the first line begins at the left. */
+static void test_terminal(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        "request_failed: stage 1, http_5xx, status 503 from 127.0.0.1:8000: {\"message\":\"x\"}\n. "
+        "Der Server l\xc3\xa4uft noch nicht, sagt er";
+    log_init("plateau run", LOG_INFO, false);
+    char *line = terminal_line(60, TEXT);
+    assert_memory_equal(line, "\r\x1b[K", 4);
+    char *save = NULL;
+    int lines = 0;
+    for (char *l = strtok_r(line + 4, "\n", &save); l; l = strtok_r(NULL, "\n", &save), lines++) {
+        size_t columns = 0;
+        for (const char *c = l; *c; c++)
+            columns += ((unsigned char)*c & 0xc0) != 0x80;
+        assert_true(columns < 60);
+        assert_int_equal(strspn(l, " "), lines ? 15 : 0);
+    }
+    assert_in_range(lines, 3, 5);
+    line = terminal_line(60, TEXT);
+    assert_non_null(strstr(line, " warn  plateau run: request_failed: "));
+    assert_non_null(strstr(line, "{\"message\":\"x\"}\\x0a.")); /* an end of line from outside ends none */
+    line = terminal_line(200, "short");
+    assert_string_equal(line + 12, " warn  plateau run: short\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_is_one_clean_line), cmocka_unit_test(test_json),
-                                       cmocka_unit_test(test_long_text_is_cut), cmocka_unit_test(test_levels)};
+                                       cmocka_unit_test(test_long_text_is_cut), cmocka_unit_test(test_levels),
+                                       cmocka_unit_test(test_terminal)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
