@@ -18,7 +18,12 @@ for c in "${commands[@]}"; do
     done < <(plateau "$c" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p')
 done
 grep -q 'plateau\\-run (1)' "$share/man/man1/plateau.1" || fail "plateau(1) does not name plateau-run(1)"
-grep -q 'max\\-connections' "$share/man/man1/plateau-agent.1" || fail "plateau-agent(1) lacks an option"
+for p in plateau-agent plateau-sim; do
+    [ -s "$share/man/man1/$p.1" ] || { fail "no manual page for $p"; continue; }
+    while read -r option; do
+        grep -qF -- "\\-\\-${option//-/\\-}\\fR" "$share/man/man1/$p.1" || fail "$p(1) lacks --$option"
+    done < <($p --help | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p')
+done
 if command -v man >/dev/null; then
     for page in "$share"/man/man1/*.1; do
         warnings=$(MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | grep -v "can't break line" || true)
@@ -36,8 +41,27 @@ complete_words() { # WORD…: what bash offers for the last of them
 complete_words plateau ex | grep -qx export || fail "completion of a command"
 complete_words plateau run --conc | grep -qx -- --concurrency || fail "completion of an option"
 complete_words plateau help ke | grep -qx keys || fail "completion after help"
+complete_program() { # the same for the other two
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _plateau_program
+    printf '%s\n' "${COMPREPLY[@]}"
+}
+complete_program plateau-agent --max-c | grep -qx -- --max-connections || fail "completion of the agent's options"
+complete_program plateau-sim --htt | grep -qx -- --http2 || fail "completion of the simulator's options"
+for p in plateau plateau-agent plateau-sim; do [ -s "$share/bash-completion/completions/$p" ] && [ -s "$share/fish/vendor_completions.d/$p.fish" ] || fail "no completion for $p"; done
 bash -n "$share/bash-completion/completions/plateau" || fail "the completion for bash does not parse"
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/vendor-completions/_plateau" || fail "the completion for zsh does not parse"; fi
 if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/plateau.fish" || fail "the completion for fish does not parse"; fi
 [ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"
+for f in summary.schema.json plateau.json; do [ -s "$share/doc/plateau/$f" ] || fail "$f is not installed"; done
+
+# Where /proc is missing, as in a bare chroot, plateau finds its agent by the name under which it was started.
+if unshare -m sh -c 'mount -t tmpfs none /proc' 2>/dev/null; then
+    sim
+    asked=(--url "http://127.0.0.1:$SIM_PORT" --model sim --concurrency 1 --duration 1s --out "$TMP/bare")
+    unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - plateau run "${asked[@]}" >"$TMP/bare.log" 2>&1
+    STATUS=$?
+    expect_carried
+    [ -s "$TMP/bare/report.html" ] || { fail "no report without /proc"; show bare.log; }
+fi
 finish
