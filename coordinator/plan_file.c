@@ -37,6 +37,12 @@ static int refuse_other(const char *path, const struct buf *b, struct err *e)
     if (s[0] == '{' && strstr(s, "\"format\":") && strstr(s, "\"points\": ["))
         return err_set(e, ERR_PLAN,
                        "%s is the summary of a run, not a plan; the run's report.html shows the plan it had", path);
+    if (strncmp(s, "<!DOCTYPE html", 14) == 0)
+        return err_set(e, ERR_PLAN, "%s is a page, not a plan; a run's report.html shows the plan it had, to be copied",
+                       path);
+    if (strncmp(s, "run,model,started,", 18) == 0)
+        return err_set(e, ERR_PLAN, "%s is the curve of a run, not a plan; the run's report.html shows the plan it had",
+                       path);
     return 0;
 }
 

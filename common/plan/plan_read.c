@@ -66,6 +66,16 @@ static const char *place_of(const char *word)
     return NULL;
 }
 
+/* "ttft_p99", "tpot.p90": a figure with its percentile, where a key should stand. */
+static bool looks_like_gate(const char *word)
+{
+    for (int m = 0; m < METRIC_N; m++) {
+        size_t n = strlen(METRICS[m].name);
+        if (strncmp(word, METRICS[m].name, n) == 0 && strchr("._-", word[n])) return true;
+    }
+    return strncmp(word, "errors", 6) == 0 || strncmp(word, "throughput", 10) == 0;
+}
+
 static bool is_secret_key(const char *word)
 {
     for (size_t i = 0; i < sizeof SECRET_KEYS / sizeof *SECRET_KEYS; i++)
@@ -84,6 +94,8 @@ static void hint(const char *section, const char *word, char *buf, size_t size)
         (void)snprintf(buf, size, "it belongs in %s", place);
     else if (strspn(word, "0123456789") == strlen(word)) /* {concurrency: 1,2,4} has the keys 2 and 4 */
         (void)snprintf(buf, size, "a list is written in brackets, such as [1, 2, 4]");
+    else if (strcmp(section, "slo") == 0 && looks_like_gate(word))
+        (void)snprintf(buf, size, "a gate is one line of slo.run, such as run: [ttft.p99 < 800ms, errors.rate < 1%%]");
     else if (strcmp(section, "target") == 0 && is_secret_key(word))
         (void)snprintf(buf, size, "a key is named, never written down: auth: {bearer: {env: NAME}}");
     else if (near)

@@ -46,6 +46,8 @@ refused "is an address, not a plan: plateau run --url $here" run "$here" --local
 refused "is the folder of a run, not a plan: plateau report $OUT shows it" run "$OUT"
 refused "is the summary of a run, not a plan" check "$OUT/summary.json"
 refused "is the data of a run, not a plan" check "$OUT/run.sqlite"
+refused "is a page, not a plan" check "$OUT/report.html"
+refused "is the curve of a run, not a plan" run "$OUT/curve.csv"
 refused "--model is needed" run --url "$here"
 refused "--url is needed" run --model m
 refused "give one of them" run "$TMP/plan.yaml" --url "$here"

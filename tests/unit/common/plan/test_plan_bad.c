@@ -517,6 +517,12 @@ static const struct {
      "p.yaml:4:23: slo.request.ttft: must be at least 1us, got 0"},
     {P T L "slo: {request: {tpots: 5ms}}\n",
      "p.yaml:4:17: slo.request.tpots: unknown key; did you mean \"tpot\"?"},
+    {P T L "slo: {ttft_p99: 800ms}\n",
+     "p.yaml:4:7: slo.ttft_p99: unknown key; a gate is one line of slo.run, such as run: [ttft.p99 < 800ms, errors.rate < "
+     "1%]"},
+    {P T L "slo: {errors.rate: 1%}\n",
+     "p.yaml:4:7: slo.errors.rate: unknown key; a gate is one line of slo.run, such as run: [ttft.p99 < 800ms, "
+     "errors.rate < 1%]"},
     {P T L "slo: {runs: []}\n",
      "p.yaml:4:7: slo.runs: unknown key; did you mean \"run\"?"},
     {P T L "cost: {gpus: 4}\n",
