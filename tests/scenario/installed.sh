@@ -53,7 +53,7 @@ bash -n "$share/bash-completion/completions/plateau" || fail "the completion for
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/vendor-completions/_plateau" || fail "the completion for zsh does not parse"; fi
 if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/plateau.fish" || fail "the completion for fish does not parse"; fi
 [ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"
-for f in summary.schema.json plateau.json; do [ -s "$share/doc/plateau/$f" ] || fail "$f is not installed"; done
+for f in summary.schema.json grafana-dashboard.json copyright; do [ -s "$share/doc/plateau/$f" ] || fail "$f is not installed"; done
 
 # Where /proc is missing, as in a bare chroot, plateau finds its agent by the name under which it was started.
 if unshare -m sh -c 'mount -t tmpfs none /proc' 2>/dev/null; then
