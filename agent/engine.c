@@ -64,7 +64,7 @@ struct engine {
     int refusal;           /* as in struct worker_note; logged once per stage */
     uint32_t tails;  /* of a worker's responses that stay open after their end marker: as many as there is room for */
     char limit[256]; /* of READY */
-    bool noticed;    /* a worker's notice was logged; once a plan */
+    struct target_terms terms; /* of the workers that are ready */
     int64_t skew;
     uint64_t arming;          /* number of this arming: notes of an earlier one are late */
     struct snapshot *merging; /* of this second, not all parts in yet */
@@ -186,7 +186,6 @@ int engine_plan(struct engine *eng, const struct plan *p, struct err *e)
     eng->probed = false;
     worker_drop_target(&eng->target);
     eng->target = r;
-    eng->noticed = false;
     eng->plan = p;
     eng->corpora = NULL;
     return 0;
@@ -337,6 +336,7 @@ int engine_arm(struct engine *eng, const struct shard *s, struct err *e)
     memset(eng->parts, 0, eng->n_workers * sizeof *eng->parts);
     snapshot_reset(eng->merging);
     eng->ready = eng->ended = 0;
+    eng->terms = (struct target_terms){0};
     eng->err = (struct err){0};
     eng->refusal = 0;
     eng->skew = INT64_MAX;
@@ -448,6 +448,7 @@ static void all_ready(struct engine *eng)
 {
     struct engine_event *ev = push(eng, ENGINE_READY);
     ev->err = eng->err;
+    ev->terms = eng->terms;
     target_addresses(eng->target->target, ev->addresses, sizeof ev->addresses);
     memcpy(ev->limit, eng->limit, sizeof ev->limit);
     eng->state = ENGINE_ARMED;
@@ -478,8 +479,9 @@ static void take_note(struct engine *eng, const struct worker_note *n)
     if (n->arming != eng->arming) return;
     note_error(eng, w);
     if (n->kind == NOTE_READY) {
-        if (w->notice[0] && !eng->noticed) log_warn("%s", w->notice);
-        eng->noticed |= w->notice[0] != '\0';
+        if (w->terms.http) eng->terms.http = w->terms.http;
+        if (w->terms.streams) eng->terms.streams = w->terms.streams;
+        eng->terms.connections += w->terms.connections;
         if (++eng->ready == eng->n_workers) all_ready(eng);
         return;
     }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/terms.h"
 #include "common/corpus.h"
 #include "common/err.h"
 #include "common/plan/plan.h"
@@ -32,6 +33,7 @@ struct engine_event {
     int64_t start_skew_ns; /* DONE */
     char addresses[256];   /* READY: resolved addresses of the target */
     char limit[256];       /* READY: what holds an open loop without a cap below what it may ask for; "" = nothing */
+    struct target_terms terms; /* READY, when well */
 };
 
 ERR_CHECKED struct engine *engine_new(const struct engine_options *o, struct err *e);

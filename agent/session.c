@@ -49,6 +49,7 @@ struct session {
     uint32_t stage, epoch; /* epoch 0: none */
     struct outbox outbox;
     char address[256], limit[256]; /* as READY says */
+    struct target_terms terms;
     int64_t skew_ns;
     bool stopping; /* ordered to end, or the lease has run out */
     bool winding;  /* the engine is still ending a stage that has been dropped: it cannot be armed yet, and its events
@@ -170,6 +171,9 @@ static void send_ready(struct session *s, const struct err *e)
                                      .error = e ? e->text : "",
                                      .address = s->address,
                                      .limit = s->limit,
+                                     .http = s->terms.http,
+                                     .streams = s->terms.streams,
+                                     .connections = s->terms.connections,
                                      .code = e ? e->code : 0}};
     (void)send_it(s, &m);
 }
@@ -213,6 +217,7 @@ static void forget_stage(struct session *s)
     s->stopping = false;
     s->skew_ns = 0;
     s->address[0] = s->limit[0] = 0;
+    s->terms = (struct target_terms){0};
     s->stage_err = (struct err){0};
 }
 
@@ -442,6 +447,7 @@ static void on_armed(struct session *s, const struct engine_event *ev)
     if (s->state != SESSION_ARMING) return; /* an event of an arming that was given up */
     (void)snprintf(s->address, sizeof s->address, "%s", ev->addresses);
     (void)snprintf(s->limit, sizeof s->limit, "%s", ev->limit);
+    s->terms = ev->terms;
     if (ev->err.code == ERR_NONE) {
         (void)step_to(s, EV_ARMED);
         send_ready(s, NULL);

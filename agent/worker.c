@@ -101,7 +101,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->ready = s->ready;
     w->grown = false;
     w->reserve = s->shard.kind == LOAD_OPEN ? s->ready : 0;
-    w->notice[0] = '\0';
+    w->terms = (struct target_terms){0};
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, plan_recorded(s->plan) > 0, &w->err);
     w->stage.tails_max = s->tails;
@@ -121,6 +121,15 @@ static void arm(struct worker *w, struct worker_stage *s)
     free(s);
 }
 
+static void note_terms(struct worker *w)
+{
+    uint32_t ours = w->transport.target->plan->streams_per_connection, least = (w->ready + ours - 1) / ours;
+    w->terms.http = transport_http(&w->transport);
+    w->terms.connections = w->transport.sockets;
+    if (w->transport.streams && transport_connections(&w->transport, w->ready) > least)
+        w->terms.streams = w->transport.streams;
+}
+
 /* The connections are made. HTTP/2 needs the server's SETTINGS before they can be used, and these may mean that more
  * connections are needed. */
 static void prepare(struct worker *w)
@@ -135,7 +144,7 @@ static void prepare(struct worker *w)
         warm_more(&w->warm, want - w->transport.sockets, clock_mono_ns());
         return;
     }
-    memcpy(w->notice, w->transport.notice, sizeof w->notice);
+    note_terms(w);
     say_ready(w, rc < 0 ? -1 : 0);
 }
 

@@ -18,6 +18,7 @@
 
 #include "agent/evidence.h"
 #include "agent/stage.h"
+#include "agent/terms.h"
 #include "agent/transport/target.h"
 #include "agent/transport/transport.h"
 #include "agent/transport/warm.h"
@@ -93,9 +94,9 @@ struct worker {
     int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
     uint32_t packets;
     bool lazy;
-    uint32_t ready, reserve; /* as in struct worker_stage; reserve: of an open loop */
-    bool grown;              /* more connections were made since the server wants them */
-    char notice[160];        /* as in struct transport; written and read as `err` is */
+    uint32_t ready, reserve;   /* as in struct worker_stage; reserve: of an open loop */
+    bool grown;                /* more connections were made since the server wants them */
+    struct target_terms terms; /* written and read as `err` is */
     int64_t t0, skew, tick_at, ended;
     bool begun;
     uint64_t arming;

@@ -99,10 +99,13 @@ struct wire_msg {
         } arm;
         struct {
             uint32_t stage, epoch;
-            const char *error;   /* "" = ready */
-            uint32_t code;       /* as in plan_ok */
-            const char *address; /* remote addresses resolved, for the report */
-            const char *limit;   /* what holds the agent's part below what the plan may ask for; "" = nothing */
+            const char *error;    /* "" = ready */
+            uint32_t code;        /* as in plan_ok */
+            const char *address;  /* remote addresses resolved, for the report */
+            const char *limit;    /* what holds the agent's part below what the plan may ask for; "" = nothing */
+            const char *http;     /* what is spoken to them: "HTTP/2" */
+            uint32_t streams;     /* that the target allows a connection, where more are needed for that; else 0 */
+            uint32_t connections; /* made ahead */
         } ready;
         struct {
             uint32_t stage, epoch;

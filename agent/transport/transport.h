@@ -82,7 +82,7 @@ struct transport {
     int64_t away;     /* how long the loop was away before this wake */
     uint32_t sockets; /* open ones, warm ones included */
     struct transport_counts counts;
-    char notice[160]; /* what a user should know of the connections; "" = nothing */
+    uint32_t streams; /* that the server allows a connection, where that is fewer than the plan's; 0 = it is not */
 };
 
 struct transport_options {

@@ -14,6 +14,8 @@ struct attempt_part {
     struct agent *agent; /* borrowed from the registry */
     struct shard shard;
     bool done, lost;
+    char http[16]; /* of READY, as the two below */
+    uint32_t streams, connections;
     int64_t start_skew_ns;
 };
 

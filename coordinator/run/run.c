@@ -314,6 +314,32 @@ static int64_t start_of(const struct run *r, int64_t now)
     return now + lead;
 }
 
+/* What the target chose and allows, once, at the first stage that it concerns. */
+static void tell_terms(struct run *r)
+{
+    const struct attempt *s = r->attempt;
+    const struct plan_target *t = &r->o.plan->target;
+    uint64_t connections = 0;
+    uint32_t streams = 0;
+    const char *http = "";
+    for (size_t i = 0; i < s->n; i++) {
+        const struct attempt_part *p = &s->part[i];
+        connections += p->connections;
+        if (p->streams && (!streams || p->streams < streams)) streams = p->streams;
+        if (p->http[0]) http = p->http;
+    }
+    if (t->http == HTTP_AUTO && http[0] && !r->chosen) {
+        r->chosen = true;
+        run_note(r, RUN_EVENT_CONNECTIONS, "%s is spoken (target.http: auto)", http);
+    }
+    if (streams == 0 || streams == r->streams) return;
+    r->streams = streams;
+    run_note(r, RUN_EVENT_CONNECTIONS,
+             "the server allows %" PRIu32 " streams a connection, target.streams_per_connection is %" PRIu32
+             ": %" PRIu64 " connections are used at stage %" PRIu32,
+             streams, t->streams_per_connection, connections, s->step.stage + 1);
+}
+
 void run_check_ready(struct run *r, int64_t now)
 {
     if (r->state != RUN_ARM || !attempt_has_come(r->attempt, AGENT_READY)) return;
@@ -332,6 +358,7 @@ void run_check_ready(struct run *r, int64_t now)
         return;
     }
     s->t0_ns = t0;
+    tell_terms(r);
     run_step_to(r, EV_READY, now);
 }
 

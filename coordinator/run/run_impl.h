@@ -38,6 +38,8 @@ struct run {
     uint64_t progress;     /* stages by count: requests that have ended */
     uint64_t first_weight; /* of the cluster that began */
     int signal;
+    uint32_t streams;            /* a connection, as the target allows; that has been reported */
+    bool chosen;                 /* … and which version of HTTP it chose */
     bool failed[FAILURE_N];      /* a request that failed so has been reported */
     uint32_t malformed, refused; /* reported so far: a peer cannot fill the run's file */
     size_t can_come;             /* agents that exist at all, as far as is known */

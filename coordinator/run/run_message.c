@@ -145,6 +145,12 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
         run_note(r, RUN_EVENT_AGENT_LIMIT, "%s can hold %s", a->info.name, words);
         a->told_limit = true;
     }
+    struct attempt_part *p = attempt_part_of(r->attempt, a);
+    if (p) {
+        (void)snprintf(p->http, sizeof p->http, "%s", m->u.ready.http ? m->u.ready.http : "");
+        p->streams = m->u.ready.streams;
+        p->connections = m->u.ready.connections;
+    }
     (void)agent_step(a, AGENT_EV_READY);
     a->asked_ns = 0;
     run_tell_agent(r, a, now);

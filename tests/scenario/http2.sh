@@ -6,11 +6,11 @@ make_ca ca; make_cert ca server
 tls() { echo "127.0.0.1:PORT ssl $1; ssl_certificate $TMP/server.crt; ssl_certificate_key $TMP/server.key;"; }
 WORK='workload: {synthetic: {input_tokens: 16, output_tokens: 32}}'
 
-# front SIM-OPTIONS: a simulator, and nginx with HTTP/2 over TLS, in the clear, over TLS without HTTP/2, with few requests a connection
+# front SIM-OPTIONS: a simulator, and nginx with HTTP/2 over TLS, in the clear, over TLS without HTTP/2, with few requests a connection, with few streams
 front() {
     [ -n "${NGINX_PID:-}" ] && { kill "$NGINX_PID" "$SIM_PID"; wait "$NGINX_PID" "$SIM_PID"; rm -rf "$TMP/nginx" "$TMP/truth.jsonl"; } 2>/dev/null
     sim --truth "$TMP/truth.jsonl" --truth-tokens "$@"
-    nginx_front "$(tls http2)" "127.0.0.1:PORT http2;" "$(tls '')" "$(tls http2) keepalive_requests 20;"
+    nginx_front "$(tls http2)" "127.0.0.1:PORT http2;" "$(tls '')" "$(tls http2) keepalive_requests 20;" "$(tls http2) http2_max_concurrent_streams 10;"
 }
 # try PORT SCHEME STREAMS LOAD
 try() {
@@ -45,13 +45,24 @@ done
 
 front --ttft 20ms --tpot 2ms
 try "${NGINX_PORTS[2]}" https 10 'concurrency: [4], duration: 2s'
-[ "$STATUS" != 0 ] && ok "no HTTP/2: exit status $STATUS" || fail "no HTTP/2: exit status 0"
+expect_status 2
 cat "$TMP/err.log" "$TMP/out.log" >"$TMP/all.log"
 expect_text all.log 'does not speak HTTP/2' 'a server that chooses HTTP/1.1 is refused'
 
 try "${NGINX_PORTS[3]}" https 4 'concurrency: [1], duration: 2s, warmup: 200ms'
 expect '.points[0].ledger | .ok == .due and .ok > 20' 'GOAWAY: connections that the server ends harm no request'
 [ "$(connections)" -gt 1 ] && ok "GOAWAY: $(connections) connections" || fail 'GOAWAY: one connection only'
+
+try "${NGINX_PORTS[3]}" https 25 'concurrency: [50], requests: 500'
+expect '.points[0].ledger | .ok == .due and .ok == 500' 'GOAWAY: nor with 50 requests in flight'
+[ "$(connections)" -ge 25 ] && [ "$(connections)" -le 75 ] && ok "GOAWAY: $(connections) connections for 500 requests of 20 each" || fail "GOAWAY: $(connections) connections for 500 requests of 20 each"
+
+try "${NGINX_PORTS[4]}" https 100 'concurrency: [40], requests: 200'
+expect '.points[0].ledger | .ok == .due and .ok == 200' 'few streams: all requests end ok'
+[ "$(counter connections)" = 4 ] && ok 'few streams: 4 connections for 40 requests' || fail "few streams: $(counter connections) connections for 40 requests at 10 each"
+expect '[.events[] | select(.kind == "connections") | .text] == ["the server allows 10 streams a connection, target.streams_per_connection is 100: 4 connections are used at stage 1"]' 'few streams: the report says so'
+sed -i 's/http: "2"/http: auto/' "$TMP/plan.yaml"; plateau_run --local 1
+expect '[.events[] | select(.kind == "connections") | .text] | any(. == "HTTP/2 is spoken (target.http: auto)")' 'auto: the report says what was chosen'
 
 front --ttft 20ms --tpot 2ms --fault-truncate --fault-rate 0.3 --seed 3
 try "${NGINX_PORTS[0]}" https 10 'concurrency: [8], duration: 2s, warmup: 200ms'

@@ -61,7 +61,7 @@ class Peer:
             elif m[1] == PLAN:
                 self.say(PLAN_OK, m[2], "", 0)
             elif m[1] == ARM:
-                self.say(READY, m[2], m[3], "", 0, "127.0.0.1:1", "")
+                self.say(READY, m[2], m[3], "", 0, "127.0.0.1:1", "", "HTTP/1.1", 0, 1)
                 self.stage, self.epoch = m[2], m[3]
             elif m[1] not in (HEARTBEAT, WELCOME):
                 return m
@@ -178,7 +178,7 @@ def stranger(p, go):
     for epoch in (0, 1, 2, 2**32 - 1):
         for kind in (
             [SNAPSHOT, 0, epoch, 1, snapshot(counters(due=1000, ok=1000))],
-            [READY, 0, epoch, "no", 1, "", ""],
+            [READY, 0, epoch, "no", 1, "", "", "", 0, 0],
             [DONE, 0, epoch, 0, 0, "all is lost", 1],
         ):
             p.say(*kind)

@@ -62,6 +62,7 @@ struct h2_server {
     const struct h2_script *script;
     SSL_CTX *tls; /* NULL: in the clear */
     atomic_uint requests, guests, connections, streams_max;
+    atomic_uint carriers;       /* connections with a request */
     atomic_uint stalled;        /* answers that a window of the client held back */
     atomic_uint updates, pongs; /* WINDOW_UPDATE of a connection, acknowledged PINGs */
     atomic_size_t least;        /* of a request's body was there when another one was whole, which came with it */
@@ -108,7 +109,7 @@ static inline ssize_t h2_body(nghttp2_session *session, int32_t id, uint8_t *to,
     const struct h2_guest *g = user;
     const struct h2_script *s = g->s->script;
     const char **at = (const char **)nghttp2_session_get_stream_user_data(session, id);
-    size_t left = strlen(*at);
+    size_t left = strnlen(*at, n + 1);
     (void)source;
     if (n > left) n = left;
     memcpy(to, *at, n);
@@ -170,7 +171,7 @@ static inline void h2_request(struct h2_guest *g, int32_t id)
 {
     const struct h2_script *s = g->s->script;
     atomic_fetch_add(&g->s->requests, 1);
-    g->requests++;
+    if (g->requests++ == 0) atomic_fetch_add(&g->s->carriers, 1);
     g->waiting[g->n_waiting++] = id;
     bool last = s->goaway_after && g->requests == s->goaway_after && (g->number == 1 || !s->goaway_first);
     if (s->lower_after && g->requests == s->lower_after) h2_set(g, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1);
@@ -218,7 +219,8 @@ static inline int h2_on_frame(nghttp2_session *session, const nghttp2_frame *fra
     bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK)) atomic_fetch_add(&g->s->pongs, 1);
     if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && frame->hd.stream_id == 0) atomic_fetch_add(&g->s->updates, 1);
-    if (ends && g->s->script->fair && frame->hd.stream_id < 2 * (int32_t)g->s->script->wait)
+    if (ends && frame->hd.type == NGHTTP2_DATA && g->s->script->fair &&
+        frame->hd.stream_id < 2 * (int32_t)g->s->script->wait)
         h2_compare(g, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         if (++g->open > atomic_load(&g->s->streams_max)) atomic_store(&g->s->streams_max, g->open);

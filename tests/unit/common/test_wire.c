@@ -38,7 +38,7 @@ static const struct wire_msg MESSAGES[WIRE_N] = {
     {.type = WIRE_PLAN, .u.plan = {"abc123", {"\0plan", 5}, {"signed", 6}}},
     {.type = WIRE_PLAN_OK, .u.plan_ok = {"abc123", "no secret", ERR_SECRET}},
     {.type = WIRE_ARM, .u.arm = {1, 2, SHARD_INIT}},
-    {.type = WIRE_READY, .u.ready = {1, 2, "no ports", ERR_LIMIT, "127.0.0.1:80", "open files 1024"}},
+    {.type = WIRE_READY, .u.ready = {1, 2, "no ports", ERR_LIMIT, "127.0.0.1:80", "open files 1024", "HTTP/2", 10, 20}},
     {.type = WIRE_GO, .u.go = {1, 2, 123456789012345}},
     {.type = WIRE_SNAPSHOT, .u.snapshot = {1, 2, 77, {"snap", 4}}},
     {.type = WIRE_ACK, .u.ack = {1, 2, 77}},
@@ -180,6 +180,9 @@ static void compare(const struct wire_msg *want, struct wire_msg got)
         SAME(ready, code);
         SAME_TEXT(ready, address);
         SAME_TEXT(ready, limit);
+        SAME_TEXT(ready, http);
+        SAME(ready, streams);
+        SAME(ready, connections);
         break;
     case WIRE_GO:
         SAME_STAGE(go);

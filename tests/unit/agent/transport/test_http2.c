@@ -25,7 +25,8 @@ struct expected {
     const char *why;        /* the label's sample says so */
     unsigned input;
     uint32_t concurrency;
-    bool held; /* responses stay open after their end marker */
+    uint32_t requests; /* 0: REQUESTS */
+    bool held;         /* responses stay open after their end marker */
 };
 enum { REQUESTS = 12, STREAMS = 4 };
 
@@ -239,24 +240,30 @@ static struct plan *plan_of(const struct h2_server *s, const struct expected *x,
                      "plan: 1\ntarget: {url: \"%s://127.0.0.1:%u/v1/chat/completions\", model: m, http: %s, "
                      "streams_per_connection: %d, timeouts: {connect: 2s, idle: 20s, total: 20s}, tls: {verify: "
                      "false}}\nworkload: {name: t, synthetic: {input_tokens: %u, output_tokens: 1}}\n"
-                     "load: {stages: [{concurrency: %u, requests: %d}]}\n",
+                     "load: {stages: [{concurrency: %u, requests: %u}]}\n",
                      s->tls ? "https" : "http", s->port, http, STREAMS, x->input ? x->input : 8,
-                     x->concurrency ? x->concurrency : STREAMS, REQUESTS);
+                     x->concurrency ? x->concurrency : STREAMS, x->requests ? x->requests : REQUESTS);
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     if (!p) fail_msg("%s", e.text);
     return p;
 }
 
-/* One stage; fills `all`, or the reason why it cannot be. */
-static void carry(const struct plan *p, struct snapshot *all, struct err *ret)
+static struct engine *engine_of(const struct plan *p)
 {
     struct err e = {0};
-    struct shard shard;
-    struct engine_event ev = {0};
     struct engine_options o = {.workers = 1};
     struct engine *g = engine_new(&o, &e);
     assert_non_null(g);
     assert_int_equal(engine_plan(g, p, &e), 0);
+    return g;
+}
+
+/* One stage; adds to `all`, or gives the reason why it cannot be. */
+static void carry_stage(struct engine *g, const struct plan *p, struct snapshot *all, struct err *ret)
+{
+    struct err e = {0};
+    struct shard shard;
+    struct engine_event ev = {0};
     assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
     assert_int_equal(engine_arm(g, &shard, &e), 0);
     struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
@@ -272,6 +279,12 @@ static void carry(const struct plan *p, struct snapshot *all, struct err *ret)
         engine_recycle(g, &ev.snapshot);
     }
     shard_clear(&shard);
+}
+
+static void carry(const struct plan *p, struct snapshot *all, struct err *ret)
+{
+    struct engine *g = engine_of(p);
+    carry_stage(g, p, all, ret);
     engine_destroy(&g);
 }
 
@@ -325,6 +338,125 @@ static void test_labels(void **state)
     SSL_CTX_free(tls);
 }
 
+/* The same as run(), for what a table of labels does not hold. */
+static void carry_script(struct h2_server *s, const struct expected *x, struct snapshot *all)
+{
+    struct err e = {0};
+    h2_server_start(s);
+    struct plan *p = plan_of(s, x, "\"2\"");
+    carry(p, all, &e);
+    if (e.code != ERR_NONE) fail_msg("%s: %s", x->script.name, e.text);
+    for (int k = 0; all->counters[COUNTER_OK] != x->ok && k < COUNTER_N; k++)
+        if (all->counters[k]) print_message("%s = %llu\n", COUNTERS[k].name, (unsigned long long)all->counters[k]);
+    assert_int_equal(all->counters[COUNTER_OK], x->ok);
+    plan_destroy(&p);
+}
+
+/* A server that sends as much as the windows let it is never held back: 160 MB for each of four streams, at once. Half
+ * of the connection's window is used up by that, and opened again. */
+static void test_windows(void **state)
+{
+    enum { LINE = 1 << 20, LINES = 160 };
+    (void)state;
+    char *body = malloc((size_t)LINE * LINES + sizeof H2_EVENTS);
+    assert_non_null(body);
+    memset(body, 'x', (size_t)LINE * LINES);
+    for (size_t i = 0; i < LINES; i++) {
+        body[i * LINE] = ':'; /* a comment */
+        body[(i + 1) * LINE - 1] = '\n';
+    }
+    memcpy(body + (size_t)LINE * LINES, H2_EVENTS, sizeof H2_EVENTS);
+    struct expected x = {
+        .script = {.name = "windows", .status = "200", .body = body, .wait = 4}, .ok = 4, .requests = 4};
+    struct h2_server s = {.script = &x.script};
+    struct snapshot *all = snapshot_new(false);
+    carry_script(&s, &x, all);
+    h2_server_stop(&s);
+    assert_int_equal(atomic_load(&s.stalled), 0);
+    assert_in_range(atomic_load(&s.updates), 2, 100); /* one opens the window at the start */
+    assert_true(all->counters[COUNTER_BYTES_IN] > 4 * (uint64_t)LINE * LINES);
+    snapshot_destroy(&all);
+    free(body);
+}
+
+/* Four prompts of a megabyte share a connection, whose window is small: they go up side by side. */
+static void test_fair(void **state)
+{
+    (void)state;
+    struct expected x = {.script = {.name = "fair", .status = "200", .body = H2_EVENTS, .wait = 4, .fair = true},
+                         .ok = 4,
+                         .requests = 4,
+                         .input = 300000};
+    struct h2_server s = {.script = &x.script, .least = SIZE_MAX};
+    struct snapshot *all = snapshot_new(false);
+    carry_script(&s, &x, all);
+    h2_server_stop(&s);
+    assert_in_range(atomic_load(&s.least), 1000000, 10000000);
+    snapshot_destroy(&all);
+}
+
+/* A request that is sent again has the time of its second sending. */
+static void test_sent_anew(void **state)
+{
+    (void)state;
+    struct expected x = {.script = {.name = "sent anew",
+                                    .status = "200",
+                                    .body = H2_EVENTS,
+                                    .goaway_after = 2,
+                                    .goaway_first = true,
+                                    .goaway_late = true},
+                         .ok = 4,
+                         .requests = 4};
+    struct h2_server s = {.script = &x.script};
+    struct snapshot *all = snapshot_new(false);
+    carry_script(&s, &x, all);
+    h2_server_stop(&s);
+    assert_in_range(all->counters[COUNTER_NOT_PROCESSED], 1, 2);
+    const struct hist *ttft = all->hist[METRIC_TTFT], *due = all->hist[METRIC_TTFT_DUE];
+    assert_int_equal(ttft->count, 4);
+    assert_true(ttft->max < LATE_MS * NS_PER_MS / 2);
+    assert_true(due->max > LATE_MS * NS_PER_MS / 2);
+    snapshot_destroy(&all);
+}
+
+/* A connection serves the plan's next stages, also when one was armed and not begun; a plan taken anew has its own. */
+static void test_stages(void **state)
+{
+    (void)state;
+    struct expected x = {.script = {.name = "stages", .status = "200", .body = H2_EVENTS}};
+    struct h2_server s = {.script = &x.script};
+    struct snapshot *all = snapshot_new(false);
+    struct err e = {0};
+    struct shard shard;
+    struct engine_event ev;
+    h2_server_start(&s);
+    struct plan *p = plan_of(&s, &x, "\"2\"");
+    struct engine *g = engine_of(p);
+    for (int i = 0; i < 3; i++) {
+        carry_stage(g, p, all, &e);
+        assert_int_equal(e.code, ERR_NONE);
+        assert_int_equal(all->counters[COUNTER_OK], REQUESTS); /* of this stage */
+        assert_int_equal(shard_whole(p, &p->stages[0], 1, &shard, &e), 0);
+        assert_int_equal(engine_arm(g, &shard, &e), 0);
+        struct pollfd pfd = {.fd = engine_fd(g), .events = POLLIN};
+        while (!engine_next(g, &ev))
+            assert_true(poll(&pfd, 1, 10000) > 0);
+        assert_int_equal(ev.kind, ENGINE_READY);
+        engine_stop(g, true); /* disarmed */
+        shard_clear(&shard);
+    }
+    assert_int_equal(atomic_load(&s.requests), 3 * REQUESTS);
+    assert_int_equal(atomic_load(&s.carriers), 1);
+    assert_int_equal(engine_plan(g, p, &e), 0);
+    carry_stage(g, p, all, &e);
+    assert_int_equal(atomic_load(&s.requests), 4 * REQUESTS);
+    assert_int_equal(atomic_load(&s.carriers), 2);
+    engine_destroy(&g);
+    plan_destroy(&p);
+    snapshot_destroy(&all);
+    h2_server_stop(&s);
+}
+
 /* Before READY, with the reason. */
 static void expect_refused(const struct h2_script *script, const char *http, enum err_code code, const char *why)
 {
@@ -356,6 +488,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_fair),   cmocka_unit_test(test_sent_anew),
+                                       cmocka_unit_test(test_stages), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
