@@ -37,11 +37,6 @@ void recorder_sent(struct recorder *r)
     count(r, COUNTER_SENT, 1);
 }
 
-void recorder_lag(struct recorder *r, int64_t lag, uint32_t events)
-{
-    sample(r, METRIC_LAG, lag, events);
-}
-
 static int64_t divide_rounded(int64_t a, int64_t b)
 {
     return (a + b / 2) / b;
@@ -64,8 +59,7 @@ static void record_gaps(struct recorder *r, const struct gaps *gaps)
     gaps_begin(&it, gaps);
     for (;;) {
         for (size_t n; (n = gaps_run(&it, &plain)) > 0;) {
-            (void)hist_record_all(r->snap->hist[METRIC_CHUNK_GAP], plain, n);
-            (void)hist_record_all(r->snap->hist[METRIC_ITL], plain, n);
+            (void)hist_record_both(r->snap->hist[METRIC_CHUNK_GAP], r->snap->hist[METRIC_ITL], plain, n);
         }
         if (!gaps_next(&it, &gap)) return;
         sample(r, METRIC_CHUNK_GAP, gap.ns, 1);

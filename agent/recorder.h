@@ -42,9 +42,13 @@ void recorder_begin(struct recorder *r, struct snapshot *snap, int64_t window_fr
                     const int64_t *slo_ns);
 
 bool recorder_in_window(const struct recorder *r, int64_t at);
-void recorder_due(struct recorder *r, int64_t due);                  /* a request became due */
-void recorder_sent(struct recorder *r);                              /* … and was handed to the transport */
-void recorder_lag(struct recorder *r, int64_t lag, uint32_t events); /* a read brought token events */
+void recorder_due(struct recorder *r, int64_t due); /* a request became due */
+void recorder_sent(struct recorder *r);             /* … and was handed to the transport */
+/* A read brought token events. Inline: each token pays for it. */
+static inline void recorder_lag(const struct recorder *r, int64_t lag, uint32_t events)
+{
+    (void)hist_record(r->snap->hist[METRIC_LAG], lag < 0 ? 0 : lag, events); /* dense: cannot fail */
+}
 /* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
  * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);

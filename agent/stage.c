@@ -358,7 +358,6 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     /* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came
      * while the loop was away. */
     uint32_t known = arrival == s->last_read || s->t.first_byte == 0 ? 0 : 1;
-    int64_t late = t->now - arrival > t->away ? t->now - arrival : t->away;
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
@@ -368,8 +367,10 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         hear_event(st, r);
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
-    if (events > known && late > st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
-    if (events > 1 && late <= st->plan->verdict_lag_ns) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
+    if (events > known && (t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns))
+        st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    if (events > 1 && t->now - arrival <= st->plan->verdict_lag_ns && t->away <= st->plan->verdict_lag_ns)
+        st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);
     if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);

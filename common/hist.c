@@ -106,23 +106,46 @@ void hist_add_totals(struct hist *to, const struct hist *from)
     to->count += from->count;
 }
 
+/* Everything about at least one value but the counts. */
+static struct hist totals_of(const uint32_t *values, size_t n)
+{
+    uint32_t min = values[0], max = values[0];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += values[i];
+        min = values[i] < min ? values[i] : min;
+        max = values[i] > max ? values[i] : max;
+    }
+    return (struct hist){
+        .count = n, .min = min, .max = max, .sum_lo = sum, .used_lo = hist_index(min), .used_hi = hist_index(max) + 1};
+}
+
 int hist_record_all(struct hist *h, const uint32_t *values, size_t n)
 {
-    struct hist added = {.count = n, .min = INT64_MAX};
     if (n == 0) return 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t v = values[i];
-        added.sum_lo += values[i];
-        if (v < added.min) added.min = v;
-        if (v > added.max) added.max = v;
-    }
-    added.used_lo = hist_index(added.min);
-    added.used_hi = hist_index(added.max) + 1;
+    struct hist added = totals_of(values, n);
     if (hist_reserve(h, added.used_lo, added.used_hi)) return -1;
     uint64_t *counts = h->counts;
     for (size_t i = 0; i < n; i++)
         counts[hist_index(values[i]) - h->lo]++;
     hist_add_totals(h, &added);
+    return 0;
+}
+
+int hist_record_both(struct hist *a, struct hist *b, const uint32_t *values, size_t n)
+{
+    if (n == 0) return 0;
+    struct hist added = totals_of(values, n);
+    if (hist_reserve(a, added.used_lo, added.used_hi) || hist_reserve(b, added.used_lo, added.used_hi)) return -1;
+    uint64_t *in_a = a->counts, *in_b = b->counts;
+    uint32_t lo_a = a->lo, lo_b = b->lo;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bucket = hist_index(values[i]);
+        in_a[bucket - lo_a]++;
+        in_b[bucket - lo_b]++;
+    }
+    hist_add_totals(a, &added);
+    hist_add_totals(b, &added);
     return 0;
 }
 

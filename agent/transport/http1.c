@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { AT_STATUS, AT_HEADER, AT_LENGTH, AT_CLOSE, AT_CHUNK, AT_CHUNK_BYTES, AT_CHUNK_END, AT_TRAILER, AT_END, AT_BAD };
 enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION, NAME_ENCODING };
 
 struct line {
@@ -20,7 +19,7 @@ void http1_begin(struct http1 *h)
 static enum http1_result bad(struct http1 *h)
 {
     if (!h->why) h->why = HTTP1_NONE;
-    h->state = AT_BAD;
+    h->state = HTTP1_AT_BAD;
     return HTTP1_BAD;
 }
 
@@ -185,39 +184,38 @@ static void end_head(struct http1 *h)
     h->taken = 0;
     if (h->chunked && h->has_length) h->close = true; /* the coding counts, the connection is not trusted */
     if (h->status == 204 || h->status == 304)
-        h->state = AT_END;
+        h->state = HTTP1_AT_END;
     else if (h->chunked)
-        h->state = AT_CHUNK;
+        h->state = HTTP1_AT_CHUNK;
     else if (h->has_length)
-        h->state = h->left > 0 ? AT_LENGTH : AT_END;
+        h->state = h->left > 0 ? HTTP1_AT_LENGTH : HTTP1_AT_END;
     else
-        h->state = AT_CLOSE;
-    if (h->state == AT_CLOSE) h->close = true;
+        h->state = HTTP1_AT_CLOSE;
+    if (h->state == HTTP1_AT_CLOSE) h->close = true;
 }
 
 /* ---- the body ---- */
 
-/* 16: none. */
-static unsigned hex_digit(char c)
-{
-    unsigned number = (unsigned char)c - (unsigned)'0', letter = ((unsigned char)c | 0x20u) - (unsigned)'a';
-    return number < 10 ? number : letter < 6 ? letter + 10 : 16;
-}
+/* Less 16; 0: none. */
+static const uint8_t HEX[256] = {
+    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
+    ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
+    ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31};
 
 static bool take_chunk_size(struct http1 *h, const struct line *l)
 {
     uint64_t v = 0;
     size_t i = 0;
     for (; i < l->n; i++) {
-        unsigned d = hex_digit(l->p[i]);
-        if (d == 16) break;
-        v = v << 4 | d;
+        unsigned d = HEX[(unsigned char)l->p[i]];
+        if (d == 0) break;
+        v = v << 4 | (d & 15);
         if (v >> 60) return no(h, "a chunk of more than 2^60 bytes"); /* leading zeros do not count */
     }
     if (i == 0 || (i < l->n && l->p[i] != ';' && !blank(l->p[i]))) return no(h, "a chunk without a size");
     h->left = v;
     h->taken = 0;
-    h->state = v > 0 ? AT_CHUNK_BYTES : AT_TRAILER;
+    h->state = v > 0 ? HTTP1_AT_CHUNK_BYTES : HTTP1_AT_TRAILER;
     return true;
 }
 
@@ -232,54 +230,55 @@ static void take_plain_size(struct http1 *h, const char **at, const char *end)
 {
     const char *p = *at, *most = end - p > 8 ? p + 8 : end;
     uint64_t v = 0;
-    for (unsigned d; p < most && (d = hex_digit(*p)) < 16; p++)
-        v = v << 4 | d;
+    for (unsigned d; p < most && (d = HEX[(unsigned char)*p]) != 0; p++)
+        v = v << 4 | (d & 15);
     if (v == 0 || !at_crlf(p, end) || h->line_len > 0) return;
     h->left = v;
     h->taken = 0;
-    h->state = AT_CHUNK_BYTES;
+    h->state = HTTP1_AT_CHUNK_BYTES;
     *at = p + 2;
 }
 
 static bool take_whole_line(struct http1 *h, const struct line *l)
 {
     switch (h->state) {
-    case AT_STATUS:
-        h->state = AT_HEADER;
+    case HTTP1_AT_STATUS:
+        h->state = HTTP1_AT_HEADER;
         return take_status(h, l);
-    case AT_HEADER:
+    case HTTP1_AT_HEADER:
         if (l->n > 0) return take_header(h, l);
         end_head(h);
         return true;
-    case AT_CHUNK:
+    case HTTP1_AT_CHUNK:
         return take_chunk_size(h, l);
-    case AT_CHUNK_END:
-        h->state = AT_CHUNK;
+    case HTTP1_AT_CHUNK_END:
+        h->state = HTTP1_AT_CHUNK;
         return l->n == 0 || no(h, "a chunk that does not end where it said");
-    default: /* AT_TRAILER */
-        if (l->n == 0) h->state = AT_END;
+    default: /* HTTP1_AT_TRAILER */
+        if (l->n == 0) h->state = HTTP1_AT_END;
         return true;
     }
 }
 
-static enum http1_result take_body(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n)
+static inline enum http1_result take_body(struct http1 *h, const char **at, const char *end, const char **ret,
+                                          size_t *ret_n)
 {
     size_t n = (size_t)(end - *at);
-    if (h->state != AT_CLOSE && n > h->left) n = (size_t)h->left;
+    if (h->state != HTTP1_AT_CLOSE && n > h->left) n = (size_t)h->left;
     *ret = *at;
     *ret_n = n;
     *at += n;
-    if (h->state == AT_CLOSE) return HTTP1_BODY;
+    if (h->state == HTTP1_AT_CLOSE) return HTTP1_BODY;
     h->left -= n;
     if (h->left > 0) return HTTP1_BODY;
-    if (h->state == AT_LENGTH) {
-        h->state = AT_END;
+    if (h->state == HTTP1_AT_LENGTH) {
+        h->state = HTTP1_AT_END;
     } else if (at_crlf(*at, end)) { /* as nearly always */
-        h->state = AT_CHUNK;
+        h->state = HTTP1_AT_CHUNK;
         h->taken = 2;
         *at += 2;
     } else {
-        h->state = AT_CHUNK_END;
+        h->state = HTTP1_AT_CHUNK_END;
     }
     return HTTP1_BODY;
 }
@@ -290,15 +289,15 @@ static __attribute__((noinline)) enum http1_result take_lines(struct http1 *h, c
 {
     for (;;) {
         struct line l;
-        if (h->state == AT_END) return HTTP1_DONE;
-        if (h->state == AT_BAD) return HTTP1_BAD;
+        if (h->state == HTTP1_AT_END) return HTTP1_DONE;
+        if (h->state == HTTP1_AT_BAD) return HTTP1_BAD;
         if (*at == end) return HTTP1_MORE;
-        if (h->state == AT_LENGTH || h->state == AT_CLOSE || h->state == AT_CHUNK_BYTES)
+        if (h->state == HTTP1_AT_LENGTH || h->state == HTTP1_AT_CLOSE || h->state == HTTP1_AT_CHUNK_BYTES)
             return take_body(h, at, end, ret, ret_n);
         int whole = take_line(h, at, end, &l);
         if (whole < 0 || (whole > 0 && !take_whole_line(h, &l))) return bad(h);
         /* another protocol is recognised before its line ends */
-        if (whole == 0 && h->state == AT_STATUS &&
+        if (whole == 0 && h->state == HTTP1_AT_STATUS &&
             memcmp(h->line, VERSION, h->line_len < sizeof VERSION - 1 ? h->line_len : sizeof VERSION - 1) != 0)
             return bad(h);
     }
@@ -306,21 +305,21 @@ static __attribute__((noinline)) enum http1_result take_lines(struct http1 *h, c
 
 enum http1_result http1_next(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n)
 {
-    if (h->state == AT_CHUNK) {
+    if (h->state == HTTP1_AT_CHUNK) {
         if (*at == end) return HTTP1_MORE;
         take_plain_size(h, at, end);
     }
-    if (h->state == AT_CHUNK_BYTES && *at < end) return take_body(h, at, end, ret, ret_n);
+    if (h->state == HTTP1_AT_CHUNK_BYTES && *at < end) return take_body(h, at, end, ret, ret_n);
     return take_lines(h, at, end, ret, ret_n);
 }
 
 enum http1_result http1_closed(struct http1 *h)
 {
-    if (h->state == AT_CLOSE) h->state = AT_END;
-    return h->state == AT_END ? HTTP1_DONE : h->state == AT_BAD ? HTTP1_BAD : HTTP1_MORE;
+    if (h->state == HTTP1_AT_CLOSE) h->state = HTTP1_AT_END;
+    return h->state == HTTP1_AT_END ? HTTP1_DONE : h->state == HTTP1_AT_BAD ? HTTP1_BAD : HTTP1_MORE;
 }
 
 bool http1_keep_alive(const struct http1 *h)
 {
-    return h->state == AT_END && !h->close && (!h->old || h->keep);
+    return h->state == HTTP1_AT_END && !h->close && (!h->old || h->keep);
 }

@@ -26,6 +26,19 @@ enum http1_result {
     HTTP1_DONE,     /* the response is complete; what follows is not its own */
 };
 
+enum { /* states */
+       HTTP1_AT_STATUS,
+       HTTP1_AT_HEADER,
+       HTTP1_AT_LENGTH, /* in a body of this length, … */
+       HTTP1_AT_CLOSE,  /* … one that ends with the connection */
+       HTTP1_AT_CHUNK,  /* before a chunk's size */
+       HTTP1_AT_CHUNK_BYTES,
+       HTTP1_AT_CHUNK_END,
+       HTTP1_AT_TRAILER,
+       HTTP1_AT_END,
+       HTTP1_AT_BAD
+};
+
 struct http1 {
     uint8_t state, name; /* name: of the header line before, if it matters */
     bool old, close, keep, chunked, has_length;
@@ -44,6 +57,13 @@ void http1_begin(struct http1 *h);
 
 /* Reads from *at up to end, moving *at. With HTTP1_BODY the piece is *ret, *ret_n, inside the caller's bytes. */
 enum http1_result http1_next(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n);
+
+/* After HTTP1_BODY, when all bytes are taken: does the response continue? As http1_next would say, but it costs no
+ * call. */
+static inline bool http1_goes_on(const struct http1 *h)
+{
+    return h->state < HTTP1_AT_END;
+}
 
 /* The connection ended: HTTP1_DONE when that is how this body ends, or it had ended before; HTTP1_MORE: cut. */
 enum http1_result http1_closed(struct http1 *h);

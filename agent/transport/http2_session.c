@@ -109,7 +109,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 {
     struct h2_conn *c = user;
     struct http2_state *o = c->o;
+    if (frame->hd.type == NGHTTP2_DATA && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0; /* as nearly all are */
     struct stream2 *s = frame->hd.stream_id ? nghttp2_session_get_stream_user_data(session, frame->hd.stream_id) : NULL;
+    c->touched = true;
     switch (frame->hd.type) {
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) on_settings(o, c);
@@ -142,6 +145,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     struct h2_conn *c = user;
     struct http2_state *o = c->o;
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
+    c->touched = true;
     if (--c->streams == 0) c->since = o->conns.t->now;
     if (!s) return 0;
     if (s->reset)

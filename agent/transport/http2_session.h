@@ -23,9 +23,10 @@ struct h2_conn {
     uint32_t streams; /* as the server counts them, including those that we have abandoned */
     uint32_t limit;   /* the smaller of the server's and ours */
     bool greeted, leaving, used;
-    bool renew;  /* GOAWAY without an error has come: the server wants another connection in its place */
-    bool broken; /* a write failed: what still comes is read, then the connection ends */
-    bool listed; /* in room[address] */
+    bool renew;   /* GOAWAY without an error has come: the server wants another connection in its place */
+    bool broken;  /* a write failed: what still comes is read, then the connection ends */
+    bool listed;  /* in room[address] */
+    bool touched; /* the read under way did more than bring data */
     struct h2_conn *before, *next; /* there */
     const char *why;               /* what the server did wrong, or GOAWAY's reason */
     uint32_t goaway;               /* its code */

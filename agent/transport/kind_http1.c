@@ -286,6 +286,7 @@ static bool take(struct http1_state *o, struct exchange *k, size_t n)
     while ((r = http1_next(&k->http, &from, stop, &piece, &piece_len)) == HTTP1_BODY) {
         k->x->status = k->http.status;
         transport_deliver(k->x, piece, piece_len);
+        if (from == stop && http1_goes_on(&k->http)) return true; /* as nearly always */
     }
     if (k->http.status >= 200) k->x->status = k->http.status;
     if (r == HTTP1_MORE) return true;

@@ -277,6 +277,7 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
 {
     struct transport *t = o->conns.t;
     size_t waited = 0;
+    c->touched = false;
     for (int i = 0; i < CONN_READS_AT_ONCE || c->c.tls; i++) {
         if (i > 0) t->now = clock_mono_ns();
         ssize_t n = conn_receive(&o->conns, &c->c, more && i < CONN_READS_AT_ONCE);
@@ -295,7 +296,7 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
         }
         if ((size_t)n < CONN_READ_BYTES && !(c->c.tls && tls_ended(c->c.tls))) break; /* nothing is left to ask for */
     }
-    settle(o, c);
+    if (c->touched || c->broken || nghttp2_session_want_write(c->session)) settle(o, c);
 }
 
 /* ---- connections ---- */

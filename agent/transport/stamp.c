@@ -39,7 +39,17 @@ static ssize_t take(int fd, void *bytes, size_t n, int flags, int64_t *ret_wall_
     } control;
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got = recvmsg(fd, &m, flags | MSG_DONTWAIT);
-    *ret_wall_ns = got > 0 ? stamp_of(&m) : 0;
+    *ret_wall_ns = 0;
+    if (got <= 0) return got;
+    const struct cmsghdr *c = &control.align; /* nothing else was asked for */
+    if (m.msg_controllen >= CMSG_LEN(sizeof(struct timespec)) && c->cmsg_level == SOL_SOCKET &&
+        c->cmsg_type == SCM_TIMESTAMPNS) {
+        struct timespec ts;
+        memcpy(&ts, control.space + CMSG_LEN(0), sizeof ts);
+        *ret_wall_ns = (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+    } else {
+        *ret_wall_ns = stamp_of(&m);
+    }
     return got;
 }
 

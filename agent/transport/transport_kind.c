@@ -87,32 +87,14 @@ void transport_alerted(const struct transport *t, uint32_t address, const char *
                   strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 
-int64_t transport_arrival(struct transport *t, int64_t wall_ns)
+/* Outside the time in which it can have come: the clock stepped, or the loop was away for long. */
+int64_t transport_odd_arrival(struct transport *t, int64_t wall_ns)
 {
-    int64_t at = stamp_clock_convert(&t->clock, wall_ns, t->now, t->drained - STAMP_STEP_NS);
-    if (at != 0) return at;
-    /* outside the time in which it can have come: the clock stepped, or the loop was away for long */
     if (stamp_clock_sample(&t->clock) || stamp_clock_wary(&t->clock, t->now)) return 0;
     return stamp_clock_convert(&t->clock, wall_ns, t->now, 1);
 }
 
 /* ---- for the kinds ---- */
-
-void transport_deliver(struct transfer *x, const char *bytes, size_t n)
-{
-    struct transport *t = x->tr;
-    if (x->status < 200 || x->status > 299) {
-        if (t->calls->other_bytes) t->calls->other_bytes(x, bytes, n);
-        return;
-    }
-    if (!t->delivered) {
-        t->delivered = true;
-        t->counts.reads++;
-        t->counts.unstamped += t->arrival == 0;
-        if (t->arrival == 0) t->now = clock_mono_ns();
-    }
-    t->calls->bytes(x, bytes, n, t->arrival ? t->arrival : t->now);
-}
 
 void transport_end(struct transfer *x, enum transport_end how, const char *why)
 {

@@ -3,6 +3,7 @@
 #include "agent/transport/kind.h"
 #include "agent/transport/tls.h"
 #include "agent/transport/transport.h"
+#include "common/clock.h"
 
 /* A new socket as all of ours are: stamped, bound to the next source address of its family. -1 on failure (errno). Not
  * counted. */
@@ -18,10 +19,29 @@ void transport_adopt(struct transport *t, struct warm_socket w);
 ERR_CHECKED int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t address, struct err *e);
 /* The error for an alert of the server after its handshake. */
 void transport_alerted(const struct transport *t, uint32_t address, const char *alert, struct err *e);
+int64_t transport_odd_arrival(struct transport *t, int64_t wall_ns);
 /* When bytes with this stamp arrived, in our clock; 0 when the stamp cannot be right. */
-int64_t transport_arrival(struct transport *t, int64_t wall_ns);
+static inline int64_t transport_arrival(struct transport *t, int64_t wall_ns)
+{
+    int64_t at = stamp_clock_convert(&t->clock, wall_ns, t->now, t->drained - STAMP_STEP_NS);
+    return __builtin_expect(at != 0, 1) ? at : transport_odd_arrival(t, wall_ns);
+}
 /* A piece of a body, of the read under way. */
-void transport_deliver(struct transfer *x, const char *bytes, size_t n);
+static inline void transport_deliver(struct transfer *x, const char *bytes, size_t n)
+{
+    struct transport *t = x->tr;
+    if (x->status < 200 || x->status > 299) {
+        if (t->calls->other_bytes) t->calls->other_bytes(x, bytes, n);
+        return;
+    }
+    if (!t->delivered) {
+        t->delivered = true;
+        t->counts.reads++;
+        t->counts.unstamped += t->arrival == 0;
+        if (t->arrival == 0) t->now = clock_mono_ns();
+    }
+    t->calls->bytes(x, bytes, n, t->arrival ? t->arrival : t->now);
+}
 /* The request is over: closes x and calls back. The kind has let go of it. */
 void transport_end(struct transfer *x, enum transport_end how, const char *why);
 /* Does the guard forbid connecting to this address of the target? */
