@@ -219,8 +219,18 @@ const struct probe_result *engine_probed(const struct engine *eng)
     return eng->probe && eng->probed ? probe_result(eng->probe) : NULL;
 }
 
+/* Could so many requests be in flight? Not more than all arrivals of the stage; recorded ones are not counted here. */
+static bool may_reach(const struct shard *s, uint64_t cap)
+{
+    double share = s->cycle ? (double)s->n_turns / s->cycle : 1, all = (double)s->requests_all;
+    double rate = s->rate_from > s->rate_to ? s->rate_from : s->rate_to, length = (double)s->duration_ns / 1e9;
+    if (s->arrivals == ARRIVALS_RECORDED) return true;
+    if (s->duration_ns > 0 && (s->requests_all == 0 || rate * length < all)) all = rate * length;
+    return all * share * 1.2 > (double)cap; /* Poisson arrivals may be more */
+}
+
 /* What an open loop without a cap can hold, and which of this machine's limits it is. */
-static uint64_t open_cap(struct engine *eng, uint64_t other, uint64_t pairs)
+static uint64_t open_cap(struct engine *eng, const struct shard *s, uint64_t other, uint64_t pairs)
 {
     uint64_t files = eng->host.descriptors > other ? eng->host.descriptors - other : 1, ports = eng->host.ports * pairs,
              own = eng->guard.max_connections, room = files < ports ? files : ports;
@@ -231,7 +241,8 @@ static uint64_t open_cap(struct engine *eng, uint64_t other, uint64_t pairs)
         (void)snprintf(why, sizeof why, "open files %llu", (unsigned long long)eng->host.descriptors);
     else
         (void)snprintf(why, sizeof why, "local ports %llu", (unsigned long long)eng->host.ports);
-    if (room >= OPEN_CAP_MAX) return OPEN_CAP_MAX;
+    if (room > OPEN_CAP_MAX) room = OPEN_CAP_MAX;
+    if (room == OPEN_CAP_MAX || !may_reach(s, room)) return room;
     (void)snprintf(eng->limit, sizeof eng->limit,
                    "at most %llu requests in flight, by a limit of this machine (%s): arrivals beyond that wait, and "
                    "the point is then invalid",
@@ -251,7 +262,7 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
     uint64_t other = OTHER_DESCRIPTORS + 8u * eng->n_workers, cap = s->slots;
     eng->limit[0] = '\0';
     if (s->kind == LOAD_OPEN && cap == 0) {
-        cap = open_cap(eng, other, pairs);
+        cap = open_cap(eng, s, other, pairs);
     }
     *ret_cap = (uint32_t)cap;
     uint64_t connections = (cap + per - 1) / per;

@@ -19,6 +19,7 @@ struct group {
     double e2e_p50, requests_per_s, attainment;
     uint32_t n, first, n_pass, n_fail,
         n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
+    uint32_t n_usable;  /* points whose latencies count too */
     uint32_t n_overrun; /* points whose rate the server did not keep up with */
 };
 
@@ -29,7 +30,7 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
     double rate[64] = {0}, half = NAN;
     size_t k = 0;
     for (size_t i = g->first; i < n && k < 64; i++) {
-        if (!load_usable(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
+        if (!load_carries(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
         rate[k++] = points[i].output_tokens_per_s;
         half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
     }
@@ -52,7 +53,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
     size_t n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        if (!load_usable(p)) continue;
+        if (!load_carries(p)) continue;
         struct group *g = NULL;
         for (size_t k = 0; k < n_groups && !g; k++)
             if (load_same(&points[ret[k].first].requested, &p->requested)) g = &ret[k];
@@ -62,14 +63,16 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         }
         double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed + p->window_cut);
         g->load += (load_on(p, axis) - g->load) * w;
-        g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
+        g->n_overrun += p->overrun;
+        if (!load_usable(p)) continue;
+        w = 1.0 / ++g->n_usable;
+        g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
         enum gate_result r = gates_at_point((uint32_t)i, gates, n_gates);
         g->n_pass += r == GATE_PASS;
         g->n_fail += r == GATE_FAIL;
         g->n_open += r == GATE_INCONCLUSIVE;
-        g->n_overrun += p->overrun;
     }
     for (size_t k = 0; k < n_groups; k++)
         group_rate(&ret[k], points, n);
@@ -164,7 +167,7 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
     size_t k = 0;
     if (!load) return -1;
     for (size_t i = 0; i < n; i++) {
-        if (!load_usable(&points[i])) continue;
+        if (!load_carries(&points[i])) continue;
         load[k] = load_on(&points[i], a->axis);
         rate[k++] = points[i].output_tokens_per_s;
     }
@@ -258,7 +261,7 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     for (size_t i = 0; i < n; i++) {
         if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
         a->slo_failed += g[i].n_fail > 0;
-        a->slo_undecided += g[i].n_fail == 0 && g[i].n_pass == 0;
+        a->slo_undecided += g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
     }
 }
 
@@ -352,12 +355,12 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
-        if (lag && lag->count && load_usable(p))
+        if (lag && lag->count && load_carries(p))
             a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
         if (p->verdict.status > worst) worst = p->verdict.status;
         a->left_invalid += p->verdict.status == VERDICT_INVALID;
-        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO;
-        if (load_usable(p)) {
+        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO && !load_carries(p);
+        if (load_carries(p)) {
             a->points_used++;
             if (p->verdict.status > worst_used) worst_used = p->verdict.status;
         }
@@ -384,7 +387,7 @@ static void latency_at(const struct point *points, size_t n, const struct group 
                        struct answer_latency *ret)
 {
     size_t i = 0;
-    while (i < n_groups && g[i].load < AT_LEAST * load)
+    while (i < n_groups && (g[i].n_usable == 0 || g[i].load < AT_LEAST * load))
         i++;
     if (!(load > 0) || i == n_groups) return;
     *ret = (struct answer_latency){.load = g[i].load,

@@ -327,7 +327,7 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = &points[i].verdict;
-        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_usable(&points[i])) continue;
+        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
         say(a, "Suspect");
         if (n > 1) {
             say(a, ", stage %u", points[i].stage + 1);

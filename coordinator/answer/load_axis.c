@@ -16,10 +16,19 @@ bool load_same(const struct plan_stage *a, const struct plan_stage *b)
     return same_number(a->rate_from, b->rate_from) && same_number(a->rate_to, b->rate_to);
 }
 
+static bool was_measured(const struct point *p)
+{
+    return p->verdict.status != VERDICT_INVALID && !p->offline && p->output_tokens_per_s > 0 && p->concurrency > 0;
+}
+
 bool load_usable(const struct point *p)
 {
-    return p->verdict.status != VERDICT_INVALID && !p->offline && p->steady != STEADY_NO &&
-           p->output_tokens_per_s > 0 && p->concurrency > 0;
+    return was_measured(p) && p->steady != STEADY_NO;
+}
+
+bool load_carries(const struct point *p)
+{
+    return was_measured(p) && (p->steady != STEADY_NO || p->overrun);
 }
 
 enum load_axis load_axis(const struct point *points, size_t n)

@@ -11,6 +11,10 @@ bool load_same(const struct plan_stage *a, const struct plan_stage *b);
  * when nothing was measured in it. */
 bool load_usable(const struct point *p);
 
+/* May its throughput be part of a curve? Also where requests in flight grew all the time because the rate outran the
+ * server: latencies then depend on how long the stage was, and the throughput is all that the server gives. */
+bool load_carries(const struct point *p);
+
 /* The x axis of a set of points has one unit. Arrivals per second, when every point is of an open loop; else requests
  * in flight, which every kind of load has. */
 enum load_axis { AXIS_IN_FLIGHT, AXIS_RATE };

@@ -85,6 +85,6 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, stru
     bad |= drifts(b.ttft_at, b.ttft, b.n_ttft, b.span, alpha, NULL);
     struct line l;
     if (open && b.due > 0 && line_fit(b.at, b.in_flight, b.n, alpha, &l))
-        bad |= l.slope_lo > 0 && l.slope > STEADY_BACKLOG * b.due / b.span;
-    ret->steady = bad ? STEADY_NO : STEADY_YES;
+        ret->backlog = l.slope_lo > 0 && l.slope > STEADY_BACKLOG * b.due / b.span;
+    ret->steady = bad || ret->backlog ? STEADY_NO : STEADY_YES;
 }

@@ -14,6 +14,7 @@ struct steadiness {
     enum steady steady;
     double drift;      /* of throughput over the window, relative to its mean; NaN when unknown */
     double half_width; /* of the 95 % interval of mean throughput, relative; NaN when unknown */
+    bool backlog;      /* open loop: requests in flight grew by more than that share of the arrivals */
     size_t batches;
 };
 

@@ -235,6 +235,43 @@ static void test_overrun(void **state)
     says(&w, "Plateau: 4,000 output token/s (95 %: 3,992–4,008). "); /* no "from" */
 }
 
+/* Without a cap the rate that the server cannot keep up with fills it more and more: its window drifts, and its
+ * latencies are those of the stage's length. What came out is all the same what the server gives. */
+static void test_outrun(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (uint32_t rate = 10; rate <= 90; rate += 10) {
+        struct point *p = add(&w, rate, 1);
+        double x = fmin(56.0 * rate, 3080);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        p->arrivals_per_s = rate;
+        p->output_tokens_per_s = x;
+        p->output_lo = x * 0.99;
+        p->output_hi = x * 1.01;
+        p->metric[METRIC_E2E].q[0] = 500;
+        if (rate <= 55) continue;
+        p->steady = STEADY_NO;
+        p->metric[METRIC_E2E].q[0] = 9000;
+    }
+    finish(&w, 1000);
+    assert_true(!w.a.plateau_reached && w.a.points_left_out == 4); /* they may drift for another reason */
+    for (size_t i = 5; i < w.n; i++)
+        w.p[i].overrun = true;
+    finish_capacity(&w, 1000);
+    assert_true(w.a.plateau_reached && fabs(w.a.plateau - 3080) < 50 && w.a.points_left_out == 0);
+    says(&w, "Plateau: 3,080 output token/s");
+    says(&w, "requests/s on");
+    silent(&w, "requests wait"); /* how much, the stage's length decides */
+    silent(&w, "left out");
+    assert_true(isnan(w.a.at_knee.e2e_p50) || w.a.at_knee.e2e_p50 < 600);
+    assert_true(w.a.slo_load < 51 && !w.a.slo_open_end); /* gates are judged where latencies count */
+    w.p[8].verdict.status = VERDICT_INVALID;
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached && w.a.left_invalid == 1);
+}
+
 /* Repeats of a load are one load; one that fails a gate once has not passed. */
 static void test_repeats(void **state)
 {
@@ -400,15 +437,23 @@ static void test_mixed_kinds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
-        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
-        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
-        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
-        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
-        cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
-        cmocka_unit_test(test_mixed_kinds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
+                                       cmocka_unit_test(test_not_reached),
+                                       cmocka_unit_test(test_left_out),
+                                       cmocka_unit_test(test_not_reached_for_want_of_points),
+                                       cmocka_unit_test(test_gates_that_fail),
+                                       cmocka_unit_test(test_within),
+                                       cmocka_unit_test(test_single),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_few_points),
+                                       cmocka_unit_test(test_five_points),
+                                       cmocka_unit_test(test_poor_law),
+                                       cmocka_unit_test(test_falls),
+                                       cmocka_unit_test(test_monotone),
+                                       cmocka_unit_test(test_ramp_is_no_repeat),
+                                       cmocka_unit_test(test_mixed_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,39 @@ static void test_overrun(void **state)
     stage_free(&s);
 }
 
+/* The same without a cap: nobody waits on the client's side, requests in flight grow instead. */
+static void test_outrun(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[50];
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN,
+                                 .rate_from = 20,
+                                 .rate_to = 20,
+                                 .duration_ns = INT64_C(60000000000),
+                                 .warmup_ns = INT64_C(10000000000)};
+    s.counters[COUNTER_WIN_DUE] = 1000; /* 20/s came, 10/s ended */
+    for (int i = 0; i < 50; i++)
+        rows[i] = (struct series_row){
+            .agent = -1, .t_s = 10 + i, .span_s = 1, .due = 20, .tokens = 1280, .in_flight = 32 + 10.0 * i};
+    s.series = rows;
+    s.n_series = 50;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.steady, STEADY_NO);
+    assert_true(p.overrun && p.unsent_share <= 0);
+    for (int i = 0; i < 50; i++)
+        rows[i].in_flight = 64;
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun); /* nothing grows: the rest were due before */
+    s.series = NULL;
+    s.n_series = 0;
+    stage_free(&s);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -257,8 +290,8 @@ static void test_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_what_is_wrong_is_said), cmocka_unit_test(test_warmup_auto),
-                                       cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),     cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_outrun),      cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
