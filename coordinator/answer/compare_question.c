@@ -69,6 +69,36 @@ static bool shares_prefix(const struct plan *p)
     return false;
 }
 
+/* Of a file the hash of what agents got is kept; its name says less. */
+static bool same_data(const struct plan_data *x, const struct plan_data *y)
+{
+    if (x->corpus && y->corpus) return strcmp(x->corpus, y->corpus) == 0;
+    return x->file && y->file && strcmp(x->file, y->file) == 0;
+}
+
+static bool same_prompts(const struct plan *a, const struct plan *b)
+{
+    if (a->n_workloads != b->n_workloads) return false;
+    for (size_t i = 0; i < a->n_workloads; i++) {
+        const struct plan_workload *x = &a->workloads[i], *y = &b->workloads[i];
+        if (x->source != y->source) return false;
+        if (workload_reads_file(x) && !same_data(&x->data, &y->data)) return false;
+    }
+    return true;
+}
+
+/* Numbers stand side by side, and none of them is called better or worse. */
+static void take_back(struct comparison *c)
+{
+    c->say = COMPARE_UNKNOWN;
+    c->errors_rose = false;
+    for (int f = 0; f < FIGURE_N; f++) {
+        c->overall[f].say = COMPARE_UNKNOWN;
+        for (size_t i = 0; i < c->n_loads; i++)
+            c->loads[i].change[f].say = COMPARE_UNKNOWN;
+    }
+}
+
 void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c)
 {
     const struct plan_target *x = &a->plan->target, *y = &b->plan->target;
@@ -84,7 +114,7 @@ void compare_question(const struct compare_asked *a, const struct compare_asked 
     length(a, b, METRIC_INPUT_TOKENS, "prompts", c);
     if (shares_prefix(a->plan) != shares_prefix(b->plan))
         add(c, "prompts shared a prefix in the %s only", shares_prefix(a->plan) ? "first" : "other");
-    if (!c->question[0]) return;
-    c->say = COMPARE_UNKNOWN;
-    c->errors_rose = false;
+    if (!same_prompts(a->plan, b->plan)) add(c, "prompts came from another source");
+    if (x->whole != y->whole) add(c, "answers were streamed in the %s only", x->whole ? "other" : "first");
+    if (c->question[0]) take_back(c);
 }

@@ -2,11 +2,11 @@
 # Two runs against one endpoint and one against a slower one: no difference, worse; the exit status for CI, Markdown, the page.
 . "$(dirname "$0")/lib.sh"
 
-run_as() { # NAME [LOADS]
+run_as() { # NAME [LOADS [OPTION]]
     plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' \
          "load: {concurrency: ${2:-[2, 4]}, duration: 1s, warmup: 200ms, repeats: 2, cooldown: 0s}" \
          'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
-    plateau_run --local 1
+    plateau_run --local 1 ${3:-}
     expect_status 0
     rm -rf "$TMP/$1"
     mv "$OUT" "$TMP/$1"
@@ -37,6 +37,14 @@ expect_text out.log '^B against A: better' 'the other way round it is better'
 compare "$TMP/a" "$TMP/nothing"
 expect_status 2
 expect_text err.log 'nothing' 'the folder is named'
+for other in target.model=other workload.synthetic.output_tokens=4 target.stream=false; do # another question: no row says better or worse
+    run_as other '[2, 4]' "--set=$other"
+    compare "$TMP/a" "$TMP/other" --markdown "$TMP/cmp.md" --html "$TMP/cmp.html"
+    expect_text out.log 'not the same question, so there is no verdict' "$other: no verdict"
+    grep -qE '(better|WORSE)$' "$TMP/out.log" && fail "$other: a row of the table has one"
+    grep -qE '(better|WORSE) \|' "$TMP/cmp.md" && fail "$other: a row of the Markdown has one"
+    grep -qE '"say":"(better|worse)"' "$TMP/cmp.html" && fail "$other: the page has one"
+done
 run_as others '[3, 5]'
 compare "$TMP/a" "$TMP/others"
 expect_status 0

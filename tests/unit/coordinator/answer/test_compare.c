@@ -208,9 +208,11 @@ static void test_question(void **state)
     static const char *const PLAN = "plan: 1\ntarget: {url: http://127.0.0.1:1, model: m}\n"
                                     "load: {concurrency: [1, 2], duration: 30s}\n";
     static const char *const OTHER[] = {"target.model=n", "target.api=openai-completions",
-                                        "workload.synthetic.shared_prefix.tokens=64"};
+                                        "workload.synthetic.shared_prefix.tokens=64", "target.stream=false",
+                                        "workload={dataset: {file: a.jsonl, format: sharegpt}}"};
     static const char *const SAYS[] = {"the model was m, now n", "the API was openai-chat, now openai-completions",
-                                       "prompts shared a prefix in the other only"};
+                                       "prompts shared a prefix in the other only",
+                                       "answers were streamed in the first only", "prompts came from another source"};
     struct point p[2] = {scripted(1, 100, 50), scripted(2, 190, 52)}, q[2] = {p[0], p[1]};
     struct err e = {0};
     struct comparison c;
@@ -219,7 +221,7 @@ static void test_question(void **state)
     for (int i = 0; i < 2; i++)
         p[i].metric[METRIC_OUTPUT_TOKENS] = q[i].metric[METRIC_OUTPUT_TOKENS] =
             (struct metric_stat){.count = 100, .mean = 128};
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < sizeof OTHER / sizeof *OTHER; k++) {
         struct plan *b = plan_load("b", PLAN, strlen(PLAN), &OTHER[k], 1, &e);
         if (!b) fail_msg("%s", e.text);
         assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
@@ -242,8 +244,14 @@ static void test_question(void **state)
         q[i].window_failed = 100;
     }
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    assert_int_equal(c.overall[FIGURE_TTFT_P50].say, COMPARE_BETTER);
     compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
     assert_string_equal(c.question, "answers had 128 tokens on average, now 32");
+    for (int f = 0; f < FIGURE_N; f++) { /* no row of a table says what the banner takes back */
+        assert_int_equal(c.overall[f].say, COMPARE_UNKNOWN);
+        for (size_t i = 0; i < c.n_loads; i++)
+            assert_int_equal(c.loads[i].change[f].say, COMPARE_UNKNOWN);
+    }
     assert_true(c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
     compare_clear(&c);
     plan_destroy(&a);
