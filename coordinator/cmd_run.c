@@ -344,7 +344,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     } WORDS[] = {
         {3, "a point is invalid or stages are missing; the first line says why"},
         {4, "agents were lost, and stages are made of fewer than they should be or are missing"},
-        {99, "a gate of slo.run is broken, or the sample cannot decide it"},
+        {99, "a gate of the SLO is broken, or could not be decided: the first line says which of them"},
         {128 + SIGINT, "ended by Ctrl-C"},
         {128 + SIGTERM, "ended by SIGTERM"},
     };

@@ -34,7 +34,8 @@ static void usage(FILE *to)
         fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].what);
     fputs("\nplateau help COMMAND lists a command's options, with examples. Exit status: 0 passed, 1 internal, 2 bad "
           "plan or usage,\n"
-          "3 measurement invalid, 4 agents lost, 99 an SLO gate failed, 130 or 143 ended by a signal.\n",
+          "3 measurement invalid, 4 agents lost, 99 an SLO gate failed or could not be decided,\n130 or 143 ended by a "
+          "signal.\n",
           to);
 }
 
@@ -48,7 +49,7 @@ static void manual(void)
     for (unsigned i = 0; i < N; i++)
         printf(".TP\n.BR plateau\\-%s (1)\n%s\n", COMMANDS[i].name, COMMANDS[i].what);
     fputs(".SH EXIT STATUS\n0 passed, 1 internal, 2 bad plan or usage, 3 measurement invalid, 4 agents lost, 99 an SLO "
-          "gate failed, 130 or "
+          "gate failed or could not be decided, 130 or "
           "143 ended by a signal.\n",
           stdout);
 }

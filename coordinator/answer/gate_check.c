@@ -204,12 +204,29 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
             human_number(ceil(o->needs_s), seconds));
 }
 
+/* Too few samples for a value: what is known of it may still break the limit. */
+static bool is_bound(const struct gate_outcome *o)
+{
+    return !isfinite(o->value) && o->result == GATE_FAIL && (isfinite(o->lo) || isfinite(o->hi));
+}
+
+const char *gate_reading_words(const struct gate_outcome *o, char *buf, size_t n)
+{
+    char value[HUMAN_MAX + 16];
+    buf[0] = '\0';
+    if (isfinite(o->value)) return gate_value_words(o->gate, o->value, buf, n);
+    if (is_bound(o))
+        (void)snprintf(buf, n, "%s %s", isfinite(o->lo) ? "at least" : "at most",
+                       gate_value_words(o->gate, isfinite(o->lo) ? o->lo : o->hi, value, sizeof value));
+    return buf;
+}
+
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
-    char value[HUMAN_MAX + 16], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
+    char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
     size_t at = 0;
     buf[0] = '\0';
-    if (isfinite(o->value)) PUT("%s", gate_value_words(o->gate, o->value, value, sizeof value));
+    PUT("%s", gate_reading_words(o, value, sizeof value));
     if (isfinite(o->lo) && isfinite(o->hi))
         PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
             gate_value_words(o->gate, o->hi, hi, sizeof hi));

@@ -21,6 +21,9 @@ const char *gate_result_name(enum gate_result r);
 /* "3.27 % (95 %: 2.1 % to 4.8 %)", and for an inconclusive gate what would decide it: in the gate's own unit. p: the
  * point it was read at. Returns buf. */
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n);
+/* Its value; where the sample is too small for one and breaks the limit all the same, the bound by which it does: "at
+ * least 812 ms"; else "". buf: HUMAN_MAX + 24. */
+const char *gate_reading_words(const struct gate_outcome *o, char *buf, size_t n);
 /* The unit of a gate's value, lo and hi: "ms", "fraction", "token/s". */
 const char *gate_unit(const struct plan_gate *gate);
 /* One value in the gate's own unit: "812 ms", "3.27 %", "5,000 token/s". buf: HUMAN_MAX + 16. */

@@ -268,13 +268,10 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     metrics_compute(s, ret);
     steady_compute(s, from + ret->warmup_cut_s, to, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
-<<<<<<< HEAD
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
-=======
     if (st.backlog && s->plan.max_concurrency == 0)
         ret->overrun = ret->requests_per_s < ret->arrivals_per_s * (1 - plan->verdict_achieved);
->>>>>>> b0aca53 (answer: a rate that outran the server is part of the curve of throughput, without a cap too)
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);

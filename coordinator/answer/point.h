@@ -40,16 +40,10 @@ struct point {
     } ledger;
     enum steady steady;
     double unsent_share; /* of the arrivals, where overrun: they waited for the cap in vain; else 0 */
-<<<<<<< HEAD
-    bool overrun; /* open loop: arrivals waited for max_concurrency, more of them than verdict.achieved in vain: the
-                     server did not keep up */
-    struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
-    double drift;                               /* relative drift of throughput over the window */
-=======
     bool overrun; /* open loop: the server did not keep up with the rate. More arrivals than verdict.achieved waited for
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
-    double drift; /* relative drift of throughput over the window */
->>>>>>> b0aca53 (answer: a rate that outran the server is part of the curve of throughput, without a cap too)
+    struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
+    double drift;                               /* relative drift of throughput over the window */
     double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */

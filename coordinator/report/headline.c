@@ -28,10 +28,10 @@ static void add_gate(const struct analysis *a, size_t g, struct headline *h)
 {
     const struct plan_gate *gate = &a->run->plan->gates[g];
     const struct gate_outcome *o = report_gate(a, g);
-    char value[64], load[64];
+    char value[HUMAN_MAX + 24], load[64];
     add(h, "%.60s", gate->text);
     if (!o) return;
-    if (isfinite(o->value)) add(h, ": it is %s", gate_value_words(gate, o->value, value, sizeof value));
+    if (gate_reading_words(o, value, sizeof value)[0]) add(h, ": it is %s", value);
     add(h, " at load %s", report_load(&a->points[o->point].requested, load));
 }
 

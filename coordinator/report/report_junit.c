@@ -26,18 +26,20 @@ static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
         return;
     }
     bool skip = result == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
-    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure",
-                     result == GATE_FAIL ? "limit broken: "
-                     : skip              ? ""
-                                         : "not decided, and slo.inconclusive is fail: ");
-    if (o && o->point < in->n_points)
-        put_xml(out, gate_words(o, &in->points[o->point], words, sizeof words));
-    else
-        (void)buf_puts(out, "no valid point was measured");
+    (void)buf_printf(out, "\">\n      <%s message=\"%s",
+                     result == GATE_FAIL ? "failure"
+                     : skip              ? "skipped"
+                                         : "error",
+                     result == GATE_FAIL ? "limit broken" : "not decided");
     if (o) {
         (void)buf_puts(out, " at load ");
         put_xml(out, report_load(&in->points[o->point].requested, load));
     }
+    (void)buf_puts(out, result == GATE_FAIL || skip ? ": " : ", and slo.inconclusive is fail: ");
+    if (o && o->point < in->n_points)
+        put_xml(out, gate_words(o, &in->points[o->point], words, sizeof words));
+    else
+        (void)buf_puts(out, "no valid point was measured");
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
@@ -54,7 +56,10 @@ static void put_capacity(const struct analysis *in, struct buf *out)
         return;
     }
     bool skip = a->capacity == GATE_INCONCLUSIVE && plan->on_inconclusive == INCONCLUSIVE_PASS;
-    (void)buf_printf(out, "\">\n      <%s message=\"%s", skip ? "skipped" : "failure",
+    (void)buf_printf(out, "\">\n      <%s message=\"%s",
+                     a->capacity == GATE_FAIL ? "failure"
+                     : skip                   ? "skipped"
+                                              : "error",
                      a->capacity == GATE_FAIL ? "not kept"
                      : skip                   ? "not decided"
                                               : "not decided, and slo.inconclusive is fail");
@@ -84,27 +89,27 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
 int report_junit(const struct analysis *in, struct buf *out, struct err *e)
 {
     const struct plan *plan = in->run->plan;
-    size_t n_gates = plan ? plan->n_gates : 0, failed = 0, skipped = 0, invalid = 0, n_tests = n_gates;
+    size_t n_gates = plan ? plan->n_gates : 0, count[3] = {0, 0, 0}, invalid = 0, n_tests = n_gates;
     for (size_t i = 0; i < n_gates; i++) {
         const struct gate_outcome *o = report_gate(in, i);
-        bool open = !o || o->result == GATE_INCONCLUSIVE;
-        skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
-        failed += (o && o->result == GATE_FAIL) || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
+        count[o ? o->result : GATE_INCONCLUSIVE]++;
     }
     if (plan && plan->capacity.text) {
-        bool open = in->answer.capacity == GATE_INCONCLUSIVE;
         n_tests++;
-        skipped += open && plan->on_inconclusive == INCONCLUSIVE_PASS;
-        failed += in->answer.capacity == GATE_FAIL || (open && plan->on_inconclusive == INCONCLUSIVE_FAIL);
+        count[in->answer.capacity]++;
     }
+    bool skip = plan && plan->on_inconclusive == INCONCLUSIVE_PASS;
+    size_t failed = count[GATE_FAIL], open = count[GATE_INCONCLUSIVE], errors = skip ? 0 : open,
+           skipped = open - errors;
     for (size_t i = 0; i < in->n_points; i++)
         invalid += in->points[i].verdict.status == VERDICT_INVALID;
     (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
     put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
-    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_tests + in->n_points,
-                     failed + invalid, skipped);
-    (void)buf_printf(out, "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n_tests,
-                     failed, skipped);
+    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", n_tests + in->n_points,
+                     failed + invalid, errors, skipped);
+    (void)buf_printf(out,
+                     "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
+                     n_tests, failed, errors, skipped);
     for (size_t i = 0; i < n_gates; i++)
         put_gate(in, i, out);
     if (n_tests > n_gates) put_capacity(in, out);

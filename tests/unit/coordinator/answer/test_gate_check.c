@@ -214,6 +214,11 @@ static void test_words(void **state)
     assert_true(o.needs > 298 && o.needs < 300 && o.had > 13 && o.had < 15);
     assert_string_equal(gate_words(&o, &p, words, sizeof words),
                         "inconclusive: p99 needs 299 requests, had 14: about 110 s at this load");
+    o = judged("ttft.p99 < 20ms", &p, &g); /* too few for a p99, and all of them are over the limit */
+    assert_int_equal(o.result, GATE_FAIL);
+    assert_true(isnan(o.value));
+    assert_int_equal(strncmp(gate_words(&o, &p, words, sizeof words), "at least 1", 10), 0);
+    o = judged("ttft.p99 < 800ms", &p, &g);
     verdict_add(&p.verdict, VERDICT_INVALID, "late");
     assert_string_equal(gate_words(&o, &p, words, sizeof words), "inconclusive: the point is invalid");
     p.verdict = (struct verdict){0};
