@@ -246,7 +246,7 @@ function gateTable() {
     all.map(
       (g) =>
         Object.assign(
-          [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, g.value === null && g.result === "fail" && g.words ? g.words : inUnit(g, g.value),
+          [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
            interval(g), g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""],
           {below: g.result === "inconclusive" && g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : []})));
   if (S.gates_rule) $("gates").append(el("p", "soft", "The rule: " + S.gates_rule + "."));
