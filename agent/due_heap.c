@@ -6,6 +6,7 @@
 int due_heap_reserve(struct due_heap *h, uint32_t n)
 {
     if (n <= h->room) return 0;
+    if (n < 2 * h->room) n = 2 * h->room;
     struct due_entry **more = realloc(h->list, n * sizeof *more);
     if (!more) return -1;
     h->list = more;

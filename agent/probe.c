@@ -133,7 +133,7 @@ static int write_body(struct probe *p, struct buf *body)
 {
     static const char PROMPT[] = "Say hello in a few words.";
     const struct plan_target *t = p->at.plan;
-    const struct dialect_message m = {"user", PROMPT, sizeof PROMPT - 1};
+    const struct dialect_message m = {.role = "user", .text = PROMPT, .len = sizeof PROMPT - 1};
     double mean = dist_mean(&p->plan->workloads[0].output_tokens);
     bool fixed = t->body && strstr(t->body, "min_tokens"); /* fewer than those would be refused */
     uint32_t tokens = mean >= 1 && (fixed || mean < SHORT) ? (uint32_t)mean : SHORT;
@@ -216,7 +216,7 @@ static int aim(struct probe *p, const struct plan_target *t, struct err *e)
     p->at.headers = calloc(p->target->n_headers + 1, sizeof *p->at.headers);
     if (!p->at.headers) return err_set(e, ERR_NOMEM, "no memory for a probe");
     memcpy(p->at.headers, p->target->headers, p->target->n_headers * sizeof *p->at.headers);
-    p->at.headers[p->at.n_headers++] = (struct target_header){name, one, false};
+    p->at.headers[p->at.n_headers++] = (struct target_header){.name = name, .value = one};
     dialect_open(t, &p->dialect);
     return 0;
 }

@@ -78,6 +78,15 @@ void recorder_tail(struct recorder *r, const struct stream *s, int64_t at)
     sample(r, METRIC_TAIL, at - (s->t.last_token ? s->t.last_token : s->t.done), 1);
 }
 
+static void record_turn(struct recorder *r, uint32_t turn, bool whole, int64_t ttft, int64_t e2e)
+{
+    static const enum metric TTFT[] = {METRIC_TTFT_FIRST_TURN, METRIC_TTFT_SECOND_TURN, METRIC_TTFT_LATER_TURNS},
+                             E2E[] = {METRIC_E2E_FIRST_TURN, METRIC_E2E_SECOND_TURN, METRIC_E2E_LATER_TURNS};
+    uint32_t i = turn < 3 ? turn - 1 : 2;
+    if (!whole) sample(r, TTFT[i], ttft, 1);
+    sample(r, E2E[i], e2e, 1);
+}
+
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -92,6 +101,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     }
     sample(r, METRIC_E2E, e2e, 1);
     sample(r, METRIC_E2E_DUE, last - t->due, 1);
+    if (s->turn) record_turn(r, s->turn, whole, ttft, e2e);
     if (n->made > 0) sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
     int64_t pace = whole ? -1 : stream_tpot(s, n->seen);
     if (pace >= 0) {
@@ -189,6 +199,13 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     if (outcome != COUNTER_ABORTED || s->t.sent == 0) return;
     sample(r, METRIC_CUT_AGE, now - s->t.sent, 1);
     if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, now - s->t.sent, 1);
+}
+
+void recorder_session(struct recorder *r, uint32_t turns, int64_t first_due, int64_t at)
+{
+    if (!recorder_in_window(r, first_due)) return;
+    sample(r, METRIC_SESSION_TURNS, (int64_t)turns * 1000, 1);
+    sample(r, METRIC_SESSION_TIME, at - first_due, 1);
 }
 
 void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome)

@@ -56,6 +56,9 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
 /* A try has failed as `outcome`, and its request will be sent again: it has no output yet and does not end here. */
 void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome);
 
+/* A conversation has had all its turns. */
+void recorder_session(struct recorder *r, uint32_t turns, int64_t first_due, int64_t at);
+
 /* The tail of an ok request that ended before its response did is over. */
 void recorder_tail(struct recorder *r, const struct stream *s, int64_t at);
 

@@ -48,6 +48,7 @@ static struct request *place_new(struct stage *st, struct err *e)
     r->stage = st;
     r->again.owner = r;
     r->body.max = BODY_MAX;
+    r->answer.max = TALK_ANSWER_MAX;
     uint32_t address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : 0;
     transfer_init(&r->transfer, st->tr, r, address);
     st->places[st->n_places++] = r;
@@ -59,6 +60,7 @@ void stage_drop_places(struct stage *st)
     for (uint32_t i = 0; i < st->n_places; i++) {
         transfer_clear(&st->places[i]->transfer);
         buf_clear(&st->places[i]->body);
+        buf_clear(&st->places[i]->answer);
         free(st->places[i]);
     }
     free(st->places);
@@ -131,6 +133,8 @@ static void keep_row(struct stage *st, const struct request *r, enum counter out
     const struct row_request q = {.number = r->number,
                                   .workload = r->choice.workload,
                                   .model = r->choice.model,
+                                  .session = r->talk ? r->talk->number : 0,
+                                  .turn = r->stream.turn,
                                   .tries = r->tries,
                                   .status = r->transfer.status,
                                   .t0 = st->t0};
@@ -142,7 +146,8 @@ static void begin_stream(struct stage *st, struct request *r)
 {
     struct stream *s = &r->stream;
     struct timeline t = s->t;
-    uint32_t asked = s->asked_tokens, prompt = s->prompt_tokens;
+    uint32_t asked = s->asked_tokens, prompt = s->prompt_tokens, turn = s->turn;
+    struct buf *text = s->text;
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->t.due = t.due;
     s->t.free = t.free;
@@ -150,6 +155,9 @@ static void begin_stream(struct stage *st, struct request *r)
     s->t.handed = t.handed;
     s->asked_tokens = asked;
     s->prompt_tokens = prompt;
+    s->turn = turn;
+    s->text = text;
+    if (text) buf_reset(text);
 }
 
 /* Whether a failed try is not the request's end. */
@@ -200,7 +208,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
     st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
-    pacer_freed(&st->pacer, at, rest(st, r, failed, at));
+    pacer_freed(&st->pacer, at, stage_talk_ended(st, r, outcome, at, rest(st, r, failed, at)));
     stream_clear(s);
     st->open[r->at] = st->open[--st->n_open];
     st->open[r->at]->at = r->at;
@@ -259,18 +267,6 @@ static void finish_unsent(struct stage *st, const struct pacer_item *item, int64
     stream_clear(&s);
 }
 
-static int write_body(struct stage *st, struct request *r, uint64_t number)
-{
-    struct dialect_request ask;
-    r->number = number;
-    if (workload_next(st->workload, number, &ask, &r->choice) < 0) return -1;
-    buf_reset(&r->body);
-    if (st->dialect.write_body(&st->dialect, &ask, &r->body) < 0) return -1;
-    r->stream.asked_tokens = ask.output_tokens * (st->dialect.choices > 1 ? st->dialect.choices : 1);
-    r->stream.prompt_tokens = r->choice.input_tokens;
-    return 0;
-}
-
 /* Whether and when the user of this request goes away. */
 static void plan_cancel(struct stage *st, struct request *r, uint64_t number)
 {
@@ -310,11 +306,13 @@ static void start(struct stage *st, const struct pacer_item *item)
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->t.due = item->due;
     s->t.free = item->free;
-    int ready = write_body(st, r, item->number);
+    r->talk = stage_talk_due(st, item->due);
+    int ready = stage_write_body(st, r, item->number);
     if (st->shard.kind == LOAD_OPEN && st->n_usable > 1)
         r->transfer.address = st->usable[st->next_usable++ % st->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
     r->tries = 0;
+    stage_talk_send(st, r);
     plan_cancel(st, r, item->number);
     stage_flight_to(st, s->t.sent);
     r->ended = false;
@@ -482,6 +480,8 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->tr = tr;
     st->cap = cap ? cap : 1;
     st->recorded = plan_recorded(plan);
+    st->has_talks = plan_has_sessions(plan);
+    st->names = tr->target->sessions;
     dialect_open(&plan->target, &st->dialect);
     st->ends = (struct dialect_ends){0};
     st->dialect.ends = &st->ends;
@@ -504,10 +504,13 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->n_idle = st->n_open = 0;
     for (uint32_t i = st->n_places; i-- > 0;)
         st->idle[st->n_idle++] = st->places[i];
-    if (st->n_places > 0 && write_body(st, st->places[0], 0) < 0)
+    if (st->n_places > 0 && stage_write_body(st, st->places[0], 0) < 0)
         return err_set(e, ERR_PLAN,
                        "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
                        BODY_MAX >> 20);
+    if (st->n_places > 0 && st->places[0]->talk) talks_end(&st->talks, st->places[0]->talk);
+    if (st->n_places > 0) st->places[0]->talk = NULL;
+    talks_restart(&st->talks);
     return 0;
 }
 
@@ -572,6 +575,7 @@ void stage_stop(struct stage *st, bool now_too, int64_t now)
     pacer_end(&st->pacer, now);
     if (now < st->rec.window_to) {
         stage_flight_to(st, now);
+        stage_talk_stop(st, now);
         st->rec.window_to = now;
     }
     for (uint32_t i = 0; i < st->n_open; i++)
@@ -630,6 +634,11 @@ void stage_clear(struct stage *st)
         tails_remove(&r->tail);
     }
     due_heap_clear(&st->again);
+    for (uint32_t i = 0; i < st->n_places; i++) {
+        if (st->places[i]->talk) talks_end(&st->talks, st->places[i]->talk);
+        st->places[i]->talk = NULL;
+    }
+    talks_clear(&st->talks);
     st->ending = st->tails = (struct tails){0};
     st->n_open = st->n_idle = 0;
     workload_destroy(&st->workload);

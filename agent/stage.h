@@ -17,6 +17,7 @@
 #include "agent/retry.h"
 #include "agent/row.h"
 #include "agent/tail.h"
+#include "agent/talk.h"
 #include "agent/wording.h"
 #include "agent/transport/transport.h"
 #include "agent/workload.h"
@@ -35,7 +36,10 @@ struct request {
     int64_t tried;          /* when this try was */
     struct due_entry again; /* when it is sent again */
     struct workload_choice choice;
-    bool waits; /* handed over before its connection was ready */
+    struct talk *talk;           /* the conversation that it is a turn of; NULL: none */
+    char session[TALK_NAME + 1]; /* its name in headers, where they hold one */
+    struct buf answer;           /* of a turn that the next one sends back */
+    bool waits;                  /* handed over before its connection was ready */
     struct tail tail;
     bool ended;       /* its end marker was seen and its slot is free; only the tail is left */
     bool tail_counts; /* … and counts */
@@ -57,6 +61,8 @@ struct stage {
     struct request **places; /* all; idle ones are a stack in `idle`, open ones listed in `open` */
     struct request **idle, **open;
     uint32_t n_places, n_idle, n_open, room;
+    struct talks talks;         /* conversations; those under way belong to their request */
+    bool has_talks, names;      /* … there are some; headers hold a session's name */
     struct due_heap again;      /* open requests that wait to be sent again */
     struct tails ending, tails; /* responses after their end marker: with their slot, and without */
     uint32_t tails_max;         /* set before stage_arm */
@@ -116,3 +122,20 @@ void stage_flight_to(struct stage *st, int64_t now);
 void stage_flight_correct(struct stage *st, int64_t at, int64_t now);
 /* Requests that became due by `now` are counted. */
 void stage_tell_due(struct stage *st, int64_t now);
+
+/* The part of [from, to) that lies in the window (stage_span.c). */
+int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to);
+
+/* Of stage_talk.c: conversations. */
+
+/* Which conversation the next request continues, when one is due by `due`. */
+struct talk *stage_talk_due(struct stage *st, int64_t due);
+/* The request's body: of a conversation's next turn, or of a request of its own; -1: it cannot be written. */
+int stage_write_body(struct stage *st, struct request *r, uint64_t number);
+/* Before the request is sent: where to, on which connection, under which name. */
+void stage_talk_send(struct stage *st, struct request *r);
+/* A request ended at `at`, its slot rests for `rest`; returns how long the slot is taken by its conversation, at least
+ * `rest`. */
+int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outcome, int64_t at, int64_t rest);
+/* The stage ends at `now`: conversations that think do so no longer. */
+void stage_talk_stop(struct stage *st, int64_t now);

@@ -5,7 +5,7 @@
 #include "agent/stage.h"
 
 /* The part of [from, to) that lies in the window. */
-static int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to)
+int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to)
 {
     int64_t a = from > st->rec.window_from ? from : st->rec.window_from,
             b = to < st->rec.window_to ? to : st->rec.window_to;

@@ -19,6 +19,7 @@ struct workload {
     const struct plan *plan;
     const struct shard *shard;
     double weight_sum, model_sum;
+    struct rng rng; /* of the request that was chosen last */
     void **sources; /* one for each workload of the plan */
 };
 
@@ -89,14 +90,25 @@ static uint64_t cluster_index(const struct shard *s, uint64_t number)
     return s->slots ? number / s->slots * s->slots_all + s->slot_first + number % s->slots : number;
 }
 
+void workload_choose(struct workload *w, uint64_t number, struct workload_choice *ret)
+{
+    rng_seed(&w->rng, rng_mix(w->shard->seed, CHOICE, w->shard->part, number));
+    size_t which = pick_workload(w, &w->rng), model = pick_model(w, &w->rng);
+    *ret = (struct workload_choice){.workload = (uint32_t)which, .model = (uint32_t)model};
+}
+
+int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workload_choice *choice,
+                 struct dialect_request *ret)
+{
+    const struct plan_target *t = &w->plan->target;
+    uint32_t which = choice->workload;
+    *ret = (struct dialect_request){.model = t->n_models ? t->models[choice->model].name : NULL, .body = t->body};
+    struct source_ask ask = {.number = number, .index = cluster_index(w->shard, own), .rng = &w->rng};
+    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens);
+}
+
 int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)
 {
-    struct rng r;
-    const struct plan_target *t = &w->plan->target;
-    rng_seed(&r, rng_mix(w->shard->seed, CHOICE, w->shard->part, number));
-    size_t which = pick_workload(w, &r), model = pick_model(w, &r);
-    *ret = (struct dialect_request){.model = t->n_models ? t->models[model].name : NULL, .body = t->body};
-    *ret_choice = (struct workload_choice){.workload = (uint32_t)which, .model = (uint32_t)model};
-    struct source_ask ask = {.number = number, .index = cluster_index(w->shard, number), .rng = &r};
-    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &ret_choice->input_tokens);
+    workload_choose(w, number, ret_choice);
+    return workload_ask(w, number, number, ret_choice, ret);
 }

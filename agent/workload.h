@@ -20,6 +20,12 @@ struct workload_choice {
     uint32_t input_tokens;    /* asked for in the prompt; 0: not known */
     uint32_t workload, model; /* numbers in the plan */
 };
-/* The request number `number` of this part (open loop: of the cluster). What `ret` points to lives until the next call.
- * Returns -1 without memory, or when a corpus is broken. */
+/* Chooses workload and model of the request number `number` of this part (open loop: of the cluster). */
+void workload_choose(struct workload *w, uint64_t number, struct workload_choice *ret);
+/* What its source gives: what `ret` points to lives until the next call. Follows workload_choose of the same number;
+ * workload and model of `choice` may be others, those of a conversation. `own`: by which the record of a data set is
+ * taken: the number, or that of the conversation. Returns -1 without memory, or when a corpus is broken. */
+int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workload_choice *choice,
+                 struct dialect_request *ret);
+/* Both, for a request of its own. */
 int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice);

@@ -77,6 +77,21 @@ void body_put_string(struct buf *out, const char *text, size_t n)
     (void)buf_putc(out, '"');
 }
 
+static void put_message_text(struct buf *out, const struct dialect_message *m)
+{
+    if (m->escaped)
+        (void)buf_put(out, m->text, m->len);
+    else
+        body_put_part(out, m->text, m->len);
+}
+
+void body_put_message(struct buf *out, const struct dialect_message *m)
+{
+    (void)buf_putc(out, '"');
+    put_message_text(out, m);
+    (void)buf_putc(out, '"');
+}
+
 void body_member(struct body_writer *w, const char *key, const char *json)
 {
     if (body_key(w, key)) (void)buf_puts(w->out, json);
@@ -100,7 +115,7 @@ void body_put_messages(struct buf *out, const struct dialect_request *r)
         (void)buf_puts(out, i ? ",{\"role\":\"" : "{\"role\":\"");
         (void)buf_puts(out, m->role);
         (void)buf_puts(out, "\",\"content\":");
-        body_put_string(out, m->text, m->len);
+        body_put_message(out, m);
         (void)buf_putc(out, '}');
     }
     (void)buf_putc(out, ']');
@@ -110,7 +125,7 @@ void body_put_prompt(struct buf *out, const struct dialect_request *r)
 {
     for (size_t i = 0; i < r->n_messages; i++) {
         if (i) (void)buf_puts(out, "\\n\\n");
-        body_put_part(out, r->messages[i].text, r->messages[i].len);
+        put_message_text(out, &r->messages[i]);
     }
 }
 

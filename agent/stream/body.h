@@ -31,8 +31,9 @@ void body_nested(struct body_writer *w, const char *key, const char *member, uin
 bool body_key(struct body_writer *w, const char *key);
 int body_end(struct body_writer *w); /* the plan's members and the closing brace; -1 when the buffer went bad */
 
-void body_put_string(struct buf *out, const char *text, size_t n); /* quoted and escaped */
-void body_put_part(struct buf *out, const char *text, size_t n);   /* escaped, to stand within quotes */
+void body_put_message(struct buf *out, const struct dialect_message *m); /* its text, quoted */
+void body_put_string(struct buf *out, const char *text, size_t n);       /* quoted and escaped */
+void body_put_part(struct buf *out, const char *text, size_t n);         /* escaped, to stand within quotes */
 /* What body_messages and body_prompt write as the value; the prompt without its quotes. */
 void body_put_messages(struct buf *out, const struct dialect_request *r);
 void body_put_prompt(struct buf *out, const struct dialect_request *r);

@@ -41,8 +41,9 @@ struct event {
 /* One message of a conversation. */
 struct dialect_message {
     const char *role; /* "system", "user" or "assistant"; a dialect translates what its API names otherwise */
-    const char *text; /* plain text, escaped by the dialect; not NUL-terminated */
+    const char *text; /* plain text, escaped by the dialect unless `escaped`; not NUL-terminated */
     size_t len;
+    bool escaped; /* as JSON writes it between quotes: an answer that is sent back */
 };
 
 /* What a request asks for. Everything is borrowed. */
@@ -58,6 +59,7 @@ struct dialect_request {
 struct dialect_event {
     const char *name, *data; /* the event: field ("" when absent); its data lines joined by \n */
     size_t name_len, len;
+    struct buf *text;         /* where visible text goes, as JSON writes it between quotes; NULL: nowhere */
     struct json_notes *notes; /* where the scanner notes what it read and what it skipped (shape.h); NULL: nowhere */
 };
 

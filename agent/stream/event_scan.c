@@ -17,7 +17,7 @@ static bool names_error(const char *name, size_t n)
 bool event_scan_begin(struct event_scan *s, const struct dialect_event *e, struct event *ret)
 {
     *ret = (struct event){0};
-    *s = (struct event_scan){.ev = ret};
+    *s = (struct event_scan){.ev = ret, .text = e->text};
     if (e->name_len > 0 && names_error(e->name, e->name_len)) {
         ret->flags = EVENT_ERROR; /* whatever its text is */
         return false;
@@ -53,6 +53,7 @@ static void note_text(struct event_scan *s, uint32_t flag)
     if (s->j.len == 0) return;
     s->ev->flags |= flag;
     json_note(&s->j, JSON_NOTE_TEXT);
+    if (s->text && flag == EVENT_CONTENT) (void)buf_put(s->text, s->j.text, s->j.len);
 }
 
 void event_scan_text(struct event_scan *s, uint32_t flag)

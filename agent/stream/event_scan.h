@@ -6,10 +6,11 @@
 struct event_scan {
     struct json j;
     struct event *ev;
-    bool known;   /* the object holds what the API's events hold */
-    bool suspect; /* it holds what errors hold … */
-    bool apart;   /* choices are told apart */
-    bool fine;    /* … and a code or status that says success */
+    struct buf *text; /* as in struct dialect_event */
+    bool known;       /* the object holds what the API's events hold */
+    bool suspect;     /* it holds what errors hold … */
+    bool apart;       /* choices are told apart */
+    bool fine;        /* … and a code or status that says success */
 };
 
 /* Clears *ret and enters the event's object. False when there is nothing to read: no data, null, an error by its name,

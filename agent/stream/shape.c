@@ -98,7 +98,7 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
     struct shape_note now[SHAPE_NOTES];
     uint32_t n = 0;
     size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
-    d->scan(d, &(struct dialect_event){e->name, e->data, e->name_len, e->len, &notes}, &again);
+    d->scan(d, &(struct dialect_event){e->name, e->data, e->name_len, e->len, NULL, &notes}, &again);
     if (notes.n > SHAPE_NOTES) return;
     for (uint32_t i = 0; i < notes.n; i++) {
         const struct json_note *note = &notes.note[i];

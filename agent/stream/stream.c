@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) void take(struct stream *s, const s
 
 static void scan(const struct stream *s, const struct sse_event *e, struct event *ret)
 {
-    s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, NULL}, ret);
+    s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, s->text, NULL}, ret);
 }
 
 /* The event by which the stream fails, for its sample. */
@@ -234,7 +234,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     }
     uint32_t before = s->events;
     while (p < end && !s->end && !s->malformed) {
-        bool start = at_start(s) && !s->full_only;
+        bool start = at_start(s) && !s->full_only && !s->text;
         if (start && shape_is_learnt(&s->shape)) p = take_shaped(s, p, end, arrival_ns);
         if (p == end && !s->carry.big) break; /* the parser has no buffer to give back */
         struct sse_event e;

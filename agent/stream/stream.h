@@ -56,6 +56,7 @@ struct stream {
     uint32_t thoughts;                    /* of these, with nothing but reasoning */
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
+    uint32_t turn;                        /* of a conversation, from 1; 0: of none; likewise */
     uint32_t usage_in, usage_out, usage_cached, usage_thought;
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
@@ -67,6 +68,8 @@ struct stream {
     bool begun;               /* the body's first byte that is no white space was seen */
     bool plain;               /* the body is one JSON value, no event stream */
     bool full_only;           /* set after stream_begin by tests: no event is judged by its shape */
+    struct buf
+        *text; /* set after stream_begin: the answer's visible text goes there, as JSON writes it between quotes */
     uint64_t bytes;
     uint32_t shaped;  /* token events judged by their shape */
     uint32_t unknown; /* events and lines that are nothing this API knows */

@@ -17,7 +17,7 @@ static void add_field(struct http2_head *h, const char *name, const char *value,
 }
 
 /* The target's own headers; their names in lower case go to `to`. */
-static void add_headers(struct http2_head *h, const struct target *target, char *to)
+static int add_headers(struct http2_head *h, const struct target *target, char *to)
 {
     for (size_t i = 0; i < target->n_headers; i++) {
         const struct target_header *line = &target->headers[i];
@@ -25,8 +25,15 @@ static void add_headers(struct http2_head *h, const struct target *target, char 
         for (const char *from = line->name; *from; from++)
             *to++ = (char)tolower((unsigned char)*from);
         *to++ = '\0';
-        add_field(h, name, line->value, line->secret);
+        char *own = line->session ? strdup(line->value) : NULL;
+        if (line->session && !own) return -1;
+        add_field(h, name, own ? own : line->value, line->secret);
+        if (!own) continue;
+        h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the next request changes it */
+        h->session_at[h->n_sessions] = line->at;
+        h->sessions[h->n_sessions++] = own;
     }
+    return 0;
 }
 
 int http2_head_init(struct http2_head *h, const struct target *target)
@@ -39,13 +46,15 @@ int http2_head_init(struct http2_head *h, const struct target *target)
     size_t path = strlen(u.path) + 2;
     h->names = malloc(n + path);
     h->fields = calloc(target->n_headers + 5, sizeof *h->fields);
-    if (!h->names || !h->fields) return -1;
+    h->sessions = calloc(target->n_headers + 1, sizeof *h->sessions);
+    h->session_at = calloc(target->n_headers + 1, sizeof *h->session_at);
+    if (!h->names || !h->fields || !h->sessions || !h->session_at) return -1;
     (void)snprintf(h->names, path, "%s%s", *u.path == '/' ? "" : "/", u.path);
     add_field(h, ":method", "POST", false);
     add_field(h, ":scheme", u.tls ? "https" : "http", false);
     add_field(h, ":authority", target->authority, false);
     add_field(h, ":path", h->names, false);
-    add_headers(h, target, h->names + path);
+    if (add_headers(h, target, h->names + path) < 0) return -1;
     add_field(h, "content-length", h->length, false);
     h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
     return 0;
@@ -53,6 +62,10 @@ int http2_head_init(struct http2_head *h, const struct target *target)
 
 void http2_head_clear(struct http2_head *h)
 {
+    for (size_t i = 0; i < h->n_sessions; i++)
+        free(h->sessions[i]);
+    free(h->sessions);
+    free(h->session_at);
     free(h->fields);
     free(h->names);
 }
@@ -60,4 +73,11 @@ void http2_head_clear(struct http2_head *h)
 void http2_head_set_length(struct http2_head *h, size_t n)
 {
     h->fields[h->n - 1].valuelen = (size_t)snprintf(h->length, sizeof h->length, "%zu", n);
+}
+
+void http2_head_set_session(struct http2_head *h, const char *session)
+{
+    static const char NOBODY[TARGET_SESSION + 1] = "0000000000000000";
+    for (size_t i = 0; i < h->n_sessions; i++)
+        memcpy(h->sessions[i] + h->session_at[i], session ? session : NOBODY, TARGET_SESSION);
 }

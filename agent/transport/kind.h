@@ -37,6 +37,8 @@ struct transport_kind {
     void (*abort)(struct transfer *x);
     /* An event whose data the kind gave to epoll; it may be of a connection that is closed by now. */
     void (*ready)(struct transport *t, uint64_t data, uint32_t events);
+    /* See transport_keep. NULL: connections are shared, and none is anybody's. */
+    void (*keep)(struct transport *t, uint64_t own, uint32_t most);
     /* t->timer is due; sets the next. */
     void (*tick)(struct transport *t, int64_t now);
 };

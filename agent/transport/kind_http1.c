@@ -19,6 +19,7 @@
 struct exchange {
     struct conn c;         /* first */
     uint32_t before, next; /* in the list of idle ones of its address */
+    uint8_t list;          /* … which: enum idle_list */
     bool broken;           /* a write failed: what still comes is read, then the request ends */
     struct transfer *x;
     int64_t idle_since;
@@ -29,16 +30,22 @@ struct exchange {
     struct http1 http;
 };
 
+/* Idle connections that any request may take, and those that a conversation keeps while its user thinks. */
+enum idle_list { IDLE_FREE, IDLE_KEPT, IDLE_N };
+
 struct http1_state {
     struct conns conns; /* first */
     char *head;         /* a request up to its length; holds the secret */
     size_t head_len;
+    size_t *sessions; /* where the session's name stands in it */
+    size_t n_sessions;
     struct warm_socket *warm; /* stack of those made ahead */
     uint32_t n_warm, cap_warm;
-    int64_t adopted_at;                /* the latest of them */
-    bool looked;                       /* … at, for alerts */
-    uint32_t idle[TARGET_ADDRESS_MAX]; /* the latest first … */
-    uint32_t last[TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
+    int64_t adopted_at;                        /* the latest of them */
+    bool looked;                               /* … at, for alerts */
+    uint32_t idle[IDLE_N][TARGET_ADDRESS_MAX]; /* the latest first … */
+    uint32_t last[IDLE_N][TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
+    uint32_t n_kept;
 };
 
 static struct exchange *nth(const struct http1_state *o, uint32_t index)
@@ -78,17 +85,29 @@ static int make_head(struct http1_state *o, const struct target *target)
         own_host |= strcasecmp(target->headers[i].name, "Host") == 0;
     }
     char *at = o->head = malloc(most); /* at full size: growing would leave copies of the secret */
-    if (!at) return -1;
+    o->sessions = calloc(target->n_headers + 1, sizeof *o->sessions);
+    if (!at || !o->sessions) return -1;
     at = put_text(at, "POST ");
     if (*u.path != '/') *at++ = '/';
     at = put_text(at, u.path);
     at = put_text(at, " HTTP/1.1\r\n");
     if (!own_host) at = put_header(at, "Host", target->authority);
-    for (size_t i = 0; i < target->n_headers; i++)
-        at = put_header(at, target->headers[i].name, target->headers[i].value);
+    for (size_t i = 0; i < target->n_headers; i++) {
+        const struct target_header *h = &target->headers[i];
+        if (h->session) o->sessions[o->n_sessions++] = (size_t)(at - o->head) + strlen(h->name) + 2 + h->at;
+        at = put_header(at, h->name, h->value);
+    }
     at = put_text(at, "Content-Length: ");
     o->head_len = (size_t)(at - o->head);
     return 0;
+}
+
+/* All requests share the head; before each piece of it is sent, the name of its request's session stands in it. */
+static void name_session(const struct http1_state *o, const struct exchange *k)
+{
+    static const char NOBODY[TARGET_SESSION + 1] = "0000000000000000";
+    for (size_t i = 0; i < o->n_sessions; i++)
+        memcpy(o->head + o->sessions[i], k->x->session ? k->x->session : NOBODY, TARGET_SESSION);
 }
 
 /* ---- idle connections ---- */
@@ -100,14 +119,30 @@ static void forget(struct http1_state *o, struct exchange *k)
 
 static void idle_remove(struct http1_state *o, struct exchange *k)
 {
+    uint32_t address = k->c.address;
     if (k->before == CONN_NONE)
-        o->idle[k->c.address] = k->next;
+        o->idle[k->list][address] = k->next;
     else
         nth(o, k->before)->next = k->next;
     if (k->next == CONN_NONE)
-        o->last[k->c.address] = k->before;
+        o->last[k->list][address] = k->before;
     else
         nth(o, k->next)->before = k->before;
+    o->n_kept -= k->list == IDLE_KEPT;
+}
+
+static void idle_add(struct http1_state *o, struct exchange *k, enum idle_list list)
+{
+    uint32_t address = k->c.address;
+    k->list = list;
+    k->before = CONN_NONE;
+    k->next = o->idle[list][address];
+    if (k->next == CONN_NONE)
+        o->last[list][address] = k->c.index;
+    else
+        nth(o, k->next)->before = k->c.index;
+    o->idle[list][address] = k->c.index;
+    o->n_kept += list == IDLE_KEPT;
 }
 
 static void idle_put(struct http1_state *o, struct exchange *k)
@@ -115,13 +150,7 @@ static void idle_put(struct http1_state *o, struct exchange *k)
     struct transport *t = o->conns.t;
     k->x = NULL;
     k->idle_since = t->now;
-    k->before = CONN_NONE;
-    k->next = o->idle[k->c.address];
-    if (k->next == CONN_NONE)
-        o->last[k->c.address] = k->c.index;
-    else
-        nth(o, k->next)->before = k->c.index;
-    o->idle[k->c.address] = k->c.index;
+    idle_add(o, k, IDLE_FREE);
     if (k->idle_since + CONN_IDLE_MAX_NS < t->timer) t->timer = k->idle_since + CONN_IDLE_MAX_NS;
 }
 
@@ -137,16 +166,31 @@ static void learn(struct http1_state *o, const struct exchange *k, bool good)
         t->keeps = KEEPS_CLOSING;
 }
 
-static struct exchange *idle_take(struct http1_state *o, uint32_t address)
+/* Takes an idle connection out of its list; false: it cannot be used any more. */
+static bool idle_use(struct http1_state *o, struct exchange *k)
 {
     struct transport *t = o->conns.t;
-    while (o->idle[address] != CONN_NONE) {
-        struct exchange *k = nth(o, o->idle[address]);
-        bool good = t->now - k->idle_since < CONN_IDLE_MAX_NS && transport_quiet(k->c.fd, k->c.tls);
-        idle_remove(o, k);
-        learn(o, k, good);
-        if (good && t->keeps != KEEPS_CLOSING) return k;
-        forget(o, k);
+    bool good = t->now - k->idle_since < CONN_IDLE_MAX_NS && transport_quiet(k->c.fd, k->c.tls);
+    idle_remove(o, k);
+    learn(o, k, good);
+    if (good && t->keeps != KEEPS_CLOSING) return true;
+    forget(o, k);
+    return false;
+}
+
+/* A session's own connection, if it is idle. */
+static struct exchange *idle_take_own(struct http1_state *o, const struct transfer *x)
+{
+    struct exchange *k = x->own ? (struct exchange *)conn_of(&o->conns, x->own - 1) : NULL;
+    if (!k || k->c.state != CONN_OPEN || k->x || k->c.address != x->address) return NULL;
+    return idle_use(o, k) ? k : NULL;
+}
+
+static struct exchange *idle_take(struct http1_state *o, uint32_t address)
+{
+    while (o->idle[IDLE_FREE][address] != CONN_NONE) {
+        struct exchange *k = nth(o, o->idle[IDLE_FREE][address]);
+        if (idle_use(o, k)) return k;
     }
     return NULL;
 }
@@ -245,6 +289,7 @@ static void write_more(struct http1_state *o, struct exchange *k)
     size_t all = o->head_len + k->length_len + k->body_len;
     struct iovec iov[PARTS];
     ssize_t n;
+    if (o->n_sessions && k->sent < o->head_len) name_session(o, k);
     do {
         struct iovec *first = left_to_send(o, k, iov);
         struct msghdr m = {.msg_iov = first, .msg_iovlen = (size_t)(iov + PARTS - first)};
@@ -370,8 +415,11 @@ static struct exchange *take_new(struct http1_state *o, struct transfer *x)
 static void http1_start(struct transfer *x, const char *body, size_t n)
 {
     struct http1_state *o = x->tr->state;
-    struct exchange *k = x->tr->target->plan->fresh_connections ? NULL : idle_take(o, x->address);
+    bool fresh = x->tr->target->plan->fresh_connections;
+    struct exchange *k = fresh ? NULL : idle_take_own(o, x);
+    if (!k && !fresh) k = idle_take(o, x->address);
     if (!k && !(k = take_new(o, x))) return;
+    x->own = ((uint64_t)k->c.generation << 32 | k->c.index) + 1;
     k->x = x;
     x->state = k;
     k->body = body;
@@ -409,8 +457,9 @@ static int http1_init(struct transport *t, struct err *e)
     if (!o || make_head(o, t->target) < 0) return err_set(e, ERR_NOMEM, "no memory for the transport");
     conns_init(&o->conns, t, sizeof(struct exchange));
     t->keeps = t->target->plan->fresh_connections ? KEEPS_OPEN /* none is used again */ : KEEPS_UNKNOWN;
-    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++)
-        o->idle[i] = o->last[i] = CONN_NONE;
+    for (size_t i = 0; i < (size_t)IDLE_N * TARGET_ADDRESS_MAX; i++)
+        o->idle[i / TARGET_ADDRESS_MAX][i % TARGET_ADDRESS_MAX] =
+            o->last[i / TARGET_ADDRESS_MAX][i % TARGET_ADDRESS_MAX] = CONN_NONE;
     return 0;
 }
 
@@ -425,6 +474,7 @@ static void http1_clear(struct transport *t)
     conns_clear(&o->conns);
     if (o->head) explicit_bzero(o->head, o->head_len);
     free(o->head);
+    free(o->sessions);
     free(o);
     t->state = NULL;
 }
@@ -471,26 +521,42 @@ static int http1_prepared(struct transport *t, struct err *e)
     return -1;
 }
 
-/* Closes what has been idle for too long. Everything else that is due by time is done by the stage. */
+/* Closes what has been idle for too long in a list; returns how many were closed. */
+static int close_old(struct http1_state *o, const uint32_t *last, int64_t now, int closed)
+{
+    struct transport *t = o->conns.t;
+    while (*last != CONN_NONE) {
+        struct exchange *k = nth(o, *last);
+        int64_t due = k->idle_since + CONN_IDLE_MAX_NS;
+        if (due <= now && closed++ < CONN_CLOSED_AT_ONCE) {
+            idle_remove(o, k);
+            forget(o, k);
+            continue;
+        }
+        if (due < now + NS_PER_MS) due = now + NS_PER_MS;
+        if (due < t->timer) t->timer = due;
+        break;
+    }
+    return closed;
+}
+
+/* Everything else that is due by time is done by the stage. */
 static void http1_tick(struct transport *t, int64_t now)
 {
     struct http1_state *o = t->state;
     int closed = 0;
     t->timer = INT64_MAX;
-    for (size_t i = 0; i < TARGET_ADDRESS_MAX; i++) {
-        while (o->last[i] != CONN_NONE) {
-            struct exchange *k = nth(o, o->last[i]);
-            int64_t due = k->idle_since + CONN_IDLE_MAX_NS;
-            if (due <= now && closed++ < CONN_CLOSED_AT_ONCE) {
-                idle_remove(o, k);
-                forget(o, k);
-                continue;
-            }
-            if (due < now + NS_PER_MS) due = now + NS_PER_MS;
-            if (due < t->timer) t->timer = due;
-            break;
-        }
-    }
+    for (size_t i = 0; i < (size_t)IDLE_N * TARGET_ADDRESS_MAX; i++)
+        closed = close_old(o, &o->last[i / TARGET_ADDRESS_MAX][i % TARGET_ADDRESS_MAX], now, closed);
+}
+
+static void http1_keep(struct transport *t, uint64_t own, uint32_t most)
+{
+    struct http1_state *o = t->state;
+    struct exchange *k = own ? (struct exchange *)conn_of(&o->conns, own - 1) : NULL;
+    if (!k || k->c.state != CONN_OPEN || k->x || k->list == IDLE_KEPT || o->n_kept >= most) return;
+    idle_remove(o, k);
+    idle_add(o, k, IDLE_KEPT);
 }
 
 const struct transport_kind KIND_HTTP1 = {
@@ -504,4 +570,5 @@ const struct transport_kind KIND_HTTP1 = {
     .abort = http1_abort,
     .ready = http1_ready,
     .tick = http1_tick,
+    .keep = http1_keep,
 };

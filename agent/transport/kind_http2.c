@@ -123,6 +123,7 @@ static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
 {
     nghttp2_data_provider body = {.read_callback = http2_body};
     http2_head_set_length(&o->head, s->body_len);
+    http2_head_set_session(&o->head, s->x->session);
     s->x->begun = true;
     conn_tell_phases(&c->c, s->x);
     o->conns.t->calls->writing(s->x);

@@ -123,6 +123,27 @@ static bool plan_has_header(const struct plan_target *p, const char *name)
     return false;
 }
 
+/* {session} becomes as many zeros as a session's name has characters. */
+static int add_own_header(struct target *t, const struct plan_pair *h, struct err *e)
+{
+    const char *word = strstr(h->value, TARGET_SESSION_WORD);
+    if (!word) return header_add(t, h->key, h->value, strlen(h->value), false, e);
+    struct buf value = BUF_INIT(1 << 16);
+    size_t at = (size_t)(word - h->value);
+    (void)buf_put(&value, h->value, at);
+    for (size_t i = 0; i < TARGET_SESSION; i++)
+        (void)buf_putc(&value, '0');
+    (void)buf_puts(&value, word + strlen(TARGET_SESSION_WORD));
+    int rc = value.bad ? err_set(e, ERR_NOMEM, "no memory for the request's headers")
+                       : header_add(t, h->key, value.data, value.len, false, e);
+    buf_free(&value);
+    if (rc) return -1;
+    t->headers[t->n_headers - 1].session = true;
+    t->headers[t->n_headers - 1].at = at;
+    t->sessions = true;
+    return 0;
+}
+
 static int make_headers(struct target *t, struct err *e)
 {
     const struct plan_api_row *api = &PLAN_APIS[t->plan->api];
@@ -138,8 +159,7 @@ static int make_headers(struct target *t, struct err *e)
             header_add(t, OURS[i][0], OURS[i][1], strlen(OURS[i][1]), false, e) < 0)
             return -1;
     for (size_t i = 0; i < t->plan->n_headers; i++) {
-        const struct plan_pair *h = &t->plan->headers[i];
-        if (header_add(t, h->key, h->value, strlen(h->value), false, e) < 0) return -1;
+        if (add_own_header(t, &t->plan->headers[i], e) < 0) return -1;
     }
     return add_auth(t, &t->plan->auth, e);
 }

@@ -13,6 +13,8 @@
 #include "common/url.h"
 
 #define TARGET_ADDRESS_MAX 64u
+#define TARGET_SESSION 16u /* characters of a session's name in a header */
+#define TARGET_SESSION_WORD "{session}"
 
 struct target_address {
     char text[64]; /* "127.0.0.1:8000", "[::1]:8000" */
@@ -23,7 +25,9 @@ struct target_address {
 /* A line of a request's head. */
 struct target_header {
     char *name, *value;
-    bool secret; /* to be wiped, and in no table of a compression */
+    bool secret;  /* to be wiped, and in no table of a compression */
+    bool session; /* the value holds the session's name … */
+    size_t at;    /* … from here, in place of {session} */
 };
 
 struct target {
@@ -35,6 +39,7 @@ struct target {
     uint32_t n_addresses;
     struct target_header *headers;
     size_t n_headers;
+    bool sessions; /* a header holds the session's name */
 };
 
 /* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask

@@ -75,6 +75,11 @@ void transport_start(struct transport *t, struct transfer *x, const char *body, 
     t->kind->start(x, body, n);
 }
 
+void transport_keep(struct transport *t, uint64_t own, uint32_t most)
+{
+    if (t->kind->keep) t->kind->keep(t, own, most);
+}
+
 void transport_abort(struct transfer *x)
 {
     if (!x->open) return;

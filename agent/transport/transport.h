@@ -24,11 +24,13 @@ struct transfer {
     struct transport *tr;
     void *state; /* its kind's, while a request is open */
     void *owner;
-    uint32_t address;               /* of the target; changed between requests only */
-    bool open;                      /* started and not ended */
-    bool begun;                     /* being written on a ready connection */
-    bool kept;                      /* at the end: its connection waits for another request */
-    long status;                    /* HTTP status, 0 = none yet */
+    const char *session; /* its name, TARGET_SESSION characters, for headers that hold it; NULL: zeros */
+    uint64_t own;        /* the connection of the request before, which is used again if it is idle; 0: any */
+    uint32_t address;    /* of the target; changed between requests only */
+    bool open;           /* started and not ended */
+    bool begun;          /* being written on a ready connection */
+    bool kept;           /* at the end: its connection waits for another request */
+    long status;         /* HTTP status, 0 = none yet */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
     const char *why;                /* at the end: more than its label says, a constant text; NULL = nothing to add */
 };
@@ -111,6 +113,9 @@ void transfer_clear(struct transfer *x);
 
 /* Sends a body (borrowed until the end). May call back, `end` included, before it returns. */
 void transport_start(struct transport *t, struct transfer *x, const char *body, size_t n);
+/* A transfer's `own` connection is idle: only a request that names it takes it, while it is open; at most
+ * `most` of them. */
+void transport_keep(struct transport *t, uint64_t own, uint32_t most);
 /* Takes the request back at once. */
 void transport_abort(struct transfer *x);
 

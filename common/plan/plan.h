@@ -161,12 +161,22 @@ struct plan_data {
     size_t n_fields;
     enum data_order order;
     struct dist output_tokens; /* mean 0: as each record says */
+    bool conversations;        /* all turns of a record are wanted; set where its workload has sessions */
     double skip;               /* fraction of the records that may be broken */
     const char *sha256;        /* of the file, 64 hex digits; NULL: any */
     const char *corpus;        /* hash of what agents get; NULL until the file was read */
     double speed;              /* trace: 2 is twice as fast */
     int64_t from_ns, to_ns;    /* trace: of its own time; to 0: its end */
     enum zero_output zero_output;
+};
+
+/* Conversations: requests that follow one another, each with what was said before. */
+struct plan_sessions {
+    bool on;
+    struct dist turns;      /* requests of one; mean 0: as many as its record has */
+    struct dist think_time; /* ns between an answer and the next turn */
+    bool recorded;          /* the answers that are sent back are the record's, not the server's */
+    bool by_request;        /* the load counts requests in flight; else sessions, which hold a slot while they think */
 };
 
 struct plan_workload {
@@ -176,6 +186,7 @@ struct plan_workload {
     struct dist input_tokens, output_tokens; /* synthetic */
     uint32_t prefix_tokens, prefix_groups;   /* synthetic; 0: every prompt is new */
     struct plan_data data;                   /* dataset, trace */
+    struct plan_sessions sessions;
 };
 /* Whether its requests come from a file, which the coordinator reads and agents get as a corpus. */
 bool workload_reads_file(const struct plan_workload *w);
@@ -313,6 +324,7 @@ struct plan {
     struct arena *arena; /* owns everything above */
 };
 
+bool plan_has_sessions(const struct plan *p);
 /* The part of the requests of which a row is kept; 0: of none. */
 double plan_recorded(const struct plan *p);
 

@@ -136,7 +136,7 @@ int goal_check(struct reader *r, const struct node *map, void *base)
                            "a search looks for a load that keeps the gates: all cannot be required; use any");
     bool asks = p->search.goal != SEARCH_NONE || (p->sweep && p->n_stages > 1);
     if (p->require == REQUIRE_AUTO) p->require = asks ? REQUIRE_ANY : REQUIRE_ALL;
-    return 0;
+    return plan_sessions_check_load(r, load, p);
 }
 
 double plan_recorded(const struct plan *p)

@@ -17,6 +17,7 @@ static const char *const TRACES[] = {
 #include "common/plan/trace.def"
 #undef X
     NULL};
+static const char *const HISTORY[] = {"own", "recorded", NULL}, *const COUNTED[] = {"sessions", "requests", NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
 static const char *const FRAMINGS[] = {
@@ -52,6 +53,12 @@ const struct plan_section PLAN_SECTIONS[] = {
 #define X(id, name, file, check, section, example, what) {#name, "workload." #name, section, check},
 #include "common/plan/source.def"
 #undef X
+    {"sessions", "workload.sessions",
+     "Conversations. A turn goes out with all that was said before, on the same agent, to the same address and, with "
+     "HTTP/1.1, on the same connection while it is open. A conversation whose request fails or is cancelled ends "
+     "there. A value of target.headers may hold {session}: 16 characters that are the conversation's own, for "
+     "balancers that keep one on one server.",
+     NULL},
     {"shared_prefix", "workload.synthetic.shared_prefix",
      "The beginning that prompts have in common: what a prefix cache may reuse.", NULL},
     {"normal", "….normal", "A normal distribution, cut at its limits.", NULL},
@@ -195,7 +202,24 @@ const struct plan_key PLAN_KEYS[] = {
     {"workload", #name, &KEY_SOURCE, WHOLE, "", example, "", what, .sub = #name, .flags = KEY_TOLD},
 #include "common/plan/source.def"
 #undef X
-    {"workload", "sessions", &KEY_NOT_BUILT, WHOLE, "", "", "", "conversations of several turns", .flags = KEY_LATER},
+    {"workload", "sessions", &KEY_SESSIONS, WHOLE, "", "{turns: {uniform: [2, 6]}, think_time: {exponential: 4s}}", "",
+     "conversations of several turns, made of the prompts of this workload", .sub = "sessions", .flags = KEY_OPTIONAL},
+
+    {"sessions", "turns", &KEY_DIST, AT(plan_workload, sessions.turns), "", "{uniform: [2, 6]}", "request",
+     "requests of a conversation; needed for synthetic prompts; of a data set at most as many as the record has, and "
+     "all of them without it",
+     .least = 1, .most = 10000, .flags = KEY_SKIP_ZERO},
+    {"sessions", "think_time", &KEY_TIMES, AT(plan_workload, sessions.think_time), "", "{exponential: 4s}", "time",
+     "between the end of an answer and the next turn; none: at once", .least = 1e-6, .most = DAY,
+     .flags = KEY_SKIP_ZERO},
+    {"sessions", "history", &KEY_WORD_FLAG, AT(plan_workload, sessions.recorded), "own", "recorded", "",
+     "what goes out with a later turn as the answers before it: own: what the server answered; recorded: what the data "
+     "set holds",
+     .words = HISTORY},
+    {"sessions", "concurrency", &KEY_WORD_FLAG, AT(plan_workload, sessions.by_request), "sessions", "requests", "",
+     "what load.concurrency counts: sessions: a conversation holds its slot while its user thinks; requests: a slot is "
+     "free with each answer, and the next turn takes one when it is due",
+     .words = COUNTED},
 
     {"dataset", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "chats.json", "",
      "on the coordinator's machine; a relative path starts at the plan's folder", .flags = KEY_REQUIRED},

@@ -71,12 +71,15 @@ extern const struct key_type KEY_TEMPLATE, KEY_TEMPLATE_BODY, KEY_PATHS, KEY_TEM
 extern const struct key_type KEY_WORKLOADS, KEY_SOURCE, KEY_FIELDS, KEY_HASH;              /* plan_workload.c */
 extern const struct key_type KEY_LOAD, KEY_STAGES, KEY_SEARCH, KEY_RATE, KEY_ARRIVALS, KEY_STAGE_DURATION, KEY_WARMUP,
     KEY_AMOUNT;                                                  /* plan_stage.c */
+extern const struct key_type KEY_SESSIONS;                       /* plan_sessions.c */
 extern const struct key_type KEY_RETRY_AFTER;                    /* plan_retries.c */
 extern const struct key_type KEY_GATES, KEY_CAPACITY, KEY_MONEY; /* plan_goal.c */
 /* A URL without a path gets `standard`. */
 int plan_url_add_path(struct reader *r, const struct node *n, const char **url, const char *standard);
 int curve_read(struct reader *r, const struct node *load, struct plan *p); /* load.curve is there */
 struct node *curve_write(struct tree *t, const struct plan_curve *c);
+int plan_sessions_check(struct reader *r, const struct node *map, const struct plan_workload *w);
+int plan_sessions_check_load(struct reader *r, const struct node *load, const struct plan *p);
 int workload_check(struct reader *r, const struct node *map, void *base);
 int workload_check_dataset(struct reader *r, const struct node *map, void *base);
 int workload_check_trace(struct reader *r, const struct node *map, void *base);

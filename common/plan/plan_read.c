@@ -55,13 +55,14 @@ static size_t names_of(const char *section, const char **ret)
     return n;
 }
 
-/* Where a key of this name belongs; NULL: nowhere. */
+/* Where a key of this name belongs; NULL: nowhere. What a load may say is meant more often than another section's key
+ * of the same name. */
 static const char *place_of(const char *word)
 {
+    if (key_find("stage", word)) return "load, or in each of load.stages";
     for (size_t i = 0; i < PLAN_KEYS_N; i++) {
         const struct plan_section *s = key_section(PLAN_KEYS[i].section);
-        if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.')
-            return strcmp(s->name, "stage") == 0 ? "load, or in each of load.stages" : s->path;
+        if (strcmp(PLAN_KEYS[i].name, word) == 0 && s && s->path[0] && s->path[0] != '.') return s->path;
     }
     return NULL;
 }

@@ -106,7 +106,6 @@ const struct key_type KEY_SOURCE = {"mapping", NULL, source_read, source_write};
 int workload_check(struct reader *r, const struct node *map, void *base)
 {
     const struct node *first = NULL;
-    (void)base;
     for (size_t i = 0; i < SOURCE_N; i++) {
         const struct node *n = node_get(map, SOURCES[i]);
         if (n && first)
@@ -114,7 +113,8 @@ int workload_check(struct reader *r, const struct node *map, void *base)
                                "a workload has one source, and %s is given: make a list of two workloads", first->key);
         if (n) first = n;
     }
-    return 0;
+    ((struct plan_workload *)base)->data.conversations = ((struct plan_workload *)base)->sessions.on;
+    return plan_sessions_check(r, map, base);
 }
 
 int workload_check_dataset(struct reader *r, const struct node *map, void *base)

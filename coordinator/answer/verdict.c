@@ -210,14 +210,16 @@ static void check_closed(const struct evidence *e, struct verdict *v)
 {
     double window = (double)e->c[COUNTER_MEASURED_NS], slots = e->requested->concurrency;
     if (e->requested->requests || !(slots > 0)) return; /* a stage by count has free slots at its end by design */
-    double got = (double)e->c[COUNTER_WIN_INFLIGHT_NS] / window, share = got / slots;
+    /* a conversation holds its slot while its user thinks */
+    double got = (double)(e->c[COUNTER_WIN_INFLIGHT_NS] + e->c[COUNTER_WIN_THINK_NS]) / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     bool server =
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
     verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
-                  "%s in flight on average, %s asked for%s", human_things(got, "request", t), human_number(slots, n),
+                  "%s in flight on average, %s asked for%s",
+                  human_things(got, e->c[COUNTER_WIN_THINK_NS] ? "conversation" : "request", t), human_number(slots, n),
                   server ? ", while requests failed" : "");
 }
 

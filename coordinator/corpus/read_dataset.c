@@ -269,6 +269,39 @@ static bool turn_read(struct json *j, enum speaker *ret_who, struct json *ret_va
     return t == JSON_OBJECT_END && from && value;
 }
 
+/* Every turn of a conversation, from the human's first on and to the last that is answered: empty turns are dropped,
+ * and of several in a row by one speaker the first counts. */
+static enum draft_result take_turn(struct draft *d, enum speaker who, const struct json *value)
+{
+    uint32_t n = d->record.n_messages;
+    enum corpus_role last = n ? d->messages[n - 1].role : ROLE_SYSTEM;
+    if (value->len == 0) return DRAFT_REQUEST;
+    if (who == SYSTEM && n == 0) return draft_message_json(d, ROLE_SYSTEM, value) ? DRAFT_REQUEST : DRAFT_BROKEN;
+    if (who == HUMAN && last != ROLE_USER)
+        return draft_message_json(d, ROLE_USER, value) ? DRAFT_REQUEST : DRAFT_BROKEN;
+    if (who == ASSISTANT && last == ROLE_USER)
+        return draft_message_json(d, ROLE_ASSISTANT, value) ? DRAFT_REQUEST : DRAFT_BROKEN;
+    return DRAFT_REQUEST;
+}
+
+static enum draft_result whole_conversation_read(struct json *j, struct draft *d)
+{
+    enum json_token t;
+    char name[48] = "";
+    while ((t = json_next(j)) == JSON_OBJECT) {
+        enum speaker who;
+        struct json value;
+        if (!turn_read(j, &who, &value, name, sizeof name))
+            return draft_broken(d, "a turn has no \"from\" and \"value\"");
+        if (who == STRANGER) return draft_broken(d, "a turn is from \"%s\", which is neither human nor gpt", name);
+        if (take_turn(d, who, &value) == DRAFT_BROKEN) return DRAFT_BROKEN;
+    }
+    if (t != JSON_ARRAY_END) return draft_broken(d, "a turn is not an object");
+    while (d->record.n_messages && d->messages[d->record.n_messages - 1].role != ROLE_ASSISTANT)
+        d->record.n_messages--;
+    return d->record.n_messages ? DRAFT_REQUEST : draft_broken(d, "nobody answers a human in it");
+}
+
 /* The request is everything up to the human's first turn. The length asked for is that of the answer to it. Turns
  * before the human's first are dropped, but for a system prompt. */
 static enum draft_result conversation_read(struct json *j, struct draft *d)
@@ -303,7 +336,6 @@ static enum draft_result sharegpt_read(const struct plan_data *p, const char *te
     enum json_token t;
     enum draft_result result = DRAFT_BROKEN;
     bool found = false;
-    (void)p;
     json_begin(&j, text, n);
     if (json_next(&j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
     while ((t = json_next(&j)) == JSON_KEY) {
@@ -311,7 +343,8 @@ static enum draft_result sharegpt_read(const struct plan_data *p, const char *te
             if (found) return draft_broken(d, "it has two conversations");
             if (!json_enter(&j, JSON_ARRAY)) return draft_broken(d, "its conversation is not a list");
             found = true;
-            if ((result = conversation_read(&j, d)) == DRAFT_BROKEN) return result;
+            result = p->conversations ? whole_conversation_read(&j, d) : conversation_read(&j, d);
+            if (result == DRAFT_BROKEN) return result;
         } else if (json_skip(&j) < 0)
             break;
     }

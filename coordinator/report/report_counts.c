@@ -78,3 +78,16 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
     }
     json_end_array(j);
 }
+
+void report_sessions(struct json_out *j, const struct analysis *a, const struct stage_data *s)
+{
+    if (!plan_has_sessions(a->run->plan)) {
+        json_null(j, "sessions");
+        return;
+    }
+    json_object(j, "sessions");
+    json_u64(j, "begun", s->counters[COUNTER_SESSIONS]);
+    json_u64(j, "whole", s->counters[COUNTER_SESSIONS_DONE]);
+    json_u64(j, "broken", s->counters[COUNTER_SESSIONS_BROKEN]);
+    json_end_object(j);
+}

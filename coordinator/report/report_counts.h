@@ -5,6 +5,8 @@
 
 /* `retries`: null unless the plan has requests sent again. */
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s);
+/* `sessions`: null unless a workload has conversations. */
+void report_sessions(struct json_out *j, const struct analysis *a, const struct stage_data *s);
 /* `recorded`: null unless rows of single requests were wanted. */
 void report_recorded(struct json_out *j, const struct stage_data *s);
 /* `first_failures`: of a stage, by label. */

@@ -312,6 +312,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {
+        report_sessions(j, in, s);
         report_retries(j, in, s);
         report_recorded(j, s);
         put_evidence(j, s);

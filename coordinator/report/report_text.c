@@ -338,6 +338,36 @@ static void ledger(const struct page *p, const struct analysis *in)
     buf_clear(&text);
 }
 
+/* Conversations: how many, how they ended, and what a turn's place in them means for its first token. */
+static void sessions(const struct page *p, const struct analysis *in)
+{
+    static const enum metric BY_TURN[] = {METRIC_TTFT_FIRST_TURN, METRIC_TTFT_SECOND_TURN, METRIC_TTFT_LATER_TURNS};
+    static const char *const TURNS[] = {"first", "second", "later"};
+    if (!plan_has_sessions(in->run->plan)) return;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct stage_data *s = report_stage(in, i);
+        char n[HUMAN_MAX], load[64];
+        if (!s || !s->counters[COUNTER_SESSIONS]) continue;
+        struct buf text = BUF_INIT(1000);
+        (void)buf_printf(&text, "load %s: %" PRIu64 " begun, %" PRIu64 " ended with all their turns",
+                         report_load(&in->points[i].requested, load), s->counters[COUNTER_SESSIONS],
+                         s->counters[COUNTER_SESSIONS_DONE]);
+        if (s->counters[COUNTER_SESSIONS_BROKEN])
+            (void)buf_printf(&text, ", %" PRIu64 " broken off by a failure", s->counters[COUNTER_SESSIONS_BROKEN]);
+        const char *mark = "; ttft p50 by turn: ";
+        for (size_t k = 0; k < 3; k++) {
+            const struct hist *h = s->hist[BY_TURN[k]];
+            if (!h || !h->count) continue;
+            (void)buf_printf(&text, "%s%s %s ms", mark, TURNS[k], human_number((double)hist_quantile(h, 0.5) / 1e6, n));
+            mark = ", ";
+        }
+        (void)buf_puts(p->out, "Sessions: ");
+        wrap(p, buf_str(&text), 10);
+        p->out->bad |= text.bad;
+        buf_free(&text);
+    }
+}
+
 /* What was sent again: it is in no line of the ledger, since a request ends once. */
 static void retries(const struct page *p, const struct analysis *in)
 {
@@ -515,6 +545,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     (void)buf_puts(out, "\n");
     failures(&p, in);
     ledger(&p, in);
+    sessions(&p, in);
     retries(&p, in);
     recorded(&p, in);
     ends(&p, in);

@@ -157,6 +157,8 @@ static void try_example(const struct plan_key *k)
     if (strcmp(k->name, "sd") == 0 || strcmp(k->name, "min") == 0 || strcmp(k->name, "max") == 0)
         return; /* in the example of their field */
     if (strstr(path, "input_tokens.") && strcmp(k->section, "exponential") != 0) return;
+    bool sessions = strcmp(k->section, "sessions") == 0;
+    if (sessions && strcmp(k->example, "recorded") == 0) return; /* of data sets only */
     bool passes = strcmp(k->name, "passes") == 0, dataset = strcmp(k->section, "dataset") == 0 || passes,
          trace = strcmp(k->section, "trace") == 0;
     const char *base =
@@ -167,7 +169,8 @@ static void try_example(const struct plan_key *k)
     if (template) base = "target.template={body: '{\"q\":{prompt}}', text: t, end: close}";
     if (template || strcmp(k->name, "template") == 0) set[n++] = "target.api=template";
     if (strcmp(k->section, "retries") == 0) base = "load.retries={max: 2}";
-    if (dataset || trace || cancel || template) { /* the file and its format first */
+    if (sessions) base = "workload.sessions={turns: 2}";
+    if (dataset || trace || cancel || template || sessions) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

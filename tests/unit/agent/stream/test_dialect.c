@@ -235,12 +235,12 @@ static void test_errors_of_all(void **state)
         const struct dialect *d = dialect_for((enum plan_api)api);
         struct event ev;
         for (size_t i = 0; i < sizeof ERRORS / sizeof *ERRORS; i++) {
-            d->scan(d, &(struct dialect_event){"", ERRORS[i], 0, strlen(ERRORS[i]), NULL}, &ev);
+            d->scan(d, &(struct dialect_event){"", ERRORS[i], 0, strlen(ERRORS[i]), NULL, NULL}, &ev);
             if (!(ev.flags & EVENT_ERROR)) fail_msg("api %d: %s: flags %x", api, ERRORS[i], ev.flags);
         }
-        d->scan(d, &(struct dialect_event){"exception", "{}", 9, 2, NULL}, &ev);
+        d->scan(d, &(struct dialect_event){"exception", "{}", 9, 2, NULL, NULL}, &ev);
         assert_int_equal(ev.flags, EVENT_ERROR);
-        d->scan(d, &(struct dialect_event){"", "{\"heartbeat\":1}", 0, 15, NULL}, &ev);
+        d->scan(d, &(struct dialect_event){"", "{\"heartbeat\":1}", 0, 15, NULL, NULL}, &ev);
         assert_int_equal(ev.flags, EVENT_UNKNOWN);
     }
 }
@@ -343,9 +343,10 @@ static void test_other_scanners(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct event ev;
         const struct dialect *d = dialect_for(rows[i].api);
-        d->scan(d,
-                &(struct dialect_event){rows[i].name, rows[i].text, strlen(rows[i].name), strlen(rows[i].text), NULL},
-                &ev);
+        d->scan(
+            d,
+            &(struct dialect_event){rows[i].name, rows[i].text, strlen(rows[i].name), strlen(rows[i].text), NULL, NULL},
+            &ev);
         if (ev.flags != rows[i].flags) fail_msg("%s: flags %#x, expected %#x", rows[i].text, ev.flags, rows[i].flags);
         if (ev.input_tokens != rows[i].in || ev.output_tokens != rows[i].out || ev.cached_tokens != rows[i].cached)
             fail_msg("%s: usage %u %u %u", rows[i].text, ev.input_tokens, ev.output_tokens, ev.cached_tokens);
@@ -361,7 +362,7 @@ static void check_body(enum plan_api api, const struct dialect_request *r, const
 }
 
 #define SPEC(text, ...)                                                                                                \
-    (&(struct dialect_request){.messages = &(struct dialect_message){"user", text, sizeof(text) - 1},                  \
+    (&(struct dialect_request){.messages = &(struct dialect_message){"user", text, sizeof(text) - 1, false},           \
                                .n_messages = 1,                                                                        \
                                .output_tokens = 16,                                                                    \
                                __VA_ARGS__})
@@ -385,8 +386,10 @@ static void test_bodies(void **state)
 static void test_conversation(void **state)
 {
     (void)state;
-    static const struct dialect_message talk[] = {
-        {"system", "be \"brief\"", 10}, {"user", "hi", 2}, {"assistant", "yes?", 4}, {"user", "why", 3}};
+    static const struct dialect_message talk[] = {{"system", "be \"brief\"", 10, false},
+                                                  {"user", "hi", 2, false},
+                                                  {"assistant", "yes?", 4, false},
+                                                  {"user", "why", 3, false}};
     const struct dialect_request r = {.model = "m", .messages = talk, .n_messages = 4, .output_tokens = 16};
     check_body(API_DATABRICKS, &r,
                "{\"messages\":[{\"role\":\"system\",\"content\":\"be \\\"brief\\\"\"},"
@@ -401,8 +404,10 @@ static void test_conversation(void **state)
 static void test_every_api(void **state)
 {
     (void)state;
-    static const struct dialect_message talk[] = {
-        {"system", "be brief", 8}, {"user", "hi", 2}, {"assistant", "yes?", 4}, {"user", "why", 3}};
+    static const struct dialect_message talk[] = {{"system", "be brief", 8, false},
+                                                  {"user", "hi", 2, false},
+                                                  {"assistant", "yes?", 4, false},
+                                                  {"user", "why", 3, false}};
     static const struct {
         enum plan_api api;
         const char *one, *many;

@@ -110,7 +110,7 @@ static void test_bodies(void **state)
         {"body: '[{prompt}, {output_tokens}, \"{output_tokens}\", \"\\\"{\"]', text: a, end: close",
          "[\"be\\u000abrief\\n\\nhi \\\"you\\\"\", null, \"\", \"\\\"{\"]", 0},
     };
-    const struct dialect_message two[] = {{"system", "be\nbrief", 8}, {"user", "hi \"you\"", 8}};
+    const struct dialect_message two[] = {{"system", "be\nbrief", 8, false}, {"user", "hi \"you\"", 8, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dialect d;
         struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1u << 16);
@@ -167,9 +167,10 @@ static void test_events(void **state)
         struct dialect d;
         struct event ev;
         struct plan *p = open_template(rows[i].template, &d);
-        d.scan(&d,
-               &(struct dialect_event){rows[i].name, rows[i].data, strlen(rows[i].name), strlen(rows[i].data), NULL},
-               &ev);
+        d.scan(
+            &d,
+            &(struct dialect_event){rows[i].name, rows[i].data, strlen(rows[i].name), strlen(rows[i].data), NULL, NULL},
+            &ev);
         if (ev.flags != rows[i].flags)
             fail_msg("%s: %s: flags %#x, expected %#x", rows[i].template, rows[i].data, ev.flags, rows[i].flags);
         assert_int_equal(ev.input_tokens, rows[i].in);

@@ -105,6 +105,12 @@ static void same_plan(const struct plan *a, const struct plan *b)
         same_dist(&x->output_tokens, &y->output_tokens);
         assert_int_equal(x->prefix_tokens, y->prefix_tokens);
         assert_int_equal(x->prefix_groups, y->prefix_groups);
+        same_dist(&x->sessions.turns, &y->sessions.turns);
+        same_dist(&x->sessions.think_time, &y->sessions.think_time);
+        assert_int_equal(x->sessions.on, y->sessions.on);
+        assert_int_equal(x->sessions.recorded, y->sessions.recorded);
+        assert_int_equal(x->sessions.by_request, y->sessions.by_request);
+        assert_int_equal(x->data.conversations, y->data.conversations);
     }
     assert_int_equal(a->n_stages, b->n_stages);
     for (size_t i = 0; i < a->n_stages; i++)

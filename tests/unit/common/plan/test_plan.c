@@ -576,9 +576,40 @@ static void every_file_of_configs_loads(void **state)
     assert_true(n >= 6);
 }
 
+/* Conversations are read, written and read again; whole ones are wanted of their data set. */
+static void sessions(void **state)
+{
+    (void)state;
+    static const char YAML[] =
+        "plan: 1\ntarget: {url: \"http://h:1\", model: m, headers: {x-s: \"a{session}\"}}\nload: {concurrency: 4, "
+        "duration: "
+        "9s}\nworkload:\n"
+        "  - sessions: {turns: {uniform: [2, 6]}, think_time: {exponential: 4s}, concurrency: requests}\n"
+        "  - {sessions: {history: recorded}, dataset: {file: f, format: sharegpt}}\n"
+        "  - synthetic: {input_tokens: 5}\n";
+    struct err e = {0};
+    struct buf json = BUF_INIT(1 << 20);
+    struct plan *p = plan_load("p.yaml", YAML, strlen(YAML), NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    assert_int_equal(plan_to_json(p, false, &json), 0);
+    struct plan *again = plan_from_json(buf_str(&json), json.len, &e);
+    if (!again) fail_msg("%s", e.text);
+    same_plan(p, again);
+    const struct plan_workload *w = again->workloads;
+    assert_true(plan_has_sessions(p) && w[0].sessions.by_request && !w[0].sessions.recorded);
+    assert_true(w[0].sessions.think_time.kind == DIST_EXPONENTIAL && same(w[0].sessions.think_time.a, 4e9));
+    assert_true(w[1].sessions.recorded && w[1].data.conversations && !w[1].sessions.by_request);
+    assert_false(w[2].sessions.on);
+    assert_null(strstr(strstr(buf_str(&json), "workload-3"), "sessions"));
+    plan_destroy(&p);
+    plan_destroy(&again);
+    buf_free(&json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions),
         cmocka_unit_test(the_smallest_has_every_default),
         cmocka_unit_test(every_value_is_in_its_field),
         cmocka_unit_test(searches),

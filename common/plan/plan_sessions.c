@@ -1,0 +1,66 @@
+/* Conversations of several turns. */
+#include "common/plan/plan_key.h"
+
+static int sessions_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct plan_workload *w = at;
+    w->sessions.on = true;
+    return read_section(r, n, k->sub, w);
+}
+
+static struct node *sessions_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct plan_workload *w = at;
+    return w->sessions.on ? write_section(t, k->sub, w, 0) : NULL;
+}
+const struct key_type KEY_SESSIONS = {"mapping", NULL, sessions_read, sessions_write};
+
+/* Looks at a workload as a whole. */
+int plan_sessions_check(struct reader *r, const struct node *map, const struct plan_workload *w)
+{
+    const struct node *n = node_get(map, "sessions");
+    if (!w->sessions.on) return 0;
+    if (w->source == SOURCE_TRACE)
+        return node_refuse(n, true, r->e,
+                           "conversations are made of synthetic prompts or of a data set, not of a trace");
+    if (w->source == SOURCE_DATASET && w->data.dataset != DATASET_SHAREGPT)
+        return node_refuse(n, true, r->e,
+                           "of the data sets only those of format sharegpt hold conversations: make turns of synthetic "
+                           "prompts, or leave sessions out");
+    if (w->source == SOURCE_SYNTHETIC && !(dist_mean(&w->sessions.turns) > 0))
+        return node_refuse(n, false, r->e,
+                           "needs \"turns\" (requests of a conversation), such as turns: {uniform: [2, 6]}");
+    if (w->source == SOURCE_SYNTHETIC && w->sessions.recorded)
+        return node_refuse(node_get(n, "history"), false, r->e,
+                           "recorded answers come from a data set; synthetic prompts have none: use own");
+    return 0;
+}
+
+bool plan_has_sessions(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_workloads; i++)
+        if (p->workloads[i].sessions.on) return true;
+    return false;
+}
+
+/* Conversations follow one another in slots: what a stage must be for them. */
+int plan_sessions_check_load(struct reader *r, const struct node *load, const struct plan *p)
+{
+    if (!plan_has_sessions(p)) return 0;
+    if (p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK)
+        return node_refuse(load, false, r->e,
+                           "workload.sessions: this API has no answers that a conversation could be of");
+    if (p->search.goal != SEARCH_NONE && p->search.over_rate)
+        return node_refuse(load, false, r->e, "conversations (workload.sessions) need a concurrency, not a rate");
+    for (size_t i = 0; i < p->n_stages; i++) {
+        if (p->stages[i].kind == LOAD_OPEN)
+            return node_refuse(load, false, r->e,
+                               "conversations (workload.sessions) need a concurrency, not a rate: each slot holds one "
+                               "after the other");
+        if (p->stages[i].passes)
+            return node_refuse(
+                load, false, r->e,
+                "passes count records, and a conversation is many requests: give requests or a duration");
+    }
+    return 0;
+}

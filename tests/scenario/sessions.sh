@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Conversations, as an endpoint saw them that shares no code: what each turn sends, thinking, one connection, the session's name in headers, slots, metrics by turn.
+. "$(dirname "$0")/lib.sh"
+HERE=$(cd "$(dirname "$0")" && pwd)
+server() { # OPTIONS…
+    rm -f "$TMP/port" "$TMP/seen.jsonl"
+    python3 "$HERE/sessions_server.py" "$TMP/port" "$TMP/seen.jsonl" "$@" >"$TMP/server.log" 2>&1 &
+    SERVER=$!
+    STARTED+=("$SERVER")
+    wait_until 10 test -s "$TMP/port" || { fail "no endpoint: $(cat "$TMP/server.log")"; exit 1; }
+    URL=http://127.0.0.1:$(cat "$TMP/port")/v1/chat/completions
+}
+HEADERS='headers: {x-session-id: "{session}", x-other: "a{session}z"}'
+talk() { # WORKLOAD LOAD
+    plan "target: {url: \"$URL\", model: m, $HEADERS}" "workload: {$1}" "load: {$2}" 'record: {requests: true}'
+    plateau_run --local 2 --data "$TMP/data"
+    expect_carried
+    expect_ledger
+    sleep 0.2
+    kill "$SERVER"
+    wait "$SERVER" 2>/dev/null
+}
+judge() { # WORDS OPTIONS…
+    local words=$1
+    shift
+    if python3 "$HERE/sessions.py" "$TMP/seen.jsonl" "$OUT" "$@" 2>"$TMP/judge.log"; then ok "$words"; else fail "$words: $(tail -3 "$TMP/judge.log")"; fi
+}
+
+server
+talk 'sessions: {turns: {uniform: [2, 5]}, think_time: 150ms}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 10, requests: 250'
+judge 'sessions hold their slot' --turns 2 5 --think 0.15 --slots 10
+expect '.points[0] | .session_turns.mean >= 2 and .session_turns.mean <= 5 and .session_time_ms.p50 > 150' 'turns and time of whole conversations'
+"$BIN/plateau" export "$OUT" --to requests-jsonl >/dev/null
+if python3 - "$OUT/export-requests-jsonl/requests.jsonl" <<'PY'
+import collections, json, sys
+rows = collections.defaultdict(list)
+for r in map(json.loads, open(sys.argv[1])): rows[r["agent"], r["session"], r["asked_input"] - r["asked_input"]].append(r)
+assert all(r["session"] > 0 and r["turn"] > 0 for t in rows.values() for r in t)
+PY
+then ok "rows have their session and turn"; else fail "rows of sessions"; fi
+
+server
+talk 'sessions: {turns: 3, think_time: {uniform: [100ms, 300ms]}, concurrency: requests}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 6, requests: 240'
+judge 'requests hold a slot, and thinking does not' --turns 3 3 --think 0.1 --slots 6 --by-request
+
+expect_text out.log 'Sessions: load 6: [0-9]+ begun, [0-9]+ ended with all their turns; ttft p50 by turn: first [0-9.]+ ms, second [0-9.]+ ms, later [0-9.]+ ms'
+expect '.points[0] | .sessions.begun > 80 and .sessions.broken == 0 and .sessions.whole > 50'
+
+server --fail-every 9
+talk 'sessions: {turns: 4}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 5, requests: 150'
+judge 'a failure ends its conversation' --turns 4 4 --slots 5
+
+server
+talk 'sessions: {turns: 3, think_time: 300ms}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 20, duration: 4s, warmup: 1s'
+judge 'by duration' --turns 3 3 --think 0.3 --slots 20 --window
+# an answer takes some 30 ms and a thought 300: about one in ten conversations is a request in flight, and that is no fault
+expect '.points[0] | .achieved.concurrency < 10 and ([.verdict.reasons[] | test("in flight on average")] | any | not)' 'thinking is part of the load'
+
+python3 - "$TMP/talks.json" <<'PY'
+import json, random, sys
+r = random.Random(3)
+out = []
+for k in range(40):
+    turns = [{"from": "system", "value": f"be brief {k}"}] if k % 3 == 0 else []
+    if k % 4 == 1: turns.append({"from": "gpt", "value": "an answer before any question"})
+    for n in range(r.randrange(1, 5)):
+        turns.append({"from": "human", "value": f"question {k}.{n} \"x\" \n ü"})
+        turns.append({"from": "gpt", "value": f"answer {k}.{n} \\ \t" + "y" * r.randrange(1, 40)})
+    if k % 5 == 2: turns.append({"from": "human", "value": "nobody answers this"})
+    if turns[0]["from"] == "gpt": turns = turns[1:] # the reader drops it too
+    out.append({"id": str(k), "conversations": turns})
+json.dump(out, open(sys.argv[1], "w"))
+PY
+server
+talk 'sessions: {history: recorded}, dataset: {file: talks.json, format: sharegpt}' 'concurrency: 4, requests: 120'
+judge 'recorded answers' --turns 1 9 --recorded "$TMP/talks.json"
+server
+talk 'sessions: {turns: 2}, dataset: {file: talks.json, format: sharegpt}' 'concurrency: 4, requests: 80'
+judge 'recorded questions, own answers' --turns 1 2 --own "$TMP/talks.json"
+finish
