@@ -43,7 +43,7 @@ server
 talk 'sessions: {turns: 3, think_time: {uniform: [100ms, 300ms]}, concurrency: requests}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 6, requests: 240'
 judge 'requests hold a slot, and thinking does not' --turns 3 3 --think 0.1 --slots 6 --by-request
 
-expect_text out.log 'Sessions: load 6: [0-9]+ begun, [0-9]+ ended with all their turns; ttft p50 by turn: first [0-9.]+ ms, second [0-9.]+ ms, later [0-9.]+ ms'
+expect_text out.log 'Sessions: load 6 x240: [0-9]+ begun, [0-9]+ ended with all their turns; ttft p50 by turn: first [0-9.]+ ms, second [0-9.]+ ms, later [0-9.]+ ms'
 expect '.points[0] | .sessions.begun > 80 and .sessions.broken == 0 and .sessions.whole > 50'
 
 server --fail-every 9
