@@ -9,13 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "coordinator/corpus/format.h"
+#include "coordinator/corpus/sniff.h"
 #include "coordinator/corpus/table.h"
 
 struct compile {
     const struct plan_workload *w;
     const struct format *format;
     const char *path;
+    const char *first;    /* its first byte that is no white space */
     const char *at, *end; /* what is left of the file */
     uint64_t line;
     struct corpus_writer *writer;
@@ -35,8 +38,11 @@ static int broken(struct compile *c, uint64_t line, const char *why)
     if (r->broken < COMPILE_TOLD) memcpy(r->told[r->broken], text, sizeof text);
     r->broken++;
     if (c->w->data.skip > 0) return 0;
-    return err_set(c->e, ERR_PLAN, "%.200s: %s (skip: 1%% would leave such records out, and count them)", c->path,
-                   text);
+    if (r->records + r->zero + r->outside > 0) /* others were good */
+        return err_set(c->e, ERR_PLAN, "%.200s: %s (skip: 1%% would leave such records out, and count them)", c->path,
+                       text);
+    return err_set(c->e, ERR_PLAN, "%.200s: %s%s", c->path, text,
+                   sniff_hint(c->format, c->first, (size_t)(c->end - c->first)));
 }
 
 /* A row's place on the time axis of the run; false when it is not wanted. */
@@ -133,6 +139,15 @@ static int read_array(struct compile *c)
                    c->line + count_lines(seen, j.at), c->r->records);
 }
 
+static int missing_column(const struct compile *c, const char *name)
+{
+    struct buf there = BUF_INIT(1000);
+    sniff_columns(c->w, &c->table, &there);
+    (void)err_set(c->e, ERR_PLAN, "%.160s: line 1: no column is named \"%s\"%s", c->path, name, buf_str(&there));
+    buf_free(&there);
+    return -1;
+}
+
 static int read_table(struct compile *c)
 {
     const char *names[TABLE_WANTED_MAX];
@@ -140,11 +155,11 @@ static int read_table(struct compile *c)
     struct table *t = &c->table;
     c->line = 1;
     if (table_next(t, &c->at, c->end, &c->line) != TABLE_ROW)
-        return err_set(c->e, ERR_PLAN, "%.200s: line 1: there is no header with the names of the columns", c->path);
+        return err_set(c->e, ERR_PLAN, "%.200s: line 1: there is no header with the names of the columns%s", c->path,
+                       c->first < c->end && *c->first == '{' ? ": the file holds JSON" : "");
     for (size_t i = 0; i < wanted; i++) {
         t->column[i] = table_find(t, names[i]);
-        if (t->column[i] < 0 && i < needed)
-            return err_set(c->e, ERR_PLAN, "%.200s: line 1: no column is named \"%s\"", c->path, names[i]);
+        if (t->column[i] < 0 && i < needed) return missing_column(c, names[i]);
     }
     t->n_columns = t->n;
     for (;;) {
@@ -158,7 +173,7 @@ static int read_table(struct compile *c)
             result = draft_broken(&c->draft, "a quote is never closed, or the row has more than %d columns",
                                   TABLE_COLUMNS_MAX);
         else if (t->n != t->n_columns)
-            result = draft_broken(&c->draft, "it has %zu columns, the header has %zu", t->n, t->n_columns);
+            result = draft_broken(&c->draft, "columns here: %zu, in the header: %zu", t->n, t->n_columns);
         else
             result = c->format->row(&c->w->data, t, &c->draft);
         if (keep_record(c, line, result)) return -1;
@@ -178,10 +193,27 @@ static int check_sum(const struct compile *c, const char *bytes, size_t n)
     return err_set(c->e, ERR_PLAN, "%.200s: its SHA-256 is %s, the plan wants %s", c->path, hex, c->w->data.sha256);
 }
 
+static int nothing_left(const struct compile *c)
+{
+    const struct compile_result *r = c->r;
+    char a[32], b[32];
+    if (r->zero + r->outside == 0) return err_set(c->e, ERR_PLAN, "%.200s: it holds no record", c->path);
+    if (r->outside == 0)
+        return err_set(c->e, ERR_PLAN,
+                       "%.200s: no request is left: no row has both an answer and a prompt, of %" PRIu64
+                       " (zero_output: one raises such lengths to 1)",
+                       c->path, r->zero);
+    return err_set(c->e, ERR_PLAN,
+                   "%.160s: no request is left: its times span %s, and from is %s (rows outside from and to: %" PRIu64
+                   ", without an answer or a prompt: %" PRIu64 ")",
+                   c->path, clock_duration_text(c->last_ns - c->first_ns, a, sizeof a),
+                   clock_duration_text(c->w->data.from_ns, b, sizeof b), r->outside, r->zero);
+}
+
 static int read_all(struct compile *c, const char *bytes, size_t n)
 {
-    if (n >= 2 && memcmp(bytes, "\x1f\x8b", 2) == 0)
-        return err_set(c->e, ERR_PLAN, "%.200s: it is compressed: unpack it first (gunzip)", c->path);
+    const char *stranger = sniff_stranger(bytes, n);
+    if (stranger) return err_set(c->e, ERR_PLAN, "%.200s: %s", c->path, stranger);
     if (check_sum(c, bytes, n)) return -1;
     c->at = bytes;
     c->end = bytes + n;
@@ -189,6 +221,7 @@ static int read_all(struct compile *c, const char *bytes, size_t n)
     const char *first = c->at;
     while (first < c->end && strchr(" \t\r\n", *first))
         first++;
+    c->first = first;
     enum format_form form = c->format->form;
     bool array = form == FORM_ARRAY && first < c->end && *first == '[';
     int rc = array ? read_array(c) : form == FORM_TABLE ? read_table(c) : read_lines(c);
@@ -199,11 +232,7 @@ static int read_all(struct compile *c, const char *bytes, size_t n)
         return err_set(c->e, ERR_PLAN,
                        "%.160s: %" PRIu64 " of %.0f records are broken, skip allows %.3g %%; the first: %.200s",
                        c->path, r->broken, all, c->w->data.skip * 100, r->told[0]);
-    if (r->records == 0)
-        return err_set(c->e, ERR_PLAN,
-                       "%.200s: no request is left: %" PRIu64 " without an answer, %" PRIu64
-                       " outside from and to, %" PRIu64 " broken",
-                       c->path, r->zero, r->outside, r->broken);
+    if (r->records == 0) return nothing_left(c);
     return corpus_finish(c->writer, c->r->hash, c->e);
 }
 

@@ -97,7 +97,10 @@ static enum draft_result take_body(struct json *j, struct draft *d)
                 d->record.output_tokens = (uint32_t)v;
             continue;
         }
-        asks |= JSON_IS(&key, "messages") || JSON_IS(&key, "prompt") || JSON_IS(&key, "input");
+        bool messages = JSON_IS(&key, "messages");
+        struct json value = *j;
+        asks |= messages || JSON_IS(&key, "prompt") || JSON_IS(&key, "input");
+        if (messages && !json_enter(&value, JSON_ARRAY)) return draft_broken(d, "its messages are not a list");
         bool ours = is_one_of(&key, OURS);
         if (json_skip(j) < 0) return draft_broken(d, "it is not JSON");
         if (!ours) put_member(d, &key, j->at);
@@ -105,6 +108,22 @@ static enum draft_result take_body(struct json *j, struct draft *d)
     if (t != JSON_OBJECT_END) return draft_broken(d, "it is not JSON");
     if (!asks) return draft_broken(d, "its body has no messages, prompt or input");
     return end_body(d);
+}
+
+/* Says what is there instead. */
+static enum draft_result no_prompt(const struct names *names, const char *text, size_t n, struct draft *d)
+{
+    struct json j;
+    char there[100] = "";
+    size_t at = 0;
+    json_begin(&j, text, n);
+    (void)json_next(&j);
+    while (json_next(&j) == JSON_KEY && at + 24 < sizeof there) {
+        at += (size_t)snprintf(there + at, sizeof there - at, "%s\"%.*s\"", at ? ", " : "",
+                               j.len < 20 ? (int)j.len : 20, j.text);
+        if (json_skip(&j) < 0) break;
+    }
+    return draft_broken(d, "it has no \"%s\"; what it has: %s", names->prompt[0], at ? there : "nothing");
 }
 
 static enum draft_result named_read(const struct names *names, const char *text, size_t n, struct draft *d)
@@ -137,7 +156,7 @@ static enum draft_result named_read(const struct names *names, const char *text,
         (void)buf_put(&d->body, from, (size_t)(value.at - from));
         return end_body(d);
     }
-    if (prompt.place < 0) return draft_broken(d, "it has no %s", names->prompt[0]);
+    if (prompt.place < 0) return no_prompt(names, text, n, d);
     if (system.place >= 0 && !text_at(&system, ROLE_SYSTEM, d, "system prompt")) return DRAFT_BROKEN;
     if (!text_at(&prompt, ROLE_USER, d, "prompt")) return DRAFT_BROKEN;
     return d->messages[d->record.n_messages - 1].len ? DRAFT_REQUEST : draft_broken(d, "its prompt is empty");

@@ -73,8 +73,8 @@ static void report(const struct compile_result *r, const struct plan_workload *w
                    void (*tell)(void *arg, const char *text), void *arg)
 {
     char text[600];
-    size_t n = (size_t)snprintf(text, sizeof text, "workload %.60s: %.120s: %" PRIu64 " requests", w->name,
-                                w->data.file, r->records);
+    size_t n = (size_t)snprintf(text, sizeof text, "workload %.60s: %.120s: %" PRIu64 " request%s", w->name,
+                                w->data.file, r->records, r->records == 1 ? "" : "s");
     const struct {
         uint64_t n;
         const char *words;
