@@ -178,7 +178,7 @@ void talks_clear(struct talks *t)
     talks_restart(t);
     for (struct talk *k; (k = t->ended) != NULL;) {
         t->ended = k->next;
-        buf_free(&k->text);
+        buf_clear(&k->text);
         free(k->messages);
         free(k->said);
         free(k);

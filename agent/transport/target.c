@@ -136,7 +136,7 @@ static int add_own_header(struct target *t, const struct plan_pair *h, struct er
     (void)buf_puts(&value, word + strlen(TARGET_SESSION_WORD));
     int rc = value.bad ? err_set(e, ERR_NOMEM, "no memory for the request's headers")
                        : header_add(t, h->key, value.data, value.len, false, e);
-    buf_free(&value);
+    buf_clear(&value);
     if (rc) return -1;
     t->headers[t->n_headers - 1].session = true;
     t->headers[t->n_headers - 1].at = at;

@@ -345,7 +345,8 @@ const struct plan_key PLAN_KEYS[] = {
      "cap on what is in flight; none: no cap", .least = 1, .most = 1e6, .flags = KEY_OPEN | KEY_SKIP_ZERO},
     {"stage", "duration", &KEY_STAGE_DURATION, WHOLE, "", "60s", "time",
      "length without the drain; auto: until the gated metrics are known well enough, at most 5m ({auto: {limit: "
-     "10m}}); steady: until the time per token held its level over a window of 60s, at most 10m ({steady: {window: 60s, "
+     "10m}}); steady: until the time per token held its level over a window of 60s, at most 10m ({steady: {window: "
+     "60s, "
      "limit: 10m}})"},
     {"stage", "requests", &KEY_U64, AT(plan_stage, requests), "", "1000", "request",
      "ends after so many; with a duration too, whichever comes first", .least = 1, .most = 1e12,
@@ -385,7 +386,8 @@ const struct plan_key PLAN_KEYS[] = {
      "of the curve, Offline among them; the rules ask for 8, or for 7 where Offline is elected", .least = 5,
      .most = 32},
     {"curve", "scale", &KEY_NUMBER, AT(plan_curve, scale), "1", "0.01", "",
-     "of all times: the rules ask for a steady window of 10m up to a concurrency of 32 and of 20m above, for which a point "
+     "of all times: the rules ask for a steady window of 10m up to a concurrency of 32 and of 20m above, for which a "
+     "point "
      "takes twice as long at most; below 1 the result "
      "is "
      "called not to the rules",

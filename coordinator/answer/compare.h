@@ -50,8 +50,8 @@ struct comparison {
 ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
                              struct comparison *ret, struct err *e);
 /* Was the same question asked? Another API, other models, a shared prefix on one side, or mean lengths that differ by
- * more than COMPARE_LENGTH, another source of prompts, streamed answers on one side: then numbers stand side by side, and
- * no row has a verdict. After compare_runs. */
+ * more than COMPARE_LENGTH, another source of prompts, streamed answers on one side: then numbers stand side by side,
+ * and no row has a verdict. After compare_runs. */
 #define COMPARE_LENGTH 0.1
 struct compare_asked {
     const struct plan *plan;

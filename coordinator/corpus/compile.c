@@ -144,7 +144,7 @@ static int missing_column(const struct compile *c, const char *name)
     struct buf there = BUF_INIT(1000);
     sniff_columns(c->w, &c->table, &there);
     (void)err_set(c->e, ERR_PLAN, "%.160s: line 1: no column is named \"%s\"%s", c->path, name, buf_str(&there));
-    buf_free(&there);
+    buf_clear(&there);
     return -1;
 }
 

@@ -364,7 +364,7 @@ static void sessions(const struct page *p, const struct analysis *in)
         (void)buf_puts(p->out, "Sessions: ");
         wrap(p, buf_str(&text), 10);
         p->out->bad |= text.bad;
-        buf_free(&text);
+        buf_clear(&text);
     }
 }
 
@@ -438,7 +438,7 @@ static void ends(const struct page *p, const struct analysis *in)
         wrap(p, buf_str(&text), 16);
     }
     p->out->bad |= text.bad;
-    buf_free(&text);
+    buf_clear(&text);
 }
 
 /* Where requests went, when that was more than one place: an uneven balance, a bad server among many. */

@@ -138,7 +138,7 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
             (const void *)to[1].data, to[1].len, (const void *)to[2].data, to[2].len, (const void *)to[3].data,
             to[3].len);
     for (int k = 0; k < BLOCK_HISTS; k++)
-        buf_free(&to[k]);
+        buf_clear(&to[k]);
     return rc;
 }
 

@@ -80,7 +80,7 @@ static void test_own(void **state)
     talks_end(&t, next);
     assert_int_equal(t.open, 0);
     talks_clear(&t);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 static const struct dialect_message RECORD[] = {
@@ -131,7 +131,7 @@ static void test_recorded(void **state)
     must_say(&r, 3, "user", "q2", false);
     talks_end(&t, k);
     talks_clear(&t);
-    buf_free(&b);
+    buf_clear(&b);
 }
 
 /* Thousands that think: each comes back when it is due, the first due first; none is lost. */

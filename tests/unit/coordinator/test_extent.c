@@ -73,10 +73,11 @@ static void test_no_abort(void **state)
 static void test_curve(void **state)
 {
     (void)state;
-    static const char *const SAYS[] = {
-        "# curve: MLPerf Endpoints; regions low 2 to 5, medium 6 to 17, high 18 to 64; at most 2.73 hours without drains\n",
-        "#   ultra low       1, window 10m\n", "#   high           64, window 20m, elected as Offline\n",
-        "# not to the rules: without a data set"};
+    static const char *const SAYS[] = {"# curve: MLPerf Endpoints; regions low 2 to 5, medium 6 to 17, high 18 to 64; "
+                                       "at most 2.73 hours without drains\n",
+                                       "#   ultra low       1, window 10m\n",
+                                       "#   high           64, window 20m, elected as Offline\n",
+                                       "# not to the rules: without a data set"};
     static const char PLAN[] = "plan: 1\ntarget: {url: \"http://127.0.0.1:1\", model: m}\n"
                                "load: {curve: mlperf-endpoints, max_concurrency: 64}\n";
     struct buf out = BUF_INIT(8192);

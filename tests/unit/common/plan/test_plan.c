@@ -603,7 +603,7 @@ static void sessions(void **state)
     assert_null(strstr(strstr(buf_str(&json), "workload-3"), "sessions"));
     plan_destroy(&p);
     plan_destroy(&again);
-    buf_free(&json);
+    buf_clear(&json);
 }
 
 int main(void)
