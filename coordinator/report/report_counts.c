@@ -91,3 +91,18 @@ void report_sessions(struct json_out *j, const struct analysis *a, const struct 
     json_u64(j, "broken", s->counters[COUNTER_SESSIONS_BROKEN]);
     json_end_object(j);
 }
+
+void report_addresses(struct json_out *j, const struct stage_data *s)
+{
+    json_array(j, "addresses");
+    for (uint32_t i = 0; i < s->addresses.n; i++) {
+        const struct address_count *a = &s->addresses.row[i];
+        json_object(j, NULL);
+        json_string(j, "address", a->address);
+        json_u64(j, "requests", a->requests);
+        json_u64(j, "ok", a->ok);
+        json_u64(j, "failed", a->failed);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}

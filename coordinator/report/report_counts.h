@@ -13,3 +13,5 @@ void report_recorded(struct json_out *j, const struct stage_data *s);
 void report_first_failures(struct json_out *j, const struct stage_data *s);
 /* `failures`: of the whole run, by label. */
 void report_failures_of_run(struct json_out *j, const struct analysis *in);
+/* `addresses`: requests of a stage by the endpoint's address. */
+void report_addresses(struct json_out *j, const struct stage_data *s);

@@ -138,21 +138,6 @@ static void put_evidence(struct json_out *j, const struct stage_data *s)
     json_end_object(j);
 }
 
-static void put_addresses(struct json_out *j, const struct stage_data *s)
-{
-    json_array(j, "addresses");
-    for (uint32_t i = 0; i < s->addresses.n; i++) {
-        const struct address_count *a = &s->addresses.row[i];
-        json_object(j, NULL);
-        json_string(j, "address", a->address);
-        json_u64(j, "requests", a->requests);
-        json_u64(j, "ok", a->ok);
-        json_u64(j, "failed", a->failed);
-        json_end_object(j);
-    }
-    json_end_array(j);
-}
-
 static void put_stage_agents(struct json_out *j, const struct stage_data *s)
 {
     json_array(j, "agents");
@@ -316,7 +301,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         report_retries(j, in, s);
         report_recorded(j, s);
         put_evidence(j, s);
-        put_addresses(j, s);
+        report_addresses(j, s);
         report_first_failures(j, s);
         put_stage_agents(j, s);
     }

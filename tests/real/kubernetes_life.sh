@@ -1,0 +1,133 @@
+# Steps of kubernetes.sh that try the life of a release: installed again, upgraded, refused, scheduled, watched by a CI. Sourced by it.
+# shellcheck shell=bash disable=SC2154
+step_nightly() {
+  setup
+  make_claim
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  local i
+  for i in 1 2; do
+    install nightly "$out/one.yaml" --set agents=2 --set persistence.enabled=true --set persistence.existingClaim=run
+    until_true 120 "night $i ends" has_ended nightly
+    job_is "$(job_of nightly coordinator)" Complete || { log_of nightly >&2; die "night $i failed"; }
+  done
+  k exec reader -- sh -c 'ls /data' >"$out/nights"
+  [ "$(grep -c '^nightly-' "$out/nights")" = 2 ] || { cat "$out/nights" >&2; die "not a folder for each night"; }
+  say "two installs of one release, two folders: $(tr '\n' ' ' <"$out/nights")"
+  k exec reader -- sh -c 'rm -rf /data/*'
+  k delete pod reader >/dev/null
+}
+
+step_unreachable() {
+  setup
+  write_plan "$out/closed.yaml" '{concurrency: 4, duration: 5s}'
+  install closed "$out/closed.yaml" --set agents=2 --set 'coordinator.args={--set,target.url=http://target-plateau-sim:9}' --set coordinator.hold=1s
+  until_true 120 "the run fails" eval 'job_is "$(job_of closed coordinator)" Failed'
+  [ "$(k get pods -l app.kubernetes.io/instance=closed,app.kubernetes.io/component=coordinator -o name | wc -l)" = 1 ] || die "the coordinator was tried again"
+  log_of closed >"$out/closed.log"
+  grep -qE 'refused|cannot be reached|does not accept' "$out/closed.log" || { cat "$out/closed.log" >&2; die "the reason is not in the log"; }
+  until_true 60 "the agents' Job has failed" eval 'job_is "$(job_of closed agent)" Failed'
+  [ "$(k get job "$(job_of closed agent)" -o json | jq '.status.succeeded // 0')" = 0 ] || die "agents of a failed run are Completed"
+  say "exit $(k get pod "$(coordinator_of closed | sed 's#pod/##')" -o json | jq '.status.containerStatuses[0].state.terminated.exitCode'), one coordinator: $(grep -E 'error' "$out/closed.log" | tail -n 1)"
+  h uninstall closed --wait >/dev/null
+}
+
+step_badplan() {
+  setup
+  printf 'plan: 1\ntarget: {url: %s, model: sim}\nload: {concurrency: 4, duration: -5s}\n' "$target" >"$out/bad.yaml"
+  h uninstall bad --ignore-not-found --wait >/dev/null 2>&1 || true
+  if h install bad $chart -f "$out/values.yaml" --set-file plan="$out/bad.yaml" >"$out/bad.log" 2>&1; then die "a bad plan was installed"; fi
+  [ -z "$(job_of bad coordinator)" ] || die "a Job of the run exists"
+  grep -q 'load.duration' "$out/bad.log" "$out"/bad.log || k logs -l app.kubernetes.io/instance=bad,app.kubernetes.io/component=check --tail=5 >>"$out/bad.log"
+  grep -q 'load.duration' "$out/bad.log" || { cat "$out/bad.log" >&2; die "the plan's sentence is not shown"; }
+  say "refused: $(grep 'load.duration' "$out/bad.log" | sed -n 1p)"
+  h uninstall bad --ignore-not-found --wait >/dev/null
+}
+
+step_upgrade() {
+  setup
+  write_plan "$out/first.yaml" '{concurrency: 4, duration: 60s}'
+  write_plan "$out/second.yaml" '{concurrency: 8, duration: 5s, warmup: 1s}'
+  install up "$out/first.yaml" --set agents=2
+  until_true 120 "the first run is under way" in_stage up 1
+  local job uid
+  job=$(job_of up coordinator)
+  uid=$(k get job "$job" -o jsonpath='{.metadata.uid}')
+  h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/first.yaml" --set agents=2 >/dev/null
+  [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "an upgrade that changes nothing disturbed the run"
+  h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/second.yaml" --set agents=2 >"$out/up.log" 2>&1 || { cat "$out/up.log" >&2; die "the upgrade failed"; }
+  [ "$(job_of up coordinator)" != "$job" ] || die "the changed plan is not a new run"
+  until_true 120 "the old run has gone" eval '! k get job "$job" >/dev/null 2>&1'
+  fetch up 180
+  check_ledger up
+  check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
+  say "applied again: nothing changed; another plan: $(job_of up coordinator) in place of $job"
+  h uninstall up --wait >/dev/null
+}
+
+step_cron() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install cron "$out/one.yaml" --set agents=2 --set schedule='* * * * *' --set coordinator.hold=0s
+  until_true 90 "a run begins by itself" eval '[ -n "$(job_of cron coordinator)" ]'
+  local job
+  job=$(job_of cron coordinator)
+  h upgrade cron $chart -f "$out/values.yaml" --set-file plan="$out/one.yaml" --set agents=2 --set schedule='0 0 1 1 *' --set coordinator.hold=0s >/dev/null
+  until_true 120 "it ends" eval 'job_is "$job" Complete || job_is "$job" Failed'
+  local code
+  code=$(k get pods -l "batch.kubernetes.io/job-name=$job" -o json | jq '.items[-1].status.containerStatuses[0].state.terminated.exitCode')
+  [ "$code" = 0 ] || [ "$code" = 3 ] || { k logs "job/$job" >&2; die "the run of the schedule ended with $code"; }
+  say "$job ended with $code"
+  h uninstall cron --wait >/dev/null
+}
+
+step_kustomize() {
+  setup
+  rm -rf "$out/kustomize"
+  cp -r deploy/kustomize "$out/kustomize"
+  sed -i -E "s#newName: (plateau-[a-z]+), newTag: \"[^\"]*\"#newName: localhost/\1, newTag: $tag#; s#^namespace: .*#namespace: $ns-kustomize#" "$out/kustomize/kustomization.yaml"
+  sed -i "s#name: load#name: $ns-kustomize#" "$out/kustomize/namespace.yaml"
+  write_plan "$out/kustomize/plan.yaml" '{concurrency: 3, duration: 5s, warmup: 1s}'
+  sed -i "s#target-plateau-sim:#target-plateau-sim.$ns.svc.cluster.local:#" "$out/kustomize/plan.yaml"
+  "${kubectl[@]}" delete namespace "$ns-kustomize" --ignore-not-found --timeout=120s >/dev/null
+  "${kubectl[@]}" apply -k "$out/kustomize" >/dev/null
+  local kn=("${kubectl[@]}" -n "$ns-kustomize") p
+  until_true 150 "the run of the plain manifests ends" eval '"${kn[@]}" logs -l app.kubernetes.io/component=coordinator --tail=5 2>/dev/null | grep -q "can be fetched"'
+  p=$("${kn[@]}" get pods -l app.kubernetes.io/component=coordinator -o jsonpath='{.items[0].metadata.name}')
+  rm -rf "$out/plain"
+  "${kn[@]}" cp "$p:/data/load" "$out/plain" >/dev/null
+  facts plain
+  check_ledger plain
+  check plain '.points[0].requested.concurrency == 3 and (.agents | length) == 2' "not the plan of plan.yaml, or not two agents"
+  "${kubectl[@]}" delete -k "$out/kustomize" --timeout=180s >/dev/null
+  say "the plan of plan.yaml, two agents"
+}
+
+step_ci() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install ci "$out/one.yaml" --set agents=2
+  local status=0
+  rm -rf "$out/ci"
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh ci "$out/ci" >"$out/ci.log" 2>&1 || status=$?
+  [ -s "$out/ci/summary.json" ] || { cat "$out/ci.log" >&2; die "no folder was copied"; }
+  [ "$status" = 0 ] || [ "$status" = 3 ] || { cat "$out/ci.log" >&2; die "a run that went through ended with $status"; }
+  check_ledger ci
+  status=0
+  install ci "$out/one.yaml" --set agents=2 --set 'coordinator.args={--set,slo.run=[ttft.p99 < 1ns]}' || die "the gate is refused"
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh ci "$out/ci" >"$out/ci.log" 2>&1 || status=$?
+  [ "$status" = 99 ] || { cat "$out/ci.log" >&2; die "a gate that nobody keeps: status $status, not 99"; }
+  say "folder copied; a gate that failed: status $status"
+  h uninstall ci --wait >/dev/null
+}
+
+step_waitjobs() {
+  setup
+  write_plan "$out/closed.yaml" '{concurrency: 4, duration: 5s}'
+  h uninstall wait --ignore-not-found --wait >/dev/null 2>&1 || true
+  local from=$SECONDS
+  if h install wait $chart -f "$out/values.yaml" --set-file plan="$out/closed.yaml" --set agents=2 --set coordinator.hold=0s --set 'coordinator.args={--set,target.url=http://target-plateau-sim:9}' \
+    --wait --wait-for-jobs --timeout 5m >"$out/wait.log" 2>&1; then die "a run that failed is called installed"; fi
+  [ $((SECONDS - from)) -lt 200 ] || { cat "$out/wait.log" >&2; die "helm waited for its timeout"; }
+  say "helm ended after $((SECONDS - from)) s: $(grep -o 'Error: .*' "$out/wait.log" | tail -n 1)"
+  h uninstall wait --wait >/dev/null
+}
