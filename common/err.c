@@ -13,6 +13,8 @@ static const struct {
 #undef X
 };
 
+#undef err_set /* the analyzer's macros */
+#undef err_context
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (!e) return -1;

@@ -8,6 +8,7 @@
 
 static int grow(struct slab *b)
 {
+    assert(b->per_slab > 0);
     char *slab = malloc(HEAD + b->size * b->per_slab);
     if (!slab) return -1;
     memcpy(slab, &b->slabs, sizeof b->slabs);
