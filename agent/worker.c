@@ -123,10 +123,10 @@ static void arm(struct worker *w, struct worker_stage *s)
 
 static void note_terms(struct worker *w)
 {
-    uint32_t ours = w->transport.target->plan->streams_per_connection, least = (w->ready + ours - 1) / ours;
+    uint32_t ours = w->transport.target->plan->streams_per_connection; /* over HTTP/1.1 it may be 0 */
     w->terms.http = transport_http(&w->transport);
     w->terms.connections = w->transport.sockets;
-    if (w->transport.streams && transport_connections(&w->transport, w->ready) > least)
+    if (w->transport.streams && transport_connections(&w->transport, w->ready) > (w->ready + ours - 1) / ours)
         w->terms.streams = w->transport.streams;
 }
 
