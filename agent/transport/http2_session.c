@@ -97,6 +97,7 @@ static void on_settings(struct http2_state *o, struct h2_conn *c)
     uint32_t theirs = nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     uint32_t ours = t->target->plan->streams_per_connection;
     c->limit = t->target->plan->fresh_connections ? 1 : theirs < ours ? theirs : ours;
+    c->heard = true;
     t->streams = theirs < ours ? theirs : 0;
     if (c->limit > 0) o->limit = c->limit;
     if (c->greeted || c->limit == 0) return; /* without a stream it is not ready, and times out */

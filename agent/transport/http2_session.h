@@ -27,6 +27,7 @@ struct h2_conn {
     bool broken;  /* a write failed: what still comes is read, then the connection ends */
     bool listed;  /* in room[address] */
     bool touched; /* the read under way did more than bring data */
+    bool heard;   /* SETTINGS have come, perhaps without a stream allowed */
     struct h2_conn *before, *next; /* there */
     const char *why;               /* what the server did wrong, or GOAWAY's reason */
     uint32_t goaway;               /* its code */

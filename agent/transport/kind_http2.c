@@ -205,6 +205,8 @@ static void note_refusal(struct http2_state *o, const struct h2_conn *c, enum tr
     bool late = how == END_TIMEOUT_CONNECT || how == END_CONNECT || how == END_RESET; /* it may be better in a moment */
     if (alert)
         transport_alerted(t, c->c.address, alert, &o->failed);
+    else if (c->heard)
+        (void)err_set(&o->failed, late ? ERR_NET : ERR_TARGET, "%s: %s", at, why ? why : "the connection ended");
     else if (why && strcmp(why, HTTP2_NOT_SPOKEN) == 0)
         (void)err_set(&o->failed, ERR_TARGET,
                       "%s does not speak HTTP/2 (its first bytes are none of it): leave target.http at \"1.1\"", at);
@@ -423,7 +425,10 @@ static void http2_tick(struct transport *t, int64_t now)
         else if (c->streams == 0 && c->used)
             due = c->since + CONN_IDLE_MAX_NS;
         if (due <= now && !c->greeted)
-            lose(o, c, END_TIMEOUT_CONNECT, c->session ? "no SETTINGS have come" : NULL);
+            lose(o, c, END_TIMEOUT_CONNECT,
+                 c->heard     ? "the server allows no streams (MAX_CONCURRENT_STREAMS is 0)"
+                 : c->session ? "no SETTINGS have come"
+                              : NULL);
         else if (due <= now)
             forget(o, c);
         else if (due < t->timer)

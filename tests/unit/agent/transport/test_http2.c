@@ -481,7 +481,12 @@ static void test_refused(void **state)
     static const struct h2_script HTTP1 = {.name = "HTTP/1.1",
                                            .raw = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
                                   SILENT = {.name = "silent", .raw = ""},
-                                  CLOSES = {.name = "closes", .raw = "", .then = H2_CLOSE};
+                                  CLOSES = {.name = "closes", .raw = "", .then = H2_CLOSE},
+                                  NONE = {.name = "no streams at all",
+                                          .status = "200",
+                                          .body = H2_EVENTS,
+                                          .no_streams_ms = 3000};
+    expect_refused(&NONE, "\"2\"", ERR_NET, "the server allows no streams");
     expect_refused(&HTTP1, "\"2\"", ERR_TARGET, "does not speak HTTP/2");
     expect_refused(&SILENT, "\"2\"", ERR_NET, "no SETTINGS have come");
     expect_refused(&CLOSES, "\"2\"", ERR_TARGET, "the connection was closed: is HTTP/2 spoken there?");
