@@ -167,6 +167,7 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
     struct stream2 *s;
     (void)why;
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    c->leaving = true; /* whatever the reason, it takes no other either */
     s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (s) wait_again(c->o, s);
     return 0;
