@@ -16,7 +16,7 @@ struct flags {
     uint32_t slots, tokens, input, workers, requests;
     double rate;
     int64_t duration, warmup, quantum, ramp;
-    bool http2, insecure, constant;
+    bool http2, insecure, constant, record;
 };
 
 /* ---- --streams: what the engine records, stream by stream; the linker puts this in front of the engine's own (--wrap)
@@ -51,6 +51,7 @@ static struct plan *make_plan(const struct flags *f, struct err *e)
     buf_printf(&y, "plan: 1\ntarget: {url: \"%s\", model: sim%s%s}\n", f->url, f->http2 ? ", http: \"2\"" : "",
                f->insecure ? ", tls: {verify: false}" : "");
     buf_printf(&y, "workload: {name: bench, synthetic: {input_tokens: %u, output_tokens: %u}}\n", f->input, f->tokens);
+    if (f->record) buf_puts(&y, "record: {requests: true}\n");
     buf_printf(&y, "agents: {quantum: %lldus}\n", (long long)(f->quantum / NS_PER_US));
     if (f->rate > 0)
         buf_printf(&y, "load: {stages: [{rate: %g/s, arrivals: %s, max_concurrency: %u", f->rate,
@@ -182,6 +183,7 @@ int main(int argc, char **argv)
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
         {"streams", ARG_TEXT, &f.streams, "FILE",
          "write when each token of the window's streams came, one stream a line"},
+        {"record", ARG_FLAG, &f.record, NULL, "keep a row of each request"},
         {"insecure", ARG_FLAG, &f.insecure, NULL, "do not verify the certificate"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };

@@ -22,10 +22,22 @@ per_token() { # NAME OPTIONS…
     all=$(awk '/Collected/ {print $NF}' "$dir/log")
     tokens=$(jq .counters.events "$dir/json"); reads=$(jq .counters.reads "$dir/json")
     [ "$tokens" -eq 3200 ] || { echo "$name: $tokens tokens instead of 3200"; exit 1; }
+    count=$((all / tokens))
     echo "$name: $((all / tokens)) instructions a token, $((tokens * 100 / reads)) tokens in 100 reads"
     [ "$most" = 0 ] || [ "$name" != plain ] || [ $((all / tokens)) -le "$most" ] || { echo "more than $most"; exit 1; }
 }
 per_token plain
+# instructions that the row of a request costs the worker (record.requests), beside those of a request of 128 tokens
+row() { # LIMIT
+    local all each
+    all=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=row_put \
+        "$bin/bench/bench_engine" --url "$url" --slots 16 --tokens 10 --requests 64 --workers 1 --record 2>&1 >/dev/null | awk '/Collected/ {print $NF}')
+    each=$((all / 64))
+    echo "row: $each instructions a request, $((each * 1000 / (128 * count))) in a thousand of its 128 tokens"
+    [ "$each" -gt 0 ] || { echo "no row was kept"; exit 1; }
+    [ "$most" = 0 ] || [ "$each" -le "$1" ] || { echo "more than $1"; exit 1; }
+}
+row 600
 # instructions that the scan of one event of a chat costs, by how many bytes a read has
 scan() { # ROW LIMIT
     local all events n
