@@ -25,11 +25,25 @@ static void *synthetic_open(const struct source_options *o, struct err *e)
     return s;
 }
 
+static void draw_lengths(const struct plan_workload *load, struct rng *r, uint32_t *ret_input, uint32_t *ret_output)
+{
+    if (load->lengths.n) {
+        size_t i = dist_pair_sample(&load->lengths, r);
+        *ret_input = (uint32_t)load->lengths.input[i];
+        *ret_output = (uint32_t)load->lengths.output[i];
+        if (*ret_input > PROMPT_TOKENS_MAX) *ret_input = PROMPT_TOKENS_MAX;
+        return;
+    }
+    *ret_input = prompt_length(&load->input_tokens, r);
+    *ret_output = prompt_length(&load->output_tokens, r);
+}
+
 static int synthetic_next(void *source, const struct source_ask *a, struct dialect_request *ret, uint32_t *ret_input)
 {
     struct synthetic *s = source;
     const struct plan_workload *load = s->o.load;
-    uint32_t input = prompt_length(&load->input_tokens, a->rng), output = prompt_length(&load->output_tokens, a->rng);
+    uint32_t input, output;
+    draw_lengths(load, a->rng, &input, &output);
     uint32_t prefix = 0;
     uint64_t group = 0;
     if (load->prefix_tokens > 0 && load->prefix_groups > 0) {

@@ -32,7 +32,7 @@ static const char SHAPES[] =
     "{fixed: {type: number}, uniform: {type: array, items: {type: number}, minItems: 2, maxItems: 2}, normal: {$ref: "
     "'#/$defs/normal'}, "
     "lognormal: {$ref: '#/$defs/lognormal'}, exponential: {oneOf: [{type: number}, {$ref: '#/$defs/exponential'}]}, "
-    "choice: {type: array, minItems: 1, items: {$ref: '#/$defs/option'}}}}]}\n"
+    "choice: {type: array, minItems: 1, items: {$ref: '#/$defs/option'}}, histogram: {type: string}}}]}\n"
     "models: {oneOf: [{type: string, minLength: 1}, {type: array, minItems: 1, maxItems: 64, items: {oneOf: [{type: "
     "string, minLength: 1}, "
     "{type: object, additionalProperties: false, required: [name], properties: {name: {type: string}, weight: {type: "

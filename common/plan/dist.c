@@ -2,6 +2,20 @@
 
 #include <math.h>
 
+/* One of n, by their weights. */
+static size_t choose(const double *weight, size_t n, struct rng *r)
+{
+    double all = 0;
+    for (size_t i = 0; i < n; i++)
+        all += weight[i];
+    double at = all * rng_double(r);
+    for (size_t i = 0; i < n; i++) {
+        if (at < weight[i]) return i;
+        at -= weight[i];
+    }
+    return n - 1;
+}
+
 static double sample(const struct dist *d, struct rng *r)
 {
     switch (d->kind) {
@@ -21,15 +35,12 @@ static double sample(const struct dist *d, struct rng *r)
     case DIST_CHOICE:
         break;
     }
-    double all = 0;
-    for (size_t i = 0; i < d->n; i++)
-        all += d->weight[i];
-    double at = all * rng_double(r);
-    for (size_t i = 0; i < d->n; i++) {
-        if (at < d->weight[i]) return d->value[i];
-        at -= d->weight[i];
-    }
-    return d->n ? d->value[d->n - 1] : 0;
+    return d->n ? d->value[choose(d->weight, d->n, r)] : 0;
+}
+
+size_t dist_pair_sample(const struct dist_pairs *d, struct rng *r)
+{
+    return choose(d->weight, d->n, r);
 }
 
 double dist_sample(const struct dist *d, struct rng *r)

@@ -183,9 +183,10 @@ struct plan_workload {
     const char *name;
     double weight;
     enum plan_source source;
-    struct dist input_tokens, output_tokens; /* synthetic */
-    uint32_t prefix_tokens, prefix_groups;   /* synthetic; 0: every prompt is new */
-    struct plan_data data;                   /* dataset, trace */
+    struct dist input_tokens, output_tokens; /* synthetic; both 0 where `lengths` gives them together */
+    struct dist_pairs lengths;
+    uint32_t prefix_tokens, prefix_groups; /* synthetic; 0: every prompt is new */
+    struct plan_data data;                 /* dataset, trace */
     struct plan_sessions sessions;
 };
 /* Whether its requests come from a file, which the coordinator reads and agents get as a corpus. */

@@ -11,7 +11,7 @@ static const char *const NAMES[] = {
 enum { NAME_N = sizeof NAMES / sizeof *NAMES };
 #define FORMS                                                                                                          \
     "a number, or one of {uniform: [LOW, HIGH]}, {normal: {mean, sd}}, {lognormal: {mean, sd}}, {exponential: MEAN}, " \
-    "{choice: [...]}"
+    "{choice: [...]}, {histogram: FILE}"
 
 static int uniform(struct reader *r, const struct plan_key *k, const struct node *n, struct dist *d)
 {
@@ -74,7 +74,10 @@ static int dist_read(struct reader *r, const struct plan_key *k, const struct no
             if (d->kind == DIST_UNIFORM) return uniform(r, k, c, d);
             return d->kind == DIST_CHOICE ? choice(r, k, c, d) : shaped(r, k, c, d);
         }
-    if (strcmp(c->key, "histogram") == 0) return node_refuse(c, true, r->e, "known, but not built in this version");
+    if (strcmp(c->key, "histogram") == 0) {
+        d->kind = DIST_CHOICE;
+        return scalar_read_text(r, c, "the name of a file of lengths", &d->file);
+    }
     const char *near = args_nearest(c->key, NAMES, NAME_N);
     if (near) return node_refuse(c, true, r->e, "unknown distribution; did you mean \"%s\"?", near);
     return node_refuse(c, true, r->e, "unknown distribution; expected %s", FORMS);
@@ -101,6 +104,9 @@ static struct node *dist_write(struct tree *t, const struct plan_key *k, const v
         inner = node_new(t, NODE_SEQ);
         node_add(t, inner, node_new_number(t, d->a));
         node_add(t, inner, node_new_number(t, d->b));
+    } else if (d->file && d->n == 0) {
+        node_put(t, outer, "histogram", node_new_text(t, d->file));
+        return outer;
     } else if (d->kind == DIST_CHOICE)
         inner = choice_write(t, d);
     else
@@ -109,6 +115,61 @@ static struct node *dist_write(struct tree *t, const struct plan_key *k, const v
     return outer;
 }
 const struct key_type KEY_DIST = {"distribution", "\"$ref\": \"#/$defs/distribution\"", dist_read, dist_write};
+
+/* ---- two lengths that belong together: {histogram: FILE} · [[100, 20], [2000, 50, 3]] ---- */
+
+#define PAIRS "{histogram: FILE} or a list of pairs, such as [[100, 20], [2000, 50, 3]] (input, output and weight)"
+
+static int one_pair(struct reader *r, const struct plan_key *k, const struct node *n, struct dist_pairs *d)
+{
+    static const struct plan_key WEIGHT = {.name = "weight", .least = 1e-6, .most = 1e15};
+    if (n->kind != NODE_SEQ || n->n < 2 || n->n > 3) return read_expected(r, n, PAIRS);
+    d->weight[n->index] = 1;
+    if (scalar_read_number(r, k, n->first, &d->input[n->index]) ||
+        scalar_read_number(r, k, n->first->next, &d->output[n->index]))
+        return -1;
+    return n->n == 3 ? scalar_read_number(r, &WEIGHT, n->last, &d->weight[n->index]) : 0;
+}
+
+static int pairs_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    struct dist_pairs *d = at;
+    const struct node *file = node_get(n, "histogram");
+    if (n->kind == NODE_MAP && n->n == 1 && file)
+        return scalar_read_text(r, file, "the name of a file of lengths", &d->file);
+    if (n->kind != NODE_SEQ || n->n == 0) return read_expected(r, n, PAIRS);
+    d->input = read_keep_array(r, n, n->n, sizeof *d->input);
+    d->output = read_keep_array(r, n, n->n, sizeof *d->output);
+    d->weight = read_keep_array(r, n, n->n, sizeof *d->weight);
+    if (!d->input || !d->output || !d->weight) return -1;
+    d->n = n->n;
+    for (const struct node *c = n->first; c; c = c->next)
+        if (one_pair(r, k, c, d)) return -1;
+    return 0;
+}
+
+static struct node *pairs_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    const struct dist_pairs *d = at;
+    (void)k;
+    if (d->n == 0 && !d->file) return NULL;
+    struct node *all = node_new(t, d->n ? NODE_SEQ : NODE_MAP);
+    if (d->n == 0) node_put(t, all, "histogram", node_new_text(t, d->file));
+    for (size_t i = 0; i < d->n; i++) {
+        struct node *one = node_new(t, NODE_SEQ);
+        node_add(t, one, node_new_number(t, d->input[i]));
+        node_add(t, one, node_new_number(t, d->output[i]));
+        node_add(t, one, node_new_number(t, d->weight[i]));
+        node_add(t, all, one);
+    }
+    return all;
+}
+const struct key_type KEY_PAIRS = {
+    "{histogram: FILE}, or list of pairs",
+    "\"oneOf\": [{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"histogram\"], "
+    "\"properties\": {\"histogram\": {\"type\": \"string\"}}}, {\"type\": \"array\", \"minItems\": 1, \"items\": "
+    "{\"type\": \"array\", \"minItems\": 2, \"maxItems\": 3, \"items\": {\"type\": \"number\"}}}]",
+    pairs_read, pairs_write};
 
 /* ---- times: 1s · {uniform: [1s, 5s]} · {exponential: 4s} ---- */
 

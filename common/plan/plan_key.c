@@ -267,9 +267,15 @@ const struct plan_key PLAN_KEYS[] = {
      "filled in when the file is read: the hash of what agents get"},
 
     {"synthetic", "input_tokens", &KEY_DIST, AT(plan_workload, input_tokens), "256",
-     "{lognormal: {mean: 512, sd: 200, min: 16, max: 4096}}", "token", "length of the prompt", .least = 1, .most = 1e6},
+     "{lognormal: {mean: 512, sd: 200, min: 16, max: 4096}}", "token", "length of the prompt", .least = 1, .most = 1e6,
+     .flags = KEY_SKIP_ZERO},
     {"synthetic", "output_tokens", &KEY_DIST, AT(plan_workload, output_tokens), "128",
-     "{normal: {mean: 128, sd: 32, min: 1}}", "token", "length of the answer asked for", .least = 1, .most = 1e6},
+     "{normal: {mean: 128, sd: 32, min: 1}}", "token", "length of the answer asked for", .least = 1, .most = 1e6,
+     .flags = KEY_SKIP_ZERO},
+    {"synthetic", "lengths", &KEY_PAIRS, AT(plan_workload, lengths), "", "{histogram: pairs.csv}", "token",
+     "both together, instead of input_tokens and output_tokens: long prompts with their short answers; a file with "
+     "columns input_tokens, output_tokens and, if it is not 1, count; or pairs",
+     .least = 1, .most = 1e6},
     {"synthetic", "shared_prefix", &KEY_SECTION, WHOLE, "", "{tokens: 256, groups: 8}", "", "none: every prompt is new",
      .sub = "shared_prefix", .flags = KEY_OPTIONAL},
     {"shared_prefix", "tokens", &KEY_U32, AT(plan_workload, prefix_tokens), NULL, "256", "token",

@@ -63,7 +63,7 @@ const struct plan_key *key_find(const char *section, const char *name);
 extern const struct key_type KEY_TEXT, KEY_U32, KEY_U64, KEY_NUMBER, KEY_FRACTION, KEY_DURATION, KEY_BOOL, KEY_WORDS,
     KEY_WORD_FLAG, KEY_SECTION, KEY_VERSION, KEY_NOT_BUILT;
 /* Values with a shape of their own, beside the code that knows them. */
-extern const struct key_type KEY_DIST, KEY_TIMES;                                          /* plan_dist.c */
+extern const struct key_type KEY_DIST, KEY_TIMES, KEY_PAIRS;                               /* plan_dist.c */
 extern const struct key_type KEY_AUTH;                                                     /* plan_secret.c */
 extern const struct key_type KEY_URL, KEY_PAGE_URL;                                        /* plan_url.c */
 extern const struct key_type KEY_MODELS, KEY_HEADERS, KEY_BODY, KEY_STREAM, KEY_OMIT;      /* plan_target.c */
@@ -81,6 +81,7 @@ struct node *curve_write(struct tree *t, const struct plan_curve *c);
 int plan_sessions_check(struct reader *r, const struct node *map, const struct plan_workload *w);
 int plan_sessions_check_load(struct reader *r, const struct node *load, const struct plan *p);
 int workload_check(struct reader *r, const struct node *map, void *base);
+int workload_check_synthetic(struct reader *r, const struct node *map, void *base);
 int workload_check_dataset(struct reader *r, const struct node *map, void *base);
 int workload_check_trace(struct reader *r, const struct node *map, void *base);
 int target_check(struct reader *r, const struct node *map, void *base);

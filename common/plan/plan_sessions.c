@@ -27,7 +27,7 @@ int plan_sessions_check(struct reader *r, const struct node *map, const struct p
         return node_refuse(n, true, r->e,
                            "of the data sets only those of format sharegpt hold conversations: make turns of synthetic "
                            "prompts, or leave sessions out");
-    if (w->source == SOURCE_SYNTHETIC && !(dist_mean(&w->sessions.turns) > 0))
+    if (w->source == SOURCE_SYNTHETIC && !(dist_mean(&w->sessions.turns) > 0) && !w->sessions.turns.file)
         return node_refuse(n, false, r->e,
                            "needs \"turns\" (requests of a conversation), such as turns: {uniform: [2, 6]}");
     if (w->source == SOURCE_SYNTHETIC && w->sessions.recorded)

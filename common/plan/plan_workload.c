@@ -117,6 +117,19 @@ int workload_check(struct reader *r, const struct node *map, void *base)
     return plan_sessions_check(r, map, base);
 }
 
+int workload_check_synthetic(struct reader *r, const struct node *map, void *base)
+{
+    struct plan_workload *w = base;
+    static const char *const APART[] = {"input_tokens", "output_tokens"};
+    if (!w->lengths.n && !w->lengths.file) return 0;
+    for (size_t i = 0; i < sizeof APART / sizeof *APART; i++)
+        if (node_get(map, APART[i]))
+            return node_refuse(node_get(map, APART[i]), true, r->e,
+                               "is given by \"lengths\" already, together with the other");
+    w->input_tokens = w->output_tokens = (struct dist){.kind = DIST_FIXED};
+    return 0;
+}
+
 int workload_check_dataset(struct reader *r, const struct node *map, void *base)
 {
     const struct plan_workload *w = base;

@@ -494,13 +494,26 @@ static double length_asked(const struct dist *d)
     return sum / LENGTH_DRAWS;
 }
 
+static double pair_mean(const double *length, const struct dist_pairs *d)
+{
+    double sum = 0, all = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        sum += length[i] * d->weight[i];
+        all += d->weight[i];
+    }
+    return sum / all;
+}
+
 /* Means over the plan's workloads, by their weights. Unknown when one of them takes the length from its data. */
 static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     double weight = 0, out = 0, in = 0;
     for (size_t i = 0; plan && i < plan->n_workloads; i++) {
         const struct plan_workload *w = &plan->workloads[i];
-        double o = length_asked(&w->output_tokens), k = length_asked(&w->input_tokens);
+        double o = w->lengths.n ? pair_mean(w->lengths.output, &w->lengths) : length_asked(&w->output_tokens),
+               k = w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
+                   : w->lengths.n ? pair_mean(w->lengths.input, &w->lengths)
+                                  : length_asked(&w->input_tokens);
         out += w->weight * (o > 0 ? o : (double)NAN);
         in += w->weight * (k > 0 ? k + w->prefix_tokens : (double)NAN);
         weight += w->weight;

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "coordinator/corpus/compile.h"
+#include "coordinator/corpus/lengths.h"
 
 enum { PATH = 1024 };
 
@@ -178,6 +179,14 @@ static bool is_read(const struct plan_workload *w)
     return workload_reads_file(w);
 }
 
+static int length_file(void *arg, const char *file, char *ret, size_t n, struct err *e)
+{
+    char path[PATH];
+    if (file_of(path, arg, file, e)) return -1;
+    (void)snprintf(ret, n, "%s", path);
+    return 0;
+}
+
 struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir, bool known,
                          void (*tell)(void *arg, const char *text), void *arg, struct err *e)
 {
@@ -191,6 +200,13 @@ struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir,
     for (size_t i = 0; i < p->n_workloads; i++) {
         struct plan_workload *w = &p->workloads[i];
         struct compile_result r;
+        char from[PATH];
+        (void)snprintf(from, sizeof from, "%s", plan_path ? plan_path : "");
+        if (lengths_fill(p, w, length_file, plan_path ? from : NULL, e)) {
+            (void)err_context(e, "workload %.60s", w->name);
+            shelf_destroy(&s);
+            return NULL;
+        }
         if (!is_read(w)) continue;
         s->corpora[i] = known ? find_one(w, dir, e) : compile_one(p, w, plan_path, dir, &r, e);
         if (!s->corpora[i]) {
