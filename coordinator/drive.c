@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -26,9 +27,11 @@ struct drive {
     struct todo todo;
     struct watch watch;
     struct stage_data *unsaved;
-    struct scrape *scrape; /* of the server's metrics page; NULL: none */
+    struct stage_data *saving; /* the stage that is being written, a piece in each turn of the loop; NULL: none */
+    struct scrape *scrape;     /* of the server's metrics page; NULL: none */
     bool told_failed, told_blank;
-    int64_t longest_ns; /* the longest turn of the loop: no message was read meanwhile */
+    int64_t longest_ns;     /* the longest turn of the loop: no message was read meanwhile */
+    int64_t longest_cpu_ns; /* the most CPU time of one turn: what it costs where nothing else runs */
     int64_t wall_minus_mono;
     size_t living; /* local agents */
     bool left;     /* ordered to make room; the run continues elsewhere */
@@ -49,9 +52,35 @@ static void send_message(void *arg, const struct peer *to, const struct wire_msg
         log_debug("%s not sent: the agent is gone or its queue is full", wire_type_name(m->type));
 }
 
+/* The stage that cannot be kept can still be reported. */
+static void keep_unsaved(struct drive *d, struct stage_data *s)
+{
+    if (!d->unsaved && (d->unsaved = malloc(sizeof *s)))
+        *d->unsaved = *s;
+    else
+        stage_data_clear(s);
+}
+
+/* Writes the next piece of the stage that has ended. */
+static void save_more(struct drive *d)
+{
+    struct err e = {0};
+    int rc = sinks_stage_more(&d->o->sinks, d->saving, &e);
+    if (rc > 0) return;
+    if (rc < 0) {
+        keep_unsaved(d, d->saving);
+        run_unsaved(d->run, &e, clock_mono_ns());
+    } else
+        stage_data_clear(d->saving);
+    free(d->saving);
+    d->saving = NULL;
+}
+
 static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
 {
     struct drive *d = arg;
+    while (d->saving) /* after a cooldown it is all written */
+        save_more(d);
     if (d->scrape) scrape_now(d->scrape); /* how the server stood before the first request */
     return sinks_stage_begin(&d->o->sinks, s, e);
 }
@@ -67,14 +96,26 @@ static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint
 static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
 {
     struct drive *d = arg;
+    while (d->saving)
+        save_more(d);
     int untold = superseded ? 0 : todo_tell(&d->todo, d->o->meta->plan, s, e);
     int rc = sinks_stage_end(&d->o->sinks, s, untold ? NULL : e); /* kept all the same: what came first is reported */
     if (d->scrape) scrape_now(d->scrape);                         /* and after the last */
-    if (rc && !d->unsaved && (d->unsaved = malloc(sizeof *s))) {
-        *d->unsaved = *s; /* what cannot be written can still be reported */
+    if (rc) {
+        keep_unsaved(d, s);
         return rc;
     }
-    stage_data_clear(s);
+    d->saving = malloc(sizeof *s);
+    if (d->saving) {
+        *d->saving = *s;
+        return untold;
+    }
+    while ((rc = sinks_stage_more(&d->o->sinks, s, untold ? NULL : e)) > 0) {
+    } /* without memory to remember it: all at once */
+    if (rc)
+        keep_unsaved(d, s);
+    else
+        stage_data_clear(s);
     return rc ? rc : untold;
 }
 
@@ -150,11 +191,14 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
 
 /* Pieces of data are compressed when they are asked for. After this long the heartbeats come first. */
 #define PIECES_NS (100 * NS_PER_MS)
+/* Messages are taken for this long in one turn of the loop: thousands of agents hand over at the same second. What is
+ * left is taken in the next turn, which begins at once. */
+#define TURN_NS (20 * NS_PER_MS)
 
 static void read_messages(struct drive *d)
 {
     int64_t began = clock_mono_ns();
-    for (int i = 0; i < MESSAGES_A_ROUND; i++) {
+    for (int i = 0; i < MESSAGES_A_ROUND && clock_mono_ns() - began < TURN_NS; i++) {
         struct peer from;
         struct wire_msg m;
         struct err e = {0};
@@ -221,23 +265,36 @@ static struct sink_view view(const struct drive *d)
     return (struct sink_view){d->run, todo_begun(&d->todo), todo_all(&d->todo), clock_mono_ns()};
 }
 
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0) return 0;
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
 static void loop(struct drive *d)
 {
     struct sink_view v;
     while (run_state(d->run) != RUN_OVER && !d->left) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
-        link_wait(d->o->link, fds, 1, run_deadline(d->run) - clock_mono_ns());
-        int64_t woke = clock_mono_ns();
+        link_wait(d->o->link, fds, 1, d->saving ? 0 : run_deadline(d->run) - clock_mono_ns());
+        int64_t woke = clock_mono_ns(), spent = cpu_ns();
         if (fds[0].revents) read_signals(d);
         read_messages(d);
         read_server(d);
         if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
+        if (d->saving) save_more(d);
         v = view(d);
         sinks_tick(&d->o->sinks, &v);
         int64_t took = clock_mono_ns() - woke;
+        spent = cpu_ns() - spent;
         if (took > d->longest_ns) d->longest_ns = took;
+        if (spent > d->longest_cpu_ns) d->longest_cpu_ns = spent;
     }
-    log_debug("the longest turn of the loop took %.1f ms", (double)d->longest_ns / 1e6);
+    log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms",
+              (double)d->longest_ns / 1e6, (double)d->longest_cpu_ns / 1e6);
+    while (d->saving)
+        save_more(d);
     v = view(d);
     sinks_over(&d->o->sinks, &v);
 }

@@ -34,7 +34,10 @@ struct sink_kind {
     ERR_CHECKED int (*stage_begin)(void *arg, const struct stage_data *s, struct err *e);
     ERR_CHECKED int (*snapshot)(void *arg, const struct sink_snapshot *s, struct err *e); /* accepted ones, each once */
     ERR_CHECKED int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
-    ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e);        /* new or changed */
+    /* After stage_end, turn by turn with the same data, until it returns 0; 1: there is more to do. No other stage
+     * begins before. */
+    ERR_CHECKED int (*stage_more)(void *arg, const struct stage_data *s, struct err *e);
+    ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
     /* An error of these two is logged, and the run continues. */
     ERR_CHECKED int (*event)(void *arg, enum run_event_kind kind, const char *text, struct err *e);
     ERR_CHECKED int (*server)(void *arg, int64_t wall_ns, const struct server_sample *s, struct err *e);
@@ -55,6 +58,7 @@ ERR_CHECKED int sinks_begin(const struct sinks *s, const struct run_data *meta, 
 ERR_CHECKED int sinks_stage_begin(const struct sinks *s, const struct stage_data *d, struct err *e);
 ERR_CHECKED int sinks_snapshot(const struct sinks *s, const struct sink_snapshot *snapshot, struct err *e);
 ERR_CHECKED int sinks_stage_end(const struct sinks *s, const struct stage_data *d, struct err *e);
+ERR_CHECKED int sinks_stage_more(const struct sinks *s, const struct stage_data *d, struct err *e); /* 1: more */
 ERR_CHECKED int sinks_agent(const struct sinks *s, const struct run_agent *a, struct err *e);
 ERR_CHECKED int sinks_event(const struct sinks *s, enum run_event_kind kind, const char *text, struct err *e);
 ERR_CHECKED int sinks_server(const struct sinks *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);

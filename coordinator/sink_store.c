@@ -18,9 +18,17 @@ static int snapshot(void *arg, const struct sink_snapshot *s, struct err *e)
     return store_snapshot(arg, s->stage, s->repeat, s->epoch, s->agent, s->seq, s->bytes, s->n, e);
 }
 
+#define ROWS_A_TURN 1000u /* about 5 ms */
+
+static int stage_more(void *arg, const struct stage_data *s, struct err *e)
+{
+    return store_stage_save(arg, s, store_saving_of(arg), ROWS_A_TURN, e);
+}
+
 static int stage_end(void *arg, const struct stage_data *s, struct err *e)
 {
-    return store_stage_end(arg, s, e);
+    *store_saving_of(arg) = (struct store_saving){0};
+    return stage_more(arg, s, e) < 0 ? -1 : 0;
 }
 
 static int agent(void *arg, const struct run_agent *a, struct err *e)
@@ -43,6 +51,7 @@ const struct sink_kind SINK_STORE = {.name = "store",
                                      .stage_begin = stage_begin,
                                      .snapshot = snapshot,
                                      .stage_end = stage_end,
+                                     .stage_more = stage_more,
                                      .agent = agent,
                                      .event = event,
                                      .server = server};

@@ -91,6 +91,17 @@ void run_fail(struct run *r, const struct err *e, int64_t now)
         run_step_to(r, EV_END, now);
 }
 
+void run_unsaved(struct run *r, const struct err *e, int64_t now)
+{
+    r->incomplete = true;
+    if (r->state < RUN_CLOSE) {
+        run_fail(r, e, now);
+    } else if (r->err.code == ERR_NONE) {
+        r->err = *e;
+        run_note(r, RUN_EVENT_ERROR, "%s", e->text);
+    }
+}
+
 void run_tell_agent(struct run *r, struct agent *a, int64_t now)
 {
     struct err e = {0};
@@ -580,7 +591,7 @@ void run_tick(struct run *r, int64_t now)
     talk_heartbeat(r, now);
     if (now - r->beat_ns >= RUN_HEARTBEAT_NS) {
         r->beat_ns = now;
-        talk_again(r, now);
+        talk_again(r);
         watch_progress(r, now);
         watch_stage(r, now);
     }
@@ -589,7 +600,7 @@ void run_tick(struct run *r, int64_t now)
 
 int64_t run_deadline(const struct run *r)
 {
-    int64_t t = r->tick_ns + TICK_NS;
+    int64_t t = r->tick_ns + (r->beats_left ? TICK_NS / 16 : TICK_NS);
     return r->deadline_ns < t ? r->deadline_ns : t;
 }
 

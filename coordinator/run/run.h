@@ -20,6 +20,8 @@ int64_t run_deadline(const struct run *r);
 bool run_agent_gone(
     struct run *r, const char *name, const char *how,
     int64_t now); /* known to be dead: no load is left that the lease must end. False: no agent has that name */
+void run_unsaved(struct run *r, const struct err *e,
+                 int64_t now); /* a stage that ended before could not be kept after all */
 void run_limit_agents(struct run *r, size_t most, const char *why,
                       int64_t now); /* only so many exist: fewer than are needed end the run */
 /* The user wants to end it. `at_once` false: drain, collect, end. True: end now, with what is here. */

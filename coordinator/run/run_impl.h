@@ -26,6 +26,8 @@ struct run {
     enum run_state state;
     int64_t now_ns; /* of the call under way */
     int64_t deadline_ns, tick_ns, beat_ns;
+    size_t beat_at;  /* the agent that is looked at first for the next heartbeat */
+    bool beats_left; /* the last tick had more to send than one may: the next comes sooner */
     uint64_t beat;
     struct agent *prober; /* while one is asked for the probe */
     bool probed;          /* as far as it can be */
@@ -79,5 +81,7 @@ void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what th
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
 void talk_stop(struct run *r, bool now); /* to all of the stage */
 void talk_bye(struct run *r);
-void talk_heartbeat(struct run *r, int64_t now); /* to agents that were sent nothing for a while */
-void talk_again(struct run *r, int64_t now);     /* once a second: clocks, and what was not answered */
+void talk_heartbeat(
+    struct run *r,
+    int64_t now); /* to agents that were sent nothing for a while; what was not answered, again. So many a tick */
+void talk_again(struct run *r); /* once a second: which clocks are compared anew; goodbyes again */

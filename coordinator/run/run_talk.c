@@ -124,16 +124,28 @@ static bool beat_is_due(const struct agent *a, int64_t now)
     return now - a->said_ns >= RUN_HEARTBEAT_NS + (a->state == AGENT_RUNNING ? RUN_HEARTBEAT_NS / 4 : 0);
 }
 
+static bool ask_is_due(const struct agent *a, int64_t now)
+{
+    return now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS;
+}
+
 void talk_heartbeat(struct run *r, int64_t now)
 {
     struct wire_msg m = {.type = WIRE_HEARTBEAT, .u.heartbeat = {.seq = r->beat, .now_ns = now}};
-    for (size_t i = 0; i < registry_count(r->agents); i++) {
-        struct agent *a = registry_at(r->agents, i);
-        if (agent_alive(a) && beat_is_due(a, now)) talk_to(r, a, &m);
+    size_t n = registry_count(r->agents), i = 0, sent = 0;
+    for (; i < n && sent < RUN_BEATS_A_TICK; i++) {
+        struct agent *a = registry_at(r->agents, (r->beat_at + i) % n);
+        if (!agent_alive(a)) continue;
+        int64_t said = a->said_ns;
+        if (ask_is_due(a, now)) talk_ask(r, a, now); /* says nothing where nothing is to be asked */
+        if (beat_is_due(a, now)) talk_to(r, a, &m);
+        sent += a->said_ns != said;
     }
+    r->beat_at = n ? (r->beat_at + i) % n : 0;
+    r->beats_left = i < n;
 }
 
-void talk_again(struct run *r, int64_t now)
+void talk_again(struct run *r)
 {
     r->beat++;
     for (size_t i = 0; i < registry_count(r->agents); i++) {
@@ -141,7 +153,6 @@ void talk_again(struct run *r, int64_t now)
         if (!agent_alive(a)) continue;
         if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0)
             clocksync_track(&a->clock);
-        if (now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS) talk_ask(r, a, now);
     }
     if (r->state == RUN_CLOSE) talk_bye(r);
 }

@@ -229,6 +229,11 @@ void store_close(struct store **s)
 }
 
 /* Ends a write: all or nothing of what was not yet committed. */
+struct store_saving *store_saving_of(struct store *s)
+{
+    return &s->saving;
+}
+
 static int finish(struct store *s, int rc, struct err *e)
 {
     if (!rc) return db_commit(&s->db, e);

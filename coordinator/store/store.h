@@ -39,5 +39,16 @@ ERR_CHECKED int store_each_request(struct store *s, int (*each)(void *arg, const
 ERR_CHECKED int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e);
 /* A stage has ended: merged and per-agent histograms, counters, series, verdicts. */
 ERR_CHECKED int store_stage_end(struct store *s, const struct stage_data *d, struct err *e);
+/* The same in pieces of about `most` rows of the time axis, an agent counting as 32 of them: thousands of agents take
+ * most of a second, in which a coordinator has to be heard. Starts with *at all 0; every call gets the same stage. 1:
+ * there is more; 0: the stage is in the file. Until then it counts as not ended. */
+struct store_saving {
+    int64_t id, ended_wall_ns;
+    bool cluster, done;
+    size_t agents, series, blocks;
+};
+struct store_saving *store_saving_of(struct store *s); /* the store's own, for its one stage at a time */
+ERR_CHECKED int store_stage_save(struct store *s, const struct stage_data *d, struct store_saving *at, uint64_t most,
+                                 struct err *e);
 ERR_CHECKED int store_run_end(struct store *s, int signal, struct err *e);
 ERR_CHECKED int store_load(struct store *s, struct run_data *ret, struct err *e);

@@ -7,8 +7,9 @@ struct store {
     uint64_t device, inode; /* of its file, to see whether that is still there */
     /* the stage whose snapshots come now */
     uint32_t stage, repeat, epoch;
-    int64_t stage_id;         /* 0: none */
-    uint64_t journal;         /* bytes of its snapshots so far */
+    int64_t stage_id; /* 0: none */
+    uint64_t journal; /* bytes of its snapshots so far */
+    struct store_saving saving;
     uint64_t rows, rows_most; /* of requests: in the file; that may be there, 0 = none are wanted */
 };
 

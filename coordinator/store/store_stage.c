@@ -1,4 +1,4 @@
-/* The end of a stage, written in one transaction. */
+/* The end of a stage, written piece by piece. The row that makes it an ended one comes last. */
 #include <string.h>
 
 #include "common/clock.h"
@@ -142,37 +142,72 @@ static int put_block(struct store *s, int64_t id, const struct block *b, struct 
     return rc;
 }
 
-static int put_stage(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
+/* What a row of each kind costs, in rows of the time axis. */
+enum { AGENT_COST = 32, BLOCK_COST = 4 };
+
+static int put_end(struct store *s, const struct stage_data *d, struct store_saving *at, struct err *e)
 {
-    if (db_run(&s->db, e,
-               "UPDATE stage SET started_wall_ns = CASE ?1 WHEN 0 THEN started_wall_ns ELSE ?1 END, ended_wall_ns = "
-               "?2, degraded = ?3,"
-               " aborted = ?4, lost = ?5 WHERE id = ?6",
-               "iiiiui", d->started_wall_ns, clock_wall_ns(), (int64_t)d->degraded, (int64_t)d->aborted, d->lost, id))
-        return -1;
-    if (put_cluster(s, id, d, e)) return -1;
+    return db_run(&s->db, e,
+                  "UPDATE stage SET started_wall_ns = CASE ?1 WHEN 0 THEN started_wall_ns ELSE ?1 END, ended_wall_ns = "
+                  "?2, degraded = ?3,"
+                  " aborted = ?4, lost = ?5 WHERE id = ?6",
+                  "iiiiui", d->started_wall_ns, at->ended_wall_ns, (int64_t)d->degraded, (int64_t)d->aborted, d->lost,
+                  at->id);
+}
+
+static int put_agents(struct store *s, const struct stage_data *d, struct store_saving *at, uint64_t *left,
+                      struct err *e)
+{
     struct hist *scratch = hist_new();
     int rc = scratch ? 0 : err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
-    for (size_t i = 0; !rc && i < d->n_agents; i++)
-        rc = put_agent(s, id, &d->agents[i], scratch, e);
+    for (; !rc && at->agents<d->n_agents && * left> 0; at->agents++) {
+        rc = put_agent(s, at->id, &d->agents[at->agents], scratch, e);
+        *left -= *left < AGENT_COST ? *left : AGENT_COST;
+    }
     hist_destroy(&scratch);
-    if (rc) return -1;
-    for (size_t i = 0; i < d->n_series; i++)
-        if (put_series(s, id, &d->series[i], e)) return -1;
-    for (size_t i = 0; i < d->n_blocks; i++)
-        if (put_block(s, id, &d->blocks[i], e)) return -1;
-    return 0;
+    return rc;
+}
+
+/* As much as `left` allows, in order: the cluster, its agents, the time axis, blocks; then the row that makes it an
+ * ended stage. 1: there is more. */
+static int put_some(struct store *s, const struct stage_data *d, struct store_saving *at, uint64_t left, struct err *e)
+{
+    if (!at->cluster && put_cluster(s, at->id, d, e)) return -1;
+    at->cluster = true;
+    if (at->agents < d->n_agents && put_agents(s, d, at, &left, e)) return -1;
+    for (; at->series < d->n_series && left > 0; at->series++, left--)
+        if (put_series(s, at->id, &d->series[at->series], e)) return -1;
+    for (; at->blocks < d->n_blocks && left > 0; at->blocks++) {
+        if (put_block(s, at->id, &d->blocks[at->blocks], e)) return -1;
+        left -= left < BLOCK_COST ? left : BLOCK_COST;
+    }
+    if (at->agents < d->n_agents || at->series < d->n_series || at->blocks < d->n_blocks) return 1;
+    at->done = true;
+    return put_end(s, d, at, e);
+}
+
+int store_stage_save(struct store *s, const struct stage_data *d, struct store_saving *at, uint64_t most, struct err *e)
+{
+    if (at->done) return 0;
+    if (!at->id) {
+        at->ended_wall_ns = clock_wall_ns();
+        if (store_check_file(s, e)) return -1;
+        int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
+        if (id < 0) return -1;
+        at->id = id;
+    }
+    /* The journal up to here stays, even if writing the result fails. */
+    if (db_commit(&s->db, e) || db_begin(&s->db, e)) return -1;
+    int rc = put_some(s, d, at, most, e);
+    if (rc < 0) {
+        db_rollback(&s->db);
+        return -1;
+    }
+    return db_commit(&s->db, e) ? -1 : rc;
 }
 
 int store_stage_end(struct store *s, const struct stage_data *d, struct err *e)
 {
-    if (store_check_file(s, e)) return -1;
-    int64_t id = store_stage_id(s, d->stage, d->repeat, d->epoch, e);
-    /* The journal up to here stays, even if writing the result fails. */
-    if (id < 0 || db_commit(&s->db, e) || db_begin(&s->db, e)) return -1;
-    if (put_stage(s, id, d, e)) {
-        db_rollback(&s->db);
-        return -1;
-    }
-    return db_commit(&s->db, e);
+    struct store_saving at = {0};
+    return store_stage_save(s, d, &at, UINT64_MAX, e);
 }

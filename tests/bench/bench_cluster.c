@@ -622,10 +622,12 @@ static int bench(void)
            "0f,\"go_to_t0_ms\":%.0f",
            ms_between(begun, first_arm), (double)f.joined.cpu_ns / 1e6, ms_between(first_arm, last_ready),
            ms_between(last_ready, last_go), ms_between(first_arm, last_go), ms_between(last_go, stage_t0));
-    printf(",\"longest_turn_ms\":%.0f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_ms\":%.0f,\"end_cpu_ms\":%."
+    double turn_cpu, turn = longest_turn(log, &turn_cpu);
+    printf(",\"longest_turn_ms\":%.0f,\"longest_turn_cpu_ms\":%.1f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_"
+           "ms\":%.0f,\"end_cpu_ms\":%."
            "0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
            ",\"status\":%d,\"exact\":%s}\n",
-           longest_turn(log), (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended),
+           turn, turn_cpu, (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended),
            (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
            atomic_load(&snapshots_out), atomic_load(&redials),
            WIFEXITED(f.status) ? WEXITSTATUS(f.status) : 128 + WTERMSIG(f.status), wrong ? "false" : "true");

@@ -38,15 +38,17 @@ static struct usage usage_of(pid_t pid)
     return u;
 }
 
-/* How long its loop was away at most, by its own word. */
-static double longest_turn(const char *log)
+/* How long its loop was away at most, and the most CPU time that it took for one turn, by its own word. */
+static double longest_turn(const char *log, double *ret_cpu_ms)
 {
     char line[1024];
     double ms = -1;
+    *ret_cpu_ms = -1;
     FILE *f = fopen(log, "re");
     while (f && fgets(line, sizeof line, f)) {
         const char *p = strstr(line, "the longest turn of the loop");
-        if (p) (void)sscanf(p, "the longest turn of the loop took %lf", &ms);
+        if (p)
+            (void)sscanf(p, "the longest turn of the loop took %lf ms, the most CPU time of one %lf", &ms, ret_cpu_ms);
     }
     if (f) (void)fclose(f);
     return ms;

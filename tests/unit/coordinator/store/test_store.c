@@ -241,6 +241,44 @@ static void test_epochs(void **state)
     run_data_clear(&read);
 }
 
+/* A stage in pieces: a call writes about as much as it may, the stage is none before the last, and then it is what one
+ * call would have written. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct fake fake = {.agents = 40, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data meta, made, read;
+    struct store_saving at = {0};
+    struct err e = {0};
+    fake_run(&fake, NULL, &made);
+    struct store *s = create(&meta);
+    struct stage_data *d = &made.stages[0];
+    assert_true(d->n_agents == 40 && d->n_series > 100);
+    assert_int_equal(store_stage_begin(s, d, &e), 0);
+    unsigned calls = 0;
+    for (int more = 1; more; calls++) {
+        int before = sqlite3_total_changes(s->db.handle);
+        assert_int_equal(store_load(s, &read, &e), 0);
+        assert_int_equal(read.n_stages, 0);
+        run_data_clear(&read);
+        more = store_stage_save(s, d, &at, 200, &e);
+        assert_true(more >= 0);
+        int rows = sqlite3_total_changes(s->db.handle) - before;
+        assert_true(calls == 0 ||
+                    rows <= 200 + 100); /* the first has the cluster's rows; the last agent may go beyond */
+    }
+    assert_true(calls >= 8);
+    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(read.n_stages, 1);
+    d->started_wall_ns = read.stages[0].started_wall_ns;
+    assert_stage(d, &read.stages[0]);
+    assert_int_equal(store_stage_save(s, d, &at, 200, &e), 0); /* asked again, nothing is written twice */
+    run_data_clear(&read);
+    store_close(&s);
+    run_data_clear(&meta);
+    run_data_clear(&made);
+}
+
 /* Readings of the server's page belong to the run; each stage gets those of its time, the last before it and the first
  * after it. */
 static void test_server(void **state)
@@ -538,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_a_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_epochs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
