@@ -247,35 +247,33 @@ static void test_pieces(void **state)
 {
     (void)state;
     struct fake fake = {.agents = 40, .seed = 3, .duration_s = 8, .warmup_s = 2};
-    struct run_data meta, made, read;
+    struct run_data made, read;
     struct store_saving at = {0};
     struct err e = {0};
     fake_run(&fake, NULL, &made);
-    struct store *s = create(&meta);
+    create();
     struct stage_data *d = &made.stages[0];
     assert_true(d->n_agents == 40 && d->n_series > 100);
-    assert_int_equal(store_stage_begin(s, d, &e), 0);
+    assert_int_equal(store_stage_begin(store, d, &e), 0);
     unsigned calls = 0;
     for (int more = 1; more; calls++) {
-        int before = sqlite3_total_changes(s->db.handle);
-        assert_int_equal(store_load(s, &read, &e), 0);
+        int before = sqlite3_total_changes(store->db.handle);
+        assert_int_equal(store_load(store, &read, &e), 0);
         assert_int_equal(read.n_stages, 0);
         run_data_clear(&read);
-        more = store_stage_save(s, d, &at, 200, &e);
+        more = store_stage_save(store, d, &at, 200, &e);
         assert_true(more >= 0);
-        int rows = sqlite3_total_changes(s->db.handle) - before;
+        int rows = sqlite3_total_changes(store->db.handle) - before;
         assert_true(calls == 0 ||
                     rows <= 200 + 100); /* the first has the cluster's rows; the last agent may go beyond */
     }
     assert_true(calls >= 8);
-    assert_int_equal(store_load(s, &read, &e), 0);
+    assert_int_equal(store_load(store, &read, &e), 0);
     assert_int_equal(read.n_stages, 1);
     d->started_wall_ns = read.stages[0].started_wall_ns;
     assert_stage(d, &read.stages[0]);
-    assert_int_equal(store_stage_save(s, d, &at, 200, &e), 0); /* asked again, nothing is written twice */
+    assert_int_equal(store_stage_save(store, d, &at, 200, &e), 0); /* asked again, nothing is written twice */
     run_data_clear(&read);
-    store_close(&s);
-    run_data_clear(&meta);
     run_data_clear(&made);
 }
 
