@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "agent/media.h"
 #include "agent/source.h"
 
 #define X(id, name, file, check, section, example, what) extern const struct source_kind source_##name;
@@ -13,22 +14,27 @@ static const struct source_kind *const KINDS[] = {
 #undef X
 };
 
-enum { CHOICE = 1 }; /* the branch of the stage's seed for these choices; sources use others */
+enum { CHOICE = 1, MEDIA = 7 }; /* the branch of the stage's seed for these choices; sources use others */
 
 struct workload {
     const struct plan *plan;
     const struct shard *shard;
     double weight_sum, model_sum;
-    struct rng rng; /* of the request that was chosen last */
-    void **sources; /* one for each workload of the plan */
+    struct rng rng;       /* of the request that was chosen last */
+    void **sources;       /* one for each workload of the plan */
+    struct media **media; /* the same; NULL: text only */
 };
 
 struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora, const struct shard *s,
                               struct err *e)
 {
     struct workload *w = calloc(1, sizeof *w);
-    if (w) *w = (struct workload){.plan = p, .shard = s, .sources = calloc(p->n_workloads, sizeof *w->sources)};
-    if (!w || !w->sources) {
+    if (w)
+        *w = (struct workload){.plan = p,
+                               .shard = s,
+                               .sources = calloc(p->n_workloads, sizeof *w->sources),
+                               .media = calloc(p->n_workloads, sizeof *w->media)};
+    if (!w || !w->sources || !w->media) {
         (void)err_set(e, ERR_NOMEM, "no memory for the workload");
         workload_destroy(&w);
         return NULL;
@@ -40,7 +46,9 @@ struct workload *workload_new(const struct plan *p, const struct corpus *const *
                                    .stage_seed = s->seed,
                                    .part = s->part};
         w->weight_sum += p->workloads[i].weight;
-        if ((w->sources[i] = KINDS[p->workloads[i].source]->open(&o, e))) continue;
+        bool wants = p->workloads[i].image_count > 0 || p->workloads[i].audio_ns > 0;
+        w->sources[i] = KINDS[p->workloads[i].source]->open(&o, e);
+        if (w->sources[i] && (!wants || (w->media[i] = media_new(&p->workloads[i], e)))) continue;
         workload_destroy(&w);
         return NULL;
     }
@@ -55,6 +63,9 @@ void workload_destroy(struct workload **pw)
     if (!w) return;
     for (size_t i = 0; w->sources && i < w->plan->n_workloads; i++)
         KINDS[w->plan->workloads[i].source]->close(w->sources[i]);
+    for (size_t i = 0; w->media && i < w->plan->n_workloads; i++)
+        media_destroy(&w->media[i]);
+    free(w->media);
     free(w->sources);
     free(w);
     *pw = NULL;
@@ -104,7 +115,9 @@ int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workl
     uint32_t which = choice->workload;
     *ret = (struct dialect_request){.model = t->n_models ? t->models[choice->model].name : NULL, .body = t->body};
     struct source_ask ask = {.number = number, .index = cluster_index(w->shard, own), .rng = &w->rng};
-    return KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens);
+    if (KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens)) return -1;
+    uint64_t seed = rng_mix(w->shard->seed, MEDIA, w->shard->part, number);
+    return w->media[which] ? media_make(w->media[which], seed, ret) : 0;
 }
 
 int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)

@@ -21,7 +21,8 @@ static int plan_body_find(const char *body, const char *key, bool *ret_found)
 int body_begin(struct body_writer *w, const struct dialect *d, const char *plan_body, struct buf *out)
 {
     bool found;
-    *w = (struct body_writer){.out = out, .omit = d->omit, .plan_body = plan_body && plan_body[0] ? plan_body : NULL};
+    *w = (struct body_writer){
+        .out = out, .dialect = d, .omit = d->omit, .plan_body = plan_body && plan_body[0] ? plan_body : NULL};
     if (w->plan_body && plan_body_find(w->plan_body, NULL, &found) != 0) return -1;
     return buf_putc(out, '{');
 }
@@ -107,7 +108,27 @@ void body_number(struct body_writer *w, const char *key, uint32_t n)
     if (body_key(w, key)) (void)buf_printf(w->out, "%u", n);
 }
 
-void body_put_messages(struct buf *out, const struct dialect_request *r)
+void body_put_data_url(struct buf *out, const struct dialect_media *m)
+{
+    (void)buf_printf(out, "data:%s;base64,", m->type);
+    (void)buf_put(out, m->base64, m->len);
+}
+
+/* [{"type": "text", "text": …}, …] */
+static void put_parts(const struct dialect *d, struct buf *out, const struct dialect_message *m,
+                      const struct dialect_request *r)
+{
+    (void)buf_printf(out, "[{\"type\":\"%s\",\"text\":", d->text_part ? d->text_part : "text");
+    body_put_message(out, m);
+    (void)buf_putc(out, '}');
+    for (size_t i = 0; i < r->n_media; i++) {
+        (void)buf_putc(out, ',');
+        d->media_part(&r->media[i], out);
+    }
+    (void)buf_putc(out, ']');
+}
+
+void body_put_messages(const struct dialect *d, struct buf *out, const struct dialect_request *r)
 {
     (void)buf_putc(out, '[');
     for (size_t i = 0; i < r->n_messages; i++) {
@@ -115,7 +136,10 @@ void body_put_messages(struct buf *out, const struct dialect_request *r)
         (void)buf_puts(out, i ? ",{\"role\":\"" : "{\"role\":\"");
         (void)buf_puts(out, m->role);
         (void)buf_puts(out, "\",\"content\":");
-        body_put_message(out, m);
+        if (i + 1 == r->n_messages && r->n_media > 0 && d->media_part)
+            put_parts(d, out, m, r);
+        else
+            body_put_message(out, m);
         (void)buf_putc(out, '}');
     }
     (void)buf_putc(out, ']');
@@ -131,7 +155,7 @@ void body_put_prompt(struct buf *out, const struct dialect_request *r)
 
 void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r)
 {
-    if (body_key(w, key)) body_put_messages(w->out, r);
+    if (body_key(w, key)) body_put_messages(w->dialect, w->out, r);
 }
 
 void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r)

@@ -6,6 +6,7 @@
 
 struct body_writer {
     struct buf *out;
+    const struct dialect *dialect;
     const char *plan_body; /* JSON object, or NULL */
     bool any;
     const char *omit;   /* names with blanks between them, or NULL */
@@ -18,7 +19,7 @@ bool body_has(const struct body_writer *w, const char *key); /* the plan's body 
 void body_member(struct body_writer *w, const char *key, const char *json);
 void body_text(struct body_writer *w, const char *key, const char *text, size_t n); /* a string */
 void body_number(struct body_writer *w, const char *key, uint32_t n);
-/* [{"role": …, "content": …}, …] */
+/* [{"role": …, "content": …}, …]; with media the last one's content is a list of parts */
 void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r);
 /* The texts of all messages as one string, with an empty line between two. */
 void body_prompt(struct body_writer *w, const char *key, const struct dialect_request *r);
@@ -31,9 +32,11 @@ void body_nested(struct body_writer *w, const char *key, const char *member, uin
 bool body_key(struct body_writer *w, const char *key);
 int body_end(struct body_writer *w); /* the plan's members and the closing brace; -1 when the buffer went bad */
 
+/* "data:TYPE;base64,…" without quotes. */
+void body_put_data_url(struct buf *out, const struct dialect_media *m);
 void body_put_message(struct buf *out, const struct dialect_message *m); /* its text, quoted */
 void body_put_string(struct buf *out, const char *text, size_t n);       /* quoted and escaped */
 void body_put_part(struct buf *out, const char *text, size_t n);         /* escaped, to stand within quotes */
 /* What body_messages and body_prompt write as the value; the prompt without its quotes. */
-void body_put_messages(struct buf *out, const struct dialect_request *r);
+void body_put_messages(const struct dialect *d, struct buf *out, const struct dialect_request *r);
 void body_put_prompt(struct buf *out, const struct dialect_request *r);

@@ -46,11 +46,20 @@ struct dialect_message {
     bool escaped; /* as JSON writes it between quotes: an answer that is sent back */
 };
 
+/* An image or a sound beside the text of the last message. */
+struct dialect_media {
+    enum { MEDIA_IMAGE, MEDIA_AUDIO } kind;
+    const char *type, *base64; /* "image/png"; the file */
+    size_t len;
+};
+
 /* What a request asks for. Everything is borrowed. */
 struct dialect_request {
     const char *model;
     const struct dialect_message *messages; /* in their order; the last one is the user's */
     size_t n_messages;
+    const struct dialect_media *media; /* of the last message; only for APIs that have media_part */
+    size_t n_media;
     uint32_t output_tokens;
     const char *body; /* JSON object of the plan, merged last: its keys win */
 };
@@ -88,6 +97,9 @@ struct dialect {
     /* Appends the whole JSON body of a request. -1: no memory, over the buffer's limit, or r->body is no JSON
      * object. */
     int (*write_body)(const struct dialect *d, const struct dialect_request *r, struct buf *out);
+    /* Writes an image or a sound as a part of a message's content; NULL: the API has none. */
+    void (*media_part)(const struct dialect_media *m, struct buf *out);
+    const char *text_part; /* type of the parts that hold text, where there are parts; NULL: "text" */
     void (*scan)(const struct dialect *d, const struct dialect_event *e, struct event *ret);
 };
 const struct dialect *dialect_for(enum plan_api api);

@@ -9,6 +9,14 @@
 #include "agent/stream/body.h"
 #include "agent/stream/event_scan.h"
 
+static void media_part(const struct dialect_media *m, struct buf *out)
+{
+    (void)buf_printf(out, "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"%s\",\"data\":\"",
+                     m->type);
+    (void)buf_put(out, m->base64, m->len);
+    (void)buf_puts(out, "\"}}");
+}
+
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
@@ -116,4 +124,4 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     event_scan_end(&s);
 }
 
-const struct dialect dialect_anthropic = {.write_body = write_body, .scan = scan};
+const struct dialect dialect_anthropic = {.write_body = write_body, .media_part = media_part, .scan = scan};

@@ -14,4 +14,5 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     return body_end(&w);
 }
 
-const struct dialect dialect_databricks = {.write_body = write_body, .scan = openai_chunk_scan};
+const struct dialect dialect_databricks = {
+    .write_body = write_body, .media_part = openai_media_part, .scan = openai_chunk_scan};

@@ -7,11 +7,24 @@
 #include "agent/stream/body.h"
 #include "agent/stream/event_scan.h"
 
-static void put_parts(struct buf *out, const struct dialect_message *m)
+static void media_part(const struct dialect_media *m, struct buf *out)
+{
+    (void)buf_printf(out, "{\"inlineData\":{\"mimeType\":\"%s\",\"data\":\"", m->type);
+    (void)buf_put(out, m->base64, m->len);
+    (void)buf_puts(out, "\"}}");
+}
+
+/* `r`: of the message that has its media too; NULL: another one. */
+static void put_parts(struct buf *out, const struct dialect_message *m, const struct dialect_request *r)
 {
     (void)buf_puts(out, "\"parts\":[{\"text\":");
     body_put_string(out, m->text, m->len);
-    (void)buf_puts(out, "}]}");
+    (void)buf_putc(out, '}');
+    for (size_t i = 0; r && i < r->n_media; i++) {
+        (void)buf_putc(out, ',');
+        media_part(&r->media[i], out);
+    }
+    (void)buf_puts(out, "]}");
 }
 
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
@@ -21,13 +34,13 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (first && body_key(&w, "systemInstruction")) {
         (void)buf_putc(out, '{');
-        put_parts(out, &r->messages[0]);
+        put_parts(out, &r->messages[0], NULL);
     }
     if (body_key(&w, "contents")) {
         for (size_t i = first; i < r->n_messages; i++) {
             bool model = strcmp(r->messages[i].role, "assistant") == 0;
             (void)buf_printf(out, "%s{\"role\":\"%s\",", i > first ? "," : "[", model ? "model" : "user");
-            put_parts(out, &r->messages[i]);
+            put_parts(out, &r->messages[i], i + 1 == r->n_messages ? r : NULL);
         }
         (void)buf_putc(out, ']');
     }
@@ -124,4 +137,5 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     if ((ret->flags & EVENT_FINISH) && !(ret->flags & EVENT_MALFORMED)) ret->flags |= EVENT_END;
 }
 
-const struct dialect dialect_gemini = {.thoughts_apart = true, .write_body = write_body, .scan = scan};
+const struct dialect dialect_gemini = {
+    .thoughts_apart = true, .write_body = write_body, .media_part = media_part, .scan = scan};

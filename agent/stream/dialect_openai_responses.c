@@ -9,12 +9,19 @@
 #include "agent/stream/body.h"
 #include "agent/stream/event_scan.h"
 
+static void media_part(const struct dialect_media *m, struct buf *out)
+{
+    (void)buf_puts(out, "{\"type\":\"input_image\",\"image_url\":\"");
+    body_put_data_url(out, m);
+    (void)buf_puts(out, "\"}");
+}
+
 static int write_body(const struct dialect *d, const struct dialect_request *r, struct buf *out)
 {
     struct body_writer w;
     if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
-    if (r->n_messages == 1)
+    if (r->n_messages == 1 && r->n_media == 0)
         body_text(&w, "input", r->messages[0].text, r->messages[0].len);
     else
         body_messages(&w, "input", r);
@@ -161,7 +168,7 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     }
     event_scan_end(&s);
     if (ret->flags & EVENT_MALFORMED) return;
-    if (!last) { /* "in_progress" */
+    if (!last && !whole) { /* "in_progress" */
         ret->flags &= ~(uint32_t)EVENT_FINISH;
         ret->finish = FINISH_NONE;
     }
@@ -169,4 +176,5 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     if (is(t, "response.failed") || is(t, "error")) ret->flags |= EVENT_ERROR;
 }
 
-const struct dialect dialect_openai_responses = {.write_body = write_body, .scan = scan};
+const struct dialect dialect_openai_responses = {
+    .write_body = write_body, .media_part = media_part, .text_part = "input_text", .scan = scan};

@@ -13,7 +13,8 @@ static void open_template(const struct plan_target *t, struct dialect *d)
     d->ends_with_body = d->ends_with_body || t->template.end == TEMPLATE_END_CLOSE;
 }
 
-static void put_place(struct buf *out, const struct template_part *p, const struct dialect_request *r)
+static void put_place(const struct dialect *d, struct buf *out, const struct template_part *p,
+                      const struct dialect_request *r)
 {
     const char *quote = p->quoted ? "" : "\"", *model = r->model ? r->model : "";
     switch (p->fill) {
@@ -26,7 +27,7 @@ static void put_place(struct buf *out, const struct template_part *p, const stru
         (void)buf_puts(out, quote);
         break;
     case FILL_MESSAGES:
-        body_put_messages(out, r);
+        body_put_messages(d, out, r);
         break;
     case FILL_OUTPUT_TOKENS:
         if (r->output_tokens > 0)
@@ -46,7 +47,7 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
 {
     if (!d->template) return -1;
     for (const struct template_part *p = d->template->parts; p < d->template->parts + d->template->n_parts; p++)
-        put_place(out, p, r);
+        put_place(d, out, p, r);
     return out->bad ? -1 : 0;
 }
 

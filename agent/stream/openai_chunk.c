@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/stream/body.h"
 #include "agent/stream/event_scan.h"
 
 /* A delta, or the message of an answer that is not a stream. */
@@ -90,4 +91,17 @@ void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, s
             event_scan_other(&s);
     }
     event_scan_end(&s);
+}
+
+void openai_media_part(const struct dialect_media *m, struct buf *out)
+{
+    if (m->kind == MEDIA_IMAGE) {
+        (void)buf_puts(out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
+        body_put_data_url(out, m);
+        (void)buf_puts(out, "\"}}");
+    } else {
+        (void)buf_puts(out, "{\"type\":\"input_audio\",\"input_audio\":{\"format\":\"wav\",\"data\":\"");
+        (void)buf_put(out, m->base64, m->len);
+        (void)buf_puts(out, "\"}}");
+    }
 }

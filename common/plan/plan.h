@@ -188,6 +188,9 @@ struct plan_workload {
     uint32_t prefix_tokens, prefix_groups; /* synthetic; 0: every prompt is new */
     struct plan_data data;                 /* dataset, trace */
     struct plan_sessions sessions;
+    uint32_t image_count, image_width, image_height; /* with each request; count 0: none */
+    int64_t audio_ns;                                /* length of its sound; 0: none */
+    uint32_t audio_rate;                             /* samples a second */
 };
 /* Whether its requests come from a file, which the coordinator reads and agents get as a corpus. */
 bool workload_reads_file(const struct plan_workload *w);

@@ -63,21 +63,31 @@ static int check_none(struct reader *r, const struct node *map, struct plan_targ
 }
 
 const struct plan_api_row PLAN_APIS[API_N] = {
-#define X(id, symbol, name, path, whole, header, value, keys, check)                                                   \
-    [API_##id] = {name, path, whole, header, value, keys, check},
+#define X(id, symbol, name, path, whole, header, value, keys, media, check)                                            \
+    [API_##id] = {name, path, whole, header, value, keys, media, check},
 #include "common/plan/api.def"
 #undef X
 };
 
-bool plan_api_owns(enum plan_api api, const char *key)
+static bool has_word(const char *words, const char *want)
 {
-    size_t n = strlen(key);
-    for (const char *word = PLAN_APIS[api].keys; *word; word += strspn(word, " ")) {
+    size_t n = strlen(want);
+    for (const char *word = words; *word; word += strspn(word, " ")) {
         size_t len = strcspn(word, " ");
-        if (len == n && memcmp(word, key, n) == 0) return true;
+        if (len == n && memcmp(word, want, n) == 0) return true;
         word += len;
     }
     return false;
+}
+
+bool plan_api_owns(enum plan_api api, const char *key)
+{
+    return has_word(PLAN_APIS[api].keys, key);
+}
+
+bool plan_api_takes(enum plan_api api, const char *media)
+{
+    return has_word(PLAN_APIS[api].media, media);
 }
 
 /* The path's end, or what follows {model} in it. */

@@ -4,12 +4,14 @@
 #include "common/plan/plan_key.h"
 
 struct plan_api_row {
-    const char *name, *path, *path_whole, *header, *header_value, *keys; /* as in api.def */
+    const char *name, *path, *path_whole, *header, *header_value, *keys, *media; /* as in api.def */
     int (*check)(struct reader *r, const struct node *map, struct plan_target *t);
 };
 extern const struct plan_api_row PLAN_APIS[API_N];
 
 /* `key` is one of the words of `keys`. */
 bool plan_api_owns(enum plan_api api, const char *key);
+/* "image" or "audio" is one of those that a message may hold. */
+bool plan_api_takes(enum plan_api api, const char *media);
 /* Gives the URL its API's path when it has none, refuses a path that is another API's, and runs the API's own check. */
 int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/plan/gate.h"
+#include "common/plan/plan_api.h"
 #include "common/plan/plan_key.h"
 
 enum { GATES_MAX = 64 };
@@ -94,20 +95,46 @@ static struct node *money_write(struct tree *t, const struct plan_key *k, const 
 const struct key_type KEY_MONEY = {"price", "\"type\": \"string\", \"pattern\": \"^[0-9.]+ [A-Z]{3}$\"", money_read,
                                    money_write};
 
-/* Records of these formats are bodies of requests, and a template has no place for their members. */
-static int bodies_check(struct reader *r, const struct node *map, const struct plan *p)
+#define IMAGE_PIXELS_MAX 40000000 /* as base64 they fit into a request's 64 MiB */
+
+/* Records of these formats are bodies of requests. */
+static bool has_bodies(const struct plan_workload *w)
+{
+    return w->source == SOURCE_DATASET &&
+           (w->data.dataset == DATASET_OPENAI_BATCH || w->data.dataset == DATASET_MESSAGES);
+}
+
+static int media_check(struct reader *r, const struct node *one, const struct plan *p, const struct plan_workload *w)
+{
+    const struct node *images = node_get(one, "images"), *audio = node_get(one, "audio");
+    const char *api = PLAN_APIS[p->target.api].name;
+    if (images && !plan_api_takes(p->target.api, "image"))
+        return node_refuse(images, true, r->e, "messages of api %s hold no images here", api);
+    if (audio && !plan_api_takes(p->target.api, "audio"))
+        return node_refuse(audio, true, r->e, "messages of api %s hold no audio here", api);
+    if (images && (double)w->image_count * w->image_width * w->image_height > IMAGE_PIXELS_MAX)
+        return node_refuse(images, false, r->e, "more than %d million pixels in a request", IMAGE_PIXELS_MAX / 1000000);
+    if ((images || audio) && node_get(one, "sessions"))
+        return node_refuse(images ? images : audio, true, r->e,
+                           "conversations hold text only: leave out sessions, or this");
+    if ((images || audio) && has_bodies(w))
+        return node_refuse(images ? images : audio, true, r->e,
+                           "the data set's records are whole requests, to which nothing is added");
+    return 0;
+}
+
+/* What a workload may not be with this target. */
+static int workloads_check(struct reader *r, const struct node *map, const struct plan *p)
 {
     const struct node *all = node_get(map, "workload");
-    for (size_t i = 0; p->target.api == API_TEMPLATE && i < p->n_workloads; i++) {
+    for (size_t i = 0; all && i < p->n_workloads; i++) {
         const struct plan_workload *w = &p->workloads[i];
-        if (w->source != SOURCE_DATASET ||
-            (w->data.dataset != DATASET_OPENAI_BATCH && w->data.dataset != DATASET_MESSAGES))
-            continue;
         const struct node *one = all->kind == NODE_SEQ ? node_at(all, i) : all;
-        return node_refuse(
-            node_get(node_get(one, "dataset"), "format"), false, r->e,
-            "its records are whole requests of another API: with api: template use a format with prompts, "
-            "such as jsonl");
+        if (p->target.api == API_TEMPLATE && has_bodies(w))
+            return node_refuse(node_get(node_get(one, "dataset"), "format"), false, r->e,
+                               "its records are whole requests of another API: with api: template use a format with "
+                               "prompts, such as jsonl");
+        if (media_check(r, one, p, w)) return -1;
     }
     return 0;
 }
@@ -115,7 +142,7 @@ static int bodies_check(struct reader *r, const struct node *map, const struct p
 int goal_check(struct reader *r, const struct node *map, void *base)
 {
     struct plan *p = (struct plan *)base;
-    if (bodies_check(r, map, p)) return -1;
+    if (workloads_check(r, map, p)) return -1;
     const struct node *slo = node_get(map, "slo"), *run = node_get(slo, "run"), *load = node_get(map, "load");
     bool per_request = false;
     for (int i = 0; i < SLO_REQUEST_N; i++)

@@ -12,6 +12,7 @@ static const char *const DATASETS[] = {
 #include "common/plan/dataset.def"
 #undef X
     NULL};
+static const char *const IMAGE_FORMATS[] = {"png", NULL}, *const AUDIO_FORMATS[] = {"wav", NULL};
 static const char *const TRACES[] = {
 #define X(id, name) [TRACE_##id] = name,
 #include "common/plan/trace.def"
@@ -53,6 +54,8 @@ const struct plan_section PLAN_SECTIONS[] = {
 #define X(id, name, file, check, section, example, what) {#name, "workload." #name, section, check},
 #include "common/plan/source.def"
 #undef X
+    {"images", "workload.images", "Pictures beside the text, for APIs whose messages may hold them.", NULL},
+    {"audio", "workload.audio", "Sound beside the text, for APIs whose messages may hold it.", NULL},
     {"sessions", "workload.sessions",
      "Conversations. A turn goes out with all that was said before, on the same agent, to the same address and, with "
      "HTTP/1.1, on the same connection while it is open. A conversation whose request fails or is cancelled ends "
@@ -202,6 +205,11 @@ const struct plan_key PLAN_KEYS[] = {
     {"workload", #name, &KEY_SOURCE, WHOLE, "", example, "", what, .sub = #name, .flags = KEY_TOLD},
 #include "common/plan/source.def"
 #undef X
+    {"workload", "images", &KEY_SECTION, WHOLE, "", "{count: 1, width: 512, height: 512}", "",
+     "pictures beside the text of each request, made from the seed; no two are the same", .sub = "images",
+     .flags = KEY_OPTIONAL},
+    {"workload", "audio", &KEY_SECTION, WHOLE, "", "{length: 5s}", "", "a sound beside the text of each request",
+     .sub = "audio", .flags = KEY_OPTIONAL},
     {"workload", "sessions", &KEY_SESSIONS, WHOLE, "", "{turns: {uniform: [2, 6]}, think_time: {exponential: 4s}}", "",
      "conversations of several turns, made of the prompts of this workload", .sub = "sessions", .flags = KEY_OPTIONAL},
 
@@ -220,6 +228,20 @@ const struct plan_key PLAN_KEYS[] = {
      "what load.concurrency counts: sessions: a conversation holds its slot while its user thinks; requests: a slot is "
      "free with each answer, and the next turn takes one when it is due",
      .words = COUNTED},
+
+    {"images", "count", &KEY_U32, AT(plan_workload, image_count), NULL, "1", "", "how many", .least = 1, .most = 64,
+     .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+    {"images", "width", &KEY_U32, AT(plan_workload, image_width), "512", "1024", "pixel", "of each", .least = 1,
+     .most = 4096, .flags = KEY_SKIP_ZERO},
+    {"images", "height", &KEY_U32, AT(plan_workload, image_height), "512", "768", "pixel", "of each", .least = 1,
+     .most = 4096, .flags = KEY_SKIP_ZERO},
+    {"images", "format", &KEY_ONE_WORD, NO_FIELD, "png", "png", "", "how they are written", .words = IMAGE_FORMATS},
+
+    {"audio", "length", &KEY_DURATION, AT(plan_workload, audio_ns), NULL, "5s", "time", "how long it lasts",
+     .least = 1e-2, .most = 600, .flags = KEY_REQUIRED | KEY_SKIP_ZERO},
+    {"audio", "rate", &KEY_U32, AT(plan_workload, audio_rate), "16000", "24000", "sample/s", "one channel, 16 bits",
+     .least = 8000, .most = 48000, .flags = KEY_SKIP_ZERO},
+    {"audio", "format", &KEY_ONE_WORD, NO_FIELD, "wav", "wav", "", "how it is written", .words = AUDIO_FORMATS},
 
     {"dataset", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "chats.json", "",
      "on the coordinator's machine; a relative path starts at the plan's folder", .flags = KEY_REQUIRED},

@@ -64,6 +64,19 @@ static struct node *hash_write(struct tree *t, const struct plan_key *k, const v
 const struct key_type KEY_HASH = {"hash", "\"type\": \"string\", \"pattern\": \"^[0-9a-f]{64}$\"", hash_read,
                                   hash_write};
 
+/* A key that may say only what is so anyway. */
+static int one_word_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
+{
+    (void)at;
+    return n->kind == NODE_TEXT && strcmp(n->text, k->words[0]) == 0 ? 0 : read_expected(r, n, k->words[0]);
+}
+static struct node *one_word_write(struct tree *t, const struct plan_key *k, const void *at)
+{
+    (void)t, (void)k, (void)at;
+    return NULL;
+}
+const struct key_type KEY_ONE_WORD = {"word", NULL, one_word_read, one_word_write};
+
 #define X(id, name, file, check, section, example, what) #name,
 static const char *const SOURCES[SOURCE_N] = {
 #include "common/plan/source.def"

@@ -165,12 +165,14 @@ static void try_example(const struct plan_key *k)
         dataset ? "workload.dataset={file: f, format: jsonl}" : "workload.trace={file: f, format: azure}";
     bool cancel = strcmp(k->section, "cancel") == 0 || strcmp(k->section, "retries") == 0;
     if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
+    bool images = strcmp(k->section, "images") == 0, audio = strcmp(k->section, "audio") == 0;
+    if (images || audio) base = images ? "workload.images={count: 1}" : "workload.audio={length: 1s}";
     bool template = strncmp(k->section, "template", 8) == 0;
     if (template) base = "target.template={body: '{\"q\":{prompt}}', text: t, end: close}";
     if (template || strcmp(k->name, "template") == 0) set[n++] = "target.api=template";
     if (strcmp(k->section, "retries") == 0) base = "load.retries={max: 2}";
     if (sessions) base = "workload.sessions={turns: 2}";
-    if (dataset || trace || cancel || template || sessions) { /* the file and its format first */
+    if (dataset || trace || cancel || template || sessions || images || audio) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

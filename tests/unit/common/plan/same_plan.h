@@ -101,6 +101,9 @@ static void same_plan(const struct plan *a, const struct plan *b)
         const struct plan_workload *x = &a->workloads[i], *y = &b->workloads[i];
         assert_string_equal(x->name, y->name);
         assert_true(same(x->weight, y->weight));
+        assert_true(x->image_count == y->image_count && x->image_width == y->image_width &&
+                    x->image_height == y->image_height);
+        assert_true(x->audio_ns == y->audio_ns && x->audio_rate == y->audio_rate);
         same_dist(&x->input_tokens, &y->input_tokens);
         same_dist(&x->output_tokens, &y->output_tokens);
         assert_int_equal(x->prefix_tokens, y->prefix_tokens);

@@ -352,6 +352,20 @@ static void templates_read_back(void **state)
     }
 }
 
+static void media_read_back(void **state)
+{
+    (void)state;
+    struct plan *p = load(
+        "plan: 1\ntarget: {url: 'http://h', model: m}\nworkload:\n  - {images: {count: 3, width: 64, format: png}}\n"
+        "  - {audio: {length: 250ms}, name: b}\nload: {concurrency: 1, requests: 1}\n");
+    assert_true(p->workloads[0].image_count == 3 && p->workloads[0].image_width == 64 &&
+                p->workloads[0].image_height == 512);
+    assert_true(p->workloads[1].image_count == 0 && p->workloads[1].audio_ns == 250 * NS_PER_MS &&
+                p->workloads[1].audio_rate == 16000);
+    reads_back(p);
+    plan_destroy(&p);
+}
+
 static void the_hash_sees_meaning_only(void **state)
 {
     (void)state;
@@ -616,6 +630,7 @@ int main(void)
         cmocka_unit_test(other_shapes),
         cmocka_unit_test(urls_get_the_path_of_their_api),
         cmocka_unit_test(templates_read_back),
+        cmocka_unit_test(media_read_back),
         cmocka_unit_test(the_hash_sees_meaning_only),
         cmocka_unit_test(settings),
         cmocka_unit_test(hostile_bytes),

@@ -202,6 +202,18 @@ static const struct {
     {P "target: {url: \"http://h:1\", model: m, api: template, template: {body: '[{prompt}]', text: a, end: close}}\n"
        "workload: {dataset: {file: f, format: openai-batch}}\n" L,
      "p.yaml:3:39: workload.dataset.format: its records are whole requests of another API: with api: template use a format with prompts, such as jsonl"},
+    {P "target: {url: \"http://h:1\", model: m, api: openai-completions}\nworkload: {images: {count: 1}}\n" L,
+     "p.yaml:3:12: workload.images: messages of api openai-completions hold no images here"},
+    {P "target: {url: \"http://h:1\", model: m, api: anthropic}\nworkload: {audio: {length: 1s}}\n" L,
+     "p.yaml:3:12: workload.audio: messages of api anthropic hold no audio here"},
+    {P T "workload: {images: {count: 20, width: 4096, height: 4096}}\n" L,
+     "p.yaml:3:20: workload.images: more than 40 million pixels in a request"},
+    {P T "workload: {images: {count: 1, format: jpeg}}\n" L,
+     "p.yaml:3:39: workload.images.format: expected png, got \"jpeg\""},
+    {P T "workload: {images: {width: 4}}\n" L,
+     "p.yaml:3:20: workload.images: needs \"count\" (how many), such as count: 1"},
+    {P T "workload: {dataset: {file: f, format: messages}, images: {count: 1}}\n" L,
+     "p.yaml:3:50: workload.images: the data set's records are whole requests, to which nothing is added"},
     {P "target: {url: \"http://h:1\", model: m, api: zzz}\n" L,
      "p.yaml:2:44: target.api: expected openai-chat, openai-completions, openai-responses, openai-embeddings, rerank, anthropic, ollama, llamacpp, tgi, "
      "triton, cohere, gemini, databricks, databricks-completions or template, got \"zzz\""},
