@@ -69,6 +69,7 @@ static const struct expect captures[] = {
     {"ollama-v1-chat-stream-thinking", CHAT, COUNTER_OK, 2, true, 87, 4, 0, true},
     {"ollama-v1-completions-stream-usage", COMPLETIONS, COUNTER_OK, 3, true, 3, 3, 0, true}, /* zeros, then the truth */
     {"llamacpp-b11549-chat-stream-reasoning", CHAT, COUNTER_OK, 5, true, 46, 6, 0, true},
+    {"llamacpp-b11549-chat-stream-n2", CHAT, COUNTER_OK, 8, true, 26, 4, 21, true}, /* a usage of each answer */
     {"llmdsim-fail-1", CHAT, COUNTER_FAILED_HTTP_429, 0, false, 0, 0, 0, false},
 };
 #define CAPTURES (sizeof captures / sizeof *captures)

@@ -214,6 +214,13 @@ static void test_finish_reasons(void **state)
         finish(&seen, END_COMPLETE, 200);
         if (got != rows[i].is) fail_msg("%s: %s", rows[i].body, FINISH_NAMES[got]);
     }
+    begin_as(API_OPENAI_RESPONSES, true, END_MARKER);
+    feed("{\"object\":\"response\",\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
+         "\"output\":[{\"content\":[{\"text\":\"a\"}]}]}",
+         10);
+    finish(&seen, END_COMPLETE, 200);
+    assert_int_equal(seen.outcome, COUNTER_OK);
+    assert_int_equal(s.finish_by, FINISH_LENGTH);
 }
 
 #define OF(choice, text, usage)                                                                                        \
@@ -251,6 +258,18 @@ static void test_choices(void **state)
     assert_int_equal(full.n_gaps, 58);
     for (uint32_t i = 0; i < full.n_gaps; i++)
         assert_int_equal(full.gap[i].ns, 100000);
+    /* as llama.cpp b11549 ends: a usage of each answer, and no sum */
+    struct stream_tokens n;
+    stream_begin(&s, &d, pool, 0, INT64_MAX);
+    s.asked_tokens = 6;
+    for (int i = 0; i < 3; i++)
+        feed(OF("1", "a", "") OF("0", "a", ""), 10 + i);
+    feed("data: {\"choices\":[],\"usage\":{\"completion_tokens\":3}}\n\n"
+         "data: {\"choices\":[],\"usage\":{\"completion_tokens\":3}}\n\n" DONE,
+         20);
+    stream_count(&s, &n);
+    assert_true(n.made == 6 && n.seen == 6 && !n.counted && n.doubted);
+    finish(&full, END_COMPLETE, 200);
     /* running usage is each answer's own */
     stream_begin(&s, &d, pool, 0, INT64_MAX);
     feed(OF("0", "a", ",\"usage\":{\"completion_tokens\":1}") OF("1", "a", ",\"usage\":{\"completion_tokens\":1}"), 10);
