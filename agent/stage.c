@@ -424,6 +424,12 @@ static void end_open(struct stage *st, struct request *r, enum transport_end end
     finish(st, r, end, now, now, true);
 }
 
+/* The body stays open after the finish reason, where that ends answers as was learnt. */
+static bool stays_open(const struct stage *st, const struct request *r, int64_t now)
+{
+    return st->dialect.ends_as_learnt && r->stream.finish && past(r->stream.last_read, now, TAIL_MAX_NS);
+}
+
 /* Timeouts of all open requests. Coarse on purpose: no timer per token. */
 static void sweep(struct stage *st, int64_t now)
 {
@@ -439,10 +445,8 @@ static void sweep(struct stage *st, int64_t now)
             end_open(st, r, END_TIMEOUT_CONNECT, now);
         else if (t->first_token == 0 && !st->dialect.whole && past(r->tried, now, p->timeout_first_token_ns))
             end_open(st, r, END_TIMEOUT_FIRST_TOKEN, now);
-        else if (t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns))
+        else if ((t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns)) || stays_open(st, r, now))
             end_open(st, r, END_TIMEOUT_IDLE, now);
-        else if (st->dialect.ends_as_learnt && r->stream.finish && past(r->stream.last_read, now, TAIL_MAX_NS))
-            end_open(st, r, END_TIMEOUT_IDLE, now); /* the body stays open after the finish reason */
     }
     st->sweep_at = now + st->sweep_every;
 }

@@ -268,6 +268,14 @@ static bool is_error_key(const struct json *j)
            ANY_CASE(j, "errcode") || ANY_CASE(j, "exception");
 }
 
+/* Of keys that begin with b, o or t, or with an escape, which words are compared without. */
+static enum member rare_member_of(const struct json *j)
+{
+    if (JSON_IS(j, "object") || JSON_IS(j, "type")) return MEMBER_TYPE;
+    if (JSON_IS(j, "base_resp")) return MEMBER_BASE_RESP;
+    return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+}
+
 static bool is_status_key(const struct json *j)
 {
     return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode");
@@ -293,10 +301,8 @@ static enum member member_of(const struct json *j)
     case 'b':
     case 'o':
     case 't':
-    case '\\' | 0x20: /* an escape: the words that are compared without it */
-        if (JSON_IS(j, "object") || JSON_IS(j, "type")) return MEMBER_TYPE;
-        if (JSON_IS(j, "base_resp")) return MEMBER_BASE_RESP;
-        return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+    case '\\' | 0x20:
+        return rare_member_of(j);
     default:
         return MEMBER_OTHER;
     }

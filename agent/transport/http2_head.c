@@ -16,22 +16,37 @@ static void add_field(struct http2_head *h, const char *name, const char *value,
     if (secret) f->flags |= NGHTTP2_NV_FLAG_NO_INDEX;
 }
 
+static char *put_lower(char *to, const char *from)
+{
+    while (*from)
+        *to++ = (char)tolower((unsigned char)*from++);
+    *to++ = '\0';
+    return to;
+}
+
+/* A header with the session's name in it, which the next request changes. */
+static int add_session(struct http2_head *h, const char *name, const struct target_header *line)
+{
+    char *own = strdup(line->value);
+    if (!own) return -1;
+    add_field(h, name, own, line->secret);
+    h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    h->session_at[h->n_sessions] = line->at;
+    h->sessions[h->n_sessions++] = own;
+    return 0;
+}
+
 /* The target's own headers; their names in lower case go to `to`. */
 static int add_headers(struct http2_head *h, const struct target *target, char *to)
 {
     for (size_t i = 0; i < target->n_headers; i++) {
         const struct target_header *line = &target->headers[i];
         const char *name = to;
-        for (const char *from = line->name; *from; from++)
-            *to++ = (char)tolower((unsigned char)*from);
-        *to++ = '\0';
-        char *own = line->session ? strdup(line->value) : NULL;
-        if (line->session && !own) return -1;
-        add_field(h, name, own ? own : line->value, line->secret);
-        if (!own) continue;
-        h->fields[h->n - 1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the next request changes it */
-        h->session_at[h->n_sessions] = line->at;
-        h->sessions[h->n_sessions++] = own;
+        to = put_lower(to, line->name);
+        if (!line->session)
+            add_field(h, name, line->value, line->secret);
+        else if (add_session(h, name, line) < 0)
+            return -1;
     }
     return 0;
 }

@@ -134,7 +134,7 @@ static void idle_remove(struct http1_state *o, struct exchange *k)
 static void idle_add(struct http1_state *o, struct exchange *k, enum idle_list list)
 {
     uint32_t address = k->c.address;
-    k->list = list;
+    k->list = (uint8_t)list;
     k->before = CONN_NONE;
     k->next = o->idle[list][address];
     if (k->next == CONN_NONE)

@@ -92,6 +92,13 @@ static bool agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
     return enough;
 }
 
+/* What is invalid of one agent's part is in doubt for the cluster. */
+static void doubt_as(struct verdict *v, const struct verdict *alone)
+{
+    for (int k = 0; k < ASPECT_N; k++)
+        if (alone->aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
+}
+
 static void agents_judge(const struct stage_data *s, const struct plan *plan, struct point *p)
 {
     struct verdict *v = &p->verdict;
@@ -108,8 +115,7 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         if (!agent_hists(a, hist)) p->no_memory = true;
         verdict_compute(a->counters, hist, &part, plan, &alone);
         if (alone.status != VERDICT_INVALID) continue;
-        for (int k = 0; k < ASPECT_N; k++)
-            if (alone.aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
+        doubt_as(v, &alone);
         if (v->status != VERDICT_INVALID)
             verdict_part(v, "agent %.40s alone: %.140s", a->name, alone.n_reasons ? alone.reason[0] : "invalid");
     }
