@@ -73,8 +73,8 @@ static void test_no_abort(void **state)
 static void test_curve(void **state)
 {
     (void)state;
-    static const char *const SAYS[] = {"# curve: MLPerf Endpoints; regions low 2 to 5, medium 6 to 17, high 18 to 64; "
-                                       "at most 2.73 hours without drains\n",
+    static const char *const SAYS[] = {("# curve: MLPerf Endpoints; regions low 2 to 5, medium 6 to 17, high 18 to 64; "
+                                        "at most 2.73 hours without drains\n"),
                                        "#   ultra low       1, window 10m\n",
                                        "#   high           64, window 20m, elected as Offline\n",
                                        "# not to the rules: without a data set"};
