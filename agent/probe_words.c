@@ -9,7 +9,10 @@
 #include "agent/wording.h"
 #include "common/failure_sample.h"
 #include "common/plan/plan_api.h"
+#include "common/text.h"
 #include "common/url.h"
+
+#define WORDS_MOST 400 /* bytes of the answer's words in an error */
 
 static bool is(const char *p, size_t n, const char *word)
 {
@@ -114,10 +117,11 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
 {
     struct failure_sample f = {.label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST),
                                .status = (uint32_t)s->status};
+    char cut[WORDS_MOST + 4];
     bool model = says_no_model(s->words);
     const char *hint = model ? ". Is target.model a name that this server has?" : failure_hint(&f);
-    (void)err_set(e, ERR_NET, "the target answers with status %ld%s%.420s%s", s->status, s->words[0] ? ": " : "",
-                  s->words, hint);
+    (void)err_set(e, ERR_NET, "the target answers with status %ld%s%s%s", s->status, s->words[0] ? ": " : "",
+                  text_cut(s->words, WORDS_MOST, cut), hint);
     return model || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
 }
 
@@ -129,13 +133,15 @@ static bool is_whole_answer(const struct probe_seen *s)
 /* Bytes that are no stream of this API. */
 static enum probe_verdict judge_malformed(const struct probe_seen *s, struct err *e)
 {
+    char cut[WORDS_MOST + 4];
+    const char *words = text_cut(s->words, WORDS_MOST, cut);
     if (s->status == 0)
-        (void)err_set(e, ERR_NET, "what listens at %s is no HTTP server: %.300s", s->address, s->words);
+        (void)err_set(e, ERR_NET, "what listens at %s is no HTTP server: %s", s->address, words);
     else if (s->why)
         (void)err_set(e, ERR_NET, "the answer cannot be read: %s", s->why);
     else
-        (void)err_set(e, ERR_NET, "the answer is no %s of %s: %.480s", s->target->whole ? "answer" : "stream",
-                      PLAN_APIS[s->target->api].name, s->words); /* they begin with what it is */
+        (void)err_set(e, ERR_NET, "the answer is no %s of %s: %s", s->target->whole ? "answer" : "stream",
+                      PLAN_APIS[s->target->api].name, words); /* they begin with what it is */
     return PROBE_WRONG;
 }
 
@@ -157,10 +163,12 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
 
 static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
 {
+    char cut[WORDS_MOST + 4];
     bool model = says_no_model(s->words), key = says_no_key(s->words);
     switch ((int)s->outcome) {
     case COUNTER_FAILED_STREAM_ERROR:
-        (void)err_set(e, ERR_NET, "the target answers with status %ld and an error: %.400s%s", s->status, s->words,
+        (void)err_set(e, ERR_NET, "the target answers with status %ld and an error: %s%s", s->status,
+                      text_cut(s->words, WORDS_MOST, cut),
                       model ? ". Is target.model a name that this server has?"
                       : key ? ". Is target.auth there, and right?"
                             : "");
@@ -175,8 +183,8 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
                                           : "the answer ends well and is empty");
         return PROBE_DOUBT;
     default:
-        (void)err_set(e, ERR_NET, "the probe's request ended as %s%s%.300s", COUNTERS[s->outcome].name,
-                      s->words[0] ? ": " : "", s->words);
+        (void)err_set(e, ERR_NET, "the probe's request ended as %s%s%s", COUNTERS[s->outcome].name,
+                      s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut));
         return PROBE_DOUBT;
     }
 }

@@ -20,6 +20,11 @@ static void count(struct recorder *r, enum counter c, uint64_t n)
     r->snap->counters[c] += n;
 }
 
+static void most(struct recorder *r, enum counter c, uint64_t n)
+{
+    if (n > r->snap->counters[c]) r->snap->counters[c] = n;
+}
+
 static void sample(struct recorder *r, enum metric m, int64_t value, uint64_t n)
 {
     (void)hist_record(r->snap->hist[m], value < 0 ? 0 : value, n); /* dense: cannot fail */
@@ -176,8 +181,11 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     count(r, outcome, 1);
     count(r, COUNTER_EVENTS, s->events);
     count(r, COUNTER_BYTES_IN, s->bytes);
-    count(r, COUNTER_UNKNOWN_EVENTS, s->unknown);
+    if (!s->malformed) count(r, COUNTER_UNKNOWN_EVENTS, s->unknown); /* else it is no stream, and its lines no events */
     count(r, COUNTER_USAGE_DOUBTED, n.doubted);
+    most(r, COUNTER_USAGE_DOUBTED_OUT, n.doubted_out);
+    most(r, COUNTER_USAGE_DOUBTED_IN, n.doubted_in);
+    most(r, COUNTER_USAGE_DOUBTED_CACHED, n.doubted_cached);
     count(r, COUNTER_DROPPED, s->gaps.lost);
     if (s->finish_by != FINISH_NONE) count(r, (enum counter)(COUNTER_FINISH_NONE + (int)s->finish_by), 1);
     if (s->t.sent != 0 && due_in_window) {

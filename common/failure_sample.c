@@ -68,6 +68,7 @@ const char *failure_status_hint(uint32_t status)
         {502, ". A gateway answers, and the server behind it does not, or not in HTTP"},
         {503, ". The server is busy, or still loads its model"},
         {504, ". A gateway answers: the server behind it took longer than the gateway waits"},
+        {529, ". The server is overloaded"},
         {511, ". A network's login page answers, and not the server"},
     };
     for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)

@@ -46,3 +46,18 @@ bool text_valid(const char *s, size_t n)
     }
     return true;
 }
+
+const char *text_cut(const char *s, size_t most, char *buf)
+{
+    static const char MORE[] = "…";
+    size_t all = strlen(s), n = 0;
+    if (all <= most) return s;
+    for (size_t len; n < most; n += len) {
+        len = text_char(s + n, all - n);
+        if (len == 0) len = 1;
+        if (n + len > most) break;
+    }
+    memcpy(buf, s, n);
+    memcpy(buf + n, MORE, sizeof MORE);
+    return buf;
+}

@@ -10,6 +10,9 @@ size_t text_utf8(const char *s, size_t n);
 /* The same, and no control character. */
 size_t text_char(const char *s, size_t n);
 
+/* `s`, or, where it has more than `most` bytes, its beginning in whole characters and "…", in buf of most + 4 bytes. */
+const char *text_cut(const char *s, size_t most, char *buf);
+
 /* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */
 bool text_is_header_name(const char *s);
 

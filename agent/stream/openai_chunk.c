@@ -12,7 +12,8 @@ static void take_delta(struct event_scan *s)
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "content"))
             event_scan_content(s, EVENT_CONTENT);
-        else if (JSON_IS(&s->j, "reasoning_content") || JSON_IS(&s->j, "reasoning"))
+        else if (JSON_IS(&s->j, "reasoning_content") || JSON_IS(&s->j, "reasoning") ||
+                 JSON_IS(&s->j, "reasoning_details"))
             event_scan_content(s, EVENT_REASONING);
         else if (JSON_IS(&s->j, "tool_calls"))
             event_scan_tool_calls(s);

@@ -18,6 +18,7 @@ struct sign {
 static const struct sign PROTOCOLS[] = {
     SIGN("\x15\x03", "TLS is spoken there, and the URL says http: write https:// into target.url"),
     SIGN("\x16\x03", "TLS is spoken there, and the URL says http: write https:// into target.url"),
+    SIGN("HTTP/", "an HTTP answer whose first line is none of HTTP/1: is something between that breaks it?"),
     SIGN("SSH-", "an SSH server: is the port of target.url right?"),
     SIGN("RFB ", "a VNC server: is the port of target.url right?"),
     SIGN("-ERR", "a Redis server: is the port of target.url right?"),

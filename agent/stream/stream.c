@@ -343,8 +343,10 @@ static void count_all(const struct stream *s, struct stream_tokens *ret)
     if (s->usage_in > 0 && s->usage_in <= input_most) ret->input = s->usage_in;
     if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
     ret->counted = s->usage_out > 0 && !s->dialect->no_tokens && is_believed(s);
-    ret->doubted = s->usage_in > input_most || s->usage_cached > ret->input ||
-                   (s->usage_out > 0 && !ret->counted && !s->dialect->no_tokens);
+    if (s->usage_in > input_most) ret->doubted_in = s->usage_in;
+    if (s->usage_cached > ret->input) ret->doubted_cached = s->usage_cached;
+    if (!ret->counted && !s->dialect->no_tokens) ret->doubted_out = s->usage_out;
+    ret->doubted = ret->doubted_in || ret->doubted_cached || ret->doubted_out;
     if (!ret->counted) return;
     uint32_t n = s->usage_out, visible = s->events - s->thoughts;
     ret->made = ret->seen = n;

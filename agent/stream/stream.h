@@ -113,7 +113,8 @@ struct stream_tokens {
     uint32_t suffix; /* of `seen`, what came behind the first token event: all but its tokens, which running usage
                         tells; without that they are as many as an event has on average. 0: there is no suffix */
     bool counted;    /* by usage */
-    bool doubted;    /* usage was there and is not believed, in whole or in part */
+    bool doubted;    /* usage was there and is not believed, in whole or in part … */
+    uint32_t doubted_out, doubted_in, doubted_cached; /* … namely these numbers of it; 0: that one is believed */
     uint32_t input, cached;
 };
 /* The time per output token, of those that came in events; with several answers, each token after the one before of its

@@ -151,8 +151,10 @@ static bool take_header(struct http1 *h, const struct line *l)
     const char *p = l->p, *end = p + l->n;
     if (blank(*p)) return h->name == NAME_OTHER; /* a folded line, of a header that does not matter */
     const char *colon = memchr(p, ':', l->n);
-    if (!colon || colon == p || memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p)))
-        return no(h, "a header line without a name");
+    if (!colon) return no(h, "a header line without a colon");
+    if (colon == p) return no(h, "a header line without a name");
+    if (memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p)))
+        return no(h, "a header with a blank in its name, or before its colon");
     size_t n = (size_t)(colon - p);
     h->name = is(p, n, "content-length")      ? NAME_LENGTH
               : is(p, n, "transfer-encoding") ? NAME_CODING

@@ -442,6 +442,8 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
             events += c[COUNTER_EVENTS];
         }
         a->usage_doubted += c[COUNTER_USAGE_DOUBTED];
+        for (int k = COUNTER_USAGE_DOUBTED_OUT; k <= COUNTER_USAGE_DOUBTED_CACHED; k++)
+            if (c[k] > a->usage_most[k]) a->usage_most[k] = c[k];
         a->unknown_events += c[COUNTER_UNKNOWN_EVENTS];
         if (!points[i].metric[METRIC_TPOT].count) continue;
         a->tokens += c[COUNTER_TOKENS];

@@ -72,11 +72,12 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct answer_length output, input;    /* of the points used */
-    double after_ms, after_share; /* how long a slot stays taken after the last token, mean, of all points; and as
-                                     a share of its time; NaN when unknown */
-    double open_ms;               /* how long the response stays open after it, mean */
-    uint64_t tokens, tokens_seen; /* output tokens of ok requests, of all stages: in all, and those that came in
-                                     events; both 0 where tokens do not come one by one */
+    double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as
+                                       a share of its time; NaN when unknown */
+    double open_ms;                 /* how long the response stays open after it, mean */
+    uint64_t tokens, tokens_seen;   /* output tokens of ok requests, of all stages: in all, and those that came in
+                                       events; both 0 where tokens do not come one by one */
+    uint64_t usage_most[COUNTER_N]; /* the counters USAGE_DOUBTED_… of all stages, the others 0 */
     uint64_t usage_doubted, unknown_events; /* as the counters of these names, of all stages */
     uint64_t ended_by_body, ended_by_finish, short_by_length, filtered; /* the same */
     uint64_t answered;                                                  /* ok requests of all stages */

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "common/text.h"
+#include "coordinator/answer/verdict.h"
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
 #define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
 #define GATHERED_TELL 0.1  /* of the token events */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
+#define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
@@ -208,10 +211,12 @@ static void say_shape(bool whole, struct answer *a)
 /* The server's own words about the first failure. */
 static void say_first(const struct failure_sample *f, struct answer *a)
 {
-    if (!f || !(f->status || f->text[0])) return;
+    char words[FIRST_MOST + 4];
+    bool odd = f && f->status && (f->status < 200 || f->status > 299); /* a good status alone tells nothing */
+    if (!f || !(odd || f->text[0])) return;
     say(a, "The first: ");
     if (f->status) say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
-    if (f->text[0]) say(a, "\"%.200s\"", f->text);
+    if (f->text[0]) say(a, "\"%s\"", text_cut(f->text, FIRST_MOST, words));
     say(a, "%s%s ", failure_hint(f), human_stop(failure_hint(f)));
 }
 
@@ -242,8 +247,17 @@ static bool off(const struct answer_length *l, double least)
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
 }
 
+/* A point's verdict says it. */
+static bool usage_is_reason(const struct point *points, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < points[i].verdict.n_reasons; k++)
+            if (strstr(points[i].verdict.reason[k], "usage cannot be right")) return true;
+    return false;
+}
+
 /* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
-static void say_counts(struct answer *a)
+static void say_counts(const struct point *points, size_t n_points, struct answer *a)
 {
     char n[HUMAN_THINGS_MAX];
     if ((double)a->tokens_seen < (1 - LENGTH_OFF) * (double)a->tokens) {
@@ -253,9 +267,12 @@ static void say_counts(struct answer *a)
             "tokens. ",
             human_count(a->tokens_seen, n));
     }
-    if (a->usage_doubted && a->worst_verdict == VERDICT_VALID) /* else the verdict's reason says it */
-        say(a, "The usage of %s cannot be right and was not taken. ",
-            human_things((double)a->usage_doubted, "request", n));
+    if (a->usage_doubted && !usage_is_reason(points, n_points)) {
+        char what[160];
+        say(a, "The usage of %s cannot be right and was not taken: %s. ",
+            human_things((double)a->usage_doubted, "request", n),
+            verdict_usage_words(a->usage_most, what, sizeof what));
+    }
     if ((double)a->unknown_events > UNKNOWN_TELL * (double)a->requests)
         say(a, "%s are nothing that this API knows. ", human_things((double)a->unknown_events, "event", n));
 }
@@ -371,7 +388,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(whole, a);
     say_failures(a);
     say_lengths(a);
-    say_counts(a);
+    say_counts(points, n, a);
     say_after(a);
     say_ends(plan, a);
     say_gathered(a);

@@ -141,7 +141,10 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
                     "the loss ledger does not balance");
     const struct hist *e2e = s->hist[METRIC_E2E];
     char n[HUMAN_MAX];
-    bool long_enough = e2e && e2e->count && p->window_s * 1e9 > LITTLE_WINDOWS * hist_mean(e2e);
+    const struct hist *fail = s->hist[METRIC_FAIL_TIME];
+    double longest = e2e && e2e->count ? hist_mean(e2e) : HUGE_VAL; /* a failed one may have been open for longer */
+    if (fail && fail->count) longest = fmax(longest, hist_mean(fail));
+    bool long_enough = p->window_s * 1e9 > LITTLE_WINDOWS * longest;
     if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
         verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
                       "Little's law is off: rate x time in flight is %s of the requests in flight",

@@ -327,16 +327,35 @@ static void check_cache(const struct evidence *e, struct verdict *v)
                   human_percent(fmin(1, cached / all), share));
 }
 
+/* The worst example of each number that was not believed. */
+const char *verdict_usage_words(const uint64_t c[COUNTER_N], char *buf, size_t n)
+{
+    static const struct {
+        enum counter most;
+        const char *thing, *rest;
+    } PARTS[] = {{COUNTER_USAGE_DOUBTED_OUT, "output token", " for one answer, whose events are counted instead"},
+                 {COUNTER_USAGE_DOUBTED_IN, "input token", " for one prompt"},
+                 {COUNTER_USAGE_DOUBTED_CACHED, "cached token", " for one prompt"}};
+    char t[HUMAN_THINGS_MAX];
+    size_t at = 0;
+    buf[0] = '\0';
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS && at < n; i++)
+        if (c[PARTS[i].most])
+            at += (size_t)snprintf(buf + at, n - at, "%s%s%s", at ? ", " : "up to ",
+                                   human_things((double)c[PARTS[i].most], PARTS[i].thing, t), PARTS[i].rest);
+    return at ? buf : "far more tokens than were asked for and came"; /* a run of an older version */
+}
+
 /* Tokens are counted by the server where it can be believed, else by events, of which one may carry several. */
 static void check_usage(const struct evidence *e, struct verdict *v)
 {
     uint64_t doubted = e->c[COUNTER_USAGE_DOUBTED], ok = e->c[COUNTER_OK];
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     if ((double)doubted <= USAGE_DOUBTED_SUSPECT * (double)ok) return;
+    char what[160];
     verdict_doubt(v, DOUBT_USAGE, VERDICT_SUSPECT,
-                  "the server's usage cannot be right in %s of %s and was not taken: far more tokens than were asked "
-                  "for and came. Each event counts as a token there",
-                  human_count(doubted, n), human_things((double)ok, "request", all));
+                  "the server's usage cannot be right in %s of %s and was not taken: %s", human_count(doubted, n),
+                  human_things((double)ok, "request", all), verdict_usage_words(e->c, what, sizeof what));
 }
 
 /* The stage's failures by their most frequent label, as the end of a sentence. The count is of the whole stage, as the

@@ -7,6 +7,9 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
                      const struct plan_stage *requested, const struct plan *plan, struct verdict *ret);
 /* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
 uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
+/* "up to 3,000 output tokens for one answer …": what of the server's usage was not believed. Returns buf, or a
+ * constant. */
+const char *verdict_usage_words(const uint64_t counters[COUNTER_N], char *buf, size_t n);
 const char *verdict_name(enum verdict_status s);
 enum doubt {
 #define X(id, aspects) DOUBT_##id,

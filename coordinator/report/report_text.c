@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "common/text.h"
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/report/headline.h"
@@ -297,10 +298,11 @@ static void failures(const struct page *p, const struct analysis *in)
                              report_load(&q->requested, load));
         if (s && s->status) (void)buf_printf(&text, ", status %" PRIu32, s->status);
         if (s && s->address[0]) (void)buf_printf(&text, ", from %s", s->address);
-        if (s && s->text[0] && strstr(in->answer.text, s->text))
+        char words[204];
+        if (s && s->text[0] && strstr(in->answer.text, text_cut(s->text, 200, words)))
             (void)buf_puts(&text, ", words as above");
         else if (s && s->text[0])
-            (void)buf_printf(&text, ": \"%.200s\"", s->text);
+            (void)buf_printf(&text, ": \"%s\"", text_cut(s->text, 200, words));
         (void)buf_puts(p->out, "  ");
         wrap(p, buf_str(&text), 4);
         p->out->bad |= text.bad;

@@ -179,7 +179,7 @@ static void note_failures(struct run *r)
         if (r->failed[s->label]) continue;
         r->failed[s->label] = true;
         if (s->status) (void)snprintf(status, sizeof status, ", status %" PRIu32, s->status);
-        run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %.300s%s", r->attempt->step.stage + 1,
+        run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %s%s", r->attempt->step.stage + 1,
                  FAILURES[s->label].name, status, s->address, s->text[0] ? s->text : FAILURES[s->label].meaning,
                  failure_hint(s));
     }

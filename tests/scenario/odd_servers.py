@@ -56,6 +56,11 @@ PLACES = {
     "/cut": (lambda n: stream([token(), b'data: {"choices":[{"delta":{"content":"hel\n\n', event("[DONE]")]), False),
     "/cutbody": (lambda n: whole("200 OK", "application/json", '{"choices": [{"message": {"content": "hel'), False),
     "/proxy": (lambda n: whole("407 Proxy Authentication Required", "text/plain", "login", 'Proxy-Authenticate: Basic realm="x"'), False),
+    "/details": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"reasoning_details": [{"type": "reasoning.text", "text": "hm "}]}}]}) for _ in range(n - 1)]
+                                  + [token("stop"), usage(n), event("[DONE]")]), False),
+    "/million": (lambda n: stream(tokens(n) + [usage(4294967295), event("[DONE]")]), False),
+    "/http2": (lambda n: [(0.01, b"HTTP/2.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")], True),
+    "/text": (lambda n: whole("200 OK", "text/plain", "upstream connect error or disconnect/reset before headers"), False),
     "/late": (lambda n: good(n, before_end=0.3), False),
     "/open": (lambda n: good(n, before_close=0.3), False),
 }

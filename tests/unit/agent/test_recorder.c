@@ -332,6 +332,10 @@ static void test_usage_is_doubted(void **state)
         assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
         assert_int_equal(counted(COUNTER_CACHED_TOKENS), rows[i].cached_taken);
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
+        bool out = rows[i].doubted && rows[i].out > 10, in = rows[i].in == UINT32_MAX, cached = rows[i].cached > 32;
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_OUT), out ? rows[i].out : 0); /* the example that is shown */
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_IN), in ? rows[i].in : 0);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_CACHED), cached ? rows[i].cached : 0);
     }
 }
 

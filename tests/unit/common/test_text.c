@@ -54,9 +54,22 @@ static void names_of_headers(void **state)
         assert_false(text_is_header_name(BAD[i]));
 }
 
+static void test_cut(void **state)
+{
+    (void)state;
+    char buf[10 + 4];
+    assert_string_equal(text_cut("0123456789", 10, buf), "0123456789");
+    assert_string_equal(text_cut("0123456789a", 10, buf), "0123456789…");
+    assert_string_equal(text_cut("012345678\xc3\xa9", 10, buf), "012345678…"); /* no half of a character */
+    assert_string_equal(text_cut("01234567\xc3\xa9z", 10, buf), "01234567\xc3\xa9…");
+    assert_string_equal(text_cut("012\xff\x01 789abc", 10, buf), "012\xff\x01 789a…");
+    assert_string_equal(text_cut("", 10, buf), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(characters_that_may_be_shown),
         cmocka_unit_test(names_of_headers),
     };

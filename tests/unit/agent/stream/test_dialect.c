@@ -64,6 +64,8 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}", EVENT_FINISH},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"\"}]}", 0},
         {"{\"choices\":[{\"delta\":{\"reasoning_content\":\"a\"}}]}", EVENT_REASONING},
+        {"{\"choices\":[{\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"a\"}]}}]}",
+         EVENT_REASONING},
         {"{\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"content\":null}}]}", EVENT_REASONING},
         {"{\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"reasoning_content\":\"a\",\"content\":\"b\"}}]}",
          EVENT_REASONING | EVENT_CONTENT},

@@ -87,6 +87,7 @@ static void test_heads(void **state)
     HEAD("\x15\x03\x01\0\2\2\x46", "TLS is spoken", false);
     HEAD("\x16\x03\x03\0\x7a\2\0", "TLS is spoken", false);
     HEAD("\0\0\x12\4\0\0\0\0\0\0\x03", "HTTP/2 is spoken", false);
+    HEAD("HTTP/2.0 200 OK\r\n", "an HTTP answer whose first line", true);
     HEAD("SSH-2.0-OpenSSH\r\n", "an SSH server", true);
     HEAD("-ERR unknown command\r\n", "a Redis server", true);
     HEAD("hello\n", "no HTTP answer", true);

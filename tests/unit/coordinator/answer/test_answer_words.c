@@ -80,6 +80,12 @@ static void test_failure_words(void **state)
     finish_capacity(&w, 1000);
     says(&w, "90 of 100 requests failed (90 %), all by http_5xx: ");
     says(&w, "The first: status 503, \"the model is loading\"");
+    memset(data.failures.row[0].text, 'x', 300);
+    finish_capacity(&w, 1000);
+    says(&w, "xxx…\""); /* cut, and seen to be */
+    data.failures.row[0] = (struct failure_sample){.label = FAILURE_HTTP_5XX, .status = 200};
+    finish_capacity(&w, 1000);
+    silent(&w, "The first"); /* a timeout after a good status: there is nothing to say */
 }
 
 /* Lengths that were not got are said from a tenth on; a chat template's tokens are no fault. */
@@ -130,12 +136,18 @@ static void test_counts(void **state)
     silent(&w, "nothing that");
     data.counters[COUNTER_TOKENS_SEEN] = 2000;
     data.counters[COUNTER_USAGE_DOUBTED] = 1;
+    data.counters[COUNTER_USAGE_DOUBTED_OUT] = UINT32_MAX;
     data.counters[COUNTER_UNKNOWN_EVENTS] = 40;
     finish_capacity(&w, 1000);
     says(&w,
          "Usage counts 22,000 output tokens, and 2,000 came in events: the others, such as hidden reasoning, are in "
          "token/s and in no gap between tokens. ");
-    says(&w, "The usage of 1 request cannot be right and was not taken. ");
+    says(&w, "The usage of 1 request cannot be right and was not taken: up to 4,294,967,295 output tokens for one "
+             "answer, whose "
+             "events are counted instead. ");
+    verdict_add(&p->verdict, VERDICT_SUSPECT, "another reason"); /* does not say it */
+    finish_capacity(&w, 1000);
+    says(&w, "The usage of 1 request");
     verdict_add(&p->verdict, VERDICT_SUSPECT, "the server's usage cannot be right");
     finish_capacity(&w, 1000);
     silent(&w, "The usage of"); /* the verdict's reason says it */

@@ -185,6 +185,16 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    struct hist *fail =
+        hist_new(); /* some failed after a timeout that is long beside the window: the law says nothing */
+    assert_int_equal(hist_record(fail, INT64_C(30000000000), 3), 0);
+    s.hist[METRIC_FAIL_TIME] = fail;
+    s.counters[COUNTER_WIN_FAILED] = 3;
+    point_compute(&s, &plan, &p);
+    for (uint32_t i = 0; i < p.verdict.n_reasons; i++)
+        assert_null(strstr(p.verdict.reason[i], "Little"));
+    hist_destroy(&s.hist[METRIC_FAIL_TIME]);
+    s.counters[COUNTER_WIN_FAILED] = 0;
     struct hist *held = hist_new(); /* … but they held their slots for longer than their tokens took */
     assert_non_null(held);
     assert_int_equal(hist_record(held, INT64_C(5333000000), 300), 0);

@@ -424,6 +424,10 @@ static void test_usage(void **state)
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_SUSPECT);
     assert_int_equal(strncmp(w.v.reason[0], "the server's usage cannot be right in 1,000 of 1,000 requests", 60), 0);
+    char what[160];
+    uint64_t c[COUNTER_N] = {[COUNTER_USAGE_DOUBTED_IN] = 90000, [COUNTER_USAGE_DOUBTED_CACHED] = 41};
+    assert_string_equal(verdict_usage_words(c, what, sizeof what),
+                        "up to 90,000 input tokens for one prompt, 41 cached tokens for one prompt");
     for (int m = 0; m < METRIC_N; m++)
         hist_destroy(&w.hist[m]);
 }
