@@ -268,17 +268,27 @@ function standardTable() {
     ]));
 }
 
+/* What was said stands first, so that a phone shows it without scrolling; the count is of the whole run, what follows it is
+ * of the first such request. */
 function failureTable() {
   if (!S.failures.length) return void $("failures").remove();
   table(
-    "t-failures", [[
-      {text: "label", cls: "text"}, {text: "requests"}, {text: "status"}, {text: "address", cls: "text"},
-      {text: "stage"}, {text: "load"}, {text: "after, s"}, {text: "what was said", cls: "text"}
-    ]],
-    S.failures.map((f) => [
-      {node: el("code", "", f.label), cls: "text", small: f.meaning}, fmt(f.requests), f.status === null ? "none" : String(f.status), text(f.address),
-      String(f.stage), f.load, fmt(f.time_s), {text: f.text, cls: "text wrap", small: f.hint.replace(/^[\s:.]+/, "")}
-    ]));
+    "t-failures", [
+      [{text: ""}, {text: ""}, {text: "The first of them", span: 5, cls: "group"}],
+      [
+        {text: "label, and what was said", cls: "text"}, {text: "requests"}, {text: "status", cls: "first"}, {text: "address", cls: "text"},
+        {text: "stage"}, {text: "load"}, {text: "s into the stage"}
+      ]
+    ],
+    S.failures.map((f) => {
+      const said = el("div"), hint = f.hint.replace(/^[\s:.]+/, "");
+      said.append(el("code", "", f.label), document.createTextNode(" " + f.meaning));
+      if (f.text) said.append(el("div", "said", f.text));
+      return [
+        {node: said, cls: "text wrap", small: hint && hint[0].toUpperCase() + hint.slice(1)}, fmt(f.requests),
+        {text: f.status === null ? "none" : String(f.status), cls: "first"}, text(f.address), String(f.stage), f.load, fmt(f.time_s)
+      ];
+    }));
 }
 
 function ledgerTable() {

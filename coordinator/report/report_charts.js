@@ -399,6 +399,17 @@ const Charts = (function() {
     return rows;
   }
 
+  /* "that was tried", unless a greater one was, whose point is invalid. */
+  function among(p) {
+    const above = points.filter((q) => !counts(q) && asked(q) > asked(p)).length; /* by what was asked: an invalid point may have achieved nothing */
+    return above ? "whose point counts (" + above + " above it " + (above === 1 ? "is" : "are") + " invalid)" : "that was tried";
+  }
+  function rise(good) {
+    const top = good.reduce((m, d) => d.y > m.y ? d : m), first = good[0];
+    const at = (d) => fmt(d.y) + " token/s at load " + d.p.requested.load;
+    return top === first ? "Throughput is " + (good.length > 1 ? "at most " : "") + at(first) : "Throughput rises from " + at(first) + " to " + at(top);
+  }
+
   function throughput() {
     const a = data.summary.answer, c1 = css("--c1");
     const at = (p) => ({
@@ -465,8 +476,7 @@ const Charts = (function() {
     const last = good[good.length - 1];
     draw("c-throughput", {
       caption: !good.length ? "No point counts." :
-        "Throughput rises from " + fmt(good[0].y) + " token/s at load " + good[0].p.requested.load + " to " +
-          fmt(Math.max(...good.map((d) => d.y))) + "; the last load that was tried, " + last.p.requested.load + ", gives " + fmt(last.y) + "." +
+        rise(good) + (good.length > 1 ? "; the highest load " + among(last.p) + ", " + last.p.requested.load + ", gives " + fmt(last.y) : "") + "." +
           (law.length ? " The line is the law fitted to the points; the marks are what was measured." : " The line joins neighbouring points and stops at invalid ones.") +
           (points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop; both by requests in flight." : ""),
       type: "line",
@@ -627,5 +637,5 @@ const Charts = (function() {
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
+  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, load: (p) => load(p), among, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
 })();

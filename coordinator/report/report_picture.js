@@ -74,12 +74,12 @@ const Picture = (function() {
     const name = choice.metric.toUpperCase() + " " + q, missing = points.filter((p) => Charts.counts(p) && p[key][q] === null).length;
     const at = (i) => kit.data().summary.points[i], knee = at(a.knee_point), slo = at(a.slo_point);
     const say = (p) => p && p[key][q] !== null ? fmt(p[key][q]) + " ms at " + fmt(p.output_tokens_per_s) + " token/s (load " + p.requested.load + ")" : null;
-    const last = good[good.length - 1];
+    const last = good.reduce((m, r) => !m || kit.load(r.p) > kit.load(m.p) ? r : m, null);
     $("picture-title").textContent = name + " against output token/s; beside each point stands its load";
     kit.draw("c-picture", {
       caption: (!good.length ? "No point has a " + name + ": the samples are too small." :
                   [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the SLO's limit: " + say(slo),
-                   last && (!knee || last.p !== knee) && "at the highest load: " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
+                   last && (!knee || last.p !== knee) && "at the highest load " + kit.among(last.p) + ": " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
         (missing && good.length ? " " + missing + (missing === 1 ? " point has" : " points have") + " too few requests for " + q + "." : "") +
         (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the SLO's limit too" : [knee && "the knee (violet)", slo && "the SLO's limit (green)"].filter(Boolean).join(", ")) + "." : ""),
       type: "line",
