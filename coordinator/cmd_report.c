@@ -1,5 +1,6 @@
 /* plateau report DIR: the reports of a run again, from its file alone. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/args.h"
 #include "common/log.h"
@@ -18,7 +19,11 @@ static int report_dir(const char *dir, int *ret_status, struct err *e)
     report_say_ended(&run);
     rc = report_all(&run, dir, true, ret_status, e);
     run_data_clear(&run);
-    return rc;
+    if (rc == 0 || e->code != ERR_IO || access(dir, W_OK) == 0) return rc;
+    /* a run on a read-only medium, or in another user's folder: it is as good as it was */
+    log_warn("%s: the files of the report were not made again; what is printed above comes from run.sqlite alone",
+             e->text);
+    return 0;
 }
 
 int cmd_report(int argc, char **argv)
@@ -30,7 +35,7 @@ int cmd_report(int argc, char **argv)
         .about = "Makes report.html, summary.json, curve.csv, histograms.hlog and junit.xml again from DIR/run.sqlite, "
                  "and prints "
                  "the table.\n"
-                 "The exit status is the one the run deserves.",
+                 "The exit status is the one the run deserves. In a folder that cannot be written it prints the table alone.",
         .table = TABLE,
         .least = 1,
         .most = 1,

@@ -343,7 +343,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
         const char *words;
     } WORDS[] = {
         {3, "a point is invalid or stages are missing; the first line says why"},
-        {4, "agents were lost, and stages are made of fewer than they should be or are missing"},
+        {4, "agents were lost or did not come: stages are made of fewer than they should be, or are missing"},
         {99, "a gate of the SLO is broken, or could not be decided: the first line says which of them"},
         {128 + SIGINT, "ended by Ctrl-C"},
         {128 + SIGTERM, "ended by SIGTERM"},
@@ -433,9 +433,9 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     run_page_ready(&page, true, "listening");
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
-    if (begin_or_go_on(o, e) == 0 &&
-        (!opt.local || (d.local = drive_start_local(opt.local, d.link, opt.keys, lo.local,
-                                                    shelf_is_empty(o->shelf) ? NULL : o->data_dir, e)))) {
+    const char *data = shelf_is_empty(o->shelf) ? NULL : o->data_dir;
+    bool started = !opt.local || (d.local = drive_start_local(opt.local, d.link, opt.keys, lo.local, data, e));
+    if (started && begin_or_go_on(o, e) == 0) { /* in this order: a start that fails leaves no folder behind */
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);

@@ -59,7 +59,7 @@ int report_all(const struct run_data *run, const char *dir, bool print, int *ret
     int rc = write_reports(&a, dir, e);
     if (print && print_text(&a, dir, !rc, rc ? NULL : e))
         rc = -1; /* the table is shown even where no file can be written */
-    if (!rc) *ret_status = a.measured_status;
+    *ret_status = a.measured_status;
     analysis_clear(&a);
     return rc;
 }
