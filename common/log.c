@@ -139,6 +139,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
     } else if (width) {
         put_for_terminal(f, &tm, level, text, width);
     } else {
+        if (isatty(STDERR_FILENO)) fputs("\r\x1b[K", f); /* another program of this run may have a live line there */
         fprintf(f, "%s.%03ldZ %-5s %s: ", when, ts.tv_nsec / 1000000, NAMES[level], L.program);
         put_escaped(f, text, false);
         fputc('\n', f);

@@ -141,17 +141,20 @@ static const char *ms(double v, char buf[HUMAN_MAX + 4])
     return buf;
 }
 
-void term_stage_line(const struct stage_data *s, const struct plan *plan, char *ret, size_t n)
+void term_stage_line(const struct stage_data *s, const struct plan *plan, unsigned width, char *ret, size_t n)
 {
     struct point p;
-    char load[64], rate[HUMAN_MAX], p50[HUMAN_MAX + 4], p99[HUMAN_MAX + 4], failed[HUMAN_MAX], due[HUMAN_MAX];
+    struct pieces out = {.text = ret, .n = n, .width = width};
+    char load[64], number[HUMAN_MAX + 4], due[HUMAN_MAX];
     point_compute(s, plan, &p);
     load_words(&s->plan, load, sizeof load);
-    (void)snprintf(ret, n, "%s: %s token/s, ttft p50 %s p99 %s, %s/%s failed%s%s", load,
-                   human_number(p.output_tokens_per_s, rate), ms(p.metric[METRIC_TTFT].q[0], p50),
-                   ms(p.metric[METRIC_TTFT].q[3], p99), human_count(counters_failed(s->counters), failed),
-                   human_count(s->counters[COUNTER_DUE], due), p.verdict.status == VERDICT_VALID ? "" : ", ",
-                   p.verdict.status == VERDICT_VALID ? "" : verdict_name(p.verdict.status));
+    ret[0] = 0;
+    (void)add(&out, "%s: %s token/s", load, human_number(p.output_tokens_per_s, number));
+    if (p.verdict.status != VERDICT_VALID) (void)add(&out, "%s", verdict_name(p.verdict.status));
+    (void)add(&out, "%s/%s failed", human_count(counters_failed(s->counters), number),
+              human_count(s->counters[COUNTER_DUE], due));
+    (void)add(&out, "ttft p50 %s", ms(p.metric[METRIC_TTFT].q[0], number));
+    (void)add(&out, "p99 %s", ms(p.metric[METRIC_TTFT].q[3], number));
 }
 
 /* As wide as the terminal is now: asked each time, so that a new size counts from the next line on. */
@@ -218,7 +221,7 @@ static int stage_end(void *arg, const struct stage_data *s, struct err *e)
     struct term *t = arg;
     char line[400];
     (void)e;
-    term_stage_line(s, t->plan, line, sizeof line);
+    term_stage_line(s, t->plan, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);
     line_clear(t);
     if (t->tty && !log_is_json())
         fprintf(t->out, "%s\n", line);

@@ -19,5 +19,6 @@ struct term {
 void term_init(struct term *t, FILE *out);
 /* At most `width` columns: what matters less is left out first. steps 0: not known beforehand. */
 void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsigned width, char *ret, size_t n);
-/* A stage that has ended: "load 8: 1,234 token/s, ttft p50 62 ms p99 n/a, 0/240 failed". */
-void term_stage_line(const struct stage_data *s, const struct plan *plan, char *ret, size_t n);
+/* A stage that has ended, in at most `width` columns: "load 8: 1,234 token/s  0/240 failed  ttft p50 62 ms  p99 n/a".
+ */
+void term_stage_line(const struct stage_data *s, const struct plan *plan, unsigned width, char *ret, size_t n);

@@ -48,6 +48,25 @@ static void test_never_wraps(void **state)
     hist_destroy(&h);
 }
 
+/* The line that stays: what matters most comes first, and it does not wrap either. */
+static void test_stage_line(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = 30 * NS_PER_S}};
+    struct plan plan = {.verdict_achieved = 0.02};
+    char line[400];
+    s.counters[COUNTER_MEASURED_NS] = 30 * NS_PER_S;
+    s.counters[COUNTER_WIN_TOKENS_MICRO] = UINT64_C(220260000000);
+    s.counters[COUNTER_DUE] = 8308;
+    s.counters[COUNTER_FAILED_FIRST] = 4748;
+    for (unsigned width = 10; width <= 200; width++) {
+        term_stage_line(&s, &plan, width, line, sizeof line);
+        assert_true(line[0] && strlen(line) <= width);
+    }
+    term_stage_line(&s, &plan, 60, line, sizeof line);
+    assert_non_null(strstr(line, "7,342 token/s  invalid  4,748/8,308 failed"));
+}
+
 static void test_what_fits_at_80(void **state)
 {
     (void)state;
@@ -72,6 +91,7 @@ static void test_what_fits_at_80(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_what_fits_at_80)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_stage_line),
+                                       cmocka_unit_test(test_what_fits_at_80)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
