@@ -517,6 +517,17 @@ static void beat(struct session *s, int64_t now)
     if (s->state != SESSION_DIAL) (void)send_it(s, &m);
 }
 
+/* Who was away decides where a person looks. */
+static void lose_lease(struct session *s, int64_t ns, bool own)
+{
+    char why[120];
+    (void)snprintf(why, sizeof why,
+                   own ? "the lease has run out: this agent's process stood still for %.0f s"
+                       : "the lease has run out: nothing was heard from the coordinator for %.0f s",
+                   (double)ns / 1e9);
+    end_stage(s, why);
+}
+
 void session_tick(struct session *s, int64_t now)
 {
     int64_t away = now - s->tick_ns;
@@ -525,7 +536,7 @@ void session_tick(struct session *s, int64_t now)
     int64_t silence = now - s->heard_ns;
     /* A process that was stopped for longer than the lease has lost it, even if messages wait in its socket. */
     if (s->state == SESSION_LOAD && !s->stage_err.code && (silence > s->lease_ns || away > s->lease_ns))
-        end_stage(s, "the lease has run out: nothing was heard from the coordinator");
+        lose_lease(s, away > s->lease_ns ? away : silence, away > s->lease_ns);
     if (s->o.patience_ns && now - s->alone_ns > s->o.patience_ns) {
         char wait[32], why[80];
         (void)snprintf(why, sizeof why, "no coordinator was heard for %s (--wait)",

@@ -363,11 +363,19 @@ static void serve(struct worker *w, const struct epoll_event *events, int n)
     if (orders) read_orders(w);
 }
 
-/* When this process stood still, or the control thread does, open requests end before anything is sent or read. */
-static bool lease_is_over(struct worker *w)
+/* A loop that runs wakes far more often. */
+#define STOOD_STILL_NS (4 * NS_PER_S)
+
+/* `was`: when the loop woke before. When this process stood still, or the control thread does, open requests end before
+ * anything is sent or read. */
+static bool lease_is_over(struct worker *w, int64_t was)
 {
     if (w->state != WORKER_RUNNING || !w->begun || stage_may_load(&w->stage)) return false;
-    if (w->err.code == ERR_NONE)
+    int64_t away = w->woke - was;
+    if (w->err.code == ERR_NONE && away > STOOD_STILL_NS)
+        (void)err_set(&w->err, ERR_AGENTS, "the lease has run out: this agent's process stood still for %.0f s",
+                      (double)away / 1e9);
+    else if (w->err.code == ERR_NONE)
         (void)err_set(&w->err, ERR_AGENTS, "the lease has run out: nothing was heard from the coordinator");
     stage_stop(&w->stage, true, w->woke);
     run(w, w->woke);
@@ -379,10 +387,11 @@ static void loop(struct worker *w)
     struct epoll_event events[EVENTS_AT_ONCE];
     while (!w->quit) {
         int n = wait_events(w, events);
+        int64_t was = w->woke;
         w->woke = clock_mono_ns();
         w->stage.wakes++;
         if (w->quantum_ns > 0) count_packets(w, n);
-        if (lease_is_over(w)) continue; /* sockets that are ready are reported again */
+        if (lease_is_over(w, was)) continue; /* sockets that are ready are reported again */
         serve(w, events, n);
         int64_t now = clock_mono_ns();
         if (w->has_transport) transport_tick(&w->transport, now);

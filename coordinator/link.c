@@ -9,16 +9,23 @@
 
 #include "common/clock.h"
 #include "common/handshake.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "coordinator/auth.h"
 
 enum { QUEUE = 64, HANDSHAKE_MS = 20000, KEEPALIVE_S = 10, UNSENT_MS = 30000, BACKLOG = 1024, LINK_FDS = 8 };
+
+/* Agents that dialled while this process stood still for so long have hung up by themselves, and what they left is read
+ * within a moment. */
+#define STOOD_STILL_NS (2 * NS_PER_S)
+#define FORGIVE_NS (2 * NS_PER_S)
 
 struct link {
     void *context, *router;
     struct auth *auth; /* NULL: anybody may speak */
     void *watch;       /* handshakes, where auth does not look at them */
     struct handshake_log failed;
+    int64_t turned_ns, forgive_ns; /* when link_wait was last done; until when handshakes that fail are our own fault */
     char endpoint[256];
     bool loopback;
     struct buf out;
@@ -246,11 +253,12 @@ static void tell_failures(struct link *l)
     char words[200];
     uint32_t held;
     while ((ev = handshake_next(l->watch, words, sizeof words)) != HANDSHAKE_NOTHING)
-        if (ev == HANDSHAKE_FAILED && handshake_log_pass(&l->failed, "", clock_mono_ns(), &held)) {
+        if (ev == HANDSHAKE_FAILED && clock_mono_ns() >= l->forgive_ns &&
+            handshake_log_pass(&l->failed, "", clock_mono_ns(), &held)) {
             if (held) log_warn("%" PRIu32 " more like the following were not logged", held);
-            log_warn("somebody was turned away: %s. This run has no keys: if it was an agent with keys, give plateau "
+            log_warn("somebody was turned away: %s%s This run has no keys: if it was an agent with keys, give plateau "
                      "run --keys DIR, or start the agent without",
-                     words);
+                     words, human_stop(words));
         }
 }
 
@@ -261,7 +269,11 @@ void link_wait(struct link *l, struct pollfd *fds, unsigned n, int64_t wait_ns)
     for (unsigned i = 0; i < n; i++)
         item[i + 1] = (zmq_pollitem_t){.fd = fds[i].fd, .events = ZMQ_POLLIN};
     if (l->watch) item[n + 1] = (zmq_pollitem_t){.socket = l->watch, .events = ZMQ_POLLIN};
-    (void)zmq_poll(item, (int)n + (l->watch ? 2 : 1), wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
+    if (wait_ns < 0) wait_ns = 0;
+    (void)zmq_poll(item, (int)n + (l->watch ? 2 : 1), (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS));
+    int64_t now = clock_mono_ns();
+    if (l->turned_ns && now - l->turned_ns - wait_ns > STOOD_STILL_NS) l->forgive_ns = now + FORGIVE_NS;
+    l->turned_ns = now;
     for (unsigned i = 0; i < n; i++)
         fds[i].revents = item[i + 1].revents & ZMQ_POLLIN ? POLLIN : 0;
     if (l->watch) tell_failures(l);

@@ -231,6 +231,12 @@ static double wanted_rate(const struct plan_stage *r)
     return r->rate_from + (r->rate_to - r->rate_from) * (from + 1) / 2;
 }
 
+double verdict_expected(const uint64_t c[COUNTER_N], const struct plan_stage *r)
+{
+    bool known = r->kind == LOAD_OPEN && r->arrivals != ARRIVALS_RECORDED && !r->requests && r->duration_ns > 0;
+    return known ? wanted_rate(r) * (double)c[COUNTER_MEASURED_NS] / 1e9 : (double)NAN;
+}
+
 /* The counter CAPPED holds arrivals that waited for the cap and were sent in the end. Arrivals that were never sent
  * waited for it too; where no request has ended, these are all. */
 uint64_t verdict_waited(const uint64_t c[COUNTER_N], const struct plan_stage *requested)

@@ -5,6 +5,8 @@
 /* Per agent and for the cluster. plan: the limits. */
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
                      const struct plan_stage *requested, const struct plan *plan, struct verdict *ret);
+/* Arrivals of an open loop that the plan lets expect in the window; chance makes them more or fewer. NaN: not known. */
+double verdict_expected(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */
 uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* "up to 3,000 output tokens for one answer …": what of the server's usage was not believed. Returns buf, or a

@@ -8,6 +8,7 @@
 #include "coordinator/answer/early_stop.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/answer/verdict.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/report/report_counts.h"
@@ -188,6 +189,7 @@ static void put_rates(struct json_out *j, const struct point *p)
     put_figures(j, p, FIGURE_POINT);
     json_object(j, "window");
     json_u64(j, "due", p->window_due);
+    json_double(j, "expected", p->data ? verdict_expected(p->data->counters, &p->requested) : (double)NAN);
     json_u64(j, "ok", p->window_ok);
     json_u64(j, "failed", p->window_failed);
     json_u64(j, "good", p->window_good);

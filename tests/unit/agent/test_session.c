@@ -222,8 +222,21 @@ static void test_lease(void **state)
     unsigned before = T.said[WIRE_SNAPSHOT];
     welcome("r", 3); /* the same membership: all of it is sent again */
     assert_int_equal(T.said[WIRE_SNAPSHOT], before + 2);
-    assert_non_null(strstr(T.error, "lease"));
+    assert_non_null(strstr(T.error, "nothing was heard from the coordinator for 10 s"));
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_AGENTS);
+}
+
+/* An agent that stood still itself does not blame the coordinator. */
+static void test_stood_still(void **state)
+{
+    (void)state;
+    into_load();
+    T.now += 20 * NS_PER_S;
+    session_tick(T.s, T.now);
+    assert_int_equal(T.stopped_now, 1);
+    engine(ENGINE_DONE);
+    welcome("r", 3);
+    assert_non_null(strstr(T.error, "this agent's process stood still for 20 s"));
 }
 
 /* What is said anyway is sign of life enough; heartbeats fill the silence. */
@@ -471,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(test_way),
                                        TEST(test_done_is_said_until_it_is_heard),
                                        TEST(test_lease),
+                                       TEST(test_stood_still),
                                        TEST(test_snapshots_are_heartbeats),
                                        TEST(test_standstill),
                                        TEST(test_new_membership),
