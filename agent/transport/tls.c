@@ -34,6 +34,7 @@ struct tls_conn {
     int system;   /* errno of the socket's last failure */
     bool dry;     /* the socket has nothing more for this call */
     bool eof;     /* the socket's end was read */
+    bool asked;   /* the server asked for a client's certificate, and there is none to show */
     enum { OPEN, CLOSED, BROKEN } state;
 };
 
@@ -153,6 +154,15 @@ static int make_method(struct tls *t)
                : -1;
 }
 
+/* Called where the server asks for a certificate and the plan names none. */
+static int on_asked(SSL *ssl, X509 **ret_cert, EVP_PKEY **ret_key)
+{
+    struct tls_conn *c = SSL_get_app_data(ssl);
+    (void)ret_cert, (void)ret_key;
+    c->asked = true;
+    return 0;
+}
+
 static int make_context(struct tls *t)
 {
     t->ctx = SSL_CTX_new(TLS_client_method());
@@ -167,6 +177,7 @@ static int make_context(struct tls *t)
     SSL_CTX_set_verify(t->ctx, t->target->plan->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, on_session);
+    SSL_CTX_set_client_cert_cb(t->ctx, on_asked);
     return 0;
 }
 
@@ -329,7 +340,9 @@ void tls_why(const struct tls_conn *c, struct err *e)
         err_set(
             e, ERR_SYSTEM_ERROR(ERR_peek_error()) ? ERR_NET : ERR_TARGET, "no TLS with %s: %s%s", at, openssl_says(),
             ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER ? " (no TLS is spoken there: is it http://?)"
-                                                                           : "");
+            : c->asked
+                ? " (it asked for a client's certificate: target.tls.cert_file and key_file name the one to show)"
+                : "");
     else
         err_set(e, ERR_NET, "no TLS with %s: %s", at,
                 c->system ? strerror(c->system) : "the connection was closed in the handshake");

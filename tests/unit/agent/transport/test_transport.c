@@ -423,6 +423,8 @@ static void test_certificate_wanted(void **state)
         const char *why = i % 2 ? "certificate required" : "handshake failure";
         assert_int_equal(ev.err.code, ERR_TARGET);
         if (!strstr(ev.err.text, why)) fail_msg("case %d: \"%s\" does not say \"%s\"", i, ev.err.text, why);
+        if (!strstr(ev.err.text, "target.tls.cert_file"))
+            fail_msg("case %d: \"%s\" does not say what to do", i, ev.err.text);
         shard_clear(&shard);
         engine_destroy(&g);
         plan_destroy(&p);
