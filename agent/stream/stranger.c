@@ -163,6 +163,10 @@ const char *stranger_event(const char *data, size_t n)
         [FAULT_OTHER] = "an event that begins as JSON does and breaks its rules",
     };
     const char *end = data + n, *p = skip_blank(data, end);
+    size_t left = (size_t)(end - p);
+    if (left >= 5 && memcmp(p, "data:", 5) == 0)
+        return "server-sent events, where lines of JSON are expected: is target.api right?";
+    if (left >= 6 && memcmp(p, "[DONE]", 6) == 0) return "an end marker of OpenAI's APIs: is target.api right?";
     if (p == end || *p != '{') return "an event that is no JSON object";
     return FAULTS[fault_of(p, (size_t)(end - p))];
 }

@@ -192,6 +192,10 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
         PUT(": the point is invalid");
         return;
     }
+    if (o->gate->subject == GATE_METRIC && p->metric[o->gate->metric].count == 0) {
+        PUT(": there is no sample of %s", METRICS[o->gate->metric].name);
+        return;
+    }
     if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
         PUT(": p%s needs %s, had %s", human_plain(100 * o->gate->q, q), human_things(o->needs, "request", needs),
             human_number(o->had, had));

@@ -398,12 +398,34 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
         still, human_number(ceil((double)e->requested->warmup_ns / 1e9) + STAGE_ANSWERS * age, length));
 }
 
+/* Nothing came of it because nothing was asked, or because the plan's own users went away. */
+static bool add_nothing_asked(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    double expected = verdict_expected(c, e->requested);
+    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    if (c[COUNTER_DUE] == 0 && isfinite(expected))
+        verdict_add(
+            v, VERDICT_INVALID,
+            "nothing was measured: no request became due; at this rate %s are to be expected in the window. Make "
+            "load.duration longer",
+            human_number(expected, n));
+    else if (c[COUNTER_DUE] == 0)
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: no request became due in the stage");
+    else if (c[COUNTER_CANCELLED] > 0 && c[COUNTER_CANCELLED] == c[COUNTER_DUE])
+        verdict_add(v, VERDICT_INVALID, "nothing was measured: load.cancel took back all of %s before they ended",
+                    human_things((double)c[COUNTER_DUE], "request", t));
+    else
+        return false;
+    return true;
+}
+
 static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
     char due[HUMAN_THINGS_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
     if (counters_failed(c) + c[COUNTER_WIN_FAILED] == 0) {
-        add_too_short(e, v);
+        if (!add_nothing_asked(e, v)) add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);

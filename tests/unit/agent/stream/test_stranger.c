@@ -78,6 +78,8 @@ static void test_events(void **state)
     event("{\"a\":1}{\"a\":2}", "an event with something after its JSON object");
     event("{'a':1}", "an event that begins as JSON does and breaks its rules");
     event("hello", "an event that is no JSON object");
+    event("data: {\"a\":1}", "server-sent events, where lines of JSON are expected: is target.api right?");
+    event("[DONE]", "an end marker of OpenAI's APIs: is target.api right?");
     event("", "an event that is no JSON object");
 }
 

@@ -453,6 +453,23 @@ static void test_expected(void **state)
     assert_true(isnan(verdict_expected(c, &p)));
 }
 
+/* Where nothing was asked, or the plan took it back, answers are not called slow. */
+static void test_nothing_asked(void **state)
+{
+    (void)state;
+    struct verdict v;
+    struct plan plan = {0};
+    struct hist *hist[METRIC_N] = {NULL};
+    uint64_t c[COUNTER_N] = {[COUNTER_MEASURED_NS] = UINT64_C(2700000000)};
+    struct plan_stage p = {
+        .kind = LOAD_OPEN, .arrivals = ARRIVALS_POISSON, .rate_from = 0.1, .rate_to = 0.1, .duration_ns = 3 * NS_PER_S};
+    verdict_compute(c, hist, &p, &plan, &v);
+    assert_non_null(strstr(v.reason[0], "no request became due; at this rate 0.27 are to be expected"));
+    c[COUNTER_DUE] = c[COUNTER_SENT] = c[COUNTER_CANCELLED] = 40;
+    verdict_compute(c, hist, &p, &plan, &v);
+    assert_non_null(strstr(v.reason[0], "load.cancel took back all of 40 requests"));
+}
+
 static void test_many_reasons(void **state)
 {
     (void)state;
@@ -471,10 +488,10 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),       cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_ok),
-        cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),
-        cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),
-        cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap),
+        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
