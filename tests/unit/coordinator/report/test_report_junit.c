@@ -19,6 +19,8 @@ static void make(struct buf *out, struct gate_outcome *o)
     struct run_data run = {.plan = &plan};
     struct point p[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_s = 30},
                          {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}, .window_s = 30}};
+    for (int m = 0; m < METRIC_N; m++) /* else that would be why a gate is not decided */
+        p[0].metric[m].count = p[1].metric[m].count = 1;
     verdict_add(&p[1].verdict, VERDICT_INVALID, "late & <slow>");
     struct analysis in = {.run = &run, .points = p, .n_points = 2, .gates = o, .n_gates = 6};
     buf_reset(out);
