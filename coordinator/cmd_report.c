@@ -35,7 +35,8 @@ int cmd_report(int argc, char **argv)
         .about = "Makes report.html, summary.json, curve.csv, histograms.hlog and junit.xml again from DIR/run.sqlite, "
                  "and prints "
                  "the table.\n"
-                 "The exit status is the one the run deserves. In a folder that cannot be written it prints the table alone.",
+                 "The exit status is the one the run deserves. In a folder that cannot be written it prints the table "
+                 "alone.",
         .table = TABLE,
         .least = 1,
         .most = 1,
