@@ -157,6 +157,30 @@ void term_stage_line(const struct stage_data *s, const struct plan *plan, unsign
     (void)add(&out, "p99 %s", ms(p.metric[METRIC_TTFT].q[3], number));
 }
 
+void term_curve(const double *v, size_t n, char *ret, size_t size)
+{
+    static const char *const BAR[] = {"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+    double most = 0;
+    size_t at = 0;
+    ret[0] = 0;
+    for (size_t i = 0; i < n; i++)
+        most = v[i] > most ? v[i] : most;
+    for (size_t i = 0; n > 1 && most > 0 && i < n; i++) {
+        const char *c = isnan(v[i]) ? "\u00b7" : BAR[(size_t)fmin(7, 8 * fmax(v[i], 0) / most)];
+        int k = snprintf(ret + at, size - at, "%s", c);
+        if (k < 0 || (size_t)k >= size - at) break;
+        at += (size_t)k;
+    }
+}
+
+static void curve_add(struct term *t, const struct stage_data *s)
+{
+    struct point p;
+    point_compute(s, t->plan, &p);
+    if (t->n_curve == TERM_CURVE) memmove(t->curve, t->curve + 1, --t->n_curve * sizeof *t->curve);
+    t->curve[t->n_curve++] = p.verdict.status == VERDICT_INVALID ? (double)NAN : p.output_tokens_per_s;
+}
+
 /* As wide as the terminal is now: asked each time, so that a new size counts from the next line on. */
 static unsigned width_of(FILE *out)
 {
@@ -216,6 +240,16 @@ static int begin(void *arg, const struct run_data *meta, struct err *e)
     return 0;
 }
 
+/* The line, and beside it as many of the latest columns of the curve as find room. */
+static void put_stage(const struct term *t, const char *line)
+{
+    char curve[4 * TERM_CURVE];
+    size_t used = strlen(line) + 3, width = width_of(t->out), room = width > used ? width - used : 0;
+    size_t n = t->n_curve < room ? t->n_curve : room;
+    term_curve(t->curve + (t->n_curve - n), n, curve, sizeof curve);
+    fprintf(t->out, "%s%s%s\n", line, curve[0] ? "  " : "", curve);
+}
+
 static int stage_end(void *arg, const struct stage_data *s, struct err *e)
 {
     struct term *t = arg;
@@ -223,8 +257,9 @@ static int stage_end(void *arg, const struct stage_data *s, struct err *e)
     (void)e;
     term_stage_line(s, t->plan, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);
     line_clear(t);
+    curve_add(t, s);
     if (t->tty && !log_is_json())
-        fprintf(t->out, "%s\n", line);
+        put_stage(t, line);
     else
         log_info("%s", line);
     return 0;

@@ -515,8 +515,7 @@ const Charts = (function() {
           y: m[3] * {us: 0.001, ms: 1, s: 1000}[m[4]],
           color: css("--soft"),
           dash: [3, 3],
-          label: m[2] + " limit",
-          right: true
+          label: m[2] + " limit"
         });
     }
     return list;

@@ -10,9 +10,20 @@ extern const unsigned char report_page[], report_css[], report_js[], report_char
 extern const size_t report_page_len, report_css_len, report_js_len, report_charts_js_len, report_picture_js_len,
     report_svg_js_len, report_time_js_len, report_asked_js_len, chart_js_len, human_js_len;
 
-#define ROWS_MAX 600u /* of a stage's series; longer ones are shown coarser */
-#define CURVE_MAX 200u
+/* A page of many stages stays one that can be mailed: each of them is then drawn more coarsely. */
+#define ROWS_MAX 600u   /* of a stage's series; longer ones are shown coarser */
+#define ROWS_RUN 6000u  /* of all stages together */
+#define CURVE_MAX 200u  /* points of a distribution */
+#define CURVE_RUN 3200u /* of all stages together */
+#define COARSEST 60u
 #define HEAT_COLUMNS 480u /* of the whole run */
+
+/* What one of n stages may have of a budget for the whole run. */
+static size_t part_of(size_t run, size_t most, size_t n)
+{
+    size_t part = run / (n ? n : 1);
+    return part > most ? most : part < COARSEST ? COARSEST : part;
+}
 
 static void put_definitions(struct json_out *j)
 {
@@ -65,9 +76,9 @@ static void fold(struct series_row *to, const struct series_row *r)
 
 /* [t, running, waiting, KV cache use] of the server's page; of a long stage every k-th reading, with the maximum of
  * those in between. */
-static void put_server(struct json_out *j, const struct stage_data *s)
+static void put_server(struct json_out *j, const struct stage_data *s, size_t rows)
 {
-    size_t together = s->n_server / ROWS_MAX + 1;
+    size_t together = s->n_server / rows + 1;
     json_array(j, "server");
     for (size_t i = 0; i < s->n_server; i += together) {
         double v[] = {NAN, NAN, NAN};
@@ -88,7 +99,7 @@ static void put_series(struct json_out *j, const struct run_data *run, const str
     size_t n = 0, held = 0;
     for (size_t i = 0; i < s->n_series; i++)
         n += s->series[i].agent < 0;
-    size_t together = n / ROWS_MAX + 1;
+    size_t rows = part_of(ROWS_RUN, ROWS_MAX, run->n_stages), together = n / rows + 1;
     struct series_row sum = {0};
     json_object(j, NULL);
     json_double(j, "start_s", (double)(s->started_wall_ns - run->started_wall_ns) / 1e9);
@@ -105,19 +116,19 @@ static void put_series(struct json_out *j, const struct run_data *run, const str
     }
     if (held) put_row(j, &sum);
     json_end_array(j);
-    put_server(j, s);
+    put_server(j, s, rows);
     report_heat(j, s, HEAT_COLUMNS / run->n_stages + 1);
     json_end_object(j);
 }
 
 /* The distribution itself: [share at most this value, value]. */
-static void put_distribution(struct json_out *j, const char *key, const struct hist *h, double scale)
+static void put_distribution(struct json_out *j, const char *key, const struct hist *h, double scale, size_t most)
 {
     json_array(j, key);
-    for (unsigned i = 0; h && h->count && i <= CURVE_MAX; i++) {
+    for (unsigned i = 0; h && h->count && i <= most; i++) {
         /* Evenly spaced in the middle, finer and finer towards the tail. */
-        double q = i <= CURVE_MAX / 2 ? 0.9 * i / (CURVE_MAX / 2.0)
-                                      : 1 - 0.1 * pow(10, -3.0 * (i - CURVE_MAX / 2.0) / (CURVE_MAX / 2.0));
+        double q = i <= most / 2 ? 0.9 * i / ((double)most / 2)
+                                 : 1 - 0.1 * pow(10, -3.0 * (i - (double)most / 2) / ((double)most / 2));
         if ((1 - q) * (double)h->count < 1) break; /* beyond this, every share is the one largest sample */
         json_array(j, NULL);
         json_double(j, NULL, round(q * 1e6) / 1e6);
@@ -144,7 +155,8 @@ static int put_data(const struct analysis *in, struct buf *out)
     for (size_t i = 0; i < in->run->n_stages; i++) {
         json_object(&j, NULL);
         for (size_t k = 0; k < sizeof DRAWN / sizeof DRAWN[0]; k++)
-            put_distribution(&j, METRICS[DRAWN[k]].name, in->run->stages[i].hist[DRAWN[k]], METRICS[DRAWN[k]].scale);
+            put_distribution(&j, METRICS[DRAWN[k]].name, in->run->stages[i].hist[DRAWN[k]], METRICS[DRAWN[k]].scale,
+                             part_of(CURVE_RUN, CURVE_MAX, in->run->n_stages));
         json_end_object(&j);
     }
     json_end_array(&j);

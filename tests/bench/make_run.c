@@ -1,6 +1,7 @@
 /* Makes the folder of a run that never was, with all reports: to look at them, and to try tools that read them.
- *     make_run DIR [hostile] [lose] [late] */
+ *     make_run DIR [hostile] [lose] [late] [many [SECONDS]] */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/report/report.h"
@@ -13,12 +14,14 @@ int main(int argc, char **argv)
     struct err e = {0};
     int status = 1;
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: make_run DIR [hostile] [lose] [late]\n");
+        (void)fprintf(stderr, "usage: make_run DIR [hostile] [lose] [late] [many [SECONDS]]\n");
         return 2;
     }
     for (int i = 2; i < argc; i++) {
         f.hostile |= strcmp(argv[i], "hostile") == 0;
         f.lose |= strcmp(argv[i], "lose") == 0;
+        f.many |= strcmp(argv[i], "many") == 0;
+        if (f.many && strtol(argv[i], NULL, 10) > 0) f.duration_s = strtol(argv[i], NULL, 10);
         f.late |= strcmp(argv[i], "late") == 0;
     }
     fake_run(&f, argv[1], &made);

@@ -17,7 +17,7 @@ if [ -z "${MODULES:-}" ]; then
 fi
 failed=0
 pages=("$@")
-for kind in "" "late lose" hostile; do
+for kind in "" "late lose" hostile "many 600"; do # forty loads of ten minutes: the largest page
     name=${kind:-good}
     name=${name// /-}
     # shellcheck disable=SC2086

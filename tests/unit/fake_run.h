@@ -21,6 +21,7 @@ struct fake {
     uint64_t seed;
     bool hostile; /* names, texts and a plan that try to break out of their page */
     bool lose;    /* an agent dies in the last stage */
+    bool many;    /* forty loads */
     bool late;    /* the agents of the last stage were too slow: an invalid point */
     int64_t duration_s, warmup_s;
     struct store *store; /* where it is written as it goes; NULL: only in memory */
@@ -44,6 +45,13 @@ static const char FAKE_HOSTILE_PLAN[] = "plan: 1\nname: \"</script><script>alert
                                         "load: {concurrency: [1, 2, 4], duration: 30s, warmup: 5s}\n"
                                         "# </script><!-- \" & ' \\u2028 ]]>\n"
                                         "agents: {count: 2}\n";
+
+static const char FAKE_MANY_PLAN[] =
+    "plan: 1\nname: forty loads\nseed: 42\n"
+    "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n  model: llama-3.1-8b\n"
+    "load: {concurrency: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, "
+    "48, 52, 56, 60, 64, 68, 72, 76, 80, 88, 96, 104, 112, 120, 128], duration: 30s, warmup: 5s}\n"
+    "slo: {run: [ttft.p99 < 800ms], request: {ttft: 1s}}\nagents: {count: 2}\n";
 
 /* What the server does under n requests. */
 struct fake_server {
@@ -237,7 +245,7 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
 static inline void fake_meta(const struct fake *f, struct run_data *r)
 {
     struct err e = {0};
-    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN : FAKE_PLAN;
+    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN : f->many ? FAKE_MANY_PLAN : FAKE_PLAN;
     *r = (struct run_data){.run_id = "20261122-120000-ab12",
                            .version = "0.1.0",
                            .started_wall_ns = INT64_C(1795000000000000000),

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,6 +68,22 @@ static void test_stage_line(void **state)
     assert_non_null(strstr(line, "7,342 token/s  invalid  4,748/8,308 failed"));
 }
 
+/* Bars from the smallest to the largest, a column each; what is not valid is a dot; nothing is drawn of one value or of
+ * none. */
+static void test_curve(void **state)
+{
+    (void)state;
+    char text[200];
+    term_curve((const double[]){0, 100, 50, NAN, 99.9, 12.4, 12.6}, 7, text, sizeof text);
+    assert_string_equal(text, "\u2581\u2588\u2585\u00b7\u2588\u2581\u2582");
+    term_curve((const double[]){5}, 1, text, sizeof text);
+    assert_string_equal(text, "");
+    term_curve((const double[]){NAN, 0}, 2, text, sizeof text);
+    assert_string_equal(text, "");
+    term_curve((const double[]){1, 2, 3}, 3, text, 7); /* no room for the third: whole characters only */
+    assert_string_equal(text, "\u2583\u2586");
+}
+
 static void test_what_fits_at_80(void **state)
 {
     (void)state;
@@ -92,6 +109,6 @@ static void test_what_fits_at_80(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_stage_line),
-                                       cmocka_unit_test(test_what_fits_at_80)};
+                                       cmocka_unit_test(test_curve), cmocka_unit_test(test_what_fits_at_80)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
