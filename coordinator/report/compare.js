@@ -57,6 +57,9 @@
     for (const l of c.loads) row(l.load, l.change, false);
     row("all loads", c.change, true);
     const box = el("div", "scroll");
+    box.tabIndex = 0; /* what scrolls can be scrolled by keys */
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", c.b + " against " + c.a);
     box.append(table);
     $("changes").append(el("h3", "", c.b + " against " + c.a), box);
   }
