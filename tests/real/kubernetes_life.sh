@@ -1,4 +1,4 @@
-# Steps of kubernetes.sh that try the life of a release: installed again, upgraded, refused, scheduled, watched by a CI. Sourced by it.
+# Steps of kubernetes.sh that try the life of a release: installed again, upgraded, refused, scheduled, watched by a CI, on nodes that die. Sourced by it.
 # shellcheck shell=bash disable=SC2154
 step_nightly() {
   setup
@@ -13,6 +13,15 @@ step_nightly() {
   k exec reader -- sh -c 'ls /data' >"$out/nights"
   [ "$(grep -c '^nightly-' "$out/nights")" = 2 ] || { cat "$out/nights" >&2; die "not a folder for each night"; }
   say "two installs of one release, two folders: $(tr '\n' ' ' <"$out/nights")"
+  local old
+  old=$(sed -n 1p "$out/nights")
+  install nightly "$out/one.yaml" --set agents=2 --set persistence.enabled=true --set persistence.existingClaim=run --set coordinator.resume="$old"
+  until_true 120 "the old run is reported" has_ended nightly
+  log_of nightly >"$out/nightly.log"
+  sed -n 1p "$out/nightly.log" | grep -q "$old: this run ended at .*nothing is measured now" || { cat "$out/nightly.log" >&2; die "an old run that is asked for is not called old in the first line"; }
+  [ "$(k exec reader -- sh -c 'ls -d /data/nightly-*' | wc -l)" = 2 ] || die "asking for an old run made another folder"
+  say "the old one asked for: $(sed -n 1p "$out/nightly.log" | cut -d' ' -f3-)"
+  h uninstall nightly --wait >/dev/null
   k exec reader -- sh -c 'rm -rf /data/*'
   k delete pod reader >/dev/null
 }
@@ -54,13 +63,16 @@ step_upgrade() {
   uid=$(k get job "$job" -o jsonpath='{.metadata.uid}')
   h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/first.yaml" --set agents=2 >/dev/null
   [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "an upgrade that changes nothing disturbed the run"
+  sed 's/60s/-60s/' "$out/first.yaml" >"$out/bad.yaml"
+  if h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/bad.yaml" --set agents=2 >"$out/up.log" 2>&1; then die "a bad plan was taken"; fi
+  [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "a bad plan disturbed the run before it was refused"
   h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/second.yaml" --set agents=2 >"$out/up.log" 2>&1 || { cat "$out/up.log" >&2; die "the upgrade failed"; }
   [ "$(job_of up coordinator)" != "$job" ] || die "the changed plan is not a new run"
   until_true 120 "the old run has gone" eval '! k get job "$job" >/dev/null 2>&1'
   fetch up 180
   check_ledger up
   check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
-  say "applied again: nothing changed; another plan: $(job_of up coordinator) in place of $job"
+  say "applied again: nothing changed; a bad plan: refused, nothing touched; another plan: $(job_of up coordinator) in place of $job"
   h uninstall up --wait >/dev/null
 }
 
@@ -130,4 +142,83 @@ step_waitjobs() {
   [ $((SECONDS - from)) -lt 200 ] || { cat "$out/wait.log" >&2; die "helm waited for its timeout"; }
   say "helm ended after $((SECONDS - from)) s: $(grep -o 'Error: .*' "$out/wait.log" | tail -n 1)"
   h uninstall wait --wait >/dev/null
+}
+
+step_data() {
+  setup
+  [ -x "$bin/plateau" ] || { say "skipped: no $bin/plateau"; return 0; }
+  rm -rf "$out/prompts"
+  mkdir "$out/prompts"
+  local n
+  for n in $(seq 200); do echo "{\"prompt\": \"question $n\", \"output_tokens\": $((n % 20 + 5))}"; done >"$out/prompts/prompts.jsonl"
+  write_plan "$out/data.yaml" '{concurrency: 4, passes: 1}'
+  sed -i 's#^workload: .*#workload: {dataset: {file: /corpora/prompts.jsonl, format: jsonl}}#' "$out/data.yaml"
+  sed "s#/corpora/#$out/prompts/#" "$out/data.yaml" >"$out/data-here.yaml"
+  "$bin/plateau" check "$out/data-here.yaml" --data "$out/prompts" >/dev/null
+  k delete configmap prompts --ignore-not-found >/dev/null
+  k create configmap prompts --from-file="$out/prompts" >/dev/null
+  install data "$out/data.yaml" --set agents=2 --set data.volume.configMap.name=prompts
+  fetch data 180
+  check_ledger data
+  check data '.points[0].ledger.ok == 200' "not one pass of 200 prompts"
+  k logs -l app.kubernetes.io/instance=data,app.kubernetes.io/component=agent --tail=-1 >"$out/data-agents.log"
+  [ -s "$out/data-agents.log" ] || die "no log of the agents"
+  if grep 'they come from the coordinator' "$out/data-agents.log" >&2; then die "an agent did not find its corpus in the volume"; fi
+  say "200 prompts, one pass, over 2 agents: the file and its corpus $(basename "$out"/prompts/*.corpus | cut -c1-12)… are in a ConfigMap, nothing went by the wire"
+}
+
+step_policy() {
+  setup
+  write_plan "$out/long.yaml" '{concurrency: 4, duration: 40s, warmup: 1s}'
+  install closed-in "$out/long.yaml" --set agents=2 --set networkPolicy.enabled=true
+  until_true 120 "the run goes through its policy" in_stage closed-in 1
+  local p c target api
+  p=$(agents_of closed-in | sed -n 1p)
+  c=$(coordinator_of closed-in)
+  target=$(k get service target-plateau-sim -o jsonpath='{.spec.clusterIP}')
+  api=$("${kubectl[@]}" -n default get service kubernetes -o jsonpath='{.spec.clusterIP}')
+  reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; }
+  if reaches "$p" "$api" 443; then
+    fetch closed-in 120
+    say "skipped: this network enforces no policy"
+    return 0
+  fi
+  reaches "$p" "$target" 8000 || die "an agent does not reach the target"
+  if reaches "$c" "$api" 443; then die "the coordinator reaches what the plan does not name"; fi
+  fetch closed-in 120
+  check_ledger closed-in
+  say "the run went through; the API server is out of reach for agents and coordinator"
+}
+
+step_deadnode() {
+  read -ra kill_node <<<"${KILLNODE:-}"
+  local stay away
+  [ ${#kill_node[@]} -gt 0 ] || { say "skipped: KILLNODE is not set"; return 0; }
+  setup
+  stay=$(k get pods -l app.kubernetes.io/component=sim -o jsonpath='{.items[0].spec.nodeName}')
+  away=$("${kubectl[@]}" get nodes -o name | sed 's#^node/##' | grep -vx "$stay" | tail -n 1)
+  [ -n "$away" ] || { say "skipped: one node only"; return 0; }
+  write_plan "$out/two.yaml" '{concurrency: [8, 16], duration: 20s, warmup: 2s}'
+  jq -n --arg n "$stay" '{coordinator: {nodeSelector: {"kubernetes.io/hostname": $n}}}' >"$out/dead.yaml"
+  install node "$out/two.yaml" --set agents=4 -f "$out/dead.yaml"
+  until_true 120 "the first stage runs" in_stage node 1
+  local lost
+  lost=$(k get pods -l app.kubernetes.io/instance=node,app.kubernetes.io/component=agent --field-selector=spec.nodeName="$away" -o name | wc -l)
+  say "$away dies with $lost of 4 agents"
+  "${kill_node[@]}" "${away//[!0-9]/}" >/dev/null
+  fetch node 240
+  check_ledger node
+  check node '(.points | length) == 2 and ([.points[].degraded] | any | not)' "the run did not end with the agents it has"
+  say "ended with $(jq '.points[-1].agents | length' "$out/node/summary.json") agents; the log says where they are: $(grep -c 'where the agents are: kubectl' "$out/node.log")"
+  [ "$lost" = 0 ] || grep -q 'where the agents are: kubectl' "$out/node.log" || die "the log does not say where lost agents are looked for"
+  stuck() { k get pods -l app.kubernetes.io/instance=node --field-selector=spec.nodeName="$away" -o json | jq "[.items[] | select(.metadata.deletionTimestamp)] | length"; }
+  [ "$lost" = 0 ] && return 0
+  until_true 180 "the cluster tells the pods of the dead node to go" eval '[ "$(stuck)" = "$lost" ]'
+  sleep 10
+  [ "$(stuck)" = "$lost" ] || die "the pods went by themselves: the README says that they stay"
+  local from=$SECONDS
+  "${kubectl[@]}" taint node "$away" node.kubernetes.io/out-of-service=nodeshutdown:NoExecute >/dev/null
+  until_true 90 "the taint frees them" eval '[ "$(stuck)" = 0 ]'
+  say "$lost pods stayed Terminating; the out-of-service taint freed them in $((SECONDS - from)) s"
+  h uninstall node --wait >/dev/null
 }

@@ -300,8 +300,8 @@ spec:
       env:
         - name: POD_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
-        {{- include "plateau.env" (dict "part" .Values.agent) | nindent 8 }}
-      {{- include "plateau.envFrom" (dict "part" .Values.agent) | nindent 6 }}
+        {{- with include "plateau.env" (dict "part" .Values.agent) }}{{ . | trim | nindent 8 }}{{- end }}
+      {{- with include "plateau.envFrom" (dict "part" .Values.agent) }}{{ . | trim | nindent 6 }}{{- end }}
       ports:
         - {name: http, containerPort: {{ .Values.http.port }}}
       {{- include "plateau.probes" . | nindent 6 }}
@@ -315,7 +315,7 @@ spec:
         {{- toYaml .Values.securityContext | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
-        {{- include "plateau.dataMount" . | nindent 8 }}
+        {{- with include "plateau.dataMount" . }}{{ . | trim | nindent 8 }}{{- end }}
         {{- if .Values.keys.secretName }}
         - {name: keys, mountPath: /keys, readOnly: true}
         {{- end }}
@@ -331,7 +331,7 @@ spec:
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: {{ .Values.agent.tmpSize }}}
-    {{- include "plateau.dataVolume" . | nindent 4 }}
+    {{- with include "plateau.dataVolume" . }}{{ . | trim | nindent 4 }}{{- end }}
     {{- if .Values.keys.secretName }}
     - name: keys
       secret: {secretName: {{ .Values.keys.secretName }}, defaultMode: 0400, items: [{key: agent.key, path: agent.key}, {key: coordinator.pub, path: coordinator.pub}]}
