@@ -44,7 +44,7 @@ expect '[.answer.text, .outcome.causes[].text] | any(contains("up to 4,294,967,2
 run_at /http2 'concurrency: [2], duration: 1s'
 expect '.failures[0].text | startswith("an HTTP answer whose first line is none of HTTP/1")' 'a status line of another version is no other protocol'
 run_at /text 'concurrency: [2], duration: 1s'
-expect '(.failures[0].text | startswith("text that is no stream of events")) and (.answer.text | contains("nothing that this API knows") | not)' 'lines of a text are no unknown events'
+expect '(.failures[0].text | startswith("text that is not a stream of events")) and (.answer.text | contains("nothing that this API knows") | not)' 'lines of a text are no unknown events'
 run_at /good 'concurrency: [2], duration: 1s'
 expect '.answer.text | contains("last token") | not' 'an end that comes at once is not'
 finish
