@@ -146,6 +146,15 @@ static void tell_header(const struct http1 *h, const struct line *l, size_t name
     h->header(h->header_arg, l->p, name_n, value, (size_t)(end - value));
 }
 
+static uint8_t name_of(const char *p, size_t n)
+{
+    return is(p, n, "content-length")      ? NAME_LENGTH
+           : is(p, n, "transfer-encoding") ? NAME_CODING
+           : is(p, n, "connection")        ? NAME_CONNECTION
+           : is(p, n, "content-encoding")  ? NAME_ENCODING
+                                           : NAME_OTHER;
+}
+
 static bool take_header(struct http1 *h, const struct line *l)
 {
     const char *p = l->p, *end = p + l->n;
@@ -156,11 +165,7 @@ static bool take_header(struct http1 *h, const struct line *l)
     if (memchr(p, ' ', (size_t)(colon - p)) || memchr(p, '\t', (size_t)(colon - p)))
         return no(h, "a header with a blank in its name, or before its colon");
     size_t n = (size_t)(colon - p);
-    h->name = is(p, n, "content-length")      ? NAME_LENGTH
-              : is(p, n, "transfer-encoding") ? NAME_CODING
-              : is(p, n, "connection")        ? NAME_CONNECTION
-              : is(p, n, "content-encoding")  ? NAME_ENCODING
-                                              : NAME_OTHER;
+    h->name = name_of(p, n);
     if (h->header) tell_header(h, l, n);
     if (h->name == NAME_OTHER) return true;
     if (l->cut && h->name == NAME_CONNECTION) h->close = true; /* the part that was cut off may have said "close" */

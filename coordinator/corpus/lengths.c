@@ -95,6 +95,25 @@ static int bad_row(const struct file *f, uint64_t line, int column)
                    c->len < 40 ? (int)c->len : 40, c->text, "tokens from 1 to 1000000, or a count above 0");
 }
 
+/* Where the columns are; second: -1 where lengths come alone. */
+struct columns {
+    int first, second, count;
+    size_t n;
+};
+
+static int read_row(struct file *f, const struct columns *c, uint64_t line, bool broken)
+{
+    const struct table *t = &f->table;
+    double x, y = 0, weight;
+    if (broken || t->n != c->n)
+        return err_set(f->e, ERR_PLAN, "%.200s: line %" PRIu64 ": columns here: %zu, in the header: %zu", f->path, line,
+                       t->n, c->n);
+    if (!number_of(t, c->first, 1, &x) || x > TOKENS_MAX) return bad_row(f, line, c->first);
+    if (c->second >= 0 && (!number_of(t, c->second, 1, &y) || y > TOKENS_MAX)) return bad_row(f, line, c->second);
+    if (!number_of(t, c->count, 0, &weight)) return bad_row(f, line, c->count);
+    return weight > 0 ? add(f, line, round(x), round(y), weight) : 0;
+}
+
 static int read_rows(struct file *f, const char *at, const char *end, const char *const *first,
                      const char *const *second)
 {
@@ -104,23 +123,16 @@ static int read_rows(struct file *f, const char *at, const char *end, const char
         return err_set(f->e, ERR_PLAN, "%.200s: line 1: there is no header with the names of the columns", f->path);
     int a = column_of(t, first), b = second ? column_of(t, second) : -1, count = column_of(t, COUNT);
     if (a < 0 && !second) a = column_of(t, VALUE);
-    size_t columns = t->n;
     if (a < 0 || (second && b < 0))
         return err_set(f->e, ERR_PLAN, "%.200s: line 1: no column is named \"%s\"%s", f->path,
                        a < 0 ? first[0] : second[0], second ? "" : " or \"tokens\"");
+    const struct columns c = {a, b, count, t->n};
     for (;;) {
         uint64_t row = line;
-        double x, y = 0, weight;
         enum table_got got = table_next(t, &at, end, &line);
         if (got == TABLE_END) break;
         if (got == TABLE_BLANK) continue;
-        if (got == TABLE_BROKEN || t->n != columns)
-            return err_set(f->e, ERR_PLAN, "%.200s: line %" PRIu64 ": columns here: %zu, in the header: %zu", f->path,
-                           row, t->n, columns);
-        if (!number_of(t, a, 1, &x) || x > TOKENS_MAX) return bad_row(f, row, a);
-        if (second && (!number_of(t, b, 1, &y) || y > TOKENS_MAX)) return bad_row(f, row, b);
-        if (!number_of(t, count, 0, &weight)) return bad_row(f, row, count);
-        if (weight > 0 && add(f, row, round(x), round(y), weight)) return -1;
+        if (read_row(f, &c, row, got == TABLE_BROKEN)) return -1;
     }
     return f->n ? 0 : err_set(f->e, ERR_PLAN, "%.200s: it holds no length", f->path);
 }

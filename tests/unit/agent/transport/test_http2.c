@@ -39,7 +39,8 @@ static const struct expected CASES[] = {
      .label = COUNTER_OK,
      .ok = REQUESTS,
      .held = true},
-    /* a slot is free at the end marker: when the trailer comes later, its stream still takes a place of the connection */
+    /* a slot is free at the end marker: when the trailer comes later, its stream still takes a place of the connection
+     */
     {.script = {.name = "trailer", .status = "200", .body = H2_EVENTS, .then = H2_TRAILER},
      .label = COUNTER_OK,
      .ok = REQUESTS,
