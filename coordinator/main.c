@@ -32,10 +32,10 @@ static void usage(FILE *to)
           to);
     for (unsigned i = 0; i < N; i++)
         fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].what);
-    fputs("\nplateau help COMMAND lists a command's options, with examples. Exit status: 0 passed, 1 internal, 2 bad "
-          "plan or usage,\n"
-          "3 measurement invalid, 4 agents lost, 99 an SLO gate failed or could not be decided,\n130 or 143 ended by a "
-          "signal.\n",
+    fputs("\nplateau help COMMAND lists a command's options, with examples.\n"
+          "Exit status: 0 passed, 1 could not be done, 2 bad plan or usage,\n"
+          "3 measurement invalid, 4 agents lost, 99 an SLO gate failed or could not be\n"
+          "decided, 130 or 143 ended by a signal.\n",
           to);
 }
 
@@ -48,7 +48,8 @@ static void manual(void)
            PLATEAU_VERSION);
     for (unsigned i = 0; i < N; i++)
         printf(".TP\n.BR plateau\\-%s (1)\n%s\n", COMMANDS[i].name, COMMANDS[i].what);
-    fputs(".SH EXIT STATUS\n0 passed, 1 internal, 2 bad plan or usage, 3 measurement invalid, 4 agents lost, 99 an SLO "
+    fputs(".SH EXIT STATUS\n0 passed, 1 could not be done, 2 bad plan or usage, 3 measurement invalid, 4 agents lost, "
+          "99 an SLO "
           "gate failed or could not be decided, 130 or "
           "143 ended by a signal.\n",
           stdout);
