@@ -75,6 +75,6 @@ refused 'load: {arrivals: recorded}' "recorded arrivals need a workload that is 
 refused "workload: {trace: {file: day.csv, format: burstgpt}}" 'load: {arrivals: recorded, rate: 5/s}' "recorded arrivals have the trace's own rate"
 refused "workload: {trace: {file: day.csv, format: azure}}" 'load: {arrivals: recorded}' 'day.csv: line 1: no column is named "TIMESTAMP"'
 refused "workload: {trace: {file: day.csv, format: burstgpt, from: 5m, to: 1m}}" 'load: {arrivals: recorded}' 'must be later than "from"'
-refused "workload: {trace: {file: day.csv, format: burstgpt, from: 5h}}" 'load: {arrivals: recorded}' 'no request is left: 0 without an answer, 300 outside from and to'
+refused "workload: {trace: {file: day.csv, format: burstgpt, from: 5h}}" 'load: {arrivals: recorded}' 'and from is 5h (rows outside from and to: 300, without an answer or a prompt: 0)'
 refused "workload: {trace: {file: none.csv, format: burstgpt}}" 'load: {arrivals: recorded}' 'none.csv: cannot be opened: No such file or directory'
 finish
