@@ -31,7 +31,8 @@ void wording_add_header(char *list, size_t size, const char *name, size_t name_n
 void wording_header(struct wording *w, const void *who, const char *name, size_t name_n, const char *value,
                     size_t value_n)
 {
-    if (!wording_is_limit(name, name_n)) return;
+    bool location = name_n == 8 && strncasecmp(name, "location", name_n) == 0;
+    if (!location && !wording_is_limit(name, name_n)) return;
     if (w->limits_who != who) {
         w->limits_who = who;
         w->limits[0] = '\0';
@@ -131,7 +132,7 @@ static void put_odd(struct wording *w, bool heard, const char *why, struct failu
     failure_words(s->text + n, sizeof s->text - n, w->bytes, w->n);
 }
 
-/* "[retry-after: 2] " before the text. */
+/* "[retry-after: 2] " or "[location: https://…] " before the text. */
 static void put_limits(struct wording *w, const struct wording_secret *secrets, size_t n_secrets,
                        struct failure_sample *s)
 {
@@ -159,7 +160,7 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     else if (heard)
         failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));
-    if (w->limits_who == who && s->status >= 400) put_limits(w, secrets, n_secrets, s);
+    if (w->limits_who == who && s->status >= 300) put_limits(w, secrets, n_secrets, s);
     w->seen[s->label] = true;
     if (s->text[0] && (heard || why)) w->done[s->label] = true;
 }

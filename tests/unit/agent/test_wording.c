@@ -61,6 +61,10 @@ static void test_limits(void **state)
     wording_take(&w, &b, KEY, 1, NULL, &s);
     assert_string_equal(s.text,
                         "[Retry-After: 2, X-RateLimit-Remaining-Requests: 0, x-envoy-ratelimited: true of ***] down");
+    wording_header(&w, &b, "Location", 8, "https://other.test/v1", 21); /* where a redirect leads */
+    s = (struct failure_sample){.label = FAILURE_HTTP_3XX, .status = 308};
+    wording_take(&w, &b, KEY, 1, NULL, &s);
+    assert_string_equal(s.text, "[Location: https://other.test/v1]");
     wording_header(&w, &b, "retry-after", 11, "7", 1);
     s = (struct failure_sample){.label = FAILURE_STREAM_ERROR, .status = 200};
     wording_take(&w, &b, KEY, 1, NULL, &s);
