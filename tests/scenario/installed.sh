@@ -55,8 +55,8 @@ if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/pl
 [ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"
 for f in summary.schema.json grafana-dashboard.json copyright; do [ -s "$share/doc/plateau/$f" ] || fail "$f is not installed"; done
 
-# Where /proc is missing, as in a bare chroot, plateau finds its agent by the name under which it was started.
-if unshare -m sh -c 'mount -t tmpfs none /proc' 2>/dev/null; then
+# Where /proc is missing, as in a bare chroot, plateau finds its agent by the name under which it was started. The sanitizers themselves need /proc.
+if ! sanitized && unshare -m sh -c 'mount -t tmpfs none /proc' 2>/dev/null; then
     sim
     asked=(--url "http://127.0.0.1:$SIM_PORT" --model sim --concurrency 1 --duration 1s --out "$TMP/bare")
     unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - plateau run "${asked[@]}" >"$TMP/bare.log" 2>&1
