@@ -96,6 +96,9 @@ static void test_flags(void **state)
         {"{\"error_code\":\"RESOURCE_EXHAUSTED\",\"message\":\"x\"}", EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"abort\"}]}", EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}",
+         EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"network_error\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"error\":{\"code\":502},\"finish_reason\":null}]}", EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"error\":null}]}", 0},
         /* errors in other vendors' shapes, when nothing of a chunk is there */
