@@ -445,6 +445,10 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
         for (int k = COUNTER_USAGE_DOUBTED_OUT; k <= COUNTER_USAGE_DOUBTED_CACHED; k++)
             if (c[k] > a->usage_most[k]) a->usage_most[k] = c[k];
         a->unknown_events += c[COUNTER_UNKNOWN_EVENTS];
+        if (c[COUNTER_EVENTS] > c[COUNTER_FAILED_TOKENS]) {
+            a->events = a->events + c[COUNTER_EVENTS] - c[COUNTER_FAILED_TOKENS];
+            a->events_tokens += c[COUNTER_TOKENS];
+        }
         if (!points[i].metric[METRIC_TPOT].count) continue;
         a->tokens += c[COUNTER_TOKENS];
         a->tokens_seen += c[COUNTER_TOKENS_SEEN];

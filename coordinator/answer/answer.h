@@ -77,6 +77,7 @@ struct answer {
     double open_ms;                 /* how long the response stays open after it, mean */
     uint64_t tokens, tokens_seen;   /* output tokens of ok requests, of all stages: in all, and those that came in
                                        events; both 0 where tokens do not come one by one */
+    uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
     uint64_t usage_most[COUNTER_N]; /* the counters USAGE_DOUBTED_… of all stages, the others 0 */
     uint64_t usage_doubted, unknown_events; /* as the counters of these names, of all stages */
     uint64_t ended_by_body, ended_by_finish, short_by_length, filtered; /* the same */

@@ -267,6 +267,11 @@ static void say_counts(const struct point *points, size_t n_points, struct answe
             "tokens. ",
             human_count(a->tokens_seen, n));
     }
+    if (a->events_tokens > 0 && (double)a->events > (1 + LENGTH_OFF) * (double)a->events_tokens) {
+        say(a, "Usage counts %s", human_things((double)a->events_tokens, "output token", n));
+        say(a, ", though text came in %s: token/s and lengths follow usage. ",
+            human_things((double)a->events, "event", n));
+    }
     if (a->usage_doubted && !usage_is_reason(points, n_points)) {
         char what[160];
         say(a, "The usage of %s cannot be right and was not taken: %s. ",

@@ -134,6 +134,16 @@ static void test_counts(void **state)
     silent(&w, "Usage");
     silent(&w, "usage");
     silent(&w, "nothing that");
+    data.counters[COUNTER_EVENTS] =
+        30000; /* a tenth more of requests that were ok are not said, half as many again are */
+    data.counters[COUNTER_FAILED_TOKENS] = 6000;
+    finish_capacity(&w, 1000);
+    silent(&w, "Usage");
+    data.counters[COUNTER_EVENTS] = 39000;
+    finish_capacity(&w, 1000);
+    says(&w,
+         "Usage counts 22,000 output tokens, though text came in 33,000 events: token/s and lengths follow usage. ");
+    data.counters[COUNTER_EVENTS] = 0;
     data.counters[COUNTER_TOKENS_SEEN] = 2000;
     data.counters[COUNTER_USAGE_DOUBTED] = 1;
     data.counters[COUNTER_USAGE_DOUBTED_OUT] = UINT32_MAX;
