@@ -384,7 +384,8 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
 {
     struct request *r = x->owner;
     char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
-    if (first == 'r' || first == 'x' || first == 'l') wording_header(&r->stage->wording, r, name, name_n, value, value_n);
+    if (first == 'r' || first == 'x' || first == 'l')
+        wording_header(&r->stage->wording, r, name, name_n, value, value_n);
 }
 
 /* A request is sent when it is written on a connection that is ready. Its wait for a new connection lies before that
