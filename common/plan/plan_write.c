@@ -1,5 +1,6 @@
 /* Writing: a plan into a tree of nodes, by the table of keys, and from there into JSON, YAML and the hash. */
 #include <sodium.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@ struct node *write_section(struct tree *t, const char *section, const void *base
     for (size_t i = 0; i < PLAN_KEYS_N && !t->failed; i++) {
         const struct plan_key *k = &PLAN_KEYS[i];
         if (strcmp(k->section, section) != 0 || k->flags & (KEY_LATER | KEY_ELSEWHERE | skip)) continue;
-        node_put(t, map, k->name, k->type->write(t, k, (const char *)base + k->offset));
+        const void *at = k->offset == SIZE_MAX ? NULL : (const char *)base + k->offset; /* checked, not kept */
+        node_put(t, map, k->name, k->type->write(t, k, at));
     }
     return map;
 }
