@@ -39,6 +39,7 @@ run() { # NAME OPTIONS…: ten requests at 5/s, each answered in 1 s
   (cd "$dir" && HF_HUB_OFFLINE=1 timeout 200 py/bin/evalscope perf --url "http://127.0.0.1:$port/v1/chat/completions" --model m --api openai --dataset line_by_line \
     --dataset-path questions.txt --number 10 --rate 5 --max-tokens 10 --no-test-connection --outputs-dir "$name" "$@") >"$dir/$name.log" 2>&1 || { tail -5 "$dir/$name.log" >&2; exit 1; }
   find "$dir/$name" -name benchmark_summary.json -exec cat {} +
+  kill "${started[@]}" # this is a shell of its own, so that the clean-up at the end does not know its server
 }
 spread() { awk 'NR == 1 {a = $1} END {printf "%.1f", $1 - a}' "$dir/$1.arrivals"; }
 yes_if() { awk "BEGIN {print ($1) ? \"yes\" : \"no\"}"; }

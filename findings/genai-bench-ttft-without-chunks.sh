@@ -54,6 +54,7 @@ bench() { # chunked|close: prints the mean time to first token in s, which is wr
     --experiment-base-dir "$dir" --experiment-folder-name "$1" >"$dir/$1.log" 2>&1 || rc=$?
   echo $rc >"$dir/$1.rc"
   "$dir/py/bin/python" -c 'import json, glob, sys; print(json.load(open(glob.glob(sys.argv[1] + "/D20*.json")[0] if glob.glob(sys.argv[1] + "/D20*.json") else glob.glob(sys.argv[1] + "/debug_for_run*.json")[0]))["aggregated_metrics"]["stats"]["ttft"]["mean"])' "$dir/$1"
+  kill "${started[@]}" # this is a shell of its own, so that the clean-up at the end does not know its server
 }
 guess "both servers, which make the first token after 0.2 s and the last after 1.2 s, have a TTFT of about 0.2 s"
 ttft=$(bench chunked)
