@@ -6,6 +6,7 @@
 #          measured. A client of your own that reads lines with Python's requests and `chunk_size=None` does the same.
 . "$(dirname "$0")/lib.sh"
 pip_install genai-bench==0.0.5
+cd "$dir" # it writes a log where it stands
 export HF_HUB_OFFLINE=1
 "$dir/py/bin/python" - "$dir/tokenizer" <<'P' 2>/dev/null
 import sys
