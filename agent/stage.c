@@ -365,10 +365,9 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         hear_event(st, r);
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
-    if (events > known && (t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns))
-        st->rec.snap->counters[COUNTER_BLURRED] += events - known;
-    if (events > 1 && t->now - arrival <= st->plan->verdict_lag_ns && t->away <= st->plan->verdict_lag_ns)
-        st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
+    bool late = t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns;
+    if (late && events > known) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    if (!late && events > 1) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);
     if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
