@@ -9,7 +9,7 @@
  *
  * - Latencies (ttft … user_speed, itl, chunk_gap): requests due inside the window that ended ok.
  * - tpot, user_speed: by m, only with m >= 2; user_speed only when tpot > 0.
- * - tpot_suffix: up to the end marker, by the tokens behind the first event; none where there are no such.
+ * - tpot_suffix: up to the end marker, by the tokens after the first event; none where there are no such.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
  * - held: up to the moment the slot is free (`now`). tail: up to the end of the response (s->t.closed, or
  * recorder_tail).

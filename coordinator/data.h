@@ -77,7 +77,7 @@ struct series_row {
 struct block {
     uint32_t agent;
     double t_s, span_s;
-    struct hist *itl, *chunk_gap, *ttft, *tpot; /* tpot: of answers that ended then, behind their first event */
+    struct hist *itl, *chunk_gap, *ttft, *tpot; /* tpot: of answers that ended then, after their first event */
     double tokens;
 };
 

@@ -325,7 +325,7 @@ static bool is_believed(const struct stream *s)
     return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
 }
 
-/* Tokens behind the first token event. */
+/* Tokens after the first token event. */
 static uint32_t count_suffix(const struct stream *s, uint32_t seen)
 {
     bool told = s->counted_first != NOT_SAID && s->counted_first > 0 && s->usage;

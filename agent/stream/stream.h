@@ -110,7 +110,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
  *   seen    what came in events, for the time per token: without reasoning that usage counts and no event showed */
 struct stream_tokens {
     uint32_t made, seen;
-    uint32_t suffix; /* of `seen`, what came behind the first token event: all but its tokens, which running usage
+    uint32_t suffix; /* of `seen`, what came after the first token event: all but its tokens, which running usage
                         tells; without that they are as many as an event has on average. 0: there is no suffix */
     bool counted;    /* by usage */
     bool doubted;    /* usage was there and is not believed, in whole or in part … */

@@ -56,7 +56,7 @@ struct point {
         *hist; /* the stage's merged histograms, borrowed from stage_data; NULL when the point was made without */
 };
 
-/* Tokens per second of a slow user, 1000 / p90 of the time per token behind the first event; of a run that was made
+/* Tokens per second of a slow user, 1000 / p90 of the time per token after the first event; of a run that was made
  * before that was measured, of tpot. NaN without. */
 static inline double point_user_tps(const struct point *p)
 {

@@ -212,7 +212,7 @@ static void test_running_usage_splits_gaps(void **state)
     must_hold(METRIC_TPOT, 10 * MS);
 }
 
-/* The time per token behind the first event ends with the end marker, and running usage tells what that event held. */
+/* The time per token after the first event ends with the end marker, and running usage tells what that event held. */
 static void test_suffix(void **state)
 {
     (void)state;
