@@ -2,9 +2,9 @@
 Prints its port; ends when its input does."""
 import json
 import socket
-import sys
-import threading
 import time
+
+import listener
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 BARE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -97,20 +97,4 @@ def serve(s):
             return None
 
 
-def guarded(s):
-    try:
-        serve(s)
-    except OSError:
-        s.close()
-
-
-def accept(listener):
-    while True:
-        s, _ = listener.accept()
-        threading.Thread(target=guarded, args=(s,), daemon=True).start()
-
-
-listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-threading.Thread(target=accept, args=(listener,), daemon=True).start()
-print(listener.getsockname()[1], flush=True)
-sys.stdin.read()
+listener.run(serve)

@@ -1,8 +1,8 @@
 """Servers that a plan does not mean, one a path, for scenario/probe: what each answers to a POST. Prints its port; ends when its input does."""
 import json
 import socket
-import sys
-import threading
+
+import listener
 
 
 def answer(status, kind, body, *more):
@@ -68,20 +68,4 @@ def serve(s):
     return s.close()
 
 
-def guarded(s):
-    try:
-        serve(s)
-    except OSError:
-        s.close()
-
-
-def accept(listener):
-    while True:
-        s, _ = listener.accept()
-        threading.Thread(target=guarded, args=(s,), daemon=True).start()
-
-
-listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-threading.Thread(target=accept, args=(listener,), daemon=True).start()
-print(listener.getsockname()[1], flush=True)
-sys.stdin.read()
+listener.run(serve)
