@@ -76,11 +76,16 @@ static void save_more(struct drive *d)
     d->saving = NULL;
 }
 
+static void save_rest(struct drive *d)
+{
+    while (d->saving)
+        save_more(d);
+}
+
 static int stage_begin(void *arg, const struct stage_data *s, struct err *e)
 {
     struct drive *d = arg;
-    while (d->saving) /* after a cooldown it is all written */
-        save_more(d);
+    save_rest(d);                         /* after a cooldown it is all written */
     if (d->scrape) scrape_now(d->scrape); /* how the server stood before the first request */
     return sinks_stage_begin(&d->o->sinks, s, e);
 }
@@ -96,8 +101,7 @@ static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint
 static int stage_end(void *arg, struct stage_data *s, bool superseded, struct err *e)
 {
     struct drive *d = arg;
-    while (d->saving)
-        save_more(d);
+    save_rest(d);
     int untold = superseded ? 0 : todo_tell(&d->todo, d->o->meta->plan, s, e);
     int rc = sinks_stage_end(&d->o->sinks, s, untold ? NULL : e); /* kept all the same: what came first is reported */
     if (d->scrape) scrape_now(d->scrape);                         /* and after the last */
@@ -293,8 +297,7 @@ static void loop(struct drive *d)
     }
     log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms",
               (double)d->longest_ns / 1e6, (double)d->longest_cpu_ns / 1e6);
-    while (d->saving)
-        save_more(d);
+    save_rest(d);
     v = view(d);
     sinks_over(&d->o->sinks, &v);
 }
