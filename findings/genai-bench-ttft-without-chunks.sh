@@ -8,13 +8,7 @@
 pip_install genai-bench==0.0.5
 cd "$dir" # it writes a log where it stands
 export HF_HUB_OFFLINE=1
-"$dir/py/bin/python" - "$dir/tokenizer" <<'P' 2>/dev/null
-import sys
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
-signs = {c: i for i, c in enumerate(["<unk>", *map(chr, range(32, 127))])}
-PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocab=signs, merges=[], unk_token="<unk>")), unk_token="<unk>").save_pretrained(sys.argv[1])
-P
+letter_tokenizer "$dir/tokenizer"
 cat >"$dir/server.py" <<'P'
 import http.server, json, sys, time
 chunked = sys.argv[2] == "chunked"

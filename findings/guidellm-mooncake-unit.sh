@@ -6,13 +6,7 @@
 pip_install guidellm==0.8.1
 export HF_HUB_OFFLINE=1
 for i in 0 1; do echo "{\"timestamp\": $((i * 3)), \"input_length\": 6, \"output_length\": 2, \"hash_ids\": [$i]}"; done >"$dir/trace.jsonl"
-"$dir/py/bin/python" - "$dir/tokenizer" <<'P' 2>/dev/null
-import sys
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
-letters = {c: i for i, c in enumerate(["<unk>"] + [chr(x) for x in range(32, 127)])}
-PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocab=letters, merges=[], unk_token="<unk>")), unk_token="<unk>").save_pretrained(sys.argv[1])
-P
+letter_tokenizer "$dir/tokenizer"
 cat >"$dir/server.py" <<'P'
 import http.server, json, sys, time
 class Server(http.server.BaseHTTPRequestHandler):

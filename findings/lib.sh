@@ -24,6 +24,15 @@ pip_install() { # PACKAGE==VERSION…: into a virtual environment; afterwards "$
   [ "$home" = "$dir/py" ] || ln -s "$home" "$dir/py"
   for p in "$@"; do echo "package: $p (PyPI)"; done
 }
+letter_tokenizer() { # FOLDER: a tokenizer in which each character is a token, for tools that want one; after pip_install of one that brings transformers
+  "$dir/py/bin/python" - "$1" <<'P' 2>/dev/null
+import sys
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
+letters = {c: i for i, c in enumerate(["<unk>"] + [chr(x) for x in range(32, 127)])}
+PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocab=letters, merges=[], unk_token="<unk>")), unk_token="<unk>").save_pretrained(sys.argv[1])
+P
+}
 python_at_least() { # MAJOR MINOR: prints an interpreter, also one of pyenv's
   local p
   for p in python3 python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/*/bin/python3; do

@@ -7,13 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 pip_install guidellm==0.8.1 inference-doctor==0.4.1
 export HF_HUB_OFFLINE=1
-"$dir/py/bin/python" - "$dir/tokenizer" <<'P' 2>/dev/null
-import sys
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
-letters = {c: i for i, c in enumerate(["<unk>"] + [chr(x) for x in range(32, 127)])}
-PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocab=letters, merges=[], unk_token="<unk>")), unk_token="<unk>").save_pretrained(sys.argv[1])
-P
+letter_tokenizer "$dir/tokenizer"
 cat >"$dir/server.py" <<'P'
 import http.server, json, sys, time
 class Server(http.server.BaseHTTPRequestHandler):
