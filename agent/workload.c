@@ -119,9 +119,3 @@ int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workl
     uint64_t seed = rng_mix(w->shard->seed, MEDIA, w->shard->part, number);
     return w->media[which] ? media_make(w->media[which], seed, ret) : 0;
 }
-
-int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)
-{
-    workload_choose(w, number, ret_choice);
-    return workload_ask(w, number, number, ret_choice, ret);
-}

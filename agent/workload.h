@@ -27,5 +27,3 @@ void workload_choose(struct workload *w, uint64_t number, struct workload_choice
  * taken: the number, or that of the conversation. Returns -1 without memory, or when a corpus is broken. */
 int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workload_choice *choice,
                  struct dialect_request *ret);
-/* Both, for a request of its own. */
-int workload_next(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice);

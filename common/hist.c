@@ -120,18 +120,6 @@ static struct hist totals_of(const uint32_t *values, size_t n)
         .count = n, .min = min, .max = max, .sum_lo = sum, .used_lo = hist_index(min), .used_hi = hist_index(max) + 1};
 }
 
-int hist_record_all(struct hist *h, const uint32_t *values, size_t n)
-{
-    if (n == 0) return 0;
-    struct hist added = totals_of(values, n);
-    if (hist_reserve(h, added.used_lo, added.used_hi)) return -1;
-    uint64_t *counts = h->counts;
-    for (size_t i = 0; i < n; i++)
-        counts[hist_index(values[i]) - h->lo]++;
-    hist_add_totals(h, &added);
-    return 0;
-}
-
 int hist_record_both(struct hist *a, struct hist *b, const uint32_t *values, size_t n)
 {
     if (n == 0) return 0;

@@ -70,10 +70,8 @@ static inline int hist_record(struct hist *h, int64_t value, uint64_t n)
     h->count += n;
     return 0;
 }
-/* One sample of each value; -1 without memory. The totals are taken once, so that many cost less than by hist_record.
- */
-int hist_record_all(struct hist *h, const uint32_t *values, size_t n);
-/* The same in two histograms; the buckets are found once. */
+/* One sample of each value in both histograms; -1 without memory. Totals and buckets are found once, so that many cost
+ * less than by hist_record. */
 int hist_record_both(struct hist *a, struct hist *b, const uint32_t *values, size_t n);
 
 int hist_merge(struct hist *to, const struct hist *from); /* -1 without memory */

@@ -11,6 +11,13 @@
 #include "agent/prompt.h"
 #include "agent/workload.h"
 
+/* A request that is part of no conversation. */
+static int ask(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)
+{
+    workload_choose(w, number, ret_choice);
+    return workload_ask(w, number, number, ret_choice, ret);
+}
+
 static struct shard part_of(uint64_t stage_seed, uint32_t part)
 {
     return (struct shard){.kind = LOAD_OPEN, .seed = stage_seed, .part = part};
@@ -49,7 +56,7 @@ static uint32_t same_beginnings(const struct plan *p)
         for (uint32_t i = 0; i < N / 4; i++) {
             struct dialect_request spec;
             struct workload_choice choice;
-            assert_int_equal(workload_next(w, i, &spec, &choice), 0);
+            assert_int_equal(ask(w, i, &spec, &choice), 0);
             memcpy(first[which * (N / 4) + i], spec.messages[0].text, 32);
         }
         workload_destroy(&w);
@@ -88,8 +95,8 @@ static void test_repeatable_and_weighted(void **state)
     for (uint64_t i = 0; i < 4000; i++) {
         struct dialect_request x, y;
         struct workload_choice in_x, in_y;
-        assert_int_equal(workload_next(a, i * 1000003, &x, &in_x), 0);
-        assert_int_equal(workload_next(b, i * 1000003, &y, &in_y), 0);
+        assert_int_equal(ask(a, i * 1000003, &x, &in_x), 0);
+        assert_int_equal(ask(b, i * 1000003, &y, &in_y), 0);
         assert_int_equal(in_x.input_tokens, in_y.input_tokens);
         assert_int_equal(x.output_tokens, y.output_tokens);
         assert_string_equal(x.model, y.model);
@@ -100,7 +107,7 @@ static void test_repeatable_and_weighted(void **state)
         assert_memory_equal(x.messages[0].text, y.messages[0].text, x.messages[0].len);
         assert_true((in_x.input_tokens == 64 && x.output_tokens == 10) ||
                     (in_x.input_tokens == 128 && x.output_tokens == 20));
-        assert_int_equal(workload_next(other, i * 1000003, &y, &in_y), 0);
+        assert_int_equal(ask(other, i * 1000003, &y, &in_y), 0);
         alike += in_x.input_tokens == in_y.input_tokens;
         first_load += in_x.input_tokens == 64;
         base += strcmp(x.model, "base") == 0;
@@ -126,13 +133,13 @@ static void test_lengths_are_bounded(void **state)
     struct dialect_request spec;
     struct workload_choice choice;
     for (uint64_t i = 0; i < 1000; i++) {
-        assert_int_equal(workload_next(w, i, &spec, &choice), 0);
+        assert_int_equal(ask(w, i, &spec, &choice), 0);
         assert_in_range(choice.input_tokens, 1, 100);
         assert_int_equal(spec.output_tokens, PROMPT_TOKENS_MAX);
         assert_null(spec.model);
     }
     loads[0].input_tokens = (struct dist){.a = 1e30};
-    assert_int_equal(workload_next(w, 1, &spec, &choice), 0);
+    assert_int_equal(ask(w, 1, &spec, &choice), 0);
     assert_int_equal(spec.messages[0].len, PROMPT_CHARS(PROMPT_TOKENS_MAX));
     workload_destroy(&w);
 }
@@ -192,7 +199,7 @@ static void test_each_record_once(void **state)
             for (uint64_t i = 0; i < parts[k].requests; i++) {
                 struct dialect_request r;
                 struct workload_choice choice;
-                assert_int_equal(workload_next(w, i, &r, &choice), 0);
+                assert_int_equal(ask(w, i, &r, &choice), 0);
                 assert_int_equal(choice.input_tokens, 2); /* five characters */
                 seen[r.output_tokens]++;
                 in_order += r.output_tokens == last + 1;
@@ -231,7 +238,7 @@ static void test_blocks_are_text(void **state)
     struct workload_choice choice;
     for (uint64_t i = 0; i < 3; i++) {
         struct dialect_request r;
-        assert_int_equal(workload_next(i == 1 ? v : w, i, &r, &choice), 0);
+        assert_int_equal(ask(i == 1 ? v : w, i, &r, &choice), 0);
         assert_int_equal(choice.input_tokens, records[i].input_tokens);
         assert_int_equal(r.messages[0].len, PROMPT_CHARS(choice.input_tokens));
         memcpy(text[i], r.messages[0].text, r.messages[0].len);
@@ -265,7 +272,7 @@ static void test_bodies_are_merged(void **state)
         struct workload_choice choice;
         p.target.body = ROWS[i].plan;
         struct workload *w = workload_new(&p, corpora, &s, NULL);
-        assert_int_equal(workload_next(w, 5, &r, &choice), 0);
+        assert_int_equal(ask(w, 5, &r, &choice), 0);
         assert_string_equal(r.body, ROWS[i].merged);
         assert_int_equal(r.n_messages, 0);
         workload_destroy(&w);

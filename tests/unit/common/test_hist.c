@@ -97,7 +97,7 @@ static void test_many_at_once(void **state)
     struct rng r;
     uint32_t values[300];
     rng_seed(&r, 2);
-    assert_int_equal(hist_record_all(lean[1], values, 0), 0);
+    assert_int_equal(hist_record_both(dense[1], lean[1], values, 0), 0);
     assert_true(lean[1]->count == 0 && lean[1]->used_lo == lean[1]->used_hi);
     for (int round = 0; round < 200; round++) {
         size_t n = 1 + rng_below(&r, 300);
@@ -107,8 +107,7 @@ static void test_many_at_once(void **state)
             assert_int_equal(hist_record(dense[0], values[i], 1), 0);
             assert_int_equal(hist_record(lean[0], values[i], 1), 0);
         }
-        assert_int_equal(hist_record_all(dense[1], values, n), 0);
-        assert_int_equal(hist_record_all(lean[1], values, n), 0);
+        assert_int_equal(hist_record_both(dense[1], lean[1], values, n), 0);
         assert_true(hist_equal(dense[0], dense[1]) && hist_equal(lean[0], lean[1]));
         assert_true(dense[0]->used_lo == dense[1]->used_lo && dense[0]->used_hi == dense[1]->used_hi);
         if (round % 20 == 0) hist_reset(dense[0]), hist_reset(dense[1]);
