@@ -29,11 +29,11 @@ once() { # SCHEME PORT-INDEX
     awk '$4 != "HTTP/2.0"' "$TMP/nginx/access.log" | grep -q . && fail "$1: not all was HTTP/2"
     echo "   connections $(counter connections), reads $(counter reads), unstamped $(counter unstamped), events $(counter events)"
     local most
-    [ "$(connections)" = "$(counter connections)" ] && ok "$1: $(connections) connections, as nginx counts them" || fail "$1: $(counter connections) connections, nginx says $(connections)"
-    [ "$(connections)" -ge 4 ] && [ "$(connections)" -le 8 ] && ok "$1: 40 requests at 10 a connection" || fail "$1: $(connections) connections for 40 requests at 10 each"
+    # nginx names those that carried requests; where a stream ends late, one more is made and may stay without
+    [ "$(connections)" -le "$(counter connections)" ] && ok "$1: the connections that nginx served are counted" || fail "$1: $(counter connections) connections, nginx says $(connections)"
+    [ "$(connections)" -ge 4 ] && [ "$(counter connections)" -le 8 ] && ok "$1: 40 requests at 10 a connection" || fail "$1: $(counter connections) connections for 40 requests at 10 each, $(connections) of them used"
     [ $(($(counter unstamped) * 20)) -le "$(counter reads)" ] && ok "$1: reads have stamps" || fail "$1: $(counter unstamped) of $(counter reads) reads have no stamp"
-    kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
-    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT"
+    truth_through_nginx
 }
 kinds=("https 0")
 front --ttft 20ms --tpot 2ms

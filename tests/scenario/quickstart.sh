@@ -12,7 +12,7 @@ expect_carried
 expect '.points | length == 3' 'three loads'
 expect 'all(.points[]; .ledger.ok > 0 and .ledger.ok == .ledger.due)' 'every request was answered by the simulated endpoint'
 expect '.agents | length == 2' 'two agents'
-for load in 1 4 16; do expect_text out.log "^ *$load " "the curve has a line for load $load"; done
+for load in 1 4 16; do expect_text out.log "^ *[1-9] +$load +[0-9.]+ +[0-9,]+ " "the table has a line for load $load"; done
 expect_text out.log 'report\.html' 'the path of the report is printed'
 [ -s "$OUT/report.html" ] && ok 'and it is there' || fail 'no report.html'
 finish

@@ -20,11 +20,17 @@ expect '.answer.search.confirmed' 'made again from the file, the answer is the s
 plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
      'load: {search: {plateau: {from: 2, to: 32, tolerance: 10%}}, duration: 800ms, warmup: 200ms, cooldown: 0s}' \
      'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
-plateau_run --local 2
-expect_status 0
-# at 8 running a step takes 9 ms and 0.08 ms of prefill: 881 token/s
-expect '.answer.search.found and (.answer.search.plateau_tokens_per_s > 700 and .answer.search.plateau_tokens_per_s < 930)' 'the plateau of 8 slots'
-expect '.answer.search.load >= 6 and .answer.search.load <= 10' 'and its knee'
+# At 8 running a step takes 9 ms and 0.08 ms of prefill: 881 token/s. A machine that others keep busy is another endpoint, whose knee lies elsewhere.
+once() { # as truth.py ends
+    plateau_run --local 2
+    expect_status 0
+    expect '.answer.search.found' 'a plateau is found'
+    jq -e '.answer.search | .plateau_tokens_per_s > 700 and .plateau_tokens_per_s < 930 and .load >= 6 and .load <= 10' "$OUT/summary.json" >/dev/null && return 0
+    jq -c '.answer.search, (.points[] | [.requested.concurrency, .verdict])' "$OUT/summary.json"
+    jq -e 'all(.points[]; .verdict.status == "valid")' "$OUT/summary.json" >/dev/null && return 2
+    return 3
+}
+expect_truth 'the plateau of 8 slots and its knee' once
 
 # A server that only fails: the search ends at its first load, with the failure's label, status and words.
 sim --slots 8 --fault-status 503

@@ -62,7 +62,7 @@ for name, turns in talks.items():
             assert before["answer"] is not None, "a conversation goes on after a failure"
             assert r["began"] >= before["ended"], "two requests of one conversation at once"
             pause = r["began"] - before["ended"]
-            assert pause >= o.think - 0.003, f"thought {pause:.3f} s instead of {o.think}"
+            assert pause >= o.think - 1e-6, f"thought {pause:.3f} s instead of {o.think}"
             assert r["port"] == before["port"], "another connection"
     lengths[len(turns)] += 1
     most = len(users) if record else o.turns[1]

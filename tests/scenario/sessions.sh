@@ -53,8 +53,8 @@ judge 'a failure ends its conversation' --turns 4 4 --slots 5
 server
 talk 'sessions: {turns: 3, think_time: 300ms}, synthetic: {input_tokens: 12, output_tokens: 20}' 'concurrency: 20, duration: 4s, warmup: 1s'
 judge 'by duration' --turns 3 3 --think 0.3 --slots 20 --window
-# an answer takes some 30 ms and a thought 300: about one in ten conversations is a request in flight, and that is no fault
-expect '.points[0] | .achieved.concurrency < 10 and ([.verdict.reasons[] | test("in flight on average")] | any | not)' 'thinking is part of the load'
+# an answer takes some 30 ms and a thought 300: about one in ten conversations is a request in flight, and that is no fault; a busy machine may be late with a few
+expect '.points[0] | .achieved.concurrency < 10 and ([.verdict.reasons[] | capture("^(?<n>[0-9.]+) [a-z]+ in flight on average").n | tonumber] | all(. > 15))' 'thinking is part of the load'
 
 python3 - "$TMP/talks.json" <<'PY'
 import json, random, sys

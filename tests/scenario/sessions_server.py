@@ -25,8 +25,8 @@ async def serve(reader, writer):
             number, began = count, time.monotonic()
             await asyncio.sleep(ttft)
             if fail_every and number % fail_every == 0:
+                answer, ended = None, time.monotonic()
                 writer.write(b"HTTP/1.1 500 no\r\ncontent-length: 2\r\n\r\n{}")
-                answer = None
             else:
                 words = [f"{number}", ' "quoted"', " back\\slash", " line\n", "\té", "\U0001f642", " end"]
                 answer = "".join(words)
@@ -38,10 +38,11 @@ async def serve(reader, writer):
                 await send(writer, {"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
                 await send(writer, {"id": "x", "choices": [], "usage": usage})
                 data = b"data: [DONE]\n\n"
+                ended = time.monotonic() # before the write: a client may read the end before this process runs again
                 writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
             await writer.drain()
             log.write(json.dumps({"number": number, "port": port, "session": headers.get("x-session-id"), "other": headers.get("x-other"), "messages": body["messages"],
-                                  "asked": body.get("max_tokens"), "began": began, "ended": time.monotonic(), "answer": answer}) + "\n")
+                                  "asked": body.get("max_tokens"), "began": began, "ended": ended, "answer": answer}) + "\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     writer.close()
