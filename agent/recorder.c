@@ -18,6 +18,8 @@ bool recorder_in_window(const struct recorder *r, int64_t at)
 static void count(struct recorder *r, enum counter c, uint64_t n)
 {
     r->snap->counters[c] += n;
+    for (int k = 0; k < GROUP_KIND_N; k++)
+        if (r->group[k]) groups_count(r->group[k], c, n);
 }
 
 static void most(struct recorder *r, enum counter c, uint64_t n)
@@ -27,7 +29,16 @@ static void most(struct recorder *r, enum counter c, uint64_t n)
 
 static void sample(struct recorder *r, enum metric m, int64_t value, uint64_t n)
 {
-    (void)hist_record(r->snap->hist[m], value < 0 ? 0 : value, n); /* dense: cannot fail */
+    if (value < 0) value = 0;
+    (void)hist_record(r->snap->hist[m], value, n); /* dense: cannot fail */
+    for (int k = 0; k < GROUP_KIND_N; k++)
+        if (r->group[k]) groups_sample(r->group[k], m, value, n);
+}
+
+void recorder_of(struct recorder *r, uint32_t workload, uint32_t model)
+{
+    r->group[GROUP_WORKLOAD] = groups_find(&r->snap->groups, GROUP_WORKLOAD, workload);
+    r->group[GROUP_MODEL] = groups_find(&r->snap->groups, GROUP_MODEL, model);
 }
 
 void recorder_due(struct recorder *r, int64_t due)
@@ -65,6 +76,9 @@ static void record_gaps(struct recorder *r, const struct gaps *gaps)
     for (;;) {
         for (size_t n; (n = gaps_run(&it, &plain)) > 0;) {
             (void)hist_record_both(r->snap->hist[METRIC_CHUNK_GAP], r->snap->hist[METRIC_ITL], plain, n);
+            for (int k = 0; k < GROUP_KIND_N; k++)
+                for (size_t i = 0; r->group[k] && i < n; i++)
+                    groups_sample(r->group[k], METRIC_ITL, plain[i], 1);
         }
         if (!gaps_next(&it, &gap)) return;
         sample(r, METRIC_CHUNK_GAP, gap.ns, 1);
@@ -171,7 +185,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (s->t.closed != 0) recorder_tail(r, s, s->t.closed);
 }
 
-void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
+static void record_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
 {
     bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
     bool failed = counter_is_failure(outcome);
@@ -207,6 +221,12 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     if (outcome != COUNTER_ABORTED || s->t.sent == 0) return;
     sample(r, METRIC_CUT_AGE, now - s->t.sent, 1);
     if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, now - s->t.sent, 1);
+}
+
+void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
+{
+    record_end(r, s, outcome, now);
+    memset(r->group, 0, sizeof r->group);
 }
 
 void recorder_session(struct recorder *r, uint32_t turns, int64_t first_due, int64_t at)

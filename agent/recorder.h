@@ -31,10 +31,11 @@
 #include "common/snapshot.h"
 
 struct recorder {
-    struct snapshot *snap;          /* borrowed */
-    int64_t window_from, window_to; /* CLOCK_MONOTONIC ns, [from, to) */
-    int64_t slo_ns[SLO_REQUEST_N];  /* 0: none */
-    uint64_t ok_tokens, ok_events;  /* of ok requests, for the ratio */
+    struct snapshot *snap;                 /* borrowed */
+    int64_t window_from, window_to;        /* CLOCK_MONOTONIC ns, [from, to) */
+    int64_t slo_ns[SLO_REQUEST_N];         /* 0: none */
+    uint64_t ok_tokens, ok_events;         /* of ok requests, for the ratio */
+    struct mix_group *group[GROUP_KIND_N]; /* of the request that ends; NULL: no mix */
 };
 
 /* At a stage's start. `snap` is dense and empty; `slo_ns` as plan.slo_request_ns, or NULL. */
@@ -49,6 +50,8 @@ static inline void recorder_lag(const struct recorder *r, int64_t lag, uint32_t 
 {
     (void)hist_record(r->snap->hist[METRIC_LAG], lag < 0 ? 0 : lag, events); /* dense: cannot fail */
 }
+/* The request that ends next is of this workload and this model of the plan. */
+void recorder_of(struct recorder *r, uint32_t workload, uint32_t model);
 /* … and ended, `outcome` by stream_outcome, at `now`. Requests that were due and never sent end here too (s->t.sent 0).
  * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);

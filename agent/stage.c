@@ -199,6 +199,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;
     if (closed && send_again(st, r, outcome, at)) return;
     stage_flight_correct(st, at, now);
+    recorder_of(&st->rec, r->choice.workload, r->choice.model);
     recorder_end(&st->rec, s, outcome, at);
     struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;

@@ -70,7 +70,12 @@ static int take_target(struct worker *w, struct worker_stage *s, struct err *e)
     return 0;
 }
 
-static int take_snapshots(struct worker *w, bool rows, struct err *e)
+static int take_groups(struct snapshot *s, const struct plan *p)
+{
+    return groups_reserve(&s->groups, (uint32_t)p->n_workloads, (uint32_t)p->target.n_models);
+}
+
+static int take_snapshots(struct worker *w, const struct plan *plan, struct err *e)
 {
     if (!w->current) {
         w->current = w->spare;
@@ -80,7 +85,10 @@ static int take_snapshots(struct worker *w, bool rows, struct err *e)
     if (!w->spare && !(w->spare = snapshot_new(true))) return err_set(e, ERR_NOMEM, "no memory for a snapshot");
     snapshot_reset(w->current);
     snapshot_reset(w->spare);
-    if (rows && (request_rows_reserve(&w->current->requests) || request_rows_reserve(&w->spare->requests)))
+    if (take_groups(w->current, plan) || take_groups(w->spare, plan))
+        return err_set(e, ERR_NOMEM, "no memory for the results of each workload and model");
+    if (plan_recorded(plan) > 0 &&
+        (request_rows_reserve(&w->current->requests) || request_rows_reserve(&w->spare->requests)))
         return err_set(e, ERR_NOMEM, "no memory for the rows of requests");
     return 0;
 }
@@ -103,7 +111,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     w->reserve = s->shard.kind == LOAD_OPEN ? s->ready : 0;
     w->terms = (struct target_terms){0};
     int rc = take_target(w, s, &w->err);
-    if (rc == 0) rc = take_snapshots(w, plan_recorded(s->plan) > 0, &w->err);
+    if (rc == 0) rc = take_snapshots(w, s->plan, &w->err);
     w->stage.tails_max = s->tails;
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, s->corpora, &w->transport, s->cap, &w->err);
     if (rc == 0) {

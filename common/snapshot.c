@@ -10,9 +10,9 @@
 #include "common/wire.h"
 
 /* On the wire: msgpack [fingerprint, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed,
- * address …], [label, status, at, address, text, label …], [due, the columns of request_row.def, due …], [metric,
- * bytes, metric, bytes …]], metrics ascending, empty ones left out. */
-enum { FIELDS = 15, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
+ * address …], [label, status, at, address, text, label …], [due, the columns of request_row.def, due …], [groups, as
+ * group.h writes them], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
+enum { FIELDS = 16, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
 #define REQUEST_FIELDS (1 + REQUEST_COLUMNS_N)
 #define LATEST                                                                                                         \
     (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer, so later arithmetic cannot overflow              \
@@ -31,6 +31,7 @@ void snapshot_destroy(struct snapshot **s)
     for (int i = 0; i < METRIC_N; i++)
         hist_destroy(&(*s)->hist[i]);
     request_rows_clear(&(*s)->requests);
+    groups_clear(&(*s)->groups);
     free(*s);
     *s = NULL;
 }
@@ -52,10 +53,12 @@ void snapshot_reset(struct snapshot *s)
         if (s->hist[i]) hist_reset(s->hist[i]);
     s->failures.n = 0;
     s->requests.n = 0;
+    groups_reset(&s->groups);
 }
 
 static int merge_hists(struct snapshot *to, const struct snapshot *from)
 {
+    if (groups_add(&to->groups, &from->groups)) return -1;
     for (int i = 0; i < METRIC_N; i++) {
         if (!from->hist[i] || from->hist[i]->count == 0) continue;
         if (!to->hist[i]) to->hist[i] = hist_new();
@@ -194,6 +197,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
     pack_addresses(&pk, &s->addresses);
     pack_failures(&pk, &s->failures);
     pack_requests(&pk, &s->requests);
+    if (groups_encode(&s->groups, out)) return -1;
     if (pack_hists(&pk, s)) return -1;
     return out->bad ? -1 : 0;
 }
@@ -340,7 +344,8 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
     if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
-        read_requests(&u, &ret->requests, ret->addresses.n, e) || read_hists(&u, ret, false, e))
+        read_requests(&u, &ret->requests, ret->addresses.n, e) || groups_decode(&u, &ret->groups, e) ||
+        read_hists(&u, ret, false, e))
         return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }
@@ -375,7 +380,8 @@ static int skip_to_requests(struct unpack *u, struct per_address *ret)
 int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)
 {
     struct unpack u = {bytes, (const uint8_t *)bytes + n};
-    if (skip_to_requests(&u, NULL) || read_requests(&u, NULL, UINT32_MAX, NULL)) return -1;
+    if (skip_to_requests(&u, NULL) || read_requests(&u, NULL, UINT32_MAX, NULL) || groups_decode(&u, NULL, NULL))
+        return -1;
     *ret = u.at;
     *ret_n = (size_t)(u.end - u.at);
     return 0;

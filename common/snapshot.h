@@ -6,6 +6,7 @@
 #include "common/counter.h"
 #include "common/err.h"
 #include "common/failure_sample.h"
+#include "common/group.h"
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
@@ -21,6 +22,7 @@ struct snapshot {
     struct per_address addresses;                    /* delta */
     struct hist *hist[METRIC_N];                     /* delta; NULL = empty */
     struct failure_samples failures;                 /* the first of each label in this span */
+    struct groups groups;                            /* of a mix, by workload and by model; delta */
     struct request_rows requests;                    /* that ended in this span, where the plan wants rows of them */
 };
 

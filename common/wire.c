@@ -7,6 +7,7 @@
 
 #include "common/counter.h"
 #include "common/fingerprint.h"
+#include "common/group.h"
 #include "common/metric.h"
 #include "common/request_row.h"
 #include "common/unpack.h"
@@ -127,6 +128,10 @@ uint64_t wire_fingerprint(void)
     }
     for (uint32_t i = 0; i < REQUEST_COLUMNS_N; i++)
         h = fingerprint_u64(fingerprint_text(h, REQUEST_COLUMNS[i].name), REQUEST_COLUMNS[i].kind);
+    for (int i = 0; i < GROUP_COUNT_N; i++)
+        h = fingerprint_u64(h, GROUP_COUNTERS[i]);
+    for (int i = 0; i < GROUP_METRIC_N; i++)
+        h = fingerprint_u64(h, GROUP_METRICS[i]);
     for (int t = 0; t < WIRE_N; t++)
         h = fingerprint_fields(fingerprint_text(h, TYPES[t].name), FIELDS[t]);
     made = fingerprint_fields(h, SHARD_FIELDS);

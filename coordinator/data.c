@@ -42,6 +42,7 @@ void stage_data_clear(struct stage_data *s)
 {
     if (!s) return;
     hists_clear(s->hist);
+    groups_clear(&s->groups);
     for (size_t i = 0; i < s->n_agents; i++)
         for (int k = 0; k < METRIC_N; k++)
             packed_hist_clear(&s->agents[i].hist[k]);

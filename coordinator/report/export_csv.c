@@ -3,14 +3,9 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "coordinator/report/csv_text.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
-
-static void number(struct buf *b, double v)
-{
-    (void)buf_putc(b, ',');
-    if (isfinite(v)) (void)buf_printf(b, "%.9g", v);
-}
 
 static void row(const struct analysis *a, const struct point *p, const struct series_row *r, struct buf *b)
 {
@@ -24,7 +19,7 @@ static void row(const struct analysis *a, const struct point *p, const struct se
     const double v[] = {r->t_s,       r->span_s,      r->tokens / span, r->done / span, r->failed / span, r->due / span,
                         r->in_flight, r->ttft_p50_ms, r->ttft_p99_ms,   r->itl_p50_ms,  r->itl_p99_ms};
     for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
-        number(b, v[i]);
+        csv_number(b, v[i]);
     (void)buf_puts(b, "\r\n");
 }
 

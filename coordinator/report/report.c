@@ -26,7 +26,7 @@ static int write_reports(const struct analysis *a, const char *dir, struct err *
     for (size_t i = 0; i < sizeof REPORTS / sizeof REPORTS[0]; i++) {
         struct buf b = BUF_INIT(FILE_MAX);
         int rc = REPORTS[i].make(a, &b, e);
-        if (!rc) rc = write_file_atomic(dir, REPORTS[i].file, &b, e);
+        if (!rc && b.len > 0) rc = write_file_atomic(dir, REPORTS[i].file, &b, e);
         buf_clear(&b);
         if (rc) return -1;
     }

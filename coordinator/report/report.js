@@ -226,6 +226,34 @@ function pointTable() {
     (i) => none(points[i]) ? "off" : "");
 }
 
+/* A mix, by workload and by model, with all of it below. */
+function mixTable() {
+  const mixed = points.filter((p) => (p.by_workload || []).length || (p.by_model || []).length);
+  if (!mixed.length) return void $("mix").remove();
+  const keys = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["E2E, ms", "e2e_ms"]], percent = (x, n) => x === null ? "n/a" : fmt(100 * x, n) + " %";
+  const row = (p, name, g, share) => [
+    text(Charts.number(p)), {text: p.requested.load, cls: "first"}, text(name), {text: percent(share, 1), cls: "first"}, fmt(g.requests_per_s),
+    fmt(g.output_tokens_per_s), ...keys.flatMap(([, k]) => ["p50", "p99"].map((q, i) => ({text: fmt(g[k][q]), cls: i ? "" : "first", small: pair(g[k].ci95[q])}))),
+    {text: fmt(g.input_tokens.mean), cls: "first"}, fmt(g.output_tokens.mean), {text: percent(g.error_rate, 2), cls: "first"}
+  ];
+  const body = [], sums = new Set();
+  for (const p of mixed) {
+    for (const [by, list] of [["workload", p.by_workload], ["model", p.by_model]])
+      for (const g of list) body.push(row(p, by + " " + g.name, g, g.share));
+    sums.add(body.length);
+    body.push(row(p, "together", p, p.window.ok ? 1 : null));
+  }
+  table(
+    "t-mix", [
+      [{text: "", span: 3}, {text: "Share and rate", span: 3, cls: "group"}, ...keys.map(([name]) => ({text: name, span: 2, cls: "group"})), {text: "Mean length", span: 2, cls: "group"}, {text: ""}],
+      [
+        {text: "stage", cls: "text"}, {text: "load", cls: "first"}, {text: "of", cls: "text"}, {text: "requests", cls: "first"}, {text: "requests/s"}, {text: "output token/s"},
+        ...keys.flatMap(() => [{text: "p50", cls: "first"}, {text: "p99"}]), {text: "input", cls: "first"}, {text: "output"}, {text: "errors", cls: "first"}
+      ]
+    ],
+    body, (i) => sums.has(i) ? "sum" : "");
+}
+
 /* In the gate's own unit. */
 function inUnit(g, v) {
   if (v === null || v === undefined) return "n/a";
@@ -485,6 +513,7 @@ pointTable();
 gateTable();
 standardTable();
 failureTable();
+mixTable();
 ledgerTable();
 endTable();
 evidenceTable();

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "coordinator/answer/figure.h"
+#include "coordinator/report/csv_text.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
 
@@ -12,24 +13,6 @@ static const enum metric SHOWN[] = {METRIC_TTFT,      METRIC_TTFT_DUE, METRIC_TP
                                     METRIC_CHUNK_GAP, METRIC_E2E,      METRIC_E2E_DUE,      METRIC_LATENESS,
                                     METRIC_DISPATCH,  METRIC_LAG,      METRIC_INPUT_TOKENS, METRIC_OUTPUT_TOKENS};
 #define N_SHOWN (sizeof SHOWN / sizeof SHOWN[0])
-
-static void number(struct buf *b, double v)
-{
-    (void)buf_putc(b, ',');
-    if (isfinite(v)) (void)buf_printf(b, "%.9g", v);
-}
-
-/* Quoted; a text that a spreadsheet would take for a formula gets an apostrophe before it. */
-static void text(struct buf *b, const char *s)
-{
-    (void)buf_puts(b, ",\"");
-    if (*s && strchr("=+-@\t\r", *s)) (void)buf_putc(b, '\'');
-    for (; *s; s++) {
-        if (*s == '"') (void)buf_putc(b, '"');
-        (void)buf_putc(b, *s);
-    }
-    (void)buf_putc(b, '"');
-}
 
 static void names(struct buf *b, enum figure_csv place)
 {
@@ -45,10 +28,10 @@ static void figures(struct buf *b, const struct point *p, enum figure_csv place)
     for (int f = 0; f < FIGURE_N; f++) {
         if (FIGURES[f].csv != place) continue;
         struct reading r = figure_read(p, (enum figure)f);
-        number(b, r.value);
+        csv_number(b, r.value);
         if (FIGURES[f].interval != FIGURE_CI) continue;
-        number(b, r.lo);
-        number(b, r.hi);
+        csv_number(b, r.lo);
+        csv_number(b, r.hi);
     }
 }
 
@@ -78,23 +61,23 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
     bool closed = q->kind == LOAD_CLOSED;
     uint64_t failed = 0;
     (void)buf_puts(b, in->run->run_id);
-    text(b, export_model(in));
+    csv_text(b, export_model(in));
     (void)buf_printf(b, ",%s,%" PRIu32 ",%" PRIu32, clock_wall_text(in->run->started_wall_ns, started, sizeof started),
                      p->stage + 1, p->repeat + 1);
-    text(b, report_load(q, load));
+    csv_text(b, report_load(q, load));
     (void)buf_printf(b, ",%s,%s", closed ? "closed" : "open", verdict_name(p->verdict.status));
-    number(b, closed ? q->concurrency : (double)NAN);
-    number(b, closed ? (double)NAN : q->rate_from);
-    number(b, closed ? (double)NAN : q->rate_to);
+    csv_number(b, closed ? q->concurrency : (double)NAN);
+    csv_number(b, closed ? (double)NAN : q->rate_from);
+    csv_number(b, closed ? (double)NAN : q->rate_to);
     figures(b, p, FIGURE_BEFORE);
     for (size_t i = 0; i < N_SHOWN; i++) {
         const struct metric_stat *s = &p->metric[SHOWN[i]];
         (void)buf_printf(b, ",%" PRIu64, s->count);
-        number(b, s->mean);
-        number(b, s->min);
-        number(b, s->max);
+        csv_number(b, s->mean);
+        csv_number(b, s->min);
+        csv_number(b, s->max);
         for (int k = 0; k < POINT_Q; k++)
-            number(b, s->q[k]);
+            csv_number(b, s->q[k]);
     }
     for (size_t i = 0; i < sizeof p->ledger.failed / sizeof p->ledger.failed[0]; i++)
         failed += p->ledger.failed[i];
@@ -114,7 +97,7 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
         at += n;
     }
     reasons[at] = 0;
-    text(b, reasons);
+    csv_text(b, reasons);
     figures(b, p, FIGURE_END);
     (void)buf_puts(b, "\r\n");
 }

@@ -12,6 +12,7 @@
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/report/report_counts.h"
+#include "coordinator/report/report_mix.h"
 #include "coordinator/report/report_parts.h"
 
 #define CAUSES 32u
@@ -299,6 +300,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {
+        report_by_group(j, in, point, put_stat);
         report_sessions(j, in, s);
         report_retries(j, in, s);
         report_recorded(j, s);

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/load_axis.h"
+#include "coordinator/answer/mix.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/answer/gates.h"
@@ -20,6 +21,7 @@
 #define BARS_MOST 40u   /* loads that are drawn */
 #define REASONS 24u     /* causes that are shown */
 #define FAILURES_SHOWN 5u
+#define MIX_NAME 24u /* bytes of a workload's or a model's name */
 #define RED "\x1b[31m"
 #define GREEN "\x1b[32m"
 #define YELLOW "\x1b[33m"
@@ -104,6 +106,53 @@ static void table(const struct page *p, const struct analysis *in, const size_t 
     if (!in->n_points) (void)buf_puts(p->out, "  no stage was finished\n");
     if (unsteady)
         (void)buf_puts(p->out, "  ~ not steady: throughput or requests in flight still drifted over the window\n");
+}
+
+/* A mix by workload and by model, beside all of it. */
+static void mix_row(const struct page *p, const char *name, double share, const double v[6], double errors)
+{
+    char cut[MIX_NAME + 4];
+    const char *shown = text_cut(name, MIX_NAME - 1, cut);
+    size_t columns = 0;
+    for (const char *c = shown; *c; c++)
+        columns += ((unsigned char)*c & 0xc0) != 0x80;
+    (void)buf_puts(p->out, "  ");
+    put_safe(p, shown, strlen(shown));
+    (void)buf_printf(p->out, "%*s", columns < MIX_NAME ? (int)(MIX_NAME - columns) : 0, "");
+    number(p, 6, 100 * share);
+    number(p, 8, v[0]);
+    for (size_t i = 1; i < 6; i++)
+        number(p, 6, v[i]);
+    number(p, 8, 100 * errors);
+    (void)buf_putc(p->out, '\n');
+}
+
+static void mix(const struct page *p, const struct analysis *in, const size_t *order)
+{
+    char load[64];
+    struct mix_part part;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[order[i]];
+        const struct metric_stat *all = q->metric;
+        size_t n = mix_parts(q);
+        if (n == 0) continue;
+        paint(p, BOLD);
+        (void)buf_printf(p->out, "\nLoad %-21.21s %6s %8s %13s %13s %6s %8s\n", report_load(&q->requested, load),
+                         "share", "output", "TTFT ms", "TPOT ms", "E2E ms", "errors");
+        (void)buf_printf(p->out, "%-26s %6s %8s %6s %6s %6s %6s %6s %8s\n", "", "%", "token/s", "p50", "p99", "p50",
+                         "p99", "p50", "%");
+        paint(p, PLAIN);
+        for (size_t k = 0; k < n; k++) {
+            if (!mix_part(q, in->run->plan, k, &part)) continue;
+            const struct metric_stat *m = part.metric;
+            const double v[6] = {part.output_tokens_per_s,  m[GROUP_METRIC_TTFT].q[0], m[GROUP_METRIC_TTFT].q[3],
+                                 m[GROUP_METRIC_TPOT].q[0], m[GROUP_METRIC_TPOT].q[3], m[GROUP_METRIC_E2E].q[0]};
+            mix_row(p, part.name, part.share, v, part.error_rate);
+        }
+        const double v[6] = {q->output_tokens_per_s, all[METRIC_TTFT].q[0], all[METRIC_TTFT].q[3],
+                             all[METRIC_TPOT].q[0],  all[METRIC_TPOT].q[3], all[METRIC_E2E].q[0]};
+        mix_row(p, "together", q->window_ok ? 1 : (double)NAN, v, q->error_rate);
+    }
 }
 
 /* A paragraph, broken at blanks, indented from the second line on. */
@@ -543,6 +592,7 @@ int report_text(const struct analysis *in, const struct report_style *style, str
     (void)buf_puts(out, "\n");
     table(&p, in, order);
     reasons(&p, in);
+    mix(&p, in, order);
     standard(&p, in, order);
     (void)buf_puts(out, "\n");
     failures(&p, in);

@@ -5,6 +5,7 @@
  *   snapshot ──┬── counters, gauges, span ──> the agent's part (counters are cumulative: the new ones replace the old)
  *              ├── rows, blocks ────────────> series, blocks
  *              ├── addresses, failures ─────> merge.addresses, merge.failures
+ *              ├── groups ──────────────────> merge.groups, open
  *              └── histograms (deltas) ──┬──> merge.hist[metric], open: added at once, decoded
  *                                        └──> part.recent, a tail of the agent: kept as the bytes that came
  *
@@ -56,6 +57,7 @@ struct merge {
     struct hist *hist[METRIC_N];
     struct per_address addresses;
     struct failure_samples failures;
+    struct groups groups;
     struct series *series;
     struct blocks *blocks;
     struct snapshot *snap; /* scratch */
@@ -98,6 +100,7 @@ void merge_destroy(struct merge **m)
     }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&(*m)->hist[k]);
+    groups_clear(&(*m)->groups);
     series_destroy(&(*m)->series);
     blocks_destroy(&(*m)->blocks);
     snapshot_destroy(&(*m)->snap);
@@ -177,6 +180,21 @@ static int check_counters(const struct part *p, const struct snapshot *s, struct
     return 0;
 }
 
+static int check_groups(const struct groups *g, struct err *e)
+{
+    for (uint32_t i = 0; i < g->n; i++) {
+        bool absurd = false;
+        for (int c = 0; c < GROUP_COUNT_N; c++)
+            absurd |= g->row[i].counters[c] > COUNT_MAX;
+        for (int k = 0; k < GROUP_METRIC_N; k++)
+            absurd |= g->row[i].hist[k] && g->row[i].hist[k]->count > COUNT_MAX;
+        if (absurd)
+            return err_set(e, ERR_WIRE, "the counts of %s %" PRIu32 " are absurd", group_kind_name(g->row[i].kind),
+                           g->row[i].number + 1);
+    }
+    return 0;
+}
+
 static int check(const struct part *p, const struct snapshot *s, struct err *e)
 {
     /* Spans of two workers differ by a moment, so that neighbouring spans of an agent may overlap a little; they never
@@ -199,7 +217,7 @@ static int check(const struct part *p, const struct snapshot *s, struct err *e)
     for (int k = 0; k < METRIC_N; k++)
         if (s->hist[k] && s->hist[k]->count > COUNT_MAX)
             return err_set(e, ERR_WIRE, "histogram %s has %" PRIu64 " samples", METRICS[k].name, s->hist[k]->count);
-    return check_counters(p, s, e);
+    return check_groups(&s->groups, e) || check_counters(p, s, e) ? -1 : 0;
 }
 
 static int hist_into(struct hist **to, const struct hist *from)
@@ -263,6 +281,7 @@ static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
     }
     per_address_add(&m->addresses, &s->addresses);
     failure_samples_add(&m->failures, &s->failures);
+    if (groups_add(&m->groups, &s->groups)) return -1;
     if (keep(m, p, bytes, n)) return -1;
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
@@ -381,6 +400,8 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
     ret->n_agents = m->n_parts;
     ret->addresses = m->addresses;
     ret->failures = m->failures;
+    ret->groups = m->groups;
+    m->groups = (struct groups){0};
     per_address_sort(&ret->addresses);
     for (int k = 0; k < METRIC_N; k++) {
         ret->hist[k] = m->hist[k];

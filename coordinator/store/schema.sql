@@ -68,6 +68,17 @@ CREATE TABLE stage_address(
     PRIMARY KEY (stage_id, address)
 ) WITHOUT ROWID;
 
+-- Of a mix, of the cluster: by workload and by model. number: in the plan, from 0; 64: all beyond the first 64.
+CREATE TABLE stage_group(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), kind TEXT NOT NULL, number INTEGER NOT NULL, counter TEXT NOT NULL, value INTEGER NOT NULL,
+    PRIMARY KEY (stage_id, kind, number, counter)
+) WITHOUT ROWID;
+CREATE TABLE stage_group_hist(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), kind TEXT NOT NULL, number INTEGER NOT NULL, metric TEXT NOT NULL,
+    count INTEGER NOT NULL, mean REAL NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL, bytes BLOB NOT NULL, -- as in stage_hist
+    PRIMARY KEY (stage_id, kind, number, metric)
+);
+
 -- The first failed request of each label in a stage, of the cluster.
 CREATE TABLE stage_failure(
     stage_id INTEGER NOT NULL REFERENCES stage(id), label TEXT NOT NULL, status INTEGER NOT NULL, -- HTTP, 0: none came

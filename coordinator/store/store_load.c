@@ -317,6 +317,56 @@ static int load_addresses(struct store *s, int64_t id, struct stage_data *d, str
         row_address, d, e);
 }
 
+/* NULL: of a kind or a number that this program does not know, or without memory. */
+static struct mix_group *group_of(sqlite3_stmt *st, struct stage_data *d, bool *ret_known)
+{
+    const char *kind = (const char *)sqlite3_column_text(st, 0);
+    int64_t number = sqlite3_column_int64(st, 1);
+    *ret_known = false;
+    for (int k = 0; kind && k < GROUP_KIND_N; k++)
+        if (strcmp(kind, group_kind_name((enum group_kind)k)) == 0 && number >= 0 && number <= GROUP_OTHERS) {
+            *ret_known = true;
+            return groups_at(&d->groups, (enum group_kind)k, (uint32_t)number);
+        }
+    return NULL;
+}
+
+static int row_group(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    bool known;
+    struct mix_group *g = group_of(st, to, &known);
+    const char *name = (const char *)sqlite3_column_text(st, 2);
+    if (!g) return known ? err_set(e, ERR_NOMEM, "%s: no memory to read it", s->db.path) : 0;
+    for (int c = 0; name && c < GROUP_COUNT_N; c++)
+        if (strcmp(COUNTERS[GROUP_COUNTERS[c]].name, name) == 0) g->counters[c] = db_u64(st, 3);
+    return 0;
+}
+
+static int row_group_hist(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    bool known;
+    struct mix_group *g = group_of(st, to, &known);
+    const char *name = (const char *)sqlite3_column_text(st, 2);
+    if (!g) return known ? err_set(e, ERR_NOMEM, "%s: no memory to read it", s->db.path) : 0;
+    for (int m = 0; name && m < GROUP_METRIC_N; m++)
+        if (strcmp(METRICS[GROUP_METRICS[m]].name, name) == 0) return read_hist(s, st, 3, &g->hist[m], e);
+    return 0;
+}
+
+static int load_groups(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    int has = store_has_table(s, "stage_group", e);
+    if (has <= 0) return has;
+    return each(s,
+                db_prepare(&s->db, e, "SELECT kind, number, counter, value FROM stage_group WHERE stage_id = ?", "i",
+                           id),
+                row_group, d, e) ||
+           each(s,
+                db_prepare(&s->db, e, "SELECT kind, number, metric, bytes FROM stage_group_hist WHERE stage_id = ?",
+                           "i", id),
+                row_group_hist, d, e);
+}
+
 static int row_failure(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
 {
     (void)s, (void)e;
@@ -409,8 +459,8 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_server(s, id, d, e) ||
-           load_request_count(s, id, d, e);
+    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_groups(s, id, d, e) ||
+           load_server(s, id, d, e) || load_request_count(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)

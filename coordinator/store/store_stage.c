@@ -47,6 +47,35 @@ static int put_addresses(struct store *s, int64_t id, const struct per_address *
     return 0;
 }
 
+static int put_group_hist(struct store *s, int64_t id, const struct mix_group *g, int m, struct err *e)
+{
+    struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(HIST_MAX);
+    const struct hist *h = g->hist[m];
+    if (!h || h->count == 0) return 0;
+    if (hist_encode(h, &b)) return err_set(e, ERR_NOMEM, "%s: no memory for a histogram", s->db.path);
+    return db_run(&s->db, e,
+                  "INSERT INTO stage_group_hist(stage_id, kind, number, metric, count, mean, min, max, bytes) VALUES "
+                  "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  "isisudiib", id, group_kind_name(g->kind), (int64_t)g->number, METRICS[GROUP_METRICS[m]].name,
+                  h->count, hist_mean(h), h->min, h->max, (const void *)b.data, b.len);
+}
+
+static int put_groups(struct store *s, int64_t id, const struct groups *groups, struct err *e)
+{
+    for (uint32_t i = 0; i < groups->n; i++) {
+        const struct mix_group *g = &groups->row[i];
+        for (int c = 0; c < GROUP_COUNT_N; c++)
+            if (db_run(&s->db, e,
+                       "INSERT INTO stage_group(stage_id, kind, number, counter, value) VALUES (?, ?, ?, ?, ?)",
+                       "isisu", id, group_kind_name(g->kind), (int64_t)g->number, COUNTERS[GROUP_COUNTERS[c]].name,
+                       g->counters[c]))
+                return -1;
+        for (int m = 0; m < GROUP_METRIC_N; m++)
+            if (put_group_hist(s, id, g, m, e)) return -1;
+    }
+    return 0;
+}
+
 static int put_failures(struct store *s, int64_t id, const struct failure_samples *f, struct err *e)
 {
     for (uint32_t i = 0; i < f->n; i++)
@@ -61,7 +90,7 @@ static int put_failures(struct store *s, int64_t id, const struct failure_sample
 static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
     if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e) ||
-        put_failures(s, id, &d->failures, e))
+        put_failures(s, id, &d->failures, e) || put_groups(s, id, &d->groups, e))
         return -1;
     for (int k = 0; k < METRIC_N; k++)
         if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;

@@ -23,8 +23,8 @@ static inline void snapshot_seed_addresses(struct snapshot *s, int n)
     }
 }
 
-/* 0 empty, 1 of an ordinary second, 2 with two addresses, 3 with more addresses than the table has rows, 4 with the
- * largest numbers. Appended to `out`; -1 without memory. */
+/* 0 empty, 1 of an ordinary second, 2 with two addresses and a mix, 3 with more addresses than the table has rows, 4
+ * with the largest numbers. Appended to `out`; -1 without memory. */
 static inline int snapshot_seed(int which, struct buf *out)
 {
     struct snapshot *s = snapshot_new(false);
@@ -40,6 +40,12 @@ static inline int snapshot_seed(int which, struct buf *out)
     }
     if (which == 2) snapshot_seed_addresses(s, 2);
     if (which == 3) snapshot_seed_addresses(s, PER_ADDRESS_MAX + 20);
+    for (uint32_t i = 0; which == 2 && i < 4; i++) {
+        struct mix_group *g = groups_at(&s->groups, i % 2 ? GROUP_MODEL : GROUP_WORKLOAD, i / 2);
+        if (!g || !(g->hist[GROUP_METRIC_TTFT] = hist_new())) continue;
+        groups_count(g, COUNTER_WIN_OK, 1 + i);
+        (void)hist_record(g->hist[GROUP_METRIC_TTFT], 5000000, 1 + i);
+    }
     int rc = snapshot_encode(s, out);
     snapshot_destroy(&s);
     return rc;

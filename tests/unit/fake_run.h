@@ -22,6 +22,7 @@ struct fake {
     bool hostile; /* names, texts and a plan that try to break out of their page */
     bool lose;    /* an agent dies in the last stage */
     bool many;    /* forty loads */
+    bool mix;     /* two workloads, of which the second's answers are half as long, and three models */
     bool late;    /* the agents of the last stage were too slow: an invalid point */
     int64_t duration_s, warmup_s;
     struct store *store; /* where it is written as it goes; NULL: only in memory */
@@ -52,6 +53,13 @@ static const char FAKE_MANY_PLAN[] =
     "load: {concurrency: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, "
     "48, 52, 56, 60, 64, 68, 72, 76, 80, 88, 96, 104, 112, 120, 128], duration: 30s, warmup: 5s}\n"
     "slo: {run: [ttft.p99 < 800ms], request: {ttft: 1s}}\nagents: {count: 2}\n";
+
+static const char FAKE_MIX_PLAN[] =
+    "plan: 1\nname: mix\nseed: 42\n"
+    "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n"
+    "  model: [{name: base, weight: 2}, {name: \"=lora,1\", weight: 1}, {name: lora-2, weight: 1}]\n"
+    "workload: [{name: chat, synthetic: {input_tokens: 10}}, {name: \"<b>code</b>\", synthetic: {input_tokens: 20}}]\n"
+    "load: {concurrency: [1, 8, 32], duration: 30s, warmup: 5s}\nagents: {count: 2}\n";
 
 /* What the server does under n requests. */
 struct fake_server {
@@ -100,6 +108,25 @@ static inline void fake_request(const struct fake *f, const struct fake_server *
         fake_record(s, METRIC_ITL, gap, (FAKE_TOKENS - 1) / 8);
         fake_record(s, METRIC_CHUNK_GAP, gap, (FAKE_TOKENS - 1) / 8);
         fake_record(s, METRIC_LAG, 0.02 + 0.05 * rng_exp(r), FAKE_TOKENS / 8);
+    }
+}
+
+/* Each ok request once among the workloads and once among the models. */
+static inline void fake_mix(struct snapshot *s, struct rng *r, uint64_t ok)
+{
+    for (uint64_t i = 0; i < 2 * ok; i++) {
+        bool model = i % 2;
+        uint32_t n = (uint32_t)rng_below(r, model ? 3 : 2);
+        struct mix_group *g = groups_at(&s->groups, model ? GROUP_MODEL : GROUP_WORKLOAD, n);
+        if (!g) abort();
+        groups_count(g, COUNTER_OK, 1);
+        groups_count(g, COUNTER_WIN_OK, 1);
+        groups_count(g, COUNTER_WIN_DONE, 1);
+        groups_count(g, COUNTER_WIN_TOKENS_MICRO, FAKE_TOKENS * 1000000);
+        for (int m = 0; m < GROUP_METRIC_N; m++) {
+            if (!g->hist[m] && !(g->hist[m] = hist_new())) abort();
+            (void)hist_record(g->hist[m], (int64_t)((50 + 10 * n) * 1e6 * (0.9 + 0.2 * rng_double(r))), 1);
+        }
     }
 }
 
@@ -163,6 +190,7 @@ static inline void fake_second(const struct fake *f, const struct fake_server *s
         c[COUNTER_WIN_GOOD] += ended - failed;
         c[COUNTER_WIN_FAILED] += failed;
     }
+    if (f->mix && second >= f->warmup_s) fake_mix(s, &a->rng, ended - failed);
     c[COUNTER_INFLIGHT_MAX] = (uint64_t)a->slots;
     memcpy(s->counters, c, sizeof s->counters);
     struct address_count *first = per_address_row(&s->addresses, f->hostile ? "<b>10.0.0.1</b>" : "10.0.0.1:8000");
@@ -245,7 +273,7 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
 static inline void fake_meta(const struct fake *f, struct run_data *r)
 {
     struct err e = {0};
-    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN : f->many ? FAKE_MANY_PLAN : FAKE_PLAN;
+    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN : f->many ? FAKE_MANY_PLAN : f->mix ? FAKE_MIX_PLAN : FAKE_PLAN;
     *r = (struct run_data){.run_id = "20261122-120000-ab12",
                            .version = "0.1.0",
                            .started_wall_ns = INT64_C(1795000000000000000),

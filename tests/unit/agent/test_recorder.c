@@ -575,6 +575,55 @@ static void test_swap(void **state)
     snapshot_destroy(&second);
 }
 
+/* A request that is of a workload and of a model is in one group of each kind, and the groups of a kind together are
+ * the whole, count for count and bucket by bucket. One that has no place in the mix changes none of them. */
+static void test_groups_are_the_whole(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed(&r, 21);
+    fresh(NULL);
+    assert_int_equal(groups_reserve(&snap->groups, 3, 2), 0);
+    for (int i = 0; i < 300; i++) {
+        int64_t due = (500 + (int64_t)rng_below(&r, 1600)) * MS, at = due + (int64_t)rng_below(&r, 90) * MS;
+        uint32_t events = (uint32_t)rng_below(&r, 6);
+        begin(due, due);
+        for (uint32_t k = 0; k < events; k++)
+            feed(TOKEN, at += (int64_t)rng_below(&r, 200) * MS);
+        if (rng_below(&r, 2)) usage(10 + events, 2 * events, events, at);
+        recorder_of(&rec, (uint32_t)rng_below(&r, 3), (uint32_t)rng_below(&r, 2));
+        if (rng_below(&r, 4) && events) {
+            feed(DONE, at);
+            end(END_COMPLETE, 200, at, COUNTER_OK);
+        } else {
+            end(END_TIMEOUT_TOTAL, 200, at, COUNTER_FAILED_TIMEOUT_TOTAL);
+        }
+    }
+    for (int k = 0; k < GROUP_KIND_N; k++) {
+        uint64_t sum[GROUP_COUNT_N] = {0};
+        for (int m = 0; m < GROUP_METRIC_N; m++) {
+            struct hist *together = hist_new();
+            for (uint32_t i = 0; i < snap->groups.n; i++)
+                if (snap->groups.row[i].kind == (enum group_kind)k)
+                    assert_int_equal(hist_merge(together, snap->groups.row[i].hist[m]), 0);
+            assert_true(together->count > 0);
+            assert_true(hist_equal(together, snap->hist[GROUP_METRICS[m]]));
+            hist_destroy(&together);
+        }
+        for (uint32_t i = 0; i < snap->groups.n; i++)
+            for (int c = 0; c < GROUP_COUNT_N; c++)
+                sum[c] += snap->groups.row[i].kind == (enum group_kind)k ? snap->groups.row[i].counters[c] : 0;
+        for (int c = 0; c < GROUP_COUNT_N; c++)
+            assert_int_equal(sum[c], snap->counters[GROUP_COUNTERS[c]]);
+    }
+    uint64_t failed = snap->groups.row[0].counters[GROUP_COUNT_WIN_FAILED];
+    begin(1000 * MS, 0); /* never sent: nobody chose for it */
+    end(END_ABORTED, 0, 1001 * MS, COUNTER_ABORTED);
+    assert_int_equal(snap->groups.row[0].counters[GROUP_COUNT_WIN_FAILED], failed);
+    assert_int_equal(snap->groups.row[0].counters[GROUP_COUNT_WIN_CLOSED], 0);
+    groups_clear(&snap->groups);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -611,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_slo),
         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_swap),
+        cmocka_unit_test(test_groups_are_the_whole),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

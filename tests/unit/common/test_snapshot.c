@@ -30,6 +30,13 @@ static void assert_snapshots_equal(const struct snapshot *a, const struct snapsh
         const struct hist *x = a->hist[i] ? a->hist[i] : &EMPTY, *y = b->hist[i] ? b->hist[i] : &EMPTY;
         if (!hist_equal(x, y)) fail_msg("%s differs", METRICS[i].name);
     }
+    struct buf in_a = BUF_INIT(1 << 20), in_b = BUF_INIT(1 << 20); /* empty groups are none */
+    assert_int_equal(groups_encode(&a->groups, &in_a), 0);
+    assert_int_equal(groups_encode(&b->groups, &in_b), 0);
+    assert_int_equal(in_a.len, in_b.len);
+    assert_memory_equal(in_a.data, in_b.data, in_a.len);
+    buf_clear(&in_a);
+    buf_clear(&in_b);
 }
 
 static void fill(struct snapshot *s, uint64_t seed)
@@ -53,6 +60,12 @@ static void fill(struct snapshot *s, uint64_t seed)
         a->requests = seed * 100 + i;
         a->ok = seed * 10 + i;
         a->failed = seed + i;
+    }
+    for (uint32_t i = 0; i < seed % 4; i++) {
+        struct mix_group *g = groups_at(&s->groups, i % 2 ? GROUP_MODEL : GROUP_WORKLOAD, (uint32_t)rng_below(&r, 80));
+        groups_count(g, COUNTER_TOKENS, 1 + rng_below(&r, 1000));
+        if (!g->hist[GROUP_METRIC_ITL]) g->hist[GROUP_METRIC_ITL] = hist_new();
+        assert_int_equal(hist_record(g->hist[GROUP_METRIC_ITL], (int64_t)rng_below(&r, 1000000000), 2), 0);
     }
     for (uint64_t i = 0; i < seed % 3; i++) {
         struct request_row *q = request_rows_new(&s->requests);
@@ -293,6 +306,7 @@ struct forged {
     const char *words;
     size_t requests, odd_request; /* rows, and numbers too many */
     int64_t moment;               /* in each column of a row, from the second on */
+    size_t odd_group;             /* numbers in the list of groups */
     const char *why;
 };
 
@@ -334,6 +348,9 @@ static void forge(const struct forged *f, struct buf *out)
         msgpack_pack_int64(&pk, i % (1 + REQUEST_COLUMNS_N) ? f->moment : 7);
     for (size_t i = 0; i < f->odd_request; i++)
         msgpack_pack_int(&pk, 1);
+    msgpack_pack_array(&pk, f->odd_group);
+    for (size_t i = 0; i < f->odd_group; i++)
+        msgpack_pack_int(&pk, 9);
     size_t n = 0;
     while (n < 3 && f->ids[n] >= 0)
         n++;
@@ -350,28 +367,28 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const struct forged BAD[] = {
-        {16, 0, 0, 1, COUNTER_N, {-1}, .why = "16 fields"},
-        {14, 0, 0, 1, COUNTER_N, {-1}, .why = "14 fields"},
-        {15, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
-        {15, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {15, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {15, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
-        {15, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
-        {15, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
-        {15, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
-        {15, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
-        {15, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
-        {15, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "its addresses are not a list"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "its addresses are not a list"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "its failures are not a list"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
-        {15,
+        {17, 0, 0, 1, COUNTER_N, {-1}, .why = "17 fields"},
+        {15, 0, 0, 1, COUNTER_N, {-1}, .why = "15 fields"},
+        {16, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
+        {16, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {16, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {16, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
+        {16, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
+        {16, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
+        {16, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
+        {16, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
+        {16, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
+        {16, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "its addresses are not a list"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "its addresses are not a list"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "its failures are not a list"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
+        {16,
          0,
          0,
          1,
@@ -381,7 +398,7 @@ static void test_hostile(void **state)
          .requests = 1,
          .odd_request = 1,
          .why = "its requests are not a list"},
-        {15,
+        {16,
          0,
          0,
          1,
@@ -390,11 +407,14 @@ static void test_hostile(void **state)
          .addresses = 9,
          .requests = REQUEST_ROWS_MAX + 1,
          .why = "its requests are not a list"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = INT64_MAX, .why = "row of a request"},
-        {15,
+        {16, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = INT64_MAX, .why = "row of a request"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 1, .why = "its groups are not a list"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 4, .why = "no workload and no model"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 600, .why = "its groups are not a list"},
+        {16,
          0,
          0,
          1,
@@ -411,7 +431,7 @@ static void test_hostile(void **state)
         refuse(b.data, b.len, BAD[i].why);
     }
     buf_reset(&b);
-    forge(&(struct forged){15, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .requests = 2, .moment = 5, .why = ""},
+    forge(&(struct forged){16, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .requests = 2, .moment = 5, .why = ""},
           &b);
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */

@@ -66,6 +66,11 @@ static void tell(uint32_t n, uint64_t seed, struct told *told, struct hist *one[
                 per_address_row(&s[a]->addresses, rng_below(&addresses, 3) ? "127.0.0.1:1" : "127.0.0.2:1");
             to->requests++;
             to->ok += times;
+            struct mix_group *g = groups_at(&s[a]->groups, rng_below(&addresses, 2) ? GROUP_MODEL : GROUP_WORKLOAD,
+                                            (uint32_t)rng_below(&addresses, 5));
+            if (!g->hist[GROUP_METRIC_E2E]) g->hist[GROUP_METRIC_E2E] = hist_new();
+            assert_int_equal(hist_record(g->hist[GROUP_METRIC_E2E], v, 1), 0);
+            groups_count(g, COUNTER_WIN_OK, times);
             s[a]->series_inflight_ns += rng_below(&r, 1000000);
         }
         for (uint32_t a = 0; a < n; a++) {
@@ -113,6 +118,13 @@ static void dump(const struct stage_data *d, struct buf *b)
     (void)buf_put(b, &d->addresses, sizeof d->addresses);
     for (int k = 0; k < METRIC_N; k++)
         put_hist(b, d->hist[k]);
+    for (uint32_t i = 0; i < d->groups.n; i++) {
+        const struct mix_group *g = &d->groups.row[i];
+        (void)buf_printf(b, "%d %u\n", (int)g->kind, g->number);
+        (void)buf_put(b, g->counters, sizeof g->counters);
+        for (int k = 0; k < GROUP_METRIC_N; k++)
+            put_hist(b, g->hist[k]);
+    }
     for (size_t i = 0; i < d->n_agents; i++) {
         const struct agent_data *a = &d->agents[i];
         (void)buf_printf(b, "%u %s %u %llu %d %llu\n", a->agent, a->name, a->weight, (unsigned long long)a->slots,
@@ -180,6 +192,11 @@ static void test_equals_one_process(void **state)
         assert_int_equal(d.addresses.n, 2);
         assert_string_equal(d.addresses.row[1].address, "127.0.0.2:1");
         assert_int_equal(d.addresses.row[0].requests + d.addresses.row[1].requests, 300 * SECONDS);
+        uint64_t grouped = 0;
+        for (uint32_t g = 0; g < d.groups.n; g++)
+            grouped += d.groups.row[g].hist[GROUP_METRIC_E2E]->count;
+        assert_int_equal(d.groups.n, 10);
+        assert_int_equal(grouped, 300 * SECONDS);
         assert_int_equal(d.counters[COUNTER_DUE], d.counters[COUNTER_OK] + counters_failed(d.counters));
         for (size_t r = 0; r < d.n_series && d.series[r].agent < 0; r++)
             tokens += (uint64_t)d.series[r].tokens;

@@ -93,6 +93,15 @@ static void assert_stage(const struct stage_data *a, const struct stage_data *b)
     assert_memory_equal(&a->addresses, &b->addresses, sizeof a->addresses);
     for (int k = 0; k < METRIC_N; k++)
         assert_hist(a->hist[k], b->hist[k]);
+    assert_int_equal(a->groups.n, b->groups.n);
+    for (uint32_t i = 0; i < a->groups.n; i++) {
+        const struct mix_group *x = &a->groups.row[i], *y = &b->groups.row[i];
+        assert_int_equal(x->kind, y->kind);
+        assert_int_equal(x->number, y->number);
+        assert_memory_equal(x->counters, y->counters, sizeof x->counters);
+        for (int k = 0; k < GROUP_METRIC_N; k++)
+            assert_hist(x->hist[k], y->hist[k]);
+    }
     assert_int_equal(a->n_agents, b->n_agents);
     for (size_t i = 0; i < a->n_agents; i++) {
         const struct agent_data *x = &a->agents[i], *y = &b->agents[i];
@@ -140,7 +149,7 @@ static void assert_stage(const struct stage_data *a, const struct stage_data *b)
 static void test_round_trip(void **state)
 {
     (void)state;
-    struct fake f = {.agents = 2, .seed = 1, .lose = true};
+    struct fake f = {.agents = 2, .seed = 1, .lose = true, .mix = true};
     struct run_data made, read;
     struct err e = {0};
     fake_run(&f, dir, &made);
@@ -181,11 +190,13 @@ static void test_round_trip(void **state)
     for (size_t i = 0; i < made.n_stages; i++)
         assert_stage(&made.stages[i], &read.stages[i]);
     assert_int_equal(read.stages[0].addresses.n, 2);
+    assert_int_equal(read.stages[0].groups.n, 5);
     run_data_clear(&read);
-    if (sqlite3_exec(s->db.handle, "DROP TABLE stage_address", NULL, NULL, NULL))
+    if (sqlite3_exec(s->db.handle, "DROP TABLE stage_address; DROP TABLE stage_group", NULL, NULL, NULL))
         fail(); /* a file of before they were counted */
     assert_int_equal(store_load(s, &read, &e), 0);
     assert_int_equal(read.stages[0].addresses.n, 0);
+    assert_int_equal(read.stages[0].groups.n, 0);
     store_close(&s);
     run_data_clear(&read);
     run_data_clear(&made);
