@@ -16,10 +16,10 @@ build() { # NAME
   cmake --preset "$1" >/dev/null
   cmake --build --preset "$1"
 }
-pass() { # NAME JOBS: all tests of a build
+pass() { # NAME JOBS OPTIONS…: all tests of a build
   say "$1: tests"
   # scenarios mostly wait, so more of them than cores; those that judge times run alone
-  ctest --test-dir "build/$1" --output-on-failure --timeout 600 -j "$2"
+  ctest --test-dir "build/$1" --output-on-failure --timeout 600 -j "$2" "${@:3}"
 }
 # beside LOG COMMAND…: in the background, at low priority; its output comes when `join` has waited for it
 beside() {
@@ -44,10 +44,10 @@ if [ "$mode" = all ]; then
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
   build asan
   beside "$log" build tsan
-  pass asan 4
+  pass asan 4 -LE text # what reads sources and documents has passed above
   join
   beside "$log" "build clang; tests/tidy.sh; build release; build fuzz"
-  pass tsan 4
+  pass tsan 4 -LE text
   join
   say "fuzz"
   tests/fuzz/run.sh 10

@@ -8,7 +8,7 @@ WORK='workload: {synthetic: {input_tokens: 16, output_tokens: 32}}'
 
 # front SIM-OPTIONS: a simulator, and nginx with HTTP/2 over TLS, in the clear, over TLS without HTTP/2, with few requests a connection, with few streams
 front() {
-    [ -n "${NGINX_PID:-}" ] && { kill "$NGINX_PID" "$SIM_PID"; wait "$NGINX_PID" "$SIM_PID"; rm -rf "$TMP/nginx" "$TMP/truth.jsonl"; } 2>/dev/null
+    [ -n "${NGINX_PID:-}" ] && { kill "$NGINX_PID" $SIM_PID; wait "$NGINX_PID" $SIM_PID; rm -rf "$TMP/nginx" "$TMP/truth.jsonl"; } 2>/dev/null
     sim --truth "$TMP/truth.jsonl" --truth-tokens "$@"
     nginx_front "$(tls http2)" "127.0.0.1:PORT http2;" "$(tls '')" "$(tls http2) keepalive_requests 20;" "$(tls http2) http2_max_concurrent_streams 10;"
 }
@@ -33,7 +33,7 @@ once() { # SCHEME PORT-INDEX
     [ "$(connections)" -le "$(counter connections)" ] && ok "$1: the connections that nginx served are counted" || fail "$1: $(counter connections) connections, nginx says $(connections)"
     [ "$(connections)" -ge 4 ] && [ "$(counter connections)" -le 8 ] && ok "$1: 40 requests at 10 a connection" || fail "$1: $(counter connections) connections for 40 requests at 10 each, $(connections) of them used"
     [ $(($(counter unstamped) * 20)) -le "$(counter reads)" ] && ok "$1: reads have stamps" || fail "$1: $(counter unstamped) of $(counter reads) reads have no stamp"
-    truth_through_nginx
+    judge_truth
 }
 kinds=("https 0")
 front --ttft 20ms --tpot 2ms

@@ -130,6 +130,18 @@ expect_truth() {
         *) fail "$what: measured is not what was emitted" ;;
     esac
 }
+# judge_truth: ends the simulator and compares its truth with the run, as truth.py does. Programs of a sanitizer's build are judged by counts alone. A request
+# passes nginx twice: what nginx waits for a CPU each time it could go on is no time of the simulator's and none of the agent's, so no time is judged where
+# that may add up to half a millisecond.
+judge_truth() {
+    local waited=0 claims=all
+    [ -z "${NGINX_PID:-}" ] || waited=$(awk '{printf "%.3f", $3 ? $2 / $3 / 1e6 : 0}' "/proc/$NGINX_PID/schedstat")
+    if sanitized || awk "BEGIN { exit !($waited > 0.25) }"; then claims=counts; fi
+    kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
+    SIM_PID=
+    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT" $claims || return
+    [ $claims = all ] || sanitized || { echo "   nginx waited $waited ms for a CPU each time it could go on: no time is judged"; return 3; }
+}
 # agents of this machine that dial the coordinator of the last run
 local_agents() { pgrep -f -- "plateau-agent --connect $(endpoint)( |\$)"; }
 endpoint() { grep -o 'listening on tcp://[^ ]*' "$TMP/err.log" | head -1 | cut -d' ' -f3; }
@@ -216,13 +228,4 @@ END
     wait_until 5 test -s "$TMP/nginx/pid" ||
         { fail "nginx did not start: $(cat "$TMP/nginx.log" "$TMP/nginx/error.log" 2>/dev/null)"; exit 1; }
 }
-# truth_through_nginx: ends the simulator and compares its truth with the run, as truth.py does. A request passes nginx twice: what nginx waits for a CPU each
-# time it could go on is no time of the simulator's and none of the agent's, so no time is judged where that may add up to half a millisecond.
-truth_through_nginx() {
-    local waited claims=
-    waited=$(awk '{printf "%.3f", $3 ? $2 / $3 / 1e6 : 0}' "/proc/$NGINX_PID/schedstat")
-    awk "BEGIN { exit !($waited > 0.25) }" && claims=counts
-    kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null
-    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT" $claims || return
-    [ -z "$claims" ] || { echo "   nginx waited $waited ms for a CPU each time it could go on: no time is judged"; return 3; }
 }

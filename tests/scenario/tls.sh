@@ -58,7 +58,7 @@ measured() {
         'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' 'load: {concurrency: [40], duration: 4s, warmup: 2s}'
     plateau_run --local 1
     all_ok '40 connections'
-    truth_through_nginx
+    judge_truth
 }
 expect_truth TLS measured
 expect '.points[0].tls_ms.count == 40' 'a handshake for each connection, in the metric tls'

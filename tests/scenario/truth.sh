@@ -3,8 +3,6 @@
 # true; with no valid point in three tries the scenario is skipped. Under sanitizers only counts are judged.
 . "$(dirname "$0")/lib.sh"
 
-CLAIMS=all
-sanitized && CLAIMS=counts
 once() { # as truth.py ends
     rm -f "$TMP/truth.jsonl"
     sim --ttft 200ms --tpot 20ms --truth "$TMP/truth.jsonl" --truth-tokens
@@ -16,9 +14,7 @@ once() { # as truth.py ends
     expect '.agents | length == 2' 'two agents'
     expect_ledger
     expect '[.points[].ledger | .ok == .due and .lost == 0] | all' 'every request ended ok'
-    kill -INT "$SIM_PID"
-    wait "$SIM_PID" 2>/dev/null
-    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT" $CLAIMS
+    judge_truth
 }
 
 expect_truth 'fixed times' once

@@ -28,8 +28,7 @@ once() { # tls|clear HTTP CONNECTIONS
     echo "   connections $(counter connections), reads $(counter reads), unstamped $(counter unstamped), events $(counter events)"
     [ "$(counter connections)" = "$3" ] && ok "$1, $2: $3 connections" || fail "$1, $2: $(counter connections) connections instead of $3"
     [ $(($(counter unstamped) * 20)) -le "$(counter reads)" ] && ok "$1, $2: reads have stamps" || fail "$1, $2: $(counter unstamped) of $(counter reads) reads have no stamp"
-    kill -INT "$SIM_PID"; wait "$SIM_PID" 2>/dev/null; SIM_PID=
-    python3 "$(dirname "$0")/truth.py" "$TMP/truth.jsonl" "$OUT"
+    judge_truth
 }
 for kind in "tls 1.1 40" "tls 2 4" "tls auto 4" "clear 2 4"; do
     expect_truth "$kind" once $kind
