@@ -132,7 +132,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     if (!whole && n->suffix > 0) sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
     if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
-    sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
+    if (!n->unknown) sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
     record_gaps(r, &s->gaps);
     if (within(r->slo_ns[SLO_TTFT], ttft) && within(r->slo_ns[SLO_TPOT], tpot) && within(r->slo_ns[SLO_E2E], e2e))
         count(r, COUNTER_WIN_GOOD, 1);
@@ -170,7 +170,8 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     count(r, COUNTER_TOKENS_SEEN, n->seen);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
-    if (n->made < s->asked_tokens && !s->dialect->no_tokens) {
+    if (!s->usage && !n->unread && !s->dialect->no_tokens) count(r, COUNTER_USAGE_NONE, 1);
+    if (n->made < s->asked_tokens && !s->dialect->no_tokens && !n->unknown) {
         count(r, COUNTER_SHORT_REQUESTS, 1);
         if (n->counted && s->finish_by == FINISH_LENGTH) count(r, COUNTER_SHORT_BY_LENGTH, 1);
     }
@@ -200,6 +201,9 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     most(r, COUNTER_USAGE_DOUBTED_OUT, n.doubted_out);
     most(r, COUNTER_USAGE_DOUBTED_IN, n.doubted_in);
     most(r, COUNTER_USAGE_DOUBTED_CACHED, n.doubted_cached);
+    count(r, COUNTER_USAGE_DOUBTED_ZERO, n.zero);
+    count(r, COUNTER_USAGE_DOUBTED_UNREAD, n.unread);
+    count(r, COUNTER_USAGE_DOUBTED_FELL, n.fell);
     count(r, COUNTER_DROPPED, s->gaps.lost);
     if (s->finish_by != FINISH_NONE) count(r, (enum counter)(COUNTER_FINISH_NONE + (int)s->finish_by), 1);
     if (s->t.sent != 0 && due_in_window) {

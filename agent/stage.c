@@ -157,6 +157,7 @@ static void begin_stream(struct stage *st, struct request *r)
     s->prompt_tokens = prompt;
     s->turn = turn;
     s->text = text;
+    s->look = &st->look;
     if (text) buf_reset(text);
 }
 
@@ -195,7 +196,8 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     bool good = !s->error && !s->malformed;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, perhaps */
-    st->rec.snap->series_tokens += s->events - before;    /* tokens of a whole answer, or of a last line */
+    if (st->look.is_new) stage_take_remarks(st, r, at);
+    st->rec.snap->series_tokens += s->events - before; /* tokens of a whole answer, or of a last line */
     if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;
     if (closed && send_again(st, r, outcome, at)) return;
     stage_flight_correct(st, at, now);
@@ -305,6 +307,7 @@ static void start(struct stage *st, const struct pacer_item *item)
     }
     struct stream *s = &r->stream;
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
+    s->look = &st->look;
     s->t.due = item->due;
     s->t.free = item->free;
     r->talk = stage_talk_due(st, item->due);
@@ -360,6 +363,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
+    if (st->look.is_new) stage_take_remarks(st, r, arrival);
     if (s->t.first_event == 0)
         wording_hear(&st->wording, r, bytes, n); /* the body may be no stream */
     else if (good && (s->error || s->malformed))
@@ -541,6 +545,7 @@ int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err 
     st->in_flight_max = st->wakes = 0;
     st->refusal = 0;
     wording_begin(&st->wording, st->dialect.whole);
+    stage_begin_remarks(st);
     st->failed_on_end = 0;
     st->steps_base = st->tr->clock.steps;
     st->throttled_base = st->counts_throttling ? host_throttled() : 0;

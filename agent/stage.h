@@ -82,7 +82,8 @@ struct stage {
     uint64_t failed_on_end; /* requests that failed since the last one that did not */
     double recorded;        /* the part of the requests of which a row is kept */
     struct wording wording; /* what the server says of failures */
-    int refusal;            /* the first status that was not 2xx; 0 = none */
+    struct stream_look look;
+    int refusal; /* the first status that was not 2xx; 0 = none */
 };
 
 /* Everything that must not be allocated later; takes the shard over (also on failure). The transport has its target. */
@@ -125,6 +126,10 @@ void stage_tell_due(struct stage *st, int64_t now);
 
 /* The part of [from, to) that lies in the window (stage_span.c). */
 int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to);
+
+/* Of stage_remark.c: a stage begins; something new was found in an answer of `r`. */
+void stage_begin_remarks(struct stage *st);
+void stage_take_remarks(struct stage *st, const struct request *r, int64_t at);
 
 /* Of stage_talk.c: conversations. */
 

@@ -78,29 +78,37 @@ void wording_hear_event(struct wording *w, const void *who, const char *data, si
 
 /* A read or a break may have cut a secret: its head is then at the end of the text, or its tail at the beginning. Fewer
  * than 4 characters reveal nothing. */
-static void hide_cut(struct wording *w, const struct wording_secret *secret)
+static size_t hide_cut(char *bytes, size_t n, const struct wording_secret *secret)
 {
     enum { TELLS = 4 };
-    size_t most = secret->n < w->n ? secret->n : w->n, k = most;
-    while (k >= TELLS && memcmp(w->bytes + w->n - k, secret->text, k) != 0)
+    size_t most = secret->n < n ? secret->n : n, k = most;
+    while (k >= TELLS && memcmp(bytes + n - k, secret->text, k) != 0)
         k--;
-    if (k >= TELLS) w->n -= k;
-    k = most < w->n ? most : w->n;
-    while (k >= TELLS && memcmp(w->bytes, secret->text + secret->n - k, k) != 0)
+    if (k >= TELLS) n -= k;
+    k = most < n ? most : n;
+    while (k >= TELLS && memcmp(bytes, secret->text + secret->n - k, k) != 0)
         k--;
-    if (k >= TELLS) memset(w->bytes, '*', k);
+    if (k >= TELLS) memset(bytes, '*', k);
+    return n;
 }
 
-/* What was heard, without the secrets. */
-static void hide_secrets(struct wording *w, const struct wording_secret *secrets, size_t n_secrets)
+/* A text without the secrets: its new length. `cut`: there was more of it. */
+static size_t hide_secrets(char *bytes, size_t n, bool cut, const struct wording_secret *secrets, size_t n_secrets)
 {
     size_t longest = 0;
     for (size_t i = 0; i < n_secrets; i++) {
-        w->n = failure_hide(w->bytes, w->n, secrets[i].text, secrets[i].n);
-        hide_cut(w, &secrets[i]);
+        n = failure_hide(bytes, n, secrets[i].text, secrets[i].n);
+        n = hide_cut(bytes, n, &secrets[i]);
         if (secrets[i].n > longest) longest = secrets[i].n;
     }
-    if (w->full) w->n = w->n > longest ? w->n - longest : 0; /* half a secret may stand at the cut */
+    if (!cut) return n;
+    return n > longest ? n - longest : 0; /* half a secret may stand at the cut */
+}
+
+void wording_clean(char *bytes, size_t n, bool cut, const struct wording_secret *secrets, size_t n_secrets, char *ret,
+                   size_t size)
+{
+    failure_words(ret, size, bytes, hide_secrets(bytes, n, cut, secrets, n_secrets));
 }
 
 /* Labels by which an answer is not what was asked for: the server's words do not say what is wrong. */
@@ -152,7 +160,7 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     bool heard = w->who == who;
     s->text[0] = '\0';
     if (heard) {
-        hide_secrets(w, secrets, n_secrets);
+        w->n = hide_secrets(w->bytes, w->n, w->full, secrets, n_secrets);
         w->who = NULL;
     }
     if (is_odd(s->label))

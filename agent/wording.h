@@ -45,4 +45,8 @@ struct wording_secret {
 };
 void wording_take(struct wording *w, const void *who, const struct wording_secret *secrets, size_t n_secrets,
                   const char *why, struct failure_sample *s);
+/* A text that a server sent, as one clean line without the secrets; the agent's own bytes are changed. `cut`: there was
+ * more of it. */
+void wording_clean(char *bytes, size_t n, bool cut, const struct wording_secret *secrets, size_t n_secrets, char *ret,
+                   size_t size);
 void wording_drop(struct wording *w, const void *who); /* it ended well */

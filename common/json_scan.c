@@ -253,7 +253,11 @@ static void note_skipped(struct json *j, enum json_token t)
 
 int json_skip(struct json *j)
 {
-    enum json_token t = json_next(j);
+    return json_skip_from(j, json_next(j));
+}
+
+int json_skip_from(struct json *j, enum json_token t)
+{
     if (!j->notes) return json_leave(j, t);
     note_skipped(j, t);
     if (t == JSON_OBJECT || t == JSON_ARRAY) {

@@ -64,6 +64,8 @@ enum json_token json_next(struct json *j);
 int json_leave(struct json *j, enum json_token t);
 /* Reads over the next value; its strings and numbers are noted as that. */
 int json_skip(struct json *j);
+/* The same of a value whose first token has been read. */
+int json_skip_from(struct json *j, enum json_token t);
 /* Notes the last string or number. */
 static inline void json_note(struct json *j, enum json_note_kind kind)
 {

@@ -10,9 +10,10 @@
 #include "common/wire.h"
 
 /* On the wire: msgpack [fingerprint, from, to, the numbers of NUMBERS, [counters], [address, requests, ok, failed,
- * address …], [label, status, at, address, text, label …], [due, the columns of request_row.def, due …], [groups, as
- * group.h writes them], [metric, bytes, metric, bytes …]], metrics ascending, empty ones left out. */
-enum { FIELDS = 16, FAILURE_FIELDS = 5, ADDRESS_FIELDS = 4 };
+ * address …], [label, status, at, address, text, label …], [kind, at, text, kind …], [due, the columns of
+ * request_row.def, due …], [groups, as group.h writes them], [metric, bytes, metric, bytes …]], kinds and metrics
+ * ascending, empty ones left out. */
+enum { FIELDS = 17, FAILURE_FIELDS = 5, REMARK_FIELDS = 3, ADDRESS_FIELDS = 4 };
 #define REQUEST_FIELDS (1 + REQUEST_COLUMNS_N)
 #define LATEST                                                                                                         \
     (10 * INT64_C(366) * 24 * 3600 * NS_PER_S) /* no stage is longer, so later arithmetic cannot overflow              \
@@ -102,6 +103,7 @@ int snapshot_add(struct snapshot *to, const struct snapshot *part)
     counters_add(to->counters, part->counters);
     per_address_add(&to->addresses, &part->addresses);
     failure_samples_add(&to->failures, &part->failures);
+    remarks_add(&to->remarks, &part->remarks);
     add_requests(to, part);
     return merge_hists(to, part);
 }
@@ -116,6 +118,7 @@ int snapshot_extend(struct snapshot *to, const struct snapshot *later)
     memcpy(to->counters, later->counters, sizeof to->counters);
     per_address_add(&to->addresses, &later->addresses);
     failure_samples_add(&to->failures, &later->failures);
+    remarks_add(&to->remarks, &later->remarks);
     add_requests(to, later);
     return merge_hists(to, later);
 }
@@ -149,6 +152,20 @@ static void pack_failures(msgpack_packer *pk, const struct failure_samples *f)
         (void)msgpack_pack_int64(pk, s->at_ns);
         pack_text(pk, s->address, sizeof s->address);
         pack_text(pk, s->text, sizeof s->text);
+    }
+}
+
+static void pack_remarks(msgpack_packer *pk, const struct remarks *r)
+{
+    size_t n = 0;
+    for (int k = 0; k < REMARK_N; k++)
+        n += r->of[k].text[0] != 0;
+    (void)msgpack_pack_array(pk, n * REMARK_FIELDS);
+    for (int k = 0; k < REMARK_N; k++) {
+        if (!r->of[k].text[0]) continue;
+        (void)msgpack_pack_int(pk, k);
+        (void)msgpack_pack_int64(pk, r->of[k].at_ns);
+        pack_text(pk, r->of[k].text, sizeof r->of[k].text);
     }
 }
 
@@ -196,6 +213,7 @@ int snapshot_encode(const struct snapshot *s, struct buf *out)
         (void)msgpack_pack_uint64(&pk, s->counters[i]);
     pack_addresses(&pk, &s->addresses);
     pack_failures(&pk, &s->failures);
+    pack_remarks(&pk, &s->remarks);
     pack_requests(&pk, &s->requests);
     if (groups_encode(&s->groups, out)) return -1;
     if (pack_hists(&pk, s)) return -1;
@@ -261,6 +279,25 @@ static int read_failures(struct unpack *u, struct failure_samples *ret, struct e
             read_text(u, s->text, sizeof s->text) || s->status > 999 || s->at_ns < -LATEST || s->at_ns > LATEST)
             return err_set(e, ERR_WIRE, "snapshot: failure %s is malformed", FAILURES[label].name);
         if (ret) ret->n++;
+    }
+    return 0;
+}
+
+/* Rows, and with ret NULL past them. */
+static int read_remarks(struct unpack *u, struct remarks *ret, struct err *e)
+{
+    struct remark skipped;
+    uint32_t n, kind, next = 0;
+    if (unpack_array(u, &n) || n % REMARK_FIELDS || n / REMARK_FIELDS > REMARK_N)
+        return err_set(e, ERR_WIRE, "snapshot: its remarks are not a list");
+    for (; n; n -= REMARK_FIELDS) {
+        if (unpack_u32(u, &kind) || kind < next || kind >= REMARK_N)
+            return err_set(e, ERR_WIRE, "snapshot: a remark of no kind, or out of order");
+        next = kind + 1;
+        struct remark *r = ret ? &ret->of[kind] : &skipped;
+        if (unpack_i64(u, &r->at_ns) || read_text(u, r->text, sizeof r->text) || !r->text[0] || r->at_ns < -LATEST ||
+            r->at_ns > LATEST)
+            return err_set(e, ERR_WIRE, "snapshot: remark %s is malformed", REMARK_NAMES[kind]);
     }
     return 0;
 }
@@ -344,8 +381,8 @@ static int decode(struct snapshot *ret, struct unpack u, struct err *e)
     for (int i = 0; i < NUMBERS_N; i++)
         if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
     if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
-        read_requests(&u, &ret->requests, ret->addresses.n, e) || groups_decode(&u, &ret->groups, e) ||
-        read_hists(&u, ret, false, e))
+        read_remarks(&u, &ret->remarks, e) || read_requests(&u, &ret->requests, ret->addresses.n, e) ||
+        groups_decode(&u, &ret->groups, e) || read_hists(&u, ret, false, e))
         return -1;
     return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }
@@ -374,7 +411,7 @@ static int skip_to_requests(struct unpack *u, struct per_address *ret)
     if (unpack_array(u, &counters)) return -1;
     for (; counters; counters--)
         if (unpack_u64(u, &number)) return -1;
-    return read_addresses(u, ret, NULL) || read_failures(u, NULL, NULL) ? -1 : 0;
+    return read_addresses(u, ret, NULL) || read_failures(u, NULL, NULL) || read_remarks(u, NULL, NULL) ? -1 : 0;
 }
 
 int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)

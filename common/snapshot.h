@@ -10,6 +10,7 @@
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
+#include "common/remark.h"
 #include "common/request_row.h"
 
 struct snapshot {
@@ -20,6 +21,7 @@ struct snapshot {
     uint64_t series_inflight_ns;                     /* time integral of requests in flight over the span */
     uint64_t counters[COUNTER_N];                    /* cumulative over the stage */
     struct per_address addresses;                    /* delta */
+    struct remarks remarks;                          /* the first of each kind in this span */
     struct hist *hist[METRIC_N];                     /* delta; NULL = empty */
     struct failure_samples failures;                 /* the first of each label in this span */
     struct groups groups;                            /* of a mix, by workload and by model; delta */

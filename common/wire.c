@@ -9,6 +9,7 @@
 #include "common/fingerprint.h"
 #include "common/group.h"
 #include "common/metric.h"
+#include "common/remark.h"
 #include "common/request_row.h"
 #include "common/unpack.h"
 
@@ -126,6 +127,8 @@ uint64_t wire_fingerprint(void)
         h = fingerprint_text(fingerprint_text(h, METRICS[i].name), METRICS[i].unit);
         h = fingerprint_u64(fingerprint_u64(h, (uint64_t)METRICS[i].scale), METRICS[i].window);
     }
+    for (int i = 0; i < REMARK_N; i++)
+        h = fingerprint_text(h, REMARK_NAMES[i]);
     for (uint32_t i = 0; i < REQUEST_COLUMNS_N; i++)
         h = fingerprint_u64(fingerprint_text(h, REQUEST_COLUMNS[i].name), REQUEST_COLUMNS[i].kind);
     for (int i = 0; i < GROUP_COUNT_N; i++)

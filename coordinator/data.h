@@ -9,6 +9,7 @@
 #include "common/counter.h"
 #include "common/failure_sample.h"
 #include "common/group.h"
+#include "common/remark.h"
 #include "common/hist.h"
 #include "common/metric.h"
 #include "common/per_address.h"
@@ -91,6 +92,7 @@ struct stage_data {
     struct per_address addresses;           /* of all agents, by name */
     struct failure_samples failures;        /* the first failed request of each label, of all agents */
     struct groups groups;                   /* of a mix, of all agents */
+    struct remarks remarks;                 /* the first of each kind, of all agents */
     uint64_t request_rows;                  /* rows of single requests in the run's file */
     uint64_t lost;                          /* requests of dead agents */
     struct hist *hist[METRIC_N];            /* merged; NULL when empty */

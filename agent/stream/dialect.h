@@ -21,6 +21,7 @@ enum event_flag {
     EVENT_END = 1 << 6,       /* the protocol's end marker */
     EVENT_MALFORMED = 1 << 7, /* no JSON object */
     EVENT_UNKNOWN = 1 << 8,   /* an object that says nothing this API knows */
+    EVENT_UNREAD = 1 << 9,    /* a number of usage that is none: negative, broken, a word */
 };
 /* How events lie in the body. */
 enum framing {

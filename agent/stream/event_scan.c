@@ -87,7 +87,7 @@ static void take_parts(struct event_scan *s, uint32_t flag, bool nested)
     }
 }
 
-void event_scan_content(struct event_scan *s, uint32_t flag)
+bool event_scan_content(struct event_scan *s, uint32_t flag)
 {
     enum json_token t = json_next(&s->j);
     if (t == JSON_STRING)
@@ -96,12 +96,14 @@ void event_scan_content(struct event_scan *s, uint32_t flag)
         take_parts(s, flag, false);
     else
         (void)json_leave(&s->j, t);
+    return t == JSON_STRING || t == JSON_ARRAY || t == JSON_NULL;
 }
 
 bool event_scan_count(struct event_scan *s, uint32_t *to)
 {
     enum json_token t = json_next(&s->j);
     bool good = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, to);
+    if (!good && t != JSON_NULL) s->ev->flags |= EVENT_UNREAD;
     (void)json_leave(&s->j, t);
     return good;
 }
@@ -175,6 +177,59 @@ void event_scan_details(struct event_scan *s)
     }
 }
 
+/* The number of usage that a member is. */
+static uint32_t *usage_number(struct event_scan *s, enum json_note_kind *ret)
+{
+    static const struct {
+        const char *name;
+        enum json_note_kind kind;
+    } NAMES[] = {{"completion_tokens", JSON_NOTE_OUTPUT},
+                 {"output_tokens", JSON_NOTE_OUTPUT},
+                 {"outputTokenCount", JSON_NOTE_OUTPUT},
+                 {"candidatesTokenCount", JSON_NOTE_OUTPUT},
+                 {"prompt_tokens", JSON_NOTE_INPUT},
+                 {"input_tokens", JSON_NOTE_INPUT},
+                 {"inputTokenCount", JSON_NOTE_INPUT},
+                 {"promptTokenCount", JSON_NOTE_INPUT},
+                 {"cacheReadInputTokenCount", JSON_NOTE_CACHED}};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        if (!json_is(&s->j, NAMES[i].name, strlen(NAMES[i].name))) continue;
+        *ret = NAMES[i].kind;
+        return *ret == JSON_NOTE_OUTPUT  ? &s->ev->output_tokens
+               : *ret == JSON_NOTE_INPUT ? &s->ev->input_tokens
+                                         : &s->ev->cached_tokens;
+    }
+    return NULL;
+}
+
+enum around { AROUND_NOTHING, AROUND_USAGE, AROUND_GROQ /* {"x_groq": {"usage": …, "error": …}} */ };
+
+static void take_usage(struct event_scan *s, enum around around)
+{
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        enum json_note_kind kind;
+        uint32_t *number = usage_number(s, &kind);
+        if (number) {
+            s->known = true;
+            if (event_scan_number(s, kind, number) && kind == JSON_NOTE_OUTPUT) s->ev->flags |= EVENT_USAGE;
+        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
+            event_scan_details(s);
+        } else if (around != AROUND_NOTHING && JSON_IS(&s->j, "usage")) {
+            take_usage(s, AROUND_NOTHING);
+        } else if (around == AROUND_GROQ && JSON_IS(&s->j, "error")) {
+            event_scan_error(s);
+        } else {
+            (void)json_skip(&s->j);
+        }
+    }
+}
+
+void event_scan_usage(struct event_scan *s)
+{
+    take_usage(s, AROUND_USAGE);
+}
+
 void event_scan_finish(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
@@ -204,6 +259,14 @@ bool event_scan_is_something(struct event_scan *s)
     enum json_token t = json_next(&s->j);
     bool is = !is_nothing(s, t);
     (void)json_leave(&s->j, t);
+    return is;
+}
+
+bool event_scan_skip(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    bool is = !is_nothing(s, t);
+    (void)json_skip_from(&s->j, t);
     return is;
 }
 
@@ -254,12 +317,27 @@ static void take_base_resp(struct event_scan *s)
         bool status = JSON_IS(&s->j, "status_code");
         uint32_t n = 0;
         enum json_token t = json_next(&s->j);
-        if (status && t == JSON_NUMBER && !(json_u32(&s->j, &n) && n == 0)) s->ev->flags |= EVENT_ERROR;
+        if (status && t == JSON_NUMBER) {
+            bool good = json_u32(&s->j, &n) && n == 0;
+            if (good)
+                s->known = true;
+            else
+                s->ev->flags |= EVENT_ERROR;
+        }
         (void)json_leave(&s->j, t);
     }
 }
 
-enum member { MEMBER_OTHER, MEMBER_ERROR, MEMBER_BASE_RESP, MEMBER_TYPE, MEMBER_DETAIL, MEMBER_STATUS, MEMBER_SUCCESS };
+enum member {
+    MEMBER_OTHER,
+    MEMBER_ERROR,
+    MEMBER_BASE_RESP,
+    MEMBER_TYPE,
+    MEMBER_DETAIL,
+    MEMBER_STATUS,
+    MEMBER_SUCCESS,
+    MEMBER_USAGE
+};
 
 /* error, errors, error_message, errorCode, errmsg, Error, exception … */
 static bool is_error_key(const struct json *j)
@@ -274,6 +352,13 @@ static enum member rare_member_of(const struct json *j)
     if (JSON_IS(j, "object") || JSON_IS(j, "type")) return MEMBER_TYPE;
     if (JSON_IS(j, "base_resp")) return MEMBER_BASE_RESP;
     return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+}
+
+/* Where others than the API's own place hold usage: Groq, Bedrock, gateways. */
+static bool is_usage_key(const struct json *j)
+{
+    return JSON_IS(j, "usage") || JSON_IS(j, "usageMetadata") || JSON_IS(j, "usage_metadata") || JSON_IS(j, "meta") ||
+           JSON_IS(j, "metadata") || JSON_IS(j, "x_groq") || JSON_IS(j, "amazon-bedrock-invocationMetrics");
 }
 
 static bool is_status_key(const struct json *j)
@@ -292,7 +377,12 @@ static enum member member_of(const struct json *j)
     case 'd':
         return ANY_CASE(j, "detail") ? MEMBER_DETAIL : MEMBER_OTHER;
     case 'm':
-        return ANY_CASE(j, "message") ? MEMBER_DETAIL : MEMBER_OTHER;
+        if (ANY_CASE(j, "message")) return MEMBER_DETAIL;
+        return is_usage_key(j) ? MEMBER_USAGE : MEMBER_OTHER;
+    case 'a':
+    case 'u':
+    case 'x':
+        return is_usage_key(j) ? MEMBER_USAGE : MEMBER_OTHER;
     case 'c':
         return ANY_CASE(j, "code") ? MEMBER_STATUS : MEMBER_OTHER;
     case 's':
@@ -352,6 +442,9 @@ void event_scan_other(struct event_scan *s)
         break;
     case MEMBER_SUCCESS:
         take_success(s);
+        break;
+    case MEMBER_USAGE:
+        take_usage(s, JSON_IS(&s->j, "x_groq") ? AROUND_GROQ : AROUND_USAGE);
         break;
     case MEMBER_OTHER:
         (void)json_skip(&s->j);

@@ -29,16 +29,22 @@ bool event_scan_item(struct event_scan *s);
 /* A string: the flag is set when it is not empty. */
 void event_scan_text(struct event_scan *s, uint32_t flag);
 /* A string, or a list of parts as some servers send it: {"type": "text", "text": …}; {"type": "thinking",
- * "thinking": …}; {"type": "reasoning", "summary": […]}. */
-void event_scan_content(struct event_scan *s, uint32_t flag);
-/* A number of usage, also one in quotes. True when it was one, and *to is set. */
+ * "thinking": …}; {"type": "reasoning", "summary": […]}. True when it was one of them, or null. */
+bool event_scan_content(struct event_scan *s, uint32_t flag);
+/* A number of usage, also one in quotes. True when it was one, and *to is set. EVENT_UNREAD when it is neither that nor
+ * null. */
 bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to);
 /* The same without a note: for sums, and for APIs whose token events have no usage. */
 bool event_scan_count(struct event_scan *s, uint32_t *to);
 /* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
 void event_scan_details(struct event_scan *s);
+/* Usage in the words of any vendor: {"prompt_tokens", "input_tokens", "inputTokenCount", "promptTokenCount", …}, or an
+ * object around it. */
+void event_scan_usage(struct event_scan *s);
 /* True unless the value means nothing: null, false, "", 0, []. */
 bool event_scan_is_something(struct event_scan *s);
+/* The same of a value that changes nothing of an event with tokens: it may differ within a shape. */
+bool event_scan_skip(struct event_scan *s);
 /* A value that is looked at: true when it is this word, or the literal true. */
 bool event_scan_is(struct event_scan *s, const char *word);
 bool event_scan_is_true(struct event_scan *s);

@@ -5,16 +5,25 @@
 #include "agent/stream/body.h"
 #include "agent/stream/event_scan.h"
 
-/* A delta, or the message of an answer that is not a stream. */
+/* Members of a delta that are neither text nor strange. */
+static bool is_beside(const struct json *j)
+{
+    return JSON_IS(j, "role") || JSON_IS(j, "annotations") || JSON_IS(j, "citations") ||
+           JSON_IS(j, "provider_specific_fields");
+}
+
+/* A delta, or the message of an answer that is not a stream. An empty one, or one with an empty text, is as the API has
+ * it; text in a member that it does not know is not. */
 static void take_delta(struct event_scan *s)
 {
+    bool fine = false, strange = false, empty = true;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
-    while (event_scan_key(s)) {
+    for (; event_scan_key(s); empty = false) {
         if (JSON_IS(&s->j, "content"))
-            event_scan_content(s, EVENT_CONTENT);
+            strange |= !event_scan_content(s, EVENT_CONTENT);
         else if (JSON_IS(&s->j, "reasoning_content") || JSON_IS(&s->j, "reasoning") ||
                  JSON_IS(&s->j, "reasoning_details"))
-            event_scan_content(s, EVENT_REASONING);
+            strange |= !event_scan_content(s, EVENT_REASONING);
         else if (JSON_IS(&s->j, "tool_calls"))
             event_scan_tool_calls(s);
         else if (JSON_IS(&s->j, "function_call"))
@@ -23,6 +32,31 @@ static void take_delta(struct event_scan *s)
             event_scan_text(s, EVENT_CONTENT);
         else if (JSON_IS(&s->j, "error"))
             event_scan_error(s);
+        else if (is_beside(&s->j))
+            fine |= event_scan_skip(s);
+        else
+            strange |= event_scan_skip(s);
+    }
+    s->known |= fine || empty || !strange;
+}
+
+static void take_choice(struct event_scan *s)
+{
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "delta") || JSON_IS(&s->j, "message"))
+            take_delta(s);
+        else if (JSON_IS(&s->j, "text"))
+            s->known |= event_scan_content(s, EVENT_CONTENT);
+        else if (JSON_IS(&s->j, "finish_reason"))
+            event_scan_finish(s);
+        else if (JSON_IS(&s->j, "error"))
+            event_scan_error(s);
+        else if (JSON_IS(&s->j, "usage"))
+            event_scan_usage(s);
+        else if (s->apart && JSON_IS(&s->j, "index"))
+            (void)event_scan_number(s, JSON_NOTE_CHOICE, &s->ev->choice);
+        else if (JSON_IS(&s->j, "content_filter_results"))
+            s->known |= event_scan_skip(s);
         else
             (void)json_skip(&s->j);
     }
@@ -30,30 +64,15 @@ static void take_delta(struct event_scan *s)
 
 static void take_choices(struct event_scan *s)
 {
-    s->known = true;
     if (!json_enter(&s->j, JSON_ARRAY)) return;
-    while (event_scan_item(s)) {
-        while (event_scan_key(s)) {
-            if (JSON_IS(&s->j, "delta") || JSON_IS(&s->j, "message"))
-                take_delta(s);
-            else if (JSON_IS(&s->j, "text"))
-                event_scan_text(s, EVENT_CONTENT);
-            else if (JSON_IS(&s->j, "finish_reason"))
-                event_scan_finish(s);
-            else if (JSON_IS(&s->j, "error"))
-                event_scan_error(s);
-            else if (s->apart && JSON_IS(&s->j, "index"))
-                (void)event_scan_number(s, JSON_NOTE_CHOICE, &s->ev->choice);
-            else
-                (void)json_skip(&s->j);
-        }
-    }
+    while (event_scan_item(s))
+        take_choice(s);
 }
 
 static void take_usage(struct event_scan *s)
 {
-    s->known = true;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
+    s->known = true;
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "completion_tokens")) {
             if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
@@ -88,9 +107,12 @@ void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, s
             take_choices(&s);
         else if (JSON_IS(&s.j, "usage"))
             take_usage(&s);
+        else if (JSON_IS(&s.j, "prompt_filter_results"))
+            s.known |= event_scan_skip(&s);
         else
             event_scan_other(&s);
     }
+    if (ret->flags & (EVENT_TOKEN | EVENT_FINISH | EVENT_USAGE)) s.known = true;
     event_scan_end(&s);
 }
 

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "agent/stream/model_name.h"
 #include "agent/stream/stranger.h"
 
 #define NOT_SAID UINT32_MAX
 #define TOKENS_PER_EVENT_MAX 65536u /* a server that claims more is not believed */
+#define FALLS_LEAST 4u              /* tokens */
 
 void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from,
                   int64_t window_to)
@@ -88,11 +90,22 @@ int64_t stream_tpot(const struct stream *s, uint32_t seen)
     return seen > answers ? (span + (int64_t)(seen - answers) / 2) / (int64_t)(seen - answers) : -1;
 }
 
+/* Running usage may end a little lower, and some servers send zeros in between. Of several answers, and where thoughts
+ * are counted apart, each number may be of another part. */
+static bool falls(const struct stream *s, uint32_t now)
+{
+    bool one = s->dialect->choices <= 1 && !s->dialect->thoughts_apart;
+    return one && now > 0 && (uint64_t)now + now / 10 + FALLS_LEAST < s->usage_out;
+}
+
 static void take_usage(struct stream *s, const struct event *ev)
 {
     s->usage = true;
     if (ev->input_tokens > s->usage_in) s->usage_in = ev->input_tokens;
-    if (ev->output_tokens > s->usage_out) s->usage_out = ev->output_tokens;
+    if (ev->output_tokens > s->usage_out)
+        s->usage_out = ev->output_tokens;
+    else if (falls(s, ev->output_tokens))
+        s->fell = true;
     if (ev->cached_tokens > s->usage_cached) s->usage_cached = ev->cached_tokens;
     if (ev->thought_tokens > s->usage_thought) s->usage_thought = ev->thought_tokens;
 }
@@ -127,6 +140,27 @@ static void keep_said(struct stream *s, const struct sse_event *e)
     memcpy(pool->said, e->data, pool->said_n);
 }
 
+static void look_keep(struct stream_look *look, enum remark_kind kind, const char *bytes, size_t n)
+{
+    if (look->kept[kind] || n == 0) return;
+    look->n[kind] = (uint32_t)(n < STREAM_LOOK_BYTES ? n : STREAM_LOOK_BYTES);
+    memcpy(look->bytes[kind], bytes, look->n[kind]);
+    look->is_new = true;
+}
+
+static void look_at(struct stream *s, const struct sse_event *e, uint32_t flags)
+{
+    struct stream_look *look = s->look;
+    if (flags & EVENT_UNKNOWN) look_keep(look, REMARK_UNKNOWN_EVENT, e->data, e->len);
+    if (flags & EVENT_UNREAD) look_keep(look, REMARK_USAGE_UNREAD, e->data, e->len);
+    if (s->named || look->models == 0) return;
+    size_t n;
+    const char *name = model_name_find(e->data, e->len, &n);
+    look->models--;
+    s->named = name != NULL;
+    if (name) look_keep(look, REMARK_OTHER_MODEL, name, n);
+}
+
 static void take_flags(struct stream *s, const struct sse_event *e, const struct event *ev)
 {
     uint32_t flags = ev->flags;
@@ -136,6 +170,7 @@ static void take_flags(struct stream *s, const struct sse_event *e, const struct
         s->why = stranger_event(e->data, e->len);
     }
     if (flags & EVENT_ERROR) s->error = true;
+    if (flags & EVENT_UNREAD) s->unread = true;
     if (flags & EVENT_FINISH) s->finish = true;
     if (ev->finish > s->finish_by) s->finish_by = ev->finish;
     if (flags & EVENT_UNKNOWN)
@@ -156,6 +191,7 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
     scan(s, e, ret);
     take(s, ret, at);
     take_flags(s, e, ret);
+    if (s->look) look_at(s, e, ret->flags);
     bool held = is_held(s->dialect), last = (s->dialect->ends_with_finish || held) && (ret->flags & EVENT_FINISH);
     if (last || (ret->flags & EVENT_END)) {
         s->end = true;
@@ -256,16 +292,19 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
 static void settle_plain(struct stream *s)
 {
     struct event ev;
-    scan(s, &(struct sse_event){.name = "", .data = carry_bytes(&s->carry), .len = s->body}, &ev);
+    const struct sse_event all = {.name = "", .data = carry_bytes(&s->carry), .len = s->body};
+    scan(s, &all, &ev);
     bool answer = s->dialect->whole && !(ev.flags & (EVENT_MALFORMED | EVENT_UNKNOWN));
     if (ev.flags & EVENT_ERROR)
         s->error = true;
     else if (!answer)
         s->malformed = true;
     if (!answer) return;
+    if (s->look) look_at(s, &all, ev.flags);
     s->t.first_event = s->t.done = s->last_read;
     s->end = true;
     s->finish = ev.flags & EVENT_FINISH;
+    s->unread = ev.flags & EVENT_UNREAD;
     s->finish_by = ev.finish;
     take(s, &ev, s->last_read);
 }
@@ -320,6 +359,7 @@ static const char *missing(const struct stream *s)
 static bool is_believed(const struct stream *s)
 {
     uint64_t n = s->usage_out;
+    if (s->fell) return false;
     /* of several answers: llama.cpp counts each in a usage of its own, and none is the sum */
     if (s->dialect->choices > 1 && n < s->events) return false;
     return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
@@ -336,17 +376,25 @@ static uint32_t count_suffix(const struct stream *s, uint32_t seen)
 
 static void count_all(const struct stream *s, struct stream_tokens *ret)
 {
+    bool counts = !s->dialect->no_tokens, whole = counts && s->dialect->whole;
     *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
-    if (s->dialect->no_tokens) ret->made = ret->seen = 0;
+    ret->doubted = ret->unread = s->unread;
+    ret->unknown = whole;
+    if (whole || !counts) ret->made = ret->seen = 0;
     if (!s->usage) return;
     uint64_t input_most = (uint64_t)s->prompt_tokens * BELIEVED_INPUT_FACTOR + BELIEVED_INPUT_MORE;
     if (s->usage_in > 0 && s->usage_in <= input_most) ret->input = s->usage_in;
     if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
-    ret->counted = s->usage_out > 0 && !s->dialect->no_tokens && is_believed(s);
+    ret->counted = s->usage_out > 0 && counts && is_believed(s);
+    ret->unknown = whole && !ret->counted;
     if (s->usage_in > input_most) ret->doubted_in = s->usage_in;
     if (s->usage_cached > ret->input) ret->doubted_cached = s->usage_cached;
-    if (!ret->counted && !s->dialect->no_tokens) ret->doubted_out = s->usage_out;
-    ret->doubted = ret->doubted_in || ret->doubted_cached || ret->doubted_out;
+    if (!ret->counted && counts) {
+        ret->fell = s->fell;
+        ret->zero = s->usage_out == 0 && s->end && s->events > 0;
+        if (!s->fell) ret->doubted_out = s->usage_out;
+    }
+    ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
     if (!ret->counted) return;
     uint32_t n = s->usage_out, visible = s->events - s->thoughts;
     ret->made = ret->seen = n;

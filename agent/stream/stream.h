@@ -12,6 +12,7 @@
 #include "agent/stream/shape.h"
 #include "agent/stream/sse.h"
 #include "common/counter.h"
+#include "common/remark.h"
 
 /* The moments of METRICS (CLOCK_MONOTONIC ns; 0 = did not happen). */
 struct timeline {
@@ -46,6 +47,17 @@ struct stream_choice {
     uint32_t events, counted;
 };
 
+/* What is kept of the answers that a stage's streams see, beside what is counted. One for many streams: the owner takes
+ * what is new after each call, and says what it has enough of. */
+#define STREAM_LOOK_BYTES 1024u
+struct stream_look {
+    uint32_t models;                         /* events that are still looked at for the name of a model */
+    bool is_new;                             /* something below is; cleared by the owner */
+    bool kept[REMARK_N];                     /* no more of these are wanted; OTHER_MODEL: see `models` */
+    uint32_t n[REMARK_N];                    /* bytes of it; 0: none */
+    char bytes[REMARK_N][STREAM_LOOK_BYTES]; /* the data of the event; of OTHER_MODEL the name, whatever it is */
+};
+
 struct stream {
     const struct dialect *dialect;
     struct gaps gaps; /* gaps of token events, for itl and chunk_gap */
@@ -61,15 +73,18 @@ struct stream {
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
+    bool unread, fell;        /* usage had a number that is none; its output tokens fell */
     enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
     enum stream_end ended_by; /* with `end` */
     const char *why;          /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
     bool known;               /* an event was one of this API */
+    bool named;               /* an event named its model */
     bool begun;               /* the body's first byte that is no white space was seen */
     bool plain;               /* the body is one JSON value, no event stream */
     bool full_only;           /* set after stream_begin by tests: no event is judged by its shape */
     struct buf
         *text; /* set after stream_begin: the answer's visible text goes there, as JSON writes it between quotes */
+    struct stream_look *look; /* set after stream_begin, or NULL */
     uint64_t bytes;
     uint32_t shaped;  /* token events judged by their shape */
     uint32_t unknown; /* events and lines that are nothing this API knows */
@@ -113,8 +128,10 @@ struct stream_tokens {
     uint32_t suffix; /* of `seen`, what came after the first token event: all but its tokens, which running usage
                         tells; without that they are as many as an event has on average. 0: there is no suffix */
     bool counted;    /* by usage */
+    bool unknown;    /* a whole answer without usage: the three above are 0 */
     bool doubted;    /* usage was there and is not believed, in whole or in part … */
-    uint32_t doubted_out, doubted_in, doubted_cached; /* … namely these numbers of it; 0: that one is believed */
+    uint32_t doubted_out, doubted_in, doubted_cached; /* … namely these numbers of it; 0: that one is believed … */
+    bool zero, unread, fell; /* … or it says 0 and text came; a number cannot be read; the output tokens fell */
     uint32_t input, cached;
 };
 /* The time per output token, of those that came in events; with several answers, each token after the one before of its

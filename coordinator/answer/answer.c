@@ -441,10 +441,9 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
             gathered += c[COUNTER_GATHERED];
             events += c[COUNTER_EVENTS];
         }
-        a->usage_doubted += c[COUNTER_USAGE_DOUBTED];
-        for (int k = COUNTER_USAGE_DOUBTED_OUT; k <= COUNTER_USAGE_DOUBTED_CACHED; k++)
-            if (c[k] > a->usage_most[k]) a->usage_most[k] = c[k];
-        a->unknown_events += c[COUNTER_UNKNOWN_EVENTS];
+        counters_add(a->counters, c);
+        for (int k = 0; k < REMARK_N; k++)
+            if (!a->remark[k] && points[i].data->remarks.of[k].text[0]) a->remark[k] = &points[i].data->remarks.of[k];
         if (c[COUNTER_EVENTS] > c[COUNTER_FAILED_TOKENS]) {
             a->events = a->events + c[COUNTER_EVENTS] - c[COUNTER_FAILED_TOKENS];
             a->events_tokens += c[COUNTER_TOKENS];

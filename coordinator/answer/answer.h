@@ -78,8 +78,7 @@ struct answer {
     uint64_t tokens, tokens_seen;   /* output tokens of ok requests, of all stages: in all, and those that came in
                                        events; both 0 where tokens do not come one by one */
     uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
-    uint64_t usage_most[COUNTER_N]; /* the counters USAGE_DOUBTED_… of all stages, the others 0 */
-    uint64_t usage_doubted, unknown_events; /* as the counters of these names, of all stages */
+    uint64_t counters[COUNTER_N];   /* of all stages */
     uint64_t ended_by_body, ended_by_finish, short_by_length, filtered; /* the same */
     uint64_t answered;                                                  /* ok requests of all stages */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
@@ -89,8 +88,9 @@ struct answer {
     enum counter failed_by;                /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
+    const struct remark *remark[REMARK_N];     /* the first of each kind, of the run's data; NULL when none was kept */
     struct search_outcome search;              /* when the plan asked for one; else all zero */
-    char text[2400];                           /* the paragraph, by answer_words */
+    char text[3200];                           /* the paragraph, by answer_words */
 };
 /* All but the words, which answer_words (answer_text.h) makes of it. */
 ERR_CHECKED int answer_compute(const struct run_data *run, const struct point *points, size_t n,

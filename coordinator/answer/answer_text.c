@@ -256,6 +256,13 @@ static bool usage_is_reason(const struct point *points, size_t n)
     return false;
 }
 
+/* The server's own words; the reports have all of them. */
+static void say_example(struct answer *a, const char *before, enum remark_kind kind)
+{
+    char words[FIRST_MOST + 4];
+    if (a->remark[kind]) say(a, "%s: \"%s\". ", before, text_cut(a->remark[kind]->text, FIRST_MOST, words));
+}
+
 /* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
 static void say_counts(const struct point *points, size_t n_points, struct answer *a)
 {
@@ -272,14 +279,29 @@ static void say_counts(const struct point *points, size_t n_points, struct answe
         say(a, ", though text came in %s: token/s and lengths follow usage. ",
             human_things((double)a->events, "event", n));
     }
-    if (a->usage_doubted && !usage_is_reason(points, n_points)) {
-        char what[160];
-        say(a, "The usage of %s cannot be right and was not taken: %s. ",
-            human_things((double)a->usage_doubted, "request", n),
-            verdict_usage_words(a->usage_most, what, sizeof what));
+    uint64_t doubted = a->counters[COUNTER_USAGE_DOUBTED], unknown = a->counters[COUNTER_UNKNOWN_EVENTS];
+    if (doubted && !usage_is_reason(points, n_points)) {
+        char what[VERDICT_USAGE_WORDS];
+        say(a, "The usage of %s cannot be right and was not taken: %s. ", human_things((double)doubted, "request", n),
+            verdict_usage_words(a->counters, what, sizeof what));
     }
-    if ((double)a->unknown_events > UNKNOWN_TELL * (double)a->requests)
-        say(a, "%s are nothing that this API knows. ", human_things((double)a->unknown_events, "event", n));
+    if (a->remark[REMARK_USAGE_UNREAD]) say_example(a, "The first usage that cannot be read", REMARK_USAGE_UNREAD);
+    if ((double)unknown > UNKNOWN_TELL * (double)a->requests) {
+        say(a, "%s %s nothing that this API knows. ", human_things((double)unknown, "event", n),
+            unknown == 1 ? "is" : "are");
+        say_example(a, "The first", REMARK_UNKNOWN_EVENT);
+    }
+}
+
+/* Without usage a token event stands for a token, and an answer that is not streamed for nothing. */
+static void say_no_usage(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t none = a->counters[COUNTER_USAGE_NONE];
+    if (!((double)none > ENDS_TELL * (double)a->answered)) return;
+    say(a, "%s of %s came without usage: ", human_count(none, n), human_things((double)a->answered, "answer", all));
+    say(a, plan->target.whole ? "how many tokens they have is not known, and no figure of tokens holds them. "
+                              : "each of their events is counted as one token, though it may hold several. ");
 }
 
 /* How answers ended, where that is more than their API's marker and what was asked for. */
@@ -393,7 +415,10 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(whole, a);
     say_failures(a);
     say_lengths(a);
+    say_no_usage(plan, a);
     say_counts(points, n, a);
+    if (a->remark[REMARK_OTHER_MODEL])
+        say(a, "A model of another name answered: %s. ", a->remark[REMARK_OTHER_MODEL]->text);
     say_after(a);
     say_ends(plan, a);
     say_gathered(a);

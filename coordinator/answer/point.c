@@ -273,6 +273,8 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
     if (s->plan.warmup_auto) warmup_cut(s, from, to, ret);
+    if (plan->target.whole && c[COUNTER_OK] && !c[COUNTER_TOKENS] && c[COUNTER_USAGE_NONE] + c[COUNTER_USAGE_DOUBTED])
+        ret->output_tokens_per_s = ret->total_tokens_per_s = NAN; /* nobody knows how many they are */
     ret->blocks_from_s = from + ret->warmup_cut_s;
     metrics_compute(s, ret);
     steady_compute(s, from + ret->warmup_cut_s, to, &st);

@@ -279,7 +279,8 @@ static void knee_step(struct search *s)
 
 static void plateau_tell(struct search *s, const struct point *p)
 {
-    double load = s->now.load, before = s->n_runs ? s->run[s->n_runs - 1].throughput : 0, x = p->output_tokens_per_s;
+    double load = s->now.load, before = s->n_runs ? s->run[s->n_runs - 1].throughput : 0,
+           x = isnan(p->output_tokens_per_s) ? 0 : p->output_tokens_per_s;
     enum phase phase = s->phase;
     s->run[s->n_runs++] = (struct run){load, x, TRIAL_PASS};
     s->now.rounds++;

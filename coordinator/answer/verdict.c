@@ -333,7 +333,7 @@ static void check_cache(const struct evidence *e, struct verdict *v)
                   human_percent(fmin(1, cached / all), share));
 }
 
-/* The worst example of each number that was not believed. */
+/* The worst example of each number that was not believed, and how often usage was wrong in other ways. */
 const char *verdict_usage_words(const uint64_t c[COUNTER_N], char *buf, size_t n)
 {
     static const struct {
@@ -342,6 +342,12 @@ const char *verdict_usage_words(const uint64_t c[COUNTER_N], char *buf, size_t n
     } PARTS[] = {{COUNTER_USAGE_DOUBTED_OUT, "output token", " for one answer, whose events are counted instead"},
                  {COUNTER_USAGE_DOUBTED_IN, "input token", " for one prompt"},
                  {COUNTER_USAGE_DOUBTED_CACHED, "cached token", " for one prompt"}};
+    static const struct {
+        enum counter n;
+        const char *what;
+    } WAYS[] = {{COUNTER_USAGE_DOUBTED_ZERO, "no output token where the answer had some"},
+                {COUNTER_USAGE_DOUBTED_FELL, "fewer output tokens at the end than before"},
+                {COUNTER_USAGE_DOUBTED_UNREAD, "a number that is none"}};
     char t[HUMAN_THINGS_MAX];
     size_t at = 0;
     buf[0] = '\0';
@@ -349,6 +355,10 @@ const char *verdict_usage_words(const uint64_t c[COUNTER_N], char *buf, size_t n
         if (c[PARTS[i].most])
             at += (size_t)snprintf(buf + at, n - at, "%s%s%s", at ? ", " : "up to ",
                                    human_things((double)c[PARTS[i].most], PARTS[i].thing, t), PARTS[i].rest);
+    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS && at < n; i++)
+        if (c[WAYS[i].n])
+            at += (size_t)snprintf(buf + at, n - at, "%s%s (%s)", at ? ", " : "", WAYS[i].what,
+                                   human_things((double)c[WAYS[i].n], "request", t));
     return at ? buf : "far more tokens than were asked for and came"; /* a run of an older version */
 }
 
@@ -358,7 +368,7 @@ static void check_usage(const struct evidence *e, struct verdict *v)
     uint64_t doubted = e->c[COUNTER_USAGE_DOUBTED], ok = e->c[COUNTER_OK];
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     if ((double)doubted <= USAGE_DOUBTED_SUSPECT * (double)ok) return;
-    char what[160];
+    char what[VERDICT_USAGE_WORDS];
     verdict_doubt(v, DOUBT_USAGE, VERDICT_SUSPECT,
                   "the server's usage cannot be right in %s of %s and was not taken: %s", human_count(doubted, n),
                   human_things((double)ok, "request", all), verdict_usage_words(e->c, what, sizeof what));

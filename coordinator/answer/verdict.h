@@ -11,6 +11,7 @@ double verdict_expected(const uint64_t counters[COUNTER_N], const struct plan_st
 uint64_t verdict_waited(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* "up to 3,000 output tokens for one answer …": what of the server's usage was not believed. Returns buf, or a
  * constant. */
+#define VERDICT_USAGE_WORDS 400u /* bytes for all of it */
 const char *verdict_usage_words(const uint64_t counters[COUNTER_N], char *buf, size_t n);
 const char *verdict_name(enum verdict_status s);
 enum doubt {

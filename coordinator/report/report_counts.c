@@ -58,6 +58,21 @@ void report_first_failures(struct json_out *j, const struct stage_data *s)
     json_end_array(j);
 }
 
+void report_remarks(struct json_out *j, const struct stage_data *s)
+{
+    json_array(j, "remarks");
+    for (int k = 0; k < REMARK_N; k++) {
+        const struct remark *r = &s->remarks.of[k];
+        if (!r->text[0]) continue;
+        json_object(j, NULL);
+        json_string(j, "kind", REMARK_NAMES[k]);
+        json_double(j, "time_s", (double)r->at_ns / 1e9);
+        json_string(j, "text", r->text);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
 void report_failures_of_run(struct json_out *j, const struct analysis *in)
 {
     struct report_failure f[FAILURE_N];

@@ -11,6 +11,7 @@ void report_sessions(struct json_out *j, const struct analysis *a, const struct 
 void report_recorded(struct json_out *j, const struct stage_data *s);
 /* `first_failures`: of a stage, by label. */
 void report_first_failures(struct json_out *j, const struct stage_data *s);
+void report_remarks(struct json_out *j, const struct stage_data *s);
 /* `failures`: of the whole run, by label. */
 void report_failures_of_run(struct json_out *j, const struct analysis *in);
 /* `addresses`: requests of a stage by the endpoint's address. */

@@ -307,6 +307,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
         put_evidence(j, s);
         report_addresses(j, s);
         report_first_failures(j, s);
+        report_remarks(j, s);
         put_stage_agents(j, s);
     }
 }

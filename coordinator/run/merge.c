@@ -58,6 +58,7 @@ struct merge {
     struct per_address addresses;
     struct failure_samples failures;
     struct groups groups;
+    struct remarks remarks;
     struct series *series;
     struct blocks *blocks;
     struct snapshot *snap; /* scratch */
@@ -282,6 +283,7 @@ static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
     per_address_add(&m->addresses, &s->addresses);
     failure_samples_add(&m->failures, &s->failures);
     if (groups_add(&m->groups, &s->groups)) return -1;
+    remarks_add(&m->remarks, &s->remarks);
     if (keep(m, p, bytes, n)) return -1;
     return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
 }
@@ -402,6 +404,7 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
     ret->failures = m->failures;
     ret->groups = m->groups;
     m->groups = (struct groups){0};
+    ret->remarks = m->remarks;
     per_address_sort(&ret->addresses);
     for (int k = 0; k < METRIC_N; k++) {
         ret->hist[k] = m->hist[k];

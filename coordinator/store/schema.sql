@@ -87,6 +87,12 @@ CREATE TABLE stage_failure(
     PRIMARY KEY (stage_id, label)
 ) WITHOUT ROWID;
 
+-- The first remark of each kind (common/remark.def) in a stage, of the cluster.
+CREATE TABLE stage_remark(
+    stage_id INTEGER NOT NULL REFERENCES stage(id), kind TEXT NOT NULL, t_s REAL NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (stage_id, kind)
+) WITHOUT ROWID;
+
 -- One row for each request, or for a part of them, where the plan's `record` asks for it; columns as in common/request_row.def.
 -- Rows of attempts that did not end, or were run again, are in here too. Moments (*_ns) are counted from due_ns; NULL: did not happen.
 CREATE TABLE request(

@@ -397,6 +397,29 @@ static int load_failures(struct store *s, int64_t id, struct stage_data *d, stru
                 row_failure, d, e);
 }
 
+static int row_remark(struct store *s, sqlite3_stmt *st, void *to, struct err *e)
+{
+    (void)s, (void)e;
+    struct stage_data *d = to;
+    struct remark r = {0};
+    char kind[32];
+    db_text(st, 0, kind, sizeof kind);
+    double t = db_double(st, 1);
+    if (t > -1e9 && t < 1e9) r.at_ns = (int64_t)(t * 1e9);
+    db_text(st, 2, r.text, sizeof r.text);
+    for (int k = 0; k < REMARK_N; k++)
+        if (strcmp(REMARK_NAMES[k], kind) == 0) remark_put(&d->remarks, (enum remark_kind)k, &r);
+    return 0;
+}
+
+static int load_remarks(struct store *s, int64_t id, struct stage_data *d, struct err *e)
+{
+    int has = store_has_table(s, "stage_remark", e);
+    if (has <= 0) return has;
+    return each(s, db_prepare(&s->db, e, "SELECT kind, t_s, text FROM stage_remark WHERE stage_id = ?", "i", id),
+                row_remark, d, e);
+}
+
 /* The readings while the stage ran, and also the last one before its start and the first after its end, if no other
  * stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
@@ -459,8 +482,8 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
     };
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
-    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_groups(s, id, d, e) ||
-           load_server(s, id, d, e) || load_request_count(s, id, d, e);
+    return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_remarks(s, id, d, e) ||
+           load_groups(s, id, d, e) || load_server(s, id, d, e) || load_request_count(s, id, d, e);
 }
 
 static int load(struct store *s, struct run_data *r, struct err *e)

@@ -87,10 +87,21 @@ static int put_failures(struct store *s, int64_t id, const struct failure_sample
     return 0;
 }
 
+static int put_remarks(struct store *s, int64_t id, const struct remarks *r, struct err *e)
+{
+    int has = store_has_table(s, "stage_remark", e); /* a run of an earlier version that is resumed has none */
+    for (int k = 0; has > 0 && k < REMARK_N; k++)
+        if (r->of[k].text[0] &&
+            db_run(&s->db, e, "INSERT INTO stage_remark(stage_id, kind, t_s, text) VALUES (?, ?, ?, ?)", "isds", id,
+                   REMARK_NAMES[k], (double)r->of[k].at_ns / 1e9, r->of[k].text))
+            return -1;
+    return has < 0 ? -1 : 0;
+}
+
 static int put_cluster(struct store *s, int64_t id, const struct stage_data *d, struct err *e)
 {
     if (put_counters(s, id, -1, d->counters, e) || put_addresses(s, id, &d->addresses, e) ||
-        put_failures(s, id, &d->failures, e) || put_groups(s, id, &d->groups, e))
+        put_failures(s, id, &d->failures, e) || put_remarks(s, id, &d->remarks, e) || put_groups(s, id, &d->groups, e))
         return -1;
     for (int k = 0; k < METRIC_N; k++)
         if (d->hist[k] && d->hist[k]->count && put_hist(s, id, -1, (enum metric)k, d->hist[k], e)) return -1;

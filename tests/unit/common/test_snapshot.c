@@ -67,6 +67,9 @@ static void fill(struct snapshot *s, uint64_t seed)
         if (!g->hist[GROUP_METRIC_ITL]) g->hist[GROUP_METRIC_ITL] = hist_new();
         assert_int_equal(hist_record(g->hist[GROUP_METRIC_ITL], (int64_t)rng_below(&r, 1000000000), 2), 0);
     }
+    struct remark *remark = &s->remarks.of[seed % REMARK_N];
+    remark->at_ns = (int64_t)seed;
+    memcpy(remark->text, "words", 6);
     for (uint64_t i = 0; i < seed % 3; i++) {
         struct request_row *q = request_rows_new(&s->requests);
         *q = (struct request_row){.due = (int64_t)(seed * 7 + i), .address = i ? (uint32_t)i - 1 : REQUEST_NOWHERE};
@@ -131,7 +134,11 @@ static void test_add(void **state)
     b->to_ns = a->to_ns + 7;
     assert_int_equal(snapshot_add(sum, b), 0);
     assert_snapshots_equal(sum, b);
+    a->remarks.of[2].at_ns = b->remarks.of[2].at_ns - 1; /* the earlier one stays */
+    memcpy(a->remarks.of[2].text, "first", 6);
     assert_int_equal(snapshot_add(sum, a), 0);
+    assert_string_equal(sum->remarks.of[1].text, "words");
+    assert_string_equal(sum->remarks.of[2].text, "first");
     assert_int_equal(sum->from_ns, a->from_ns);
     assert_int_equal(sum->to_ns, b->to_ns);
     assert_int_equal(sum->in_flight, a->in_flight + b->in_flight);
@@ -303,6 +310,8 @@ struct forged {
     const char *address;
     size_t failures;
     int label;
+    size_t remarks;
+    int kind;
     const char *words;
     size_t requests, odd_request; /* rows, and numbers too many */
     int64_t moment;               /* in each column of a row, from the second on */
@@ -343,6 +352,12 @@ static void forge(const struct forged *f, struct buf *out)
         msgpack_pack_str_with_body(&pk, "::1", 3);
         msgpack_pack_str_with_body(&pk, f->words ? f->words : "", f->words ? strlen(f->words) : 0);
     }
+    msgpack_pack_array(&pk, 3 * f->remarks);
+    for (size_t i = 0; i < f->remarks; i++) {
+        msgpack_pack_int(&pk, f->kind);
+        msgpack_pack_int(&pk, 7);
+        msgpack_pack_str_with_body(&pk, f->words ? f->words : "", f->words ? strlen(f->words) : 0);
+    }
     msgpack_pack_array(&pk, (1 + REQUEST_COLUMNS_N) * f->requests + f->odd_request);
     for (size_t i = 0; i < f->requests * (1 + REQUEST_COLUMNS_N); i++)
         msgpack_pack_int64(&pk, i % (1 + REQUEST_COLUMNS_N) ? f->moment : 7);
@@ -367,28 +382,33 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const struct forged BAD[] = {
-        {17, 0, 0, 1, COUNTER_N, {-1}, .why = "17 fields"},
-        {15, 0, 0, 1, COUNTER_N, {-1}, .why = "15 fields"},
-        {16, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
-        {16, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {16, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
-        {16, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
-        {16, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
-        {16, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
-        {16, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
-        {16, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
-        {16, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
-        {16, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "its addresses are not a list"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "its addresses are not a list"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "its failures are not a list"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
-        {16,
+        {18, 0, 0, 1, COUNTER_N, {-1}, .why = "18 fields"},
+        {16, 0, 0, 1, COUNTER_N, {-1}, .why = "16 fields"},
+        {17, 1, 0, 1, COUNTER_N, {-1}, .why = "of tables"},
+        {17, 0, 2, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {17, 0, INT64_MIN, 1, COUNTER_N, {-1}, .why = "impossible span"},
+        {17, 0, 0, INT64_MAX, COUNTER_N, {-1}, .why = "impossible span"},
+        {17, 0, 0, 1, COUNTER_N - 1, {-1}, .why = "counters, this program has"},
+        {17, 0, 0, 1, COUNTER_N + 1, {-1}, .why = "counters, this program has"},
+        {17, 0, 0, 1, COUNTER_N, {METRIC_N, -1}, .why = "unknown metric"},
+        {17, 0, 0, 1, COUNTER_N, {3, 3, -1}, .why = "twice or out of order"},
+        {17, 0, 0, 1, COUNTER_N, {3, 1, -1}, .why = "twice or out of order"},
+        {17, 0, 0, 1, COUNTER_N, {3, -1}, .empty_hist = true, .why = "is empty"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .wrong_kind = true, .why = "malformed number"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 66, .why = "its addresses are not a list"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .odd = 1, .why = "its addresses are not a list"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "", .why = "counts of an address"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 1, .address = "\x1b[31m", .why = "counts of an address"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .label = FAILURE_N, .why = "no label"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .failures = 2, .label = 1, .why = "out of order"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .failures = FAILURE_N + 1, .why = "its failures are not a list"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .failures = 1, .words = "\x1b[2J", .why = "failure dns is malformed"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .remarks = 1, .kind = REMARK_N, .words = "x", .why = "a remark of no kind"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .remarks = 2, .kind = 1, .words = "x", .why = "out of order"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .remarks = REMARK_N + 1, .words = "x", .why = "its remarks are not a list"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .remarks = 1, .why = "remark unknown_event is malformed"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .remarks = 1, .words = "\x1b[2J", .why = "remark unknown_event is malformed"},
+        {17,
          0,
          0,
          1,
@@ -398,7 +418,7 @@ static void test_hostile(void **state)
          .requests = 1,
          .odd_request = 1,
          .why = "its requests are not a list"},
-        {16,
+        {17,
          0,
          0,
          1,
@@ -407,14 +427,14 @@ static void test_hostile(void **state)
          .addresses = 9,
          .requests = REQUEST_ROWS_MAX + 1,
          .why = "its requests are not a list"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = INT64_MAX, .why = "row of a request"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 1, .why = "its groups are not a list"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 4, .why = "no workload and no model"},
-        {16, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 600, .why = "its groups are not a list"},
-        {16,
+        {17, 0, 0, 1, COUNTER_N, {-1}, .requests = 1, .why = "row of a request is malformed"}, /* no such address */
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -2, .why = "row of a request"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = -1, .why = "row of a request"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .addresses = 9, .requests = 1, .moment = INT64_MAX, .why = "row of a request"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 1, .why = "its groups are not a list"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 4, .why = "no workload and no model"},
+        {17, 0, 0, 1, COUNTER_N, {-1}, .odd_group = 600, .why = "its groups are not a list"},
+        {17,
          0,
          0,
          1,
@@ -431,7 +451,7 @@ static void test_hostile(void **state)
         refuse(b.data, b.len, BAD[i].why);
     }
     buf_reset(&b);
-    forge(&(struct forged){16, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .requests = 2, .moment = 5, .why = ""},
+    forge(&(struct forged){17, 0, 0, 1, COUNTER_N, {0, 3, -1}, .addresses = 65, .requests = 2, .moment = 5, .why = ""},
           &b);
     struct snapshot *s = snapshot_new(false);
     assert_int_equal(snapshot_decode(s, b.data, b.len, NULL), 0); /* the forger itself makes no mistakes */

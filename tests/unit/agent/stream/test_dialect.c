@@ -48,14 +48,33 @@ static void test_flags(void **state)
         {" { \"choices\" : [ { \"delta\" : { \"content\" : \"a\" } } ] } ", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":\"\"}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"content\":null}}]}", 0},
-        {"{\"choices\":[{\"delta\":{\"content\":5}}]}", 0},
+        {"{\"choices\":[{\"delta\":{\"content\":5}}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"content\":{\"text\":\"a\"}}}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"content\":null,\"thinking\":\"a\"}}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"content\":\"\",\"audio\":{\"data\":\"a\"}}}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"content\":\"\",\"audio\":\"\",\"x\":null}}]}", 0},
+        {"{\"choices\":[{\"delta\":{\"content\":\"a\",\"thinking\":\"a\"}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"name\":\"a\"}}]}", 0},
+        {"{\"choices\":[{\"delta\":{\"annotations\":[{\"url\":\"a\"}]}}]}", 0},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":null}]}", 0},
+        {"{\"choices\":[{\"text\":\"\"}]}", 0},
+        {"{\"choices\":[{\"index\":0}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}", EVENT_FINISH},
+        {"{\"choices\":[{\"index\":0,\"content_filter_results\":{\"hate\":{\"filtered\":false}}}]}", 0},
+        {"{\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}", 0},
+        {"{\"choices\":[]}", EVENT_UNKNOWN},
+        {"{\"choices\":[],\"usage\":null}", EVENT_UNKNOWN},
+        {"{\"choices\":null,\"usage\":{\"completion_tokens\":5}}", EVENT_USAGE},
+        {"{\"choices\":[],\"code\":400,\"message\":\"no\"}", EVENT_ERROR},
+        {"{\"ret\":-1}", EVENT_UNKNOWN},
+        {"{\"status\":3}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"delta\":{\"content\":\"\\u0000\"}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}", EVENT_CONTENT},
         {"{\"ch\\u006fices\":[{\"delt\\u0061\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
-        {"{\"choices\":[{\"delta\":null}]}", 0},
-        {"{\"choices\":null}", 0},
-        {"{\"choices\":{\"delta\":{\"content\":\"a\"}}}", 0},
-        {"{\"choices\":[[{\"delta\":{\"content\":\"a\"}}],1,null]}", 0},
+        {"{\"choices\":[{\"delta\":null}]}", EVENT_UNKNOWN},
+        {"{\"choices\":null}", EVENT_UNKNOWN},
+        {"{\"choices\":{\"delta\":{\"content\":\"a\"}}}", EVENT_UNKNOWN},
+        {"{\"choices\":[[{\"delta\":{\"content\":\"a\"}}],1,null]}", EVENT_UNKNOWN},
         {"{\"delta\":{\"content\":\"a\"}}", EVENT_UNKNOWN},
         {"{\"x\":{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"\"}},{\"index\":0,\"delta\":{\"content\":\"b\"}}]}",
@@ -115,7 +134,7 @@ static void test_flags(void **state)
         {"{\"errmsg\":\"\",\"errcode\":0}", EVENT_UNKNOWN},
         {"{\"Error\":\"boom\"}", EVENT_ERROR},
         {"{\"errors\":[{\"message\":\"x\"}]}", EVENT_ERROR},
-        {"{\"errors\":[ ],\"choices\":[]}", 0},
+        {"{\"errors\":[ ],\"choices\":[]}", EVENT_UNKNOWN},
         {"{\"exception\":\"boom\"}", EVENT_ERROR},
         {"{\"Message\":\"boom\",\"Code\":\"Throttling\"}", EVENT_ERROR},
         {"{\"success\":false,\"choices\":[]}", EVENT_ERROR},
@@ -145,11 +164,15 @@ static void test_flags(void **state)
          EVENT_REASONING},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\"}]}}]}", EVENT_REASONING},
         {"{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}]}", EVENT_CONTENT},
-        {"{\"usage\":null,\"choices\":[]}", 0},
+        {"{\"usage\":null,\"choices\":[]}", EVENT_UNKNOWN},
         {"{\"usage\":{}}", 0},
-        {"{\"usage\":{\"completion_tokens\":-1}}", 0},
+        {"{\"usage\":{\"completion_tokens\":-1}}", EVENT_UNREAD},
+        {"{\"usage\":{\"completion_tokens\":2.5}}", EVENT_UNREAD},
+        {"{\"usage\":{\"completion_tokens\":\"many\"}}", EVENT_UNREAD},
+        {"{\"usage\":{\"completion_tokens\":null,\"prompt_tokens\":true}}", EVENT_UNREAD},
+        {"{\"usage\":{\"completion_tokens\":null}}", 0},
         {"{\"usage\":{\"completion_tokens\":\"3\"}}", EVENT_USAGE},
-        {"{\"usage\":{\"completion_tokens\":{\"completion_tokens\":3}}}", 0},
+        {"{\"usage\":{\"completion_tokens\":{\"completion_tokens\":3}}}", EVENT_UNREAD},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct event ev = scan(rows[i].text);
@@ -178,6 +201,38 @@ static void test_usage(void **state)
     ev = scan("{\"usage\":{\"completion_tokens\":3}}}");
     assert_int_equal(ev.flags, EVENT_MALFORMED);
     assert_int_equal(ev.output_tokens, 0);
+}
+
+/* Usage in other places than the API's own, and in other words. */
+static void test_usage_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const PLACES[] = {
+        "{\"choices\":null,\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8}}",
+        "{\"choices\":[{\"index\":0,\"delta\":{},\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8}}]}",
+        "{\"choices\":[],\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8,"
+        "\"total_time\":0.1}}}",
+        "{\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":16,\"outputTokenCount\":8,"
+        "\"invocationLatency\":9}}",
+        "{\"meta\":{\"usage\":{\"input_tokens\":16,\"output_tokens\":8}}}",
+        "{\"usageMetadata\":{\"promptTokenCount\":16,\"candidatesTokenCount\":8,\"totalTokenCount\":24}}",
+    };
+    for (size_t i = 0; i < sizeof PLACES / sizeof *PLACES; i++) {
+        struct event ev = scan(PLACES[i]);
+        if (ev.flags != EVENT_USAGE || ev.input_tokens != 16 || ev.output_tokens != 8)
+            fail_msg("%s: flags %#x, %u in, %u out", PLACES[i], ev.flags, ev.input_tokens, ev.output_tokens);
+    }
+    struct event ev = scan("{\"choices\":[],\"x_groq\":{\"id\":\"r\",\"error\":\"over capacity\"}}");
+    assert_int_equal(ev.flags, EVENT_ERROR);
+    ev = scan("{\"choices\":[],\"meta\":{\"error\":\"none\"}}");
+    assert_int_equal(ev.flags, EVENT_UNKNOWN);
+    const struct dialect *d = dialect_for(API_ANTHROPIC);
+    static const char stop[] =
+        "{\"type\":\"message_stop\",\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":16,"
+        "\"outputTokenCount\":8}}";
+    d->scan(d, &(struct dialect_event){"", stop, 0, sizeof stop - 1, NULL, NULL}, &ev);
+    assert_int_equal(ev.flags, EVENT_END | EVENT_USAGE);
+    assert_int_equal(ev.output_tokens, 8);
 }
 
 /* What a scanner notes: on which bytes the result hangs. */
@@ -214,7 +269,7 @@ static void test_error_event(void **state)
     assert_int_equal(ev.flags, EVENT_ERROR);
     ev = scan_named("Exception", "{\"x\":1}");
     assert_int_equal(ev.flags, EVENT_ERROR);
-    ev = scan_named("errors", "{\"choices\":[]}");
+    ev = scan_named("errors", "{\"choices\":[{\"delta\":{}}]}");
     assert_int_equal(ev.flags, 0);
 }
 
@@ -542,11 +597,11 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_usage),          cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_error_event),    cmocka_unit_test(test_errors_of_all),  cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_conversation),   cmocka_unit_test(test_every_api),      cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_other_scanners), cmocka_unit_test(test_plan_body_wins), cmocka_unit_test(test_escaping),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_flags),    cmocka_unit_test(test_usage),          cmocka_unit_test(test_usage_elsewhere),
+        cmocka_unit_test(test_notes),    cmocka_unit_test(test_error_event),    cmocka_unit_test(test_errors_of_all),
+        cmocka_unit_test(test_bodies),   cmocka_unit_test(test_conversation),   cmocka_unit_test(test_every_api),
+        cmocka_unit_test(test_left_out), cmocka_unit_test(test_other_scanners), cmocka_unit_test(test_plan_body_wins),
+        cmocka_unit_test(test_escaping), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,23 @@ static void test_running_usage(void **state)
         assert_int_equal(seen.gap[i].tokens, tokens[i]);
 }
 
+/* Keep-alives without text are no tokens; white space is one. */
+static void test_blank_events(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    begin(CHAT);
+    for (int i = 0; i < 3000; i++)
+        feed(TOKEN(""), 10 + i);
+    feed(TOKEN(" ") TOKEN("\\n") DONE, 5000);
+    assert_int_equal(s.unknown, 0);
+    assert_int_equal(s.t.first_event, 10);
+    assert_int_equal(s.t.first_token, 5000);
+    finish(&seen, END_COMPLETE, 200);
+    assert_int_equal(seen.events, 2);
+    assert_int_equal(seen.outcome, COUNTER_OK);
+}
+
 static void test_outcomes(void **state)
 {
     (void)state;
@@ -418,15 +435,11 @@ static void test_long_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_line_ends),
-        cmocka_unit_test(test_guard_page),
-        cmocka_unit_test(test_timeline),
-        cmocka_unit_test(test_running_usage),
-        cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_why),
-        cmocka_unit_test(test_failed_tokens_and_release),
+        cmocka_unit_test(test_captures),     cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_line_ends),    cmocka_unit_test(test_guard_page),
+        cmocka_unit_test(test_timeline),     cmocka_unit_test(test_running_usage),
+        cmocka_unit_test(test_blank_events), cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_why),          cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

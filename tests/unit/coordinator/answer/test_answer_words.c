@@ -169,6 +169,46 @@ static void test_counts(void **state)
     says(&w, "40 events are nothing that this API knows. ");
 }
 
+/* No usage, usage that is none, strange events and another model: with the server's own words. */
+static void test_remarks(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->ledger.ok = 100;
+    p->data = &data;
+    data.counters[COUNTER_OK] = 100;
+    data.counters[COUNTER_USAGE_NONE] = 1;
+    finish_capacity(&w, 1000);
+    silent(&w, "without usage");
+    silent(&w, "answered by");
+    silent(&w, "The first");
+    data.counters[COUNTER_USAGE_NONE] = 2;
+    data.counters[COUNTER_UNKNOWN_EVENTS] = 3;
+    data.counters[COUNTER_USAGE_DOUBTED] = 10;
+    data.counters[COUNTER_USAGE_DOUBTED_ZERO] = 3;
+    data.counters[COUNTER_USAGE_DOUBTED_FELL] = 1;
+    data.counters[COUNTER_USAGE_DOUBTED_UNREAD] = 6;
+    memcpy(data.remarks.of[REMARK_UNKNOWN_EVENT].text, "{\"ret\":-1}", 11);
+    memcpy(data.remarks.of[REMARK_USAGE_UNREAD].text, "{\"usage\":-1}", 13);
+    memcpy(data.remarks.of[REMARK_OTHER_MODEL].text, "asked for m, answered by n", 27);
+    finish_capacity(&w, 1000);
+    says(&w, "2 of 100 answers came without usage: each of their events is counted as one token, though it may hold "
+             "several. ");
+    says(&w, "3 events are nothing that this API knows. The first: \"{\"ret\":-1}\". ");
+    says(&w, "The usage of 10 requests cannot be right and was not taken: no output token where the answer had some (3 "
+             "requests), fewer output tokens at the end than before (1 request), a number that is none (6 requests). "
+             "The first usage that cannot be read: \"{\"usage\":-1}\". ");
+    says(&w, "A model of another name answered: asked for m, answered by n. ");
+    w.plan.target.whole = true;
+    finish_capacity(&w, 1000);
+    says(&w, "2 of 100 answers came without usage: how many tokens they have is not known, and no figure of tokens "
+             "holds them. ");
+}
+
 /* How answers ended, and what lay together in one read: one line each from its threshold on. */
 static void test_ends(void **state)
 {
@@ -248,9 +288,9 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failures),      cmocka_unit_test(test_after),
-                                       cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
-                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failures),   cmocka_unit_test(test_after),    cmocka_unit_test(test_failure_words),
+        cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),   cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_latency_at), cmocka_unit_test(test_capacity), cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -434,7 +434,9 @@ static int read_as_guest(const char *why)
         return 3;
     }
     int rc = read.n_stages == 1 && read.stages[0].failures.n == 1 &&
-                     strcmp(read.stages[0].failures.row[0].text, "model not found") == 0
+                     strcmp(read.stages[0].failures.row[0].text, "model not found") == 0 &&
+                     strcmp(read.stages[0].remarks.of[REMARK_OTHER_MODEL].text, "asked for a, answered by b") == 0 &&
+                     !read.stages[0].remarks.of[REMARK_UNKNOWN_EVENT].text[0]
                  ? 0
                  : 4;
     run_data_clear(&read);
@@ -461,6 +463,7 @@ static void test_read_only(void **state)
     d.failures.n = 1;
     d.failures.row[0] =
         (struct failure_sample){.label = FAILURE_HTTP_4XX, .status = 404, .at_ns = 5, .text = "model not found"};
+    d.remarks.of[REMARK_OTHER_MODEL] = (struct remark){.at_ns = 5, .text = "asked for a, answered by b"};
     assert_int_equal(store_stage_begin(store, &d, &e), 0);
     assert_int_equal(store_stage_end(store, &d, &e), 0);
     assert_int_equal(chmod(file, 0444), 0);

@@ -1,0 +1,69 @@
+/* What a stage keeps of the answers that it sees, beside what is counted (common/remark.def). */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/stage.h"
+#include "agent/stream/model_name.h"
+
+enum { SECRETS = 4 };
+#define MODEL_EVENTS 64u /* so many events of a stage are looked at for the name of a model */
+
+void stage_begin_remarks(struct stage *st)
+{
+    st->look = (struct stream_look){.models = MODEL_EVENTS};
+}
+
+/* Takes what was found. `ret` is clean; false when there is none. */
+static bool take(struct stage *st, enum remark_kind kind, char *ret, size_t size)
+{
+    struct stream_look *look = &st->look;
+    struct wording_secret secrets[SECRETS];
+    size_t n = look->n[kind];
+    look->n[kind] = 0;
+    if (n == 0) return false;
+    size_t n_secrets = stage_secrets(st->tr->target, secrets, SECRETS);
+    wording_clean(look->bytes[kind], n, n == STREAM_LOOK_BYTES, secrets, n_secrets, ret, size);
+    return ret[0] != '\0';
+}
+
+static void put(struct stage *st, enum remark_kind kind, struct remark *r)
+{
+    remark_put(&st->rec.snap->remarks, kind, r);
+    st->look.kept[kind] = true;
+}
+
+/* "org\/name" is how some write a slash. */
+static void unescape(char *name)
+{
+    for (char *from = name;; from++) {
+        if (from[0] == '\\' && from[1] == '/') from++;
+        *name++ = *from;
+        if (!*from) return;
+    }
+}
+
+static void take_model(struct stage *st, const struct request *r, struct remark *mark)
+{
+    char named[160];
+    const struct plan_target *t = &st->plan->target;
+    if (!take(st, REMARK_OTHER_MODEL, named, sizeof named) || t->n_models == 0) return;
+    char asked[160];
+    size_t n;
+    const char *own = t->body ? model_name_find(t->body, strlen(t->body), &n) : NULL; /* stands in place of ours */
+    (void)snprintf(asked, sizeof asked, "%.*s", own ? (int)n : -1, own ? own : t->models[r->choice.model].name);
+    unescape(asked);
+    unescape(named);
+    if (!asked[0] || model_name_is_same(asked, named)) return;
+    (void)snprintf(mark->text, sizeof mark->text, "asked for %s, answered by %s", asked, named);
+    put(st, REMARK_OTHER_MODEL, mark);
+}
+
+void stage_take_remarks(struct stage *st, const struct request *r, int64_t at)
+{
+    static const enum remark_kind EVENTS[] = {REMARK_UNKNOWN_EVENT, REMARK_USAGE_UNREAD};
+    struct remark mark = {.at_ns = at - st->t0};
+    st->look.is_new = false;
+    for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++)
+        if (take(st, EVENTS[i], mark.text, sizeof mark.text)) put(st, EVENTS[i], &mark);
+    take_model(st, r, &mark);
+}
