@@ -89,18 +89,6 @@ static int64_t rest(const struct stage *st, const struct request *r, bool failed
     return until > least ? until : least;
 }
 
-size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t->n_headers && n < most; i++) {
-        if (!t->headers[i].secret) continue;
-        const char *value = t->headers[i].value, *blank = strchr(value, ' ');
-        if (blank) value = blank + 1;
-        ret[n++] = (struct wording_secret){value, strlen(value)};
-    }
-    return n;
-}
-
 static void take_sample(struct stage *st, struct request *r, enum failure label, int64_t at)
 {
     struct wording_secret secrets[4];

@@ -1,4 +1,5 @@
-/* What a stage keeps of the answers that it sees, beside what is counted (common/remark.def). */
+/* What a stage keeps of the answers that it sees, beside what is counted (common/remark.def), and which secrets must
+ * not be in it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,18 @@
 
 enum { SECRETS = 4 };
 #define MODEL_EVENTS 64u /* so many events of a stage are looked at for the name of a model */
+
+size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_headers && n < most; i++) {
+        if (!t->headers[i].secret) continue;
+        const char *value = t->headers[i].value, *blank = strchr(value, ' ');
+        if (blank) value = blank + 1;
+        ret[n++] = (struct wording_secret){value, strlen(value)};
+    }
+    return n;
+}
 
 void stage_begin_remarks(struct stage *st)
 {

@@ -6,65 +6,8 @@
 
 #include <cmocka.h>
 
-#include "agent/recorder.h"
-#include "common/clock.h"
 #include "common/rng.h"
-
-#define MS NS_PER_MS
-#define TOKEN "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
-#define THOUGHT "data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}\n\n"
-#define DONE "data: [DONE]\n\n"
-
-static struct gap_pool *pool;
-static struct snapshot *snap;
-static struct recorder rec;
-static struct stream s;
-
-static const int64_t from = 1000 * MS, to = 2000 * MS; /* the window */
-
-static void fresh(const int64_t *slo)
-{
-    snapshot_reset(snap);
-    recorder_begin(&rec, snap, from, to, slo);
-}
-
-static void begin(int64_t due, int64_t sent)
-{
-    recorder_due(&rec, due);
-    stream_begin(&s, dialect_for(API_OPENAI_CHAT), pool, from, to);
-    s.t.due = s.t.free = due;
-    s.t.sent = sent;
-    if (sent != 0) recorder_sent(&rec);
-}
-
-static void feed(const char *text, int64_t at)
-{
-    (void)stream_feed(&s, text, strlen(text), at);
-}
-
-static void usage(uint32_t in, uint32_t out, uint32_t cached, int64_t at)
-{
-    struct buf b __attribute__((cleanup(buf_clear))) = BUF_INIT(1000);
-    assert_int_equal(buf_printf(&b,
-                                "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,"
-                                "\"prompt_tokens_details\":{\"cached_tokens\":%u}}}\n\n",
-                                in, out, cached),
-                     0);
-    feed(buf_str(&b), at);
-}
-
-static void end(enum transport_end how, int status, int64_t now, enum counter expect)
-{
-    enum counter outcome = stream_outcome(&s, how, status);
-    assert_int_equal(outcome, expect);
-    recorder_end(&rec, &s, outcome, now);
-    stream_clear(&s);
-}
-
-static uint64_t counted(enum counter c)
-{
-    return rec.snap->counters[c];
-}
+#include "tests/unit/agent/recorder_world.h"
 
 /* One sample of this value, or none (-1). */
 static void must_hold(enum metric m, int64_t value)
@@ -245,8 +188,6 @@ static void test_suffix(void **state)
     must_hold(METRIC_TPOT_SUFFIX, -1);
 }
 
-#define VISIBLE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
-
 /* Reasoning that usage counts and no event shows: throughput has it, the time per token has not. */
 static void test_hidden_reasoning(void **state)
 {
@@ -302,116 +243,6 @@ static void test_uncounted_reasoning(void **state)
     feed(DONE, 1200 * MS);
     end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
     assert_int_equal(counted(COUNTER_TOKENS), 4);
-}
-
-/* Numbers that cannot be right are not taken, and counted. */
-static void test_usage_is_doubted(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t asked, in, out, cached; /* of ten events and a prompt of 32 tokens */
-        uint64_t tokens, input, cached_taken, doubted;
-    } rows[] = {
-        {10, 40, 10, 8, 10, 40, 8, 0},         {10, 40, 3000, 0, 10, 40, 0, 1},
-        {10, 40, UINT32_MAX, 0, 10, 40, 0, 1}, {3000, 40, 3000, 0, 3000, 40, 0, 0}, /* whole sentences in an event */
-        {10, 40, 640, 0, 640, 40, 0, 0}, /* the plan's body may have asked for more */
-        {10, UINT32_MAX, 10, 0, 10, 32, 0, 1}, {10, 40, 10, 41, 10, 40, 0, 1}, /* more from the cache than there was */
-        {10, 0, 10, 33, 10, 32, 0, 1},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fresh(NULL);
-        begin(1000 * MS, 1000 * MS);
-        s.asked_tokens = rows[i].asked;
-        s.prompt_tokens = 32;
-        for (int k = 0; k < 10; k++)
-            feed(VISIBLE, (1100 + k) * MS);
-        usage(rows[i].in, rows[i].out, rows[i].cached, 1200 * MS);
-        feed(DONE, 1200 * MS);
-        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
-        assert_int_equal(counted(COUNTER_TOKENS), rows[i].tokens);
-        assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
-        assert_int_equal(counted(COUNTER_CACHED_TOKENS), rows[i].cached_taken);
-        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
-        bool out = rows[i].doubted && rows[i].out > 10, in = rows[i].in == UINT32_MAX, cached = rows[i].cached > 32;
-        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_OUT), out ? rows[i].out : 0); /* the example that is shown */
-        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_IN), in ? rows[i].in : 0);
-        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_CACHED), cached ? rows[i].cached : 0);
-    }
-}
-
-#define USED(n) "data: {\"choices\":[],\"usage\":{\"completion_tokens\":" n ",\"prompt_tokens\":32}}\n\n"
-
-/* Usage that cannot be read, that falls, that says 0 where text came, and none: each is counted as what it is. */
-static void test_odd_usage(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *usage; /* after twenty events */
-        uint64_t tokens, by_usage, none, zero, unread, fell;
-    } rows[] = {
-        {USED("18"), 18, 1, 0, 0, 0, 0},
-        {USED("\"18\""), 18, 1, 0, 0, 0, 0},
-        {"", 20, 0, 1, 0, 0, 0},
-        {"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9}}\n\n", 20, 0, 1, 0, 0, 0},
-        {USED("0"), 20, 0, 0, 1, 0, 0},
-        {USED("0") USED("18"), 18, 1, 0, 0, 0, 0},
-        {USED("-18"), 20, 0, 0, 0, 1, 0},
-        {USED("\"-18\""), 20, 0, 0, 0, 1, 0},
-        {USED("1.5"), 20, 0, 0, 0, 1, 0},
-        {USED("null"), 20, 0, 1, 0, 0, 0},
-        {USED("18") USED("17"), 18, 1, 0, 0, 0, 0},
-        {USED("18") USED("3"), 20, 0, 0, 0, 0, 1},
-        {USED("18") USED("0"), 18, 1, 0, 0, 0, 0}, /* a place that is not filled */
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fresh(NULL);
-        begin(1000 * MS, 1000 * MS);
-        s.asked_tokens = 20;
-        s.prompt_tokens = 32;
-        for (int k = 0; k < 20; k++)
-            feed(VISIBLE, (1100 + k) * MS);
-        feed(rows[i].usage, 1200 * MS);
-        feed(DONE, 1200 * MS);
-        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
-        const uint64_t odd = rows[i].zero + rows[i].unread + rows[i].fell;
-        const uint64_t want[] = {rows[i].tokens, rows[i].by_usage, rows[i].none, odd,
-                                 rows[i].zero,   rows[i].unread,   rows[i].fell};
-        static const enum counter of[] = {COUNTER_TOKENS,
-                                          COUNTER_USAGE_REQUESTS,
-                                          COUNTER_USAGE_NONE,
-                                          COUNTER_USAGE_DOUBTED,
-                                          COUNTER_USAGE_DOUBTED_ZERO,
-                                          COUNTER_USAGE_DOUBTED_UNREAD,
-                                          COUNTER_USAGE_DOUBTED_FELL};
-        for (size_t k = 0; k < sizeof of / sizeof *of; k++)
-            if (counted(of[k]) != want[k])
-                fail_msg("%s: %s is %llu", rows[i].usage, COUNTERS[of[k]].name, (unsigned long long)counted(of[k]));
-    }
-}
-
-/* A whole answer without usage: nobody knows how many tokens it has. */
-static void test_whole_without_usage(void **state)
-{
-    (void)state;
-    static const char answer[] = "{\"choices\":[{\"message\":{\"content\":\"a b c\"},\"finish_reason\":\"stop\"}]";
-    static struct dialect whole;
-    for (int used = 0; used < 2; used++) {
-        fresh(NULL);
-        whole = *dialect_for(API_OPENAI_CHAT);
-        whole.whole = true;
-        stream_begin(&s, &whole, pool, rec.window_from, rec.window_to);
-        s.t.due = s.t.sent = s.t.written = 1000 * MS;
-        s.asked_tokens = 20;
-        feed(answer, 1100 * MS);
-        feed(used ? ",\"usage\":{\"completion_tokens\":3}}" : "}", 1100 * MS);
-        end(END_COMPLETE, 200, 1100 * MS, COUNTER_OK);
-        assert_int_equal(counted(COUNTER_TOKENS), used ? 3 : 0);
-        assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), used ? 3000000 : 0);
-        assert_int_equal(counted(COUNTER_SHORT_REQUESTS), used); /* 3 of 20 */
-        assert_int_equal(counted(COUNTER_USAGE_NONE), !used);
-        assert_int_equal(snap->hist[METRIC_OUTPUT_TOKENS]->count, used);
-        assert_int_equal(snap->hist[METRIC_NORMALIZED]->count, used);
-    }
 }
 
 static void test_unknown_events(void **state)
@@ -699,22 +530,6 @@ static void test_groups_are_the_whole(void **state)
     groups_clear(&snap->groups);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    pool = gap_pool_new(10000, 1, NULL);
-    snap = snapshot_new(true);
-    return pool && snap ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    gap_pool_destroy(&pool);
-    snapshot_destroy(&snap);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -725,9 +540,6 @@ int main(void)
         cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_hidden_reasoning),
         cmocka_unit_test(test_uncounted_reasoning),
-        cmocka_unit_test(test_usage_is_doubted),
-        cmocka_unit_test(test_odd_usage),
-        cmocka_unit_test(test_whole_without_usage),
         cmocka_unit_test(test_unknown_events),
         cmocka_unit_test(test_one_token),
         cmocka_unit_test(test_window),

@@ -1,0 +1,121 @@
+#include "tests/unit/agent/recorder_world.h"
+
+/* Numbers that cannot be right are not taken, and counted. */
+static void test_usage_is_doubted(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t asked, in, out, cached; /* of ten events and a prompt of 32 tokens */
+        uint64_t tokens, input, cached_taken, doubted;
+    } rows[] = {
+        {10, 40, 10, 8, 10, 40, 8, 0},         {10, 40, 3000, 0, 10, 40, 0, 1},
+        {10, 40, UINT32_MAX, 0, 10, 40, 0, 1}, {3000, 40, 3000, 0, 3000, 40, 0, 0}, /* whole sentences in an event */
+        {10, 40, 640, 0, 640, 40, 0, 0}, /* the plan's body may have asked for more */
+        {10, UINT32_MAX, 10, 0, 10, 32, 0, 1}, {10, 40, 10, 41, 10, 40, 0, 1}, /* more from the cache than there was */
+        {10, 0, 10, 33, 10, 32, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = rows[i].asked;
+        s.prompt_tokens = 32;
+        for (int k = 0; k < 10; k++)
+            feed(VISIBLE, (1100 + k) * MS);
+        usage(rows[i].in, rows[i].out, rows[i].cached, 1200 * MS);
+        feed(DONE, 1200 * MS);
+        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_TOKENS), rows[i].tokens);
+        assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
+        assert_int_equal(counted(COUNTER_CACHED_TOKENS), rows[i].cached_taken);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
+        bool out = rows[i].doubted && rows[i].out > 10, in = rows[i].in == UINT32_MAX, cached = rows[i].cached > 32;
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_OUT), out ? rows[i].out : 0); /* the example that is shown */
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_IN), in ? rows[i].in : 0);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED_CACHED), cached ? rows[i].cached : 0);
+    }
+}
+
+#define USED(n) "data: {\"choices\":[],\"usage\":{\"completion_tokens\":" n ",\"prompt_tokens\":32}}\n\n"
+
+/* Usage that cannot be read, that falls, that says 0 where text came, and none: each is counted as what it is. */
+static void test_odd_usage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *usage; /* after twenty events */
+        uint64_t tokens, by_usage, none, zero, unread, fell;
+    } rows[] = {
+        {USED("18"), 18, 1, 0, 0, 0, 0},
+        {USED("\"18\""), 18, 1, 0, 0, 0, 0},
+        {"", 20, 0, 1, 0, 0, 0},
+        {"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9}}\n\n", 20, 0, 1, 0, 0, 0},
+        {USED("0"), 20, 0, 0, 1, 0, 0},
+        {USED("0") USED("18"), 18, 1, 0, 0, 0, 0},
+        {USED("-18"), 20, 0, 0, 0, 1, 0},
+        {USED("\"-18\""), 20, 0, 0, 0, 1, 0},
+        {USED("1.5"), 20, 0, 0, 0, 1, 0},
+        {USED("null"), 20, 0, 1, 0, 0, 0},
+        {USED("18") USED("17"), 18, 1, 0, 0, 0, 0},
+        {USED("18") USED("3"), 20, 0, 0, 0, 0, 1},
+        {USED("18") USED("0"), 18, 1, 0, 0, 0, 0}, /* a place that is not filled */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 20;
+        s.prompt_tokens = 32;
+        for (int k = 0; k < 20; k++)
+            feed(VISIBLE, (1100 + k) * MS);
+        feed(rows[i].usage, 1200 * MS);
+        feed(DONE, 1200 * MS);
+        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+        const uint64_t odd = rows[i].zero + rows[i].unread + rows[i].fell;
+        const uint64_t want[] = {rows[i].tokens, rows[i].by_usage, rows[i].none, odd,
+                                 rows[i].zero,   rows[i].unread,   rows[i].fell};
+        static const enum counter of[] = {COUNTER_TOKENS,
+                                          COUNTER_USAGE_REQUESTS,
+                                          COUNTER_USAGE_NONE,
+                                          COUNTER_USAGE_DOUBTED,
+                                          COUNTER_USAGE_DOUBTED_ZERO,
+                                          COUNTER_USAGE_DOUBTED_UNREAD,
+                                          COUNTER_USAGE_DOUBTED_FELL};
+        for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+            if (counted(of[k]) != want[k])
+                fail_msg("%s: %s is %llu", rows[i].usage, COUNTERS[of[k]].name, (unsigned long long)counted(of[k]));
+    }
+}
+
+/* A whole answer without usage: nobody knows how many tokens it has. */
+static void test_whole_without_usage(void **state)
+{
+    (void)state;
+    static const char answer[] = "{\"choices\":[{\"message\":{\"content\":\"a b c\"},\"finish_reason\":\"stop\"}]";
+    static struct dialect whole;
+    for (int used = 0; used < 2; used++) {
+        fresh(NULL);
+        whole = *dialect_for(API_OPENAI_CHAT);
+        whole.whole = true;
+        stream_begin(&s, &whole, pool, rec.window_from, rec.window_to);
+        s.t.due = s.t.sent = s.t.written = 1000 * MS;
+        s.asked_tokens = 20;
+        feed(answer, 1100 * MS);
+        feed(used ? ",\"usage\":{\"completion_tokens\":3}}" : "}", 1100 * MS);
+        end(END_COMPLETE, 200, 1100 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_TOKENS), used ? 3 : 0);
+        assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), used ? 3000000 : 0);
+        assert_int_equal(counted(COUNTER_SHORT_REQUESTS), used); /* 3 of 20 */
+        assert_int_equal(counted(COUNTER_USAGE_NONE), !used);
+        assert_int_equal(snap->hist[METRIC_OUTPUT_TOKENS]->count, used);
+        assert_int_equal(snap->hist[METRIC_NORMALIZED]->count, used);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usage_is_doubted),
+        cmocka_unit_test(test_odd_usage),
+        cmocka_unit_test(test_whole_without_usage),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
