@@ -37,6 +37,29 @@ bool addr_port_valid(const char *endpoint, bool any)
     return strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= 65535;
 }
 
+int addr_socket_parse(const char *text, struct sockaddr_storage *ret)
+{
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    char *end;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+    if (!colon || n >= sizeof host || !colon[1] || *end || port > 65535) return -1;
+    if (n > 1 && text[0] == '[' && text[n - 1] == ']') text++, n -= 2;
+    memcpy(host, text, n);
+    host[n] = 0;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    *ret = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
+        memcpy(ret, &in, sizeof in);
+    else if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)
+        memcpy(ret, &in6, sizeof in6);
+    else
+        return -1;
+    return 0;
+}
+
 int addr_net_parse(const char *text, struct addr_net *ret)
 {
     char host[64];

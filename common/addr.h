@@ -15,6 +15,9 @@ struct addr_net {
  * ZeroMQ takes a larger number modulo 65536, and then listens or dials somewhere else. */
 bool addr_port_valid(const char *endpoint, bool any);
 
+/* "127.0.0.1:9100", "[::1]:0": what a page listens on. -1 when it is none. */
+int addr_socket_parse(const char *text, struct sockaddr_storage *ret);
+
 int addr_net_parse(const char *text, struct addr_net *ret); /* "10.0.0.0/8", "fd00::/8"; -1 when it is none */
 bool addr_in_net(const uint8_t addr[16], const struct addr_net *net);
 

@@ -1,12 +1,12 @@
 #include "common/status.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/addr.h"
 
 enum { CONNECTIONS = 64, IDLE_S = 10 };
 
@@ -50,33 +50,10 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *c, const ch
     return rc;
 }
 
-static int parse_address(const char *text, struct sockaddr_storage *ret)
-{
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    size_t n = colon ? (size_t)(colon - text) : 0;
-    char *end;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-    if (!colon || n >= sizeof host || !colon[1] || *end || port > 65535) return -1;
-    if (n > 1 && text[0] == '[' && text[n - 1] == ']') text++, n -= 2;
-    memcpy(host, text, n);
-    host[n] = 0;
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    *ret = (struct sockaddr_storage){0};
-    if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
-        memcpy(ret, &in, sizeof in);
-    else if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)
-        memcpy(ret, &in6, sizeof in6);
-    else
-        return -1;
-    return 0;
-}
-
 struct status *status_open(const char *address, struct err *e)
 {
     struct sockaddr_storage sa;
-    if (parse_address(address, &sa)) {
+    if (addr_socket_parse(address, &sa)) {
         (void)err_set(e, ERR_USAGE, "--http: expected ADDR:PORT such as 127.0.0.1:9100, got \"%s\"", address);
         return NULL;
     }
@@ -87,7 +64,7 @@ struct status *status_open(const char *address, struct err *e)
     }
     (void)snprintf(s->reason, sizeof s->reason, "starting\n");
     pthread_mutex_init(&s->lock, NULL);
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (sa.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (sa.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     s->daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_CONNECTION_LIMIT,
                          (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);

@@ -8,6 +8,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,8 +69,31 @@ static void test_pages(void **state)
     status_publish(NULL, "");
 }
 
+/* A coordinator of a thousand agents holds more descriptors than select(2) can watch. */
+static void test_many_descriptors(void **state)
+{
+    (void)state;
+    enum { MANY = FD_SETSIZE + 100 };
+    static int held[MANY];
+    struct rlimit r;
+    struct err e = {0};
+    char page[4096];
+    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_max < MANY + 100) skip();
+    r.rlim_cur = r.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+    for (size_t i = 0; i < MANY; i++)
+        assert_true((held[i] = dup(STDOUT_FILENO)) >= 0);
+    struct status *s = status_open("127.0.0.1:0", &e);
+    if (!s) fail_msg("%s", e.text);
+    ask(status_port(s), "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", page, sizeof page);
+    assert_non_null(strstr(page, " 200 "));
+    status_close(&s);
+    for (size_t i = 0; i < MANY; i++)
+        close(held[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages), cmocka_unit_test(test_many_descriptors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
