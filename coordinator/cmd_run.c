@@ -25,6 +25,7 @@
 #include "coordinator/report/report.h"
 #include "coordinator/todo.h"
 #include "coordinator/run_page.h"
+#include "coordinator/run_ui.h"
 #include "coordinator/sinks.h"
 #include "coordinator/store/store.h"
 #include "coordinator/term.h"
@@ -35,7 +36,7 @@
 
 static struct {
     uint32_t local;
-    const char *listen, *out, *seed, *data, *http, *signature, *keys, *resume_hint, *agents_hint;
+    const char *listen, *out, *seed, *data, *http, *ui, *signature, *keys, *resume_hint, *agents_hint;
     int64_t hold_ns;
     struct arg_list set;
     bool insecure, resume_if_there, no_probe;
@@ -75,6 +76,8 @@ static const struct arg TABLE[] = {
     {"no-probe", ARG_FLAG, &opt.no_probe, NULL,
      "begin without the one short request that shows whether the target answers as the plan wants it"},
     {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
+    {"ui", ARG_TEXT, &opt.ui, "ADDR:PORT",
+     "live page for a browser: the report as it fills, progress, a button that ends the run"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",
      "wait after the run until DIR/" HOLD_FETCHED " exists, at most this long"},
     {"resume-hint", ARG_TEXT, &opt.resume_hint, "TEXT",
@@ -345,7 +348,7 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
         {3, "a point is invalid or stages are missing; the first line says why"},
         {4, "agents were lost or did not come: stages are made of fewer than they should be, or are missing"},
         {99, "a gate of the SLO is broken, or could not be decided: the first line says which of them"},
-        {128 + SIGINT, "ended by Ctrl-C"},
+        {128 + SIGINT, "ended by Ctrl-C, or by the stop button of the live page"},
         {128 + SIGTERM, "ended by SIGTERM"},
     };
     struct err e = {0};
@@ -414,7 +417,8 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
                               .insecure = opt.insecure};
     struct run_page page;
     struct term term;
-    struct sink followers[] = {{&SINK_TERM, &term}, {&SINK_STATUS, &page}, {&SINK_STORE, NULL}};
+    struct run_ui ui;
+    struct sink followers[] = {{&SINK_TERM, &term}, {&SINK_STATUS, &page}, {&SINK_STORE, NULL}, {&SINK_UI, &ui}};
     struct drive_options d = {.meta = &o->meta,
                               .past = o->past,
                               .signal_fd = signal_fd,
@@ -426,7 +430,8 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     struct drive_result res = {0};
     int rc = -1;
     if (run_page_open(&page, opt.http, e)) return -1;
-    if (!(d.link = link_open(&lo, e))) {
+    if (run_ui_open(&ui, opt.ui, o->dir, e) || !(d.link = link_open(&lo, e))) {
+        run_ui_close(&ui);
         run_page_close(&page);
         return -1;
     }
@@ -451,10 +456,12 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
         *ret_status = 128 + SIGTERM;
     } else if (rc == 0)
         rc = finish(o->store, o->dir, &res, ret_status, e);
+    if (rc == 0 && !res.left) run_ui_over(&ui, *ret_status);
     if (res.unsaved) stage_data_clear(res.unsaved);
     free(res.unsaved);
     store_close(&o->store);
     if (rc == 0 && !res.signal) hold(o->dir, &page, signal_fd);
+    run_ui_close(&ui);
     run_page_close(&page);
     return rc;
 }

@@ -266,7 +266,7 @@ static void end_server(struct drive *d)
 
 static struct sink_view view(const struct drive *d)
 {
-    return (struct sink_view){d->run, todo_begun(&d->todo), todo_all(&d->todo), clock_mono_ns()};
+    return (struct sink_view){d->run, todo_begun(&d->todo), todo_all(&d->todo), clock_mono_ns(), d->saving != NULL};
 }
 
 static int64_t cpu_ns(void)

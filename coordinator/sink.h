@@ -18,6 +18,7 @@ struct sink_view {
     uint64_t step,
         steps; /* the stage that began last, from 1 (0: none yet), of so many; steps 0: not known (a search) */
     int64_t now;
+    bool saving; /* the stage that ended last is not yet all in the sinks */
 };
 struct sink_snapshot {
     uint32_t stage, repeat, epoch, agent;

@@ -1,8 +1,8 @@
 /* compare.html with its style, scripts and data put in: one file that needs no network. */
 #include <math.h>
-#include <string.h>
 
 #include "coordinator/report/compare_report.h"
+#include "coordinator/report/page.h"
 #include "coordinator/report/report_parts.h"
 
 extern const unsigned char compare_page[], compare_js[], report_css[], chart_js[], human_js[];
@@ -116,28 +116,25 @@ static void put_data(const struct compare_input *in, struct buf *out)
     json_end_object(&j);
 }
 
+static int put_part(const void *arg, const char *name, struct buf *out)
+{
+    (void)name; /* DATA */
+    put_data(arg, out);
+    return 0;
+}
+
 int compare_html(const struct compare_input *in, struct buf *out, struct err *e)
 {
-    static const struct {
-        const char *name;
-        const unsigned char *text;
-        const size_t *len;
-    } FILES[] = {{"CSS", report_css, &report_css_len},
-                 {"CHART_JS", chart_js, &chart_js_len},
-                 {"HUMAN_JS", human_js, &human_js_len},
-                 {"JS", compare_js, &compare_js_len}};
-    const char *at = (const char *)compare_page, *end = at + compare_page_len;
-    while (at < end) {
-        const char *open = strstr(at, "@@"), *close = open ? strstr(open + 2, "@@") : NULL;
-        if (!close) break;
-        size_t n = (size_t)(close - open - 2);
-        (void)buf_put(out, at, (size_t)(open - at));
-        if (n == 4 && memcmp(open + 2, "DATA", 4) == 0) put_data(in, out);
-        for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
-            if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, open + 2, n) == 0)
-                (void)buf_put(out, FILES[i].text, *FILES[i].len);
-        at = close + 2;
-    }
-    (void)buf_put(out, at, (size_t)(end - at));
-    return out->bad ? err_set(e, ERR_NOMEM, "the page is larger than %zu bytes, or memory ran out", out->max) : 0;
+    static const struct page_file FILES[] = {{"CSS", report_css, &report_css_len},
+                                             {"CHART_JS", chart_js, &chart_js_len},
+                                             {"HUMAN_JS", human_js, &human_js_len},
+                                             {"JS", compare_js, &compare_js_len}};
+    const struct page page = {.frame = compare_page,
+                              .frame_len = compare_page_len,
+                              .files = FILES,
+                              .n_files = sizeof FILES / sizeof FILES[0],
+                              .put = put_part,
+                              .arg = in};
+    if (page_fill(&page, out) == 0) return 0;
+    return err_set(e, ERR_NOMEM, "the page is larger than %zu bytes, or memory ran out", out->max);
 }

@@ -1,8 +1,8 @@
 "use strict";
 /* The page: tiles, tables and words. Everything that comes from the run is put in as text, never as markup. */
-(function() {
-const data = JSON.parse(document.getElementById("data").textContent);
-const S = data.summary, points = Charts.sorted(S.points.slice()), fmt = Charts.fmt;
+const Report = (function() {
+let data, S, points;
+const fmt = Charts.fmt;
 const $ = (id) => document.getElementById(id);
 
 function el(tag, cls, text) {
@@ -93,7 +93,10 @@ function heading() {
   ].filter(Boolean).join(" · ");
   const banner = $("banner"), say = (t, cls) => banner.append(el("div", cls, t));
   const o = S.outcome, word = el("strong", "word " + o.word.toLowerCase(), {PASS: "✓ PASS", DONE: "DONE", FAIL: "✗ FAIL", UNDECIDED: "? UNDECIDED", INVALID: "✗ INVALID"}[o.word]);
-  $("outcome").append(word, el("span", "why", stop(o.why)), el("span", "soft status", "exit status " + o.exit_status));
+  if (Live.runs())
+    $("outcome").append(el("strong", "word running", "▶ RUNNING"), el("span", "why", points.length ? "The report below is of the " + (points.length === 1 ? "one stage that has" : points.length + " stages that have") + " ended." : "No stage has ended yet."));
+  else
+    $("outcome").append(word, el("span", "why", stop(o.why)), el("span", "soft status", "exit status " + o.exit_status));
   for (const c of o.causes.filter((c) => !c.quoted)) say(c.status + ", " + stop(c.where + ": " + c.text), c.status);
   const failed = {};
   for (const p of points)
@@ -105,7 +108,7 @@ function heading() {
     say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
   if (points.some((p) => !p.ledger.balanced)) say("The loss ledger does not balance.");
   if (r.insecure) say("The control plane ran without authentication (--insecure).", "suspect");
-  $("answer").textContent = S.answer ? S.answer.text : "";
+  $("answer").textContent = S.answer && (points.length || !Live.runs()) ? S.answer.text : "";
   $("foot").textContent = "plateau " + S.version + " · plan " + S.run.plan_hash + " · seed " + S.run.seed +
     " · made from run.sqlite alone; `plateau report DIR` makes it again";
 }
@@ -476,7 +479,7 @@ function rest() {
       S.events.map((e) => [text(e.time), text(e.kind), {text: e.text, cls: "text wrap"}]));
   $("plan-text").textContent = data.plan_text;
   $("plan-json").textContent = JSON.stringify(S.plan, null, 2);
-  for (const s of document.querySelectorAll("section:not([hidden])")) {
+  for (const s of document.querySelectorAll("section:not([hidden]):not(#live)")) {
     const a = el("a", "", s.dataset.nav || s.querySelector("h2").textContent);
     a.href = "#" + s.id;
     $("nav").append(a);
@@ -501,29 +504,58 @@ function choices() {
 const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
 function theme(word) {
   root.dataset.theme = word;
+  if (!data) return;
   Charts.all(metric);
+  Live.draw();
 }
+
+/* The frame as it was before anything was put in, so that a live page can be filled again. What a person has opened, where
+ * it is scrolled to and what has the focus stay as they are. */
+const frame = $("page").cloneNode(true);
+const named = (e) => [(e.closest("section") || $("page")).id, e.tagName, e.id, e.getAttribute("aria-label"), e.closest("figure") && e.closest("figure").querySelector("canvas").id, e.children.length ? "" : e.textContent].join();
+function renew() {
+  const page = $("page"), top = scrollY, focused = page.contains(document.activeElement) && !$("live").contains(document.activeElement) ? named(document.activeElement) : null;
+  const open = new Set([...page.querySelectorAll("details")].filter((d) => d.open).map((d) => named(d.querySelector("summary")))), live = $("live");
+  page.replaceChildren(...[...frame.cloneNode(true).children].map((e) => e.id === "live" ? live : e));
+  return () => {
+    for (const d of page.querySelectorAll("details"))
+      if (open.has(named(d.querySelector("summary")))) d.open = true;
+    scrollTo({top, behavior: "instant"});
+    const again = focused && [...page.querySelectorAll("button, a, summary, [tabindex]")].find((e) => named(e) === focused);
+    if (again) again.focus({preventScroll: true});
+  };
+}
+
+function show(d) {
+  const restore = data ? renew() : () => {};
+  data = d;
+  S = data.summary;
+  points = Charts.sorted(S.points.slice());
+  $("page").hidden = false;
+  Charts.begin(data);
+  heading();
+  prune();
+  tiles();
+  pointTable();
+  gateTable();
+  standardTable();
+  failureTable();
+  mixTable();
+  ledgerTable();
+  endTable();
+  evidenceTable();
+  agentTables();
+  addressTable();
+  words();
+  rest();
+  choices();
+  Charts.all(metric);
+  $("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
+  Live.draw();
+  restore();
+}
+
 root.dataset.theme = dark.matches ? "dark" : "light";
-$("page").hidden = false;
-Charts.begin(data);
-heading();
-prune();
-tiles();
-pointTable();
-gateTable();
-standardTable();
-failureTable();
-mixTable();
-ledgerTable();
-endTable();
-evidenceTable();
-agentTables();
-addressTable();
-words();
-rest();
-choices();
-Charts.all(metric);
-$("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
 /* Paper is white, whatever the screen is. */
 let screen_theme = null;
 addEventListener("beforeprint", () => {
@@ -533,4 +565,7 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => theme(screen_theme));
 dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+return {show};
 })();
+if (Live.token) Live.begin();
+else Report.show(JSON.parse(document.getElementById("data").textContent));

@@ -349,7 +349,7 @@ const Charts = (function() {
       box.setAttribute("role", "region");
       box.setAttribute("aria-label", "table of " + of);
       details.append(element("summary", "table"), box);
-      details.ontoggle = () => details.open && fill(box, Chart.getChart(canvas));
+      details.ontoggle = () => details.open && Chart.getChart(canvas) && fill(box, Chart.getChart(canvas)); /* its chart may be gone before the event comes */
       foot.append(element("p", "", "caption"), details, more);
       figure.append(foot);
     }

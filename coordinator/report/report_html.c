@@ -3,12 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "coordinator/report/page.h"
 #include "coordinator/report/report_parts.h"
 
 extern const unsigned char report_page[], report_css[], report_js[], report_charts_js[], report_picture_js[],
-    report_svg_js[], report_time_js[], report_asked_js[], chart_js[], human_js[];
+    report_svg_js[], report_time_js[], report_asked_js[], report_live_js[], chart_js[], human_js[];
 extern const size_t report_page_len, report_css_len, report_js_len, report_charts_js_len, report_picture_js_len,
-    report_svg_js_len, report_time_js_len, report_asked_js_len, chart_js_len, human_js_len;
+    report_svg_js_len, report_time_js_len, report_asked_js_len, report_live_js_len, chart_js_len, human_js_len;
 
 /* A page of many stages stays one that can be mailed: each of them is then drawn more coarsely. */
 #define ROWS_MAX 600u   /* of a stage's series; longer ones are shown coarser */
@@ -166,33 +167,14 @@ static int put_data(const struct analysis *in, struct buf *out)
     return out->bad ? -1 : 0;
 }
 
-static int put_part(const struct analysis *in, const char *name, size_t n, struct buf *out)
+/* All that a page of one run is made of; live: of one that is under way. */
+struct source {
+    const struct analysis *in; /* NULL: live */
+    const char *title, *token;
+};
+
+static int put_text(const struct analysis *in, struct buf *out)
 {
-    static const struct {
-        const char *name;
-        const unsigned char *text;
-        const size_t *len;
-    } FILES[] = {
-        {"CSS", report_css, &report_css_len},
-        {"CHART_JS", chart_js, &chart_js_len},
-        {"HUMAN_JS", human_js, &human_js_len},
-        {"SVG_JS", report_svg_js, &report_svg_js_len},
-        {"CHARTS_JS", report_charts_js, &report_charts_js_len},
-        {"PICTURE_JS", report_picture_js, &report_picture_js_len},
-        {"TIME_JS", report_time_js, &report_time_js_len},
-        {"ASKED_JS", report_asked_js, &report_asked_js_len},
-        {"JS", report_js, &report_js_len},
-    };
-    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
-        if (strlen(FILES[i].name) == n && memcmp(FILES[i].name, name, n) == 0)
-            return buf_put(out, FILES[i].text, *FILES[i].len);
-    if (n == 4 && memcmp(name, "DATA", 4) == 0) return put_data(in, out);
-    if (n == 5 && memcmp(name, "TITLE", 5) == 0) {
-        const char *title = in->run->plan && in->run->plan->name ? in->run->plan->name : in->run->run_id;
-        report_put_markup(out, title, strlen(title), false);
-        return 0;
-    }
-    /* TEXT: for a reader without scripts */
     struct buf text = BUF_INIT(out->max);
     int rc = report_text(in, &(struct report_style){.width = REPORT_WIDE}, &text, NULL);
     report_put_markup(out, buf_str(&text), text.len, false);
@@ -200,16 +182,75 @@ static int put_part(const struct analysis *in, const char *name, size_t n, struc
     return rc;
 }
 
+static void put_live(const struct source *s, struct buf *out)
+{
+    struct json_out j = JSON_OUT(out);
+    j.html = true;
+    json_object(&j, NULL);
+    json_string(&j, "token", s->token);
+    json_end_object(&j);
+}
+
+static int put_part(const void *arg, const char *name, struct buf *out)
+{
+    const struct source *s = arg;
+    if (strcmp(name, "TITLE") == 0) {
+        report_put_markup(out, s->title, strlen(s->title), false);
+        return 0;
+    }
+    if (strcmp(name, "DATA") == 0) return s->in ? put_data(s->in, out) : buf_puts(out, "null");
+    if (strcmp(name, "LIVE") == 0) {
+        if (!s->in) put_live(s, out);
+        return s->in ? buf_puts(out, "null") : 0;
+    }
+    /* TEXT: for a reader without scripts */
+    return s->in ? put_text(s->in, out) : buf_puts(out, "This page needs scripts. The terminal shows the same run.");
+}
+
+static const struct page_file FILES[] = {
+    {"CSS", report_css, &report_css_len},
+    {"SVG_JS", report_svg_js, &report_svg_js_len},
+    {"CHART_JS", chart_js, &chart_js_len},
+    {"HUMAN_JS", human_js, &human_js_len},
+    {"CHARTS_JS", report_charts_js, &report_charts_js_len},
+    {"PICTURE_JS", report_picture_js, &report_picture_js_len},
+    {"TIME_JS", report_time_js, &report_time_js_len},
+    {"ASKED_JS", report_asked_js, &report_asked_js_len},
+    {"LIVE_JS", report_live_js, &report_live_js_len},
+    {"JS", report_js, &report_js_len},
+};
+
+static struct page page_of(const struct source *s)
+{
+    return (struct page){.frame = report_page,
+                         .frame_len = report_page_len,
+                         .files = FILES,
+                         .n_files = sizeof FILES / sizeof FILES[0],
+                         .connects = !s->in,
+                         .put = put_part,
+                         .arg = s};
+}
+
 int report_html(const struct analysis *in, struct buf *out, struct err *e)
 {
-    const char *at = (const char *)report_page, *end = at + report_page_len;
-    while (at < end) {
-        const char *open = strstr(at, "@@"), *close = open ? strstr(open + 2, "@@") : NULL;
-        if (!close) break;
-        (void)buf_put(out, at, (size_t)(open - at));
-        if (put_part(in, open + 2, (size_t)(close - open - 2), out)) out->bad = true;
-        at = close + 2;
-    }
-    (void)buf_put(out, at, (size_t)(end - at));
-    return out->bad ? err_set(e, ERR_NOMEM, "report.html is larger than %zu bytes, or memory ran out", out->max) : 0;
+    const struct plan *plan = in->run->plan;
+    struct source s = {.in = in, .title = plan && plan->name ? plan->name : in->run->run_id};
+    struct page page = page_of(&s);
+    if (page_fill(&page, out) == 0) return 0;
+    return err_set(e, ERR_NOMEM, "report.html is larger than %zu bytes, or memory ran out", out->max);
+}
+
+int report_html_data(const struct analysis *in, struct buf *out, struct err *e)
+{
+    return put_data(in, out) ? err_set(e, ERR_NOMEM, "the report is larger than %zu bytes, or memory ran out", out->max)
+                             : 0;
+}
+
+int report_html_live(const char *title, const char *token, struct buf *out, struct buf *policy, struct err *e)
+{
+    struct source s = {.title = title, .token = token};
+    struct page page = page_of(&s);
+    page_policy(&page, policy);
+    if (page_fill(&page, out) == 0 && !policy->bad) return 0;
+    return err_set(e, ERR_NOMEM, "no memory for the live page");
 }

@@ -1,7 +1,8 @@
 "use strict";
 /* A chart as SVG. The chart draws itself once more while the calls on its canvas's context are noted; the context goes on
  * drawing, so that colours, fonts and transforms are read from it. What a browser keeps as Path2D cannot be read back:
- * the page does without it (report.html). */
+ * the page does without it, and this file comes before the charts'. */
+window.Path2D = undefined;
 const Svg = (function() {
   const n = (v) => String(+v.toFixed(2)), text = (s) => String(s).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
   /* The baseline of SVG is the alphabetic one; readers differ on the others. As parts of the font's size. */

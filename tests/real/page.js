@@ -1,4 +1,5 @@
 // page.js AXE PAGE…: opens each page in Chromium as a desktop, a phone of 390 px, in the dark and for paper, and says what is wrong with it.
+// A page that begins with http: is that of a run that is under way.
 const fs = require("fs"), path = require("path"), puppeteer = require("puppeteer-core");
 const [axe, ...pages] = process.argv.slice(2);
 const KINDS = [["desktop", 1300, 900, false, "light"], ["phone", 390, 844, true, "light"], ["dark", 1300, 900, false, "dark"], ["dark phone", 390, 844, true, "dark"]];
@@ -23,20 +24,22 @@ function look() {
   };
 }
 
-// The three files that every chart offers: what the buttons would save.
+// The three files that every chart offers: what the buttons would save. They are read in an empty page: ours forbids the style attributes of a picture
+// that stands alone.
 async function downloads(page, name) {
-  const files = await page.evaluate(async () => {
+  const saved = await page.evaluate(() => {
     const kept = [], click = HTMLAnchorElement.prototype.click;
     HTMLAnchorElement.prototype.click = function() { kept.push([this.download, this.href]); };
     for (const b of document.querySelectorAll(".foot .more button")) if (b.offsetParent) b.click();
     HTMLAnchorElement.prototype.click = click;
-    const out = [];
-    for (const [file, href] of kept) {
-      const body = decodeURIComponent(href.slice(href.indexOf(",") + 1)), svg = file.endsWith(".svg") ? new DOMParser().parseFromString(body, "image/svg+xml") : null;
-      out.push({file, bytes: body.length, broken: svg ? svg.querySelector("parsererror") !== null : false, lines: svg ? svg.querySelectorAll("path").length : 0, words: svg ? svg.querySelectorAll("text").length : 0, bad: /NaN|undefined/.test(body)});
-    }
-    return out;
-  });
+    return kept.map(([file, href]) => [file, decodeURIComponent(href.slice(href.indexOf(",") + 1))]);
+  }), empty = await page.browser().newPage();
+  const files = await empty.evaluate((list) => list.map(([file, body]) => {
+    const svg = file.endsWith(".svg") ? new DOMParser().parseFromString(body, "image/svg+xml") : null, count = (what) => svg ? svg.querySelectorAll(what).length : 0;
+    return {file, bytes: body.length, broken: count("parsererror") > 0, lines: count("path"), words: count("text"), bad: /NaN|undefined/.test(body)};
+  }), saved);
+  await empty.close();
+  await page.bringToFront();
   const charts = new Set(files.map((f) => f.file.replace(/\.\w+$/, "")));
   if (files.length !== 3 * charts.size || charts.size < 2) fail(name, "charts offer", files.length, "files for", charts.size, "charts");
   for (const f of files) {
@@ -45,35 +48,76 @@ async function downloads(page, name) {
   }
 }
 
+// A page of one kind, with all that it says kept in `said`. It may ask for what begins with `own`, and for nothing else.
+async function open(browser, url, own, name, [kind, width, height, isMobile, scheme]) {
+  const page = await browser.newPage(), said = [];
+  page.on("console", (m) => said.push(m.text()));
+  page.on("pageerror", (e) => said.push(e.message));
+  page.on("request", (r) => r.url().startsWith(own) || r.url().startsWith("data:") || fail(name, "the page asks for", r.url()));
+  await page.setViewport({width, height, isMobile, hasTouch: isMobile});
+  await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: scheme}]);
+  await page.goto(url, {waitUntil: "load"});
+  return {page, name, kind, said};
+}
+
+// What holds of every page, as it is and with all of it open.
+async function judge({page, name, kind, said}) {
+  const least = +(process.env.CHARTS || 2), seen = await page.evaluate(look);
+  if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected) fail(name, JSON.stringify(seen));
+  if (kind === "desktop") await downloads(page, name);
+  await page.evaluate(() => {
+    for (const b of document.querySelectorAll("button[aria-pressed]")) if (b.offsetParent) b.click();
+    for (const d of document.querySelectorAll("details")) d.open = true;
+  });
+  const after = await page.evaluate(look);
+  if (after.wide > 0) fail(name, "with all open it is", after.wide, "px too wide");
+  if (said.length) fail(name, "the console says", [...new Set(said)].slice(0, 3).join(" | "));
+  await page.evaluate(fs.readFileSync(axe, "utf8"));
+  const r = await page.evaluate(() => axe.run());
+  for (const v of r.violations) fail(name, "axe:", v.id, v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", "));
+  console.log(name, seen.charts + " charts,", seen.word + ",", r.passes.length + " rules of axe-core kept");
+  return seen;
+}
+
+// A run that is under way, watched in all kinds of browser at once: once with a stage that has ended, and when the run is over.
+async function watch(browser, url) {
+  const views = await Promise.all(KINDS.map((k) => open(browser, url, new URL(url).origin + "/", "live (" + k[0] + "):", k)));
+  const patient = {polling: 500, timeout: 120000}; // by time: a page in the background is not drawn
+  for (const v of views) {
+    await v.page.bringToFront();
+    await v.page.waitForFunction(() => document.querySelectorAll("#t-points tbody tr:not(.below)").length > 0 && document.querySelector("#live-tiles .tile"), patient);
+    const word = (await judge(v)).word;
+    if (!word.includes("RUNNING")) fail(v.name, "while the run is under way the page says", word);
+    if (process.env.SHOTS) await v.page.screenshot({path: process.env.SHOTS + "/live-" + v.kind.replace(" ", "-") + ".png", fullPage: true});
+  }
+  for (const v of views) {
+    await v.page.bringToFront();
+    await v.page.waitForFunction(() => /is over/.test(document.querySelector("#live-word").textContent), patient);
+    const open = await v.page.evaluate(() => [...document.querySelectorAll("#page details")].filter((d) => d.open).length), word = (await judge(v)).word;
+    if (open < 3) fail(v.name, "what was open is closed: only", open, "are open");
+    if (word.includes("RUNNING")) fail(v.name, "the run is over, and the page says", word);
+    if (process.env.SHOTS) await v.page.screenshot({path: process.env.SHOTS + "/over-" + v.kind.replace(" ", "-") + ".png", fullPage: true});
+    await v.page.close();
+  }
+}
+
 (async () => {
   const browser = await puppeteer.launch({executablePath: process.env.CHROMIUM || "/usr/bin/chromium", headless: true, args: ["--no-sandbox", "--disable-gpu"]});
-  for (const file of pages)
-    for (const [kind, width, height, isMobile, scheme] of KINDS) {
-      const page = await browser.newPage(), name = path.basename(path.dirname(file)) + " (" + kind + "):", said = [];
-      page.on("console", (m) => said.push(m.text()));
-      page.on("pageerror", (e) => said.push(e.message));
-      page.on("request", (r) => /^(file|data):/.test(r.url()) || fail(name, "the page asks for", r.url()));
-      await page.setViewport({width, height, isMobile, hasTouch: isMobile});
-      await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: scheme}]);
-      await page.goto("file://" + path.resolve(file), {waitUntil: "load"});
-      const least = +(process.env.CHARTS || 2), seen = await page.evaluate(look);
-      if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected) fail(name, JSON.stringify(seen));
-      if (kind === "desktop") await downloads(page, name);
-      for (const b of await page.$$("button[aria-pressed]")) await b.evaluate((e) => e.offsetParent && e.click());
-      for (const d of await page.$$("details")) await d.evaluate((e) => { e.open = true; });
-      const after = await page.evaluate(look);
-      if (after.wide > 0) fail(name, "with all open it is", after.wide, "px too wide");
-      if (said.length) fail(name, "the console says", said.join(" | "));
-      await page.evaluate(fs.readFileSync(axe, "utf8"));
-      const r = await page.evaluate(() => axe.run());
-      for (const v of r.violations) fail(name, "axe:", v.id, v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", "));
-      console.log(name, seen.charts + " charts,", seen.word + ",", r.passes.length + " rules of axe-core kept");
-      if (kind === "desktop") {
-        const pdf = await page.pdf({preferCSSPageSize: true, printBackground: true});
+  for (const file of pages) {
+    if (file.startsWith("http:")) {
+      await watch(browser, file);
+      continue;
+    }
+    for (const kind of KINDS) {
+      const name = path.basename(path.dirname(file)) + " (" + kind[0] + "):", url = "file://" + path.resolve(file), view = await open(browser, url, "file:", name, kind);
+      await judge(view);
+      if (kind[0] === "desktop") {
+        const pdf = await view.page.pdf({preferCSSPageSize: true, printBackground: true});
         if (pdf.length < 20000) fail(name, "paper:", pdf.length, "bytes");
       }
-      await page.close();
+      await view.page.close();
     }
+  }
   await browser.close();
   process.exit(failed);
 })();
