@@ -1,19 +1,32 @@
 #include "agent/guard.h"
 
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "common/clock.h"
 #include "common/url.h"
+
+static int check_socket(const struct guard *guard, const char *path, struct err *e)
+{
+    for (size_t i = 0; i < guard->n_sockets; i++)
+        if (strcmp(guard->socket[i], path) == 0) return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the guard of this agent refuses the socket %.108s: it is not allowed (--allow %s%.108s)", path,
+                   PLAN_UNIX, path);
+}
 
 int guard_check_address(const struct guard *guard, const struct sockaddr *sa, struct err *e)
 {
     uint8_t a[16];
     char shown[INET6_ADDRSTRLEN] = "?";
+    if (sa->sa_family == AF_UNIX)
+        return check_socket(guard, ((const struct sockaddr_un *)(const void *)sa)->sun_path, e);
     if (addr_of(sa, a, shown))
         return err_set(e, ERR_REFUSED, "the guard of this agent refuses addresses that are neither IPv4 nor IPv6");
     const char *why = addr_forbidden(a);
@@ -29,6 +42,13 @@ int guard_allow(struct guard *guard, const char *rule, struct err *e)
 {
     struct addr_net net;
     const char *scheme_end = strstr(rule, "://");
+    if (strncmp(rule, PLAN_UNIX, strlen(PLAN_UNIX)) == 0) {
+        if (rule[strlen(PLAN_UNIX)] != '/')
+            return err_set(e, ERR_USAGE, "\"%s\": write unix: and the whole path of the socket", rule);
+        if (guard->n_sockets == GUARD_RULES) return err_set(e, ERR_USAGE, "more than %d sockets", GUARD_RULES);
+        guard->socket[guard->n_sockets++] = rule + strlen(PLAN_UNIX);
+        return 0;
+    }
     if (!scheme_end && strchr(rule, '/')) {
         if (addr_net_parse(rule, &net))
             return err_set(e, ERR_USAGE, "\"%s\" is not a network; write 10.0.0.0/8 or fd00::/8", rule);
@@ -78,7 +98,8 @@ static bool host_matches(const char *pattern, const struct url *u)
     return strcasecmp(pattern, host) == 0;
 }
 
-static int check_url(const struct guard *guard, const char *text, struct err *e)
+/* `what`: of the plan, "target". */
+static int check_url(const struct guard *guard, const char *text, const char *what, struct err *e)
 {
     struct url u;
     struct err why = {0};
@@ -93,13 +114,33 @@ static int check_url(const struct guard *guard, const char *text, struct err *e)
     }
     if (guard->n_targets == 0) return 0;
     return err_set(e, ERR_REFUSED,
-                   "the guard of this agent refuses the target %s://%s:%u: it is not among those allowed (--allow)",
+                   "the guard of this agent refuses the %s %s://%s:%u: it is not among those allowed (--allow)", what,
                    scheme, u.host, u.port);
 }
 
 int guard_check_plan(const struct guard *guard, const struct plan *p, struct err *e)
 {
-    return check_url(guard, p->target.url, e);
+    const struct plan_target *t = &p->target;
+    if (t->address) return check_socket(guard, t->address + strlen(PLAN_UNIX), e);
+    if (check_url(guard, t->url, "target", e)) return -1;
+    bool named =
+        t->proxy && strcmp(t->proxy, PLAN_PROXY_ENVIRONMENT) != 0; /* the environment is not the coordinator's */
+    return named ? check_url(guard, t->proxy, "proxy", e) : 0;
+}
+
+int guard_check_beyond(const struct guard *guard, const struct url *u, struct err *e)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    if (getaddrinfo(u->host, NULL, &hints, &list) == 0) { /* an address, in whatever spelling */
+        int rc = guard_check_address(guard, list->ai_addr, e);
+        freeaddrinfo(list);
+        return rc;
+    }
+    if (guard->n_nets == 0 || guard->n_targets > 0) return 0;
+    return err_set(e, ERR_REFUSED,
+                   "the guard of this agent refuses the target %s behind a proxy: it allows networks, and the proxy "
+                   "alone knows the address (--allow %s allows the name)",
+                   u->host, u->host);
 }
 
 int guard_check_shard(const struct guard *guard, const struct shard *s, struct err *e)
@@ -182,6 +223,8 @@ void guard_describe(const struct guard *guard, char *buf, size_t n)
         words_put(&w, "%s%s%s%s", i ? ", " : "", guard->target[i].scheme, guard->target[i].scheme[0] ? "://" : "",
                   guard->target[i].host);
     if (guard->n_nets) words_put(&w, " in %zu network%s", guard->n_nets, guard->n_nets == 1 ? "" : "s");
+    for (size_t i = 0; i < guard->n_sockets; i++)
+        words_put(&w, ", unix:%s", guard->socket[i]);
     if (guard->max_connections) words_put(&w, "; at most %" PRIu64 " connections", guard->max_connections);
     if (guard->max_requests_per_s > 0) words_put(&w, "; at most %.6g requests/s", guard->max_requests_per_s);
     if (guard->max_tokens_per_s > 0) words_put(&w, "; at most %.6g token/s", guard->max_tokens_per_s);

@@ -63,7 +63,7 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
 static bool is_said(const struct probe_seen *s)
 {
     enum failure label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST);
-    return FAILURES[label].by == FAILURE_BY_STATUS || label == FAILURE_STREAM_ERROR;
+    return FAILURES[label].by == FAILURE_BY_STATUS || label == FAILURE_STREAM_ERROR || s->status == 407;
 }
 
 void probe_words_lines(const struct probe_seen *s, struct buf *out)
@@ -113,6 +113,13 @@ static bool passes(long status)
     return status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
 }
 
+static const char *who_answers(const struct probe_seen *s)
+{
+    if (strncmp(s->address, "proxy ", strlen("proxy ")) != 0) return "the target";
+    if (s->tls) return "the target"; /* what comes through a tunnel is not the proxy's */
+    return s->status == 407 ? "the proxy" : "the proxy, or the target behind it,";
+}
+
 static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e)
 {
     struct failure_sample f = {.label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST),
@@ -120,7 +127,7 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
     char cut[WORDS_MOST + 4];
     bool model = says_no_model(s->words);
     const char *hint = model ? ". Is target.model a name that this server has?" : failure_hint(&f);
-    (void)err_set(e, ERR_NET, "the target answers with status %ld%s%s%s", s->status, s->words[0] ? ": " : "",
+    (void)err_set(e, ERR_NET, "%s answers with status %ld%s%s%s", who_answers(s), s->status, s->words[0] ? ": " : "",
                   text_cut(s->words, WORDS_MOST, cut), hint);
     return model || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
 }

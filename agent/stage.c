@@ -435,7 +435,8 @@ static void sweep(struct stage *st, int64_t now)
         else if (r->again.place != 0)
             continue;
         else if (!r->transfer.begun && past(r->tried, now, p->timeout_connect_ns))
-            end_open(st, r, END_TIMEOUT_CONNECT, now);
+            end_open(st, r, r->transfer.why ? END_PROXY /* it has kept the request waiting */ : END_TIMEOUT_CONNECT,
+                     now);
         else if (t->first_token == 0 && !st->dialect.whole && past(r->tried, now, p->timeout_first_token_ns))
             end_open(st, r, END_TIMEOUT_FIRST_TOKEN, now);
         else if ((t->first_token != 0 && past(t->last_token, now, p->timeout_idle_ns)) || stays_open(st, r, now))

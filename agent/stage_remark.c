@@ -9,15 +9,22 @@
 enum { SECRETS = 4 };
 #define MODEL_EVENTS 64u /* so many events of a stage are looked at for the name of a model */
 
+/* Without the scheme before it: "Bearer ". */
+static struct wording_secret secret_of(const char *value)
+{
+    const char *blank = strchr(value, ' ');
+    if (blank) value = blank + 1;
+    return (struct wording_secret){value, strlen(value)};
+}
+
 size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n_headers && n < most; i++) {
         if (!t->headers[i].secret) continue;
-        const char *value = t->headers[i].value, *blank = strchr(value, ' ');
-        if (blank) value = blank + 1;
-        ret[n++] = (struct wording_secret){value, strlen(value)};
+        ret[n++] = secret_of(t->headers[i].value);
     }
+    if (t->proxy_auth.value && n < most) ret[n++] = secret_of(t->proxy_auth.value);
     return n;
 }
 

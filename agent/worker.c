@@ -150,7 +150,8 @@ static void prepare(struct worker *w)
         w->grown = true;
         w->state = WORKER_WARMING;
         warm_more(&w->warm, want - w->transport.sockets, clock_mono_ns());
-        return;
+        if (!warm_done(&w->warm)) return; /* else no address is left to try, and no event would come */
+        w->state = WORKER_PREPARING;
     }
     note_terms(w);
     say_ready(w, rc < 0 ? -1 : 0);
@@ -290,7 +291,7 @@ static int64_t earliest(const struct worker *w)
 {
     int64_t next = INT64_MAX;
     if (w->has_transport) next = w->transport.timer;
-    if (w->warm.busy > 0 && warm_next(&w->warm) < next) next = warm_next(&w->warm);
+    if (warm_next(&w->warm) < next) next = warm_next(&w->warm);
     if (w->state != WORKER_RUNNING) return next;
     if (!w->begun) return w->t0 < next ? w->t0 : next;
     int64_t stage = stage_next(&w->stage);

@@ -60,7 +60,8 @@ const char *failure_status_hint(uint32_t status)
         {404, ". Are the path of target.url and target.model those of the server?"},
         {402, ". The account has no credit, or the key no budget"},
         {405, ". Is target.url that of the API, path included?"},
-        {407, ". A proxy stands there and wants a login of its own: is target.url that of the server?"},
+        {407, ". A proxy wants a login of its own: is target.proxy_auth there, and right? Without target.proxy: is "
+              "target.url that of the server?"},
         {408, ". The server waited too long for the request: is something between slow, or the prompt very large?"},
         {413, ". The prompt is larger than the server takes: input_tokens"},
         {422, ". The server does not take a key of the body, or its value: target.body, target.model"},

@@ -93,8 +93,8 @@ static int probe(struct run_data *meta, const struct shelf *shelf, const char *d
     if ((d.signal_fd = drive_signals(e)) < 0) return -1;
     harden_process();
     if ((d.link = link_open(&lo, e)) &&
-        (opt.listen ||
-         (d.local = drive_start_local(1, d.link, opt.keys, lo.local, shelf_is_empty(shelf) ? NULL : data, e))))
+        (opt.listen || (d.local = drive_start_local(1, d.link, opt.keys, lo.local, shelf_is_empty(shelf) ? NULL : data,
+                                                    meta->plan, e))))
         rc = drive_run(&d, &res, e);
     local_close(&d.local);
     link_close(&d.link);

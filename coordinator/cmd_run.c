@@ -324,7 +324,10 @@ static void tell_proxy(void)
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         const char *value = getenv(NAMES[i]);
         if (!value || !*value) continue;
-        log_info("%s is set and not used: the plan decides, and requests go straight to target.url", NAMES[i]);
+        log_info("%s is set and not used: the plan decides, and requests go straight to target.url (target.proxy: "
+                 "environment "
+                 "uses it)",
+                 NAMES[i]);
         return;
     }
 }
@@ -439,13 +442,14 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     o->meta.insecure |= !link_is_loopback(d.link) && !link_is_authenticated(d.link);
     if (o->store) d.wanted = opt.local;
     const char *data = shelf_is_empty(o->shelf) ? NULL : o->data_dir;
-    bool started = !opt.local || (d.local = drive_start_local(opt.local, d.link, opt.keys, lo.local, data, e));
+    bool started =
+        !opt.local || (d.local = drive_start_local(opt.local, d.link, opt.keys, lo.local, data, o->meta.plan, e));
     if (started && begin_or_go_on(o, e) == 0) { /* in this order: a start that fails leaves no folder behind */
         followers[2].arg = o->store;
         term_init(&term, stderr);
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
         term.agents_hint = opt.agents_hint;
-        tell_proxy();
+        if (!o->meta.plan->target.proxy) tell_proxy();
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }

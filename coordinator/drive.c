@@ -376,7 +376,7 @@ int drive_signals(struct err *e)
 }
 
 struct local *drive_start_local(size_t n, const struct link *l, const char *keys, struct key_pair *own,
-                                const char *data, struct err *e)
+                                const char *data, const struct plan *plan, struct err *e)
 {
     char server[KEY_TEXT];
     int bundle = -1;
@@ -386,7 +386,7 @@ struct local *drive_start_local(size_t n, const struct link *l, const char *keys
         key_pair_clear(own);
         if (bundle < 0) return NULL;
     }
-    struct local *local = local_open(n, link_endpoint(l), keys, bundle, data, e);
+    struct local *local = local_open(n, link_endpoint(l), keys, bundle, data, plan->target.address, e);
     if (bundle >= 0) (void)close(bundle);
     return local;
 }

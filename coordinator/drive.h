@@ -33,9 +33,9 @@ struct drive_result {
 /* Blocks the signals that drive_run reads, and returns the descriptor for them, or -1. Before any thread exists, so
  * that all inherit the mask. */
 ERR_CHECKED int drive_signals(struct err *e);
-/* Agents of this machine, by the keys of a folder, or by some that only live as long as the run (`own`, which is
- * wiped); NULL: without. */
+/* Agents of this machine, which may use the plan's Unix socket, by the keys of a folder, or by some that only live as
+ * long as the run (`own`, which is wiped); NULL: without. */
 ERR_CHECKED struct local *drive_start_local(size_t n, const struct link *l, const char *keys, struct key_pair *own,
-                                            const char *data, struct err *e);
+                                            const char *data, const struct plan *plan, struct err *e);
 /* Returns when the run is over: 0, or -1 when it could not even begin. */
 ERR_CHECKED int drive_run(const struct drive_options *o, struct drive_result *ret, struct err *e);

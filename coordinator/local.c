@@ -58,7 +58,7 @@ static int program_path(char *ret, size_t n, struct err *e)
 /* Runs in the child, between fork and exec. A group of its own: Ctrl-C at the terminal is the coordinator's to handle.
  */
 static void become(const char *path, const char *endpoint, const char *name, const char *keys, int bundle,
-                   const char *data, pid_t parent)
+                   const char *data, const char *allow, pid_t parent)
 {
     sigset_t none;
     char fd[16];
@@ -71,7 +71,7 @@ static void become(const char *path, const char *endpoint, const char *name, con
         (void)fcntl(bundle, F_SETFD, 0);
         keys = fd;
     }
-    const char *argv[14] = {"plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn"};
+    const char *argv[16] = {"plateau-agent", "--connect", endpoint, "--name", name, "--log-level", "warn"};
     size_t n = 7;
     if (keys) {
         argv[n++] = bundle >= 0 ? "--keys-fd" : "--keys";
@@ -81,13 +81,18 @@ static void become(const char *path, const char *endpoint, const char *name, con
         argv[n++] = "--data";
         argv[n++] = data;
     }
+    if (allow) {
+        argv[n++] = "--allow";
+        argv[n++] = allow;
+    }
     char *const *words;
     memcpy(&words, &(const char *const *){argv}, sizeof words); /* exec changes nothing, but its type does not say so */
     (void)execv(path, words);
     _exit(127);
 }
 
-struct local *local_open(size_t n, const char *endpoint, const char *keys, int bundle, const char *data, struct err *e)
+struct local *local_open(size_t n, const char *endpoint, const char *keys, int bundle, const char *data,
+                         const char *allow, struct err *e)
 {
     char path[PATH_MAX + 32];
     if (n > LOCAL_MAX) {
@@ -108,7 +113,7 @@ struct local *local_open(size_t n, const char *endpoint, const char *keys, int b
         struct local_agent *a = &l->agent[l->n];
         (void)snprintf(a->name, sizeof a->name, "local-%zu", i + 1);
         a->pid = fork();
-        if (a->pid == 0) become(path, endpoint, a->name, keys, bundle, data, self);
+        if (a->pid == 0) become(path, endpoint, a->name, keys, bundle, data, allow, self);
         if (a->pid < 0) {
             (void)err_set(e, ERR_LIMIT, "cannot start agent %s: %s", a->name, strerror(errno));
             local_close(&l);

@@ -427,6 +427,7 @@ static bool transport_first(enum transport_end end)
 
 static enum counter status_label(int status)
 {
+    if (status == 407) return COUNTER_FAILED_PROXY;
     if (status == 429) return COUNTER_FAILED_HTTP_429;
     if (status >= 300 && status < 400) return COUNTER_FAILED_HTTP_3XX;
     return status >= 400 && status < 500 ? COUNTER_FAILED_HTTP_4XX : COUNTER_FAILED_HTTP_5XX;

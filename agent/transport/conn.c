@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/transport/tunnel.h"
 #include "common/clock.h"
 
 #define GENERATIONS (UINT32_C(1) << 30) /* an event's data: index, and above it so many bits */
@@ -64,6 +66,7 @@ static void conn_free(struct conns *s, struct conn *c)
 
 void conn_close(struct conns *s, struct conn *c)
 {
+    tunnel_destroy(&c->tunnel);
     transport_close(c->fd, c->tls); /* which takes it out of the epoll set */
     c->tls = NULL;
     s->t->sockets--;
@@ -129,7 +132,9 @@ struct conn *conn_open(struct conns *s, uint32_t address)
     t->counts.connections++;
     c->state = CONN_CONNECTING;
     if (connect(c->fd, (const struct sockaddr *)a->sa, a->sa_len) < 0 && errno != EINPROGRESS) {
+        int why = errno;
         conn_close(s, c);
+        errno = why;
         return NULL;
     }
     return begin(s, c, true);
@@ -155,15 +160,9 @@ static int secure(struct conns *s, struct conn *c, enum transport_end *ret_how, 
     return 1;
 }
 
-static int connected(struct conns *s, struct conn *c, enum transport_end *ret_how, const char **ret_why)
+/* The server is at the other end now: TLS, or nothing more. */
+static int reached(struct conns *s, struct conn *c, enum transport_end *ret_how, const char **ret_why)
 {
-    int failure = 0;
-    socklen_t len = sizeof failure;
-    *ret_how = END_CONNECT;
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 || failure != 0) {
-        *ret_why = failure == ECONNREFUSED ? "connection refused" : failure == ETIMEDOUT ? "no answer" : "no way to it";
-        return -1;
-    }
     int64_t now = clock_mono_ns();
     c->tcp_ns = now - c->since;
     if (!s->t->tls) {
@@ -179,11 +178,67 @@ static int connected(struct conns *s, struct conn *c, enum transport_end *ret_ho
     return c->tls ? secure(s, c, ret_how, ret_why) : -1;
 }
 
+/* The proxy is asked, or answers. */
+static int pass(struct conns *s, struct conn *c, enum transport_end *ret_how, const char **ret_why)
+{
+    uint32_t events = 0;
+    int rc = tunnel_advance(c->tunnel, c->fd, &events);
+    if (rc < 0) {
+        (void)snprintf(s->t->proxy_said, sizeof s->t->proxy_said, "%s", tunnel_why(c->tunnel));
+        *ret_how = END_PROXY;
+        *ret_why = s->t->proxy_said;
+        return -1;
+    }
+    conn_watch_for_room(s, c, rc == 0 && (events & EPOLLOUT));
+    if (rc == 0) return 0;
+    tunnel_destroy(&c->tunnel);
+    return reached(s, c, ret_how, ret_why);
+}
+
+static int connected(struct conns *s, struct conn *c, enum transport_end *ret_how, const char **ret_why)
+{
+    int failure = 0;
+    socklen_t len = sizeof failure;
+    *ret_how = END_CONNECT;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 || failure != 0) {
+        bool proxy = target_by_proxy(s->t->target);
+        if (proxy) *ret_how = END_PROXY;
+        *ret_why = failure == ECONNREFUSED ? proxy ? "the proxy refuses connections" : "connection refused"
+                   : failure == ETIMEDOUT  ? proxy ? "the proxy gives no answer" : "no answer"
+                   : proxy                 ? "no way to the proxy"
+                                           : "no way to it";
+        return -1;
+    }
+    if (s->t->target->way != WAY_TUNNEL) return reached(s, c, ret_how, ret_why);
+    c->state = CONN_TUNNELLING;
+    c->tunnel = tunnel_new(s->t->target, c->address);
+    *ret_how = END_PROXY;
+    *ret_why = "no memory";
+    return c->tunnel ? pass(s, c, ret_how, ret_why) : -1;
+}
+
 int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why)
 {
     *ret_why = NULL;
     if (c->state == CONN_SECURING) return secure(s, c, ret_how, ret_why);
+    if (c->state == CONN_TUNNELLING) return pass(s, c, ret_how, ret_why);
     return events & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? connected(s, c, ret_how, ret_why) : 0;
+}
+
+const char *conn_waits(const struct transport *t, const struct conn *c)
+{
+    if (!target_by_proxy(t->target) || (c && c->state > CONN_TUNNELLING)) return NULL;
+    return c && c->state == CONN_TUNNELLING ? "the proxy has not answered CONNECT" : "the proxy accepts no connection";
+}
+
+const char *conn_not_opened(const struct transport *t)
+{
+    if (t->target->way != WAY_UNIX) return "no socket";
+    return errno == EAGAIN         ? "the socket's queue of connections is full"
+           : errno == ECONNREFUSED ? "nobody listens at the socket"
+           : errno == ENOENT       ? "there is no such socket"
+           : errno == EACCES       ? "the socket may not be used"
+                                   : "no socket";
 }
 
 void conn_tell_phases(struct conn *c, struct transfer *x)

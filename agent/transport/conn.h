@@ -1,7 +1,7 @@
 /* A connection of ours: socket, TLS, watching, bytes in with their stamp. A kind's own connection begins with one.
  *
- *   FREE ──conn_open──▶ CONNECTING ──▶ SECURING (https) ──▶ OPEN ──conn_close──▶ FREE
- *     └────conn_adopt (made ahead)──────────────────────────▶┘
+ *   FREE ──conn_open──▶ CONNECTING ──▶ TUNNELLING (proxy) ──▶ SECURING (https) ──▶ OPEN ──conn_close──▶ FREE
+ *     └────conn_adopt (made ahead)────────────────────────────────────────────────▶┘
  *
  * Memory of closed connections is used again. A late epoll event of an earlier use is recognised by its generation. */
 #pragma once
@@ -21,11 +21,12 @@
 #define CONN_RECORD_BYTES (16u * 1024) /* the most that one TLS record carries */
 #define CONN_NONE UINT32_MAX
 
-enum conn_state { CONN_FREE, CONN_CONNECTING, CONN_SECURING, CONN_OPEN };
+enum conn_state { CONN_FREE, CONN_CONNECTING, CONN_TUNNELLING, CONN_SECURING, CONN_OPEN };
 
 struct conn {
     int fd;
-    struct tls_conn *tls; /* NULL: in the clear, or not yet */
+    struct tls_conn *tls;  /* NULL: in the clear, or not yet */
+    struct tunnel *tunnel; /* while the proxy is asked; else NULL */
     uint32_t index, generation, address;
     uint32_t next_free;
     enum conn_state state;
@@ -60,6 +61,10 @@ static inline struct conn *conn_of(const struct conns *s, uint64_t data)
 
 /* Continues connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
 int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why);
+/* Why a request whose connection is not open yet waits for the proxy; NULL: it does not. `c` NULL: it has none. */
+const char *conn_waits(const struct transport *t, const struct conn *c);
+/* conn_open gave NULL: why, as a constant text. */
+const char *conn_not_opened(const struct transport *t);
 /* Gives a request the time that its connection took to make; once. */
 void conn_tell_phases(struct conn *c, struct transfer *x);
 

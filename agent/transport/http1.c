@@ -184,13 +184,13 @@ static void end_head(struct http1 *h)
 {
     if (h->status < 200) { /* an interim response, the real one follows; `taken` keeps counting, so that a server cannot
                               send them for ever */
-        struct http1 was = {.taken = h->taken, .header = h->header, .header_arg = h->header_arg};
+        struct http1 was = {.taken = h->taken, .header = h->header, .header_arg = h->header_arg, .connect = h->connect};
         memcpy(h, &was, offsetof(struct http1, line));
         return;
     }
     h->taken = 0;
     if (h->chunked && h->has_length) h->close = true; /* the coding counts, the connection is not trusted */
-    if (h->status == 204 || h->status == 304)
+    if (h->status == 204 || h->status == 304 || (h->connect && h->status < 300))
         h->state = HTTP1_AT_END;
     else if (h->chunked)
         h->state = HTTP1_AT_CHUNK;

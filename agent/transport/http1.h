@@ -50,6 +50,7 @@ struct http1 {
     /* Set by the caller after http1_begin: hears each header (cut at HTTP1_LINE_MAX); NULL: nobody. */
     void (*header)(void *arg, const char *name, size_t name_n, const char *value, size_t value_n);
     void *header_arg;
+    bool connect; /* set likewise: the request is a CONNECT, and after a 2xx head comes what is none of HTTP's */
     char line[HTTP1_LINE_MAX + 2];
 };
 

@@ -78,7 +78,12 @@ static int make_head(struct http1_state *o, const struct target *target)
 {
     struct url u;
     if (url_parse(target->plan->url, &u, NULL) < 0) return -1;
-    size_t most = 256 + strlen(u.path) + sizeof target->authority;
+    const struct target_header *proxy = &target->proxy_auth;
+    bool whole = target->way == WAY_FORWARD, login = whole && proxy->value;
+    char place[URL_AUTHORITY_MAX];
+    url_authority(&target->url, place);
+    size_t most = 256 + strlen(u.path) + sizeof target->authority + sizeof place;
+    if (login) most += strlen(proxy->name) + strlen(proxy->value) + 4;
     bool own_host = false;
     for (size_t i = 0; i < target->n_headers; i++) {
         most += strlen(target->headers[i].name) + strlen(target->headers[i].value) + 4;
@@ -88,6 +93,7 @@ static int make_head(struct http1_state *o, const struct target *target)
     o->sessions = calloc(target->n_headers + 1, sizeof *o->sessions);
     if (!at || !o->sessions) return -1;
     at = put_text(at, "POST ");
+    if (whole) at = put_text(put_text(at, "http://"), place);
     if (*u.path != '/') *at++ = '/';
     at = put_text(at, u.path);
     at = put_text(at, " HTTP/1.1\r\n");
@@ -97,6 +103,7 @@ static int make_head(struct http1_state *o, const struct target *target)
         if (h->session) o->sessions[o->n_sessions++] = (size_t)(at - o->head) + strlen(h->name) + 2 + h->at;
         at = put_header(at, h->name, h->value);
     }
+    if (login) at = put_header(at, proxy->name, proxy->value);
     at = put_text(at, "Content-Length: ");
     o->head_len = (size_t)(at - o->head);
     return 0;
@@ -314,6 +321,7 @@ static void send_request(struct http1_state *o, struct exchange *k)
     k->sent = 0;
     conn_tell_phases(&k->c, k->x);
     k->x->begun = true;
+    k->x->why = NULL;
     o->conns.t->calls->writing(k->x);
     write_more(o, k);
 }
@@ -394,6 +402,8 @@ static void advance(struct http1_state *o, struct exchange *k, uint32_t events)
     } else if (rc > 0) {
         send_request(o, k);
         if (k->c.tls) read_all(o, k, false); /* bytes that came with the handshake raise no event */
+    } else {
+        k->x->why = conn_waits(o->conns.t, &k->c);
     }
 }
 
@@ -408,7 +418,7 @@ static struct exchange *take_new(struct http1_state *o, struct transfer *x)
     }
     if (take_warm(o, x->address, &warm)) c = conn_adopt(&o->conns, &warm);
     if (!c) c = conn_open(&o->conns, x->address);
-    if (!c) transport_end(x, END_CONNECT, "no socket");
+    if (!c) transport_end(x, END_CONNECT, conn_not_opened(o->conns.t));
     return (struct exchange *)c;
 }
 

@@ -125,6 +125,7 @@ static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
     http2_head_set_length(&o->head, s->body_len);
     http2_head_set_session(&o->head, s->x->session);
     s->x->begun = true;
+    s->x->why = NULL;
     conn_tell_phases(&c->c, s->x);
     o->conns.t->calls->writing(s->x);
     int32_t id = nghttp2_submit_request(c->session, NULL, o->head.fields, o->head.n, &body, s);
@@ -193,7 +194,7 @@ static void place(struct http2_state *o, uint32_t address)
         if (transport_forbidden(o->conns.t, address))
             http2_end(o, w->first, END_REFUSED, NULL);
         else if (!dial(o, address))
-            http2_end(o, w->first, END_CONNECT, "no socket");
+            http2_end(o, w->first, END_CONNECT, conn_not_opened(o->conns.t));
     }
 }
 
@@ -201,11 +202,13 @@ static void place(struct http2_state *o, uint32_t address)
 static void note_refusal(struct http2_state *o, const struct h2_conn *c, enum transport_end how, const char *why)
 {
     const struct transport *t = o->conns.t;
-    const char *at = t->target->address[c->c.address].text, *alert = c->c.tls ? tls_alert() : NULL;
-    bool late = how == END_TIMEOUT_CONNECT || how == END_CONNECT || how == END_RESET; /* it may be better in a moment */
+    char buf[TARGET_PEER_MAX];
+    const char *at = target_peer(t->target, c->c.address, buf, sizeof buf), *alert = c->c.tls ? tls_alert() : NULL;
+    bool late = how == END_TIMEOUT_CONNECT || how == END_PROXY || how == END_CONNECT ||
+                how == END_RESET; /* it may be better in a moment */
     if (alert)
         transport_alerted(t, c->c.address, alert, &o->failed);
-    else if (c->heard)
+    else if (c->heard || how == END_PROXY)
         (void)err_set(&o->failed, late ? ERR_NET : ERR_TARGET, "%s: %s", at, why ? why : "the connection ended");
     else if (why && strcmp(why, HTTP2_NOT_SPOKEN) == 0)
         (void)err_set(&o->failed, ERR_TARGET,
@@ -324,6 +327,8 @@ static void advance(struct http2_state *o, struct h2_conn *c, uint32_t events)
     enum transport_end how;
     const char *why;
     int rc = conn_advance(&o->conns, &c->c, events, &how, &why);
+    for (struct stream2 *s = rc == 0 ? o->waiting[c->c.address].first : NULL; s; s = s->next)
+        s->x->why = conn_waits(o->conns.t, &c->c);
     if (rc == 0) return;
     if (rc > 0 && greet(o, c) == 0) {
         if (c->c.tls) read_all(o, c, false); /* bytes that came with the handshake raise no event */
@@ -424,7 +429,9 @@ static void http2_tick(struct transport *t, int64_t now)
             due = (c->session ? c->since : c->c.since) + patience;
         else if (c->streams == 0 && c->used)
             due = c->since + CONN_IDLE_MAX_NS;
-        if (due <= now && !c->greeted)
+        if (due <= now && conn_waits(t, &c->c))
+            lose(o, c, END_PROXY, conn_waits(t, &c->c));
+        else if (due <= now && !c->greeted)
             lose(o, c, END_TIMEOUT_CONNECT,
                  c->heard     ? "the server allows no streams (MAX_CONCURRENT_STREAMS is 0)"
                  : c->session ? "no SETTINGS have come"

@@ -17,9 +17,17 @@
 #define TARGET_SESSION_WORD "{session}"
 
 struct target_address {
-    char text[64]; /* "127.0.0.1:8000", "[::1]:8000" */
+    char text[64]; /* "127.0.0.1:8000", "[::1]:8000", "proxy 127.0.0.1:3128", "unix:/run/llm.sock" (cut in front) */
     struct sockaddr_storage *sa;
     socklen_t sa_len;
+};
+
+/* How connections reach the target. */
+enum target_way {
+    WAY_STRAIGHT,
+    WAY_UNIX,    /* a socket of this machine */
+    WAY_FORWARD, /* an HTTP proxy takes each request, with its whole URL */
+    WAY_TUNNEL,  /* an HTTP proxy passes on the bytes of a connection (tunnel.h) */
 };
 
 /* A line of a request's head. */
@@ -40,6 +48,8 @@ struct target {
     struct target_header *headers;
     size_t n_headers;
     bool sessions; /* a header holds the session's name */
+    enum target_way way;
+    struct target_header proxy_auth; /* without a value: there is none */
 };
 
 /* Every address is checked by the guard; one it forbids is an error. 0, -1, or 1 when its name is not resolved yet: ask
@@ -48,8 +58,15 @@ ERR_CHECKED int target_new(const struct plan_target *p, const struct guard *guar
                            struct target **ret, struct err *e);
 void target_destroy(struct target **t); /* zeroes the secret */
 
-/* Is this the very address and port that the name was resolved to? */
-bool target_address_is(const struct target_address *a, const struct sockaddr *sa);
+static inline bool target_by_proxy(const struct target *t)
+{
+    return t->way == WAY_FORWARD || t->way == WAY_TUNNEL;
+}
+
+/* Who speaks on a connection once it is open: the address, or by a tunnel "gw.example.com:443 by proxy 10.0.0.1:3128".
+ */
+#define TARGET_PEER_MAX (URL_HOST_MAX + 96u)
+const char *target_peer(const struct target *t, uint32_t address, char *buf, size_t n);
 
 /* "127.0.0.1:8000, 127.0.0.2:8000", cut with "…" where it does not fit. */
 void target_addresses(const struct target *t, char *ret, size_t n);

@@ -134,7 +134,7 @@ static int load_files(struct tls *t, struct err *e)
 
 static int take_host(struct tls *t)
 {
-    const char *host = t->target->url.host;
+    const char *host = t->target->plan->sni ? t->target->plan->sni : t->target->url.host;
     size_t n = strlen(host);
     if (n > 1 && host[n - 1] == '.') n--;
     t->host = strndup(host, n);
@@ -318,14 +318,14 @@ const char *tls_reason(const struct tls_conn *c)
 
 void tls_why(const struct tls_conn *c, struct err *e)
 {
-    const char *at = c->tls->target->address[c->address].text;
+    char buf[TARGET_PEER_MAX];
+    const char *at = target_peer(c->tls->target, c->address, buf, sizeof buf);
     long verified = SSL_get_verify_result(c->ssl);
     if (c->tls->target->plan->tls_verify && verified != X509_V_OK) {
         const char *why = X509_verify_cert_error_string(verified), *host = c->tls->host;
         if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
-            err_set(e, ERR_TARGET,
-                    "the certificate of %s is not accepted: no subject name in it is %s, the host of target.url", at,
-                    host);
+            err_set(e, ERR_TARGET, "the certificate of %s is not accepted: no subject name in it is %s, %s", at, host,
+                    c->tls->target->plan->sni ? "target.sni" : "the host of target.url");
         else
             err_set(e, ERR_TARGET, "the certificate of %s is not accepted: %s%s", at, why,
                     verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID

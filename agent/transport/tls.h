@@ -2,9 +2,9 @@
  * takes all that has arrived, with the kernel's stamp, in one system call; only OpenSSL copies it. Sockets do not block
  * and stay their owner's.
  *
- * The certificate must be for the name or address in the URL, which is also sent as server name. Authorities are the
- * system's or those of the plan's file. Sessions are resumed where the server allows it. ALPN offers what the plan
- * allows. */
+ * The certificate must be for the name or address in the URL (or target.sni), which is also sent as server name.
+ * Authorities are the system's or those of the plan's file. Sessions are resumed where the server allows it. ALPN
+ * offers what the plan allows. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -14,6 +14,7 @@
 #include "agent/stream/stream.h"
 #include "agent/transport/stamp.h"
 #include "agent/transport/target.h"
+#include "agent/transport/tunnel.h"
 
 struct tls;
 struct transport;
@@ -32,7 +33,8 @@ struct transfer {
     bool kept;           /* at the end: its connection waits for another request */
     long status;         /* HTTP status, 0 = none yet */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
-    const char *why;                /* at the end: more than its label says, a constant text; NULL = nothing to add */
+    const char *why; /* at the end: more than its label says; NULL = nothing to add. While a proxy keeps it waiting:
+                        that. Valid until the next one ends */
 };
 
 struct transport_calls {
@@ -84,6 +86,7 @@ struct transport {
     int64_t away;     /* how long the loop was away before this wake */
     uint32_t sockets; /* open ones, warm ones included */
     struct transport_counts counts;
+    char proxy_said[TUNNEL_SAID]; /* what a proxy said last, for `why` */
     uint32_t streams; /* that the server allows a connection, where that is fewer than the plan's; 0 = it is not */
 };
 

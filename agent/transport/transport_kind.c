@@ -60,7 +60,8 @@ void transport_adopt(struct transport *t, struct warm_socket w)
 int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t address, struct err *e)
 {
     bool http2 = tls_speaks_http2(tls);
-    const char *at = t->target->address[address].text;
+    char buf[TARGET_PEER_MAX];
+    const char *at = target_peer(t->target, address, buf, sizeof buf);
     if (t->other) { /* the first answer */
         const struct transport_kind *other = t->other;
         t->other = NULL;
@@ -82,8 +83,9 @@ int transport_agree(struct transport *t, const struct tls_conn *tls, uint32_t ad
 
 void transport_alerted(const struct transport *t, uint32_t address, const char *alert, struct err *e)
 {
+    char buf[TARGET_PEER_MAX];
     (void)err_set(e, ERR_TARGET, "%s refuses the connection after the TLS handshake: %s%s",
-                  t->target->address[address].text, alert,
+                  target_peer(t->target, address, buf, sizeof buf), alert,
                   strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 

@@ -14,7 +14,9 @@
 struct warm_try {
     int fd; /* -1: place is free */
     uint32_t address;
-    struct tls_conn *tls; /* in its handshake; NULL: still connecting */
+    struct tunnel *tunnel; /* the proxy is being asked */
+    struct tls_conn *tls;  /* in its handshake */
+    bool reached;          /* the server is at the other end */
     int64_t begun, connected;
 };
 
@@ -25,8 +27,9 @@ struct warm {
     uint32_t next_address;
     bool keep; /* else only probe the addresses */
     bool good[TARGET_ADDRESS_MAX];
-    int why[TARGET_ADDRESS_MAX]; /* errno of a failure */
-    struct err tls_err;          /* the first handshake that failed */
+    int why[TARGET_ADDRESS_MAX];  /* errno of a failure */
+    struct err said;              /* the first failure that has more to say than an errno: of TLS, of a proxy */
+    int64_t full_since, again_at; /* a Unix socket's queue is full: since when, when to try again; 0: it is not */
     int64_t timeout_ns;
 };
 
@@ -40,7 +43,7 @@ void warm_tick(struct warm *w, int64_t now); /* gives up tries that take too lon
 int64_t warm_next(const struct warm *w);
 static inline bool warm_done(const struct warm *w)
 {
-    return w->busy == 0;
+    return w->busy == 0 && w->again_at == 0;
 }
 /* When done: 0 when at least one address can be used, else -1 with the reason. */
 ERR_CHECKED int warm_result(const struct warm *w, struct err *e);

@@ -49,6 +49,10 @@ struct plan_model {
 /* AUTO: over TLS what the server chooses, in the clear HTTP/1.1. */
 enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
 
+/* target.proxy: each agent's environment says which. */
+#define PLAN_PROXY_ENVIRONMENT "environment"
+#define PLAN_UNIX "unix:"
+
 /* What ends an answer: the API's own marker; the event with a finish reason; the body's end; what the first answers end
  * with. */
 enum plan_end { END_MARKER, END_FINISH, END_CLOSE, END_AUTO };
@@ -128,6 +132,11 @@ struct plan_target {
     bool tls_verify;
     int64_t timeout_connect_ns, timeout_first_token_ns, timeout_idle_ns, timeout_total_ns;
     bool fresh_connections;
+    const char *proxy; /* http://HOST:PORT, or PLAN_PROXY_ENVIRONMENT; NULL: none */
+    struct plan_auth proxy_auth;
+    const char *address;     /* PLAN_UNIX and the path of a socket; NULL: the URL's host and port */
+    const char *host;        /* what requests name as their host; NULL: the URL's */
+    const char *sni;         /* what TLS asks for, and the certificate must be for; NULL: the URL's host */
     const char *metrics_url; /* NULL when none */
 };
 

@@ -142,6 +142,19 @@ const struct plan_key PLAN_KEYS[] = {
     {"target", "timeouts", &KEY_SECTION, WHOLE, "", "{first_token: 20s}", "", "patience", .sub = "timeouts"},
     {"target", "connections", &KEY_WORD_FLAG, AT(plan_target, fresh_connections), "reuse", "fresh", "",
      "fresh: a new connection for every request", .words = CONNECTIONS},
+    {"target", "proxy", &KEY_PROXY, AT(plan_target, proxy), "", "http://proxy.example.com:3128", "",
+     "requests go through this HTTP proxy: https by CONNECT, http as a request for the whole URL (with http: \"2\" by "
+     "CONNECT too). environment: what http_proxy, https_proxy, all_proxy and no_proxy of each agent say, as curl reads "
+     "them; without this key they are not read"},
+    {"target", "proxy_auth", &KEY_AUTH, AT(plan_target, proxy_auth), "", "{basic: {user: me, env: PROXY_PASSWORD}}", "",
+     "for the proxy, as auth is for the server"},
+    {"target", "address", &KEY_UNIX, AT(plan_target, address), "", "unix:/run/llm.sock", "",
+     "a socket on the agent's machine to connect to, in place of the URL's host; agents take it only with --allow "
+     "unix:PATH"},
+    {"target", "host", &KEY_HOST, AT(plan_target, host), "", "llm.example.com", "",
+     "what requests name as their host (Host, :authority), in place of the URL's"},
+    {"target", "sni", &KEY_SERVER_NAME, AT(plan_target, sni), "", "llm.example.com", "",
+     "https: the name that TLS asks for and that the certificate must be for, in place of the URL's host"},
     {"target", "metrics_url", &KEY_PAGE_URL, AT(plan_target, metrics_url), "", "http://gw.example.com/metrics", "",
      "the server's own Prometheus page, read once a second beside the run"},
 

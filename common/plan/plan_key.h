@@ -63,10 +63,10 @@ const struct plan_key *key_find(const char *section, const char *name);
 extern const struct key_type KEY_TEXT, KEY_U32, KEY_U64, KEY_NUMBER, KEY_FRACTION, KEY_DURATION, KEY_BOOL, KEY_WORDS,
     KEY_WORD_FLAG, KEY_SECTION, KEY_VERSION, KEY_NOT_BUILT;
 /* Values with a shape of their own, beside the code that knows them. */
-extern const struct key_type KEY_DIST, KEY_TIMES, KEY_PAIRS;                                /* plan_dist.c */
-extern const struct key_type KEY_AUTH;                                                      /* plan_secret.c */
-extern const struct key_type KEY_URL, KEY_PAGE_URL;                                         /* plan_url.c */
-extern const struct key_type KEY_MODELS, KEY_HEADERS, KEY_BODY, KEY_STREAM, KEY_OMIT;       /* plan_target.c */
+extern const struct key_type KEY_DIST, KEY_TIMES, KEY_PAIRS;                                        /* plan_dist.c */
+extern const struct key_type KEY_AUTH;                                                              /* plan_secret.c */
+extern const struct key_type KEY_URL, KEY_PAGE_URL, KEY_PROXY, KEY_UNIX, KEY_HOST, KEY_SERVER_NAME; /* plan_url.c */
+extern const struct key_type KEY_MODELS, KEY_HEADERS, KEY_BODY, KEY_STREAM, KEY_OMIT;               /* plan_target.c */
 extern const struct key_type KEY_TEMPLATE, KEY_TEMPLATE_BODY, KEY_PATHS, KEY_TEMPLATE_END;  /* plan_template.c */
 extern const struct key_type KEY_ONE_WORD, KEY_WORKLOADS, KEY_SOURCE, KEY_FIELDS, KEY_HASH; /* plan_workload.c */
 extern const struct key_type KEY_LOAD, KEY_STAGES, KEY_SEARCH, KEY_RATE, KEY_ARRIVALS, KEY_STAGE_DURATION, KEY_WARMUP,
@@ -80,6 +80,7 @@ int curve_read(struct reader *r, const struct node *load, struct plan *p); /* lo
 struct node *curve_write(struct tree *t, const struct plan_curve *c);
 int plan_sessions_check(struct reader *r, const struct node *map, const struct plan_workload *w);
 int plan_sessions_check_load(struct reader *r, const struct node *load, const struct plan *p);
+int plan_way_check(struct reader *r, const struct node *map, const struct plan_target *t);
 int workload_check(struct reader *r, const struct node *map, void *base);
 int workload_check_synthetic(struct reader *r, const struct node *map, void *base);
 int workload_check_dataset(struct reader *r, const struct node *map, void *base);

@@ -126,8 +126,7 @@ static void put_secret(struct tree *t, struct node *map, const struct plan_secre
 static struct node *auth_write(struct tree *t, const struct plan_key *k, const void *at)
 {
     const struct plan_auth *a = at;
-    (void)k;
-    if (a->kind == AUTH_NONE) return node_new_text(t, "none");
+    if (a->kind == AUTH_NONE) return *k->standard ? node_new_text(t, "none") : NULL;
     struct node *n = node_new(t, NODE_MAP), *inner = node_new(t, NODE_MAP);
     if (a->kind == AUTH_HEADER) {
         node_put(t, n, "header", node_new_text(t, a->header));

@@ -68,7 +68,9 @@ static int header_check(struct reader *r, const struct node *n)
             return node_refuse(n, true, r->e,
                                "carries a secret: use target.auth, such as auth: {header: %s, env: NAME}", SECRET[i]);
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
-        if (strcasecmp(n->key, OURS[i]) == 0) return node_refuse(n, true, r->e, "is set by the agent itself");
+        if (strcasecmp(n->key, OURS[i]) == 0)
+            return node_refuse(n, true, r->e, "is set by %s",
+                               strcmp(OURS[i], "host") == 0 ? "target.host" : "the agent itself");
     if (node_is_scalar(n) && secret_is_likely(n->text))
         return node_refuse(n, false, r->e,
                            "looks like a secret: use target.auth, such as auth: {header: NAME, env: NAME}");
@@ -224,5 +226,5 @@ int target_check(struct reader *r, const struct node *map, void *base)
     if (t->http != HTTP_1 && !t->streams_per_connection) t->streams_per_connection = 100;
     if (!t->tls_cert_file != !t->tls_key_file)
         return node_refuse(node_get(map, "tls"), false, r->e, "cert_file and key_file go together");
-    return 0;
+    return plan_way_check(r, map, t);
 }

@@ -31,7 +31,7 @@ expect '.failures[0].text | startswith("one JSON object that is cut off")' 'so i
 expect '.answer.text | contains("target.stream: false") | not' 'and nobody is told to do what is done'
 
 run_at /proxy 'concurrency: [2], duration: 1s'
-expect '.failures[0] | .status == 407 and (.hint | contains("A proxy stands there"))' 'a status of a proxy is called that'
+expect '.failures[0] | .label == "proxy" and .status == 407 and (.hint | contains("A proxy wants a login of its own"))' 'a status of a proxy is called that'
 
 run_at /late 'concurrency: [2], duration: 2s'
 expect '.answer | .after_last_token_share > 0.5 and .after_last_token_ms > 290 and (.text | contains("After the last token a slot stays taken for"))' 'an end marker that comes late is told'

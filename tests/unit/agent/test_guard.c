@@ -89,6 +89,52 @@ static int url(const struct guard *g, const char *u)
     return guard_check_plan(g, &p, &e);
 }
 
+static int beyond(const struct guard *g, const char *text)
+{
+    struct err e = {0};
+    struct url u;
+    assert_int_equal(url_parse(text, &u, &e), 0);
+    return guard_check_beyond(g, &u, &e);
+}
+
+/* A proxy gets the connections, and connects where nobody here can look. A socket is a way into this machine. */
+static void test_ways(void **state)
+{
+    (void)state;
+    struct guard any = {0}, names = {0}, nets = {0}, socket = {0};
+    struct err e = {0};
+    struct plan p = {.target = {.url = "https://gw.example.com/v1", .proxy = "http://proxy:3128"}};
+    assert_int_equal(guard_check_plan(&any, &p, &e), 0);
+    assert_int_equal(guard_allow(&names, "gw.example.com", &e), 0);
+    assert_int_equal(guard_check_plan(&names, &p, &e), -1);
+    assert_non_null(strstr(e.text, "the proxy http://proxy:3128"));
+    assert_int_equal(guard_allow(&names, "http://proxy:3128", &e), 0);
+    assert_int_equal(guard_check_plan(&names, &p, &e), 0);
+    assert_int_equal(beyond(&names, p.target.url), 0);
+    p.target.url = "https://elsewhere.example.com/";
+    assert_int_equal(guard_check_plan(&names, &p, &e), -1);
+    p.target.proxy = PLAN_PROXY_ENVIRONMENT; /* this machine's own word */
+    p.target.url = "https://gw.example.com/v1";
+    assert_int_equal(guard_check_plan(&names, &p, &e), 0);
+    assert_int_equal(guard_allow(&nets, "10.0.0.0/8", &e), 0);
+    assert_int_equal(beyond(&nets, "https://gw.example.com/v1"), -1);
+    assert_int_equal(beyond(&nets, "https://10.1.2.3/v1"), 0);
+    assert_int_equal(beyond(&nets, "https://11.1.2.3/v1"), -1);
+    assert_int_equal(beyond(&any, "http://169.254.169.254/"), -1);
+    assert_int_equal(beyond(&any, "http://2852039166/"), -1);
+    p.target = (struct plan_target){.url = "http://x/", .address = "unix:/run/docker.sock"};
+    assert_int_equal(guard_check_plan(&any, &p, &e), -1);
+    assert_non_null(strstr(e.text, "--allow unix:/run/docker.sock"));
+    assert_int_equal(guard_allow(&socket, "unix:run/llm.sock", &e), -1);
+    assert_int_equal(guard_allow(&socket, "unix:/run/llm.sock", &e), 0);
+    assert_int_equal(guard_check_plan(&socket, &p, &e), -1);
+    p.target.address = "unix:/run/llm.sock";
+    assert_int_equal(guard_check_plan(&socket, &p, &e), 0);
+    char words[128];
+    guard_describe(&socket, words, sizeof words);
+    assert_string_equal(words, "any host, unix:/run/llm.sock");
+}
+
 static void test_targets(void **state)
 {
     (void)state;
@@ -180,8 +226,8 @@ static void test_meter(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never), cmocka_unit_test(test_networks),
-                                       cmocka_unit_test(test_targets), cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_meter)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never),   cmocka_unit_test(test_networks),
+                                       cmocka_unit_test(test_targets), cmocka_unit_test(test_ways),
+                                       cmocka_unit_test(test_limits),  cmocka_unit_test(test_meter)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

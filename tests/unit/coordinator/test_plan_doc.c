@@ -153,6 +153,8 @@ static void try_example(const struct plan_key *k)
     if (plateau) set[0] = "load.search={plateau: {from: 1, to: 512}}";
     if (strcmp(k->name, "cert_file") == 0) set[n++] = "target.tls.key_file=k";
     if (strcmp(k->name, "key_file") == 0) set[n++] = "target.tls.cert_file=c";
+    if (strcmp(k->name, "proxy_auth") == 0) set[n++] = "target.proxy=http://h:1";
+    if (strcmp(k->name, "sni") == 0) set[n++] = "target.url=https://h:1";
     if (strcmp(k->name, "streams_per_connection") == 0) set[n++] = "target.http=2";
     if (strcmp(k->name, "sd") == 0 || strcmp(k->name, "min") == 0 || strcmp(k->name, "max") == 0)
         return; /* in the example of their field */

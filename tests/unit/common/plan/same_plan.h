@@ -71,6 +71,14 @@ static void same_target(const struct plan_target *a, const struct plan_target *b
     assert_int_equal(a->timeout_idle_ns, b->timeout_idle_ns);
     assert_int_equal(a->timeout_total_ns, b->timeout_total_ns);
     assert_int_equal(a->fresh_connections, b->fresh_connections);
+    same_text(a->proxy, b->proxy);
+    assert_int_equal(a->proxy_auth.kind, b->proxy_auth.kind);
+    assert_int_equal(a->proxy_auth.secret.kind, b->proxy_auth.secret.kind);
+    same_text(a->proxy_auth.secret.name, b->proxy_auth.secret.name);
+    same_text(a->proxy_auth.user, b->proxy_auth.user);
+    same_text(a->address, b->address);
+    same_text(a->host, b->host);
+    same_text(a->sni, b->sni);
     same_text(a->metrics_url, b->metrics_url);
 }
 

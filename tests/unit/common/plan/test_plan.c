@@ -77,6 +77,7 @@ static void the_smallest_has_every_default(void **state)
     assert_null(t->tls_ca_file);
     assert_null(t->metrics_url);
     assert_false(t->fresh_connections);
+    assert_true(!t->proxy && !t->address && !t->host && !t->sni && t->proxy_auth.kind == AUTH_NONE);
     assert_int_equal(t->timeout_connect_ns, 5 * NS_PER_S);
     assert_int_equal(t->timeout_first_token_ns, 60 * NS_PER_S);
     assert_int_equal(t->timeout_idle_ns, 30 * NS_PER_S);
@@ -127,6 +128,8 @@ static const char LARGE[] =
     "  tls: {ca_file: ca.pem, cert_file: c.pem, key_file: k.pem, verify: false}\n"
     "  timeouts: {connect: 1s, first_token: 2s, idle: 3s, total: 4m}\n  connections: fresh\n  metrics_url: "
     "http://gw.example.com/metrics\n"
+    "  proxy: http://proxy:3128\n  proxy_auth: {basic: {user: me, env: PROXY_PASSWORD}}\n  host: h.example.com:8443\n"
+    "  sni: s.example.com\n"
     "workload:\n"
     "  - name: chat\n    weight: 3\n    synthetic:\n      input_tokens: {lognormal: {mean: 512, sd: 200, min: 16, max: "
     "4096}}\n"
@@ -173,6 +176,12 @@ static void check_large_target(const struct plan_target *t)
     assert_int_equal(t->timeout_total_ns, 240 * NS_PER_S);
     assert_true(t->fresh_connections);
     assert_string_equal(t->metrics_url, "http://gw.example.com/metrics");
+    assert_string_equal(t->proxy, "http://proxy:3128");
+    assert_int_equal(t->proxy_auth.kind, AUTH_BASIC);
+    assert_string_equal(t->proxy_auth.user, "me");
+    assert_string_equal(t->proxy_auth.secret.name, "PROXY_PASSWORD");
+    assert_string_equal(t->host, "h.example.com:8443");
+    assert_string_equal(t->sni, "s.example.com");
 }
 
 static void check_large_stages(const struct plan *p)
