@@ -61,7 +61,8 @@ static inline struct conn *conn_of(const struct conns *s, uint64_t data)
 
 /* Continues connecting and TLS. 1: open now, 0: not yet, -1: failed, with how and why. */
 int conn_advance(struct conns *s, struct conn *c, uint32_t events, enum transport_end *ret_how, const char **ret_why);
-/* Why a request whose connection is not open yet waits for the proxy; NULL: it does not. `c` NULL: it has none. */
+/* Why a request whose connection is not open yet waits for the proxy; NULL: it does not. `c` NULL: no connection is
+ * under way for it yet. */
 const char *conn_waits(const struct transport *t, const struct conn *c);
 /* conn_open gave NULL: why, as a constant text. */
 const char *conn_not_opened(const struct transport *t);

@@ -435,6 +435,7 @@ static void http1_start(struct transfer *x, const char *body, size_t n)
     k->body = body;
     k->body_len = n;
     k->length_len = (uint8_t)snprintf(k->length, sizeof k->length, "%zu\r\n\r\n", n);
+    x->why = conn_waits(o->conns.t, &k->c);
     if (k->c.state == CONN_OPEN) send_request(o, k);
 }
 

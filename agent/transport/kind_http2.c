@@ -353,6 +353,7 @@ static void http2_start(struct transfer *x, const char *body, size_t n)
     }
     *s = (struct stream2){.x = x, .body = body, .body_len = n};
     x->state = s;
+    x->why = conn_waits(x->tr, NULL);
     list2_append(&o->waiting[x->address], s);
     place(o, x->address);
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "agent/transport/conn.h"
 #include "agent/transport/kind.h"
 #include "agent/transport/tls.h"
 #include "common/clock.h"
@@ -69,7 +68,7 @@ void transport_start(struct transport *t, struct transfer *x, const char *body, 
     x->kept = false;
     x->status = 0;
     x->dns_ns = x->tcp_ns = x->tls_ns = -1;
-    x->why = conn_waits(t, NULL);
+    x->why = NULL;
     t->arrival = 0;
     t->delivered = false;
     t->now = clock_mono_ns();
