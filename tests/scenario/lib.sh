@@ -228,4 +228,3 @@ END
     wait_until 5 test -s "$TMP/nginx/pid" ||
         { fail "nginx did not start: $(cat "$TMP/nginx.log" "$TMP/nginx/error.log" 2>/dev/null)"; exit 1; }
 }
-}
