@@ -168,6 +168,7 @@ static void send_and_wait(struct probe *p, uint32_t address, const struct buf *b
         turn(p);
     if (p->ended) return;
     p->how = is_held(p) ? END_TIMEOUT_IDLE : p->stream.t.first_token ? END_TIMEOUT_TOTAL : END_TIMEOUT_FIRST_TOKEN;
+    p->seen->end_ns = clock_mono_ns() - p->stream.t.sent;
     transport_abort(&p->x);
 }
 

@@ -29,6 +29,7 @@ static bool holds(const char *p, size_t n, const char *word)
 void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
     if (is(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
+    if (is(name, name_n, "content-encoding")) failure_words(s->encoding, sizeof s->encoding, value, value_n);
     if (is(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
     if (is(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
     if (wording_is_limit(name, name_n)) wording_add_header(s->limits, sizeof s->limits, name, name_n, value, value_n);
@@ -145,7 +146,9 @@ static enum probe_verdict judge_malformed(const struct probe_seen *s, struct err
     if (s->status == 0)
         (void)err_set(e, ERR_NET, "what listens at %s is no HTTP server: %s", s->address, words);
     else if (s->why)
-        (void)err_set(e, ERR_NET, "the answer cannot be read: %s", s->why);
+        (void)err_set(e, ERR_NET, "the answer cannot be read: %s%s%s%s", s->why, s->encoding[0] ? " (" : "",
+                      s->encoding,
+                      s->encoding[0] ? "): switch compression off in the server, or in what stands before it" : "");
     else
         (void)err_set(e, ERR_NET, "the answer is no %s of %s: %s", s->target->whole ? "answer" : "stream",
                       PLAN_APIS[s->target->api].name, words); /* they begin with what it is */
@@ -168,6 +171,27 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
     return PROBE_DOUBT;
 }
 
+/* Nothing came at all. */
+static enum probe_verdict judge_silence(const struct probe_seen *s, struct err *e)
+{
+    double waited = (double)s->end_ns / 1e9;
+    const char *scheme = s->tls ? "" : ": is TLS spoken there, and the URL https://?";
+    if (s->outcome == COUNTER_FAILED_RESET && s->end_ns >= 0)
+        (void)err_set(e, ERR_NET, "%s closes the connection without an answer%s", s->address, scheme);
+    else if (s->status == 0)
+        (void)err_set(
+            e, ERR_NET,
+            "%s takes the request and has not answered for %.0f s: is it busy, does it still load its model, or "
+            "does it speak another protocol?",
+            s->address, waited);
+    else
+        (void)err_set(e, ERR_NET,
+                      "%s answers with status %ld and then sends no token for %.0f s: is it busy, or is "
+                      "something between that holds the stream back?",
+                      s->address, s->status, waited);
+    return PROBE_DOUBT;
+}
+
 static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
 {
     char cut[WORDS_MOST + 4];
@@ -182,6 +206,11 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
         return model || key || s->plain ? PROBE_WRONG : PROBE_DOUBT;
     case COUNTER_FAILED_MALFORMED:
         return judge_malformed(s, e);
+    case COUNTER_FAILED_RESET:
+    case COUNTER_FAILED_TIMEOUT_FIRST_TOKEN:
+        if (s->events == 0 && (s->status == 0 || s->outcome == COUNTER_FAILED_TIMEOUT_FIRST_TOKEN))
+            return judge_silence(s, e);
+        break;
     case COUNTER_FAILED_TRUNCATED:
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
@@ -190,10 +219,11 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
                                           : "the answer ends well and is empty");
         return PROBE_DOUBT;
     default:
-        (void)err_set(e, ERR_NET, "the probe's request ended as %s%s%s", COUNTERS[s->outcome].name,
-                      s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut));
-        return PROBE_DOUBT;
+        break;
     }
+    (void)err_set(e, ERR_NET, "the probe's request ended as %s%s%s", COUNTERS[s->outcome].name, s->words[0] ? ": " : "",
+                  text_cut(s->words, WORDS_MOST, cut));
+    return PROBE_DOUBT;
 }
 
 enum probe_verdict probe_words_judge(const struct probe_seen *s, struct err *e)

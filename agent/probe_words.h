@@ -16,7 +16,7 @@ struct probe_seen {
     const char *http, *tls;           /* "HTTP/1.1"; NULL: in the clear */
     char address[64];
     long status; /* 0: none came */
-    char type[80], server[80];
+    char type[80], server[80], encoding[40]; /* Content-Type, Server, Content-Encoding */
     char limits[PROBE_WORDS_LIMITS]; /* headers that tell of limits, "name: value" with commas between */
     char location[200];              /* where a redirect points to */
     char words[640]; /* the server's own, of an answer that is no stream or has an error; or the transport's */

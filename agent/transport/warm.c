@@ -124,7 +124,9 @@ static void end_one(struct warm *w, uint64_t index, int why, int64_t now)
     char buf[TARGET_PEER_MAX];
     const char *peer = target_peer(w->tr->target, t.address, buf, sizeof buf);
     if (why == ETIMEDOUT && t.tls && w->said.code == ERR_NONE)
-        (void)err_set(&w->said, ERR_NET, "%s ends no TLS handshake within the connect timeout", peer);
+        (void)err_set(&w->said, ERR_NET,
+                      "%s ends no TLS handshake within the connect timeout: is TLS spoken there, or is it http://?",
+                      peer);
     if (why == ETIMEDOUT && t.tunnel && w->said.code == ERR_NONE)
         (void)err_set(&w->said, ERR_NET, "%s has not answered CONNECT %s:%u within the connect timeout",
                       w->tr->target->address[t.address].text, w->tr->target->url.host, w->tr->target->url.port);

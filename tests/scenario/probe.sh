@@ -42,20 +42,34 @@ said 1 "$WRONG/loading" 'status 503.*Loading model' 'still loads its model'
 said 1 "$WRONG/nodone" 'without the end marker' 'target.end: finish'
 said 1 "$WRONG/nothing" 'ends well and is empty'
 said 1 "$WRONG/breaks" 'status 200 and an error.*the engine died'
-said 1 "$WRONG/gzip" 'Content-Encoding that nobody asked for'
+said 1 "$WRONG/gzip" 'Content-Encoding that nobody asked for .gzip.: switch compression off'
 said 1 "$WRONG/ssh" 'is no HTTP server'
-said 1 "$WRONG/closes" 'reset.*the connection was closed'
+said 1 "$WRONG/closes" 'closes the connection without an answer: is TLS spoken there, and the URL https://'
 said 1 "$WRONG/empty" 'holds no token'
 said 1 "$WRONG/v1" 'status 404' "/v1/chat/completions answers on the same host, as openai-chat: target: {url: \"$WRONG/v1/chat/completions\"}"
-said 1 "${WRONG/http:/https:}/v1" 'TLS handshake'
+said 1 "${WRONG/http:/https:}/v1" 'TLS handshake within the connect timeout: is TLS spoken there, or is it http://'
 said 1 "http://127.0.0.1:$(free_port)" 'nothing listens at'
+make_ca ca; make_cert ca server; make_cert ca old; # TLS where HTTP is spoken, HTTP where TLS is, and a certificate of yesterday
+openssl x509 -req -days 0 -in "$TMP/old.csr" -CA "$TMP/ca.crt" -CAkey "$TMP/ca.key" -CAcreateserial -out "$TMP/old.crt" -extfile <(echo 'subjectAltName=IP:127.0.0.1') 2>/dev/null
+sim --tls-cert "$TMP/server.crt" --tls-key "$TMP/server.key"
+said 1 "http://127.0.0.1:$SIM_PORT" 'closes the connection without an answer: is TLS spoken there, and the URL https://'
+said 2 "https://127.0.0.1:$SIM_PORT" 'is not accepted: .* .target.tls.ca_file names the authority to trust'
+sim --tls-cert "$TMP/old.crt" --tls-key "$TMP/old.key"
+sleep 1 # it ends in the second it was made
+echo "{plan: 1, target: {url: 'https://127.0.0.1:$SIM_PORT', model: sim, tls: {ca_file: $TMP/ca.crt}}, load: {concurrency: 1, duration: 1s}}" >"$TMP/old.yaml"
+"$BIN/plateau" probe "$TMP/old.yaml" >"$TMP/said.log" 2>&1
+STATUS=$?
+expect_status 2
+expect_text said.log 'the certificate of 127.0.0.1:[0-9]+ is not accepted: certificate has expired'
+sim
+said 2 "https://127.0.0.1:$SIM_PORT" 'no TLS is spoken there: is it http://'
 said 1 'http://no-such-host.invalid' 'no-such-host.invalid'
 
 echo 'plan: 1' >"$TMP/slow.yaml"
 echo "target: {url: '$WRONG/silent', model: sim, timeouts: {total: 1s}}" >>"$TMP/slow.yaml"
 echo 'load: {concurrency: 1, duration: 1s}' >>"$TMP/slow.yaml"
 "$BIN/plateau" probe "$TMP/slow.yaml" >"$TMP/said.log" 2>&1 && fail 'a silent server is good'
-expect_text said.log 'timeout_first_token'
+expect_text said.log 'takes the request and has not answered for 1 s: is it busy'
 
 # A run ends before its first stage.
 plan "target: {url: '$WRONG/unauthorized', model: sim, auth: {bearer: {env: PLATEAU_TEST_KEY}}}" 'load: {concurrency: 1, duration: 1s}'

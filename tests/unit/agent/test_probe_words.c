@@ -49,7 +49,7 @@ static void test_judge(void **state)
     assert_int_equal(judged(200, COUNTER_FAILED_STREAM_ERROR, "the engine died", "the engine died"), PROBE_DOUBT);
     assert_int_equal(judged(200, COUNTER_FAILED_MALFORMED, "<!doctype html>", "no stream of openai-chat"), PROBE_WRONG);
     assert_int_equal(judged(200, COUNTER_FAILED_EMPTY, "", "is empty"), PROBE_DOUBT);
-    assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "timeout_first_token"), PROBE_DOUBT);
+    assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "has not answered for"), PROBE_DOUBT);
 }
 
 static void header(struct probe_seen *s, const char *name, const char *value)
