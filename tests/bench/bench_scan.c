@@ -1,5 +1,6 @@
 /* Events a second that one core reads through stream_feed: a full buffer of vLLM-like chunks, and the same with each
- * event cut by a read's end, with an event: line, and with running usage; and the other APIs.
+ * event cut by a read's end, with an event: line, and with running usage; the other APIs; and some of these read by
+ * api: template, with paths as a plan gives them.
  * `bench_scan [SECONDS [ROW]]`: SECONDS of CPU time for each row, or for the row of that name. With 0 seconds a row is
  * 20 buffers, to be counted by `valgrind --tool=callgrind --toggle-collect=stream_feed`. */
 #include <stdio.h>
@@ -100,7 +101,7 @@ static int64_t cpu_ns(void)
     return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static void run(enum plan_api api, const char *what, const char *text, size_t n, size_t read, uint32_t events,
+static void run(const struct dialect *d, const char *what, const char *text, size_t n, size_t read, uint32_t events,
                 double seconds, struct gap_pool *pool)
 {
     static struct stream s;
@@ -109,7 +110,7 @@ static void run(enum plan_api api, const char *what, const char *text, size_t n,
     if (only && strcmp(only, what) != 0) return;
     do {
         for (int k = 0; k < 20; k++) {
-            stream_begin(&s, dialect_for(api), pool, 0, INT64_MAX);
+            stream_begin(&s, d, pool, 0, INT64_MAX);
             for (size_t at = 0; at < n; at += read)
                 seen += stream_feed(&s, text + at, n - at < read ? n - at : read, begin + (int64_t)at);
             if (s.events != events || s.malformed) abort();
@@ -123,6 +124,62 @@ static void run(enum plan_api api, const char *what, const char *text, size_t n,
            took * 1e9 / (double)seen, (double)bytes / took / 1e6, (unsigned long long)seen);
 }
 
+/* The same events by paths, as a plan describes them. */
+static const struct {
+    const char *name, *keys;
+    enum plan_api like;
+} TEMPLATES[] = {
+    {"template: chat",
+     "text: \"choices[].delta.content\", reasoning: [\"choices[].delta.reasoning\", "
+     "\"choices[].delta.reasoning_content\"], "
+     "usage: {input: usage.prompt_tokens, output: usage.completion_tokens}, finish: \"choices[].finish_reason\", "
+     "end: {data: \"[DONE]\"}",
+     API_OPENAI_CHAT},
+    {"template: chat, usage",
+     "text: \"choices[].delta.content\", reasoning: [\"choices[].delta.reasoning\", "
+     "\"choices[].delta.reasoning_content\"], "
+     "usage: {input: usage.prompt_tokens, output: usage.completion_tokens}, finish: \"choices[].finish_reason\", "
+     "end: {data: \"[DONE]\"}",
+     API_N},
+    {"template: anthropic", "text: delta.text, reasoning: delta.thinking, end: {event: message_stop}", API_ANTHROPIC},
+    {"template: ollama", "framing: ndjson, text: message.content, reasoning: message.thinking, end: {finish: done}",
+     API_OLLAMA},
+    {"template: gemini",
+     "text: \"candidates[].content.parts[].text\", usage: {output: usageMetadata.candidatesTokenCount}, "
+     "end: {finish: \"candidates[].finishReason\"}",
+     API_GEMINI},
+};
+
+static size_t make_like(char *out, size_t room, enum plan_api like, uint32_t *ret_events)
+{
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (OTHERS[i].api == like) return make_other(out, room, OTHERS[i].event, ret_events);
+    return make(out, room, false, like == API_N, ret_events);
+}
+
+static void run_templates(char *text, size_t room, double seconds, struct gap_pool *pool)
+{
+    for (size_t i = 0; i < sizeof TEMPLATES / sizeof *TEMPLATES; i++) {
+        char yaml[1024];
+        struct err e = {0};
+        struct dialect d;
+        uint32_t events;
+        int len = snprintf(yaml, sizeof yaml,
+                           "plan: 1\ntarget: {url: \"http://h/x\", api: template, model: m, template: {body: "
+                           "'{\"q\": {prompt}}', %s}}\nload: {concurrency: 1, duration: 1s}\n",
+                           TEMPLATES[i].keys);
+        struct plan *p = plan_load("bench", yaml, (size_t)len, NULL, 0, &e);
+        if (!p) {
+            (void)fprintf(stderr, "%s\n", e.text);
+            abort();
+        }
+        dialect_open(&p->target, &d);
+        size_t n = make_like(text, room, TEMPLATES[i].like, &events);
+        run(&d, TEMPLATES[i].name, text, n, n, events, seconds, pool);
+        plan_destroy(&p);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static char text[BUFFER];
@@ -131,18 +188,20 @@ int main(int argc, char **argv)
     only = argc > 2 ? argv[2] : NULL;
     struct gap_pool *pool = gap_pool_new(1000, 1, NULL);
     if (!pool) return 1;
+    const struct dialect *chat = dialect_for(API_OPENAI_CHAT);
     size_t n = make(text, sizeof text, false, false, &events);
-    run(API_OPENAI_CHAT, "64 KiB a read", text, n, n, events, seconds, pool);
-    run(API_OPENAI_CHAT, "1,000 bytes a read", text, n, 1000, events, seconds, pool);
-    run(API_OPENAI_CHAT, "100 bytes a read", text, n, 100, events, seconds, pool);
+    run(chat, "64 KiB a read", text, n, n, events, seconds, pool);
+    run(chat, "1,000 bytes a read", text, n, 1000, events, seconds, pool);
+    run(chat, "100 bytes a read", text, n, 100, events, seconds, pool);
     n = make(text, sizeof text, true, false, &events);
-    run(API_OPENAI_CHAT, "event: lines, 64 KiB a read", text, n, n, events, seconds, pool);
+    run(chat, "event: lines, 64 KiB a read", text, n, n, events, seconds, pool);
     n = make(text, sizeof text, false, true, &events);
-    run(API_OPENAI_CHAT, "running usage, 64 KiB a read", text, n, n, events, seconds, pool);
+    run(chat, "running usage, 64 KiB a read", text, n, n, events, seconds, pool);
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
         n = make_other(text, sizeof text, OTHERS[i].event, &events);
-        run(OTHERS[i].api, OTHERS[i].name, text, n, n, events, seconds, pool);
+        run(dialect_for(OTHERS[i].api), OTHERS[i].name, text, n, n, events, seconds, pool);
     }
+    run_templates(text, sizeof text, seconds, pool);
     gap_pool_destroy(&pool);
     return 0;
 }
