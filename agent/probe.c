@@ -19,7 +19,7 @@
 #define LONGEST_NS (30 * NS_PER_S) /* for an answer; a slower server is reported, and the run begins */
 #define TURN_NS (50 * NS_PER_MS)   /* between looks at `quit` */
 #define EVENTS_AT_ONCE 64
-enum { SHORT = 16 /* output tokens */, SECRETS = 4 };
+enum { SHORT = 16 /* output tokens */, SECRETS = 4, MODEL_EVENTS = 8 /* that may name the model */ };
 
 struct probe {
     pthread_t thread;
@@ -40,6 +40,7 @@ struct probe {
     struct gap_pool *pool;
     struct wording wording;
     struct probe_seen *seen;
+    struct stream_look look;
     enum transport_end how;
     bool ended;
 };
@@ -200,6 +201,8 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     stream_count(s, &tokens);
     ret->tokens_in = tokens.input;
     ret->tokens_out = tokens.made;
+    ret->doubted = tokens.zero || tokens.fell || tokens.unread || tokens.doubted_out;
+    failure_words(ret->model, sizeof ret->model, p->look.bytes[REMARK_OTHER_MODEL], p->look.n[REMARK_OTHER_MODEL]);
     if (!counter_is_failure(ret->outcome)) return;
     struct failure_sample f = {.label = (enum failure)(ret->outcome - COUNTER_FAILED_FIRST),
                                .status = (uint32_t)p->x.status};
@@ -241,6 +244,8 @@ static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *
     int rc = transport_init(&p->tr, &p->at, &CALLS, &o, e);
     if (rc == 0) {
         stream_begin(&p->stream, &p->dialect, p->pool, 0, INT64_MAX);
+        p->look = (struct stream_look){.models = MODEL_EVENTS};
+        p->stream.look = &p->look;
         rc = connect_first(p, &address, e);
         if (rc == 0 && write_body(p, &body))
             rc = err_set(e, ERR_PLAN, "no request can be written: target.body must be a JSON object");

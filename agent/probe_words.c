@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/stream/model_name.h"
 #include "agent/wording.h"
 #include "common/failure_sample.h"
 #include "common/plan/plan_api.h"
@@ -54,10 +55,13 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
                         : s->finish   ? "; a finish reason, no end marker"
                         : s->complete ? "; the body ended without an end marker"
                                       : "; cut before its end");
-    if (s->usage)
+    if (s->doubted)
+        (void)buf_puts(out, "; a usage that cannot be right, which a run does not take\n");
+    else if (s->usage)
         (void)buf_printf(out, "; usage: %" PRIu32 " in, %" PRIu32 " out\n", s->tokens_in, s->tokens_out);
     else
-        (void)buf_puts(out, "; no usage: each event counts as one token\n");
+        (void)buf_puts(out, s->target->whole ? "; no usage: how many tokens it has is not known\n"
+                                             : "; no usage: each event counts as one token\n");
 }
 
 /* Whether the words are the server's alone; else they begin with our own, which say what is wrong with the answer. */
@@ -84,6 +88,8 @@ void probe_words_lines(const struct probe_seen *s, struct buf *out)
     if (s->status >= 200 && s->status <= 299 && !s->words[0]) put_tokens(s, out);
     if (s->location[0]) (void)buf_printf(out, "it points to %s\n", s->location);
     if (s->limits[0]) (void)buf_printf(out, "limits: %s\n", s->limits);
+    if (s->model[0] && t->n_models && !model_name_is_same(t->models[0].name, s->model))
+        (void)buf_printf(out, "asked for the model %.200s, answered by %s\n", t->models[0].name, s->model);
     if (s->words[0]) (void)buf_printf(out, "%s: %s\n", is_said(s) ? "the server says" : "what came", s->words);
 }
 
@@ -111,7 +117,8 @@ static bool says_no_key(const char *w)
 /* Statuses that pass by themselves. */
 static bool passes(long status)
 {
-    return status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
+    bool never = status == 501 || status == 505 || status == 511 || status == 526;
+    return status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && !never);
 }
 
 static const char *who_answers(const struct probe_seen *s)

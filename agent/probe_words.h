@@ -17,6 +17,7 @@ struct probe_seen {
     char address[64];
     long status; /* 0: none came */
     char type[80], server[80], encoding[40]; /* Content-Type, Server, Content-Encoding */
+    char model[160];                 /* as the answer names it; "": it names none */
     char limits[PROBE_WORDS_LIMITS]; /* headers that tell of limits, "name: value" with commas between */
     char location[200];              /* where a redirect points to */
     char words[640]; /* the server's own, of an answer that is no stream or has an error; or the transport's */
@@ -25,6 +26,7 @@ struct probe_seen {
     enum counter outcome; /* as a request of a stage would have ended */
     bool complete;        /* the body ended as HTTP says */
     bool plain, finish, end, usage;
+    bool doubted; /* usage came and its output tokens are not believed: tokens_out is not of it */
     uint32_t events, thoughts, tokens_in, tokens_out;
 };
 

@@ -128,16 +128,17 @@ static void put_odd(struct wording *w, bool heard, const char *why, struct failu
     else if (heard)
         (void)stranger_name(w->bytes, w->n, STRANGER_STREAM, false, &readable);
     if (!name) name = why;
+    if (s->status == 202 && s->label != FAILURE_TRUNCATED)
+        name = "the server only took the request (status 202), as a job to be asked for later, and plateau wants the "
+               "answer on the same connection";
     if (!name) name = "";
     size_t n = strlen(name);
     memcpy(s->text, name, n); /* a constant text: far shorter */
     s->text[n] = '\0';
     if (!heard || !readable || w->n == 0) return;
-    if (n > 0) {
-        memcpy(s->text + n, ": ", 2);
-        n += 2;
-    }
-    failure_words(s->text + n, sizeof s->text - n, w->bytes, w->n);
+    size_t gap = n > 0 ? 2 : 0;
+    failure_words(s->text + n + gap, sizeof s->text - n - gap, w->bytes, w->n);
+    if (s->text[n + gap]) memcpy(s->text + n, ": ", gap); /* not before blanks only */
 }
 
 /* "[retry-after: 2] " or "[location: https://…] " before the text. */

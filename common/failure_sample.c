@@ -53,24 +53,9 @@ const char *failure_status_hint(uint32_t status)
         uint32_t status;
         const char *words;
     } HINTS[] = {
-        {400, ". Does the server take this model, the keys of target.body, and so many input and output tokens, and "
-              "http:// rather than https://?"},
-        {401, ". Is target.auth there, and right?"},
-        {403, ". May this key use this model?"},
-        {404, ". Are the path of target.url and target.model those of the server?"},
-        {402, ". The account has no credit, or the key no budget"},
-        {405, ". Is target.url that of the API, path included?"},
-        {407, ". A proxy wants a login of its own: is target.proxy_auth there, and right? Without target.proxy: is "
-              "target.url that of the server?"},
-        {408, ". The server waited too long for the request: is something between slow, or the prompt very large?"},
-        {413, ". The prompt is larger than the server takes: input_tokens"},
-        {422, ". The server does not take a key of the body, or its value: target.body, target.model"},
-        {429, ". The server limits requests: ask for less, or with a key that may do more"},
-        {502, ". A gateway answers, and the server behind it does not, or not in HTTP"},
-        {503, ". The server is busy, or still loads its model"},
-        {504, ". A gateway answers: the server behind it took longer than the gateway waits"},
-        {529, ". The server is overloaded"},
-        {511, ". A network's login page answers, and not the server"},
+#define STATUS(status, words) {status, ". " words},
+#include "common/http_status.def"
+#undef STATUS
     };
     for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
         if (HINTS[i].status == status) return HINTS[i].words;

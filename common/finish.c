@@ -1,5 +1,6 @@
 #include "common/finish.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,6 +18,13 @@ static const char *const WORDS[FINISH_N] = {
 #undef FINISH
 };
 
+static bool holds(const char *p, size_t n, const char *word)
+{
+    for (size_t len = strlen(word); n >= len; p++, n--)
+        if (strncasecmp(p, word, len) == 0) return true;
+    return false;
+}
+
 enum finish finish_of(const char *word, size_t n)
 {
     for (int i = FINISH_NONE + 1; n > 0 && i < FINISH_N; i++)
@@ -25,5 +33,5 @@ enum finish finish_of(const char *word, size_t n)
             if (len == n && strncasecmp(w, word, n) == 0) return (enum finish)i;
             w += len;
         }
-    return n > 0 ? FINISH_OTHER : FINISH_NONE;
+    return n == 0 ? FINISH_NONE : holds(word, n, "error") || holds(word, n, "fail") ? FINISH_FAILED : FINISH_OTHER;
 }

@@ -3,10 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
-/* An event's name that says error: "error", "exception", "Error", "stream_error". */
+/* An event's name that says error: "error", "exception", "Error", "stream_error", "failed". In "response.x.failed" a
+ * part has failed, and the dialect knows of which. */
 static bool names_error(const char *name, size_t n)
 {
-    static const char *const WORDS[] = {"error", "exception"};
+    static const char *const WORDS[] = {"error", "exception"}, *const ALONE[] = {"failed", "failure", "fail", "fatal"};
+    for (size_t i = 0; i < sizeof ALONE / sizeof *ALONE; i++)
+        if (n == strlen(ALONE[i]) && strncasecmp(name, ALONE[i], n) == 0) return true;
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
         size_t len = strlen(WORDS[i]);
         if (n >= len && strncasecmp(name + n - len, WORDS[i], len) == 0) return true;
@@ -183,7 +186,11 @@ static uint32_t *usage_number(struct event_scan *s, enum json_note_kind *ret)
     static const struct {
         const char *name;
         enum json_note_kind kind;
-    } NAMES[] = {{"completion_tokens", JSON_NOTE_OUTPUT},
+    } NAMES[] = {{"completionTokens", JSON_NOTE_OUTPUT},
+                 {"outputTokens", JSON_NOTE_OUTPUT},
+                 {"promptTokens", JSON_NOTE_INPUT},
+                 {"inputTokens", JSON_NOTE_INPUT},
+                 {"completion_tokens", JSON_NOTE_OUTPUT},
                  {"output_tokens", JSON_NOTE_OUTPUT},
                  {"outputTokenCount", JSON_NOTE_OUTPUT},
                  {"candidatesTokenCount", JSON_NOTE_OUTPUT},
@@ -227,7 +234,7 @@ static void take_usage(struct event_scan *s, enum around around)
 
 void event_scan_usage(struct event_scan *s)
 {
-    take_usage(s, AROUND_USAGE);
+    take_usage(s, AROUND_NOTHING);
 }
 
 void event_scan_finish(struct event_scan *s)
@@ -339,11 +346,10 @@ enum member {
     MEMBER_USAGE
 };
 
-/* error, errors, error_message, errorCode, errmsg, Error, exception … */
+/* error, errors, error_message, errorCode, errmsg, err_no, Error, exception … */
 static bool is_error_key(const struct json *j)
 {
-    return (j->len >= 5 && strncasecmp(j->text, "error", 5) == 0) || ANY_CASE(j, "err") || ANY_CASE(j, "errmsg") ||
-           ANY_CASE(j, "errcode") || ANY_CASE(j, "exception");
+    return (j->len >= 3 && strncasecmp(j->text, "err", 3) == 0) || ANY_CASE(j, "exception");
 }
 
 /* Of keys that begin with b, o or t, or with an escape, which words are compared without. */
@@ -351,7 +357,7 @@ static enum member rare_member_of(const struct json *j)
 {
     if (JSON_IS(j, "object") || JSON_IS(j, "type")) return MEMBER_TYPE;
     if (JSON_IS(j, "base_resp")) return MEMBER_BASE_RESP;
-    return JSON_IS(j, "success") ? MEMBER_SUCCESS : MEMBER_OTHER;
+    return JSON_IS(j, "success") || JSON_IS(j, "ok") ? MEMBER_SUCCESS : MEMBER_OTHER;
 }
 
 /* Where others than the API's own place hold usage: Groq, Bedrock, gateways. */

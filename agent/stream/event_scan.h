@@ -38,8 +38,7 @@ bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t 
 bool event_scan_count(struct event_scan *s, uint32_t *to);
 /* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
 void event_scan_details(struct event_scan *s);
-/* Usage in the words of any vendor: {"prompt_tokens", "input_tokens", "inputTokenCount", "promptTokenCount", …}, or an
- * object around it. */
+/* Usage in the words of any vendor: {"prompt_tokens", "input_tokens", "inputTokenCount", "promptTokenCount", …}. */
 void event_scan_usage(struct event_scan *s);
 /* True unless the value means nothing: null, false, "", 0, []. */
 bool event_scan_is_something(struct event_scan *s);

@@ -22,7 +22,7 @@ static void take_delta(struct event_scan *s)
         if (JSON_IS(&s->j, "content"))
             strange |= !event_scan_content(s, EVENT_CONTENT);
         else if (JSON_IS(&s->j, "reasoning_content") || JSON_IS(&s->j, "reasoning") ||
-                 JSON_IS(&s->j, "reasoning_details"))
+                 JSON_IS(&s->j, "reasoning_details") || JSON_IS(&s->j, "reasoning_text") || JSON_IS(&s->j, "thinking"))
             strange |= !event_scan_content(s, EVENT_REASONING);
         else if (JSON_IS(&s->j, "tool_calls"))
             event_scan_tool_calls(s);
@@ -69,14 +69,15 @@ static void take_choices(struct event_scan *s)
         take_choice(s);
 }
 
+/* In the words of these APIs only: with those of others the whole stream may be another API's. */
 static void take_usage(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     s->known = true;
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "completion_tokens")) {
+        if (JSON_IS(&s->j, "completion_tokens") || JSON_IS(&s->j, "completionTokens")) {
             if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "prompt_tokens")) {
+        } else if (JSON_IS(&s->j, "prompt_tokens") || JSON_IS(&s->j, "promptTokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
         } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
             event_scan_details(s);

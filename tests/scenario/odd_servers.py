@@ -62,7 +62,7 @@ PLACES = {
     "/http2": (lambda n: [(0.01, b"HTTP/2.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")], True),
     "/text": (lambda n: whole("200 OK", "text/plain", "upstream connect error or disconnect/reset before headers"), False),
     "/strange": (lambda n: stream(tokens(n) + [event({"ret": -1, "echo": "secret-of-the-plan"}), usage(n), event("[DONE]")]), False),
-    "/thinking": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"thinking": "hm "}}]}) for _ in range(n)] + tokens(2) + [usage(n), event("[DONE]")]), False),
+    "/musing": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"musing": "hm "}}]}) for _ in range(n)] + tokens(2) + [usage(n), event("[DONE]")]), False),
     "/nousage": (lambda n: stream(tokens(n) + [event("[DONE]")]), False),
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
@@ -71,6 +71,9 @@ PLACES = {
     "/samemodel": (lambda n: stream([event({"model": "org/M-2024-08-06", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/blank": (lambda n: stream([token(text="") for _ in range(50)] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/wholenousage": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "a b c"}, "finish_reason": "stop"}]})), False),
+    "/job": (lambda n: whole("202 Accepted", "application/json", '{"id": "job-7", "status": "queued"}', "Location: /jobs/7"), False),
+    "/fields": (lambda n: whole("431 Request Header Fields Too Large", "text/plain", ""), False),
+    "/legal": (lambda n: whole("451 Unavailable For Legal Reasons", "text/plain", "not in your country"), False),
     "/late": (lambda n: good(n, before_end=0.3), False),
     "/open": (lambda n: good(n, before_close=0.3), False),
 }

@@ -33,6 +33,15 @@ expect '.answer.text | contains("target.stream: false") | not' 'and nobody is to
 run_at /proxy 'concurrency: [2], duration: 1s'
 expect '.failures[0] | .label == "proxy" and .status == 407 and (.hint | contains("A proxy wants a login of its own"))' 'a status of a proxy is called that'
 
+run_at /job 'concurrency: [2], duration: 1s'
+expect '.failures[0] | .status == 202 and (.text | contains("the server only took the request (status 202)")) and (.text | contains("job-7"))' 'a job that was queued is called that'
+expect '.answer.text | contains("target.stream: false") | not' 'and nobody is sent elsewhere'
+for status in fields:431:'headers are larger' legal:451:'legal reasons'; do
+    IFS=: read -r place code words <<<"$status"
+    run_at "/$place" 'concurrency: [2], duration: 1s'
+    expect ".failures[0] | .status == $code and (.hint | contains(\"$words\"))" "$code says what it means"
+done
+
 run_at /late 'concurrency: [2], duration: 2s'
 expect '.answer | .after_last_token_share > 0.5 and .after_last_token_ms > 290 and (.text | contains("After the last token a slot stays taken for"))' 'an end marker that comes late is told'
 run_at /open 'concurrency: [2], duration: 2s'
@@ -47,8 +56,8 @@ run_at /strange 'concurrency: [2], duration: 1s' ', auth: {bearer: {env: ODD_KEY
 expect '.points[0].ledger | .ok == .due and .ok > 5' 'every request ended ok'
 expect '.answer.text | contains("events are nothing that this API knows. The first: \"{\"ret\": -1, ")' 'an event that is nothing known is shown'
 expect '.points[0].remarks[0] | .kind == "unknown_event" and (.text | contains("***")) and (.text | contains("secret") | not)' 'without the secret that it repeats'
-run_at /thinking 'concurrency: [2], duration: 1s'
-expect '.points[0].remarks[0].text | contains("\"thinking\": \"hm \"")' 'text in a member that nobody knows is shown'
+run_at /musing 'concurrency: [2], duration: 1s'
+expect '.points[0].remarks[0].text | contains("\"musing\": \"hm \"")' 'text in a member that nobody knows is shown'
 run_at /nousage 'concurrency: [2], duration: 1s'
 expect '.answer.text | contains("came without usage: each of their events is counted as one token, though it may hold several.")' 'no usage at all is told'
 run_at /negative 'concurrency: [2], duration: 1s'

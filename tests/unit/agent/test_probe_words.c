@@ -39,8 +39,8 @@ static void test_judge(void **state)
                          : status == 429 ? COUNTER_FAILED_HTTP_429
                          : status < 500  ? COUNTER_FAILED_HTTP_4XX
                                          : COUNTER_FAILED_HTTP_5XX;
-        bool passes =
-            status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status != 501);
+        bool never = status == 501 || status == 505 || status == 511 || status == 526;
+        bool passes = status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && !never);
         assert_int_equal(judged(status, c, "no", "the target answers with status"), passes ? PROBE_DOUBT : PROBE_WRONG);
     }
     assert_int_equal(judged(500, COUNTER_FAILED_HTTP_5XX, "Model x not found", "target.model"), PROBE_WRONG);
@@ -81,6 +81,39 @@ static void test_headers(void **state)
     buf_clear(&out);
 }
 
+/* What the answer says of its tokens and its model. */
+static void test_tokens(void **state)
+{
+    (void)state;
+    static struct plan_model m = {.name = "org/m-8b"};
+    struct buf out = BUF_INIT(8192);
+    struct probe_seen s = seen("http://h/v1/chat/completions", 200, COUNTER_OK, "");
+    T.models = &m;
+    T.n_models = 1;
+    (void)snprintf(s.model, sizeof s.model, "m-8b-2024-08-06");
+    s.usage = true;
+    s.tokens_out = 7;
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "; usage: 0 in, 7 out\n"));
+    assert_null(strstr(buf_str(&out), "answered by"));
+    buf_reset(&out);
+    (void)snprintf(s.model, sizeof s.model, "other");
+    s.doubted = true;
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "; a usage that cannot be right"));
+    assert_null(strstr(buf_str(&out), "7 out"));
+    assert_non_null(strstr(buf_str(&out), "asked for the model org/m-8b, answered by other\n"));
+    buf_reset(&out);
+    s.usage = s.doubted = false;
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "; no usage: each event counts as one token\n"));
+    buf_reset(&out);
+    T.whole = true;
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "; no usage: how many tokens it has is not known\n"));
+    buf_clear(&out);
+}
+
 static void first_places(const char *url, const char *one, const char *two)
 {
     struct probe_place place[PROBE_WORDS_PLACES];
@@ -112,6 +145,6 @@ static void test_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_headers),
-                                       cmocka_unit_test(test_places)};
+                                       cmocka_unit_test(test_tokens), cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

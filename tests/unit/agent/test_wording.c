@@ -82,6 +82,10 @@ static void test_event(void **state)
     assert_string_equal(taken(&a, FAILURE_STREAM_ERROR, NULL), ERROR);
 }
 
+#define JOB                                                                                                            \
+    "the server only took the request (status 202), as a job to be asked for later, and plateau wants the answer on "  \
+    "the same connection"
+
 /* `malformed` alone is no reason: the agent says what came instead, then shows what can be read of it. */
 static void test_odd(void **state)
 {
@@ -106,7 +110,11 @@ static void test_odd(void **state)
          "an SSH server: is the port of target.url right?: SSH-2.0-x"},
         {FAILURE_MALFORMED, 0, NULL, 0, "no HTTP/2 is spoken there", "no HTTP/2 is spoken there"},
         {FAILURE_EMPTY, 204, NULL, 0, "no body", "no body"},
+        {FAILURE_MALFORMED, 202, "{\"job\":7}", 9, NULL, JOB ": {\"job\":7}"},
+        {FAILURE_EMPTY, 202, NULL, 0, "no body", JOB},
+        {FAILURE_TRUNCATED, 202, NULL, 0, "no end marker", "no end marker"},
         {FAILURE_TRUNCATED, 200, ": ping\n\n", 8, "no event", "no event: : ping"},
+        {FAILURE_TRUNCATED, 200, "\n\n", 2, "no event", "no event"},
         {FAILURE_TRUNCATED, 200, NULL, 0, NULL, ""},
     };
     (void)state;

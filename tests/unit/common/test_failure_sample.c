@@ -121,6 +121,16 @@ static void hint_by_status(void **state)
     assert_non_null(strstr(failure_status_hint(407), "proxy")); /* no key of the server's would help */
     assert_non_null(strstr(failure_status_hint(502), "gateway"));
     assert_non_null(strstr(failure_status_hint(511), "login page"));
+    static const uint32_t KNOWN[] = {304, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 413,
+                                     414, 415, 421, 422, 424, 425, 426, 429, 431, 451, 499, 500, 501, 502,
+                                     503, 504, 505, 507, 508, 511, 520, 521, 522, 523, 524, 525, 526, 529};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+        const char *hint = failure_status_hint(KNOWN[i]);
+        size_t n = strlen(hint);
+        if (n < 10 || strncmp(hint, ". ", 2) != 0 || hint[n - 1] == '.') fail_msg("%u: \"%s\"", KNOWN[i], hint);
+    }
+    assert_non_null(strstr(failure_status_hint(431), "headers"));
+    assert_string_equal(failure_status_hint(200), "");
     s.status = 418;
     assert_string_equal(failure_hint(&s), FAILURES[FAILURE_HTTP_4XX].look);
 }

@@ -50,10 +50,12 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{\"content\":null}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"content\":5}}]}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"delta\":{\"content\":{\"text\":\"a\"}}}]}", EVENT_UNKNOWN},
-        {"{\"choices\":[{\"delta\":{\"content\":null,\"thinking\":\"a\"}}]}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{\"content\":null,\"thinking\":\"a\"}}]}", EVENT_REASONING},
+        {"{\"choices\":[{\"delta\":{\"reasoning_text\":\"a\"}}]}", EVENT_REASONING},
+        {"{\"choices\":[{\"delta\":{\"content\":null,\"musing\":\"a\"}}]}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"delta\":{\"content\":\"\",\"audio\":{\"data\":\"a\"}}}]}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"delta\":{\"content\":\"\",\"audio\":\"\",\"x\":null}}]}", 0},
-        {"{\"choices\":[{\"delta\":{\"content\":\"a\",\"thinking\":\"a\"}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"delta\":{\"content\":\"a\",\"musing\":\"a\"}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"name\":\"a\"}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"annotations\":[{\"url\":\"a\"}]}}]}", 0},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":null}]}", 0},
@@ -67,6 +69,11 @@ static void test_flags(void **state)
         {"{\"choices\":null,\"usage\":{\"completion_tokens\":5}}", EVENT_USAGE},
         {"{\"choices\":[],\"code\":400,\"message\":\"no\"}", EVENT_ERROR},
         {"{\"ret\":-1}", EVENT_UNKNOWN},
+        {"{\"choices\":[],\"err_msg\":\"boom\",\"err_no\":17}", EVENT_ERROR},
+        {"{\"choices\":[],\"err_msg\":\"\",\"err_no\":0}", EVENT_UNKNOWN},
+        {"{\"result\":null,\"ok\":false}", EVENT_ERROR},
+        {"{\"ok\":true}", EVENT_UNKNOWN},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"server_error\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"status\":3}", EVENT_UNKNOWN},
         {"{\"choices\":[{\"delta\":{\"content\":\"\\u0000\"}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}", EVENT_CONTENT},
@@ -209,6 +216,8 @@ static void test_usage_elsewhere(void **state)
     (void)state;
     static const char *const PLACES[] = {
         "{\"choices\":null,\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8}}",
+        "{\"choices\":[],\"usage\":{\"promptTokens\":16,\"completionTokens\":8}}",
+        "{\"metadata\":{\"usage\":{\"inputTokens\":16,\"outputTokens\":8}}}",
         "{\"choices\":[{\"index\":0,\"delta\":{},\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8}}]}",
         "{\"choices\":[],\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":8,"
         "\"total_time\":0.1}}}",
@@ -267,6 +276,10 @@ static void test_error_event(void **state)
     assert_int_equal(ev.flags, EVENT_ERROR);
     ev = scan_named("stream_error", "{\"x\":1}");
     assert_int_equal(ev.flags, EVENT_ERROR);
+    ev = scan_named("failed", "{\"reason\":\"oom\"}");
+    assert_int_equal(ev.flags, EVENT_ERROR);
+    ev = scan_named("x.failed", "{\"choices\":[{\"delta\":{}}]}");
+    assert_int_equal(ev.flags, 0);
     ev = scan_named("Exception", "{\"x\":1}");
     assert_int_equal(ev.flags, EVENT_ERROR);
     ev = scan_named("errors", "{\"choices\":[{\"delta\":{}}]}");
