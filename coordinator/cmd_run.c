@@ -16,6 +16,7 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/sign.h"
+#include "coordinator/answer/gate_plan.h"
 #include "coordinator/cmd.h"
 #include "coordinator/corpus/shelf.h"
 #include "coordinator/drive.h"
@@ -332,6 +333,12 @@ static void tell_proxy(void)
     }
 }
 
+static void tell_note(void *arg, const char *sentence)
+{
+    (void)arg;
+    log_warn("%s", sentence);
+}
+
 /* In a container a person continues the run by a command of the orchestrator's, which alone knows it. */
 static void tell_resume(const char *dir)
 {
@@ -450,6 +457,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
         term.endpoint = d.local ? NULL : link_endpoint(d.link);
         term.agents_hint = opt.agents_hint;
         if (!o->meta.plan->target.proxy) tell_proxy();
+        gate_notes(o->meta.plan, tell_note, NULL);
         log_info("run %s: folder %s, listening on %s", o->meta.run_id, o->dir, link_endpoint(d.link));
         rc = drive_run(&d, &res, e);
     }

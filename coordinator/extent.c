@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/human.h"
 #include "coordinator/answer/curve.h"
+#include "coordinator/answer/gate_plan.h"
 #include "coordinator/watch.h"
 
 static double stage_requests(const struct plan_stage *s)
@@ -110,6 +111,12 @@ struct liner {
     struct buf *out;
 };
 
+static void put_note(void *arg, const char *sentence)
+{
+    const struct liner *l = arg;
+    (void)buf_printf(l->out, "%snote: %s\n", l->before, sentence);
+}
+
 static void put_deviation(void *arg, const char *sentence)
 {
     const struct liner *l = arg;
@@ -161,4 +168,5 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
     put_curve(p, before, out);
     put_unreachable(p, before, out);
     put_no_abort(p, before, out);
+    gate_notes(p, put_note, &(struct liner){before, out});
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/answer/answer_text.h"
+#include "coordinator/answer/gate_plan.h"
 #include "coordinator/answer/gates.h"
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
@@ -56,6 +57,7 @@ static int points_and_gates(struct analysis *a)
         for (size_t g = 0; g < plan->n_gates; g++) {
             struct gate_outcome *o = &a->gates[i * plan->n_gates + g];
             gate_check(&plan->gates[g], &a->points[i], o);
+            if (o->result == GATE_INCONCLUSIVE) o->never = gate_never(plan, o->gate);
             o->point = (uint32_t)i;
             missing |= o->no_memory;
         }

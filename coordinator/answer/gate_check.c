@@ -192,6 +192,10 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
         PUT(": the point is invalid");
         return;
     }
+    if (o->never) {
+        PUT(": %s", o->never);
+        return;
+    }
     if (o->gate->subject == GATE_METRIC && p->metric[o->gate->metric].count == 0) {
         PUT(": there is no sample of %s", METRICS[o->gate->metric].name);
         return;

@@ -35,13 +35,15 @@ static void add_gate(const struct analysis *a, size_t g, struct headline *h)
     add(h, " at load %s", report_load(&a->points[o->point].requested, load));
 }
 
-/* The gates with one result: the first in words, the others counted. */
-static size_t add_gates(const struct analysis *a, enum gate_result which, const char *before, struct headline *h)
+/* The gates with one result: the first in words, the others counted. never: those of them that this plan gives no
+ * sample for, else the others. */
+static size_t add_gates(const struct analysis *a, enum gate_result which, bool never, const char *before,
+                        struct headline *h)
 {
     size_t n = 0;
     for (size_t g = 0; g < a->run->plan->n_gates; g++) {
         const struct gate_outcome *o = report_gate(a, g);
-        if ((o ? o->result : GATE_INCONCLUSIVE) != which || n++) continue;
+        if ((o ? o->result : GATE_INCONCLUSIVE) != which || (o && o->never) != never || n++) continue;
         add(h, "%s", before);
         add_gate(a, g, h);
     }
@@ -49,17 +51,37 @@ static size_t add_gates(const struct analysis *a, enum gate_result which, const 
     return n;
 }
 
+/* More samples decide a gate only where there are some, and where the plan gives any. */
+static bool add_undecided(const struct analysis *a, struct headline *h)
+{
+    const struct gate_outcome *first = NULL;
+    for (size_t g = 0; g < a->run->plan->n_gates; g++) {
+        const struct gate_outcome *o = report_gate(a, g);
+        if (!o || o->result != GATE_INCONCLUSIVE) continue;
+        if (!first || (o->never && !first->never)) first = o;
+    }
+    if (first && first->never) {
+        (void)add_gates(a, GATE_INCONCLUSIVE, true, "no sample can ever decide ", h);
+        add(h, ": %s", first->never);
+        return true;
+    }
+    bool none =
+        first && first->gate->subject == GATE_METRIC && a->points[first->point].metric[first->gate->metric].count == 0;
+    return add_gates(a, GATE_INCONCLUSIVE, false,
+                     none ? "there is no sample to decide " : "the sample is too small to decide ", h);
+}
+
 static void failed(const struct analysis *a, struct headline *h)
 {
     h->word = "FAIL";
-    if (add_gates(a, GATE_FAIL, "gate broken: ", h)) return;
+    if (add_gates(a, GATE_FAIL, false, "gate broken: ", h)) return;
     const struct plan_capacity *capacity = &a->run->plan->capacity;
     if (a->answer.capacity == GATE_FAIL) {
         add(h, "slo.capacity %.60s is not kept", capacity->text);
         return;
     }
     h->word = "UNDECIDED";
-    if (add_gates(a, GATE_INCONCLUSIVE, "the sample is too small to decide ", h)) return;
+    if (add_undecided(a, h)) return;
     if (a->answer.capacity != GATE_PASS) {
         add(h, "slo.capacity %.60s is not decided", capacity->text);
         return;

@@ -70,6 +70,15 @@ static void test_every_status(void **state)
     for (int i = 0; i < 9; i++)
         o[2 * i + 1].result = GATE_INCONCLUSIVE;
     says("UNDECIDED", "the sample is too small to decide errors.rate < 1%: it is 3.27 % at load 1");
+    for (int i = 0; i < 9; i++)
+        o[2 * i + 1].result = GATE_PASS, o[2 * i].result = GATE_INCONCLUSIVE, o[2 * i].value = NAN;
+    says("UNDECIDED", "there is no sample to decide ttft.p99 < 800ms at load 1");
+    for (int i = 0; i < 9; i++)
+        o[2 * i].never = "answers come whole";
+    says("UNDECIDED", "no sample can ever decide ttft.p99 < 800ms at load 1: answers come whole");
+    for (int i = 0; i < 9; i++)
+        o[2 * i + 1].result = GATE_INCONCLUSIVE; /* more samples would decide this one, and not the run */
+    says("UNDECIDED", "no sample can ever decide ttft.p99 < 800ms at load 1: answers come whole");
     begin(1);
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
