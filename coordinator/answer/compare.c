@@ -1,8 +1,11 @@
 #include "coordinator/answer/compare.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "common/counter.h"
+#include "common/human.h"
 #include "common/rng.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
@@ -214,22 +217,48 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
 }
 
+static void failures_count(const struct point *p, size_t n, struct compare_failures *ret)
+{
+    uint64_t by[COUNTER_N] = {0}, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        ret->failed += point_errors(&p[i]);
+        ret->ended += point_ended(&p[i]);
+        for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
+            by[c] += p[i].ledger.failed[c - COUNTER_FAILED_FIRST];
+        most += p[i].window_unanswered;
+    }
+    if (most) ret->by = "no answer";
+    for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++) {
+        if (by[c] <= most) continue;
+        most = by[c];
+        ret->by = COUNTERS[c].name;
+    }
+}
+
+const char *compare_failures_words(const struct compare_failures *f, char buf[COMPARE_FAILURES_WORDS])
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], share[HUMAN_MAX];
+    int at = snprintf(buf, COMPARE_FAILURES_WORDS, "%s of %s", human_count(f->failed, n),
+                      human_things((double)f->ended, "request", all));
+    if (f->failed)
+        (void)snprintf(buf + at, COMPARE_FAILURES_WORDS - (size_t)at, " (%s)%s%s",
+                       human_percent((double)f->failed / (double)f->ended, share), f->by ? ", most by " : "",
+                       f->by ? f->by : "");
+    return buf;
+}
+
 /* Failures are counts. They differ when the intervals of both shares (Clopper & Pearson) do not overlap. */
 static void errors_compare(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
 {
-    uint64_t failed[2] = {0, 0}, all[2] = {0, 0};
-    for (int side = 0; side < 2; side++)
-        for (size_t i = 0; i < (side ? n_b : n_a); i++) {
-            const struct point *p = side ? &b[i] : &a[i];
-            failed[side] += point_errors(p);
-            all[side] += point_ended(p);
-        }
+    struct compare_failures *f[2] = {&c->failures_a, &c->failures_b};
     double lo[2], hi[2];
+    failures_count(a, n_a, f[0]);
+    failures_count(b, n_b, f[1]);
     for (int side = 0; side < 2; side++)
-        share_interval(failed[side], all[side], 0.01, &lo[side], &hi[side]);
-    c->errors_a = all[0] ? (double)failed[0] / (double)all[0] : (double)NAN;
-    c->errors_b = all[1] ? (double)failed[1] / (double)all[1] : (double)NAN;
-    c->errors_rose = all[0] && all[1] && lo[1] > hi[0];
+        share_interval(f[side]->failed, f[side]->ended, 0.01, &lo[side], &hi[side]);
+    c->errors_a = f[0]->ended ? (double)f[0]->failed / (double)f[0]->ended : (double)NAN;
+    c->errors_b = f[1]->ended ? (double)f[1]->failed / (double)f[1]->ended : (double)NAN;
+    c->errors_rose = f[0]->ended && f[1]->ended && lo[1] > hi[0];
 }
 
 static void decide(struct comparison *c)

@@ -34,6 +34,11 @@ struct compare_load {
     size_t n_a, n_b;                /* repeats */
     struct change change[FIGURE_N]; /* of figures that are compared */
 };
+/* What failed in a run, over all its points. */
+struct compare_failures {
+    uint64_t failed, ended; /* of the requests due in the windows; never answered counts as failed */
+    const char *by;         /* the most frequent label of the stages; NULL when there is none */
+};
 struct comparison {
     struct compare_load *loads; /* owned, in order of load */
     size_t n_loads;
@@ -44,7 +49,8 @@ struct comparison {
     bool repeated;                 /* noise was measured by repeats */
     bool errors_rose;              /* share of failed requests is higher in B, clear of chance */
     double errors_a, errors_b;     /* shares; NaN without requests */
-    char question[400];            /* what differs in the question that was asked; "" when it was the same */
+    struct compare_failures failures_a, failures_b;
+    char question[400]; /* what differs in the question that was asked; "" when it was the same */
 };
 
 ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
@@ -60,6 +66,9 @@ struct compare_asked {
 };
 void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
 void compare_clear(struct comparison *c);
+/* "12 of 375 (3.2 %), most by http_429". Returns buf. */
+#define COMPARE_FAILURES_WORDS 160u
+const char *compare_failures_words(const struct compare_failures *f, char buf[COMPARE_FAILURES_WORDS]);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
 /* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below

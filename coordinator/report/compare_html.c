@@ -58,7 +58,7 @@ static void put_run(struct json_out *j, const struct compared_run *r, enum load_
 static void put_comparison(struct json_out *j, const struct compare_input *in, size_t k)
 {
     const struct comparison *c = &in->changes[k];
-    char load[64];
+    char load[64], words[COMPARE_FAILURES_WORDS];
     json_object(j, NULL);
     json_string(j, "a", in->runs[0].label);
     json_string(j, "b", in->runs[k + 1].label);
@@ -69,6 +69,8 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_bool(j, "errors_rose", c->errors_rose);
     json_double(j, "errors_a", c->errors_a);
     json_double(j, "errors_b", c->errors_b);
+    json_string(j, "failures_a", compare_failures_words(&c->failures_a, words));
+    json_string(j, "failures_b", compare_failures_words(&c->failures_b, words));
     json_u64(j, "only_a", c->only_a);
     json_u64(j, "only_b", c->only_b);
     json_u64(j, "left_out_a", c->left_out_a);

@@ -51,9 +51,11 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     (void)buf_puts(out, ".\n");
 }
 
-static void notes(const struct comparison *c, struct buf *out)
+static void notes(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
-    char noise[HUMAN_MAX], points[HUMAN_THINGS_MAX];
+    char noise[HUMAN_MAX], points[HUMAN_THINGS_MAX], failed[2][COMPARE_FAILURES_WORDS];
+    (void)buf_printf(out, "Failed requests: %s %s; %s %s.\n", a, compare_failures_words(&c->failures_a, failed[0]), b,
+                     compare_failures_words(&c->failures_b, failed[1]));
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
     if (!c->repeated && c->n_loads)
         (void)buf_printf(out,
@@ -101,7 +103,7 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
             (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", FIGURES[SHOWN[m]].key, "", "",
                              percent(&c->overall[SHOWN[m]], text),
                              FIGURES[SHOWN[m]].compare == FIGURE_HEADLINE ? mark(c->overall[SHOWN[m]].say) : "");
-        notes(c, out);
+        notes(c, in->runs[0].label, other, out);
         verdict_line(c, in->runs[0].label, other, out);
     }
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for the comparison") : 0;
@@ -160,7 +162,7 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
         verdict_line(c, in->runs[0].label, in->runs[k + 1].label, out);
         md_table(c, out);
         (void)buf_puts(out, "\n\n");
-        notes(c, out);
+        notes(c, in->runs[0].label, in->runs[k + 1].label, out);
         if (in->plan_differences[k][0]) md_differences(in->plan_differences[k], out);
     }
     (void)buf_puts(out, "\n");

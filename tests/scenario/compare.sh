@@ -27,6 +27,8 @@ expect_status 99
 expect_text out.log '^C against A: worse: .*tpot\.p50 \+' 'C is worse, and by what'
 expect_text out.log 'plans of A and C differ' 'the plans differ, named'
 expect_text out.log '^target\.url: ' 'the difference is the address'
+expect_text out.log '^Failed requests: A 0 of [0-9,]+ requests; C 0 of [0-9,]+ requests' 'failures of both stand there'
+expect_text cmp.html '"failures_b":"0 of ' 'and in the page'
 expect_text cmp.md '^### ❌ C against A: worse' 'Markdown'
 expect_text cmp.md '^\| \*\*all\*\* \|' 'a row over all loads'
 expect_text cmp.html '"say":"worse"' 'the page has it'

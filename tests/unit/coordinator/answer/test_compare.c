@@ -185,6 +185,24 @@ static void test_matching(void **state)
     assert_int_equal(c.overall[FIGURE_TPOT_P50].say, COMPARE_UNKNOWN);
     assert_true(isnan(c.overall[FIGURE_TPOT_P50].rel));
     compare_clear(&c);
+    char words[COMPARE_FAILURES_WORDS];
+    uint64_t *by = b[0].ledger.failed;
+    b[0].window_failed = 1; /* far below what is called a rise, and in words all the same */
+    by[FAILURE_HTTP_429] = 1;
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_false(c.errors_rose);
+    assert_true(c.failures_a.ended > 0 && c.failures_a.failed == 0);
+    assert_string_equal(compare_failures_words(&(struct compare_failures){1, 200, "http_429"}, words),
+                        "1 of 200 requests (0.5 %), most by http_429");
+    assert_string_equal(compare_failures_words(&(struct compare_failures){0, 200, NULL}, words), "0 of 200 requests");
+    assert_int_equal(c.failures_b.failed, 1);
+    assert_string_equal(c.failures_b.by, "http_429");
+    b[0].window_unanswered = 2;
+    compare_clear(&c);
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_string_equal(c.failures_b.by, "no answer");
+    b[0].window_unanswered = 0;
+    compare_clear(&c);
     for (int i = 0; i < 4; i++)
         b[i].window_failed = 50; /* errors count whatever the latencies say */
     assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
