@@ -86,6 +86,16 @@ static void record_gaps(struct recorder *r, const struct gaps *gaps)
     }
 }
 
+/* The gaps are those of events alone, and say nothing of tokens. */
+static void record_events(struct recorder *r, const struct gaps *gaps)
+{
+    struct gap_iter it;
+    struct gap gap;
+    gaps_begin(&it, gaps);
+    while (gaps_next(&it, &gap))
+        sample(r, METRIC_CHUNK_GAP, gap.ns, 1);
+}
+
 static bool within(int64_t limit_ns, int64_t value)
 {
     return limit_ns == 0 || value <= limit_ns;
@@ -106,6 +116,12 @@ static void record_turn(struct recorder *r, uint32_t turn, bool whole, int64_t t
     sample(r, E2E[i], e2e, 1);
 }
 
+/* Its tokens may have come one by one, and have waited in the socket. Their gaps are blurred then. */
+static bool waited(const struct stream *s)
+{
+    return s->late && s->events > 1;
+}
+
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -122,18 +138,23 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     sample(r, METRIC_E2E_DUE, last - t->due, 1);
     if (s->turn) record_turn(r, s->turn, whole, ttft, e2e);
     if (n->made > 0) sample(r, METRIC_NORMALIZED, divide_rounded(e2e, n->made), 1);
-    int64_t pace = whole ? -1 : stream_tpot(s, n->seen);
+    bool at_once = stream_came_at_once(s, n->seen);
+    int64_t pace = whole || at_once ? -1 : stream_tpot(s, n->seen);
     if (pace >= 0) {
         tpot = pace;
         sample(r, METRIC_TPOT, tpot, 1);
         if (tpot > 0)
             sample(r, METRIC_USER_SPEED, divide_rounded(INT64_C(1000000000000000), tpot), 1); /* token/s × 1e6 */
     }
-    if (!whole && n->suffix > 0) sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
+    if (!whole && !at_once && n->suffix > 0)
+        sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
     if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
     if (!n->unknown) sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
-    record_gaps(r, &s->gaps);
+    if (!at_once || waited(s))
+        record_gaps(r, &s->gaps);
+    else
+        record_events(r, &s->gaps);
     if (within(r->slo_ns[SLO_TTFT], ttft) && within(r->slo_ns[SLO_TPOT], tpot) && within(r->slo_ns[SLO_E2E], e2e))
         count(r, COUNTER_WIN_GOOD, 1);
 }
@@ -176,6 +197,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
         if (n->counted && s->finish_by == FINISH_LENGTH) count(r, COUNTER_SHORT_BY_LENGTH, 1);
     }
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
+    if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
     if (s->ended_by == STREAM_END_BODY) count(r, COUNTER_ENDED_BY_BODY, 1);
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);

@@ -98,6 +98,17 @@ static bool falls(const struct stream *s, uint32_t now)
     return one && now > 0 && (uint64_t)now + now / 10 + FALLS_LEAST < s->usage_out;
 }
 
+#define PIECE_EVENTS 4u  /* from so many events in a read on, reads are pieces … */
+#define PIECE_SHARE 100u /* … where all of them came within this part of the answer's time */
+
+bool stream_came_at_once(const struct stream *s, uint32_t seen)
+{
+    int64_t span = s->t.last_token - s->t.first_token, e2e = s->t.last_token - s->t.sent;
+    uint32_t answers = s->dialect->choices > 1 ? s->dialect->choices : 1;
+    if (s->dialect->whole || seen <= answers) return false;
+    return span == 0 || (!s->late && s->pieces * PIECE_EVENTS <= s->events && span * PIECE_SHARE < e2e);
+}
+
 static void take_usage(struct stream *s, const struct event *ev)
 {
     s->usage = true;
@@ -269,6 +280,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
         return 0;
     }
     uint32_t before = s->events;
+    int64_t last = s->t.last_token;
     while (p < end && !s->end && !s->malformed) {
         bool start = at_start(s) && !s->full_only && !s->text;
         if (start && shape_is_learnt(&s->shape)) p = take_shaped(s, p, end, arrival_ns);
@@ -285,6 +297,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
         take_event(s, &e, &ev, arrival_ns);
         if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev);
     }
+    s->pieces += s->events > before && last != arrival_ns; /* a read may be fed in parts */
     return s->events - before;
 }
 

@@ -65,6 +65,7 @@ struct stream {
     int64_t window_from, window_to;
     int64_t last_read;                    /* arrival of the latest bytes */
     uint32_t events;                      /* token events */
+    uint32_t pieces;                      /* reads that brought any of them */
     uint32_t thoughts;                    /* of these, with nothing but reasoning */
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
@@ -74,6 +75,7 @@ struct stream {
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
     bool unread, fell;        /* usage had a number that is none; its output tokens fell */
+    bool late;                /* token events were read late: set by the caller */
     enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
     enum stream_end ended_by; /* with `end` */
     const char *why;          /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */
@@ -137,5 +139,9 @@ struct stream_tokens {
 /* The time per output token, of those that came in events; with several answers, each token after the one before of its
  * own answer. -1: there is none. */
 int64_t stream_tpot(const struct stream *s, uint32_t seen);
+/* Whether several tokens came in one piece, or were read in time in a few with next to no time between them: a
+ * buffer's, or those of a server that sends whole answers. Then nothing is known of the times between tokens. `seen` as
+ * above. */
+bool stream_came_at_once(const struct stream *s, uint32_t seen);
 void stream_count(const struct stream *s, struct stream_tokens *ret);
 void stream_clear(struct stream *s); /* gives chunks and buffers back */

@@ -433,6 +433,7 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
         if (!points[i].data) continue;
         const uint64_t *c = points[i].data->counters;
         a->answered += c[COUNTER_OK];
+        a->at_once += c[COUNTER_AT_ONCE];
         a->ended_by_body += c[COUNTER_ENDED_BY_BODY];
         a->ended_by_finish += c[COUNTER_ENDED_BY_FINISH];
         a->short_by_length += c[COUNTER_SHORT_BY_LENGTH];

@@ -12,7 +12,7 @@
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
 #define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
-#define GATHERED_TELL 0.1  /* of the token events */
+#define GATHERED_TELL 0.1  /* of the token events, or of the answers */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
@@ -326,9 +326,23 @@ static void say_ends(const struct plan *plan, struct answer *a)
             human_things((double)a->requests, "answer", all));
 }
 
+/* Then nothing is known of the times between tokens. */
+static void say_at_once(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    say(a,
+        "%s of %s came all at once: a proxy buffers the stream, or the server sends whole answers. Their TTFT is the "
+        "time of the whole answer, and they have no TPOT and no ITL. ",
+        human_count(a->at_once, n), human_things((double)a->answered, "answer", all));
+}
+
 /* The gaps between tokens are then those of a buffer. */
 static void say_gathered(struct answer *a)
 {
+    if ((double)a->at_once > GATHERED_TELL * (double)a->answered) {
+        say_at_once(a);
+        return;
+    }
     if (!(a->gathered > GATHERED_TELL)) return;
     say_percent(a, "", a->gathered,
                 " of the token events came in one read with the one before: a proxy buffers the stream, or the server "

@@ -39,9 +39,9 @@ def stream(events, head=CHUNKED, before_end=0.0, before_close=0.0):
     return pieces + ([(before_close, b"0\r\n\r\n")] if head is CHUNKED else [])
 
 
-def whole(status, kind, body, *headers):
+def whole(status, kind, body, *headers, before=0.002):
     head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
-    return [(0.002, ("\r\n".join(head) + "\r\n\r\n" + body).encode())]
+    return [(before, ("\r\n".join(head) + "\r\n\r\n" + body).encode())]
 
 
 def good(n, **how):
@@ -58,6 +58,9 @@ PLACES = {
     "/proxy": (lambda n: whole("407 Proxy Authentication Required", "text/plain", "login", 'Proxy-Authenticate: Basic realm="x"'), False),
     "/details": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"reasoning_details": [{"type": "reasoning.text", "text": "hm "}]}}]}) for _ in range(n - 1)]
                                   + [token("stop"), usage(n), event("[DONE]")]), False),
+    "/atonce": (lambda n: whole("200 OK", "text/event-stream", "".join(map(bytes.decode, tokens(n) + [usage(n), event("[DONE]")])), before=0.1), False),
+    "/oneevent": (lambda n: stream([token("stop", "word " * n), usage(n), event("[DONE]")]), False),
+    "/fours": (lambda n: stream([token(None, "four words and more ") for _ in range(n)] + [token("stop"), usage(4 * n + 4), event("[DONE]")]), False),
     "/million": (lambda n: stream(tokens(n) + [usage(4294967295), event("[DONE]")]), False),
     "/http2": (lambda n: [(0.01, b"HTTP/2.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")], True),
     "/text": (lambda n: whole("200 OK", "text/plain", "upstream connect error or disconnect/reset before headers"), False),

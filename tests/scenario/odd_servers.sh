@@ -10,7 +10,7 @@ PORT=$(cat "$TMP/port")
 
 # run_at PATH LOAD [MORE-OF-THE-TARGET]
 run_at() {
-    plan "target: {url: \"http://127.0.0.1:$PORT$1\", model: m${3:-}}" 'workload: {synthetic: {input_tokens: 16, output_tokens: 8}}' "load: {$2}"
+    plan "target: {url: \"http://127.0.0.1:$PORT$1\", model: m${3:-}}" 'workload: {synthetic: {input_tokens: 16, output_tokens: 8}}' "load: {$2}" "${SLO:-}"
     plateau_run --local 1
 }
 # A response that ends with its connection leaves nothing to learn: no slot rests after it.
@@ -48,6 +48,16 @@ run_at /open 'concurrency: [2], duration: 2s'
 expect '.answer | .response_open_ms > 290 and .after_last_token_ms < 290 and (.text | contains("the response stays open for"))' 'a response that is held open is told, and its slot was free'
 run_at /details 'concurrency: [2], duration: 2s'
 expect '.points[0].tpot_ms.p50 > 2 and .points[0].evidence.counters.events > 100' 'reasoning_details are tokens'
+for place in atonce oneevent; do
+    SLO='slo: {run: [tpot.p50 < 50ms]}
+verdict: {lateness: 10s, lag: 10s, achieved: 90%}' run_at /$place 'concurrency: [2], duration: 2s'
+    expect_status 99
+    expect '.points[0] | .tpot_ms.count == 0 and .itl_ms.count == 0 and .ttft_ms.count > 5 and .evidence.counters.at_once == .ledger.ok' "/$place: a stream that came at once has no TPOT"
+    expect '.answer.text | contains("answers came all at once: a proxy buffers the stream")' "/$place: and that is said"
+    expect_text out.log 'UNDECIDED: there is no sample to decide tpot.p50 < 50ms' "/$place: so that no gate on it passes"
+done
+run_at /fours 'concurrency: [2], duration: 2s'
+expect '(.answer.text | contains("at once") | not) and .points[0].evidence.counters.at_once == 0 and .points[0].tpot_ms.count > 5' 'four tokens an event are no buffer'
 run_at /million 'concurrency: [2], duration: 1s'
 expect '[.answer.text, .outcome.causes[].text] | any(contains("up to 4,294,967,295 output tokens for one answer"))' 'usage that cannot be right is told with an example'
 # What was never said of answers that count as good.

@@ -250,7 +250,10 @@ static void test_closed_loop_counts(void **state)
         const struct hist *e2e = r.all->hist[METRIC_E2E];
         assert_true((double)c[COUNTER_WIN_INFLIGHT_NS] >= hist_sum(e2e) - 8 * (double)e2e->max);
         assert_int_equal(r.all->hist[METRIC_TTFT]->count, c[COUNTER_WIN_OK]);
-        assert_int_equal(r.all->hist[METRIC_ITL]->count, 4 * c[COUNTER_WIN_OK]);
+        assert_int_equal(r.all->hist[METRIC_CHUNK_GAP]->count, 4 * c[COUNTER_WIN_OK]);
+        uint64_t gaps = r.all->hist[METRIC_ITL]->count; /* of all answers but those that the simulator sent at once */
+        assert_true(gaps <= 4 * c[COUNTER_WIN_OK] && gaps + 4 * c[COUNTER_AT_ONCE] >= 4 * c[COUNTER_WIN_OK]);
+        assert_true(c[COUNTER_AT_ONCE] * 2 < c[COUNTER_OK] && gaps % 4 == 0);
         assert_true(hist_quantile(r.all->hist[METRIC_TTFT], 0.5) >= 5 * NS_PER_MS);
         if (strcmp(engine_stamps(w.g), "kernel") == 0) assert_true(c[COUNTER_UNSTAMPED] * 10 < c[COUNTER_READS]);
         snapshot_destroy(&r.all);

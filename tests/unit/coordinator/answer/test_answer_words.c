@@ -240,6 +240,15 @@ static void test_ends(void **state)
     says(&w, "40 of 100 answers reached a limit of tokens before the one that was asked for: ");
     says(&w, "3 of 100 answers were ended by a content filter. ");
     says(&w, "90 % of the token events came in one read with the one before: a proxy buffers the stream, ");
+    data.counters[COUNTER_AT_ONCE] = 10;
+    finish_capacity(&w, 1000);
+    silent(&w, "all at once");
+    data.counters[COUNTER_AT_ONCE] = 99; /* said once, and not as a part of the events too */
+    finish_capacity(&w, 1000);
+    says(&w, "99 of 100 answers came all at once: a proxy buffers the stream, or the server sends whole answers. Their "
+             "TTFT is the time of the whole answer, and they have no TPOT and no ITL. ");
+    silent(&w, "one read");
+    data.counters[COUNTER_AT_ONCE] = 0;
     p->metric[METRIC_TPOT].q[0] = 0.4; /* so fast that an agent finds several at each wake */
     finish_capacity(&w, 1000);
     silent(&w, "one read");
