@@ -12,7 +12,7 @@ struct gate_outcome {
         had;        /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
     bool no_memory; /* what it says lacks something for want of memory alone: nothing to report */
     const char *never; /* inconclusive: why the plan can give no sample for it (gate_plan.h); NULL when it can */
-    double needs_s; /* the same as the length of a window at this load; NaN when that is not known */
+    double needs_s;    /* the same as the length of a window at this load; NaN when that is not known */
 };
 /* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample
  * cannot carry it. Values that are exact counts of what happened (min, max, a rate without interval) are compared as

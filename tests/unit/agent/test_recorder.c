@@ -285,50 +285,6 @@ static void test_one_token(void **state)
     assert_int_equal(counted(COUNTER_AT_ONCE), 1);
 }
 
-/* `events` token events in `pieces` reads that are `apart` ns apart, the first 500 ms after the request was sent. Tells
- * whether that is an answer at once; then it has neither TPOT nor gaps. */
-static bool at_once(uint32_t events, uint32_t pieces, int64_t apart, uint32_t tokens, bool late)
-{
-    int64_t at = 1500 * MS;
-    uint32_t put = 0;
-    fresh(NULL);
-    begin(1000 * MS, 1000 * MS);
-    s.asked_tokens = tokens;
-    for (uint32_t i = 0; i < pieces; i++, at += apart)
-        for (; put < (i + 1) * events / pieces; put++)
-            feed(TOKEN, at); /* a read may be fed in parts, as chunks are */
-    s.late = late;
-    usage(3, tokens, 0, at);
-    feed(DONE, at);
-    end(END_COMPLETE, 200, at, COUNTER_OK);
-    bool once = counted(COUNTER_AT_ONCE) == 1;
-    bool timed = !once && pieces > 1;
-    assert_int_equal(snap->hist[METRIC_TPOT]->count, timed);
-    assert_int_equal(snap->hist[METRIC_TPOT_SUFFIX]->count, timed);
-    assert_int_equal(snap->hist[METRIC_ITL]->count, once ? 0 : events - 1);
-    assert_int_equal(snap->hist[METRIC_CHUNK_GAP]->count, events - 1); /* events there were, and this is when */
-    assert_int_equal(snap->hist[METRIC_TTFT]->count, 1);
-    return once;
-}
-
-/* A buffer's answer has no time between tokens, in however few pieces it hands it over; fast servers and several tokens
- * an event have. */
-static void test_at_once(void **state)
-{
-    (void)state;
-    assert_true(at_once(100, 1, 0, 100, false));
-    assert_true(at_once(1, 1, 0, 100, false)); /* one event with all of the tokens */
-    assert_true(at_once(100, 5, MS / 2, 100, false));
-    assert_false(at_once(1, 1, 0, 1, false));
-    assert_false(at_once(25, 25, 20 * MS, 100, false)); /* speculative decoding: four tokens an event */
-    assert_false(at_once(100, 100, MS, 100, false));    /* a fast server, flat out */
-    assert_false(at_once(200, 40, 10 * MS, 200, false));
-    assert_false(at_once(8, 8, MS / 2, 8, false)); /* a long wait and a short answer, event by event */
-    assert_false(at_once(100, 1, 0, 100, true));   /* the reader was away */
-    assert_false(at_once(100, 5, MS / 2, 100, true));
-    assert_true(at_once(1, 1, 0, 100, true)); /* one event is one event, whenever it is read */
-}
-
 /* Due before the window, after it, and over its edges. */
 static void test_window(void **state)
 {
@@ -588,7 +544,7 @@ int main(void)
         cmocka_unit_test(test_uncounted_reasoning),
         cmocka_unit_test(test_unknown_events),
         cmocka_unit_test(test_one_token),
-        cmocka_unit_test(test_at_once),
+
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_cut_off),

@@ -1,8 +1,9 @@
-/* What a stage makes of a read: which token events have an arrival of their own. */
+/* What a stage makes of a read: which token events have an arrival of their own, and what an answer in one piece is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,9 +79,64 @@ static void test_blurred(void **state)
     gap_pool_destroy(&pool);
 }
 
+/* `events` token events in `pieces` reads that are `apart` ns apart, the first 490 ms after the request was sent, each
+ * read `late` after it came; `tokens` by usage. Tells whether the answer counts as one that came at once. */
+static bool at_once(uint32_t events, uint32_t pieces, int64_t apart, uint32_t tokens, int64_t late)
+{
+    char text[200 * sizeof TOKEN], end[200];
+    int64_t at = 500 * MS;
+    uint32_t put = 0;
+    begin();
+    r.stream.t.due = 10 * MS;
+    r.stream.asked_tokens = tokens;
+    for (uint32_t i = 0; i < pieces; i++, at += apart) {
+        for (text[0] = '\0'; put < (i + 1) * events / pieces; put++)
+            strcat(text, TOKEN);
+        size_t half = strlen(text) / sizeof TOKEN / 2 * (sizeof TOKEN - 1);
+        char rest[sizeof text];
+        memcpy(rest, text + half, strlen(text) - half + 1);
+        text[half] = '\0';
+        if (half) read_bytes(text, at, at + late, true); /* a read may be fed in parts, as chunks are */
+        read_bytes(rest, at, at + late, true);
+    }
+    (void)snprintf(
+        end, sizeof end,
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":%u}}\n\ndata: [DONE]\n\n", tokens);
+    (void)stream_feed(&r.stream, end, strlen(end), at);
+    recorder_end(&st.rec, &r.stream, stream_outcome(&r.stream, END_COMPLETE, 200), at);
+    bool once = snap->counters[COUNTER_AT_ONCE] == 1, timed = !once && pieces > 1;
+    assert_int_equal(snap->counters[COUNTER_OK], 1);
+    assert_int_equal(snap->hist[METRIC_TPOT]->count, timed);
+    assert_int_equal(snap->hist[METRIC_TPOT_SUFFIX]->count, timed);
+    assert_int_equal(snap->hist[METRIC_ITL]->count, once ? 0 : events - 1);
+    assert_int_equal(snap->hist[METRIC_CHUNK_GAP]->count, events - 1); /* events there were, and this is when */
+    assert_int_equal(snap->hist[METRIC_TTFT]->count, 1);
+    return once;
+}
+
+/* A buffer's answer has no time between tokens, in however few pieces it hands it over; fast servers and several tokens
+ * an event have. */
+static void test_at_once(void **state)
+{
+    (void)state;
+    assert_true(at_once(100, 1, 0, 100, 0));
+    assert_true(at_once(1, 1, 0, 100, 0)); /* one event with all of the tokens */
+    assert_true(at_once(100, 5, MS / 2, 100, 0));
+    assert_false(at_once(1, 1, 0, 1, 0));
+    assert_false(at_once(25, 25, 10 * MS, 100, 0)); /* speculative decoding: four tokens an event */
+    assert_false(at_once(100, 100, MS, 100, 0));    /* a fast server, flat out */
+    assert_false(at_once(200, 40, 10 * MS, 200, 0));
+    assert_false(at_once(8, 8, MS / 2, 8, 0));      /* a long wait and a short answer, event by event */
+    assert_false(at_once(100, 1, 0, 100, 20 * MS)); /* the agent was away */
+    assert_false(at_once(100, 5, MS / 2, 100, 20 * MS));
+    assert_true(at_once(1, 1, 0, 100, 20 * MS)); /* one event is one event, whenever it is read */
+    stream_clear(&r.stream);
+    gap_pool_destroy(&pool);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred), cmocka_unit_test(test_at_once)};
     snap = snapshot_new(true);
     if (!snap) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
