@@ -83,21 +83,19 @@ static void test_blurred(void **state)
  * read `late` after it came; `tokens` by usage. Tells whether the answer counts as one that came at once. */
 static bool at_once(uint32_t events, uint32_t pieces, int64_t apart, uint32_t tokens, int64_t late)
 {
-    char text[200 * sizeof TOKEN], end[200];
+    char end[200];
     int64_t at = 500 * MS;
     uint32_t put = 0;
     begin();
     r.stream.t.due = 10 * MS;
     r.stream.asked_tokens = tokens;
     for (uint32_t i = 0; i < pieces; i++, at += apart) {
-        for (text[0] = '\0'; put < (i + 1) * events / pieces; put++)
-            strcat(text, TOKEN);
-        size_t half = strlen(text) / sizeof TOKEN / 2 * (sizeof TOKEN - 1);
-        char rest[sizeof text];
-        memcpy(rest, text + half, strlen(text) - half + 1);
-        text[half] = '\0';
-        if (half) read_bytes(text, at, at + late, true); /* a read may be fed in parts, as chunks are */
-        read_bytes(rest, at, at + late, true);
+        struct buf text __attribute__((cleanup(buf_clear))) = BUF_INIT(200 * sizeof TOKEN);
+        for (; put < (i + 1) * events / pieces; put++)
+            (void)buf_puts(&text, TOKEN);
+        bool parts = i == 0 && put > 1; /* a read may be fed in parts, as chunks are */
+        if (parts) read_bytes(TOKEN, at, at + late, true);
+        read_bytes(buf_str(&text) + (parts ? sizeof TOKEN - 1 : 0), at, at + late, true);
     }
     (void)snprintf(
         end, sizeof end,
