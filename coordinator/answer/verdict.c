@@ -206,6 +206,21 @@ static void check_lag(const struct evidence *e, struct verdict *v)
                       human_number((double)e->c[COUNTER_WAITING_BYTES_MAX] / 1e6, t));
 }
 
+/* In a window of few answers every refill of a slot weighs: ": the window of 2 s is as long as 1.5 answers …", else "".
+ */
+static const char *brief_words(const struct evidence *e, char *buf, size_t n)
+{
+    const struct hist *e2e = hist_of(e, METRIC_E2E);
+    double window = (double)e->c[COUNTER_MEASURED_NS] / 1e9, answer = e2e ? hist_mean(e2e) / 1e9 : 0;
+    char w[HUMAN_MAX], answers[HUMAN_THINGS_MAX], least[HUMAN_MAX];
+    buf[0] = '\0';
+    if (window >= STAGE_ANSWERS * answer) return buf;
+    (void)snprintf(buf, n, ": the window of %s s is as long as %s. Make load.duration at least %s s",
+                   human_number(window, w), human_things(window / answer, "answer", answers),
+                   human_number(ceil((double)e->requested->warmup_ns / 1e9 + STAGE_ANSWERS * answer), least));
+    return buf;
+}
+
 static void check_closed(const struct evidence *e, struct verdict *v)
 {
     double window = (double)e->c[COUNTER_MEASURED_NS], slots = e->requested->concurrency;
@@ -214,13 +229,13 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     double got = (double)(e->c[COUNTER_WIN_INFLIGHT_NS] + e->c[COUNTER_WIN_THINK_NS]) / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
-    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX], brief[160];
     bool server =
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
     verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
-                  "%s in flight on average, %s asked for%s",
+                  "%s in flight on average, %s asked for%s%s",
                   human_things(got, e->c[COUNTER_WIN_THINK_NS] ? "conversation" : "request", t), human_number(slots, n),
-                  server ? ", while requests failed" : "");
+                  server ? ", while requests failed" : "", brief_words(e, brief, sizeof brief));
 }
 
 /* Mean rate the plan wanted inside the window. */

@@ -147,6 +147,24 @@ static void test_rules(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* A stage that is hardly longer than its answers says so, and how long it should be. */
+static void test_short(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(2000000000);
+    w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(2000000000) * 60;
+    expect(&w, VERDICT_INVALID,
+           "60 requests in flight on average, 64 asked for: the window of 2 s is as long as 1.54 answers. Make "
+           "load.duration at least 9 s");
+    w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 60;
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "60 requests in flight on average, 64 asked for");
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 /* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents'
  * machines is. */
 static void test_nothing_ok(void **state)
@@ -488,10 +506,10 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
-        cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap),
-        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_short),      cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
