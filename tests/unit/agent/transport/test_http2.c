@@ -30,6 +30,21 @@ struct expected {
 };
 enum { REQUESTS = 12, STREAMS = 4 };
 
+/* Of server-sent events all of this is legal and means nothing. */
+#define H2_IGNORED "data:\n\ndata\n\n\nwhat: is this\nno colon here\nretry: x\n\n" H2_EVENTS
+#define LONG_HEAD "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"ids\":\""
+static char long_comment[(1 << 20) + 200], long_event[(7 << 20) + 200], longest_event[(9 << 20) + 200];
+
+/* `n` bytes between `head` and `tail`, and the usual events after them. */
+static void fill(char *to, const char *head, size_t n, const char *tail)
+{
+    size_t at = strlen(head);
+    memcpy(to, head, at);
+    memset(to + at, 'x', n);
+    at += n;
+    memcpy(to + at, tail, strlen(tail) + 1);
+}
+
 static const struct expected CASES[] = {
     {.script = {.name = "good", .status = "200", .body = H2_EVENTS, .then = H2_END},
      .label = COUNTER_OK,
@@ -71,6 +86,21 @@ static const struct expected CASES[] = {
     {.script = {.name = "encoded", .status = "200", .body = "\x1f\x8b\x08", .then = H2_END, .encoded = true},
      .label = COUNTER_FAILED_MALFORMED,
      .connections = 1},
+    {.script = {.name = "lines that the standard ignores", .status = "200", .body = H2_IGNORED, .then = H2_END},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "a comment of 1 MB", .status = "200", .body = long_comment, .then = H2_END},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "an event of 7 MB", .status = "200", .body = long_event, .then = H2_END},
+     .label = COUNTER_OK,
+     .ok = REQUESTS,
+     .connections = 1},
+    {.script = {.name = "an event of 9 MB", .status = "200", .body = longest_event, .then = H2_END},
+     .label = COUNTER_FAILED_MALFORMED,
+     .why = "an event of more than 8 MiB"},
     {.script = {.name = "a head of 40 KB", .status = "200", .body = H2_EVENTS, .then = H2_END, .head_bytes = 40000},
      .label = COUNTER_OK,
      .ok = REQUESTS,
@@ -497,6 +527,9 @@ static void test_refused(void **state)
 
 int main(void)
 {
+    fill(long_comment, ": ", 1 << 20, "\n\n" H2_EVENTS);
+    fill(long_event, LONG_HEAD, 7 << 20, "\"}]}\n\n" H2_EVENTS);
+    fill(longest_event, LONG_HEAD, 9 << 20, "\"}]}\n\n" H2_EVENTS);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_windows),
                                        cmocka_unit_test(test_fair),   cmocka_unit_test(test_sent_anew),
                                        cmocka_unit_test(test_stages), cmocka_unit_test(test_refused)};
