@@ -29,6 +29,7 @@
 #define OPEN_RESERVE_MAX 256u
 /* Requests in flight of an open loop without a cap. */
 #define OPEN_CAP_MAX 65536u
+#define TREE_BRANCHES 16u /* requests in flight of a session tree, on average */
 
 enum engine_state { ENGINE_IDLE, ENGINE_ARMING, ENGINE_ARMED, ENGINE_RUNNING };
 
@@ -251,6 +252,18 @@ static uint64_t open_cap(struct engine *eng, const struct shard *s, uint64_t oth
     return room;
 }
 
+/* What lanes of session trees can hold: TREE_BRANCHES for each, within the limits of this machine. */
+static uint64_t tree_cap(const struct engine *eng, const struct shard *s, uint64_t other, uint64_t pairs)
+{
+    uint64_t files = eng->host.descriptors > other ? eng->host.descriptors - other : 1, ports = eng->host.ports * pairs,
+             cap = (uint64_t)s->slots * TREE_BRANCHES;
+    if (cap > files) cap = files;
+    if (cap > ports) cap = ports;
+    if (eng->guard.max_connections && cap > eng->guard.max_connections) cap = eng->guard.max_connections;
+    if (cap > OPEN_CAP_MAX) cap = OPEN_CAP_MAX;
+    return cap > s->slots ? cap : s->slots;
+}
+
 /* Descriptors and ports for the stage; an open loop without a cap gets as many as there are. Returns the maximum number
  * of requests in flight. */
 static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap, struct err *e)
@@ -261,9 +274,10 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
                        : 1;
     uint64_t other = OTHER_DESCRIPTORS + 8u * eng->n_workers, cap = s->slots;
     eng->limit[0] = '\0';
-    if (s->kind == LOAD_OPEN && cap == 0) {
+    if (s->kind == LOAD_OPEN && cap == 0)
         cap = open_cap(eng, s, other, pairs);
-    }
+    else if (plan_has_trees(eng->plan)) /* slots are lanes, and a tree has any number of requests in flight */
+        cap = tree_cap(eng, s, other, pairs);
     *ret_cap = (uint32_t)cap;
     uint64_t connections = (cap + per - 1) / per;
     if (host_reserve(connections, other, pairs, e) < 0) return -1;

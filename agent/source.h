@@ -22,6 +22,7 @@ struct source_options {
 struct source_ask {
     uint64_t number; /* in this part, from 0 */
     uint64_t index;  /* in the whole cluster: no other request of the stage has it */
+    uint32_t node;   /* of a session tree: which of its requests */
     struct rng *rng; /* of this request's choices */
 };
 

@@ -6,9 +6,11 @@
 
 #include "agent/prompt.h"
 #include "agent/source.h"
+#include "common/corpus_tree.h"
 #include "common/json_scan.h"
 
-enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK };
+enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK, PURPOSE_MARKER = 8, PURPOSE_SCOPE };
+#define MARKER_WORDS 8u
 #define BLOCK_SEED UINT64_C(0x706c6174656175) /* not the plan's: a block's text is the same in every run */
 #define CHARS_PER_TOKEN 4u                    /* of English text, roughly; for prompts without a stated length */
 
@@ -149,6 +151,77 @@ static int write_row(struct source_corpus *s, const struct corpus_record *r, uin
     return 0;
 }
 
+struct writing {
+    struct source_corpus *s;
+    const struct corpus_record *r;
+    const struct corpus_tree *t;
+    uint64_t seed;
+    char *out;
+    uint32_t left; /* words */
+};
+
+/* The first `n` blocks of a node's prompt: those of its base, which may have a base itself, and its own. */
+static void write_blocks(struct writing *w, uint32_t node, uint32_t n)
+{
+    uint32_t chain[64], want[64], depth = 0;
+    struct tree_node_data d;
+    for (;;) { /* down to where the prompt begins, a part of the way at a time */
+        corpus_tree_node(w->t, node, &d);
+        chain[depth] = node;
+        want[depth++] = n;
+        if (d.base == TREE_NO_BASE) break;
+        if (depth == 64) {
+            write_blocks(w, d.base, n < d.shared ? n : d.shared);
+            break;
+        }
+        node = d.base;
+        n = n < d.shared ? n : d.shared;
+    }
+    while (depth-- > 0) {
+        corpus_tree_node(w->t, chain[depth], &d);
+        uint32_t from = d.base == TREE_NO_BASE ? 0 : d.shared;
+        for (uint32_t i = from; i < want[depth] && i - from < d.own_n && w->left > 0; i++) {
+            uint32_t words = w->r->block_tokens < w->left ? w->r->block_tokens : w->left;
+            w->out = prompt_words(
+                w->out, words,
+                rng_mix(w->seed, PURPOSE_BLOCK, w->r->block_tokens, corpus_block(w->r, d.own_at + i - from)));
+            w->left -= words;
+        }
+    }
+}
+
+/* A request of a session tree. */
+static int write_node(struct source_corpus *s, const struct corpus_record *r, const struct source_ask *a,
+                      struct dialect_request *ret, uint32_t *ret_input)
+{
+    struct corpus_tree t;
+    struct tree_node_data d;
+    if (!corpus_tree_view(r, &t) || a->node >= t.n) return -1;
+    corpus_tree_node(&t, a->node, &d);
+    uint32_t left = d.input_tokens < PROMPT_TOKENS_MAX ? d.input_tokens : PROMPT_TOKENS_MAX;
+    if (left == 0) left = 1;
+    if (have_text(s, PROMPT_CHARS(left)) || have_messages(s, 1)) return -1;
+    struct writing w = {.s = s,
+                        .r = r,
+                        .t = &t,
+                        .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
+                        .out = s->text,
+                        .left = left};
+    if (s->o.load->data.marker) {
+        uint32_t words = MARKER_WORDS < w.left ? MARKER_WORDS : w.left;
+        w.out = prompt_words(w.out, words, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index));
+        w.left -= words;
+    }
+    write_blocks(&w, a->node, corpus_tree_blocks(&d));
+    if (w.left > 0) (void)prompt_words(w.out, w.left, rng_mix(s->o.stage_seed, PURPOSE_ROW, a->index, a->node));
+    s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = PROMPT_CHARS(left)};
+    ret->messages = s->messages;
+    ret->n_messages = 1;
+    ret->output_tokens = d.output_tokens;
+    *ret_input = d.input_tokens;
+    return 0;
+}
+
 static int corpus_source_next(void *source, const struct source_ask *a, struct dialect_request *ret,
                               uint32_t *ret_input)
 {
@@ -157,6 +230,7 @@ static int corpus_source_next(void *source, const struct source_ask *a, struct d
     const struct dist *output = &s->o.load->data.output_tokens;
     uint64_t row = record_of(s, a->index), chars = 0;
     if (corpus_get(s->o.corpus, row, &r) < 0) return -1;
+    if (r.tree) return write_node(s, &r, a, ret, ret_input);
     if (r.body && merge_bodies(s, r.body, ret)) return -1;
     ret->output_tokens = dist_mean(output) > 0 ? prompt_length(output, a->rng) : r.output_tokens;
     *ret_input = r.input_tokens;

@@ -121,7 +121,9 @@ static void keep_row(struct stage *st, const struct request *r, enum counter out
     const struct row_request q = {.number = r->number,
                                   .workload = r->choice.workload,
                                   .model = r->choice.model,
-                                  .session = r->talk ? r->talk->number : 0,
+                                  .session = r->talk   ? r->talk->number
+                                             : r->node ? r->node->tree->play + 1
+                                                       : 0,
                                   .turn = r->stream.turn,
                                   .tries = r->tries,
                                   .status = r->transfer.status,
@@ -199,7 +201,11 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
     st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
-    pacer_freed(&st->pacer, at, stage_talk_ended(st, r, outcome, at, rest(st, r, failed, at)));
+    int64_t pause = rest(st, r, failed, at);
+    if (r->node)
+        stage_tree_ended(st, r->node, outcome, at, pause);
+    else
+        pacer_freed(&st->pacer, at, stage_talk_ended(st, r, outcome, at, pause));
     stream_clear(s);
     st->open[r->at] = st->open[--st->n_open];
     st->open[r->at]->at = r->at;
@@ -284,21 +290,26 @@ static void hand_over(struct stage *st, struct request *r, int64_t now)
         r->waits = true;
 }
 
-static void start(struct stage *st, const struct pacer_item *item)
+/* `node`: of a session tree; else NULL. */
+static void start(struct stage *st, const struct pacer_item *item, struct tree_node *node)
 {
     struct request *r = st->n_idle ? st->idle[--st->n_idle] : place_new(st, NULL);
     if (!r) {
         st->rec.snap->counters[COUNTER_DROPPED]++;
         finish_unsent(st, item, item->due);
-        pacer_freed(&st->pacer, clock_mono_ns(), FAILURE_PAUSE_NS);
+        if (node)
+            stage_tree_ended(st, node, COUNTER_CANCELLED, clock_mono_ns(), FAILURE_PAUSE_NS);
+        else
+            pacer_freed(&st->pacer, clock_mono_ns(), FAILURE_PAUSE_NS);
         return;
     }
+    r->node = node;
     struct stream *s = &r->stream;
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->look = &st->look;
     s->t.due = item->due;
     s->t.free = item->free;
-    r->talk = stage_talk_due(st, item->due);
+    r->talk = node ? NULL : stage_talk_due(st, item->due);
     int ready = stage_write_body(st, r, item->number);
     if (st->shard.kind == LOAD_OPEN && st->n_usable > 1)
         r->transfer.address = st->usable[st->next_usable++ % st->n_usable];
@@ -472,6 +483,20 @@ static int64_t sweep_interval(const struct plan_target *p)
     return least / 64 > SWEEP_LEAST_NS ? least / 64 : SWEEP_LEAST_NS;
 }
 
+/* Can a request of a tree be written? */
+static int try_tree(struct stage *st)
+{
+    struct corpus_record record;
+    struct session_tree *k =
+        workload_tree(st->workload, 0, &record) < 0 ? NULL : trees_begin(&st->trees, &record, 0, 0);
+    if (!k) return -1;
+    st->places[0]->node = k->node;
+    int rc = stage_write_body(st, st->places[0], 0);
+    st->places[0]->node = NULL;
+    trees_restart(&st->trees);
+    return rc;
+}
+
 int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, const struct corpus *const *corpora,
               struct transport *tr, uint32_t cap, struct err *e)
 {
@@ -482,6 +507,8 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->cap = cap ? cap : 1;
     st->recorded = plan_recorded(plan);
     st->has_talks = plan_has_sessions(plan);
+    st->has_trees = plan_has_trees(plan);
+    st->tree_requests = 0;
     st->names = tr->target->sessions;
     dialect_open(&plan->target, &st->dialect);
     st->ends = (struct dialect_ends){0};
@@ -505,7 +532,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->n_idle = st->n_open = 0;
     for (uint32_t i = st->n_places; i-- > 0;)
         st->idle[st->n_idle++] = st->places[i];
-    if (st->n_places > 0 && stage_write_body(st, st->places[0], 0) < 0)
+    if (st->n_places > 0 && (st->has_trees ? try_tree(st) : stage_write_body(st, st->places[0], 0)) < 0)
         return err_set(e, ERR_PLAN,
                        "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
                        BODY_MAX >> 20);
@@ -554,11 +581,19 @@ bool stage_may_load(const struct stage *st)
 void stage_pump(struct stage *st, int64_t now)
 {
     struct pacer_item item;
+    struct tree_node *node;
     stage_tell_due(st, now);
     while (!st->closed && stage_may_load(st) && pacer_take(&st->pacer, now, &item)) {
         stage_tell_due(st, now);
-        start(st, &item);
+        if (!st->has_trees) {
+            start(st, &item, NULL);
+        } else if (stage_tree_begin(st, &item) < 0) {
+            st->rec.snap->counters[COUNTER_DROPPED]++;
+            pacer_freed(&st->pacer, now, FAILURE_PAUSE_MOST_NS);
+        }
     }
+    while (st->has_trees && stage_may_load(st) && stage_tree_due(st, now, &item, &node))
+        start(st, &item, node);
 }
 
 /* No request starts any more; those that are due and wait for the cap never will. */
@@ -598,7 +633,7 @@ void stage_advance(struct stage *st, int64_t now)
     if (now >= st->drain_until)
         for (uint32_t i = st->n_open; i-- > 0;)
             end_open(st, st->open[i], END_ABORTED, now);
-    if (!st->closed && st->n_open == 0 && pacer_exhausted(&st->pacer)) {
+    if (!st->closed && st->n_open == 0 && st->trees.open == 0 && pacer_exhausted(&st->pacer)) {
         st->closed = true;
         stage_flight_to(st, now);
         if (now < st->rec.window_to) st->rec.window_to = now;
@@ -609,6 +644,7 @@ int64_t stage_next(const struct stage *st)
 {
     int64_t next = st->closed ? INT64_MAX : pacer_next(&st->pacer);
     if (!st->closed && st->pacer.end < next) next = st->pacer.end;
+    if (!st->closed && st->n_open < st->cap && trees_next(&st->trees) < next) next = trees_next(&st->trees);
     if (tails_due(&st->ending) < next) next = tails_due(&st->ending);
     if (tails_due(&st->tails) < next) next = tails_due(&st->tails);
     if (st->tails.n > 0 && st->drain_until < next) next = st->drain_until;
@@ -639,8 +675,10 @@ void stage_clear(struct stage *st)
     for (uint32_t i = 0; i < st->n_places; i++) {
         if (st->places[i]->talk) talks_end(&st->talks, st->places[i]->talk);
         st->places[i]->talk = NULL;
+        st->places[i]->node = NULL;
     }
     talks_clear(&st->talks);
+    trees_clear(&st->trees);
     st->ending = st->tails = (struct tails){0};
     st->n_open = st->n_idle = 0;
     workload_destroy(&st->workload);

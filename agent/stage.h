@@ -18,6 +18,7 @@
 #include "agent/row.h"
 #include "agent/tail.h"
 #include "agent/talk.h"
+#include "agent/tree.h"
 #include "agent/wording.h"
 #include "agent/transport/transport.h"
 #include "agent/workload.h"
@@ -37,6 +38,7 @@ struct request {
     struct due_entry again; /* when it is sent again */
     struct workload_choice choice;
     struct talk *talk;           /* the conversation that it is a turn of; NULL: none */
+    struct tree_node *node;      /* its place in a session tree; NULL: none */
     char session[TALK_NAME + 1]; /* its name in headers, where they hold one */
     struct buf answer;           /* of a turn that the next one sends back */
     bool waits;                  /* handed over before its connection was ready */
@@ -63,6 +65,9 @@ struct stage {
     uint32_t n_places, n_idle, n_open, room;
     struct talks talks;         /* conversations; those under way belong to their request */
     bool has_talks, names;      /* … there are some; headers hold a session's name */
+    struct trees trees;         /* session trees, one in each lane */
+    bool has_trees;             /* all requests are of such */
+    uint64_t tree_requests;     /* sent so far */
     struct due_heap again;      /* open requests that wait to be sent again */
     struct tails ending, tails; /* responses after their end marker: with their slot, and without */
     uint32_t tails_max;         /* set before stage_arm */
@@ -142,5 +147,17 @@ void stage_talk_send(struct stage *st, struct request *r);
 /* A request ended at `at`, its slot rests for `rest`; returns how long the slot is taken by its conversation, at least
  * `rest`. */
 int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outcome, int64_t at, int64_t rest);
+/* Of stage_tree.c: session trees. */
+
+/* A lane takes its next tree; -1 without memory, or when the corpus is broken. */
+int stage_tree_begin(struct stage *st, const struct pacer_item *item);
+/* The next request of a tree that may begin, and counts as due. */
+bool stage_tree_due(struct stage *st, int64_t now, struct pacer_item *ret, struct tree_node **ret_node);
+/* What it asks, before its body is written; where it goes and under which name, before it is sent. */
+void stage_tree_choose(const struct stage *st, struct request *r);
+void stage_tree_send(struct stage *st, struct request *r);
+/* It ended at `at`; its lane would rest for `rest`. */
+void stage_tree_ended(struct stage *st, struct tree_node *n, enum counter outcome, int64_t at, int64_t rest);
+
 /* The stage ends at `now`: conversations that think do so no longer. */
 void stage_talk_stop(struct stage *st, int64_t now);

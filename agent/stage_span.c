@@ -17,7 +17,9 @@ void stage_flight_to(struct stage *st, int64_t now)
     if (now <= st->flight_at) return;
     uint64_t n = st->n_open;
     st->rec.snap->series_inflight_ns += n * (uint64_t)(now - st->flight_at);
-    st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS] += n * (uint64_t)stage_in_window(st, st->flight_at, now);
+    uint64_t window = (uint64_t)stage_in_window(st, st->flight_at, now);
+    st->rec.snap->counters[COUNTER_WIN_INFLIGHT_NS] += n * window;
+    st->rec.snap->counters[COUNTER_WIN_TREES_NS] += st->trees.open * window;
     st->flight_at = now;
 }
 
@@ -34,7 +36,7 @@ void stage_tell_due(struct stage *st, int64_t now)
 {
     int64_t due;
     while (pacer_due(&st->pacer, now, &due))
-        recorder_due(&st->rec, due);
+        if (!st->has_trees) recorder_due(&st->rec, due); /* else it is a lane that is due, and no request */
 }
 
 static void fill_counters(struct stage *st, const struct evidence *v, int64_t now)

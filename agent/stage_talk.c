@@ -27,6 +27,10 @@ static uint64_t seed_of(const struct stage *st)
 static int choose(struct stage *st, struct request *r)
 {
     struct talk *k = r->talk;
+    if (r->node) {
+        stage_tree_choose(st, r);
+        return 0;
+    }
     workload_choose(st->workload, r->number, &r->choice);
     const struct plan_workload *w = &st->plan->workloads[k ? k->workload : r->choice.workload];
     if (!k && w->sessions.on) {
@@ -46,7 +50,7 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     struct dialect_request ask;
     r->number = number;
     if (choose(st, r) < 0) return -1;
-    uint64_t own = r->talk ? r->talk->number - 1 : number;
+    uint64_t own = r->talk ? r->talk->number - 1 : r->node ? r->choice.play : number;
     if (workload_ask(st->workload, number, own, &r->choice, &ask) < 0) return -1;
     if (r->talk && talk_turn(r->talk, &ask, &r->choice.input_tokens) < 0) return -1;
     buf_reset(&r->body);
@@ -61,6 +65,10 @@ void stage_talk_send(struct stage *st, struct request *r)
     struct talk *k = r->talk;
     r->transfer.own = 0;
     r->transfer.session = NULL;
+    if (r->node) {
+        stage_tree_send(st, r);
+        return;
+    }
     if (st->names) {
         if (k)
             memcpy(r->session, k->name, sizeof r->session);

@@ -19,6 +19,7 @@ enum { CHOICE = 1, MEDIA = 7 }; /* the branch of the stage's seed for these choi
 struct workload {
     const struct plan *plan;
     const struct shard *shard;
+    const struct corpus *const *corpora; /* borrowed; may be NULL */
     double weight_sum, model_sum;
     struct rng rng;       /* of the request that was chosen last */
     void **sources;       /* one for each workload of the plan */
@@ -32,6 +33,7 @@ struct workload *workload_new(const struct plan *p, const struct corpus *const *
     if (w)
         *w = (struct workload){.plan = p,
                                .shard = s,
+                               .corpora = corpora,
                                .sources = calloc(p->n_workloads, sizeof *w->sources),
                                .media = calloc(p->n_workloads, sizeof *w->media)};
     if (!w || !w->sources || !w->media) {
@@ -108,13 +110,20 @@ void workload_choose(struct workload *w, uint64_t number, struct workload_choice
     *ret = (struct workload_choice){.workload = (uint32_t)which, .model = (uint32_t)model};
 }
 
+int workload_tree(const struct workload *w, uint64_t play, struct corpus_record *ret)
+{
+    const struct corpus *c = w->corpora ? w->corpora[0] : NULL;
+    return c ? corpus_get(c, cluster_index(w->shard, play) % corpus_count(c), ret) : -1;
+}
+
 int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workload_choice *choice,
                  struct dialect_request *ret)
 {
     const struct plan_target *t = &w->plan->target;
     uint32_t which = choice->workload;
     *ret = (struct dialect_request){.model = t->n_models ? t->models[choice->model].name : NULL, .body = t->body};
-    struct source_ask ask = {.number = number, .index = cluster_index(w->shard, own), .rng = &w->rng};
+    struct source_ask ask = {
+        .number = number, .index = cluster_index(w->shard, own), .node = choice->node, .rng = &w->rng};
     if (KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens)) return -1;
     uint64_t seed = rng_mix(w->shard->seed, MEDIA, w->shard->part, number);
     return w->media[which] ? media_make(w->media[which], seed, ret) : 0;

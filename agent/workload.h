@@ -19,9 +19,13 @@ void workload_destroy(struct workload **w);
 struct workload_choice {
     uint32_t input_tokens;    /* asked for in the prompt; 0: not known */
     uint32_t workload, model; /* numbers in the plan */
+    uint32_t node;            /* of a session tree: which of its requests … */
+    uint64_t play;            /* … and which playing of a tree, in its part */
 };
 /* Chooses workload and model of the request number `number` of this part (open loop: of the cluster). */
 void workload_choose(struct workload *w, uint64_t number, struct workload_choice *ret);
+/* The session tree that is played as number `play` of this part; -1: a corpus is broken. */
+int workload_tree(const struct workload *w, uint64_t play, struct corpus_record *ret);
 /* What its source gives: what `ret` points to lives until the next call. Follows workload_choose of the same number;
  * workload and model of `choice` may be others, those of a conversation. `own`: by which the record of a data set is
  * taken: the number, or that of the conversation. Returns -1 without memory, or when a corpus is broken. */

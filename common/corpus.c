@@ -112,7 +112,7 @@ int corpus_get(const struct corpus *c, uint64_t i, struct corpus_record *ret)
     uint64_t at = get_u64(c->bytes + c->index_at + i * 8);
     if (at > c->index_at || c->index_at - at < HEAD) return -1;
     const uint8_t *p = c->bytes + at;
-    uint32_t size = get_u32(p), body = get_u32(p + 28);
+    uint32_t size = get_u32(p), body = get_u32(p + 28), tree = get_u32(p + 36);
     if (size < HEAD || size > c->index_at - at) return -1;
     *ret = (struct corpus_record){.at_ns = (int64_t)get_u64(p + 4),
                                   .input_tokens = get_u32(p + 12),
@@ -126,7 +126,9 @@ int corpus_get(const struct corpus *c, uint64_t i, struct corpus_record *ret)
     ret->blocks = messages_end(ret->messages, ret->end, ret->n_messages);
     if (!ret->blocks || (size_t)(ret->end - ret->blocks) / 4 < ret->n_blocks) return -1;
     const uint8_t *rest = ret->blocks + (size_t)ret->n_blocks * 4;
-    if ((size_t)(ret->end - rest) != body) return -1;
+    if ((size_t)(ret->end - rest) != (size_t)body + tree) return -1;
+    ret->tree = tree ? rest + body : NULL;
+    ret->tree_n = tree;
     if (body == 0) return 0;
     if (rest[body - 1] != 0 || memchr(rest, 0, body) != rest + body - 1) return -1;
     ret->body = (const char *)rest;
@@ -202,8 +204,8 @@ int corpus_write(struct corpus_writer *w, const struct corpus_record *r, const s
     buf_reset(b);
     (void)buf_put(b, &zero, 4); /* its size, when that is known */
     (void)buf_put(b, &r->at_ns, 8);
-    const uint32_t numbers[] = {
-        r->input_tokens, r->output_tokens, r->n_messages, r->n_blocks, body, r->block_tokens, 0};
+    const uint32_t numbers[] = {r->input_tokens, r->output_tokens, r->n_messages, r->n_blocks, body,
+                                r->block_tokens, r->tree_n};
     (void)buf_put(b, numbers, sizeof numbers);
     for (uint32_t i = 0; i < r->n_messages; i++) {
         uint8_t role = (uint8_t)messages[i].role;
@@ -214,6 +216,7 @@ int corpus_write(struct corpus_writer *w, const struct corpus_record *r, const s
     }
     if (r->n_blocks) (void)buf_put(b, blocks, (size_t)r->n_blocks * 4);
     if (body) (void)buf_put(b, r->body, body);
+    if (r->tree_n) (void)buf_put(b, r->tree, r->tree_n);
     if (b->bad) return err_set(e, ERR_LIMIT, "a record is larger than %u MiB", CORPUS_RECORD_MAX >> 20);
     uint32_t size = (uint32_t)b->len;
     memcpy(b->data, &size, 4);

@@ -152,7 +152,7 @@ enum dataset_format {
     DATASET_N
 };
 #undef X
-#define X(id, name) TRACE_##id,
+#define X(id, name, tree) TRACE_##id,
 enum trace_format {
 #include "common/plan/trace.def"
     TRACE_N
@@ -160,6 +160,7 @@ enum trace_format {
 #undef X
 enum data_order { ORDER_SEEDED, ORDER_SEQUENTIAL };
 enum zero_output { ZERO_DROP, ZERO_ONE };
+enum tree_start { START_FIRST, START_RANDOM }; /* where the first tree of each lane begins */
 
 /* A file of requests that the coordinator reads; agents get it as a corpus (common/corpus.h). */
 struct plan_data {
@@ -177,6 +178,10 @@ struct plan_data {
     double speed;              /* trace: 2 is twice as fast */
     int64_t from_ns, to_ns;    /* trace: of its own time; to 0: its end */
     enum zero_output zero_output;
+    /* session trees */
+    int64_t max_think_ns, max_idle_ns; /* 0: as recorded */
+    enum tree_start start;
+    bool marker; /* each play of a tree begins with words of its own */
 };
 
 /* Conversations: requests that follow one another, each with what was said before. */
@@ -338,6 +343,9 @@ struct plan {
 };
 
 bool plan_has_sessions(const struct plan *p);
+/* Its requests are session trees of agents: the load counts trees, and each may have many requests in flight. */
+bool workload_has_trees(const struct plan_workload *w);
+bool plan_has_trees(const struct plan *p);
 /* The part of the requests of which a row is kept; 0: of none. */
 double plan_recorded(const struct plan *p);
 

@@ -14,13 +14,14 @@ static const char *const DATASETS[] = {
     NULL};
 static const char *const IMAGE_FORMATS[] = {"png", NULL}, *const AUDIO_FORMATS[] = {"wav", NULL};
 static const char *const TRACES[] = {
-#define X(id, name) [TRACE_##id] = name,
+#define X(id, name, tree) [TRACE_##id] = name,
 #include "common/plan/trace.def"
 #undef X
     NULL};
 static const char *const HISTORY[] = {"own", "recorded", NULL}, *const COUNTED[] = {"sessions", "requests", NULL};
 static const char *const ORDERS[] = {[ORDER_SEEDED] = "seeded", [ORDER_SEQUENTIAL] = "sequential", NULL};
 static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NULL};
+static const char *const STARTS[] = {[START_FIRST] = "first", [START_RANDOM] = "random", NULL};
 static const char *const FRAMINGS[] = {
     [TEMPLATE_SSE] = "sse", [TEMPLATE_LINES] = "ndjson", [TEMPLATE_WHOLE] = "json", NULL};
 static const char *const ENDS[] = {
@@ -292,6 +293,22 @@ const struct plan_key PLAN_KEYS[] = {
      "one "
      "token",
      .words = ZEROS},
+    {"trace", "max_think", &KEY_DURATION, AT(plan_workload, data.max_think_ns), "", "10s", "time",
+     "session trees: of a recorded wait between requests (thinking, tools) no more than this is kept; speed comes on "
+     "top",
+     .most = 366 * DAY, .flags = KEY_SKIP_ZERO},
+    {"trace", "max_idle", &KEY_DURATION, AT(plan_workload, data.max_idle_ns), "", "10s", "time",
+     "session trees: no longer than this between the beginnings of two requests that follow one another in a tree; "
+     "what comes later moves up, so that sub-agents overlap as recorded",
+     .most = 366 * DAY, .flags = KEY_SKIP_ZERO},
+    {"trace", "start", &KEY_WORDS, AT(plan_workload, data.start), "first", "random", "",
+     "session trees: where the first tree of each lane begins: at its first request; random: anywhere in it, chosen by "
+     "the seed, with the latest request of each of its agents sent to warm the cache",
+     .words = STARTS},
+    {"trace", "marker", &KEY_BOOL, AT(plan_workload, data.marker), "false", "true", "",
+     "session trees: each play of a tree begins with words of its own, so that no server's cache knows it from the "
+     "play "
+     "before"},
     {"trace", "skip", &KEY_FRACTION, AT(plan_workload, data.skip), "0", "1%", "",
      "part of the rows that may be broken: they are named, counted and left out; more refuse the run", .most = 1},
     {"trace", "sha256", &KEY_HASH, AT(plan_workload, data.sha256), "",

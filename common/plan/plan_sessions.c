@@ -43,9 +43,38 @@ bool plan_has_sessions(const struct plan *p)
     return false;
 }
 
+/* Lanes hold one session tree each: what a plan must be for that. */
+static int trees_check_load(struct reader *r, const struct node *load, const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_workloads; i++)
+        if (workload_has_trees(&p->workloads[i]) && p->n_workloads > 1)
+            return node_refuse(load, false, r->e,
+                               "session trees (workload.trace of format weka) are a plan's only workload: trees and "
+                               "single requests cannot be counted together");
+    if (!plan_has_trees(p)) return 0;
+    if (p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK)
+        return node_refuse(load, false, r->e, "session trees: this API has no answers that an agent could go on from");
+    if (p->curve.kind != CURVE_NONE)
+        return node_refuse(load, false, r->e,
+                           "session trees have no curve of this kind: its concurrency counts requests");
+    if (p->search.goal != SEARCH_NONE && p->search.over_rate)
+        return node_refuse(load, false, r->e, "session trees need a concurrency (lanes of one tree each), not a rate");
+    for (size_t i = 0; i < p->n_stages; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        if (s->kind == LOAD_OPEN)
+            return node_refuse(load, false, r->e,
+                               "session trees need a concurrency (lanes of one tree each), not a rate");
+        if (s->requests && !s->passes)
+            return node_refuse(load, false, r->e,
+                               "session trees are many requests each: give a duration, or passes over the file");
+    }
+    return 0;
+}
+
 /* Conversations follow one another in slots: what a stage must be for them. */
 int plan_sessions_check_load(struct reader *r, const struct node *load, const struct plan *p)
 {
+    if (trees_check_load(r, load, p)) return -1;
     if (!plan_has_sessions(p)) return 0;
     if (p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK)
         return node_refuse(load, false, r->e,

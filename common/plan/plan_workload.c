@@ -152,9 +152,37 @@ int workload_check_dataset(struct reader *r, const struct node *map, void *base)
     return 0;
 }
 
+bool workload_has_trees(const struct plan_workload *w)
+{
+#define X(id, name, tree) [TRACE_##id] = tree,
+    static const bool TREES[TRACE_N] = {
+#include "common/plan/trace.def"
+    };
+#undef X
+    return w->source == SOURCE_TRACE && TREES[w->data.trace];
+}
+
+bool plan_has_trees(const struct plan *p)
+{
+    return p->n_workloads > 0 && workload_has_trees(&p->workloads[0]); /* they are not mixed with others */
+}
+
 int workload_check_trace(struct reader *r, const struct node *map, void *base)
 {
     const struct plan_workload *w = base;
+    const struct plan_data *d = &w->data;
+    bool trees = workload_has_trees(w);
+    const struct {
+        const char *key;
+        bool given, tree;
+    } KEYS[] = {{"from", d->from_ns > 0, false},          {"to", d->to_ns > 0, false},
+                {"max_think", d->max_think_ns > 0, true}, {"max_idle", d->max_idle_ns > 0, true},
+                {"start", d->start != START_FIRST, true}, {"marker", d->marker, true}};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
+        if (KEYS[i].given && KEYS[i].tree != trees)
+            return node_refuse(node_get(map, KEYS[i].key), true, r->e, "%s",
+                               trees ? "is for recorded days; a session tree is played as a whole"
+                                     : "is for session trees of agents, such as format: weka");
     if (w->data.to_ns && w->data.to_ns <= w->data.from_ns)
         return node_refuse(node_get(map, "to"), false, r->e, "must be later than \"from\"");
     return 0;

@@ -226,7 +226,10 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     double window = (double)e->c[COUNTER_MEASURED_NS], slots = e->requested->concurrency;
     if (e->requested->requests || !(slots > 0)) return; /* a stage by count has free slots at its end by design */
     /* a conversation holds its slot while its user thinks */
-    double got = (double)(e->c[COUNTER_WIN_INFLIGHT_NS] + e->c[COUNTER_WIN_THINK_NS]) / window, share = got / slots;
+    bool trees = plan_has_trees(e->plan);
+    double held =
+        (double)(trees ? e->c[COUNTER_WIN_TREES_NS] : e->c[COUNTER_WIN_INFLIGHT_NS] + e->c[COUNTER_WIN_THINK_NS]);
+    double got = held / window, share = got / slots;
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX], brief[160];
@@ -234,8 +237,12 @@ static void check_closed(const struct evidence *e, struct verdict *v)
         ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
     verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
                   "%s in flight on average, %s asked for%s%s",
-                  human_things(got, e->c[COUNTER_WIN_THINK_NS] ? "conversation" : "request", t), human_number(slots, n),
-                  server ? ", while requests failed" : "", brief_words(e, brief, sizeof brief));
+                  human_things(got,
+                               trees                        ? "session tree"
+                               : e->c[COUNTER_WIN_THINK_NS] ? "conversation"
+                                                            : "request",
+                               t),
+                  human_number(slots, n), server ? ", while requests failed" : "", brief_words(e, brief, sizeof brief));
 }
 
 /* Mean rate the plan wanted inside the window. */
@@ -299,6 +306,7 @@ static void check_in_flight(const struct evidence *e, struct verdict *v)
 {
     uint64_t most = e->requested->kind == LOAD_CLOSED ? e->requested->concurrency : e->requested->max_concurrency;
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    if (plan_has_trees(e->plan)) return; /* a tree has any number of requests in flight */
     if (most && e->c[COUNTER_INFLIGHT_MAX] > most)
         verdict_doubt(v, DOUBT_OVER_THE_CAP, VERDICT_SUSPECT, "up to %s in flight, the plan allows %s",
                       human_things((double)e->c[COUNTER_INFLIGHT_MAX], "request", t), human_count(most, n));

@@ -1,9 +1,11 @@
 #include "coordinator/corpus/compile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #include "coordinator/corpus/format.h"
 #include "coordinator/corpus/sniff.h"
 #include "coordinator/corpus/table.h"
+#include "coordinator/corpus/tree_draft.h"
 
 struct compile {
     const struct plan_workload *w;
@@ -25,7 +28,7 @@ struct compile {
     struct draft draft;
     struct table table;
     int64_t first_ns, last_ns; /* traces */
-    bool begun;
+    bool begun, folder;        /* folder: the file is one of several */
     struct compile_result *r;
     struct err *e;
 };
@@ -34,7 +37,9 @@ static int broken(struct compile *c, uint64_t line, const char *why)
 {
     struct compile_result *r = c->r;
     char text[sizeof r->told[0]];
-    (void)snprintf(text, sizeof text, "line %" PRIu64 ": %s", line, why);
+    const char *slash = strrchr(c->path, '/');
+    (void)snprintf(text, sizeof text, "%.60s%sline %" PRIu64 ": %s", c->folder ? slash ? slash + 1 : c->path : "",
+                   c->folder ? ": " : "", line, why);
     if (r->broken < COMPILE_TOLD) memcpy(r->told[r->broken], text, sizeof text);
     r->broken++;
     if (c->w->data.skip > 0) return 0;
@@ -58,7 +63,7 @@ static bool place_in_time(struct compile *c)
 static int keep_record(struct compile *c, uint64_t line, enum draft_result result)
 {
     struct draft *d = &c->draft;
-    bool trace = c->w->source == SOURCE_TRACE;
+    bool trace = c->w->source == SOURCE_TRACE && !workload_has_trees(c->w);
     if (result == DRAFT_BROKEN) return broken(c, line, d->why);
     if (trace && c->begun && d->time_ns < c->last_ns)
         return broken(c, line, "its time lies before that of the row above");
@@ -76,6 +81,10 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
     c->r->images += d->images > 0;
     draft_finish(d);
     c->r->records++;
+    if (d->record.tree_n) {
+        c->r->requests += d->trees->n;
+        c->r->zero += d->trees->zero;
+    }
     return corpus_write(c->writer, &d->record, d->messages, d->blocks, c->e);
 }
 
@@ -137,6 +146,29 @@ static int read_array(struct compile *c)
     return err_set(c->e, ERR_PLAN,
                    "%.200s: line %" PRIu64 ": here it is no longer JSON; %" PRIu64 " records were read before", c->path,
                    c->line + count_lines(seen, j.at), c->r->records);
+}
+
+/* JSON objects one after the other. After a syntax error nothing more can be found in this file. */
+static int read_objects(struct compile *c)
+{
+    const char *seen = c->at;
+    c->line = 1;
+    for (;;) {
+        struct json j;
+        while (c->at < c->end && strchr(" \t\r\n", *c->at) && *c->at)
+            c->at++;
+        c->line += count_lines(seen, c->at);
+        seen = c->at;
+        if (c->at == c->end) return 0;
+        json_begin(&j, c->at, (size_t)(c->end - c->at));
+        enum json_token t = json_next(&j);
+        if (t != JSON_OBJECT || json_leave(&j, t) < 0) {
+            uint64_t line = c->line + count_lines(seen, j.at);
+            return broken(c, line, t == JSON_OBJECT ? "here it is no longer JSON" : "it is not a JSON object");
+        }
+        if (take_json(c, c->line, c->at, (size_t)(j.at - c->at))) return -1;
+        c->at = j.at;
+    }
 }
 
 static int missing_column(const struct compile *c, const char *name)
@@ -210,7 +242,7 @@ static int nothing_left(const struct compile *c)
                    clock_duration_text(c->w->data.from_ns, b, sizeof b), r->outside, r->zero);
 }
 
-static int read_all(struct compile *c, const char *bytes, size_t n)
+static int read_bytes(struct compile *c, const char *bytes, size_t n)
 {
     const char *stranger = sniff_stranger(bytes, n);
     if (stranger) return err_set(c->e, ERR_PLAN, "%.200s: %s", c->path, stranger);
@@ -223,9 +255,14 @@ static int read_all(struct compile *c, const char *bytes, size_t n)
         first++;
     c->first = first;
     enum format_form form = c->format->form;
-    bool array = form == FORM_ARRAY && first < c->end && *first == '[';
-    int rc = array ? read_array(c) : form == FORM_TABLE ? read_table(c) : read_lines(c);
-    if (rc) return -1;
+    bool array = (form == FORM_ARRAY || form == FORM_OBJECTS) && first < c->end && *first == '[';
+    if (array) return read_array(c);
+    return form == FORM_TABLE ? read_table(c) : form == FORM_OBJECTS ? read_objects(c) : read_lines(c);
+}
+
+/* What is left of a file, or of all of a folder, becomes a corpus. */
+static int finish(struct compile *c)
+{
     const struct compile_result *r = c->r;
     double all = (double)(r->records + r->broken);
     if ((double)r->broken > c->w->data.skip * all)
@@ -236,26 +273,69 @@ static int read_all(struct compile *c, const char *bytes, size_t n)
     return corpus_finish(c->writer, c->r->hash, c->e);
 }
 
+static int read_file(struct compile *c, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
+    void *map = MAP_FAILED;
+    c->path = path;
+    if (fd < 0 || fstat(fd, &st))
+        (void)err_set(c->e, ERR_PLAN, "%.300s: cannot be opened: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode) || st.st_size == 0)
+        (void)err_set(c->e, ERR_PLAN, "%.300s: is %s", path, S_ISREG(st.st_mode) ? "empty" : "not a file");
+    else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        (void)err_set(c->e, ERR_NOMEM, "%.300s: cannot be mapped: %s", path, strerror(errno));
+    else {
+        (void)madvise(map, (size_t)st.st_size, MADV_SEQUENTIAL);
+        rc = read_bytes(c, map, (size_t)st.st_size);
+    }
+    if (map != MAP_FAILED) (void)munmap(map, (size_t)st.st_size);
+    if (fd >= 0) (void)close(fd);
+    return rc;
+}
+
+static int is_json(const struct dirent *d)
+{
+    const char *dot = strrchr(d->d_name, '.');
+    return dot && d->d_name[0] != '.' && (strcmp(dot, ".json") == 0 || strcmp(dot, ".jsonl") == 0);
+}
+
+/* By name, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int read_folder(struct compile *c, const char *path)
+{
+    struct dirent **names = NULL;
+    char file[2048];
+    if (c->w->data.sha256) return err_set(c->e, ERR_PLAN, "%.300s: is a folder, and sha256 is of a file", path);
+    int n = scandir(path, &names, is_json, by_name), rc = 0;
+    if (n <= 0)
+        rc = err_set(c->e, ERR_PLAN, "%.300s: %s", path,
+                     n < 0 ? strerror(errno) : "this folder holds no file that ends in .json or .jsonl");
+    c->folder = true;
+    for (int i = 0; i < n; i++) {
+        if (!rc && snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name) < (int)sizeof file)
+            rc = read_file(c, file);
+        free(names[i]);
+    }
+    free(names);
+    c->path = path;
+    return rc;
+}
+
 int compile_run(const struct plan_workload *w, const char *path, FILE *out, struct compile_result *ret, struct err *e)
 {
     struct stat st;
     struct compile c = {.w = w, .format = format_of(w), .path = path, .r = ret, .e = e};
-    c.draft.text = c.draft.body = c.table.unquoted = (struct buf)BUF_INIT(CORPUS_RECORD_MAX);
+    c.draft.text = c.draft.body = c.draft.tree = c.table.unquoted = (struct buf)BUF_INIT(CORPUS_RECORD_MAX);
     *ret = (struct compile_result){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
-    void *map = MAP_FAILED;
-    if (fd < 0 || fstat(fd, &st))
-        (void)err_set(e, ERR_PLAN, "%.300s: cannot be opened: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode) || st.st_size == 0)
-        (void)err_set(e, ERR_PLAN, "%.300s: is %s", path, S_ISREG(st.st_mode) ? "empty" : "not a file");
-    else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
-        (void)err_set(e, ERR_NOMEM, "%.300s: cannot be mapped: %s", path, strerror(errno));
-    else if ((c.writer = corpus_writer_new(out, e))) {
-        (void)madvise(map, (size_t)st.st_size, MADV_SEQUENTIAL);
-        rc = read_all(&c, map, (size_t)st.st_size);
-    }
-    if (map != MAP_FAILED) (void)munmap(map, (size_t)st.st_size);
-    if (fd >= 0) (void)close(fd);
+    bool folder = c.format->form == FORM_OBJECTS && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    int rc = (c.writer = corpus_writer_new(out, e)) ? 0 : -1;
+    if (!rc) rc = folder ? read_folder(&c, path) : read_file(&c, path);
+    if (!rc) rc = finish(&c);
     corpus_writer_destroy(&c.writer);
     draft_clear(&c.draft);
     buf_clear(&c.table.unquoted);

@@ -11,6 +11,7 @@
 #define COMPILE_TOLD 5u /* broken records whose reason is kept */
 
 struct compile_result {
+    uint64_t requests;                               /* of session trees, each of which is a record */
     uint64_t records, broken, zero, outside, images; /* outside: of the wanted time; images: rows that had some */
     char told[COMPILE_TOLD][280];
     char hash[CORPUS_HASH_HEX];

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "coordinator/corpus/tree_draft.h"
 
 void draft_reset(struct draft *d)
 {
     buf_reset(&d->text);
     buf_reset(&d->body);
+    buf_reset(&d->tree);
     d->record = (struct corpus_record){0};
     d->time_ns = 0;
     d->images = 0;
@@ -21,6 +23,9 @@ void draft_clear(struct draft *d)
 {
     buf_clear(&d->text);
     buf_clear(&d->body);
+    buf_clear(&d->tree);
+    if (d->trees) tree_draft_clear(d->trees);
+    free(d->trees);
     free(d->messages);
     free(d->text_at);
     free(d->blocks);
@@ -32,6 +37,8 @@ void draft_finish(struct draft *d)
     for (uint32_t i = 0; i < d->record.n_messages; i++)
         d->messages[i].text = buf_str(&d->text) + d->text_at[i];
     d->record.body = d->body.len ? buf_str(&d->body) : NULL;
+    d->record.tree = d->tree.len ? (const uint8_t *)d->tree.data : NULL;
+    d->record.tree_n = (uint32_t)d->tree.len;
 }
 
 enum draft_result draft_broken(struct draft *d, const char *fmt, ...)

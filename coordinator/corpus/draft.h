@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/corpus.h"
+#include "common/corpus_tree.h"
 #include "common/json_scan.h"
 #include "common/plan/plan.h"
 
@@ -23,9 +24,10 @@ struct draft {
     uint32_t messages_cap;
     uint32_t *blocks;
     uint32_t blocks_cap;
-    struct buf text, body;
-    int64_t time_ns; /* traces: as in the file, from any origin */
-    uint32_t images; /* that the recorded request had and ours has not */
+    struct buf text, body, tree;
+    struct tree_draft *trees; /* scratch of readers of session trees; NULL until one needs it */
+    int64_t time_ns;          /* traces: as in the file, from any origin */
+    uint32_t images;          /* that the recorded request had and ours has not */
     char why[200];
 };
 void draft_reset(struct draft *d);

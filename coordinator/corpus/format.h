@@ -3,7 +3,9 @@
 #pragma once
 #include "coordinator/corpus/draft.h"
 
-enum format_form { FORM_LINES, FORM_TABLE, FORM_ARRAY }; /* FORM_ARRAY: one JSON array, or one object per line */
+/* FORM_ARRAY: one JSON array, or one object per line. FORM_OBJECTS: JSON objects one after the other, of any number of
+ * lines, or an array of them; a folder's *.json and *.jsonl are read by name. */
+enum format_form { FORM_LINES, FORM_TABLE, FORM_ARRAY, FORM_OBJECTS };
 
 /* A table's header and one row: slices, quotes taken off (text that held doubled quotes lies in `unquoted`). */
 struct table_cell {
@@ -28,5 +30,7 @@ struct format {
     size_t (*columns)(const struct plan_data *p, const char *ret[TABLE_WANTED_MAX], size_t *ret_needed);
     enum draft_result (*row)(const struct plan_data *p, const struct table *t, struct draft *d);
 };
+/* read_weka.c */
+enum draft_result weka_read(const struct plan_data *p, const char *text, size_t n, struct draft *d);
 extern const struct format READ_DATASET[DATASET_N], READ_TRACE[TRACE_N];
 const struct format *format_of(const struct plan_workload *w);

@@ -164,4 +164,5 @@ const struct format READ_TRACE[TRACE_N] = {
     [TRACE_BURSTGPT] = {"burstgpt", FORM_TABLE, .columns = burstgpt_columns, .row = burstgpt_row},
     [TRACE_MOONCAKE] = {"mooncake", FORM_LINES, .json = mooncake_read},
     [TRACE_BAILIAN] = {"bailian", FORM_LINES, .json = bailian_read},
+    [TRACE_WEKA] = {"weka", FORM_OBJECTS, .json = weka_read},
 };

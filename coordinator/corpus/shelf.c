@@ -74,8 +74,10 @@ static void report(const struct compile_result *r, const struct plan_workload *w
                    void (*tell)(void *arg, const char *text), void *arg)
 {
     char text[600];
-    size_t n = (size_t)snprintf(text, sizeof text, "workload %.60s: %.120s: %" PRIu64 " request%s", w->name,
-                                w->data.file, r->records, r->records == 1 ? "" : "s");
+    bool trees = workload_has_trees(w);
+    size_t n = (size_t)snprintf(text, sizeof text, "workload %.60s: %.120s: %" PRIu64 " %s%s", w->name, w->data.file,
+                                r->records, trees ? "session tree" : "request", r->records == 1 ? "" : "s");
+    if (trees) n += (size_t)snprintf(text + n, sizeof text - n, " of %" PRIu64 " requests", r->requests);
     const struct {
         uint64_t n;
         const char *words;
@@ -162,7 +164,7 @@ static int fill_stages(struct plan *p, const struct corpus *c, struct err *e)
         p->curve.samples = n;
         return plan_curve_place(p, e);
     }
-    struct corpus_record last;
+    struct corpus_record last = {0};
     double span = corpus_get(c, n - 1, &last) == 0 ? (double)last.at_ns / (double)NS_PER_S : 0;
     for (size_t i = 0; i < p->n_stages; i++) {
         struct plan_stage *s = &p->stages[i];

@@ -96,7 +96,7 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
 
 void report_sessions(struct json_out *j, const struct analysis *a, const struct stage_data *s)
 {
-    if (!plan_has_sessions(a->run->plan)) {
+    if (!plan_has_sessions(a->run->plan) && !plan_has_trees(a->run->plan)) {
         json_null(j, "sessions");
         return;
     }

@@ -394,17 +394,19 @@ static void sessions(const struct page *p, const struct analysis *in)
 {
     static const enum metric BY_TURN[] = {METRIC_TTFT_FIRST_TURN, METRIC_TTFT_SECOND_TURN, METRIC_TTFT_LATER_TURNS};
     static const char *const TURNS[] = {"first", "second", "later"};
-    if (!plan_has_sessions(in->run->plan)) return;
+    bool trees = plan_has_trees(in->run->plan);
+    if (!plan_has_sessions(in->run->plan) && !trees) return;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct stage_data *s = report_stage(in, i);
         char n[HUMAN_MAX], load[64];
         if (!s || !s->counters[COUNTER_SESSIONS]) continue;
         struct buf text = BUF_INIT(1000);
-        (void)buf_printf(&text, "load %s: %" PRIu64 " begun, %" PRIu64 " ended with all their turns",
+        (void)buf_printf(&text, "load %s: %" PRIu64 " begun, %" PRIu64 " ended with all their %s",
                          report_load(&in->points[i].requested, load), s->counters[COUNTER_SESSIONS],
-                         s->counters[COUNTER_SESSIONS_DONE]);
+                         s->counters[COUNTER_SESSIONS_DONE], trees ? "requests" : "turns");
         if (s->counters[COUNTER_SESSIONS_BROKEN])
-            (void)buf_printf(&text, ", %" PRIu64 " broken off by a failure", s->counters[COUNTER_SESSIONS_BROKEN]);
+            (void)buf_printf(&text, ", %" PRIu64 " %s", s->counters[COUNTER_SESSIONS_BROKEN],
+                             trees ? "with a failed request" : "broken off by a failure");
         const char *mark = "; ttft p50 by turn: ";
         for (size_t k = 0; k < 3; k++) {
             const struct hist *h = s->hist[BY_TURN[k]];
@@ -412,8 +414,8 @@ static void sessions(const struct page *p, const struct analysis *in)
             (void)buf_printf(&text, "%s%s %s ms", mark, TURNS[k], human_number((double)hist_quantile(h, 0.5) / 1e6, n));
             mark = ", ";
         }
-        (void)buf_puts(p->out, "Sessions: ");
-        wrap(p, buf_str(&text), 10);
+        (void)buf_puts(p->out, trees ? "Session trees: " : "Sessions: ");
+        wrap(p, buf_str(&text), trees ? 15 : 10);
         p->out->bad |= text.bad;
         buf_clear(&text);
     }

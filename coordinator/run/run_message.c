@@ -163,7 +163,7 @@ static void on_ready(struct run *r, struct agent *a, const struct wire_msg *m, i
 static void check_in_flight(struct run *r)
 {
     uint64_t most = attempt_most(r->attempt), now = merge_in_flight(r->attempt->merge);
-    if (!most || now <= most || r->attempt->overfull) return;
+    if (!most || now <= most || r->attempt->overfull || plan_has_trees(r->o.plan)) return;
     r->attempt->overfull = true;
     run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }

@@ -37,6 +37,16 @@ CASES = [
     ('aiperf', '', '{"text":"a","image":"x.png"}\n', 'line 1: its "image" cannot be sent: only text of one turn can'),
     ('vllm-custom', '', '{"text":"a"}\n', 'line 1: it has no "prompt"; what it has: "text"'),
     ('guidellm', '', '{"foo":"a"}\n', 'line 1: it has no "prompt"; what it has: "foo"'),
+    ('weka', '', '{"id":"x","block_size":64}', 'line 1: "requests" is missing: one JSON object for each tree is wanted'),
+    ('weka', '', '{"requests":[]}', 'line 1: it has no request'),
+    ('weka', '', '{"requests":[{"type":"n","in":5,"out":1}]}', 'line 1: request 1: "t" is missing, or not a number'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":5,"out":1},{"t":9,"type":"subagent","requests":[{"t":0,"type":"n","out":1}]}]}', 'line 1: request 3: "in" is missing, or not a number'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":640,"out":1,"hash_ids":[1,2]}]}', 'line 1: request 1: it has 2 hash ids for 640 tokens, which are 10 blocks of 64'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":640,"out":1,"hash_ids":[-1]}]}', 'line 1: request 1: a hash id is not a whole number below 2^32'),
+    ('weka', '', '{"requests":[{"t":0,"type":"subagent","agent_id":"a"}]}', 'line 1: request 1: a sub-agent without "requests"'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":5,"out":0}]}', 'no request is left: no row has both an answer and a prompt, of 1 (zero_output: one raises such lengths to 1)'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":5,"out":1}]}\n{"requests":[\n{"t":0,"type":', 'line 3: here it is no longer JSON (skip: 1% would leave such records out, and count them)'),
+    ('weka', '', '{"requests":[{"t":0,"type":"n","in":5,"out":1}]}\n\n7\n', 'line 3: it is not a JSON object (skip: 1% would leave such records out, and count them)'),
     ('jsonl', '', '{"prompt":"\\ud83d alone"}\n', 'line 1: its text has half of a surrogate pair'),
     ('jsonl', '', '<html><body>404</body></html>', 'it is an HTML page: the download brought a page about the file, or an error'),
     ('jsonl', '', 'version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n', 'it is a pointer of Git LFS and not the file itself: git lfs pull brings that'),
@@ -65,13 +75,13 @@ CASES = [
     ('azure', '', 'TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:17:05,1e12,5\r\n', 'line 2: lengths of 1e+12 and 5 tokens cannot be'),
     ('mooncake', ', skip: 1%', '{"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [0, 1]}\n{"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [0, 1]}\n{"timestamp": 5, "input_length": 600', '1 of 3 records are broken, skip allows 1 %; the first: line 3: it is not JSON'),
 ]
-TRACES = ("azure", "burstgpt", "mooncake", "bailian")
+TRACES = ("azure", "burstgpt", "mooncake", "bailian", "weka")
 os.chdir(FOLDER)
 bad = 0
 
 
 def check(name, kind, fmt, extra):
-    load = "{stages: [{arrivals: recorded, duration: 10s}]}" if kind == "trace" else "{concurrency: 1, requests: 5}"
+    load = "{stages: [{arrivals: recorded, duration: 10s}]}" if kind == "trace" and fmt != "weka" else "{concurrency: 1, duration: 5s}"
     with open("plan.yaml", "w") as f:
         f.write(f'plan: 1\ntarget: {{url: "http://127.0.0.1:1", model: m}}\nload: {load}\nworkload: {{{kind}: {{file: {name}, format: {fmt}{extra}}}}}\n')
     return subprocess.run([BIN + "/plateau", "check", "plan.yaml"], capture_output=True, text=True)

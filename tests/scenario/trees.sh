@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Agents' session trees: random trees against a model that was built from their order: each request once, each as long after those it waits for as was recorded, sub-agents spawned, joined
+# and left in the background, parallel branches, lanes that hold a tree each; prompts that share what the trace shared; a start in the middle; a server that fails.
+. "$(dirname "$0")/lib.sh"
+HERE=$(cd "$(dirname "$0")" && pwd)
+MODEL="python3 $HERE/trees_model.py"
+seed=${TREE_SEED:-$(date +%s)}
+memory() { # a server that remembers: OPTIONS…
+    rm -f "$TMP/port" "$TMP/served.jsonl"
+    python3 "$HERE/sessions_server.py" "$TMP/port" "$TMP/served.jsonl" --ttft 0.005 "$@" >"$TMP/server.log" 2>&1 &
+    STARTED+=("$!")
+    wait_until 10 test -s "$TMP/port" || { fail "the server did not start: $(cat "$TMP/server.log")"; finish; }
+    URL=http://127.0.0.1:$(head -1 "$TMP/port")/v1/chat/completions
+}
+target() { echo "target: {url: \"$URL\", model: [one, two], headers: {x-session-id: '{session}'}}"; }
+build_plan() { plan "$(target)" "workload: {trace: {file: $1, format: weka, $2}}" "load: {$3}" 'record: {requests: true}'; }
+
+# ---- order, waits, lanes, prompts ----
+memory
+$MODEL make "$TMP/trees" "$seed" 8
+build_plan trees 'speed: 20' 'concurrency: 3, passes: 1'
+plateau_run --local 1
+expect_carried
+expect_ledger
+if $MODEL look "$TMP/trees" "$OUT" "$TMP/served.jsonl" speed=20,lanes=3; then ok "the model agrees (seed $seed)"; else fail "the model does not agree, seed $seed"; fi
+expect '.points[0].sessions | .begun == 8 and .whole == 8 and .broken == 0' 'eight trees are whole'
+expect_text out.log 'Session trees: load 3 x8: 8 begun, 8 ended'
+expect_text err.log '8 session trees of [0-9]+ requests'
+
+# ---- over two agents; pauses cut; all in one file; words of its own for each play; ids that mean the same in all trees ----
+memory
+$MODEL make "$TMP/more" "$((seed + 7))" 6 one global
+build_plan more/all.json 'speed: 20, max_think: 2s, marker: true' 'concurrency: 4, passes: 1'
+plateau_run --local 2
+expect_carried
+if $MODEL look "$TMP/more" "$OUT" "$TMP/served.jsonl" speed=20,think=2,lanes=4,marker=1,scope=global; then ok "two agents, marked plays"; else fail "two agents: the model does not agree, seed $seed"; fi
+memory
+build_plan more/all.json 'speed: 20' 'concurrency: 4, passes: 1'
+plateau_run --local 1
+if $MODEL look "$TMP/more" "$OUT" "$TMP/served.jsonl" speed=20,lanes=4,scope=global; then ok "a global id is the same text in all trees"; else fail "global ids, seed $seed"; fi
+$MODEL make "$TMP/list" "$seed" 8 array
+"$BIN/plateau" check "$TMP/plan.yaml" --set workload.trace.file=list/all.json --data "$TMP/data" >"$TMP/array.out" 2>&1
+"$BIN/plateau" check "$TMP/plan.yaml" --set workload.trace.file=trees --data "$TMP/data" >"$TMP/folder.out" 2>&1
+[ -n "$(grep -o 'corpus: .*' "$TMP/array.out")" ] && [ "$(grep -o 'corpus: .*' "$TMP/array.out")" = "$(grep -o 'corpus: .*' "$TMP/folder.out")" ] &&
+    ok 'an array of trees is the same as a folder of them' || fail "$(cat "$TMP/array.out" "$TMP/folder.out")"
+
+# ---- by time: trees come again and again, the first from the middle; the lanes are held ----
+memory
+build_plan trees 'speed: 40, max_idle: 5s, start: random' 'concurrency: 2, duration: 4s, warmup: 1s'
+plateau_run --local 1
+expect_carried
+expect_ledger
+expect '.points[0].evidence.counters | (.window_trees_ns / .measured_ns) > 1.95 and (.window_trees_ns / .measured_ns) < 2.05' 'two trees are under way all the time'
+python3 - "$OUT/run.sqlite" <<'PY' && ok 'the first trees begin in the middle, later ones at their first request' || fail 'where trees begin'
+import collections, sqlite3, sys
+first = {}
+for session, due, turn in sqlite3.connect(sys.argv[1]).execute("SELECT session, due_ns, turn FROM request ORDER BY due_ns"):
+    first.setdefault(session, turn)
+assert len(first) > 2 and all(t == 1 for s, t in first.items() if s > 2), first
+PY
+
+# ---- a server that fails now and then: what follows is still sent, and the tree counts as broken ----
+memory --fail-every 7
+build_plan trees 'speed: 40' 'concurrency: 3, passes: 1'
+plateau_run --local 1
+expect_ledger
+expect '.points[0].sessions | .begun == 8 and .whole + .broken == 8 and .broken > 0' 'trees with a failed request are broken'
+expect '.points[0].ledger | .due == .ok + .failed.http_5xx and .failed.http_5xx > 3' 'and all their requests are sent'
+
+# ---- what a plan may not ask ----
+refuse() { # WORDS LOAD TRACE
+    build_plan trees "$3" "$2"
+    "$BIN/plateau" check "$TMP/plan.yaml" >"$TMP/check.log" 2>&1 && fail "accepted: $2 $3"
+    grep -qE -- "$1" "$TMP/check.log" && ok "refused: $1" || fail "$2 $3 says: $(cat "$TMP/check.log")"
+}
+refuse 'session trees need a concurrency \(lanes of one tree each\), not a rate' 'rate: 5/s, duration: 5s' 'speed: 1'
+refuse 'session trees are many requests each: give a duration, or passes' 'concurrency: 5, requests: 50' 'speed: 1'
+refuse 'from: is for recorded days|"from".*is for recorded days' 'concurrency: 5, passes: 1' 'from: 10s'
+finish
