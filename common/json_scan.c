@@ -1,9 +1,9 @@
 #include "common/json_scan.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+/* What each token of an event goes through, as one function: -O2 makes several of it. */
+#define INLINE inline __attribute__((always_inline))
 
 enum expect {
     EXPECT_BAD,
@@ -36,44 +36,12 @@ static bool is_hex(char c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Bytes from p on that neither end a string nor are an escape or a control character. Sixteen or eight at a time. */
-static inline const char *plain_run(const char *p, const char *end)
-{
-#ifdef __SSE2__
-    const __m128i quotes = _mm_set1_epi8('"'), slashes = _mm_set1_epi8('\\'), controls = _mm_set1_epi8(0x1f);
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, controls), x); /* at most 0x1f */
-        __m128i hit = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(x, quotes), _mm_cmpeq_epi8(x, slashes)));
-        int mask = _mm_movemask_epi8(hit);
-        if (mask) return p + __builtin_ctz((unsigned)mask);
-        p += 16;
-    }
-#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    while (end - p >= 8) {
-        uint64_t x;
-        memcpy(&x, p, 8);
-        uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
-        /* a byte's top bit is set where it was zero, or less than 0x20; the lowest such bit is exact */
-        uint64_t hit = (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x)) & tops;
-        if (hit) return p + (__builtin_ctzll(hit) >> 3);
-        p += 8;
-    }
-#endif
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
-        p++;
-    return p;
-}
-
-/* From a byte on that a plain run ended with. Apart, since most strings have no escape. */
-static __attribute__((noinline)) const char *escaped_end(const char *p, const char *end, bool *ret_escaped)
+const char *json_escaped_end(const char *p, const char *end)
 {
     for (;;) {
         if (p == end) return NULL;
         if (*p == '"') return p;
         if (*p != '\\' || end - p < 2) return NULL;
-        *ret_escaped = true;
         if (p[1] == 'u') {
             if (end - p < 6) return NULL;
             for (int i = 2; i < 6; i++)
@@ -83,15 +51,8 @@ static __attribute__((noinline)) const char *escaped_end(const char *p, const ch
             if (p[1] == '\0' || !strchr("\"\\/bfnrt", p[1])) return NULL;
             p += 2;
         }
-        p = plain_run(p, end);
+        p = json_plain_run(p, end);
     }
-}
-
-const char *json_string_end(const char *p, const char *end, bool *ret_escaped)
-{
-    *ret_escaped = false;
-    p = plain_run(p, end);
-    return p < end && *p == '"' ? p : escaped_end(p, end, ret_escaped);
 }
 
 static const char *skip_digits(const char *p, const char *end)
@@ -120,7 +81,7 @@ const char *json_number_end(const char *p, const char *end)
     return p;
 }
 
-static const char *skip_space(const char *p, const char *end)
+static INLINE const char *skip_space(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
         p++;
@@ -137,7 +98,7 @@ static bool in_object(const struct json *j)
     return j->depth > 0 && (j->objects >> (j->depth - 1) & 1) != 0;
 }
 
-static enum json_token open_container(struct json *j, bool object)
+static INLINE enum json_token open_container(struct json *j, bool object)
 {
     if (j->depth == JSON_DEPTH_MAX) return bad(j);
     j->at++;
@@ -147,7 +108,7 @@ static enum json_token open_container(struct json *j, bool object)
     return object ? JSON_OBJECT : JSON_ARRAY;
 }
 
-static enum json_token close_container(struct json *j)
+static INLINE enum json_token close_container(struct json *j)
 {
     bool object = in_object(j);
     if (*j->at != (object ? '}' : ']')) return bad(j);
@@ -165,7 +126,7 @@ static enum json_token word(struct json *j, const char *text, size_t n, enum jso
     return t;
 }
 
-static bool take_string(struct json *j)
+static INLINE bool take_string(struct json *j)
 {
     const char *from = j->at + 1, *to = json_string_end(from, j->end, &j->escaped);
     if (!to) return false;
@@ -175,7 +136,7 @@ static bool take_string(struct json *j)
     return true;
 }
 
-static enum json_token key(struct json *j)
+static INLINE enum json_token key(struct json *j)
 {
     if (*j->at != '"' || !take_string(j)) return bad(j);
     j->at = skip_space(j->at, j->end);
@@ -185,7 +146,7 @@ static enum json_token key(struct json *j)
     return JSON_KEY;
 }
 
-static enum json_token value(struct json *j)
+static INLINE enum json_token value(struct json *j)
 {
     switch (*j->at) {
     case '"':

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define JSON_DEPTH_MAX 64u
 
@@ -97,8 +100,44 @@ static inline bool json_u32(const struct json *j, uint32_t *ret)
 /* The byte after the number that begins at p; NULL when there is none. */
 const char *json_number_end(const char *p, const char *end);
 
+/* Bytes from p on that neither end a string nor are an escape or a control character. Sixteen or eight at a time. */
+static inline const char *json_plain_run(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i quotes = _mm_set1_epi8('"'), slashes = _mm_set1_epi8('\\'), controls = _mm_set1_epi8(0x1f);
+    while (end - p >= 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, controls), x); /* at most 0x1f */
+        __m128i hit = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(x, quotes), _mm_cmpeq_epi8(x, slashes)));
+        int mask = _mm_movemask_epi8(hit);
+        if (mask) return p + __builtin_ctz((unsigned)mask);
+        p += 16;
+    }
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    while (end - p >= 8) {
+        uint64_t x;
+        memcpy(&x, p, 8);
+        uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
+        /* a byte's top bit is set where it was zero, or less than 0x20; the lowest such bit is exact */
+        uint64_t hit = (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x)) & tops;
+        if (hit) return p + (__builtin_ctzll(hit) >> 3);
+        p += 8;
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
+    return p;
+}
+/* json_string_end from a byte on that a plain run ended with. Apart, since most strings have no escape. */
+const char *json_escaped_end(const char *p, const char *end);
 /* The closing quote of the string whose first byte is `p`; NULL when it does not end or breaks the grammar. */
-const char *json_string_end(const char *p, const char *end, bool *ret_escaped);
+static inline const char *json_string_end(const char *p, const char *end, bool *ret_escaped)
+{
+    p = json_plain_run(p, end);
+    *ret_escaped = p == end || *p != '"';
+    return *ret_escaped ? json_escaped_end(p, end) : p;
+}
 /* n bytes are one JSON document. */
 bool json_valid(const char *text, size_t n);
 /* n bytes are no JSON document, and more bytes could make them one. */
