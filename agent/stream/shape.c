@@ -4,7 +4,7 @@
 
 #include "common/json_scan.h"
 
-/* After TRIES attempts to learn only one event in TRY_EVERY is tried, since learning costs a second scan. */
+/* After TRIES attempts to learn only one event in TRY_EVERY is tried, since learning costs a walk over its notes. */
 #define TRIES 12u
 #define TRY_EVERY 64u
 
@@ -89,20 +89,17 @@ static bool counts_once(const struct json_notes *notes, uint32_t i)
 }
 
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
-                 const struct sse_event *e, const struct event *ev)
+                 const struct sse_event *e, const struct event *ev, const struct json_notes *notes)
 {
     if (!teaches(ev->flags) || !is_plain(d, raw, raw_end, e)) return;
     if (sh->tries++ >= TRIES && sh->tries % TRY_EVERY != 0) return;
-    struct json_notes notes = {0};
-    struct event again;
     struct shape_note now[SHAPE_NOTES];
     uint32_t n = 0;
     size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
-    d->scan(d, &(struct dialect_event){e->name, e->data, e->name_len, e->len, NULL, &notes}, &again);
-    if (notes.n > SHAPE_NOTES) return;
-    for (uint32_t i = 0; i < notes.n; i++) {
-        const struct json_note *note = &notes.note[i];
-        if (!counts_once(&notes, i)) return;
+    if (notes->n > SHAPE_NOTES) return;
+    for (uint32_t i = 0; i < notes->n; i++) {
+        const struct json_note *note = &notes->note[i];
+        if (!counts_once(notes, i)) return;
         now[n++] = (struct shape_note){(uint16_t)(field + note->at), (uint16_t)note->len, (uint8_t)note->kind, false};
     }
     if (!is_alike(sh, raw, size, now, n))
@@ -110,11 +107,13 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
             now[i].differs = false;
     sh->size = 0;
     sh->n_holes = 0;
+    sh->numbers = false;
     size_t from = 0; /* the byte after the hole before */
     for (uint32_t i = 0; i < n; i++) {
         if (!is_hole(&now[i])) continue;
         if (sh->n_holes == SHAPE_HOLES) return;
         sh->hole[sh->n_holes++] = (struct shape_hole){(uint16_t)(now[i].at - from), now[i].len, now[i].kind};
+        sh->numbers |= now[i].kind >= JSON_NOTE_INPUT;
         from = (size_t)now[i].at + now[i].len;
     }
     sh->hole[sh->n_holes] = (struct shape_hole){.before = (uint16_t)(size - from)};
@@ -141,31 +140,9 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
     }
 }
 
-/* The byte after the value that fills a hole, or NULL when the value is not of the hole's kind. */
-static const char *fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev)
+const char *shape_fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev)
 {
-    bool escaped;
-    if (hole->kind == JSON_NOTE_STRING || hole->kind == JSON_NOTE_TEXT) {
-        const char *quote = json_string_end(p, end, &escaped);
-        return quote == p && hole->kind == JSON_NOTE_TEXT ? NULL : quote;
-    }
     const char *stop = json_number_end(p, end);
     if (!stop || hole->kind == JSON_NOTE_NUMBER) return stop;
     return json_whole(p, (size_t)(stop - p), number_of(ev, hole->kind)) ? stop : NULL;
-}
-
-const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ev)
-{
-    const char *from = p, *learnt = sh->bytes;
-    const struct shape_hole *hole = sh->hole, *rest = hole + sh->n_holes;
-    for (;; hole++) {
-        size_t n = hole->before;
-        if ((size_t)(end - p) < n || memcmp(p, learnt, n) != 0) return NULL;
-        p += n;
-        if (hole == rest) break;
-        learnt += n + hole->len;
-        p = fill(hole, p, end, ev);
-        if (!p) return NULL;
-    }
-    return p - from <= (ptrdiff_t)CARRY_MAX ? p : NULL; /* near the limit the parser decides */
 }

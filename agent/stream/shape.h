@@ -11,6 +11,8 @@
  *   - numbers of usage, which are read again;
  *   - strings and numbers that it skipped, if they differed between two events that are otherwise alike. */
 #pragma once
+#include <string.h>
+
 #include "agent/stream/dialect.h"
 #include "agent/stream/sse.h"
 
@@ -33,6 +35,7 @@ struct shape {
     uint16_t size; /* of the learnt event; 0: nothing learnt */
     uint16_t tries;
     uint8_t n_notes, n_holes;
+    bool numbers;                            /* a hole is a number of usage, or a choice's */
     struct event event;                      /* what it says; its numbers are replaced */
     struct shape_hole hole[SHAPE_HOLES + 1]; /* after the last one comes the rest of the event */
     struct shape_note note[SHAPE_NOTES];
@@ -45,13 +48,38 @@ static inline bool shape_is_learnt(const struct shape *sh)
     return sh->size > 0;
 }
 
-/* Learns from an event that lay whole in [raw, raw_end), as its bytes were, with what parser and scanner made of it.
- * Only events that carry tokens, with or without usage, teach something; others, and those laid out otherwise than in
- * one data line after at most an event: line, leave it as it is. */
+/* Learns from an event that lay whole in [raw, raw_end), as its bytes were, with what parser and scanner made of it
+ * and the scanner's notes. Only events that carry tokens, with or without usage, teach something; others, and those
+ * laid out otherwise than in one data line after at most an event: line, leave it as it is. */
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
-                 const struct sse_event *e, const struct event *ev);
+                 const struct sse_event *e, const struct event *ev, const struct json_notes *notes);
+
+/* Number holes of shape_match: the byte after the value, or NULL. */
+const char *shape_fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev);
 
 /* The byte after the event at p, when it has this shape and lies whole before end; else NULL. p must be the beginning
  * of a line of a new event. *ev begins as sh->event: the numbers that differ are put into it, so that one copy serves
- * for all events in a row. After NULL it is not to be used. */
-const char *shape_match(const struct shape *sh, const char *p, const char *end, struct event *ev);
+ * for all events in a row. After NULL it is not to be used. Where sh->numbers is false, ev may be NULL. Inline: it is
+ * most of what a token costs the scan. */
+static inline __attribute__((always_inline)) const char *shape_match(const struct shape *sh, const char *p,
+                                                                     const char *end, struct event *ev)
+{
+    const char *from = p, *learnt = sh->bytes;
+    const struct shape_hole *hole = sh->hole, *rest = hole + sh->n_holes;
+    for (;; hole++) {
+        size_t n = hole->before;
+        if ((size_t)(end - p) < n || memcmp(p, learnt, n) != 0) return NULL;
+        p += n;
+        if (hole == rest) break;
+        learnt += n + hole->len;
+        if (hole->kind == JSON_NOTE_STRING || hole->kind == JSON_NOTE_TEXT) {
+            const char *quote = json_plain_run(p, end);
+            if (quote == end || *quote != '"') quote = json_escaped_end(quote, end);
+            if (quote == p && hole->kind == JSON_NOTE_TEXT) return NULL;
+            p = quote;
+        } else
+            p = shape_fill(hole, p, end, ev);
+        if (!p) return NULL;
+    }
+    return p - from <= (ptrdiff_t)CARRY_MAX ? p : NULL; /* near the limit the parser decides */
+}

@@ -138,9 +138,9 @@ static inline __attribute__((always_inline)) void take(struct stream *s, const s
     if (ev->flags & EVENT_USAGE) take_usage(s, ev);
 }
 
-static void scan(const struct stream *s, const struct sse_event *e, struct event *ret)
+static void scan(const struct stream *s, const struct sse_event *e, struct json_notes *notes, struct event *ret)
 {
-    s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, s->text, NULL}, ret);
+    s->dialect->scan(s->dialect, &(struct dialect_event){e->name, e->data, e->name_len, e->len, s->text, notes}, ret);
 }
 
 /* The event by which the stream fails, for its sample. */
@@ -196,10 +196,11 @@ static bool is_held(const struct dialect *d)
     return d->ends_as_learnt && d->ends && d->ends->marked == 0 && d->ends->held > 0;
 }
 
-static void take_event(struct stream *s, const struct sse_event *e, struct event *ret, int64_t at)
+static void take_event(struct stream *s, const struct sse_event *e, struct json_notes *notes, struct event *ret,
+                       int64_t at)
 {
     if (s->t.first_event == 0) s->t.first_event = at;
-    scan(s, e, ret);
+    scan(s, e, notes, ret);
     take(s, ret, at);
     take_flags(s, e, ret);
     if (s->look) look_at(s, e, ret->flags);
@@ -211,22 +212,41 @@ static void take_event(struct stream *s, const struct sse_event *e, struct event
     }
 }
 
-/* The events from p on that have the learnt shape; returns where they end. Most have no usage: what they say is known
- * before the first of them. */
+/* The events from p on that have the learnt shape; returns where they end. */
 static const char *take_shaped(struct stream *s, const char *p, const char *end, int64_t at)
 {
     struct event ev = s->shape.event;
-    const uint32_t flags = ev.flags;
-    const bool more = (flags & EVENT_USAGE) || s->dialect->choices > 1;
+    const char *next;
+    for (; p < end && (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next, s->shaped++)
+        take(s, &ev, at);
+    return p;
+}
+
+/* Of an event with the learnt shape everything is known before it comes, but the moment. */
+static bool is_plain_shape(const struct stream *s)
+{
+    uint32_t flags = s->shape.event.flags;
+    return !(flags & EVENT_USAGE) && !s->shape.numbers && s->dialect->choices <= 1 && s->events > 0 &&
+           (s->t.first_content != 0 || !(flags & EVENT_CONTENT));
+}
+
+/* take_shaped where is_plain_shape holds: as nearly all tokens come. Does what take_token does, once for all of them.
+ */
+static inline __attribute__((always_inline)) const char *take_plain(struct stream *s, const char *p, const char *end,
+                                                                    int64_t at)
+{
+    const struct shape *sh = &s->shape;
+    int64_t gap = at - s->t.last_token;
     uint32_t n = 0;
-    for (const char *next; p < end && (next = shape_match(&s->shape, p, end, &ev)) != NULL; p = next, n++) {
-        if (more)
-            take(s, &ev, at);
-        else
-            take_token(s, flags, 1, at);
-    }
-    if (n > 0 && !(flags & EVENT_USAGE)) s->counted = NOT_SAID;
+    for (const char *next; p < end && (next = shape_match(sh, p, end, NULL)) != NULL; p = next, n++, gap = 0)
+        gaps_put(&s->gaps, gap, 1);
+    if (n == 0) return p;
+    s->events += n;
     s->shaped += n;
+    s->counted = NOT_SAID;
+    s->t.last_token = at;
+    if ((sh->event.flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts += n;
+    if (at >= s->window_from && at < s->window_to) s->window_events += n;
     return p;
 }
 
@@ -267,23 +287,25 @@ static int next_event(struct stream *s, const char **at, const char *end, struct
     return s->dialect->framing == FRAMING_LINES ? lines_next(&s->lines, at, end, ret) : sse_next(&s->sse, at, end, ret);
 }
 
-uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns)
+/* Does the next byte begin an event that may be judged by its shape? */
+static bool may_be_shaped(const struct stream *s)
 {
-    if (n == 0) return 0;
-    s->bytes += n;
-    s->last_read = arrival_ns;
-    if (s->t.first_byte == 0) s->t.first_byte = arrival_ns;
-    const char *p = bytes, *end = bytes + n;
+    return at_start(s) && !s->full_only && !s->text;
+}
+
+/* stream_feed of bytes that are not all plain events. Apart, so that it costs those nothing. */
+static __attribute__((noinline)) void feed(struct stream *s, const char *p, const char *end, int64_t at)
+{
+    if (s->t.first_byte == 0) s->t.first_byte = at;
     if (!s->begun) p = begin_body(s, p, end);
     if (s->plain && !s->malformed) {
         keep_body(s, p, (size_t)(end - p));
-        return 0;
+        return;
     }
-    uint32_t before = s->events;
-    int64_t last = s->t.last_token;
     while (p < end && !s->end && !s->malformed) {
-        bool start = at_start(s) && !s->full_only && !s->text;
-        if (start && shape_is_learnt(&s->shape)) p = take_shaped(s, p, end, arrival_ns);
+        bool start = may_be_shaped(s);
+        if (start && shape_is_learnt(&s->shape))
+            p = is_plain_shape(s) ? take_plain(s, p, end, at) : take_shaped(s, p, end, at);
         if (p == end && !s->carry.big) break; /* the parser has no buffer to give back */
         struct sse_event e;
         struct event ev;
@@ -294,9 +316,25 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
             s->why = sse_is_too_long(&s->sse) || s->lines.bad ? "an event of more than 8 MiB" : NULL;
         }
         if (found <= 0) continue;
-        take_event(s, &e, &ev, arrival_ns);
-        if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev);
+        struct json_notes notes;
+        notes.n = 0;
+        take_event(s, &e, start ? &notes : NULL, &ev, at);
+        if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev, &notes);
     }
+    s->at_plain = !s->end && !s->malformed && may_be_shaped(s) && shape_is_learnt(&s->shape) && is_plain_shape(s) &&
+                  !s->carry.big;
+}
+
+uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns)
+{
+    const char *p = bytes, *end = bytes + n;
+    uint32_t before = s->events;
+    int64_t last = s->t.last_token;
+    if (n == 0) return 0;
+    s->bytes += n;
+    s->last_read = arrival_ns;
+    if (s->at_plain) p = take_plain(s, p, end, arrival_ns);
+    if (p < end) feed(s, p, end, arrival_ns);
     s->pieces += s->events > before && last != arrival_ns; /* a read may be fed in parts */
     return s->events - before;
 }
@@ -306,7 +344,7 @@ static void settle_plain(struct stream *s)
 {
     struct event ev;
     const struct sse_event all = {.name = "", .data = carry_bytes(&s->carry), .len = s->body};
-    scan(s, &all, &ev);
+    scan(s, &all, NULL, &ev);
     bool answer = s->dialect->whole && !(ev.flags & (EVENT_MALFORMED | EVENT_UNKNOWN));
     if (ev.flags & EVENT_ERROR)
         s->error = true;
@@ -329,9 +367,9 @@ static void settle_last(struct stream *s)
     struct event ev;
     struct sse_event last;
     if (s->dialect->framing == FRAMING_LINES) {
-        if (lines_last(&s->lines, &last)) take_event(s, &last, &ev, s->last_read);
+        if (lines_last(&s->lines, &last)) take_event(s, &last, NULL, &ev, s->last_read);
     } else if (sse_last(&s->sse, &last) == 1) {
-        scan(s, &last, &ev);
+        scan(s, &last, NULL, &ev);
         if (ev.flags & EVENT_ERROR) take_flags(s, &last, &(struct event){.flags = EVENT_ERROR});
         if (ev.flags & EVENT_END) {
             s->end = true;
