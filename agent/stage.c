@@ -354,12 +354,9 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     if (r->ended) return;
     /* without a stamp: how long the loop was away */
     int64_t lag = t->arrival ? t->now - arrival : t->away;
-    if (arrival < s->last_read) arrival = s->last_read;
+    const int64_t before = s->last_read; /* 0: this is the first read */
+    if (arrival < before) arrival = before;
     if (arrival < s->t.sent) arrival = s->t.sent;
-    /* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came
-     * while the loop was away. Of an answer's first read that is so of all, unless it is one event with a stamp. */
-    uint32_t known = arrival == s->last_read ? 0 : 1;
-    bool first = s->t.first_byte == 0;
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
@@ -370,9 +367,11 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         hear_event(st, r);
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
-    if (first && (events > 1 || !t->arrival)) known = 0;
     bool late = t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns;
     if (late && events) s->late = true;
+    /* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came
+     * while the loop was away. Of an answer's first read that is so of all, unless it is one event with a stamp. */
+    uint32_t known = late && arrival != before && (before != 0 || (events == 1 && t->arrival));
     if (late && events > known) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
     if (!late && events > 1) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;

@@ -28,10 +28,9 @@ static bool holds(const char *p, size_t n, const char *word)
 enum finish finish_of(const char *word, size_t n)
 {
     for (int i = FINISH_NONE + 1; n > 0 && i < FINISH_N; i++)
-        for (const char *w = WORDS[i]; *w; w += strspn(w, " ")) {
-            size_t len = strcspn(w, " ");
-            if (len == n && strncasecmp(w, word, n) == 0) return (enum finish)i;
-            w += len;
+        for (const char *w = WORDS[i], *end; *w; w = *end ? end + 1 : end) {
+            end = strchrnul(w, ' ');
+            if ((size_t)(end - w) == n && strncasecmp(w, word, n) == 0) return (enum finish)i;
         }
     return n == 0 ? FINISH_NONE : holds(word, n, "error") || holds(word, n, "fail") ? FINISH_FAILED : FINISH_OTHER;
 }

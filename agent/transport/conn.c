@@ -20,6 +20,7 @@ void conns_init(struct conns *s, struct transport *t, size_t size)
     s->t = t;
     s->size = size;
     s->free = CONN_NONE;
+    stamp_box_init(&s->box, s->bytes, sizeof s->bytes);
 }
 
 void conns_clear(struct conns *s)

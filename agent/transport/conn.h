@@ -40,6 +40,7 @@ struct conns {
     size_t size; /* of a kind's connection */
     struct conn **all;
     uint32_t n, room, free;
+    struct stamp_box box;
     char bytes[CONN_READ_BYTES];    /* where reads land */
     char record[CONN_RECORD_BYTES]; /* bytes on their way into TLS; may hold the secret */
 };
@@ -75,10 +76,9 @@ void conn_watch_for_room(struct conns *s, struct conn *c, bool want);
 static inline ssize_t conn_receive(struct conns *s, struct conn *c, bool more)
 {
     struct transport *t = s->t;
-    int64_t wall;
-    ssize_t n = c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &wall)
-                       : stamp_receive(c->fd, s->bytes, sizeof s->bytes, &wall);
-    t->arrival = n > 0 && wall > 0 ? transport_arrival(t, wall) : 0;
+    ssize_t n =
+        c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &s->box.wall_ns) : stamp_receive(&s->box, c->fd, 0);
+    t->arrival = n > 0 && s->box.wall_ns > 0 ? transport_arrival(t, s->box.wall_ns) : 0;
     return n;
 }
 /* As send. */

@@ -203,8 +203,7 @@ static void end_head(struct http1 *h)
 
 /* ---- the body ---- */
 
-/* Less 16; 0: none. */
-static const uint8_t HEX[256] = {
+const uint8_t HTTP1_HEX[256] = {
     ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
     ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
     ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31};
@@ -214,7 +213,7 @@ static bool take_chunk_size(struct http1 *h, const struct line *l)
     uint64_t v = 0;
     size_t i = 0;
     for (; i < l->n; i++) {
-        unsigned d = HEX[(unsigned char)l->p[i]];
+        unsigned d = HTTP1_HEX[(unsigned char)l->p[i]];
         if (d == 0) break;
         v = v << 4 | (d & 15);
         if (v >> 60) return no(h, "a chunk of more than 2^60 bytes"); /* leading zeros do not count */
@@ -237,7 +236,7 @@ static void take_plain_size(struct http1 *h, const char **at, const char *end)
 {
     const char *p = *at, *most = end - p > 8 ? p + 8 : end;
     uint64_t v = 0;
-    for (unsigned d; p < most && (d = HEX[(unsigned char)*p]) != 0; p++)
+    for (unsigned d; p < most && (d = HTTP1_HEX[(unsigned char)*p]) != 0; p++)
         v = v << 4 | (d & 15);
     if (v == 0 || !at_crlf(p, end) || h->line_len > 0) return;
     h->left = v;

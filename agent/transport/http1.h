@@ -59,6 +59,27 @@ void http1_begin(struct http1 *h);
 /* Reads from *at up to end, moving *at. With HTTP1_BODY the piece is *ret, *ret_n, inside the caller's bytes. */
 enum http1_result http1_next(struct http1 *h, const char **at, const char *end, const char **ret, size_t *ret_n);
 
+extern const uint8_t HTTP1_HEX[256]; /* a hexadecimal digit's value and 16; 0: it is none */
+
+/* What most reads hold: from *at on a whole chunk whose size is nothing but digits. Returns its bytes, *ret_n of them,
+ * and moves *at behind it; NULL: something else is there, for http1_next. Inline, as a token nearly always has a chunk
+ * of its own. */
+static inline const char *http1_chunk(struct http1 *h, const char **at, const char *end, size_t *ret_n)
+{
+    const char *p = *at, *most = p + 5; /* no read is as long as five digits say */
+    size_t n = 0;
+    if (h->state != HTTP1_AT_CHUNK || h->line_len > 0 || end - p < 8) return NULL;
+    for (unsigned d; (d = HTTP1_HEX[(unsigned char)*p]) != 0 && p < most; p++)
+        n = n << 4 | (d & 15);
+    if (n == 0 || end - p < 4 || (size_t)(end - p) - 4 < n || p[0] != '\r' || p[1] != '\n') return NULL;
+    p += 2;
+    if (p[n] != '\r' || p[n + 1] != '\n') return NULL;
+    h->taken = 2; /* as http1_next would have counted */
+    *at = p + n + 2;
+    *ret_n = n;
+    return p;
+}
+
 /* After HTTP1_BODY, when all bytes are taken: does the response continue? As http1_next would say, but it costs no
  * call. */
 static inline bool http1_goes_on(const struct http1 *h)

@@ -328,14 +328,14 @@ static void send_request(struct http1_state *o, struct exchange *k)
 
 /* ---- reading ---- */
 
-/* Returns false when the response is over. */
-static bool take(struct http1_state *o, struct exchange *k, size_t n)
+/* What take leaves: a head, a body that is not chunked, a chunk that is not whole, an end. Apart, so that it costs the
+ * other reads nothing. */
+static __attribute__((noinline)) bool take_rest(struct http1_state *o, struct exchange *k, const char *from, size_t n)
 {
     struct transport *t = o->conns.t;
-    const char *from = o->conns.bytes, *stop = from + n, *piece;
+    const char *stop = o->conns.bytes + n, *piece;
     size_t piece_len;
     enum http1_result r;
-    t->delivered = false;
     while ((r = http1_next(&k->http, &from, stop, &piece, &piece_len)) == HTTP1_BODY) {
         k->x->status = k->http.status;
         transport_deliver(k->x, piece, piece_len);
@@ -355,6 +355,18 @@ static bool take(struct http1_state *o, struct exchange *k, size_t n)
     return false;
 }
 
+/* Returns false when the response is over. */
+static inline __attribute__((always_inline)) bool take(struct http1_state *o, struct exchange *k, size_t n)
+{
+    const char *from = o->conns.bytes, *stop = from + n, *piece;
+    size_t piece_len;
+    while ((piece = http1_chunk(&k->http, &from, stop, &piece_len)) != NULL) {
+        transport_deliver(k->x, piece, piece_len);
+        if (from == stop) return true; /* as nearly always */
+    }
+    return take_rest(o, k, from, n);
+}
+
 static void ended(struct http1_state *o, struct exchange *k, ssize_t n)
 {
     enum http1_result r = n == 0 && !k->broken ? http1_closed(&k->http) : HTTP1_BAD;
@@ -368,14 +380,17 @@ static void ended(struct http1_state *o, struct exchange *k, ssize_t n)
         r == HTTP1_DONE ? NULL : why, false);
 }
 
-/* `more` false: what TLS holds, without a look at the socket. */
-static void read_all(struct http1_state *o, struct exchange *k, bool more)
+static bool is_short(const struct exchange *k, ssize_t n)
+{
+    return n > 0 && (size_t)n < CONN_READ_BYTES && !(k->c.tls && tls_ended(k->c.tls));
+}
+
+/* read_all when its first read, which gave n, was not the only one. */
+static __attribute__((noinline)) void read_on(struct http1_state *o, struct exchange *k, bool more, ssize_t n)
 {
     struct transport *t = o->conns.t;
     size_t waited = 0;
-    for (int i = 0; i < CONN_READS_AT_ONCE || k->c.tls; i++) {
-        if (i > 0) t->now = clock_mono_ns();
-        ssize_t n = conn_receive(&o->conns, &k->c, more && i < CONN_READS_AT_ONCE);
+    for (int i = 1;; i++) {
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (n <= 0) {
             ended(o, k, n);
@@ -383,10 +398,25 @@ static void read_all(struct http1_state *o, struct exchange *k, bool more)
         }
         waited += (size_t)n;
         if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
-        if (!take(o, k, (size_t)n)) return;
-        if ((size_t)n < CONN_READ_BYTES && !(k->c.tls && tls_ended(k->c.tls)))
-            return; /* a short read: nothing is left to ask for */
+        if (!take(o, k, (size_t)n) || is_short(k, n)) return;
+        if (i >= CONN_READS_AT_ONCE && !k->c.tls) return;
+        t->now = clock_mono_ns();
+        t->delivered = false;
+        n = conn_receive(&o->conns, &k->c, more && i < CONN_READS_AT_ONCE);
     }
+}
+
+/* `more` false: what TLS holds, without a look at the socket. */
+static inline void read_all(struct http1_state *o, struct exchange *k, bool more)
+{
+    struct transport *t = o->conns.t;
+    ssize_t n = conn_receive(&o->conns, &k->c, more);
+    if (!is_short(k, n)) {
+        read_on(o, k, more, n);
+        return;
+    }
+    if ((size_t)n > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = (size_t)n;
+    (void)take(o, k, (size_t)n); /* a short read: nothing is left to ask for */
 }
 
 /* ---- the table ---- */
@@ -439,21 +469,29 @@ static void http1_start(struct transfer *x, const char *body, size_t n)
     if (k->c.state == CONN_OPEN) send_request(o, k);
 }
 
-static void http1_ready(struct transport *t, uint64_t data, uint32_t events)
+/* An event of a connection that has no request, or is not yet made. */
+static __attribute__((noinline)) void ready_otherwise(struct http1_state *o, struct exchange *k, uint32_t events)
 {
-    struct http1_state *o = t->state;
-    struct exchange *k = (struct exchange *)conn_of(&o->conns, data);
-    if (!k) return;
     if (k->c.state != CONN_OPEN) {
         advance(o, k, events);
-    } else if (k->x) {
-        if (k->c.want_write && (events & EPOLLOUT)) write_more(o, k);
-        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k, true);
     } else if (!k->c.tls || !transport_quiet(k->c.fd, k->c.tls)) {
         learn(o, k, false); /* closed, or bytes without a request; over TLS some are the protocol's own */
         idle_remove(o, k);
         forget(o, k);
     }
+}
+
+static void http1_ready(struct transport *t, uint64_t data, uint32_t events)
+{
+    struct http1_state *o = t->state;
+    struct exchange *k = (struct exchange *)conn_of(&o->conns, data);
+    if (!k) return;
+    if (k->c.state != CONN_OPEN || !k->x) {
+        ready_otherwise(o, k, events);
+        return;
+    }
+    if (k->c.want_write && (events & EPOLLOUT)) write_more(o, k);
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k, true);
 }
 
 static void http1_abort(struct transfer *x)

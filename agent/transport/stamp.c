@@ -30,38 +30,19 @@ int64_t stamp_of(struct msghdr *m)
     return 0;
 }
 
-static ssize_t take(int fd, void *bytes, size_t n, int flags, int64_t *ret_wall_ns)
+void stamp_box_init(struct stamp_box *b, void *bytes, size_t n)
 {
-    struct iovec iov = {.iov_base = bytes, .iov_len = n};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(struct timespec)) * 2];
-    } control;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(fd, &m, flags | MSG_DONTWAIT);
-    *ret_wall_ns = 0;
-    if (got <= 0) return got;
-    const struct cmsghdr *c = &control.align; /* nothing else was asked for */
-    if (m.msg_controllen >= CMSG_LEN(sizeof(struct timespec)) && c->cmsg_level == SOL_SOCKET &&
-        c->cmsg_type == SCM_TIMESTAMPNS) {
-        struct timespec ts;
-        memcpy(&ts, control.space + CMSG_LEN(0), sizeof ts);
-        *ret_wall_ns = (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-    } else {
-        *ret_wall_ns = stamp_of(&m);
-    }
-    return got;
-}
-
-ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns)
-{
-    return take(fd, bytes, n, 0, ret_wall_ns);
+    *b = (struct stamp_box){.iov = {.iov_base = bytes, .iov_len = n}};
+    b->m = (struct msghdr){.msg_iov = &b->iov, .msg_iovlen = 1, .msg_control = b->control};
 }
 
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {
     char byte;
-    ssize_t n = take(fd, &byte, 1, MSG_PEEK, ret_wall_ns);
+    struct stamp_box b;
+    stamp_box_init(&b, &byte, 1);
+    ssize_t n = stamp_receive(&b, fd, MSG_PEEK);
+    *ret_wall_ns = b.wall_ns;
     if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
     return *ret_wall_ns > 0;
 }

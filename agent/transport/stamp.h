@@ -6,9 +6,11 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-struct msghdr;
+#include "common/clock.h"
 
 int stamp_enable(int fd); /* 0 or -1 */
 
@@ -16,8 +18,33 @@ int stamp_enable(int fd); /* 0 or -1 */
  * the last, in a peek that of the first. */
 int64_t stamp_of(struct msghdr *m);
 
-/* As recv without waiting, with the stamp of the last of the bytes, 0 = none. */
-ssize_t stamp_receive(int fd, void *bytes, size_t n, int64_t *ret_wall_ns);
+/* What a read with a stamp gives to the kernel, and what it gets. Used again for each read. */
+struct stamp_box {
+    struct iovec iov;
+    struct msghdr m;
+    int64_t wall_ns; /* the stamp; 0: none */
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec)) * 2];
+};
+/* Reads will land in these bytes. */
+void stamp_box_init(struct stamp_box *b, void *bytes, size_t n);
+/* As recv without waiting, into the box's bytes, with the stamp of the last of them (with MSG_PEEK the first's).
+ * Inline: a token nearly always has a read of its own. */
+static inline ssize_t stamp_receive(struct stamp_box *b, int fd, int flags)
+{
+    b->m.msg_controllen = sizeof b->control;
+    ssize_t got = recvmsg(fd, &b->m, flags | MSG_DONTWAIT);
+    b->wall_ns = 0;
+    if (got <= 0) return got;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&b->m);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) { /* nothing else was asked for */
+        struct timespec ts;
+        memcpy(&ts, CMSG_DATA(c), sizeof ts);
+        b->wall_ns = (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+    } else if (c) {
+        b->wall_ns = stamp_of(&b->m);
+    }
+    return got;
+}
 
 /* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits,
  * or it carries no stamp), -1 when the connection broke: the kernel reports that once, so the next read sees a plain

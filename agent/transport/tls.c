@@ -48,9 +48,10 @@ static int on_read(BIO *b, char *to, int n)
         BIO_set_retry_read(b);
         return -1;
     }
-    int64_t wall;
-    ssize_t got = stamp_receive(c->fd, to, (size_t)n, &wall);
-    if (got > 0) c->wall = wall;
+    struct stamp_box box;
+    stamp_box_init(&box, to, (size_t)n);
+    ssize_t got = stamp_receive(&box, c->fd, 0);
+    if (got > 0) c->wall = box.wall_ns;
     c->dry = got < n; /* a short read: nothing is left to ask for */
     c->eof = got == 0;
     if (got >= 0) return (int)got;

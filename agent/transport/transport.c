@@ -94,7 +94,6 @@ void transport_ready(struct transport *t, uint64_t data, uint32_t events, int64_
     t->arrival = 0;
     t->delivered = false;
     t->kind->ready(t, data, events);
-    t->arrival = 0;
 }
 
 void transport_tick(struct transport *t, int64_t now)

@@ -41,7 +41,8 @@ static void feed(struct got *g, const char *p, size_t n)
 {
     const char *at = at_page_end(p, n), *end = at + n, *piece;
     size_t len;
-    while ((g->last = http1_next(&g->h, &at, end, &piece, &len)) == HTTP1_BODY) {
+    while ((piece = http1_chunk(&g->h, &at, end, &len)) != NULL ||
+           (g->last = http1_next(&g->h, &at, end, &piece, &len)) == HTTP1_BODY) {
         assert_true(piece >= end - n && piece + len <= end && len > 0);
         assert_true(g->n + len < sizeof g->body);
         memcpy(g->body + g->n, piece, len);
