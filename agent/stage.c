@@ -512,6 +512,8 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     dialect_open(&plan->target, &st->dialect);
     st->ends = (struct dialect_ends){0};
     st->dialect.ends = &st->ends;
+    st->shapes = (struct shapes){0};
+    st->dialect.shapes = &st->shapes;
     st->shard.recorded = corpora ? corpora[0] : NULL;
     st->workload = workload_new(plan, corpora, &st->shard, e);
     if (!st->workload) return -1;

@@ -52,7 +52,8 @@ struct stage {
     struct shard shard; /* owned */
     const struct plan *plan;
     struct dialect dialect;
-    struct dialect_ends ends; /* learnt in this stage */
+    struct dialect_ends ends; /* learnt in this stage … */
+    struct shapes shapes;     /* … as these */
     struct transport *tr;
     struct workload *workload;
     struct gap_pool *pool;

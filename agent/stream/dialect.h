@@ -79,6 +79,7 @@ struct dialect_ends {
     uint32_t finished, bare,
         held; /* without it: with a finish reason; without one; with one, and the body stayed open */
 };
+struct shapes;                 /* shape.h */
 #define DIALECT_ENDS_ENOUGH 3u /* so many without a marker, and that is how this server ends */
 
 struct dialect {
@@ -88,6 +89,7 @@ struct dialect {
     bool ends_with_body;                  /* there is no end marker; the body's end takes its place */
     bool ends_as_learnt;                  /* target.end: auto: what ends an answer is learnt from the first ones */
     struct dialect_ends *ends;            /* … and kept here; NULL: nothing is learnt, and any end is good */
+    struct shapes *shapes;                /* of events, shared by all streams of a worker; NULL: nothing is shared */
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
     uint32_t choices;                     /* answers to a request (`n` of the target's body); 0 is 1 */

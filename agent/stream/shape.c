@@ -7,6 +7,8 @@
 /* After TRIES attempts to learn only one event in TRY_EVERY is tried, since learning costs a walk over its notes. */
 #define TRIES 12u
 #define TRY_EVERY 64u
+#define SHARED_TRIES 64u
+#define SHARED_LOOKS 3u /* shared shapes that an event is compared with */
 
 void shape_init(struct shape *sh)
 {
@@ -88,20 +90,10 @@ static bool counts_once(const struct json_notes *notes, uint32_t i)
     return true;
 }
 
-void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
-                 const struct sse_event *e, const struct event *ev, const struct json_notes *notes)
+/* What the event teaches becomes the shape. */
+static void put(struct shape *sh, const char *raw, size_t size, struct shape_note *now, uint32_t n,
+                const struct event *ev)
 {
-    if (!teaches(ev->flags) || !is_plain(d, raw, raw_end, e)) return;
-    if (sh->tries++ >= TRIES && sh->tries % TRY_EVERY != 0) return;
-    struct shape_note now[SHAPE_NOTES];
-    uint32_t n = 0;
-    size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
-    if (notes->n > SHAPE_NOTES) return;
-    for (uint32_t i = 0; i < notes->n; i++) {
-        const struct json_note *note = &notes->note[i];
-        if (!counts_once(notes, i)) return;
-        now[n++] = (struct shape_note){(uint16_t)(field + note->at), (uint16_t)note->len, (uint8_t)note->kind, false};
-    }
     if (!is_alike(sh, raw, size, now, n))
         for (uint32_t i = 0; i < n; i++)
             now[i].differs = false;
@@ -122,6 +114,77 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
     sh->event = *ev;
     memcpy(sh->note, now, n * sizeof *now);
     memcpy(sh->bytes, raw, size);
+}
+
+static bool tries(uint16_t *tried, uint32_t most)
+{
+    return ++*tried <= most || *tried % TRY_EVERY == 0;
+}
+
+static void put_shared(struct shapes *all, const char *raw, size_t size, struct shape_note *now, uint32_t n,
+                       const struct event *ev)
+{
+    if ((ev->flags & (EVENT_ERROR | EVENT_MALFORMED)) || !tries(&all->tries, SHARED_TRIES)) return;
+    uint32_t i = 0;
+    while (i < SHAPES_N && !is_alike(&all->at[i], raw, size, now, n))
+        i++;
+    if (i == SHAPES_N) i = all->next++ % SHAPES_N;
+    put(&all->at[i], raw, size, now, n, ev);
+}
+
+void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
+                 const struct sse_event *e, const struct event *ev, const struct json_notes *notes)
+{
+    struct shape_note now[SHAPE_NOTES];
+    size_t field = (size_t)(e->data - raw), size = (size_t)(raw_end - raw);
+    if ((!d->shapes && !teaches(ev->flags)) || notes->n > SHAPE_NOTES || !is_plain(d, raw, raw_end, e)) return;
+    for (uint32_t i = 0; i < notes->n; i++) {
+        const struct json_note *note = &notes->note[i];
+        if (!counts_once(notes, i)) return;
+        now[i] = (struct shape_note){(uint16_t)(field + note->at), (uint16_t)note->len, (uint8_t)note->kind, false};
+    }
+    if (d->shapes) put_shared(d->shapes, raw, size, now, notes->n, ev);
+    if (teaches(ev->flags) && tries(&sh->tries, TRIES)) put(sh, raw, size, now, notes->n, ev);
+}
+
+/* Learns from an event that has another shape: its notes are as those of that one, but for the lengths of what may
+ * differ. */
+static void shape_adopt(struct shape *sh, const struct shape *from, const char *raw, const char *raw_end,
+                        const struct event *ev)
+{
+    struct shape_note now[SHAPE_NOTES];
+    const char *p = raw;
+    size_t learnt = 0;
+    bool escaped;
+    if (!teaches(ev->flags) || raw_end - raw > (ptrdiff_t)SHAPE_MAX || !tries(&sh->tries, TRIES)) return;
+    for (uint32_t i = 0; i < from->n_notes; i++) {
+        const struct shape_note *note = &from->note[i];
+        p += note->at - learnt;
+        const char *stop = !is_hole(note) ? p + note->len
+                           : note->kind == JSON_NOTE_STRING || note->kind == JSON_NOTE_TEXT
+                               ? json_string_end(p, raw_end, &escaped)
+                               : json_number_end(p, raw_end);
+        now[i] = (struct shape_note){(uint16_t)(p - raw), (uint16_t)(stop - p), note->kind, false};
+        p = stop;
+        learnt = (size_t)note->at + note->len;
+    }
+    put(sh, raw, (size_t)(raw_end - raw), now, from->n_notes, ev);
+}
+
+const char *shapes_match(const struct shapes *all, uint8_t *hint, struct shape *sh, const char *p, const char *end,
+                         struct event *ev)
+{
+    for (uint32_t i = 0; i < SHARED_LOOKS; i++) {
+        const struct shape *one = &all->at[(*hint + i) % SHAPES_N];
+        if (!shape_is_learnt(one)) continue;
+        *ev = one->event;
+        const char *next = shape_match(one, p, end, ev);
+        if (!next) continue;
+        *hint = (uint8_t)((*hint + i + 1) % SHAPES_N);
+        shape_adopt(sh, one, p, next, ev);
+        return next;
+    }
+    return NULL;
 }
 
 static uint32_t *number_of(struct event *ev, uint8_t kind)

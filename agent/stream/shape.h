@@ -9,7 +9,11 @@
  * What may differ is what the scanner itself has noted (json_notes):
  *   - the token's text, as long as it is not empty;
  *   - numbers of usage, which are read again;
- *   - strings and numbers that it skipped, if they differed between two events that are otherwise alike. */
+ *   - strings and numbers that it skipped, if they differed between two events that are otherwise alike.
+ *
+ * That is a stream's own shape, of its token events. All streams of a worker share a few more, of any event that comes
+ * once in each: the first, one with a finish reason, usage, the end. What differs between streams, such as an id, may
+ * differ there; a stream's own has fewer such places and is quicker. */
 #pragma once
 #include <string.h>
 
@@ -48,11 +52,24 @@ static inline bool shape_is_learnt(const struct shape *sh)
     return sh->size > 0;
 }
 
+#define SHAPES_N 8u
+struct shapes {
+    struct shape at[SHAPES_N]; /* the order is that in which they came */
+    uint16_t tries;
+    uint8_t next; /* place of the next new one */
+};
+
 /* Learns from an event that lay whole in [raw, raw_end), as its bytes were, with what parser and scanner made of it
- * and the scanner's notes. Only events that carry tokens, with or without usage, teach something; others, and those
- * laid out otherwise than in one data line after at most an event: line, leave it as it is. */
+ * and the scanner's notes. Only events that carry tokens, with or without usage, teach a stream's own shape something,
+ * and errors nothing to anyone; those laid out otherwise than in one data line after at most an event: line leave all
+ * as it is. */
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
                  const struct sse_event *e, const struct event *ev, const struct json_notes *notes);
+
+/* The byte after the event at p, when it has one of the shared shapes, with what it says in *ev; else NULL. *hint: 0 at
+ * a stream's beginning; where to look first. The stream's own shape learns from it. */
+const char *shapes_match(const struct shapes *all, uint8_t *hint, struct shape *sh, const char *p, const char *end,
+                         struct event *ev);
 
 /* Number holes of shape_match: the byte after the value, or NULL. */
 const char *shape_fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev);

@@ -62,3 +62,10 @@ static inline bool sse_at_start(const struct sse *s)
     return !s->skip_lf && !s->in_comment && !s->bad && (s->bom == 0 || s->bom == 3) &&
            (s->sent || (!s->has_data && !s->has_name && s->part_len == 0));
 }
+
+/* An event was read past the parser, from a place where sse_at_start holds. */
+static inline void sse_passed(struct sse *s)
+{
+    s->spoke = true;
+    s->bom = 3;
+}

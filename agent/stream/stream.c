@@ -196,20 +196,40 @@ static bool is_held(const struct dialect *d)
     return d->ends_as_learnt && d->ends && d->ends->marked == 0 && d->ends->held > 0;
 }
 
+/* `e`: its bytes, for a sample. */
+static void take_said(struct stream *s, const struct sse_event *e, const struct event *ev, int64_t at)
+{
+    if (s->t.first_event == 0) s->t.first_event = at;
+    take(s, ev, at);
+    take_flags(s, e, ev);
+    if (s->look) look_at(s, e, ev->flags);
+    bool held = is_held(s->dialect), last = (s->dialect->ends_with_finish || held) && (ev->flags & EVENT_FINISH);
+    if (last || (ev->flags & EVENT_END)) {
+        s->end = true;
+        s->t.done = at;
+        if (held && !(ev->flags & EVENT_END)) s->ended_by = STREAM_END_FINISH;
+    }
+}
+
 static void take_event(struct stream *s, const struct sse_event *e, struct json_notes *notes, struct event *ret,
                        int64_t at)
 {
-    if (s->t.first_event == 0) s->t.first_event = at;
     scan(s, e, notes, ret);
-    take(s, ret, at);
-    take_flags(s, e, ret);
-    if (s->look) look_at(s, e, ret->flags);
-    bool held = is_held(s->dialect), last = (s->dialect->ends_with_finish || held) && (ret->flags & EVENT_FINISH);
-    if (last || (ret->flags & EVENT_END)) {
-        s->end = true;
-        s->t.done = at;
-        if (held && !(ret->flags & EVENT_END)) s->ended_by = STREAM_END_FINISH;
-    }
+    take_said(s, e, ret, at);
+}
+
+/* An event with a shape that other streams' events had; returns where it ends, p: it is none. */
+static const char *take_shared(struct stream *s, const char *p, const char *end, int64_t at)
+{
+    struct event ev;
+    const char *next = shapes_match(s->dialect->shapes, &s->shape_hint, &s->shape, p, end, &ev);
+    if (!next) return p;
+    sse_passed(&s->sse);
+    s->shaped += (ev.flags & EVENT_TOKEN) != 0;
+    const char *data = memchr(p, '{', (size_t)(next - p)); /* what is looked at is JSON, and the end marker is not */
+    if (!data) data = p;
+    take_said(s, &(struct sse_event){.data = data, .len = (size_t)(next - data)}, &ev, at);
+    return next;
 }
 
 /* The events from p on that have the learnt shape; returns where they end. */
@@ -310,6 +330,7 @@ static __attribute__((noinline)) void feed(struct stream *s, const char *p, cons
         struct sse_event e;
         struct event ev;
         const char *raw = p;
+        if (start && s->dialect->shapes && !s->carry.big && (p = take_shared(s, p, end, at)) != raw) continue;
         int found = next_event(s, &p, end, &e);
         if (found < 0) {
             s->malformed = true;

@@ -89,9 +89,10 @@ struct stream {
         *text; /* set after stream_begin: the answer's visible text goes there, as JSON writes it between quotes */
     struct stream_look *look; /* set after stream_begin, or NULL */
     uint64_t bytes;
-    uint32_t shaped;  /* token events judged by their shape */
-    uint32_t unknown; /* events and lines that are nothing this API knows */
-    uint32_t body;    /* bytes of a plain body in the carry */
+    uint32_t shaped;    /* token events judged by their shape */
+    uint8_t shape_hint; /* of shapes_match */
+    uint32_t unknown;   /* events and lines that are nothing this API knows */
+    uint32_t body;      /* bytes of a plain body in the carry */
     struct sse sse;
     struct lines lines; /* of these two the one that the dialect's framing wants */
     struct shape shape; /* these two last: they carry buffers that need no clearing */

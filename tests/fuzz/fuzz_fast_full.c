@@ -1,17 +1,26 @@
-/* Events judged by the shape of those before them say what the full scanner says. The input is taken twice: as it is,
- * and as the texts (its lines) of token events of several layouts, with a few bytes of the layout changed where a line
- * tells so. */
+/* Events judged by the shape of those before them, in their stream or in others, say what the full scanner says. The
+ * input is taken twice: as it is, and as the texts (its lines) of token events of several layouts, with a few bytes of
+ * the layout changed where a line tells so. */
 #include "tests/fuzz/stream_util.h"
 
 #define BODY_MAX (1u << 17)
 
 static void compare(const struct dialect *d, const uint8_t *data, size_t size)
 {
-    struct said fast, full;
+    static struct shapes shapes;
+    struct said fast, shared, full;
+    struct dialect sharing = *d;
+    shapes = (struct shapes){0};
+    sharing.shapes = &shapes;
     for (uint64_t salt = 0; salt < 3; salt++) {
         run_dialect(d, data, size, salt, false, &fast);
         run_dialect(d, data, size, salt, true, &full);
         MUST(memcmp(&fast, &full, sizeof fast) == 0);
+    }
+    for (uint64_t round = 0; round < 4; round++) { /* what one stream learnt serves the next */
+        run_dialect(&sharing, data, size, round % 3, false, &shared);
+        run_dialect(&sharing, data, size, round % 3, true, &full);
+        MUST(memcmp(&shared, &full, sizeof shared) == 0);
     }
 }
 

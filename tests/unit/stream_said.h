@@ -10,7 +10,7 @@ struct said {
     uint64_t bytes, gap_tokens, gap_sum; /* of the gaps: a hash in order, and their sum in ns */
     enum counter outcome;
     uint32_t events, window_events, in, out, cached, gaps, gaps_lost, unknown;
-    uint32_t zero; /* no hole at the end of these */
+    enum finish finish_by;
     bool usage, finish, end, error, malformed;
 };
 
@@ -31,6 +31,7 @@ static inline void stream_said(struct stream *s, enum transport_end end, int sta
     ret->gaps = s->gaps.n;
     ret->gaps_lost = s->gaps.lost;
     ret->unknown = s->unknown;
+    ret->finish_by = s->finish_by;
     ret->usage = s->usage;
     ret->finish = s->finish;
     ret->end = s->end;

@@ -12,21 +12,30 @@ static struct gap_pool *pool;
 static struct stream s;
 
 /* Returns how many events were judged by their shape. */
-static uint32_t run(enum plan_api api, const char *text, size_t n, bool full_only, struct said *ret)
+static uint32_t run(const struct dialect *d, const char *text, size_t n, bool full_only, struct said *ret)
 {
-    stream_begin(&s, dialect_for(api), pool, 0, INT64_MAX);
+    stream_begin(&s, d, pool, 0, INT64_MAX);
     s.full_only = full_only;
     (void)stream_feed(&s, text, n, 1);
     stream_said(&s, END_COMPLETE, 200, ret);
     return s.shaped;
 }
 
+/* Once alone, and twice with what all streams share: the second has learnt from the first. */
 static uint32_t same_api(enum plan_api api, const char *text, size_t n)
 {
+    static struct shapes shapes;
     struct said fast, full;
-    uint32_t shaped = run(api, text, n, false, &fast);
-    assert_int_equal(run(api, text, n, true, &full), 0);
+    struct dialect sharing = *dialect_for(api);
+    uint32_t shaped = run(dialect_for(api), text, n, false, &fast);
+    assert_int_equal(run(dialect_for(api), text, n, true, &full), 0);
     if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs: %s", text);
+    shapes = (struct shapes){0};
+    sharing.shapes = &shapes;
+    for (int i = 0; i < 2; i++) {
+        (void)run(&sharing, text, n, false, &fast);
+        if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs when shared: %s", text);
+    }
     return shaped;
 }
 
@@ -64,6 +73,38 @@ static void test_captures(void **state)
         uint32_t shaped = same_api(rows[i].api, c.body, c.n);
         if (shaped != rows[i].shaped) fail_msg("%s: %u", rows[i].name, shaped);
         capture_clear(&c);
+    }
+}
+
+/* Streams that differ in their ids, times and words: from the third on no event of them is scanned, the first, the
+ * last, usage and the end included. */
+static void test_shared(void **state)
+{
+    (void)state;
+    static struct shapes shapes;
+    struct dialect sharing = *dialect_for(API_OPENAI_CHAT);
+    shapes = (struct shapes){0};
+    sharing.shapes = &shapes;
+    for (int i = 0; i < 5; i++) {
+        char text[2048];
+        struct said fast, full;
+#define CHUNK(rest) "data: {\"id\":\"chat-%d\",\"created\":%d,\"choices\":[" rest "}\n\n"
+        int n =
+            snprintf(text, sizeof text,
+                     CHUNK("{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]")
+                         CHUNK("{\"delta\":{\"content\":\"a%d\"}}]") CHUNK("{\"delta\":{\"content\":\"b\"}}]")
+                             CHUNK("{\"delta\":{\"content\":\"c\"},\"finish_reason\":\"stop\"}]")
+                                 CHUNK("],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":3}") "data: [DONE]\n\n",
+                     i * 77, i, i * 77, i, i, i * 77, i, i * 77, i, i * 77, i, i + 5);
+        assert_in_range(n, 1, sizeof text - 1);
+        uint32_t shaped = run(&sharing, text, (size_t)n, false, &fast);
+        if (i >= 2) assert_int_equal(shaped, 3);
+        if (i >= 2) assert_false(s.sse.sent); /* the parser has seen none of it */
+        assert_int_equal(run(&sharing, text, (size_t)n, true, &full), 0);
+        assert_memory_equal(&fast, &full, sizeof fast);
+        assert_int_equal(fast.in, i + 5);
+        assert_int_equal(fast.finish_by, FINISH_STOP);
+        assert_int_equal(fast.outcome, COUNTER_OK);
     }
 }
 
@@ -168,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_every_change),
         cmocka_unit_test(test_what_is_learnt),
     };
