@@ -15,11 +15,11 @@ struct probe_seen {
     const struct plan_target *target; /* what was asked: url, api, first model */
     const char *http, *tls;           /* "HTTP/1.1"; NULL: in the clear */
     char address[64];
-    long status; /* 0: none came */
+    long status;                             /* 0: none came */
     char type[80], server[80], encoding[40]; /* Content-Type, Server, Content-Encoding */
-    char model[160];                 /* as the answer names it; "": it names none */
-    char limits[PROBE_WORDS_LIMITS]; /* headers that tell of limits, "name: value" with commas between */
-    char location[200];              /* where a redirect points to */
+    char model[160];                         /* as the answer names it; "": it names none */
+    char limits[PROBE_WORDS_LIMITS];         /* headers that tell of limits, "name: value" with commas between */
+    char location[200];                      /* where a redirect points to */
     char words[640]; /* the server's own, of an answer that is no stream or has an error; or the transport's */
     const char *why; /* the transport's reason; NULL: none */
     int64_t headers_ns, first_token_ns, last_token_ns, end_ns;

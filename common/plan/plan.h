@@ -344,7 +344,7 @@ struct plan {
 
 bool plan_has_sessions(const struct plan *p);
 /* Its requests are session trees of agents: the load counts trees, and each may have many requests in flight. */
-bool workload_has_trees(const struct plan_workload *w);
+bool plan_workload_has_trees(const struct plan_workload *w);
 bool plan_has_trees(const struct plan *p);
 /* The part of the requests of which a row is kept; 0: of none. */
 double plan_recorded(const struct plan *p);

@@ -43,11 +43,26 @@ bool plan_has_sessions(const struct plan *p)
     return false;
 }
 
+bool plan_workload_has_trees(const struct plan_workload *w)
+{
+#define X(id, name, tree) [TRACE_##id] = tree,
+    static const bool TREES[TRACE_N] = {
+#include "common/plan/trace.def"
+    };
+#undef X
+    return w->source == SOURCE_TRACE && TREES[w->data.trace];
+}
+
+bool plan_has_trees(const struct plan *p)
+{
+    return p->n_workloads > 0 && plan_workload_has_trees(&p->workloads[0]); /* they are not mixed with others */
+}
+
 /* Lanes hold one session tree each: what a plan must be for that. */
 static int trees_check_load(struct reader *r, const struct node *load, const struct plan *p)
 {
     for (size_t i = 0; i < p->n_workloads; i++)
-        if (workload_has_trees(&p->workloads[i]) && p->n_workloads > 1)
+        if (plan_workload_has_trees(&p->workloads[i]) && p->n_workloads > 1)
             return node_refuse(load, false, r->e,
                                "session trees (workload.trace of format weka) are a plan's only workload: trees and "
                                "single requests cannot be counted together");

@@ -152,26 +152,11 @@ int workload_check_dataset(struct reader *r, const struct node *map, void *base)
     return 0;
 }
 
-bool workload_has_trees(const struct plan_workload *w)
-{
-#define X(id, name, tree) [TRACE_##id] = tree,
-    static const bool TREES[TRACE_N] = {
-#include "common/plan/trace.def"
-    };
-#undef X
-    return w->source == SOURCE_TRACE && TREES[w->data.trace];
-}
-
-bool plan_has_trees(const struct plan *p)
-{
-    return p->n_workloads > 0 && workload_has_trees(&p->workloads[0]); /* they are not mixed with others */
-}
-
 int workload_check_trace(struct reader *r, const struct node *map, void *base)
 {
     const struct plan_workload *w = base;
     const struct plan_data *d = &w->data;
-    bool trees = workload_has_trees(w);
+    bool trees = plan_workload_has_trees(w);
     const struct {
         const char *key;
         bool given, tree;

@@ -63,7 +63,7 @@ static bool place_in_time(struct compile *c)
 static int keep_record(struct compile *c, uint64_t line, enum draft_result result)
 {
     struct draft *d = &c->draft;
-    bool trace = c->w->source == SOURCE_TRACE && !workload_has_trees(c->w);
+    bool trace = c->w->source == SOURCE_TRACE && !plan_workload_has_trees(c->w);
     if (result == DRAFT_BROKEN) return broken(c, line, d->why);
     if (trace && c->begun && d->time_ns < c->last_ns)
         return broken(c, line, "its time lies before that of the row above");
@@ -337,6 +337,8 @@ int compile_run(const struct plan_workload *w, const char *path, FILE *out, stru
     if (!rc) rc = folder ? read_folder(&c, path) : read_file(&c, path);
     if (!rc) rc = finish(&c);
     corpus_writer_destroy(&c.writer);
+    if (c.draft.trees) tree_draft_clear(c.draft.trees);
+    free(c.draft.trees);
     draft_clear(&c.draft);
     buf_clear(&c.table.unquoted);
     return rc;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "coordinator/corpus/tree_draft.h"
 
 void draft_reset(struct draft *d)
 {
@@ -24,8 +23,6 @@ void draft_clear(struct draft *d)
     buf_clear(&d->text);
     buf_clear(&d->body);
     buf_clear(&d->tree);
-    if (d->trees) tree_draft_clear(d->trees);
-    free(d->trees);
     free(d->messages);
     free(d->text_at);
     free(d->blocks);

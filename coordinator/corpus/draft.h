@@ -25,7 +25,7 @@ struct draft {
     uint32_t *blocks;
     uint32_t blocks_cap;
     struct buf text, body, tree;
-    struct tree_draft *trees; /* scratch of readers of session trees; NULL until one needs it */
+    struct tree_draft *trees; /* scratch of readers of session trees, freed by callers; NULL until one needs it */
     int64_t time_ns;          /* traces: as in the file, from any origin */
     uint32_t images;          /* that the recorded request had and ours has not */
     char why[200];

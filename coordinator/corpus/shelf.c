@@ -74,7 +74,7 @@ static void report(const struct compile_result *r, const struct plan_workload *w
                    void (*tell)(void *arg, const char *text), void *arg)
 {
     char text[600];
-    bool trees = workload_has_trees(w);
+    bool trees = plan_workload_has_trees(w);
     size_t n = (size_t)snprintf(text, sizeof text, "workload %.60s: %.120s: %" PRIu64 " %s%s", w->name, w->data.file,
                                 r->records, trees ? "session tree" : "request", r->records == 1 ? "" : "s");
     if (trees) n += (size_t)snprintf(text + n, sizeof text - n, " of %" PRIu64 " requests", r->requests);
