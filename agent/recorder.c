@@ -208,6 +208,14 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (s->t.closed != 0) recorder_tail(r, s, s->t.closed);
 }
 
+/* A request of the warm-up that is still in flight in the window takes part in the load, and in no latency. */
+static void record_earlier(struct recorder *r, const struct stream *s, int64_t now)
+{
+    int64_t to = now < r->window_to ? now : r->window_to;
+    if (s->t.sent != 0 && s->t.due < r->window_from && to > r->window_from)
+        count(r, COUNTER_WIN_EARLIER_NS, (uint64_t)(to - (s->t.sent > r->window_from ? s->t.sent : r->window_from)));
+}
+
 static void record_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
 {
     bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
@@ -234,6 +242,7 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
                (s->t.handed ? s->t.handed : s->t.sent) - (s->t.free > s->t.due ? s->t.free : s->t.due), 1);
     }
     record_connection(r, &s->t);
+    record_earlier(r, s, now);
     if (ok) record_ok(r, s, &n, due_in_window, now);
     record_window(r, s, &n, ok);
     if (ok) return;

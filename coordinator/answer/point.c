@@ -145,7 +145,15 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     double longest = e2e && e2e->count ? hist_mean(e2e) : HUGE_VAL; /* a failed one may have been open for longer */
     if (fail && fail->count) longest = fmax(longest, hist_mean(fail));
     bool long_enough = p->window_s * 1e9 > LITTLE_WINDOWS * longest;
-    if (long_enough && fabs(p->littles_law - 1) > LITTLE_OFF)
+    double flight = (double)s->counters[COUNTER_WIN_INFLIGHT_NS];
+    double earlier = flight > 0 ? (double)s->counters[COUNTER_WIN_EARLIER_NS] / flight : 0;
+    bool off = long_enough && fabs(p->littles_law - 1) > LITTLE_OFF;
+    if (off && p->littles_law < 1 && fabs(p->littles_law + earlier - 1) <= LITTLE_OFF)
+        verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
+                      "requests of the warm-up took %s of the time in flight in the window, and longer than those that "
+                      "began in it. A longer load.warmup leaves them out",
+                      human_percent(earlier, n));
+    else if (off)
         verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
                       "Little's law is off: rate x time in flight is %s of the requests in flight",
                       human_number(p->littles_law, n));

@@ -306,6 +306,7 @@ static void test_window(void **state)
     assert_int_equal(counted(COUNTER_WIN_EVENTS), 3);
     assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 6000000); /* 3 × 10 / 5 */
     assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), 0);       /* the first token came before */
+    assert_int_equal(counted(COUNTER_WIN_EARLIER_NS), 1000 * MS); /* it was in flight in all of the window */
     assert_int_equal(counted(COUNTER_WIN_DUE), 0);
     assert_int_equal(counted(COUNTER_WIN_OK), 0);
     assert_int_equal(counted(COUNTER_WIN_DONE), 0);
@@ -315,6 +316,7 @@ static void test_window(void **state)
     feed(TOKEN TOKEN DONE, 2500 * MS);
     end(END_COMPLETE, 200, 2500 * MS, COUNTER_OK);
     must_hold(METRIC_TTFT, 500 * MS + 1);
+    assert_int_equal(counted(COUNTER_WIN_EARLIER_NS), 0);
     assert_int_equal(counted(COUNTER_WIN_OK), 1);
     assert_int_equal(counted(COUNTER_WIN_EVENTS), 0);
     assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 0);
@@ -325,6 +327,10 @@ static void test_window(void **state)
     assert_int_equal(counted(COUNTER_WIN_DUE), 0);
     assert_int_equal(counted(COUNTER_WIN_FAILED), 0);
     must_hold(METRIC_FAIL_TIME, 1 * MS);
+    fresh(NULL); /* over before the window began */
+    begin(980 * MS, 980 * MS);
+    end(END_RESET, 0, 990 * MS, COUNTER_FAILED_RESET);
+    assert_int_equal(counted(COUNTER_WIN_EARLIER_NS), 0);
 }
 
 static void test_failed(void **state)

@@ -185,6 +185,14 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    s.counters[COUNTER_WIN_EARLIER_NS] = UINT64_C(50000000000) * 13; /* 13 of 32 slots were still held from before */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "requests of the warm-up took 40.6 % of the time in flight"));
+    s.counters[COUNTER_WIN_EARLIER_NS] = UINT64_C(50000000000) / 2; /* too little to be why */
+    point_compute(&s, &plan, &p);
+    assert_non_null(strstr(p.verdict.reason[0], "Little"));
+    s.counters[COUNTER_WIN_EARLIER_NS] = 0;
     struct hist *fail =
         hist_new(); /* some failed after a timeout that is long beside the window: the law says nothing */
     assert_int_equal(hist_record(fail, INT64_C(30000000000), 3), 0);
