@@ -453,12 +453,27 @@ static bool add_nothing_asked(const struct evidence *e, struct verdict *v)
     return true;
 }
 
+/* Slots were filled again before the window, so answers are short; in it nothing ended any more. */
+static bool add_stalled(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    char ended[HUMAN_MAX], open[HUMAN_THINGS_MAX];
+    if (e->requested->kind != LOAD_CLOSED || c[COUNTER_DUE] <= e->requested->concurrency || c[COUNTER_ABORTED] == 0)
+        return false;
+    verdict_add(v, VERDICT_INVALID,
+                "nothing was measured: the server stopped answering. %s ended ok before the window and none in it; the "
+                "drain's end cut off %s, which held %s",
+                human_count(c[COUNTER_OK], ended), human_things((double)c[COUNTER_ABORTED], "request", open),
+                c[COUNTER_ABORTED] >= e->requested->concurrency ? "all slots" : "their slots");
+    return true;
+}
+
 static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
     char due[HUMAN_THINGS_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
     if (counters_failed(c) + c[COUNTER_WIN_FAILED] == 0) {
-        if (!add_nothing_asked(e, v)) add_too_short(e, v);
+        if (!add_nothing_asked(e, v) && !add_stalled(e, v)) add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);

@@ -165,6 +165,28 @@ static void test_short(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* Answers that came within the warm-up were not longer than the stage: what came after them never came. */
+static void test_stalled(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    memset(w.c, 0, sizeof w.c);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 80;
+    w.c[COUNTER_OK] = 16;
+    w.c[COUNTER_ABORTED] = 64;
+    expect(&w, VERDICT_INVALID,
+           "the server stopped answering. 16 ended ok before the window and none in it; the drain's end cut off 64 "
+           "requests, which held all slots");
+    memset(w.c, 0, sizeof w.c);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_ABORTED] = 64;
+    expect(&w, VERDICT_INVALID, "answers take longer than the stage");
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 /* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents'
  * machines is. */
 static void test_nothing_ok(void **state)
@@ -235,6 +257,7 @@ static void test_too_short(void **state)
         hist_destroy(&w.hist[m]);
     w.stage.duration_ns = INT64_C(10000000000), w.stage.warmup_ns = INT64_C(2000000000);
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = w.c[COUNTER_WIN_FAILED] = 0;
+    w.c[COUNTER_OK] = 0, w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_WIN_DUE] = 64; /* one round of the slots */
     w.c[COUNTER_ABORTED] = 64;
     record(&w, METRIC_CUT_AGE, 15000, 64);
     judge(&w);
@@ -506,10 +529,11 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_asked),
-        cmocka_unit_test(test_short),      cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop),
-        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),
-        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),
-        cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),       cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_short),       cmocka_unit_test(test_stalled),    cmocka_unit_test(test_nothing_ok),
+        cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),
+        cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),
+        cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
