@@ -5,6 +5,7 @@
  * try does. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/counter.h"
@@ -20,5 +21,8 @@ enum retry_answer {
  * far, `sent` and `retries` of them. */
 enum retry_answer retry_ask(const struct plan_retries *p, enum counter outcome, long status, uint32_t tries,
                             const uint64_t counters[COUNTER_N]);
+/* What a Retry-After says (RFC 9110, 10.2.3): whole seconds, or a moment, of which `now_s` (wall clock) is taken off.
+ * Nanoseconds from now, -1: it is neither. */
+int64_t retry_after(const char *value, size_t n, int64_t now_s);
 /* How long it waits before try number tries + 1: twice as long each time. */
 int64_t retry_wait(const struct plan_retries *p, uint32_t tries);

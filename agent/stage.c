@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/host.h"
 #include "common/clock.h"
@@ -159,13 +160,22 @@ static bool send_again(struct stage *st, struct request *r, enum counter outcome
     enum retry_answer a = retry_ask(p, outcome, r->transfer.status, r->tries, st->rec.snap->counters);
     if (a == RETRY_DENIED) st->rec.snap->counters[COUNTER_RETRIES_DENIED]++;
     if (a != RETRY_YES) return false;
+    int64_t wait = retry_wait(p, r->tries);
+    if (r->after_ns > wait) {
+        wait = r->after_ns;
+        int64_t total = st->plan->target.timeout_total_ns;
+        if (total > 0 && at + wait >= r->stream.t.sent + total) {
+            st->rec.snap->counters[COUNTER_RETRIES_TOO_LATE]++; /* it would only time out while it waits */
+            return false;
+        }
+    }
     recorder_retry(&st->rec, &r->stream, outcome);
     counts_of(st, r)->failed++;
     wording_drop(&st->wording, r);
     stream_clear(&r->stream);
     begin_stream(st, r);
     r->transfer.status = 0;
-    due_heap_add(&st->again, &r->again, at + retry_wait(p, r->tries));
+    due_heap_add(&st->again, &r->again, at + wait);
     return true;
 }
 
@@ -281,6 +291,7 @@ static void hand_over(struct stage *st, struct request *r, int64_t now)
 {
     r->tries++;
     r->tried = now;
+    r->after_ns = -1;
     r->waits = false;
     transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
     if (!r->transfer.open) return;
@@ -389,6 +400,8 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
 {
     struct request *r = x->owner;
     char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
+    if (first == 'r' && name_n == 11 && strncasecmp(name, "retry-after", name_n) == 0)
+        r->after_ns = retry_after(value, value_n, clock_wall_ns() / NS_PER_S);
     if (first == 'r' || first == 'x' || first == 'l')
         wording_header(&r->stage->wording, r, name, name_n, value, value_n);
 }

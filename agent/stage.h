@@ -35,6 +35,7 @@ struct request {
     uint64_t number;        /* as the pacer gave it */
     uint32_t tries;         /* how often it was sent */
     int64_t tried;          /* when this try was */
+    int64_t after_ns;       /* what the Retry-After of its answer said; -1: nothing */
     struct due_entry again; /* when it is sent again */
     struct workload_choice choice;
     struct talk *talk;           /* the conversation that it is a turn of; NULL: none */

@@ -386,8 +386,9 @@ const struct plan_key PLAN_KEYS[] = {
     {"retries", "after", &KEY_RETRY_AFTER, AT(plan, retries), "[429, 503]", "[429, 503, reset]", "",
      "HTTP statuses, and labels of failures in the ledger", .flags = KEY_TOLD},
     {"retries", "wait", &KEY_DURATION, AT(plan, retries.wait_ns), "100ms", "1s", "time",
-     "before the first retry; twice as long before each further one", .least = 1e-3, .most = 3600,
-     .flags = KEY_SKIP_ZERO},
+     "before the first retry; twice as long before each further one, and as long as a Retry-After says where that is "
+     "more",
+     .least = 1e-3, .most = 3600, .flags = KEY_SKIP_ZERO},
 
     {"stage", "concurrency", &KEY_U32, AT(plan_stage, concurrency), "", "64", "request",
      "closed loop: requests held in flight by all agents together; a list in `load` is a sweep", .least = 1,

@@ -13,6 +13,7 @@ void report_retries(struct json_out *j, const struct analysis *a, const struct s
     json_object(j, "retries");
     json_u64(j, "sent", s->counters[COUNTER_RETRIES]);
     json_u64(j, "denied", s->counters[COUNTER_RETRIES_DENIED]);
+    json_u64(j, "too_late", s->counters[COUNTER_RETRIES_TOO_LATE]);
     json_object(j, "after");
     for (int i = 0; i < FAILURE_N; i++)
         if (s->counters[COUNTER_RETRIED_FIRST + i])

@@ -424,13 +424,14 @@ static void sessions(const struct page *p, const struct analysis *in)
 /* What was sent again: it is in no line of the ledger, since a request ends once. */
 static void retries(const struct page *p, const struct analysis *in)
 {
-    uint64_t n = 0, denied = 0, after[FAILURE_N] = {0};
+    uint64_t n = 0, denied = 0, late = 0, after[FAILURE_N] = {0};
     if (in->run->plan->retries.max == 0) return;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct stage_data *s = report_stage(in, i);
         if (!s) continue;
         n += s->counters[COUNTER_RETRIES];
         denied += s->counters[COUNTER_RETRIES_DENIED];
+        late += s->counters[COUNTER_RETRIES_TOO_LATE];
         for (int k = 0; k < FAILURE_N; k++)
             after[k] += s->counters[COUNTER_RETRIED_FIRST + k];
     }
@@ -443,6 +444,11 @@ static void retries(const struct page *p, const struct analysis *in)
     if (denied)
         (void)buf_printf(&text, ". %" PRIu64 " failed and were not sent again: load.retries.budget was used up",
                          denied);
+    if (late)
+        (void)buf_printf(&text,
+                         ". %" PRIu64 " failed and were not sent again: their Retry-After reached beyond "
+                         "target.timeouts.total",
+                         late);
     (void)buf_puts(p->out, "Retries: ");
     wrap(p, buf_str(&text), 9);
     p->out->bad |= text.bad;

@@ -64,7 +64,27 @@ begin --fault-status 503 --fault-rate 1
 plan_with 'retries: {max: 9, budget: 1000%, wait: 1h}' 'concurrency: 2, duration: 1s, drain: 1s'
 go
 expect '.points[0].ledger | .aborted == 2 and .due == 2' 'what waits when the drain ends is aborted, as any open request'
-plan 'load: {concurrency: 2, requests: 10}'
+
+# ---- what the server asks for (Retry-After) ----
+begin --fault-status 429 --fault-rate 0.4 --retry-after 1
+plan_with 'retries: {max: 3, budget: 100%, wait: 20ms}' 'concurrency: 8, requests: 24'
+go
+python3 - "$OUT/export-requests-jsonl/requests.jsonl" <<'PY' && ok 'no sooner than a Retry-After says, and no later than need be' || fail 'Retry-After'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+again = [r for r in rows if r["tries"] > 1]
+assert len(again) >= 3, rows
+for r in again:
+    took, waits = r["ended_ms"] - r["sent_ms"], 1000 * (r["tries"] - 1)
+    assert waits <= took < waits + 900, r
+PY
+begin --fault-status 503 --fault-rate 1 --retry-after 5
+plan 'workload: {synthetic: {input_tokens: 8, output_tokens: 4}}' "target: {url: \"$URL\", model: sim, timeouts: {total: 3s}}" \
+    'load: {concurrency: 2, requests: 6, retries: {max: 3, budget: 100%, wait: 20ms}}' 'record: {requests: true}'
+go
+expect '.points[0] | .retries.sent == 0 and .retries.too_late == 6 and .ledger.failed == {http_5xx: 6}' 'a wait that reaches beyond the total timeout is not begun'
+expect_text out.log '6 failed and were not sent again: their Retry-After reached beyond target.timeouts.total'
+
 begin --fault-status 503 --fault-rate 1
 plan 'load: {concurrency: 2, requests: 10}'
 plateau_run --local 1

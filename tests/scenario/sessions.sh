@@ -77,4 +77,35 @@ judge 'recorded answers' --turns 1 9 --recorded "$TMP/talks.json"
 server
 talk 'sessions: {turns: 2}, dataset: {file: talks.json, format: sharegpt}' 'concurrency: 4, requests: 80'
 judge 'recorded questions, own answers' --turns 1 2 --own "$TMP/talks.json"
+# ---- over HTTP/2 a connection's streams are of many conversations, and each keeps its name ----
+for NGINX in nginx /usr/sbin/nginx; do command -v "$NGINX" >/dev/null && break; done
+if command -v "$NGINX" >/dev/null; then
+    server
+    SIM_PORT=$(cat "$TMP/port")
+    nginx_front '127.0.0.1:PORT http2;'
+    plan "target: {url: \"http://127.0.0.1:${NGINX_PORTS[0]}/v1/chat/completions\", model: m, http: \"2\", streams_per_connection: 8, $HEADERS}" \
+        'workload: {sessions: {turns: 4, think_time: 20ms}, synthetic: {input_tokens: 12, output_tokens: 20}}' 'load: {concurrency: 12, requests: 240}' 'record: {requests: true}'
+    plateau_run --local 1
+    expect_carried
+    expect_ledger
+    sleep 0.2
+    kill "$SERVER"
+    wait "$SERVER" 2>/dev/null
+    python3 - "$TMP/seen.jsonl" "$TMP/nginx/access.log" <<'PY' && ok 'over HTTP/2 each conversation has one name, and no other has it' || fail 'names over HTTP/2'
+import collections, json, sys
+names, talks = collections.defaultdict(set), collections.defaultdict(list)
+for r in map(json.loads, open(sys.argv[1])):
+    first = r["messages"][0]["content"]
+    names[r["session"]].add(first)
+    talks[first].append(r)
+    assert len(r["session"]) == 16 and r["other"] == f"a{r['session']}z", (r["session"], r["other"])
+assert all(len(v) == 1 for v in names.values()) and len(names) == len(talks) > 50, (len(names), len(talks))
+assert sum(len(t) for t in talks.values()) == 240 and sum(len(t) == 4 for t in talks.values()) > 40
+for turns in talks.values():
+    assert [len(r["messages"]) for r in turns] == list(range(1, 2 * len(turns), 2)), [len(r["messages"]) for r in turns]
+lines = [line.split() for line in open(sys.argv[2])]
+assert {line[3] for line in lines} == {"HTTP/2.0"}, "not all was HTTP/2"
+assert len({line[0] for line in lines}) < 12, "a connection of its own for each slot: nothing was shared"
+PY
+fi
 finish

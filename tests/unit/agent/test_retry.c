@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -53,9 +54,40 @@ static void test_wait(void **state)
     assert_int_equal(retry_wait(&PLAN, 100), 102400); /* it does not grow for ever */
 }
 
+static int64_t after(const char *value)
+{
+    return retry_after(value, strlen(value), 784111777); /* Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110 */
+}
+
+static void test_after(void **state)
+{
+    (void)state;
+    static const char *const NEITHER[] = {"",
+                                          " ",
+                                          "-5",
+                                          "1.5",
+                                          "1e3",
+                                          "soon",
+                                          "12 s",
+                                          "Sun, 06 Nov 1994",
+                                          "Sun, 06 Nov 1994 08:49:37 GMT, and more",
+                                          "0x10",
+                                          "99999999999999999999999999999999999999999999"};
+    assert_int_equal(after("0"), 0);
+    assert_int_equal(after("120"), 120 * INT64_C(1000000000));
+    assert_int_equal(after(" 7\t"), 7 * INT64_C(1000000000));
+    assert_int_equal(after("99999999999999999999"), 86400 * INT64_C(1000000000)); /* a day is as good as never */
+    assert_int_equal(after("Sun, 06 Nov 1994 08:49:47 GMT"), 10 * INT64_C(1000000000));
+    assert_int_equal(after("Sunday, 06-Nov-94 08:49:38 GMT"), INT64_C(1000000000));
+    assert_int_equal(after("Sun Nov  6 08:49:39 1994"), 2 * INT64_C(1000000000));
+    assert_int_equal(after("Sun, 06 Nov 1994 08:00:00 GMT"), 0); /* it is over */
+    for (size_t i = 0; i < sizeof NEITHER / sizeof *NEITHER; i++)
+        if (after(NEITHER[i]) != -1) fail_msg("\"%s\" is taken for a Retry-After", NEITHER[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_which), cmocka_unit_test(test_budget),
-                                       cmocka_unit_test(test_wait)};
+                                       cmocka_unit_test(test_wait), cmocka_unit_test(test_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
