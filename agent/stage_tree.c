@@ -56,7 +56,8 @@ void stage_tree_send(struct stage *st, struct request *r)
 {
     struct session_tree *k = r->node->tree;
     struct tree_node_data d;
-    if (!k->placed) k->address = r->transfer.address;
+    if (!k->placed) /* trees are spread evenly; places have the addresses of the trees that they served last */
+        k->address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : r->transfer.address;
     k->placed = true;
     r->transfer.address = k->address;
     if (!st->names) return;

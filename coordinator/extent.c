@@ -162,7 +162,8 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
     else
         (void)buf_printf(out, "%srequests: at most about %s\n", before, human_number(round(x.requests), n));
     if (x.in_flight)
-        (void)buf_printf(out, "%sin flight: at most %" PRIu64 " at once, over all agents\n", before, x.in_flight);
+        (void)buf_printf(out, "%sin flight: at most %" PRIu64 " %sat once, over all agents\n", before, x.in_flight,
+                         plan_has_trees(p) ? "session trees, each with any number of requests, " : "");
     else
         (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
     put_curve(p, before, out);

@@ -26,6 +26,7 @@ if $MODEL look "$TMP/trees" "$OUT" "$TMP/served.jsonl" speed=20,lanes=3; then ok
 expect '.points[0].sessions | .begun == 8 and .whole == 8 and .broken == 0' 'eight trees are whole'
 expect_text out.log 'Session trees: load 3 x8: 8 begun, 8 ended'
 expect_text err.log '8 session trees of [0-9]+ requests'
+"$BIN/plateau" check "$TMP/plan.yaml" --data "$TMP/data" 2>&1 | grep -q 'in flight: at most 3 session trees, each with any number of requests, at once' && ok 'check says what is counted' || fail 'check says what is in flight'
 
 # ---- over two agents; pauses cut; all in one file; words of its own for each play; ids that mean the same in all trees ----
 memory

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/corpus.h"
+#include "common/corpus_tree.h"
 
 static inline void corpus_walk(const struct corpus *c, uint64_t at_most)
 {
@@ -17,6 +18,15 @@ static inline void corpus_walk(const struct corpus *c, uint64_t at_most)
         for (uint32_t k = 0; k < r.n_blocks; k++)
             sum += corpus_block(&r, k);
         if (r.body) sum += strlen(r.body);
+        struct corpus_tree t;
+        struct tree_node_data d;
+        if (!corpus_tree_open(&r, &t)) continue;
+        for (uint32_t k = 0; k < t.n; k++) {
+            corpus_tree_node(&t, k, &d);
+            sum += corpus_tree_blocks(&d);
+            for (uint32_t a = 0; a < d.n_after; a++)
+                sum += corpus_tree_after(&t, d.after_at + a);
+        }
     }
     (void)sum;
 }
