@@ -26,18 +26,28 @@
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line, el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + "."));
     if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
-    if (c.question) $("verdicts").append(el("p", "", "Not the same question, so there is no verdict: " + c.question + "."));
+    if (c.question) {
+      const banner = el("div", "banner");
+      banner.append(el("div", "suspect", "Not the same question, so there is no verdict: " + c.question + "."));
+      $("verdicts").append(banner);
+    }
     if (c.plan_differences) {
-      $("verdicts").append(el("p", "soft", "The plans differ:"));
-      $("verdicts").append(el("pre", "", c.plan_differences));
+      const box = el("details"), text = el("pre", "", c.plan_differences);
+      text.tabIndex = 0; /* what scrolls can be scrolled by keys */
+      text.setAttribute("role", "region");
+      text.setAttribute("aria-label", "how the plans of " + c.a + " and " + c.b + " differ");
+      box.append(el("summary", "", "The plans differ in " + things(c.plan_differences.trim().split("\n").length, "line")), text);
+      $("verdicts").append(box);
     }
     const aside = [[c.only_a + c.only_b, c.only_a + " of " + c.a + " and " + c.only_b + " of " + c.b + " are of loads that the other did not try"],
       [c.left_out_a + c.left_out_b, c.left_out_a + " of " + c.a + " and " + c.left_out_b + " of " + c.b + " are invalid or not steady"]].filter((x) => x[0]);
     if (aside.length) $("verdicts").append(el("p", "soft", "Points that take no part: " + aside.map((x) => x[1]).join("; ") + "."));
-    const table = el("table"), head = el("tr"), shown = data.measures;
-    head.append(el("th", "text", "load"));
+    const table = el("table"), head = el("tr"), shown = data.measures, th = el("th", "text", "load");
+    th.scope = "col";
+    head.append(th);
     for (const m of shown) {
       const th = el("th", "", m.name);
+      th.scope = "col";
       th.append(el("br"), m.unit);
       head.append(th);
     }
@@ -68,6 +78,26 @@
     return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((l) => ({ ...l, fillStyle: chart.data.datasets[l.datasetIndex].borderColor }));
   }
 
+  /* What a chart shows of each run, as a sentence: the most throughput, or the latency at the highest load that counts. */
+  function caption(key) {
+    const said = data.runs.map((r) => {
+      const good = r.points.filter((p) => p.counts && p[key] !== null && p.load !== null), most = key === "output";
+      const p = good.reduce((a, b) => !a || (most ? b.output > a.output : b.load > a.load) ? b : a, null);
+      return r.label + ": " + (p ? (most ? "at most " : "") + fmt(p[key]) + (most ? " token/s" : " ms") + " at " + fmt(p.load) : "no point that counts has it");
+    });
+    return said.join("; ") + (data.open_loop ? " arrivals per second." : " in flight.");
+  }
+  function explain(key) {
+    const canvas = $("c-" + key), figure = canvas.closest("figure"), words = caption(key);
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", figure.querySelector("figcaption").textContent + ". " + words);
+    if (!figure.querySelector(".caption")) {
+      const foot = el("div", "foot");
+      foot.append(el("p", "caption", words));
+      figure.append(foot);
+    }
+  }
+
   function draw() {
     for (const c of made.splice(0)) c.destroy();
     for (const key of ["output", "ttft_p50", "ttft_p99", "tpot_p50"]) {
@@ -81,16 +111,26 @@
       const axis = (text, log) => ({ ...(log && loads.length ? { min: Math.min(...loads) * 0.85, max: Math.max(...loads) * 1.15 } : {}),
         ...(log ? { afterBuildTicks: (s) => { s.ticks = [-2, -1, 0, 1, 2, 3, 4, 5].flatMap((e) => [1, 2, 5].map((k) => ({ value: k * 10 ** e }))).filter((t) => t.value >= s.min && t.value <= s.max); } } : {}),
         type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft"), maxRotation: 0, ...(log ? { callback: (v) => fmt(v) } : {}) } });
+      explain(key);
       made.push(new Chart($("c-" + key), { type: "scatter", data: { datasets: sets },
         options: { animation: false, maintainAspectRatio: false, plugins: { legend: { align: "end", labels: { color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8, generateLabels: legend } } },
           scales: { x: axis(data.open_loop ? "arrivals per second" : "requests in flight", true), y: axis(key === "output" ? "output token/s" : "ms", false) } } }));
     }
   }
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  $("theme").onclick = () => {
-    document.documentElement.dataset.theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+  function theme(word) {
+    root.dataset.theme = word;
     draw();
-  };
-  draw();
+  }
+  $("theme").onclick = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
+  dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+  /* Paper is white, whatever the screen is. */
+  let screen_theme = null;
+  addEventListener("beforeprint", () => {
+    screen_theme = root.dataset.theme;
+    theme("light");
+    for (const c of made) c.resize(476, 190);
+  });
+  addEventListener("afterprint", () => theme(screen_theme));
+  theme(dark.matches ? "dark" : "light");
 })();

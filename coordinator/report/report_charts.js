@@ -624,7 +624,7 @@ const Charts = (function() {
 
   /* The browser lays out the page for paper without telling the charts. */
   function toPaper() {
-    for (const c of made) c.resize(...(c.canvas.closest(".wide") ? [1000, c.canvas.closest(".tall") ? 320 : 190] : [320, 190]));
+    for (const c of made) c.resize(...(c.canvas.closest(".wide") ? [1000, c.canvas.closest(".tall") ? 320 : 190] : [c.canvas.closest(".two") ? 476 : 304, 190]));
   }
 
   function begin(d) {

@@ -1,6 +1,6 @@
 // page.js AXE PAGE…: opens each page in Chromium as a desktop, a phone of 390 px, in the dark and for paper, and says what is wrong with it.
 // A page that begins with http: is that of a run that is under way.
-const fs = require("fs"), path = require("path"), puppeteer = require("puppeteer-core");
+const child = require("child_process"), fs = require("fs"), path = require("path"), puppeteer = require("puppeteer-core");
 const [axe, ...pages] = process.argv.slice(2);
 const KINDS = [["desktop", 1300, 900, false, "light"], ["phone", 390, 844, true, "light"], ["dark", 1300, 900, false, "dark"], ["dark phone", 390, 844, true, "dark"]];
 let failed = 0;
@@ -19,7 +19,7 @@ function look() {
     twice: ids.filter((x, i) => ids.indexOf(x) !== i),
     unscoped: all("th").filter((t) => !t.scope).length,
     wide: document.documentElement.scrollWidth - innerWidth,
-    word: document.querySelector("#outcome .word").textContent,
+    word: document.querySelector("#outcome .word, #verdicts .badge").textContent,
     injected: all("img, main b").length,
   };
 }
@@ -40,6 +40,7 @@ async function downloads(page, name) {
   }), saved);
   await empty.close();
   await page.bringToFront();
+  if (!files.length && await page.$("#verdicts")) return; // a comparison: its figures are one table
   const charts = new Set(files.map((f) => f.file.replace(/\.\w+$/, "")));
   if (files.length !== 3 * charts.size || charts.size < 2) fail(name, "charts offer", files.length, "files for", charts.size, "charts");
   for (const f of files) {
@@ -79,6 +80,19 @@ async function judge({page, name, kind, said}) {
   return seen;
 }
 
+// No sheet ends with a heading whose table or picture is on the next, and none holds the footer alone.
+async function paper(view, name, pdf) {
+  const r = child.spawnSync("pdftotext", ["-layout", "-", "-"], {input: pdf, encoding: "utf8", maxBuffer: 1 << 26});
+  if (r.error) return console.log(name, "no pdftotext: sheets are not read");
+  const heads = await view.page.evaluate(() => [...document.querySelectorAll("h2, section > p")].map((e) => e.textContent.trim().replace(/\s+/g, " ")));
+  const sheets = r.stdout.split("\f").map((s) => s.split("\n").map((l) => l.trim().replace(/\s+/g, " ")).filter(Boolean)).filter((s) => s.length);
+  for (const [i, s] of sheets.entries()) {
+    const last = s[s.length - 1];
+    if (i + 1 < sheets.length && heads.some((h) => h === last || (last.length > 30 && h.endsWith(last)))) fail(name, "sheet", i + 1, "ends with", last);
+    if (s[0].startsWith("plateau ") && s.length < 4) fail(name, "sheet", i + 1, "has nothing but", s[0]);
+  }
+}
+
 // A run that is under way, watched in all kinds of browser at once: once with a stage that has ended, and when the run is over.
 async function watch(browser, url) {
   const views = await Promise.all(KINDS.map((k) => open(browser, url, new URL(url).origin + "/", "live (" + k[0] + "):", k)));
@@ -110,11 +124,13 @@ async function watch(browser, url) {
     }
     for (const kind of KINDS) {
       const name = path.basename(path.dirname(file)) + " (" + kind[0] + "):", url = "file://" + path.resolve(file), view = await open(browser, url, "file:", name, kind);
-      await judge(view);
-      if (kind[0] === "desktop") {
+      if (kind[0] === "dark") { // paper is made of the page as it opens, and is white
         const pdf = await view.page.pdf({preferCSSPageSize: true, printBackground: true});
         if (pdf.length < 20000) fail(name, "paper:", pdf.length, "bytes");
+        await paper(view, name, pdf);
+        await view.page.reload({waitUntil: "load"});
       }
+      await judge(view);
       await view.page.close();
     }
   }

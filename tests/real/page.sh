@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The report's page in a real browser (Debian's chromium, headless): no error on its console, no violation of its own content policy, nothing
 # asked of the network, every chart drawn, described and saved as CSV, PNG and SVG, nothing wider than a phone of 390 px, no finding of axe-core,
-# text that a run brought shown as text. Needs chromium, node, npm and the network (or MODULES, a folder with puppeteer-core and axe-core).
+# text that a run brought shown as text. The same for the page of a comparison, and for that of a run that is under way. Needs chromium, node, npm and the network (or MODULES, a folder with puppeteer-core and axe-core).
 # tests/real/page.sh [BUILD] [PAGE…]: pages of invented runs, and those that are given
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,6 +15,7 @@ if [ -z "${MODULES:-}" ]; then
     MODULES=$tmp/node_modules
     npm install --silent --no-save --prefix "$tmp" puppeteer-core@24.43.1 axe-core@4.14.1 >/dev/null || { echo "skipped: npm could not install"; exit 77; }
 fi
+mkdir "$tmp/two" "$tmp/three"
 failed=0
 pages=("$@")
 for kind in "" "late lose" hostile "many 600"; do # forty loads of ten minutes: the largest page
@@ -24,6 +25,9 @@ for kind in "" "late lose" hostile "many 600"; do # forty loads of ten minutes: 
     "$build/bench/make_run" "$tmp/$name" $kind >/dev/null 2>&1
     pages+=("$tmp/$name/report.html")
 done
+"$build/bin/plateau" compare "$tmp/good" "$tmp/late-lose" --html "$tmp/two/compare.html" >/dev/null 2>&1
+"$build/bin/plateau" compare "$tmp/good" "$tmp/many-600" "$tmp/hostile" --html "$tmp/three/compare.html" >/dev/null 2>&1
+pages+=("$tmp/two/compare.html" "$tmp/three/compare.html")
 for page in "${pages[@]}"; do
     [ -s "$page" ] || { echo "FAILED: $page is not there"; failed=1; continue; }
     size=$(stat -c %s "$page")

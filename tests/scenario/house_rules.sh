@@ -95,6 +95,12 @@ while read -r f; do
   n=$(wc -l <"$f")
   [ "$n" -le 700 ] || fail "$f has $n lines, at most 700"
 done < <(files common agent coordinator configs deploy tests CMakeLists.txt README.md | grep -E '\.(c|h|def|cmake|sh|py|md|txt)$' | grep -v '^tests/data/')
+# A script that does not parse fails only where the shell comes to it.
+mapfile -t scripts < <(files . | grep -E '\.sh$')
+[ ${#scripts[@]} -ge 50 ] || fail "found only ${#scripts[@]} scripts: this test looks at nothing"
+for f in "${scripts[@]}"; do
+  if ! words=$(bash -n "$f" 2>&1); then fail "$f does not parse: $words"; fi
+done
 # Form is kept by .clang-format; where it is not installed (a packager's machine) nothing is judged.
 if command -v clang-format >/dev/null; then
   if ! wrong=$(clang-format --dry-run -Werror "${ours[@]}" 2>&1); then fail "not as .clang-format says (clang-format -i FILE):"$'\n'"$(grep -oE '^[^:]+:[0-9]+' <<<"$wrong" | head -20)"; fi

@@ -50,8 +50,18 @@ complete_program plateau-agent --max-c | grep -qx -- --max-connections || fail "
 complete_program plateau-sim --htt | grep -qx -- --http2 || fail "completion of the simulator's options"
 for p in plateau plateau-agent plateau-sim; do [ -s "$share/bash-completion/completions/$p" ] && [ -s "$share/fish/vendor_completions.d/$p.fish" ] || fail "no completion for $p"; done
 bash -n "$share/bash-completion/completions/plateau" || fail "the completion for bash does not parse"
-if command -v zsh >/dev/null; then zsh -n "$share/zsh/vendor-completions/_plateau" || fail "the completion for zsh does not parse"; fi
-if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/plateau.fish" || fail "the completion for fish does not parse"; fi
+# What each shell completes, LINE=WORD; a shell that is not here is not asked.
+touch "$TMP/planned.yaml"
+cases=('plateau ex=export' 'plateau hel=help' 'plateau help ke=keys' 'plateau run --conc=--concurrency' "plateau run $TMP/plann=$TMP/planned.yaml"
+    'plateau-agent --max-c=--max-connections' 'plateau-sim --htt=--http2')
+if command -v zsh >/dev/null; then
+    python3 "$(dirname "$0")/complete_zsh.py" "$share/zsh/vendor-completions" "${cases[@]}" && ok "zsh completes" || fail "zsh does not complete"
+fi
+if command -v fish >/dev/null; then
+    for c in "${cases[@]}"; do
+        HOME=$TMP fish --no-config -c "source $share/fish/vendor_completions.d/plateau.fish; complete -C '${c%=*}'" 2>&1 | cut -f1 | grep -qx -- "${c##*=}" || fail "fish does not complete: $c"
+    done
+fi
 [ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"
 for f in summary.schema.json grafana-dashboard.json copyright; do [ -s "$share/doc/plateau/$f" ] || fail "$f is not installed"; done
 
