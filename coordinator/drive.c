@@ -33,6 +33,8 @@ struct drive {
     int64_t longest_ns;     /* the longest turn of the loop: no message was read meanwhile */
     int64_t longest_cpu_ns; /* the most CPU time of one turn: what it costs where nothing else runs */
     int64_t wall_minus_mono;
+    uint64_t ended; /* stages that count, and what the plan gives them */
+    int64_t ended_ns;
     size_t living; /* local agents */
     bool left;     /* ordered to make room; the run continues elsewhere */
 };
@@ -102,6 +104,8 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
 {
     struct drive *d = arg;
     save_rest(d);
+    d->ended += !superseded;
+    d->ended_ns += superseded ? 0 : s->plan.duration_ns;
     int untold = superseded ? 0 : todo_tell(&d->todo, d->o->meta->plan, s, e);
     int rc = sinks_stage_end(&d->o->sinks, s, untold ? NULL : e); /* kept all the same: what came first is reported */
     if (d->scrape) scrape_now(d->scrape);                         /* and after the last */
@@ -266,7 +270,13 @@ static void end_server(struct drive *d)
 
 static struct sink_view view(const struct drive *d)
 {
-    return (struct sink_view){d->run, todo_begun(&d->todo), todo_all(&d->todo), clock_mono_ns(), d->saving != NULL};
+    return (struct sink_view){.run = d->run,
+                              .step = todo_begun(&d->todo),
+                              .steps = todo_all(&d->todo),
+                              .now = clock_mono_ns(),
+                              .ended = d->ended,
+                              .ended_ns = d->ended_ns,
+                              .saving = d->saving != NULL};
 }
 
 static int64_t cpu_ns(void)
@@ -308,6 +318,9 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     const struct store_past *past = &d->o->past;
     int64_t now = clock_mono_ns();
     if (todo_init(&d->todo, meta, e)) return -1;
+    for (size_t i = 0; i < meta->n_stages; i++)
+        d->ended_ns += meta->stages[i].plan.duration_ns;
+    d->ended = meta->n_stages;
     if (meta->plan->target.metrics_url && !(d->scrape = scrape_start(&meta->plan->target, e))) return -1;
     if (sinks_begin(&d->o->sinks, meta, e)) return -1;
     if (plan_to_json(meta->plan, false, packed)) return err_set(e, ERR_LIMIT, "the plan is too large to be sent");

@@ -57,6 +57,14 @@ void extent_compute(const struct plan *p, struct extent *ret)
     if (uncapped) ret->in_flight = 0;
 }
 
+int64_t extent_left_ns(const struct plan *p, uint64_t ended, int64_t ended_ns, int64_t elapsed_ns)
+{
+    struct extent x;
+    extent_compute(p, &x);
+    int64_t left = x.load_ns - ended_ns - (int64_t)ended * p->cooldown_ns - (elapsed_ns > 0 ? elapsed_ns : 0);
+    return x.stages == 0 || x.by_count || left < 0 ? 0 : left;
+}
+
 static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
 {
     char load[32], drain[32], stages[HUMAN_THINGS_MAX];

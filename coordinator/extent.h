@@ -12,5 +12,8 @@ struct extent {
     uint64_t in_flight; /* at most, over all agents; 0: an open loop without a cap */
 };
 void extent_compute(const struct plan *p, struct extent *ret);
+/* Until the last load of a run ends, as far as its plan says: after so many stages, which the plan gives `ended_ns`
+ * together, and this long in the next; drains are not counted. 0: not known. */
+int64_t extent_left_ns(const struct plan *p, uint64_t ended, int64_t ended_ns, int64_t elapsed_ns);
 /* The same as sentences, one per line, each line after `before` ("# "). */
 void extent_words(const struct plan *p, const char *before, struct buf *out);

@@ -159,17 +159,12 @@ static void put_events(struct json_out *j, const struct run_ui *p)
     json_end_array(j);
 }
 
-/* What the plan still asks for, in seconds; NaN: not known. */
-static double left_s(const struct run_ui *p, const struct run_progress *progress)
+/* NaN: not known. */
+static double left_s(const struct run_ui *p, const struct sink_view *v, const struct run_progress *progress)
 {
-    struct extent x;
-    extent_compute(p->plan, &x);
-    if (x.stages == 0 || x.by_count || x.load_ns <= 0) return (double)NAN;
     int64_t elapsed = progress->attempt && progress->attempt->t0_ns ? progress->elapsed_ns : 0;
-    int64_t stage = progress->attempt ? progress->attempt->step.load.duration_ns : 0;
-    if (elapsed > stage) elapsed = stage;
-    int64_t left = x.load_ns - p->done_ns - (elapsed > 0 ? elapsed : 0);
-    return left > 0 ? (double)left / 1e9 : 0;
+    int64_t left = extent_left_ns(p->plan, v->ended, v->ended_ns, elapsed);
+    return left ? (double)left / 1e9 : (double)NAN;
 }
 
 static void keep_row(struct run_ui *p, const struct run_progress *progress)
@@ -204,7 +199,7 @@ static void tick(void *arg, const struct sink_view *v)
     json_string(&j, "state", run_state_name(progress.state));
     json_u64(&j, "step", v->step);
     json_u64(&j, "steps", v->steps);
-    json_double(&j, "left_s", left_s(p, &progress));
+    json_double(&j, "left_s", left_s(p, v, &progress));
     json_u64(&j, "agents", progress.agents);
     json_u64(&j, "agents_ready", progress.agents_ready);
     json_u64(&j, "agents_wanted", progress.agents_wanted);
@@ -225,8 +220,6 @@ static int begin(void *arg, const struct run_data *meta, struct err *e)
     struct buf page = BUF_INIT(REPORT_MAX), policy = BUF_INIT(NOW_MAX);
     if (!p->ui) return 0;
     p->plan = meta->plan;
-    for (size_t i = 0; i < meta->n_stages; i++)
-        p->done_ns += meta->stages[i].plan.duration_ns;
     const char *title = meta->plan->name ? meta->plan->name : meta->run_id;
     int rc = report_html_live(title, ui_token(p->ui), &page, &policy, e);
     if (rc == 0) {
@@ -246,8 +239,7 @@ static int begin(void *arg, const struct run_data *meta, struct err *e)
 static int stage_end(void *arg, const struct stage_data *s, struct err *e)
 {
     struct run_ui *p = arg;
-    (void)e;
-    if (!s->aborted) p->done_ns += s->plan.duration_ns;
+    (void)s, (void)e;
     p->ended = true;
     return 0;
 }

@@ -27,8 +27,7 @@ struct run_ui {
     struct run_ui_row rows[RUN_UI_ROWS];       /* the latest seconds of the stage */
     struct run_ui_event events[RUN_UI_EVENTS]; /* the latest */
     size_t n_rows, n_events;
-    int64_t done_ns; /* what the plan gives to the stages that have ended */
-    bool ended;      /* a stage has, and the page does not know yet */
+    bool ended; /* a stage has, and the page does not know yet */
     pthread_t maker;
     bool making;          /* the thread is there */
     pthread_mutex_t lock; /* of the three below */

@@ -18,7 +18,9 @@ struct sink_view {
     uint64_t step,
         steps; /* the stage that began last, from 1 (0: none yet), of so many; steps 0: not known (a search) */
     int64_t now;
-    bool saving; /* the stage that ended last is not yet all in the sinks */
+    uint64_t ended;   /* stages that have ended and count, those of an earlier part of the run too */
+    int64_t ended_ns; /* what the plan gives them */
+    bool saving;      /* the stage that ended last is not yet all in the sinks */
 };
 struct sink_snapshot {
     uint32_t stage, repeat, epoch, agent;

@@ -10,6 +10,7 @@
 #include "common/human.h"
 #include "common/log.h"
 #include "coordinator/answer/point.h"
+#include "coordinator/extent.h"
 #include "coordinator/sinks.h"
 
 #define TTY_NS (1 * NS_PER_S)
@@ -91,6 +92,17 @@ static void put_bar(const struct run_progress *p, struct pieces *out)
     (void)add(out, "[%s] %.0f/%.0f s", bar, fmin(elapsed, whole), whole);
 }
 
+/* Of the whole run, where that is more than the stage. */
+static void put_left(const struct run_progress *p, uint64_t steps, struct pieces *out)
+{
+    double s = (double)p->left_ns / 1e9;
+    if (p->left_ns == 0 || steps < 2) return;
+    if (s < 90)
+        (void)add(out, "%.0f s left", s);
+    else
+        (void)add(out, s < 5400 ? "%.0f min left" : "%.1f h left", s < 5400 ? s / 60 : s / 3600);
+}
+
 /* A percentile is shown only when at least 3 samples lie beyond it. */
 static void put_quantile(const struct hist *h, const char *name, double q, struct pieces *out)
 {
@@ -126,6 +138,7 @@ void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsi
     (void)add(&out, "%s token/s", human_number(l->tokens_per_s, number));
     uint64_t failed = counters_failed(l->counters);
     if (failed) (void)add(&out, "%s failed", human_count(failed, number));
+    put_left(p, steps, &out);
     (void)add(&out, "%s ok", human_count(l->counters[COUNTER_OK], number));
     put_quantile(l->ttft, "ttft", 0.5, &out);
     if (!failed) (void)add(&out, "0 failed");
@@ -206,6 +219,8 @@ static void tick(void *arg, const struct sink_view *v)
     t->next_ns = v->now + (t->tty ? TTY_NS : PLAIN_NS);
     t->epoch = epoch;
     run_progress(v->run, v->now, &p);
+    int64_t elapsed = p.attempt && p.attempt->t0_ns ? p.elapsed_ns : 0;
+    p.left_ns = extent_left_ns(t->plan, v->ended, v->ended_ns, elapsed);
     p.endpoint = t->endpoint;
     p.agents_hint = t->agents_hint;
     /* the last column stays empty, since some terminals wrap when it is written */

@@ -39,6 +39,7 @@ struct run_progress {
     enum run_state state;
     size_t agents, agents_ready;
     uint32_t agents_wanted;        /* while they gather */
+    int64_t left_ns;               /* of the plan, as far as is known; 0 = not known; set by callers */
     int64_t fence_left_ns;         /* until no agent of an earlier attempt can load any more; 0 = so now */
     const char *endpoint;          /* where agents dial in; NULL = they are started by themselves */
     const char *agents_hint;       /* where to look when they do not come, in place of that; NULL = nothing is known */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "coordinator/extent.h"
 #include "coordinator/watch.h"
 
@@ -92,9 +93,38 @@ static void test_curve(void **state)
     buf_clear(&out);
 }
 
+static int64_t left(const char *load, uint64_t ended, int64_t ended_s, int64_t elapsed_s)
+{
+    struct buf text = BUF_INIT(4096);
+    struct err e;
+    (void)buf_printf(&text, "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\nload: {%s}\n",
+                     load);
+    struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    int64_t s = extent_left_ns(p, ended, ended_s * NS_PER_S, elapsed_s * NS_PER_S) / NS_PER_S;
+    plan_destroy(&p);
+    buf_clear(&text);
+    return s;
+}
+
+/* Loads, and the pauses between them: three of 30 s with two of 5 s. */
+static void test_left(void **state)
+{
+    (void)state;
+    const char *three = "concurrency: [1, 2, 4], duration: 30s, cooldown: 5s";
+    assert_int_equal(left(three, 0, 0, 0), 100);
+    assert_int_equal(left(three, 0, 0, -3), 100); /* before its start */
+    assert_int_equal(left(three, 0, 0, 10), 90);
+    assert_int_equal(left(three, 1, 30, 0), 65);
+    assert_int_equal(left(three, 2, 60, 30), 0);
+    assert_int_equal(left(three, 3, 90, 0), 0);
+    assert_int_equal(left("stages: [{concurrency: 1, requests: 30}, {concurrency: 1, duration: 30s}]", 0, 0, 0),
+                     0); /* by count */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unreachable), cmocka_unit_test(test_no_abort),
-                                       cmocka_unit_test(test_curve)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_left), cmocka_unit_test(test_unreachable),
+                                       cmocka_unit_test(test_no_abort), cmocka_unit_test(test_curve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

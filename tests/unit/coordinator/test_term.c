@@ -100,6 +100,11 @@ static void test_what_fits_at_80(void **state)
     assert_non_null(strstr(line, "ttft p50 62 ms"));
     assert_non_null(strstr(line, "64 in flight"));
     assert_null(strstr(line, "p99")); /* 250 samples do not carry it */
+    p.left_ns = 195 * NS_PER_S;
+    term_line(&p, 3, 9, 79, line, sizeof line);
+    assert_string_equal(line, "stage 3/9  load 64  [######------] 15/30 s  4,510 token/s  3 min left  1,234 ok");
+    term_line(&p, 1, 1, 200, line, sizeof line);
+    assert_null(strstr(line, "left")); /* of one stage the bar says it */
     p.live.counters[COUNTER_FAILED_FIRST] = 7;
     term_line(&p, 3, 9, 79, line, sizeof line);
     assert_non_null(strstr(line, "7 failed")); /* before what is less urgent */
