@@ -117,6 +117,11 @@ static bool is_odd(enum failure label)
     return label == FAILURE_MALFORMED || label == FAILURE_TRUNCATED || label == FAILURE_EMPTY;
 }
 
+static bool is_timeout(enum failure label)
+{
+    return label == FAILURE_TIMEOUT_FIRST_TOKEN || label == FAILURE_TIMEOUT_IDLE || label == FAILURE_TIMEOUT_TOTAL;
+}
+
 /* The agent's own words first, then those of the server that a person can read. */
 static void put_odd(struct wording *w, bool heard, const char *why, struct failure_sample *s)
 {
@@ -166,6 +171,8 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     }
     if (is_odd(s->label))
         put_odd(w, heard, why, s);
+    else if (why && is_timeout(s->label))
+        failure_words(s->text, sizeof s->text, why, strlen(why)); /* what was heard are signs of life */
     else if (heard)
         failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));

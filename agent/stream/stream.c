@@ -538,6 +538,16 @@ static void learn_end(const struct stream *s)
     if (s->ended_by == STREAM_END_FINISH) ends->held++;
 }
 
+/* What came of a good answer before a timeout, where that was no token; NULL: nothing worth a word. */
+static const char *before_timeout(const struct stream *s, enum transport_end end)
+{
+    bool timeout = end == END_TIMEOUT_FIRST_TOKEN || end == END_TIMEOUT_IDLE || end == END_TIMEOUT_TOTAL;
+    if (!timeout || s->events > 0 || s->dialect->whole) return NULL;
+    if (s->bytes == 0) return "the head came, and nothing after it";
+    return s->t.first_event == 0 ? "only comments or blank lines came, and no event"
+                                 : "events came, and none with a token";
+}
+
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status)
 {
     bool success = http_status >= 200 && http_status < 300;
@@ -556,7 +566,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
     if (http_status != 0 && !success) return status_label(http_status);
     if (s->error) return COUNTER_FAILED_STREAM_ERROR;
     if (s->malformed) return COUNTER_FAILED_MALFORMED;
-    if (end == END_COMPLETE && success) s->why = missing(s);
+    if (success) s->why = end == END_COMPLETE ? missing(s) : before_timeout(s, end);
     if (s->end || (end == END_COMPLETE && success && s->bytes == 0)) return COUNTER_FAILED_EMPTY;
     if (end == END_CUT && http_status == 0) return COUNTER_FAILED_RESET;
     if (end == END_COMPLETE && http_status == 0) return COUNTER_FAILED_MALFORMED;

@@ -77,6 +77,8 @@ PLACES = {
     "/job": (lambda n: whole("202 Accepted", "application/json", '{"id": "job-7", "status": "queued"}', "Location: /jobs/7"), False),
     "/fields": (lambda n: whole("431 Request Header Fields Too Large", "text/plain", ""), False),
     "/legal": (lambda n: whole("451 Unavailable For Legal Reasons", "text/plain", "not in your country"), False),
+    "/comments": (lambda n: [(0.002, CHUNKED)] + [(0.1, chunk(b":\n\n"))] * 40, False),
+    "/headers": (lambda n: [(0.002, CHUNKED), (4, b"")], False),
     "/late": (lambda n: good(n, before_end=0.3), False),
     "/open": (lambda n: good(n, before_close=0.3), False),
 }

@@ -42,6 +42,10 @@ for status in fields:431:'headers are larger' legal:451:'legal reasons'; do
     expect ".failures[0] | .status == $code and (.hint | contains(\"$words\"))" "$code says what it means"
 done
 
+for place in comments headers; do # a queue behind the head, with and without signs of life
+    run_at /$place 'concurrency: [2], duration: 3s, drain: 1s' ', timeouts: {first_token: 1s}'
+    expect '[.failures[] | select(.label == "timeout_first_token")][0].text | test("^(only comments or blank lines came, and no event|the head came, and nothing after it)$")' "$place: what came before the timeout is told"
+done
 run_at /late 'concurrency: [2], duration: 2s'
 expect '.answer | .after_last_token_share > 0.5 and .after_last_token_ms > 290 and (.text | contains("After the last token a slot stays taken for"))' 'an end marker that comes late is told'
 run_at /open 'concurrency: [2], duration: 2s'
