@@ -80,6 +80,11 @@ for http in '"1.1"' '"2"'; do
     all_ok "https, HTTP $http, by tunnels"
     is 'no request was seen by the proxy' "$(grep -vc '^CONNECT 127.0.0.1:[0-9]* login' "$TMP/asked")" 0
 done
+LLM_API_KEY=k PROXY_PASSWORD=$PROXY_WORD "$BIN/plateau" probe "$(dirname "$0")/../../configs/behind-proxy.yaml" --set "target.url=$URL" --set "target.proxy=$PROXY" \
+    --set 'target.proxy_auth={basic: {user: me, env: PROXY_PASSWORD}}' --set "target.tls.ca_file=$TMP/ca.crt" >"$TMP/said.log" 2>&1
+STATUS=$?
+expect_status 0
+expect_text said.log 'proxy 127.0.0.1:[0-9]+, HTTP/1.1 over TLSv1.3: status 200' 'configs/behind-proxy.yaml'
 by "proxy: \"$PROXY\", $login, $tls" "$forty"
 expect_status 2
 expect_text err.log 'certificate of 127.0.0.1:[0-9]+ by proxy 127.0.0.1:[0-9]+ is not accepted: no subject name in it is 127.0.0.1, the host of target.url' 'without sni: another name'
