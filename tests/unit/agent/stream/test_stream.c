@@ -70,6 +70,8 @@ static const struct expect captures[] = {
     {"ollama-v1-completions-stream-usage", COMPLETIONS, COUNTER_OK, 3, true, 3, 3, 0, true}, /* zeros, then the truth */
     {"llamacpp-b11549-chat-stream-reasoning", CHAT, COUNTER_OK, 5, true, 46, 6, 0, true},
     {"llamacpp-b11549-chat-stream-n2", CHAT, COUNTER_OK, 8, true, 26, 4, 21, true}, /* a usage of each answer */
+    /* no [DONE]: target.end: auto or finish measures it */
+    {"transformers-chat-stream", CHAT, COUNTER_FAILED_TRUNCATED, 6, true, 18, 6, 0, true},
     {"llmdsim-fail-1", CHAT, COUNTER_FAILED_HTTP_429, 0, false, 0, 0, 0, false},
 };
 #define CAPTURES (sizeof captures / sizeof *captures)
