@@ -21,7 +21,8 @@ static bool take_login(const char *p, const char *end, char ret[static PROXY_LOG
     size_t n = 0;
     for (; p < end && n < PROXY_LOGIN_MAX - 1; n++) {
         bool coded = *p == '%' && end - p > 2 && hex(p[1]) >= 0 && hex(p[2]) >= 0;
-        ret[n] = coded ? (char)(hex(p[1]) << 4 | hex(p[2])) : *p;
+        ret[n] = *p;
+        if (coded) ret[n] = (char)(hex(p[1]) << 4 | hex(p[2]));
         p += coded ? 3 : 1;
         if ((unsigned char)ret[n] < 0x20 || ret[n] == 0x7f) return false;
     }
