@@ -385,7 +385,7 @@ static bool is_short(const struct exchange *k, ssize_t n)
     return n > 0 && (size_t)n < CONN_READ_BYTES && !(k->c.tls && tls_ended(k->c.tls));
 }
 
-/* read_all when its first read, which gave n, was not the only one. */
+/* Reads on after a first read, which gave n. `more` false: only what TLS holds. */
 static __attribute__((noinline)) void read_on(struct http1_state *o, struct exchange *k, bool more, ssize_t n)
 {
     struct transport *t = o->conns.t;
@@ -406,13 +406,18 @@ static __attribute__((noinline)) void read_on(struct http1_state *o, struct exch
     }
 }
 
-/* `more` false: what TLS holds, without a look at the socket. */
-static inline void read_all(struct http1_state *o, struct exchange *k, bool more)
+/* What TLS holds, without a look at the socket. */
+static void read_held(struct http1_state *o, struct exchange *k)
+{
+    read_on(o, k, false, conn_receive(&o->conns, &k->c, false));
+}
+
+static inline void read_all(struct http1_state *o, struct exchange *k)
 {
     struct transport *t = o->conns.t;
-    ssize_t n = conn_receive(&o->conns, &k->c, more);
+    ssize_t n = conn_receive(&o->conns, &k->c, true);
     if (!is_short(k, n)) {
-        read_on(o, k, more, n);
+        read_on(o, k, true, n);
         return;
     }
     if ((size_t)n > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = (size_t)n;
@@ -431,7 +436,7 @@ static void advance(struct http1_state *o, struct exchange *k, uint32_t events)
         end(o, k, how, why, false);
     } else if (rc > 0) {
         send_request(o, k);
-        if (k->c.tls) read_all(o, k, false); /* bytes that came with the handshake raise no event */
+        if (k->c.tls) read_held(o, k); /* bytes that came with the handshake raise no event */
     } else {
         k->x->why = conn_waits(o->conns.t, &k->c);
     }
@@ -491,7 +496,7 @@ static void http1_ready(struct transport *t, uint64_t data, uint32_t events)
         return;
     }
     if (k->c.want_write && (events & EPOLLOUT)) write_more(o, k);
-    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k, true);
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read_all(o, k);
 }
 
 static void http1_abort(struct transfer *x)
