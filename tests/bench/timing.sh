@@ -2,7 +2,8 @@
 # Is what the engine reports what the endpoint emitted? timing.sh BIN_DIR [STREAMS ...] (50 200 500 1000 5000)
 #   Each count of streams: TTFT 200 ms, 50 ms a token (5,000: 250 ms), begun evenly over a second; the simulator writes when it emitted each token. Prints
 #   the error of every gap between two tokens; how long a slot of the closed loop stood empty (refill); TTFT, TPOT and ITL reported against emitted.
-#   Endpoint on core 0, client on core 1. QUANTUM=0, 500us (default), 1ms; ROUNDS=1: medians of rounds; OUT=FILE keeps each round's JSON.
+#   Endpoint on core 0, client on core 1. QUANTUM=0, 500us (default), 1ms; ROUNDS=1: medians of rounds; OUT=FILE keeps each round's JSON;
+#   SIM_FLAGS, SCHEME=https, FLAGS: more options of the simulator and of bench_engine, such as those for TLS.
 set -eu
 bin=${1:?folder of the programs, such as build/release}; shift
 [ $# -gt 0 ] || set -- 50 200 500 1000 5000
@@ -15,10 +16,10 @@ one() { # STREAMS: one round, its JSON on standard output
     [ "$1" -gt 2000 ] && { tpot=250ms; tokens=8; }
     rm -f "$dir"/port
     taskset -c 0 "$bin/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$dir/port" --exit-after 120s --ttft 200ms --tpot $tpot --truth "$dir/truth" \
-        --truth-tokens >/dev/null 2>&1 &
+        --truth-tokens ${SIM_FLAGS:-} >/dev/null 2>&1 &
     sim=$!
     for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep 0.05; done
-    taskset -c 1 "$bin/bench/bench_engine" --url "http://127.0.0.1:$(cat "$dir/port")/v1/chat/completions" --slots "$1" --tokens $tokens --duration 8s \
+    taskset -c 1 "$bin/bench/bench_engine" --url "${SCHEME:-http}://127.0.0.1:$(cat "$dir/port")/v1/chat/completions" --slots "$1" --tokens $tokens --duration 8s \
         --warmup 2s --ramp 1s --workers 1 --quantum "${QUANTUM:-500us}" --streams "$dir/streams" ${FLAGS:-} >"$dir/result"
     kill -INT "$sim"; wait "$sim" || true; sim=
     python3 "$here/timing.py" "$dir/streams" "$dir/truth" "$dir/result"
