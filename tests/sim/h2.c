@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/clock.h"
+
 #define FIELDS_MAX 16
 #define TEXT_MAX 4096 /* path, authorization, head of an answer */
 
@@ -35,14 +37,16 @@ struct sim_h2 {
     nghttp2_session *session;
     struct h2_stream *streams, *asked, **last_asked;
     struct buf out;
+    uint32_t answers;
     bool reading, leaving;
+    bool held; /* nothing is sent yet: --late-settings */
 };
 
 static int flush(struct sim_h2 *h)
 {
     const uint8_t *bytes;
     ssize_t n;
-    if (h->reading) return 0;
+    if (h->reading || h->held || h->carrier->closing) return 0;
     buf_reset(&h->out);
     while ((n = nghttp2_session_mem_send(h->session, &bytes)) > 0)
         buf_put(&h->out, bytes, (size_t)n);
@@ -102,9 +106,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct sim_h2 *h = user;
-    if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return 0;
+    bool head = frame->hd.type == NGHTTP2_HEADERS;
+    if (!head && frame->hd.type != NGHTTP2_DATA) return 0;
+    if (h->v->o->answer_early ? !head : !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!s) return 0;
     *h->last_asked = s;
@@ -179,9 +183,13 @@ static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     if (s->c.out_at == out->len) {
         buf_reset(out);
         s->c.out_at = 0;
-        if (s->over)
+        if (s->over) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
-        else if (n == 0)
+            if (s->h->v->o->reset_end) {
+                *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+                (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+            }
+        } else if (n == 0)
             return NGHTTP2_ERR_DEFERRED;
     }
     return (ssize_t)n;
@@ -215,7 +223,15 @@ static int submit_head(struct h2_stream *s)
         fields[n++] = (nghttp2_nv){(uint8_t *)line, (uint8_t *)(colon + 2), name, value, 0};
     }
     s->over = s->at == AT_END;
-    return nghttp2_submit_response(s->h->session, s->id, fields, n, &body);
+    size_t more = s->h->v->o->head_bytes;
+    char *padding = more && n < FIELDS_MAX ? malloc(more) : NULL;
+    if (padding) {
+        memset(padding, 'x', more);
+        fields[n++] = (nghttp2_nv){(uint8_t *)(uintptr_t) "x-padding", (uint8_t *)padding, 9, more, 0};
+    }
+    int rc = nghttp2_submit_response(s->h->session, s->id, fields, n, &body);
+    free(padding);
+    return rc;
 }
 
 /* One byte of what stands between heads, chunks and bodies. */
@@ -248,7 +264,7 @@ static void stream_reset(struct sim_conn *c)
 {
     struct h2_stream *s = (struct h2_stream *)c;
     struct sim_h2 *h = s->h;
-    (void)nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
+    (void)nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, h->v->o->reset_code);
     sim_conn_close(h->v, c, "reset");
     (void)flush(h);
 }
@@ -292,6 +308,10 @@ static void stream_answered(struct sim_conn *c)
     struct sim_h2 *h = s->h;
     uint32_t most = h->v->o->close_after;
     if (s->gone) sim_conn_close(h->v, c, "client-closed");
+    if (++h->answers == h->v->o->drop_after) {
+        sim_conn_finish(h->v, h->carrier);
+        return;
+    }
     if (!most || ++h->carrier->responses < most || h->leaving) return;
     h->leaving = true;
     int32_t last = nghttp2_session_get_last_proc_stream_id(h->session);
@@ -344,13 +364,17 @@ static struct sim_h2 *h2_new(struct sim_server *v, struct sim_conn *carrier)
 {
     struct sim_h2 *h = calloc(1, sizeof *h);
     nghttp2_session_callbacks *calls = NULL;
+    nghttp2_option *options = NULL;
+    const bool early = v->o->answer_early; /* bodies end at the windows that there are at first */
     const nghttp2_settings_entry ours[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, v->o->max_streams ? v->o->max_streams : 1u << 20},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, SIM_BODY_MAX}};
-    if (!h || nghttp2_session_callbacks_new(&calls) != 0) {
+    if (!h || nghttp2_session_callbacks_new(&calls) != 0 || nghttp2_option_new(&options) != 0) {
+        nghttp2_session_callbacks_del(calls);
         free(h);
         return NULL;
     }
+    nghttp2_option_set_no_auto_window_update(options, early);
     h->v = v;
     h->carrier = carrier;
     h->last_asked = &h->asked;
@@ -360,10 +384,11 @@ static struct sim_h2 *h2_new(struct sim_server *v, struct sim_conn *carrier)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_close);
-    int rc = nghttp2_session_server_new(&h->session, calls, h);
+    int rc = nghttp2_session_server_new2(&h->session, calls, h, options);
     nghttp2_session_callbacks_del(calls);
-    if (rc == 0) rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, ours, 2);
-    if (rc == 0) rc = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, 1 << 30);
+    nghttp2_option_del(options);
+    if (rc == 0) rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, ours, early ? 1 : 2);
+    if (rc == 0 && !early) rc = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, 1 << 30);
     if (rc != 0) h2_destroy(&h);
     return h;
 }
@@ -372,5 +397,14 @@ int sim_h2_open(struct sim_server *v, struct sim_conn *carrier)
 {
     carrier->kind = &SIM_H2_CARRIER;
     carrier->h2 = h2_new(v, carrier);
-    return carrier->h2 ? 0 : -1;
+    if (!carrier->h2) return -1;
+    carrier->h2->held = v->o->late_settings > 0;
+    if (carrier->h2->held) sim_timer_set(&v->timers, &carrier->token_timer, clock_mono_ns() + v->o->late_settings);
+    return 0;
+}
+
+void sim_h2_due(struct sim_h2 *h)
+{
+    h->held = false;
+    if (flush(h)) sim_conn_close(h->v, h->carrier, "client-closed");
 }

@@ -44,7 +44,13 @@ static int check(struct sim_options *o, struct err *e)
     if (!(o->prefill_rate > 0)) return err_set(e, ERR_USAGE, "--prefill-rate: expected more than 0 token/s");
     if (o->step_base <= 0) return err_set(e, ERR_USAGE, "--step-base: expected more than 0");
     if (!o->tls_cert != !o->tls_key) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key go together");
-    if (o->max_streams && !o->http2) return err_set(e, ERR_USAGE, "--max-streams needs --http2");
+    bool http2 =
+        o->max_streams || o->drop_after || o->head_bytes || o->reset_end || o->answer_early || o->late_settings;
+    if (http2 && !o->http2)
+        return err_set(e, ERR_USAGE,
+                       "--max-streams, --late-settings, --drop-after, --head-bytes, --reset-end and "
+                       "--answer-early need --http2");
+    if (o->head_bytes > 60000) return err_set(e, ERR_USAGE, "--head-bytes: expected at most 60000");
     if (o->truth_tokens && !o->truth) return err_set(e, ERR_USAGE, "--truth-tokens needs --truth FILE");
     return check_faults(o, e);
 }
@@ -64,7 +70,8 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
                                 .tokens_per_event = 1,
                                 .fault_after = 2,
                                 .fault_rate = 1,
-                                .slow_gap = 5 * NS_PER_MS};
+                                .slow_gap = 5 * NS_PER_MS,
+                                .reset_code = 2};
     struct sim_options *o = ret;
     const struct arg table[] = {
         {"listen", ARG_MANY, &o->listen, "ADDR:PORT", "address to serve, may be given again; port 0: any free"},
@@ -74,6 +81,13 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"tls-key", ARG_TEXT, &o->tls_key, "FILE", "its key"},
         {"http2", ARG_FLAG, &o->http2, NULL, "speak HTTP/2 too: by ALPN over TLS, with prior knowledge in the clear"},
         {"max-streams", ARG_U32, &o->max_streams, "N", "HTTP/2: at most N streams at once on a connection"},
+        {"late-settings", ARG_DURATION, &o->late_settings, "TIME", "HTTP/2: a connection says nothing for so long"},
+        {"drop-after", ARG_U32, &o->drop_after, "N",
+         "HTTP/2: close a connection after N responses, whatever is open on it"},
+        {"head-bytes", ARG_U32, &o->head_bytes, "N", "HTTP/2: a header of N bytes in each response"},
+        {"reset-end", ARG_FLAG, &o->reset_end, NULL, "HTTP/2: responses end with RST_STREAM (NO_ERROR)"},
+        {"reset-code", ARG_U32, &o->reset_code, "N", "HTTP/2: code of --fault-reset (2, INTERNAL_ERROR)"},
+        {"answer-early", ARG_FLAG, &o->answer_early, NULL, "HTTP/2: answer 400 at a request's head, read no body"},
         {"require-key", ARG_TEXT, &o->require_key, "TOKEN", "answer 401 to requests without this bearer token"},
         {"ttft", ARG_DURATION, &o->ttft, "TIME", "fixed mode: first token after this"},
         {"tpot", ARG_DURATION, &o->tpot, "TIME", "fixed mode: each further token after this"},

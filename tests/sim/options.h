@@ -46,6 +46,10 @@ struct sim_options {
     double fault_rate;
     int64_t slow_gap;
     uint32_t close_after, max_connections, max_streams;
+    /* of HTTP/2 only */
+    uint32_t drop_after, head_bytes, reset_code;
+    bool reset_end, answer_early;
+    int64_t late_settings;
     int64_t exit_after; /* 0 = never */
 };
 

@@ -1,3 +1,4 @@
+#include "tests/sim/h2.h"
 #include "tests/sim/server.h"
 
 #include <arpa/inet.h>
@@ -192,7 +193,10 @@ static void fire(struct sim_server *v)
     for (int i = 0; i < BURST && sim_timers_next(&v->timers) <= now; i++) {
         struct sim_timer *t = sim_timers_top(&v->timers);
         struct sim_conn *c = t->owner;
-        if (t->kind == SIM_TIMER_TOKEN) {
+        if (c->h2) {
+            sim_timer_clear(&v->timers, t);
+            sim_h2_due(c->h2);
+        } else if (t->kind == SIM_TIMER_TOKEN) {
             if (!sim_stream_due(v, c)) next_request(v, c);
         } else {
             sim_timer_clear(&v->timers, t);
