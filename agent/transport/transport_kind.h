@@ -37,8 +37,10 @@ static inline void transport_deliver(struct transfer *x, const char *bytes, size
     if (!t->delivered) {
         t->delivered = true;
         t->counts.reads++;
-        t->counts.unstamped += t->arrival == 0;
-        if (t->arrival == 0) t->now = clock_mono_ns();
+        if (__builtin_expect(t->arrival == 0, 0)) {
+            t->counts.unstamped++;
+            t->now = clock_mono_ns();
+        }
     }
     t->calls->bytes(x, bytes, n, t->arrival ? t->arrival : t->now);
 }
