@@ -210,7 +210,8 @@ int warm_result(const struct warm *w, struct err *e)
         *e = w->said;
         return -1;
     }
-    if (why == ECONNREFUSED) return err_set(e, ERR_NET, "nothing listens at %s (connection refused)", at);
+    if (why == ECONNREFUSED)
+        return err_set(e, ERR_NET, "nothing listens at %s, or a firewall rejects it (connection refused)", at);
     if (why == ETIMEDOUT)
         return err_set(e, ERR_NET, "%s does not answer: no connection within the connect timeout", at);
     if (why == EAGAIN) return err_set(e, ERR_NET, "%s takes no connection: its queue is full, and nobody accepts", at);
