@@ -19,6 +19,7 @@ Y
 render() { "$helm" template load $chart --kube-version 1.33.0 --set-file plan="$tmp/plan.yaml" "${@:2}" >"$tmp/$1.yaml"; }
 render open --set networkPolicy.enabled=true --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm'
 render same --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set networkPolicy.enabled=false --set podDisruptionBudget.enabled=false
+render alone --set networkPolicy.enabled=true --set insecure=true --set agents=4 --set 'secrets[0]=llm'
 render longer --set insecure=true --set agents=4 --set 'secrets[0]=llm' --set 'coordinator.args={--set,load.duration=9s}'
 render keys --set keys.secretName=k --set persistence.enabled=true
 render again --set keys.secretName=k --set persistence.enabled=true --set coordinator.resume=load-1234
@@ -80,6 +81,9 @@ expect("--stay" not in job, "agents of a Job must end")
 def job(name): return of(load(name), "Job", "-coordinator")["metadata"]["name"]
 expect(job("open") == job("same"), "a network policy makes another run")
 expect(job("open") != job("longer"), "other arguments are not another run")
+def first(name): return [c["name"] for c in of(load(name), "Job", "-coordinator")["spec"]["template"]["spec"].get("initContainers", [])]
+expect(first("open") == ["wait-for-sim"] and first("longer") == [], f"a run must wait for the simulator of its own release: {first('open')} {first('longer')}")
+expect(job("open") != job("alone"), "with a simulator the Job is another, and has the same name")
 expect(of(o, "Service", "-coordinator")["spec"]["selector"]["batch.kubernetes.io/job-name"] == job("open"), "the Service finds coordinators of other runs")
 expect(job("open") != job("newer"), "a newer chart, which may write another Job, gives it the same name")
 # Advice in a pod is the cluster's: kubectl and Helm commands, never plateau's own.

@@ -8,7 +8,7 @@
 exists, so a changed run gets another name. */ -}}
 {{- define "plateau.hash" -}}
 {{- $same := omit .Values "networkPolicy" "podDisruptionBudget" "podMonitor" "dashboard" "sim" "checkPlan" -}}
-{{- dict "values" $same "version" .Chart.AppVersion "chart" .Chart.Version | toJson | sha256sum | trunc 8 -}}
+{{- dict "values" $same "sim" .Values.sim.enabled "version" .Chart.AppVersion "chart" .Chart.Version | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
 {{- define "plateau.coordinatorJob" -}}{{ include "plateau.name" . }}-coordinator-{{ include "plateau.hash" . }}{{- end -}}
