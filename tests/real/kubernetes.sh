@@ -23,8 +23,12 @@
 #   ci           helm install, then deploy/helm/fetch.sh: the folder is there and the status is the run's, also of a run that fails
 #   waitjobs     helm install --wait --wait-for-jobs of a run that fails ends at once, and not at its timeout
 #   data         a data set in a ConfigMap, with its corpus: agents find it by its hash
+#   unschedulable  agents that fit on no node: status 4 after coordinator.wait, and the log's own command shows them
+#   values       what platforms ask for: their user, environment, volumes, init containers, sidecars, names, an account, the host's network; helm test
 #   policy       the network policy: the run goes through, and agents reach nothing else (skipped where the network enforces none)
 #   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
+#   deadcoordinator  the coordinator's node dies: it stays where it was until the node is declared out of service, then another resumes with the same agents
+#                (needs KILLNODE, two nodes, and SHARED, a folder that is the same on every node)
 # Environment: KUBECTL, HELM, BUILDAH (commands; words are split), BUILD_ARGS (further words for `buildah bud`), BASE (base image), LOAD (a command
 # that brings an image's tar, given as last word, to every node), NAMESPACE, BIN (folder of plateau for `same`), OUT (where results are kept).
 # Everything is made in NAMESPACE, which is deleted at the end; KEEP=1 keeps it.
@@ -46,8 +50,8 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data policy deadnode)
-step=start drained=
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data unschedulable values policy deadnode deadcoordinator)
+step=start drained= tainted=
 
 say() { echo "$(date +%T) $step: $*"; }
 die() { echo "$(date +%T) $step: FAILED: $*" >&2; exit 1; }
@@ -161,6 +165,8 @@ setup() {
 cleanup() {
   local status=$?
   [ -z "$drained" ] || "${kubectl[@]}" uncordon "$drained" >/dev/null 2>&1 || true
+  local n
+  for n in $tainted; do "${kubectl[@]}" taint node "$n" node.kubernetes.io/out-of-service- >/dev/null 2>&1 || true; done
   if [ -z "${KEEP:-}" ]; then
     "${kubectl[@]}" delete namespace "$ns" "$ns-kustomize" --ignore-not-found --wait=true --timeout=180s >/dev/null 2>&1 || true
     "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found >/dev/null 2>&1 || true
@@ -328,7 +334,7 @@ step_drain() {
   say "run complete: $(jq '.points | length' "$out/drained/summary.json") points, $(grep -c evicted "$out/drain.log" || true) pods evicted"
 }
 
-helper_pod() { # NAME: a pod as root that holds the claim
+helper_pod() { # NAME [NODE]: a pod as root that holds the claim
   k apply -f - >/dev/null <<J
 apiVersion: v1
 kind: Pod
@@ -336,6 +342,7 @@ metadata: {name: $1}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
+  nodeSelector: {${2:+kubernetes.io/hostname: $2}}
   containers:
     - {name: c, image: "localhost/plateau-coordinator:$tag", imagePullPolicy: IfNotPresent, command: [sleep, "3600"], securityContext: {runAsUser: 0}, volumeMounts: [{name: data, mountPath: /data}]}
   volumes: [{name: data, persistentVolumeClaim: {claimName: run}}]
@@ -343,14 +350,19 @@ J
   k wait --for=condition=Ready "pod/$1" --timeout=60s >/dev/null
 }
 
-make_claim() { # a claim named run on the first node, and a pod "reader" that holds it
-  local node
-  node=$("${kubectl[@]}" get nodes -o jsonpath='{.items[0].metadata.name}')
+make_claim() { # [FOLDER NODE]: a claim named run, and a pod "reader" that holds it. On the first node; or in FOLDER, which all nodes share, the pod on NODE
+  local where node=${2:-}
   # A claim of an earlier try is not deleted while a pod uses it.
-  h uninstall resumed nightly --ignore-not-found --wait >/dev/null 2>&1 || true
+  h uninstall resumed nightly moved --ignore-not-found --wait >/dev/null 2>&1 || true
   k delete pod reader --ignore-not-found --force --grace-period=0 >/dev/null 2>&1
   k delete pvc run --ignore-not-found --timeout=60s >/dev/null || die "a pod still uses the claim of an earlier try: kubectl -n $ns describe pvc run"
   "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found --timeout=60s >/dev/null || die "the volume $ns-run of an earlier try is still there"
+  where="hostPath: {path: \"${1:-/var/tmp}/$ns-$$\", type: DirectoryOrCreate}"
+  if [ $# = 0 ]; then
+    node=$("${kubectl[@]}" get nodes -o jsonpath='{.items[0].metadata.name}')
+    where="$where
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}}"
+  fi
   "${kubectl[@]}" apply -f - >/dev/null <<J
 apiVersion: v1
 kind: PersistentVolume
@@ -361,16 +373,33 @@ spec:
   persistentVolumeReclaimPolicy: Retain
   storageClassName: ""
   claimRef: {namespace: $ns, name: run}
-  hostPath: {path: "/var/tmp/$ns-$$", type: DirectoryOrCreate}
-  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}}
+  $where
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: run, namespace: $ns}
 spec: {accessModes: [ReadWriteOnce], storageClassName: "", volumeName: $ns-run, resources: {requests: {storage: 1Gi}}}
 J
-  helper_pod reader
+  helper_pod reader "$node"
   k exec reader -- chmod 0777 /data
+}
+
+fetch_claim() { # RELEASE: its folder from the claim to $out/RELEASE, and its log; the claim is emptied and the reader goes
+  log_of "$1" >"$out/$1.log"
+  rm -rf "${out:?}/$1"
+  k cp "reader:/data/$1-$(k get job "$(job_of "$1" coordinator)" -o jsonpath='{.metadata.uid}')" "$out/$1" >/dev/null
+  k exec reader -- sh -c 'rm -rf /data/*'
+  k delete pod reader >/dev/null
+  [ -f "$out/$1/summary.json" ] || { cat "$out/$1.log" >&2; die "no result"; }
+  facts "$1"
+}
+
+check_resumed() { # RELEASE: of three stages, those that were measured before the coordinator went were not measured again
+  check_ledger "$1"
+  check "$1" '(.points | length) == 3' "not all three points are there"
+  check "$1" '([.points[].epoch] | sort | unique | length) == 3 and .points[0].epoch == 1' "the first stage was measured again"
+  grep -q 'the run is resumed' "$out/$1.log" || { cat "$out/$1.log" >&2; die "the log does not say that the run is resumed"; }
+  say "$(grep -o 'the run is resumed.*' "$out/$1.log" | sed -n 1p)"
 }
 
 step_coordinator() {
@@ -385,18 +414,8 @@ step_coordinator() {
   k delete "$first" --force --grace-period=0 >/dev/null 2>&1
   until_true 90 "another coordinator is there" eval '[ "$(coordinator_of resumed)" != "$first" ]'
   until_true 300 "the run ends" has_ended resumed
-  log_of resumed >"$out/resumed.log"
-  rm -rf "$out/resumed"
-  k cp "reader:/data/resumed-$(k get job "$(job_of resumed coordinator)" -o jsonpath='{.metadata.uid}')" "$out/resumed" >/dev/null
-  k exec reader -- sh -c 'rm -rf /data/*'
-  k delete pod reader >/dev/null
-  [ -f "$out/resumed/summary.json" ] || { cat "$out/resumed.log" >&2; die "no result"; }
-  facts resumed
-  check_ledger resumed
-  check resumed '(.points | length) == 3' "not all three points are there"
-  check resumed '([.points[].epoch] | sort | unique | length) == 3 and .points[0].epoch == 1' "the first stage was measured again"
-  grep -q 'the run is resumed' "$out/resumed.log" || { cat "$out/resumed.log" >&2; die "the log does not say that the run is resumed"; }
-  say "$(grep -o 'the run is resumed.*' "$out/resumed.log" | sed -n 1p)"
+  fetch_claim resumed
+  check_resumed resumed
 }
 
 step_version() {

@@ -167,17 +167,72 @@ step_data() {
   say "200 prompts, one pass, over 2 agents: the file and its corpus $(basename "$out"/prompts/*.corpus | cut -c1-12)… are in a ConfigMap, nothing went by the wire"
 }
 
+step_unschedulable() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s}'
+  install nowhere "$out/one.yaml" --set agents=2 --set agent.resources.requests.cpu=1000 --set coordinator.wait=15s --set coordinator.hold=0s
+  until_true 120 "the run fails" eval 'job_is "$(job_of nowhere coordinator)" Failed'
+  log_of nowhere >"$out/nowhere.log"
+  local code
+  code=$(k get "$(coordinator_of nowhere)" -o json | jq '.status.containerStatuses[0].state.terminated.exitCode')
+  [ "$code" = 4 ] || { cat "$out/nowhere.log" >&2; die "status $code, not 4"; }
+  # the command of the log, as it stands
+  local hint
+  hint=$(grep -o 'kubectl -n .* get pods.*' "$out/nowhere.log" | sed -n 1p)
+  [ -n "$hint" ] || { cat "$out/nowhere.log" >&2; die "the log has no command that shows the agents"; }
+  read -ra hint <<<"${hint#kubectl }"
+  [ "$("${kubectl[@]}" "${hint[@]}" --no-headers | grep -c Pending)" = 2 ] || die "the command of the log does not show them: kubectl ${hint[*]}"
+  say "status $code after coordinator.wait; the log's command shows 2 Pending: kubectl ${hint[*]}"
+  h uninstall nowhere --wait >/dev/null
+}
+
+step_values() { # what clusters ask for: a user of the platform's choice, what is injected into pods, names, an account, the host's network
+  setup
+  k create configmap extra --from-literal=FROM_MAP=mapped --dry-run=client -o yaml | k apply -f - >/dev/null
+  jq -n --arg image "localhost/plateau-coordinator:$tag" '
+    {extraEnv: [{name: "EXTRA", value: "given"}], extraEnvFrom: [{configMapRef: {name: "extra"}}],
+     extraVolumes: [{name: "extra", configMap: {name: "extra"}}], extraVolumeMounts: [{name: "extra", mountPath: "/extra"}],
+     initContainers: [{name: "first", image: $image, command: ["true"]},
+                      {name: "beside", image: $image, restartPolicy: "Always", command: ["sleep", "3600"]}],
+     nodeSelector: {"kubernetes.io/os": "linux"}, tolerations: [{key: "load", operator: "Exists"}],
+     podLabels: {team: "load"}, podAnnotations: {"example.org/why": "a test"}} as $part
+    | ($part + {sidecars: [{name: "brief", image: $image, command: ["true"]}], dnsConfig: {options: [{name: "ndots", value: "3"}]}, terminationGracePeriodSeconds: 30}) as $job
+    | {fullnameOverride: "all-values", annotations: {"example.org/run": "all"}, agent: $job, coordinator: ($job + {hostNetwork: true}),
+       sim: ($part + {enabled: true}), serviceAccount: {create: true, annotations: {"example.org/role": "none"}}, dashboard: {enabled: true},
+       podSecurityContext: {runAsUser: 1000680000, runAsGroup: 0, fsGroup: 1000680000}}' >"$out/all-values.yaml"
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install values "$out/one.yaml" --set agents=2 -f "$out/all-values.yaml" --set 'coordinator.args={--set,target.url=http://all-values-sim:8000}'
+  until_true 120 "both agents are ready" eval '[ "$(metric "$(coordinator_of values)" agents_ready)" = 2 ]'
+  local p saw
+  for p in "$(coordinator_of values)" "$(agents_of values | sed -n 1p)"; do
+    saw=$(k exec "$p" -- sh -c 'echo "$(id -u) $EXTRA $FROM_MAP $(cat /extra/FROM_MAP) $(grep -o ndots:3 /etc/resolv.conf)"')
+    [ "$saw" = "1000680000 given mapped mapped ndots:3" ] || die "$p does not have what was given to it: $saw"
+    k get "$p" -o json | jq -e '.metadata.labels.team == "load" and .metadata.annotations["example.org/why"] == "a test" and .spec.serviceAccountName == "all-values"' >/dev/null ||
+      die "$p lacks a label, an annotation or its account"
+  done
+  fetch values 180
+  check_ledger values
+  job_ends "$(job_of values agent)" 60
+  h test values >"$out/test.log" 2>&1 || { cat "$out/test.log" >&2; die "helm test fails"; }
+  say "user 1000680000, environment, volumes, init containers, sidecars, account and names as given; helm test: $(sed -n 's/^Phase: *//p' "$out/test.log")"
+  h uninstall values --wait >/dev/null
+}
+
+reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; } # POD HOST PORT
+
 step_policy() {
   setup
   write_plan "$out/long.yaml" '{concurrency: 4, duration: 40s, warmup: 1s}'
-  install closed-in "$out/long.yaml" --set agents=2 --set networkPolicy.enabled=true
-  until_true 120 "the run goes through its policy" in_stage closed-in 1
-  local p c target api
-  p=$(agents_of closed-in | sed -n 1p)
-  c=$(coordinator_of closed-in)
+  local p c target api policy
   target=$(k get service target-plateau-sim -o jsonpath='{.spec.clusterIP}')
   api=$("${kubectl[@]}" -n default get service kubernetes -o jsonpath='{.spec.clusterIP}')
-  reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; }
+  for policy in false true; do # without it the API server is there: what is seen with it is the policy's doing
+    install closed-in "$out/long.yaml" --set agents=2 --set networkPolicy.enabled=$policy
+    until_true 120 "the run is under way, policy $policy" in_stage closed-in 1
+    p=$(agents_of closed-in | sed -n 1p)
+    c=$(coordinator_of closed-in)
+    [ $policy = true ] || reaches "$p" "$api" 443 || die "the API server is out of reach without a policy: this step would show nothing"
+  done
   if reaches "$p" "$api" 443; then
     fetch closed-in 120
     say "skipped: this network enforces no policy"
@@ -188,6 +243,33 @@ step_policy() {
   fetch closed-in 120
   check_ledger closed-in
   say "the run went through; the API server is out of reach for agents and coordinator"
+
+  # a Service that maps its port: the policy sees the pod's port, which only podPorts can name
+  k create service clusterip mapped --tcp=80:8000 --dry-run=client -o json |
+    jq --argjson s "$(k get service target-plateau-sim -o json | jq .spec.selector)" '.spec.selector = $s' | k apply -f - >/dev/null
+  write_plan "$out/mapped.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  sed -i 's#^target: .*#target: {url: http://mapped, model: sim}#' "$out/mapped.yaml"
+  install mapped "$out/mapped.yaml" --set agents=2 --set networkPolicy.enabled=true --set coordinator.hold=0s
+  until_true 120 "the run that its policy cuts off fails" eval 'job_is "$(job_of mapped coordinator)" Failed'
+  say "a Service that maps its port, without podPorts: $(log_of mapped | grep -E 'ERROR|error' | tail -n 1)"
+  install mapped "$out/mapped.yaml" --set agents=2 --set networkPolicy.enabled=true --set 'networkPolicy.podPorts={8000}'
+  fetch mapped 120
+  check_ledger mapped
+  say "with podPorts it goes through"
+  h uninstall mapped closed-in --wait >/dev/null
+}
+
+two_nodes() { # sets stay, which has the simulator, and away, another that is ready; fails where there is none
+  stay=$(k get pods -l app.kubernetes.io/component=sim -o jsonpath='{.items[0].spec.nodeName}')
+  away=$("${kubectl[@]}" get nodes -o json | jq -r --arg s "$stay" '[.items[] | select(any(.status.conditions[]; .type == "Ready" and .status == "True")) | .metadata.name | select(. != $s)] | last // empty')
+  [ -n "$away" ]
+}
+leaving() { # RELEASE NODE: how many of its pods there were told to go and are still there
+  k get pods -l "app.kubernetes.io/instance=$1" --field-selector=spec.nodeName="$2" -o json | jq '[.items[] | select(.metadata.deletionTimestamp)] | length'
+}
+out_of_service() { # NODE
+  tainted="$tainted $1" # cleanup takes it away
+  "${kubectl[@]}" taint node "$1" node.kubernetes.io/out-of-service=nodeshutdown:NoExecute >/dev/null
 }
 
 step_deadnode() {
@@ -195,9 +277,7 @@ step_deadnode() {
   local stay away
   [ ${#kill_node[@]} -gt 0 ] || { say "skipped: KILLNODE is not set"; return 0; }
   setup
-  stay=$(k get pods -l app.kubernetes.io/component=sim -o jsonpath='{.items[0].spec.nodeName}')
-  away=$("${kubectl[@]}" get nodes -o name | sed 's#^node/##' | grep -vx "$stay" | tail -n 1)
-  [ -n "$away" ] || { say "skipped: one node only"; return 0; }
+  two_nodes || { say "skipped: one node only"; return 0; }
   write_plan "$out/two.yaml" '{concurrency: [8, 16], duration: 20s, warmup: 2s}'
   jq -n --arg n "$stay" '{coordinator: {nodeSelector: {"kubernetes.io/hostname": $n}}}' >"$out/dead.yaml"
   install node "$out/two.yaml" --set agents=4 -f "$out/dead.yaml"
@@ -211,14 +291,48 @@ step_deadnode() {
   check node '(.points | length) == 2 and ([.points[].degraded] | any | not)' "the run did not end with the agents it has"
   say "ended with $(jq '.points[-1].agents | length' "$out/node/summary.json") agents; the log says where they are: $(grep -c 'where the agents are: kubectl' "$out/node.log")"
   [ "$lost" = 0 ] || grep -q 'where the agents are: kubectl' "$out/node.log" || die "the log does not say where lost agents are looked for"
-  stuck() { k get pods -l app.kubernetes.io/instance=node --field-selector=spec.nodeName="$away" -o json | jq "[.items[] | select(.metadata.deletionTimestamp)] | length"; }
   [ "$lost" = 0 ] && return 0
-  until_true 180 "the cluster tells the pods of the dead node to go" eval '[ "$(stuck)" = "$lost" ]'
+  until_true 180 "the cluster tells the pods of the dead node to go" eval '[ "$(leaving node "$away")" = "$lost" ]'
   sleep 10
-  [ "$(stuck)" = "$lost" ] || die "the pods went by themselves: the README says that they stay"
+  [ "$(leaving node "$away")" = "$lost" ] || die "the pods went by themselves: the README says that they stay"
   local from=$SECONDS
-  "${kubectl[@]}" taint node "$away" node.kubernetes.io/out-of-service=nodeshutdown:NoExecute >/dev/null
-  until_true 90 "the taint frees them" eval '[ "$(stuck)" = 0 ]'
+  out_of_service "$away"
+  until_true 90 "the taint frees them" eval '[ "$(leaving node "$away")" = 0 ]'
   say "$lost pods stayed Terminating; the out-of-service taint freed them in $((SECONDS - from)) s"
   h uninstall node --wait >/dev/null
+}
+
+step_deadcoordinator() {
+  read -ra kill_node <<<"${KILLNODE:-}"
+  local stay away first
+  [ ${#kill_node[@]} -gt 0 ] && [ -n "${SHARED:-}" ] || { say "skipped: KILLNODE or SHARED is not set"; return 0; }
+  setup
+  two_nodes || { say "skipped: one node only"; return 0; }
+  make_claim "$SHARED" "$stay"
+  write_plan "$out/three.yaml" '{concurrency: [4, 8, 16], duration: 20s, warmup: 2s}'
+  jq -n --arg n "$away" '{key: "kubernetes.io/hostname", values: [$n]} as $x | {
+    agent: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [$x + {operator: "NotIn"}]}]}}}},
+    coordinator: {affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, preference: {matchExpressions: [$x + {operator: "In"}]}}]}}}}' >"$out/moved.yaml"
+  install moved "$out/three.yaml" --set agents=3 --set persistence.enabled=true --set persistence.existingClaim=run -f "$out/moved.yaml"
+  until_true 150 "the second stage runs" in_stage moved 2
+  first=$(coordinator_of moved)
+  [ "$(k get "$first" -o jsonpath='{.spec.nodeName}')" = "$away" ] || die "the coordinator is not on $away"
+  say "$away dies with the coordinator in stage 2"
+  local from=$SECONDS agents
+  agents=$(agents_of moved | sort)
+  "${kill_node[@]}" "${away//[!0-9]/}" >/dev/null
+  until_true 240 "the coordinator is told to go" eval '[ "$(leaving moved "$away")" = 1 ]'
+  say "told to go after $((SECONDS - from)) s"
+  sleep 10
+  [ "$(coordinator_of moved)" = "$first" ] || die "another coordinator came by itself: the README says that the taint brings it"
+  from=$SECONDS
+  out_of_service "$away"
+  until_true 120 "another coordinator runs" eval '[ "$(coordinator_of moved)" != "$first" ] && [ -n "$(metric "$(coordinator_of moved)" agents)" ]'
+  say "another one on $(k get "$(coordinator_of moved)" -o jsonpath='{.spec.nodeName}'), $((SECONDS - from)) s after the taint"
+  until_true 300 "the run ends" has_ended moved
+  fetch_claim moved
+  check_resumed moved
+  check moved '[.points[].agents | length] == [3, 3, 3]' "not all three agents took part in each stage"
+  [ "$(k get pods -l app.kubernetes.io/instance=moved,app.kubernetes.io/component=agent -o name | sort)" = "$agents" ] || die "the agents are not the pods that were there before"
+  h uninstall moved --wait >/dev/null
 }
