@@ -25,6 +25,7 @@
 #   data         a data set in a ConfigMap, with its corpus: agents find it by its hash
 #   unschedulable  agents that fit on no node: status 4 after coordinator.wait, and the log's own command shows them
 #   values       what platforms ask for: their user, environment, volumes, init containers, sidecars, names, an account, the host's network; helm test
+#   signed       agents that take signed plans only: the signature comes as a Secret, and another plan is refused
 #   policy       the network policy: the run goes through, and agents reach nothing else (skipped where the network enforces none)
 #   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
 #   deadcoordinator  the coordinator's node dies: it stays where it was until the node is declared out of service, then another resumes with the same agents
@@ -50,7 +51,7 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data unschedulable values policy deadnode deadcoordinator)
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data unschedulable values signed policy deadnode deadcoordinator)
 step=start drained= tainted=
 
 say() { echo "$(date +%T) $step: $*"; }

@@ -218,6 +218,28 @@ step_values() { # what clusters ask for: a user of the platform's choice, what i
   h uninstall values --wait >/dev/null
 }
 
+step_signed() {
+  setup
+  [ -f "$out/keys/plan.sign" ] || { say "skipped: no keys, since there is no $bin/plateau"; return 0; }
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  # as the README has it: what the chart sets belongs to what is signed
+  "$bin/plateau" sign "$out/one.yaml" --key "$out/keys/plan.sign" --set agents.count=2 --set agents.wait=10m >"$out/plan.sig"
+  k delete secret signature verify --ignore-not-found >/dev/null
+  k create secret generic signature --from-file="$out/plan.sig" >/dev/null
+  k create secret generic verify --from-file="$out/keys/plan.verify" >/dev/null
+  local words=(--set agents=2 --set 'coordinator.secrets={signature}' --set 'coordinator.args={--signature,/secrets/signature/plan.sig}'
+    --set 'secrets={verify}' --set 'agent.args={--require-signed,/secrets/verify/plan.verify}')
+  install signed "$out/one.yaml" "${words[@]}"
+  fetch signed 120
+  check_ledger signed
+  sed 's/duration: 5s/duration: 6s/' "$out/one.yaml" >"$out/other.yaml"
+  install signed "$out/other.yaml" "${words[@]}" --set coordinator.hold=0s
+  until_true 120 "a plan that was not signed fails" eval 'job_is "$(job_of signed coordinator)" Failed'
+  has_log signed 'the signature is for another plan' || { log_of signed >&2; die "the reason is not in the log"; }
+  say "the signed plan runs; another: $(log_of signed | grep -o 'agent .*the signature is for another plan.*' | sed -n 1p)"
+  h uninstall signed --wait >/dev/null
+}
+
 reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; } # POD HOST PORT
 
 step_policy() {
