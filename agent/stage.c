@@ -495,20 +495,6 @@ static int64_t sweep_interval(const struct plan_target *p)
     return least / 64 > SWEEP_LEAST_NS ? least / 64 : SWEEP_LEAST_NS;
 }
 
-/* Can a request of a tree be written? */
-static int try_tree(struct stage *st)
-{
-    struct corpus_record record;
-    struct session_tree *k =
-        workload_tree(st->workload, 0, &record) < 0 ? NULL : trees_begin(&st->trees, &record, 0, 0);
-    if (!k) return -1;
-    st->places[0]->node = k->node;
-    int rc = stage_write_body(st, st->places[0], 0);
-    st->places[0]->node = NULL;
-    trees_restart(&st->trees);
-    return rc;
-}
-
 int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, const struct corpus *const *corpora,
               struct transport *tr, uint32_t cap, struct err *e)
 {
@@ -546,7 +532,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->n_idle = st->n_open = 0;
     for (uint32_t i = st->n_places; i-- > 0;)
         st->idle[st->n_idle++] = st->places[i];
-    if (st->n_places > 0 && (st->has_trees ? try_tree(st) : stage_write_body(st, st->places[0], 0)) < 0)
+    if (st->n_places > 0 && stage_try_body(st) < 0)
         return err_set(e, ERR_PLAN,
                        "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
                        BODY_MAX >> 20);

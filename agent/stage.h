@@ -144,6 +144,8 @@ void stage_take_remarks(struct stage *st, const struct request *r, int64_t at);
 struct talk *stage_talk_due(struct stage *st, int64_t due);
 /* The request's body: of a conversation's next turn, or of a request of its own; -1: it cannot be written. */
 int stage_write_body(struct stage *st, struct request *r, uint64_t number);
+/* Can the first request be written? It is not sent. -1: no. */
+int stage_try_body(struct stage *st);
 /* Before the request is sent: where to, on which connection, under which name. */
 void stage_talk_send(struct stage *st, struct request *r);
 /* A request ended at `at`, its slot rests for `rest`; returns how long the slot is taken by its conversation, at least

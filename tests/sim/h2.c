@@ -358,7 +358,13 @@ static void carrier_closed(struct sim_conn *c)
     h2_destroy(&c->h2);
 }
 
-static const struct sim_conn_kind SIM_H2_CARRIER = {.closed = carrier_closed};
+static void carrier_due(struct sim_conn *c)
+{
+    c->h2->held = false;
+    if (flush(c->h2)) sim_conn_close(c->h2->v, c, "client-closed");
+}
+
+static const struct sim_conn_kind SIM_H2_CARRIER = {.due = carrier_due, .closed = carrier_closed};
 
 static struct sim_h2 *h2_new(struct sim_server *v, struct sim_conn *carrier)
 {
@@ -401,10 +407,4 @@ int sim_h2_open(struct sim_server *v, struct sim_conn *carrier)
     carrier->h2->held = v->o->late_settings > 0;
     if (carrier->h2->held) sim_timer_set(&v->timers, &carrier->token_timer, clock_mono_ns() + v->o->late_settings);
     return 0;
-}
-
-void sim_h2_due(struct sim_h2 *h)
-{
-    h->held = false;
-    if (flush(h)) sim_conn_close(h->v, h->carrier, "client-closed");
 }

@@ -8,5 +8,3 @@
 int sim_h2_open(struct sim_server *v, struct sim_conn *carrier);
 /* Bytes of the client; answers what they ask. -1: no HTTP/2, or over. */
 int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received);
-/* The carrier's timer is due: what was held back is sent. */
-void sim_h2_due(struct sim_h2 *h);

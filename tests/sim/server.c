@@ -1,4 +1,3 @@
-#include "tests/sim/h2.h"
 #include "tests/sim/server.h"
 
 #include <arpa/inet.h>
@@ -195,7 +194,7 @@ static void fire(struct sim_server *v)
         struct sim_conn *c = t->owner;
         if (c->h2) {
             sim_timer_clear(&v->timers, t);
-            sim_h2_due(c->h2);
+            c->kind->due(c);
         } else if (t->kind == SIM_TIMER_TOKEN) {
             if (!sim_stream_due(v, c)) next_request(v, c);
         } else {

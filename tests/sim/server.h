@@ -46,6 +46,7 @@ struct sim_conn_kind {
     void (*finish)(struct sim_conn *c);                           /* END_STREAM, whatever is missing */
     void (*reset)(struct sim_conn *c);                            /* RST_STREAM, and closes it */
     void (*answered)(struct sim_conn *c);                         /* GOAWAY when it was the last answer */
+    void (*due)(struct sim_conn *c);                              /* its timer: what was held back is sent */
     void (*closed)(struct sim_conn *c);                           /* it is being closed */
 };
 
