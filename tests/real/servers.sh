@@ -133,7 +133,7 @@ start_transformers() {
   if [ ! -e "$root/installed" ]; then
     python3 -m venv "$root/py"
     "$root/py/bin/pip" install -q uv
-    "$root/py/bin/uv" pip install -q --python "$root/py/bin/python" 'transformers[serving]==5.24.0' torch==2.13.0
+    "$root/py/bin/uv" pip install -q --python "$root/py/bin/python" 'transformers[serving]==5.24.0' torch==2.15.0
     touch "$root/installed"
   fi
   tiny_model
