@@ -87,7 +87,7 @@ start_litellm() { # before llama.cpp's server
   root=$(dirname "$all")/llamacpp
   mkdir -p "$root"
   start_llamacpp
-  root=$all
+  root=$all victim=$pid # what is killed is the server behind it
   venv 'litellm[proxy]==1.108.7'
   port=$(free_port)
   key=sk-$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
@@ -175,7 +175,7 @@ case_killed() {
     if grep -qE ' [1-9][0-9]* ok ' "$dir/err.log" 2>/dev/null; then break; fi
     sleep 0.1
   done
-  kill -9 "$pid") &
+  kill -9 "${victim:-$pid}") &
   local killer=$!
   : >"$dir/err.log"
   run 'stages: [{concurrency: 4, requests: 24, warmup: 0s}]'
