@@ -126,7 +126,10 @@ const struct plan_key PLAN_KEYS[] = {
      "body's end; auto: what each worker finds at the first three streams of a stage, and the report says it",
      .words = ENDS},
     {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
-     "[{name: base, weight: 3}, {name: lora, weight: 1}]", "", "a name, or a weighted mix", .flags = KEY_TOLD},
+     "[{name: base, weight: 3}, {name: lora, weight: 1}]", "",
+     "a name, or a weighted mix; {zipf: {prefix: lora-, count: 100, exponent: 1}}: lora-1, lora-2 …, each as often as "
+     "1 / its number to the power of the exponent",
+     .flags = KEY_TOLD},
     {"target", "auth", &KEY_AUTH, AT(plan_target, auth), "none", "{bearer: {env: LLM_API_KEY}}", "",
      "where agents find the secret; never the secret"},
     {"target", "headers", &KEY_HEADERS, WHOLE, "", "{x-team: perf}", "", "sent with every request"},

@@ -1,5 +1,6 @@
 /* The target: models, headers, body. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,53 @@ static int model_read(struct reader *r, const struct node *n, struct plan_model 
     return scalar_read_text(r, name, "the name of a model", &m->name);
 }
 
+#define MODELS_MAX 1024
+#define MODELS_FORMS "the name of a model, a list of {name, weight}, or {zipf: {prefix, count, exponent}}"
+
+/* prefix1, prefix2 …, each asked for in proportion to 1 / its number to the power of the exponent: a few are common,
+ * most are rare, as adapters are. The plan keeps the list that this makes. */
+static int zipf_read(struct reader *r, const struct node *n, struct plan_target *t)
+{
+    static const struct plan_key COUNT = {.name = "count", .least = 1, .most = MODELS_MAX},
+                                 EXPONENT = {.name = "exponent", .least = 0, .most = 2};
+    const struct node *prefix = node_get(n, "prefix"), *count = node_get(n, "count"),
+                      *exponent = node_get(n, "exponent");
+    const char *text;
+    double how_many, power = 1;
+    if (n->kind != NODE_MAP) return read_expected(r, n, "{prefix: lora-, count: 100, exponent: 1}");
+    for (const struct node *c = n->first; c; c = c->next)
+        if (c != prefix && c != count && c != exponent)
+            return node_refuse(c, true, r->e, "unknown key; known here: prefix, count, exponent");
+    if (!prefix || !count) return node_refuse(n, false, r->e, "needs \"prefix\" and \"count\"");
+    if (scalar_read_text(r, prefix, "the beginning of the models' names", &text) ||
+        scalar_read_number(r, &COUNT, count, &how_many) ||
+        (exponent && scalar_read_number(r, &EXPONENT, exponent, &power)))
+        return -1;
+    t->n_models = (size_t)how_many;
+    if ((double)t->n_models < how_many) return read_expected(r, count, "a whole number of models");
+    t->models = read_keep_array(r, n, t->n_models, sizeof *t->models);
+    if (!t->models) return -1;
+    for (size_t i = 0; i < t->n_models; i++) {
+        char name[310];
+        (void)snprintf(name, sizeof name, "%.280s%zu", text, i + 1);
+        t->models[i] = (struct plan_model){.name = read_keep(r, n, name), .weight = pow((double)(i + 1), -power)};
+        if (!t->models[i].name) return -1;
+        if (t->models[i].weight < 1e-6) t->models[i].weight = 1e-6; /* the least weight of a list */
+    }
+    return 0;
+}
+
 static int models_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
     struct plan_target *t = at;
     (void)k;
     if (!n) return 0; /* target_check decides */
     bool list = n->kind == NODE_SEQ;
-    if (list && (n->n == 0 || n->n > 64)) return node_refuse(n, false, r->e, "expected 1 to 64 models, got %zu", n->n);
-    if (n->kind == NODE_MAP) return read_expected(r, n, "the name of a model, or a list of {name, weight}");
+    if (list && (n->n == 0 || n->n > MODELS_MAX))
+        return node_refuse(n, false, r->e, "expected 1 to %d models, got %zu", MODELS_MAX, n->n);
+    const struct node *zipf = node_get(n, "zipf");
+    if (n->kind == NODE_MAP && n->n == 1 && zipf) return zipf_read(r, zipf, t);
+    if (n->kind == NODE_MAP) return read_expected(r, n, MODELS_FORMS);
     t->n_models = list ? n->n : 1;
     t->models = read_keep_array(r, n, t->n_models, sizeof *t->models);
     if (!t->models) return -1;
@@ -52,8 +92,8 @@ static struct node *models_write(struct tree *tr, const struct plan_key *k, cons
     }
     return all;
 }
-const struct key_type KEY_MODELS = {"text, or list of {name, weight}", "\"$ref\": \"#/$defs/models\"", models_read,
-                                    models_write};
+const struct key_type KEY_MODELS = {"text, list of {name, weight}, or {zipf}", "\"$ref\": \"#/$defs/models\"",
+                                    models_read, models_write};
 
 static int header_check(struct reader *r, const struct node *n)
 {

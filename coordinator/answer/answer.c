@@ -516,10 +516,13 @@ static void lengths_compute(const struct plan *plan, const struct point *points,
     double weight = 0, out = 0, in = 0;
     for (size_t i = 0; plan && i < plan->n_workloads; i++) {
         const struct plan_workload *w = &plan->workloads[i];
-        double o = w->lengths.n ? pair_mean(w->lengths.output, &w->lengths) : length_asked(&w->output_tokens),
-               k = w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
-                   : w->lengths.n ? pair_mean(w->lengths.input, &w->lengths)
-                                  : length_asked(&w->input_tokens);
+        bool file = workload_reads_file(w);
+        double o = file           ? length_asked(&w->data.output_tokens)
+                   : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
+                                  : length_asked(&w->output_tokens),
+               k = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
+                   : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
+                                          : length_asked(&w->input_tokens);
         out += w->weight * (o > 0 ? o : (double)NAN);
         in += w->weight * (k > 0 ? k + w->prefix_tokens : (double)NAN);
         weight += w->weight;

@@ -629,9 +629,33 @@ static void sessions(void **state)
     buf_clear(&json);
 }
 
+/* Many models of which few are asked for often: a list, as if it had been written. */
+static void test_zipf(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    static const char TEXT[] = "plan: 1\ntarget: {url: 'http://h:1', model: {zipf: {prefix: lora-, count: 1000, "
+                               "exponent: 0.8}}}\nload: {concurrency: 1, duration: 5s}\n";
+    struct plan *p = plan_load("zipf", TEXT, sizeof TEXT - 1, NULL, 0, &e);
+    if (!p) fail_msg("%s", e.text);
+    struct buf json = BUF_INIT(1 << 20);
+    assert_int_equal(p->target.n_models, 1000);
+    assert_string_equal(p->target.models[999].name, "lora-1000");
+    assert_true(same(p->target.models[0].weight, 1) && same(p->target.models[31].weight, 0.0625));
+    assert_int_equal(plan_to_json(p, false, &json), 0);
+    struct plan *again = plan_from_json(buf_str(&json), json.len, &e);
+    if (!again) fail_msg("%s", e.text);
+    for (size_t i = 0; i < 1000; i++)
+        assert_true(same(again->target.models[i].weight, p->target.models[i].weight));
+    plan_destroy(&again);
+    plan_destroy(&p);
+    buf_clear(&json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_zipf),
         cmocka_unit_test(sessions),
         cmocka_unit_test(the_smallest_has_every_default),
         cmocka_unit_test(every_value_is_in_its_field),
