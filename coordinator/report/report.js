@@ -80,6 +80,7 @@ const none = (p) => Object.values(p.verdict_by_figure || {x: p.verdict.status}).
 const judged = (row, v) => Object.assign(row, {below: v.reasons});
 const text = (t) => ({text: t === null || t === undefined ? "" : String(t), cls: "text"});
 
+const CAUSES_SHOWN = 2;
 function heading() {
   const r = S.run, plan = S.plan || {};
   $("title").textContent = r.name || "Run " + r.id;
@@ -97,12 +98,18 @@ function heading() {
     $("outcome").append(el("strong", "word running", "▶ RUNNING"), el("span", "why", points.length ? "The report below is of the " + (points.length === 1 ? "one stage that has" : points.length + " stages that have") + " ended." : "No stage has ended yet."));
   else
     $("outcome").append(word, el("span", "why", stop(o.why)), el("span", "soft status", "exit status " + o.exit_status));
-  for (const c of o.causes.filter((c) => !c.quoted)) say(c.status + ", " + stop(c.where + ": " + c.text), c.status);
+  const causes = o.causes.filter((c) => !c.quoted), words = (c) => c.status + ", " + stop(c.where + ": " + c.text);
+  causes.slice(0, CAUSES_SHOWN).forEach((c) => say(words(c), c.status));
+  if (causes.length > CAUSES_SHOWN) { /* so that the figures are on the first screen */
+    const more = el("details");
+    more.append(el("summary", "", "more reasons for doubt: " + (causes.length - CAUSES_SHOWN)), ...causes.slice(CAUSES_SHOWN).map((c) => el("div", c.status, words(c))));
+    banner.append(more);
+  }
   const failed = {};
   for (const p of points)
     for (const [label, n] of Object.entries(p.ledger.failed)) failed[label] = (failed[label] || 0) + n;
   const due = points.reduce((n, p) => n + p.ledger.due, 0), labels = Object.entries(failed).sort((x, y) => y[1] - x[1]);
-  if (labels.length)
+  if (labels.length && !(S.answer && S.answer.text.includes("requests failed"))) /* once is enough */
     say(labels.map(([l, n]) => fmt(n) + " of " + fmt(due) + " requests failed: " + l + (data.counters[l] ? " (" + data.counters[l] + ")" : "")).join("; ") + ".", "suspect");
   if (o.exit_status !== 4 && S.agents.some((a) => a.lost))
     say("Agents were lost: " + S.agents.filter((a) => a.lost).map((a) => a.name).join(", ") + ".");
@@ -561,6 +568,7 @@ let screen_theme = null;
 addEventListener("beforeprint", () => {
   screen_theme = root.dataset.theme;
   if (screen_theme !== "light") theme("light");
+  for (const d of document.querySelectorAll("#banner details")) d.open = true;
   Charts.toPaper();
 });
 addEventListener("afterprint", () => theme(screen_theme));

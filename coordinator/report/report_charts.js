@@ -29,7 +29,7 @@ const Charts = (function() {
         ctx.lineWidth = 1.5;
         ctx.setLineDash(m.dash || []);
         if (m.lo !== undefined && m.lo !== null && m.hi !== null) {
-          const top = chart.scales.y.getPixelForValue(m.hi), bottom = chart.scales.y.getPixelForValue(m.lo);
+          const top = Math.max(area.top, chart.scales.y.getPixelForValue(m.hi)), bottom = Math.min(area.bottom, chart.scales.y.getPixelForValue(m.lo));
           ctx.globalAlpha = 0.14;
           ctx.fillRect(area.left, top, area.right - area.left, Math.max(1, bottom - top));
           ctx.globalAlpha = 1;
@@ -477,7 +477,7 @@ const Charts = (function() {
     draw("c-throughput", {
       caption: !good.length ? "No point counts." :
         rise(good) + (good.length > 1 ? "; the highest load " + among(last.p) + ", " + last.p.requested.load + ", gives " + fmt(last.y) : "") + "." +
-          (law.length ? " The line is the law fitted to the points; the marks are what was measured." : " The line joins neighbouring points and stops at invalid ones.") +
+          (law.length ? " The line is the law fitted to the points; the marks are what was measured." : good.length > 1 ? " The line joins neighbouring points and stops at invalid ones." : "") +
           (points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop; both by requests in flight." : ""),
       type: "line",
       data: {datasets: sets},

@@ -93,7 +93,7 @@ async function paper(view, name, pdf) {
   }
 }
 
-// A run that is under way, watched in all kinds of browser at once: once with a stage that has ended, and when the run is over.
+// A run that is under way, watched in all kinds of browser at once: once with a stage that has ended, and when the page's button has ended the run.
 async function watch(browser, url) {
   const views = await Promise.all(KINDS.map((k) => open(browser, url, new URL(url).origin + "/", "live (" + k[0] + "):", k)));
   const patient = {polling: 500, timeout: 120000}; // by time: a page in the background is not drawn
@@ -103,6 +103,12 @@ async function watch(browser, url) {
     const word = (await judge(v)).word;
     if (!word.includes("RUNNING")) fail(v.name, "while the run is under way the page says", word);
     if (process.env.SHOTS) await v.page.screenshot({path: process.env.SHOTS + "/live-" + v.kind.replace(" ", "-") + ".png", fullPage: true});
+  }
+  // The button ends the run, with two presses.
+  await views[0].page.bringToFront();
+  for (const words of ["Really stop", "End at once"]) {
+    await views[0].page.click("#stop");
+    await views[0].page.waitForFunction((w) => document.querySelector("#stop").textContent === w, patient, words);
   }
   for (const v of views) {
     await v.page.bringToFront();

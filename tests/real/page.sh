@@ -34,13 +34,18 @@ for page in "${pages[@]}"; do
     [ "$size" -lt 1500000 ] || { echo "FAILED: $page has $size bytes"; failed=1; }
 done
 NODE_PATH=$MODULES node tests/real/page.js "$MODULES/axe-core/axe.min.js" "${pages[@]}" || failed=1
-# And one of a run that is under way. The browsers are there from its beginning to its end.
+# And one of a run that is under way. The browsers are there from its beginning to its end, which one of them asks for.
 "$build/bin/plateau-sim" --listen 127.0.0.1:0 --port-file "$tmp/port" --exit-after 250s --ttft 60ms --tpot 8ms >/dev/null 2>&1 &
 sim=$!
 trap 'kill "$sim" "${run:-$sim}" 2>/dev/null; rm -rf "$tmp"' EXIT
 for _ in {1..100}; do [ -s "$tmp/port" ] && break; sleep 0.1; done
-"$build/bin/plateau" run --url "http://127.0.0.1:$(head -1 "$tmp/port")" --model live --concurrency 2,8 --duration 40s --slo 'ttft.p99 < 800ms' \
-    --out "$tmp/run" --ui 127.0.0.1:0 >"$tmp/out.log" 2>"$tmp/err.log" &
+cat >"$tmp/plan.yaml" <<END
+plan: 1
+target: {url: "http://127.0.0.1:$(head -1 "$tmp/port")/v1/chat/completions", model: live}
+load: {stages: [{concurrency: 2, duration: 10s}, {concurrency: 8, duration: 240s}]}
+slo: {run: [ttft.p99 < 800ms]}
+END
+"$build/bin/plateau" run "$tmp/plan.yaml" --local 1 --out "$tmp/run" --ui 127.0.0.1:0 >"$tmp/out.log" 2>"$tmp/err.log" &
 run=$!
 for _ in {1..100}; do live=$(grep -oE 'http://127.0.0.1:[0-9]+/$' "$tmp/err.log" 2>/dev/null) && break; sleep 0.1; done
 NODE_PATH=$MODULES node tests/real/page.js "$MODULES/axe-core/axe.min.js" "$live" || failed=1
