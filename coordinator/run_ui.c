@@ -200,6 +200,7 @@ static void tick(void *arg, const struct sink_view *v)
     json_u64(&j, "step", v->step);
     json_u64(&j, "steps", v->steps);
     json_double(&j, "left_s", left_s(p, v, &progress));
+    json_double(&j, "whole_s", (double)extent_left_ns(p->plan, 0, 0, 0) / 1e9); /* 0: not known */
     json_u64(&j, "agents", progress.agents);
     json_u64(&j, "agents_ready", progress.agents_ready);
     json_u64(&j, "agents_wanted", progress.agents_wanted);

@@ -30,7 +30,7 @@ function stage() {
   if (now.stopping) words.push("stopping");
   $("live-stage").textContent = words.join(" · ");
   const part = runs && s.duration_s > 0 ? Math.min(1, Math.max(0, s.elapsed_s / s.duration_s)) : 0, bar = $("live-bar");
-  bar.value = now.steps ? Math.min(1, (Math.max(0, now.step - 1) + part) / now.steps) : part;
+  bar.value = now.whole_s && now.left_s !== null ? 1 - now.left_s / now.whole_s : now.steps ? Math.min(1, (Math.max(0, now.step - 1) + part) / now.steps) : part;
   bar.setAttribute("aria-label", now.steps ? "the run" : "the stage");
   $("live-left").textContent = now.left_s === null ? "" : "About " + duration(now.left_s) + " left, if answers that are open at a stage's end come at once.";
 }
