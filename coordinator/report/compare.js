@@ -25,7 +25,7 @@
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line, el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + "."));
-    if (!c.repeated) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
+    if (!c.repeated && !c.question) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
     if (c.question) {
       const banner = el("div", "banner");
       banner.append(el("div", "suspect", "Not the same question, so there is no verdict: " + c.question + "."));
