@@ -342,8 +342,8 @@ static __attribute__((noinline)) void feed(struct stream *s, const char *p, cons
         take_event(s, &e, start ? &notes : NULL, &ev, at);
         if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev, &notes);
     }
-    s->at_plain = !s->end && !s->malformed && may_be_shaped(s) && shape_is_learnt(&s->shape) && is_plain_shape(s) &&
-                  !s->carry.big;
+    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.big && may_be_shaped(s) &&
+                  is_plain_shape(s);
 }
 
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns)
