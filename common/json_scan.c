@@ -214,7 +214,8 @@ static void note_skipped(struct json *j, enum json_token t)
 
 int json_skip(struct json *j)
 {
-    return json_skip_from(j, json_next(j));
+    enum json_token t = json_next(j);
+    return j->notes || t == JSON_OBJECT || t == JSON_ARRAY ? json_skip_from(j, t) : t == JSON_BAD ? -1 : 0;
 }
 
 int json_skip_from(struct json *j, enum json_token t)
