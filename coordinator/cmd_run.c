@@ -407,11 +407,15 @@ static void hold(const char *dir, struct run_page *page, int signal_fd)
 static int begin_or_go_on(struct order *o, struct err *e)
 {
     char text[100];
+    size_t whole = 0;
     if (!o->store) {
         if (!(o->store = store_create(o->dir, &o->meta, e))) return -1;
         return (o->lock = store_lock(o->dir, e)) < 0 ? -1 : 0;
     }
-    (void)snprintf(text, sizeof text, "the run is resumed: %zu of its stages are finished", o->meta.n_stages);
+    for (size_t i = 0; i < o->meta.n_stages; i++)
+        whole += !o->meta.stages[i].aborted;
+    (void)snprintf(text, sizeof text, "the run is resumed: %zu of its stages %s finished", whole,
+                   whole == 1 ? "is" : "are");
     log_info("%s", text);
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, RUN_EVENT_RESUMED, text, e) ? -1 : 0;
 }

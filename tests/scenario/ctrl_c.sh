@@ -27,6 +27,16 @@ for sig in INT TERM; do
     expect '.points | length == 1' 'the begun stage is reported, the other is not'
     expect '.points[0].ledger | .due > 0 and .ok == .due' 'what was open was drained'
     expect_no_orphans
+    [ $sig = INT ] || continue
+    "$BIN/plateau" run --resume "$OUT" --local 2 >"$TMP/again.out" 2>"$TMP/again.log" & # the stage that was cut short is not counted as finished
+    RUN_PID=$!
+    wait_until 15 grep -q 'the run is resumed' "$TMP/again.log" || fail "it does not go on"
+    expect_text again.log 'the run is resumed: 0 of its stages are finished'
+    kill -INT "$RUN_PID"
+    wait_until 2 grep -q 'once more ends it at once' "$TMP/again.log" || true
+    kill -INT "$RUN_PID" 2>/dev/null
+    plateau_wait
+    expect_no_orphans
 done
 
 sed -i 's/output_tokens: 64/output_tokens: 4000/' "$TMP/plan.yaml" # 40 s: a drain would take long
