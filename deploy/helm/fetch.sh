@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # deploy/helm/fetch.sh RELEASE [FOLDER]: follows the run of a release to its end, copies its folder to FOLDER (./RELEASE), and ends with the run's exit status.
+# A folder in a claim is copied by a pod that holds the claim, which goes again.
 # For CI: helm install …, then this. KUBECTL names another kubectl (words are split; a namespace goes there: KUBECTL="kubectl -n load").
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n 2,3p "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n 2,4p "$0" >&2; exit 2; }
 release=$1 folder=${2:-./$1}
 read -ra kubectl <<<"${KUBECTL:-kubectl}"
 k() { "${kubectl[@]}" "$@"; }
@@ -13,8 +14,12 @@ newest_pod() { k get pods -l "batch.kubernetes.io/job-name=${job#*/}" --sort-by=
 job_is() { k get "$job" -o jsonpath="{.status.conditions[?(@.type=='$1')].status}" | grep -q True; }
 exit_code() { k get "$1" -o jsonpath='{.status.containerStatuses[?(@.name=="coordinator")].state.terminated.exitCode}' 2>/dev/null || true; }
 
-follower= followed= fetched=
-trap '[ -z "$follower" ] || kill "$follower" 2>/dev/null || true' EXIT
+follower= followed= fetched= helper=
+cleanup() {
+  [ -z "$follower" ] || kill "$follower" 2>/dev/null || true
+  [ -z "$helper" ] || k delete pod "$helper" --ignore-not-found >/dev/null || true
+}
+trap cleanup EXIT
 while :; do
   pod=$(newest_pod)
   if [ -n "$pod" ] && [ "$pod" != "$followed" ] && [ "$(k get "$pod" -o jsonpath='{.status.phase}')" != Pending ]; then
@@ -32,7 +37,30 @@ while :; do
 done
 [ -z "$follower" ] || wait "$follower" || true
 follower=
-if [ -n "$fetched" ]; then echo "the run's folder: $folder"; else echo "no folder was copied: it is in the claim, or the run ended before it had one" >&2; fi
+# With a claim the folder outlives the coordinator: a pod that holds the claim gives it.
+of_pod() { k get "$job" -o jsonpath="{.spec.template.spec$1}"; }
+from_claim() { # CLAIM
+  local dir pod=$release-fetch
+  dir=$(of_pod '.containers[?(@.name=="coordinator")].env[?(@.name=="RUN_FOLDER")].value')
+  dir=${dir/'$(JOB_UID)'/$(k get "$job" -o jsonpath='{.metadata.uid}')}
+  k delete pod "$pod" --ignore-not-found >/dev/null
+  helper=$pod
+  k apply -f - >/dev/null <<J
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$pod"}, "spec": {"restartPolicy": "Never", "automountServiceAccountToken": false,
+  "terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": 3600, "securityContext": $(json .securityContext '{}'), "imagePullSecrets": $(json .imagePullSecrets '[]'),
+  "tolerations": $(json .tolerations '[]'), "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "$1"}}],
+  "containers": [{"name": "c", "image": "$(of_pod '.containers[?(@.name=="coordinator")].image')", "command": ["sleep", "3600"],
+    "securityContext": $(json '.containers[?(@.name=="coordinator")].securityContext' '{}'), "volumeMounts": [{"name": "data", "mountPath": "/data"}]}]}}
+J
+  k wait --for=condition=Ready "pod/$pod" --timeout=300s >/dev/null && k exec "$pod" -- test -d "/data/$dir" || return 0
+  rm -rf "$folder"
+  k cp "$pod:/data/$dir" "$folder" >/dev/null
+  fetched=$pod
+}
+json() { local v; v=$(of_pod "$1"); echo "${v:-$2}"; } # FIELD DEFAULT
+claim=$(of_pod '.volumes[?(@.name=="data")].persistentVolumeClaim.claimName')
+[ -n "$fetched" ] || [ -z "$claim" ] || from_claim "$claim"
+if [ -n "$fetched" ]; then echo "the run's folder: $folder"; else echo "no folder was copied: the run ended before it had one" >&2; fi
 status=$([ -z "$followed" ] || exit_code "$followed")
 [ -n "$status" ] || { k get "$job" -o jsonpath='{range .status.conditions[*]}{.type}: {.reason}: {.message}{"\n"}{end}' >&2; status=1; }
 exit "$status"

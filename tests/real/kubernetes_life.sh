@@ -4,11 +4,16 @@ step_nightly() {
   setup
   make_claim
   write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
-  local i
+  local i last=
   for i in 1 2; do
     install nightly "$out/one.yaml" --set agents=2 --set persistence.enabled=true --set persistence.existingClaim=run
     until_true 120 "night $i ends" has_ended nightly
     job_is "$(job_of nightly coordinator)" Complete || { log_of nightly >&2; die "night $i failed"; }
+    rm -rf "$out/nightly"
+    KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh nightly "$out/nightly" >"$out/nightly-fetch.log" 2>&1 || { cat "$out/nightly-fetch.log" >&2; die "the folder is not fetched from its claim"; }
+    check_ledger nightly
+    [ "$(jq -r .run.id "$out/nightly/summary.json")" != "$last" ] || die "night $i has the figures of the night before"
+    last=$(jq -r .run.id "$out/nightly/summary.json")
   done
   k exec reader -- sh -c 'ls /data' >"$out/nights"
   [ "$(grep -c '^nightly-' "$out/nights")" = 2 ] || { cat "$out/nights" >&2; die "not a folder for each night"; }
