@@ -147,6 +147,7 @@ kill "$SERVER_PID"
 # Ten milliseconds a token, with and without a proxy that sends them in lumps.
 sim --ttft 20ms --tpot 10ms
 buffered() { jq -r '.points[0].evidence.counters | .gathered / .events' "$OUT/summary.json"; }
+lumps() { jq -r '.points[0].evidence.counters | (.gathered + .blurred) / .events' "$OUT/summary.json"; } # a busy agent reads some of them late
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
 plateau_run --local 1
 awk -v x="$(buffered)" 'BEGIN { exit !(x < 0.1) }' && ok "no proxy: $(buffered) of the events came with another" || fail "no proxy: $(buffered) of the events came with another"
@@ -155,6 +156,6 @@ serve relay "$SIM_PORT"
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
 plateau_run --local 1
 expect '.points[0].ledger | .due == 8 and .ok == 8' 'behind the proxy: all are ok'
-awk -v x="$(buffered)" 'BEGIN { exit !(x > 0.7) }' && ok "a proxy: $(buffered) of the events came with another" || fail "a proxy: $(buffered) of the events came with another"
+awk -v x="$(lumps)" 'BEGIN { exit !(x > 0.7) }' && ok "a proxy: $(lumps) of the events came with another" || fail "a proxy: $(lumps) of the events came with another"
 expect_text out.log 'of the token events came in one read with the one before: a proxy buffers the stream'
 finish

@@ -67,6 +67,7 @@ for a in $attacks; do
         show "$a.log"
     fi
 done
+! grep -E 'snapshot: [0-9]+ fields' "$TMP/err.log" && ok 'a snapshot is refused for what it says' || fail 'forged snapshots have not the fields of this build: no forgery was tried'
 expect_text coordinators-word.log 'refused: .*STOP is not a message of an agent' "a coordinator's word is refused"
 expect_text falling.log 'refused: .*counter due falls from 5 to 3' 'the forger hears why'
 expect_text replay.log 'ended by \[[0-9]+, 15' 'a replay changes nothing: its agent took part to the end'

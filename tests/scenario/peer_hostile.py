@@ -17,8 +17,8 @@ def counters(**values):
 
 
 def snapshot(c, hists=b"\x90", span=(0, S), numbers=7 * [0], addresses=[]):
-    """[fingerprint, from, to, 7 numbers, [counters], [addresses], [failures], [rows of requests], [metric, bytes …]]"""
-    head = msgpack.packb([tables.FINGERPRINT, *span, *numbers, c, addresses, [], [], 0])
+    """[fingerprint, from, to, 7 numbers, [counters], [addresses], [failures], [remarks], [rows of requests], [groups], [metric, bytes …]]"""
+    head = msgpack.packb([tables.FINGERPRINT, *span, *numbers, c, addresses, [], [], [], [], 0])
     return head[:-1] + hists  # the last 0 stands for the histograms
 
 
@@ -100,7 +100,8 @@ def member(p):
     elif attack == "hists-array":
         shot(snapshot(counters(due=3), hists=b"\xdd\xff\xff\xff\xfe"))
     elif attack == "counters-array":
-        shot(b"\x9f" + msgpack.packb(tables.FINGERPRINT) + b"\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
+        mark = msgpack.packb(tables.FINGERPRINT)
+        shot(snapshot([]).partition(mark)[0] + mark + b"\x00\x00" + b"\x00" * 7 + b"\xdd\xff\xff\xff\xff")
     elif attack == "addresses-array":
         shot(snapshot(counters(due=3), addresses=100 * ["10.0.0.1:1", 1, 1, 1]))
     elif attack == "addresses-absurd":

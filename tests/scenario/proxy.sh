@@ -50,7 +50,7 @@ expect_text err.log 'proxy 127.0.0.1:[0-9]+, asked for a way to 127.0.0.1:[0-9]+
 is 'nothing but CONNECT was sent' "$(asked POST)" 0
 by "proxy: \"http://127.0.0.1:$(free_port)\"" "$forty"
 expect_status 1
-expect_text err.log 'nothing listens at proxy 127.0.0.1:[0-9]+ .connection refused' 'no proxy there'
+expect_text err.log 'nothing listens at proxy 127.0.0.1:[0-9]+, or a firewall rejects it .connection refused' 'no proxy there'
 by 'proxy: "http://no-such-proxy.invalid:3128"' "$forty"
 expect_status 1
 expect_text err.log 'target.proxy: no-such-proxy.invalid cannot be resolved' 'a proxy of no name'
