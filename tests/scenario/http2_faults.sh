@@ -22,7 +22,10 @@ expect '.points[0].ledger | .due == .ok + (.failed.reset // 0) + (.failed.trunca
 expect '.points[0].ledger | (.failed.timeout_idle // 0) + (.failed.timeout_first_token // 0) == 0' 'close_notify under open streams: none waits for a timeout'
 expect_ledger
 
-try --close-after 10 -- 25 'concurrency: [50], requests: 400'
+for i in 1 2 3; do # whether a request crosses a GOAWAY on the way is chance
+    try --close-after 10 -- 25 'concurrency: [50], requests: 400'
+    [ "$(counter not_processed)" = 0 ] || break
+done
 all_ok 400 'GOAWAY: what was not looked at is sent again'
 [ "$(counter not_processed)" -gt 0 ] && ok "GOAWAY: $(counter not_processed) sent again" || fail 'GOAWAY: none was sent again, so nothing was tried'
 [ "$(grep -c '"end": *"done"' "$TMP/truth.jsonl")" = 400 ] && ok 'GOAWAY: the server answered 400' || fail "GOAWAY: the server answered $(grep -c '"end": *"done"' "$TMP/truth.jsonl") of 400"

@@ -164,7 +164,7 @@ int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received)
     }
     if (used < 0 || flush(h)) return -1;
     if (carrier->dead) return 0;
-    return nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session) ? 0 : -1;
+    return nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session) ? 0 : 1;
 }
 
 /* ---- answers out ---- */

@@ -6,5 +6,5 @@
 
 /* The connection speaks HTTP/2 from now on, until it is closed. -1: no memory. Sends SETTINGS. */
 int sim_h2_open(struct sim_server *v, struct sim_conn *carrier);
-/* Bytes of the client; answers what they ask. -1: no HTTP/2, or over. */
+/* Bytes of the client; answers what they ask. -1: no HTTP/2; 1: over, by GOAWAY. */
 int sim_h2_feed(struct sim_h2 *h, const void *bytes, size_t n, int64_t received);

@@ -58,10 +58,15 @@ static int meet(struct sim_server *v, struct sim_conn *c, size_t n)
 static void got_bytes(struct sim_server *v, struct sim_conn *c, size_t n, int64_t received)
 {
     if (c->draining) return;
-    if (meet(v, c, n) || (c->h2 && sim_h2_feed(c->h2, v->in, n, received))) {
+    int h2 = meet(v, c, n);
+    if (h2 == 0 && c->h2) h2 = sim_h2_feed(c->h2, v->in, n, received);
+    if (h2 < 0) {
         sim_conn_close(v, c, "client-closed");
         return;
     }
+    /* Over: what the client still sends is read and dropped. A socket that is closed answers it with a reset, which
+     * takes back what a slow client has not read yet. */
+    if (h2 > 0) sim_conn_finish(v, c);
     if (c->h2 || c->dead) return;
     bool fresh = c->in.len == 0 && !c->busy;
     size_t used = fresh ? serve(v, c, v->in, n, received) : 0;
