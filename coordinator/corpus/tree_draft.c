@@ -231,7 +231,7 @@ static void share_blocks(struct tree_draft *t, uint32_t i, uint32_t *last_of, st
     node->shared = same;
     node->own_at = *pool;
     node->own_n = r->n_ids - same;
-    memcpy(d->blocks + *pool, raw + r->ids_at + same, node->own_n * sizeof *raw);
+    if (node->own_n) memcpy(d->blocks + *pool, raw + r->ids_at + same, node->own_n * sizeof *raw);
     *pool += node->own_n;
     node->turn = last_of[r->thread] == TREE_NONE ? 1 : t->node[last_of[r->thread]].turn + 1;
     last_of[r->thread] = i;
