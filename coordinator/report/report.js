@@ -151,7 +151,7 @@ function tiles() {
   if (a.cost_per_mtok_plateau != null)
     list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);
   /* Where latency means something: at the knee, or at the SLO's limit; on a flat top it is a matter of chance. */
-  const knee = S.points[a.knee_point], slo = S.points[a.slo_point], only = points.length === 1 ? points[0] : null;
+  const knee = S.points[a.knee_point], slo = S.points[a.slo_point], only = points.length === 1 && Charts.counts(points[0]) && points[0].ttft_ms.count ? points[0] : null;
   const where = knee ? "at the knee" : slo ? "at the SLO's limit" : only ? "at load " + only.requested.load : "", q = knee || slo || only;
   if (q) {
     list.push(["TTFT p50 " + where, fmt(q.ttft_ms.p50), "ms", p99(q.ttft_ms)]);
@@ -161,7 +161,7 @@ function tiles() {
     "Requests", fmt(due), "",
     failed ? fmt(failed) + " failed (" + fmt(100 * failed / Math.max(1, due), 2) + " %)" : "none failed"
   ]);
-  if (a.worst_lag_ms != null && points.some((p) => p.lag_ms.count))
+  if (a.worst_lag_ms != null && points.some((p) => Charts.counts(p) && p.lag_ms.count)) /* that of the points that count */
     list.push(["Worst loop lag, p99", fmt(a.worst_lag_ms), "ms", "the agents' own delay"]);
   for (const [name, value, unit, note] of list) {
     const t = el("div", "tile"), v = el("div", "value", value + " ");

@@ -206,6 +206,36 @@ const Charts = (function() {
     },
   };
 
+  /* A chart without a point says so where its points would be, as its caption does. */
+  const bare = (chart) => chart.data.datasets.every((set) => set.data.every((d) => !d || d.y === null || d.y !== d.y)) && !(chart.options.heat || []).length;
+  const words = {
+    id: "words",
+    afterDatasetsDraw(chart) {
+      if (!bare(chart)) return;
+      const ctx = chart.ctx, area = chart.chartArea, text = chart.options.none || "Nothing was recorded.", wide = area.right - area.left - 16, lines = [""];
+      ctx.save();
+      ctx.font = "600 13px system-ui, sans-serif";
+      for (const w of text.split(" ")) {
+        const longer = (lines[lines.length - 1] + " " + w).trim();
+        if (lines[lines.length - 1] && ctx.measureText(longer).width > wide)
+          lines.push(w);
+        else
+          lines[lines.length - 1] = longer;
+      }
+      ctx.textAlign = "center";
+      ctx.textBaseline = "middle";
+      ctx.lineWidth = 4;
+      ctx.strokeStyle = css("--card");
+      ctx.fillStyle = css("--soft");
+      lines.forEach((l, i) => {
+        const x = (area.left + area.right) / 2, y = (area.top + area.bottom) / 2 + 18 * (i - (lines.length - 1) / 2);
+        ctx.strokeText(l, x, y);
+        ctx.fillText(l, x, y);
+      });
+      ctx.restore();
+    }
+  };
+
   function axis(title, extra) {
     return Object.assign(
       {
@@ -249,7 +279,8 @@ const Charts = (function() {
         tooltip: {backgroundColor: css("--ink"), titleColor: css("--card"), bodyColor: css("--card")},
       },
       o.plugins);
-    config.plugins = [marks, whiskers, labels].concat(config.extra || []);
+    o.none = config.caption;
+    config.plugins = [marks, whiskers, labels, words].concat(config.extra || []);
     const old = Chart.getChart(canvas);
     if (old) {
       made.splice(made.indexOf(old), 1);
@@ -276,12 +307,12 @@ const Charts = (function() {
   /* What a chart shows, as rows: for the table behind it and for its CSV. */
   function rowsOf(chart) {
     if (chart.ownRows) return chart.ownRows();
-    const title = (a) => chart.options.scales[a].title.text || a, rows = [["series", title("x"), title("y"), ...(chart.ownRange || ["95 % low", "95 % high"]), "load", "verdict"]];
+    const of = ownText(chart.canvas.closest("figure").querySelector("figcaption")), title = (a) => chart.options.scales[a].title.text || (a === "y" && of) || a, rows = [["series", title("x"), title("y"), ...(chart.ownRange || ["95 % low", "95 % high"]), "load", "verdict"]];
     for (const set of chart.data.datasets)
       for (const d of set.data)
         if (d && d.y !== null && d.y === d.y)
           rows.push([set.label, d.x, d.y, d.lo, d.hi, d.p ? d.p.requested.load : "", d.p ? d.p.verdict.status : ""]);
-    const used = rows[0].map((_, c) => rows.slice(1).some((r) => r[c] !== undefined && r[c] !== null && r[c] !== ""));
+    const used = rows[0].map((_, c) => c < 3 || rows.slice(1).some((r) => r[c] !== undefined && r[c] !== null && r[c] !== ""));
     return rows.map((r) => r.filter((_, c) => used[c]));
   }
   const cell = (v) => v === null || v === undefined ? "" : typeof v === "number" ? String(+v.toPrecision(9)) : String(v);
@@ -404,6 +435,14 @@ const Charts = (function() {
     const above = points.filter((q) => !counts(q) && asked(q) > asked(p)).length; /* by what was asked: an invalid point may have achieved nothing */
     return above ? "whose point counts (" + above + " above it " + (above === 1 ? "is" : "are") + " invalid)" : "that was tried";
   }
+  /* Why no point has what a chart shows. */
+  function nothing(what) {
+    const good = points.filter(counts).length, n = points.length;
+    if (!good) return n === 1 ? "The one point is invalid: it does not count." : "No point counts: all " + n + " are invalid.";
+    return (n === 1 ? "The one point has no " : "No point has a ") + what + ": " + (points.some((p) => counts(p) && p.ttft_ms.count) ? "the samples are too small." : "no request ended ok.");
+  }
+  /* One point is no curve. */
+  const alone = (list) => list.length === 1 ? " One point: there is no curve." : "";
   function rise(good) {
     const top = good.reduce((m, d) => d.y > m.y ? d : m), first = good[0];
     const at = (d) => fmt(d.y) + " token/s at load " + d.p.requested.load;
@@ -451,6 +490,7 @@ const Charts = (function() {
         "invalid: not part of the curve", css("--invalid"), bad,
         {showLine: false, pointStyle: "crossRot", pointRadius: 7, borderWidth: 2.5}));
     if (good.some((d) => d.p.verdict.status === "suspect")) sets.push(line("suspect", css("--suspect"), [], {}));
+    if (!good.length) sets.shift(); /* its name alone would stand in the legend */
     const list = [];
     if (a && a.plateau_tokens_per_s !== null)
       list.push({
@@ -475,9 +515,9 @@ const Charts = (function() {
       });
     const last = good[good.length - 1];
     draw("c-throughput", {
-      caption: !good.length ? "No point counts." :
+      caption: !good.length ? nothing("throughput") :
         rise(good) + (good.length > 1 ? "; the highest load " + among(last.p) + ", " + last.p.requested.load + ", gives " + fmt(last.y) : "") + "." +
-          (law.length ? " The line is the law fitted to the points; the marks are what was measured." : good.length > 1 ? " The line joins neighbouring points and stops at invalid ones." : "") +
+          (law.length ? " The line is the law fitted to the points; the marks are what was measured." : good.length > 1 ? " The line joins neighbouring points and stops at invalid ones." : alone(good)) +
           (points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop; both by requests in flight." : ""),
       type: "line",
       data: {datasets: sets},
@@ -532,12 +572,13 @@ const Charts = (function() {
         {
           whiskers: true,
           borderWidth: 1.5,
+          segment: {borderColor: (s) => points[s.p0DataIndex].requested.kind === points[s.p1DataIndex].requested.kind ? undefined : "transparent"}, /* closed loop and open are two curves */
           pointStyle: points.map(shape)
         }));
     const values = sets.flatMap((s) => s.data.flatMap((d) => [d.y, d.lo, d.hi])).filter((v) => v !== null && v !== undefined);
     const first = points.find((p) => counts(p) && p[key].p50 !== null), end = points.slice().reverse().find((p) => counts(p) && p[key].p50 !== null);
     draw(id, {
-      caption: !first ? "No point has a value." : metric.toUpperCase() + " p50: " + fmt(first[key].p50) + " ms at load " + first.requested.load +
+      caption: !first ? nothing(metric.toUpperCase() + " p50") : metric.toUpperCase() + " p50: " + fmt(first[key].p50) + " ms at load " + first.requested.load +
         (end !== first ? ", " + fmt(end[key].p50) + " ms at load " + end.requested.load : "") + ". A percentile is left out where the sample does not carry it.",
       type: "line",
       data: {labels: points.map(label), datasets: sets},
@@ -636,5 +677,5 @@ const Charts = (function() {
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, load: (p) => load(p), among, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
+  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, load: (p) => load(p), among, nothing, alone, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
 })();

@@ -77,9 +77,9 @@ const Picture = (function() {
     const last = good.reduce((m, r) => !m || kit.load(r.p) > kit.load(m.p) ? r : m, null);
     $("picture-title").textContent = name + " against output token/s; beside each point stands its load";
     kit.draw("c-picture", {
-      caption: (!good.length ? "No point has a " + name + ": the samples are too small." :
+      caption: (!good.length ? kit.nothing(name) :
                   [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the SLO's limit: " + say(slo),
-                   last && (!knee || last.p !== knee) && "at the highest load " + kit.among(last.p) + ": " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + ".") +
+                   last && last.p !== knee && last.p !== slo && "at the highest load " + kit.among(last.p) + ": " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + "." + kit.alone(good)) +
         (missing && good.length ? " " + missing + (missing === 1 ? " point has" : " points have") + " too few requests for " + q + "." : "") +
         (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the SLO's limit too" : [knee && "the knee (violet)", slo && "the SLO's limit (green)"].filter(Boolean).join(", ")) + "." : ""),
       type: "line",
@@ -132,9 +132,9 @@ const Picture = (function() {
     const step = best.length ? [{x: from, y: best[0].y}, ...best.map((r) => ({x: r.x, y: r.y})), {x: best[best.length - 1].x, y: 0}] : [];
     $("picture-title").textContent = unit + " against token/s per user; beside each point stands its load";
     kit.draw("c-picture", {
-      caption: !rows.length ? "No point has a TPOT p90: the samples are too small." :
+      caption: !rows.length ? kit.nothing("TPOT p90") :
         "Slowest tenth of users at " + fmt(best[best.length - 1].x) + " token/s: " + fmt(best[best.length - 1].y) + " " + unit + " (load " + best[best.length - 1].p.requested.load + "); at " +
-          fmt(best[0].x) + " token/s: " + fmt(best[0].y) + " (load " + best[0].p.requested.load + "). Speed per user is 1,000 / TPOT p90. The steps join the points that no other beats in both; nothing is interpolated.",
+          fmt(best[0].x) + " token/s: " + fmt(best[0].y) + " (load " + best[0].p.requested.load + "). Speed per user is 1,000 / TPOT p90. The steps join the points that no other beats in both; nothing is interpolated." + kit.alone(rows),
       type: "line",
       data: {
         datasets: [

@@ -75,7 +75,7 @@ const Svg = (function() {
     for (const [name, note] of Object.entries(calls)) {
       const real = ctx[name].bind(ctx);
       ctx[name] = (...v) => {
-        note(...v);
+        if (v.every((x) => typeof x !== "number" || isFinite(x))) note(...v); /* a canvas draws nothing where a figure is none */
         return real(...v);
       };
     }

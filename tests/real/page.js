@@ -36,7 +36,7 @@ async function downloads(page, name) {
   }), empty = await page.browser().newPage();
   const files = await empty.evaluate((list) => list.map(([file, body]) => {
     const svg = file.endsWith(".svg") ? new DOMParser().parseFromString(body, "image/svg+xml") : null, count = (what) => svg ? svg.querySelectorAll(what).length : 0;
-    return {file, bytes: body.length, broken: count("parsererror") > 0, lines: count("path"), words: count("text"), bad: /NaN|undefined/.test(body)};
+    return {file, bytes: body.length, broken: count("parsererror") > 0, lines: count("path"), words: count("text"), bad: /NaN|undefined/.test(body), head: file.endsWith(".csv") ? body.split("\r\n")[0].split(",").length : 0};
   }), saved);
   await empty.close();
   await page.bringToFront();
@@ -44,7 +44,7 @@ async function downloads(page, name) {
   const charts = new Set(files.map((f) => f.file.replace(/\.\w+$/, "")));
   if (files.length !== 3 * charts.size || charts.size < 2) fail(name, "charts offer", files.length, "files for", charts.size, "charts");
   for (const f of files) {
-    if (f.bytes < 20) fail(name, f.file, "is empty");
+    if (f.file.endsWith(".csv") ? f.head < 3 || f.bad : f.bytes < 20) fail(name, f.file, "is empty, or has no head:", JSON.stringify(f)); // also where a chart has no point
     if (f.file.endsWith(".svg") && (f.broken || f.bad || f.lines < 5 || f.words < 5)) fail(name, f.file, JSON.stringify(f));
   }
 }

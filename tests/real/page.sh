@@ -18,7 +18,8 @@ fi
 mkdir "$tmp/two" "$tmp/three"
 failed=0
 pages=("$@")
-for kind in "" "late lose" hostile "many 600"; do # forty loads of ten minutes: the largest page
+# Forty loads of ten minutes are the largest page; one load that counts, that does not, and that nobody answered are the emptiest.
+for kind in "" "late lose" hostile "many 600" one "one late" "one refuse"; do
     name=${kind:-good}
     name=${name// /-}
     # shellcheck disable=SC2086

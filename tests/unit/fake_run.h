@@ -22,6 +22,8 @@ struct fake {
     bool hostile; /* names, texts and a plan that try to break out of their page */
     bool lose;    /* an agent dies in the last stage */
     bool many;    /* forty loads */
+    bool one;     /* one load */
+    bool refuse;  /* every request fails */
     bool mix;     /* two workloads, of which the second's answers are half as long, and three models */
     bool late;    /* the agents of the last stage were too slow: an invalid point */
     int64_t duration_s, warmup_s;
@@ -53,6 +55,11 @@ static const char FAKE_MANY_PLAN[] =
     "load: {concurrency: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, "
     "48, 52, 56, 60, 64, 68, 72, 76, 80, 88, 96, 104, 112, 120, 128], duration: 30s, warmup: 5s}\n"
     "slo: {run: [ttft.p99 < 800ms], request: {ttft: 1s}}\nagents: {count: 2}\n";
+
+static const char FAKE_ONE_PLAN[] = "plan: 1\nname: one load\nseed: 42\n"
+                                    "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n  model: llama-3.1-8b\n"
+                                    "load: {concurrency: [32], duration: 30s, warmup: 5s}\n"
+                                    "slo: {run: [ttft.p99 < 800ms]}\nagents: {count: 2}\n";
 
 static const char FAKE_MIX_PLAN[] =
     "plan: 1\nname: mix\nseed: 42\n"
@@ -154,7 +161,7 @@ static inline void fake_second(const struct fake *f, const struct fake_server *s
              failed = 0;
     a->owed -= drain ? a->owed : (double)ended;
     for (uint64_t i = 0; i < ended; i++) {
-        bool fails = sv->wait_ms > 0 && rng_below(&a->rng, 200) == 0;
+        bool fails = f->refuse || (sv->wait_ms > 0 && rng_below(&a->rng, 200) == 0);
         failed += fails;
         if (fails)
             fake_record(s, METRIC_FAIL_TIME, 500, 1);
@@ -273,7 +280,11 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
 static inline void fake_meta(const struct fake *f, struct run_data *r)
 {
     struct err e = {0};
-    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN : f->many ? FAKE_MANY_PLAN : f->mix ? FAKE_MIX_PLAN : FAKE_PLAN;
+    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN
+                       : f->many  ? FAKE_MANY_PLAN
+                       : f->one   ? FAKE_ONE_PLAN
+                       : f->mix   ? FAKE_MIX_PLAN
+                                  : FAKE_PLAN;
     *r = (struct run_data){.run_id = "20261122-120000-ab12",
                            .version = "0.1.0",
                            .started_wall_ns = INT64_C(1795000000000000000),
