@@ -303,8 +303,8 @@ static void recycle(void *arg, struct snapshot **s)
 
 static void event(void *arg, const char *text)
 {
-    (void)arg;
-    log_warn("%s", text);
+    const struct control *c = arg;
+    log_msg(c->o->told ? LOG_INFO : LOG_WARN, "%s", text);
 }
 
 /* ---- the probe ---- */
@@ -525,7 +525,8 @@ static int converse(struct control *c, struct err *e)
     if (over->code == ERR_NONE && (refused->code == ERR_NONE || c->o->stay)) return 0;
     if (over->code == ERR_NONE) {
         *e = *refused;
-        return err_context(e, "the run is over for this agent");
+        if (c->o->told) e->text[0] = '\0'; /* its code stays: the exit status */
+        return c->o->told ? -1 : err_context(e, "the run is over for this agent");
     }
     if (over->code != ERR_AGENTS) { /* the coordinator has logged it */
         *e = *over;

@@ -18,6 +18,7 @@ struct control_options {
     const struct key_pair *keys; /* own pair; NULL = no keys */
     const char *server_key;      /* the only coordinator that is trusted; with `keys` */
     const uint8_t *signed_by;    /* a key of SIGN_PUBLIC_BYTES: only plans that it signed are run; NULL = any */
+    bool told;                   /* this machine's coordinator started it, and logs what it refuses: not said twice */
     uint32_t weight;             /* share of the load; 0 = not given */
     uint64_t capacity;           /* calibrated token/s; 0 = unknown */
     const char *data;            /* folder of data sets and traces; NULL: files without a name */

@@ -157,6 +157,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .keys = opt.keys || opt.keys_fd != NO_FD ? &own : NULL,
                                  .server_key = server,
                                  .signed_by = opt.require_signed ? signer : NULL,
+                                 .told = opt.keys_fd != NO_FD,
                                  .weight = opt.weight,
                                  .capacity = known_capacity(),
                                  .data = opt.data,
@@ -187,6 +188,6 @@ int main(int argc, char **argv)
     if (rc == 0) rc = opt.calibrate ? calibrate(&e) : serve(&sig, &e);
     if (sig) return 128 + sig;
     if (rc == 0) return 0;
-    log_error("%s", e.text);
+    if (e.text[0]) log_error("%s", e.text);
     return err_exit_status(&e);
 }

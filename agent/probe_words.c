@@ -133,10 +133,11 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
     struct failure_sample f = {.label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST),
                                .status = (uint32_t)s->status};
     char cut[WORDS_MOST + 4];
-    bool model = says_no_model(s->words);
+    bool model = says_no_model(s->words), moved = s->status / 100 == 3 && s->location[0];
     const char *hint = model ? ". Is target.model a name that this server has?" : failure_hint(&f);
-    (void)err_set(e, ERR_NET, "%s answers with status %ld%s%s%s", who_answers(s), s->status, s->words[0] ? ": " : "",
-                  text_cut(s->words, WORDS_MOST, cut), hint);
+    (void)err_set(e, ERR_NET, "%s answers with status %ld%s%s%s%s%s", who_answers(s), s->status,
+                  s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut), hint, moved ? ": " : "",
+                  moved ? s->location : "");
     return model || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
 }
 
@@ -164,6 +165,7 @@ static enum probe_verdict judge_malformed(const struct probe_seen *s, struct err
 
 static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
 {
+    char cut[WORDS_MOST + 4];
     if (s->events > 0 && s->complete)
         (void)err_set(
             e, ERR_NET,
@@ -171,8 +173,8 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
             "measures such a server",
             PLAN_APIS[s->target->api].name, s->finish ? "finish" : "close");
     else if (s->complete)
-        (void)err_set(e, ERR_NET, "the answer ends without a token and without the end marker of %s",
-                      PLAN_APIS[s->target->api].name);
+        (void)err_set(e, ERR_NET, "the answer ends without a token and without the end marker of %s%s%s",
+                      PLAN_APIS[s->target->api].name, s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut));
     else
         (void)err_set(e, ERR_NET, "the stream was cut before its end, %" PRIu32 " token events had come", s->events);
     return PROBE_DOUBT;

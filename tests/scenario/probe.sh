@@ -18,7 +18,8 @@ said() {
     "$BIN/plateau" probe --url "$url" --model sim --key-env PLATEAU_TEST_KEY >"$TMP/said.log" 2>&1
     STATUS=$?
     echo "--- $url"
-    grep -v 'plateau-agent: the run is over' "$TMP/said.log" | sed 's/^/    /'
+    sed 's/^/    /' "$TMP/said.log"
+    ! grep -q 'plateau-agent:' "$TMP/said.log" || fail "$url: the agent that plateau started says again what plateau says"
     [ "$STATUS" = "$want" ] || fail "$url: exit status $STATUS, expected $want"
     for pattern in "$@"; do expect_text said.log "$pattern" "$url: $pattern"; done
     ! grep -q "$PLATEAU_TEST_KEY" "$TMP/said.log" || fail "$url: the key is shown"
@@ -34,7 +35,7 @@ said 1 "$WRONG/nomodel500" 'status 500.*not a valid model' 'target.model a name'
 said 1 "$WRONG/page" 'is no stream of openai-chat: an? .*(HTML|web) page' 'target.url'
 said 1 "$WRONG/page404" 'status 404' '/v1/chat/completions answers on the same host'
 said 1 "$WRONG/whole" 'is no stream of openai-chat' 'target.stream: false'
-said 1 "$WRONG/moved" 'status 301' 'it points to https://example.com/v1/chat/completions' '/v1/chat/completions answers on the same host'
+said 1 "$WRONG/moved" 'status 301: write the address it points to into target.url: https://example.com/v1/chat/completions' 'it points to https://example.com/v1/chat/completions' '/v1/chat/completions answers on the same host'
 said 1 "$WRONG/get" 'status 405'
 said 1 "$WRONG/error200" 'status 200 and an error:.*invalid API key' 'target.auth'
 said 1 "$WRONG/limited" 'limits: Retry-After: 7, x-ratelimit-remaining-requests: 0' 'status 429'
