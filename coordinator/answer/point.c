@@ -167,6 +167,23 @@ static bool overrun(const struct stage_data *s, const struct plan *plan)
            sent < due * (1 - plan->verdict_achieved);
 }
 
+/* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
+ * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
+static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
+{
+    const double chance = 3; /* standard deviations of as many arrivals */
+    double due = (double)s->counters[COUNTER_WIN_DUE], open = due - (double)s->counters[COUNTER_WIN_DONE];
+    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
+    bool seen = st->batches < STEADY_BATCHES_MIN && open > due * plan->verdict_achieved && open > chance * sqrt(due);
+    if (!p->overrun && !seen) return;
+    (void)human_things(due, "request", t);
+    verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
+                  "%s of %s due in the window had not ended when it did: the server did not keep up with the rate%s",
+                  human_count((uint64_t)open, n), t,
+                  p->overrun ? "" : ", or the stage is too short for its answers");
+}
+
 static void cost_compute(const struct plan *plan, struct point *p)
 {
     p->cost_per_mtok_out = p->cost_per_mtok_in = NAN;
@@ -298,4 +315,5 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     cost_compute(plan, ret);
     server_compute(s, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, ret);
+    outrun(s, &st, plan, ret);
 }

@@ -117,10 +117,20 @@ static void test_outrun(void **state)
     point_compute(&s, &plan, &p);
     assert_int_equal(p.steady, STEADY_NO);
     assert_true(p.overrun && p.unsent_share <= 0);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "500 of 1,000 requests due in the window had not ended when it did"));
     for (int i = 0; i < 50; i++)
         rows[i].in_flight = 64;
     point_compute(&s, &plan, &p);
     assert_false(p.overrun); /* nothing grows: the rest were due before */
+    assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
+    s.n_series = 3; /* too short a stage to see whether they grow: then the counts say it */
+    point_compute(&s, &plan, &p);
+    assert_true(!p.overrun && p.verdict.status == VERDICT_SUSPECT);
+    assert_non_null(strstr(p.verdict.reason[0], "the server did not keep up"));
+    s.counters[COUNTER_WIN_DUE] = 560; /* as chance would have it */
+    point_compute(&s, &plan, &p);
+    assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
     s.series = NULL;
     s.n_series = 0;
     stage_free(&s);
