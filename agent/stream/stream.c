@@ -367,9 +367,10 @@ static void settle_plain(struct stream *s)
     const struct sse_event all = {.name = "", .data = carry_bytes(&s->carry), .len = s->body};
     scan(s, &all, NULL, &ev);
     bool answer = s->dialect->whole && !(ev.flags & (EVENT_MALFORMED | EVENT_UNKNOWN));
-    if (ev.flags & EVENT_ERROR)
+    if (ev.flags & EVENT_ERROR) {
+        keep_said(s, &all);
         s->error = true;
-    else if (!answer)
+    } else if (!answer)
         s->malformed = true;
     if (!answer) return;
     if (s->look) look_at(s, &all, ev.flags);

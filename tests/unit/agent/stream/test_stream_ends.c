@@ -77,6 +77,14 @@ static void test_whole_answers(void **state)
             if (rows[i].outcome == COUNTER_OK) assert_int_equal(seen.t.done, at == n ? AT : AT + 1);
         }
     }
+    static const char aborted[] = "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"error\"}]}";
+    begin_as(API_OPENAI_CHAT, true, END_MARKER);
+    pool->said_n = 0;
+    feed(aborted, AT);
+    finish(&seen, END_COMPLETE, 200);
+    assert_int_equal(seen.outcome, COUNTER_FAILED_STREAM_ERROR);
+    assert_int_equal(pool->said_n, sizeof aborted - 1); /* the words of its sample */
+    assert_memory_equal(pool->said, aborted, sizeof aborted - 1);
     begin_as(API_OPENAI_CHAT, true, END_MARKER); /* cut in the middle */
     feed("{\"choices\":[{\"mess", AT);
     finish(&seen, END_CUT, 200);
