@@ -69,8 +69,14 @@ static void take_choices(struct event_scan *s)
         take_choice(s);
 }
 
-/* In the words of these APIs only: with those of others the whole stream may be another API's. */
-static void take_usage(struct event_scan *s)
+/* Usage in the words of OpenAI's newer API and of others. */
+struct other_usage {
+    uint32_t in, out;
+    bool has_in, has_out;
+};
+
+/* In the words of these APIs. With those of others the whole stream may be another API's, so they are kept apart. */
+static void take_usage(struct event_scan *s, struct other_usage *other)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     s->known = true;
@@ -81,6 +87,10 @@ static void take_usage(struct event_scan *s)
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
         } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
             event_scan_details(s);
+        } else if (JSON_IS(&s->j, "output_tokens")) {
+            other->has_out = event_scan_count(s, &other->out);
+        } else if (JSON_IS(&s->j, "input_tokens")) {
+            other->has_in = event_scan_count(s, &other->in);
         } else {
             (void)json_skip(&s->j);
         }
@@ -89,9 +99,21 @@ static void take_usage(struct event_scan *s)
 
 static bool is_done(const char *data, size_t len)
 {
-    while (len > 0 && data[len - 1] == ' ')
-        len--;
+    for (; len > 0 && data[len - 1] == ' '; len--) {
+    }
+    for (; len > 0 && *data == ' '; len--)
+        data++;
     return len == 6 && memcmp(data, "[DONE]", 6) == 0;
+}
+
+/* Of an event with choices, which no other API has. */
+static void take_other_usage(const struct other_usage *other, struct event *ev)
+{
+    if (ev->flags & EVENT_USAGE) return;
+    if (other->has_in) ev->input_tokens = other->in;
+    if (!other->has_out) return;
+    ev->output_tokens = other->out;
+    ev->flags |= EVENT_USAGE;
 }
 
 void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, struct event *ret)
@@ -102,17 +124,21 @@ void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, s
         return;
     }
     if (!event_scan_begin(&s, e, ret)) return;
+    struct other_usage other = {0};
+    bool choices = false;
     s.apart = d->choices > 1;
     while (event_scan_key(&s)) {
-        if (JSON_IS(&s.j, "choices"))
+        if (JSON_IS(&s.j, "choices")) {
+            choices = true;
             take_choices(&s);
-        else if (JSON_IS(&s.j, "usage"))
-            take_usage(&s);
+        } else if (JSON_IS(&s.j, "usage"))
+            take_usage(&s, &other);
         else if (JSON_IS(&s.j, "prompt_filter_results"))
             s.known |= event_scan_skip(&s);
         else
             event_scan_other(&s);
     }
+    if (choices) take_other_usage(&other, ret);
     if (ret->flags & (EVENT_TOKEN | EVENT_FINISH | EVENT_USAGE)) s.known = true;
     event_scan_end(&s);
 }

@@ -33,6 +33,7 @@ static void test_flags(void **state)
     } rows[] = {
         {"[DONE]", EVENT_END},
         {"[DONE] ", EVENT_END},
+        {" [DONE]", EVENT_END},
         {"[DONE]x", EVENT_MALFORMED},
         {"DONE", EVENT_MALFORMED},
         {"", 0},
@@ -68,6 +69,9 @@ static void test_flags(void **state)
         {"{\"choices\":[],\"usage\":null}", EVENT_UNKNOWN},
         {"{\"choices\":null,\"usage\":{\"completion_tokens\":5}}", EVENT_USAGE},
         {"{\"choices\":[],\"code\":400,\"message\":\"no\"}", EVENT_ERROR},
+        {"{\"choices\":[],\"usage\":{\"input_tokens\":16,\"output_tokens\":5}}", EVENT_USAGE},
+        {"{\"usage\":{\"input_tokens\":16,\"output_tokens\":5},\"choices\":[]}", EVENT_USAGE},
+        {"{\"usage\":{\"input_tokens\":16,\"output_tokens\":5}}", 0}, /* of another API's stream, perhaps */
         {"{\"ret\":-1}", EVENT_UNKNOWN},
         {"{\"choices\":[],\"err_msg\":\"boom\",\"err_no\":17}", EVENT_ERROR},
         {"{\"choices\":[],\"err_msg\":\"\",\"err_no\":0}", EVENT_UNKNOWN},
