@@ -404,6 +404,7 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         a->unanswered += p->window_unanswered;
+        a->window_requests += point_ended(p);
         a->requests += p->ledger.ok + p->window_unanswered;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->metric[METRIC_CUT_AGE].max / 1e3);
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)

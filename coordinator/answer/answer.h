@@ -85,6 +85,7 @@ struct answer {
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
     uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
+    uint64_t window_requests;              /* of those due in a window: ended or never answered, as unanswered counts */
     double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
     enum counter failed_by;                /* the label of most failed requests */
     uint64_t failed_by_n;

@@ -167,7 +167,7 @@ static void say_search(const struct plan *plan, struct answer *a)
 {
     if (!plan || plan->search.goal == SEARCH_NONE || isnan(a->search.nothing_load)) return;
     say_load(a, a->search.loads == 1 ? "The search ended at its first load: at " : "At ", a->search.nothing_load,
-             " no request ended ok. ");
+             " no request due in the window ended ok. ");
 }
 
 static void say_capacity(const struct plan *plan, struct answer *a)
@@ -236,8 +236,10 @@ static void say_failures(struct answer *a)
         say_first(a->failed_first, a);
     }
     if (a->unanswered) {
-        say(a, "%s of %s got no answer", human_count(a->unanswered, n), human_things(ended, "request", all));
-        say_percent(a, " (", (double)a->unanswered / ended, ")");
+        double due = (double)a->window_requests;
+        say(a, "%s of %s due in the window got no answer", human_count(a->unanswered, n),
+            human_things(due, "request", all));
+        say_percent(a, " (", (double)a->unanswered / due, ")");
         say_number(a, ": the drain's end cut them off, the oldest after ", a->oldest_s, " s. ");
     }
 }
@@ -398,15 +400,15 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
-    uint64_t bad = a->failed + a->unanswered;
+    uint64_t bad = a->failed + a->unanswered, of = a->failed ? a->requests : a->window_requests;
     if (a->search.client_limited)
         say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used) {
         say(a, "Valid: the agents were %s",
             a->points_left_out ? "not the limit in the points used" : "never the limit");
         say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
-        if ((double)bad >= FAILURES_TELL * (double)a->requests && bad)
-            say_percent(a, ", but ", (double)bad / (double)a->requests, " of the requests were not answered well");
+        if ((double)bad >= FAILURES_TELL * (double)of && bad)
+            say_percent(a, ", but ", (double)bad / (double)of, " of the requests were not answered well");
         say(a, ".");
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);

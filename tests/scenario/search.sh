@@ -40,7 +40,7 @@ for goal in 'plateau: {from: 2, to: 32, tolerance: 10%}' 'plateau: {over: rate, 
     plateau_run --local 1
     expect_status 3
     expect '(.points | length) == 1 and .answer.search.over and (.answer.search.found | not)' "$goal: one load is enough"
-    expect_text out.log 'The search ended at its first load: at (2 concurrent requests|5 requests/s) no request ended ok\.' 'in words'
+    expect_text out.log 'The search ended at its first load: at (2 concurrent requests|5 requests/s) no request due in the window ended ok\.' 'in words'
     expect_text out.log 'all by http_5xx: .* The first: status 503, ".*simulated failure' 'with what the server said'
     ! grep -qE 'shard:|nan|plateau run --resume' "$TMP/err.log" "$TMP/out.log" && ok 'and no word of anything else' || { fail 'it speaks of something else'; show err.log; }
 done
