@@ -180,8 +180,7 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     (void)human_things(due, "request", t);
     verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
                   "%s of %s due in the window had not ended when it did: the server did not keep up with the rate%s",
-                  human_count((uint64_t)open, n), t,
-                  p->overrun ? "" : ", or the stage is too short for its answers");
+                  human_count((uint64_t)open, n), t, p->overrun ? "" : ", or the stage is too short for its answers");
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)
