@@ -116,6 +116,19 @@ static void take_usage(struct event_scan *s)
     }
 }
 
+/* A prompt that is blocked gets no candidate: this is then how the answer ends. */
+static void take_feedback(struct event_scan *s)
+{
+    s->known = true;
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "blockReason"))
+            event_scan_finish(s);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
 static void scan(const struct dialect *d, const struct dialect_event *e, struct event *ret)
 {
     struct event_scan s;
@@ -127,8 +140,7 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
         } else if (JSON_IS(&s.j, "usageMetadata")) {
             take_usage(&s);
         } else if (JSON_IS(&s.j, "promptFeedback")) {
-            s.known = true;
-            (void)json_skip(&s.j);
+            take_feedback(&s);
         } else {
             event_scan_other(&s);
         }

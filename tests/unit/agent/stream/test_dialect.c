@@ -129,6 +129,8 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}",
          EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"network_error\"}]}", EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"canceled\"}]}", EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"timed_out\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"error\":{\"code\":502},\"finish_reason\":null}]}", EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"error\":null}]}", 0},
         /* errors in other vendors' shapes, when nothing of a chunk is there */
@@ -416,6 +418,12 @@ static void test_other_scanners(void **state)
          "\"candidatesTokenCount\":11,\"thoughtsTokenCount\":30,\"cachedContentTokenCount\":4}}",
          EVENT_CONTENT | EVENT_FINISH | EVENT_USAGE | EVENT_END, 8, 11, 4},
         {API_GEMINI, "", "{\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\"}}", EVENT_ERROR, 0, 0, 0},
+        {API_GEMINI, "", "{\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}",
+         EVENT_FINISH | EVENT_ERROR | EVENT_END, 0, 0, 0},
+        {API_GEMINI, "",
+         "{\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\"},\"usageMetadata\":{\"promptTokenCount\":8}}",
+         EVENT_FINISH | EVENT_END, 8, 0, 0}, /* no candidate comes */
+        {API_GEMINI, "", "{\"promptFeedback\":{\"safetyRatings\":[]}}", 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct event ev;
