@@ -323,9 +323,12 @@ static void say_ends(const struct plan *plan, struct answer *a)
             "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
             "context. ",
             human_count(a->short_by_length, n), all);
+    (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
+    if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests)
+        say(a, "%s of %s ended with a finish reason that plateau does not know. ",
+            human_count(a->counters[COUNTER_FINISH_OTHER], n), all);
     if ((double)a->filtered > ENDS_TELL * (double)a->answered)
-        say(a, "%s of %s were ended by a content filter. ", human_count(a->filtered, n),
-            human_things((double)a->requests, "answer", all));
+        say(a, "%s of %s were ended by a content filter. ", human_count(a->filtered, n), all);
 }
 
 /* Then nothing is known of the times between tokens. */

@@ -41,6 +41,25 @@ static void test_failures(void **state)
     silent(&w, "failed");
 }
 
+/* A reason that no table has may be a failure: it is told, not only counted. */
+static void test_other_ends(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->data = &data;
+    p->ledger.ok = data.counters[COUNTER_OK] = data.counters[COUNTER_FINISH_STOP] = 100;
+    finish_capacity(&w, 1000);
+    silent(&w, "finish reason");
+    data.counters[COUNTER_FINISH_STOP] = 60;
+    data.counters[COUNTER_FINISH_OTHER] = 40;
+    finish_capacity(&w, 1000);
+    says(&w, "40 of 100 answers ended with a finish reason that plateau does not know. ");
+}
+
 /* What a slot waits for after the last token costs throughput, and no latency shows it. */
 static void test_after(void **state)
 {
@@ -299,9 +318,10 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failures),   cmocka_unit_test(test_after),    cmocka_unit_test(test_failure_words),
-        cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),   cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_latency_at), cmocka_unit_test(test_capacity), cmocka_unit_test(test_remarks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends), cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),   cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
