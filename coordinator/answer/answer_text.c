@@ -323,6 +323,11 @@ static void say_ends(const struct plan *plan, struct answer *a)
             "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
             "context. ",
             human_count(a->short_by_length, n), all);
+    if ((double)a->unseen > LENGTH_OFF * (double)a->timed) {
+        char timed[HUMAN_THINGS_MAX];
+        say(a, "%s of %s had no visible text, only reasoning or tool calls. ", human_count(a->unseen, n),
+            human_things((double)a->timed, "answer", timed));
+    }
     (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
     if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests)
         say(a, "%s of %s ended with a finish reason that plateau does not know. ",

@@ -60,6 +60,23 @@ static void test_other_ends(void **state)
     says(&w, "40 of 100 answers ended with a finish reason that plateau does not know. ");
 }
 
+/* Tokens that nobody sees: times to the first token are good, and users have waited for nothing. */
+static void test_unseen(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    struct point *p = add(&w, 4, 1);
+    p->ledger.ok = 100;
+    p->metric[METRIC_TTFT].count = 80;
+    p->metric[METRIC_TTFC].count = 78;
+    finish_capacity(&w, 1000);
+    silent(&w, "visible");
+    p->metric[METRIC_TTFC].count = 20;
+    finish_capacity(&w, 1000);
+    says(&w, "60 of 80 answers had no visible text, only reasoning or tool calls. ");
+}
+
 /* What a slot waits for after the last token costs throughput, and no latency shows it. */
 static void test_after(void **state)
 {
@@ -318,10 +335,10 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends), cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_lengths),    cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity),   cmocka_unit_test(test_remarks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_counts),     cmocka_unit_test(test_ends),          cmocka_unit_test(test_latency_at),
+        cmocka_unit_test(test_capacity),   cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
