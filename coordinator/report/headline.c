@@ -184,6 +184,21 @@ static void add_failures(const struct analysis *a, struct headline *h)
     if (n && due) add(h, "; %s of the requests failed", human_percent((double)n / (double)due, share));
 }
 
+/* All stages may have been measured and the run has failed nonetheless: what it measured last may be kept nowhere. An
+ * error that agents joined after is of an earlier try. */
+static void add_error(const struct run_data *run, struct headline *h)
+{
+    char error[640];
+    const struct run_event *last = NULL;
+    for (size_t i = 0; i < run->n_events; i++) {
+        if (run->events[i].kind == RUN_EVENT_AGENT_JOINED) last = NULL;
+        if (run->events[i].kind == RUN_EVENT_ERROR) last = &run->events[i];
+    }
+    if (!last) return;
+    failure_words(error, sizeof error, last->text, strlen(last->text));
+    add(h, "; but the run ended with an error: %s", error);
+}
+
 void headline_make(const struct analysis *a, struct headline *ret)
 {
     *ret = (struct headline){0};
@@ -198,4 +213,5 @@ void headline_make(const struct analysis *a, struct headline *ret)
     else
         invalid(a, ret);
     add_failures(a, ret);
+    if (a->measured_status == 0 || a->measured_status == 99) add_error(a->run, ret);
 }

@@ -62,6 +62,14 @@ static void test_every_status(void **state)
     verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
     says("PASS", "all gates are kept at load 64; suspect: 1 of 9 points");
     begin(2);
+    struct run_event end[2] = {{.kind = RUN_EVENT_ERROR, .text = "the file was removed"},
+                               {.kind = RUN_EVENT_AGENT_LOST}};
+    run.events = end;
+    run.n_events = 2;
+    says("PASS", "all gates are kept at load 64; but the run ended with an error: the file was removed");
+    end[1].kind = RUN_EVENT_AGENT_JOINED; /* the run was resumed after it */
+    says("PASS", "all gates are kept at load 64");
+    begin(2);
     a.measured_status = 99;
     a.answer.has_slo = false;
     for (int i = 0; i < 9; i++)
