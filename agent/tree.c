@@ -6,14 +6,16 @@
 static int make_room(struct session_tree *k, uint32_t nodes, uint32_t edges)
 {
     if (nodes > k->room) {
-        struct tree_node *node = realloc(k->node, nodes * sizeof *node);
+        struct tree_node *node = malloc(nodes * sizeof *node);
         if (!node) return -1;
+        free(k->node); /* what is in it is of a tree that has ended */
         k->node = node;
         k->room = nodes;
     }
     if (edges > k->next_room) {
-        uint32_t *next = realloc(k->next, edges * sizeof *next);
+        uint32_t *next = malloc(edges * sizeof *next);
         if (!next) return -1;
+        free(k->next);
         k->next = next;
         k->next_room = edges;
     }
@@ -41,6 +43,7 @@ static void turn_round(struct session_tree *k)
         corpus_tree_node(&k->data, i, &d);
         for (uint32_t a = 0; a < d.n_after; a++) {
             struct tree_node *before = &k->node[corpus_tree_after(&k->data, d.after_at + a)];
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): make_room freed what was there before this */
             k->next[before->next_at + before->n_next++] = i;
         }
     }
@@ -55,12 +58,10 @@ static int leave_out(struct session_tree *k, int64_t from_ns)
         int64_t latest_ns;
         uint32_t latest;
         bool goes_on;
-    } *of = malloc(k->data.n * sizeof *of); /* each agent: a tree has no more of them than requests */
+    } *of = calloc(k->data.n, sizeof *of); /* each agent: a tree has no more of them than requests */
     if (!of) return -1;
-    for (uint32_t i = 0; i < k->data.n; i++) {
+    for (uint32_t i = 0; i < k->data.n; i++)
         of[i].latest_ns = NOBODY;
-        of[i].goes_on = false;
-    }
     for (uint32_t i = 0; i < k->data.n; i++) {
         corpus_tree_node(&k->data, i, &d);
         of[d.thread].goes_on |= d.at_ns >= from_ns;
@@ -100,13 +101,14 @@ struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r,
     if (!k && !(k = t->ended = calloc(1, sizeof *k))) return NULL;
     if (make_room(k, data.n, data.n_after) || due_heap_reserve(&t->due, t->nodes + data.n)) return NULL;
     t->ended = k->other;
-    struct session_tree kept = *k;
+    struct tree_node *node = k->node;
+    uint32_t *next = k->next, room = k->room, next_room = k->next_room;
     *k = (struct session_tree){.record = *r,
                                .data = data,
-                               .node = kept.node,
-                               .next = kept.next,
-                               .room = kept.room,
-                               .next_room = kept.next_room,
+                               .node = node,
+                               .next = next,
+                               .room = room,
+                               .next_room = next_room,
                                .left = data.n,
                                .began_due = now,
                                .other = t->open_first,

@@ -222,10 +222,24 @@ static int decode_hists(struct unpack *u, struct mix_group *to, struct err *e)
     return 0;
 }
 
+/* Likewise. */
+static int decode_counters(struct unpack *u, struct mix_group *to, struct err *e)
+{
+    uint32_t n;
+    uint64_t value;
+    if (unpack_array(u, &n) || n != GROUP_COUNT_N)
+        return err_set(e, ERR_WIRE, "snapshot: counters of a group are not a list of %d", GROUP_COUNT_N);
+    for (uint32_t c = 0; c < n; c++) {
+        if (unpack_u64(u, &value)) return err_set(e, ERR_WIRE, "snapshot: a counter of a group is malformed");
+        if (to) to->counters[c] += value;
+    }
+    return 0;
+}
+
 int groups_decode(struct unpack *u, struct groups *ret, struct err *e)
 {
-    uint32_t n, kind, number, counters;
-    uint64_t value, before = 0;
+    uint32_t n, kind, number;
+    uint64_t before = 0;
     if (unpack_array(u, &n) || n % FIELDS || n / FIELDS > GROUP_KIND_N * (GROUP_OTHERS + 1))
         return err_set(e, ERR_WIRE, "snapshot: its groups are not a list");
     for (; n; n -= FIELDS) {
@@ -234,15 +248,9 @@ int groups_decode(struct unpack *u, struct groups *ret, struct err *e)
         uint64_t key = (uint64_t)kind * (GROUP_OTHERS + 1) + number + 1;
         if (key <= before) return err_set(e, ERR_WIRE, "snapshot: a group comes twice or out of order");
         before = key;
-        if (unpack_array(u, &counters) || counters != GROUP_COUNT_N)
-            return err_set(e, ERR_WIRE, "snapshot: counters of a group are not a list of %d", GROUP_COUNT_N);
         struct mix_group *to = ret ? groups_at(ret, (enum group_kind)kind, number) : NULL;
         if (ret && !to) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
-        for (uint32_t c = 0; c < counters; c++) {
-            if (unpack_u64(u, &value)) return err_set(e, ERR_WIRE, "snapshot: a counter of a group is malformed");
-            if (to) to->counters[c] += value;
-        }
-        if (decode_hists(u, to, e)) return -1;
+        if (decode_counters(u, to, e) || decode_hists(u, to, e)) return -1;
     }
     return 0;
 }

@@ -420,6 +420,14 @@ static int begin_or_go_on(struct order *o, struct err *e)
     return store_go_on(o->store, o->meta.insecure, e) || store_event(o->store, RUN_EVENT_RESUMED, text, e) ? -1 : 0;
 }
 
+static int leave_or_finish(struct order *o, struct drive_result *res, int *ret_status, struct err *e)
+{
+    if (!res->left) return finish(o->store, o->dir, res, ret_status, e);
+    log_info("the run is left unfinished and its agents wait: --resume-if-there continues it");
+    *ret_status = 128 + SIGTERM;
+    return 0;
+}
+
 static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e)
 {
     struct key_pair own;
@@ -467,11 +475,7 @@ static int run_it(struct order *o, int signal_fd, int *ret_status, struct err *e
     }
     local_close(&d.local);
     link_close(&d.link);
-    if (rc == 0 && res.left) {
-        log_info("the run is left unfinished and its agents wait: --resume-if-there continues it");
-        *ret_status = 128 + SIGTERM;
-    } else if (rc == 0)
-        rc = finish(o->store, o->dir, &res, ret_status, e);
+    if (rc == 0) rc = leave_or_finish(o, &res, ret_status, e);
     if (rc == 0 && !res.left) run_ui_over(&ui, *ret_status);
     if (res.unsaved) stage_data_clear(res.unsaved);
     free(res.unsaved);

@@ -313,6 +313,30 @@ static bool may_be_shaped(const struct stream *s)
     return at_start(s) && !s->full_only && !s->text;
 }
 
+/* The next event by the parser; with `start` its shape may be learnt. */
+static void take_next(struct stream *s, const char **at, const char *end, bool start, int64_t arrival)
+{
+    struct sse_event e;
+    struct event ev;
+    struct json_notes notes;
+    const char *raw = *at;
+    int found = next_event(s, at, end, &e);
+    if (found < 0) {
+        s->malformed = true;
+        s->why = sse_is_too_long(&s->sse) || s->lines.bad ? "an event of more than 8 MiB" : NULL;
+    }
+    if (found <= 0) return;
+    notes.n = 0;
+    take_event(s, &e, start ? &notes : NULL, &ev, arrival);
+    if (start) shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
+}
+
+static void note_plain(struct stream *s)
+{
+    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.big && may_be_shaped(s) &&
+                  is_plain_shape(s);
+}
+
 /* stream_feed of bytes that are not all plain events. Apart, so that it costs those nothing. */
 static __attribute__((noinline)) void feed(struct stream *s, const char *p, const char *end, int64_t at)
 {
@@ -327,23 +351,11 @@ static __attribute__((noinline)) void feed(struct stream *s, const char *p, cons
         if (start && shape_is_learnt(&s->shape))
             p = is_plain_shape(s) ? take_plain(s, p, end, at) : take_shaped(s, p, end, at);
         if (p == end && !s->carry.big) break; /* the parser has no buffer to give back */
-        struct sse_event e;
-        struct event ev;
         const char *raw = p;
         if (start && s->dialect->shapes && !s->carry.big && (p = take_shared(s, p, end, at)) != raw) continue;
-        int found = next_event(s, &p, end, &e);
-        if (found < 0) {
-            s->malformed = true;
-            s->why = sse_is_too_long(&s->sse) || s->lines.bad ? "an event of more than 8 MiB" : NULL;
-        }
-        if (found <= 0) continue;
-        struct json_notes notes;
-        notes.n = 0;
-        take_event(s, &e, start ? &notes : NULL, &ev, at);
-        if (start) shape_learn(&s->shape, s->dialect, raw, p, &e, &ev, &notes);
+        take_next(s, &p, end, start, at);
     }
-    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.big && may_be_shaped(s) &&
-                  is_plain_shape(s);
+    note_plain(s);
 }
 
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns)
@@ -447,6 +459,30 @@ static uint32_t count_suffix(const struct stream *s, uint32_t seen)
     return first < seen ? seen - (uint32_t)first : 0;
 }
 
+/* Usage that is not taken, and why. */
+static void count_doubts(const struct stream *s, uint64_t input_most, bool counts, struct stream_tokens *ret)
+{
+    if (s->usage_in > input_most) ret->doubted_in = s->usage_in;
+    if (s->usage_cached > ret->input) ret->doubted_cached = s->usage_cached;
+    if (!ret->counted && counts) {
+        ret->fell = s->fell;
+        ret->zero = s->usage_out == 0 && s->end && s->events > 0;
+        if (!s->fell) ret->doubted_out = s->usage_out;
+    }
+    ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
+}
+
+/* What usage counts. It may leave out the tokens of reasoning, and the stream may. */
+static void count_usage(const struct stream *s, struct stream_tokens *ret)
+{
+    uint32_t n = s->usage_out, visible = s->events - s->thoughts;
+    ret->made = ret->seen = n;
+    if (s->thoughts == 0 && s->usage_thought > 0 && s->usage_thought < n)
+        ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
+    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n < s->events && n <= visible + visible / 10)
+        ret->made = ret->seen = n + s->thoughts;
+}
+
 static void count_all(const struct stream *s, struct stream_tokens *ret)
 {
     bool counts = !s->dialect->no_tokens, whole = counts && s->dialect->whole;
@@ -460,21 +496,8 @@ static void count_all(const struct stream *s, struct stream_tokens *ret)
     if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
     ret->counted = s->usage_out > 0 && counts && is_believed(s);
     ret->unknown = whole && !ret->counted;
-    if (s->usage_in > input_most) ret->doubted_in = s->usage_in;
-    if (s->usage_cached > ret->input) ret->doubted_cached = s->usage_cached;
-    if (!ret->counted && counts) {
-        ret->fell = s->fell;
-        ret->zero = s->usage_out == 0 && s->end && s->events > 0;
-        if (!s->fell) ret->doubted_out = s->usage_out;
-    }
-    ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
-    if (!ret->counted) return;
-    uint32_t n = s->usage_out, visible = s->events - s->thoughts;
-    ret->made = ret->seen = n;
-    if (s->thoughts == 0 && s->usage_thought > 0 && s->usage_thought < n)
-        ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
-    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n < s->events && n <= visible + visible / 10)
-        ret->made = ret->seen = n + s->thoughts;
+    count_doubts(s, input_most, counts, ret);
+    if (ret->counted) count_usage(s, ret);
 }
 
 void stream_count(const struct stream *s, struct stream_tokens *ret)

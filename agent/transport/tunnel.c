@@ -131,19 +131,21 @@ static enum http1_result take(struct tunnel *u, const char **at, const char *end
     return r;
 }
 
+static int no_bytes(struct tunnel *u, bool closed, bool later)
+{
+    bool answered = u->http.status >= 200 && u->http.state != HTTP1_AT_STATUS && u->http.state != HTTP1_AT_HEADER;
+    if (later) return answered && u->body_n > 0 ? refused(u) : 0; /* the rest of the body may never come */
+    if (answered) return refused(u);
+    return fail(u, closed ? "closes the connection without an answer" : "resets the connection");
+}
+
 static int read_answer(struct tunnel *u, int fd)
 {
     char bytes[PIECE];
     for (;;) {
         const char *at = bytes;
         ssize_t n = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-        bool answered = u->http.status >= 200 && u->http.state != HTTP1_AT_STATUS && u->http.state != HTTP1_AT_HEADER;
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            if (answered && u->body_n > 0) return refused(u); /* the rest may never come */
-            return 0;
-        }
-        if (n <= 0 && answered) return refused(u);
-        if (n <= 0) return fail(u, n == 0 ? "closes the connection without an answer" : "resets the connection");
+        if (n <= 0) return no_bytes(u, n == 0, n < 0 && (errno == EAGAIN || errno == EINTR));
         enum http1_result r = take(u, &at, bytes + n);
         ssize_t taken = recv(fd, bytes, (size_t)(at - bytes), MSG_DONTWAIT);
         if (taken != at - bytes) return fail(u, "resets the connection");

@@ -182,24 +182,27 @@ const char *gate_value_words(const struct plan_gate *gate, double v, char *buf, 
 }
 
 #define PUT(...) at += at < n ? (size_t)snprintf(buf + at, n - at, __VA_ARGS__) : 0
+/* No further sample would decide it: why. */
+static bool words_hopeless(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+{
+    bool invalid = p->verdict.status == VERDICT_INVALID;
+    bool none = o->gate->subject == GATE_METRIC && p->metric[o->gate->metric].count == 0;
+    if (invalid)
+        (void)snprintf(buf, n, ": the point is invalid");
+    else if (o->never)
+        (void)snprintf(buf, n, ": %s", o->never);
+    else if (none)
+        (void)snprintf(buf, n, ": there is no sample of %s", METRICS[o->gate->metric].name);
+    return invalid || o->never || none;
+}
+
 /* What would decide it. */
 static void words_undecided(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
     char needs[HUMAN_THINGS_MAX], q[HUMAN_MAX], had[HUMAN_MAX], seconds[HUMAN_MAX];
     size_t at = 0;
     buf[0] = '\0';
-    if (p->verdict.status == VERDICT_INVALID) {
-        PUT(": the point is invalid");
-        return;
-    }
-    if (o->never) {
-        PUT(": %s", o->never);
-        return;
-    }
-    if (o->gate->subject == GATE_METRIC && p->metric[o->gate->metric].count == 0) {
-        PUT(": there is no sample of %s", METRICS[o->gate->metric].name);
-        return;
-    }
+    if (words_hopeless(o, p, buf, n)) return;
     if (isfinite(o->needs) && o->gate->agg == AGG_QUANTILE && o->gate->subject == GATE_METRIC)
         PUT(": p%s needs %s, had %s", human_plain(100 * o->gate->q, q), human_things(o->needs, "request", needs),
             human_number(o->had, had));

@@ -180,6 +180,22 @@ static void place_in_time(const struct tree_draft *t, uint32_t i, double first, 
     node->at_ns = ns_of(r->start_s - first, p->speed);
 }
 
+/* The first `kept` are those before request i that stay. Its sub-agents start after the one before it, and its joins
+ * are those of the next of its agent. */
+static void drop_one(struct tree_draft *t, uint32_t i, uint32_t kept)
+{
+    const struct tree_request *r = &t->request[i];
+    t->spare[i] = TREE_NONE;
+    for (uint32_t k = kept; k > 0 && t->spare[i] == TREE_NONE; k--)
+        if (t->request[k - 1].thread == r->thread) t->spare[i] = k - 1;
+    for (uint32_t k = i + 1; k < t->n && r->n_joins; k++)
+        if (t->request[k].thread == r->thread && t->request[k].n_joins == 0) {
+            t->request[k].join_at = r->join_at;
+            t->request[k].n_joins = r->n_joins;
+            return;
+        }
+}
+
 /* Requests that the plan leaves out are no longer in the list; what waited for them waits for what they waited for.
  * That is so by itself, since it is worked out from the times of those that are left. */
 static bool drop_zeros(struct tree_draft *t, const struct plan_data *p)
@@ -192,15 +208,7 @@ static bool drop_zeros(struct tree_draft *t, const struct plan_data *p)
         bool zero = t->spare[i] == TREE_NONE;
         t->zero += zero && p->zero_output == ZERO_DROP;
         if (zero && p->zero_output == ZERO_DROP) {
-            t->spare[i] = TREE_NONE; /* its sub-agents start after the one before it */
-            for (uint32_t k = kept; k > 0 && t->spare[i] == TREE_NONE; k--)
-                if (t->request[k - 1].thread == r->thread) t->spare[i] = k - 1;
-            for (uint32_t k = i + 1; k < t->n && r->n_joins; k++) /* its joins are those of the next of its agent */
-                if (t->request[k].thread == r->thread && t->request[k].n_joins == 0) {
-                    t->request[k].join_at = r->join_at;
-                    t->request[k].n_joins = r->n_joins;
-                    break;
-                }
+            drop_one(t, i, kept);
             continue;
         }
         if (r->input < 1) r->input = 1;

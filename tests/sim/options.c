@@ -55,23 +55,25 @@ static int check(struct sim_options *o, struct err *e)
     return check_faults(o, e);
 }
 
+/* The capacity model's defaults: 256 prompt and 128 output tokens reach 64 slots / 8 ms = 8,000 token/s. */
+static const struct sim_options DEFAULTS = {.model = "sim",
+                                            .ttft = -1,
+                                            .tpot = -1,
+                                            .slots = 64,
+                                            .prefill_rate = 160000,
+                                            .step_base = 4 * NS_PER_MS,
+                                            .step_per_seq = 50 * NS_PER_US,
+                                            .seed = 1,
+                                            .tokens = 128,
+                                            .tokens_per_event = 1,
+                                            .fault_after = 2,
+                                            .fault_rate = 1,
+                                            .slow_gap = 5 * NS_PER_MS,
+                                            .reset_code = 2};
+
 int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err *e)
 {
-    /* The capacity model's defaults: 256 prompt and 128 output tokens reach 64 slots / 8 ms = 8,000 token/s. */
-    *ret = (struct sim_options){.model = "sim",
-                                .ttft = -1,
-                                .tpot = -1,
-                                .slots = 64,
-                                .prefill_rate = 160000,
-                                .step_base = 4 * NS_PER_MS,
-                                .step_per_seq = 50 * NS_PER_US,
-                                .seed = 1,
-                                .tokens = 128,
-                                .tokens_per_event = 1,
-                                .fault_after = 2,
-                                .fault_rate = 1,
-                                .slow_gap = 5 * NS_PER_MS,
-                                .reset_code = 2};
+    *ret = DEFAULTS;
     struct sim_options *o = ret;
     const struct arg table[] = {
         {"listen", ARG_MANY, &o->listen, "ADDR:PORT", "address to serve, may be given again; port 0: any free"},
