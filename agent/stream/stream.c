@@ -314,7 +314,8 @@ static bool may_be_shaped(const struct stream *s)
 }
 
 /* The next event by the parser; with `start` its shape may be learnt. */
-static void take_next(struct stream *s, const char **at, const char *end, bool start, int64_t arrival)
+static inline __attribute__((always_inline)) void take_next(struct stream *s, const char **at, const char *end,
+                                                            bool start, int64_t arrival)
 {
     struct sse_event e;
     struct event ev;
@@ -331,7 +332,7 @@ static void take_next(struct stream *s, const char **at, const char *end, bool s
     if (start) shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
 }
 
-static void note_plain(struct stream *s)
+static inline __attribute__((always_inline)) void note_plain(struct stream *s)
 {
     s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.big && may_be_shaped(s) &&
                   is_plain_shape(s);
