@@ -62,7 +62,8 @@ static int put_group_hist(struct store *s, int64_t id, const struct mix_group *g
 
 static int put_groups(struct store *s, int64_t id, const struct groups *groups, struct err *e)
 {
-    for (uint32_t i = 0; i < groups->n; i++) {
+    int has = store_has_table(s, "stage_group", e); /* as in put_remarks */
+    for (uint32_t i = 0; has > 0 && i < groups->n; i++) {
         const struct mix_group *g = &groups->row[i];
         for (int c = 0; c < GROUP_COUNT_N; c++)
             if (db_run(&s->db, e,
@@ -73,7 +74,7 @@ static int put_groups(struct store *s, int64_t id, const struct groups *groups, 
         for (int m = 0; m < GROUP_METRIC_N; m++)
             if (put_group_hist(s, id, g, m, e)) return -1;
     }
-    return 0;
+    return has < 0 ? -1 : 0;
 }
 
 static int put_failures(struct store *s, int64_t id, const struct failure_samples *f, struct err *e)
