@@ -76,9 +76,7 @@ static bool ids_next(struct weka *w, struct entry *e)
 
 static uint32_t model_number(struct weka *w, const struct json *name)
 {
-    uint64_t h = FINGERPRINT_INIT;
-    for (size_t i = 0; i < name->len; i++)
-        h = (h ^ (unsigned char)name->text[i]) * UINT64_C(1099511628211);
+    uint64_t h = fingerprint_bytes(FINGERPRINT_INIT, name->text, name->len);
     for (uint32_t i = 0; i < w->n_models; i++)
         if (w->models[i] == h) return i;
     if (w->n_models == MODELS_MAX) return MODELS_MAX - 1;
@@ -214,9 +212,7 @@ static bool head_member(struct weka *w, bool *ret_requests)
     }
     if (JSON_IS(j, "id")) {
         if (!json_enter(j, JSON_STRING)) return true;
-        w->id = FINGERPRINT_INIT;
-        for (size_t i = 0; i < j->len; i++)
-            w->id = (w->id ^ (unsigned char)j->text[i]) * UINT64_C(1099511628211);
+        w->id = fingerprint_bytes(FINGERPRINT_INIT, j->text, j->len);
         return true;
     }
     if (JSON_IS(j, "requests")) {
