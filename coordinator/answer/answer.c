@@ -437,11 +437,6 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
         if (!points[i].data) continue;
         const uint64_t *c = points[i].data->counters;
         a->answered += c[COUNTER_OK];
-        a->at_once += c[COUNTER_AT_ONCE];
-        a->ended_by_body += c[COUNTER_ENDED_BY_BODY];
-        a->ended_by_finish += c[COUNTER_ENDED_BY_FINISH];
-        a->short_by_length += c[COUNTER_SHORT_BY_LENGTH];
-        a->filtered += c[COUNTER_FINISH_FILTER];
         if (points[i].metric[METRIC_TPOT].count && points[i].metric[METRIC_TPOT].q[0] >= GATHERED_TPOT_MS) {
             gathered += c[COUNTER_GATHERED];
             events += c[COUNTER_EVENTS];

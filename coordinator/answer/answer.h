@@ -79,10 +79,8 @@ struct answer {
                                        events; both 0 where tokens do not come one by one */
     uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
     uint64_t counters[COUNTER_N];   /* of all stages */
-    uint64_t ended_by_body, ended_by_finish, short_by_length, filtered; /* the same */
     uint64_t timed, unseen; /* answers of the windows with a time to the first token; of these, without visible text */
     uint64_t answered;      /* ok requests of all stages */
-    uint64_t at_once;       /* of these, of several tokens that came all together */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
     uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */

@@ -310,19 +310,20 @@ static void say_no_usage(const struct plan *plan, struct answer *a)
 static void say_ends(const struct plan *plan, struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    uint64_t unmarked = a->ended_by_body + a->ended_by_finish;
+    uint64_t unmarked = a->counters[COUNTER_ENDED_BY_BODY] + a->counters[COUNTER_ENDED_BY_FINISH];
     (void)human_things((double)a->answered, "answer", all);
     if (plan->target.end == END_AUTO && a->answered && !unmarked)
         say(a, "Answers ended with the end marker of their API (target.end: auto). ");
     if (unmarked)
         say(a, "%s of %s ended without the end marker of their API, with %s (target.end: auto). ",
             human_count(unmarked, n), all,
-            a->ended_by_finish > a->ended_by_body ? "their finish reason" : "their body");
-    if ((double)a->short_by_length > ENDS_TELL * (double)a->answered)
+            a->counters[COUNTER_ENDED_BY_FINISH] > a->counters[COUNTER_ENDED_BY_BODY] ? "their finish reason"
+                                                                                      : "their body");
+    if ((double)a->counters[COUNTER_SHORT_BY_LENGTH] > ENDS_TELL * (double)a->answered)
         say(a,
             "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
             "context. ",
-            human_count(a->short_by_length, n), all);
+            human_count(a->counters[COUNTER_SHORT_BY_LENGTH], n), all);
     if ((double)a->unseen > LENGTH_OFF * (double)a->timed) {
         char timed[HUMAN_THINGS_MAX];
         say(a, "%s of %s had no visible text, only reasoning or tool calls. ", human_count(a->unseen, n),
@@ -332,8 +333,8 @@ static void say_ends(const struct plan *plan, struct answer *a)
     if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests)
         say(a, "%s of %s ended with a finish reason that plateau does not know. ",
             human_count(a->counters[COUNTER_FINISH_OTHER], n), all);
-    if ((double)a->filtered > ENDS_TELL * (double)a->answered)
-        say(a, "%s of %s were ended by a content filter. ", human_count(a->filtered, n), all);
+    if ((double)a->counters[COUNTER_FINISH_FILTER] > ENDS_TELL * (double)a->answered)
+        say(a, "%s of %s were ended by a content filter. ", human_count(a->counters[COUNTER_FINISH_FILTER], n), all);
 }
 
 /* Then nothing is known of the times between tokens. */
@@ -343,13 +344,13 @@ static void say_at_once(struct answer *a)
     say(a,
         "%s of %s came all at once: a proxy buffers the stream, or the server sends whole answers. Their TTFT is the "
         "time of the whole answer, and they have no TPOT and no ITL. ",
-        human_count(a->at_once, n), human_things((double)a->answered, "answer", all));
+        human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
 }
 
 /* The gaps between tokens are then those of a buffer. */
 static void say_gathered(struct answer *a)
 {
-    if ((double)a->at_once > GATHERED_TELL * (double)a->answered) {
+    if ((double)a->counters[COUNTER_AT_ONCE] > GATHERED_TELL * (double)a->answered) {
         say_at_once(a);
         return;
     }
