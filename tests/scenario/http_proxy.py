@@ -7,6 +7,7 @@ how it fails instead: "status:502:TEXT" (every request), "late:N:502:TEXT" (afte
 import base64, itertools, socket, sys, threading
 from urllib.parse import urlsplit
 import listener
+from listener import relay
 
 log_file, rest = sys.argv[1], sys.argv[2:]
 LOGIN = rest[rest.index("--login") + 1] if "--login" in rest else None
@@ -29,24 +30,6 @@ def head_of(sock):
         data += got
     head, _, more = data.partition(b"\r\n\r\n")
     return head.decode("latin-1").split("\r\n"), more
-
-
-def relay(a, b, most=None):
-    passed = 0
-    try:
-        while got := a.recv(65536):
-            if most is not None and passed + len(got) > most:
-                b.sendall(got[: most - passed])
-                break
-            passed += len(got)
-            b.sendall(got)
-    except OSError:
-        pass
-    for s in (a, b):
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 def answer(client, status, reason, body, more=""):

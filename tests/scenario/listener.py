@@ -17,6 +17,25 @@ def accept(port, serve):
         threading.Thread(target=guarded, args=(serve, s), daemon=True).start()
 
 
+# passes bytes on until one side ends, or `most` of them have passed; then both are closed
+def relay(a, b, most=None):
+    passed = 0
+    try:
+        while got := a.recv(65536):
+            if most is not None and passed + len(got) > most:
+                b.sendall(got[: most - passed])
+                break
+            passed += len(got)
+            b.sendall(got)
+    except OSError:
+        pass
+    for s in (a, b):
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 def run(serve):
     port = socket.create_server(("127.0.0.1", 0), backlog=256)
     threading.Thread(target=accept, args=(port, serve), daemon=True).start()

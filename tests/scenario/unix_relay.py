@@ -4,31 +4,20 @@ import sys
 import threading
 import time
 
-
-def relay(a, b):
-    try:
-        while got := a.recv(65536):
-            b.sendall(got)
-    except OSError:
-        pass
-    for s in (a, b):
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+from listener import relay
 
 
-def serve(listener, port):
+def serve(queue, port):
     while True:
-        a = listener.accept()[0]
+        a = queue.accept()[0]
         b = socket.create_connection(("127.0.0.1", port))
         for pair in ((a, b), (b, a)):
             threading.Thread(target=relay, args=pair, daemon=True).start()
         time.sleep(0.005)
 
 
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen(1)
-threading.Thread(target=serve, args=(listener, int(sys.argv[2])), daemon=True).start()
+queue = socket.socket(socket.AF_UNIX)
+queue.bind(sys.argv[1])
+queue.listen(1)
+threading.Thread(target=serve, args=(queue, int(sys.argv[2])), daemon=True).start()
 sys.stdin.read()
