@@ -21,7 +21,7 @@ pass() { # NAME JOBS OPTIONS…: all tests of a build
   # scenarios mostly wait, so more of them than cores; those that judge times run alone
   ctest --test-dir "build/$1" --output-on-failure --timeout 600 -j "$2" "${@:3}"
 }
-# beside LOG COMMAND…: in the background, at low priority; its output comes when `join` has waited for it
+# beside LOG COMMAND…: in the background, at low priority; `join` shows its output and ends with its status
 beside() {
   beside_log=$1
   shift
@@ -34,19 +34,24 @@ join() {
   if [ "$rc" = 0 ]; then grep -E '^(==|clang-tidy:)' "$beside_log" || true; else tail -n 200 "$beside_log"; fi
   return "$rc"
 }
+# until_there FILE: waits for a file of the work in the background, or for that work's end
+until_there() {
+  while [ ! -e "$1" ] && kill -0 "$beside_pid" 2>/dev/null; do sleep 1; done
+  [ -e "$1" ] || join
+}
 
 build dev
 pass dev 6
 if [ "$mode" = all ]; then
-  log=$(mktemp)
-  trap 'kill "${beside_pid:-}" 2>/dev/null || true; rm -f "$log"' EXIT
+  work=$(mktemp -d)
+  trap 'kill "${beside_pid:-}" 2>/dev/null || true; rm -rf "$work"' EXIT
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
   build asan
-  beside "$log" build tsan
-  pass asan 4 -LE text # what reads sources and documents has passed above
-  join
-  beside "$log" "build clang; tests/tidy.sh; build release; build fuzz"
+  # the tests mostly wait, so all other builds fit beside them; the thread sanitizer's comes first
+  beside "$work/log" "build tsan; touch '$work/tsan'; build clang; tests/tidy.sh; build release; build fuzz"
+  pass asan 6 -LE text # what reads sources and documents has passed above
+  until_there "$work/tsan"
   pass tsan 4 -LE text
   join
   say "fuzz"
