@@ -135,14 +135,15 @@ void term_line(const struct run_progress *p, uint64_t step, uint64_t steps, unsi
     (void)add(&out, "%s", stage);
     (void)add(&out, "%s", load);
     put_bar(p, &out);
-    (void)add(&out, "%s token/s", human_number(l->tokens_per_s, number));
+    if (l->counters[COUNTER_DUE]) (void)add(&out, "%s token/s", human_number(l->tokens_per_s, number));
     uint64_t failed = counters_failed(l->counters);
     if (failed) (void)add(&out, "%s failed", human_count(failed, number));
     put_left(p, steps, &out);
     (void)add(&out, "%s ok", human_count(l->counters[COUNTER_OK], number));
     put_quantile(l->ttft, "ttft", 0.5, &out);
     if (!failed) (void)add(&out, "0 failed");
-    (void)add(&out, "%s in flight", human_count(l->in_flight, number));
+    if (l->counters[COUNTER_DUE])
+        (void)add(&out, "%s in flight", human_count(l->in_flight, number)); /* else no report yet */
     put_quantile(l->ttft, "ttft", 0.99, &out);
     put_quantile(l->itl, "itl", 0.99, &out);
 }
@@ -154,20 +155,25 @@ static const char *ms(double v, char buf[HUMAN_MAX + 4])
     return buf;
 }
 
+/* Lines of one run stand below each other, so figures have columns; what is wrong comes before the latency. */
 void term_stage_line(const struct stage_data *s, const struct plan *plan, unsigned width, char *ret, size_t n)
 {
     struct point p;
     struct pieces out = {.text = ret, .n = n, .width = width};
-    char load[64], number[HUMAN_MAX + 4], due[HUMAN_MAX];
+    char load[64], number[HUMAN_MAX + 4], failed[2 * HUMAN_MAX + 16], due[HUMAN_MAX];
+    bool fails = counters_failed(s->counters) > 0;
     point_compute(s, plan, &p);
-    load_words(&s->plan, load, sizeof load);
+    load_words(&s->plan, load, sizeof load - 1);
+    (void)snprintf(load + strlen(load), 2, ":");
+    (void)snprintf(failed, sizeof failed, "%s/%s failed", human_count(counters_failed(s->counters), number),
+                   human_count(s->counters[COUNTER_DUE], due));
     ret[0] = 0;
-    (void)add(&out, "%s: %s token/s", load, human_number(p.output_tokens_per_s, number));
+    (void)add(&out, "%-11s %7s token/s", load, human_number(p.output_tokens_per_s, number));
     if (p.verdict.status != VERDICT_VALID) (void)add(&out, "%s", verdict_name(p.verdict.status));
-    (void)add(&out, "%s/%s failed", human_count(counters_failed(s->counters), number),
-              human_count(s->counters[COUNTER_DUE], due));
-    (void)add(&out, "ttft p50 %s", ms(p.metric[METRIC_TTFT].q[0], number));
-    (void)add(&out, "p99 %s", ms(p.metric[METRIC_TTFT].q[3], number));
+    if (fails) (void)add(&out, "%s", failed);
+    (void)add(&out, "ttft p50 %8s", ms(p.metric[METRIC_TTFT].q[0], number));
+    (void)add(&out, "p99 %8s", ms(p.metric[METRIC_TTFT].q[3], number));
+    if (!fails) (void)add(&out, "%s", failed);
 }
 
 void term_curve(const double *v, size_t n, char *ret, size_t size)

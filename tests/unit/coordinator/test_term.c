@@ -17,6 +17,7 @@ static void figures(struct run_progress *p, struct attempt *s, struct hist *ttft
     p->live.ttft = p->live.itl = ttft;
     p->live.in_flight = huge ? UINT64_MAX : 64;
     p->live.tokens_per_s = huge ? 1e14 : 4510;
+    p->live.counters[COUNTER_DUE] = huge ? UINT64_MAX : 1298;
     p->live.counters[COUNTER_OK] = huge ? UINT64_MAX : 1234;
     p->live.counters[COUNTER_FAILED_FIRST] = huge ? 1ull << 60 : 0;
 }
@@ -65,7 +66,11 @@ static void test_stage_line(void **state)
         assert_true(line[0] && strlen(line) <= width);
     }
     term_stage_line(&s, &plan, 60, line, sizeof line);
-    assert_non_null(strstr(line, "7,342 token/s  invalid  4,748/8,308 failed"));
+    assert_string_equal(line, "load 64:      7,342 token/s  invalid  4,748/8,308 failed");
+    s.counters[COUNTER_FAILED_FIRST] = 0; /* a line that is right has columns, whatever its load */
+    s.plan.concurrency = 8;
+    term_stage_line(&s, &plan, 100, line, sizeof line);
+    assert_string_equal(line, "load 8:       7,342 token/s  invalid  ttft p50      n/a  p99      n/a  0/8,308 failed");
 }
 
 /* Bars from the smallest to the largest, a column each; what is not valid is a dot; nothing is drawn of one value or of
@@ -96,6 +101,11 @@ static void test_what_fits_at_80(void **state)
     figures(&p, &s, h, false);
     term_line(&p, 3, 9, 79, line, sizeof line);
     assert_string_equal(line, "stage 3/9  load 64  [######------] 15/30 s  4,510 token/s  1,234 ok  0 failed");
+    p.live.counters[COUNTER_DUE] = 0; /* no agent has reported yet: nobody knows what is in flight */
+    term_line(&p, 3, 9, 200, line, sizeof line);
+    assert_null(strstr(line, "in flight"));
+    assert_null(strstr(line, "token/s"));
+    p.live.counters[COUNTER_DUE] = 1298;
     term_line(&p, 3, 9, 200, line, sizeof line);
     assert_non_null(strstr(line, "ttft p50 62 ms"));
     assert_non_null(strstr(line, "64 in flight"));
