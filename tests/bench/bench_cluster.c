@@ -4,6 +4,7 @@
  * they sent is added up here too, and must be what the run's file says, bucket by bucket. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -45,11 +46,7 @@ static struct {
     int64_t duration_ns, storm_ns, storm_gap_ns;
     const char *plateau, *dir;
     bool all_metrics, keep, curve;
-} opt = {.agents = 1000,
-         .threads = 2,
-         .duration_ns = 20 * NS_PER_S,
-         .storm_gap_ns = 1 * NS_PER_S,
-         .plateau = "build/dev/bin/plateau"};
+} opt = {.agents = 1000, .threads = 2, .duration_ns = 20 * NS_PER_S, .storm_gap_ns = 1 * NS_PER_S};
 
 static struct snapshot *templates[TEMPLATES];
 static char endpoint[256], server_key[KEY_TEXT];
@@ -641,13 +638,24 @@ static int bench(void)
     return wrong ? 1 : 0;
 }
 
+/* The coordinator of the build that this program is of. Another build's tables differ, and it refuses our agents. */
+static const char *plateau_beside(const char *program)
+{
+    static char path[PATH_MAX];
+    char self[PATH_MAX];
+    if (!realpath(program, self)) return NULL;
+    *strrchr(self, '/') = 0;
+    int n = snprintf(path, sizeof path, "%s/../bin/plateau", self);
+    return n < PATH_MAX && access(path, X_OK) == 0 ? path : NULL;
+}
+
 int main(int argc, char **argv)
 {
     const struct arg table[] = {
         {"agents", ARG_U32, &opt.agents, "N", "how many (1000)"},
         {"threads", ARG_U32, &opt.threads, "N", "threads they share (2)"},
         {"duration", ARG_DURATION, &opt.duration_ns, "TIME", "of the stage, whole seconds (20s)"},
-        {"plateau", ARG_TEXT, &opt.plateau, "FILE", "the coordinator's program (build/dev/bin/plateau)"},
+        {"plateau", ARG_TEXT, &opt.plateau, "FILE", "the coordinator's program (that of the same build)"},
         {"all-metrics", ARG_FLAG, &opt.all_metrics, NULL,
          "16 histograms in a snapshot, not only ttft, tpot, itl and e2e"},
         {"curve", ARG_FLAG, &opt.curve, NULL, "with keys: every connection encrypted and known"},
@@ -676,6 +684,10 @@ int main(int argc, char **argv)
             THREADS_MAX);
     if (rc) {
         fprintf(stderr, "bench_cluster: %s\n", e.text);
+        return 2;
+    }
+    if (!opt.plateau && !(opt.plateau = plateau_beside(argv[0]))) {
+        fprintf(stderr, "bench_cluster: no ../bin/plateau beside %s: name it with --plateau\n", argv[0]);
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
