@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/text.h"
 
 enum { SECRET_LEAST = 4 }; /* cutting out shorter ones would damage words and hide nothing */
@@ -66,13 +67,6 @@ const char *failure_hint(const struct failure_sample *s)
 {
     const char *hint = failure_status_hint(s->status);
     return *hint ? hint : FAILURES[s->label].look;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool is_hex(const char *p, unsigned char c)

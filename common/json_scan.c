@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/hex.h"
+
 /* What each token of an event goes through, as one function: -O2 makes several of it. */
 #define INLINE inline __attribute__((always_inline))
 
@@ -31,11 +33,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 const char *json_escaped_end(const char *p, const char *end)
 {
     for (;;) {
@@ -45,7 +42,7 @@ const char *json_escaped_end(const char *p, const char *end)
         if (p[1] == 'u') {
             if (end - p < 6) return NULL;
             for (int i = 2; i < 6; i++)
-                if (!is_hex(p[i])) return NULL;
+                if (hex_value(p[i]) < 0) return NULL;
             p += 6;
         } else {
             if (p[1] == '\0' || !strchr("\"\\/bfnrt", p[1])) return NULL;
@@ -240,11 +237,6 @@ bool json_enter(struct json *j, enum json_token want)
     return false;
 }
 
-static unsigned hex_value(char c)
-{
-    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
-}
-
 /* The character of the escape at p (a backslash), and where it ends. */
 static const char *unescape(const char *p, unsigned *ret)
 {
@@ -253,7 +245,9 @@ static const char *unescape(const char *p, unsigned *ret)
         *ret = (unsigned char)to[strchr(from, p[1]) - from];
         return p + 2;
     }
-    *ret = hex_value(p[2]) << 12 | hex_value(p[3]) << 8 | hex_value(p[4]) << 4 | hex_value(p[5]);
+    *ret = 0;
+    for (int i = 2; i < 6; i++)
+        *ret = *ret << 4 | (unsigned)hex_value(p[i]); /* digits, as json_escaped_end has seen */
     return p + 6;
 }
 
@@ -410,7 +404,7 @@ static bool half_string(const char *p, const char *end)
         if (*p == '\0' || !strchr("\"\\/bfnrtu", *p)) return false;
         bool hex = *p++ == 'u';
         for (int i = 0; hex && i < 4 && p < end; i++)
-            if (!is_hex(*p++)) return false;
+            if (hex_value(*p++) < 0) return false;
     }
     return true;
 }

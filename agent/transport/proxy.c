@@ -7,22 +7,16 @@
 #include <strings.h>
 
 #include "common/addr.h"
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "common/hex.h"
 
 /* "me:a%40b" as "me:a@b"; false: too long, or not to be sent in a header. */
 static bool take_login(const char *p, const char *end, char ret[static PROXY_LOGIN_MAX])
 {
     size_t n = 0;
     for (; p < end && n < PROXY_LOGIN_MAX - 1; n++) {
-        bool coded = *p == '%' && end - p > 2 && hex(p[1]) >= 0 && hex(p[2]) >= 0;
+        bool coded = *p == '%' && end - p > 2 && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0;
         ret[n] = *p;
-        if (coded) ret[n] = (char)(hex(p[1]) << 4 | hex(p[2]));
+        if (coded) ret[n] = (char)(hex_value(p[1]) << 4 | hex_value(p[2]));
         p += coded ? 3 : 1;
         if ((unsigned char)ret[n] < 0x20 || ret[n] == 0x7f) return false;
     }
