@@ -230,19 +230,25 @@ static bool may_reach(const struct shard *s, uint64_t cap)
     return all * share * 1.2 > (double)cap; /* Poisson arrivals may be more */
 }
 
-/* What an open loop without a cap can hold, and which of this machine's limits it is. */
-static uint64_t open_cap(struct engine *eng, const struct shard *s, uint64_t other, uint64_t pairs)
+/* How many requests this machine can hold at once, and in ret_why which of its limits it is. */
+static uint64_t machine_cap(const struct engine *eng, uint64_t other, uint64_t pairs, char ret_why[static 64])
 {
     uint64_t files = eng->host.descriptors > other ? eng->host.descriptors - other : 1, ports = eng->host.ports * pairs,
              own = eng->guard.max_connections, room = files < ports ? files : ports;
-    char why[64];
     if (own && own <= room)
-        (void)snprintf(why, sizeof why, "--max-connections %llu", (unsigned long long)(room = own));
+        (void)snprintf(ret_why, 64, "--max-connections %llu", (unsigned long long)(room = own));
     else if (files <= ports)
-        (void)snprintf(why, sizeof why, "open files %llu", (unsigned long long)eng->host.descriptors);
+        (void)snprintf(ret_why, 64, "open files %llu", (unsigned long long)eng->host.descriptors);
     else
-        (void)snprintf(why, sizeof why, "local ports %llu", (unsigned long long)eng->host.ports);
-    if (room > OPEN_CAP_MAX) room = OPEN_CAP_MAX;
+        (void)snprintf(ret_why, 64, "local ports %llu", (unsigned long long)eng->host.ports);
+    return room < OPEN_CAP_MAX ? room : OPEN_CAP_MAX;
+}
+
+/* What an open loop without a cap can hold; where that may not do for its requests, the stage's result says so. */
+static uint64_t open_cap(struct engine *eng, const struct shard *s, uint64_t other, uint64_t pairs)
+{
+    char why[64];
+    uint64_t room = machine_cap(eng, other, pairs, why);
     if (room == OPEN_CAP_MAX || !may_reach(s, room)) return room;
     (void)snprintf(eng->limit, sizeof eng->limit,
                    "at most %llu requests in flight, by a limit of this machine (%s): arrivals beyond that wait, and "
@@ -255,12 +261,9 @@ static uint64_t open_cap(struct engine *eng, const struct shard *s, uint64_t oth
 /* What lanes of session trees can hold: TREE_BRANCHES for each, within the limits of this machine. */
 static uint64_t tree_cap(const struct engine *eng, const struct shard *s, uint64_t other, uint64_t pairs)
 {
-    uint64_t files = eng->host.descriptors > other ? eng->host.descriptors - other : 1, ports = eng->host.ports * pairs,
-             cap = (uint64_t)s->slots * TREE_BRANCHES;
-    if (cap > files) cap = files;
-    if (cap > ports) cap = ports;
-    if (eng->guard.max_connections && cap > eng->guard.max_connections) cap = eng->guard.max_connections;
-    if (cap > OPEN_CAP_MAX) cap = OPEN_CAP_MAX;
+    char why[64];
+    uint64_t cap = (uint64_t)s->slots * TREE_BRANCHES, room = machine_cap(eng, other, pairs, why);
+    if (cap > room) cap = room;
     return cap > s->slots ? cap : s->slots;
 }
 
