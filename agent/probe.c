@@ -19,7 +19,7 @@
 #define LONGEST_NS (30 * NS_PER_S) /* for an answer; a slower server is reported, and the run begins */
 #define TURN_NS (50 * NS_PER_MS)   /* between looks at `quit` */
 #define EVENTS_AT_ONCE 64
-enum { SHORT = 16 /* output tokens */, SECRETS = 4, MODEL_EVENTS = 8 /* that may name the model */ };
+enum { SHORT = 16 /* output tokens */, MODEL_EVENTS = 8 /* that may name the model */ };
 
 struct probe {
     pthread_t thread;
@@ -181,7 +181,7 @@ static int64_t since_sent(const struct stream *s, int64_t t)
 static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
 {
     struct stream *s = &p->stream;
-    struct wording_secret secrets[SECRETS];
+    struct wording_secret secrets[STAGE_SECRETS];
     struct stream_tokens tokens;
     ret->status = p->x.status;
     ret->outcome = stream_outcome(s, p->how, (int)p->x.status);
@@ -206,7 +206,7 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     if (!counter_is_failure(ret->outcome)) return;
     struct failure_sample f = {.label = (enum failure)(ret->outcome - COUNTER_FAILED_FIRST),
                                .status = (uint32_t)p->x.status};
-    size_t n = stage_secrets(p->target, secrets, SECRETS);
+    size_t n = stage_secrets(p->target, secrets);
     wording_take(&p->wording, p, secrets, n, p->x.why ? p->x.why : s->why, &f);
     memcpy(ret->words, f.text, sizeof ret->words);
 }
@@ -291,9 +291,9 @@ static void try_others(struct probe *p, struct buf *said)
 
 static void conclude(struct probe *p, const struct buf *said)
 {
-    struct wording_secret secrets[SECRETS];
+    struct wording_secret secrets[STAGE_SECRETS];
     struct probe_result *r = &p->result;
-    size_t n = stage_secrets(p->target, secrets, SECRETS), len = strlen(r->err.text);
+    size_t n = stage_secrets(p->target, secrets), len = strlen(r->err.text);
     r->n = said->len < sizeof r->said ? said->len : sizeof r->said;
     if (r->n) memcpy(r->said, said->data, r->n);
     for (size_t i = 0; i < n; i++) { /* a header may repeat what it was sent */

@@ -92,10 +92,10 @@ static int64_t rest(const struct stage *st, const struct request *r, bool failed
 
 static void take_sample(struct stage *st, struct request *r, enum failure label, int64_t at)
 {
-    struct wording_secret secrets[4];
+    struct wording_secret secrets[STAGE_SECRETS];
     struct failure_sample s = {.label = label, .at_ns = at - st->t0};
     if (!wording_wants(&st->wording, r, label)) return;
-    size_t n = stage_secrets(st->tr->target, secrets, sizeof secrets / sizeof *secrets);
+    size_t n = stage_secrets(st->tr->target, secrets);
     long status = r->transfer.status;
     s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
     memcpy(s.address, st->tr->target->address[r->transfer.address].text, sizeof s.address);

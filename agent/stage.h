@@ -119,8 +119,9 @@ struct snapshot *stage_snapshot(struct stage *st, struct snapshot *empty, const 
 void stage_clear(struct stage *st);
 void stage_drop_places(struct stage *st); /* before its transport goes */
 
-/* The secrets that a target's headers hold, without the word for their scheme; at most `most`. Returns how many. */
-size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most);
+enum { STAGE_SECRETS = 4 };
+/* The secrets that a target's headers hold, without the word for their scheme. Returns how many. */
+size_t stage_secrets(const struct target *t, struct wording_secret ret[static STAGE_SECRETS]);
 
 extern const struct transport_calls STAGE_CALLS;
 /* Of stage_span.c, which stage.c calls. */

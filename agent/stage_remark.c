@@ -6,7 +6,6 @@
 #include "agent/stage.h"
 #include "agent/stream/model_name.h"
 
-enum { SECRETS = 4 };
 #define MODEL_EVENTS 64u /* so many events of a stage are looked at for the name of a model */
 
 /* Without the scheme before it: "Bearer ". */
@@ -17,14 +16,14 @@ static struct wording_secret secret_of(const char *value)
     return (struct wording_secret){value, strlen(value)};
 }
 
-size_t stage_secrets(const struct target *t, struct wording_secret *ret, size_t most)
+size_t stage_secrets(const struct target *t, struct wording_secret ret[static STAGE_SECRETS])
 {
     size_t n = 0;
-    for (size_t i = 0; i < t->n_headers && n < most; i++) {
+    for (size_t i = 0; i < t->n_headers && n < STAGE_SECRETS; i++) {
         if (!t->headers[i].secret) continue;
         ret[n++] = secret_of(t->headers[i].value);
     }
-    if (t->proxy_auth.value && n < most) ret[n++] = secret_of(t->proxy_auth.value);
+    if (t->proxy_auth.value && n < STAGE_SECRETS) ret[n++] = secret_of(t->proxy_auth.value);
     return n;
 }
 
@@ -37,11 +36,11 @@ void stage_begin_remarks(struct stage *st)
 static bool take(struct stage *st, enum remark_kind kind, char *ret, size_t size)
 {
     struct stream_look *look = &st->look;
-    struct wording_secret secrets[SECRETS];
+    struct wording_secret secrets[STAGE_SECRETS];
     size_t n = look->n[kind];
     look->n[kind] = 0;
     if (n == 0) return false;
-    size_t n_secrets = stage_secrets(st->tr->target, secrets, SECRETS);
+    size_t n_secrets = stage_secrets(st->tr->target, secrets);
     wording_clean(look->bytes[kind], n, n == STREAM_LOOK_BYTES, secrets, n_secrets, ret, size);
     return ret[0] != '\0';
 }
