@@ -8,5 +8,5 @@
 const char *model_name_find(const char *data, size_t n, size_t *ret_n);
 
 /* Whether two names may well be of one model: they differ in case, a folder or organisation in front, the ending .gguf,
- * or a version behind ("gpt-4o" and "gpt-4o-2024-08-06", "llama3" and "llama3:latest"). */
+ * or a version after it ("gpt-4o" and "gpt-4o-2024-08-06", "llama3" and "llama3:latest"). */
 bool model_name_is_same(const char *asked, const char *named);

@@ -62,7 +62,7 @@ enum http1_result http1_next(struct http1 *h, const char **at, const char *end, 
 extern const uint8_t HTTP1_HEX[256]; /* a hexadecimal digit's value and 16; 0: it is none */
 
 /* What most reads hold: from *at on a whole chunk whose size is nothing but digits. Returns its bytes, *ret_n of them,
- * and moves *at behind it; NULL: something else is there, for http1_next. Inline, as a token nearly always has a chunk
+ * and moves *at past it; NULL: something else is there, for http1_next. Inline, as a token nearly always has a chunk
  * of its own. */
 static inline const char *http1_chunk(struct http1 *h, const char **at, const char *end, size_t *ret_n)
 {

@@ -310,8 +310,7 @@ const struct plan_key PLAN_KEYS[] = {
      .words = STARTS},
     {"trace", "marker", &KEY_BOOL, AT(plan_workload, data.marker), "false", "true", "",
      "session trees: each play of a tree begins with words of its own, so that no server's cache knows it from the "
-     "play "
-     "before"},
+     "play before"},
     {"trace", "skip", &KEY_FRACTION, AT(plan_workload, data.skip), "0", "1%", "",
      "part of the rows that may be broken: they are named, counted and left out; more refuse the run", .most = 1},
     {"trace", "sha256", &KEY_HASH, AT(plan_workload, data.sha256), "",

@@ -8,7 +8,7 @@
 #define X(function, file, readers) int function(const struct analysis *a, struct buf *out, struct err *e);
 #include "coordinator/report/report.def"
 #undef X
-/* The data of report.html alone, one line of JSON: what the live page is given as the run goes on. */
+/* The data of report.html alone, one line of JSON: what the live page is given while the run is loading. */
 ERR_CHECKED int report_html_data(const struct analysis *a, struct buf *out, struct err *e);
 /* The same page for a run that is under way: without data, which come from the server of the page (report_live.js).
  * token: what it shows to be allowed to end the run. policy: its content security policy, for a header. */
