@@ -20,13 +20,6 @@ static bool is(const char *p, size_t n, const char *word)
     return n == strlen(word) && strncasecmp(p, word, n) == 0;
 }
 
-static bool holds(const char *p, size_t n, const char *word)
-{
-    for (size_t len = strlen(word); n >= len; p++, n--)
-        if (strncasecmp(p, word, len) == 0) return true;
-    return false;
-}
-
 void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
     if (is(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
@@ -100,9 +93,9 @@ static bool says_no_model(const char *w)
     static const char *const WAYS[] = {"not found",     "not exist",         "unknown model",
                                        "no such model", "not a valid model", "invalid model"};
     size_t n = strlen(w);
-    if (!holds(w, n, "model")) return false;
+    if (!text_holds(w, n, "model")) return false;
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
-        if (holds(w, n, WAYS[i])) return true;
+        if (text_holds(w, n, WAYS[i])) return true;
     return false;
 }
 
@@ -110,7 +103,7 @@ static bool says_no_key(const char *w)
 {
     static const char *const WAYS[] = {"unauthorized", "invalid api key", "incorrect api key", "authentication"};
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
-        if (holds(w, strlen(w), WAYS[i])) return true;
+        if (text_holds(w, strlen(w), WAYS[i])) return true;
     return false;
 }
 
@@ -143,7 +136,7 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
 
 static bool is_whole_answer(const struct probe_seen *s)
 {
-    return s->plain && !s->target->whole && holds(s->words, strlen(s->words), "\"choices\"");
+    return s->plain && !s->target->whole && text_holds(s->words, strlen(s->words), "\"choices\"");
 }
 
 /* Bytes that are no stream of this API. */

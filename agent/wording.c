@@ -5,18 +5,12 @@
 #include <strings.h>
 
 #include "agent/stream/stranger.h"
-
-static bool holds(const char *p, size_t n, const char *word)
-{
-    for (size_t len = strlen(word); n >= len; p++, n--)
-        if (strncasecmp(p, word, len) == 0) return true;
-    return false;
-}
+#include "common/text.h"
 
 bool wording_is_limit(const char *name, size_t n)
 {
-    return (n == 11 && strncasecmp(name, "retry-after", n) == 0) || holds(name, n, "ratelimit") ||
-           holds(name, n, "rate-limit") || (n > 8 && strncasecmp(name, "x-envoy-", 8) == 0);
+    return (n == 11 && strncasecmp(name, "retry-after", n) == 0) || text_holds(name, n, "ratelimit") ||
+           text_holds(name, n, "rate-limit") || (n > 8 && strncasecmp(name, "x-envoy-", 8) == 0);
 }
 
 void wording_add_header(char *list, size_t size, const char *name, size_t name_n, const char *value, size_t value_n)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text.h"
+
 const char *const FINISH_NAMES[FINISH_N] = {
     [FINISH_NONE] = "none",
 #define FINISH(id, name, words, meaning) [FINISH_##id] = name,
@@ -18,13 +20,6 @@ static const char *const WORDS[FINISH_N] = {
 #undef FINISH
 };
 
-static bool holds(const char *p, size_t n, const char *word)
-{
-    for (size_t len = strlen(word); n >= len; p++, n--)
-        if (strncasecmp(p, word, len) == 0) return true;
-    return false;
-}
-
 enum finish finish_of(const char *word, size_t n)
 {
     for (int i = FINISH_NONE + 1; n > 0 && i < FINISH_N; i++)
@@ -32,5 +27,7 @@ enum finish finish_of(const char *word, size_t n)
             end = strchrnul(w, ' ');
             if ((size_t)(end - w) == n && strncasecmp(w, word, n) == 0) return (enum finish)i;
         }
-    return n == 0 ? FINISH_NONE : holds(word, n, "error") || holds(word, n, "fail") ? FINISH_FAILED : FINISH_OTHER;
+    return n == 0                                                        ? FINISH_NONE
+           : text_holds(word, n, "error") || text_holds(word, n, "fail") ? FINISH_FAILED
+                                                                         : FINISH_OTHER;
 }

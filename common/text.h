@@ -16,5 +16,8 @@ const char *text_cut(const char *s, size_t most, char *buf);
 /* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */
 bool text_is_header_name(const char *s);
 
+/* Whether `word` stands in it, whatever the case of its letters. */
+bool text_holds(const char *s, size_t n, const char *word);
+
 /* Whether it is well-formed UTF-8 without control characters but tab and line ends. */
 bool text_valid(const char *s, size_t n);

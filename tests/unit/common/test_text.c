@@ -66,9 +66,19 @@ static void test_cut(void **state)
     assert_string_equal(text_cut("", 10, buf), "");
 }
 
+static void test_holds(void **state)
+{
+    (void)state;
+    assert_true(text_holds("an Unknown MODEL", 16, "unknown model"));
+    assert_false(text_holds("an Unknown MODEL", 15, "unknown model")); /* not beyond its end */
+    assert_false(text_holds("", 0, "a"));
+    assert_true(text_holds("abab\0b", 6, "b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_holds),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(characters_that_may_be_shown),
         cmocka_unit_test(names_of_headers),
