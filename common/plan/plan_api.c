@@ -80,6 +80,11 @@ static bool has_word(const char *words, const char *want)
     return false;
 }
 
+bool plan_api_has_tokens(enum plan_api api)
+{
+    return api != API_OPENAI_EMBEDDINGS && api != API_RERANK;
+}
+
 bool plan_api_owns(enum plan_api api, const char *key)
 {
     return has_word(PLAN_APIS[api].keys, key);

@@ -13,5 +13,7 @@ extern const struct plan_api_row PLAN_APIS[API_N];
 bool plan_api_owns(enum plan_api api, const char *key);
 /* "image" or "audio" is one of those that a message may hold. */
 bool plan_api_takes(enum plan_api api, const char *media);
+/* Its answers have tokens: not those of embeddings and of rerank, which come whole. */
+bool plan_api_has_tokens(enum plan_api api);
 /* Gives the URL its API's path when it has none, refuses a path that is another API's, and runs the API's own check. */
 int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t);

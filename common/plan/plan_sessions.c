@@ -1,5 +1,5 @@
 /* Conversations of several turns. */
-#include "common/plan/plan_key.h"
+#include "common/plan/plan_api.h"
 
 static int sessions_read(struct reader *r, const struct plan_key *k, const struct node *n, void *at)
 {
@@ -67,7 +67,7 @@ static int trees_check_load(struct reader *r, const struct node *load, const str
                                "session trees (workload.trace of format weka) are a plan's only workload: trees and "
                                "single requests cannot be counted together");
     if (!plan_has_trees(p)) return 0;
-    if (p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK)
+    if (!plan_api_has_tokens(p->target.api))
         return node_refuse(load, false, r->e, "session trees: this API has no answers that an agent could go on from");
     if (p->curve.kind != CURVE_NONE)
         return node_refuse(load, false, r->e,
@@ -91,7 +91,7 @@ int plan_sessions_check_load(struct reader *r, const struct node *load, const st
 {
     if (trees_check_load(r, load, p)) return -1;
     if (!plan_has_sessions(p)) return 0;
-    if (p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK)
+    if (!plan_api_has_tokens(p->target.api))
         return node_refuse(load, false, r->e,
                            "workload.sessions: this API has no answers that a conversation could be of");
     if (p->search.goal != SEARCH_NONE && p->search.over_rate)

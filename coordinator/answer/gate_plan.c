@@ -6,14 +6,10 @@
 
 #include "common/human.h"
 #include "common/plan/gate.h"
+#include "common/plan/plan_api.h"
 
 #define SHARE_ASK 0.1 /* a share of errors from this on, written without %, is asked about */
 #define NOTE_MAX 512
-
-static bool without_tokens(const struct plan *p)
-{
-    return p->target.api == API_OPENAI_EMBEDDINGS || p->target.api == API_RERANK;
-}
 
 /* The greatest value that it gives; INFINITY when it has no end or stands in a file. */
 static double dist_most(const struct dist *d)
@@ -60,7 +56,8 @@ static const char *never_turn(const struct plan *p, double turns)
 /* A whole answer has one moment, its end. */
 static const char *never_whole(const struct plan *p)
 {
-    if (without_tokens(p)) return "answers of this API come whole and have no tokens; e2e is their time";
+    if (!plan_api_has_tokens(p->target.api))
+        return "answers of this API come whole and have no tokens; e2e is their time";
     if (!p->target.whole) return NULL;
     return "answers come whole, so that their tokens have no times; e2e is the answer's time";
 }
@@ -94,7 +91,7 @@ const char *gate_never(const struct plan *p, const struct plan_gate *gate)
     case METRIC_TOKENS_PER_EVENT:
         return never_whole(p);
     case METRIC_NORMALIZED:
-        return without_tokens(p) ? never_whole(p) : NULL;
+        return !plan_api_has_tokens(p->target.api) ? never_whole(p) : NULL;
     case METRIC_TLS:
         return strncmp(p->target.url, "https:", 6) == 0 ? NULL : "target.url is not https";
     default:
@@ -131,12 +128,12 @@ static bool put_never(const struct plan *p, const struct plan_gate *g, char *buf
     const char *never = gate_never(p, g);
     if (never)
         (void)snprintf(buf, NOTE_MAX, "%s of slo.run can never be decided: %s", g->text, never);
-    else if (g->subject == GATE_THROUGHPUT && without_tokens(p))
+    else if (g->subject == GATE_THROUGHPUT && !plan_api_has_tokens(p->target.api))
         (void)snprintf(buf, NOTE_MAX,
                        "%s of slo.run counts output tokens, of which answers of this API have none; requests.rate "
                        "counts answers",
                        g->text);
-    return never || (g->subject == GATE_THROUGHPUT && without_tokens(p));
+    return never || (g->subject == GATE_THROUGHPUT && !plan_api_has_tokens(p->target.api));
 }
 
 void gate_notes(const struct plan *p, void (*put)(void *arg, const char *sentence), void *arg)
@@ -155,7 +152,7 @@ void gate_notes(const struct plan *p, void (*put)(void *arg, const char *sentenc
         (void)snprintf(buf, sizeof buf, "slo.request.%s limits nothing: %s", NAMES[i], never);
         put(arg, buf);
     }
-    if (p->capacity.text && !p->capacity.requests && without_tokens(p))
+    if (p->capacity.text && !p->capacity.requests && !plan_api_has_tokens(p->target.api))
         put(arg, "slo.capacity counts output tokens, of which answers of this API have none; requests/s would count "
                  "answers");
 }
