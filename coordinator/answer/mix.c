@@ -52,3 +52,24 @@ bool mix_part(const struct point *p, const struct plan *plan, size_t i, struct m
         stat_compute(g->hist[m], GROUP_METRICS[m], &ret->metric[m]);
     return ret->name != NULL;
 }
+
+void mix_whole(const struct point *p, struct mix_part *ret)
+{
+    const uint64_t *c = p->data->counters;
+    *ret = (struct mix_part){
+        .name = "",
+        .ok = p->window_ok,
+        .failed = p->window_failed,
+        .closed = c[COUNTER_WIN_CLOSED],
+        .share = p->window_ok ? 1 : (double)NAN,
+        .requests_per_s = p->requests_per_s,
+        .output_tokens_per_s = p->output_tokens_per_s,
+        .input_tokens_per_s = p->input_tokens_per_s,
+        .goodput_per_s = p->goodput_per_s,
+        .error_rate = p->error_rate,
+        .tokens = c[COUNTER_TOKENS],
+        .cached_tokens = c[COUNTER_CACHED_TOKENS],
+    };
+    for (int m = 0; m < GROUP_METRIC_N; m++)
+        ret->metric[m] = p->metric[GROUP_METRICS[m]];
+}

@@ -18,3 +18,5 @@ struct mix_part {
 size_t mix_parts(const struct point *p); /* how many; 0: the plan mixes nothing */
 /* Part i, by kind and in the plan's order; false when the plan has no such workload or model. */
 bool mix_part(const struct point *p, const struct plan *plan, size_t i, struct mix_part *ret);
+/* The whole point in the same form, to stand beside its parts; its name is "". */
+void mix_whole(const struct point *p, struct mix_part *ret);

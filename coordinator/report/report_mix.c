@@ -70,20 +70,19 @@ static void stats(struct buf *b, const struct metric_stat *s)
         csv_number(b, s->q[k]);
 }
 
-static void begin_line(struct buf *b, const struct analysis *in, const struct point *p)
+/* `by`: what the part is one of; "all": the point itself, so that parts and whole stand in one file. */
+static void line(struct buf *b, const struct analysis *in, const struct point *p, const char *by,
+                 const struct mix_part *part)
 {
     char load[64];
     (void)buf_printf(b, "%s,%" PRIu32 ",%" PRIu32, in->run->run_id, p->stage + 1, p->repeat + 1);
     csv_text(b, report_load(&p->requested, load));
-    (void)buf_printf(b, ",%s,%s", p->requested.kind == LOAD_CLOSED ? "closed" : "open",
-                     verdict_name(p->verdict.status));
-}
-
-static void line(struct buf *b, const struct analysis *in, const struct point *p, const struct mix_part *part)
-{
-    begin_line(b, in, p);
-    (void)buf_printf(b, ",%s", group_kind_name(part->kind));
-    csv_text(b, part->name);
+    (void)buf_printf(b, ",%s,%s,%s", p->requested.kind == LOAD_CLOSED ? "closed" : "open",
+                     verdict_name(p->verdict.status), by);
+    if (part->name[0])
+        csv_text(b, part->name);
+    else
+        (void)buf_putc(b, ',');
     (void)buf_printf(b, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, part->ok, part->failed, part->closed);
     const double v[] = {
         part->share,        part->error_rate, part->requests_per_s, part->output_tokens_per_s, part->input_tokens_per_s,
@@ -95,30 +94,17 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
     (void)buf_puts(b, "\r\n");
 }
 
-/* The point itself, so that parts and whole stand in one file. */
-static void together(struct buf *b, const struct analysis *in, const struct point *p)
-{
-    begin_line(b, in, p);
-    (void)buf_printf(b, ",all,,%" PRIu64 ",%" PRIu64 ",%" PRIu64, p->window_ok, p->window_failed,
-                     p->data->counters[COUNTER_WIN_CLOSED]);
-    const double v[] = {p->window_ok ? 1 : (double)NAN, p->error_rate,         p->requests_per_s,
-                        p->output_tokens_per_s,         p->input_tokens_per_s, p->goodput_per_s};
-    for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
-        csv_number(b, v[i]);
-    for (int m = 0; m < GROUP_METRIC_N; m++)
-        stats(b, &p->metric[GROUP_METRICS[m]]);
-    (void)buf_puts(b, "\r\n");
-}
-
 int report_groups_csv(const struct analysis *in, struct buf *out, struct err *e)
 {
     struct mix_part part;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *p = &in->points[i];
-        if (mix_parts(p) && out->len == 0) header(out);
-        if (mix_parts(p)) together(out, in, p);
+        if (mix_parts(p) == 0) continue;
+        if (out->len == 0) header(out);
+        mix_whole(p, &part);
+        line(out, in, p, "all", &part);
         for (size_t k = 0; k < mix_parts(p); k++)
-            if (mix_part(p, in->run->plan, k, &part)) line(out, in, p, &part);
+            if (mix_part(p, in->run->plan, k, &part)) line(out, in, p, group_kind_name(part.kind), &part);
     }
     return out->bad ? err_set(e, ERR_NOMEM, "groups.csv is larger than %zu bytes, or memory ran out", out->max) : 0;
 }

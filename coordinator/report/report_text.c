@@ -109,8 +109,11 @@ static void table(const struct page *p, const struct analysis *in, const size_t 
 }
 
 /* A mix by workload and by model, beside all of it. */
-static void mix_row(const struct page *p, const char *name, double share, const double v[6], double errors)
+static void mix_row(const struct page *p, const char *name, const struct mix_part *part)
 {
+    const struct metric_stat *m = part->metric;
+    const double v[] = {m[GROUP_METRIC_TTFT].q[0], m[GROUP_METRIC_TTFT].q[3], m[GROUP_METRIC_TPOT].q[0],
+                        m[GROUP_METRIC_TPOT].q[3], m[GROUP_METRIC_E2E].q[0]};
     char cut[MIX_NAME + 4];
     const char *shown = text_cut(name, MIX_NAME - 1, cut);
     size_t columns = 0;
@@ -119,11 +122,11 @@ static void mix_row(const struct page *p, const char *name, double share, const 
     (void)buf_puts(p->out, "  ");
     put_safe(p, shown, strlen(shown));
     (void)buf_printf(p->out, "%*s", columns < MIX_NAME ? (int)(MIX_NAME - columns) : 0, "");
-    number(p, 6, 100 * share);
-    number(p, 8, v[0]);
-    for (size_t i = 1; i < 6; i++)
+    number(p, 6, 100 * part->share);
+    number(p, 8, part->output_tokens_per_s);
+    for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
         number(p, 6, v[i]);
-    number(p, 8, 100 * errors);
+    number(p, 8, 100 * part->error_rate);
     (void)buf_putc(p->out, '\n');
 }
 
@@ -133,7 +136,6 @@ static void mix(const struct page *p, const struct analysis *in, const size_t *o
     struct mix_part part;
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[order[i]];
-        const struct metric_stat *all = q->metric;
         size_t n = mix_parts(q);
         if (n == 0) continue;
         paint(p, BOLD);
@@ -142,16 +144,10 @@ static void mix(const struct page *p, const struct analysis *in, const size_t *o
         (void)buf_printf(p->out, "%-26s %6s %8s %6s %6s %6s %6s %6s %8s\n", "", "%", "token/s", "p50", "p99", "p50",
                          "p99", "p50", "%");
         paint(p, PLAIN);
-        for (size_t k = 0; k < n; k++) {
-            if (!mix_part(q, in->run->plan, k, &part)) continue;
-            const struct metric_stat *m = part.metric;
-            const double v[6] = {part.output_tokens_per_s,  m[GROUP_METRIC_TTFT].q[0], m[GROUP_METRIC_TTFT].q[3],
-                                 m[GROUP_METRIC_TPOT].q[0], m[GROUP_METRIC_TPOT].q[3], m[GROUP_METRIC_E2E].q[0]};
-            mix_row(p, part.name, part.share, v, part.error_rate);
-        }
-        const double v[6] = {q->output_tokens_per_s, all[METRIC_TTFT].q[0], all[METRIC_TTFT].q[3],
-                             all[METRIC_TPOT].q[0],  all[METRIC_TPOT].q[3], all[METRIC_E2E].q[0]};
-        mix_row(p, "together", q->window_ok ? 1 : (double)NAN, v, q->error_rate);
+        for (size_t k = 0; k < n; k++)
+            if (mix_part(q, in->run->plan, k, &part)) mix_row(p, part.name, &part);
+        mix_whole(q, &part);
+        mix_row(p, "together", &part);
     }
 }
 
