@@ -9,6 +9,7 @@
 #include "agent/stream/model_name.h"
 #include "agent/wording.h"
 #include "common/failure_sample.h"
+#include "common/human.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "common/url.h"
@@ -26,6 +27,7 @@ void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, c
     if (is(name, name_n, "content-encoding")) failure_words(s->encoding, sizeof s->encoding, value, value_n);
     if (is(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
     if (is(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
+    if (is(name, name_n, "retry-after")) failure_words(s->retry_after, sizeof s->retry_after, value, value_n);
     if (wording_is_limit(name, name_n)) wording_add_header(s->limits, sizeof s->limits, name, name_n, value, value_n);
 }
 
@@ -88,17 +90,6 @@ void probe_words_lines(const struct probe_seen *s, struct buf *out)
 
 /* ---- the verdict ---- */
 
-static bool says_no_model(const char *w)
-{
-    static const char *const WAYS[] = {"not found",     "not exist",         "unknown model",
-                                       "no such model", "not a valid model", "invalid model"};
-    size_t n = strlen(w);
-    if (!text_holds(w, n, "model")) return false;
-    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
-        if (text_holds(w, n, WAYS[i])) return true;
-    return false;
-}
-
 static bool says_no_key(const char *w)
 {
     static const char *const WAYS[] = {"unauthorized", "invalid api key", "incorrect api key", "authentication"};
@@ -125,13 +116,17 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
 {
     struct failure_sample f = {.label = (enum failure)(s->outcome - COUNTER_FAILED_FIRST),
                                .status = (uint32_t)s->status};
-    char cut[WORDS_MOST + 4];
-    bool model = says_no_model(s->words), moved = s->status / 100 == 3 && s->location[0];
-    const char *hint = model ? ". Is target.model a name that this server has?" : failure_hint(&f);
-    (void)err_set(e, ERR_NET, "%s answers with status %ld%s%s%s%s%s", who_answers(s), s->status,
+    char cut[WORDS_MOST + 4], buf[FAILURE_HINT], wait[100] = "";
+    bool moved = s->status / 100 == 3 && s->location[0];
+    (void)snprintf(f.text, sizeof f.text, "%s", s->words);
+    const char *hint = failure_hint(&f, buf);
+    if (s->retry_after[0])
+        (void)snprintf(wait, sizeof wait, "%s It wants a pause first (Retry-After: %s)", human_stop(hint),
+                       s->retry_after);
+    (void)err_set(e, ERR_NET, "%s answers with status %ld%s%s%s%s%s%s", who_answers(s), s->status,
                   s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut), hint, moved ? ": " : "",
-                  moved ? s->location : "");
-    return model || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
+                  moved ? s->location : "", wait);
+    return failure_says_no_model(s->words) || !passes(s->status) ? PROBE_WRONG : PROBE_DOUBT;
 }
 
 static bool is_whole_answer(const struct probe_seen *s)
@@ -197,7 +192,7 @@ static enum probe_verdict judge_silence(const struct probe_seen *s, struct err *
 static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
 {
     char cut[WORDS_MOST + 4];
-    bool model = says_no_model(s->words), key = says_no_key(s->words);
+    bool model = failure_says_no_model(s->words), key = says_no_key(s->words);
     switch ((int)s->outcome) {
     case COUNTER_FAILED_STREAM_ERROR:
         (void)err_set(e, ERR_NET, "the target answers with status %ld and an error: %s%s", s->status,
@@ -216,9 +211,10 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
     case COUNTER_FAILED_TRUNCATED:
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
-        (void)err_set(e, ERR_NET,
-                      s->end || s->finish ? "the stream ends well and holds no token"
-                                          : "the answer ends well and is empty");
+        if (s->end || s->finish)
+            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s", FAILURES[FAILURE_EMPTY].look);
+        else
+            (void)err_set(e, ERR_NET, "the answer ends well and is empty: does something between take its body away?");
         return PROBE_DOUBT;
     default:
         break;
@@ -239,7 +235,7 @@ enum probe_verdict probe_words_judge(const struct probe_seen *s, struct err *e)
 
 bool probe_words_try_others(const struct probe_seen *s)
 {
-    if (says_no_model(s->words) || is_whole_answer(s) || (s->outcome == COUNTER_FAILED_MALFORMED && s->why))
+    if (failure_says_no_model(s->words) || is_whole_answer(s) || (s->outcome == COUNTER_FAILED_MALFORMED && s->why))
         return false;
     return s->status == 404 || s->status == 405 || s->status == 501 || s->status / 100 == 3 ||
            s->outcome == COUNTER_FAILED_MALFORMED;

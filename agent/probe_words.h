@@ -20,6 +20,7 @@ struct probe_seen {
     char model[160];                         /* as the answer names it; "": it names none */
     char limits[PROBE_WORDS_LIMITS];         /* headers that tell of limits, "name: value" with commas between */
     char location[200];                      /* where a redirect points to */
+    char retry_after[40];                    /* the header's value */
     char words[640]; /* the server's own, of an answer that is no stream or has an error; or the transport's */
     const char *why; /* the transport's reason; NULL: none */
     int64_t headers_ns, first_token_ns, last_token_ns, end_ns;

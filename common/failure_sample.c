@@ -48,27 +48,6 @@ void failure_samples_add(struct failure_samples *to, const struct failure_sample
         (void)failure_samples_put(to, &from->row[i]);
 }
 
-const char *failure_status_hint(uint32_t status)
-{
-    static const struct {
-        uint32_t status;
-        const char *words;
-    } HINTS[] = {
-#define STATUS(status, words) {status, ". " words},
-#include "common/http_status.def"
-#undef STATUS
-    };
-    for (size_t i = 0; i < sizeof HINTS / sizeof *HINTS; i++)
-        if (HINTS[i].status == status) return HINTS[i].words;
-    return status / 100 == 3 ? FAILURES[FAILURE_HTTP_3XX].look : "";
-}
-
-const char *failure_hint(const struct failure_sample *s)
-{
-    const char *hint = failure_status_hint(s->status);
-    return *hint ? hint : FAILURES[s->label].look;
-}
-
 static bool is_hex(const char *p, unsigned char c)
 {
     return hex_value(p[0]) == c >> 4 && hex_value(p[1]) == (c & 15);

@@ -28,10 +28,14 @@ bool failure_samples_put(struct failure_samples *to, const struct failure_sample
 void failure_samples_add(struct failure_samples *to, const struct failure_samples *from);
 const struct failure_sample *failure_samples_find(const struct failure_samples *f, enum failure label); /* or NULL */
 
-/* What to look at, as the end of a sentence about an answer of this status; may be "". */
+/* What to look at (failure_hint.c), as the end of a sentence about an answer of this status; may be "". */
 const char *failure_status_hint(uint32_t status);
-/* The same about this failure: by its status, else by its label; may be "". */
-const char *failure_hint(const struct failure_sample *s);
+/* The same about this failure: by the server's own words, else by its status, else by its label; may be "", where the
+ * words say all. Returns buf, or a constant. */
+#define FAILURE_HINT 280u
+const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT]);
+/* The server says that it has no such model. */
+bool failure_says_no_model(const char *text);
 
 /* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. Also one that
  * is escaped as JSON (\/, \u002f) or a URL (%2F) does. */

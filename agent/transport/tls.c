@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "agent/transport/stamp.h"
 
@@ -36,6 +37,7 @@ struct tls_conn {
     bool eof;     /* the socket's end was read */
     bool asked;   /* the server asked for a client's certificate, and there is none to show */
     enum { OPEN, CLOSED, BROKEN } state;
+    char outside[96]; /* with a certificate outside its time: when that ended, or begins */
 };
 
 /* ---- the socket under it ---- */
@@ -164,6 +166,23 @@ static int on_asked(SSL *ssl, X509 **ret_cert, EVP_PKEY **ret_key)
     return 0;
 }
 
+/* Once a certificate is not accepted OpenSSL keeps no copy of it, so that its times are taken here. */
+static int on_verified(int good, X509_STORE_CTX *store)
+{
+    struct tm tm;
+    int why = X509_STORE_CTX_get_error(store);
+    const X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    bool over = why == X509_V_ERR_CERT_HAS_EXPIRED, early = why == X509_V_ERR_CERT_NOT_YET_VALID;
+    if (good || !(over || early) || !cert || !ssl) return good;
+    if (ASN1_TIME_to_tm(over ? X509_get0_notAfter(cert) : X509_get0_notBefore(cert), &tm) != 1) return good;
+    struct tls_conn *c = SSL_get_app_data(ssl);
+    (void)strftime(
+        c->outside, sizeof c->outside,
+        over ? " (it was valid until %Y-%m-%d %H:%M:%S UTC)" : " (it is valid from %Y-%m-%d %H:%M:%S UTC on)", &tm);
+    return good;
+}
+
 static int make_context(struct tls *t)
 {
     t->ctx = SSL_CTX_new(TLS_client_method());
@@ -175,7 +194,7 @@ static int make_context(struct tls *t)
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(t->ctx, 1); /* a record's head is not a read of its own */
     SSL_CTX_set_quiet_shutdown(t->ctx, 1);
-    SSL_CTX_set_verify(t->ctx, t->target->plan->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_verify(t->ctx, t->target->plan->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, on_verified);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, on_session);
     SSL_CTX_set_client_cert_cb(t->ctx, on_asked);
@@ -330,7 +349,7 @@ void tls_why(const struct tls_conn *c, struct err *e)
         else
             err_set(e, ERR_TARGET, "the certificate of %s is not accepted: %s%s", at, why,
                     verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID
-                        ? ""
+                        ? c->outside
                         : " (target.tls.ca_file names the authority to trust)");
         return;
     }

@@ -211,13 +211,14 @@ static void say_shape(bool whole, struct answer *a)
 /* The server's own words about the first failure. */
 static void say_first(const struct failure_sample *f, struct answer *a)
 {
-    char words[FIRST_MOST + 4];
+    char words[FIRST_MOST + 4], buf[FAILURE_HINT];
     bool odd = f && f->status && (f->status < 200 || f->status > 299); /* a good status alone tells nothing */
     if (!f || !(odd || f->text[0])) return;
     say(a, "The first: ");
     if (f->status) say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
     if (f->text[0]) say(a, "\"%s\"", text_cut(f->text, FIRST_MOST, words));
-    say(a, "%s%s ", failure_hint(f), human_stop(failure_hint(f)));
+    const char *hint = failure_hint(f, buf);
+    say(a, "%s%s ", hint, human_stop(hint));
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */

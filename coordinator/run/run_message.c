@@ -175,13 +175,13 @@ static void note_failures(struct run *r)
     const struct failure_samples *f = merge_failures(r->attempt->merge);
     for (uint32_t i = 0; i < f->n; i++) {
         const struct failure_sample *s = &f->row[i];
-        char status[24] = "";
+        char status[24] = "", hint[FAILURE_HINT];
         if (r->failed[s->label]) continue;
         r->failed[s->label] = true;
         if (s->status) (void)snprintf(status, sizeof status, ", status %" PRIu32, s->status);
         run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %s%s", r->attempt->step.stage + 1,
                  FAILURES[s->label].name, status, s->address, s->text[0] ? s->text : FAILURES[s->label].meaning,
-                 failure_hint(s));
+                 failure_hint(s, hint));
     }
 }
 

@@ -24,6 +24,7 @@ PLACES = {
     "/unauthorized": lambda auth: answer(401, JSON, json.dumps({"error": {"message": f"Incorrect API key provided: {auth}."}})),
     "/forbidden": answer(403, JSON, '{"error": {"message": "Your project has no access to this model group."}}'),
     "/bad": answer(400, JSON, '{"error": {"message": "max_tokens is not supported with this model, use max_completion_tokens"}}'),
+    "/odd": answer(400, JSON, '{"error": {"message": "The lever is stuck"}}'),
     "/unprocessable": answer(422, JSON, '{"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}'),
     "/nomodel": answer(404, JSON, '{"error": {"message": "The model `sim` does not exist.", "code": "model_not_found"}}'),
     "/nomodel500": answer(500, "text/plain", "ValueError: sim is not a valid model: model not found"),

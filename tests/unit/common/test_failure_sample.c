@@ -114,7 +114,8 @@ static void hint_by_status(void **state)
 {
     (void)state;
     struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = 401};
-    assert_string_equal(failure_hint(&s), failure_status_hint(401));
+    char buf[FAILURE_HINT];
+    assert_string_equal(failure_hint(&s, buf), failure_status_hint(401));
     assert_non_null(strstr(failure_status_hint(401), "target.auth"));
     assert_string_equal(failure_status_hint(307), FAILURES[FAILURE_HTTP_3XX].look);
     assert_string_equal(failure_status_hint(418), "");
@@ -132,12 +133,57 @@ static void hint_by_status(void **state)
     assert_non_null(strstr(failure_status_hint(431), "headers"));
     assert_string_equal(failure_status_hint(200), "");
     s.status = 418;
-    assert_string_equal(failure_hint(&s), FAILURES[FAILURE_HTTP_4XX].look);
+    assert_string_equal(failure_hint(&s, buf), FAILURES[FAILURE_HTTP_4XX].look);
+}
+
+/* After a server's own words there is one guess at most, where they point at something. */
+static void hint_by_words(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t status;
+        const char *text, *says; /* "": no guess */
+    } rows[] = {
+        {400, "The lever is stuck", ""},
+        {422, "The lever is stuck", ""},
+        {400, "", "its own log says why"},
+        {400, "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.\"}}",
+         ". target.body: {max_completion_tokens: N}"},
+        {400, "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+         ". The model takes fewer tokens"},
+        {400, "<center>The plain HTTP request was sent to HTTPS port</center>", ". TLS is spoken there"},
+        {400, "{\"error\":\"Model m not found\"}", ". Is target.model a name"},
+        {400, "Unrecognized request argument supplied: ignore_eos", ". target.omit leaves a key out"},
+        {422, "{\"detail\": [{\"type\":\"missing\",\"loc\": [\"body\", \"messages\", 0, \"content\"], \"msg\": \"Field",
+         ". It is about messages.0.content of the body: "},
+        {422, "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"unexpected\"}]}", ". target.omit leaves a key out"},
+        {422, "{\"detail\":[{\"loc\":[\"body\",\"mess…", ""},
+        {422, "{\"detail\":[{\"loc\":[],\"msg\":\"no\"}]}", ""},
+        {404, "The model `x` does not exist", ". Is target.model a name"},
+        {404, "Not Found", ". Are the path of target.url"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char buf[FAILURE_HINT];
+        struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = rows[i].status};
+        (void)snprintf(s.text, sizeof s.text, "%s", rows[i].text);
+        const char *hint = failure_hint(&s, buf);
+        if (rows[i].says[0] ? !strstr(hint, rows[i].says) : hint[0] != '\0')
+            fail_msg("%s: \"%s\" is not \"%s\"", rows[i].text, hint, rows[i].says);
+    }
+    char buf[FAILURE_HINT], deep[640];
+    struct failure_sample s = {.status = 422}; /* a place that is longer than there is room */
+    size_t n = (size_t)snprintf(deep, sizeof deep, "{\"detail\":[{\"loc\":[\"body\"");
+    while (n < 600)
+        n += (size_t)snprintf(deep + n, sizeof deep - n, ",\"deeper\"");
+    (void)snprintf(deep + n, sizeof deep - n, "]}]}");
+    memcpy(s.text, deep, sizeof deep);
+    assert_string_equal(failure_hint(&s, buf), "");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hint_by_status), cmocka_unit_test(test_first_of_each),
-                                       cmocka_unit_test(test_hide), cmocka_unit_test(test_words)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hint_by_status), cmocka_unit_test(hint_by_words),
+                                       cmocka_unit_test(test_first_of_each), cmocka_unit_test(test_hide),
+                                       cmocka_unit_test(test_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

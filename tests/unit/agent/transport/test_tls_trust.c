@@ -74,7 +74,13 @@ static void try_certificate(const struct certificate *t, int version, bool verif
     peer_open(&p, false, 0);
     int rc = shake(&p);
     if (rc < 0) tls_why(p.c, &e);
-    assert_string_equal(e.text, t->why && verify ? t->why : "");
+    char why[sizeof e.text];
+    struct tm until;
+    assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(leaf.cert), &until), 1);
+    int n = snprintf(why, sizeof why, "%s", t->why && verify ? t->why : "");
+    if (t->seconds < 0 && verify)
+        (void)strftime(why + n, sizeof why - (size_t)n, " (it was valid until %Y-%m-%d %H:%M:%S UTC)", &until);
+    assert_string_equal(e.text, why);
     assert_int_equal(rc, t->why && verify ? -1 : 1);
     peer_clear(&p);
     tls_pair_clear(&leaf);
