@@ -356,6 +356,15 @@ static void again_due(struct stage *st, int64_t now)
 
 /* ---- what the transport says ---- */
 
+/* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came while
+ * the loop was away. Of an answer's first read (`before` is 0) that is so of all, unless it is one event with a stamp.
+ */
+static inline bool one_is_known(const struct transport *t, uint32_t events, int64_t arrival, int64_t before)
+{
+    bool last = t->shared ? !t->more : arrival != before;
+    return last && (before != 0 || (events == 1 && t->arrival));
+}
+
 static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
 {
     struct request *r = x->owner;
@@ -380,9 +389,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         wording_drop(&st->wording, r);
     bool late = t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns;
     if (late && events) s->late = true;
-    /* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came
-     * while the loop was away. Of an answer's first read that is so of all, unless it is one event with a stamp. */
-    uint32_t known = late && arrival != before && (before != 0 || (events == 1 && t->arrival));
+    uint32_t known = late && one_is_known(t, events, arrival, before);
     if (late && events > known) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
     if (!late && events > 1) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;

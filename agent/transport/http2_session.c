@@ -81,8 +81,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user)
 {
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
-    (void)flags, (void)user;
-    if (s) transport_deliver(s->x, (const char *)bytes, n);
+    (void)flags;
+    if (!s) return 0;
+    s->x->tr->shared = true;
+    s->x->tr->more = bytes + n < ((const struct h2_conn *)user)->o->read_end;
+    transport_deliver(s->x, (const char *)bytes, n);
     return 0;
 }
 

@@ -47,8 +47,9 @@ struct http2_state {
     uint32_t barren[TARGET_ADDRESS_MAX];  /* in a row, that were taken away before they had processed a request */
     uint32_t limit;                       /* streams a connection: ours, or the server's where they are fewer */
     struct stream2 *spare;
-    struct err failed; /* why the first connection failed, of those before any was greeted */
-    bool met;          /* one was greeted */
+    struct err failed;       /* why the first connection failed, of those before any was greeted */
+    bool met;                /* one was greeted */
+    const uint8_t *read_end; /* of the read under way */
     uint8_t out[HTTP2_OUT_BYTES];
 };
 

@@ -295,6 +295,7 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
         waited += (size_t)n;
         if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
         t->delivered = false;
+        o->read_end = (const uint8_t *)o->conns.bytes + n;
         ssize_t used = nghttp2_session_mem_recv(c->session, (const uint8_t *)o->conns.bytes, (size_t)n);
         if (used < 0) {
             lose(o, c, END_MALFORMED, c->why ? c->why : nghttp2_strerror((int)used));

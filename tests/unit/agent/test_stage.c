@@ -71,6 +71,17 @@ static void test_blurred(void **state)
     begin(); /* without a stamp a first event came at any time since the loop looked last */
     read_bytes(TOKEN, 20 * MS, 50 * MS, false);
     assert_int_equal(blurred(), 1);
+    begin(); /* over HTTP/2 a read holds events of several requests, and the stamp is that of the last of them all */
+    tr.shared = true;
+    read_bytes(TOKEN, 20 * MS, 20 * MS, true);
+    for (int of = 0; of < 5; of++) { /* streams with two frames each; of one alone it does not matter whose they are */
+        tr.more = true;
+        read_bytes(TOKEN, 60 * MS, 90 * MS, true);
+        tr.more = of < 4;
+        read_bytes(TOKEN, 60 * MS, 90 * MS, true);
+    }
+    tr.shared = tr.more = false;
+    assert_int_equal(blurred(), 9);
     begin(); /* in time: sent together */
     read_bytes(TOKEN TOKEN TOKEN, 20 * MS, 20 * MS, true);
     assert_int_equal(blurred(), 0);
