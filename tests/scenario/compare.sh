@@ -47,6 +47,18 @@ for other in target.model=other workload.synthetic.output_tokens=4 target.stream
     grep -qE '(better|WORSE) \|' "$TMP/cmp.md" && fail "$other: a row of the Markdown has one"
     grep -qE '"say":"(better|worse)"' "$TMP/cmp.html" && fail "$other: the page has one"
 done
+sim --ttft 40ms --tpot 10ms --fault-status 503 --fault-rate 0.4 # what fails is compared too, whatever the good answers are like
+run_as failing
+compare "$TMP/a" "$TMP/failing" --fail-on worse:90% --markdown "$TMP/cmp.md" --html "$TMP/cmp.html"
+expect_status 99
+expect_text out.log '^B against A: worse: .*failed requests rose from 0 % to [2-6][0-9.]* %\.' 'requests that fail make it worse'
+expect_text out.log '^Failed requests: A 0 of [0-9,]+ requests; B [0-9,]+ of [0-9,]+ requests \([2-6][0-9.]* %\), most by http_5xx\.' 'how many, and how most of them'
+expect_text cmp.md '^### ❌ B against A: worse: .*failed requests rose' 'so does Markdown'
+expect_text cmp.html '"failures_b":"[0-9,]+ of [0-9,]+ requests \([2-6][0-9.]* %\), most by http_5xx"' 'and the page'
+compare "$TMP/failing" "$TMP/a" --fail-on worse:90%
+expect_status 0
+grep -q 'rose' "$TMP/out.log" && fail 'failures that went away rose'
+sim --ttft 40ms --tpot 10ms
 run_as others '[3, 5]'
 compare "$TMP/a" "$TMP/others"
 expect_status 0
