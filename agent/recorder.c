@@ -191,6 +191,11 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     count(r, COUNTER_TOKENS_SEEN, n->seen);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
+    if (n->over) {
+        count(r, COUNTER_USAGE_OVER, 1);
+        most(r, COUNTER_USAGE_OVER_MOST, n->made);
+    }
+    count(r, COUNTER_INPUT_ASKED, n->input_asked);
     if (!s->usage && !n->unread && !s->dialect->no_tokens) count(r, COUNTER_USAGE_NONE, 1);
     if (n->made < s->asked_tokens && !s->dialect->no_tokens && !n->unknown) {
         count(r, COUNTER_SHORT_REQUESTS, 1);

@@ -79,7 +79,7 @@ static void take_model(struct stage *st, const struct request *r, struct remark 
 
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at)
 {
-    static const enum remark_kind EVENTS[] = {REMARK_UNKNOWN_EVENT, REMARK_USAGE_UNREAD};
+    static const enum remark_kind EVENTS[] = {REMARK_UNKNOWN_EVENT, REMARK_USAGE_UNREAD, REMARK_FINISH_OTHER};
     struct remark mark = {.at_ns = at - st->t0};
     st->look.is_new = false;
     for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++)

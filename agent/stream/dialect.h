@@ -92,6 +92,7 @@ struct dialect {
     struct shapes *shapes;                /* of events, shared by all streams of a worker; NULL: nothing is shared */
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
+    bool unlimited;                       /* the plan leaves the limit of tokens out, or writes one of its own */
     uint32_t choices;                     /* answers to a request (`n` of the target's body); 0 is 1 */
     const char *omit;                     /* members that are not written, with blanks between them; NULL: none */
     const struct plan_template *template; /* api: template only; NULL: the target gives none, and nothing is known */

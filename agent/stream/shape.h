@@ -52,6 +52,15 @@ static inline bool shape_is_learnt(const struct shape *sh)
     return sh->size > 0;
 }
 
+/* Bytes of an event of this shape that are not its text, or fewer; 0: nothing is learnt. */
+static inline uint32_t shape_frame(const struct shape *sh)
+{
+    uint32_t n = sh->size;
+    for (const struct shape_hole *h = sh->hole; n > 0 && h < sh->hole + sh->n_holes; h++)
+        n -= h->len;
+    return n;
+}
+
 #define SHAPES_N 8u
 struct shapes {
     struct shape at[SHAPES_N]; /* the order is that in which they came */

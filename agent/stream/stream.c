@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/stream/finish_word.h"
 #include "agent/stream/model_name.h"
 #include "agent/stream/stranger.h"
 
@@ -159,13 +160,18 @@ static void look_keep(struct stream_look *look, enum remark_kind kind, const cha
     look->is_new = true;
 }
 
-static void look_at(struct stream *s, const struct sse_event *e, uint32_t flags)
+static void look_at(struct stream *s, const struct sse_event *e, const struct event *ev)
 {
     struct stream_look *look = s->look;
+    uint32_t flags = ev->flags;
+    size_t n;
     if (flags & EVENT_UNKNOWN) look_keep(look, REMARK_UNKNOWN_EVENT, e->data, e->len);
     if (flags & EVENT_UNREAD) look_keep(look, REMARK_USAGE_UNREAD, e->data, e->len);
+    if ((flags & EVENT_FINISH) && ev->finish == FINISH_OTHER && !look->kept[REMARK_FINISH_OTHER]) {
+        const char *word = finish_word_find(e->data, e->len, &n);
+        look_keep(look, REMARK_FINISH_OTHER, word, n);
+    }
     if (s->named || look->models == 0) return;
-    size_t n;
     const char *name = model_name_find(e->data, e->len, &n);
     look->models--;
     s->named = name != NULL;
@@ -201,8 +207,9 @@ static void take_said(struct stream *s, const struct sse_event *e, const struct 
 {
     if (s->t.first_event == 0) s->t.first_event = at;
     take(s, ev, at);
+    if (!(ev->flags & EVENT_TOKEN)) s->beside += e->len;
     take_flags(s, e, ev);
-    if (s->look) look_at(s, e, ev->flags);
+    if (s->look) look_at(s, e, ev);
     bool held = is_held(s->dialect), last = (s->dialect->ends_with_finish || held) && (ev->flags & EVENT_FINISH);
     if (last || (ev->flags & EVENT_END)) {
         s->end = true;
@@ -218,12 +225,19 @@ static void take_event(struct stream *s, const struct sse_event *e, struct json_
     take_said(s, e, ret, at);
 }
 
+static void note_frame(struct stream *s)
+{
+    uint32_t frame = shape_frame(&s->shape);
+    if (frame > 0 && (s->frame == 0 || frame < s->frame)) s->frame = frame;
+}
+
 /* An event with a shape that other streams' events had; returns where it ends, p: it is none. */
 static const char *take_shared(struct stream *s, const char *p, const char *end, int64_t at)
 {
     struct event ev;
     const char *next = shapes_match(s->dialect->shapes, &s->shape_hint, &s->shape, p, end, &ev);
     if (!next) return p;
+    note_frame(s);
     sse_passed(&s->sse);
     s->shaped += (ev.flags & EVENT_TOKEN) != 0;
     const char *data = memchr(p, '{', (size_t)(next - p)); /* what is looked at is JSON, and the end marker is not */
@@ -329,7 +343,9 @@ static inline __attribute__((always_inline)) void take_next(struct stream *s, co
     if (found <= 0) return;
     notes.n = 0;
     take_event(s, &e, start ? &notes : NULL, &ev, arrival);
-    if (start) shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
+    if (!start) return;
+    shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
+    note_frame(s);
 }
 
 static inline __attribute__((always_inline)) void note_plain(struct stream *s)
@@ -386,7 +402,7 @@ static void settle_plain(struct stream *s)
     } else if (!answer)
         s->malformed = true;
     if (!answer) return;
-    if (s->look) look_at(s, &all, ev.flags);
+    if (s->look) look_at(s, &all, &ev);
     s->t.first_event = s->t.done = s->last_read;
     s->end = true;
     s->finish = ev.flags & EVENT_FINISH;
@@ -451,6 +467,21 @@ static bool is_believed(const struct stream *s)
     return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
 }
 
+/* The most bytes that the text of the answer can have. */
+static uint64_t text_most(const struct stream *s)
+{
+    uint64_t other = s->beside + (uint64_t)s->frame * s->events;
+    return s->bytes > other ? s->bytes - other : 0;
+}
+
+/* A limit is not passed, and a token has a byte at least. */
+static bool is_doubtful(const struct stream *s, uint64_t n)
+{
+    uint64_t asked = s->asked_tokens, most = text_most(s);
+    bool limit = !s->dialect->unlimited && asked > 0 && n > asked + asked / 10 + 16;
+    return (limit && n > s->events + s->events / 10u + 16) || n > most + most / 10 + 16;
+}
+
 /* Tokens after the first token event. */
 static uint32_t count_suffix(const struct stream *s, uint32_t seen)
 {
@@ -490,15 +521,18 @@ static void count_all(const struct stream *s, struct stream_tokens *ret)
     *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
     ret->doubted = ret->unread = s->unread;
     ret->unknown = whole;
+    ret->input_asked = true;
     if (whole || !counts) ret->made = ret->seen = 0;
     if (!s->usage) return;
     uint64_t input_most = (uint64_t)s->prompt_tokens * BELIEVED_INPUT_FACTOR + BELIEVED_INPUT_MORE;
-    if (s->usage_in > 0 && s->usage_in <= input_most) ret->input = s->usage_in;
+    ret->input_asked = s->usage_in == 0 || s->usage_in > input_most;
+    if (!ret->input_asked) ret->input = s->usage_in;
     if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
     ret->counted = s->usage_out > 0 && counts && is_believed(s);
     ret->unknown = whole && !ret->counted;
     count_doubts(s, input_most, counts, ret);
     if (ret->counted) count_usage(s, ret);
+    ret->over = ret->counted && is_doubtful(s, ret->seen);
 }
 
 void stream_count(const struct stream *s, struct stream_tokens *ret)

@@ -89,6 +89,8 @@ struct stream {
         *text; /* set after stream_begin: the answer's visible text goes there, as JSON writes it between quotes */
     struct stream_look *look; /* set after stream_begin, or NULL */
     uint64_t bytes;
+    uint64_t beside;    /* of these, data of events without a token */
+    uint32_t frame;     /* least shape_frame of the token events; 0: none was learnt */
     uint32_t shaped;    /* token events judged by their shape */
     uint8_t shape_hint; /* of shapes_match */
     uint32_t unknown;   /* events and lines that are nothing this API knows */
@@ -133,7 +135,10 @@ struct stream_tokens {
                         tells; without that they are as many as an event has on average. 0: there is no suffix */
     bool counted;    /* by usage */
     bool unknown;    /* a whole answer without usage: the three above are 0 */
-    bool doubted;    /* usage was there and is not believed, in whole or in part … */
+    bool over; /* usage is taken, and doubtful: far more than was asked for and came in events, or than the text has
+                  bytes */
+    bool input_asked; /* `input` is what was asked for: usage gives none, or 0, or one that is not believed */
+    bool doubted;     /* usage was there and is not believed, in whole or in part … */
     uint32_t doubted_out, doubted_in, doubted_cached; /* … namely these numbers of it; 0: that one is believed … */
     bool zero, unread, fell; /* … or it says 0 and text came; a number cannot be read; the output tokens fell */
     uint32_t input, cached;

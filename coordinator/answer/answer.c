@@ -444,11 +444,11 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
         counters_add(a->counters, c);
         for (int k = 0; k < REMARK_N; k++)
             if (!a->remark[k] && points[i].data->remarks.of[k].text[0]) a->remark[k] = &points[i].data->remarks.of[k];
-        if (c[COUNTER_EVENTS] > c[COUNTER_FAILED_TOKENS]) {
-            a->events = a->events + c[COUNTER_EVENTS] - c[COUNTER_FAILED_TOKENS];
-            a->events_tokens += c[COUNTER_TOKENS];
-        }
+        uint64_t good = c[COUNTER_EVENTS] > c[COUNTER_FAILED_TOKENS] ? c[COUNTER_EVENTS] - c[COUNTER_FAILED_TOKENS] : 0;
+        a->events += good;
+        if (good) a->events_tokens += c[COUNTER_TOKENS];
         if (!points[i].metric[METRIC_TPOT].count) continue;
+        a->events_paced += good;
         a->tokens += c[COUNTER_TOKENS];
         a->tokens_seen += c[COUNTER_TOKENS_SEEN];
     }

@@ -78,6 +78,7 @@ struct answer {
     uint64_t tokens, tokens_seen;   /* output tokens of ok requests, of all stages: in all, and those that came in
                                        events; both 0 where tokens do not come one by one */
     uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
+    uint64_t events_paced;          /* of the stages with a TPOT alone, as tokens_seen */
     uint64_t counters[COUNTER_N];   /* of all stages */
     uint64_t timed, unseen; /* answers of the windows with a time to the first token; of these, without visible text */
     uint64_t answered;      /* ok requests of all stages */

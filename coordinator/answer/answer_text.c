@@ -266,6 +266,18 @@ static void say_example(struct answer *a, const char *before, enum remark_kind k
     if (a->remark[kind]) say(a, "%s: \"%s\". ", before, text_cut(a->remark[kind]->text, FIRST_MOST, words));
 }
 
+/* Several tokens an event, or text where plateau does not look: what is divided by usage is then not what was seen. */
+static void say_pace(struct answer *a)
+{
+    char n[HUMAN_THINGS_MAX];
+    bool unknown = (double)a->counters[COUNTER_UNKNOWN_EVENTS] > UNKNOWN_TELL * (double)a->requests;
+    if (!a->events_paced || (double)a->tokens_seen <= (1 + LENGTH_OFF) * (double)a->events_paced) return;
+    say(a, "Usage counts %s, ", human_things((double)a->tokens_seen, "output token", n));
+    say(a, "and text came in %s: token/s, lengths and TPOT follow usage",
+        human_things((double)a->events_paced, "event", n));
+    say(a, unknown ? "; TPOT is too short where the unknown events hold text. " : ". ");
+}
+
 /* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
 static void say_counts(const struct point *points, size_t n_points, struct answer *a)
 {
@@ -282,6 +294,7 @@ static void say_counts(const struct point *points, size_t n_points, struct answe
         say(a, ", though text came in %s: token/s and lengths follow usage. ",
             human_things((double)a->events, "event", n));
     }
+    say_pace(a);
     uint64_t doubted = a->counters[COUNTER_USAGE_DOUBTED], unknown = a->counters[COUNTER_UNKNOWN_EVENTS];
     if (doubted && !usage_is_reason(points, n_points)) {
         char what[VERDICT_USAGE_WORDS];
@@ -305,6 +318,16 @@ static void say_no_usage(const struct plan *plan, struct answer *a)
     say(a, "%s of %s came without usage: ", human_count(none, n), human_things((double)a->answered, "answer", all));
     say(a, plan->target.whole ? "how many tokens they have is not known, and no figure of tokens holds them. "
                               : "each of their events is counted as one token, though it may hold several. ");
+}
+
+/* Throughput of the input then rests on the plan's lengths. */
+static void say_input(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t asked = a->counters[COUNTER_INPUT_ASKED];
+    if (!((double)asked > ENDS_TELL * (double)a->answered)) return;
+    say(a, "The input tokens of %s of %s are those that the plan asks for: usage gives none, or 0. ",
+        human_count(asked, n), human_things((double)a->answered, "answer", all));
 }
 
 /* How answers ended, where that is more than their API's marker and what was asked for. */
@@ -331,9 +354,11 @@ static void say_ends(const struct plan *plan, struct answer *a)
             human_things((double)a->timed, "answer", timed));
     }
     (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
-    if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests)
-        say(a, "%s of %s ended with a finish reason that plateau does not know. ",
-            human_count(a->counters[COUNTER_FINISH_OTHER], n), all);
+    if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests) {
+        say(a, "%s of %s ended with a finish reason that plateau does not know%s",
+            human_count(a->counters[COUNTER_FINISH_OTHER], n), all, a->remark[REMARK_FINISH_OTHER] ? "" : ". ");
+        say_example(a, "", REMARK_FINISH_OTHER);
+    }
     if ((double)a->counters[COUNTER_FINISH_FILTER] > ENDS_TELL * (double)a->answered)
         say(a, "%s of %s were ended by a content filter. ", human_count(a->counters[COUNTER_FINISH_FILTER], n), all);
 }
@@ -442,6 +467,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_failures(a);
     say_lengths(a);
     say_no_usage(plan, a);
+    say_input(a);
     say_counts(points, n, a);
     if (a->remark[REMARK_OTHER_MODEL])
         say(a, "A model of another name answered: %s. ", a->remark[REMARK_OTHER_MODEL]->text);

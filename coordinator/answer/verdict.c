@@ -389,7 +389,15 @@ const char *verdict_usage_words(const uint64_t c[COUNTER_N], char *buf, size_t n
 static void check_usage(const struct evidence *e, struct verdict *v)
 {
     uint64_t doubted = e->c[COUNTER_USAGE_DOUBTED], ok = e->c[COUNTER_OK];
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t over = e->c[COUNTER_USAGE_OVER];
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], most[HUMAN_THINGS_MAX];
+    if ((double)over > USAGE_DOUBTED_SUSPECT * (double)ok)
+        verdict_doubt(
+            v, DOUBT_USAGE, VERDICT_SUSPECT,
+            "the usage of %s of %s is doubtful, and token/s, TPOT and lengths rest on it: it counts up to %s, "
+            "far more than were asked for and came in events, or than the text has bytes",
+            human_count(over, n), human_things((double)ok, "request", all),
+            human_things((double)e->c[COUNTER_USAGE_OVER_MOST], "output token", most));
     if ((double)doubted <= USAGE_DOUBTED_SUSPECT * (double)ok) return;
     char what[VERDICT_USAGE_WORDS];
     verdict_doubt(v, DOUBT_USAGE, VERDICT_SUSPECT,

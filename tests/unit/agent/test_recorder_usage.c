@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/unit/agent/recorder_world.h"
 
 /* Numbers that cannot be right are not taken, and counted. */
@@ -32,6 +34,76 @@ static void test_usage_is_doubted(void **state)
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED_OUT), out ? rows[i].out : 0); /* the example that is shown */
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED_IN), in ? rows[i].in : 0);
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED_CACHED), cached ? rows[i].cached : 0);
+    }
+}
+
+/* Usage that is taken and yet doubtful: more than was asked for and came, or than the text can hold. */
+static void test_usage_is_doubtful(void **state)
+{
+    (void)state;
+#define TEXT(t)                                                                                                        \
+    "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t "\"},\"finish_reason\":null}]}\n\n"
+    static const struct {
+        const char *event;
+        bool unlimited;
+        uint32_t asked, events, thought, out;
+        uint64_t over;
+    } rows[] = {
+        {TEXT("word "), false, 8, 8, 0, 8, 0},
+        {TEXT("word "), false, 8, 8, 0, 24, 0}, /* within what a server may count beside */
+        {TEXT("word "), false, 8, 8, 0, 80, 1},
+        {TEXT("word "), false, 8, 8, 0, 512, 1},
+        {TEXT("word "), true, 8, 8, 0, 40, 0}, /* 40 bytes of text, and no limit was sent */
+        {TEXT("word "), true, 8, 8, 0, 512, 1},
+        {TEXT("word "), false, 512, 8, 0, 512, 1}, /* what was asked for is no proof that it came */
+        {TEXT("four words and more "), false, 512, 128, 0, 512, 0},
+        {TEXT("word "), false, 512, 8, 504, 512, 0}, /* the rest was thought, and not shown */
+        {TEXT("word "), false, 40, 100, 0, 100, 0},  /* more than was asked for did come */
+        {TEXT("\\u4e2d\\u6587"), false, 100, 25, 0, 100, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static struct dialect d;
+        char text[300];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        d = *dialect_for(API_OPENAI_CHAT);
+        d.unlimited = rows[i].unlimited;
+        s.dialect = &d;
+        s.asked_tokens = rows[i].asked;
+        for (uint32_t k = 0; k < rows[i].events; k++)
+            feed(rows[i].event, (1100 + k) * MS);
+        (void)snprintf(text, sizeof text,
+                       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":%u,"
+                       "\"completion_tokens_details\":{\"reasoning_tokens\":%u}}}\n\n",
+                       rows[i].out, rows[i].thought);
+        feed(text, 1300 * MS);
+        feed(DONE, 1300 * MS);
+        end(END_COMPLETE, 200, 1300 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_TOKENS), rows[i].out); /* it is taken */
+        if (counted(COUNTER_USAGE_OVER) != rows[i].over) fail_msg("row %zu", i);
+        assert_int_equal(counted(COUNTER_USAGE_OVER_MOST), rows[i].over ? rows[i].out : 0);
+    }
+}
+
+/* Input tokens that are the plan's and not the server's are counted as that. */
+static void test_input_as_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t in;
+        bool used;
+        uint64_t input, asked;
+    } rows[] = {{40, true, 40, 0}, {0, true, 32, 1}, {0, false, 32, 1}, {UINT32_MAX, true, 32, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.prompt_tokens = 32;
+        feed(VISIBLE, 1100 * MS);
+        if (rows[i].used) usage(rows[i].in, 1, 0, 1100 * MS);
+        feed(DONE, 1100 * MS);
+        end(END_COMPLETE, 200, 1100 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
+        assert_int_equal(counted(COUNTER_INPUT_ASKED), rows[i].asked);
     }
 }
 
@@ -113,8 +185,8 @@ static void test_whole_without_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),
-        cmocka_unit_test(test_odd_usage),
+        cmocka_unit_test(test_usage_is_doubted),    cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_input_as_asked),      cmocka_unit_test(test_odd_usage),
         cmocka_unit_test(test_whole_without_usage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -40,6 +40,7 @@ static void test_add(void **state)
         for (int i = 0; i < COUNTER_N; i++) {
             uint64_t was = 100 + (uint64_t)i;
             int takes_maximum = i == COUNTER_CPU_MAX_NS || i == COUNTER_WAITING_BYTES_MAX || i == COUNTER_MEASURED_NS ||
+                                i == COUNTER_USAGE_OVER_MOST ||
                                 (i >= COUNTER_USAGE_DOUBTED_OUT && i <= COUNTER_USAGE_DOUBTED_CACHED);
             if (takes_maximum)
                 assert_int_equal(total[i], greater ? 1000 : was);

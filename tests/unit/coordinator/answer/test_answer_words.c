@@ -58,6 +58,9 @@ static void test_other_ends(void **state)
     data.counters[COUNTER_FINISH_OTHER] = 40;
     finish_capacity(&w, 1000);
     says(&w, "40 of 100 answers ended with a finish reason that plateau does not know. ");
+    memcpy(data.remarks.of[REMARK_FINISH_OTHER].text, "moderated", 10);
+    finish_capacity(&w, 1000);
+    says(&w, "40 of 100 answers ended with a finish reason that plateau does not know: \"moderated\". ");
 }
 
 /* Tokens that nobody sees: times to the first token are good, and users have waited for nothing. */
@@ -181,6 +184,14 @@ static void test_counts(void **state)
     finish_capacity(&w, 1000);
     says(&w,
          "Usage counts 22,000 output tokens, though text came in 33,000 events: token/s and lengths follow usage. ");
+    data.counters[COUNTER_EVENTS] = 5000; /* four tokens an event */
+    data.counters[COUNTER_FAILED_TOKENS] = 0;
+    finish_capacity(&w, 1000);
+    says(&w,
+         "Usage counts 20,000 output tokens, and text came in 5,000 events: token/s, lengths and TPOT follow usage. ");
+    data.counters[COUNTER_UNKNOWN_EVENTS] = 40; /* or text that nobody has seen */
+    finish_capacity(&w, 1000);
+    says(&w, "TPOT follow usage; TPOT is too short where the unknown events hold text. ");
     data.counters[COUNTER_EVENTS] = 0;
     data.counters[COUNTER_TOKENS_SEEN] = 2000;
     data.counters[COUNTER_USAGE_DOUBTED] = 1;
@@ -241,6 +252,10 @@ static void test_remarks(void **state)
              "requests), fewer output tokens at the end than before (1 request), a number that is none (6 requests). "
              "The first usage that cannot be read: \"{\"usage\":-1}\". ");
     says(&w, "A model of another name answered: asked for m, answered by n. ");
+    silent(&w, "input tokens");
+    data.counters[COUNTER_INPUT_ASKED] = 100;
+    finish_capacity(&w, 1000);
+    says(&w, "The input tokens of 100 of 100 answers are those that the plan asks for: usage gives none, or 0. ");
     w.plan.target.whole = true;
     finish_capacity(&w, 1000);
     says(&w, "2 of 100 answers came without usage: how many tokens they have is not known, and no figure of tokens "

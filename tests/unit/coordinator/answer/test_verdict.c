@@ -466,6 +466,14 @@ static void test_usage(void **state)
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_SUSPECT);
     assert_int_equal(strncmp(w.v.reason[0], "the server's usage cannot be right in 1,000 of 1,000 requests", 60), 0);
+    w.c[COUNTER_USAGE_DOUBTED] = 0;
+    w.c[COUNTER_USAGE_OVER] = 990;
+    w.c[COUNTER_USAGE_OVER_MOST] = 512;
+    judge(&w);
+    assert_int_equal(w.v.aspect[ASPECT_THROUGHPUT], VERDICT_SUSPECT);
+    assert_non_null(strstr(w.v.reason[0],
+                           "the usage of 990 of 1,000 requests is doubtful, and token/s, TPOT and lengths "
+                           "rest on it: it counts up to 512 output tokens, "));
     char what[160];
     uint64_t c[COUNTER_N] = {[COUNTER_USAGE_DOUBTED_IN] = 90000, [COUNTER_USAGE_DOUBTED_CACHED] = 41};
     assert_string_equal(verdict_usage_words(c, what, sizeof what),
