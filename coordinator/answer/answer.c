@@ -408,7 +408,8 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         uint64_t timed = p->metric[METRIC_TTFT].count, seen = p->metric[METRIC_TTFC].count;
         a->timed += timed;
         a->unseen += timed > seen ? timed - seen : 0;
-        a->requests += p->ledger.ok + p->window_unanswered;
+        a->window_failed += p->window_failed;
+        a->requests += p->ledger.ok;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->metric[METRIC_CUT_AGE].max / 1e3);
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
             by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
@@ -424,6 +425,8 @@ static void failures_compute(const struct point *points, size_t n, struct answer
             a->failed_first =
                 failure_samples_find(&points[i].data->failures, (enum failure)(a->failed_by - COUNTER_FAILED_FIRST));
     a->requests += a->failed;
+    a->bad = a->unanswered ? a->window_failed + a->unanswered : a->failed;
+    a->bad_of = a->unanswered ? a->window_requests : a->requests;
 }
 
 /* An agent under load wakes once in half a millisecond: tokens that come more slowly than this come alone, unless they

@@ -84,10 +84,13 @@ struct answer {
     uint64_t answered;      /* ok requests of all stages */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
-    uint64_t requests, failed, unanswered; /* of all stages: ended or never answered; failed; never answered */
-    uint64_t window_requests;              /* of those due in a window: ended or never answered, as unanswered counts */
-    double oldest_s;                       /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by;                /* the label of most failed requests */
+    uint64_t requests, failed;                           /* of all stages: those that ended; failed */
+    uint64_t window_requests, window_failed, unanswered; /* of those due in a window: ended or never answered; failed;
+                                                            never answered */
+    uint64_t bad, bad_of;   /* requests that were not answered well, and those of which they are a part: of all stages
+                               those that ended; where some were never answered, those due in a window */
+    double oldest_s;        /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by; /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     const struct remark *remark[REMARK_N];     /* the first of each kind, of the run's data; NULL when none was kept */

@@ -435,15 +435,14 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
-    uint64_t bad = a->failed + a->unanswered, of = a->failed ? a->requests : a->window_requests;
     if (a->search.client_limited)
         say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used) {
         say(a, "Valid: the agents were %s",
             a->points_left_out ? "not the limit in the points used" : "never the limit");
         say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
-        if ((double)bad >= FAILURES_TELL * (double)of && bad)
-            say_percent(a, ", but ", (double)bad / (double)of, " of the requests were not answered well");
+        if ((double)a->bad >= FAILURES_TELL * (double)a->bad_of && a->bad)
+            say_percent(a, ", but ", (double)a->bad / (double)a->bad_of, " of the requests were not answered well");
         say(a, ".");
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);

@@ -174,14 +174,10 @@ static void passed(const struct analysis *a, struct headline *h)
 /* Requests that failed belong beside any word, above all beside PASS. */
 static void add_failures(const struct analysis *a, struct headline *h)
 {
-    uint64_t n = 0, due = 0;
     char share[HUMAN_MAX];
-    for (size_t i = 0; i < a->n_points; i++) {
-        due += a->points[i].ledger.due;
-        for (size_t k = 0; k < sizeof a->points[i].ledger.failed / sizeof a->points[i].ledger.failed[0]; k++)
-            n += a->points[i].ledger.failed[k];
-    }
-    if (n && due) add(h, "; %s of the requests failed", human_percent((double)n / (double)due, share));
+    if (a->answer.bad)
+        add(h, "; %s of the requests %s", human_percent((double)a->answer.bad / (double)a->answer.bad_of, share),
+            a->answer.unanswered ? "were not answered well" : "failed");
 }
 
 /* All stages may have been measured and the run has failed nonetheless: what it measured last may be kept nowhere. An

@@ -505,7 +505,7 @@ static void put_failures(struct json_out *j, const struct answer *a)
     json_u64(j, "requests", a->requests);
     json_u64(j, "failed", a->failed);
     json_u64(j, "unanswered", a->unanswered);
-    json_double(j, "share", a->requests ? (double)(a->failed + a->unanswered) / (double)a->requests : (double)NAN);
+    json_double(j, "share", a->bad_of ? (double)a->bad / (double)a->bad_of : (double)NAN);
     json_string(j, "most_by", a->failed ? COUNTERS[a->failed_by].name : NULL);
     json_u64(j, "most_by_count", a->failed_by_n);
     json_double(j, "oldest_unanswered_s", a->oldest_s);

@@ -141,7 +141,7 @@ static inline void backed(const struct world *w)
                             (double)a->window_requests,
                             100 * (double)a->unanswered / (double)(a->window_requests ? a->window_requests : 1),
                             100 * (double)a->failed / (double)(a->requests ? a->requests : 1),
-                            100 * (double)(a->failed + a->unanswered) / (double)(a->requests ? a->requests : 1),
+                            100 * (double)a->bad / (double)(a->bad_of ? a->bad_of : 1),
                             a->oldest_s,
                             a->output.asked,
                             a->output.got,

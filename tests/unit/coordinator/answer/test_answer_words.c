@@ -39,6 +39,16 @@ static void test_failures(void **state)
     says(&w, "450 of 1,950 requests due in the window got no answer (23.1 %): the drain's end cut them off, the oldest "
              "after 59.8 s. ");
     silent(&w, "failed");
+    says(&w, "but 23.1 % of the requests");
+    for (size_t i = 0; i < w.n; i++) { /* 300 failed, most of them in the warm-up: shares are of the windows alone */
+        w.p[i].ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 100;
+        w.p[i].window_failed = 50;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.requests == 2100 && w.a.window_requests == 2100 && w.a.bad == 600 && w.a.bad_of == 2100);
+    says(&w, "300 of 2,100 requests failed (14.3 %)");
+    says(&w, "450 of 2,100 requests due in the window got no answer (21.4 %)");
+    says(&w, "but 28.6 % of the requests");
 }
 
 /* A reason that no table has may be a failure: it is told, not only counted. */

@@ -55,8 +55,11 @@ static void test_every_status(void **state)
     (void)state;
     begin(0);
     says("DONE", "every stage was measured; the plan sets no gates");
-    p[2].ledger.failed[0] = 36;
+    a.answer.bad = a.answer.failed = 36;
+    a.answer.bad_of = 900;
     says("DONE", "every stage was measured; the plan sets no gates; 4 % of the requests failed");
+    a.answer.unanswered = 30;
+    says("DONE", "every stage was measured; the plan sets no gates; 4 % of the requests were not answered well");
     begin(2);
     says("PASS", "all gates are kept at load 64");
     verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
