@@ -191,9 +191,12 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
         (void)snprintf(buf, n, ": the point is invalid");
     else if (o->never)
         (void)snprintf(buf, n, ": %s", o->never);
+    else if (o->grows)
+        (void)snprintf(buf, n,
+                       ": the server did not keep up with the rate, and this grows with the length of the stage");
     else if (none)
         (void)snprintf(buf, n, ": there is no sample of %s", METRICS[o->gate->metric].name);
-    return invalid || o->never || none;
+    return invalid || o->never || o->grows || none;
 }
 
 /* What would decide it. */
@@ -248,6 +251,25 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
 }
 #undef PUT
 
+/* At a rate that the server does not keep up with, requests wait ever longer: at the server, or, under a cap, before
+ * they are sent. */
+static bool grows_with_stage(const struct plan_gate *gate, const struct point *p)
+{
+    if (gate->subject != GATE_METRIC) return false;
+    switch (gate->metric) {
+    case METRIC_TTFT_DUE:
+    case METRIC_E2E_DUE:
+        return p->outrun || p->overrun;
+    case METRIC_TTFT:
+    case METRIC_TTFC:
+    case METRIC_E2E:
+    case METRIC_NORMALIZED:
+        return p->outrun;
+    default:
+        return false;
+    }
+}
+
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret)
 {
     struct gate_reading r = read_gate(gate, p);
@@ -272,6 +294,8 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
     else if (!r.needs_interval)
         ret->result = holds(gate->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
     if (ret->result == GATE_INCONCLUSIVE) what_decides(gate, p, limit, ret);
+    ret->grows = ret->result == GATE_PASS && upper && grows_with_stage(gate, p);
+    if (ret->grows) ret->result = GATE_INCONCLUSIVE;
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

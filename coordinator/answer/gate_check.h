@@ -9,14 +9,15 @@ struct gate_outcome {
     double value, lo, hi; /* in the unit the gate was written in; NaN when unknown */
     enum gate_result result;
     double needs,
-        had;        /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
-    bool no_memory; /* what it says lacks something for want of memory alone: nothing to report */
+        had;    /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
+    bool grows; /* inconclusive: the limit is kept, at a rate that outran the server: a longer stage might break it */
+    bool no_memory;    /* what it says lacks something for want of memory alone: nothing to report */
     const char *never; /* inconclusive: why the plan can give no sample for it (gate_plan.h); NULL when it can */
     double needs_s;    /* the same as the length of a window at this load; NaN when that is not known */
 };
 /* Passes (fails) when the whole 95 % interval lies on the good (bad) side; inconclusive between, or where the sample
- * cannot carry it. Values that are exact counts of what happened (min, max, a rate without interval) are compared as
- * they are. */
+ * cannot carry it, or where the rate outran the server and its wait would grow with the stage. Values that are exact
+ * counts of what happened (min, max, a rate without interval) are compared as they are. */
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret);
 const char *gate_result_name(enum gate_result r);
 /* "3.27 % (95 %: 2.1 % to 4.8 %)", and for an inconclusive gate what would decide it: in the gate's own unit. p: the

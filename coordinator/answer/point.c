@@ -9,7 +9,12 @@
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/steady.h"
 
-#define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
+#define LITTLE_OFF 0.15 /* N and X·R may differ by this much (edges of the window) before it is reported */
+#define STILL_LEAST_S 2 /* a server stands still when nothing comes for so long, … */
+#define STILL_PART 0.05 /* … for such a part of the window … */
+#define STILL_WAITS 3   /* … and for so many times the usual wait for a first token, … */
+#define STILL_HALF                                                                                                     \
+    0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
 #define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
@@ -167,6 +172,15 @@ static bool overrun(const struct stage_data *s, const struct plan *plan)
            sent < due * (1 - plan->verdict_achieved);
 }
 
+/* How much of the window's beginning lies before the first answers' end; 0: none, or it is not known. */
+static double missing_start(const struct stage_data *s, const struct point *p)
+{
+    bool known = s->plan.kind == LOAD_OPEN && !s->plan.requests && !s->plan.warmup_auto && p->window_s > 0;
+    if (s->plan.rate_from < s->plan.rate_to || s->plan.rate_from > s->plan.rate_to) return 0; /* never built up */
+    double missing = p->metric[METRIC_E2E].q[0] / 1e3 - (double)s->plan.warmup_ns / 1e9;
+    return known && missing > 0 ? fmin(missing, p->window_s) : 0;
+}
+
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
  * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
 static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
@@ -177,10 +191,47 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     bool seen = st->batches < STEADY_BATCHES_MIN && open > due * plan->verdict_achieved && open > chance * sqrt(due);
     if (!p->overrun && !seen) return;
+    p->outrun = true;
     (void)human_things(due, "request", t);
     verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
                   "%s of %s due in the window had not ended when it did: the server did not keep up with the rate%s",
-                  human_count((uint64_t)open, n), t, p->overrun ? "" : ", or the stage is too short for its answers");
+                  human_count((uint64_t)open, n), t,
+                  missing_start(s, p) > 0 ? ", or load.warmup is too short for its answers"
+                  : p->overrun            ? ""
+                                          : ", or the stage is too short for its answers");
+}
+
+/* The window of an open loop begins before the load has built up: what is missing lowers its means. */
+static void early_window(const struct stage_data *s, const struct plan *plan, struct point *p)
+{
+    double e2e = p->metric[METRIC_E2E].q[0] / 1e3, missing = missing_start(s, p);
+    double share =
+        missing * missing / 2 / (e2e * p->window_s); /* requests in flight rise in a line until an answer's time */
+    char n[4][HUMAN_MAX];
+    if (!(missing > 0) || p->outrun || share <= plan->verdict_achieved) return;
+    verdict_doubt(
+        &p->verdict, DOUBT_EARLY_WINDOW, VERDICT_SUSPECT,
+        "the window began %s s after the first request, and an answer takes %s s: until then fewer were in flight, "
+        "and the means are too low by about %s. Make load.warmup at least %s s",
+        human_number((double)s->plan.warmup_ns / 1e9, n[0]), human_number(e2e, n[1]), human_percent(share, n[2]),
+        human_number(ceil(e2e), n[3]));
+}
+
+/* Of a stage whose window is over nothing else tells that it stopped in between: what was open ends well afterwards. */
+static void stood_still(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *lag = &p->metric[METRIC_LAG];
+    double at = 0, open = 0, still = steady_still(s, from_s, to_s, &at, &open);
+    double wait = ttft->count ? ttft->q[0] : p->metric[METRIC_E2E].q[0], least = ttft->count ? ttft->min : wait;
+    bool half = still >= STILL_HALF * p->window_s && still * 1e3 > STILL_WAITS * least;
+    char n[3][HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return;
+    if (!half && !(still * 1e3 > STILL_WAITS * wait)) return;
+    verdict_doubt(
+        &p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+        "the server stood still: from second %s on next to nothing came for %s s of the window's %s s, with %s open",
+        human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]),
+        human_things(fmax(1, round(open)), "request", t));
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)
@@ -315,4 +366,6 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     server_compute(s, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, ret);
     outrun(s, &st, plan, ret);
+    early_window(s, plan, ret);
+    stood_still(s, from, to, ret);
 }

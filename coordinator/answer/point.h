@@ -42,6 +42,8 @@ struct point {
     double unsent_share; /* of the arrivals, where overrun: they waited for the cap in vain; else 0 */
     bool overrun; /* open loop: the server did not keep up with the rate. More arrivals than verdict.achieved waited for
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
+    bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a
+                     short window, by its counts */
     struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
     double drift;                               /* relative drift of throughput over the window */
     double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */

@@ -4,7 +4,8 @@
 
 #include "coordinator/answer/numeric.h"
 
-#define EDGE 0.25 /* a row that reaches over the window's edge by less than this (s) still belongs to it */
+#define STILL_SHARE 0.05 /* of the best row: agents report when they wake, so that rows share a little */
+#define EDGE 0.25        /* a row that reaches over the window's edge by less than this (s) still belongs to it */
 
 struct batches {
     size_t n;
@@ -87,4 +88,30 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, stru
     if (open && b.due > 0 && line_fit(b.at, b.in_flight, b.n, alpha, &l))
         ret->backlog = l.slope_lo > 0 && l.slope > STEADY_BACKLOG * b.due / b.span;
     ret->steady = bad || ret->backlog ? STEADY_NO : STEADY_YES;
+}
+
+/* What came of the answers in a row: tokens, or, of an API without, answers. */
+static double came(const struct stage_data *s, const struct series_row *r)
+{
+    return (s->counters[COUNTER_EVENTS] ? r->tokens : r->done) + r->failed;
+}
+
+double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open)
+{
+    double longest = 0, span = 0, began = 0, open = 0, peak = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (inside(&s->series[i], from_s, to_s)) peak = fmax(peak, came(s, &s->series[i]) / s->series[i].span_s);
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (!inside(r, from_s, to_s)) continue;
+        bool still = r->in_flight > 0 && came(s, r) <= STILL_SHARE * peak * r->span_s;
+        if (!still || span <= 0) began = r->t_s, open = 0;
+        span = still ? span + r->span_s : 0;
+        if (still) open = fmax(open, r->in_flight);
+        if (span <= longest) continue;
+        longest = span;
+        *ret_at_s = began;
+        *ret_open = open;
+    }
+    return longest;
 }

@@ -72,6 +72,7 @@ void trial_add(struct trial *t, const struct plan *plan, const struct point *p)
 {
     t->rounds++;
     if (p->no_memory) t->no_memory = true;
+    t->outrun = p->outrun;
     for (size_t i = 0; i < plan->n_gates && i < TRIAL_GATES; i++) {
         const struct plan_gate *gate = &plan->gates[i];
         if (binomial(gate))
@@ -89,7 +90,8 @@ static enum trial_say binomial_say(uint64_t bad, uint64_t n, double share)
     return (double)bad <= share * (double)n ? TRIAL_LEANS_PASS : TRIAL_LEANS_FAIL;
 }
 
-/* A gate that fails makes the load fail; an undecided one keeps the load from passing. */
+/* A rate that outran the server, or whose warm-up was too short to tell, needs a longer run. A gate that fails makes
+ * the load fail; an undecided one keeps the load from passing. */
 enum trial_say trial_say(const struct trial *t, const struct plan *plan)
 {
     bool leans_pass = false, leans_fail = false;
@@ -101,5 +103,5 @@ enum trial_say trial_say(const struct trial *t, const struct plan *plan)
         leans_pass |= s == TRIAL_LEANS_PASS;
         leans_fail |= s == TRIAL_LEANS_FAIL;
     }
-    return leans_fail ? TRIAL_LEANS_FAIL : leans_pass ? TRIAL_LEANS_PASS : TRIAL_PASS;
+    return leans_fail || t->outrun ? TRIAL_LEANS_FAIL : leans_pass ? TRIAL_LEANS_PASS : TRIAL_PASS;
 }

@@ -17,6 +17,7 @@ struct trial {
     double load;
     uint32_t rounds; /* runs that counted */
     uint32_t spoilt; /* runs that decide nothing: degraded, aborted, invalid */
+    bool outrun;     /* the rate of the last run outran the server: no limit is kept for long */
     bool no_memory;  /* a gate lacks a figure for want of memory alone: what is said here decides nothing */
     struct {
         uint64_t bad, n;      /* of binomial gates */

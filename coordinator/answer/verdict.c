@@ -21,6 +21,7 @@
 #define BLURRED_MUCH 0.2   /* reads hold whole pieces of answers */
 #define BLURRED_MOST 0.5
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
+#define STALLED_ANSWERS 2         /* in a window of so many answers' time one at least should end */
 #define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
 
@@ -461,18 +462,37 @@ static bool add_nothing_asked(const struct evidence *e, struct verdict *v)
     return true;
 }
 
-/* Slots were filled again before the window, so answers are short; in it nothing ended any more. */
+/* Requests ended before the window, and their answers took a part of it only; in it nothing ended any more. */
 static bool add_stalled(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
+    bool closed = e->requested->kind == LOAD_CLOSED;
+    uint64_t slots = e->requested->concurrency, held = closed ? slots : c[COUNTER_WIN_DUE];
+    uint64_t before =
+        c[COUNTER_DUE] > held ? c[COUNTER_DUE] - held : 0; /* those that made room for others, or came before */
+    double answer = (double)e->requested->warmup_ns;       /* took at most so long */
     char ended[HUMAN_MAX], open[HUMAN_THINGS_MAX];
-    if (e->requested->kind != LOAD_CLOSED || c[COUNTER_DUE] <= e->requested->concurrency || c[COUNTER_ABORTED] == 0)
-        return false;
-    verdict_add(v, VERDICT_INVALID,
-                "nothing was measured: the server stopped answering. %s ended ok before the window and none in it; the "
-                "drain's end cut off %s, which held %s",
-                human_count(c[COUNTER_OK], ended), human_things((double)c[COUNTER_ABORTED], "request", open),
-                c[COUNTER_ABORTED] >= e->requested->concurrency ? "all slots" : "their slots");
+    if (closed && before > slots) answer *= (double)slots / (double)before;
+    if (before == 0 || c[COUNTER_OK] == 0 || (double)c[COUNTER_MEASURED_NS] < STALLED_ANSWERS * answer) return false;
+    if (!closed)
+        verdict_add(
+            v, VERDICT_INVALID,
+            "nothing was measured: the server stopped answering. %s ended ok of those due before the window, and none "
+            "of %s due in it",
+            human_count(c[COUNTER_OK], ended), human_things((double)c[COUNTER_WIN_DUE], "request", open));
+    else if (c[COUNTER_ABORTED] == 0)
+        verdict_add(
+            v, VERDICT_INVALID,
+            "nothing was measured: the server stood still. %s ended ok before the window and none in it; those that "
+            "were open ended in the drain",
+            human_count(before, ended));
+    else
+        verdict_add(
+            v, VERDICT_INVALID,
+            "nothing was measured: the server stopped answering. %s ended ok before the window and none in it; the "
+            "drain's end cut off %s, which held %s",
+            human_count(c[COUNTER_OK], ended), human_things((double)c[COUNTER_ABORTED], "request", open),
+            c[COUNTER_ABORTED] >= slots ? "all slots" : "their slots");
     return true;
 }
 

@@ -65,6 +65,8 @@ static bool add_undecided(const struct analysis *a, struct headline *h)
         add(h, ": %s", first->never);
         return true;
     }
+    if (first && first->grows)
+        return add_gates(a, GATE_INCONCLUSIVE, false, "the rate outran the server, which leaves undecided: ", h);
     bool none =
         first && first->gate->subject == GATE_METRIC && a->points[first->point].metric[first->gate->metric].count == 0;
     return add_gates(a, GATE_INCONCLUSIVE, false,

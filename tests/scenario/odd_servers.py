@@ -48,6 +48,15 @@ def good(n, **how):
     return stream(tokens(n) + [usage(n), event("[DONE]")], **how)
 
 
+BEGAN = {}
+
+
+def pause(start, end):
+    """Seconds until `end` after the first call, where that lies between `start` and `end` back: the server stands still."""
+    since = time.monotonic() - BEGAN.setdefault("at", time.monotonic())
+    return end - since if start < since < end else 0
+
+
 # path: (answer to a request for n tokens, the connection ends with it)
 PLACES = {
     "/good": (good, False),
@@ -67,6 +76,10 @@ PLACES = {
     "/strange": (lambda n: stream(tokens(n) + [event({"ret": -1, "echo": "secret-of-the-plan"}), usage(n), event("[DONE]")]), False),
     "/musing": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"musing": "hm "}}]}) for _ in range(n)] + tokens(2) + [usage(n), event("[DONE]")]), False),
     "/nousage": (lambda n: stream(tokens(n) + [event("[DONE]")]), False),
+    "/toomuch": (lambda n: stream(tokens(n) + [usage(20 * n), event("[DONE]")]), False),
+    "/noinput": (lambda n: stream(tokens(n) + [usage(n, {"prompt_tokens": 0}), event("[DONE]")]), False),
+    "/moderated": (lambda n: stream([token()] * (n - 1) + [token("mod\u001b[2Jerated"), usage(n), event("[DONE]")]), False),
+    "/still": (lambda n: [(pause(1.5, 4.5), b"")] + good(n), False),
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
     "/groq": (lambda n: stream(tokens(n) + [event({"choices": [], "x_groq": {"id": "r", "usage": {"prompt_tokens": 16, "completion_tokens": 3 * n}}}), event("[DONE]")]), False),

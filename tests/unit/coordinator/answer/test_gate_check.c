@@ -69,6 +69,43 @@ static void test_quantiles(void **state)
     hist_destroy(&h);
 }
 
+/* A limit that is kept while the queue grows is kept by the stage's shortness. */
+static void test_outrun(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {0};
+    struct point p = {.hist = hist};
+    struct gate_outcome o;
+    char words[200];
+    static const enum metric USED[] = {METRIC_TTFT, METRIC_TTFT_DUE, METRIC_TPOT};
+    for (size_t i = 0; i < sizeof USED / sizeof *USED; i++) {
+        struct hist *h = hist[USED[i]] = hist_new();
+        assert_int_equal(hist_record(h, 300000000, 1000), 0);
+        stat_compute(h, USED[i], &p.metric[USED[i]]);
+    }
+    for (int how = 0; how < 3; how++) { /* kept up with; more under a cap; more without one */
+        p.overrun = how > 0;
+        p.outrun = how == 2;
+        struct plan_gate g = ttft(0.9, OP_LT, 950);
+        assert_int_equal(check(&g, &p, &o), how == 2 ? GATE_INCONCLUSIVE : GATE_PASS);
+        assert_int_equal(o.grows, how == 2);
+        if (o.grows)
+            assert_non_null(strstr(gate_words(&o, &p, words, sizeof words),
+                                   "inconclusive: the server did not keep up with the rate, and this grows with the"));
+        g = ttft(0.9, OP_LT, 200);
+        assert_int_equal(check(&g, &p, &o), GATE_FAIL); /* a longer stage would not mend it */
+        g = ttft(0.9, OP_GT, 200);
+        assert_int_equal(check(&g, &p, &o), GATE_PASS);
+        g = ttft(0.9, OP_LT, 950);
+        g.metric = METRIC_TTFT_DUE;
+        assert_int_equal(check(&g, &p, &o), how ? GATE_INCONCLUSIVE : GATE_PASS);
+        g.metric = METRIC_TPOT;
+        assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    }
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&hist[m]);
+}
+
 static void test_rates(void **state)
 {
     (void)state;
@@ -253,12 +290,10 @@ static void test_rule(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_rule),
-                                       cmocka_unit_test(test_quantiles),
-                                       cmocka_unit_test(test_rates),
-                                       cmocka_unit_test(test_decides_seldom_at_the_limit),
-                                       cmocka_unit_test(test_decide),
-                                       cmocka_unit_test(test_cut_off)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_rule),
+        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_outrun),    cmocka_unit_test(test_decides_seldom_at_the_limit),
+        cmocka_unit_test(test_decide),    cmocka_unit_test(test_cut_off)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,13 +126,111 @@ static void test_outrun(void **state)
     assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
     s.n_series = 3; /* too short a stage to see whether they grow: then the counts say it */
     point_compute(&s, &plan, &p);
-    assert_true(!p.overrun && p.verdict.status == VERDICT_SUSPECT);
+    assert_true(!p.overrun && p.outrun && p.verdict.status == VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "the server did not keep up"));
     s.counters[COUNTER_WIN_DUE] = 560; /* as chance would have it */
     point_compute(&s, &plan, &p);
     assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
     s.series = NULL;
     s.n_series = 0;
+    stage_free(&s);
+}
+
+static bool has_reason(const struct point *p, const char *text)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
+        has |= strstr(p->verdict.reason[i], text) != NULL;
+    return has;
+}
+
+/* A server that stands still in the window and answers everything afterwards: all counts are good, and the mean is of a
+ * stop too. */
+static void test_stood_still(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[50];
+    stage_make(&s, &a);
+    s.series = rows;
+    s.n_series = 50;
+    s.hist[METRIC_TTFT] = hist_new();
+    s.counters[COUNTER_EVENTS] = 64000;
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(400000000), 500), 0);
+    for (int still = 0; still <= 10; still += 2) {
+        for (int i = 0; i < 50; i++) {
+            bool none = i >= 20 && i < 20 + still;
+            rows[i] = (struct series_row){.agent = -1,
+                                          .t_s = 10 + i,
+                                          .span_s = 1,
+                                          .tokens = none ? 3 : 1280,
+                                          .done = none ? 0 : 10,
+                                          .due = none ? 0 : 10,
+                                          .in_flight = 32};
+        }
+        point_compute(&s, &plan, &p);
+        assert_int_equal(has_reason(&p, "the server stood still"), still > 2); /* 5 % of the window at least */
+    }
+    assert_true(has_reason(&p,
+                           "stood still: from second 30 on next to nothing came for 10 s of the window's 50 s, with 32 "
+                           "requests open"));
+    assert_int_equal(p.verdict.aspect[ASPECT_THROUGHPUT], VERDICT_SUSPECT);
+    assert_int_equal(p.verdict.aspect[ASPECT_TPOT], VERDICT_VALID);
+    hist_reset(s.hist[METRIC_TTFT]); /* its requests wait for as long as that: it is slow */
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(4000000000), 500), 0);
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    hist_reset(s.hist[METRIC_TTFT]);
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(400000000), 500), 0);
+    s.hist[METRIC_LAG] = hist_new(); /* or the agent was away, and what had come lay in its sockets */
+    assert_int_equal(hist_record(s.hist[METRIC_LAG], INT64_C(9000000000), 1), 0);
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    hist_destroy(&s.hist[METRIC_LAG]);
+    for (int i = 0; i < 50; i++)
+        rows[i].in_flight = 0; /* nothing was asked */
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    s.series = NULL;
+    s.n_series = 0;
+    stage_free(&s);
+}
+
+/* An open loop whose window begins before the first answers end: fewer are in flight than the rate will have. */
+static void test_early_window(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    s.plan =
+        (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 10, .rate_to = 10, .duration_ns = INT64_C(60000000000)};
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(60000000000);
+    s.counters[COUNTER_WIN_DUE] = 600;
+    s.counters[COUNTER_WIN_DONE] = 590;
+    hist_reset(s.hist[METRIC_E2E]);
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(12000000000), 500), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p,
+                           "the window began 0 s after the first request, and an answer takes 12 s: until then fewer "
+                           "were in flight, and the means are too low by about 10 %. Make load.warmup at least"));
+    assert_int_equal(p.verdict.aspect[ASPECT_THROUGHPUT], VERDICT_SUSPECT);
+    assert_int_equal(p.verdict.aspect[ASPECT_TTFT], VERDICT_VALID);
+    s.plan.warmup_ns = INT64_C(10000000000);
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "the window began")); /* 2 s of 60 weigh less than what a load may be off by */
+    s.plan.warmup_ns = 0;
+    s.plan.rate_to = 20;
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "the window began")); /* a ramp builds up for as long as it lasts */
+    s.plan.kind = LOAD_CLOSED;
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "the window began"));
     stage_free(&s);
 }
 
@@ -318,8 +416,10 @@ static void test_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),     cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun),      cmocka_unit_test(test_what_is_wrong_is_said),
-                                       cmocka_unit_test(test_warmup_auto), cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_overrun),
+        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_stood_still),
+        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,32 @@ static void test_stalled(void **state)
     expect(&w, VERDICT_INVALID,
            "the server stopped answering. 16 ended ok before the window and none in it; the drain's end cut off 64 "
            "requests, which held all slots");
+    memset(w.c, 0, sizeof w.c); /* the same, and what was open ended in the drain */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 200;
+    expect(&w, VERDICT_INVALID,
+           "the server stood still. 136 ended ok before the window and none in it; those that were open ended in the "
+           "drain");
+    memset(w.c, 0, sizeof w.c); /* answers of 8 s fall beside a window of 5 s after a warm-up of 10 s */
+    w.stage.warmup_ns = INT64_C(10000000000);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(5000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 128;
+    w.c[COUNTER_OK] = w.c[COUNTER_ABORTED] = 64;
+    expect(&w, VERDICT_INVALID, "answers take longer than the stage");
+    memset(w.c, 0, sizeof w.c); /* an open loop */
+    w.stage = (struct plan_stage){.kind = LOAD_OPEN,
+                                  .rate_from = 10,
+                                  .rate_to = 10,
+                                  .duration_ns = INT64_C(25000000000),
+                                  .warmup_ns = INT64_C(5000000000)};
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 250;
+    w.c[COUNTER_WIN_DUE] = 200;
+    w.c[COUNTER_OK] = 49;
+    w.c[COUNTER_ABORTED] = 201;
+    expect(
+        &w, VERDICT_INVALID,
+        "the server stopped answering. 49 ended ok of those due before the window, and none of 200 requests due in it");
     memset(w.c, 0, sizeof w.c);
     w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_ABORTED] = 64;

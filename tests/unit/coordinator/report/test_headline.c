@@ -91,6 +91,11 @@ static void test_every_status(void **state)
         o[2 * i + 1].result = GATE_INCONCLUSIVE; /* more samples would decide this one, and not the run */
     says("UNDECIDED", "no sample can ever decide ttft.p99 < 800ms at load 1: answers come whole");
     begin(1);
+    a.measured_status = 99;
+    for (int i = 0; i < 9; i++)
+        o[i].result = GATE_INCONCLUSIVE, o[i].grows = true, o[i].value = 320;
+    says("UNDECIDED", "the rate outran the server, which leaves undecided: ttft.p99 < 800ms: it is 320 ms at load 64");
+    begin(1);
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
     says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
