@@ -3,35 +3,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-void carry_init(struct carry *c, struct slab *pool)
+#define SMALL_PER_SLAB 64u
+#define LARGE_PER_SLAB 4u
+
+char carry_nothing[1]; /* where no byte is held, there is still a place */
+
+int carry_pool_init(struct carry_pool *p, uint32_t blocks, struct err *e)
 {
-    c->pool = pool; /* the buffer needs no clearing */
-    c->big = NULL;
-    c->cap = 0;
+    *p = (struct carry_pool){0};
+    if (slab_init(&p->small, CARRY_SMALL, SMALL_PER_SLAB, blocks, e) == 0 &&
+        slab_init(&p->large, CARRY_BLOCK, LARGE_PER_SLAB, blocks, e) == 0)
+        return 0;
+    carry_pool_clear(p);
+    return -1;
 }
 
-void carry_clear(struct carry *c)
+void carry_pool_clear(struct carry_pool *p)
+{
+    slab_clear(&p->small);
+    slab_clear(&p->large);
+}
+
+void carry_init(struct carry *c, struct carry_pool *pool)
+{
+    *c = (struct carry){.pool = pool};
+}
+
+void carry_give(struct carry *c)
 {
     if (c->cap > CARRY_BLOCK)
-        free(c->big);
-    else if (c->big)
-        slab_give(c->pool, c->big);
-    c->big = NULL;
+        free(c->held);
+    else
+        slab_give(c->cap == CARRY_SMALL ? &c->pool->small : &c->pool->large, c->held);
+    c->held = NULL;
     c->cap = 0;
 }
 
-char *carry_room(struct carry *c, size_t used, size_t need)
+char *carry_grow(struct carry *c, size_t used, size_t need)
 {
-    if (need <= (c->big ? c->cap : CARRY_SMALL)) return carry_bytes(c);
     if (need > CARRY_MAX) return NULL;
-    size_t cap = CARRY_BLOCK;
+    size_t cap = need <= CARRY_SMALL ? CARRY_SMALL : CARRY_BLOCK;
     while (cap < need)
         cap *= 2;
-    char *more = cap == CARRY_BLOCK ? slab_take(c->pool) : malloc(cap);
+    char *more = cap == CARRY_SMALL   ? slab_take(&c->pool->small)
+                 : cap == CARRY_BLOCK ? slab_take(&c->pool->large)
+                                      : malloc(cap);
     if (!more) return NULL;
-    memcpy(more, carry_bytes(c), used);
+    if (c->held) memcpy(more, c->held, used);
     carry_clear(c);
-    c->big = more;
+    c->held = more;
     c->cap = (uint32_t)cap;
     return more;
 }

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "agent/stream/carry.h"
-
 #define ESCAPE UINT32_C(0xffffffff) /* followed by tokens, low word and high word of the gap */
 #define CHUNKS_PER_SLAB 2048u       /* 1 MiB */
 
@@ -16,7 +14,7 @@ struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e)
         return NULL;
     }
     if (slab_init(&p->chunks, sizeof(struct gap_chunk), CHUNKS_PER_SLAB, gaps / GAP_CHUNK_WORDS + 1, e) == 0 &&
-        slab_init(&p->carries, CARRY_BLOCK, 4, carries, e) == 0)
+        carry_pool_init(&p->carries, carries, e) == 0)
         return p;
     gap_pool_destroy(&p);
     return NULL;
@@ -26,14 +24,14 @@ void gap_pool_destroy(struct gap_pool **p)
 {
     if (!*p) return;
     slab_clear(&(*p)->chunks);
-    slab_clear(&(*p)->carries);
+    carry_pool_clear(&(*p)->carries);
     free(*p);
     *p = NULL;
 }
 
 uint64_t gap_pool_grown(const struct gap_pool *p)
 {
-    return p->chunks.grown + p->carries.grown;
+    return p->chunks.grown + p->carries.small.grown + p->carries.large.grown;
 }
 
 void gaps_init(struct gaps *gaps, struct gap_pool *pool)

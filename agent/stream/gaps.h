@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/stream/slab.h"
+#include "agent/stream/carry.h"
 #include "common/err.h"
 
 #define GAP_CHUNK_WORDS 126u
@@ -17,17 +17,19 @@ struct gap_chunk {
     uint32_t word[GAP_CHUNK_WORDS];
 };
 
-/* What the streams of one worker draw on while tokens arrive: chunks of gaps, and buffers for events that arrive in
- * pieces and do not fit into a stream's own buffer (sse.h). Owned and used by one thread. Not thread-safe. */
+/* What the streams of one worker draw on while tokens arrive: chunks of gaps, and blocks for events that arrive in
+ * pieces. Owned and used by one thread. Not thread-safe. */
 #define GAP_POOL_SAID 1024u
 struct gap_pool {
-    struct slab chunks, carries;
+    struct slab chunks;
+    struct carry_pool carries;
     uint32_t said_n; /* the data of the event by which a stream failed last, cut at the buffer's size: for its sample */
     char said[GAP_POOL_SAID];
 };
 
-/* Makes room for `gaps` gaps and `carries` long split events. An open stream holds whole chunks: count streams ×
- * (tokens + GAP_CHUNK_WORDS). More is taken in slabs of 1 MiB when needed; gap_pool_grown counts how often. */
+/* Makes room for `gaps` gaps, and for `carries` split events, short ones and as many long ones. An open stream holds
+ * whole chunks: count streams × (tokens + GAP_CHUNK_WORDS). More is taken in slabs of 1 MiB when needed; gap_pool_grown
+ * counts how often. */
 ERR_CHECKED struct gap_pool *gap_pool_new(uint64_t gaps, uint32_t carries, struct err *e);
 void gap_pool_destroy(struct gap_pool **p); /* no stream may be open */
 uint64_t gap_pool_grown(const struct gap_pool *p);

@@ -350,7 +350,7 @@ static inline __attribute__((always_inline)) void take_next(struct stream *s, co
 
 static inline __attribute__((always_inline)) void note_plain(struct stream *s)
 {
-    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.big && may_be_shaped(s) &&
+    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.held && may_be_shaped(s) &&
                   is_plain_shape(s);
 }
 
@@ -367,9 +367,9 @@ static __attribute__((noinline)) void feed(struct stream *s, const char *p, cons
         bool start = may_be_shaped(s);
         if (start && shape_is_learnt(&s->shape))
             p = is_plain_shape(s) ? take_plain(s, p, end, at) : take_shaped(s, p, end, at);
-        if (p == end && !s->carry.big) break; /* the parser has no buffer to give back */
+        if (p == end && !s->carry.held) break; /* the parser has no buffer to give back */
         const char *raw = p;
-        if (start && s->dialect->shapes && !s->carry.big && (p = take_shared(s, p, end, at)) != raw) continue;
+        if (start && s->dialect->shapes && !s->carry.held && (p = take_shared(s, p, end, at)) != raw) continue;
         take_next(s, &p, end, start, at);
     }
     note_plain(s);

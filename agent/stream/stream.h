@@ -97,7 +97,7 @@ struct stream {
     uint32_t body;      /* bytes of a plain body in the carry */
     struct sse sse;
     struct lines lines; /* of these two the one that the dialect's framing wants */
-    struct shape shape; /* these two last: they carry buffers that need no clearing */
+    struct shape shape; /* last, since it has a buffer that needs no clearing */
     struct carry carry;
     struct stream_choice choice[STREAM_CHOICES]; /* set where dialect->choices > 1 */
 };

@@ -43,21 +43,21 @@ static bool feed(struct sse *s, const uint8_t *data, size_t n, struct out *o)
     return r == 0;
 }
 
-static void finish(struct sse *s, struct slab *pool, bool good, struct out *o)
+static void finish(struct sse *s, struct carry_pool *pool, bool good, struct out *o)
 {
     struct sse_event e;
     put(o, good ? "." : "!", 1);
     if (sse_last(s, &e) == 1) put_event(o, &e);
     carry_clear(s->carry);
-    MUST(pool->out == 0);
+    MUST(carry_pool_out(pool) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct slab pool;
+    static struct carry_pool pool;
     static struct sse s;
     static struct carry carry;
-    if (!pool.size) MUST(slab_init(&pool, CARRY_BLOCK, 1, 1, NULL) == 0);
+    if (!pool.small.size) MUST(carry_pool_init(&pool, 1, NULL) == 0);
     struct out a = {.text = one}, b = {.text = two};
     carry_init(&carry, &pool);
     sse_init(&s, &carry);

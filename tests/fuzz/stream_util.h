@@ -58,7 +58,7 @@ static inline void run_dialect(const struct dialect *d, const uint8_t *data, siz
     stream_said(&s, END_COMPLETE, 200, ret);
     MUST(ret->events == events && ret->window_events == events);
     MUST(ret->gaps == (events ? events - 1 : 0) && ret->gaps_lost == 0);
-    MUST(pool->chunks.out == 0 && pool->carries.out == 0);
+    MUST(pool->chunks.out == 0 && carry_pool_out(&pool->carries) == 0);
 }
 
 /* The APIs, and after them the templates. */
