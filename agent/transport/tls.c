@@ -11,9 +11,16 @@
 #include <time.h>
 
 #include "agent/transport/stamp.h"
+#include "agent/transport/tls_record.h"
 
 /* The system's authorities as one file, which is read once. A folder would be searched at each handshake. */
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
+#define RAW_BYTES (64u * 1024)
+
+/* Bytes between the socket and the caller. */
+struct span {
+    size_t at, n; /* those from at to n are still to be taken */
+};
 
 struct tls {
     const struct target *target;
@@ -24,6 +31,11 @@ struct tls {
     enum plan_http offers;
     const char *version;                      /* of the latest handshake; NULL: there was none */
     SSL_SESSION *session[TARGET_ADDRESS_MAX]; /* the latest, to be taken up again */
+    /* of the connection that is being read; what is left afterwards is kept with it */
+    struct stamp_box box;
+    struct span raw_left, plain_left;
+    uint8_t raw[RAW_BYTES];        /* as they came */
+    uint8_t plain[TLS_RECORD_MAX]; /* of a record that the caller has no room for */
 };
 
 struct tls_conn {
@@ -38,30 +50,83 @@ struct tls_conn {
     bool asked;   /* the server asked for a client's certificate, and there is none to show */
     enum { OPEN, CLOSED, BROKEN } state;
     char outside[96]; /* with a certificate outside its time: when that ended, or begins */
+    uint8_t *kept; /* what was left of the last read: plain bytes, then raw ones; else NULL */
+    uint32_t kept_plain, kept_raw;
+    /* TLS 1.3: records are opened here. Until the first one with data, OpenSSL is given those of its own, sessions. */
+    struct tls_record_key key;
+    uint8_t secret[TLS_RECORD_SECRET]; /* the server's first one for data, in the handshake */
+    size_t secret_n;
+    bool ours;       /* that record has come */
+    bool owes;       /* the server wants our key to change too */
+    uint32_t unread; /* bytes of a message that nobody needs, in the next record */
 };
 
 /* ---- the socket under it ---- */
 
+/* One read of the socket, behind what is left of the last. As recv. */
+static ssize_t fill(struct tls_conn *c)
+{
+    struct tls *t = c->tls;
+    size_t left = t->raw_left.n - t->raw_left.at;
+    if (t->raw_left.at > 0) memmove(t->raw, t->raw + t->raw_left.at, left);
+    t->box.iov = (struct iovec){.iov_base = t->raw + left, .iov_len = RAW_BYTES - left};
+    ssize_t got = stamp_receive(&t->box, c->fd, 0);
+    t->raw_left = (struct span){0, left + (got > 0 ? (size_t)got : 0)};
+    if (got > 0) c->wall = t->box.wall_ns;
+    c->dry = t->raw_left.n < RAW_BYTES; /* a short read: nothing is left to ask for */
+    c->eof = got == 0;
+    if (got < 0 && errno == EINTR) errno = EAGAIN;
+    if (got < 0 && errno != EAGAIN) c->system = errno;
+    return got;
+}
+
 static int on_read(BIO *b, char *to, int n)
 {
     struct tls_conn *c = BIO_get_data(b);
+    struct span *left = &c->tls->raw_left;
+    ssize_t got = 0;
     BIO_clear_retry_flags(b);
-    if (c->dry) {
-        BIO_set_retry_read(b);
-        return -1;
-    }
-    struct stamp_box box;
-    stamp_box_init(&box, to, (size_t)n);
-    ssize_t got = stamp_receive(&box, c->fd, 0);
-    if (got > 0) c->wall = box.wall_ns;
-    c->dry = got < n; /* a short read: nothing is left to ask for */
-    c->eof = got == 0;
-    if (got >= 0) return (int)got;
-    if (errno == EAGAIN || errno == EINTR)
-        BIO_set_retry_read(b);
-    else
-        c->system = errno;
+    if (left->at == left->n && !c->dry && (got = fill(c)) == 0) return 0;
+    size_t take = left->n - left->at < (size_t)n ? left->n - left->at : (size_t)n;
+    memcpy(to, c->tls->raw + left->at, take);
+    left->at += take;
+    if (take > 0) return (int)take;
+    if (got == 0 || errno == EAGAIN) BIO_set_retry_read(b);
     return -1;
+}
+
+/* What the last call left is there again. */
+static void take_up(struct tls_conn *c)
+{
+    struct tls *t = c->tls;
+    t->raw_left = (struct span){0, c->kept_raw};
+    t->plain_left = (struct span){0, c->kept_plain};
+    if (!c->kept) return;
+    memcpy(t->plain, c->kept, c->kept_plain);
+    memcpy(t->raw, c->kept + c->kept_plain, c->kept_raw);
+    free(c->kept);
+    c->kept = NULL;
+    c->kept_plain = c->kept_raw = 0;
+}
+
+/* The end of a call that reads. */
+static void keep(struct tls_conn *c)
+{
+    const struct tls *t = c->tls;
+    size_t plain = t->plain_left.n - t->plain_left.at, raw = t->raw_left.n - t->raw_left.at;
+    c->dry = true; /* a write reads nothing */
+    if (plain + raw == 0) return;
+    c->kept = malloc(plain + raw);
+    if (!c->kept) {
+        c->system = ENOMEM;
+        c->state = BROKEN;
+        return;
+    }
+    memcpy(c->kept, t->plain + t->plain_left.at, plain);
+    memcpy(c->kept + plain, t->raw + t->raw_left.at, raw);
+    c->kept_plain = (uint32_t)plain;
+    c->kept_raw = (uint32_t)raw;
+    c->tls->raw_left = c->tls->plain_left = (struct span){0};
 }
 
 static int on_write(BIO *b, const char *bytes, int n)
@@ -157,6 +222,15 @@ static int make_method(struct tls *t)
                : -1;
 }
 
+/* OpenSSL tells the secrets of a handshake as lines of text. */
+static void on_secret(const SSL *ssl, const char *line)
+{
+    static const char NAME[] = "SERVER_TRAFFIC_SECRET_0 ";
+    struct tls_conn *c = SSL_get_app_data(ssl);
+    const char *secret = strncmp(line, NAME, sizeof NAME - 1) == 0 ? strrchr(line, ' ') + 1 : NULL;
+    if (secret && OPENSSL_hexstr2buf_ex(c->secret, sizeof c->secret, &c->secret_n, secret, '\0') != 1) c->secret_n = 0;
+}
+
 /* Called where the server asks for a certificate and the plan names none. */
 static int on_asked(SSL *ssl, X509 **ret_cert, EVP_PKEY **ret_key)
 {
@@ -192,12 +266,12 @@ static int make_context(struct tls *t)
     SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(t->ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(t->ctx, 1); /* a record's head is not a read of its own */
     SSL_CTX_set_quiet_shutdown(t->ctx, 1);
     SSL_CTX_set_verify(t->ctx, t->target->plan->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, on_verified);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, on_session);
     SSL_CTX_set_client_cert_cb(t->ctx, on_asked);
+    SSL_CTX_set_keylog_callback(t->ctx, on_secret);
     return 0;
 }
 
@@ -232,7 +306,10 @@ struct tls *tls_new(const struct target *target, struct err *e)
     struct tls *t = calloc(1, sizeof *t);
     int rc = -1;
     ERR_clear_error();
-    if (t) t->target = target;
+    if (t) {
+        t->target = target;
+        stamp_box_init(&t->box, t->raw, RAW_BYTES);
+    }
     if (!t || take_host(t) < 0 || make_method(t) < 0 || make_context(t) < 0)
         err_set(e, ERR_NOMEM, "no memory for TLS");
     else
@@ -295,19 +372,37 @@ void tls_conn_destroy(struct tls_conn **pc)
     SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else OpenSSL would discard its session */
     SSL_free(c->ssl);
     ERR_clear_error(); /* tls_read leaves that to us */
+    tls_record_key_clear(&c->key);
+    OPENSSL_cleanse(c->secret, sizeof c->secret);
+    free(c->kept);
     free(c);
     *pc = NULL;
+}
+
+/* After the handshake: who opens the records. */
+static void choose_reader(struct tls_conn *c)
+{
+    bool ours = tls_record_key_init(&c->key, c->ssl, c->secret, c->secret_n);
+    OPENSSL_cleanse(c->secret, sizeof c->secret);
+    if (ours) {
+        (void)SSL_free_buffers(c->ssl);
+        return;
+    }
+    SSL_set_read_ahead(c->ssl, 1); /* a record's head is not a read of its own */
+    /* of many streams a buffer of its own is a small part, and one less allocation a read */
+    if (tls_speaks_http2(c)) (void)SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
 }
 
 int tls_handshake(struct tls_conn *c, uint32_t *ret_events)
 {
     c->dry = false;
     ERR_clear_error();
+    take_up(c);
     int rc = SSL_do_handshake(c->ssl);
+    keep(c);
     if (rc == 1) {
         c->tls->version = SSL_get_version(c->ssl);
-        /* of many streams a buffer of its own is a small part, and one less allocation a read */
-        if (tls_speaks_http2(c)) (void)SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+        choose_reader(c);
         return 1;
     }
     int why = SSL_get_error(c->ssl, rc);
@@ -381,18 +476,157 @@ static bool over(struct tls_conn *c)
     return true;
 }
 
-ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns)
+/* By OpenSSL's record layer. */
+static size_t read_by_openssl(struct tls_conn *c, char *to, size_t n)
 {
+    const struct span *left = &c->tls->raw_left;
     size_t have = 0, got;
-    c->dry = !more;
     while (have < n && c->state == OPEN) {
-        if (SSL_read_ex(c->ssl, (char *)bytes + have, n - have, &got) == 1) {
+        if (SSL_read_ex(c->ssl, to + have, n - have, &got) == 1) {
             have += got;
-            if (c->dry && !SSL_has_pending(c->ssl)) break; /* asking again would cost half as much as the read */
+            /* asking again would cost half as much as the read */
+            if (c->dry && left->at == left->n && !SSL_has_pending(c->ssl)) break;
         } else if (!over(c)) {
             break;
         }
     }
+    return have;
+}
+
+/* ---- records opened here ---- */
+
+static void refuse(struct tls_conn *c, int reason)
+{
+    ERR_clear_error();
+    ERR_raise(ERR_LIB_SSL, reason);
+    c->state = BROKEN;
+}
+
+static void take_alert(struct tls_conn *c, const uint8_t *alert, size_t n)
+{
+    if (n != 2)
+        refuse(c, SSL_R_BAD_LENGTH);
+    else if (alert[1] == SSL_AD_CLOSE_NOTIFY)
+        c->state = CLOSED;
+    else if (alert[1] != SSL_AD_USER_CANCELLED) /* which only says that a close follows */
+        refuse(c, SSL_AD_REASON_OFFSET + alert[1]);
+}
+
+/* What TLS itself says after a handshake; true: the server's keys changed. */
+static bool take_messages(struct tls_conn *c, const uint8_t *m, size_t n)
+{
+    while (n > 0) {
+        size_t skip = c->unread < n ? c->unread : n;
+        m += skip;
+        n -= skip;
+        c->unread -= (uint32_t)skip;
+        if (n == 0) break;
+        if (n < SSL3_HM_HEADER_LENGTH) {
+            refuse(c, SSL_R_LENGTH_TOO_SHORT);
+            break;
+        }
+        uint32_t length = (uint32_t)m[1] << 16 | (uint32_t)m[2] << 8 | m[3];
+        if (m[0] == SSL3_MT_KEY_UPDATE && length == 1 && n == SSL3_HM_HEADER_LENGTH + 1 && m[4] <= 1) {
+            if (m[4]) c->owes = true;
+            if (tls_record_key_renew(&c->key)) return true;
+            c->system = ENOMEM;
+            c->state = BROKEN;
+            break;
+        }
+        if (m[0] != SSL3_MT_NEWSESSION_TICKET) {
+            refuse(c, SSL_R_UNEXPECTED_MESSAGE);
+            break;
+        }
+        c->unread = length;
+        m += SSL3_HM_HEADER_LENGTH;
+        n -= SSL3_HM_HEADER_LENGTH;
+    }
+    return false;
+}
+
+/* A record that is OpenSSL's own: the session in it is kept. */
+static void give_to_openssl(struct tls_conn *c, size_t length)
+{
+    struct span *left = &c->tls->raw_left, all = *left;
+    size_t got;
+    char byte;
+    bool dry = c->dry;
+    left->n = left->at + length;
+    c->dry = true;
+    if (SSL_read_ex(c->ssl, &byte, 1, &got) != 1) (void)over(c);
+    c->dry = dry;
+    *left = (struct span){all.at + length, all.n};
+}
+
+/* Takes the next record; how many bytes for the caller are in it. */
+static size_t take_record(struct tls_conn *c, size_t length, char *to, size_t room)
+{
+    struct tls *t = c->tls;
+    const uint8_t *record = t->raw + t->raw_left.at;
+    bool fits = length - TLS_RECORD_HEAD - TLS_RECORD_TAG <= room;
+    uint8_t *plain = fits ? (uint8_t *)to : t->plain;
+    enum tls_content content;
+    long n = tls_record_open(&c->key, record, length, plain, &content);
+    if (n < 0) {
+        c->state = BROKEN;
+        return 0;
+    }
+    if (content == TLS_CONTENT_DATA) {
+        c->ours = true;
+        t->raw_left.at += length;
+        if (fits || (size_t)n <= room) {
+            if (!fits) memcpy(to, plain, (size_t)n);
+            return (size_t)n;
+        }
+        memcpy(to, plain, room);
+        t->plain_left = (struct span){room, (size_t)n};
+        return room;
+    }
+    if (content == TLS_CONTENT_HANDSHAKE) {
+        if (take_messages(c, plain, (size_t)n)) c->ours = true; /* OpenSSL does not know its new key */
+        if (!c->ours && c->state == OPEN) {
+            give_to_openssl(c, length);
+            return 0;
+        }
+    } else if (content == TLS_CONTENT_ALERT) {
+        take_alert(c, plain, (size_t)n);
+    } else {
+        refuse(c, SSL_R_BAD_RECORD_TYPE);
+    }
+    t->raw_left.at += length;
+    return 0;
+}
+
+/* One read of the socket at most. */
+static size_t read_records(struct tls_conn *c, char *to, size_t n)
+{
+    struct tls *t = c->tls;
+    size_t have = t->plain_left.n - t->plain_left.at;
+    if (have > n) have = n;
+    memcpy(to, t->plain + t->plain_left.at, have);
+    t->plain_left.at += have;
+    for (bool asked = false; have < n && c->state == OPEN;) {
+        long length = tls_record_length(t->raw + t->raw_left.at, t->raw_left.n - t->raw_left.at);
+        if (length > 0) {
+            have += take_record(c, (size_t)length, to + have, n - have);
+            continue;
+        }
+        if (length < 0) c->state = BROKEN;
+        if (length < 0 || asked || c->dry) break;
+        asked = true;
+        ssize_t got = fill(c);
+        if (got == 0) c->state = CLOSED;
+        if (got < 0 && errno != EAGAIN) c->state = BROKEN;
+    }
+    return have;
+}
+
+ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns)
+{
+    c->dry = !more;
+    take_up(c);
+    size_t have = c->key.cipher ? read_records(c, bytes, n) : read_by_openssl(c, bytes, n);
+    keep(c);
     *ret_wall_ns = c->wall;
     if (have > 0) return (ssize_t)have;
     if (c->state == CLOSED) return 0;
@@ -408,6 +642,8 @@ bool tls_ended(const struct tls_conn *c)
 ssize_t tls_write(struct tls_conn *c, const void *bytes, size_t n)
 {
     size_t sent;
+    /* not while a write waits for room: then after it */
+    if (c->owes && SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1) c->owes = false;
     ERR_clear_error();
     if (SSL_write_ex(c->ssl, bytes, n, &sent) == 1) return (ssize_t)sent;
     /* after a failed write there may still be something to read */
