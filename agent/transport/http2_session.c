@@ -78,14 +78,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+void http2_deliver(const struct h2_conn *c, const struct stream2 *s, const uint8_t *bytes, size_t n)
+{
+    struct transport *t = s->x->tr;
+    t->shared = true;
+    t->more = bytes + n < c->o->read_end;
+    transport_deliver(s->x, (const char *)bytes, n);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user)
 {
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
     (void)flags;
-    if (!s) return 0;
-    s->x->tr->shared = true;
-    s->x->tr->more = bytes + n < ((const struct h2_conn *)user)->o->read_end;
-    transport_deliver(s->x, (const char *)bytes, n);
+    if (s) http2_deliver(user, s, bytes, n);
     return 0;
 }
 

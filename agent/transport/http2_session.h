@@ -8,6 +8,7 @@
 #include "agent/transport/http2_stream.h"
 
 #define HTTP2_OUT_BYTES (64u * 1024)
+#define HTTP2_FRAME_HEAD 9u
 /* So many connections in a row that end by GOAWAY without having processed anything show that none will. */
 #define HTTP2_BARREN_MAX 4u
 #define HTTP2_LONG_HEAD "a head or trailer of more than 64 KiB"
@@ -34,6 +35,11 @@ struct h2_conn {
     int64_t since;                 /* when greeting or idling began */
     uint8_t *left;                 /* bytes that the socket did not take */
     size_t left_n, left_at;
+    /* for http2_read.c */
+    uint32_t past;       /* bytes of data that nghttp2 has not seen, and the server does not know taken */
+    uint32_t frame_left; /* bytes to come of the frame under way, which is nghttp2's */
+    uint8_t frame_head[HTTP2_FRAME_HEAD], frame_head_n; /* the part of a frame's head that has come */
+    bool in_head;                                       /* a head is under way, in several frames */
 };
 
 struct http2_state {
@@ -56,6 +62,9 @@ struct http2_state {
 /* Makes o->callbacks and o->option. 0, or -1 without memory. */
 int http2_session_init(struct http2_state *o);
 void http2_session_clear(struct http2_state *o);
+
+/* Bytes of a stream's data, inside the read under way. */
+void http2_deliver(const struct h2_conn *c, const struct stream2 *s, const uint8_t *bytes, size_t n);
 
 /* Takes the request off its connection, or out of those that wait, and ends it. */
 void http2_end(struct http2_state *o, struct stream2 *s, enum transport_end how, const char *why);

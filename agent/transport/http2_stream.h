@@ -18,6 +18,7 @@ struct stream2 {
     bool encoded; /* the body, as nobody asked for */
     bool reset;   /* by the server, with `code` */
     uint32_t code;
+    uint32_t past; /* bytes of data that nghttp2 has not seen */
 };
 
 struct list2 {

@@ -7,7 +7,7 @@
  * A connection is CONNECTING, SECURING (conn.h), greeting until the server's SETTINGS have come, then carries streams
  * until it is leaving (GOAWAY) and its last stream has ended.
  *
- * Inside nghttp2_session_mem_recv nothing is closed and nothing is sent: settle() does that afterwards. Windows are
+ * Inside http2_read nothing is closed and nothing is sent: settle() does that afterwards. Windows are
  * large enough that no stream waits for us. Each frame in a read has that read's stamp. */
 #include "agent/transport/kind_http2.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "agent/transport/http2_session.h"
+#include "agent/transport/http2_read.h"
 #include "common/clock.h"
 
 #define WINDOW ((int32_t)1 << 30)
@@ -103,6 +103,7 @@ static void flush(struct http2_state *o, struct h2_conn *c)
             n += (size_t)got;
         }
         if (got < 0) c->broken = true;
+        if (got == 0) n += http2_put_update(c, o->out + n);
         if (n == 0) return;
         if (send_bytes(o, c, o->out, n, &sent)) continue;
         if (c->broken) return;
@@ -296,9 +297,9 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
         if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
         t->delivered = false;
         o->read_end = (const uint8_t *)o->conns.bytes + n;
-        ssize_t used = nghttp2_session_mem_recv(c->session, (const uint8_t *)o->conns.bytes, (size_t)n);
-        if (used < 0) {
-            lose(o, c, END_MALFORMED, c->why ? c->why : nghttp2_strerror((int)used));
+        int rc = http2_read(c, o->conns.bytes, (size_t)n);
+        if (rc < 0) {
+            lose(o, c, END_MALFORMED, c->why ? c->why : nghttp2_strerror(rc));
             return;
         }
         if ((size_t)n < CONN_READ_BYTES && !(c->c.tls && tls_ended(c->c.tls))) break; /* nothing is left to ask for */
