@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *net, *why;
@@ -37,6 +39,13 @@ bool addr_port_valid(const char *endpoint, bool any)
     return strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= 65535;
 }
 
+static const char *any_address(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) (void)close(fd);
+    return fd >= 0 ? "::" : "0.0.0.0";
+}
+
 int addr_socket_parse(const char *text, struct sockaddr_storage *ret)
 {
     char host[64];
@@ -48,6 +57,7 @@ int addr_socket_parse(const char *text, struct sockaddr_storage *ret)
     if (n > 1 && text[0] == '[' && text[n - 1] == ']') text++, n -= 2;
     memcpy(host, text, n);
     host[n] = 0;
+    if (strcmp(host, "*") == 0) (void)snprintf(host, sizeof host, "%s", any_address());
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     *ret = (struct sockaddr_storage){0};

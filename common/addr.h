@@ -1,5 +1,5 @@
 /* Addresses as networks: parsing, matching, and the addresses that are never connected to, whatever a plan asks for.
- * Pure. */
+ * Pure, but for what "*" asks of the kernel. */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -15,7 +15,8 @@ struct addr_net {
  * ZeroMQ takes a larger number modulo 65536, and then listens or dials somewhere else. */
 bool addr_port_valid(const char *endpoint, bool any);
 
-/* "127.0.0.1:9100", "[::1]:0": what a page listens on. -1 when it is none. */
+/* "127.0.0.1:9100", "[::1]:0", "*:9100": what a page listens on. "*" is every address of this machine: [::], which
+ * takes IPv4 too, or 0.0.0.0 where the kernel has no IPv6. -1 when it is none. */
 int addr_socket_parse(const char *text, struct sockaddr_storage *ret);
 
 int addr_net_parse(const char *text, struct addr_net *ret); /* "10.0.0.0/8", "fd00::/8"; -1 when it is none */

@@ -64,7 +64,8 @@ struct status *status_open(const char *address, struct err *e)
     }
     (void)snprintf(s->reason, sizeof s->reason, "starting\n");
     pthread_mutex_init(&s->lock, NULL);
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (sa.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    unsigned flags =
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (sa.ss_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0u);
     s->daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_CONNECTION_LIMIT,
                          (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);

@@ -63,7 +63,8 @@ static const struct arg TABLE[] = {
 #undef X
     {"local", ARG_U32, &opt.local, "N",
      "start N agents as processes of this machine; without --listen, no other agent is admitted"},
-    {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT", "where agents connect (" LISTEN_DEFAULT ")"},
+    {"listen", ARG_TEXT, &opt.listen, "tcp://ADDR:PORT",
+     "where agents connect (" LISTEN_DEFAULT "); ADDR * is every address, IPv4 and IPv6"},
     {"out", ARG_TEXT, &opt.out, "DIR", "folder of the run (./run-DATE-TIME)"},
     {"resume", ARG_TEXT, &opt.resume, "DIR",
      "continue the interrupted run in DIR; without PLAN, --set, --seed and --out"},
@@ -76,7 +77,7 @@ static const struct arg TABLE[] = {
     {"signature", ARG_TEXT, &opt.signature, "FILE", "of the plan, made by plateau sign"},
     {"no-probe", ARG_FLAG, &opt.no_probe, NULL,
      "begin without the one short request that shows whether the target answers as the plan wants it"},
-    {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics"},
+    {"http", ARG_TEXT, &opt.http, "ADDR:PORT", "status page: /healthz, /readyz, /metrics; ADDR * as above"},
     {"ui", ARG_TEXT, &opt.ui, "ADDR:PORT",
      "live page for a browser: the report as it fills, progress, a button that ends the run"},
     {"hold", ARG_DURATION, &opt.hold_ns, "TIME",

@@ -399,7 +399,7 @@ struct local *drive_start_local(size_t n, const struct link *l, const char *keys
         key_pair_clear(own);
         if (bundle < 0) return NULL;
     }
-    struct local *local = local_open(n, link_endpoint(l), keys, bundle, data, plan->target.address, e);
+    struct local *local = local_open(n, link_dialled(l), keys, bundle, data, plan->target.address, e);
     if (bundle >= 0) (void)close(bundle);
     return local;
 }

@@ -26,10 +26,12 @@ struct link {
     void *watch;       /* handshakes, where auth does not look at them */
     struct handshake_log failed;
     int64_t turned_ns, forgive_ns; /* when link_wait was last done; until when handshakes that fail are our own fault */
-    char endpoint[256];
+    char endpoint[256], dialled[280];
     bool loopback;
     struct buf out;
 };
+
+static const char ANY6[] = "tcp://[::]:";
 
 /* The host of tcp://HOST:PORT; -1 when it is no such thing. */
 static int host_of(const char *listen, char *ret, size_t n)
@@ -87,7 +89,10 @@ static int listen_on(struct link *l, const struct link_options *o, struct err *e
     if (!keys && !(l->watch = handshake_watch(l->context, l->router, "inproc://plateau.handshakes", e))) return -1;
     if (zmq_bind(l->router, o->listen) || zmq_getsockopt(l->router, ZMQ_LAST_ENDPOINT, l->endpoint, &n))
         return err_set(e, ERR_NET, "cannot listen on %s: %s", o->listen, zmq_strerror(errno));
-    return l->auth ? auth_self_test(l->auth, l->endpoint, e) : 0;
+    bool any6 = strncmp(l->endpoint, ANY6, strlen(ANY6)) == 0; /* takes IPv4 too, and lo may be without IPv6 */
+    (void)snprintf(l->dialled, sizeof l->dialled, "%s%s", any6 ? "tcp://127.0.0.1:" : "",
+                   l->endpoint + (any6 ? strlen(ANY6) : 0));
+    return l->auth ? auth_self_test(l->auth, l->dialled, e) : 0;
 }
 
 struct link *link_open(const struct link_options *o, struct err *e)
@@ -108,7 +113,7 @@ struct link *link_open(const struct link_options *o, struct err *e)
     struct link *l = calloc(1, sizeof *l);
     if (l) l->context = zmq_ctx_new();
     if (l && l->context) l->router = zmq_socket(l->context, ZMQ_ROUTER);
-    if (!l || !l->router || configure(l->router, host[0] == '[')) {
+    if (!l || !l->router || configure(l->router, host[0] == '[' || strcmp(host, "*") == 0)) {
         (void)err_set(e, ERR_NET, "cannot make a socket: %s", zmq_strerror(errno));
         link_close(&l);
         return NULL;
@@ -135,6 +140,10 @@ void link_close(struct link **l)
 const char *link_endpoint(const struct link *l)
 {
     return l->endpoint;
+}
+const char *link_dialled(const struct link *l)
+{
+    return l->dialled;
 }
 bool link_is_loopback(const struct link *l)
 {

@@ -20,6 +20,7 @@ struct link;
 ERR_CHECKED struct link *link_open(const struct link_options *o, struct err *e);
 void link_close(struct link **l);
 const char *link_endpoint(const struct link *l); /* where it listens: tcp://127.0.0.1:40123 */
+const char *link_dialled(const struct link *l);  /* where a process of this machine dials it */
 bool link_is_loopback(const struct link *l);     /* only processes of this machine can reach it */
 
 bool link_is_authenticated(const struct link *l);

@@ -300,7 +300,8 @@ static void make_url(struct ui *u, const char *address)
     unsigned port = info ? info->port : 0;
     int n = (int)(strrchr(address, ':') - address);
     char name[256];
-    bool any = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    bool any =
+        strncmp(address, "*:", 2) == 0 || strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
     if (!any || gethostname(name, sizeof name)) (void)snprintf(name, sizeof name, "%.*s", n, address);
     name[sizeof name - 1] = 0;
     (void)snprintf(u->url, sizeof u->url, "http://%s:%u/%s%s", name, port,
@@ -310,7 +311,7 @@ static void make_url(struct ui *u, const char *address)
 static int start(struct ui *u, const struct sockaddr_storage *sa, const char *address, struct err *e)
 {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
-                     (sa->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+                     (sa->ss_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0u);
     u->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, u, MHD_OPTION_SOCK_ADDR, sa,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
                                  (unsigned)UI_IDLE_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_END);

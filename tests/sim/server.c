@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/addr.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -29,30 +30,32 @@ enum {
 };
 #define IDLE_FOR_TRUTH (300 * NS_PER_US) /* with so much time before the next token, a record is written */
 
-/* "127.0.0.1:8000", "[::1]:0", "localhost:0" → a listening socket. */
+static int listen_at(const char *where, const struct sockaddr *a, socklen_t n, struct err *e)
+{
+    int one = 1, fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd >= 0 && bind(fd, a, n) == 0 && listen(fd, 65535) == 0) return fd;
+    (void)err_set(e, ERR_NET, "--listen %s: %s", where, strerror(errno));
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+/* "127.0.0.1:8000", "[::1]:0", "*:8000", "localhost:0" → a listening socket. */
 static int listen_on(const char *where, struct err *e)
 {
+    struct sockaddr_storage literal;
+    if (addr_socket_parse(where, &literal) == 0)
+        return listen_at(where, (const struct sockaddr *)&literal, sizeof literal, e);
     char host[256];
     const char *colon = strrchr(where, ':');
     size_t n = colon ? (size_t)(colon - where) : 0;
     if (!colon || n >= sizeof host) return err_set(e, ERR_USAGE, "--listen: expected ADDR:PORT, got \"%s\"", where);
     memcpy(host, where, n);
     host[n] = 0;
-    char *name = host;
-    if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
-        host[n - 1] = 0;
-        name++;
-    }
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-    int bad = getaddrinfo(*name ? name : NULL, colon + 1, &hints, &found);
+    int bad = getaddrinfo(*host ? host : NULL, colon + 1, &hints, &found);
     if (bad) return err_set(e, ERR_NET, "--listen %s: %s", where, gai_strerror(bad));
-    int one = 1, fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, 65535)) {
-        err_set(e, ERR_NET, "--listen %s: %s", where, strerror(errno));
-        if (fd >= 0) close(fd);
-        fd = -1;
-    }
+    int fd = listen_at(where, found->ai_addr, found->ai_addrlen, e);
     freeaddrinfo(found);
     return fd;
 }

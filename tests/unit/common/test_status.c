@@ -62,9 +62,17 @@ static void test_pages(void **state)
     status_close(&s);
     assert_null(s);
     static const char *const BAD[] = {
-        "", "9100", "localhost:9100", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "1.2.3:4"};
+        "", "9100", "localhost:9100", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "1.2.3:4", "*", "*:", "**:9100"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         if (status_open(BAD[i], &e)) fail_msg("\"%s\" was taken for an address", BAD[i]);
+    static const char *const ANY[] = {"*:0", "[::]:0", "0.0.0.0:0"}; /* IPv4 is taken by each of them */
+    for (size_t i = 0; i < sizeof ANY / sizeof *ANY; i++) {
+        assert_non_null(s = status_open(ANY[i], &e));
+        port = status_port(s);
+        GET("/healthz");
+        assert_non_null(strstr(page, " 200 "));
+        status_close(&s);
+    }
     status_ready(NULL, true, "");
     status_publish(NULL, "");
 }

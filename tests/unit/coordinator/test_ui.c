@@ -147,7 +147,11 @@ static void test_token(void **state)
 {
     (void)state;
     char request[300];
-    struct ui *u = open_ui("0.0.0.0:0");
+    struct ui *u = open_ui("*:0");
+    assert_non_null(strstr(ui_url(u), "?token="));
+    assert_null(strchr(ui_url(u), '*')); /* the name of this machine */
+    ui_close(&u);
+    u = open_ui("0.0.0.0:0");
     assert_non_null(strstr(ui_url(u), "?token="));
     assert_non_null(strstr(ui_url(u), ui_token(u)));
     expect(u, "GET / HTTP/1.1\r\n" LOCAL CLOSE, "403");
