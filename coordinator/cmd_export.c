@@ -125,12 +125,19 @@ static const struct export_kind *kind_of(const char *word, struct err *e)
     return k;
 }
 
-static int export_run(const char *dir, const struct export_kind *k, const char *out, const char *with, struct err *e)
+struct wish { /* of mlperf-endpoints alone */
+    const char *with;
+    bool events;
+};
+
+static int export_run(const char *dir, const struct export_kind *k, const char *out, const struct wish *wish,
+                      struct err *e)
 {
     struct run_data run;
     struct analysis a;
     struct place at = {.dir = out};
-    const struct export_to to = {.arg = &at, .put = put, .append = append, .requests = requests, .with = with};
+    const struct export_to to = {
+        .arg = &at, .put = put, .append = append, .requests = requests, .with = wish->with, .events = wish->events};
     size_t invalid = 0;
     struct store *s = at.store = store_open(dir, e);
     if (!s) return -1;
@@ -144,7 +151,7 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
         for (size_t i = 0; i < a.n_points; i++)
             invalid += !export_counts(&a.points[i]);
         rc = make_dir(out, e) || k->run(&a, &to, e) ? -1 : 0;
-        if (rc == 0 && invalid && !at.rows)
+        if (rc == 0 && invalid && (!at.rows || wish->events))
             log_warn("%zu of %zu points are invalid; they are left out where the form has no place for a verdict",
                      invalid, a.n_points);
         if (rc == 0 && at.files == 0) rc = err_set(e, ERR_USAGE, "%s: there is no valid point to export", dir);
@@ -159,12 +166,15 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
 int cmd_export(int argc, char **argv)
 {
     static const char *to, *out, *with;
+    static bool events;
     static const struct arg TABLE[] = {
         {"to", ARG_TEXT, &to, "FORM",
          "vllm, aiperf, llm-d, csv, jsonl, openmetrics, requests-jsonl, requests-csv or mlperf-endpoints"},
         {"out", ARG_TEXT, &out, "FOLDER", "where the files go (DIR/export-FORM)"},
         {"with", ARG_TEXT, &with, "FILE",
          "mlperf-endpoints: JSON that states what plateau does not measure, such as configs/mlperf-system.json"},
+        {"events", ARG_FLAG, &events, NULL,
+         "mlperf-endpoints: events.jsonl too, of each request (plans with record: {requests: true})"},
         {NULL, ARG_FLAG, NULL, NULL, NULL},
     };
     static char about[2000] =
@@ -193,10 +203,10 @@ int cmd_export(int argc, char **argv)
         out = folder;
     }
     struct buf text = BUF_INIT(NODE_INPUT_MAX);
-    if (k && rc == 0 && with && strcmp(k->name, "mlperf-endpoints") != 0)
-        rc = err_set(&e, ERR_USAGE, "--with is for --to mlperf-endpoints");
+    if (k && rc == 0 && (with || events) && strcmp(k->name, "mlperf-endpoints") != 0)
+        rc = err_set(&e, ERR_USAGE, "--%s is for --to mlperf-endpoints", with ? "with" : "events");
     if (k && rc == 0 && with) rc = read_file(with, &text, &e);
-    if (rc == 0 && k) rc = export_run(dir, k, out, with ? buf_str(&text) : NULL, &e);
+    if (rc == 0 && k) rc = export_run(dir, k, out, &(struct wish){with ? buf_str(&text) : NULL, events}, &e);
     buf_clear(&text);
     if (rc == 0 && k) return 0;
     log_error("%s", e.text);

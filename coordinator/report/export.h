@@ -16,6 +16,7 @@ struct export_to {
                                 void *each_arg, struct err *e);
     const char
         *with; /* JSON that states what plateau does not measure; NULL: none. Only mlperf-endpoints has a use for it */
+    bool events; /* with a log of each request. Likewise */
 };
 struct export_kind {
     const char *name, *readers;

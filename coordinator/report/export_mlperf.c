@@ -17,6 +17,7 @@
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/early_stop.h"
 #include "coordinator/report/export.h"
+#include "coordinator/report/export_mlperf_events.h"
 
 #define NOT_STATED "not stated"
 enum { NAME = 64 };
@@ -351,7 +352,11 @@ static int put_point(const struct submission *s, const struct point *p, struct e
     buf_clear(&b);
     if (rc) return -1;
     if (put_tree(s, p, "point.yaml", point_tree, node_to_yaml, e)) return -1;
-    return put_tree(s, p, "system_desc.json", system_tree, to_pretty, e);
+    if (put_tree(s, p, "system_desc.json", system_tree, to_pretty, e)) return -1;
+    if (!s->to->events) return 0;
+    char file[400];
+    (void)snprintf(file, sizeof file, "%s/r%" PRIu32 "/events.jsonl", s->dir, p->requested.concurrency);
+    return mlperf_events(s->a, s->to, p, file, e);
 }
 
 static void put_line(void *arg, const char *sentence)
@@ -373,6 +378,11 @@ static int put_words(const struct submission *s, struct err *e)
     buf_reset(&b);
     (void)buf_puts(&b, "# Where this is not to the rules\n\n");
     curve_deviations(&s->plan, s->a->points, s->a->n_points, put_line, &b);
+    if (s->to->events)
+        (void)buf_puts(&b, "\n# events.jsonl\n\nplateau keeps no text of answers: in events.jsonl an x stands for each "
+                           "token. Tokens of the first event are as many as an event has on average. Times are the "
+                           "agents', put on the wall clock; a request is issued when it was sent, and stands where it "
+                           "became due.\n");
     (void)snprintf(file, sizeof file, "%s/docs/README.md", s->root);
     if (rc == 0) rc = b.bad ? err_set(e, ERR_NOMEM, "no memory") : s->to->put(s->to->arg, file, &b, e);
     buf_clear(&b);
@@ -453,7 +463,7 @@ static void choose(struct submission *s)
 int export_mlperf(const struct analysis *a, const struct export_to *to, struct err *e)
 {
     struct submission s = {.a = a, .to = to};
-    if (make_curve(&s, e)) return -1;
+    if (make_curve(&s, e) || (to->events && mlperf_events_known(a, e))) return -1;
     s.in = calloc(a->n_points + 1, sizeof *s.in);
     if (!s.in) return err_set(e, ERR_NOMEM, "no memory for the points of the curve");
     choose(&s);
