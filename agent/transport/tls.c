@@ -50,7 +50,7 @@ struct tls_conn {
     bool asked;   /* the server asked for a client's certificate, and there is none to show */
     enum { OPEN, CLOSED, BROKEN } state;
     char outside[96]; /* with a certificate outside its time: when that ended, or begins */
-    uint8_t *kept; /* what was left of the last read: plain bytes, then raw ones; else NULL */
+    uint8_t *kept;    /* what was left of the last read: plain bytes, then raw ones; else NULL */
     uint32_t kept_plain, kept_raw;
     /* TLS 1.3: records are opened here. Until the first one with data, OpenSSL is given those of its own, sessions. */
     struct tls_record_key key;
