@@ -21,6 +21,8 @@ struct source_corpus {
     size_t text_cap;
     struct dialect_message *messages;
     size_t messages_cap;
+    struct corpus_message *said; /* a tree's messages, in their order */
+    size_t said_cap;
     struct buf body;
 };
 
@@ -190,6 +192,45 @@ static void write_blocks(struct writing *w, uint32_t node, uint32_t n)
     }
 }
 
+/* All messages of a tree, so that they can be found by number. */
+static int list_messages(struct source_corpus *s, const struct corpus_record *r)
+{
+    if (r->n_messages > s->said_cap) {
+        struct corpus_message *more = realloc(s->said, r->n_messages * sizeof *more);
+        if (!more) return -1;
+        s->said = more;
+        s->said_cap = r->n_messages;
+    }
+    uint32_t n = 0;
+    for (size_t at = 0; n < r->n_messages && corpus_message(r, &at, &s->said[n]);)
+        n++;
+    return n == r->n_messages ? 0 : -1;
+}
+
+/* A request of a tree whose ids are numbers of the record's messages: those of its base, and its own. */
+static int write_said(struct source_corpus *s, const struct corpus_record *r, const struct corpus_tree *t,
+                      struct tree_node_data d, struct dialect_request *ret)
+{
+    uint32_t n = corpus_tree_blocks(&d), end = n;
+    if (list_messages(s, r) || have_messages(s, n)) return -1;
+    for (;;) { /* from the last message to the first */
+        uint32_t from = d.base == TREE_NO_BASE ? 0 : d.shared;
+        for (uint32_t i = end; i-- > from;) {
+            uint32_t id = corpus_block(r, d.own_at + i - from);
+            if (id >= r->n_messages) return -1;
+            const struct corpus_message *m = &s->said[id];
+            s->messages[i] =
+                (struct dialect_message){.role = corpus_role_name(m->role), .text = m->text, .len = m->len};
+        }
+        if (from < end) end = from;
+        if (d.base == TREE_NO_BASE) break;
+        corpus_tree_node(t, d.base, &d);
+    }
+    ret->messages = s->messages;
+    ret->n_messages = n;
+    return n ? 0 : -1;
+}
+
 /* A request of a session tree. */
 static int write_node(struct source_corpus *s, const struct corpus_record *r, const struct source_ask *a,
                       struct dialect_request *ret, uint32_t *ret_input)
@@ -198,6 +239,9 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     struct tree_node_data d;
     if (!corpus_tree_view(r, &t) || a->node >= t.n) return -1;
     corpus_tree_node(&t, a->node, &d);
+    ret->output_tokens = d.output_tokens;
+    *ret_input = d.input_tokens;
+    if (r->n_messages) return write_said(s, r, &t, d, ret);
     uint32_t left = d.input_tokens < PROMPT_TOKENS_MAX ? d.input_tokens : PROMPT_TOKENS_MAX;
     if (left == 0) left = 1;
     if (have_text(s, PROMPT_CHARS(left)) || have_messages(s, 1)) return -1;
@@ -217,8 +261,6 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = PROMPT_CHARS(left)};
     ret->messages = s->messages;
     ret->n_messages = 1;
-    ret->output_tokens = d.output_tokens;
-    *ret_input = d.input_tokens;
     return 0;
 }
 
@@ -251,6 +293,7 @@ static void corpus_source_close(void *source)
     if (!s) return;
     free(s->text);
     free(s->messages);
+    free(s->said);
     buf_clear(&s->body);
     free(s);
 }

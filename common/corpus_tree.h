@@ -7,8 +7,9 @@
  *                └──▶ 6
  *
  * Requests that others wait for come before them. A prompt is hash ids of blocks: the first `shared` of those of an
- * earlier request (`base`), then its own. So a conversation that grows costs what is new in each turn. The bytes may be
- * anybody's: corpus_tree_open checks every one of them. Pure. */
+ * earlier request (`base`), then its own. So a conversation that grows costs what is new in each turn. In a record with
+ * messages the ids are numbers of those. The bytes may be anybody's: corpus_tree_open checks every one of them. Pure.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

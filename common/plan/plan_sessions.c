@@ -64,7 +64,7 @@ static int trees_check_load(struct reader *r, const struct node *load, const str
     for (size_t i = 0; i < p->n_workloads; i++)
         if (plan_workload_has_trees(&p->workloads[i]) && p->n_workloads > 1)
             return node_refuse(load, false, r->e,
-                               "session trees (workload.trace of format weka) are a plan's only workload: trees and "
+                               "session trees (workload.trace of weka, otel …) are a plan's only workload: trees and "
                                "single requests cannot be counted together");
     if (!plan_has_trees(p)) return 0;
     if (!plan_api_has_tokens(p->target.api))

@@ -168,6 +168,9 @@ int workload_check_trace(struct reader *r, const struct node *map, void *base)
             return node_refuse(node_get(map, KEYS[i].key), true, r->e, "%s",
                                trees ? "is for recorded days; a session tree is played as a whole"
                                      : "is for session trees of agents, such as format: weka");
+    if (d->marker && d->trace == TRACE_DAG)
+        return node_refuse(node_get(map, "marker"), true, r->e,
+                           "is for traces of hash ids; the prompts of a dag are the file's own text");
     if (w->data.to_ns && w->data.to_ns <= w->data.from_ns)
         return node_refuse(node_get(map, "to"), false, r->e, "must be later than \"from\"");
     return 0;

@@ -27,6 +27,8 @@ struct compile {
     struct corpus_writer *writer;
     struct draft draft;
     struct table table;
+    struct bundles bundles;
+    size_t parts;              /* of it, beside those that are looked at */
     int64_t first_ns, last_ns; /* traces */
     bool begun, folder;        /* folder: the file is one of several */
     struct compile_result *r;
@@ -43,7 +45,7 @@ static int broken(struct compile *c, uint64_t line, const char *why)
     if (r->broken < COMPILE_TOLD) memcpy(r->told[r->broken], text, sizeof text);
     r->broken++;
     if (c->w->data.skip > 0) return 0;
-    if (r->records + r->zero + r->outside > 0) /* others were good */
+    if (r->records + r->zero + r->outside + c->parts > 0) /* others were good */
         return err_set(c->e, ERR_PLAN, "%.200s: %s (skip: 1%% would leave such records out, and count them)", c->path,
                        text);
     return err_set(c->e, ERR_PLAN, "%.200s: %s%s", c->path, text,
@@ -64,7 +66,7 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
 {
     struct draft *d = &c->draft;
     bool trace = c->w->source == SOURCE_TRACE && !plan_workload_has_trees(c->w);
-    if (result == DRAFT_BROKEN) return broken(c, line, d->why);
+    if (result == DRAFT_BROKEN) return broken(c, d->line ? d->line : line, d->why);
     if (trace && c->begun && d->time_ns < c->last_ns)
         return broken(c, line, "its time lies before that of the row above");
     if (trace && !c->begun) c->first_ns = d->time_ns;
@@ -79,6 +81,7 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
         return 0;
     }
     c->r->images += d->images > 0;
+    c->r->bare += d->bare;
     draft_finish(d);
     c->r->records++;
     if (d->record.tree_n) {
@@ -90,8 +93,28 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
 
 static int take_json(struct compile *c, uint64_t line, const char *text, size_t n)
 {
-    draft_reset(&c->draft);
-    return keep_record(c, line, c->format->json(&c->w->data, text, n, &c->draft));
+    struct draft *d = &c->draft;
+    draft_reset(d);
+    if (!c->format->split) return keep_record(c, line, c->format->json(&c->w->data, text, n, d));
+    if (c->format->split(text, n, line, &c->bundles, d) == DRAFT_BROKEN) return broken(c, line, d->why);
+    c->parts = c->bundles.n;
+    return 0;
+}
+
+/* What was split, each group as a record. */
+static int keep_bundles(struct compile *c)
+{
+    struct bundles *g = &c->bundles;
+    if (bundles_seal(g)) return err_set(c->e, ERR_NOMEM, "%.200s: there is no memory for its records", c->path);
+    for (size_t from = 0, to; from < g->n; from = to) {
+        to = bundles_end(g, from);
+        draft_reset(&c->draft);
+        c->parts = g->n - (to - from);
+        enum draft_result got = c->format->group(&c->w->data, g->part + from, to - from, &c->draft);
+        if (keep_record(c, g->part[from].line, got)) return -1;
+    }
+    bundles_reset(g);
+    return 0;
 }
 
 /* ---- the three forms ---- */
@@ -256,8 +279,11 @@ static int read_bytes(struct compile *c, const char *bytes, size_t n)
     c->first = first;
     enum format_form form = c->format->form;
     bool array = (form == FORM_ARRAY || form == FORM_OBJECTS) && first < c->end && *first == '[';
-    if (array) return read_array(c);
-    return form == FORM_TABLE ? read_table(c) : form == FORM_OBJECTS ? read_objects(c) : read_lines(c);
+    int rc = array                  ? read_array(c)
+             : form == FORM_TABLE   ? read_table(c)
+             : form == FORM_OBJECTS ? read_objects(c)
+                                    : read_lines(c);
+    return !rc && c->format->split ? keep_bundles(c) : rc; /* they are of one file, whose text they borrow */
 }
 
 /* What is left of a file, or of all of a folder, becomes a corpus. */
@@ -317,7 +343,10 @@ static int read_folder(struct compile *c, const char *path)
                      n < 0 ? strerror(errno) : "this folder holds no file that ends in .json or .jsonl");
     c->folder = true;
     for (int i = 0; i < n; i++) {
-        if (!rc && snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name) < (int)sizeof file)
+        if (!rc && snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name) >= (int)sizeof file)
+            rc = err_set(c->e, ERR_PLAN, "%.200s…/%.200s: a path of %zu bytes or more is not read", path,
+                         names[i]->d_name, sizeof file);
+        else if (!rc)
             rc = read_file(c, file);
         free(names[i]);
     }
@@ -340,6 +369,7 @@ int compile_run(const struct plan_workload *w, const char *path, FILE *out, stru
     if (c.draft.trees) tree_draft_clear(c.draft.trees);
     free(c.draft.trees);
     draft_clear(&c.draft);
+    bundles_clear(&c.bundles);
     buf_clear(&c.table.unquoted);
     return rc;
 }

@@ -13,6 +13,7 @@
 struct compile_result {
     uint64_t requests;                               /* of session trees, each of which is a record */
     uint64_t records, broken, zero, outside, images; /* outside: of the wanted time; images: rows that had some */
+    uint64_t bare;                                   /* with tools or further members, which are not sent */
     char told[COMPILE_TOLD][280];
     char hash[CORPUS_HASH_HEX];
 };

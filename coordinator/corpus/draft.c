@@ -15,6 +15,8 @@ void draft_reset(struct draft *d)
     d->record = (struct corpus_record){0};
     d->time_ns = 0;
     d->images = 0;
+    d->bare = false;
+    d->line = 0;
     d->why[0] = 0;
 }
 
@@ -115,7 +117,7 @@ bool draft_block(struct draft *d, uint32_t id)
 {
     if (d->record.n_blocks == d->blocks_cap) {
         uint32_t cap = d->blocks_cap ? d->blocks_cap * 2 : 256;
-        uint32_t *more = cap <= (1u << 22) ? realloc(d->blocks, cap * sizeof *more) : NULL;
+        uint32_t *more = cap <= (1u << 24) ? realloc(d->blocks, cap * sizeof *more) : NULL;
         if (!more) {
             (void)draft_broken(d, "it has too many hash ids");
             return false;

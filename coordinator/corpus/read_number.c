@@ -18,6 +18,11 @@ bool read_decimal(const char *s, size_t n, double *ret)
     return *end == 0 && isfinite(*ret);
 }
 
+bool read_json_number(struct json *j, double *ret)
+{
+    return json_enter(j, JSON_NUMBER) && read_decimal(j->text, j->len, ret);
+}
+
 /* Digits of a fraction, at most nine count. Returns how many were read over. */
 static size_t read_fraction(const char *s, size_t n, int64_t *ret_ns)
 {

@@ -165,4 +165,9 @@ const struct format READ_TRACE[TRACE_N] = {
     [TRACE_MOONCAKE] = {"mooncake", FORM_LINES, .json = mooncake_read},
     [TRACE_BAILIAN] = {"bailian", FORM_LINES, .json = bailian_read},
     [TRACE_WEKA] = {"weka", FORM_OBJECTS, .json = weka_read},
+    [TRACE_TRACELAB] = {"tracelab", FORM_LINES, .split = tracelab_split, .group = tracelab_group},
+    [TRACE_MOONCAKE_SESSIONS] = {"mooncake-sessions", FORM_LINES, .split = mooncake_sessions_split,
+                                 .group = mooncake_sessions_group},
+    [TRACE_OTEL] = {"otel", FORM_OBJECTS, .split = otel_split, .group = otel_group},
+    [TRACE_DAG] = {"dag", FORM_LINES, .split = dag_split, .group = dag_group},
 };

@@ -19,14 +19,12 @@
 #include "coordinator/corpus/read_number.h"
 #include "coordinator/corpus/tree_draft.h"
 
-enum { DEPTH_MAX = 8, MODELS_MAX = 64, BLOCK_DEFAULT = 64 };
+enum { DEPTH_MAX = 8, BLOCK_DEFAULT = 64 };
 
 struct weka {
     struct json j;
     struct draft *d;
     struct tree_draft *t;
-    uint64_t models[MODELS_MAX]; /* fingerprints, in the order in which they came */
-    uint32_t n_models;
     double block;
     bool local;
     uint64_t id;
@@ -54,11 +52,6 @@ static bool wrong(struct weka *w, const char *what)
     return false;
 }
 
-static bool number_next(struct json *j, double *ret)
-{
-    return json_enter(j, JSON_NUMBER) && read_decimal(j->text, j->len, ret);
-}
-
 static bool ids_next(struct weka *w, struct entry *e)
 {
     enum json_token t = json_next(&w->j);
@@ -74,29 +67,19 @@ static bool ids_next(struct weka *w, struct entry *e)
     return true;
 }
 
-static uint32_t model_number(struct weka *w, const struct json *name)
-{
-    uint64_t h = fingerprint_bytes(FINGERPRINT_INIT, name->text, name->len);
-    for (uint32_t i = 0; i < w->n_models; i++)
-        if (w->models[i] == h) return i;
-    if (w->n_models == MODELS_MAX) return MODELS_MAX - 1;
-    w->models[w->n_models] = h;
-    return w->n_models++;
-}
-
 /* Which member it is; its value is read. */
 static bool member(struct weka *w, struct entry *e)
 {
     struct json *j = &w->j;
-    if (JSON_IS(j, "t")) return (e->has_time = number_next(j, &e->r.start_s)) || true;
-    if (JSON_IS(j, "in")) return (e->has_in = number_next(j, &e->r.input)) || true;
-    if (JSON_IS(j, "out")) return (e->has_out = number_next(j, &e->r.output)) || true;
-    if (JSON_IS(j, "api_time")) return number_next(j, &e->api_s) || (e->api_s = NAN, true);
-    if (JSON_IS(j, "think_time")) return number_next(j, &e->r.think_s) || (e->r.think_s = NAN, true);
-    if (JSON_IS(j, "duration_ms")) return number_next(j, &e->ms) || (e->ms = NAN, true);
+    if (JSON_IS(j, "t")) return (e->has_time = read_json_number(j, &e->r.start_s)) || true;
+    if (JSON_IS(j, "in")) return (e->has_in = read_json_number(j, &e->r.input)) || true;
+    if (JSON_IS(j, "out")) return (e->has_out = read_json_number(j, &e->r.output)) || true;
+    if (JSON_IS(j, "api_time")) return read_json_number(j, &e->api_s) || (e->api_s = NAN, true);
+    if (JSON_IS(j, "think_time")) return read_json_number(j, &e->r.think_s) || (e->r.think_s = NAN, true);
+    if (JSON_IS(j, "duration_ms")) return read_json_number(j, &e->ms) || (e->ms = NAN, true);
     if (JSON_IS(j, "hash_ids")) return ids_next(w, e);
     if (JSON_IS(j, "model")) {
-        if (json_enter(j, JSON_STRING)) e->r.model = model_number(w, j);
+        if (json_enter(j, JSON_STRING)) e->r.model = tree_draft_model(w->t, j->text, j->len);
         return true;
     }
     if (JSON_IS(j, "type")) {
@@ -133,7 +116,7 @@ static double first_time(struct json j)
     enum json_token t;
     if (json_next(&j) != JSON_ARRAY || json_next(&j) != JSON_OBJECT) return NAN;
     while ((t = json_next(&j)) == JSON_KEY) {
-        if (JSON_IS(&j, "t")) return number_next(&j, &s) ? s : (double)NAN;
+        if (JSON_IS(&j, "t")) return read_json_number(&j, &s) ? s : (double)NAN;
         if (json_skip(&j) < 0) return NAN;
     }
     return NAN;
@@ -205,7 +188,7 @@ static bool head_member(struct weka *w, bool *ret_requests)
 {
     struct json *j = &w->j;
     if (JSON_IS(j, "block_size"))
-        return number_next(j, &w->block) || (draft_broken(w->d, "\"block_size\" is not a number"), false);
+        return read_json_number(j, &w->block) || (draft_broken(w->d, "\"block_size\" is not a number"), false);
     if (JSON_IS(j, "hash_id_scope")) {
         w->local = !(json_enter(j, JSON_STRING) && JSON_IS(j, "global"));
         return true;
@@ -230,9 +213,7 @@ enum draft_result weka_read(const struct plan_data *p, const char *text, size_t 
     struct weka w = {.d = d, .block = BLOCK_DEFAULT, .local = true, .id = 1};
     enum json_token t;
     bool requests = false;
-    if (!d->trees && !(d->trees = calloc(1, sizeof *d->trees))) return draft_broken(d, "there is no memory for it");
-    w.t = d->trees;
-    tree_draft_reset(w.t);
+    if (!(w.t = tree_draft_of(d))) return draft_broken(d, "there is no memory for it");
     json_begin(&w.j, text, n);
     if (json_next(&w.j) != JSON_OBJECT) return draft_broken(d, "it is not a JSON object");
     while ((t = json_next(&w.j)) == JSON_KEY)

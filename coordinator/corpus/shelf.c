@@ -84,6 +84,7 @@ static void report(const struct compile_result *r, const struct plan_workload *w
     } PARTS[] = {{r->zero, " without an answer or a prompt left out"},
                  {r->outside, " outside from and to left out"},
                  {r->images, " had images, which are not sent"},
+                 {r->bare, " had tools or further members of a request, which are not sent"},
                  {r->broken, " broken and left out"}};
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
         if (PARTS[i].n && n < sizeof text)

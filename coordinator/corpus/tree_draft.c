@@ -6,15 +6,19 @@
 
 #include "common/clock.h"
 #include "common/corpus_tree.h"
+#include "common/fingerprint.h"
 
 /* Recorded times are whole seconds in some files: what ended less than this after another began may have ended before.
  */
 #define TOLERANCE_S 1.0
 #define LATEST_S 1e9
 
-void tree_draft_reset(struct tree_draft *t)
+struct tree_draft *tree_draft_of(struct draft *d)
 {
-    t->n = t->n_threads = t->n_joins = t->n_after = t->zero = 0;
+    if (!d->trees) d->trees = calloc(1, sizeof *d->trees);
+    struct tree_draft *t = d->trees;
+    if (t) t->n = t->n_threads = t->n_joins = t->n_after = t->zero = t->n_models = t->minted = 0;
+    return t;
 }
 
 void tree_draft_clear(struct tree_draft *t)
@@ -63,6 +67,35 @@ bool tree_draft_join(struct tree_draft *t, struct tree_request *r, uint32_t thre
     if (!grow(&t->joins, sizeof *t->joins, t->n_joins, &t->joins_room, TREE_NODES_MAX)) return false;
     t->joins[t->n_joins++] = thread;
     r->n_joins++;
+    return true;
+}
+
+uint32_t tree_draft_model(struct tree_draft *t, const char *name, size_t n)
+{
+    uint64_t h = fingerprint_bytes(FINGERPRINT_INIT, name, n);
+    for (uint32_t i = 0; i < t->n_models; i++)
+        if (t->models[i] == h) return i;
+    if (t->n_models == TREE_MODELS_MAX) return TREE_MODELS_MAX - 1;
+    t->models[t->n_models] = h;
+    return t->n_models++;
+}
+
+bool tree_draft_prompt(struct tree_draft *t, struct draft *d, struct tree_request *r, uint32_t before, double same,
+                       uint32_t block_tokens)
+{
+    if (!(r->input >= 0 && r->input <= 1e8)) return true; /* tree_draft_finish says what is wrong with it */
+    uint32_t full = (uint32_t)r->input / block_tokens, kept = 0;
+    if (before != TREE_NONE && same > 0) {
+        const struct tree_request *b = &t->request[before];
+        kept = same < r->input ? (uint32_t)same / block_tokens : full;
+        if (kept > b->n_ids) kept = b->n_ids;
+        for (uint32_t i = 0; i < kept; i++)
+            if (!draft_block(d, d->blocks[b->ids_at + i])) return false;
+    }
+    r->ids_at = d->record.n_blocks - kept;
+    r->n_ids = full;
+    for (uint32_t i = kept; i < full; i++)
+        if (!draft_block(d, t->minted++)) return false;
     return true;
 }
 
@@ -293,6 +326,7 @@ static enum draft_result check_lengths(const struct tree_draft *t, uint32_t bloc
             return draft_broken(d, "request %u: lengths of %g and %g tokens cannot be", i + 1, r->input, r->output);
         if (!(fabs(r->start_s) < LATEST_S) || (!isnan(r->end_s) && !(fabs(r->end_s) < LATEST_S)))
             return draft_broken(d, "request %u: a time of %g s cannot be", i + 1, r->start_s);
+        if (block == 0) continue;
         double most = ceil(r->input / block), least = whole ? floor(r->input / block) : most;
         if (r->n_ids && (r->n_ids < least || r->n_ids > most))
             return draft_broken(d, "request %u: it has %u hash ids for %.0f tokens, which are %.0f blocks of %u", i + 1,

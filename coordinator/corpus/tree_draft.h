@@ -16,6 +16,7 @@
 
 #define TREE_THREADS_MAX 8192u
 #define TREE_NONE UINT32_MAX
+#define TREE_MODELS_MAX 64u
 
 /* A request as it was recorded. */
 struct tree_request {
@@ -34,6 +35,9 @@ struct tree_draft {
     uint32_t n_threads, threads_room;
     uint32_t *joins;
     uint32_t n_joins, joins_room;
+    uint64_t models[TREE_MODELS_MAX]; /* fingerprints of their names, in the order in which they came */
+    uint32_t n_models;
+    uint32_t minted; /* block ids that tree_draft_prompt made up */
     /* made by tree_draft_finish */
     struct tree_node_data *node;
     uint32_t *after;
@@ -43,14 +47,22 @@ struct tree_draft {
     uint32_t zero;    /* requests without an answer or a prompt */
 };
 
-void tree_draft_reset(struct tree_draft *t);
+/* The draft's own, empty; NULL: no memory. */
+struct tree_draft *tree_draft_of(struct draft *d);
 void tree_draft_clear(struct tree_draft *t);
 /* A new agent, started after that request; its number, TREE_NONE without room. */
 uint32_t tree_draft_thread(struct tree_draft *t, uint32_t parent);
 /* NULL without room. Valid until the next. */
 struct tree_request *tree_draft_add(struct tree_draft *t);
 bool tree_draft_join(struct tree_draft *t, struct tree_request *r, uint32_t thread);
+/* The number of a model, by its name. */
+uint32_t tree_draft_model(struct tree_draft *t, const char *name, size_t n);
+/* A prompt without recorded ids: as many blocks as are full of r->input tokens. Those that lie within the first `same`
+ * tokens are the ones of request `before` (TREE_NONE: none), the others are new. False: `d` is broken. */
+bool tree_draft_prompt(struct tree_draft *t, struct draft *d, struct tree_request *r, uint32_t before, double same,
+                       uint32_t block_tokens);
 /* Works out what waits for what and how long, leaves out or raises lengths of 0, and writes the tree and its blocks
- * into the draft's record. `floor`: a last block that is not full has no id (else it has one). */
+ * into the draft's record. `floor`: a last block that is not full has no id (else it has one). block_tokens 0: ids are
+ * numbers of the draft's messages. */
 enum draft_result tree_draft_finish(struct tree_draft *t, const struct plan_data *p, uint32_t block_tokens, bool floor,
                                     uint64_t scope, struct draft *d);

@@ -75,13 +75,63 @@ CASES = [
     ('azure', '', 'TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:17:05,1e12,5\r\n', 'line 2: lengths of 1e+12 and 5 tokens cannot be'),
     ('mooncake', ', skip: 1%', '{"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [0, 1]}\n{"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [0, 1]}\n{"timestamp": 5, "input_length": 600', '1 of 3 records are broken, skip allows 1 %; the first: line 3: it is not JSON'),
 ]
-TRACES = ("azure", "burstgpt", "mooncake", "bailian", "weka")
+ROUND = '{"session_id":"a","input_tokens_total":5,"output_tokens":1,"timing_events":[{"event_type":"text","timestamp":"2026-06-01T05:40:20Z"}]}\n'
+TURN = '{"session_id":"a","input_length":600,"output_length":5,"hash_ids":[0,1]}\n'
+SPAN = '{"traceId":"t","spanId":"s","startTimeUnixNano":"1000","endTimeUnixNano":"2000","attributes":{"gen_ai.operation.name":"chat","gen_ai.usage.input_tokens":5,"gen_ai.usage.output_tokens":1}}'
+TALK = '{"session_id":"a","turns":[{"messages":[{"role":"user","content":"x"}],"max_tokens":5%s}]}\n'
+TWO = '{"session_id":"a","turns":[{"messages":[{"role":"user","content":"x"}],"max_tokens":5%s},{"messages":[{"role":"user","content":"y"}],"max_tokens":5}]}\n'
+CHILD = '{"session_id":"b","turns":[{"messages":[{"role":"user","content":"z"}],"max_tokens":5%s}]}\n'
+SKIP = ' (skip: 1% would leave such records out, and count them)'
+CASES += [
+    ('tracelab', '', '{"input_tokens_total":5}\n', 'line 1: "session_id" is missing, or not text'),
+    ('tracelab', '', ROUND + '{"session_id":"a","input\n', 'line 2: it is not JSON' + SKIP),
+    ('tracelab', '', ROUND + ROUND.replace('"output_tokens":1,', ''), 'line 2: "output_tokens" is missing, or not a number'),
+    ('tracelab', '', ROUND.replace(':5,', ':"5",'), 'line 1: "input_tokens_total" is missing, or not a number'),
+    ('tracelab', '', ROUND.replace('text', 'usage_report'), 'line 1: no event in "timing_events" says when it was sent or answered'),
+    ('tracelab', '', ROUND.replace('2026-06-01T', '1.6.2026 '), 'line 1: a "timestamp" is no time such as 2026-06-01T05:40:20.151Z'),
+    ('tracelab', '', ROUND.replace(':1,', ':0,'), 'no request is left: no row has both an answer and a prompt, of 1 (zero_output: one raises such lengths to 1)'),
+    ('tracelab', '', ROUND.replace(':1,', ':-1,'), 'line 1: request 1: lengths of 5 and -1 tokens cannot be'),
+    ('mooncake-sessions', '', TURN + TURN.replace('[0,1]', '[0]'), 'line 2: the number of its hash ids is not that of its blocks of 512 tokens'),
+    ('mooncake-sessions', '', TURN.replace('[0,1]', '[0,268435456]'), 'line 1: a hash id is not a whole number below 2^28'),
+    ('mooncake-sessions', '', TURN.replace('[0,1]', '"0"'), 'line 1: "hash_ids" is not a list'),
+    ('mooncake-sessions', '', TURN.replace('"input_length":600,', ''), 'line 1: "input_length" is missing, or not a number'),
+    ('mooncake-sessions', '', TURN.replace('600', '-600'), 'line 1: lengths below 0 or above 100 million tokens cannot be'),
+    ('mooncake-sessions', '', TURN + TURN.replace('}', ',"delay":-5}'), 'line 2: a "delay" below 0 cannot be'),
+    ('mooncake-sessions', '', TURN.replace('}', ',"timestamp":900}') + TURN.replace('}', ',"timestamp":800}'), 'line 2: its time lies before that of the turn above'),
+    ('mooncake-sessions', '', TURN.replace('"hash_ids":[0,1]', '"messages":[]'), "line 1: it holds a prompt's text, and this format is lengths and hash ids"),
+    ('mooncake-sessions', '', TURN.replace('}', ',"wait_for":["r1"]}'), 'line 1: "wait_for" is not read: turns follow one another by "delay"'),
+    ('otel', '', '{"resourceMetrics":[]}', 'line 1: it holds no span: {"resourceSpans": …} or {"spans": …} is wanted'),
+    ('otel', '', '{"spans":[' + SPAN.replace('"traceId":"t",', '') + ']}', 'line 1: a span has no "traceId"'),
+    ('otel', '', '{"spans":[\n' + SPAN + ',\n' + SPAN.replace('"1000"', '"then"') + ']}', "line 3: a span's start is missing, or no time in nanoseconds"),
+    ('otel', '', '{"spans":[' + SPAN.replace('"gen_ai.usage.input_tokens":5,', '') + ']}',
+     'line 1: a call of a model has no gen_ai.usage.input_tokens and output_tokens: nothing says how long it was'),
+    ('otel', '', '{"spans":[' + SPAN.replace('"chat"', '"embeddings"') + ']}',
+     'no request is left: no row has both an answer and a prompt, of 1 (zero_output: one raises such lengths to 1)'),
+    ('otel', '', '{"spans":[' + SPAN + ']}\n{"spans":[', 'line 2: here it is no longer JSON' + SKIP),
+    ('dag', '', '{"turns":[]}\n', 'line 1: "session_id" is missing, or not text'),
+    ('dag', '', '{"session_id":"a"}\n', 'line 1: "turns" is missing, or an empty list'),
+    ('dag', '', TALK.replace('"messages":[{"role":"user","content":"x"}],', '') % '', 'line 1: a turn has no "messages"'),
+    ('dag', '', TALK.replace('{"role":"user","content":"x"}', '') % '', 'line 1: a turn has no message'),
+    ('dag', '', TALK.replace('"role":"user",', '') % '', 'line 1: a message has no "role"'),
+    ('dag', '', TALK.replace('"max_tokens":5', '"max_tokens":null') % '', 'line 1: a turn has no "max_tokens": nothing says how long its answer is'),
+    ('dag', '', TALK % ',"delay":"5s"', 'line 1: a "delay" is no number of milliseconds'),
+    ('dag', '', TALK % ',"spawns":["nobody"]', 'line 1: it names a conversation "nobody" that is not in the file'),
+    ('dag', '', TALK % ',"spawns":"b"', 'line 1: the conversations that a turn begins are not a list'),
+    ('dag', '', TALK % '' + CHILD % '' + TALK % '', 'line 3: its session_id has come before' + SKIP),
+    ('dag', '', TALK % ',"spawns":["b"]' + CHILD % ',"spawns":["a"]', 'line 1: its conversations begin one another, and none begins the first'),
+    ('dag', '', TALK % ',"spawns":["b","b"]' + CHILD % '', 'line 2: two turns begin this conversation, or it begins itself'),
+    ('dag', '', TWO % ',"forks":["b"]' + CHILD % '', 'line 1: a fork ends its conversation, and here turns follow it ("background": true lets it go on)'),
+    ('dag', '', TWO % ',"spawns":[{"children":["b"],"join_at":2}]' + CHILD % '', 'line 1: "join_at" is not a later turn of its conversation'),
+    ('dag', '', '{"session_id":"a","orchestrator":true,"turns":[],"spawns":["b"]}\n', 'line 1: it is an orchestrator, whose turns send nothing: such are not read'),
+]
+TREES = ("weka", "tracelab", "mooncake-sessions", "otel", "dag")
+TRACES = ("azure", "burstgpt", "mooncake", "bailian", *TREES)
 os.chdir(FOLDER)
 bad = 0
 
 
 def check(name, kind, fmt, extra):
-    load = "{stages: [{arrivals: recorded, duration: 10s}]}" if kind == "trace" and fmt != "weka" else "{concurrency: 1, duration: 5s}"
+    load = "{stages: [{arrivals: recorded, duration: 10s}]}" if kind == "trace" and fmt not in TREES else "{concurrency: 1, duration: 5s}"
     with open("plan.yaml", "w") as f:
         f.write(f'plan: 1\ntarget: {{url: "http://127.0.0.1:1", model: m}}\nload: {load}\nworkload: {{{kind}: {{file: {name}, format: {fmt}{extra}}}}}\n')
     return subprocess.run([BIN + "/plateau", "check", "plan.yaml"], capture_output=True, text=True)

@@ -181,7 +181,8 @@ def prompts(nodes, by_out, seen, keys, check):
             check(same + 80 > min(len(ta), len(tb)) or ta[same : same + 80] != tb[same : same + 80], f"requests {a} and {b} share but {same // 4} tokens")
 
 
-if sys.argv[1] == "make":
-    make(pathlib.Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
-else:
-    sys.exit(look(*sys.argv[2:]))
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        make(pathlib.Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
+    else:
+        sys.exit(look(*sys.argv[2:]))
