@@ -431,6 +431,28 @@ const char *tls_reason(const struct tls_conn *c)
     return text ? text : c->system ? "the connection was reset" : "the connection was closed in the handshake";
 }
 
+/* The server ended the handshake because it speaks nothing of what was offered. */
+static void no_protocol(const struct tls_conn *c, const char *at, struct err *e)
+{
+    switch (tls_offers(c->tls)) {
+    case HTTP_1:
+        err_set(e, ERR_TARGET,
+                "%s does not speak HTTP/1.1 (it was offered http/1.1 in the TLS handshake): set target.http to "
+                "\"2\"",
+                at);
+        return;
+    case HTTP_2:
+        err_set(e, ERR_TARGET,
+                "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"", at);
+        return;
+    case HTTP_AUTO:
+        err_set(e, ERR_TARGET,
+                "%s speaks neither HTTP/2 nor HTTP/1.1 (it was offered h2 and http/1.1 in the TLS handshake): is "
+                "target.url that of the API?",
+                at);
+    }
+}
+
 void tls_why(const struct tls_conn *c, struct err *e)
 {
     char buf[TARGET_PEER_MAX];
@@ -449,8 +471,7 @@ void tls_why(const struct tls_conn *c, struct err *e)
         return;
     }
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL)
-        err_set(e, ERR_TARGET,
-                "%s does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at \"1.1\"", at);
+        no_protocol(c, at, e);
     else if (ERR_peek_error() != 0)
         err_set(
             e, ERR_SYSTEM_ERROR(ERR_peek_error()) ? ERR_NET : ERR_TARGET, "no TLS with %s: %s%s", at, openssl_says(),

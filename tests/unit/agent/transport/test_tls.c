@@ -64,6 +64,41 @@ static void test_old_version(void **state)
     peer_clear(&p);
 }
 
+static int choose_none(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
+                       unsigned int inlen, void *arg)
+{
+    (void)ssl, (void)out, (void)outlen, (void)in, (void)inlen, (void)arg;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* A server that ends the handshake since it speaks nothing of what was offered: what that was is not turned around. */
+static void test_no_protocol(void **state)
+{
+    (void)state;
+    static const struct {
+        enum plan_http http;
+        const char *why;
+    } OFFERS[] = {{HTTP_1, " does not speak HTTP/1.1 (it was offered http/1.1 in the TLS handshake): set target.http "
+                           "to \"2\""},
+                  {HTTP_2, " does not speak HTTP/2 (it was offered h2 in the TLS handshake): leave target.http at "
+                           "\"1.1\""},
+                  {HTTP_AUTO, " speaks neither HTTP/2 nor HTTP/1.1 (it was offered h2 and http/1.1 in the TLS "
+                              "handshake): is target.url that of the API?"}};
+    for (size_t i = 0; i < sizeof OFFERS / sizeof *OFFERS; i++) {
+        struct peer p;
+        struct err e = {0};
+        peer_init(&p, TLS1_3_VERSION);
+        tls_offer(p.tls, OFFERS[i].http);
+        SSL_CTX_set_alpn_select_cb(p.ctx, choose_none, NULL);
+        peer_open(&p, false, 0);
+        assert_int_equal(shake(&p), -1);
+        tls_why(p.c, &e);
+        assert_memory_equal(e.text, ADDRESS, strlen(ADDRESS));
+        assert_string_equal(e.text + strlen(ADDRESS), OFFERS[i].why);
+        peer_clear(&p);
+    }
+}
+
 /* Each byte of the server's in an event of its own. */
 static void test_handshake_in_pieces(void **state)
 {
@@ -418,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_old_version),
+        cmocka_unit_test(test_no_protocol),
         cmocka_unit_test(test_handshake_in_pieces),
         cmocka_unit_test(test_handshake_without_room),
         cmocka_unit_test(test_no_tls),
