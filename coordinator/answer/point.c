@@ -1,6 +1,7 @@
 #include "coordinator/answer/point.h"
 
 #include <math.h>
+#include <string.h>
 #include <stdlib.h>
 
 #include "common/human.h"
@@ -300,22 +301,36 @@ static void metrics_compute(const struct stage_data *s, struct point *p)
     }
 }
 
-static void server_compute(const struct stage_data *s, double from_s, double to_s, struct point *p)
+/* Requests that somebody else has there. The page is a sample now and then, so a few more than ours are nobody's. A
+ * request for several choices stands there as several. */
+static double server_others(const struct server_stage *w, const struct plan *plan, double ours)
+{
+    double there = w->mean[SERVER_RUNNING] + w->mean[SERVER_WAITING];
+    if (isnan(there) || (plan->target.body && strstr(plan->target.body, "\"n\""))) return NAN;
+    return there > 1.25 * ours + 2 ? there - ours : 0;
+}
+
+static void server_compute(const struct stage_data *s, const struct plan *plan, double from_s, double to_s,
+                           struct point *p)
 {
     struct point_server *v = &p->server;
     struct server_stage all;
-    *v = (struct point_server){.queue_ms = NAN, .queue_share = NAN, .tokens = NAN, .client_tokens = NAN};
+    *v = (struct point_server){.queue_ms = NAN, .queue_share = NAN, .tokens = NAN, .client_tokens = NAN, .others = NAN};
     server_stage_compute(s->server, s->n_server, from_s, to_s, &v->window);
     v->any = v->window.samples > 0;
+    v->restarted = v->window.restarted;
     if (!v->any) return;
     double waiting = v->window.mean[SERVER_WAITING];
     v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms
                   : p->requests_per_s > 0    ? 1e3 * waiting / p->requests_per_s
                                              : (double)NAN;
+    v->others = server_others(&v->window, plan, p->concurrency);
+    if (v->others > 0) v->queue_ms = NAN; /* whose wait it is cannot be told */
     if (p->metric[METRIC_TTFT].mean > 0) v->queue_share = v->queue_ms / p->metric[METRIC_TTFT].mean;
     double end = (double)(s->ended_wall_ns - s->started_wall_ns) / 1e9;
     if (s->ended_wall_ns == 0 || s->server[0].t_s > 0 || s->server[s->n_server - 1].t_s < end) return;
     server_stage_compute(s->server, s->n_server, s->server[0].t_s, s->server[s->n_server - 1].t_s, &all);
+    v->restarted |= all.restarted;
     v->tokens = all.delta[SERVER_GENERATION_TOKENS];
     v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);
 }
@@ -363,7 +378,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
-    server_compute(s, from + ret->warmup_cut_s, to, ret);
+    server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);

@@ -9,10 +9,12 @@
 
 /* The server's own figures of the same window; figures it does not give are NaN. */
 struct point_server {
-    bool any; /* its page was read while the stage ran */
+    bool any;       /* its page was read while the stage ran */
+    bool restarted; /* its counters began anew in the stage */
     struct server_stage window;
     double queue_ms, queue_share; /* mean wait in its queue: as it reports it, else waiting / rate (Little); as a share
-                                     of the client's mean ttft */
+                                     of the client's mean ttft. NaN where others wait there too */
+    double others;                /* requests on its page beyond ours, mean; 0: no more than chance has, NaN: unknown */
     double tokens, client_tokens; /* generated in the whole stage as it counted, and as the client did; NaN without a
                                      reading before and after */
 };

@@ -129,6 +129,10 @@ static bool sample_take(struct cursor *c, struct prom_line *s)
 int prom_read(const char *text, size_t n, prom_fn *fn, void *arg, struct err *e)
 {
     const char *at = text, *end = text + n;
+    while (at < end && strchr(" \t\r\n", *at) && *at)
+        at++;
+    if (at < end && *at == '<') return err_set(e, ERR_WIRE, "the page is HTML or XML, and no metrics");
+    at = text;
     for (size_t line = 1; at < end; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         if (!stop) return err_set(e, ERR_WIRE, "metrics line %zu: the page was cut", line);

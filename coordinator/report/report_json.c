@@ -232,6 +232,7 @@ static void put_server(struct json_out *j, const struct point_server *s)
     json_double(j, "ttft_ms", w->ttft_ms);
     json_double(j, "queue_ms", s->queue_ms);
     json_double(j, "queue_share_of_ttft", s->queue_share);
+    json_double(j, "other_requests", s->others);
     json_double(j, "stage_generation_tokens", s->tokens);
     json_double(j, "stage_client_tokens", s->client_tokens);
     json_end_object(j);

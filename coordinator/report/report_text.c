@@ -541,41 +541,82 @@ static void cuts(const struct page *p, const struct analysis *in)
     wrap(p, line, 0);
 }
 
-/* What the server's own page says: the queue in TTFT, and whether both sides counted the same tokens. */
-static void server(const struct page *p, const struct analysis *in)
+/* From which stage on the server's own queue explains TTFT. */
+static void server_queue(const struct page *p, const struct analysis *in)
 {
-    const struct point *queued = NULL, *any = NULL;
-    double theirs = 0, ours = 0;
+    const struct point *from = NULL; /* the first point from which on all points show it */
     char line[300], load[64], t[HUMAN_THINGS_MAX], n[2][HUMAN_MAX];
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[i];
         if (!q->server.any) continue;
-        any = q;
         bool explains = q->server.queue_share >= SERVER_EXPLAINS && q->server.window.mean[SERVER_WAITING] >= 1;
-        queued = !explains ? NULL : queued ? queued : q; /* the first point from which on all points show it */
+        from = !explains ? NULL : from ? from : q;
+    }
+    if (!from) return;
+    (void)snprintf(line, sizeof line,
+                   "The server's own queue explains TTFT from stage %" PRIu32
+                   " (load %s) on: %s waited there, %s of %s ms.",
+                   from->stage + 1, report_load(&from->requested, load),
+                   human_things(from->server.window.mean[SERVER_WAITING], "request", t),
+                   human_number(fmin(from->server.queue_ms, from->metric[METRIC_TTFT].mean), n[0]),
+                   human_number(from->metric[METRIC_TTFT].mean, n[1]));
+    wrap(p, line, 0);
+}
+
+static void server_others(const struct page *p, const struct analysis *in)
+{
+    char line[300], load[64], t[HUMAN_THINGS_MAX], n[HUMAN_MAX];
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[i];
+        if (!(q->server.others > 0)) continue;
+        (void)snprintf(line, sizeof line,
+                       "Others load the server too: in stage %" PRIu32
+                       " (load %s) its page had %s that are not of this run, on average, beside %s of ours.",
+                       q->stage + 1, report_load(&q->requested, load),
+                       human_things(round(q->server.others), "request", t), human_number(round(q->concurrency), n));
+        wrap(p, line, 0);
+        return;
+    }
+}
+
+/* Whether both sides counted the same tokens. */
+static void server_tokens(const struct page *p, const struct analysis *in)
+{
+    const struct point *any = NULL, *restarted = NULL;
+    double theirs = 0, ours = 0;
+    char line[300], why[120], t[HUMAN_THINGS_MAX], n[2][HUMAN_MAX];
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct point *q = &in->points[i];
+        if (!q->server.any) continue;
+        any = q;
+        if (q->server.restarted && !restarted) restarted = q;
         if (isnan(q->server.tokens)) continue;
         theirs += q->server.tokens;
         ours += q->server.client_tokens;
     }
-    if (queued) {
-        (void)snprintf(line, sizeof line,
-                       "The server's own queue explains TTFT from stage %" PRIu32
-                       " (load %s) on: %s waited there, %s of %s ms.",
-                       queued->stage + 1, report_load(&queued->requested, load),
-                       human_things(queued->server.window.mean[SERVER_WAITING], "request", t),
-                       human_number(fmin(queued->server.queue_ms, queued->metric[METRIC_TTFT].mean), n[0]),
-                       human_number(queued->metric[METRIC_TTFT].mean, n[1]));
-        wrap(p, line, 0);
-    }
     if (!any || !(theirs > 0) || !(ours > 0)) return;
     double off = theirs / ours - 1;
+    const char *words = off > 0.02    ? ": it served others too, or continued with requests that had ended here."
+                        : off < -0.02 ? ": the page is not of all that answered."
+                                      : ".";
+    (void)snprintf(why, sizeof why, "%s", words);
+    if (off < -0.02 && restarted)
+        (void)snprintf(why, sizeof why,
+                       ": its counters began anew in stage %" PRIu32
+                       ", so it was restarted, and some counts were lost.",
+                       restarted->stage + 1);
     (void)snprintf(line, sizeof line, "Server%s%s: counted %s, the client %s (%s)%s",
                    any->server.window.server[0] ? " " : "", any->server.window.server,
-                   human_things(theirs, "generated token", t), human_number(ours, n[0]), human_change(off, n[1]),
-                   off > 0.02    ? ": it served others too, or continued with requests that had ended here."
-                   : off < -0.02 ? ": the page is not of all that answered."
-                                 : ".");
+                   human_things(theirs, "generated token", t), human_number(ours, n[0]), human_change(off, n[1]), why);
     wrap(p, line, 0);
+}
+
+/* What the server's own page says. */
+static void server(const struct page *p, const struct analysis *in)
+{
+    server_queue(p, in);
+    server_others(p, in);
+    server_tokens(p, in);
 }
 
 int report_text(const struct analysis *in, const struct report_style *style, struct buf *out, struct err *e)

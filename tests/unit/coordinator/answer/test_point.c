@@ -414,12 +414,58 @@ static void test_empty(void **state)
     assert_true(p.ledger.balanced);
 }
 
+/* The server's page: a queue that is ours, requests that are not, and counters that begin anew. */
+static void test_server_page(void **state)
+{
+    (void)state;
+    struct agent_data a;
+    struct stage_data s;
+    struct plan plan = plan_of();
+    struct point p;
+    struct server_sample page[3] = {{.server = "vllm"}, {.server = "vllm"}, {.server = "vllm"}};
+    stage_make(&s, &a);
+    s.hist[METRIC_TTFT] = hist_new();
+    hist_record(s.hist[METRIC_TTFT], INT64_C(1600000000), 500);
+    for (int i = 0; i < 3; i++) {
+        for (int f = 0; f < SERVER_FIELD_N; f++)
+            page[i].value[f] = NAN;
+        page[i].t_s = 30 * i;
+        page[i].value[SERVER_RUNNING] = 16;
+        page[i].value[SERVER_WAITING] = 16;
+        page[i].value[SERVER_GENERATION_TOKENS] = 1000 * i;
+    }
+    s.server = page;
+    s.n_server = 3;
+    s.started_wall_ns = INT64_C(1000000000000);
+    s.ended_wall_ns = INT64_C(1060000000000);
+    point_compute(&s, &plan, &p);
+    is(p.server.others, 0);
+    is(p.server.queue_ms, 1600);
+    assert_true(p.server.queue_share > 0.9 && !p.server.restarted);
+    is(p.server.tokens, 2000);
+    for (int i = 0; i < 3; i++)
+        page[i].value[SERVER_WAITING] = 50; /* 66 are there, 32 of them ours */
+    page[2].value[SERVER_GENERATION_TOKENS] = 300;
+    point_compute(&s, &plan, &p);
+    is(p.server.others, 34);
+    assert_true(isnan(p.server.queue_ms) && isnan(p.server.queue_share) && p.server.restarted);
+    is(p.server.tokens, 1300);
+    plan.target.body = "{\"n\":2}"; /* each of ours stands there twice */
+    point_compute(&s, &plan, &p);
+    assert_true(isnan(p.server.others) && p.server.queue_share > 0.9);
+    stage_free(&s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_overrun),
-        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_stood_still),
-        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
+                                       cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_stood_still),
+                                       cmocka_unit_test(test_early_window),
+                                       cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_warmup_auto),
+                                       cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

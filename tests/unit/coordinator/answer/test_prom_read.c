@@ -112,6 +112,19 @@ static void is(double got, double want)
     assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want)));
 }
 
+/* A login page in its place is named, whole or cut. */
+static void test_no_metrics(void **state)
+{
+    (void)state;
+    static const char *const PAGES[] = {"<!doctype html>\n<title>Sign in</title>\n", "\n <html><body>Sign in", "<"};
+    for (size_t i = 0; i < sizeof PAGES / sizeof *PAGES; i++) {
+        struct server_sample s;
+        struct err e = {0};
+        assert_int_equal(server_read(PAGES[i], strlen(PAGES[i]), &s, &e), -1);
+        assert_string_equal(e.text, "the page is HTML or XML, and no metrics");
+    }
+}
+
 static void test_real_pages(void **state)
 {
     (void)state;
@@ -214,7 +227,8 @@ static void test_prompt_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_samples),
-                                       cmocka_unit_test(test_refused),       cmocka_unit_test(test_real_pages),
-                                       cmocka_unit_test(test_names),         cmocka_unit_test(test_stage)};
+                                       cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_metrics),
+                                       cmocka_unit_test(test_real_pages),    cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_stage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
