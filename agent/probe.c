@@ -234,12 +234,13 @@ static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *
     *ret = (struct probe_seen){.target = t, .headers_ns = -1, .first_token_ns = -1, .end_ns = -1};
     p->seen = ret;
     p->ended = false;
-    wording_begin(&p->wording, p->dialect.whole);
     p->pool = gap_pool_new(4096, 1, e);
     if (!p->pool || aim(p, t, e)) {
         gap_pool_destroy(&p->pool);
         return -1;
     }
+    ret->whole = p->dialect.whole;
+    wording_begin(&p->wording, ret->whole);
     kinds_choose(&p->at, &o.kind, &o.other);
     int rc = transport_init(&p->tr, &p->at, &CALLS, &o, e);
     if (rc == 0) {

@@ -55,8 +55,8 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
     else if (s->usage)
         (void)buf_printf(out, "; usage: %" PRIu32 " in, %" PRIu32 " out\n", s->tokens_in, s->tokens_out);
     else
-        (void)buf_puts(out, s->target->whole ? "; no usage: how many tokens it has is not known\n"
-                                             : "; no usage: each event counts as one token\n");
+        (void)buf_puts(out, s->whole ? "; no usage: how many tokens it has is not known\n"
+                                     : "; no usage: each event counts as one token\n");
 }
 
 /* Whether the words are the server's alone; else they begin with our own, which say what is wrong with the answer. */
@@ -131,7 +131,7 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
 
 static bool is_whole_answer(const struct probe_seen *s)
 {
-    return s->plain && !s->target->whole && text_holds(s->words, strlen(s->words), "\"choices\"");
+    return s->plain && !s->whole && text_holds(s->words, strlen(s->words), "\"choices\"");
 }
 
 /* Bytes that are no stream of this API. */
@@ -146,7 +146,7 @@ static enum probe_verdict judge_malformed(const struct probe_seen *s, struct err
                       s->encoding,
                       s->encoding[0] ? "): switch compression off in the server, or in what stands before it" : "");
     else
-        (void)err_set(e, ERR_NET, "the answer is no %s of %s: %s", s->target->whole ? "answer" : "stream",
+        (void)err_set(e, ERR_NET, "the answer is no %s of %s: %s", s->whole ? "answer" : "stream",
                       PLAN_APIS[s->target->api].name, words); /* they begin with what it is */
     return PROBE_WRONG;
 }

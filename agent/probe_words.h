@@ -25,6 +25,7 @@ struct probe_seen {
     const char *why; /* the transport's reason; NULL: none */
     int64_t headers_ns, first_token_ns, last_token_ns, end_ns;
     enum counter outcome; /* as a request of a stage would have ended */
+    bool whole;           /* one answer was asked for, and no stream */
     bool complete;        /* the body ended as HTTP says */
     bool plain, finish, end, usage;
     bool doubted; /* usage came and its output tokens are not believed: tokens_out is not of it */

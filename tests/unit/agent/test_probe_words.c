@@ -108,7 +108,7 @@ static void test_tokens(void **state)
     probe_words_lines(&s, &out);
     assert_non_null(strstr(buf_str(&out), "; no usage: each event counts as one token\n"));
     buf_reset(&out);
-    T.whole = true;
+    s.whole = true;
     probe_words_lines(&s, &out);
     assert_non_null(strstr(buf_str(&out), "; no usage: how many tokens it has is not known\n"));
     buf_clear(&out);

@@ -56,7 +56,7 @@ static void test_bodies(void **state)
 static void test_answers(void **state)
 {
     (void)state;
-    ANSWER("{\"a\":1}", "one JSON object that is no answer of this API");
+    ANSWER("{\"a\":1}", "one JSON object without an answer of this API");
     ANSWER("{\"choices\":[{\"message\":{\"content\":\"a", "one JSON object that is cut off");
     ANSWER("{\"a\":1}\n{\"a\":2}\n", "lines of JSON, where one answer is asked for");
     ANSWER("[1]", "a list in JSON that is no answer");
