@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,12 +52,21 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
     return CURL_SOCKET_BAD;
 }
 
+/* The target's own: the proxy of the plan, whatever the environment says; or that of the environment, where the plan
+ * says so, which curl reads by itself; or none. */
+static void set_way(CURL *c, const struct plan_target *t)
+{
+    if (t->proxy && strcmp(t->proxy, PLAN_PROXY_ENVIRONMENT) == 0) return;
+    curl_easy_setopt(c, CURLOPT_PROXY, t->proxy ? t->proxy : "");
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+}
+
 static void set_up(CURL *c, const struct plan_target *t, struct reading *r)
 {
     curl_easy_setopt(c, CURLOPT_URL, t->metrics_url);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
+    set_way(c, t);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that hangs */
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, SCRAPE_TIMEOUT_MS);
@@ -72,17 +82,26 @@ static void set_up(CURL *c, const struct plan_target *t, struct reading *r)
     if (t->tls_key_file) curl_easy_setopt(c, CURLOPT_SSLKEY, t->tls_key_file);
 }
 
-static int read_page(CURL *c, struct reading *r, struct server_sample *ret, struct err *e)
+static int refused(const struct plan_target *t, long status, const char *by, struct err *e)
 {
-    long status = 0;
+    return err_set(e, ERR_NET, "%sHTTP status %ld%s", by, status,
+                   status == 407 && t->proxy ? ": the proxy wants a login, which the coordinator does not have" : "");
+}
+
+static int read_page(CURL *c, const struct plan_target *t, struct reading *r, struct server_sample *ret, struct err *e)
+{
+    long status = 0, tunnel = 0;
+    const char *by = t->proxy ? "by the proxy: " : "";
     buf_reset(&r->page);
     r->refused[0] = 0;
     CURLcode rc = curl_easy_perform(c);
     if (r->refused[0]) return err_set(e, ERR_REFUSED, "%s", r->refused);
     if (r->page.bad) return err_set(e, ERR_WIRE, "the page is longer than %u bytes", SERVER_PAGE_MAX);
-    if (rc != CURLE_OK) return err_set(e, ERR_NET, "%s", curl_easy_strerror(rc));
+    (void)curl_easy_getinfo(c, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    if (rc != CURLE_OK && tunnel && tunnel / 100 != 2) return refused(t, tunnel, by, e);
+    if (rc != CURLE_OK) return err_set(e, ERR_NET, "%s%s", by, curl_easy_strerror(rc));
     (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) return err_set(e, ERR_NET, "HTTP status %ld", status);
+    if (status != 200) return refused(t, status, by, e);
     return server_read(buf_str(&r->page), r->page.len, ret, e);
 }
 
@@ -130,7 +149,7 @@ static void *loop(void *arg)
         struct err e = {0};
         (void)pthread_mutex_unlock(&s->lock);
         int64_t when = clock_mono_ns();
-        int rc = c ? read_page(c, &r, &sample, &e) : err_set(&e, ERR_NOMEM, "no memory");
+        int rc = c ? read_page(c, s->target, &r, &sample, &e) : err_set(&e, ERR_NOMEM, "no memory");
         (void)pthread_mutex_lock(&s->lock);
         keep(s, &sample, when, rc ? &e : NULL);
         while (next <= when)

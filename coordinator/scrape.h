@@ -1,7 +1,7 @@
 /* Reads the server's metrics page once a second, in a thread of its own: the run is never held up by it. Bounded: a
- * page of SERVER_PAGE_MAX bytes, SCRAPE_TIMEOUT_MS, no redirect, no proxy, no compression, http and https only;
- * addresses that are never connected to (addr.h) are refused at each connect. Carries no secret: a page behind a login
- * is not read. */
+ * page of SERVER_PAGE_MAX bytes, SCRAPE_TIMEOUT_MS, no redirect, no compression, http and https only; by target.proxy,
+ * if there is one. Addresses that are never connected to (addr.h) are refused at each connect. Carries no secret: a
+ * page behind a login is not read, nor one behind a proxy that wants one. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -160,7 +160,7 @@ const struct plan_key PLAN_KEYS[] = {
     {"target", "sni", &KEY_SERVER_NAME, AT(plan_target, sni), "", "llm.example.com", "",
      "https: the name that TLS asks for and that the certificate must be for, in place of the URL's host"},
     {"target", "metrics_url", &KEY_PAGE_URL, AT(plan_target, metrics_url), "", "http://gw.example.com/metrics", "",
-     "the server's own Prometheus page, read once a second beside the run"},
+     "the server's own Prometheus page, read once a second beside the run; by target.proxy too, but without its login"},
 
     {"template", "body", &KEY_TEMPLATE_BODY, AT(plan_target, template.body), NULL,
      "'{\"q\": {prompt}, \"n\": {output_tokens}}'", "",

@@ -39,7 +39,28 @@ grep -rqF -e "$PROXY_WORD" -e "$(printf 'me:%s' "$PROXY_WORD" | base64)" "$OUT" 
 by "proxy: \"$PROXY\", $login, connections: fresh" "$forty"
 all_ok 'a new connection for each request'
 
+# the server's own page takes the same way; its readings carry no login
+proxy
+by "proxy: \"$PROXY\", metrics_url: \"http://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 4, duration: 2500ms, warmup: 500ms'
+expect '[.points[].server | .name == "vllm" and .samples >= 1] | all and length == 1' 'metrics_url by the proxy: the page was read'
+[ "$(asked "GET http://127.0.0.1:$SIM_PORT/metrics -")" -ge 2 ] && ok 'and the proxy was asked for it' || fail "the proxy was not asked for the page: $(sort "$TMP/asked" | uniq -c)"
+NO_PROXY='*' no_proxy='*' by "proxy: \"$PROXY\", metrics_url: \"http://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 4, requests: 8, warmup: 0s'
+[ "$(asked GET)" -ge 4 ] && ok 'whatever the environment says' || fail "no_proxy was read: $(sort "$TMP/asked" | uniq -c)"
+before=$(asked GET)
+http_proxy=$PROXY by "metrics_url: \"http://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 4, requests: 8, warmup: 0s'
+is 'without target.proxy nobody asks a proxy' "$(asked GET)" "$before"
+http_proxy=$PROXY by "proxy: environment, metrics_url: \"http://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 4, requests: 8, warmup: 0s'
+[ "$(asked GET)" -gt "$before" ] && ok 'the environment, where the plan says so' || fail 'the environment was not read'
+proxy --login "me:$PROXY_WORD"
+by "proxy: \"$PROXY\", $login, metrics_url: \"http://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 4, requests: 8, warmup: 0s'
+expect '[.events[] | select(.kind == "metrics_failed" and (.text | test("status 407: the proxy wants a login, which the coordinator does not have")))] | length == 1' 'a proxy with a login: said once'
+expect '.points[0].ledger | .ok == 8' 'and the run is whole'
+proxy 'status:502:Sad ways'
+by "proxy: \"$PROXY\", metrics_url: \"https://127.0.0.1:$SIM_PORT/metrics\"" 'concurrency: 1, requests: 2, warmup: 0s'
+expect '[.events[] | select(.kind == "metrics_failed" and (.text | test("by the proxy.*status 502")))] | length == 1' 'a proxy that makes no tunnel: said once'
+
 # refusals
+proxy --login "me:$PROXY_WORD"
 by "proxy: \"$PROXY\"" "$forty"
 expect '.points[0].ledger | .ok == 0 and .failed.proxy == .due' '407: failed as proxy'
 expect '.points[0].first_failures[0] | .status == 407 and (.text | contains("Access denied"))' '407: in the words of the proxy'
