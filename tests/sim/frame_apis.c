@@ -124,13 +124,18 @@ static void responses_whole(const struct sim_frame *f, uint32_t tokens, struct b
     uint32_t thought = thoughts(f, tokens);
     buf_printf(out,
                "{\"id\":\"resp_%016" PRIx64
-               "\",\"object\":\"response\",\"error\":null,\"status\":\"completed\",\"output\":[",
-               f->number);
+               "\",\"object\":\"response\",\"created_at\":1760000000,\"model\":\"%s\",\"error\":null,\"status\":"
+               "\"completed\",\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[],\"output\":[",
+               f->number, f->ask.model);
     if (thought)
-        put_text(f, "{\"type\":\"reasoning\",\"summary\":[],\"content\":[{\"type\":\"reasoning_text\",\"text\":\"", 0,
-                 thought, "\"}]},", out);
-    put_text(f, "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"", thought, tokens - thought,
-             "\"}]}],", out);
+        put_text(f,
+                 "{\"id\":\"rs_0\",\"type\":\"reasoning\",\"summary\":[],\"content\":[{\"type\":\"reasoning_text\","
+                 "\"text\":\"",
+                 0, thought, "\"}]},", out);
+    put_text(f,
+             "{\"id\":\"msg_0\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{"
+             "\"type\":\"output_text\",\"annotations\":[],\"text\":\"",
+             thought, tokens - thought, "\"}]}],", out);
     responses_usage(f, tokens, out);
     buf_putc(out, '}');
 }
