@@ -22,6 +22,7 @@ enum event_flag {
     EVENT_MALFORMED = 1 << 7, /* no JSON object */
     EVENT_UNKNOWN = 1 << 8,   /* an object that says nothing this API knows */
     EVENT_UNREAD = 1 << 9,    /* a number of usage that is none: negative, broken, a word */
+    EVENT_GUESS = 1 << 10,    /* usage whose input may be an estimate: a later number counts in its place */
 };
 /* How events lie in the body. */
 enum framing {

@@ -34,7 +34,8 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     return body_end(&w);
 }
 
-static void take_usage(struct event_scan *s)
+/* `first`: of message_start. */
+static void take_usage(struct event_scan *s, bool first)
 {
     uint32_t input = 0, read = 0, written = 0;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
@@ -54,6 +55,7 @@ static void take_usage(struct event_scan *s)
     uint64_t all = (uint64_t)input + read + written;
     s->ev->input_tokens = all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
     s->ev->cached_tokens = read;
+    if (first && read == 0 && written == 0) s->ev->flags |= EVENT_GUESS; /* who knows of its cache does not guess */
 }
 
 /* A block, or what is added to one. */
@@ -78,7 +80,7 @@ static void take_message(struct event_scan *s)
     if (!event_scan_message(s)) return;
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "usage"))
-            take_usage(s);
+            take_usage(s, true);
         else
             (void)json_skip(&s->j);
     }
@@ -116,7 +118,7 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
         } else if (JSON_IS(&s.j, "message")) {
             take_message(&s);
         } else if (JSON_IS(&s.j, "usage")) {
-            take_usage(&s);
+            take_usage(&s, false);
         } else {
             event_scan_other(&s);
         }

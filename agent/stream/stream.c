@@ -113,7 +113,8 @@ bool stream_came_at_once(const struct stream *s, uint32_t seen)
 static void take_usage(struct stream *s, const struct event *ev)
 {
     s->usage = true;
-    if (ev->input_tokens > s->usage_in) s->usage_in = ev->input_tokens;
+    if (ev->input_tokens > s->usage_in || (s->guessed && ev->input_tokens > 0)) s->usage_in = ev->input_tokens;
+    s->guessed = ev->flags & EVENT_GUESS;
     if (ev->output_tokens > s->usage_out)
         s->usage_out = ev->output_tokens;
     else if (falls(s, ev->output_tokens))

@@ -75,6 +75,7 @@ struct stream {
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
     bool unread, fell;        /* usage had a number that is none; its output tokens fell */
+    bool guessed;             /* the input tokens may be an estimate */
     bool late;                /* token events were read late: set by the caller */
     enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
     enum stream_end ended_by; /* with `end` */

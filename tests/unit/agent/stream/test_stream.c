@@ -58,7 +58,8 @@ static const struct expect captures[] = {
     {"llamacpp-b11549-responses-stream-reasoning", API_OPENAI_RESPONSES, COUNTER_OK, 3, true, 31, 4, 1, true},
     {"vllm-anthropic-stream", API_ANTHROPIC, COUNTER_OK, 6, true, 11, 6, 0, true},
     {"llamacpp-anthropic-stream", API_ANTHROPIC, COUNTER_OK, 6, true, 19, 6, 18, true},
-    {"ollama-messages-stream", API_ANTHROPIC, COUNTER_OK, 3, true, 27, 3, 0, true}, /* its message_start guesses 5 */
+    {"ollama-messages-stream", API_ANTHROPIC, COUNTER_OK, 3, true, 27, 3, 0, true},   /* its message_start guesses 5 */
+    {"ollama17-messages-stream", API_ANTHROPIC, COUNTER_OK, 3, true, 24, 3, 0, true}, /* it guesses 25 */
     {"ollama-chat-ndjson", API_OLLAMA, COUNTER_OK, 6, true, 27, 6, 0, true},
     {"ollama-runner-killed-ndjson", API_OLLAMA, COUNTER_FAILED_STREAM_ERROR, 27, false, 0, 0, 0, false},
     {"llamacpp-native-completion-stream", API_LLAMACPP, COUNTER_OK, 8, true, 2, 8, 1, true},
