@@ -14,7 +14,20 @@ newest_pod() { k get pods -l "batch.kubernetes.io/job-name=${job#*/}" --sort-by=
 job_is() { k get "$job" -o jsonpath="{.status.conditions[?(@.type=='$1')].status}" | grep -q True; }
 exit_code() { k get "$1" -o jsonpath='{.status.containerStatuses[?(@.name=="coordinator")].state.terminated.exitCode}' 2>/dev/null || true; }
 
-follower= followed= fetched= helper=
+# Why a pod has not begun, once for each reason: no node, no image, no Secret. A run that joins a fleet waits for the one before it.
+tell_wait() { # POD
+  local why fleet others=
+  why=$(k get events --field-selector "type=Warning,involvedObject.name=${1#pod/}" --sort-by=.lastTimestamp -o jsonpath='{.items[-1:].message}' 2>/dev/null) || true
+  fleet=$(k get "$1" -o jsonpath='{.metadata.labels.app\.kubernetes\.io/part-of}')
+  [ "$fleet" = "$release" ] ||
+    others=$(k get pods -l "app.kubernetes.io/component=coordinator,app.kubernetes.io/part-of=$fleet" --field-selector=status.phase=Running -o jsonpath='{.items[*].metadata.labels.app\.kubernetes\.io/instance}')
+  case $told in "the fleet"*) [ -n "$others" ] || return 0 ;; esac # the scheduler's last warning is of that time
+  [ -z "$others" ] || why="the fleet $fleet is in use by $others; this run begins when that pod has gone"
+  [ -z "$why" ] || [ "$why" = "$told" ] || echo "${1#pod/} waits: $why" >&2
+  told=$why
+}
+
+follower= followed= fetched= helper= told=
 cleanup() {
   [ -z "$follower" ] || kill "$follower" 2>/dev/null || true
   [ -z "$helper" ] || k delete pod "$helper" --ignore-not-found >/dev/null || true
@@ -22,9 +35,13 @@ cleanup() {
 trap cleanup EXIT
 while :; do
   pod=$(newest_pod)
-  if [ -n "$pod" ] && [ "$pod" != "$followed" ] && [ "$(k get "$pod" -o jsonpath='{.status.phase}')" != Pending ]; then
-    k logs -f -c coordinator "$pod" &
-    follower=$! followed=$pod
+  if [ -n "$pod" ] && [ "$pod" != "$followed" ]; then
+    if [ "$(k get "$pod" -o jsonpath='{.status.phase}')" != Pending ]; then
+      k logs -f -c coordinator "$pod" &
+      follower=$! followed=$pod
+    else
+      tell_wait "$pod"
+    fi
   fi
   if [ -n "$pod" ] && [ "$pod" != "$fetched" ] && k logs -c coordinator "$pod" --tail=20 2>/dev/null | grep -q 'can be fetched'; then
     rm -rf "$folder"

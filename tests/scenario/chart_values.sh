@@ -34,6 +34,14 @@ deploy/helm/chart_readme.py | diff - $chart/README.md >"$tmp/diff" || { head -20
 render cron --set insecure=true --set schedule='0 3 * * *'
 render fleet --set mode=fleet --set keys.secretName=k
 render join --set mode=join --set fleet=f --set keys.secretName=k
+mine=affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution
+render apart --set mode=join --set fleet=f --set insecure=true --set "coordinator.$mine[0].topologyKey=mine"
+# a plan whose first line is indented, with a proxy; a Secret with a dot; a coordinator in the node's network; agents that share no node
+printf '   # mine\nplan: 1\ntarget: {url: "https://[fd00::1]/v1", model: m, proxy: "http://proxy:3128"}\nload: {concurrency: 1, duration: 5s}\n' >"$tmp/odd-plan.yaml"
+echo plan.yaml >"$tmp/name.yaml"
+printf 'plan: 1\n\tload: 2\n' >"$tmp/tab.yaml"
+render odd --set-file plan="$tmp/odd-plan.yaml" --set insecure=true --set networkPolicy.enabled=true --set 'secrets[0]=my.key' --set 'coordinator.secrets[0]=my.ca' \
+  --set coordinator.hostNetwork=true --set agent.spread=hard --set 'coordinator.args={--set=target.metrics_url=http://llm:9401/metrics,--listen,tcp://x:9}' --set "agent.$mine[0].topologyKey=mine"
 for p in plateau-agent plateau-sim; do "$bin/$p" --help >"$tmp/$p.help"; done
 "$bin/plateau" run --help >"$tmp/plateau.help"
 
@@ -119,6 +127,25 @@ expect(1 in rules["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"], "a r
 ports = [p["port"] for e in of(o, "NetworkPolicy", "-agents")["spec"]["egress"] for p in e.get("ports", [])]
 expect(18000 in ports and 9400 in ports, f"the policy does not follow the plan's URLs: {ports}")
 expect(all(c["kind"] == "CronJob" for c in load("cron") if c["metadata"]["name"] in ("load-plateau-agents", "load-plateau-coordinator") and c["kind"].endswith("Job")), "a schedule makes no CronJobs")
+# Two runs never use one fleet at once: the scheduler keeps their coordinators apart, beside what the user asks for. Other coordinators are free.
+def hard(docs, end): return [(t["topologyKey"], t.get("labelSelector", {}).get("matchLabels")) for t in of(docs, "Job", end)["spec"]["template"]["spec"].get("affinity", {}).get("podAntiAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", [])]
+def part(component, **more): return {"app.kubernetes.io/name": "plateau", "app.kubernetes.io/component": component, **more}
+turn = ("kubernetes.io/os", part("coordinator", **{"app.kubernetes.io/part-of": "f"}))
+expect(hard(load("join"), "-coordinator") == [turn], f"two runs may use one fleet at once: {hard(load('join'), '-coordinator')}")
+expect(hard(load("apart"), "-coordinator") == [("mine", None), turn], f"the user's own affinity is lost, or the fleet's turn: {hard(load('apart'), '-coordinator')}")
+expect(hard(o, "-coordinator") == [] and hard(o, "-agents") == [], "a run of its own waits for others")
+odd = load("odd")
+expect(hard(odd, "-agents") == [("mine", None), ("kubernetes.io/hostname", part("agent"))], f"spread: hard does not keep agents apart: {hard(odd, '-agents')}")
+ways = of(odd, "NetworkPolicy", "-agents")["spec"]["egress"]
+expect({443, 3128, 9401} <= {p["port"] for e in ways for p in e["ports"]} and 9 not in {p["port"] for e in ways for p in e["ports"]}, f"the policy does not follow URL, proxy and metrics page: {ways}")
+expect([e for e in ways if e["ports"] == [{"port": 5555}]] == [{"ports": [{"port": 5555}]}], "a coordinator in the node's network is no pod for a policy: agents cannot reach it")
+expect(of(odd, "ConfigMap", "-plan")["data"]["plan.yaml"] == open(f"{tmp}/odd-plan.yaml").read(), "the plan is not what it was")
+for end in ("-agents", "-coordinator"):
+    spec = of(odd, "Job", end)["spec"]["template"]["spec"]
+    expect(all(re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", v["name"]) for v in spec["volumes"]), f"{end}: a volume has no name that Kubernetes takes: {spec['volumes']}")
+    expect({m["name"] for m in spec["containers"][0]["volumeMounts"]} <= {v["name"] for v in spec["volumes"]}, f"{end}: a mount has no volume")
+for w in [w for d in o for c in d.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []) for w in c["args"]]:
+    expect("0.0.0.0" not in w, f"not every family is listened on: {w}")
 unit = open("deploy/systemd/plateau-agent.service").read()
 options("systemd", "plateau-agent", " ".join(re.findall(r"^ExecStart=(.*)", unit, re.M)).split())
 options("slurm", "plateau-agent", " ".join(re.findall(r"exec plateau-agent (.*)", open("deploy/slurm/agents.sbatch").read())).split())
@@ -126,6 +153,10 @@ options("slurm", "plateau-agent", " ".join(re.findall(r"exec plateau-agent (.*)"
 for what, words, sentence in (
     ("1load", ["--set", "insecure=true"], "cannot name a Service"), ("lo.ad", ["--set", "insecure=true"], "cannot name a Service"),
     ("load", [], "no keys"), ("load", ["--set", "insecure=true", "--set", "agnts=3"], "agnts"),
+    ("load", ["--set", "insecure=true", "--set", "http.port=5555"], "are both 5555"),
+    ("load", ["--set", "insecure=true", "--set-file", "plan=/dev/null"], "plan is empty"),
+    ("load", ["--set", "insecure=true", "--set-file", f"plan={tmp}/name.yaml"], 'not "plan.yaml": --set-file plan=plan.yaml'),
+    ("load", ["--set", "insecure=true", "--set-file", f"plan={tmp}/tab.yaml"], "the plan is no YAML"),
     ("load", ["--set", "insecure=true", "--set", "mode=fleet", "--set", "schedule=@daily"], "schedule goes with mode: run")):
     r = subprocess.run([sys.argv[2], "template", what, "deploy/helm/plateau", "--kube-version", "1.33.0", "--set-file", f"plan={tmp}/plan.yaml", *words], capture_output=True, text=True)
     expect(r.returncode != 0 and sentence in r.stderr, f"{what} {words}: not refused with \"{sentence}\": {r.stderr[:200]}")

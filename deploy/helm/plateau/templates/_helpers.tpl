@@ -191,25 +191,28 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{- /* Where the target, and its metrics page, listen: ports of the plan's URLs, also of those that `--set target.url=…` puts in their place. */ -}}
+{{- /* Where the target, its metrics page and a proxy listen: ports of the plan's URLs, also of those that `--set target.url=…` puts in their place. */ -}}
 {{- define "plateau.targetPorts" -}}
 {{- $plan := fromYaml (.Values.plan | default "{}") -}}
 {{- $target := $plan.target | default dict -}}
 {{- $urls := list -}}
+{{- range $key := list "url" "metrics_url" "proxy" -}}
 {{- if kindIs "map" $target -}}
-{{- range $u := list $target.url $target.metrics_url -}}{{- if kindIs "string" $u -}}{{- $urls = append $urls $u -}}{{- end -}}{{- end -}}
+{{- $urls = append $urls (get $target $key | toString) -}}
 {{- end -}}
-{{- range .Values.coordinator.args -}}
-{{- if hasPrefix "target.url=" . -}}{{- $urls = append $urls (trimPrefix "target.url=" .) -}}{{- end -}}
-{{- if hasPrefix "target.metrics_url=" . -}}{{- $urls = append $urls (trimPrefix "target.metrics_url=" .) -}}{{- end -}}
+{{- range $.Values.coordinator.args -}}
+{{- $urls = append $urls (trimPrefix (printf "target.%s=" $key) (trimPrefix "--set=" .)) -}}
+{{- end -}}
 {{- end -}}
 {{- $ports := list -}}
 {{- range $urls -}}
+{{- if regexMatch "^https?://" . -}}
 {{- $host := regexReplaceAll "^[a-z]+://([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
 {{- if regexMatch ":[0-9]+$" $host -}}
 {{- $ports = append $ports (regexFind "[0-9]+$" $host) -}}
 {{- else -}}
 {{- $ports = append $ports (hasPrefix "https:" . | ternary "443" "80") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.networkPolicy.podPorts -}}{{- $ports = append $ports (toString .) -}}{{- end -}}
@@ -229,8 +232,15 @@ envFrom:
 {{- end -}}
 {{- if not .Values.planConfigMap -}}
 {{- $plan := fromYaml (required "plan is empty: --set-file plan=plan.yaml" .Values.plan) -}}
-{{- with $plan.Error -}}{{- fail (printf "the plan is no YAML: %s" .) -}}{{- end -}}
+{{- with $plan.Error -}}
+{{- $text := $.Values.plan | trim -}}
+{{- if contains "cannot unmarshal" . -}}{{- fail (printf "plan is the text of a plan file, not %q: --set-file plan=plan.yaml" (trunc 40 $text)) -}}{{- end -}}
+{{- fail (printf "the plan is no YAML: %s" .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (int .Values.http.port) (int .Values.coordinator.port) -}}
+{{- fail (printf "http.port and coordinator.port are both %d: the coordinator's pod listens on each" (int .Values.http.port)) -}}
 {{- end -}}
 {{- if and .Values.schedule (ne .Values.mode "run") -}}
 {{- fail "schedule goes with mode: run" -}}
@@ -247,6 +257,34 @@ envFrom:
 {{- end -}}
 {{- end -}}
 
+{{- /* An affinity, and that no pod with these labels is near: (dict "affinity" AFFINITY "key" TOPOLOGY "from" LABELS). */ -}}
+{{- define "plateau.apart" -}}
+{{- $affinity := deepCopy .affinity -}}
+{{- $anti := $affinity.podAntiAffinity | default dict -}}
+{{- $term := dict "topologyKey" .key "labelSelector" (dict "matchLabels" .from) -}}
+{{- $hard := append ($anti.requiredDuringSchedulingIgnoredDuringExecution | default list) $term -}}
+{{- $_ := set $anti "requiredDuringSchedulingIgnoredDuringExecution" $hard -}}
+{{- set $affinity "podAntiAffinity" $anti | toYaml -}}
+{{- end -}}
+
+{{- define "plateau.agentAffinity" -}}
+{{- $others := dict "app.kubernetes.io/name" "plateau" "app.kubernetes.io/component" "agent" -}}
+{{- if eq .Values.agent.spread "hard" -}}
+{{- include "plateau.apart" (dict "affinity" .Values.agent.affinity "key" "kubernetes.io/hostname" "from" $others) -}}
+{{- else if .Values.agent.affinity -}}
+{{- toYaml .Values.agent.affinity -}}
+{{- else -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- toYaml $others | nindent 12 }}
+{{- end -}}
+{{- end -}}
+
 {{- define "plateau.agentPod" -}}
 metadata:
   {{- include "plateau.podMetadata" (dict "root" . "part" .Values.agent "component" "agent" "partOf" (include "plateau.fleet" .) "scraped" true) | nindent 2 }}
@@ -256,25 +294,13 @@ spec:
   topologySpreadConstraints:
     - maxSkew: 1
       topologyKey: kubernetes.io/hostname
-      whenUnsatisfiable: {{ eq .Values.agent.spread "hard" | ternary "DoNotSchedule" "ScheduleAnyway" }}
+      whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:
           {{- include "plateau.selector" . | nindent 10 }}
           app.kubernetes.io/component: agent
   affinity:
-    {{- with .Values.agent.affinity }}
-    {{- toYaml . | nindent 4 }}
-    {{- else }}
-    podAntiAffinity:
-      preferredDuringSchedulingIgnoredDuringExecution:
-        - weight: 100
-          podAffinityTerm:
-            topologyKey: kubernetes.io/hostname
-            labelSelector:
-              matchLabels:
-                app.kubernetes.io/name: plateau
-                app.kubernetes.io/component: agent
-    {{- end }}
+    {{- include "plateau.agentAffinity" . | nindent 4 }}
   containers:
     - name: agent
       image: {{ include "plateau.image" (dict "root" . "image" .Values.image.agent) | quote }}
@@ -283,7 +309,7 @@ spec:
       args:
         - --connect=tcp://{{ include "plateau.coordinatorHost" . }}:{{ .Values.coordinator.port }}
         - --name=$(POD_NAME)
-        - --http=0.0.0.0:{{ .Values.http.port }}
+        - --http=*:{{ .Values.http.port }}
         {{- if .Values.data.volume }}
         - --data={{ .Values.data.mountPath }}
         {{- end }}
@@ -319,8 +345,8 @@ spec:
         {{- if .Values.keys.secretName }}
         - {name: keys, mountPath: /keys, readOnly: true}
         {{- end }}
-        {{- range .Values.secrets }}
-        - {name: secret-{{ . }}, mountPath: /secrets/{{ . }}, readOnly: true}
+        {{- range $i, $name := .Values.secrets }}
+        - {name: secret-{{ $i }}, mountPath: {{ printf "/secrets/%s" $name | quote }}, readOnly: true}
         {{- end }}
         {{- with .Values.agent.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -336,9 +362,9 @@ spec:
     - name: keys
       secret: {secretName: {{ .Values.keys.secretName }}, defaultMode: 0400, items: [{key: agent.key, path: agent.key}, {key: coordinator.pub, path: coordinator.pub}]}
     {{- end }}
-    {{- range .Values.secrets }}
-    - name: secret-{{ . }}
-      secret: {secretName: {{ . }}, defaultMode: 0400}
+    {{- range $i, $name := .Values.secrets }}
+    - name: secret-{{ $i }} # not by its own name, which may have a dot
+      secret: {secretName: {{ $name | quote }}, defaultMode: 0400}
     {{- end }}
     {{- with .Values.agent.extraVolumes }}
     {{- toYaml . | nindent 4 }}
