@@ -34,11 +34,22 @@ static void let_go(struct lookup *l)
     free(l);
 }
 
+/* While the network of a machine or a pod settles, no name server is reached, or one that has no answer yet. */
+static int ask_again(const struct lookup *l, struct addrinfo **ret)
+{
+    const struct timespec pause = {.tv_nsec = NS_PER_S / 2};
+    int rc;
+    while ((rc = l->ask(l->host, l->port, &HINTS, ret)) == EAI_AGAIN &&
+           clock_mono_ns() - l->began_ns < RESOLVER_AGAIN_NS)
+        (void)nanosleep(&pause, NULL);
+    return rc;
+}
+
 static void *look_up(void *arg)
 {
     struct lookup *l = arg;
     struct addrinfo *list = NULL;
-    int rc = l->ask(l->host, l->port, &HINTS, &list);
+    int rc = ask_again(l, &list);
     (void)pthread_mutex_lock(&l->lock);
     l->rc = rc;
     l->list = rc == 0 ? list : NULL;

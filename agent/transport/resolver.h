@@ -8,6 +8,7 @@
 
 #define RESOLVER_NOW_NS INT64_C(300000000)    /* a question may hold up its caller for this long */
 #define RESOLVER_MOST_NS INT64_C(15000000000) /* this long after a name was first asked for it counts as unanswered */
+#define RESOLVER_AGAIN_NS INT64_C(5000000000) /* a name server's "try again" is taken at its word for this long */
 
 struct lookup;
 struct resolver {

@@ -79,6 +79,34 @@ static void test_no_such_name(void **state)
     assert_non_null(strstr(e.text, "nowhere.test cannot be resolved"));
 }
 
+/* A name server that says "try again": at first, or for good. */
+static int shy(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    return atomic_fetch_add(&asked, 1) < 2 || strcmp(host, "never.test") == 0
+               ? EAI_AGAIN
+               : getaddrinfo("127.0.0.9", port, hints, ret);
+}
+
+static void test_try_again(void **state)
+{
+    struct resolver r = {.ask = shy};
+    struct addrinfo *list;
+    struct err e = {0};
+    int rc;
+    (void)state;
+    atomic_store(&asked, 0);
+    while ((rc = resolver_ask(&r, "later.test", "80", &list, &e)) == 1) {
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(asked, 3);
+    freeaddrinfo(list);
+    while ((rc = resolver_ask(&r, "never.test", "80", &list, &e)) == 1) {
+    }
+    assert_int_equal(rc, -1);
+    assert_non_null(strstr(e.text, "never.test cannot be resolved: Temporary failure"));
+    assert_null(r.lookup);
+}
+
 /* Who asks goes away, or asks for another name, while the thread still waits: it ends by itself. */
 static void test_given_up(void **state)
 {
@@ -100,7 +128,8 @@ static void test_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_need_no_resolver), cmocka_unit_test(test_slow),
-                                       cmocka_unit_test(test_no_such_name), cmocka_unit_test(test_given_up)};
+                                       cmocka_unit_test(test_no_such_name), cmocka_unit_test(test_try_again),
+                                       cmocka_unit_test(test_given_up)};
     sem_init(&let, 0, 0);
     sem_init(&gone, 0, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
