@@ -14,6 +14,7 @@
 #   quota        a CPU limit throttles the agents: the verdict says so
 #   many         MANY (30) agents at once
 #   fleet        standing agents, two runs one after the other; a third beside a running one is refused by name
+#   together     two runs join one fleet at the same moment: one waits for its turn, and is told so
 #   nightly      the same release installed again on a kept claim: a run of its own, in a folder of its own; an old one that is asked for is called old
 #   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
 #   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists
@@ -22,11 +23,14 @@
 #   kustomize    kubectl apply -k of the plain manifests, with another plan in plan.yaml
 #   ci           helm install, then deploy/helm/fetch.sh: the folder is there and the status is the run's, also of a run that fails
 #   waitjobs     helm install --wait --wait-for-jobs of a run that fails ends at once, and not at its timeout
-#   data         a data set in a ConfigMap, with its corpus: agents find it by its hash
+#   data         a data set with its corpus in a ConfigMap, then in a claim: agents find it by its hash
+#   image        the same in an image (skipped where the cluster knows no image volumes)
 #   unschedulable  agents that fit on no node: status 4 after coordinator.wait, and the log's own command shows them
 #   values       what platforms ask for: their user, environment, volumes, init containers, sidecars, names, an account, the host's network; helm test
+#   places       a priority, the node's network, another port of the pages, and never two agents on one node
 #   signed       agents that take signed plans only: the signature comes as a Secret, and another plan is refused
 #   policy       the network policy: the run goes through, and agents reach nothing else (skipped where the network enforces none)
+#   ipv6         the same by IPv6 alone: target, control plane, pages (skipped where pods have no IPv6 address)
 #   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
 #   deadcoordinator  the coordinator's node dies: it stays where it was until the node is declared out of service, then another resumes with the same agents
 #                (needs KILLNODE, two nodes, and SHARED, a folder that is the same on every node)
@@ -51,7 +55,7 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet nightly unreachable badplan upgrade cron kustomize ci waitjobs data unschedulable values signed policy deadnode deadcoordinator)
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet together nightly unreachable badplan upgrade cron kustomize ci waitjobs data image unschedulable values places signed policy ipv6 deadnode deadcoordinator)
 step=start drained= tainted=
 
 say() { echo "$(date +%T) $step: $*"; }
@@ -171,6 +175,7 @@ cleanup() {
   if [ -z "${KEEP:-}" ]; then
     "${kubectl[@]}" delete namespace "$ns" "$ns-kustomize" --ignore-not-found --wait=true --timeout=180s >/dev/null 2>&1 || true
     "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found >/dev/null 2>&1 || true
+    "${kubectl[@]}" delete priorityclass "$ns-load" --ignore-not-found >/dev/null 2>&1 || true
   fi
   echo "$(date +%T) results are in $out"
   exit $status
@@ -354,7 +359,7 @@ J
 make_claim() { # [FOLDER NODE]: a claim named run, and a pod "reader" that holds it. On the first node; or in FOLDER, which all nodes share, the pod on NODE
   local where node=${2:-}
   # A claim of an earlier try is not deleted while a pod uses it.
-  h uninstall resumed nightly moved --ignore-not-found --wait >/dev/null 2>&1 || true
+  h uninstall resumed nightly moved claimed --ignore-not-found --wait >/dev/null 2>&1 || true
   k delete pod reader --ignore-not-found --force --grace-period=0 >/dev/null 2>&1
   k delete pvc run --ignore-not-found --timeout=60s >/dev/null || die "a pod still uses the claim of an earlier try: kubectl -n $ns describe pvc run"
   "${kubectl[@]}" delete pv "$ns-run" --ignore-not-found --timeout=60s >/dev/null || die "the volume $ns-run of an earlier try is still there"

@@ -31,6 +31,37 @@ step_nightly() {
   k delete pod reader >/dev/null
 }
 
+step_together() {
+  setup
+  write_plan "$out/one.yaml" '{concurrency: 8, duration: 10s, warmup: 1s}'
+  h uninstall stand side1 side2 --ignore-not-found --wait >/dev/null 2>&1 || true
+  h install stand $chart -f "$out/values.yaml" --set mode=fleet --set agents=3 >/dev/null
+  k rollout status deployment/stand-plateau-agents --timeout=120s >/dev/null
+  local r pid=() first second
+  for r in side1 side2; do
+    h install $r $chart -f "$out/values.yaml" --set-file plan="$out/one.yaml" --set mode=join --set fleet=stand --set agents=3 >"$out/$r-install.log" 2>&1 &
+    pid+=($!)
+  done
+  for r in "${pid[@]}"; do wait "$r" || { cat "$out"/side?-install.log >&2; die "an install fails: that of the other was seen"; }; done
+  until_true 60 "one of the two is placed" eval '[ "$(k get pods -l app.kubernetes.io/part-of=stand,app.kubernetes.io/component=coordinator --field-selector=status.phase=Running -o name | wc -l)" = 1 ]'
+  first=$(k get pods -l app.kubernetes.io/part-of=stand,app.kubernetes.io/component=coordinator --field-selector=status.phase=Running -o json | jq -r '.items[0].metadata.labels["app.kubernetes.io/instance"]')
+  second=$([ "$first" = side1 ] && echo side2 || echo side1)
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh "$second" "$out/$second" >"$out/$second.log" 2>&1 &
+  pid=$!
+  until_true 60 "the second is told what it waits for" grep -q "waits: the fleet stand is in use by $first" "$out/$second.log"
+  fetch "$first" 180 # lets its coordinator go
+  r=0
+  wait "$pid" || r=$?
+  [ "$r" = 0 ] || [ "$r" = 3 ] || { cat "$out/$second.log" >&2; die "the second run ended with $r"; }
+  for r in "$first" "$second"; do
+    check_ledger "$r"
+    check "$r" '(.agents | length) == 3 and all(.points[]; .agents | length == 3)' "$r did not have all 3 agents"
+  done
+  jq -en --slurpfile a "$out/$first/summary.json" --slurpfile b "$out/$second/summary.json" '$a[0].run.ended <= $b[0].run.started' >/dev/null || die "the two runs overlap"
+  say "both went through with all 3 agents; the second was told: $(grep -o 'waits: .*' "$out/$second.log" | sed -n 1p)"
+  h uninstall side1 side2 stand --wait >/dev/null
+}
+
 step_unreachable() {
   setup
   write_plan "$out/closed.yaml" '{concurrency: 4, duration: 5s}'
@@ -149,9 +180,7 @@ step_waitjobs() {
   h uninstall wait --wait >/dev/null
 }
 
-step_data() {
-  setup
-  [ -x "$bin/plateau" ] || { say "skipped: no $bin/plateau"; return 0; }
+make_prompts() { # the folder $out/prompts: 200 prompts and their corpus; the plan $out/data.yaml reads them in /corpora
   rm -rf "$out/prompts"
   mkdir "$out/prompts"
   local n
@@ -160,16 +189,64 @@ step_data() {
   sed -i 's#^workload: .*#workload: {dataset: {file: /corpora/prompts.jsonl, format: jsonl}}#' "$out/data.yaml"
   sed "s#/corpora/#$out/prompts/#" "$out/data.yaml" >"$out/data-here.yaml"
   "$bin/plateau" check "$out/data-here.yaml" --data "$out/prompts" >/dev/null
+}
+
+run_data() { # RELEASE helm words…: one pass of make_prompts' prompts, which no agent asks the coordinator for
+  local r=$1
+  install "$r" "$out/data.yaml" --set agents=2 "${@:2}"
+  fetch "$r" 180
+  check_ledger "$r"
+  check "$r" '.points[0].ledger.ok == 200' "not one pass of 200 prompts"
+  k logs -l "app.kubernetes.io/instance=$r,app.kubernetes.io/component=agent" --tail=-1 >"$out/$r-agents.log"
+  [ -s "$out/$r-agents.log" ] || die "no log of the agents"
+  if grep 'they come from the coordinator' "$out/$r-agents.log" >&2; then die "an agent did not find its corpus in the volume"; fi
+  say "200 prompts, one pass, over 2 agents: the file and its corpus $(basename "$out"/prompts/*.corpus | cut -c1-12)… are in the volume, nothing went by the wire"
+  h uninstall "$r" --wait >/dev/null
+}
+
+step_data() {
+  setup
+  [ -x "$bin/plateau" ] || { say "skipped: no $bin/plateau"; return 0; }
+  make_prompts
   k delete configmap prompts --ignore-not-found >/dev/null
   k create configmap prompts --from-file="$out/prompts" >/dev/null
-  install data "$out/data.yaml" --set agents=2 --set data.volume.configMap.name=prompts
-  fetch data 180
-  check_ledger data
-  check data '.points[0].ledger.ok == 200' "not one pass of 200 prompts"
-  k logs -l app.kubernetes.io/instance=data,app.kubernetes.io/component=agent --tail=-1 >"$out/data-agents.log"
-  [ -s "$out/data-agents.log" ] || die "no log of the agents"
-  if grep 'they come from the coordinator' "$out/data-agents.log" >&2; then die "an agent did not find its corpus in the volume"; fi
-  say "200 prompts, one pass, over 2 agents: the file and its corpus $(basename "$out"/prompts/*.corpus | cut -c1-12)… are in a ConfigMap, nothing went by the wire"
+  run_data data --set data.volume.configMap.name=prompts
+  make_claim
+  tar -C "$out/prompts" -c . | k exec -i reader -- tar -C /data -x --no-same-owner
+  run_data claimed --set data.volume.persistentVolumeClaim.claimName=run --set data.volume.persistentVolumeClaim.readOnly=true
+  k exec reader -- sh -c 'rm -rf /data/*'
+  k delete pod reader >/dev/null
+}
+
+step_image() {
+  prerequisites_build
+  prerequisites_load
+  setup
+  [ -x "$bin/plateau" ] || { say "skipped: no $bin/plateau"; return 0; }
+  make_prompts
+  printf 'FROM scratch\nCOPY prompts.jsonl *.corpus /\n' | "${buildah[@]}" bud -q -t "localhost/prompts:$tag" -f - "$out/prompts" >/dev/null
+  rm -f "$out/prompts.tar"
+  "${buildah[@]}" push -q "localhost/prompts:$tag" "docker-archive:$out/prompts.tar:localhost/prompts:$tag" >/dev/null
+  bring prompts
+  # whether API server, kubelet and runtime know such volumes: a pod that reads one
+  k delete pod image-volume --ignore-not-found --force --grace-period=0 >/dev/null 2>&1
+  k apply -f - >/dev/null 2>"$out/image.log" <<J || { say "skipped: $(tail -n 1 "$out/image.log")"; return 0; }
+apiVersion: v1
+kind: Pod
+metadata: {name: image-volume}
+spec:
+  restartPolicy: Never
+  containers:
+    - {name: c, image: "localhost/plateau-coordinator:$tag", imagePullPolicy: IfNotPresent, command: [cat, /image/prompts.jsonl], volumeMounts: [{name: i, mountPath: /image, readOnly: true}]}
+  volumes: [{name: i, image: {reference: "localhost/prompts:$tag", pullPolicy: IfNotPresent}}]
+J
+  if ! k wait --for=jsonpath='{.status.phase}'=Succeeded pod/image-volume --timeout=30s >/dev/null 2>&1; then
+    say "skipped: $(k get pod image-volume -o json | jq -r '.status.containerStatuses[0].state | to_entries[0].value | "\(.reason): \(.message)"')"
+    k delete pod image-volume --force --grace-period=0 >/dev/null 2>&1
+    return 0
+  fi
+  k delete pod image-volume >/dev/null
+  run_data imaged --set "data.volume.image.reference=localhost/prompts:$tag" --set data.volume.image.pullPolicy=IfNotPresent
 }
 
 step_unschedulable() {
@@ -221,6 +298,33 @@ step_values() { # what clusters ask for: a user of the platform's choice, what i
   h test values >"$out/test.log" 2>&1 || { cat "$out/test.log" >&2; die "helm test fails"; }
   say "user 1000680000, environment, volumes, init containers, sidecars, account and names as given; helm test: $(sed -n 's/^Phase: *//p' "$out/test.log")"
   h uninstall values --wait >/dev/null
+}
+
+step_places() { # on nodes: a priority, the node's network, a port that is free there, never two agents on one
+  setup
+  local nodes
+  nodes=$("${kubectl[@]}" get nodes -o json | jq '[.items[] | select(.spec.unschedulable != true and any(.status.conditions[]; .type == "Ready" and .status == "True"))] | length')
+  "${kubectl[@]}" delete priorityclass "$ns-load" --ignore-not-found >/dev/null
+  "${kubectl[@]}" create priorityclass "$ns-load" --value=1000 --preemption-policy=Never >/dev/null
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 10s, warmup: 1s}'
+  jq -n --arg p "$ns-load" '{coordinator: {priorityClassName: $p}, agent: {priorityClassName: $p, hostNetwork: true, spread: "hard"}, http: {port: 19100}}' >"$out/places.yaml"
+  install placed "$out/one.yaml" --set agents="$nodes" -f "$out/places.yaml"
+  until_true 120 "$nodes agents run" eval '[ "$(agents_of placed | wc -l)" = "$nodes" ]'
+  k get pods -l app.kubernetes.io/instance=placed -o json >"$out/placed.json"
+  jq -e '[.items[] | select(.metadata.labels["app.kubernetes.io/component"] == "agent")] | (map(.spec.nodeName) | unique | length) == length and all(.status.podIP == .status.hostIP)' "$out/placed.json" >/dev/null ||
+    die "two agents share a node, or one is not in its node's network"
+  jq -e '[.items[] | select(.metadata.labels["app.kubernetes.io/component"] | . == "agent" or . == "coordinator")] | length > 1 and all(.spec.priority == 1000)' "$out/placed.json" >/dev/null || die "a pod lacks its priority"
+  fetch placed 180
+  check_ledger placed
+  check placed "(.agents | length) == $nodes" "not all agents took part"
+  say "$nodes agents in their nodes' network, one on each node, with priority 1000"
+  install placed "$out/one.yaml" --set agents=$((nodes + 1)) --set agent.spread=hard --set coordinator.wait=30s --set coordinator.hold=0s
+  until_true 120 "$nodes agents run" eval '[ "$(agents_of placed | wc -l)" = "$nodes" ]'
+  [ "$(k get pods -l app.kubernetes.io/instance=placed,app.kubernetes.io/component=agent --field-selector=status.phase=Pending -o name | wc -l)" = 1 ] || die "not exactly one agent finds no node of its own"
+  until_true 120 "the run fails" eval 'job_is "$(job_of placed coordinator)" Failed'
+  has_log placed "$nodes of $((nodes + 1)) agents" || { log_of placed >&2; die "the log does not count the agents"; }
+  say "one agent more than nodes stays Pending: $(log_of placed | grep -o "$nodes of .*" | sed -n 1p)"
+  h uninstall placed --wait >/dev/null
 }
 
 step_signed() {
@@ -284,6 +388,36 @@ step_policy() {
   check_ledger mapped
   say "with podPorts it goes through"
   h uninstall mapped closed-in --wait >/dev/null
+}
+
+ip6_of() { k get "$1" -o json | jq -r 'first(.status.podIPs[].ip | select(contains(":"))) // empty'; } # POD
+
+step_ipv6() {
+  setup
+  local p q target policy name
+  target=$(ip6_of "$(k get pods -l app.kubernetes.io/component=sim -o name | sed -n 1p)")
+  [ -n "$target" ] || { say "skipped: pods have no IPv6 address"; return 0; }
+  write_plan "$out/six.yaml" '{concurrency: 4, duration: 40s, warmup: 1s}'
+  sed -i "s#^target: .*#target: {url: 'http://[$target]:8000', model: sim}#" "$out/six.yaml"
+  for policy in false true; do # without it the coordinator's page is there: what is seen with it is the policy's doing
+    install six "$out/six.yaml" --set agents=2 --set networkPolicy.enabled=$policy
+    until_true 120 "the run is under way, policy $policy" in_stage six 1
+    p=$(agents_of six | sed -n 1p)
+    q=$(ip6_of "$(coordinator_of six)")
+    [ $policy = true ] || reaches "$p" "$q" 9100 || die "the page of the coordinator does not answer by IPv6"
+  done
+  if reaches "$p" "$q" 9100; then
+    fetch six 120
+    say "skipped: this network enforces no policy for IPv6"
+    return 0
+  fi
+  reaches "$p" "$target" 8000 || die "an agent does not reach the target"
+  name=$(k exec "$p" -- getent ahosts six-plateau-coordinator | awk 'NR == 1 { print $1 }')
+  fetch six 120
+  check_ledger six
+  check six '[.points[].addresses[].address] | length > 0 and all(startswith("["))' "the target was not reached by IPv6"
+  say "the run went through, to $target, with the coordinator at $name; its page, which agents need not reach, is out of reach by IPv6"
+  h uninstall six --wait >/dev/null
 }
 
 two_nodes() { # sets stay, which has the simulator, and away, another that is ready; fails where there is none
