@@ -21,6 +21,13 @@
 #define LEAD_NS (2 * NS_PER_S)
 #define MESSAGES_A_ROUND 4096 /* after so many, signals and the clock are checked */
 
+/* What a turn of the loop took, and its parts: CPU time. */
+enum part { PART_MESSAGES, PART_SERVER, PART_TICK, PART_SAVE, PART_SCREENS, PART_N };
+static const char *const PARTS[PART_N] = {"messages", "the server's page", "the clock", "writing", "screens"};
+struct turn {
+    int64_t ns, cpu_ns, part[PART_N];
+};
+
 struct drive {
     const struct drive_options *o;
     struct run *run;
@@ -30,8 +37,8 @@ struct drive {
     struct stage_data *saving; /* the stage that is being written, a piece in each turn of the loop; NULL: none */
     struct scrape *scrape;     /* of the server's metrics page; NULL: none */
     bool told_failed, told_blank;
-    int64_t longest_ns;     /* the longest turn of the loop: no message was read meanwhile */
-    int64_t longest_cpu_ns; /* the most CPU time of one turn: what it costs where nothing else runs */
+    struct turn longest; /* turn of the loop: no message was read meanwhile */
+    struct turn dearest; /* the most CPU time of one turn: what it costs where nothing else runs */
     int64_t wall_minus_mono;
     uint64_t ended; /* stages that count, and what the plan gives them */
     int64_t ended_ns;
@@ -201,7 +208,7 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
 #define PIECES_NS (100 * NS_PER_MS)
 /* Messages are taken for this long in one turn of the loop: thousands of agents hand over at the same second. What is
  * left is taken in the next turn, which begins at once. */
-#define TURN_NS (20 * NS_PER_MS)
+#define TURN_NS (10 * NS_PER_MS)
 
 static void read_messages(struct drive *d)
 {
@@ -286,27 +293,55 @@ static int64_t cpu_ns(void)
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
+static void part_over(struct turn *t, enum part p, int64_t *since)
+{
+    int64_t now = cpu_ns();
+    t->part[p] = now - *since;
+    *since = now;
+}
+
+static void log_turns(const struct drive *d)
+{
+    char parts[200] = "";
+    for (int p = 0; p < PART_N; p++)
+        (void)snprintf(parts + strlen(parts), sizeof parts - strlen(parts), "%s%s %.1f", p ? ", " : "", PARTS[p],
+                       (double)d->dearest.part[p] / 1e6);
+    log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms (%s)",
+              (double)d->longest.ns / 1e6, (double)d->dearest.cpu_ns / 1e6, parts);
+}
+
+static void turn(struct drive *d, bool signals)
+{
+    struct turn t = {0};
+    bool saves = d->saving != NULL; /* a stage that ends in this turn is written from the next on */
+    int64_t woke = clock_mono_ns(), began = cpu_ns(), since = began;
+    if (signals) read_signals(d);
+    read_messages(d);
+    part_over(&t, PART_MESSAGES, &since);
+    read_server(d);
+    part_over(&t, PART_SERVER, &since);
+    if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
+    part_over(&t, PART_TICK, &since);
+    if (saves && d->saving) save_more(d);
+    part_over(&t, PART_SAVE, &since);
+    struct sink_view v = view(d);
+    sinks_tick(&d->o->sinks, &v);
+    part_over(&t, PART_SCREENS, &since);
+    t.ns = clock_mono_ns() - woke;
+    t.cpu_ns = since - began;
+    if (t.ns > d->longest.ns) d->longest = t;
+    if (t.cpu_ns > d->dearest.cpu_ns) d->dearest = t;
+}
+
 static void loop(struct drive *d)
 {
     struct sink_view v;
     while (run_state(d->run) != RUN_OVER && !d->left) {
         struct pollfd fds[1] = {{.fd = d->o->signal_fd, .events = POLLIN}};
         link_wait(d->o->link, fds, 1, d->saving ? 0 : run_deadline(d->run) - clock_mono_ns());
-        int64_t woke = clock_mono_ns(), spent = cpu_ns();
-        if (fds[0].revents) read_signals(d);
-        read_messages(d);
-        read_server(d);
-        if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
-        if (d->saving) save_more(d);
-        v = view(d);
-        sinks_tick(&d->o->sinks, &v);
-        int64_t took = clock_mono_ns() - woke;
-        spent = cpu_ns() - spent;
-        if (took > d->longest_ns) d->longest_ns = took;
-        if (spent > d->longest_cpu_ns) d->longest_cpu_ns = spent;
+        turn(d, fds[0].revents != 0);
     }
-    log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms",
-              (double)d->longest_ns / 1e6, (double)d->longest_cpu_ns / 1e6);
+    log_turns(d);
     save_rest(d);
     v = view(d);
     sinks_over(&d->o->sinks, &v);

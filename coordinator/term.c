@@ -156,23 +156,21 @@ static const char *ms(double v, char buf[HUMAN_MAX + 4])
 }
 
 /* Lines of one run stand below each other, so figures have columns; what is wrong comes before the latency. */
-void term_stage_line(const struct stage_data *s, const struct plan *plan, unsigned width, char *ret, size_t n)
+void term_stage_line(const struct stage_data *s, const struct point *p, unsigned width, char *ret, size_t n)
 {
-    struct point p;
     struct pieces out = {.text = ret, .n = n, .width = width};
     char load[64], number[HUMAN_MAX + 4], failed[2 * HUMAN_MAX + 16], due[HUMAN_MAX];
     bool fails = counters_failed(s->counters) > 0;
-    point_compute(s, plan, &p);
     load_words(&s->plan, load, sizeof load - 1);
     (void)snprintf(load + strlen(load), 2, ":");
     (void)snprintf(failed, sizeof failed, "%s/%s failed", human_count(counters_failed(s->counters), number),
                    human_count(s->counters[COUNTER_DUE], due));
     ret[0] = 0;
-    (void)add(&out, "%-11s %7s token/s", load, human_number(p.output_tokens_per_s, number));
-    if (p.verdict.status != VERDICT_VALID) (void)add(&out, "%s", verdict_name(p.verdict.status));
+    (void)add(&out, "%-11s %7s token/s", load, human_number(p->output_tokens_per_s, number));
+    if (p->verdict.status != VERDICT_VALID) (void)add(&out, "%s", verdict_name(p->verdict.status));
     if (fails) (void)add(&out, "%s", failed);
-    (void)add(&out, "ttft p50 %8s", ms(p.metric[METRIC_TTFT].q[0], number));
-    (void)add(&out, "p99 %8s", ms(p.metric[METRIC_TTFT].q[3], number));
+    (void)add(&out, "ttft p50 %8s", ms(p->metric[METRIC_TTFT].q[0], number));
+    (void)add(&out, "p99 %8s", ms(p->metric[METRIC_TTFT].q[3], number));
     if (!fails) (void)add(&out, "%s", failed);
 }
 
@@ -192,12 +190,10 @@ void term_curve(const double *v, size_t n, char *ret, size_t size)
     }
 }
 
-static void curve_add(struct term *t, const struct stage_data *s)
+static void curve_add(struct term *t, const struct point *p)
 {
-    struct point p;
-    point_compute(s, t->plan, &p);
     if (t->n_curve == TERM_CURVE) memmove(t->curve, t->curve + 1, --t->n_curve * sizeof *t->curve);
-    t->curve[t->n_curve++] = p.verdict.status == VERDICT_INVALID ? (double)NAN : p.output_tokens_per_s;
+    t->curve[t->n_curve++] = p->verdict.status == VERDICT_INVALID ? (double)NAN : p->output_tokens_per_s;
 }
 
 /* As wide as the terminal is now: asked each time, so that a new size counts from the next line on. */
@@ -271,14 +267,27 @@ static void put_stage(const struct term *t, const char *line)
     fprintf(t->out, "%s%s%s\n", line, curve[0] ? "  " : "", curve);
 }
 
+/* Judging thousands of agents takes a while, and so does the end of their stage: this comes a turn later. */
 static int stage_end(void *arg, const struct stage_data *s, struct err *e)
 {
     struct term *t = arg;
+    (void)s, (void)e;
+    t->ended = true;
+    return 0;
+}
+
+static int stage_more(void *arg, const struct stage_data *s, struct err *e)
+{
+    struct term *t = arg;
+    struct point p;
     char line[400];
     (void)e;
-    term_stage_line(s, t->plan, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);
+    if (!t->ended) return 0;
+    t->ended = false;
+    point_compute(s, t->plan, &p);
+    term_stage_line(s, &p, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);
     line_clear(t);
-    curve_add(t, s);
+    curve_add(t, &p);
     if (t->tty && !log_is_json())
         put_stage(t, line);
     else
@@ -292,5 +301,10 @@ static void over(void *arg, const struct sink_view *v)
     line_clear(arg);
 }
 
-const struct sink_kind SINK_TERM = {
-    .name = "terminal", .begin = begin, .stage_end = stage_end, .event = event, .tick = tick, .over = over};
+const struct sink_kind SINK_TERM = {.name = "terminal",
+                                    .begin = begin,
+                                    .stage_end = stage_end,
+                                    .stage_more = stage_more,
+                                    .event = event,
+                                    .tick = tick,
+                                    .over = over};

@@ -56,20 +56,23 @@ static void test_stage_line(void **state)
     (void)state;
     struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = 30 * NS_PER_S}};
     struct plan plan = {.verdict_achieved = 0.02};
+    struct point p;
     char line[400];
     s.counters[COUNTER_MEASURED_NS] = 30 * NS_PER_S;
     s.counters[COUNTER_WIN_TOKENS_MICRO] = UINT64_C(220260000000);
     s.counters[COUNTER_DUE] = 8308;
     s.counters[COUNTER_FAILED_FIRST] = 4748;
+    point_compute(&s, &plan, &p);
     for (unsigned width = 10; width <= 200; width++) {
-        term_stage_line(&s, &plan, width, line, sizeof line);
+        term_stage_line(&s, &p, width, line, sizeof line);
         assert_true(line[0] && strlen(line) <= width);
     }
-    term_stage_line(&s, &plan, 60, line, sizeof line);
+    term_stage_line(&s, &p, 60, line, sizeof line);
     assert_string_equal(line, "load 64:      7,342 token/s  invalid  4,748/8,308 failed");
     s.counters[COUNTER_FAILED_FIRST] = 0; /* a line that is right has columns, whatever its load */
     s.plan.concurrency = 8;
-    term_stage_line(&s, &plan, 100, line, sizeof line);
+    point_compute(&s, &plan, &p);
+    term_stage_line(&s, &p, 100, line, sizeof line);
     assert_string_equal(line, "load 8:       7,342 token/s  invalid  ttft p50      n/a  p99      n/a  0/8,308 failed");
 }
 
