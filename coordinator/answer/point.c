@@ -10,10 +10,11 @@
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/steady.h"
 
-#define LITTLE_OFF 0.15 /* N and X·R may differ by this much (edges of the window) before it is reported */
-#define STILL_LEAST_S 2 /* a server stands still when nothing comes for so long, … */
-#define STILL_PART 0.05 /* … for such a part of the window … */
-#define STILL_WAITS 3   /* … and for so many times the usual wait for a first token, … */
+#define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
+#define QUEUED 3          /* times the shortest wait for a first token */
+#define STILL_LEAST_S 1.8 /* a server stands still when nothing comes for so long, … */
+#define STILL_PART 0.05   /* … for such a part of the window … */
+#define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
 #define STILL_HALF                                                                                                     \
     0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
 #define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
@@ -193,13 +194,16 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     bool seen = st->batches < STEADY_BATCHES_MIN && open > due * plan->verdict_achieved && open > chance * sqrt(due);
     if (!p->overrun && !seen) return;
     p->outrun = true;
+    const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
+    bool queued =
+        ttft->count && ttft->q[0] > QUEUED * ttft->min; /* no start-up: those that came first did not wait so */
     (void)human_things(due, "request", t);
     verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
                   "%s of %s due in the window had not ended when it did: the server did not keep up with the rate%s",
                   human_count((uint64_t)open, n), t,
-                  missing_start(s, p) > 0 ? ", or load.warmup is too short for its answers"
-                  : p->overrun            ? ""
-                                          : ", or the stage is too short for its answers");
+                  missing_start(s, p) > 0 && !queued ? ", or load.warmup is too short for its answers"
+                  : p->overrun                       ? ""
+                                                     : ", or the stage is too short for its answers");
 }
 
 /* The window of an open loop begins before the load has built up: what is missing lowers its means. */

@@ -62,6 +62,14 @@ static void is(double got, double want)
     assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want)));
 }
 
+static bool has_reason(const struct point *p, const char *text)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
+        has |= strstr(p->verdict.reason[i], text) != NULL;
+    return has;
+}
+
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
 {
@@ -119,6 +127,17 @@ static void test_outrun(void **state)
     assert_true(p.overrun && p.unsent_share <= 0);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "500 of 1,000 requests due in the window had not ended when it did"));
+    hist_reset(s.hist[METRIC_E2E]); /* answers of 12 s, and a warm-up of 10 s: it may be start-up … */
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(12000000000), 500), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "did not keep up with the rate, or load.warmup is too short for its answers"));
+    s.hist[METRIC_TTFT] = hist_new(); /* … but for a queue */
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 1), 0);
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(9000000000), 499), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "did not keep up with the rate") && !has_reason(&p, "load.warmup"));
+    hist_reset(s.hist[METRIC_E2E]);
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(3200000000), 500), 0);
     for (int i = 0; i < 50; i++)
         rows[i].in_flight = 64;
     point_compute(&s, &plan, &p);
@@ -134,14 +153,6 @@ static void test_outrun(void **state)
     s.series = NULL;
     s.n_series = 0;
     stage_free(&s);
-}
-
-static bool has_reason(const struct point *p, const char *text)
-{
-    bool has = false;
-    for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
-        has |= strstr(p->verdict.reason[i], text) != NULL;
-    return has;
 }
 
 /* A server that stands still in the window and answers everything afterwards: all counts are good, and the mean is of a
