@@ -269,12 +269,19 @@ bool event_scan_is_something(struct event_scan *s)
     return is;
 }
 
-bool event_scan_skip(struct event_scan *s)
+bool event_scan_skip_text(struct event_scan *s, bool *ret_text)
 {
     enum json_token t = json_next(&s->j);
     bool is = !is_nothing(s, t);
+    if (is && t == JSON_STRING) *ret_text = true;
     (void)json_skip_from(&s->j, t);
     return is;
+}
+
+bool event_scan_skip(struct event_scan *s)
+{
+    bool text;
+    return event_scan_skip_text(s, &text);
 }
 
 void event_scan_error(struct event_scan *s)

@@ -44,6 +44,8 @@ void event_scan_usage(struct event_scan *s);
 bool event_scan_is_something(struct event_scan *s);
 /* The same of a value that changes nothing of an event with tokens: it may differ within a shape. */
 bool event_scan_skip(struct event_scan *s);
+/* The same; *ret_text is set when it is a text that is not empty. */
+bool event_scan_skip_text(struct event_scan *s, bool *ret_text);
 /* A value that is looked at: true when it is this word, or the literal true. */
 bool event_scan_is(struct event_scan *s, const char *word);
 bool event_scan_is_true(struct event_scan *s);

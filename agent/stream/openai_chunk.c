@@ -9,14 +9,15 @@
 static bool is_beside(const struct json *j)
 {
     return JSON_IS(j, "role") || JSON_IS(j, "annotations") || JSON_IS(j, "citations") ||
-           JSON_IS(j, "provider_specific_fields");
+           JSON_IS(j, "provider_specific_fields") || JSON_IS(j, "channel") || JSON_IS(j, "name") || JSON_IS(j, "id") ||
+           JSON_IS(j, "type");
 }
 
 /* A delta, or the message of an answer that is not a stream. An empty one, or one with an empty text, is as the API has
- * it; text in a member that it does not know is not. */
+ * it; text in a member that it does not know is not, whatever stands beside it. */
 static void take_delta(struct event_scan *s)
 {
-    bool fine = false, strange = false, empty = true;
+    bool fine = false, strange = false, text = false, empty = true;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     for (; event_scan_key(s); empty = false) {
         if (JSON_IS(&s->j, "content"))
@@ -35,9 +36,9 @@ static void take_delta(struct event_scan *s)
         else if (is_beside(&s->j))
             fine |= event_scan_skip(s);
         else
-            strange |= event_scan_skip(s);
+            strange |= event_scan_skip_text(s, &text);
     }
-    s->known |= fine || empty || !strange;
+    s->known |= empty || !strange || (fine && !text);
 }
 
 static void take_choice(struct event_scan *s)

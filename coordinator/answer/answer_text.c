@@ -275,7 +275,7 @@ static void say_pace(struct answer *a)
     say(a, "Usage counts %s, ", human_things((double)a->tokens_seen, "output token", n));
     say(a, "and text came in %s: token/s, lengths and TPOT follow usage",
         human_things((double)a->events_paced, "event", n));
-    say(a, unknown ? "; TPOT is too short where the unknown events hold text. " : ". ");
+    say(a, unknown ? "; TPOT is too short, and TTFT may be too long, where the unknown events hold text. " : ". ");
 }
 
 /* What the server counts is believed within reason; where it is not, or is not what came, that is said. */

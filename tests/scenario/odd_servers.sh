@@ -72,7 +72,7 @@ expect '.answer.text | contains("events are nothing that this API knows. The fir
 expect '.points[0].remarks[0] | .kind == "unknown_event" and (.text | contains("***")) and (.text | contains("secret") | not)' 'without the secret that it repeats'
 run_at /musing 'concurrency: [2], duration: 1s'
 expect '.points[0].remarks[0].text | contains("\"musing\": \"hm \"")' 'text in a member that nobody knows is shown'
-expect '.answer.text | contains("TPOT follow usage; TPOT is too short where the unknown events hold text.")' 'and that TPOT knows nothing of it'
+expect '.answer.text | contains("TPOT follow usage; TPOT is too short, and TTFT may be too long, where the unknown events hold text.")' 'and that TPOT knows nothing of it'
 run_at /nousage 'concurrency: [2], duration: 1s'
 expect '.answer.text | contains("came without usage: each of their events is counted as one token, though it may hold several.")' 'no usage at all is told'
 run_at /toomuch 'concurrency: [2], duration: 1s'

@@ -201,7 +201,7 @@ static void test_counts(void **state)
          "Usage counts 20,000 output tokens, and text came in 5,000 events: token/s, lengths and TPOT follow usage. ");
     data.counters[COUNTER_UNKNOWN_EVENTS] = 40; /* or text that nobody has seen */
     finish_capacity(&w, 1000);
-    says(&w, "TPOT follow usage; TPOT is too short where the unknown events hold text. ");
+    says(&w, "TPOT follow usage; TPOT is too short, and TTFT may be too long, where the unknown events hold text. ");
     data.counters[COUNTER_EVENTS] = 0;
     data.counters[COUNTER_TOKENS_SEEN] = 2000;
     data.counters[COUNTER_USAGE_DOUBTED] = 1;
