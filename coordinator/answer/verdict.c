@@ -407,7 +407,7 @@ static void check_usage(const struct evidence *e, struct verdict *v)
 }
 
 /* The stage's failures by their most frequent label, as the end of a sentence. The count is of the whole stage, as the
- * labels are. */
+ * labels are. What to look at after a status, the server's own words tell, which the answer quotes. */
 static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
 {
     char most_of[HUMAN_MAX], all[HUMAN_THINGS_MAX];
@@ -416,9 +416,10 @@ static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
         if (c[i] > c[most]) most = i;
     buf[0] = '\0';
     if (c[most] == 0) return;
+    const struct failure_row *row = &FAILURES[most - COUNTER_FAILED_FIRST];
     (void)snprintf(buf, n, "; %s of the stage's %s: %s%s", human_count(c[most], most_of),
                    human_things((double)counters_failed(c), "failure", all), COUNTERS[most].meaning,
-                   FAILURES[most - COUNTER_FAILED_FIRST].look);
+                   row->by == FAILURE_BY_STATUS ? "" : row->look);
 }
 
 /* Nothing failed, and nothing ended in time: the answers are longer than the stage. */

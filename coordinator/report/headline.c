@@ -24,6 +24,13 @@ __attribute__((format(printf, 2, 3))) static void add(struct headline *h, const 
     va_end(ap);
 }
 
+/* Between what stands there and what follows. */
+static const char *more(const struct headline *h)
+{
+    size_t n = strlen(h->why);
+    return n > 0 && h->why[n - 1] == '?' ? "" : ";";
+}
+
 static void add_gate(const struct analysis *a, size_t g, struct headline *h)
 {
     const struct plan_gate *gate = &a->run->plan->gates[g];
@@ -178,7 +185,8 @@ static void add_failures(const struct analysis *a, struct headline *h)
 {
     char share[HUMAN_MAX];
     if (a->answer.bad)
-        add(h, "; %s of the requests %s", human_percent((double)a->answer.bad / (double)a->answer.bad_of, share),
+        add(h, "%s %s of the requests %s", more(h),
+            human_percent((double)a->answer.bad / (double)a->answer.bad_of, share),
             a->answer.unanswered ? "were not answered well" : "failed");
 }
 
@@ -194,7 +202,7 @@ static void add_error(const struct run_data *run, struct headline *h)
     }
     if (!last) return;
     failure_words(error, sizeof error, last->text, strlen(last->text));
-    add(h, "; but the run ended with an error: %s", error);
+    add(h, "%s but the run ended with an error: %s", more(h), error);
 }
 
 void headline_make(const struct analysis *a, struct headline *ret)

@@ -140,9 +140,13 @@ static void test_rules(void **state)
     w.c[COUNTER_WIN_FAILED] = 77;
     w.c[COUNTER_FAILED_RESET] = 3;
     w.c[COUNTER_FAILED_HTTP_4XX] = 80;
-    expect(
-        &w, VERDICT_INVALID,
-        "77 failed; 80 of the stage's 83 failures: status 4xx other than 429: are target.url, model and auth right?");
+    judge(&w); /* the answer quotes the server's own words, so no guess stands before them */
+    assert_string_equal(w.v.reason[0] + strlen(w.v.reason[0]) - strlen("s: status 4xx other than 429"),
+                        "s: status 4xx other than 429");
+    expect(&w, VERDICT_INVALID, "77 failed; 80 of the stage's 83 failures: status 4xx other than 429");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
+    w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_PROXY] = 77;
+    expect(&w, VERDICT_INVALID, "the proxy gave no way to the target: are target.proxy and target.proxy_auth right?");
     for (int m = 0; m < METRIC_N; m++)
         hist_destroy(&w.hist[m]);
 }

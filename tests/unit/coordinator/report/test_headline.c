@@ -108,6 +108,13 @@ static void test_every_status(void **state)
     says("INVALID", "3 of 9 points cannot be trusted: lag p99 is 4 ms; 1 other reason stands with the points");
     verdict_add(&p[5].verdict, VERDICT_INVALID, "5 arrivals came due in the window, the plan wanted 20");
     says("INVALID", "3 of 9 points cannot be trusted: lag p99 is 4 ms; 2 other reasons stand with the points");
+    begin(0);
+    a.measured_status = 3;
+    a.answer.bad = a.answer.bad_of = a.answer.failed = 9;
+    verdict_add(&p[3].verdict, VERDICT_INVALID, "all failed: is it right?");
+    says("INVALID", "1 of 9 points cannot be trusted: all failed: is it right? 100 % of the requests failed");
+    begin(1);
+    a.measured_status = 3;
     a.n_points = 0;
     struct run_event e = {.kind = RUN_EVENT_ERROR, .text = "nobody came"};
     run.events = &e;
