@@ -146,6 +146,10 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     if (!p->ledger.balanced)
         verdict_add(&p->verdict, s->degraded || s->aborted ? VERDICT_SUSPECT : VERDICT_INVALID,
                     "the loss ledger does not balance");
+}
+
+static void check_little(const struct stage_data *s, struct point *p)
+{
     const struct hist *e2e = s->hist[METRIC_E2E];
     char n[HUMAN_MAX];
     const struct hist *fail = s->hist[METRIC_FAIL_TIME];
@@ -223,20 +227,21 @@ static void early_window(const struct stage_data *s, const struct plan *plan, st
 }
 
 /* Of a stage whose window is over nothing else tells that it stopped in between: what was open ends well afterwards. */
-static void stood_still(const struct stage_data *s, double from_s, double to_s, struct point *p)
+static bool stood_still(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *lag = &p->metric[METRIC_LAG];
     double at = 0, open = 0, still = steady_still(s, from_s, to_s, &at, &open);
     double wait = ttft->count ? ttft->q[0] : p->metric[METRIC_E2E].q[0], least = ttft->count ? ttft->min : wait;
     bool half = still >= STILL_HALF * p->window_s && still * 1e3 > STILL_WAITS * least;
     char n[3][HUMAN_MAX], t[HUMAN_THINGS_MAX];
-    if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return;
-    if (!half && !(still * 1e3 > STILL_WAITS * wait)) return;
+    if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return false;
+    if (!half && !(still * 1e3 > STILL_WAITS * wait)) return false;
     verdict_doubt(
         &p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
         "the server stood still: from second %s on next to nothing came for %s s of the window's %s s, with %s open",
         human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]),
         human_things(fmax(1, round(open)), "request", t));
+    return true;
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)
@@ -386,5 +391,5 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     judge(s, plan, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
-    stood_still(s, from, to, ret);
+    if (!stood_still(s, from, to, ret)) check_little(s, ret); /* which would be off for that reason */
 }

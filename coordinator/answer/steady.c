@@ -4,7 +4,7 @@
 
 #include "coordinator/answer/numeric.h"
 
-#define STILL_SHARE 0.05 /* of the best row: agents report when they wake, so that rows share a little */
+#define STILL_SHARE 0.05 /* of the best row: agents report when they wake, so that neighbours share a little */
 #define EDGE 0.25        /* a row that reaches over the window's edge by less than this (s) still belongs to it */
 
 struct batches {
@@ -96,22 +96,43 @@ static double came(const struct stage_data *s, const struct series_row *r)
     return (s->counters[COUNTER_EVENTS] ? r->tokens : r->done) + r->failed;
 }
 
+static double best_row(const struct stage_data *s, double from_s, double to_s)
+{
+    double best = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (inside(&s->series[i], from_s, to_s)) best = fmax(best, came(s, &s->series[i]) / s->series[i].span_s);
+    return best;
+}
+
+enum row { ROW_FULL, ROW_LOW, ROW_EMPTY }; /* low: it has no more than its neighbour's share */
+static enum row row_of(const struct stage_data *s, const struct series_row *r, double best)
+{
+    double n = came(s, r);
+    if (r->in_flight <= 0 || n > STILL_SHARE * best * r->span_s) return ROW_FULL;
+    return n > 0 ? ROW_LOW : ROW_EMPTY;
+}
+
 double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open)
 {
-    double longest = 0, span = 0, began = 0, open = 0, peak = 0;
-    for (size_t i = 0; i < s->n_series; i++)
-        if (inside(&s->series[i], from_s, to_s)) peak = fmax(peak, came(s, &s->series[i]) / s->series[i].span_s);
+    double best = best_row(s, from_s, to_s), longest = 0, span = 0, began = 0, open = 0, before = 0;
     for (size_t i = 0; i < s->n_series; i++) {
         const struct series_row *r = &s->series[i];
         if (!inside(r, from_s, to_s)) continue;
-        bool still = r->in_flight > 0 && came(s, r) <= STILL_SHARE * peak * r->span_s;
-        if (!still || span <= 0) began = r->t_s, open = 0;
-        span = still ? span + r->span_s : 0;
-        if (still) open = fmax(open, r->in_flight);
-        if (span <= longest) continue;
-        longest = span;
-        *ret_at_s = began;
-        *ret_open = open;
+        enum row row = row_of(s, r, best);
+        if (row == ROW_EMPTY && span <= 0) {
+            began = r->t_s - before;
+            span = before;
+            open = 0;
+        }
+        if (row == ROW_EMPTY) open = fmax(open, r->in_flight);
+        if (row == ROW_EMPTY || (row == ROW_LOW && span > 0)) span += r->span_s;
+        if (span > longest) {
+            longest = span;
+            *ret_at_s = began;
+            *ret_open = open;
+        }
+        if (row != ROW_EMPTY) span = 0;
+        before = row == ROW_LOW ? r->span_s : 0;
     }
     return longest;
 }

@@ -177,7 +177,7 @@ static void test_stood_still(void **state)
             rows[i] = (struct series_row){.agent = -1,
                                           .t_s = 10 + i,
                                           .span_s = 1,
-                                          .tokens = none ? 3 : 1280,
+                                          .tokens = none ? 60 * (i == 20) : 1280, /* the last of the second before */
                                           .done = none ? 0 : 10,
                                           .due = none ? 0 : 10,
                                           .in_flight = 32};
@@ -190,6 +190,12 @@ static void test_stood_still(void **state)
                            "requests open"));
     assert_int_equal(p.verdict.aspect[ASPECT_THROUGHPUT], VERDICT_SUSPECT);
     assert_int_equal(p.verdict.aspect[ASPECT_TPOT], VERDICT_VALID);
+    for (int i = 20; i < 30; i++)
+        rows[i].tokens = 30; /* it has become slow, and something comes all the time */
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    for (int i = 20; i < 30; i++)
+        rows[i].tokens = 0;
     hist_reset(s.hist[METRIC_TTFT]); /* its requests wait for as long as that: it is slow */
     assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(4000000000), 500), 0);
     point_compute(&s, &plan, &p);
