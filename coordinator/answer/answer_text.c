@@ -229,6 +229,7 @@ static void say_failures(struct answer *a)
     if (a->failed) {
         say(a, "%s of %s failed", human_count(a->failed, n), human_things(ended, "request", all));
         say_percent(a, " (", (double)a->failed / ended, ")");
+        if (a->window_failed == 0) say(a, ", none of those due after the warm-up");
         if (a->failed_by_n < a->failed)
             say(a, ", %s of them by ", human_count(a->failed_by_n, by));
         else

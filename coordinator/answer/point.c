@@ -389,7 +389,8 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     cost_compute(plan, ret);
     server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, ret);
+    bool still = stood_still(s, from, to, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
-    if (!stood_still(s, from, to, ret)) check_little(s, ret); /* which would be off for that reason */
+    if (!still) check_little(s, ret); /* which would be off for that reason */
 }

@@ -23,6 +23,10 @@ static void test_failures(void **state)
         p->ledger.failed[COUNTER_FAILED_HTTP_4XX - COUNTER_FAILED_FIRST] = 390;
         p->ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 10;
     }
+    finish(&w, 1000); /* a server that was not ready yet when the load began */
+    says(&w, "1,200 of 3,000 requests failed (40 %), none of those due after the warm-up, 1,170 of them by http_4xx: ");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].window_failed = 390;
     finish(&w, 1000);
     assert_true(w.a.requests == 3000 && w.a.failed == 1200 && w.a.failed_by == COUNTER_FAILED_HTTP_4XX);
     says(&w, "1,200 of 3,000 requests failed (40 %), 1,170 of them by http_4xx: status 4xx other than 429. ");
@@ -31,6 +35,7 @@ static void test_failures(void **state)
              "well.");
     for (size_t i = 0; i < w.n; i++) {
         memset(w.p[i].ledger.failed, 0, sizeof w.p[i].ledger.failed);
+        w.p[i].window_failed = 0;
         w.p[i].window_unanswered = 150;
         w.p[i].window_ok = 500; /* of the stage's 600: the rest were due before the window */
         w.p[i].metric[METRIC_CUT_AGE].max = 59800;
@@ -126,7 +131,7 @@ static void test_failure_words(void **state)
         .n = 1, .row = {{.label = FAILURE_HTTP_5XX, .status = 503, .text = "the model is loading"}}};
     struct point *p = add(&w, 4, 1);
     p->ledger.ok = 10;
-    p->ledger.failed[COUNTER_FAILED_HTTP_5XX - COUNTER_FAILED_FIRST] = 90;
+    p->ledger.failed[COUNTER_FAILED_HTTP_5XX - COUNTER_FAILED_FIRST] = p->window_failed = 90;
     p->data = &data;
     finish_capacity(&w, 1000);
     says(&w, "90 of 100 requests failed (90 %), all by http_5xx: ");

@@ -27,6 +27,7 @@ static void stage_make(struct stage_data *s, struct agent_data *a)
     c[COUNTER_WIN_INPUT_TOKENS] = 50 * 2560;
     c[COUNTER_WIN_DONE] = c[COUNTER_WIN_OK] = 500;
     c[COUNTER_WIN_DUE] = 510;
+    c[COUNTER_EVENTS] = 64000;
     c[COUNTER_WIN_GOOD] = 400;
     c[COUNTER_WIN_FAILED] = 0;
     c[COUNTER_DUE] = 632;
@@ -169,7 +170,6 @@ static void test_stood_still(void **state)
     s.series = rows;
     s.n_series = 50;
     s.hist[METRIC_TTFT] = hist_new();
-    s.counters[COUNTER_EVENTS] = 64000;
     assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(400000000), 500), 0);
     for (int still = 0; still <= 10; still += 2) {
         for (int i = 0; i < 50; i++) {
