@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/plan/plan_api.h"
+
 static const struct dialect *const dialects[API_N] = {
 #define X(id, symbol, ...) [API_##id] = &dialect_##symbol,
 #include "common/plan/api.def"
@@ -30,15 +32,6 @@ static uint32_t body_number_of(const char *body, const char *key)
     return n;
 }
 
-/* Else the length that the plan asks for is the limit that its requests carry. */
-static bool is_unlimited(const struct plan_target *t)
-{
-    static const char *const LIMITS[] = {"max_", "num_predict", "n_predict", "maxOutputTokens"};
-    for (size_t i = 0; i < sizeof LIMITS / sizeof *LIMITS; i++)
-        if ((t->omit && strstr(t->omit, LIMITS[i])) || (t->body && strstr(t->body, LIMITS[i]))) return true;
-    return t->api == API_TEMPLATE;
-}
-
 void dialect_open(const struct plan_target *t, struct dialect *ret)
 {
     *ret = *dialect_for(t->api);
@@ -46,7 +39,7 @@ void dialect_open(const struct plan_target *t, struct dialect *ret)
     ret->ends_with_finish = t->end == END_FINISH;
     ret->ends_with_body = ret->ends_with_body || t->end == END_CLOSE;
     ret->omit = t->omit;
-    ret->unlimited = is_unlimited(t);
+    ret->unlimited = !plan_target_limits(t);
     ret->choices = body_number_of(t->body, "n");
     if (ret->open) ret->open(t, ret);
     ret->ends_as_learnt = t->end == END_AUTO && !ret->ends_with_body && !ret->whole; /* else nothing is unknown */

@@ -80,6 +80,14 @@ static bool has_word(const char *words, const char *want)
     return false;
 }
 
+bool plan_target_limits(const struct plan_target *t)
+{
+    static const char *const LIMITS[] = {"max_", "num_predict", "n_predict", "maxOutputTokens"};
+    for (size_t i = 0; i < sizeof LIMITS / sizeof *LIMITS; i++)
+        if ((t->omit && strstr(t->omit, LIMITS[i])) || (t->body && strstr(t->body, LIMITS[i]))) return false;
+    return !t->template.body || strstr(t->template.body, "{output_tokens}");
+}
+
 bool plan_api_has_tokens(enum plan_api api)
 {
     return api != API_OPENAI_EMBEDDINGS && api != API_RERANK;

@@ -15,5 +15,8 @@ bool plan_api_owns(enum plan_api api, const char *key);
 bool plan_api_takes(enum plan_api api, const char *media);
 /* Its answers have tokens: not those of embeddings and of rerank, which come whole. */
 bool plan_api_has_tokens(enum plan_api api);
+/* The output tokens that a workload asks for are the limit that requests carry: unless the plan leaves that out, or
+ * writes one of its own. */
+bool plan_target_limits(const struct plan_target *t);
 /* Gives the URL its API's path when it has none, refuses a path that is another API's, and runs the API's own check. */
 int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "coordinator/answer/verdict.h"
 
@@ -393,11 +394,13 @@ static void say_tokens(struct answer *a, const char *before, double n)
     say(a, "%s%s", before, human_things(n, "token", b));
 }
 
-static void say_lengths(struct answer *a)
+static void say_lengths(const struct plan *plan, struct answer *a)
 {
     if (off(&a->output, 0)) {
         say_tokens(a, "Answers had ", a->output.got);
-        say_number(a, " on average, ", a->output.asked, " asked for. ");
+        say_number(a, " on average, ", a->output.asked,
+                   plan_target_limits(&plan->target) ? " asked for. "
+                                                     : " in the plan, whose requests carry another limit or none. ");
     }
     if (off(&a->input, TEMPLATE_TOKENS)) {
         say_tokens(a, "Prompts had ", a->input.got);
@@ -465,7 +468,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_capacity(plan, a);
     say_shape(whole, a);
     say_failures(a);
-    say_lengths(a);
+    say_lengths(plan, a);
     say_no_usage(plan, a);
     say_input(a);
     say_counts(points, n, a);

@@ -85,6 +85,28 @@ static void test_usage_is_doubtful(void **state)
     }
 }
 
+/* An answer that ends at a limit before the one that was asked for has met the server's; not so where none was sent. */
+static void test_short_by_length(void **state)
+{
+    (void)state;
+    for (int unlimited = 0; unlimited < 2; unlimited++) {
+        static struct dialect d;
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        d = *dialect_for(API_OPENAI_CHAT);
+        d.unlimited = unlimited;
+        s.dialect = &d;
+        s.asked_tokens = 20;
+        feed(VISIBLE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\n",
+             1100 * MS);
+        usage(9, 2, 0, 1100 * MS);
+        feed(DONE, 1100 * MS);
+        end(END_COMPLETE, 200, 1100 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_SHORT_REQUESTS), 1);
+        assert_int_equal(counted(COUNTER_SHORT_BY_LENGTH), !unlimited);
+    }
+}
+
 /* Input tokens that are the plan's and not the server's are counted as that. */
 static void test_input_as_asked(void **state)
 {
@@ -185,9 +207,9 @@ static void test_whole_without_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),    cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_input_as_asked),      cmocka_unit_test(test_odd_usage),
-        cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_usage_is_doubted), cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_short_by_length),  cmocka_unit_test(test_input_as_asked),
+        cmocka_unit_test(test_odd_usage),        cmocka_unit_test(test_whole_without_usage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

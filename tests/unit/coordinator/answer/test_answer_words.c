@@ -162,6 +162,10 @@ static void test_lengths(void **state)
     }
     finish(&w, 1000);
     says(&w, "Answers had 5 tokens on average, 20 asked for. ");
+    w.plan.target.body = "{\"max_tokens\":5}";
+    finish_capacity(&w, 1000);
+    says(&w, "Answers had 5 tokens on average, 20 in the plan, whose requests carry another limit or none. ");
+    w.plan.target.body = NULL;
     silent(&w, "Prompts had");
     for (size_t i = 0; i < w.n; i++) {
         w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 19;
