@@ -130,7 +130,7 @@ static int connect_first(struct probe *p, uint32_t *ret_address, struct err *e)
     return 0;
 }
 
-static int write_body(struct probe *p, struct buf *body)
+static int write_body(struct probe *p, struct payload *body)
 {
     static const char PROMPT[] = "Say hello in a few words.";
     const struct plan_target *t = p->at.plan;
@@ -144,7 +144,7 @@ static int write_body(struct probe *p, struct buf *body)
                                 .output_tokens = tokens,
                                 .body = t->body};
     p->stream.asked_tokens = tokens * (p->dialect.choices > 1 ? p->dialect.choices : 1);
-    return p->dialect.write_body(&p->dialect, &r, body);
+    return p->dialect.write_body(&p->dialect, &r, &body->text);
 }
 
 static int64_t limit_of(const struct probe *p)
@@ -159,12 +159,12 @@ static bool is_held(const struct probe *p)
     return p->dialect.ends_as_learnt && p->stream.finish && clock_mono_ns() - p->stream.last_read > TAIL_MAX_NS;
 }
 
-static void send_and_wait(struct probe *p, uint32_t address, const struct buf *body)
+static void send_and_wait(struct probe *p, uint32_t address, const struct payload *body)
 {
     int64_t until = limit_of(p);
     transfer_init(&p->x, &p->tr, p, address);
     p->stream.t.sent = clock_mono_ns();
-    transport_start(&p->tr, &p->x, (const char *)body->data, body->len);
+    transport_start(&p->tr, &p->x, body);
     while (!p->ended && !p->quit && !is_held(p) && clock_mono_ns() < until)
         turn(p);
     if (p->ended) return;
@@ -229,7 +229,7 @@ static int aim(struct probe *p, const struct plan_target *t, struct err *e)
 static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *ret, struct err *e)
 {
     struct transport_options o = {.epoll = p->epoll};
-    struct buf body = BUF_INIT(1 << 20);
+    struct payload body = PAYLOAD_INIT(1 << 20);
     uint32_t address = 0;
     *ret = (struct probe_seen){.target = t, .headers_ns = -1, .first_token_ns = -1, .end_ns = -1};
     p->seen = ret;
@@ -260,7 +260,7 @@ static int ask(struct probe *p, const struct plan_target *t, struct probe_seen *
     }
     free(p->at.headers);
     gap_pool_destroy(&p->pool);
-    buf_clear(&body);
+    payload_clear(&body);
     return rc;
 }
 

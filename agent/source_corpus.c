@@ -17,8 +17,9 @@ enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK, PURPOSE_MARKER
 struct source_corpus {
     struct source_options o;
     uint64_t n;
-    char *text;
-    size_t text_cap;
+    struct words *words; /* of the latest row of a trace */
+    uint32_t n_words, words_room;
+    bool words_bad; /* no memory */
     struct dialect_message *messages;
     size_t messages_cap;
     struct corpus_message *said; /* a tree's messages, in their order */
@@ -77,13 +78,43 @@ static int have_messages(struct source_corpus *s, size_t n)
     return 0;
 }
 
-static int have_text(struct source_corpus *s, size_t n)
+static void begin_words(struct source_corpus *s)
 {
-    if (n <= s->text_cap) return 0;
-    free(s->text);
-    s->text = malloc(n);
-    s->text_cap = s->text ? n : 0;
-    return s->text ? 0 : -1;
+    s->n_words = 0;
+    s->words_bad = false;
+}
+
+/* n words more; how many are left of `left`. */
+static uint32_t put_words(struct source_corpus *s, uint32_t n, uint64_t seed, uint32_t left)
+{
+    if (n > left) n = left;
+    if (s->n_words == s->words_room) {
+        uint32_t room = s->words_room ? 2 * s->words_room : 64;
+        struct words *more = realloc(s->words, room * sizeof *more);
+        s->words_bad |= !more;
+        if (!more) return 0;
+        s->words = more;
+        s->words_room = room;
+    }
+    s->words[s->n_words++] = (struct words){.seed = seed, .n = n};
+    return left - n;
+}
+
+/* The prompt is the words that were put. */
+static int end_words(struct source_corpus *s, uint32_t all, struct dialect_request *ret)
+{
+    if (s->words_bad || have_messages(s, 1)) return -1;
+    s->messages[0] = (struct dialect_message){
+        .role = "user", .len = WORDS_CHARS(all), .words = s->words, .n_words = s->n_words};
+    ret->messages = s->messages;
+    ret->n_messages = 1;
+    return 0;
+}
+
+static uint32_t row_words(uint32_t input_tokens)
+{
+    if (input_tokens > PROMPT_TOKENS_MAX) return PROMPT_TOKENS_MAX;
+    return input_tokens ? input_tokens : 1;
 }
 
 static bool has_key(const char *object, const struct json *key)
@@ -135,21 +166,14 @@ static int merge_bodies(struct source_corpus *s, const char *record, struct dial
 /* A row of a trace: `input` words, block by block where it has ids. */
 static int write_row(struct source_corpus *s, const struct corpus_record *r, uint64_t row, struct dialect_request *ret)
 {
-    uint32_t left = r->input_tokens < PROMPT_TOKENS_MAX ? r->input_tokens : PROMPT_TOKENS_MAX;
-    if (left == 0) left = 1;
-    if (have_text(s, PROMPT_CHARS(left)) || have_messages(s, 1)) return -1;
-    size_t chars = PROMPT_CHARS(left);
-    char *out = s->text;
-    for (uint32_t i = 0; i < r->n_blocks && left > 0; i++) {
-        uint32_t n = r->block_tokens < left ? r->block_tokens : left;
-        out = prompt_words(out, n, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)));
-        left -= n;
-    }
-    if (left > 0) out = prompt_words(out, left, rng_mix(s->o.stage_seed, PURPOSE_ROW, 0, row));
-    if (r->n_blocks == 0) out[-1] = '.'; /* not after blocks: their text must be the same wherever they stand */
-    s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
-    ret->messages = s->messages;
-    ret->n_messages = 1;
+    uint32_t all = row_words(r->input_tokens), left = all;
+    begin_words(s);
+    for (uint32_t i = 0; i < r->n_blocks && left > 0; i++)
+        left = put_words(s, r->block_tokens,
+                         rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
+    if (left > 0) (void)put_words(s, left, rng_mix(s->o.stage_seed, PURPOSE_ROW, 0, row), left);
+    if (end_words(s, all, ret)) return -1;
+    if (r->n_blocks == 0) s->words[0].stop = true; /* not after blocks, whose text is the same wherever they stand */
     return 0;
 }
 
@@ -158,7 +182,6 @@ struct writing {
     const struct corpus_record *r;
     const struct corpus_tree *t;
     uint64_t seed;
-    char *out;
     uint32_t left; /* words */
 };
 
@@ -182,13 +205,10 @@ static void write_blocks(struct writing *w, uint32_t node, uint32_t n)
     while (depth-- > 0) {
         corpus_tree_node(w->t, chain[depth], &d);
         uint32_t from = d.base == TREE_NO_BASE ? 0 : d.shared;
-        for (uint32_t i = from; i < want[depth] && i - from < d.own_n && w->left > 0; i++) {
-            uint32_t words = w->r->block_tokens < w->left ? w->r->block_tokens : w->left;
-            w->out = prompt_words(
-                w->out, words,
-                rng_mix(w->seed, PURPOSE_BLOCK, w->r->block_tokens, corpus_block(w->r, d.own_at + i - from)));
-            w->left -= words;
-        }
+        for (uint32_t i = from; i < want[depth] && i - from < d.own_n && w->left > 0; i++)
+            w->left = put_words(
+                w->s, w->r->block_tokens,
+                rng_mix(w->seed, PURPOSE_BLOCK, w->r->block_tokens, corpus_block(w->r, d.own_at + i - from)), w->left);
     }
 }
 
@@ -242,26 +262,18 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     ret->output_tokens = d.output_tokens;
     *ret_input = d.input_tokens;
     if (r->n_messages) return write_said(s, r, &t, d, ret);
-    uint32_t left = d.input_tokens < PROMPT_TOKENS_MAX ? d.input_tokens : PROMPT_TOKENS_MAX;
-    if (left == 0) left = 1;
-    if (have_text(s, PROMPT_CHARS(left)) || have_messages(s, 1)) return -1;
+    uint32_t all = row_words(d.input_tokens);
+    begin_words(s);
     struct writing w = {.s = s,
                         .r = r,
                         .t = &t,
                         .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
-                        .out = s->text,
-                        .left = left};
-    if (s->o.load->data.marker) {
-        uint32_t words = MARKER_WORDS < w.left ? MARKER_WORDS : w.left;
-        w.out = prompt_words(w.out, words, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index));
-        w.left -= words;
-    }
+                        .left = all};
+    if (s->o.load->data.marker)
+        w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);
     write_blocks(&w, a->node, corpus_tree_blocks(&d));
-    if (w.left > 0) (void)prompt_words(w.out, w.left, rng_mix(s->o.stage_seed, PURPOSE_ROW, a->index, a->node));
-    s->messages[0] = (struct dialect_message){.role = "user", .text = s->text, .len = PROMPT_CHARS(left)};
-    ret->messages = s->messages;
-    ret->n_messages = 1;
-    return 0;
+    if (w.left > 0) (void)put_words(s, w.left, rng_mix(s->o.stage_seed, PURPOSE_ROW, a->index, a->node), w.left);
+    return end_words(s, all, ret);
 }
 
 static int corpus_source_next(void *source, const struct source_ask *a, struct dialect_request *ret,
@@ -291,7 +303,7 @@ static void corpus_source_close(void *source)
 {
     struct source_corpus *s = source;
     if (!s) return;
-    free(s->text);
+    free(s->words);
     free(s->messages);
     free(s->said);
     buf_clear(&s->body);

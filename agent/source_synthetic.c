@@ -10,8 +10,7 @@ enum purpose { PURPOSE_WORDS = 2, PURPOSE_PREFIX };
 
 struct synthetic {
     struct source_options o;
-    char *text; /* of the latest request */
-    size_t cap;
+    struct words words[2]; /* of the latest request: the prefix, the rest */
     struct dialect_message message;
 };
 
@@ -50,17 +49,15 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
         prefix = load->prefix_tokens;
         group = rng_below(a->rng, load->prefix_groups);
     }
-    size_t chars = PROMPT_CHARS(input);
-    if (s->cap < chars) {
-        free(s->text);
-        s->text = malloc(chars);
-        s->cap = s->text ? chars : 0;
-        if (!s->text) return -1;
-    }
+    if (prefix > input) prefix = input;
     uint64_t which = (uint64_t)(load - s->o.plan->workloads);
-    prompt_write(s->text, input, prefix, rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
-                 rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number));
-    s->message = (struct dialect_message){.role = "user", .text = s->text, .len = chars};
+    s->words[0] = (struct words){
+        .seed = rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group), .n = prefix, .stop = prefix == input};
+    s->words[1] = (struct words){
+        .seed = rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number), .n = input - prefix, .stop = true};
+    uint32_t skip = prefix == 0;
+    s->message = (struct dialect_message){
+        .role = "user", .len = WORDS_CHARS(input), .words = s->words + skip, .n_words = 2 - skip};
     ret->messages = &s->message;
     ret->n_messages = 1;
     ret->output_tokens = output;
@@ -70,9 +67,7 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
 
 static void synthetic_close(void *source)
 {
-    struct synthetic *s = source;
-    if (s) free(s->text);
-    free(s);
+    free(source);
 }
 
 extern const struct source_kind source_synthetic;

@@ -48,7 +48,7 @@ static struct request *place_new(struct stage *st, struct err *e)
     }
     r->stage = st;
     r->again.owner = r;
-    r->body.max = BODY_MAX;
+    r->body.text.max = BODY_MAX;
     r->answer.max = TALK_ANSWER_MAX;
     uint32_t address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : 0;
     transfer_init(&r->transfer, st->tr, r, address);
@@ -60,7 +60,7 @@ void stage_drop_places(struct stage *st)
 {
     for (uint32_t i = 0; i < st->n_places; i++) {
         transfer_clear(&st->places[i]->transfer);
-        buf_clear(&st->places[i]->body);
+        payload_clear(&st->places[i]->body);
         buf_clear(&st->places[i]->answer);
         free(st->places[i]);
     }
@@ -293,7 +293,7 @@ static void hand_over(struct stage *st, struct request *r, int64_t now)
     r->tried = now;
     r->after_ns = -1;
     r->waits = false;
-    transport_start(st->tr, &r->transfer, buf_str(&r->body), r->body.len);
+    transport_start(st->tr, &r->transfer, &r->body);
     if (!r->transfer.open) return;
     if (r->transfer.begun)
         r->stream.t.written = clock_mono_ns();
@@ -523,6 +523,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->shard.recorded = corpora ? corpora[0] : NULL;
     st->workload = workload_new(plan, corpora, &st->shard, e);
     if (!st->workload) return -1;
+    if (!st->dialect.divides) workload_take_words(st->workload);
     double tokens = 0;
     for (size_t i = 0; i < plan->n_workloads; i++)
         if (dist_mean(&plan->workloads[i].output_tokens) > tokens)

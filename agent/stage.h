@@ -29,7 +29,7 @@ struct stage;
 struct request {
     struct transfer transfer;
     struct stage *stage;
-    struct buf body;
+    struct payload body;
     uint32_t at;            /* in the list of open requests */
     int64_t cancel_at;      /* when its user goes away; INT64_MAX: never */
     uint64_t number;        /* as the pacer gave it */

@@ -53,8 +53,8 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     uint64_t own = r->talk ? r->talk->number - 1 : r->node ? r->choice.play : number;
     if (workload_ask(st->workload, number, own, &r->choice, &ask) < 0) return -1;
     if (r->talk && talk_turn(r->talk, &ask, &r->choice.input_tokens) < 0) return -1;
-    buf_reset(&r->body);
-    if (st->dialect.write_body(&st->dialect, &ask, &r->body) < 0) return -1;
+    payload_reset(&r->body);
+    if (st->dialect.write_body(&st->dialect, &ask, &r->body.text) < 0) return -1;
     r->stream.asked_tokens = ask.output_tokens * (st->dialect.choices > 1 ? st->dialect.choices : 1);
     r->stream.prompt_tokens = r->choice.input_tokens;
     return 0;

@@ -83,7 +83,8 @@ static void show(struct talk *k, struct dialect_request *r)
 {
     for (uint32_t i = 0; i < k->n; i++) {
         const struct talk_message *m = &k->messages[i];
-        k->said[i] = (struct dialect_message){m->role, buf_str(&k->text) + m->at, m->len, m->escaped};
+        k->said[i] = (struct dialect_message){
+            .role = m->role, .text = buf_str(&k->text) + m->at, .len = m->len, .escaped = m->escaped};
     }
     r->messages = k->said;
     r->n_messages = k->n;

@@ -24,6 +24,10 @@ struct workload {
     struct rng rng;       /* of the request that was chosen last */
     void **sources;       /* one for each workload of the plan */
     struct media **media; /* the same; NULL: text only */
+    bool words;           /* a prompt may be words instead of text */
+    char *text;           /* of the latest prompt, made from its words */
+    size_t text_room;
+    struct dialect_message message;
 };
 
 struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora, const struct shard *s,
@@ -69,6 +73,7 @@ void workload_destroy(struct workload **pw)
         media_destroy(&w->media[i]);
     free(w->media);
     free(w->sources);
+    free(w->text);
     free(w);
     *pw = NULL;
 }
@@ -116,6 +121,34 @@ int workload_tree(const struct workload *w, uint64_t play, struct corpus_record 
     return c ? corpus_get(c, cluster_index(w->shard, play) % corpus_count(c), ret) : -1;
 }
 
+void workload_take_words(struct workload *w)
+{
+    w->words = true;
+}
+
+/* The text of a prompt that is words. */
+static int write_words(struct workload *w, struct dialect_request *r)
+{
+    struct dialect_message *m = &w->message;
+    *m = r->messages[0];
+    if (m->len > w->text_room) {
+        free(w->text);
+        w->text = malloc(m->len);
+        w->text_room = w->text ? m->len : 0;
+        if (!w->text) return -1;
+    }
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->n_words; i++) {
+        struct words_at at;
+        words_begin(&at, &m->words[i]);
+        n += words_read(&at, &m->words[i], w->text + n, m->len - n);
+    }
+    m->text = w->text;
+    m->n_words = 0;
+    r->messages = m;
+    return 0;
+}
+
 int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workload_choice *choice,
                  struct dialect_request *ret)
 {
@@ -125,6 +158,8 @@ int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workl
     struct source_ask ask = {
         .number = number, .index = cluster_index(w->shard, own), .node = choice->node, .rng = &w->rng};
     if (KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens)) return -1;
+    bool words = ret->n_messages == 1 && ret->messages[0].n_words > 0;
+    if (words && !(w->words && !w->plan->workloads[which].sessions.on) && write_words(w, ret)) return -1;
     uint64_t seed = rng_mix(w->shard->seed, MEDIA, w->shard->part, number);
     return w->media[which] ? media_make(w->media[which], seed, ret) : 0;
 }

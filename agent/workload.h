@@ -15,6 +15,8 @@ struct workload;
 ERR_CHECKED struct workload *workload_new(const struct plan *p, const struct corpus *const *corpora,
                                           const struct shard *s, struct err *e);
 void workload_destroy(struct workload **w);
+/* From now on the prompt of a request that is part of no conversation may be words and no text (dialect.h). */
+void workload_take_words(struct workload *w);
 /* What was chosen for a request. */
 struct workload_choice {
     uint32_t input_tokens;    /* asked for in the prompt; 0: not known */

@@ -58,12 +58,11 @@ bool body_key(struct body_writer *w, const char *key)
 void body_put_part(struct buf *out, const char *text, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    for (size_t from = 0, i = 0; i <= n; i++) {
-        unsigned char c = i < n ? (unsigned char)text[i] : '"';
-        if (c != '"' && c != '\\' && c >= 0x20) continue;
-        if (i > from) (void)buf_put(out, text + from, i - from);
-        from = i + 1;
-        if (i == n) break;
+    for (const char *end = text + n, *run; text < end; text = run + 1) {
+        run = json_plain_run(text, end);
+        if (run > text) (void)buf_put(out, text, (size_t)(run - text));
+        if (run == end) return;
+        unsigned char c = (unsigned char)*run;
         if (c == '"' || c == '\\')
             (void)buf_put(out, (char[]){'\\', (char)c}, 2);
         else
@@ -80,7 +79,9 @@ void body_put_string(struct buf *out, const char *text, size_t n)
 
 static void put_message_text(struct buf *out, const struct dialect_message *m)
 {
-    if (m->escaped)
+    if (m->n_words)
+        payload_put_words(payload_of(out), m->words, m->n_words);
+    else if (m->escaped)
         (void)buf_put(out, m->text, m->len);
     else
         body_put_part(out, m->text, m->len);
@@ -91,6 +92,11 @@ void body_put_message(struct buf *out, const struct dialect_message *m)
     (void)buf_putc(out, '"');
     put_message_text(out, m);
     (void)buf_putc(out, '"');
+}
+
+void body_message(struct body_writer *w, const char *key, const struct dialect_message *m)
+{
+    if (body_key(w, key)) body_put_message(w->out, m);
 }
 
 void body_member(struct body_writer *w, const char *key, const char *json)

@@ -19,6 +19,7 @@ bool body_has(const struct body_writer *w, const char *key); /* the plan's body 
 void body_member(struct body_writer *w, const char *key, const char *json);
 void body_text(struct body_writer *w, const char *key, const char *text, size_t n); /* a string */
 void body_number(struct body_writer *w, const char *key, uint32_t n);
+void body_message(struct body_writer *w, const char *key, const struct dialect_message *m); /* its text, as a string */
 /* [{"role": …, "content": …}, …]; with media the last one's content is a list of parts */
 void body_messages(struct body_writer *w, const char *key, const struct dialect_request *r);
 /* The texts of all messages as one string, with an empty line between two. */

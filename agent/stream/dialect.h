@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/stream/payload.h"
 #include "common/json_scan.h"
 #include "common/buf.h"
 #include "common/finish.h"
@@ -46,6 +47,9 @@ struct dialect_message {
     const char *text; /* plain text, escaped by the dialect unless `escaped`; not NUL-terminated */
     size_t len;
     bool escaped; /* as JSON writes it between quotes: an answer that is sent back */
+    /* Words in place of the text, whose `len` they have. Their body is written into a payload's text. */
+    const struct words *words;
+    uint32_t n_words;
 };
 
 /* An image or a sound beside the text of the last message. */
@@ -94,6 +98,7 @@ struct dialect {
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
     bool unlimited;                       /* the plan leaves the limit of tokens out, or writes one of its own */
+    bool divides;                         /* a prompt is cut into parts, so words cannot stand for it */
     uint32_t choices;                     /* answers to a request (`n` of the target's body); 0 is 1 */
     const char *omit;                     /* members that are not written, with blanks between them; NULL: none */
     const struct plan_template *template; /* api: template only; NULL: the target gives none, and nothing is known */

@@ -24,7 +24,7 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
     if (r->n_messages > 1 && strcmp(r->messages[0].role, "system") == 0) {
-        body_text(&w, "system", r->messages[0].text, r->messages[0].len);
+        body_message(&w, "system", &r->messages[0]);
         talk.messages++;
         talk.n_messages--;
     }

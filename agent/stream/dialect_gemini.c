@@ -18,7 +18,7 @@ static void media_part(const struct dialect_media *m, struct buf *out)
 static void put_parts(struct buf *out, const struct dialect_message *m, const struct dialect_request *r)
 {
     (void)buf_puts(out, "\"parts\":[{\"text\":");
-    body_put_string(out, m->text, m->len);
+    body_put_message(out, m);
     (void)buf_putc(out, '}');
     for (size_t i = 0; r && i < r->n_media; i++) {
         (void)buf_putc(out, ',');

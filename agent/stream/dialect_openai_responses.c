@@ -22,7 +22,7 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     if (body_begin(&w, d, r->body, out) != 0) return -1;
     if (r->model && r->model[0]) body_text(&w, "model", r->model, strlen(r->model));
     if (r->n_messages == 1 && r->n_media == 0)
-        body_text(&w, "input", r->messages[0].text, r->messages[0].len);
+        body_message(&w, "input", &r->messages[0]);
     else
         body_messages(&w, "input", r);
     if (r->output_tokens > 0) body_number(&w, "max_output_tokens", r->output_tokens);

@@ -96,4 +96,5 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     event_scan_end(&s);
 }
 
-const struct dialect dialect_rerank = {.no_tokens = true, .whole = true, .write_body = write_body, .scan = scan};
+const struct dialect dialect_rerank = {
+    .no_tokens = true, .whole = true, .divides = true, .write_body = write_body, .scan = scan};

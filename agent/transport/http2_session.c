@@ -34,7 +34,7 @@ static void wait_again(struct http2_state *o, struct stream2 *s)
     (void)nghttp2_session_set_stream_user_data(s->conn->session, s->id, NULL);
     list2_remove(&s->conn->open, s);
     s->conn = NULL;
-    s->taken = 0;
+    payload_begin(&s->body, s->body.of);
     s->x->begun = false;
     list2_prepend(&o->waiting[s->x->address], s);
     o->conns.t->counts.not_processed++;
@@ -43,7 +43,7 @@ static void wait_again(struct http2_state *o, struct stream2 *s)
 /* The response is complete, perhaps before the request is. */
 static void finish(struct h2_conn *c, struct http2_state *o, struct stream2 *s)
 {
-    bool whole = s->taken == s->body_len;
+    bool whole = s->body.left == 0;
     int32_t id = s->id;
     o->barren[c->c.address] = 0;
     bool good = s->x->status >= 200 && !s->encoded;
@@ -203,11 +203,8 @@ ssize_t http2_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, 
     struct stream2 *s = nghttp2_session_get_stream_user_data(session, id);
     (void)source, (void)user;
     if (!s) return NGHTTP2_ERR_DEFERRED; /* abandoned: its reset is on the way */
-    size_t left = s->body_len - s->taken;
-    if (n > left) n = left;
-    memcpy(to, s->body + s->taken, n);
-    s->taken += n;
-    if (s->taken == s->body_len) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    n = payload_read(&s->body, (char *)to, n);
+    if (s->body.left == 0) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)n;
 }
 

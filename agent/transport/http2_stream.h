@@ -11,8 +11,7 @@ struct stream2 {
     struct transfer *x;
     struct h2_conn *conn;          /* NULL: waits for one */
     struct stream2 *before, *next; /* among those of its connection, or those that wait */
-    const char *body;
-    size_t body_len, taken; /* taken: by nghttp2 */
+    struct payload_rest body;      /* what nghttp2 has not taken */
     int32_t id;
     size_t head;  /* bytes of heads and trailers so far */
     bool encoded; /* the body, as nobody asked for */

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 
+struct payload;
 struct transfer;
 struct transport;
 struct tls_conn;
@@ -32,7 +33,7 @@ struct transport_kind {
     /* See transport_prepared. May be called again and again, after 1 too. */
     ERR_CHECKED int (*prepared)(struct transport *t, struct err *e);
     /* x->open is set; ends the request itself when it cannot be sent. */
-    void (*start)(struct transfer *x, const char *body, size_t n);
+    void (*start)(struct transfer *x, const struct payload *body);
     /* Of an open request, never within a callback. Does not call `end`; x->state is forgotten. */
     void (*abort)(struct transfer *x);
     /* An event whose data the kind gave to epoll; it may be of a connection that is closed by now. */

@@ -15,6 +15,8 @@
 #include "agent/transport/http1.h"
 #include "common/clock.h"
 
+#define MADE_BYTES (64u * 1024)
+
 /* One with x is connecting or has a request; one without is idle. */
 struct exchange {
     struct conn c;         /* first */
@@ -23,9 +25,9 @@ struct exchange {
     bool broken;           /* a write failed: what still comes is read, then the request ends */
     struct transfer *x;
     int64_t idle_since;
-    const char *body;
-    size_t body_len, sent; /* sent: of head, length and body together */
-    char length[32];       /* what stands between the head and the body */
+    struct payload_rest body; /* what was not sent */
+    size_t sent, all;         /* of head, length and body together */
+    char length[32];          /* what stands between the head and the body */
     uint8_t length_len;
     struct http1 http;
 };
@@ -46,6 +48,7 @@ struct http1_state {
     uint32_t idle[IDLE_N][TARGET_ADDRESS_MAX]; /* the latest first … */
     uint32_t last[IDLE_N][TARGET_ADDRESS_MAX]; /* … and the one that is idle for longest */
     uint32_t n_kept;
+    char made[MADE_BYTES]; /* words on their way */
 };
 
 static struct exchange *nth(const struct http1_state *o, uint32_t index)
@@ -260,51 +263,87 @@ static void end(struct http1_state *o, struct exchange *k, enum transport_end ho
 
 /* ---- writing ---- */
 
-enum { PARTS = 3 };
+enum { PARTS = 16 };
 
-/* What is left to be sent. `iov` has PARTS places; the last ones are used, and the first of these is returned. */
-static struct iovec *left_to_send(const struct http1_state *o, const struct exchange *k, struct iovec *iov)
+/* A part of the request before its body, from the byte on that is next. */
+static struct iovec *put_front(struct iovec *to, const char *from, size_t n, size_t *skip)
 {
-    size_t skip = k->sent;
-    iov[0] = (struct iovec){o->head, o->head_len};
-    iov[1] = (struct iovec){(void *)(uintptr_t)k->length, k->length_len};
-    iov[2] = (struct iovec){(void *)(uintptr_t)k->body, k->body_len};
-    struct iovec *first = iov;
-    for (; first < iov + PARTS - 1 && skip >= first->iov_len; first++)
-        skip -= first->iov_len;
-    first->iov_base = (char *)first->iov_base + skip;
-    first->iov_len -= skip;
-    return first;
+    size_t left = n > *skip ? n - *skip : 0;
+    *to = (struct iovec){(void *)(uintptr_t)(from + n - left), left};
+    *skip -= n - left;
+    return left > 0 ? to + 1 : to;
 }
 
-/* Fills one record as far as it goes: TLS wants its bytes in one piece. */
-static ssize_t write_record(struct http1_state *o, struct exchange *k, const struct iovec *first,
-                            const struct iovec *stop)
+/* What is to be sent next, in the clear as much as there is room for; how many bytes, and parts. `rest` is what is left
+ * of the body after them. */
+static size_t gather(struct http1_state *o, const struct exchange *k, struct iovec *iov, size_t *ret_parts,
+                     struct payload_rest *rest)
 {
-    char *record = o->conns.record;
-    size_t n = 0;
-    for (; first < stop && n < CONN_RECORD_BYTES; first++) {
-        size_t take = first->iov_len < CONN_RECORD_BYTES - n ? first->iov_len : CONN_RECORD_BYTES - n;
-        memcpy(record + n, first->iov_base, take);
+    size_t skip = k->sent, made = 0, n = 0;
+    struct iovec *to = put_front(iov, o->head, o->head_len, &skip);
+    to = put_front(to, k->length, k->length_len, &skip);
+    *rest = k->body;
+    while (to < iov + PARTS && rest->left > 0) {
+        const char *from;
+        size_t len = payload_next(rest, o->made + made, sizeof o->made - made, &from);
+        if (len == 0) break;
+        *to++ = (struct iovec){(void *)(uintptr_t)from, len};
+        if (from == o->made + made) made += len;
+    }
+    for (const struct iovec *v = iov; v < to; v++)
+        n += v->iov_len;
+    *ret_parts = (size_t)(to - iov);
+    return n;
+}
+
+/* One record: TLS wants its bytes in one piece. */
+static size_t fill_record(struct http1_state *o, const struct exchange *k, struct payload_rest *rest)
+{
+    struct iovec iov[2];
+    size_t skip = k->sent, n = 0;
+    struct iovec *to = put_front(iov, o->head, o->head_len, &skip);
+    to = put_front(to, k->length, k->length_len, &skip);
+    for (const struct iovec *v = iov; v < to && n < CONN_RECORD_BYTES; v++) {
+        size_t take = v->iov_len < CONN_RECORD_BYTES - n ? v->iov_len : CONN_RECORD_BYTES - n;
+        memcpy(o->conns.record + n, v->iov_base, take);
         n += take;
     }
-    return conn_send(&k->c, record, n);
+    *rest = k->body;
+    return n + payload_read(rest, o->conns.record + n, CONN_RECORD_BYTES - n);
+}
+
+/* n bytes were sent, after which `rest` is left, or of them so many that were to be sent. */
+static void sent(const struct http1_state *o, struct exchange *k, size_t n, size_t wanted,
+                 const struct payload_rest *rest)
+{
+    size_t front = o->head_len + k->length_len, before = k->sent > front ? k->sent : front;
+    k->sent += n;
+    if (n == wanted)
+        k->body = *rest;
+    else if (k->sent > before)
+        (void)payload_read(&k->body, NULL, k->sent - before);
 }
 
 static void write_more(struct http1_state *o, struct exchange *k)
 {
-    size_t all = o->head_len + k->length_len + k->body_len;
-    struct iovec iov[PARTS];
+    size_t wanted;
     ssize_t n;
     if (o->n_sessions && k->sent < o->head_len) name_session(o, k);
     do {
-        struct iovec *first = left_to_send(o, k, iov);
-        struct msghdr m = {.msg_iov = first, .msg_iovlen = (size_t)(iov + PARTS - first)};
-        n = k->c.tls ? write_record(o, k, first, iov + PARTS) : sendmsg(k->c.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) k->sent += (size_t)n;
-    } while (k->c.tls && n > 0 && k->sent < all);
+        struct payload_rest rest;
+        if (k->c.tls) {
+            wanted = fill_record(o, k, &rest);
+            n = conn_send(&k->c, o->conns.record, wanted);
+        } else {
+            struct iovec iov[PARTS];
+            struct msghdr m = {.msg_iov = iov};
+            wanted = gather(o, k, iov, &m.msg_iovlen, &rest);
+            n = sendmsg(k->c.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        if (n > 0) sent(o, k, (size_t)n, wanted, &rest);
+    } while (n > 0 && k->sent < k->all && (k->c.tls || (size_t)n == wanted));
     k->broken = n < 0 && errno != EAGAIN && errno != EINTR;
-    conn_watch_for_room(&o->conns, &k->c, k->sent < all && !k->broken);
+    conn_watch_for_room(&o->conns, &k->c, k->sent < k->all && !k->broken);
 }
 
 static void tell_header(void *arg, const char *name, size_t name_n, const char *value, size_t value_n)
@@ -345,7 +384,7 @@ static __attribute__((noinline)) bool take_rest(struct http1_state *o, struct ex
     if (r == HTTP1_MORE) return true;
     if (r == HTTP1_BAD && k->x->status == 0 && strcmp(k->http.why, HTTP1_NONE) == 0)
         transport_deliver(k->x, o->conns.bytes, n); /* who speaks there, by its first words */
-    bool whole = k->sent == o->head_len + k->length_len + k->body_len && from == stop && n < CONN_READ_BYTES;
+    bool whole = k->sent == k->all && from == stop && n < CONN_READ_BYTES;
     bool keep =
         r == HTTP1_DONE && whole && !k->broken && http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;
     if (r == HTTP1_DONE && !http1_keep_alive(&k->http) && t->keeps == KEEPS_UNKNOWN)
@@ -457,7 +496,7 @@ static struct exchange *take_new(struct http1_state *o, struct transfer *x)
     return (struct exchange *)c;
 }
 
-static void http1_start(struct transfer *x, const char *body, size_t n)
+static void http1_start(struct transfer *x, const struct payload *body)
 {
     struct http1_state *o = x->tr->state;
     bool fresh = x->tr->target->plan->fresh_connections;
@@ -467,9 +506,9 @@ static void http1_start(struct transfer *x, const char *body, size_t n)
     x->own = ((uint64_t)k->c.generation << 32 | k->c.index) + 1;
     k->x = x;
     x->state = k;
-    k->body = body;
-    k->body_len = n;
-    k->length_len = (uint8_t)snprintf(k->length, sizeof k->length, "%zu\r\n\r\n", n);
+    payload_begin(&k->body, body);
+    k->length_len = (uint8_t)snprintf(k->length, sizeof k->length, "%zu\r\n\r\n", k->body.left);
+    k->all = o->head_len + k->length_len + k->body.left;
     x->why = conn_waits(o->conns.t, &k->c);
     if (k->c.state == CONN_OPEN) send_request(o, k);
 }

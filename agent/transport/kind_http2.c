@@ -123,7 +123,7 @@ static void flush(struct http2_state *o, struct h2_conn *c)
 static int submit(struct http2_state *o, struct h2_conn *c, struct stream2 *s)
 {
     nghttp2_data_provider body = {.read_callback = http2_body};
-    http2_head_set_length(&o->head, s->body_len);
+    http2_head_set_length(&o->head, s->body.left);
     http2_head_set_session(&o->head, s->x->session);
     s->x->begun = true;
     s->x->why = NULL;
@@ -343,7 +343,7 @@ static void advance(struct http2_state *o, struct h2_conn *c, uint32_t events)
 
 /* ---- the table ---- */
 
-static void http2_start(struct transfer *x, const char *body, size_t n)
+static void http2_start(struct transfer *x, const struct payload *body)
 {
     struct http2_state *o = x->tr->state;
     struct stream2 *s = o->spare;
@@ -353,7 +353,8 @@ static void http2_start(struct transfer *x, const char *body, size_t n)
         transport_end(x, END_CONNECT, "no memory");
         return;
     }
-    *s = (struct stream2){.x = x, .body = body, .body_len = n};
+    *s = (struct stream2){.x = x};
+    payload_begin(&s->body, body);
     x->state = s;
     x->why = conn_waits(x->tr, NULL);
     list2_append(&o->waiting[x->address], s);

@@ -61,7 +61,7 @@ void transfer_clear(struct transfer *x)
     memset(x, 0, sizeof *x);
 }
 
-void transport_start(struct transport *t, struct transfer *x, const char *body, size_t n)
+void transport_start(struct transport *t, struct transfer *x, const struct payload *body)
 {
     x->open = true;
     x->begun = false;
@@ -72,7 +72,7 @@ void transport_start(struct transport *t, struct transfer *x, const char *body, 
     t->arrival = 0;
     t->delivered = false;
     t->now = clock_mono_ns();
-    t->kind->start(x, body, n);
+    t->kind->start(x, body);
 }
 
 void transport_keep(struct transport *t, uint64_t own, uint32_t most)

@@ -117,7 +117,7 @@ void transfer_init(struct transfer *x, struct transport *t, void *owner, uint32_
 void transfer_clear(struct transfer *x);
 
 /* Sends a body (borrowed until the end). May call back, `end` included, before it returns. */
-void transport_start(struct transport *t, struct transfer *x, const char *body, size_t n);
+void transport_start(struct transport *t, struct transfer *x, const struct payload *body);
 /* A transfer's `own` connection is idle: only a request that names it takes it, while it is open; at most
  * `most` of them. */
 void transport_keep(struct transport *t, uint64_t own, uint32_t most);

@@ -22,7 +22,9 @@ enum { REQUESTS = 5, MORE = 8, LONG = 300000 };
 
 static struct target *target;
 static struct guard nobody;
-static char long_body[LONG];
+static uint8_t zeros[LONG];
+static const struct payload long_body = {.text = {.data = zeros, .len = LONG}},
+                            short_body = {.text = {.data = zeros, .len = 40}};
 static struct http2_case {
     struct transport t;
     struct transfer x[REQUESTS + MORE];
@@ -74,7 +76,7 @@ static void begin_one(bool is_long)
 {
     struct transfer *x = &now.x[now.n++];
     transfer_init(x, &now.t, NULL, 0);
-    transport_start(&now.t, x, long_body, is_long ? LONG : 40);
+    transport_start(&now.t, x, is_long ? &long_body : &short_body);
 }
 
 static void turn(int epoll)

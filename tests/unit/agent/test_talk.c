@@ -10,9 +10,9 @@
 #include "agent/talk.h"
 #include "common/clock.h"
 
-#define M(role, text)                                                                                                  \
+#define M(who, said)                                                                                                   \
     {                                                                                                                  \
-        role, text, sizeof(text) - 1, false                                                                            \
+        .role = who, .text = said, .len = sizeof(said) - 1                                                             \
     }
 
 static void must_say(const struct dialect_request *r, size_t i, const char *role, const char *text, bool escaped)

@@ -103,7 +103,7 @@ static void test_repeatable_and_weighted(void **state)
         assert_string_equal(x.body, "{}");
         assert_int_equal(x.n_messages, 1);
         assert_string_equal(x.messages[0].role, "user");
-        assert_int_equal(x.messages[0].len, PROMPT_CHARS(in_x.input_tokens));
+        assert_int_equal(x.messages[0].len, WORDS_CHARS(in_x.input_tokens));
         assert_memory_equal(x.messages[0].text, y.messages[0].text, x.messages[0].len);
         assert_true((in_x.input_tokens == 64 && x.output_tokens == 10) ||
                     (in_x.input_tokens == 128 && x.output_tokens == 20));
@@ -140,7 +140,7 @@ static void test_lengths_are_bounded(void **state)
     }
     loads[0].input_tokens = (struct dist){.a = 1e30};
     assert_int_equal(ask(w, 1, &spec, &choice), 0);
-    assert_int_equal(spec.messages[0].len, PROMPT_CHARS(PROMPT_TOKENS_MAX));
+    assert_int_equal(spec.messages[0].len, WORDS_CHARS(PROMPT_TOKENS_MAX));
     workload_destroy(&w);
 }
 
@@ -240,11 +240,11 @@ static void test_blocks_are_text(void **state)
         struct dialect_request r;
         assert_int_equal(ask(i == 1 ? v : w, i, &r, &choice), 0);
         assert_int_equal(choice.input_tokens, records[i].input_tokens);
-        assert_int_equal(r.messages[0].len, PROMPT_CHARS(choice.input_tokens));
+        assert_int_equal(r.messages[0].len, WORDS_CHARS(choice.input_tokens));
         memcpy(text[i], r.messages[0].text, r.messages[0].len);
     }
-    assert_memory_equal(text[0], text[1], PROMPT_CHARS(32));
-    assert_memory_not_equal(text[0], text[2], PROMPT_CHARS(4));
+    assert_memory_equal(text[0], text[1], WORDS_CHARS(32));
+    assert_memory_not_equal(text[0], text[2], WORDS_CHARS(4));
     workload_destroy(&w);
     workload_destroy(&v);
     loads[0] = (struct plan_workload){.source = SOURCE_SYNTHETIC};

@@ -449,8 +449,9 @@ static void check_body(enum plan_api api, const struct dialect_request *r, const
     assert_true(json_valid(buf_str(&b), b.len));
 }
 
-#define SPEC(text, ...)                                                                                                \
-    (&(struct dialect_request){.messages = &(struct dialect_message){"user", text, sizeof(text) - 1, false},           \
+#define SPEC(said, ...)                                                                                                \
+    (&(struct dialect_request){.messages =                                                                             \
+                                   &(struct dialect_message){.role = "user", .text = said, .len = sizeof(said) - 1},   \
                                .n_messages = 1,                                                                        \
                                .output_tokens = 16,                                                                    \
                                __VA_ARGS__})
@@ -474,10 +475,10 @@ static void test_bodies(void **state)
 static void test_conversation(void **state)
 {
     (void)state;
-    static const struct dialect_message talk[] = {{"system", "be \"brief\"", 10, false},
-                                                  {"user", "hi", 2, false},
-                                                  {"assistant", "yes?", 4, false},
-                                                  {"user", "why", 3, false}};
+    static const struct dialect_message talk[] = {{.role = "system", .text = "be \"brief\"", .len = 10},
+                                                  {.role = "user", .text = "hi", .len = 2},
+                                                  {.role = "assistant", .text = "yes?", .len = 4},
+                                                  {.role = "user", .text = "why", .len = 3}};
     const struct dialect_request r = {.model = "m", .messages = talk, .n_messages = 4, .output_tokens = 16};
     check_body(API_DATABRICKS, &r,
                "{\"messages\":[{\"role\":\"system\",\"content\":\"be \\\"brief\\\"\"},"
@@ -492,10 +493,10 @@ static void test_conversation(void **state)
 static void test_every_api(void **state)
 {
     (void)state;
-    static const struct dialect_message talk[] = {{"system", "be brief", 8, false},
-                                                  {"user", "hi", 2, false},
-                                                  {"assistant", "yes?", 4, false},
-                                                  {"user", "why", 3, false}};
+    static const struct dialect_message talk[] = {{.role = "system", .text = "be brief", .len = 8},
+                                                  {.role = "user", .text = "hi", .len = 2},
+                                                  {.role = "assistant", .text = "yes?", .len = 4},
+                                                  {.role = "user", .text = "why", .len = 3}};
     static const struct {
         enum plan_api api;
         const char *one, *many;

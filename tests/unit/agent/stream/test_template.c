@@ -110,7 +110,8 @@ static void test_bodies(void **state)
         {"body: '[{prompt}, {output_tokens}, \"{output_tokens}\", \"\\\"{\"]', text: a, end: close",
          "[\"be\\u000abrief\\n\\nhi \\\"you\\\"\", null, \"\", \"\\\"{\"]", 0},
     };
-    const struct dialect_message two[] = {{"system", "be\nbrief", 8, false}, {"user", "hi \"you\"", 8, false}};
+    const struct dialect_message two[] = {{.role = "system", .text = "be\nbrief", .len = 8},
+                                          {.role = "user", .text = "hi \"you\"", .len = 8}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dialect d;
         struct buf out __attribute__((cleanup(buf_clear))) = BUF_INIT(1u << 16);

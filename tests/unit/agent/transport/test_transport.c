@@ -478,6 +478,8 @@ static void on_end(struct transfer *x, enum transport_end how, int64_t arrival)
 static void expect_head(const char *url, const char *line)
 {
     static const struct transport_calls CALLS = {.writing = on_writing, .end = on_end};
+    uint8_t text[] = "{}";
+    const struct payload body = {.text = {.data = text, .len = 2}};
     char yaml[512], host[128];
     struct err e = {0};
     struct guard guard = {0};
@@ -504,7 +506,7 @@ static void expect_head(const char *url, const char *line)
     kinds_choose(target, &o.kind, &o.other);
     assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
     transfer_init(&x, &t, NULL, 0);
-    transport_start(&t, &x, "{}", 2);
+    transport_start(&t, &x, &body);
     for (struct epoll_event ev; x.open;) {
         assert_int_equal(epoll_wait(o.epoll, &ev, 1, 10000), 1);
         transport_ready(&t, ev.data.u64, ev.events, clock_mono_ns());

@@ -1,0 +1,62 @@
+#include "agent/stream/words.h"
+
+#include <string.h>
+
+/* 256 common words, each with its space: a random byte picks one, a random number eight. */
+static const char words[256 * 4 + 1] =
+    /* clang-format off */
+    "the and for are but not you all any can had her was one our out day get has him his how man new now old "
+    "see two way who boy did its let put say she too use act add age ago aid aim air ant arm art ask bad bag "
+    "bar bat bay bed bee beg bet big bit box bus buy cap car cat cow cry cup cut dad dam den dig dim dog dot "
+    "dry due ear eat egg end era eye fan far fat fed few fig fit fix fly fog fox fun fur gap gas gem gun gut "
+    "guy hat hay hen hid hip hit hot hub hug hut ice ill ink inn jam jar jaw jet job joy key kid kit lab lap "
+    "law lay leg lid lie lip lit log lot low mad map mat may mix mob mud mug nap net nod nor nut oak odd off "
+    "oil own pad pan pat paw pay pen per pet pie pig pin pit pop pot pro rag ram ran rat raw ray red rib rid "
+    "rip rod row rub rug run sad sat saw sea set sew sin sip sit six sky sly son spy sum sun tab tag tan tap "
+    "tax tea ten tie tin tip toe ton top toy try tub van vet via vow war wax web wet why win wit won yes yet "
+    "zip zoo ash axe ban bow bug bun cab cop cue dip ego elm fee fin gum ham ivy jog keg lag ";
+/* clang-format on */
+
+#define BLOCK_WORDS 8u /* that one random number picks */
+#define BLOCK_CHARS (BLOCK_WORDS * 4u)
+
+static void put_block(char *out, uint64_t bits)
+{
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < BLOCK_WORDS; i++, bits >>= 8)
+        memcpy(out + (size_t)i * 4, words + (bits & 255) * 4, 4);
+}
+
+/* The part of the block under way from `from` on, of at most n bytes; how many they are. The block is left where it
+ * ends. */
+static size_t put_part(struct words_at *at, size_t from, char *out, size_t n)
+{
+    char block[BLOCK_CHARS];
+    struct rng next = at->rng;
+    size_t take = BLOCK_CHARS - from < n ? BLOCK_CHARS - from : n;
+    put_block(block, rng_u64(&next));
+    if (out) memcpy(out, block + from, take);
+    if (from + take == BLOCK_CHARS) at->rng = next;
+    return take;
+}
+
+void words_begin(struct words_at *at, const struct words *w)
+{
+    at->taken = 0;
+    rng_seed(&at->rng, w->seed);
+}
+
+size_t words_read(struct words_at *at, const struct words *w, char *out, size_t n)
+{
+    size_t left = WORDS_CHARS(w->n) - at->taken, done = 0;
+    if (n > left) n = left;
+    if (at->taken % BLOCK_CHARS) done = put_part(at, at->taken % BLOCK_CHARS, out, n);
+    for (; n - done >= BLOCK_CHARS; done += BLOCK_CHARS) {
+        uint64_t bits = rng_u64(&at->rng);
+        if (out) put_block(out + done, bits);
+    }
+    if (done < n) done += put_part(at, 0, out ? out + done : NULL, n - done);
+    at->taken += n;
+    if (w->stop && n > 0 && n == left && out) out[n - 1] = '.';
+    return n;
+}

@@ -1,0 +1,27 @@
+/* Text of a wanted length: words of three letters, so that with its space each is four characters, and to the
+ * tokenizers in use one token. No tokenizer, no data set, no network. The same seed gives the same text everywhere and
+ * always, from any byte on: so a prompt needs no memory, and is made piece by piece where it is sent. JSON has nothing
+ * to escape in it. Pure. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/rng.h"
+
+#define WORDS_CHARS(n) ((size_t)(n)*4)
+
+struct words {
+    uint64_t seed;
+    uint32_t n;
+    bool stop; /* the last space is a '.' */
+};
+
+/* How far they have been read. */
+struct words_at {
+    struct rng rng; /* of the block of eight words that holds the next byte */
+    size_t taken;
+};
+void words_begin(struct words_at *at, const struct words *w);
+/* The next n bytes, or what is left of them, into `out` (NULL: they are read over); how many they were. */
+size_t words_read(struct words_at *at, const struct words *w, char *out, size_t n);
