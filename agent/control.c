@@ -549,7 +549,7 @@ int control_run(const struct control_options *o, struct engine **engine, int *re
         (void)err_set(e, ERR_INTERNAL, "no random numbers");
     else if (!(c.context = zmq_ctx_new()))
         (void)err_set(e, ERR_NET, "cannot begin: %s", zmq_strerror(errno));
-    else if ((c.fetch = fetch_new(o->data, e)) && (c.signal_fd = open_signals(e)) >= 0)
+    else if ((c.fetch = fetch_new(o->data, o->data_checked, e)) && (c.signal_fd = open_signals(e)) >= 0)
         rc = converse(&c, e);
     session_destroy(&c.session);
     hang_up(&c);

@@ -22,6 +22,7 @@ struct control_options {
     uint32_t weight;             /* share of the load; 0 = not given */
     uint64_t capacity;           /* calibrated token/s; 0 = unknown */
     const char *data;            /* folder of data sets and traces; NULL: files without a name */
+    bool data_checked;           /* … and who started this agent has checked what lies there */
     struct page *page;           /* fed and published; NULL = none */
 };
 /* Takes the engine over, since the engine borrows the plan that arrives here. Returns

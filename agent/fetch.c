@@ -41,6 +41,7 @@ struct earlier_plan {
 
 struct fetch {
     const char *dir;
+    bool checked; /* what lies there */
     struct earlier_plan *earlier;
     size_t n;
     struct item *items; /* one for each workload of the plan */
@@ -49,10 +50,12 @@ struct fetch {
     struct err err; /* why it cannot be had */
 };
 
-struct fetch *fetch_new(const char *dir, struct err *e)
+struct fetch *fetch_new(const char *dir, bool checked, struct err *e)
 {
     struct fetch *f = calloc(1, sizeof *f);
-    if (f) *f = (struct fetch){.dir = dir, .piece = malloc(CHECK_AT_ONCE > WIRE_PIECE ? CHECK_AT_ONCE : WIRE_PIECE)};
+    if (f)
+        *f = (struct fetch){
+            .dir = dir, .checked = checked, .piece = malloc(CHECK_AT_ONCE > WIRE_PIECE ? CHECK_AT_ONCE : WIRE_PIECE)};
     if (f && f->piece) return f;
     (void)err_set(e, ERR_NOMEM, "no memory for the data of a plan");
     fetch_destroy(&f);
@@ -164,12 +167,25 @@ static int begin_load(const struct fetch *f, struct item *it, struct err *e)
     return 0;
 }
 
+/* Maps the file, which is whole and right. */
+static int use_item(const struct fetch *f, struct item *it, struct err *e)
+{
+    it->corpus = corpus_open(fileno(it->file), e);
+    if (!it->corpus) return -1;
+    (void)fclose(it->file);
+    it->file = NULL;
+    it->state = ITEM_READY;
+    f->corpora[it - f->items] = it->corpus;
+    return 0;
+}
+
 static int begin_item(const struct fetch *f, struct item *it, struct err *e)
 {
     char path[1024];
     struct stat st;
     it->file = path_of(f, it, path, sizeof path) == 0 ? fopen(path, "re") : NULL;
     if (!it->file) return begin_load(f, it, e);
+    if (f->checked) return use_item(f, it, e);
     it->state = ITEM_CHECK;
     it->size = fstat(fileno(it->file), &st) == 0 ? (uint64_t)st.st_size : 0;
     (void)crypto_generichash_init(&it->sum, NULL, 0, crypto_generichash_BYTES);
@@ -237,13 +253,8 @@ static int end_item(struct fetch *f, struct item *it)
         return begin_load(f, it, &f->err);
     }
     if (fflush(it->file)) return err_set(&f->err, ERR_IO, "the plan's data cannot be written: %s", strerror(errno));
-    it->corpus = corpus_open(fileno(it->file), &f->err);
-    if (!it->corpus) return -1;
+    if (use_item(f, it, &f->err)) return -1;
     if (it->draft[0] && path_of(f, it, path, sizeof path) == 0 && rename(it->draft, path) == 0) it->draft[0] = 0;
-    (void)fclose(it->file);
-    it->file = NULL;
-    it->state = ITEM_READY;
-    f->corpora[it - f->items] = it->corpus;
     return 0;
 }
 

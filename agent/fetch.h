@@ -15,8 +15,8 @@
 
 struct fetch;
 /* `dir`: where corpora are looked for and kept, HASH.corpus; NULL: files without a name, gone with the agent. Borrowed.
- */
-ERR_CHECKED struct fetch *fetch_new(const char *dir, struct err *e);
+ * `checked`: who started this agent has just checked or made what lies there. */
+ERR_CHECKED struct fetch *fetch_new(const char *dir, bool checked, struct err *e);
 void fetch_destroy(struct fetch **f);
 /* What a plan needs. 0: all is here; 1: not yet; -1: it cannot be obtained. Corpora of the plan before stay mapped
  * until fetch_drop_earlier. */

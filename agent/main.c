@@ -23,7 +23,7 @@ static struct {
     uint64_t max_connections;
     double max_requests_per_s, max_tokens_per_s;
     int64_t max_duration_ns, wait_ns;
-    bool stay, calibrate;
+    bool stay, calibrate, data_checked;
 } opt = {.keys_fd = NO_FD, .wait_ns = INT64_C(600000000000)};
 
 static const struct arg TABLE[] = {
@@ -35,6 +35,8 @@ static const struct arg TABLE[] = {
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
     {"data", ARG_TEXT, &opt.data, "DIR",
      "where data sets and traces are looked for and kept, as HASH.corpus; without it they go with the agent"},
+    {"data-checked", ARG_FLAG, &opt.data_checked, NULL,
+     "who starts this agent has checked what lies there (plateau run --local)"},
     {"state", ARG_TEXT, &opt.state, "DIR", "where that is kept ($XDG_STATE_HOME/plateau, ~/.local/state/plateau)"},
     {"source-address", ARG_MANY, &opt.sources, "IP", "local address to connect from; may be given again"},
     {"wait", ARG_DURATION, &opt.wait_ns, "TIME", "give up when no coordinator is heard for so long (10m; 0 = never)"},
@@ -162,6 +164,7 @@ static int serve(int *ret_signal, struct err *e)
                                  .weight = opt.weight,
                                  .capacity = known_capacity(),
                                  .data = opt.data,
+                                 .data_checked = opt.data_checked,
                                  .page = &page};
     int rc = page_open(&page, opt.http, opt.stay, e);
     if (rc) {

@@ -19,6 +19,9 @@ struct buf {
 void buf_clear(struct buf *b); /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
 void buf_reset(struct buf *b); /* empties, keeps memory */
 int buf_put(struct buf *b, const void *bytes, size_t n); /* 0 or -1 */
+/* Room for n bytes at the end, NULL when there is none; the caller writes them and adds to `len` (and no NUL follows).
+ */
+void *buf_room(struct buf *b, size_t n);
 int buf_puts(struct buf *b, const char *s);
 int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -55,6 +55,7 @@ int corpus_get(const struct corpus *c, uint64_t i, struct corpus_record *ret);
 /* Walks the messages of a record: *at is 0 at first. False after the last. */
 bool corpus_message(const struct corpus_record *r, size_t *at, struct corpus_message *ret);
 uint32_t corpus_block(const struct corpus_record *r, uint32_t i); /* i < n_blocks */
+bool corpus_is(const struct corpus *c, const char *hash);         /* reads all of it */
 const void *corpus_bytes(const struct corpus *c, uint64_t *ret_n);
 
 /* ---- writing ---- */

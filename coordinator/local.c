@@ -80,6 +80,7 @@ static void become(const char *path, const char *endpoint, const char *name, con
     if (data) {
         argv[n++] = "--data";
         argv[n++] = data;
+        argv[n++] = "--data-checked"; /* shelf_fill has made or checked them: not once more by each agent */
     }
     if (allow) {
         argv[n++] = "--allow";

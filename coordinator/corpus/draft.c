@@ -53,6 +53,14 @@ enum draft_result draft_broken(struct draft *d, const char *fmt, ...)
 static bool is_utf8(const char *s, size_t n)
 {
     for (size_t i = 0; i < n;) {
+        uint64_t eight;
+        if (n - i >= sizeof eight) { /* ASCII, as most text is for long stretches */
+            memcpy(&eight, s + i, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof eight;
+                continue;
+            }
+        }
         unsigned char c = (unsigned char)s[i];
         bool control = c == 0xc2 && i + 1 < n && ((unsigned char)s[i + 1] & 0xe0) == 0x80;
         size_t len = c < 0x80 ? 1 : control ? 2 : text_char(s + i, n - i);
@@ -102,14 +110,12 @@ bool draft_message(struct draft *d, enum corpus_role role, const char *text, siz
 bool draft_message_json(struct draft *d, enum corpus_role role, const struct json *string)
 {
     size_t at = d->text.len, n;
-    if (buf_put(&d->text, string->text, string->len) == 0) {
-        if (!json_decode(string, (char *)d->text.data + at, &n)) {
-            (void)draft_broken(d, "its text has half of a surrogate pair");
-            return false;
-        }
-        d->text.len = at + n;
-        if (d->text.data) d->text.data[d->text.len] = 0;
+    char *room = buf_room(&d->text, string->len);
+    if (room && !json_decode(string, room, &n)) {
+        (void)draft_broken(d, "its text has half of a surrogate pair");
+        return false;
     }
+    if (room) d->text.len = at + n;
     return end_message(d, role, at);
 }
 

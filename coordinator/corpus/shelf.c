@@ -154,6 +154,11 @@ static struct corpus *find_one(const struct plan_workload *w, const char *dir, s
     }
     struct corpus *c = corpus_open(fd, e);
     (void)close(fd);
+    if (c && !corpus_is(c, w->data.corpus)) {
+        (void)err_set(e, ERR_PLAN, "%.300s: the file is damaged: its bytes are not those that its name stands for",
+                      name);
+        corpus_close(&c);
+    }
     return c;
 }
 

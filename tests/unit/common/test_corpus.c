@@ -47,6 +47,9 @@ static void reads_back(void **state)
     (void)fclose(f);
     (void)fclose(g);
     assert_int_equal(corpus_count(c), 4);
+    assert_true(corpus_is(c, hash));
+    again[5] = again[5] == '0' ? '1' : '0';
+    assert_false(corpus_is(c, again));
     struct corpus_record r;
     struct corpus_message m;
     size_t at = 0;
