@@ -313,10 +313,13 @@ static void tell_probed(struct control *c)
 {
     const struct probe_result *r = engine_probed(c->engine);
     if (!r) return;
-    struct wire_msg m = {
-        .type = WIRE_PROBED,
-        .u.probed = {
-            .number = c->probe, .said = {r->said, r->n}, .error = r->err.text, .code = r->err.code, .final = r->final}};
+    struct wire_msg m = {.type = WIRE_PROBED,
+                         .u.probed = {.number = c->probe,
+                                      .said = {r->said, r->n},
+                                      .error = r->err.text,
+                                      .code = r->err.code,
+                                      .final = r->final,
+                                      .cost = r->cost}};
     (void)send_message(c, &m);
 }
 

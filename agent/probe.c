@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/probe_words.h"
+#include "agent/prompt.h"
 #include "agent/stage.h"
 #include "agent/transport/kinds.h"
 #include "agent/transport/warm.h"
@@ -41,6 +42,7 @@ struct probe {
     struct wording wording;
     struct probe_seen *seen;
     struct stream_look look;
+    struct words words; /* the prompt; none: a sentence */
     enum transport_end how;
     bool ended;
 };
@@ -134,7 +136,9 @@ static int write_body(struct probe *p, struct payload *body)
 {
     static const char PROMPT[] = "Say hello in a few words.";
     const struct plan_target *t = p->at.plan;
-    const struct dialect_message m = {.role = "user", .text = PROMPT, .len = sizeof PROMPT - 1};
+    struct dialect_message m = {.role = "user", .text = PROMPT, .len = sizeof PROMPT - 1};
+    if (p->words.n)
+        m = (struct dialect_message){.role = "user", .len = WORDS_CHARS(p->words.n), .words = &p->words, .n_words = 1};
     double mean = dist_mean(&p->plan->workloads[0].output_tokens);
     bool fixed = t->body && strstr(t->body, "min_tokens"); /* fewer than those would be refused */
     uint32_t tokens = mean >= 1 && (fixed || mean < SHORT) ? (uint32_t)mean : SHORT;
@@ -200,6 +204,7 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     ret->thoughts = s->thoughts;
     stream_count(s, &tokens);
     ret->tokens_in = tokens.input;
+    ret->counted_in = s->usage ? s->usage_in : 0;
     ret->tokens_out = tokens.made;
     ret->doubted = tokens.zero || tokens.fell || tokens.unread || tokens.doubted_out;
     failure_words(ret->model, sizeof ret->model, p->look.bytes[REMARK_OTHER_MODEL], p->look.n[REMARK_OTHER_MODEL]);
@@ -290,6 +295,56 @@ static void try_others(struct probe *p, struct buf *said)
     free(place);
 }
 
+/* ---- how the server counts (target.lengths: measured) ---- */
+
+#define WORDS_SEED UINT64_C(0x776f726473) /* each prompt has words of its own: none is answered from a cache */
+enum { FEW_WORDS = 64, LEAST_WORDS = 512, MOST_WORDS = 2048 };
+
+/* The input tokens that the server counts in a prompt of so many words. */
+static int count_words(struct probe *p, uint32_t words, uint64_t number, double *ret, struct err *e)
+{
+    struct probe_seen seen;
+    p->words = (struct words){
+        .seed = rng_mix(WORDS_SEED, p->plan->seed, number, words), .n = words, .stop = true, .even = true};
+    if (ask(p, &p->plan->target, &seen, e)) return -1;
+    if (probe_words_judge(&seen, e) != PROBE_GOOD) {
+        (void)err_context(e, "target.lengths: measured: a prompt of %u words", words);
+        return -1;
+    }
+    *ret = seen.counted_in;
+    if (seen.counted_in > 0) return 0;
+    return err_set(e, ERR_TARGET,
+                   "target.lengths: measured: the server counts no input tokens (its answers have no usage, or none of "
+                   "them): leave that key out, and a word is taken for a token");
+}
+
+/* A line through two lengths gives the tokens of a word and those beside the prompt; a third request, of a wanted
+ * length, shows how well it does. */
+static int measure(struct probe *p, struct buf *said, struct err *e)
+{
+    struct word_cost *c = &p->result.cost;
+    double mean = dist_mean(&p->plan->workloads[0].input_tokens), few, many, got;
+    uint32_t wanted = mean > MOST_WORDS ? MOST_WORDS : mean > LEAST_WORDS ? (uint32_t)mean : LEAST_WORDS;
+    if (p->dialect.divides)
+        return err_set(e, ERR_PLAN, "target.lengths: measured: this API cuts a prompt into parts, and it has no words");
+    if (count_words(p, FEW_WORDS, 1, &few, e) || count_words(p, wanted, 2, &many, e)) return -1;
+    struct word_cost found = {.word = (many - few) / (wanted - FEW_WORDS)};
+    found.beside = few - found.word * FEW_WORDS;
+    if (found.beside < 0) found.beside = 0;
+    if (!(found.word > 0) || !shard_cost_valid(&found))
+        return err_set(e, ERR_TARGET,
+                       "target.lengths: measured: the server counts %.0f input tokens in %d words and %.0f in %u: no "
+                       "length follows from that",
+                       few, FEW_WORDS, many, wanted);
+    if (count_words(p, prompt_words(&found, wanted, true), 3, &got, e)) return -1;
+    *c = found;
+    (void)buf_printf(said,
+                     "lengths: %.4g tokens a word, and %.0f beside a prompt, by prompts of %d and %u words; a prompt "
+                     "that was to have %u tokens had %.0f\n",
+                     c->word, c->beside, FEW_WORDS, wanted, wanted, got);
+    return 0;
+}
+
 static void conclude(struct probe *p, const struct buf *said)
 {
     struct wording_secret secrets[STAGE_SECRETS];
@@ -317,6 +372,8 @@ static void *probe_main(void *arg)
         probe_words_lines(&seen, &said);
         r->final = probe_words_judge(&seen, &r->err) == PROBE_WRONG;
         if (probe_words_try_others(&seen)) try_others(p, &said);
+        bool measured = p->plan->target.lengths == LENGTHS_MEASURED;
+        if (r->err.code == ERR_NONE && measured && measure(p, &said, &r->err)) r->final = true;
     }
     conclude(p, &said);
     buf_clear(&said);

@@ -7,6 +7,7 @@
 #include "agent/transport/target.h"
 #include "common/err.h"
 #include "common/plan/plan.h"
+#include "common/shard.h"
 #include "common/wire.h"
 
 /* A request that a probe sends has this header, so that a server's operator can tell it from load. */
@@ -15,6 +16,7 @@
 struct probe_result {
     struct err err; /* ERR_NONE: an answer as the plan wants it */
     bool final;     /* every request would end so */
+    struct word_cost cost;
     size_t n;
     char said[WIRE_SAID_MAX]; /* lines */
 };

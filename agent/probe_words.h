@@ -30,6 +30,7 @@ struct probe_seen {
     bool plain, finish, end, usage;
     bool doubted; /* usage came and its output tokens are not believed: tokens_out is not of it */
     uint32_t events, thoughts, tokens_in, tokens_out;
+    uint32_t counted_in; /* input tokens by usage, as they came; 0: none */
 };
 
 /* A header of the answer: keeps what is shown. */

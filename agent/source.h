@@ -9,11 +9,13 @@
 #include "common/err.h"
 #include "common/plan/plan.h"
 #include "common/rng.h"
+#include "common/shard.h"
 
 struct source_options {
     const struct plan *plan;
     const struct plan_workload *load;
     const struct corpus *corpus; /* of this workload; NULL: it needs none */
+    struct word_cost cost;       /* of this server */
     uint64_t stage_seed;
     uint32_t part;
 };
@@ -30,9 +32,10 @@ struct source_ask {
 struct source_kind {
     /* May allocate and fail. */
     ERR_CHECKED void *(*open)(const struct source_options *o, struct err *e);
-    /* Fills messages (one of words, or some of text), n_messages and output_tokens of `ret`, and may replace its body (the plan's); they live until the
-     * next call. `ret_input` is the number of tokens asked for in the prompt, 0 when that is not known. Allocates only
-     * for a prompt longer than any before it. Returns -1 without memory, or when the corpus is broken. */
+    /* Fills messages (one of words, or some of text), n_messages and output_tokens of `ret`, and may replace its body
+     * (the plan's); they live until the next call. `ret_input` is the number of tokens asked for in the prompt, 0 when
+     * that is not known. Allocates only for a prompt longer than any before it. Returns -1 without memory, or when the
+     * corpus is broken. */
     int (*next)(void *source, const struct source_ask *a, struct dialect_request *ret, uint32_t *ret_input);
     void (*close)(void *source); /* accepts NULL */
 };

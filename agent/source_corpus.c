@@ -96,7 +96,7 @@ static uint32_t put_words(struct source_corpus *s, uint32_t n, uint64_t seed, ui
         s->words = more;
         s->words_room = room;
     }
-    s->words[s->n_words++] = (struct words){.seed = seed, .n = n};
+    s->words[s->n_words++] = (struct words){.seed = seed, .n = n, .even = s->o.cost.word > 0};
     return left - n;
 }
 
@@ -104,17 +104,17 @@ static uint32_t put_words(struct source_corpus *s, uint32_t n, uint64_t seed, ui
 static int end_words(struct source_corpus *s, uint32_t all, struct dialect_request *ret)
 {
     if (s->words_bad || have_messages(s, 1)) return -1;
-    s->messages[0] = (struct dialect_message){
-        .role = "user", .len = WORDS_CHARS(all), .words = s->words, .n_words = s->n_words};
+    s->messages[0] =
+        (struct dialect_message){.role = "user", .len = WORDS_CHARS(all), .words = s->words, .n_words = s->n_words};
     ret->messages = s->messages;
     ret->n_messages = 1;
     return 0;
 }
 
-static uint32_t row_words(uint32_t input_tokens)
+static uint32_t row_words(const struct source_corpus *s, uint32_t input_tokens)
 {
-    if (input_tokens > PROMPT_TOKENS_MAX) return PROMPT_TOKENS_MAX;
-    return input_tokens ? input_tokens : 1;
+    if (input_tokens > PROMPT_TOKENS_MAX) input_tokens = PROMPT_TOKENS_MAX;
+    return prompt_words(&s->o.cost, input_tokens ? input_tokens : 1, true);
 }
 
 static bool has_key(const char *object, const struct json *key)
@@ -166,11 +166,11 @@ static int merge_bodies(struct source_corpus *s, const char *record, struct dial
 /* A row of a trace: `input` words, block by block where it has ids. */
 static int write_row(struct source_corpus *s, const struct corpus_record *r, uint64_t row, struct dialect_request *ret)
 {
-    uint32_t all = row_words(r->input_tokens), left = all;
+    uint32_t all = row_words(s, r->input_tokens), left = all;
+    uint32_t block = prompt_words(&s->o.cost, r->block_tokens, false);
     begin_words(s);
     for (uint32_t i = 0; i < r->n_blocks && left > 0; i++)
-        left = put_words(s, r->block_tokens,
-                         rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
+        left = put_words(s, block, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
     if (left > 0) (void)put_words(s, left, rng_mix(s->o.stage_seed, PURPOSE_ROW, 0, row), left);
     if (end_words(s, all, ret)) return -1;
     if (r->n_blocks == 0) s->words[0].stop = true; /* not after blocks, whose text is the same wherever they stand */
@@ -182,7 +182,7 @@ struct writing {
     const struct corpus_record *r;
     const struct corpus_tree *t;
     uint64_t seed;
-    uint32_t left; /* words */
+    uint32_t block, left; /* words: of a block, of the prompt */
 };
 
 /* The first `n` blocks of a node's prompt: those of its base, which may have a base itself, and its own. */
@@ -207,7 +207,7 @@ static void write_blocks(struct writing *w, uint32_t node, uint32_t n)
         uint32_t from = d.base == TREE_NO_BASE ? 0 : d.shared;
         for (uint32_t i = from; i < want[depth] && i - from < d.own_n && w->left > 0; i++)
             w->left = put_words(
-                w->s, w->r->block_tokens,
+                w->s, w->block,
                 rng_mix(w->seed, PURPOSE_BLOCK, w->r->block_tokens, corpus_block(w->r, d.own_at + i - from)), w->left);
     }
 }
@@ -262,12 +262,13 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     ret->output_tokens = d.output_tokens;
     *ret_input = d.input_tokens;
     if (r->n_messages) return write_said(s, r, &t, d, ret);
-    uint32_t all = row_words(d.input_tokens);
+    uint32_t all = row_words(s, d.input_tokens);
     begin_words(s);
     struct writing w = {.s = s,
                         .r = r,
                         .t = &t,
                         .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
+                        .block = prompt_words(&s->o.cost, r->block_tokens, false),
                         .left = all};
     if (s->o.load->data.marker)
         w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);

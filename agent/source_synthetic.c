@@ -43,21 +43,26 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
     const struct plan_workload *load = s->o.load;
     uint32_t input, output;
     draw_lengths(load, a->rng, &input, &output);
-    uint32_t prefix = 0;
+    uint32_t prefix = 0, all = prompt_words(&s->o.cost, input, !load->sessions.on);
     uint64_t group = 0;
     if (load->prefix_tokens > 0 && load->prefix_groups > 0) {
-        prefix = load->prefix_tokens;
+        prefix = prompt_words(&s->o.cost, load->prefix_tokens, false);
         group = rng_below(a->rng, load->prefix_groups);
     }
-    if (prefix > input) prefix = input;
+    if (prefix > all) prefix = all;
+    bool even = s->o.cost.word > 0;
     uint64_t which = (uint64_t)(load - s->o.plan->workloads);
-    s->words[0] = (struct words){
-        .seed = rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group), .n = prefix, .stop = prefix == input};
-    s->words[1] = (struct words){
-        .seed = rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number), .n = input - prefix, .stop = true};
+    s->words[0] = (struct words){.seed = rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
+                                 .n = prefix,
+                                 .stop = prefix == all,
+                                 .even = even};
+    s->words[1] = (struct words){.seed = rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number),
+                                 .n = all - prefix,
+                                 .stop = true,
+                                 .even = even};
     uint32_t skip = prefix == 0;
     s->message = (struct dialect_message){
-        .role = "user", .len = WORDS_CHARS(input), .words = s->words + skip, .n_words = 2 - skip};
+        .role = "user", .len = WORDS_CHARS(all), .words = s->words + skip, .n_words = 2 - skip};
     ret->messages = &s->message;
     ret->n_messages = 1;
     ret->output_tokens = output;

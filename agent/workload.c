@@ -49,6 +49,7 @@ struct workload *workload_new(const struct plan *p, const struct corpus *const *
         struct source_options o = {.plan = p,
                                    .load = &p->workloads[i],
                                    .corpus = corpora ? corpora[i] : NULL,
+                                   .cost = s->cost,
                                    .stage_seed = s->seed,
                                    .part = s->part};
         w->weight_sum += p->workloads[i].weight;

@@ -17,6 +17,12 @@ void shard_clear(struct shard *s)
     *s = (struct shard){0};
 }
 
+bool shard_cost_valid(const struct word_cost *c)
+{
+    if (c->word == 0) return c->beside == 0;
+    return c->word >= 0.05 && c->word <= 20 && c->beside >= 0 && c->beside <= 1e6;
+}
+
 static int check_load(const struct shard *s, struct err *e)
 {
     if (s->kind == LOAD_CLOSED) {
@@ -50,6 +56,8 @@ int shard_check(const struct shard *s, struct err *e)
             return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
     if (s->duration_ns == 0 && s->requests_all == 0)
         return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
+    if (!shard_cost_valid(&s->cost))
+        return err_set(e, ERR_PLAN, "shard: %g tokens a word and %g beside cannot be", s->cost.word, s->cost.beside);
     if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_turns > s->cycle)
         return err_set(e, ERR_PLAN, "shard: impossible cycle");
     for (uint32_t i = 0; i < s->n_turns; i++)

@@ -2,6 +2,7 @@
  * are preserved, and open-loop arrivals interleave so that the union of all parts is the cluster's arrival process.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -9,6 +10,13 @@
 #include "common/rng.h"
 
 #define SHARD_CYCLE_MAX 65536u
+
+/* How a server counts the words of our prompts (target.lengths: measured). */
+struct word_cost {
+    double word;   /* tokens of a word; 0: not measured, a word is a token */
+    double beside; /* tokens that the template around a prompt adds */
+};
+bool shard_cost_valid(const struct word_cost *c);
 
 struct corpus;
 struct shard {
@@ -30,6 +38,7 @@ struct shard {
     uint32_t n_turns;
     uint32_t *turns; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
+    struct word_cost cost;
     uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
     const struct corpus
         *recorded; /* recorded arrivals: whose; borrowed, not on the wire, set where the shard is used */

@@ -61,7 +61,8 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
                    F_MAX(BYTES, data, bytes, WIRE_MESSAGE_MAX)},
     [WIRE_PROBE] = {F(U32, probe, number)},
     [WIRE_PROBED] = {F(U32, probed, number), F_MAX(BYTES, probed, said, WIRE_SAID_MAX),
-                     F_MAX(TEXT, probed, error, WORDS), F(CODE, probed, code), F(BOOL, probed, final)},
+                     F_MAX(TEXT, probed, error, WORDS), F(CODE, probed, code), F(BOOL, probed, final),
+                     F(DOUBLE, probed, cost.word), F(DOUBLE, probed, cost.beside)},
     [WIRE_ARM] = {F_STAGE(arm), F(SHARD, arm, shard)},
     [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code),
                     F_MAX(TEXT, ready, address, 255), F_MAX(TEXT, ready, limit, 255), F_MAX(TEXT, ready, http, 15),
@@ -83,10 +84,11 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
 _Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrivals_kind) == sizeof(uint32_t),
                "enums of a shard travel as U32");
 static const struct field SHARD_FIELDS[] = {
-    S(U32, kind),       S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
-    S(DOUBLE, rate_to), S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
-    S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
-    S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      {END, 0, 0, NULL},
+    S(U32, kind),           S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
+    S(DOUBLE, rate_to),     S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
+    S(U64, requests),       S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
+    S(I64, warmup_ns),      S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      S(DOUBLE, cost.word),
+    S(DOUBLE, cost.beside), {END, 0, 0, NULL},
 };
 
 static const struct {

@@ -91,6 +91,7 @@ struct wire_msg {
             const char *error;      /* "" = an answer as the plan wants it */
             uint32_t code;          /* as in plan_ok */
             bool final;             /* asking again would not help: the run is not worth beginning */
+            struct word_cost cost;  /* with target.lengths: measured */
         } probed;
         struct {
             uint32_t stage, epoch;

@@ -500,6 +500,8 @@ int cmd_run(int argc, char **argv)
     if (rc == 0) rc = check_words(n, &e);
     if (rc == 0 && opt.signature) rc = plan_file_read(opt.signature, &o.signature, &e);
     if (rc == 0) rc = prepare(&o, plan, &status, &e);
+    if (rc == 0 && opt.no_probe && o.meta.plan && o.meta.plan->target.lengths == LENGTHS_MEASURED)
+        rc = err_set(&e, ERR_USAGE, "--no-probe: target.lengths is measured, and the probe is what measures them");
     if (rc == 0 && (fd = drive_signals(&e)) < 0) rc = -1;
     if (rc == 0) {
         harden_process();

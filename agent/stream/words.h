@@ -15,11 +15,14 @@ struct words {
     uint64_t seed;
     uint32_t n;
     bool stop; /* the last space is a '.' */
+    bool
+        even; /* every 256 words hold each word once: where some are more tokens than others, equal lengths still are */
 };
 
 /* How far they have been read. */
 struct words_at {
     struct rng rng; /* of the block of eight words that holds the next byte */
+    uint64_t deck;  /* even: the order of the 256 words under way */
     size_t taken;
 };
 void words_begin(struct words_at *at, const struct words *w);

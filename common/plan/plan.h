@@ -56,6 +56,7 @@ enum plan_http { HTTP_1, HTTP_2, HTTP_AUTO };
 /* What ends an answer: the API's own marker; the event with a finish reason; the body's end; what the first answers end
  * with. */
 enum plan_end { END_MARKER, END_FINISH, END_CLOSE, END_AUTO };
+enum plan_lengths { LENGTHS_WORDS, LENGTHS_MEASURED };
 
 /* api: template. The request's body with places for what changes, and where in an answer's events something stands. */
 enum template_framing { TEMPLATE_SSE, TEMPLATE_LINES, TEMPLATE_WHOLE };
@@ -118,6 +119,7 @@ struct plan_target {
     struct plan_template template;
     bool whole; /* stream: false */
     enum plan_end end;
+    enum plan_lengths lengths;
     const char *omit; /* members that requests go without, with blanks between them; "" or NULL: none */
     struct plan_model *models;
     size_t n_models;

@@ -24,6 +24,7 @@ static const char *const ZEROS[] = {[ZERO_DROP] = "drop", [ZERO_ONE] = "one", NU
 static const char *const STARTS[] = {[START_FIRST] = "first", [START_RANDOM] = "random", NULL};
 static const char *const FRAMINGS[] = {
     [TEMPLATE_SSE] = "sse", [TEMPLATE_LINES] = "ndjson", [TEMPLATE_WHOLE] = "json", NULL};
+static const char *const LENGTHS[] = {[LENGTHS_WORDS] = "words", [LENGTHS_MEASURED] = "measured", NULL};
 static const char *const ENDS[] = {
     [END_MARKER] = "marker", [END_FINISH] = "finish", [END_CLOSE] = "close", [END_AUTO] = "auto", NULL};
 static const char *const HTTP[] = {"1.1", "2", "auto", NULL}, *const CONNECTIONS[] = {"reuse", "fresh", NULL};
@@ -125,6 +126,10 @@ const struct plan_key PLAN_KEYS[] = {
      "what ends a stream: the marker of its api; the event with a finish reason (usage after it is not read); the "
      "body's end; auto: what each worker finds at the first three streams of a stage, and the report says it",
      .words = ENDS},
+    {"target", "lengths", &KEY_WORDS, AT(plan_target, lengths), "words", "measured", "",
+     "how a prompt gets its length: words: one word a token; measured: as this server counts, which a few short "
+     "requests before the load find out: the tokens of a word, and those that the template around a prompt adds",
+     .words = LENGTHS},
     {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
      "[{name: base, weight: 3}, {name: lora, weight: 1}]", "",
      "a name, or a weighted mix; {zipf: {prefix: lora-, count: 100, exponent: 1}}: lora-1, lora-2 …, each as often as "

@@ -29,8 +29,9 @@ struct run {
     size_t beat_at;  /* the agent that is looked at first for the next heartbeat */
     bool beats_left; /* the last tick had more to send than one may: the next comes sooner */
     uint64_t beat;
-    struct agent *prober; /* while one is asked for the probe */
-    bool probed;          /* as far as it can be */
+    struct agent *prober;  /* while one is asked for the probe */
+    bool probed;           /* as far as it can be */
+    struct word_cost cost; /* that it found */
     struct run_step step;
     struct attempt *attempt;
     uint32_t epoch, tries, wanted;
@@ -57,6 +58,7 @@ struct run_probe {
     const char *error; /* "" = good */
     uint32_t code;
     bool final;
+    struct word_cost cost;
 };
 
 /* run.c */

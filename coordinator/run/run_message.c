@@ -111,10 +111,13 @@ static void clean_line(char *ret, size_t size, const char *at, size_t n)
 /* The words are a server's: clean lines are made of them here, whatever the agent has made. */
 static void on_probed(struct run *r, const struct agent *a, const struct wire_msg *m, int64_t now)
 {
-    struct run_probe p = {
-        .error = m->u.probed.error ? m->u.probed.error : "", .code = m->u.probed.code, .final = m->u.probed.final};
+    struct run_probe p = {.error = m->u.probed.error ? m->u.probed.error : "",
+                          .code = m->u.probed.code,
+                          .final = m->u.probed.final,
+                          .cost = m->u.probed.cost};
     const char *at = m->u.probed.said.data, *end = at ? at + m->u.probed.said.n : NULL;
     if (r->state != RUN_PROBE || a != r->prober || m->u.probed.number != r->o.probe) return;
+    if (!shard_cost_valid(&p.cost)) p.cost = (struct word_cost){0};
     while (at && at < end && p.n_lines < RUN_PROBE_LINES) {
         const char *lf = memchr(at, '\n', (size_t)(end - at)), *stop = lf ? lf : end;
         clean_line(p.line[p.n_lines++], sizeof p.line[0], at, (size_t)(stop - at));

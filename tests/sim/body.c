@@ -1,5 +1,6 @@
 #include "tests/sim/body.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 64 };
@@ -231,8 +232,8 @@ int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e)
     return 0;
 }
 
-uint32_t sim_body_prompt_tokens(const struct sim_body *b)
+uint32_t sim_body_prompt_tokens(const struct sim_body *b, double word_tokens, uint32_t template_tokens)
 {
-    uint64_t n = (b->prompt_chars + 3) / 4;
-    return n ? (uint32_t)n : 1;
+    double n = ceil((double)b->prompt_chars / 4 * word_tokens);
+    return (uint32_t)(n < 1 ? 1 : n) + template_tokens;
 }

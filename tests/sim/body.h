@@ -2,7 +2,8 @@
  * limited.
  *
  * Prompt tokens are estimated: a quarter of the characters (bytes of UTF-8, an escape counts as one) of `prompt` and of
- * every message's text, rounded up, at least one; a token id in a `prompt` array counts as a token. */
+ * every message's text, rounded up, at least one; a token id in a `prompt` array counts as a token. Four characters may
+ * be another number of tokens than one, and a template may add some. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,4 +20,4 @@ struct sim_body {
 };
 
 ERR_CHECKED int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e);
-uint32_t sim_body_prompt_tokens(const struct sim_body *b);
+uint32_t sim_body_prompt_tokens(const struct sim_body *b, double word_tokens, uint32_t template_tokens);

@@ -40,6 +40,11 @@ static int check(struct sim_options *o, struct err *e)
     if (o->tokens_per_event < 1 || o->tokens_per_event > SIM_TOKENS_PER_EVENT_MAX)
         return err_set(e, ERR_USAGE, "--tokens-per-event: expected 1 to %d, got %u", SIM_TOKENS_PER_EVENT_MAX,
                        o->tokens_per_event);
+    if (!(o->word_tokens >= 0.01 && o->word_tokens <= 100))
+        return err_set(e, ERR_USAGE, "--word-tokens: expected 0.01 to 100, got %g", o->word_tokens);
+    if (o->template_tokens > SIM_TOKENS_MAX)
+        return err_set(e, ERR_USAGE, "--template-tokens: expected at most %d, got %u", SIM_TOKENS_MAX,
+                       o->template_tokens);
     if (o->slots < 1) return err_set(e, ERR_USAGE, "--slots: expected at least 1");
     if (!(o->prefill_rate > 0)) return err_set(e, ERR_USAGE, "--prefill-rate: expected more than 0 token/s");
     if (o->step_base <= 0) return err_set(e, ERR_USAGE, "--step-base: expected more than 0");
@@ -65,6 +70,7 @@ static const struct sim_options DEFAULTS = {.model = "sim",
                                             .step_per_seq = 50 * NS_PER_US,
                                             .seed = 1,
                                             .tokens = 128,
+                                            .word_tokens = 1,
                                             .tokens_per_event = 1,
                                             .fault_after = 2,
                                             .fault_rate = 1,
@@ -102,6 +108,8 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"jitter", ARG_DURATION, &o->jitter, "SD", "tokens (fixed) or steps (model) late by |normal(0, SD)|"},
         {"seed", ARG_U64, &o->seed, "N", "seed of jitter and faults (1)"},
         {"tokens", ARG_U32, &o->tokens, "N", "output tokens of a request that has no max_tokens (128)"},
+        {"word-tokens", ARG_DOUBLE, &o->word_tokens, "X", "tokens of four characters of a prompt (1)"},
+        {"template-tokens", ARG_U32, &o->template_tokens, "N", "tokens that a template adds to each prompt (0)"},
         {"tokens-per-event", ARG_U32, &o->tokens_per_event, "N", "tokens in a stream event (1)"},
         {"reasoning", ARG_U32, &o->reasoning, "N", "the first N tokens come as reasoning_content"},
         {"tool-calls", ARG_FLAG, &o->tool_calls, NULL, "tokens come as arguments of a tool call"},

@@ -38,6 +38,8 @@ struct sim_options {
     int64_t jitter; /* sd, ns */
     uint64_t seed;
     uint32_t tokens, tokens_per_event, reasoning;
+    double word_tokens;       /* of four characters of a prompt */
+    uint32_t template_tokens; /* beside them */
     bool always_usage, continuous_usage, early_role, tool_calls, null;
     bool crlf, comments, no_space;
     uint32_t split_writes;

@@ -63,7 +63,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
                           .stream = row->stream == SIM_STREAM_ASKED ? b.stream : row->stream == SIM_STREAM_ALWAYS,
                           .include_usage = b.include_usage,
                           .continuous_usage = b.continuous_usage,
-                          .prompt = sim_body_prompt_tokens(&b),
+                          .prompt = sim_body_prompt_tokens(&b, v->o->word_tokens, v->o->template_tokens),
                           .output = b.has_max_tokens ? (uint32_t)b.max_tokens : v->o->tokens};
     ask.probe = r->probe;
     (void)snprintf(ask.model, sizeof ask.model, "%s", b.model[0] ? b.model : v->o->model);

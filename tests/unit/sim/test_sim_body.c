@@ -37,7 +37,7 @@ static void reads_a_chat_request(void **state)
     assert_int_equal(b.max_tokens, 17);
     assert_string_equal(b.model, "m");
     assert_int_equal(b.prompt_chars, 8 + 8);
-    assert_int_equal(sim_body_prompt_tokens(&b), 4);
+    assert_int_equal(sim_body_prompt_tokens(&b, 1, 0), 4);
 }
 
 static void reads_a_completions_request(void **state)
@@ -46,11 +46,11 @@ static void reads_a_completions_request(void **state)
     struct sim_body b;
     assert_int_equal(scan("{\"prompt\":\"123456789\"}", &b), 0);
     assert_true(b.has_prompt && !b.stream && !b.has_max_tokens);
-    assert_int_equal(sim_body_prompt_tokens(&b), 3); /* rounded up */
+    assert_int_equal(sim_body_prompt_tokens(&b, 1, 0), 3); /* rounded up */
     assert_int_equal(scan("{\"prompt\":[1,2,3,4,5],\"max_tokens\":2}", &b), 0);
-    assert_int_equal(sim_body_prompt_tokens(&b), 5); /* token ids */
+    assert_int_equal(sim_body_prompt_tokens(&b, 1, 0), 5); /* token ids */
     assert_int_equal(scan("{\"prompt\":\"\"}", &b), 0);
-    assert_int_equal(sim_body_prompt_tokens(&b), 1); /* at least one */
+    assert_int_equal(sim_body_prompt_tokens(&b, 1, 0), 1); /* at least one */
 }
 
 static void takes_no_odd_number_of_tokens(void **state)

@@ -54,11 +54,36 @@ static void test_known(void **state)
     }
 }
 
-/* Any cut gives the same text, also where pieces are read over. */
-static void test_pieces(void **state)
+static int by_word(const void *a, const void *b)
+{
+    return memcmp(a, b, 4);
+}
+
+/* Each 256 words of an even text hold every word once, in an order of their own. */
+static void test_even(void **state)
 {
     (void)state;
-    const struct words w = {.seed = 5, .n = 1001, .stop = true};
+    enum { DECKS = 40, CHARS = 1024 };
+    char *text = whole(&(struct words){.seed = 9, .n = 256 * DECKS, .even = true}), *seen = malloc(CHARS * DECKS);
+    assert_non_null(seen);
+    memcpy(seen, text, (size_t)CHARS * DECKS);
+    for (size_t i = 0; i < DECKS; i++) {
+        char *deck = text + i * CHARS;
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(seen + i * CHARS, seen + k * CHARS, 32);
+        qsort(deck, 256, 4, by_word);
+        for (size_t k = 1; k < 256; k++)
+            assert_true(memcmp(deck + 4 * k, deck + 4 * k - 4, 4) > 0);
+        assert_memory_equal(deck, text, CHARS);
+    }
+    free(seen);
+    free(text);
+}
+
+/* Any cut gives the same text, also where pieces are read over. */
+static void cut(bool even)
+{
+    const struct words w = {.seed = 5, .n = 1001, .stop = true, .even = even};
     char *text = whole(&w), piece[300];
     struct rng r;
     rng_seed(&r, 1);
@@ -77,9 +102,16 @@ static void test_pieces(void **state)
     free(text);
 }
 
+static void test_pieces(void **state)
+{
+    (void)state;
+    cut(false);
+    cut(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_form), cmocka_unit_test(test_known),
-                                       cmocka_unit_test(test_pieces)};
+                                       cmocka_unit_test(test_even), cmocka_unit_test(test_pieces)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
