@@ -437,15 +437,19 @@ static void test_certificate_wanted(void **state)
     }
 }
 
-/* ---- the head of a request ---- */
+/* ---- a request as it is written ---- */
 
+enum { HEARD_MAX = 12 << 20, HEARD_AT_ONCE = 3001 };
 struct listener {
     int fd;
     SSL_CTX *tls;
-    char head[1024];
+    size_t body;      /* bytes of it that come */
+    char *heard;      /* the request, NUL-terminated */
+    const char *rest; /* its body */
 };
 
-static void *hear_head(void *arg)
+/* Reads a request slowly enough for the socket to fill, and answers nothing. */
+static void *hear_slowly(void *arg)
 {
     struct listener *l = arg;
     int fd = accept(l->fd, NULL, NULL);
@@ -454,11 +458,14 @@ static void *hear_head(void *arg)
         SSL_set_fd(ssl, fd);
         SSL_set_accept_state(ssl);
     }
-    for (size_t n = 0; !strstr(l->head, "\r\n\r\n");) {
-        ssize_t got = ssl ? SSL_read(ssl, l->head + n, (int)(sizeof l->head - 1 - n))
-                          : recv(fd, l->head + n, sizeof l->head - 1 - n, 0);
+    for (size_t n = 0; n + HEARD_AT_ONCE < HEARD_MAX;) {
+        ssize_t got = ssl ? SSL_read(ssl, l->heard + n, HEARD_AT_ONCE) : recv(fd, l->heard + n, HEARD_AT_ONCE, 0);
         if (got <= 0) break;
         n += (size_t)got;
+        l->heard[n] = '\0';
+        const char *end = l->rest ? NULL : strstr(l->heard, "\r\n\r\n");
+        if (end) l->rest = end + 4;
+        if (l->rest && n - (size_t)(l->rest - l->heard) >= l->body) break;
     }
     SSL_free(ssl);
     close(fd);
@@ -475,12 +482,10 @@ static void on_end(struct transfer *x, enum transport_end how, int64_t arrival)
 }
 
 /* One request to the URL, whose port is not where it goes. */
-static void expect_head(const char *url, const char *line)
+static void send_one(const char *url, const struct payload *body, struct listener *l)
 {
     static const struct transport_calls CALLS = {.writing = on_writing, .end = on_end};
-    uint8_t text[] = "{}";
-    const struct payload body = {.text = {.data = text, .len = 2}};
-    char yaml[512], host[128];
+    char yaml[512];
     struct err e = {0};
     struct guard guard = {0};
     struct resolver resolver = {0};
@@ -488,17 +493,22 @@ static void expect_head(const char *url, const char *line)
     struct transport t;
     struct transfer x;
     pthread_t thread;
-    struct listener l = {.tls = strncmp(url, "https", 5) == 0 ? tls_server_new() : NULL};
+    int small = 4096;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    l.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(l.fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(l.fd, 1), 0);
-    assert_int_equal(getsockname(l.fd, (struct sockaddr *)&a, &len), 0);
-    assert_int_equal(pthread_create(&thread, NULL, hear_head, &l), 0);
+    *l = (struct listener){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                           .tls = strncmp(url, "https", 5) == 0 ? tls_server_new() : NULL,
+                           .body = payload_size(body),
+                           .heard = malloc(HEARD_MAX)};
+    assert_non_null(l->heard);
+    assert_int_equal(setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    assert_int_equal(bind(l->fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(l->fd, 1), 0);
+    assert_int_equal(getsockname(l->fd, (struct sockaddr *)&a, &len), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hear_slowly, l), 0);
     int n = snprintf(yaml, sizeof yaml,
                      "plan: 1\ntarget: {model: sim, url: \"%s\"%s}\nload: {stages: [{concurrency: 1, requests: 1}]}\n",
-                     url, l.tls ? ", tls: {verify: false}" : "");
+                     url, l->tls ? ", tls: {verify: false}" : "");
     struct plan *p = plan_load("test", yaml, (size_t)n, NULL, 0, &e);
     if (!p || target_new(&p->target, &guard, &resolver, &target, &e)) fail_msg("%s", e.text);
     memcpy(target->address[0].sa, &a, sizeof a);
@@ -506,23 +516,67 @@ static void expect_head(const char *url, const char *line)
     kinds_choose(target, &o.kind, &o.other);
     assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
     transfer_init(&x, &t, NULL, 0);
-    transport_start(&t, &x, &body);
+    transport_start(&t, &x, body);
     for (struct epoll_event ev; x.open;) {
         assert_int_equal(epoll_wait(o.epoll, &ev, 1, 10000), 1);
         transport_ready(&t, ev.data.u64, ev.events, clock_mono_ns());
     }
     pthread_join(thread, NULL);
-    snprintf(host, sizeof host, "\r\nHost: %s\r\n", line);
-    if (!strstr(l.head, host)) fail_msg("%s: not \"Host: %s\" in\n%s", url, line, l.head);
     assert_int_equal(t.sockets, 0);
     transfer_clear(&x);
     transport_clear(&t);
     target_destroy(&target);
     resolver_clear(&resolver);
     plan_destroy(&p);
-    SSL_CTX_free(l.tls);
-    close(l.fd);
+    SSL_CTX_free(l->tls);
+    close(l->fd);
     close(o.epoll);
+}
+
+static void expect_head(const char *url, const char *line)
+{
+    uint8_t text[] = "{}";
+    const struct payload body = {.text = {.data = text, .len = 2}};
+    struct listener l;
+    char host[128];
+    send_one(url, &body, &l);
+    snprintf(host, sizeof host, "\r\nHost: %s\r\n", line);
+    if (!strstr(l.heard, host)) fail_msg("%s: not \"Host: %s\" in\n%s", url, line, l.heard);
+    free(l.heard);
+}
+
+/* A body that no socket takes at once, most of it words, arrives as it is. */
+static void test_long_body(void **state)
+{
+    (void)state;
+    static const char *const URLS[] = {"http://127.0.0.1:80/v1", "https://127.0.0.1:443/v1"};
+    const struct words words[] = {{.seed = 1, .n = 1000001}, {.seed = 2, .n = 70003, .stop = true, .even = true}};
+    struct payload body = PAYLOAD_INIT(1 << 20);
+    struct payload_rest rest;
+    struct listener l;
+    (void)buf_puts(&body.text, "{\"a\":\"");
+    payload_put_words(&body, words, 2);
+    (void)buf_puts(&body.text, "\",\"b\":\"");
+    for (int i = 0; i < 30000; i++)
+        (void)buf_puts(&body.text, "text ");
+    payload_put_words(&body, words, 1);
+    (void)buf_puts(&body.text, "\"}");
+    size_t n = payload_size(&body);
+    char *text = malloc(n);
+    assert_non_null(text);
+    payload_begin(&rest, &body);
+    assert_int_equal(payload_read(&rest, text, n), n);
+    for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
+        char length[64];
+        send_one(URLS[i], &body, &l);
+        assert_non_null(l.rest);
+        snprintf(length, sizeof length, "\r\nContent-Length: %zu\r\n", n);
+        assert_non_null(strstr(l.heard, length));
+        assert_memory_equal(l.rest, text, n);
+        free(l.heard);
+    }
+    free(text);
+    payload_clear(&body);
 }
 
 /* A port is named unless it is the scheme's own. */
@@ -539,6 +593,7 @@ static void test_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_refused_again),
-                                       cmocka_unit_test(test_certificate_wanted), cmocka_unit_test(test_host)};
+                                       cmocka_unit_test(test_certificate_wanted), cmocka_unit_test(test_host),
+                                       cmocka_unit_test(test_long_body)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
