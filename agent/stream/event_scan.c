@@ -237,9 +237,54 @@ void event_scan_usage(struct event_scan *s)
     take_usage(s, AROUND_NOTHING);
 }
 
+/* The last key or string is this word, case aside. */
+#define ANY_CASE(j, word) ((j)->len == sizeof(word) - 1 && strncasecmp((j)->text, word, sizeof(word) - 1) == 0)
+
+static bool is_bad_word(const struct json *j)
+{
+    return ANY_CASE(j, "error") || ANY_CASE(j, "failed") || ANY_CASE(j, "failure") || ANY_CASE(j, "fail") ||
+           ANY_CASE(j, "exception") || ANY_CASE(j, "timeout");
+}
+
+static bool is_good_word(const struct json *j)
+{
+    return ANY_CASE(j, "ok") || ANY_CASE(j, "success") || ANY_CASE(j, "succeeded");
+}
+
+/* A code that is no success, by number or by word. */
+static bool is_bad_code(const struct json *j, enum json_token t)
+{
+    uint32_t n;
+    bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(j, &n);
+    if (number) return n != 0 && (n < 200 || n >= 300);
+    return t == JSON_NUMBER || (t == JSON_STRING && j->len > 0 && !is_good_word(j));
+}
+
+/* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. */
+static void take_part(struct event_scan *s)
+{
+    bool code = false, words = false;
+    while (event_scan_key(s)) {
+        bool is_code = JSON_IS(&s->j, "code"), is_words = JSON_IS(&s->j, "message") || JSON_IS(&s->j, "msg");
+        if (!is_code && !is_words) {
+            (void)json_skip(&s->j);
+            continue;
+        }
+        enum json_token t = json_next(&s->j);
+        code |= is_code && is_bad_code(&s->j, t);
+        words |= is_words && t == JSON_STRING && s->j.len > 0;
+        (void)json_leave(&s->j, t);
+    }
+    if (code && words) s->suspect = true;
+}
+
 void event_scan_finish(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT) { /* the status of an error, not of an answer */
+        take_part(s);
+        return;
+    }
     enum finish finish = t == JSON_STRING ? finish_of(s->j.text, s->j.len) : FINISH_NONE;
     if (finish != FINISH_NONE) s->ev->flags |= EVENT_FINISH;
     if (finish == FINISH_FAILED) s->ev->flags |= EVENT_ERROR;
@@ -298,28 +343,34 @@ bool event_scan_message(struct event_scan *s)
     return false;
 }
 
-/* The last key or string is this word, case aside. */
-#define ANY_CASE(j, word) ((j)->len == sizeof(word) - 1 && strncasecmp((j)->text, word, sizeof(word) - 1) == 0)
-
-static bool is_bad_word(const struct json *j)
-{
-    return ANY_CASE(j, "error") || ANY_CASE(j, "failed") || ANY_CASE(j, "failure") || ANY_CASE(j, "fail") ||
-           ANY_CASE(j, "exception") || ANY_CASE(j, "timeout");
-}
-
-static bool is_good_word(const struct json *j)
-{
-    return ANY_CASE(j, "ok") || ANY_CASE(j, "success") || ANY_CASE(j, "succeeded");
-}
-
 /* A status or code, by number or by word. */
 static void take_status(struct event_scan *s)
 {
     uint32_t n;
     enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT) {
+        take_part(s);
+        return;
+    }
     bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, &n);
     if (number ? n >= 400 : t == JSON_STRING && is_bad_word(&s->j)) s->suspect = true;
     if (number ? n == 0 || (n >= 200 && n < 300) : t == JSON_STRING && is_good_word(&s->j)) s->fine = true;
+    (void)json_leave(&s->j, t);
+}
+
+static void take_other(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT)
+        take_part(s);
+    else
+        (void)json_skip_from(&s->j, t);
+}
+
+static void take_error_of(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT || (t == JSON_STRING && s->j.len > 0)) s->suspect = true;
     (void)json_leave(&s->j, t);
 }
 
@@ -345,6 +396,7 @@ static void take_base_resp(struct event_scan *s)
 enum member {
     MEMBER_OTHER,
     MEMBER_ERROR,
+    MEMBER_ERROR_OF, /* throttlingException, ServerError: named after its kind */
     MEMBER_BASE_RESP,
     MEMBER_TYPE,
     MEMBER_DETAIL,
@@ -374,13 +426,21 @@ static bool is_usage_key(const struct json *j)
            JSON_IS(j, "metadata") || JSON_IS(j, "x_groq") || JSON_IS(j, "amazon-bedrock-invocationMetrics");
 }
 
+static bool ends_as_error(const struct json *j)
+{
+    size_t n = j->len;
+    return (n > 5 && strncasecmp(j->text + n - 5, "error", 5) == 0) ||
+           (n > 9 && strncasecmp(j->text + n - 9, "exception", 9) == 0);
+}
+
 static bool is_status_key(const struct json *j)
 {
     return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode");
 }
 
-/* Which member errors have is this key? The first letter decides for nearly all: each event has a few others. */
-static enum member member_of(const struct json *j)
+/* Which member errors have is this key, by its first letter? That decides for nearly all: each event has a few others.
+ */
+static enum member member_by_letter(const struct json *j)
 {
     switch (j->text[0] | 0x20) {
     case 'e':
@@ -409,6 +469,12 @@ static enum member member_of(const struct json *j)
     default:
         return MEMBER_OTHER;
     }
+}
+
+static enum member member_of(const struct json *j)
+{
+    enum member m = member_by_letter(j);
+    return m == MEMBER_OTHER && ends_as_error(j) ? MEMBER_ERROR_OF : m;
 }
 
 static void take_type(struct event_scan *s)
@@ -459,8 +525,11 @@ void event_scan_other(struct event_scan *s)
     case MEMBER_USAGE:
         take_usage(s, JSON_IS(&s->j, "x_groq") ? AROUND_GROQ : AROUND_USAGE);
         break;
+    case MEMBER_ERROR_OF:
+        take_error_of(s);
+        break;
     case MEMBER_OTHER:
-        (void)json_skip(&s->j);
+        take_other(s);
         break;
     }
 }
