@@ -68,6 +68,13 @@ static void test_suites(void **state)
     }
 }
 
+/* Counts the changes of our keys that the server hears of. */
+static void on_message(int sent, int version, int content, const void *bytes, size_t n, SSL *ssl, void *arg)
+{
+    (void)version, (void)ssl;
+    if (!sent && content == SSL3_RT_HANDSHAKE && n > 0 && *(const uint8_t *)bytes == SSL3_MT_KEY_UPDATE) ++*(int *)arg;
+}
+
 /* The server changes its keys, before its first data and between any of it, and has us change ours. */
 static void test_new_keys(void **state)
 {
@@ -75,7 +82,10 @@ static void test_new_keys(void **state)
     for (int i = 0; i < N_SUITES; i++)
         for (int early = 0; early < 2; early++) {
             struct peer p;
+            int changes = 0;
             open_peer(&p, SUITES[i]);
+            SSL_set_msg_callback(p.ssl, on_message);
+            SSL_set_msg_callback_arg(p.ssl, &changes);
             if (!early) {
                 tell(&p, "before");
                 expect(&p, "before");
@@ -86,6 +96,7 @@ static void test_new_keys(void **state)
                 tell(&p, "after");
                 expect(&p, "after");
                 hear(&p, "ours");
+                assert_int_equal(changes, (k + 1) / 2);
             }
             expect_nothing(&p, true);
             peer_clear(&p);
