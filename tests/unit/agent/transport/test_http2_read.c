@@ -55,6 +55,7 @@ static const struct transport_calls CALLS = {.bytes = on_bytes, .writing = on_wr
 
 struct world {
     struct transport t;
+    struct payload body;
     int epoll, here, there;
     nghttp2_session *server;
     uint64_t left[STREAMS]; /* what each stream still has to say */
@@ -129,8 +130,9 @@ static void world_init(struct world *w, const uint64_t *bytes)
     const nghttp2_settings_entry ours = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 100};
     int ends[2];
     nghttp2_session_callbacks *calls;
-    *w = (struct world){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+    *w = (struct world){.body = PAYLOAD_INIT(16), .epoll = epoll_create1(EPOLL_CLOEXEC)};
     struct transport_options o = {.kind = &KIND_HTTP2, .epoll = w->epoll};
+    (void)buf_puts(&w->body.text, "{}");
     memset(answers, 0, sizeof answers);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     w->here = ends[0];
@@ -149,7 +151,7 @@ static void world_init(struct world *w, const uint64_t *bytes)
     for (int i = 0; i < STREAMS; i++) {
         w->left[i] = bytes[i];
         transfer_init(&answers[i].x, &w->t, &answers[i], 0);
-        if (bytes[i]) transport_start(&w->t, &answers[i].x, "{}", 2);
+        if (bytes[i]) transport_start(&w->t, &answers[i].x, &w->body);
     }
     server_hears(w);
 }
@@ -159,6 +161,7 @@ static void world_clear(struct world *w)
     for (int i = 0; i < STREAMS; i++)
         transfer_clear(&answers[i].x);
     transport_clear(&w->t);
+    payload_clear(&w->body);
     nghttp2_session_del(w->server);
     close(w->there);
     close(w->epoll);
