@@ -37,6 +37,7 @@ enum {
     EVENTS = 512,
     THREADS_MAX = 16,
     ID = 16,
+    FILES_AN_AGENT = 4, /* its connection, what wakes its socket, and what they are while it dials again */
     REQUESTS = MADE_UP_REQUESTS,
     TOKENS = MADE_UP_TOKENS
 };
@@ -692,8 +693,10 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        rlim_t wanted = (rlim_t)opt.agents * FILES_AN_AGENT + 1024;
+        struct rlimit more = {wanted, wanted}; /* as root; the coordinator inherits it */
         r.rlim_cur = r.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &r);
+        if (r.rlim_max >= wanted || setrlimit(RLIMIT_NOFILE, &more)) (void)setrlimit(RLIMIT_NOFILE, &r);
     }
     return bench();
 }
