@@ -34,6 +34,7 @@ WAS=$STATUS
 sed -n 1p "$TMP/again.log" | grep -qE 'this run ended at 20[0-9-]+T.*nothing is measured now' && ok "the first line says that nothing is measured" || { fail "the first line hides that nothing is measured"; show again.log; }
 sed -n 1p "$TMP/again.out" | grep -qE '^Reported again: the run ended at 20.*; nothing was measured now' && ok "so does the first line of the report" || { fail "the report hides it"; show again.out; }
 expect_text again.log "exit status $WAS is that of the run that ended at"
-"$BIN/plateau" report "$OUT" | sed -n 1p | grep -q '^Reported again: the run ended at 20' && ok "plateau report says when the run ended" || fail "plateau report does not say when the run ended"
+"$BIN/plateau" report "$OUT" >"$TMP/reported" # status 3 where this machine was too busy: no part of the pipe
+sed -n 1p "$TMP/reported" | grep -q '^Reported again: the run ended at 20' && ok "plateau report says when the run ended" || fail "plateau report does not say when the run ended"
 for p in "${AGENTS[@]}"; do wait "$p" && ok "an agent ended with the run" || fail "an agent ended with status $?"; done
 finish
