@@ -13,13 +13,13 @@ bin=${BIN:-build/release/bin}
 dir=$(mktemp -d)
 started=()
 failed=0
-trap 'for p in "${started[@]}"; do kill -9 "$p" 2>/dev/null || true; done; wait 2>/dev/null; [ "$failed" = 0 ] && rm -rf "$dir" || echo "left in $dir"' EXIT
+trap 'for p in "${started[@]}"; do kill -9 -- "-$p" 2>/dev/null || true; done; wait 2>/dev/null; [ "$failed" = 0 ] && rm -rf "$dir" || echo "left in $dir"' EXIT
 for t in python3 jq curl; do command -v $t >/dev/null || { echo "needs $t" >&2; exit 1; }; done
 [ -x "$bin/plateau" ] || { cmake --preset release && cmake --build --preset release; } >/dev/null
 mkdir -p "$root"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-background() { local log=$1; shift; "$@" >"$log" 2>&1 & started+=($!); pid=$!; }
+background() { local log=$1; shift; setsid "$@" >"$log" 2>&1 & started+=($!); pid=$!; } # a group of its own: engines of a killed server go with it
 up() { # URL SECONDS: until it answers
   local i
   for ((i = 0; i < $2; i++)); do
