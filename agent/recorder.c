@@ -199,7 +199,9 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (!s->usage && !n->unread && !s->dialect->no_tokens) count(r, COUNTER_USAGE_NONE, 1);
     if (n->made < s->asked_tokens && !s->dialect->no_tokens && !n->unknown) {
         count(r, COUNTER_SHORT_REQUESTS, 1);
-        if (n->counted && s->finish_by == FINISH_LENGTH && !s->dialect->unlimited) count(r, COUNTER_SHORT_BY_LENGTH, 1);
+        bool all = s->events <= n->made; /* else usage leaves out a part of what came, and tells of no limit */
+        if (n->counted && all && s->finish_by == FINISH_LENGTH && !s->dialect->unlimited)
+            count(r, COUNTER_SHORT_BY_LENGTH, 1);
     }
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);

@@ -459,13 +459,25 @@ static const char *missing(const struct stream *s)
 #define BELIEVED_INPUT_FACTOR 8u /* the server adds chat templates, tools and system prompts of its own … */
 #define BELIEVED_INPUT_MORE 65536u
 
+static bool is_likely(const struct stream *s, uint64_t n)
+{
+    return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
+}
+
+/* Each event's usage is of that event alone: a sum would be as great as the number of events at least. */
+static bool stands_still(const struct stream *s)
+{
+    bool runs = s->counted_first != NOT_SAID && s->counted != NOT_SAID && s->counted > 0;
+    return runs && s->events >= FALLS_LEAST && s->usage_out <= s->events / 2;
+}
+
 static bool is_believed(const struct stream *s)
 {
     uint64_t n = s->usage_out;
-    if (s->fell) return false;
+    if (s->fell || stands_still(s)) return false;
     /* of several answers: llama.cpp counts each in a usage of its own, and none is the sum */
     if (s->dialect->choices > 1 && n < s->events) return false;
-    return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
+    return is_likely(s, n);
 }
 
 /* The most bytes that the text of the answer can have. */
@@ -505,15 +517,22 @@ static void count_doubts(const struct stream *s, uint64_t input_most, bool count
     ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
 }
 
+/* Tokens of reasoning that usage's output tokens leave out: by its own numbers, or by what came. */
+static uint32_t left_out(const struct stream *s)
+{
+    uint32_t n = s->usage_out, visible = s->events - s->thoughts, told = s->usage_thought;
+    bool less = s->thoughts > 0 && visible > 0 && n < s->events && n <= visible + visible / 10;
+    if (told > 0 && s->dialect->thoughts_apart) return 0; /* added already */
+    if ((told > n || (told > 0 && less)) && is_likely(s, (uint64_t)n + told)) return told;
+    return less ? s->thoughts : 0;
+}
+
 /* What usage counts. It may leave out the tokens of reasoning, and the stream may. */
 static void count_usage(const struct stream *s, struct stream_tokens *ret)
 {
-    uint32_t n = s->usage_out, visible = s->events - s->thoughts;
+    uint32_t n = s->usage_out + left_out(s), hidden = s->thoughts == 0 ? s->usage_thought : 0;
     ret->made = ret->seen = n;
-    if (s->thoughts == 0 && s->usage_thought > 0 && s->usage_thought < n)
-        ret->seen = n - s->usage_thought > s->events ? n - s->usage_thought : s->events < n ? s->events : n;
-    else if (s->thoughts > 0 && s->usage_thought == 0 && visible > 0 && n < s->events && n <= visible + visible / 10)
-        ret->made = ret->seen = n + s->thoughts;
+    if (hidden > 0 && hidden < n) ret->seen = n - hidden > s->events ? n - hidden : s->events < n ? s->events : n;
 }
 
 static void count_all(const struct stream *s, struct stream_tokens *ret)

@@ -128,7 +128,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
  *
  *   usage   the server's count, if it is believed: at most a tenth more than was asked for, or 64 in each token event;
  *           without it each event is a token
- *   made    what throughput counts: usage, plus events of reasoning where usage plainly holds only the visible text
+ *   made    what throughput counts: usage, plus reasoning where usage plainly holds only the visible text
  *   seen    what came in events, for the time per token: without reasoning that usage counts and no event showed */
 struct stream_tokens {
     uint32_t made, seen;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json_scan.h"
+
 /* /serving-endpoints/NAME/invocations; the model's name is the endpoint's unless given. */
 static int check_databricks(struct reader *r, const struct node *map, struct plan_target *t)
 {
@@ -167,4 +169,20 @@ int plan_api_check(struct reader *r, const struct node *map, struct plan_target 
     }
     if (plan_url_add_path(r, url, &t->url, path) || row->check(r, map, t)) return -1;
     return refuse_other_path(r, url, t);
+}
+
+uint32_t plan_body_number(const char *body, const char *key)
+{
+    struct json j;
+    uint32_t n = 0;
+    if (!body) return 0;
+    json_begin(&j, body, strlen(body));
+    if (json_next(&j) != JSON_OBJECT) return 0;
+    while (json_next(&j) == JSON_KEY) {
+        bool is = json_is(&j, key, strlen(key));
+        enum json_token t = json_next(&j);
+        if (is && t == JSON_NUMBER && !json_u32(&j, &n)) n = 0;
+        (void)json_leave(&j, t);
+    }
+    return n;
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/plan/plan_api.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
 
@@ -529,6 +530,8 @@ static void lengths_compute(const struct plan *plan, const struct point *points,
         in += w->weight * (k > 0 ? k + w->prefix_tokens : (double)NAN);
         weight += w->weight;
     }
+    uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
+    if (answers > 1) out *= answers;
     a->output =
         (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
     a->input = (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};

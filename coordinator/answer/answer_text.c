@@ -252,6 +252,12 @@ static bool off(const struct answer_length *l, double least)
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
 }
 
+/* Usage counts less than what came. */
+static bool usage_is_short(const struct answer *a)
+{
+    return a->events_tokens > 0 && (double)a->events > (1 + LENGTH_OFF) * (double)a->events_tokens;
+}
+
 /* A point's verdict says it. */
 static bool usage_is_reason(const struct point *points, size_t n)
 {
@@ -291,7 +297,7 @@ static void say_counts(const struct point *points, size_t n_points, struct answe
             "tokens. ",
             human_count(a->tokens_seen, n));
     }
-    if (a->events_tokens > 0 && (double)a->events > (1 + LENGTH_OFF) * (double)a->events_tokens) {
+    if (usage_is_short(a)) {
         say(a, "Usage counts %s", human_things((double)a->events_tokens, "output token", n));
         say(a, ", though text came in %s: token/s and lengths follow usage. ",
             human_things((double)a->events, "event", n));
@@ -397,10 +403,15 @@ static void say_tokens(struct answer *a, const char *before, double n)
 static void say_lengths(const struct plan *plan, struct answer *a)
 {
     if (off(&a->output, 0)) {
+        char n[HUMAN_THINGS_MAX];
         say_tokens(a, "Answers had ", a->output.got);
+        if (usage_is_short(a))
+            say(a, " by usage and %s with text",
+                human_things(a->output.got * (double)a->events / (double)a->events_tokens, "event", n));
         say_number(a, " on average, ", a->output.asked,
-                   plan_target_limits(&plan->target) ? " asked for. "
-                                                     : " in the plan, whose requests carry another limit or none. ");
+                   !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
+                   : usage_is_short(a)                ? " tokens asked for. "
+                                                      : " asked for. ");
     }
     if (off(&a->input, TEMPLATE_TOKENS)) {
         say_tokens(a, "Prompts had ", a->input.got);

@@ -179,6 +179,82 @@ static void test_odd_usage(void **state)
     }
 }
 
+#define CHUNK(of, more) "data: {\"choices\":[{\"delta\":{\"" of "\":\"a\"}}]" more "}\n\n"
+#define LAST(more) "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]" more "}\n\n"
+
+/* Usage that leaves reasoning out, as its own numbers tell, counts only a part of what came. */
+static void test_reasoning_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t thoughts, visible, out, reasoning;
+        uint64_t made, seen;
+    } rows[] = {
+        {20, 10, 10, 20, 30, 30},                                   /* reasoning_tokens beside completion_tokens */
+        {5, 10, 10, 5, 15, 15},   {5, 10, 15, 5, 15, 15},           /* … and in them */
+        {5, 10, 10, 0, 15, 15},                                     /* not told */
+        {0, 10, 10, 20, 30, 10},                                    /* not streamed */
+        {0, 10, 30, 20, 30, 10},  {5, 10, 10, 4000000000u, 15, 15}, /* not believed */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 10;
+        for (uint32_t k = 0; k < rows[i].thoughts + rows[i].visible; k++)
+            feed(k < rows[i].thoughts ? CHUNK("reasoning", "") : CHUNK("content", ""), (1100 + 10 * k) * MS);
+        (void)snprintf(text, sizeof text,
+                       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":%u,"
+                       "\"completion_tokens_details\":{\"reasoning_tokens\":%u}}}\n\n",
+                       rows[i].out, rows[i].reasoning);
+        feed(text, 1900 * MS);
+        feed(DONE, 1900 * MS);
+        end(END_COMPLETE, 200, 1900 * MS, COUNTER_OK);
+        if (counted(COUNTER_TOKENS) != rows[i].made || counted(COUNTER_TOKENS_SEEN) != rows[i].seen)
+            fail_msg("row %zu: %llu made, %llu seen", i, (unsigned long long)counted(COUNTER_TOKENS),
+                     (unsigned long long)counted(COUNTER_TOKENS_SEEN));
+    }
+}
+
+/* Ten events of text, ten tokens asked for: usage below that is no sign of a limit of the server's own, and running
+ * usage that does not run is not taken. */
+static void test_usage_below_events(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *running, *last;
+        int events;
+        uint64_t tokens, limit, doubted;
+    } rows[] = {
+        {"", ",\"usage\":{\"completion_tokens\":3}", 10, 3, 0, 0},
+        {"", ",\"usage\":{\"completion_tokens\":4}", 4, 4, 1, 0},
+        {"", ",\"usage\":{\"completion_tokens\":8}", 2, 8, 1, 0},
+        {",\"usage\":{\"completion_tokens\":1}", "", 10, 10, 0, 1}, /* what this event adds */
+        {",\"usage\":{\"completion_tokens\":1}", ",\"usage\":{\"completion_tokens\":10}", 10, 10, 0, 0},
+        {",\"usage\":{\"completion_tokens\":0}", ",\"usage\":{\"completion_tokens\":10}", 10, 10, 0, 0},
+        {",\"usage\":{\"completion_tokens\":2}", "", 2, 2, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 10;
+        for (int k = 0; k < rows[i].events; k++) {
+            (void)snprintf(text, sizeof text, CHUNK("content", "%s"), rows[i].running);
+            feed(text, (1100 + 10 * k) * MS);
+        }
+        (void)snprintf(text, sizeof text, LAST("%s"), rows[i].last);
+        feed(text, 1900 * MS);
+        feed(DONE, 1900 * MS);
+        end(END_COMPLETE, 200, 1900 * MS, COUNTER_OK);
+        if (counted(COUNTER_TOKENS) != rows[i].tokens || counted(COUNTER_SHORT_BY_LENGTH) != rows[i].limit ||
+            counted(COUNTER_USAGE_DOUBTED) != rows[i].doubted)
+            fail_msg("row %zu: %llu tokens, %llu limits, %llu doubted", i, (unsigned long long)counted(COUNTER_TOKENS),
+                     (unsigned long long)counted(COUNTER_SHORT_BY_LENGTH),
+                     (unsigned long long)counted(COUNTER_USAGE_DOUBTED));
+    }
+}
+
 /* A whole answer without usage: nobody knows how many tokens it has. */
 static void test_whole_without_usage(void **state)
 {
@@ -207,9 +283,10 @@ static void test_whole_without_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted), cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_short_by_length),  cmocka_unit_test(test_input_as_asked),
-        cmocka_unit_test(test_odd_usage),        cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_usage_is_doubted),    cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_short_by_length),     cmocka_unit_test(test_input_as_asked),
+        cmocka_unit_test(test_odd_usage),           cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_reasoning_apart),     cmocka_unit_test(test_usage_below_events),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

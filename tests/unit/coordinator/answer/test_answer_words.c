@@ -174,6 +174,22 @@ static void test_lengths(void **state)
     finish(&w, 1000);
     silent(&w, "Answers had");
     says(&w, "Prompts had 250 tokens on average, 100 asked for. ");
+    w.plan.target.body = "{\"n\":2}"; /* two answers to each request */
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 40;
+    finish(&w, 1000);
+    silent(&w, "Answers had");
+    w.plan.target.body = NULL;
+    static struct stage_data data;
+    memset(&data, 0, sizeof data);
+    data.counters[COUNTER_TOKENS] = 60;
+    data.counters[COUNTER_EVENTS] = 200;
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 6;
+        w.p[i].data = &data;
+    }
+    finish_capacity(&w, 1000);
+    says(&w, "Answers had 6 tokens by usage and 20 events with text on average, 20 tokens asked for. ");
 }
 
 /* What servers count and what came, one line each from its threshold on. */
