@@ -58,9 +58,9 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     (void)stream_feed(s, bytes, n, arrival);
     if (s->t.first_event == 0)
         wording_hear(&p->wording, p, bytes, n);
-    else if (good && (s->error || s->malformed))
+    else if (good && (s->error || s->malformed || (s->finish && s->events == 0 && p->pool->said_n > 0)))
         wording_hear_event(&p->wording, p, p->pool->said, p->pool->said_n);
-    else if (good)
+    else if (good && !(s->finish && s->events == 0))
         wording_drop(&p->wording, p);
 }
 
@@ -75,6 +75,8 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
     struct probe *p = x->owner;
     if (p->seen->headers_ns < 0) p->seen->headers_ns = clock_mono_ns() - p->stream.t.sent;
     probe_words_header(p->seen, name, name_n, value, value_n);
+    stream_header(&p->stream, name, name_n, value, value_n);
+    wording_header(&p->wording, p, name, name_n, value, value_n);
 }
 
 static void on_writing(struct transfer *x)
@@ -199,6 +201,7 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     ret->why = p->x.why;
     ret->finish = s->finish;
     ret->end = s->end;
+    ret->ended_by = s->ended_by;
     ret->usage = s->usage;
     ret->events = s->events;
     ret->thoughts = s->thoughts;

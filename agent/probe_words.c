@@ -46,7 +46,8 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
     else
         (void)buf_printf(out, "tokens: none was seen");
     if (s->thoughts > 0) (void)buf_printf(out, " (%" PRIu32 " of them only with reasoning)", s->thoughts);
-    (void)buf_puts(out, s->end        ? "; ended by its end marker"
+    bool body = s->ended_by == STREAM_END_BODY;
+    (void)buf_puts(out, s->end        ? body ? "; ended with its body" : "; ended by its end marker"
                         : s->finish   ? "; a finish reason, no end marker"
                         : s->complete ? "; the body ended without an end marker"
                                       : "; cut before its end");
@@ -158,8 +159,9 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
         (void)err_set(
             e, ERR_NET,
             "the stream ends without the end marker of %s: every request will count as truncated. target.end: %s "
-            "measures such a server",
-            PLAN_APIS[s->target->api].name, s->finish ? "finish" : "close");
+            "measures such a server%s",
+            PLAN_APIS[s->target->api].name, s->finish ? "finish" : "close",
+            s->finish ? "" : ", but an answer that breaks off then counts as a whole one");
     else if (s->complete)
         (void)err_set(e, ERR_NET, "the answer ends without a token and without the end marker of %s%s%s",
                       PLAN_APIS[s->target->api].name, s->words[0] ? ": " : "", text_cut(s->words, WORDS_MOST, cut));
@@ -212,7 +214,8 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
         if (s->end || s->finish)
-            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s", FAILURES[FAILURE_EMPTY].look);
+            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s", s->words[0] ? ": " : "",
+                          s->words[0] ? text_cut(s->words, WORDS_MOST, cut) : FAILURES[FAILURE_EMPTY].look);
         else
             (void)err_set(e, ERR_NET, "the answer ends well and is empty: does something between take its body away?");
         return PROBE_DOUBT;

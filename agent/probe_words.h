@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/stream/stream.h"
 #include "common/buf.h"
 #include "common/counter.h"
 #include "common/err.h"
@@ -28,7 +29,8 @@ struct probe_seen {
     bool whole;           /* one answer was asked for, and no stream */
     bool complete;        /* the body ended as HTTP says */
     bool plain, finish, end, usage;
-    bool doubted; /* usage came and its output tokens are not believed: tokens_out is not of it */
+    enum stream_end ended_by; /* with `end` */
+    bool doubted;             /* usage came and its output tokens are not believed: tokens_out is not of it */
     uint32_t events, thoughts, tokens_in, tokens_out;
     uint32_t counted_in; /* input tokens by usage, as they came; 0: none */
 };

@@ -103,10 +103,11 @@ static void take_sample(struct stage *st, struct request *r, enum failure label,
     (void)failure_samples_put(&st->rec.snap->failures, &s);
 }
 
-/* The stream has just failed by an event. */
+/* The stream has just failed by an event, or ended before its first token. */
 static void hear_event(struct stage *st, struct request *r)
 {
-    if (!r->stream.error && !r->stream.malformed) return;
+    bool empty = r->stream.finish && r->stream.events == 0 && st->pool->said_n > 0;
+    if (!r->stream.error && !r->stream.malformed && !empty) return;
     wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
 }
 
@@ -194,6 +195,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     stage_flight_to(st, now);
     uint32_t before = s->events;
     bool good = !s->error && !s->malformed;
+    st->pool->said_n = 0;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
     if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, perhaps */
     if (st->look.is_new) stage_take_remarks(st, r, at);
@@ -383,7 +385,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     if (st->look.is_new) stage_take_remarks(st, r, arrival);
     if (s->t.first_event == 0)
         wording_hear(&st->wording, r, bytes, n); /* the body may be no stream */
-    else if (good && (s->error || s->malformed))
+    else if (good && (s->error || s->malformed || (s->finish && s->events == 0)))
         hear_event(st, r);
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
@@ -409,7 +411,8 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
     char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
     if (first == 'r' && name_n == 11 && strncasecmp(name, "retry-after", name_n) == 0)
         r->after_ns = retry_after(value, value_n, clock_wall_ns() / NS_PER_S);
-    if (first == 'r' || first == 'x' || first == 'l')
+    if (first == 'g') stream_header(&r->stream, name, name_n, value, value_n);
+    if (first == 'r' || first == 'x' || first == 'l' || first == 'g')
         wording_header(&r->stage->wording, r, name, name_n, value, value_n);
 }
 

@@ -26,7 +26,8 @@ void wording_header(struct wording *w, const void *who, const char *name, size_t
                     size_t value_n)
 {
     bool location = name_n == 8 && strncasecmp(name, "location", name_n) == 0;
-    if (!location && !wording_is_limit(name, name_n)) return;
+    bool grpc = name_n > 5 && strncasecmp(name, "grpc-", 5) == 0;
+    if (!location && !grpc && !wording_is_limit(name, name_n)) return;
     if (w->limits_who != who) {
         w->limits_who = who;
         w->limits[0] = '\0';
@@ -170,7 +171,8 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     else if (heard)
         failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));
-    if (w->limits_who == who && s->status >= 300) put_limits(w, secrets, n_secrets, s);
+    bool is_grpc = s->label == FAILURE_STREAM_ERROR && strstr(w->limits, "grpc-");
+    if (w->limits_who == who && (s->status >= 300 || is_grpc)) put_limits(w, secrets, n_secrets, s);
     w->seen[s->label] = true;
     if (s->text[0] && (heard || why)) w->done[s->label] = true;
 }

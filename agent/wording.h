@@ -21,8 +21,8 @@ struct wording {
 
 /* A header that tells of limits: Retry-After, x-ratelimit-…, x-envoy-…. */
 bool wording_is_limit(const char *name, size_t n);
-/* A header of an answer as it comes. What tells of limits, or of another place (Location), stands before the server's
- * words of a failure by status. */
+/* A header or trailer of an answer as it comes. What tells of limits, of another place (Location), or gRPC's status and
+ * message, stands before the server's words of a failure by status or by an error in the stream. */
 void wording_header(struct wording *w, const void *who, const char *name, size_t name_n, const char *value,
                     size_t value_n);
 /* Appends "name: value" to a list of them, whole or not at all. */

@@ -1,6 +1,7 @@
 #include "agent/stream/stream.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "agent/stream/finish_word.h"
 #include "agent/stream/model_name.h"
@@ -182,7 +183,8 @@ static void look_at(struct stream *s, const struct sse_event *e, const struct ev
 static void take_flags(struct stream *s, const struct sse_event *e, const struct event *ev)
 {
     uint32_t flags = ev->flags;
-    if ((flags & (EVENT_ERROR | EVENT_MALFORMED)) && !s->error && !s->malformed) keep_said(s, e);
+    bool empty = (flags & EVENT_FINISH) && s->events == 0; /* why, it may say */
+    if (((flags & (EVENT_ERROR | EVENT_MALFORMED)) || empty) && !s->error && !s->malformed) keep_said(s, e);
     if (flags & EVENT_MALFORMED) {
         s->malformed = true;
         s->why = stranger_event(e->data, e->len);
@@ -446,6 +448,8 @@ static void settle(struct stream *s)
 static const char *missing(const struct stream *s)
 {
     if (s->bytes == 0) return "no body";
+    if (s->end && s->finish_by == FINISH_FILTER) return "a content filter ended it before its first token";
+    if (s->end && s->finish) return "a finish reason, and no token before it";
     if (s->end) return "an end marker, and no token before it";
     if (s->dialect->framing == FRAMING_SSE && s->t.first_event == 0 && s->sse.has_data)
         return "half an event: the body ended in the middle of it";
@@ -561,6 +565,12 @@ void stream_count(const struct stream *s, struct stream_tokens *ret)
     ret->suffix = s->events > 0 ? count_suffix(s, ret->seen) : 0;
 }
 
+void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    bool status = name_n == 11 && strncasecmp(name, "grpc-status", name_n) == 0;
+    if (status && value_n > 0 && !(value_n == 1 && value[0] == '0') && !s->end) s->error = true;
+}
+
 static enum counter transport_label(enum transport_end end)
 {
     if (end == END_CANCELLED) return COUNTER_CANCELLED;
@@ -632,10 +642,8 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
     bool success = http_status >= 200 && http_status < 300;
     if (end == END_COMPLETE) settle(s);
     if (success && ends_unmarked(s, end)) end_unmarked(s, end);
-    if (success && end == END_COMPLETE && s->dialect->ends_with_body && !s->end && !s->error && !s->malformed) {
-        s->end = true;
-        s->t.done = s->last_read;
-    }
+    if (success && end == END_COMPLETE && s->dialect->ends_with_body && !s->end && !s->error && !s->malformed)
+        end_unmarked(s, end);
     s->unknown += s->sse.noise;
     if (success && s->end && !s->error && !s->malformed && (s->events > 0 || s->dialect->no_tokens)) {
         learn_end(s);

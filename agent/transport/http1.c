@@ -146,6 +146,13 @@ static void tell_header(const struct http1 *h, const struct line *l, size_t name
     h->header(h->header_arg, l->p, name_n, value, (size_t)(end - value));
 }
 
+/* What comes after a body ends nothing: a line that is no header is passed over. */
+static void take_trailer(const struct http1 *h, const struct line *l)
+{
+    const char *colon = memchr(l->p, ':', l->n);
+    if (h->header && colon && colon > l->p) tell_header(h, l, (size_t)(colon - l->p));
+}
+
 static uint8_t name_of(const char *p, size_t n)
 {
     return is(p, n, "content-length")      ? NAME_LENGTH
@@ -261,6 +268,7 @@ static bool take_whole_line(struct http1 *h, const struct line *l)
         h->state = HTTP1_AT_CHUNK;
         return l->n == 0 || no(h, "a chunk that does not end where it said");
     default: /* HTTP1_AT_TRAILER */
+        take_trailer(h, l);
         if (l->n == 0) h->state = HTTP1_AT_END;
         return true;
     }

@@ -1,6 +1,6 @@
 /* An HTTP/1.x response (RFC 9112), read as bytes arrive; pure. The body is handed out as slices of the caller's bytes.
- * Interim responses (1xx) and trailers are skipped. Of a head only its status, how the body ends, and whether the
- * connection may be used again are kept.
+ * Interim responses (1xx) are skipped, and of trailers nothing matters here. Of a head only its status, how the body
+ * ends, and whether the connection may be used again are kept.
  *
  * Strict where a mistake could shift the body's frame: an unknown transfer coding, lengths that contradict each other,
  * a chunk that does not end where it said, a header line without a name. Lines may end with LF alone. */
@@ -47,7 +47,7 @@ struct http1 {
     uint32_t taken;    /* against HTTP1_HEAD_MAX */
     uint32_t line_len; /* of the line that is not yet whole */
     uint64_t left;     /* bytes left of the body or of the chunk */
-    /* Set by the caller after http1_begin: hears each header (cut at HTTP1_LINE_MAX); NULL: nobody. */
+    /* Set by the caller after http1_begin: hears each header and trailer (cut at HTTP1_LINE_MAX); NULL: nobody. */
     void (*header)(void *arg, const char *name, size_t name_n, const char *value, size_t value_n);
     void *header_arg;
     bool connect; /* set likewise: the request is a CONNECT, and after a 2xx head comes what is none of HTTP's */

@@ -487,8 +487,9 @@ static void ends(const struct page *p, const struct analysis *in)
         if (n[k]) (void)buf_printf(&text, "%s%s %s", given ? ", " : "", FINISH_NAMES[k], human_count(n[k], number));
         given += n[k];
     }
-    if (given && n[FINISH_NONE]) (void)buf_printf(&text, ", no reason %s", human_count(n[FINISH_NONE], number));
-    if (given) {
+    if (n[FINISH_NONE])
+        (void)buf_printf(&text, "%sno reason %s", given ? ", " : "", human_count(n[FINISH_NONE], number));
+    if (given || n[FINISH_NONE]) {
         (void)buf_puts(p->out, "Finish reasons: ");
         wrap(p, buf_str(&text), 16);
     }

@@ -52,6 +52,37 @@ static void test_judge(void **state)
     assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "has not answered for"), PROBE_DOUBT);
 }
 
+/* How an answer ended, and what is advised where it gave no end marker. */
+static void test_ends(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct buf b = BUF_INIT(2000);
+    struct probe_seen s = seen("http://h/v1", 200, COUNTER_FAILED_TRUNCATED, "");
+    s.complete = true;
+    s.events = 4;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text,
+                           "target.end: close measures such a server, but an answer that breaks off then counts as "
+                           "a whole one"));
+    s.finish = true;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "target.end: finish measures such a server"));
+    s = seen("http://h/v1", 200, COUNTER_OK, "");
+    s.end = s.complete = true;
+    probe_words_lines(&s, &b);
+    assert_non_null(strstr(buf_str(&b), "; ended by its end marker"));
+    s.ended_by = STREAM_END_BODY;
+    buf_reset(&b);
+    probe_words_lines(&s, &b);
+    assert_non_null(strstr(buf_str(&b), "; ended with its body"));
+    buf_clear(&b);
+    s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY, "a content filter ended it before its first token: {}");
+    s.end = s.finish = true;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "holds no token: a content filter ended it before its first token: {}"));
+}
+
 static void header(struct probe_seen *s, const char *name, const char *value)
 {
     probe_words_header(s, name, strlen(name), value, strlen(value));
@@ -144,7 +175,8 @@ static void test_places(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_headers),
-                                       cmocka_unit_test(test_tokens), cmocka_unit_test(test_places)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_tokens),
+                                       cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

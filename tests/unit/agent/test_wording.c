@@ -56,6 +56,14 @@ static void test_limits(void **state)
     s = (struct failure_sample){.label = FAILURE_HTTP_429, .status = 429};
     wording_take(&w, &a, KEY, 1, NULL, &s);
     assert_string_equal(s.text, "slow");
+    static const char *const GRPC[][2] = {{"grpc-status", "14"}, {"grpc-message", "upstream is gone"}};
+    for (int k = 0; k < 2; k++)
+        wording_header(&w, &a, GRPC[k][0], strlen(GRPC[k][0]), GRPC[k][1], strlen(GRPC[k][1]));
+    s = (struct failure_sample){.label = FAILURE_STREAM_ERROR, .status = 200};
+    wording_take(&w, &a, KEY, 1, NULL, &s);
+    assert_string_equal(s.text, "[grpc-status: 14, grpc-message: upstream is gone]");
+    for (int k = 0; k < 4; k++)
+        wording_header(&w, &b, HEADERS[k][0], strlen(HEADERS[k][0]), HEADERS[k][1], strlen(HEADERS[k][1]));
     wording_hear(&w, &b, "down", 4);
     s = (struct failure_sample){.label = FAILURE_HTTP_5XX, .status = 503};
     wording_take(&w, &b, KEY, 1, NULL, &s);

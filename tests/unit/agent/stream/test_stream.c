@@ -371,6 +371,11 @@ static void test_why(void **state)
         {"data: {\"choices\":[", "half an event: the body ended in the middle of it", ""},
         {"", "no body", ""},
         {DONE, "an end marker, and no token before it", ""},
+        {"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" DONE,
+         "a finish reason, and no token before it", "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}"},
+        {"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n" DONE,
+         "a content filter ended it before its first token",
+         "{\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}"},
         {"ok: true\nversion: 1\n", NULL, ""}, /* malformed, by its bytes */
     };
     (void)state;

@@ -290,11 +290,39 @@ static void test_choices(void **state)
     assert_int_equal(full.events, 5);
 }
 
+/* A status of gRPC that is not 0, before or after the body, is an error, unless the end marker has come. */
+static void test_status_of_grpc(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    static const struct {
+        enum plan_end end;
+        const char *body, *name, *value;
+        enum counter outcome;
+    } rows[] = {
+        {END_CLOSE, TOKEN("a"), "grpc-status", "14", COUNTER_FAILED_STREAM_ERROR},
+        {END_CLOSE, TOKEN("a"), "Grpc-Status", "UNAVAILABLE", COUNTER_FAILED_STREAM_ERROR},
+        {END_CLOSE, TOKEN("a"), "grpc-status", "0", COUNTER_OK},
+        {END_CLOSE, TOKEN("a"), "grpc-status", "", COUNTER_OK},
+        {END_CLOSE, TOKEN("a"), "grpc-message", "14", COUNTER_OK},
+        {END_MARKER, TOKEN("a"), "grpc-status", "14", COUNTER_FAILED_STREAM_ERROR},
+        {END_AUTO, TOKEN("a"), "grpc-status", "14", COUNTER_FAILED_STREAM_ERROR},
+        {END_MARKER, TOKEN("a") DONE, "grpc-status", "14", COUNTER_OK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_as(CHAT, false, rows[i].end);
+        feed(rows[i].body, 10);
+        stream_header(&s, rows[i].name, strlen(rows[i].name), rows[i].value, strlen(rows[i].value));
+        finish(&seen, END_COMPLETE, 200);
+        if (seen.outcome != rows[i].outcome) fail_msg("row %zu: %s", i, COUNTERS[seen.outcome].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),    cmocka_unit_test(test_learnt_ends),
-        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices), cmocka_unit_test(test_status_of_grpc),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

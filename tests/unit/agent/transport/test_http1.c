@@ -37,6 +37,14 @@ static const char *at_page_end(const char *p, size_t n)
     return memcpy(guarded + room - n, p, n);
 }
 
+static char heard[200];
+static void hear(void *arg, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+    (void)arg;
+    size_t at = strlen(heard);
+    (void)snprintf(heard + at, sizeof heard - at, "%.*s=%.*s;", (int)name_n, name, (int)value_n, value);
+}
+
 static void feed(struct got *g, const char *p, size_t n)
 {
     const char *at = at_page_end(p, n), *end = at + n, *piece;
@@ -216,6 +224,25 @@ static void test_bounds(void **state)
     assert_int_equal(g.last, HTTP1_BAD);
 }
 
+/* A trailer's lines are told as those of the head are; a line that is none is passed over. */
+static void test_trailer_is_told(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+                               "grpc-status:  14 \r\nno colon\r\n: no name\r\ngrpc-message: gone\r\n\r\n";
+    struct got g;
+    for (size_t cut = 0; cut < sizeof TEXT; cut++) {
+        memset(&g, 0, sizeof g);
+        http1_begin(&g.h);
+        g.h.header = hear;
+        heard[0] = '\0';
+        feed(&g, TEXT, cut);
+        feed(&g, TEXT + cut, sizeof TEXT - 1 - cut);
+        assert_int_equal(g.last, HTTP1_DONE);
+        assert_string_equal(heard, "Transfer-Encoding=chunked;grpc-status=14;grpc-message=gone;");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_interim),
         cmocka_unit_test(test_heads_that_are_none),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_trailer_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
