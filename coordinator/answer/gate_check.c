@@ -10,6 +10,8 @@
 #include "coordinator/answer/numeric.h"
 #include "coordinator/answer/resample.h"
 
+#define SHARE_NEEDS_MOST 1e9 /* requests */
+
 struct gate_reading {
     double value, lo, hi;
     bool needs_interval; /* the value is an estimate: without an interval it decides nothing */
@@ -143,6 +145,32 @@ static double larger(const struct gate_outcome *o, double limit, bool upper)
     return isfinite(far_end) && room > 0 ? pow(fabs(far_end - o->value) / room, 2) : (double)NAN;
 }
 
+/* Is a share that is seen in n requests clear of the limit? */
+static bool is_clear(double share, double n, double limit)
+{
+    double k = share * n;
+    return share < limit ? beta_quantile(k + 1, n - k, 0.975) < limit : beta_quantile(k, n - k + 1, 0.025) > limit;
+}
+
+/* Requests after which a share of errors is clear of the limit, if it stays what it is; NAN: too many to tell. */
+static double share_needs(double share, double had, double limit)
+{
+    double few = had, n = 2 * had;
+    if (!(share >= 0 && share < 1 && limit > 0 && limit < 1) || share == limit) return NAN;
+    for (; !is_clear(share, n, limit); n *= 2) {
+        if (n > SHARE_NEEDS_MOST) return NAN;
+        few = n;
+    }
+    while (n - few > 1) {
+        double mid = (few + n) / 2;
+        if (is_clear(share, mid, limit))
+            n = mid;
+        else
+            few = mid;
+    }
+    return n;
+}
+
 static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
     bool upper = gate->op == OP_LT || gate->op == OP_LE, errors = gate->subject == GATE_ERROR_RATE;
@@ -150,10 +178,8 @@ static void what_decides(const struct plan_gate *gate, const struct point *p, do
     double had = errors                         ? (double)point_ended(p)
                  : gate->subject == GATE_METRIC ? (double)p->metric[gate->metric].count
                                                 : (double)NAN;
-    double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q)
-                   : errors && upper && limit > 0 && limit < 1               ? log(0.025) / log1p(-limit)
-                                                                             : 0;
-    double factor = larger(o, limit, upper);
+    double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q) : 0;
+    double factor = errors ? share_needs(o->value, had, limit) / had : larger(o, limit, upper);
     if (had > 0 && had < least) factor = fmax(least / had, factor); /* fmax passes over NaN */
     if (!(factor > 1)) return;
     if (counted && had > 0) {

@@ -269,6 +269,30 @@ static void test_words(void **state)
     o = judged("errors.rate < 1%", &p, &g);
     assert_int_equal(o.result, GATE_INCONCLUSIVE);
     assert_true(o.needs > 4000 && o.needs < 40000);
+    /* so many decide it, and not fewer, if the share stays what it was */
+    static const struct {
+        const char *text;
+        uint64_t ok, failed;
+    } shares[] = {{"errors.rate < 1%", 70, 0},
+                  {"errors.rate < 1%", 1000, 8},
+                  {"errors.rate <= 1%", 95, 2},
+                  {"errors.rate > 1%", 480, 10}};
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        double had = (double)(shares[i].ok + shares[i].failed), share = (double)shares[i].failed / had;
+        p.window_ok = shares[i].ok, p.window_failed = shares[i].failed, p.error_rate = share;
+        o = judged(shares[i].text, &p, &g);
+        assert_int_equal(o.result, GATE_INCONCLUSIVE);
+        double needs = ceil(o.needs);
+        for (int enough = 0; enough < 2; enough++) {
+            double n = (enough ? 1.1 : 0.9) * needs;
+            p.window_failed = (uint64_t)round(share * n);
+            n = p.window_failed ? round((double)p.window_failed / share) : floor(n);
+            p.window_ok = (uint64_t)n - p.window_failed;
+            p.error_rate = (double)p.window_failed / n;
+            if ((judged(shares[i].text, &p, &g).result != GATE_INCONCLUSIVE) != enough)
+                fail_msg("%s: %g needed, and %g are %s", shares[i].text, needs, n, enough ? "too few" : "enough");
+        }
+    }
     p.output_tokens_per_s = 56500, p.output_lo = 56000, p.output_hi = 57000;
     o = judged("throughput > 50000", &p, &g);
     assert_string_equal(gate_words(&o, &p, words, sizeof words),
