@@ -243,7 +243,8 @@ static void check_closed(const struct evidence *e, struct verdict *v)
                                : e->c[COUNTER_WIN_THINK_NS] ? "conversation"
                                                             : "request",
                                t),
-                  human_number(slots, n), server ? ", while requests failed" : "", brief_words(e, brief, sizeof brief));
+                  human_number(slots, n), server ? ", while requests failed and plateau waited after failures" : "",
+                  brief_words(e, brief, sizeof brief));
 }
 
 /* Mean rate the plan wanted inside the window. */

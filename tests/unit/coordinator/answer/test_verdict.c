@@ -386,7 +386,7 @@ static void test_closed_loop(void **state)
     expect(&w, VERDICT_INVALID, "60 requests in flight on average, 64 asked for");
     w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 60;
     w.c[COUNTER_WIN_FAILED] = 300; /* refused connections free their slot at once */
-    expect(&w, VERDICT_SUSPECT, "while requests failed");
+    expect(&w, VERDICT_SUSPECT, "while requests failed and plateau waited after failures");
     w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 40;
     w.stage.requests = 1000; /* the tail of a count runs empty by design */
     expect(&w, VERDICT_VALID, NULL);
