@@ -6,7 +6,7 @@
 #include "agent/stage.h"
 #include "agent/stream/model_name.h"
 
-#define MODEL_EVENTS 64u /* so many events of a stage are looked at for the name of a model */
+#define MODEL_EVENTS 64u /* so many events of a stage without the name of a model are looked at for one */
 
 /* Without the scheme before it: "Bearer ". */
 static struct wording_secret secret_of(const char *value)
@@ -48,7 +48,7 @@ static bool take(struct stage *st, enum remark_kind kind, char *ret, size_t size
 static void put(struct stage *st, enum remark_kind kind, struct remark *r)
 {
     remark_put(&st->rec.snap->remarks, kind, r);
-    st->look.kept[kind] = true;
+    st->look.kept[kind] = kind != REMARK_OTHER_MODEL; /* those are counted too */
 }
 
 /* "org\/name" is how some write a slash. */
@@ -61,18 +61,31 @@ static void unescape(char *name)
     }
 }
 
+/* The name that the request asked for; a model in the target's body stands in place of ours. */
+static const char *asked_name(const struct stage *st, const struct request *r, size_t *ret_n)
+{
+    const struct plan_target *t = &st->plan->target;
+    const char *own = t->body ? model_name_find(t->body, strlen(t->body), ret_n) : NULL;
+    if (own) return own;
+    const char *name = t->n_models ? t->models[r->choice.model].name : "";
+    *ret_n = strlen(name);
+    return name;
+}
+
 static void take_model(struct stage *st, const struct request *r, struct remark *mark)
 {
-    char named[160];
-    const struct plan_target *t = &st->plan->target;
-    if (!take(st, REMARK_OTHER_MODEL, named, sizeof named) || t->n_models == 0) return;
-    char asked[160];
-    size_t n;
-    const char *own = t->body ? model_name_find(t->body, strlen(t->body), &n) : NULL; /* stands in place of ours */
-    (void)snprintf(asked, sizeof asked, "%.*s", own ? (int)n : -1, own ? own : t->models[r->choice.model].name);
+    char named[160], asked[160];
+    struct stream_look *look = &st->look;
+    size_t n, named_n = look->n[REMARK_OTHER_MODEL];
+    const char *name = asked_name(st, r, &n);
+    if (n == named_n && memcmp(name, look->bytes[REMARK_OTHER_MODEL], n) == 0) /* as in nearly all answers */
+        look->n[REMARK_OTHER_MODEL] = 0;
+    if (!take(st, REMARK_OTHER_MODEL, named, sizeof named) || st->plan->target.n_models == 0) return;
+    (void)snprintf(asked, sizeof asked, "%.*s", (int)n, name);
     unescape(asked);
     unescape(named);
     if (!asked[0] || model_name_is_same(asked, named)) return;
+    st->rec.snap->counters[COUNTER_OTHER_MODEL]++;
     (void)snprintf(mark->text, sizeof mark->text, "asked for %s, answered by %s", asked, named);
     put(st, REMARK_OTHER_MODEL, mark);
 }

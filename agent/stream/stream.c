@@ -175,9 +175,11 @@ static void look_at(struct stream *s, const struct sse_event *e, const struct ev
     }
     if (s->named || look->models == 0) return;
     const char *name = model_name_find(e->data, e->len, &n);
-    look->models--;
     s->named = name != NULL;
-    if (name) look_keep(look, REMARK_OTHER_MODEL, name, n);
+    if (!name)
+        look->models--;
+    else
+        look_keep(look, REMARK_OTHER_MODEL, name, n);
 }
 
 static void take_flags(struct stream *s, const struct sse_event *e, const struct event *ev)

@@ -51,9 +51,9 @@ struct stream_choice {
  * what is new after each call, and says what it has enough of. */
 #define STREAM_LOOK_BYTES 1024u
 struct stream_look {
-    uint32_t models;                         /* events that are still looked at for the name of a model */
+    uint32_t models;                         /* events without the name of a model that are still looked at for one */
     bool is_new;                             /* something below is; cleared by the owner */
-    bool kept[REMARK_N];                     /* no more of these are wanted; OTHER_MODEL: see `models` */
+    bool kept[REMARK_N];                     /* no more of these are wanted; of OTHER_MODEL all are */
     uint32_t n[REMARK_N];                    /* bytes of it; 0: none */
     char bytes[REMARK_N][STREAM_LOOK_BYTES]; /* the data of the event; of OTHER_MODEL the name, whatever it is */
 };

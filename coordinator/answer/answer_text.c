@@ -371,6 +371,17 @@ static void say_ends(const struct plan *plan, struct answer *a)
         say(a, "%s of %s were ended by a content filter. ", human_count(a->counters[COUNTER_FINISH_FILTER], n), all);
 }
 
+static void say_other_model(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (!a->remark[REMARK_OTHER_MODEL]) return;
+    say(a, "A model of another name answered");
+    if (a->counters[COUNTER_OTHER_MODEL])
+        say(a, " %s of %s", human_count(a->counters[COUNTER_OTHER_MODEL], n),
+            human_things((double)a->requests, "request", all));
+    say(a, ": %s. ", a->remark[REMARK_OTHER_MODEL]->text);
+}
+
 /* Then nothing is known of the times between tokens. */
 static void say_at_once(struct answer *a)
 {
@@ -483,8 +494,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_no_usage(plan, a);
     say_input(a);
     say_counts(points, n, a);
-    if (a->remark[REMARK_OTHER_MODEL])
-        say(a, "A model of another name answered: %s. ", a->remark[REMARK_OTHER_MODEL]->text);
+    say_other_model(a);
     say_after(a);
     say_ends(plan, a);
     say_gathered(a);

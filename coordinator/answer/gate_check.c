@@ -157,9 +157,10 @@ static double share_needs(double share, double had, double limit)
 {
     double few = had, n = 2 * had;
     if (!(share >= 0 && share < 1 && limit > 0 && limit < 1) || share == limit) return NAN;
-    for (; !is_clear(share, n, limit); n *= 2) {
+    while (!is_clear(share, n, limit)) {
         if (n > SHARE_NEEDS_MOST) return NAN;
         few = n;
+        n *= 2;
     }
     while (n - few > 1) {
         double mid = (few + n) / 2;

@@ -287,6 +287,9 @@ static void test_remarks(void **state)
              "requests), fewer output tokens at the end than before (1 request), a number that is none (6 requests). "
              "The first usage that cannot be read: \"{\"usage\":-1}\". ");
     says(&w, "A model of another name answered: asked for m, answered by n. ");
+    data.counters[COUNTER_OTHER_MODEL] = 31;
+    finish_capacity(&w, 1000);
+    says(&w, "A model of another name answered 31 of 100 requests: asked for m, answered by n. ");
     silent(&w, "input tokens");
     data.counters[COUNTER_INPUT_ASKED] = 100;
     finish_capacity(&w, 1000);
