@@ -214,8 +214,8 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
         if (s->end || s->finish)
-            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s", s->words[0] ? ": " : "",
-                          s->words[0] ? text_cut(s->words, WORDS_MOST, cut) : FAILURES[FAILURE_EMPTY].look);
+            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s%s", FAILURES[FAILURE_EMPTY].look,
+                          s->words[0] ? " What came: " : "", text_cut(s->words, WORDS_MOST, cut));
         else
             (void)err_set(e, ERR_NET, "the answer ends well and is empty: does something between take its body away?");
         return PROBE_DOUBT;

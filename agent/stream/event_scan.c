@@ -358,12 +358,12 @@ static void take_status(struct event_scan *s)
     (void)json_leave(&s->j, t);
 }
 
-static void take_other(struct event_scan *s)
+static inline void take_other(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
     if (t == JSON_OBJECT)
         take_part(s);
-    else
+    else if (s->j.notes || t == JSON_ARRAY)
         (void)json_skip_from(&s->j, t);
 }
 
@@ -396,7 +396,6 @@ static void take_base_resp(struct event_scan *s)
 enum member {
     MEMBER_OTHER,
     MEMBER_ERROR,
-    MEMBER_ERROR_OF, /* throttlingException, ServerError: named after its kind */
     MEMBER_BASE_RESP,
     MEMBER_TYPE,
     MEMBER_DETAIL,
@@ -426,11 +425,13 @@ static bool is_usage_key(const struct json *j)
            JSON_IS(j, "metadata") || JSON_IS(j, "x_groq") || JSON_IS(j, "amazon-bedrock-invocationMetrics");
 }
 
-static bool ends_as_error(const struct json *j)
+/* throttlingException, ServerError: named after its kind. The last letter decides for nearly all. */
+static inline bool ends_as_error(const struct json *j)
 {
     size_t n = j->len;
-    return (n > 5 && strncasecmp(j->text + n - 5, "error", 5) == 0) ||
-           (n > 9 && strncasecmp(j->text + n - 9, "exception", 9) == 0);
+    char last = (char)(j->text[n ? n - 1 : 0] | 0x20);
+    if (last == 'r') return n > 5 && strncasecmp(j->text + n - 5, "error", 5) == 0;
+    return last == 'n' && n > 9 && strncasecmp(j->text + n - 9, "exception", 9) == 0;
 }
 
 static bool is_status_key(const struct json *j)
@@ -438,9 +439,8 @@ static bool is_status_key(const struct json *j)
     return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode");
 }
 
-/* Which member errors have is this key, by its first letter? That decides for nearly all: each event has a few others.
- */
-static enum member member_by_letter(const struct json *j)
+/* Which member errors have is this key? The first letter decides for nearly all: each event has a few others. */
+static enum member member_of(const struct json *j)
 {
     switch (j->text[0] | 0x20) {
     case 'e':
@@ -469,12 +469,6 @@ static enum member member_by_letter(const struct json *j)
     default:
         return MEMBER_OTHER;
     }
-}
-
-static enum member member_of(const struct json *j)
-{
-    enum member m = member_by_letter(j);
-    return m == MEMBER_OTHER && ends_as_error(j) ? MEMBER_ERROR_OF : m;
 }
 
 static void take_type(struct event_scan *s)
@@ -525,11 +519,11 @@ void event_scan_other(struct event_scan *s)
     case MEMBER_USAGE:
         take_usage(s, JSON_IS(&s->j, "x_groq") ? AROUND_GROQ : AROUND_USAGE);
         break;
-    case MEMBER_ERROR_OF:
-        take_error_of(s);
-        break;
     case MEMBER_OTHER:
-        take_other(s);
+        if (ends_as_error(&s->j))
+            take_error_of(s);
+        else
+            take_other(s);
         break;
     }
 }

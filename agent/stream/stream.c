@@ -185,8 +185,9 @@ static void look_at(struct stream *s, const struct sse_event *e, const struct ev
 static void take_flags(struct stream *s, const struct sse_event *e, const struct event *ev)
 {
     uint32_t flags = ev->flags;
-    bool empty = (flags & EVENT_FINISH) && s->events == 0; /* why, it may say */
-    if (((flags & (EVENT_ERROR | EVENT_MALFORMED)) || empty) && !s->error && !s->malformed) keep_said(s, e);
+    bool bad = flags & (EVENT_ERROR | EVENT_MALFORMED);
+    if ((bad || ((flags & EVENT_FINISH) && s->events == 0)) && !s->error && !s->malformed)
+        keep_said(s, e); /* of an answer that ends before its first token: it may say why */
     if (flags & EVENT_MALFORMED) {
         s->malformed = true;
         s->why = stranger_event(e->data, e->len);
@@ -474,7 +475,8 @@ static bool is_likely(const struct stream *s, uint64_t n)
 static bool stands_still(const struct stream *s)
 {
     bool runs = s->counted_first != NOT_SAID && s->counted != NOT_SAID && s->counted > 0;
-    return runs && s->events >= FALLS_LEAST && s->usage_out <= s->events / 2;
+    uint32_t visible = s->events - s->thoughts; /* reasoning may be left out */
+    return runs && visible >= FALLS_LEAST && s->usage_out <= visible / 2;
 }
 
 static bool is_believed(const struct stream *s)

@@ -80,7 +80,7 @@ static void test_ends(void **state)
     s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY, "a content filter ended it before its first token: {}");
     s.end = s.finish = true;
     assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
-    assert_non_null(strstr(e.text, "holds no token: a content filter ended it before its first token: {}"));
+    assert_non_null(strstr(e.text, "? What came: a content filter ended it before its first token: {}"));
 }
 
 static void header(struct probe_seen *s, const char *name, const char *value)

@@ -216,6 +216,26 @@ static void test_reasoning_apart(void **state)
     }
 }
 
+/* … and so does running usage, which stands still while the model thinks. */
+static void test_reasoning_apart_running(void **state)
+{
+    (void)state;
+    char text[300];
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    s.asked_tokens = 10;
+    for (int k = 0; k < 30; k++) {
+        (void)snprintf(text, sizeof text,
+                       "data: {\"choices\":[{\"delta\":{\"%s\":\"a\"}}],\"usage\":{\"completion_tokens\":%d}}\n\n",
+                       k < 20 ? "reasoning" : "content", k < 20 ? 0 : k - 19);
+        feed(text, (1100 + 10 * k) * MS);
+    }
+    feed(DONE, 1900 * MS);
+    end(END_COMPLETE, 200, 1900 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_TOKENS), 30);
+    assert_int_equal(counted(COUNTER_USAGE_DOUBTED), 0);
+}
+
 /* Ten events of text, ten tokens asked for: usage below that is no sign of a limit of the server's own, and running
  * usage that does not run is not taken. */
 static void test_usage_below_events(void **state)
@@ -283,10 +303,11 @@ static void test_whole_without_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),    cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_short_by_length),     cmocka_unit_test(test_input_as_asked),
-        cmocka_unit_test(test_odd_usage),           cmocka_unit_test(test_whole_without_usage),
-        cmocka_unit_test(test_reasoning_apart),     cmocka_unit_test(test_usage_below_events),
+        cmocka_unit_test(test_usage_is_doubted),        cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_short_by_length),         cmocka_unit_test(test_input_as_asked),
+        cmocka_unit_test(test_odd_usage),               cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_reasoning_apart),         cmocka_unit_test(test_reasoning_apart_running),
+        cmocka_unit_test(test_usage_below_events),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
