@@ -260,9 +260,10 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     }
     if (!due_in_window) return;
     count(r, failed ? COUNTER_WIN_FAILED : COUNTER_WIN_CLOSED, 1);
-    if (outcome != COUNTER_ABORTED || s->t.sent == 0) return;
-    sample(r, METRIC_CUT_AGE, now - s->t.sent, 1);
-    if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, now - s->t.sent, 1);
+    if (outcome != COUNTER_ABORTED) return;
+    int64_t age = now - (s->t.sent != 0 ? s->t.sent : s->t.due);
+    sample(r, METRIC_CUT_AGE, age, 1);
+    if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, age, 1);
 }
 
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)

@@ -222,6 +222,16 @@ static void say_first(const struct failure_sample *f, struct answer *a)
     say(a, "%s%s ", hint, human_stop(hint));
 }
 
+static const char *unanswered_how(const struct answer *a)
+{
+    uint64_t due = a->counters[COUNTER_DUE], sent = a->counters[COUNTER_SENT];
+    uint64_t unsent = due > sent ? due - sent : 0;
+    if (unsent == 0) return ": the drain's end cut them off, the oldest after ";
+    return a->counters[COUNTER_ABORTED] > unsent
+               ? ": they were never sent, or the drain's end cut them off, the oldest after "
+               : ": they waited for a free slot and were never sent, the oldest for ";
+}
+
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
 static void say_failures(struct answer *a)
 {
@@ -243,7 +253,7 @@ static void say_failures(struct answer *a)
         say(a, "%s of %s due in the window got no answer", human_count(a->unanswered, n),
             human_things(due, "request", all));
         say_percent(a, " (", (double)a->unanswered / due, ")");
-        say_number(a, ": the drain's end cut them off, the oldest after ", a->oldest_s, " s. ");
+        say_number(a, unanswered_how(a), a->oldest_s, " s. ");
     }
 }
 

@@ -238,6 +238,8 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
             human_number(o->had, had));
     else if (isfinite(o->needs))
         PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, had));
+    else if (isinf(o->hi) && p->unsent_share > 0)
+        PUT(": requests that waited for load.max_concurrency and were never sent leave it open");
     else if (isinf(o->hi))
         PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
     if (isfinite(o->needs_s))
@@ -262,6 +264,14 @@ const char *gate_reading_words(const struct gate_outcome *o, char *buf, size_t n
     return buf;
 }
 
+/* Under a cap that the rate was too much for, a latency from sent leaves out most of what a user waits. */
+static bool from_sent(const struct plan_gate *gate, const struct point *p)
+{
+    bool whole = gate->metric == METRIC_TTFT || gate->metric == METRIC_TTFC || gate->metric == METRIC_E2E ||
+                 gate->metric == METRIC_NORMALIZED;
+    return gate->subject == GATE_METRIC && whole && p->unsent_share > 0;
+}
+
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
     char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
@@ -271,6 +281,7 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
     if (isfinite(o->lo) && isfinite(o->hi))
         PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
             gate_value_words(o->gate, o->hi, hi, sizeof hi));
+    if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
     if (o->result != GATE_INCONCLUSIVE) return buf;
     PUT("%sinconclusive", at ? "; " : "");
     if (at < n) words_undecided(o, p, buf + at, n - at);

@@ -29,7 +29,7 @@ struct point {
     double output_lo, output_hi; /* 95 % interval of throughput from batch means, NaN when none */
     double error_rate;           /* point_errors / point_ended; NaN when nothing ended */
     uint64_t window_due, window_ok, window_failed, window_good, window_done;
-    uint64_t window_cut;        /* due in the window, sent, and cut off by the end of the drain */
+    uint64_t window_cut;        /* due in the window, and cut off by the end of the drain or never sent */
     uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
     double warmup_cut_s;        /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
     bool cut[METRIC_N];   /* this metric's numbers are of what comes after the cut; the others keep the whole window */

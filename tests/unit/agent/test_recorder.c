@@ -378,6 +378,12 @@ static void test_cut_off(void **state)
     begin(1000 * MS, 1000 * MS);
     end(END_CANCELLED, 0, 61000 * MS, COUNTER_CANCELLED); /* by the plan: it may have been answered soon */
     must_hold(METRIC_CUT_AGE, -1);
+    fresh(NULL);
+    begin(1000 * MS, 0); /* waited for a slot, and was never sent: nobody has its answer either */
+    end(END_ABORTED, 0, 5000 * MS, COUNTER_ABORTED);
+    must_hold(METRIC_CUT_AGE, 4000 * MS);
+    must_hold(METRIC_CUT_WAIT, 4000 * MS);
+    must_hold(METRIC_LATENESS, -1);
 }
 
 /* Requests that do not say how many tokens they carried weigh what the worker's ok requests did. */

@@ -45,6 +45,17 @@ static void test_failures(void **state)
              "after 59.8 s. ");
     silent(&w, "failed");
     says(&w, "but 23.1 % of the requests");
+    static struct stage_data data;
+    memset(&data, 0, sizeof data);
+    data.counters[COUNTER_DUE] = 1000, data.counters[COUNTER_SENT] = 800, data.counters[COUNTER_ABORTED] = 200;
+    w.p[0].data = &data;
+    finish(&w, 1000);
+    says(&w, "got no answer (23.1 %): they waited for a free slot and were never sent, the oldest for 59.8 s. ");
+    data.counters[COUNTER_ABORTED] = 210;
+    finish(&w, 1000);
+    says(&w,
+         "got no answer (23.1 %): they were never sent, or the drain's end cut them off, the oldest after 59.8 s. ");
+    w.p[0].data = NULL;
     for (size_t i = 0; i < w.n; i++) { /* 300 failed, most of them in the warm-up: shares are of the windows alone */
         w.p[i].ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 100;
         w.p[i].window_failed = 50;

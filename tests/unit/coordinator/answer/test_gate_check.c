@@ -29,6 +29,15 @@ static enum gate_result check(const struct plan_gate *g, const struct point *p, 
     return o->result;
 }
 
+static struct gate_outcome judged(const char *text, const struct point *p, struct plan_gate *g)
+{
+    struct gate_outcome o;
+    struct err e;
+    assert_int_equal(gate_parse(text, g, &e), 0);
+    gate_check(g, p, &o);
+    return o;
+}
+
 static void test_quantiles(void **state)
 {
     (void)state;
@@ -193,6 +202,16 @@ static void test_cut_off(void **state)
         gate_check(&g, &p, &o);
         if (o.result != CASES[i].result) fail_msg("%s: %s", CASES[i].text, gate_result_name(o.result));
     }
+    char words[300];
+    struct plan_gate g;
+    o = judged("ttft.p50 < 800ms", &p, &g);
+    assert_null(strstr(gate_words(&o, &p, words, sizeof words), "load.max_concurrency"));
+    p.unsent_share = 0.2; /* what was cut off was never sent */
+    gate_words(&o, &p, words, sizeof words);
+    assert_non_null(strstr(words, "100 ms); the wait for load.max_concurrency is not in it"));
+    o = judged("ttft.max < 40s", &p, &g);
+    gate_words(&o, &p, words, sizeof words);
+    assert_non_null(strstr(words, "inconclusive: requests that waited for load.max_concurrency and were never sent"));
     p.hist = NULL;
     hist_destroy(&hist[METRIC_TTFT]);
     hist_destroy(&hist[METRIC_CUT_WAIT]);
@@ -222,15 +241,6 @@ static void test_decide(void **state)
     assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
     plan.n_gates = 0;
     assert_int_equal(gates_decide(&plan, p, 3, o, 0, NULL), GATE_PASS);
-}
-
-static struct gate_outcome judged(const char *text, const struct point *p, struct plan_gate *g)
-{
-    struct gate_outcome o;
-    struct err e;
-    assert_int_equal(gate_parse(text, g, &e), 0);
-    gate_check(g, p, &o);
-    return o;
 }
 
 /* An inconclusive gate says what would decide it; every value is in the gate's own unit. */
