@@ -260,36 +260,42 @@ static bool is_bad_code(const struct json *j, enum json_token t)
     return t == JSON_NUMBER || (t == JSON_STRING && j->len > 0 && !is_good_word(j));
 }
 
-/* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. */
-static void take_part(struct event_scan *s)
+/* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. Where it
+ * is a finish reason, as SGLang gives it to its own API, {"type": "abort", "message": …}, that is returned; a type that
+ * is missing, or no word, is a reason all the same, but a code is none. */
+static enum finish take_part(struct event_scan *s)
 {
+    enum finish finish = FINISH_OTHER;
     bool code = false, words = false;
     while (event_scan_key(s)) {
-        bool is_code = JSON_IS(&s->j, "code"), is_words = JSON_IS(&s->j, "message") || JSON_IS(&s->j, "msg");
-        if (!is_code && !is_words) {
+        bool is_code = JSON_IS(&s->j, "code"), is_words = JSON_IS(&s->j, "message") || JSON_IS(&s->j, "msg"),
+             is_type = JSON_IS(&s->j, "type");
+        if (!is_code && !is_words && !is_type) {
             (void)json_skip(&s->j);
             continue;
         }
         enum json_token t = json_next(&s->j);
         code |= is_code && is_bad_code(&s->j, t);
         words |= is_words && t == JSON_STRING && s->j.len > 0;
+        if (is_code) finish = FINISH_NONE;
+        if (is_type && finish != FINISH_NONE && t == JSON_STRING && s->j.len > 0)
+            finish = finish_of(s->j.text, s->j.len);
         (void)json_leave(&s->j, t);
     }
     if (code && words) s->suspect = true;
+    return finish;
 }
 
 void event_scan_finish(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
-    if (t == JSON_OBJECT) { /* the status of an error, not of an answer */
-        take_part(s);
-        return;
-    }
-    enum finish finish = t == JSON_STRING ? finish_of(s->j.text, s->j.len) : FINISH_NONE;
+    enum finish finish = t == JSON_STRING   ? finish_of(s->j.text, s->j.len)
+                         : t == JSON_OBJECT ? take_part(s)
+                                            : FINISH_NONE;
     if (finish != FINISH_NONE) s->ev->flags |= EVENT_FINISH;
     if (finish == FINISH_FAILED) s->ev->flags |= EVENT_ERROR;
     if (finish > s->ev->finish) s->ev->finish = finish;
-    (void)json_leave(&s->j, t);
+    if (t != JSON_OBJECT) (void)json_leave(&s->j, t);
 }
 
 /* The first token of a value that means nothing: null, false, "", 0, []. */
@@ -349,7 +355,7 @@ static void take_status(struct event_scan *s)
     uint32_t n;
     enum json_token t = json_next(&s->j);
     if (t == JSON_OBJECT) {
-        take_part(s);
+        (void)take_part(s);
         return;
     }
     bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, &n);
@@ -362,7 +368,7 @@ static inline void take_other(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
     if (t == JSON_OBJECT)
-        take_part(s);
+        (void)take_part(s);
     else if (s->j.notes || t == JSON_ARRAY)
         (void)json_skip_from(&s->j, t);
 }

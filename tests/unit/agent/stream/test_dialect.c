@@ -134,6 +134,12 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"network_error\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"canceled\"}]}", EVENT_FINISH | EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"timed_out\"}]}", EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":{\"type\":\"abort\",\"message\":\"full\",\"status_code\":500}}]"
+         "}",
+         EVENT_FINISH | EVENT_ERROR},
+        {"{\"choices\":[{\"finish_reason\":{\"type\":\"length\",\"length\":[16]},\"delta\":{\"content\":\"a\"}}]}",
+         EVENT_CONTENT | EVENT_FINISH},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":{}}]}", EVENT_FINISH}, /* a reason that nobody knows */
         {"{\"choices\":[{\"delta\":{},\"error\":{\"code\":502},\"finish_reason\":null}]}", EVENT_ERROR},
         {"{\"choices\":[{\"delta\":{},\"error\":null}]}", 0},
         /* errors in other vendors' shapes, when nothing of a chunk is there */
