@@ -498,12 +498,31 @@ static bool add_stalled(const struct evidence *e, struct verdict *v)
     return true;
 }
 
+/* Of a slow rate all arrivals may lie before the window, and so may the rows of a recording. */
+static bool add_none_in_window(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    double expected = verdict_expected(c, e->requested);
+    char n[HUMAN_MAX], before[HUMAN_MAX], rate[96] = "", text[VERDICT_REASON_MAX];
+    if (e->requested->kind != LOAD_OPEN || c[COUNTER_DUE] == 0 || c[COUNTER_WIN_DUE] > 0) return false;
+    if (isfinite(expected))
+        (void)snprintf(rate, sizeof rate, ". At this rate %s are to be expected in it. Make load.duration longer",
+                       human_number(expected, n));
+    failures_text(c, text, sizeof text);
+    verdict_add(v, VERDICT_INVALID, "nothing was measured: no request became due in the window (%s due before it)%s%s",
+                human_count(c[COUNTER_DUE], before), text, rate);
+    return true;
+}
+
 static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
     char due[HUMAN_THINGS_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
-    if (counters_failed(c) + c[COUNTER_WIN_FAILED] == 0) {
-        if (!add_nothing_asked(e, v) && !add_stalled(e, v)) add_too_short(e, v);
+    bool none_failed = counters_failed(c) + c[COUNTER_WIN_FAILED] == 0;
+    if (none_failed && add_nothing_asked(e, v)) return;
+    if (add_none_in_window(e, v)) return;
+    if (none_failed) {
+        if (!add_stalled(e, v)) add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);

@@ -217,6 +217,33 @@ static void test_stalled(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* An answer that is quick and comes in the warm-up is not longer than the stage. */
+static void test_none_in_window(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    memset(w.c, 0, sizeof w.c);
+    w.stage = (struct plan_stage){.kind = LOAD_OPEN,
+                                  .rate_from = 0.3,
+                                  .rate_to = 0.3,
+                                  .duration_ns = INT64_C(3000000000),
+                                  .warmup_ns = INT64_C(1000000000)};
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(2000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 1;
+    judge(&w);
+    assert_string_equal(w.v.reason[0],
+                        "nothing was measured: no request became due in the window (1 due before it). At this rate 0.6 "
+                        "are to be expected in it. Make load.duration longer");
+    w.stage.arrivals = ARRIVALS_RECORDED; /* when the next row comes, the rate does not say */
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "nothing was measured: no request became due in the window (1 due before it)");
+    w.c[COUNTER_OK] = 0, w.c[COUNTER_FAILED_RESET] = 1;
+    expect(&w, VERDICT_INVALID, "no request became due in the window (1 due before it); 1 of the stage's 1 failure: ");
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 /* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents'
  * machines is. */
 static void test_nothing_ok(void **state)
@@ -567,11 +594,11 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),       cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_asked),
-        cmocka_unit_test(test_short),       cmocka_unit_test(test_stalled),    cmocka_unit_test(test_nothing_ok),
-        cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),
-        cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),
-        cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_short),      cmocka_unit_test(test_stalled),     cmocka_unit_test(test_none_in_window),
+        cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap),
+        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
