@@ -40,6 +40,25 @@ static const char *first_model(const struct plan_target *t)
     return t->n_models ? t->models[0].name : "none";
 }
 
+/* "asked for m, answered by n" of the first answer that named a model of another name; NULL: none did. */
+static const char *other_model(const struct compare_asked *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->points[i].data && s->points[i].data->remarks.of[REMARK_OTHER_MODEL].text[0])
+            return s->points[i].data->remarks.of[REMARK_OTHER_MODEL].text;
+    return NULL;
+}
+
+/* The same plan, and another model behind it. */
+static void answered(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c)
+{
+    const char *x = other_model(a), *y = other_model(b);
+    if (x && y && strcmp(x, y) != 0)
+        add(c, "models of other names answered: %.120s, now %.120s", x, y);
+    else if (!x != !y)
+        add(c, "a model of another name answered in the %s only: %.120s", x ? "first" : "other", x ? x : y);
+}
+
 static double mean_length(const struct compare_asked *s, enum metric m)
 {
     double sum = 0, n = 0;
@@ -110,6 +129,7 @@ void compare_question(const struct compare_asked *a, const struct compare_asked 
         else
             add(c, "the models or their weights differ");
     }
+    answered(a, b, c);
     length(a, b, METRIC_OUTPUT_TOKENS, "answers", c);
     length(a, b, METRIC_INPUT_TOKENS, "prompts", c);
     if (shares_prefix(a->plan) != shares_prefix(b->plan))

@@ -254,6 +254,25 @@ static void test_question(void **state)
     assert_string_equal(c.question, "");
     assert_int_equal(c.say, COMPARE_SAME);
     compare_clear(&c);
+    static struct stage_data data[2]; /* a gateway that falls back to another model */
+    (void)snprintf(data[1].remarks.of[REMARK_OTHER_MODEL].text, REMARK_TEXT, "asked for m, answered by n");
+    p[1].data = &data[0], q[1].data = &data[1];
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    assert_string_equal(c.question, "a model of another name answered in the other only: asked for m, answered by n");
+    assert_int_equal(c.say, COMPARE_UNKNOWN);
+    compare_clear(&c);
+    (void)snprintf(data[0].remarks.of[REMARK_OTHER_MODEL].text, REMARK_TEXT, "asked for m, answered by o");
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    assert_string_equal(c.question, "models of other names answered: asked for m, answered by o, now asked for m, "
+                                    "answered by n");
+    compare_clear(&c);
+    data[0] = data[1]; /* a name that the server always gives */
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    assert_string_equal(c.question, "");
+    compare_clear(&c);
     for (int i = 0; i < 2; i++) { /* four times shorter, and "better" for it */
         q[i].metric[METRIC_OUTPUT_TOKENS].mean = 32;
         for (int k = 0; k < POINT_Q; k++)
