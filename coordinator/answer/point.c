@@ -136,7 +136,13 @@ static void judge(const struct stage_data *s, const struct plan *plan, struct po
     if (s->n_agents > 1) agents_judge(s, plan, p);
     char things[HUMAN_THINGS_MAX];
     (void)human_things((double)s->lost, "request", things);
-    if (s->degraded && s->aborted) /* agents that were at work when the user ended the run at once are not dead */
+    bool lost = s->lost > 0;
+    for (size_t i = 0; i < s->n_agents; i++)
+        lost |= s->agents[i].lost;
+    if (s->degraded && !lost)
+        verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
+                      "an agent ended its part of the stage before its time");
+    else if (s->degraded && s->aborted) /* agents that were at work when the user ended the run at once are not dead */
         verdict_doubt(&p->verdict, DOUBT_AGENT_LOST, VERDICT_SUSPECT,
                       "the stage ended before all agents had reported their part; not accounted for: %s", things);
     else if (s->degraded)

@@ -138,6 +138,14 @@ static void invalid(const struct analysis *a, struct headline *h)
         add(h, "stages that the plan asks for are missing%s%s", error[0] ? ": " : "", error);
 }
 
+/* An agent that ended its part itself, as its guard does, is not lost. NULL: none did. */
+static const char *part_ended(const struct run_data *run)
+{
+    for (size_t i = run->n_events; i-- > 0;)
+        if (run->events[i].kind == RUN_EVENT_AGENT_FAILED) return run->events[i].text;
+    return NULL;
+}
+
 static void lost(const struct analysis *a, struct headline *h)
 {
     size_t n = 0;
@@ -147,7 +155,11 @@ static void lost(const struct analysis *a, struct headline *h)
         if (n++ < 3) add(h, "%s%.40s", n == 1 ? "agents were lost: " : ", ", a->run->agents[i].name);
     }
     if (n > 3) add(h, " and %zu more", n - 3);
-    if (!n) add(h, "a stage misses an agent that was lost");
+    const char *why = n ? NULL : part_ended(a->run);
+    if (why)
+        add(h, "a part of a stage ended before its time: %s", why);
+    else if (!n)
+        add(h, "a stage misses an agent that was lost");
 }
 
 static void stopped(int signal, struct headline *h)

@@ -137,6 +137,13 @@ static void test_every_status(void **state)
     run.agents = &lost;
     run.n_agents = 1;
     says("INVALID", "agents were lost: pod-1");
+    lost.lost = false; /* it is alive, and ended its part itself */
+    struct run_event guard = {.kind = RUN_EVENT_AGENT_FAILED,
+                              .text = "agent pod-1: 32 requests/s, at most 5 (--max-requests-per-s)"};
+    run.events = &guard;
+    run.n_events = 1;
+    says("INVALID", "a part of a stage ended before its time: agent pod-1: 32 requests/s, at most 5 "
+                    "(--max-requests-per-s)");
 }
 
 static void test_one_cause_once(void **state)
