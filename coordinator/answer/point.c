@@ -193,12 +193,22 @@ static double missing_start(const struct stage_data *s, const struct point *p)
     return known && missing > 0 ? fmin(missing, p->window_s) : 0;
 }
 
+/* Requests due in the window that failed before it ended. Those that failed later were still open then. */
+static double failed_in_time(const struct stage_data *s, double to_s)
+{
+    double late = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].agent < 0 && s->series[i].t_s >= to_s - 0.5) late += s->series[i].failed;
+    return fmax(0, (double)s->counters[COUNTER_WIN_FAILED] - late);
+}
+
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
  * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
 static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
 {
     const double chance = 3; /* standard deviations of as many arrivals */
-    double due = (double)s->counters[COUNTER_WIN_DUE], open = due - (double)s->counters[COUNTER_WIN_DONE];
+    double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
+    double open = due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     bool seen = st->batches < STEADY_BATCHES_MIN && open > due * plan->verdict_achieved && open > chance * sqrt(due);
@@ -387,7 +397,8 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
     if (st.backlog && s->plan.max_concurrency == 0)
-        ret->overrun = ret->requests_per_s < ret->arrivals_per_s * (1 - plan->verdict_achieved);
+        ret->overrun = ret->requests_per_s + failed_in_time(s, to) / ret->window_s <
+                       ret->arrivals_per_s * (1 - plan->verdict_achieved);
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);

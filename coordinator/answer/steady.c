@@ -99,8 +99,9 @@ static double came(const struct stage_data *s, const struct series_row *r)
 static double best_row(const struct stage_data *s, double from_s, double to_s)
 {
     double best = 0;
-    for (size_t i = 0; i < s->n_series; i++)
-        if (inside(&s->series[i], from_s, to_s)) best = fmax(best, came(s, &s->series[i]) / s->series[i].span_s);
+    for (size_t i = 0; i < s->n_series; i++) /* the last row may be of no length, and one token in it is no rate */
+        if (inside(&s->series[i], from_s, to_s) && s->series[i].span_s >= EDGE)
+            best = fmax(best, came(s, &s->series[i]) / s->series[i].span_s);
     return best;
 }
 

@@ -148,6 +148,14 @@ static void test_outrun(void **state)
     point_compute(&s, &plan, &p);
     assert_true(!p.overrun && p.outrun && p.verdict.status == VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "the server did not keep up"));
+    s.counters[COUNTER_WIN_FAILED] = 500; /* refused at once: they have ended */
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    rows[2].t_s = 60, rows[2].failed = 490; /* they were open until the drain */
+    point_compute(&s, &plan, &p);
+    assert_true(p.outrun);
+    rows[2].t_s = 12, rows[2].failed = 0;
+    s.counters[COUNTER_WIN_FAILED] = 0;
     s.counters[COUNTER_WIN_DUE] = 560; /* as chance would have it */
     point_compute(&s, &plan, &p);
     assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
@@ -165,7 +173,7 @@ static void test_stood_still(void **state)
     struct agent_data a;
     struct plan plan = plan_of();
     struct point p;
-    static struct series_row rows[50];
+    static struct series_row rows[51];
     stage_make(&s, &a);
     s.series = rows;
     s.n_series = 50;
@@ -194,6 +202,13 @@ static void test_stood_still(void **state)
         rows[i].tokens = 30; /* it has become slow, and something comes all the time */
     point_compute(&s, &plan, &p);
     assert_false(has_reason(&p, "stood still"));
+    for (int i = 0; i < 50; i++)
+        rows[i].tokens = 1280;
+    rows[50] = (struct series_row){.agent = -1, .t_s = 60, .span_s = 0.0003, .tokens = 20, .in_flight = 32};
+    s.n_series = 51; /* what is left of the stage is shorter than a token's time, and no rate to measure others by */
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    s.n_series = 50;
     for (int i = 20; i < 30; i++)
         rows[i].tokens = 0;
     hist_reset(s.hist[METRIC_TTFT]); /* its requests wait for as long as that: it is slow */
