@@ -84,8 +84,7 @@ struct dialect_ends {
     uint32_t finished, bare,
         held; /* without it: with a finish reason; without one; with one, and the body stayed open */
 };
-struct shapes;                 /* shape.h */
-#define DIALECT_ENDS_ENOUGH 3u /* so many without a marker, and that is how this server ends */
+struct shapes; /* shape.h */
 
 struct dialect {
     enum framing framing;

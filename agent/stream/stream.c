@@ -606,7 +606,7 @@ static bool ends_unmarked(const struct stream *s, enum transport_end end)
     if (!s->dialect->ends_as_learnt || s->end || s->error || s->malformed || s->events == 0) return false;
     if (ends && ends->marked > 0) return false;
     if (end == END_TIMEOUT_IDLE) return s->finish;
-    bool reasons = ends && ends->finished >= DIALECT_ENDS_ENOUGH && ends->bare == 0;
+    bool reasons = ends && ends->finished > 0;
     return end == END_COMPLETE && (s->finish || !reasons);
 }
 

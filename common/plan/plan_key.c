@@ -124,7 +124,7 @@ const struct plan_key PLAN_KEYS[] = {
      "false: answers come whole, in one piece; there is no time to the first token then"},
     {"target", "end", &KEY_WORDS, AT(plan_target, end), "marker", "finish", "",
      "what ends a stream: the marker of its api; the event with a finish reason (usage after it is not read); the "
-     "body's end; auto: what each worker finds at the first three streams of a stage, and the report says it",
+     "body's end; auto: what each worker finds at the first streams of a stage, and the report says it",
      .words = ENDS},
     {"target", "lengths", &KEY_WORDS, AT(plan_target, lengths), "words", "measured", "",
      "how a prompt gets its length: words: one word a token; measured: as this server counts, which a few short "

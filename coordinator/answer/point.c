@@ -1,10 +1,10 @@
 #include "coordinator/answer/point.h"
 
 #include <math.h>
-#include <string.h>
 #include <stdlib.h>
 
 #include "common/human.h"
+#include "common/plan/plan_api.h"
 #include "common/rng.h"
 #include "coordinator/answer/mser.h"
 #include "coordinator/answer/resample.h"
@@ -331,7 +331,7 @@ static void metrics_compute(const struct stage_data *s, struct point *p)
 static double server_others(const struct server_stage *w, const struct plan *plan, double ours)
 {
     double there = w->mean[SERVER_RUNNING] + w->mean[SERVER_WAITING];
-    if (isnan(there) || (plan->target.body && strstr(plan->target.body, "\"n\""))) return NAN;
+    if (isnan(there) || plan_body_number(plan->target.body, "n") > 1) return NAN;
     return there > 1.25 * ours + 2 ? there - ours : 0;
 }
 

@@ -133,10 +133,11 @@ static void test_learnt_ends(void **state)
         const char *ends, *outcomes; /* o: ok, t: truncated, i: idle */
     } rows[] = {
         {"mmm", "ooo"},       {"mrn", "ott"}, /* this server sends a marker: what lacks it is cut */
-        {"rrrnr", "oooto"},                   /* no marker: the body's end, with a reason where all others had one */
+        {"rrrnr", "oooto"},                   /* no marker: the body's end, with a reason where others had one */
         {"rmr", "oot"},                       /* a marker at last */
-        {"nnnrn", "ooooo"},                   /* no reasons either */
-        {"rnrrrn", "oooooo"}, {"ccc", "ttt"},
+        {"nnnn", "oooo"},                     /* no reasons either */
+        {"nnnrn", "oooot"},                   /* a reason at last: from then on what lacks it is cut */
+        {"rnrrrn", "otooot"}, {"ccc", "ttt"},
         {"hhhr", "oooo"}, /* the first one is waited for, the others end with their reason */
         {"mh", "oi"},
     };
