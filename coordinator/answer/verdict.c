@@ -21,6 +21,7 @@
 #define BLURRED_MUCH 0.2   /* reads hold whole pieces of answers */
 #define BLURRED_MOST 0.5
 #define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
+#define FAILURE_REST_S 1          /* a slot rests for at most so long after a failure (agent/stage.c) */
 #define STALLED_ANSWERS 2         /* in a window of so many answers' time one at least should end */
 #define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
 #define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
@@ -234,8 +235,9 @@ static void check_closed(const struct evidence *e, struct verdict *v)
     if (fabs(share - 1) <= e->plan->verdict_achieved) return;
     double failed = (double)e->c[COUNTER_WIN_FAILED], ended = failed + (double)e->c[COUNTER_WIN_DONE];
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX], brief[160];
-    bool server =
-        ended > 0 && failed > e->plan->verdict_achieved * ended; /* failures end at once and free their slot */
+    double idle = (slots - got) * window / 1e9;
+    bool server = ended > 0 && (failed > e->plan->verdict_achieved * ended || /* they end at once and free their slot */
+                                (idle > 0 && idle <= FAILURE_REST_S * (double)counters_failed(e->c)));
     verdict_doubt(v, DOUBT_IN_FLIGHT, server ? VERDICT_SUSPECT : VERDICT_INVALID,
                   "%s in flight on average, %s asked for%s%s",
                   human_things(got,

@@ -217,6 +217,26 @@ static void test_stalled(void **state)
         hist_destroy(&w.hist[m]);
 }
 
+/* A server that refuses what is over its limit: slots rest after failures, up to 1 s each, and few requests fail. */
+static void test_rests(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    for (uint64_t failed = 70; failed <= 90; failed += 20) { /* they explain so many seconds at most */
+        w.stage = (struct plan_stage){.kind = LOAD_CLOSED, .concurrency = 64, .duration_ns = INT64_C(20000000000)};
+        w.c[COUNTER_WIN_INFLIGHT_NS] = w.c[COUNTER_MEASURED_NS] * 60; /* 4 slots of 64 are idle: 80 s in all */
+        w.plan.verdict_achieved = 0.05;
+        w.c[COUNTER_WIN_DONE] = 10000;
+        w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_HTTP_5XX] = failed;
+        expect(&w, failed < 80 ? VERDICT_INVALID : VERDICT_SUSPECT,
+               failed < 80 ? "60 requests in flight on average, 64 asked for"
+                           : "60 requests in flight on average, 64 asked for, while requests failed");
+    }
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&w.hist[m]);
+}
+
 /* An answer that is quick and comes in the warm-up is not longer than the stage. */
 static void test_none_in_window(void **state)
 {
@@ -594,11 +614,11 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
-        cmocka_unit_test(test_short),      cmocka_unit_test(test_stalled),     cmocka_unit_test(test_none_in_window),
-        cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop), cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),   cmocka_unit_test(test_agents_cap),
-        cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),   cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),   cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_short),      cmocka_unit_test(test_stalled),    cmocka_unit_test(test_none_in_window),
+        cmocka_unit_test(test_rests),      cmocka_unit_test(test_nothing_ok), cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),       cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),  cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_cache),      cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
