@@ -221,9 +221,11 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
     else if (o->grows)
         (void)snprintf(buf, n,
                        ": the server did not keep up with the rate, and this grows with the length of the stage");
+    else if (o->gone)
+        (void)snprintf(buf, n, ": the server was gone before the window's end, and requests that failed are not in it");
     else if (none)
         (void)snprintf(buf, n, ": there is no sample of %s", METRICS[o->gate->metric].name);
-    return invalid || o->never || o->grows || none;
+    return invalid || o->never || o->grows || o->gone || none;
 }
 
 /* What would decide it. */
@@ -308,6 +310,14 @@ static bool grows_with_stage(const struct plan_gate *gate, const struct point *p
     }
 }
 
+/* The server was gone, and with it the requests among which the gated value would lie. */
+static bool lies_beyond(const struct plan_gate *gate, const struct point *p)
+{
+    bool latency = gate->subject == GATE_METRIC && gate->agg != AGG_MIN;
+    double beyond = gate->agg == AGG_QUANTILE ? (1 - gate->q) * (double)point_ended(p) : 0;
+    return latency && p->gone && (double)point_errors(p) > beyond;
+}
+
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret)
 {
     struct gate_reading r = read_gate(gate, p);
@@ -333,7 +343,8 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
         ret->result = holds(gate->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
     if (ret->result == GATE_INCONCLUSIVE) what_decides(gate, p, limit, ret);
     ret->grows = ret->result == GATE_PASS && upper && grows_with_stage(gate, p);
-    if (ret->grows) ret->result = GATE_INCONCLUSIVE;
+    ret->gone = ret->result == GATE_PASS && upper && lies_beyond(gate, p);
+    if (ret->grows || ret->gone) ret->result = GATE_INCONCLUSIVE;
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

@@ -10,6 +10,8 @@ struct gate_outcome {
     enum gate_result result;
     double needs,
         had;    /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
+    bool gone;  /* inconclusive: the limit is kept, and the value lies among requests that a server that was gone failed
+                 */
     bool grows; /* inconclusive: the limit is kept, at a rate that outran the server: a longer stage might break it */
     bool no_memory;    /* what it says lacks something for want of memory alone: nothing to report */
     const char *never; /* inconclusive: why the plan can give no sample for it (gate_plan.h); NULL when it can */

@@ -17,6 +17,7 @@
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
 #define STILL_HALF                                                                                                     \
     0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
+#define GONE_FAILURES 3   /* a server is gone when so many requests failed after the last answer */
 #define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
@@ -260,6 +261,27 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
     return true;
 }
 
+/* Answers came, and then failures alone to the window's end: what came before says nothing of what users had. */
+static void was_gone(const struct stage_data *s, double from_s, double to_s, struct point *p)
+{
+    double last = from_s, done = 0, failed = 0, wait = p->metric[METRIC_E2E].q[0] / 1e3;
+    char n[2][HUMAN_MAX], t[HUMAN_THINGS_MAX];
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (r->agent >= 0 || r->t_s < from_s - 0.5 || r->t_s >= to_s - 0.5) continue;
+        done += r->done;
+        failed = r->done > 0 ? 0 : failed + r->failed;
+        if (r->done > 0) last = r->t_s + r->span_s;
+    }
+    double gone = to_s - last;
+    if (!(done > 0) || failed < GONE_FAILURES || gone < fmax(STILL_LEAST_S, STILL_PART * p->window_s)) return;
+    if (gone <= STILL_WAITS * wait) return;
+    p->gone = true;
+    verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+                  "nothing ended ok from second %s on: %s failed until the window's end, %s s later",
+                  human_number(last, n[0]), human_things(failed, "request", t), human_number(gone, n[1]));
+}
+
 static void cost_compute(const struct plan *plan, struct point *p)
 {
     p->cost_per_mtok_out = p->cost_per_mtok_in = NAN;
@@ -410,4 +432,5 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
     if (!still) check_little(s, ret); /* which would be off for that reason */
+    was_gone(s, from, to, ret);
 }

@@ -46,6 +46,7 @@ struct point {
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
     bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a
                      short window, by its counts */
+    bool gone;    /* answers came, and then failures alone to the window's end */
     struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
     double drift;                               /* relative drift of throughput over the window */
     double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */

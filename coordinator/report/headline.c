@@ -74,6 +74,8 @@ static bool add_undecided(const struct analysis *a, struct headline *h)
     }
     if (first && first->grows)
         return add_gates(a, GATE_INCONCLUSIVE, false, "the rate outran the server, which leaves undecided: ", h);
+    if (first && first->gone)
+        return add_gates(a, GATE_INCONCLUSIVE, false, "the server was gone, which leaves undecided: ", h);
     bool none =
         first && first->gate->subject == GATE_METRIC && a->points[first->point].metric[first->gate->metric].count == 0;
     return add_gates(a, GATE_INCONCLUSIVE, false,

@@ -115,6 +115,33 @@ static void test_outrun(void **state)
         hist_destroy(&hist[m]);
 }
 
+/* A server that died: the median request has no first token, however quick those before were. */
+static void test_gone(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {0};
+    struct point p = {.hist = hist, .window_ok = 400, .window_failed = 600, .error_rate = 0.6};
+    struct gate_outcome o;
+    struct plan_gate g = ttft(0.5, OP_LT, 950);
+    char words[300];
+    hist[METRIC_TTFT] = hist_new();
+    assert_int_equal(hist_record(hist[METRIC_TTFT], 300000000, 400), 0);
+    stat_compute(hist[METRIC_TTFT], METRIC_TTFT, &p.metric[METRIC_TTFT]);
+    assert_int_equal(check(&g, &p, &o), GATE_PASS); /* failures have gates of their own */
+    p.gone = true;
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE);
+    gate_words(&o, &p, words, sizeof words);
+    assert_non_null(
+        strstr(words, "inconclusive: the server was gone before the window's end, and requests that failed"));
+    p.window_failed = 300; /* the median is still known */
+    assert_int_equal(check(&g, &p, &o), GATE_PASS);
+    g = ttft(0.9, OP_LT, 950);
+    assert_int_equal(check(&g, &p, &o), GATE_INCONCLUSIVE);
+    g = ttft(0.9, OP_LT, 200);
+    assert_int_equal(check(&g, &p, &o), GATE_FAIL);
+    hist_destroy(&hist[METRIC_TTFT]);
+}
+
 static void test_rates(void **state)
 {
     (void)state;
@@ -324,10 +351,14 @@ static void test_rule(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),     cmocka_unit_test(test_rule),
-        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_outrun),    cmocka_unit_test(test_decides_seldom_at_the_limit),
-        cmocka_unit_test(test_decide),    cmocka_unit_test(test_cut_off)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_rule),
+                                       cmocka_unit_test(test_quantiles),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_gone),
+                                       cmocka_unit_test(test_decides_seldom_at_the_limit),
+                                       cmocka_unit_test(test_decide),
+                                       cmocka_unit_test(test_cut_off)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

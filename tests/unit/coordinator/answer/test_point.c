@@ -488,16 +488,49 @@ static void test_server_page(void **state)
     stage_free(&s);
 }
 
+/* A server that dies in the window: nothing ends ok any more, and what fails, fails at once. */
+static void test_gone(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[50];
+    stage_make(&s, &a);
+    s.series = rows;
+    s.n_series = 50;
+    for (int dies = 20; dies <= 50; dies += 10) {
+        for (int i = 0; i < 50; i++)
+            rows[i] = (struct series_row){.agent = -1,
+                                          .t_s = 10 + i,
+                                          .span_s = 1,
+                                          .tokens = i < dies ? 1280 : 0,
+                                          .done = i < dies ? 10 : 0,
+                                          .failed = i < dies ? 1 : 20,
+                                          .due = 20,
+                                          .in_flight = 32};
+        point_compute(&s, &plan, &p);
+        assert_int_equal(p.gone, dies < 50);
+        if (dies == 20)
+            assert_true(has_reason(
+                &p, "nothing ended ok from second 30 on: 600 requests failed until the window's end, 30 s later"));
+    }
+    rows[48].done = rows[49].done = 0; /* the last answers are still on their way */
+    point_compute(&s, &plan, &p);
+    assert_false(p.gone);
+    s.series = NULL;
+    s.n_series = 0;
+    stage_free(&s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
-                                       cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_stood_still),
-                                       cmocka_unit_test(test_early_window),
-                                       cmocka_unit_test(test_what_is_wrong_is_said),
-                                       cmocka_unit_test(test_warmup_auto),
-                                       cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_overrun),      cmocka_unit_test(test_outrun),
+        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

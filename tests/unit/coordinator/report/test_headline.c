@@ -95,6 +95,9 @@ static void test_every_status(void **state)
     for (int i = 0; i < 9; i++)
         o[i].result = GATE_INCONCLUSIVE, o[i].grows = true, o[i].value = 320;
     says("UNDECIDED", "the rate outran the server, which leaves undecided: ttft.p99 < 800ms: it is 320 ms at load 64");
+    for (int i = 0; i < 9; i++)
+        o[i].grows = false, o[i].gone = true;
+    says("UNDECIDED", "the server was gone, which leaves undecided: ttft.p99 < 800ms: it is 320 ms at load 64");
     begin(1);
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
