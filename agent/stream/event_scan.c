@@ -260,9 +260,9 @@ static bool is_bad_code(const struct json *j, enum json_token t)
     return t == JSON_NUMBER || (t == JSON_STRING && j->len > 0 && !is_good_word(j));
 }
 
-/* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. Where it
- * is a finish reason, as SGLang gives it to its own API, {"type": "abort", "message": …}, that is returned; a type that
- * is missing, or no word, is a reason all the same, but a code is none. */
+/* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. Where
+ * it is a finish reason, as SGLang gives it to its own API, {"type": "abort", "message": …}, that is returned; a type
+ * that is missing, or no word, is a reason all the same, but a code is none. */
 static enum finish take_part(struct event_scan *s)
 {
     enum finish finish = FINISH_OTHER;

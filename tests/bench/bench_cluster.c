@@ -642,12 +642,10 @@ static int bench(void)
 /* The coordinator of the build that this program is of. Another build's tables differ, and it refuses our agents. */
 static const char *plateau_beside(const char *program)
 {
-    static char path[PATH_MAX];
-    char self[PATH_MAX];
-    if (!realpath(program, self)) return NULL;
-    *strrchr(self, '/') = 0;
-    int n = snprintf(path, sizeof path, "%s/../bin/plateau", self);
-    return n < PATH_MAX && access(path, X_OK) == 0 ? path : NULL;
+    static char path[PATH_MAX + 32];
+    if (!realpath(program, path)) return NULL;
+    (void)snprintf(strrchr(path, '/'), 32, "/../bin/plateau");
+    return access(path, X_OK) == 0 ? path : NULL;
 }
 
 int main(int argc, char **argv)

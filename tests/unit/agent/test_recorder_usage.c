@@ -303,10 +303,10 @@ static void test_whole_without_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),        cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_short_by_length),         cmocka_unit_test(test_input_as_asked),
-        cmocka_unit_test(test_odd_usage),               cmocka_unit_test(test_whole_without_usage),
-        cmocka_unit_test(test_reasoning_apart),         cmocka_unit_test(test_reasoning_apart_running),
+        cmocka_unit_test(test_usage_is_doubted),   cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_short_by_length),    cmocka_unit_test(test_input_as_asked),
+        cmocka_unit_test(test_odd_usage),          cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_reasoning_apart),    cmocka_unit_test(test_reasoning_apart_running),
         cmocka_unit_test(test_usage_below_events),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
