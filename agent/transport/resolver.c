@@ -34,7 +34,7 @@ static void let_go(struct lookup *l)
     free(l);
 }
 
-/* While the network of a machine or a pod settles, no name server is reached, or one that has no answer yet. */
+/* "Try again" comes from a name server that cannot answer now, and where none is reached. */
 static int ask_again(const struct lookup *l, struct addrinfo **ret)
 {
     const struct timespec pause = {.tv_nsec = NS_PER_S / 2};
