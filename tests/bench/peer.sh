@@ -1,6 +1,6 @@
 #!/bin/bash
 # The engine beside another client, in one run: peer.sh BIN_DIR PEER [paced STREAMS RATE | flat] [ROUNDS]
-#   PEER   the program of vLLM's Rust benchmark client, or of AIPerf or GuideLLM, which are known by the file names aiperf and guidellm
+#   PEER   the program of vLLM's Rust benchmark client (vllm-rs in its package), or of AIPerf or GuideLLM, which are known by the file names aiperf and guidellm
 #   paced  STREAMS requests in flight at RATE token/s each (1000 at 20), TTFT 200 ms, begun evenly over a second (RAMP=0: all at once)
 #   flat   64 streams x 128 tokens, as fast as they come
 #   READERS="raw peer ours ours-0" runs these only; ours wakes at most once in 500 us (the plan's default), ours-0 for every packet; raw is the raw reader
@@ -11,6 +11,7 @@ set -eu
 usage() { sed -n '2,10s/^# \?//p' "$0"; exit 2; }
 [ $# -ge 2 ] || usage
 bin=$1; peer=$2; mode=${3:-paced}; kind=vllm; laps=3; readers="peer ours ours-0"
+sub=(); if [ "${peer##*/}" = vllm-rs ]; then sub=(bench serve); fi
 case ${peer##*/} in aiperf | guidellm) kind=${peer##*/}; laps=9; readers="raw $readers" ;; esac
 case $mode in
     paced) slots=${4:-1000}; rate=${5:-20}; rounds=${6:-5}; ramp=${RAMP:-1}; tokens=$((rate * 4)); span=4200; requests=$((slots * laps)) # a request lasts 4.2 s
@@ -47,7 +48,7 @@ client() { # READER SLOTS REQUESTS TOKENS RAMP ARRIVALS: runs it, prints its use
     local reader=$1 url="http://127.0.0.1:$port" cmd
     [ "$reader" != peer ] || reader=$kind
     case $reader in
-        vllm) cmd=("$peer" --backend openai-chat --base-url "$url" --model sim --tokenizer "$dir" --dataset-name custom
+        vllm) cmd=("$peer" "${sub[@]}" --backend openai-chat --base-url "$url" --model sim --tokenizer "$dir" --dataset-name custom
             --dataset-path "$dir/prompts.jsonl" --custom-output-len "$4" --num-prompts "$3" --max-concurrency "$2" --request-rate "$6" --burstiness inf
             --skip-chat-template --disable-tqdm --no-steady-state --save-result --result-dir "$dir" --result-filename result) ;;
         aiperf) cmd=("$peer" profile --url "$url" --model sim --tokenizer peer/words --streaming --input-file "$dir/prompts.jsonl" --custom-dataset-type single_turn
