@@ -30,14 +30,12 @@ int sinks_stage_end(const struct sinks *s, const struct stage_data *d, struct er
 }
 int sinks_stage_more(const struct sinks *s, const struct stage_data *d, struct err *e)
 {
-    int more = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct sink *to = &s->list[i];
         int rc = to->kind->stage_more ? to->kind->stage_more(to->arg, d, e) : 0;
-        if (rc < 0) return -1;
-        more |= rc;
+        if (rc) return rc < 0 ? -1 : 1; /* one sink's piece is enough for a turn */
     }
-    return more;
+    return 0;
 }
 int sinks_agent(const struct sinks *s, const struct run_agent *a, struct err *e)
 {

@@ -37,8 +37,8 @@ struct sink_kind {
     ERR_CHECKED int (*stage_begin)(void *arg, const struct stage_data *s, struct err *e);
     ERR_CHECKED int (*snapshot)(void *arg, const struct sink_snapshot *s, struct err *e); /* accepted ones, each once */
     ERR_CHECKED int (*stage_end)(void *arg, const struct stage_data *s, struct err *e);   /* superseded attempts too */
-    /* After stage_end, turn by turn with the same data, until it returns 0; 1: there is more to do. No other stage
-     * begins before. */
+    /* After stage_end, turn by turn with the same data, until it returns 0; 1: it did a piece, and asks to be called
+     * again. A sink's turn comes when those before it have returned 0. No other stage begins before. */
     ERR_CHECKED int (*stage_more)(void *arg, const struct stage_data *s, struct err *e);
     ERR_CHECKED int (*agent)(void *arg, const struct run_agent *a, struct err *e); /* new or changed */
     /* An error of these two is logged, and the run continues. */

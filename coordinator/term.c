@@ -292,7 +292,7 @@ static int stage_more(void *arg, const struct stage_data *s, struct err *e)
         put_stage(t, line);
     else
         log_info("%s", line);
-    return 0;
+    return 1; /* the other sinks begin a turn later */
 }
 
 static void over(void *arg, const struct sink_view *v)
