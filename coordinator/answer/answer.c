@@ -17,7 +17,7 @@
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
     double load, throughput, lo, hi;
-    double e2e_p50, requests_per_s, attainment;
+    double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests that had status 429 */
     uint32_t n, first, n_pass, n_fail,
         n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
     uint32_t n_usable;  /* points whose latencies count too */
@@ -48,6 +48,15 @@ static int by_load(const void *a, const void *b)
     return (x->load > y->load) - (x->load < y->load);
 }
 
+/* Of the stage's requests, those that a limit of requests (429) refused. */
+static double refused_share(const struct point *p)
+{
+    double all = (double)p->ledger.ok;
+    for (int i = 0; i < FAILURE_N; i++)
+        all += (double)p->ledger.failed[i];
+    return all > 0 ? (double)p->ledger.failed[FAILURE_HTTP_429] / all : 0;
+}
+
 static size_t groups_make(const struct point *points, size_t n, enum load_axis axis, const struct gate_outcome *gates,
                           size_t n_gates, struct group *ret)
 {
@@ -66,6 +75,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         g->load += (load_on(p, axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
         g->n_overrun += p->overrun;
+        g->refused += (refused_share(p) - g->refused) * w;
         if (!load_usable(p)) continue;
         w = 1.0 / ++g->n_usable;
         g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
@@ -99,16 +109,33 @@ static size_t top_first(const struct group *g, size_t n, const struct group *bes
     return first;
 }
 
+/* The load asked for from which on a limit of requests takes what more load brings, up to the last load: it is refused
+ * too, and throughput grows by no more than FLAT per doubling. Slots rest after refusals, so that what is in flight
+ * says nothing of the order. NaN: there is no such load. */
+static double refused_from(const struct point *points, const struct group *g, size_t n)
+{
+    const struct group *first = NULL, *last = NULL;
+    double from = 0, to = 0;
+    for (size_t i = 0; i < n; i++) {
+        double asked = load_asked(&points[g[i].first].requested);
+        if (g[i].refused > FLAT && (!first || asked < from)) first = &g[i], from = asked;
+        if (!last || asked > to) last = &g[i], to = asked;
+    }
+    if (!first || last->refused <= FLAT || to < CLEAR_OF_KNEE * from) return NAN; /* one load alone shows no limit */
+    return last->throughput <= first->throughput * pow(1 + FLAT, log2(to / from)) ? from : (double)NAN;
+}
+
 /* Does more load give no more throughput? Either of these shows it:
  * - From the first load at the top to the last, throughput grows by at most 5 % per doubling. On Amdahl's curve, the
  *   slowest to bend, that is where 95 % of the limit is. Loads close together must grow by less still, or neighbours
  *   on any slope would look flat.
- * - Arrivals waited in vain at the last rate: those of a higher rate would only join them. */
-static bool top_flat(const struct group *g, size_t n, const struct group *best)
+ * - Arrivals waited in vain at the last rate: those of a higher rate would only join them.
+ * - The server refuses what more load brings. */
+static bool top_flat(const struct group *g, size_t n, const struct group *best, const struct answer *a)
 {
     size_t first = top_first(g, n, best);
     double steps = g[n - 1].load / g[first].load;
-    if (g[n - 1].n_overrun == g[n - 1].n) return true;
+    if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from)) return true;
     return first > 0 && steps >= CLEAR_OF_KNEE &&
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
@@ -123,7 +150,7 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
         sum += g[i].throughput;
         flat++;
     }
-    a->plateau_reached = top_flat(g, n, best);
+    a->plateau_reached = top_flat(g, n, best, a);
     a->knee = first > 0 ? g[first].load : (double)NAN; /* no load below the first was tried */
     a->knee_lo = a->knee_hi = NAN;
     a->plateau = a->plateau_reached ? sum / (double)flat : best->throughput;
@@ -175,11 +202,13 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
     int rc = fit_curve(load, rate, k, seed, &f);
     free(load);
     a->has_plateau = n_groups >= 3;
+    a->refused_from = refused_from(points, g, n_groups);
     if (rc || !a->has_plateau) return rc;
     bool law = f.model != FIT_NONE;
     if (law) plateau_law(&f, g, n_groups, best, a);
-    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun; /* laws do not model arrivals that waited in vain */
-    if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best);
+    bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun || /* laws do not model arrivals that waited in vain, … */
+                isfinite(a->refused_from);                       /* … nor a limit of requests */
+    if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best, a);
     if (law)
         law_keep(&f, g, n_groups, a);
     else
@@ -311,6 +340,18 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
     a->most_tokens_per_s = best->throughput;
     a->most_lo = best->lo;
     a->most_hi = best->hi;
+}
+
+/* Where no answer has an output token, as with embeddings, a run still has a rate of requests and their time. */
+static void tokenless_compute(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n && a->points_used == 0; i++) {
+        const struct point *p = &points[i];
+        if (p->verdict.status == VERDICT_INVALID || p->output_tokens_per_s > 0 || p->ledger.ok == 0) continue;
+        if (!(p->requests_per_s > 0) || p->requests_per_s <= a->tokenless.requests_per_s) continue;
+        a->tokenless = (struct answer_tokenless){load_on(p, a->axis), p->requests_per_s, p->metric[METRIC_E2E].q[0],
+                                                 p->metric[METRIC_E2E].q[3]};
+    }
 }
 
 /* A search decides by all runs of a load together, so the machine gets the points again and gives its result. */
@@ -513,12 +554,30 @@ static double pair_mean(const double *length, const struct dist_pairs *d)
     return sum / all;
 }
 
-/* Means over the plan's workloads, by their weights. Unknown when one of them takes the length from its data. */
+/* What came is of requests that ended ok. Of a mix these may be other workloads' than was asked for, so each counts by
+ * its ok requests. 0: nobody knows them. */
+static double workload_ok(const struct point *points, size_t n, uint32_t workload)
+{
+    double ok = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!load_usable(&points[i]) || !points[i].data) continue;
+        const struct mix_group *g = groups_find(&points[i].data->groups, GROUP_WORKLOAD, workload);
+        if (g) ok += (double)g->counters[GROUP_COUNT_WIN_OK];
+    }
+    return ok;
+}
+
+/* Means over the plan's workloads, by their ok requests, else by their weights. Unknown when one of them takes the
+ * length from its data. */
 static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    double weight = 0, out = 0, in = 0;
+    double weight = 0, out = 0, in = 0, known = 0;
+    for (size_t i = 0; plan && i < plan->n_workloads && plan->n_workloads <= GROUPS_OF_A_KIND; i++)
+        known += workload_ok(points, n, (uint32_t)i);
     for (size_t i = 0; plan && i < plan->n_workloads; i++) {
         const struct plan_workload *w = &plan->workloads[i];
+        double share = known > 0 ? workload_ok(points, n, (uint32_t)i) : w->weight;
+        if (!(share > 0)) continue;
         bool file = workload_reads_file(w);
         double o = file           ? length_asked(&w->data.output_tokens)
                    : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
@@ -526,9 +585,9 @@ static void lengths_compute(const struct plan *plan, const struct point *points,
                k = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
                    : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
                                           : length_asked(&w->input_tokens);
-        out += w->weight * (o > 0 ? o : (double)NAN);
-        in += w->weight * (k > 0 ? k + w->prefix_tokens : (double)NAN);
-        weight += w->weight;
+        out += share * (o > 0 ? o : (double)NAN);
+        in += share * (k > 0 ? k + w->prefix_tokens : (double)NAN);
+        weight += share;
     }
     uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
     if (answers > 1) out *= answers;
@@ -544,6 +603,7 @@ static void answer_reset(struct answer *ret)
                            .plateau_lo = NAN,
                            .plateau_hi = NAN,
                            .knee = NAN,
+                           .refused_from = NAN,
                            .knee_lo = NAN,
                            .knee_hi = NAN,
                            .power_load = NAN,
@@ -607,6 +667,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     answer_reset(ret);
     ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
+    tokenless_compute(points, n, ret);
     failures_compute(points, n, ret);
     lengths_compute(plan, points, n, ret);
     counts_compute(points, n, ret);

@@ -29,6 +29,11 @@ struct answer_dip {
     double from_load, to_load, share;
 };
 
+/* The load with the most requests per second where no point has output tokens. */
+struct answer_tokenless {
+    double load, requests_per_s, e2e_p50, e2e_p99; /* requests_per_s 0: there is none */
+};
+
 struct answer {
     enum load_axis axis; /* of every load below */
     bool has_plateau;
@@ -45,7 +50,9 @@ struct answer {
     struct answer_dip throughput_dip; /* the largest fall between two neighbouring loads below the one with the maximum,
                                          clear of both intervals */
     struct answer_dip latency_dip;    /* the largest fall of e2e p50 by more than 5 % while the load rises */
-    bool plateau_reached;             /* the sweep went far enough to see it; else the plateau is "at least" */
+    double refused_from;  /* load asked for from which on a limit of requests (429) refuses what more load brings; NaN:
+                             none */
+    bool plateau_reached; /* the sweep went far enough to see it; else the plateau is "at least" */
     double fall;   /* how far throughput falls from its maximum to the largest load, as a share; 0 unless it is clear of
                       both intervals */
     bool has_most; /* some load could be measured */
@@ -59,6 +66,7 @@ struct answer {
     double slo_passes_to; /* the largest load tried whose runs pass, though it gives less; NaN when none above slo_load
                              does */
     double latency_per_doubling; /* past the knee: factor of e2e p50 per doubling of the load */
+    struct answer_tokenless tokenless;
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu,
         goodput_attainment;                   /* the maximum such request rate (Zhong et al., DistServe, OSDI 2024) */

@@ -106,6 +106,17 @@ static void say_most(const struct plan *plan, struct answer *a)
     say(a, ". ");
 }
 
+static void say_tokenless(struct answer *a)
+{
+    const struct answer_tokenless *t = &a->tokenless;
+    if (!(t->requests_per_s > 0)) return;
+    say_load(a, "At ", t->load, ": ");
+    say_number(a, "", t->requests_per_s, " requests/s");
+    if (isfinite(t->e2e_p50)) say_number(a, ", e2e p50 ", t->e2e_p50, " ms");
+    if (isfinite(t->e2e_p99)) say_number(a, " and p99 ", t->e2e_p99, " ms");
+    say(a, ". ");
+}
+
 static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
     if (!a->has_plateau) return;
@@ -115,6 +126,9 @@ static void say_plateau(const struct plan *plan, bool whole, size_t n, struct an
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     say(a, ". ");
+    if (a->plateau_reached && isfinite(a->refused_from))
+        say_load(a, "More load gives no more: the server refuses requests (status 429) from ", a->refused_from,
+                 " on. ");
 }
 
 /* No load is known to keep the limits. */
@@ -483,7 +497,8 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);
     }
-    if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
+    bool told = a->tokenless.requests_per_s > 0; /* of points without a token */
+    if (a->points_left_out && !told && (!a->has_plateau || a->plateau_reached)) {
         say_left_out(a->points_used ? " " : "No figure is given: ", n, a);
         say(a, ".");
     }
@@ -496,6 +511,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_plateau(plan, whole, n, a);
     say_search(plan, a);
     say_most(plan, a);
+    say_tokenless(a);
     say_slo(plan, a);
     say_capacity(plan, a);
     say_shape(whole, a);

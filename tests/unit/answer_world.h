@@ -104,6 +104,7 @@ static inline void backed(const struct world *w)
                             a->knee,
                             ceil(a->knee),
                             a->most_load,
+                            a->refused_from,
                             a->most_tokens_per_s,
                             a->most_lo,
                             a->most_hi,
@@ -160,9 +161,9 @@ static inline void backed(const struct world *w)
                             a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];
     (void)snprintf(text, sizeof text, "%s", a->text);
-    static const char *const QUOTED[] = {"ttft.p99 < 800ms", "errors.rate < 1%", "95 %",
-                                         "at p99",           "e2e p50",          "TTFT p50",
-                                         "TTFT p99",         "TPOT p50",         "status 4xx other than 429"};
+    static const char *const QUOTED[] = {
+        "ttft.p99 < 800ms", "errors.rate < 1%",          "95 %",       "at p99",  "e2e p50", "TTFT p50", "TTFT p99",
+        "TPOT p50",         "status 4xx other than 429", "status 429", "http_429"};
     for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
         for (char *at; (at = strstr(text, QUOTED[k]));)
             memset(at, '_', strlen(QUOTED[k]));

@@ -235,6 +235,33 @@ static void test_overrun(void **state)
     says(&w, "Plateau: 4,000 output token/s (95 %: 3,992–4,008). "); /* no "from" */
 }
 
+/* A limit of requests: more load only brings more refusals, from the first load on or from a later one. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static struct world w;
+    for (uint32_t limit = 1; limit <= 4; limit *= 4) {
+        memset(&w, 0, sizeof w);
+        for (uint32_t load = 1; load <= (limit == 1 ? 4 : 32); load *= 2) {
+            struct point *p = add(&w, load, 1);
+            double x = load == limit ? 30.0 * limit : 27.8 * fmin(load, limit);
+            p->output_tokens_per_s = x, p->output_lo = x * 0.9, p->output_hi = x * 1.1;
+            p->ledger.ok = 100;
+            if (load >= limit) p->ledger.failed[FAILURE_HTTP_429] = 50 * load;
+        }
+        finish(&w, 1000);
+        assert_true(w.a.plateau_reached);
+        says(&w, limit == 1 ? "More load gives no more: the server refuses requests (status 429) from 1 concurrent "
+                              "request on. "
+                            : "the server refuses requests (status 429) from 4 concurrent requests on. ");
+        for (size_t i = 0; i < w.n; i++)
+            memset(w.p[i].ledger.failed, 0, sizeof w.p[i].ledger.failed);
+        finish(&w, 1000);
+        silent(&w, "429");
+        if (limit == 1) assert_false(w.a.plateau_reached); /* three loads that fall: nothing says why */
+    }
+}
+
 /* Without a cap the rate that the server cannot keep up with fills it more and more: its window drifts, and its
  * latencies are those of the stage's length. What came out is all the same what the server gives. */
 static void test_outrun(void **state)
@@ -437,23 +464,16 @@ static void test_mixed_kinds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
-                                       cmocka_unit_test(test_not_reached),
-                                       cmocka_unit_test(test_left_out),
-                                       cmocka_unit_test(test_not_reached_for_want_of_points),
-                                       cmocka_unit_test(test_gates_that_fail),
-                                       cmocka_unit_test(test_within),
-                                       cmocka_unit_test(test_single),
-                                       cmocka_unit_test(test_rates),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_repeats),
-                                       cmocka_unit_test(test_few_points),
-                                       cmocka_unit_test(test_five_points),
-                                       cmocka_unit_test(test_poor_law),
-                                       cmocka_unit_test(test_falls),
-                                       cmocka_unit_test(test_monotone),
-                                       cmocka_unit_test(test_ramp_is_no_repeat),
-                                       cmocka_unit_test(test_mixed_kinds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
+        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
+        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
+        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_outrun),          cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
+        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
+        cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
+        cmocka_unit_test(test_mixed_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

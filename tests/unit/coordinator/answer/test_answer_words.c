@@ -155,6 +155,64 @@ static void test_failure_words(void **state)
     silent(&w, "The first"); /* a timeout after a good status: there is nothing to say */
 }
 
+/* What came is of requests that ended ok, and so is what was asked for. */
+static void test_lengths_of_mix(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct plan_workload load = {.weight = 1};
+    load.output_tokens = (struct dist){.kind = DIST_FIXED, .a = 20};
+    load.input_tokens = (struct dist){.kind = DIST_FIXED, .a = 100};
+    memset(&w, 0, sizeof w);
+    for (uint32_t n = 1; n <= 4; n *= 2) {
+        struct point *p = add(&w, n, 1);
+        p->metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 20};
+        p->metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 100};
+    }
+    struct plan_workload mix[2] = {load, load}; /* the long prompts of a mix failed: what came is of the short ones */
+    static struct stage_data data;
+    memset(&data, 0, sizeof data);
+    mix[1].input_tokens.a = 1000;
+    w.plan.workloads = mix;
+    w.plan.n_workloads = 2;
+    assert_int_equal(groups_reserve(&data.groups, 2, 1), 0);
+    groups_find(&data.groups, GROUP_WORKLOAD, 0)->counters[GROUP_COUNT_WIN_OK] = 30;
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].data = &data;
+    finish(&w, 1000);
+    silent(&w, "Prompts had");
+    assert_true(fabs(w.a.input.asked - 100) < 1e-9);
+    groups_find(&data.groups, GROUP_WORKLOAD, 1)->counters[GROUP_COUNT_WIN_OK] = 10; /* they came, and had 100 tokens */
+    finish(&w, 1000);
+    says(&w, "Prompts had 100 tokens on average, 325 asked for. ");
+    groups_clear(&data.groups);
+}
+
+/* Answers without output tokens, as embeddings are, have a rate and a time. */
+static void test_no_tokens(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 2; load <= 4; load *= 2) {
+        struct point *p = add(&w, load, 1);
+        p->output_tokens_per_s = 0, p->output_lo = p->output_hi = NAN;
+        p->requests_per_s = 40 * load;
+        p->ledger.ok = 1000;
+        p->metric[METRIC_E2E].q[0] = 22, p->metric[METRIC_E2E].q[3] = 35;
+    }
+    finish_capacity(&w, 0);
+    says(&w, "At 4 concurrent requests: 160 requests/s, e2e p50 22 ms and p99 35 ms.");
+    silent(&w, "No figure is given");
+    w.p[0].metric[METRIC_E2E].q[3] = w.p[1].metric[METRIC_E2E].q[3] = NAN; /* too few for a p99 */
+    finish_capacity(&w, 0);
+    says(&w, "At 4 concurrent requests: 160 requests/s, e2e p50 22 ms.");
+    verdict_add(&w.p[0].verdict, VERDICT_INVALID, "x");
+    verdict_add(&w.p[1].verdict, VERDICT_INVALID, "x");
+    finish_capacity(&w, 0);
+    says(&w, "No figure is given");
+}
+
 /* Lengths that were not got are said from a tenth on; a chat template's tokens are no fault. */
 static void test_lengths(void **state)
 {
@@ -400,9 +458,10 @@ static void test_capacity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_counts),     cmocka_unit_test(test_ends),          cmocka_unit_test(test_latency_at),
-        cmocka_unit_test(test_capacity),   cmocka_unit_test(test_remarks)};
+        cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),  cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_no_tokens),  cmocka_unit_test(test_lengths_of_mix), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),     cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
