@@ -567,26 +567,35 @@ static double workload_ok(const struct point *points, size_t n, uint32_t workloa
     return ok;
 }
 
+/* Output and input tokens of a workload's requests; NaN: not known. */
+static void workload_asked(const struct plan_workload *w, double *ret_out, double *ret_in)
+{
+    bool file = workload_reads_file(w);
+    double out = file           ? length_asked(&w->data.output_tokens)
+                 : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
+                                : length_asked(&w->output_tokens),
+           in = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
+                : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
+                                       : length_asked(&w->input_tokens);
+    *ret_out = out > 0 ? out : (double)NAN;
+    *ret_in = in > 0 ? in + w->prefix_tokens : (double)NAN;
+}
+
 /* Means over the plan's workloads, by their ok requests, else by their weights. Unknown when one of them takes the
  * length from its data. */
 static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    double weight = 0, out = 0, in = 0, known = 0;
-    for (size_t i = 0; plan && i < plan->n_workloads && plan->n_workloads <= GROUPS_OF_A_KIND; i++)
+    double weight = 0, out = 0, in = 0, known = 0, o, k;
+    size_t workloads = plan ? plan->n_workloads : 0;
+    for (size_t i = 0; i < workloads && workloads <= GROUPS_OF_A_KIND; i++)
         known += workload_ok(points, n, (uint32_t)i);
-    for (size_t i = 0; plan && i < plan->n_workloads; i++) {
+    for (size_t i = 0; i < workloads; i++) {
         const struct plan_workload *w = &plan->workloads[i];
         double share = known > 0 ? workload_ok(points, n, (uint32_t)i) : w->weight;
         if (!(share > 0)) continue;
-        bool file = workload_reads_file(w);
-        double o = file           ? length_asked(&w->data.output_tokens)
-                   : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
-                                  : length_asked(&w->output_tokens),
-               k = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
-                   : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
-                                          : length_asked(&w->input_tokens);
-        out += share * (o > 0 ? o : (double)NAN);
-        in += share * (k > 0 ? k + w->prefix_tokens : (double)NAN);
+        workload_asked(w, &o, &k);
+        out += share * o;
+        in += share * k;
         weight += share;
     }
     uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
