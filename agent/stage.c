@@ -90,19 +90,6 @@ static int64_t rest(const struct stage *st, const struct request *r, bool failed
     return until > least ? until : least;
 }
 
-static void take_sample(struct stage *st, struct request *r, enum failure label, int64_t at)
-{
-    struct wording_secret secrets[STAGE_SECRETS];
-    struct failure_sample s = {.label = label, .at_ns = at - st->t0};
-    if (!wording_wants(&st->wording, r, label)) return;
-    size_t n = stage_secrets(st->tr->target, secrets);
-    long status = r->transfer.status;
-    s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
-    memcpy(s.address, st->tr->target->address[r->transfer.address].text, sizeof s.address);
-    wording_take(&st->wording, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
-    (void)failure_samples_put(&st->rec.snap->failures, &s);
-}
-
 /* The stream has just failed by an event, or ended before its first token. */
 static void hear_event(struct stage *st, struct request *r)
 {
@@ -210,7 +197,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     bool failed = counter_is_failure(outcome);
     counts->failed += failed;
     if (st->recorded > 0) keep_row(st, r, outcome, at);
-    if (failed) take_sample(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
+    if (failed) stage_take_failure(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
     st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
     int64_t pause = rest(st, r, failed, at);

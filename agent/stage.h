@@ -85,10 +85,11 @@ struct stage {
     int64_t span_from; /* of the snapshot being recorded, from T0 */
     uint64_t in_flight_max;
     uint64_t wakes, steps_base, throttled_base;
-    bool counts_throttling; /* one worker of an agent does */
-    uint64_t failed_on_end; /* requests that failed since the last one that did not */
-    double recorded;        /* the part of the requests of which a row is kept */
-    struct wording wording; /* what the server says of failures */
+    bool counts_throttling;        /* one worker of an agent does */
+    uint64_t failed_on_end;        /* requests that failed since the last one that did not */
+    double recorded;               /* the part of the requests of which a row is kept */
+    struct failure_samples firsts; /* the first failure of each label, of the whole stage */
+    struct wording wording;        /* what the server says of failures */
     struct stream_look look;
     int refusal; /* the first status that was not 2xx; 0 = none */
 };
@@ -135,8 +136,11 @@ void stage_tell_due(struct stage *st, int64_t now);
 /* The part of [from, to) that lies in the window (stage_span.c). */
 int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to);
 
-/* Of stage_remark.c: a stage begins; something new was found in an answer of `r`. */
+/* Of stage_remark.c: a stage begins; … */
 void stage_begin_remarks(struct stage *st);
+/* … and a request failed: the first of its label is kept, and the first with another status than that one. */
+void stage_take_failure(struct stage *st, struct request *r, enum failure label, int64_t at);
+/* … and something new was found in an answer of `r`. */
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at);
 
 /* Of stage_talk.c: conversations. */

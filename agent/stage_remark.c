@@ -5,7 +5,9 @@
 
 #include "agent/stage.h"
 #include "agent/stream/model_name.h"
+#include "common/text.h"
 
+#define WORDS_MOST 160   /* bytes of the words of each status */
 #define MODEL_EVENTS 64u /* so many events of a stage without the name of a model are looked at for one */
 
 /* Without the scheme before it: "Bearer ". */
@@ -29,6 +31,7 @@ size_t stage_secrets(const struct target *t, struct wording_secret ret[static ST
 
 void stage_begin_remarks(struct stage *st)
 {
+    st->firsts.n = 0;
     st->look = (struct stream_look){.models = MODEL_EVENTS};
 }
 
@@ -88,6 +91,46 @@ static void take_model(struct stage *st, const struct request *r, struct remark 
     st->rec.snap->counters[COUNTER_OTHER_MODEL]++;
     (void)snprintf(mark->text, sizeof mark->text, "asked for %s, answered by %s", asked, named);
     put(st, REMARK_OTHER_MODEL, mark);
+}
+
+/* Labels hold several statuses, whose causes differ. Is this the first other one, and can its words be had? */
+static bool is_other_status(const struct stage *st, const struct request *r, const struct failure_sample *s)
+{
+    const struct failure_sample *first = failure_samples_find(&st->firsts, s->label);
+    bool heard = !st->wording.who || st->wording.who == r;
+    return heard && !st->look.kept[REMARK_OTHER_STATUS] && s->status && first && first->status &&
+           s->status != first->status;
+}
+
+/* Both, since another worker may have seen them the other way round. */
+static void put_status(struct stage *st, const struct failure_sample *s)
+{
+    const struct failure_sample *first = failure_samples_find(&st->firsts, s->label);
+    struct remark mark = {.at_ns = s->at_ns};
+    char words[2][WORDS_MOST + 4];
+    (void)snprintf(mark.text, sizeof mark.text, "status %u, \"%s\", and status %u, \"%s\"", (unsigned)first->status,
+                   text_cut(first->text, WORDS_MOST, words[0]), (unsigned)s->status,
+                   text_cut(s->text, WORDS_MOST, words[1]));
+    put(st, REMARK_OTHER_STATUS, &mark);
+}
+
+void stage_take_failure(struct stage *st, struct request *r, enum failure label, int64_t at)
+{
+    struct wording_secret secrets[STAGE_SECRETS];
+    struct failure_sample s = {.label = label, .at_ns = at - st->t0};
+    long status = r->transfer.status;
+    s.status = status > 0 && status <= 999 ? (uint32_t)status : 0;
+    bool wanted = wording_wants(&st->wording, r, label), other = !wanted && is_other_status(st, r, &s);
+    if (!wanted && !other) return;
+    size_t n = stage_secrets(st->tr->target, secrets);
+    memcpy(s.address, st->tr->target->address[r->transfer.address].text, sizeof s.address);
+    wording_take(&st->wording, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
+    if (other) {
+        put_status(st, &s);
+        return;
+    }
+    (void)failure_samples_put(&st->firsts, &s);
+    (void)failure_samples_put(&st->rec.snap->failures, &s);
 }
 
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at)

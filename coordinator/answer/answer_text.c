@@ -261,6 +261,8 @@ static void say_failures(struct answer *a)
             say(a, ", all by ");
         say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
         say_first(a->failed_first, a);
+        if (a->remark[REMARK_OTHER_STATUS])
+            say(a, "One label had two causes: %s. ", a->remark[REMARK_OTHER_STATUS]->text);
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;

@@ -1,5 +1,6 @@
 """Servers that answer in odd but real ways, one a path, for scenario/odd_servers. A request's answer: a first token after 20 ms, the others 3 ms apart.
 Prints its port; ends when its input does."""
+import itertools
 import json
 import socket
 import time
@@ -57,6 +58,7 @@ def pause(start, end):
     return end - since if start < since < end else 0
 
 
+TURN = itertools.count()
 # path: (answer to a request for n tokens, the connection ends with it)
 PLACES = {
     "/good": (good, False),
@@ -89,6 +91,7 @@ PLACES = {
     "/wholenousage": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "a b c"}, "finish_reason": "stop"}]})), False),
     "/job": (lambda n: whole("202 Accepted", "application/json", '{"id": "job-7", "status": "queued"}', "Location: /jobs/7"), False),
     "/fields": (lambda n: whole("431 Request Header Fields Too Large", "text/plain", ""), False),
+    "/both": (lambda n: whole("404 Not Found", "text/plain", "no adapter") if next(TURN) % 2 else whole("400 Bad Request", "text/plain", "too many tokens"), False),
     "/legal": (lambda n: whole("451 Unavailable For Legal Reasons", "text/plain", "not in your country"), False),
     "/comments": (lambda n: [(0.002, CHUNKED)] + [(0.1, chunk(b":\n\n"))] * 40, False),
     "/headers": (lambda n: [(0.002, CHUNKED), (4, b"")], False),

@@ -42,6 +42,10 @@ for status in fields:431:'headers are larger' legal:451:'legal reasons'; do
     expect ".failures[0] | .status == $code and (.hint | contains(\"$words\"))" "$code says what it means"
 done
 
+run_at /both 'concurrency: [1], duration: 1s' # one worker: two could see one status each
+expect '.points[0].remarks[] | select(.kind == "other_status") | .text | contains("status 404, \"no adapter\"") and contains("status 400, \"too many tokens\"")' 'a second status under a label is told'
+expect '.answer.text | contains("One label had two causes: status 40")' 'in the answer too'
+
 for place in comments headers; do # a queue behind the head, with and without signs of life
     run_at /$place 'concurrency: [2], duration: 3s, drain: 1s' ', timeouts: {first_token: 1s}'
     expect '[.failures[] | select(.label == "timeout_first_token")][0].text | test("^(only comments or blank lines came, and no event|the head came, and nothing after it)$")' "$place: what came before the timeout is told"

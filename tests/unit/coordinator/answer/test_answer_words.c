@@ -84,6 +84,12 @@ static void test_other_ends(void **state)
     data.counters[COUNTER_FINISH_OTHER] = 40;
     finish_capacity(&w, 1000);
     says(&w, "40 of 100 answers ended with a finish reason that plateau does not know. ");
+    memcpy(data.remarks.of[REMARK_OTHER_STATUS].text, "status 404, \"no\", and status 400, \"too long\"", 44);
+    p->ledger.failed[FAILURE_HTTP_4XX] = 10;
+    finish_capacity(&w, 1000);
+    says(&w, "all by http_4xx: status 4xx other than 429. One label had two causes: status 404, \"no\", and status "
+             "400, \"too long\". ");
+    p->ledger.failed[FAILURE_HTTP_4XX] = 0;
     memcpy(data.remarks.of[REMARK_FINISH_OTHER].text, "moderated", 10);
     finish_capacity(&w, 1000);
     says(&w, "40 of 100 answers ended with a finish reason that plateau does not know: \"moderated\". ");
