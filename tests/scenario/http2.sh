@@ -59,7 +59,10 @@ expect '.points[0].ledger | .ok == .due and .ok == 500' 'GOAWAY: nor with 50 req
 
 try "${NGINX_PORTS[4]}" https 100 'concurrency: [40], requests: 200'
 expect '.points[0].ledger | .ok == .due and .ok == 200' 'few streams: all requests end ok'
-[ "$(counter connections)" = 4 ] && ok 'few streams: 4 connections for 40 requests' || fail "few streams: $(counter connections) connections for 40 requests at 10 each"
+# A stream whose end comes long after its end marker is still one of the ten when its slot has its next request: a sanitizer's programs see many ends late.
+most=4; if sanitized; then most=8; fi
+[ "$(counter connections)" -ge 4 ] && [ "$(counter connections)" -le $most ] && ok "few streams: $(counter connections) connections for 40 requests" ||
+    fail "few streams: $(counter connections) connections for 40 requests at 10 each"
 expect '[.events[] | select(.kind == "connections") | .text] == ["the server allows 10 streams a connection, target.streams_per_connection is 100: 4 connections are used at stage 1"]' 'few streams: the report says so'
 sed -i 's/http: "2"/http: auto/' "$TMP/plan.yaml"; plateau_run --local 1
 expect '[.events[] | select(.kind == "connections") | .text] | any(. == "HTTP/2 is spoken (target.http: auto)")' 'auto: the report says what was chosen'

@@ -21,15 +21,16 @@ go() {
     "$BIN/plateau" export "$OUT" --to requests-jsonl >/dev/null || fail "no rows"
 }
 
+# a budget is of what a worker has sent so far: as wide as here it lasts even when the first few requests fail again and again
 begin --fault-status 503 --fault-rate 0.3
-plan_with 'retries: {max: 8, budget: 100%, after: [429, 503], wait: 20ms}' 'concurrency: 10, requests: 300'
+plan_with 'retries: {max: 12, budget: 500%, after: [429, 503], wait: 20ms}' 'concurrency: 10, requests: 300'
 go
 if judge --all-ok --after http_5xx --wait 20; then ok "closed loop: all end ok, and each wait is in the latency"; else fail "closed loop"; fi
 expect_text out.log 'Retries: [0-9]+ sent again, after http_5xx [0-9]+; latencies of these requests begin with their first try'
 expect '.points[0].evidence.counters.inflight_max <= 10' 'a request that waits keeps its slot'
 
 begin --fault-status 429 --fault-rate 0.3
-plan_with 'retries: {max: 8, budget: 100%, after: [http_429], wait: 20ms}' 'stages: [{rate: 80/s, duration: 3s, max_concurrency: 100}]'
+plan_with 'retries: {max: 12, budget: 500%, after: [http_429], wait: 20ms}' 'stages: [{rate: 80/s, duration: 3s, max_concurrency: 100}]'
 go
 if judge --all-ok --after http_429 --wait 20; then ok "open loop: the same"; else fail "open loop"; fi
 
