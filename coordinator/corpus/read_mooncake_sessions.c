@@ -50,6 +50,7 @@ static const char *read_ids(struct json *j, struct draft *d, struct turn *u)
     if (t != JSON_ARRAY) return "\"hash_ids\" is not a list";
     u->has_ids = true;
     u->ids_at = d->record.n_blocks;
+    u->n_ids = 0; /* a member that is there twice counts as it is last */
     while ((t = json_next(j)) != JSON_ARRAY_END) {
         if (t != JSON_NUMBER || !json_u32(j, &id) || id >= ID_MAX) return "a hash id is not a whole number below 2^28";
         if (!draft_block(d, id)) return d->why;

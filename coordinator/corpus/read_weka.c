@@ -57,6 +57,7 @@ static bool ids_next(struct weka *w, struct entry *e)
     enum json_token t = json_next(&w->j);
     uint32_t id;
     e->r.ids_at = w->d->record.n_blocks;
+    e->r.n_ids = 0; /* a member that is there twice counts as it is last */
     if (t == JSON_NULL) return true;
     if (t != JSON_ARRAY) return wrong(w, "\"hash_ids\" is not a list");
     while ((t = json_next(&w->j)) != JSON_ARRAY_END) {

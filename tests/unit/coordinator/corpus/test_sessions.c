@@ -193,6 +193,9 @@ static void test_mooncake(void **state)
     assert_int_equal(node(1).shared, 8);
     assert_int_equal(node(2).input_tokens, 64);
     assert_int_equal(node(2).own_n, 0);
+    /* a member that is there twice counts as it is last */
+    one_tree(TRACE_MOONCAKE_SESSIONS, TURN("600", ",\"hash_ids\":[1,2],\"hash_ids\":[7,8]"));
+    assert_int_equal(corpus_block(&record, node(0).own_at), 56);
     /* lines without a session are one each */
     struct plan_workload w = of(TRACE_MOONCAKE_SESSIONS);
     static const char ALONE[] = "{\"input_length\":5,\"output_length\":1}\n{\"input_length\":6,\"output_length\":1}";

@@ -188,11 +188,32 @@ static void test_hostile(void **state)
     }
 }
 
+/* A member that is there twice counts as it is last. */
+static void test_twice(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        "{\"block_size\":64,\"requests\":[{\"t\":0,\"type\":\"n\",\"in\":70,\"out\":1,\"hash_ids\":[1,2],"
+        "\"api_time\":2,\"hash_ids\":[7]}]}";
+    struct plan_workload w = workload();
+    struct compile_result r;
+    struct corpus_record record;
+    struct corpus_tree t;
+    struct err e = {0};
+    struct corpus *c = compiled(&w, TEXT, sizeof TEXT - 1, &r, &e);
+    if (!c) fail_msg("%s", e.text);
+    open_tree(c, &record, &t);
+    assert_int_equal(node(&t, 1, NULL)->own_n, 1);
+    assert_int_equal(corpus_block(&record, node(&t, 1, NULL)->own_at), 7);
+    corpus_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_twice),
         cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
