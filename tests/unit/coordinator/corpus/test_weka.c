@@ -46,6 +46,17 @@ static void open_tree(const struct corpus *c, struct corpus_record *r, struct co
     assert_true(corpus_tree_open(r, t));
 }
 
+/* The corpus of a text with one tree, opened. */
+static struct corpus *one_tree(const struct plan_workload *w, const char *text, size_t n, struct compile_result *ret,
+                               struct corpus_record *r, struct corpus_tree *t)
+{
+    struct err e = {0};
+    struct corpus *c = compiled(w, text, n, ret, &e);
+    if (!c) fail_msg("%s", e.text);
+    open_tree(c, r, t);
+    return c;
+}
+
 static const struct tree_node_data *node(const struct corpus_tree *t, uint32_t output, uint32_t *ret_number)
 {
     static struct tree_node_data d;
@@ -142,17 +153,14 @@ static void test_zero(void **state)
     struct compile_result r;
     struct corpus_record record;
     struct corpus_tree t;
-    struct err e = {0};
-    struct corpus *c = compiled(&w, TEXT, sizeof TEXT - 1, &r, &e);
-    open_tree(c, &record, &t);
+    struct corpus *c = one_tree(&w, TEXT, sizeof TEXT - 1, &r, &record, &t);
     assert_int_equal(r.zero, 1);
     assert_int_equal(t.n, 3);
     assert_true(waits_for(&t, 2, 1) && waits_for(&t, 3, 2) && waits_for(&t, 3, 1));
     assert_int_equal(node(&t, 2, NULL)->wait_ns, 4 * S);
     corpus_close(&c);
     w.data.zero_output = ZERO_ONE;
-    c = compiled(&w, TEXT, sizeof TEXT - 1, &r, &e);
-    open_tree(c, &record, &t);
+    c = one_tree(&w, TEXT, sizeof TEXT - 1, &r, &record, &t);
     assert_int_equal(t.n, 4);
     assert_int_equal(r.zero, 0);
     corpus_close(&c);
@@ -199,10 +207,7 @@ static void test_twice(void **state)
     struct compile_result r;
     struct corpus_record record;
     struct corpus_tree t;
-    struct err e = {0};
-    struct corpus *c = compiled(&w, TEXT, sizeof TEXT - 1, &r, &e);
-    if (!c) fail_msg("%s", e.text);
-    open_tree(c, &record, &t);
+    struct corpus *c = one_tree(&w, TEXT, sizeof TEXT - 1, &r, &record, &t);
     assert_int_equal(node(&t, 1, NULL)->own_n, 1);
     assert_int_equal(corpus_block(&record, node(&t, 1, NULL)->own_at), 7);
     corpus_close(&c);
