@@ -1,5 +1,5 @@
-/* Bytes of a connection on their way to nghttp2. What nearly all of them are, data of a stream that has begun and goes
- * on, is taken here: nghttp2 would do no more than call back, at ten times the cost, and count the bytes. */
+/* Bytes of a connection on their way to nghttp2. What nearly all of them are, data that only continues a stream,
+ * is taken here: nghttp2 would do no more than call back, at ten times the cost, and count the bytes. */
 #pragma once
 #include "agent/transport/http2_session.h"
 
