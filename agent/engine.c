@@ -289,7 +289,8 @@ static int reserve(struct engine *eng, const struct shard *s, uint32_t *ret_cap,
     return 0;
 }
 
-/* For how many requests connections are made ahead. */
+/* For how many requests connections are made ahead. Recorded arrivals come in bursts that their mean rate does not
+ * show: a trace whose clock has whole seconds sends a hundred at once. */
 static uint32_t warm_wanted(const struct engine *eng, const struct shard *s, uint32_t cap)
 {
     const struct plan_target *t = &eng->plan->target;
@@ -298,6 +299,11 @@ static uint32_t warm_wanted(const struct engine *eng, const struct shard *s, uin
     double own = s->cycle ? (double)s->n_turns / s->cycle : 1;
     double rate = (s->rate_from > s->rate_to ? s->rate_from : s->rate_to) * own;
     double reserve = rate * OPEN_RESERVE_S + OPEN_RESERVE_LEAST;
+    if (s->arrivals == ARRIVALS_RECORDED && eng->corpora) {
+        struct shard mine = *s;
+        mine.recorded = eng->corpora[0];
+        reserve = arrivals_peak(&mine, (int64_t)(OPEN_RESERVE_S * NS_PER_S), OPEN_RESERVE_MAX) + OPEN_RESERVE_LEAST;
+    }
     uint32_t n = reserve < OPEN_RESERVE_MAX ? (uint32_t)reserve : OPEN_RESERVE_MAX;
     return n < cap ? n : cap;
 }

@@ -72,3 +72,20 @@ int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
     }
     return 0;
 }
+
+uint32_t arrivals_peak(const struct shard *s, int64_t within_ns, uint32_t enough)
+{
+    struct arrivals head, tail; /* the schedule is walked twice instead of stored */
+    int64_t last, first = 0;
+    uint64_t k;
+    uint32_t n = 0, most = 0;
+    arrivals_init(&head, s);
+    arrivals_init(&tail, s);
+    bool some = arrivals_next(&tail, &first, &k) != 0;
+    while (most < enough && arrivals_next(&head, &last, &k)) {
+        for (n++; some && last - first >= within_ns; n--)
+            some = arrivals_next(&tail, &first, &k) != 0;
+        if (n > most) most = n;
+    }
+    return most;
+}

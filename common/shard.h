@@ -78,3 +78,5 @@ void arrivals_init(struct arrivals *a, const struct shard *s);
 /* The shard's next arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end
  * of the stage (duration or requests_all reached). */
 int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k);
+/* The most arrivals of the shard within any `within_ns`; counting ends at `enough`. Walks the whole schedule. */
+uint32_t arrivals_peak(const struct shard *s, int64_t within_ns, uint32_t enough);

@@ -198,6 +198,28 @@ static void test_union_of_parts(void **state)
     }
 }
 
+static void test_peak(void **state)
+{
+    (void)state;
+    struct shard s = open_shard(ARRIVALS_CONSTANT, 300, 300, 60 * NS_PER_S, 1);
+    assert_int_equal(arrivals_peak(&s, 50 * NS_PER_MS, 1000), 15);
+    assert_int_equal(arrivals_peak(&s, 50 * NS_PER_MS, 8), 8);
+    assert_int_equal(arrivals_peak(&s, 120 * NS_PER_S, UINT32_MAX), 18000);
+    s.n_turns = 0;
+    assert_int_equal(arrivals_peak(&s, NS_PER_S, 8), 0);
+    shard_clear(&s);
+
+    s = open_shard(ARRIVALS_GAMMA, 100, 400, 10 * NS_PER_S, 5);
+    size_t n = take(&s, A, MANY), most = 0;
+    for (size_t i = 0, from = 0; i < n; i++) {
+        while (A[i].ns - A[from].ns >= 20 * NS_PER_MS)
+            from++;
+        if (i - from + 1 > most) most = i - from + 1;
+    }
+    assert_int_equal(arrivals_peak(&s, 20 * NS_PER_MS, UINT32_MAX), most);
+    shard_clear(&s);
+}
+
 static void test_part_without_arrivals(void **state)
 {
     (void)state;
@@ -216,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_gamma_has_mean_and_burstiness),
         cmocka_unit_test(test_ramp),
         cmocka_unit_test(test_union_of_parts),
+        cmocka_unit_test(test_peak),
         cmocka_unit_test(test_part_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
