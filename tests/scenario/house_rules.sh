@@ -101,6 +101,10 @@ mapfile -t scripts < <(files . | grep -E '\.sh$')
 for f in "${scripts[@]}"; do
   if ! words=$(bash -n "$f" 2>&1); then fail "$f does not parse: $words"; fi
 done
+# What names its interpreter is a command: the documents call it by its name.
+while read -r f; do
+  if [ "$(head -c 2 "$f")" = '#!' ] && [ ! -x "$f" ]; then fail "$f begins with #! and cannot be run: chmod +x"; fi
+done < <(files . | grep -E '\.(sh|py)$')
 # Form is kept by .clang-format; where it is not installed (a packager's machine) nothing is judged.
 if command -v clang-format >/dev/null; then
   if ! wrong=$(clang-format --dry-run -Werror "${ours[@]}" 2>&1); then fail "not as .clang-format says (clang-format -i FILE):"$'\n'"$(grep -oE '^[^:]+:[0-9]+' <<<"$wrong" | head -20)"; fi
