@@ -52,7 +52,7 @@ if [ "$mode" = all ]; then
   beside "$work/log" "build tsan; touch '$work/tsan'; build clang; tests/tidy.sh; build release; build fuzz"
   pass asan 6 -LE text # what reads sources and documents has passed above
   until_there "$work/tsan"
-  pass tsan 4 -LE text
+  pass tsan 6 -LE text
   join
   say "fuzz"
   tests/fuzz/run.sh 10
