@@ -1,5 +1,5 @@
 /* Makes the folder of a run that never was, with all reports: to look at them, and to try tools that read them.
- *     make_run DIR [hostile] [lose] [late] [one] [refuse] [many [SECONDS]] */
+ *     make_run DIR [hostile] [lose] [late] [one] [loops] [search] [mix] [refuse] [many [SECONDS]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,9 @@ int main(int argc, char **argv)
     struct err e = {0};
     int status = 1;
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: make_run DIR [hostile] [lose] [late] [one] [refuse] [many [SECONDS]]\n");
+        (void)fprintf(
+            stderr,
+            "usage: make_run DIR [hostile] [lose] [late] [one] [loops] [search] [mix] [refuse] [many [SECONDS]]\n");
         return 2;
     }
     for (int i = 2; i < argc; i++) {
@@ -23,6 +25,9 @@ int main(int argc, char **argv)
         f.many |= strcmp(argv[i], "many") == 0;
         if (f.many && strtol(argv[i], NULL, 10) > 0) f.duration_s = strtol(argv[i], NULL, 10);
         f.one |= strcmp(argv[i], "one") == 0;
+        f.loops |= strcmp(argv[i], "loops") == 0;
+        f.search |= strcmp(argv[i], "search") == 0;
+        f.mix |= strcmp(argv[i], "mix") == 0;
         f.refuse |= strcmp(argv[i], "refuse") == 0;
         f.late |= strcmp(argv[i], "late") == 0;
     }

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/rng.h"
 #include "common/snapshot.h"
+#include "coordinator/answer/search.h"
 #include "coordinator/run/merge.h"
 #include "coordinator/store/store.h"
 
@@ -23,6 +24,8 @@ struct fake {
     bool lose;    /* an agent dies in the last stage */
     bool many;    /* forty loads */
     bool one;     /* one load */
+    bool loops;   /* nine loads, of closed and of open loops, in no order */
+    bool search;  /* the loads that a search asks for */
     bool refuse;  /* every request fails */
     bool mix;     /* two workloads, of which the second's answers are half as long, and three models */
     bool late;    /* the agents of the last stage were too slow: an invalid point */
@@ -61,6 +64,28 @@ static const char FAKE_ONE_PLAN[] = "plan: 1\nname: one load\nseed: 42\n"
                                     "load: {concurrency: [32], duration: 30s, warmup: 5s}\n"
                                     "slo: {run: [ttft.p99 < 800ms]}\nagents: {count: 2}\n";
 
+static const char FAKE_LOOPS_PLAN[] =
+    "plan: 1\nname: both loops\nseed: 42\n"
+    "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n  model: llama-3.1-8b\n"
+    "load:\n  stages:\n"
+    "    - {rate: 20, duration: 30s, warmup: 5s}\n"
+    "    - {concurrency: 8, duration: 30s, warmup: 5s}\n"
+    "    - {rate: 5, duration: 30s, warmup: 5s}\n"
+    "    - {concurrency: 2, duration: 30s, warmup: 5s}\n"
+    "    - {concurrency: 64, duration: 30s, warmup: 5s}\n"
+    "    - {concurrency: 128, duration: 30s, warmup: 5s}\n"
+    "    - {rate: 10, duration: 30s, warmup: 5s}\n"
+    "    - {rate: 28, duration: 30s, warmup: 5s}\n"
+    "    - {concurrency: 32, duration: 30s, warmup: 5s}\n"
+    "slo: {run: [ttft.p99 < 800ms]}\nagents: {count: 2}\n";
+
+static const char FAKE_SEARCH_PLAN[] =
+    "plan: 1\nname: a search\nseed: 42\n"
+    "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n  model: llama-3.1-8b\n"
+    "load:\n  warmup: 5s\n  duration: 30s\n"
+    "  search: {maximize: output_tokens_per_second, within: slo, over: concurrency, from: 4, to: 1024}\n"
+    "slo: {run: [ttft.p99 < 800ms]}\nagents: {count: 2}\n";
+
 static const char FAKE_MIX_PLAN[] =
     "plan: 1\nname: mix\nseed: 42\n"
     "target:\n  url: http://127.0.0.1:8000/v1/chat/completions\n"
@@ -80,6 +105,20 @@ static inline struct fake_server fake_server_at(double n)
     s.requests_per_s = busy / service_ms * 1000;
     s.wait_ms = n > FAKE_SLOTS ? n / s.requests_per_s * 1000 - service_ms : 0;
     return s;
+}
+
+/* Requests in flight under what was asked; of an open loop within what the server carries: where as many end as are
+ * due.
+ */
+static inline double fake_in_flight(const struct plan_stage *asked)
+{
+    double low = 0, high = FAKE_SLOTS;
+    if (asked->kind == LOAD_CLOSED) return asked->concurrency;
+    while (high - low > 1e-6) {
+        double n = (low + high) / 2;
+        *(fake_server_at(n).requests_per_s < asked->rate_from ? &low : &high) = n;
+    }
+    return low;
 }
 
 static inline void fake_record(struct snapshot *s, enum metric m, double unit, uint64_t n)
@@ -176,6 +215,7 @@ static inline void fake_second(const struct fake *f, const struct fake_server *s
     c[COUNTER_FAILED_STREAM_ERROR] += failed;
     c[COUNTER_EVENTS] += tokens;
     c[COUNTER_TOKENS] += tokens;
+    c[COUNTER_TOKENS_SEEN] += tokens;
     c[COUNTER_USAGE_REQUESTS] += ended - failed;
     c[COUNTER_READS] += tokens;
     c[COUNTER_UNSTAMPED] += tokens / 400;
@@ -238,14 +278,17 @@ static inline struct merge *fake_merge(const struct fake *f, const struct plan_s
     struct err e = {0};
     struct fake_agent *a = calloc(f->agents, sizeof *a);
     struct merge *m = merge_new(stage, 0, 1, asked);
-    struct fake_server sv = fake_server_at(asked->concurrency);
+    double slots = fake_in_flight(asked);
+    struct fake_server sv = fake_server_at(slots);
     mine.late = f->late && last;
     for (uint32_t i = 0; i < f->agents; i++) {
         char name[64];
         fake_name(f, i, name, sizeof name);
         rng_seed(&a[i].rng, rng_mix(f->seed, stage, i, 0));
         a[i].snap = snapshot_new(false);
-        a[i].slots = (double)(asked->concurrency * (i + 1) / f->agents - asked->concurrency * i / f->agents);
+        a[i].slots = asked->kind == LOAD_OPEN
+                         ? slots / f->agents
+                         : (double)(asked->concurrency * (i + 1) / f->agents - asked->concurrency * i / f->agents);
         fake_check(merge_add_agent(m, i, name, 1, (uint64_t)a[i].slots, &e), &e);
     }
     for (int64_t second = 0; second <= f->duration_s; second++)
@@ -254,7 +297,7 @@ static inline struct merge *fake_merge(const struct fake *f, const struct plan_s
                 merge_mark_lost(m, i);
                 continue;
             }
-            fake_second(&mine, &sv, &a[i], a[i].slots / asked->concurrency, second);
+            fake_second(&mine, &sv, &a[i], a[i].slots / slots, second);
             fake_send(f, m, stage, i, &a[i]);
         }
     for (uint32_t i = 0; i < f->agents; i++)
@@ -280,11 +323,13 @@ static inline void fake_stage(const struct fake *f, const struct plan_stage *ask
 static inline void fake_meta(const struct fake *f, struct run_data *r)
 {
     struct err e = {0};
-    const char *yaml = f->hostile ? FAKE_HOSTILE_PLAN
-                       : f->many  ? FAKE_MANY_PLAN
-                       : f->one   ? FAKE_ONE_PLAN
-                       : f->mix   ? FAKE_MIX_PLAN
-                                  : FAKE_PLAN;
+    const char *yaml = f->hostile  ? FAKE_HOSTILE_PLAN
+                       : f->many   ? FAKE_MANY_PLAN
+                       : f->one    ? FAKE_ONE_PLAN
+                       : f->mix    ? FAKE_MIX_PLAN
+                       : f->loops  ? FAKE_LOOPS_PLAN
+                       : f->search ? FAKE_SEARCH_PLAN
+                                   : FAKE_PLAN;
     *r = (struct run_data){.run_id = "20261122-120000-ab12",
                            .version = "0.1.0",
                            .started_wall_ns = INT64_C(1795000000000000000),
@@ -313,6 +358,35 @@ static inline void fake_meta(const struct fake *f, struct run_data *r)
     }
 }
 
+/* One stage after the others of the run, of which it is the last or not. */
+static inline void fake_next(struct fake *f, const struct plan_stage *asked, bool last, struct run_data *ret)
+{
+    struct err e = {0};
+    int64_t wall = ret->started_wall_ns + NS_PER_S + (int64_t)ret->n_stages * (f->duration_s + 4) * NS_PER_S;
+    struct stage_data begun = {.stage = (uint32_t)ret->n_stages, .epoch = 1, .plan = *asked, .started_wall_ns = wall};
+    if (f->store) fake_check(store_stage_begin(f->store, &begun, &e), &e);
+    fake_stage(f, &begun.plan, begun.stage, last, &ret->stages[ret->n_stages]);
+    ret->stages[ret->n_stages].started_wall_ns = wall;
+    if (f->store) fake_check(store_stage_end(f->store, &ret->stages[ret->n_stages], &e), &e);
+    ret->n_stages++;
+}
+
+/* The stages that the search asks for, as a run drives it. */
+static inline void fake_search(struct fake *f, struct run_data *ret)
+{
+    struct err e = {0};
+    struct plan_stage asked;
+    struct search *s = search_new(ret->plan, &e);
+    fake_check(!s, &e);
+    while (search_next(s, &asked)) {
+        struct point p;
+        fake_next(f, &asked, false, ret);
+        point_compute(&ret->stages[ret->n_stages - 1], ret->plan, &p);
+        if (search_tell(s, &p)) abort();
+    }
+    search_destroy(&s);
+}
+
 /* The whole run. With a store: written as it goes, and `ret` holds what was written. */
 static inline void fake_run(struct fake *f, const char *dir, struct run_data *ret)
 {
@@ -329,17 +403,11 @@ static inline void fake_run(struct fake *f, const char *dir, struct run_data *re
                                f->hostile ? "</script><script>alert(3)</script>" : "all agents are ready", &e),
                    &e);
     }
-    ret->n_stages = ret->plan->n_stages;
-    ret->stages = calloc(ret->n_stages, sizeof *ret->stages);
-    int64_t wall = ret->started_wall_ns + NS_PER_S;
-    for (size_t i = 0; i < ret->n_stages; i++) {
-        struct stage_data begun = {
-            .stage = (uint32_t)i, .epoch = 1, .plan = ret->plan->stages[i], .started_wall_ns = wall};
-        if (dir) fake_check(store_stage_begin(f->store, &begun, &e), &e);
-        fake_stage(f, &begun.plan, begun.stage, i + 1 == ret->n_stages, &ret->stages[i]);
-        ret->stages[i].started_wall_ns = wall;
-        if (dir) fake_check(store_stage_end(f->store, &ret->stages[i], &e), &e);
-        wall += (f->duration_s + 4) * NS_PER_S;
-    }
+    const struct plan *plan = ret->plan;
+    bool search = plan->search.goal != SEARCH_NONE;
+    ret->stages = calloc(search ? SEARCH_RUNS_MAX : plan->n_stages, sizeof *ret->stages);
+    if (search) fake_search(f, ret);
+    for (size_t i = 0; !search && i < plan->n_stages; i++)
+        fake_next(f, &plan->stages[i], i + 1 == plan->n_stages, ret);
     if (dir) fake_check(store_run_end(f->store, 0, &e), &e);
 }
