@@ -70,23 +70,34 @@ static void say_cost(const struct plan *plan, double cost, struct answer *a)
     say(a, "%s per million output tokens", plan->currency);
 }
 
-/* ", with 3 of 10 points left out (2 invalid, 1 not steady)" */
+/* ", with 3 of 10 points left out (2 invalid, 1 not steady)"; "all 8 points are invalid" */
 static void say_left_out(const char *before, size_t n, struct answer *a)
 {
-    uint32_t empty = a->points_left_out - a->left_invalid - a->left_unsteady;
+    const struct {
+        const char *word;
+        uint32_t n;
+    } kinds[] = {{"invalid", a->left_invalid},
+                 {"not steady", a->left_unsteady},
+                 {"without a token", a->points_left_out - a->left_invalid - a->left_unsteady}};
     const char *sep = "";
     char points[HUMAN_THINGS_MAX];
-    say(a, "%s%u of %s left out (", before, a->points_left_out, human_things((double)n, "point", points));
-    if (a->left_invalid) {
-        say(a, "%u invalid", a->left_invalid);
+    bool all = a->points_left_out == n, one_kind = false;
+    (void)human_things((double)n, "point", points);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        one_kind |= kinds[i].n == a->points_left_out;
+    if (all && one_kind)
+        say(a, n == 1 ? "%sthe one point is " : "%sall %s are ", before, points);
+    else
+        say(a, "%s%u of %s left out (", before, a->points_left_out, points);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!kinds[i].n) continue;
+        if (one_kind)
+            say(a, "%s", kinds[i].word);
+        else
+            say(a, "%s%u %s", sep, kinds[i].n, kinds[i].word);
         sep = ", ";
     }
-    if (a->left_unsteady) {
-        say(a, "%s%u not steady", sep, a->left_unsteady);
-        sep = ", ";
-    }
-    if (empty) say(a, "%s%u without a token", sep, empty);
-    say(a, ")");
+    if (!(all && one_kind)) say(a, ")");
 }
 
 static void say_gates(const struct plan *plan, struct answer *a)
@@ -209,7 +220,8 @@ static void say_shape(bool whole, struct answer *a)
 {
     if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
         say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, "");
-        say_number(a, ", requests wait: each doubling adds ", a->latency_per_doubling - 1, " × latency");
+        say_number(a, ", requests wait: each doubling of the load makes latency ", a->latency_per_doubling,
+                   " × as long");
         if (a->fall > 0) say_percent(a, ", and throughput falls by ", a->fall, " in the end");
         say(a, ". ");
     }

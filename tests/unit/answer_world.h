@@ -113,7 +113,7 @@ static inline void backed(const struct world *w)
                             a->slo_lo,
                             a->slo_hi,
                             a->slo_passes_to,
-                            a->latency_per_doubling - 1,
+                            a->latency_per_doubling,
                             100 * a->fall,
                             100 * a->throughput_dip.share,
                             a->throughput_dip.from_load,

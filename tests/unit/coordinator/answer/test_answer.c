@@ -38,7 +38,7 @@ static void test_whole_answer(void **state)
     says(&w, " concurrent requests on, 0.6");
     says(&w, "USD per million output tokens. Within ttft.p99 < 800ms and errors.rate < 1%: 2,");
     says(&w, " at 32 concurrent requests");
-    says(&w, "requests wait: each doubling adds 1 × latency.");
+    says(&w, "requests wait: each doubling of the load makes latency 2 × as long.");
     says(&w, "Goodput: ");
     says(&w, "93 % of requests within their limits");
     says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99).");
@@ -86,7 +86,7 @@ static void test_left_out(void **state)
     assert_true(!w.a.has_plateau && !w.a.has_slo);
     assert_int_equal(w.a.worst_verdict, VERDICT_INVALID);
     silent(&w, "all wrong"); /* the run's headline says it */
-    says(&w, "No figure is given: 1 of 1 point left out (1 invalid).");
+    says(&w, "No figure is given: the one point is invalid.");
     silent(&w, "lateau");
     memset(&w, 0, sizeof w);
     finish(&w, 1);
