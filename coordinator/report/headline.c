@@ -112,12 +112,18 @@ static size_t points_with(const struct analysis *a, enum verdict_status s)
 static void add_invalid(const struct analysis *a, size_t bad, struct headline *h)
 {
     struct reason_group g[CAUSES];
-    char words[HUMAN_THINGS_MAX], where[120];
+    char words[HUMAN_THINGS_MAX], where[120], load[64];
     size_t n = reasons_group(a, VERDICT_INVALID, g, CAUSES);
-    add(h, "%zu of %s cannot be trusted", bad, human_things((double)a->n_points, "point", words));
+    if (a->n_points == 1)
+        add(h, "the one point cannot be trusted");
+    else
+        add(h, "%zu of %s cannot be trusted", bad, human_things((double)a->n_points, "point", words));
     if (n == 0) return;
     reasons_where(a, &g[0], where, sizeof where);
-    if (g[0].n < bad) add(h, ": %s", where);
+    if (g[0].n < bad)
+        add(h, ": %s", where);
+    else if (reasons_differ(a, &g[0])) /* its figures are those of one load */
+        add(h, "; at load %s", report_load(&a->points[g[0].first].requested, load));
     add(h, ": %.*s", VERDICT_REASON_MAX, g[0].text);
     h->cause = g[0].text;
     if (n == 1) return;

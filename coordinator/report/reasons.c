@@ -73,6 +73,18 @@ bool reasons_quoted(const struct analysis *a, const char *cause, const struct re
     return group->n == 1 && strstr(a->answer.text, group->text);
 }
 
+bool reasons_differ(const struct analysis *a, const struct reason_group *group)
+{
+    for (size_t i = 0; i < a->n_points; i++) {
+        const struct verdict *v = &a->points[i].verdict;
+        for (uint32_t k = 0; k < v->n_reasons; k++)
+            if (v->weight[k] == group->status && reasons_same(v->reason[k], group->text) &&
+                strcmp(v->reason[k], group->text) != 0)
+                return true;
+    }
+    return false;
+}
+
 void reasons_where(const struct analysis *a, const struct reason_group *group, char *ret, size_t n)
 {
     char load[64];
@@ -92,4 +104,6 @@ void reasons_where(const struct analysis *a, const struct reason_group *group, c
                            report_load(&a->points[i].requested, load));
         at += len > 0 ? (size_t)len : 0;
     }
+    if (at < n && reasons_differ(a, group))
+        (void)snprintf(ret + at, n - at, "; at %s", report_load(&a->points[group->first].requested, load));
 }

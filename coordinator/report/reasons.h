@@ -18,5 +18,8 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
 bool reasons_quoted(const struct analysis *a, const char *cause, const struct reason_group *group);
 /* Whether two reasons have the same cause. */
 bool reasons_same(const char *x, const char *y);
-/* "8 of 9 stages", "stage 3 (load 16)", "stages 2 and 3 (loads 8, 16)": which points a group is of. */
+/* Whether its sentence has other figures at some of its points. */
+bool reasons_differ(const struct analysis *a, const struct reason_group *group);
+/* "8 of 9 stages, first load 1", "load 16", "loads 8, 16; at 8": which points a group is of, and at which its sentence
+ * stands so. */
 void reasons_where(const struct analysis *a, const struct reason_group *group, char *ret, size_t n);

@@ -103,14 +103,16 @@ static void test_every_status(void **state)
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
     says("INVALID", "1 of 9 points cannot be trusted: lag p99 is 4 ms");
     verdict_add(&p[4].verdict, VERDICT_INVALID, "lag p99 is 5 ms");
-    says("INVALID", "2 of 9 points cannot be trusted: lag p99 is 4 ms"); /* one cause */
+    says("INVALID", "2 of 9 points cannot be trusted; at load 8: lag p99 is 4 ms"); /* one cause */
     verdict_add(&p[5].verdict, VERDICT_INVALID, "7 records dropped, must be 0");
     says("INVALID",
-         "3 of 9 points cannot be trusted: loads 8, 16: lag p99 is 4 ms; 1 other reason stands with the points");
+         "3 of 9 points cannot be trusted: loads 8, 16; at 8: lag p99 is 4 ms; 1 other reason stands with the points");
     verdict_add(&p[5].verdict, VERDICT_INVALID, "lag p99 is 6 ms");
-    says("INVALID", "3 of 9 points cannot be trusted: lag p99 is 4 ms; 1 other reason stands with the points");
+    says("INVALID",
+         "3 of 9 points cannot be trusted; at load 8: lag p99 is 4 ms; 1 other reason stands with the points");
     verdict_add(&p[5].verdict, VERDICT_INVALID, "5 arrivals came due in the window, the plan wanted 20");
-    says("INVALID", "3 of 9 points cannot be trusted: lag p99 is 4 ms; 2 other reasons stand with the points");
+    says("INVALID",
+         "3 of 9 points cannot be trusted; at load 8: lag p99 is 4 ms; 2 other reasons stand with the points");
     begin(0);
     a.measured_status = 3;
     a.answer.bad = a.answer.bad_of = a.answer.failed = 9;
