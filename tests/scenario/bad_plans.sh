@@ -53,6 +53,11 @@ target: {url: "http://h:1",   modle: m}
 name: all at once
 load:        {duratoin: 10s, concurrency: [1, x]}
 Y
+# Each gate has a mistake of its own.
+bad 'p.yaml:4:13: slo.run[0]: unknown metric "ttft_p99"; did you mean "ttft.p99"?
+p.yaml:4:46: slo.run[2]: unknown metric "foo"; expected throughput, goodput, requests.rate, errors.rate, errors.count or a metric such as ttft.p99
+p.yaml:4:55: slo.run[3]: expected METRIC OPERATOR VALUE with <, <=, > or >=, such as "ttft.p99 < 800ms", got "ttft.p99"' <<<"$good
+slo: {run: [ttft_p99 < 1s, errors.rate < 1%, foo < 2, ttft.p99]}"
 # What people write who know other tools, and what comes of a list without brackets.
 bad 'p.yaml:2:39: target.api_key: unknown key; a key is named, never written down: auth: {bearer: {env: NAME}}' <<'Y'
 plan: 1
