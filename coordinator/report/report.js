@@ -132,7 +132,7 @@ function tiles() {
   const a = S.answer || {},
         best = points.filter(Charts.counts)
                  .reduce((b, p) => !b || p.output_tokens_per_s > b.output_tokens_per_s ? p : b, null);
-  const p99 = (s) => s.p99 === null ? "too few samples for p99" : "p99 " + fmt(s.p99) + " ms";
+  const p99 = (s) => s.p99 === null ? "too few samples for p99" : "p99\u00a0" + fmt(s.p99) + "\u00a0ms";
   const sum = (f) => points.reduce((n, p) => n + f(p), 0);
   const failed = sum((p) => Object.values(p.ledger.failed).reduce((x, y) => x + y, 0)), due = sum((p) => p.ledger.due);
   const list = [];
@@ -144,7 +144,7 @@ function tiles() {
   else if (best)
     list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
   if (a.knee_load != null && a.plateau_reached) 
-    list.push(["Knee", fmt(a.knee_load), Charts.loadUnit(), "the smallest load with 95 % of it"]);
+    list.push(["Knee", fmt(Charts.knee()), Charts.loadUnit(), "the smallest load with 95 % of it"]);
   if (a.slo_tokens_per_s != null)
     list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
@@ -154,8 +154,8 @@ function tiles() {
   const knee = S.points[a.knee_point], slo = S.points[a.slo_point], only = points.length === 1 && Charts.counts(points[0]) && points[0].ttft_ms.count ? points[0] : null;
   const where = knee ? "at the knee" : slo ? "at the SLO's limit" : only ? "at load " + only.requested.load : "", q = knee || slo || only;
   if (q) {
-    list.push(["TTFT p50 " + where, fmt(q.ttft_ms.p50), "ms", p99(q.ttft_ms)]);
-    list.push(["TPOT p50 " + where, fmt(q.tpot_ms.p50), "ms", p99(q.tpot_ms)]);
+    list.push(["TTFT p50", fmt(q.ttft_ms.p50), "ms", where + "; " + p99(q.ttft_ms)]);
+    list.push(["TPOT p50", fmt(q.tpot_ms.p50), "ms", where + "; " + p99(q.tpot_ms)]);
   }
   list.push([
     "Requests", fmt(due), "",
@@ -287,7 +287,7 @@ function gateTable() {
         Object.assign(
           [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
            interval(g), g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""],
-          {below: g.result === "inconclusive" && g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : []})));
+          {below: g.result !== "inconclusive" ? [] : g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : g.point === undefined && g.points ? ["not judged: no valid point was measured"] : []})));
   if (S.gates_rule) $("gates").append(el("p", "soft", "The rule: " + S.gates_rule + "."));
 }
 
@@ -371,7 +371,7 @@ function endTable() {
 function evidenceTable() {
   table(
     "t-evidence", [[
-      {text: "stage", cls: "text"}, {text: "load"}, {text: "lateness p99, ms"}, {text: "its own part p99, ms"},
+      {text: "stage", cls: "text"}, {text: "load"}, {text: "lateness p99, ms"}, {text: "of it the agent's p99, ms", title: "from when the request was due and a slot was free until it was sent"},
       {text: "lag p50, ms"}, {text: "lag p99, ms"}, {text: "lag max, ms"}, {text: "busiest worker"},
       {text: "waited for a CPU, s"}, {text: "throttled"}, {text: "unstamped reads"}, {text: "stamps", cls: "text"},
       {text: "events per read"}, {text: "dropped"}, {text: "N = X·R"}
@@ -399,7 +399,7 @@ function agentTables() {
       (a) =>
         [text(a.agent), text(a.name), text(a.host), text(a.version), fmt(a.cores),
          a.quota === null ? "none" : fmt(a.quota), fmt(a.weight), text(a.stamps), {text: a.addresses, cls: "text wrap"},
-         fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? el("span", "badge invalid", "✗ lost") : ""]));
+         fmt(a.clock_offset_ms, 3), fmt(a.clock_bound_ms, 3), a.lost ? el("span", "badge invalid", "✗ lost") : text("no")]));
   const box = el("details");
   box.append(el("summary", "", "each agent's part of each stage"));
   const inner = el("div", "scroll");

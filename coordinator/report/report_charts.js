@@ -66,7 +66,7 @@ const Charts = (function() {
       let row = 0, free = -Infinity; /* the right end of the last name above: those that find no room are left out */
       for (const m of list) {
         const left = m.above ? chart.scales.x.getPixelForValue(m.x) + 4 : 0, wide = m.above ? ctx.measureText(m.above).width : 0;
-        if (m.above && left > free && left + wide < area.right + 14) {
+        if (m.above && left > free && left + wide < Math.min(area.right + 14, chart.width - 2)) {
           free = left + wide + 6;
           ctx.lineWidth = 3;
           ctx.strokeStyle = css("--card");
@@ -252,7 +252,7 @@ const Charts = (function() {
     if (!good.length || Math.max(...good) / Math.min(...good) < 8)
       return axis(title, {type: "linear", beginAtZero: true, suggestedMax: good.length ? Math.max(...good) * 1.05 : 1});
     const most = Math.max(...good), least = Math.max(Math.min(...good), most / 1e4); /* one odd second does not flatten the rest */
-    const a = axis(title, {type: "logarithmic", min: least * 0.8, max: most * 1.25});
+    const a = axis(title, {type: "logarithmic", min: least * 0.8, max: most * Math.max(1.25, Math.pow(most / least, 0.08))}); /* the top point has room */
     a.afterBuildTicks = (scale) => {
       scale.ticks = [];
       for (let e = Math.floor(Math.log10(scale.min)); e <= Math.log10(scale.max); e++)
@@ -307,7 +307,7 @@ const Charts = (function() {
   /* What a chart shows, as rows: for the table behind it and for its CSV. */
   function rowsOf(chart) {
     if (chart.ownRows) return chart.ownRows();
-    const of = ownText(chart.canvas.closest("figure").querySelector("figcaption")), title = (a) => chart.options.scales[a].title.text || (a === "y" && of) || a, rows = [["series", title("x"), title("y"), ...(chart.ownRange || ["95 % low", "95 % high"]), "load", "verdict"]];
+    const of = ownText(chart.canvas.closest("figure").querySelector("figcaption")), title = (a) => (chart.options.scales[a].title.text || (a === "y" && of) || a).split(";")[0], rows = [["series", title("x"), title("y"), ...(chart.ownRange || ["95 % low", "95 % high"]), "load", "verdict"]];
     for (const set of chart.data.datasets)
       for (const d of set.data)
         if (d && d.y !== null && d.y === d.y)
@@ -502,7 +502,7 @@ const Charts = (function() {
         label: (a.plateau_reached ? "plateau " : "at least ") + fmt(a.plateau_tokens_per_s) + " token/s"
       });
     if (a && a.knee_load !== null && a.plateau_reached)
-      list.push({x: a.knee_load, color: css("--c3"), dash: [2, 3], label: "knee at " + fmt(a.knee_load)});
+      list.push({x: a.knee_load, color: css("--c3"), dash: [2, 3], label: "knee at " + fmt(knee())});
     if (a && a.slo_load !== null)
       list.push({
         x: a.slo_load,
@@ -518,7 +518,7 @@ const Charts = (function() {
       caption: !good.length ? nothing("throughput") :
         rise(good) + (good.length > 1 ? "; the highest load " + among(last.p) + ", " + last.p.requested.load + ", gives " + fmt(last.y) : "") + "." +
           (law.length ? " The line is the law fitted to the points; the marks are what was measured." : good.length > 1 ? " The line joins neighbouring points and stops at invalid ones." : alone(good)) +
-          (points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop; both by requests in flight." : ""),
+          (loops() && loops() + "; both by requests in flight."),
       type: "line",
       data: {datasets: sets},
       options: {
@@ -555,7 +555,7 @@ const Charts = (function() {
           y: m[3] * {us: 0.001, ms: 1, s: 1000}[m[4]],
           color: css("--soft"),
           dash: [3, 3],
-          label: m[2] + " limit"
+          label: m[2] + " limit " + m[3] + " " + m[4]
         });
     }
     return list;
@@ -576,10 +576,11 @@ const Charts = (function() {
           pointStyle: points.map(shape)
         }));
     const values = sets.flatMap((s) => s.data.flatMap((d) => [d.y, d.lo, d.hi])).filter((v) => v !== null && v !== undefined);
-    const first = points.find((p) => counts(p) && p[key].p50 !== null), end = points.slice().reverse().find((p) => counts(p) && p[key].p50 !== null);
+    /* From its lowest load to its highest, of each loop. */
+    const ends = ["closed", "open"].map((kind) => points.filter((p) => p.requested.kind === kind && counts(p) && p[key].p50 !== null)).filter((l) => l.length);
+    const at = (p) => fmt(p[key].p50) + " ms at load " + p.requested.load;
     draw(id, {
-      caption: !first ? nothing(metric.toUpperCase() + " p50") : metric.toUpperCase() + " p50: " + fmt(first[key].p50) + " ms at load " + first.requested.load +
-        (end !== first ? ", " + fmt(end[key].p50) + " ms at load " + end.requested.load : "") + ". A percentile is left out where the sample does not carry it.",
+      caption: !ends.length ? nothing(metric.toUpperCase() + " p50") : metric.toUpperCase() + " p50: " + ends.map((l) => at(l[0]) + (l.length > 1 ? ", " + at(l[l.length - 1]) : "")).join("; in the open loop ") + ". A percentile is left out where the sample does not carry it.",
       type: "line",
       data: {labels: points.map(label), datasets: sets},
       options: {
@@ -607,7 +608,7 @@ const Charts = (function() {
   function distribution(metric) {
     const n = points.length, sets = [], values = [];
     points.forEach((p, i) => {
-      const rows = (data.distributions[p.index][metric] || []).filter((r) => r[0] < 0.99995).map((r) => ({x: 1 / (1 - r[0]), y: r[1]}));
+      const rows = (data.distributions[p.index][metric] || []).filter((r) => r[0] < 0.99995).map(([q, y]) => ({x: 1 / (1 - q), y, q, p}));
       if (!rows.length) return;
       values.push(...rows.map((r) => r.y));
       const hue = 210 + (n > 1 ? 130 * i / (n - 1) : 0),
@@ -625,6 +626,7 @@ const Charts = (function() {
     };
     x.ticks.callback = (v) => names[v] || "";
     draw("c-dist", {
+      rows: () => [["load", "verdict", "percentile", metric.toUpperCase() + ", ms"], ...sets.flatMap((s) => s.data.map((d) => [s.label, d.p.verdict.status, 100 * d.q, d.y]))],
       caption: "Each line is a load, from its fastest request at the left to its slowest at the right; a steep end is a long tail.",
       type: "line",
       data: {datasets: sets},
@@ -643,6 +645,11 @@ const Charts = (function() {
       },
     });
   }
+
+  /* As the answer says it: of requests in flight the first whole number. */
+  const knee = () => data.summary.answer.axis === "arrivals_per_s" ? data.summary.answer.knee_load : Math.ceil(data.summary.answer.knee_load);
+  /* Circles and triangles stand side by side only where both loops ran. */
+  const loops = () => points.some((p) => p.requested.kind === "open") && points.some((p) => p.requested.kind === "closed") ? " Circles: closed loop; triangles: open loop" : "";
 
   /* As people count: from 1, with the repeat behind it where there are several. */
   const several = () => points.some((p) => p.repeat > 1);
@@ -677,5 +684,5 @@ const Charts = (function() {
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }
 
-  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, load: (p) => load(p), among, nothing, alone, points: () => points, data: () => data}, distribution, fmt, label, counts, number, loadUnit: () => loadUnit};
+  return {begin, all, toPaper, sorted, asked, kit: {css, line, axis, logAxis, draw, legends, limits, unbroken, shape, load: (p) => load(p), among, nothing, alone, loops, points: () => points, data: () => data}, distribution, fmt, label, counts, number, knee, loadUnit: () => loadUnit};
 })();

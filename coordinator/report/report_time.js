@@ -71,7 +71,7 @@ const Times = (function() {
     const top = most === null ? null : sets.flatMap((s) => s.data.map((d) => ({x: d.x, y: d.y, of: s.label}))).reduce((a, b) => b.y !== null && b.y > a.y ? b : a, {y: -1});
     kit.draw(id, {
       caption: most === null ? "Nothing was recorded." :
-        what + ": at most " + fmt(most) + (columns.length > 1 ? " (" + top.of + ")" : "") + ", " + fmt(top.x) + " s into the run. Gaps lie between the stages; warm-up is shown, the drain is not.",
+        most === 0 ? what + ": none in any second." : what + ": at most " + fmt(most) + (columns.length > 1 ? " (" + top.of + ")" : "") + ", " + fmt(top.x) + " s into the run. Gaps lie between the stages; warm-up is shown, the drain is not.",
       type: "line",
       data: {datasets: sets},
       options: {

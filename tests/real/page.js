@@ -3,6 +3,7 @@
 const child = require("child_process"), fs = require("fs"), path = require("path"), puppeteer = require("puppeteer-core");
 const [axe, ...pages] = process.argv.slice(2);
 const KINDS = [["desktop", 1300, 900, false, "light"], ["phone", 390, 844, true, "light"], ["dark", 1300, 900, false, "dark"], ["dark phone", 390, 844, true, "dark"]];
+const PATIENCE = 600000; // ms. Of a wait for a busy machine: what is waited for ends it long before
 let failed = 0;
 const fail = (...words) => {
   console.log("FAILED:", ...words);
@@ -12,7 +13,7 @@ const fail = (...words) => {
 // What a page says of itself. Runs in the browser.
 function look() {
   const drawn = [...document.querySelectorAll("canvas")].filter((c) => c.offsetParent), all = (s) => [...document.querySelectorAll(s)];
-  const ids = all("[id]").map((e) => e.id);
+  const ids = all("[id]").map((e) => e.id), values = all("#tiles .value").map((e) => e.getBoundingClientRect()), rows = all("#tiles .tile").map((e) => e.getBoundingClientRect().top);
   return {
     charts: drawn.length,
     bare: drawn.filter((c) => !c.getAttribute("aria-label") || !c.closest("figure").querySelector(".caption").textContent).map((c) => c.id),
@@ -20,6 +21,8 @@ function look() {
     unscoped: all("th").filter((t) => !t.scope).length,
     wide: document.documentElement.scrollWidth - innerWidth,
     word: document.querySelector("#outcome .word, #verdicts .badge").textContent,
+    uneven: values.filter((v, i) => values.some((w, k) => rows[k] === rows[i] && w.top !== v.top)).length,
+    hollow: all(".caption").map((e) => e.textContent).filter((t) => /: at most 0[ ,]/.test(t)),
     injected: all("img, main b").length,
   };
 }
@@ -36,7 +39,7 @@ async function downloads(page, name) {
   }), empty = await page.browser().newPage();
   const files = await empty.evaluate((list) => list.map(([file, body]) => {
     const svg = file.endsWith(".svg") ? new DOMParser().parseFromString(body, "image/svg+xml") : null, count = (what) => svg ? svg.querySelectorAll(what).length : 0;
-    return {file, bytes: body.length, broken: count("parsererror") > 0, lines: count("path"), words: count("text"), bad: /NaN|undefined/.test(body), head: file.endsWith(".csv") ? body.split("\r\n")[0].split(",").length : 0};
+    return {file, bytes: body.length, broken: count("parsererror") > 0, lines: count("path"), words: count("text"), bad: /NaN|undefined/.test(body), head: file.endsWith(".csv") ? body.split("\r\n")[0].split(",") : []};
   }), saved);
   await empty.close();
   await page.bringToFront();
@@ -44,7 +47,8 @@ async function downloads(page, name) {
   const charts = new Set(files.map((f) => f.file.replace(/\.\w+$/, "")));
   if (files.length !== 3 * charts.size || charts.size < 2) fail(name, "charts offer", files.length, "files for", charts.size, "charts");
   for (const f of files) {
-    if (f.file.endsWith(".csv") ? f.head < 3 || f.bad : f.bytes < 20) fail(name, f.file, "is empty, or has no head:", JSON.stringify(f)); // also where a chart has no point
+    if (f.file.endsWith(".csv") ? f.head.length < 3 || f.bad : f.bytes < 20) fail(name, f.file, "is empty, or has no head:", JSON.stringify(f)); // also where a chart has no point
+    if (f.head.some((h) => h.length < 2 || h.includes(";"))) fail(name, f.file, "has a column without a proper name:", f.head.join(" | "));
     if (f.file.endsWith(".svg") && (f.broken || f.bad || f.lines < 5 || f.words < 5)) fail(name, f.file, JSON.stringify(f));
   }
 }
@@ -52,6 +56,7 @@ async function downloads(page, name) {
 // A page of one kind, with all that it says kept in `said`. It may ask for what begins with `own`, and for nothing else.
 async function open(browser, url, own, name, [kind, width, height, isMobile, scheme]) {
   const page = await browser.newPage(), said = [];
+  page.setDefaultTimeout(PATIENCE);
   page.on("console", (m) => said.push(m.text()));
   page.on("pageerror", (e) => said.push(e.message));
   page.on("request", (r) => r.url().startsWith(own) || r.url().startsWith("data:") || fail(name, "the page asks for", r.url()));
@@ -64,7 +69,7 @@ async function open(browser, url, own, name, [kind, width, height, isMobile, sch
 // What holds of every page, as it is and with all of it open.
 async function judge({page, name, kind, said}) {
   const least = +(process.env.CHARTS || 2), seen = await page.evaluate(look);
-  if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected) fail(name, JSON.stringify(seen));
+  if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected || seen.uneven || seen.hollow.length) fail(name, JSON.stringify(seen));
   if (kind === "desktop") await downloads(page, name);
   await page.evaluate(() => {
     for (const b of document.querySelectorAll("button[aria-pressed]")) if (b.offsetParent) b.click();
@@ -96,7 +101,7 @@ async function paper(view, name, pdf) {
 // A run that is under way, watched in all kinds of browser at once: once with a stage that has ended, and when the page's button has ended the run.
 async function watch(browser, url) {
   const views = await Promise.all(KINDS.map((k) => open(browser, url, new URL(url).origin + "/", "live (" + k[0] + "):", k)));
-  const patient = {polling: 500, timeout: 120000}; // by time: a page in the background is not drawn
+  const patient = {polling: 500}; // by time: a page in the background is not drawn
   for (const v of views) {
     await v.page.bringToFront();
     await v.page.waitForFunction(() => document.querySelectorAll("#t-points tbody tr:not(.below)").length > 0 && document.querySelector("#live-tiles .tile"), patient);
@@ -122,7 +127,7 @@ async function watch(browser, url) {
 }
 
 (async () => {
-  const browser = await puppeteer.launch({executablePath: process.env.CHROMIUM || "/usr/bin/chromium", headless: true, args: ["--no-sandbox", "--disable-gpu"]});
+  const browser = await puppeteer.launch({executablePath: process.env.CHROMIUM || "/usr/bin/chromium", headless: true, timeout: PATIENCE, protocolTimeout: PATIENCE, args: ["--no-sandbox", "--disable-gpu"]});
   for (const file of pages) {
     if (file.startsWith("http:")) {
       await watch(browser, file);
