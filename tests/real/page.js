@@ -78,8 +78,10 @@ async function judge({page, name, kind, said}) {
   const after = await page.evaluate(look);
   if (after.wide > 0) fail(name, "with all open it is", after.wide, "px too wide");
   if (said.length) fail(name, "the console says", [...new Set(said)].slice(0, 3).join(" | "));
+  /* The rows of a chart's own table are made alike: ten of them tell axe-core as much as two hundred, which take it a minute. */
+  await page.evaluate(() => document.querySelectorAll(".foot table tr:nth-child(n + 12)").forEach((e) => e.remove()));
   await page.evaluate(fs.readFileSync(axe, "utf8"));
-  const r = await page.evaluate(() => axe.run());
+  const r = await page.evaluate(() => axe.run({resultTypes: ["violations"]}));
   for (const v of r.violations) fail(name, "axe:", v.id, v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", "));
   console.log(name, seen.charts + " charts,", seen.word + ",", r.passes.length + " rules of axe-core kept");
   return seen;
