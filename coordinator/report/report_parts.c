@@ -104,6 +104,26 @@ static size_t passed(const struct analysis *in, size_t point)
     return n;
 }
 
+/* How long a load would have to run until all its gates are decided; infinite where that is not known, or one fails. */
+static double undecided_s(const struct analysis *in, size_t point)
+{
+    double most = 0;
+    for (size_t i = 0; i < in->n_gates; i++) {
+        const struct gate_outcome *o = &in->gates[i];
+        if (o->point != point || o->result == GATE_PASS) continue;
+        most = o->result == GATE_INCONCLUSIVE && isfinite(o->needs_s) ? fmax(most, o->needs_s) : (double)INFINITY;
+        if (isinf(most)) break;
+    }
+    return most;
+}
+
+/* Where one load is enough: the load that keeps most gates, then the one that is decided soonest. */
+static bool nearer(const struct analysis *in, size_t a, size_t b)
+{
+    size_t x = passed(in, a), y = passed(in, b);
+    return x > y || (x == y && undecided_s(in, a) < undecided_s(in, b));
+}
+
 static bool worse(enum gate_result a, enum gate_result b)
 {
     static const int RANK[] = {[GATE_PASS] = 0, [GATE_INCONCLUSIVE] = 1, [GATE_FAIL] = 2};
@@ -119,7 +139,7 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
     for (size_t i = 0; i < in->n_points; i++) {
         const struct gate_outcome *o = outcome(in, gate, i);
         if (!o || in->points[i].verdict.status == VERDICT_INVALID) continue;
-        if (!best || (asks ? passed(in, i) > passed(in, best->point) : worse(o->result, best->result))) best = o;
+        if (!best || (asks ? nearer(in, i, best->point) : worse(o->result, best->result))) best = o;
     }
     return best;
 }

@@ -27,7 +27,8 @@ const char *report_load(const struct plan_stage *p, char *buf);
 const char *report_stamps(const struct stage_data *s);
 
 /* A gate's result for the run and the point that decides it: where a load within the limits was asked for (a sweep, a
- * search), the point that the answer stands on, else the point that passes most gates; with explicit stages the worst
+ * search), the point that the answer stands on, else the point that passes most gates, and of several the one where a
+ * longer stage decides soonest; with explicit stages the worst
  * of all. NULL when no valid point was measured. */
 const struct gate_outcome *report_gate(const struct analysis *in, size_t gate);
 

@@ -98,6 +98,13 @@ static void test_every_status(void **state)
     for (int i = 0; i < 9; i++)
         o[i].grows = false, o[i].gone = true;
     says("UNDECIDED", "the server was gone, which leaves undecided: ttft.p99 < 800ms: it is 320 ms at load 64");
+    begin(1); /* the load at which a longer stage decides soonest */
+    p[4].metric[METRIC_TTFT].count = 99;
+    a.measured_status = 99;
+    a.answer.has_slo = false;
+    for (int i = 0; i < 9; i++)
+        o[i].result = GATE_INCONCLUSIVE, o[i].value = 320, o[i].needs_s = i == 4 ? 18 : 300;
+    says("UNDECIDED", "the sample is too small to decide ttft.p99 < 800ms: it is 320 ms at load 16");
     begin(1);
     a.measured_status = 3;
     verdict_add(&p[3].verdict, VERDICT_INVALID, "lag p99 is 4 ms");
