@@ -1,4 +1,6 @@
-/* curve.csv: one line per point, for spreadsheets. RFC 4180; empty where n/a. */
+/* curve.csv: one line per point, for spreadsheets. RFC 4180; empty where n/a. Lines are written in the order of their
+ * tables, and then given the order in which people read: whose a row is, what was asked, and the figures that matter.
+ */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -13,6 +15,64 @@ static const enum metric SHOWN[] = {METRIC_TTFT,      METRIC_TTFT_DUE, METRIC_TP
                                     METRIC_CHUNK_GAP, METRIC_E2E,      METRIC_E2E_DUE,      METRIC_LATENESS,
                                     METRIC_DISPATCH,  METRIC_LAG,      METRIC_INPUT_TOKENS, METRIC_OUTPUT_TOKENS};
 #define N_SHOWN (sizeof SHOWN / sizeof SHOWN[0])
+
+static const char *const FIRST[] = {"run",
+                                    "model",
+                                    "started",
+                                    "stage",
+                                    "repeat",
+                                    "load",
+                                    "kind",
+                                    "verdict",
+                                    "output_tokens_per_s",
+                                    "requests_per_s",
+                                    "error_rate",
+                                    "ttft_ms_p50",
+                                    "ttft_ms_p99",
+                                    "tpot_ms_p50",
+                                    "tpot_ms_p99",
+                                    "itl_ms_p99",
+                                    "e2e_ms_p50",
+                                    "e2e_ms_p99"};
+
+#define CELLS 400u
+#define LINE_MAX_BYTES (1u << 20)
+struct cells {
+    const char *at[CELLS];
+    size_t len[CELLS], n;
+};
+
+/* The cells of a line, which end at commas outside of quotes. */
+static void split(const char *s, struct cells *ret)
+{
+    bool quoted = false;
+    ret->n = 0;
+    for (const char *from = s; ret->n < CELLS; s++) {
+        quoted ^= *s == '"';
+        if (*s && (quoted || *s != ',')) continue;
+        ret->at[ret->n] = from;
+        ret->len[ret->n++] = (size_t)(s - from);
+        if (!*s) break;
+        from = s + 1;
+    }
+}
+
+/* One after the other: FIRST, then all others as they stand. */
+static void put_ordered(struct buf *out, const struct cells *names, const struct cells *line)
+{
+    const size_t n_first = sizeof FIRST / sizeof *FIRST;
+    bool put[CELLS] = {false};
+    for (size_t pass = 0; pass <= n_first; pass++)
+        for (size_t i = 0; i < line->n; i++) {
+            bool is = pass == n_first ||
+                      (strlen(FIRST[pass]) == names->len[i] && memcmp(FIRST[pass], names->at[i], names->len[i]) == 0);
+            if (put[i] || !is) continue;
+            (void)buf_put(out, line->at[i], line->len[i]);
+            put[i] = true;
+            (void)buf_puts(out, pass == n_first && i + 1 == line->n ? "" : ",");
+        }
+    (void)buf_puts(out, "\r\n");
+}
 
 static void names(struct buf *b, enum figure_csv place)
 {
@@ -51,7 +111,6 @@ static void header(struct buf *b)
     names(b, FIGURE_AFTER);
     (void)buf_puts(b, ",degraded,reasons");
     names(b, FIGURE_END);
-    (void)buf_puts(b, "\r\n");
 }
 
 static void line(struct buf *b, const struct analysis *in, const struct point *p)
@@ -99,13 +158,23 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
     reasons[at] = 0;
     csv_text(b, reasons);
     figures(b, p, FIGURE_END);
-    (void)buf_puts(b, "\r\n");
 }
 
 int report_curve_csv(const struct analysis *in, struct buf *out, struct err *e)
 {
-    header(out);
-    for (size_t i = 0; i < in->n_points; i++)
-        line(out, in, &in->points[i]);
+    struct buf head = BUF_INIT(LINE_MAX_BYTES), row = BUF_INIT(LINE_MAX_BYTES);
+    struct cells names_of, cells;
+    header(&head);
+    split(buf_str(&head), &names_of);
+    put_ordered(out, &names_of, &names_of);
+    for (size_t i = 0; i < in->n_points; i++) {
+        buf_reset(&row);
+        line(&row, in, &in->points[i]);
+        split(buf_str(&row), &cells);
+        put_ordered(out, &names_of, &cells);
+    }
+    out->bad |= head.bad || row.bad;
+    buf_clear(&head);
+    buf_clear(&row);
     return out->bad ? err_set(e, ERR_NOMEM, "curve.csv is larger than %zu bytes, or memory ran out", out->max) : 0;
 }

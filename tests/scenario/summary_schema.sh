@@ -27,8 +27,8 @@ sim --fault-status 500
 run failing 'load: {concurrency: [1, 2], duration: 1s}'
 for s in "${summaries[@]}"; do [ -s "$s" ] || fail "no $s"; done
 "$PY" "$(dirname "$0")/summary_schema.py" "$(dirname "$0")/../../coordinator/report/summary.schema.json" "${summaries[@]}" || FAILED=1
-# The first columns of curve.csv say whose a row is.
-[ "$(head -1 "$TMP/sweep/curve.csv" | cut -d, -f1-8)" = run,model,started,stage,repeat,load,kind,verdict ] || fail "the first columns of curve.csv: $(head -1 "$TMP/sweep/curve.csv")"
+# The first columns of curve.csv say whose a row is and what was asked; the ten that matter follow.
+[ "$(head -1 "$TMP/sweep/curve.csv" | cut -d, -f1-18)" = run,model,started,stage,repeat,load,kind,verdict,output_tokens_per_s,requests_per_s,error_rate,ttft_ms_p50,ttft_ms_p99,tpot_ms_p50,tpot_ms_p99,itl_ms_p99,e2e_ms_p50,e2e_ms_p99 ] || fail "the first columns of curve.csv: $(head -1 "$TMP/sweep/curve.csv")"
 [ "$(cut -d, -f4,5 "$TMP/sweep/curve.csv" | sed 1d | sort | tr -d '\r' | tr '\n' ' ')" = "1,1 1,2 2,1 2,2 3,1 3,2 " ] || fail "stages and repeats do not count from 1"
 [ "$(sed 1d "$TMP/sweep/curve.csv" | cut -d, -f1,2 | sort -u)" = "$(jq -r .run.id "$TMP/sweep/summary.json"),\"sim\"" ] || fail "a row does not say whose it is"
 finish
