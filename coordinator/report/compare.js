@@ -78,8 +78,12 @@
     return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((l) => ({ ...l, fillStyle: chart.data.datasets[l.datasetIndex].borderColor }));
   }
 
-  /* What a chart shows of each run, as a sentence: the most throughput, or the latency at the highest load that counts. */
+  /* What a chart shows of each run, as a sentence: the most throughput, or the latency at the highest load that counts in all
+   * of them. Where there is none, at each one's own. */
   function caption(key) {
+    const near = (r, load) => r.points.find((p) => p.counts && p[key] !== null && p.load !== null && Math.abs(p.load / load - 1) < 0.03);
+    const shared = key === "output" ? [] : data.runs[0].points.filter((p) => p.load > 0 && data.runs.every((r) => near(r, p.load))).map((p) => p.load).sort((a, b) => b - a);
+    if (shared.length) return "At the highest load that counts in " + (data.runs.length === 2 ? "both, " : "all, ") + fmt(shared[0]) + (data.open_loop ? " arrivals per second: " : " in flight: ") + data.runs.map((r) => r.label + " " + fmt(near(r, shared[0])[key]) + " ms").join(", ") + ".";
     const said = data.runs.map((r) => {
       const good = r.points.filter((p) => p.counts && p[key] !== null && p.load !== null), most = key === "output";
       const p = good.reduce((a, b) => !a || (most ? b.output > a.output : b.load > a.load) ? b : a, null);
@@ -104,7 +108,7 @@
       const sets = data.runs.map((r, i) => {
         const color = css(colors[i % colors.length]);
         const points = r.points.filter((p) => p[key] !== null && p.load !== null).sort((a, b) => a.load - b.load);
-        return { label: r.label + " " + r.dir.replace(/\/+$/, "").split("/").pop(), data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, segment: { borderColor: (s) => points[s.p0DataIndex].counts && points[s.p1DataIndex].counts ? undefined : "transparent" }, borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], pointRadius: 4,
+        return { label: r.label + " " + r.dir.replace(/\/+$/, "").split("/").pop(), data: points.map((p) => ({ x: p.load, y: p[key] })), showLine: true, segment: { borderColor: (s) => points[s.p0DataIndex].counts && points[s.p1DataIndex].counts ? undefined : "transparent" }, borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: i ? [6, 4] : [], order: -i, pointRadius: i ? 3 : 5, /* dashes lie on the first run's line: both are seen where they agree */
           pointBorderColor: color, pointBackgroundColor: points.map((p) => p.counts ? color : css("--card")) };
       });
       const loads = sets.flatMap((s) => s.data.map((d) => d.x)).filter((x) => x > 0);
@@ -113,7 +117,7 @@
         type: log ? "logarithmic" : "linear", beginAtZero: !log, title: { display: true, text, color: css("--soft") }, grid: { color: css("--grid") }, ticks: { color: css("--soft"), maxRotation: 0, ...(log ? { callback: (v) => fmt(v) } : {}) } });
       explain(key);
       made.push(new Chart($("c-" + key), { type: "scatter", data: { datasets: sets },
-        options: { animation: false, maintainAspectRatio: false, plugins: { legend: { align: "end", labels: { color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8, generateLabels: legend } } },
+        options: { animation: false, maintainAspectRatio: false, plugins: { legend: { align: "end", reverse: true, labels: { color: css("--ink"), usePointStyle: true, boxWidth: 8, boxHeight: 8, generateLabels: legend } } },
           scales: { x: axis(data.open_loop ? "arrivals per second" : "requests in flight", true), y: axis(key === "output" ? "output token/s" : "ms", false) } } }));
     }
   }

@@ -135,8 +135,8 @@ const Picture = (function() {
     $("picture-title").textContent = unit + " against token/s per user; beside each point stands its load";
     kit.draw("c-picture", {
       caption: !rows.length ? kit.nothing("TPOT p90") :
-        "Slowest tenth of users at " + fmt(best[best.length - 1].x) + " token/s: " + fmt(best[best.length - 1].y) + " " + unit + " (load " + best[best.length - 1].p.requested.load + "); at " +
-          fmt(best[0].x) + " token/s: " + fmt(best[0].y) + " (load " + best[0].p.requested.load + "). Speed per user is 1,000 / TPOT p90. The steps join the points that no other beats in both; nothing is interpolated." + kit.alone(rows),
+        "All but the slowest tenth of users see " + fmt(best[best.length - 1].x) + " token/s or more at load " + best[best.length - 1].p.requested.load + ", which gives " + fmt(best[best.length - 1].y) + " " + unit +
+          (best.length > 1 ? "; " + fmt(best[0].x) + " or more at load " + best[0].p.requested.load + ", which gives " + fmt(best[0].y) : "") + ". Speed per user is 1,000 / TPOT p90. The steps join the points that no other beats in both; nothing is interpolated." + kit.alone(rows),
       type: "line",
       data: {
         datasets: [

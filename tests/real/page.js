@@ -23,6 +23,7 @@ function look() {
     word: document.querySelector("#outcome .word, #verdicts .badge").textContent,
     uneven: values.filter((v, i) => values.some((w, k) => rows[k] === rows[i] && w.top !== v.top)).length,
     hollow: all(".caption").map((e) => e.textContent).filter((t) => /: at most 0[ ,]/.test(t)),
+    apart: all("#c-ttft_p50").filter((c) => !/^At the highest load that counts in/.test(c.closest("figure").querySelector(".caption").textContent)).length, // latencies of different loads beside each other
     injected: all("img, main b").length,
   };
 }
@@ -69,7 +70,7 @@ async function open(browser, url, own, name, [kind, width, height, isMobile, sch
 // What holds of every page, as it is and with all of it open.
 async function judge({page, name, kind, said}) {
   const least = +(process.env.CHARTS || 2), seen = await page.evaluate(look);
-  if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected || seen.uneven || seen.hollow.length) fail(name, JSON.stringify(seen));
+  if (seen.charts < least || seen.bare.length || seen.twice.length || seen.unscoped || seen.wide > 0 || !seen.word || seen.injected || seen.uneven || seen.apart || seen.hollow.length) fail(name, JSON.stringify(seen));
   if (kind === "desktop") await downloads(page, name);
   await page.evaluate(() => {
     for (const b of document.querySelectorAll("button[aria-pressed]")) if (b.offsetParent) b.click();
