@@ -124,6 +124,7 @@ function heading() {
 function prune() {
   const empty = [];
   if (!points.some((p) => p.ttft_ms.count)) empty.push("picture", "stages", "asked");
+  if (!points.length && Live.runs()) empty.push("result"); /* nothing has been judged or counted yet */
   if (!points.length) empty.push("picture", "curve", "asked", "time", "points", "ledger", "ends", "evidence");
   for (const id of empty) $(id).hidden = true;
 }

@@ -36,8 +36,9 @@ function stage() {
 }
 
 function tiles() {
-  const s = now.stage, list = s ? [["Output", fmt(s.tokens_per_s), "token/s", "in the last full second"], ["In flight", fmt(s.in_flight), "requests", s.waiting ? fmt(s.waiting) + " due and not sent" : "none waits to be sent"],
-    ["TTFT p50", fmt(s.ttft_p50_ms), "ms", s.ttft_n >= 299 ? "p99 " + fmt(s.ttft_p99_ms) + " ms" : "of " + fmt(s.ttft_n) + " requests"], ["ITL p50", fmt(s.itl_p50_ms), "ms", "p99 " + fmt(s.itl_p99_ms) + " ms"],
+  const s = now.stage, ms = (v) => v === null ? ["n/a", ""] : [fmt(v), "ms"], early = s && s.elapsed_s < s.warmup_s ? "not in the warm-up" : "no answer yet";
+  const list = s ? [["Output", fmt(s.tokens_per_s), "token/s", "in the last full second"], ["In flight", fmt(s.in_flight), "requests", s.waiting ? fmt(s.waiting) + " due and not sent" : "none waits to be sent"],
+    ["TTFT p50", ...ms(s.ttft_p50_ms), s.ttft_n >= 299 ? "p99 " + fmt(s.ttft_p99_ms) + " ms" : s.ttft_n ? "of " + fmt(s.ttft_n) + " requests" : early], ["ITL p50", ...ms(s.itl_p50_ms), s.itl_p99_ms === null ? early : "p99 " + fmt(s.itl_p99_ms) + " ms"],
     ["Ended ok", fmt(s.ok), "requests", s.failed ? fmt(s.failed) + " failed" : "none failed"], ["Agents", fmt(now.agents), "", now.agents_ready < now.agents ? fmt(now.agents_ready) + " ready" : "all ready"]] : [];
   $("live-tiles").replaceChildren(...list.map(([name, value, unit, note]) => {
     const t = el("div", "", "tile"), v = el("div", value + " ", "value");

@@ -105,6 +105,10 @@ async function paper(view, name, pdf) {
 async function watch(browser, url) {
   const views = await Promise.all(KINDS.map((k) => open(browser, url, new URL(url).origin + "/", "live (" + k[0] + "):", k)));
   const patient = {polling: 500}; // by time: a page in the background is not drawn
+  for (const v of views) { // what is not known yet is not shown as if it were judged or counted
+    const early = await v.page.evaluate(() => document.querySelector("#live") && !document.querySelector("#live").hidden && !document.querySelector("#t-points tbody tr") ? {gates: !!document.querySelector("#t-gates table") && !document.querySelector("#result").hidden} : null);
+    if (early && early.gates) fail(v.name, "before a stage has ended, gates are judged");
+  }
   for (const v of views) {
     await v.page.bringToFront();
     await v.page.waitForFunction(() => document.querySelectorAll("#t-points tbody tr:not(.below)").length > 0 && document.querySelector("#live-tiles .tile"), patient);
