@@ -14,7 +14,7 @@ const char *const FINISH_NAMES[FINISH_N] = {
 };
 
 static const char *const WORDS[FINISH_N] = {
-    [FINISH_NONE] = "",
+    [FINISH_NONE] = "null none not_finished finish_reason_unspecified", /* not ended yet, in words */
 #define FINISH(id, name, words, meaning) [FINISH_##id] = words,
 #include "common/finish.def"
 #undef FINISH
@@ -22,7 +22,7 @@ static const char *const WORDS[FINISH_N] = {
 
 enum finish finish_of(const char *word, size_t n)
 {
-    for (int i = FINISH_NONE + 1; n > 0 && i < FINISH_N; i++)
+    for (int i = FINISH_NONE; n > 0 && i < FINISH_N; i++)
         for (const char *w = WORDS[i], *end; *w; w = *end ? end + 1 : end) {
             end = strchrnul(w, ' ');
             if ((size_t)(end - w) == n && strncasecmp(w, word, n) == 0) return (enum finish)i;

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -123,6 +124,28 @@ static void test_ends(void **state)
     }
 }
 
+/* Servers that write in each event that the answer has not ended: in words, where OpenAI has null. */
+static void test_not_yet(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    static const char *const WORDS[] = {"null", "NULL", "none", "not_finished", "FINISH_REASON_UNSPECIFIED"};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
+        char event[160];
+        (void)snprintf(event, sizeof event,
+                       "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"%s\"}]}\n\n", WORDS[i]);
+        begin_as(CHAT, false, END_FINISH);
+        for (int k = 0; k < 3; k++)
+            feed(event, 10 + k);
+        assert_false(s.finish);
+        feed("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", 20);
+        finish(&seen, END_COMPLETE, 200);
+        assert_int_equal(seen.outcome, COUNTER_OK);
+        assert_int_equal(seen.events, 3);
+        assert_int_equal(seen.t.done, 20);
+    }
+}
+
 /* target.end: auto. One after the other on one server: what each ends with, and how it is judged. */
 static void test_learnt_ends(void **state)
 {
@@ -192,6 +215,9 @@ static void test_finish_reasons(void **state)
          "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n" DONE,
          FINISH_TOOLS},
         {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"repetition\"}]}\n\n" DONE, FINISH_OTHER},
+        {API_OPENAI_CHAT, TOKEN("a") "data: {\"choices\":[{\"finish_reason\":\"null\"}]}\n\n" DONE, FINISH_NONE},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"sensitive\"}]}\n\n" DONE, FINISH_FILTER},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"model_length\"}]}\n\n" DONE, FINISH_LENGTH},
         {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"abort\"}]}\n\n" DONE, FINISH_FAILED},
         {API_OPENAI_RESPONSES,
          "event: response.created\ndata: {\"response\":{\"status\":\"in_progress\"}}\n\n"
@@ -322,8 +348,10 @@ static void test_status_of_grpc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),    cmocka_unit_test(test_learnt_ends),
-        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices), cmocka_unit_test(test_status_of_grpc),
+        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_learnt_ends),    cmocka_unit_test(test_not_yet),
+        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_status_of_grpc),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
