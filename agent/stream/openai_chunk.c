@@ -87,6 +87,8 @@ static void take_usage(struct event_scan *s, struct other_usage *other)
         } else if (JSON_IS(&s->j, "prompt_tokens") || JSON_IS(&s->j, "promptTokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
         } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
+        } else if (JSON_IS(&s->j, "prompt_cache_hit_tokens") || JSON_IS(&s->j, "cached_tokens")) {
+            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
             event_scan_details(s);
         } else if (JSON_IS(&s->j, "output_tokens")) {
             other->has_out = event_scan_count(s, &other->out);

@@ -240,6 +240,12 @@ static void test_usage(void **state)
     assert_int_equal(ev.output_tokens, 0);
 }
 
+    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"prompt_cache_hit_tokens\":17,"
+              "\"prompt_cache_miss_tokens\":12}}"); /* DeepSeek */
+    assert_int_equal(ev.cached_tokens, 17);
+    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"cached_tokens\":18}}"); /* Moonshot
+                                                                                                                   */
+    assert_int_equal(ev.cached_tokens, 18);
 /* Usage in other places than the API's own, and in other words. */
 static void test_usage_elsewhere(void **state)
 {
