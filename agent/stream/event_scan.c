@@ -260,6 +260,31 @@ static bool is_bad_code(const struct json *j, enum json_token t)
     return t == JSON_NUMBER || (t == JSON_STRING && j->len > 0 && !is_good_word(j));
 }
 
+/* The first token of a value that means nothing: null, false, "", 0, []. */
+static bool is_nothing(const struct event_scan *s, enum json_token t)
+{
+    uint32_t n;
+    const char *next = s->j.at;
+    if (t == JSON_NUMBER) return json_u32(&s->j, &n) && n == 0;
+    if (t == JSON_ARRAY) {
+        while (next < s->j.end && *next == ' ')
+            next++;
+        return next < s->j.end && *next == ']';
+    }
+    return t == JSON_NULL || t == JSON_FALSE || t == JSON_BAD || (t == JSON_STRING && s->j.len == 0);
+}
+
+/* {"data": {"error": …}}, {"data": {"success": false}} */
+static bool takes_error_of_part(struct event_scan *s)
+{
+    bool error = ANY_CASE(&s->j, "error") || ANY_CASE(&s->j, "errors");
+    if (!error && !JSON_IS(&s->j, "success")) return false;
+    enum json_token t = json_next(&s->j);
+    s->suspect |= error ? !is_nothing(s, t) : t == JSON_FALSE;
+    (void)json_leave(&s->j, t);
+    return true;
+}
+
 /* {"header": {"code": 10013, "message": …}}: a code and words about it, in an object by whatever name. Entered. Where
  * it is a finish reason, as SGLang gives it to its own API, {"type": "abort", "message": …}, that is returned; a type
  * that is missing, or no word, is a reason all the same, but a code is none. */
@@ -268,6 +293,7 @@ static enum finish take_part(struct event_scan *s)
     enum finish finish = FINISH_OTHER;
     bool code = false, words = false;
     while (event_scan_key(s)) {
+        if (takes_error_of_part(s)) continue;
         bool is_code = JSON_IS(&s->j, "code"), is_words = JSON_IS(&s->j, "message") || JSON_IS(&s->j, "msg"),
              is_type = JSON_IS(&s->j, "type");
         if (!is_code && !is_words && !is_type) {
@@ -296,20 +322,6 @@ void event_scan_finish(struct event_scan *s)
     if (finish == FINISH_FAILED) s->ev->flags |= EVENT_ERROR;
     if (finish > s->ev->finish) s->ev->finish = finish;
     if (t != JSON_OBJECT) (void)json_leave(&s->j, t);
-}
-
-/* The first token of a value that means nothing: null, false, "", 0, []. */
-static bool is_nothing(const struct event_scan *s, enum json_token t)
-{
-    uint32_t n;
-    const char *next = s->j.at;
-    if (t == JSON_NUMBER) return json_u32(&s->j, &n) && n == 0;
-    if (t == JSON_ARRAY) {
-        while (next < s->j.end && *next == ' ')
-            next++;
-        return next < s->j.end && *next == ']';
-    }
-    return t == JSON_NULL || t == JSON_FALSE || t == JSON_BAD || (t == JSON_STRING && s->j.len == 0);
 }
 
 bool event_scan_is_something(struct event_scan *s)
@@ -442,7 +454,7 @@ static inline bool ends_as_error(const struct json *j)
 
 static bool is_status_key(const struct json *j)
 {
-    return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode");
+    return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode") || ANY_CASE(j, "state");
 }
 
 /* Which member errors have is this key? The first letter decides for nearly all: each event has a few others. */
@@ -450,7 +462,10 @@ static enum member member_of(const struct json *j)
 {
     switch (j->text[0] | 0x20) {
     case 'e':
-        return is_error_key(j) ? MEMBER_ERROR : MEMBER_OTHER;
+        if (is_error_key(j)) return MEMBER_ERROR;
+        return ANY_CASE(j, "event") ? MEMBER_STATUS : MEMBER_OTHER;
+    case 'l':
+        return ANY_CASE(j, "level") ? MEMBER_STATUS : MEMBER_OTHER;
     case 'f':
         return ANY_CASE(j, "fault") ? MEMBER_ERROR : MEMBER_OTHER;
     case 'd':
@@ -481,6 +496,7 @@ static void take_type(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
     if (t == JSON_STRING && JSON_IS(&s->j, "error")) s->ev->flags |= EVENT_ERROR;
+    if (t == JSON_STRING && ends_as_error(&s->j)) s->suspect = true;
     (void)json_leave(&s->j, t);
 }
 

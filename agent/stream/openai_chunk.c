@@ -80,16 +80,15 @@ struct other_usage {
 static void take_usage(struct event_scan *s, struct other_usage *other)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
-    s->known = true;
-    while (event_scan_key(s)) {
+    for (; event_scan_key(s); s->known = true) {
         if (JSON_IS(&s->j, "completion_tokens") || JSON_IS(&s->j, "completionTokens")) {
             if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
         } else if (JSON_IS(&s->j, "prompt_tokens") || JSON_IS(&s->j, "promptTokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
         } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
+            event_scan_details(s);
         } else if (JSON_IS(&s->j, "prompt_cache_hit_tokens") || JSON_IS(&s->j, "cached_tokens")) {
             (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
-            event_scan_details(s);
         } else if (JSON_IS(&s->j, "output_tokens")) {
             other->has_out = event_scan_count(s, &other->out);
         } else if (JSON_IS(&s->j, "input_tokens")) {

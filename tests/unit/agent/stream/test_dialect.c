@@ -168,6 +168,18 @@ static void test_flags(void **state)
         {"{\"status\":{\"code\":13,\"message\":\"internal\",\"details\":[{\"code\":0}]}}", EVENT_ERROR},
         {"{\"header\":{\"message\":\"audit failed\",\"code\":10013,\"sid\":\"x\",\"status\":2}}", EVENT_ERROR},
         {"{\"result\":{\"code\":\"INTERNAL\",\"msg\":\"boom\"}}", EVENT_ERROR},
+        {"{\"Response\":{\"Error\":{\"Code\":\"LimitExceeded\"},\"RequestId\":\"1\"}}", EVENT_ERROR},
+        {"{\"data\":{\"error\":\"boom\"}}", EVENT_ERROR},
+        {"{\"data\":{\"success\":false,\"msg\":\"boom\"}}", EVENT_ERROR},
+        {"{\"data\":{\"error\":null,\"errors\":[],\"success\":true}}", EVENT_UNKNOWN},
+        {"{\"data\":{\"error\":\"boom\"},\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
+        {"{\"event\":\"error\",\"data\":\"boom\"}", EVENT_ERROR},
+        {"{\"state\":\"FAILED\"}", EVENT_ERROR},
+        {"{\"event\":\"ping\"}", EVENT_UNKNOWN},
+        {"{\"event\":\"error\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
+        {"{\"type\":\"stream_error\",\"text\":\"boom\"}", EVENT_ERROR},
+        {"{\"type\":\"ModelException\"}", EVENT_ERROR},
+        {"{\"type\":\"ping\"}", EVENT_UNKNOWN},
         {"{\"header\":{\"code\":0,\"message\":\"Success\"}}", EVENT_UNKNOWN},
         {"{\"header\":{\"code\":200,\"message\":\"well\"}}", EVENT_UNKNOWN},
         {"{\"header\":{\"code\":\"ok\",\"message\":\"well\"}}", EVENT_UNKNOWN},
@@ -202,7 +214,8 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\"}]}}]}", EVENT_REASONING},
         {"{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}]}", EVENT_CONTENT},
         {"{\"usage\":null,\"choices\":[]}", EVENT_UNKNOWN},
-        {"{\"usage\":{}}", 0},
+        {"{\"usage\":{}}", EVENT_UNKNOWN},
+        {"{\"usage\":{},\"code\":\"Throttling\",\"message\":\"too fast\"}", EVENT_ERROR},
         {"{\"usage\":{\"completion_tokens\":-1}}", EVENT_UNREAD},
         {"{\"usage\":{\"completion_tokens\":2.5}}", EVENT_UNREAD},
         {"{\"usage\":{\"completion_tokens\":\"many\"}}", EVENT_UNREAD},
@@ -227,6 +240,12 @@ static void test_usage(void **state)
     assert_int_equal(ev.input_tokens, 29);
     assert_int_equal(ev.output_tokens, 24);
     assert_int_equal(ev.cached_tokens, 16);
+    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"prompt_cache_hit_tokens\":17,"
+              "\"prompt_cache_miss_tokens\":12}}"); /* DeepSeek */
+    assert_int_equal(ev.cached_tokens, 17);
+    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"cached_tokens\":18}}"); /* Moonshot
+                                                                                                                   */
+    assert_int_equal(ev.cached_tokens, 18);
     ev = scan("{\"usage\":{\"prompt_tokens_details\":null,\"completion_tokens\":0,\"prompt_tokens\":4}}");
     assert_int_equal(ev.flags, EVENT_USAGE);
     assert_int_equal(ev.input_tokens, 4);
@@ -240,12 +259,6 @@ static void test_usage(void **state)
     assert_int_equal(ev.output_tokens, 0);
 }
 
-    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"prompt_cache_hit_tokens\":17,"
-              "\"prompt_cache_miss_tokens\":12}}"); /* DeepSeek */
-    assert_int_equal(ev.cached_tokens, 17);
-    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"cached_tokens\":18}}"); /* Moonshot
-                                                                                                                   */
-    assert_int_equal(ev.cached_tokens, 18);
 /* Usage in other places than the API's own, and in other words. */
 static void test_usage_elsewhere(void **state)
 {
