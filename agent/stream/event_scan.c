@@ -312,16 +312,31 @@ static enum finish take_part(struct event_scan *s)
     return finish;
 }
 
+/* A word, an object, or a number or true, which no table has. */
+static enum finish finish_value(struct event_scan *s, enum json_token t)
+{
+    uint32_t n;
+    if (t == JSON_OBJECT) return take_part(s);
+    if (t == JSON_STRING) return finish_of(s->j.text, s->j.len);
+    if (t == JSON_NUMBER) return json_u32(&s->j, &n) && n == 0 ? FINISH_NONE : FINISH_OTHER;
+    (void)json_leave(&s->j, t);
+    return t == JSON_TRUE ? FINISH_OTHER : FINISH_NONE;
+}
+
 void event_scan_finish(struct event_scan *s)
 {
+    enum finish finish = FINISH_NONE, one;
     enum json_token t = json_next(&s->j);
-    enum finish finish = t == JSON_STRING   ? finish_of(s->j.text, s->j.len)
-                         : t == JSON_OBJECT ? take_part(s)
-                                            : FINISH_NONE;
+    if (t != JSON_ARRAY) finish = finish_value(s, t);
+    while (t == JSON_ARRAY) { /* of each answer, or of each part of one */
+        enum json_token item = json_next(&s->j);
+        if (item == JSON_ARRAY_END || item == JSON_BAD || item == JSON_END) break;
+        one = finish_value(s, item);
+        if (one > finish) finish = one;
+    }
     if (finish != FINISH_NONE) s->ev->flags |= EVENT_FINISH;
     if (finish == FINISH_FAILED) s->ev->flags |= EVENT_ERROR;
     if (finish > s->ev->finish) s->ev->finish = finish;
-    if (t != JSON_OBJECT) (void)json_leave(&s->j, t);
 }
 
 bool event_scan_is_something(struct event_scan *s)
