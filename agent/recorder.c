@@ -41,6 +41,13 @@ void recorder_of(struct recorder *r, uint32_t workload, uint32_t model)
     r->group[GROUP_MODEL] = groups_find(&r->snap->groups, GROUP_MODEL, model);
 }
 
+void recorder_status(struct recorder *r, enum counter outcome, uint32_t status)
+{
+    enum failure label = (enum failure)(outcome - COUNTER_FAILED_FIRST);
+    enum counter c = counter_is_failure(outcome) ? counter_of_status(label, status) : COUNTER_N;
+    if (c < COUNTER_N) count(r, c, 1);
+}
+
 void recorder_due(struct recorder *r, int64_t due)
 {
     count(r, COUNTER_DUE, 1);

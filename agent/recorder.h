@@ -57,6 +57,9 @@ void recorder_of(struct recorder *r, uint32_t workload, uint32_t model);
  * Before stream_clear. */
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now);
 
+/* The request that ends next failed with this status. */
+void recorder_status(struct recorder *r, enum counter outcome, uint32_t status);
+
 /* A try has failed as `outcome`, and its request will be sent again: it has no output yet and does not end here. */
 void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome);
 

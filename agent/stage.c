@@ -191,6 +191,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (closed && send_again(st, r, outcome, at)) return;
     stage_flight_correct(st, at, now);
     recorder_of(&st->rec, r->choice.workload, r->choice.model);
+    recorder_status(&st->rec, outcome, (uint32_t)x->status);
     recorder_end(&st->rec, s, outcome, at);
     struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;

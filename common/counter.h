@@ -34,6 +34,24 @@ static inline bool counter_is_failure(enum counter c)
     return c >= COUNTER_FAILED_FIRST && c <= COUNTER_FAILED_LAST;
 }
 
+/* The statuses that failed requests are counted by (http_counted.def). */
+struct counter_status {
+    enum counter counter;
+    enum failure label;
+    uint32_t status; /* 0: all others of the label */
+};
+#define COUNTED(status, label) +1
+#define COUNTED_OTHER(id, name, label) +1
+enum {
+    COUNTER_STATUSES_N = 0
+#include "common/http_counted.def"
+};
+#undef COUNTED
+#undef COUNTED_OTHER
+extern const struct counter_status COUNTER_STATUSES[COUNTER_STATUSES_N];
+/* The counter of a request that failed under this label with this status; COUNTER_N: it has none. */
+enum counter counter_of_status(enum failure label, uint32_t status);
+
 /* Adds one agent's (or worker's) counters to a total, each by its kind. */
 void counters_add(uint64_t total[COUNTER_N], const uint64_t part[COUNTER_N]);
 

@@ -8,6 +8,7 @@
 #include "common/human.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
+#include "coordinator/answer/statuses.h"
 #include "coordinator/answer/verdict.h"
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
@@ -272,6 +273,8 @@ static void say_failures(struct answer *a)
         else
             say(a, ", all by ");
         say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
+        char statuses[STATUSES_WORDS];
+        if (statuses_words(a->counters, FAILURE_N, statuses)[0]) say(a, "By status: %s. ", statuses);
         say_first(a->failed_first, a);
         if (a->remark[REMARK_OTHER_STATUS])
             say(a, "One label had two causes: %s. ", a->remark[REMARK_OTHER_STATUS]->text);

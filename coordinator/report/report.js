@@ -323,6 +323,7 @@ function failureTable() {
     S.failures.map((f) => {
       const said = el("div"), hint = f.hint.replace(/^[\s:.]+/, "");
       said.append(el("code", "", f.label), document.createTextNode(" " + f.meaning));
+      if (f.statuses) said.append(el("div", "", f.statuses));
       if (f.text) said.append(el("div", "said", f.text));
       return [
         {node: said, cls: "text wrap", small: hint && hint[0].toUpperCase() + hint.slice(1)}, fmt(f.requests),

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "coordinator/answer/statuses.h"
 #include "coordinator/report/report_parts.h"
 
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s)
@@ -78,7 +79,7 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
 {
     struct report_failure f[FAILURE_N];
     size_t n = report_failures(in, f);
-    char load[64], hint[FAILURE_HINT];
+    char load[64], hint[FAILURE_HINT], statuses[STATUSES_WORDS];
     json_array(j, "failures");
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &in->points[f[i].point];
@@ -89,6 +90,7 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
         json_u64(j, "stage", p->stage + 1);
         json_string(j, "load", report_load(&p->requested, load));
         put_failure_sample(j, f[i].first);
+        json_string(j, "statuses", statuses_words(in->answer.counters, f[i].label, statuses));
         json_string(j, "hint", f[i].first ? failure_hint(f[i].first, hint) : "");
         json_end_object(j);
     }

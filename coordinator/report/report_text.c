@@ -14,6 +14,7 @@
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/answer/statuses.h"
 #include "coordinator/report/report_parts.h"
 
 #define WIDTH_LEAST 60u
@@ -337,6 +338,8 @@ static void failures(const struct page *p, const struct analysis *in)
         const struct point *q = &in->points[f[i].point];
         struct buf text = BUF_INIT(2000);
         (void)buf_printf(&text, "%s %s", FAILURES[f[i].label].name, human_count(f[i].n, number));
+        char statuses[STATUSES_WORDS];
+        if (statuses_words(in->answer.counters, f[i].label, statuses)[0]) (void)buf_printf(&text, " (%s)", statuses);
         if (s)
             (void)buf_printf(&text, ": %s s into stage %" PRIu32 " (load %s)",
                              human_number((double)s->at_ns / 1e9, number), q->stage + 1,

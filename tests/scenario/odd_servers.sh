@@ -46,6 +46,11 @@ run_at /both 'concurrency: [1], duration: 1s' # one worker: two could see one st
 expect '.points[0].remarks[] | select(.kind == "other_status") | .text | contains("status 404, \"no adapter\"") and contains("status 400, \"too many tokens\"")' 'a second status under a label is told'
 expect '.answer.text | contains("One label had two causes: status 40")' 'in the answer too'
 
+run_at /statuses 'concurrency: [2], duration: 1s'
+expect '.points[0] | .evidence.counters | .status_503 + .status_500 == .http_5xx and .status_503 > .status_500 and .status_500 > 1' 'statuses under one label are counted'
+expect '(.failures[0].statuses | test("^[0-9]+ × 503, [0-9]+ × 500$")) and .failures[0].statuses as $s | .answer.text | contains("By status: " + $s + ".")' 'and told'
+expect_text out.log ' × 503, ' 'in the terminal too'
+
 for place in comments headers; do # a queue behind the head, with and without signs of life
     run_at /$place 'concurrency: [2], duration: 3s, drain: 1s' ', timeouts: {first_token: 1s}'
     expect '[.failures[] | select(.label == "timeout_first_token")][0].text | test("^(only comments or blank lines came, and no event|the head came, and nothing after it)$")' "$place: what came before the timeout is told"
@@ -86,6 +91,10 @@ run_at /noinput 'concurrency: [2], duration: 1s'
 expect '.answer.text | test("The input tokens of ([0-9]+) of \\1 answers are those that the plan asks for: usage gives none, or 0")' 'no input tokens in usage are told'
 run_at /moderated 'concurrency: [2], duration: 1s'
 expect '.answer.text | contains("ended with a finish reason that plateau does not know: \"mod\\u001b[2Jerated\".")' 'a finish reason that nobody knows is shown in its own word'
+run_at /finishlist 'concurrency: [2], duration: 1s'
+expect '.points[0] | .finish.length == .ledger.ok and .ledger.ok > 5' 'a finish reason in a list is read'
+run_at /finishnumber 'concurrency: [2], duration: 1s'
+expect '.answer.text | contains("ended with a finish reason that plateau does not know: \"{\"choices\":")' 'one that is a number is told, with its event'
 run_at /still 'concurrency: [2], duration: 5s, warmup: 500ms'
 expect '.points[0].ledger | .ok == .due' 'every request of a server that stood still ended ok'
 expect '.points[0].verdict.reasons | any(test("the server stood still: from second [0-9.]+ on next to nothing came for [1-3][0-9.]* s of the window"))' 'and it is told'

@@ -61,9 +61,24 @@ static void test_failed(void **state)
     assert_int_equal(counters_failed(c), 111);
 }
 
+static void test_statuses(void **state)
+{
+    (void)state;
+    assert_int_equal(counter_of_status(FAILURE_HTTP_5XX, 503), COUNTER_STATUS_503);
+    assert_int_equal(counter_of_status(FAILURE_HTTP_5XX, 599), COUNTER_STATUS_OTHER_5XX);
+    assert_int_equal(counter_of_status(FAILURE_HTTP_5XX, 102), COUNTER_STATUS_OTHER_5XX);
+    assert_int_equal(counter_of_status(FAILURE_HTTP_4XX, 418), COUNTER_STATUS_OTHER_4XX);
+    assert_int_equal(counter_of_status(FAILURE_HTTP_3XX, 308), COUNTER_STATUS_308);
+    assert_int_equal(counter_of_status(FAILURE_HTTP_429, 429), COUNTER_N); /* its label has no other */
+    assert_int_equal(counter_of_status(FAILURE_TRUNCATED, 503), COUNTER_N);
+    for (int i = 0; i < COUNTER_STATUSES_N; i++)
+        assert_int_equal(counter_of_status(COUNTER_STATUSES[i].label, COUNTER_STATUSES[i].status),
+                         COUNTER_STATUSES[i].counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_add),
-                                       cmocka_unit_test(test_failed)};
+                                       cmocka_unit_test(test_failed), cmocka_unit_test(test_statuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

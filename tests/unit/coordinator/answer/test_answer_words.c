@@ -89,6 +89,15 @@ static void test_other_ends(void **state)
     finish_capacity(&w, 1000);
     says(&w, "all by http_4xx: status 4xx other than 429. One label had two causes: status 404, \"no\", and status "
              "400, \"too long\". ");
+    data.counters[COUNTER_STATUS_404] = 10;
+    finish_capacity(&w, 1000);
+    silent(&w, "By status");
+    data.counters[COUNTER_STATUS_404] = 4;
+    data.counters[COUNTER_STATUS_400] = 3;
+    data.counters[COUNTER_STATUS_401] = data.counters[COUNTER_STATUS_402] = data.counters[COUNTER_STATUS_403] = 2;
+    data.counters[COUNTER_STATUS_405] = data.counters[COUNTER_STATUS_OTHER_4XX] = 1;
+    finish_capacity(&w, 1000);
+    says(&w, "other than 429. By status: 4 × 404, 3 × 400, 2 × 401, 2 × 402, 2 × 403, 2 × others. One label");
     p->ledger.failed[FAILURE_HTTP_4XX] = 0;
     memcpy(data.remarks.of[REMARK_FINISH_OTHER].text, "moderated", 10);
     finish_capacity(&w, 1000);
