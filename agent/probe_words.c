@@ -47,7 +47,9 @@ static void put_tokens(const struct probe_seen *s, struct buf *out)
         (void)buf_printf(out, "tokens: none was seen");
     if (s->thoughts > 0) (void)buf_printf(out, " (%" PRIu32 " of them only with reasoning)", s->thoughts);
     bool body = s->ended_by == STREAM_END_BODY;
-    (void)buf_puts(out, s->end        ? body ? "; ended with its body" : "; ended by its end marker"
+    (void)buf_puts(out, s->whole && s->end
+                            ? s->finish ? "; one answer, with a finish reason" : "; one answer, not streamed"
+                        : s->end      ? body ? "; ended with its body" : "; ended by its end marker"
                         : s->finish   ? "; a finish reason, no end marker"
                         : s->complete ? "; the body ended without an end marker"
                                       : "; cut before its end");

@@ -211,6 +211,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
             count(r, COUNTER_SHORT_BY_LENGTH, 1);
     }
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
+    if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
     if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);

@@ -447,9 +447,6 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         const struct point *p = &points[i];
         a->unanswered += p->window_unanswered;
         a->window_requests += point_ended(p);
-        uint64_t timed = p->metric[METRIC_TTFT].count, seen = p->metric[METRIC_TTFC].count;
-        a->timed += timed;
-        a->unseen += timed > seen ? timed - seen : 0;
         a->window_failed += p->window_failed;
         a->requests += p->ledger.ok;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->metric[METRIC_CUT_AGE].max / 1e3);

@@ -88,7 +88,6 @@ struct answer {
     uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
     uint64_t events_paced;          /* of the stages with a TPOT alone, as tokens_seen */
     uint64_t counters[COUNTER_N];   /* of all stages */
-    uint64_t timed, unseen; /* answers of the windows with a time to the first token; of these, without visible text */
     uint64_t answered;      /* ok requests of all stages */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */

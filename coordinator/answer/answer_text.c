@@ -385,7 +385,7 @@ static void say_ends(const struct plan *plan, struct answer *a)
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     uint64_t unmarked = a->counters[COUNTER_ENDED_BY_BODY] + a->counters[COUNTER_ENDED_BY_FINISH];
     (void)human_things((double)a->answered, "answer", all);
-    if (plan->target.end == END_AUTO && a->answered && !unmarked)
+    if (plan->target.end == END_AUTO && !plan->target.whole && a->answered && !unmarked)
         say(a, "Answers ended with the end marker of their API (target.end: auto). ");
     if (unmarked)
         say(a, "%s of %s ended without the end marker of their API, with %s (target.end: auto). ",
@@ -397,11 +397,9 @@ static void say_ends(const struct plan *plan, struct answer *a)
             "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
             "context. ",
             human_count(a->counters[COUNTER_SHORT_BY_LENGTH], n), all);
-    if ((double)a->unseen > LENGTH_OFF * (double)a->timed) {
-        char timed[HUMAN_THINGS_MAX];
-        say(a, "%s of %s had no visible text, only reasoning or tool calls. ", human_count(a->unseen, n),
-            human_things((double)a->timed, "answer", timed));
-    }
+    if ((double)a->counters[COUNTER_NO_TEXT] > LENGTH_OFF * (double)a->answered)
+        say(a, "%s of %s had no visible text, only reasoning or tool calls. ",
+            human_count(a->counters[COUNTER_NO_TEXT], n), all);
     (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
     if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests) {
         say(a, "%s of %s ended with a finish reason that plateau does not know%s",

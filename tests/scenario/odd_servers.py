@@ -92,6 +92,7 @@ PLACES = {
     "/samemodel": (lambda n: stream([event({"model": "org/M-2024-08-06", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/blank": (lambda n: stream([token(text="") for _ in range(50)] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/wholenousage": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "a b c"}, "finish_reason": "stop"}]})), False),
+    "/thoughts": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "", "reasoning_content": "hm"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 16, "completion_tokens": n}})), False),
     "/job": (lambda n: whole("202 Accepted", "application/json", '{"id": "job-7", "status": "queued"}', "Location: /jobs/7"), False),
     "/fields": (lambda n: whole("431 Request Header Fields Too Large", "text/plain", ""), False),
     "/both": (lambda n: whole("404 Not Found", "text/plain", "no adapter") if next(TURN) % 2 else whole("400 Bad Request", "text/plain", "too many tokens"), False),

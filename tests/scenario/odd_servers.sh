@@ -116,6 +116,10 @@ run_at /wholenousage 'concurrency: [2], duration: 1s' ', stream: false'
 expect '.points[0] | .output_tokens_per_s == null and .output_tokens.count == 0 and .e2e_ms.count > 10' 'a whole answer without usage has an unknown number of tokens'
 expect '.answer.text | contains("came without usage: how many tokens they have is not known")' 'and that is said'
 
+run_at /thoughts 'concurrency: [2], duration: 1s' ', stream: false, end: auto'
+expect '.answer.text | test("([0-9]+) of \\1 answers had no visible text, only reasoning or tool calls")' 'a whole answer of reasoning alone is told'
+expect '.answer.text | contains("end marker") | not' 'and nobody speaks of an end marker, which JSON has not'
+
 run_at /http2 'concurrency: [2], duration: 1s'
 expect '.failures[0].text | startswith("an HTTP answer whose first line is none of HTTP/1")' 'a status line of another version is no other protocol'
 run_at /text 'concurrency: [2], duration: 1s'

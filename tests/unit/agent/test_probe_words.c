@@ -76,6 +76,12 @@ static void test_ends(void **state)
     buf_reset(&b);
     probe_words_lines(&s, &b);
     assert_non_null(strstr(buf_str(&b), "; ended with its body"));
+    s.whole = true; /* JSON has neither */
+    s.ended_by = STREAM_END_MARKER;
+    buf_reset(&b);
+    probe_words_lines(&s, &b);
+    assert_non_null(strstr(buf_str(&b), "; one answer, not streamed"));
+    assert_null(strstr(buf_str(&b), "marker"));
     buf_clear(&b);
     s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY, "a content filter ended it before its first token: {}");
     s.end = s.finish = true;

@@ -110,13 +110,15 @@ static void test_unseen(void **state)
     (void)state;
     static struct world w;
     memset(&w, 0, sizeof w);
+    static struct stage_data data;
+    memset(&data, 0, sizeof data);
     struct point *p = add(&w, 4, 1);
-    p->ledger.ok = 100;
-    p->metric[METRIC_TTFT].count = 80;
-    p->metric[METRIC_TTFC].count = 78;
+    p->data = &data;
+    p->ledger.ok = data.counters[COUNTER_OK] = 80;
+    data.counters[COUNTER_NO_TEXT] = 2;
     finish_capacity(&w, 1000);
     silent(&w, "visible");
-    p->metric[METRIC_TTFC].count = 20;
+    data.counters[COUNTER_NO_TEXT] = 60; /* streamed or not */
     finish_capacity(&w, 1000);
     says(&w, "60 of 80 answers had no visible text, only reasoning or tool calls. ");
 }
