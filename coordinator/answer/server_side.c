@@ -1,6 +1,7 @@
 #include "coordinator/answer/server_side.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/answer/prom_read.h"
@@ -17,10 +18,10 @@ enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
 
 const char *server_field_name(enum server_field f)
 {
-    static const char *const names[SERVER_FIELD_N] = {
+    static const char *const names[SERVER_SPEC_FIRST] = {
         "running",       "waiting",           "kv_use",     "prefix_hits", "prefix_queries", "preemptions",
         "prompt_tokens", "generation_tokens", "ttft_sum_s", "ttft_count",  "queue_sum_s",    "queue_count"};
-    return names[f];
+    return f < SERVER_SPEC_FIRST ? names[f] : "";
 }
 
 const char *server_known(const char *name)
@@ -33,6 +34,7 @@ const char *server_known(const char *name)
 struct reading {
     struct server_sample *sample;
     size_t row[SERVER_FIELD_N]; /* the row a field was read by; N_ROWS: not yet */
+    unsigned speculating;       /* engines that have a length of acceptance */
 };
 
 static bool matches(const struct row *r, const struct prom_line *s)
@@ -45,14 +47,28 @@ static bool matches(const struct row *r, const struct prom_line *s)
     return s->name_n >= n && memcmp(s->name + s->name_n - n, name, n) == 0;
 }
 
+/* The field of a sample that has a row; SERVER_FIELD_N: it is of no use. */
+static enum server_field field_of(const struct row *r, const struct prom_line *s)
+{
+    char place[16], *end;
+    if (r->field == SERVER_ACCEPT_LENGTH && !(s->value >= 1)) return SERVER_FIELD_N; /* 0: has checked no draft yet */
+    if (r->field != SERVER_ACCEPTED_AT) return r->field;
+    if (!prom_read_label(s, "position", place, sizeof place)) return SERVER_FIELD_N;
+    unsigned long n = strtoul(place, &end, 10);
+    return *end == '\0' && end != place && n < SERVER_PLACES ? SERVER_ACCEPTED_AT + (enum server_field)n
+                                                             : SERVER_FIELD_N;
+}
+
 static bool take(void *arg, const struct prom_line *s)
 {
     struct reading *r = arg;
     if (!isfinite(s->value)) return true;
     for (size_t i = 0; i < N_ROWS; i++) {
         if (!matches(&ROWS[i], s)) continue;
-        enum server_field f = ROWS[i].field;
+        enum server_field f = field_of(&ROWS[i], s);
+        if (f == SERVER_FIELD_N) break;
         double *v = &r->sample->value[f];
+        r->speculating += f == SERVER_ACCEPT_LENGTH;
         if (i < r->row[f]) {
             r->row[f] = i;
             *v = s->value;
@@ -62,6 +78,11 @@ static bool take(void *arg, const struct prom_line *s)
         break; /* the first row that matches is the name's own */
     }
     return true;
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : (double)NAN;
 }
 
 int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e)
@@ -76,23 +97,25 @@ int server_read(const char *page, size_t n, struct server_sample *ret, struct er
     if (prom_read(page, n, take, &r, e)) return -1;
     for (int f = 0; f < SERVER_FIELD_N && !ret->server[0]; f++)
         if (r.row[f] < N_ROWS) ret->server = ROWS[r.row[f]].server;
+    ret->value[SERVER_ACCEPT_RATE] = ratio(ret->value[SERVER_ACCEPT_RATE], r.speculating);
+    ret->value[SERVER_ACCEPT_LENGTH] = ratio(ret->value[SERVER_ACCEPT_LENGTH], r.speculating);
     return 0;
 }
 
-/* A gauge holds until the next sample. */
-static void gauge(const struct server_sample *s, size_t n, int f, double to_s, struct server_stage *ret)
+/* A gauge holds until the next sample. Its mean; NaN: never there. */
+static double gauge(const struct server_sample *s, size_t n, int f, double to_s, double *ret_max)
 {
     double sum = 0, span = 0, last = NAN;
-    ret->max[f] = NAN;
+    *ret_max = NAN;
     for (size_t i = 0; i < n; i++) {
         double v = s[i].value[f], until = i + 1 < n ? s[i + 1].t_s : fmax(to_s, s[i].t_s);
         if (isnan(v)) continue;
         last = v;
-        ret->max[f] = fmax(ret->max[f], v);
+        *ret_max = fmax(*ret_max, v);
         sum += v * fmax(0, until - s[i].t_s);
         span += fmax(0, until - s[i].t_s);
     }
-    ret->mean[f] = span > 0 ? sum / span : last;
+    return span > 0 ? sum / span : last;
 }
 
 static void counter(const struct server_sample *s, size_t n, int f, struct server_stage *ret)
@@ -109,9 +132,17 @@ static void counter(const struct server_sample *s, size_t n, int f, struct serve
     ret->delta[f] = seen > 1 ? sum : (double)NAN;
 }
 
-static double ratio(double a, double b)
+/* Acceptance by counters, which are of every step in the window; else by gauges, which are of the server's last steps
+ * at each reading. */
+static void speculation(const struct server_sample *s, size_t n, double to_s, struct server_stage *ret)
 {
-    return b > 0 ? a / b : (double)NAN;
+    double max, drafts = ret->delta[SERVER_DRAFTS];
+    ret->acceptance_rate = ratio(ret->delta[SERVER_ACCEPTED], ret->delta[SERVER_DRAFT_TOKENS]);
+    ret->acceptance_length = 1 + ratio(ret->delta[SERVER_ACCEPTED], drafts);
+    if (isnan(ret->acceptance_rate)) ret->acceptance_rate = gauge(s, n, SERVER_ACCEPT_RATE, to_s, &max);
+    if (isnan(ret->acceptance_length)) ret->acceptance_length = gauge(s, n, SERVER_ACCEPT_LENGTH, to_s, &max);
+    for (int i = 0; i < SERVER_PLACES; i++)
+        ret->acceptance_at[i] = ratio(ret->delta[SERVER_ACCEPTED_AT + i], drafts);
 }
 
 void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s, struct server_stage *ret)
@@ -127,9 +158,10 @@ void server_stage_compute(const struct server_sample *s, size_t n, double from_s
     for (int f = 0; f < SERVER_FIELD_N; f++)
         ret->delta[f] = NAN;
     for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
-        gauge(s, n, f, to_s, ret);
-    for (int f = SERVER_COUNTER_FIRST; f < SERVER_FIELD_N; f++)
+        ret->mean[f] = gauge(s, n, f, to_s, &ret->max[f]);
+    for (int f = SERVER_COUNTER_FIRST; f < SERVER_ACCEPT_RATE; f++)
         counter(s, n, f, ret);
+    speculation(s, n, to_s, ret);
     /* prompt_tokens are all tokens of the prompts: llama.cpp counts those from its cache apart, the others with the
      * rest. Where no queries are counted, every prompt token was looked up. */
     double hits = ret->delta[SERVER_PREFIX_HITS];

@@ -11,7 +11,7 @@
 
 const char *
 server_known(const char *name); /* the static name of a server (see struct server_sample), "" when it is none we know */
-const char *server_field_name(enum server_field f); /* "running", "kv_use" … */
+const char *server_field_name(enum server_field f); /* "running", "kv_use" …; of those below SERVER_SPEC_FIRST */
 
 /* -1 when the page is malformed or too long; a page without a name we know is no error (all NaN). t_s is kept. */
 ERR_CHECKED int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
@@ -26,6 +26,9 @@ struct server_stage {
     double delta[SERVER_FIELD_N];                                 /* counters */
     double prefix_hit_rate;                                       /* hits / queries; NaN when unknown */
     double ttft_ms, queue_ms;                                     /* means as the server saw them; NaN when unknown */
+    double acceptance_rate; /* of speculative decoding: accepted tokens / tokens in drafts; NaN: no draft, or unknown */
+    double acceptance_length; /* tokens that a step with a draft made: 1 + accepted tokens / drafts; likewise */
+    double acceptance_at[SERVER_PLACES]; /* drafts whose token at this place was accepted / drafts; likewise */
 };
 void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s,
                           struct server_stage *ret);

@@ -195,12 +195,13 @@ function pointTable() {
     head[0].push({text: name, span: 2, cls: "group"});
     head[1].push({text: "p50", cls: "first"}, {text: "p99"});
   }
-  const server = points.some((p) => p.server);
+  const server = points.some((p) => p.server), drafts = points.some((p) => p.server && p.server.speculation);
   if (server) {
-    head[0].push({text: "Server's own word", span: 5, cls: "group"});
+    head[0].push({text: "Server's own word", span: 5 + drafts, cls: "group"});
     head[1].push(
       {text: "running", cls: "first"}, {text: "waiting"}, {text: "queue, ms", title: "mean wait in the server's queue"},
       {text: "KV cache"}, {text: "prefix hits"});
+    if (drafts) head[1].push({text: "drafts accepted", title: "speculative decoding: accepted tokens / tokens in drafts, and the tokens that a step with a draft made"});
   }
   head[0].push({text: "", span: 2, cls: "group"});
   head[1].push({text: "errors", cls: "first"}, {text: "steady", cls: "text"});
@@ -226,6 +227,8 @@ function pointTable() {
           {...gauge(v.running), cls: "first"}, gauge(v.waiting),
           {text: fmt(v.queue_ms), small: v.queue_share_of_ttft > 0 ? percent(Math.min(1, v.queue_share_of_ttft)) + " of TTFT" : ""},
           percent(v.kv_use && v.kv_use.max), percent(v.prefix_hit_rate));
+        const d = v.speculation || {};
+        if (drafts) row.push({text: percent(d.acceptance_rate), small: d.acceptance_length > 0 ? fmt(d.acceptance_length) + " tokens a step" : ""});
       }
       row.push({text: p.error_rate === null ? "n/a" : fmt(100 * p.error_rate, 2) + " %", cls: "first"}, {
         text: p.steady === null ? "unknown" : p.steady,

@@ -14,6 +14,7 @@
 #include "coordinator/report/report_counts.h"
 #include "coordinator/report/report_mix.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/report/report_server.h"
 
 #define CAUSES 32u
 
@@ -205,39 +206,6 @@ static void put_rates(struct json_out *j, const struct point *p)
     json_end_object(j);
 }
 
-static void put_gauge(struct json_out *j, const char *key, const struct server_stage *w, enum server_field f)
-{
-    json_object(j, key);
-    json_double(j, "mean", w->mean[f]);
-    json_double(j, "max", w->max[f]);
-    json_end_object(j);
-}
-
-static void put_server(struct json_out *j, const struct point_server *s)
-{
-    const struct server_stage *w = &s->window;
-    if (!s->any) {
-        json_null(j, "server");
-        return;
-    }
-    json_object(j, "server");
-    json_string(j, "name", w->server);
-    json_u64(j, "samples", w->samples);
-    json_bool(j, "restarted", w->restarted);
-    for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
-        put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
-    for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++)
-        json_double(j, server_field_name((enum server_field)f), w->delta[f]);
-    json_double(j, "prefix_hit_rate", w->prefix_hit_rate);
-    json_double(j, "ttft_ms", w->ttft_ms);
-    json_double(j, "queue_ms", s->queue_ms);
-    json_double(j, "queue_share_of_ttft", s->queue_share);
-    json_double(j, "other_requests", s->others);
-    json_double(j, "stage_generation_tokens", s->tokens);
-    json_double(j, "stage_client_tokens", s->client_tokens);
-    json_end_object(j);
-}
-
 /* What the true percentile lies below with 99 % confidence; null under a floor of samples. */
 static void put_early_stopping(struct json_out *j, const struct point *p)
 {
@@ -297,7 +265,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_string(j, "steady", report_steady(p->steady));
     put_steady_window(j, &p->passes);
     json_string(j, "region", in->run->plan ? curve_region(in->run->plan, &p->requested) : NULL);
-    put_server(j, &p->server);
+    report_server(j, &p->server);
     json_bool(j, "degraded", p->degraded);
     json_bool(j, "aborted", s && s->aborted);
     if (s) {

@@ -9,6 +9,7 @@
 #include "common/human.h"
 #include "common/text.h"
 #include "coordinator/answer/curve.h"
+#include "coordinator/answer/figure.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/mix.h"
 #include "coordinator/report/headline.h"
@@ -615,11 +616,43 @@ static void server_tokens(const struct page *p, const struct analysis *in)
     wrap(p, line, 0);
 }
 
+/* "40 %", "40 to 60 %": the spread of a figure over the points; false: none has it. */
+#define SPREAD (2 * HUMAN_MAX + 8)
+static bool spread(const struct analysis *in, enum figure f, double scale, char buf[static SPREAD])
+{
+    double lo = HUGE_VAL, hi = -HUGE_VAL;
+    char n[2][HUMAN_MAX];
+    for (size_t i = 0; i < in->n_points; i++) {
+        double v = scale * figure_value(&in->points[i], f);
+        if (isnan(v)) continue;
+        lo = fmin(lo, v);
+        hi = fmax(hi, v);
+    }
+    if (!(lo <= hi)) return false;
+    bool one = strcmp(human_number(lo, n[0]), human_number(hi, n[1])) == 0;
+    (void)snprintf(buf, SPREAD, "%s%s%s", one ? "" : n[0], one ? "" : " to ", n[1]);
+    return true;
+}
+
+static void server_drafts(const struct page *p, const struct analysis *in)
+{
+    char line[4 * SPREAD], rate[SPREAD], length[SPREAD];
+    bool has_rate = spread(in, FIGURE_SERVER_ACCEPTANCE, 100, rate);
+    bool has_length = spread(in, FIGURE_SERVER_ACCEPTANCE_LENGTH, 1, length);
+    if (!has_rate && !has_length) return;
+    (void)snprintf(line, sizeof line, "Speculative decoding: the server accepted %s%s%s%s%s.", has_rate ? rate : "",
+                   has_rate ? " % of the tokens in its drafts" : "drafts",
+                   has_length ? "; a step with a draft made " : "", has_length ? length : "",
+                   has_length ? " tokens" : "");
+    wrap(p, line, 0);
+}
+
 /* What the server's own page says. */
 static void server(const struct page *p, const struct analysis *in)
 {
     server_queue(p, in);
     server_others(p, in);
+    server_drafts(p, in);
     server_tokens(p, in);
 }
 

@@ -8,7 +8,7 @@
 
 #include "common/err.h"
 
-#define DB_STATEMENTS 40
+#define DB_STATEMENTS 64 /* more than the room has */
 
 struct db {
     sqlite3 *handle;

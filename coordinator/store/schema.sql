@@ -119,7 +119,7 @@ CREATE TABLE block(
 );
 CREATE INDEX block_stage ON block(stage_id);
 
--- The server's metrics page, read beside the run. Columns are the fields of server_side.h.
+-- The server's metrics page, read beside the run. Columns are the fields of server_sample.h.
 CREATE TABLE server(
     id INTEGER PRIMARY KEY, wall_ns INTEGER NOT NULL, server TEXT NOT NULL, -- "vllm" …, "" known by pattern only
     running REAL, waiting REAL, kv_use REAL,                                -- gauges
@@ -127,6 +127,14 @@ CREATE TABLE server(
     ttft_sum_s REAL, ttft_count REAL, queue_sum_s REAL, queue_count REAL
 );
 CREATE INDEX server_wall ON server(wall_ns);
+
+-- Of a reading, where the server drafts tokens (speculative decoding).
+CREATE TABLE server_draft(
+    reading INTEGER PRIMARY KEY REFERENCES server(id),
+    drafts REAL, draft_tokens REAL, accepted REAL,                          -- counters as they stood
+    accepted_0 REAL, accepted_1 REAL, accepted_2 REAL, accepted_3 REAL, accepted_4 REAL, accepted_5 REAL, accepted_6 REAL, accepted_7 REAL, -- by place in the draft
+    accept_rate REAL, accept_length REAL                                    -- gauges
+);
 
 -- Of each agent's part; the cluster's verdict is computed with the point.
 CREATE TABLE verdict(

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,22 @@ int store_stage_begin(struct store *s, const struct stage_data *d, struct err *e
     return finish(s, rc, e);
 }
 
+/* Of the reading that was just put in. */
+static int put_drafts(struct store *s, const double *v, struct err *e)
+{
+    bool any = false;
+    for (int f = SERVER_SPEC_FIRST; f < SERVER_FIELD_N; f++)
+        any |= !isnan(v[f]);
+    int has =
+        any ? store_has_table(s, "server_draft", e) : 0; /* a run of an earlier version that is resumed has none */
+    if (has <= 0) return has;
+    const double *at = &v[SERVER_ACCEPTED_AT];
+    return db_run(&s->db, e,
+                  "INSERT INTO server_draft VALUES (last_insert_rowid(), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  "ddddddddddddd", v[SERVER_DRAFTS], v[SERVER_DRAFT_TOKENS], v[SERVER_ACCEPTED], at[0], at[1], at[2],
+                  at[3], at[4], at[5], at[6], at[7], v[SERVER_ACCEPT_RATE], v[SERVER_ACCEPT_LENGTH]);
+}
+
 int store_server(struct store *s, int64_t wall_ns, const struct server_sample *sample, struct err *e)
 {
     const double *v = sample->value;
@@ -302,7 +319,8 @@ int store_server(struct store *s, int64_t wall_ns, const struct server_sample *s
                "isdddddddddddd", wall_ns, sample->server, v[SERVER_RUNNING], v[SERVER_WAITING], v[SERVER_KV_USE],
                v[SERVER_PREFIX_HITS], v[SERVER_PREFIX_QUERIES], v[SERVER_PREEMPTIONS], v[SERVER_PROMPT_TOKENS],
                v[SERVER_GENERATION_TOKENS], v[SERVER_TTFT_SUM], v[SERVER_TTFT_COUNT], v[SERVER_QUEUE_SUM],
-               v[SERVER_QUEUE_COUNT])) {
+               v[SERVER_QUEUE_COUNT]) ||
+        put_drafts(s, v, e)) {
         db_rollback(&s->db);
         return -1;
     }

@@ -1,5 +1,6 @@
 /* A run's file read back. The file may be damaged or made by somebody else: what is read is bounded and checked. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,7 +289,7 @@ static int row_server(struct store *s, sqlite3_stmt *st, void *to, struct err *e
     v->t_s = (double)(sqlite3_column_int64(st, 0) - d->started_wall_ns) / 1e9;
     v->server = server_known(name);
     for (int f = 0; f < SERVER_FIELD_N; f++)
-        v->value[f] = db_double(st, 2 + f);
+        v->value[f] = 2 + f < sqlite3_column_count(st) ? db_double(st, 2 + f) : (double)NAN;
     return 0;
 }
 
@@ -420,28 +421,31 @@ static int load_remarks(struct store *s, int64_t id, struct stage_data *d, struc
                 row_remark, d, e);
 }
 
+#define READINGS(columns, join)                                                                                        \
+    "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"                                                 \
+    " coalesce((SELECT min(n.started_wall_ns) FROM stage AS n WHERE n.id > s.id), 9223372036854775807) AS next,"       \
+    " coalesce((SELECT max(b.ended_wall_ns) FROM stage AS b WHERE b.id < s.id), 0) AS before FROM stage AS s "         \
+    "WHERE s.id = ?)"                                                                                                  \
+    " SELECT wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, prompt_tokens,"      \
+    " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count" columns " FROM this, server" join " WHERE"  \
+    " wall_ns >= coalesce((SELECT max(wall_ns) FROM server WHERE wall_ns <= t0 AND wall_ns >= before), t0) AND"        \
+    " wall_ns <= coalesce((SELECT min(wall_ns) FROM server WHERE wall_ns >= t1 AND wall_ns <= next), t1)"              \
+    " ORDER BY wall_ns, server.id"
+
 /* The readings while the stage ran, and also the last one before its start and the first after its end, if no other
  * stage ran then. */
 static int load_server(struct store *s, int64_t id, struct stage_data *d, struct err *e)
 {
+    static const char WITHOUT_DRAFTS[] = READINGS("", ""),
+                      ALL[] = READINGS(", drafts, draft_tokens, accepted, accepted_0, accepted_1, accepted_2,"
+                                       " accepted_3, accepted_4, accepted_5, accepted_6, accepted_7, accept_rate,"
+                                       " accept_length",
+                                       " LEFT JOIN server_draft ON reading = server.id");
     int has = store_has_table(s, "server", e);
     if (has <= 0) return has;
-    return each(
-        s,
-        db_prepare(
-            &s->db, e,
-            "WITH this AS (SELECT started_wall_ns AS t0, ended_wall_ns AS t1,"
-            " coalesce((SELECT min(n.started_wall_ns) FROM stage AS n WHERE n.id > s.id), 9223372036854775807) AS next,"
-            " coalesce((SELECT max(b.ended_wall_ns) FROM stage AS b WHERE b.id < s.id), 0) AS before FROM stage AS s "
-            "WHERE s.id = ?)"
-            " SELECT wall_ns, server, running, waiting, kv_use, prefix_hits, prefix_queries, preemptions, "
-            "prompt_tokens,"
-            " generation_tokens, ttft_sum_s, ttft_count, queue_sum_s, queue_count FROM server, this WHERE"
-            " wall_ns >= coalesce((SELECT max(wall_ns) FROM server WHERE wall_ns <= t0 AND wall_ns >= before), t0) AND"
-            " wall_ns <= coalesce((SELECT min(wall_ns) FROM server WHERE wall_ns >= t1 AND wall_ns <= next), t1)"
-            " ORDER BY wall_ns, server.id",
-            "i", id),
-        row_server, d, e);
+    int drafts = store_has_table(s, "server_draft", e);
+    if (drafts < 0) return -1;
+    return each(s, db_prepare(&s->db, e, drafts ? ALL : WITHOUT_DRAFTS, "i", id), row_server, d, e);
 }
 
 static int row_count(struct store *s, sqlite3_stmt *st, void *to, struct err *e)

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Real model servers from PyPI, each put under the same loads: a sweep whose token totals are the server's own, its other APIs likewise, a model that it has not, a
 # prompt that is too long for it, and its death in a stage. Labels must be those below, and every ledger must balance.
-#   tests/real/servers.sh llamacpp|litellm|vllm|transformers [CASE…]    CASE: sweep apis model length killed (all)
+#   tests/real/servers.sh llamacpp|litellm|vllm|vllm_drafts|transformers [CASE…]    CASE: sweep apis model length killed (all)
+# vllm_drafts is vLLM with speculative decoding by n-grams; its case `drafts` compares acceptance with the server's counters (cases: sweep drafts).
 # Installs once into $MODELS_ROOT/NAME (llamacpp 0.4 GB, litellm 0.6 GB, transformers 2 GB, vllm 6 GB); needs python3-venv, jq, curl. Load is small: 2 cores do.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-name=${1:?llamacpp, litellm, vllm or transformers}
+name=${1:?llamacpp, litellm, vllm, vllm_drafts or transformers}
 shift
-cases=("${@:-sweep apis model length killed}")
+case $name in vllm_drafts) all='sweep drafts' ;; *) all='sweep apis model length killed' ;; esac
+cases=("${@:-$all}")
 root=${MODELS_ROOT:-$HOME/.cache/llm-servers}/$name
 bin=${BIN:-build/release/bin}
 dir=$(mktemp -d)
@@ -126,12 +128,17 @@ start_vllm() {
   local port
   port=$(free_port)
   background "$dir/server.log" env VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 "$root/py/bin/vllm" serve "$root/tiny" \
-    --served-model-name tiny --host 127.0.0.1 --port "$port" --max-model-len 2048 --max-num-seqs 32 --enforce-eager --dtype bfloat16
+    --served-model-name tiny --host 127.0.0.1 --port "$port" --max-model-len 2048 --max-num-seqs 32 --enforce-eager --dtype bfloat16 "$@"
   up "http://127.0.0.1:$port/health" 900
   url=http://127.0.0.1:$port/v1/chat/completions model=tiny metrics=http://127.0.0.1:$port/metrics
   apis=(openai-completions:/v1/completions openai-responses:/v1/responses anthropic:/v1/messages)
   out=(vllm:generation_tokens_total) in=(vllm:prompt_tokens_total)
   on_model=http_4xx on_length=http_4xx
+}
+start_vllm_drafts() {
+  root=$(dirname "$root")/vllm
+  mkdir -p "$root"
+  start_vllm --speculative-config '{"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_min": 1, "prompt_lookup_max": 2}'
 }
 start_transformers() {
   if [ ! -e "$root/installed" ]; then
@@ -176,6 +183,33 @@ case_apis() {
 expect_all() { # WHAT LABEL
   if [ "$2" = ok ]; then check "$1: ok" '.points[0].ledger | .ok == .due'; else check "$1: $2" ".points[0].ledger | .failed.$2 == .due and .due > 0"; fi
   failures
+}
+case_drafts() {
+  local what before after
+  what=(vllm:spec_decode_num_{drafts,draft_tokens,accepted_tokens}_total)
+  before=$(for w in "${what[@]}"; do counter "$w"; done | xargs)
+  run 'stages: [{concurrency: 1, requests: 4, warmup: 0s}, {concurrency: 4, requests: 24, warmup: 0s}]' --set "target.metrics_url=$metrics" --set workload.synthetic.output_tokens=200
+  after=$(for w in "${what[@]}"; do counter "$w"; done | xargs)
+  check 'drafts: every request ended ok' '[.points[].ledger | .due == .ok] | all'
+  if python3 - "$dir/run" "$before" "$after" <<'P'; then echo "ok: drafts: acceptance is the server's own"; else
+import json, sqlite3, sys
+before, after = ([int(x) for x in a.split()] for a in sys.argv[2:])
+db = sqlite3.connect(sys.argv[1] + "/run.sqlite")
+rows = db.execute("SELECT drafts, draft_tokens, accepted FROM server_draft ORDER BY reading").fetchall()
+assert list(rows[0]) == before and list(rows[-1]) == after, (rows[0], before, rows[-1], after)
+drafts, tokens, accepted = (b - a for a, b in zip(before, after))
+assert drafts > 0
+print("    the server: %d drafts, %d tokens in them, %d accepted: %.3f, %.3f tokens a step" % (drafts, tokens, accepted, accepted / tokens, 1 + accepted / drafts))
+for p in json.load(open(sys.argv[1] + "/summary.json"))["points"]:
+    s = p["server"]["speculation"]
+    print("    stage %d:" % p["stage"], json.dumps(s), "tokens an event:", p["tokens_per_event"]["mean"])
+    assert 0 < s["drafts"] <= drafts and abs(s["acceptance_rate"] - s["accepted_tokens"] / s["draft_tokens"]) < 1e-9
+    assert len(s["acceptance_at"]) == 3 and abs(sum(s["acceptance_at"]) - s["accepted_tokens"] / s["drafts"]) < 1e-9
+P
+    failed=1
+    echo 'FAILED: drafts' >&2
+  fi
+  grep 'Speculative decoding' "$dir/out.log"
 }
 case_model() {
   run 'stages: [{concurrency: 1, requests: 3, warmup: 0s}]' --set target.model=no-such-model

@@ -16,6 +16,7 @@ expect '[.points[].server | .name == "vllm" and .samples >= 4 and .restarted == 
 expect '[.points[].server | .stage_generation_tokens == .stage_client_tokens and .stage_client_tokens > 0] | all' 'both sides counted the same tokens, stage by stage'
 expect '.points[0].server | .waiting.mean < 1 and .running.max <= 2' 'no queue below the slots'
 expect '.points[1].server | .running.max == 8 and .waiting.max <= 16 and .waiting.mean > 13' 'the queue that is there: 24 asked, 8 slots'
+expect '[.points[].server.speculation == null] | all' 'a server that drafts nothing has no acceptance'
 expect '.points[1].server | .queue_share_of_ttft > 0.5 and .preemptions == 0 and .prefix_hit_rate == 0' 'the queue explains TTFT'
 expect_text out.log "server's own queue explains TTFT from stage 2" 'the text says so'
 expect_text out.log 'Server vllm: counted [0-9,]+ generated tokens, the client [0-9,]+ \(0 %\)' 'the text compares the counts'
@@ -41,6 +42,17 @@ PY
 cp "$OUT/summary.json" "$TMP/first.json"
 "$BIN/plateau" report "$OUT" >/dev/null 2>&1
 cmp "$TMP/first.json" "$OUT/summary.json" && ok 'made again from the file: the same' || fail 'made again, it is not the same'
+
+# Speculative decoding: each event of three tokens came of a draft of four, of which two were accepted. The figures are the server's, and what the client saw of it agrees.
+sim --ttft 20ms --tpot 2ms --tokens-per-event 3 --draft 4
+plan_with "http://127.0.0.1:$SIM_PORT/metrics" '{concurrency: [2, 4], duration: 3s, warmup: 500ms}'
+sed -i 's/output_tokens: 16/output_tokens: 15/' "$TMP/plan.yaml"
+plateau_run --local 1
+expect_carried
+expect '[.points[].server.speculation | .acceptance_rate == 0.5 and .acceptance_length == 3 and .acceptance_at == [1, 1, 0, 0]] | all' 'acceptance is the server'"'"'s'
+expect '[.points[] | .server.speculation.acceptance_length == .tokens_per_event.mean] | all' 'and events have the tokens that steps made'
+expect '[.points[].server | .speculation.draft_tokens == 4 * .speculation.drafts and .speculation.accepted_tokens == 2 * .speculation.drafts and .generation_tokens == 3 * .speculation.drafts] | all' 'counters of one page agree'
+expect_text out.log 'Speculative decoding: the server accepted 50 % of the tokens in its drafts; a step with a draft made 3 tokens' 'the text says so'
 
 # Pages that are none. Each is asked for in a run of its own, short, since nothing of it may depend on them.
 cat >"$TMP/bad.py" <<'PY'

@@ -18,6 +18,16 @@ void sim_metrics_ttft(struct sim_metrics *m, int64_t ns)
         }
 }
 
+void sim_metrics_tokens(struct sim_metrics *m, uint32_t n)
+{
+    m->generation_tokens += n;
+    if (m->draft == 0) return;
+    m->drafts++;
+    m->accepted += n - 1;
+    for (uint32_t i = 0; i + 1 < n; i++)
+        m->accepted_at[i]++;
+}
+
 static void put(struct buf *out, const char *name, const char *type, const char *help, const char *model, double value)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s{engine=\"0\",model_name=\"%s\"} %.17g\n", name, help, name, type,
@@ -37,6 +47,21 @@ static void put_ttft(const struct sim_metrics *m, const char *model, struct buf 
     buf_printf(out, "%s_bucket{engine=\"0\",le=\"+Inf\",model_name=\"%s\"} %" PRIu64 "\n", name, model, m->ttft_count);
     buf_printf(out, "%s_count{engine=\"0\",model_name=\"%s\"} %" PRIu64 "\n", name, model, m->ttft_count);
     buf_printf(out, "%s_sum{engine=\"0\",model_name=\"%s\"} %.9g\n", name, model, m->ttft_sum);
+}
+
+static void put_drafts(const struct sim_metrics *m, const char *model, struct buf *out)
+{
+    const char *name = "vllm:spec_decode_num_accepted_tokens_per_pos_total";
+    put(out, "vllm:spec_decode_num_drafts_total", "counter", "Number of spec decoding drafts.", model,
+        (double)m->drafts);
+    put(out, "vllm:spec_decode_num_draft_tokens_total", "counter", "Number of draft tokens.", model,
+        (double)m->drafts * m->draft);
+    put(out, "vllm:spec_decode_num_accepted_tokens_total", "counter", "Number of accepted tokens.", model,
+        (double)m->accepted);
+    buf_printf(out, "# HELP %s Accepted tokens per draft position.\n# TYPE %s counter\n", name, name);
+    for (uint32_t i = 0; i < m->draft; i++)
+        buf_printf(out, "%s{engine=\"0\",model_name=\"%s\",position=\"%" PRIu32 "\"} %" PRIu64 "\n", name, model, i,
+                   m->accepted_at[i]);
 }
 
 void sim_metrics_write(const struct sim_metrics *m, const char *model, struct buf *out)
@@ -62,4 +87,5 @@ void sim_metrics_write(const struct sim_metrics *m, const char *model, struct bu
                    "vllm:request_success_total{engine=\"0\",finished_reason=\"%s\",model_name=\"%s\"} %" PRIu64 "\n",
                    REASON[i], model, m->finished[i]);
     put_ttft(m, model, out);
+    if (m->draft) put_drafts(m, model, out);
 }

@@ -28,6 +28,24 @@ static int check_faults(struct sim_options *o, struct err *e)
     return 0;
 }
 
+static int check_tokens(const struct sim_options *o, struct err *e)
+{
+    if (o->tokens < 1 || o->tokens > SIM_TOKENS_MAX)
+        return err_set(e, ERR_USAGE, "--tokens: expected 1 to %d, got %u", SIM_TOKENS_MAX, o->tokens);
+    if (o->tokens_per_event < 1 || o->tokens_per_event > SIM_TOKENS_PER_EVENT_MAX)
+        return err_set(e, ERR_USAGE, "--tokens-per-event: expected 1 to %d, got %u", SIM_TOKENS_PER_EVENT_MAX,
+                       o->tokens_per_event);
+    if (o->draft > SIM_DRAFT_MAX || (o->draft && o->tokens_per_event > o->draft + 1))
+        return err_set(e, ERR_USAGE, "--draft: expected at most %d, and at least --tokens-per-event less one, got %u",
+                       SIM_DRAFT_MAX, o->draft);
+    if (!(o->word_tokens >= 0.01 && o->word_tokens <= 100))
+        return err_set(e, ERR_USAGE, "--word-tokens: expected 0.01 to 100, got %g", o->word_tokens);
+    if (o->template_tokens > SIM_TOKENS_MAX)
+        return err_set(e, ERR_USAGE, "--template-tokens: expected at most %d, got %u", SIM_TOKENS_MAX,
+                       o->template_tokens);
+    return 0;
+}
+
 static int check(struct sim_options *o, struct err *e)
 {
     if (sim_options_fixed(o)) {
@@ -35,16 +53,7 @@ static int check(struct sim_options *o, struct err *e)
         if (o->tpot < 0) o->tpot = 20 * NS_PER_MS;
     }
     if (o->listen.n == 0) o->listen.item[o->listen.n++] = "127.0.0.1:8000";
-    if (o->tokens < 1 || o->tokens > SIM_TOKENS_MAX)
-        return err_set(e, ERR_USAGE, "--tokens: expected 1 to %d, got %u", SIM_TOKENS_MAX, o->tokens);
-    if (o->tokens_per_event < 1 || o->tokens_per_event > SIM_TOKENS_PER_EVENT_MAX)
-        return err_set(e, ERR_USAGE, "--tokens-per-event: expected 1 to %d, got %u", SIM_TOKENS_PER_EVENT_MAX,
-                       o->tokens_per_event);
-    if (!(o->word_tokens >= 0.01 && o->word_tokens <= 100))
-        return err_set(e, ERR_USAGE, "--word-tokens: expected 0.01 to 100, got %g", o->word_tokens);
-    if (o->template_tokens > SIM_TOKENS_MAX)
-        return err_set(e, ERR_USAGE, "--template-tokens: expected at most %d, got %u", SIM_TOKENS_MAX,
-                       o->template_tokens);
+    if (check_tokens(o, e)) return -1;
     if (o->slots < 1) return err_set(e, ERR_USAGE, "--slots: expected at least 1");
     if (!(o->prefill_rate > 0)) return err_set(e, ERR_USAGE, "--prefill-rate: expected more than 0 token/s");
     if (o->step_base <= 0) return err_set(e, ERR_USAGE, "--step-base: expected more than 0");
@@ -110,6 +119,8 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"tokens", ARG_U32, &o->tokens, "N", "output tokens of a request that has no max_tokens (128)"},
         {"word-tokens", ARG_DOUBLE, &o->word_tokens, "X", "tokens of four characters of a prompt (1)"},
         {"template-tokens", ARG_U32, &o->template_tokens, "N", "tokens that a template adds to each prompt (0)"},
+        {"draft", ARG_U32, &o->draft, "N",
+         "an event came of a draft of N tokens: all but one of its tokens were accepted"},
         {"tokens-per-event", ARG_U32, &o->tokens_per_event, "N", "tokens in a stream event (1)"},
         {"reasoning", ARG_U32, &o->reasoning, "N", "the first N tokens come as reasoning_content"},
         {"tool-calls", ARG_FLAG, &o->tool_calls, NULL, "tokens come as arguments of a tool call"},

@@ -23,6 +23,7 @@ enum sim_fault {
 
 enum {
     SIM_TOKENS_MAX = 1000000,        /* of one request */
+    SIM_DRAFT_MAX = 16,              /* tokens in a draft */
     SIM_TOKENS_PER_EVENT_MAX = 4096, /* keeps an event inside the scratch buffer */
 };
 
@@ -37,7 +38,7 @@ struct sim_options {
     int64_t step_base, step_per_seq;
     int64_t jitter; /* sd, ns */
     uint64_t seed;
-    uint32_t tokens, tokens_per_event, reasoning;
+    uint32_t tokens, tokens_per_event, reasoning, draft;
     double word_tokens;       /* of four characters of a prompt */
     uint32_t template_tokens; /* beside them */
     bool always_usage, continuous_usage, early_role, tool_calls, null;

@@ -134,6 +134,7 @@ static void raise_limits(void)
 static int server_open(struct sim_server *v, const struct sim_options *o, struct err *e)
 {
     *v = (struct sim_server){.o = o, .epoll = epoll_create1(EPOLL_CLOEXEC), .signal.fd = -1, .spare = -1};
+    v->metrics.draft = o->draft;
     v->out = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->null_answer = (struct buf)BUF_INIT(SIM_OUT_MAX);
     v->cipher = (struct buf)BUF_INIT(SIM_OUT_MAX);

@@ -53,7 +53,7 @@ static int send_tokens(struct sim_server *v, struct sim_conn *c, uint32_t n, int
     if (v->out.bad || sim_conn_send(v, c, v->out.data, v->out.len)) return -1;
     if (r->events == 0) sim_metrics_ttft(&v->metrics, now - r->received);
     sim_record_event(r, now, due, n);
-    v->metrics.generation_tokens += n;
+    sim_metrics_tokens(&v->metrics, n);
     v->tokens += n;
     v->events++;
     return 0;

@@ -224,11 +224,69 @@ static void test_prompt_tokens(void **state)
     }
 }
 
+static void stage_of(const char *begin, const char *end, struct server_stage *ret)
+{
+    struct server_sample s[2] = {{.t_s = 0}, {.t_s = 10}};
+    assert_int_equal(server_read(begin, strlen(begin), &s[0], NULL), 0);
+    assert_int_equal(server_read(end, strlen(end), &s[1], NULL), 0);
+    server_stage_compute(s, 2, 0, 10, ret);
+}
+
+/* Speculative decoding: by counters, of two engines; by SGLang's gauges, of which an engine that checked no draft has
+ * 0; and servers that draft nothing. */
+static void test_drafts(void **state)
+{
+    (void)state;
+    struct server_stage g;
+#define VLLM(drafts, tokens, accepted, first, second)                                                                  \
+    "vllm:spec_decode_num_drafts_total{engine=\"0\"} " drafts "\nvllm:spec_decode_num_drafts_total{engine=\"1\"} 5\n"  \
+    "vllm:spec_decode_num_drafts_created{engine=\"0\"} 1.7e9\n"                                                        \
+    "vllm:spec_decode_num_draft_tokens_total{engine=\"0\"} " tokens                                                    \
+    "\nvllm:spec_decode_num_accepted_tokens_total{engine=\"0\"} " accepted                                             \
+    "\nvllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"0\"} " first                         \
+    "\nvllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"1\"} " second                        \
+    "\nvllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"8\"} 7\n"                            \
+    "vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"-1\"} 7\n"                             \
+    "vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\"} 7\n"
+    stage_of(VLLM("10", "30", "8", "5", "3"), VLLM("110", "330", "158", "95", "63"), &g);
+    is(g.delta[SERVER_DRAFTS], 100);
+    is(g.acceptance_rate, 0.5);
+    is(g.acceptance_length, 2.5);
+    is(g.acceptance_at[0], 0.9);
+    is(g.acceptance_at[1], 0.6);
+    assert_true(isnan(g.acceptance_at[2]) && isnan(g.acceptance_at[SERVER_PLACES - 1]));
+    stage_of("sglang:spec_accept_rate{dp_rank=\"0\"} 0\nsglang:spec_accept_length{dp_rank=\"0\"} 0\n",
+             "sglang:spec_accept_rate{dp_rank=\"0\"} 0\nsglang:spec_accept_length{dp_rank=\"0\"} 0\n", &g);
+    assert_true(isnan(g.acceptance_rate) && isnan(g.acceptance_length) && isnan(g.acceptance_at[0]));
+    static const char ranks[] =
+        "sglang:spec_accept_rate{dp_rank=\"0\"} 0.4\nsglang:spec_accept_length{dp_rank=\"0\"} 2\n"
+        "sglang:spec_accept_rate{dp_rank=\"1\"} 0.6\nsglang:spec_accept_length{dp_rank=\"1\"} 3\n"
+        "sglang:spec_accept_rate{dp_rank=\"2\"} 0\nsglang:spec_accept_length{dp_rank=\"2\"} 0\n";
+    stage_of(ranks, ranks, &g);
+    is(g.acceptance_rate, 0.5);
+    is(g.acceptance_length, 2.5);
+    static const char old[] = "sglang:spec_accept_length 3.5\n"; /* its earlier versions have no rate */
+    stage_of(old, old, &g);
+    is(g.acceptance_length, 3.5);
+    assert_true(isnan(g.acceptance_rate));
+    static const char none[] =
+        "llamacpp:spec_decode_num_drafts_total 0\nllamacpp:spec_decode_num_draft_tokens_total 0\n"
+        "llamacpp:spec_decode_num_accepted_tokens_total 0\n";
+    stage_of(none, none, &g);
+    assert_true(isnan(g.acceptance_rate) && isnan(g.acceptance_length));
+    stage_of(none,
+             "llamacpp:spec_decode_num_drafts_total 4\nllamacpp:spec_decode_num_draft_tokens_total 12\n"
+             "llamacpp:spec_decode_num_accepted_tokens_total 0\n",
+             &g);
+    is(g.acceptance_rate, 0); /* none of twelve is a figure */
+    is(g.acceptance_length, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_samples),
                                        cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_metrics),
                                        cmocka_unit_test(test_real_pages),    cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_stage)};
+                                       cmocka_unit_test(test_stage),         cmocka_unit_test(test_drafts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -326,8 +326,19 @@ static void test_server(void **state)
         assert_string_equal(d->server[i].server, "vllm");
         assert_double(d->server[i].value[SERVER_WAITING], (double)(10 * (i + 1)) + SERVER_WAITING);
         assert_double(d->server[i].value[SERVER_QUEUE_COUNT], (double)(10 * (i + 1)) + SERVER_QUEUE_COUNT);
+        for (int f = SERVER_SPEC_FIRST; f < SERVER_FIELD_N; f++)
+            assert_double(d->server[i].value[f], (double)(10 * (i + 1)) + f);
         assert_true(isnan(d->server[i].value[SERVER_QUEUE_SUM]));
     }
+    run_data_clear(&read);
+    if (sqlite3_exec(store->db.handle, "DROP TABLE server_draft", NULL, NULL, NULL))
+        fail(); /* a file of before there were drafts: it is read, and written by a run that is resumed */
+    assert_int_equal(store_load(store, &read, &e), 0);
+    assert_int_equal(read.stages[0].n_server, 4);
+    assert_double(read.stages[0].server[0].value[SERVER_WAITING], 10 + SERVER_WAITING);
+    assert_true(isnan(read.stages[0].server[0].value[SERVER_DRAFTS]));
+    struct server_sample drafting = {.server = "vllm", .value = {[SERVER_DRAFTS] = 1}};
+    assert_int_equal(store_server(store, now + 3600 * NS_PER_S, &drafting, &e), 0);
     run_data_clear(&read);
     if (sqlite3_exec(store->db.handle, "DROP TABLE server", NULL, NULL, NULL))
         fail(); /* a file of before there were readings */
