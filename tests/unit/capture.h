@@ -14,7 +14,7 @@ struct capture {
     bool complete; /* the framing's end was seen */
 };
 
-static char *capture_read_file(const char *path, size_t *ret_n)
+static inline char *capture_read_file(const char *path, size_t *ret_n)
 {
     FILE *f = fopen(path, "rb");
     assert(f);
@@ -27,7 +27,7 @@ static char *capture_read_file(const char *path, size_t *ret_n)
     return bytes;
 }
 
-static void capture_load(struct capture *c, const char *name)
+static inline void capture_load(struct capture *c, const char *name)
 {
     char path[512];
     size_t n;
@@ -66,7 +66,7 @@ static void capture_load(struct capture *c, const char *name)
     free(file);
 }
 
-static void capture_clear(struct capture *c)
+static inline void capture_clear(struct capture *c)
 {
     free(c->body);
     c->body = NULL;

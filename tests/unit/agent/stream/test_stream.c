@@ -65,11 +65,14 @@ static const struct expect captures[] = {
     {"llamacpp-native-completion-stream", API_LLAMACPP, COUNTER_OK, 8, true, 2, 8, 1, true},
     {"triton-generate-stream", API_TRITON, COUNTER_OK, 4, false, 0, 0, 0, false}, /* the body's end is its marker */
     {"triton-err-first", API_TRITON, COUNTER_FAILED_HTTP_4XX, 0, false, 0, 0, 0, false},
+    {"triton-err-badjson", API_TRITON, COUNTER_FAILED_HTTP_5XX, 0, false, 0, 0, 0, false},
     {"triton-queue-full", API_TRITON, COUNTER_FAILED_HTTP_5XX, 0, false, 0, 0, 0, false},
+    {"ollama-v1-err-model404", CHAT, COUNTER_FAILED_HTTP_4XX, 0, false, 0, 0, 0, false},
     {"ollama-v1-chat-stream-usage", CHAT, COUNTER_OK, 3, true, 27, 3, 0, true},
     {"ollama-v1-chat-stream-thinking", CHAT, COUNTER_OK, 2, true, 87, 4, 0, true},
     {"ollama-v1-completions-stream-usage", COMPLETIONS, COUNTER_OK, 3, true, 3, 3, 0, true}, /* zeros, then the truth */
     {"llamacpp-b11549-chat-stream-reasoning", CHAT, COUNTER_OK, 5, true, 46, 6, 0, true},
+    {"llamacpp-b11549-err-ctx-stream", CHAT, COUNTER_FAILED_HTTP_4XX, 0, false, 0, 0, 0, false},
     {"llamacpp-b11549-chat-stream-n2", CHAT, COUNTER_OK, 8, true, 26, 4, 21, true}, /* a usage of each answer */
     /* no [DONE]: target.end: auto or finish measures it */
     {"transformers-chat-stream", CHAT, COUNTER_FAILED_TRUNCATED, 6, true, 18, 6, 0, true},
