@@ -558,8 +558,11 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         return;
     }
     /* There is no number left to judge, so only what happened and the state of the machines are reported. Requests from
-     * before the window may have ended ok in it; they do not count where all that became due in it failed. */
-    if (counters[COUNTER_WIN_OK] == 0 && (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0)) {
+     * before the window may have ended ok in it; they do not count where all that became due in it failed, or where
+     * none of an open loop did. */
+    bool none_due = requested->kind == LOAD_OPEN && requested->rate_to > 0 && counters[COUNTER_WIN_DUE] == 0;
+    if (counters[COUNTER_WIN_OK] == 0 &&
+        (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0 || none_due)) {
         add_nothing_ok(&e, ret);
         check_machine(&e, ret);
         return;

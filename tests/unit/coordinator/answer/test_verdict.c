@@ -255,6 +255,11 @@ static void test_none_in_window(void **state)
     assert_string_equal(w.v.reason[0],
                         "nothing was measured: no request became due in the window (1 due before it). At this rate 0.6 "
                         "are to be expected in it. Make load.duration longer");
+    w.c[COUNTER_WIN_DONE] = 1; /* its last tokens fell into the window, and say nothing of the rate */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_INVALID);
+    assert_non_null(strstr(w.v.reason[0], "no request became due in the window (1 due before it). At this rate 0.6 "));
+    w.c[COUNTER_WIN_DONE] = 0;
     w.stage.arrivals = ARRIVALS_RECORDED; /* when the next row comes, the rate does not say */
     judge(&w);
     assert_string_equal(w.v.reason[0], "nothing was measured: no request became due in the window (1 due before it)");
