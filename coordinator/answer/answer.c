@@ -232,7 +232,8 @@ static void monotone_compute(const struct group *g, size_t n, struct answer *a)
     }
 }
 
-/* Past the knee requests wait: how much one more doubling of the load costs. */
+/* Past the knee requests wait: how much one more doubling of the load costs. Loads that are close together do not tell,
+ * nor do those at which requests are refused instead. */
 static void shape_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = most(g, n), *last = &g[n - 1];
@@ -244,14 +245,15 @@ static void shape_compute(const struct group *g, size_t n, struct answer *a)
             power = g[i].throughput / g[i].e2e_p50;
             a->power_load = g[i].load;
         }
-        if (!a->plateau_reached || g[i].load < a->knee || k == 256) continue;
+        if (!a->plateau_reached || g[i].load < a->knee || g[i].refused > FLAT || k == 256) continue;
         x[k] = log2(g[i].load);
         y[k++] = log2(g[i].e2e_p50);
     }
     struct line l;
-    if (k == 2 && x[1] > x[0] + 0.5)
+    bool far = k > 1 && x[k - 1] > x[0] + 0.5;
+    if (far && k == 2)
         a->latency_per_doubling = exp2((y[1] - y[0]) / (x[1] - x[0]));
-    else if (line_fit(x, y, k, 0.05, &l))
+    else if (far && line_fit(x, y, k, 0.05, &l))
         a->latency_per_doubling = exp2(l.slope);
     if (last != best && last->hi < best->lo) a->fall = 1 - last->throughput / best->throughput;
 }

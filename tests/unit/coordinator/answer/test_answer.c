@@ -262,6 +262,29 @@ static void test_refused(void **state)
     }
 }
 
+/* Past the knee slots rest after refusals: what is in flight hardly grows, so that no doubling is known. Where loads
+ * are refused, the rest of them does not wait. */
+static void test_no_doubling(void **state)
+{
+    (void)state;
+    static struct world w;
+    for (int refused = 0; refused < 2; refused++) {
+        memset(&w, 0, sizeof w);
+        for (uint32_t load = 1; load <= 32; load *= 2) {
+            struct point *p = add(&w, load, 1);
+            double x = 28 * fmin(load, 4);
+            p->output_tokens_per_s = x, p->output_lo = x * 0.9, p->output_hi = x * 1.1;
+            p->ledger.ok = 100;
+            p->metric[METRIC_E2E].q[0] = load <= 4 ? 60 : 60 + load;
+            if (refused && load > 4) p->ledger.failed[FAILURE_HTTP_429] = 50 * load;
+            if (!refused && load > 4) p->concurrency = 4.5 + load / 100.0;
+        }
+        finish(&w, 1000);
+        assert_true(w.a.plateau_reached && isnan(w.a.latency_per_doubling));
+        silent(&w, "requests wait");
+    }
+}
+
 /* Without a cap the rate that the server cannot keep up with fills it more and more: its window drifts, and its
  * latencies are those of the stage's length. What came out is all the same what the server gives. */
 static void test_outrun(void **state)
@@ -464,16 +487,25 @@ static void test_mixed_kinds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
-        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
-        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
-        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_outrun),          cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
-        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_falls),
-        cmocka_unit_test(test_monotone),        cmocka_unit_test(test_ramp_is_no_repeat),
-        cmocka_unit_test(test_mixed_kinds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
+                                       cmocka_unit_test(test_not_reached),
+                                       cmocka_unit_test(test_left_out),
+                                       cmocka_unit_test(test_not_reached_for_want_of_points),
+                                       cmocka_unit_test(test_gates_that_fail),
+                                       cmocka_unit_test(test_within),
+                                       cmocka_unit_test(test_single),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_no_doubling),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_few_points),
+                                       cmocka_unit_test(test_five_points),
+                                       cmocka_unit_test(test_poor_law),
+                                       cmocka_unit_test(test_falls),
+                                       cmocka_unit_test(test_monotone),
+                                       cmocka_unit_test(test_ramp_is_no_repeat),
+                                       cmocka_unit_test(test_mixed_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
