@@ -85,6 +85,7 @@ const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT])
         return buf;
     }
     if (refused && s->text[0]) return words_hint(s->text);
+    if (s->label == FAILURE_EMPTY && holds_one(s->text, "content filter")) return ""; /* the reason is known */
     const char *hint = failure_status_hint(s->status);
     return *hint ? hint : FAILURES[s->label].look;
 }

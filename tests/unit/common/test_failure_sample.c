@@ -170,7 +170,12 @@ static void hint_by_words(void **state)
         if (rows[i].says[0] ? !strstr(hint, rows[i].says) : hint[0] != '\0')
             fail_msg("%s: \"%s\" is not \"%s\"", rows[i].text, hint, rows[i].says);
     }
+    struct failure_sample filtered = {.label = FAILURE_EMPTY, .status = 200};
     char buf[FAILURE_HINT], deep[640];
+    (void)snprintf(filtered.text, sizeof filtered.text, "a content filter ended it before its first token: {}");
+    assert_string_equal(failure_hint(&filtered, buf), ""); /* the reason is known: nothing is left to guess */
+    (void)snprintf(filtered.text, sizeof filtered.text, "an end marker, and no token before it: {}");
+    assert_string_equal(failure_hint(&filtered, buf), FAILURES[FAILURE_EMPTY].look);
     struct failure_sample s = {.status = 422}; /* a place that is longer than there is room */
     size_t n = (size_t)snprintf(deep, sizeof deep, "{\"detail\":[{\"loc\":[\"body\"");
     while (n < 600)
