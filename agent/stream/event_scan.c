@@ -472,15 +472,20 @@ static bool is_status_key(const struct json *j)
     return ANY_CASE(j, "status") || ANY_CASE(j, "status_code") || ANY_CASE(j, "statusCode") || ANY_CASE(j, "state");
 }
 
+/* Of keys that begin with e or l: an error, or the name of an event. */
+static inline enum member named_member_of(const struct json *j)
+{
+    if (is_error_key(j)) return MEMBER_ERROR;
+    return ANY_CASE(j, "event") || ANY_CASE(j, "level") ? MEMBER_STATUS : MEMBER_OTHER;
+}
+
 /* Which member errors have is this key? The first letter decides for nearly all: each event has a few others. */
 static enum member member_of(const struct json *j)
 {
     switch (j->text[0] | 0x20) {
     case 'e':
-        if (is_error_key(j)) return MEMBER_ERROR;
-        return ANY_CASE(j, "event") ? MEMBER_STATUS : MEMBER_OTHER;
     case 'l':
-        return ANY_CASE(j, "level") ? MEMBER_STATUS : MEMBER_OTHER;
+        return named_member_of(j);
     case 'f':
         return ANY_CASE(j, "fault") ? MEMBER_ERROR : MEMBER_OTHER;
     case 'd':
