@@ -1,6 +1,7 @@
 #include "coordinator/answer/mix.h"
 
 #include <math.h>
+#include <string.h>
 
 size_t mix_parts(const struct point *p)
 {
@@ -48,6 +49,7 @@ bool mix_part(const struct point *p, const struct plan *plan, size_t i, struct m
         .tokens = c[GROUP_COUNT_TOKENS],
         .cached_tokens = c[GROUP_COUNT_CACHED_TOKENS],
     };
+    memcpy(ret->counters, c, sizeof ret->counters);
     for (int m = 0; m < GROUP_METRIC_N; m++)
         stat_compute(g->hist[m], GROUP_METRICS[m], &ret->metric[m]);
     return ret->name != NULL;
@@ -70,6 +72,8 @@ void mix_whole(const struct point *p, struct mix_part *ret)
         .tokens = c[COUNTER_TOKENS],
         .cached_tokens = c[COUNTER_CACHED_TOKENS],
     };
+    for (int i = 0; i < GROUP_COUNT_N; i++)
+        ret->counters[i] = c[GROUP_COUNTERS[i]];
     for (int m = 0; m < GROUP_METRIC_N; m++)
         ret->metric[m] = p->metric[GROUP_METRICS[m]];
 }

@@ -12,6 +12,7 @@ struct mix_part {
     double requests_per_s, output_tokens_per_s, input_tokens_per_s, goodput_per_s;
     double error_rate; /* failed / (ok + failed); NaN when none ended */
     uint64_t tokens, cached_tokens;
+    uint64_t counters[GROUP_COUNT_N]; /* of the whole stage */
     struct metric_stat metric[GROUP_METRIC_N];
 };
 

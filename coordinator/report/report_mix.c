@@ -26,6 +26,10 @@ static void put_part(struct json_out *j, const struct mix_part *part,
     json_double(j, "goodput_per_s", part->goodput_per_s);
     json_u64(j, "stage_output_tokens", part->tokens);
     json_u64(j, "stage_cached_tokens", part->cached_tokens);
+    json_object(j, "counters");
+    for (int i = 0; i < GROUP_COUNT_N; i++)
+        if (part->counters[i]) json_u64(j, COUNTERS[GROUP_COUNTERS[i]].name, part->counters[i]);
+    json_end_object(j);
     for (int m = 0; m < GROUP_METRIC_N; m++)
         put_stat(j, report_metric_key(GROUP_METRICS[m], key), &part->metric[m]);
     json_end_object(j);

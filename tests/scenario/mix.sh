@@ -9,6 +9,8 @@ plan "target: {url: \"$URL\", model: [{name: base, weight: 2}, {name: \"lora,1\"
 plateau_run --local 3
 expect_carried
 expect_ledger
+expect '.points[0] as $p | all("finish_length", "usage_requests", "ok"; . as $k | all("by_workload", "by_model"; . as $by | ([$p[$by][].counters[$k] // 0] | add) == $p.evidence.counters[$k]))' 'counters of the groups are those of all'
+expect '.points[0].by_workload | all(.counters.usage_requests == .counters.ok and .counters.ok > 0)' 'and tell the groups apart'
 "$BIN/plateau" export "$OUT" --to requests-jsonl >"$TMP/rows.log" 2>&1 || fail "export: $(cat "$TMP/rows.log")"
 python3 "$(dirname "$0")/mix.py" "$OUT" && ok "each group has what its rows have" || fail "groups and rows differ"
 expect_text out.log 'Load 9 x400 +share +output +TTFT ms'
