@@ -155,10 +155,13 @@ static int write_body(struct probe *p, struct payload *body)
     return p->dialect.write_body(&p->dialect, &r, &body->text);
 }
 
+/* How long is waited: as a run would, and no longer than LONGEST_NS. */
 static int64_t limit_of(const struct probe *p)
 {
-    int64_t total = p->plan->target.timeout_total_ns;
-    return clock_mono_ns() + (total > 0 && total < LONGEST_NS ? total : LONGEST_NS);
+    const struct plan_target *t = &p->plan->target;
+    int64_t most = t->timeout_total_ns > 0 && t->timeout_total_ns < LONGEST_NS ? t->timeout_total_ns : LONGEST_NS;
+    bool begins = p->stream.t.first_token == 0 && !p->dialect.whole && t->timeout_first_token_ns > 0;
+    return begins && t->timeout_first_token_ns < most ? t->timeout_first_token_ns : most;
 }
 
 /* target.end: auto, and the body stays open after the finish reason. */
@@ -169,11 +172,11 @@ static bool is_held(const struct probe *p)
 
 static void send_and_wait(struct probe *p, uint32_t address, const struct payload *body)
 {
-    int64_t until = limit_of(p);
+    int64_t began = clock_mono_ns();
     transfer_init(&p->x, &p->tr, p, address);
     p->stream.t.sent = clock_mono_ns();
     transport_start(&p->tr, &p->x, body);
-    while (!p->ended && !p->quit && !is_held(p) && clock_mono_ns() < until)
+    while (!p->ended && !p->quit && !is_held(p) && clock_mono_ns() - began < limit_of(p))
         turn(p);
     if (p->ended) return;
     p->how = is_held(p) ? END_TIMEOUT_IDLE : p->stream.t.first_token ? END_TIMEOUT_TOTAL : END_TIMEOUT_FIRST_TOKEN;

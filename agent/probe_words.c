@@ -8,6 +8,7 @@
 
 #include "agent/stream/model_name.h"
 #include "agent/wording.h"
+#include "common/clock.h"
 #include "common/failure_sample.h"
 #include "common/human.h"
 #include "common/plan/plan_api.h"
@@ -175,21 +176,29 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
 /* Nothing came at all. */
 static enum probe_verdict judge_silence(const struct probe_seen *s, struct err *e)
 {
-    double waited = (double)s->end_ns / 1e9;
+    char n[HUMAN_MAX];
+    const char *waited = human_number((double)(s->end_ns / (100 * NS_PER_MS)) / 10, n);
+    int64_t first = s->target->timeout_first_token_ns;
+    const char *limit = !s->whole && first > 0 && s->end_ns >= first ? " (target.timeouts.first_token)" : "";
     const char *scheme = s->tls ? "" : ": is TLS spoken there, and the URL https://?";
-    if (s->outcome == COUNTER_FAILED_RESET && s->end_ns >= 0)
+    if (s->outcome == COUNTER_FAILED_RESET && s->end_ns >= NS_PER_S)
+        (void)err_set(e, ERR_NET,
+                      "%s closes the connection without an answer after %s s: does it, or something between, give up "
+                      "on requests that take longer?",
+                      s->address, waited);
+    else if (s->outcome == COUNTER_FAILED_RESET && s->end_ns >= 0)
         (void)err_set(e, ERR_NET, "%s closes the connection without an answer%s", s->address, scheme);
     else if (s->status == 0)
         (void)err_set(
             e, ERR_NET,
-            "%s takes the request and has not answered for %.0f s: is it busy, does it still load its model, or "
+            "%s takes the request and has not answered for %s s%s: is it busy, does it still load its model, or "
             "does it speak another protocol?",
-            s->address, waited);
+            s->address, waited, limit);
     else
         (void)err_set(e, ERR_NET,
-                      "%s answers with status %ld and then sends no token for %.0f s: is it busy, or is "
+                      "%s answers with status %ld and then sends no token for %s s%s: is it busy, or is "
                       "something between that holds the stream back?",
-                      s->address, s->status, waited);
+                      s->address, s->status, waited, limit);
     return PROBE_DOUBT;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "agent/probe_words.h"
+#include "common/clock.h"
 
 static struct plan_model MODEL = {"m", 1};
 static struct plan_target T;
@@ -50,6 +51,27 @@ static void test_judge(void **state)
     assert_int_equal(judged(200, COUNTER_FAILED_MALFORMED, "<!doctype html>", "no stream of openai-chat"), PROBE_WRONG);
     assert_int_equal(judged(200, COUNTER_FAILED_EMPTY, "", "is empty"), PROBE_DOUBT);
     assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "has not answered for"), PROBE_DOUBT);
+}
+
+/* How long was waited, for what, and that it was the server who gave up. */
+static void test_silence(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct probe_seen s = seen("http://h/v1", 0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "");
+    s.end_ns = 500 * NS_PER_MS;
+    T.timeout_first_token_ns = 500 * NS_PER_MS;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "has not answered for 0.5 s (target.timeouts.first_token): is it busy"));
+    s.status = 200;
+    T.timeout_first_token_ns = NS_PER_S; /* another limit ended it */
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "sends no token for 0.5 s: is it busy"));
+    s = seen("https://h/v1", 0, COUNTER_FAILED_RESET, "");
+    s.tls = "TLSv1.3";
+    s.end_ns = 25 * NS_PER_S;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "closes the connection without an answer after 25 s: does it, or something"));
 }
 
 /* How an answer ended, and what is advised where it gave no end marker. */
@@ -181,8 +203,8 @@ static void test_places(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_tokens),
-                                       cmocka_unit_test(test_places)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge),  cmocka_unit_test(test_silence),
+                                       cmocka_unit_test(test_ends),   cmocka_unit_test(test_headers),
+                                       cmocka_unit_test(test_tokens), cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
