@@ -673,6 +673,8 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
 {
     const struct plan *plan = run ? run->plan : NULL;
     answer_reset(ret);
+    for (size_t i = 0; run && i < run->n_events; i++)
+        ret->gave_up |= run->events[i].kind == RUN_EVENT_GATE_FAILED;
     ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
     tokenless_compute(points, n, ret);

@@ -16,6 +16,7 @@
 #define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
 #define GATHERED_TELL 0.1  /* of the token events, or of the answers */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
+#define SKIPPED_MOST 8     /* loads that are named */
 #define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
@@ -257,6 +258,24 @@ static const char *unanswered_how(const struct answer *a)
     return a->counters[COUNTER_ABORTED] > unsent
                ? ": they were never sent, or the drain's end cut them off, the oldest after "
                : ": they waited for a free slot and were never sent, the oldest for ";
+}
+
+/* Which loads were not run, since one before them ended the run. */
+static void say_skipped(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
+{
+    uint32_t last = 0, said = 0;
+    char load[HUMAN_MAX];
+    if (!a->gave_up) return;
+    for (size_t i = 0; i < n; i++)
+        if (points[i].stage > last) last = points[i].stage;
+    for (size_t i = (size_t)last + 1; i < plan->n_stages; i++) {
+        if (said < SKIPPED_MOST)
+            say(a, "%s%s", said ? ", " : "Not run, since slo.abort_on_fail ended the run: load ",
+                human_number(load_asked(&plan->stages[i]), load));
+        said++;
+    }
+    if (said > SKIPPED_MOST) say(a, " and %u more", said - SKIPPED_MOST);
+    if (said) say(a, ". ");
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
@@ -530,6 +549,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_slo(plan, a);
     say_capacity(plan, a);
     say_shape(whole, a);
+    say_skipped(plan, points, n, a);
     say_failures(a);
     say_lengths(plan, a);
     say_no_usage(plan, a);

@@ -120,6 +120,9 @@ run_at /thoughts 'concurrency: [2], duration: 1s' ', stream: false, end: auto'
 expect '.answer.text | test("([0-9]+) of \\1 answers had no visible text, only reasoning or tool calls")' 'a whole answer of reasoning alone is told'
 expect '.answer.text | contains("end marker") | not' 'and nobody speaks of an end marker, which JSON has not'
 
+SLO='slo: {run: [ttft.p50 < 1ms], require: all, abort_on_fail: 1s}' run_at /good 'concurrency: [1, 2, 3], duration: 20s'
+expect_status 99
+expect '.answer.text | contains("Not run, since slo.abort_on_fail ended the run: load 2, 3. ")' 'loads that were not run are named'
 run_at /http2 'concurrency: [2], duration: 1s'
 expect '.failures[0].text | startswith("an HTTP answer whose first line is none of HTTP/1")' 'a status line of another version is no other protocol'
 run_at /text 'concurrency: [2], duration: 1s'
