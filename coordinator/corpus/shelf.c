@@ -223,7 +223,7 @@ struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir,
             return NULL;
         }
         memcpy(s->hashes[i], w->data.corpus, CORPUS_HASH_HEX);
-        if (!known) report(&r, w, tell, arg);
+        if (!known && tell) report(&r, w, tell, arg);
     }
     if (p->n_workloads == 1 && s->corpora[0] && fill_stages(p, s->corpora[0], e)) shelf_destroy(&s);
     return s;

@@ -91,6 +91,14 @@ plateau_run --local 1
 expect '.points[0].ledger.failed.http_5xx > 0' 'a server that is busy: the run begins'
 expect '[.events[].kind] | index("probe_doubt") != null' 'and the doubt is in the report'
 
+# A plan whose requests come from a file.
+sim --ttft 10ms --tpot 2ms
+echo '{"prompt": "x"}' >"$TMP/d.jsonl"
+plan 'workload: {dataset: {file: d.jsonl, format: jsonl}}' 'load: {concurrency: 1, requests: 1}'
+"$BIN/plateau" probe "$TMP/plan.yaml" >"$TMP/said.log" 2>&1 || fail "plateau probe with a data set: $? $(cat "$TMP/said.log")"
+expect_text said.log 'status 200' 'a plan that reads a data set is probed'
+kill "$SIM_PID"
+
 # The request is in no ledger and no record.
 sim --ttft 10ms --tpot 2ms --truth "$TMP/truth.jsonl"
 plan 'workload: {synthetic: {input_tokens: 8, output_tokens: 4}}' 'load: {stages: [{concurrency: 3, requests: 30, duration: 20s}]}'
