@@ -111,6 +111,27 @@ uint64_t attempt_most(const struct attempt *t)
     return t->step.load.kind == LOAD_CLOSED ? t->step.load.concurrency : t->step.load.max_concurrency;
 }
 
+int64_t attempt_delay(const struct attempt *t)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->part[i].agent->clock.delay_ns > longest) longest = t->part[i].agent->clock.delay_ns;
+    return longest;
+}
+
+void attempt_terms(const struct attempt *t, uint32_t *ret_streams, uint64_t *ret_connections, const char **ret_http)
+{
+    *ret_streams = 0;
+    *ret_connections = 0;
+    *ret_http = "";
+    for (size_t i = 0; i < t->n; i++) {
+        const struct attempt_part *p = &t->part[i];
+        *ret_connections += p->connections;
+        if (p->streams && (!*ret_streams || p->streams < *ret_streams)) *ret_streams = p->streams;
+        if (p->http[0]) *ret_http = p->http;
+    }
+}
+
 void attempt_lose(struct attempt *t, struct attempt_part *p)
 {
     if (p->lost || p->done) return; /* nothing of a part that is done is missing */

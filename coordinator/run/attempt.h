@@ -40,6 +40,9 @@ struct attempt_part *attempt_part_of(const struct attempt *t,
                                      const struct agent *a);   /* NULL: takes no part, or is lost */
 bool attempt_has_come(struct attempt *t, enum agent_state to); /* every living part is as far as this state */
 uint64_t attempt_most(const struct attempt *t); /* requests in flight that the plan allows; 0 = no limit */
+int64_t attempt_delay(const struct attempt *t); /* the longest of its agents' clock exchanges */
+/* Of READY: streams a connection (0 = no limit), connections, version of HTTP ("" = not known). */
+void attempt_terms(const struct attempt *t, uint32_t *ret_streams, uint64_t *ret_connections, const char **ret_http);
 void attempt_lose(struct attempt *t, struct attempt_part *p); /* its open requests become lost; idempotent */
 /* Merges and names what is known of the agents. The stage is empty afterwards. Parts that are not done count as lost.
  */

@@ -53,6 +53,7 @@ struct agent {
     uint64_t capacity;    /* calibrated token/s; 0 = none */
     uint32_t clock_jumps; /* of these clock.jumps were reported */
     bool told_limit;      /* its limit was reported, once */
+    bool due;             /* it is to be told what it has to do, as soon as its turn comes */
     uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
     uint32_t chain;       /* index of the next agent in its hash bucket */
 };

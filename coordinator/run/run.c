@@ -18,6 +18,7 @@
 #define PROBE_NS (60 * NS_PER_S)         /* beside the plan's connect timeout: the probe itself and a few other paths */
 #define AWAY_NS (1 * NS_PER_S)           /* a tick that is later than this: the process stood still */
 #define LEAST_LEAD_DELAYS 4
+#define GO_NS (20 * NS_PER_MS) /* a turn of the loop, in which RUN_BEATS_A_TICK agents are told when to start */
 
 #define STAY RUN_STATE_N
 #define ROW(enough, probe, ready, spoil, done, next, missing, stop, end, farewell, abort)                              \
@@ -294,8 +295,8 @@ static void enter_arm(struct run *r, int64_t now)
         (void)agent_step(a, AGENT_EV_ARM);
         r->attempt->part[i].shard.cost = r->cost;
         if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
-        talk_ask(r, a, now);
     }
+    talk_all(r, now);
 }
 
 /* What the target answers so, it would answer to every request: then nothing is begun. */
@@ -323,11 +324,9 @@ void run_probed(struct run *r, const struct run_probe *p, int64_t now)
 static int64_t start_of(const struct run *r, int64_t now)
 {
     int64_t lead = r->o.start_lead_ns;
-    for (size_t i = 0; i < r->attempt->n; i++) {
-        int64_t d = LEAST_LEAD_DELAYS * r->attempt->part[i].agent->clock.delay_ns;
-        if (d > lead) lead = d;
-    }
-    return now + lead;
+    int64_t delays = LEAST_LEAD_DELAYS * attempt_delay(r->attempt);
+    if (delays > lead) lead = delays;
+    return now + lead + GO_NS * (int64_t)(r->attempt->n / RUN_BEATS_A_TICK);
 }
 
 /* What the target chose and allows, once, at the first stage that it concerns. */
@@ -335,15 +334,10 @@ static void tell_terms(struct run *r)
 {
     const struct attempt *s = r->attempt;
     const struct plan_target *t = &r->o.plan->target;
-    uint64_t connections = 0;
-    uint32_t streams = 0;
-    const char *http = "";
-    for (size_t i = 0; i < s->n; i++) {
-        const struct attempt_part *p = &s->part[i];
-        connections += p->connections;
-        if (p->streams && (!streams || p->streams < streams)) streams = p->streams;
-        if (p->http[0]) http = p->http;
-    }
+    uint64_t connections;
+    uint32_t streams;
+    const char *http;
+    attempt_terms(s, &streams, &connections, &http);
     if (t->http == HTTP_AUTO && http[0] && !r->chosen) {
         r->chosen = true;
         run_note(r, RUN_EVENT_CONNECTIONS, "%s is spoken (target.http: auto)", http);
@@ -385,16 +379,15 @@ static void enter_load(struct run *r, int64_t now)
     r->deadline_ns = s->t0_ns + s->step.load.duration_ns + r->o.plan->drain_ns + GRACE_NS;
     if (s->step.load.duration_ns == 0)
         r->deadline_ns += r->o.plan->target.timeout_total_ns; /* by count: moves on as requests end */
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < s->n; i++)
         (void)agent_step(s->part[i].agent, AGENT_EV_GO);
-        talk_ask(r, s->part[i].agent, now);
-    }
+    talk_all(r, now);
 }
 
 static void enter_drain(struct run *r, int64_t now)
 {
     r->deadline_ns = now + GRACE_NS + (r->stop_now ? 0 : r->o.plan->drain_ns);
-    talk_stop(r, r->stop_now);
+    talk_all(r, now);
     run_check_done(r, now);
 }
 
@@ -460,7 +453,7 @@ static void enter_close(struct run *r, int64_t now)
     }
     if (r->signal || r->have_step) r->incomplete = true;
     r->deadline_ns = now + CLOSE_NS;
-    talk_bye(r);
+    talk_all(r, now);
     if (run_living_weight(r) == 0) run_step_to(r, EV_FAREWELL, now);
 }
 
@@ -517,13 +510,14 @@ static void watch_stage(struct run *r, int64_t now)
 static void lose_those_before(struct run *r, enum agent_state until, const char *why, int64_t now)
 {
     struct attempt *s = r->attempt;
-    uint32_t epoch = s->epoch;
+    uint32_t epoch = s->epoch, n = 0;
     for (size_t i = 0; r->attempt && r->attempt->epoch == epoch && i < s->n; i++) {
         struct agent *a = s->part[i].agent;
         if (!s->part[i].lost && agent_alive(a) &&
             (a->state < until || (until == AGENT_READY && !clocksync_settled(&a->clock, now, 2 * RUN_FRESH_NS)))) {
             talk_refuse(r, &a->peer, why, true);
             run_lose(r, a, false, why, now);
+            if (++n == RUN_LOSSES_A_TICK) return; /* the deadline is past, so the next tick comes at once */
         }
     }
 }
@@ -583,16 +577,29 @@ static void forgive(struct run *r, int64_t away, int64_t now)
     if (r->state == RUN_ARM || r->state == RUN_LOAD || r->state == RUN_DRAIN) r->deadline_ns += away;
 }
 
+static void lose_silent(struct run *r, int64_t now)
+{
+    uint32_t n = 0;
+    r->losses_left = false;
+    for (size_t i = 0; i < registry_count(r->agents) && !r->losses_left; i++) {
+        struct agent *a = registry_at(r->agents, i);
+        if (!agent_silent(a, now, RUN_LIVENESS_NS)) continue;
+        run_lose(r, a, false, "was silent for too long", now);
+        r->losses_left = ++n == RUN_LOSSES_A_TICK;
+    }
+}
+
 void run_tick(struct run *r, int64_t now)
 {
     int64_t away = now - r->tick_ns - TICK_NS;
     r->now_ns = r->tick_ns = now;
     if (r->state == RUN_OVER) return;
     if (away > AWAY_NS) forgive(r, away, now);
-    for (size_t i = 0; i < registry_count(r->agents); i++)
-        if (agent_silent(registry_at(r->agents, i), now, RUN_LIVENESS_NS))
-            run_lose(r, registry_at(r->agents, i), false, "was silent for too long", now);
+    lose_silent(r, now);
+    if (r->losses_left) return; /* nothing is begun with agents that are lost */
     run_check_gathered(r, now);
+    if (r->due_left) talk_due(r, now);
+    if (r->due_left) return;
     talk_heartbeat(r, now);
     if (now - r->beat_ns >= RUN_HEARTBEAT_NS) {
         r->beat_ns = now;
@@ -605,7 +612,7 @@ void run_tick(struct run *r, int64_t now)
 
 int64_t run_deadline(const struct run *r)
 {
-    int64_t t = r->tick_ns + (r->beats_left ? TICK_NS / 16 : TICK_NS);
+    int64_t t = r->tick_ns + (r->due_left || r->losses_left ? 0 : r->beats_left ? TICK_NS / 16 : TICK_NS);
     return r->deadline_ns < t ? r->deadline_ns : t;
 }
 

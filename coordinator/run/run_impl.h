@@ -26,8 +26,10 @@ struct run {
     enum run_state state;
     int64_t now_ns; /* of the call under way */
     int64_t deadline_ns, tick_ns, beat_ns;
-    size_t beat_at;  /* the agent that is looked at first for the next heartbeat */
-    bool beats_left; /* the last tick had more to send than one may: the next comes sooner */
+    size_t beat_at;             /* the agent that is looked at first for the next heartbeat */
+    bool beats_left;            /* the last tick had more to send than one may: the next comes sooner */
+    size_t due_at;              /* agents before this one have been told what they have to do */
+    bool due_left, losses_left; /* not all were told, or given up, in this turn: the next tick comes at once */
     uint64_t beat;
     struct agent *prober;  /* while one is asked for the probe */
     bool probed;           /* as far as it can be */
@@ -83,7 +85,11 @@ void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what th
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
 void talk_stop(struct run *r, bool now); /* to all of the stage */
 void talk_bye(struct run *r);
+/* Tells all living agents what they have to do, or those of the attempt alone: so many at once, the others in the next
+ * ticks. */
+void talk_all(struct run *r, int64_t now);
+void talk_due(struct run *r, int64_t now);
 void talk_heartbeat(
     struct run *r,
     int64_t now); /* to agents that were sent nothing for a while; what was not answered, again. So many a tick */
-void talk_again(struct run *r); /* once a second: which clocks are compared anew; goodbyes again */
+void talk_again(struct run *r); /* once a second: which clocks are compared anew */

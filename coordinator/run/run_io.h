@@ -14,6 +14,7 @@
 #define RUN_HEARTBEAT_NS (1 * NS_PER_S)
 #define RUN_BEATS_A_TICK                                                                                               \
     1000u /* heartbeats and questions of one tick, about 8 ms: messages of agents are read in between */
+#define RUN_LOSSES_A_TICK 100u /* each is written to the run's file */
 #define RUN_LIVENESS_NS                                                                                                \
     (7 * NS_PER_S /                                                                                                    \
      2) /* an agent that is silent for longer is lost: three heartbeats have not come, and half of one for the way */

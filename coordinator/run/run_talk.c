@@ -78,10 +78,22 @@ static void send_probe(struct run *r, struct agent *a)
     talk_to(r, a, &m);
 }
 
+static void send_bye(struct run *r, struct agent *a)
+{
+    struct wire_msg m = {.type = WIRE_BYE,
+                         .u.bye = {.reason = r->err.code ? r->err.text : "the run is over", .code = r->err.code}};
+    talk_to(r, a, &m);
+}
+
 /* (Re)sends what the agent has still to answer. */
 void talk_ask(struct run *r, struct agent *a, int64_t now)
 {
     a->asked_ns = now;
+    a->due = false;
+    if (r->state == RUN_CLOSE) {
+        send_bye(r, a);
+        return;
+    }
     switch (a->state) {
     case AGENT_PLANNING:
         send_plan(r, a);
@@ -103,12 +115,29 @@ void talk_ask(struct run *r, struct agent *a, int64_t now)
 
 void talk_bye(struct run *r)
 {
-    struct wire_msg m = {.type = WIRE_BYE,
-                         .u.bye = {.reason = r->err.code ? r->err.text : "the run is over", .code = r->err.code}};
-    for (size_t i = 0; i < registry_count(r->agents); i++) {
-        struct agent *a = registry_at(r->agents, i);
-        if (agent_alive(a)) talk_to(r, a, &m);
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        if (agent_alive(registry_at(r->agents, i))) send_bye(r, registry_at(r->agents, i));
+}
+
+void talk_due(struct run *r, int64_t now)
+{
+    size_t n = registry_count(r->agents), sent = 0;
+    for (; r->due_at < n && sent < RUN_BEATS_A_TICK; r->due_at++) {
+        struct agent *a = registry_at(r->agents, r->due_at);
+        if (!a->due || !agent_alive(a)) continue;
+        talk_ask(r, a, now);
+        sent++;
     }
+    r->due_left = r->due_at < n;
+}
+
+/* An attempt's agents are in the stage; without an attempt it concerns all. */
+void talk_all(struct run *r, int64_t now)
+{
+    for (size_t i = 0; i < registry_count(r->agents); i++)
+        registry_at(r->agents, i)->due = !r->attempt || agent_in_stage(registry_at(r->agents, i));
+    r->due_at = 0;
+    talk_due(r, now);
 }
 
 void talk_stop(struct run *r, bool now)
@@ -154,5 +183,4 @@ void talk_again(struct run *r)
         if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0)
             clocksync_track(&a->clock);
     }
-    if (r->state == RUN_CLOSE) talk_bye(r);
 }

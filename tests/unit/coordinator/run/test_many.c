@@ -15,7 +15,12 @@
 enum { MANY = 3500 };
 static struct {
     int64_t now, heard[MANY], longest;
-    unsigned words; /* of this tick */
+    unsigned words;              /* of this turn */
+    unsigned told;               /* agents whose row was written in this turn */
+    enum wire_type answer[MANY]; /* the message that this agent has not answered yet; 0 = none */
+    struct wire_msg asked[MANY]; /* a CLOCK, or what says which stage is meant */
+    unsigned steps;
+    int64_t t0;
 } w;
 
 static struct peer peer_of(uint32_t i)
@@ -27,8 +32,21 @@ static struct peer peer_of(uint32_t i)
 
 static bool next_step(void *arg, struct run_step *ret)
 {
-    (void)arg, (void)ret;
-    return false;
+    const struct plan *plan = arg;
+    if (!plan || w.steps++) return false;
+    *ret = (struct run_step){.load = plan->stages[0]};
+    return true;
+}
+static int stage_begin(void *arg, const struct stage_data *d, struct err *e)
+{
+    (void)arg, (void)d, (void)e;
+    return 0;
+}
+static int stage_end(void *arg, struct stage_data *d, bool superseded, struct err *e)
+{
+    (void)arg, (void)superseded, (void)e;
+    stage_data_clear(d);
+    return 0;
 }
 static void send_to(void *arg, const struct peer *to, const struct wire_msg *m)
 {
@@ -38,12 +56,15 @@ static void send_to(void *arg, const struct peer *to, const struct wire_msg *m)
     assert_true(i < MANY);
     if (w.heard[i] && w.now - w.heard[i] > w.longest) w.longest = w.now - w.heard[i];
     w.heard[i] = w.now;
-    (void)m;
     w.words++;
+    if (m->type == WIRE_HEARTBEAT || m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) return;
+    w.answer[i] = m->type;
+    w.asked[i] = *m;
 }
 static int agent_told(void *arg, const struct run_agent *a, struct err *e)
 {
     (void)arg, (void)a, (void)e;
+    w.told++;
     return 0;
 }
 static void event(void *arg, enum run_event_kind kind, const char *text)
@@ -51,16 +72,25 @@ static void event(void *arg, enum run_event_kind kind, const char *text)
     (void)arg, (void)kind, (void)text;
 }
 
-static void test_heartbeats_are_spread(void **state)
+static struct plan *plan_of(const char *yaml)
 {
-    (void)state;
-    static const char YAML[] = "plan: 1\ntarget: {url: 'http://127.0.0.1:1', model: m}\n"
-                               "load: {concurrency: 1, duration: 4s}\nagents: {count: 9999, wait: 60s}\n";
     struct err e = {0};
-    struct plan *plan = plan_load("p", YAML, strlen(YAML), NULL, 0, &e);
+    struct plan *plan = plan_load("p", yaml, strlen(yaml), NULL, 0, &e);
     if (!plan) fail_msg("%s", e.text);
+    return plan;
+}
+
+static struct run *all_join(const struct plan *plan, void *arg)
+{
     struct run_options o = {.plan = plan, .packed = {"{}", 2}, .plan_hash = "h", .run_id = "r"};
-    struct run_io io = {.next_step = next_step, .send = send_to, .agent = agent_told, .event = event};
+    struct run_io io = {.arg = arg,
+                        .next_step = next_step,
+                        .send = send_to,
+                        .stage_begin = stage_begin,
+                        .stage_end = stage_end,
+                        .agent = agent_told,
+                        .event = event};
+    memset(&w, 0, sizeof w);
     w.now = 1000 * NS_PER_S;
     struct run *run = run_new(&o, &io, w.now);
     assert_non_null(run);
@@ -79,6 +109,15 @@ static void test_heartbeats_are_spread(void **state)
                                          .stamps = "kernel"}};
         run_message(run, &p, &m, w.now);
     }
+    return run;
+}
+
+static void test_heartbeats_are_spread(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of("plan: 1\ntarget: {url: 'http://127.0.0.1:1', model: m}\n"
+                                "load: {concurrency: 1, duration: 4s}\nagents: {count: 9999, wait: 60s}\n");
+    struct run *run = all_join(plan, NULL);
     unsigned most = 0, all = 0, ticks = 0;
     for (int64_t end = w.now + 3 * NS_PER_S; w.now < end; ticks++) {
         w.now = run_deadline(run);
@@ -98,8 +137,114 @@ static void test_heartbeats_are_spread(void **state)
     plan_destroy(&plan);
 }
 
+/* What an agent answers; false: nothing now. */
+static bool answer_of(uint32_t i, struct wire_msg *ret)
+{
+    const struct wire_msg *m = &w.asked[i];
+    switch (w.answer[i]) {
+    case WIRE_CLOCK:
+        *ret = (struct wire_msg){
+            .type = WIRE_CLOCK_ECHO,
+            .u.clock_echo = {.seq = m->u.clock.seq, .t1 = m->u.clock.t1, .t2 = m->u.clock.t1, .t3 = m->u.clock.t1}};
+        return true;
+    case WIRE_PLAN:
+        *ret = (struct wire_msg){.type = WIRE_PLAN_OK, .u.plan_ok = {.hash = "h"}};
+        return true;
+    case WIRE_ARM:
+        *ret = (struct wire_msg){.type = WIRE_READY, .u.ready = {.stage = m->u.arm.stage, .epoch = m->u.arm.epoch}};
+        return true;
+    case WIRE_GO:
+        w.t0 = m->u.go.t0_ns;
+        *ret = (struct wire_msg){.type = WIRE_DONE, .u.done = {.stage = m->u.go.stage, .epoch = m->u.go.epoch}};
+        return true;
+    case WIRE_BYE:
+        *ret = (struct wire_msg){.type = WIRE_BYE, .u.bye = {.reason = "told to"}};
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* All answer at once what they were asked; the most words that one call of the run said. */
+static unsigned answers(struct run *run, bool run_stage, bool *ret_any)
+{
+    unsigned most = 0;
+    *ret_any = false;
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct peer p = peer_of(i);
+        struct wire_msg m;
+        if ((w.answer[i] == WIRE_GO && !run_stage) || !answer_of(i, &m)) continue;
+        w.answer[i] = 0;
+        w.words = 0;
+        run_message(run, &p, &m, w.now);
+        if (w.words > most) most = w.words;
+        *ret_any = true;
+    }
+    return most;
+}
+
+static unsigned tick(struct run *run)
+{
+    w.now = run_deadline(run) > w.now ? run_deadline(run) : w.now;
+    w.words = w.told = 0;
+    run_tick(run, w.now);
+    return w.words;
+}
+
+static const char STAGE[] =
+    "plan: 1\ntarget: {url: 'http://127.0.0.1:1', model: m}\n"
+    "load: {concurrency: 7000, duration: 4s}\nagents: {count: 3500, wait: 60s, on_loss: mark}\n";
+
+/* From HELLO to BYE: arming, starting and dismissing thousands takes many turns of the loop, none of them a long one.
+ */
+static void test_no_turn_tells_all(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    unsigned most = 0;
+    for (unsigned turns = 0; run_state(run) != RUN_OVER; turns++) {
+        bool any;
+        unsigned said = answers(run, true, &any);
+        if (said > most) most = said;
+        if (!any && (said = tick(run)) > most) most = said;
+        assert_true(turns < 200);
+    }
+    assert_int_equal(run_error(run)->code, ERR_NONE);
+    assert_int_equal(w.steps, 2);
+    assert_true(w.t0 - 1000 * NS_PER_S >= 3 * 20 * NS_PER_MS); /* time to tell them all */
+    assert_true(most > 100 && most <= RUN_BEATS_A_TICK + 1);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
+/* All fall silent at once: each that is lost is written to the run's file. */
+static void test_losses_are_spread(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    unsigned most = 0, lost = 0;
+    bool any = true;
+    while (any || run_state(run) != RUN_LOAD) {
+        (void)answers(run, false, &any);
+        if (!any) (void)tick(run);
+    }
+    for (int64_t end = w.now + RUN_LIVENESS_NS + NS_PER_S; w.now < end && run_state(run) != RUN_OVER;) {
+        (void)tick(run);
+        lost += w.told;
+        if (w.told > most) most = w.told;
+    }
+    assert_true(most > 0 && most <= RUN_LOSSES_A_TICK);
+    assert_int_equal(lost, MANY);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heartbeats_are_spread)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heartbeats_are_spread),
+                                       cmocka_unit_test(test_no_turn_tells_all),
+                                       cmocka_unit_test(test_losses_are_spread)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
