@@ -15,8 +15,9 @@
 
 #define TTY_NS (1 * NS_PER_S)
 #define PLAIN_NS (5 * NS_PER_S)
-#define WIDTH 80u        /* of a terminal that does not know its own */
-#define PLAIN_WIDTH 160u /* of a line in a log */
+#define AGENTS_A_TURN 500u /* judged in a turn of the loop, about 8 ms */
+#define WIDTH 80u          /* of a terminal that does not know its own */
+#define PLAIN_WIDTH 160u   /* of a line in a log */
 
 void term_init(struct term *t, FILE *out)
 {
@@ -273,6 +274,7 @@ static int stage_end(void *arg, const struct stage_data *s, struct err *e)
     struct term *t = arg;
     (void)s, (void)e;
     t->ended = true;
+    t->agents = (struct point_agents){0};
     return 0;
 }
 
@@ -283,8 +285,9 @@ static int stage_more(void *arg, const struct stage_data *s, struct err *e)
     char line[400];
     (void)e;
     if (!t->ended) return 0;
+    if (point_judge_agents(s, t->plan, AGENTS_A_TURN, &t->agents)) return 1;
     t->ended = false;
-    point_compute(s, t->plan, &p);
+    point_glance(s, t->plan, &t->agents, &p);
     term_stage_line(s, &p, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);
     line_clear(t);
     curve_add(t, &p);

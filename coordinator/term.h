@@ -12,8 +12,9 @@ enum { TERM_CURVE = 48 }; /* stages of the small curve; of more the latest */
 
 struct term {
     FILE *out;
-    bool tty, dirty; /* dirty: a line without its newline is on the screen */
-    bool ended;      /* a stage has ended and is not shown yet */
+    bool tty, dirty;            /* dirty: a line without its newline is on the screen */
+    bool ended;                 /* a stage has ended and is not shown yet */
+    struct point_agents agents; /* of that stage, as far as they are judged */
     int64_t next_ns;
     uint32_t epoch, hinted;   /* of the stage that was shown last; of the one in which agents_hint was logged */
     const struct plan *plan;  /* borrowed */

@@ -104,15 +104,15 @@ static bool agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
 static void doubt_as(struct verdict *v, const struct verdict *alone)
 {
     for (int k = 0; k < ASPECT_N; k++)
-        if (alone->aspect[k] == VERDICT_INVALID && v->aspect[k] == VERDICT_VALID) v->aspect[k] = VERDICT_SUSPECT;
+        if (alone->aspect[k] == VERDICT_INVALID) v->aspect[k] = VERDICT_SUSPECT;
 }
 
-static void agents_judge(const struct stage_data *s, const struct plan *plan, struct point *p)
+bool point_judge_agents(const struct stage_data *s, const struct plan *plan, size_t most, struct point_agents *io)
 {
-    struct verdict *v = &p->verdict;
     struct hist *hist[METRIC_N] = {NULL};
-    for (size_t i = 0; i < s->n_agents; i++) {
-        const struct agent_data *a = &s->agents[i];
+    if (s->n_agents <= 1) return false;
+    for (; io->next < s->n_agents && most > 0; io->next++, most--) {
+        const struct agent_data *a = &s->agents[io->next];
         struct plan_stage part = s->plan;
         struct verdict alone;
         part.concurrency = (uint32_t)a->slots;
@@ -120,21 +120,32 @@ static void agents_judge(const struct stage_data *s, const struct plan *plan, st
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is not known here; sent against due is enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
-        if (!agent_hists(a, hist)) p->no_memory = true;
+        if (!agent_hists(a, hist)) io->no_memory = true;
         verdict_compute(a->counters, hist, &part, plan, &alone);
         if (alone.status != VERDICT_INVALID) continue;
-        doubt_as(v, &alone);
-        if (v->status != VERDICT_INVALID)
-            verdict_part(v, "agent %.40s alone: %.140s", a->name, alone.n_reasons ? alone.reason[0] : "invalid");
+        doubt_as(&io->part, &alone);
+        verdict_part(&io->part, "agent %.40s alone: %.140s", a->name, alone.n_reasons ? alone.reason[0] : "invalid");
     }
     for (int k = 0; k < METRIC_N; k++)
         hist_destroy(&hist[k]);
+    return io->next < s->n_agents;
 }
 
-static void judge(const struct stage_data *s, const struct plan *plan, struct point *p)
+static void add_agents(const struct point_agents *agents, struct point *p)
+{
+    struct verdict *v = &p->verdict;
+    p->no_memory |= agents->no_memory;
+    for (int k = 0; k < ASPECT_N; k++)
+        if (v->aspect[k] == VERDICT_VALID) v->aspect[k] = agents->part.aspect[k];
+    for (uint32_t i = 0; i < agents->part.n_reasons && v->status != VERDICT_INVALID; i++)
+        verdict_part(v, "%s", agents->part.reason[i]);
+}
+
+static void judge(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                  struct point *p)
 {
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
-    if (s->n_agents > 1) agents_judge(s, plan, p);
+    add_agents(agents, p);
     char things[HUMAN_THINGS_MAX];
     (void)human_things((double)s->lost, "request", things);
     bool lost = s->lost > 0;
@@ -330,7 +341,7 @@ static void warmup_cut(const struct stage_data *s, double from_s, double to_s, s
     free(row);
 }
 
-static void metrics_compute(const struct stage_data *s, struct point *p)
+static void metrics_compute(const struct stage_data *s, bool intervals, struct point *p)
 {
     static const enum metric IN_BLOCKS[] = {METRIC_TTFT, METRIC_ITL, METRIC_CHUNK_GAP};
     for (int m = 0; m < METRIC_N; m++)
@@ -342,7 +353,7 @@ static void metrics_compute(const struct stage_data *s, struct point *p)
         p->cut[m] = left != NULL;
         if (left) stat_compute(left, m, &p->metric[m]);
         hist_destroy(&left);
-        if (stat_independent(m)) continue;
+        if (!intervals || stat_independent(m)) continue;
         double from_s = p->cut[m] ? p->blocks_from_s : -HUGE_VAL;
         if (resample_stat(s, m, from_s, rng_mix(p->seed, s->stage, s->repeat, m), &p->metric[m])) p->no_memory = true;
     }
@@ -382,7 +393,8 @@ static void server_compute(const struct stage_data *s, const struct plan *plan, 
     v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);
 }
 
-void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
+static void compute(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                    bool intervals, struct point *ret)
 {
     const uint64_t *c = s->counters;
     *ret = (struct point){.stage = s->stage,
@@ -413,7 +425,7 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     if (plan->target.whole && c[COUNTER_OK] && !c[COUNTER_TOKENS] && c[COUNTER_USAGE_NONE] + c[COUNTER_USAGE_DOUBTED])
         ret->output_tokens_per_s = ret->total_tokens_per_s = NAN; /* nobody knows how many they are */
     ret->blocks_from_s = from + ret->warmup_cut_s;
-    metrics_compute(s, ret);
+    metrics_compute(s, intervals, ret);
     steady_compute(s, from + ret->warmup_cut_s, to, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     steady_pass_of(s, plan, &ret->passes);
@@ -427,10 +439,23 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
     server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
-    judge(s, plan, ret);
+    judge(s, plan, agents, ret);
     bool still = stood_still(s, from, to, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
     if (!still) check_little(s, ret); /* which would be off for that reason */
     was_gone(s, from, to, ret);
+}
+
+void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret)
+{
+    struct point_agents agents = {0};
+    (void)point_judge_agents(s, plan, SIZE_MAX, &agents);
+    compute(s, plan, &agents, true, ret);
+}
+
+void point_glance(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                  struct point *ret)
+{
+    compute(s, plan, agents, false, ret);
 }

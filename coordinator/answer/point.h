@@ -81,5 +81,17 @@ static inline uint64_t point_ended(const struct point *p)
  * are none, or the metric is no latency of a whole request. */
 const struct hist *point_cut(const struct point *p, enum metric m);
 
+/* What agents alone make of a point, judged some at a time: each has histograms to be opened, and there may be
+ * thousands. */
+struct point_agents {
+    size_t next;         /* the agent that comes next */
+    struct verdict part; /* figures that an agent puts in doubt, and why */
+    bool no_memory;
+};
+bool point_judge_agents(const struct stage_data *s, const struct plan *plan, size_t most,
+                        struct point_agents *io); /* true: there are more */
+/* A point without intervals of what is resampled, from what point_judge_agents has found: for lines of progress. */
+void point_glance(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                  struct point *ret);
 /* plan: limits of the verdict, cost, SLO. */
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);

@@ -361,6 +361,16 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "agent a alone"));
+
+    struct point_agents pieces = {0}; /* judged one by one: the same verdict */
+    struct point glance;
+    assert_true(point_judge_agents(&s, &plan, 1, &pieces));
+    assert_int_equal(pieces.next, 1);
+    assert_int_equal(pieces.part.n_reasons, 0);
+    assert_false(point_judge_agents(&s, &plan, 1, &pieces));
+    point_glance(&s, &plan, &pieces, &glance);
+    assert_memory_equal(&glance.verdict, &p.verdict, sizeof p.verdict);
+    assert_true(fabs(glance.output_tokens_per_s - p.output_tokens_per_s) < 1e-9);
     stage_free(&s);
 }
 
