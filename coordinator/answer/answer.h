@@ -88,8 +88,8 @@ struct answer {
     uint64_t events, events_tokens; /* token events of ok requests, and the output tokens of the same stages */
     uint64_t events_paced;          /* of the stages with a TPOT alone, as tokens_seen */
     uint64_t counters[COUNTER_N];   /* of all stages */
-    uint64_t answered;      /* ok requests of all stages */
-    bool gave_up;           /* slo.abort_on_fail ended the run: later stages were not run */
+    uint64_t answered;              /* ok requests of all stages */
+    bool gave_up;                   /* slo.abort_on_fail ended the run: later stages were not run */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
     uint64_t requests, failed;                           /* of all stages: those that ended; failed */

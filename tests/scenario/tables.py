@@ -17,6 +17,10 @@ def rows(file, macro="X"):
             out += [(prefix[0] + ident, prefix[1] + name) for ident, name in rows("failure.def", "FAILURE")]
         elif line.startswith('#include "common/finish.def"'):
             out += [("FINISH_" + ident, "finish_" + name) for ident, name in rows("finish.def", "FINISH")]
+        elif line.startswith('#include "common/http_counted.def"'):
+            text = open(os.path.join(COMMON, "http_counted.def")).read()
+            out += [("STATUS_" + status, "status_" + status) for status in re.findall(r"^COUNTED\((\w+),", text, re.M)]
+            out += [("STATUS_" + ident, "status_" + name) for ident, name in rows("http_counted.def", "COUNTED_OTHER")]
     return out
 
 

@@ -243,8 +243,8 @@ static void test_usage(void **state)
     ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"prompt_cache_hit_tokens\":17,"
               "\"prompt_cache_miss_tokens\":12}}"); /* DeepSeek */
     assert_int_equal(ev.cached_tokens, 17);
-    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"cached_tokens\":18}}"); /* Moonshot
-                                                                                                                   */
+    /* Moonshot */
+    ev = scan("{\"choices\":[],\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":24,\"cached_tokens\":18}}");
     assert_int_equal(ev.cached_tokens, 18);
     ev = scan("{\"usage\":{\"prompt_tokens_details\":null,\"completion_tokens\":0,\"prompt_tokens\":4}}");
     assert_int_equal(ev.flags, EVENT_USAGE);
