@@ -70,6 +70,6 @@ assert [l["output_tokens_per_s"] for l in lines] == [p["output_tokens_per_s"] fo
 series = list(csv.DictReader(open(tmp + "/csv/series.csv", newline="")))
 for load, p in points.items():
     own = [r for r in series if r["load"] == load and r["agent"] == ""]
-    assert own and all(r["run"] == summary["run"]["id"] for r in own)
+    assert own and all((r["run"], r["started"]) == (summary["run"]["id"], summary["run"]["started"]) and r["model"] for r in own)
 print(f"{n} loads: llm-d, vllm, aiperf, openmetrics, jsonl and csv read back, {len(series)} rows of series")
 P
