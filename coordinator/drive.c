@@ -26,6 +26,7 @@ enum part { PART_MESSAGES, PART_SERVER, PART_TICK, PART_SAVE, PART_SCREENS, PART
 static const char *const PARTS[PART_N] = {"messages", "the server's page", "the clock", "writing", "screens"};
 struct turn {
     int64_t ns, cpu_ns, part[PART_N];
+    enum run_state from, to;
 };
 
 struct drive {
@@ -306,13 +307,14 @@ static void log_turns(const struct drive *d)
     for (int p = 0; p < PART_N; p++)
         (void)snprintf(parts + strlen(parts), sizeof parts - strlen(parts), "%s%s %.1f", p ? ", " : "", PARTS[p],
                        (double)d->dearest.part[p] / 1e6);
-    log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms (%s)",
-              (double)d->longest.ns / 1e6, (double)d->dearest.cpu_ns / 1e6, parts);
+    log_debug("the longest turn of the loop took %.1f ms, the most CPU time of one %.1f ms (%s; %s to %s)",
+              (double)d->longest.ns / 1e6, (double)d->dearest.cpu_ns / 1e6, parts, run_state_name(d->dearest.from),
+              run_state_name(d->dearest.to));
 }
 
 static void turn(struct drive *d, bool signals)
 {
-    struct turn t = {0};
+    struct turn t = {.from = run_state(d->run)};
     bool saves = d->saving != NULL; /* a stage that ends in this turn is written from the next on */
     int64_t woke = clock_mono_ns(), began = cpu_ns(), since = began;
     if (signals) read_signals(d);
@@ -327,6 +329,7 @@ static void turn(struct drive *d, bool signals)
     struct sink_view v = view(d);
     sinks_tick(&d->o->sinks, &v);
     part_over(&t, PART_SCREENS, &since);
+    t.to = run_state(d->run);
     t.ns = clock_mono_ns() - woke;
     t.cpu_ns = since - began;
     if (t.ns > d->longest.ns) d->longest = t;
