@@ -1,4 +1,4 @@
-/* A coordinator under many agents: N of them in this process, each with a connection of its own and the agent's own
+/* A coordinator under many agents: N of them in a few processes, each with a connection of its own and the agent's own
  * session (agent/session.c), but with snapshots that are made up instead of measured. They dial a real `plateau run`,
  * go through its stages, and what it cost the coordinator is printed as a line of JSON. No target is contacted. What
  * they sent is added up here too, and must be what the run's file says, bucket by bucket. */
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -36,10 +37,11 @@ enum {
     SWEEP_MS = 5,
     EVENTS = 512,
     THREADS_MAX = 16,
+    PROCESSES_MAX = 16,
+    OTHER_FILES = 1024,
     ID = 16,
     FILES_AN_AGENT = 4, /* its connection, what wakes its socket, and what they are while it dials again */
-    REQUESTS = MADE_UP_REQUESTS,
-    TOKENS = MADE_UP_TOKENS
+    AGENTS_MAX = 16384
 };
 
 static struct {
@@ -49,13 +51,21 @@ static struct {
     bool all_metrics, keep, curve;
 } opt = {.agents = 1000, .threads = 2, .duration_ns = 20 * NS_PER_S, .storm_gap_ns = 1 * NS_PER_S};
 
+#define WAIT_NS (180 * NS_PER_S) /* for all to have joined, on a busy machine */
+
 static struct snapshot *templates[TEMPLATES];
 static char endpoint[256], server_key[KEY_TEXT];
 static struct key_pair own_key;
-/* Moments of the first stage, shared by all threads. */
-static _Atomic int64_t silence, first_arm, last_arm, last_ready, first_go, last_go, stage_t0, storm_at;
-static _Atomic uint64_t bytes_out, bytes_in, messages_out, snapshots_out, redials;
-static _Atomic uint32_t sessions_over;
+struct sent {
+    uint64_t snapshots, ok;
+};
+/* Of the first stage; shared by all threads of all processes. */
+static struct {
+    _Atomic int64_t silence, first_arm, last_arm, last_ready, first_go, last_go, stage_t0, storm_at;
+    _Atomic uint64_t bytes_out, bytes_in, messages_out, snapshots_out, redials;
+    _Atomic uint32_t sessions_over;
+    struct sent sent[AGENTS_MAX]; /* by each agent */
+} * all;
 
 static void at_first(_Atomic int64_t *at, int64_t now)
 {
@@ -102,46 +112,13 @@ static const struct snapshot *template_of(const struct fake *f, uint64_t k)
     return templates[(f->index * 7 + k) % TEMPLATES];
 }
 
-/* The k-th second; `last`: what was open has ended too. The histograms are the templates's own. */
-static void fill(struct fake *f, struct snapshot *s, bool last)
-{
-    const struct snapshot *t = template_of(f, f->k);
-    uint64_t *c = f->counters, due = last ? 0 : REQUESTS + (f->k == 0 ? f->slots : 0);
-    uint64_t ended = last ? f->slots : REQUESTS;
-    *s = *t;
-    c[COUNTER_DUE] += due;
-    c[COUNTER_SENT] += due;
-    c[COUNTER_OK] += ended;
-    c[COUNTER_WIN_DUE] += due;
-    c[COUNTER_WIN_OK] += ended;
-    c[COUNTER_WIN_GOOD] += ended;
-    c[COUNTER_WIN_DONE] += ended;
-    c[COUNTER_EVENTS] += REQUESTS * TOKENS;
-    c[COUNTER_TOKENS] += REQUESTS * TOKENS;
-    c[COUNTER_WIN_EVENTS] += REQUESTS * TOKENS;
-    c[COUNTER_WIN_TOKENS_MICRO] += UINT64_C(1000000) * REQUESTS * TOKENS;
-    c[COUNTER_WIN_INFLIGHT_NS] += last ? 0 : f->slots * (uint64_t)NS_PER_S;
-    c[COUNTER_READS] += REQUESTS * TOKENS;
-    c[COUNTER_MEASURED_NS] += last ? 0 : (uint64_t)NS_PER_S;
-    c[COUNTER_CPU_NS] += 50000000;
-    c[COUNTER_CPU_MAX_NS] += 50000000;
-    c[COUNTER_INFLIGHT_MAX] = f->slots;
-    memcpy(s->counters, c, sizeof s->counters);
-    s->from_ns = (int64_t)f->k * NS_PER_S;
-    s->to_ns = s->from_ns + (last ? 100 * NS_PER_MS : NS_PER_S);
-    s->in_flight = last ? 0 : f->slots;
-    s->series_tokens = REQUESTS * TOKENS;
-    s->series_done = ended;
-    s->series_due = due;
-    s->series_inflight_ns = last ? 0 : f->slots * (uint64_t)NS_PER_S;
-}
-
 static void emit(struct fake *f, bool last, int64_t now)
 {
     struct snapshot s;
-    fill(f, &s, last);
+    made_up_next(template_of(f, f->k), f->k, f->slots, last, f->counters, &s);
     f->k++;
-    atomic_fetch_add(&snapshots_out, 1);
+    all->sent[f->index] = (struct sent){f->k, f->counters[COUNTER_OK]};
+    atomic_fetch_add(&all->snapshots_out, 1);
     session_engine(f->session, &(struct engine_event){.kind = ENGINE_SNAPSHOT, .snapshot = &s, .last = last}, now);
 }
 
@@ -151,7 +128,7 @@ static void engine_turn(struct fake *f, int64_t now)
         f->tell_ready = false;
         struct engine_event ev = {.kind = ENGINE_READY, .addresses = "127.0.0.1:9"};
         session_engine(f->session, &ev, now);
-        at_last(&last_ready, now);
+        at_last(&all->last_ready, now);
     }
     if (!f->running) return;
     uint64_t seconds = (uint64_t)(f->duration / NS_PER_S);
@@ -175,8 +152,8 @@ static bool send_message(void *arg, const struct wire_msg *m)
     if (!f->dealer || wire_encode(m, out)) return false;
     f->touched = true;
     if (zmq_send(f->dealer, out->data, out->len, ZMQ_DONTWAIT) < 0) return false;
-    atomic_fetch_add(&bytes_out, out->len);
-    atomic_fetch_add(&messages_out, 1);
+    atomic_fetch_add(&all->bytes_out, out->len);
+    atomic_fetch_add(&all->messages_out, 1);
     return true;
 }
 
@@ -215,7 +192,7 @@ static void dial(struct fake *f)
 static void redial(void *arg)
 {
     struct fake *f = arg;
-    atomic_fetch_add(&redials, 1);
+    atomic_fetch_add(&all->redials, 1);
     hang_up(f);
     dial(f);
 }
@@ -235,8 +212,8 @@ static int arm(void *arg, const struct shard *s, struct err *e)
     struct fake *f = arg;
     int64_t now = clock_mono_ns();
     (void)e;
-    at_first(&first_arm, now);
-    at_last(&last_arm, now);
+    at_first(&all->first_arm, now);
+    at_last(&all->last_arm, now);
     f->armed = f->tell_ready = true;
     f->running = f->stopping = false;
     f->duration = s->duration_ns;
@@ -250,9 +227,9 @@ static int go(void *arg, int64_t t0_ns, struct err *e)
 {
     struct fake *f = arg;
     (void)e;
-    at_first(&first_go, clock_mono_ns());
-    at_last(&last_go, clock_mono_ns());
-    at_first(&stage_t0, t0_ns);
+    at_first(&all->first_go, clock_mono_ns());
+    at_last(&all->last_go, clock_mono_ns());
+    at_first(&all->stage_t0, t0_ns);
     f->t0 = t0_ns;
     f->running = true;
     f->armed = false;
@@ -294,9 +271,9 @@ static void receive(struct fake *f)
             zmq_msg_close(&raw);
             return;
         }
-        atomic_fetch_add(&bytes_in, zmq_msg_size(&raw));
+        atomic_fetch_add(&all->bytes_in, zmq_msg_size(&raw));
         int64_t now = clock_mono_ns();
-        if (f->heard) at_last(&silence, now - f->heard);
+        if (f->heard) at_last(&all->silence, now - f->heard);
         f->heard = now;
         if (wire_decode(&m, zmq_msg_data(&raw), zmq_msg_size(&raw), &e) == 0) {
             session_message(f->session, &m, clock_mono_ns());
@@ -309,9 +286,9 @@ static void receive(struct fake *f)
 /* All connections break at the same moment, and all come back at the same moment. */
 static void storm(struct fake *f, int64_t now)
 {
-    if (!f->stormed && now >= atomic_load(&storm_at)) {
+    if (!f->stormed && now >= atomic_load(&all->storm_at)) {
         f->stormed = true;
-        f->away_until = atomic_load(&storm_at) + opt.storm_gap_ns;
+        f->away_until = atomic_load(&all->storm_at) + opt.storm_gap_ns;
         hang_up(f);
     }
     if (f->stormed && !f->dealer && now >= f->away_until) redial(f);
@@ -323,7 +300,7 @@ static void sweep(struct crew *c)
     for (uint32_t i = 0; i < c->n; i++) {
         struct fake *f = &c->fake[i];
         if (f->over) continue;
-        if (atomic_load(&storm_at)) storm(f, now);
+        if (atomic_load(&all->storm_at)) storm(f, now);
         engine_turn(f, now);
         if (now >= session_deadline(f->session)) session_tick(f->session, now);
         for (int turn = 0; f->touched && turn < 4; turn++) {
@@ -333,7 +310,7 @@ static void sweep(struct crew *c)
         if (session_state(f->session) != SESSION_OVER) continue;
         f->over = true;
         if (session_error(f->session)->code) event(f, session_error(f->session)->text);
-        atomic_fetch_add(&sessions_over, 1);
+        atomic_fetch_add(&all->sessions_over, 1);
     }
 }
 
@@ -343,7 +320,7 @@ static void *crew_main(void *arg)
     struct epoll_event ev[EVENTS];
     uint32_t begun = 0;
     int64_t next_sweep = 0;
-    while (atomic_load(&sessions_over) < opt.agents) {
+    while (atomic_load(&all->sessions_over) < opt.agents) {
         for (uint32_t end = begun + 50; begun < c->n && begun < end; begun++)
             dial(&c->fake[begun]);
         int n = epoll_wait(c->epoll, ev, EVENTS, SWEEP_MS);
@@ -358,8 +335,6 @@ static void *crew_main(void *arg)
         sweep(c);
     }
     (void)nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS}, NULL); /* for the goodbye */
-    for (uint32_t i = 0; i < c->n; i++)
-        hang_up(&c->fake[i]);
     return NULL;
 }
 
@@ -385,36 +360,53 @@ static void make_fake(struct fake *f, struct crew *c, uint32_t index)
     if (!f->session) abort();
 }
 
-static struct crew *start_crews(void)
+static void start_crew(struct crew *c, uint32_t first)
 {
-    struct crew *crew = calloc(opt.threads, sizeof *crew);
-    if (!crew) abort();
-    for (uint32_t t = 0, index = 0; t < opt.threads; t++) {
-        struct crew *c = &crew[t];
-        c->n = opt.agents / opt.threads + (t < opt.agents % opt.threads);
-        c->fake = calloc(c->n + 1, sizeof *c->fake);
-        c->context = zmq_ctx_new();
-        c->epoll = epoll_create1(EPOLL_CLOEXEC);
-        c->out = (struct buf)BUF_INIT(WIRE_MESSAGE_MAX);
-        if (!c->fake || !c->context || zmq_ctx_set(c->context, ZMQ_MAX_SOCKETS, (int)c->n * 2 + 64)) abort();
-        for (uint32_t i = 0; i < c->n; i++)
-            make_fake(&c->fake[i], c, index++);
-        if (pthread_create(&c->thread, NULL, crew_main, c)) abort();
-    }
-    return crew;
+    c->fake = calloc(c->n + 1, sizeof *c->fake);
+    c->context = zmq_ctx_new();
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    c->out = (struct buf)BUF_INIT(WIRE_MESSAGE_MAX);
+    if (!c->fake || !c->context || zmq_ctx_set(c->context, ZMQ_MAX_SOCKETS, (int)c->n * 2 + 64)) abort();
+    for (uint32_t i = 0; i < c->n; i++)
+        make_fake(&c->fake[i], c, first + i);
+    if (pthread_create(&c->thread, NULL, crew_main, c)) abort();
 }
 
-static void end_crews(struct crew *crew)
+/* A process of its own for so many agents: the limit of open files is one of a process. What is left is the system's to
+ * clean up. */
+static pid_t start_process(uint32_t first, uint32_t n)
 {
+    struct crew crew[THREADS_MAX] = {0};
+    pid_t pid = fork();
+    if (pid) return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (uint32_t t = 0; t < opt.threads; t++) {
-        struct crew *c = &crew[t];
-        (void)pthread_join(c->thread, NULL);
-        for (uint32_t i = 0; i < c->n; i++)
-            session_destroy(&c->fake[i].session);
-        zmq_ctx_term(c->context);
-        (void)close(c->epoll);
-        buf_clear(&c->out);
+        crew[t].n = n / opt.threads + (t < n % opt.threads);
+        start_crew(&crew[t], first);
+        first += crew[t].n;
     }
+    for (uint32_t t = 0; t < opt.threads; t++)
+        (void)pthread_join(crew[t].thread, NULL);
+    _exit(0);
+}
+
+/* As few as the limit of open files allows. */
+static uint32_t start_processes(pid_t pid[PROCESSES_MAX])
+{
+    struct rlimit r;
+    uint32_t n = 1, first = 0;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur > OTHER_FILES) {
+        rlim_t most = (r.rlim_cur - OTHER_FILES) / FILES_AN_AGENT;
+        n = (uint32_t)((opt.agents + most - 1) / most);
+    }
+    if (n > PROCESSES_MAX) n = PROCESSES_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t share = opt.agents / n + (i < opt.agents % n);
+        pid[i] = start_process(first, share);
+        if (pid[i] < 0) abort();
+        first += share;
+    }
+    return n;
 }
 
 /* ---- the coordinator ---- */
@@ -453,19 +445,37 @@ static void write_plan(const char *path)
     (void)fprintf(f,
                   "plan: 1\ntarget: {url: \"http://127.0.0.1:9/v1/chat/completions\", model: none}\n"
                   "load: {concurrency: %" PRIu32 ", duration: %" PRId64 "ms}\nagents: {count: %" PRIu32
-                  ", wait: 60s, on_loss: mark}\n",
-                  opt.agents * 8, opt.duration_ns / NS_PER_MS, opt.agents);
+                  ", wait: %" PRId64 "ms, on_loss: mark}\n",
+                  opt.agents * 8, opt.duration_ns / NS_PER_MS, opt.agents, WAIT_NS / NS_PER_MS);
     (void)fclose(f);
 }
 
 /* ---- was it all counted? ---- */
 
-static int check_run(const char *dir, const struct crew *crew, uint64_t *ret_snapshots)
+/* All that was sent, added up: the histograms, and the requests that ended well. */
+static uint64_t add_sent(struct snapshot *sum)
+{
+    uint64_t used[TEMPLATES] = {0}, ok = 0;
+    for (uint32_t i = 0; i < opt.agents; i++) {
+        ok += all->sent[i].ok;
+        for (uint64_t k = 0; k < all->sent[i].snapshots; k++)
+            used[(i * 7 + k) % TEMPLATES]++;
+    }
+    for (int i = 0; i < TEMPLATES; i++)
+        for (int m = 0; m < METRIC_N; m++)
+            for (uint64_t k = 0; templates[i]->hist[m] && k < used[i]; k++) {
+                if (!sum->hist[m]) sum->hist[m] = hist_new();
+                if (!sum->hist[m] || hist_merge(sum->hist[m], templates[i]->hist[m])) abort();
+            }
+    return ok;
+}
+
+static int check_run(const char *dir, uint64_t *ret_snapshots)
 {
     struct err e = {0};
     struct run_data run = {0};
     struct store *s = store_open(dir, &e);
-    uint64_t used[TEMPLATES] = {0}, ok = 0;
+    uint64_t ok;
     struct snapshot *sum = snapshot_new(false);
     int wrong = 0;
     if (!s || !sum || store_load(s, &run, &e) || run.n_stages != 1) {
@@ -473,19 +483,7 @@ static int check_run(const char *dir, const struct crew *crew, uint64_t *ret_sna
         store_close(&s);
         return 1;
     }
-    for (uint32_t t = 0; t < opt.threads; t++)
-        for (uint32_t i = 0; i < crew[t].n; i++) {
-            const struct fake *f = &crew[t].fake[i];
-            ok += f->counters[COUNTER_OK];
-            for (uint64_t k = 0; k < f->k; k++)
-                used[(f->index * 7 + k) % TEMPLATES]++;
-        }
-    for (int i = 0; i < TEMPLATES; i++)
-        for (int m = 0; m < METRIC_N; m++)
-            for (uint64_t k = 0; templates[i]->hist[m] && k < used[i]; k++) {
-                if (!sum->hist[m]) sum->hist[m] = hist_new();
-                (void)hist_merge(sum->hist[m], templates[i]->hist[m]);
-            }
+    ok = add_sent(sum);
     const struct stage_data *d = &run.stages[0];
     for (int m = 0; m < METRIC_N; m++)
         if ((sum->hist[m] != NULL) != (d->hist[m] != NULL) || (sum->hist[m] && !hist_equal(sum->hist[m], d->hist[m])))
@@ -520,7 +518,7 @@ static double merge_us(void)
             struct snapshot s;
             f[i].index = i;
             f[i].slots = 8;
-            fill(&f[i], &s, false);
+            made_up_next(template_of(&f[i], f[i].k), f[i].k, f[i].slots, false, f[i].counters, &s);
             f[i].k++;
             buf_reset(&b);
             if (snapshot_encode(&s, &b)) abort();
@@ -546,22 +544,22 @@ struct figures {
 
 static void watch(pid_t pid, struct figures *f)
 {
-    int64_t hung = clock_mono_ns() + opt.duration_ns + 180 * NS_PER_S;
+    int64_t hung = clock_mono_ns() + opt.duration_ns + WAIT_NS + 120 * NS_PER_S;
     for (;;) {
         struct usage u = usage_of(pid);
-        int64_t t0 = atomic_load(&stage_t0), now = clock_mono_ns();
+        int64_t t0 = atomic_load(&all->stage_t0), now = clock_mono_ns();
         if (u.rss_kib) f->last = u;
-        if (!atomic_load(&first_arm)) f->joined = u;
-        if (t0 && opt.storm_ns && !atomic_load(&storm_at)) atomic_store(&storm_at, t0 + opt.storm_ns);
+        if (!atomic_load(&all->first_arm)) f->joined = u;
+        if (t0 && opt.storm_ns && !atomic_load(&all->storm_at)) atomic_store(&all->storm_at, t0 + opt.storm_ns);
         if (t0 && !f->begin.at && now > t0 + NS_PER_S / 2) {
             f->begin = u;
-            f->bytes_begin = atomic_load(&bytes_out);
-            f->in_begin = atomic_load(&bytes_in);
+            f->bytes_begin = atomic_load(&all->bytes_out);
+            f->in_begin = atomic_load(&all->bytes_in);
         }
         if (t0 && now < t0 + opt.duration_ns - NS_PER_S / 2) {
             f->end = u;
-            f->bytes_end = atomic_load(&bytes_out);
-            f->in_end = atomic_load(&bytes_in);
+            f->bytes_end = atomic_load(&all->bytes_out);
+            f->in_end = atomic_load(&all->bytes_in);
         }
         if (waitpid(pid, &f->status, WNOHANG) == pid) return;
         if (now > hung) (void)kill(pid, SIGKILL);
@@ -596,16 +594,15 @@ static int bench(void)
         return 1;
     }
     int64_t begun = clock_mono_ns();
-    struct crew *crew = start_crews();
+    pid_t crews[PROCESSES_MAX];
+    uint32_t processes = start_processes(crews);
     watch(pid, &f);
     int64_t ended = clock_mono_ns();
-    atomic_store(&sessions_over, opt.agents); /* nobody is left to talk to */
-    end_crews(crew);
+    atomic_store(&all->sessions_over, opt.agents); /* nobody is left to talk to */
+    for (uint32_t i = 0; i < processes; i++)
+        (void)waitpid(crews[i], NULL, 0);
     if (stat(file, &st)) st.st_size = 0;
-    int wrong = check_run(run, crew, &snapshots);
-    for (uint32_t t = 0; t < opt.threads; t++)
-        free(crew[t].fake);
-    free(crew);
+    int wrong = check_run(run, &snapshots);
     double seconds = (double)(f.end.at - f.begin.at) / 1e9;
     printf("{\"agents\":%" PRIu32 ",\"metrics\":%d,\"curve\":%s,\"duration_s\":%.0f,\"cpu_share\":%.4f,\"cpu_us_per_"
            "snapshot\":%.1f,\"rss_mib\":%.1f,\"peak_mib\":%.1f",
@@ -618,16 +615,17 @@ static int bench(void)
            (double)(f.in_end - f.in_begin) / opt.agents / seconds);
     printf(",\"join_ms\":%.0f,\"join_cpu_ms\":%.0f,\"arm_to_ready_ms\":%.0f,\"ready_to_go_ms\":%.0f,\"barrier_ms\":%."
            "0f,\"go_to_t0_ms\":%.0f",
-           ms_between(begun, first_arm), (double)f.joined.cpu_ns / 1e6, ms_between(first_arm, last_ready),
-           ms_between(last_ready, last_go), ms_between(first_arm, last_go), ms_between(last_go, stage_t0));
+           ms_between(begun, all->first_arm), (double)f.joined.cpu_ns / 1e6,
+           ms_between(all->first_arm, all->last_ready), ms_between(all->last_ready, all->last_go),
+           ms_between(all->first_arm, all->last_go), ms_between(all->last_go, all->stage_t0));
     double turn_cpu, turn = longest_turn(log, &turn_cpu);
     printf(",\"longest_turn_ms\":%.0f,\"longest_turn_cpu_ms\":%.1f,\"longest_silence_ms\":%.0f,\"merge_us\":%.1f,\"end_"
            "ms\":%.0f,\"end_cpu_ms\":%."
            "0f,\"sqlite_mib\":%.1f,\"snapshots\":%" PRIu64 ",\"of\":%" PRIu64 ",\"redials\":%" PRIu64
            ",\"status\":%d,\"exact\":%s}\n",
-           turn, turn_cpu, (double)atomic_load(&silence) / 1e6, merge, ms_between(stage_t0 + opt.duration_ns, ended),
-           (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6, (double)st.st_size / 1048576, snapshots,
-           atomic_load(&snapshots_out), atomic_load(&redials),
+           turn, turn_cpu, (double)atomic_load(&all->silence) / 1e6, merge,
+           ms_between(all->stage_t0 + opt.duration_ns, ended), (double)(f.last.cpu_ns - f.end.cpu_ns) / 1e6,
+           (double)st.st_size / 1048576, snapshots, atomic_load(&all->snapshots_out), atomic_load(&all->redials),
            WIFEXITED(f.status) ? WEXITSTATUS(f.status) : 128 + WTERMSIG(f.status), wrong ? "false" : "true");
     char *const rm[] = {(char[]){"rm"}, (char[]){"-rf"}, dir, NULL};
     pid_t cleaner = opt.keep || opt.dir || wrong ? -1 : fork();
@@ -652,7 +650,7 @@ int main(int argc, char **argv)
 {
     const struct arg table[] = {
         {"agents", ARG_U32, &opt.agents, "N", "how many (1000)"},
-        {"threads", ARG_U32, &opt.threads, "N", "threads they share (2)"},
+        {"threads", ARG_U32, &opt.threads, "N", "threads they share, in each process (2)"},
         {"duration", ARG_DURATION, &opt.duration_ns, "TIME", "of the stage, whole seconds (20s)"},
         {"plateau", ARG_TEXT, &opt.plateau, "FILE", "the coordinator's program (that of the same build)"},
         {"all-metrics", ARG_FLAG, &opt.all_metrics, NULL,
@@ -675,12 +673,11 @@ int main(int argc, char **argv)
     if (argc > 64 || sodium_init() < 0) return 2;
     int rc = args_parse(&a, argc, argv, words, &n, &e);
     if (rc == 1) return 0;
-    if (rc == 0 && (opt.agents == 0 || opt.threads == 0 || opt.threads > THREADS_MAX || opt.threads > opt.agents ||
-                    opt.duration_ns < 3 * NS_PER_S))
-        rc = err_set(
-            &e, ERR_USAGE,
-            "agents and threads at least 1, at most %d threads, no more threads than agents, duration at least 3s",
-            THREADS_MAX);
+    if (rc == 0 && (opt.agents == 0 || opt.agents > AGENTS_MAX || opt.threads == 0 || opt.threads > THREADS_MAX ||
+                    opt.threads > opt.agents || opt.duration_ns < 3 * NS_PER_S))
+        rc =
+            err_set(&e, ERR_USAGE, "1 to %d agents, 1 to %d threads, no more threads than agents, duration at least 3s",
+                    AGENTS_MAX, THREADS_MAX);
     if (rc) {
         fprintf(stderr, "bench_cluster: %s\n", e.text);
         return 2;
@@ -691,10 +688,10 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-        rlim_t wanted = (rlim_t)opt.agents * FILES_AN_AGENT + 1024;
-        struct rlimit more = {wanted, wanted}; /* as root; the coordinator inherits it */
         r.rlim_cur = r.rlim_max;
-        if (r.rlim_max >= wanted || setrlimit(RLIMIT_NOFILE, &more)) (void)setrlimit(RLIMIT_NOFILE, &r);
+        (void)setrlimit(RLIMIT_NOFILE, &r);
     }
+    all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) return 1;
     return bench();
 }

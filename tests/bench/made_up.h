@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/rng.h"
 #include "common/snapshot.h"
@@ -49,4 +50,39 @@ static inline struct snapshot *made_up_second(uint64_t seed, bool all_metrics)
         made_up_sample(s, METRIC_DISPATCH, late, 1);
     }
     return s;
+}
+
+/* The k-th snapshot of an agent with so many slots, as if it had measured what the template holds; `last`: what was
+ * open has ended too. The histograms are the template's own. `c`: the agent's counters so far. */
+static inline void made_up_next(const struct snapshot *template, uint64_t k, uint64_t slots, bool last,
+                                uint64_t c[COUNTER_N], struct snapshot *ret)
+{
+    const uint64_t tokens = (uint64_t)MADE_UP_REQUESTS * MADE_UP_TOKENS, second = 1000000000;
+    uint64_t due = last ? 0 : MADE_UP_REQUESTS + (k == 0 ? slots : 0), ended = last ? slots : MADE_UP_REQUESTS;
+    *ret = *template;
+    c[COUNTER_DUE] += due;
+    c[COUNTER_SENT] += due;
+    c[COUNTER_OK] += ended;
+    c[COUNTER_WIN_DUE] += due;
+    c[COUNTER_WIN_OK] += ended;
+    c[COUNTER_WIN_GOOD] += ended;
+    c[COUNTER_WIN_DONE] += ended;
+    c[COUNTER_EVENTS] += tokens;
+    c[COUNTER_TOKENS] += tokens;
+    c[COUNTER_WIN_EVENTS] += tokens;
+    c[COUNTER_WIN_TOKENS_MICRO] += UINT64_C(1000000) * tokens;
+    c[COUNTER_WIN_INFLIGHT_NS] += last ? 0 : slots * second;
+    c[COUNTER_READS] += tokens;
+    c[COUNTER_MEASURED_NS] += last ? 0 : second;
+    c[COUNTER_CPU_NS] += 50000000;
+    c[COUNTER_CPU_MAX_NS] += 50000000;
+    c[COUNTER_INFLIGHT_MAX] = slots;
+    memcpy(ret->counters, c, sizeof ret->counters);
+    ret->from_ns = (int64_t)(k * second);
+    ret->to_ns = ret->from_ns + (int64_t)(last ? second / 10 : second);
+    ret->in_flight = last ? 0 : slots;
+    ret->series_tokens = tokens;
+    ret->series_done = ended;
+    ret->series_due = due;
+    ret->series_inflight_ns = last ? 0 : slots * second;
 }
