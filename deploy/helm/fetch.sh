@@ -14,16 +14,18 @@ newest_pod() { k get pods -l "batch.kubernetes.io/job-name=${job#*/}" --sort-by=
 job_is() { k get "$job" -o jsonpath="{.status.conditions[?(@.type=='$1')].status}" | grep -q True; }
 exit_code() { k get "$1" -o jsonpath='{.status.containerStatuses[?(@.name=="coordinator")].state.terminated.exitCode}' 2>/dev/null || true; }
 
-# Why a pod has not begun, once for each reason: no node, no image, no Secret. A run that joins a fleet waits for the one before it.
-tell_wait() { # POD
+warning_of() { k get events --field-selector "type=Warning,involvedObject.name=${1#*/}" --sort-by=.lastTimestamp -o jsonpath='{.items[-1:].message}' 2>/dev/null || true; }
+# Why a pod has not begun, once for each reason: no node, no image, no Secret. A run that joins a fleet waits for the one before it. A Job without a pod: a
+# quota or Pod Security refuses it.
+tell_wait() { # POD, or Job that has none
   local why fleet others=
-  why=$(k get events --field-selector "type=Warning,involvedObject.name=${1#pod/}" --sort-by=.lastTimestamp -o jsonpath='{.items[-1:].message}' 2>/dev/null) || true
+  why=$(warning_of "$1")
   fleet=$(k get "$1" -o jsonpath='{.metadata.labels.app\.kubernetes\.io/part-of}')
   [ "$fleet" = "$release" ] ||
     others=$(k get pods -l "app.kubernetes.io/component=coordinator,app.kubernetes.io/part-of=$fleet" --field-selector=status.phase=Running -o jsonpath='{.items[*].metadata.labels.app\.kubernetes\.io/instance}')
   case $told in "the fleet"*) [ -n "$others" ] || return 0 ;; esac # the scheduler's last warning is of that time
   [ -z "$others" ] || why="the fleet $fleet is in use by $others; this run begins when that pod has gone"
-  [ -z "$why" ] || [ "$why" = "$told" ] || echo "${1#pod/} waits: $why" >&2
+  [ -z "$why" ] || [ "$why" = "$told" ] || echo "${1#*/} waits: $why" >&2
   told=$why
 }
 
@@ -42,6 +44,8 @@ while :; do
     else
       tell_wait "$pod"
     fi
+  elif [ -z "$pod" ]; then
+    tell_wait "$job"
   fi
   if [ -n "$pod" ] && [ "$pod" != "$fetched" ] && k logs -c coordinator "$pod" --tail=20 2>/dev/null | grep -q 'can be fetched'; then
     rm -rf "$folder"

@@ -18,7 +18,7 @@
 #   nightly      the same release installed again on a kept claim: a run of its own, in a folder of its own; an old one that is asked for is called old
 #   unreachable  the target's port is closed: the reason stands, nothing is tried again, no agent is Completed
 #   badplan      helm install of a bad plan fails with the plan's sentence, before any Job of the run exists
-#   upgrade      helm upgrade with another plan is a new run; with the same values nothing changes; a bad plan is refused before anything is touched
+#   upgrade      helm upgrade with another plan is a new run; with the same values nothing changes, nor by what is no part of the run; a bad plan is refused before anything is touched
 #   cron         a schedule: its Jobs begin by themselves, and a run of it goes through
 #   kustomize    kubectl apply -k of the plain manifests, with another plan in plan.yaml
 #   ci           helm install, then deploy/helm/fetch.sh: the folder is there and the status is the run's, also of a run that fails
@@ -29,6 +29,7 @@
 #   values       what platforms ask for: their user, environment, volumes, init containers, sidecars, names, an account, the host's network; helm test
 #   places       a priority, the node's network, another port of the pages, and never two agents on one node
 #   signed       agents that take signed plans only: the signature comes as a Secret, and another plan is refused
+#   rules        a namespace with Pod Security "restricted", and one with a quota: what runs, and what is said of what is refused
 #   policy       the network policy: the run goes through, and agents reach nothing else (skipped where the network enforces none)
 #   ipv6         the same by IPv6 alone: target, control plane, pages (skipped where pods have no IPv6 address)
 #   deadnode     a node dies under a run: the run ends with the agents it has (needs KILLNODE, a command that takes a node's number, and two nodes)
@@ -55,8 +56,8 @@ tag=test
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet together nightly unreachable badplan upgrade cron kustomize ci waitjobs data image unschedulable values places signed policy ipv6 deadnode deadcoordinator)
-step=start drained= tainted=
+all=(build twice run fetch same delete evict drain coordinator version secret quota many fleet together nightly unreachable badplan upgrade cron kustomize ci waitjobs data image unschedulable values places signed rules policy ipv6 deadnode deadcoordinator)
+step=start drained= tainted= ruled=
 
 say() { echo "$(date +%T) $step: $*"; }
 die() { echo "$(date +%T) $step: FAILED: $*" >&2; exit 1; }
@@ -171,6 +172,8 @@ cleanup() {
   local status=$?
   [ -z "$drained" ] || "${kubectl[@]}" uncordon "$drained" >/dev/null 2>&1 || true
   local n
+  [ -z "$ruled" ] || "${kubectl[@]}" label namespace "$ns" pod-security.kubernetes.io/enforce- >/dev/null 2>&1 || true
+  [ -z "$ruled" ] || k delete quota rules --ignore-not-found >/dev/null 2>&1 || true
   for n in $tainted; do "${kubectl[@]}" taint node "$n" node.kubernetes.io/out-of-service- >/dev/null 2>&1 || true; done
   if [ -z "${KEEP:-}" ]; then
     "${kubectl[@]}" delete namespace "$ns" "$ns-kustomize" --ignore-not-found --wait=true --timeout=180s >/dev/null 2>&1 || true

@@ -99,6 +99,13 @@ step_upgrade() {
   uid=$(k get job "$job" -o jsonpath='{.metadata.uid}')
   h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/first.yaml" --set agents=2 >/dev/null
   [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "an upgrade that changes nothing disturbed the run"
+  # the same run under other rules of the cluster: the Job is changed where the API lets it be, and its pods stay
+  local pods rules=(--set agents=2 --set activeDeadlineSeconds=7200 --set ttlSecondsAfterFinished=3600 --set 'annotations.example\.org/by=test'
+    --set networkPolicy.enabled=true --set podDisruptionBudget.enabled=false --set persistence.size=2Gi --set sim.resources.requests.cpu=60m)
+  pods=$(agents_of up | sort)
+  h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/first.yaml" "${rules[@]}" >"$out/up.log" 2>&1 || { cat "$out/up.log" >&2; die "an upgrade of what is no part of the run fails"; }
+  [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 && [ "$(agents_of up | sort)" = "$pods" ] || die "an upgrade of what is no part of the run disturbed it"
+  k get job "$job" -o json | jq -e '.spec.activeDeadlineSeconds == 7200 and .spec.ttlSecondsAfterFinished == 3600 and .metadata.annotations["example.org/by"] == "test"' >/dev/null || die "the Job was not changed in place"
   sed 's/60s/-60s/' "$out/first.yaml" >"$out/bad.yaml"
   if h upgrade up $chart -f "$out/values.yaml" --set-file plan="$out/bad.yaml" --set agents=2 >"$out/up.log" 2>&1; then die "a bad plan was taken"; fi
   [ "$(k get job "$job" -o jsonpath='{.metadata.uid}')" = "$uid" ] && in_stage up 1 || die "a bad plan disturbed the run before it was refused"
@@ -108,7 +115,7 @@ step_upgrade() {
   fetch up 180
   check_ledger up
   check up '.points[0].requested.concurrency == 8 and (.agents | length) == 2' "the new run is not the new plan's, or lacks agents"
-  say "applied again: nothing changed; a bad plan: refused, nothing touched; another plan: $(job_of up coordinator) in place of $job"
+  say "applied again: nothing changed; a deadline, a policy, an annotation: the same Job with these; a bad plan: refused, nothing touched; another plan: $(job_of up coordinator) in place of $job"
   h uninstall up --wait >/dev/null
 }
 
@@ -260,7 +267,7 @@ step_unschedulable() {
   [ "$code" = 4 ] || { cat "$out/nowhere.log" >&2; die "status $code, not 4"; }
   # the command of the log, as it stands
   local hint
-  hint=$(grep -o 'kubectl -n .* get pods.*' "$out/nowhere.log" | sed -n 1p)
+  hint=$(grep -o 'kubectl -n [^;]* get pods[^;]*' "$out/nowhere.log" | sed -n 1p)
   [ -n "$hint" ] || { cat "$out/nowhere.log" >&2; die "the log has no command that shows the agents"; }
   read -ra hint <<<"${hint#kubectl }"
   [ "$("${kubectl[@]}" "${hint[@]}" --no-headers | grep -c Pending)" = 2 ] || die "the command of the log does not show them: kubectl ${hint[*]}"
@@ -350,6 +357,47 @@ step_signed() {
 }
 
 reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; } # POD HOST PORT
+
+refused_pods() { # what the cluster says of pods that it refused, by the log's second command
+  local hint
+  hint=$(grep -o 'kubectl -n [^;]* get events .*' <<<"$(log_of "$1")" | sed -n 1p)
+  read -ra hint <<<"${hint#kubectl }"
+  "${kubectl[@]}" "${hint[@]}" -o json | jq -r --arg r "$1" '.items[] | select(.involvedObject.name | startswith($r + "-")) | .message' | tail -n 1
+}
+
+step_rules() { # what a namespace may forbid: Pod Security "restricted", a quota
+  setup
+  ruled=1 # cleanup takes the rules away
+  "${kubectl[@]}" label namespace "$ns" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  sed -i "s#$target#http://strict-plateau-sim:8000#" "$out/one.yaml"
+  install strict "$out/one.yaml" --set agents=2 --set sim.enabled=true --set dashboard.enabled=true
+  fetch strict 120
+  check_ledger strict
+  h test strict >"$out/test.log" 2>&1 || { cat "$out/test.log" >&2; die "helm test fails"; }
+  say "all parts, and helm test, under Pod Security \"restricted\""
+  write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
+  install strict "$out/one.yaml" --set agents=2 --set agent.hostNetwork=true --set coordinator.wait=20s --set coordinator.hold=0s
+  until_true 120 "the run without agents fails" eval 'job_is "$(job_of strict coordinator)" Failed'
+  refused_pods strict | grep 'violates PodSecurity' >"$out/refused" || { log_of strict >&2; die "the log's command does not show that the agents were refused"; }
+  say "agents in the nodes' network are refused, and the log's command says so: $(cut -c1-160 "$out/refused")…"
+  "${kubectl[@]}" label namespace "$ns" pod-security.kubernetes.io/enforce- >/dev/null
+  h uninstall strict --wait >/dev/null
+  # a quota on CPU limits refuses every pod that has none; the check before the run would wait for its own
+  k create quota rules --hard=limits.cpu=4 >/dev/null
+  install limited "$out/one.yaml" --set agents=2 --set checkPlan=false
+  KUBECTL="${kubectl[*]} -n $ns" deploy/helm/fetch.sh limited "$out/limited" >"$out/limited.log" 2>&1 &
+  local pid=$!
+  until_true 30 "fetch.sh says why nothing begins" grep -q 'waits: .*failed quota: rules' "$out/limited.log"
+  k delete quota rules >/dev/null
+  local status=0
+  wait $pid || status=$?
+  [ $status = 0 ] || [ $status = 3 ] || { cat "$out/limited.log" >&2; die "without the quota the run ended with $status"; }
+  check_ledger limited
+  say "a quota: $(grep -o 'waits: .*' "$out/limited.log" | sed -n 1p); without it the run went through"
+  h uninstall limited --wait >/dev/null
+  ruled=
+}
 
 step_policy() {
   setup

@@ -18,7 +18,10 @@ load: {concurrency: [1, 2], duration: 5s}
 Y
 render() { "$helm" template load $chart --kube-version 1.33.0 --set-file plan="$tmp/plan.yaml" "${@:2}" >"$tmp/$1.yaml"; }
 render open --set networkPolicy.enabled=true --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm'
-render same --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set networkPolicy.enabled=false --set podDisruptionBudget.enabled=false
+render same --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set networkPolicy.enabled=false --set podDisruptionBudget.enabled=false \
+  --set activeDeadlineSeconds=null --set ttlSecondsAfterFinished=60 --set annotations.a=b --set persistence.size=2Gi --set serviceAccount.annotations.a=b --set 'sim.args={--ttft,1ms}'
+render labelled --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set agent.podLabels.team=a
+render patient --set insecure=true --set sim.enabled=true --set agents=4 --set 'secrets[0]=llm' --set agent.backoffLimit=9
 render alone --set networkPolicy.enabled=true --set insecure=true --set agents=4 --set 'secrets[0]=llm'
 render longer --set insecure=true --set agents=4 --set 'secrets[0]=llm' --set 'coordinator.args={--set,load.duration=9s}'
 render keys --set keys.secretName=k --set persistence.enabled=true
@@ -87,7 +90,8 @@ job = agents["template"]["spec"]["containers"][0]["args"]
 expect("--stay" not in job, "agents of a Job must end")
 # A changed run is a new run: its Jobs have other names, and its Service finds no other run's coordinator. What is no part of the run changes no name.
 def job(name): return of(load(name), "Job", "-coordinator")["metadata"]["name"]
-expect(job("open") == job("same"), "a network policy makes another run")
+expect(job("open") == job("same"), "a network policy, a deadline or another annotation makes another run")
+expect(job("open") != job("labelled") != job("patient") != job("open"), "what the API does not change in a Job of agents leaves its name")
 expect(job("open") != job("longer"), "other arguments are not another run")
 def first(name): return [c["name"] for c in of(load(name), "Job", "-coordinator")["spec"]["template"]["spec"].get("initContainers", [])]
 expect(first("open") == ["wait-for-sim"] and first("longer") == [], f"a run must wait for the simulator of its own release: {first('open')} {first('longer')}")
@@ -97,6 +101,7 @@ expect(job("open") != job("newer"), "a newer chart, which may write another Job,
 # Advice in a pod is the cluster's: kubectl and Helm commands, never plateau's own.
 def hints(docs): return {w.split("=", 1)[0]: w.split("=", 1)[1] for w in words(docs) if "-hint=" in w}
 expect("kubectl -n default get pods" in hints(o)["--agents-hint"] and "app.kubernetes.io/instance=load" in hints(o)["--agents-hint"], f"no command that shows the agents: {hints(o)}")
+expect("kubectl -n default get events --field-selector reason=FailedCreate" in hints(o)["--agents-hint"], f"no command that shows why agents were refused: {hints(o)}")
 expect(re.search(r"^helm .*upgrade load .*coordinator.resume=\$\(RUN_FOLDER\)", hints(k)["--resume-hint"]), f"no command that resumes: {hints(k)}")
 expect("coordinator.resume" not in hints(o)["--resume-hint"], "a run whose folder goes with its pod is said to be resumable")
 # Data sets: the coordinator keeps what it makes of them in its own folder; a volume is seen by all who read them.

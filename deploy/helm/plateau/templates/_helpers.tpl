@@ -4,11 +4,18 @@
 {{- .Values.fullnameOverride | default (printf "%s-%s" .Release.Name $name) | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* Everything that makes a run another run, the chart's own version included, since a new chart may write another Job. A Job cannot be changed once it
-exists, so a changed run gets another name. */ -}}
+{{- /* A Job cannot be changed once it exists, so a changed run gets another name: the plan, and the Jobs without the few fields that the API lets change. */ -}}
 {{- define "plateau.hash" -}}
-{{- $same := omit .Values "networkPolicy" "podDisruptionBudget" "podMonitor" "dashboard" "sim" "checkPlan" -}}
-{{- dict "values" $same "sim" .Values.sim.enabled "version" .Chart.AppVersion "chart" .Chart.Version | toJson | sha256sum | trunc 8 -}}
+{{- $free := list "activeDeadlineSeconds" "ttlSecondsAfterFinished" "backoffLimit" -}}
+{{- $jobs := list (include "plateau.coordinatorJobSpec" .) -}}
+{{- if eq .Values.mode "run" }}{{ $jobs = append $jobs (include "plateau.agentsJobSpec" .) }}{{ end -}}
+{{- $same := list .Values.plan -}}
+{{- range $jobs -}}
+{{- $spec := fromYaml . -}}
+{{- range $free }}{{ $_ := unset $spec . }}{{ end -}}
+{{- $same = append $same $spec -}}
+{{- end -}}
+{{- $same | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
 {{- define "plateau.coordinatorJob" -}}{{ include "plateau.name" . }}-coordinator-{{ include "plateau.hash" . }}{{- end -}}
@@ -168,7 +175,7 @@ tolerations:
 
 {{- /* What a person is told in the run's log: commands of this cluster, since those of plateau mean nothing in a pod. */ -}}
 {{- define "plateau.agentsHint" -}}
-kubectl -n {{ .Release.Namespace }} get pods -o wide -l app.kubernetes.io/instance={{ include "plateau.fleet" . }},app.kubernetes.io/component=agent
+kubectl -n {{ .Release.Namespace }} get pods -o wide -l app.kubernetes.io/instance={{ include "plateau.fleet" . }},app.kubernetes.io/component=agent; where pods are missing: kubectl -n {{ .Release.Namespace }} get events --field-selector reason=FailedCreate
 {{- end -}}
 {{- define "plateau.resumeHint" -}}
 {{- if .Values.persistence.enabled -}}
