@@ -21,6 +21,7 @@ build=(
   libsodium-dev         # hashes, keys, signatures
   libsqlite3-dev        # the run's file
   libmicrohttpd-dev     # health and metrics pages
+  libutf8proc-dev       # a tokenizer's text: classes of characters, normal form C
   zlib1g-dev            # compressed histograms in histograms.hlog; data sets on their way to agents
   libjs-chart.js        # charts, embedded in the report
 )

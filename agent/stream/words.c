@@ -2,30 +2,22 @@
 
 #include <string.h>
 
-/* 256 common words, each with its space: a random byte picks one, a random number eight. */
-static const char words[256 * 4 + 1] =
-    /* clang-format off */
-    "the and for are but not you all any can had her was one our out day get has him his how man new now old "
-    "see two way who boy did its let put say she too use act add age ago aid aim air ant arm art ask bad bag "
-    "bar bat bay bed bee beg bet big bit box bus buy cap car cat cow cry cup cut dad dam den dig dim dog dot "
-    "dry due ear eat egg end era eye fan far fat fed few fig fit fix fly fog fox fun fur gap gas gem gun gut "
-    "guy hat hay hen hid hip hit hot hub hug hut ice ill ink inn jam jar jaw jet job joy key kid kit lab lap "
-    "law lay leg lid lie lip lit log lot low mad map mat may mix mob mud mug nap net nod nor nut oak odd off "
-    "oil own pad pan pat paw pay pen per pet pie pig pin pit pop pot pro rag ram ran rat raw ray red rib rid "
-    "rip rod row rub rug run sad sat saw sea set sew sin sip sit six sky sly son spy sum sun tab tag tan tap "
-    "tax tea ten tie tin tip toe ton top toy try tub van vet via vow war wax web wet why win wit won yes yet "
-    "zip zoo ash axe ban bow bug bun cab cop cue dip ego elm fee fin gum ham ivy jog keg lag ";
-/* clang-format on */
+#include "common/word_list.h"
 
 #define BLOCK_WORDS 8u /* that one random number picks */
 #define BLOCK_CHARS (BLOCK_WORDS * 4u)
 #define DECK_BLOCKS (256u / BLOCK_WORDS)
 
-static void put_block(char *out, uint64_t bits)
+static const char *table_of(const struct words *w)
+{
+    return w->table ? w->table : WORD_LIST;
+}
+
+static void put_block(char *out, const char *table, uint64_t bits)
 {
 #pragma GCC unroll 8
     for (uint32_t i = 0; i < BLOCK_WORDS; i++, bits >>= 8)
-        memcpy(out + (size_t)i * 4, words + (bits & 255) * 4, 4);
+        memcpy(out + (size_t)i * 4, table + (bits & 255) * 4, 4);
 }
 
 /* Words number `first` to `first` + 7 of a deck, which has another one at each of its 256 places: sums, odd products
@@ -61,7 +53,7 @@ static size_t put_part(struct words_at *at, const struct words *w, size_t number
     char block[BLOCK_CHARS];
     struct words_at next = *at;
     size_t take = BLOCK_CHARS - from < n ? BLOCK_CHARS - from : n;
-    put_block(block, next_block(&next, w, number));
+    put_block(block, table_of(w), next_block(&next, w, number));
     if (out) memcpy(out, block + from, take);
     if (from + take == BLOCK_CHARS) *at = next;
     return take;
@@ -75,12 +67,13 @@ void words_begin(struct words_at *at, const struct words *w)
 
 size_t words_read(struct words_at *at, const struct words *w, char *out, size_t n)
 {
+    const char *table = table_of(w);
     size_t left = WORDS_CHARS(w->n) - at->taken, done = 0;
     if (n > left) n = left;
     if (at->taken % BLOCK_CHARS) done = put_part(at, w, at->taken / BLOCK_CHARS, at->taken % BLOCK_CHARS, out, n);
     for (; n - done >= BLOCK_CHARS; done += BLOCK_CHARS) {
         uint64_t bits = next_block(at, w, (at->taken + done) / BLOCK_CHARS);
-        if (out) put_block(out + done, bits);
+        if (out) put_block(out + done, table, bits);
     }
     if (done < n) (void)put_part(at, w, (at->taken + done) / BLOCK_CHARS, 0, out ? out + done : NULL, n - done);
     at->taken += n;

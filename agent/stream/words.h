@@ -11,8 +11,11 @@
 
 #define WORDS_CHARS(n) ((size_t)(n)*4)
 
+#define WORDS_TABLE 1024u /* characters of a table of 256 words */
+
 struct words {
     uint64_t seed;
+    const char *table; /* of WORDS_TABLE; NULL: word_list.h */
     uint32_t n;
     bool stop; /* the last space is a '.' */
     bool

@@ -45,7 +45,8 @@ wall common/plan "includes common/ only" '"(agent|coordinator|tests)/'
 wall agent/stream "is pure and includes common/ only" "(\"agent/[^s]|\"agent/s[^t]|\"agent/stage|\"agent/[a-z_]*\.h|$clocks_and_io)"
 wall coordinator/run "is pure and includes none of answer, store, report" "(\"coordinator/(answer|store|report)/|$clocks_and_io)"
 wall coordinator/answer "is pure and does not include run" "(\"coordinator/(run|store|report)/|$clocks_and_io)"
-wall coordinator/corpus "includes common/ only" '"(agent|tests)/|"coordinator/([^c]|c[^o]|co[^r])'
+wall coordinator/corpus "includes common/ and coordinator/tokenizer/ only" '"(agent|tests)/|"coordinator/([^ct]|c[^o]|co[^r]|t[^o]|to[^k])'
+wall coordinator/tokenizer "includes common/ only" '"(agent|tests)/|"coordinator/([^t]|t[^o]|to[^k])'
 wall coordinator/report "includes answer and a run's data only" '"coordinator/(run|store)/|"coordinator/(drive|link|local|term|scrape|hold|watch|auth|cmd|steps|resume)'
 mapfile -t no_sqlite < <(files common agent coordinator | grep -E '\.[ch]$' | grep -v '^coordinator/store/')
 must_not_match "only coordinator/store/ includes SQLite" "$inc<sqlite3\.h>" "${no_sqlite[@]}"
@@ -67,7 +68,7 @@ for f in "${ours[@]}"; do # without strings and comments, so that prose may name
   fi
 done
 
-for dir in . common common/plan agent agent/transport agent/stream coordinator coordinator/run coordinator/store coordinator/answer coordinator/report coordinator/corpus configs deploy tests; do
+for dir in . common common/plan agent agent/transport agent/stream coordinator coordinator/run coordinator/store coordinator/answer coordinator/report coordinator/corpus coordinator/tokenizer configs deploy tests; do
   [ -s "$dir/README.md" ] || fail "$dir has no README.md"
 done
 # Every source is named in its room's README or in that of its own folder; a header and its source may share a line as `name.[ch]`. Unit tests,
