@@ -44,6 +44,7 @@ struct probe {
     struct probe_seen *seen;
     struct stream_look look;
     struct words words; /* the prompt; none: a sentence */
+    struct prompt_tokens tokens;
     enum transport_end how;
     bool ended;
 };
@@ -312,8 +313,12 @@ enum { FEW_WORDS = 64, LEAST_WORDS = 512, MOST_WORDS = 2048 };
 static int count_words(struct probe *p, uint32_t words, uint64_t number, double *ret, struct err *e)
 {
     struct probe_seen seen;
-    p->words = (struct words){
-        .seed = rng_mix(WORDS_SEED, p->plan->seed, number, words), .n = words, .stop = true, .even = true};
+    bool exact = p->tokens.on;
+    p->words = (struct words){.seed = rng_mix(WORDS_SEED, p->plan->seed, number, words),
+                              .table = exact ? p->tokens.table : NULL,
+                              .n = words,
+                              .stop = !exact,
+                              .even = !exact};
     if (ask(p, &p->plan->target, &seen, e)) return -1;
     if (probe_words_judge(&seen, e) != PROBE_GOOD) {
         (void)err_context(e, "target.lengths: measured: a prompt of %u words", words);
@@ -326,6 +331,23 @@ static int count_words(struct probe *p, uint32_t words, uint64_t number, double 
                    "them): leave that key out, and a word is taken for a token");
 }
 
+/* Words are tokens: one prompt gives what the template adds, and another one shows that the server has this tokenizer.
+ */
+static int measure_template(struct probe *p, double few, double many, uint32_t wanted, struct buf *said, struct err *e)
+{
+    const char *file = p->plan->target.tokenizer.file;
+    struct word_cost found = {.word = 1, .beside = few - FEW_WORDS};
+    if (few < FEW_WORDS || many < wanted || few - FEW_WORDS != many - wanted || !shard_cost_valid(&found))
+        return err_set(e, ERR_TARGET,
+                       "target.tokenizer: the server counts %.0f input tokens in a prompt that has %d by %.200s, and "
+                       "%.0f in one that has %u: it has another tokenizer",
+                       few, FEW_WORDS, file, many, wanted);
+    p->result.cost = found;
+    (void)buf_printf(said, "lengths: by %.200s, and %.0f tokens beside a prompt, by prompts of %d and %u tokens\n",
+                     file, found.beside, FEW_WORDS, wanted);
+    return 0;
+}
+
 /* A line through two lengths gives the tokens of a word and those beside the prompt; a third request, of a wanted
  * length, shows how well it does. */
 static int measure(struct probe *p, struct buf *said, struct err *e)
@@ -335,7 +357,10 @@ static int measure(struct probe *p, struct buf *said, struct err *e)
     uint32_t wanted = mean > MOST_WORDS ? MOST_WORDS : mean > LEAST_WORDS ? (uint32_t)mean : LEAST_WORDS;
     if (p->dialect.divides)
         return err_set(e, ERR_PLAN, "target.lengths: measured: this API cuts a prompt into parts, and it has no words");
-    if (count_words(p, FEW_WORDS, 1, &few, e) || count_words(p, wanted, 2, &many, e)) return -1;
+    if (prompt_tokens_init(&p->tokens, &p->plan->target, c, e) || count_words(p, FEW_WORDS, 1, &few, e) ||
+        count_words(p, wanted, 2, &many, e))
+        return -1;
+    if (p->tokens.on) return measure_template(p, few, many, wanted, said, e);
     struct word_cost found = {.word = (many - few) / (wanted - FEW_WORDS)};
     found.beside = few - found.word * FEW_WORDS;
     if (found.beside < 0) found.beside = 0;

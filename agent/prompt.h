@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/plan/dist.h"
+#include "common/plan/plan.h"
 #include "common/rng.h"
 #include "common/shard.h"
 
@@ -16,3 +16,14 @@ uint32_t prompt_length(const struct dist *d, struct rng *r);
 /* How many words are so many tokens to a server; `whole`: a prompt, with the tokens that its template adds, and not
  * only a part of one. At least 1 of a whole prompt. */
 uint32_t prompt_words(const struct word_cost *c, uint32_t tokens, bool whole);
+
+/* With target.tokenizer prompts are made of the words that are one token to it, each with its blank before it: so many
+ * words are so many tokens, whatever stands before them, and also where a template takes the first blank away. */
+struct prompt_tokens {
+    bool on;
+    char table[1024];      /* for struct words; WORDS_TABLE */
+    struct word_cost cost; /* as measured, else one token a word, and what the tokenizer puts around a text */
+};
+/* -1: the plan names a tokenizer that was never read. */
+ERR_CHECKED int prompt_tokens_init(struct prompt_tokens *p, const struct plan_target *t,
+                                   const struct word_cost *measured, struct err *e);

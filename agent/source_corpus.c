@@ -16,6 +16,7 @@ enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK, PURPOSE_MARKER
 
 struct source_corpus {
     struct source_options o;
+    struct prompt_tokens tokens;
     uint64_t n;
     struct words *words; /* of the latest row of a trace */
     uint32_t n_words, words_room;
@@ -38,6 +39,10 @@ static void *corpus_source_open(const struct source_options *o, struct err *e)
         *s = (struct source_corpus){.o = *o, .n = corpus_count(o->corpus), .body = BUF_INIT(CORPUS_RECORD_MAX)};
     else
         (void)err_set(e, ERR_NOMEM, "no memory for the workload");
+    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, &o->cost, e)) {
+        free(s);
+        return NULL;
+    }
     return s;
 }
 
@@ -96,7 +101,10 @@ static uint32_t put_words(struct source_corpus *s, uint32_t n, uint64_t seed, ui
         s->words = more;
         s->words_room = room;
     }
-    s->words[s->n_words++] = (struct words){.seed = seed, .n = n, .even = s->o.cost.word > 0};
+    s->words[s->n_words++] = (struct words){.seed = seed,
+                                            .table = s->tokens.on ? s->tokens.table : NULL,
+                                            .n = n,
+                                            .even = s->tokens.cost.word > 0 && !s->tokens.on};
     return left - n;
 }
 
@@ -114,7 +122,7 @@ static int end_words(struct source_corpus *s, uint32_t all, struct dialect_reque
 static uint32_t row_words(const struct source_corpus *s, uint32_t input_tokens)
 {
     if (input_tokens > PROMPT_TOKENS_MAX) input_tokens = PROMPT_TOKENS_MAX;
-    return prompt_words(&s->o.cost, input_tokens ? input_tokens : 1, true);
+    return prompt_words(&s->tokens.cost, input_tokens ? input_tokens : 1, true);
 }
 
 static bool has_key(const char *object, const struct json *key)
@@ -167,13 +175,14 @@ static int merge_bodies(struct source_corpus *s, const char *record, struct dial
 static int write_row(struct source_corpus *s, const struct corpus_record *r, uint64_t row, struct dialect_request *ret)
 {
     uint32_t all = row_words(s, r->input_tokens), left = all;
-    uint32_t block = prompt_words(&s->o.cost, r->block_tokens, false);
+    uint32_t block = prompt_words(&s->tokens.cost, r->block_tokens, false);
     begin_words(s);
     for (uint32_t i = 0; i < r->n_blocks && left > 0; i++)
         left = put_words(s, block, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
     if (left > 0) (void)put_words(s, left, rng_mix(s->o.stage_seed, PURPOSE_ROW, 0, row), left);
     if (end_words(s, all, ret)) return -1;
-    if (r->n_blocks == 0) s->words[0].stop = true; /* not after blocks, whose text is the same wherever they stand */
+    if (r->n_blocks == 0 && !s->tokens.on)
+        s->words[0].stop = true; /* not after blocks, whose text is the same wherever they stand */
     return 0;
 }
 
@@ -268,7 +277,7 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
                         .r = r,
                         .t = &t,
                         .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
-                        .block = prompt_words(&s->o.cost, r->block_tokens, false),
+                        .block = prompt_words(&s->tokens.cost, r->block_tokens, false),
                         .left = all};
     if (s->o.load->data.marker)
         w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);

@@ -10,6 +10,7 @@ enum purpose { PURPOSE_WORDS = 2, PURPOSE_PREFIX };
 
 struct synthetic {
     struct source_options o;
+    struct prompt_tokens tokens;
     struct words words[2]; /* of the latest request: the prefix, the rest */
     struct dialect_message message;
 };
@@ -21,6 +22,10 @@ static void *synthetic_open(const struct source_options *o, struct err *e)
         (void)err_set(e, ERR_NOMEM, "no memory for the workload");
     else
         s->o = *o;
+    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, &o->cost, e)) {
+        free(s);
+        return NULL;
+    }
     return s;
 }
 
@@ -43,22 +48,25 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
     const struct plan_workload *load = s->o.load;
     uint32_t input, output;
     draw_lengths(load, a->rng, &input, &output);
-    uint32_t prefix = 0, all = prompt_words(&s->o.cost, input, !load->sessions.on);
+    uint32_t prefix = 0, all = prompt_words(&s->tokens.cost, input, !load->sessions.on);
     uint64_t group = 0;
     if (load->prefix_tokens > 0 && load->prefix_groups > 0) {
-        prefix = prompt_words(&s->o.cost, load->prefix_tokens, false);
+        prefix = prompt_words(&s->tokens.cost, load->prefix_tokens, false);
         group = rng_below(a->rng, load->prefix_groups);
     }
     if (prefix > all) prefix = all;
-    bool even = s->o.cost.word > 0;
+    bool exact = s->tokens.on, even = s->tokens.cost.word > 0 && !exact;
+    const char *table = exact ? s->tokens.table : NULL;
     uint64_t which = (uint64_t)(load - s->o.plan->workloads);
     s->words[0] = (struct words){.seed = rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),
+                                 .table = table,
                                  .n = prefix,
-                                 .stop = prefix == all,
+                                 .stop = prefix == all && !exact,
                                  .even = even};
     s->words[1] = (struct words){.seed = rng_mix(s->o.stage_seed, PURPOSE_WORDS, s->o.part, a->number),
+                                 .table = table,
                                  .n = all - prefix,
-                                 .stop = true,
+                                 .stop = !exact,
                                  .even = even};
     uint32_t skip = prefix == 0;
     s->message = (struct dialect_message){

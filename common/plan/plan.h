@@ -113,6 +113,14 @@ struct plan_template {
     struct template_step *steps; /* the event itself */
 };
 
+/* The model's tokenizer, which the coordinator reads. Agents know what follows from it. */
+struct plan_tokenizer {
+    const char *file;   /* NULL: none */
+    const char *sha256; /* of the file, 64 hex digits; filled in when it was read */
+    const char *words;  /* which words of word_list.h are one token, 64 hex digits (plan_tokenizer_mask); as above */
+    uint32_t beside;    /* tokens that it puts around a text that is no chat; as above */
+};
+
 struct plan_target {
     const char *url;
     enum plan_api api;
@@ -120,6 +128,7 @@ struct plan_target {
     bool whole; /* stream: false */
     enum plan_end end;
     enum plan_lengths lengths;
+    struct plan_tokenizer tokenizer;
     const char *omit; /* members that requests go without, with blanks between them; "" or NULL: none */
     struct plan_model *models;
     size_t n_models;

@@ -186,3 +186,22 @@ uint32_t plan_body_number(const char *body, const char *key)
     }
     return n;
 }
+
+bool plan_target_sends_text(const struct plan_target *t)
+{
+    switch (t->api) {
+    case API_OPENAI_COMPLETIONS:
+    case API_DATABRICKS_COMPLETIONS:
+    case API_OPENAI_EMBEDDINGS:
+    case API_LLAMACPP:
+    case API_TGI:
+    case API_TRITON:
+        return true;
+    case API_TEMPLATE:
+        for (size_t i = 0; i < t->template.n_parts; i++)
+            if (t->template.parts[i].fill == FILL_PROMPT) return true;
+        return false;
+    default:
+        return false;
+    }
+}

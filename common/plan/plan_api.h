@@ -20,5 +20,8 @@ bool plan_api_has_tokens(enum plan_api api);
 bool plan_target_limits(const struct plan_target *t);
 /* Gives the URL its API's path when it has none, refuses a path that is another API's, and runs the API's own check. */
 int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t);
+/* A prompt goes out as a text, to which a server's tokenizer adds its own tokens (BOS), and not as messages, which a
+ * template makes a text of. */
+bool plan_target_sends_text(const struct plan_target *t);
 /* The number that a target's body has by this key; 0: none, or no body. */
 uint32_t plan_body_number(const char *body, const char *key);

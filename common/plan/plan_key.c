@@ -51,6 +51,12 @@ const struct plan_section PLAN_SECTIONS[] = {
      template_check},
     {"template.usage", "target.template.usage", "Where an answer says how many tokens it counts.", NULL},
     {"tls", "target.tls", "Certificates, for https.", NULL},
+    {"tokenizer", "target.tokenizer",
+     "The model's tokenizer.json, which the coordinator reads: made-up prompts have exactly the lengths asked for, and "
+     "the prompts of data sets are counted. Byte-level BPE of the families of GPT-2, Llama 3, Qwen, o200k (gpt-oss) "
+     "and "
+     "Tekken (Mistral).",
+     NULL},
     {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
     {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", workload_check},
 #define X(id, name, file, check, section, example, what) {#name, "workload." #name, section, check},
@@ -130,6 +136,10 @@ const struct plan_key PLAN_KEYS[] = {
      "how a prompt gets its length: words: one word a token; measured: as this server counts, which a few short "
      "requests before the load find out: the tokens of a word, and those that the template around a prompt adds",
      .words = LENGTHS},
+    {"target", "tokenizer", &KEY_SECTION, WHOLE, "", "{file: tokenizer.json}", "",
+     "prompts have the lengths asked for by this tokenizer; with lengths: measured what the chat template adds is "
+     "measured and left out of them, and a server that counts by another tokenizer is refused",
+     .sub = "tokenizer", .flags = KEY_OPTIONAL},
     {"target", "model", &KEY_MODELS, WHOLE, "needed; databricks: the endpoint's name",
      "[{name: base, weight: 3}, {name: lora, weight: 1}]", "",
      "a name, or a weighted mix; {zipf: {prefix: lora-, count: 100, exponent: 1}}: lora-1, lora-2 …, each as often as "
@@ -209,6 +219,21 @@ const struct plan_key PLAN_KEYS[] = {
      "the agent's own certificate"},
     {"tls", "key_file", &KEY_TEXT, AT(plan_target, tls_key_file), "", "client.key", "", "its key"},
     {"tls", "verify", &KEY_BOOL, AT(plan_target, tls_verify), "true", "false", "", "check the server's certificate"},
+
+    {"tokenizer", "file", &KEY_TEXT, AT(plan_target, tokenizer.file), NULL, "tokenizer.json", "",
+     "the model's tokenizer.json, on the coordinator's machine; a relative path starts at the plan's folder",
+     .flags = KEY_REQUIRED},
+    {"tokenizer", "sha256", &KEY_HASH, AT(plan_target, tokenizer.sha256), "",
+     "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", "",
+     "of the file, filled in when it is read; another file is refused"},
+    {"tokenizer", "words", &KEY_HASH, AT(plan_target, tokenizer.words), "",
+     "\"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\"", "",
+     "filled in when the file is read: which of the words that prompts are made of are one token, a bit for each"},
+    {"tokenizer", "beside", &KEY_U32, AT(plan_target, tokenizer.beside), "", "1", "token",
+     "filled in when the file is read: tokens that it puts around a text, such as a BOS; a part of the length asked "
+     "for "
+     "where prompts are sent as text and not as messages",
+     .most = 1000, .flags = KEY_SKIP_ZERO},
 
     {"timeouts", "connect", &KEY_DURATION, AT(plan_target, timeout_connect_ns), "5s", "2s", "time", "name, TCP and TLS",
      .least = 1e-3, .most = DAY},

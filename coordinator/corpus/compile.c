@@ -25,6 +25,8 @@ struct compile {
     const char *at, *end; /* what is left of the file */
     uint64_t line;
     struct corpus_writer *writer;
+    const struct compile_count *count;
+    struct buf joined; /* scratch of counting */
     struct draft draft;
     struct table table;
     struct bundles bundles;
@@ -62,6 +64,60 @@ static bool place_in_time(struct compile *c)
     return true;
 }
 
+/* The tokens of a request's texts, in the order in which they stand in its JSON; no other members, such as tools. */
+static int64_t count_body(struct compile *c, const char *body)
+{
+    struct json j;
+    struct buf *b = &c->joined;
+    int64_t all = 0, got = 0;
+    uint32_t texts = 0; /* depth of the list or object whose texts count; 0: none */
+    enum json_token t;
+    bool text = false;
+    json_begin(&j, body, strlen(body));
+    while ((t = json_next(&j)) != JSON_END && t != JSON_BAD && got >= 0) {
+        if (t == JSON_KEY) {
+            if (j.depth == 1) texts = JSON_IS(&j, "messages") || JSON_IS(&j, "prompt") || JSON_IS(&j, "input");
+            text = texts && (j.depth == 1 || JSON_IS(&j, "content") || JSON_IS(&j, "text"));
+            continue;
+        }
+        if (t != JSON_STRING || !text) continue;
+        size_t n;
+        buf_reset(b);
+        char *room = buf_room(b, j.len + 1);
+        if (!room || !json_decode(&j, room, &n)) return -1;
+        got = tokenizer_count(c->count->tokenizer, room, n);
+        all += got;
+    }
+    return got < 0 ? -1 : all;
+}
+
+/* A record's prompt in tokens, whatever its file says. Of a conversation it is all that a record holds, and of a text
+ * what goes out as one. Rows of traces have lengths of their own. */
+static int count_record(struct compile *c)
+{
+    struct draft *d = &c->draft;
+    struct corpus_record *r = &d->record;
+    struct tokenizer *t = c->count->tokenizer;
+    int64_t all = 0, got = 0;
+    if (r->tree_n || c->w->data.conversations || (!r->n_messages && !r->body)) return 0;
+    if (r->body) {
+        all = got = count_body(c, r->body);
+    } else if (c->count->text) {
+        buf_reset(&c->joined);
+        for (uint32_t i = 0; i < r->n_messages; i++)
+            (void)(i ? buf_puts(&c->joined, "\n\n") : 0),
+                (void)buf_put(&c->joined, d->messages[i].text, d->messages[i].len);
+        all = got = c->joined.bad ? -1 : tokenizer_count(t, buf_str(&c->joined), c->joined.len);
+    } else {
+        for (uint32_t i = 0; i < r->n_messages && got >= 0; all += got, i++)
+            got = tokenizer_count(t, d->messages[i].text, d->messages[i].len);
+    }
+    if (got < 0) return err_set(c->e, ERR_NOMEM, "%.200s: there is no memory to count its tokens", c->path);
+    if (c->count->text) all += tokenizer_beside(t);
+    r->input_tokens = (uint32_t)all;
+    return 0;
+}
+
 static int keep_record(struct compile *c, uint64_t line, enum draft_result result)
 {
     struct draft *d = &c->draft;
@@ -83,6 +139,7 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
     c->r->images += d->images > 0;
     c->r->bare += d->bare;
     draft_finish(d);
+    if (c->count && count_record(c)) return -1;
     c->r->records++;
     if (d->record.tree_n) {
         c->r->requests += d->trees->n;
@@ -355,11 +412,12 @@ static int read_folder(struct compile *c, const char *path)
     return rc;
 }
 
-int compile_run(const struct plan_workload *w, const char *path, FILE *out, struct compile_result *ret, struct err *e)
+int compile_run(const struct plan_workload *w, const struct compile_count *count, const char *path, FILE *out,
+                struct compile_result *ret, struct err *e)
 {
     struct stat st;
-    struct compile c = {.w = w, .format = format_of(w), .path = path, .r = ret, .e = e};
-    c.draft.text = c.draft.body = c.draft.tree = c.table.unquoted = (struct buf)BUF_INIT(CORPUS_RECORD_MAX);
+    struct compile c = {.w = w, .count = count, .format = format_of(w), .path = path, .r = ret, .e = e};
+    c.draft.text = c.draft.body = c.draft.tree = c.table.unquoted = c.joined = (struct buf)BUF_INIT(CORPUS_RECORD_MAX);
     *ret = (struct compile_result){0};
     bool folder = c.format->form == FORM_OBJECTS && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     int rc = (c.writer = corpus_writer_new(out, e)) ? 0 : -1;
@@ -371,5 +429,6 @@ int compile_run(const struct plan_workload *w, const char *path, FILE *out, stru
     draft_clear(&c.draft);
     bundles_clear(&c.bundles);
     buf_clear(&c.table.unquoted);
+    buf_clear(&c.joined);
     return rc;
 }

@@ -7,6 +7,7 @@
 #include "common/corpus.h"
 #include "common/err.h"
 #include "common/plan/plan.h"
+#include "coordinator/tokenizer/tokenizer.h"
 
 #define COMPILE_TOLD 5u /* broken records whose reason is kept */
 
@@ -18,6 +19,12 @@ struct compile_result {
     char hash[CORPUS_HASH_HEX];
 };
 
-/* Reads the workload's file (`path`) and writes its corpus to `out`. */
-ERR_CHECKED int compile_run(const struct plan_workload *w, const char *path, FILE *out, struct compile_result *ret,
-                            struct err *e);
+/* By which the prompts of data sets are counted. */
+struct compile_count {
+    struct tokenizer *tokenizer;
+    bool text; /* a request is one text, around which the tokenizer puts its own tokens; else it is messages */
+};
+
+/* Reads the workload's file (`path`) and writes its corpus to `out`. Without `count` nothing is counted. */
+ERR_CHECKED int compile_run(const struct plan_workload *w, const struct compile_count *count, const char *path,
+                            FILE *out, struct compile_result *ret, struct err *e);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 #include <zlib.h>
 
 #include "common/clock.h"
+#include "common/plan/plan_api.h"
 #include "coordinator/corpus/compile.h"
 #include "coordinator/corpus/lengths.h"
+#include "coordinator/tokenizer/tokenizer.h"
 
 enum { PATH = 1024 };
 
@@ -116,15 +119,15 @@ static FILE *open_draft(const char *dir, char ret_path[PATH], struct err *e)
 }
 
 /* Compiles one workload's file; its corpus has its name in `dir` afterwards. */
-static struct corpus *compile_one(struct plan *p, struct plan_workload *w, const char *plan_path, const char *dir,
-                                  struct compile_result *r, struct err *e)
+static struct corpus *compile_one(struct plan *p, struct plan_workload *w, const struct compile_count *count,
+                                  const char *plan_path, const char *dir, struct compile_result *r, struct err *e)
 {
     char file[PATH], draft[PATH], name[PATH];
     if (file_of(file, plan_path, w->data.file, e)) return NULL;
     FILE *f = open_draft(dir, draft, e);
     if (!f) return NULL;
     struct corpus *c = NULL;
-    if (compile_run(w, file, f, r, e) == 0) {
+    if (compile_run(w, count, file, f, r, e) == 0) {
         if (w->data.corpus && strcmp(w->data.corpus, r->hash) != 0)
             (void)err_set(e, ERR_PLAN,
                           "%.200s: its requests are not those that the plan names (corpus %.12s, not %.12s)", file,
@@ -182,6 +185,47 @@ static int fill_stages(struct plan *p, const struct corpus *c, struct err *e)
     return 0;
 }
 
+/* What follows from the plan's tokenizer becomes part of the plan. */
+static int keep_tokenizer(struct plan *p, struct tokenizer *t, const char *hash, struct err *e)
+{
+    struct plan_tokenizer *k = &p->target.tokenizer;
+    uint8_t mask[32];
+    char words[65];
+    uint32_t n = tokenizer_words(t, mask);
+    if (n < TOKENIZER_WORDS_LEAST)
+        return err_set(e, ERR_PLAN,
+                       "%.200s: of the words that prompts are made of only %u are one token, and %u are needed: "
+                       "target.lengths: measured needs no tokenizer",
+                       k->file, n, TOKENIZER_WORDS_LEAST);
+    (void)sodium_bin2hex(words, sizeof words, mask, sizeof mask);
+    if ((k->sha256 && strcmp(k->sha256, hash) != 0) || (k->words && strcmp(k->words, words) != 0))
+        return err_set(e, ERR_PLAN, "%.200s: it is not the tokenizer that the plan wants: its SHA-256 is %s, not %s",
+                       k->file, hash, k->sha256 ? k->sha256 : "that of the words in the plan");
+    k->sha256 = arena_text(p->arena, hash, strlen(hash));
+    k->words = arena_text(p->arena, words, strlen(words));
+    k->beside = tokenizer_beside(t);
+    return k->sha256 && k->words ? 0 : err_set(e, ERR_NOMEM, "the plan is too large");
+}
+
+static struct tokenizer *read_tokenizer(struct plan *p, const char *plan_path,
+                                        void (*tell)(void *arg, const char *text), void *arg, struct err *e)
+{
+    char path[PATH], hash[65];
+    struct buf text = BUF_INIT(600);
+    if (file_of(path, plan_path, p->target.tokenizer.file, e)) return NULL;
+    struct tokenizer *t = tokenizer_read(path, hash, e);
+    if (t && keep_tokenizer(p, t, hash, e)) tokenizer_destroy(&t);
+    if (!t) {
+        (void)err_context(e, "target.tokenizer");
+        return NULL;
+    }
+    (void)buf_printf(&text, "tokenizer %.120s: ", p->target.tokenizer.file);
+    tokenizer_describe(t, &text);
+    if (tell) tell(arg, buf_str(&text));
+    buf_clear(&text);
+    return t;
+}
+
 static bool is_read(const struct plan_workload *w)
 {
     return workload_reads_file(w);
@@ -195,37 +239,42 @@ static int length_file(void *arg, const char *file, char *ret, size_t n, struct 
     return 0;
 }
 
+/* One workload's lengths and data. */
+static int fill_one(struct shelf *s, struct plan *p, size_t i, const struct compile_count *count, const char *plan_path,
+                    const char *dir, bool known, void (*tell)(void *arg, const char *text), void *arg, struct err *e)
+{
+    struct plan_workload *w = &p->workloads[i];
+    struct compile_result r;
+    char from[PATH];
+    (void)snprintf(from, sizeof from, "%s", plan_path ? plan_path : "");
+    if (lengths_fill(p, w, length_file, plan_path ? from : NULL, e)) return err_context(e, "workload %.60s", w->name);
+    if (!is_read(w)) return 0;
+    s->corpora[i] = known ? find_one(w, dir, e) : compile_one(p, w, count, plan_path, dir, &r, e);
+    if (!s->corpora[i]) return err_context(e, "workload %.60s", w->name);
+    memcpy(s->hashes[i], w->data.corpus, CORPUS_HASH_HEX);
+    if (!known && tell) report(&r, w, tell, arg);
+    return 0;
+}
+
 struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir, bool known,
                          void (*tell)(void *arg, const char *text), void *arg, struct err *e)
 {
     struct shelf *s = calloc(1, sizeof *s);
+    struct tokenizer *t = NULL;
     if (s) *s = (struct shelf){.n = p->n_workloads, .corpora = calloc(p->n_workloads, sizeof *s->corpora)};
     if (!s || !s->corpora || !(s->hashes = calloc(p->n_workloads, sizeof *s->hashes))) {
         (void)err_set(e, ERR_NOMEM, "no memory for the data of the plan");
         shelf_destroy(&s);
         return NULL;
     }
-    for (size_t i = 0; i < p->n_workloads; i++) {
-        struct plan_workload *w = &p->workloads[i];
-        struct compile_result r;
-        char from[PATH];
-        (void)snprintf(from, sizeof from, "%s", plan_path ? plan_path : "");
-        if (lengths_fill(p, w, length_file, plan_path ? from : NULL, e)) {
-            (void)err_context(e, "workload %.60s", w->name);
-            shelf_destroy(&s);
-            return NULL;
-        }
-        if (!is_read(w)) continue;
-        s->corpora[i] = known ? find_one(w, dir, e) : compile_one(p, w, plan_path, dir, &r, e);
-        if (!s->corpora[i]) {
-            (void)err_context(e, "workload %.60s", w->name);
-            shelf_destroy(&s);
-            return NULL;
-        }
-        memcpy(s->hashes[i], w->data.corpus, CORPUS_HASH_HEX);
-        if (!known && tell) report(&r, w, tell, arg);
-    }
-    if (p->n_workloads == 1 && s->corpora[0] && fill_stages(p, s->corpora[0], e)) shelf_destroy(&s);
+    bool wanted = p->target.tokenizer.file && !known;
+    int rc = wanted && !(t = read_tokenizer(p, plan_path, tell, arg, e)) ? -1 : 0;
+    const struct compile_count count = {t, plan_target_sends_text(&p->target)};
+    for (size_t i = 0; i < p->n_workloads && rc == 0; i++)
+        rc = fill_one(s, p, i, t ? &count : NULL, plan_path, dir, known, tell, arg, e);
+    if (rc == 0 && p->n_workloads == 1 && s->corpora[0]) rc = fill_stages(p, s->corpora[0], e);
+    tokenizer_destroy(&t);
+    if (rc) shelf_destroy(&s);
     return s;
 }
 

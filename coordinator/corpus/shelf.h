@@ -12,8 +12,8 @@
 struct shelf;
 /* Reads the data of all workloads of a plan and fills in what follows from them: hashes, counts, rates. `plan_path` is
  * where relative names start. `dir` is where corpora are kept (NULL: nowhere, they are only looked at). With `known` (a
- * run that continues) corpora are taken from `dir` by the hashes in the plan. `tell` gets what a user should know, line
- * by line. A plan without data gives an empty shelf. */
+ * run that continues) corpora are taken from `dir` by the hashes in the plan. `tell` (may be NULL) gets what a user
+ * should know, line by line. A plan without data gives an empty shelf. */
 ERR_CHECKED struct shelf *shelf_fill(struct plan *p, const char *plan_path, const char *dir, bool known,
                                      void (*tell)(void *arg, const char *text), void *arg, struct err *e);
 void shelf_destroy(struct shelf **s);

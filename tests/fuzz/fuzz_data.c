@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     must(f != NULL);
     struct compile_result result;
     struct err e = {.text = ""};
-    if (compile_run(&w, path, f, &result, &e))
+    if (compile_run(&w, NULL, path, f, &result, &e))
         must(e.code != ERR_NONE && e.text[0]);
     else {
         struct corpus *c = corpus_open(fileno(f), &e);

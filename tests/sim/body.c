@@ -1,7 +1,10 @@
 #include "tests/sim/body.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/json_scan.h"
 
 enum { DEPTH_MAX = 64 };
 
@@ -24,6 +27,7 @@ enum place {
 struct scan {
     const char *at, *end;
     struct sim_body *body;
+    struct tokenizer *tokenizer; /* NULL: nothing is counted */
     unsigned depth;
 };
 
@@ -138,13 +142,28 @@ static int scan_array(struct scan *s, enum place where)
     return take(s, ']') ? 0 : -1;
 }
 
+static int count_text(struct scan *s, const char *text, size_t n)
+{
+    const struct json raw = {.text = text, .len = n, .escaped = memchr(text, '\\', n) != NULL};
+    char *plain = malloc(n + 1);
+    size_t len;
+    int64_t got = plain && json_decode(&raw, plain, &len) ? tokenizer_count(s->tokenizer, plain, len) : -1;
+    free(plain);
+    if (got < 0) return -1;
+    s->body->counted += (uint64_t)got;
+    return 0;
+}
+
 static int scan_text(struct scan *s, enum place where)
 {
     const char *text;
     size_t n;
     uint64_t chars;
     if (scan_string(s, &text, &n, &chars)) return -1;
-    if (where == PROMPT || where == CONTENT) s->body->prompt_chars += chars;
+    if (where == PROMPT || where == CONTENT) {
+        s->body->prompt_chars += chars;
+        if (s->tokenizer && count_text(s, text, n)) return -1;
+    }
     if (where == MODEL) {
         if (n >= sizeof s->body->model) n = sizeof s->body->model - 1;
         while (n && text[n - 1] == '\\')
@@ -221,7 +240,12 @@ static int scan_value(struct scan *s, enum place where)
 
 int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e)
 {
-    struct scan s = {.at = p, .end = p + n, .body = ret};
+    return sim_body_count(p, n, NULL, ret, e);
+}
+
+int sim_body_count(const char *p, size_t n, struct tokenizer *t, struct sim_body *ret, struct err *e)
+{
+    struct scan s = {.at = p, .end = p + n, .body = ret, .tokenizer = t};
     *ret = (struct sim_body){0};
     skip_blank(&s);
     if (s.at >= s.end || *s.at != '{' || scan_value(&s, TOP))
@@ -229,11 +253,13 @@ int sim_body_scan(const char *p, size_t n, struct sim_body *ret, struct err *e)
     skip_blank(&s);
     if (s.at != s.end)
         return err_set(e, ERR_WIRE, "JSON decode error at byte %zu: more than one value", (size_t)(s.at - p));
+    if (t && !ret->has_messages) ret->counted += tokenizer_beside(t);
     return 0;
 }
 
 uint32_t sim_body_prompt_tokens(const struct sim_body *b, double word_tokens, uint32_t template_tokens)
 {
     double n = ceil((double)b->prompt_chars / 4 * word_tokens);
+    if (b->counted) n = (double)b->counted;
     return (uint32_t)(n < 1 ? 1 : n) + template_tokens;
 }

@@ -118,6 +118,7 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"seed", ARG_U64, &o->seed, "N", "seed of jitter and faults (1)"},
         {"tokens", ARG_U32, &o->tokens, "N", "output tokens of a request that has no max_tokens (128)"},
         {"word-tokens", ARG_DOUBLE, &o->word_tokens, "X", "tokens of four characters of a prompt (1)"},
+        {"tokenizer", ARG_TEXT, &o->tokenizer, "FILE", "count prompts by this tokenizer.json"},
         {"template-tokens", ARG_U32, &o->template_tokens, "N", "tokens that a template adds to each prompt (0)"},
         {"draft", ARG_U32, &o->draft, "N",
          "an event came of a draft of N tokens: all but one of its tokens were accepted"},

@@ -39,6 +39,7 @@ struct sim_options {
     int64_t jitter; /* sd, ns */
     uint64_t seed;
     uint32_t tokens, tokens_per_event, reasoning, draft;
+    const char *tokenizer;    /* a tokenizer.json to count by; NULL: none */
     double word_tokens;       /* of four characters of a prompt */
     uint32_t template_tokens; /* beside them */
     bool always_usage, continuous_usage, early_role, tool_calls, null;

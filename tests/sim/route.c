@@ -42,7 +42,7 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
 {
     struct sim_body b;
     struct err e;
-    if (sim_body_scan(r->body.p, r->body.n, &b, &e)) {
+    if (sim_body_count(r->body.p, r->body.n, v->tokenizer, &b, &e)) {
         sim_reply_error(v, c, 400, e.text);
         sim_conn_answered(v, c);
         return;

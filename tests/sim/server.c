@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/tokenizer/tokenizer.h"
+
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -154,6 +156,7 @@ static int server_open(struct sim_server *v, const struct sim_options *o, struct
         if (!v->model) return err_set(e, ERR_NOMEM, "out of memory");
     }
     if (o->tls_cert && !(v->keys = sim_tls_keys_new(o->tls_cert, o->tls_key, o->http2, e))) return -1;
+    if (o->tokenizer && !(v->tokenizer = tokenizer_read(o->tokenizer, NULL, e))) return -1;
     if (o->truth && !(v->truth = sim_truth_open(o->truth, e))) return -1;
     return open_signals(v, e) || open_listeners(v, e) ? -1 : 0;
 }
@@ -175,6 +178,7 @@ static int server_close(struct sim_server *v, struct err *e)
     sim_tls_keys_destroy(&v->keys);
     buf_clear(&v->null_answer);
     free(v->in);
+    tokenizer_destroy(&v->tokenizer);
     return sim_truth_close(&v->truth, e);
 }
 

@@ -81,8 +81,9 @@ struct sim_server {
     struct sim_source signal, listener[ARG_LIST_MAX];
     size_t listeners;
     struct sim_timers timers;
-    struct sim_model *model; /* NULL in fixed and null mode */
-    struct sim_truth *truth; /* NULL: none */
+    struct sim_model *model;     /* NULL in fixed and null mode */
+    struct sim_truth *truth;     /* NULL: none */
+    struct tokenizer *tokenizer; /* NULL: prompts are estimated */
     struct sim_metrics metrics;
     struct sim_conn *open, *dead;
     uint32_t connections, streams, busy; /* streams: of HTTP/2 */

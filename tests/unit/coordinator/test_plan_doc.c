@@ -174,12 +174,15 @@ static void try_example(const struct plan_key *k)
     if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
     bool images = strcmp(k->section, "images") == 0, audio = strcmp(k->section, "audio") == 0;
     if (images || audio) base = images ? "workload.images={count: 1}" : "workload.audio={length: 1s}";
+    bool tokenizer = strcmp(k->section, "tokenizer") == 0;
+    if (tokenizer) base = "target.tokenizer={file: t.json}";
     bool template = strncmp(k->section, "template", 8) == 0;
     if (template) base = "target.template={body: '{\"q\":{prompt}}', text: t, end: close}";
     if (template || strcmp(k->name, "template") == 0) set[n++] = "target.api=template";
     if (strcmp(k->section, "retries") == 0) base = "load.retries={max: 2}";
     if (sessions) base = "workload.sessions={turns: 2}";
-    if (dataset || trace || cancel || template || sessions || images || audio) { /* the file and its format first */
+    if (dataset || trace || cancel || template || sessions || images || audio ||
+        tokenizer) { /* the file and its format first */
         set[n++] = pair;
         set[0] = base;
     }

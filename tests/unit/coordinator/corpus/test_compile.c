@@ -21,7 +21,7 @@ static struct corpus *compile_file(const struct plan_workload *w, const char *pa
 {
     err = (struct err){.text = ""};
     FILE *f = tmpfile();
-    struct corpus *c = compile_run(w, path, f, &result, &err) == 0 ? corpus_open(fileno(f), &err) : NULL;
+    struct corpus *c = compile_run(w, NULL, path, f, &result, &err) == 0 ? corpus_open(fileno(f), &err) : NULL;
     (void)fclose(f);
     return c;
 }

@@ -37,7 +37,7 @@ static struct corpus *compiled(const struct plan_workload *w, const char *path)
     FILE *f = out >= 0 ? fdopen(out, "w+") : NULL;
     assert_non_null(f);
     err = (struct err){.text = ""};
-    struct corpus *c = compile_run(w, path, f, &result, &err) ? NULL : corpus_open(fileno(f), &err);
+    struct corpus *c = compile_run(w, NULL, path, f, &result, &err) ? NULL : corpus_open(fileno(f), &err);
     (void)fclose(f);
     return c;
 }

@@ -34,7 +34,7 @@ static struct corpus *compiled(const struct plan_workload *w, const char *text, 
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     FILE *f = fdopen(out, "w+");
     assert_non_null(f);
-    struct corpus *c = compile_run(w, path, f, ret, e) ? NULL : corpus_open(fileno(f), e);
+    struct corpus *c = compile_run(w, NULL, path, f, ret, e) ? NULL : corpus_open(fileno(f), e);
     (void)fclose(f);
     (void)close(fd);
     return c;
