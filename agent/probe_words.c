@@ -177,7 +177,8 @@ static enum probe_verdict judge_cut(const struct probe_seen *s, struct err *e)
 static enum probe_verdict judge_silence(const struct probe_seen *s, struct err *e)
 {
     char n[HUMAN_MAX];
-    const char *waited = human_number((double)(s->end_ns / (100 * NS_PER_MS)) / 10, n);
+    int64_t tenths = s->end_ns / (100 * NS_PER_MS);
+    const char *waited = human_number((double)tenths / 10, n);
     int64_t first = s->target->timeout_first_token_ns;
     const char *limit = !s->whole && first > 0 && s->end_ns >= first ? " (target.timeouts.first_token)" : "";
     const char *scheme = s->tls ? "" : ": is TLS spoken there, and the URL https://?";
