@@ -358,11 +358,8 @@ step_signed() {
 
 reaches() { k exec "$1" -- timeout 4 bash -c "exec 3<>/dev/tcp/$2/$3" >/dev/null 2>&1; } # POD HOST PORT
 
-refused_pods() { # what the cluster says of pods that it refused, by the log's second command
-  local hint
-  hint=$(grep -o 'kubectl -n [^;]* get events .*' <<<"$(log_of "$1")" | sed -n 1p)
-  read -ra hint <<<"${hint#kubectl }"
-  "${kubectl[@]}" "${hint[@]}" -o json | jq -r --arg r "$1" '.items[] | select(.involvedObject.name | startswith($r + "-")) | .message' | tail -n 1
+refused_pods() { # what the cluster says of pods that it refused, by the README's command
+  k get events --field-selector reason=FailedCreate -o json | jq -r --arg r "$1" '.items[] | select(.involvedObject.name | startswith($r + "-")) | .message' | tail -n 1
 }
 
 step_rules() { # what a namespace may forbid: Pod Security "restricted", a quota
@@ -379,8 +376,8 @@ step_rules() { # what a namespace may forbid: Pod Security "restricted", a quota
   write_plan "$out/one.yaml" '{concurrency: 4, duration: 5s, warmup: 1s}'
   install strict "$out/one.yaml" --set agents=2 --set agent.hostNetwork=true --set coordinator.wait=20s --set coordinator.hold=0s
   until_true 120 "the run without agents fails" eval 'job_is "$(job_of strict coordinator)" Failed'
-  refused_pods strict | grep 'violates PodSecurity' >"$out/refused" || { log_of strict >&2; die "the log's command does not show that the agents were refused"; }
-  say "agents in the nodes' network are refused, and the log's command says so: $(cut -c1-160 "$out/refused")…"
+  refused_pods strict | grep 'violates PodSecurity' >"$out/refused" || { log_of strict >&2; die "no event says that the agents were refused"; }
+  say "agents in the nodes' network are refused, and the events say so: $(cut -c1-160 "$out/refused")…"
   "${kubectl[@]}" label namespace "$ns" pod-security.kubernetes.io/enforce- >/dev/null
   h uninstall strict --wait >/dev/null
   # a quota on CPU limits refuses every pod that has none; the check before the run would wait for its own

@@ -101,7 +101,7 @@ expect(job("open") != job("newer"), "a newer chart, which may write another Job,
 # Advice in a pod is the cluster's: kubectl and Helm commands, never plateau's own.
 def hints(docs): return {w.split("=", 1)[0]: w.split("=", 1)[1] for w in words(docs) if "-hint=" in w}
 expect("kubectl -n default get pods" in hints(o)["--agents-hint"] and "app.kubernetes.io/instance=load" in hints(o)["--agents-hint"], f"no command that shows the agents: {hints(o)}")
-expect("kubectl -n default get events --field-selector reason=FailedCreate" in hints(o)["--agents-hint"], f"no command that shows why agents were refused: {hints(o)}")
+expect(len(hints(o)["--agents-hint"]) <= 132, f"a line of the log has no room for the command that shows the agents: {hints(o)}")
 expect(re.search(r"^helm .*upgrade load .*coordinator.resume=\$\(RUN_FOLDER\)", hints(k)["--resume-hint"]), f"no command that resumes: {hints(k)}")
 expect("coordinator.resume" not in hints(o)["--resume-hint"], "a run whose folder goes with its pod is said to be resumable")
 # Data sets: the coordinator keeps what it makes of them in its own folder; a volume is seen by all who read them.

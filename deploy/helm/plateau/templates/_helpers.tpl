@@ -175,7 +175,7 @@ tolerations:
 
 {{- /* What a person is told in the run's log: commands of this cluster, since those of plateau mean nothing in a pod. */ -}}
 {{- define "plateau.agentsHint" -}}
-kubectl -n {{ .Release.Namespace }} get pods -o wide -l app.kubernetes.io/instance={{ include "plateau.fleet" . }},app.kubernetes.io/component=agent; where pods are missing: kubectl -n {{ .Release.Namespace }} get events --field-selector reason=FailedCreate
+kubectl -n {{ .Release.Namespace }} get pods -o wide -l app.kubernetes.io/instance={{ include "plateau.fleet" . }},app.kubernetes.io/component=agent
 {{- end -}}
 {{- define "plateau.resumeHint" -}}
 {{- if .Values.persistence.enabled -}}
