@@ -29,8 +29,8 @@ static struct {
 static const struct arg TABLE[] = {
     {"connect", ARG_TEXT, &opt.connect, "tcp://HOST:PORT", "the coordinator to dial"},
     {"name", ARG_TEXT, &opt.name, "NAME", "name in reports (host name and process id)"},
-    {"workers", ARG_U32, &opt.workers, "N", "worker threads (one for each usable core)"},
-    {"weight", ARG_U32, &opt.weight, "N",
+    {"workers", ARG_U32_ABOVE_0, &opt.workers, "N", "worker threads (one for each usable core)"},
+    {"weight", ARG_U32_ABOVE_0, &opt.weight, "N",
      "share of the load beside other agents (by capacity when all are calibrated, else 1)"},
     {"calibrate", ARG_FLAG, &opt.calibrate, NULL, "measure what this machine carries against itself, keep it, and end"},
     {"data", ARG_TEXT, &opt.data, "DIR",
@@ -49,10 +49,11 @@ static const struct arg TABLE[] = {
      "status page: /healthz, /readyz, /metrics; ADDR * is every address, IPv4 and IPv6"},
     {"allow", ARG_MANY, &opt.allow, "RULE",
      "host, URL, network or unix:PATH this agent may load; may be given again (any, and no socket)"},
-    {"max-connections", ARG_U64, &opt.max_connections, "N", "maximum requests in flight that it accepts (no limit)"},
-    {"max-requests-per-s", ARG_DOUBLE, &opt.max_requests_per_s, "N", "maximum requests per second (no limit)"},
-    {"max-tokens-per-s", ARG_DOUBLE, &opt.max_tokens_per_s, "N", "maximum tokens per second (no limit)"},
-    {"max-duration", ARG_DURATION, &opt.max_duration_ns, "TIME", "longest stage (no limit)"},
+    {"max-connections", ARG_U64_ABOVE_0, &opt.max_connections, "N",
+     "maximum requests in flight that it accepts (no limit)"},
+    {"max-requests-per-s", ARG_DOUBLE_ABOVE_0, &opt.max_requests_per_s, "N", "maximum requests per second (no limit)"},
+    {"max-tokens-per-s", ARG_DOUBLE_ABOVE_0, &opt.max_tokens_per_s, "N", "maximum tokens per second (no limit)"},
+    {"max-duration", ARG_DURATION_ABOVE_0, &opt.max_duration_ns, "TIME", "longest stage (no limit)"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
 static const struct args ARGS = {

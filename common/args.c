@@ -149,6 +149,21 @@ static int set_number(const struct arg *row, const char *v, struct err *e)
     return 0;
 }
 
+static int set(const struct arg *row, const char *v, struct err *e);
+
+/* As a row of the kind itself, whose value is then looked at. */
+static int set_above_0(const struct arg *row, enum arg_kind kind, const char *v, struct err *e)
+{
+    struct arg plain = *row;
+    plain.kind = kind;
+    if (set(&plain, v, e)) return -1;
+    bool above = kind == ARG_U32      ? *(const uint32_t *)row->target > 0
+                 : kind == ARG_U64    ? *(const uint64_t *)row->target > 0
+                 : kind == ARG_DOUBLE ? *(const double *)row->target > 0
+                                      : *(const int64_t *)row->target > 0;
+    return above ? 0 : err_set(e, ERR_USAGE, "--%s: expected more than 0, got \"%s\"", row->name, v);
+}
+
 static int set(const struct arg *row, const char *v, struct err *e)
 {
     struct arg_list *list = row->target;
@@ -173,6 +188,14 @@ static int set(const struct arg *row, const char *v, struct err *e)
     case ARG_U64:
     case ARG_DOUBLE:
         return set_number(row, v, e);
+    case ARG_U32_ABOVE_0:
+        return set_above_0(row, ARG_U32, v, e);
+    case ARG_U64_ABOVE_0:
+        return set_above_0(row, ARG_U64, v, e);
+    case ARG_DOUBLE_ABOVE_0:
+        return set_above_0(row, ARG_DOUBLE, v, e);
+    case ARG_DURATION_ABOVE_0:
+        return set_above_0(row, ARG_DURATION, v, e);
     }
     return err_set(e, ERR_INTERNAL, "--%s: unknown kind", row->name);
 }

@@ -16,6 +16,11 @@ enum arg_kind {
     ARG_DOUBLE,   /* double, finite, >= 0 */
     ARG_DURATION, /* int64_t ns, "250ms" */
     ARG_MANY,     /* struct arg_list: may be given again */
+    /* As above, but 0 is refused: for the options whose 0 would be taken for "not given". */
+    ARG_U32_ABOVE_0,
+    ARG_U64_ABOVE_0,
+    ARG_DOUBLE_ABOVE_0,
+    ARG_DURATION_ABOVE_0,
 };
 #define ARG_LIST_MAX 64
 struct arg_list {

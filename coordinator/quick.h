@@ -9,8 +9,8 @@
 struct quick {
     const char *url, *model, *api, *concurrency, *rate, *key_env; /* NULL: not given */
     bool search;
-    uint32_t input, output; /* 0: not given */
-    int64_t duration_ns;    /* 0: not given */
+    uint32_t input, output; /* 0: not given; nobody can give it */
+    int64_t duration_ns;    /* 0: not given; nobody can give it */
     struct arg_list slo, header;
 };
 /* Whether any of the options was given. */

@@ -54,6 +54,14 @@ refused "give one of them" run "$TMP/plan.yaml" --url "$here"
 refused "give one" run --url "$here" --model m --rate 5 --concurrency 5
 refused "chooses the loads itself" plan --url "$here" --model m --rate 5 --search
 refused 'expected a number or a list such as 1,2,4,8, got "1,x"' plan --url "$here" --model m --concurrency 1,x
+for zero in '--duration 0' '--duration 0s' '--input 0' '--output 0'; do # never the default in place of what was said
+    read -r option value <<<"$zero"
+    refused "$option: expected more than 0, got \"$value\"" plan --url "$here" --model m $zero
+    refused "$option: expected more than 0" run --url "$here" --model m $zero
+done
+for zero in '--rate 0' '--rate 5,0' '--concurrency 0' '--concurrency 0,1'; do
+    refused "0" run --url "$here" --model m $zero
+done
 refused "keep API keys out of plans" plan --url "$here" --model m --header 'Authorization: Bearer CANARY'
 grep -q CANARY "$TMP/err" && fail "a secret is repeated"
 "$BIN/plateau" help run | grep -qF 'plateau run --url http://127.0.0.1:8000' || fail "plateau help run shows no example"

@@ -27,6 +27,10 @@ static const struct arg TABLE[] = {
     {"seed", ARG_U64, &u64, "N", "the seed"},
     {"rate", ARG_DOUBLE, &number, "X", "how often"},
     {"ttft", ARG_DURATION, &duration, "TIME", "time to the first token"},
+    {"some32", ARG_U32_ABOVE_0, &u32, "N", "at least one"},
+    {"some64", ARG_U64_ABOVE_0, &u64, "N", "at least one"},
+    {"some", ARG_DOUBLE_ABOVE_0, &number, "X", "more than none"},
+    {"span", ARG_DURATION_ABOVE_0, &duration, "TIME", "more than none"},
     {"set", ARG_MANY, &many, "PATH=VALUE", "change the plan"},
     {NULL, ARG_FLAG, NULL, NULL, NULL},
 };
@@ -124,6 +128,24 @@ static void test_every_error(void **state)
     refused(args_parse(&ARGS, argc, argv, room, &n_words, &e), "--set: given more than 64 times");
 }
 
+/* An option whose 0 would be taken for "not given" refuses it, however it is written. */
+static void test_above_0(void **state)
+{
+    (void)state;
+    static const char *const ZERO[][2] = {{"--some32", "0"}, {"--some32", "00"}, {"--some64", "0"}, {"--some", "0"},
+                                          {"--some", "0.0"}, {"--span", "0"},    {"--span", "0s"}};
+    for (size_t i = 0; i < sizeof ZERO / sizeof *ZERO; i++) {
+        char why[64];
+        (void)snprintf(why, sizeof why, "%s: expected more than 0, got \"%s\"", ZERO[i][0], ZERO[i][1]);
+        refused(parse("p", ZERO[i][0], ZERO[i][1], NULL), why);
+    }
+    refused(parse("p", "--some32", "-1", NULL), "whole number");
+    refused(parse("p", "--span", "250", NULL), "expected a duration such as 250ms");
+    assert_int_equal(parse("p", "--some32", "1", "--some64", "2", "--some", "0.5", "--span", "1ms", NULL), 0);
+    assert_true(u32 == 1 && u64 == 2 && number == 0.5 && duration == 1000000);
+    assert_int_equal(parse("p", "--slots", "0", "--rate", "0", "--ttft", "0s", NULL), 0); /* where 0 is a value */
+}
+
 static void test_did_you_mean(void **state)
 {
     (void)state;
@@ -186,6 +208,7 @@ static void test_help_lists_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_kind), cmocka_unit_test(test_every_error),
-                                       cmocka_unit_test(test_did_you_mean), cmocka_unit_test(test_help_lists_all)};
+                                       cmocka_unit_test(test_above_0), cmocka_unit_test(test_did_you_mean),
+                                       cmocka_unit_test(test_help_lists_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
