@@ -52,7 +52,8 @@ static int fail_on_parse(struct options *o, struct err *e)
 
 static int side_load(struct side *s, const char *dir, size_t index, struct err *e)
 {
-    struct store *store = store_open(dir, e);
+    char folder[1024];
+    struct store *store = store_open(store_folder(dir, folder, sizeof folder), e);
     if (!store) return -1;
     int rc = store_load(store, &s->run, e);
     store_close(&store);

@@ -187,7 +187,7 @@ int cmd_export(int argc, char **argv)
         .least = 1,
         .most = 1,
     };
-    char folder[PATH_LENGTH];
+    char folder[PATH_LENGTH], meant[PATH_LENGTH];
     const char *dir;
     size_t n;
     struct err e = {0};
@@ -196,6 +196,7 @@ int cmd_export(int argc, char **argv)
                        EXPORTS[i].readers);
     int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
     if (rc == 1) return 0;
+    if (rc == 0) dir = store_folder(dir, meant, sizeof meant);
     const struct export_kind *k = rc == 0 ? kind_of(to, &e) : NULL;
     if (k && !out) {
         if ((size_t)snprintf(folder, sizeof folder, "%s/export-%s", dir, k->name) >= sizeof folder)

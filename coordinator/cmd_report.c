@@ -41,13 +41,14 @@ int cmd_report(int argc, char **argv)
         .least = 1,
         .most = 1,
     };
+    char folder[1024];
     const char *dir;
     size_t n;
     int status = 1;
     struct err e = {0};
     int rc = args_parse(&ARGS, argc, argv, &dir, &n, &e);
     if (rc == 1) return 0;
-    if (rc == 0 && report_dir(dir, &status, &e) == 0) return status;
+    if (rc == 0 && report_dir(store_folder(dir, folder, sizeof folder), &status, &e) == 0) return status;
     log_error("%s", e.text);
     return err_exit_status(&e);
 }

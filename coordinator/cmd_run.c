@@ -234,7 +234,11 @@ static bool holds_run(const char *dir)
 /* As above: 0: begin or continue; 1: was finished; -1. */
 static int prepare(struct order *o, const char *plan, int *ret_status, struct err *e)
 {
-    if (opt.resume) return name_folder(opt.resume, o->dir, sizeof o->dir, e) ? -1 : reopen(o, NULL, ret_status, e);
+    char meant[sizeof o->dir];
+    if (opt.resume)
+        return name_folder(store_folder(opt.resume, meant, sizeof meant), o->dir, sizeof o->dir, e)
+                   ? -1
+                   : reopen(o, NULL, ret_status, e);
     if (opt.resume_if_there && holds_run(opt.out))
         return name_folder(opt.out, o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
     if (load_plan(plan, o, e)) return -1;

@@ -178,6 +178,18 @@ static int mode_for(const char *dir, const char *path, enum db_mode *ret, struct
         path, FILE_NAME);
 }
 
+const char *store_folder(const char *word, char *buf, size_t n)
+{
+    char path[1100];
+    struct stat st;
+    const char *slash = strrchr(word, '/');
+    if (stat(word, &st) || !S_ISREG(st.st_mode)) return word;
+    int len = slash ? snprintf(buf, n, "%.*s", (int)(slash - word) + (slash == word), word) : snprintf(buf, n, ".");
+    if (len < 0 || (size_t)len >= n) return word;
+    len = snprintf(path, sizeof path, "%s/%s", buf, FILE_NAME);
+    return len > 0 && (size_t)len < sizeof path && access(path, F_OK) == 0 ? buf : word;
+}
+
 struct store *store_open(const char *dir, struct err *e)
 {
     enum db_mode mode;
@@ -190,6 +202,9 @@ struct store *store_open(const char *dir, struct err *e)
     if (access(path, F_OK)) {
         if (errno == ENOENT && access(dir, F_OK) == 0)
             (void)err_set(e, ERR_USAGE, "%.300s: holds no run (%s is not there)", dir, FILE_NAME);
+        else if (errno == ENOTDIR && access(dir, F_OK) == 0)
+            (void)err_set(e, ERR_USAGE, "%.300s is a file and in no run's folder: give the folder that holds %s", dir,
+                          FILE_NAME);
         else
             (void)err_set(e, ERR_USAGE, "%.300s: holds no run that can be read: %s", dir, strerror(errno));
         return NULL;

@@ -4,6 +4,9 @@
 #include "coordinator/data.h"
 
 struct store;
+/* The folder of the run that a person means: `word` itself, or the folder of a file that lies beside a run.sqlite, such
+ * as report.html. `buf` of n holds it. */
+const char *store_folder(const char *word, char *buf, size_t n);
 ERR_CHECKED struct store *store_create(const char *dir, const struct run_data *meta,
                                        struct err *e);                /* dir is made; refuses one that holds a run */
 ERR_CHECKED struct store *store_open(const char *dir, struct err *e); /* for resume and reports */
