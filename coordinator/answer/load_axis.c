@@ -40,8 +40,11 @@ enum load_axis load_axis(const struct point *points, size_t n)
 
 double load_on(const struct point *p, enum load_axis axis)
 {
-    /* arrivals that waited for the cap in vain were never offered to the server */
-    return axis == AXIS_RATE ? p->arrivals_per_s * (1 - p->unsent_share) : p->concurrency;
+    const struct plan_stage *asked = &p->requested;
+    if (axis == AXIS_RATE) /* arrivals that waited for the cap in vain were never offered to the server */
+        return (p->by_count ? asked->rate_to : p->arrivals_per_s) * (1 - p->unsent_share);
+    if (!p->by_count || asked->kind != LOAD_CLOSED) return p->concurrency;
+    return fmin((double)asked->concurrency, (double)asked->requests);
 }
 
 const char *load_thing(enum load_axis axis)

@@ -19,7 +19,7 @@ bool load_carries(const struct point *p);
  * in flight, which every kind of load has. */
 enum load_axis { AXIS_IN_FLIGHT, AXIS_RATE };
 enum load_axis load_axis(const struct point *points, size_t n);
-double load_on(const struct point *p, enum load_axis axis); /* achieved, not asked for */
+double load_on(const struct point *p, enum load_axis axis); /* achieved, not asked for; but see by_count */
 const char *load_thing(enum load_axis axis);                /* "concurrent request", "request/s": for human_things */
 const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
 

@@ -393,6 +393,14 @@ static void server_compute(const struct stage_data *s, const struct plan *plan, 
     v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);
 }
 
+/* Not where the load is another than the one asked for: a ramp, slots that rest after failures, a user who thinks. */
+static bool by_count(const struct stage_data *s, const struct plan *plan, const struct point *p)
+{
+    if (!s->plan.requests || s->counters[COUNTER_DUE] < s->plan.requests) return false;
+    if (s->plan.kind == LOAD_OPEN) return !(s->plan.rate_from < s->plan.rate_to || s->plan.rate_from > s->plan.rate_to);
+    return !plan_has_sessions(plan) && !plan_has_trees(plan) && point_errors(p) == 0;
+}
+
 static void compute(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
                     bool intervals, struct point *ret)
 {
@@ -416,6 +424,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     uint64_t ended = point_ended(ret);
     ret->error_rate = ended ? (double)point_errors(ret) / (double)ended : (double)NAN;
     ledger_compute(s, ret);
+    ret->by_count = by_count(s, plan, ret);
     ret->overrun = overrun(s, plan);
     if (ret->overrun) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
 

@@ -54,6 +54,8 @@ struct point {
     struct verdict verdict;                     /* of the cluster */
     bool degraded;
     bool offline;   /* everything was sent at once (load.curve): a ceiling, no part of the curve */
+    bool by_count;  /* the stage ended with its count: its window runs on to the last answer, when fewer are in flight
+                       and  nothing arrives. Its load is what was asked for */
     bool no_memory; /* some figure is missing for want of memory alone: nothing to report */
     struct point_server server;
     const struct stage_data *data; /* borrowed; NULL when the point was made without */

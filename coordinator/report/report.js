@@ -210,7 +210,7 @@ function pointTable() {
       const row = [
         text(Charts.number(p)), {node: badge(p.verdict.status), cls: "text"},
         {text: p.requested.load, cls: "first"},
-        figure(p, "load", {text: fmt(S.answer.axis === "arrivals_per_s" ? p.achieved.arrivals_per_s : p.achieved.concurrency),
+        figure(p, "load", {text: fmt(p.achieved.load),
                            small: p.window.expected === null ? "" : fmt(p.window.due) + " due, " + fmt(p.window.expected, 1) + " expected"}),
         figure(p, "throughput", {text: fmt(p.output_tokens_per_s), cls: "first", small: pair(p.output_tokens_per_s_ci95)}),
         figure(p, "throughput", fmt(p.requests_per_s))
@@ -448,7 +448,7 @@ function words() {
     ],
     [
       "achieved load",
-      "requests in flight, as their mean over the window weighted by time; arrivals per second in an open loop"
+      "requests in flight, as their mean over the window weighted by time; arrivals per second in an open loop. Of a stage that ended with its count of requests, what was asked for: its window runs on to the last answer"
     ],
     [
       "latencies",

@@ -679,7 +679,7 @@ const Charts = (function() {
     data = d;
     points = sorted(d.summary.points.slice());
     const open = d.summary.answer.axis === "arrivals_per_s";
-    load = open ? (p) => p.achieved.arrivals_per_s : (p) => p.achieved.concurrency;
+    load = (p) => p.achieved.load;
     loadUnit = open ? "arrivals/s" : "in flight";
     loadName = open ? "achieved arrivals/s" : "achieved concurrency: requests in flight, mean over the window";
   }

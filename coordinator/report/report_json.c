@@ -182,9 +182,10 @@ static void put_figures(struct json_out *j, const struct point *p, enum figure_j
     }
 }
 
-static void put_rates(struct json_out *j, const struct point *p)
+static void put_rates(struct json_out *j, const struct point *p, enum load_axis axis)
 {
     json_object(j, "achieved");
+    json_double(j, "load", load_on(p, axis));
     put_figures(j, p, FIGURE_ACHIEVED);
     json_double(j, "requests_per_s", p->requests_per_s);
     json_end_object(j);
@@ -251,7 +252,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     json_u64(j, "repeat", p->repeat + 1);
     if (s) json_u64(j, "epoch", s->epoch);
     put_requested(j, &p->requested);
-    put_rates(j, p);
+    put_rates(j, p, in->answer.axis);
     for (int m = 0; m < METRIC_N; m++)
         put_stat(j, report_metric_key((enum metric)m, key), &p->metric[m]);
     put_early_stopping(j, p);

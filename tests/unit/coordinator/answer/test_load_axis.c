@@ -64,9 +64,29 @@ static void test_axis(void **state)
     assert_int_equal((int)(load_on(&p[0], AXIS_RATE) + 0.5), 45);
 }
 
+/* A stage by count ends with its last answer: the mean over such a window is no load. */
+static void test_by_count(void **state)
+{
+    (void)state;
+    struct point p = {.requested = {.kind = LOAD_OPEN, .rate_from = 3, .rate_to = 3, .requests = 6},
+                      .arrivals_per_s = 1.57,
+                      .concurrency = 2.5};
+    assert_int_equal((int)(100 * load_on(&p, AXIS_RATE) + 0.5), 157); /* ended by its duration */
+    p.by_count = true;
+    assert_int_equal((int)(100 * load_on(&p, AXIS_RATE) + 0.5), 300);
+    assert_int_equal((int)(100 * load_on(&p, AXIS_IN_FLIGHT) + 0.5), 250); /* nobody asked for that */
+    p.unsent_share = 0.5;
+    assert_int_equal((int)(100 * load_on(&p, AXIS_RATE) + 0.5), 150);
+    p = (struct point){
+        .requested = {.kind = LOAD_CLOSED, .concurrency = 2, .requests = 3}, .concurrency = 1.48, .by_count = true};
+    assert_int_equal((int)(100 * load_on(&p, AXIS_IN_FLIGHT) + 0.5), 200);
+    p.requested.concurrency = 8; /* more slots than requests */
+    assert_int_equal((int)(100 * load_on(&p, AXIS_IN_FLIGHT) + 0.5), 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same), cmocka_unit_test(test_usable),
-                                       cmocka_unit_test(test_axis)};
+                                       cmocka_unit_test(test_axis), cmocka_unit_test(test_by_count)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,35 @@ static bool has_reason(const struct point *p, const char *text)
     return has;
 }
 
+/* Which stages ended with their count, and stand at the load that they asked for. */
+static void test_by_count(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    point_compute(&s, &plan, &p);
+    assert_false(p.by_count);
+    s.plan.requests = s.counters[COUNTER_DUE] + 1; /* its duration was over first */
+    point_compute(&s, &plan, &p);
+    assert_false(p.by_count);
+    s.plan.requests--;
+    point_compute(&s, &plan, &p);
+    assert_true(p.by_count);
+    s.counters[COUNTER_WIN_FAILED] = 1; /* slots rest after failures */
+    point_compute(&s, &plan, &p);
+    assert_false(p.by_count);
+    s.plan.kind = LOAD_OPEN, s.plan.rate_from = s.plan.rate_to = 10; /* arrivals do not */
+    point_compute(&s, &plan, &p);
+    assert_true(p.by_count);
+    s.plan.rate_from = 1; /* a ramp */
+    point_compute(&s, &plan, &p);
+    assert_false(p.by_count);
+    stage_free(&s);
+}
+
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
 {
@@ -536,11 +565,16 @@ static void test_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_overrun),      cmocka_unit_test(test_outrun),
-        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
+                                       cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_by_count),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_stood_still),
+                                       cmocka_unit_test(test_gone),
+                                       cmocka_unit_test(test_early_window),
+                                       cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_warmup_auto),
+                                       cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
