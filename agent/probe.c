@@ -152,7 +152,7 @@ static int write_body(struct probe *p, struct payload *body)
                                 .n_messages = 1,
                                 .output_tokens = tokens,
                                 .body = t->body};
-    p->stream.asked_tokens = tokens * (p->dialect.choices > 1 ? p->dialect.choices : 1);
+    p->stream.asked_tokens = dialect_asked(&p->dialect, tokens);
     return p->dialect.write_body(&p->dialect, &r, &body->text);
 }
 

@@ -55,7 +55,7 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     if (r->talk && talk_turn(r->talk, &ask, &r->choice.input_tokens) < 0) return -1;
     payload_reset(&r->body);
     if (st->dialect.write_body(&st->dialect, &ask, &r->body.text) < 0) return -1;
-    r->stream.asked_tokens = ask.output_tokens * (st->dialect.choices > 1 ? st->dialect.choices : 1);
+    r->stream.asked_tokens = dialect_asked(&st->dialect, ask.output_tokens);
     r->stream.prompt_tokens = r->choice.input_tokens;
     return 0;
 }

@@ -96,8 +96,9 @@ struct dialect {
     struct shapes *shapes;                /* of events, shared by all streams of a worker; NULL: nothing is shared */
     bool no_tokens;                       /* the answer has none (embeddings); it is always whole */
     bool thoughts_apart;                  /* usage's output tokens do not hold those of reasoning */
-    bool unlimited;                       /* the plan leaves the limit of tokens out, or writes one of its own */
+    bool unlimited;                       /* the plan leaves the limit of tokens out, or writes one that is no number */
     bool divides;                         /* a prompt is cut into parts, so words cannot stand for it */
+    uint32_t limit;                       /* of output tokens, by the target's body; 0: each request has its own */
     uint32_t choices;                     /* answers to a request (`n` of the target's body); 0 is 1 */
     const char *omit;                     /* members that are not written, with blanks between them; NULL: none */
     const struct plan_template *template; /* api: template only; NULL: the target gives none, and nothing is known */
@@ -114,6 +115,8 @@ struct dialect {
 const struct dialect *dialect_for(enum plan_api api);
 /* The API's dialect as a target wants it: streamed or whole, with its end marker and what is left out. */
 void dialect_open(const struct plan_target *t, struct dialect *ret);
+/* How many output tokens a request asks for, in all its answers, where its workload asks for `tokens` in each. */
+uint32_t dialect_asked(const struct dialect *d, uint32_t tokens);
 /* The value of a request's `stream`. */
 static inline const char *dialect_stream_word(const struct dialect *d)
 {

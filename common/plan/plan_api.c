@@ -105,6 +105,26 @@ bool plan_api_takes(enum plan_api api, const char *media)
     return has_word(PLAN_APIS[api].media, media);
 }
 
+uint32_t plan_target_limit(const struct plan_target *t)
+{
+    static const char *const LIMITS[] = {"max_tokens",     "max_completion_tokens", "max_output_tokens",
+                                         "max_new_tokens", "maxOutputTokens",       "num_predict",
+                                         "n_predict"};
+    enum { DEEPEST = 2 }; /* within options, parameters or generationConfig; below that are schemas of tools */
+    struct json j;
+    uint32_t least = 0, n;
+    if (!t->body) return 0;
+    json_begin(&j, t->body, strlen(t->body));
+    for (enum json_token k = json_next(&j); k != JSON_END && k != JSON_BAD;) {
+        bool is = false;
+        for (size_t i = 0; k == JSON_KEY && j.depth <= DEEPEST && i < sizeof LIMITS / sizeof *LIMITS; i++)
+            is = is || json_is(&j, LIMITS[i], strlen(LIMITS[i]));
+        k = json_next(&j);
+        if (is && k == JSON_NUMBER && json_u32(&j, &n) && n > 0 && (least == 0 || n < least)) least = n;
+    }
+    return least;
+}
+
 /* The path's end, or what follows {model} in it. */
 static bool ends_with(const char *s, const char *end)
 {

@@ -566,11 +566,12 @@ static double workload_ok(const struct point *points, size_t n, uint32_t workloa
     return ok;
 }
 
-/* Output and input tokens of a workload's requests; NaN: not known. */
-static void workload_asked(const struct plan_workload *w, double *ret_out, double *ret_in)
+/* Output and input tokens of a workload's requests; NaN: not known. `limit`: of the target's body. */
+static void workload_asked(const struct plan_workload *w, uint32_t limit, double *ret_out, double *ret_in)
 {
     bool file = workload_reads_file(w);
-    double out = file           ? length_asked(&w->data.output_tokens)
+    double out = limit          ? limit
+                 : file         ? length_asked(&w->data.output_tokens)
                  : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
                                 : length_asked(&w->output_tokens),
            in = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
@@ -586,13 +587,14 @@ static void lengths_compute(const struct plan *plan, const struct point *points,
 {
     double weight = 0, out = 0, in = 0, known = 0, o, k;
     size_t workloads = plan ? plan->n_workloads : 0;
+    uint32_t limit = plan ? plan_target_limit(&plan->target) : 0;
     for (size_t i = 0; i < workloads && workloads <= GROUPS_OF_A_KIND; i++)
         known += workload_ok(points, n, (uint32_t)i);
     for (size_t i = 0; i < workloads; i++) {
         const struct plan_workload *w = &plan->workloads[i];
         double share = known > 0 ? workload_ok(points, n, (uint32_t)i) : w->weight;
         if (!(share > 0)) continue;
-        workload_asked(w, &o, &k);
+        workload_asked(w, limit, &o, &k);
         out += share * o;
         in += share * k;
         weight += share;

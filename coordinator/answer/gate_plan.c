@@ -25,7 +25,8 @@ static double dist_most(const struct dist *d)
 /* The most output tokens that a request asks for. */
 static double most_tokens(const struct plan *p)
 {
-    double most = 0;
+    double most = plan_target_limit(&p->target);
+    if (most > 0) return most;
     for (size_t i = 0; i < p->n_workloads; i++) {
         const struct plan_workload *w = &p->workloads[i];
         most = fmax(most, workload_reads_file(w) ? dist_most(&w->data.output_tokens)

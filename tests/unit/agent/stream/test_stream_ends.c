@@ -345,13 +345,47 @@ static void test_status_of_grpc(void **state)
     }
 }
 
+/* A limit in target.body is what each answer is compared with, whatever its workload asks for. */
+static void test_body_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        enum plan_api api;
+        const char *body;
+        uint32_t limit, asked;
+        bool unlimited;
+    } rows[] = {
+        {API_OPENAI_CHAT, NULL, 0, 128, false},
+        {API_OPENAI_CHAT, "{\"temperature\":0}", 0, 128, false},
+        {API_OPENAI_CHAT, "{\"max_tokens\":20}", 20, 20, false},
+        {API_OPENAI_CHAT, "{\"n\":3,\"max_completion_tokens\":2e1}", 20, 60, false},
+        {API_OPENAI_CHAT, "{\"max_tokens\":50,\"max_completion_tokens\":20}", 20, 20, false},
+        {API_OPENAI_CHAT, "{\"max_tokens\":null}", 0, 128, true},
+        {API_OPENAI_CHAT, "{\"tools\":[{\"properties\":{\"max_tokens\":7}}],\"max_tokens\":300}", 300, 300, false},
+        {API_OPENAI_RESPONSES, "{\"max_output_tokens\":20}", 20, 20, false},
+        {API_OLLAMA, "{\"options\":{\"seed\":7,\"num_predict\":20}}", 20, 20, false},
+        {API_OLLAMA, "{\"options\":{\"num_predict\":-1}}", 0, 128, true},
+        {API_LLAMACPP, "{\"n_predict\":20}", 20, 20, false},
+        {API_TGI, "{\"parameters\":{\"max_new_tokens\":20}}", 20, 20, false},
+        {API_GEMINI, "{\"generationConfig\":{\"maxOutputTokens\":20}}", 20, 20, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct plan_target t = {.api = rows[i].api, .body = rows[i].body};
+        struct dialect d;
+        dialect_open(&t, &d);
+        if (d.limit != rows[i].limit || dialect_asked(&d, 128) != rows[i].asked || d.unlimited != rows[i].unlimited)
+            fail_msg("%s: limit %u, asked %u, unlimited %d", rows[i].body, d.limit, dialect_asked(&d, 128),
+                     d.unlimited);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_learnt_ends),    cmocka_unit_test(test_not_yet),
-        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_status_of_grpc),
+        cmocka_unit_test(test_body_limit), cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_learnt_ends),
+        cmocka_unit_test(test_not_yet),    cmocka_unit_test(test_finish_reasons),
+        cmocka_unit_test(test_choices),    cmocka_unit_test(test_status_of_grpc),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -248,7 +248,13 @@ static void test_lengths(void **state)
     }
     finish(&w, 1000);
     says(&w, "Answers had 5 tokens on average, 20 asked for. ");
-    w.plan.target.body = "{\"max_tokens\":5}";
+    w.plan.target.body = "{\"max_tokens\":5}"; /* what was asked for in truth, and came */
+    finish(&w, 1000);
+    silent(&w, "Answers had");
+    w.plan.target.body = "{\"options\":{\"num_predict\":40}}";
+    finish(&w, 1000);
+    says(&w, "Answers had 5 tokens on average, 40 asked for in target.body. ");
+    w.plan.target.body = "{\"max_tokens\":null}";
     finish_capacity(&w, 1000);
     says(&w, "Answers had 5 tokens on average, 20 in the plan, whose requests carry another limit or none. ");
     w.plan.target.body = NULL;
