@@ -128,7 +128,8 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
     if (trace && !c->begun) c->first_ns = d->time_ns;
     c->begun = true;
     c->last_ns = d->time_ns;
-    if (result == DRAFT_ZERO) {
+    bool unanswered = d->no_answer && !(dist_mean(&c->w->data.output_tokens) > 0); /* and the plan asks for none */
+    if (result == DRAFT_ZERO || unanswered) {
         c->r->zero++;
         return 0;
     }
@@ -312,9 +313,10 @@ static int nothing_left(const struct compile *c)
     if (r->zero + r->outside == 0) return err_set(c->e, ERR_PLAN, "%.200s: it holds no record", c->path);
     if (r->outside == 0)
         return err_set(c->e, ERR_PLAN,
-                       "%.200s: no request is left: no row has both an answer and a prompt, of %" PRIu64
-                       " (zero_output: one raises such lengths to 1)",
-                       c->path, r->zero);
+                       "%.200s: no request is left: no row has both an answer and a prompt, of %" PRIu64 " (%s)",
+                       c->path, r->zero,
+                       c->w->source == SOURCE_DATASET ? "dataset.output_tokens gives all records a length"
+                                                      : "zero_output: one raises such lengths to 1");
     return err_set(c->e, ERR_PLAN,
                    "%.160s: no request is left: its times span %s, and from is %s (rows outside from and to: %" PRIu64
                    ", without an answer or a prompt: %" PRIu64 ")",

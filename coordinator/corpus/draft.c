@@ -15,7 +15,7 @@ void draft_reset(struct draft *d)
     d->record = (struct corpus_record){0};
     d->time_ns = 0;
     d->images = 0;
-    d->bare = false;
+    d->bare = d->no_answer = false;
     d->line = 0;
     d->why[0] = 0;
 }

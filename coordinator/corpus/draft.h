@@ -28,6 +28,7 @@ struct draft {
     struct tree_draft *trees; /* scratch of readers of session trees, freed by callers; NULL until one needs it */
     int64_t time_ns;          /* traces: as in the file, from any origin */
     uint32_t images;          /* that the recorded request had and ours has not */
+    bool no_answer;           /* a record of a data set says that it wants 0 output tokens */
     bool bare;                /* its requests had tools or further members, which ours have not */
     uint64_t line;            /* of what is wrong, where a record lies on several; 0: its first */
     char why[200];

@@ -32,11 +32,12 @@ static void look(struct found *f, const char *const names[NAMES_MAX], const stru
     if (place >= 0 && (f->place < 0 || place < f->place)) *f = (struct found){*j, place};
 }
 
-/* A whole number of tokens; 0 when the value is null. */
-static bool tokens_at(const struct found *f, uint32_t *ret, struct draft *d, const char *what)
+/* A whole number of tokens; -1: it is not there, or null. */
+static bool tokens_at(const struct found *f, double *ret, struct draft *d, const char *what)
 {
     struct json j = f->at;
     double v;
+    *ret = -1;
     if (f->place < 0) return true;
     enum json_token t = json_next(&j);
     if (t == JSON_NULL) return true;
@@ -44,7 +45,7 @@ static bool tokens_at(const struct found *f, uint32_t *ret, struct draft *d, con
         (void)draft_broken(d, "its %s is not a number of tokens", what);
         return false;
     }
-    *ret = (uint32_t)v;
+    *ret = v;
     return true;
 }
 
@@ -81,6 +82,13 @@ static bool is_one_of(const struct json *j, const char *const *words)
     return false;
 }
 
+/* A record without an output length has the server's; one that says 0 has no answer. */
+static void take_output(struct draft *d, double tokens)
+{
+    d->record.output_tokens = (uint32_t)tokens;
+    d->no_answer = tokens < 1;
+}
+
 /* Members of a request's body that go into ours as they are: all but those that this program sets itself. The lengths
  * are taken out of them. */
 static enum draft_result take_body(struct json *j, struct draft *d)
@@ -93,8 +101,8 @@ static enum draft_result take_body(struct json *j, struct draft *d)
     while ((t = json_next(j)) == JSON_KEY) {
         struct json key = *j;
         if (is_one_of(&key, LIMITS)) {
-            if (json_enter(j, JSON_NUMBER) && read_decimal(j->text, j->len, &v) && v >= 1 && v <= 1e8)
-                d->record.output_tokens = (uint32_t)v;
+            if (json_enter(j, JSON_NUMBER) && read_decimal(j->text, j->len, &v) && v >= 0 && v <= 1e8)
+                take_output(d, v);
             continue;
         }
         bool messages = JSON_IS(&key, "messages");
@@ -142,9 +150,11 @@ static enum draft_result named_read(const struct names *names, const char *text,
         if (json_skip(&j) < 0) break;
     }
     if (t != JSON_OBJECT_END || json_next(&j) != JSON_END) return draft_broken(d, "it is not JSON");
-    if (!tokens_at(&input, &d->record.input_tokens, d, "input length") ||
-        !tokens_at(&output, &d->record.output_tokens, d, "output length"))
+    double in, out;
+    if (!tokens_at(&input, &in, d, "input length") || !tokens_at(&output, &out, d, "output length"))
         return DRAFT_BROKEN;
+    if (in > 0) d->record.input_tokens = (uint32_t)in;
+    if (out >= 0) take_output(d, out);
     if (messages.place >= 0) {
         static const char KEY[] = "\"messages\":";
         struct json value = messages.at;
@@ -385,17 +395,18 @@ static size_t csv_columns(const struct plan_data *p, const char *ret[TABLE_WANTE
     return 4;
 }
 
-static bool csv_tokens(const struct table *t, int wanted, uint32_t *ret, struct draft *d)
+static bool csv_tokens(const struct table *t, int wanted, double *ret, struct draft *d)
 {
     int c = t->column[wanted];
     double v;
+    *ret = -1;
     if (c < 0 || (size_t)c >= t->n || t->cell[c].len == 0) return true;
     if (!read_decimal(t->cell[c].text, t->cell[c].len, &v) || !(v >= 0 && v <= 1e8)) {
         (void)draft_broken(d, "\"%.*s\" is not a number of tokens", (int)(t->cell[c].len > 40 ? 40 : t->cell[c].len),
                            t->cell[c].text);
         return false;
     }
-    *ret = (uint32_t)v;
+    *ret = v;
     return true;
 }
 
@@ -404,9 +415,10 @@ static enum draft_result csv_row(const struct plan_data *p, const struct table *
     int prompt = t->column[CSV_PROMPT], system = t->column[CSV_SYSTEM];
     (void)p;
     if ((size_t)prompt >= t->n || t->cell[prompt].len == 0) return draft_broken(d, "its prompt is empty");
-    if (!csv_tokens(t, CSV_INPUT, &d->record.input_tokens, d) ||
-        !csv_tokens(t, CSV_OUTPUT, &d->record.output_tokens, d))
-        return DRAFT_BROKEN;
+    double in, out;
+    if (!csv_tokens(t, CSV_INPUT, &in, d) || !csv_tokens(t, CSV_OUTPUT, &out, d)) return DRAFT_BROKEN;
+    if (in > 0) d->record.input_tokens = (uint32_t)in;
+    if (out >= 0) take_output(d, out);
     if (system >= 0 && (size_t)system < t->n && t->cell[system].len &&
         !draft_message(d, ROLE_SYSTEM, t->cell[system].text, t->cell[system].len))
         return DRAFT_BROKEN;

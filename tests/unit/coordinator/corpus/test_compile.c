@@ -129,6 +129,35 @@ static void good_data_sets(void **state)
     corpus_close(&c);
 }
 
+/* A record that wants 0 output tokens is left out and counted, unless the plan gives the length: it is no record
+ * without a length, to which the server may answer as long as it likes. */
+static void no_answer_wanted(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dataset_format format;
+        const char *text, *left, *all;
+    } ROWS[] = {
+        {DATASET_JSONL, "{\"prompt\":\"a\",\"output_tokens\":0}\n{\"prompt\":\"b\"}", "0,0 user:b |",
+         "0,0 user:a |0,0 user:b |"},
+        {DATASET_CSV, "prompt,output_tokens\na,0\nb,\n", "0,0 user:b |", "0,0 user:a |0,0 user:b |"},
+        {DATASET_VLLM_CUSTOM, "{\"prompt\":\"a\",\"output_tokens\":0}\n{\"prompt\":\"b\",\"output_tokens\":3}",
+         "0,3 user:b |", "0,0 user:a |0,3 user:b |"},
+        {DATASET_MESSAGES, "{\"messages\":[],\"max_tokens\":0}\n{\"messages\":[1],\"max_tokens\":-1}",
+         "0,0 {\"messages\":[1]}|", "0,0 {\"messages\":[]}|0,0 {\"messages\":[1]}|"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        for (int given = 0; given < 2; given++) {
+            struct plan_workload w = dataset(ROWS[i].format);
+            if (given) w.data.output_tokens = (struct dist){.kind = DIST_FIXED, .a = 9};
+            struct corpus *c = compile_text(&w, ROWS[i].text, strlen(ROWS[i].text));
+            if (!c) fail_msg("%s: %s", ROWS[i].text, err.text);
+            assert_string_equal(dump(c, false), given ? ROWS[i].all : ROWS[i].left);
+            assert_int_equal(result.zero, !given);
+            corpus_close(&c);
+        }
+}
+
 static void good_traces(void **state)
 {
     (void)state;
@@ -260,6 +289,10 @@ static const struct {
      "FILE: line 1: its output length is not a number of tokens"},
     {false, DATASET_JSONL, "{\"prompt\":\"a\",\"output_tokens\":-1}\n",
      "FILE: line 1: its output length is not a number of tokens"},
+    {false, DATASET_JSONL, "{\"prompt\":\"a\",\"output_tokens\":0}\n",
+     "FILE: no request is left: no row has both an answer and a prompt, of 1 (dataset.output_tokens gives all records "
+     "a "
+     "length)"},
     {false, DATASET_JSONL, "{\"messages\":\"a\"}\n", "FILE: line 1: its messages are not a list"},
     {false, DATASET_AIPERF, "{\"text\":\"a\",\"image\":\"x.png\"}\n",
      "FILE: line 1: its \"image\" cannot be sent: only text of one turn can"},
@@ -397,9 +430,14 @@ static void cut_and_bent(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(good_data_sets),          cmocka_unit_test(good_traces),
-                                       cmocka_unit_test(zeros_speed_and_time),    cmocka_unit_test(real_rows),
-                                       cmocka_unit_test(broken_files_are_named),  cmocka_unit_test(some_may_be_broken),
-                                       cmocka_unit_test(another_file_is_refused), cmocka_unit_test(cut_and_bent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(good_data_sets),
+                                       cmocka_unit_test(good_traces),
+                                       cmocka_unit_test(zeros_speed_and_time),
+                                       cmocka_unit_test(no_answer_wanted),
+                                       cmocka_unit_test(real_rows),
+                                       cmocka_unit_test(broken_files_are_named),
+                                       cmocka_unit_test(some_may_be_broken),
+                                       cmocka_unit_test(another_file_is_refused),
+                                       cmocka_unit_test(cut_and_bent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
