@@ -34,7 +34,7 @@ struct pieces {
 
 __attribute__((format(printf, 2, 3))) static bool add(struct pieces *p, const char *fmt, ...)
 {
-    char piece[200];
+    char piece[600];
     va_list ap;
     va_start(ap, fmt);
     int len = vsnprintf(piece, sizeof piece, fmt, ap);
@@ -70,6 +70,7 @@ static void put_waiting(const struct run_progress *p, struct pieces *out)
         return;
     }
     (void)add(out, "waiting for agents: %zu of %" PRIu32, p->agents_ready, p->agents_wanted);
+    if (p->agents_hint && !p->one_row) out->width = (unsigned)out->n; /* of a command in a log half is no use */
     if (p->agents_hint)
         (void)add(out, "%s", p->agents_hint);
     else if (p->endpoint)
@@ -216,7 +217,7 @@ static void tick(void *arg, const struct sink_view *v)
 {
     struct term *t = arg;
     struct run_progress p;
-    char line[400];
+    char line[700];
     uint32_t epoch = run_loading(v->run);
     if (run_state(v->run) >= RUN_CLOSE || (v->now < t->next_ns && (epoch == 0 || epoch == t->epoch))) return;
     t->next_ns = v->now + (t->tty ? TTY_NS : PLAIN_NS);
@@ -226,6 +227,7 @@ static void tick(void *arg, const struct sink_view *v)
     p.left_ns = extent_left_ns(t->plan, v->ended, v->ended_ns, elapsed);
     p.endpoint = t->endpoint;
     p.agents_hint = t->agents_hint;
+    p.one_row = t->tty;
     /* the last column stays empty, since some terminals wrap when it is written */
     term_line(&p, v->step, v->steps, t->tty ? width_of(t->out) - 1 : PLAIN_WIDTH, line, sizeof line);
     if (log_is_json())

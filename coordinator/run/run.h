@@ -43,6 +43,7 @@ struct run_progress {
     int64_t fence_left_ns;         /* until no agent of an earlier attempt can load any more; 0 = so now */
     const char *endpoint;          /* where agents dial in; NULL = they are started by themselves */
     const char *agents_hint;       /* where to look when they do not come, in place of that; NULL = nothing is known */
+    bool one_row;                  /* the line is a row of a terminal: nothing may be wider than it */
     const struct attempt *attempt; /* NULL between stages; valid until the next call */
     int64_t elapsed_ns;            /* of the stage, negative before its start */
     struct merge_live live;

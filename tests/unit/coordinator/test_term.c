@@ -50,6 +50,22 @@ static void test_never_wraps(void **state)
     hist_destroy(&h);
 }
 
+/* Half a command is none: a log has the whole hint, however long its names are; a row of a terminal leaves it out. */
+static void test_hint(void **state)
+{
+    (void)state;
+    static const char HINT[] =
+        "kubectl --namespace load-testing-of-the-inference-platform get pods --selector "
+        "app.kubernetes.io/instance=nightly-regression-of-llama,app.kubernetes.io/component=agent --output wide";
+    char line[700];
+    struct run_progress p = {.state = RUN_GATHER, .agents_wanted = 2, .agents_hint = HINT};
+    term_line(&p, 1, 1, 160, line, sizeof line);
+    assert_non_null(strstr(line, HINT));
+    p.one_row = true;
+    term_line(&p, 1, 1, 160, line, sizeof line);
+    assert_string_equal(line, "waiting for agents: 0 of 2");
+}
+
 /* The line that stays: what matters most comes first, and it does not wrap either. */
 static void test_stage_line(void **state)
 {
@@ -126,7 +142,8 @@ static void test_what_fits_at_80(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_stage_line),
-                                       cmocka_unit_test(test_curve), cmocka_unit_test(test_what_fits_at_80)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_wraps), cmocka_unit_test(test_hint),
+                                       cmocka_unit_test(test_stage_line), cmocka_unit_test(test_curve),
+                                       cmocka_unit_test(test_what_fits_at_80)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
