@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Real model servers from PyPI, each put under the same loads: a sweep whose token totals are the server's own, its other APIs likewise, a model that it has not, a
 # prompt that is too long for it, and its death in a stage. Labels must be those below, and every ledger must balance.
-#   tests/real/servers.sh llamacpp|litellm|vllm|vllm_drafts|transformers|ollama [CASE…]    CASE: sweep apis model length killed (all)
-# vllm_drafts is vLLM with speculative decoding by n-grams; its case `drafts` compares acceptance with the server's counters (cases: sweep drafts).
+#   tests/real/servers.sh llamacpp|litellm|vllm|vllm_drafts|vllm_pooling|transformers|ollama [CASE…]    CASE: sweep apis model length killed (all)
+# vllm_drafts is vLLM with speculative decoding by n-grams; its case `drafts` compares acceptance with the server's counters (cases: sweep drafts). vllm_pooling is vLLM with embeddings and rerank (case: apis).
 # ollama needs an installed Ollama (OLLAMA names the program), since no package registry has it; its case `runner` kills the process that has the model.
 # Installs once into $MODELS_ROOT/NAME (llamacpp 0.4 GB, litellm 0.6 GB, transformers 2 GB, vllm 6 GB); needs python3-venv, jq, curl. Load is small: 2 cores do.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-name=${1:?llamacpp, litellm, vllm, vllm_drafts, transformers or ollama}
+name=${1:?llamacpp, litellm, vllm, vllm_drafts, vllm_pooling, transformers or ollama}
 shift
-case $name in vllm_drafts) all='sweep drafts' ;; ollama) all='sweep apis model length runner killed' ;; *) all='sweep apis model length killed' ;; esac
+case $name in vllm_drafts) all='sweep drafts' ;; vllm_pooling) all=apis ;; ollama) all='sweep apis model length runner killed' ;; *) all='sweep apis model length killed' ;; esac
 cases=("${@:-$all}")
 root=${MODELS_ROOT:-$HOME/.cache/llm-servers}/$name
 bin=${BIN:-build/release/bin}
@@ -142,6 +142,12 @@ start_vllm_drafts() {
   mkdir -p "$root"
   start_vllm --speculative-config '{"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_min": 1, "prompt_lookup_max": 2}'
   auth=', body: {temperature: 0}' # a model of random weights repeats itself then, so that drafts are accepted
+}
+start_vllm_pooling() {
+  root=$(dirname "$root")/vllm
+  mkdir -p "$root"
+  start_vllm --runner pooling
+  apis=(openai-embeddings:/v1/embeddings rerank:/v1/rerank rerank:/v2/rerank)
 }
 start_transformers() {
   if [ ! -e "$root/installed" ]; then
