@@ -578,7 +578,7 @@ static void workload_asked(const struct plan_workload *w, uint32_t limit, double
                 : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
                                        : length_asked(&w->input_tokens);
     *ret_out = out > 0 ? out : (double)NAN;
-    *ret_in = in > 0 ? in + w->prefix_tokens : (double)NAN;
+    *ret_in = in > 0 ? in : (double)NAN;
 }
 
 /* Means over the plan's workloads, by their ok requests, else by their weights. Unknown when one of them takes the

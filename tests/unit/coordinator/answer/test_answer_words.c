@@ -248,6 +248,10 @@ static void test_lengths(void **state)
     }
     finish(&w, 1000);
     says(&w, "Answers had 5 tokens on average, 20 asked for. ");
+    assert_true(fabs(w.a.input.asked - 100) < 1e-9);
+    load.prefix_tokens = 40; /* what prompts share is a part of them */
+    finish(&w, 1000);
+    assert_true(fabs(w.a.input.asked - 100) < 1e-9);
     w.plan.target.body = "{\"max_tokens\":5}"; /* what was asked for in truth, and came */
     finish(&w, 1000);
     silent(&w, "Answers had");
