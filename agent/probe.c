@@ -196,7 +196,10 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     struct wording_secret secrets[STAGE_SECRETS];
     struct stream_tokens tokens;
     ret->status = p->x.status;
+    bool good = !s->error && !s->malformed && s->t.first_event != 0;
+    p->pool->said_n = 0;
     ret->outcome = stream_outcome(s, p->how, (int)p->x.status);
+    if (good && p->pool->said_n > 0) wording_hear_event(&p->wording, p, p->pool->said, p->pool->said_n);
     memcpy(ret->address, p->target->address[address].text, sizeof ret->address);
     ret->tls = transport_tls(&p->tr);
     ret->http = transport_http(&p->tr);

@@ -90,11 +90,10 @@ static int64_t rest(const struct stage *st, const struct request *r, bool failed
     return until > least ? until : least;
 }
 
-/* The stream has just failed by an event, or ended before its first token. */
+/* The stream has just failed by an event, or ended before its first token; or lines came that are no events. */
 static void hear_event(struct stage *st, struct request *r)
 {
-    bool empty = r->stream.finish && r->stream.events == 0 && st->pool->said_n > 0;
-    if (!r->stream.error && !r->stream.malformed && !empty) return;
+    if (!r->stream.error && !r->stream.malformed && st->pool->said_n == 0) return;
     wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
 }
 
@@ -184,7 +183,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
-    if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, perhaps */
+    if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, or lines between them, perhaps */
     if (st->look.is_new) stage_take_remarks(st, r, at);
     st->rec.snap->series_tokens += s->events - before; /* tokens of a whole answer, or of a last line */
     if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;

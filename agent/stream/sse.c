@@ -107,6 +107,15 @@ static int keep_value(struct sse *s, const char *value, size_t len, bool from_ca
     return 0;
 }
 
+static void take_noise(struct sse *s, const char *line, size_t n)
+{
+    s->noise++;
+    if (s->noise_len > 0 && s->noise_len < SSE_NOISE_MAX) s->noise_text[s->noise_len++] = ' ';
+    size_t room = SSE_NOISE_MAX - s->noise_len, take = n < room ? n : room;
+    memcpy(s->noise_text + s->noise_len, line, take);
+    s->noise_len = (uint8_t)(s->noise_len + take);
+}
+
 /* Takes one line that is not empty. A first data line in the caller's bytes is only pointed at (*direct): most events
  * end after it. */
 static int take_line(struct sse *s, const char *line, size_t n, bool from_carry, struct sse_event *direct)
@@ -115,7 +124,7 @@ static int take_line(struct sse *s, const char *line, size_t n, bool from_carry,
     size_t len;
     enum field f = split_line(line, n, &value, &len);
     if (f == FIELD_BAD) return fail(s);
-    if (f == FIELD_NOISE) s->noise++;
+    if (f == FIELD_NOISE) take_noise(s, line, n);
     if (f != FIELD_NOISE && f != FIELD_IGNORE) s->spoke = true;
     if (f == FIELD_EVENT) {
         s->has_name = true;

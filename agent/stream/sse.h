@@ -16,7 +16,8 @@
 
 #include "agent/stream/carry.h"
 
-#define SSE_NAME_MAX 63u /* longer event names are cut */
+#define SSE_NAME_MAX 63u   /* longer event names are cut */
+#define SSE_NOISE_MAX 240u /* of the noise, for a person to read */
 
 struct sse_event {
     const char *name, *data; /* not NUL-terminated; valid until the next call and as long as the caller's bytes */
@@ -36,8 +37,9 @@ struct sse {
     bool spoke;     /* a comment, or a field that the specification names, was seen */
     uint32_t noise; /* lines that are neither a field nor a comment */
     uint8_t bom;    /* bytes of a byte order mark seen; 3: the start is over */
-    uint8_t name_len;
+    uint8_t name_len, noise_len;
     char name[SSE_NAME_MAX + 1];
+    char noise_text[SSE_NOISE_MAX]; /* the first of these lines, with blanks between them: a gateway's page or word */
 };
 
 void sse_init(struct sse *s, struct carry *carry);

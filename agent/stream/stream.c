@@ -641,6 +641,17 @@ static const char *before_timeout(const struct stream *s, enum transport_end end
                                  : "events came, and none with a token";
 }
 
+/* Lines between the events that are no field, such as a gateway's page behind some tokens: what a failure has of words,
+ * and the example of what is unknown. */
+static void keep_noise(struct stream *s)
+{
+    const struct sse_event lines = {.data = s->sse.noise_text, .len = s->sse.noise_len};
+    s->unknown += s->sse.noise;
+    if (lines.len == 0) return;
+    if (s->look) look_keep(s->look, REMARK_UNKNOWN_EVENT, lines.data, lines.len);
+    if (!s->error && !s->malformed && s->gaps.pool->said_n == 0) keep_said(s, &lines);
+}
+
 enum counter stream_outcome(struct stream *s, enum transport_end end, int http_status)
 {
     bool success = http_status >= 200 && http_status < 300;
@@ -648,7 +659,7 @@ enum counter stream_outcome(struct stream *s, enum transport_end end, int http_s
     if (success && ends_unmarked(s, end)) end_unmarked(s, end);
     if (success && end == END_COMPLETE && s->dialect->ends_with_body && !s->end && !s->error && !s->malformed)
         end_unmarked(s, end);
-    s->unknown += s->sse.noise;
+    keep_noise(s);
     if (success && s->end && !s->error && !s->malformed && (s->events > 0 || s->dialect->no_tokens)) {
         learn_end(s);
         return COUNTER_OK;

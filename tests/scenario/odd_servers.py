@@ -65,6 +65,8 @@ PLACES = {
     "/old": (lambda n: good(n, head=OLD), True),
     "/bare": (lambda n: good(n, head=BARE), True),
     "/cut": (lambda n: stream([token(), b'data: {"choices":[{"delta":{"content":"hel\n\n', event("[DONE]")]), False),
+    "/page": (lambda n: stream([token(), token(), b"<html>\r\n<title>502 Bad Gateway</title>\r\n<p>CANARY-KEY</p>\r\n"]), False),
+    "/word": (lambda n: stream([token(), token(), b"upstream connect error: no healthy upstream"]), False),
     "/cutbody": (lambda n: whole("200 OK", "application/json", '{"choices": [{"message": {"content": "hel'), False),
     "/proxy": (lambda n: whole("407 Proxy Authentication Required", "text/plain", "login", 'Proxy-Authenticate: Basic realm="x"'), False),
     "/details": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"reasoning_details": [{"type": "reasoning.text", "text": "hm "}]}}]}) for _ in range(n - 1)]

@@ -24,6 +24,13 @@ done
 run_at /cut 'concurrency: [2], duration: 1s'
 expect_status 3
 expect '.failures[0] | .label == "malformed" and (.text | startswith("an event whose JSON is cut off: {"))' 'an event that was cut is called cut'
+export ODD_KEY=CANARY-KEY # a gateway's page or word behind some tokens
+run_at /page 'concurrency: [2], duration: 1s' ', auth: {bearer: {env: ODD_KEY}}'
+expect '.failures[0] | .label == "truncated" and (.text | test("^neither a finish reason nor the end marker: <html> <title>502 Bad Gateway</title>"))' 'a page behind tokens is quoted'
+expect '.points[0].remarks[] | select(.kind == "unknown_event") | .text | contains("502 Bad Gateway")' 'and the example of what is unknown'
+grep -q CANARY-KEY "$OUT/summary.json" && fail 'a secret in the page is repeated'
+run_at /word 'concurrency: [2], duration: 1s'
+expect '.failures[0] | .label == "truncated" and (.text | endswith(": upstream connect error: no healthy upstream"))' 'so is a word of text'
 run_at /cutbody 'concurrency: [2], duration: 1s'
 expect '.failures[0].text | startswith("one JSON object that is cut off")' 'so is a body'
 run_at /cutbody 'concurrency: [2], duration: 1s' ', stream: false'

@@ -160,6 +160,26 @@ static void test_noise(void **state)
     check("data: a\0b\n\n", 11, "|a;"); /* NUL is a byte like others; printing stops at it */
 }
 
+/* The first of these lines are kept for a person to read, however they are split (check reads them a byte at a time
+ * last), and no more than there is room for. */
+static void test_noise_text(void **state)
+{
+    (void)state;
+    static const char PAGE[] = "<html>\r\n<title>502 Bad Gateway</title>\r\n</html>";
+    static const char WORDS[] = "<html> <title>502 Bad Gateway</title> </html>";
+    CHECK_NOISE("data: a\n\n<html>\r\n<title>502 Bad Gateway</title>\r\n</html>", "|a;", 3);
+    assert_int_equal(sse.noise_len, sizeof WORDS - 1);
+    assert_memory_equal(sse.noise_text, WORDS, sizeof WORDS - 1);
+    char many[20 * sizeof PAGE];
+    size_t n = 0;
+    for (int i = 0; i < 20; i++, many[n++] = '\n')
+        memcpy(many + n, PAGE, sizeof PAGE - 1), n += sizeof PAGE - 1;
+    check(many, n, "");
+    assert_int_equal(sse.noise, 60);
+    assert_int_equal(sse.noise_len, SSE_NOISE_MAX);
+    assert_memory_equal(sse.noise_text, WORDS, sizeof WORDS - 1);
+}
+
 static void test_last(void **state)
 {
     (void)state;
@@ -245,8 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events), cmocka_unit_test(test_line_ends), cmocka_unit_test(test_comments),
-        cmocka_unit_test(test_mark),   cmocka_unit_test(test_noise),     cmocka_unit_test(test_last),
-        cmocka_unit_test(test_slices), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_mark),   cmocka_unit_test(test_noise),     cmocka_unit_test(test_noise_text),
+        cmocka_unit_test(test_last),   cmocka_unit_test(test_slices),    cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
