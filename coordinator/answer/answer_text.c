@@ -190,10 +190,24 @@ static void say_slo(const struct plan *plan, struct answer *a)
     say(a, ". ");
 }
 
-/* A load at which nothing ended ok: what happened there, the failures say. */
-static void say_search(const struct plan *plan, struct answer *a)
+/* A load at which nothing ended ok: what happened there, the failures say. A search may ask for a load again, and
+ * another run of it may have gone well. */
+static void say_search(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
+    uint32_t runs = 0, good = 0;
+    char b[HUMAN_THINGS_MAX];
     if (!plan || plan->search.goal == SEARCH_NONE || isnan(a->search.nothing_load)) return;
+    for (size_t i = 0; i < n; i++) {
+        if (fabs(load_asked(&points[i].requested) / a->search.nothing_load - 1) > 1e-9) continue;
+        runs++;
+        good += points[i].window_ok > 0;
+    }
+    if (good) {
+        say(a, "Of %s that asked for ", count(runs, "run", b));
+        say_load(a, "", a->search.nothing_load, "");
+        say(a, ", %u had no request due in the window that ended ok. ", runs - good);
+        return;
+    }
     say_load(a, a->search.loads == 1 ? "The search ended at its first load: at " : "At ", a->search.nothing_load,
              " no request due in the window ended ok. ");
 }
@@ -544,7 +558,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     bool whole = a->axis == AXIS_IN_FLIGHT;
     a->text[0] = '\0';
     say_plateau(plan, whole, n, a);
-    say_search(plan, a);
+    say_search(plan, points, n, a);
     say_most(plan, a);
     say_tokenless(a);
     say_slo(plan, a);

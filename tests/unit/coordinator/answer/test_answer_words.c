@@ -456,6 +456,25 @@ static void test_latency_at(void **state)
     assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
 }
 
+/* A load that a search asked for twice: what one run of it gave does not deny the other. */
+static void test_load_twice(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 8, 1);
+    w.plan.search.goal = SEARCH_PLATEAU;
+    w.run.plan = &w.plan;
+    w.p[w.n++] = w.p[1]; /* load 2 again */
+    w.p[w.n - 1].window_ok = 0;
+    w.a.search = (struct search_outcome){.nothing_load = 2, .loads = 4};
+    answer_words(&w.plan, w.p, w.n, &w.a);
+    says(&w, "Of 2 runs that asked for 2 concurrent requests, 1 had no request due in the window that ended ok.");
+    silent(&w, "At 2 concurrent requests no request");
+    w.p[1].window_ok = 0;
+    answer_words(&w.plan, w.p, w.n, &w.a);
+    says(&w, "At 2 concurrent requests no request due in the window ended ok.");
+}
+
 /* A gate on the answer itself: CI sees a regression of what the endpoint carries. */
 static void test_capacity(void **state)
 {
@@ -489,6 +508,6 @@ int main(void)
         cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),  cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_no_tokens),  cmocka_unit_test(test_lengths_of_mix), cmocka_unit_test(test_counts),
         cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),     cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_remarks)};
+        cmocka_unit_test(test_load_twice), cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
