@@ -406,17 +406,26 @@ static inline __attribute__((always_inline)) bool take(struct http1_state *o, st
     return take_rest(o, k, from, n);
 }
 
+/* The first word of a server that closes its connections after some requests or some time, as the next one is sent. */
+#define USED_CLOSED                                                                                                    \
+    "the server closed a connection on which it had answered before, without a byte of this answer; "                  \
+    "target.connections: fresh opens one for each request"
+
+static const char *why_ended(const struct exchange *k, ssize_t n)
+{
+    if (k->x->status == 0 && k->idle_since > 0) return USED_CLOSED;
+    if (n == 0) return "the connection was closed";
+    return k->c.tls ? tls_reason(k->c.tls) : "the connection was reset";
+}
+
 static void ended(struct http1_state *o, struct exchange *k, ssize_t n)
 {
     enum http1_result r = n == 0 && !k->broken ? http1_closed(&k->http) : HTTP1_BAD;
-    const char *why = n < 0 && k->c.tls ? tls_reason(k->c.tls)
-                      : n < 0           ? "the connection was reset"
-                                        : "the connection was closed";
     end(o, k,
         r == HTTP1_DONE   ? END_COMPLETE
         : r == HTTP1_MORE ? END_CUT
                           : END_RESET,
-        r == HTTP1_DONE ? NULL : why, false);
+        r == HTTP1_DONE ? NULL : why_ended(k, n), false);
 }
 
 static bool is_short(const struct exchange *k, ssize_t n)

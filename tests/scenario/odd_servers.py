@@ -59,6 +59,7 @@ def pause(start, end):
 
 
 TURN = itertools.count()
+USED = itertools.count()
 # path: (answer to a request for n tokens, the connection ends with it)
 PLACES = {
     "/good": (good, False),
@@ -102,13 +103,16 @@ PLACES = {
     "/comments": (lambda n: [(0.002, CHUNKED)] + [(0.1, chunk(b":\n\n"))] * 40, False),
     "/headers": (lambda n: [(0.002, CHUNKED), (4, b"")], False),
     "/late": (lambda n: good(n, before_end=0.3), False),
+    "/used": (lambda n: [] if next(USED) % 2 else good(n), False),
     "/open": (lambda n: good(n, before_close=0.3), False),
 }
 
 
 def answer(s, path, n):
     make, ends = PLACES.get(path, (lambda n: whole("404 Not Found", "text/plain", "no"), False))
-    for seconds, piece in make(n):
+    pieces = make(n)
+    ends |= not pieces
+    for seconds, piece in pieces:
         time.sleep(seconds)
         s.sendall(piece)
     if ends:

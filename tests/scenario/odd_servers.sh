@@ -37,6 +37,11 @@ run_at /cutbody 'concurrency: [2], duration: 1s' ', stream: false'
 expect '.failures[0].text | startswith("one JSON object that is cut off")' 'so is an answer that is not streamed'
 expect '.answer.text | contains("target.stream: false") | not' 'and nobody is told to do what is done'
 
+run_at /used 'concurrency: [1], duration: 1s' # each connection answers once, and closes without a word as the next request comes
+expect '.failures[0] | .label == "reset" and (.text | contains("a connection on which it had answered before") and contains("target.connections: fresh"))' 'a connection in use that was closed is called that'
+run_at /used 'concurrency: [1], duration: 1s' ', connections: fresh'
+expect '.failures[0] | .label == "reset" and (.text | contains("answered before") | not)' 'and a new one is not'
+
 run_at /proxy 'concurrency: [2], duration: 1s'
 expect '.failures[0] | .label == "proxy" and .status == 407 and (.hint | contains("A proxy wants a login of its own"))' 'a status of a proxy is called that'
 
