@@ -486,6 +486,8 @@ static enum member member_of(const struct json *j)
     case 'e':
     case 'l':
         return named_member_of(j);
+    case 'k':
+        return ANY_CASE(j, "kind") ? MEMBER_STATUS : MEMBER_OTHER;
     case 'f':
         return ANY_CASE(j, "fault") ? MEMBER_ERROR : MEMBER_OTHER;
     case 'd':

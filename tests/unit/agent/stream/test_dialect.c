@@ -175,6 +175,8 @@ static void test_flags(void **state)
         {"{\"data\":{\"error\":\"boom\"},\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
         {"{\"event\":\"error\",\"data\":\"boom\"}", EVENT_ERROR},
         {"{\"state\":\"FAILED\"}", EVENT_ERROR},
+        {"{\"kind\":\"error\"}", EVENT_ERROR},
+        {"{\"kind\":\"notice\"}", EVENT_UNKNOWN},
         {"{\"event\":\"ping\"}", EVENT_UNKNOWN},
         {"{\"event\":\"error\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", EVENT_CONTENT},
         {"{\"type\":\"stream_error\",\"text\":\"boom\"}", EVENT_ERROR},
