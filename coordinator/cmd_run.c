@@ -374,15 +374,37 @@ static void tell_end(int status, const struct run_data *run, const char *dir)
     if (todo_is_over(run, &e) == 0 && todo_can_continue(run, dir, PLATEAU_VERSION, &e) == 0) tell_resume(dir);
 }
 
-static int finish(struct store *store, const char *dir, struct drive_result *res, int *ret_status, struct err *e)
+/* A run that never came to a stage, in a folder that nobody asked for: its report would be empty. */
+static bool is_litter(const struct order *o, const struct run_data *run, const struct drive_result *res)
 {
+    return run->n_stages == 0 && !res->unsaved && res->err.code && !opt.out && !opt.resume && !opt.ui && !opt.hold_ns &&
+           shelf_is_empty(o->shelf);
+}
+
+static void drop_folder(struct order *o)
+{
+    static const char *const FILES[] = {"run.sqlite", "run.sqlite-wal", "run.sqlite-shm"};
+    char path[560];
+    store_close(&o->store);
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", o->dir, FILES[i]);
+        (void)unlink(path);
+    }
+    if (rmdir(o->dir) == 0) log_info("nothing was measured, so folder %s was removed; --out DIR keeps one", o->dir);
+}
+
+static int finish(struct order *o, struct drive_result *res, int *ret_status, struct err *e)
+{
+    struct store *store = o->store;
+    const char *dir = o->dir;
     struct err first = {0};
     struct run_data run = {0};
     int reported = 1, rc = store_run_end(store, res->signal, &first);
     if (store_load(store, &run, e)) return -1;
     run.signal = res->signal;
     if (res->unsaved && add_unsaved(&run, res->unsaved) == 0) res->unsaved = NULL;
-    if (report_all(&run, dir, true, &reported, e))
+    bool litter = is_litter(o, &run, res);
+    if (!litter && report_all(&run, dir, true, &reported, e))
         rc = -1;
     else if (rc)
         *e = first;
@@ -390,6 +412,7 @@ static int finish(struct store *store, const char *dir, struct drive_result *res
     if (res->err.code) log_error("%s", res->err.text);
     tell_end(*ret_status, &run, dir);
     run_data_clear(&run);
+    if (litter && !rc) drop_folder(o);
     if (rc && res->err.code) { /* a full disk has been logged already */
         log_warn("%s", e->text);
         rc = 0;
@@ -427,7 +450,7 @@ static int begin_or_go_on(struct order *o, struct err *e)
 
 static int leave_or_finish(struct order *o, struct drive_result *res, int *ret_status, struct err *e)
 {
-    if (!res->left) return finish(o->store, o->dir, res, ret_status, e);
+    if (!res->left) return finish(o, res, ret_status, e);
     log_info("the run is left unfinished and its agents wait: --resume-if-there continues it");
     *ret_status = 128 + SIGTERM;
     return 0;

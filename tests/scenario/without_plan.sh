@@ -35,6 +35,14 @@ cp "$TMP/plan.yaml" "$TMP/kept"
 (cd "$TMP" && "$BIN/plateau" init >/dev/null 2>&1) && fail "plateau init overwrites a file"
 cmp -s "$TMP/plan.yaml" "$TMP/kept" || fail "plateau init changed a file that was there"
 
+# A run that ends before its first stage leaves no folder that nobody asked for; one that was asked for stays.
+mkdir "$TMP/none"
+(cd "$TMP/none" && "$BIN/plateau" run --url "http://127.0.0.1:$(free_port)" --model m >out 2>err) && fail "a run against nobody ends well"
+grep -qE 'connect|refused' "$TMP/none/err" || fail "nobody is told why: $(cat "$TMP/none/err")"
+[ "$(ls "$TMP/none")" = "$(printf 'err\nout')" ] || fail "an empty run leaves: $(ls "$TMP/none")"
+"$BIN/plateau" run --url "http://127.0.0.1:$(free_port)" --model m --out "$TMP/asked" >/dev/null 2>&1
+[ -s "$TMP/asked/report.html" ] || fail "the folder that was asked for is gone"
+
 refused() { # EXPECTED COMMAND…: status 2, and the words on standard error
     local expected=$1 status=0
     shift
