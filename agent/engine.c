@@ -59,6 +59,7 @@ struct engine {
     struct probe *probe; /* NULL: none was begun with this plan */
     bool probed;         /* its result is there */
     _Atomic int64_t allowed;
+    _Atomic uint64_t failed_on_end; /* see struct stage */
     enum engine_state state;
     uint32_t ready, ended; /* workers that have reported it */
     struct err err;        /* the first one's of this stage */
@@ -113,6 +114,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     if (o->guard) eng->guard = *o->guard;
     eng->notes[0] = eng->notes[1] = -1;
     atomic_init(&eng->allowed, INT64_MAX);
+    atomic_init(&eng->failed_on_end, 0);
     host_read(&eng->host);
     eng->stamps = stamp_hold();
     eng->n_workers = o->workers ? o->workers : eng->host.usable;
@@ -126,7 +128,8 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     if (rc == 0) rc = add_sources(eng, o->source_addresses, e);
     if (rc == 0) rc = make_pipes(eng, e);
     for (; rc == 0 && eng->n_started < eng->n_workers; eng->n_started += rc == 0)
-        rc = worker_start(&eng->workers[eng->n_started], eng->n_started, eng->notes[1], &eng->allowed, e);
+        rc = worker_start(&eng->workers[eng->n_started], eng->n_started, eng->notes[1], &eng->allowed,
+                          &eng->failed_on_end, e);
     if (rc < 0) engine_destroy(&eng);
     return eng;
 }
@@ -308,7 +311,7 @@ static uint32_t warm_wanted(const struct engine *eng, const struct shard *s, uin
     return n < cap ? n : cap;
 }
 
-static struct worker_stage *stage_for(const struct engine *eng, struct shard *part, uint32_t cap)
+static struct worker_stage *stage_for(const struct engine *eng, struct shard *part, uint64_t slots, uint32_t cap)
 {
     struct worker_stage *w = calloc(1, sizeof *w);
     if (!w) return NULL;
@@ -323,6 +326,7 @@ static struct worker_stage *stage_for(const struct engine *eng, struct shard *pa
     w->cap = w->shard.kind == LOAD_OPEN && w->shard.slots ? w->shard.slots : cap / eng->n_workers;
     if (w->cap == 0) w->cap = 1;
     w->tails = eng->tails;
+    w->slots = slots;
     w->ready = warm_wanted(eng, &w->shard, w->cap);
     w->stamps = eng->stamps >= 0;
     w->arming = eng->arming;
@@ -330,11 +334,11 @@ static struct worker_stage *stage_for(const struct engine *eng, struct shard *pa
 }
 
 /* All parts are made before the first is handed over, so that a failure leaves no worker armed. */
-static int hand_out(struct engine *eng, struct shard *parts, uint32_t cap, struct err *e)
+static int hand_out(struct engine *eng, struct shard *parts, uint64_t slots, uint32_t cap, struct err *e)
 {
     struct worker_stage *stages[WORKERS_MAX];
     uint32_t n = 0;
-    while (n < eng->n_workers && (stages[n] = stage_for(eng, &parts[n], cap)))
+    while (n < eng->n_workers && (stages[n] = stage_for(eng, &parts[n], slots, cap)))
         n++;
     if (n == eng->n_workers) {
         for (uint32_t i = 0; i < n; i++)
@@ -363,7 +367,8 @@ int engine_arm(struct engine *eng, const struct shard *s, struct err *e)
     memset(parts, 0, sizeof parts);
     if (shard_split(s, weights, eng->n_workers, s->part * 1024, parts, e) < 0) return -1;
     eng->arming++;
-    int rc = hand_out(eng, parts, cap, e);
+    atomic_store_explicit(&eng->failed_on_end, 0, memory_order_relaxed);
+    int rc = hand_out(eng, parts, s->slots, cap, e);
     for (uint32_t i = 0; i < eng->n_workers; i++)
         shard_clear(&parts[i]);
     if (rc < 0) return -1;

@@ -80,13 +80,18 @@ static struct address_count *counts_of(struct stage *st, const struct request *r
 
 /* How long a closed loop's slot rests after its request. Only a connection that is left for the next one is waited for:
  * where the response ended with its connection, or a tail is left on it, the next request has another. */
-static int64_t rest(const struct stage *st, const struct request *r, bool failed, int64_t at)
+static int64_t rest(struct stage *st, const struct request *r, bool failed, int64_t at)
 {
     int64_t least = st->tr->keeps == KEEPS_UNKNOWN && r->transfer.kept ? KEEPS_PAUSE_NS : 0, pause = FAILURE_PAUSE_NS;
-    for (uint64_t n = st->failed_on_end; n > st->shard.slots && pause < FAILURE_PAUSE_MOST_NS; n -= st->shard.slots)
+    if (!failed && atomic_load_explicit(st->failed_on_end, memory_order_relaxed) > 0)
+        atomic_store_explicit(st->failed_on_end, 0, memory_order_relaxed);
+    uint64_t n = failed ? atomic_fetch_add_explicit(st->failed_on_end, 1, memory_order_relaxed) + 1 : 0;
+    for (; n > st->agent_slots && pause < FAILURE_PAUSE_MOST_NS; n -= st->agent_slots)
         pause *= 2;
     if (pause > FAILURE_PAUSE_MOST_NS) pause = FAILURE_PAUSE_MOST_NS;
     int64_t until = failed ? r->stream.t.sent + pause - at : 0;
+    if (until > 0 && st->shard.kind == LOAD_CLOSED)
+        st->rec.snap->counters[COUNTER_WIN_REST_NS] += (uint64_t)stage_in_window(st, at, at + until);
     return until > least ? until : least;
 }
 
@@ -199,7 +204,6 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     if (st->recorded > 0) keep_row(st, r, outcome, at);
     if (failed) stage_take_failure(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     wording_drop(&st->wording, r);
-    st->failed_on_end = failed ? st->failed_on_end + 1 : 0;
     int64_t pause = rest(st, r, failed, at);
     if (r->node)
         stage_tree_ended(st, r->node, outcome, at, pause);
@@ -563,7 +567,6 @@ int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err 
     st->refusal = 0;
     wording_begin(&st->wording, st->dialect.whole);
     stage_begin_remarks(st);
-    st->failed_on_end = 0;
     st->steps_base = st->tr->clock.steps;
     st->throttled_base = st->counts_throttling ? host_throttled() : 0;
     recorder_begin(&st->rec, snap, t0 + st->shard.warmup_ns, st->pacer.end, st->plan->slo_request_ns);

@@ -85,8 +85,11 @@ struct stage {
     int64_t span_from; /* of the snapshot being recorded, from T0 */
     uint64_t in_flight_max;
     uint64_t wakes, steps_base, throttled_base;
-    bool counts_throttling;        /* one worker of an agent does */
-    uint64_t failed_on_end;        /* requests that failed since the last one that did not */
+    bool counts_throttling; /* one worker of an agent does */
+    /* Requests that failed since the last one that did not, of all workers of the agent: a worker of few slots sees too
+     * few requests to know that a server answers some of them. */
+    _Atomic uint64_t *failed_on_end;
+    uint64_t agent_slots;          /* of a closed loop, in all workers; set before stage_arm */
     double recorded;               /* the part of the requests of which a row is kept */
     struct failure_samples firsts; /* the first failure of each label, of the whole stage */
     struct wording wording;        /* what the server says of failures */

@@ -113,6 +113,7 @@ static void arm(struct worker *w, struct worker_stage *s)
     int rc = take_target(w, s, &w->err);
     if (rc == 0) rc = take_snapshots(w, s->plan, &w->err);
     w->stage.tails_max = s->tails;
+    w->stage.agent_slots = s->slots;
     if (rc == 0) rc = stage_arm(&w->stage, &s->shard, s->plan, s->corpora, &w->transport, s->cap, &w->err);
     if (rc == 0) {
         /* connections of the stage before count if they can still be used */
@@ -430,10 +431,12 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed, struct err *e)
+int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed,
+                 _Atomic uint64_t *failed_on_end, struct err *e)
 {
     memset(w, 0, sizeof *w);
     w->stage.allowed = allowed;
+    w->stage.failed_on_end = failed_on_end;
     w->index = index;
     w->notes = notes;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -42,6 +42,7 @@ struct worker_stage {
     uint32_t cap;    /* maximum of requests in flight in an open loop */
     uint32_t ready;  /* requests for which connections are made before T0; in an open loop for so many beside those
                         in flight */
+    uint64_t slots;  /* of a closed loop, in all workers */
     uint32_t tails;  /* responses that may stay open after their end marker */
     bool stamps;     /* see struct transport_options */
     uint64_t arming; /* number of this order, in all notes about it */
@@ -102,8 +103,9 @@ struct worker {
     uint64_t arming;
 };
 
-/* `allowed`: load may be made until then; read before each request. */
+/* Shared by all workers: load may be made until `allowed`, which is read before each request; `failed_on_end` is
+ * stage.h's. */
 ERR_CHECKED int worker_start(struct worker *w, uint32_t index, int notes, const _Atomic int64_t *allowed,
-                             struct err *e);
+                             _Atomic uint64_t *failed_on_end, struct err *e);
 void worker_join(struct worker *w); /* after ORDER_QUIT */
 void worker_order(struct worker *w, struct worker_order o);

@@ -496,6 +496,8 @@ static void counts_compute(const struct point *points, size_t n, struct answer *
         a->tokens += c[COUNTER_TOKENS];
         a->tokens_seen += c[COUNTER_TOKENS_SEEN];
     }
+    double rest = (double)a->counters[COUNTER_WIN_REST_NS];
+    a->rest_share = rest / (rest + (double)a->counters[COUNTER_WIN_INFLIGHT_NS]);
     a->gathered = events ? (double)gathered / (double)events : (double)NAN;
 }
 

@@ -82,6 +82,7 @@ struct answer {
     struct answer_length output, input;    /* of the points used */
     double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as
                                        a share of its time; NaN when unknown */
+    double rest_share;              /* of the slots' time, in which they rested after failures; NaN: no closed loop */
     double open_ms;                 /* how long the response stays open after it, mean */
     uint64_t tokens, tokens_seen;   /* output tokens of ok requests, of all stages: in all, and those that came in
                                        events; both 0 where tokens do not come one by one */

@@ -18,6 +18,7 @@
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define SKIPPED_MOST 8     /* loads that are named */
 #define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
+#define REST_TELL 0.02     /* of the slots' time in which they rested after failures */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
@@ -293,6 +294,14 @@ static void say_skipped(const struct plan *plan, const struct point *points, siz
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
+/* Slots of a closed loop wait a little after a failure, so that less is offered than was asked for. */
+static void say_rest(struct answer *a)
+{
+    if (!(a->rest_share > REST_TELL)) return;
+    say_percent(a, "After failures slots rested for ", a->rest_share,
+                " of their time: fewer requests were in flight than asked for. ");
+}
+
 static void say_failures(struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], by[HUMAN_MAX];
@@ -311,6 +320,7 @@ static void say_failures(struct answer *a)
         say_first(a->failed_first, a);
         if (a->remark[REMARK_OTHER_STATUS])
             say(a, "One label had two causes: %s. ", a->remark[REMARK_OTHER_STATUS]->text);
+        say_rest(a);
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;

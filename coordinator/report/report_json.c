@@ -545,6 +545,7 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     put_length(j, "input_tokens", &a->input);
     json_double(j, "after_last_token_ms", a->after_ms);
     json_double(j, "after_last_token_share", a->after_share);
+    json_double(j, "rest_after_failures_share", a->rest_share);
     json_double(j, "response_open_ms", a->open_ms);
     json_string(j, "worst_verdict", verdict_name(a->worst_verdict));
     json_double(j, "worst_lag_ms", a->worst_lag_ms);

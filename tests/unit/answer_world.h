@@ -155,6 +155,7 @@ static inline void backed(const struct world *w)
                             a->at_slo.ttft_p99,
                             a->at_slo.tpot_p50,
                             a->search.loads,
+                            a->rest_share * 100,
                             a->search.runs,
                             a->search.failed_load,
                             a->search.load,

@@ -65,6 +65,12 @@ static void test_failures(void **state)
     says(&w, "300 of 2,100 requests failed (14.3 %)");
     says(&w, "450 of 2,100 requests due in the window got no answer (21.4 %)");
     says(&w, "but 28.6 % of the requests");
+    silent(&w, "rested");
+    data.counters[COUNTER_WIN_INFLIGHT_NS] = 6000000000;
+    data.counters[COUNTER_WIN_REST_NS] = 2000000000;
+    w.p[0].data = &data;
+    finish(&w, 1000);
+    says(&w, "After failures slots rested for 25 % of their time: fewer requests were in flight than asked for. ");
 }
 
 /* A reason that no table has may be a failure: it is told, not only counted. */
