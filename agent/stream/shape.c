@@ -203,9 +203,28 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
     }
 }
 
+/* A count as nearly all servers write it, in one pass: at most nine digits, none too many, and nothing of a number
+ * behind them. NULL: it may still be one. */
+static inline const char *plain_count(const char *p, const char *end, uint32_t *ret)
+{
+    const char *q = p, *most = end - p > 10 ? p + 10 : end;
+    uint32_t v = 0;
+    for (; q < most && (unsigned char)(*q - '0') < 10; q++)
+        v = v * 10 + (uint32_t)(*q - '0');
+    if (q == p || q == most || (*p == '0' && q - p > 1) || *q == '.' || (*q | 0x20) == 'e') return NULL;
+    *ret = v;
+    return q;
+}
+
 const char *shape_fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev)
 {
-    const char *stop = json_number_end(p, end);
+    uint32_t count;
+    const char *stop = plain_count(p, end, &count);
+    if (stop) {
+        if (hole->kind != JSON_NOTE_NUMBER) *number_of(ev, hole->kind) = count;
+        return stop;
+    }
+    stop = json_number_end(p, end);
     if (!stop || hole->kind == JSON_NOTE_NUMBER) return stop;
     return json_whole(p, (size_t)(stop - p), number_of(ev, hole->kind)) ? stop : NULL;
 }
