@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/plan/node.h"
+#include "common/url.h"
 
 #define CONCURRENCY "1,2,4,8,16,32"
 #define INPUT 512u
@@ -142,7 +143,12 @@ static void put_slo(const struct quick *q, struct buf *out)
 
 int quick_plan(const struct quick *q, struct buf *out, struct err *e)
 {
+    struct url url;
+    struct err why = {0};
     if (!q->url) return err_set(e, ERR_USAGE, "--url is needed: the endpoint, such as http://127.0.0.1:8000");
+    if (url_parse(q->url, &url, &why) < 0)
+        return err_set(e, ERR_USAGE, "--url: %s%s", why.text,
+                       strstr(q->url, "://") ? "" : ", such as http://127.0.0.1:8000");
     if (!q->model) return err_set(e, ERR_USAGE, "--model is needed: the model's name, as the endpoint knows it");
     if (q->concurrency && q->rate)
         return err_set(e, ERR_USAGE,

@@ -516,6 +516,20 @@ static bool add_none_in_window(const struct evidence *e, struct verdict *v)
     return true;
 }
 
+/* Conversations whose users think for longer than the window: slots are held, and nothing is asked. */
+static bool add_thinking(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    double slots = (double)c[COUNTER_MEASURED_NS] * e->requested->concurrency;
+    char n[HUMAN_THINGS_MAX];
+    if (e->requested->kind != LOAD_CLOSED || !((double)c[COUNTER_WIN_THINK_NS] > slots / 2)) return false;
+    verdict_add(v, VERDICT_INVALID,
+                "nothing was measured: users thought through the window, and none asked in it (%s before it). Make "
+                "load.duration several times as long as think_time",
+                human_things((double)c[COUNTER_DUE], "request", n));
+    return true;
+}
+
 static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
@@ -524,7 +538,7 @@ static void add_nothing_ok(const struct evidence *e, struct verdict *v)
     if (none_failed && add_nothing_asked(e, v)) return;
     if (add_none_in_window(e, v)) return;
     if (none_failed) {
-        if (!add_stalled(e, v)) add_too_short(e, v);
+        if (!add_thinking(e, v) && !add_stalled(e, v)) add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);

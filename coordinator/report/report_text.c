@@ -470,7 +470,8 @@ static void recorded(const struct page *p, const struct analysis *in)
     if (kept < wanted)
         (void)buf_printf(&text,
                          ". %" PRIu64 " more were wanted and not kept: record.rows is %" PRIu64
-                         ", an agent sends at most %u per second, and a lost agent sends none",
+                         ", an agent sends at most %u per second, a lost agent sends none, and what came after a disk "
+                         "was full was not written",
                          wanted - kept, in->run->plan->record_rows, REQUEST_ROWS_MAX);
     (void)buf_puts(p->out, "Rows:   ");
     wrap(p, buf_str(&text), 8);

@@ -58,6 +58,8 @@ refused "is a page, not a plan" check "$OUT/report.html"
 refused "is the curve of a run, not a plan" run "$OUT/curve.csv"
 refused "--model is needed" run --url "$here"
 refused "--url is needed" run --model m
+refused "--url: expected a URL that begins with http:// or https://, such as http://127.0.0.1:8000" run --url 127.0.0.1:8000 --model m
+refused "--url: expected an IPv6 address" plan --url 'http://[::1' --model m
 refused "give one of them" run "$TMP/plan.yaml" --url "$here"
 refused "give one" run --url "$here" --model m --rate 5 --concurrency 5
 refused "chooses the loads itself" plan --url "$here" --model m --rate 5 --search

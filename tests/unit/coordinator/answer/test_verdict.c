@@ -189,6 +189,11 @@ static void test_stalled(void **state)
     expect(&w, VERDICT_INVALID,
            "the server stood still. 136 ended ok before the window and none in it; those that were open ended in the "
            "drain");
+    memset(w.c, 0, sizeof w.c); /* conversations: users think for longer than the window */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 64;
+    w.c[COUNTER_WIN_THINK_NS] = UINT64_C(20000000000) * 60;
+    expect(&w, VERDICT_INVALID, "users thought through the window, and none asked in it (64 requests before it)");
     memset(w.c, 0, sizeof w.c); /* answers of 8 s fall beside a window of 5 s after a warm-up of 10 s */
     w.stage.warmup_ns = INT64_C(10000000000);
     w.c[COUNTER_MEASURED_NS] = UINT64_C(5000000000);
