@@ -430,7 +430,8 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
 {
     const struct hist *cut = hist_of(e, METRIC_CUT_AGE), *e2e = hist_of(e, METRIC_E2E);
     double age = (double)e->requested->duration_ns / 1e9;
-    char open[HUMAN_MAX], length[HUMAN_MAX], still[96] = "those due before it ended in its drain";
+    char open[HUMAN_MAX], length[HUMAN_MAX], still[96];
+    (void)snprintf(still, sizeof still, "those due %s it ended in its drain", e->c[COUNTER_WIN_OK] ? "in" : "before");
     if (cut) age = fmax(age, (double)cut->max / 1e9);
     if (e2e) age = fmax(age, hist_mean(e2e) / 1e9);
     age = ceil(age);
@@ -562,6 +563,12 @@ static void add_no_window(const struct evidence *e, struct verdict *v)
         verdict_add(v, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
 }
 
+/* All that was due in the window ended well, and not even a token of it came within: there is no throughput. */
+static bool came_late(const uint64_t c[COUNTER_N])
+{
+    return c[COUNTER_WIN_OK] > 0 && c[COUNTER_WIN_DONE] + c[COUNTER_WIN_EVENTS] + c[COUNTER_WIN_FAILED] == 0;
+}
+
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
                      const struct plan_stage *requested, const struct plan *plan, struct verdict *ret)
 {
@@ -575,6 +582,11 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
      * before the window may have ended ok in it; they do not count where all that became due in it failed, or where
      * none of an open loop did. */
     bool none_due = requested->kind == LOAD_OPEN && requested->rate_to > 0 && counters[COUNTER_WIN_DUE] == 0;
+    if (came_late(counters)) {
+        add_too_short(&e, ret);
+        check_machine(&e, ret);
+        return;
+    }
     if (counters[COUNTER_WIN_OK] == 0 &&
         (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0 || none_due)) {
         add_nothing_ok(&e, ret);

@@ -189,6 +189,12 @@ static void test_stalled(void **state)
     expect(&w, VERDICT_INVALID,
            "the server stood still. 136 ended ok before the window and none in it; those that were open ended in the "
            "drain");
+    memset(w.c, 0, sizeof w.c); /* a window that is shorter than the wait for the first token */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(300000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = w.c[COUNTER_WIN_DUE] = w.c[COUNTER_WIN_OK] = 64;
+    expect(&w, VERDICT_INVALID,
+           "answers take longer than the stage. None ended within its window and none failed; those due in it ended in "
+           "its drain");
     memset(w.c, 0, sizeof w.c); /* conversations: users think for longer than the window */
     w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 64;
