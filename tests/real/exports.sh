@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every form of plateau export, read by the code of those who consume it: llm-d's benchmark report and its converters for vLLM's and AIPerf's
-# files, the parser of prometheus_client, and Python's csv and json. Needs git, python3-venv and the network (or LLMD, a checkout of
-# llm-d/llm-d-benchmark). tests/real/exports.sh [BUILD]
+# files, the parser of prometheus_client, Python's csv and json, and pyarrow, which makes Parquet of the CSV files. Needs git, python3-venv and
+# the network (or LLMD, a checkout of llm-d/llm-d-benchmark). tests/real/exports.sh [BUILD]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/dev}
@@ -14,7 +14,7 @@ if [ -z "${LLMD:-}" ]; then
     git -C "$LLMD" checkout -q "$commit"
 fi
 python3 -m venv "$tmp/venv"
-"$tmp/venv/bin/pip" install -q numpy==2.3.4 pydantic==2.12.3 PyYAML==6.0.3 prometheus_client==0.23.1
+"$tmp/venv/bin/pip" install -q numpy==2.3.4 pydantic==2.12.3 PyYAML==6.0.3 prometheus_client==0.23.1 pyarrow==26.0.1
 "$build/bench/make_run" "$tmp/run" >/dev/null
 for form in vllm aiperf llm-d csv jsonl openmetrics; do
     "$build/bin/plateau" export "$tmp/run" --to $form --out "$tmp/$form" >"$tmp/$form.names"
@@ -25,6 +25,7 @@ PYTHONPATH=$LLMD "$tmp/venv/bin/python" - "$tmp" <<'P'
 import csv, glob, json, math, sys
 from llmdbenchmark.analysis.benchmark_report import import_benchmark_report
 from llmdbenchmark.analysis.benchmark_report.native_to_br0_2 import import_aiperf, import_vllm_benchmark
+import pyarrow.csv, pyarrow.parquet
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 tmp = sys.argv[1]
@@ -71,5 +72,13 @@ series = list(csv.DictReader(open(tmp + "/csv/series.csv", newline="")))
 for load, p in points.items():
     own = [r for r in series if r["load"] == load and r["agent"] == ""]
     assert own and all((r["run"], r["started"]) == (summary["run"]["id"], summary["run"]["started"]) and r["model"] for r in own)
-print(f"{n} loads: llm-d, vllm, aiperf, openmetrics, jsonl and csv read back, {len(series)} rows of series")
+words = {"run", "model", "kind", "verdict", "agent", "steady", "reasons"}
+for file in tmp + "/csv/series.csv", tmp + "/run/curve.csv":
+    table = pyarrow.csv.read_csv(file) # guesses each column's type
+    pyarrow.parquet.write_table(table, tmp + "/table.parquet")
+    again = pyarrow.parquet.read_table(tmp + "/table.parquet")
+    odd = [c for c in table.column_names if str(table.schema.field(c).type) == "string" and c not in words]
+    if odd or again.num_rows != len(list(csv.DictReader(open(file, newline="")))) or str(again.schema.field("started").type)[:9] != "timestamp":
+        sys.exit(f"FAILED: {file} in Parquet: {again.num_rows} rows, not numbers: {odd}")
+print(f"{n} loads: llm-d, vllm, aiperf, openmetrics, jsonl and csv read back, csv as Parquet too, {len(series)} rows of series")
 P
