@@ -204,7 +204,7 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
 }
 
 /* A count as nearly all servers write it, in one pass: at most nine digits, none too many, and nothing of a number
- * behind them. NULL: it may still be one. */
+ * after them. NULL: it may still be one. */
 static inline const char *plain_count(const char *p, const char *end, uint32_t *ret)
 {
     const char *q = p, *most = end - p > 10 ? p + 10 : end;

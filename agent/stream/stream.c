@@ -641,7 +641,7 @@ static const char *before_timeout(const struct stream *s, enum transport_end end
                                  : "events came, and none with a token";
 }
 
-/* Lines between the events that are no field, such as a gateway's page behind some tokens: what a failure has of words,
+/* Lines between the events that are no field, such as a gateway's page after some tokens: what a failure has of words,
  * and the example of what is unknown. */
 static void keep_noise(struct stream *s)
 {

@@ -24,7 +24,7 @@ done
 run_at /cut 'concurrency: [2], duration: 1s'
 expect_status 3
 expect '.failures[0] | .label == "malformed" and (.text | startswith("an event whose JSON is cut off: {"))' 'an event that was cut is called cut'
-export ODD_KEY=CANARY-KEY # a gateway's page or word behind some tokens
+export ODD_KEY=CANARY-KEY # a gateway's page or word after some tokens
 run_at /page 'concurrency: [2], duration: 1s' ', auth: {bearer: {env: ODD_KEY}}'
 expect '.failures[0] | .label == "truncated" and (.text | test("^neither a finish reason nor the end marker: <html> <title>502 Bad Gateway</title>"))' 'a page behind tokens is quoted'
 expect '.points[0].remarks[] | select(.kind == "unknown_event") | .text | contains("502 Bad Gateway")' 'and the example of what is unknown'
