@@ -137,6 +137,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     int64_t last = whole ? t->done : t->last_token, ttft = whole ? 0 : t->first_token - t->sent, e2e = last - t->sent,
             tpot = 0;
     if (!whole) {
+        r->snap->counters[COUNTER_BLURRED_FIRST] += s->late_first;
         sample(r, METRIC_TTFT, ttft, 1);
         sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
         if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);

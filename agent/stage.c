@@ -383,7 +383,10 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     bool late = t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns;
     if (late && events) s->late = true;
     uint32_t known = late && one_is_known(t, events, arrival, before);
-    if (late && events > known) st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+    if (late && events > known) {
+        st->rec.snap->counters[COUNTER_BLURRED] += events - known;
+        s->late_first |= s->events == events;
+    }
     if (!late && events > 1) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);

@@ -33,9 +33,12 @@ enum verdict_aspect {
     ASPECT_E2E,
     ASPECT_N
 };
+#define VERDICT_Q 5 /* percentiles with a verdict of their own: POINT_QS of coordinator/answer/stat.h */
 struct verdict {
-    enum verdict_status status;           /* the worst of all */
-    enum verdict_status aspect[ASPECT_N]; /* of each figure separately; not kept in the run's file, but computed anew */
+    enum verdict_status status; /* the worst of the figures that the answer and the plan's gates use */
+    /* Of each figure separately, the worst of its percentiles, and of each of those; not kept in the run's file, but
+     * computed anew. */
+    enum verdict_status aspect[ASPECT_N], at[ASPECT_N][VERDICT_Q];
     char reason[VERDICT_REASONS][VERDICT_REASON_MAX]; /* the worst first */
     enum verdict_status weight[VERDICT_REASONS]; /* what each makes of the point; as aspect, not kept in the file */
     uint32_t n_reasons;

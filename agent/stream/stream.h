@@ -77,6 +77,7 @@ struct stream {
     bool unread, fell;        /* usage had a number that is none; its output tokens fell */
     bool guessed;             /* the input tokens may be an estimate */
     bool late;                /* token events were read late: set by the caller */
+    bool late_first;          /* … the first of them together with others, so that its arrival is not known */
     enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
     enum stream_end ended_by; /* with `end` */
     const char *why;          /* what is malformed, or missing: a constant text; NULL: its bytes tell (stranger.h) */

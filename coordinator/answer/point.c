@@ -103,8 +103,11 @@ static bool agent_hists(const struct agent_data *a, struct hist *hist[METRIC_N])
 /* What is invalid of one agent's part is in doubt for the cluster. */
 static void doubt_as(struct verdict *v, const struct verdict *alone)
 {
-    for (int k = 0; k < ASPECT_N; k++)
-        if (alone->aspect[k] == VERDICT_INVALID) v->aspect[k] = VERDICT_SUSPECT;
+    for (int a = 0; a < ASPECT_N; a++) {
+        if (alone->aspect[a] == VERDICT_INVALID) v->aspect[a] = VERDICT_SUSPECT;
+        for (int k = 0; k < POINT_Q; k++)
+            if (alone->at[a][k] == VERDICT_INVALID) v->at[a][k] = VERDICT_SUSPECT;
+    }
 }
 
 bool point_judge_agents(const struct stage_data *s, const struct plan *plan, size_t most, struct point_agents *io)
@@ -135,8 +138,11 @@ static void add_agents(const struct point_agents *agents, struct point *p)
 {
     struct verdict *v = &p->verdict;
     p->no_memory |= agents->no_memory;
-    for (int k = 0; k < ASPECT_N; k++)
-        if (v->aspect[k] == VERDICT_VALID) v->aspect[k] = agents->part.aspect[k];
+    for (int a = 0; a < ASPECT_N; a++) {
+        if (v->aspect[a] == VERDICT_VALID) v->aspect[a] = agents->part.aspect[a];
+        for (int k = 0; k < POINT_Q; k++)
+            if (v->at[a][k] == VERDICT_VALID) v->at[a][k] = agents->part.at[a][k];
+    }
     for (uint32_t i = 0; i < agents->part.n_reasons && v->status != VERDICT_INVALID; i++)
         verdict_part(v, "%s", agents->part.reason[i]);
 }

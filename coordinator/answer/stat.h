@@ -6,7 +6,7 @@
 #include "common/hist.h"
 #include "common/metric.h"
 
-#define POINT_Q 5 /* 0.50 0.90 0.95 0.99 0.999 */
+#define POINT_Q 5 /* as VERDICT_Q of coordinator/data.h: 0.50 0.90 0.95 0.99 0.999 */
 extern const double POINT_QS[POINT_Q];
 
 /* In the metric's own unit; NaN = n/a (the sample cannot carry it). lo/hi: 95 % interval, NaN when none. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "coordinator/answer/blurred.h"
 #include "coordinator/answer/numeric.h"
 
 #define UNSTAMPED_PROGRAM 0.5      /* above this share of reads, times are the program's own */
@@ -15,16 +16,11 @@
 #define USAGE_DOUBTED_SUSPECT 0.01 /* of the requests */
 #define CACHED_SUSPECT 0.05        /* of the input tokens, without a shared prefix in the plan */
 #define CACHED_TEMPLATE 32         /* tokens of a request that a chat template puts before any prompt */
-#define BLURRED_SUSPECT 0.0025     /* of token events: each falsifies two gaps at most, so half of the 1 % beyond p99 */
-#define BLURRED_INVALID 0.05
-#define BLURRED_FIRST 0.01 /* first tokens are blurred as often as any: then p99 of TTFT may be such a one */
-#define BLURRED_MUCH 0.2   /* reads hold whole pieces of answers */
-#define BLURRED_MOST 0.5
-#define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
-#define FAILURE_REST_S 1          /* a slot rests for at most so long after a failure (agent/stage.c) */
-#define STALLED_ANSWERS 2         /* in a window of so many answers' time one at least should end */
-#define STAGE_ANSWERS 3           /* a stage should be as long as so many answers */
-#define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
+#define RUNQ_SUSPECT 0.1           /* of the stage's length, and more than the CPU time */
+#define FAILURE_REST_S 1           /* a slot rests for at most so long after a failure (agent/stage.c) */
+#define STALLED_ANSWERS 2          /* in a window of so many answers' time one at least should end */
+#define STAGE_ANSWERS 3            /* a stage should be as long as so many answers */
+#define WAITING_SUSPECT (1 << 20)  /* bytes in one socket: the server was being held back */
 
 struct evidence {
     const uint64_t *c;
@@ -69,12 +65,21 @@ __attribute__((format(printf, 3, 0))) static void keep(struct verdict *v, enum v
     v->n_reasons = at + 1 + after;
 }
 
+static void worsen(enum verdict_status *io, enum verdict_status s)
+{
+    if (s > *io) *io = s;
+}
+
 __attribute__((format(printf, 4, 0))) static void add(struct verdict *v, unsigned aspects, enum verdict_status s,
                                                       const char *fmt, va_list ap)
 {
-    if (s > v->status) v->status = s;
-    for (int a = 0; a < ASPECT_N; a++)
-        if (aspects & (1u << a) && s > v->aspect[a]) v->aspect[a] = s;
+    worsen(&v->status, s);
+    for (int a = 0; a < ASPECT_N; a++) {
+        if (!(aspects & (1u << a))) continue;
+        worsen(&v->aspect[a], s);
+        for (int k = 0; k < POINT_Q; k++)
+            worsen(&v->at[a][k], s);
+    }
     keep(v, s, fmt, ap);
 }
 
@@ -86,11 +91,13 @@ void verdict_doubt(struct verdict *v, enum doubt d, enum verdict_status s, const
     va_end(ap);
 }
 
-/* More figures that the last reason puts in doubt, when it is strong. */
-static void doubt_also(struct verdict *v, enum doubt d, enum verdict_status s)
+/* A reason that raises nothing: the caller has judged point and figures. */
+__attribute__((format(printf, 3, 4))) static void say(struct verdict *v, enum verdict_status s, const char *fmt, ...)
 {
-    for (int a = 0; a < ASPECT_N; a++)
-        if (DOUBTS[d] & (1u << a) && s > v->aspect[a]) v->aspect[a] = s;
+    va_list ap;
+    va_start(ap, fmt);
+    keep(v, s, fmt, ap);
+    va_end(ap);
 }
 
 void verdict_part(struct verdict *v, const char *fmt, ...)
@@ -149,22 +156,40 @@ static void check_dispatch(const struct evidence *e, struct verdict *v)
                   human_number((double)h->max / 1e6, n[3]));
 }
 
-/* A read has one stamp, that of its last bytes. In a late read tokens that came before share it: the gaps between them
- * are reported as zero, and the gap before them as too long. */
+/* "itl, ttft from p99 on": the figures in doubt, each with its lowest such percentile. */
+static const char *doubted_words(const struct blurred *b, char *buf, size_t n)
+{
+    size_t at = 0;
+    char q[HUMAN_MAX];
+    buf[0] = '\0';
+    for (int a = 0; a < ASPECT_N && at < n; a++) {
+        int from = 0;
+        while (from < POINT_Q && b->at[a][from] == VERDICT_VALID)
+            from++;
+        if (from == POINT_Q) continue;
+        at += (size_t)snprintf(buf + at, n - at, "%s%s", at ? ", " : "", verdict_aspect_name((enum verdict_aspect)a));
+        if (from > 0 && at < n)
+            at += (size_t)snprintf(buf + at, n - at, " from p%s on", human_plain(100 * POINT_QS[from], q));
+    }
+    return buf;
+}
+
 static void check_blurred(const struct evidence *e, struct verdict *v)
 {
-    double events = (double)e->c[COUNTER_EVENTS], blurred = (double)e->c[COUNTER_BLURRED];
-    double share = events > 0 ? blurred / events : 0;
-    char n[HUMAN_MAX];
-    if (share <= BLURRED_SUSPECT) return;
-    verdict_doubt(
-        v, DOUBT_BLURRED, share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
+    struct blurred b;
+    char n[HUMAN_MAX], words[120];
+    blurred_judge(e->c, e->hist, e->plan, &b);
+    if (b.worst == VERDICT_VALID) return;
+    for (int a = 0; a < ASPECT_N; a++)
+        for (int k = 0; k < POINT_Q; k++) {
+            worsen(&v->at[a][k], b.at[a][k]);
+            worsen(&v->aspect[a], b.at[a][k]);
+        }
+    worsen(&v->status, b.used);
+    say(v, b.worst,
         "the agents were away while tokens came: %s of them were read late and together, so that their gaps are not "
-        "known",
-        human_percent(share, n));
-    if (share > BLURRED_FIRST) doubt_also(v, DOUBT_BLURRED_FIRST, VERDICT_SUSPECT);
-    if (share > BLURRED_MUCH)
-        doubt_also(v, DOUBT_BLURRED_MUCH, share > BLURRED_MOST ? VERDICT_INVALID : VERDICT_SUSPECT);
+        "known; in doubt: %s",
+        human_percent(b.share, n), doubted_words(&b, words, sizeof words));
 }
 
 /* Where the kernel stamps arrivals, a read that is late but finds one token does not falsify its time: it only refills

@@ -68,12 +68,14 @@ function table(where, head, body, rowClass) {
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", box.dataset.name || ((box.closest("section") || $("agents")).querySelector("h2") || $("title")).textContent);
 }
-/* A cell of one figure, greyed where the evidence against the point is against this figure: p.verdict_by_figure. */
-const figure = (p, aspect, c) => {
-  const cell = c && typeof c === "object" ? {...c} : {text: c}, word = (p.verdict_by_figure || {})[aspect] || p.verdict.status;
+/* A cell of one figure, greyed where the evidence against the point is against this figure: p.verdict_by_figure, and of
+   one percentile p.verdict_by_percentile. */
+const figure = (p, aspect, c, q) => {
+  const cell = c && typeof c === "object" ? {...c} : {text: c},
+        word = ((q && p.verdict_by_percentile || {})[aspect] || {})[q] || (p.verdict_by_figure || {})[aspect] || p.verdict.status;
   if (word === "valid") return cell;
   cell.cls = ((cell.cls || "") + " doubt-" + word).trim();
-  cell.title = aspect + ": " + word;
+  cell.title = aspect + (q ? " " + q : "") + ": " + word;
   return cell;
 };
 const none = (p) => Object.values(p.verdict_by_figure || {x: p.verdict.status}).every((w) => w === "invalid");
@@ -219,7 +221,7 @@ function pointTable() {
       if (cost) row.push(fmt(p.cost_per_mtok_out, 3));
       for (const [, key] of groups)
         ["p50", "p99"].forEach(
-          (q, i) => row.push(figure(p, key.replace("_ms", ""), {text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])})));
+          (q, i) => row.push(figure(p, key.replace("_ms", ""), {text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])}, q)));
       if (server) {
         const v = p.server || {}, percent = (x) => x === null || x === undefined ? "n/a" : fmt(100 * x, 1) + " %";
         const gauge = (g) => g ? {text: fmt(g.mean), small: g.max === null ? "" : "most " + fmt(g.max)} : "n/a";

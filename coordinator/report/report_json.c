@@ -263,6 +263,14 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     for (int a = 0; a < ASPECT_N; a++)
         json_string(j, verdict_aspect_name((enum verdict_aspect)a), verdict_name(p->verdict.aspect[a]));
     json_end_object(j);
+    json_object(j, "verdict_by_percentile");
+    for (int a = ASPECT_TTFT; a < ASPECT_N; a++) {
+        json_object(j, verdict_aspect_name((enum verdict_aspect)a));
+        for (int k = 0; k < POINT_Q; k++)
+            json_string(j, Q_NAMES[k], verdict_name(p->verdict.at[a][k]));
+        json_end_object(j);
+    }
+    json_end_object(j);
     json_string(j, "steady", report_steady(p->steady));
     put_steady_window(j, &p->passes);
     json_string(j, "region", in->run->plan ? curve_region(in->run->plan, &p->requested) : NULL);

@@ -32,8 +32,8 @@ MARK = {"valid": "+", "suspect": "?", "invalid": "-"}
 RIGHT = 0.005
 errors, off, valid, right, both, wrong = [], 0, 0, 0, 0, []
 for name, xs in emitted.items():
-    called = point["verdict_by_figure"][name]
     for p, q in (("p50", 0.5), ("p99", 0.99)):
+        called = point["verdict_by_percentile"][name][p]
         got, want = point[name + "_ms"][p], quantile(xs, q)
         if got is None or want is None:
             errors.append("%11s " % "n/a")

@@ -52,6 +52,15 @@ static uint64_t blurred(void)
     return snap->counters[COUNTER_BLURRED];
 }
 
+/* Is it not known when the answer's first token came? */
+static bool first_is_blurred(void)
+{
+    (void)stream_feed(&r.stream, "data: [DONE]\n\n", strlen("data: [DONE]\n\n"), 900 * MS);
+    recorder_end(&st.rec, &r.stream, stream_outcome(&r.stream, END_COMPLETE, 200), 900 * MS);
+    assert_int_equal(snap->hist[METRIC_TTFT]->count, 1);
+    return snap->counters[COUNTER_BLURRED_FIRST] == 1;
+}
+
 static void test_blurred(void **state)
 {
     (void)state;
@@ -65,9 +74,13 @@ static void test_blurred(void **state)
     read_bytes(TOKEN TOKEN, 200 * MS, 250 * MS, true); /* the same in parts, as the chunks of a body come */
     read_bytes(TOKEN, 200 * MS, 250 * MS, true);
     assert_int_equal(blurred(), 4);
+    assert_false(first_is_blurred());
     begin(); /* several in an answer's first read: the time to first token is among what is not known */
     read_bytes(TOKEN TOKEN TOKEN, 20 * MS, 50 * MS, true);
     assert_int_equal(blurred(), 3);
+    read_bytes(TOKEN TOKEN, 60 * MS, 90 * MS, true);
+    assert_int_equal(blurred(), 4);
+    assert_true(first_is_blurred());
     begin(); /* without a stamp a first event came at any time since the loop looked last */
     read_bytes(TOKEN, 20 * MS, 50 * MS, false);
     assert_int_equal(blurred(), 1);
