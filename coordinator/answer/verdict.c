@@ -368,21 +368,33 @@ static void check_machine(const struct evidence *e, struct verdict *v)
                       human_percent(busy, n[0]));
 }
 
-/* Prompts without a shared prefix should be new to the server. What its cache knows of them is from an earlier run. */
+/* Prompts that begin alike by the plan's own will: that a cache answers for them is what is asked. */
+static bool begins_alike(const struct plan_workload *w)
+{
+    bool azure = w->data.trace == TRACE_AZURE || w->data.trace == TRACE_BURSTGPT; /* their rows have no hash ids */
+    return w->prefix_tokens > 0 || w->sessions.on || (w->source == SOURCE_TRACE && !azure);
+}
+
+/* Prompts without a shared prefix should be new to the server. What its cache knows of them is from an earlier run, or
+ * from a data set whose records begin alike or come again. */
 static void check_cache(const struct evidence *e, struct verdict *v)
 {
     const struct hist *input = hist_of(e, METRIC_INPUT_TOKENS);
     double n = (double)e->c[COUNTER_USAGE_REQUESTS], cached = (double)e->c[COUNTER_CACHED_TOKENS];
-    for (size_t i = 0; i < e->plan->n_workloads; i++)
-        if (e->plan->workloads[i].prefix_tokens) return;
+    bool dataset = false;
+    for (size_t i = 0; i < e->plan->n_workloads; i++) {
+        if (begins_alike(&e->plan->workloads[i])) return;
+        dataset |= e->plan->workloads[i].source == SOURCE_DATASET;
+    }
     if (!input || !(n > 0)) return;
     double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
     char share[HUMAN_MAX];
     if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
     verdict_doubt(v, DOUBT_CACHE, VERDICT_SUSPECT,
-                  "the server answered %s of the input tokens from its prefix cache; prompts of an earlier run with "
-                  "the same seed? use --seed",
-                  human_percent(fmin(1, cached / all), share));
+                  "the server answered %s of the input tokens from its prefix cache; %s",
+                  human_percent(fmin(1, cached / all), share),
+                  dataset ? "are the data set's records sent more than once, or do they begin alike?"
+                          : "prompts of an earlier run with the same seed? use --seed");
 }
 
 /* The worst example of each number that was not believed, and how often usage was wrong in other ways. */

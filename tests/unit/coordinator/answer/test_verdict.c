@@ -527,6 +527,26 @@ static void test_cache(void **state)
     assert_int_equal(w.v.status, VERDICT_SUSPECT);
     assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; prompts of "
                                        "an earlier run with the same seed? use --seed");
+    chat.source = SOURCE_DATASET; /* its records are the same with every seed */
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "the server answered 90 % of the input tokens from its prefix cache; are the "
+                                       "data set's records sent more than once, or do they begin alike?");
+    chat.sessions.on = true; /* a turn begins with all that was said before */
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_VALID);
+    static const struct {
+        enum trace_format trace;
+        enum verdict_status status;
+    } TRACES[] = {{TRACE_MOONCAKE, VERDICT_VALID}, /* blocks are shared as they were then */
+                  {TRACE_WEKA, VERDICT_VALID},
+                  {TRACE_AZURE, VERDICT_SUSPECT},
+                  {TRACE_BURSTGPT, VERDICT_SUSPECT}};
+    w.c[COUNTER_WIN_TREES_NS] = w.c[COUNTER_WIN_INFLIGHT_NS];
+    for (size_t i = 0; i < sizeof TRACES / sizeof TRACES[0]; i++) {
+        chat = (struct plan_workload){.source = SOURCE_TRACE, .data.trace = TRACES[i].trace};
+        judge(&w);
+        assert_int_equal(w.v.status, TRACES[i].status);
+    }
     for (int m = 0; m < METRIC_N; m++)
         hist_destroy(&w.hist[m]);
 }
