@@ -220,28 +220,43 @@ static double failed_in_time(const struct stage_data *s, double to_s)
     return fmax(0, (double)s->counters[COUNTER_WIN_FAILED] - late);
 }
 
+/* Requests open when the last one became due, to the second. */
+static double open_at_last(const struct stage_data *s)
+{
+    double open = 0, last = 0;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (r->agent >= 0) continue;
+        open += r->due - r->done - r->failed;
+        if (r->due > 0) last = open;
+    }
+    return last;
+}
+
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
  * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
 static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
 {
     const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
-    double open = due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    double open = p->by_count ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
-    bool seen = st->batches < STEADY_BATCHES_MIN && open > due * plan->verdict_achieved && open > chance * sqrt(due);
-    if (!p->overrun && !seen) return;
-    p->outrun = true;
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
     bool queued =
         ttft->count && ttft->q[0] > QUEUED * ttft->min; /* no start-up: those that came first did not wait so */
+    bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
+    bool seen = few && open > due * plan->verdict_achieved && open > chance * sqrt(due);
+    if (!p->overrun && !seen) return;
+    p->outrun = true;
     (void)human_things(due, "request", t);
     verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
-                  "%s of %s due in the window had not ended when it did: the server did not keep up with the rate%s",
-                  human_count((uint64_t)open, n), t,
-                  missing_start(s, p) > 0 && !queued ? ", or load.warmup is too short for its answers"
-                  : p->overrun                       ? ""
-                                                     : ", or the stage is too short for its answers");
+                  "%s of %s due in the window had not ended when %s: the server did not keep up with the rate%s",
+                  human_count((uint64_t)open, n), t, p->by_count ? "the last became due" : "it did",
+                  p->by_count                          ? ""
+                  : missing_start(s, p) > 0 && !queued ? ", or load.warmup is too short for its answers"
+                  : p->overrun                         ? ""
+                                                       : ", or the stage is too short for its answers");
 }
 
 /* The window of an open loop begins before the load has built up: what is missing lowers its means. */

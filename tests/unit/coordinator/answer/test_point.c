@@ -131,6 +131,44 @@ static void test_overrun(void **state)
     stage_free(&s);
 }
 
+/* A count of requests, or a recorded day: the stage lasts until the last answer, and its window tells of no queue. */
+static void test_outrun_by_count(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[60];
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 40, .rate_to = 40, .requests = 600};
+    s.counters[COUNTER_DUE] = s.counters[COUNTER_SENT] = s.counters[COUNTER_OK] = 600;
+    s.counters[COUNTER_WIN_DUE] = s.counters[COUNTER_WIN_OK] = s.counters[COUNTER_WIN_DONE] = 600;
+    s.counters[COUNTER_ABORTED] = 0;
+    for (int i = 0; i < 60; i++) /* all came in 15 s, and 10/s ended */
+        rows[i] = (struct series_row){.agent = -1, .t_s = i, .span_s = 1, .due = i < 15 ? 40 : 0, .done = 10};
+    s.series = rows;
+    s.n_series = 60;
+    s.hist[METRIC_TTFT] = hist_new();
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 20), 0);
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(9000000000), 580), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.outrun && p.verdict.status == VERDICT_SUSPECT);
+    assert_true(has_reason(&p, "450 of 600 requests due in the window had not ended when the last became due: the "
+                               "server did not keep up with the rate"));
+    for (int i = 0; i < 60; i++)
+        rows[i].done = i < 15 ? 39 : i == 15 ? 15 : 0; /* those of the last moments */
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    for (int i = 0; i < 60; i++)
+        rows[i].done = i >= 45 ? 40 : 0; /* answers of 30 s, and nobody waited for a first token */
+    hist_reset(s.hist[METRIC_TTFT]);
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 600), 0);
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    stage_free(&s);
+}
+
 /* The same without a cap: nobody waits on the client's side, requests in flight grow instead. */
 static void test_outrun(void **state)
 {
@@ -565,16 +603,12 @@ static void test_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
-                                       cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_by_count),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_stood_still),
-                                       cmocka_unit_test(test_gone),
-                                       cmocka_unit_test(test_early_window),
-                                       cmocka_unit_test(test_what_is_wrong_is_said),
-                                       cmocka_unit_test(test_warmup_auto),
-                                       cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_by_count),     cmocka_unit_test(test_overrun),
+        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_outrun_by_count),
+        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
