@@ -158,7 +158,11 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
         sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
     if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
-    if (!n->unknown) sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
+    if (!n->unknown) {
+        sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
+        count(r, COUNTER_WIN_ASKED_OUT, s->asked_tokens && !s->dialect->unlimited ? s->asked_tokens : n->made);
+    }
+    count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);
     if (!at_once || waited(s))
         record_gaps(r, &s->gaps);
     else

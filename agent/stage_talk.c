@@ -117,6 +117,14 @@ static void end_talk(struct stage *st, struct talk *k, bool whole, int64_t at)
     talks_end(&st->talks, k);
 }
 
+/* The answer's tokens that go out again with the next turn: those of its visible text. */
+static uint32_t tokens_said(const struct request *r, const struct stream_tokens *n)
+{
+    const struct stream *s = &r->stream;
+    if (r->answer.len == 0 || s->events == 0) return 0;
+    return (uint32_t)((uint64_t)n->seen * (s->events - s->thoughts) / s->events);
+}
+
 int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outcome, int64_t at, int64_t rest)
 {
     struct talk *k = r->talk;
@@ -130,7 +138,7 @@ int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outco
         return rest;
     }
     bool last = k->turn >= k->turns;
-    if (outcome != COUNTER_OK || !talk_answered(k, &r->answer, n.made)) {
+    if (outcome != COUNTER_OK || !talk_answered(k, &r->answer, tokens_said(r, &n))) {
         end_talk(st, k, outcome == COUNTER_OK && last, at);
         return rest;
     }

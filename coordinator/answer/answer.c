@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/plan/plan_api.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
 
@@ -11,7 +10,6 @@
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without being reported */
 #define FLAT 0.05          /* without a law: throughput within this of the maximum is the plateau */
 #define AT_LEAST 0.98
-#define LENGTH_DRAWS 4096
 #define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
@@ -521,93 +519,6 @@ static void after_compute(const struct point *points, size_t n, struct answer *a
     if (tails > 0) a->open_ms = tail / tails;
 }
 
-static double mean_got(const struct point *points, size_t n, enum metric m)
-{
-    double sum = 0, count = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct metric_stat *s = &points[i].metric[m];
-        if (!load_usable(&points[i]) || !s->count) continue;
-        sum += s->mean * (double)s->count;
-        count += (double)s->count;
-    }
-    return count > 0 ? sum / count : (double)NAN;
-}
-
-/* The mean of a clamped distribution has no simple form, so samples are drawn. */
-static double length_asked(const struct dist *d)
-{
-    struct rng r;
-    double sum = 0;
-    if (!(d->min > 0) && !(d->max > 0)) return dist_mean(d);
-    rng_seed(&r, 1);
-    for (int i = 0; i < LENGTH_DRAWS; i++)
-        sum += dist_sample(d, &r);
-    return sum / LENGTH_DRAWS;
-}
-
-static double pair_mean(const double *length, const struct dist_pairs *d)
-{
-    double sum = 0, all = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        sum += length[i] * d->weight[i];
-        all += d->weight[i];
-    }
-    return sum / all;
-}
-
-/* What came is of requests that ended ok. Of a mix these may be other workloads' than was asked for, so each counts by
- * its ok requests. 0: nobody knows them. */
-static double workload_ok(const struct point *points, size_t n, uint32_t workload)
-{
-    double ok = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!load_usable(&points[i]) || !points[i].data) continue;
-        const struct mix_group *g = groups_find(&points[i].data->groups, GROUP_WORKLOAD, workload);
-        if (g) ok += (double)g->counters[GROUP_COUNT_WIN_OK];
-    }
-    return ok;
-}
-
-/* Output and input tokens of a workload's requests; NaN: not known. `limit`: of the target's body. */
-static void workload_asked(const struct plan_workload *w, uint32_t limit, double *ret_out, double *ret_in)
-{
-    bool file = workload_reads_file(w);
-    double out = limit          ? limit
-                 : file         ? length_asked(&w->data.output_tokens)
-                 : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
-                                : length_asked(&w->output_tokens),
-           in = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
-                : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
-                                       : length_asked(&w->input_tokens);
-    *ret_out = out > 0 ? out : (double)NAN;
-    *ret_in = in > 0 ? in : (double)NAN;
-}
-
-/* Means over the plan's workloads, by their ok requests, else by their weights. Unknown when one of them takes the
- * length from its data. */
-static void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
-{
-    double weight = 0, out = 0, in = 0, known = 0, o, k;
-    size_t workloads = plan ? plan->n_workloads : 0;
-    uint32_t limit = plan ? plan_target_limit(&plan->target) : 0;
-    for (size_t i = 0; i < workloads && workloads <= GROUPS_OF_A_KIND; i++)
-        known += workload_ok(points, n, (uint32_t)i);
-    for (size_t i = 0; i < workloads; i++) {
-        const struct plan_workload *w = &plan->workloads[i];
-        double share = known > 0 ? workload_ok(points, n, (uint32_t)i) : w->weight;
-        if (!(share > 0)) continue;
-        workload_asked(w, limit, &o, &k);
-        out += share * o;
-        in += share * k;
-        weight += share;
-    }
-    uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
-    if (answers > 1) out *= answers;
-    a->output =
-        (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
-    a->input = (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
-}
-
 /* Nothing is known yet. */
 static void answer_reset(struct answer *ret)
 {
@@ -683,7 +594,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     evidence_compute(points, n, ret);
     tokenless_compute(points, n, ret);
     failures_compute(points, n, ret);
-    lengths_compute(plan, points, n, ret);
+    lengths_compute(plan, points, n, &ret->length);
     counts_compute(points, n, ret);
     after_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);

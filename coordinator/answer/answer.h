@@ -3,6 +3,7 @@
 #pragma once
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
+#include "coordinator/answer/lengths.h"
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/answer/search.h"
@@ -19,10 +20,6 @@ struct answer_residual {
 struct answer_latency {
     double load; /* NaN: there is no such load */
     double ttft_p50, ttft_p99, tpot_p50, tpot_p99, e2e_p50;
-};
-/* What was asked for and what came, in tokens per request; NaN when unknown. */
-struct answer_length {
-    double asked, got;
 };
 /* A step of the curve against its direction: share 0 when there is none. */
 struct answer_dip {
@@ -79,7 +76,7 @@ struct answer {
     double capacity_value, capacity_lo, capacity_hi; /* the value that was compared with it; NaN when unknown */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
-    struct answer_length output, input;    /* of the points used */
+    struct lengths length;
     double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as
                                        a share of its time; NaN when unknown */
     double rest_share;              /* of the slots' time, in which they rested after failures; NaN: no closed loop */

@@ -495,21 +495,22 @@ static void say_tokens(struct answer *a, const char *before, double n)
 
 static void say_lengths(const struct plan *plan, struct answer *a)
 {
-    if (off(&a->output, 0)) {
+    if (off(&a->length.output, 0)) {
         char n[HUMAN_THINGS_MAX];
-        say_tokens(a, "Answers had ", a->output.got);
+        say_tokens(a, "Answers had ", a->length.output.got);
         if (usage_is_short(a))
             say(a, " by usage and %s with text",
-                human_things(a->output.got * (double)a->events / (double)a->events_tokens, "event", n));
-        say_number(a, " on average, ", a->output.asked,
+                human_things(a->length.output.got * (double)a->events / (double)a->events_tokens, "event", n));
+        say_number(a, " on average, ", a->length.output.asked,
                    plan_target_limit(&plan->target)     ? " asked for in target.body. "
                    : !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
                    : usage_is_short(a)                  ? " tokens asked for. "
                                                         : " asked for. ");
     }
-    if (off(&a->input, TEMPLATE_TOKENS)) {
-        say_tokens(a, "Prompts had ", a->input.got);
-        say_number(a, " on average, ", a->input.asked, " asked for. ");
+    if (off(&a->length.input, TEMPLATE_TOKENS)) {
+        say_tokens(a, "Prompts had ", a->length.input.got);
+        say_number(a, " on average, ", a->length.input.asked,
+                   a->length.input_cut ? " were sent: the server leaves a part of them out. " : " asked for. ");
     }
 }
 

@@ -549,8 +549,8 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     put_latency(j, "at_knee", &a->at_knee);
     put_latency(j, "at_slo", &a->at_slo);
     put_failures(j, a);
-    put_length(j, "output_tokens", &a->output);
-    put_length(j, "input_tokens", &a->input);
+    put_length(j, "output_tokens", &a->length.output);
+    put_length(j, "input_tokens", &a->length.input);
     json_double(j, "after_last_token_ms", a->after_ms);
     json_double(j, "after_last_token_share", a->after_share);
     json_double(j, "rest_after_failures_share", a->rest_share);

@@ -80,6 +80,8 @@ static void test_ok_request(void **state)
         {COUNTER_CACHED_TOKENS, 3},
         {COUNTER_USAGE_REQUESTS, 1},
         {COUNTER_FINISH_NONE, 1},
+        {COUNTER_WIN_ASKED_OUT, 9},
+        {COUNTER_WIN_ASKED_IN, 5},
     };
     uint64_t sum = 0, all = 0;
     for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {

@@ -1,0 +1,128 @@
+#include "coordinator/answer/lengths.h"
+
+#include <math.h>
+
+#include "common/plan/plan_api.h"
+#include "coordinator/answer/load_axis.h"
+
+#define LENGTH_DRAWS 4096
+#define LENGTH_GUESSED 0.5 /* of the tokens that a text seems to have, counted at least where nothing is cut */
+#define LENGTH_SAID 0.9    /* the same of tokens that are known */
+
+static double mean_got(const struct point *points, size_t n, enum metric m)
+{
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_stat *s = &points[i].metric[m];
+        if (!load_usable(&points[i]) || !s->count) continue;
+        sum += s->mean * (double)s->count;
+        count += (double)s->count;
+    }
+    return count > 0 ? sum / count : (double)NAN;
+}
+
+/* The mean of a clamped distribution has no simple form, so samples are drawn. */
+static double length_asked(const struct dist *d)
+{
+    struct rng r;
+    double sum = 0;
+    if (!(d->min > 0) && !(d->max > 0)) return dist_mean(d);
+    rng_seed(&r, 1);
+    for (int i = 0; i < LENGTH_DRAWS; i++)
+        sum += dist_sample(d, &r);
+    return sum / LENGTH_DRAWS;
+}
+
+static double pair_mean(const double *length, const struct dist_pairs *d)
+{
+    double sum = 0, all = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        sum += length[i] * d->weight[i];
+        all += d->weight[i];
+    }
+    return sum / all;
+}
+
+/* What came is of requests that ended ok. Of a mix these may be other workloads' than was asked for, so each counts by
+ * its ok requests. 0: nobody knows them. */
+static double workload_ok(const struct point *points, size_t n, uint32_t workload)
+{
+    double ok = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!load_usable(&points[i]) || !points[i].data) continue;
+        const struct mix_group *g = groups_find(&points[i].data->groups, GROUP_WORKLOAD, workload);
+        if (g) ok += (double)g->counters[GROUP_COUNT_WIN_OK];
+    }
+    return ok;
+}
+
+/* Output and input tokens of a workload's requests; NaN: not known. `limit`: of the target's body. */
+static void workload_asked(const struct plan_workload *w, uint32_t limit, double *ret_out, double *ret_in)
+{
+    bool file = workload_reads_file(w);
+    double out = limit          ? limit
+                 : file         ? length_asked(&w->data.output_tokens)
+                 : w->lengths.n ? pair_mean(w->lengths.output, &w->lengths)
+                                : length_asked(&w->output_tokens),
+           in = file || w->sessions.on ? (double)NAN /* what was said before is part of each prompt */
+                : w->lengths.n         ? pair_mean(w->lengths.input, &w->lengths)
+                                       : length_asked(&w->input_tokens);
+    *ret_out = out > 0 ? out : (double)NAN;
+    *ret_in = in > 0 ? in : (double)NAN;
+}
+
+/* As the agents counted it, request by request; NaN: a run of an older version, or no answers. */
+static double asked_by_count(const struct point *points, size_t n, enum counter asked, enum metric m)
+{
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!load_usable(&points[i]) || !points[i].data) continue;
+        sum += (double)points[i].data->counters[asked];
+        count += (double)points[i].metric[m].count;
+    }
+    return sum > 0 && count > 0 ? sum / count : (double)NAN;
+}
+
+/* How much of what was sent usage counts at least, where the server takes all of it. A text's tokens are guessed by
+ * its characters; of a conversation they are known, and templates add to each of its messages. 0: both ways. */
+static double input_least(const struct plan *plan)
+{
+    double least = 0;
+    for (size_t i = 0; i < plan->n_workloads; i++) {
+        const struct plan_workload *w = &plan->workloads[i];
+        bool text = w->source == SOURCE_DATASET || (w->source == SOURCE_TRACE && w->data.trace == TRACE_DAG);
+        if (text && !plan->target.tokenizer.file) return LENGTH_GUESSED;
+        if (text || w->sessions.on) least = LENGTH_SAID;
+    }
+    return least;
+}
+
+void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct lengths *ret)
+{
+    double weight = 0, out = 0, in = 0, known = 0, o, k;
+    size_t workloads = plan ? plan->n_workloads : 0;
+    uint32_t limit = plan ? plan_target_limit(&plan->target) : 0;
+    for (size_t i = 0; i < workloads && workloads <= GROUPS_OF_A_KIND; i++)
+        known += workload_ok(points, n, (uint32_t)i);
+    for (size_t i = 0; i < workloads; i++) {
+        const struct plan_workload *w = &plan->workloads[i];
+        double share = known > 0 ? workload_ok(points, n, (uint32_t)i) : w->weight;
+        if (!(share > 0)) continue;
+        workload_asked(w, limit, &o, &k);
+        out += share * o;
+        in += share * k;
+        weight += share;
+    }
+    uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
+    if (answers > 1) out *= answers;
+    ret->output =
+        (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
+    ret->input =
+        (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
+    if (isnan(ret->output.asked))
+        ret->output.asked = asked_by_count(points, n, COUNTER_WIN_ASKED_OUT, METRIC_OUTPUT_TOKENS);
+    if (!plan || !isnan(ret->input.asked)) return;
+    double sent = asked_by_count(points, n, COUNTER_WIN_ASKED_IN, METRIC_INPUT_TOKENS), least = input_least(plan);
+    ret->input_cut = ret->input.got < least * sent;
+    if (least == 0 || ret->input_cut) ret->input.asked = sent;
+}
