@@ -8,6 +8,7 @@
 #include "common/human.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
+#include "coordinator/answer/mix.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/answer/verdict.h"
 
@@ -21,6 +22,8 @@
 #define REST_TELL 0.02     /* of the slots' time in which they rested after failures */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
+#define PART_LOST 0.9      /* of a workload's or a model's requests */
+#define PARTS_MOST 3       /* of these, named */
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
 /* Appends; what does not fit is cut. */
@@ -331,6 +334,39 @@ static void say_failures(struct answer *a)
     }
 }
 
+/* A workload or a model of which nearly all requests failed is in no figure. */
+static void say_parts(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
+{
+    static const char *const KINDS[] = {[GROUP_WORKLOAD] = "workload", [GROUP_MODEL] = "model"};
+    uint32_t lost = 0;
+    struct mix_part part;
+    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    for (size_t k = 0; plan && a->failed && k < (n ? mix_parts(&points[0]) : 0); k++) {
+        uint64_t ok = 0, failed = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (k >= mix_parts(&points[i])) continue;
+            ok += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_OK];
+            failed += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_FAILED];
+        }
+        if (!failed || (double)failed < PART_LOST * (double)(ok + failed) || ++lost > PARTS_MOST) continue;
+        if (!mix_part(&points[0], plan, k, &part)) continue;
+        (void)human_things((double)(ok + failed), "request", all);
+        say(a, "%s of %s of %s %.60s failed: the figures are %swithout it. ", ok ? human_count(failed, number) : "All",
+            all, KINDS[part.kind], part.name, ok ? "nearly " : "");
+    }
+    if (lost > PARTS_MOST) say(a, "The same holds for %u more. ", lost - PARTS_MOST);
+}
+
+/* Later turns have the longest prompts, and what a cache may know. */
+static void say_broken(const struct plan *plan, struct answer *a)
+{
+    uint64_t broken = a->counters[COUNTER_SESSIONS_BROKEN], ended = broken + a->counters[COUNTER_SESSIONS_DONE];
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (!plan || plan_has_trees(plan) || !((double)broken >= LENGTH_OFF * (double)ended) || !broken) return;
+    say(a, "%s of %s broke off before their last turn: the figures are without the turns that are missing. ",
+        human_count(broken, n), human_things((double)ended, "conversation", all));
+}
+
 static bool off(const struct answer_length *l, double least)
 {
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
@@ -577,6 +613,8 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(whole, a);
     say_skipped(plan, points, n, a);
     say_failures(a);
+    say_parts(plan, points, n, a);
+    say_broken(plan, a);
     say_lengths(plan, a);
     say_no_usage(plan, a);
     say_input(a);
