@@ -293,25 +293,36 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
     return true;
 }
 
-/* Answers came, and then failures alone to the window's end: what came before says nothing of what users had. */
+/* Answers came, and for a while failures alone: what came beside them says nothing of what users had then. */
 static void was_gone(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
     double last = from_s, done = 0, failed = 0, wait = p->metric[METRIC_E2E].q[0] / 1e3;
+    double least = fmax(STILL_LEAST_S, STILL_PART * p->window_s);
+    struct {
+        double from, to, failed;
+    } most = {0};
     char n[2][HUMAN_MAX], t[HUMAN_THINGS_MAX];
     for (size_t i = 0; i < s->n_series; i++) {
         const struct series_row *r = &s->series[i];
         if (r->agent >= 0 || r->t_s < from_s - 0.5 || r->t_s >= to_s - 0.5) continue;
+        if (r->done > 0) last = r->t_s + r->span_s;
         done += r->done;
         failed = r->done > 0 ? 0 : failed + r->failed;
-        if (r->done > 0) last = r->t_s + r->span_s;
+        double to = r->t_s + r->span_s >= to_s - 0.5 ? to_s : r->t_s + r->span_s;
+        if (failed < GONE_FAILURES || to - last <= most.to - most.from) continue;
+        most.from = last, most.to = to, most.failed = failed;
     }
-    double gone = to_s - last;
-    if (!(done > 0) || failed < GONE_FAILURES || gone < fmax(STILL_LEAST_S, STILL_PART * p->window_s)) return;
-    if (gone <= STILL_WAITS * wait) return;
-    p->gone = true;
-    verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
-                  "nothing ended ok from second %s on: %s failed until the window's end, %s s later",
-                  human_number(last, n[0]), human_things(failed, "request", t), human_number(gone, n[1]));
+    double gone = most.to - most.from;
+    if (!(done > 0) || !(gone > 0) || gone < least || gone <= STILL_WAITS * wait) return;
+    p->gone = most.to >= to_s;
+    if (p->gone)
+        verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+                      "nothing ended ok from second %s on: %s failed until the window's end, %s s later",
+                      human_number(most.from, n[0]), human_things(most.failed, "request", t), human_number(gone, n[1]));
+    else
+        verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+                      "nothing ended ok from second %s to %s: %s failed then", human_number(most.from, n[0]),
+                      human_number(most.to, n[1]), human_things(most.failed, "request", t));
 }
 
 static void cost_compute(const struct plan *plan, struct point *p)

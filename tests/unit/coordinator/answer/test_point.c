@@ -596,6 +596,11 @@ static void test_gone(void **state)
     rows[48].done = rows[49].done = 0; /* the last answers are still on their way */
     point_compute(&s, &plan, &p);
     assert_false(p.gone);
+    for (int i = 20; i < 35; i++) /* it came back */
+        rows[i].done = 0, rows[i].failed = 20;
+    point_compute(&s, &plan, &p);
+    assert_false(p.gone);
+    assert_true(has_reason(&p, "nothing ended ok from second 30 to 45: 300 requests failed then"));
     s.series = NULL;
     s.n_series = 0;
     stage_free(&s);
