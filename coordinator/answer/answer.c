@@ -15,7 +15,7 @@
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
     double load, throughput, lo, hi;
-    double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests that had status 429 */
+    double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests, by refused_share */
     uint32_t n, first, n_pass, n_fail,
         n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
     uint32_t n_usable;  /* points whose latencies count too */
@@ -46,13 +46,15 @@ static int by_load(const void *a, const void *b)
     return (x->load > y->load) - (x->load < y->load);
 }
 
-/* Of the stage's requests, those that a limit of requests (429) refused. */
+/* Of the stage's requests, those that the server refused since it has enough: by a limit of requests (429), or because
+ * it is busy. */
 static double refused_share(const struct point *p)
 {
-    double all = (double)p->ledger.ok;
+    double all = (double)p->ledger.ok, refused = (double)p->ledger.failed[FAILURE_HTTP_429];
     for (int i = 0; i < FAILURE_N; i++)
         all += (double)p->ledger.failed[i];
-    return all > 0 ? (double)p->ledger.failed[FAILURE_HTTP_429] / all : 0;
+    if (p->data) refused += (double)(p->data->counters[COUNTER_STATUS_503] + p->data->counters[COUNTER_STATUS_529]);
+    return all > 0 ? refused / all : 0;
 }
 
 static size_t groups_make(const struct point *points, size_t n, enum load_axis axis, const struct gate_outcome *gates,

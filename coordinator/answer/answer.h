@@ -47,7 +47,7 @@ struct answer {
     struct answer_dip throughput_dip; /* the largest fall between two neighbouring loads below the one with the maximum,
                                          clear of both intervals */
     struct answer_dip latency_dip;    /* the largest fall of e2e p50 by more than 5 % while the load rises */
-    double refused_from;  /* load asked for from which on a limit of requests (429) refuses what more load brings; NaN:
+    double refused_from;  /* load asked for from which on the server refuses (429, 503, 529) what more load brings; NaN:
                              none */
     bool plateau_reached; /* the sweep went far enough to see it; else the plateau is "at least" */
     double fall;   /* how far throughput falls from its maximum to the largest load, as a share; 0 unless it is clear of

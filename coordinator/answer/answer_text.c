@@ -134,6 +134,13 @@ static void say_tokenless(struct answer *a)
     say(a, ". ");
 }
 
+static const char *refused_status(const struct answer *a)
+{
+    uint64_t limited = a->counters[COUNTER_FAILED_HTTP_429], busy = a->counters[COUNTER_STATUS_503],
+             over = a->counters[COUNTER_STATUS_529];
+    return busy > limited && busy >= over ? "503" : over > limited ? "529" : "429";
+}
+
 static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
     if (!a->has_plateau) return;
@@ -143,9 +150,10 @@ static void say_plateau(const struct plan *plan, bool whole, size_t n, struct an
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     say(a, ". ");
-    if (a->plateau_reached && isfinite(a->refused_from))
-        say_load(a, "More load gives no more: the server refuses requests (status 429) from ", a->refused_from,
-                 " on. ");
+    if (a->plateau_reached && isfinite(a->refused_from)) {
+        say(a, "More load gives no more: the server refuses requests (status %s)", refused_status(a));
+        say_load(a, " from ", a->refused_from, " on. ");
+    }
 }
 
 /* No load is known to keep the limits. */

@@ -259,6 +259,17 @@ static void test_refused(void **state)
         finish(&w, 1000);
         silent(&w, "429");
         if (limit == 1) assert_false(w.a.plateau_reached); /* three loads that fall: nothing says why */
+        static struct stage_data busy[8];                  /* llama.cpp, TGI and vLLM's router refuse with 503 */
+        memset(busy, 0, sizeof busy);
+        for (size_t i = 0; i < w.n; i++) {
+            uint32_t load = w.p[i].requested.concurrency;
+            if (load >= limit)
+                w.p[i].ledger.failed[FAILURE_HTTP_5XX] = busy[i].counters[COUNTER_STATUS_503] = 50 * load;
+            w.p[i].data = &busy[i];
+        }
+        finish_capacity(&w, 1000);
+        assert_true(w.a.plateau_reached);
+        says(&w, "the server refuses requests (status 503) from ");
     }
 }
 
