@@ -551,7 +551,7 @@ static void say_lengths(const struct plan *plan, struct answer *a)
                    : usage_is_short(a)                  ? " tokens asked for. "
                                                         : " asked for. ");
     }
-    if (off(&a->length.input, TEMPLATE_TOKENS)) {
+    if (off(&a->length.input, a->length.input.got < a->length.input.asked ? 0 : TEMPLATE_TOKENS)) {
         say_tokens(a, "Prompts had ", a->length.input.got);
         say_number(a, " on average, ", a->length.input.asked,
                    a->length.input_cut ? " were sent: the server leaves a part of them out. " : " asked for. ");

@@ -9,12 +9,19 @@
 #define LENGTH_GUESSED 0.5 /* of the tokens that a text seems to have, counted at least where nothing is cut */
 #define LENGTH_SAID 0.9    /* the same of tokens that are known */
 
+/* Answers without output tokens, as embeddings are, have prompts too. */
+static bool counts(const struct point *p)
+{
+    bool tokenless = p->verdict.status != VERDICT_INVALID && !(p->output_tokens_per_s > 0) && p->ledger.ok > 0;
+    return load_usable(p) || tokenless;
+}
+
 static double mean_got(const struct point *points, size_t n, enum metric m)
 {
     double sum = 0, count = 0;
     for (size_t i = 0; i < n; i++) {
         const struct metric_stat *s = &points[i].metric[m];
-        if (!load_usable(&points[i]) || !s->count) continue;
+        if (!counts(&points[i]) || !s->count) continue;
         sum += s->mean * (double)s->count;
         count += (double)s->count;
     }
@@ -49,7 +56,7 @@ static double workload_ok(const struct point *points, size_t n, uint32_t workloa
 {
     double ok = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!load_usable(&points[i]) || !points[i].data) continue;
+        if (!counts(&points[i]) || !points[i].data) continue;
         const struct mix_group *g = groups_find(&points[i].data->groups, GROUP_WORKLOAD, workload);
         if (g) ok += (double)g->counters[GROUP_COUNT_WIN_OK];
     }
@@ -76,7 +83,7 @@ static double asked_by_count(const struct point *points, size_t n, enum counter 
 {
     double sum = 0, count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!load_usable(&points[i]) || !points[i].data) continue;
+        if (!counts(&points[i]) || !points[i].data) continue;
         sum += (double)points[i].data->counters[asked];
         count += (double)points[i].metric[m].count;
     }

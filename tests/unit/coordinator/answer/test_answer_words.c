@@ -241,6 +241,14 @@ static void test_no_tokens(void **state)
     finish_capacity(&w, 0);
     says(&w, "At 4 concurrent requests: 160 requests/s, e2e p50 22 ms and p99 35 ms.");
     silent(&w, "No figure is given");
+    struct plan_workload load = {.weight = 1, .input_tokens = {.kind = DIST_FIXED, .a = 512}};
+    w.plan.workloads = &load;
+    w.plan.n_workloads = 1;
+    w.p[0].metric[METRIC_INPUT_TOKENS] = w.p[1].metric[METRIC_INPUT_TOKENS] =
+        (struct metric_stat){.count = 1000, .mean = 128};
+    finish_capacity(&w, 0);
+    says(&w, "Prompts had 128 tokens on average, 512 asked for."); /* the server reads the beginning only */
+    w.plan.n_workloads = 0;
     w.p[0].metric[METRIC_E2E].q[3] = w.p[1].metric[METRIC_E2E].q[3] = NAN; /* too few for a p99 */
     finish_capacity(&w, 0);
     says(&w, "At 4 concurrent requests: 160 requests/s, e2e p50 22 ms.");
@@ -268,6 +276,13 @@ static void test_lengths(void **state)
     }
     finish(&w, 1000);
     says(&w, "Answers had 5 tokens on average, 20 asked for. ");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].metric[METRIC_INPUT_TOKENS].mean = 80;
+    finish(&w, 1000); /* a template only adds */
+    says(&w, "Prompts had 80 tokens on average, 100 asked for. ");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].metric[METRIC_INPUT_TOKENS].mean = 130;
+    finish(&w, 1000);
     assert_true(fabs(w.a.length.input.asked - 100) < 1e-9);
     load.prefix_tokens = 40; /* what prompts share is a part of them */
     finish(&w, 1000);
