@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "coordinator/answer/mix.h"
 #include "coordinator/answer/statuses.h"
+#include "coordinator/answer/steady.h"
 #include "coordinator/answer/verdict.h"
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
@@ -587,6 +588,20 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
     }
 }
 
+/* Of the points that are left out because they drift, the one that drifts most. */
+static void say_drift(const struct point *points, size_t n, struct answer *a)
+{
+    const struct point *most = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        if (p->verdict.status == VERDICT_INVALID || p->steady != STEADY_NO || load_carries(p)) continue;
+        if (fabs(p->drift) >= STEADY_DRIFT && (!most || fabs(p->drift) > fabs(most->drift))) most = p;
+    }
+    if (!most) return;
+    say_load(a, " At ", load_asked(&most->requested), " output token/s ");
+    say_percent(a, most->drift < 0 ? "fell by " : "rose by ", fabs(most->drift), " of their mean over the window.");
+}
+
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
     if (a->search.client_limited)
@@ -605,6 +620,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
     if (a->points_left_out && !told && (!a->has_plateau || a->plateau_reached)) {
         say_left_out(a->points_used ? " " : "No figure is given: ", n, a);
         say(a, ".");
+        say_drift(points, n, a);
     }
 }
 

@@ -323,6 +323,26 @@ static void test_lengths(void **state)
     says(&w, "Answers had 6 tokens by usage and 20 events with text on average, 20 tokens asked for. ");
 }
 
+/* Which way a point drifted that is left out for it. */
+static void test_drift(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    struct point *p = add(&w, 4, 1);
+    p->steady = STEADY_NO;
+    p->drift = -0.6;
+    finish_capacity(&w, 1000);
+    says(&w, "No figure is given: the one point is not steady. At 4 concurrent requests output token/s fell by 60 % of "
+             "their mean over the window.");
+    p->drift = 0.25;
+    finish_capacity(&w, 1000);
+    says(&w, "rose by 25 % of their mean");
+    p->drift = 0.01; /* requests in flight grew, or the wait for a first token */
+    finish_capacity(&w, 1000);
+    silent(&w, "their mean");
+}
+
 /* Conversations that end early leave out the turns with the longest prompts. */
 static void test_broken(void **state)
 {
@@ -599,12 +619,22 @@ static void test_capacity(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_ends),      cmocka_unit_test(test_unseen),        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_after),           cmocka_unit_test(test_failure_words), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_lengths_of_file), cmocka_unit_test(test_broken),        cmocka_unit_test(test_no_tokens),
-        cmocka_unit_test(test_lengths_of_mix),  cmocka_unit_test(test_counts),        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_latency_at),      cmocka_unit_test(test_capacity),      cmocka_unit_test(test_load_twice),
-        cmocka_unit_test(test_remarks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
+                                       cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_lengths),
+                                       cmocka_unit_test(test_lengths_of_file),
+                                       cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_lengths_of_mix),
+                                       cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_load_twice),
+                                       cmocka_unit_test(test_remarks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
