@@ -114,6 +114,7 @@ bool stream_came_at_once(const struct stream *s, uint32_t seen)
 static void take_usage(struct stream *s, const struct event *ev)
 {
     s->usage = true;
+    s->usage_at = s->events;
     if (ev->input_tokens > s->usage_in || (s->guessed && ev->input_tokens > 0)) s->usage_in = ev->input_tokens;
     s->guessed = ev->flags & EVENT_GUESS;
     if (ev->output_tokens > s->usage_out)
@@ -471,10 +472,12 @@ static bool is_likely(const struct stream *s, uint64_t n)
     return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
 }
 
-/* Each event's usage is of that event alone: a sum would be as great as the number of events at least. */
+/* Each event's usage is of that event alone: a sum would be as great as the number of events at least. Or it came
+ * once, before the text. */
 static bool stands_still(const struct stream *s)
 {
     bool runs = s->counted_first != NOT_SAID && s->counted != NOT_SAID && s->counted > 0;
+    runs |= s->usage_at <= s->events / 2;
     uint32_t visible = s->events - s->thoughts; /* reasoning may be left out */
     return runs && visible >= FALLS_LEAST && s->usage_out <= visible / 2;
 }

@@ -71,6 +71,7 @@ struct stream {
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     uint32_t turn;                        /* of a conversation, from 1; 0: of none; likewise */
     uint32_t usage_in, usage_out, usage_cached, usage_thought;
+    uint32_t usage_at;      /* token events before usage came for the last time */
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;

@@ -275,6 +275,30 @@ static void test_usage_below_events(void **state)
     }
 }
 
+/* Usage that came before the text counts what was there then. */
+static void test_usage_before_text(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned out, tokens, doubted;
+    } rows[] = {{1, 10, 1}, {0, 10, 1}, {10, 10, 0}, {8, 8, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 10;
+        (void)snprintf(text, sizeof text, "data: {\"choices\":[],\"usage\":{\"completion_tokens\":%u}}\n\n",
+                       rows[i].out);
+        feed(text, 1050 * MS);
+        for (int k = 0; k < 10; k++)
+            feed(CHUNK("content", ""), (1100 + 10 * k) * MS);
+        feed(DONE, 1900 * MS);
+        end(END_COMPLETE, 200, 1900 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_TOKENS), rows[i].tokens);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
+    }
+}
+
 /* A whole answer without usage: nobody knows how many tokens it has. */
 static void test_whole_without_usage(void **state)
 {
@@ -307,7 +331,7 @@ int main(void)
         cmocka_unit_test(test_short_by_length),    cmocka_unit_test(test_input_as_asked),
         cmocka_unit_test(test_odd_usage),          cmocka_unit_test(test_whole_without_usage),
         cmocka_unit_test(test_reasoning_apart),    cmocka_unit_test(test_reasoning_apart_running),
-        cmocka_unit_test(test_usage_below_events),
+        cmocka_unit_test(test_usage_below_events), cmocka_unit_test(test_usage_before_text),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
