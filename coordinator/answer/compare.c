@@ -194,6 +194,17 @@ static size_t count_load(const struct plan_stage *load, const struct point *p, s
     return k;
 }
 
+static void doubts_count(const struct point *p, size_t n, const struct comparison *c, struct compare_doubts *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool compared = false;
+        for (size_t k = 0; k < c->n_loads; k++)
+            compared |= load_usable(&p[i]) && load_same(&c->loads[k].requested, &p[i].requested);
+        if (!compared || p[i].verdict.status != VERDICT_SUSPECT) continue;
+        if (ret->n++ == 0 && p[i].verdict.n_reasons) ret->first = p[i].verdict.reason[0];
+    }
+}
+
 static void loads_make(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
 {
     for (size_t i = 0; i < n_a; i++) {
@@ -215,12 +226,26 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
         c->only_b += load_usable(&b[i]) && !count_load(&b[i].requested, a, n_a);
     }
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
+    doubts_count(a, n_a, c, &c->doubts_a);
+    doubts_count(b, n_b, c, &c->doubts_b);
 }
 
-static void failures_count(const struct point *p, size_t n, struct compare_failures *ret)
+/* Did a run try the load, whatever came of it? */
+static bool tried(const struct plan_stage *load, const struct point *p, size_t n)
+{
+    bool there = false;
+    for (size_t i = 0; i < n; i++)
+        there |= load_same(&p[i].requested, load);
+    return there;
+}
+
+/* At the loads that the other run tried too: more fails at a load that only one of them was put under. */
+static void failures_count(const struct point *p, size_t n, const struct point *other, size_t n_other,
+                           struct compare_failures *ret)
 {
     uint64_t by[COUNTER_N] = {0}, most = 0;
     for (size_t i = 0; i < n; i++) {
+        if (!tried(&p[i].requested, other, n_other)) continue;
         ret->failed += point_errors(&p[i]);
         ret->ended += point_ended(&p[i]);
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
@@ -252,8 +277,8 @@ static void errors_compare(const struct point *a, size_t n_a, const struct point
 {
     struct compare_failures *f[2] = {&c->failures_a, &c->failures_b};
     double lo[2], hi[2];
-    failures_count(a, n_a, f[0]);
-    failures_count(b, n_b, f[1]);
+    failures_count(a, n_a, b, n_b, f[0]);
+    failures_count(b, n_b, a, n_a, f[1]);
     for (int side = 0; side < 2; side++)
         share_interval(f[side]->failed, f[side]->ended, 0.01, &lo[side], &hi[side]);
     c->errors_a = f[0]->ended ? (double)f[0]->failed / (double)f[0]->ended : (double)NAN;

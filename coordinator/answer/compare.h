@@ -34,22 +34,28 @@ struct compare_load {
     size_t n_a, n_b;                /* repeats */
     struct change change[FIGURE_N]; /* of figures that are compared */
 };
-/* What failed in a run, over all its points. */
+/* What failed in a run, over its points at loads that both runs tried. */
 struct compare_failures {
     uint64_t failed, ended; /* of the requests due in the windows; never answered counts as failed */
     const char *by;         /* the most frequent label of the stages; NULL when there is none */
+};
+/* Points of a run that are compared although they are suspect. */
+struct compare_doubts {
+    size_t n;
+    const char *first; /* the first one's first reason, of the run's points; NULL when there is none */
 };
 struct comparison {
     struct compare_load *loads; /* owned, in order of load */
     size_t n_loads;
     struct change overall[FIGURE_N];
     enum compare_say say;
-    size_t only_a, only_b;         /* points whose load the other run did not try */
+    size_t only_a, only_b;         /* usable points whose load the other run has no usable point of */
     size_t left_out_a, left_out_b; /* invalid or not steady */
     bool repeated;                 /* noise was measured by repeats */
-    bool errors_rose;              /* share of failed requests is higher in B, clear of chance */
+    bool errors_rose;              /* share of failed requests is higher in B at the loads of both, clear of chance */
     double errors_a, errors_b;     /* shares; NaN without requests */
     struct compare_failures failures_a, failures_b;
+    struct compare_doubts doubts_a, doubts_b;
     char question[400]; /* what differs in the question that was asked; "" when it was the same */
 };
 

@@ -24,7 +24,9 @@
     const line = el("p");
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
-    $("verdicts").append(line, el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + "."));
+    $("verdicts").append(line, el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + (c.only_a + c.only_b ? ", at loads that both tried" : "") + "."));
+    for (const [run, n, why] of [[c.a, c.suspect_a, c.doubt_a], [c.b, c.suspect_b, c.doubt_b]])
+      if (n) $("verdicts").append(el("p", "", "Suspect in " + run + ": " + things(n, "point") + (why ? (n > 1 ? ", the first since " : ", since ") + why : "") + "."));
     if (!c.repeated && !c.question) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
     if (c.question) {
       const banner = el("div", "banner");
@@ -39,7 +41,7 @@
       box.append(el("summary", "", "The plans differ in " + things(c.plan_differences.trim().split("\n").length, "line")), text);
       $("verdicts").append(box);
     }
-    const aside = [[c.only_a + c.only_b, c.only_a + " of " + c.a + " and " + c.only_b + " of " + c.b + " are of loads that the other did not try"],
+    const aside = [[c.only_a + c.only_b, c.only_a + " of " + c.a + " and " + c.only_b + " of " + c.b + " have no point of the other to compare with"],
       [c.left_out_a + c.left_out_b, c.left_out_a + " of " + c.a + " and " + c.left_out_b + " of " + c.b + " are invalid or not steady"]].filter((x) => x[0]);
     if (aside.length) $("verdicts").append(el("p", "soft", "Points that take no part: " + aside.map((x) => x[1]).join("; ") + "."));
     const table = el("table"), head = el("tr"), shown = data.measures, th = el("th", "text", "load");

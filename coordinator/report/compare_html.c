@@ -71,6 +71,10 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_double(j, "errors_b", c->errors_b);
     json_string(j, "failures_a", compare_failures_words(&c->failures_a, words));
     json_string(j, "failures_b", compare_failures_words(&c->failures_b, words));
+    json_u64(j, "suspect_a", c->doubts_a.n);
+    json_u64(j, "suspect_b", c->doubts_b.n);
+    json_string(j, "doubt_a", c->doubts_a.first);
+    json_string(j, "doubt_b", c->doubts_b.first);
     json_u64(j, "only_a", c->only_a);
     json_u64(j, "only_b", c->only_b);
     json_u64(j, "left_out_a", c->left_out_a);

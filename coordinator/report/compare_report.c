@@ -51,11 +51,24 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     (void)buf_puts(out, ".\n");
 }
 
+/* A change may be what the doubt is about. */
+static void doubts(const struct compare_doubts *d, const char *run, struct buf *out)
+{
+    char points[HUMAN_THINGS_MAX];
+    if (!d->n) return;
+    (void)buf_printf(out, "Suspect in %s: %s", run, human_things((double)d->n, "point", points));
+    if (d->first) (void)buf_printf(out, "%s%s", d->n > 1 ? ", the first since " : ", since ", d->first);
+    (void)buf_puts(out, ".\n");
+}
+
 static void notes(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     char noise[HUMAN_MAX], points[HUMAN_THINGS_MAX], failed[2][COMPARE_FAILURES_WORDS];
-    (void)buf_printf(out, "Failed requests: %s %s; %s %s.\n", a, compare_failures_words(&c->failures_a, failed[0]), b,
-                     compare_failures_words(&c->failures_b, failed[1]));
+    (void)buf_printf(out, "Failed requests: %s %s; %s %s%s.\n", a, compare_failures_words(&c->failures_a, failed[0]), b,
+                     compare_failures_words(&c->failures_b, failed[1]),
+                     c->only_a || c->only_b ? ", at loads that both tried" : "");
+    doubts(&c->doubts_a, a, out);
+    doubts(&c->doubts_b, b, out);
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
     if (!c->repeated && c->n_loads)
         (void)buf_printf(out,
@@ -63,7 +76,7 @@ static void notes(const struct comparison *c, const char *a, const char *b, stru
                          "(sd). load.repeats: 3 would measure it.\n",
                          human_percent(COMPARE_RUN_NOISE, noise));
     if (c->only_a || c->only_b)
-        (void)buf_printf(out, "Only in the first: %s; only in the other: %zu.\n",
+        (void)buf_printf(out, "Without a point to compare with: %s of the first, %zu of the other.\n",
                          human_things((double)c->only_a, "point", points), c->only_b);
     if (c->left_out_a || c->left_out_b)
         (void)buf_printf(out, "Left out (invalid, or not steady): %s of the first, %zu of the other.\n",

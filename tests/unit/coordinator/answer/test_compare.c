@@ -185,6 +185,12 @@ static void test_matching(void **state)
     assert_int_equal(c.overall[FIGURE_TPOT_P50].say, COMPARE_UNKNOWN);
     assert_true(isnan(c.overall[FIGURE_TPOT_P50].rel));
     compare_clear(&c);
+    for (int i = 0; i < 4; i++) /* of those that are compared: what differs may be what the doubt is about */
+        verdict_add(&a[i].verdict, VERDICT_SUSPECT, "lag %d", i);
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_true(c.doubts_a.n == 2 && c.doubts_b.n == 0 && !c.doubts_b.first);
+    assert_string_equal(c.doubts_a.first, "lag 0");
+    compare_clear(&c);
     char words[COMPARE_FAILURES_WORDS];
     uint64_t *by = b[0].ledger.failed;
     b[0].window_failed = 1; /* far below what is called a rise, and in words all the same */
@@ -209,10 +215,17 @@ static void test_matching(void **state)
     assert_true(c.errors_rose && compare_fails(&c, 0.5));
     assert_int_equal(c.say, COMPARE_WORSE);
     compare_clear(&c);
-    assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
-    assert_int_equal(c.say, COMPARE_WORSE); /* errors are of the whole run */
+    b[0].window_failed = b[1].window_failed = b[3].window_failed = 0;
+    b[2].window_failed = 500; /* at a load that the first run did not try */
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_false(c.errors_rose || compare_fails(&c, 0));
+    assert_int_equal(c.say, COMPARE_SAME);
+    assert_int_equal(c.failures_b.failed, 0);
     compare_clear(&c);
-    b[2].window_failed = 0;
+    b[3].window_failed = 100; /* a point that is left out since all of it failed was tried in both */
+    assert_int_equal(compare_runs(a, 4, b, 4, 1, &c, NULL), 0);
+    assert_int_equal(c.say, COMPARE_WORSE);
+    compare_clear(&c);
     assert_int_equal(compare_runs(a, 1, b + 2, 1, 1, &c, NULL), 0);
     assert_int_equal(c.say, COMPARE_UNKNOWN); /* no load in common */
     assert_false(compare_fails(&c, 0));
