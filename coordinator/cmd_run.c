@@ -241,8 +241,8 @@ static int prepare(struct order *o, const char *plan, int *ret_status, struct er
                    : reopen(o, NULL, ret_status, e);
     if (opt.resume_if_there && holds_run(opt.out))
         return name_folder(opt.out, o->dir, sizeof o->dir, e) ? -1 : reopen(o, plan, ret_status, e);
-    if (load_plan(plan, o, e)) return -1;
-    return name_run(&o->meta, o->dir, sizeof o->dir, e);
+    if (load_plan(plan, o, e) || name_run(&o->meta, o->dir, sizeof o->dir, e)) return -1;
+    return holds_run(o->dir) ? 0 : report_folder_is_free(o->dir, e); /* a run that is there is refused later */
 }
 
 static int check_words(size_t n, struct err *e)

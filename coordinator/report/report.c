@@ -51,6 +51,28 @@ static int print_text(const struct analysis *a, const char *dir, bool written, s
     return rc;
 }
 
+int report_folder_is_free(const char *dir, struct err *e)
+{
+    static const char *const LEFT[] = {"run.sqlite-wal", "run.sqlite-shm"}; /* SQLite would take them for its own */
+    const size_t n_reports = sizeof REPORTS / sizeof REPORTS[0], n_left = sizeof LEFT / sizeof *LEFT;
+    char path[1200];
+    struct buf found = BUF_INIT(400);
+    int rc = 0;
+    for (size_t i = 0; i < n_reports + n_left; i++) {
+        const char *name = i < n_reports ? REPORTS[i].file : LEFT[i - n_reports];
+        int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+        if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK)) continue;
+        (void)buf_printf(&found, "%s%s", found.len ? ", " : "", name);
+    }
+    if (found.len)
+        rc = err_set(e, ERR_USAGE,
+                     "%.200s: holds %s, but no run (run.sqlite is not there). A new run's files have these names, and "
+                     "would replace them or be taken together with them. Give another folder, or move them away",
+                     dir, buf_str(&found));
+    buf_clear(&found);
+    return rc;
+}
+
 int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e)
 {
     struct analysis a;

@@ -22,6 +22,9 @@ struct report_style {
 #define REPORT_WIDE 96u
 ERR_CHECKED int report_text(const struct analysis *a, const struct report_style *style, struct buf *out, struct err *e);
 
+/* -1: a folder without run.sqlite holds files with the names of those that a run leaves; whose they are nobody knows.
+ */
+ERR_CHECKED int report_folder_is_free(const char *dir, struct err *e);
 /* Analyses the run, writes every report into dir (each whole or not at all), prints the text to stdout when `print`,
  * and gives the exit status that the run deserves (analysis.h). */
 ERR_CHECKED int report_all(const struct run_data *run, const char *dir, bool print, int *ret_status, struct err *e);

@@ -314,6 +314,33 @@ static void test_cannot_be_written(void **state)
     run_data_clear(&r);
 }
 
+/* A folder without a run whose files have the names of a run's: nobody knows whose they are. */
+static void test_not_ours(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char path[300];
+    (void)snprintf(dir, sizeof dir, "/tmp/test_report.XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    static const char *const OTHERS[] = {"notes.txt", "report.html", "groups.csv", "run.sqlite-wal"};
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        assert_int_equal(report_folder_is_free(dir, &e), i > 1 ? -1 : 0); /* a file of another name is in no way */
+        (void)snprintf(path, sizeof path, "%s/%s", dir, OTHERS[i]);
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        (void)fclose(f);
+    }
+    assert_int_equal(report_folder_is_free(dir, &e), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.text, "holds groups.csv, report.html, run.sqlite-wal, but no run"));
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, OTHERS[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+    assert_int_equal(report_folder_is_free(dir, &e), 0); /* none yet */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,7 +348,7 @@ int main(void)
         cmocka_unit_test(test_csv_columns),       cmocka_unit_test(test_mix),
         cmocka_unit_test(test_html_is_safe),      cmocka_unit_test(test_text),
         cmocka_unit_test(test_exit_status),       cmocka_unit_test(test_nothing_measured),
-        cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_cannot_be_written), cmocka_unit_test(test_not_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
