@@ -51,11 +51,13 @@ const Picture = (function() {
     if (a.slo_point === p.index) return kit.css("--c2");
     return a.knee_point === p.index ? kit.css("--c3") : null;
   }
+  /* A limit only where a greater load is known to fail. */
+  const sloName = (a) => a.slo_next_fails ? "SLO's limit" : "most within the SLO";
   /* Its load, and what the answer calls it. Of a load that ran again and again the first has it, or the one that is ringed. */
   function called(kit, p) {
     const of = kit.points().filter((o) => o.requested.load === p.requested.load && Charts.counts(o));
     if (p !== (of.find((o) => ringed(kit, o)) || of[0] || p)) return "";
-    const a = kit.data().summary.answer, is = [a.knee_point === p.index && "knee", a.slo_point === p.index && "SLO's limit"].filter(Boolean);
+    const a = kit.data().summary.answer, is = [a.knee_point === p.index && "knee", a.slo_point === p.index && sloName(a)].filter(Boolean);
     return p.requested.load + (is.length ? " · " + is.join(", ") : "");
   }
 
@@ -80,10 +82,10 @@ const Picture = (function() {
     $("picture-title").textContent = name + " against output token/s; beside each point stands its load";
     kit.draw("c-picture", {
       caption: (!good.length ? kit.nothing(name) :
-                  [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the SLO's limit: " + say(slo),
+                  [say(knee) && "At the knee: " + say(knee), slo && slo !== knee && say(slo) && "at the " + sloName(a) + ": " + say(slo),
                    last && last.p !== knee && last.p !== slo && "at the highest load " + kit.among(last.p) + ": " + say(last.p)].filter(Boolean).join("; ").replace(/^a/, "A") + "." + kit.alone(good)) +
         (missing && good.length ? " " + missing + (missing === 1 ? " point has" : " points have") + " too few requests for " + q + "." : "") +
-        (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the SLO's limit too" : [knee && "the knee (violet)", slo && "the SLO's limit (green)"].filter(Boolean).join(", ")) + "." : "") + (kit.loops() && kit.loops() + "."),
+        (marks.length ? " Shaded: beyond the limit." : "") + (good.some((r) => r.ring) ? " Ringed: " + (knee === slo ? "the knee, which is the " + sloName(a) + " too" : [knee && "the knee (violet)", slo && "the " + sloName(a) + " (green)"].filter(Boolean).join(", ")) + "." : "") + (kit.loops() && kit.loops() + "."),
       type: "line",
       data: {
         datasets: [kit.line(name, kit.css("--c1"), rows, {

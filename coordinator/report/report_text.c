@@ -209,14 +209,21 @@ static void latency(const struct page *p, const struct point *q, const char *whe
     wrap(p, line, 2);
 }
 
+/* A limit only where a greater load is known to fail. */
+static const char *slo_name(const struct analysis *in)
+{
+    return in->answer.slo_next_fails ? "the SLO's limit" : "the most within the SLO";
+}
+
 static void latencies(const struct page *p, const struct analysis *in)
 {
     size_t knee, slo = in->answer.slo_point;
-    bool bent = report_knee_point(in, &knee);
-    if (bent)
-        latency(p, &in->points[knee],
-                in->answer.has_slo && knee == slo ? "At the knee and at the SLO's limit" : "At the knee");
-    if (in->answer.has_slo && !(bent && knee == slo)) latency(p, &in->points[slo], "At the SLO's limit");
+    bool bent = report_knee_point(in, &knee), both = bent && in->answer.has_slo && knee == slo;
+    char at[80];
+    (void)snprintf(at, sizeof at, "At the knee%s%s", both ? " and at " : "", both ? slo_name(in) : "");
+    if (bent) latency(p, &in->points[knee], at);
+    (void)snprintf(at, sizeof at, "At %s", slo_name(in));
+    if (in->answer.has_slo && !both) latency(p, &in->points[slo], at);
 }
 
 static void gate_line(const struct page *p, const struct analysis *in, size_t g)
@@ -271,9 +278,10 @@ static void curve(const struct page *p, const struct analysis *in, const size_t 
         for (size_t k = 0; k < (size_t)eighths / 8; k++)
             (void)buf_puts(p->out, "█");
         static const char *const PART[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-        (void)buf_printf(p->out, "%s %s%s%s\n", PART[(size_t)eighths % 8], human_number(q->output_tokens_per_s, number),
-                         order[i] == knee ? "  ← knee" : "",
-                         in->answer.has_slo && order[i] == in->answer.slo_point ? "  ← SLO's limit" : "");
+        (void)buf_printf(p->out, "%s %s%s%s%s\n", PART[(size_t)eighths % 8],
+                         human_number(q->output_tokens_per_s, number), order[i] == knee ? "  ← knee" : "",
+                         in->answer.has_slo && order[i] == in->answer.slo_point ? "  ← " : "",
+                         in->answer.has_slo && order[i] == in->answer.slo_point ? slo_name(in) + 4 : "");
     }
 }
 
