@@ -161,6 +161,7 @@ static bool send_again(struct stage *st, struct request *r, enum counter outcome
             return false;
         }
     }
+    stage_take_retry(st, r, (enum failure)(outcome - COUNTER_FAILED_FIRST), at);
     recorder_retry(&st->rec, &r->stream, outcome);
     counts_of(st, r)->failed++;
     wording_drop(&st->wording, r);
@@ -180,6 +181,9 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     s->t.tcp_ns = x->tcp_ns;
     s->t.tls_ns = x->tls_ns;
     if (at < s->t.sent) at = s->t.sent;
+    bool waits = r->again.place != 0; /* to be sent again */
+    if (waits && end == END_TIMEOUT_TOTAL)
+        r->transfer.why = "its time was over while it waited to be sent again (load.retries)";
     due_heap_remove(&st->again, &r->again);
     tails_remove(&r->tail);
     s->t.closed = closed ? at : 0;
@@ -197,6 +201,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     recorder_of(&st->rec, r->choice.workload, r->choice.model);
     recorder_status(&st->rec, outcome, (uint32_t)x->status);
     recorder_end(&st->rec, s, outcome, at);
+    if (waits && outcome == COUNTER_ABORTED) st->rec.snap->counters[COUNTER_RETRIES_CUT]++;
     struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);

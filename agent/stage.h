@@ -143,6 +143,8 @@ int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to);
 void stage_begin_remarks(struct stage *st);
 /* … and a request failed: the first of its label is kept, and the first with another status than that one. */
 void stage_take_failure(struct stage *st, struct request *r, enum failure label, int64_t at);
+/* … and one of its attempts failed, and is made again: the first of each label is kept. */
+void stage_take_retry(struct stage *st, struct request *r, enum failure label, int64_t at);
 /* … and something new was found in an answer of `r`. */
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at);
 

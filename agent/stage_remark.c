@@ -7,6 +7,7 @@
 #include "agent/stream/model_name.h"
 #include "common/text.h"
 
+#define RETRY_WORDS 560  /* bytes of the words of a try that is sent again */
 #define WORDS_MOST 160   /* bytes of the words of each status */
 #define MODEL_EVENTS 64u /* so many events of a stage without the name of a model are looked at for one */
 
@@ -131,6 +132,26 @@ void stage_take_failure(struct stage *st, struct request *r, enum failure label,
     }
     (void)failure_samples_put(&st->firsts, &s);
     (void)failure_samples_put(&st->rec.snap->failures, &s);
+}
+
+void stage_take_retry(struct stage *st, struct request *r, enum failure label, int64_t at)
+{
+    enum remark_kind kind = (enum remark_kind)(REMARK_RETRIED_FIRST + (int)label);
+    struct wording *w = &st->wording;
+    if (st->look.kept[kind] || (w->who && w->who != r)) return; /* another one's words are being heard */
+    struct wording_secret secrets[STAGE_SECRETS];
+    struct failure_sample s = {.label = label, .status = (uint32_t)r->transfer.status};
+    struct remark mark = {.at_ns = at - st->t0};
+    bool seen = w->seen[label], done = w->done[label]; /* of requests that failed for good */
+    size_t n = stage_secrets(st->tr->target, secrets), len = 0;
+    wording_take(w, r, secrets, n, r->transfer.why ? r->transfer.why : r->stream.why, &s);
+    w->seen[label] = seen;
+    w->done[label] = done;
+    if (s.status) len = (size_t)snprintf(mark.text, sizeof mark.text, "status %u", (unsigned)s.status);
+    if (s.text[0])
+        (void)snprintf(mark.text + len, sizeof mark.text - len, "%s\"%s\"", len ? ", " : "",
+                       text_cut(s.text, RETRY_WORDS, (char[RETRY_WORDS + 4]){0}));
+    if (mark.text[0]) put(st, kind, &mark);
 }
 
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at)

@@ -6,7 +6,8 @@ enum remark_kind {
 #define REMARK(id, name, meaning) REMARK_##id,
 #include "common/remark.def"
 #undef REMARK
-    REMARK_N
+    REMARK_N,
+    REMARK_RETRIED_FIRST = REMARK_RETRIED_DNS /* as the labels of failure.def */
 };
 extern const char *const REMARK_NAMES[REMARK_N];
 

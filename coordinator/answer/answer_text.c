@@ -20,6 +20,7 @@
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define SKIPPED_MOST 8     /* loads that are named */
 #define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
+#define RETRIES_TELL 0.01  /* of the attempts: as many that were sent again are told */
 #define REST_TELL 0.02     /* of the slots' time in which they rested after failures */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
@@ -314,6 +315,27 @@ static void say_rest(struct answer *a)
                 " of their time: fewer requests were in flight than asked for. ");
 }
 
+/* What a retry saved is in no count of failures, and its wait is in every latency. */
+static void say_retries(struct answer *a)
+{
+    uint64_t n = a->counters[COUNTER_RETRIES], cut = a->counters[COUNTER_RETRIES_CUT];
+    int most = 0;
+    char number[HUMAN_THINGS_MAX], by[HUMAN_MAX];
+    for (int i = 1; i < FAILURE_N; i++)
+        if (a->counters[COUNTER_RETRIED_FIRST + i] > a->counters[COUNTER_RETRIED_FIRST + most]) most = i;
+    if ((double)n <= RETRIES_TELL * (double)a->counters[COUNTER_SENT]) return;
+    say(a, "%s failed and %s sent again (%s by %s)", human_things((double)n, "attempt", number),
+        cut      ? "were to be"
+        : n == 1 ? "was"
+                 : "were",
+        human_count(a->counters[COUNTER_RETRIED_FIRST + most], by), FAILURES[most].name);
+    if (cut) say(a, ", and %s of them still waited when the drain ended", human_count(cut, by));
+    say(a, "%s. ", cut < n ? "; latencies hold their waits" : "");
+    const struct remark *first = a->remark[REMARK_RETRIED_FIRST + most];
+    char words[FIRST_MOST + 4];
+    if (first) say(a, "The first: %s. ", text_cut(first->text, FIRST_MOST, words));
+}
+
 static void say_failures(struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], by[HUMAN_MAX];
@@ -339,8 +361,12 @@ static void say_failures(struct answer *a)
         say(a, "%s of %s due in the window got no answer", human_count(a->unanswered, n),
             human_things(due, "request", all));
         say_percent(a, " (", (double)a->unanswered / due, ")");
-        say_number(a, unanswered_how(a), a->oldest_s, " s. ");
+        say_number(a, unanswered_how(a), a->oldest_s, " s");
+        if (a->counters[COUNTER_RETRIES_CUT])
+            say(a, "; %s of those cut off waited to be sent again", human_count(a->counters[COUNTER_RETRIES_CUT], n));
+        say(a, ". ");
     }
+    say_retries(a);
 }
 
 /* A workload or a model of which nearly all requests failed is in no figure. */

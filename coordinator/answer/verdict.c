@@ -467,7 +467,7 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
 {
     const struct hist *cut = hist_of(e, METRIC_CUT_AGE), *e2e = hist_of(e, METRIC_E2E);
     double age = (double)e->requested->duration_ns / 1e9;
-    char open[HUMAN_MAX], length[HUMAN_MAX], still[96];
+    char open[HUMAN_MAX], length[HUMAN_MAX], still[96], tries[HUMAN_THINGS_MAX], again[HUMAN_THINGS_MAX + 80] = "";
     (void)snprintf(still, sizeof still, "those due %s it ended in its drain", e->c[COUNTER_WIN_OK] ? "in" : "before");
     if (cut) age = fmax(age, (double)cut->max / 1e9);
     if (e2e) age = fmax(age, hist_mean(e2e) / 1e9);
@@ -475,11 +475,33 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
     if (e->c[COUNTER_ABORTED])
         (void)snprintf(still, sizeof still, "%s were still open when the drain ended",
                        human_count(e->c[COUNTER_ABORTED], open));
+    if (e->c[COUNTER_RETRIES])
+        (void)snprintf(again, sizeof again, ", with the waits before %s that load.retries made again,",
+                       human_things((double)e->c[COUNTER_RETRIES], "attempt", tries));
     verdict_add(
         v, VERDICT_INVALID,
-        "nothing was measured: answers take longer than the stage. None ended within its window and none failed; %s. "
+        "nothing was measured: answers%s take longer than the stage. None ended within its window and none failed; %s. "
         "Make load.duration at least %s s",
-        still, human_number(ceil((double)e->requested->warmup_ns / 1e9) + STAGE_ANSWERS * age, length));
+        again, still, human_number(ceil((double)e->requested->warmup_ns / 1e9) + STAGE_ANSWERS * age, length));
+}
+
+/* Nothing failed for good, since tries that failed were to be sent again: plateau waited, not the server's answers. */
+static bool add_waited_to_retry(const struct evidence *e, struct verdict *v)
+{
+    const uint64_t *c = e->c;
+    char wait[HUMAN_THINGS_MAX], tries[HUMAN_THINGS_MAX], n[HUMAN_MAX];
+    int most = COUNTER_RETRIED_FIRST;
+    for (int i = 0; i < FAILURE_N; i++)
+        if (c[COUNTER_RETRIED_FIRST + i] > c[most]) most = COUNTER_RETRIED_FIRST + i;
+    if (c[COUNTER_RETRIES] == 0 || 2 * c[COUNTER_RETRIES_CUT] < c[COUNTER_ABORTED] + 1) return false;
+    verdict_add(
+        v, VERDICT_INVALID,
+        "nothing was measured: %s still waited to be sent again when the drain ended, and none ended ok in the window "
+        "(%s of %s: %s). Make load.duration longer than load.retries or a Retry-After lets them wait",
+        human_things((double)c[COUNTER_RETRIES_CUT], "request", wait), human_count(c[most], n),
+        human_things((double)c[COUNTER_RETRIES], "failed attempt", tries),
+        COUNTERS[COUNTER_FAILED_FIRST + (most - COUNTER_RETRIED_FIRST)].meaning);
+    return true;
 }
 
 /* Nothing came of it because nothing was asked, or because the plan's own users went away. */
@@ -561,6 +583,7 @@ static bool add_thinking(const struct evidence *e, struct verdict *v)
     double slots = (double)c[COUNTER_MEASURED_NS] * e->requested->concurrency;
     char n[HUMAN_THINGS_MAX];
     if (e->requested->kind != LOAD_CLOSED || !((double)c[COUNTER_WIN_THINK_NS] > slots / 2)) return false;
+    if (c[COUNTER_WIN_DUE] > 0) return false;
     verdict_add(v, VERDICT_INVALID,
                 "nothing was measured: users thought through the window, and none asked in it (%s before it). Make "
                 "load.duration several times as long as think_time",
@@ -572,11 +595,13 @@ static void add_nothing_ok(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
     char due[HUMAN_THINGS_MAX], failed[HUMAN_MAX], text[VERDICT_REASON_MAX];
-    bool none_failed = counters_failed(c) + c[COUNTER_WIN_FAILED] == 0;
+    bool late = c[COUNTER_WIN_OK] > 0; /* it all ended well after the window */
+    bool none_failed = late || counters_failed(c) + c[COUNTER_WIN_FAILED] == 0;
     if (none_failed && add_nothing_asked(e, v)) return;
     if (add_none_in_window(e, v)) return;
     if (none_failed) {
-        if (!add_thinking(e, v) && !add_stalled(e, v)) add_too_short(e, v);
+        if (!late && (add_waited_to_retry(e, v) || add_thinking(e, v) || add_stalled(e, v))) return;
+        add_too_short(e, v);
         return;
     }
     failures_text(c, text, sizeof text);
@@ -600,10 +625,16 @@ static void add_no_window(const struct evidence *e, struct verdict *v)
         verdict_add(v, VERDICT_INVALID, "nothing was measured: the stage ended before its window began");
 }
 
-/* All that was due in the window ended well, and not even a token of it came within: there is no throughput. */
-static bool came_late(const uint64_t c[COUNTER_N])
+/* There is no number to judge.
+ * - Of what was due in the window nothing ended ok, and some failed or nothing at all ended in it. Requests from before
+ *   may have ended ok in it; they do not count where all that became due in it failed, or where none of an open loop
+ *   did.
+ * - All of it ended well, and not even a token of it came within: there is no throughput. */
+static bool nothing_measured(const uint64_t c[COUNTER_N], const struct plan_stage *r)
 {
-    return c[COUNTER_WIN_OK] > 0 && c[COUNTER_WIN_DONE] + c[COUNTER_WIN_EVENTS] + c[COUNTER_WIN_FAILED] == 0;
+    bool none_due = r->kind == LOAD_OPEN && r->rate_to > 0 && c[COUNTER_WIN_DUE] == 0;
+    if (c[COUNTER_WIN_OK] > 0) return c[COUNTER_WIN_DONE] + c[COUNTER_WIN_EVENTS] + c[COUNTER_WIN_FAILED] == 0;
+    return c[COUNTER_WIN_FAILED] > 0 || c[COUNTER_WIN_DONE] == 0 || none_due;
 }
 
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
@@ -615,17 +646,7 @@ void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist
         add_no_window(&e, ret);
         return;
     }
-    /* There is no number left to judge, so only what happened and the state of the machines are reported. Requests from
-     * before the window may have ended ok in it; they do not count where all that became due in it failed, or where
-     * none of an open loop did. */
-    bool none_due = requested->kind == LOAD_OPEN && requested->rate_to > 0 && counters[COUNTER_WIN_DUE] == 0;
-    if (came_late(counters)) {
-        add_too_short(&e, ret);
-        check_machine(&e, ret);
-        return;
-    }
-    if (counters[COUNTER_WIN_OK] == 0 &&
-        (counters[COUNTER_WIN_FAILED] > 0 || counters[COUNTER_WIN_DONE] == 0 || none_due)) {
+    if (nothing_measured(counters, requested)) { /* so what happened and the state of the machines are reported */
         add_nothing_ok(&e, ret);
         check_machine(&e, ret);
         return;

@@ -361,6 +361,8 @@ function ledgerTable() {
       {text: "balances", cls: "text"}
     ]],
     body, (i) => i === points.length ? "sum" : "");
+  const said = new Map(points.flatMap((p) => p.retries ? Object.entries(p.retries.first) : []).reverse());
+  for (const [label, words] of said) $("ledger").append(el("p", "soft", "Sent again: the first that failed by " + label + ": " + words));
 }
 
 function endTable() {

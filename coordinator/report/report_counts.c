@@ -1,5 +1,6 @@
 #include "coordinator/report/report_counts.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #include "coordinator/answer/statuses.h"
@@ -12,7 +13,8 @@ void report_retries(struct json_out *j, const struct analysis *a, const struct s
         return;
     }
     json_object(j, "retries");
-    json_u64(j, "sent", s->counters[COUNTER_RETRIES]);
+    json_u64(j, "sent", s->counters[COUNTER_RETRIES] - s->counters[COUNTER_RETRIES_CUT]);
+    json_u64(j, "cut", s->counters[COUNTER_RETRIES_CUT]);
     json_u64(j, "denied", s->counters[COUNTER_RETRIES_DENIED]);
     json_u64(j, "too_late", s->counters[COUNTER_RETRIES_TOO_LATE]);
     json_object(j, "after");
@@ -20,7 +22,44 @@ void report_retries(struct json_out *j, const struct analysis *a, const struct s
         if (s->counters[COUNTER_RETRIED_FIRST + i])
             json_u64(j, FAILURES[i].name, s->counters[COUNTER_RETRIED_FIRST + i]);
     json_end_object(j);
+    json_object(j, "first");
+    for (int i = 0; i < FAILURE_N; i++)
+        if (s->remarks.of[REMARK_RETRIED_FIRST + i].text[0])
+            json_string(j, FAILURES[i].name, s->remarks.of[REMARK_RETRIED_FIRST + i].text);
     json_end_object(j);
+    json_end_object(j);
+}
+
+void report_retries_words(const struct analysis *in, struct buf *text)
+{
+    uint64_t n = 0, cut = 0, denied = 0, late = 0, after[FAILURE_N] = {0};
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct stage_data *s = report_stage(in, i);
+        if (!s) continue;
+        n += s->counters[COUNTER_RETRIES] - s->counters[COUNTER_RETRIES_CUT];
+        cut += s->counters[COUNTER_RETRIES_CUT];
+        denied += s->counters[COUNTER_RETRIES_DENIED];
+        late += s->counters[COUNTER_RETRIES_TOO_LATE];
+        for (int k = 0; k < FAILURE_N; k++)
+            after[k] += s->counters[COUNTER_RETRIED_FIRST + k];
+    }
+    (void)buf_printf(text, "%" PRIu64 " sent again", n);
+    if (cut) (void)buf_printf(text, ", %" PRIu64 " still waited for it when the drain ended", cut);
+    const char *mark = ", after ";
+    for (int k = 0; k < FAILURE_N; k++, mark = after[k - 1] ? ", " : mark)
+        if (after[k]) (void)buf_printf(text, "%s%s %" PRIu64, mark, FAILURES[k].name, after[k]);
+    if (n) (void)buf_puts(text, "; latencies of these requests begin with their first try");
+    for (int k = 0; k < FAILURE_N; k++) {
+        const struct remark *first = in->answer.remark[REMARK_RETRIED_FIRST + k];
+        if (after[k] && first) (void)buf_printf(text, "; the first by %s: %s", FAILURES[k].name, first->text);
+    }
+    if (denied)
+        (void)buf_printf(text, ". %" PRIu64 " failed and were not sent again: load.retries.budget was used up", denied);
+    if (late)
+        (void)buf_printf(text,
+                         ". %" PRIu64 " failed and were not sent again: their Retry-After reached beyond "
+                         "target.timeouts.total",
+                         late);
 }
 
 void report_recorded(struct json_out *j, const struct stage_data *s)

@@ -9,6 +9,9 @@ void report_retries(struct json_out *j, const struct analysis *a, const struct s
 void report_sessions(struct json_out *j, const struct analysis *a, const struct stage_data *s);
 /* `recorded`: null unless rows of single requests were wanted. */
 void report_recorded(struct json_out *j, const struct stage_data *s);
+/* What was sent again in the whole run, for people. */
+#define REPORT_RETRIES_WORDS (2000u + FAILURE_N * (REMARK_TEXT + 40u)) /* bytes at most */
+void report_retries_words(const struct analysis *in, struct buf *text);
 /* `first_failures`: of a stage, by label. */
 void report_first_failures(struct json_out *j, const struct stage_data *s);
 void report_remarks(struct json_out *j, const struct stage_data *s);

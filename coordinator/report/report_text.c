@@ -13,6 +13,7 @@
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/mix.h"
 #include "coordinator/report/headline.h"
+#include "coordinator/report/report_counts.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/answer/gates.h"
 #include "coordinator/answer/statuses.h"
@@ -432,31 +433,9 @@ static void sessions(const struct page *p, const struct analysis *in)
 /* What was sent again: it is in no line of the ledger, since a request ends once. */
 static void retries(const struct page *p, const struct analysis *in)
 {
-    uint64_t n = 0, denied = 0, late = 0, after[FAILURE_N] = {0};
     if (in->run->plan->retries.max == 0) return;
-    for (size_t i = 0; i < in->n_points; i++) {
-        const struct stage_data *s = report_stage(in, i);
-        if (!s) continue;
-        n += s->counters[COUNTER_RETRIES];
-        denied += s->counters[COUNTER_RETRIES_DENIED];
-        late += s->counters[COUNTER_RETRIES_TOO_LATE];
-        for (int k = 0; k < FAILURE_N; k++)
-            after[k] += s->counters[COUNTER_RETRIED_FIRST + k];
-    }
-    struct buf text = BUF_INIT(2000);
-    (void)buf_printf(&text, "%" PRIu64 " sent again", n);
-    const char *mark = ", after ";
-    for (int k = 0; k < FAILURE_N; k++, mark = after[k - 1] ? ", " : mark)
-        if (after[k]) (void)buf_printf(&text, "%s%s %" PRIu64, mark, FAILURES[k].name, after[k]);
-    if (n) (void)buf_puts(&text, "; latencies of these requests begin with their first try");
-    if (denied)
-        (void)buf_printf(&text, ". %" PRIu64 " failed and were not sent again: load.retries.budget was used up",
-                         denied);
-    if (late)
-        (void)buf_printf(&text,
-                         ". %" PRIu64 " failed and were not sent again: their Retry-After reached beyond "
-                         "target.timeouts.total",
-                         late);
+    struct buf text = BUF_INIT(REPORT_RETRIES_WORDS);
+    report_retries_words(in, &text);
     (void)buf_puts(p->out, "Retries: ");
     wrap(p, buf_str(&text), 9);
     p->out->bad |= text.bad;

@@ -201,6 +201,20 @@ static void test_stalled(void **state)
     expect(&w, VERDICT_INVALID,
            "answers take longer than the stage. None ended within its window and none failed; those due in it ended in "
            "its drain");
+    memset(w.c, 0, sizeof w.c);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(300000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = w.c[COUNTER_WIN_DUE] = w.c[COUNTER_WIN_OK] = 64;
+    w.c[COUNTER_RETRIES] = 8; /* what took so long were waits as well */
+    expect(&w, VERDICT_INVALID,
+           "answers, with the waits before 8 attempts that load.retries made again, take longer than the stage");
+    memset(w.c, 0, sizeof w.c); /* every request was refused, with a Retry-After */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_ABORTED] = w.c[COUNTER_RETRIES_CUT] = 64;
+    w.c[COUNTER_RETRIES] = 70;
+    w.c[COUNTER_RETRIED_FIRST + FAILURE_HTTP_429] = 69, w.c[COUNTER_RETRIED_FIRST + FAILURE_RESET] = 1;
+    expect(&w, VERDICT_INVALID,
+           "64 requests still waited to be sent again when the drain ended, and none ended ok in the window (69 of 70 "
+           "failed attempts: status 429).");
     memset(w.c, 0, sizeof w.c); /* conversations: users think for longer than the window */
     w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 64;
