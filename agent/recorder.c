@@ -273,8 +273,12 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     }
     if (!due_in_window) return;
     count(r, failed ? COUNTER_WIN_FAILED : COUNTER_WIN_CLOSED, 1);
-    if (outcome != COUNTER_ABORTED) return;
     int64_t age = now - (s->t.sent != 0 ? s->t.sent : s->t.due);
+    if (failed) {
+        sample(r, METRIC_FAIL_AGE, age, 1);
+        sample(r, METRIC_FAIL_WAIT, s->t.first_token != 0 ? s->t.first_token - s->t.sent : age, 1);
+    }
+    if (outcome != COUNTER_ABORTED) return;
     sample(r, METRIC_CUT_AGE, age, 1);
     if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, age, 1);
 }

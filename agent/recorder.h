@@ -18,6 +18,7 @@
  * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
  * - lateness, dispatch: requests due inside the window that were sent, however they ended.
  * - dns, tcp, tls, connect: requests that made a new connection.
+ * - fail_age, fail_wait: requests due inside the window that failed, by how long they are known to have waited.
  * - fail_time: failed requests that were sent; cancelled and aborted ones have none.
  * - WIN_EVENTS, WIN_TOKENS_MICRO, WIN_INPUT_TOKENS: every request, failed and open ones too: what arrived, arrived.
  * - WIN_TOKENS_MICRO: window events × n / events where the request says n (usage, or it ended ok); else by the ratio

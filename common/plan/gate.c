@@ -23,6 +23,16 @@ static const struct {
 };
 enum { SUBJECT_N = sizeof SUBJECTS / sizeof *SUBJECTS };
 
+bool gates_bound_errors(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_gates; i++) {
+        const struct plan_gate *g = &p->gates[i];
+        bool errors = g->subject == GATE_ERROR_RATE || g->subject == GATE_ERROR_COUNT;
+        if (errors && (g->op == OP_LT || g->op == OP_LE)) return true;
+    }
+    return false;
+}
+
 const char *gate_subject_name(enum gate_subject subject)
 {
     for (size_t i = 0; i < SUBJECT_N; i++)

@@ -10,6 +10,8 @@ ERR_CHECKED int gate_parse(const char *text, struct plan_gate *ret, struct err *
 /* The expression with white space folded: one blank around the operator, none elsewhere. buf of GATE_TEXT_MAX bytes; -1
  * when it does not fit. */
 int gate_fold(const char *text, char *buf);
+/* Does a gate bound the errors from above? */
+bool gates_bound_errors(const struct plan *p);
 /* The word for a gate that is not on a metric: "throughput", "errors.rate"; NULL for GATE_METRIC. */
 const char *gate_subject_name(enum gate_subject subject);
 /* `>= 5000 token/s` or `> 40 requests/s` into everything of *ret but `text`; folded (GATE_TEXT_MAX bytes) is the same

@@ -69,56 +69,132 @@ static struct gate_reading read_quantile(const struct plan_gate *gate, const str
     return r;
 }
 
-/* With requests that were cut off a sample has two ends: they may have ended at their age, or never. The value and the
- * lower end go by the first, the upper end by the second. */
-static struct gate_reading read_cut(const struct plan_gate *gate, const struct hist *h, const struct hist *cut)
+/* What a limit is held against beside the answers. */
+struct beside {
+    const struct hist *cut; /* slower than this; borrowed */
+    struct hist *failed;    /* on the wrong side of the limit */
+};
+
+static bool is_upper(const struct plan_gate *gate)
 {
-    struct gate_reading r = {NAN, NAN, INFINITY, true, false};
-    struct hist *all = hist_copy(cut);
+    return gate->op == OP_LT || gate->op == OP_LE;
+}
+
+/* The first value that is over the limit. */
+static int64_t just_over(const struct plan_gate *gate)
+{
+    return hist_bucket_low(hist_index((int64_t)gate->value) + 1);
+}
+
+uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p)
+{
+    const struct hist *h = is_upper(gate) ? point_failed(p, gate->metric) : NULL;
+    if (gate->subject != GATE_METRIC || !point_is_of_answers(gate->metric)) return 0;
+    if (!p->errors_gated) return p->window_failed;
+    return h ? h->count - hist_count_at_most(h, (int64_t)gate->value) : 0;
+}
+
+/* Failed requests that count against the limit, each at what it is known to have waited, or just over the limit. NULL:
+ * none, or no memory. */
+static struct hist *failed_over(const struct plan_gate *gate, const struct point *p, bool *no_memory)
+{
+    uint64_t all = gate_failed_over(gate, p), older = 0;
+    const struct hist *h = is_upper(gate) ? point_failed(p, gate->metric) : NULL;
+    struct hist *ret = all ? hist_new() : NULL;
+    int rc = all && !ret ? -1 : 0;
+    for (uint32_t i = 0; ret && h && rc == 0 && i < h->n; i++) {
+        int64_t at = hist_bucket_high(h->lo + i);
+        if (!h->counts[i] || h->lo + i <= hist_index((int64_t)gate->value)) continue;
+        rc = hist_record(ret, at < h->max ? at : h->max, h->counts[i]);
+        older += h->counts[i];
+    }
+    if (ret && rc == 0 && all > older) rc = hist_record(ret, is_upper(gate) ? just_over(gate) : 0, all - older);
+    if (rc) {
+        *no_memory = true;
+        hist_destroy(&ret);
+    }
+    return ret;
+}
+
+/* With requests that were cut off a sample has two ends: they may have ended at their age, or never. The value and the
+ * lower end go by the first, the upper end by the second. Failed ones are over an upper limit. */
+static struct gate_reading read_beside(const struct plan_gate *gate, const struct hist *h, const struct beside *b)
+{
+    struct gate_reading r = {NAN, NAN, is_upper(gate) ? (double)INFINITY : (double)NAN, true, false};
+    struct hist *all = hist_copy(b->cut ? b->cut : b->failed);
     double scale = METRICS[gate->metric].scale;
-    uint64_t lo, hi, n = cut->count + (h ? h->count : 0);
-    if (all && (!h || hist_merge(all, h) == 0)) {
-        if (n >= samples_needed(gate->q)) r.value = (double)hist_quantile(all, gate->q) / scale;
-        rank_interval(n, gate->q, 0.05, &lo, &hi);
-        if (isnan(r.value) || !lo) lo = rank_below(n, gate->q, 0.05);
-        if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(all, lo))) / scale;
-        if (h && !isnan(r.value) && hi && hi <= h->count) r.hi = (double)hist_at_rank(h, hi) / scale;
-    } else
+    uint64_t lo, hi;
+    if (!all || (h && hist_merge(all, h)) || (b->cut && b->failed && hist_merge(all, b->failed))) {
         r.no_memory = true;
+        hist_destroy(&all);
+        return r;
+    }
+    int64_t value = hist_quantile(all, gate->q);
+    if (all->count >= samples_needed(gate->q)) r.value = hist_index(value) == 0 ? 0 : (double)value / scale;
+    rank_interval(all->count, gate->q, 0.05, &lo, &hi);
+    if (isnan(r.value) || !lo) lo = rank_below(all->count, gate->q, 0.05);
+    if (lo) r.lo = (double)hist_bucket_low(hist_index(hist_at_rank(all, lo))) / scale;
+    const struct hist *ends = is_upper(gate) ? h : all;
+    if (ends && !isnan(r.value) && hi && hi <= ends->count) r.hi = (double)hist_at_rank(ends, hi) / scale;
     hist_destroy(&all);
     return r;
 }
 
-static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p)
+/* Failed requests have their part in a mean, and its interval moves with it. Of those cut off it is at least this. */
+static struct gate_reading mean_beside(const struct metric_stat *s, const struct beside *b, double scale)
+{
+    double n = (double)s->count, sum = s->count ? s->mean * n : 0;
+    if (b->cut) n += (double)b->cut->count, sum += hist_sum(b->cut) / scale;
+    if (b->failed) n += (double)b->failed->count, sum += hist_sum(b->failed) / scale;
+    if (b->cut) return (struct gate_reading){sum / n, sum / n, INFINITY, true, false};
+    double moved = sum / n - s->mean;
+    return (struct gate_reading){sum / n, s->mean_lo + moved, s->mean_hi + moved, false, false};
+}
+
+static struct gate_reading aggregate(const struct plan_gate *gate, const struct point *p, const struct beside *b)
 {
     const struct metric_stat *s = &p->metric[gate->metric];
-    const struct hist *cut = point_cut(p, gate->metric);
-    double n = cut ? (double)(s->count + cut->count) : 0, scale = METRICS[gate->metric].scale;
+    double scale = METRICS[gate->metric].scale;
+    bool any = b->cut || b->failed;
     switch (gate->agg) {
     case AGG_MEAN:
-        if (cut) { /* the mean is at least this */
-            double sum = (s->count ? s->mean * (double)s->count : 0) + hist_sum(cut) / scale;
-            return (struct gate_reading){sum / n, sum / n, INFINITY, true, false};
-        }
+        if (any) return mean_beside(s, b, scale);
         return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false, false};
     case AGG_MIN:
-        return (struct gate_reading){s->min, NAN, NAN, false, false};
+        return (struct gate_reading){b->failed && !is_upper(gate) ? 0 : s->min, NAN, NAN, false, false};
     case AGG_MAX:
-        if (cut) {
-            double least = fmax(s->max, (double)cut->max / scale); /* fmax passes over NaN */
+        if (any && is_upper(gate)) { /* fmax passes over NaN */
+            double least = fmax(s->max, b->cut ? (double)b->cut->max / scale : 0);
+            least = fmax(least, b->failed ? (double)b->failed->max / scale : 0);
             return (struct gate_reading){least, least, INFINITY, true, false};
         }
         return (struct gate_reading){s->max, NAN, NAN, false, false};
     case AGG_QUANTILE:
-        if (cut) return read_cut(gate, p->hist[gate->metric], cut);
+        if (any) return read_beside(gate, p->hist ? p->hist[gate->metric] : NULL, b);
         break;
     }
     return read_quantile(gate, p);
 }
 
-static struct gate_reading read_gate(const struct plan_gate *gate, const struct point *p)
+/* at_least: the value may be a greater one. */
+static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p, bool *at_least)
 {
-    if (gate->subject == GATE_METRIC) return read_metric(gate, p);
+    bool no_memory = false;
+    struct beside b = {.cut = is_upper(gate) ? point_cut(p, gate->metric) : NULL,
+                       .failed = failed_over(gate, p, &no_memory)};
+    struct gate_reading r = aggregate(gate, p, &b);
+    r.no_memory |= no_memory;
+    double v = r.value * METRICS[gate->metric].scale;
+    *at_least = is_upper(gate) && ((b.cut && v >= (double)b.cut->min) || (b.failed && v >= (double)b.failed->min) ||
+                                   (gate->agg == AGG_MEAN && (b.cut || b.failed)));
+    hist_destroy(&b.failed);
+    return r;
+}
+
+static struct gate_reading read_gate(const struct plan_gate *gate, const struct point *p, bool *at_least)
+{
+    *at_least = false;
+    if (gate->subject == GATE_METRIC) return read_metric(gate, p, at_least);
     struct reading r = figure_read(p, figure_of_gate(gate->subject));
     return (struct gate_reading){r.value, r.lo, r.hi, false, false};
 }
@@ -174,13 +250,21 @@ static double share_needs(double share, double had, double limit)
 
 static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
-    bool upper = gate->op == OP_LT || gate->op == OP_LE, errors = gate->subject == GATE_ERROR_RATE;
+    bool upper = is_upper(gate), errors = gate->subject == GATE_ERROR_RATE;
     bool counted = errors || (gate->subject == GATE_METRIC && stat_independent(gate->metric));
     double had = errors                         ? (double)point_ended(p)
                  : gate->subject == GATE_METRIC ? (double)p->metric[gate->metric].count
                                                 : (double)NAN;
     double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q) : 0;
-    double factor = errors ? share_needs(o->value, had, limit) / had : larger(o, limit, upper);
+    double over = 0;
+    if (o->failed && gate->agg == AGG_QUANTILE && upper) { /* the share of requests over the limit decides */
+        const struct hist *h = p->hist ? p->hist[gate->metric] : NULL;
+        over = (double)o->failed + (h ? (double)(h->count - hist_count_at_most(h, (int64_t)gate->value)) : 0);
+        had += (double)o->failed;
+    }
+    double factor = errors     ? share_needs(o->value, had, limit) / had
+                    : over > 0 ? share_needs(over / had, had, 1 - gate->q) / had
+                               : larger(o, limit, upper);
     if (had > 0 && had < least) factor = fmax(least / had, factor); /* fmax passes over NaN */
     if (!(factor > 1)) return;
     if (counted && had > 0) {
@@ -242,8 +326,10 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
         PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, had));
     else if (isinf(o->hi) && p->unsent_share > 0)
         PUT(": requests that waited for load.max_concurrency and were never sent leave it open");
-    else if (isinf(o->hi))
+    else if (isinf(o->hi) && point_cut(p, o->gate->metric))
         PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
+    else if (isinf(o->hi))
+        PUT(": too few requests, of which some failed");
     if (isfinite(o->needs_s))
         PUT("%s about %s s at this load", isfinite(o->needs) ? ":" : ": it needs",
             human_number(ceil(o->needs_s), seconds));
@@ -259,7 +345,11 @@ const char *gate_reading_words(const struct gate_outcome *o, char *buf, size_t n
 {
     char value[HUMAN_MAX + 16];
     buf[0] = '\0';
-    if (isfinite(o->value)) return gate_value_words(o->gate, o->value, buf, n);
+    if (isfinite(o->value)) {
+        (void)snprintf(buf, n, "%s%s", o->bound ? o->bound : "",
+                       gate_value_words(o->gate, o->value, value, sizeof value));
+        return buf;
+    }
     if (is_bound(o))
         (void)snprintf(buf, n, "%s %s", isfinite(o->lo) ? "at least" : "at most",
                        gate_value_words(o->gate, isfinite(o->lo) ? o->lo : o->hi, value, sizeof value));
@@ -276,7 +366,7 @@ static bool from_sent(const struct plan_gate *gate, const struct point *p)
 
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
-    char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
+    char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16], failed[HUMAN_THINGS_MAX];
     size_t at = 0;
     buf[0] = '\0';
     PUT("%s", gate_reading_words(o, value, sizeof value));
@@ -284,6 +374,11 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
         PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
             gate_value_words(o->gate, o->hi, hi, sizeof hi));
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
+    if (o->failed)
+        PUT("; %s %s", human_things((double)o->failed, "failed request", failed),
+            p->errors_gated  ? "had waited longer than the limit"
+            : o->failed == 1 ? "counts as beyond the limit"
+                             : "count as beyond the limit");
     if (o->result != GATE_INCONCLUSIVE) return buf;
     PUT("%sinconclusive", at ? "; " : "");
     if (at < n) words_undecided(o, p, buf + at, n - at);
@@ -318,17 +413,27 @@ static bool lies_beyond(const struct plan_gate *gate, const struct point *p)
     return latency && p->gone && (double)point_errors(p) > beyond;
 }
 
+/* The value lies among requests of which nothing is known but that they count as over the limit. */
+static bool is_just_over(const struct plan_gate *gate, const struct point *p, double value)
+{
+    return gate->subject == GATE_METRIC && is_upper(gate) && !p->errors_gated && p->window_failed && isfinite(value) &&
+           hist_index((int64_t)(value * METRICS[gate->metric].scale)) == hist_index(just_over(gate));
+}
+
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret)
 {
-    struct gate_reading r = read_gate(gate, p);
+    bool at_least;
+    struct gate_reading r = read_gate(gate, p, &at_least);
     double limit = gate->subject == GATE_METRIC ? gate->value / METRICS[gate->metric].scale : gate->value;
-    bool upper = gate->op == OP_LT || gate->op == OP_LE; /* the limit is an upper one */
+    bool upper = is_upper(gate);
     double far_end = upper ? r.hi : r.lo, near_end = upper ? r.lo : r.hi;
     *ret = (struct gate_outcome){.gate = gate,
                                  .value = r.value,
                                  .lo = r.lo,
                                  .hi = r.hi,
                                  .no_memory = r.no_memory,
+                                 .bound = at_least ? "at least " : NULL,
+                                 .failed = gate_failed_over(gate, p),
                                  .result = GATE_INCONCLUSIVE,
                                  .needs = NAN,
                                  .had = NAN,
@@ -341,6 +446,7 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
         ret->result = holds(gate->op, far_end, limit) ? GATE_PASS : GATE_INCONCLUSIVE;
     else if (!r.needs_interval)
         ret->result = holds(gate->op, r.value, limit) ? GATE_PASS : GATE_FAIL;
+    if (is_just_over(gate, p, r.value)) ret->bound = "over ", ret->value = limit;
     if (ret->result == GATE_INCONCLUSIVE) what_decides(gate, p, limit, ret);
     ret->grows = ret->result == GATE_PASS && upper && grows_with_stage(gate, p);
     ret->gone = ret->result == GATE_PASS && upper && lies_beyond(gate, p);

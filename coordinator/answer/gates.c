@@ -1,5 +1,7 @@
 #include "coordinator/answer/gates.h"
 
+#include "common/plan/gate.h"
+
 /* A search knows more than single points: it has judged each load by all of its runs together. */
 static enum gate_result search_decides(const struct search_outcome *o)
 {
@@ -17,6 +19,14 @@ const char *gates_rule(const struct plan *plan)
     if (plan->search.goal != SEARCH_NONE) return "the load that the search found must keep every gate";
     return gates_any(plan) ? "one load that keeps every gate is enough (slo.require: any)"
                            : "every load must keep every gate (slo.require: all)";
+}
+
+const char *gates_failed_rule(const struct plan *plan)
+{
+    return gates_bound_errors(plan)
+               ? "a failed request is over each latency limit below the time that it had waited; one that failed "
+                 "sooner is left to the gate on errors"
+               : "a failed request is over every latency limit, since no gate is on errors.rate";
 }
 
 enum gate_result gates_decide(const struct plan *plan, const struct point *points, size_t n_points,

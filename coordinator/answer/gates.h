@@ -17,5 +17,7 @@ enum gate_result gates_decide(const struct plan *plan, const struct point *point
                               const struct gate_outcome *gates, size_t n_gates, const struct search_outcome *search);
 /* The rule in words, for people: "one load that keeps every gate is enough (slo.require: any)". */
 const char *gates_rule(const struct plan *plan);
+/* What it counts of failed requests (the rule of point.h), for people. */
+const char *gates_failed_rule(const struct plan *plan);
 /* Is one load that keeps the gates enough? */
 bool gates_any(const struct plan *plan);

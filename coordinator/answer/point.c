@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/human.h"
+#include "common/plan/gate.h"
 #include "common/plan/plan_api.h"
 #include "common/rng.h"
 #include "coordinator/answer/mser.h"
@@ -35,12 +36,46 @@ static void rates_compute(const uint64_t *c, struct point *p)
     p->goodput_per_s = (double)c[COUNTER_WIN_GOOD] / w;
 }
 
-const struct hist *point_cut(const struct point *p, enum metric m)
+static const struct hist *waits(const struct point *p, enum metric m, enum metric of_first, enum metric of_whole)
 {
     bool first = m == METRIC_TTFT || m == METRIC_TTFT_DUE || m == METRIC_TTFC,
          whole = m == METRIC_E2E || m == METRIC_E2E_DUE;
-    const struct hist *h = !p->hist ? NULL : first ? p->hist[METRIC_CUT_WAIT] : whole ? p->hist[METRIC_CUT_AGE] : NULL;
+    const struct hist *h = !p->hist ? NULL : first ? p->hist[of_first] : whole ? p->hist[of_whole] : NULL;
     return h && h->count ? h : NULL;
+}
+
+const struct hist *point_cut(const struct point *p, enum metric m)
+{
+    return waits(p, m, METRIC_CUT_WAIT, METRIC_CUT_AGE);
+}
+
+const struct hist *point_failed(const struct point *p, enum metric m)
+{
+    return waits(p, m, METRIC_FAIL_WAIT, METRIC_FAIL_AGE);
+}
+
+bool point_is_of_answers(enum metric m)
+{
+    switch (m) {
+    case METRIC_TTFT:
+    case METRIC_TTFT_DUE:
+    case METRIC_TTFC:
+    case METRIC_E2E:
+    case METRIC_E2E_DUE:
+    case METRIC_TPOT:
+    case METRIC_TPOT_SUFFIX:
+    case METRIC_NORMALIZED:
+    case METRIC_USER_SPEED:
+    case METRIC_TTFT_FIRST_TURN:
+    case METRIC_TTFT_SECOND_TURN:
+    case METRIC_TTFT_LATER_TURNS:
+    case METRIC_E2E_FIRST_TURN:
+    case METRIC_E2E_SECOND_TURN:
+    case METRIC_E2E_LATER_TURNS:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* A request that was cut off is slower than its age. When it is older than the slowest answer, it counts as never
@@ -445,6 +480,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
                           .hist = s->hist,
                           .data = s,
                           .seed = plan->seed};
+    ret->errors_gated = gates_bound_errors(plan);
     ret->window_s = (double)c[COUNTER_MEASURED_NS] / 1e9;
     ret->window_due = c[COUNTER_WIN_DUE];
     ret->window_ok = c[COUNTER_WIN_OK];

@@ -46,10 +46,11 @@ struct point {
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
     bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a
                      short window, by its counts */
-    bool gone;    /* answers came, and then failures alone to the window's end */
-    struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
-    double drift;                               /* relative drift of throughput over the window */
-    double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */
+    bool errors_gated;         /* the plan has an upper limit on errors: it judges the requests that failed at once */
+    bool gone;                 /* answers came, and then failures alone to the window's end */
+    struct steady_pass passes; /* the steady window by super-passes, where it was asked for */
+    double drift;              /* relative drift of throughput over the window */
+    double littles_law;        /* X·R / N, 1 when consistent; NaN when unknown */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */
     bool degraded;
@@ -82,6 +83,16 @@ static inline uint64_t point_ended(const struct point *p)
 /* Ages of the requests that were cut off before this latency was known: each is slower than its age. NULL when there
  * are none, or the metric is no latency of a whole request. */
 const struct hist *point_cut(const struct point *p, enum metric m);
+/* A failed request has no latency. The rule for gates, the curve's SLO and searches:
+ *
+ * 1. It is over every limit below the time that it had waited when it failed (fail_age; of limits on the first token
+ *    fail_wait), as one that was cut off is.
+ * 2. How slow one would have been that failed sooner nobody knows. Where the plan has a gate on errors, that judges it;
+ *    where it has none, the request is beyond every limit, lest nobody judges it.
+ *
+ * In goodput none of them is good. */
+bool point_is_of_answers(enum metric m); /* a latency or the speed of whole requests: the rule holds for it */
+const struct hist *point_failed(const struct point *p, enum metric m); /* how long failed ones waited; NULL: unknown */
 
 /* What agents alone make of a point, judged some at a time: each has histograms to be opened, and there may be
  * thousands. */

@@ -42,8 +42,9 @@ static void count(const struct plan_gate *gate, const struct point *p, uint64_t 
         *n += point_ended(p);
         return;
     }
-    *bad += p->window_failed;
-    *n += p->window_failed;
+    uint64_t failed = gate_failed_over(gate, p);
+    *bad += failed;
+    *n += failed;
     const struct hist *h = p->hist ? p->hist[gate->metric] : NULL, *cut = point_cut(p, gate->metric);
     if (cut && upper_limit(gate)) { /* requests younger than the limit when they were cut off decide nothing */
         uint64_t over = cut->count - hist_count_at_most(cut, (int64_t)gate->value);

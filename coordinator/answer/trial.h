@@ -2,8 +2,9 @@
  *
  * Percentile gates are decided by MLPerf's early stopping rule (Inference Rules, "Early Stopping"; a binomial test):
  * with t of n requests over the limit, `p99 < limit` passes when P(Bin(n, 0.01) <= t) <= 1 - c, fails when P(Bin(n,
- * 0.01) >= t) <= 1 - c, and else needs more time; c = 0.99. Failed requests are over every limit. Shares of errors
- * likewise. Gates on token gaps (not independent), rates and means go by the interval that the point carries. */
+ * 0.01) >= t) <= 1 - c, and else needs more time; c = 0.99. Which failed requests are over a limit, point.h says.
+ * Shares of errors likewise. Gates on token gaps (not independent), rates and means go by the interval that the point
+ * carries. */
 #pragma once
 #include "coordinator/answer/point.h"
 

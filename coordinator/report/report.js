@@ -291,10 +291,10 @@ function gateTable() {
     all.map(
       (g) =>
         Object.assign(
-          [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, inUnit(g, g.value),
+          [{node: el("code", "", g.gate), cls: "text"}, {node: badge(g.result), cls: "text"}, (g.bound || "") + inUnit(g, g.value),
            interval(g), g.point !== undefined && S.points[g.point] ? S.points[g.point].requested.load : ""],
-          {below: g.result !== "inconclusive" ? [] : g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : g.point === undefined && g.points ? ["not judged: no valid point was measured"] : []})));
-  if (S.gates_rule) $("gates").append(el("p", "soft", "The rule: " + S.gates_rule + "."));
+          {below: g.result !== "inconclusive" ? (g.failed ? [g.words.replace(/^[^;]*; /, "")] : []) : g.words ? [g.words.replace(/^.*(?=inconclusive)/, "")] : g.point === undefined && g.points ? ["not judged: no valid point was measured"] : []})));
+  if (S.gates_rule) $("gates").append(el("p", "soft", "The rule: " + S.gates_rule + (S.points.some((p) => p.window.failed) ? "; " + S.gates_failed_rule : "") + "."));
 }
 
 /* The plan's curve in the figures of the rules. */

@@ -335,6 +335,8 @@ static void put_outcome(struct json_out *j, const struct analysis *in, const str
     json_known_u64(j, "stage", o->point < in->n_points, o->point < in->n_points ? in->points[o->point].stage + 1 : 0);
     json_string(j, "result", gate_result_name(o->result));
     json_double(j, "value", o->value);
+    json_string(j, "bound", o->bound);
+    json_u64(j, "failed", o->failed);
     json_double(j, "lo", o->lo);
     json_double(j, "hi", o->hi);
     json_double(j, "needs", o->needs);
@@ -377,6 +379,7 @@ static void put_gates_result(struct json_out *j, const struct analysis *in)
     bool any = plan && (plan->n_gates || plan->capacity.text);
     json_string(j, "gates_result", any ? gate_result_name(analysis_gates(in)) : NULL);
     json_string(j, "gates_rule", plan && plan->n_gates ? gates_rule(plan) : NULL);
+    json_string(j, "gates_failed_rule", plan && plan->n_gates ? gates_failed_rule(plan) : NULL);
     if (!plan || !plan->capacity.text) {
         json_null(j, "capacity");
         return;

@@ -253,6 +253,10 @@ static void gates(const struct page *p, const struct analysis *in)
 {
     if (!in->run->plan || !in->run->plan->n_gates) return;
     (void)buf_printf(p->out, "\nGates: %s\n", gates_rule(in->run->plan));
+    if (in->answer.window_failed) {
+        (void)buf_puts(p->out, "       ");
+        wrap(p, gates_failed_rule(in->run->plan), 7);
+    }
     for (size_t g = 0; g < in->run->plan->n_gates; g++)
         gate_line(p, in, g);
 }

@@ -104,6 +104,10 @@ PLACES = {
     "/headers": (lambda n: [(0.002, CHUNKED), (4, b"")], False),
     "/late": (lambda n: good(n, before_end=0.3), False),
     "/used": (lambda n: [] if next(USED) % 2 else good(n), False),
+    "/slow504": (lambda n: whole("504 Gateway Timeout", "text/plain", "upstream timed out", before=0.3) if next(TURN) % 5 < 3 else good(n), False),
+    "/fast500": (lambda n: whole("500 Internal Server Error", "text/plain", "boom") if next(TURN) % 5 < 3 else good(n), False),
+    "/later": (lambda n: whole("429 Too Many Requests", "text/plain", "come back later", "Retry-After: 60"), False),
+    "/warming": (lambda n: whole("503 Service Unavailable", "text/plain", "warming up") if next(TURN) % 2 else good(n), False),
     "/open": (lambda n: good(n, before_close=0.3), False),
 }
 

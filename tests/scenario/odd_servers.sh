@@ -63,6 +63,27 @@ expect '.points[0] | .evidence.counters | .status_503 + .status_500 == .http_5xx
 expect '(.failures[0].statuses | test("^[0-9]+ × 503, [0-9]+ × 500$")) and .failures[0].statuses as $s | .answer.text | contains("By status: " + $s + ".")' 'and told'
 expect_text out.log ' × 503, ' 'in the terminal too'
 
+# A gateway's timeout is slower than the limit below it; an instant 500 is left to a gate on errors, where there is one.
+SLO='slo: {run: [ttft.p80 < 150ms, errors.rate < 90%]}' run_at /slow504 'concurrency: [4], duration: 4s'
+expect_status 99
+expect '.gates[0] | .result == "fail" and .failed > 3 and (.words | test("^at least 30[0-9.]* ms.*; [0-9]+ failed requests had waited longer than the limit"))' 'failures that took longer than a limit are over it'
+expect '.gates_failed_rule | startswith("a failed request is over each latency limit below the time that it had waited")' 'by a rule that is printed'
+expect_text out.log 'a failed request is over each latency limit below' 'in the terminal too'
+SLO='slo: {run: [ttft.p50 < 150ms]}' run_at /fast500 'concurrency: [4], duration: 1s'
+expect_status 99
+expect '.gates[0] | .result == "fail" and .bound == "over " and (.words | contains("failed requests count as beyond the limit"))' 'without a gate on errors, failures are over every limit'
+SLO='slo: {run: [ttft.p50 < 150ms, errors.rate < 90%]}' run_at /fast500 'concurrency: [4], duration: 1s'
+expect '.gates[0] | .result == "pass" and .failed == 0' 'with one they are left to it'
+
+run_at /later 'concurrency: [2], duration: 1s, drain: 1s, retries: {max: 3, budget: 1000%, after: [429]}'
+expect_status 3
+expect '.points[0].verdict.reasons[0] | contains("2 requests still waited to be sent again when the drain ended") and contains("(2 of 2 failed attempts: status 429)")' 'requests that wait for a Retry-After are no long answers'
+expect '(.answer.text | contains("2 attempts failed and were to be sent again (2 by http_429), and 2 of them still waited when the drain ended")) and (.points[0].retries | .sent == 0 and .cut == 2)' 'nor were they sent again'
+run_at /warming 'concurrency: [2], duration: 1s, retries: {max: 5, budget: 500%, after: [503], wait: 5ms}'
+expect '.points[0] | .ledger.ok == .ledger.due and .retries.first == {http_5xx: "status 503, \"warming up\""}' 'the words behind a retry are kept'
+expect_text out.log 'the first by http_5xx: status 503, "warming up"' 'and shown'
+expect '.answer.text | test("[0-9]+ attempts failed and were sent again \\([0-9]+ by http_5xx\\); latencies hold their waits. The first: status 503, \"warming up\"")' 'in the answer too'
+
 for place in comments headers; do # a queue behind the head, with and without signs of life
     run_at /$place 'concurrency: [2], duration: 3s, drain: 1s' ', timeouts: {first_token: 1s}'
     expect '[.failures[] | select(.label == "timeout_first_token")][0].text | test("^(only comments or blank lines came, and no event|the head came, and nothing after it)$")' "$place: what came before the timeout is told"

@@ -345,8 +345,12 @@ static void test_failed(void **state)
     feed("data: {\"error\":{}}\n\n", 1060 * MS);
     end(END_COMPLETE, 200, 1063 * MS, COUNTER_FAILED_STREAM_ERROR);
     for (int m = 0; m < METRIC_N; m++)
-        if (m != METRIC_FAIL_TIME && m != METRIC_LATENESS && m != METRIC_DISPATCH) must_hold((enum metric)m, -1);
+        if (m != METRIC_FAIL_TIME && m != METRIC_FAIL_AGE && m != METRIC_FAIL_WAIT && m != METRIC_LATENESS &&
+            m != METRIC_DISPATCH)
+            must_hold((enum metric)m, -1);
     must_hold(METRIC_FAIL_TIME, 60 * MS);
+    must_hold(METRIC_FAIL_AGE, 60 * MS);
+    must_hold(METRIC_FAIL_WAIT, 47 * MS); /* its first token is known to have come */
     must_hold(METRIC_LATENESS, 3 * MS);
     assert_int_equal(counted(COUNTER_FAILED_STREAM_ERROR), 1);
     assert_int_equal(counted(COUNTER_WIN_FAILED), 1);
@@ -355,6 +359,28 @@ static void test_failed(void **state)
     assert_int_equal(counted(COUNTER_TOKENS), 0);
     assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 2000000);
     assert_int_equal(snap->series_failed, 1);
+}
+
+/* How long a failed request is known to have waited. */
+static void test_failed_late(void **state)
+{
+    (void)state;
+    fresh(NULL);
+    begin(1000 * MS, 1003 * MS);
+    end(END_TIMEOUT_FIRST_TOKEN, 0, 6003 * MS, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN);
+    must_hold(METRIC_FAIL_AGE, 5000 * MS);
+    must_hold(METRIC_FAIL_WAIT, 5000 * MS);
+    fresh(NULL);
+    begin(1000 * MS, 0); /* never sent: nobody could have had an answer since it was due */
+    end(END_TIMEOUT_CONNECT, 0, 6000 * MS, COUNTER_FAILED_TIMEOUT_CONNECT);
+    must_hold(METRIC_FAIL_AGE, 5000 * MS);
+    must_hold(METRIC_FAIL_WAIT, 5000 * MS);
+    must_hold(METRIC_FAIL_TIME, -1);
+    fresh(NULL);
+    begin(100 * MS, 100 * MS); /* became due before the window */
+    end(END_TIMEOUT_FIRST_TOKEN, 0, 6000 * MS, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN);
+    must_hold(METRIC_FAIL_AGE, -1);
+    must_hold(METRIC_FAIL_TIME, 5900 * MS);
 }
 
 /* A request that the end of the drain cut off is known to be slower than its age. */
@@ -561,6 +587,7 @@ int main(void)
 
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_failed_late),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_slo),

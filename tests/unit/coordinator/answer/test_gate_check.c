@@ -120,7 +120,7 @@ static void test_gone(void **state)
 {
     (void)state;
     struct hist *hist[METRIC_N] = {0};
-    struct point p = {.hist = hist, .window_ok = 400, .window_failed = 600, .error_rate = 0.6};
+    struct point p = {.hist = hist, .window_ok = 400, .window_failed = 600, .error_rate = 0.6, .errors_gated = true};
     struct gate_outcome o;
     struct plan_gate g = ttft(0.5, OP_LT, 950);
     char words[300];
@@ -244,6 +244,68 @@ static void test_cut_off(void **state)
     hist_destroy(&hist[METRIC_CUT_WAIT]);
 }
 
+/* Three in five requests fail: `slow` of them by a timeout after 2 s, the others at once. */
+static void test_failed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t slow;
+        bool errors_gated;
+        enum gate_result result;
+        const char *words;
+    } CASES[] = {
+        {"ttft.p99 < 800ms", 600, true, GATE_FAIL, "at least 2,000 ms; 600 failed requests had waited longer"},
+        {"ttft.p50 < 800ms", 600, true, GATE_FAIL, "at least 2,000 ms"},
+        {"ttft.p30 < 800ms", 600, true, GATE_PASS, "100 ms"},
+        {"ttft.p99 < 5s", 600, true, GATE_PASS, "100 ms"}, /* nobody knows, and errors.rate judges them */
+        {"e2e.p99 < 800ms", 600, true, GATE_FAIL, "at least 2,000 ms"},
+        {"ttft.p99 < 800ms", 0, true, GATE_PASS, "100 ms"},
+        {"ttft.p99 < 800ms", 0, false, GATE_FAIL, "over 800 ms; 600 failed requests count as beyond the limit"},
+        {"ttft.p99 <= 800ms", 0, false, GATE_FAIL, "over 800 ms"},
+        {"ttft.p99 < 5s", 600, false, GATE_FAIL, "over 5,000 ms"},
+        {"ttft.p99 < 800ms", 300, false, GATE_FAIL, "at least 2,000 ms; 600 failed requests"},
+        {"tpot.p99 < 50ms", 600, false, GATE_FAIL, "over 50 ms"},
+        {"tpot.p99 < 50ms", 600, true, GATE_PASS, "10 ms"},
+        {"user_speed.p5 > 20", 0, false, GATE_FAIL, "0 token/s"},
+        {"user_speed.p5 > 20", 0, true, GATE_PASS, "100 token/s"},
+        {"ttft.max < 800ms", 600, true, GATE_FAIL, "at least 2,000 ms"},
+        {"ttft.max < 800ms", 0, true, GATE_PASS, "100 ms"},
+        {"ttft.max <= 800ms", 0, false, GATE_FAIL, "over 800 ms"},
+        {"ttft.mean < 800ms", 600, true, GATE_FAIL, "at least 1,240 ms"},
+        {"ttft.mean < 5s", 600, true, GATE_PASS, "100 ms"},
+        {"input_tokens.p99 < 800", 600, false, GATE_PASS, "100 token"}, /* no latency */
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct hist *hist[METRIC_N] = {NULL};
+        static const enum metric OK[] = {METRIC_TTFT, METRIC_E2E, METRIC_TPOT, METRIC_USER_SPEED, METRIC_INPUT_TOKENS},
+                                 FAILED[] = {METRIC_FAIL_AGE, METRIC_FAIL_WAIT};
+        static const int64_t VALUE[] = {100000000, 100000000, 10000000, 100000000, 100000};
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(hist_record(hist[OK[k]] = hist_new(), VALUE[k], 400), 0);
+        for (size_t k = 0; k < 2; k++) {
+            struct hist *h = hist[FAILED[k]] = hist_new();
+            if (CASES[i].slow) assert_int_equal(hist_record(h, INT64_C(2000000000), CASES[i].slow), 0);
+            if (CASES[i].slow < 600) assert_int_equal(hist_record(h, 1000000, 600 - CASES[i].slow), 0);
+        }
+        struct point p = {.hist = hist,
+                          .window_ok = 400,
+                          .window_failed = 600,
+                          .error_rate = 0.6,
+                          .errors_gated = CASES[i].errors_gated};
+        for (int m = 0; m < METRIC_N; m++)
+            stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+        char words[300];
+        struct plan_gate g;
+        struct gate_outcome o = judged(CASES[i].text, &p, &g);
+        gate_words(&o, &p, words, sizeof words);
+        if (o.result != CASES[i].result || strncmp(words, CASES[i].words, strlen(CASES[i].words)) != 0)
+            fail_msg("%zu: %s: %s, %s", i, CASES[i].text, gate_result_name(o.result), words);
+        for (int m = 0; m < METRIC_N; m++)
+            hist_destroy(&hist[m]);
+    }
+}
+
 static void test_decide(void **state)
 {
     (void)state;
@@ -359,6 +421,7 @@ int main(void)
                                        cmocka_unit_test(test_gone),
                                        cmocka_unit_test(test_decides_seldom_at_the_limit),
                                        cmocka_unit_test(test_decide),
-                                       cmocka_unit_test(test_cut_off)};
+                                       cmocka_unit_test(test_cut_off),
+                                       cmocka_unit_test(test_failed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
