@@ -229,12 +229,18 @@ static void check_little(const struct stage_data *s, struct point *p)
                       human_number(p->littles_law, n));
 }
 
-/* Did so many arrivals wait in vain that the backlog grew? Those of a burst wait too, but are sent in the end. */
+/* Did arrivals wait for the cap and were never sent? Those of a burst wait too, but are sent in the end. */
+static bool waited_in_vain(const struct stage_data *s)
+{
+    return s->plan.kind == LOAD_OPEN && s->plan.max_concurrency && verdict_waited(s->counters, &s->plan) &&
+           s->counters[COUNTER_SENT] < s->counters[COUNTER_DUE];
+}
+
+/* So many that the backlog grew? */
 static bool overrun(const struct stage_data *s, const struct plan *plan)
 {
     double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
-    return s->plan.kind == LOAD_OPEN && s->plan.max_concurrency && verdict_waited(s->counters, &s->plan) &&
-           sent < due * (1 - plan->verdict_achieved);
+    return waited_in_vain(s) && sent < due * (1 - plan->verdict_achieved);
 }
 
 /* How much of the window's beginning lies before the first answers' end; 0: none, or it is not known. */
@@ -494,7 +500,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ledger_compute(s, ret);
     ret->by_count = by_count(s, plan, ret);
     ret->overrun = overrun(s, plan);
-    if (ret->overrun) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
+    if (waited_in_vain(s)) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;

@@ -41,7 +41,7 @@ struct point {
         bool balanced;
     } ledger;
     enum steady steady;
-    double unsent_share; /* of the arrivals, where overrun: they waited for the cap in vain; else 0 */
+    double unsent_share; /* of the arrivals: they waited for the cap in vain */
     bool overrun; /* open loop: the server did not keep up with the rate. More arrivals than verdict.achieved waited for
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
     bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a

@@ -121,6 +121,11 @@ static void test_overrun(void **state)
     s.counters[COUNTER_DUE] = 1000;
     point_compute(&s, &plan, &p);
     assert_true(p.overrun);
+    plan.verdict_achieved = 0.9; /* no breach for this plan; what was offered is what was sent all the same */
+    point_compute(&s, &plan, &p);
+    assert_false(p.overrun);
+    is(p.unsent_share, 1 - (double)s.counters[COUNTER_SENT] / 1000);
+    plan.verdict_achieved = plan_of().verdict_achieved;
     s.counters[COUNTER_CAPPED] = 0; /* nobody waited for a slot: not the server's doing */
     point_compute(&s, &plan, &p);
     assert_false(p.overrun);
