@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/human.h"
+#include "common/plan/plan_key.h"
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/gate_plan.h"
 #include "coordinator/watch.h"
@@ -85,24 +86,27 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
     (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
 }
 
-/* Warns of a timeout that is longer than a request can last: one that is never answered is then cut off, not timed out.
- */
+/* A timeout that is longer than a request can last: one that is never answered is then cut off, not timed out. Of the
+ * default nobody is warned, since nobody asked for it. */
 static void put_unreachable(const struct plan *p, const char *before, struct buf *out)
 {
-    int64_t most = 0;
+    int64_t most = 0, standard = 0, first = p->target.timeout_first_token_ns;
     char timeout[32], within[32];
     for (size_t i = 0; i < p->n_stages; i++) {
         if (p->stages[i].duration_ns == 0) return; /* by count: as long as it takes */
         if (p->stages[i].duration_ns > most) most = p->stages[i].duration_ns;
     }
-    if (p->target.timeout_first_token_ns == 0 || p->target.timeout_first_token_ns < most + p->drain_ns) return;
-    (void)clock_duration_text(p->target.timeout_first_token_ns, timeout, sizeof timeout);
+    if (first == 0 || first < most + p->drain_ns) return;
+    (void)clock_duration_text(first, timeout, sizeof timeout);
     (void)clock_duration_text(most + p->drain_ns, within, sizeof within);
-    (void)buf_printf(
-        out,
-        "%snote: target.timeouts.first_token (%s) cannot be reached: a stage and its drain last %s. A request "
-        "that is never answered is cut off then, and counts as an error (unanswered)\n",
-        before, timeout, within);
+    if (clock_duration_parse(key_find("timeouts", "first_token")->standard, &standard) == 0 && first == standard)
+        (void)buf_printf(out, "%sa request that is never answered", before);
+    else
+        (void)buf_printf(out,
+                         "%snote: target.timeouts.first_token (%s) cannot be reached: a stage and its drain last %s. A "
+                         "request that is never answered",
+                         before, timeout, within);
+    (void)buf_puts(out, " is cut off when the drain ends, and counts as an error (unanswered)\n");
 }
 
 static void put_no_abort(const struct plan *p, const char *before, struct buf *out)

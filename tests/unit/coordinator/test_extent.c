@@ -10,7 +10,7 @@
 #include "coordinator/extent.h"
 #include "coordinator/watch.h"
 
-static bool notes(const char *timeouts, const char *load)
+static bool says(const char *words, const char *timeouts, const char *load)
 {
     struct buf text = BUF_INIT(4096), out = BUF_INIT(4096);
     struct err e;
@@ -19,19 +19,27 @@ static bool notes(const char *timeouts, const char *load)
     struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
     if (!p) fail_msg("%s", e.text);
     extent_words(p, "# ", &out);
-    bool there = strstr(buf_str(&out), "# note: target.timeouts.first_token") != NULL;
+    bool there = strstr(buf_str(&out), words) != NULL;
     plan_destroy(&p);
     buf_clear(&text);
     buf_clear(&out);
     return there;
 }
 
+static bool notes(const char *timeouts, const char *load)
+{
+    return says("# note: target.timeouts.first_token", timeouts, load);
+}
+
 /* A timeout that no request lives to see is named before the run. */
 static void test_unreachable(void **state)
 {
     (void)state;
-    assert_true(notes("", "concurrency: [1], duration: 30s, drain: 30s")); /* 60 s by default, in 30 + 30 */
-    assert_false(notes("", "concurrency: [1], duration: 31s, drain: 30s"));
+    static const char CUT[] = "a request that is never answered is cut off when the drain ends, and counts as an error";
+    assert_false(notes("", "concurrency: [1], duration: 30s, drain: 30s"));    /* 60 s by default, in 30 + 30: … */
+    assert_true(says(CUT, "", "concurrency: [1], duration: 30s, drain: 30s")); /* … what becomes of it is said */
+    assert_false(says(CUT, "", "concurrency: [1], duration: 31s, drain: 30s"));
+    assert_true(notes(", timeouts: {first_token: 61s}", "concurrency: [1], duration: 30s, drain: 30s"));
     assert_false(notes(", timeouts: {first_token: 20s}", "concurrency: [1], duration: 10s, drain: 30s"));
     assert_true(notes(", timeouts: {first_token: 2m}",
                       "stages: [{concurrency: 1, duration: 30s}, {rate: 2/s, duration: 60s}]"));
