@@ -1,5 +1,6 @@
 #include "agent/probe.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -334,28 +335,12 @@ static int count_words(struct probe *p, uint32_t words, uint64_t number, double 
                    "them): leave that key out, and a word is taken for a token");
 }
 
-/* Words are tokens: one prompt gives what the template adds, and another one shows that the server has this tokenizer.
- */
-static int measure_template(struct probe *p, double few, double many, uint32_t wanted, struct buf *said, struct err *e)
-{
-    const char *file = p->plan->target.tokenizer.file;
-    struct word_cost found = {.word = 1, .beside = few - FEW_WORDS};
-    if (few < FEW_WORDS || many < wanted || few - FEW_WORDS != many - wanted || !shard_cost_valid(&found))
-        return err_set(e, ERR_TARGET,
-                       "target.tokenizer: the server counts %.0f input tokens in a prompt that has %d by %.200s, and "
-                       "%.0f in one that has %u: it has another tokenizer",
-                       few, FEW_WORDS, file, many, wanted);
-    p->result.cost = found;
-    (void)buf_printf(said, "lengths: by %.200s, and %.0f tokens beside a prompt, by prompts of %d and %u tokens\n",
-                     file, found.beside, FEW_WORDS, wanted);
-    return 0;
-}
-
-/* A line through two lengths gives the tokens of a word and those beside the prompt; a third request, of a wanted
- * length, shows how well it does. */
+/* A line through two lengths gives the tokens of a word and those beside the prompt. Where a word is a token of a known
+ * tokenizer, the line must say so; else a third request, of a wanted length, shows how well it does. */
 static int measure(struct probe *p, struct buf *said, struct err *e)
 {
     struct word_cost *c = &p->result.cost;
+    const char *file = p->plan->target.tokenizer.file;
     double mean = dist_mean(&p->plan->workloads[0].input_tokens), few, many, got;
     uint32_t wanted = mean > MOST_WORDS ? MOST_WORDS : mean > LEAST_WORDS ? (uint32_t)mean : LEAST_WORDS;
     if (p->dialect.divides)
@@ -363,21 +348,30 @@ static int measure(struct probe *p, struct buf *said, struct err *e)
     if (prompt_tokens_init(&p->tokens, &p->plan->target, c, e) || count_words(p, FEW_WORDS, 1, &few, e) ||
         count_words(p, wanted, 2, &many, e))
         return -1;
-    if (p->tokens.on) return measure_template(p, few, many, wanted, said, e);
     struct word_cost found = {.word = (many - few) / (wanted - FEW_WORDS)};
-    found.beside = few - found.word * FEW_WORDS;
-    if (found.beside < 0) found.beside = 0;
-    if (!(found.word > 0) || !shard_cost_valid(&found))
+    found.beside = fmax(0, few - found.word * FEW_WORDS);
+    bool follows = found.word > 0 && shard_cost_valid(&found);
+    if (p->tokens.on && (!follows || fabs(found.word - 1) > 1e-9 || few < FEW_WORDS))
+        return err_set(e, ERR_TARGET,
+                       "target.tokenizer: the server counts %.0f input tokens in a prompt that has %d by %.200s, and "
+                       "%.0f in one that has %u: it has another tokenizer",
+                       few, FEW_WORDS, file, many, wanted);
+    if (!follows)
         return err_set(e, ERR_TARGET,
                        "target.lengths: measured: the server counts %.0f input tokens in %d words and %.0f in %u: no "
                        "length follows from that",
                        few, FEW_WORDS, many, wanted);
-    if (count_words(p, prompt_words(&found, wanted, true), 3, &got, e)) return -1;
+    if (p->tokens.on) found.word = 1;
+    if (!p->tokens.on && count_words(p, prompt_words(&found, wanted, true), 3, &got, e)) return -1;
     *c = found;
-    (void)buf_printf(said,
-                     "lengths: %.4g tokens a word, and %.0f beside a prompt, by prompts of %d and %u words; a prompt "
-                     "that was to have %u tokens had %.0f\n",
-                     c->word, c->beside, FEW_WORDS, wanted, wanted, got);
+    if (p->tokens.on)
+        (void)buf_printf(said, "lengths: by %.200s, and %.0f tokens beside a prompt, by prompts of %d and %u tokens\n",
+                         file, c->beside, FEW_WORDS, wanted);
+    else
+        (void)buf_printf(said,
+                         "lengths: %.4g tokens a word, and %.0f beside a prompt, by prompts of %d and %u words; a "
+                         "prompt that was to have %u tokens had %.0f\n",
+                         c->word, c->beside, FEW_WORDS, wanted, wanted, got);
     return 0;
 }
 
