@@ -646,7 +646,7 @@ ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *
 {
     c->dry = !more;
     take_up(c);
-    size_t have = c->key.cipher ? read_records(c, bytes, n) : read_by_openssl(c, bytes, n);
+    size_t have = c->key.cipher.way ? read_records(c, bytes, n) : read_by_openssl(c, bytes, n);
     keep(c);
     *ret_wall_ns = c->wall;
     if (have > 0) return (ssize_t)have;

@@ -1,6 +1,5 @@
 #include "agent/transport/tls_record.h"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -32,15 +31,12 @@ static bool expand(const EVP_MD *digest, const uint8_t *secret, const char *labe
 }
 
 /* Key and nonces of the secret. */
-static bool set_key(struct tls_record_key *k)
+static bool set_key(struct tls_record_key *k, size_t key_bytes)
 {
     uint8_t key[32];
     k->opened = 0;
     bool set = expand(k->digest, k->secret, "iv", k->nonce, TLS_RECORD_NONCE) &&
-               expand(k->digest, k->secret, "key", key, (size_t)EVP_CIPHER_CTX_get_key_length(k->cipher));
-    /* with a nonce that is "fixed", the nonce of a record can be set together with its tag, in one call */
-    set = set && EVP_DecryptInit_ex(k->cipher, NULL, NULL, key, NULL) == 1 &&
-          EVP_CIPHER_CTX_ctrl(k->cipher, EVP_CTRL_GCM_SET_IV_FIXED, -1, k->nonce) == 1;
+               expand(k->digest, k->secret, "key", key, key_bytes) && gcm_set_key(&k->cipher, key, key_bytes, k->nonce);
     OPENSSL_cleanse(key, sizeof key);
     return set;
 }
@@ -49,22 +45,19 @@ bool tls_record_key_init(struct tls_record_key *k, const SSL *ssl, const uint8_t
 {
     const SSL_CIPHER *suite = SSL_get_current_cipher(ssl);
     int nid = suite ? SSL_CIPHER_get_cipher_nid(suite) : NID_undef;
-    const EVP_CIPHER *cipher = nid == NID_aes_128_gcm   ? EVP_aes_128_gcm()
-                               : nid == NID_aes_256_gcm ? EVP_aes_256_gcm()
-                                                        : NULL;
+    size_t key_bytes = nid == NID_aes_128_gcm ? 16 : nid == NID_aes_256_gcm ? 32 : 0;
     *k = (struct tls_record_key){.digest = suite ? SSL_CIPHER_get_handshake_digest(suite) : NULL};
-    if (SSL_version(ssl) != TLS1_3_VERSION || !cipher || !k->digest || n != (size_t)EVP_MD_get_size(k->digest))
+    if (SSL_version(ssl) != TLS1_3_VERSION || !key_bytes || !k->digest || n != (size_t)EVP_MD_get_size(k->digest))
         return false;
     memcpy(k->secret, secret, n);
-    k->cipher = EVP_CIPHER_CTX_new();
-    if (k->cipher && EVP_DecryptInit_ex(k->cipher, cipher, NULL, NULL, NULL) == 1 && set_key(k)) return true;
+    if (set_key(k, key_bytes)) return true;
     tls_record_key_clear(k);
     return false;
 }
 
 void tls_record_key_clear(struct tls_record_key *k)
 {
-    EVP_CIPHER_CTX_free(k->cipher);
+    gcm_clear(&k->cipher);
     OPENSSL_cleanse(k, sizeof *k);
     *k = (struct tls_record_key){0};
 }
@@ -76,7 +69,7 @@ bool tls_record_key_renew(struct tls_record_key *k)
     bool made = expand(k->digest, k->secret, "traffic upd", next, n);
     if (made) memcpy(k->secret, next, n);
     OPENSSL_cleanse(next, sizeof next);
-    return made && set_key(k);
+    return made && set_key(k, k->cipher.key_bytes);
 }
 
 long tls_record_length(const uint8_t *bytes, size_t n)
@@ -100,14 +93,7 @@ long tls_record_open(struct tls_record_key *k, const uint8_t *record, size_t len
     memcpy(&low, nonce + 4, sizeof low);
     low ^= number;
     memcpy(nonce + 4, &low, sizeof low);
-    const OSSL_PARAM set[] = {
-        OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *)(uintptr_t)(record + length - TLS_RECORD_TAG),
-                                TLS_RECORD_TAG),
-        OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, nonce, sizeof nonce), OSSL_PARAM_END};
-    /* EVP_Cipher is what EVP_DecryptUpdate and EVP_DecryptFinal_ex come down to with this cipher */
-    if (EVP_CIPHER_CTX_set_params(k->cipher, set) != 1 || EVP_Cipher(k->cipher, NULL, record, TLS_RECORD_HEAD) < 0 ||
-        EVP_Cipher(k->cipher, to, record + TLS_RECORD_HEAD, (unsigned)n) < 0 ||
-        EVP_Cipher(k->cipher, NULL, NULL, 0) < 0)
+    if (!gcm_open(&k->cipher, nonce, record + TLS_RECORD_HEAD, TLS_RECORD_HEAD, n, to))
         return refuse(SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
     while (n > 0 && to[n - 1] == 0) /* padding */
         n--;

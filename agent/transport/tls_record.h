@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/transport/gcm.h"
+
 #define TLS_RECORD_HEAD 5u
-#define TLS_RECORD_TAG 16u
+#define TLS_RECORD_TAG GCM_TAG
 #define TLS_RECORD_MAX (TLS_RECORD_HEAD + 16384u + 256u) /* a whole record */
-#define TLS_RECORD_NONCE 12u
+#define TLS_RECORD_NONCE GCM_NONCE
 #define TLS_RECORD_SECRET 48u
 
 /* What the bytes of a record are. */
@@ -18,7 +20,7 @@ enum tls_content { TLS_CONTENT_ALERT = 21, TLS_CONTENT_HANDSHAKE = 22, TLS_CONTE
 
 /* The key of one connection and direction. */
 struct tls_record_key {
-    EVP_CIPHER_CTX *cipher; /* NULL: there is no key */
+    struct gcm cipher;
     const EVP_MD *digest;
     uint8_t secret[TLS_RECORD_SECRET], nonce[TLS_RECORD_NONCE];
     uint64_t opened; /* records, with this key */

@@ -51,9 +51,9 @@ wall coordinator/report "includes answer and a run's data only" '"coordinator/(r
 mapfile -t no_sqlite < <(files common agent coordinator | grep -E '\.[ch]$' | grep -v '^coordinator/store/')
 must_not_match "only coordinator/store/ includes SQLite" "$inc<sqlite3\.h>" "${no_sqlite[@]}"
 mapfile -t no_tls < <(printf '%s\n' "${agent[@]}" | grep -v '^agent/transport/')
-must_not_match "agent/transport/ is the agent's only room that includes nghttp2 or OpenSSL" "$inc<(openssl|nghttp2)/" "${no_tls[@]}"
+must_not_match "agent/transport/ is the agent's only room that includes nghttp2, OpenSSL or the multi-buffer library" "$inc<(openssl/|nghttp2/|intel-ipsec-mb)" "${no_tls[@]}"
 must_not_match "what is inside agent/transport/ is included there only: callers have transport.h, target.h, warm.h, kinds.h, stamp.h, resolver.h" \
-  "$inc\"agent/transport/(transport_kind|kind|kind_[a-z0-9]+|conn|http1|http2_[a-z]+|tls|tls_record)\.h\"" "${no_tls[@]}"
+  "$inc\"agent/transport/(transport_kind|kind|kind_[a-z0-9]+|conn|http1|http2_[a-z]+|tls|tls_record|gcm)\.h\"" "${no_tls[@]}"
 must_not_match "the agent has HTTP of its own and includes no libcurl" "$inc<curl/" "${agent[@]}"
 mapfile -t no_yaml < <(printf '%s\n' "${agent[@]}" "${common[@]}" | grep -v '_yaml\.c$')
 must_not_match "an agent carries no YAML" "$inc<yaml\\.h>" "${no_yaml[@]}"
