@@ -149,6 +149,22 @@ int hist_merge(struct hist *to, const struct hist *from)
     return 0;
 }
 
+int hist_add_sparse(struct hist *to, const struct hist_sparse *from)
+{
+    if (from->whole.count == 0) return 0;
+    if (hist_reserve(to, from->whole.used_lo, from->whole.used_hi)) return -1;
+    for (uint32_t i = 0; i < from->n; i++)
+        to->counts[from->cell[i].bucket - to->lo] += from->cell[i].count;
+    hist_add_totals(to, &from->whole);
+    return 0;
+}
+
+void hist_sparse_clear(struct hist_sparse *h)
+{
+    free(h->cell);
+    *h = (struct hist_sparse){0};
+}
+
 struct hist *hist_copy(const struct hist *h)
 {
     struct hist *copy = hist_new();
@@ -174,6 +190,13 @@ bool hist_equal(const struct hist *a, const struct hist *b)
     return true;
 }
 
+static int64_t value_of(const struct hist *h, uint32_t bucket)
+{
+    int64_t v = hist_bucket_high(bucket);
+    if (v > h->max) v = h->max;
+    return v < h->min ? h->min : v;
+}
+
 int64_t hist_at_rank(const struct hist *h, uint64_t rank)
 {
     if (h->count == 0) return 0;
@@ -182,20 +205,33 @@ int64_t hist_at_rank(const struct hist *h, uint64_t rank)
     uint64_t seen = 0;
     for (uint32_t i = h->used_lo; i < h->used_hi; i++) {
         seen += h->counts[i - h->lo];
-        if (seen < rank) continue;
-        int64_t v = hist_bucket_high(i);
-        if (v > h->max) v = h->max;
-        return v < h->min ? h->min : v;
+        if (seen >= rank) return value_of(h, i);
     }
     return h->max;
 }
 
-int64_t hist_quantile(const struct hist *h, double q)
+static uint64_t rank_of(const struct hist *h, double q)
 {
     /* 0.07 · 100 is 7.000000000000001 in binary: take off the rounding error before rounding up */
     double rank = ceil(q * (double)h->count * (1 - 0x1p-51));
-    if (!(rank >= 1)) return hist_at_rank(h, 1);
-    return hist_at_rank(h, rank >= (double)h->count ? h->count : (uint64_t)rank);
+    if (!(rank >= 1)) return 1;
+    return rank >= (double)h->count ? h->count : (uint64_t)rank;
+}
+
+int64_t hist_quantile(const struct hist *h, double q)
+{
+    return hist_at_rank(h, rank_of(h, q));
+}
+
+int64_t hist_sparse_quantile(const struct hist_sparse *h, double q)
+{
+    uint64_t rank = rank_of(&h->whole, q), seen = 0;
+    if (h->whole.count == 0) return 0;
+    for (uint32_t i = 0; rank < h->whole.count && i < h->n; i++) {
+        seen += h->cell[i].count;
+        if (seen >= rank) return value_of(&h->whole, h->cell[i].bucket);
+    }
+    return h->whole.max;
 }
 
 uint64_t hist_count_at_most(const struct hist *h, int64_t value)

@@ -94,3 +94,19 @@ ERR_CHECKED int hist_decode_add(struct hist *to, const void *bytes, size_t n, st
 /* The same in one walk, of bytes that were decoded before. Should they be malformed after all, -1, and `to` is spoiled
  * unless it was empty. */
 ERR_CHECKED int hist_decode_add_known(struct hist *to, const void *bytes, size_t n, struct err *e);
+
+/* A histogram as the list of those buckets that hold samples, ascending: for one that is decoded, added to others and
+ * then forgotten. A zeroed one is empty. */
+struct hist_sparse {
+    struct hist whole; /* everything but the counts */
+    struct hist_cell {
+        uint64_t count;
+        uint32_t bucket;
+    } * cell;
+    uint32_t n, room;
+};
+/* Overwrites `ret`, keeps its memory; as hist_decode_add otherwise. Empty after a failure. */
+ERR_CHECKED int hist_sparse_decode(struct hist_sparse *ret, const void *bytes, size_t n, struct err *e);
+int hist_add_sparse(struct hist *to, const struct hist_sparse *from); /* -1 without memory */
+int64_t hist_sparse_quantile(const struct hist_sparse *h, double q);  /* as hist_quantile */
+void hist_sparse_clear(struct hist_sparse *h);

@@ -139,10 +139,12 @@ static int read_head(struct reader *r, struct head *ret, struct err *e)
     return 0;
 }
 
-/* Walks the counts; adds them to counts[] (bucket head->lo first) when that is not NULL. */
-static int walk_counts(struct reader r, const struct head *head, uint64_t *counts, struct err *e)
+/* Walks the counts: adds them to counts[] (bucket head->lo first), or lists them in cells[], or only checks them. */
+static inline __attribute__((always_inline)) int walk(struct reader r, const struct head *head, uint64_t *counts,
+                                                      struct hist_cell *cells, uint32_t *ret_cells, struct err *e)
 {
     uint64_t total = 0, bucket = head->lo, v;
+    uint32_t n = 0;
     bool after_zeros = false;
     while (bucket <= head->hi) {
         if (get_varint(&r, &v))
@@ -162,6 +164,7 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
             return err_set(e, ERR_WIRE, "histogram: bucket %" PRIu64 " does not fit the count", bucket);
         total += count;
         if (counts) counts[bucket - head->lo] += count;
+        if (cells) cells[n++] = (struct hist_cell){count, (uint32_t)bucket};
         after_zeros = false;
         bucket++;
     }
@@ -169,7 +172,21 @@ static int walk_counts(struct reader r, const struct head *head, uint64_t *count
         return err_set(e, ERR_WIRE, "histogram: buckets hold %" PRIu64 " samples, the count says %" PRIu64, total,
                        head->count);
     if (r.at != r.end) return err_set(e, ERR_WIRE, "histogram: bytes after its end");
+    if (cells) *ret_cells = n;
     return 0;
+}
+
+static int check_counts(struct reader r, const struct head *head, struct err *e)
+{
+    return walk(r, head, NULL, NULL, NULL, e);
+}
+static int add_counts(struct reader r, const struct head *head, uint64_t *counts, struct err *e)
+{
+    return walk(r, head, counts, NULL, NULL, e);
+}
+static int list_counts(struct reader r, const struct head *head, struct hist_sparse *ret, struct err *e)
+{
+    return walk(r, head, NULL, ret->cell, &ret->n, e);
 }
 
 /* `to` was empty: removes what the refused histogram added, and the memory that was allocated for it. */
@@ -183,32 +200,71 @@ static void take_back(struct hist *to, const struct head *head, bool had_memory)
     }
 }
 
+/* Up to the counts, of which there may be so many. A count of 0: it ends here. */
+static int begin(struct reader *r, uint64_t most, struct head *ret, struct err *e)
+{
+    if (r->at == r->end) return err_set(e, ERR_WIRE, "histogram: empty");
+    if (*r->at != VERSION) return err_set(e, ERR_WIRE, "histogram: version %u, this program reads %d", *r->at, VERSION);
+    r->at++;
+    if (get_varint(r, &ret->count)) return err_set(e, ERR_WIRE, "histogram: cut off in the count");
+    if (ret->count == 0) return r->at == r->end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes after its end");
+    if (ret->count > most) return err_set(e, ERR_WIRE, "histogram: the count overflows");
+    return read_head(r, ret, e);
+}
+
+static struct hist totals_of(const struct head *h)
+{
+    return (struct hist){.count = h->count,
+                         .min = h->min,
+                         .max = h->max,
+                         .sum_lo = h->sum_lo,
+                         .sum_hi = h->sum_hi,
+                         .used_lo = h->lo,
+                         .used_hi = h->hi + 1};
+}
+
 static int decode_add(struct hist *to, const void *bytes, size_t n, bool known, struct err *e)
 {
     struct reader r = {bytes, (const uint8_t *)bytes + n};
     struct head head = {0};
     bool empty = to->count == 0, had_memory = to->n != 0;
-    if (n == 0) return err_set(e, ERR_WIRE, "histogram: empty");
-    if (*r.at != VERSION) return err_set(e, ERR_WIRE, "histogram: version %u, this program reads %d", *r.at, VERSION);
-    r.at++;
-    if (get_varint(&r, &head.count)) return err_set(e, ERR_WIRE, "histogram: cut off in the count");
-    if (head.count == 0) return r.at == r.end ? 0 : err_set(e, ERR_WIRE, "histogram: bytes after its end");
-    if (head.count > UINT64_MAX - to->count) return err_set(e, ERR_WIRE, "histogram: the count overflows");
-    if (read_head(&r, &head, e)) return -1;
+    if (begin(&r, UINT64_MAX - to->count, &head, e)) return -1;
+    if (head.count == 0) return 0;
     /* One walk is enough where what it adds can be taken back, or where the bytes are known. */
-    if (!empty && !known && walk_counts(r, &head, NULL, e)) return -1;
+    if (!empty && !known && check_counts(r, &head, e)) return -1;
     if (hist_reserve(to, head.lo, head.hi + 1)) return err_set(e, ERR_NOMEM, "out of memory for a histogram");
-    if (walk_counts(r, &head, to->counts + (head.lo - to->lo), e)) {
+    if (add_counts(r, &head, to->counts + (head.lo - to->lo), e)) {
         if (empty) take_back(to, &head, had_memory);
         return -1;
     }
-    hist_add_totals(to, &(struct hist){.count = head.count,
-                                       .min = head.min,
-                                       .max = head.max,
-                                       .sum_lo = head.sum_lo,
-                                       .sum_hi = head.sum_hi,
-                                       .used_lo = head.lo,
-                                       .used_hi = head.hi + 1});
+    struct hist added = totals_of(&head);
+    hist_add_totals(to, &added);
+    return 0;
+}
+
+/* A bucket with samples takes at least a byte. */
+static int sparse_reserve(struct hist_sparse *h, size_t bytes)
+{
+    if (bytes > HIST_BUCKETS) bytes = HIST_BUCKETS;
+    if (bytes <= h->room) return 0;
+    struct hist_cell *grown = realloc(h->cell, bytes * sizeof *grown);
+    if (!grown) return -1;
+    h->cell = grown;
+    h->room = (uint32_t)bytes;
+    return 0;
+}
+
+int hist_sparse_decode(struct hist_sparse *ret, const void *bytes, size_t n, struct err *e)
+{
+    struct reader r = {bytes, (const uint8_t *)bytes + n};
+    struct head head = {0};
+    ret->whole = (struct hist){0};
+    ret->n = 0;
+    if (begin(&r, UINT64_MAX, &head, e)) return -1;
+    if (head.count == 0) return 0;
+    if (sparse_reserve(ret, (size_t)(r.end - r.at))) return err_set(e, ERR_NOMEM, "out of memory for a histogram");
+    if (list_counts(r, &head, ret, e)) return -1;
+    ret->whole = totals_of(&head);
     return 0;
 }
 

@@ -232,20 +232,17 @@ static int read_counters(struct unpack *u, struct snapshot *ret, struct err *e)
     return 0;
 }
 
-/* Rows, and with ret NULL past them. */
 static int read_addresses(struct unpack *u, struct per_address *ret, struct err *e)
 {
-    struct address_count skipped;
     uint32_t n, len;
     const char *text;
     if (unpack_array(u, &n) || n % ADDRESS_FIELDS || n / ADDRESS_FIELDS > PER_ADDRESS_MAX + 1)
         return err_set(e, ERR_WIRE, "snapshot: its addresses are not a list");
     for (; n; n -= ADDRESS_FIELDS) {
-        struct address_count *a = ret ? &ret->row[ret->n] : &skipped;
+        struct address_count *a = &ret->row[ret->n];
         if (unpack_text(u, sizeof a->address - 1, &text, &len) || len == 0 || unpack_u64(u, &a->requests) ||
             unpack_u64(u, &a->ok) || unpack_u64(u, &a->failed))
             return err_set(e, ERR_WIRE, "snapshot: counts of an address are malformed");
-        if (!ret) continue;
         memcpy(a->address, text, len);
         ret->n++;
     }
@@ -328,18 +325,37 @@ static int read_requests_head(struct unpack *u, uint32_t *ret_n, struct err *e)
     return 0;
 }
 
-/* Rows, and with ret NULL past them. */
 static int read_requests(struct unpack *u, struct request_rows *ret, uint32_t addresses, struct err *e)
 {
-    struct request_row skipped;
     uint32_t n;
     if (read_requests_head(u, &n, e)) return -1;
     for (; n; n--) {
-        struct request_row *r = ret ? request_rows_new(ret) : &skipped;
+        struct request_row *r = request_rows_new(ret);
         if (!r) return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
         if (read_request(u, addresses, r)) return err_set(e, ERR_WIRE, "snapshot: the row of a request is malformed");
     }
     return 0;
+}
+
+/* The next histogram of n more: its metric and its bytes. */
+static int next_hist(struct unpack *u, uint32_t *io_next, uint32_t *ret_id, const uint8_t **ret, uint32_t *ret_len,
+                     struct err *e)
+{
+    uint32_t id;
+    if (unpack_u32(u, &id)) return err_set(e, ERR_WIRE, "snapshot: malformed metric number");
+    if (id >= METRIC_N) return err_set(e, ERR_WIRE, "snapshot: unknown metric %" PRIu32, id);
+    if (id < *io_next) return err_set(e, ERR_WIRE, "snapshot: metric %s comes twice or out of order", METRICS[id].name);
+    if (unpack_bytes(u, UINT32_MAX, ret, ret_len))
+        return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
+    *io_next = id + 1;
+    *ret_id = id;
+    return 0;
+}
+
+static int decode_failed(struct err *e, uint32_t id, bool empty)
+{
+    return empty ? err_set(e, ERR_WIRE, "snapshot: metric %s is empty", METRICS[id].name)
+                 : err_context(e, "snapshot: metric %s", METRICS[id].name);
 }
 
 static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct err *e)
@@ -348,55 +364,84 @@ static int read_hists(struct unpack *u, struct snapshot *ret, bool known, struct
     const uint8_t *bytes;
     if (unpack_array(u, &n) || n % 2) return err_set(e, ERR_WIRE, "snapshot: its histograms are not a list");
     for (; n; n -= 2) {
-        if (unpack_u32(u, &id)) return err_set(e, ERR_WIRE, "snapshot: malformed metric number");
-        if (id >= METRIC_N) return err_set(e, ERR_WIRE, "snapshot: unknown metric %" PRIu32, id);
-        if (id < next) return err_set(e, ERR_WIRE, "snapshot: metric %s comes twice or out of order", METRICS[id].name);
-        next = id + 1;
-        if (unpack_bytes(u, UINT32_MAX, &bytes, &len))
-            return err_set(e, ERR_WIRE, "snapshot: metric %s is cut off", METRICS[id].name);
+        if (next_hist(u, &next, &id, &bytes, &len, e)) return -1;
         if (!ret->hist[id] && !(ret->hist[id] = hist_new()))
             return err_set(e, ERR_NOMEM, "out of memory for a snapshot");
-        if ((known ? hist_decode_add_known : hist_decode_add)(ret->hist[id], bytes, len, e))
-            return err_context(e, "snapshot: metric %s", METRICS[id].name);
-        if (ret->hist[id]->count == 0) return err_set(e, ERR_WIRE, "snapshot: metric %s is empty", METRICS[id].name);
+        int rc = (known ? hist_decode_add_known : hist_decode_add)(ret->hist[id], bytes, len, e);
+        if (rc || ret->hist[id]->count == 0) return decode_failed(e, id, rc == 0);
     }
     return 0;
 }
 
-static int decode(struct snapshot *ret, struct unpack u, struct err *e)
+static int read_sparse(struct unpack *u, struct hist_sparse ret[METRIC_N], struct err *e)
+{
+    uint32_t n, id, len, next = 0;
+    const uint8_t *bytes;
+    if (unpack_array(u, &n) || n % 2) return err_set(e, ERR_WIRE, "snapshot: its histograms are not a list");
+    for (; n; n -= 2) {
+        if (next_hist(u, &next, &id, &bytes, &len, e)) return -1;
+        int rc = hist_sparse_decode(&ret[id], bytes, len, e);
+        if (rc || ret[id].whole.count == 0) return decode_failed(e, id, rc == 0);
+    }
+    return 0;
+}
+
+/* Up to the histograms, which come last. */
+static int read_front(struct snapshot *ret, struct unpack *u, struct err *e)
 {
     uint64_t *const numbers[NUMBERS_N] = NUMBERS(ret);
     uint32_t n;
     uint64_t tables;
-    if (unpack_array(&u, &n) || n == 0 || unpack_u64(&u, &tables))
+    if (unpack_array(u, &n) || n == 0 || unpack_u64(u, &tables))
         return err_set(e, ERR_WIRE, "snapshot: malformed head");
     if (tables != wire_fingerprint())
         return err_set(e, ERR_WIRE, "snapshot: of tables %016" PRIx64 ", this program has %016" PRIx64, tables,
                        wire_fingerprint());
     if (n != FIELDS) return err_set(e, ERR_WIRE, "snapshot: %" PRIu32 " fields, expected %d", n, FIELDS);
-    if (unpack_i64(&u, &ret->from_ns) || unpack_i64(&u, &ret->to_ns))
+    if (unpack_i64(u, &ret->from_ns) || unpack_i64(u, &ret->to_ns))
         return err_set(e, ERR_WIRE, "snapshot: malformed span");
     if (ret->from_ns < -LATEST || ret->to_ns < ret->from_ns || ret->to_ns > LATEST)
         return err_set(e, ERR_WIRE, "snapshot: impossible span from %" PRId64 " to %" PRId64, ret->from_ns, ret->to_ns);
     for (int i = 0; i < NUMBERS_N; i++)
-        if (unpack_u64(&u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
-    if (read_counters(&u, ret, e) || read_addresses(&u, &ret->addresses, e) || read_failures(&u, &ret->failures, e) ||
-        read_remarks(&u, &ret->remarks, e) || read_requests(&u, &ret->requests, ret->addresses.n, e) ||
-        groups_decode(&u, &ret->groups, e) || read_hists(&u, ret, false, e))
+        if (unpack_u64(u, numbers[i])) return err_set(e, ERR_WIRE, "snapshot: malformed number %d", i);
+    if (read_counters(u, ret, e) || read_addresses(u, &ret->addresses, e) || read_failures(u, &ret->failures, e) ||
+        read_remarks(u, &ret->remarks, e) || read_requests(u, &ret->requests, ret->addresses.n, e) ||
+        groups_decode(u, &ret->groups, e))
         return -1;
-    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
+    return 0;
+}
+
+static int at_end(const struct unpack *u, struct err *e)
+{
+    return u->at == u->end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
 }
 
 int snapshot_decode(struct snapshot *ret, const void *bytes, size_t n, struct err *e)
 {
+    struct unpack u = {bytes, (const uint8_t *)bytes + n};
     snapshot_reset(ret);
     if (n == 0) return err_set(e, ERR_WIRE, "snapshot: empty");
-    int rc = decode(ret, (struct unpack){bytes, (const uint8_t *)bytes + n}, e);
+    int rc = read_front(ret, &u, e) || read_hists(&u, ret, false, e) || at_end(&u, e) ? -1 : 0;
     if (rc) snapshot_reset(ret);
     return rc;
 }
 
-/* Past all that comes before the rows of requests. `ret` may be NULL: addresses are only passed. */
+int snapshot_decode_sparse(struct snapshot *ret, struct hist_sparse hist[METRIC_N], const void *bytes, size_t n,
+                           struct snapshot_bytes *ret_hists, struct err *e)
+{
+    struct unpack u = {bytes, (const uint8_t *)bytes + n};
+    snapshot_reset(ret);
+    for (int k = 0; k < METRIC_N; k++) {
+        hist[k].whole.count = 0;
+        hist[k].n = 0;
+    }
+    if (n == 0) return err_set(e, ERR_WIRE, "snapshot: empty");
+    if (read_front(ret, &u, e)) return -1;
+    *ret_hists = (struct snapshot_bytes){u.at, (size_t)(u.end - u.at)};
+    return read_sparse(&u, hist, e) || at_end(&u, e) ? -1 : 0;
+}
+
+/* Past all that comes before the rows of requests; `ret`: the addresses. */
 static int skip_to_requests(struct unpack *u, struct per_address *ret)
 {
     uint32_t fields, counters;
@@ -412,16 +457,6 @@ static int skip_to_requests(struct unpack *u, struct per_address *ret)
     for (; counters; counters--)
         if (unpack_u64(u, &number)) return -1;
     return read_addresses(u, ret, NULL) || read_failures(u, NULL, NULL) || read_remarks(u, NULL, NULL) ? -1 : 0;
-}
-
-int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n)
-{
-    struct unpack u = {bytes, (const uint8_t *)bytes + n};
-    if (skip_to_requests(&u, NULL) || read_requests(&u, NULL, UINT32_MAX, NULL) || groups_decode(&u, NULL, NULL))
-        return -1;
-    *ret = u.at;
-    *ret_n = (size_t)(u.end - u.at);
-    return 0;
 }
 
 int snapshot_each_request(const void *bytes, size_t n,
@@ -443,6 +478,5 @@ int snapshot_each_request(const void *bytes, size_t n,
 int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e)
 {
     struct unpack u = {hists, (const uint8_t *)hists + n};
-    if (read_hists(&u, to, true, e)) return -1;
-    return u.at == u.end ? 0 : err_set(e, ERR_WIRE, "snapshot: bytes after its end");
+    return read_hists(&u, to, true, e) || at_end(&u, e) ? -1 : 0;
 }

@@ -50,8 +50,14 @@ ERR_CHECKED int snapshot_decode(struct snapshot *ret, const void *bytes, size_t 
 int snapshot_each_request(const void *bytes, size_t n,
                           int (*each)(void *arg, const struct request_row *r, const char *address), void *arg);
 
-/* The histograms alone: where they are in the bytes of a snapshot, and the same bytes added to the histograms of
- * another. For callers that keep many snapshots and add them up later. Both return -1 on bytes that snapshot_decode
- * would refuse. */
-int snapshot_find_hists(const void *bytes, size_t n, const void **ret, size_t *ret_n);
+/* For callers that add histograms to several others, or keep many snapshots and add them up later. */
+struct snapshot_bytes {
+    const void *data;
+    size_t n;
+};
+/* As snapshot_decode, but the histograms are listed in `hist`, and `ret` has none. *ret_hists: where they are in the
+ * bytes. Both are spoiled after a failure. */
+ERR_CHECKED int snapshot_decode_sparse(struct snapshot *ret, struct hist_sparse hist[METRIC_N], const void *bytes,
+                                       size_t n, struct snapshot_bytes *ret_hists, struct err *e);
+/* Adds the bytes of ret_hists to the histograms of another. -1 on bytes that snapshot_decode would refuse. */
 ERR_CHECKED int snapshot_add_hists(struct snapshot *to, const void *hists, size_t n, struct err *e);

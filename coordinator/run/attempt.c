@@ -140,20 +140,7 @@ void attempt_lose(struct attempt *t, struct attempt_part *p)
     merge_mark_lost(t->merge, p->agent->number);
 }
 
-/* Parts come from the registry, so they are ascending by their agents' numbers. */
-static const struct attempt_part *part_numbered(const struct attempt *t, uint32_t number)
-{
-    size_t lo = 0, hi = t->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (t->part[mid].agent->number < number)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < t->n && t->part[lo].agent->number == number ? &t->part[lo] : NULL;
-}
-
+/* Parts come from the registry, so they are ascending by their agents' numbers, as those of the result are. */
 int attempt_finish(struct attempt *t, int64_t wall_minus_mono, struct stage_data *ret, struct err *e)
 {
     for (size_t i = 0; i < t->n; i++)
@@ -162,9 +149,12 @@ int attempt_finish(struct attempt *t, int64_t wall_minus_mono, struct stage_data
     ret->started_wall_ns = t->t0_ns + wall_minus_mono;
     ret->degraded = t->degraded;
     ret->aborted = t->aborted;
+    size_t i = 0;
     for (size_t k = 0; k < ret->n_agents; k++) {
-        const struct attempt_part *p = part_numbered(t, ret->agents[k].agent);
-        if (!p) continue;
+        while (i < t->n && t->part[i].agent->number < ret->agents[k].agent)
+            i++;
+        if (i == t->n || t->part[i].agent->number != ret->agents[k].agent) continue;
+        const struct attempt_part *p = &t->part[i];
         ret->agents[k].start_skew_ns = p->start_skew_ns;
         ret->agents[k].clock_offset_ns = p->agent->clock.offset_ns;
         ret->agents[k].clock_bound_ns = p->agent->clock.bound_ns;

@@ -94,12 +94,15 @@ static struct cell *cell_at(struct blocks *b, uint64_t slot, uint32_t group)
     return &b->cell[at];
 }
 
-static int cell_merge(struct blocks *b, struct cell *to, int kind, const struct hist *from)
+/* Adds one of the two. */
+static int cell_merge(struct blocks *b, struct cell *to, int kind, const struct hist *from,
+                      const struct hist_sparse *sparse)
 {
-    if (!from || !from->count) return 0;
+    const struct hist *whole = sparse ? &sparse->whole : from;
+    if (!whole || !whole->count) return 0;
     if (!to->hist[kind] && !(to->hist[kind] = hist_new())) return -1;
     b->bytes -= hist_bytes(to->hist[kind]);
-    int rc = hist_merge(to->hist[kind], from);
+    int rc = sparse ? hist_add_sparse(to->hist[kind], sparse) : hist_merge(to->hist[kind], from);
     b->bytes += hist_bytes(to->hist[kind]);
     return rc;
 }
@@ -129,7 +132,7 @@ static int coarsen(struct blocks *b)
             struct cell *to = &b->cell[n - 1];
             to->tokens += c->tokens;
             for (int k = 0; k < KINDS; k++) {
-                if (cell_merge(b, to, k, c->hist[k])) rc = -1;
+                if (cell_merge(b, to, k, c->hist[k], NULL)) rc = -1;
                 b->bytes -= hist_bytes(c->hist[k]);
             }
             cell_clear(c);
@@ -141,18 +144,18 @@ static int coarsen(struct blocks *b)
     return rc;
 }
 
-int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap)
+int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap, const struct hist_sparse hist[METRIC_N])
 {
     bool any = snap->series_tokens > 0;
     for (int k = 0; k < KINDS; k++)
-        any |= snap->hist[KEPT[k]] && snap->hist[KEPT[k]]->count;
+        any |= hist[KEPT[k]].whole.count > 0;
     if (!any) return 0;
     uint64_t second = (uint64_t)(snap->from_ns + (snap->to_ns - snap->from_ns) / 2) / (uint64_t)NS_PER_S;
     struct cell *c = cell_at(b, second >> time_shift(b), agent >> agent_shift(b));
     if (!c) return -1;
     c->tokens += snap->series_tokens;
     for (int k = 0; k < KINDS; k++)
-        if (cell_merge(b, c, k, snap->hist[KEPT[k]])) return -1;
+        if (cell_merge(b, c, k, NULL, &hist[KEPT[k]])) return -1;
     while ((b->n > BLOCKS_MAX || b->bytes > BLOCKS_BYTES) && b->n > 1 && b->level < 60)
         if (coarsen(b)) return -1;
     return 0;

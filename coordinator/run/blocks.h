@@ -14,7 +14,8 @@
 struct blocks;
 struct blocks *blocks_new(void);
 void blocks_destroy(struct blocks **b);
-int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap); /* -1 only without memory */
+/* `hist`: the snapshot's histograms. -1 only without memory. */
+int blocks_add(struct blocks *b, uint32_t agent, const struct snapshot *snap, const struct hist_sparse hist[METRIC_N]);
 /* The same as they stand now, as copies; -1 without memory, and nothing is left then. */
 int blocks_peek(const struct blocks *b, struct block **ret, size_t *ret_n);
 /* Ascending in time, then agent. Moved out; the caller frees *ret and its histograms. */

@@ -2,14 +2,14 @@
  * histograms of each agent are kept as bytes: a packed sum, and a tail of what has come since. There may be thousands
  * of agents, and an open histogram takes about twenty times the memory of its bytes.
  *
- *   snapshot ──┬── counters, gauges, span ──> the agent's part (counters are cumulative: the new ones replace the old)
+ *   snapshot ──┬── counters, gauges, span ──> the agent's (counters are cumulative: the new ones replace the old)
  *              ├── rows, blocks ────────────> series, blocks
  *              ├── addresses, failures ─────> merge.addresses, merge.failures
  *              ├── groups ──────────────────> merge.groups, open
  *              └── histograms (deltas) ──┬──> merge.hist[metric], open: added at once, decoded
  *                                        └──> part.recent, a tail of the agent: kept as the bytes that came
  *
- *   part.data.hist[metric]      part.recent
+ *   data.hist[metric]           part.recent
  *   ┌─────────────────────┐     ┌───┬────────────┬───┬────────────┬───┬────────────┐
  *   │ packed sum, 1 … k   │     │ n │ bytes, k+1 │ n │ bytes, k+2 │ n │ bytes, k+3 │   n: length, 4 bytes
  *   └─────────────────────┘     └───┴────────────┴───┴────────────┴───┴────────────┘
@@ -40,20 +40,24 @@
 #define PACKED_MAX (1u << 20)
 
 struct part {
-    struct agent_data data; /* what leaves with merge_finish */
+    uint32_t number; /* in the order in which they were added */
     uint64_t seq;
     int64_t from_ns, to_ns; /* span of the last snapshot */
     uint64_t in_flight, waiting;
     /* The tail: histograms of the latest snapshots, as they came, each after its length. */
     struct buf recent;
-    size_t packed; /* bytes of data.hist, all metrics together */
+    size_t packed; /* bytes of the packed sums, all metrics together */
 };
 
 struct merge {
     uint32_t stage, repeat, epoch;
     struct plan_stage plan;
-    struct part *parts; /* ascending by agent number: the result does not depend on the order of arrival */
+    /* One of each for an agent, ascending by its number: the result does not depend on the order of arrival. */
+    uint32_t *agents;
+    struct part *parts;
+    struct agent_data *data; /* leaves with merge_finish */
     size_t n_parts, cap_parts;
+    uint64_t counters[COUNTER_N]; /* of all */
     struct hist *hist[METRIC_N];
     struct per_address addresses;
     struct failure_samples failures;
@@ -61,11 +65,12 @@ struct merge {
     struct remarks remarks;
     struct series *series;
     struct blocks *blocks;
-    struct snapshot *snap; /* scratch */
-    struct snapshot *sum;  /* scratch: an agent's histograms, while they are added up */
-    struct buf pack;       /* scratch */
-    uint64_t in_flight;    /* sum over the parts */
-    bool broken;           /* memory ran out in the middle of a snapshot: the sums cannot be trusted */
+    struct snapshot *snap;               /* scratch: a snapshot's numbers … */
+    struct hist_sparse sparse[METRIC_N]; /* … and its histograms */
+    struct snapshot *sum;                /* scratch: an agent's histograms, while they are added up */
+    struct buf pack;                     /* scratch */
+    uint64_t in_flight, waiting;         /* sums over the parts */
+    bool broken;                         /* memory ran out in the middle of a snapshot: the sums cannot be trusted */
 };
 
 /* The cluster's rows are a second long, longer for stages of more than four hours. */
@@ -97,17 +102,21 @@ void merge_destroy(struct merge **m)
     for (size_t i = 0; i < (*m)->n_parts; i++) {
         buf_clear(&(*m)->parts[i].recent);
         for (int k = 0; k < METRIC_N; k++)
-            packed_hist_clear(&(*m)->parts[i].data.hist[k]);
+            packed_hist_clear(&(*m)->data[i].hist[k]);
     }
-    for (int k = 0; k < METRIC_N; k++)
+    for (int k = 0; k < METRIC_N; k++) {
         hist_destroy(&(*m)->hist[k]);
+        hist_sparse_clear(&(*m)->sparse[k]);
+    }
     groups_clear(&(*m)->groups);
     series_destroy(&(*m)->series);
     blocks_destroy(&(*m)->blocks);
     snapshot_destroy(&(*m)->snap);
     snapshot_destroy(&(*m)->sum);
     buf_clear(&(*m)->pack);
+    free((*m)->agents);
     free((*m)->parts);
+    free((*m)->data);
     free(*m);
     *m = NULL;
 }
@@ -118,7 +127,7 @@ static size_t part_at(const struct merge *m, uint32_t agent)
     size_t lo = 0, hi = m->n_parts;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (m->parts[mid].data.agent < agent)
+        if (m->agents[mid] < agent)
             lo = mid + 1;
         else
             hi = mid;
@@ -129,7 +138,24 @@ static size_t part_at(const struct merge *m, uint32_t agent)
 static struct part *part_of(const struct merge *m, uint32_t agent)
 {
     size_t at = part_at(m, agent);
-    return at < m->n_parts && m->parts[at].data.agent == agent ? &m->parts[at] : NULL;
+    return at < m->n_parts && m->agents[at] == agent ? &m->parts[at] : NULL;
+}
+static struct agent_data *data_of(const struct merge *m, const struct part *p)
+{
+    return &m->data[p - m->parts];
+}
+
+static int reserve(struct merge *m, size_t n)
+{
+    uint32_t *agents = realloc(m->agents, n * sizeof *agents);
+    if (agents) m->agents = agents;
+    struct part *parts = realloc(m->parts, n * sizeof *parts);
+    if (parts) m->parts = parts;
+    struct agent_data *data = realloc(m->data, n * sizeof *data);
+    if (data) m->data = data;
+    if (!agents || !parts || !data) return -1;
+    m->cap_parts = n;
+    return 0;
 }
 
 int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t weight, uint64_t slots, struct err *e)
@@ -138,20 +164,19 @@ int merge_add_agent(struct merge *m, uint32_t agent, const char *name, uint32_t 
         return err_set(e, ERR_INTERNAL, "agent %" PRIu32 " is in stage %" PRIu32 " already", agent, m->stage);
     if (m->n_parts == AGENTS_MAX || agent > INT32_MAX)
         return err_set(e, ERR_LIMIT, "a stage takes at most %u agents", AGENTS_MAX);
-    if (m->n_parts == m->cap_parts) {
-        size_t cap = m->cap_parts ? m->cap_parts * 2 : 8;
-        struct part *p = realloc(m->parts, cap * sizeof *p);
-        if (!p) return err_set(e, ERR_NOMEM, "no memory for agent %" PRIu32, agent);
-        m->parts = p;
-        m->cap_parts = cap;
-    }
+    if (m->n_parts == m->cap_parts && reserve(m, m->n_parts ? m->n_parts * 2 : 8))
+        return err_set(e, ERR_NOMEM, "no memory for agent %" PRIu32, agent);
     size_t at = part_at(m, agent);
-    for (size_t i = m->n_parts; i > at; i--)
+    for (size_t i = m->n_parts; i > at; i--) {
+        m->agents[i] = m->agents[i - 1];
         m->parts[i] = m->parts[i - 1];
-    m->n_parts++;
-    struct part *p = &m->parts[at];
-    *p = (struct part){.data = {.agent = agent, .weight = weight, .slots = slots}, .recent = BUF_INIT(RECENT_MAX)};
-    (void)snprintf(p->data.name, sizeof p->data.name, "%s", name);
+        m->data[i] = m->data[i - 1];
+    }
+    m->agents[at] = agent;
+    m->parts[at] = (struct part){.number = (uint32_t)m->n_parts++, .recent = BUF_INIT(RECENT_MAX)};
+    struct agent_data *d = &m->data[at];
+    *d = (struct agent_data){.agent = agent, .weight = weight, .slots = slots};
+    (void)snprintf(d->name, sizeof d->name, "%s", name);
     return 0;
 }
 
@@ -161,9 +186,9 @@ static uint64_t ended(const uint64_t c[COUNTER_N])
     return c[COUNTER_OK] + counters_failed(c) + c[COUNTER_CANCELLED] + c[COUNTER_ABORTED];
 }
 
-static int check_counters(const struct part *p, const struct snapshot *s, struct err *e)
+static int check_counters(const uint64_t *was, const struct snapshot *s, struct err *e)
 {
-    const uint64_t *was = p->data.counters, *now = s->counters;
+    const uint64_t *now = s->counters;
     uint64_t most = COUNT_PER_S * (uint64_t)((s->to_ns - s->from_ns) / NS_PER_S + 1);
     for (int i = 0; i < COUNTER_N; i++) {
         /* Estimates may fall: tokens of open requests settle when they end; a request that is found to have ended
@@ -196,8 +221,9 @@ static int check_groups(const struct groups *g, struct err *e)
     return 0;
 }
 
-static int check(const struct part *p, const struct snapshot *s, struct err *e)
+static int check(const struct part *p, const uint64_t *was, const struct merge *m, struct err *e)
 {
+    const struct snapshot *s = m->snap;
     /* Spans of two workers differ by a moment, so that neighbouring spans of an agent may overlap a little; they never
      * go back. */
     if (s->from_ns < p->from_ns || s->to_ns < p->to_ns || s->to_ns < s->from_ns || s->to_ns - s->from_ns > SPAN_MAX ||
@@ -216,28 +242,24 @@ static int check(const struct part *p, const struct snapshot *s, struct err *e)
     if (s->series_inflight_ns > COUNT_MAX)
         return err_set(e, ERR_WIRE, "the in-flight integral is absurd: %" PRIu64, s->series_inflight_ns);
     for (int k = 0; k < METRIC_N; k++)
-        if (s->hist[k] && s->hist[k]->count > COUNT_MAX)
-            return err_set(e, ERR_WIRE, "histogram %s has %" PRIu64 " samples", METRICS[k].name, s->hist[k]->count);
-    return check_groups(&s->groups, e) || check_counters(p, s, e) ? -1 : 0;
-}
-
-static int hist_into(struct hist **to, const struct hist *from)
-{
-    if (!*to && !(*to = hist_new())) return -1;
-    return hist_merge(*to, from);
+        if (m->sparse[k].whole.count > COUNT_MAX)
+            return err_set(e, ERR_WIRE, "histogram %s has %" PRIu64 " samples", METRICS[k].name,
+                           m->sparse[k].whole.count);
+    return check_groups(&s->groups, e) || check_counters(was, s, e) ? -1 : 0;
 }
 
 /* Adds the tail to the packed sum. */
 static int fold(struct merge *m, struct part *p)
 {
+    struct packed_hist *packed = data_of(m, p)->hist;
     struct err e;
     uint32_t n;
     if (!p->recent.len) return 0;
     snapshot_reset(m->sum);
     for (int k = 0; k < METRIC_N; k++) {
-        if (!p->data.hist[k].n) continue;
+        if (!packed[k].n) continue;
         if (!m->sum->hist[k] && !(m->sum->hist[k] = hist_new())) return -1;
-        if (packed_hist_add_to(&p->data.hist[k], m->sum->hist[k], &e)) return -1;
+        if (packed_hist_add_to(&packed[k], m->sum->hist[k], &e)) return -1;
     }
     for (size_t at = 0; at < p->recent.len; at += sizeof n + n) {
         memcpy(&n, p->recent.data + at, sizeof n);
@@ -248,44 +270,61 @@ static int fold(struct merge *m, struct part *p)
         const struct hist *h = m->sum->hist[k];
         if (!h || !h->count) continue;
         buf_reset(&m->pack);
-        if (hist_encode(h, &m->pack) || packed_hist_set(&p->data.hist[k], m->pack.data, m->pack.len)) return -1;
+        if (hist_encode(h, &m->pack) || packed_hist_set(&packed[k], m->pack.data, m->pack.len)) return -1;
         p->packed += m->pack.len;
     }
     buf_clear(&p->recent);
     return 0;
 }
 
-/* It depends on the agent's number: otherwise all agents, whose snapshots come at the same pace, would be folded in the
+/* It depends on the part's number: otherwise all agents, whose snapshots come at the same pace, would be folded in the
  * same second. */
 static size_t recent_most(const struct part *p)
 {
-    return RECENT + p->packed + p->data.agent % 16 * (RECENT / 8);
+    return RECENT + p->packed + p->number % 16 * (RECENT / 8);
 }
 
-static int keep(struct merge *m, struct part *p, const void *bytes, size_t n)
+static int keep(struct merge *m, struct part *p, const struct snapshot_bytes *hists)
 {
-    const void *hists;
-    size_t len;
-    if (snapshot_find_hists(bytes, n, &hists, &len)) return -1;
-    uint32_t len32 = (uint32_t)len;
-    if (buf_put(&p->recent, &len32, sizeof len32) || buf_put(&p->recent, hists, len)) return -1;
+    uint32_t len = (uint32_t)hists->n;
+    if (buf_put(&p->recent, &len, sizeof len) || buf_put(&p->recent, hists->data, hists->n)) return -1;
     return p->recent.len > recent_most(p) ? fold(m, p) : 0;
 }
 
-static int take(struct merge *m, struct part *p, const void *bytes, size_t n)
+static int take(struct merge *m, struct part *p, uint32_t agent, const struct snapshot_bytes *hists)
 {
     const struct snapshot *s = m->snap;
     for (int k = 0; k < METRIC_N; k++) {
-        const struct hist *h = s->hist[k];
-        if (!h || !h->count) continue;
-        if (hist_into(&m->hist[k], h)) return -1;
+        if (!m->sparse[k].whole.count) continue;
+        if (!m->hist[k] && !(m->hist[k] = hist_new())) return -1;
+        if (hist_add_sparse(m->hist[k], &m->sparse[k])) return -1;
     }
     per_address_add(&m->addresses, &s->addresses);
     failure_samples_add(&m->failures, &s->failures);
     if (groups_add(&m->groups, &s->groups)) return -1;
     remarks_add(&m->remarks, &s->remarks);
-    if (keep(m, p, bytes, n)) return -1;
-    return series_add(m->series, p->data.agent, s) || blocks_add(m->blocks, p->data.agent, s) ? -1 : 0;
+    if (keep(m, p, hists)) return -1;
+    if (series_add(m->series, p->number, agent, s, m->sparse)) return -1;
+    return blocks_add(m->blocks, agent, s, m->sparse);
+}
+
+/* Counters and gauges: the new ones replace the old. */
+static void replace(struct merge *m, struct part *p, uint64_t was[COUNTER_N])
+{
+    const struct snapshot *s = m->snap;
+    for (int i = 0; i < COUNTER_N; i++) {
+        if (COUNTERS[i].kind != COUNTER_IS_MAXIMUM)
+            m->counters[i] += s->counters[i] - was[i];
+        else if (s->counters[i] > m->counters[i])
+            m->counters[i] = s->counters[i];
+        was[i] = s->counters[i];
+    }
+    m->in_flight += s->in_flight - p->in_flight;
+    m->waiting += s->waiting - p->waiting;
+    p->in_flight = s->in_flight;
+    p->waiting = s->waiting;
+    p->from_ns = s->from_ns;
+    p->to_ns = s->to_ns;
 }
 
 enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, const void *bytes, size_t n,
@@ -298,35 +337,31 @@ enum merge_result merge_accept(struct merge *m, uint32_t agent, uint64_t seq, co
         return MERGE_REFUSED;
     }
     if (seq <= p->seq && seq > 0) return MERGE_DUPLICATE;
-    if (p->data.lost || m->broken) {
+    struct agent_data *d = data_of(m, p);
+    struct snapshot_bytes hists;
+    if (d->lost || m->broken) {
         (void)err_set(e, ERR_WIRE,
-                      p->data.lost ? "snapshot of agent %s, which was given up" : "agent %s: memory ran out before",
-                      p->data.name);
+                      d->lost ? "snapshot of agent %s, which was given up" : "agent %s: memory ran out before",
+                      d->name);
         return MERGE_REFUSED;
     }
     if (seq != p->seq + 1) {
-        (void)err_set(e, ERR_WIRE, "snapshot %" PRIu64 " of agent %s, but %" PRIu64 " is the next", seq, p->data.name,
+        (void)err_set(e, ERR_WIRE, "snapshot %" PRIu64 " of agent %s, but %" PRIu64 " is the next", seq, d->name,
                       p->seq + 1);
         return MERGE_REFUSED;
     }
-    if (snapshot_decode(m->snap, bytes, n, e) || check(p, m->snap, e)) {
-        (void)err_context(e, "snapshot %" PRIu64 " of agent %s", seq, p->data.name);
+    if (snapshot_decode_sparse(m->snap, m->sparse, bytes, n, &hists, e) || check(p, d->counters, m, e)) {
+        (void)err_context(e, "snapshot %" PRIu64 " of agent %s", seq, d->name);
         return MERGE_REFUSED;
     }
-    if (take(m, p, bytes, n)) {
+    if (take(m, p, agent, &hists)) {
         m->broken = true;
-        (void)err_set(e, ERR_NOMEM, "no memory to merge snapshot %" PRIu64 " of agent %s", seq, p->data.name);
+        (void)err_set(e, ERR_NOMEM, "no memory to merge snapshot %" PRIu64 " of agent %s", seq, d->name);
         return MERGE_REFUSED;
     }
-    for (int i = 0; i < COUNTER_N; i++)
-        p->data.counters[i] = m->snap->counters[i];
-    p->data.snapshots++;
+    replace(m, p, d->counters);
+    d->snapshots++;
     p->seq = seq;
-    p->from_ns = m->snap->from_ns;
-    p->to_ns = m->snap->to_ns;
-    m->in_flight += m->snap->in_flight - p->in_flight;
-    p->in_flight = m->snap->in_flight;
-    p->waiting = m->snap->waiting;
     return MERGE_ACCEPTED;
 }
 
@@ -345,10 +380,12 @@ void merge_settle(struct merge *m, uint32_t agent)
 void merge_mark_lost(struct merge *m, uint32_t agent)
 {
     struct part *p = part_of(m, agent);
-    if (!p || p->data.lost) return;
-    p->data.lost = true;
-    p->data.lost_requests = p->data.counters[COUNTER_DUE] - ended(p->data.counters);
+    struct agent_data *d = p ? data_of(m, p) : NULL;
+    if (!d || d->lost) return;
+    d->lost = true;
+    d->lost_requests = d->counters[COUNTER_DUE] - ended(d->counters);
     m->in_flight -= p->in_flight;
+    m->waiting -= p->waiting;
     p->in_flight = p->waiting = 0;
 }
 
@@ -369,15 +406,23 @@ void merge_live(const struct merge *m, struct merge_live *ret)
                                .lag = m->hist[METRIC_LAG],
                                .lateness = m->hist[METRIC_LATENESS]};
     int64_t until = 0;
+    memcpy(ret->counters, m->counters, sizeof ret->counters);
+    ret->in_flight = m->in_flight;
+    ret->waiting = m->waiting;
     for (size_t i = 0; i < m->n_parts; i++) {
         const struct part *p = &m->parts[i];
-        counters_add(ret->counters, p->data.counters);
-        ret->in_flight += p->in_flight;
-        ret->waiting += p->waiting;
-        if (p->data.lost) continue;
-        if (p->to_ns && (!until || p->to_ns < until)) until = p->to_ns;
+        if (p->to_ns && (!until || p->to_ns < until) && !m->data[i].lost) until = p->to_ns;
     }
     ret->tokens_per_s = series_tokens_per_s(m->series, until);
+}
+
+static void summed(const struct merge *m, struct stage_data *ret)
+{
+    memcpy(ret->counters, m->counters, sizeof ret->counters);
+    for (size_t i = 0; i < m->n_parts; i++) {
+        ret->lost += m->data[i].lost_requests;
+        ret->degraded |= m->data[i].lost;
+    }
 }
 
 int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
@@ -386,19 +431,13 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
     if (m->broken) return err_set(e, ERR_NOMEM, "memory ran out while stage %" PRIu32 " was merged", m->stage);
     for (size_t i = 0; i < m->n_parts; i++)
         if (fold(m, &m->parts[i])) return err_set(e, ERR_NOMEM, "no memory for the result of stage %" PRIu32, m->stage);
-    ret->agents = calloc(m->n_parts ? m->n_parts : 1, sizeof *ret->agents);
-    if (!ret->agents || series_finish(m->series, &ret->series, &ret->n_series) ||
+    if (series_finish(m->series, &ret->series, &ret->n_series) ||
         blocks_finish(m->blocks, &ret->blocks, &ret->n_blocks)) {
         stage_data_clear(ret);
         return err_set(e, ERR_NOMEM, "no memory for the result of stage %" PRIu32, m->stage);
     }
-    for (size_t i = 0; i < m->n_parts; i++) {
-        const struct agent_data *a = &m->parts[i].data;
-        ret->agents[i] = *a;
-        counters_add(ret->counters, a->counters);
-        ret->lost += a->lost_requests;
-        ret->degraded |= a->lost;
-    }
+    summed(m, ret);
+    ret->agents = m->data;
     ret->n_agents = m->n_parts;
     ret->addresses = m->addresses;
     ret->failures = m->failures;
@@ -410,7 +449,8 @@ int merge_finish(struct merge *m, struct stage_data *ret, struct err *e)
         ret->hist[k] = m->hist[k];
         m->hist[k] = NULL;
     }
-    m->n_parts = 0;
+    m->data = NULL;
+    m->n_parts = m->cap_parts = 0;
     return 0;
 }
 
@@ -419,11 +459,7 @@ int merge_peek(const struct merge *m, struct stage_data *ret, struct err *e)
     *ret = (struct stage_data){.stage = m->stage, .repeat = m->repeat, .epoch = m->epoch, .plan = m->plan};
     int rc = m->broken ? -1 : 0;
     ret->failures = m->failures;
-    for (size_t i = 0; i < m->n_parts; i++) {
-        counters_add(ret->counters, m->parts[i].data.counters);
-        ret->lost += m->parts[i].data.lost_requests;
-        ret->degraded |= m->parts[i].data.lost;
-    }
+    summed(m, ret);
     for (int k = 0; k < METRIC_N && rc == 0; k++)
         if (m->hist[k] && !(ret->hist[k] = hist_copy(m->hist[k]))) rc = -1;
     if (rc == 0) rc = series_peek(m->series, &ret->series, &ret->n_series);

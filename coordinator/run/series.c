@@ -19,9 +19,12 @@ struct bin {
     struct buf packed[2]; /* the same as bytes, when the row is an old one */
 };
 
+#define NONE UINT32_MAX
+
 /* A snapshot of one agent, or several that were folded. */
 struct row {
-    uint32_t agent;
+    uint32_t part;   /* the agent's place in parts[] */
+    uint32_t second; /* in which the middle of its first snapshot lies */
     int64_t from_ns, to_ns;
     struct sums sums;
     float q[4]; /* itl p50, p99, ttft p50, p99 in ms; NaN: none */
@@ -31,9 +34,13 @@ struct series {
     int64_t bin_ns;
     struct bin *bins;
     size_t n_bins, cap_bins;
-    int64_t last_ns; /* end of the latest snapshot */
-    struct row *rows;
+    int64_t last_ns;  /* end of the latest snapshot */
+    struct row *rows; /* as they came: those of an agent ascend in time */
     size_t n_rows, cap_rows;
+    struct part {
+        uint32_t agent, last; /* last: its latest row; NONE: none */
+    } * parts;
+    size_t n_parts;
     unsigned level; /* rows of agents span 2^level seconds; 0: as they came */
 };
 
@@ -56,6 +63,7 @@ void series_destroy(struct series **s)
         }
     free((*s)->bins);
     free((*s)->rows);
+    free((*s)->parts);
     free(*s);
     *s = NULL;
 }
@@ -144,68 +152,60 @@ static void spread(struct series *s, const struct row *r, size_t first, size_t l
     }
 }
 
-static int bin_merge(struct series *s, size_t index, const struct snapshot *snap)
+static int bin_merge(struct series *s, size_t index, const struct hist_sparse hist[METRIC_N])
 {
     struct bin *b = &s->bins[index];
     if (bin_unpack(b)) return -1;
     for (int k = 0; k < 2; k++) {
-        const struct hist *h = snap->hist[SHOWN[k]];
-        if (!h || !h->count) continue;
+        const struct hist_sparse *h = &hist[SHOWN[k]];
+        if (!h->whole.count) continue;
         if (!b->hist[k] && !(b->hist[k] = hist_new())) return -1;
-        if (hist_merge(b->hist[k], h)) return -1;
+        if (hist_add_sparse(b->hist[k], h)) return -1;
     }
     return index + OPEN_BINS < s->n_bins ? bin_pack(b) : 0;
 }
 
-static int row_order(const void *a, const void *b)
+/* Rows of an agent whose snapshots come in the same 2^level seconds are one. */
+static bool row_fold(struct series *s, const struct row *r)
 {
-    const struct row *x = a, *y = b;
-    if (x->agent != y->agent) return x->agent < y->agent ? -1 : 1;
-    return x->from_ns < y->from_ns ? -1 : x->from_ns > y->from_ns;
+    struct part *p = &s->parts[r->part];
+    struct row *to = p->last == NONE ? NULL : &s->rows[p->last];
+    if (!to || !s->level || to->second >> s->level != r->second >> s->level) return false;
+    to->to_ns = r->to_ns;
+    sums_add(&to->sums, &r->sums);
+    return true;
 }
 
-static int64_t row_slot(const struct series *s, const struct row *r)
+static void row_keep(struct series *s, const struct row *r)
 {
-    int64_t middle = r->from_ns + (r->to_ns - r->from_ns) / 2;
-    return middle / (NS_PER_S << s->level);
+    s->parts[r->part].last = (uint32_t)s->n_rows;
+    s->rows[s->n_rows++] = *r;
 }
 
-static void rows_fold(struct series *s)
-{
-    if (s->n_rows) qsort(s->rows, s->n_rows, sizeof *s->rows, row_order);
-    if (!s->level) return;
-    size_t n = 0;
-    int64_t slot = -1;
-    for (size_t i = 0; i < s->n_rows; i++) {
-        struct row *r = &s->rows[i], *to = n ? &s->rows[n - 1] : NULL;
-        int64_t mine = row_slot(s, r);
-        if (to && to->agent == r->agent && slot == mine) {
-            to->to_ns = r->to_ns;
-            sums_add(&to->sums, &r->sums);
-        } else {
-            s->rows[n++] = *r;
-            slot = mine;
-        }
-        for (int k = 0; k < 4; k++)
-            s->rows[n - 1].q[k] = NAN;
-    }
-    s->n_rows = n;
-}
-
-/* Sorted, and at the lowest level at which no more rows than the limit are left. The level depends on the rows alone.
- */
+/* To the lowest level at which no more rows than the limit are left. It depends on the rows alone, not on the order in
+ * which those of several agents came. */
 static void rows_settle(struct series *s)
 {
-    rows_fold(s);
-    while (s->n_rows > SERIES_AGENT_ROWS && s->level < 40) {
+    while (s->n_rows > SERIES_AGENT_ROWS && s->level < 31) {
+        size_t n = s->n_rows;
         s->level++;
-        rows_fold(s);
+        s->n_rows = 0;
+        for (size_t i = 0; i < s->n_parts; i++)
+            s->parts[i].last = NONE;
+        for (size_t i = 0; i < n; i++) {
+            struct row r = s->rows[i];
+            if (!row_fold(s, &r)) row_keep(s, &r);
+        }
     }
 }
 
 static int row_put(struct series *s, const struct row *r)
 {
-    if (s->n_rows == 2 * SERIES_AGENT_ROWS) rows_settle(s);
+    if (row_fold(s, r)) return 0;
+    if (s->n_rows == 2 * SERIES_AGENT_ROWS) {
+        rows_settle(s);
+        return row_put(s, r);
+    }
     if (s->n_rows == s->cap_rows) {
         size_t cap = s->cap_rows ? s->cap_rows * 2 : 128;
         struct row *p = realloc(s->rows, cap * sizeof *p);
@@ -213,7 +213,24 @@ static int row_put(struct series *s, const struct row *r)
         s->rows = p;
         s->cap_rows = cap;
     }
-    s->rows[s->n_rows++] = *r;
+    row_keep(s, r);
+    return 0;
+}
+
+static int parts_reach(struct series *s, uint32_t part, uint32_t agent)
+{
+    if (part >= s->n_parts) {
+        size_t n = s->n_parts ? s->n_parts * 2 : 16;
+        while (n <= part)
+            n *= 2;
+        struct part *p = realloc(s->parts, n * sizeof *p);
+        if (!p) return -1;
+        for (size_t i = s->n_parts; i < n; i++)
+            p[i] = (struct part){NONE, NONE};
+        s->parts = p;
+        s->n_parts = n;
+    }
+    s->parts[part].agent = agent;
     return 0;
 }
 
@@ -222,22 +239,29 @@ static double ms(const struct hist *h, double q)
     return h && h->count ? (double)hist_quantile(h, q) / (double)NS_PER_MS : (double)NAN;
 }
 
-int series_add(struct series *s, uint32_t agent, const struct snapshot *snap)
+static float sparse_ms(const struct hist_sparse *h, double q)
 {
-    const struct hist *itl = snap->hist[METRIC_ITL], *ttft = snap->hist[METRIC_TTFT];
+    return h->whole.count ? (float)((double)hist_sparse_quantile(h, q) / (double)NS_PER_MS) : NAN;
+}
+
+int series_add(struct series *s, uint32_t part, uint32_t agent, const struct snapshot *snap,
+               const struct hist_sparse hist[METRIC_N])
+{
+    const struct hist_sparse *itl = &hist[METRIC_ITL], *ttft = &hist[METRIC_TTFT];
     struct row r = {
-        .agent = agent,
+        .part = part,
+        .second = (uint32_t)((snap->from_ns + (snap->to_ns - snap->from_ns) / 2) / NS_PER_S),
         .from_ns = snap->from_ns,
         .to_ns = snap->to_ns > snap->from_ns ? snap->to_ns : snap->from_ns + 1,
         .sums = {snap->series_tokens, snap->series_done, snap->series_failed, snap->series_due,
                  snap->series_inflight_ns},
-        .q = {(float)ms(itl, 0.5), (float)ms(itl, 0.99), (float)ms(ttft, 0.5), (float)ms(ttft, 0.99)},
+        .q = {sparse_ms(itl, 0.5), sparse_ms(itl, 0.99), sparse_ms(ttft, 0.5), sparse_ms(ttft, 0.99)},
     };
     size_t first = bin_of(s, r.from_ns), last = bin_of(s, r.to_ns - 1);
-    if (bins_reach(s, last) || row_put(s, &r)) return -1;
+    if (bins_reach(s, last) || parts_reach(s, part, agent) || row_put(s, &r)) return -1;
     spread(s, &r, first, last);
     if (r.to_ns > s->last_ns) s->last_ns = r.to_ns;
-    return bin_merge(s, bin_of(s, r.from_ns + (r.to_ns - r.from_ns) / 2), snap);
+    return bin_merge(s, bin_of(s, r.from_ns + (r.to_ns - r.from_ns) / 2), hist);
 }
 
 double series_tokens_per_s(const struct series *s, int64_t until_ns)
@@ -278,11 +302,54 @@ int series_peek(const struct series *s, struct series_row **ret, size_t *ret_n)
     return 0;
 }
 
+static int part_order(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    return x->agent < y->agent ? -1 : x->agent > y->agent;
+}
+
+static void put_row(const struct series *s, uint32_t agent, const struct row *r, struct series_row *to)
+{
+    bool whole = s->level == 0; /* percentiles of two rows cannot be put together */
+    *to = row_of((int32_t)agent, r->from_ns, r->to_ns, &r->sums);
+    to->itl_p50_ms = whole ? (double)r->q[0] : (double)NAN;
+    to->itl_p99_ms = whole ? (double)r->q[1] : (double)NAN;
+    to->ttft_p50_ms = whole ? (double)r->q[2] : (double)NAN;
+    to->ttft_p99_ms = whole ? (double)r->q[3] : (double)NAN;
+}
+
+/* By agent, and each agent's as they came. There may be a hundred thousand rows: they are counted and placed, not
+ * sorted. */
+static int put_agent_rows(const struct series *s, struct series_row *out)
+{
+    struct part *sorted = calloc(s->n_parts + 1, sizeof *sorted);
+    size_t *at = calloc(s->n_parts + 1, sizeof *at), first = 0;
+    int rc = sorted && at ? 0 : -1;
+    for (size_t i = 0; !rc && i < s->n_rows; i++)
+        at[s->rows[i].part]++;
+    for (size_t i = 0; !rc && i < s->n_parts; i++)
+        sorted[i] = (struct part){s->parts[i].agent, (uint32_t)i};
+    if (!rc && s->n_parts) qsort(sorted, s->n_parts, sizeof *sorted, part_order);
+    for (size_t i = 0; !rc && i < s->n_parts; i++) {
+        size_t n = at[sorted[i].last];
+        at[sorted[i].last] = first;
+        first += n;
+    }
+    for (size_t i = 0; !rc && i < s->n_rows; i++)
+        put_row(s, s->parts[s->rows[i].part].agent, &s->rows[i], &out[at[s->rows[i].part]++]);
+    free(sorted);
+    free(at);
+    return rc;
+}
+
 int series_finish(struct series *s, struct series_row **ret, size_t *ret_n)
 {
     rows_settle(s);
     struct series_row *out = calloc(s->n_bins + s->n_rows + 1, sizeof *out);
-    if (!out) return -1;
+    if (!out || put_agent_rows(s, out + s->n_bins)) {
+        free(out);
+        return -1;
+    }
     size_t n = 0;
     for (size_t i = 0; i < s->n_bins; i++) {
         struct bin *b = &s->bins[i];
@@ -300,16 +367,7 @@ int series_finish(struct series *s, struct series_row **ret, size_t *ret_n)
         hist_destroy(&b->hist[0]);
         hist_destroy(&b->hist[1]);
     }
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct row *r = &s->rows[i];
-        struct series_row *o = &out[n++];
-        *o = row_of((int32_t)r->agent, r->from_ns, r->to_ns, &r->sums);
-        o->itl_p50_ms = (double)r->q[0];
-        o->itl_p99_ms = (double)r->q[1];
-        o->ttft_p50_ms = (double)r->q[2];
-        o->ttft_p99_ms = (double)r->q[3];
-    }
     *ret = out;
-    *ret_n = n;
+    *ret_n = n + s->n_rows;
     return 0;
 }

@@ -15,8 +15,10 @@
 struct series;
 struct series *series_new(int64_t bin_ns); /* length of the cluster's rows; NULL without memory */
 void series_destroy(struct series **s);
-/* The snapshot's span must begin at 0 or later and be bounded by the caller. -1 only without memory. */
-int series_add(struct series *s, uint32_t agent, const struct snapshot *snap);
+/* `part`: a small number of the agent's own, the same each time. Its snapshots come in the order of their spans; a span
+ * must begin at 0 or later and be bounded by the caller. `hist`: the snapshot's histograms. -1 only without memory. */
+int series_add(struct series *s, uint32_t part, uint32_t agent, const struct snapshot *snap,
+               const struct hist_sparse hist[METRIC_N]);
 /* Token events per second of the last full row that ends at or before `until_ns`; 0 when there is none. */
 double series_tokens_per_s(const struct series *s, int64_t until_ns);
 /* Rows of the cluster as they stand now, without percentiles; the last one may still grow. The caller frees *ret. */

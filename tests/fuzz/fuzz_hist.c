@@ -14,8 +14,15 @@ static void must(int true_)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct hist *h = hist_new(), *twice = hist_new();
+    struct hist_sparse list = {0};
     must(h && twice);
-    if (hist_decode_add(h, bytes, n, NULL))
+    int refused = hist_decode_add(h, bytes, n, NULL);
+    must(hist_sparse_decode(&list, bytes, n, NULL) == refused);
+    must(hist_add_sparse(twice, &list) == 0 && hist_equal(twice, h));
+    must(hist_sparse_quantile(&list, 0.5) == hist_quantile(h, 0.5));
+    hist_sparse_clear(&list);
+    hist_reset(twice);
+    if (refused)
         must(h->count == 0 && h->counts == NULL);
     else {
         uint64_t sum = 0;

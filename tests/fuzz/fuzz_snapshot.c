@@ -27,8 +27,16 @@ static void must(int true_)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct snapshot *s = snapshot_new(false), *again = snapshot_new(false);
+    struct hist_sparse list[METRIC_N] = {0};
+    struct snapshot_bytes hists;
     must(s && again);
-    if (snapshot_decode(s, bytes, n, NULL)) {
+    int refused = snapshot_decode(s, bytes, n, NULL);
+    must(snapshot_decode_sparse(again, list, bytes, n, &hists, NULL) == refused);
+    for (int i = 0; i < METRIC_N; i++) {
+        if (!refused) must(list[i].whole.count == (s->hist[i] ? s->hist[i]->count : 0));
+        hist_sparse_clear(&list[i]);
+    }
+    if (refused) {
         must(s->from_ns == 0 && s->to_ns == 0 && s->counters[COUNTER_DUE] == 0);
         for (int i = 0; i < METRIC_N; i++)
             must(!s->hist[i] || s->hist[i]->count == 0);

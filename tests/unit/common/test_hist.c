@@ -158,7 +158,9 @@ static void test_merge_of_parts(void **state)
     (void)state;
     static const unsigned PARTS[] = {2, 3, 7};
     for (unsigned p = 0; p < 3; p++) {
-        struct hist *one = hist_new_dense(), *part[7], *merged = hist_new(), *by_wire = hist_new();
+        struct hist *one = hist_new_dense(), *part[7], *merged = hist_new(), *by_wire = hist_new(),
+                    *by_list = hist_new();
+        struct hist_sparse list = {0};
         for (unsigned i = 0; i < PARTS[p]; i++)
             part[i] = hist_new_dense();
         struct rng r;
@@ -172,16 +174,21 @@ static void test_merge_of_parts(void **state)
             struct buf b = BUF_INIT(1 << 20);
             assert_int_equal(hist_encode(part[i], &b), 0);
             assert_int_equal(hist_decode_add(by_wire, b.data, b.len, NULL), 0);
+            assert_int_equal(hist_sparse_decode(&list, b.data, b.len, NULL), 0);
+            assert_int_equal(hist_add_sparse(by_list, &list), 0);
             assert_int_equal(hist_merge(merged, part[i]), 0);
             buf_clear(&b);
             hist_destroy(&part[i]);
         }
         assert_true(hist_equal(one, merged));
         assert_true(hist_equal(one, by_wire));
+        assert_true(hist_equal(one, by_list));
         assert_true(merged->n < HIST_BUCKETS / 2);
         hist_destroy(&one);
         hist_destroy(&merged);
         hist_destroy(&by_wire);
+        hist_destroy(&by_list);
+        hist_sparse_clear(&list);
     }
 }
 
@@ -215,6 +222,17 @@ static void round_trip(const struct hist *h)
     assert_int_equal(hist_encode(h, &b), 0);
     if (hist_decode_add(back, b.data, b.len, &e)) fail_msg("%s", e.text);
     assert_true(hist_equal(h, back));
+    struct hist_sparse list = {0};
+    for (int again = 0; again < 2; again++) /* the second one finds the first one's memory */
+        if (hist_sparse_decode(&list, b.data, b.len, &e)) fail_msg("%s", e.text);
+    for (uint32_t i = 1; i < list.n; i++)
+        assert_true(list.cell[i - 1].bucket < list.cell[i].bucket);
+    for (double q = 0; q <= 1; q += 0.0625)
+        assert_int_equal(hist_sparse_quantile(&list, q), hist_quantile(h, q));
+    hist_reset(back);
+    assert_int_equal(hist_add_sparse(back, &list), 0);
+    assert_true(hist_equal(h, back));
+    hist_sparse_clear(&list);
     hist_destroy(&back);
     buf_clear(&b);
 }
@@ -268,12 +286,17 @@ static void test_codec_size(void **state)
 static void refuse(const void *bytes, size_t n, const char *why)
 {
     struct hist *h = hist_new(), *was;
-    struct err e = {0};
+    struct hist_sparse list = {0};
+    struct err e = {0}, e_list = {0};
     (void)hist_record(h, 5000000, 10);
     was = hist_copy(h);
     if (hist_decode_add(h, bytes, n, &e) == 0) fail_msg("accepted, but: %s", why);
     assert_int_equal(e.code, ERR_WIRE);
     if (!strstr(e.text, why)) fail_msg("\"%s\" says nothing of \"%s\"", e.text, why);
+    assert_int_not_equal(hist_sparse_decode(&list, bytes, n, &e_list), 0);
+    if (!strstr(e.text, "overflow")) assert_string_equal(e_list.text, e.text); /* what overflows is the sum of both */
+    assert_true(list.n == 0 && list.whole.count == 0);
+    hist_sparse_clear(&list);
     assert_true(hist_equal(h, was));
     assert_int_equal(h->n, was->n);
     hist_reset(h); /* into an empty one: what was added before the mistake is gone again */

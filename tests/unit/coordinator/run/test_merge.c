@@ -461,6 +461,18 @@ static struct snapshot *second_of(int64_t from_ns, int64_t to_ns, uint64_t token
     return s;
 }
 
+/* Its histograms as a decoder lists them; one list, that of the latest call. */
+static const struct hist_sparse *sparse_of(const struct snapshot *s)
+{
+    static struct hist_sparse sparse[METRIC_N];
+    struct buf b = BUF_INIT(1 << 20);
+    assert_int_equal(hist_encode(s->hist[METRIC_ITL], &b), 0);
+    hist_sparse_clear(&sparse[METRIC_ITL]);
+    assert_int_equal(hist_sparse_decode(&sparse[METRIC_ITL], b.data, b.len, NULL), 0);
+    buf_clear(&b);
+    return sparse;
+}
+
 /* A snapshot over a border gives each second its share, and no token twice. */
 static void test_series_shares(void **state)
 {
@@ -469,7 +481,7 @@ static void test_series_shares(void **state)
     struct snapshot *snap = second_of(NS_PER_S / 2, NS_PER_S * 5 / 2, 101);
     struct series_row *rows;
     size_t n;
-    assert_int_equal(series_add(s, 4, snap), 0);
+    assert_int_equal(series_add(s, 0, 4, snap, sparse_of(snap)), 0);
     assert_int_equal(series_finish(s, &rows, &n), 0);
     assert_int_equal(n, 4);
     assert_true(rows[0].tokens >= 25 && rows[0].tokens <= 26);
@@ -495,8 +507,8 @@ static void test_bounded(void **state)
     for (int64_t t = 0; t < LONG; t++)
         for (uint32_t a = 0; a < AGENTS; a++) {
             struct snapshot *snap = second_of(t * NS_PER_S, (t + 1) * NS_PER_S, a + (uint64_t)t);
-            assert_int_equal(series_add(s, a, snap), 0);
-            assert_int_equal(blocks_add(b, a, snap), 0);
+            assert_int_equal(series_add(s, a, AGENTS - a, snap, sparse_of(snap)), 0);
+            assert_int_equal(blocks_add(b, a, snap, sparse_of(snap)), 0);
             all += a + (uint64_t)t;
             snapshot_destroy(&snap);
         }
@@ -507,6 +519,7 @@ static void test_bounded(void **state)
     assert_int_equal(series_finish(s, &rows, &n), 0);
     assert_int_equal(blocks_finish(b, &block, &n_blocks), 0);
     for (size_t i = 0; i < n; i++) {
+        if (i) assert_true(rows[i - 1].agent < rows[i].agent || rows[i - 1].t_s < rows[i].t_s);
         agents += rows[i].agent >= 0;
         *(rows[i].agent < 0 ? &cluster : &own) += (uint64_t)rows[i].tokens;
     }
@@ -542,7 +555,7 @@ static void test_blocks_order(void **state)
         for (int i = 0; i < AGENTS * LONG; i++) {
             int k = way ? AGENTS * LONG - 1 - i : i;
             struct snapshot *snap = second_of(k / AGENTS * NS_PER_S, (k / AGENTS + 1) * NS_PER_S, (uint64_t)k % 977);
-            assert_int_equal(blocks_add(b, (uint32_t)k % AGENTS, snap), 0);
+            assert_int_equal(blocks_add(b, (uint32_t)k % AGENTS, snap, sparse_of(snap)), 0);
             snapshot_destroy(&snap);
         }
         assert_int_equal(blocks_finish(b, &d.blocks, &d.n_blocks), 0);
