@@ -211,7 +211,8 @@ static void answer_want(struct drive *d, const struct peer *from, const struct w
  * left is taken in the next turn, which begins at once. */
 #define TURN_NS (10 * NS_PER_MS)
 
-static void read_messages(struct drive *d)
+/* True: no other waits. */
+static bool read_messages(struct drive *d)
 {
     int64_t began = clock_mono_ns();
     for (int i = 0; i < MESSAGES_A_ROUND && clock_mono_ns() - began < TURN_NS; i++) {
@@ -220,7 +221,7 @@ static void read_messages(struct drive *d)
         struct err e = {0};
         switch (link_receive(d->o->link, &from, &m, &e)) {
         case LINK_NOTHING:
-            return;
+            return true;
         case LINK_MALFORMED:
             run_malformed(d->run, &from, &e, clock_mono_ns());
             break;
@@ -234,6 +235,7 @@ static void read_messages(struct drive *d)
             break;
         }
     }
+    return false;
 }
 
 /* Takes the new readings of the server's page. A page that cannot be read is reported once, and never ends a run. */
@@ -318,11 +320,12 @@ static void turn(struct drive *d, bool signals)
     bool saves = d->saving != NULL; /* a stage that ends in this turn is written from the next on */
     int64_t woke = clock_mono_ns(), began = cpu_ns(), since = began;
     if (signals) read_signals(d);
-    read_messages(d);
+    bool all_read = read_messages(d);
     part_over(&t, PART_MESSAGES, &since);
     read_server(d);
     part_over(&t, PART_SERVER, &since);
-    if (clock_mono_ns() >= run_deadline(d->run)) run_tick(d->run, clock_mono_ns()); /* walks over all agents */
+    if (clock_mono_ns() >= run_deadline(d->run))
+        run_tick(d->run, clock_mono_ns(), all_read); /* walks over all agents */
     part_over(&t, PART_TICK, &since);
     if (saves && d->saving) save_more(d);
     part_over(&t, PART_SAVE, &since);

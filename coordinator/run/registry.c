@@ -13,6 +13,7 @@ struct registry {
     size_t n, cap;
     uint32_t first;           /* number of agent[0] */
     uint32_t bucket[BUCKETS]; /* index of the first; by routing id: thousands of agents, one lookup a message */
+    uint32_t named[BUCKETS];  /* the same by name: one lookup a HELLO, and thousands come at once */
     enum { WEIGH_UNKNOWN, WEIGH_WORDS, WEIGH_CAPACITY } weigh;
 };
 
@@ -68,7 +69,9 @@ bool agent_silent(const struct agent *a, int64_t now, int64_t limit_ns)
 struct registry *registry_new(void)
 {
     struct registry *r = calloc(1, sizeof *r);
-    if (r) memset(r->bucket, 0xff, sizeof r->bucket);
+    if (!r) return NULL;
+    memset(r->bucket, 0xff, sizeof r->bucket);
+    memset(r->named, 0xff, sizeof r->named);
     return r;
 }
 
@@ -98,12 +101,18 @@ struct agent *registry_at(const struct registry *r, size_t i)
 
 /* FNV-1a: ids are random bytes of the agent's own choice; a hostile one only makes its own bucket long, bounded by
  * REGISTRY_MAX. */
+static uint32_t bucket_number(const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ at[i]) * 16777619u;
+    return (h ^ h >> 16) & (BUCKETS - 1);
+}
+
 static uint32_t *bucket_of(const struct registry *r, const struct peer *p)
 {
-    uint32_t h = 2166136261u;
-    for (uint8_t i = 0; i < p->n; i++)
-        h = (h ^ p->id[i]) * 16777619u;
-    return &((struct registry *)(uintptr_t)r)->bucket[(h ^ h >> 16) & (BUCKETS - 1)];
+    return &((struct registry *)(uintptr_t)r)->bucket[bucket_number(p->id, p->n)];
 }
 
 static void link_in(struct registry *r, struct agent *a)
@@ -131,7 +140,7 @@ struct agent *registry_find(const struct registry *r, const struct peer *p)
 
 struct agent *registry_named(const struct registry *r, const char *name)
 {
-    for (size_t i = 0; i < r->n; i++)
+    for (uint32_t i = r->named[bucket_number(name, strlen(name))]; i != NONE; i = r->agent[i]->name_chain)
         if (agent_alive(r->agent[i]) && strcmp(r->agent[i]->info.name, name) == 0) return r->agent[i];
     return NULL;
 }
@@ -202,6 +211,11 @@ enum registry_hello registry_hello(struct registry *r, const struct peer *from, 
         *ret_retry = true; /* it may be the one that restarted: its place is free once the dead one is noticed */
         return REGISTRY_REFUSED;
     }
+    if (same && peer_equal(&same->peer, from)) {
+        same->heard_ns = now;
+        *ret = same;
+        return REGISTRY_AGAIN;
+    }
     if (same) {
         unlink_from(r, same);
         same->peer = *from;
@@ -217,6 +231,9 @@ enum registry_hello registry_hello(struct registry *r, const struct peer *from, 
         return REGISTRY_REFUSED;
     }
     introduce(a, hello);
+    uint32_t *b = &r->named[bucket_number(name, strlen(name))];
+    a->name_chain = *b;
+    *b = a->number - r->first;
     a->heard_ns = now;
     clocksync_begin(&a->clock);
     *ret = a;

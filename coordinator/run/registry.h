@@ -55,7 +55,8 @@ struct agent {
     bool told_limit;      /* its limit was reported, once */
     bool due;             /* it is to be told what it has to do, as soon as its turn comes */
     uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
-    uint32_t chain;       /* index of the next agent in its hash bucket */
+    uint32_t chain;       /* index of the next agent in its hash bucket, by connection */
+    uint32_t name_chain;  /* … and by name */
 };
 
 struct registry;
@@ -68,8 +69,9 @@ struct agent *registry_find(const struct registry *r, const struct peer *p); /* 
 struct agent *registry_named(const struct registry *r, const char *name);    /* a living one; NULL */
 
 /* A HELLO. New: a process not seen before, or one that was lost, gets a number. Back: a living one on a new connection;
- * keeps its number and state. Refused: *ret_reason says why and ret_retry whether it may come again. */
-enum registry_hello { REGISTRY_NEW, REGISTRY_BACK, REGISTRY_REFUSED };
+ * keeps its number and state. Again: on the connection that it has, because no WELCOME had come; as back. Refused:
+ * *ret_reason says why and ret_retry whether it may come again. */
+enum registry_hello { REGISTRY_NEW, REGISTRY_BACK, REGISTRY_AGAIN, REGISTRY_REFUSED };
 enum registry_hello registry_hello(struct registry *r, const struct peer *from, const struct wire_msg *hello,
                                    int64_t now, struct agent **ret, const char **ret_reason, bool *ret_retry);
 

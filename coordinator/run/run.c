@@ -228,8 +228,8 @@ static size_t idle_agents(const struct run *r, struct agent **ret)
 
 void run_check_gathered(struct run *r, int64_t now)
 {
-    size_t n = idle_agents(r, NULL);
     if (r->state != RUN_GATHER) return;
+    size_t n = idle_agents(r, NULL);
     if (n >= r->wanted) {
         if (now >= r->fence_ns) run_step_to(r, r->o.probe && !r->probed ? EV_PROBE : EV_ENOUGH, now);
     } else if (r->can_come < r->wanted) {
@@ -583,17 +583,18 @@ static void lose_silent(struct run *r, int64_t now)
     r->losses_left = false;
     for (size_t i = 0; i < registry_count(r->agents) && !r->losses_left; i++) {
         struct agent *a = registry_at(r->agents, i);
-        if (!agent_silent(a, now, RUN_LIVENESS_NS)) continue;
+        if (!agent_silent(a, r->read_ns, RUN_LIVENESS_NS)) continue;
         run_lose(r, a, false, "was silent for too long", now);
         r->losses_left = ++n == RUN_LOSSES_A_TICK;
     }
 }
 
-void run_tick(struct run *r, int64_t now)
+void run_tick(struct run *r, int64_t now, bool all_read)
 {
     int64_t away = now - r->tick_ns - TICK_NS;
     r->now_ns = r->tick_ns = now;
     if (r->state == RUN_OVER) return;
+    if (all_read || now - r->read_ns > RUN_UNREAD_NS) r->read_ns = now;
     if (away > AWAY_NS) forgive(r, away, now);
     lose_silent(r, now);
     if (r->losses_left) return; /* nothing is begun with agents that are lost */
@@ -607,7 +608,8 @@ void run_tick(struct run *r, int64_t now)
         watch_progress(r, now);
         watch_stage(r, now);
     }
-    if (now >= r->deadline_ns) on_deadline(r, now);
+    bool waits = r->state != RUN_PAUSE && r->state != RUN_CLOSE; /* for agents' answers */
+    if (now >= r->deadline_ns && (r->read_ns == now || !waits)) on_deadline(r, now);
 }
 
 int64_t run_deadline(const struct run *r)
@@ -627,7 +629,7 @@ struct run *run_new(const struct run_options *o, const struct run_io *io, int64_
     r->epoch = o->first_epoch;
     r->wanted = o->wanted ? o->wanted : o->plan->agents_count ? o->plan->agents_count : 1;
     r->fence_ns = o->fence_ns;
-    r->now_ns = r->beat_ns = r->tick_ns = now;
+    r->now_ns = r->beat_ns = r->tick_ns = r->read_ns = now;
     r->can_come = SIZE_MAX;
     r->agents = registry_new();
     if (!r->agents) {

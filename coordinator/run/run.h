@@ -14,8 +14,10 @@ void run_destroy(struct run **r);
 
 void run_message(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now);
 void run_malformed(struct run *r, const struct peer *from, const struct err *why,
-                   int64_t now);           /* not a message, or (ERR_REFUSED) from a peer that may not speak */
-void run_tick(struct run *r, int64_t now); /* at the latest at run_deadline */
+                   int64_t now); /* not a message, or (ERR_REFUSED) from a peer that may not speak */
+/* At the latest at run_deadline. `all_read`: no message waits that has not been handed to run_message. What an agent
+ * has not said counts against it only then. */
+void run_tick(struct run *r, int64_t now, bool all_read);
 int64_t run_deadline(const struct run *r);
 bool run_agent_gone(
     struct run *r, const char *name, const char *how,

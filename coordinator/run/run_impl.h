@@ -26,6 +26,7 @@ struct run {
     enum run_state state;
     int64_t now_ns; /* of the call under way */
     int64_t deadline_ns, tick_ns, beat_ns;
+    int64_t read_ns;            /* when all messages that had come were read for the last time */
     size_t beat_at;             /* the agent that is looked at first for the next heartbeat */
     bool beats_left;            /* the last tick had more to send than one may: the next comes sooner */
     size_t due_at;              /* agents before this one have been told what they have to do */

@@ -7,6 +7,7 @@
 #include "coordinator/run/run_impl.h"
 
 #define MALFORMED_EVENTS 100u
+#define LATE_NS (1 * NS_PER_S)
 
 static void on_hello(struct run *r, const struct peer *from, const struct wire_msg *m, int64_t now)
 {
@@ -31,10 +32,14 @@ static void on_hello(struct run *r, const struct peer *from, const struct wire_m
                                        .lease_ns = RUN_LEASE_NS,
                                        .heartbeat_ns = RUN_HEARTBEAT_NS}};
     talk_to(r, a, &w);
-    run_note(r, h == REGISTRY_NEW ? RUN_EVENT_AGENT_JOINED : RUN_EVENT_AGENT_BACK,
-             "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s", a->info.name, a->number,
-             a->info.host, a->info.cores, m->u.hello.guard);
-    talk_ask(r, a, now);
+    if (h != REGISTRY_AGAIN)
+        run_note(r, h == REGISTRY_NEW ? RUN_EVENT_AGENT_JOINED : RUN_EVENT_AGENT_BACK,
+                 "%s (number %" PRIu32 ") on %s, %" PRIu32 " cores; its guard allows %.200s", a->info.name, a->number,
+                 a->info.host, a->info.cores, m->u.hello.guard);
+    /* Where messages wait unread, WELCOME only comes late, and so does what stands behind it: asking once more would
+     * begin the exchange of clocks anew. */
+    bool late = now - r->read_ns > LATE_NS;
+    if (h != REGISTRY_AGAIN || !late) talk_ask(r, a, now);
 }
 
 static void on_clock_echo(struct run *r, struct agent *a, const struct wire_msg *m, int64_t now)

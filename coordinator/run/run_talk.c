@@ -153,9 +153,10 @@ static bool beat_is_due(const struct agent *a, int64_t now)
     return now - a->said_ns >= RUN_HEARTBEAT_NS + (a->state == AGENT_RUNNING ? RUN_HEARTBEAT_NS / 4 : 0);
 }
 
-static bool ask_is_due(const struct agent *a, int64_t now)
+/* An answer that waits unread is none that is missing. */
+static bool ask_is_due(const struct run *r, const struct agent *a)
 {
-    return now - a->asked_ns >= REPEAT_NS && now - a->clock_ns >= REPEAT_NS;
+    return r->read_ns - a->asked_ns >= REPEAT_NS && r->read_ns - a->clock_ns >= REPEAT_NS;
 }
 
 void talk_heartbeat(struct run *r, int64_t now)
@@ -166,7 +167,7 @@ void talk_heartbeat(struct run *r, int64_t now)
         struct agent *a = registry_at(r->agents, (r->beat_at + i) % n);
         if (!agent_alive(a)) continue;
         int64_t said = a->said_ns;
-        if (ask_is_due(a, now)) talk_ask(r, a, now); /* says nothing where nothing is to be asked */
+        if (ask_is_due(r, a)) talk_ask(r, a, now); /* says nothing where nothing is to be asked */
         if (beat_is_due(a, now)) talk_to(r, a, &m);
         sent += a->said_ns != said;
     }

@@ -567,7 +567,7 @@ static inline void world_step(struct world *w)
         buf_clear(&p.bytes);
         i = 0; /* a delivery may post */
     }
-    if (w->run) run_tick(w->run, w->now);
+    if (w->run) run_tick(w->run, w->now, true);
 }
 
 /* Until the run is over or `until`; false when it is not over by then. */

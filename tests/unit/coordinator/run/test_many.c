@@ -15,8 +15,10 @@
 enum { MANY = 3500 };
 static struct {
     int64_t now, heard[MANY], longest;
-    unsigned words;              /* of this turn */
-    unsigned told;               /* agents whose row was written in this turn */
+    unsigned words;     /* of this turn */
+    unsigned told;      /* agents whose row was written in this turn */
+    unsigned questions; /* words that want an answer */
+    unsigned events;
     enum wire_type answer[MANY]; /* the message that this agent has not answered yet; 0 = none */
     struct wire_msg asked[MANY]; /* a CLOCK, or what says which stage is meant */
     unsigned steps;
@@ -60,6 +62,7 @@ static void send_to(void *arg, const struct peer *to, const struct wire_msg *m)
     if (m->type == WIRE_HEARTBEAT || m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) return;
     w.answer[i] = m->type;
     w.asked[i] = *m;
+    w.questions++;
 }
 static int agent_told(void *arg, const struct run_agent *a, struct err *e)
 {
@@ -70,6 +73,7 @@ static int agent_told(void *arg, const struct run_agent *a, struct err *e)
 static void event(void *arg, enum run_event_kind kind, const char *text)
 {
     (void)arg, (void)kind, (void)text;
+    w.events++;
 }
 
 static struct plan *plan_of(const char *yaml)
@@ -78,6 +82,26 @@ static struct plan *plan_of(const char *yaml)
     struct plan *plan = plan_load("p", yaml, strlen(yaml), NULL, 0, &e);
     if (!plan) fail_msg("%s", e.text);
     return plan;
+}
+
+/* All in the same moment. */
+static void all_greet(struct run *run)
+{
+    for (uint32_t i = 0; i < MANY; i++) {
+        char name[16], boot[16];
+        struct peer p = peer_of(i);
+        (void)snprintf(name, sizeof name, "a%u", i);
+        (void)snprintf(boot, sizeof boot, "b%u", i);
+        struct wire_msg m = {.type = WIRE_HELLO,
+                             .u.hello = {.version = "t",
+                                         .name = name,
+                                         .boot_id = boot,
+                                         .host = "h",
+                                         .cores = 1,
+                                         .guard = "",
+                                         .stamps = "kernel"}};
+        run_message(run, &p, &m, w.now);
+    }
 }
 
 static struct run *all_join(const struct plan *plan, void *arg)
@@ -94,21 +118,7 @@ static struct run *all_join(const struct plan *plan, void *arg)
     w.now = 1000 * NS_PER_S;
     struct run *run = run_new(&o, &io, w.now);
     assert_non_null(run);
-    for (uint32_t i = 0; i < MANY; i++) { /* all in the same moment */
-        char name[16], boot[16];
-        struct peer p = peer_of(i);
-        (void)snprintf(name, sizeof name, "a%u", i);
-        (void)snprintf(boot, sizeof boot, "b%u", i);
-        struct wire_msg m = {.type = WIRE_HELLO,
-                             .u.hello = {.version = "t",
-                                         .name = name,
-                                         .boot_id = boot,
-                                         .host = "h",
-                                         .cores = 1,
-                                         .guard = "",
-                                         .stamps = "kernel"}};
-        run_message(run, &p, &m, w.now);
-    }
+    all_greet(run);
     return run;
 }
 
@@ -122,7 +132,7 @@ static void test_heartbeats_are_spread(void **state)
     for (int64_t end = w.now + 3 * NS_PER_S; w.now < end; ticks++) {
         w.now = run_deadline(run);
         w.words = 0;
-        run_tick(run, w.now);
+        run_tick(run, w.now, true);
         if (w.words > most) most = w.words;
         all += w.words;
     }
@@ -183,12 +193,17 @@ static unsigned answers(struct run *run, bool run_stage, bool *ret_any)
     return most;
 }
 
+static unsigned tick_after(struct run *run, bool all_read)
+{
+    int64_t soonest = w.now + (all_read ? 0 : 10 * NS_PER_MS); /* reading took that */
+    w.now = run_deadline(run) > soonest ? run_deadline(run) : soonest;
+    w.words = w.told = 0;
+    run_tick(run, w.now, all_read);
+    return w.words;
+}
 static unsigned tick(struct run *run)
 {
-    w.now = run_deadline(run) > w.now ? run_deadline(run) : w.now;
-    w.words = w.told = 0;
-    run_tick(run, w.now);
-    return w.words;
+    return tick_after(run, true);
 }
 
 static const char STAGE[] =
@@ -241,10 +256,42 @@ static void test_losses_are_spread(void **state)
     plan_destroy(&plan);
 }
 
+/* Messages that wait unread may be anybody's: nobody is silent, and nothing is asked again. */
+static void test_unread_is_no_silence(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    unsigned lost = 0, asked = w.questions;
+    int64_t began = w.now;
+    while (w.now < began + 20 * NS_PER_S) {
+        (void)tick_after(run, false);
+        lost += w.told;
+    }
+    all_greet(run); /* what they have repeated since is among it */
+    assert_int_equal(lost, 0);
+    assert_int_equal(w.questions, asked);
+    assert_int_equal(w.events, MANY);
+    bool any;
+    do /* now they are read */
+        (void)answers(run, false, &any);
+    while (any);
+    (void)tick(run);
+    assert_int_equal(w.told, 0);
+    assert_true(run_state(run) >= RUN_ARM);
+    while (w.now < began + 20 * NS_PER_S + RUN_UNREAD_NS + 10 * NS_PER_S) { /* a peer that floods excuses nobody */
+        (void)tick_after(run, false);
+        lost += w.told;
+    }
+    assert_int_equal(lost, MANY);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heartbeats_are_spread),
-                                       cmocka_unit_test(test_no_turn_tells_all),
-                                       cmocka_unit_test(test_losses_are_spread)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heartbeats_are_spread), cmocka_unit_test(test_no_turn_tells_all),
+        cmocka_unit_test(test_losses_are_spread), cmocka_unit_test(test_unread_is_no_silence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

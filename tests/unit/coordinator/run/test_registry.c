@@ -35,7 +35,7 @@ static void test_who_is_who(void **state)
     bool retry;
     (void)state;
     assert_int_equal(hello(r, 1, "", "a", "boot-1", &a, &retry), REGISTRY_NEW);
-    assert_int_equal(hello(r, 1, "", "a", "boot-1", &b, &retry), REGISTRY_BACK); /* said twice */
+    assert_int_equal(hello(r, 1, "", "a", "boot-1", &b, &retry), REGISTRY_AGAIN); /* said twice */
     assert_ptr_equal(a, b);
     assert_int_equal(hello(r, 2, "", "a", "boot-1", &b, &retry), REGISTRY_BACK); /* dialled again */
     assert_ptr_equal(a, b);
@@ -84,7 +84,6 @@ static void test_many(void **state)
     for (uint32_t i = 0; i < REGISTRY_MAX; i++) {
         (void)snprintf(name, sizeof name, "agent-%u", i);
         assert_int_equal(hello(r, i, "", name, name, &a, &retry), REGISTRY_NEW);
-        (void)agent_step(a, AGENT_EV_LOSE); /* so that looking for its name stays cheap here */
     }
     for (uint32_t i = 0; i < REGISTRY_MAX; i += 97) {
         struct peer p = peer(i);
