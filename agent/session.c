@@ -13,8 +13,8 @@
 #define RESEND_NS (2 * NS_PER_S)    /* doubled each time no answer comes: the link may just be slow */
 #define RESEND_MOST_NS (16 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
-/* When thousands dial at once, they wait for each other's handshakes. Hanging up and dialling again makes that worse.
- */
+/* When thousands dial at once, they wait for each other's handshakes, and for the plan. Hanging up and dialling again
+ * makes that worse: each wait is twice the last one, until the plan has been taken. */
 #define REDIAL_MOST_NS (16 * NS_PER_S)
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
 #define LEASE_MAX_NS (60 * NS_PER_S)
@@ -400,7 +400,6 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
     if (s->state == SESSION_OVER) return;
     if (m->type != WIRE_WELCOME && m->type != WIRE_REFUSE && m->type != WIRE_BYE && s->state == SESSION_DIAL) return;
     s->heard_ns = s->alone_ns = now;
-    s->redial_wait_ns = SILENCE_NS;
     switch (m->type) {
     case WIRE_WELCOME:
         on_welcome(s, m, now);
@@ -438,6 +437,7 @@ void session_message(struct session *s, const struct wire_msg *m, int64_t now)
     default:
         break; /* HEARTBEAT: it has been noted. A coordinator sends no other types */
     }
+    if (s->state >= SESSION_IDLE) s->redial_wait_ns = SILENCE_NS; /* a welcome alone is not yet a way that holds */
 }
 
 /* ---- engine ---- */

@@ -226,6 +226,23 @@ static void test_lease(void **state)
     assert_int_equal(T.last[WIRE_DONE].u.done.code, ERR_AGENTS);
 }
 
+/* A coordinator with thousands to welcome has no time for more: who dials again at the same pace makes it worse. */
+static void test_redials_back_off(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1100; i++) { /* 110 s */
+        unsigned before = T.redials;
+        pass(100 * NS_PER_MS);
+        if (T.redials > before) welcome("r", 3);
+    }
+    assert_in_range(T.redials, 3, 9);
+    unsigned before = T.redials;
+    welcome("r", 3);
+    give_plan(); /* it has time again */
+    pass(4500 * NS_PER_MS);
+    assert_int_equal(T.redials, before + 1);
+}
+
 /* An agent that stood still itself does not blame the coordinator. */
 static void test_stood_still(void **state)
 {
@@ -485,6 +502,7 @@ int main(void)
                                        TEST(test_done_is_said_until_it_is_heard),
                                        TEST(test_lease),
                                        TEST(test_stood_still),
+                                       TEST(test_redials_back_off),
                                        TEST(test_snapshots_are_heartbeats),
                                        TEST(test_standstill),
                                        TEST(test_new_membership),
