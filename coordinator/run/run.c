@@ -579,9 +579,8 @@ static void forgive(struct run *r, int64_t away, int64_t now)
 
 static void lose_silent(struct run *r, int64_t now)
 {
-    uint32_t n = 0;
     r->losses_left = false;
-    for (size_t i = 0; i < registry_count(r->agents) && !r->losses_left; i++) {
+    for (size_t i = 0, n = 0; i < registry_count(r->agents) && !r->losses_left; i++) {
         struct agent *a = registry_at(r->agents, i);
         if (!agent_silent(a, r->read_ns, RUN_LIVENESS_NS)) continue;
         run_lose(r, a, false, "was silent for too long", now);
