@@ -65,6 +65,25 @@ static int points_and_gates(struct analysis *a)
     return missing ? -1 : 0;
 }
 
+/* The run that shows the load of the answer. A search has judged the load by all its runs, of which none may be long
+ * enough alone. */
+static void show_slo(struct analysis *a)
+{
+    struct answer *w = &a->answer;
+    bool searched = a->run->plan->search.goal == SEARCH_SLO && w->search.found && w->search.confirmed;
+    for (size_t i = 0; i < a->n_points; i++)
+        w->slo_drifting += a->points[i].verdict.status != VERDICT_INVALID && a->points[i].steady == STEADY_NO &&
+                           gates_at_point((uint32_t)i, a->gates, a->n_gates) == GATE_PASS;
+    if (!w->has_slo) return;
+    w->slo_point = gates_run(a->points, a->n_points, a->gates, a->n_gates, w->slo_point);
+    for (size_t i = 0; searched && i < a->n_gates; i++) {
+        struct gate_outcome *o = &a->gates[i];
+        if (o->point != w->slo_point || o->result == GATE_PASS) continue;
+        o->result = GATE_PASS;
+        o->together = true;
+    }
+}
+
 int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e)
 {
     if (!run->plan) return err_set(e, ERR_IO, "the run has no plan");
@@ -81,6 +100,7 @@ int analysis_init(struct analysis *ret, const struct run_data *run, struct err *
         analysis_clear(ret);
         return -1;
     }
+    show_slo(ret);
     answer_words(run->plan, ret->points, ret->n_points, &ret->answer);
     ret->measured_status = analysis_measured_status(ret);
     return 0;

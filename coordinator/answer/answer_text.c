@@ -158,6 +158,20 @@ static void say_plateau(const struct plan *plan, bool whole, size_t n, struct an
     }
 }
 
+static void say_none_keeps(const struct plan *plan, struct answer *a)
+{
+    char points[HUMAN_THINGS_MAX];
+    const char *sep = ": ";
+    say(a, "No load%s is shown to keep ", a->slo_drifting ? " with a steady window" : " tried");
+    say_gates(plan, a);
+    if (a->slo_failed) say(a, "%s%u %s", sep, a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
+    if (a->slo_failed) sep = ", ";
+    if (a->slo_undecided) say(a, "%s%u undecided", sep, a->slo_undecided);
+    if (a->slo_undecided) sep = ", ";
+    if (a->slo_drifting) say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points));
+    say(a, ". ");
+}
+
 /* No load is known to keep the limits. */
 static void say_no_slo(const struct plan *plan, struct answer *a)
 {
@@ -167,11 +181,7 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
         if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
         say(a, ". ");
     } else if (plan->search.goal != SEARCH_SLO && a->has_most) {
-        say(a, "No load tried is shown to keep ");
-        say_gates(plan, a);
-        if (a->slo_failed) say(a, ": %u %s", a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
-        if (a->slo_undecided) say(a, "%s%u undecided", a->slo_failed ? ", " : ": ", a->slo_undecided);
-        say(a, ". ");
+        say_none_keeps(plan, a);
     }
 }
 

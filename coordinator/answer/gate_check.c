@@ -373,6 +373,7 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
     if (isfinite(o->lo) && isfinite(o->hi))
         PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
             gate_value_words(o->gate, o->hi, hi, sizeof hi));
+    if (o->together) PUT("%skept by all runs of this load together", at ? "; " : "");
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
     if (o->failed)
         PUT("; %s %s", human_things((double)o->failed, "failed request", failed),

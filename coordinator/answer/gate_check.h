@@ -15,6 +15,7 @@ struct gate_outcome {
     bool gone;  /* inconclusive: the limit is kept, and the value lies among requests that a server that was gone failed
                  */
     bool grows; /* inconclusive: the limit is kept, at a rate that outran the server: a longer stage might break it */
+    bool together;     /* pass: this run alone does not show it; all runs of the load do, by which a search decides */
     bool no_memory;    /* what it says lacks something for want of memory alone: nothing to report */
     const char *never; /* inconclusive: why the plan can give no sample for it (gate_plan.h); NULL when it can */
     double needs_s;    /* the same as the length of a window at this load; NaN when that is not known */

@@ -97,7 +97,15 @@ static void failed(const struct analysis *a, struct headline *h)
         add(h, "slo.capacity %.60s is not decided", capacity->text);
         return;
     }
-    add(h, "no single load keeps every gate"); /* each gate passes somewhere */
+    const struct search_outcome *search = &a->answer.search;
+    if (a->run->plan->search.goal != SEARCH_SLO)
+        add(h, "no single load keeps every gate"); /* each gate passes somewhere */
+    else if (!search->over)
+        add(h, "the search was not finished");
+    else if (search->found)
+        add(h, "no confirming run showed clear of chance that the load which the search found keeps every gate");
+    else
+        add(h, "the search found no load that keeps every gate clear of chance");
 }
 
 static size_t points_with(const struct analysis *a, enum verdict_status s)
@@ -179,10 +187,24 @@ static void stopped(int signal, struct headline *h)
         add(h, "ended by signal %d before the plan was done", signal);
 }
 
+/* Where one load is enough, it is named. */
+static void add_kept(const struct analysis *a, struct headline *h)
+{
+    const struct plan *plan = a->run->plan;
+    const struct gate_outcome *o = gates_any(plan) ? report_gate(a, 0) : NULL;
+    char load[64];
+    add(h, "%s kept ", plan->n_gates == 1 ? "the gate is" : "all gates are");
+    if (!o)
+        add(h, "in every stage");
+    else
+        add(h, "at load %s%s", report_load(&a->points[o->point].requested, load),
+            a->points[o->point].steady == STEADY_NO ? ", whose window drifted" : "");
+}
+
 static void passed(const struct analysis *a, struct headline *h)
 {
     const struct plan *plan = a->run->plan;
-    char load[64], points[HUMAN_THINGS_MAX];
+    char points[HUMAN_THINGS_MAX];
     size_t suspect = points_with(a, VERDICT_SUSPECT);
     h->word = "PASS";
     if (plan->n_gates == 0 && plan->capacity.text)
@@ -192,11 +214,8 @@ static void passed(const struct analysis *a, struct headline *h)
         add(h, "every stage was measured; the plan sets no gates");
     } else if (analysis_gates(a) != GATE_PASS)
         add(h, "no gate is broken; the sample cannot decide all of them, which slo.inconclusive lets pass");
-    else if (gates_any(plan) && a->answer.has_slo)
-        add(h, "%s kept at load %s", plan->n_gates == 1 ? "the gate is" : "all gates are",
-            report_load(&a->points[a->answer.slo_point].requested, load));
     else
-        add(h, "%s kept in every stage", plan->n_gates == 1 ? "the gate is" : "all gates are");
+        add_kept(a, h);
     if (suspect) add(h, "; suspect: %zu of %s", suspect, human_things((double)a->n_points, "point", points));
 }
 

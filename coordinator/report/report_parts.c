@@ -91,16 +91,36 @@ const char *report_steady(enum steady s)
 
 static const struct gate_outcome *outcome(const struct analysis *in, size_t gate, size_t point)
 {
-    for (size_t i = 0; i < in->n_gates; i++)
-        if (in->gates[i].point == point && in->gates[i].gate == &in->run->plan->gates[gate]) return &in->gates[i];
-    return NULL;
+    size_t at = point * in->run->plan->n_gates + gate;
+    return at < in->n_gates ? &in->gates[at] : NULL;
+}
+
+static bool worse(enum gate_result a, enum gate_result b)
+{
+    static const int RANK[] = {[GATE_PASS] = 0, [GATE_INCONCLUSIVE] = 1, [GATE_FAIL] = 2};
+    return RANK[a] > RANK[b];
+}
+
+/* The worst that any run of the point's load says of a gate. NULL: none is valid. */
+static const struct gate_outcome *of_load(const struct analysis *in, size_t gate, size_t point)
+{
+    const struct gate_outcome *worst = NULL;
+    for (size_t i = 0; i < in->n_points; i++) {
+        const struct gate_outcome *o = outcome(in, gate, i);
+        if (!o || in->points[i].verdict.status == VERDICT_INVALID) continue;
+        if (!load_same(&in->points[i].requested, &in->points[point].requested)) continue;
+        if (!worst || worse(o->result, worst->result)) worst = o;
+    }
+    return worst;
 }
 
 static size_t passed(const struct analysis *in, size_t point)
 {
     size_t n = 0;
-    for (size_t i = 0; i < in->n_gates; i++)
-        n += in->gates[i].point == point && in->gates[i].result == GATE_PASS;
+    for (size_t g = 0; g < in->run->plan->n_gates; g++) {
+        const struct gate_outcome *o = of_load(in, g, point);
+        n += o && o->result == GATE_PASS;
+    }
     return n;
 }
 
@@ -124,12 +144,6 @@ static bool nearer(const struct analysis *in, size_t a, size_t b)
     return x > y || (x == y && undecided_s(in, a) < undecided_s(in, b));
 }
 
-static bool worse(enum gate_result a, enum gate_result b)
-{
-    static const int RANK[] = {[GATE_PASS] = 0, [GATE_INCONCLUSIVE] = 1, [GATE_FAIL] = 2};
-    return RANK[a] > RANK[b];
-}
-
 const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
 {
     const struct plan *plan = in->run->plan;
@@ -141,7 +155,7 @@ const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)
         if (!o || in->points[i].verdict.status == VERDICT_INVALID) continue;
         if (!best || (asks ? nearer(in, i, best->point) : worse(o->result, best->result))) best = o;
     }
-    return best;
+    return asks && best ? of_load(in, gate, best->point) : best;
 }
 
 bool report_knee_point(const struct analysis *in, size_t *ret)

@@ -13,6 +13,8 @@ expect '.answer.search.over and .answer.search.found and .answer.search.confirme
 expect '.answer.search.load >= 8 and .answer.search.load <= 9' 'it found the slots (a ninth request waits for less than a promise in ten)'
 expect '.answer.slo_tokens_per_s > 0 and .gates_result == "pass"' 'and the answer stands on it'
 expect '.answer.text | test("Within ttft.p90 < 60ms and errors.rate < 10%: ")' 'in words'
+expect 'all(.gates[]; .result == "pass")' 'every gate of it passes, also where the first run of its load was too short to tell'
+grep -qE '<(error|failure) ' "$OUT/junit.xml" && fail 'junit.xml has an error though the run passed'
 expect_ledger
 "$BIN/plateau" report "$OUT" >"$TMP/again.log" 2>&1 || fail 'plateau report does not agree'
 expect '.answer.search.confirmed' 'made again from the file, the answer is the same'

@@ -121,6 +121,11 @@ static void test_gates_that_fail(void **state)
     finish(&w, 0);
     assert_false(w.a.has_slo);
     says(&w, "No load tried is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 7 fail. ");
+    w.a.slo_drifting = 1; /* which the exit status goes by */
+    answer_words(&w.plan, w.p, w.n, &w.a);
+    says(&w, "No load with a steady window is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 7 fail, kept at 1 "
+             "point whose window drifted. ");
+    w.a.slo_drifting = 0;
     for (size_t i = 0; i < 4; i++)
         w.o[i].result = GATE_INCONCLUSIVE; /* the first two loads */
     answered(&w, w.o, 2 * w.n);

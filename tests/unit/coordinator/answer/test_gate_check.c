@@ -315,6 +315,8 @@ static void test_decide(void **state)
     struct gate_outcome o[6];
     for (uint32_t i = 0; i < 6; i++)
         o[i] = (struct gate_outcome){.gate = &gate[i % 2], .point = i / 2, .result = GATE_PASS};
+    for (uint32_t i = 0; i < 3; i++)
+        p[i].requested.concurrency = i + 1;
     assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_PASS);
     o[3].result = GATE_INCONCLUSIVE;
     assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
@@ -330,6 +332,36 @@ static void test_decide(void **state)
     assert_int_equal(gates_decide(&plan, p, 3, o, 6, NULL), GATE_INCONCLUSIVE);
     plan.n_gates = 0;
     assert_int_equal(gates_decide(&plan, p, 3, o, 0, NULL), GATE_PASS);
+}
+
+/* One run of three that keeps the gates is luck, not a load that keeps them. */
+static void test_repeats(void **state)
+{
+    (void)state;
+    struct plan_gate gate = {0};
+    struct plan plan = {.gates = &gate, .n_gates = 1, .require = REQUIRE_ANY};
+    struct point p[4] = {{0}};
+    struct gate_outcome o[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        p[i] = (struct point){.requested.concurrency = i < 3 ? 8 : 16,
+                              .window_s = 10,
+                              .output_tokens_per_s = 100,
+                              .concurrency = 8,
+                              .steady = STEADY_YES};
+        o[i] = (struct gate_outcome){.gate = &gate, .point = i, .result = i ? GATE_FAIL : GATE_PASS};
+    }
+    assert_int_equal(gates_decide(&plan, p, 4, o, 4, NULL), GATE_FAIL);
+    o[3].result = GATE_INCONCLUSIVE;
+    assert_int_equal(gates_decide(&plan, p, 4, o, 4, NULL), GATE_INCONCLUSIVE);
+    assert_int_equal(gates_run(p, 4, o, 4, 2), 0); /* the one that passes */
+    o[0].result = o[1].result = GATE_INCONCLUSIVE;
+    o[2].result = GATE_PASS;
+    assert_int_equal(gates_decide(&plan, p, 4, o, 4, NULL), GATE_PASS);
+    assert_int_equal(gates_run(p, 4, o, 4, 0), 2);
+    o[2].result = GATE_FAIL;
+    p[1].window_s = 20;
+    assert_int_equal(gates_run(p, 4, o, 4, 0), 1); /* of two that break none, the longer one */
+    assert_int_equal(gates_run(p, 4, o, 4, 3), 3);
 }
 
 /* An inconclusive gate says what would decide it; every value is in the gate's own unit. */
@@ -421,6 +453,7 @@ int main(void)
                                        cmocka_unit_test(test_gone),
                                        cmocka_unit_test(test_decides_seldom_at_the_limit),
                                        cmocka_unit_test(test_decide),
+                                       cmocka_unit_test(test_repeats),
                                        cmocka_unit_test(test_cut_off),
                                        cmocka_unit_test(test_failed)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,36 @@ static void says(const char *word, const char *why)
     assert_string_equal(h.why, why);
 }
 
+/* Where one load is enough: which one, and why there is none. */
+static void test_one_load(void **state)
+{
+    (void)state;
+    begin(1); /* the load that keeps them carries no answer, as embeddings have no tokens */
+    a.answer.has_slo = false;
+    for (int i = 0; i < 9; i++)
+        o[i].result = i == 2 ? GATE_PASS : GATE_FAIL;
+    says("PASS", "the gate is kept at load 4");
+    p[2].steady = STEADY_NO;
+    says("PASS", "the gate is kept at load 4, whose window drifted");
+    begin(1); /* a load that breaks the gate in one of its runs, though it keeps it in another */
+    a.measured_status = 99;
+    a.answer.has_slo = false;
+    for (int i = 0; i < 9; i++)
+        p[i].requested.concurrency = 4, o[i].result = i == 7 ? GATE_FAIL : GATE_PASS, o[i].value = i;
+    says("FAIL", "gate broken: ttft.p99 < 800ms: it is 7 ms at load 4");
+    begin(1);
+    plan.require = REQUIRE_ALL;
+    says("PASS", "the gate is kept in every stage");
+    begin(1); /* the gate passes at one run of the load, and the search asks for more */
+    a.measured_status = 99;
+    plan.search.goal = SEARCH_SLO;
+    says("UNDECIDED", "the search was not finished");
+    a.answer.search.over = true;
+    says("UNDECIDED", "the search found no load that keeps every gate clear of chance");
+    a.answer.search.found = true;
+    says("UNDECIDED", "no confirming run showed clear of chance that the load which the search found keeps every gate");
+}
+
 static void test_every_status(void **state)
 {
     (void)state;
@@ -186,6 +216,7 @@ static void test_one_cause_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_status), cmocka_unit_test(test_one_cause_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_load), cmocka_unit_test(test_every_status),
+                                       cmocka_unit_test(test_one_cause_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
