@@ -9,8 +9,11 @@
 #define CLEAR_OF_KNEE 1.1  /* the largest load must be this far past the knee, or the bend was not seen */
 #define LATENCY_NOISE 0.05 /* e2e p50 may fall by this much from load to load without being reported */
 #define FLAT 0.05          /* without a law: throughput within this of the maximum is the plateau */
+#define FLAT_FROM_FIRST 8  /* a curve without a rise is flat when its last load is so many times its first */
+#define FAR 0.25           /* a fall that no interval is needed for */
 #define AT_LEAST 0.98
-#define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top */
+#define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top … */
+#define LAW_BELOW 1.1 /* … nor a top so many times its limit */
 
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
@@ -130,13 +133,15 @@ static double refused_from(const struct point *points, const struct group *g, si
  *   slowest to bend, that is where 95 % of the limit is. Loads close together must grow by less still, or neighbours
  *   on any slope would look flat.
  * - Arrivals waited in vain at the last rate: those of a higher rate would only join them.
- * - The server refuses what more load brings. */
+ * - The server refuses what more load brings.
+ * - A search for it has found it. */
 static bool top_flat(const struct group *g, size_t n, const struct group *best, const struct answer *a)
 {
     size_t first = top_first(g, n, best);
     double steps = g[n - 1].load / g[first].load;
-    if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from)) return true;
-    return first > 0 && steps >= CLEAR_OF_KNEE &&
+    bool searched = a->search.found && isfinite(a->search.plateau);
+    if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from) || searched) return true;
+    return steps >= (first > 0 ? CLEAR_OF_KNEE : FLAT_FROM_FIRST) &&
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
 
@@ -208,13 +213,21 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
     if (law) plateau_law(&f, g, n_groups, best, a);
     bool poor = f.rms > LAW_POOR || g[n_groups - 1].n_overrun || /* laws do not model arrivals that waited in vain, … */
                 isfinite(a->refused_from);                       /* … nor a limit of requests */
-    if (law && !a->plateau_reached && poor) law = !top_flat(g, n_groups, best, a);
+    bool below = f.rms > LAW_POOR && best->throughput > LAW_BELOW * f.limit; /* a cliff that a law smooths away */
+    if (law && ((!a->plateau_reached && poor) || below)) law = !top_flat(g, n_groups, best, a);
     if (law)
         law_keep(&f, g, n_groups, a);
     else
         plateau_plain(g, n_groups, best, a);
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
     return 0;
+}
+
+/* Is a load's throughput below another's, clear of chance? Where a window was too short for an interval, by far. */
+static bool falls(const struct group *from, const struct group *to)
+{
+    bool known = !isnan(from->lo) && !isnan(to->hi);
+    return known ? to->hi < from->lo : to->throughput < (1 - FAR) * from->throughput;
 }
 
 /* More load gives more throughput up to the maximum, and never a shorter wait. Where neighbouring loads break that, one
@@ -225,7 +238,7 @@ static void monotone_compute(const struct group *g, size_t n, struct answer *a)
     for (size_t i = 1; i < n; i++) {
         double fall = 1 - g[i].throughput / g[i - 1].throughput,
                sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
-        if (&g[i] < best && g[i].hi < g[i - 1].lo && fall > a->throughput_dip.share)
+        if (&g[i] < best && falls(&g[i - 1], &g[i]) && fall > a->throughput_dip.share)
             a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall};
         if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share))
             a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
@@ -255,7 +268,7 @@ static void shape_compute(const struct group *g, size_t n, struct answer *a)
         a->latency_per_doubling = exp2((y[1] - y[0]) / (x[1] - x[0]));
     else if (far && line_fit(x, y, k, 0.05, &l))
         a->latency_per_doubling = exp2(l.slope);
-    if (last != best && last->hi < best->lo) a->fall = 1 - last->throughput / best->throughput;
+    if (last != best && falls(best, last)) a->fall = 1 - last->throughput / best->throughput;
 }
 
 static double cost_of(const struct plan *plan, double tokens_per_s)

@@ -152,6 +152,8 @@ static void say_plateau(const struct plan *plan, bool whole, size_t n, struct an
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     say(a, ". ");
+    if (a->plateau_reached && isnan(a->knee) && isnan(a->refused_from))
+        say(a, "Where it begins was not seen: the first load tried gives it already. ");
     if (a->plateau_reached && isfinite(a->refused_from)) {
         say(a, "More load gives no more: the server refuses requests (status %s)", refused_status(a));
         say_load(a, " from ", a->refused_from, " on. ");
@@ -258,12 +260,15 @@ static void say_dip(const char *what, const struct answer_dip *d, struct answer 
 
 static void say_shape(bool whole, struct answer *a)
 {
-    if (a->plateau_reached && a->latency_per_doubling > 1.05 && isfinite(a->knee)) {
-        say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, "");
-        say_number(a, ", requests wait: each doubling of the load makes latency ", a->latency_per_doubling,
-                   " × as long");
+    bool waits = a->plateau_reached && a->latency_per_doubling > 1.05 && (whole || isfinite(a->knee));
+    if (waits && isfinite(a->knee)) say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, ", ");
+    if (waits) {
+        say(a, "%s", isfinite(a->knee) ? "r" : "R");
+        say_number(a, "equests wait: each doubling of the load makes latency ", a->latency_per_doubling, " × as long");
         if (a->fall > 0) say_percent(a, ", and throughput falls by ", a->fall, " in the end");
         say(a, ". ");
+    } else if (a->plateau_reached && a->fall > 0) {
+        say_percent(a, "Throughput falls by ", a->fall, " from its maximum to the highest load. ");
     }
     say_dip("throughput", &a->throughput_dip, a);
     say_dip("e2e p50", &a->latency_dip, a);

@@ -421,6 +421,41 @@ static void test_poor_law(void **state)
     finish(&w, 1000);
     assert_int_not_equal(w.a.model, FIT_NONE);
     assert_true(!w.a.plateau_reached && isnan(w.a.knee));
+    static const double past[] = {1, 2, 4, 8, 9, 11, 16}, cliff[] = {160, 315, 604, 1147, 115, 115, 166};
+    measured(&w, past, cliff, 7); /* a law that smooths it says 291, though 1,147 were measured */
+    assert_true(w.a.plateau_reached && fabs(w.a.plateau - 1147) < 1 && fabs(w.a.knee - 8) < 0.1);
+    says(&w, "throughput falls by 85.5 %");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].metric[METRIC_E2E].q[0] = 50; /* without a wait, as where the others are refused */
+    finish(&w, 1e9);
+    says(&w, "Throughput falls by 85.5 % from its maximum to the highest load.");
+}
+
+/* A server that serves one request at a time gives the same at any load. */
+static void test_flat(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double load[] = {1, 2, 4, 8}, flat[] = {180, 181, 180, 181};
+    measured(&w, load, flat, 4);
+    assert_true(w.a.plateau_reached && fabs(w.a.plateau - 180.5) < 0.1 && isnan(w.a.knee));
+    says(&w, "Plateau: 180 output token/s (95 %: 179–183). Where it begins was not seen: the first load tried gives it "
+             "already. ");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].metric[METRIC_E2E].q[0] = 100 * load[i];
+    finish(&w, 1e9);
+    says(&w, "Requests wait: each doubling of the load makes latency 2 × as long. ");
+    static const double near[] = {1, 2, 3, 4}; /* neighbours on any slope look flat … */
+    measured(&w, near, flat, 4);
+    assert_false(w.a.plateau_reached);
+    static const double searched[] = {1, 2, 4, 2}; /* … but a search for a plateau knows why it ended */
+    measured(&w, searched, flat, 4);
+    assert_false(w.a.plateau_reached);
+    w.plan.search = (struct plan_search){.goal = SEARCH_PLATEAU, .from = 1, .to = 64};
+    w.plan.stages = &w.p[0].requested;
+    w.plan.n_stages = 1;
+    finish(&w, 1e9);
+    assert_true(w.a.search.found && w.a.plateau_reached);
 }
 
 static void test_falls(void **state)
@@ -519,6 +554,7 @@ int main(void)
                                        cmocka_unit_test(test_few_points),
                                        cmocka_unit_test(test_five_points),
                                        cmocka_unit_test(test_poor_law),
+                                       cmocka_unit_test(test_flat),
                                        cmocka_unit_test(test_falls),
                                        cmocka_unit_test(test_monotone),
                                        cmocka_unit_test(test_ramp_is_no_repeat),
