@@ -305,6 +305,7 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     a->slo_next_fails = best && best + 1 < g + n && best[1].n_fail > 0;
     for (size_t i = 0; i < n; i++) {
         if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
+        if (best && &g[i] < best && g[i].n_fail > 0) a->slo_fails_below = g[i].load;
         a->slo_failed += g[i].n_fail > 0;
         a->slo_undecided += g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
     }
@@ -555,6 +556,7 @@ static void answer_reset(struct answer *ret)
                            .slo_lo = NAN,
                            .slo_hi = NAN,
                            .slo_passes_to = NAN,
+                           .slo_fails_below = NAN,
                            .slo_requests_per_s = NAN,
                            .capacity_value = NAN,
                            .capacity_lo = NAN,

@@ -58,11 +58,12 @@ struct answer {
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */
-    uint32_t slo_drifting; /* points that keep all gates and whose window drifted, so that they carry no answer */
-    bool slo_open_end;     /* the largest load tried still passes: "at least" */
-    bool slo_next_fails;   /* the next larger load tried fails a gate: "up to" */
-    double slo_passes_to;  /* the largest load tried whose runs pass, though it gives less; NaN when none above slo_load
-                              does */
+    uint32_t slo_drifting;  /* points that keep all gates and whose window drifted, so that they carry no answer */
+    bool slo_open_end;      /* the largest load tried still passes: "at least" */
+    bool slo_next_fails;    /* the next larger load tried fails a gate: "up to" */
+    double slo_fails_below; /* the largest load below slo_load that fails a gate, of a sweep; NaN when none does */
+    double slo_passes_to; /* the largest load tried whose runs pass, though it gives less; NaN when none above slo_load
+                             does */
     double latency_per_doubling; /* past the knee: factor of e2e p50 per doubling of the load */
     struct answer_tokenless tokenless;
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */

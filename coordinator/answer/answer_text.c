@@ -211,6 +211,7 @@ static void say_slo(const struct plan *plan, struct answer *a)
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_load(a, " at ", a->slo_load, "");
     if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
+    if (!isnan(a->slo_fails_below)) say_number(a, ", though ", a->slo_fails_below, " fails");
     say_cost(plan, a->cost_slo, a);
     if (plan->search.goal == SEARCH_SLO) say_searched(a);
     say(a, ". ");

@@ -24,7 +24,9 @@
     const line = el("p");
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
-    $("verdicts").append(line, el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + (c.only_a + c.only_b ? ", at loads that both tried" : "") + "."));
+    $("verdicts").append(line);
+    if (c.errors_a !== null || c.errors_b !== null)
+      $("verdicts").append(el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + (c.only_a + c.only_b ? ", at loads that both tried" : "") + "."));
     for (const [run, n, why] of [[c.a, c.suspect_a, c.doubt_a], [c.b, c.suspect_b, c.doubt_b]])
       if (n) $("verdicts").append(el("p", "", "Suspect in " + run + ": " + things(n, "point") + (why ? (n > 1 ? ", the first since " : ", since ") + why : "") + "."));
     if (!c.repeated && !c.question) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));

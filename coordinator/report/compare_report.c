@@ -64,9 +64,11 @@ static void doubts(const struct compare_doubts *d, const char *run, struct buf *
 static void notes(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     char noise[HUMAN_MAX], points[HUMAN_THINGS_MAX], failed[2][COMPARE_FAILURES_WORDS];
-    (void)buf_printf(out, "Failed requests: %s %s; %s %s%s.\n", a, compare_failures_words(&c->failures_a, failed[0]), b,
-                     compare_failures_words(&c->failures_b, failed[1]),
-                     c->only_a || c->only_b ? ", at loads that both tried" : "");
+    if (c->failures_a.ended || c->failures_b.ended)
+        (void)buf_printf(out, "Failed requests: %s %s; %s %s%s.\n", a,
+                         compare_failures_words(&c->failures_a, failed[0]), b,
+                         compare_failures_words(&c->failures_b, failed[1]),
+                         c->only_a || c->only_b ? ", at loads that both tried" : "");
     doubts(&c->doubts_a, a, out);
     doubts(&c->doubts_b, b, out);
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");

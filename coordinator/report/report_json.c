@@ -542,6 +542,7 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     json_bool(j, "slo_at_least", a->slo_open_end);
     json_bool(j, "slo_next_fails", a->slo_next_fails);
     json_double(j, "slo_passes_to", a->slo_passes_to);
+    json_double(j, "slo_fails_below", a->slo_fails_below);
     json_u64(j, "slo_loads_failed", a->slo_failed);
     json_u64(j, "slo_loads_undecided", a->slo_undecided);
     json_double(j, "cost_per_mtok_most", a->cost_most);

@@ -113,6 +113,7 @@ static inline void backed(const struct world *w)
                             a->slo_lo,
                             a->slo_hi,
                             a->slo_passes_to,
+                            a->slo_fails_below,
                             a->latency_per_doubling,
                             100 * a->fall,
                             100 * a->throughput_dip.share,
