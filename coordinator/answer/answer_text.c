@@ -24,8 +24,9 @@
 #define REST_TELL 0.02     /* of the slots' time in which they rested after failures */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
-#define PART_LOST 0.9      /* of a workload's or a model's requests */
-#define PARTS_MOST 3       /* of these, named */
+#define PART_LOST 0.9 /* of a workload's or a model's requests */
+#define PARTS_MOST 3  /* of these, named */
+#define ENDED_BY_TIME_S 0.5
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
 /* Appends; what does not fit is cut. */
@@ -320,6 +321,24 @@ static void say_skipped(const struct plan *plan, const struct point *points, siz
     }
     if (said > SKIPPED_MOST) say(a, " and %u more", said - SKIPPED_MOST);
     if (said) say(a, ". ");
+}
+
+/* A stage with a count and a duration ends with whichever comes first: of a recording or of whole passes a part is then
+ * left. */
+static void say_unfinished(const struct point *points, size_t n, struct answer *a)
+{
+    uint32_t more = 0;
+    char got[HUMAN_MAX], all[HUMAN_THINGS_MAX], stages[HUMAN_THINGS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_stage *s = &points[i].requested;
+        double length = (double)s->duration_ns / 1e9, lasted = (double)s->warmup_ns / 1e9 + points[i].window_s;
+        if (!s->requests || s->duration_ns <= 0 || points[i].ledger.due >= s->requests) continue;
+        if (lasted < length - ENDED_BY_TIME_S || more++) continue;
+        say(a, "Stage %u ended by its duration, after %s of %s", points[i].stage + 1,
+            human_count(points[i].ledger.due, got), human_things((double)s->requests, "request", all));
+    }
+    if (more > 1) say(a, ", and so did %s", human_things(more - 1, "other stage", stages));
+    if (more) say(a, ". ");
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
@@ -678,6 +697,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_capacity(plan, a);
     say_shape(whole, a);
     say_skipped(plan, points, n, a);
+    say_unfinished(points, n, a);
     say_failures(a);
     say_parts(plan, points, n, a);
     say_broken(plan, a);

@@ -95,6 +95,18 @@ static bool same_data(const struct plan_data *x, const struct plan_data *y)
     return x->file && y->file && strcmp(x->file, y->file) == 0;
 }
 
+/* The file is the same, and what was taken of it is not. */
+static bool other_part(const struct plan *a, const struct plan *b)
+{
+    if (a->n_workloads != b->n_workloads) return false;
+    for (size_t i = 0; i < a->n_workloads; i++) {
+        const struct plan_workload *x = &a->workloads[i], *y = &b->workloads[i];
+        bool files = workload_reads_file(x) && workload_reads_file(y) && x->source == y->source;
+        if (!files || !x->data.sha256 || !y->data.sha256 || strcmp(x->data.sha256, y->data.sha256) != 0) return false;
+    }
+    return a->n_workloads > 0;
+}
+
 static bool same_prompts(const struct plan *a, const struct plan *b)
 {
     if (a->n_workloads != b->n_workloads) return false;
@@ -134,7 +146,9 @@ void compare_question(const struct compare_asked *a, const struct compare_asked 
     length(a, b, METRIC_INPUT_TOKENS, "prompts", c);
     if (shares_prefix(a->plan) != shares_prefix(b->plan))
         add(c, "prompts shared a prefix in the %s only", shares_prefix(a->plan) ? "first" : "other");
-    if (!same_prompts(a->plan, b->plan)) add(c, "prompts came from another source");
+    if (!same_prompts(a->plan, b->plan))
+        add(c, other_part(a->plan, b->plan) ? "the same file was cut, timed or ordered in another way"
+                                            : "prompts came from another source");
     if (x->whole != y->whole) add(c, "answers were streamed in the %s only", x->whole ? "other" : "first");
     if (c->question[0]) take_back(c);
 }

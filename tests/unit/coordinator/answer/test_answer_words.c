@@ -572,6 +572,29 @@ static void test_latency_at(void **state)
     assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
 }
 
+/* A recording of which the stage's duration left a part out reads "x120" all the same. */
+static void test_ended_by_time(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 4, 1);
+    finish(&w, 1000);
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].requested.requests = 120;
+        w.p[i].requested.duration_ns = 40 * (int64_t)1000000000;
+        w.p[i].requested.warmup_ns = 10 * (int64_t)1000000000;
+        w.p[i].ledger.due = i == 0 ? 120 : 16;
+    }
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "Stage 2 ended by its duration, after 16 of 120 requests, and so did 1 other stage. ");
+    w.p[2].window_s = 12; /* something else ended it */
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "Stage 2 ended by its duration, after 16 of 120 requests. ");
+    w.p[1].requested.duration_ns = 0;
+    answered(&w, w.o, 2 * w.n);
+    silent(&w, "by its duration");
+}
+
 /* A load that a search asked for twice: what one run of it gave does not deny the other. */
 static void test_load_twice(void **state)
 {
@@ -635,6 +658,7 @@ int main(void)
                                        cmocka_unit_test(test_latency_at),
                                        cmocka_unit_test(test_capacity),
                                        cmocka_unit_test(test_load_twice),
-                                       cmocka_unit_test(test_remarks)};
+                                       cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,6 +267,20 @@ static void test_question(void **state)
     assert_string_equal(c.question, "");
     assert_int_equal(c.say, COMPARE_SAME);
     compare_clear(&c);
+    static const char *const READ = "workload={trace: {file: a.jsonl, format: mooncake}}";
+    static const char HASH[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+    struct plan *x = plan_load("a", PLAN, strlen(PLAN), &READ, 1, &e),
+                *y = plan_load("a", PLAN, strlen(PLAN), &READ, 1, &e);
+    if (!x || !y) fail_msg("%s", e.text);
+    x->workloads[0].data.sha256 = y->workloads[0].data.sha256 = HASH;
+    x->workloads[0].data.corpus = HASH;
+    y->workloads[0].data.corpus = HASH + 1; /* as with another speed */
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){x, p, 2}, &(struct compare_asked){y, q, 2}, &c);
+    assert_string_equal(c.question, "the same file was cut, timed or ordered in another way");
+    compare_clear(&c);
+    plan_destroy(&x);
+    plan_destroy(&y);
     static struct stage_data data[2]; /* a gateway that falls back to another model */
     (void)snprintf(data[1].remarks.of[REMARK_OTHER_MODEL].text, REMARK_TEXT, "asked for m, answered by n");
     p[1].data = &data[0], q[1].data = &data[1];
