@@ -660,7 +660,13 @@ static void say_drift(const struct point *points, size_t n, struct answer *a)
     }
     if (!most) return;
     say_load(a, " At ", load_asked(&most->requested), " output token/s ");
-    say_percent(a, most->drift < 0 ? "fell by " : "rose by ", fabs(most->drift), " of their mean over the window.");
+    double first = 1 - most->drift / 2; /* the line's beginning, relative to the mean */
+    if (most->drift < 0)
+        say_percent(a, "fell by ", fmin(1, -most->drift / first), " over the window.");
+    else if (first > 0)
+        say_percent(a, "rose by ", most->drift / first, " over the window.");
+    else
+        say(a, "rose from next to nothing over the window.");
 }
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)

@@ -331,16 +331,19 @@ static void test_drift(void **state)
     memset(&w, 0, sizeof w);
     struct point *p = add(&w, 4, 1);
     p->steady = STEADY_NO;
-    p->drift = -0.6;
+    p->drift = -2.0 / 3; /* of the mean: from 133 % of it to 67 % */
     finish_capacity(&w, 1000);
-    says(&w, "No figure is given: the one point is not steady. At 4 concurrent requests output token/s fell by 60 % of "
-             "their mean over the window.");
-    p->drift = 0.25;
+    says(&w, "No figure is given: the one point is not steady. At 4 concurrent requests output token/s fell by "
+             "50 % over the window.");
+    p->drift = 0.4;
     finish_capacity(&w, 1000);
-    says(&w, "rose by 25 % of their mean");
+    says(&w, "rose by 50 % over the window.");
     p->drift = 0.01; /* requests in flight grew, or the wait for a first token */
     finish_capacity(&w, 1000);
-    silent(&w, "their mean");
+    silent(&w, "over the window");
+    p->drift = 2.5;
+    finish_capacity(&w, 1000);
+    says(&w, "rose from next to nothing over the window.");
 }
 
 /* Conversations that end early leave out the turns with the longest prompts. */
