@@ -8,7 +8,7 @@
 #include "common/human.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
-#include "coordinator/answer/mix.h"
+#include "coordinator/answer/part_words.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/answer/steady.h"
 #include "coordinator/answer/verdict.h"
@@ -404,39 +404,6 @@ static void say_failures(struct answer *a)
     say_retries(a);
 }
 
-/* A workload or a model of which nearly all requests failed is in no figure. */
-static void say_parts(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
-{
-    static const char *const KINDS[] = {[GROUP_WORKLOAD] = "workload", [GROUP_MODEL] = "model"};
-    uint32_t lost = 0;
-    struct mix_part part;
-    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    for (size_t k = 0; plan && a->failed && k < (n ? mix_parts(&points[0]) : 0); k++) {
-        uint64_t ok = 0, failed = 0;
-        for (size_t i = 0; i < n; i++) {
-            if (k >= mix_parts(&points[i])) continue;
-            ok += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_OK];
-            failed += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_FAILED];
-        }
-        if (!failed || (double)failed < PART_LOST * (double)(ok + failed) || ++lost > PARTS_MOST) continue;
-        if (!mix_part(&points[0], plan, k, &part)) continue;
-        (void)human_things((double)(ok + failed), "request", all);
-        say(a, "%s of %s of %s %.60s failed: the figures are %swithout it. ", ok ? human_count(failed, number) : "All",
-            all, KINDS[part.kind], part.name, ok ? "nearly " : "");
-    }
-    if (lost > PARTS_MOST) say(a, "The same holds for %u more. ", lost - PARTS_MOST);
-}
-
-/* Later turns have the longest prompts, and what a cache may know. */
-static void say_broken(const struct plan *plan, struct answer *a)
-{
-    uint64_t broken = a->counters[COUNTER_SESSIONS_BROKEN], ended = broken + a->counters[COUNTER_SESSIONS_DONE];
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    if (!plan || plan_has_trees(plan) || !((double)broken >= LENGTH_OFF * (double)ended) || !broken) return;
-    say(a, "%s of %s broke off before their last turn: the figures are without the turns that are missing. ",
-        human_count(broken, n), human_things((double)ended, "conversation", all));
-}
-
 static bool off(const struct answer_length *l, double least)
 {
     return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
@@ -694,6 +661,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
 void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     bool whole = a->axis == AXIS_IN_FLIGHT;
+    char parts[PART_WORDS];
     a->text[0] = '\0';
     say_plateau(plan, whole, n, a);
     say_search(plan, points, n, a);
@@ -705,8 +673,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);
     say_failures(a);
-    say_parts(plan, points, n, a);
-    say_broken(plan, a);
+    say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
     say_lengths(plan, a);
     say_no_usage(plan, a);
     say_input(a);

@@ -1,0 +1,136 @@
+#include "coordinator/answer/part_words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/human.h"
+#include "coordinator/answer/mix.h"
+
+#define PART_LOST 0.9     /* of the requests of a workload, a model or an address */
+#define PARTS_MOST 3      /* of these, named */
+#define BROKEN_TELL 0.1   /* of the conversations that ended */
+#define ANEW_TELL 0.5     /* of the requests, a connection that the load does not explain, … */
+#define CONNECT_TELL 0.05 /* … which takes so much of a first token's time */
+
+struct words {
+    char *buf;
+    size_t size;
+};
+
+/* Appends; what does not fit is cut. */
+__attribute__((format(printf, 2, 3))) static void say(const struct words *w, const char *fmt, ...)
+{
+    size_t n = strlen(w->buf);
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(w->buf + n, w->size - n, fmt, ap);
+    va_end(ap);
+}
+
+static bool is_lost(uint64_t ok, uint64_t failed)
+{
+    return failed > 0 && (double)failed >= PART_LOST * (double)(ok + failed);
+}
+
+/* "27 of 30 requests ": the failed ones. */
+static void say_failed(const struct words *w, uint64_t ok, uint64_t failed)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    say(w, "%s of %s ", ok ? human_count(failed, n) : "All", human_things((double)(ok + failed), "request", all));
+}
+
+static void say_more(const struct words *w, uint32_t lost)
+{
+    if (lost > PARTS_MOST) say(w, "The same holds for %u more. ", lost - PARTS_MOST);
+}
+
+/* A workload or a model of which nearly all requests failed is in no figure. */
+static void say_mix(const struct plan *plan, const struct point *points, size_t n, const struct words *w)
+{
+    static const char *const KINDS[] = {[GROUP_WORKLOAD] = "workload", [GROUP_MODEL] = "model"};
+    uint32_t lost = 0;
+    struct mix_part part;
+    for (size_t k = 0; k < (n ? mix_parts(&points[0]) : 0); k++) {
+        uint64_t ok = 0, failed = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (k >= mix_parts(&points[i])) continue;
+            ok += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_OK];
+            failed += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_FAILED];
+        }
+        if (!is_lost(ok, failed) || ++lost > PARTS_MOST) continue;
+        if (!mix_part(&points[0], plan, k, &part)) continue;
+        say_failed(w, ok, failed);
+        say(w, "of %s %.60s failed: the figures are %swithout it. ", KINDS[part.kind], part.name, ok ? "nearly " : "");
+    }
+    say_more(w, lost);
+}
+
+/* One bad server of several. */
+static void say_addresses(const struct point *points, size_t n, const struct words *w)
+{
+    struct per_address all = {0};
+    uint32_t lost = 0, good = 0;
+    for (size_t i = 0; i < n; i++)
+        if (points[i].data) per_address_add(&all, &points[i].data->addresses);
+    for (uint32_t i = 0; i < all.n; i++)
+        good += all.row[i].ok > 0 && !is_lost(all.row[i].ok, all.row[i].failed);
+    for (uint32_t i = 0; i < all.n && good; i++) {
+        if (!is_lost(all.row[i].ok, all.row[i].failed) || ++lost > PARTS_MOST) continue;
+        say_failed(w, all.row[i].ok, all.row[i].failed);
+        say(w, "to %s failed, and other addresses of the target answer. ", all.row[i].address);
+    }
+    say_more(w, lost);
+}
+
+/* Later turns have the longest prompts, and what a cache may know. */
+static void say_broken(const struct plan *plan, const struct answer *a, const struct words *w)
+{
+    uint64_t broken = a->counters[COUNTER_SESSIONS_BROKEN], ended = broken + a->counters[COUNTER_SESSIONS_DONE];
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (plan_has_trees(plan) || !broken || (double)broken < BROKEN_TELL * (double)ended) return;
+    say(w, "%s of %s broke off before their last turn: the figures are without the turns that are missing. ",
+        human_count(broken, n), human_things((double)ended, "conversation", all));
+}
+
+/* Latencies begin on a ready connection: what a new one takes is in none of them. */
+static void say_connections(const struct plan *plan, const struct point *points, size_t n, const struct words *w)
+{
+    double sent = 0, anew = 0, failed = 0, first = 0, ms = 0, count = 0, answer = 0, answers = 0;
+    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (plan->target.fresh_connections) return;
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_stat *connect = &points[i].metric[METRIC_CONNECT], *ttft = &points[i].metric[METRIC_TTFT];
+        if (!ttft->count) ttft = &points[i].metric[METRIC_E2E]; /* answers that come whole */
+        if (!points[i].data || !connect->count || !ttft->count) continue;
+        const uint64_t *c = points[i].data->counters;
+        sent += (double)c[COUNTER_SENT];
+        anew += (double)c[COUNTER_CONNECTIONS];
+        failed += (double)counters_failed(c);
+        first += (double)c[COUNTER_INFLIGHT_MAX];
+        ms += connect->mean * (double)connect->count;
+        count += (double)connect->count;
+        answer += ttft->mean * (double)ttft->count;
+        answers += (double)ttft->count;
+    }
+    if (!(count > 0) || anew - first - failed < ANEW_TELL * sent) return;
+    if (!(ms / count >= CONNECT_TELL * answer / answers)) return;
+    say(w, "The server closes connections: %s took", human_things(sent, "request", all));
+    say(w, " %s", human_things(anew, "new connection", all));
+    say(w, ", of %s ms on average, which TTFT and E2E do not hold. ", human_number(ms / count, number));
+}
+
+const char *part_words(const struct plan *plan, const struct point *points, size_t n, const struct answer *a, char *buf,
+                       size_t size)
+{
+    const struct words w = {buf, size};
+    buf[0] = '\0';
+    if (!plan) return buf;
+    if (a->failed) {
+        say_mix(plan, points, n, &w);
+        say_addresses(points, n, &w);
+    }
+    say_broken(plan, a, &w);
+    say_connections(plan, points, n, &w);
+    return buf;
+}
