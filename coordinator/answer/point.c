@@ -161,6 +161,7 @@ bool point_judge_agents(const struct stage_data *s, const struct plan *plan, siz
         if (!agent_hists(a, hist)) io->no_memory = true;
         verdict_compute(a->counters, hist, &part, plan, &alone);
         if (alone.status != VERDICT_INVALID) continue;
+        io->invalid++;
         doubt_as(&io->part, &alone);
         verdict_part(&io->part, "agent %.40s alone: %.140s", a->name, alone.n_reasons ? alone.reason[0] : "invalid");
     }
@@ -169,8 +170,10 @@ bool point_judge_agents(const struct stage_data *s, const struct plan *plan, siz
     return io->next < s->n_agents;
 }
 
-static void add_agents(const struct point_agents *agents, struct point *p)
+/* Of an invalid point the agents are named when they are few: then they are why. */
+static void add_agents(const struct point_agents *agents, size_t n_agents, struct point *p)
 {
+    bool few = 2 * agents->invalid <= n_agents;
     struct verdict *v = &p->verdict;
     p->no_memory |= agents->no_memory;
     for (int a = 0; a < ASPECT_N; a++) {
@@ -178,7 +181,7 @@ static void add_agents(const struct point_agents *agents, struct point *p)
         for (int k = 0; k < POINT_Q; k++)
             if (v->at[a][k] == VERDICT_VALID) v->at[a][k] = agents->part.at[a][k];
     }
-    for (uint32_t i = 0; i < agents->part.n_reasons && v->status != VERDICT_INVALID; i++)
+    for (uint32_t i = 0; i < agents->part.n_reasons && (few || v->status != VERDICT_INVALID); i++)
         verdict_part(v, "%s", agents->part.reason[i]);
 }
 
@@ -186,7 +189,7 @@ static void judge(const struct stage_data *s, const struct plan *plan, const str
                   struct point *p)
 {
     verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
-    add_agents(agents, p);
+    add_agents(agents, s->n_agents, p);
     char things[HUMAN_THINGS_MAX];
     (void)human_things((double)s->lost, "request", things);
     bool lost = s->lost > 0;

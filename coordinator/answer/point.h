@@ -98,6 +98,7 @@ const struct hist *point_failed(const struct point *p, enum metric m); /* how lo
  * thousands. */
 struct point_agents {
     size_t next;         /* the agent that comes next */
+    size_t invalid;      /* agents whose own part is */
     struct verdict part; /* figures that an agent puts in doubt, and why */
     bool no_memory;
 };

@@ -392,6 +392,24 @@ static void test_what_is_wrong_is_said(void **state)
     s.aborted = false;
     stage_free(&s);
 
+    stage_make(&s, a); /* one of two agents stood still, and the load was lower by that: it is named */
+    a[0].slots = 16;
+    a[0].counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 16;
+    a[1] = a[0];
+    memcpy(a[1].name, "slow", 5);
+    a[1].counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 12;
+    s.counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 28;
+    s.n_agents = 2;
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_INVALID);
+    assert_true(has_reason(&p, "28 requests in flight on average, 32 asked for"));
+    assert_true(has_reason(&p, "agent slow alone: 12 requests in flight on average, 16 asked for"));
+    a[0].counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 12; /* both: that is said once */
+    s.counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 24;
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "alone"));
+    stage_free(&s);
+
     stage_make(&s, a);
     s.counters[COUNTER_WIN_DONE] = 300; /* 300 ends of 3.2 s in 50 s are 19 in flight, not 32 */
     point_compute(&s, &plan, &p);
