@@ -21,20 +21,24 @@ static const struct {
 #undef X
 };
 
+/* One that has no room leaves others that have: e is of the first. */
 static int write_reports(const struct analysis *a, const char *dir, struct err *e)
 {
+    int failed = 0;
     for (size_t i = 0; i < sizeof REPORTS / sizeof REPORTS[0]; i++) {
         struct buf b = BUF_INIT(FILE_MAX);
-        int rc = REPORTS[i].make(a, &b, e);
-        if (!rc && b.len > 0) rc = write_file_atomic(dir, REPORTS[i].file, &b, e);
+        struct err *first = failed ? NULL : e;
+        int rc = REPORTS[i].make(a, &b, first);
+        if (!rc && b.len > 0) rc = write_file_atomic(dir, REPORTS[i].file, &b, first);
         buf_clear(&b);
-        if (rc) return -1;
+        if (rc) failed = -1;
     }
     write_file_sync(dir);
-    return 0;
+    return failed;
 }
 
-static int print_text(const struct analysis *a, const char *dir, bool written, struct err *e)
+/* failed: why not all files are written, NULL when they are. */
+static int print_text(const struct analysis *a, const char *dir, const char *failed, struct err *e)
 {
     struct buf b = BUF_INIT(FILE_MAX);
     bool tty = isatty(STDOUT_FILENO) == 1;
@@ -43,8 +47,9 @@ static int print_text(const struct analysis *a, const char *dir, bool written, s
     const struct report_style style = {.color = tty && !getenv("NO_COLOR"), .width = known ? w.ws_col : REPORT_WIDE};
     int rc = report_text(a, &style, &b, e);
     if (!rc) {
+        if (failed) (void)printf("Not every file of the run is written: %s\n", failed);
         (void)fwrite(b.data, 1, b.len, stdout);
-        if (written) (void)printf("Report: %s/report.html\n", dir);
+        if (!failed) (void)printf("Report: %s/report.html\n", dir);
         if (fflush(stdout)) rc = err_set(e, ERR_IO, "standard output: %s", strerror(errno));
     }
     buf_clear(&b);
@@ -78,8 +83,10 @@ int report_all(const struct run_data *run, const char *dir, bool print, int *ret
     struct analysis a;
     *ret_status = 1;
     if (analysis_init(&a, run, e)) return -1;
-    int rc = write_reports(&a, dir, e);
-    if (print && print_text(&a, dir, !rc, rc ? NULL : e))
+    struct err why = {0};
+    int rc = write_reports(&a, dir, &why);
+    if (rc && e) *e = why;
+    if (print && print_text(&a, dir, rc ? why.text : NULL, rc ? NULL : e))
         rc = -1; /* the table is shown even where no file can be written */
     *ret_status = a.measured_status;
     analysis_clear(&a);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -311,6 +312,18 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(report_all(&r, "/proc/nowhere", false, &status, &e), -1);
     assert_non_null(strstr(e.text, "/proc/nowhere/summary.json"));
     assert_int_equal(e.code, ERR_IO);
+    (void)snprintf(dir, sizeof dir, "/tmp/test_report.XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/report.html", dir);
+    assert_int_equal(mkdir(path, 0700), 0); /* one that cannot be written does not keep the next from being it */
+    e = (struct err){0};
+    assert_int_equal(report_all(&r, dir, false, &status, &e), -1);
+    assert_non_null(strstr(e.text, "report.html: cannot be written"));
+    assert_int_equal(rmdir(path), 0);
+    (void)snprintf(path, sizeof path, "%s/junit.xml", dir);
+    assert_int_equal(access(path, F_OK), 0);
+    remove_all();
     run_data_clear(&r);
 }
 
