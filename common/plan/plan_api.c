@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json_scan.h"
@@ -105,22 +106,45 @@ bool plan_api_takes(enum plan_api api, const char *media)
     return has_word(PLAN_APIS[api].media, media);
 }
 
-uint32_t plan_target_limit(const struct plan_target *t)
-{
-    static const char *const LIMITS[] = {"max_tokens",     "max_completion_tokens", "max_output_tokens",
+static const char *const LIMIT_KEYS[] = {"max_tokens",     "max_completion_tokens", "max_output_tokens",
                                          "max_new_tokens", "maxOutputTokens",       "num_predict",
                                          "n_predict"};
+#define N_LIMITS (sizeof LIMIT_KEYS / sizeof *LIMIT_KEYS)
+
+/* The number after `"name":` in a text with places, which is no JSON yet; 0: none. */
+static uint32_t number_of(const char *text, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + n, name)) {
+        if (at == text || at[-1] != '"' || at[n] != '"') continue;
+        const char *value = at + n + 1 + strspn(at + n + 1, " \t\r\n");
+        if (*value == ':') value += 1 + strspn(value + 1, " \t\r\n");
+        size_t digits = strspn(value, "0123456789");
+        if (digits > 0 && digits < 10) return (uint32_t)strtoul(value, NULL, 10);
+    }
+    return 0;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+uint32_t plan_target_limit(const struct plan_target *t)
+{
     enum { DEEPEST = 2 }; /* within options, parameters or generationConfig; below that are schemas of tools */
     struct json j;
     uint32_t least = 0, n;
-    if (!t->body) return 0;
+    for (size_t i = 0; t->template.body && !strstr(t->template.body, "{output_tokens}") && i < N_LIMITS; i++)
+        least = lesser(least, number_of(t->template.body, LIMIT_KEYS[i]));
+    if (!t->body) return least;
     json_begin(&j, t->body, strlen(t->body));
     for (enum json_token k = json_next(&j); k != JSON_END && k != JSON_BAD;) {
         bool is = false;
-        for (size_t i = 0; k == JSON_KEY && j.depth <= DEEPEST && i < sizeof LIMITS / sizeof *LIMITS; i++)
-            is = is || json_is(&j, LIMITS[i], strlen(LIMITS[i]));
+        for (size_t i = 0; k == JSON_KEY && j.depth <= DEEPEST && i < N_LIMITS; i++)
+            is = is || json_is(&j, LIMIT_KEYS[i], strlen(LIMIT_KEYS[i]));
         k = json_next(&j);
-        if (is && k == JSON_NUMBER && json_u32(&j, &n) && n > 0 && (least == 0 || n < least)) least = n;
+        if (is && k == JSON_NUMBER && json_u32(&j, &n)) least = lesser(least, n);
     }
     return least;
 }

@@ -18,8 +18,8 @@ bool plan_api_has_tokens(enum plan_api api);
 /* The output tokens that a workload asks for are the limit that requests carry: unless the plan leaves that out, or
  * writes one of its own. */
 bool plan_target_limits(const struct plan_target *t);
-/* The limit of output tokens that the target's body has, the least where it has several; 0: none, or no number. It is
- * what requests ask for, whatever a workload says. */
+/* The limit of output tokens that the target's body has, or the template's, the least where it has several; 0: none, or
+ * no number. It is what requests ask for, whatever a workload says. */
 uint32_t plan_target_limit(const struct plan_target *t);
 /* Gives the URL its API's path when it has none, refuses a path that is another API's, and runs the API's own check. */
 int plan_api_check(struct reader *r, const struct node *map, struct plan_target *t);

@@ -575,7 +575,9 @@ static void say_lengths(const struct plan *plan, struct answer *a)
             say(a, " by usage and %s with text",
                 human_things(a->length.output.got * (double)a->events / (double)a->events_tokens, "event", n));
         say_number(a, " on average, ", a->length.output.asked,
-                   plan_target_limit(&plan->target)     ? " asked for in target.body. "
+                   plan_target_limit(&plan->target)     ? plan->target.template.body
+                                                              ? " asked for in target.template.body. "
+                                                              : " asked for in target.body. "
                    : !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
                    : usage_is_short(a)                  ? " tokens asked for. "
                                                         : " asked for. ");

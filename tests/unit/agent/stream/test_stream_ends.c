@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "common/plan/plan_api.h"
+
 #include "tests/unit/agent/stream/seen.h"
 
 /* How streams end: whole answers, markers of each kind, ends that are learnt, finish reasons, several choices. */
@@ -379,13 +381,35 @@ static void test_body_limit(void **state)
     }
 }
 
+/* A template's body is no JSON before its places are filled. */
+static void test_template_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        uint32_t limit;
+    } rows[] = {
+        {"{\"p\": {prompt}, \"max_tokens\" : 50}", 50},
+        {"{\"p\": {prompt}, \"options\": {\"num_predict\":20, \"max_tokens\": 50}}", 20},
+        {"{\"p\": {prompt}, \"max_tokens\": {output_tokens}, \"max_new_tokens\": 20}", 0}, /* the workload's */
+        {"{\"p\": \"max_tokens {prompt}\", \"max_tokens\": null}", 0},
+        {"{\"p\": {prompt}, \"my_max_tokens\": 7}", 0},
+        {"{\"p\": {prompt}}", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct plan_target t = {.api = API_TEMPLATE, .template = {.body = rows[i].body}};
+        if (plan_target_limit(&t) != rows[i].limit) fail_msg("%s: %u", rows[i].body, plan_target_limit(&t));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_body_limit), cmocka_unit_test(test_whole_answers),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_learnt_ends),
-        cmocka_unit_test(test_not_yet),    cmocka_unit_test(test_finish_reasons),
-        cmocka_unit_test(test_choices),    cmocka_unit_test(test_status_of_grpc),
+        cmocka_unit_test(test_body_limit),     cmocka_unit_test(test_template_limit),
+        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_learnt_ends),    cmocka_unit_test(test_not_yet),
+        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_status_of_grpc),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
