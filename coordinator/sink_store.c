@@ -46,6 +46,12 @@ static int server(void *arg, int64_t wall_ns, const struct server_sample *s, str
     return store_server(arg, wall_ns, s, e);
 }
 
+static void tick(void *arg, const struct sink_view *v)
+{
+    (void)v;
+    store_settle(arg);
+}
+
 const struct sink_kind SINK_STORE = {.name = "store",
                                      .begin = begin,
                                      .stage_begin = stage_begin,
@@ -54,4 +60,5 @@ const struct sink_kind SINK_STORE = {.name = "store",
                                      .stage_more = stage_more,
                                      .agent = agent,
                                      .event = event,
-                                     .server = server};
+                                     .server = server,
+                                     .tick = tick};

@@ -244,12 +244,12 @@ void store_close(struct store **s)
     *s = NULL;
 }
 
-/* Ends a write: all or nothing of what was not yet committed. */
 struct store_saving *store_saving_of(struct store *s)
 {
     return &s->saving;
 }
 
+/* Ends a write: all or nothing of what was not yet committed. */
 static int finish(struct store *s, int rc, struct err *e)
 {
     if (!rc) return db_commit(&s->db, e);
@@ -257,33 +257,53 @@ static int finish(struct store *s, int rc, struct err *e)
     return -1;
 }
 
+/* Before a write that store_settle commits. */
+static int begin_row(struct store *s, struct err *e)
+{
+    if (s->failed.code != ERR_NONE) {
+        *e = s->failed;
+        s->failed = (struct err){0};
+        return -1;
+    }
+    s->unsettled = true;
+    return db_begin(&s->db, e);
+}
+
+static int keep_row(struct store *s, int rc)
+{
+    if (rc) db_rollback(&s->db);
+    return rc;
+}
+
+void store_settle(struct store *s)
+{
+    if (s->unsettled) err_ignore(db_commit(&s->db, &s->failed));
+    s->unsettled = false;
+}
+
 int store_agent(struct store *s, const struct run_agent *a, struct err *e)
 {
-    if (db_begin(&s->db, e)) return -1;
-    return finish(s,
-                  db_run(&s->db, e,
-                         "INSERT OR REPLACE INTO agent(agent, name, host, boot_id, version, stamps, addresses, cores, "
-                         "weight, quota, lost,"
-                         " clock_offset_ns, clock_bound_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         "issssssiidiii", (int64_t)a->agent, a->name, a->host, a->boot_id, a->version, a->stamps,
-                         a->addresses, (int64_t)a->cores, (int64_t)a->weight, a->quota, (int64_t)a->lost,
-                         a->clock_offset_ns, a->clock_bound_ns),
-                  e);
+    if (begin_row(s, e)) return -1;
+    return keep_row(
+        s, db_run(&s->db, e,
+                  "INSERT OR REPLACE INTO agent(agent, name, host, boot_id, version, stamps, addresses, cores, "
+                  "weight, quota, lost,"
+                  " clock_offset_ns, clock_bound_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  "issssssiidiii", (int64_t)a->agent, a->name, a->host, a->boot_id, a->version, a->stamps, a->addresses,
+                  (int64_t)a->cores, (int64_t)a->weight, a->quota, (int64_t)a->lost, a->clock_offset_ns,
+                  a->clock_bound_ns));
 }
 
 int store_event(struct store *s, enum run_event_kind kind, const char *text, struct err *e)
 {
-    if (db_begin(&s->db, e)) return -1;
-    return finish(s,
-                  db_run(&s->db, e, "INSERT INTO event(wall_ns, kind, text) VALUES (?, ?, ?)", "iss", clock_wall_ns(),
-                         RUN_EVENTS[kind].name, text),
-                  e);
+    if (begin_row(s, e)) return -1;
+    return keep_row(s, db_run(&s->db, e, "INSERT INTO event(wall_ns, kind, text) VALUES (?, ?, ?)", "iss",
+                              clock_wall_ns(), RUN_EVENTS[kind].name, text));
 }
 
 int store_run_end(struct store *s, int signal, struct err *e)
 {
-    if (store_check_file(s, e)) return -1;
-    if (db_begin(&s->db, e)) return -1;
+    if (store_check_file(s, e) || begin_row(s, e)) return -1;
     return finish(
         s, db_run(&s->db, e, "UPDATE run SET ended_wall_ns = ?, signal = ?", "ii", clock_wall_ns(), (int64_t)signal),
         e);

@@ -24,8 +24,12 @@ struct store_past {
 ERR_CHECKED int store_past(struct store *s, struct store_past *ret, struct err *e);
 ERR_CHECKED int store_go_on(struct store *s, bool insecure, struct err *e); /* continues a run that was cut short */
 
+/* Committed by store_settle, or with whatever else is written before: when thousands join at once, a transaction for
+ * each is most of what they cost. */
 ERR_CHECKED int store_agent(struct store *s, const struct run_agent *a, struct err *e); /* insert or update */
 ERR_CHECKED int store_event(struct store *s, enum run_event_kind kind, const char *text, struct err *e);
+/* At the end of each turn of the loop. An error is that of the next store_agent, store_event or store_run_end. */
+void store_settle(struct store *s);
 ERR_CHECKED int store_stage_begin(struct store *s, const struct stage_data *d,
                                   struct err *e); /* stage, repeat, epoch, what is asked */
 /* Journal of accepted snapshots, each given once, batched in a transaction that is committed at least once a second and

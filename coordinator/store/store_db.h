@@ -10,6 +10,8 @@ struct store {
     int64_t stage_id; /* 0: none */
     uint64_t journal; /* bytes of its snapshots so far */
     struct store_saving saving;
+    bool unsettled;           /* rows of agents or events are not committed yet */
+    struct err failed;        /* why that was not possible, until the next that would write one has reported it */
     uint64_t rows, rows_most; /* of requests: in the file; that may be there, 0 = none are wanted */
 };
 

@@ -374,6 +374,8 @@ static void test_journal(void **state)
         for (uint64_t seq = 1; seq <= (stage ? 3 : 5); seq++)
             assert_int_equal(store_snapshot(store, stage, 0, 1, 0, seq, large, stage ? sizeof large : 100, &e), 0);
         assert_int_equal(store_event(store, RUN_EVENT_CLOCK_JUMP, "", &e), 0);
+        store_settle(store); /* the turn in which it happened is over */
+        assert_int_equal(query("SELECT count(*) FROM event"), 1 + stage);
         assert_int_equal(query("SELECT count(*) FROM snapshot"), 5 + (stage ? 3 : 0));
         for (uint64_t seq = 4; seq <= 6 && stage; seq++)
             assert_int_equal(store_snapshot(store, stage, 0, 1, 0, seq, large, sizeof large, &e), 0);
