@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "coordinator/todo.h"
+#include "coordinator/answer/point.h"
 #include "coordinator/scrape.h"
 #include "coordinator/watch.h"
 #include "coordinator/corpus/shelf.h"
@@ -35,8 +36,11 @@ struct drive {
     struct todo todo;
     struct watch watch;
     struct stage_data *unsaved;
-    struct stage_data *saving; /* the stage that is being written, a piece in each turn of the loop; NULL: none */
-    struct scrape *scrape;     /* of the server's metrics page; NULL: none */
+    struct stage_data last;    /* the stage that has ended */
+    struct stage_data *saving; /* the same while it is written, a piece in each turn of the loop; NULL: it is not */
+    bool telling;              /* a search has not been told of it yet */
+    struct point_agents judged;
+    struct scrape *scrape; /* of the server's metrics page; NULL: none */
     bool told_failed, told_blank;
     struct turn longest; /* turn of the loop: no message was read meanwhile */
     struct turn dearest; /* the most CPU time of one turn: what it costs where nothing else runs */
@@ -71,10 +75,29 @@ static void keep_unsaved(struct drive *d, struct stage_data *s)
         stage_data_clear(s);
 }
 
-/* Writes the next piece of the stage that has ended. */
+/* A search chooses its next load by the point of the stage that has ended, its agents included. */
+static void tell_more(struct drive *d)
+{
+    struct err e = {0};
+    if (point_judge_agents(d->saving, d->o->meta->plan, POINT_AGENTS_A_TURN, &d->judged)) return;
+    d->telling = false;
+    if (todo_tell(&d->todo, d->o->meta->plan, d->saving, &d->judged, &e)) run_unsaved(d->run, &e, clock_mono_ns());
+}
+
+static bool deciding(void *arg)
+{
+    const struct drive *d = arg;
+    return d->telling;
+}
+
+/* Does the next piece of what the stage that has ended asks for. */
 static void save_more(struct drive *d)
 {
     struct err e = {0};
+    if (d->telling) {
+        tell_more(d);
+        return;
+    }
     int rc = sinks_stage_more(&d->o->sinks, d->saving, &e);
     if (rc > 0) return;
     if (rc < 0) {
@@ -82,7 +105,6 @@ static void save_more(struct drive *d)
         run_unsaved(d->run, &e, clock_mono_ns());
     } else
         stage_data_clear(d->saving);
-    free(d->saving);
     d->saving = NULL;
 }
 
@@ -114,25 +136,17 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
     save_rest(d);
     d->ended += !superseded;
     d->ended_ns += superseded ? 0 : s->plan.duration_ns;
-    int untold = superseded ? 0 : todo_tell(&d->todo, d->o->meta->plan, s, e);
-    int rc = sinks_stage_end(&d->o->sinks, s, untold ? NULL : e); /* kept all the same: what came first is reported */
-    if (d->scrape) scrape_now(d->scrape);                         /* and after the last */
+    int rc = sinks_stage_end(&d->o->sinks, s, e);
+    if (d->scrape) scrape_now(d->scrape); /* how the server stood after the last request */
     if (rc) {
         keep_unsaved(d, s);
         return rc;
     }
-    d->saving = malloc(sizeof *s);
-    if (d->saving) {
-        *d->saving = *s;
-        return untold;
-    }
-    while ((rc = sinks_stage_more(&d->o->sinks, s, untold ? NULL : e)) > 0) {
-    } /* without memory to remember it: all at once */
-    if (rc)
-        keep_unsaved(d, s);
-    else
-        stage_data_clear(s);
-    return rc ? rc : untold;
+    d->last = *s;
+    d->saving = &d->last;
+    d->telling = !superseded && d->todo.search;
+    d->judged = (struct point_agents){0};
+    return 0;
 }
 
 static int agent_changed(void *arg, const struct run_agent *a, struct err *e)
@@ -383,6 +397,7 @@ static int begin(struct drive *d, struct buf *packed, struct err *e)
     };
     struct run_io io = {.arg = d,
                         .next_step = next_step,
+                        .deciding = deciding,
                         .send = send_message,
                         .stage_begin = stage_begin,
                         .snapshot = snapshot,

@@ -15,9 +15,8 @@
 
 #define TTY_NS (1 * NS_PER_S)
 #define PLAIN_NS (5 * NS_PER_S)
-#define AGENTS_A_TURN 500u /* judged in a turn of the loop, about 8 ms */
-#define WIDTH 80u          /* of a terminal that does not know its own */
-#define PLAIN_WIDTH 160u   /* of a line in a log */
+#define WIDTH 80u        /* of a terminal that does not know its own */
+#define PLAIN_WIDTH 160u /* of a line in a log */
 
 void term_init(struct term *t, FILE *out)
 {
@@ -287,7 +286,7 @@ static int stage_more(void *arg, const struct stage_data *s, struct err *e)
     char line[400];
     (void)e;
     if (!t->ended) return 0;
-    if (point_judge_agents(s, t->plan, AGENTS_A_TURN, &t->agents)) return 1;
+    if (point_judge_agents(s, t->plan, POINT_AGENTS_A_TURN, &t->agents)) return 1;
     t->ended = false;
     point_glance(s, t->plan, &t->agents, &p);
     term_stage_line(s, &p, t->tty ? width_of(t->out) : PLAIN_WIDTH, line, sizeof line);

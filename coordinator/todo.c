@@ -50,11 +50,12 @@ bool todo_next(struct todo *t, struct run_step *ret)
     return true;
 }
 
-int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s, struct err *e)
+int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s, const struct point_agents *judged,
+              struct err *e)
 {
     struct point p;
     if (!t->search) return 0;
-    point_compute(s, plan, &p);
+    point_judged(s, plan, judged, &p);
     return search_tell(t->search, &p) ? err_set(e, ERR_NOMEM, NO_MEMORY) : 0;
 }
 

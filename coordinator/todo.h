@@ -17,8 +17,10 @@ struct todo {
 ERR_CHECKED int todo_init(struct todo *t, const struct run_data *past, struct err *e);
 void todo_clear(struct todo *t);
 bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is complete */
-/* A stage that has ended and counts. ERR_NOMEM: a search must not choose by a point that lacks a figure. */
-ERR_CHECKED int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s, struct err *e);
+/* A stage that has ended and counts, and what point_judge_agents has found of it: for a search. ERR_NOMEM: it must not
+ * choose by a point that lacks a figure. */
+ERR_CHECKED int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s,
+                          const struct point_agents *judged, struct err *e);
 uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 

@@ -537,7 +537,13 @@ void point_compute(const struct stage_data *s, const struct plan *plan, struct p
 {
     struct point_agents agents = {0};
     (void)point_judge_agents(s, plan, SIZE_MAX, &agents);
-    compute(s, plan, &agents, true, ret);
+    point_judged(s, plan, &agents, ret);
+}
+
+void point_judged(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                  struct point *ret)
+{
+    compute(s, plan, agents, true, ret);
 }
 
 void point_glance(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,

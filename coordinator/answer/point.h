@@ -102,10 +102,14 @@ struct point_agents {
     struct verdict part; /* figures that an agent puts in doubt, and why */
     bool no_memory;
 };
+#define POINT_AGENTS_A_TURN 500u /* in a turn of the loop, about 8 ms */
 bool point_judge_agents(const struct stage_data *s, const struct plan *plan, size_t most,
                         struct point_agents *io); /* true: there are more */
 /* A point without intervals of what is resampled, from what point_judge_agents has found: for lines of progress. */
 void point_glance(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
+                  struct point *ret);
+/* A whole point, likewise. */
+void point_judged(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
                   struct point *ret);
 /* plan: limits of the verdict, cost, SLO. */
 void point_compute(const struct stage_data *s, const struct plan *plan, struct point *ret);

@@ -38,32 +38,6 @@ static const enum run_state RUN_NEXT[RUN_STATE_N][EV_N] = {
     [RUN_OVER]   = ROW(STAY,    STAY,      STAY,     STAY,      STAY,      STAY,    STAY,       STAY,      STAY,      STAY,     STAY),
 };
 /* clang-format on */
-static const char *const STATE_NAMES[] = {"gather", "probe", "arm", "load", "drain", "pause", "close", "over"};
-
-const char *run_state_name(enum run_state s)
-{
-    return s < RUN_STATE_N ? STATE_NAMES[s] : "?";
-}
-enum run_state run_state(const struct run *r)
-{
-    return r->state;
-}
-const struct err *run_error(const struct run *r)
-{
-    return &r->err;
-}
-int run_signal(const struct run *r)
-{
-    return r->signal;
-}
-uint32_t run_loading(const struct run *r)
-{
-    return r->attempt && r->attempt->t0_ns ? r->attempt->epoch : 0;
-}
-bool run_incomplete(const struct run *r)
-{
-    return r->incomplete;
-}
 
 void run_note(struct run *r, enum run_event_kind kind, const char *fmt, ...)
 {
@@ -406,6 +380,17 @@ static void give_up_arming(struct run *r, int64_t now)
     }
 }
 
+static void decide(struct run *r, int64_t now)
+{
+    r->deciding = !r->have_step && r->io.deciding && r->io.deciding(r->io.arg);
+    if (r->deciding) return;
+    if (!r->have_step) {
+        r->have_step = r->io.next_step(r->io.arg, &r->step);
+        r->tries = 0;
+    }
+    if (!r->have_step) run_step_to(r, EV_END, now);
+}
+
 static void enter_pause(struct run *r, int64_t now)
 {
     if (r->attempt) give_up_arming(r, now);
@@ -413,11 +398,7 @@ static void enter_pause(struct run *r, int64_t now)
     r->deadline_ns = now + (r->epoch ? r->o.plan->cooldown_ns : 0);
     if (r->have_step && r->tries) r->deadline_ns = now; /* again: at once */
     if (r->fence_ns > r->deadline_ns) r->deadline_ns = r->fence_ns;
-    if (!r->have_step) {
-        r->have_step = r->io.next_step(r->io.arg, &r->step);
-        r->tries = 0;
-    }
-    if (!r->have_step) run_step_to(r, EV_END, now);
+    decide(r, now);
 }
 
 static void leave_pause(struct run *r, int64_t now)
@@ -607,6 +588,8 @@ void run_tick(struct run *r, int64_t now, bool all_read)
         watch_progress(r, now);
         watch_stage(r, now);
     }
+    if (r->state == RUN_PAUSE && r->deciding) decide(r, now);
+    if (r->state == RUN_PAUSE && r->deciding) return;
     bool waits = r->state != RUN_PAUSE && r->state != RUN_CLOSE; /* for agents' answers */
     if (now >= r->deadline_ns && (r->read_ns == now || !waits)) on_deadline(r, now);
 }
@@ -680,21 +663,4 @@ void run_stop(struct run *r, int signal, bool at_once, int64_t now)
     }
     if (r->state == RUN_LOAD) r->attempt->aborted = true;
     run_step_to(r, at_once ? EV_ABORT : EV_STOP, now);
-}
-
-void run_progress(const struct run *r, int64_t now, struct run_progress *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    ret->state = r->state;
-    ret->attempt = r->attempt;
-    ret->agents_wanted = r->wanted;
-    ret->fence_left_ns = r->fence_ns > now ? r->fence_ns - now : 0;
-    for (size_t i = 0; i < registry_count(r->agents); i++) {
-        const struct agent *a = registry_at(r->agents, i);
-        ret->agents += agent_alive(a);
-        ret->agents_ready += agent_alive(a) && a->state >= AGENT_IDLE;
-    }
-    if (!r->attempt || !r->attempt->t0_ns) return;
-    ret->elapsed_ns = now - r->attempt->t0_ns;
-    merge_live(r->attempt->merge, &ret->live);
 }

@@ -1,5 +1,6 @@
-/* What run.c (states, losses, time), run_talk.c (messages to agents) and run_message.c (messages from agents) share; no
- * other file includes this. run_message.c calls both others, run.c calls run_talk.c. */
+/* What run.c (states, losses, time), run_progress.c (what it says of itself), run_talk.c (messages to agents) and
+ * run_message.c (messages from agents) share; no other file includes this. run_message.c calls both others, run.c calls
+ * run_talk.c. */
 #pragma once
 #include "coordinator/run/registry.h"
 #include "coordinator/run/run_io.h"
@@ -38,6 +39,7 @@ struct run {
     struct run_step step;
     struct attempt *attempt;
     uint32_t epoch, tries, wanted;
+    bool deciding; /* the pause goes on until it is known what follows */
     bool have_step, stop_now, spoiled, incomplete, gave_up;
     bool store_broken;     /* nothing more is written while the rest is collected */
     int64_t fence_ns;      /* a lost agent may be loading the target until then */
@@ -48,6 +50,7 @@ struct run {
     bool chosen;                 /* … and which version of HTTP it chose */
     bool failed[FAILURE_N];      /* a request that failed so has been reported */
     uint32_t malformed, refused; /* reported so far: a peer cannot fill the run's file */
+    uint32_t planned;            /* times that an agent has taken the plan */
     size_t can_come;             /* agents that exist at all, as far as is known */
     char no_more[200];
     struct err err;

@@ -59,6 +59,9 @@ struct run_io {
     void (*event)(void *arg, enum run_event_kind kind, const char *text);
     /* Asked once a second while a stage runs; may be NULL. */
     enum run_word (*watch)(void *arg, const struct attempt *s, int64_t elapsed_ns);
+    /* The step after the stage that has ended is not known yet: next_step is called later. May be NULL: it always is.
+     */
+    bool (*deciding)(void *arg);
 };
 
 struct run_options {

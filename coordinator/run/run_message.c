@@ -96,7 +96,7 @@ static void on_plan_ok(struct run *r, struct agent *a, const struct wire_msg *m,
     (void)agent_step(a, AGENT_EV_PLANNED);
     a->asked_ns = 0;
     run_tell_agent(r, a, now);
-    run_check_gathered(r, now);
+    if (++r->planned >= r->wanted) run_check_gathered(r, now); /* which counts them all */
 }
 
 static void clean_line(char *ret, size_t size, const char *at, size_t n)

@@ -460,7 +460,7 @@ static inline void world_coordinator(struct world *w)
                             .probe = w->probe,
                             .fence_ns = w->kept.unclean ? w->now + RUN_LEASE_NS + NS_PER_S : 0};
     struct run_io io = {w,         world_next,       world_send,  world_begin, world_snapshot,
-                        world_end, world_agent_told, world_event, NULL};
+                        world_end, world_agent_told, world_event, NULL,        NULL};
     w->run = run_new(&o, &io, w->now);
 }
 

@@ -170,9 +170,11 @@ static int search_takes_a_stage(void)
     struct todo t;
     struct run_data past = {.plan = &search};
     struct run_step step;
+    struct point_agents judged = {0};
     int rc = todo_init(&t, &past, &err);
     if (!rc && !todo_next(&t, &step)) rc = -1;
-    if (!rc) rc = todo_tell(&t, &search, &short_run.stages[1], &err);
+    (void)point_judge_agents(&short_run.stages[1], &search, SIZE_MAX, &judged);
+    if (!rc) rc = todo_tell(&t, &search, &short_run.stages[1], &judged, &err);
     todo_clear(&t);
     return rc;
 }

@@ -19,6 +19,7 @@ static struct {
     unsigned told;      /* agents whose row was written in this turn */
     unsigned questions; /* words that want an answer */
     unsigned events;
+    unsigned undecided;          /* times that the run still hears "not yet" when it asks what follows */
     enum wire_type answer[MANY]; /* the message that this agent has not answered yet; 0 = none */
     struct wire_msg asked[MANY]; /* a CLOCK, or what says which stage is meant */
     unsigned steps;
@@ -37,6 +38,13 @@ static bool next_step(void *arg, struct run_step *ret)
     const struct plan *plan = arg;
     if (!plan || w.steps++) return false;
     *ret = (struct run_step){.load = plan->stages[0]};
+    return true;
+}
+static bool deciding(void *arg)
+{
+    (void)arg;
+    if (!w.undecided) return false;
+    w.undecided--;
     return true;
 }
 static int stage_begin(void *arg, const struct stage_data *d, struct err *e)
@@ -109,6 +117,7 @@ static struct run *all_join(const struct plan *plan, void *arg)
     struct run_options o = {.plan = plan, .packed = {"{}", 2}, .plan_hash = "h", .run_id = "r"};
     struct run_io io = {.arg = arg,
                         .next_step = next_step,
+                        .deciding = deciding,
                         .send = send_to,
                         .stage_begin = stage_begin,
                         .stage_end = stage_end,
@@ -256,6 +265,36 @@ static void test_losses_are_spread(void **state)
     plan_destroy(&plan);
 }
 
+/* What follows a stage may take some turns to be known: it is waited for, and agents are spoken to meanwhile. */
+static void test_what_follows_is_waited_for(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    bool any = true;
+    while (any || run_state(run) != RUN_LOAD) {
+        (void)answers(run, false, &any);
+        if (!any) (void)tick(run);
+    }
+    w.undecided = 100;
+    for (unsigned turns = 0; run_state(run) != RUN_PAUSE; turns++) {
+        (void)answers(run, true, &any);
+        if (!any) (void)tick(run);
+        assert_true(turns < 200);
+    }
+    int64_t began = w.now;
+    for (; w.undecided; (void)answers(run, true, &any), (void)tick(run)) {
+        assert_int_equal(run_state(run), RUN_PAUSE);
+        assert_int_equal(w.steps, 1);
+    }
+    assert_true(w.now - began < 5 * NS_PER_S);
+    (void)tick(run);
+    assert_int_equal(w.steps, 2); /* and there is none */
+    assert_int_equal(run_state(run), RUN_CLOSE);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
 /* Messages that wait unread may be anybody's: nobody is silent, and nothing is asked again. */
 static void test_unread_is_no_silence(void **state)
 {
@@ -292,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heartbeats_are_spread), cmocka_unit_test(test_no_turn_tells_all),
-        cmocka_unit_test(test_losses_are_spread), cmocka_unit_test(test_unread_is_no_silence)};
+        cmocka_unit_test(test_losses_are_spread), cmocka_unit_test(test_what_follows_is_waited_for),
+        cmocka_unit_test(test_unread_is_no_silence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
