@@ -364,22 +364,31 @@ static bool from_sent(const struct plan_gate *gate, const struct point *p)
     return gate->subject == GATE_METRIC && whole && p->unsent_share > 0;
 }
 
-const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+/* Which requests the value is of, where that is not plain. Returns the words' length. */
+static size_t words_counted(const struct gate_outcome *o, const struct point *p, bool follows, char *buf, size_t n)
 {
-    char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16], failed[HUMAN_THINGS_MAX];
+    char failed[HUMAN_THINGS_MAX];
     size_t at = 0;
-    buf[0] = '\0';
-    PUT("%s", gate_reading_words(o, value, sizeof value));
-    if (isfinite(o->lo) && isfinite(o->hi))
-        PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
-            gate_value_words(o->gate, o->hi, hi, sizeof hi));
-    if (o->together) PUT("%skept by all runs of this load together", at ? "; " : "");
+    if (o->together) PUT("%skept by all runs of this load together", follows ? "; " : "");
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
     if (o->failed)
         PUT("; %s %s", human_things((double)o->failed, "failed request", failed),
             p->errors_gated  ? "had waited longer than the limit"
             : o->failed == 1 ? "counts as beyond the limit"
                              : "count as beyond the limit");
+    return at;
+}
+
+const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+{
+    char value[HUMAN_MAX + 24], lo[HUMAN_MAX + 16], hi[HUMAN_MAX + 16];
+    size_t at = 0;
+    buf[0] = '\0';
+    PUT("%s", gate_reading_words(o, value, sizeof value));
+    if (isfinite(o->lo) && isfinite(o->hi))
+        PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
+            gate_value_words(o->gate, o->hi, hi, sizeof hi));
+    if (at < n) at += words_counted(o, p, at > 0, buf + at, n - at);
     if (o->result != GATE_INCONCLUSIVE) return buf;
     PUT("%sinconclusive", at ? "; " : "");
     if (at < n) words_undecided(o, p, buf + at, n - at);
