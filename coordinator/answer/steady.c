@@ -27,13 +27,12 @@ static void batches_make(const struct stage_data *s, double from_s, double to_s,
     *b = (struct batches){.n = 0};
     for (size_t i = 0; i < s->n_series; i++) {
         if (!inside(&s->series[i], from_s, to_s)) continue;
-        rows++;
+        rows += s->series[i].span_s >= EDGE; /* the last row may be of no length */
         b->span += s->series[i].span_s;
         b->due += s->series[i].due;
     }
     if (rows < STEADY_BATCHES_MIN) return;
-    size_t want = rows / 2;
-    if (want < STEADY_BATCHES_MIN) want = STEADY_BATCHES_MIN;
+    size_t want = rows < 2 * STEADY_BATCHES_MIN ? rows : rows / 2; /* pairs of nine rows would be too few */
     if (want > STEADY_BATCHES_MAX) want = STEADY_BATCHES_MAX;
     double length = b->span / (double)want, span = 0, tokens = 0, flight = 0, first = 0, ttft = 0, ttft_n = 0;
     for (size_t i = 0; i < s->n_series && b->n < want; i++) {

@@ -68,6 +68,31 @@ static void test_steady_is_called_steady(void **state)
     assert_int_equal(count_not_steady(&(struct shape){.level = 1000, .noise = 0.001, .drift = 0.04}, 100, NULL), 0);
 }
 
+/* However many seconds a window has from five on, all of them are looked at: nine are those of the usual stage of 10 s.
+ */
+static void test_every_length(void **state)
+{
+    (void)state;
+    struct series_row rows[SECONDS];
+    struct stage_data s;
+    struct steadiness st;
+    struct rng r;
+    rng_seed(&r, 5);
+    for (uint32_t n = 4; n <= 24; n++) {
+        series_make(&s, rows, &(struct shape){.level = 1000, .noise = 0.01}, &r);
+        s.n_series = n + 1;
+        rows[n].span_s = 0.01; /* until the last agent reported */
+        rows[n].tokens = 5;
+        steady_compute(&s, 0, n, &st);
+        assert_int_equal(st.steady == STEADY_UNKNOWN, n < STEADY_BATCHES_MIN);
+        if (n >= STEADY_BATCHES_MIN) assert_true(st.batches >= STEADY_BATCHES_MIN && st.half_width > 0);
+        for (uint32_t i = 0; i < n; i++)
+            rows[i].tokens = 1000 * (i + 1.0) / n;
+        steady_compute(&s, 0, n, &st);
+        if (n >= STEADY_BATCHES_MIN) assert_int_equal(st.steady, STEADY_NO);
+    }
+}
+
 static void test_drift_is_seen(void **state)
 {
     (void)state;
@@ -109,6 +134,7 @@ static void test_too_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
-                                       cmocka_unit_test(test_drift_is_seen), cmocka_unit_test(test_too_short)};
+                                       cmocka_unit_test(test_every_length), cmocka_unit_test(test_drift_is_seen),
+                                       cmocka_unit_test(test_too_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
