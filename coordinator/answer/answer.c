@@ -306,8 +306,10 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     for (size_t i = 0; i < n; i++) {
         if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
         if (best && &g[i] < best && g[i].n_fail > 0) a->slo_fails_below = g[i].load;
+        bool undecided = g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
         a->slo_failed += g[i].n_fail > 0;
-        a->slo_undecided += g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
+        a->slo_undecided += undecided;
+        a->slo_more |= undecided && (!best || g[i].throughput > best->throughput);
     }
 }
 
@@ -327,6 +329,17 @@ static enum gate_result capacity_judge(const struct plan_capacity *c, bool more,
     return (strict ? hi <= c->value : hi < c->value) && !more ? GATE_FAIL : GATE_INCONCLUSIVE;
 }
 
+/* Why it is not decided. */
+static const char *capacity_why(bool gated, bool more, size_t n, const struct answer *a)
+{
+    if (!n) return "no load carries an answer";
+    if (!more && (!gated || a->has_slo)) return "it lies within the 95 % interval";
+    if (!gated) return "the plateau was not reached";
+    if (!a->has_slo) return "no load is shown to keep the gates, and not all break them";
+    return a->slo_more ? "whether a load with more throughput keeps the gates is not decided"
+                       : "the highest load tried keeps the gates";
+}
+
 /* The load that the endpoint carries within its gates, against slo.capacity. Where a higher load may still pass, too
  * little is not a failure. */
 static void capacity_compute(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
@@ -334,18 +347,17 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
     if (!plan || !plan->capacity.text) return;
     const struct plan_capacity *c = &plan->capacity;
     const struct group *best = n ? most(g, n) : NULL;
-    bool gated = plan->n_gates > 0, more = gated ? a->slo_open_end || a->slo_undecided : !a->plateau_reached;
-    a->capacity = GATE_INCONCLUSIVE;
-    if (gated && !a->has_slo) {
-        bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.client_limited;
-        if (n && (searched || (a->slo_failed && !a->slo_undecided))) a->capacity = GATE_FAIL;
-        return;
+    bool gated = plan->n_gates > 0, more = gated ? a->slo_open_end || a->slo_more : !a->plateau_reached;
+    bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.client_limited;
+    bool none = gated && !a->has_slo, broken = searched || (a->slo_failed && !a->slo_undecided);
+    a->capacity = none && n && broken ? GATE_FAIL : GATE_INCONCLUSIVE;
+    if (!none && best) {
+        a->capacity_value = capacity_of(c->requests, gated, best, a);
+        a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
+        a->capacity_hi = c->requests ? a->capacity_value : gated ? a->slo_hi : best->hi;
+        a->capacity = capacity_judge(c, more, a);
     }
-    if (!gated && !best) return;
-    a->capacity_value = capacity_of(c->requests, gated, best, a);
-    a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
-    a->capacity_hi = c->requests ? a->capacity_value : gated ? a->slo_hi : best->hi;
-    a->capacity = capacity_judge(c, more, a);
+    if (a->capacity == GATE_INCONCLUSIVE) a->capacity_open = capacity_why(gated, more, n, a);
 }
 
 static void most_compute(const struct group *g, size_t n, struct answer *a)

@@ -58,6 +58,7 @@ struct answer {
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */
+    bool slo_more;          /* a load with more throughput than slo_load's, or any where there is none, is undecided */
     uint32_t slo_drifting;  /* points that keep all gates and whose window drifted, so that they carry no answer */
     bool slo_open_end;      /* the largest load tried still passes: "at least" */
     bool slo_next_fails;    /* the next larger load tried fails a gate: "up to" */
@@ -76,6 +77,7 @@ struct answer {
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
     enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
     double capacity_value, capacity_lo, capacity_hi; /* the value that was compared with it; NaN when unknown */
+    const char *capacity_open;                       /* why it is not decided; NULL when it is */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;

@@ -247,6 +247,7 @@ static void say_capacity(const struct plan *plan, struct answer *a)
     say(a, "slo.capacity %s %s", plan->capacity.text, WORDS[a->capacity]);
     if (!isnan(a->capacity_value))
         say_number(a, ": ", a->capacity_value, plan->capacity.requests ? " requests/s" : " token/s");
+    if (a->capacity_open) say(a, "; %s", a->capacity_open);
     say(a, ". ");
 }
 
@@ -339,6 +340,25 @@ static void say_unfinished(const struct point *points, size_t n, struct answer *
     }
     if (more > 1) say(a, ", and so did %s", human_things(more - 1, "other stage", stages));
     if (more) say(a, ". ");
+}
+
+/* duration: steady came to its limit: what is reported is then not the steady window that was asked for. */
+static void say_not_steady(const struct point *points, size_t n, struct answer *a)
+{
+    const struct point *first = NULL;
+    uint32_t stages = 0;
+    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const struct steady_pass *w = &points[i].passes;
+        bool found = w->any && w->at.status == SUPER_PASS_WINDOWABLE && w->at.verdict == SUPER_PASS_STEADY;
+        if (points[i].requested.steady_ns == 0 || points[i].verdict.status == VERDICT_INVALID || found) continue;
+        if (stages++ == 0) first = &points[i];
+    }
+    if (!first) return;
+    say(a, "No steady window of %s s was found in ", human_number((double)first->requested.steady_ns / 1e9, number));
+    if (stages > 1) say(a, "%s, the first ", count(stages, "stage", all));
+    say(a, "stage %u (load %s): the figures are of all its measured time. ", first->stage + 1,
+        human_number(load_asked(&first->requested), number));
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
@@ -674,6 +694,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_shape(whole, a);
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);
+    say_not_steady(points, n, a);
     say_failures(a);
     say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
     say_lengths(plan, a);

@@ -66,6 +66,7 @@ static void put_capacity(const struct analysis *in, struct buf *out)
     if (isfinite(a->capacity_value))
         (void)buf_printf(out, ": it is %s %s", human_number(a->capacity_value, value),
                          plan->capacity.requests ? "requests/s" : "token/s");
+    if (a->capacity_open) (void)buf_printf(out, "; %s", a->capacity_open);
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 

@@ -464,6 +464,26 @@ static void test_latency_at(void **state)
     assert_true(fabs(w.a.at_slo.load - 32) < 1 && fabs(w.a.at_slo.ttft_p99 - 164) < 1e-9);
 }
 
+/* duration: steady that came to its limit instead. */
+static void test_no_steady_window(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 4, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].requested.steady_ns = 5 * (int64_t)1000000000;
+        w.p[i].passes = (struct steady_pass){.any = true, .at = {.verdict = SUPER_PASS_STEADY}};
+    }
+    finish(&w, 1000);
+    silent(&w, "steady window");
+    w.p[1].passes.at.status = SUPER_PASS_TOO_SHORT;
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "No steady window of 5 s was found in stage 2 (load 2): the figures are of all its measured time. ");
+    w.p[2].passes.any = false;
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "No steady window of 5 s was found in 2 stages, the first stage 2 (load 2): ");
+}
+
 /* A recording of which the stage's duration left a part out reads "x120" all the same. */
 static void test_ended_by_time(void **state)
 {
@@ -529,17 +549,43 @@ static void test_capacity(void **state)
         finish_capacity(&w, CASES[i].slo_up_to);
         if (w.a.capacity != CASES[i].result) fail_msg("%s: %d, %s", CASES[i].text, (int)w.a.capacity, w.a.text);
         says(&w, CASES[i].text);
+        assert_true(!w.a.capacity_open == (w.a.capacity != GATE_INCONCLUSIVE)); /* why not */
+        if (CASES[i].value > 8999 && CASES[i].slo_up_to > 8999) says(&w, "; the highest load tried keeps the gates. ");
+    }
+    static struct world w; /* load 1 had too few samples for its gate: it carries 120, and changes nothing of 3,000 */
+    for (size_t open = 0; open < 2; open++) {
+        sweep(&w, 256, 1);
+        w.plan.capacity = (struct plan_capacity){">= 3000 token/s", OP_GE, 3000, false};
+        finish_capacity(&w, 40);
+        w.o[open ? 2 * 7 : 0].result = GATE_INCONCLUSIVE;
+        w.o[2 * 7 + 1].result = GATE_PASS;
+        answered(&w, w.o, 2 * w.n);
+        assert_int_equal(w.a.slo_undecided, 1);
+        assert_int_equal(w.a.capacity, open ? GATE_INCONCLUSIVE : GATE_FAIL);
+        if (open) says(&w, "; whether a load with more throughput keeps the gates is not decided. ");
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_drift),      cmocka_unit_test(test_no_tokens),     cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_load_twice), cmocka_unit_test(test_remarks),       cmocka_unit_test(test_ended_by_time),
-        cmocka_unit_test(test_servers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
+                                       cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_load_twice),
+                                       cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time),
+                                       cmocka_unit_test(test_servers),
+                                       cmocka_unit_test(test_no_steady_window),
+                                       cmocka_unit_test(test_lengths),
+                                       cmocka_unit_test(test_lengths_of_mix)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
