@@ -129,6 +129,17 @@ static bool waited(const struct stream *s)
     return s->late && s->events > 1;
 }
 
+/* A first sign, and the text only after a long time. */
+static bool first_was_alone(const struct stream *s)
+{
+    const uint32_t enough = 8; /* events, of which one gap seldom holds half of the time */
+    struct gap_iter it;
+    struct gap first;
+    if (s->events < enough || s->dialect->choices > 1) return false;
+    gaps_begin(&it, &s->gaps);
+    return gaps_next(&it, &first) && 2 * first.ns > s->t.last_token - s->t.first_token;
+}
+
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -218,6 +229,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
     if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
+    if (!waited(s) && first_was_alone(s)) count(r, COUNTER_FIRST_ALONE, 1);
     if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);

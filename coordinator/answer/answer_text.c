@@ -580,6 +580,18 @@ static void say_gathered(struct answer *a)
                 "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
 }
 
+/* Gateways send a blank at once, and some servers begin all answers before they continue any. */
+static void say_first_alone(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t alone = a->counters[COUNTER_FIRST_ALONE];
+    if (!((double)alone > GATHERED_TELL * (double)a->answered)) return;
+    say(a,
+        "In %s of %s more than half of the time after the first token had passed before the second one came: TTFT "
+        "tells when an answer begins, and not when its text comes. ",
+        human_count(alone, n), human_things((double)a->answered, "answer", all));
+}
+
 static void say_tokens(struct answer *a, const char *before, double n)
 {
     char b[HUMAN_THINGS_MAX];
@@ -705,6 +717,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_after(a);
     say_ends(plan, a);
     say_gathered(a);
+    say_first_alone(a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

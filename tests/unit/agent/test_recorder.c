@@ -112,6 +112,27 @@ static void test_a_new_connection_is_no_fault_of_the_agent(void **state)
     must_hold(METRIC_DISPATCH, 1 * MS);
 }
 
+/* A first sign at once, and the text after a long time. */
+static void test_first_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t first_ms, gap_ms;
+        int events;
+        uint64_t alone;
+    } rows[] = {{800, 10, 20, 1}, {200, 10, 20, 1}, {180, 10, 20, 0}, {10, 10, 20, 0}, {800, 10, 7, 0}, {0, 0, 20, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        feed(TOKEN, 1010 * MS);
+        for (int k = 1; k < rows[i].events; k++)
+            feed(TOKEN, (1010 + rows[i].first_ms + (k - 1) * rows[i].gap_ms) * MS);
+        feed(DONE, 2900 * MS);
+        end(END_COMPLETE, 200, 2900 * MS, COUNTER_OK);
+        if (counted(COUNTER_FIRST_ALONE) != rows[i].alone) fail_msg("row %zu", i);
+    }
+}
+
 /* e2e = ttft + tpot × (n − 1), for all sorts of streams. */
 static void test_identity(void **state)
 {
@@ -577,6 +598,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_new_connection_is_no_fault_of_the_agent),
         cmocka_unit_test(test_ok_request),
+        cmocka_unit_test(test_first_alone),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_running_usage_splits_gaps),
         cmocka_unit_test(test_suffix),

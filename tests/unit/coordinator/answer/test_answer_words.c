@@ -444,6 +444,11 @@ static void test_ends(void **state)
              "TTFT is the time of the whole answer, and they have no TPOT and no ITL. ");
     silent(&w, "one read");
     data.counters[COUNTER_AT_ONCE] = 0;
+    silent(&w, "when an answer begins");
+    data.counters[COUNTER_FIRST_ALONE] = 11;
+    finish_capacity(&w, 1000);
+    says(&w, "In 11 of 100 answers more than half of the time after the first token had passed before the second one "
+             "came: TTFT tells when an answer begins, and not when its text comes. ");
     p->metric[METRIC_TPOT].q[0] = 0.4; /* so fast that an agent finds several at each wake */
     finish_capacity(&w, 1000);
     silent(&w, "one read");
