@@ -167,6 +167,7 @@ static void all_sent(struct sim_server *v, struct sim_conn *c)
 static int send_raw(struct sim_server *v, struct sim_conn *c, const void *bytes, size_t n)
 {
     size_t sent = 0;
+    v->wrote = clock_mono_ns();
     if (c->out.len == 0 && !c->slow) {
         ssize_t got = send_some(v, c, bytes, n);
         if (got < 0) goto gone;

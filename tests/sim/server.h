@@ -89,6 +89,7 @@ struct sim_server {
     uint32_t connections, streams, busy; /* streams: of HTTP/2 */
     struct sim_tls_keys *keys;           /* NULL: no TLS */
     struct buf cipher;                   /* bytes of TLS on their way out */
+    int64_t wrote;                       /* right before the latest write to a socket */
     uint64_t accepted, refused, requests, events, tokens;
     int spare; /* a descriptor kept for refusing connections when there is none left */
     int64_t lag_sum, lag_max;

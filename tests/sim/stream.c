@@ -44,13 +44,20 @@ static void done(struct sim_server *v, struct sim_conn *c, const char *end, enum
     sim_conn_answered(v, c);
 }
 
-/* Sends v->out as the event that carries the next n tokens. The stamp is taken before the write: what the kernel takes
- * for itself comes after it. */
+/* When what was sent since `before` was emitted: right before its write. HTTP/2's frames and TLS come before that, what
+ * the kernel takes for itself comes after it. Bytes that wait count from now on. */
+static int64_t emitted(const struct sim_server *v, int64_t before)
+{
+    return v->wrote != before ? v->wrote : clock_mono_ns();
+}
+
+/* Sends v->out as the event that carries the next n tokens. */
 static int send_tokens(struct sim_server *v, struct sim_conn *c, uint32_t n, int64_t due)
 {
     struct sim_record *r = &c->stream.record;
-    int64_t now = clock_mono_ns();
+    int64_t before = v->wrote;
     if (v->out.bad || sim_conn_send(v, c, v->out.data, v->out.len)) return -1;
+    int64_t now = emitted(v, before);
     if (r->events == 0) sim_metrics_ttft(&v->metrics, now - r->received);
     sim_record_event(r, now, due, n);
     sim_metrics_tokens(&v->metrics, n);
@@ -69,10 +76,11 @@ static void whole_answer(struct sim_server *v, struct sim_conn *c, int64_t due)
     else
         sim_frame_whole(&s->frame, n, &body);
     if (s->fault == SIM_FAULT_SLOW_BYTES) c->slow = true;
-    int64_t now = clock_mono_ns();
+    int64_t before = v->wrote;
     sim_reply_json(v, c, 200, "application/json", body.data, body.len);
     if (c->dead) return;
     if (n) {
+        int64_t now = emitted(v, before);
         sim_metrics_ttft(&v->metrics, now - s->record.received);
         sim_record_event(&s->record, now, due, n);
         v->metrics.generation_tokens += n;
@@ -218,9 +226,8 @@ static void null_answer(struct sim_server *v, struct sim_conn *c)
 {
     struct sim_stream *s = &c->stream;
     struct buf *out = &v->null_answer;
-    int64_t now = clock_mono_ns();
     if (!s->frame.ask.stream) {
-        whole_answer(v, c, now);
+        whole_answer(v, c, clock_mono_ns());
         return;
     }
     bool ends = c->last || v->o->close_after, same = out->len && !ends && same_ask(&s->frame.ask, &v->null_ask);
@@ -240,8 +247,9 @@ static void null_answer(struct sim_server *v, struct sim_conn *c)
         sim_conn_close(v, c, "client-closed");
         return;
     }
-    now = clock_mono_ns();
+    int64_t before = v->wrote;
     if (sim_conn_send(v, c, out->data, out->len)) return;
+    int64_t now = emitted(v, before);
     sim_metrics_ttft(&v->metrics, now - s->record.received);
     sim_record_event(&s->record, now, now, s->record.asked);
     v->metrics.generation_tokens += s->record.asked;
