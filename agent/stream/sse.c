@@ -5,6 +5,13 @@
 void sse_init(struct sse *s, struct carry *carry)
 {
     *s = (struct sse){.carry = carry};
+    carry_init(&s->noise_text, carry->pool);
+}
+
+void sse_clear(struct sse *s)
+{
+    carry_clear(&s->noise_text);
+    s->noise_len = 0;
 }
 
 static int fail(struct sse *s)
@@ -109,10 +116,12 @@ static int keep_value(struct sse *s, const char *value, size_t len, bool from_ca
 
 static void take_noise(struct sse *s, const char *line, size_t n)
 {
+    char *text = carry_room(&s->noise_text, s->noise_len, SSE_NOISE_MAX);
     s->noise++;
-    if (s->noise_len > 0 && s->noise_len < SSE_NOISE_MAX) s->noise_text[s->noise_len++] = ' ';
+    if (!text) return;
+    if (s->noise_len > 0 && s->noise_len < SSE_NOISE_MAX) text[s->noise_len++] = ' ';
     size_t room = SSE_NOISE_MAX - s->noise_len, take = n < room ? n : room;
-    memcpy(s->noise_text + s->noise_len, line, take);
+    memcpy(text + s->noise_len, line, take);
     s->noise_len = (uint8_t)(s->noise_len + take);
 }
 

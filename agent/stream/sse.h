@@ -39,10 +39,11 @@ struct sse {
     uint8_t bom;    /* bytes of a byte order mark seen; 3: the start is over */
     uint8_t name_len, noise_len;
     char name[SSE_NAME_MAX + 1];
-    char noise_text[SSE_NOISE_MAX]; /* the first of these lines, with blanks between them: a gateway's page or word */
+    struct carry noise_text; /* the first of these lines, with blanks between them: a gateway's page or word */
 };
 
 void sse_init(struct sse *s, struct carry *carry);
+void sse_clear(struct sse *s); /* its noise; the carry is the caller's */
 
 /* Reads from *at up to end. Returns 1 with an event in *ret (call again), 0 when all bytes are taken, -1 when the
  * stream is bad (and stays so). *at moves forward. */

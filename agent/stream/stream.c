@@ -21,13 +21,12 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     s->window_to = window_to;
     s->counted = s->counted_first = NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
-    if (d->choices > 1) {
-        memset(s->choice, 0, sizeof s->choice);
-        for (uint32_t i = 0; i < STREAM_CHOICES; i++)
-            s->choice[i].counted = NOT_SAID;
-    }
     gaps_init(&s->gaps, pool);
     carry_init(&s->carry, &pool->carries);
+    carry_init(&s->apart, &pool->carries);
+    if (d->choices > 1) s->choice = (void *)carry_room(&s->apart, 0, STREAM_CHOICES * sizeof *s->choice);
+    for (uint32_t i = 0; s->choice && i < STREAM_CHOICES; i++)
+        s->choice[i] = (struct stream_choice){.counted = NOT_SAID};
     sse_init(&s->sse, &s->carry);
     lines_init(&s->lines, &s->carry);
 }
@@ -35,7 +34,10 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
 void stream_clear(struct stream *s)
 {
     gaps_clear(&s->gaps);
+    sse_clear(&s->sse);
     carry_clear(&s->carry);
+    carry_clear(&s->apart);
+    s->choice = NULL;
 }
 
 /* Tokens that the server's running usage gives this token event: what was added since the token event before. */
@@ -82,7 +84,7 @@ int64_t stream_tpot(const struct stream *s, uint32_t seen)
 {
     int64_t span = s->t.last_token - s->t.first_token;
     uint32_t answers = 1;
-    if (s->dialect->choices > 1) {
+    if (s->choice) {
         span = answers = 0;
         for (const struct stream_choice *c = s->choice; c < s->choice + STREAM_CHOICES; c++) {
             span += c->last - c->first;
@@ -134,7 +136,7 @@ static inline __attribute__((always_inline)) void take(struct stream *s, const s
         ev = &all;
     }
     if (ev->flags & EVENT_TOKEN) {
-        if (s->dialect->choices > 1)
+        if (s->choice)
             take_choice(s, ev, at);
         else
             take_token(s, ev->flags, event_tokens(&s->counted, ev), at);
@@ -267,7 +269,7 @@ static const char *take_shaped(struct stream *s, const char *p, const char *end,
 static bool is_plain_shape(const struct stream *s)
 {
     uint32_t flags = s->shape.event.flags;
-    return !(flags & EVENT_USAGE) && !s->shape.numbers && s->dialect->choices <= 1 && s->events > 0 &&
+    return !(flags & EVENT_USAGE) && !s->shape.numbers && !s->choice && s->events > 0 &&
            (s->t.first_content != 0 || !(flags & EVENT_CONTENT));
 }
 
@@ -648,7 +650,7 @@ static const char *before_timeout(const struct stream *s, enum transport_end end
  * and the example of what is unknown. */
 static void keep_noise(struct stream *s)
 {
-    const struct sse_event lines = {.data = s->sse.noise_text, .len = s->sse.noise_len};
+    const struct sse_event lines = {.data = carry_bytes(&s->sse.noise_text), .len = s->sse.noise_len};
     s->unknown += s->sse.noise;
     if (lines.len == 0) return;
     if (s->look) look_keep(s->look, REMARK_UNKNOWN_EVENT, lines.data, lines.len);

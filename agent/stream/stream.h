@@ -60,7 +60,8 @@ struct stream_look {
 
 struct stream {
     const struct dialect *dialect;
-    struct gaps gaps; /* gaps of token events, for itl and chunk_gap */
+    struct stream_choice *choice; /* [STREAM_CHOICES] where an answer is one of several; else NULL, or without memory */
+    struct gaps gaps;             /* gaps of token events, for itl and chunk_gap */
     struct timeline t;
     int64_t window_from, window_to;
     int64_t last_read;                    /* arrival of the latest bytes */
@@ -102,7 +103,7 @@ struct stream {
     struct lines lines; /* of these two the one that the dialect's framing wants */
     struct shape shape; /* last, since it has a buffer that needs no clearing */
     struct carry carry;
-    struct stream_choice choice[STREAM_CHOICES]; /* set where dialect->choices > 1 */
+    struct carry apart; /* what `choice` lies in */
 };
 
 /* Everything but the timeline's due, free, sent and written is set here; the caller sets those. Every begun stream is

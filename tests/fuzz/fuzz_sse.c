@@ -48,6 +48,7 @@ static void finish(struct sse *s, struct carry_pool *pool, bool good, struct out
     struct sse_event e;
     put(o, good ? "." : "!", 1);
     if (sse_last(s, &e) == 1) put_event(o, &e);
+    sse_clear(s);
     carry_clear(s->carry);
     MUST(carry_pool_out(pool) == 0);
 }
