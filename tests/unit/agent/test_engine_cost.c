@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -64,12 +65,32 @@ void *realloc(void *p, size_t n)
 /* The calls a transport can make on a socket, and the loop's wait. */
 atomic_ulong receives, waits, others; /* not static: the C library declares some of the calls below inline */
 
-#define CALL(counter, number, ...)                                                                                     \
-    (atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed), syscall(number, __VA_ARGS__))
+long (*libc_syscall)(long number, ...); /* not static either */
 
+static __attribute__((constructor)) void find_syscall(void)
+{
+    void *found = dlsym(RTLD_NEXT, "syscall");
+    memcpy(&libc_syscall, &found, sizeof found);
+}
+
+#define CALL(counter, number, ...)                                                                                     \
+    (atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed), libc_syscall(number, __VA_ARGS__))
+
+/* stamp.h reads by this */
+long syscall(long number, ...)
+{
+    long a[6];
+    va_list args;
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    return number == SYS_recvmsg ? CALL(receives, number, a[0], a[1], a[2])
+                                 : CALL(others, number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
-    return CALL(receives, SYS_recvmsg, fd, m, flags);
+    return CALL(others, SYS_recvmsg, fd, m, flags);
 }
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
@@ -199,7 +220,7 @@ static void compare(unsigned port)
     assert_true(many.waits <= many.wakes + 10);
     assert_true(many.reads > 2 * few.reads);
     /* a head may come alone, and a request on a connection that was idle looks first */
-    assert_true(many.receives <= many.reads + 2 * REQUESTS);
+    assert_in_range(many.receives, many.reads, many.reads + 2 * REQUESTS);
     assert_true(many.others <= 4 * REQUESTS);
 }
 
