@@ -203,6 +203,17 @@ static void record_window(struct recorder *r, const struct stream *s, const stru
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, 1, 1));
 }
 
+/* How an answer came and ended. */
+static void record_form(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
+{
+    if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
+    if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
+    if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
+    if (!waited(s) && first_was_alone(s)) count(r, COUNTER_FIRST_ALONE, 1);
+    if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);
+    if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
+}
+
 static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window,
                       int64_t now)
 {
@@ -226,12 +237,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
         if (n->counted && all && s->finish_by == FINISH_LENGTH && !s->dialect->unlimited)
             count(r, COUNTER_SHORT_BY_LENGTH, 1);
     }
-    if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
-    if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
-    if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
-    if (!waited(s) && first_was_alone(s)) count(r, COUNTER_FIRST_ALONE, 1);
-    if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);
-    if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
+    record_form(r, s, n);
     if (recorder_in_window(r, s->t.done)) count(r, COUNTER_WIN_DONE, 1);
     if (!due_in_window) return;
     count(r, COUNTER_WIN_OK, 1);

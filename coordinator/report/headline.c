@@ -193,14 +193,14 @@ static void add_kept(const struct analysis *a, struct headline *h)
 {
     const struct plan *plan = a->run->plan;
     const struct gate_outcome *o = gates_any(plan) ? report_gate(a, 0) : NULL;
-    char load[64];
+    char load[64], stages[HUMAN_THINGS_MAX];
     size_t drifted = 0;
     for (size_t i = 0; i < a->n_points; i++)
         drifted += a->points[i].steady == STEADY_NO;
     add(h, "%s kept ", plan->n_gates == 1 ? "the gate is" : "all gates are");
     if (!o) add(h, "in every stage");
     if (!o && drifted)
-        add(h, "; the window drifted in %zu of %s", drifted, human_things((double)a->n_points, "stage", load));
+        add(h, "; the window drifted in %zu of %s", drifted, human_things((double)a->n_points, "stage", stages));
     if (o)
         add(h, "at load %s%s", report_load(&a->points[o->point].requested, load),
             a->points[o->point].steady == STEADY_NO ? ", whose window drifted" : "");
