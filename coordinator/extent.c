@@ -8,6 +8,7 @@
 #include "common/plan/plan_key.h"
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/gate_plan.h"
+#include "coordinator/answer/trial.h"
 #include "coordinator/watch.h"
 
 static double stage_requests(const struct plan_stage *s)
@@ -66,6 +67,20 @@ int64_t extent_left_ns(const struct plan *p, uint64_t ended, int64_t ended_ns, i
     return x.stages == 0 || x.by_count || left < 0 ? 0 : left;
 }
 
+/* A load that its gates leave undecided is run again, for longer. */
+static void put_search_length(const struct plan *p, const char *run, struct buf *out)
+{
+    const struct plan_stage *s = &p->stages[0];
+    int64_t all = 0;
+    char time[32];
+    for (struct trial t = {.rounds = 0}; t.rounds < TRIAL_ROUNDS; t.rounds++)
+        all += s->warmup_ns + (s->duration_ns - s->warmup_ns) * trial_factor(&t);
+    (void)buf_printf(out, "length: a search; a run of a load takes at most %s", run);
+    if (p->search.goal == SEARCH_SLO)
+        (void)buf_printf(out, ", and one that its gates leave undecided is run up to %d times, %s in all", TRIAL_ROUNDS,
+                         clock_duration_text(all, time, sizeof time));
+}
+
 static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
 {
     char load[32], drain[32], stages[HUMAN_THINGS_MAX];
@@ -74,7 +89,7 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
     if (x->stages == 0 && x->by_count)
         (void)buf_puts(out, "length: a search; each load ends by its number of requests");
     else if (x->stages == 0)
-        (void)buf_printf(out, "length: a search; each load takes at most %s", load);
+        put_search_length(p, load, out);
     else if (x->by_count)
         (void)buf_printf(out, "length: %s, some end by their number of requests alone; the others %s",
                          human_things((double)x->stages, "stage", stages), load);

@@ -110,6 +110,7 @@ static double littles_law(const struct stage_data *s, const struct point *p)
     const struct hist *held = s->hist[METRIC_HELD], *fail = s->hist[METRIC_FAIL_TIME];
     if (!held || !held->count) held = s->hist[METRIC_E2E]; /* a run of an older version */
     if (!held || !held->count || !(p->concurrency > 0)) return NAN;
+    if (s->counters[COUNTER_CANCELLED]) return NAN; /* how long those were in flight is not kept */
     double x = p->requests_per_s * hist_mean(held) / 1e9;
     if (fail && fail->count) x += (double)p->window_failed / p->window_s * hist_mean(fail) / 1e9;
     return x / p->concurrency;

@@ -46,6 +46,29 @@ static void test_unreachable(void **state)
     assert_false(notes(", timeouts: {first_token: 2m}", "stages: [{concurrency: 1, requests: 30}]"));
 }
 
+/* A search runs an undecided load again, for 1, 2 and 4 windows. */
+static void test_search(void **state)
+{
+    (void)state;
+    static const char *const LOADS[] = {"maximize: output_tokens_per_second, within: slo", "plateau: {from: 1, to: 8}"};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf text = BUF_INIT(4096), out = BUF_INIT(4096);
+        struct err e = {0};
+        (void)buf_printf(&text,
+                         "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions, model: m}\n"
+                         "load: {search: {%s}, duration: 12s, warmup: 2s}\nslo: {run: [ttft.p50 < 1s]}\n",
+                         LOADS[i]);
+        struct plan *p = plan_load("p", buf_str(&text), text.len, NULL, 0, &e);
+        if (!p) fail_msg("%s", e.text);
+        extent_words(p, "", &out);
+        assert_non_null(strstr(buf_str(&out), "length: a search; a run of a load takes at most 12s, and "));
+        assert_int_equal(strstr(buf_str(&out), "is run up to 4 times, 88s in all, and") != NULL, i == 0);
+        plan_destroy(&p);
+        buf_clear(&text);
+        buf_clear(&out);
+    }
+}
+
 /* What slo.abort_on_fail cannot do is said; with one load it can. */
 static void test_no_abort(void **state)
 {
@@ -133,6 +156,7 @@ static void test_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_left), cmocka_unit_test(test_unreachable),
-                                       cmocka_unit_test(test_no_abort), cmocka_unit_test(test_curve)};
+                                       cmocka_unit_test(test_no_abort), cmocka_unit_test(test_search),
+                                       cmocka_unit_test(test_curve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -440,6 +440,15 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_true(fabs(p.littles_law - 1) < 0.01);
     assert_int_equal(p.verdict.status, VERDICT_VALID);
+    hist_reset(held); /* others, which users took back, held the slots for the rest of the time: nothing is off */
+    assert_int_equal(hist_record(held, INT64_C(2600000000), 300), 0);
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
+    s.counters[COUNTER_CANCELLED] = 300;
+    s.counters[COUNTER_DUE] += 300;
+    point_compute(&s, &plan, &p);
+    assert_true(isnan(p.littles_law));
+    assert_int_equal(p.verdict.status, VERDICT_VALID);
     stage_free(&s);
 
     stage_make(&s, a); /* one of two agents held 32 in flight instead of its one; the cluster's mean hides it */
