@@ -39,6 +39,11 @@ const char *compare_say_name(enum compare_say s)
     return names[s];
 }
 
+static bool comparable(const struct point *p)
+{
+    return load_usable(p) || load_tokenless(p);
+}
+
 /* A rate of requests has no interval of its own: it varies as tokens do. */
 static struct reading compared(const struct point *p, enum figure f)
 {
@@ -55,7 +60,7 @@ static void cell_fill(struct cell *c, const struct plan_stage *load, const struc
                       enum figure m, double *spreads, size_t *n_spreads)
 {
     for (size_t i = 0; i < n && c->n[side] < REPEATS_MAX; i++) {
-        if (!load_usable(&p[i]) || !load_same(&p[i].requested, load)) continue;
+        if (!comparable(&p[i]) || !load_same(&p[i].requested, load)) continue;
         struct reading r = compared(&p[i], m);
         if (!(r.value > 0)) continue;
         c->v[side][c->n[side]++] = log(r.value);
@@ -190,7 +195,7 @@ static size_t count_load(const struct plan_stage *load, const struct point *p, s
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
-        k += load_usable(&p[i]) && load_same(&p[i].requested, load);
+        k += comparable(&p[i]) && load_same(&p[i].requested, load);
     return k;
 }
 
@@ -199,7 +204,7 @@ static void doubts_count(const struct point *p, size_t n, const struct compariso
     for (size_t i = 0; i < n; i++) {
         bool compared = false;
         for (size_t k = 0; k < c->n_loads; k++)
-            compared |= load_usable(&p[i]) && load_same(&c->loads[k].requested, &p[i].requested);
+            compared |= comparable(&p[i]) && load_same(&c->loads[k].requested, &p[i].requested);
         if (!compared || p[i].verdict.status != VERDICT_SUSPECT) continue;
         if (ret->n++ == 0 && p[i].verdict.n_reasons) ret->first = p[i].verdict.reason[0];
     }
@@ -208,7 +213,7 @@ static void doubts_count(const struct point *p, size_t n, const struct compariso
 static void loads_make(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
 {
     for (size_t i = 0; i < n_a; i++) {
-        if (!load_usable(&a[i])) {
+        if (!comparable(&a[i])) {
             c->left_out_a++;
             continue;
         }
@@ -222,8 +227,8 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
             .requested = a[i].requested, .n_a = count_load(&a[i].requested, a, n_a), .n_b = there};
     }
     for (size_t i = 0; i < n_b; i++) {
-        c->left_out_b += !load_usable(&b[i]);
-        c->only_b += load_usable(&b[i]) && !count_load(&b[i].requested, a, n_a);
+        c->left_out_b += !comparable(&b[i]);
+        c->only_b += comparable(&b[i]) && !count_load(&b[i].requested, a, n_a);
     }
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
     doubts_count(a, n_a, c, &c->doubts_a);

@@ -64,7 +64,7 @@ static double mean_length(const struct compare_asked *s, enum metric m)
     double sum = 0, n = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct metric_stat *k = &s->points[i].metric[m];
-        if (!load_usable(&s->points[i]) || !k->count) continue;
+        if (!(load_usable(&s->points[i]) || load_tokenless(&s->points[i])) || !k->count) continue;
         sum += k->mean * (double)k->count;
         n += (double)k->count;
     }

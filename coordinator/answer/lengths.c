@@ -9,11 +9,9 @@
 #define LENGTH_GUESSED 0.5 /* of the tokens that a text seems to have, counted at least where nothing is cut */
 #define LENGTH_SAID 0.9    /* the same of tokens that are known */
 
-/* Answers without output tokens, as embeddings are, have prompts too. */
 static bool counts(const struct point *p)
 {
-    bool tokenless = p->verdict.status != VERDICT_INVALID && !(p->output_tokens_per_s > 0) && p->ledger.ok > 0;
-    return load_usable(p) || tokenless;
+    return load_usable(p) || load_tokenless(p);
 }
 
 static double mean_got(const struct point *points, size_t n, enum metric m)

@@ -26,6 +26,12 @@ bool load_usable(const struct point *p)
     return was_measured(p) && p->steady != STEADY_NO;
 }
 
+bool load_tokenless(const struct point *p)
+{
+    bool none = !(p->output_tokens_per_s > 0) && p->requests_per_s > 0 && p->ledger.ok > 0;
+    return none && p->verdict.status != VERDICT_INVALID && !p->offline && p->steady != STEADY_NO;
+}
+
 bool load_carries(const struct point *p)
 {
     return was_measured(p) && (p->steady != STEADY_NO || p->overrun);

@@ -11,6 +11,10 @@ bool load_same(const struct plan_stage *a, const struct plan_stage *b);
  * when nothing was measured in it. */
 bool load_usable(const struct point *p);
 
+/* The same of answers without output tokens, as embeddings are, or whose tokens nobody knows: it has a rate of requests
+ * and their times. */
+bool load_tokenless(const struct point *p);
+
 /* May its throughput be part of a curve? Also where requests in flight grew all the time because the rate outran the
  * server: latencies then depend on how long the stage was, and the throughput is all that the server gives. */
 bool load_carries(const struct point *p);

@@ -142,6 +142,37 @@ static struct point scripted(uint32_t concurrency, double rate, double ttft)
     return p;
 }
 
+static void tokens_hide(struct side *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->point[i].output_tokens_per_s = 0, s->point[i].output_lo = s->point[i].output_hi = NAN;
+}
+
+/* Answers without output tokens, as embeddings are, are compared by their time. */
+static void test_tokenless(void **state)
+{
+    (void)state;
+    static struct side a, b;
+    struct simload slow = SERVER;
+    struct comparison c;
+    struct err e;
+    slow.slow = 1.3;
+    run(&a, &SERVER, 1, 1);
+    run(&b, &slow, 1, 2);
+    tokens_hide(&a);
+    tokens_hide(&b);
+    assert_int_equal(compare_runs(a.point, a.n, b.point, b.n, 1, &c, &e), 0);
+    assert_int_equal(c.n_loads, N_LOADS);
+    assert_int_equal(c.left_out_a + c.left_out_b, 0);
+    assert_int_equal(c.overall[FIGURE_OUTPUT].say, COMPARE_UNKNOWN);
+    assert_int_equal(c.overall[FIGURE_E2E_P50].say, COMPARE_WORSE);
+    assert_int_equal(c.overall[FIGURE_REQUESTS].say, COMPARE_WORSE);
+    assert_int_equal(c.say, COMPARE_WORSE);
+    compare_clear(&c);
+    side_clear(&a);
+    side_clear(&b);
+}
+
 /* Three repeats that agree to a part in ten thousand make a change of 0.3 % stand out of their noise; the machine's
  * next hour may differ by more. */
 static void test_small_change(void **state)
@@ -347,9 +378,9 @@ static void test_plans(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),    cmocka_unit_test(test_plans),
-                                       cmocka_unit_test(test_question),    cmocka_unit_test(test_same_system),
-                                       cmocka_unit_test(test_many_seeds),  cmocka_unit_test(test_slowdown),
-                                       cmocka_unit_test(test_small_change)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),     cmocka_unit_test(test_plans),
+                                       cmocka_unit_test(test_question),     cmocka_unit_test(test_same_system),
+                                       cmocka_unit_test(test_many_seeds),   cmocka_unit_test(test_slowdown),
+                                       cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
