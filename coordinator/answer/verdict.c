@@ -537,8 +537,15 @@ static bool add_stalled(const struct evidence *e, struct verdict *v)
     double answer = (double)e->requested->warmup_ns;       /* took at most so long */
     char ended[HUMAN_MAX], open[HUMAN_THINGS_MAX];
     if (closed && before > slots) answer *= (double)slots / (double)before;
+    bool flows = c[COUNTER_WIN_EVENTS] > 0;
     if (before == 0 || c[COUNTER_OK] == 0 || (double)c[COUNTER_MEASURED_NS] < STALLED_ANSWERS * answer) return false;
-    if (!closed)
+    if (flows)
+        verdict_add(v, VERDICT_INVALID,
+                    "nothing was measured: answers came to no end. %s ended ok before the window; in it %s came, and "
+                    "no answer ended. They are longer than the stage, or the server stopped within them",
+                    human_count(c[COUNTER_OK] - c[COUNTER_WIN_OK], ended),
+                    human_things((double)c[COUNTER_WIN_EVENTS], "token event", open));
+    else if (!closed)
         verdict_add(
             v, VERDICT_INVALID,
             "nothing was measured: the server stopped answering. %s ended ok of those due before the window, and none "

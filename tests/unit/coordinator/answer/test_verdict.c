@@ -189,6 +189,14 @@ static void test_stalled(void **state)
     expect(&w, VERDICT_INVALID,
            "the server stopped answering. 16 ended ok before the window and none in it; the drain's end cut off 64 "
            "requests, which held all slots");
+    memset(w.c, 0, sizeof w.c); /* tokens came all the time: nobody has stopped */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
+    w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 80;
+    w.c[COUNTER_OK] = 16;
+    w.c[COUNTER_ABORTED] = 64;
+    w.c[COUNTER_WIN_EVENTS] = 640;
+    expect(&w, VERDICT_INVALID,
+           "answers came to no end. 16 ended ok before the window; in it 640 token events came, and no answer ended");
     memset(w.c, 0, sizeof w.c); /* the same, and what was open ended in the drain */
     w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_OK] = 200;
