@@ -201,7 +201,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     recorder_of(&st->rec, r->choice.workload, r->choice.model);
     recorder_status(&st->rec, outcome, (uint32_t)x->status);
     recorder_end(&st->rec, s, outcome, at);
-    if (waits && outcome == COUNTER_ABORTED) st->rec.snap->counters[COUNTER_RETRIES_CUT]++;
+    if (waits && outcome != COUNTER_CANCELLED) st->rec.snap->counters[COUNTER_RETRIES_CUT]++;
     struct address_count *counts = counts_of(st, r);
     counts->ok += outcome == COUNTER_OK;
     bool failed = counter_is_failure(outcome);

@@ -384,11 +384,11 @@ static void say_retries(struct answer *a)
         : n == 1 ? "was"
                  : "were",
         human_count(a->counters[COUNTER_RETRIED_FIRST + most], by), FAILURES[most].name);
-    if (cut) say(a, ", and %s of them still waited when the drain ended", human_count(cut, by));
+    if (cut) say(a, ", and %s of them never were, since the drain's end or a timeout came first", human_count(cut, by));
     say(a, "%s. ", cut < n ? "; latencies hold their waits" : "");
     const struct remark *first = a->remark[REMARK_RETRIED_FIRST + most];
     char words[FIRST_MOST + 4];
-    if (first) say(a, "The first: %s. ", text_cut(first->text, FIRST_MOST, words));
+    if (first) say(a, "The first such: %s. ", text_cut(first->text, FIRST_MOST, words));
 }
 
 static void say_failures(struct answer *a)

@@ -44,7 +44,7 @@ void report_retries_words(const struct analysis *in, struct buf *text)
             after[k] += s->counters[COUNTER_RETRIED_FIRST + k];
     }
     (void)buf_printf(text, "%" PRIu64 " sent again", n);
-    if (cut) (void)buf_printf(text, ", %" PRIu64 " still waited for it when the drain ended", cut);
+    if (cut) (void)buf_printf(text, ", %" PRIu64 " never were, since the drain's end or a timeout came first", cut);
     const char *mark = ", after ";
     for (int k = 0; k < FAILURE_N; k++, mark = after[k - 1] ? ", " : mark)
         if (after[k]) (void)buf_printf(text, "%s%s %" PRIu64, mark, FAILURES[k].name, after[k]);
