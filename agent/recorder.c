@@ -298,7 +298,10 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     }
     if (outcome != COUNTER_ABORTED) return;
     sample(r, METRIC_CUT_AGE, age, 1);
-    if (s->t.first_token == 0) sample(r, METRIC_CUT_WAIT, age, 1);
+    if (s->t.first_token == 0)
+        sample(r, METRIC_CUT_WAIT, age, 1);
+    else
+        sample(r, METRIC_CUT_TTFT, s->t.first_token - s->t.sent, 1);
 }
 
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)

@@ -474,6 +474,7 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         a->unanswered += p->window_unanswered;
+        a->cut_within |= p->metric[METRIC_CUT_TTFT].count > 0;
         a->window_requests += point_ended(p);
         a->window_failed += p->window_failed;
         a->requests += p->ledger.ok;

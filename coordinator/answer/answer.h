@@ -95,6 +95,7 @@ struct answer {
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
     uint64_t requests, failed;                           /* of all stages: those that ended; failed */
+    bool cut_within;                                     /* some of those that were cut off had their first token */
     uint64_t window_requests, window_failed, unanswered; /* of those due in a window: ended or never answered; failed;
                                                             never answered */
     uint64_t bad, bad_of;   /* requests that were not answered well, and those of which they are a part: of all stages

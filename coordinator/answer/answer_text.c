@@ -413,13 +413,10 @@ static void say_failures(struct answer *a)
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;
-        say(a, "%s of %s due in the window got no answer", human_count(a->unanswered, n),
-            human_things(due, "request", all));
+        say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
+            human_things(due, "request", all), a->cut_within ? "whole " : "");
         say_percent(a, " (", (double)a->unanswered / due, ")");
-        say_number(a, unanswered_how(a), a->oldest_s, " s");
-        if (a->counters[COUNTER_RETRIES_CUT])
-            say(a, "; %s of those cut off waited to be sent again", human_count(a->counters[COUNTER_RETRIES_CUT], n));
-        say(a, ". ");
+        say_number(a, unanswered_how(a), a->oldest_s, " s. ");
     }
     say_retries(a);
 }

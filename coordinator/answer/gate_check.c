@@ -71,6 +71,7 @@ static struct gate_reading read_quantile(const struct plan_gate *gate, const str
 
 /* What a limit is held against beside the answers. */
 struct beside {
+    struct hist *known;     /* the answers' and those of requests cut off afterwards; NULL: the answers' are all */
     const struct hist *cut; /* slower than this; borrowed */
     struct hist *failed;    /* on the wrong side of the limit */
 };
@@ -121,10 +122,11 @@ static struct hist *failed_over(const struct plan_gate *gate, const struct point
 static struct gate_reading read_beside(const struct plan_gate *gate, const struct hist *h, const struct beside *b)
 {
     struct gate_reading r = {NAN, NAN, is_upper(gate) ? (double)INFINITY : (double)NAN, true, false};
-    struct hist *all = hist_copy(b->cut ? b->cut : b->failed);
+    struct hist *all = hist_new();
     double scale = METRICS[gate->metric].scale;
     uint64_t lo, hi;
-    if (!all || (h && hist_merge(all, h)) || (b->cut && b->failed && hist_merge(all, b->failed))) {
+    if (!all || (h && hist_merge(all, h)) || (b->cut && hist_merge(all, b->cut)) ||
+        (b->failed && hist_merge(all, b->failed))) {
         r.no_memory = true;
         hist_destroy(&all);
         return r;
@@ -144,6 +146,7 @@ static struct gate_reading read_beside(const struct plan_gate *gate, const struc
 static struct gate_reading mean_beside(const struct metric_stat *s, const struct beside *b, double scale)
 {
     double n = (double)s->count, sum = s->count ? s->mean * n : 0;
+    if (b->known) n = (double)b->known->count, sum = hist_sum(b->known) / scale;
     if (b->cut) n += (double)b->cut->count, sum += hist_sum(b->cut) / scale;
     if (b->failed) n += (double)b->failed->count, sum += hist_sum(b->failed) / scale;
     if (b->cut) return (struct gate_reading){sum / n, sum / n, INFINITY, true, false};
@@ -155,22 +158,22 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
 {
     const struct metric_stat *s = &p->metric[gate->metric];
     double scale = METRICS[gate->metric].scale;
-    bool any = b->cut || b->failed;
+    bool any = b->cut || b->failed || b->known;
+    double least = fmin(s->min, b->known ? (double)b->known->min / scale : HUGE_VAL), most = s->max;
     switch (gate->agg) {
     case AGG_MEAN:
         if (any) return mean_beside(s, b, scale);
         return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false, false};
     case AGG_MIN:
-        return (struct gate_reading){b->failed && !is_upper(gate) ? 0 : s->min, NAN, NAN, false, false};
+        return (struct gate_reading){b->failed && !is_upper(gate) ? 0 : least, NAN, NAN, false, false};
     case AGG_MAX:
-        if (any && is_upper(gate)) { /* fmax passes over NaN */
-            double least = fmax(s->max, b->cut ? (double)b->cut->max / scale : 0);
-            least = fmax(least, b->failed ? (double)b->failed->max / scale : 0);
-            return (struct gate_reading){least, least, INFINITY, true, false};
-        }
-        return (struct gate_reading){s->max, NAN, NAN, false, false};
+        most = fmax(most, b->known ? (double)b->known->max / scale : 0); /* fmax passes over NaN */
+        if (!is_upper(gate) || !(b->cut || b->failed)) return (struct gate_reading){most, NAN, NAN, false, false};
+        most = fmax(most, b->cut ? (double)b->cut->max / scale : 0);
+        most = fmax(most, b->failed ? (double)b->failed->max / scale : 0);
+        return (struct gate_reading){most, most, INFINITY, true, false};
     case AGG_QUANTILE:
-        if (any) return read_beside(gate, p->hist ? p->hist[gate->metric] : NULL, b);
+        if (any) return read_beside(gate, b->known ? b->known : p->hist ? p->hist[gate->metric] : NULL, b);
         break;
     }
     return read_quantile(gate, p);
@@ -180,14 +183,18 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
 static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p, bool *at_least)
 {
     bool no_memory = false;
-    struct beside b = {.cut = is_upper(gate) ? point_cut(p, gate->metric) : NULL,
+    const struct hist *ok = p->hist ? p->hist[gate->metric] : NULL, *after = point_cut_after(p, gate->metric);
+    struct beside b = {.known = after ? hist_copy(after) : NULL,
+                       .cut = is_upper(gate) ? point_cut(p, gate->metric) : NULL,
                        .failed = failed_over(gate, p, &no_memory)};
+    if (after && (!b.known || (ok && hist_merge(b.known, ok)))) no_memory = true;
     struct gate_reading r = aggregate(gate, p, &b);
     r.no_memory |= no_memory;
     double v = r.value * METRICS[gate->metric].scale;
     *at_least = is_upper(gate) && ((b.cut && v >= (double)b.cut->min) || (b.failed && v >= (double)b.failed->min) ||
                                    (gate->agg == AGG_MEAN && (b.cut || b.failed)));
     hist_destroy(&b.failed);
+    hist_destroy(&b.known);
     return r;
 }
 
@@ -248,12 +255,18 @@ static double share_needs(double share, double had, double limit)
     return n;
 }
 
+static uint64_t samples_of(const struct point *p, enum metric m)
+{
+    const struct hist *after = point_cut_after(p, m);
+    return p->metric[m].count + (after ? after->count : 0);
+}
+
 static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
     bool upper = is_upper(gate), errors = gate->subject == GATE_ERROR_RATE;
     bool counted = errors || (gate->subject == GATE_METRIC && stat_independent(gate->metric));
     double had = errors                         ? (double)point_ended(p)
-                 : gate->subject == GATE_METRIC ? (double)p->metric[gate->metric].count
+                 : gate->subject == GATE_METRIC ? (double)samples_of(p, gate->metric)
                                                 : (double)NAN;
     double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q) : 0;
     double over = 0;
@@ -371,6 +384,8 @@ static size_t words_counted(const struct gate_outcome *o, const struct point *p,
     size_t at = 0;
     if (o->together) PUT("%skept by all runs of this load together", follows ? "; " : "");
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
+    const struct hist *after = o->gate->subject == GATE_METRIC ? point_cut_after(p, o->gate->metric) : NULL;
+    if (after) PUT("; with %s cut off after the first token", human_things((double)after->count, "request", failed));
     if (o->failed)
         PUT("; %s %s", human_things((double)o->failed, "failed request", failed),
             p->errors_gated  ? "had waited longer than the limit"

@@ -49,6 +49,12 @@ const struct hist *point_cut(const struct point *p, enum metric m)
     return waits(p, m, METRIC_CUT_WAIT, METRIC_CUT_AGE);
 }
 
+const struct hist *point_cut_after(const struct point *p, enum metric m)
+{
+    const struct hist *h = m == METRIC_TTFT && p->hist ? p->hist[METRIC_CUT_TTFT] : NULL;
+    return h && h->count ? h : NULL;
+}
+
 const struct hist *point_failed(const struct point *p, enum metric m)
 {
     return waits(p, m, METRIC_FAIL_WAIT, METRIC_FAIL_AGE);

@@ -83,6 +83,8 @@ static inline uint64_t point_ended(const struct point *p)
 /* Ages of the requests that were cut off before this latency was known: each is slower than its age. NULL when there
  * are none, or the metric is no latency of a whole request. */
 const struct hist *point_cut(const struct point *p, enum metric m);
+/* What is known of this latency of requests that were cut off afterwards: their time to the first token. NULL: none. */
+const struct hist *point_cut_after(const struct point *p, enum metric m);
 /* A failed request has no latency. The rule for gates, the curve's SLO and searches:
  *
  * 1. It is over every limit below the time that it had waited when it failed (fail_age; of limits on the first token

@@ -45,16 +45,19 @@ static void count(const struct plan_gate *gate, const struct point *p, uint64_t 
     uint64_t failed = gate_failed_over(gate, p);
     *bad += failed;
     *n += failed;
-    const struct hist *h = p->hist ? p->hist[gate->metric] : NULL, *cut = point_cut(p, gate->metric);
+    const struct hist *cut = point_cut(p, gate->metric),
+                      *known[] = {p->hist ? p->hist[gate->metric] : NULL, point_cut_after(p, gate->metric)};
     if (cut && upper_limit(gate)) { /* requests younger than the limit when they were cut off decide nothing */
         uint64_t over = cut->count - hist_count_at_most(cut, (int64_t)gate->value);
         *bad += over;
         *n += over;
     }
-    if (!h) return;
-    uint64_t below = hist_count_at_most(h, (int64_t)gate->value);
-    *bad += upper_limit(gate) ? h->count - below : below;
-    *n += h->count;
+    for (int i = 0; i < 2; i++) {
+        if (!known[i]) continue;
+        uint64_t below = hist_count_at_most(known[i], (int64_t)gate->value);
+        *bad += upper_limit(gate) ? known[i]->count - below : below;
+        *n += known[i]->count;
+    }
 }
 
 static enum trial_say other_say(const struct plan_gate *gate, const struct point *p, bool *no_memory)

@@ -417,6 +417,7 @@ static void test_cut_off(void **state)
     begin(1000 * MS, 1000 * MS);
     feed(TOKEN, 1100 * MS); /* its first token is known to have come */
     end(END_ABORTED, 200, 61000 * MS, COUNTER_ABORTED);
+    must_hold(METRIC_CUT_TTFT, 100 * MS);
     must_hold(METRIC_CUT_AGE, 60000 * MS);
     must_hold(METRIC_CUT_WAIT, -1);
     fresh(NULL);

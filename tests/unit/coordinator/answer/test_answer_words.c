@@ -45,6 +45,10 @@ static void test_failures(void **state)
              "after 59.8 s. ");
     silent(&w, "failed");
     says(&w, "but 23.1 % of the requests");
+    w.p[0].metric[METRIC_CUT_TTFT].count = 3; /* tokens had come of some */
+    finish(&w, 1000);
+    says(&w, "450 of 1,950 requests due in the window got no whole answer (23.1 %)");
+    w.p[0].metric[METRIC_CUT_TTFT].count = 0;
     static struct stage_data data;
     memset(&data, 0, sizeof data);
     data.counters[COUNTER_DUE] = 1000, data.counters[COUNTER_SENT] = 800, data.counters[COUNTER_ABORTED] = 200;

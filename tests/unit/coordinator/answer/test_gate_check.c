@@ -306,6 +306,43 @@ static void test_failed(void **state)
     }
 }
 
+/* Answers that the drain's end cut off after their first token, which is known. */
+static void test_cut_after(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    hist[METRIC_TTFT] = hist_new(), hist[METRIC_CUT_TTFT] = hist_new(), hist[METRIC_CUT_AGE] = hist_new();
+    assert_int_equal(hist_record(hist[METRIC_TTFT], 100000000, 400), 0);
+    assert_int_equal(hist_record(hist[METRIC_CUT_TTFT], 900000000, 600), 0);
+    assert_int_equal(hist_record(hist[METRIC_CUT_AGE], INT64_C(30000000000), 600), 0);
+    struct point p = {.hist = hist, .window_ok = 400, .window_cut = 600, .errors_gated = true};
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    static const struct {
+        const char *text;
+        enum gate_result result;
+        const char *words;
+    } CASES[] = {{"ttft.p80 < 500ms", GATE_FAIL,
+                  "900 ms (95 %: 900 ms to 900 ms); with 600 requests cut off after the first token"},
+                 {"ttft.p80 < 1s", GATE_PASS, "900 ms"},
+                 {"ttft.p30 < 500ms", GATE_PASS, "100 ms"},
+                 {"ttft.max < 500ms", GATE_FAIL, "900 ms"},
+                 {"ttft.min < 200ms", GATE_PASS, "100 ms"},
+                 {"ttft.mean < 500ms", GATE_FAIL, "580 ms"},
+                 {"e2e.p80 < 500ms", GATE_FAIL, "at least 30,000 ms"}};
+    hist[METRIC_E2E] = hist_copy(hist[METRIC_TTFT]);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char words[300];
+        struct plan_gate g;
+        struct gate_outcome o = judged(CASES[i].text, &p, &g);
+        gate_words(&o, &p, words, sizeof words);
+        if (o.result != CASES[i].result || strncmp(words, CASES[i].words, strlen(CASES[i].words)) != 0)
+            fail_msg("%s: %s, %s", CASES[i].text, gate_result_name(o.result), words);
+    }
+    for (int m = 0; m < METRIC_N; m++)
+        hist_destroy(&hist[m]);
+}
+
 static void test_decide(void **state)
 {
     (void)state;
@@ -455,6 +492,7 @@ int main(void)
                                        cmocka_unit_test(test_decide),
                                        cmocka_unit_test(test_repeats),
                                        cmocka_unit_test(test_cut_off),
-                                       cmocka_unit_test(test_failed)};
+                                       cmocka_unit_test(test_failed),
+                                       cmocka_unit_test(test_cut_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
