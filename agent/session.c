@@ -10,8 +10,9 @@
 
 #define HELLO_NS (1 * NS_PER_S)     /* an unanswered HELLO is sent again */
 #define CONNECT_NS (50 * NS_PER_MS) /* sooner when it could not be sent, since there is no connection yet */
-#define RESEND_NS (2 * NS_PER_S)    /* doubled each time no answer comes: the link may just be slow */
-#define RESEND_MOST_NS (16 * NS_PER_S)
+/* Doubled each time no answer comes: the link may just be slow. A large cluster acknowledges every second snapshot. */
+#define RESEND_NS (3 * NS_PER_S)
+#define RESEND_MOST_NS (12 * NS_PER_S)
 #define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
 /* When thousands dial at once, they wait for each other's handshakes, and for the plan. Hanging up and dialling again
  * makes that worse: each wait is twice the last one, until the plan has been taken. */

@@ -69,8 +69,10 @@ struct attempt *attempt_new(const struct plan *plan, const struct run_step *step
     t->merge = merge_new(step->stage, step->repeat, epoch, &step->load);
     if (!t->merge)
         (void)err_set(e, ERR_NOMEM, "no memory for a stage");
-    else if (populate(t, plan, agents, n, e) == 0)
+    else if (populate(t, plan, agents, n, e) == 0) {
+        t->ack_every = t->n > ATTEMPT_MANY ? 2 : 1;
         return t;
+    }
     attempt_destroy(&t);
     return NULL;
 }

@@ -10,6 +10,8 @@ struct run_step {
     struct plan_stage load;
 };
 
+#define ATTEMPT_MANY 1000u /* beyond so many agents a word to each is half of what a snapshot costs */
+
 struct attempt_part {
     struct agent *agent; /* borrowed from the registry */
     struct shard shard;
@@ -27,8 +29,9 @@ struct attempt {
     struct merge *merge;
     int64_t t0_ns; /* our clock; 0 = not begun */
     bool aborted, degraded;
-    size_t laggard; /* a part that was not as far as the others */
-    bool overfull;  /* more requests were in flight than the plan allows; reported once */
+    size_t laggard;     /* a part that was not as far as the others */
+    uint32_t ack_every; /* snapshots of an agent are acknowledged at these numbers */
+    bool overfull;      /* more requests were in flight than the plan allows; reported once */
 };
 
 /* Splits the load over the agents by weight. An agent whose share is zero takes no part. Marks the agents' `part`.

@@ -21,7 +21,7 @@
 /* Messages that wait unread excuse silent agents for so long: a peer that floods excuses nobody. */
 #define RUN_UNREAD_NS (30 * NS_PER_S)
 #define RUN_LEASE_NS (10 * NS_PER_S) /* an agent that hears nothing for this long stops its load */
-#define RUN_CLOCK_NS (4 * NS_PER_S)  /* an agent's clock is compared this often */
+#define RUN_CLOCK_NS (4 * NS_PER_S)  /* an agent's clock is compared this often, in a stage half as often */
 #define RUN_FRESH_NS (10 * NS_PER_S) /* and must have been within this before a stage begins */
 #define RUN_ATTEMPTS 3u              /* a stage is begun this many times at most */
 

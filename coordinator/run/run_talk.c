@@ -147,10 +147,11 @@ void talk_stop(struct run *r, bool now)
             talk_stop_one(r, r->attempt->part[i].agent, r->attempt->step.stage, r->attempt->epoch, now);
 }
 
-/* A stage's snapshots are acknowledged every second anyway, so the heartbeat waits a little longer. */
-static bool beat_is_due(const struct agent *a, int64_t now)
+/* A stage's snapshots are acknowledged anyway, so the heartbeat waits a little longer than that takes. */
+static bool beat_is_due(const struct run *r, const struct agent *a, int64_t now)
 {
-    return now - a->said_ns >= RUN_HEARTBEAT_NS + (a->state == AGENT_RUNNING ? RUN_HEARTBEAT_NS / 4 : 0);
+    bool acknowledged = a->state == AGENT_RUNNING && r->attempt;
+    return now - a->said_ns >= (acknowledged ? r->attempt->ack_every * (RUN_HEARTBEAT_NS * 5 / 4) : RUN_HEARTBEAT_NS);
 }
 
 /* An answer that waits unread is none that is missing. */
@@ -168,7 +169,7 @@ void talk_heartbeat(struct run *r, int64_t now)
         if (!agent_alive(a)) continue;
         int64_t said = a->said_ns;
         if (ask_is_due(r, a)) talk_ask(r, a, now); /* says nothing where nothing is to be asked */
-        if (beat_is_due(a, now)) talk_to(r, a, &m);
+        if (beat_is_due(r, a, now)) talk_to(r, a, &m);
         sent += a->said_ns != said;
     }
     r->beat_at = n ? (r->beat_at + i) % n : 0;
@@ -181,7 +182,8 @@ void talk_again(struct run *r)
     for (size_t i = 0; i < registry_count(r->agents); i++) {
         struct agent *a = registry_at(r->agents, i);
         if (!agent_alive(a)) continue;
-        if (a->clock.known && (r->beat + a->number) % (RUN_CLOCK_NS / RUN_HEARTBEAT_NS) == 0)
+        int64_t pace = a->state == AGENT_RUNNING ? 2 * RUN_CLOCK_NS : RUN_CLOCK_NS;
+        if (a->clock.known && (r->beat + a->number) % (uint64_t)(pace / RUN_HEARTBEAT_NS) == 0)
             clocksync_track(&a->clock);
     }
 }

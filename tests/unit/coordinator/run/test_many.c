@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/snapshot.h"
 #include "coordinator/run/run.h"
 
 enum { MANY = 3500 };
@@ -19,6 +20,8 @@ static struct {
     unsigned told;      /* agents whose row was written in this turn */
     unsigned questions; /* words that want an answer */
     unsigned events;
+    unsigned beats, acks;
+    uint32_t epoch;              /* of the stage that runs */
     unsigned undecided;          /* times that the run still hears "not yet" when it asks what follows */
     enum wire_type answer[MANY]; /* the message that this agent has not answered yet; 0 = none */
     struct wire_msg asked[MANY]; /* a CLOCK, or what says which stage is meant */
@@ -52,6 +55,12 @@ static int stage_begin(void *arg, const struct stage_data *d, struct err *e)
     (void)arg, (void)d, (void)e;
     return 0;
 }
+static int snapshot(void *arg, const struct run_step *step, uint32_t epoch, uint32_t agent, uint64_t seq,
+                    struct wire_bytes b, struct err *e)
+{
+    (void)arg, (void)step, (void)epoch, (void)agent, (void)seq, (void)b, (void)e;
+    return 0;
+}
 static int stage_end(void *arg, struct stage_data *d, bool superseded, struct err *e)
 {
     (void)arg, (void)superseded, (void)e;
@@ -67,9 +76,12 @@ static void send_to(void *arg, const struct peer *to, const struct wire_msg *m)
     if (w.heard[i] && w.now - w.heard[i] > w.longest) w.longest = w.now - w.heard[i];
     w.heard[i] = w.now;
     w.words++;
-    if (m->type == WIRE_HEARTBEAT || m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) return;
+    w.beats += m->type == WIRE_HEARTBEAT;
+    w.acks += m->type == WIRE_ACK;
+    if (m->type == WIRE_HEARTBEAT || m->type == WIRE_ACK || m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) return;
     w.answer[i] = m->type;
     w.asked[i] = *m;
+    w.epoch = m->type == WIRE_GO ? m->u.go.epoch : w.epoch;
     w.questions++;
 }
 static int agent_told(void *arg, const struct run_agent *a, struct err *e)
@@ -120,6 +132,7 @@ static struct run *all_join(const struct plan *plan, void *arg)
                         .deciding = deciding,
                         .send = send_to,
                         .stage_begin = stage_begin,
+                        .snapshot = snapshot,
                         .stage_end = stage_end,
                         .agent = agent_told,
                         .event = event};
@@ -242,6 +255,52 @@ static void test_no_turn_tells_all(void **state)
     plan_destroy(&plan);
 }
 
+/* What an agent with nothing to tell sends each second. */
+static void all_report(struct run *run, uint64_t seq)
+{
+    struct buf b = BUF_INIT(WIRE_MESSAGE_MAX);
+    struct snapshot *s = snapshot_new(false);
+    s->from_ns = (int64_t)(seq - 1) * NS_PER_S;
+    s->to_ns = (int64_t)seq * NS_PER_S;
+    assert_int_equal(snapshot_encode(s, &b), 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct peer p = peer_of(i);
+        struct wire_msg m = {.type = WIRE_SNAPSHOT,
+                             .u.snapshot = {.stage = 0, .epoch = w.epoch, .seq = seq, .snapshot = {b.data, b.len}}};
+        run_message(run, &p, &m, w.now);
+    }
+    buf_clear(&b);
+    snapshot_destroy(&s);
+}
+
+/* A word to each of thousands each second costs as much as what they say: every second snapshot is acknowledged, and
+ * nobody waits longer than an agent's patience of 4 s for a word. */
+static void test_every_second_ack(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    bool any = true;
+    while (any || run_state(run) != RUN_LOAD) {
+        (void)answers(run, false, &any);
+        if (!any) (void)tick(run);
+    }
+    while (w.answer[MANY - 1] != WIRE_GO)
+        (void)tick(run);
+    w.beats = w.acks = 0;
+    w.longest = 0;
+    for (uint64_t seq = 1; seq <= 8; seq++) {
+        for (int64_t end = w.now + NS_PER_S; w.now < end;)
+            (void)tick(run);
+        all_report(run, seq);
+    }
+    assert_int_equal(w.acks, 4 * MANY);
+    assert_int_equal(w.beats, 0);
+    assert_true(w.longest > 3 * NS_PER_S / 2 && w.longest < 3 * NS_PER_S);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
 /* All fall silent at once: each that is lost is written to the run's file. */
 static void test_losses_are_spread(void **state)
 {
@@ -330,8 +389,8 @@ static void test_unread_is_no_silence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heartbeats_are_spread), cmocka_unit_test(test_no_turn_tells_all),
-        cmocka_unit_test(test_losses_are_spread), cmocka_unit_test(test_what_follows_is_waited_for),
-        cmocka_unit_test(test_unread_is_no_silence)};
+        cmocka_unit_test(test_heartbeats_are_spread),      cmocka_unit_test(test_no_turn_tells_all),
+        cmocka_unit_test(test_losses_are_spread),          cmocka_unit_test(test_every_second_ack),
+        cmocka_unit_test(test_what_follows_is_waited_for), cmocka_unit_test(test_unread_is_no_silence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
