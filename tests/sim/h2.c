@@ -42,6 +42,7 @@ struct sim_h2 {
     bool held; /* nothing is sent yet: --late-settings */
 };
 
+/* -1: the connection is closed, and h gone with it, or to be closed. What is needed afterwards is kept before. */
 static int flush(struct sim_h2 *h)
 {
     const uint8_t *bytes;
@@ -289,17 +290,19 @@ static int stream_send(struct sim_conn *c, const void *bytes, size_t n)
         s->at = s->at == AT_LENGTH ? AT_END : AT_CHUNK_END;
     }
     (void)nghttp2_session_resume_data(h->session, s->id);
-    if (flush(h)) sim_conn_close(h->v, h->carrier, "client-closed");
+    struct sim_server *v = h->v;
+    if (flush(h)) sim_conn_close(v, c->carrier, "client-closed");
     return c->dead ? -1 : 0;
 }
 
 static void stream_finish(struct sim_conn *c)
 {
     struct h2_stream *s = (struct h2_stream *)c;
+    struct sim_server *v = s->h->v;
     s->over = true;
     (void)nghttp2_session_resume_data(s->h->session, s->id);
     (void)flush(s->h);
-    if (s->gone) sim_conn_close(s->h->v, c, "client-closed");
+    if (s->gone) sim_conn_close(v, c, "client-closed");
 }
 
 static void stream_answered(struct sim_conn *c)
@@ -360,8 +363,9 @@ static void carrier_closed(struct sim_conn *c)
 
 static void carrier_due(struct sim_conn *c)
 {
+    struct sim_server *v = c->h2->v;
     c->h2->held = false;
-    if (flush(c->h2)) sim_conn_close(c->h2->v, c, "client-closed");
+    if (flush(c->h2)) sim_conn_close(v, c, "client-closed");
 }
 
 static const struct sim_conn_kind SIM_H2_CARRIER = {.due = carrier_due, .closed = carrier_closed};
