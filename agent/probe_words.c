@@ -73,8 +73,10 @@ static bool is_said(const struct probe_seen *s)
 void probe_words_lines(const struct probe_seen *s, struct buf *out)
 {
     const struct plan_target *t = s->target;
-    (void)buf_printf(out, "POST %.900s, api %s, model %.200s\n", t->url, PLAN_APIS[t->api].name,
+    (void)buf_printf(out, "POST %.900s, api %s, model %.200s", t->url, PLAN_APIS[t->api].name,
                      t->n_models ? t->models[0].name : "-");
+    if (t->n_models > 1) (void)buf_printf(out, ", the first of %zu; the others were not asked for", t->n_models);
+    (void)buf_putc(out, '\n');
     (void)buf_printf(out, "%s, %s%s%s", s->address, s->http, s->tls ? " over " : "", s->tls ? s->tls : "");
     if (s->status == 0) {
         (void)buf_printf(out, ": no answer%s%s\n", s->words[0] ? ": " : "", s->words);

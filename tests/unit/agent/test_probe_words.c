@@ -53,6 +53,22 @@ static void test_judge(void **state)
     assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "has not answered for"), PROBE_DOUBT);
 }
 
+/* Of several models one is asked for: the answer says nothing of the others. */
+static void test_models(void **state)
+{
+    (void)state;
+    struct plan_model two[] = {{"a", 1}, {"b", 1}};
+    struct buf out = BUF_INIT(4000);
+    struct probe_seen s = seen("http://h/v1", 200, COUNTER_OK, "");
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "api openai-chat, model m\n"));
+    T.models = two, T.n_models = 2;
+    buf_reset(&out);
+    probe_words_lines(&s, &out);
+    assert_non_null(strstr(buf_str(&out), "model a, the first of 2; the others were not asked for\n"));
+    buf_clear(&out);
+}
+
 /* How long was waited, for what, and that it was the server who gave up. */
 static void test_silence(void **state)
 {
@@ -203,8 +219,9 @@ static void test_places(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge),  cmocka_unit_test(test_silence),
-                                       cmocka_unit_test(test_ends),   cmocka_unit_test(test_headers),
-                                       cmocka_unit_test(test_tokens), cmocka_unit_test(test_places)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge),   cmocka_unit_test(test_models),
+                                       cmocka_unit_test(test_silence), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_tokens),
+                                       cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
