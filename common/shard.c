@@ -169,24 +169,67 @@ static uint32_t repeats(const struct shard *s, const uint32_t *weights, uint32_t
     return (uint32_t)(exact < room ? exact : room);
 }
 
+/* Parts that are dealt equally many positions: each has its n-th before any has its n + 1st, the first part first. */
+struct equals {
+    uint64_t count, served; /* served: before this round */
+    uint32_t *part, n, at;  /* at: who is next in this round */
+};
+
+struct dealt {
+    uint64_t count;
+    uint32_t part;
+};
+static int by_count(const void *a, const void *b)
+{
+    const struct dealt *x = a, *y = b;
+    if (x->count != y->count) return x->count < y->count ? -1 : 1;
+    return x->part < y->part ? -1 : x->part > y->part;
+}
+
+/* `group` and `part` have room for n each. */
+static uint32_t group_equals(const uint64_t *count, uint32_t n, struct dealt *sorted, struct equals *group,
+                             uint32_t *part)
+{
+    uint32_t groups = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sorted[i] = (struct dealt){count[i], i};
+    qsort(sorted, n, sizeof *sorted, by_count);
+    for (uint32_t i = 0; i < n; i++) {
+        part[i] = sorted[i].part;
+        if (sorted[i].count == 0) continue;
+        if (!groups || group[groups - 1].count != sorted[i].count)
+            group[groups++] = (struct equals){.count = sorted[i].count, .part = &part[i]};
+        group[groups - 1].n++;
+    }
+    return groups;
+}
+
 /* Distributes the positions over the parts in proportion to count[], as evenly as possible: nginx's smooth weighted
- * round robin. In each turn every part earns its weight; the part with the most is served and pays the sum. */
-static void deal(const struct shard *s, uint64_t positions, const uint64_t *count, uint32_t n, int64_t *credit,
-                 struct shard *ret)
+ * round robin. In each turn every part earns its weight; the part with the most, the first of several, is served and
+ * pays the sum. Only the next of those that earn the same can have the most, so that thousands of parts are not looked
+ * at for each of 65,536 positions. */
+static void deal(const struct shard *s, uint64_t positions, struct equals *group, uint32_t groups, struct shard *ret)
 {
     for (uint64_t p = 0; p < positions; p++) {
-        uint32_t best = 0;
-        for (uint32_t i = 0; i < n; i++) {
-            credit[i] += (int64_t)count[i];
-            if (credit[i] > credit[best]) best = i;
+        struct equals *best = NULL;
+        int64_t most = INT64_MIN;
+        for (uint32_t g = 0; g < groups; g++) {
+            struct equals *e = &group[g];
+            int64_t credit = (int64_t)(e->count * (p + 1)) - (int64_t)(positions * e->served);
+            if (credit < most || (credit == most && e->part[e->at] > best->part[best->at])) continue;
+            best = e;
+            most = credit;
         }
-        credit[best] -= (int64_t)positions;
-        ret[best].turns[ret[best].n_turns++] = (uint32_t)(p / s->n_turns) * s->cycle + s->turns[p % s->n_turns];
+        if (!best) return;
+        struct shard *to = &ret[best->part[best->at]];
+        to->turns[to->n_turns++] = (uint32_t)(p / s->n_turns) * s->cycle + s->turns[p % s->n_turns];
+        best->at = (best->at + 1) % best->n;
+        best->served += best->at == 0;
     }
 }
 
 static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32_t n, struct shard *ret,
-                          uint64_t *count, int64_t *credit)
+                          uint64_t *count)
 {
     uint32_t times = s->n_turns ? repeats(s, weights, n) : 1;
     uint64_t positions = (uint64_t)times * s->n_turns;
@@ -197,8 +240,15 @@ static int split_arrivals(const struct shard *s, const uint32_t *weights, uint32
         ret[i].turns = count[i] ? malloc(count[i] * sizeof *ret[i].turns) : NULL;
         if (count[i] && !ret[i].turns) return -1;
     }
-    deal(s, positions, count, n, credit, ret);
-    return 0;
+    struct dealt *sorted = calloc(n, sizeof *sorted);
+    struct equals *group = calloc(n, sizeof *group);
+    uint32_t *part = calloc(n, sizeof *part);
+    int rc = sorted && group && part ? 0 : -1;
+    if (rc == 0) deal(s, positions, group, group_equals(count, n, sorted, group, part), ret);
+    free(sorted);
+    free(group);
+    free(part);
+    return rc;
 }
 
 /* Copies with the slots and requests of each part. `share` is the weight for arrivals: 0 for a part without a slot. */
@@ -237,17 +287,15 @@ int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, 
     for (uint32_t i = 0; i < n; i++)
         if (weights[i] == 0) return err_set(e, ERR_INTERNAL, "part %" PRIu32 " of a stage has no weight", i);
     uint64_t *count = calloc(n, sizeof *count);
-    int64_t *credit = calloc(n, sizeof *credit);
     uint32_t *share = calloc(n, sizeof *share);
-    int rc = count && credit && share ? 0 : -1;
+    int rc = count && share ? 0 : -1;
     if (rc == 0) {
         split_slots(whole, weights, n, part_base, ret, count, share);
-        rc = split_arrivals(whole, share, n, ret, count, credit);
+        rc = split_arrivals(whole, share, n, ret, count);
         for (uint32_t i = 0; rc && i < n; i++)
             shard_clear(&ret[i]);
     }
     free(count);
-    free(credit);
     free(share);
     return rc ? err_set(e, ERR_NOMEM, "out of memory for the parts of a stage") : 0;
 }

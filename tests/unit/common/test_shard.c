@@ -185,6 +185,49 @@ static void test_equal_parts_alternate(void **state)
     shard_clear(&whole);
 }
 
+/* Who has each position, by the rule word for word: every part earns its weight, the first of those with the most pays
+ * the sum. */
+static void test_open_by_the_rule(void **state)
+{
+    (void)state;
+    enum { MANY = 300, MOST = 4000 };
+    struct rng r;
+    rng_seed(&r, 6);
+    for (int t = 0; t < 40; t++) {
+        uint32_t n = 1 + (uint32_t)rng_below(&r, t % 2 ? MANY : 6), w[MANY], owner[MOST] = {0};
+        uint64_t positions = 0;
+        int64_t credit[MANY] = {0};
+        for (uint32_t i = 0; i < n; i++) {
+            w[i] = 1 + (uint32_t)rng_below(&r, t % 3 ? 3 : 13);
+            positions += w[i];
+        }
+        struct shard whole = whole_of((struct plan_stage){.kind = LOAD_OPEN, .rate_from = 10, .rate_to = 10}, 1);
+        struct shard part[MANY];
+        struct err e;
+        assert_int_equal(shard_split(&whole, w, n, 0, part, &e), 0);
+        positions = part[0].cycle; /* the weights, by what they have in common */
+        assert_true(positions <= MOST);
+        for (uint64_t p = 0; p < positions; p++)
+            owner[p] = MANY;
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t k = 0; k < part[i].n_turns; k++) {
+                assert_true(part[i].turns[k] < positions && owner[part[i].turns[k]] == MANY);
+                owner[part[i].turns[k]] = i;
+            }
+        for (uint64_t p = 0; p < positions; p++) {
+            uint32_t best = 0;
+            for (uint32_t i = 0; i < n; i++) {
+                credit[i] += part[i].n_turns;
+                if (credit[i] > credit[best]) best = i;
+            }
+            credit[best] -= (int64_t)positions;
+            assert_int_equal(owner[p], best);
+        }
+        clear_all(part, n);
+        shard_clear(&whole);
+    }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -224,7 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_largest_remainder), cmocka_unit_test(test_closed_two_levels),
         cmocka_unit_test(test_open_two_levels),   cmocka_unit_test(test_equal_parts_alternate),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_open_by_the_rule),  cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
