@@ -30,7 +30,7 @@ enum {
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
     FAREWELL_MS = 500,
-    REDIALS_CALM = 3, /* 4, 8 and 16 s apart */
+    REDIALS_CALM = 3, /* 5, 10 and 20 s apart */
     IDENTITY = 16,
     MESSAGES_A_ROUND = 1024
 };

@@ -13,10 +13,10 @@
 /* Doubled each time no answer comes: the link may just be slow. A large cluster acknowledges every second snapshot. */
 #define RESEND_NS (3 * NS_PER_S)
 #define RESEND_MOST_NS (12 * NS_PER_S)
-#define SILENCE_NS (4 * NS_PER_S) /* four heartbeats: the connection is dead, dial anew */
+#define SILENCE_NS (5 * NS_PER_S) /* five heartbeats, or two ACKs of a large cluster: the connection is dead, dial anew */
 /* When thousands dial at once, they wait for each other's handshakes, and for the plan. Hanging up and dialling again
  * makes that worse: each wait is twice the last one, until the plan has been taken. */
-#define REDIAL_MOST_NS (16 * NS_PER_S)
+#define REDIAL_MOST_NS (20 * NS_PER_S)
 #define LEASE_DEFAULT_NS (10 * NS_PER_S)
 #define LEASE_MAX_NS (60 * NS_PER_S)
 #define BEAT_DEFAULT_NS (1 * NS_PER_S)

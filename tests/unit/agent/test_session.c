@@ -239,7 +239,7 @@ static void test_redials_back_off(void **state)
     unsigned before = T.redials;
     welcome("r", 3);
     give_plan(); /* it has time again */
-    pass(4500 * NS_PER_MS);
+    pass(5500 * NS_PER_MS);
     assert_int_equal(T.redials, before + 1);
 }
 
