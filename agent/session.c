@@ -13,7 +13,8 @@
 /* Doubled each time no answer comes: the link may just be slow. A large cluster acknowledges every second snapshot. */
 #define RESEND_NS (3 * NS_PER_S)
 #define RESEND_MOST_NS (12 * NS_PER_S)
-#define SILENCE_NS (5 * NS_PER_S) /* five heartbeats, or two ACKs of a large cluster: the connection is dead, dial anew */
+#define SILENCE_NS                                                                                                     \
+    (5 * NS_PER_S) /* five heartbeats, or two ACKs of a large cluster: the connection is dead, dial anew */
 /* When thousands dial at once, they wait for each other's handshakes, and for the plan. Hanging up and dialling again
  * makes that worse: each wait is twice the last one, until the plan has been taken. */
 #define REDIAL_MOST_NS (20 * NS_PER_S)

@@ -1,62 +1,31 @@
 #include "coordinator/answer/answer_text.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/human.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
+#include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/part_words.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/answer/steady.h"
+#include "coordinator/answer/stream_words.h"
 #include "coordinator/answer/verdict.h"
 
-#define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
-#define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
-#define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
-#define GATHERED_TELL 0.1  /* of the token events, or of the answers */
-#define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
-#define SKIPPED_MOST 8     /* loads that are named */
-#define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
-#define RETRIES_TELL 0.01  /* of the attempts: as many that were sent again are told */
-#define REST_TELL 0.02     /* of the slots' time in which they rested after failures */
-#define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
-#define AFTER_MORE_MS 10
-#define PART_LOST 0.9 /* of a workload's or a model's requests */
-#define PARTS_MOST 3  /* of these, named */
+#define SKIPPED_MOST 8    /* loads that are named */
+#define FIRST_MOST 200    /* bytes of the server's words; the reports have all of them */
+#define RETRIES_TELL 0.01 /* of the attempts: as many that were sent again are told */
+#define REST_TELL 0.02    /* of the slots' time in which they rested after failures */
 #define ENDED_BY_TIME_S 0.5
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
-
-/* Appends; what does not fit is cut. */
-__attribute__((format(printf, 2, 3))) static void say(struct answer *a, const char *fmt, ...)
-{
-    size_t n = strlen(a->text);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(a->text + n, sizeof a->text - n, fmt, ap);
-    va_end(ap);
-}
-
-/* A number between two pieces of text. */
-static void say_number(struct answer *a, const char *before, double v, const char *after)
-{
-    char b[HUMAN_MAX];
-    say(a, "%s%s%s", before, human_number(v, b), after);
-}
-
-static void say_percent(struct answer *a, const char *before, double share, const char *after)
-{
-    char b[HUMAN_MAX];
-    say(a, "%s%s%s", before, human_percent(share, b), after);
-}
 
 /* "64 concurrent requests", "1 request/s" */
 static void say_load(struct answer *a, const char *before, double load, const char *after)
 {
     char b[HUMAN_THINGS_MAX];
-    say(a, "%s%s%s", before, human_things(load, load_thing(a->axis), b), after);
+    answer_say(a, "%s%s%s", before, human_things(load, load_thing(a->axis), b), after);
 }
 
 static const char *count(uint32_t n, const char *thing, char buf[HUMAN_THINGS_MAX])
@@ -66,17 +35,17 @@ static const char *count(uint32_t n, const char *thing, char buf[HUMAN_THINGS_MA
 
 static void say_rate(struct answer *a, double v, double lo, double hi)
 {
-    say_number(a, "", v, " output token/s");
+    answer_say_number(a, "", v, " output token/s");
     if (isnan(lo) || isnan(hi)) return;
-    say_number(a, " (95 %: ", lo, "–");
-    say_number(a, "", hi, ")");
+    answer_say_number(a, " (95 %: ", lo, "–");
+    answer_say_number(a, "", hi, ")");
 }
 
 static void say_cost(const struct plan *plan, double cost, struct answer *a)
 {
     if (isnan(cost)) return;
-    say_number(a, ", ", cost, " ");
-    say(a, "%s per million output tokens", plan->currency);
+    answer_say_number(a, ", ", cost, " ");
+    answer_say(a, "%s per million output tokens", plan->currency);
 }
 
 /* ", with 3 of 10 points left out (2 invalid, 1 not steady)"; "all 8 points are invalid" */
@@ -95,24 +64,24 @@ static void say_left_out(const char *before, size_t n, struct answer *a)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         one_kind |= kinds[i].n == a->points_left_out;
     if (all && one_kind)
-        say(a, n == 1 ? "%sthe one point is " : "%sall %s are ", before, points);
+        answer_say(a, n == 1 ? "%sthe one point is " : "%sall %s are ", before, points);
     else
-        say(a, "%s%u of %s left out (", before, a->points_left_out, points);
+        answer_say(a, "%s%u of %s left out (", before, a->points_left_out, points);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!kinds[i].n) continue;
         if (one_kind)
-            say(a, "%s", kinds[i].word);
+            answer_say(a, "%s", kinds[i].word);
         else
-            say(a, "%s%u %s", sep, kinds[i].n, kinds[i].word);
+            answer_say(a, "%s%u %s", sep, kinds[i].n, kinds[i].word);
         sep = ", ";
     }
-    if (!(all && one_kind)) say(a, ")");
+    if (!(all && one_kind)) answer_say(a, ")");
 }
 
 static void say_gates(const struct plan *plan, struct answer *a)
 {
     for (size_t i = 0; i < plan->n_gates; i++)
-        say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
+        answer_say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
 }
 
 /* Fewer loads than a curve needs: what was measured. */
@@ -123,7 +92,7 @@ static void say_most(const struct plan *plan, struct answer *a)
     say_load(a, "At ", a->most_load, ": ");
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
     say_cost(plan, a->cost_most, a);
-    say(a, ". ");
+    answer_say(a, ". ");
 }
 
 static void say_tokenless(struct answer *a)
@@ -131,10 +100,10 @@ static void say_tokenless(struct answer *a)
     const struct answer_tokenless *t = &a->tokenless;
     if (!(t->requests_per_s > 0)) return;
     say_load(a, "At ", t->load, ": ");
-    say_number(a, "", t->requests_per_s, " requests/s");
-    if (isfinite(t->e2e_p50)) say_number(a, ", e2e p50 ", t->e2e_p50, " ms");
-    if (isfinite(t->e2e_p99)) say_number(a, " and p99 ", t->e2e_p99, " ms");
-    say(a, ". ");
+    answer_say_number(a, "", t->requests_per_s, " requests/s");
+    if (isfinite(t->e2e_p50)) answer_say_number(a, ", e2e p50 ", t->e2e_p50, " ms");
+    if (isfinite(t->e2e_p99)) answer_say_number(a, " and p99 ", t->e2e_p99, " ms");
+    answer_say(a, ". ");
 }
 
 static const char *refused_status(const struct answer *a)
@@ -147,16 +116,16 @@ static const char *refused_status(const struct answer *a)
 static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
     if (!a->has_plateau) return;
-    say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
+    answer_say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
     say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
     if (a->plateau_reached && isfinite(a->knee)) say_load(a, " from ", whole ? ceil(a->knee) : a->knee, " on");
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
-    say(a, ". ");
+    answer_say(a, ". ");
     if (a->plateau_reached && isnan(a->knee) && isnan(a->refused_from))
-        say(a, "Where it begins was not seen: the first load tried gives it already. ");
+        answer_say(a, "Where it begins was not seen: the first load tried gives it already. ");
     if (a->plateau_reached && isfinite(a->refused_from)) {
-        say(a, "More load gives no more: the server refuses requests (status %s)", refused_status(a));
+        answer_say(a, "More load gives no more: the server refuses requests (status %s)", refused_status(a));
         say_load(a, " from ", a->refused_from, " on. ");
     }
 }
@@ -165,14 +134,15 @@ static void say_none_keeps(const struct plan *plan, struct answer *a)
 {
     char points[HUMAN_THINGS_MAX];
     const char *sep = ": ";
-    say(a, "No load%s is shown to keep ", a->slo_drifting ? " with a steady window" : " tried");
+    answer_say(a, "No load%s is shown to keep ", a->slo_drifting ? " with a steady window" : " tried");
     say_gates(plan, a);
-    if (a->slo_failed) say(a, "%s%u %s", sep, a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
+    if (a->slo_failed) answer_say(a, "%s%u %s", sep, a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
     if (a->slo_failed) sep = ", ";
-    if (a->slo_undecided) say(a, "%s%u undecided", sep, a->slo_undecided);
+    if (a->slo_undecided) answer_say(a, "%s%u undecided", sep, a->slo_undecided);
     if (a->slo_undecided) sep = ", ";
-    if (a->slo_drifting) say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points));
-    say(a, ". ");
+    if (a->slo_drifting)
+        answer_say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points));
+    answer_say(a, ". ");
 }
 
 /* No load is known to keep the limits. */
@@ -180,9 +150,9 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
 {
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
     if (plan->search.goal == SEARCH_SLO && !nowhere) {
-        say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
+        answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
         if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
-        say(a, ". ");
+        answer_say(a, ". ");
     } else if (plan->search.goal != SEARCH_SLO && a->has_most) {
         say_none_keeps(plan, a);
     }
@@ -191,10 +161,10 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
 static void say_searched(struct answer *a)
 {
     char loads[HUMAN_THINGS_MAX], runs[HUMAN_THINGS_MAX];
-    say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed", count(a->search.loads, "load", loads),
-        count(a->search.runs, "run", runs));
-    if (!isnan(a->search.failed_load)) say_number(a, "; ", a->search.failed_load, " fails");
-    say(a, ")");
+    answer_say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed",
+               count(a->search.loads, "load", loads), count(a->search.runs, "run", runs));
+    if (!isnan(a->search.failed_load)) answer_say_number(a, "; ", a->search.failed_load, " fails");
+    answer_say(a, ")");
 }
 
 static void say_slo(const struct plan *plan, struct answer *a)
@@ -206,16 +176,16 @@ static void say_slo(const struct plan *plan, struct answer *a)
     }
     bool most = !a->slo_open_end && !a->slo_next_fails &&
                 plan->search.goal != SEARCH_SLO; /* the most of what was tried: no higher load is known to fail */
-    say(a, most ? "The most within " : "Within ");
+    answer_say(a, most ? "The most within " : "Within ");
     say_gates(plan, a);
-    say(a, ": %s", a->slo_open_end ? "at least " : "");
+    answer_say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_load(a, " at ", a->slo_load, "");
-    if (!isnan(a->slo_passes_to)) say_number(a, "; ", a->slo_passes_to, " passes too");
-    if (!isnan(a->slo_fails_below)) say_number(a, ", though ", a->slo_fails_below, " fails");
+    if (!isnan(a->slo_passes_to)) answer_say_number(a, "; ", a->slo_passes_to, " passes too");
+    if (!isnan(a->slo_fails_below)) answer_say_number(a, ", though ", a->slo_fails_below, " fails");
     say_cost(plan, a->cost_slo, a);
     if (plan->search.goal == SEARCH_SLO) say_searched(a);
-    say(a, ". ");
+    answer_say(a, ". ");
 }
 
 /* A load at which nothing ended ok: what happened there, the failures say. A search may ask for a load again, and
@@ -231,9 +201,9 @@ static void say_search(const struct plan *plan, const struct point *points, size
         good += points[i].window_ok > 0;
     }
     if (good) {
-        say(a, "Of %s that asked for ", count(runs, "run", b));
+        answer_say(a, "Of %s that asked for ", count(runs, "run", b));
         say_load(a, "", a->search.nothing_load, "");
-        say(a, ", %u had no request due in the window that ended ok. ", runs - good);
+        answer_say(a, ", %u had no request due in the window that ended ok. ", runs - good);
         return;
     }
     say_load(a, a->search.loads == 1 ? "The search ended at its first load: at " : "At ", a->search.nothing_load,
@@ -244,42 +214,43 @@ static void say_capacity(const struct plan *plan, struct answer *a)
 {
     static const char *const WORDS[] = {"is kept", "is not kept", "is not decided"};
     if (!plan || !plan->capacity.text) return;
-    say(a, "slo.capacity %s %s", plan->capacity.text, WORDS[a->capacity]);
+    answer_say(a, "slo.capacity %s %s", plan->capacity.text, WORDS[a->capacity]);
     if (!isnan(a->capacity_value))
-        say_number(a, ": ", a->capacity_value, plan->capacity.requests ? " requests/s" : " token/s");
-    if (a->capacity_open) say(a, "; %s", a->capacity_open);
-    say(a, ". ");
+        answer_say_number(a, ": ", a->capacity_value, plan->capacity.requests ? " requests/s" : " token/s");
+    if (a->capacity_open) answer_say(a, "; %s", a->capacity_open);
+    answer_say(a, ". ");
 }
 
 static void say_dip(const char *what, const struct answer_dip *d, struct answer *a)
 {
     if (!(d->share > 0)) return;
-    say(a, "Look twice: %s falls by ", what);
-    say_percent(a, "", d->share, "");
-    say_number(a, " from load ", d->from_load, "");
-    say_number(a, " to ", d->to_load, "");
-    say(a, ". ");
+    answer_say(a, "Look twice: %s falls by ", what);
+    answer_say_percent(a, "", d->share, "");
+    answer_say_number(a, " from load ", d->from_load, "");
+    answer_say_number(a, " to ", d->to_load, "");
+    answer_say(a, ". ");
 }
 
 static void say_shape(bool whole, struct answer *a)
 {
     bool waits = a->plateau_reached && a->latency_per_doubling > 1.05 && (whole || isfinite(a->knee));
-    if (waits && isfinite(a->knee)) say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, ", ");
+    if (waits && isfinite(a->knee)) answer_say_number(a, "Past ", whole ? ceil(a->knee) : a->knee, ", ");
     if (waits) {
-        say(a, "%s", isfinite(a->knee) ? "r" : "R");
-        say_number(a, "equests wait: each doubling of the load makes latency ", a->latency_per_doubling, " × as long");
-        if (a->fall > 0) say_percent(a, ", and throughput falls by ", a->fall, " in the end");
-        say(a, ". ");
+        answer_say(a, "%s", isfinite(a->knee) ? "r" : "R");
+        answer_say_number(a, "equests wait: each doubling of the load makes latency ", a->latency_per_doubling,
+                          " × as long");
+        if (a->fall > 0) answer_say_percent(a, ", and throughput falls by ", a->fall, " in the end");
+        answer_say(a, ". ");
     } else if (a->plateau_reached && a->fall > 0) {
-        say_percent(a, "Throughput falls by ", a->fall, " from its maximum to the highest load. ");
+        answer_say_percent(a, "Throughput falls by ", a->fall, " from its maximum to the highest load. ");
     }
     say_dip("throughput", &a->throughput_dip, a);
     say_dip("e2e p50", &a->latency_dip, a);
     if (a->has_goodput) {
-        say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
-        if (!isnan(a->goodput_per_gpu)) say_number(a, " (", a->goodput_per_gpu, " per GPU)");
+        answer_say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
+        if (!isnan(a->goodput_per_gpu)) answer_say_number(a, " (", a->goodput_per_gpu, " per GPU)");
         say_load(a, " at ", a->goodput_load, ", ");
-        say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
+        answer_say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
     }
 }
 
@@ -289,11 +260,11 @@ static void say_first(const struct failure_sample *f, struct answer *a)
     char words[FIRST_MOST + 4], buf[FAILURE_HINT];
     bool odd = f && f->status && (f->status < 200 || f->status > 299); /* a good status alone tells nothing */
     if (!f || !(odd || f->text[0])) return;
-    say(a, "The first: ");
-    if (f->status) say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
-    if (f->text[0]) say(a, "\"%s\"", text_cut(f->text, FIRST_MOST, words));
+    answer_say(a, "The first: ");
+    if (f->status) answer_say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
+    if (f->text[0]) answer_say(a, "\"%s\"", text_cut(f->text, FIRST_MOST, words));
     const char *hint = failure_hint(f, buf);
-    say(a, "%s%s ", hint, human_stop(hint));
+    answer_say(a, "%s%s ", hint, human_stop(hint));
 }
 
 static const char *unanswered_how(const struct answer *a)
@@ -316,12 +287,12 @@ static void say_skipped(const struct plan *plan, const struct point *points, siz
         if (points[i].stage > last) last = points[i].stage;
     for (size_t i = (size_t)last + 1; i < plan->n_stages; i++) {
         if (said < SKIPPED_MOST)
-            say(a, "%s%s", said ? ", " : "Not run, since slo.abort_on_fail ended the run: load ",
-                human_number(load_asked(&plan->stages[i]), load));
+            answer_say(a, "%s%s", said ? ", " : "Not run, since slo.abort_on_fail ended the run: load ",
+                       human_number(load_asked(&plan->stages[i]), load));
         said++;
     }
-    if (said > SKIPPED_MOST) say(a, " and %u more", said - SKIPPED_MOST);
-    if (said) say(a, ". ");
+    if (said > SKIPPED_MOST) answer_say(a, " and %u more", said - SKIPPED_MOST);
+    if (said) answer_say(a, ". ");
 }
 
 /* A stage with a count and a duration ends with whichever comes first: of a recording or of whole passes a part is then
@@ -335,11 +306,11 @@ static void say_unfinished(const struct point *points, size_t n, struct answer *
         double length = (double)s->duration_ns / 1e9, lasted = (double)s->warmup_ns / 1e9 + points[i].window_s;
         if (!s->requests || s->duration_ns <= 0 || points[i].ledger.due >= s->requests) continue;
         if (lasted < length - ENDED_BY_TIME_S || more++) continue;
-        say(a, "Stage %u ended by its duration, after %s of %s", points[i].stage + 1,
-            human_count(points[i].ledger.due, got), human_things((double)s->requests, "request", all));
+        answer_say(a, "Stage %u ended by its duration, after %s of %s", points[i].stage + 1,
+                   human_count(points[i].ledger.due, got), human_things((double)s->requests, "request", all));
     }
-    if (more > 1) say(a, ", and so did %s", human_things(more - 1, "other stage", stages));
-    if (more) say(a, ". ");
+    if (more > 1) answer_say(a, ", and so did %s", human_things(more - 1, "other stage", stages));
+    if (more) answer_say(a, ". ");
 }
 
 /* duration: steady came to its limit: what is reported is then not the steady window that was asked for. */
@@ -355,10 +326,11 @@ static void say_not_steady(const struct point *points, size_t n, struct answer *
         if (stages++ == 0) first = &points[i];
     }
     if (!first) return;
-    say(a, "No steady window of %s s was found in ", human_number((double)first->requested.steady_ns / 1e9, number));
-    if (stages > 1) say(a, "%s, the first ", count(stages, "stage", all));
-    say(a, "stage %u (load %s): the figures are of all its measured time. ", first->stage + 1,
-        human_number(load_asked(&first->requested), number));
+    answer_say(a, "No steady window of %s s was found in ",
+               human_number((double)first->requested.steady_ns / 1e9, number));
+    if (stages > 1) answer_say(a, "%s, the first ", count(stages, "stage", all));
+    answer_say(a, "stage %u (load %s): the figures are of all its measured time. ", first->stage + 1,
+               human_number(load_asked(&first->requested), number));
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
@@ -366,8 +338,8 @@ static void say_not_steady(const struct point *points, size_t n, struct answer *
 static void say_rest(struct answer *a)
 {
     if (!(a->rest_share > REST_TELL)) return;
-    say_percent(a, "After failures slots rested for ", a->rest_share,
-                " of their time: fewer requests were in flight than asked for. ");
+    answer_say_percent(a, "After failures slots rested for ", a->rest_share,
+                       " of their time: fewer requests were in flight than asked for. ");
 }
 
 /* What a retry saved is in no count of failures, and its wait is in every latency. */
@@ -379,16 +351,18 @@ static void say_retries(struct answer *a)
     for (int i = 1; i < FAILURE_N; i++)
         if (a->counters[COUNTER_RETRIED_FIRST + i] > a->counters[COUNTER_RETRIED_FIRST + most]) most = i;
     if ((double)n <= RETRIES_TELL * (double)a->counters[COUNTER_SENT]) return;
-    say(a, "%s failed and %s sent again (%s by %s)", human_things((double)n, "attempt", number),
-        cut      ? "were to be"
-        : n == 1 ? "was"
-                 : "were",
-        human_count(a->counters[COUNTER_RETRIED_FIRST + most], by), FAILURES[most].name);
-    if (cut) say(a, ", and %s of them never were, since the drain's end or a timeout came first", human_count(cut, by));
-    say(a, "%s. ", cut < n ? "; latencies hold their waits" : "");
+    answer_say(a, "%s failed and %s sent again (%s by %s)", human_things((double)n, "attempt", number),
+               cut      ? "were to be"
+               : n == 1 ? "was"
+                        : "were",
+               human_count(a->counters[COUNTER_RETRIED_FIRST + most], by), FAILURES[most].name);
+    if (cut)
+        answer_say(a, ", and %s of them never were, since the drain's end or a timeout came first",
+                   human_count(cut, by));
+    answer_say(a, "%s. ", cut < n ? "; latencies hold their waits" : "");
     const struct remark *first = a->remark[REMARK_RETRIED_FIRST + most];
     char words[FIRST_MOST + 4];
-    if (first) say(a, "The first such: %s. ", text_cut(first->text, FIRST_MOST, words));
+    if (first) answer_say(a, "The first such: %s. ", text_cut(first->text, FIRST_MOST, words));
 }
 
 static void say_failures(struct answer *a)
@@ -396,238 +370,29 @@ static void say_failures(struct answer *a)
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], by[HUMAN_MAX];
     double ended = (double)a->requests;
     if (a->failed) {
-        say(a, "%s of %s failed", human_count(a->failed, n), human_things(ended, "request", all));
-        say_percent(a, " (", (double)a->failed / ended, ")");
-        if (a->window_failed == 0) say(a, ", none of those due after the warm-up");
+        answer_say(a, "%s of %s failed", human_count(a->failed, n), human_things(ended, "request", all));
+        answer_say_percent(a, " (", (double)a->failed / ended, ")");
+        if (a->window_failed == 0) answer_say(a, ", none of those due after the warm-up");
         if (a->failed_by_n < a->failed)
-            say(a, ", %s of them by ", human_count(a->failed_by_n, by));
+            answer_say(a, ", %s of them by ", human_count(a->failed_by_n, by));
         else
-            say(a, ", all by ");
-        say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
+            answer_say(a, ", all by ");
+        answer_say(a, "%s: %s. ", COUNTERS[a->failed_by].name, COUNTERS[a->failed_by].meaning);
         char statuses[STATUSES_WORDS];
-        if (statuses_words(a->counters, FAILURE_N, statuses)[0]) say(a, "By status: %s. ", statuses);
+        if (statuses_words(a->counters, FAILURE_N, statuses)[0]) answer_say(a, "By status: %s. ", statuses);
         say_first(a->failed_first, a);
         if (a->remark[REMARK_OTHER_STATUS])
-            say(a, "One label had two causes: %s. ", a->remark[REMARK_OTHER_STATUS]->text);
+            answer_say(a, "One label had two causes: %s. ", a->remark[REMARK_OTHER_STATUS]->text);
         say_rest(a);
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;
-        say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
-            human_things(due, "request", all), a->cut_within ? "whole " : "");
-        say_percent(a, " (", (double)a->unanswered / due, ")");
-        say_number(a, unanswered_how(a), a->oldest_s, " s. ");
+        answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
+                   human_things(due, "request", all), a->cut_within ? "whole " : "");
+        answer_say_percent(a, " (", (double)a->unanswered / due, ")");
+        answer_say_number(a, unanswered_how(a), a->oldest_s, " s. ");
     }
     say_retries(a);
-}
-
-static bool off(const struct answer_length *l, double least)
-{
-    return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
-}
-
-/* Usage counts less than what came. */
-static bool usage_is_short(const struct answer *a)
-{
-    return a->events_tokens > 0 && (double)a->events > (1 + LENGTH_OFF) * (double)a->events_tokens;
-}
-
-/* A point's verdict says it. */
-static bool usage_is_reason(const struct point *points, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < points[i].verdict.n_reasons; k++)
-            if (strstr(points[i].verdict.reason[k], "usage cannot be right")) return true;
-    return false;
-}
-
-/* The server's own words; the reports have all of them. */
-static void say_example(struct answer *a, const char *before, enum remark_kind kind)
-{
-    char words[FIRST_MOST + 4];
-    if (a->remark[kind]) say(a, "%s: \"%s\". ", before, text_cut(a->remark[kind]->text, FIRST_MOST, words));
-}
-
-/* Several tokens an event, or text where plateau does not look: what is divided by usage is then not what was seen. */
-static void say_pace(struct answer *a)
-{
-    char n[HUMAN_THINGS_MAX];
-    bool unknown = (double)a->counters[COUNTER_UNKNOWN_EVENTS] > UNKNOWN_TELL * (double)a->requests;
-    if (!a->events_paced || (double)a->tokens_seen <= (1 + LENGTH_OFF) * (double)a->events_paced) return;
-    say(a, "Usage counts %s, ", human_things((double)a->tokens_seen, "output token", n));
-    say(a, "and text came in %s: token/s, lengths and TPOT follow usage",
-        human_things((double)a->events_paced, "event", n));
-    say(a, unknown ? "; TPOT is too short, and TTFT may be too long, where the unknown events hold text. " : ". ");
-}
-
-/* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
-static void say_counts(const struct point *points, size_t n_points, struct answer *a)
-{
-    char n[HUMAN_THINGS_MAX];
-    if ((double)a->tokens_seen < (1 - LENGTH_OFF) * (double)a->tokens) {
-        say(a, "Usage counts %s", human_things((double)a->tokens, "output token", n));
-        say(a,
-            ", and %s came in events: the others, such as hidden reasoning, are in token/s and in no gap between "
-            "tokens. ",
-            human_count(a->tokens_seen, n));
-    }
-    if (usage_is_short(a)) {
-        say(a, "Usage counts %s", human_things((double)a->events_tokens, "output token", n));
-        say(a, ", though text came in %s: token/s and lengths follow usage. ",
-            human_things((double)a->events, "event", n));
-    }
-    say_pace(a);
-    uint64_t doubted = a->counters[COUNTER_USAGE_DOUBTED], unknown = a->counters[COUNTER_UNKNOWN_EVENTS];
-    if (doubted && !usage_is_reason(points, n_points)) {
-        char what[VERDICT_USAGE_WORDS];
-        say(a, "The usage of %s cannot be right and was not taken: %s. ", human_things((double)doubted, "request", n),
-            verdict_usage_words(a->counters, what, sizeof what));
-    }
-    if (a->remark[REMARK_USAGE_UNREAD]) say_example(a, "The first usage that cannot be read", REMARK_USAGE_UNREAD);
-    if ((double)unknown > UNKNOWN_TELL * (double)a->requests) {
-        say(a, "%s %s nothing that this API knows. ", human_things((double)unknown, "event", n),
-            unknown == 1 ? "is" : "are");
-        say_example(a, "The first", REMARK_UNKNOWN_EVENT);
-    }
-}
-
-/* Without usage a token event stands for a token, and an answer that is not streamed for nothing. */
-static void say_no_usage(const struct plan *plan, struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    uint64_t none = a->counters[COUNTER_USAGE_NONE];
-    if (!((double)none > ENDS_TELL * (double)a->answered)) return;
-    say(a, "%s of %s came without usage: ", human_count(none, n), human_things((double)a->answered, "answer", all));
-    say(a, plan->target.whole ? "how many tokens they have is not known, and no figure of tokens holds them. "
-                              : "each of their events is counted as one token, though it may hold several. ");
-}
-
-/* Throughput of the input then rests on the plan's lengths. */
-static void say_input(struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    uint64_t asked = a->counters[COUNTER_INPUT_ASKED];
-    if (!((double)asked > ENDS_TELL * (double)a->answered)) return;
-    say(a, "The input tokens of %s of %s are those that the plan asks for: usage gives none, or 0. ",
-        human_count(asked, n), human_things((double)a->answered, "answer", all));
-}
-
-/* How answers ended, where that is more than their API's marker and what was asked for. */
-static void say_ends(const struct plan *plan, struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    uint64_t unmarked = a->counters[COUNTER_ENDED_BY_BODY] + a->counters[COUNTER_ENDED_BY_FINISH];
-    (void)human_things((double)a->answered, "answer", all);
-    if (plan->target.end == END_AUTO && !plan->target.whole && a->answered && !unmarked)
-        say(a, "Answers ended with the end marker of their API (target.end: auto). ");
-    if (unmarked)
-        say(a, "%s of %s ended without the end marker of their API, with %s (target.end: auto). ",
-            human_count(unmarked, n), all,
-            a->counters[COUNTER_ENDED_BY_FINISH] > a->counters[COUNTER_ENDED_BY_BODY] ? "their finish reason"
-                                                                                      : "their body");
-    if ((double)a->counters[COUNTER_SHORT_BY_LENGTH] > ENDS_TELL * (double)a->answered)
-        say(a,
-            "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
-            "context. ",
-            human_count(a->counters[COUNTER_SHORT_BY_LENGTH], n), all);
-    if ((double)a->counters[COUNTER_NO_TEXT] > LENGTH_OFF * (double)a->answered)
-        say(a, "%s of %s had no visible text, only reasoning or tool calls. ",
-            human_count(a->counters[COUNTER_NO_TEXT], n), all);
-    (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
-    if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests) {
-        say(a, "%s of %s ended with a finish reason that plateau does not know%s",
-            human_count(a->counters[COUNTER_FINISH_OTHER], n), all, a->remark[REMARK_FINISH_OTHER] ? "" : ". ");
-        say_example(a, "", REMARK_FINISH_OTHER);
-    }
-    if ((double)a->counters[COUNTER_FINISH_FILTER] > ENDS_TELL * (double)a->answered)
-        say(a, "%s of %s were ended by a content filter. ", human_count(a->counters[COUNTER_FINISH_FILTER], n), all);
-}
-
-static void say_other_model(struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    if (!a->remark[REMARK_OTHER_MODEL]) return;
-    say(a, "A model of another name answered");
-    if (a->counters[COUNTER_OTHER_MODEL])
-        say(a, " %s of %s", human_count(a->counters[COUNTER_OTHER_MODEL], n),
-            human_things((double)a->requests, "request", all));
-    say(a, ": %s. ", a->remark[REMARK_OTHER_MODEL]->text);
-}
-
-/* Then nothing is known of the times between tokens. */
-static void say_at_once(struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    say(a,
-        "%s of %s came all at once: a proxy buffers the stream, or the server sends whole answers. Their TTFT is the "
-        "time of the whole answer, and they have no TPOT and no ITL. ",
-        human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
-}
-
-/* The gaps between tokens are then those of a buffer. */
-static void say_gathered(struct answer *a)
-{
-    if ((double)a->counters[COUNTER_AT_ONCE] > GATHERED_TELL * (double)a->answered) {
-        say_at_once(a);
-        return;
-    }
-    if (!(a->gathered > GATHERED_TELL)) return;
-    say_percent(a, "", a->gathered,
-                " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
-                "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
-}
-
-/* Gateways send a blank at once, and some servers begin all answers before they continue any. */
-static void say_first_alone(struct answer *a)
-{
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    uint64_t alone = a->counters[COUNTER_FIRST_ALONE];
-    if (!((double)alone > GATHERED_TELL * (double)a->answered)) return;
-    say(a,
-        "In %s of %s more than half of the time after the first token had passed before the second one came: TTFT "
-        "tells when an answer begins, and not when its text comes. ",
-        human_count(alone, n), human_things((double)a->answered, "answer", all));
-}
-
-static void say_tokens(struct answer *a, const char *before, double n)
-{
-    char b[HUMAN_THINGS_MAX];
-    say(a, "%s%s", before, human_things(n, "token", b));
-}
-
-static void say_lengths(const struct plan *plan, struct answer *a)
-{
-    if (off(&a->length.output, 0)) {
-        char n[HUMAN_THINGS_MAX];
-        say_tokens(a, "Answers had ", a->length.output.got);
-        if (usage_is_short(a))
-            say(a, " by usage and %s with text",
-                human_things(a->length.output.got * (double)a->events / (double)a->events_tokens, "event", n));
-        say_number(a, " on average, ", a->length.output.asked,
-                   plan_target_limit(&plan->target)     ? plan->target.template.body
-                                                              ? " asked for in target.template.body. "
-                                                              : " asked for in target.body. "
-                   : !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
-                   : usage_is_short(a)                  ? " tokens asked for. "
-                                                        : " asked for. ");
-    }
-    if (off(&a->length.input, a->length.input.got < a->length.input.asked ? 0 : TEMPLATE_TOKENS)) {
-        say_tokens(a, "Prompts had ", a->length.input.got);
-        say_number(a, " on average, ", a->length.input.asked,
-                   a->length.input_cut ? " were sent: the server leaves a part of them out. " : " asked for. ");
-    }
-}
-
-/* A slot that waits for the response's end gives no tokens: throughput is lower than the tokens' times let expect. */
-static void say_after(struct answer *a)
-{
-    if (!(a->after_share >= AFTER_TELL)) return;
-    say_number(a, "After the last token a slot stays taken for ", a->after_ms, " ms on average");
-    say_percent(a, ", ", a->after_share, " of its time");
-    if (a->open_ms > a->after_ms + AFTER_MORE_MS)
-        say_number(a, "; the response stays open for ", a->open_ms, " ms. ");
-    else
-        say(a, ", until the response ends. ");
 }
 
 /* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer; where
@@ -637,12 +402,12 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = &points[i].verdict;
         if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
-        say(a, "Suspect");
+        answer_say(a, "Suspect");
         if (n > 1) {
-            say(a, ", stage %u", points[i].stage + 1);
-            say_number(a, " (load ", load_asked(&points[i].requested), ")");
+            answer_say(a, ", stage %u", points[i].stage + 1);
+            answer_say_number(a, " (load ", load_asked(&points[i].requested), ")");
         }
-        say(a, ": %s.", v->reason[0]);
+        answer_say(a, ": %s.", v->reason[0]);
         return;
     }
 }
@@ -660,31 +425,32 @@ static void say_drift(const struct point *points, size_t n, struct answer *a)
     say_load(a, " At ", load_asked(&most->requested), " output token/s ");
     double first = 1 - most->drift / 2; /* the line's beginning, relative to the mean */
     if (most->drift < 0)
-        say_percent(a, "fell by ", fmin(1, -most->drift / first), " over the window.");
+        answer_say_percent(a, "fell by ", fmin(1, -most->drift / first), " over the window.");
     else if (first > 0)
-        say_percent(a, "rose by ", most->drift / first, " over the window.");
+        answer_say_percent(a, "rose by ", most->drift / first, " over the window.");
     else
-        say(a, "rose from next to nothing over the window.");
+        answer_say(a, "rose from next to nothing over the window.");
 }
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
     if (a->search.client_limited)
-        say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
+        answer_say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used) {
-        say(a, "Valid: the agents were %s",
-            a->points_left_out ? "not the limit in the points used" : "never the limit");
-        say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
+        answer_say(a, "Valid: the agents were %s",
+                   a->points_left_out ? "not the limit in the points used" : "never the limit");
+        answer_say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
         if ((double)a->bad >= FAILURES_TELL * (double)a->bad_of && a->bad)
-            say_percent(a, ", but ", (double)a->bad / (double)a->bad_of, " of the requests were not answered well");
-        say(a, ".");
+            answer_say_percent(a, ", but ", (double)a->bad / (double)a->bad_of,
+                               " of the requests were not answered well");
+        answer_say(a, ".");
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);
     }
     bool told = a->tokenless.requests_per_s > 0; /* of points without a token */
     if (a->points_left_out && !told && (!a->has_plateau || a->plateau_reached)) {
         say_left_out(a->points_used ? " " : "No figure is given: ", n, a);
-        say(a, ".");
+        answer_say(a, ".");
         say_drift(points, n, a);
     }
 }
@@ -705,16 +471,8 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_unfinished(points, n, a);
     say_not_steady(points, n, a);
     say_failures(a);
-    say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
-    say_lengths(plan, a);
-    say_no_usage(plan, a);
-    say_input(a);
-    say_counts(points, n, a);
-    say_other_model(a);
-    say_after(a);
-    say_ends(plan, a);
-    say_gathered(a);
-    say_first_alone(a);
+    answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
+    stream_words(plan, points, n, a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

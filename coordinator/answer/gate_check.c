@@ -154,6 +154,11 @@ static struct gate_reading mean_beside(const struct metric_stat *s, const struct
     return (struct gate_reading){sum / n, s->mean_lo + moved, s->mean_hi + moved, false, false};
 }
 
+static double most_of(const struct hist *h)
+{
+    return h ? (double)h->max : 0;
+}
+
 static struct gate_reading aggregate(const struct plan_gate *gate, const struct point *p, const struct beside *b)
 {
     const struct metric_stat *s = &p->metric[gate->metric];
@@ -167,10 +172,9 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
     case AGG_MIN:
         return (struct gate_reading){b->failed && !is_upper(gate) ? 0 : least, NAN, NAN, false, false};
     case AGG_MAX:
-        most = fmax(most, b->known ? (double)b->known->max / scale : 0); /* fmax passes over NaN */
+        most = fmax(most, most_of(b->known) / scale); /* fmax passes over NaN */
         if (!is_upper(gate) || !(b->cut || b->failed)) return (struct gate_reading){most, NAN, NAN, false, false};
-        most = fmax(most, b->cut ? (double)b->cut->max / scale : 0);
-        most = fmax(most, b->failed ? (double)b->failed->max / scale : 0);
+        most = fmax(most, fmax(most_of(b->cut), most_of(b->failed)) / scale);
         return (struct gate_reading){most, most, INFINITY, true, false};
     case AGG_QUANTILE:
         if (any) return read_beside(gate, b->known ? b->known : p->hist ? p->hist[gate->metric] : NULL, b);

@@ -1,0 +1,249 @@
+#include "coordinator/answer/stream_words.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/human.h"
+#include "common/plan/plan_api.h"
+#include "common/text.h"
+#include "coordinator/answer/answer_say.h"
+#include "coordinator/answer/verdict.h"
+
+#define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
+#define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
+#define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
+#define GATHERED_TELL 0.1  /* of the token events, or of the answers */
+#define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
+#define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
+#define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
+#define AFTER_MORE_MS 10
+
+static bool off(const struct answer_length *l, double least)
+{
+    return l->asked > 0 && l->got > 0 && fabs(l->got / l->asked - 1) > LENGTH_OFF && fabs(l->got - l->asked) > least;
+}
+
+/* Usage counts less than what came. */
+static bool usage_is_short(const struct answer *a)
+{
+    return a->events_tokens > 0 && (double)a->events > (1 + LENGTH_OFF) * (double)a->events_tokens;
+}
+
+/* A point's verdict says it. */
+static bool usage_is_reason(const struct point *points, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < points[i].verdict.n_reasons; k++)
+            if (strstr(points[i].verdict.reason[k], "usage cannot be right")) return true;
+    return false;
+}
+
+/* The server's own words; the reports have all of them. */
+static void say_example(struct answer *a, const char *before, enum remark_kind kind)
+{
+    char words[FIRST_MOST + 4];
+    if (a->remark[kind]) answer_say(a, "%s: \"%s\". ", before, text_cut(a->remark[kind]->text, FIRST_MOST, words));
+}
+
+/* Several tokens an event, or text where plateau does not look: what is divided by usage is then not what was seen. */
+static void say_pace(struct answer *a)
+{
+    char n[HUMAN_THINGS_MAX];
+    bool unknown = (double)a->counters[COUNTER_UNKNOWN_EVENTS] > UNKNOWN_TELL * (double)a->requests;
+    if (!a->events_paced || (double)a->tokens_seen <= (1 + LENGTH_OFF) * (double)a->events_paced) return;
+    answer_say(a, "Usage counts %s, ", human_things((double)a->tokens_seen, "output token", n));
+    answer_say(a, "and text came in %s: token/s, lengths and TPOT follow usage",
+               human_things((double)a->events_paced, "event", n));
+    answer_say(a,
+               unknown ? "; TPOT is too short, and TTFT may be too long, where the unknown events hold text. " : ". ");
+}
+
+/* What the server counts is believed within reason; where it is not, or is not what came, that is said. */
+static void say_counts(const struct point *points, size_t n_points, struct answer *a)
+{
+    char n[HUMAN_THINGS_MAX];
+    if ((double)a->tokens_seen < (1 - LENGTH_OFF) * (double)a->tokens) {
+        answer_say(a, "Usage counts %s", human_things((double)a->tokens, "output token", n));
+        answer_say(
+            a,
+            ", and %s came in events: the others, such as hidden reasoning, are in token/s and in no gap between "
+            "tokens. ",
+            human_count(a->tokens_seen, n));
+    }
+    if (usage_is_short(a)) {
+        answer_say(a, "Usage counts %s", human_things((double)a->events_tokens, "output token", n));
+        answer_say(a, ", though text came in %s: token/s and lengths follow usage. ",
+                   human_things((double)a->events, "event", n));
+    }
+    say_pace(a);
+    uint64_t doubted = a->counters[COUNTER_USAGE_DOUBTED], unknown = a->counters[COUNTER_UNKNOWN_EVENTS];
+    if (doubted && !usage_is_reason(points, n_points)) {
+        char what[VERDICT_USAGE_WORDS];
+        answer_say(a, "The usage of %s cannot be right and was not taken: %s. ",
+                   human_things((double)doubted, "request", n), verdict_usage_words(a->counters, what, sizeof what));
+    }
+    if (a->remark[REMARK_USAGE_UNREAD]) say_example(a, "The first usage that cannot be read", REMARK_USAGE_UNREAD);
+    if ((double)unknown > UNKNOWN_TELL * (double)a->requests) {
+        answer_say(a, "%s %s nothing that this API knows. ", human_things((double)unknown, "event", n),
+                   unknown == 1 ? "is" : "are");
+        say_example(a, "The first", REMARK_UNKNOWN_EVENT);
+    }
+}
+
+/* Without usage a token event stands for a token, and an answer that is not streamed for nothing. */
+static void say_no_usage(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t none = a->counters[COUNTER_USAGE_NONE];
+    if (!((double)none > ENDS_TELL * (double)a->answered)) return;
+    answer_say(a, "%s of %s came without usage: ", human_count(none, n),
+               human_things((double)a->answered, "answer", all));
+    answer_say(a, plan->target.whole ? "how many tokens they have is not known, and no figure of tokens holds them. "
+                                     : "each of their events is counted as one token, though it may hold several. ");
+}
+
+/* Throughput of the input then rests on the plan's lengths. */
+static void say_input(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t asked = a->counters[COUNTER_INPUT_ASKED];
+    if (!((double)asked > ENDS_TELL * (double)a->answered)) return;
+    answer_say(a, "The input tokens of %s of %s are those that the plan asks for: usage gives none, or 0. ",
+               human_count(asked, n), human_things((double)a->answered, "answer", all));
+}
+
+/* How answers ended, where that is more than their API's marker and what was asked for. */
+static void say_ends(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t unmarked = a->counters[COUNTER_ENDED_BY_BODY] + a->counters[COUNTER_ENDED_BY_FINISH];
+    (void)human_things((double)a->answered, "answer", all);
+    if (plan->target.end == END_AUTO && !plan->target.whole && a->answered && !unmarked)
+        answer_say(a, "Answers ended with the end marker of their API (target.end: auto). ");
+    if (unmarked)
+        answer_say(a, "%s of %s ended without the end marker of their API, with %s (target.end: auto). ",
+                   human_count(unmarked, n), all,
+                   a->counters[COUNTER_ENDED_BY_FINISH] > a->counters[COUNTER_ENDED_BY_BODY] ? "their finish reason"
+                                                                                             : "their body");
+    if ((double)a->counters[COUNTER_SHORT_BY_LENGTH] > ENDS_TELL * (double)a->answered)
+        answer_say(
+            a,
+            "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
+            "context. ",
+            human_count(a->counters[COUNTER_SHORT_BY_LENGTH], n), all);
+    if ((double)a->counters[COUNTER_NO_TEXT] > LENGTH_OFF * (double)a->answered)
+        answer_say(a, "%s of %s had no visible text, only reasoning or tool calls. ",
+                   human_count(a->counters[COUNTER_NO_TEXT], n), all);
+    (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
+    if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests) {
+        answer_say(a, "%s of %s ended with a finish reason that plateau does not know%s",
+                   human_count(a->counters[COUNTER_FINISH_OTHER], n), all, a->remark[REMARK_FINISH_OTHER] ? "" : ". ");
+        say_example(a, "", REMARK_FINISH_OTHER);
+    }
+    if ((double)a->counters[COUNTER_FINISH_FILTER] > ENDS_TELL * (double)a->answered)
+        answer_say(a, "%s of %s were ended by a content filter. ", human_count(a->counters[COUNTER_FINISH_FILTER], n),
+                   all);
+}
+
+static void say_other_model(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (!a->remark[REMARK_OTHER_MODEL]) return;
+    answer_say(a, "A model of another name answered");
+    if (a->counters[COUNTER_OTHER_MODEL])
+        answer_say(a, " %s of %s", human_count(a->counters[COUNTER_OTHER_MODEL], n),
+                   human_things((double)a->requests, "request", all));
+    answer_say(a, ": %s. ", a->remark[REMARK_OTHER_MODEL]->text);
+}
+
+/* Then nothing is known of the times between tokens. */
+static void say_at_once(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    answer_say(
+        a,
+        "%s of %s came all at once: a proxy buffers the stream, or the server sends whole answers. Their TTFT is the "
+        "time of the whole answer, and they have no TPOT and no ITL. ",
+        human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
+}
+
+/* The gaps between tokens are then those of a buffer. */
+static void say_gathered(struct answer *a)
+{
+    if ((double)a->counters[COUNTER_AT_ONCE] > GATHERED_TELL * (double)a->answered) {
+        say_at_once(a);
+        return;
+    }
+    if (!(a->gathered > GATHERED_TELL)) return;
+    answer_say_percent(
+        a, "", a->gathered,
+        " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
+        "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
+}
+
+/* Gateways send a blank at once, and some servers begin all answers before they continue any. */
+static void say_first_alone(struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t alone = a->counters[COUNTER_FIRST_ALONE];
+    if (!((double)alone > GATHERED_TELL * (double)a->answered)) return;
+    answer_say(
+        a,
+        "In %s of %s more than half of the time after the first token had passed before the second one came: TTFT "
+        "tells when an answer begins, and not when its text comes. ",
+        human_count(alone, n), human_things((double)a->answered, "answer", all));
+}
+
+static void say_tokens(struct answer *a, const char *before, double n)
+{
+    char b[HUMAN_THINGS_MAX];
+    answer_say(a, "%s%s", before, human_things(n, "token", b));
+}
+
+static void say_lengths(const struct plan *plan, struct answer *a)
+{
+    if (off(&a->length.output, 0)) {
+        char n[HUMAN_THINGS_MAX];
+        say_tokens(a, "Answers had ", a->length.output.got);
+        if (usage_is_short(a))
+            answer_say(a, " by usage and %s with text",
+                       human_things(a->length.output.got * (double)a->events / (double)a->events_tokens, "event", n));
+        answer_say_number(
+            a, " on average, ", a->length.output.asked,
+            plan_target_limit(&plan->target)
+                ? plan->target.template.body ? " asked for in target.template.body. " : " asked for in target.body. "
+            : !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
+            : usage_is_short(a)                  ? " tokens asked for. "
+                                                 : " asked for. ");
+    }
+    if (off(&a->length.input, a->length.input.got < a->length.input.asked ? 0 : TEMPLATE_TOKENS)) {
+        say_tokens(a, "Prompts had ", a->length.input.got);
+        answer_say_number(a, " on average, ", a->length.input.asked,
+                          a->length.input_cut ? " were sent: the server leaves a part of them out. " : " asked for. ");
+    }
+}
+
+/* A slot that waits for the response's end gives no tokens: throughput is lower than the tokens' times let expect. */
+static void say_after(struct answer *a)
+{
+    if (!(a->after_share >= AFTER_TELL)) return;
+    answer_say_number(a, "After the last token a slot stays taken for ", a->after_ms, " ms on average");
+    answer_say_percent(a, ", ", a->after_share, " of its time");
+    if (a->open_ms > a->after_ms + AFTER_MORE_MS)
+        answer_say_number(a, "; the response stays open for ", a->open_ms, " ms. ");
+    else
+        answer_say(a, ", until the response ends. ");
+}
+
+void stream_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
+{
+    say_lengths(plan, a);
+    say_no_usage(plan, a);
+    say_input(a);
+    say_counts(points, n, a);
+    say_other_model(a);
+    say_after(a);
+    say_ends(plan, a);
+    say_gathered(a);
+    say_first_alone(a);
+}
