@@ -45,18 +45,19 @@ struct agent {
     struct peer peer;
     struct run_agent info; /* what it reported of itself; info.lost, clock fields kept up to date */
     struct clocksync clock;
-    int64_t heard_ns;     /* when its last message came */
-    int64_t said_ns;      /* when the last one was sent to it */
-    int64_t asked_ns;     /* when the last command was sent that it has not answered; 0 = none open */
-    int64_t clock_ns;     /* when the last clock exchange was sent */
-    uint32_t said_weight; /* by HELLO; 0 = none */
-    uint64_t capacity;    /* calibrated token/s; 0 = none */
-    uint32_t clock_jumps; /* of these clock.jumps were reported */
-    bool told_limit;      /* its limit was reported, once */
-    bool due;             /* it is to be told what it has to do, as soon as its turn comes */
-    uint32_t part;        /* index in the stage, UINT32_MAX = takes no part in it */
-    uint32_t chain;       /* index of the next agent in its hash bucket, by connection */
-    uint32_t name_chain;  /* … and by name */
+    int64_t heard_ns;                /* when its last message came */
+    int64_t said_ns;                 /* when the last one was sent to it */
+    int64_t asked_ns;                /* when the last command was sent that it has not answered; 0 = none open */
+    int64_t clock_ns;                /* when the last clock exchange was sent */
+    uint32_t said_weight;            /* by HELLO; 0 = none */
+    uint64_t capacity;               /* calibrated token/s; 0 = none */
+    uint32_t clock_jumps;            /* of these clock.jumps were reported */
+    bool told_limit;                 /* its limit was reported, once */
+    uint32_t release_stage, release; /* it is to be told that this attempt (its epoch) will not begin; 0 = none */
+    bool due;                        /* it is to be told what it has to do, as soon as its turn comes */
+    uint32_t part;                   /* index in the stage, UINT32_MAX = takes no part in it */
+    uint32_t chain;                  /* index of the next agent in its hash bucket, by connection */
+    uint32_t name_chain;             /* … and by name */
 };
 
 struct registry;

@@ -368,9 +368,9 @@ static void enter_drain(struct run *r, int64_t now)
 /* An attempt that never began leaves no trace. */
 static void give_up_arming(struct run *r, int64_t now)
 {
-    talk_stop(r, true);
     for (size_t i = 0; i < r->attempt->n; i++)
         if (agent_in_stage(r->attempt->part[i].agent)) (void)agent_step(r->attempt->part[i].agent, AGENT_EV_RELEASE);
+    talk_release(r, now);
     attempt_destroy(&r->attempt);
     if (r->err.code == ERR_NONE && ++r->tries >= RUN_ATTEMPTS) {
         struct err e;
@@ -422,16 +422,11 @@ static void enter_gather(struct run *r, int64_t now)
 
 static void enter_close(struct run *r, int64_t now)
 {
-    if (r->attempt) {
-        if (r->attempt->t0_ns) {
-            r->attempt->aborted = true;
-            talk_stop(r, true);
-            finish_stage(r, false, now);
-        } else {
-            talk_stop(r, true);
-            attempt_destroy(&r->attempt);
-        }
-    }
+    if (r->attempt && r->attempt->t0_ns) { /* BYE stops what runs */
+        r->attempt->aborted = true;
+        finish_stage(r, false, now);
+    } else
+        attempt_destroy(&r->attempt);
     if (r->signal || r->have_step) r->incomplete = true;
     r->deadline_ns = now + CLOSE_NS;
     talk_all(r, now);
@@ -442,7 +437,6 @@ static void enter_over(struct run *r, int64_t now)
 {
     if (r->attempt && r->attempt->t0_ns) {
         r->attempt->aborted = true;
-        talk_stop(r, true);
         finish_stage(r, false, now);
     } else
         attempt_destroy(&r->attempt);
@@ -579,8 +573,10 @@ void run_tick(struct run *r, int64_t now, bool all_read)
     lose_silent(r, now);
     if (r->losses_left) return; /* nothing is begun with agents that are lost */
     run_check_gathered(r, now);
-    if (r->due_left) talk_due(r, now);
-    if (r->due_left) return;
+    if (r->due_left) {
+        talk_due(r, now);
+        return; /* what is begun now would be told to as many again */
+    }
     talk_heartbeat(r, now);
     if (now - r->beat_ns >= RUN_HEARTBEAT_NS) {
         r->beat_ns = now;

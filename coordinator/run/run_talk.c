@@ -90,6 +90,8 @@ void talk_ask(struct run *r, struct agent *a, int64_t now)
 {
     a->asked_ns = now;
     a->due = false;
+    if (a->release) talk_stop_one(r, a, a->release_stage, a->release, true);
+    a->release = 0;
     if (r->state == RUN_CLOSE) {
         send_bye(r, a);
         return;
@@ -135,16 +137,22 @@ void talk_due(struct run *r, int64_t now)
 void talk_all(struct run *r, int64_t now)
 {
     for (size_t i = 0; i < registry_count(r->agents); i++)
-        registry_at(r->agents, i)->due = !r->attempt || agent_in_stage(registry_at(r->agents, i));
+        registry_at(r->agents, i)->due |= !r->attempt || agent_in_stage(registry_at(r->agents, i));
     r->due_at = 0;
     talk_due(r, now);
 }
 
-void talk_stop(struct run *r, bool now)
+void talk_release(struct run *r, int64_t now)
 {
-    for (size_t i = 0; r->attempt && i < r->attempt->n; i++)
-        if (!r->attempt->part[i].lost && agent_alive(r->attempt->part[i].agent))
-            talk_stop_one(r, r->attempt->part[i].agent, r->attempt->step.stage, r->attempt->epoch, now);
+    for (size_t i = 0; i < r->attempt->n; i++) {
+        struct agent *a = r->attempt->part[i].agent;
+        if (r->attempt->part[i].lost || !agent_alive(a)) continue;
+        a->release_stage = r->attempt->step.stage;
+        a->release = r->attempt->epoch;
+        a->due = true;
+    }
+    r->due_at = 0;
+    talk_due(r, now);
 }
 
 /* A stage's snapshots are acknowledged anyway, so the heartbeat waits a little longer than that takes. */

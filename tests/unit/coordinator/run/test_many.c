@@ -20,7 +20,7 @@ static struct {
     unsigned told;      /* agents whose row was written in this turn */
     unsigned questions; /* words that want an answer */
     unsigned events;
-    unsigned beats, acks;
+    unsigned beats, acks, stops, arms;
     uint32_t epoch;              /* of the stage that runs */
     unsigned undecided;          /* times that the run still hears "not yet" when it asks what follows */
     enum wire_type answer[MANY]; /* the message that this agent has not answered yet; 0 = none */
@@ -78,6 +78,8 @@ static void send_to(void *arg, const struct peer *to, const struct wire_msg *m)
     w.words++;
     w.beats += m->type == WIRE_HEARTBEAT;
     w.acks += m->type == WIRE_ACK;
+    w.stops += m->type == WIRE_STOP;
+    w.arms += m->type == WIRE_ARM;
     if (m->type == WIRE_HEARTBEAT || m->type == WIRE_ACK || m->type == WIRE_WELCOME || m->type == WIRE_REFUSE) return;
     w.answer[i] = m->type;
     w.asked[i] = *m;
@@ -301,6 +303,37 @@ static void test_every_second_ack(void **state)
     plan_destroy(&plan);
 }
 
+/* An attempt that is given up before it begins: all hear of it, in turns, and are not armed for it again. */
+static void test_giving_up_is_spread(void **state)
+{
+    (void)state;
+    struct plan *plan = plan_of(STAGE);
+    struct run *run = all_join(plan, plan);
+    struct peer first = peer_of(0);
+    struct wire_msg bye = {.type = WIRE_BYE, .u.bye = {.reason = "somebody ended it"}};
+    bool any = true;
+    while (any && run_state(run) != RUN_ARM)
+        (void)answers(run, false, &any);
+    while (w.arms < MANY)
+        (void)tick(run);
+    w.arms = w.words = 0;
+    run_message(run, &first, &bye, w.now);
+    assert_int_equal(run_state(run), RUN_PAUSE);
+    unsigned most = w.words;
+    while (w.stops < MANY - 1) {
+        unsigned said = tick(run);
+        if (said > most) most = said;
+        assert_int_equal(w.arms, 0);
+    }
+    assert_true(most > 100 && most <= RUN_BEATS_A_TICK);
+    assert_int_equal(w.stops, MANY - 1);
+    while (w.arms < MANY - 1) /* the next attempt */
+        (void)tick(run);
+    assert_int_equal(w.stops, MANY - 1);
+    run_destroy(&run);
+    plan_destroy(&plan);
+}
+
 /* All fall silent at once: each that is lost is written to the run's file. */
 static void test_losses_are_spread(void **state)
 {
@@ -389,8 +422,9 @@ static void test_unread_is_no_silence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heartbeats_are_spread),      cmocka_unit_test(test_no_turn_tells_all),
-        cmocka_unit_test(test_losses_are_spread),          cmocka_unit_test(test_every_second_ack),
-        cmocka_unit_test(test_what_follows_is_waited_for), cmocka_unit_test(test_unread_is_no_silence)};
+        cmocka_unit_test(test_heartbeats_are_spread), cmocka_unit_test(test_no_turn_tells_all),
+        cmocka_unit_test(test_losses_are_spread),     cmocka_unit_test(test_giving_up_is_spread),
+        cmocka_unit_test(test_every_second_ack),      cmocka_unit_test(test_what_follows_is_waited_for),
+        cmocka_unit_test(test_unread_is_no_silence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
