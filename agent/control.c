@@ -319,7 +319,7 @@ static void tell_probed(struct control *c)
                                       .error = r->err.text,
                                       .code = r->err.code,
                                       .final = r->final,
-                                      .cost = r->cost}};
+                                      .costs = r->costs}};
     (void)send_message(c, &m);
 }
 

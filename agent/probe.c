@@ -45,6 +45,7 @@ struct probe {
     struct probe_seen *seen;
     struct stream_look look;
     struct words words; /* the prompt; none: a sentence */
+    uint32_t model;     /* its number in the plan */
     struct prompt_tokens tokens;
     enum transport_end how;
     bool ended;
@@ -148,7 +149,7 @@ static int write_body(struct probe *p, struct payload *body)
     double mean = dist_mean(&p->plan->workloads[0].output_tokens);
     bool fixed = t->body && strstr(t->body, "min_tokens"); /* fewer than those would be refused */
     uint32_t tokens = mean >= 1 && (fixed || mean < SHORT) ? (uint32_t)mean : SHORT;
-    struct dialect_request r = {.model = t->n_models ? t->models[0].name : NULL,
+    struct dialect_request r = {.model = t->n_models ? t->models[p->model].name : NULL,
                                 .messages = &m,
                                 .n_messages = 1,
                                 .output_tokens = tokens,
@@ -337,21 +338,18 @@ static int count_words(struct probe *p, uint32_t words, uint64_t number, double 
 
 /* A line through two lengths gives the tokens of a word and those beside the prompt. Where a word is a token of a known
  * tokenizer, the line must say so; else a third request, of a wanted length, shows how well it does. */
-static int measure(struct probe *p, struct buf *said, struct err *e)
+static int measure_model(struct probe *p, struct buf *said, struct err *e)
 {
-    struct word_cost *c = &p->result.cost;
+    struct word_costs all = {0};
+    struct word_cost *found = &all.of[0];
     const char *file = p->plan->target.tokenizer.file;
     double mean = dist_mean(&p->plan->workloads[0].input_tokens), few, many, got;
     uint32_t wanted = mean > MOST_WORDS ? MOST_WORDS : mean > LEAST_WORDS ? (uint32_t)mean : LEAST_WORDS;
-    if (p->dialect.divides)
-        return err_set(e, ERR_PLAN, "target.lengths: measured: this API cuts a prompt into parts, and it has no words");
-    if (prompt_tokens_init(&p->tokens, &p->plan->target, c, e) || count_words(p, FEW_WORDS, 1, &few, e) ||
-        count_words(p, wanted, 2, &many, e))
-        return -1;
-    struct word_cost found = {.word = (many - few) / (wanted - FEW_WORDS)};
-    found.beside = fmax(0, few - found.word * FEW_WORDS);
-    bool follows = found.word > 0 && shard_cost_valid(&found);
-    if (p->tokens.on && (!follows || fabs(found.word - 1) > 1e-9 || few < FEW_WORDS))
+    if (count_words(p, FEW_WORDS, 1, &few, e) || count_words(p, wanted, 2, &many, e)) return -1;
+    found->word = (many - few) / (wanted - FEW_WORDS);
+    found->beside = fmax(0, few - found->word * FEW_WORDS);
+    bool follows = found->word > 0 && shard_costs_valid(&all);
+    if (p->tokens.on && (!follows || fabs(found->word - 1) > 1e-9 || few < FEW_WORDS))
         return err_set(e, ERR_TARGET,
                        "target.tokenizer: the server counts %.0f input tokens in a prompt that has %d by %.200s, and "
                        "%.0f in one that has %u: it has another tokenizer",
@@ -361,17 +359,44 @@ static int measure(struct probe *p, struct buf *said, struct err *e)
                        "target.lengths: measured: the server counts %.0f input tokens in %d words and %.0f in %u: no "
                        "length follows from that",
                        few, FEW_WORDS, many, wanted);
-    if (p->tokens.on) found.word = 1;
-    if (!p->tokens.on && count_words(p, prompt_words(&found, wanted, true), 3, &got, e)) return -1;
-    *c = found;
+    if (p->tokens.on) found->word = 1;
+    if (!p->tokens.on && count_words(p, prompt_words(found, wanted, true), 3, &got, e)) return -1;
+    p->result.costs.of[p->model] = *found;
     if (p->tokens.on)
-        (void)buf_printf(said, "lengths: by %.200s, and %.0f tokens beside a prompt, by prompts of %d and %u tokens\n",
-                         file, c->beside, FEW_WORDS, wanted);
+        (void)buf_printf(said, "by %.200s, and %.0f tokens beside a prompt, by prompts of %d and %u tokens\n", file,
+                         found->beside, FEW_WORDS, wanted);
     else
         (void)buf_printf(said,
-                         "lengths: %.4g tokens a word, and %.0f beside a prompt, by prompts of %d and %u words; a "
+                         "%.4g tokens a word, and %.0f beside a prompt, by prompts of %d and %u words; a "
                          "prompt that was to have %u tokens had %.0f\n",
-                         c->word, c->beside, FEW_WORDS, wanted, wanted, got);
+                         found->word, found->beside, FEW_WORDS, wanted, wanted, got);
+    return 0;
+}
+
+/* Each model on its own: a mix may hold several tokenizers and templates. */
+static int measure(struct probe *p, struct buf *said, struct err *e)
+{
+    static const struct word_costs NONE;
+    const struct plan_target *t = &p->plan->target;
+    uint32_t n = word_costs_n(t->n_models);
+    if (p->dialect.divides)
+        return err_set(e, ERR_PLAN, "target.lengths: measured: this API cuts a prompt into parts, and it has no words");
+    if (prompt_tokens_init(&p->tokens, t, &NONE, e)) return -1;
+    for (p->model = 0; p->model < n; p->model++) {
+        (void)buf_puts(said, "lengths: ");
+        if (t->n_models > 1) (void)buf_printf(said, "model %.200s: ", t->models[p->model].name);
+        if (measure_model(p, said, e)) {
+            if (t->n_models > 1) (void)err_context(e, "model %.200s", t->models[p->model].name);
+            p->result.costs = NONE;
+            return -1;
+        }
+    }
+    p->model = 0;
+    if (t->n_models > n)
+        (void)buf_printf(said,
+                         "lengths: of %zu models the first %u were measured; the others are taken to count as the "
+                         "first\n",
+                         t->n_models, n);
     return 0;
 }
 

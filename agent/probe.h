@@ -14,9 +14,9 @@
 #define PROBE_HEADER "X-Plateau-Probe"
 
 struct probe_result {
-    struct err err; /* ERR_NONE: an answer as the plan wants it */
-    bool final;     /* every request would end so */
-    struct word_cost cost;
+    struct err err;          /* ERR_NONE: an answer as the plan wants it */
+    bool final;              /* every request would end so */
+    struct word_costs costs; /* target.lengths: measured */
     size_t n;
     char said[WIRE_SAID_MAX]; /* lines */
 };

@@ -39,15 +39,15 @@ static bool fill_table(char table[WORD_LIST_N * WORD_LIST_CHARS], const char *he
     return n > 0;
 }
 
-int prompt_tokens_init(struct prompt_tokens *p, const struct plan_target *t, const struct word_cost *measured,
+int prompt_tokens_init(struct prompt_tokens *p, const struct plan_target *t, const struct word_costs *measured,
                        struct err *e)
 {
-    *p = (struct prompt_tokens){.on = t->tokenizer.file != NULL, .cost = *measured};
+    *p = (struct prompt_tokens){.on = t->tokenizer.file != NULL, .costs = *measured};
     if (!p->on) return 0;
     if (!fill_table(p->table, t->tokenizer.words))
         return err_set(e, ERR_INTERNAL, "the plan names a tokenizer, %.200s, and not what follows from it",
                        t->tokenizer.file);
-    if (p->cost.word == 0)
-        p->cost = (struct word_cost){.word = 1, .beside = plan_target_sends_text(t) ? t->tokenizer.beside : 0};
+    if (p->costs.of[0].word == 0)
+        p->costs.of[0] = (struct word_cost){.word = 1, .beside = plan_target_sends_text(t) ? t->tokenizer.beside : 0};
     return 0;
 }

@@ -21,9 +21,9 @@ uint32_t prompt_words(const struct word_cost *c, uint32_t tokens, bool whole);
  * words are so many tokens, whatever stands before them, and also where a template takes the first blank away. */
 struct prompt_tokens {
     bool on;
-    char table[1024];      /* for struct words; WORDS_TABLE */
-    struct word_cost cost; /* as measured, else one token a word, and what the tokenizer puts around a text */
+    char table[1024];        /* for struct words; WORDS_TABLE */
+    struct word_costs costs; /* as measured, else one token a word, and what the tokenizer puts around a text */
 };
 /* -1: the plan names a tokenizer that was never read. */
 ERR_CHECKED int prompt_tokens_init(struct prompt_tokens *p, const struct plan_target *t,
-                                   const struct word_cost *measured, struct err *e);
+                                   const struct word_costs *measured, struct err *e);

@@ -174,6 +174,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
         count(r, COUNTER_WIN_ASKED_OUT, s->asked_tokens && !s->dialect->unlimited ? s->asked_tokens : n->made);
     }
     count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);
+    count(r, COUNTER_WIN_GUESSED_IN, s->prompt_guessed);
     if (!at_once || waited(s))
         record_gaps(r, &s->gaps);
     else

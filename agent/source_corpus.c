@@ -8,6 +8,7 @@
 #include "agent/source.h"
 #include "common/corpus_tree.h"
 #include "common/json_scan.h"
+#include "common/plan/plan_api.h"
 
 enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK, PURPOSE_MARKER = 8, PURPOSE_SCOPE };
 #define MARKER_WORDS 8u
@@ -17,6 +18,8 @@ enum purpose { PURPOSE_ROW = 2, PURPOSE_ORDER = 4, PURPOSE_BLOCK, PURPOSE_MARKER
 struct source_corpus {
     struct source_options o;
     struct prompt_tokens tokens;
+    const struct word_cost *cost; /* of the latest request's model */
+    uint32_t counted;             /* tokens around a text that the coordinator counts with it */
     uint64_t n;
     struct words *words; /* of the latest row of a trace */
     uint32_t n_words, words_room;
@@ -39,10 +42,12 @@ static void *corpus_source_open(const struct source_options *o, struct err *e)
         *s = (struct source_corpus){.o = *o, .n = corpus_count(o->corpus), .body = BUF_INIT(CORPUS_RECORD_MAX)};
     else
         (void)err_set(e, ERR_NOMEM, "no memory for the workload");
-    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, &o->cost, e)) {
+    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, o->costs, e)) {
         free(s);
         return NULL;
     }
+    const struct plan_target *t = &o->plan->target;
+    if (s && plan_target_sends_text(t)) s->counted = t->tokenizer.beside;
     return s;
 }
 
@@ -104,7 +109,7 @@ static uint32_t put_words(struct source_corpus *s, uint32_t n, uint64_t seed, ui
     s->words[s->n_words++] = (struct words){.seed = seed,
                                             .table = s->tokens.on ? s->tokens.table : NULL,
                                             .n = n,
-                                            .even = s->tokens.cost.word > 0 && !s->tokens.on};
+                                            .even = s->cost->word > 0 && !s->tokens.on};
     return left - n;
 }
 
@@ -122,7 +127,7 @@ static int end_words(struct source_corpus *s, uint32_t all, struct dialect_reque
 static uint32_t row_words(const struct source_corpus *s, uint32_t input_tokens)
 {
     if (input_tokens > PROMPT_TOKENS_MAX) input_tokens = PROMPT_TOKENS_MAX;
-    return prompt_words(&s->tokens.cost, input_tokens ? input_tokens : 1, true);
+    return prompt_words(s->cost, input_tokens ? input_tokens : 1, true);
 }
 
 static bool has_key(const char *object, const struct json *key)
@@ -175,7 +180,7 @@ static int merge_bodies(struct source_corpus *s, const char *record, struct dial
 static int write_row(struct source_corpus *s, const struct corpus_record *r, uint64_t row, struct dialect_request *ret)
 {
     uint32_t all = row_words(s, r->input_tokens), left = all;
-    uint32_t block = prompt_words(&s->tokens.cost, r->block_tokens, false);
+    uint32_t block = prompt_words(s->cost, r->block_tokens, false);
     begin_words(s);
     for (uint32_t i = 0; i < r->n_blocks && left > 0; i++)
         left = put_words(s, block, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
@@ -257,6 +262,7 @@ static int write_said(struct source_corpus *s, const struct corpus_record *r, co
     }
     ret->messages = s->messages;
     ret->n_messages = n;
+    ret->guessed = true; /* its reader counts characters */
     return n ? 0 : -1;
 }
 
@@ -277,13 +283,20 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
                         .r = r,
                         .t = &t,
                         .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
-                        .block = prompt_words(&s->tokens.cost, r->block_tokens, false),
+                        .block = prompt_words(s->cost, r->block_tokens, false),
                         .left = all};
     if (s->o.load->data.marker)
         w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);
     write_blocks(&w, a->node, corpus_tree_blocks(&d));
     if (w.left > 0) (void)put_words(s, w.left, rng_mix(s->o.stage_seed, PURPOSE_ROW, a->index, a->node), w.left);
     return end_words(s, all, ret);
+}
+
+/* Tokens that a chat template adds to a prompt which the coordinator counted, where that was measured. */
+static uint32_t around(const struct source_corpus *s)
+{
+    bool counted = s->tokens.on && !s->o.load->data.conversations;
+    return counted && s->cost->beside > s->counted ? (uint32_t)(s->cost->beside - s->counted) : 0;
 }
 
 static int corpus_source_next(void *source, const struct source_ask *a, struct dialect_request *ret,
@@ -293,6 +306,7 @@ static int corpus_source_next(void *source, const struct source_ask *a, struct d
     struct corpus_record r;
     const struct dist *output = &s->o.load->data.output_tokens;
     uint64_t row = record_of(s, a->index), chars = 0;
+    s->cost = word_costs_find(&s->tokens.costs, a->model);
     if (corpus_get(s->o.corpus, row, &r) < 0) return -1;
     if (r.tree) return write_node(s, &r, a, ret, ret_input);
     if (r.body && merge_bodies(s, r.body, ret)) return -1;
@@ -305,7 +319,9 @@ static int corpus_source_next(void *source, const struct source_ask *a, struct d
         s->messages[ret->n_messages++] =
             (struct dialect_message){.role = corpus_role_name(m.role), .text = m.text, .len = m.len};
     ret->messages = s->messages;
-    if (r.input_tokens == 0 && chars > 0) *ret_input = (uint32_t)((chars + CHARS_PER_TOKEN - 1) / CHARS_PER_TOKEN);
+    ret->guessed = r.input_tokens == 0;
+    if (ret->guessed) *ret_input = (uint32_t)((chars + CHARS_PER_TOKEN - 1) / CHARS_PER_TOKEN);
+    if (!ret->guessed) *ret_input += around(s);
     return 0;
 }
 

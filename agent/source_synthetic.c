@@ -22,7 +22,7 @@ static void *synthetic_open(const struct source_options *o, struct err *e)
         (void)err_set(e, ERR_NOMEM, "no memory for the workload");
     else
         s->o = *o;
-    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, &o->cost, e)) {
+    if (s && prompt_tokens_init(&s->tokens, &o->plan->target, o->costs, e)) {
         free(s);
         return NULL;
     }
@@ -46,16 +46,17 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
 {
     struct synthetic *s = source;
     const struct plan_workload *load = s->o.load;
+    const struct word_cost *cost = word_costs_find(&s->tokens.costs, a->model);
     uint32_t input, output;
     draw_lengths(load, a->rng, &input, &output);
-    uint32_t prefix = 0, all = prompt_words(&s->tokens.cost, input, !load->sessions.on);
+    uint32_t prefix = 0, all = prompt_words(cost, input, !load->sessions.on);
     uint64_t group = 0;
     if (load->prefix_tokens > 0 && load->prefix_groups > 0) {
-        prefix = prompt_words(&s->tokens.cost, load->prefix_tokens, false);
+        prefix = prompt_words(cost, load->prefix_tokens, false);
         group = rng_below(a->rng, load->prefix_groups);
     }
     if (prefix > all) prefix = all;
-    bool exact = s->tokens.on, even = s->tokens.cost.word > 0 && !exact;
+    bool exact = s->tokens.on, even = cost->word > 0 && !exact;
     const char *table = exact ? s->tokens.table : NULL;
     uint64_t which = (uint64_t)(load - s->o.plan->workloads);
     s->words[0] = (struct words){.seed = rng_mix(s->o.plan->seed, PURPOSE_PREFIX, which, group),

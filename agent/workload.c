@@ -49,7 +49,7 @@ struct workload *workload_new(const struct plan *p, const struct corpus *const *
         struct source_options o = {.plan = p,
                                    .load = &p->workloads[i],
                                    .corpus = corpora ? corpora[i] : NULL,
-                                   .cost = s->cost,
+                                   .costs = &s->costs,
                                    .stage_seed = s->seed,
                                    .part = s->part};
         w->weight_sum += p->workloads[i].weight;
@@ -156,8 +156,11 @@ int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workl
     const struct plan_target *t = &w->plan->target;
     uint32_t which = choice->workload;
     *ret = (struct dialect_request){.model = t->n_models ? t->models[choice->model].name : NULL, .body = t->body};
-    struct source_ask ask = {
-        .number = number, .index = cluster_index(w->shard, own), .node = choice->node, .rng = &w->rng};
+    struct source_ask ask = {.number = number,
+                             .index = cluster_index(w->shard, own),
+                             .node = choice->node,
+                             .model = choice->model,
+                             .rng = &w->rng};
     if (KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens)) return -1;
     bool words = ret->n_messages == 1 && ret->messages[0].n_words > 0;
     if (words && !(w->words && !w->plan->workloads[which].sessions.on) && write_words(w, ret)) return -1;

@@ -17,10 +17,17 @@ void shard_clear(struct shard *s)
     *s = (struct shard){0};
 }
 
-bool shard_cost_valid(const struct word_cost *c)
+static bool is_valid(const struct word_cost *c)
 {
     if (c->word == 0) return c->beside == 0;
     return c->word >= 0.05 && c->word <= 20 && c->beside >= 0 && c->beside <= 1e6;
+}
+
+bool shard_costs_valid(const struct word_costs *c)
+{
+    for (uint32_t i = 0; i < WORD_COSTS_MAX; i++)
+        if (!is_valid(&c->of[i])) return false;
+    return true;
 }
 
 static int check_load(const struct shard *s, struct err *e)
@@ -56,8 +63,7 @@ int shard_check(const struct shard *s, struct err *e)
             return err_set(e, ERR_PLAN, "shard: impossible time %" PRId64 " ns", times[i]);
     if (s->duration_ns == 0 && s->requests_all == 0)
         return err_set(e, ERR_PLAN, "shard: neither a duration nor a count of requests");
-    if (!shard_cost_valid(&s->cost))
-        return err_set(e, ERR_PLAN, "shard: %g tokens a word and %g beside cannot be", s->cost.word, s->cost.beside);
+    if (!shard_costs_valid(&s->costs)) return err_set(e, ERR_PLAN, "shard: such tokens of a word cannot be");
     if (s->cycle == 0 || s->cycle > SHARD_CYCLE_MAX || s->n_turns > s->cycle)
         return err_set(e, ERR_PLAN, "shard: impossible cycle");
     for (uint32_t i = 0; i < s->n_turns; i++)

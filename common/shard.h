@@ -11,12 +11,26 @@
 
 #define SHARD_CYCLE_MAX 65536u
 
-/* How a server counts the words of our prompts (target.lengths: measured). */
+/* How a server counts the words of our prompts (target.lengths: measured), for each of the plan's models. */
+#define WORD_COSTS_MAX 16u
 struct word_cost {
     double word;   /* tokens of a word; 0: not measured, a word is a token */
     double beside; /* tokens that the template around a prompt adds */
 };
-bool shard_cost_valid(const struct word_cost *c);
+struct word_costs {
+    struct word_cost of[WORD_COSTS_MAX];
+};
+bool shard_costs_valid(const struct word_costs *c);
+/* How many of a plan's models are measured. */
+static inline uint32_t word_costs_n(size_t models)
+{
+    return models > WORD_COSTS_MAX ? WORD_COSTS_MAX : models > 1 ? (uint32_t)models : 1;
+}
+/* Of a model by its number; those that were not measured on their own count as the first. */
+static inline const struct word_cost *word_costs_find(const struct word_costs *c, uint32_t model)
+{
+    return &c->of[model < WORD_COSTS_MAX && c->of[model].word > 0 ? model : 0];
+}
 
 struct corpus;
 struct shard {
@@ -38,7 +52,7 @@ struct shard {
     uint32_t n_turns;
     uint32_t *turns; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
-    struct word_cost cost;
+    struct word_costs costs;
     uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
     const struct corpus
         *recorded; /* recorded arrivals: whose; borrowed, not on the wire, set where the shard is used */

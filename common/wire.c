@@ -14,7 +14,7 @@
 #include "common/unpack.h"
 
 /* Every message is a row of fields; one loop packs and one unpacks them, so that the two cannot disagree. */
-enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, TURNS, TABLES };
+enum kind { END, TEXT, BYTES, BOOL, U32, U64, I64, DOUBLE, CODE, SHARD, TURNS, COSTS, TABLES };
 struct field {
     enum kind kind;
     size_t at;    /* offset in struct wire_msg (of a shard's fields: in struct shard) */
@@ -62,7 +62,7 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
     [WIRE_PROBE] = {F(U32, probe, number)},
     [WIRE_PROBED] = {F(U32, probed, number), F_MAX(BYTES, probed, said, WIRE_SAID_MAX),
                      F_MAX(TEXT, probed, error, WORDS), F(CODE, probed, code), F(BOOL, probed, final),
-                     F(DOUBLE, probed, cost.word), F(DOUBLE, probed, cost.beside)},
+                     F_MAX(COSTS, probed, costs, WORD_COSTS_MAX)},
     [WIRE_ARM] = {F_STAGE(arm), F(SHARD, arm, shard)},
     [WIRE_READY] = {F_STAGE(ready), F_MAX(TEXT, ready, error, WORDS), F(CODE, ready, code),
                     F_MAX(TEXT, ready, address, 255), F_MAX(TEXT, ready, limit, 255), F_MAX(TEXT, ready, http, 15),
@@ -84,11 +84,11 @@ static const struct field FIELDS[WIRE_N][FIELDS_MAX] = {
 _Static_assert(sizeof(enum load_kind) == sizeof(uint32_t) && sizeof(enum arrivals_kind) == sizeof(uint32_t),
                "enums of a shard travel as U32");
 static const struct field SHARD_FIELDS[] = {
-    S(U32, kind),           S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
-    S(DOUBLE, rate_to),     S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
-    S(U64, requests),       S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
-    S(I64, warmup_ns),      S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      S(DOUBLE, cost.word),
-    S(DOUBLE, cost.beside), {END, 0, 0, NULL},
+    S(U32, kind),       S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
+    S(DOUBLE, rate_to), S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
+    S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
+    S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      S(COSTS, costs),
+    {END, 0, 0, NULL},
 };
 
 static const struct {
@@ -178,6 +178,15 @@ static void pack_turns(msgpack_packer *pk, const struct shard *s)
         (void)msgpack_pack_uint32(pk, s->turns[i]);
 }
 
+static void pack_costs(msgpack_packer *pk, const struct word_costs *c)
+{
+    (void)msgpack_pack_array(pk, 2 * WORD_COSTS_MAX);
+    for (uint32_t i = 0; i < WORD_COSTS_MAX; i++) {
+        (void)msgpack_pack_double(pk, c->of[i].word);
+        (void)msgpack_pack_double(pk, c->of[i].beside);
+    }
+}
+
 static int pack_bytes(msgpack_packer *pk, const struct wire_bytes *b, uint32_t max)
 {
     if (b->n > max) return -1;
@@ -209,6 +218,9 @@ static int pack_field(msgpack_packer *pk, const struct field *f, const void *bas
         return pack_fields(pk, SHARD_FIELDS, p);
     case TURNS:
         pack_turns(pk, base);
+        return 0;
+    case COSTS:
+        pack_costs(pk, p);
         return 0;
     case TABLES:
         return msgpack_pack_uint64(pk, wire_fingerprint());
@@ -291,6 +303,15 @@ static int read_turns(struct in *in, struct shard *ret)
     return 0;
 }
 
+static int read_costs(struct in *in, struct word_costs *ret)
+{
+    uint32_t n;
+    if (unpack_array(&in->u, &n) || n != 2 * WORD_COSTS_MAX) return -1;
+    for (uint32_t i = 0; i < WORD_COSTS_MAX; i++)
+        if (unpack_double(&in->u, &ret->of[i].word) || unpack_double(&in->u, &ret->of[i].beside)) return -1;
+    return 0;
+}
+
 static int read_shard(struct in *in, struct shard *ret);
 
 static int read_field(struct in *in, const struct field *f, void *base, void *p)
@@ -317,6 +338,8 @@ static int read_field(struct in *in, const struct field *f, void *base, void *p)
         return read_shard(in, p);
     case TURNS:
         return read_turns(in, base);
+    case COSTS:
+        return read_costs(in, p);
     case TABLES:
         return unpack_u64(&in->u, &tables);
     case END:

@@ -87,11 +87,11 @@ struct wire_msg {
         } probe;
         struct {
             uint32_t number;
-            struct wire_bytes said; /* lines of text */
-            const char *error;      /* "" = an answer as the plan wants it */
-            uint32_t code;          /* as in plan_ok */
-            bool final;             /* asking again would not help: the run is not worth beginning */
-            struct word_cost cost;  /* with target.lengths: measured */
+            struct wire_bytes said;  /* lines of text */
+            const char *error;       /* "" = an answer as the plan wants it */
+            uint32_t code;           /* as in plan_ok */
+            bool final;              /* asking again would not help: the run is not worth beginning */
+            struct word_costs costs; /* with target.lengths: measured */
         } probed;
         struct {
             uint32_t stage, epoch;

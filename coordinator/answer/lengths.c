@@ -88,18 +88,14 @@ static double asked_by_count(const struct point *points, size_t n, enum counter 
     return sum > 0 && count > 0 ? sum / count : (double)NAN;
 }
 
-/* How much of what was sent usage counts at least, where the server takes all of it. A text's tokens are guessed by
+/* How much of what was sent usage counts at least, where the server takes all of it. A text's tokens may be guessed by
  * its characters; of a conversation they are known, and templates add to each of its messages. 0: both ways. */
-static double input_least(const struct plan *plan)
+static double input_least(const struct plan *plan, const struct point *points, size_t n)
 {
-    double least = 0;
-    for (size_t i = 0; i < plan->n_workloads; i++) {
-        const struct plan_workload *w = &plan->workloads[i];
-        bool text = w->source == SOURCE_DATASET || (w->source == SOURCE_TRACE && w->data.trace == TRACE_DAG);
-        if (text && !plan->target.tokenizer.file) return LENGTH_GUESSED;
-        if (text || w->sessions.on) least = LENGTH_SAID;
-    }
-    return least;
+    for (size_t i = 0; i < n; i++)
+        if (counts(&points[i]) && points[i].data && points[i].data->counters[COUNTER_WIN_GUESSED_IN])
+            return LENGTH_GUESSED;
+    return plan_has_sessions(plan) ? LENGTH_SAID : 0;
 }
 
 void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct lengths *ret)
@@ -127,7 +123,8 @@ void lengths_compute(const struct plan *plan, const struct point *points, size_t
     if (isnan(ret->output.asked))
         ret->output.asked = asked_by_count(points, n, COUNTER_WIN_ASKED_OUT, METRIC_OUTPUT_TOKENS);
     if (!plan || !isnan(ret->input.asked)) return;
-    double sent = asked_by_count(points, n, COUNTER_WIN_ASKED_IN, METRIC_INPUT_TOKENS), least = input_least(plan);
+    double sent = asked_by_count(points, n, COUNTER_WIN_ASKED_IN, METRIC_INPUT_TOKENS),
+           least = input_least(plan, points, n);
     ret->input_cut = ret->input.got < least * sent;
     if (least == 0 || ret->input_cut) ret->input.asked = sent;
 }

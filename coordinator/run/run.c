@@ -14,7 +14,7 @@
 #define ARM_NS (30 * NS_PER_S)   /* beside the plan's connect timeout */
 #define GRACE_NS (15 * NS_PER_S) /* from the latest end a stage can have to the last DONE */
 #define CLOSE_NS (2 * NS_PER_S)
-#define PROBE_LENGTHS_NS (90 * NS_PER_S) /* with target.lengths: measured */
+#define PROBE_LENGTHS_NS (90 * NS_PER_S) /* with target.lengths: measured, each model */
 #define PROBE_NS (60 * NS_PER_S)         /* beside the plan's connect timeout: the probe itself and a few other paths */
 #define AWAY_NS (1 * NS_PER_S)           /* a tick that is later than this: the process stood still */
 #define LEAST_LEAD_DELAYS 4
@@ -233,7 +233,8 @@ static void enter_probe(struct run *r, int64_t now)
     r->prober = n ? list[0] : NULL;
     free(list);
     r->deadline_ns = now + PROBE_NS + r->o.plan->target.timeout_connect_ns;
-    if (r->o.plan->target.lengths == LENGTHS_MEASURED) r->deadline_ns += PROBE_LENGTHS_NS;
+    if (r->o.plan->target.lengths == LENGTHS_MEASURED)
+        r->deadline_ns += PROBE_LENGTHS_NS * word_costs_n(r->o.plan->target.n_models);
     if (r->prober) talk_ask(r, r->prober, now);
 }
 
@@ -267,7 +268,7 @@ static void enter_arm(struct run *r, int64_t now)
     for (size_t i = 0; i < r->attempt->n; i++) {
         struct agent *a = r->attempt->part[i].agent;
         (void)agent_step(a, AGENT_EV_ARM);
-        r->attempt->part[i].shard.cost = r->cost;
+        r->attempt->part[i].shard.costs = r->costs;
         if (!clocksync_settled(&a->clock, now, RUN_FRESH_NS)) clocksync_begin(&a->clock);
     }
     talk_all(r, now);
@@ -284,8 +285,8 @@ void run_probed(struct run *r, const struct run_probe *p, int64_t now)
     r->prober = NULL;
     for (size_t i = 0; i < p->n_lines; i++)
         run_note(r, RUN_EVENT_PROBE, "%s", p->line[i]);
-    r->cost = p->cost;
-    bool unmeasured = r->o.plan->target.lengths == LENGTHS_MEASURED && r->cost.word == 0;
+    r->costs = p->costs;
+    bool unmeasured = r->o.plan->target.lengths == LENGTHS_MEASURED && r->costs.of[0].word == 0;
     if (p->error[0] && (p->final || r->o.only_probe || unmeasured)) {
         (void)err_set(&e, p->code > ERR_NONE && p->code < ERR_N ? (enum err_code)p->code : ERR_NET, "%s", p->error);
         run_fail(r, &e, now);

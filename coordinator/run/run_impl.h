@@ -33,9 +33,9 @@ struct run {
     size_t due_at;              /* agents before this one have been told what they have to do */
     bool due_left, losses_left; /* not all were told, or given up, in this turn: the next tick comes at once */
     uint64_t beat;
-    struct agent *prober;  /* while one is asked for the probe */
-    bool probed;           /* as far as it can be */
-    struct word_cost cost; /* that it found */
+    struct agent *prober;    /* while one is asked for the probe */
+    bool probed;             /* as far as it can be */
+    struct word_costs costs; /* that it found */
     struct run_step step;
     struct attempt *attempt;
     uint32_t epoch, tries, wanted;
@@ -57,14 +57,14 @@ struct run {
 };
 
 /* What an agent's probe has said. */
-#define RUN_PROBE_LINES 12u
+#define RUN_PROBE_LINES 24u
 struct run_probe {
     char line[RUN_PROBE_LINES][1000]; /* clean */
     size_t n_lines;
     const char *error; /* "" = good */
     uint32_t code;
     bool final;
-    struct word_cost cost;
+    struct word_costs costs;
 };
 
 /* run.c */

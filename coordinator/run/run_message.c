@@ -119,10 +119,10 @@ static void on_probed(struct run *r, const struct agent *a, const struct wire_ms
     struct run_probe p = {.error = m->u.probed.error ? m->u.probed.error : "",
                           .code = m->u.probed.code,
                           .final = m->u.probed.final,
-                          .cost = m->u.probed.cost};
+                          .costs = m->u.probed.costs};
     const char *at = m->u.probed.said.data, *end = at ? at + m->u.probed.said.n : NULL;
     if (r->state != RUN_PROBE || a != r->prober || m->u.probed.number != r->o.probe) return;
-    if (!shard_cost_valid(&p.cost)) p.cost = (struct word_cost){0};
+    if (!shard_costs_valid(&p.costs)) p.costs = (struct word_costs){0};
     while (at && at < end && p.n_lines < RUN_PROBE_LINES) {
         const char *lf = memchr(at, '\n', (size_t)(end - at)), *stop = lf ? lf : end;
         clean_line(p.line[p.n_lines++], sizeof p.line[0], at, (size_t)(stop - at));

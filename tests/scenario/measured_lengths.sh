@@ -38,6 +38,18 @@ PY
 lengths 'lengths: measured' '{trace: {file: rows.jsonl, format: mooncake}}' '{arrivals: recorded}' --local 2
 holds 'abs(got - asked) <= max(1, 0.005 * asked) or asked == 7 and got == 29'
 
+# ---- a mix of models, each of which counts in its own way ----
+kill "$SIM_PID"
+sim --ttft 2ms --tpot 1ms --word-tokens 1.23 --other-word-tokens 0.6 --template-tokens 27
+plan "target: {url: \"$URL\", model: [{name: sim, weight: 1}, {name: other, weight: 1}], lengths: measured}" "workload: {synthetic: {$CHOICE}}" 'load: {concurrency: 4, requests: 100}' 'record: {requests: true}'
+plateau_run --local 2
+expect_ledger
+"$BIN/plateau" export "$OUT" --to requests-jsonl >/dev/null || fail "no rows"
+holds "$NEAR"
+expect '[.events[] | select(.kind == "probe" and (.text | test("lengths: model sim: 1.23 tokens a word|lengths: model other: 0.5998 tokens a word")))] | length == 2' 'each model is measured on its own'
+kill "$SIM_PID"
+sim --ttft 2ms --tpot 1ms --word-tokens 1.23 --template-tokens 27
+
 refused() { # STATUS SENTENCE
     [ "$STATUS" = "$1" ] || fail "status $STATUS, expected $1"
     expect_text err.log "$2" "$2"

@@ -24,7 +24,10 @@ expect_carried
 expect_ledger
 if $MODEL look "$TMP/trees" "$OUT" "$TMP/served.jsonl" speed=20,lanes=3; then ok "the model agrees (seed $seed)"; else fail "the model does not agree, seed $seed"; fi
 expect '.points[0].sessions | .begun == 8 and .whole == 8 and .broken == 0' 'eight trees are whole'
-expect '.answer | .input_tokens.asked == null and .output_tokens.asked == null' 'lengths that a file gives are not said to be the defaults of synthetic prompts'
+means=$(python3 -c 'import sqlite3, sys
+print("%.6f %.6f" % sqlite3.connect(sys.argv[1]).execute("SELECT avg(asked_input), avg(asked_output) FROM request").fetchone())' "$OUT/run.sqlite")
+set -- $means
+expect ".points[0].evidence.counters | (.window_asked_input / .window_ok - $1 | fabs) < 0.01 and (.window_asked_output / .window_ok - $2 | fabs) < 0.01" 'lengths that a file gives are what answers and prompts are compared with'
 expect_text out.log 'Session trees: load 3 x8: 8 begun, 8 ended'
 expect_text err.log '8 session trees of [0-9]+ requests'
 "$BIN/plateau" check "$TMP/plan.yaml" --data "$TMP/data" 2>&1 | grep -q 'in flight: at most 3 session trees, each with any number of requests, at once' && ok 'check says what is counted' || fail 'check says what is in flight'

@@ -40,6 +40,8 @@ static int check_tokens(const struct sim_options *o, struct err *e)
                        SIM_DRAFT_MAX, o->draft);
     if (!(o->word_tokens >= 0.01 && o->word_tokens <= 100))
         return err_set(e, ERR_USAGE, "--word-tokens: expected 0.01 to 100, got %g", o->word_tokens);
+    if (o->other_word_tokens < 0 || o->other_word_tokens > 100)
+        return err_set(e, ERR_USAGE, "--other-word-tokens: expected 0.01 to 100, got %g", o->other_word_tokens);
     if (o->template_tokens > SIM_TOKENS_MAX)
         return err_set(e, ERR_USAGE, "--template-tokens: expected at most %d, got %u", SIM_TOKENS_MAX,
                        o->template_tokens);
@@ -117,6 +119,8 @@ int sim_options_parse(int argc, char **argv, struct sim_options *ret, struct err
         {"jitter", ARG_DURATION, &o->jitter, "SD", "tokens (fixed) or steps (model) late by |normal(0, SD)|"},
         {"seed", ARG_U64, &o->seed, "N", "seed of jitter and faults (1)"},
         {"tokens", ARG_U32, &o->tokens, "N", "output tokens of a request that has no max_tokens (128)"},
+        {"other-word-tokens", ARG_DOUBLE, &o->other_word_tokens, "X",
+         "the same of requests for another model than --model (the same)"},
         {"word-tokens", ARG_DOUBLE, &o->word_tokens, "X", "tokens of four characters of a prompt (1)"},
         {"tokenizer", ARG_TEXT, &o->tokenizer, "FILE", "count prompts by this tokenizer.json"},
         {"template-tokens", ARG_U32, &o->template_tokens, "N", "tokens that a template adds to each prompt (0)"},

@@ -41,6 +41,7 @@ struct sim_options {
     uint32_t tokens, tokens_per_event, reasoning, draft;
     const char *tokenizer;    /* a tokenizer.json to count by; NULL: none */
     double word_tokens;       /* of four characters of a prompt */
+    double other_word_tokens; /* of a request for another model; 0: the same */
     uint32_t template_tokens; /* beside them */
     bool always_usage, continuous_usage, early_role, tool_calls, null;
     bool crlf, comments, no_space;

@@ -59,11 +59,13 @@ static void route_generate(struct sim_server *v, struct sim_conn *c, enum sim_ap
         return;
     }
     if (api == SIM_DATABRICKS && !b.has_messages) api = SIM_COMPLETIONS;
+    bool other = v->o->other_word_tokens > 0 && b.model[0] && strcmp(b.model, v->o->model) != 0;
+    double words = other ? v->o->other_word_tokens : v->o->word_tokens;
     struct sim_ask ask = {.api = api,
                           .stream = row->stream == SIM_STREAM_ASKED ? b.stream : row->stream == SIM_STREAM_ALWAYS,
                           .include_usage = b.include_usage,
                           .continuous_usage = b.continuous_usage,
-                          .prompt = sim_body_prompt_tokens(&b, v->o->word_tokens, v->o->template_tokens),
+                          .prompt = sim_body_prompt_tokens(&b, words, v->o->template_tokens),
                           .output = b.has_max_tokens ? (uint32_t)b.max_tokens : v->o->tokens};
     ask.probe = r->probe;
     (void)snprintf(ask.model, sizeof ask.model, "%s", b.model[0] ? b.model : v->o->model);

@@ -17,7 +17,7 @@ static const char MASK[] = "0d00000000000000000000000000000000000000000000000000
 static void a_table_holds_the_words_of_the_mask(void **state)
 {
     static const char FIVE[] = " the for are keg lag";
-    static const struct word_cost NONE;
+    static const struct word_costs NONE;
     struct plan_target t = {.tokenizer = {.file = "t.json", .words = MASK, .beside = 1}};
     struct prompt_tokens p;
     struct err e = {.text = ""};
@@ -42,21 +42,24 @@ static void a_table_holds_the_words_of_the_mask(void **state)
 
 static void what_a_length_costs(void **state)
 {
-    static const struct word_cost NONE, MEASURED = {.word = 1, .beside = 27};
+    static const struct word_costs NONE, MEASURED = {.of = {{.word = 1, .beside = 27}, {.word = 2, .beside = 10}}};
     struct plan_target t = {.tokenizer = {.file = "t.json", .words = MASK, .beside = 1}};
     struct prompt_tokens p;
     struct err e = {.text = ""};
     (void)state;
     /* messages: the template's tokens are not known; a text: the tokenizer adds its own */
     assert_int_equal(prompt_tokens_init(&p, &t, &NONE, &e), 0);
-    assert_int_equal(prompt_words(&p.cost, 100, true), 100);
+    assert_int_equal(prompt_words(&p.costs.of[0], 100, true), 100);
     t.api = API_OPENAI_COMPLETIONS;
     assert_int_equal(prompt_tokens_init(&p, &t, &NONE, &e), 0);
-    assert_int_equal(prompt_words(&p.cost, 100, true), 99);
-    assert_int_equal(prompt_words(&p.cost, 100, false), 100); /* a block, a prefix */
-    assert_int_equal(prompt_words(&p.cost, 1, true), 1);
+    assert_int_equal(prompt_words(&p.costs.of[0], 100, true), 99);
+    assert_int_equal(prompt_words(&p.costs.of[0], 100, false), 100); /* a block, a prefix */
+    assert_int_equal(prompt_words(&p.costs.of[0], 1, true), 1);
     assert_int_equal(prompt_tokens_init(&p, &t, &MEASURED, &e), 0);
-    assert_int_equal(prompt_words(&p.cost, 100, true), 73);
+    assert_int_equal(prompt_words(word_costs_find(&p.costs, 0), 100, true), 73);
+    assert_int_equal(prompt_words(word_costs_find(&p.costs, 1), 100, true), 45); /* each model as it counts */
+    assert_int_equal(prompt_words(word_costs_find(&p.costs, 2), 100, true), 73); /* others as the first */
+    assert_int_equal(prompt_words(word_costs_find(&p.costs, WORD_COSTS_MAX), 100, true), 73);
 
     t.tokenizer.words = NULL;
     assert_int_equal(prompt_tokens_init(&p, &t, &NONE, &e), -1);
@@ -64,7 +67,7 @@ static void what_a_length_costs(void **state)
     t.tokenizer.file = NULL;
     assert_int_equal(prompt_tokens_init(&p, &t, &MEASURED, &e), 0);
     assert_false(p.on);
-    assert_true(p.cost.beside == 27);
+    assert_true(p.costs.of[0].beside == 27);
 }
 
 int main(void)

@@ -49,7 +49,7 @@ static const struct wire_msg MESSAGES[WIRE_N] = {
     {.type = WIRE_WANT, .u.want = {"abc123", 1 << 20}},
     {.type = WIRE_DATA, .u.data = {"abc123", 2 << 20, 3 << 20, {"\0data", 5}}},
     {.type = WIRE_PROBE, .u.probe = {6}},
-    {.type = WIRE_PROBED, .u.probed = {6, {"a line\n", 7}, "status 401", ERR_NET, true, {1.25, 20}}},
+    {.type = WIRE_PROBED, .u.probed = {6, {"a line\n", 7}, "status 401", ERR_NET, true, {{{1.25, 20}, {2, 3}}}}},
 };
 
 static struct buf encoded(const struct wire_msg *m)
@@ -91,7 +91,7 @@ static void compare_shard(const struct shard *a, const struct shard *b)
     assert_true(x.requests_all == y.requests_all && x.requests == y.requests && x.request_first == y.request_first &&
                 x.cycle == y.cycle && x.duration_ns == y.duration_ns);
     assert_true(x.warmup_ns == y.warmup_ns && x.ramp_ns == y.ramp_ns && x.drain_ns == y.drain_ns && x.part == y.part);
-    assert_true(x.cost.word == y.cost.word && x.cost.beside == y.cost.beside);
+    assert_memory_equal(&x.costs, &y.costs, sizeof x.costs);
 }
 
 static void compare_setup(const struct wire_msg *want, struct wire_msg got)
@@ -151,8 +151,7 @@ static void compare_setup(const struct wire_msg *want, struct wire_msg got)
         SAME_TEXT(probed, error);
         SAME(probed, code);
         SAME(probed, final);
-        SAME(probed, cost.word);
-        SAME(probed, cost.beside);
+        assert_memory_equal(&want->u.probed.costs, &got.u.probed.costs, sizeof got.u.probed.costs);
         break;
     case WIRE_PLAN:
         SAME_TEXT(plan, hash);

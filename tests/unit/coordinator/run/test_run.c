@@ -225,8 +225,9 @@ static void begin_probing(void)
 static void answer_probe(uint32_t agent, uint32_t number, const char *error, bool final)
 {
     static const char SAID[] = "status 200\nsome\x01 more";
-    struct wire_msg m = {.type = WIRE_PROBED,
-                         .u.probed = {number, {SAID, sizeof SAID - 1}, error, *error ? ERR_NET : ERR_NONE, final, {0}}};
+    struct wire_msg m = {
+        .type = WIRE_PROBED,
+        .u.probed = {number, {SAID, sizeof SAID - 1}, error, *error ? ERR_NET : ERR_NONE, final, {{{0}}}}};
     say(of(agent), &m);
 }
 
