@@ -67,7 +67,7 @@ int stage_try_body(struct stage *st)
     struct request *r = st->places[0];
     if (!st->has_trees) return stage_write_body(st, r, 0);
     struct session_tree *k =
-        workload_tree(st->workload, 0, &record) < 0 ? NULL : trees_begin(&st->trees, &record, 0, 0);
+        workload_tree(st->workload, 0, &record) < 0 ? NULL : trees_begin(&st->trees, &record, 0, 0, 0);
     if (!k) return -1;
     r->node = k->node;
     int rc = stage_write_body(st, r, 0);

@@ -19,12 +19,19 @@ static double share_of(const struct stage *st, uint64_t number)
     return rng_double(&rng);
 }
 
+/* Until when it does no more than warm the cache. */
+static int64_t hold_of(const struct stage *st, double share)
+{
+    return share > 0 && st->plan->workloads[0].data.barrier ? st->rec.window_from : 0;
+}
+
 int stage_tree_begin(struct stage *st, const struct pacer_item *item)
 {
     struct corpus_record record;
     stage_flight_to(st, item->due);
     if (workload_tree(st->workload, item->number, &record) < 0) return -1;
-    struct session_tree *k = trees_begin(&st->trees, &record, share_of(st, item->number), item->due);
+    double share = share_of(st, item->number);
+    struct session_tree *k = trees_begin(&st->trees, &record, share, hold_of(st, share), item->due);
     if (!k) return -1;
     k->play = item->number;
     st->rec.snap->counters[COUNTER_SESSIONS]++;
@@ -72,7 +79,10 @@ void stage_tree_ended(struct stage *st, struct tree_node *n, enum counter outcom
     struct session_tree *k = n->tree;
     k->ok += outcome == COUNTER_OK;
     k->failed |= outcome != COUNTER_OK;
-    if (outcome == COUNTER_ABORTED || !trees_ended(&st->trees, n, at, outcome == COUNTER_OK ? 0 : rest)) return;
+    bool warmed = k->warming > 0,
+         over = outcome != COUNTER_ABORTED && trees_ended(&st->trees, n, at, outcome == COUNTER_OK ? 0 : rest);
+    if (warmed && k->warming == 0 && k->hold && at > k->hold) st->rec.snap->counters[COUNTER_LANES_LATE]++;
+    if (!over) return;
     st->rec.snap->counters[k->failed ? COUNTER_SESSIONS_BROKEN : COUNTER_SESSIONS_DONE]++;
     if (!k->failed && k->ok == k->data.n) recorder_session(&st->rec, k->data.n, k->began_due, at);
     trees_drop(&st->trees, k);

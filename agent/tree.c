@@ -49,9 +49,18 @@ static void turn_round(struct session_tree *k)
     }
 }
 
-/* What lies before `from_ns` is gone, but for the latest of each agent that goes on after it. */
-static int leave_out(struct session_tree *k, int64_t from_ns)
+/* When a request begins, that may from `at` on. Of a pause across the moment at which its tree began, what is left. */
+static int64_t begins(const struct session_tree *k, const struct tree_node_data *d, int64_t at, int64_t pause)
 {
+    int64_t wait = d->wait_ns > pause ? d->wait_ns : pause, left = d->at_ns > k->from_ns ? d->at_ns - k->from_ns : 0;
+    if (at >= k->hold) return at + wait;
+    return k->hold + (left < wait ? left : wait);
+}
+
+/* What lies before `from_ns` is gone, but for the latest of each agent that goes on after it. */
+static int leave_out(struct session_tree *k)
+{
+    int64_t from_ns = k->from_ns;
     enum { NOBODY = -1 };
     struct tree_node_data d;
     struct {
@@ -71,7 +80,11 @@ static int leave_out(struct session_tree *k, int64_t from_ns)
     }
     for (uint32_t i = 0; i < k->data.n; i++) {
         corpus_tree_node(&k->data, i, &d);
-        if (d.at_ns >= from_ns || (of[d.thread].goes_on && of[d.thread].latest == i)) continue;
+        if (d.at_ns >= from_ns) continue;
+        if (of[d.thread].goes_on && of[d.thread].latest == i) {
+            k->warming++;
+            continue;
+        }
         k->node[i].gone = true;
         k->left--;
         for (uint32_t s = 0; s < k->node[i].n_next; s++)
@@ -81,19 +94,22 @@ static int leave_out(struct session_tree *k, int64_t from_ns)
     return 0;
 }
 
-static void first_ones(struct trees *t, struct session_tree *k, int64_t from_ns, int64_t now)
+static void first_ones(struct trees *t, struct session_tree *k, int64_t now)
 {
+    int64_t from_ns = k->from_ns;
     struct tree_node_data d;
     for (uint32_t i = 0; i < k->data.n; i++) {
         struct tree_node *n = &k->node[i];
         if (n->gone || n->left > 0) continue;
         corpus_tree_node(&k->data, i, &d);
         int64_t wait = from_ns == 0 ? d.wait_ns : d.at_ns > from_ns ? d.at_ns - from_ns : 0;
-        due_heap_add(&t->due, &n->due, now + wait);
+        bool warms = d.at_ns < from_ns;
+        due_heap_add(&t->due, &n->due, (warms || now >= k->hold ? now : k->hold) + wait);
     }
 }
 
-struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r, double share, int64_t now)
+struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r, double share, int64_t hold,
+                                 int64_t now)
 {
     struct corpus_tree data;
     if (!corpus_tree_open(r, &data)) return NULL;
@@ -111,6 +127,7 @@ struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r,
                                .next_room = next_room,
                                .left = data.n,
                                .began_due = now,
+                               .hold = hold,
                                .other = t->open_first,
                                .link = &t->open_first};
     k->data.record = &k->record;
@@ -125,13 +142,13 @@ struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r,
         corpus_tree_node(&data, i, &d);
         if (d.at_ns > length) length = d.at_ns;
     }
-    int64_t from_ns = (int64_t)(share * (double)length);
-    if (from_ns > length) from_ns = length;
-    if (from_ns > 0 && leave_out(k, from_ns)) {
+    k->from_ns = (int64_t)(share * (double)length);
+    if (k->from_ns > length) k->from_ns = length;
+    if (k->from_ns > 0 && leave_out(k)) {
         trees_drop(t, k);
         return NULL;
     }
-    first_ones(t, k, from_ns, now);
+    first_ones(t, k, now);
     return k;
 }
 
@@ -149,10 +166,12 @@ bool trees_ended(struct trees *t, struct tree_node *n, int64_t at, int64_t pause
     struct tree_node_data d;
     n->gone = true;
     k->left--;
+    corpus_tree_node(&k->data, n->index, &d);
+    if (d.at_ns < k->from_ns) k->warming--;
     for (uint32_t s = 0; s < n->n_next; s++) {
         struct tree_node *next = &k->node[k->next[n->next_at + s]];
         corpus_tree_node(&k->data, next->index, &d);
-        int64_t may = at + (d.wait_ns > pause ? d.wait_ns : pause);
+        int64_t may = begins(k, &d, at, pause);
         if (may > next->may) next->may = may; /* ends are not told in the order in which they came */
         if (--next->left > 0 || next->gone) continue;
         due_heap_add(&t->due, &next->due, next->may);

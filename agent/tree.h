@@ -31,6 +31,9 @@ struct session_tree {
     uint64_t play;       /* its number in its part of the stage, from 0 */
     uint32_t address;    /* of all its requests … */
     bool placed, failed; /* … once the first was sent; one has failed */
+    int64_t from_ns;     /* where in its recorded time it began */
+    int64_t hold;        /* nothing but what warms the cache begins before this moment */
+    uint32_t warming;    /* requests that warm the cache and have not ended */
     int64_t began_due;
     struct session_tree *other; /* in the list of ended ones, or of those under way */
     struct session_tree **link;
@@ -43,9 +46,11 @@ struct trees {
 };
 
 /* A tree begins at `now`, at `share` (0 to 1) of its recorded length: 0 is its first request. Further in, what lies
- * before is left out but for the latest request of each agent that has something left to do, which is due at once. NULL
- * without memory, or when the record holds no tree. */
-struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r, double share, int64_t now);
+ * before is left out but for the latest request of each agent that has something left to do, which is due at once and
+ * warms the server's cache. What follows these begins no sooner than at `hold`, with what is left then of its pause.
+ * NULL without memory, or when the record holds no tree. */
+struct session_tree *trees_begin(struct trees *t, const struct corpus_record *r, double share, int64_t hold,
+                                 int64_t now);
 /* The first request that may begin by `now`, taken out of the heap; NULL: none. */
 struct tree_node *trees_due(struct trees *t, int64_t now);
 static inline int64_t trees_next(const struct trees *t)

@@ -9,6 +9,7 @@
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/gate_plan.h"
 #include "coordinator/answer/trial.h"
+#include "coordinator/answer/scenario.h"
 #include "coordinator/watch.h"
 
 static double stage_requests(const struct plan_stage *s)
@@ -194,6 +195,7 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
     else
         (void)buf_printf(out, "%sin flight: no limit (load.max_concurrency sets one)\n", before);
     put_curve(p, before, out);
+    scenario_deviations(p, NULL, 0, put_deviation, &(struct liner){before, out});
     put_unreachable(p, before, out);
     put_no_abort(p, before, out);
     gate_notes(p, put_note, &(struct liner){before, out});

@@ -173,6 +173,12 @@ enum data_order { ORDER_SEEDED, ORDER_SEQUENTIAL };
 enum zero_output { ZERO_DROP, ZERO_ONE };
 enum tree_start { START_FIRST, START_RANDOM }; /* where the first tree of each lane begins */
 
+/* What the coordinator found in a file; all 0 until it was read. */
+struct plan_found {
+    uint64_t records, broken, empty, outside; /* records: that are in the corpus; the others were left out */
+    const char *first_broken;                 /* where, and what is wrong with it; NULL: none */
+};
+
 /* A file of requests that the coordinator reads; agents get it as a corpus (common/corpus.h). */
 struct plan_data {
     const char *file;
@@ -186,13 +192,15 @@ struct plan_data {
     double skip;               /* fraction of the records that may be broken */
     const char *sha256;        /* of the file, 64 hex digits; NULL: any */
     const char *corpus;        /* hash of what agents get; NULL until the file was read */
-    double speed;              /* trace: 2 is twice as fast */
-    int64_t from_ns, to_ns;    /* trace: of its own time; to 0: its end */
+    struct plan_found found;
+    double speed;           /* trace: 2 is twice as fast */
+    int64_t from_ns, to_ns; /* trace: of its own time; to 0: its end */
     enum zero_output zero_output;
     /* session trees */
     int64_t max_think_ns, max_idle_ns; /* 0: as recorded */
     enum tree_start start;
-    bool marker; /* each play of a tree begins with words of its own */
+    bool marker;  /* each play of a tree begins with words of its own */
+    bool barrier; /* lanes go on from their first requests together, when the warm-up is over */
 };
 
 /* Conversations: requests that follow one another, each with what was said before. */
@@ -287,6 +295,8 @@ struct plan_capacity {
     bool requests; /* per second; else output tokens */
 };
 enum on_loss { ON_LOSS_RETRY, ON_LOSS_MARK, ON_LOSS_FAIL };
+/* Whose rules a run is judged by; they change nothing of what it does. */
+enum plan_scenario { SCENARIO_NONE, SCENARIO_AGENTX };
 enum search_goal { SEARCH_NONE, SEARCH_SLO, SEARCH_PLATEAU };
 
 struct plan_search {
@@ -322,6 +332,7 @@ struct plan {
     size_t n_stages;
     bool sweep;                    /* stages came from a list in load.concurrency or load.rate (a curve is wanted) */
     struct plan_search search;     /* goal SEARCH_NONE unless load.search; then stages[0] is the pattern of each load */
+    enum plan_scenario scenario;   /* whose rules the run is judged by */
     struct plan_curve curve;       /* kind CURVE_NONE unless load.curve; then the stages follow from it */
     uint32_t repeats;              /* each stage is run this many times */
     int64_t cooldown_ns, drain_ns; /* pause between stages; longest wait for open requests after a stage */

@@ -33,6 +33,7 @@ static const char *const INCONCLUSIVE[] = {"fail", "pass", NULL};
 static const char *const REQUIRE[] = {[REQUIRE_AUTO] = "auto", [REQUIRE_ANY] = "any", [REQUIRE_ALL] = "all", NULL};
 static const char *const MAXIMIZE[] = {"output_tokens_per_second", NULL}, *const WITHIN[] = {"slo", NULL};
 static const char *const CURVES[] = {"mlperf-endpoints", NULL};
+static const char *const SCENARIOS[] = {[SCENARIO_NONE] = "none", [SCENARIO_AGENTX] = "agentx", NULL};
 static const char *const OFFLINE[] = {
     [OFFLINE_AUTO] = "auto", [OFFLINE_ALL] = "all", [OFFLINE_ELECTED] = "elected", NULL};
 static const char *const OVER[] = {"concurrency", "rate", NULL};
@@ -62,6 +63,9 @@ const struct plan_section PLAN_SECTIONS[] = {
 #define X(id, name, file, check, section, example, what) {#name, "workload." #name, section, check},
 #include "common/plan/source.def"
 #undef X
+    {"found", "workload.dataset.found",
+     "What was in the file of a data set or a trace; filled in when it is read. Session trees count as one each.",
+     NULL},
     {"images", "workload.images", "Pictures beside the text, for APIs whose messages may hold them.", NULL},
     {"audio", "workload.audio", "Sound beside the text, for APIs whose messages may hold it.", NULL},
     {"sessions", "workload.sessions",
@@ -310,6 +314,9 @@ const struct plan_key PLAN_KEYS[] = {
     {"dataset", "corpus", &KEY_HASH, AT(plan_workload, data.corpus), "",
      "\"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a\"", "",
      "filled in when the file is read: the hash of what agents get"},
+    {"dataset", "found", &KEY_SECTION, WHOLE, "", "{records: 990, broken: 10, first_broken: 'line 7: it is not JSON'}",
+     "", "filled in when the file is read: how many records it has, and which were left out", .sub = "found",
+     .flags = KEY_OPTIONAL},
 
     {"trace", "file", &KEY_TEXT, AT(plan_workload, data.file), NULL, "conversation.jsonl", "",
      "on the coordinator's machine; a relative path starts at the plan's folder", .flags = KEY_REQUIRED},
@@ -341,6 +348,10 @@ const struct plan_key PLAN_KEYS[] = {
     {"trace", "marker", &KEY_BOOL, AT(plan_workload, data.marker), "false", "true", "",
      "session trees: each play of a tree begins with words of its own, so that no server's cache knows it from the "
      "play before"},
+    {"trace", "barrier", &KEY_BOOL, AT(plan_workload, data.barrier), "false", "true", "",
+     "session trees with start: random: when the requests that warm the cache have ended, lanes wait for the end of "
+     "the "
+     "stage's warm-up and go on together, each with what is left of its pause"},
     {"trace", "skip", &KEY_FRACTION, AT(plan_workload, data.skip), "0", "1%", "",
      "part of the rows that may be broken: they are named, counted and left out; more refuse the run", .most = 1},
     {"trace", "sha256", &KEY_HASH, AT(plan_workload, data.sha256), "",
@@ -349,6 +360,20 @@ const struct plan_key PLAN_KEYS[] = {
     {"trace", "corpus", &KEY_HASH, AT(plan_workload, data.corpus), "",
      "\"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a\"", "",
      "filled in when the file is read: the hash of what agents get"},
+    {"trace", "found", &KEY_SECTION, WHOLE, "", "{records: 990, broken: 10, first_broken: 'line 7: it is not JSON'}",
+     "", "filled in when the file is read: how many rows it has, and which were left out", .sub = "found",
+     .flags = KEY_OPTIONAL},
+
+    {"found", "records", &KEY_U64, AT(plan_workload, data.found.records), "", "990", "record",
+     "that requests are made of", .flags = KEY_SKIP_ZERO},
+    {"found", "broken", &KEY_U64, AT(plan_workload, data.found.broken), "", "10", "record",
+     "that cannot be read and were left out", .flags = KEY_SKIP_ZERO},
+    {"found", "first_broken", &KEY_TEXT, AT(plan_workload, data.found.first_broken), "", "\"line 7: it is not JSON\"",
+     "", "where the first of these is, and what is wrong with it"},
+    {"found", "empty", &KEY_U64, AT(plan_workload, data.found.empty), "", "3", "record",
+     "without an answer or a prompt, left out; of session trees their requests", .flags = KEY_SKIP_ZERO},
+    {"found", "outside", &KEY_U64, AT(plan_workload, data.found.outside), "", "500", "record",
+     "outside from and to, left out", .flags = KEY_SKIP_ZERO},
 
     {"synthetic", "input_tokens", &KEY_DIST, AT(plan_workload, input_tokens), "256",
      "{lognormal: {mean: 512, sd: 200, min: 16, max: 4096}}", "token", "length of the prompt", .least = 1, .most = 1e6,
@@ -396,6 +421,11 @@ const struct plan_key PLAN_KEYS[] = {
      .sub = "cancel", .flags = KEY_OPTIONAL},
     {"load", "retries", &KEY_SECTION, WHOLE, "", "{max: 2, budget: 10%, after: [429, 503]}", "",
      "failed requests that are sent again; none: nothing is", .sub = "retries", .flags = KEY_OPTIONAL},
+    {"load", "scenario", &KEY_WORDS, AT(plan, scenario), "none", "agentx", "",
+     "a benchmark by whose rules the run is judged: the answer and the reports say what of them it does not keep; "
+     "agentx: "
+     "the AgentX scenario of InferenceX",
+     .words = SCENARIOS, .flags = KEY_SKIP_ZERO},
     {"load", "repeats", &KEY_U32, AT(plan, repeats), "1", "3", "",
      "each stage is run this many times, for the spread between runs", .least = 1, .most = 100},
     {"load", "cooldown", &KEY_DURATION, AT(plan, cooldown_ns), "1s", "5s", "time", "pause between stages",

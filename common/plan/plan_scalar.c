@@ -240,7 +240,7 @@ static struct node *words_write(struct tree *t, const struct plan_key *k, const 
 {
     unsigned v = 0;
     if (at) memcpy(&v, at, sizeof v);
-    return node_new_text(t, k->words[v]);
+    return v || !(k->flags & KEY_SKIP_ZERO) ? node_new_text(t, k->words[v]) : NULL;
 }
 const struct key_type KEY_WORDS = {"word", NULL, words_read, words_write};
 

@@ -160,9 +160,13 @@ int workload_check_trace(struct reader *r, const struct node *map, void *base)
     const struct {
         const char *key;
         bool given, tree;
-    } KEYS[] = {{"from", d->from_ns > 0, false},          {"to", d->to_ns > 0, false},
-                {"max_think", d->max_think_ns > 0, true}, {"max_idle", d->max_idle_ns > 0, true},
-                {"start", d->start != START_FIRST, true}, {"marker", d->marker, true}};
+    } KEYS[] = {{"from", d->from_ns > 0, false},
+                {"to", d->to_ns > 0, false},
+                {"max_think", d->max_think_ns > 0, true},
+                {"max_idle", d->max_idle_ns > 0, true},
+                {"start", d->start != START_FIRST, true},
+                {"marker", d->marker, true},
+                {"barrier", d->barrier, true}};
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
         if (KEYS[i].given && KEYS[i].tree != trees)
             return node_refuse(node_get(map, KEYS[i].key), true, r->e, "%s",
@@ -171,6 +175,9 @@ int workload_check_trace(struct reader *r, const struct node *map, void *base)
     if (d->marker && d->trace == TRACE_DAG)
         return node_refuse(node_get(map, "marker"), true, r->e,
                            "is for traces of hash ids; the prompts of a dag are the file's own text");
+    if (d->barrier && d->start != START_RANDOM)
+        return node_refuse(node_get(map, "barrier"), true, r->e,
+                           "needs start: random, whose first requests are what lanes wait after");
     if (w->data.to_ns && w->data.to_ns <= w->data.from_ns)
         return node_refuse(node_get(map, "to"), false, r->e, "must be later than \"from\"");
     return 0;

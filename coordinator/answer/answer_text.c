@@ -8,7 +8,9 @@
 #include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "coordinator/answer/answer_say.h"
+#include "coordinator/answer/left_out.h"
 #include "coordinator/answer/part_words.h"
+#include "coordinator/answer/scenario.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/answer/steady.h"
 #include "coordinator/answer/stream_words.h"
@@ -467,11 +469,13 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_slo(plan, a);
     say_capacity(plan, a);
     say_shape(whole, a);
+    answer_say(a, "%s", scenario_words(plan, points, n, parts, sizeof parts));
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);
     say_not_steady(points, n, a);
     say_failures(a);
     answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
+    answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
     stream_words(plan, points, n, a);
     say_verdict(points, n, a);
     size_t end = strlen(a->text);

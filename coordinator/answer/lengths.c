@@ -128,3 +128,16 @@ void lengths_compute(const struct plan *plan, const struct point *points, size_t
     ret->input_cut = ret->input.got < least * sent;
     if (least == 0 || ret->input_cut) ret->input.asked = sent;
 }
+
+const char *lengths_source(const struct plan *plan)
+{
+    bool dataset = false;
+    for (size_t i = 0; i < plan->n_workloads; i++)
+        dataset |= plan->workloads[i].source == SOURCE_DATASET;
+    if (!dataset) return " asked for. ";
+    if (!plan->target.tokenizer.file) return " by the data set. ";
+    return plan->target.lengths == LENGTHS_MEASURED
+               ? " by target.tokenizer, with the template's around one message, without tools and further messages' "
+                 "templates. "
+               : " by target.tokenizer, without tools and what a chat template adds. ";
+}

@@ -7,6 +7,7 @@
 #include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "coordinator/answer/answer_say.h"
+#include "coordinator/answer/lengths.h"
 #include "coordinator/answer/verdict.h"
 
 #define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
@@ -200,20 +201,6 @@ static void say_tokens(struct answer *a, const char *before, double n)
     answer_say(a, "%s%s", before, human_things(n, "token", b));
 }
 
-/* Who says what prompts were to have. */
-static const char *input_source(const struct plan *plan)
-{
-    bool dataset = false;
-    for (size_t i = 0; i < plan->n_workloads; i++)
-        dataset |= plan->workloads[i].source == SOURCE_DATASET;
-    if (!dataset) return " asked for. ";
-    if (!plan->target.tokenizer.file) return " by the data set. ";
-    return plan->target.lengths == LENGTHS_MEASURED
-               ? " by target.tokenizer, with the template's around one message, without tools and further messages' "
-                 "templates. "
-               : " by target.tokenizer, without tools and what a chat template adds. ";
-}
-
 static void say_lengths(const struct plan *plan, struct answer *a)
 {
     if (off(&a->length.output, 0)) {
@@ -234,7 +221,7 @@ static void say_lengths(const struct plan *plan, struct answer *a)
         say_tokens(a, "Prompts had ", a->length.input.got);
         answer_say_number(a, " on average, ", a->length.input.asked,
                           a->length.input_cut ? " were sent: the server leaves a part of them out. "
-                                              : input_source(plan));
+                                              : lengths_source(plan));
     }
 }
 

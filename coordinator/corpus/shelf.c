@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/plan/plan_api.h"
+#include "common/text.h"
 #include "coordinator/corpus/compile.h"
 #include "coordinator/corpus/lengths.h"
 #include "coordinator/tokenizer/tokenizer.h"
@@ -99,6 +100,30 @@ static void report(const struct compile_result *r, const struct plan_workload *w
     }
 }
 
+/* One line of UTF-8 that a plan may hold, whatever the file had. */
+static const char *keep_text(struct plan *p, const char *text)
+{
+    char line[sizeof((struct compile_result *)0)->told[0]];
+    size_t n = 0;
+    for (const char *s = text; *s && n + 4 < sizeof line;) {
+        size_t len = text_char(s, strlen(s));
+        bool plain = len > 0 && !(s[0] == '$' && s[1] == '{');
+        if (plain) memcpy(line + n, s, len);
+        if (!plain) line[n] = '?', len = 1;
+        n += len;
+        s += len;
+    }
+    return arena_text(p->arena, line, n);
+}
+
+/* What was found becomes part of the plan, for reports. */
+static int keep_found(struct plan *p, struct plan_workload *w, const struct compile_result *r, struct err *e)
+{
+    struct plan_found *f = &w->data.found;
+    *f = (struct plan_found){r->records, r->broken, r->zero, r->outside, r->broken ? keep_text(p, r->told[0]) : NULL};
+    return r->broken && !f->first_broken ? err_set(e, ERR_NOMEM, "the plan is too large") : 0;
+}
+
 static FILE *open_draft(const char *dir, char ret_path[PATH], struct err *e)
 {
     FILE *f = NULL;
@@ -136,7 +161,7 @@ static struct corpus *compile_one(struct plan *p, struct plan_workload *w, const
             (void)err_set(e, ERR_IO, "%.300s: cannot be renamed: %s", draft, strerror(errno));
         else if (!(w->data.corpus = arena_text(p->arena, r->hash, strlen(r->hash))))
             (void)err_set(e, ERR_NOMEM, "the plan is too large");
-        else
+        else if (keep_found(p, w, r, e) == 0)
             c = corpus_open(fileno(f), e);
     }
     if (dir && !c) (void)unlink(draft);

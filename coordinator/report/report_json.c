@@ -8,6 +8,7 @@
 #include "coordinator/answer/early_stop.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/answer/scenario.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/reasons.h"
@@ -619,6 +620,22 @@ static void put_curve(struct json_out *j, const struct analysis *in)
     json_end_object(j);
 }
 
+/* load.scenario, and what of its rules the run does not keep. */
+static void put_scenario(struct json_out *j, const struct analysis *in)
+{
+    const char *title = scenario_title(in->run->plan);
+    if (!title) {
+        json_null(j, "scenario");
+        return;
+    }
+    json_object(j, "scenario");
+    json_string(j, "name", title);
+    json_array(j, "not_to_the_rules");
+    scenario_deviations(in->run->plan, in->points, in->n_points, put_deviation, j);
+    json_end_array(j);
+    json_end_object(j);
+}
+
 static void put_events(struct json_out *j, const struct run_data *r)
 {
     json_array(j, "events");
@@ -646,6 +663,7 @@ void report_summary_members(struct json_out *j, const struct analysis *in)
     report_failures_of_run(j, in);
     put_agents(j, r);
     put_curve(j, in);
+    put_scenario(j, in);
     json_array(j, "points");
     for (size_t i = 0; i < in->n_points; i++) {
         json_object(j, NULL);

@@ -1,11 +1,13 @@
 /* junit.xml: what a run promised, as tests a CI system knows how to show. A suite of gates (one test each) and a suite
  * of measurements (one test per point: is the number the server's?). Inconclusive gates are skipped tests when the plan
  * lets them pass, else failures. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/human.h"
+#include "coordinator/answer/left_out.h"
 #include "coordinator/report/report_parts.h"
 
 static void put_xml(struct buf *out, const char *s)
@@ -87,6 +89,35 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
+/* What of the plan's files is in no request. */
+static void put_left_out(const struct plan *plan, struct buf *out)
+{
+    char words[LEFT_OUT_WORDS];
+    bool any = false;
+    for (size_t i = 0; plan && i < plan->n_workloads; i++) {
+        const struct plan_workload *w = &plan->workloads[i];
+        const struct plan_found *f = &w->data.found;
+        if (!left_out_words(w, words)) continue;
+        if (!any) (void)buf_puts(out, "    <properties>\n");
+        any = true;
+        const struct {
+            const char *name;
+            uint64_t n;
+        } COUNTS[] = {{"records", f->records}, {"broken", f->broken}, {"empty", f->empty}};
+        for (size_t k = 0; k < sizeof COUNTS / sizeof *COUNTS; k++) {
+            (void)buf_puts(out, "      <property name=\"workload.");
+            put_xml(out, w->name);
+            (void)buf_printf(out, ".%s\" value=\"%" PRIu64 "\"/>\n", COUNTS[k].name, COUNTS[k].n);
+        }
+        (void)buf_puts(out, "      <property name=\"workload.");
+        put_xml(out, w->name);
+        (void)buf_puts(out, ".left_out\" value=\"");
+        put_xml(out, words);
+        (void)buf_puts(out, "\"/>\n");
+    }
+    if (any) (void)buf_puts(out, "    </properties>\n");
+}
+
 int report_junit(const struct analysis *in, struct buf *out, struct err *e)
 {
     const struct plan *plan = in->run->plan;
@@ -116,6 +147,7 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
     if (n_tests > n_gates) put_capacity(in, out);
     (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n",
                      in->n_points, invalid);
+    put_left_out(plan, out);
     for (size_t i = 0; i < in->n_points; i++)
         put_point(in, i, out);
     (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");

@@ -78,6 +78,15 @@ check
 expect_status 0
 grep -q '2 requests, 2 broken and left out' "$TMP/err.log" && grep -q 'line 3: its prompt is not text' "$TMP/err.log" ||
   fail "the broken lines are not reported: $(cat "$TMP/err.log")"
+again
+plan 'workload: {dataset: {file: bad.jsonl, format: jsonl, skip: 50%, fields: {prompt: q, output_tokens: n}}}' 'load: {concurrency: 1, passes: 1}'
+plateau_run --local 1 --data "$TMP/data"
+expect_carried
+truth
+expect_text out.log '2 of 4 records \(50 %\) of bad.jsonl are broken and left out, the first: line 2: it is not a JSON object\.' 'the answer says what was left out'
+expect '.plan.workload[0].dataset.found == {records: 2, broken: 2, first_broken: "line 2: it is not a JSON object"}' 'summary.json has it'
+grep -q '<property name="workload.default.broken" value="2"/>' "$OUT/junit.xml" && grep -q 'left_out" value="2 of 4 records' "$OUT/junit.xml" || fail "junit.xml: $(cat "$OUT/junit.xml")"
+grep -q 'of bad.jsonl are broken and left out' "$OUT/report.html" || fail "the page does not say what was left out"
 plan 'workload: {dataset: {file: bad.jsonl, format: jsonl, fields: {prompt: q, answer: n}}}' 'load: {concurrency: 1, passes: 1}'
 check
 grep -q 'unknown field; known here: prompt' "$TMP/err.log" || fail "an unknown field: $(cat "$TMP/err.log")"

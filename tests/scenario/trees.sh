@@ -70,6 +70,26 @@ for session, due, turn in sqlite3.connect(sys.argv[1]).execute("SELECT session, 
 assert len(first) >= 8 and all(t == 1 for s, t in first.items() if s > 2), first # numbers are those of a worker
 PY
 
+# ---- a barrier: lanes warm the cache, wait for the end of the warm-up, and go on together; AgentX's rules are judged ----
+memory
+build_plan trees 'speed: 40, max_idle: 10s, start: random, marker: true, barrier: true' 'scenario: agentx, concurrency: 3, duration: 5s, warmup: 2s'
+plateau_run --local 1
+expect_carried
+expect_ledger
+python3 - "$OUT/run.sqlite" <<'PY' && ok 'between the warming of the cache and the end of the warm-up nothing begins' || fail 'a barrier'
+import sqlite3, sys
+due = {}
+for session, ns in sqlite3.connect(sys.argv[1]).execute("SELECT session, due_ns FROM request WHERE session <= 3 ORDER BY due_ns"):
+    due.setdefault(session, []).append(ns)
+assert len(due) == 3, due
+for times in due.values():
+    assert not [t for t in times if 1e9 < t < 2e9] and times[-1] >= 2e9, times
+assert min(times[0] for times in due.values()) < 1e9, due # a tree that begins before any of its agents has nothing to warm
+PY
+expect '.scenario.name == "AgentX" and (.scenario.not_to_the_rules | map(select(test("window is 3 s long|40 times as fast|ignore_eos"))) | length) == 3 and (.scenario.not_to_the_rules | all(test("window is 3 s|40 times|ignore_eos|still being warmed")))' 'what is not to the rules'
+expect_text out.log 'Not to the rules of AgentX: recorded pauses pass 40 times as fast'
+"$BIN/plateau" check "$TMP/plan.yaml" 2>&1 | grep -q 'not to the rules: the window is 3 s long, the rules ask for 900 s' && ok 'check says it before' || fail 'check does not say it'
+
 # ---- a server that fails now and then: what follows is still sent, and the tree counts as broken ----
 memory --fail-every 7
 build_plan trees 'speed: 40' 'concurrency: 3, passes: 1'
@@ -87,4 +107,5 @@ refuse() { # WORDS LOAD TRACE
 refuse 'session trees need a concurrency \(lanes of one tree each\), not a rate' 'rate: 5/s, duration: 5s' 'speed: 1'
 refuse 'session trees are many requests each: give a duration, or passes' 'concurrency: 5, requests: 50' 'speed: 1'
 refuse 'from: is for recorded days|"from".*is for recorded days' 'concurrency: 5, passes: 1' 'from: 10s'
+refuse 'barrier.*needs start: random' 'concurrency: 5, passes: 1' 'barrier: true'
 finish

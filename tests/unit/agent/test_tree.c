@@ -65,7 +65,7 @@ static void test_order(void **state)
         uint32_t n_open = 0, n_begun = 0;
         make(&m, seed);
         rng_seed(&r, seed + 1000);
-        assert_non_null(trees_begin(&t, &m.record, 0, now));
+        assert_non_null(trees_begin(&t, &m.record, 0, 0, now));
         int64_t began = now;
         while (!over) {
             struct tree_node *n;
@@ -125,7 +125,7 @@ static void test_middle(void **state)
             }
             expected[i] = m.node[i].at_ns >= from || (goes_on && latest);
         }
-        assert_non_null(trees_begin(&t, &m.record, share, now));
+        assert_non_null(trees_begin(&t, &m.record, share, 0, now));
         while (!over) {
             struct tree_node *n = trees_due(&t, INT64_MAX - 1);
             assert_non_null(n);
@@ -150,13 +150,51 @@ static void test_pause(void **state)
     m.node[1] =
         (struct tree_node_data){.output_tokens = 1, .base = TREE_NO_BASE, .turn = 2, .n_after = 1, .wait_ns = 5};
     seal(&m);
-    assert_non_null(trees_begin(&t, &m.record, 0, 100));
+    assert_non_null(trees_begin(&t, &m.record, 0, 0, 100));
     struct tree_node *n = trees_due(&t, 100);
     assert_non_null(n);
     assert_false(trees_ended(&t, n, 200, 1000));
     assert_int_equal(trees_next(&t), 1200);
     trees_restart(&t); /* the stage ends meanwhile */
     assert_int_equal(trees_next(&t), INT64_MAX);
+    trees_clear(&t);
+    buf_clear(&m.bytes);
+}
+
+/* Lanes that hold: what warms the cache is due at once, and all that follows when the hold is over, each with what is
+ * left of its pause at the moment at which its tree began. */
+static void test_hold(void **state)
+{
+    (void)state;
+    struct trees t = {0};
+    struct made m = {.n = 4, .n_after = 2};
+    struct tree_node_data base = {.output_tokens = 1, .base = TREE_NO_BASE, .turn = 1};
+    m.node[0] = m.node[1] = m.node[2] = m.node[3] = base;
+    m.node[1].at_ns = 70, m.node[1].thread = 1; /* another agent, begun after nobody */
+    m.node[2].at_ns = 100, m.node[2].n_after = 1, m.node[2].after_at = 0, m.node[2].wait_ns = 90;
+    m.node[3].at_ns = 100, m.node[3].thread = 1, m.node[3].n_after = 1, m.node[3].after_at = 1, m.node[3].wait_ns = 7;
+    m.after[0] = 0;
+    m.after[1] = 1;
+    seal(&m);
+    for (int late = 0; late < 2; late++) {
+        struct session_tree *k = trees_begin(&t, &m.record, 0.6, 1000, 500);
+        assert_non_null(k);
+        assert_int_equal(k->warming, 1);
+        struct tree_node *n = trees_due(&t, 500);
+        assert_non_null(n);
+        assert_int_equal(n->index, 0);
+        assert_null(trees_due(&t, 999));
+        assert_false(trees_ended(&t, n, late ? 1500 : 600, 0));
+        assert_int_equal(k->warming, 0);
+        n = trees_due(&t, 1010); /* 70 - 60 after the hold */
+        assert_non_null(n);
+        assert_int_equal(n->index, 1);
+        assert_int_equal(trees_next(&t), late ? 1590 : 1040); /* of a pause of 90 the last 40; late: as recorded */
+        assert_false(trees_ended(&t, n, 1100, 0));
+        assert_non_null(n = trees_due(&t, 1107));
+        assert_int_equal(n->index, late ? 3 : 2);
+        trees_drop(&t, k);
+    }
     trees_clear(&t);
     buf_clear(&m.bytes);
 }
@@ -179,7 +217,7 @@ static void test_hostile(void **state)
         size_t at = (size_t)rng_below(&r, m.bytes.len);
         __typeof__(m.bytes.data[0]) was = m.bytes.data[at];
         m.bytes.data[at] = (__typeof__(was))rng_below(&r, 256);
-        struct session_tree *k = trees_begin(&t, &m.record, 0.5, 0);
+        struct session_tree *k = trees_begin(&t, &m.record, 0.5, 0, 0);
         for (struct tree_node *n; k && (n = trees_due(&t, INT64_MAX - 1)) != NULL;)
             if (trees_ended(&t, n, 1, 0)) trees_drop(&t, k), k = NULL;
         trees_clear(&t);
@@ -191,10 +229,8 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_middle),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_middle),  cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_hold),  cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

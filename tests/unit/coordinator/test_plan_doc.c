@@ -163,13 +163,15 @@ static void try_example(const struct plan_key *k)
     if (sessions && strcmp(k->example, "recorded") == 0) return; /* of data sets only */
     bool passes = strcmp(k->name, "passes") == 0, dataset = strcmp(k->section, "dataset") == 0 || passes,
          trace = strcmp(k->section, "trace") == 0;
-    static const char *const OF_TREES[] = {"max_think", "max_idle", "start", "marker"};
+    dataset |= strcmp(k->section, "found") == 0;
+    static const char *const OF_TREES[] = {"max_think", "max_idle", "start", "marker", "barrier"};
     bool tree = false;
     for (size_t i = 0; i < sizeof OF_TREES / sizeof *OF_TREES; i++)
         tree |= strcmp(k->name, OF_TREES[i]) == 0;
     const char *base = dataset         ? "workload.dataset={file: f, format: jsonl}"
                        : tree && trace ? "workload.trace={file: f, format: weka}"
                                        : "workload.trace={file: f, format: azure}";
+    if (strcmp(k->name, "barrier") == 0) base = "workload.trace={file: f, format: weka, start: random}";
     bool cancel = strcmp(k->section, "cancel") == 0 || strcmp(k->section, "retries") == 0;
     if (cancel) base = "load.cancel={fraction: 2%, after: 1s}";
     bool images = strcmp(k->section, "images") == 0, audio = strcmp(k->section, "audio") == 0;

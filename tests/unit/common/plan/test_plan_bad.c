@@ -434,7 +434,7 @@ static const struct {
     {P T "load: {concurrency: [1], duration: 10s, cancel: {fraction: 102%, after: 3s}}\n",
      "p.yaml:3:60: load.cancel.fraction: must be at most 1, got \"102%\""},
     {P T "load: {concurrency: [1], duration: 10s, seed: 5}\n",
-     "p.yaml:3:41: load.seed: unknown key; known here: stages, search, cancel, retries, repeats, cooldown, drain, concurrency, rate, arrivals, max_concurrency, duration, requests, passes, ramp, warmup, curve, min_concurrency, points, scale, offline, samples"},
+     "p.yaml:3:41: load.seed: unknown key; known here: stages, search, cancel, retries, scenario, repeats, cooldown, drain, concurrency, rate, arrivals, max_concurrency, duration, requests, passes, ramp, warmup, curve, min_concurrency, points, scale, offline, samples"},
     {P T "load: {concurrency: [1], duration: 10s, drain: 2h}\n",
      "p.yaml:3:48: load.drain: must be at most 1h, got \"2h\""},
     {P T "load: {stages: {}}\n",

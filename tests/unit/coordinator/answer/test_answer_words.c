@@ -575,14 +575,54 @@ static void test_capacity(void **state)
     }
 }
 
+/* Records that are in no request: how many, which part, and where the first is. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct plan_workload mix[2] = {{.weight = 1, .source = SOURCE_DATASET, .data = {.file = "x/chats.jsonl"}},
+                                   {.weight = 1, .source = SOURCE_TRACE, .data = {.file = "day.csv"}}};
+    memset(&w, 0, sizeof w);
+    w.plan.workloads = mix;
+    w.plan.n_workloads = 2;
+    (void)add(&w, 4, 1);
+    mix[0].data.found = (struct plan_found){.records = 1000};
+    finish_capacity(&w, 1000);
+    silent(&w, "left out");
+    mix[0].data.found = (struct plan_found){990, 10, 0, 0, "line 7: it is not JSON"};
+    finish_capacity(&w, 1000);
+    says(&w, "10 of 1,000 records (1 %) of chats.jsonl are broken and left out, the first: line 7: it is not JSON. ");
+    mix[0].data.found.empty = 1000;
+    finish_capacity(&w, 1000);
+    says(&w, "line 7: it is not JSON; 1,000 of 2,000 records (50 %) of chats.jsonl without an answer or a prompt left "
+             "out. ");
+    mix[1].data.found = (struct plan_found){.records = 99, .empty = 1, .outside = 900};
+    finish_capacity(&w, 1000);
+    says(&w, "left out; 1 workload more lost some too. ");
+    mix[0].data.found = (struct plan_found){0};
+    finish_capacity(&w, 1000);
+    says(&w, "1 of 1,000 rows (0.1 %) of day.csv without an answer or a prompt left out. ");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),          cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),   cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_drift),      cmocka_unit_test(test_no_tokens),       cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),      cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_load_twice), cmocka_unit_test(test_remarks),         cmocka_unit_test(test_ended_by_time),
-        cmocka_unit_test(test_servers),    cmocka_unit_test(test_no_steady_window)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
+                                       cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_load_twice),
+                                       cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time),
+                                       cmocka_unit_test(test_servers),
+                                       cmocka_unit_test(test_no_steady_window),
+                                       cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,13 +151,23 @@ static void test_lengths_of_file(void **state)
     finish(&w, 1000);
     says(&w, "Answers had 16");
     silent(&w, "Prompts had");
-    day = (struct plan_workload){.weight = 1, .source = SOURCE_DATASET}; /* a text's tokens are guessed */
+    day = (struct plan_workload){.weight = 1, .source = SOURCE_DATASET};
+    data.counters[COUNTER_WIN_GUESSED_IN] = 1; /* a text's tokens are guessed */
     data.counters[COUNTER_WIN_ASKED_IN] = 900;
     finish(&w, 1000);
     silent(&w, "Prompts had");
     data.counters[COUNTER_WIN_ASKED_IN] = 1100;
     finish(&w, 1000);
     says(&w, "Prompts had 50 tokens on average, 110 were sent: ");
+    data.counters[COUNTER_WIN_GUESSED_IN] = 0; /* or the file says them, or the tokenizer */
+    data.counters[COUNTER_WIN_ASKED_IN] = 900;
+    finish(&w, 1000);
+    silent(&w, "were sent");
+    says(&w, "Prompts had 50 tokens on average, 90 by the data set. ");
+    data.counters[COUNTER_WIN_ASKED_IN] = 100;
+    w.plan.target.tokenizer.file = "t.json";
+    finish(&w, 1000);
+    says(&w, "Prompts had 50 tokens on average, 10 by target.tokenizer, without tools and what a chat template adds. ");
     memset(data.counters, 0, sizeof data.counters); /* a run of an older version */
     finish(&w, 1000);
     silent(&w, "tokens on average");
