@@ -23,10 +23,14 @@ int plan_sessions_check(struct reader *r, const struct node *map, const struct p
     if (w->source == SOURCE_TRACE)
         return node_refuse(n, true, r->e,
                            "conversations are made of synthetic prompts or of a data set, not of a trace");
-    if (w->source == SOURCE_DATASET && w->data.dataset != DATASET_SHAREGPT)
-        return node_refuse(n, true, r->e,
-                           "of the data sets only those of format sharegpt hold conversations: make turns of synthetic "
-                           "prompts, or leave sessions out");
+    bool dataset = w->source == SOURCE_DATASET, turns = dataset && w->data.dataset == DATASET_AIPERF;
+    if (dataset && !turns && w->data.dataset != DATASET_SHAREGPT)
+        return node_refuse(
+            n, true, r->e,
+            "of the data sets only those of format sharegpt and aiperf hold conversations: make turns of "
+            "synthetic prompts, or leave sessions out");
+    if (turns && w->sessions.recorded)
+        return node_refuse(node_get(n, "history"), false, r->e, "AIPerf's data sets hold no answers: use own");
     if (w->source == SOURCE_SYNTHETIC && !(dist_mean(&w->sessions.turns) > 0) && !w->sessions.turns.file)
         return node_refuse(n, false, r->e,
                            "needs \"turns\" (requests of a conversation), such as turns: {uniform: [2, 6]}");

@@ -7,6 +7,9 @@
 
 #define NAMES_MAX 12
 #define CHARS_PER_TOKEN 4 /* of English text, roughly */
+#define WORD "the "       /* of an answer that is not in the file: a token */
+#define AIPERF_MEDIA "image", "images", "audio", "audios", "video", "videos"
+_Static_assert(sizeof WORD - 1 == CHARS_PER_TOKEN, "a word of an answer is a token");
 
 /* What a format calls our fields, in the order in which they are looked for: the first that is there counts. */
 struct names {
@@ -196,18 +199,88 @@ static enum draft_result vllm_custom_read(const struct plan_data *p, const char 
     return named_read(&NAMES, text, n, d);
 }
 
-/* AIPerf's single_turn; a record of several turns is a conversation. */
+/* Words in the place of an answer that the file does not hold, as long as it says: the length asked for follows. */
+static bool aiperf_answer(struct draft *d, uint32_t tokens)
+{
+    buf_reset(&d->body); /* scratch: such a record has no body */
+    for (uint32_t n = 0; n < tokens && !d->body.bad; n++)
+        (void)buf_puts(&d->body, WORD);
+    bool ok = !d->body.bad && draft_message(d, ROLE_ASSISTANT, buf_str(&d->body), d->body.len);
+    if (!ok && !d->why[0]) (void)draft_broken(d, "its answers are too long");
+    buf_reset(&d->body);
+    return ok;
+}
+
+/* A turn of AIPerf's multi_turn: its role, text and length; false: `why` says what is wrong. */
+static bool aiperf_members(struct json *j, struct draft *d, struct found *text, struct found *output,
+                           struct found *role)
+{
+    static const char *const TEXT[NAMES_MAX] = {"text", "texts"}, *const OUTPUT[NAMES_MAX] = {"output_length"},
+                             *const ROLE[NAMES_MAX] = {"role"}, *const MEDIA[] = {AIPERF_MEDIA, NULL};
+    enum json_token t;
+    while ((t = json_next(j)) == JSON_KEY) {
+        if (is_one_of(j, MEDIA)) {
+            (void)draft_broken(d, "a turn's \"%.*s\" cannot be sent: only text can", (int)j->len, j->text);
+            return false;
+        }
+        look(text, TEXT, j);
+        look(output, OUTPUT, j);
+        look(role, ROLE, j);
+        if (json_skip(j) < 0) break;
+    }
+    if (t == JSON_OBJECT_END && text->place >= 0) return true;
+    (void)draft_broken(d, t == JSON_OBJECT_END ? "a turn has no \"text\"" : "it is not JSON");
+    return false;
+}
+
+static bool aiperf_turn(struct json *j, struct draft *d)
+{
+    struct found text = {.place = -1}, output = text, role = text;
+    double out;
+    if (!aiperf_members(j, d, &text, &output, &role)) return false;
+    struct json who = role.at;
+    bool named = role.place >= 0 && json_next(&who) == JSON_STRING, system = named && JSON_IS(&who, "system");
+    if ((named && !system && !JSON_IS(&who, "user")) || (system && d->record.n_messages)) {
+        (void)draft_broken(d, "a turn's role is neither user nor, of the first, system");
+        return false;
+    }
+    if (!tokens_at(&output, &out, d, "output length") || !text_at(&text, system ? ROLE_SYSTEM : ROLE_USER, d, "text"))
+        return false;
+    return out < 1 || system || aiperf_answer(d, (uint32_t)out);
+}
+
+/* All turns of a conversation, or the first where the plan wants none. */
+static enum draft_result aiperf_turns(const struct plan_data *p, struct json *j, struct draft *d)
+{
+    enum json_token t;
+    uint32_t first = 0;
+    if (!json_enter(j, JSON_ARRAY)) return draft_broken(d, "its turns are not a list");
+    while ((t = json_next(j)) == JSON_OBJECT) {
+        if (!aiperf_turn(j, d)) return DRAFT_BROKEN;
+        uint32_t users = d->messages[0].role == ROLE_SYSTEM ? 1 : 0;
+        if (!first && d->record.n_messages > users) first = users + 1;
+    }
+    if (t != JSON_ARRAY_END) return draft_broken(d, "a turn is not an object");
+    if (!first) return draft_broken(d, "it has no turn of a user");
+    if (p->conversations) return DRAFT_REQUEST;
+    if (d->record.n_messages > first && d->messages[first].role == ROLE_ASSISTANT)
+        d->record.output_tokens = (uint32_t)(d->messages[first].len / CHARS_PER_TOKEN);
+    d->record.n_messages = first;
+    return DRAFT_REQUEST;
+}
+
+/* AIPerf's single_turn and multi_turn. */
 static enum draft_result aiperf_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
 {
     static const struct names NAMES = {.prompt = {"text", "texts"}, .output = {"output_length"}};
-    static const char *const MEDIA[] = {"image", "images", "audio", "audios", "video", "videos", "turns", NULL};
+    static const char *const MEDIA[] = {AIPERF_MEDIA, NULL};
     struct json j;
-    (void)p;
     json_begin(&j, text, n);
     if (json_next(&j) == JSON_OBJECT)
         while (json_next(&j) == JSON_KEY) {
             if (is_one_of(&j, MEDIA))
-                return draft_broken(d, "its \"%.*s\" cannot be sent: only text of one turn can", (int)j.len, j.text);
+                return draft_broken(d, "its \"%.*s\" cannot be sent: only text can", (int)j.len, j.text);
+            if (JSON_IS(&j, "turns")) return aiperf_turns(p, &j, d);
             (void)json_skip(&j);
         }
     return named_read(&NAMES, text, n, d);

@@ -77,6 +77,29 @@ judge 'recorded answers' --turns 1 9 --recorded "$TMP/talks.json"
 server
 talk 'sessions: {turns: 2}, dataset: {file: talks.json, format: sharegpt}' 'concurrency: 4, requests: 80'
 judge 'recorded questions, own answers' --turns 1 2 --own "$TMP/talks.json"
+# ---- AIPerf's multi_turn: its turns and lengths, own answers; without sessions the first turn ----
+cat >"$TMP/multi.jsonl" <<'JSON'
+{"session_id":"a","turns":[{"role":"system","text":"be brief"},{"text":"a one","output_length":3,"delay":0},{"text":"a two","output_length":7,"delay":1000}]}
+{"session_id":"b","turns":[{"text":"b one"},{"texts":["b two"],"output_length":5},{"role":"user","text":"b three"}]}
+{"text":"c alone","output_length":4}
+JSON
+aiperf() { # WORKLOAD REQUESTS PYTHON-CONDITION WORDS
+    server
+    talk "$1" "concurrency: 1, requests: $2"
+    python3 - "$TMP/seen.jsonl" "$3" <<'PY' && ok "$4" || fail "$4: $(cat "$TMP/seen.jsonl")"
+import json, sys
+seen = [(r["asked"], [(m["role"][0], m["content"] if m["role"] != "assistant" else "-") for m in r["messages"]]) for r in map(json.loads, open(sys.argv[1]))]
+sys.exit(not eval(sys.argv[2]))
+PY
+}
+A="[(3, [('s', 'be brief'), ('u', 'a one')]), (7, [('s', 'be brief'), ('u', 'a one'), ('a', '-'), ('u', 'a two')])]"
+B="[(None, [('u', 'b one')]), (5, [('u', 'b one'), ('a', '-'), ('u', 'b two')]), (None, [('u', 'b one'), ('a', '-'), ('u', 'b two'), ('a', '-'), ('u', 'b three')])]"
+aiperf 'sessions: {}, dataset: {file: multi.jsonl, format: aiperf, order: sequential}' 6 "seen == $A + $B + [(4, [('u', 'c alone')])]" "AIPerf's conversations"
+aiperf 'dataset: {file: multi.jsonl, format: aiperf, order: sequential}' 3 "seen == $A[:1] + $B[:1] + [(4, [('u', 'c alone')])]" "without sessions their first turn"
+plan 'workload: {sessions: {history: recorded}, dataset: {file: multi.jsonl, format: aiperf}}' 'load: {concurrency: 1, requests: 1}'
+"$BIN/plateau" check "$TMP/plan.yaml" >"$TMP/check.log" 2>&1 && fail 'recorded answers of AIPerf: accepted'
+expect_text check.log "AIPerf's data sets hold no answers: use own"
+
 # ---- over HTTP/2 a connection's streams are of many conversations, and each keeps its name ----
 for NGINX in nginx /usr/sbin/nginx; do command -v "$NGINX" >/dev/null && break; done
 if command -v "$NGINX" >/dev/null; then

@@ -604,7 +604,7 @@ static const struct {
     {P T "load: {concurrency: 1, duration: 10s}\nworkload: {sessions: {turns: 2}, trace: {file: f, format: azure}}\n",
      "p.yaml:4:12: workload.sessions: conversations are made of synthetic prompts or of a data set, not of a trace"},
     {P T "load: {concurrency: 1, duration: 10s}\nworkload: {sessions: {turns: 2}, dataset: {file: f, format: jsonl}}\n",
-     "p.yaml:4:12: workload.sessions: of the data sets only those of format sharegpt hold conversations: make turns of synthetic prompts, or leave sessions out"},
+     "p.yaml:4:12: workload.sessions: of the data sets only those of format sharegpt and aiperf hold conversations: make turns of synthetic prompts, or leave sessions out"},
     {P T "load: {concurrency: 1, passes: 2}\nworkload: {sessions: {turns: 2}, dataset: {file: f, format: sharegpt}}\n",
      "p.yaml:3:7: load: passes count records, and a conversation is many requests: give requests or a duration"},
     {P T L "record: {requests: yes}\n",

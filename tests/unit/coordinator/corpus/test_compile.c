@@ -295,7 +295,7 @@ static const struct {
      "length)"},
     {false, DATASET_JSONL, "{\"messages\":\"a\"}\n", "FILE: line 1: its messages are not a list"},
     {false, DATASET_AIPERF, "{\"text\":\"a\",\"image\":\"x.png\"}\n",
-     "FILE: line 1: its \"image\" cannot be sent: only text of one turn can"},
+     "FILE: line 1: its \"image\" cannot be sent: only text can"},
     {false, DATASET_OPENAI_BATCH, "{\"custom_id\":\"1\"}\n", "FILE: line 1: it has no body"},
     {false, DATASET_OPENAI_BATCH, "{\"body\":[]}\n", "FILE: line 1: its body is not an object"},
     {false, DATASET_OPENAI_BATCH, "{\"body\":{\"model\":\"m\"}}\n",
