@@ -54,9 +54,8 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"tls", "target.tls", "Certificates, for https.", NULL},
     {"tokenizer", "target.tokenizer",
      "The model's tokenizer.json, which the coordinator reads: made-up prompts have exactly the lengths asked for, and "
-     "the prompts of data sets are counted. Byte-level BPE of the families of GPT-2, Llama 3, Qwen, o200k (gpt-oss) "
-     "and "
-     "Tekken (Mistral).",
+     "the prompts of data sets are counted. Byte-level BPE of the families of GPT-2, Llama 3, Qwen, o200k (gpt-oss), "
+     "Tekken (Mistral), DeepSeek V3 and StarCoder (digits one by one, as Command R and SmolLM too).",
      NULL},
     {"timeouts", "target.timeouts", "When a request is given up; each has its own label in the report.", NULL},
     {"workload", "workload", "What is asked. One mapping, or a list of them that are mixed by weight.", workload_check},

@@ -11,7 +11,9 @@ enum class {
     MARK = 16,  /* \p{M} */
     UPPER = 32, /* [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] */
     LOWER = 64, /* [\p{Ll}\p{Lm}\p{Lo}\p{M}] */
-    END = 128   /* of the text */
+    SIGN = 128, /* [\p{P}\p{S}] */
+    CJK = 256,  /* [一-龥぀-ゟ゠-ヿ], whatever else it is */
+    END = 512   /* of the text */
 };
 
 enum contraction { CONTRACTION_NONE, CONTRACTION_FIRST, CONTRACTION_AFTER };
@@ -24,6 +26,7 @@ struct rule {
     bool any_lead;       /* before a word may stand any one character, not only a blank */
     unsigned max_digits; /* of a piece; 0: any number of them, with a blank before them */
     const char *trail;   /* what may end a piece of other characters */
+    unsigned apart;      /* classes that an earlier pattern took out: to the others the text ends there */
 };
 
 #define CONTRACTIONS "'s|'t|'re|'ve|'m|'ll|'d"
@@ -35,8 +38,7 @@ struct rule {
 #define CASED(after) LEAD CAPITALS "*" SMALL "+" after "|" LEAD CAPITALS "+" SMALL "*" after
 
 static const struct rule RULES[SPLIT_N] = {
-    [SPLIT_GPT2] = {"GPT-2", CONTRACTIONS "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-                    .contraction = CONTRACTION_FIRST},
+    [SPLIT_GPT2] = {"GPT-2", SPLIT_BYTE_LEVEL, .contraction = CONTRACTION_FIRST},
     [SPLIT_LLAMA3] = {"Llama 3", ANY_CASE "|" LEAD "\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" BLANKS,
                       CONTRACTION_FIRST, .any_case = true, .any_lead = true, .max_digits = 3, .trail = "\r\n"},
     [SPLIT_QWEN2] = {"Qwen 2", ANY_CASE "|" LEAD "\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" BLANKS,
@@ -50,6 +52,14 @@ static const struct rule RULES[SPLIT_N] = {
                      .trail = "\r\n/"},
     [SPLIT_TEKKEN] = {"Tekken", CASED("") "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" BLANKS, .cased = true,
                       .any_lead = true, .max_digits = 1, .trail = "\r\n/"},
+    [SPLIT_STARCODER] = {"StarCoder", SPLIT_DIGIT SPLIT_THEN SPLIT_BYTE_LEVEL, CONTRACTION_FIRST, .max_digits = 1,
+                         .apart = NUMBER},
+    [SPLIT_DEEPSEEK3] =
+        {"DeepSeek V3",
+         "\\p{N}{1,3}" SPLIT_THEN "[一-龥぀-ゟ゠-ヿ]+" SPLIT_THEN
+         "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+         " ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+         .any_lead = true, .max_digits = 3, .apart = NUMBER | CJK},
 };
 
 const char *split_name(enum split_kind k)
@@ -72,10 +82,11 @@ static unsigned class_of_ascii(unsigned char c)
     if ((unsigned)((c | 32) - 'a') < 26) return LETTER | (c & 32 ? LOWER : UPPER);
     if ((unsigned)(c - '0') < 10) return NUMBER;
     if (c == '\n' || c == '\r') return SPACE | NEWLINE;
-    return c == ' ' || c == '\t' || c == '\v' || c == '\f' ? SPACE : 0;
+    if (c == ' ' || c == '\t' || c == '\v' || c == '\f') return SPACE;
+    return c > ' ' && c < 0x7f ? SIGN : 0;
 }
 
-static unsigned class_of(utf8proc_int32_t c)
+static unsigned category_of(utf8proc_int32_t c)
 {
     switch (utf8proc_category(c)) {
     case UTF8PROC_CATEGORY_LU:
@@ -98,9 +109,27 @@ static unsigned class_of(utf8proc_int32_t c)
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:
         return SPACE;
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO:
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK:
+    case UTF8PROC_CATEGORY_SO:
+        return SIGN;
     default:
         return c == 0x85 ? SPACE : 0; /* the one control character above ASCII that is white space */
     }
+}
+
+static unsigned class_of(utf8proc_int32_t c)
+{
+    bool cjk = (c >= 0x4e00 && c <= 0x9fa5) || (c >= 0x3040 && c <= 0x30ff);
+    return category_of(c) | (cjk ? CJK : 0);
 }
 
 /* The character at `at`: what it is, and where it ends. */
@@ -225,21 +254,80 @@ static size_t other_end(const struct rule *r, const char *text, size_t n, size_t
     return end;
 }
 
-/* White space: up to its last line end; else all but the last character, which goes with what follows. */
+/* White space: up to its last line end; else all but the last character, which goes with what follows if anything does.
+ */
 static size_t blank_end(const struct rule *r, const char *text, size_t n, size_t at)
 {
     size_t end = at, after, last = at, newline = 0;
-    for (unsigned c; (c = look(text, n, end, &after)) & SPACE; end = after) {
+    unsigned c;
+    for (; (c = look(text, n, end, &after)) & SPACE; end = after) {
         last = end;
         if (c & NEWLINE) newline = after;
     }
     if (newline && r->any_lead) return newline;
-    return end == n || last == at ? end : last;
+    return c & (END | r->apart) || last == at ? end : last;
+}
+
+/* ---- DeepSeek's last pattern: it cuts what the others left over, and what they took out once more, and does not match
+ * everything ---- */
+
+static bool is_within(const struct rule *r, unsigned c, bool cjk)
+{
+    return cjk ? (c & CJK) != 0 : !(c & (r->apart | END));
+}
+
+/* Where the characters of these classes end. */
+static size_t rest_of(const struct rule *r, const char *text, size_t n, size_t at, unsigned classes, bool cjk)
+{
+    size_t end;
+    for (unsigned c; (c = look(text, n, at, &end)) & classes && is_within(r, c, cjk);)
+        at = end;
+    return at;
+}
+
+static bool is_letter(char c)
+{
+    return (unsigned)((c | 32) - 'a') < 26;
+}
+
+static size_t known_end(const struct rule *r, const char *text, size_t n, size_t at, bool cjk)
+{
+    size_t after, end;
+    unsigned c = look(text, n, at, &after);
+    if ((unsigned char)text[at] < 0x80 && c & SIGN) {
+        for (end = after; end < n && is_letter(text[end]);)
+            end++;
+        if (end > after) return end;
+    }
+    if (!(c & (NEWLINE | LETTER | SIGN)) && (end = rest_of(r, text, n, after, LETTER | MARK, cjk)) > after) return end;
+    if ((end = rest_of(r, text, n, at, LETTER | MARK, cjk)) > at) return end;
+    size_t from = text[at] == ' ' ? after : at;
+    if ((end = rest_of(r, text, n, from, SIGN, cjk)) > from) {
+        while (!cjk && end < n && (text[end] == '\r' || text[end] == '\n'))
+            end++;
+        return end;
+    }
+    return c & SPACE ? blank_end(r, text, n, at) : 0;
+}
+
+static size_t deepseek_end(const struct rule *r, const char *text, size_t n, size_t at)
+{
+    size_t after, end;
+    unsigned c = look(text, n, at, &after);
+    bool cjk = (c & CJK) != 0;
+    if (c & NUMBER) return run_of(text, n, at, NUMBER, r->max_digits);
+    if ((end = known_end(r, text, n, at, cjk)) != 0) return end;
+    do { /* what is nothing that it knows stays together */
+        end = after;
+        c = look(text, n, end, &after);
+    } while (is_within(r, c, cjk) && !known_end(r, text, n, end, cjk));
+    return end;
 }
 
 size_t split_next(enum split_kind k, const char *text, size_t n, size_t at)
 {
     const struct rule *r = &RULES[k];
+    if (k == SPLIT_DEEPSEEK3) return deepseek_end(r, text, n, at);
     size_t end = r->contraction == CONTRACTION_FIRST ? contraction_end(r, text, n, at) : 0;
     if (!end) end = word_end(r, text, n, at);
     if (!end) end = number_end(r, text, n, at);

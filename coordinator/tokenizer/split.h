@@ -5,7 +5,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum split_kind { SPLIT_GPT2, SPLIT_LLAMA3, SPLIT_QWEN2, SPLIT_QWEN35, SPLIT_O200K, SPLIT_TEKKEN, SPLIT_N };
+enum split_kind {
+    SPLIT_GPT2,
+    SPLIT_LLAMA3,
+    SPLIT_QWEN2,
+    SPLIT_QWEN35,
+    SPLIT_O200K,
+    SPLIT_TEKKEN,
+    SPLIT_STARCODER,
+    SPLIT_DEEPSEEK3,
+    SPLIT_N
+};
+/* Between patterns that are applied one after the other, each to the pieces that the one before left over. */
+#define SPLIT_THEN " then "
+/* What `ByteLevel` with use_regex splits by. */
+#define SPLIT_BYTE_LEVEL "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define SPLIT_DIGIT "\\p{N}" /* what `Digits` splits by, each on its own */
 
 const char *split_name(enum split_kind k); /* the family, for people */
 /* SPLIT_N: this pattern is not known. */

@@ -11,7 +11,8 @@
 struct reading {
     struct tokenizer *t;
     const char *name;
-    struct buf a, b; /* decoded strings */
+    struct buf a, b;     /* decoded strings */
+    struct buf patterns; /* that the pre_tokenizer splits by */
     struct err *e;
 };
 
@@ -271,18 +272,30 @@ static int read_normalizer(struct reading *r, const struct json *at, unsigned de
     return 0;
 }
 
+static void add_pattern(struct reading *r, const char *text)
+{
+    if (r->patterns.len) (void)buf_puts(&r->patterns, SPLIT_THEN);
+    (void)buf_puts(&r->patterns, text);
+}
+
 static int read_split(struct reading *r, const struct json *at)
 {
     static const char *const NAMES[] = {"pattern", "behavior", "invert", NULL}, *const REGEX[] = {"Regex", NULL};
     struct json m[3], regex;
     if (!members(at, NAMES, m) || !members(&m[0], REGEX, &regex) || !text_of(&regex, &r->a))
         return refuse(r, "its pre_tokenizer splits by something else than a regular expression", "");
-    r->t->split = split_of_pattern(buf_str(&r->a), r->a.len);
-    if (r->t->split == SPLIT_N)
-        return refuse(r, "its pre_tokenizer splits by a pattern that is not known here: ", buf_str(&r->a));
+    add_pattern(r, buf_str(&r->a));
     bool invert = flag_of(&m[2], false),
          good = text_of(&m[1], &r->a) && strcmp(buf_str(&r->a), invert ? "Removed" : "Isolated") == 0;
     return good ? 0 : refuse(r, "its pre_tokenizer does not keep the pieces of its pattern apart: ", buf_str(&r->a));
+}
+
+static int read_digits(struct reading *r, const struct json *at)
+{
+    static const char *const NAMES[] = {"individual_digits", NULL};
+    struct json each;
+    add_pattern(r, members(at, NAMES, &each) && flag_of(&each, false) ? SPLIT_DIGIT : SPLIT_DIGIT "+");
+    return 0;
 }
 
 /* The last part: bytes become the characters of the vocabulary. Before that it may split as GPT-2 does. */
@@ -290,21 +303,21 @@ static int read_byte_level(struct reading *r, const struct json *at)
 {
     static const char *const NAMES[] = {"add_prefix_space", "use_regex", NULL};
     struct json m[2];
-    bool split = r->t->split != SPLIT_N;
+    bool split = r->patterns.len > 0;
     if (!members(at, NAMES, m)) return not_json(r);
     r->t->prefix_space = flag_of(&m[0], true);
-    if (flag_of(&m[1], true) == split || (split && r->t->prefix_space))
-        return refuse(r, "its pre_tokenizer splits ",
-                      split ? "twice, or puts a blank before each piece" : "nothing: words would not be told apart");
-    if (!split) r->t->split = SPLIT_GPT2;
-    return 0;
+    if (split && r->t->prefix_space) return refuse(r, "its pre_tokenizer puts a blank before each piece", "");
+    if (flag_of(&m[1], true)) add_pattern(r, SPLIT_BYTE_LEVEL);
+    if (!r->patterns.len) return refuse(r, "its pre_tokenizer splits nothing: words would not be told apart", "");
+    r->t->split = split_of_pattern(buf_str(&r->patterns), r->patterns.len);
+    if (r->t->split < SPLIT_N) return 0;
+    return refuse(r, "its pre_tokenizer splits by a pattern that is not known here: ", buf_str(&r->patterns));
 }
 
 static int read_pre_tokenizer(struct reading *r, const struct json *at)
 {
     static const char *const PARTS[] = {"pretokenizers", NULL};
     struct json parts, list, item;
-    r->t->split = SPLIT_N;
     if (is_null(at)) return refuse(r, "it has no pre_tokenizer: it is not byte-level BPE", "");
     const char *type = type_of(r, at);
     if (strcmp(type, "ByteLevel") == 0) return read_byte_level(r, at);
@@ -313,10 +326,14 @@ static int read_pre_tokenizer(struct reading *r, const struct json *at)
     bool done = false;
     while (next_item(&list, &item)) {
         type = type_of(r, &item);
-        bool split = strcmp(type, "Split") == 0 && !done && r->t->split == SPLIT_N;
-        done = !split && !done && strcmp(type, "ByteLevel") == 0;
-        if (!split && !done) return refuse(r, "its pre_tokenizer has a part that is not known here: ", type);
-        if (split ? read_split(r, &item) : read_byte_level(r, &item)) return -1;
+        int (*read)(struct reading * r, const struct json *at) = done                             ? NULL
+                                                                 : strcmp(type, "Split") == 0     ? read_split
+                                                                 : strcmp(type, "Digits") == 0    ? read_digits
+                                                                 : strcmp(type, "ByteLevel") == 0 ? read_byte_level
+                                                                                                  : NULL;
+        if (!read) return refuse(r, "its pre_tokenizer has a part that is not known here: ", type);
+        if (read(r, &item)) return -1;
+        done = read == read_byte_level;
     }
     return done ? 0 : refuse(r, "its pre_tokenizer is not byte-level", "");
 }
@@ -398,7 +415,8 @@ static int read_added(struct reading *r, const struct json *at)
 int tokenizer_json_read(struct tokenizer *t, const char *json, size_t n, const char *name, struct err *e)
 {
     static const char *const NAMES[] = {"model", "normalizer", "pre_tokenizer", "post_processor", "added_tokens", NULL};
-    struct reading r = {.t = t, .name = name, .a = BUF_INIT(TEXT_MAX), .b = BUF_INIT(TEXT_MAX), .e = e};
+    struct reading r = {
+        .t = t, .name = name, .a = BUF_INIT(TEXT_MAX), .b = BUF_INIT(TEXT_MAX), .patterns = BUF_INIT(TEXT_MAX), .e = e};
     struct json j, m[5];
     json_begin(&j, json, n);
     int rc = members(&j, NAMES, m) ? 0 : not_json(&r);
@@ -409,5 +427,6 @@ int tokenizer_json_read(struct tokenizer *t, const char *json, size_t n, const c
     if (!rc) rc = read_model(&r, &m[0]);
     buf_clear(&r.a);
     buf_clear(&r.b);
+    buf_clear(&r.patterns);
     return rc;
 }

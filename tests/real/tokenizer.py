@@ -24,6 +24,8 @@ PATTERNS = {
     "qwen2": f"(?i:{CONTRACTIONS})|{LEAD}" + r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*" + BLANKS,
     "qwen35": f"(?i:{CONTRACTIONS})|{LEAD}" + r"[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + BLANKS,
     "o200k": CASED.replace("{0}", f"(?i:{CONTRACTIONS})?") + r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + BLANKS,
+    "deepseek": [r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+                 "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"],
     "tekken": CASED.replace("{0}", "") + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + BLANKS,
 }
 R = random.Random(7)
@@ -104,7 +106,8 @@ def train(pre, normalizer=None, size=1500, ignore_merges=False):
 
 
 def split(name):
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PATTERNS[name]), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    patterns = PATTERNS[name] if isinstance(PATTERNS[name], list) else [PATTERNS[name]]
+    return pre_tokenizers.Sequence([*(pre_tokenizers.Split(Regex(p), "isolated") for p in patterns), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 def bos(t, text):
@@ -126,6 +129,9 @@ def families():
     yield "qwen2", t, "pairs"
     yield "qwen35", train(split("qwen35"), normalizers.NFC()), "pairs"
     yield "o200k", train(split("o200k"), size=3000, ignore_merges=True), "pairs"
+    yield "deepseek", train(split("deepseek"), size=3000), "pairs"
+    digits = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    yield "starcoder", train(digits, size=3000), "strings"
     yield "tekken", train(split("tekken"), size=3000, ignore_merges=True), "pairs"
 
 

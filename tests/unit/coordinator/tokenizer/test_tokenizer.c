@@ -205,6 +205,11 @@ static void pieces_end_where_the_pattern_says(void **state)
         {SPLIT_O200K, "HTTPServer's| BHTTP|///\n"},
         {SPLIT_O200K, "ab|CD"},
         {SPLIT_TEKKEN, "Ab|'s|1|2"},
+        {SPLIT_STARCODER, "a|  |1|2| |3|'s| x|  | y"}, /* before a digit the text ends */
+        {SPLIT_DEEPSEEK3, "don|'t| go| |123|4|  |1|你好|!x|?!| |日本"},
+        {SPLIT_DEEPSEEK3, "a|\x01\x02|\x03z|\x04"}, /* what is nothing stays together, or leads a word */
+        {SPLIT_DEEPSEEK3, "ド|・|ア゙|x"},            /* what an earlier pattern took out is cut by the last one too */
+        {SPLIT_DEEPSEEK3, "x|::\n\n|  \n|  | y|  "},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -255,12 +260,16 @@ static void what_is_not_read_is_named(void **state)
          "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
         {"\"behavior\":\"Isolated\"", "\"behavior\":\"MergedWithPrevious\"",
          "t.json: its pre_tokenizer does not keep the pieces of its pattern apart: MergedWithPrevious"},
+        {"{\"type\":\"Split\"", "{\"type\":\"Punctuation\"",
+         "t.json: its pre_tokenizer has a part that is not known here: Punctuation"},
         {"{\"type\":\"Split\"", "{\"type\":\"Digits\"",
-         "t.json: its pre_tokenizer has a part that is not known here: Digits"},
+         "t.json: its pre_tokenizer splits by a pattern that is not known here: \\p{N}+"},
         {"\"type\":\"Sequence\",\"pre", "\"type\":\"Metaspace\",\"pre",
          "t.json: its pre_tokenizer is not byte-level: Metaspace"},
         {"\"use_regex\":false", "\"use_regex\":true",
-         "t.json: its pre_tokenizer splits twice, or puts a blank before each piece"},
+         "t.json: its pre_tokenizer splits by a pattern that is not known here: "
+         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+         "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+ then"},
         {"\"type\":\"TemplateProcessing\"", "\"type\":\"Other\"",
          "t.json: its post_processor is not known here: Other"},
         {"\"single_word\":false", "\"single_word\":true",
