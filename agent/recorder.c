@@ -311,11 +311,13 @@ void recorder_end(struct recorder *r, const struct stream *s, enum counter outco
     memset(r->group, 0, sizeof r->group);
 }
 
-void recorder_session(struct recorder *r, uint32_t turns, int64_t first_due, int64_t at)
+void recorder_session(struct recorder *r, uint32_t turns, const struct session_sum *sum, int64_t first_due, int64_t at)
 {
     if (!recorder_in_window(r, first_due)) return;
     sample(r, METRIC_SESSION_TURNS, (int64_t)turns * 1000, 1);
     sample(r, METRIC_SESSION_TIME, at - first_due, 1);
+    sample(r, METRIC_SESSION_TOKENS, (int64_t)sum->longest * 1000, 1);
+    if (sum->input) sample(r, METRIC_SESSION_CACHED, (int64_t)((double)sum->cached / (double)sum->input * 100e6), 1);
 }
 
 void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome)

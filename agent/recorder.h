@@ -28,6 +28,7 @@
  *
  * Identity: e2e = ttft + tpot × (m − 1), to the rounding of tpot to whole ns. */
 #pragma once
+#include "agent/session_sum.h"
 #include "agent/stream/stream.h"
 #include "common/counter.h"
 #include "common/plan/plan.h"
@@ -66,7 +67,7 @@ void recorder_status(struct recorder *r, enum counter outcome, uint32_t status);
 void recorder_retry(struct recorder *r, const struct stream *s, enum counter outcome);
 
 /* A conversation has had all its turns. */
-void recorder_session(struct recorder *r, uint32_t turns, int64_t first_due, int64_t at);
+void recorder_session(struct recorder *r, uint32_t turns, const struct session_sum *sum, int64_t first_due, int64_t at);
 
 /* The tail of an ok request that ended before its response did is over. */
 void recorder_tail(struct recorder *r, const struct stream *s, int64_t at);

@@ -213,7 +213,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     wording_drop(&st->wording, r);
     int64_t pause = rest(st, r, failed, at);
     if (r->node)
-        stage_tree_ended(st, r->node, outcome, at, pause);
+        stage_tree_ended(st, r->node, s, outcome, at, pause);
     else
         pacer_freed(&st->pacer, at, stage_talk_ended(st, r, outcome, at, pause));
     stream_clear(s);
@@ -309,7 +309,7 @@ static void start(struct stage *st, const struct pacer_item *item, struct tree_n
         st->rec.snap->counters[COUNTER_DROPPED]++;
         finish_unsent(st, item, item->due);
         if (node)
-            stage_tree_ended(st, node, COUNTER_CANCELLED, clock_mono_ns(), FAILURE_PAUSE_NS);
+            stage_tree_ended(st, node, NULL, COUNTER_CANCELLED, clock_mono_ns(), FAILURE_PAUSE_NS);
         else
             pacer_freed(&st->pacer, clock_mono_ns(), FAILURE_PAUSE_NS);
         return;

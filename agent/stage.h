@@ -171,7 +171,8 @@ bool stage_tree_due(struct stage *st, int64_t now, struct pacer_item *ret, struc
 void stage_tree_choose(const struct stage *st, struct request *r);
 void stage_tree_send(struct stage *st, struct request *r);
 /* It ended at `at`; its lane would rest for `rest`. */
-void stage_tree_ended(struct stage *st, struct tree_node *n, enum counter outcome, int64_t at, int64_t rest);
+void stage_tree_ended(struct stage *st, struct tree_node *n, const struct stream *s, enum counter outcome, int64_t at,
+                      int64_t rest); /* s: NULL: it was not sent */
 
 /* The stage ends at `now`: conversations that think do so no longer. */
 void stage_talk_stop(struct stage *st, int64_t now);

@@ -114,7 +114,7 @@ void stage_talk_send(struct stage *st, struct request *r)
 static void end_talk(struct stage *st, struct talk *k, bool whole, int64_t at)
 {
     st->rec.snap->counters[whole ? COUNTER_SESSIONS_DONE : COUNTER_SESSIONS_BROKEN]++;
-    if (whole) recorder_session(&st->rec, k->turns, k->began_due, at);
+    if (whole) recorder_session(&st->rec, k->turns, &k->sum, k->began_due, at);
     talks_end(&st->talks, k);
 }
 
@@ -133,6 +133,7 @@ int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outco
     r->talk = NULL;
     if (!k) return rest;
     stream_count(&r->stream, &n);
+    session_sum_add(&k->sum, &n);
     k->own = r->transfer.own;
     if (outcome == COUNTER_ABORTED) { /* neither: the stage ended first */
         talks_end(&st->talks, k);

@@ -74,9 +74,15 @@ void stage_tree_send(struct stage *st, struct request *r)
     r->transfer.session = r->session;
 }
 
-void stage_tree_ended(struct stage *st, struct tree_node *n, enum counter outcome, int64_t at, int64_t rest)
+void stage_tree_ended(struct stage *st, struct tree_node *n, const struct stream *s, enum counter outcome, int64_t at,
+                      int64_t rest)
 {
     struct session_tree *k = n->tree;
+    struct stream_tokens tokens;
+    if (s) {
+        stream_count(s, &tokens);
+        session_sum_add(&k->sum, &tokens);
+    }
     k->ok += outcome == COUNTER_OK;
     k->failed |= outcome != COUNTER_OK;
     bool warmed = k->warming > 0,
@@ -84,7 +90,7 @@ void stage_tree_ended(struct stage *st, struct tree_node *n, enum counter outcom
     if (warmed && k->warming == 0 && k->hold && at > k->hold) st->rec.snap->counters[COUNTER_LANES_LATE]++;
     if (!over) return;
     st->rec.snap->counters[k->failed ? COUNTER_SESSIONS_BROKEN : COUNTER_SESSIONS_DONE]++;
-    if (!k->failed && k->ok == k->data.n) recorder_session(&st->rec, k->data.n, k->began_due, at);
+    if (!k->failed && k->ok == k->data.n) recorder_session(&st->rec, k->data.n, &k->sum, k->began_due, at);
     trees_drop(&st->trees, k);
     pacer_freed(&st->pacer, at, rest);
 }

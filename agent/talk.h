@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "agent/due_heap.h"
+#include "agent/session_sum.h"
 #include "agent/stream/dialect.h"
 #include "common/rng.h"
 
@@ -34,7 +35,8 @@ struct talk {
     uint32_t address;         /* where it goes … */
     uint64_t own;             /* … and its connection */
     int64_t began_due;        /* due of its first turn */
-    struct rng rng;           /* of its turns and think times */
+    struct session_sum sum;
+    struct rng rng; /* of its turns and think times */
     struct buf text;
     struct talk_message *messages;
     struct dialect_message *said; /* the same, as a request takes them */

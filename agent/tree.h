@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agent/due_heap.h"
+#include "agent/session_sum.h"
 #include "common/corpus_tree.h"
 
 struct session_tree;
@@ -26,8 +27,9 @@ struct session_tree {
     struct tree_node *node;
     uint32_t *next; /* numbers of requests */
     uint32_t room, next_room;
-    uint32_t left;       /* requests that have not ended */
-    uint32_t ok;         /* ended ok */
+    uint32_t left; /* requests that have not ended */
+    uint32_t ok;   /* ended ok */
+    struct session_sum sum;
     uint64_t play;       /* its number in its part of the stage, from 0 */
     uint32_t address;    /* of all its requests … */
     bool placed, failed; /* … once the first was sent; one has failed */

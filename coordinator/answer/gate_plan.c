@@ -78,6 +78,8 @@ const char *gate_never(const struct plan *p, const struct plan_gate *gate)
         return never_turn(p, gate->metric - METRIC_E2E_FIRST_TURN + 1);
     case METRIC_SESSION_TURNS:
     case METRIC_SESSION_TIME:
+    case METRIC_SESSION_TOKENS:
+    case METRIC_SESSION_CACHED:
         return never_turn(p, 1);
     case METRIC_TPOT:
     case METRIC_TPOT_SUFFIX:

@@ -44,6 +44,7 @@ talk 'sessions: {turns: 3, think_time: {uniform: [100ms, 300ms]}, concurrency: r
 judge 'requests hold a slot, and thinking does not' --turns 3 3 --think 0.1 --slots 6 --by-request
 
 expect_text out.log 'Sessions: load 6 x240: [0-9]+ begun, [0-9]+ ended with all their turns; ttft p50 by turn: first [0-9.]+ ms, second [0-9.]+ ms, later [0-9.]+ ms'
+expect '.points[0] | .session_tokens.min == 54 and .session_tokens.max == 54 and (.session_cached.mean - 100 * 60 / 81 | fabs) < 0.01' 'how far conversations grew, and what of them came from the cache'
 expect '.points[0] | .sessions.begun > 80 and .sessions.broken == 0 and .sessions.whole > 50'
 
 server --fail-every 9

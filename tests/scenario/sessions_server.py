@@ -34,7 +34,9 @@ async def serve(reader, writer):
                 for word in words:
                     event = {"id": "x", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
                     await send(writer, event)
-                usage = {"prompt_tokens": 7, "completion_tokens": len(words), "total_tokens": 7 + len(words)}
+                before = 10 * (len(body["messages"]) - 1) # what was said before is in the cache
+                usage = {"prompt_tokens": 7 + before, "completion_tokens": len(words), "total_tokens": 7 + before + len(words),
+                         "prompt_tokens_details": {"cached_tokens": before}}
                 await send(writer, {"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
                 await send(writer, {"id": "x", "choices": [], "usage": usage})
                 data = b"data: [DONE]\n\n"
