@@ -371,7 +371,7 @@ static void give_up_arming(struct run *r, int64_t now)
 {
     for (size_t i = 0; i < r->attempt->n; i++)
         if (agent_in_stage(r->attempt->part[i].agent)) (void)agent_step(r->attempt->part[i].agent, AGENT_EV_RELEASE);
-    talk_release(r, now);
+    talk_dismiss(r, now);
     attempt_destroy(&r->attempt);
     if (r->err.code == ERR_NONE && ++r->tries >= RUN_ATTEMPTS) {
         struct err e;

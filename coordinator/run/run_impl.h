@@ -87,7 +87,7 @@ void talk_ack(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, ui
 void talk_stop_one(struct run *r, struct agent *a, uint32_t stage, uint32_t epoch, bool now);
 void talk_ask(struct run *r, struct agent *a, int64_t now); /* (re)sends what the agent has still to answer */
 void talk_refuse(struct run *r, const struct peer *to, const char *why, bool retry);
-void talk_release(struct run *r, int64_t now); /* an attempt that will not begin: as talk_all */
+void talk_dismiss(struct run *r, int64_t now); /* an attempt that will not begin: as talk_all */
 void talk_bye(struct run *r);
 /* Tells all living agents what they have to do, or those of the attempt alone: so many at once, the others in the next
  * ticks. */

@@ -142,7 +142,7 @@ void talk_all(struct run *r, int64_t now)
     talk_due(r, now);
 }
 
-void talk_release(struct run *r, int64_t now)
+void talk_dismiss(struct run *r, int64_t now)
 {
     for (size_t i = 0; i < r->attempt->n; i++) {
         struct agent *a = r->attempt->part[i].agent;
