@@ -13,7 +13,7 @@
 
 struct flags {
     const char *url, *sources, *streams;
-    uint32_t slots, tokens, input, workers, requests;
+    uint32_t slots, tokens, input, workers, requests, each;
     double rate;
     int64_t duration, warmup, quantum, ramp;
     bool http2, insecure, constant, record;
@@ -48,8 +48,9 @@ void __wrap_recorder_end(struct recorder *r, const struct stream *s, enum counte
 static struct plan *make_plan(const struct flags *f, struct err *e)
 {
     struct buf y = BUF_INIT(65536);
-    buf_printf(&y, "plan: 1\ntarget: {url: \"%s\", model: sim%s%s}\n", f->url, f->http2 ? ", http: \"2\"" : "",
-               f->insecure ? ", tls: {verify: false}" : "");
+    buf_printf(&y, "plan: 1\ntarget: {url: \"%s\", model: sim%s", f->url, f->insecure ? ", tls: {verify: false}" : "");
+    if (f->http2) buf_printf(&y, ", http: \"2\", streams_per_connection: %u", f->each);
+    buf_puts(&y, "}\n");
     buf_printf(&y, "workload: {name: bench, synthetic: {input_tokens: %u, output_tokens: %u}}\n", f->input, f->tokens);
     if (f->record) buf_puts(&y, "record: {requests: true}\n");
     buf_printf(&y, "agents: {quantum: %lldus}\n", (long long)(f->quantum / NS_PER_US));
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
                       .slots = 64,
                       .tokens = 128,
                       .input = 16,
+                      .each = 100,
                       .quantum = NS_PER_MS};
     const struct arg table[] = {
         {"url", ARG_TEXT, &f.url, "URL", "endpoint (http://127.0.0.1:8000/v1/chat/completions)"},
@@ -181,6 +183,7 @@ int main(int argc, char **argv)
         {"ramp", ARG_DURATION, &f.ramp, "TIME", "slots begin evenly over this time"},
         {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
+        {"per-connection", ARG_U32, &f.each, "N", "… with at most so many streams a connection (100)"},
         {"streams", ARG_TEXT, &f.streams, "FILE",
          "write when each token of the window's streams came, one stream a line"},
         {"record", ARG_FLAG, &f.record, NULL, "keep a row of each request"},

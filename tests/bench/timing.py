@@ -1,13 +1,14 @@
 """timing.py STREAMS.jsonl TRUTH.jsonl RESULT.json: what bench_engine saw of each stream against what the simulator emitted of it. Prints one JSON object.
 
 A stream is the truth's whose request arrived first after it was sent and that nobody else has: the way is the same for all, and streams of
-one read are told apart by their first and last tokens. `gap_error`: |gap seen - gap emitted| of every pair of tokens. `arrival`: first token
-seen - emitted. `off`: reported - emitted of TTFT, TPOT and ITL, as a share of the emitted and in us; `within`: |off| <= 0.1 % + 20 us."""
+one read are told apart by their first and last tokens. `gap_error`: |gap seen - gap emitted| of every pair of tokens; `gap_error_alone`: of
+those that no other stream's token shares a moment with, and so a read. `arrival`: first token seen - emitted. `off`: reported - emitted of TTFT, TPOT and ITL, as a share of the emitted and in us; `within`: |off| <= 0.1 % + 20 us."""
 import json
 import math
 import sys
 from bisect import bisect_left
-from itertools import accumulate
+from collections import Counter
+from itertools import accumulate, pairwise
 
 streams, truth, result = ([json.loads(line) for line in open(f)] for f in sys.argv[1:])
 result = result[0]
@@ -40,9 +41,13 @@ for s in sorted(streams, key=lambda s: s["first_ns"]):
         continue
     taken.add(best[1])
     pairs.append((s, truth[best[1]]))
-gap_error, first, emitted = [], [], {"ttft": [], "tpot": [], "itl": []}
-for s, t in pairs:
-    gap_error += [abs(a - b) / 1e3 for a, b in zip(s["gaps_ns"], t["emitted_ns"][1:])]
+came = [list(accumulate(s["gaps_ns"], initial=s["first_ns"])) for s, _ in pairs]
+at_once = Counter(at for moments in came for at in moments)
+alone_error, gap_error, first, emitted = [], [], [], {"ttft": [], "tpot": [], "itl": []}
+for (s, t), moments in zip(pairs, came):
+    errors = [abs(a - b) / 1e3 for a, b in zip(s["gaps_ns"], t["emitted_ns"][1:])]
+    gap_error += errors
+    alone_error += [e for e, (a, b) in zip(errors, pairwise(moments)) if at_once[a] == at_once[b] == 1]
     first.append((s["first_ns"] - t["first_ns"]) / 1e3)
     emitted["ttft"].append((t["first_ns"] - t.get("arrived_ns", t["received_ns"])) / 1e3)
     if t["tokens"] > 1:
@@ -60,5 +65,6 @@ for name, xs in emitted.items():
         within = within and ok
         off[name][k] = {"reported": result[name][k], "emitted": round(want[k], 2), "us": round(d, 2), "share": round(d / want[k], 6), "within": ok}
 lag = sorted((e - d) / 1e3 for _, t in pairs for e, d in zip(accumulate(t["emitted_ns"]), accumulate(t["due_ns"])))
-print(json.dumps({"streams": len(streams), "alone": alone, "gap_error": three(gap_error) if gap_error else None, "arrival": three(first), "off": off,
+print(json.dumps({"streams": len(streams), "alone": alone, "gap_error": three(gap_error) if gap_error else None,
+                  "gap_error_alone": three(alone_error) if alone_error else None, "arrival": three(first), "off": off,
                   "within": within, "sim_lag": three(lag), "refill": result.get("lateness"), "cpu_us_per_token": result["cpu_us_per_token"]}))
