@@ -30,6 +30,7 @@
 #include "coordinator/run/merge.h"
 #include "coordinator/store/store.h"
 #include "tests/bench/made_up.h"
+#include "tests/bench/merge_cost.h"
 #include "tests/bench/process_cost.h"
 
 enum {
@@ -501,39 +502,6 @@ static int check_run(const char *dir, uint64_t *ret_snapshots)
     return wrong;
 }
 
-/* CPU that one snapshot costs to be decoded and merged, beside as many agents. */
-static double merge_us(void)
-{
-    struct plan_stage asked = {.kind = LOAD_CLOSED, .concurrency = opt.agents * 8, .duration_ns = opt.duration_ns};
-    struct merge *m = merge_new(0, 0, 1, &asked);
-    struct fake *f = calloc(opt.agents, sizeof *f);
-    struct buf b = BUF_INIT(WIRE_MESSAGE_MAX);
-    struct err e;
-    int64_t spent = 0, n = 0;
-    if (!m || !f) abort();
-    for (uint32_t i = 0; i < opt.agents; i++)
-        if (merge_add_agent(m, i, "x", 1, 8, &e)) abort();
-    for (uint64_t k = 0; k < 10; k++)
-        for (uint32_t i = 0; i < opt.agents; i++) {
-            struct snapshot s;
-            f[i].index = i;
-            f[i].slots = 8;
-            made_up_next(template_of(&f[i], f[i].k), f[i].k, f[i].slots, false, f[i].counters, &s);
-            f[i].k++;
-            buf_reset(&b);
-            if (snapshot_encode(&s, &b)) abort();
-            int64_t t = thread_cpu_ns();
-            if (merge_accept(m, i, k + 1, b.data, b.len, &e) != MERGE_ACCEPTED) abort();
-            if (k < 2) continue; /* memory grows */
-            spent += thread_cpu_ns() - t;
-            n++;
-        }
-    merge_destroy(&m);
-    buf_clear(&b);
-    free(f);
-    return (double)spent / 1e3 / (double)n;
-}
-
 /* ---- the whole ---- */
 
 struct figures {
@@ -580,13 +548,13 @@ static int bench(void)
     (void)snprintf(log, sizeof log, "%s/err.log", dir);
     (void)snprintf(file, sizeof file, "%s/run.sqlite", run);
     for (uint64_t i = 0; i < TEMPLATES; i++)
-        templates[i] = made_up_second(rng_mix(1, i, 0, 0), opt.all_metrics);
+        templates[i] = made_up_second(rng_mix(1, i, 0, 0), MADE_UP_REQUESTS, opt.all_metrics);
     (void)snprintf(keys, sizeof keys, "%s/keys", dir);
     if (opt.curve && make_keys(keys)) {
         fprintf(stderr, "bench_cluster: no keys\n");
         return 1;
     }
-    double merge = merge_us();
+    double merge = merge_cost_us(templates, TEMPLATES, opt.agents, 10);
     write_plan(plan);
     pid_t pid = start_coordinator(plan, run, log, keys);
     if (pid < 0 || find_endpoint(log, pid, endpoint)) {

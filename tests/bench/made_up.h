@@ -17,14 +17,14 @@ static inline void made_up_sample(struct snapshot *s, enum metric m, double unit
     if (!s->hist[m] || hist_record(s->hist[m], (int64_t)(v < 1 ? 1 : v), n)) abort();
 }
 
-/* A second of an agent that ends MADE_UP_REQUESTS requests: log-normal times with a tail, as real servers show them. */
-static inline struct snapshot *made_up_second(uint64_t seed, bool all_metrics)
+/* A second of an agent that ends so many requests: log-normal times with a tail, as real servers show them. */
+static inline struct snapshot *made_up_second(uint64_t seed, uint32_t requests, bool all_metrics)
 {
     struct rng r;
     struct snapshot *s = snapshot_new(false);
     if (!s) abort();
     rng_seed(&r, seed);
-    for (int i = 0; i < MADE_UP_REQUESTS; i++) {
+    for (uint32_t i = 0; i < requests; i++) {
         double ttft = 180 * exp(0.45 * rng_normal(&r)), tpot = 12 * exp(0.08 * rng_normal(&r)),
                late = 0.05 * rng_exp(&r);
         made_up_sample(s, METRIC_TTFT, ttft, 1);
@@ -57,8 +57,9 @@ static inline struct snapshot *made_up_second(uint64_t seed, bool all_metrics)
 static inline void made_up_next(const struct snapshot *template, uint64_t k, uint64_t slots, bool last,
                                 uint64_t c[COUNTER_N], struct snapshot *ret)
 {
-    const uint64_t tokens = (uint64_t)MADE_UP_REQUESTS * MADE_UP_TOKENS, second = 1000000000;
-    uint64_t due = last ? 0 : MADE_UP_REQUESTS + (k == 0 ? slots : 0), ended = last ? slots : MADE_UP_REQUESTS;
+    const uint64_t requests = template->hist[METRIC_TTFT]->count, tokens = requests * MADE_UP_TOKENS,
+                   second = 1000000000;
+    uint64_t due = last ? 0 : requests + (k == 0 ? slots : 0), ended = last ? slots : requests;
     *ret = *template;
     c[COUNTER_DUE] += due;
     c[COUNTER_SENT] += due;

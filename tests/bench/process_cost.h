@@ -15,7 +15,7 @@ struct usage {
     long rss_kib, peak_kib;
 };
 
-static struct usage usage_of(pid_t pid)
+static inline struct usage usage_of(pid_t pid)
 {
     struct usage u = {.at = clock_mono_ns()};
     char path[64], line[512];
@@ -39,7 +39,7 @@ static struct usage usage_of(pid_t pid)
 }
 
 /* How long its loop was away at most, and the most CPU time that it took for one turn, by its own word. */
-static double longest_turn(const char *log, double *ret_cpu_ms)
+static inline double longest_turn(const char *log, double *ret_cpu_ms)
 {
     char line[1024];
     double ms = -1;
@@ -54,20 +54,20 @@ static double longest_turn(const char *log, double *ret_cpu_ms)
     return ms;
 }
 
-static int64_t thread_cpu_ns(void)
+static inline int64_t thread_cpu_ns(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static double ms_between(int64_t from, int64_t to)
+static inline double ms_between(int64_t from, int64_t to)
 {
     return (double)(to - from) / 1e6;
 }
 
 /* Waits until the coordinator has logged where it listens; -1 when it ends before that. */
-static int find_endpoint(const char *log, pid_t pid, char ret_endpoint[256])
+static inline int find_endpoint(const char *log, pid_t pid, char ret_endpoint[256])
 {
     char line[1024];
     for (int i = 0; i < 200; i++) {
