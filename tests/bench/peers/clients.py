@@ -29,16 +29,21 @@ class Load:
     dir: pathlib.Path  # of this run, empty
     tokenizer: pathlib.Path
     cores: int  # how many the client has
+    model: str = "sim"
+    prompts: tuple = (PROMPT,)  # in turns
+    ramp: bool = True  # streams begin over a second, where the client can be told to
+    ignore_eos: bool = False  # of a real server, so that answers have all their tokens
 
     def body(self):
         file = self.dir / "body.json"
-        file.write_text(json.dumps({"model": "sim", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": self.tokens, "stream": True,
+        file.write_text(json.dumps({"model": self.model, "messages": [{"role": "user", "content": self.prompts[0]}], "max_tokens": self.tokens, "stream": True,
                                     "stream_options": {"include_usage": True}}))
         return file
 
-    def lines(self, key, n=1):
+    def lines(self, key, n=0):
+        """A file of n prompts, or of each once."""
         file = self.dir / "prompts.jsonl"
-        file.write_text((json.dumps({key: PROMPT}) + "\n") * n)
+        file.write_text("".join(json.dumps({key: self.prompts[i % len(self.prompts)]}) + "\n" for i in range(n or len(self.prompts))))
         return file
 
 
@@ -157,16 +162,18 @@ class Plateau(Client):
         self.version = re.search(r"\d+\.\d+\.\d+", subprocess.run([self.bin / "plateau", "--version"], capture_output=True, text=True, check=True).stdout).group()
 
     def command(self, load):
+        ramp = "1s" if load.ramp and load.streams > 1 else "0s"
+        body = ", body: {ignore_eos: true}" if load.ignore_eos else ""
         (load.dir / "plan.yaml").write_text(
-            f'plan: 1\ntarget: {{url: "{load.url}/{PATH}", model: sim}}\n'
+            f'plan: 1\ntarget: {{url: "{load.url}/{PATH}", model: {load.model}{body}}}\n'
             f'workload: {{dataset: {{file: "{load.lines("prompt")}", format: jsonl, fields: {{prompt: prompt}}, output_tokens: {load.tokens}}}}}\n'
-            f"load: {{stages: [{{concurrency: {load.streams}, requests: {load.requests}, ramp: {'1s' if load.streams > 1 else '0s'}}}]}}\n")
+            f"load: {{stages: [{{concurrency: {load.streams}, requests: {load.requests}, ramp: {ramp}}}]}}\n")
         return [self.bin / "plateau", "run", load.dir / "plan.yaml", "--local", 1, "--no-probe", "--out", load.dir / "run", "--data", load.dir / "data"]
 
     def read(self, load):
         point = json.loads((load.dir / "run/summary.json").read_text())["points"][0]
         return {"completed": point["ledger"]["ok"], "counted": point["window"]["ok"], "verdict": point["verdict"]["status"],
-                **{k: three(point[f"{k}_ms"], "mean", "p50", "p99") for k in ("ttft", "tpot", "itl", "e2e")}}
+                "output_tps": point["output_tokens_per_s"], **{k: three(point[f"{k}_ms"], "mean", "p50", "p99") for k in ("ttft", "tpot", "itl", "e2e")}}
 
 
 class AIPerf(Python):
@@ -174,15 +181,16 @@ class AIPerf(Python):
     packages = ("aiperf==0.13.0",)
 
     def command(self, load):
-        ramp = ["--concurrency-ramp-duration", 1] if load.streams > 1 else []
-        return [self.program("aiperf"), "profile", "--url", load.url, "--model", "sim", "--tokenizer", "peers/words", "--endpoint-type", "chat", "--streaming",
-                "--input-file", load.lines("text"), "--custom-dataset-type", "single_turn", "--extra-inputs", f"max_tokens:{load.tokens}",
+        ramp = ["--concurrency-ramp-duration", 1] if load.ramp and load.streams > 1 else []
+        eos = ["ignore_eos:true"] if load.ignore_eos else []
+        return [self.program("aiperf"), "profile", "--url", load.url, "--model", load.model, "--tokenizer", "peers/words", "--endpoint-type", "chat", "--streaming",
+                "--input-file", load.lines("text"), "--custom-dataset-type", "single_turn", "--extra-inputs", f"max_tokens:{load.tokens}", *eos,
                 "--request-count", load.requests, "--concurrency", load.streams, *ramp, "--use-server-token-count", "--ui", "none", "--no-gpu-telemetry",
                 "--no-server-metrics", "--export-level", "summary", "--artifact-dir", load.dir / "artifacts"]
 
     def read(self, load):
         d = the_only(load.dir / "artifacts", "**/profile_export_aiperf.json")
-        return {"completed": int(d["request_count"]["avg"]), "ttft": three(d["time_to_first_token"], "avg", "p50", "p99"),
+        return {"completed": int(d["request_count"]["avg"]), "output_tps": d["output_token_throughput"]["avg"], "ttft": three(d["time_to_first_token"], "avg", "p50", "p99"),
                 "tpot": three(d.get("inter_token_latency"), "avg", "p50", "p99"), "itl": three(d.get("inter_chunk_latency"), "avg", "p50", "p99"),
                 "e2e": three(d["request_latency"], "avg", "p50", "p99")}
 
@@ -213,8 +221,8 @@ class VllmLike(Python):
 
     def read(self, load):
         d = the_only(load.dir, "result*.json")
-        return {"completed": d["completed"], **{k: three(d, f"mean_{name}_ms", f"median_{name}_ms", f"p99_{name}_ms")
-                                                for k, name in (("ttft", "ttft"), ("tpot", "tpot"), ("itl", "itl"), ("e2e", "e2el"))}}
+        return {"completed": d["completed"], "output_tps": d["output_throughput"], **{k: three(d, f"mean_{name}_ms", f"median_{name}_ms", f"p99_{name}_ms")
+                                                                              for k, name in (("ttft", "ttft"), ("tpot", "tpot"), ("itl", "itl"), ("e2e", "e2el"))}}
 
 
 class Vllm(VllmLike):
@@ -229,10 +237,11 @@ class Vllm(VllmLike):
         return [*self.start(), "bench", "serve", "--help"]
 
     def command(self, load):
-        return [*self.start(), "bench", "serve", "--backend", "openai-chat", "--base-url", load.url, "--endpoint", f"/{PATH}", "--model", "sim",
+        ramp = ["--request-rate", load.streams, "--burstiness", 1000] if load.ramp and load.streams > 1 else []
+        return [*self.start(), "bench", "serve", "--backend", "openai-chat", "--base-url", load.url, "--endpoint", f"/{PATH}", "--model", load.model,
                 "--tokenizer", load.tokenizer, "--dataset-name", "custom", "--dataset-path", load.lines("prompt", load.requests), "--custom-output-len", load.tokens,
-                "--num-prompts", load.requests, "--max-concurrency", load.streams, "--request-rate", load.streams if load.streams > 1 else "inf",
-                "--burstiness", 1000, "--skip-chat-template", "--disable-tqdm", "--percentile-metrics", "ttft,tpot,itl,e2el", "--save-result",
+                "--num-prompts", load.requests, "--max-concurrency", load.streams, *ramp, *(["--ignore-eos"] if load.ignore_eos else []),
+                "--skip-chat-template", "--disable-tqdm", "--percentile-metrics", "ttft,tpot,itl,e2el", "--save-result",
                 "--result-dir", load.dir, "--result-filename", "result.json"]
 
 
