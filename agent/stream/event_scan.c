@@ -198,13 +198,17 @@ static uint32_t *usage_number(struct event_scan *s, enum json_note_kind *ret)
                  {"input_tokens", JSON_NOTE_INPUT},
                  {"inputTokenCount", JSON_NOTE_INPUT},
                  {"promptTokenCount", JSON_NOTE_INPUT},
-                 {"cacheReadInputTokenCount", JSON_NOTE_CACHED}};
+                 {"cacheReadInputTokenCount", JSON_NOTE_CACHED},
+                 {"prompt_cache_hit_tokens", JSON_NOTE_CACHED}, /* DeepSeek */
+                 {"cached_tokens", JSON_NOTE_CACHED},           /* Moonshot; else in the details */
+                 {"reasoning_tokens", JSON_NOTE_THOUGHT}};      /* SGLang; else in the details */
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         if (!json_is(&s->j, NAMES[i].name, strlen(NAMES[i].name))) continue;
         *ret = NAMES[i].kind;
-        return *ret == JSON_NOTE_OUTPUT  ? &s->ev->output_tokens
-               : *ret == JSON_NOTE_INPUT ? &s->ev->input_tokens
-                                         : &s->ev->cached_tokens;
+        return *ret == JSON_NOTE_OUTPUT   ? &s->ev->output_tokens
+               : *ret == JSON_NOTE_INPUT  ? &s->ev->input_tokens
+               : *ret == JSON_NOTE_CACHED ? &s->ev->cached_tokens
+                                          : &s->ev->thought_tokens;
     }
     return NULL;
 }
@@ -220,7 +224,8 @@ static void take_usage(struct event_scan *s, enum around around)
         if (number) {
             s->known = true;
             if (event_scan_number(s, kind, number) && kind == JSON_NOTE_OUTPUT) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
+        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details") ||
+                   JSON_IS(&s->j, "input_tokens_details") || JSON_IS(&s->j, "output_tokens_details")) {
             event_scan_details(s);
         } else if (around != AROUND_NOTHING && JSON_IS(&s->j, "usage")) {
             take_usage(s, AROUND_NOTHING);

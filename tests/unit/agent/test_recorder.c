@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -216,24 +217,33 @@ static void test_suffix(void **state)
 static void test_hidden_reasoning(void **state)
 {
     (void)state;
-    fresh(NULL);
-    begin(1000 * MS, 1000 * MS);
-    s.asked_tokens = 256;
-    for (int i = 0; i < 20; i++)
-        feed(VISIBLE, (1400 + 20 * i) * MS);
-    feed("data: "
-         "{\"choices\":[],\"usage\":{\"completion_tokens\":220,\"completion_tokens_details\":{\"reasoning_tokens\":200}"
-         "}}\n\n",
-         1780 * MS);
-    feed(DONE, 1780 * MS);
-    end(END_COMPLETE, 200, 1780 * MS, COUNTER_OK);
-    must_hold(METRIC_TPOT, 20 * MS);
-    must_hold(METRIC_USER_SPEED, 50000000);
-    must_hold(METRIC_OUTPUT_TOKENS, 220000);
-    assert_int_equal(counted(COUNTER_TOKENS), 220);
-    assert_int_equal(counted(COUNTER_TOKENS_SEEN), 20);
-    assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 220000000);
-    assert_int_equal(counted(COUNTER_USAGE_DOUBTED), 0);
+    /* in the details, or, as SGLang, Moonshot and DeepSeek write it, beside the other numbers */
+    static const char *const PLACES[] = {
+        "\"prompt_tokens_details\":{\"cached_tokens\":3},\"completion_tokens_details\":{\"reasoning_tokens\":200}",
+        "\"input_tokens_details\":{\"cached_tokens\":3},\"output_tokens_details\":{\"reasoning_tokens\":200}",
+        "\"cached_tokens\":3,\"reasoning_tokens\":200", "\"prompt_cache_hit_tokens\":3,\"reasoning_tokens\":200"};
+    for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) {
+        char text[300];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 256;
+        for (int i = 0; i < 20; i++)
+            feed(VISIBLE, (1400 + 20 * i) * MS);
+        (void)snprintf(text, sizeof text,
+                       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":220,%s}}\n\n",
+                       PLACES[k]);
+        feed(text, 1780 * MS);
+        feed(DONE, 1780 * MS);
+        end(END_COMPLETE, 200, 1780 * MS, COUNTER_OK);
+        must_hold(METRIC_TPOT, 20 * MS);
+        must_hold(METRIC_USER_SPEED, 50000000);
+        must_hold(METRIC_OUTPUT_TOKENS, 220000);
+        assert_int_equal(counted(COUNTER_TOKENS), 220);
+        assert_int_equal(counted(COUNTER_TOKENS_SEEN), 20);
+        assert_int_equal(counted(COUNTER_CACHED_TOKENS), 3);
+        assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), 220000000);
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), 0);
+    }
 }
 
 /* Reasoning that is streamed and that usage does not count: both have it. */
