@@ -85,8 +85,11 @@ static void take_usage(struct event_scan *s, struct other_usage *other)
             if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
         } else if (JSON_IS(&s->j, "prompt_tokens") || JSON_IS(&s->j, "promptTokens")) {
             (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details")) {
+        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details") ||
+                   JSON_IS(&s->j, "input_tokens_details") || JSON_IS(&s->j, "output_tokens_details")) {
             event_scan_details(s);
+        } else if (JSON_IS(&s->j, "reasoning_tokens")) { /* SGLang; else in the details */
+            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
         } else if (JSON_IS(&s->j, "prompt_cache_hit_tokens") || JSON_IS(&s->j, "cached_tokens")) {
             (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
         } else if (JSON_IS(&s->j, "output_tokens")) {
