@@ -18,6 +18,7 @@
 /* All usable points of one requested load (repeats, and more time of a search) as one. */
 struct group {
     double load, throughput, lo, hi;
+    const struct plan_stage *asked;
     double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests, by refused_share */
     uint32_t n, first, n_pass, n_fail,
         n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
@@ -46,7 +47,7 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
 static int by_load(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
-    return (x->load > y->load) - (x->load < y->load);
+    return load_below(y->load, y->asked, x->load, x->asked) - load_below(x->load, x->asked, y->load, y->asked);
 }
 
 /* Of the stage's requests, those that the server refused since it has enough: by a limit of requests (429), or because
@@ -72,7 +73,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
             if (load_same(&points[ret[k].first].requested, &p->requested)) g = &ret[k];
         if (!g) {
             g = &ret[n_groups++];
-            *g = (struct group){.first = (uint32_t)i};
+            *g = (struct group){.first = (uint32_t)i, .asked = &p->requested};
         }
         double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed + p->window_cut);
         g->load += (load_on(p, axis) - g->load) * w;

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#define ALIKE 0.02 /* loads achieved within this of each other */
+
 static bool same_number(double a, double b)
 {
     return fabs(a - b) <= 1e-9 * fmax(fabs(a), fabs(b));
@@ -66,4 +68,10 @@ const char *load_axis_name(enum load_axis axis)
 double load_asked(const struct plan_stage *s)
 {
     return s->kind == LOAD_OPEN ? s->rate_to : (double)s->concurrency;
+}
+
+bool load_below(double a, const struct plan_stage *x, double b, const struct plan_stage *y)
+{
+    bool alike = x->kind == y->kind && fabs(a - b) <= ALIKE * fmax(a, b);
+    return alike ? load_asked(x) < load_asked(y) : a < b;
 }

@@ -166,7 +166,9 @@ bool report_knee_point(const struct analysis *in, size_t *ret)
     for (size_t i = 0; i < in->n_points; i++) {
         /* the load at the knee may be achieved a little below what was asked for */
         if (!load_usable(&in->points[i]) || load_on(&in->points[i], a->axis) < 0.98 * a->knee) continue;
-        if (!found || load_on(&in->points[i], a->axis) < load_on(&in->points[*ret], a->axis)) *ret = i;
+        const struct point *p = &in->points[i], *best = &in->points[*ret];
+        if (!found || load_below(load_on(p, a->axis), &p->requested, load_on(best, a->axis), &best->requested))
+            *ret = i;
         found = true;
     }
     return found;

@@ -284,6 +284,27 @@ static void test_refused(void **state)
     }
 }
 
+/* Slots that rest after refusals are no load: of two loads that came out alike the knee is at the one that was asked
+ * for less. */
+static void test_refused_knee(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double FLIGHT[] = {2, 4, 7.27, 7.26}, RATE[] = {157, 322, 611, 608};
+    memset(&w, 0, sizeof w);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct point *p = add(&w, 2u << i, 1);
+        p->concurrency = FLIGHT[i];
+        p->output_tokens_per_s = RATE[i], p->output_lo = RATE[i] * 0.95, p->output_hi = RATE[i] * 1.05;
+        p->ledger.ok = 100;
+        if (i >= 2) p->ledger.failed[FAILURE_HTTP_429] = i == 2 ? 400 : 1870;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached);
+    assert_float_equal(w.a.knee, 7.27, 1e-9);
+    assert_float_equal(w.a.at_knee.load, 7.27, 1e-9);
+}
+
 /* Past the knee slots rest after refusals: what is in flight hardly grows, so that no doubling is known. Where loads
  * are refused, the rest of them does not wait. */
 static void test_no_doubling(void **state)
@@ -554,6 +575,7 @@ int main(void)
                                        cmocka_unit_test(test_rates),
                                        cmocka_unit_test(test_overrun),
                                        cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_refused_knee),
                                        cmocka_unit_test(test_no_doubling),
                                        cmocka_unit_test(test_outrun),
                                        cmocka_unit_test(test_repeats),
