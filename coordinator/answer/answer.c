@@ -614,6 +614,14 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
     return 0;
 }
 
+static void again_compute(const struct plan *plan, struct answer *a)
+{
+    if (plan->n_workloads != 1 || plan->workloads[0].source != SOURCE_DATASET || plan_has_sessions(plan)) return;
+    if (plan->workloads[0].data.found.records == 0) return;
+    a->records = (double)plan->workloads[0].data.found.records;
+    a->records_sent = (double)a->requests / a->records;
+}
+
 int answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
                    size_t n_gates, struct answer *ret, struct err *e)
 {
@@ -625,6 +633,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     evidence_compute(points, n, ret);
     tokenless_compute(points, n, ret);
     failures_compute(points, n, ret);
+    again_compute(plan, ret);
     lengths_compute(plan, points, n, &ret->length);
     counts_compute(points, n, ret);
     after_compute(points, n, ret);

@@ -81,6 +81,8 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;
+    double records,
+        records_sent; /* of the data set, and how often each was sent; 0: no data set, or several workloads */
     double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as
                                        a share of its time; NaN when unknown */
     double rest_share;              /* of the slots' time, in which they rested after failures; NaN: no closed loop */

@@ -27,8 +27,8 @@ double load_on(const struct point *p, enum load_axis axis); /* achieved, not ask
 const char *load_thing(enum load_axis axis);                /* "concurrent request", "request/s": for human_things */
 const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
 
-/* Is load a, achieved by stage x, below b, achieved by y? Of loads of one kind that came out alike (slots that rest after
- * failures are no load) the one that was asked for less is. */
+/* Is load a, achieved by stage x, below b, achieved by y? Of loads of one kind that came out alike (slots that rest
+ * after failures are no load) the one that was asked for less is. */
 bool load_below(double a, const struct plan_stage *x, double b, const struct plan_stage *y);
 
 /* What a stage asks for, as one number of its own kind: to sort and to search by. A ramp counts by its end. */

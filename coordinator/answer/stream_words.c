@@ -14,6 +14,7 @@
 #define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
 #define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
 #define GATHERED_TELL 0.1  /* of the token events, or of the answers */
+#define AGAIN_TELL 2       /* times that each record was sent */
 #define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
 #define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
 #define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
@@ -161,11 +162,11 @@ static void say_other_model(struct answer *a)
 static void say_at_once(struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    answer_say(
-        a,
-        "%s of %s came all at once: a proxy buffers the stream, or the server sends whole answers. Their TTFT is the "
-        "time of the whole answer, and they have no TPOT and no ITL. ",
-        human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
+    answer_say(a,
+               "%s of %s came all at once: a proxy buffers the stream, a cache answers, or the server sends whole "
+               "answers. Their TTFT is the "
+               "time of the whole answer, and they have no TPOT and no ITL. ",
+               human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
 }
 
 /* The gaps between tokens are then those of a buffer. */
@@ -237,8 +238,19 @@ static void say_after(struct answer *a)
         answer_say(a, ", until the response ends. ");
 }
 
+/* Prompts that come again are what prompt and answer caches live by; whether the users' come again so is for the
+ * reader. */
+static void say_again(struct answer *a)
+{
+    char n[HUMAN_THINGS_MAX];
+    if (!(a->records_sent >= AGAIN_TELL)) return;
+    answer_say(a, "Each of the %s of the data set was asked for ", human_things(a->records, "record", n));
+    answer_say_number(a, "", a->records_sent, " times on average: where a prompt comes again, a cache may answer. ");
+}
+
 void stream_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
+    say_again(a);
     say_lengths(plan, a);
     say_no_usage(plan, a);
     say_input(a);

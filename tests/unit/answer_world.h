@@ -146,6 +146,8 @@ static inline void backed(const struct world *w)
                             100 * (double)a->bad / (double)(a->bad_of ? a->bad_of : 1),
                             a->oldest_s,
                             a->length.output.asked,
+                            a->records,
+                            a->records_sent,
                             a->length.output.got,
                             a->length.input.asked,
                             a->length.input.got,

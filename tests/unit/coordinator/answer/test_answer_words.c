@@ -444,7 +444,8 @@ static void test_ends(void **state)
     silent(&w, "all at once");
     data.counters[COUNTER_AT_ONCE] = 99; /* said once, and not as a part of the events too */
     finish_capacity(&w, 1000);
-    says(&w, "99 of 100 answers came all at once: a proxy buffers the stream, or the server sends whole answers. Their "
+    says(&w, "99 of 100 answers came all at once: a proxy buffers the stream, a cache answers, or the server sends "
+             "whole answers. Their "
              "TTFT is the time of the whole answer, and they have no TPOT and no ITL. ");
     silent(&w, "one read");
     data.counters[COUNTER_AT_ONCE] = 0;

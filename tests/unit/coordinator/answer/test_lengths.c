@@ -173,9 +173,28 @@ static void test_lengths_of_file(void **state)
     silent(&w, "tokens on average");
 }
 
+/* A data set that is passed again and again: a cache may answer what comes again. */
+static void test_again(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct plan_workload set = {.source = SOURCE_DATASET};
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 1; load <= 4; load *= 2)
+        add(&w, load, 1)->ledger.ok = 56;
+    w.plan.workloads = &set, w.plan.n_workloads = 1;
+    set.data.found.records = 100;
+    finish(&w, 1000);
+    silent(&w, "a cache may answer");
+    set.data.found.records = 40;
+    finish(&w, 1000);
+    says(&w, "Each of the 40 records of the data set was asked for 4.2 times on average: where a prompt comes again, a "
+             "cache may answer. ");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lengths), cmocka_unit_test(test_lengths_of_mix),
-                                       cmocka_unit_test(test_lengths_of_file)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lengths), cmocka_unit_test(test_again),
+                                       cmocka_unit_test(test_lengths_of_mix), cmocka_unit_test(test_lengths_of_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
