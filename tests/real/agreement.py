@@ -3,7 +3,7 @@
 
 Called by agreement.sh, with vLLM's server under --url. Each client of tests/bench/peers sends the same prompts and asks for the same number of tokens, in interleaved rounds.
 Compared are throughput and the means of TTFT and TPOT with plateau's: as reported, and for each run against what the server counted itself while it lasted, since its own
-speed changes from run to run. The noise is what is left of the logarithms after the effects of client and round; a difference is beyond it when it is larger than the
+speed changes from run to run. The noise is what is left after the effects of client and round; a difference is beyond it when it is larger than the
 quantile of Student's t that all comparisons together exceed by chance in 5 % of tables.
 
 A difference beyond the noise must have a name: a definition, under which plateau's own rows of single requests give the client's figure; the server, which worked at another
@@ -152,20 +152,29 @@ def noise(table):
 
 
 class Comparison:
-    """One figure at one number of streams: rows[client] is a list of runs, a round each."""
+    """One figure at one number of streams: rows[client] is a list of runs, a round each. Reported figures are compared as logarithms, since the server's speed multiplies them;
+    beside the server's own count times are compared in ms, since what comes on top of it is a wait, and throughput as a logarithm."""
 
     def __init__(self, rows, figure, comparisons):
         self.rows, self.figure = rows, figure
         self.raw = {c: [math.log(r["said"][figure]) for r in runs] for c, runs in rows.items()}
-        self.off = {c: [math.log(r["said"][figure] / r["own"][figure]) for r in runs] for c, runs in rows.items()}
+        self.off = {c: [self.beside_own(r, r["said"][figure]) for r in runs] for c, runs in rows.items()}
         self.error = {"raw": noise(self.raw), "off": noise(self.off)}
         self.bound = t_bound(self.error["raw"][1], 0.05 / comparisons)
+
+    def beside_own(self, run, value):
+        own = run["own"][self.figure]
+        return math.log(value / own) if self.figure == "output_tps" else value - own
+
+    def scale(self, kind):
+        """What makes a fraction of a difference or a noise."""
+        return 1.0 if kind == "raw" or self.figure == "output_tps" else statistics.fmean(r["said"][self.figure] for r in self.rows["plateau"])
 
     def difference(self, kind, client, ours=None):
         """In units of the noise, and as a fraction."""
         table = getattr(self, kind)
         d = statistics.fmean(table[client]) - statistics.fmean(ours or table["plateau"])
-        return d / max(self.error[kind][0], 1e-12), math.expm1(d)
+        return d / max(self.error[kind][0], 1e-12), d / self.scale(kind) if self.scale(kind) != 1.0 else math.expm1(d)
 
     def name(self, client):
         """(agrees or explained, words)"""
@@ -174,7 +183,7 @@ class Comparison:
             return True, "agrees" if abs(raw) <= self.bound else "the server was at another speed, by its own count; against that it agrees"
         known = DEFINITIONS.get((client, self.figure))
         if known:
-            ours = [math.log(r["by"][client, self.figure] / r["own"][self.figure]) for r in self.rows["plateau"]]
+            ours = [self.beside_own(r, r["by"][client, self.figure]) for r in self.rows["plateau"]]
             if abs(self.difference("off", client, ours)[0]) <= self.bound:
                 return True, "definition: " + known[0]
         theirs, ours = (statistics.fmean(self.off[c]) for c in (client, "plateau"))
@@ -200,7 +209,7 @@ def report(rows, streams):
                 values = [r["said"][figure] for r in runs]
                 line = [f"{s}, {words}", client, f"{statistics.fmean(values):.4g} ({min(values):.4g}–{max(values):.4g})", f"{statistics.fmean(r['own'][figure] for r in runs):.4g}"]
                 if client == "plateau":
-                    line += [f"noise {100 * it.error[kind][0]:.2g} %" for kind in ("raw", "off")] + [f"beyond the noise: {it.bound:.1f} noises"]
+                    line += [f"noise {100 * it.error[kind][0] / it.scale(kind):.2g} %" for kind in ("raw", "off")] + [f"beyond the noise: {it.bound:.1f} noises"]
                 else:
                     fine, why = it.name(client)
                     bad += not fine
