@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guess:   vLLM 0.33's two clients, `vllm bench serve` and the Rust program `vllm-rs bench serve` of the same package, give one stream the same time to first token.
-# Instead: chat completions begin with a chunk that has the role and no text. The Rust client takes it for the first token, as the Python client did up to 0.32; the
+# Instead: chat completions begin with a chunk that has the role and no text. The Rust client takes it for the first token, as the Python client of 0.32 did; the
 #          Python client of 0.33 waits for output. A server that sends the role before the prompt is read has a TTFT of nothing in Rust; the wait is in its TPOT then.
 # So:      with a server or gateway that sends the role early, compare neither figure between the two, nor with those of other clients; a client of your own looks
 #          into `delta` before it stops the clock. vLLM's own server sends role and first text together, so that there nobody sees it.
