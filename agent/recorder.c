@@ -255,6 +255,20 @@ static void record_earlier(struct recorder *r, const struct stream *s, int64_t n
         count(r, COUNTER_WIN_EARLIER_NS, (uint64_t)(to - (s->t.sent > r->window_from ? s->t.sent : r->window_from)));
 }
 
+/* Slower than its age, whoever cut it off. One that kept all limits until its user went away tells nothing of them. */
+static void record_cut(struct recorder *r, const struct stream *s, bool cancelled, int64_t age)
+{
+    bool early = s->t.first_token == 0;
+    int64_t wait = early ? age : s->t.first_token - s->t.sent;
+    sample(r, METRIC_CUT_AGE, age, 1);
+    sample(r, early ? METRIC_CUT_WAIT : METRIC_CUT_TTFT, wait, 1);
+    if (!cancelled) return;
+    bool kept = within(r->slo_ns[SLO_TTFT], s->dialect->whole ? 0 : wait) && within(r->slo_ns[SLO_E2E], age);
+    sample(r, METRIC_CANCEL_AGE, age, 1);
+    count(r, COUNTER_WIN_CANCELLED_EARLY, early);
+    count(r, COUNTER_WIN_CANCELLED_OVER, !kept);
+}
+
 static void record_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)
 {
     bool ok = outcome == COUNTER_OK, due_in_window = recorder_in_window(r, s->t.due);
@@ -296,13 +310,8 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     if (failed) {
         sample(r, METRIC_FAIL_AGE, age, 1);
         sample(r, METRIC_FAIL_WAIT, s->t.first_token != 0 ? s->t.first_token - s->t.sent : age, 1);
-    }
-    if (outcome != COUNTER_ABORTED) return;
-    sample(r, METRIC_CUT_AGE, age, 1);
-    if (s->t.first_token == 0)
-        sample(r, METRIC_CUT_WAIT, age, 1);
-    else
-        sample(r, METRIC_CUT_TTFT, s->t.first_token - s->t.sent, 1);
+    } else
+        record_cut(r, s, outcome == COUNTER_CANCELLED, age);
 }
 
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)

@@ -14,8 +14,8 @@
  * - held: up to the moment the slot is free (`now`). tail: up to the end of the response (s->t.closed, or
  * recorder_tail).
  * - cut_age, cut_wait: requests due inside the window that were still open when the drain ended, by their age since
- * they were sent, and those that were never sent, by their age since they were due (ABORTED both). cut_ttft: of the
- * first, where a first token had come.
+ * they were sent, and those that were never sent, by their age since they were due (ABORTED both); and those that
+ * load.cancel took back (CANCELLED). cut_ttft: of them, where a first token had come. cancel_age: of CANCELLED ones.
  * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
  * - lateness, dispatch: requests due inside the window that were sent, however they ended.
  * - dns, tcp, tls, connect: requests that made a new connection.

@@ -79,7 +79,11 @@ const struct plan_section PLAN_SECTIONS[] = {
     {"lognormal", "….lognormal", "A lognormal distribution; mean and sd are those of the values.", NULL},
     {"exponential", "….exponential", "An exponential distribution.", NULL},
     {"load", "load", "How much is asked: a sweep, stages one after the other, or a search.", NULL},
-    {"cancel", "load.cancel", "Users who go away.", NULL},
+    {"cancel", "load.cancel",
+     "Users who go away. A request that is cancelled is no error. It is over every limit below the age that it had, in "
+     "gates, in searches and in goodput; of longer limits it tells nothing, and a gate that such requests could decide "
+     "is inconclusive. Latencies are of the requests that ended before, and so of the faster ones.",
+     NULL},
     {"retries", "load.retries",
      "Clients that try again. A request stays one request: its latencies begin with its first try and hold the waits, "
      "it "

@@ -75,7 +75,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
             g = &ret[n_groups++];
             *g = (struct group){.first = (uint32_t)i, .asked = &p->requested};
         }
-        double w = 1.0 / ++g->n, ended = (double)(p->window_ok + p->window_failed + p->window_cut);
+        double w = 1.0 / ++g->n, ended = (double)point_limited(p);
         g->load += (load_on(p, axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
         g->n_overrun += p->overrun;
@@ -479,7 +479,10 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         a->window_requests += point_ended(p);
         a->window_failed += p->window_failed;
         a->requests += p->ledger.ok;
-        if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->metric[METRIC_CUT_AGE].max / 1e3);
+        a->cancelled += p->window_cancelled;
+        a->cancelled_early += p->cancelled_early;
+        a->window_due += p->window_due;
+        if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->oldest_cut_s);
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
             by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
     }

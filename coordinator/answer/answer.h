@@ -100,10 +100,12 @@ struct answer {
     bool cut_within;                                     /* some of those that were cut off had their first token */
     uint64_t window_requests, window_failed, unanswered; /* of those due in a window: ended or never answered; failed;
                                                             never answered */
-    uint64_t bad, bad_of;   /* requests that were not answered well, and those of which they are a part: of all stages
-                               those that ended; where some were never answered, those due in a window */
-    double oldest_s;        /* age of the oldest that was cut off; NaN when there is none */
-    enum counter failed_by; /* the label of most failed requests */
+    uint64_t bad, bad_of; /* requests that were not answered well, and those of which they are a part: of all stages
+                             those that ended; where some were never answered, those due in a window */
+    uint64_t window_due, cancelled, cancelled_early; /* due in a window; of these, those that load.cancel took back; and
+                                                        of these, before a first token */
+    double oldest_s;                                 /* age of the oldest that was cut off; NaN when there is none */
+    enum counter failed_by;                          /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     const struct remark *remark[REMARK_N];     /* the first of each kind, of the run's data; NULL when none was kept */

@@ -16,10 +16,11 @@
 #include "coordinator/answer/stream_words.h"
 #include "coordinator/answer/verdict.h"
 
-#define SKIPPED_MOST 8    /* loads that are named */
-#define FIRST_MOST 200    /* bytes of the server's words; the reports have all of them */
-#define RETRIES_TELL 0.01 /* of the attempts: as many that were sent again are told */
-#define REST_TELL 0.02    /* of the slots' time in which they rested after failures */
+#define SKIPPED_MOST 8      /* loads that are named */
+#define FIRST_MOST 200      /* bytes of the server's words; the reports have all of them */
+#define RETRIES_TELL 0.01   /* of the attempts: as many that were sent again are told */
+#define CANCELLED_TELL 0.01 /* of the requests due in the window */
+#define REST_TELL 0.02      /* of the slots' time in which they rested after failures */
 #define ENDED_BY_TIME_S 0.5
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
@@ -397,6 +398,17 @@ static void say_failures(struct answer *a)
     say_retries(a);
 }
 
+/* Latencies are of answers that came before their users went away, and so of the faster ones. */
+static void say_cancelled(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (!a->cancelled || (double)a->cancelled < CANCELLED_TELL * (double)a->window_due) return;
+    answer_say(a, "%s of %s %s cancelled by load.cancel", human_count(a->cancelled, n),
+               human_things((double)a->window_due, "request", all), a->cancelled == 1 ? "was" : "were");
+    if (!plan->target.whole) answer_say(a, ", %s of them before a first token", human_count(a->cancelled_early, n));
+    answer_say(a, "; latencies are of those that ended before. ");
+}
+
 /* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer; where
  * there are none there is no answer that a reason could be of, and the run's headline says why. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
@@ -474,6 +486,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_unfinished(points, n, a);
     say_not_steady(points, n, a);
     say_failures(a);
+    say_cancelled(plan, a);
     answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
     answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
     stream_words(plan, points, n, a);

@@ -329,6 +329,12 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
     return invalid || o->never || o->grows || o->gone || none;
 }
 
+static const char *words_cut(const struct point *p)
+{
+    return p->window_cut ? "the drain's end cut off leave it open; a longer load.drain would show them"
+                         : "load.cancel took back leave it open";
+}
+
 /* What would decide it. */
 static void words_undecided(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
@@ -344,7 +350,7 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
     else if (isinf(o->hi) && p->unsent_share > 0)
         PUT(": requests that waited for load.max_concurrency and were never sent leave it open");
     else if (isinf(o->hi) && point_cut(p, o->gate->metric))
-        PUT(": requests that the drain's end cut off leave it open; a longer load.drain would show them");
+        PUT(": requests that %s", words_cut(p));
     else if (isinf(o->hi))
         PUT(": too few requests, of which some failed");
     if (isfinite(o->needs_s))

@@ -120,11 +120,16 @@ void lengths_compute(const struct plan *plan, const struct point *points, size_t
         (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
     ret->input =
         (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
-    if (isnan(ret->output.asked))
-        ret->output.asked = asked_by_count(points, n, COUNTER_WIN_ASKED_OUT, METRIC_OUTPUT_TOKENS);
-    if (!plan || !isnan(ret->input.asked)) return;
+    double asked = asked_by_count(points, n, COUNTER_WIN_ASKED_OUT, METRIC_OUTPUT_TOKENS);
+    bool leave = plan && plan->cancel_fraction > 0; /* then it is the short ones whose users see them end */
+    if (isnan(ret->output.asked) || (leave && !isnan(asked))) ret->output.asked = asked;
+    if (!plan) return;
     double sent = asked_by_count(points, n, COUNTER_WIN_ASKED_IN, METRIC_INPUT_TOKENS),
            least = input_least(plan, points, n);
+    if (!isnan(ret->input.asked)) {
+        if (leave && !isnan(sent)) ret->input.asked = sent;
+        return;
+    }
     ret->input_cut = ret->input.got < least * sent;
     if (least == 0 || ret->input_cut) ret->input.asked = sent;
 }

@@ -84,14 +84,36 @@ bool point_is_of_answers(enum metric m)
     }
 }
 
+/* age < 0: all */
+static uint64_t older_than(const struct hist *h, int64_t age)
+{
+    return !h ? 0 : age < 0 ? h->count : h->count - hist_count_at_most(h, age);
+}
+
+/* Age of the oldest that the drain's end cut off: the highest bucket with others than cancelled ones. */
+static double oldest_cut_s(const struct hist *cut, const struct hist *cancelled)
+{
+    int64_t most = cut->max, below;
+    while ((below = hist_bucket_low(hist_index(most)) - 1) >= 0 &&
+           older_than(cut, below) == older_than(cancelled, below))
+        most = below;
+    return (double)most / 1e9;
+}
+
 /* A request that was cut off is slower than its age. When it is older than the slowest answer, it counts as never
- * answered. A younger one might still have ended well. */
+ * answered. A younger one might still have ended well. One that load.cancel took back is no error, however old. */
 static void cut_compute(const struct stage_data *s, struct point *p)
 {
-    const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E];
+    const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E], *gone = s->hist[METRIC_CANCEL_AGE];
+    int64_t slowest = e2e && e2e->count ? e2e->max : -1;
+    p->oldest_cut_s = NAN;
     if (!cut) return;
-    p->window_cut = p->window_unanswered = cut->count;
-    if (e2e && e2e->count) p->window_unanswered -= hist_count_at_most(cut, e2e->max);
+    p->window_cancelled = gone ? gone->count : 0;
+    p->cancelled_early = s->counters[COUNTER_WIN_CANCELLED_EARLY];
+    p->cancelled_over = s->counters[COUNTER_WIN_CANCELLED_OVER];
+    p->window_cut = cut->count - p->window_cancelled;
+    p->window_unanswered = older_than(cut, slowest) - older_than(gone, slowest);
+    if (p->window_cut) p->oldest_cut_s = oldest_cut_s(cut, gone);
 }
 
 static void ledger_compute(const struct stage_data *s, struct point *p)
@@ -291,6 +313,8 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
     double open = p->by_count ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    open -=
+        (double)(p->by_count ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
@@ -524,7 +548,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
     if (st.backlog && s->plan.max_concurrency == 0)
-        ret->overrun = ret->requests_per_s + failed_in_time(s, to) / ret->window_s <
+        ret->overrun = ret->requests_per_s + (failed_in_time(s, to) + (double)ret->window_cancelled) / ret->window_s <
                        ret->arrivals_per_s * (1 - plan->verdict_achieved);
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);

@@ -31,6 +31,10 @@ struct point {
     uint64_t window_due, window_ok, window_failed, window_good, window_done;
     uint64_t window_cut;        /* due in the window, and cut off by the end of the drain or never sent */
     uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
+    double oldest_cut_s;        /* the longest of these waited so long; NaN without */
+    uint64_t window_cancelled;  /* due in the window, and load.cancel took them back; no errors */
+    uint64_t cancelled_early;   /* of these, before a first token */
+    uint64_t cancelled_over;    /* of these, over a limit of slo.request already; the others tell nothing of it */
     double warmup_cut_s;        /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
     bool cut[METRIC_N];   /* this metric's numbers are of what comes after the cut; the others keep the whole window */
     double blocks_from_s; /* where the window, or what is left of it, begins in the stage's blocks */
@@ -80,8 +84,13 @@ static inline uint64_t point_ended(const struct point *p)
 {
     return p->window_ok + point_errors(p);
 }
-/* Ages of the requests that were cut off before this latency was known: each is slower than its age. NULL when there
- * are none, or the metric is no latency of a whole request. */
+/* Requests of which it is known whether they kept slo.request: goodput's denominator. */
+static inline uint64_t point_limited(const struct point *p)
+{
+    return p->window_ok + p->window_failed + p->window_cut + p->cancelled_over;
+}
+/* Ages of the requests that were cut off, by the drain's end or load.cancel, before this latency was known: each is
+ * slower than its age. NULL when there are none, or the metric is no latency of a whole request. */
 const struct hist *point_cut(const struct point *p, enum metric m);
 /* What is known of this latency of requests that were cut off afterwards: their time to the first token. NULL: none. */
 const struct hist *point_cut_after(const struct point *p, enum metric m);

@@ -509,6 +509,7 @@ static bool add_nothing_asked(const struct evidence *e, struct verdict *v)
 {
     const uint64_t *c = e->c;
     double expected = verdict_expected(c, e->requested);
+    const struct hist *gone = hist_of(e, METRIC_CANCEL_AGE);
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (c[COUNTER_DUE] == 0 && isfinite(expected))
         verdict_add(
@@ -521,6 +522,10 @@ static bool add_nothing_asked(const struct evidence *e, struct verdict *v)
     else if (c[COUNTER_CANCELLED] > 0 && c[COUNTER_CANCELLED] == c[COUNTER_DUE])
         verdict_add(v, VERDICT_INVALID, "nothing was measured: load.cancel took back all of %s before they ended",
                     human_things((double)c[COUNTER_DUE], "request", t));
+    else if (gone && c[COUNTER_WIN_OK] == 0 && gone->count == c[COUNTER_WIN_DUE])
+        verdict_add(v, VERDICT_INVALID,
+                    "nothing was measured: load.cancel took back all of %s due in the window before they ended",
+                    human_things((double)c[COUNTER_WIN_DUE], "request", t));
     else
         return false;
     return true;

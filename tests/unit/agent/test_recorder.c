@@ -436,14 +436,48 @@ static void test_cut_off(void **state)
     must_hold(METRIC_CUT_AGE, -1);
     fresh(NULL);
     begin(1000 * MS, 1000 * MS);
-    end(END_CANCELLED, 0, 61000 * MS, COUNTER_CANCELLED); /* by the plan: it may have been answered soon */
-    must_hold(METRIC_CUT_AGE, -1);
+    end(END_CANCELLED, 0, 61000 * MS, COUNTER_CANCELLED); /* by the plan: so long it had waited too */
+    must_hold(METRIC_CUT_AGE, 60000 * MS);
+    must_hold(METRIC_CUT_WAIT, 60000 * MS);
+    must_hold(METRIC_CANCEL_AGE, 60000 * MS);
     fresh(NULL);
     begin(1000 * MS, 0); /* waited for a slot, and was never sent: nobody has its answer either */
     end(END_ABORTED, 0, 5000 * MS, COUNTER_ABORTED);
     must_hold(METRIC_CUT_AGE, 4000 * MS);
     must_hold(METRIC_CUT_WAIT, 4000 * MS);
+    must_hold(METRIC_CANCEL_AGE, -1);
     must_hold(METRIC_LATENESS, -1);
+}
+
+/* A user who goes away after a second: what he had waited for longer than a limit has missed it. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ttft, tpot, e2e, first; /* limits; when the first token came, 0: never */
+        bool over;
+    } CASES[] = {
+        {0, 0, 0, 0, false},
+        {300 * MS, 0, 0, 0, true}, /* waited for its first token for too long */
+        {300 * MS, 0, 0, 100 * MS, false},
+        {300 * MS, 0, 0, 400 * MS, true},
+        {1000 * MS, 0, 1000 * MS, 0, false}, /* a limit itself is within */
+        {2000 * MS, 0, 999 * MS, 100 * MS, true},
+        {2000 * MS, 1 * MS, 2000 * MS, 100 * MS, false}, /* the rest may have been quick */
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const int64_t slo[SLO_REQUEST_N] = {
+            [SLO_TTFT] = CASES[i].ttft, [SLO_TPOT] = CASES[i].tpot, [SLO_E2E] = CASES[i].e2e};
+        fresh(slo);
+        begin(1000 * MS, 1000 * MS);
+        if (CASES[i].first) feed(TOKEN, 1000 * MS + CASES[i].first);
+        end(END_CANCELLED, CASES[i].first ? 200 : 0, 2000 * MS, COUNTER_CANCELLED);
+        must_hold(METRIC_CANCEL_AGE, 1000 * MS);
+        must_hold(METRIC_CUT_TTFT, CASES[i].first ? CASES[i].first : -1);
+        must_hold(METRIC_CUT_WAIT, CASES[i].first ? -1 : 1000 * MS);
+        assert_int_equal(counted(COUNTER_WIN_CANCELLED_EARLY), !CASES[i].first);
+        if (counted(COUNTER_WIN_CANCELLED_OVER) != CASES[i].over) fail_msg("case %zu", i);
+    }
 }
 
 /* Requests that do not say how many tokens they carried weigh what the worker's ok requests did. */
@@ -622,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_failed_late),
         cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_slo),
         cmocka_unit_test(test_ledger),

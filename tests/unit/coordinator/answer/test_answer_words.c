@@ -11,6 +11,44 @@
 
 #include "tests/unit/answer_world.h"
 
+/* Users who went away are counted, and latencies are not of them. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    w.plan.slo_request_ns[SLO_TTFT] = 1;
+    for (uint32_t load = 1; load <= 4; load *= 2) {
+        struct point *p = add(&w, load, 1);
+        p->ledger.ok = p->window_ok = p->window_good = 600;
+        p->window_due = 1000;
+        p->window_cancelled = 400;
+        p->cancelled_early = 300;
+    }
+    finish(&w, 1000);
+    says(&w,
+         "1,200 of 3,000 requests were cancelled by load.cancel, 900 of them before a first token; latencies are of "
+         "those that ended before. ");
+    silent(&w, "failed");
+    silent(&w, "well");
+    assert_true(w.a.has_goodput && w.a.goodput_attainment > 0.999); /* they had kept all limits until then */
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].cancelled_over = 50;
+    finish(&w, 1000);
+    assert_true(w.a.has_goodput && fabs(w.a.goodput_attainment - 600.0 / 650) < 1e-9);
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].cancelled_over = 300; /* 600 of 900: fewer than goodput asks for */
+    finish(&w, 1000);
+    assert_false(w.a.has_goodput);
+    w.plan.target.whole = true;
+    finish(&w, 1000);
+    says(&w, "1,200 of 3,000 requests were cancelled by load.cancel; latencies");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].window_cancelled = 9; /* not worth telling */
+    finish(&w, 1000);
+    silent(&w, "cancelled");
+}
+
 /* Failures are in the answer, with their share and label, and "valid" does not stand alone beside them. */
 static void test_failures(void **state)
 {
@@ -38,7 +76,7 @@ static void test_failures(void **state)
         w.p[i].window_failed = 0;
         w.p[i].window_unanswered = 150;
         w.p[i].window_ok = 500; /* of the stage's 600: the rest were due before the window */
-        w.p[i].metric[METRIC_CUT_AGE].max = 59800;
+        w.p[i].oldest_cut_s = 59.8;
     }
     finish(&w, 1000);
     says(&w, "450 of 1,950 requests due in the window got no answer (23.1 %): the drain's end cut them off, the oldest "
@@ -607,23 +645,15 @@ static void test_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
-                                       cmocka_unit_test(test_unseen),
-                                       cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_after),
-                                       cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_broken),
-                                       cmocka_unit_test(test_drift),
-                                       cmocka_unit_test(test_no_tokens),
-                                       cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity),
-                                       cmocka_unit_test(test_load_twice),
-                                       cmocka_unit_test(test_remarks),
-                                       cmocka_unit_test(test_ended_by_time),
-                                       cmocka_unit_test(test_servers),
-                                       cmocka_unit_test(test_no_steady_window),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),   cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_broken),     cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_no_tokens),  cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),   cmocka_unit_test(test_load_twice),
+                                       cmocka_unit_test(test_remarks),    cmocka_unit_test(test_ended_by_time),
+                                       cmocka_unit_test(test_servers),    cmocka_unit_test(test_no_steady_window),
                                        cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,6 +239,9 @@ static void test_cut_off(void **state)
     o = judged("ttft.max < 40s", &p, &g);
     gate_words(&o, &p, words, sizeof words);
     assert_non_null(strstr(words, "inconclusive: requests that waited for load.max_concurrency and were never sent"));
+    p.unsent_share = 0, p.window_cut = 0, p.window_cancelled = 200; /* their users went away */
+    gate_words(&o, &p, words, sizeof words);
+    assert_non_null(strstr(words, "inconclusive: requests that load.cancel took back leave it open"));
     p.hist = NULL;
     hist_destroy(&hist[METRIC_TTFT]);
     hist_destroy(&hist[METRIC_CUT_WAIT]);

@@ -192,9 +192,43 @@ static void test_again(void **state)
              "cache may answer. ");
 }
 
+/* Where users go away, answers that ended are short ones, and had what was asked for. */
+static void test_lengths_of_ended(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    struct plan_workload load = {.weight = 1};
+    load.output_tokens = (struct dist){.kind = DIST_EXPONENTIAL, .a = 60};
+    load.input_tokens = (struct dist){.kind = DIST_FIXED, .a = 100};
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    w.plan.workloads = &load;
+    w.plan.n_workloads = 1;
+    data.counters[COUNTER_WIN_ASKED_OUT] = 220, data.counters[COUNTER_WIN_ASKED_IN] = 500;
+    for (uint32_t n = 1; n <= 4; n *= 2) {
+        struct point *p = add(&w, n, 1);
+        p->metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 22};
+        p->metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 10, .mean = 50};
+        p->data = &data;
+    }
+    finish(&w, 1000);
+    says(&w, "Answers had 22 tokens on average, 60 asked for. Prompts had 50 tokens on average, 100 asked for. ");
+    w.plan.cancel_fraction = 1;
+    finish(&w, 1000);
+    silent(&w, "tokens on average");
+    data.counters[COUNTER_WIN_ASKED_OUT] = 400; /* they were cut short all the same */
+    finish(&w, 1000);
+    says(&w, "Answers had 22 tokens on average, 40 asked for. ");
+    memset(data.counters, 0, sizeof data.counters); /* a run of an older version */
+    finish(&w, 1000);
+    says(&w, "Answers had 22 tokens on average, 60 asked for. ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_lengths), cmocka_unit_test(test_again),
-                                       cmocka_unit_test(test_lengths_of_mix), cmocka_unit_test(test_lengths_of_file)};
+                                       cmocka_unit_test(test_lengths_of_mix), cmocka_unit_test(test_lengths_of_file),
+                                       cmocka_unit_test(test_lengths_of_ended)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

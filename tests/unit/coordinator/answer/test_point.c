@@ -100,6 +100,36 @@ static void test_by_count(void **state)
     stage_free(&s);
 }
 
+/* Users who went away are no errors, and are not among those that the drain's end cut off. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    struct hist *cut = s.hist[METRIC_CUT_AGE] = hist_new(), *gone = s.hist[METRIC_CANCEL_AGE] = hist_new();
+    assert_int_equal(hist_record(cut, INT64_C(30000000000), 40), 0);
+    assert_int_equal(hist_record(gone, INT64_C(30000000000), 40), 0);
+    s.counters[COUNTER_WIN_CANCELLED_EARLY] = 30, s.counters[COUNTER_WIN_CANCELLED_OVER] = 20;
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_cancelled == 40 && p.cancelled_early == 30 && p.cancelled_over == 20);
+    assert_true(p.window_cut == 0 && p.window_unanswered == 0 && isnan(p.oldest_cut_s));
+    is(p.error_rate, 0);
+    assert_int_equal(point_limited(&p), 520);
+    assert_int_equal(hist_record(cut, INT64_C(20000000000), 6), 0); /* older than the slowest answer … */
+    assert_int_equal(hist_record(cut, INT64_C(1000000000), 4), 0);  /* … and younger */
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_cancelled == 40 && p.window_cut == 10 && p.window_unanswered == 6);
+    assert_true(fabs(p.oldest_cut_s - 20) < 0.1);
+    hist_reset(gone);
+    point_compute(&s, &plan, &p);
+    is(p.oldest_cut_s, 30);
+    assert_int_equal(p.window_unanswered, 46);
+    stage_free(&s);
+}
+
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
 {
@@ -220,6 +250,12 @@ static void test_outrun(void **state)
     point_compute(&s, &plan, &p);
     assert_true(!p.overrun && p.outrun && p.verdict.status == VERDICT_SUSPECT);
     assert_non_null(strstr(p.verdict.reason[0], "the server did not keep up"));
+    s.hist[METRIC_CUT_AGE] = hist_new(), s.hist[METRIC_CANCEL_AGE] = hist_new();
+    assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(1000000000), 500), 0);
+    assert_int_equal(hist_record(s.hist[METRIC_CANCEL_AGE], INT64_C(1000000000), 500), 0);
+    point_compute(&s, &plan, &p); /* their users went away: nobody waits */
+    assert_false(p.outrun);
+    hist_reset(s.hist[METRIC_CUT_AGE]), hist_reset(s.hist[METRIC_CANCEL_AGE]);
     s.counters[COUNTER_WIN_FAILED] = 500; /* refused at once: they have ended */
     point_compute(&s, &plan, &p);
     assert_false(p.outrun);
@@ -640,12 +676,18 @@ static void test_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_by_count),     cmocka_unit_test(test_overrun),
-        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_outrun_by_count),
-        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
+                                       cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_by_count),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_outrun_by_count),
+                                       cmocka_unit_test(test_stood_still),
+                                       cmocka_unit_test(test_gone),
+                                       cmocka_unit_test(test_early_window),
+                                       cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_warmup_auto),
+                                       cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

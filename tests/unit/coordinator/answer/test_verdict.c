@@ -638,6 +638,13 @@ static void test_nothing_asked(void **state)
     c[COUNTER_DUE] = c[COUNTER_SENT] = c[COUNTER_CANCELLED] = 40;
     verdict_compute(c, hist, &p, &plan, &v);
     assert_non_null(strstr(v.reason[0], "load.cancel took back all of 40 requests"));
+    c[COUNTER_DUE] = c[COUNTER_SENT] = 50, c[COUNTER_OK] = 10; /* which were due in the warm-up */
+    c[COUNTER_WIN_DUE] = 40;
+    hist[METRIC_CANCEL_AGE] = hist_new();
+    assert_int_equal(hist_record(hist[METRIC_CANCEL_AGE], NS_PER_S, 40), 0);
+    verdict_compute(c, hist, &p, &plan, &v);
+    assert_non_null(strstr(v.reason[0], "load.cancel took back all of 40 requests due in the window"));
+    hist_destroy(&hist[METRIC_CANCEL_AGE]);
 }
 
 static void test_many_reasons(void **state)
