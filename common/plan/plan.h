@@ -389,6 +389,11 @@ ERR_CHECKED int plan_curve_place(struct plan *p, struct err *e);
 int64_t plan_curve_window_ns(uint32_t concurrency);
 /* Everything is sent at once: as many slots as requests. */
 bool plan_stage_is_batch(const struct plan_stage *s);
+/* An open loop whose rate changes from its beginning to its end. */
+static inline bool plan_stage_is_ramp(const struct plan_stage *s)
+{
+    return s->kind == LOAD_OPEN && (s->rate_from < s->rate_to || s->rate_from > s->rate_to);
+}
 
 /* The resolved plan as canonical JSON: keys in table order, every default present, no white space when `pretty` is
  * false. The compact form is what agents get and what is hashed. plan_load of either gives an equal plan (JSON is

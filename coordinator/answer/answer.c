@@ -78,7 +78,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         double w = 1.0 / ++g->n, ended = (double)point_limited(p);
         g->load += (load_on(p, axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
-        g->n_overrun += p->overrun;
+        g->n_overrun += p->overrun && !plan_stage_is_ramp(&p->requested);
         g->refused += (refused_share(p) - g->refused) * w;
         if (!load_usable(p)) continue;
         w = 1.0 / ++g->n_usable;

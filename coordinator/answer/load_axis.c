@@ -36,7 +36,8 @@ bool load_tokenless(const struct point *p)
 
 bool load_carries(const struct point *p)
 {
-    return was_measured(p) && (p->steady != STEADY_NO || p->overrun);
+    bool limit = p->overrun && !plan_stage_is_ramp(&p->requested); /* most of a ramp came before it */
+    return was_measured(p) && (p->steady != STEADY_NO || limit);
 }
 
 enum load_axis load_axis(const struct point *points, size_t n)

@@ -16,7 +16,8 @@ bool load_usable(const struct point *p);
 bool load_tokenless(const struct point *p);
 
 /* May its throughput be part of a curve? Also where requests in flight grew all the time because the rate outran the
- * server: latencies then depend on how long the stage was, and the throughput is all that the server gives. */
+ * server: latencies then depend on how long the stage was, and the throughput is all that the server gives. Not
+ * that of a ramp, of which a part came before its limit. */
 bool load_carries(const struct point *p);
 
 /* The x axis of a set of points has one unit. Arrivals per second, when every point is of an open loop; else requests

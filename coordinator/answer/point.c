@@ -279,7 +279,7 @@ static bool overrun(const struct stage_data *s, const struct plan *plan)
 static double missing_start(const struct stage_data *s, const struct point *p)
 {
     bool known = s->plan.kind == LOAD_OPEN && !s->plan.requests && !s->plan.warmup_auto && p->window_s > 0;
-    if (s->plan.rate_from < s->plan.rate_to || s->plan.rate_from > s->plan.rate_to) return 0; /* never built up */
+    if (plan_stage_is_ramp(&s->plan)) return 0; /* never built up */
     double missing = p->metric[METRIC_E2E].q[0] / 1e3 - (double)s->plan.warmup_ns / 1e9;
     return known && missing > 0 ? fmin(missing, p->window_s) : 0;
 }
@@ -312,23 +312,24 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
 {
     const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
-    double open = p->by_count ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
-    open -=
-        (double)(p->by_count ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
+    bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
+    double open = last ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    open -= (double)(last ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
     bool queued =
         ttft->count && ttft->q[0] > QUEUED * ttft->min; /* no start-up: those that came first did not wait so */
     bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
-    bool seen = few && open > due * plan->verdict_achieved && open > chance * sqrt(due);
+    bool seen =
+        few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved && open > chance * sqrt(due);
     if (!p->overrun && !seen) return;
     p->outrun = true;
     (void)human_things(due, "request", t);
     verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
                   "%s of %s due in the window had not ended when %s: the server did not keep up with the rate%s",
-                  human_count((uint64_t)open, n), t, p->by_count ? "the last became due" : "it did",
-                  p->by_count                          ? ""
+                  human_count((uint64_t)open, n), t, last ? "the last became due" : "it did",
+                  last                                 ? ""
                   : missing_start(s, p) > 0 && !queued ? ", or load.warmup is too short for its answers"
                   : p->overrun                         ? ""
                                                        : ", or the stage is too short for its answers");
@@ -504,7 +505,7 @@ static void server_compute(const struct stage_data *s, const struct plan *plan, 
 static bool by_count(const struct stage_data *s, const struct plan *plan, const struct point *p)
 {
     if (!s->plan.requests || s->counters[COUNTER_DUE] < s->plan.requests) return false;
-    if (s->plan.kind == LOAD_OPEN) return !(s->plan.rate_from < s->plan.rate_to || s->plan.rate_from > s->plan.rate_to);
+    if (s->plan.kind == LOAD_OPEN) return !plan_stage_is_ramp(&s->plan);
     return !plan_has_sessions(plan) && !plan_has_trees(plan) && point_errors(p) == 0;
 }
 
@@ -538,7 +539,8 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
-    if (s->plan.warmup_auto) warmup_cut(s, from, to, ret);
+    bool ramp = plan_stage_is_ramp(&s->plan); /* all of which looks like start-up */
+    if (s->plan.warmup_auto && !ramp) warmup_cut(s, from, to, ret);
     if (plan->target.whole && c[COUNTER_OK] && !c[COUNTER_TOKENS] && c[COUNTER_USAGE_NONE] + c[COUNTER_USAGE_DOUBTED])
         ret->output_tokens_per_s = ret->total_tokens_per_s = NAN; /* nobody knows how many they are */
     ret->blocks_from_s = from + ret->warmup_cut_s;
@@ -548,8 +550,9 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
     if (st.backlog && s->plan.max_concurrency == 0)
-        ret->overrun = ret->requests_per_s + (failed_in_time(s, to) + (double)ret->window_cancelled) / ret->window_s <
-                       ret->arrivals_per_s * (1 - plan->verdict_achieved);
+        ret->overrun =
+            ramp || ret->requests_per_s + (failed_in_time(s, to) + (double)ret->window_cancelled) / ret->window_s <
+                        ret->arrivals_per_s * (1 - plan->verdict_achieved);
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);

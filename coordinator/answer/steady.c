@@ -7,6 +7,11 @@
 #define STILL_SHARE 0.05 /* of the best row: agents report when they wake, so that neighbours share a little */
 #define EDGE 0.25        /* a row that reaches over the window's edge by less than this (s) still belongs to it */
 
+#define RAMP_SLOWER                                                                                                    \
+    2.0 /* a ramp outruns a server when its answers take so many times as long as in the first half, … */
+#define RAMP_SWAMPED 1.5 /* … or so many times, and fewer than half of all requests have ended */
+#define CHANCE 3         /* standard deviations of a count */
+
 struct batches {
     size_t n;
     double at[STEADY_BATCHES_MAX], rate[STEADY_BATCHES_MAX], in_flight[STEADY_BATCHES_MAX];
@@ -69,12 +74,71 @@ static bool drifts(const double *x, const double *y, size_t n, double span, doub
     return (l.slope_lo > 0 || l.slope_hi < 0) && fabs(drift) >= STEADY_DRIFT;
 }
 
+/* The end of the last row in which something became due, and of the stage. */
+static double arrivals_end(const struct stage_data *s, double to_s)
+{
+    double end = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].due > 0 && inside(&s->series[i], 0, to_s)) end = s->series[i].t_s + s->series[i].span_s;
+    return end;
+}
+
+/* What a ramp brings by t, and the integral of that from its beginning. */
+static double ramp_due(const struct plan_stage *p, double t)
+{
+    double slope = (p->rate_to - p->rate_from) / ((double)p->duration_ns / 1e9);
+    return t > 0 ? p->rate_from * t + slope * t * t / 2 : 0;
+}
+static double ramp_due_sum(const struct plan_stage *p, double t)
+{
+    double slope = (p->rate_to - p->rate_from) / ((double)p->duration_ns / 1e9);
+    return t > 0 ? p->rate_from * t * t / 2 + slope * t * t * t / 6 : 0;
+}
+
+/* In a ramp the requests in flight grow with the rate. By Little's law the first half shows how long an answer takes
+ * (the w of whose arrivals as many would have been in flight), and a server that keeps up has no more open at the end
+ * than what came in the last w. */
+static bool ramp_outran(const struct stage_data *s, double to_s)
+{
+    const struct plan_stage *p = &s->plan;
+    double end = arrivals_end(s, fmin(to_s, (double)p->duration_ns / 1e9)), half = 0, due_half = 0, flight = 0;
+    double due = 0, open = 0, lo = 0;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (!inside(r, 0, end)) continue;
+        due += r->due;
+        open += r->due - r->done - r->failed;
+        if (r->t_s + r->span_s > end / 2 + EDGE) continue;
+        half = r->t_s + r->span_s;
+        flight += r->in_flight * r->span_s;
+        due_half = due;
+    }
+    if (!(due_half > 0)) return false;
+    double hi = half, wanted = flight * ramp_due(p, half) / due_half; /* as the plan has it, without chance */
+    for (int i = 0; i < 50; i++) {
+        double w = (lo + hi) / 2;
+        if (ramp_due_sum(p, half) - ramp_due_sum(p, half - w) < wanted)
+            lo = w;
+        else
+            hi = w;
+    }
+    double expected = (ramp_due(p, end) - ramp_due(p, end - hi)) * due / ramp_due(p, end);
+    double beyond = open - expected, chance = CHANCE * sqrt(expected + expected * expected / due_half);
+    double slower = 2 * open > due ? RAMP_SWAMPED : RAMP_SLOWER;
+    return beyond > STEADY_BACKLOG * due && beyond > chance && open > slower * expected;
+}
+
 void steady_compute(const struct stage_data *s, double from_s, double to_s, struct steadiness *ret)
 {
     struct batches b;
     *ret = (struct steadiness){.steady = STEADY_UNKNOWN, .drift = NAN, .half_width = NAN};
     batches_make(s, from_s, to_s, &b);
     ret->batches = b.n;
+    if (plan_stage_is_ramp(&s->plan)) {
+        ret->backlog = ramp_outran(s, to_s);
+        ret->steady = ret->backlog ? STEADY_NO : STEADY_UNKNOWN;
+        return;
+    }
     if (b.n < STEADY_BATCHES_MIN) return;
     double mean = mean_of(b.rate, b.n), dn = (double)b.n;
     if (!(mean > 0)) return;

@@ -8,13 +8,18 @@
 #define STEADY_DRIFT 0.05   /* less than this over the window is steady whatever the slope's interval says */
 #define STEADY_BACKLOG 0.02 /* open loop: requests in flight may grow by this share of the arrivals */
 
-enum steady { STEADY_UNKNOWN, STEADY_YES, STEADY_NO }; /* unknown: too few batches */
+enum steady {
+    STEADY_UNKNOWN,
+    STEADY_YES,
+    STEADY_NO
+}; /* unknown: too few batches; or a ramp, whose figures change since its load does */
 
 struct steadiness {
     enum steady steady;
     double drift;      /* of throughput over the window, relative to its mean; NaN when unknown */
     double half_width; /* of the 95 % interval of mean throughput, relative; NaN when unknown */
-    bool backlog;      /* open loop: requests in flight grew by more than that share of the arrivals */
+    bool backlog;      /* open loop: requests in flight grew by more than that share of the arrivals; in a ramp, by so
+                          much more than its rate makes them */
     size_t batches;
 };
 

@@ -272,6 +272,48 @@ static void test_outrun(void **state)
     stage_free(&s);
 }
 
+/* 1/s to 30/s in 8 s, and answers of 450 ms: 13 are in flight at its end by design. A server that ends 5/s is outrun.
+ */
+static void test_ramp(void **state)
+{
+    (void)state;
+    static const double DUE[8] = {2, 6, 10, 13, 17, 20, 24, 27}, DONE[8] = {0, 4, 9, 11, 15, 19, 22, 26};
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[8];
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){
+        .kind = LOAD_OPEN, .rate_from = 1, .rate_to = 30, .warmup_auto = true, .duration_ns = INT64_C(8000000000)};
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(8000000000);
+    s.counters[COUNTER_WIN_DUE] = 119;
+    s.series = rows;
+    s.n_series = 8;
+    for (int slow = 0; slow < 2; slow++) {
+        double open = 0, all = 0;
+        for (int i = 0; i < 8; i++) {
+            double done = slow ? fmin(5, DONE[i]) : DONE[i], before = open;
+            open += DUE[i] - done;
+            all += done;
+            rows[i] = (struct series_row){-1, i, 1, 40 * done, done, 0, DUE[i], (before + open) / 2, 0, 0, 0, 0};
+        }
+        s.counters[COUNTER_WIN_DONE] = (uint64_t)all;
+        for (size_t n = slow ? 8 : 4; n <= 8; n += 4) { /* with fewer rows than batches too */
+            s.n_series = n;
+            point_compute(&s, &plan, &p);
+            assert_true(p.overrun == slow && p.outrun == slow);
+            assert_true(p.steady == (slow ? STEADY_NO : STEADY_UNKNOWN) && isnan(p.drift));
+            assert_true(has_reason(&p, "did not keep up with the rate") == slow);
+            is(p.warmup_cut_s, 0); /* all of a ramp looks like start-up */
+        }
+    }
+    assert_true(has_reason(&p, "85 of 119 requests due in the window had not ended when it did"));
+    s.series = NULL;
+    s.n_series = 0;
+    stage_free(&s);
+}
+
 /* A server that stands still in the window and answers everything afterwards: all counts are good, and the mean is of a
  * stop too. */
 static void test_stood_still(void **state)
@@ -676,18 +718,13 @@ static void test_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
-                                       cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_by_count),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_cancelled),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_outrun_by_count),
-                                       cmocka_unit_test(test_stood_still),
-                                       cmocka_unit_test(test_gone),
-                                       cmocka_unit_test(test_early_window),
-                                       cmocka_unit_test(test_what_is_wrong_is_said),
-                                       cmocka_unit_test(test_warmup_auto),
-                                       cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_by_count),     cmocka_unit_test(test_overrun),
+        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_outrun_by_count),
+        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

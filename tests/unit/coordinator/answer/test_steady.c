@@ -131,10 +131,67 @@ static void test_too_short(void **state)
     assert_int_equal(st.steady, STEADY_UNKNOWN);
 }
 
+struct ramp {
+    double from, to, seconds;
+    double answer_s, slower; /* the time of an answer at the beginning, and how many times that at the end */
+    double most;             /* requests/s that the server ends at most */
+};
+
+/* A server as a fluid: what has come by t - (the time of an answer) has ended at t, but for its limit. */
+static bool ramp_outruns(const struct ramp *k)
+{
+    static struct series_row rows[200];
+    struct stage_data s = {.series = rows, .n_series = (size_t)k->seconds};
+    struct steadiness st;
+    double done = 0, came = 0, open = 0;
+    s.plan = (struct plan_stage){
+        .kind = LOAD_OPEN, .rate_from = k->from, .rate_to = k->to, .duration_ns = (int64_t)(k->seconds * 1e9)};
+    for (size_t i = 0; i < s.n_series; i++) {
+        rows[i] = (struct series_row){.agent = -1, .t_s = (double)i, .span_s = 1, .ttft_p50_ms = 50 + 50 * (double)i};
+        for (int m = 1; m <= 100; m++) {
+            double t = (double)i + m / 100.0, part = t / k->seconds,
+                   ended = t - k->answer_s * (1 + (k->slower - 1) * part), slope = (k->to - k->from) / k->seconds;
+            double by_now = k->from * t + slope * t * t / 2,
+                   can = ended > 0 ? k->from * ended + slope * ended * ended / 2 : 0,
+                   end = fmin(fmax(can - done, 0), k->most / 100);
+            rows[i].due += by_now - came;
+            rows[i].done += end;
+            came = by_now;
+            done += end;
+            open = came - done;
+            rows[i].in_flight += open / 100;
+        }
+        rows[i].tokens = 40 * rows[i].done;
+    }
+    steady_compute(&s, 0, k->seconds, &st);
+    assert_int_equal(st.steady, st.backlog ? STEADY_NO : STEADY_UNKNOWN);
+    assert_true(isnan(st.drift) && isnan(st.half_width)); /* its throughput is of no one load */
+    return st.backlog;
+}
+
+/* In a ramp more and more is in flight, and comes, since the load grows. It outran the server when more is open at its
+ * end than the rate there brings in the time that answers took before. */
+static void test_ramp(void **state)
+{
+    (void)state;
+    static const struct ramp KEEPS[] = {{1, 30, 8, 0.45, 1, 1e9},  {0, 300, 8, 0.45, 1.8, 1e9},
+                                        {1, 30, 80, 0.45, 3, 1e9}, {2, 25, 60, 10, 1, 1e9},
+                                        {1, 30, 3, 0.45, 1, 1e9},  {1, 30, 8, 7, 1, 1e9},
+                                        {30, 1, 8, 0.45, 1, 1e9},  {300, 100, 60, 2, 1, 1e9},
+                                        {1, 30, 80, 0.45, 1, 29.5}},
+                             OUTRUNS[] = {{1, 30, 8, 0.45, 1, 15},  {1, 30, 8, 0.45, 1, 5},   {1, 30, 8, 0.45, 1, 1},
+                                          {1, 30, 80, 0.45, 1, 22}, {20, 60, 60, 0.45, 1, 5}, {20, 60, 60, 0.45, 1, 1},
+                                          {2, 25, 60, 5, 1, 10},    {60, 40, 60, 1, 1, 20}};
+    for (size_t i = 0; i < sizeof KEEPS / sizeof *KEEPS; i++)
+        if (ramp_outruns(&KEEPS[i])) fail_msg("ramp %zu is kept up with", i);
+    for (size_t i = 0; i < sizeof OUTRUNS / sizeof *OUTRUNS; i++)
+        if (!ramp_outruns(&OUTRUNS[i])) fail_msg("ramp %zu outruns the server", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
                                        cmocka_unit_test(test_every_length), cmocka_unit_test(test_drift_is_seen),
-                                       cmocka_unit_test(test_too_short)};
+                                       cmocka_unit_test(test_too_short), cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
