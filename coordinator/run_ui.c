@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/extent.h"
 #include "coordinator/report/report.h"
 #include "coordinator/report/report_parts.h"
@@ -99,7 +100,7 @@ static void put_stage(struct json_out *j, const struct run_progress *p)
         return;
     }
     json_object(j, "stage");
-    json_string(j, "load", report_load(&a->step.load, load));
+    json_string(j, "load", load_label(&a->step.load, load));
     json_u64(j, "repeat", a->step.repeat + 1);
     json_u64(j, "tries", a->tries);
     json_double(j, "elapsed_s", (double)p->elapsed_ns / 1e9);

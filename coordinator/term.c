@@ -9,6 +9,7 @@
 
 #include "common/human.h"
 #include "common/log.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/extent.h"
 #include "coordinator/sinks.h"
@@ -52,13 +53,10 @@ __attribute__((format(printf, 2, 3))) static bool add(struct pieces *p, const ch
 
 static void load_words(const struct plan_stage *s, char *ret, size_t n)
 {
-    char from[HUMAN_MAX], to[HUMAN_MAX];
-    if (s->kind == LOAD_CLOSED)
-        (void)snprintf(ret, n, "load %" PRIu32, s->concurrency);
-    else if (s->rate_from < s->rate_to || s->rate_from > s->rate_to)
-        (void)snprintf(ret, n, "load %s-%s/s", human_plain(s->rate_from, from), human_plain(s->rate_to, to));
-    else
-        (void)snprintf(ret, n, "load %s/s", human_plain(s->rate_from, from));
+    char label[LOAD_LABEL];
+    struct plan_stage load = *s;
+    load.requests = 0;
+    (void)snprintf(ret, n, "load %s", load_label(&load, label));
 }
 
 static void put_waiting(const struct run_progress *p, struct pieces *out)

@@ -121,7 +121,10 @@ static double refused_from(const struct point *points, const struct group *g, si
     const struct group *first = NULL, *last = NULL;
     double from = 0, to = 0;
     for (size_t i = 0; i < n; i++) {
-        double asked = load_asked(&points[g[i].first].requested);
+        const struct plan_stage *load = &points[g[i].first].requested;
+        double asked = load_asked(load);
+        if (load->kind != points[g[0].first].requested.kind) return NAN; /* slots are not above or below a rate */
+        if (plan_stage_is_ramp(load)) continue;
         if (g[i].refused > FLAT && (!first || asked < from)) first = &g[i], from = asked;
         if (!last || asked > to) last = &g[i], to = asked;
     }

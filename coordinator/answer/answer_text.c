@@ -284,14 +284,14 @@ static const char *unanswered_how(const struct answer *a)
 static void say_skipped(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     uint32_t last = 0, said = 0;
-    char load[HUMAN_MAX];
+    char load[LOAD_LABEL];
     if (!a->gave_up) return;
     for (size_t i = 0; i < n; i++)
         if (points[i].stage > last) last = points[i].stage;
     for (size_t i = (size_t)last + 1; i < plan->n_stages; i++) {
         if (said < SKIPPED_MOST)
             answer_say(a, "%s%s", said ? ", " : "Not run, since slo.abort_on_fail ended the run: load ",
-                       human_number(load_asked(&plan->stages[i]), load));
+                       load_label(&plan->stages[i], load));
         said++;
     }
     if (said > SKIPPED_MOST) answer_say(a, " and %u more", said - SKIPPED_MOST);
@@ -321,7 +321,7 @@ static void say_not_steady(const struct point *points, size_t n, struct answer *
 {
     const struct point *first = NULL;
     uint32_t stages = 0;
-    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    char number[HUMAN_MAX], all[HUMAN_THINGS_MAX], load[LOAD_LABEL];
     for (size_t i = 0; i < n; i++) {
         const struct steady_pass *w = &points[i].passes;
         bool found = w->any && w->at.status == SUPER_PASS_WINDOWABLE && w->at.verdict == SUPER_PASS_STEADY;
@@ -333,7 +333,7 @@ static void say_not_steady(const struct point *points, size_t n, struct answer *
                human_number((double)first->requested.steady_ns / 1e9, number));
     if (stages > 1) answer_say(a, "%s, the first ", count(stages, "stage", all));
     answer_say(a, "stage %u (load %s): the figures are of all its measured time. ", first->stage + 1,
-               human_number(load_asked(&first->requested), number));
+               load_label(&first->requested, load));
 }
 
 /* Failures belong in the answer: a number at which every third request failed is not good news. */
@@ -413,13 +413,13 @@ static void say_cancelled(const struct plan *plan, struct answer *a)
  * there are none there is no answer that a reason could be of, and the run's headline says why. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
+    char load[LOAD_LABEL];
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = &points[i].verdict;
         if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
         answer_say(a, "Suspect");
         if (n > 1) {
-            answer_say(a, ", stage %u", points[i].stage + 1);
-            answer_say_number(a, " (load ", load_asked(&points[i].requested), ")");
+            answer_say(a, ", stage %u (load %s)", points[i].stage + 1, load_label(&points[i].requested, load));
         }
         answer_say(a, ": %s.", v->reason[0]);
         return;
@@ -430,13 +430,17 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
 static void say_drift(const struct point *points, size_t n, struct answer *a)
 {
     const struct point *most = NULL;
+    char load[HUMAN_THINGS_MAX];
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         if (p->verdict.status == VERDICT_INVALID || p->steady != STEADY_NO || load_carries(p)) continue;
         if (fabs(p->drift) >= STEADY_DRIFT && (!most || fabs(p->drift) > fabs(most->drift))) most = p;
     }
     if (!most) return;
-    say_load(a, " At ", load_asked(&most->requested), " output token/s ");
+    const struct plan_stage *asked = &most->requested;
+    answer_say(
+        a, " At %s output token/s ",
+        human_things(load_asked(asked), load_thing(asked->kind == LOAD_OPEN ? AXIS_RATE : AXIS_IN_FLIGHT), load));
     double first = 1 - most->drift / 2; /* the line's beginning, relative to the mean */
     if (most->drift < 0)
         answer_say_percent(a, "fell by ", fmin(1, -most->drift / first), " over the window.");

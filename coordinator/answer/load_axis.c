@@ -1,6 +1,10 @@
 #include "coordinator/answer/load_axis.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+
+#include "common/human.h"
 
 #define ALIKE 0.02 /* loads achieved within this of each other */
 
@@ -75,4 +79,19 @@ bool load_below(double a, const struct plan_stage *x, double b, const struct pla
 {
     bool alike = x->kind == y->kind && fabs(a - b) <= ALIKE * fmax(a, b);
     return alike ? load_asked(x) < load_asked(y) : a < b;
+}
+
+const char *load_label(const struct plan_stage *p, char buf[LOAD_LABEL])
+{
+    int n;
+    char from[HUMAN_MAX], to[HUMAN_MAX];
+    if (p->kind == LOAD_CLOSED)
+        n = snprintf(buf, LOAD_LABEL, "%" PRIu32, p->concurrency);
+    else if (plan_stage_is_ramp(p))
+        n = snprintf(buf, LOAD_LABEL, "%.24s-%.24s/s", human_plain(p->rate_from, from), human_plain(p->rate_to, to));
+    else
+        n = snprintf(buf, LOAD_LABEL, "%s/s", human_plain(p->rate_from, from));
+    if (p->requests && n > 0 && n < LOAD_LABEL - 24)
+        (void)snprintf(buf + n, (size_t)(LOAD_LABEL - n), " x%" PRIu64, p->requests);
+    return buf;
 }

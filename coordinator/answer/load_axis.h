@@ -34,3 +34,7 @@ bool load_below(double a, const struct plan_stage *x, double b, const struct pla
 
 /* What a stage asks for, as one number of its own kind: to sort and to search by. A ramp counts by its end. */
 double load_asked(const struct plan_stage *s);
+
+/* The same with its kind: "64", "25/s", "1-50/s", "256 x1000" with a count of requests. */
+#define LOAD_LABEL 64
+const char *load_label(const struct plan_stage *p, char buf[LOAD_LABEL]);

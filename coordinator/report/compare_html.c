@@ -4,6 +4,7 @@
 #include "coordinator/report/compare_report.h"
 #include "coordinator/report/page.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/answer/load_axis.h"
 
 extern const unsigned char compare_page[], compare_js[], report_css[], chart_js[], human_js[];
 extern const size_t compare_page_len, compare_js_len, report_css_len, chart_js_len, human_js_len;
@@ -84,7 +85,7 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_array(j, "loads");
     for (size_t i = 0; i < c->n_loads; i++) {
         json_object(j, NULL);
-        json_string(j, "load", report_load(&c->loads[i].requested, load));
+        json_string(j, "load", load_label(&c->loads[i].requested, load));
         put_changes(j, c->loads[i].change);
         json_end_object(j);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/report_parts.h"
 
 static const enum figure SHOWN[] = {FIGURE_OUTPUT, FIGURE_TTFT_P50, FIGURE_TTFT_P99, FIGURE_TPOT_P50, FIGURE_E2E_P50};
@@ -111,7 +112,7 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
             for (int m = 0; m < N_SHOWN; m++) {
                 const struct change *d = &c->loads[i].change[SHOWN[m]];
                 (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n",
-                                 m ? "" : report_load(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
+                                 m ? "" : load_label(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
                                  human_number(d->a, a), human_number(d->b, b), percent(d, text), mark(d->say));
             }
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
@@ -159,7 +160,7 @@ static void md_table(const struct comparison *c, struct buf *out)
         (void)buf_puts(out, " ---: |");
     for (size_t i = 0; i <= c->n_loads; i++) {
         bool whole = i == c->n_loads;
-        (void)buf_printf(out, "\n| %s |", whole ? "**all**" : report_load(&c->loads[i].requested, load));
+        (void)buf_printf(out, "\n| %s |", whole ? "**all**" : load_label(&c->loads[i].requested, load));
         for (int m = 0; m < N_SHOWN; m++) {
             const struct change *d = whole ? &c->overall[SHOWN[m]] : &c->loads[i].change[SHOWN[m]];
             if (!whole) (void)buf_printf(out, " %s → %s,", human_number(d->a, a), human_number(d->b, b));

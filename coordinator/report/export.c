@@ -33,7 +33,7 @@ static void file_word(const struct analysis *a, size_t point, char *ret, size_t 
     size_t same = 1;
     for (size_t i = 0; i < point; i++)
         same += load_same(&a->points[i].requested, &a->points[point].requested) && export_counts(&a->points[i]);
-    (void)report_load(&a->points[point].requested, load);
+    (void)load_label(&a->points[point].requested, load);
     for (char *c = load; *c; c++)
         if (*c == '/' || *c == ' ') *c = '-';
     (void)snprintf(ret, n, same > 1 ? "%s-%zu" : "%s", load, same);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/csv_text.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
@@ -16,7 +17,7 @@ static void row(const struct analysis *a, const struct point *p, const struct se
     (void)buf_printf(b, ",%s,%s,%" PRIu32 ",%" PRIu32 ",%s,%s,%s,",
                      clock_wall_text(a->run->started_wall_ns, started, sizeof started),
                      clock_wall_text(p->data->started_wall_ns + (int64_t)(r->t_s * 1e9), time, sizeof time),
-                     p->stage + 1, p->repeat + 1, report_load(&p->requested, load),
+                     p->stage + 1, p->repeat + 1, load_label(&p->requested, load),
                      p->requested.kind == LOAD_CLOSED ? "closed" : "open", verdict_name(p->verdict.status));
     if (r->agent >= 0) (void)buf_printf(b, "%" PRId32, r->agent);
     const double v[] = {r->t_s,       r->span_s,      r->tokens / span, r->done / span, r->failed / span, r->due / span,

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
 
@@ -28,7 +29,7 @@ static void sample(struct buf *b, const struct analysis *a, const struct point *
     (void)buf_puts(b, "\",model=\"");
     label_text(b, export_model(a));
     (void)buf_printf(b, "\",load=\"%s\",stage=\"%" PRIu32 "\",repeat=\"%" PRIu32 "\",verdict=\"%s\"%s%s%s} %.17g",
-                     report_load(&p->requested, load), p->stage + 1, p->repeat + 1, verdict_name(p->verdict.status),
+                     load_label(&p->requested, load), p->stage + 1, p->repeat + 1, verdict_name(p->verdict.status),
                      quantile ? ",q=\"" : "", quantile ? quantile : "", quantile ? "\"" : "", v);
     if (p->data) (void)buf_printf(b, " %.3f", (double)p->data->started_wall_ns / 1e9);
     (void)buf_putc(b, '\n');

@@ -9,6 +9,7 @@
 #include "common/failure_sample.h"
 #include "common/human.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/report/reasons.h"
 #include "coordinator/report/report_parts.h"
@@ -39,7 +40,7 @@ static void add_gate(const struct analysis *a, size_t g, struct headline *h)
     add(h, "%.60s", gate->text);
     if (!o) return;
     if (gate_reading_words(o, value, sizeof value)[0]) add(h, ": it is %s", value);
-    add(h, " at load %s", report_load(&a->points[o->point].requested, load));
+    add(h, " at load %s", load_label(&a->points[o->point].requested, load));
 }
 
 /* The gates with one result: the first in words, the others counted. never: those of them that this plan gives no
@@ -132,7 +133,7 @@ static void add_invalid(const struct analysis *a, size_t bad, struct headline *h
     if (g[0].n < bad)
         add(h, ": %s", where);
     else if (reasons_differ(a, &g[0])) /* its figures are those of one load */
-        add(h, "; at load %s", report_load(&a->points[g[0].first].requested, load));
+        add(h, "; at load %s", load_label(&a->points[g[0].first].requested, load));
     add(h, ": %.*s", VERDICT_REASON_MAX, g[0].text);
     h->cause = g[0].text;
     if (n == 1) return;
@@ -202,7 +203,7 @@ static void add_kept(const struct analysis *a, struct headline *h)
     if (!o && drifted)
         add(h, "; the window drifted in %zu of %s", drifted, human_things((double)a->n_points, "stage", stages));
     if (o)
-        add(h, "at load %s%s", report_load(&a->points[o->point].requested, load),
+        add(h, "at load %s%s", load_label(&a->points[o->point].requested, load),
             a->points[o->point].steady == STEADY_NO ? ", whose window drifted" : "");
 }
 

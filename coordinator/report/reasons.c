@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/report/report_parts.h"
+#include "coordinator/answer/load_axis.h"
 
 #define LISTED 3u /* more stages than these are counted, not listed */
 
@@ -91,7 +92,7 @@ void reasons_where(const struct analysis *a, const struct reason_group *group, c
     size_t at = 0, listed = 0;
     if (group->n > LISTED) {
         (void)snprintf(ret, n, "%zu of %zu stages, first load %s", group->n, a->n_points,
-                       report_load(&a->points[group->first].requested, load));
+                       load_label(&a->points[group->first].requested, load));
         return;
     }
     ret[0] = 0;
@@ -101,9 +102,9 @@ void reasons_where(const struct analysis *a, const struct reason_group *group, c
                            listed++       ? ", "
                            : group->n > 1 ? "loads "
                                           : "load ",
-                           report_load(&a->points[i].requested, load));
+                           load_label(&a->points[i].requested, load));
         at += len > 0 ? (size_t)len : 0;
     }
     if (at < n && reasons_differ(a, group))
-        (void)snprintf(ret + at, n - at, "; at %s", report_load(&a->points[group->first].requested, load));
+        (void)snprintf(ret + at, n - at, "; at %s", load_label(&a->points[group->first].requested, load));
 }

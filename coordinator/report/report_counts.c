@@ -5,6 +5,7 @@
 
 #include "coordinator/answer/statuses.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/answer/load_axis.h"
 
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s)
 {
@@ -127,7 +128,7 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
         json_string(j, "meaning", COUNTERS[COUNTER_FAILED_FIRST + (int)f[i].label].meaning);
         json_u64(j, "requests", f[i].n);
         json_u64(j, "stage", p->stage + 1);
-        json_string(j, "load", report_load(&p->requested, load));
+        json_string(j, "load", load_label(&p->requested, load));
         put_failure_sample(j, f[i].first);
         json_string(j, "statuses", statuses_words(in->answer.counters, f[i].label, statuses));
         json_string(j, "hint", f[i].first ? failure_hint(f[i].first, hint) : "");

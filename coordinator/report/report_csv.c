@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "coordinator/answer/figure.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/csv_text.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/report_parts.h"
@@ -123,7 +124,7 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
     csv_text(b, export_model(in));
     (void)buf_printf(b, ",%s,%" PRIu32 ",%" PRIu32, clock_wall_text(in->run->started_wall_ns, started, sizeof started),
                      p->stage + 1, p->repeat + 1);
-    csv_text(b, report_load(q, load));
+    csv_text(b, load_label(q, load));
     (void)buf_printf(b, ",%s,%s", closed ? "closed" : "open", verdict_name(p->verdict.status));
     csv_number(b, closed ? q->concurrency : (double)NAN);
     csv_number(b, closed ? (double)NAN : q->rate_from);

@@ -6,6 +6,7 @@
 
 #include "common/base64.h"
 #include "common/clock.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/hdr_v2.h"
 #include "coordinator/report/report_parts.h"
 
@@ -61,7 +62,7 @@ int report_hlog(const struct analysis *in, struct buf *out, struct err *e)
         const struct stage_data *s = &in->run->stages[i];
         char load[64];
         (void)buf_printf(out, "#[Stage %" PRIu32 " repeat %" PRIu32 ": load %s]\n", s->stage + 1, s->repeat + 1,
-                         report_load(&s->plan, load));
+                         load_label(&s->plan, load));
         for (int m = 0; m < METRIC_N; m++)
             if (s->hist[m] && s->hist[m]->count && line(in->run, s, (enum metric)m, out))
                 return err_set(e, ERR_NOMEM, "no memory for histograms.hlog");

@@ -8,6 +8,7 @@
 #include "coordinator/answer/early_stop.h"
 #include "coordinator/answer/figure.h"
 #include "coordinator/answer/gates.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/scenario.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/report/headline.h"
@@ -54,7 +55,7 @@ static void put_requested(struct json_out *j, const struct plan_stage *p)
 {
     char text[64];
     json_object(j, "requested");
-    json_string(j, "load", report_load(p, text));
+    json_string(j, "load", load_label(p, text));
     json_string(j, "kind", p->kind == LOAD_CLOSED ? "closed" : "open");
     if (p->kind == LOAD_CLOSED) {
         json_u64(j, "concurrency", p->concurrency);

@@ -8,6 +8,7 @@
 
 #include "common/human.h"
 #include "coordinator/answer/left_out.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/report_parts.h"
 
 static void put_xml(struct buf *out, const char *s)
@@ -35,7 +36,7 @@ static void put_gate(const struct analysis *in, size_t gate, struct buf *out)
                      result == GATE_FAIL ? "limit broken" : "not decided");
     if (o) {
         (void)buf_puts(out, " at load ");
-        put_xml(out, report_load(&in->points[o->point].requested, load));
+        put_xml(out, load_label(&in->points[o->point].requested, load));
     }
     (void)buf_puts(out, result == GATE_FAIL || skip ? ": " : ", and slo.inconclusive is fail: ");
     if (o && o->point < in->n_points)
@@ -78,7 +79,7 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
     char load[64];
     (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1,
                      p->repeat + 1);
-    put_xml(out, report_load(&p->requested, load));
+    put_xml(out, load_label(&p->requested, load));
     (void)buf_printf(out, "\" time=\"%.3f\"", p->window_s);
     if (p->verdict.status != VERDICT_INVALID) {
         (void)buf_puts(out, "/>\n");

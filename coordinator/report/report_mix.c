@@ -8,6 +8,7 @@
 #include "coordinator/answer/mix.h"
 #include "coordinator/report/csv_text.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/answer/load_axis.h"
 
 static void put_part(struct json_out *j, const struct mix_part *part,
                      void (*put_stat)(struct json_out *j, const char *key, const struct metric_stat *s))
@@ -80,7 +81,7 @@ static void line(struct buf *b, const struct analysis *in, const struct point *p
 {
     char load[64];
     (void)buf_printf(b, "%s,%" PRIu32 ",%" PRIu32, in->run->run_id, p->stage + 1, p->repeat + 1);
-    csv_text(b, report_load(&p->requested, load));
+    csv_text(b, load_label(&p->requested, load));
     (void)buf_printf(b, ",%s,%s,%s", p->requested.kind == LOAD_CLOSED ? "closed" : "open",
                      verdict_name(p->verdict.status), by);
     if (part->name[0])

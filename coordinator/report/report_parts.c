@@ -62,20 +62,6 @@ const char *report_metric_key(enum metric m, char *buf)
     return buf;
 }
 
-const char *report_load(const struct plan_stage *p, char *buf)
-{
-    int n;
-    char from[HUMAN_MAX], to[HUMAN_MAX];
-    if (p->kind == LOAD_CLOSED)
-        n = snprintf(buf, 64, "%" PRIu32, p->concurrency);
-    else if (p->rate_to > p->rate_from || p->rate_to < p->rate_from)
-        n = snprintf(buf, 64, "%.24s-%.24s/s", human_plain(p->rate_from, from), human_plain(p->rate_to, to));
-    else
-        n = snprintf(buf, 64, "%s/s", human_plain(p->rate_from, from));
-    if (p->requests && n > 0 && n < 40) (void)snprintf(buf + n, (size_t)(64 - n), " x%" PRIu64, p->requests);
-    return buf;
-}
-
 const char *report_stamps(const struct stage_data *s)
 {
     uint64_t reads = s->counters[COUNTER_READS], bare = s->counters[COUNTER_UNSTAMPED];

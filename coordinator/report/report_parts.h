@@ -20,9 +20,6 @@ const struct stage_data *report_stage(const struct analysis *in, size_t point);
 /* "ttft_ms", "output_tokens": the name of a metric's numbers, with the unit where it is ms. buf holds 64 bytes. */
 const char *report_metric_key(enum metric m, char *buf);
 
-/* "64", "25/s", "1–50/s", "256 × 1000 req": what was asked for. buf holds 64 bytes. */
-const char *report_load(const struct plan_stage *p, char *buf);
-
 /* How the times of a stage were taken: "kernel", "program", "mixed", "" when unknown. */
 const char *report_stamps(const struct stage_data *s);
 

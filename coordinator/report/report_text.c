@@ -76,7 +76,7 @@ static void row(const struct page *p, const struct point *q, enum load_axis axis
     const struct metric_stat *ttft = &q->metric[METRIC_TTFT], *tpot = &q->metric[METRIC_TPOT];
     for (size_t i = 0; i < sizeof q->ledger.failed / sizeof q->ledger.failed[0]; i++)
         failed += q->ledger.failed[i];
-    (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), report_load(&q->requested, load));
+    (void)buf_printf(p->out, "%5.5s %9.9s", stage_number(q, stage, sizeof stage), load_label(&q->requested, load));
     if (p->width >= REPORT_WIDE) number(p, 8, load_on(q, axis));
     number(p, 8, q->output_tokens_per_s);
     number(p, 7, ttft->q[0]);
@@ -142,7 +142,7 @@ static void mix(const struct page *p, const struct analysis *in, const size_t *o
         size_t n = mix_parts(q);
         if (n == 0) continue;
         paint(p, BOLD);
-        (void)buf_printf(p->out, "\nLoad %-21.21s %6s %8s %13s %13s %6s %8s\n", report_load(&q->requested, load),
+        (void)buf_printf(p->out, "\nLoad %-21.21s %6s %8s %13s %13s %6s %8s\n", load_label(&q->requested, load),
                          "share", "output", "TTFT ms", "TPOT ms", "E2E ms", "errors");
         (void)buf_printf(p->out, "%-26s %6s %8s %6s %6s %6s %6s %6s %8s\n", "", "%", "token/s", "p50", "p99", "p50",
                          "p99", "p50", "%");
@@ -197,7 +197,7 @@ static void latency(const struct page *p, const struct point *q, const char *whe
 {
     static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_E2E};
     char line[400], load[64], number[HUMAN_MAX];
-    int n = snprintf(line, sizeof line, "%s (load %s):", where, report_load(&q->requested, load));
+    int n = snprintf(line, sizeof line, "%s (load %s):", where, load_label(&q->requested, load));
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++) {
         const struct metric_stat *s = &q->metric[SHOWN[i]];
         if (!s->count) continue;
@@ -240,7 +240,7 @@ static void gate_line(const struct page *p, const struct analysis *in, size_t g)
     paint(p, PLAIN);
     (void)buf_printf(&text, "%.60s", gate->text);
     if (o && o->point < in->n_points)
-        (void)buf_printf(&text, " at load %s: %s", report_load(&in->points[o->point].requested, load),
+        (void)buf_printf(&text, " at load %s: %s", load_label(&in->points[o->point].requested, load),
                          gate_words(o, &in->points[o->point], words, sizeof words));
     else
         (void)buf_puts(&text, ": not judged, no valid point was measured");
@@ -278,7 +278,7 @@ static void curve(const struct page *p, const struct analysis *in, const size_t 
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[order[i]];
         if (!load_usable(q)) continue;
-        (void)buf_printf(p->out, "%10.10s ", report_load(&q->requested, load));
+        (void)buf_printf(p->out, "%10.10s ", load_label(&q->requested, load));
         double eighths = 8 * (double)bar * q->output_tokens_per_s / most;
         for (size_t k = 0; k < (size_t)eighths / 8; k++)
             (void)buf_puts(p->out, "█");
@@ -309,7 +309,7 @@ static void standard(const struct page *p, const struct analysis *in, const size
     for (size_t i = 0; i < in->n_points; i++) {
         const struct point *q = &in->points[order[i]];
         const char *region = curve_region(plan, &q->requested);
-        (void)buf_printf(p->out, "%-10s %10.10s", region ? region : "", report_load(&q->requested, load));
+        (void)buf_printf(p->out, "%-10s %10.10s", region ? region : "", load_label(&q->requested, load));
         number(p, 12, q->output_tokens_per_s);
         number(p, 12, point_user_tps(q));
         number(p, 9, q->metric[METRIC_TTFT].q[1]);
@@ -357,7 +357,7 @@ static void failures(const struct page *p, const struct analysis *in)
         if (s)
             (void)buf_printf(&text, ": %s s into stage %" PRIu32 " (load %s)",
                              human_number((double)s->at_ns / 1e9, number), q->stage + 1,
-                             report_load(&q->requested, load));
+                             load_label(&q->requested, load));
         if (s && s->status) (void)buf_printf(&text, ", status %" PRIu32, s->status);
         if (s && s->address[0]) (void)buf_printf(&text, ", from %s", s->address);
         char words[204];
@@ -415,7 +415,7 @@ static void sessions(const struct page *p, const struct analysis *in)
         if (!s || !s->counters[COUNTER_SESSIONS]) continue;
         struct buf text = BUF_INIT(1000);
         (void)buf_printf(&text, "load %s: %" PRIu64 " begun, %" PRIu64 " ended with all their %s",
-                         report_load(&in->points[i].requested, load), s->counters[COUNTER_SESSIONS],
+                         load_label(&in->points[i].requested, load), s->counters[COUNTER_SESSIONS],
                          s->counters[COUNTER_SESSIONS_DONE], trees ? "requests" : "turns");
         if (s->counters[COUNTER_SESSIONS_BROKEN])
             (void)buf_printf(&text, ", %" PRIu64 " %s", s->counters[COUNTER_SESSIONS_BROKEN],
@@ -553,7 +553,7 @@ static void server_queue(const struct page *p, const struct analysis *in)
     (void)snprintf(line, sizeof line,
                    "The server's own queue explains TTFT from stage %" PRIu32
                    " (load %s) on: %s waited there, %s of %s ms.",
-                   from->stage + 1, report_load(&from->requested, load),
+                   from->stage + 1, load_label(&from->requested, load),
                    human_things(from->server.window.mean[SERVER_WAITING], "request", t),
                    human_number(fmin(from->server.queue_ms, from->metric[METRIC_TTFT].mean), n[0]),
                    human_number(from->metric[METRIC_TTFT].mean, n[1]));
@@ -569,7 +569,7 @@ static void server_others(const struct page *p, const struct analysis *in)
         (void)snprintf(line, sizeof line,
                        "Others load the server too: in stage %" PRIu32
                        " (load %s) its page had %s that are not of this run, on average, beside %s of ours.",
-                       q->stage + 1, report_load(&q->requested, load),
+                       q->stage + 1, load_label(&q->requested, load),
                        human_things(round(q->server.others), "request", t), human_number(round(q->concurrency), n));
         wrap(p, line, 0);
         return;

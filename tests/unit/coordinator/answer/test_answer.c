@@ -234,8 +234,8 @@ static void test_overrun(void **state)
         finish(&w, 1000);
         assert_true(w.a.plateau_reached && fabs(w.a.plateau - 6200) < 1 && fabs(w.a.knee - 64) < 0.1);
         says(&w, "Plateau: 6,200 output token/s");
-        says(&w, from == 1 ? "Suspect, stage 7 (load 64): the server was the limit"
-                           : "Suspect, stage 4 (load 64): the server was the limit");
+        says(&w, from == 1 ? "Suspect, stage 7 (load 64/s): the server was the limit"
+                           : "Suspect, stage 4 (load 64/s): the server was the limit");
     }
     for (size_t i = 0; i < w.n; i++) { /* all rates are beyond it: where it began was not seen */
         w.p[i].overrun = true;
@@ -563,6 +563,56 @@ static void test_mixed_kinds(void **state)
     silent(&w, "requests/s");
 }
 
+/* In such a plan each load is named in its own unit, whatever the axis of the figures is. */
+static void test_mixed_kinds_named(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const struct plan_stage RAMP = {.kind = LOAD_OPEN, .rate_from = 2, .rate_to = 25},
+                                   LEVEL = {.kind = LOAD_OPEN, .rate_from = 3, .rate_to = 3};
+    static struct plan_stage asked[3];
+    static struct run_event gave_up = {.kind = RUN_EVENT_GATE_FAILED};
+    sweep(&w, 4, 1);
+    w.p[1].requested = LEVEL;
+    w.p[2].requested = RAMP;
+    verdict_add(&w.p[2].verdict, VERDICT_SUSPECT, "a clock stepped");
+    finish(&w, 1000);
+    says(&w, "Suspect, stage 3 (load 2-25/s): a clock stepped.");
+    w.p[1].steady = STEADY_NO;
+    w.p[1].drift = 0.4;
+    answered(&w, w.o, 2 * w.n);
+    says(&w, " At 3 requests/s output token/s rose by 50 % over the window.");
+    w.p[1].requested.steady_ns = INT64_C(5000000000);
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "was found in stage 2 (load 3/s): ");
+    asked[1] = LEVEL;
+    asked[2] = RAMP;
+    w.plan.stages = asked;
+    w.plan.n_stages = 3;
+    w.run.events = &gave_up;
+    w.run.n_events = 1;
+    w.n = 1;
+    answered(&w, w.o, 2);
+    says(&w, "Not run, since slo.abort_on_fail ended the run: load 3/s, 2-25/s. ");
+}
+
+/* Refused at 6/s and served at 96 slots: neither load is below the other. */
+static void test_mixed_kinds_refused(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 8, 1);
+    for (uint32_t rate = 16; rate <= 64; rate *= 2) {
+        struct point *p = add(&w, 8, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        p->ledger.ok = 100;
+        p->ledger.failed[FAILURE_HTTP_429] = 50;
+    }
+    finish(&w, 1000);
+    assert_true(isnan(w.a.refused_from));
+    silent(&w, "from 16 concurrent requests on");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
@@ -586,6 +636,8 @@ int main(void)
                                        cmocka_unit_test(test_falls),
                                        cmocka_unit_test(test_monotone),
                                        cmocka_unit_test(test_ramp_is_no_repeat),
-                                       cmocka_unit_test(test_mixed_kinds)};
+                                       cmocka_unit_test(test_mixed_kinds),
+                                       cmocka_unit_test(test_mixed_kinds_named),
+                                       cmocka_unit_test(test_mixed_kinds_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
