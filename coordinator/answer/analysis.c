@@ -13,6 +13,22 @@ static size_t stages_planned(const struct run_data *r)
     return r->plan->n_stages * (r->plan->repeats ? r->plan->repeats : 1);
 }
 
+bool analysis_missing(const struct analysis *a, size_t *io, uint32_t *ret_stage, uint32_t *ret_repeat)
+{
+    const struct plan *plan = a->run->plan;
+    for (size_t n = stages_planned(a->run); *io < n;) {
+        uint32_t repeats = plan->repeats ? plan->repeats : 1;
+        bool there = false;
+        *ret_stage = (uint32_t)(*io / repeats);
+        *ret_repeat = (uint32_t)(*io % repeats);
+        ++*io;
+        for (size_t i = 0; i < a->n_points && !there; i++)
+            there = a->points[i].stage == *ret_stage && a->points[i].repeat == *ret_repeat;
+        if (!there) return true;
+    }
+    return false;
+}
+
 enum gate_result analysis_gates(const struct analysis *a)
 {
     enum gate_result gates =

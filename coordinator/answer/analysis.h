@@ -21,3 +21,6 @@ void analysis_clear(struct analysis *a);
 enum gate_result analysis_gates(const struct analysis *a);
 /* measured_status, from the run and what is made of it already. */
 int analysis_measured_status(const struct analysis *a);
+/* The next stage from step *io on that the plan asks for and of which there is no point; false: there is none. What a
+ * search has left out nobody knows. */
+bool analysis_missing(const struct analysis *a, size_t *io, uint32_t *ret_stage, uint32_t *ret_repeat);

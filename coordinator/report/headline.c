@@ -15,6 +15,7 @@
 #include "coordinator/report/report_parts.h"
 
 #define CAUSES 32u
+#define MISSING_NAMED 3u /* stages that were not run */
 
 __attribute__((format(printf, 2, 3))) static void add(struct headline *h, const char *fmt, ...)
 {
@@ -140,6 +141,28 @@ static void add_invalid(const struct analysis *a, size_t bad, struct headline *h
     add(h, "; %s stand%s with the points", human_things((double)(n - 1), "other reason", words), n == 2 ? "s" : "");
 }
 
+/* "…: stage 2 (load 4), stage 3 (load 8) and 2 more" */
+static void add_missing(const struct analysis *a, struct headline *h)
+{
+    size_t n = 0, at = 0;
+    uint32_t stage, repeat;
+    char load[LOAD_LABEL];
+    while (analysis_missing(a, &at, &stage, &repeat)) {
+        if (n++ >= MISSING_NAMED) continue;
+        add(h, "%sstage %u", n == 1 ? ": " : ", ", stage + 1);
+        if (a->run->plan->repeats > 1) add(h, ".%u", repeat + 1);
+        add(h, " (load %s)", load_label(&a->run->plan->stages[stage], load));
+    }
+    if (n > MISSING_NAMED) add(h, " and %zu more", n - MISSING_NAMED);
+}
+
+static bool is_missing(const struct analysis *a)
+{
+    size_t at = 0;
+    uint32_t stage, repeat;
+    return !run_data_finished(a->run) && analysis_missing(a, &at, &stage, &repeat);
+}
+
 static void invalid(const struct analysis *a, struct headline *h)
 {
     size_t bad = points_with(a, VERDICT_INVALID);
@@ -152,8 +175,10 @@ static void invalid(const struct analysis *a, struct headline *h)
         add(h, "no stage was finished%s%s", error[0] ? ": " : "", error);
     else if (bad)
         add_invalid(a, bad, h);
-    else
-        add(h, "stages that the plan asks for are missing%s%s", error[0] ? ": " : "", error);
+    if (a->n_points == 0 || (bad && !is_missing(a))) return;
+    add(h, "%sstages that the plan asks for are missing", bad ? "; " : "");
+    add_missing(a, h);
+    add(h, "%s%s", error[0] ? ": " : "", error);
 }
 
 /* An agent that ended its part itself, as its guard does, is not lost. NULL: none did. */

@@ -9,6 +9,7 @@
 #include "common/human.h"
 #include "coordinator/answer/left_out.h"
 #include "coordinator/answer/load_axis.h"
+#include "coordinator/report/headline.h"
 #include "coordinator/report/report_parts.h"
 
 static void put_xml(struct buf *out, const char *s)
@@ -90,6 +91,43 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
+/* Why stages were not run. ret holds as much as a headline. */
+static void missing_why(const struct analysis *in, struct headline *h)
+{
+    const struct run_data *run = in->run;
+    headline_make(in, h);
+    const char *why = run_data_finished(run) ? "slo.abort_on_fail ended the run"
+                      : in->measured_status == 4 || in->measured_status > 128
+                          ? NULL
+                          : "the run ended before this stage, and its "
+                            "file does not say why";
+    if (why) (void)snprintf(h->why, sizeof h->why, "%s", why);
+    for (size_t i = 0; i < run->n_events; i++)
+        if (run->events[i].kind == RUN_EVENT_ERROR && !run_data_finished(run))
+            failure_words(h->why, sizeof h->why, run->events[i].text, strlen(run->events[i].text));
+}
+
+/* A stage that the plan asks for and that was not run. out: NULL only counts them. */
+static size_t put_missing(const struct analysis *in, struct buf *out)
+{
+    struct headline h;
+    size_t n = 0, at = 0;
+    uint32_t stage, repeat;
+    char load[LOAD_LABEL];
+    if (out) missing_why(in, &h);
+    while (in->run->plan && analysis_missing(in, &at, &stage, &repeat)) {
+        n++;
+        if (!out) continue;
+        (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", stage + 1,
+                         repeat + 1);
+        put_xml(out, load_label(&in->run->plan->stages[stage], load));
+        (void)buf_printf(out, "\">\n      <%s message=\"not run: ", run_data_finished(in->run) ? "skipped" : "error");
+        put_xml(out, h.why);
+        (void)buf_puts(out, "\"/>\n    </testcase>\n");
+    }
+    return n;
+}
+
 /* What of the plan's files is in no request. */
 static void put_left_out(const struct plan *plan, struct buf *out)
 {
@@ -136,21 +174,26 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
            skipped = open - errors;
     for (size_t i = 0; i < in->n_points; i++)
         invalid += in->points[i].verdict.status == VERDICT_INVALID;
+    size_t missing = put_missing(in, NULL), not_run = run_data_finished(in->run) ? 0 : missing;
+    size_t points = in->n_points + missing;
     (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
     put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
-    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", n_tests + in->n_points,
-                     failed + invalid, errors, skipped);
+    (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", n_tests + points,
+                     failed + invalid, errors + not_run, skipped + missing - not_run);
     (void)buf_printf(out,
                      "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
                      n_tests, failed, errors, skipped);
     for (size_t i = 0; i < n_gates; i++)
         put_gate(in, i, out);
     if (n_tests > n_gates) put_capacity(in, out);
-    (void)buf_printf(out, "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\">\n",
-                     in->n_points, invalid);
+    (void)buf_printf(out,
+                     "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\" "
+                     "errors=\"%zu\" skipped=\"%zu\">\n",
+                     points, invalid, not_run, missing - not_run);
     put_left_out(plan, out);
     for (size_t i = 0; i < in->n_points; i++)
         put_point(in, i, out);
+    (void)put_missing(in, out);
     (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for junit.xml") : 0;
 }

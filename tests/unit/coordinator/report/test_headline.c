@@ -216,9 +216,37 @@ static void test_one_cause_once(void **state)
     assert_false(reasons_same("late", "later"));
 }
 
+/* Which stages the plan asks for and the run has not. */
+static void test_missing(void **state)
+{
+    (void)state;
+    static struct plan_stage asked[12];
+    struct run_event event = {.kind = RUN_EVENT_ERROR, .text = "the server is gone"};
+    begin(0);
+    for (uint32_t i = 0; i < 12; i++)
+        asked[i] = (struct plan_stage){.kind = LOAD_CLOSED, .concurrency = 1u << i};
+    plan.stages = asked;
+    plan.n_stages = 10;
+    a.measured_status = 3;
+    says("INVALID", "stages that the plan asks for are missing: stage 10 (load 512)");
+    run.events = &event;
+    run.n_events = 1;
+    a.n_points = 7;
+    says("INVALID", "stages that the plan asks for are missing: stage 8 (load 128), stage 9 (load 256), stage 10 (load "
+                    "512): the server is gone");
+    plan.n_stages = 12;
+    says("INVALID", "stages that the plan asks for are missing: stage 8 (load 128), stage 9 (load 256), stage 10 (load "
+                    "512) and 2 more: the server is gone");
+    run.n_events = 0;
+    plan.n_stages = 8;
+    verdict_add(&p[6].verdict, VERDICT_INVALID, "the agents were late");
+    says("INVALID", "1 of 7 points cannot be trusted: the agents were late; stages that the plan asks for are "
+                    "missing: stage 8 (load 128)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_load), cmocka_unit_test(test_every_status),
-                                       cmocka_unit_test(test_one_cause_once)};
+                                       cmocka_unit_test(test_one_cause_once), cmocka_unit_test(test_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

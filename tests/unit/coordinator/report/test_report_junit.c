@@ -122,9 +122,54 @@ static void test_markup_of_a_page(void **state)
     buf_clear(&out);
 }
 
+/* A stage that the plan asks for and that has no point is an error of the run, with its reason; where a broken gate
+ * ended the run on purpose, it was skipped. */
+static void test_missing(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    struct plan_stage asked[3] = {{.kind = LOAD_CLOSED, .concurrency = 1},
+                                  {.kind = LOAD_OPEN, .rate_from = 2, .rate_to = 2},
+                                  {.kind = LOAD_CLOSED, .concurrency = 4}};
+    struct plan plan_3 = {.name = "p", .stages = asked, .n_stages = 3, .repeats = 2};
+    struct run_event event = {.kind = RUN_EVENT_ERROR, .text = "the server is \"gone\""};
+    struct run_data run = {.plan = &plan_3, .run_id = "r", .events = &event, .n_events = 1};
+    struct point p[3] = {{.requested = asked[0]},
+                         {.repeat = 1, .requested = asked[0]},
+                         {.stage = 2, .repeat = 1, .requested = asked[2]}};
+    struct analysis in = {.run = &run, .points = p, .n_points = 3, .measured_status = 3};
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<testsuites name=\"plateau p\" tests=\"6\" failures=\"0\" errors=\"3\" skipped=\"0\">");
+    has(&out, "<testsuite name=\"measurements\" tests=\"6\" failures=\"0\" errors=\"3\" skipped=\"0\">");
+    has(&out, "name=\"stage 2.1, load 2/s\">\n      <error message=\"not run: the server is &quot;gone&quot;\"/>");
+    has(&out, "name=\"stage 2.2, load 2/s\">\n      <error message=\"not run: ");
+    has(&out, "name=\"stage 3.1, load 4\">\n      <error message=\"not run: ");
+    run.n_events = 0; /* as of a folder that was copied while it ran */
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<error message=\"not run: the run ended before this stage, and its file does not say why\"/>");
+    in.measured_status = 130;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<error message=\"not run: ended by Ctrl-C before the plan was done\"/>");
+    event = (struct run_event){.kind = RUN_EVENT_GATE_FAILED, .text = "ttft.p99 < 1s"};
+    run.n_events = 1;
+    in.measured_status = 99;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"6\" failures=\"0\" errors=\"0\" skipped=\"3\">");
+    has(&out, "name=\"stage 3.1, load 4\">\n      <skipped message=\"not run: slo.abort_on_fail ended the run\"/>");
+    plan_3.search.goal = SEARCH_SLO; /* which asks for as many as it needs */
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"3\" failures=\"0\" errors=\"0\" skipped=\"0\">");
+    buf_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_well_formed),
-                                       cmocka_unit_test(test_capacity), cmocka_unit_test(test_markup_of_a_page)};
+                                       cmocka_unit_test(test_capacity), cmocka_unit_test(test_missing),
+                                       cmocka_unit_test(test_markup_of_a_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
