@@ -8,6 +8,8 @@
 #define LENGTH_DRAWS 4096
 #define LENGTH_GUESSED 0.5 /* of the tokens that a text seems to have, counted at least where nothing is cut */
 #define LENGTH_SAID 0.9    /* the same of tokens that are known */
+#define SOME_FAIL 0.01     /* of the requests */
+#define LENGTH_OTHER 0.1   /* the ok requests are others than the plan's mean */
 
 static bool counts(const struct point *p)
 {
@@ -98,6 +100,26 @@ static double input_least(const struct plan *plan, const struct point *points, s
     return plan_has_sessions(plan) ? LENGTH_SAID : 0;
 }
 
+/* Where users leave and requests fail, it is the short ones that end well. */
+static bool some_fail(const struct point *points, size_t n)
+{
+    double failed = 0, ok = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!counts(&points[i])) continue;
+        failed += (double)(points[i].window_failed + points[i].window_cut);
+        ok += (double)points[i].window_ok;
+    }
+    return failed > SOME_FAIL * (failed + ok);
+}
+
+/* What came is compared with what was asked of the same requests, where the agents have counted that. */
+static void of_the_ok(struct answer_length *l, double asked)
+{
+    if (isnan(asked)) return;
+    if (l->asked > 0 && fabs(asked / l->asked - 1) > LENGTH_OTHER) l->planned = l->asked;
+    l->asked = asked;
+}
+
 void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct lengths *ret)
 {
     double weight = 0, out = 0, in = 0, known = 0, o, k;
@@ -117,17 +139,18 @@ void lengths_compute(const struct plan *plan, const struct point *points, size_t
     uint32_t answers = plan ? plan_body_number(plan->target.body, "n") : 0; /* to each request */
     if (answers > 1) out *= answers;
     ret->output =
-        (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS)};
+        (struct answer_length){weight > 0 ? out / weight : (double)NAN, mean_got(points, n, METRIC_OUTPUT_TOKENS), 0};
     ret->input =
-        (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS)};
+        (struct answer_length){weight > 0 ? in / weight : (double)NAN, mean_got(points, n, METRIC_INPUT_TOKENS), 0};
     double asked = asked_by_count(points, n, COUNTER_WIN_ASKED_OUT, METRIC_OUTPUT_TOKENS);
-    bool leave = plan && plan->cancel_fraction > 0; /* then it is the short ones whose users see them end */
-    if (isnan(ret->output.asked) || (leave && !isnan(asked))) ret->output.asked = asked;
+    bool some = plan && answers <= 1 && (plan->cancel_fraction > 0 || some_fail(points, n));
+    if (isnan(ret->output.asked)) ret->output.asked = asked;
+    if (some) of_the_ok(&ret->output, asked);
     if (!plan) return;
     double sent = asked_by_count(points, n, COUNTER_WIN_ASKED_IN, METRIC_INPUT_TOKENS),
            least = input_least(plan, points, n);
     if (!isnan(ret->input.asked)) {
-        if (leave && !isnan(sent)) ret->input.asked = sent;
+        if (some) of_the_ok(&ret->input, sent);
         return;
     }
     ret->input_cut = ret->input.got < least * sent;

@@ -7,6 +7,8 @@
 /* What was asked for and what came, in tokens per request; NaN when unknown. */
 struct answer_length {
     double asked, got;
+    double
+        planned; /* mean over all of the plan's requests, where those that ended ok asked for something else; else 0 */
 };
 struct lengths {
     struct answer_length output, input; /* of ok requests of the usable points */

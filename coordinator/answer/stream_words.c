@@ -202,8 +202,21 @@ static void say_tokens(struct answer *a, const char *before, double n)
     answer_say(a, "%s%s", before, human_things(n, "token", b));
 }
 
+/* Where the others fail or are taken back, latencies are those of short requests. */
+static void say_others(struct answer *a, const char *what, const struct answer_length *l)
+{
+    char n[HUMAN_THINGS_MAX];
+    if (!(l->planned > 0)) return;
+    answer_say(a, "Requests that ended well had asked for %s", human_things(l->asked, what, n));
+    answer_say_number(a, " on average, all of them for ", l->planned,
+                      l->asked < l->planned ? ": figures are those of the shorter ones. "
+                                            : ": figures are those of the longer ones. ");
+}
+
 static void say_lengths(const struct plan *plan, struct answer *a)
 {
+    say_others(a, "output token", &a->length.output);
+    say_others(a, "input token", &a->length.input);
     if (off(&a->length.output, 0)) {
         char n[HUMAN_THINGS_MAX];
         say_tokens(a, "Answers had ", a->length.output.got);

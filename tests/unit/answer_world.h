@@ -149,6 +149,8 @@ static inline void backed(const struct world *w)
                             (double)a->cancelled_early,
                             (double)a->window_due,
                             a->length.output.asked,
+                            a->length.output.planned,
+                            a->length.input.planned,
                             a->records,
                             a->records_sent,
                             a->length.output.got,

@@ -214,9 +214,21 @@ static void test_lengths_of_ended(void **state)
     }
     finish(&w, 1000);
     says(&w, "Answers had 22 tokens on average, 60 asked for. Prompts had 50 tokens on average, 100 asked for. ");
+    for (size_t i = 0; i < w.n; i++) /* the long ones are refused */
+        w.p[i].window_failed = 300;
+    finish(&w, 1000);
+    says(&w,
+         "Requests that ended well had asked for 22 output tokens on average, all of them for 60: figures are those "
+         "of the shorter ones. Requests that ended well had asked for 50 input tokens on average, all of them for "
+         "100: ");
+    silent(&w, "Answers had");
+    silent(&w, "Prompts had");
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].window_failed = 0;
     w.plan.cancel_fraction = 1;
     finish(&w, 1000);
-    silent(&w, "tokens on average");
+    says(&w, "had asked for 22 output tokens on average, all of them for 60: ");
+    silent(&w, "Answers had");
     data.counters[COUNTER_WIN_ASKED_OUT] = 400; /* they were cut short all the same */
     finish(&w, 1000);
     says(&w, "Answers had 22 tokens on average, 40 asked for. ");
