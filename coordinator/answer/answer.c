@@ -114,12 +114,13 @@ static size_t top_first(const struct group *g, size_t n, const struct group *bes
 }
 
 /* The load asked for from which on a limit of requests takes what more load brings, up to the last load: it is refused
- * too, and throughput grows by no more than FLAT per doubling. Slots rest after refusals, so that what is in flight
- * says nothing of the order. NaN: there is no such load. */
+ * too, and throughput grows by no more than FLAT per doubling, from the last load below it that was not refused where
+ * there is one: loads that a search tries lie close together, and a window's noise is more than a small step may grow.
+ * Slots rest after refusals, so that what is in flight says nothing of the order. NaN: there is no such load. */
 static double refused_from(const struct point *points, const struct group *g, size_t n)
 {
-    const struct group *first = NULL, *last = NULL;
-    double from = 0, to = 0;
+    const struct group *first = NULL, *last = NULL, *below = NULL;
+    double from = 0, to = 0, under = 0;
     for (size_t i = 0; i < n; i++) {
         const struct plan_stage *load = &points[g[i].first].requested;
         double asked = load_asked(load);
@@ -129,7 +130,14 @@ static double refused_from(const struct point *points, const struct group *g, si
         if (!last || asked > to) last = &g[i], to = asked;
     }
     if (!first || last->refused <= FLAT || to < CLEAR_OF_KNEE * from) return NAN; /* one load alone shows no limit */
-    return last->throughput <= first->throughput * pow(1 + FLAT, log2(to / from)) ? from : (double)NAN;
+    for (size_t i = 0; i < n; i++) {
+        double asked = load_asked(&points[g[i].first].requested);
+        if (plan_stage_is_ramp(&points[g[i].first].requested) || asked >= from) continue;
+        if (!below || asked > under) below = &g[i], under = asked;
+    }
+    bool flat = last->throughput <= first->throughput * pow(1 + FLAT, log2(to / from));
+    flat |= below && last->throughput <= below->throughput * pow(1 + FLAT, log2(to / under));
+    return flat ? from : (double)NAN;
 }
 
 /* Does more load give no more throughput? Either of these shows it:

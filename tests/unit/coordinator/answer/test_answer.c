@@ -305,6 +305,29 @@ static void test_refused_knee(void **state)
     assert_float_equal(w.a.at_knee.load, 7.27, 1e-9);
 }
 
+/* A search's last loads lie close together: the noise of their windows is more than such a step may grow. */
+static void test_refused_close(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const uint32_t LOAD[] = {2, 4, 6, 7, 8};
+    static const double RATE[] = {168, 335, 500, 495, 500};
+    memset(&w, 0, sizeof w);
+    for (uint32_t i = 0; i < 5; i++) {
+        struct point *p = add(&w, LOAD[i], 1);
+        p->concurrency = fmin(LOAD[i], 6.1);
+        p->output_tokens_per_s = RATE[i], p->output_lo = RATE[i] * 0.98, p->output_hi = RATE[i] * 1.02;
+        p->ledger.ok = 100;
+        if (LOAD[i] > 6) p->ledger.failed[FAILURE_HTTP_429] = 200;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached);
+    assert_float_equal(w.a.refused_from, 7, 1e-9);
+    w.p[4].output_tokens_per_s = 560; /* a step that no noise explains */
+    finish(&w, 1000);
+    assert_true(isnan(w.a.refused_from));
+}
+
 /* Past the knee slots rest after refusals: what is in flight hardly grows, so that no doubling is known. Where loads
  * are refused, the rest of them does not wait. */
 static void test_no_doubling(void **state)
@@ -626,6 +649,7 @@ int main(void)
                                        cmocka_unit_test(test_overrun),
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_refused_knee),
+                                       cmocka_unit_test(test_refused_close),
                                        cmocka_unit_test(test_no_doubling),
                                        cmocka_unit_test(test_outrun),
                                        cmocka_unit_test(test_repeats),
