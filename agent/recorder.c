@@ -310,8 +310,9 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     if (failed) {
         sample(r, METRIC_FAIL_AGE, age, 1);
         sample(r, METRIC_FAIL_WAIT, s->t.first_token != 0 ? s->t.first_token - s->t.sent : age, 1);
-    } else
+    } else {
         record_cut(r, s, outcome == COUNTER_CANCELLED, age);
+    }
 }
 
 void recorder_end(struct recorder *r, const struct stream *s, enum counter outcome, int64_t now)

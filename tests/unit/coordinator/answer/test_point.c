@@ -9,67 +9,7 @@
 #include <cmocka.h>
 
 #include "coordinator/answer/gate_check.h"
-#include "coordinator/answer/point.h"
-
-/* A stage of 20 s whose every number is known: 32 in flight, 10 ended a second, each in flight for 3.2 s. */
-static void stage_make(struct stage_data *s, struct agent_data *a)
-{
-    *s = (struct stage_data){.stage = 3,
-                             .repeat = 1,
-                             .plan = {.kind = LOAD_CLOSED,
-                                      .concurrency = 32,
-                                      .duration_ns = INT64_C(60000000000),
-                                      .warmup_ns = INT64_C(10000000000)}};
-    uint64_t *c = s->counters;
-    c[COUNTER_MEASURED_NS] = UINT64_C(50000000000);
-    c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 32;
-    c[COUNTER_WIN_TOKENS_MICRO] = UINT64_C(50) * 1280 * 1000000;
-    c[COUNTER_WIN_INPUT_TOKENS] = 50 * 2560;
-    c[COUNTER_WIN_DONE] = c[COUNTER_WIN_OK] = 500;
-    c[COUNTER_WIN_DUE] = 510;
-    c[COUNTER_EVENTS] = 64000;
-    c[COUNTER_WIN_GOOD] = 400;
-    c[COUNTER_WIN_FAILED] = 0;
-    c[COUNTER_DUE] = 632;
-    c[COUNTER_SENT] = 632;
-    c[COUNTER_OK] = 600;
-    c[COUNTER_ABORTED] = 32;
-    s->hist[METRIC_E2E] = hist_new();
-    hist_record(s->hist[METRIC_E2E], INT64_C(3200000000), 500);
-    *a = (struct agent_data){.name = "a", .slots = 32, .weight = 1};
-    memcpy(a->counters, c, sizeof a->counters);
-    s->agents = a;
-    s->n_agents = 1;
-}
-
-static void stage_free(struct stage_data *s)
-{
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&s->hist[m]);
-}
-
-static struct plan plan_of(void)
-{
-    return (struct plan){.verdict_lateness_ns = 1000000,
-                         .verdict_lag_ns = 1000000,
-                         .verdict_achieved = 0.02,
-                         .gpus = 4,
-                         .per_gpu_hour = 2.5,
-                         .currency = "USD"};
-}
-
-static void is(double got, double want)
-{
-    assert_true(fabs(got - want) <= 1e-9 * (1 + fabs(want)));
-}
-
-static bool has_reason(const struct point *p, const char *text)
-{
-    bool has = false;
-    for (uint32_t i = 0; i < p->verdict.n_reasons; i++)
-        has |= strstr(p->verdict.reason[i], text) != NULL;
-    return has;
-}
+#include "tests/unit/point_world.h"
 
 /* Which stages ended with their count, and stand at the load that they asked for. */
 static void test_by_count(void **state)
@@ -97,221 +37,7 @@ static void test_by_count(void **state)
     s.plan.rate_from = 1; /* a ramp */
     point_compute(&s, &plan, &p);
     assert_false(p.by_count);
-    stage_free(&s);
-}
-
-/* Users who went away are no errors, and are not among those that the drain's end cut off. */
-static void test_cancelled(void **state)
-{
-    (void)state;
-    struct stage_data s;
-    struct agent_data a;
-    struct plan plan = plan_of();
-    struct point p;
-    stage_make(&s, &a);
-    struct hist *cut = s.hist[METRIC_CUT_AGE] = hist_new(), *gone = s.hist[METRIC_CANCEL_AGE] = hist_new();
-    assert_int_equal(hist_record(cut, INT64_C(30000000000), 40), 0);
-    assert_int_equal(hist_record(gone, INT64_C(30000000000), 40), 0);
-    s.counters[COUNTER_WIN_CANCELLED_EARLY] = 30, s.counters[COUNTER_WIN_CANCELLED_OVER] = 20;
-    point_compute(&s, &plan, &p);
-    assert_true(p.window_cancelled == 40 && p.cancelled_early == 30 && p.cancelled_over == 20);
-    assert_true(p.window_cut == 0 && p.window_unanswered == 0 && isnan(p.oldest_cut_s));
-    is(p.error_rate, 0);
-    assert_int_equal(point_limited(&p), 520);
-    assert_int_equal(hist_record(cut, INT64_C(20000000000), 6), 0); /* older than the slowest answer … */
-    assert_int_equal(hist_record(cut, INT64_C(1000000000), 4), 0);  /* … and younger */
-    point_compute(&s, &plan, &p);
-    assert_true(p.window_cancelled == 40 && p.window_cut == 10 && p.window_unanswered == 6);
-    assert_true(fabs(p.oldest_cut_s - 20) < 0.1);
-    hist_reset(gone);
-    point_compute(&s, &plan, &p);
-    is(p.oldest_cut_s, 30);
-    assert_int_equal(p.window_unanswered, 46);
-    stage_free(&s);
-}
-
-/* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
-static void test_overrun(void **state)
-{
-    (void)state;
-    struct stage_data s;
-    struct agent_data a;
-    struct plan plan = plan_of();
-    struct point p;
-    stage_make(&s, &a);
-    s.plan = (struct plan_stage){.kind = LOAD_OPEN,
-                                 .max_concurrency = 32,
-                                 .rate_from = 100,
-                                 .rate_to = 100,
-                                 .duration_ns = INT64_C(60000000000),
-                                 .warmup_ns = INT64_C(10000000000)};
-    s.counters[COUNTER_CAPPED] = 500; /* a burst: all were sent in the end */
-    point_compute(&s, &plan, &p);
-    assert_false(p.overrun);
-    s.counters[COUNTER_DUE] = 1000;
-    point_compute(&s, &plan, &p);
-    assert_true(p.overrun);
-    plan.verdict_achieved = 0.9; /* no breach for this plan; what was offered is what was sent all the same */
-    point_compute(&s, &plan, &p);
-    assert_false(p.overrun);
-    is(p.unsent_share, 1 - (double)s.counters[COUNTER_SENT] / 1000);
-    plan.verdict_achieved = plan_of().verdict_achieved;
-    s.counters[COUNTER_CAPPED] = 0; /* nobody waited for a slot: not the server's doing */
-    point_compute(&s, &plan, &p);
-    assert_false(p.overrun);
-    s.counters[COUNTER_INFLIGHT_MAX] = a.counters[COUNTER_INFLIGHT_MAX] = 32;
-    a.counters[COUNTER_DUE] = 1000;
-    point_compute(&s, &plan, &p);
-    assert_true(p.overrun);
-    stage_free(&s);
-}
-
-/* A count of requests, or a recorded day: the stage lasts until the last answer, and its window tells of no queue. */
-static void test_outrun_by_count(void **state)
-{
-    (void)state;
-    struct stage_data s;
-    struct agent_data a;
-    struct plan plan = plan_of();
-    struct point p;
-    static struct series_row rows[60];
-    stage_make(&s, &a);
-    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 40, .rate_to = 40, .requests = 600};
-    s.counters[COUNTER_DUE] = s.counters[COUNTER_SENT] = s.counters[COUNTER_OK] = 600;
-    s.counters[COUNTER_WIN_DUE] = s.counters[COUNTER_WIN_OK] = s.counters[COUNTER_WIN_DONE] = 600;
-    s.counters[COUNTER_ABORTED] = 0;
-    for (int i = 0; i < 60; i++) /* all came in 15 s, and 10/s ended */
-        rows[i] = (struct series_row){.agent = -1, .t_s = i, .span_s = 1, .due = i < 15 ? 40 : 0, .done = 10};
-    s.series = rows;
-    s.n_series = 60;
-    s.hist[METRIC_TTFT] = hist_new();
-    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 20), 0);
-    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(9000000000), 580), 0);
-    point_compute(&s, &plan, &p);
-    assert_true(p.outrun && p.verdict.status == VERDICT_SUSPECT);
-    assert_true(has_reason(&p, "450 of 600 requests due in the window had not ended when the last became due: the "
-                               "server did not keep up with the rate"));
-    for (int i = 0; i < 60; i++)
-        rows[i].done = i < 15 ? 39 : i == 15 ? 15 : 0; /* those of the last moments */
-    point_compute(&s, &plan, &p);
-    assert_false(p.outrun);
-    for (int i = 0; i < 60; i++)
-        rows[i].done = i >= 45 ? 40 : 0; /* answers of 30 s, and nobody waited for a first token */
-    hist_reset(s.hist[METRIC_TTFT]);
-    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 600), 0);
-    point_compute(&s, &plan, &p);
-    assert_false(p.outrun);
-    stage_free(&s);
-}
-
-/* The same without a cap: nobody waits on the client's side, requests in flight grow instead. */
-static void test_outrun(void **state)
-{
-    (void)state;
-    struct stage_data s;
-    struct agent_data a;
-    struct plan plan = plan_of();
-    struct point p;
-    static struct series_row rows[50];
-    stage_make(&s, &a);
-    s.plan = (struct plan_stage){.kind = LOAD_OPEN,
-                                 .rate_from = 20,
-                                 .rate_to = 20,
-                                 .duration_ns = INT64_C(60000000000),
-                                 .warmup_ns = INT64_C(10000000000)};
-    s.counters[COUNTER_WIN_DUE] = 1000; /* 20/s came, 10/s ended */
-    for (int i = 0; i < 50; i++)
-        rows[i] = (struct series_row){
-            .agent = -1, .t_s = 10 + i, .span_s = 1, .due = 20, .tokens = 1280, .in_flight = 32 + 10.0 * i};
-    s.series = rows;
-    s.n_series = 50;
-    point_compute(&s, &plan, &p);
-    assert_int_equal(p.steady, STEADY_NO);
-    assert_true(p.overrun && p.unsent_share <= 0);
-    assert_int_equal(p.verdict.status, VERDICT_SUSPECT);
-    assert_non_null(strstr(p.verdict.reason[0], "500 of 1,000 requests due in the window had not ended when it did"));
-    hist_reset(s.hist[METRIC_E2E]); /* answers of 12 s, and a warm-up of 10 s: it may be start-up … */
-    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(12000000000), 500), 0);
-    point_compute(&s, &plan, &p);
-    assert_true(has_reason(&p, "did not keep up with the rate, or load.warmup is too short for its answers"));
-    s.hist[METRIC_TTFT] = hist_new(); /* … but for a queue */
-    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000), 1), 0);
-    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(9000000000), 499), 0);
-    point_compute(&s, &plan, &p);
-    assert_true(has_reason(&p, "did not keep up with the rate") && !has_reason(&p, "load.warmup"));
-    hist_reset(s.hist[METRIC_E2E]);
-    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(3200000000), 500), 0);
-    for (int i = 0; i < 50; i++)
-        rows[i].in_flight = 64;
-    point_compute(&s, &plan, &p);
-    assert_false(p.overrun); /* nothing grows: the rest were due before */
-    assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
-    s.n_series = 3; /* too short a stage to see whether they grow: then the counts say it */
-    point_compute(&s, &plan, &p);
-    assert_true(!p.overrun && p.outrun && p.verdict.status == VERDICT_SUSPECT);
-    assert_non_null(strstr(p.verdict.reason[0], "the server did not keep up"));
-    s.hist[METRIC_CUT_AGE] = hist_new(), s.hist[METRIC_CANCEL_AGE] = hist_new();
-    assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(1000000000), 500), 0);
-    assert_int_equal(hist_record(s.hist[METRIC_CANCEL_AGE], INT64_C(1000000000), 500), 0);
-    point_compute(&s, &plan, &p); /* their users went away: nobody waits */
-    assert_false(p.outrun);
-    hist_reset(s.hist[METRIC_CUT_AGE]), hist_reset(s.hist[METRIC_CANCEL_AGE]);
-    s.counters[COUNTER_WIN_FAILED] = 500; /* refused at once: they have ended */
-    point_compute(&s, &plan, &p);
-    assert_false(p.outrun);
-    rows[2].t_s = 60, rows[2].failed = 490; /* they were open until the drain */
-    point_compute(&s, &plan, &p);
-    assert_true(p.outrun);
-    rows[2].t_s = 12, rows[2].failed = 0;
-    s.counters[COUNTER_WIN_FAILED] = 0;
-    s.counters[COUNTER_WIN_DUE] = 560; /* as chance would have it */
-    point_compute(&s, &plan, &p);
-    assert_null(strstr(p.verdict.n_reasons ? p.verdict.reason[0] : "", "had not ended"));
-    s.series = NULL;
-    s.n_series = 0;
-    stage_free(&s);
-}
-
-/* 1/s to 30/s in 8 s, and answers of 450 ms: 13 are in flight at its end by design. A server that ends 5/s is outrun.
- */
-static void test_ramp(void **state)
-{
-    (void)state;
-    static const double DUE[8] = {2, 6, 10, 13, 17, 20, 24, 27}, DONE[8] = {0, 4, 9, 11, 15, 19, 22, 26};
-    struct stage_data s;
-    struct agent_data a;
-    struct plan plan = plan_of();
-    struct point p;
-    static struct series_row rows[8];
-    stage_make(&s, &a);
-    s.plan = (struct plan_stage){
-        .kind = LOAD_OPEN, .rate_from = 1, .rate_to = 30, .warmup_auto = true, .duration_ns = INT64_C(8000000000)};
-    s.counters[COUNTER_MEASURED_NS] = UINT64_C(8000000000);
-    s.counters[COUNTER_WIN_DUE] = 119;
-    s.series = rows;
-    s.n_series = 8;
-    for (int slow = 0; slow < 2; slow++) {
-        double open = 0, all = 0;
-        for (int i = 0; i < 8; i++) {
-            double done = slow ? fmin(5, DONE[i]) : DONE[i], before = open;
-            open += DUE[i] - done;
-            all += done;
-            rows[i] = (struct series_row){-1, i, 1, 40 * done, done, 0, DUE[i], (before + open) / 2, 0, 0, 0, 0};
-        }
-        s.counters[COUNTER_WIN_DONE] = (uint64_t)all;
-        for (size_t n = slow ? 8 : 4; n <= 8; n += 4) { /* with fewer rows than batches too */
-            s.n_series = n;
-            point_compute(&s, &plan, &p);
-            assert_true(p.overrun == slow && p.outrun == slow);
-            assert_true(p.steady == (slow ? STEADY_NO : STEADY_UNKNOWN) && isnan(p.drift));
-            assert_true(has_reason(&p, "did not keep up with the rate") == slow);
-            is(p.warmup_cut_s, 0); /* all of a ramp looks like start-up */
-        }
-    }
-    assert_true(has_reason(&p, "85 of 119 requests due in the window had not ended when it did"));
-    s.series = NULL;
-    s.n_series = 0;
-    stage_free(&s);
+    stage_done(&s);
 }
 
 /* A server that stands still in the window and answers everything afterwards: all counts are good, and the mean is of a
@@ -378,7 +104,7 @@ static void test_stood_still(void **state)
     assert_false(has_reason(&p, "stood still"));
     s.series = NULL;
     s.n_series = 0;
-    stage_free(&s);
+    stage_done(&s);
 }
 
 /* An open loop whose window begins before the first answers end: fewer are in flight than the rate will have. */
@@ -413,7 +139,7 @@ static void test_early_window(void **state)
     s.plan.kind = LOAD_CLOSED;
     point_compute(&s, &plan, &p);
     assert_false(has_reason(&p, "the window began"));
-    stage_free(&s);
+    stage_done(&s);
 }
 
 static void test_numbers(void **state)
@@ -442,7 +168,7 @@ static void test_numbers(void **state)
     assert_int_equal(p.verdict.status, VERDICT_VALID);
     assert_int_equal(p.steady, STEADY_UNKNOWN); /* no series */
     assert_true(isnan(p.output_lo));
-    stage_free(&s);
+    stage_done(&s);
 }
 
 static void test_what_is_wrong_is_said(void **state)
@@ -468,7 +194,7 @@ static void test_what_is_wrong_is_said(void **state)
     assert_string_equal(p.verdict.reason[0],
                         "the stage ended before all agents had reported their part; not accounted for: 1 request");
     s.aborted = false;
-    stage_free(&s);
+    stage_done(&s);
 
     stage_make(&s, a); /* one of two agents stood still, and the load was lower by that: it is named */
     a[0].slots = 16;
@@ -486,7 +212,7 @@ static void test_what_is_wrong_is_said(void **state)
     s.counters[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(50000000000) * 24;
     point_compute(&s, &plan, &p);
     assert_false(has_reason(&p, "alone"));
-    stage_free(&s);
+    stage_done(&s);
 
     stage_make(&s, a);
     s.counters[COUNTER_WIN_DONE] = 300; /* 300 ends of 3.2 s in 50 s are 19 in flight, not 32 */
@@ -527,7 +253,7 @@ static void test_what_is_wrong_is_said(void **state)
     point_compute(&s, &plan, &p);
     assert_true(isnan(p.littles_law));
     assert_int_equal(p.verdict.status, VERDICT_VALID);
-    stage_free(&s);
+    stage_done(&s);
 
     stage_make(&s, a); /* one of two agents held 32 in flight instead of its one; the cluster's mean hides it */
     a[1] = a[0];
@@ -548,7 +274,7 @@ static void test_what_is_wrong_is_said(void **state)
     point_glance(&s, &plan, &pieces, &glance);
     assert_memory_equal(&glance.verdict, &p.verdict, sizeof p.verdict);
     assert_true(fabs(glance.output_tokens_per_s - p.output_tokens_per_s) < 1e-9);
-    stage_free(&s);
+    stage_done(&s);
 }
 
 /* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part after the cut; the
@@ -672,7 +398,7 @@ static void test_server_page(void **state)
     plan.target.body = "{\"n\":2}"; /* each of ours stands there twice */
     point_compute(&s, &plan, &p);
     assert_true(isnan(p.server.others) && p.server.queue_share > 0.9);
-    stage_free(&s);
+    stage_done(&s);
 }
 
 /* A server that dies in the window: nothing ends ok any more, and what fails, fails at once. */
@@ -713,18 +439,19 @@ static void test_gone(void **state)
     assert_true(has_reason(&p, "nothing ended ok from second 30 to 45: 300 requests failed then"));
     s.series = NULL;
     s.n_series = 0;
-    stage_free(&s);
+    stage_done(&s);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server_page),  cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_by_count),     cmocka_unit_test(test_overrun),
-        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_ramp),
-        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_outrun_by_count),
-        cmocka_unit_test(test_stood_still),  cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_early_window), cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_warmup_auto),  cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
+                                       cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_by_count),
+                                       cmocka_unit_test(test_stood_still),
+                                       cmocka_unit_test(test_gone),
+                                       cmocka_unit_test(test_early_window),
+                                       cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_warmup_auto),
+                                       cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
