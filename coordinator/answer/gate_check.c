@@ -265,6 +265,15 @@ static uint64_t samples_of(const struct point *p, enum metric m)
     return p->metric[m].count + (after ? after->count : 0);
 }
 
+/* Answers over an upper limit, or under a lower one. */
+static double beyond_limit(const struct plan_gate *gate, const struct point *p, bool upper)
+{
+    const struct hist *h = p->hist ? p->hist[gate->metric] : NULL;
+    if (!h) return 0;
+    uint64_t under = hist_count_at_most(h, (int64_t)gate->value);
+    return (double)(upper ? h->count - under : under);
+}
+
 static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
     bool upper = is_upper(gate), errors = gate->subject == GATE_ERROR_RATE;
@@ -273,15 +282,14 @@ static void what_decides(const struct plan_gate *gate, const struct point *p, do
                  : gate->subject == GATE_METRIC ? (double)samples_of(p, gate->metric)
                                                 : (double)NAN;
     double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q) : 0;
-    double over = 0;
-    if (o->failed && gate->agg == AGG_QUANTILE && upper) { /* the share of requests over the limit decides */
-        const struct hist *h = p->hist ? p->hist[gate->metric] : NULL;
-        over = (double)o->failed + (h ? (double)(h->count - hist_count_at_most(h, (int64_t)gate->value)) : 0);
-        had += (double)o->failed;
-    }
-    double factor = errors     ? share_needs(o->value, had, limit) / had
-                    : over > 0 ? share_needs(over / had, had, 1 - gate->q) / had
-                               : larger(o, limit, upper);
+    bool quantile = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE && counted;
+    if (quantile && upper) had += (double)o->failed;
+    /* the share of requests beyond the limit decides: between two groups of latencies an interval's width says nothing
+     */
+    double beyond = quantile ? beyond_limit(gate, p, upper) + (upper ? (double)o->failed : 0) : 0;
+    double factor = errors       ? share_needs(o->value, had, limit) / had
+                    : beyond > 0 ? share_needs(beyond / had, had, upper ? 1 - gate->q : gate->q) / had
+                                 : larger(o, limit, upper);
     if (had > 0 && had < least) factor = fmax(least / had, factor); /* fmax passes over NaN */
     if (!(factor > 1)) return;
     if (counted && had > 0) {

@@ -404,6 +404,35 @@ static void test_repeats(void **state)
     assert_int_equal(gates_run(p, 4, o, 4, 3), 3);
 }
 
+/* Two groups of latencies, most of them 51 ms and some 2,500: the interval reaches from one to the other, and the share
+ * beyond the limit is what decides, below and above. So many decide it as are named, and half as many do not. */
+static void test_two_groups(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t fast, slow;
+    } CASES[] = {{"ttft.p90 < 300ms", 107, 5}, {"ttft.p90 < 300ms", 214, 17}, {"ttft.p90 > 300ms", 100, 13}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct hist *hist[METRIC_N] = {NULL};
+        struct point p = {.hist = hist, .window_s = 6, .window_ok = CASES[i].fast + CASES[i].slow};
+        struct plan_gate g;
+        double had = (double)p.window_ok, needs = had;
+        for (int enough = -1; enough < 2; enough++) {
+            double times = enough < 0 ? 1 : (enough ? 1.2 : 0.6) * needs / had;
+            hist[METRIC_TTFT] = hist_new();
+            hist_record(hist[METRIC_TTFT], 51000000, (uint64_t)round((double)CASES[i].fast * times));
+            hist_record(hist[METRIC_TTFT], INT64_C(2500000000), (uint64_t)round((double)CASES[i].slow * times));
+            stat_compute(hist[METRIC_TTFT], METRIC_TTFT, &p.metric[METRIC_TTFT]);
+            struct gate_outcome o = judged(CASES[i].text, &p, &g);
+            if ((o.result == GATE_INCONCLUSIVE) != (enough < 1)) fail_msg("case %zu, %d: %d", i, enough, (int)o.result);
+            needs = enough < 0 ? o.needs : needs;
+            hist_destroy(&hist[METRIC_TTFT]);
+        }
+        if (!(needs > had && needs < 20 * had)) fail_msg("case %zu: %g of %g", i, needs, had);
+    }
+}
+
 /* An inconclusive gate says what would decide it; every value is in the gate's own unit. */
 static void test_words(void **state)
 {
@@ -494,6 +523,7 @@ int main(void)
                                        cmocka_unit_test(test_decides_seldom_at_the_limit),
                                        cmocka_unit_test(test_decide),
                                        cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_two_groups),
                                        cmocka_unit_test(test_cut_off),
                                        cmocka_unit_test(test_failed),
                                        cmocka_unit_test(test_cut_after)};
