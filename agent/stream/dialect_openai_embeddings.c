@@ -33,10 +33,14 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "data")) {
             if (!json_enter(&s.j, JSON_ARRAY)) continue;
-            while (event_scan_item(&s)) {
-                s.known = true;
-                (void)json_leave(&s.j, JSON_OBJECT);
-            }
+            bool good = true;
+            for (; event_scan_item(&s); s.known = good)
+                while (event_scan_key(&s)) {
+                    if (JSON_IS(&s.j, "embedding"))
+                        good &= event_scan_is_vector(&s);
+                    else
+                        (void)json_skip(&s.j);
+                }
         } else if (JSON_IS(&s.j, "usage")) {
             take_usage(&s);
         } else {

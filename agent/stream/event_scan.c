@@ -126,6 +126,21 @@ bool event_scan_is(struct event_scan *s, const char *word)
     return is;
 }
 
+bool event_scan_is_vector(struct event_scan *s)
+{
+    enum json_token t = json_next(&s->j);
+    if (t != JSON_ARRAY) {
+        bool is = t == JSON_NUMBER || (t == JSON_STRING && s->j.len > 0);
+        (void)json_leave(&s->j, t);
+        return is;
+    }
+    bool good = true;
+    uint32_t inside = s->j.depth, n = 0;
+    for (; (t = json_next(&s->j)) != JSON_BAD && s->j.depth >= inside; n++)
+        good &= t == JSON_NUMBER || t == JSON_ARRAY || t == JSON_ARRAY_END; /* several vectors a text are lists in it */
+    return good && n > 0;
+}
+
 bool event_scan_is_true(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);

@@ -116,7 +116,8 @@ static const char *object_name(const char *p, size_t n, enum stranger_place at, 
                    : "lines of JSON and no server-sent events: is target.api right?";
     if (all && !json_valid(p, n)) return FAULTS[fault_of(p, n)];
     return at == STRANGER_ANSWER
-               ? "one JSON object without an answer of this API: is target.api right, or is its list empty?"
+               ? "one JSON object without an answer of this API: is target.api right, is its list empty, or are its "
+                 "values null?"
                : "one JSON object and no stream of events: is target.url that of the API? target.stream: false "
                  "measures answers that are not streamed";
 }

@@ -54,6 +54,15 @@ static void test_whole_answers(void **state)
          COUNTER_OK, 0, 8, 0},
         {API_OPENAI_EMBEDDINGS, "{\"object\":\"list\",\"data\":[]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
         {API_OPENAI_EMBEDDINGS, "{\"error\":\"no\"}", COUNTER_FAILED_STREAM_ERROR, 0, 0, 0},
+        /* a text in base64, several vectors for one text; nothing, and what stands for NaN */
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":\"AACAPw==\"}]}", COUNTER_OK, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":[[0.5,1],[2]]}]}", COUNTER_OK, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":[]}]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":null}]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":[1]},{\"embedding\":[null,null],\"index\":1}]}",
+         COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_OPENAI_EMBEDDINGS, "{\"data\":[{\"embedding\":[null]},{\"embedding\":[1]}]}", COUNTER_FAILED_MALFORMED, 0,
+         0, 0},
         {API_RERANK,
          "{\"id\":\"rerank-1\",\"usage\":{\"total_tokens\":8},\"results\":[{\"index\":1,\"document\":{\"text\":\"a\"},"
          "\"relevance_score\":0.5},{\"index\":0,\"relevance_score\":1e-3}]}",
@@ -64,6 +73,7 @@ static void test_whole_answers(void **state)
          "\"input_tokens\":9}}}",
          COUNTER_OK, 0, 9, 0},
         {API_RERANK, "{\"results\":[]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
+        {API_RERANK, "{\"results\":[{\"index\":0,\"relevance_score\":null}]}", COUNTER_FAILED_MALFORMED, 0, 0, 0},
         {API_RERANK, "{\"message\":\"invalid api token\"}", COUNTER_FAILED_STREAM_ERROR, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
