@@ -138,7 +138,7 @@ bool event_scan_is_vector(struct event_scan *s)
     uint32_t inside = s->j.depth, n = 0;
     for (; (t = json_next(&s->j)) != JSON_BAD && s->j.depth >= inside; n++)
         good &= t == JSON_NUMBER || t == JSON_ARRAY || t == JSON_ARRAY_END; /* several vectors a text are lists in it */
-    return good && n > 0;
+    return good && n > 0 && t != JSON_BAD;
 }
 
 bool event_scan_is_true(struct event_scan *s)

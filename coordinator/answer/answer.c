@@ -202,6 +202,16 @@ static void law_keep(const struct fit *f, const struct group *g, size_t n, struc
         a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
 }
 
+static void ends_compute(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        double asked = load_on(&points[i], AXIS_IN_FLIGHT);
+        if (!load_carries(&points[i]) || !load_mostly_ends(&points[i]) || a->ends_load >= asked) continue;
+        a->ends_load = asked;
+        a->ends_in_flight = points[i].concurrency;
+    }
+}
+
 /* -1: no memory. */
 static int plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed,
                            struct answer *a)
@@ -231,6 +241,7 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
         law_keep(&f, g, n_groups, a);
     else
         plateau_plain(g, n_groups, best, a);
+    if (isfinite(a->ends_load) && load_mostly_ends(&points[g[n_groups - 1].first])) a->plateau_reached = false;
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
     return 0;
 }
@@ -570,6 +581,8 @@ static void answer_reset(struct answer *ret)
                            .plateau_lo = NAN,
                            .plateau_hi = NAN,
                            .knee = NAN,
+                           .ends_load = NAN,
+                           .ends_in_flight = NAN,
                            .refused_from = NAN,
                            .knee_lo = NAN,
                            .knee_hi = NAN,
@@ -614,6 +627,7 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
 {
     const struct plan *plan = run ? run->plan : NULL;
     most_compute(g, n_groups, ret);
+    ends_compute(points, n, ret);
     if (plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret))
         return err_set(e, ERR_NOMEM, "no memory for the law of %zu points", n);
     shape_compute(g, n_groups, ret);

@@ -81,6 +81,8 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;
+    /* the highest load whose stage was mostly the wait for its last answers, and what was in flight in it; NaN: none */
+    double ends_load, ends_in_flight;
     double records,
         records_sent; /* of the data set, and how often each was sent; 0: no data set, or several workloads */
     double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as

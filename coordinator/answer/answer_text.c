@@ -317,6 +317,17 @@ static void say_unfinished(const struct point *points, size_t n, struct answer *
 }
 
 /* duration: steady came to its limit: what is reported is then not the steady window that was asked for. */
+/* A stage by count whose slots were not at work. */
+static void say_ends(struct answer *a)
+{
+    if (isnan(a->ends_load)) return;
+    answer_say_number(a, "At load ", a->ends_load, " only ");
+    answer_say_number(
+        a, "", a->ends_in_flight,
+        " requests were in flight on average: the stage was mostly the wait for its last answers, so ask for "
+        "more of them (load.requests, load.passes). ");
+}
+
 static void say_not_steady(const struct point *points, size_t n, struct answer *a)
 {
     const struct point *first = NULL;
@@ -488,6 +499,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     answer_say(a, "%s", scenario_words(plan, points, n, parts, sizeof parts));
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);
+    say_ends(a);
     say_not_steady(points, n, a);
     say_failures(a);
     say_cancelled(plan, a);

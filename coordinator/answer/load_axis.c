@@ -6,7 +6,9 @@
 
 #include "common/human.h"
 
-#define ALIKE 0.02 /* loads achieved within this of each other */
+#define AT_WORK 0.5     /* of the slots */
+#define FAILED_MUCH 0.1 /* of the requests: slots rest after them */
+#define ALIKE 0.02      /* loads achieved within this of each other */
 
 static bool same_number(double a, double b)
 {
@@ -94,4 +96,12 @@ const char *load_label(const struct plan_stage *p, char buf[LOAD_LABEL])
     if (p->requests && n > 0 && n < LOAD_LABEL - 24)
         (void)snprintf(buf + n, (size_t)(LOAD_LABEL - n), " x%" PRIu64, p->requests);
     return buf;
+}
+
+bool load_mostly_ends(const struct point *p)
+{
+    double ended = (double)(p->window_ok + p->window_failed);
+    if (!p->by_count || p->requested.kind != LOAD_CLOSED || (double)p->window_failed > FAILED_MUCH * ended)
+        return false;
+    return p->concurrency < AT_WORK * load_on(p, AXIS_IN_FLIGHT);
 }

@@ -28,6 +28,10 @@ double load_on(const struct point *p, enum load_axis axis); /* achieved, not ask
 const char *load_thing(enum load_axis axis);                /* "concurrent request", "request/s": for human_things */
 const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
 
+/* A stage by count in whose window less than half of the slots were at work, and not since requests failed: it was
+ * mostly the wait for its last answers, and says little of the load that it asked for. */
+bool load_mostly_ends(const struct point *p);
+
 /* Is load a, achieved by stage x, below b, achieved by y? Of loads of one kind that came out alike (slots that rest
  * after failures are no load) the one that was asked for less is. */
 bool load_below(double a, const struct plan_stage *x, double b, const struct plan_stage *y);

@@ -152,6 +152,8 @@ static inline void backed(const struct world *w)
                             a->length.output.planned,
                             a->length.input.planned,
                             a->records,
+                            a->ends_load,
+                            a->ends_in_flight,
                             a->records_sent,
                             a->length.output.got,
                             a->length.input.asked,

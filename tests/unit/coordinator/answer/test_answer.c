@@ -284,6 +284,32 @@ static void test_refused(void **state)
     }
 }
 
+/* One long answer at the end of a stage by count: nothing was at work, and no plateau was seen. */
+static void test_mostly_ends(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double FLIGHT[] = {2, 3.24, 3.5, 3.58}, RATE[] = {174, 268, 305, 299};
+    for (int tail = 0; tail < 2; tail++) {
+        memset(&w, 0, sizeof w);
+        for (uint32_t i = 0; i < 4; i++) {
+            struct point *p = add(&w, 2u << i, 1);
+            p->by_count = true, p->requested.requests = 42;
+            p->concurrency = tail ? FLIGHT[i] : 0.9 * (2u << i);
+            p->output_tokens_per_s = RATE[i], p->output_lo = RATE[i] * 0.95, p->output_hi = RATE[i] * 1.05;
+            p->window_ok = p->ledger.ok = 42;
+        }
+        finish(&w, 1000);
+        assert_int_equal(w.a.plateau_reached, !tail);
+        if (tail)
+            says(&w,
+                 "At load 16 only 3.58 requests were in flight on average: the stage was mostly the wait for its last "
+                 "answers");
+        else
+            silent(&w, "its last answers");
+    }
+}
+
 /* Slots that rest after refusals are no load: of two loads that came out alike the knee is at the one that was asked
  * for less. */
 static void test_refused_knee(void **state)
@@ -649,6 +675,7 @@ int main(void)
                                        cmocka_unit_test(test_overrun),
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_refused_knee),
+                                       cmocka_unit_test(test_mostly_ends),
                                        cmocka_unit_test(test_refused_close),
                                        cmocka_unit_test(test_no_doubling),
                                        cmocka_unit_test(test_outrun),
