@@ -32,15 +32,7 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
     if (!event_scan_begin(&s, e, ret)) return;
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "data")) {
-            if (!json_enter(&s.j, JSON_ARRAY)) continue;
-            bool good = true;
-            for (; event_scan_item(&s); s.known = good)
-                while (event_scan_key(&s)) {
-                    if (JSON_IS(&s.j, "embedding"))
-                        good &= event_scan_is_vector(&s);
-                    else
-                        (void)json_skip(&s.j);
-                }
+            event_scan_results(&s, "embedding", "embedding");
         } else if (JSON_IS(&s.j, "usage")) {
             take_usage(&s);
         } else {

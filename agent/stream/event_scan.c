@@ -126,7 +126,7 @@ bool event_scan_is(struct event_scan *s, const char *word)
     return is;
 }
 
-bool event_scan_is_vector(struct event_scan *s)
+static bool is_vector(struct event_scan *s)
 {
     enum json_token t = json_next(&s->j);
     if (t != JSON_ARRAY) {
@@ -139,6 +139,19 @@ bool event_scan_is_vector(struct event_scan *s)
     for (; (t = json_next(&s->j)) != JSON_BAD && s->j.depth >= inside; n++)
         good &= t == JSON_NUMBER || t == JSON_ARRAY || t == JSON_ARRAY_END; /* several vectors a text are lists in it */
     return good && n > 0 && t != JSON_BAD;
+}
+
+void event_scan_results(struct event_scan *s, const char *name, const char *other)
+{
+    bool good = true;
+    if (!json_enter(&s->j, JSON_ARRAY)) return;
+    for (; event_scan_item(s); s->known = good)
+        while (event_scan_key(s)) {
+            if (json_is(&s->j, name, strlen(name)) || json_is(&s->j, other, strlen(other)))
+                good &= is_vector(s);
+            else
+                (void)json_skip(&s->j);
+        }
 }
 
 bool event_scan_is_true(struct event_scan *s)

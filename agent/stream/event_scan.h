@@ -36,9 +36,10 @@ bool event_scan_content(struct event_scan *s, uint32_t flag);
 bool event_scan_number(struct event_scan *s, enum json_note_kind kind, uint32_t *to);
 /* The same without a note: for sums, and for APIs whose token events have no usage. */
 bool event_scan_count(struct event_scan *s, uint32_t *to);
-/* The next value is a number, a text that is not empty, or a list, not empty, of such values alone: a vector or a
- * score, and not what a server writes where it has none (null stands for NaN). */
-bool event_scan_is_vector(struct event_scan *s);
+/* The next value is a list of objects; known when it has one, and the member `name`, or `other`, of each is a number, a
+ * text that is not empty, or a list, not empty, of numbers: a vector or a score, and not what a server writes where it
+ * has none (null stands for NaN). */
+void event_scan_results(struct event_scan *s, const char *name, const char *other);
 /* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
 void event_scan_details(struct event_scan *s);
 /* Usage in the words of any vendor: {"prompt_tokens", "input_tokens", "inputTokenCount", "promptTokenCount", …}. */

@@ -241,7 +241,7 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
         law_keep(&f, g, n_groups, a);
     else
         plateau_plain(g, n_groups, best, a);
-    if (isfinite(a->ends_load) && load_mostly_ends(&points[g[n_groups - 1].first])) a->plateau_reached = false;
+    if (load_mostly_ends(&points[g[n_groups - 1].first])) a->plateau_reached = false;
     if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
     return 0;
 }

@@ -2,11 +2,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "common/clock.h"
 #include "common/human.h"
+#include "coordinator/answer/teller.h"
 
 #define POINTS_ASKED 8u
 #define PASSES_ASKED 5u
@@ -63,41 +63,27 @@ const char *curve_region_key(const struct plan *plan, const struct plan_stage *l
     return WORDS[region_of(plan, load)].key;
 }
 
-struct teller {
-    void (*tell)(void *arg, const char *sentence);
-    void *arg;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(const struct teller *t, const char *fmt, ...)
-{
-    char text[400];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    t->tell(t->arg, text);
-}
-
 static void of_plan(const struct plan *plan, const struct teller *t)
 {
     const struct plan_curve *c = &plan->curve;
     char n[HUMAN_MAX];
     uint32_t runs = (uint32_t)plan->n_stages, asked = c->offline == OFFLINE_ELECTED ? POINTS_ASKED - 1 : POINTS_ASKED;
-    if (c->scale < 1) say(t, "windows are %s times as long as the rules ask", human_number(c->scale, n));
-    if (runs < asked) say(t, "%" PRIu32 " points, the rules ask for %" PRIu32, runs, asked);
+    if (c->scale < 1) teller_say(t, "windows are %s times as long as the rules ask", human_number(c->scale, n));
+    if (runs < asked) teller_say(t, "%" PRIu32 " points, the rules ask for %" PRIu32, runs, asked);
     if (c->passes && c->passes < PASSES_ASKED)
-        say(t, "%" PRIu32 " passes over the data set, %u is what the search for a steady window needs", c->passes,
-            PASSES_ASKED);
+        teller_say(t, "%" PRIu32 " passes over the data set, %u is what the search for a steady window needs",
+                   c->passes, PASSES_ASKED);
     if (c->passes)
-        say(t, "points end by their passes: whether a window is as long as the rules ask is known afterwards");
+        teller_say(t, "points end by their passes: whether a window is as long as the rules ask is known afterwards");
     if (!c->passes && c->samples)
-        say(t, "points end by time, so the last pass over the data set is not whole (passes: %u makes it whole)",
-            PASSES_ASKED);
+        teller_say(t, "points end by time, so the last pass over the data set is not whole (passes: %u makes it whole)",
+                   PASSES_ASKED);
     if (!c->samples && c->offline == OFFLINE_ELECTED)
-        say(t,
+        teller_say(
+            t,
             "without a data set or samples there are no passes to be whole, and Offline is the greatest concurrency");
-    if (plan->n_workloads > 1) say(t, "the requests come from more than one workload");
-    if (plan->cancel_fraction > 0) say(t, "users go away before their answer has ended (load.cancel)");
+    if (plan->n_workloads > 1) teller_say(t, "the requests come from more than one workload");
+    if (plan->cancel_fraction > 0) teller_say(t, "users go away before their answer has ended (load.cancel)");
 }
 
 static void of_point(const struct plan *plan, const struct point *p, const struct teller *t)
@@ -106,8 +92,8 @@ static void of_point(const struct plan *plan, const struct point *p, const struc
     double asked = (double)plan_curve_window_ns(p->requested.concurrency) / 1e9;
     if (plan->curve.scale < 1 || is_all_at_once(plan, &p->requested)) return;
     if (p->window_s >= asked - 0.5) return;
-    say(t, "the window at %" PRIu32 " is %s s long, the rules ask for %s s", p->requested.concurrency,
-        human_number(p->window_s, got), human_number(asked, want));
+    teller_say(t, "the window at %" PRIu32 " is %s s long, the rules ask for %s s", p->requested.concurrency,
+               human_number(p->window_s, got), human_number(asked, want));
 }
 
 void curve_deviations(const struct plan *plan, const struct point *points, size_t n,
@@ -118,7 +104,8 @@ void curve_deviations(const struct plan *plan, const struct point *points, size_
     of_plan(plan, &t);
     for (size_t i = 0; points && i < n; i++)
         of_point(plan, &points[i], &t);
-    say(&t,
+    teller_say(
+        &t,
         "the rules want the reference client, unmodified: a curve of plateau has its shape and definitions, and is no "
         "submission");
 }

@@ -7,21 +7,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/answer/verdict.h"
-
-struct world {
-    uint64_t c[COUNTER_N];
-    struct hist *hist[METRIC_N];
-    struct plan_stage stage;
-    struct plan plan;
-    struct verdict v;
-};
-
-static void record(struct world *w, enum metric m, double ms, uint64_t n)
-{
-    if (!w->hist[m]) w->hist[m] = hist_new();
-    assert_int_equal(hist_record(w->hist[m], (int64_t)(ms * 1e6), n), 0);
-}
+#include "tests/unit/verdict_world.h"
 
 /* A healthy stage: 10 slots for 20 s, all answers alike. */
 static void world_make(struct world *w)
@@ -38,17 +24,6 @@ static void world_make(struct world *w)
     record(w, METRIC_TPOT, 20, 1000);
     record(w, METRIC_ITL, 20, 100000);
     record(w, METRIC_E2E, 200, 1000);
-}
-
-static void judge(struct world *w)
-{
-    verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v);
-}
-
-static void world_clear(struct world *w)
-{
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w->hist[m]);
 }
 
 /* Times that differ, so that a share of wrong ones can move a percentile: 1,000 answers, ttft and tpot from the least

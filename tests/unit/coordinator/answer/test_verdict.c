@@ -10,20 +10,7 @@
 
 #include "common/clock.h"
 #include "coordinator/answer/point.h"
-
-struct world {
-    uint64_t c[COUNTER_N];
-    struct hist *hist[METRIC_N];
-    struct plan_stage stage;
-    struct plan plan;
-    struct verdict v;
-};
-
-static void record(struct world *w, enum metric m, double ms, uint64_t n)
-{
-    if (!w->hist[m]) w->hist[m] = hist_new();
-    assert_int_equal(hist_record(w->hist[m], (int64_t)(ms * 1e6), n), 0);
-}
+#include "tests/unit/verdict_world.h"
 
 /* A healthy stage: 64 slots for 20 s. */
 static void world_make(struct world *w)
@@ -45,11 +32,6 @@ static void world_make(struct world *w)
     record(w, METRIC_LAG, 0.03, 100000);
 }
 
-static void judge(struct world *w)
-{
-    verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v);
-}
-
 static void expect(struct world *w, enum verdict_status status, const char *word)
 {
     judge(w);
@@ -61,8 +43,7 @@ static void expect(struct world *w, enum verdict_status status, const char *word
         said |= strstr(w->v.reason[i], word) != NULL;
     if (!said)
         fail_msg("no reason says \"%s\": %s", word ? word : "nothing", w->v.n_reasons ? w->v.reason[0] : "no reason");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w->hist[m]);
+    world_clear(w);
     world_make(w);
 }
 
@@ -153,8 +134,7 @@ static void test_rules(void **state)
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
     w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_PROXY] = 77;
     expect(&w, VERDICT_INVALID, "the proxy gave no way to the target: are target.proxy and target.proxy_auth right?");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* A stage that is hardly longer than its answers says so, and how long it should be. */
@@ -171,8 +151,7 @@ static void test_short(void **state)
     w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 60;
     judge(&w);
     assert_string_equal(w.v.reason[0], "60 requests in flight on average, 64 asked for");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Answers that came within the warm-up were not longer than the stage: what came after them never came. */
@@ -252,8 +231,7 @@ static void test_stalled(void **state)
     w.c[COUNTER_MEASURED_NS] = UINT64_C(20000000000);
     w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_ABORTED] = 64;
     expect(&w, VERDICT_INVALID, "answers take longer than the stage");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* A server that refuses what is over its limit: slots rest after failures, up to 1 s each, and few requests fail. */
@@ -272,8 +250,7 @@ static void test_rests(void **state)
                failed < 80 ? "60 requests in flight on average, 64 asked for"
                            : "60 requests in flight on average, 64 asked for, while requests failed");
     }
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* An answer that is quick and comes in the warm-up is not longer than the stage. */
@@ -304,8 +281,7 @@ static void test_none_in_window(void **state)
     assert_string_equal(w.v.reason[0], "nothing was measured: no request became due in the window (1 due before it)");
     w.c[COUNTER_OK] = 0, w.c[COUNTER_FAILED_RESET] = 1;
     expect(&w, VERDICT_INVALID, "no request became due in the window (1 due before it); 1 of the stage's 1 failure: ");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Where nothing was measured, the load and the lateness of what failed are no news; what is wrong with the agents'
@@ -364,8 +340,7 @@ static void test_dies(void **state)
            "nothing was measured: of 28 requests due in the window none ended ok, 28 failed; 31 of the stage's 31 "
            "failures: "
            "connection refused or unreachable");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Answers that are longer than the stage: that is said, and how long it should be. */
@@ -374,8 +349,7 @@ static void test_too_short(void **state)
     (void)state;
     struct world w;
     world_make(&w);
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
     w.stage.duration_ns = INT64_C(10000000000), w.stage.warmup_ns = INT64_C(2000000000);
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = w.c[COUNTER_WIN_FAILED] = 0;
     w.c[COUNTER_OK] = 0, w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_WIN_DUE] = 64; /* one round of the slots */
@@ -404,8 +378,7 @@ static void test_agents_cap(void **state)
     w.c[COUNTER_DUE] = w.c[COUNTER_WIN_DUE] = 10000, w.c[COUNTER_SENT] = 9990, w.c[COUNTER_CAPPED] = 4000;
     expect(&w, VERDICT_INVALID,
            "the agents were the limit: 4,010 of 10,000 arrivals waited for a free connection of theirs");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Answers of one token have no gaps: a late read is held against the time to the first token. */
@@ -419,8 +392,7 @@ static void test_one_token(void **state)
     record(&w, METRIC_LAG, 3, 10000);
     record(&w, METRIC_TTFT, 400, 1000000);
     expect(&w, VERDICT_VALID, NULL);
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Each figure has a verdict of its own: what is in doubt is what the evidence falsifies. */
@@ -444,8 +416,7 @@ static void test_figures(void **state)
     judge(&w);
     for (int a = 0; a < ASPECT_N; a++)
         assert_int_equal(w.v.aspect[a], VERDICT_INVALID);
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 static void test_closed_loop(void **state)
@@ -461,8 +432,7 @@ static void test_closed_loop(void **state)
     w.c[COUNTER_WIN_INFLIGHT_NS] = UINT64_C(20000000000) * 40;
     w.stage.requests = 1000; /* the tail of a count runs empty by design */
     expect(&w, VERDICT_VALID, NULL);
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 static void test_open_loop(void **state)
@@ -518,8 +488,7 @@ static void test_open_loop(void **state)
     w.c[COUNTER_WIN_DUE] = 1200;
     expect(&w, VERDICT_VALID, NULL);
 #undef OPEN
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* The prefix cache answers only what prompts share, or what was asked before. */
@@ -569,8 +538,7 @@ static void test_cache(void **state)
         judge(&w);
         assert_int_equal(w.v.status, TRACES[i].status);
     }
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* Usage that cannot be right is not taken in silence. */
@@ -599,8 +567,7 @@ static void test_usage(void **state)
     uint64_t c[COUNTER_N] = {[COUNTER_USAGE_DOUBTED_IN] = 90000, [COUNTER_USAGE_DOUBTED_CACHED] = 41};
     assert_string_equal(verdict_usage_words(c, what, sizeof what),
                         "up to 90,000 input tokens for one prompt, 41 cached tokens for one prompt");
-    for (int m = 0; m < METRIC_N; m++)
-        hist_destroy(&w.hist[m]);
+    world_clear(&w);
 }
 
 /* 1.27/s where 1/s was asked for is chance in six seconds; how many were expected is known beside what came. */
