@@ -74,21 +74,79 @@ static void put_capacity(const struct analysis *in, struct buf *out)
     (void)buf_puts(out, "\"/>\n    </testcase>\n");
 }
 
+/* How many of a stage's requests failed or were never answered, and the server's own words. */
+static void failures_words(const struct analysis *in, size_t i, struct buf *ret)
+{
+    const struct point *p = &in->points[i];
+    const struct stage_data *s = report_stage(in, i);
+    uint64_t failed = 0;
+    int most = 0;
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], share[HUMAN_MAX];
+    for (int f = 0; f < FAILURE_N; f++) {
+        failed += p->ledger.failed[f];
+        if (p->ledger.failed[f] > p->ledger.failed[most]) most = f;
+    }
+    if (failed) {
+        const struct failure_sample *first = s ? failure_samples_find(&s->failures, (enum failure)most) : NULL;
+        double ended = (double)(failed + p->ledger.ok);
+        (void)buf_printf(ret, "%s of %s failed (%s), ", human_count(failed, n), human_things(ended, "request", all),
+                         human_percent((double)failed / ended, share));
+        (void)buf_printf(ret, p->ledger.failed[most] < failed ? "%s of them by %s: %s." : "all%s by %s: %s.",
+                         p->ledger.failed[most] < failed ? human_count(p->ledger.failed[most], n) : "",
+                         FAILURES[most].name, COUNTERS[COUNTER_FAILED_FIRST + most].meaning);
+        if (first && first->status) (void)buf_printf(ret, " The first: status %u.", (unsigned)first->status);
+        if (first && first->text[0]) (void)buf_printf(ret, " The server's words: %s", first->text);
+        (void)buf_putc(ret, '\n');
+    }
+    if (p->window_unanswered)
+        (void)buf_printf(ret, "%s of %s due in the window got no answer (%s).\n", human_count(p->window_unanswered, n),
+                         human_things((double)point_ended(p), "request", all),
+                         human_percent((double)p->window_unanswered / (double)point_ended(p), share));
+}
+
+/* What a person has to know of a measurement that a test's result alone does not tell. */
+static void put_out(const struct analysis *in, size_t i, struct buf *out)
+{
+    const struct verdict *v = &in->points[i].verdict;
+    struct buf words = BUF_INIT(1u << 16);
+    failures_words(in, i, &words);
+    for (uint32_t k = 0; k < v->n_reasons; k++)
+        (void)buf_printf(&words, "%s: %s\n", v->weight[k] == VERDICT_INVALID ? "Invalid" : "Suspect", v->reason[k]);
+    if (words.len) {
+        (void)buf_puts(out, "      <system-out>");
+        report_put_markup(out, buf_str(&words), words.len - 1, false);
+        (void)buf_puts(out, "</system-out>\n");
+    }
+    buf_clear(&words);
+}
+
+/* What makes the run's exit status 4 by this stage alone; NULL: nothing does. */
+static const char *point_broken(const struct analysis *in, size_t i)
+{
+    const struct stage_data *s = report_stage(in, i);
+    if (in->points[i].verdict.status == VERDICT_INVALID || !s) return NULL;
+    if (s->degraded) return "the result misses an agent, or a part of its time";
+    return s->aborted && !run_data_finished(in->run) ? "the stage was cut short" : NULL;
+}
+
 static void put_point(const struct analysis *in, size_t i, struct buf *out)
 {
     const struct point *p = &in->points[i];
+    const char *broken = point_broken(in, i);
     char load[64];
     (void)buf_printf(out, "    <testcase classname=\"measurement\" name=\"stage %u.%u, load ", p->stage + 1,
                      p->repeat + 1);
     put_xml(out, load_label(&p->requested, load));
-    (void)buf_printf(out, "\" time=\"%.3f\"", p->window_s);
-    if (p->verdict.status != VERDICT_INVALID) {
-        (void)buf_puts(out, "/>\n");
-        return;
+    (void)buf_printf(out, "\" time=\"%.3f\">\n", p->window_s);
+    if (p->verdict.status == VERDICT_INVALID) {
+        (void)buf_puts(out, "      <failure message=\"invalid: ");
+        put_xml(out, p->verdict.n_reasons ? p->verdict.reason[0] : "the number is the client's");
+        (void)buf_puts(out, "\"/>\n");
+    } else if (broken) {
+        (void)buf_printf(out, "      <error message=\"%s\"/>\n", broken);
     }
-    (void)buf_puts(out, ">\n      <failure message=\"invalid: ");
-    put_xml(out, p->verdict.n_reasons ? p->verdict.reason[0] : "the number is the client's");
-    (void)buf_puts(out, "\"/>\n    </testcase>\n");
+    put_out(in, i, out);
+    (void)buf_puts(out, "    </testcase>\n");
 }
 
 /* Why stages were not run. ret holds as much as a headline. */
@@ -128,6 +186,23 @@ static size_t put_missing(const struct analysis *in, struct buf *out)
     return n;
 }
 
+/* The run failed: its exit status is not 0. */
+static bool is_red(const struct analysis *in)
+{
+    return in->measured_status != 0 || headline_error(in->run);
+}
+
+/* Where no gate and no stage says why the run failed, a test of its own does: no file of a failed run is all green. */
+static void put_run(const struct analysis *in, struct buf *out)
+{
+    struct headline h;
+    headline_make(in, &h);
+    (void)buf_printf(
+        out, "    <testcase classname=\"measurement\" name=\"the whole run\">\n      <error message=\"%s: ", h.word);
+    put_xml(out, h.why);
+    (void)buf_puts(out, "\"/>\n    </testcase>\n");
+}
+
 /* What of the plan's files is in no request. */
 static void put_left_out(const struct plan *plan, struct buf *out)
 {
@@ -160,7 +235,7 @@ static void put_left_out(const struct plan *plan, struct buf *out)
 int report_junit(const struct analysis *in, struct buf *out, struct err *e)
 {
     const struct plan *plan = in->run->plan;
-    size_t n_gates = plan ? plan->n_gates : 0, count[3] = {0, 0, 0}, invalid = 0, n_tests = n_gates;
+    size_t n_gates = plan ? plan->n_gates : 0, count[3] = {0, 0, 0}, invalid = 0, broken = 0, n_tests = n_gates;
     for (size_t i = 0; i < n_gates; i++) {
         const struct gate_outcome *o = report_gate(in, i);
         count[o ? o->result : GATE_INCONCLUSIVE]++;
@@ -173,13 +248,15 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
     size_t failed = count[GATE_FAIL], open = count[GATE_INCONCLUSIVE], errors = skip ? 0 : open,
            skipped = open - errors;
     for (size_t i = 0; i < in->n_points; i++)
-        invalid += in->points[i].verdict.status == VERDICT_INVALID;
+        invalid += in->points[i].verdict.status == VERDICT_INVALID, broken += point_broken(in, i) != NULL;
     size_t missing = put_missing(in, NULL), not_run = run_data_finished(in->run) ? 0 : missing;
-    size_t points = in->n_points + missing;
+    bool run = failed + errors + invalid + broken + not_run == 0 && is_red(in);
+    size_t points = in->n_points + missing + run;
+    broken += not_run + run;
     (void)buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plateau ");
     put_xml(out, plan && plan->name ? plan->name : in->run->run_id);
     (void)buf_printf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", n_tests + points,
-                     failed + invalid, errors + not_run, skipped + missing - not_run);
+                     failed + invalid, errors + broken, skipped + missing - not_run);
     (void)buf_printf(out,
                      "  <testsuite name=\"gates\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
                      n_tests, failed, errors, skipped);
@@ -189,11 +266,12 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
     (void)buf_printf(out,
                      "  </testsuite>\n  <testsuite name=\"measurements\" tests=\"%zu\" failures=\"%zu\" "
                      "errors=\"%zu\" skipped=\"%zu\">\n",
-                     points, invalid, not_run, missing - not_run);
+                     points, invalid, broken, missing - not_run);
     put_left_out(plan, out);
     for (size_t i = 0; i < in->n_points; i++)
         put_point(in, i, out);
     (void)put_missing(in, out);
+    if (run) put_run(in, out);
     (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for junit.xml") : 0;
 }

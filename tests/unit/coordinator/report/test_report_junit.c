@@ -50,7 +50,7 @@ static void test_all_three_results(void **state)
               "930 ms)\"/>");
     has(&out, "<error message=\"not decided at load 8, and slo.inconclusive is fail: inconclusive\"/>");
     has(&out, "<testcase classname=\"slo.run\" name=\"itl.max &lt; 1s &amp; &lt;more&gt;\"/>");
-    has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\"/>");
+    has(&out, "<testcase classname=\"measurement\" name=\"stage 1.1, load 8\" time=\"30.000\">\n    </testcase>");
     has(&out, "<failure message=\"invalid: late &amp; &lt;slow&gt;\"/>");
     plan.on_inconclusive = INCONCLUSIVE_PASS;
     make(&out, o);
@@ -157,19 +157,90 @@ static void test_missing(void **state)
     in.measured_status = 99;
     buf_reset(&out);
     assert_int_equal(report_junit(&in, &out, NULL), 0);
-    has(&out, "tests=\"6\" failures=\"0\" errors=\"0\" skipped=\"3\">");
+    has(&out, "tests=\"7\" failures=\"0\" errors=\"1\" skipped=\"3\">"); /* no gate here says what the status 99 does */
     has(&out, "name=\"stage 3.1, load 4\">\n      <skipped message=\"not run: slo.abort_on_fail ended the run\"/>");
     plan_3.search.goal = SEARCH_SLO; /* which asks for as many as it needs */
     buf_reset(&out);
     assert_int_equal(report_junit(&in, &out, NULL), 0);
-    has(&out, "tests=\"3\" failures=\"0\" errors=\"0\" skipped=\"0\">");
+    has(&out, "tests=\"4\" failures=\"0\" errors=\"1\" skipped=\"0\">");
+    buf_clear(&out);
+}
+
+/* A test that passes while most requests failed says so: with no gate on errors the run's status is 0. */
+static void test_failed_requests(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    struct plan p = {.name = "p"};
+    struct stage_data stage[2] = {
+        {.failures = {.n = 1, .row = {{.label = FAILURE_HTTP_5XX, .status = 503, .text = "no <room>"}}}}};
+    struct run_data run = {.plan = &p, .run_id = "r", .stages = stage, .n_stages = 2};
+    struct point points[2] = {
+        {.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_ok = 97, .window_unanswered = 3},
+        {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}}};
+    struct analysis in = {.run = &run, .points = points, .n_points = 2};
+    points[0].ledger.ok = 40;
+    points[0].ledger.failed[FAILURE_HTTP_5XX] = 50;
+    points[0].ledger.failed[FAILURE_RESET] = 10;
+    verdict_add(&points[1].verdict, VERDICT_SUSPECT, "read late");
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<testsuites name=\"plateau p\" tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"0\">");
+    has(&out,
+        "<system-out>60 of 100 requests failed (60 %), 50 of them by http_5xx: status 5xx, or any other status that "
+        "is not 2xx. The first: status 503. The server's words: no &lt;room&gt;\n3 of 100 requests due in the window "
+        "got no "
+        "answer (3 %).</system-out>\n    </testcase>");
+    has(&out, "<system-out>Suspect: read late</system-out>");
+    buf_clear(&out);
+}
+
+/* No file of a run that failed is all green. */
+static void test_red(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    struct plan p = {.name = "p"};
+    struct stage_data stage = {.degraded = true};
+    struct run_event events[2] = {{.kind = RUN_EVENT_ERROR, .text = "no room"}, {.kind = RUN_EVENT_AGENT_JOINED}};
+    struct run_data run = {.plan = &p, .run_id = "r", .stages = &stage, .n_stages = 1};
+    struct point point = {.requested = {.kind = LOAD_CLOSED, .concurrency = 8}};
+    struct analysis in = {.run = &run, .points = &point, .n_points = 1, .measured_status = 4};
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<testsuite name=\"measurements\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">");
+    has(&out, "<error message=\"the result misses an agent, or a part of its time\"/>");
+    stage = (struct stage_data){.aborted = true};
+    in.measured_status = 130;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">");
+    has(&out, "<error message=\"the stage was cut short\"/>");
+    stage.aborted = false; /* between two stages, of which a search needs no other */
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"2\" failures=\"0\" errors=\"1\" skipped=\"0\">");
+    has(&out, "name=\"the whole run\">\n      <error message=\"INVALID: ended by Ctrl-C before the plan was done\"/>");
+    in.measured_status = 0;
+    run.events = events;
+    run.n_events = 1;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<error message=\"DONE: ");
+    has(&out, "the run ended with an error: no room\"/>");
+    run.n_events = 2; /* and was resumed */
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">");
     buf_clear(&out);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results), cmocka_unit_test(test_well_formed),
-                                       cmocka_unit_test(test_capacity), cmocka_unit_test(test_missing),
-                                       cmocka_unit_test(test_markup_of_a_page)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_three_results),
+                                       cmocka_unit_test(test_well_formed),
+                                       cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_missing),
+                                       cmocka_unit_test(test_markup_of_a_page),
+                                       cmocka_unit_test(test_failed_requests),
+                                       cmocka_unit_test(test_red)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
