@@ -94,6 +94,11 @@ static int put(const char *path, int (*make)(const struct compare_input *in, str
     return rc;
 }
 
+static struct compare_asked asked_of(const struct side *s)
+{
+    return (struct compare_asked){&s->run, s->run.plan, s->a.points, s->a.n_points};
+}
+
 static int compare(struct side *side, const char *const *dirs, size_t n, const struct options *o, int *ret_status,
                    struct err *e)
 {
@@ -107,9 +112,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         if (compare_runs(side[0].a.points, side[0].a.n_points, side[i].a.points, side[i].a.n_points, i, &side[i].change,
                          e))
             return -1;
-        compare_question(&(struct compare_asked){side[0].run.plan, side[0].a.points, side[0].a.n_points},
-                         &(struct compare_asked){side[i].run.plan, side[i].a.points, side[i].a.n_points},
-                         &side[i].change);
+        const struct compare_asked first = asked_of(&side[0]), other = asked_of(&side[i]);
+        compare_question(&first, &other, &side[i].change);
+        compare_state(&first, &other, &side[i].change);
         if (strcmp(side[0].run.plan_hash, side[i].run.plan_hash) != 0 &&
             compare_plans(side[0].run.plan, side[i].run.plan, DIFFERENCES_MAX, &side[i].differences, e))
             return -1;
@@ -117,7 +122,9 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
         differences[i - 1] = buf_str(&side[i].differences);
         if (o->fails && compare_fails(&side[i].change, o->share)) *ret_status = STATUS_GATE;
         if (!o->fails || side[i].change.say != COMPARE_UNKNOWN || side[i].change.errors_rose) continue;
-        if (side[i].change.question[0])
+        if (side[i].change.one_run)
+            log_error("--fail-on cannot be decided: %s holds the same run as %s", dirs[i], dirs[0]);
+        else if (side[i].change.question[0])
             log_error("--fail-on cannot be decided: %s did not ask the same question as %s: %s", dirs[i], dirs[0],
                       side[i].change.question);
         else

@@ -79,3 +79,13 @@ bool run_data_finished(const struct run_data *r)
         finished |= r->events[i].kind < RUN_EVENT_N && RUN_EVENTS[r->events[i].kind].finished;
     return finished;
 }
+
+const char *run_data_error(const struct run_data *r)
+{
+    const struct run_event *last = NULL;
+    for (size_t i = 0; i < r->n_events; i++) {
+        if (r->events[i].kind == RUN_EVENT_AGENT_JOINED) last = NULL;
+        if (r->events[i].kind == RUN_EVENT_ERROR) last = &r->events[i];
+    }
+    return last ? last->text : NULL;
+}

@@ -150,3 +150,5 @@ struct run_data {
 };
 void run_data_clear(struct run_data *r);
 bool run_data_finished(const struct run_data *r); /* an event says that it ended on purpose */
+/* The error that ended the run; NULL: none did. One that agents joined after is of an earlier try. */
+const char *run_data_error(const struct run_data *r);

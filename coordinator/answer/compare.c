@@ -350,7 +350,7 @@ void compare_clear(struct comparison *c)
 
 bool compare_fails(const struct comparison *c, double share)
 {
-    if (c->question[0]) return false;
+    if (c->question[0] || c->one_run) return false;
     if (c->errors_rose) return true;
     for (int m = 0; m < FIGURE_N; m++)
         if (FIGURES[m].compare == FIGURE_HEADLINE && c->overall[m].say == COMPARE_WORSE &&

@@ -32,6 +32,7 @@ struct change {
 struct compare_load {
     struct plan_stage requested;
     size_t n_a, n_b;                /* repeats */
+    size_t cut_a, cut_b;            /* of these, stages that were cut short or miss an agent */
     struct change change[FIGURE_N]; /* of figures that are compared */
 };
 /* What failed in a run, over its points at loads that both runs tried. */
@@ -44,6 +45,7 @@ struct compare_doubts {
     size_t n;
     const char *first; /* the first one's first reason, of the run's points; NULL when there is none */
 };
+#define COMPARE_STATE 700u
 struct comparison {
     struct compare_load *loads; /* owned, in order of load */
     size_t n_loads;
@@ -57,6 +59,10 @@ struct comparison {
     struct compare_failures failures_a, failures_b;
     struct compare_doubts doubts_a, doubts_b;
     char question[400]; /* what differs in the question that was asked; "" when it was the same */
+    bool one_run;       /* both folders hold the same run: there is nothing to compare, and no row has a verdict */
+    /* What happened to each run beside its plan: it was ended, resumed, lost an agent …; "" when nothing did. */
+    char state_a[COMPARE_STATE], state_b[COMPARE_STATE];
+    char measured[COMPARE_STATE]; /* what was measured in another way, which the verdict stands beside; "" */
 };
 
 ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_t n_b, uint64_t seed,
@@ -66,11 +72,16 @@ ERR_CHECKED int compare_runs(const struct point *a, size_t n_a, const struct poi
  * and no row has a verdict. After compare_runs. */
 #define COMPARE_LENGTH 0.1
 struct compare_asked {
+    const struct run_data *run; /* NULL: only its plan is known */
     const struct plan *plan;
     const struct point *points;
     size_t n;
 };
 void compare_question(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
+/* What happened to each of the runs, and what was measured in another way though the question was the same: length of
+ * the stages, versions, agents, HTTP, seed, limits. After compare_question. */
+void compare_state(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
+void compare_no_verdict(struct comparison *c); /* numbers stand side by side, and none is called better or worse */
 void compare_clear(struct comparison *c);
 /* "12 of 375 (3.2 %), most by http_429". Returns buf. */
 #define COMPARE_FAILURES_WORDS 160u

@@ -92,6 +92,7 @@ static bool shares_prefix(const struct plan *p)
 static bool same_data(const struct plan_data *x, const struct plan_data *y)
 {
     if (x->corpus && y->corpus) return strcmp(x->corpus, y->corpus) == 0;
+    if (x->sha256 && y->sha256) return strcmp(x->sha256, y->sha256) == 0;
     return x->file && y->file && strcmp(x->file, y->file) == 0;
 }
 
@@ -118,8 +119,27 @@ static bool same_prompts(const struct plan *a, const struct plan *b)
     return true;
 }
 
+static bool same_dist(const struct dist *x, const struct dist *y)
+{
+    double u = dist_mean(x), v = dist_mean(y);
+    return x->kind == y->kind && fabs(u - v) <= 1e-9 * fabs(u) && fabs(x->b - y->b) <= 1e-9 * fabs(x->b);
+}
+
+/* Who leaves early takes the slow answers along, and who thinks asks less. */
+static bool same_users(const struct plan *a, const struct plan *b)
+{
+    if (fabs(a->cancel_fraction - b->cancel_fraction) > 1e-9) return false;
+    if (a->cancel_fraction > 0 && !same_dist(&a->cancel_after, &b->cancel_after)) return false;
+    for (size_t i = 0; a->n_workloads == b->n_workloads && i < a->n_workloads; i++) {
+        const struct plan_sessions *x = &a->workloads[i].sessions, *y = &b->workloads[i].sessions;
+        if (x->on != y->on || x->by_request != y->by_request || x->recorded != y->recorded) return false;
+        if (x->on && !(same_dist(&x->think_time, &y->think_time) && same_dist(&x->turns, &y->turns))) return false;
+    }
+    return true;
+}
+
 /* Numbers stand side by side, and none of them is called better or worse. */
-static void take_back(struct comparison *c)
+void compare_no_verdict(struct comparison *c)
 {
     c->say = COMPARE_UNKNOWN;
     c->errors_rose = false;
@@ -149,6 +169,7 @@ void compare_question(const struct compare_asked *a, const struct compare_asked 
     if (!same_prompts(a->plan, b->plan))
         add(c, other_part(a->plan, b->plan) ? "the same file was cut, timed or ordered in another way"
                                             : "prompts came from another source");
+    if (!same_users(a->plan, b->plan)) add(c, "users waited, or went away (load.cancel), in another way");
     if (x->whole != y->whole) add(c, "answers were streamed in the %s only", x->whole ? "other" : "first");
-    if (c->question[0]) take_back(c);
+    if (c->question[0]) compare_no_verdict(c);
 }

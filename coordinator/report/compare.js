@@ -30,11 +30,14 @@
     for (const [run, n, why] of [[c.a, c.suspect_a, c.doubt_a], [c.b, c.suspect_b, c.doubt_b]])
       if (n) $("verdicts").append(el("p", "", "Suspect in " + run + ": " + things(n, "point") + (why ? (n > 1 ? ", the first since " : ", since ") + why : "") + "."));
     if (!c.repeated && !c.question) $("verdicts").append(el("p", "soft", "Neither run has repeats that count: runs of one system are assumed to differ by " + 100 * c.run_noise + " % (sd), which is not measured; load.repeats: 3 would measure it."));
-    if (c.question) {
+    const told = [c.one_run ? "Both folders hold the same run, so there is nothing to compare." : "", c.question ? "Not the same question, so there is no verdict: " + c.question + "." : "",
+      c.state_a ? "Of " + c.a + ": " + c.state_a + "." : "", c.state_b ? "Of " + c.b + ": " + c.state_b + "." : ""].filter((x) => x);
+    if (told.length) {
       const banner = el("div", "banner");
-      banner.append(el("div", "suspect", "Not the same question, so there is no verdict: " + c.question + "."));
+      for (const words of told) banner.append(el("div", "suspect", words));
       $("verdicts").append(banner);
     }
+    if (c.measured) $("verdicts").append(el("p", "", "Between " + c.a + " and " + c.b + ": " + c.measured + "."));
     if (c.plan_differences) {
       const box = el("details"), text = el("pre", "", c.plan_differences);
       text.tabIndex = 0; /* what scrolls can be scrolled by keys */
@@ -68,7 +71,8 @@
       }
       table.append(tr);
     };
-    for (const l of c.loads) row(l.load, l.change, false);
+    const cut = (l) => l.cut_a || l.cut_b ? " (" + [l.cut_a ? c.a : "", l.cut_b ? c.b : ""].filter((x) => x).join(" and ") + " cut short)" : "";
+    for (const l of c.loads) row(l.load + cut(l), l.change, false);
     row("all loads", c.change, true);
     const box = el("div", "scroll");
     box.tabIndex = 0; /* what scrolls can be scrolled by keys */

@@ -65,6 +65,10 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_string(j, "b", in->runs[k + 1].label);
     json_string(j, "say", compare_say_name(c->say));
     json_string(j, "question", c->question[0] ? c->question : NULL);
+    json_bool(j, "one_run", c->one_run);
+    json_string(j, "state_a", c->state_a[0] ? c->state_a : NULL);
+    json_string(j, "state_b", c->state_b[0] ? c->state_b : NULL);
+    json_string(j, "measured", c->measured[0] ? c->measured : NULL);
     json_bool(j, "repeated", c->repeated);
     json_double(j, "run_noise", COMPARE_RUN_NOISE);
     json_bool(j, "errors_rose", c->errors_rose);
@@ -86,6 +90,8 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     for (size_t i = 0; i < c->n_loads; i++) {
         json_object(j, NULL);
         json_string(j, "load", load_label(&c->loads[i].requested, load));
+        json_bool(j, "cut_a", c->loads[i].cut_a > 0);
+        json_bool(j, "cut_b", c->loads[i].cut_b > 0);
         put_changes(j, c->loads[i].change);
         json_end_object(j);
     }

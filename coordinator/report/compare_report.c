@@ -28,10 +28,40 @@ static const char *mark(enum compare_say s)
     return marks[s];
 }
 
+/* A verdict stands on what was measured, and that may be less than the plan asks for. */
+static void state_line(const char *state, const char *run, struct buf *out)
+{
+    if (!state[0]) return;
+    (void)buf_printf(out, "Of %s: ", run);
+    (void)buf_puts(out, state);
+    (void)buf_puts(out, ".\n");
+}
+
+/* Which of the two runs' figures of a load are of stages that were cut short or miss an agent. */
+static const char *cut_mark(const struct compare_load *l, const char *a, const char *b, char buf[64])
+{
+    if (!l->cut_a && !l->cut_b) return "";
+    (void)snprintf(buf, 64, " (%s%s%s cut short)", l->cut_a ? a : "", l->cut_a && l->cut_b ? " and " : "",
+                   l->cut_b ? b : "");
+    return buf;
+}
+
+static size_t cut_loads(const struct comparison *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_loads; i++)
+        n += c->loads[i].cut_a || c->loads[i].cut_b;
+    return n;
+}
+
 static void verdict_line(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     bool any = false;
-    char before[HUMAN_MAX], after[HUMAN_MAX];
+    char before[HUMAN_MAX], after[HUMAN_MAX], loads[HUMAN_THINGS_MAX];
+    if (c->one_run) {
+        (void)buf_printf(out, "%s against %s: both folders hold the same run, so there is nothing to compare.\n", b, a);
+        return;
+    }
     if (c->question[0]) {
         (void)buf_printf(out, "%s against %s: not the same question, so there is no verdict: ", b, a);
         (void)buf_puts(out, c->question);
@@ -49,6 +79,10 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     if (c->errors_rose)
         (void)buf_printf(out, "%s failed requests rose from %s to %s", any ? "," : ":",
                          human_percent(c->errors_a, before), human_percent(c->errors_b, after));
+    size_t cut = cut_loads(c);
+    if (cut)
+        (void)buf_printf(out, "; of the %s of both, %zu %s of stages that were cut short or miss an agent",
+                         human_things((double)c->n_loads, "load", loads), cut, cut == 1 ? "is" : "are");
     (void)buf_puts(out, ".\n");
 }
 
@@ -70,6 +104,13 @@ static void notes(const struct comparison *c, const char *a, const char *b, stru
                          compare_failures_words(&c->failures_a, failed[0]), b,
                          compare_failures_words(&c->failures_b, failed[1]),
                          c->only_a || c->only_b ? ", at loads that both tried" : "");
+    state_line(c->state_a, a, out);
+    state_line(c->state_b, b, out);
+    if (c->measured[0]) {
+        (void)buf_printf(out, "Between %s and %s: ", a, b);
+        (void)buf_puts(out, c->measured);
+        (void)buf_puts(out, ".\n");
+    }
     doubts(&c->doubts_a, a, out);
     doubts(&c->doubts_b, b, out);
     if (c->n_loads == 0) (void)buf_puts(out, "No load was measured in both runs.\n");
@@ -99,7 +140,7 @@ static void header(const struct compare_input *in, struct buf *out)
 
 int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
 {
-    char a[HUMAN_MAX], b[HUMAN_MAX], text[CHANGE_WORDS], load[64];
+    char a[HUMAN_MAX], b[HUMAN_MAX], text[CHANGE_WORDS], load[64], cut[64];
     header(in, out);
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
@@ -111,9 +152,10 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
         for (size_t i = 0; i < c->n_loads; i++)
             for (int m = 0; m < N_SHOWN; m++) {
                 const struct change *d = &c->loads[i].change[SHOWN[m]];
-                (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n",
+                (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s%s\n",
                                  m ? "" : load_label(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
-                                 human_number(d->a, a), human_number(d->b, b), percent(d, text), mark(d->say));
+                                 human_number(d->a, a), human_number(d->b, b), percent(d, text), mark(d->say),
+                                 isnan(d->rel) ? "" : cut_mark(&c->loads[i], in->runs[0].label, other, cut));
             }
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
             (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", FIGURES[SHOWN[m]].key, "", "",
@@ -126,12 +168,29 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
 }
 
 /* Text from a run's folder or plan stays text in Markdown. */
-static void put_md(struct buf *out, const char *s)
+static void put_md_n(struct buf *out, const char *s, size_t n)
 {
-    for (; *s; s++) {
+    for (; n && *s; s++, n--) {
         if (strchr("\\`*_|<>[]#&", *s)) (void)buf_putc(out, '\\');
         (void)buf_putc(out, *s == '\n' || *s == '\r' ? ' ' : *s);
     }
+}
+
+static void put_md(struct buf *out, const char *s)
+{
+    put_md_n(out, s, strlen(s));
+}
+
+/* Sentences line by line, with what they quote of plans and events. */
+static void md_lines(const struct buf *lines, struct buf *out)
+{
+    for (const char *s = buf_str(lines); *s;) {
+        size_t n = strcspn(s, "\n");
+        put_md_n(out, s, n);
+        (void)buf_putc(out, '\n');
+        s += n + (s[n] == '\n');
+    }
+    out->bad |= lines->bad;
 }
 
 static void md_differences(const char *text, struct buf *out)
@@ -149,9 +208,9 @@ static void md_differences(const char *text, struct buf *out)
 }
 
 /* A row per load and one for all, a column per measure. */
-static void md_table(const struct comparison *c, struct buf *out)
+static void md_table(const struct comparison *c, const char *first, const char *other, struct buf *out)
 {
-    char text[CHANGE_WORDS], load[64], a[HUMAN_MAX], b[HUMAN_MAX];
+    char text[CHANGE_WORDS], load[64], a[HUMAN_MAX], b[HUMAN_MAX], cut[64];
     (void)buf_puts(out, "\n| load |");
     for (int m = 0; m < N_SHOWN; m++)
         (void)buf_printf(out, " %s, %s |", FIGURES[SHOWN[m]].key, FIGURES[SHOWN[m]].unit);
@@ -160,7 +219,8 @@ static void md_table(const struct comparison *c, struct buf *out)
         (void)buf_puts(out, " ---: |");
     for (size_t i = 0; i <= c->n_loads; i++) {
         bool whole = i == c->n_loads;
-        (void)buf_printf(out, "\n| %s |", whole ? "**all**" : load_label(&c->loads[i].requested, load));
+        (void)buf_printf(out, "\n| %s%s |", whole ? "**all**" : load_label(&c->loads[i].requested, load),
+                         whole ? "" : cut_mark(&c->loads[i], first, other, cut));
         for (int m = 0; m < N_SHOWN; m++) {
             const struct change *d = whole ? &c->overall[SHOWN[m]] : &c->loads[i].change[SHOWN[m]];
             if (!whole) (void)buf_printf(out, " %s → %s,", human_number(d->a, a), human_number(d->b, b));
@@ -174,11 +234,16 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
     static const char *const icons[] = {"➖", "✅", "❌", "❔"};
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
+        struct buf verdict = BUF_INIT(1u << 16), more = BUF_INIT(1u << 16);
         (void)buf_printf(out, "%s### %s ", k ? "\n" : "", icons[c->say]);
-        verdict_line(c, in->runs[0].label, in->runs[k + 1].label, out);
-        md_table(c, out);
+        verdict_line(c, in->runs[0].label, in->runs[k + 1].label, &verdict);
+        md_lines(&verdict, out);
+        md_table(c, in->runs[0].label, in->runs[k + 1].label, out);
         (void)buf_puts(out, "\n\n");
-        notes(c, in->runs[0].label, in->runs[k + 1].label, out);
+        notes(c, in->runs[0].label, in->runs[k + 1].label, &more);
+        md_lines(&more, out);
+        buf_clear(&verdict);
+        buf_clear(&more);
         if (in->plan_differences[k][0]) md_differences(in->plan_differences[k], out);
     }
     (void)buf_puts(out, "\n");

@@ -260,21 +260,11 @@ static void add_failures(const struct analysis *a, struct headline *h)
             a->answer.unanswered ? "were not answered well" : "failed");
 }
 
-const char *headline_error(const struct run_data *run)
-{
-    const struct run_event *last = NULL;
-    for (size_t i = 0; i < run->n_events; i++) {
-        if (run->events[i].kind == RUN_EVENT_AGENT_JOINED) last = NULL;
-        if (run->events[i].kind == RUN_EVENT_ERROR) last = &run->events[i];
-    }
-    return last ? last->text : NULL;
-}
-
 /* All stages may have been measured and the run has failed nonetheless: what it measured last may be kept nowhere. */
 static void add_error(const struct run_data *run, struct headline *h)
 {
     char error[640];
-    const char *last = headline_error(run);
+    const char *last = run_data_error(run);
     if (!last) return;
     failure_words(error, sizeof error, last, strlen(last));
     add(h, "%s but the run ended with an error: %s", more(h), error);

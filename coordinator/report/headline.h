@@ -11,5 +11,3 @@ struct headline {
     const char *cause; /* the reason in it why points are invalid: not to be said again; NULL: there is none */
 };
 void headline_make(const struct analysis *a, struct headline *ret);
-/* The error that ended the run; NULL: none did. One that agents joined after is of an earlier try. */
-const char *headline_error(const struct run_data *run);

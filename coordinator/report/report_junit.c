@@ -189,7 +189,7 @@ static size_t put_missing(const struct analysis *in, struct buf *out)
 /* The run failed: its exit status is not 0. */
 static bool is_red(const struct analysis *in)
 {
-    return in->measured_status != 0 || headline_error(in->run);
+    return in->measured_status != 0 || run_data_error(in->run);
 }
 
 /* Where no gate and no stage says why the run failed, a test of its own does: no file of a failed run is all green. */

@@ -73,6 +73,22 @@ expect_status 0
 compare "$TMP/a" "$TMP/others" --fail-on worse:10%
 expect_status 3
 expect_text err.log 'cannot be decided: .*others has no load in common' 'a gate that cannot be decided is not passed'
+compare "$TMP/a" "$TMP/a" --fail-on worse # nothing can differ
+expect_status 3
+expect_text out.log '^B against A: both folders hold the same run, so there is nothing to compare\.' 'a run and itself'
+# A run that was ended by hand is compared as far as it came, and that is said.
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 16}}' 'load: {concurrency: [2, 4], duration: 4s, warmup: 200ms, cooldown: 0s}' 'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+plateau_start --local 1
+sleep 2.5
+kill -INT "$RUN_PID"
+plateau_wait
+expect_status 130
+compare "$TMP/a" "$OUT" --markdown "$TMP/cmp.md" --html "$TMP/cmp.html"
+expect_text out.log '^Of B: it was ended by Ctrl-C; its stage 1\.1 \(load 2\) was cut short\.' 'how it ended'
+expect_text out.log '^Between A and B: windows were of another length \(at load 2 0\.8 s, now [0-9.]+ s\)' 'and how long it measured'
+expect_text out.log '^2 .*\(B cut short\)$' 'its row'
+expect_text cmp.md '^\| 2 \(B cut short\) \|' 'its row in Markdown'
+expect_text cmp.html '"state_b":"it was ended by Ctrl-C' 'and in the page'
 compare "$TMP/a" "$TMP/b" --fail-on slower
 expect_status 2
 compare "$TMP/a"

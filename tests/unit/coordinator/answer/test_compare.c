@@ -269,12 +269,18 @@ static void test_question(void **state)
     (void)state;
     static const char *const PLAN = "plan: 1\ntarget: {url: http://127.0.0.1:1, model: m}\n"
                                     "load: {concurrency: [1, 2], duration: 30s}\n";
-    static const char *const OTHER[] = {"target.model=n", "target.api=openai-completions",
-                                        "workload.synthetic.shared_prefix.tokens=64", "target.stream=false",
+    static const char *const OTHER[] = {"target.model=n",
+                                        "target.api=openai-completions",
+                                        "workload.synthetic.shared_prefix.tokens=64",
+                                        "target.stream=false",
+                                        "load.cancel={fraction: 10%, after: 1s}",
                                         "workload={dataset: {file: a.jsonl, format: sharegpt}}"};
-    static const char *const SAYS[] = {"the model was m, now n", "the API was openai-chat, now openai-completions",
+    static const char *const SAYS[] = {"the model was m, now n",
+                                       "the API was openai-chat, now openai-completions",
                                        "prompts shared a prefix in the other only",
-                                       "answers were streamed in the first only", "prompts came from another source"};
+                                       "answers were streamed in the first only",
+                                       "users waited, or went away (load.cancel), in another way",
+                                       "prompts came from another source"};
     struct point p[2] = {scripted(1, 100, 50), scripted(2, 190, 52)}, q[2] = {p[0], p[1]};
     struct err e = {0};
     struct comparison c;
@@ -287,14 +293,14 @@ static void test_question(void **state)
         struct plan *b = plan_load("b", PLAN, strlen(PLAN), &OTHER[k], 1, &e);
         if (!b) fail_msg("%s", e.text);
         assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-        compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){b, q, 2}, &c);
+        compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, b, q, 2}, &c);
         if (!strstr(c.question, SAYS[k])) fail_msg("%s", c.question);
         assert_int_equal(c.say, COMPARE_UNKNOWN);
         compare_clear(&c);
         plan_destroy(&b);
     }
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, a, q, 2}, &c);
     assert_string_equal(c.question, "");
     assert_int_equal(c.say, COMPARE_SAME);
     compare_clear(&c);
@@ -307,8 +313,14 @@ static void test_question(void **state)
     x->workloads[0].data.corpus = HASH;
     y->workloads[0].data.corpus = HASH + 1; /* as with another speed */
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-    compare_question(&(struct compare_asked){x, p, 2}, &(struct compare_asked){y, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, x, p, 2}, &(struct compare_asked){NULL, y, q, 2}, &c);
     assert_string_equal(c.question, "the same file was cut, timed or ordered in another way");
+    compare_clear(&c);
+    x->workloads[0].data.corpus = NULL; /* a file of one name that was made anew */
+    y->workloads[0].data.sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_question(&(struct compare_asked){NULL, x, p, 2}, &(struct compare_asked){NULL, y, q, 2}, &c);
+    assert_string_equal(c.question, "prompts came from another source");
     compare_clear(&c);
     plan_destroy(&x);
     plan_destroy(&y);
@@ -316,19 +328,19 @@ static void test_question(void **state)
     (void)snprintf(data[1].remarks.of[REMARK_OTHER_MODEL].text, REMARK_TEXT, "asked for m, answered by n");
     p[1].data = &data[0], q[1].data = &data[1];
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, a, q, 2}, &c);
     assert_string_equal(c.question, "a model of another name answered in the other only: asked for m, answered by n");
     assert_int_equal(c.say, COMPARE_UNKNOWN);
     compare_clear(&c);
     (void)snprintf(data[0].remarks.of[REMARK_OTHER_MODEL].text, REMARK_TEXT, "asked for m, answered by o");
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, a, q, 2}, &c);
     assert_string_equal(c.question, "models of other names answered: asked for m, answered by o, now asked for m, "
                                     "answered by n");
     compare_clear(&c);
     data[0] = data[1]; /* a name that the server always gives */
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
-    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, a, q, 2}, &c);
     assert_string_equal(c.question, "");
     compare_clear(&c);
     for (int i = 0; i < 2; i++) { /* four times shorter, and "better" for it */
@@ -340,7 +352,7 @@ static void test_question(void **state)
     }
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
     assert_int_equal(c.overall[FIGURE_TTFT_P50].say, COMPARE_BETTER);
-    compare_question(&(struct compare_asked){a, p, 2}, &(struct compare_asked){a, q, 2}, &c);
+    compare_question(&(struct compare_asked){NULL, a, p, 2}, &(struct compare_asked){NULL, a, q, 2}, &c);
     assert_string_equal(c.question, "answers had 128 tokens on average, now 32");
     for (int f = 0; f < FIGURE_N; f++) { /* no row of a table says what the banner takes back */
         assert_int_equal(c.overall[f].say, COMPARE_UNKNOWN);
@@ -350,6 +362,82 @@ static void test_question(void **state)
     assert_true(c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
     compare_clear(&c);
     plan_destroy(&a);
+}
+
+/* What a verdict stands on is named: a run that was ended, resumed or lost an agent, and what was measured in another
+ * way. */
+static void test_state(void **state)
+{
+    (void)state;
+    static const char *const PLAN = "plan: 1\ntarget: {url: http://127.0.0.1:1, model: m}\n"
+                                    "load: {concurrency: [1, 2], duration: 30s}\n";
+    static const char *const SET[] = {"seed=7", "target.http=2", "slo.request.ttft=1s", "load.drain=5s",
+                                      "load.retries.max=2"};
+    static struct stage_data data[2];
+    struct point p[2] = {scripted(1, 100, 50), scripted(2, 190, 52)}, q[2] = {p[0], p[1]};
+    struct err e = {0};
+    struct comparison c;
+    struct plan *a = plan_load("a", PLAN, strlen(PLAN), NULL, 0, &e),
+                *b = plan_load("b", PLAN, strlen(PLAN), SET, sizeof SET / sizeof *SET, &e);
+    if (!a || !b) fail_msg("%s", e.text);
+    struct run_agent agents[2] = {{.name = "n1", .version = "0.1.0"}, {.name = "n2", .version = "0.1.0", .lost = true}};
+    struct run_event events[2] = {{.kind = RUN_EVENT_RESUMED}, {.kind = RUN_EVENT_STAGE_RETRY}};
+    struct run_data
+        first = {.run_id = "r1", .version = "0.1.0", .plan = a, .ended_wall_ns = 1, .agents = agents, .n_agents = 1},
+        other = {.run_id = "r2", .version = "0.1.0", .plan = a, .ended_wall_ns = 1, .agents = agents, .n_agents = 1};
+    struct compare_asked x = {&first, a, p, 2}, y = {&other, a, q, 2};
+    for (int i = 0; i < 2; i++) {
+        p[i].window_s = 30;
+        q[i].window_s = 30;
+        q[i].data = &data[i];
+        data[i].plan = q[i].requested;
+        p[i].requested.warmup_ns = q[i].requested.warmup_ns = 5000000000;
+    }
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_state(&x, &y, &c);
+    assert_string_equal(c.state_a, "");
+    assert_string_equal(c.state_b, "");
+    assert_string_equal(c.measured, "");
+    assert_int_equal(c.say, COMPARE_SAME);
+    compare_clear(&c);
+    other = (struct run_data){.run_id = "r2",
+                              .version = "0.2.0",
+                              .plan = b,
+                              .signal = 2,
+                              .agents = agents,
+                              .n_agents = 2,
+                              .events = events,
+                              .n_events = 2};
+    data[1].aborted = true;
+    q[1].window_s = 4;
+    q[1].requested.warmup_ns = 0;
+    y.plan = b;
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_state(&x, &y, &c);
+    assert_string_equal(c.state_a, "");
+    assert_string_equal(
+        c.state_b,
+        "it was ended by Ctrl-C; it was interrupted and resumed; it lost 1 agent, n2; 1 stage run again; its "
+        "stage 1.1 (load 2) was cut short");
+    assert_string_equal(
+        c.measured,
+        "windows were of another length (at load 2 30 s, now 4 s); warm-ups were of another length (5 s, now 0 s); "
+        "target.http was HTTP/1.1, now HTTP/2; load.retries differs, and latencies hold the waits of what was "
+        "sent again; timeouts or load.drain differ, and with them which slow answers count; the seeds differ, "
+        "and with them prompts and arrivals; slo.request differs, so goodput has no verdict; plateau was 0.1.0, "
+        "now 0.2.0; 1 agent took part, now 2");
+    assert_true(c.loads[0].cut_b == 0 && c.loads[1].cut_b == 1 && c.loads[1].cut_a == 0);
+    assert_int_equal(c.overall[FIGURE_GOODPUT].say, COMPARE_UNKNOWN);
+    assert_int_equal(c.say, COMPARE_SAME);
+    compare_clear(&c);
+    other = (struct run_data){.run_id = "r1", .version = "0.1.0", .plan = a};
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_state(&x, &y, &c);
+    assert_true(c.one_run && c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
+    if (!strstr(c.state_b, "it has not ended: it still runs, or its coordinator was killed")) fail_msg("%s", c.state_b);
+    compare_clear(&c);
+    plan_destroy(&a);
+    plan_destroy(&b);
 }
 
 static void test_plans(void **state)
@@ -378,9 +466,9 @@ static void test_plans(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matching),     cmocka_unit_test(test_plans),
-                                       cmocka_unit_test(test_question),     cmocka_unit_test(test_same_system),
-                                       cmocka_unit_test(test_many_seeds),   cmocka_unit_test(test_slowdown),
-                                       cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matching), cmocka_unit_test(test_plans),        cmocka_unit_test(test_question),
+        cmocka_unit_test(test_state),    cmocka_unit_test(test_same_system),  cmocka_unit_test(test_many_seeds),
+        cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
