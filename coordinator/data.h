@@ -92,6 +92,7 @@ struct stage_data {
     int64_t started_wall_ns, ended_wall_ns; /* ended: drain included; 0 when it is not known */
     bool degraded, aborted;                 /* an agent was lost; cut short by the user or the coordinator */
     uint64_t counters[COUNTER_N];           /* merged */
+    bool uncounted[COUNTER_N];              /* the build that measured it did not know this counter (store_old.c) */
     struct per_address addresses;           /* of all agents, by name */
     struct failure_samples failures;        /* the first failed request of each label, of all agents */
     struct groups groups;                   /* of a mix, of all agents */

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/left_out.h"
+#include "coordinator/answer/old_build.h"
 #include "coordinator/answer/part_words.h"
 #include "coordinator/answer/scenario.h"
 #include "coordinator/answer/statuses.h"
@@ -506,6 +507,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
     answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
     stream_words(plan, points, n, a);
+    answer_say(a, "%s", old_build_words(points, n, parts));
     say_verdict(points, n, a);
     size_t end = strlen(a->text);
     while (end && a->text[end - 1] == ' ')

@@ -138,7 +138,10 @@ static void put_evidence(struct json_out *j, const struct stage_data *s)
     json_double(j, "usage_share", ratio(c[COUNTER_USAGE_REQUESTS], c[COUNTER_OK]));
     json_object(j, "counters");
     for (int i = 0; i < COUNTER_N; i++)
-        json_u64(j, COUNTERS[i].name, c[i]);
+        if (s->uncounted[i])
+            json_null(j, COUNTERS[i].name);
+        else
+            json_u64(j, COUNTERS[i].name, c[i]);
     json_end_object(j);
     json_end_object(j);
 }

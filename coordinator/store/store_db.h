@@ -19,6 +19,8 @@ ERR_CHECKED int store_put_requests(struct store *s, int64_t id, uint32_t agent, 
                                    struct err *e); /* those of a snapshot, while there is room */
 ERR_CHECKED int store_has_table(struct store *s, const char *name,
                                 struct err *e); /* files of earlier versions lack some: 1, 0 or -1 */
+/* What an earlier build did not count (`uncounted`), as the verdict takes it; after all of a stage is read. */
+ERR_CHECKED int store_fill_old(struct stage_data *d, struct err *e);
 ERR_CHECKED int store_check_file(const struct store *s, struct err *e); /* -1: it was removed or replaced */
 ERR_CHECKED int64_t store_stage_id(struct store *s, uint32_t stage, uint32_t repeat, uint32_t epoch,
                                    struct err *e); /* -1: none; e says why */

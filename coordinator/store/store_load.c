@@ -179,8 +179,11 @@ static int row_counter(struct store *s, sqlite3_stmt *st, void *to, struct err *
     const char *name = (const char *)sqlite3_column_text(st, 1);
     if (!name || (agent != -1 && !a)) return 0;
     uint64_t *counters = a ? a->counters : d->counters;
-    for (int i = 0; i < COUNTER_N; i++)
-        if (strcmp(COUNTERS[i].name, name) == 0) counters[i] = db_u64(st, 2);
+    for (int i = 0; i < COUNTER_N; i++) {
+        if (strcmp(COUNTERS[i].name, name) != 0) continue;
+        counters[i] = db_u64(st, 2);
+        if (!a) d->uncounted[i] = false; /* of agents a missing row is 0 */
+    }
     return 0;
 }
 
@@ -484,8 +487,11 @@ static int load_stage(struct store *s, struct stage_data *d, struct err *e)
          row_block},
         {"SELECT agent, status, reasons FROM verdict WHERE stage_id = ?", row_verdict},
     };
+    for (int i = 0; i < COUNTER_N; i++)
+        d->uncounted[i] = true;
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (each(s, db_prepare(&s->db, e, PARTS[i].sql, "i", id), PARTS[i].fn, d, e)) return -1;
+    if (store_fill_old(d, e)) return err_context(e, "%s", s->db.path);
     return load_addresses(s, id, d, e) || load_failures(s, id, d, e) || load_remarks(s, id, d, e) ||
            load_groups(s, id, d, e) || load_server(s, id, d, e) || load_request_count(s, id, d, e);
 }

@@ -49,6 +49,27 @@ static void test_cancelled(void **state)
     silent(&w, "cancelled");
 }
 
+/* What an earlier build did not count is unknown: it is named. */
+static void test_earlier_build(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 1; load <= 4; load *= 2)
+        add(&w, load, 1)->data = &data;
+    finish(&w, 1000);
+    silent(&w, "earlier build");
+    data.uncounted[COUNTER_AT_ONCE] = true;
+    finish(&w, 1000);
+    says(&w, "An earlier build measured this, which did not count at_once: nothing is said of what these would show. ");
+    data.uncounted[COUNTER_BLURRED_FIRST] = data.uncounted[COUNTER_FIRST_ALONE] = data.uncounted[COUNTER_OTHER_MODEL] =
+        true;
+    finish(&w, 1000);
+    says(&w, "did not count other_model, at_once, first_alone and 1 more (first tokens are taken to be late as often "
+             "as any): ");
+}
+
 /* Failures are in the answer, with their share and label, and "valid" does not stand alone beside them. */
 static void test_failures(void **state)
 {
@@ -645,15 +666,25 @@ static void test_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends), cmocka_unit_test(test_unseen),
-                                       cmocka_unit_test(test_failures),   cmocka_unit_test(test_cancelled),
-                                       cmocka_unit_test(test_after),      cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_broken),     cmocka_unit_test(test_drift),
-                                       cmocka_unit_test(test_no_tokens),  cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_ends),       cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity),   cmocka_unit_test(test_load_twice),
-                                       cmocka_unit_test(test_remarks),    cmocka_unit_test(test_ended_by_time),
-                                       cmocka_unit_test(test_servers),    cmocka_unit_test(test_no_steady_window),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
+                                       cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_earlier_build),
+                                       cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words),
+                                       cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),
+                                       cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_load_twice),
+                                       cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time),
+                                       cmocka_unit_test(test_servers),
+                                       cmocka_unit_test(test_no_steady_window),
                                        cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

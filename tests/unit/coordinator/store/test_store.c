@@ -202,6 +202,48 @@ static void test_round_trip(void **state)
     run_data_clear(&made);
 }
 
+/* What an earlier build did not count is unknown, and not 0. */
+static void test_earlier_build(void **state)
+{
+    (void)state;
+    struct fake f = {.agents = 2, .seed = 1};
+    struct run_data made, read;
+    struct err e = {0};
+    fake_run(&f, dir, &made);
+    store_close(&f.store);
+    struct store *s = store_open(dir, &e);
+    if (!s || store_load(s, &read, &e)) fail_msg("%s", e.text);
+    for (int c = 0; c < COUNTER_N; c++)
+        assert_false(read.stages[0].uncounted[c]);
+    run_data_clear(&read);
+    if (sqlite3_exec(
+            s->db.handle,
+            "DELETE FROM stage_counter WHERE counter IN ('blurred_first', 'tokens_seen', 'at_once', "
+            "'window_cancelled_early');"
+            "UPDATE stage_counter SET value = 3 WHERE counter IN ('window_closed') AND agent = -1;"
+            "UPDATE stage_counter SET value = 2 WHERE counter IN ('cancelled') AND agent = -1;"
+            "INSERT INTO stage_counter(stage_id, agent, counter, value) SELECT stage_id, agent, 'blurred', value / 10 "
+            "FROM stage_counter WHERE counter = 'events' AND agent >= 0;"
+            "UPDATE stage_counter AS t SET value = (SELECT value / 10 FROM stage_counter AS u WHERE u.stage_id = "
+            "t.stage_id AND u.agent = t.agent AND u.counter = 'events') WHERE counter = 'blurred'",
+            NULL, NULL, NULL))
+        fail_msg("%s", sqlite3_errmsg(s->db.handle));
+    if (store_load(s, &read, &e)) fail_msg("%s", e.text);
+    const struct stage_data *d = &read.stages[0];
+    uint64_t answers = d->hist[METRIC_TTFT]->count;
+    assert_true(d->uncounted[COUNTER_BLURRED_FIRST] && d->uncounted[COUNTER_AT_ONCE] && !d->uncounted[COUNTER_BLURRED]);
+    assert_int_equal(d->counters[COUNTER_BLURRED_FIRST], (answers + 5) / 10); /* as often as any token */
+    assert_true(d->agents[0].counters[COUNTER_BLURRED_FIRST] > 0);
+    assert_int_equal(d->counters[COUNTER_TOKENS_SEEN], d->counters[COUNTER_TOKENS]);
+    assert_int_equal(d->counters[COUNTER_AT_ONCE], 0);
+    assert_int_equal(d->hist[METRIC_CUT_AGE]->count, 3); /* of any age */
+    assert_int_equal(d->hist[METRIC_CANCEL_AGE]->count, 2);
+    assert_int_equal(d->hist[METRIC_CUT_AGE]->max, 0);
+    store_close(&s);
+    run_data_clear(&read);
+    run_data_clear(&made);
+}
+
 /* A run in the test's folder. */
 static void create(void)
 {
@@ -599,6 +641,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_earlier_build, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_a_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_epochs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pieces, set_up, tear_down),
