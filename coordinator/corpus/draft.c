@@ -107,16 +107,32 @@ bool draft_message(struct draft *d, enum corpus_role role, const char *text, siz
     return end_message(d, role, at);
 }
 
-bool draft_message_json(struct draft *d, enum corpus_role role, const struct json *string)
+static bool put_decoded(struct draft *d, const struct json *string)
 {
-    size_t at = d->text.len, n;
+    size_t n;
     char *room = buf_room(&d->text, string->len);
     if (room && !json_decode(string, room, &n)) {
         (void)draft_broken(d, "its text has half of a surrogate pair");
         return false;
     }
-    if (room) d->text.len = at + n;
-    return end_message(d, role, at);
+    if (room) d->text.len += n;
+    return true;
+}
+
+bool draft_message_json(struct draft *d, enum corpus_role role, const struct json *string)
+{
+    size_t at = d->text.len;
+    return put_decoded(d, string) && end_message(d, role, at);
+}
+
+bool draft_more_json(struct draft *d, const struct json *string)
+{
+    uint32_t last = d->record.n_messages - 1;
+    enum corpus_role role = d->messages[last].role;
+    (void)buf_putc(&d->text, '\n');
+    if (!put_decoded(d, string)) return false;
+    d->record.n_messages = last;
+    return end_message(d, role, d->text_at[last]);
 }
 
 bool draft_block(struct draft *d, uint32_t id)
@@ -133,6 +149,27 @@ bool draft_block(struct draft *d, uint32_t id)
     }
     d->blocks[d->record.n_blocks++] = id;
     return true;
+}
+
+const char *draft_ids(struct draft *d, struct json *j, uint64_t below, struct draft_ids *ret)
+{
+    enum json_token t = json_next(j);
+    uint32_t id;
+    *ret = (struct draft_ids){.at = d->record.n_blocks};
+    if (t == JSON_NULL) return NULL;
+    if (t != JSON_ARRAY) {
+        (void)json_leave(j, t);
+        return "\"hash_ids\" is not a list";
+    }
+    ret->there = true;
+    while ((t = json_next(j)) != JSON_ARRAY_END) {
+        if (t != JSON_NUMBER || !json_u32(j, &id) || id >= below)
+            return below > UINT32_MAX ? "a hash id is not a whole number below 2^32"
+                                      : "a hash id is not a whole number below 2^28";
+        if (!draft_block(d, id)) return d->why;
+        ret->n++;
+    }
+    return NULL;
 }
 
 enum draft_result draft_lengths(struct draft *d, const struct plan_data *p, double input, double output)

@@ -40,6 +40,14 @@ enum draft_result draft_broken(struct draft *d, const char *fmt, ...) __attribut
 /* Appends a message; the text is checked to be UTF-8. False: no memory, too many, not UTF-8; `why` is set. */
 bool draft_message(struct draft *d, enum corpus_role role, const char *text, size_t n);
 bool draft_message_json(struct draft *d, enum corpus_role role, const struct json *string); /* decodes */
+bool draft_more_json(struct draft *d, const struct json *string); /* one more line of the last message */
 bool draft_block(struct draft *d, uint32_t id);
+/* The list of hash ids that is the next value, each below `below` (2^28 or 2^32), appended to the blocks. Returns NULL,
+ * or what is wrong (d->why, or a constant). A member that is there twice counts as it is last. */
+struct draft_ids {
+    bool there; /* false: null */
+    uint32_t at, n;
+};
+const char *draft_ids(struct draft *d, struct json *j, uint64_t below, struct draft_ids *ret);
 /* A row of a trace: lengths, and what the plan does with zeros. */
 enum draft_result draft_lengths(struct draft *d, const struct plan_data *p, double input, double output);

@@ -262,6 +262,7 @@ static enum corpus_role role_of(const struct json *name)
 static bool read_content(struct dag *g, struct json *j)
 {
     enum json_token t = json_next(j);
+    buf_reset(&g->text); /* of a member that is there twice the last counts */
     if (t == JSON_STRING) return put_decoded(g, j) || refuse(g, TEXT_BROKEN);
     return t == JSON_ARRAY ? read_parts(g, j) : json_leave(j, t) == 0;
 }

@@ -8,6 +8,7 @@
 #define NAMES_MAX 12
 #define CHARS_PER_TOKEN 4 /* of English text, roughly */
 #define WORD "the "       /* of an answer that is not in the file: a token */
+#define MEMBERS_MAX 64    /* of a body */
 #define AIPERF_MEDIA "image", "images", "audio", "audios", "video", "videos"
 _Static_assert(sizeof WORD - 1 == CHARS_PER_TOKEN, "a word of an answer is a token");
 
@@ -23,7 +24,8 @@ static int place_of(const char *const names[NAMES_MAX], const struct json *j)
     return -1;
 }
 
-/* The place of one value: found at a name that comes earlier in the list than what was found before. */
+/* The place of one value: found at a name that comes earlier in the list than what was found before, and of a name that
+ * is there twice at the last, as JSON's own readers have it. */
 struct found {
     struct json at; /* before the value */
     int place;      /* -1: not there */
@@ -32,7 +34,7 @@ struct found {
 static void look(struct found *f, const char *const names[NAMES_MAX], const struct json *j)
 {
     int place = place_of(names, j);
-    if (place >= 0 && (f->place < 0 || place < f->place)) *f = (struct found){*j, place};
+    if (place >= 0 && (f->place < 0 || place <= f->place)) *f = (struct found){*j, place};
 }
 
 /* A whole number of tokens; -1: it is not there, or null. */
@@ -52,37 +54,101 @@ static bool tokens_at(const struct found *f, double *ret, struct draft *d, const
     return true;
 }
 
-/* A text, or a list of texts that are one. */
-static bool text_at(const struct found *f, enum corpus_role role, struct draft *d, const char *what)
+static bool is_one_of(const struct json *j, const char *const *words)
+{
+    for (; *words; words++)
+        if (json_is(j, *words, strlen(*words))) return true;
+    return false;
+}
+
+/* A text, or a list that holds one. Of AIPerf's (`parts`) several are the lines of one message, as chat templates put
+ * its parts together; elsewhere they are several prompts, or tokens, and a record is one request. */
+static bool text_at(const struct found *f, enum corpus_role role, bool parts, struct draft *d, const char *what)
 {
     struct json j = f->at;
     enum json_token t = json_next(&j);
-    if (t == JSON_ARRAY) t = json_next(&j);
+    bool list = t == JSON_ARRAY;
+    if (list) t = json_next(&j);
     if (t != JSON_STRING) {
-        (void)draft_broken(d, "its %s is not text", what);
+        (void)draft_broken(d,
+                           list && t == JSON_NUMBER      ? "its %s is a list of token ids, and only text can be sent"
+                           : list && t == JSON_ARRAY_END ? "its %s is empty"
+                                                         : "its %s is not text",
+                           what);
         return false;
     }
-    return draft_message_json(d, role, &j);
+    if (!draft_message_json(d, role, &j)) return false;
+    while (list && (t = json_next(&j)) == JSON_STRING && parts)
+        if (!draft_more_json(d, &j)) return false;
+    if (!list || t == JSON_ARRAY_END) return true;
+    (void)draft_broken(d,
+                       t == JSON_STRING ? "its %s is a list of several, and a record is one request"
+                                        : "its %s is a list with something that is not text",
+                       what);
+    return false;
 }
 
-/* Puts `"key":value` into the body, as it stands in the file. */
-static void put_member(struct draft *d, const struct json *key, const char *value_end)
+/* NULL, or what is wrong with the messages that come next: what a server would refuse of every one of them. */
+static const char *messages_wrong(struct json j)
 {
-    (void)buf_putc(&d->body, d->body.len ? ',' : '{');
-    (void)buf_put(&d->body, key->text - 1, (size_t)(value_end - key->text) + 1);
+    enum json_token t;
+    bool any = false;
+    if (!json_enter(&j, JSON_ARRAY)) return "its messages are not a list";
+    while ((t = json_next(&j)) == JSON_OBJECT) {
+        bool role = false;
+        any = true;
+        while ((t = json_next(&j)) == JSON_KEY) {
+            bool is_role = JSON_IS(&j, "role");
+            if (is_role ? !json_enter(&j, JSON_STRING) : json_skip(&j) < 0) return "a message's role is not text";
+            role |= is_role;
+        }
+        if (!role) return "a message has no role";
+    }
+    if (t != JSON_ARRAY_END) return "a message is not an object";
+    return any ? NULL : "its messages are an empty list";
+}
+
+/* Members of a body, as they stand in the file. */
+struct members {
+    struct {
+        struct json key;
+        const char *end;
+    } of[MEMBERS_MAX];
+    size_t n;
+};
+
+static bool same_key(const struct json *a, const struct json *b)
+{
+    if (!a->escaped) return json_is(b, a->text, a->len);
+    return b->escaped ? a->len == b->len && memcmp(a->text, b->text, a->len) == 0 : json_is(a, b->text, b->len);
+}
+
+/* Of a name that is there twice the last counts, as JSON's own readers have it: servers differ in which they take. */
+static bool members_put(struct members *m, const struct json *key, const char *end)
+{
+    size_t i = 0;
+    while (i < m->n && !same_key(&m->of[i].key, key))
+        i++;
+    if (i == MEMBERS_MAX) return false;
+    m->of[i].key = *key;
+    m->of[i].end = end;
+    m->n += i == m->n;
+    return true;
+}
+
+static void members_write(const struct members *m, struct draft *d)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        const char *from = m->of[i].key.text - 1;
+        (void)buf_putc(&d->body, d->body.len ? ',' : '{');
+        (void)buf_put(&d->body, from, (size_t)(m->of[i].end - from));
+    }
 }
 
 static enum draft_result end_body(struct draft *d)
 {
     if (d->body.len) (void)buf_putc(&d->body, '}');
     return d->body.bad ? draft_broken(d, "its body is larger than %u MiB", CORPUS_RECORD_MAX >> 20) : DRAFT_REQUEST;
-}
-
-static bool is_one_of(const struct json *j, const char *const *words)
-{
-    for (; *words; words++)
-        if (json_is(j, *words, strlen(*words))) return true;
-    return false;
 }
 
 /* A record without an output length has the server's; one that says 0 has no answer. */
@@ -98,6 +164,7 @@ static enum draft_result take_body(struct json *j, struct draft *d)
 {
     static const char *const OURS[] = {"model", "stream", "stream_options", NULL};
     static const char *const LIMITS[] = {"max_tokens", "max_completion_tokens", "max_output_tokens", NULL};
+    struct members members = {.n = 0};
     enum json_token t;
     bool asks = false;
     double v;
@@ -109,15 +176,17 @@ static enum draft_result take_body(struct json *j, struct draft *d)
             continue;
         }
         bool messages = JSON_IS(&key, "messages");
-        struct json value = *j;
+        const char *wrong = messages ? messages_wrong(*j) : NULL;
         asks |= messages || JSON_IS(&key, "prompt") || JSON_IS(&key, "input");
-        if (messages && !json_enter(&value, JSON_ARRAY)) return draft_broken(d, "its messages are not a list");
         bool ours = is_one_of(&key, OURS);
         if (json_skip(j) < 0) return draft_broken(d, "it is not JSON");
-        if (!ours) put_member(d, &key, j->at);
+        if (wrong) return draft_broken(d, "%s", wrong);
+        if (!ours && !members_put(&members, &key, j->at))
+            return draft_broken(d, "its body has more than %d members", MEMBERS_MAX);
     }
     if (t != JSON_OBJECT_END) return draft_broken(d, "it is not JSON");
     if (!asks) return draft_broken(d, "its body has no messages, prompt or input");
+    members_write(&members, d);
     return end_body(d);
 }
 
@@ -137,7 +206,7 @@ static enum draft_result no_prompt(const struct names *names, const char *text, 
     return draft_broken(d, "it has no \"%s\"; what it has: %s", names->prompt[0], at ? there : "nothing");
 }
 
-static enum draft_result named_read(const struct names *names, const char *text, size_t n, struct draft *d)
+static enum draft_result named_read(const struct names *names, bool parts, const char *text, size_t n, struct draft *d)
 {
     struct json j;
     enum json_token t;
@@ -161,7 +230,9 @@ static enum draft_result named_read(const struct names *names, const char *text,
     if (messages.place >= 0) {
         static const char KEY[] = "\"messages\":";
         struct json value = messages.at;
-        if (!json_enter(&value, JSON_ARRAY)) return draft_broken(d, "its messages are not a list");
+        const char *wrong = messages_wrong(value);
+        if (wrong) return draft_broken(d, "%s", wrong);
+        (void)json_enter(&value, JSON_ARRAY);
         const char *from = value.at - 1;
         (void)json_leave(&value, JSON_ARRAY);
         (void)buf_putc(&d->body, '{');
@@ -170,8 +241,8 @@ static enum draft_result named_read(const struct names *names, const char *text,
         return end_body(d);
     }
     if (prompt.place < 0) return no_prompt(names, text, n, d);
-    if (system.place >= 0 && !text_at(&system, ROLE_SYSTEM, d, "system prompt")) return DRAFT_BROKEN;
-    if (!text_at(&prompt, ROLE_USER, d, "prompt")) return DRAFT_BROKEN;
+    if (system.place >= 0 && !text_at(&system, ROLE_SYSTEM, parts, d, "system prompt")) return DRAFT_BROKEN;
+    if (!text_at(&prompt, ROLE_USER, parts, d, "prompt")) return DRAFT_BROKEN;
     return d->messages[d->record.n_messages - 1].len ? DRAFT_REQUEST : draft_broken(d, "its prompt is empty");
 }
 
@@ -189,14 +260,14 @@ static enum draft_result jsonl_read(const struct plan_data *p, const char *text,
                                 .messages = {field(p, "messages")},
                                 .input = {field(p, "input_tokens")},
                                 .output = {field(p, "output_tokens")}};
-    return named_read(&names, text, n, d);
+    return named_read(&names, false, text, n, d);
 }
 
 static enum draft_result vllm_custom_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
 {
     static const struct names NAMES = {.prompt = {"prompt"}, .output = {"output_tokens"}};
     (void)p;
-    return named_read(&NAMES, text, n, d);
+    return named_read(&NAMES, false, text, n, d);
 }
 
 /* Words in the place of an answer that the file does not hold, as long as it says: the length asked for follows. */
@@ -244,7 +315,8 @@ static bool aiperf_turn(struct json *j, struct draft *d)
         (void)draft_broken(d, "a turn's role is neither user nor, of the first, system");
         return false;
     }
-    if (!tokens_at(&output, &out, d, "output length") || !text_at(&text, system ? ROLE_SYSTEM : ROLE_USER, d, "text"))
+    if (!tokens_at(&output, &out, d, "output length") ||
+        !text_at(&text, system ? ROLE_SYSTEM : ROLE_USER, true, d, "text"))
         return false;
     return out < 1 || system || aiperf_answer(d, (uint32_t)out);
 }
@@ -283,7 +355,7 @@ static enum draft_result aiperf_read(const struct plan_data *p, const char *text
             if (JSON_IS(&j, "turns")) return aiperf_turns(p, &j, d);
             (void)json_skip(&j);
         }
-    return named_read(&NAMES, text, n, d);
+    return named_read(&NAMES, true, text, n, d);
 }
 
 static enum draft_result guidellm_read(const struct plan_data *p, const char *text, size_t n, struct draft *d)
@@ -295,7 +367,7 @@ static enum draft_result guidellm_read(const struct plan_data *p, const char *te
         .input = {"prompt_tokens_count", "input_tokens_count"},
         .output = {"output_tokens_count", "completion_tokens_count"}};
     (void)p;
-    return named_read(&NAMES, text, n, d);
+    return named_read(&NAMES, false, text, n, d);
 }
 
 /* {"custom_id", "method", "url", "body"}: the body is the request. */

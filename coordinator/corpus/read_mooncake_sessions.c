@@ -44,19 +44,12 @@ enum draft_result mooncake_sessions_split(const char *text, size_t n, uint64_t l
 
 static const char *read_ids(struct json *j, struct draft *d, struct turn *u)
 {
-    enum json_token t = json_next(j);
-    uint32_t id;
-    if (t == JSON_NULL) return NULL;
-    if (t != JSON_ARRAY) return "\"hash_ids\" is not a list";
-    u->has_ids = true;
-    u->ids_at = d->record.n_blocks;
-    u->n_ids = 0; /* a member that is there twice counts as it is last */
-    while ((t = json_next(j)) != JSON_ARRAY_END) {
-        if (t != JSON_NUMBER || !json_u32(j, &id) || id >= ID_MAX) return "a hash id is not a whole number below 2^28";
-        if (!draft_block(d, id)) return d->why;
-        u->n_ids++;
-    }
-    return NULL;
+    struct draft_ids ids;
+    const char *wrong = draft_ids(d, j, ID_MAX, &ids);
+    u->has_ids = ids.there;
+    u->ids_at = ids.at;
+    u->n_ids = ids.n;
+    return wrong;
 }
 
 /* What the line has instead of lengths, or beside them, and would change what is played. */

@@ -74,23 +74,14 @@ struct hashed {
     bool has_time, has_input, has_output, has_ids;
 };
 
-static bool read_ids(struct json *j, struct draft *d)
+static bool read_ids(struct json *j, struct hashed *h, struct draft *d)
 {
-    enum json_token t = json_next(j);
-    uint32_t id;
-    if (t != JSON_ARRAY) {
-        (void)json_leave(j, t);
-        (void)draft_broken(d, "\"hash_ids\" is not a list");
-        return false;
-    }
-    while ((t = json_next(j)) != JSON_ARRAY_END) {
-        if (t != JSON_NUMBER || !json_u32(j, &id)) {
-            (void)draft_broken(d, "a hash id is not a whole number below 2^32");
-            return false;
-        }
-        if (!draft_block(d, id)) return false;
-    }
-    return true;
+    struct draft_ids ids;
+    d->record.n_blocks = 0; /* of a member that is there twice the last counts */
+    const char *wrong = draft_ids(d, j, UINT64_C(1) << 32, &ids);
+    if (wrong && wrong != d->why) (void)draft_broken(d, "%s", wrong);
+    h->has_ids = ids.there;
+    return !wrong;
 }
 
 /* A number's text of the next value; false when it is none. */
@@ -110,7 +101,7 @@ static bool hashed_member(struct json *j, bool milliseconds, struct hashed *h, s
     else if (JSON_IS(j, "output_length"))
         h->has_output = number_next(j) && read_decimal(j->text, j->len, &h->output);
     else if (JSON_IS(j, "hash_ids"))
-        return (h->has_ids = true) && read_ids(j, d);
+        return read_ids(j, h, d);
     else
         (void)json_skip(j); /* what is broken stays so, and ends the caller's loop */
     return true;

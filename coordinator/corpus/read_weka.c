@@ -54,18 +54,11 @@ static bool wrong(struct weka *w, const char *what)
 
 static bool ids_next(struct weka *w, struct entry *e)
 {
-    enum json_token t = json_next(&w->j);
-    uint32_t id;
-    e->r.ids_at = w->d->record.n_blocks;
-    e->r.n_ids = 0; /* a member that is there twice counts as it is last */
-    if (t == JSON_NULL) return true;
-    if (t != JSON_ARRAY) return wrong(w, "\"hash_ids\" is not a list");
-    while ((t = json_next(&w->j)) != JSON_ARRAY_END) {
-        if (t != JSON_NUMBER || !json_u32(&w->j, &id)) return wrong(w, "a hash id is not a whole number below 2^32");
-        if (!draft_block(w->d, id)) return false;
-        e->r.n_ids++;
-    }
-    return true;
+    struct draft_ids ids;
+    const char *what = draft_ids(w->d, &w->j, UINT64_C(1) << 32, &ids);
+    e->r.ids_at = ids.at;
+    e->r.n_ids = ids.n;
+    return !what || (what != w->d->why && wrong(w, what));
 }
 
 /* Which member it is; its value is read. */

@@ -85,18 +85,33 @@ static void good_data_sets(void **state)
         {DATASET_JSONL,
          "\n{\"output_tokens\":null,\"system\":\"s\",\"prompt\":\"a\\n\\\"\\u00e9\",\"x\":{\"prompt\":1}}\r\n \n",
          "0,0 system:s user:a\n\"\xc3\xa9 |"},
-        {DATASET_JSONL, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}, 1],\"input_tokens\":7}",
-         "7,0 {\"messages\":[{\"role\":\"user\",\"content\":\"x\"}, 1]}|"},
+        {DATASET_JSONL, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"input_tokens\":7}",
+         "7,0 {\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}|"},
+        /* of a name that is there twice the last counts, as in Python; a list of one text is that text */
+        {DATASET_JSONL, "{\"prompt\":\"a\",\"output_tokens\":5,\"prompt\":[\"b\"],\"output_tokens\":6}",
+         "0,6 user:b |"},
+        {DATASET_MESSAGES,
+         "{\"messages\":[{\"role\":\"user\"}],\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+         "\"temper\\u0061ture\":1}",
+         "0,0 {\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"temper\\u0061ture\":1}|"},
+        /* what servers take: empty content, and none beside tool calls */
+        {DATASET_MESSAGES,
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
+         "{}]}]}",
+         "0,0 "
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
+         "{}]}]}|"},
+        {DATASET_OPENAI_BATCH, "{\"body\":{\"prompt\":[1,2,3],\"max_tokens\":4}}", "0,4 {\"prompt\":[1,2,3]}|"},
         {DATASET_VLLM_CUSTOM, "{\"prompt\": \"p\", \"output_tokens\": 12}\n", "0,12 user:p |"},
         {DATASET_AIPERF, "{\"text\":\"t\",\"output_length\":3}\n{\"texts\":[\"u\",\"v\"]}\n",
-         "0,3 user:t |0,0 user:u |"},
+         "0,3 user:t |0,0 user:u\nv |"},
         {DATASET_GUIDELLM, "{\"text\":\"late\",\"question\":\"q\",\"prefix\":\"sys\",\"completion_tokens_count\":4}",
          "0,4 system:sys user:q |"},
         {DATASET_OPENAI_BATCH,
          "{\"custom_id\":\"1\",\"method\":\"POST\",\"url\":\"/v1/chat/"
-         "completions\",\"body\":{\"model\":\"m\",\"messages\":[],"
+         "completions\",\"body\":{\"model\":\"m\",\"messages\":[{\"role\":\"user\"}],"
          "\"max_tokens\":9,\"temperature\":0.5,\"stream\":false}}",
-         "0,9 {\"messages\":[],\"temperature\":0.5}|"},
+         "0,9 {\"messages\":[{\"role\":\"user\"}],\"temperature\":0.5}|"},
         {DATASET_MESSAGES, "{\"messages\":[{\"role\":\"tool\"}],\"tools\":[{}],\"max_completion_tokens\":8}",
          "0,8 {\"messages\":[{\"role\":\"tool\"}],\"tools\":[{}]}|"},
         {DATASET_SHAREGPT,
@@ -143,8 +158,10 @@ static void no_answer_wanted(void **state)
         {DATASET_CSV, "prompt,output_tokens\na,0\nb,\n", "0,0 user:b |", "0,0 user:a |0,0 user:b |"},
         {DATASET_VLLM_CUSTOM, "{\"prompt\":\"a\",\"output_tokens\":0}\n{\"prompt\":\"b\",\"output_tokens\":3}",
          "0,3 user:b |", "0,0 user:a |0,3 user:b |"},
-        {DATASET_MESSAGES, "{\"messages\":[],\"max_tokens\":0}\n{\"messages\":[1],\"max_tokens\":-1}",
-         "0,0 {\"messages\":[1]}|", "0,0 {\"messages\":[]}|0,0 {\"messages\":[1]}|"},
+        {DATASET_MESSAGES,
+         "{\"messages\":[{\"role\":\"a\"}],\"max_tokens\":0}\n{\"messages\":[{\"role\":\"b\"}],\"max_tokens\":-1}",
+         "0,0 {\"messages\":[{\"role\":\"b\"}]}|",
+         "0,0 {\"messages\":[{\"role\":\"a\"}]}|0,0 {\"messages\":[{\"role\":\"b\"}]}|"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         for (int given = 0; given < 2; given++) {
@@ -190,6 +207,9 @@ static void good_traces(void **state)
          "{\"timestamp\":3000,\"input_length\":512,\"output_length\":1,\"hash_ids\":[0]}\n"
          "{\"hash_ids\":[],\"timestamp\":3003.5,\"input_length\":0,\"output_length\":1}",
          "0/513/2 0/512/1 "},
+        {TRACE_MOONCAKE,
+         "{\"timestamp\":0,\"hash_ids\":[7,8],\"input_length\":513,\"output_length\":2,\"hash_ids\":[0,1]}\n",
+         "0/513/2 "},
         {TRACE_BAILIAN,
          "{\"chat_id\":1,\"parent_chat_id\":-1,\"timestamp\":0.125,\"input_length\":17,\"output_length\":3,\"type\":"
          "\"text\",\"turn\":1,\"hash_ids\":[5,6]}\n"
@@ -294,6 +314,19 @@ static const struct {
      "a "
      "length)"},
     {false, DATASET_JSONL, "{\"messages\":\"a\"}\n", "FILE: line 1: its messages are not a list"},
+    {false, DATASET_JSONL, "{\"messages\":[]}\n", "FILE: line 1: its messages are an empty list"},
+    {false, DATASET_JSONL, "{\"messages\":[{\"role\":\"user\"},1]}\n", "FILE: line 1: a message is not an object"},
+    {false, DATASET_MESSAGES, "{\"messages\":[{\"content\":\"x\"}]}\n", "FILE: line 1: a message has no role"},
+    {false, DATASET_MESSAGES, "{\"messages\":[]}\n", "FILE: line 1: its messages are an empty list"},
+    {false, DATASET_OPENAI_BATCH, "{\"body\":{\"messages\":[{\"role\":null}]}}\n",
+     "FILE: line 1: a message's role is not text"},
+    {false, DATASET_JSONL, "{\"prompt\":[\"a\",\"b\"]}\n",
+     "FILE: line 1: its prompt is a list of several, and a record is one request"},
+    {false, DATASET_VLLM_CUSTOM, "{\"prompt\":[1,2]}\n",
+     "FILE: line 1: its prompt is a list of token ids, and only text can be sent"},
+    {false, DATASET_AIPERF, "{\"texts\":[\"a\",1]}\n",
+     "FILE: line 1: its prompt is a list with something that is not text"},
+    {false, DATASET_AIPERF, "{\"texts\":[]}\n", "FILE: line 1: its prompt is empty"},
     {false, DATASET_AIPERF, "{\"text\":\"a\",\"image\":\"x.png\"}\n",
      "FILE: line 1: its \"image\" cannot be sent: only text can"},
     {false, DATASET_OPENAI_BATCH, "{\"custom_id\":\"1\"}\n", "FILE: line 1: it has no body"},
