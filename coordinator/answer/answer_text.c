@@ -8,6 +8,7 @@
 #include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "coordinator/answer/answer_say.h"
+#include "coordinator/answer/censored.h"
 #include "coordinator/answer/left_out.h"
 #include "coordinator/answer/old_build.h"
 #include "coordinator/answer/part_words.h"
@@ -504,6 +505,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_not_steady(points, n, a);
     say_failures(a);
     say_cancelled(plan, a);
+    answer_say(a, "%s", censored_words(points, n, parts));
     answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
     answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
     stream_words(plan, points, n, a);

@@ -183,13 +183,25 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
     return read_quantile(gate, p);
 }
 
+/* All that were cut off, and what each is known to be slower than. ret_both: the caller's; NULL where one part is all.
+ */
+static const struct hist *cut_off(const struct point *p, enum metric m, struct hist **ret_both, bool *no_memory)
+{
+    const struct hist *cut = point_cut(p, m), *within = point_cut_within(p, m);
+    if (!cut || !within) return cut ? cut : within;
+    *ret_both = hist_copy(cut);
+    if (!*ret_both || hist_merge(*ret_both, within)) *no_memory = true;
+    return *ret_both;
+}
+
 /* at_least: the value may be a greater one. */
 static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p, bool *at_least)
 {
     bool no_memory = false;
     const struct hist *ok = p->hist ? p->hist[gate->metric] : NULL, *after = point_cut_after(p, gate->metric);
+    struct hist *both = NULL;
     struct beside b = {.known = after ? hist_copy(after) : NULL,
-                       .cut = is_upper(gate) ? point_cut(p, gate->metric) : NULL,
+                       .cut = is_upper(gate) ? cut_off(p, gate->metric, &both, &no_memory) : NULL,
                        .failed = failed_over(gate, p, &no_memory)};
     if (after && (!b.known || (ok && hist_merge(b.known, ok)))) no_memory = true;
     struct gate_reading r = aggregate(gate, p, &b);
@@ -199,6 +211,7 @@ static struct gate_reading read_metric(const struct plan_gate *gate, const struc
                                    (gate->agg == AGG_MEAN && (b.cut || b.failed)));
     hist_destroy(&b.failed);
     hist_destroy(&b.known);
+    hist_destroy(&both);
     return r;
 }
 
@@ -357,7 +370,7 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
         PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, had));
     else if (isinf(o->hi) && p->unsent_share > 0)
         PUT(": requests that waited for load.max_concurrency and were never sent leave it open");
-    else if (isinf(o->hi) && point_cut(p, o->gate->metric))
+    else if (isinf(o->hi) && (point_cut(p, o->gate->metric) || point_cut_within(p, o->gate->metric)))
         PUT(": requests that %s", words_cut(p));
     else if (isinf(o->hi))
         PUT(": too few requests, of which some failed");

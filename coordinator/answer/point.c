@@ -18,6 +18,7 @@
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
 #define STILL_HALF                                                                                                     \
     0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
+#define SENT_IN_TIME 0.01 /* of the shortest wait for a first token */
 #define GONE_FAILURES 3   /* a server is gone when so many requests failed after the last answer */
 #define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
 
@@ -49,10 +50,31 @@ const struct hist *point_cut(const struct point *p, enum metric m)
     return waits(p, m, METRIC_CUT_WAIT, METRIC_CUT_AGE);
 }
 
+static const struct hist *first_tokens(const struct point *p)
+{
+    const struct hist *h = p->hist ? p->hist[METRIC_CUT_TTFT] : NULL;
+    return h && h->count ? h : NULL;
+}
+
+/* Of requests that were sent when they became due a latency from due is one from sent. */
+static bool sent_in_time(const struct point *p, const struct hist *cut)
+{
+    const struct hist *late = p->hist[METRIC_LATENESS];
+    return late && late->count && (double)late->max <= SENT_IN_TIME * (double)cut->min;
+}
+
 const struct hist *point_cut_after(const struct point *p, enum metric m)
 {
-    const struct hist *h = m == METRIC_TTFT && p->hist ? p->hist[METRIC_CUT_TTFT] : NULL;
-    return h && h->count ? h : NULL;
+    const struct hist *h = first_tokens(p);
+    bool known = h && (m == METRIC_TTFT || (m == METRIC_TTFT_DUE && sent_in_time(p, h)));
+    return known ? h : NULL;
+}
+
+const struct hist *point_cut_within(const struct point *p, enum metric m)
+{
+    const struct hist *h = first_tokens(p);
+    bool more = h && (m == METRIC_TTFC || (m == METRIC_TTFT_DUE && !sent_in_time(p, h)));
+    return more ? h : NULL;
 }
 
 const struct hist *point_failed(const struct point *p, enum metric m)

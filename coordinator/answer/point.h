@@ -94,6 +94,9 @@ static inline uint64_t point_limited(const struct point *p)
 const struct hist *point_cut(const struct point *p, enum metric m);
 /* What is known of this latency of requests that were cut off afterwards: their time to the first token. NULL: none. */
 const struct hist *point_cut_after(const struct point *p, enum metric m);
+/* The same where the latency is known to be no less than that, and no more is known: ttfc, and ttft_due of requests
+ * that were sent late. They count as cut off at it. NULL: none. */
+const struct hist *point_cut_within(const struct point *p, enum metric m);
 /* A failed request has no latency. The rule for gates, the curve's SLO and searches:
  *
  * 1. It is over every limit below the time that it had waited when it failed (fail_age; of limits on the first token

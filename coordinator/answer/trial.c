@@ -45,10 +45,11 @@ static void count(const struct plan_gate *gate, const struct point *p, uint64_t 
     uint64_t failed = gate_failed_over(gate, p);
     *bad += failed;
     *n += failed;
-    const struct hist *cut = point_cut(p, gate->metric),
+    const struct hist *cut[] = {point_cut(p, gate->metric), point_cut_within(p, gate->metric)},
                       *known[] = {p->hist ? p->hist[gate->metric] : NULL, point_cut_after(p, gate->metric)};
-    if (cut && upper_limit(gate)) { /* requests younger than the limit when they were cut off decide nothing */
-        uint64_t over = cut->count - hist_count_at_most(cut, (int64_t)gate->value);
+    for (int i = 0; i < 2 && upper_limit(gate); i++) { /* younger than the limit when cut off: decides nothing */
+        if (!cut[i]) continue;
+        uint64_t over = cut[i]->count - hist_count_at_most(cut[i], (int64_t)gate->value);
         *bad += over;
         *n += over;
     }

@@ -174,6 +174,13 @@ function tiles() {
   }
 }
 
+/* Percentiles of answers alone are those of the faster requests, where others were cut off. */
+function withCut(p, key, q) {
+  const cut = p.with_cut && p.with_cut[key];
+  if (!cut || cut.share < 0.01 || cut[q].low === null) return "";
+  return (cut[q].value === null ? "at least " + fmt(cut[q].low) : "about " + fmt(cut[q].value)) + " with those cut off";
+}
+
 function pointTable() {
   const groups = [["TTFT, ms", "ttft_ms"], ["TPOT, ms", "tpot_ms"], ["ITL, ms", "itl_ms"], ["E2E, ms", "e2e_ms"]];
   /* Time of a slot in which no token comes any more: shown where it costs throughput. */
@@ -221,7 +228,7 @@ function pointTable() {
       if (cost) row.push(fmt(p.cost_per_mtok_out, 3));
       for (const [, key] of groups)
         ["p50", "p99"].forEach(
-          (q, i) => row.push(figure(p, key.replace("_ms", ""), {text: fmt(p[key][q]), cls: i ? "" : "first", small: pair(p[key].ci95[q])}, q)));
+          (q, i) => row.push(figure(p, key.replace("_ms", ""), {text: fmt(p[key][q]), cls: i ? "" : "first", small: withCut(p, key, q) || pair(p[key].ci95[q])}, q)));
       if (server) {
         const v = p.server || {}, percent = (x) => x === null || x === undefined ? "n/a" : fmt(100 * x, 1) + " %";
         const gauge = (g) => g ? {text: fmt(g.mean), small: g.max === null ? "" : "most " + fmt(g.max)} : "n/a";

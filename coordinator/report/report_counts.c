@@ -3,9 +3,49 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "coordinator/answer/censored.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/report/report_parts.h"
 #include "coordinator/answer/load_axis.h"
+
+void report_counters(struct json_out *j, const struct stage_data *s)
+{
+    json_object(j, "counters");
+    for (int i = 0; i < COUNTER_N; i++)
+        if (s->uncounted[i])
+            json_null(j, COUNTERS[i].name);
+        else
+            json_u64(j, COUNTERS[i].name, s->counters[i]);
+    json_end_object(j);
+}
+
+void report_with_cut(struct json_out *j, const struct point *p)
+{
+    static const enum metric OF[] = {METRIC_TTFT, METRIC_TTFT_DUE, METRIC_TTFC, METRIC_E2E, METRIC_E2E_DUE};
+    static const char *const NAMES[POINT_Q] = {"p50", "p90", "p95", "p99", "p99_9"};
+    struct censored c;
+    char key[64];
+    bool any = false;
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++) {
+        if (!censored_read(p, OF[i], &c)) continue;
+        if (!any) json_object(j, "with_cut");
+        any = true;
+        json_object(j, report_metric_key(OF[i], key));
+        json_double(j, "share", c.share);
+        for (int k = 0; k < POINT_Q; k++) {
+            json_object(j, NAMES[k]);
+            json_double(j, "value", c.q[k]);
+            json_double(j, "low", c.lo[k]);
+            json_double(j, "high", c.hi[k]);
+            json_end_object(j);
+        }
+        json_end_object(j);
+    }
+    if (any)
+        json_end_object(j);
+    else
+        json_null(j, "with_cut");
+}
 
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s)
 {

@@ -3,6 +3,10 @@
 #include "common/json_out.h"
 #include "coordinator/answer/analysis.h"
 
+/* `counters`: all of a stage. */
+void report_counters(struct json_out *j, const struct stage_data *s);
+/* `with_cut`: percentiles with the requests that were cut off; null unless some were. */
+void report_with_cut(struct json_out *j, const struct point *p);
 /* `retries`: null unless the plan has requests sent again. */
 void report_retries(struct json_out *j, const struct analysis *a, const struct stage_data *s);
 /* `sessions`: null unless a workload has conversations. */

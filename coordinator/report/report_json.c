@@ -136,13 +136,7 @@ static void put_evidence(struct json_out *j, const struct stage_data *s)
     json_u64(j, "capped", c[COUNTER_CAPPED]);
     json_double(j, "events_per_read", ratio(c[COUNTER_EVENTS], c[COUNTER_READS]));
     json_double(j, "usage_share", ratio(c[COUNTER_USAGE_REQUESTS], c[COUNTER_OK]));
-    json_object(j, "counters");
-    for (int i = 0; i < COUNTER_N; i++)
-        if (s->uncounted[i])
-            json_null(j, COUNTERS[i].name);
-        else
-            json_u64(j, COUNTERS[i].name, c[i]);
-    json_end_object(j);
+    report_counters(j, s);
     json_end_object(j);
 }
 
@@ -263,6 +257,7 @@ void report_point_members(struct json_out *j, const struct analysis *in, size_t 
     put_rates(j, p, in->answer.axis);
     for (int m = 0; m < METRIC_N; m++)
         put_stat(j, report_metric_key((enum metric)m, key), &p->metric[m]);
+    report_with_cut(j, p);
     put_early_stopping(j, p);
     put_ledger(j, p);
     put_finish(j, p->data);
