@@ -1,4 +1,5 @@
 /* plateau export DIR --to KIND: a run in the form of another tool. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,14 +7,17 @@
 #include <unistd.h>
 
 #include "common/args.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/plan/node.h"
+#include "coordinator/answer/compare.h"
 #include "coordinator/cmd.h"
 #include "coordinator/report/export.h"
 #include "coordinator/report/write_file.h"
 #include "coordinator/store/store.h"
 
 #define PATH_LENGTH 1200
+#define CLOCK_GRAIN_NS (NS_PER_S / 50) /* a file's time may be that of the kernel's last tick */
 
 struct place {
     const char *dir;
@@ -130,6 +134,27 @@ struct wish { /* of mlperf-endpoints alone */
     bool events;
 };
 
+/* Files of an export of another run, or of more loads, are read together with these. */
+static void warn_older(const char *dir, int64_t began)
+{
+    char path[PATH_LENGTH], first[256] = "";
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    struct stat st;
+    for (const struct dirent *f; d && (f = readdir(d));) {
+        if (snprintf(path, sizeof path, "%s/%s", dir, f->d_name) >= (int)sizeof path || stat(path, &st) ||
+            !S_ISREG(st.st_mode))
+            continue;
+        if (st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec + CLOCK_GRAIN_NS >= began || f->d_name[0] == '.')
+            continue;
+        if (n++ == 0) (void)snprintf(first, sizeof first, "%s", f->d_name);
+    }
+    if (d) (void)closedir(d);
+    if (n)
+        log_warn("%s: %zu file%s there before this export and %s not of it, such as %s", dir, n,
+                 n == 1 ? " was" : "s were", n == 1 ? "is" : "are", first);
+}
+
 static int export_run(const char *dir, const struct export_kind *k, const char *out, const struct wish *wish,
                       struct err *e)
 {
@@ -139,6 +164,7 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
     const struct export_to to = {
         .arg = &at, .put = put, .append = append, .requests = requests, .with = wish->with, .events = wish->events};
     size_t invalid = 0;
+    int64_t began = clock_wall_ns();
     struct store *s = at.store = store_open(dir, e);
     if (!s) return -1;
     int rc = store_load(s, &run, e);
@@ -151,6 +177,10 @@ static int export_run(const char *dir, const struct export_kind *k, const char *
         for (size_t i = 0; i < a.n_points; i++)
             invalid += !export_counts(&a.points[i]);
         rc = make_dir(out, e) || k->run(&a, &to, e) ? -1 : 0;
+        char state[COMPARE_STATE];
+        compare_state_of(&(struct compare_asked){&run, run.plan, a.points, a.n_points}, state);
+        if (rc == 0 && state[0]) log_warn("the files do not show what happened to this run: %s", state);
+        if (rc == 0) warn_older(out, began);
         if (rc == 0 && invalid && (!at.rows || wish->events))
             log_warn("%zu of %zu points are invalid; they are left out where the form has no place for a verdict",
                      invalid, a.n_points);

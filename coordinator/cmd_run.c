@@ -16,6 +16,7 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/sign.h"
+#include "coordinator/answer/compare.h"
 #include "coordinator/answer/gate_plan.h"
 #include "coordinator/cmd.h"
 #include "coordinator/corpus/shelf.h"
@@ -33,6 +34,7 @@
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7717"
 #define LISTEN_LOCAL "tcp://127.0.0.1:*"
+#define DIFFERENCES_MAX 64    /* between two plans; the first that counts is named */
 #define OTHER_DESCRIPTORS 64u /* sockets, the run's file, reports */
 
 static struct {
@@ -125,28 +127,40 @@ static int fill_shelf(struct order *o, const char *plan_path, bool known, struct
 }
 
 /* Options that override the plan are set as by --set, so that the resolved plan and its hash show what was run. */
-static int load_plan(const char *path, struct order *o, struct err *e)
+static struct plan *plan_of_options(const char *path, const struct buf *text, uint32_t agents, struct err *e)
 {
     char count[40], seed[64];
     const char *set[ARG_LIST_MAX + 2];
     size_t n = 0;
-    struct run_data *run = &o->meta;
     for (size_t i = 0; i < opt.set.n; i++)
         set[n++] = opt.set.item[i];
-    if (opt.local) {
-        (void)snprintf(count, sizeof count, "agents.count=%u", opt.local);
+    if (agents) {
+        (void)snprintf(count, sizeof count, "agents.count=%u", agents);
         set[n++] = count;
     }
     if (opt.seed) {
-        if ((size_t)snprintf(seed, sizeof seed, "seed=%s", opt.seed) >= sizeof seed)
-            return err_set(e, ERR_USAGE, "--seed: expected a number");
+        if ((size_t)snprintf(seed, sizeof seed, "seed=%s", opt.seed) >= sizeof seed) {
+            (void)err_set(e, ERR_USAGE, "--seed: expected a number");
+            return NULL;
+        }
         set[n++] = seed;
     }
-    run->plan_text = (struct buf)BUF_INIT(PLAN_FILE_MAX);
-    if (path ? plan_file_read(path, &run->plan_text, e) : quick_plan(&opt.quick, &run->plan_text, e)) return -1;
     if (!path) path = "the plan of the command line";
-    run->plan = plan_load(strcmp(path, "-") == 0 ? "standard input" : path, buf_str(&run->plan_text),
-                          run->plan_text.len, set, n, e);
+    return plan_load(strcmp(path, "-") == 0 ? "standard input" : path, buf_str(text), text->len, set, n, e);
+}
+
+/* path: NULL where options make the plan. */
+static int read_plan(const char *path, struct buf *text, struct err *e)
+{
+    return path ? plan_file_read(path, text, e) : quick_plan(&opt.quick, text, e);
+}
+
+static int load_plan(const char *path, struct order *o, struct err *e)
+{
+    struct run_data *run = &o->meta;
+    run->plan_text = (struct buf)BUF_INIT(PLAN_FILE_MAX);
+    if (read_plan(path, &run->plan_text, e)) return -1;
+    run->plan = plan_of_options(path, &run->plan_text, opt.local, e);
     if (!run->plan) return -1;
     run->seed = run->plan->seed;
     if (fill_shelf(o, path, false, e)) return -1;
@@ -197,15 +211,44 @@ static int report_again(struct order *o, int *ret_status, struct err *e)
     return rc ? -1 : 1;
 }
 
-/* A plan that is given must be the run's plan. */
+/* What follows from a file is in a plan only when that was read. */
+static bool follows_from_file(const struct plan *p, const char *line)
+{
+    static const char *const FROM[] = {"workload", "load", "target.tokenizer"};
+    bool reads = p->target.tokenizer.file;
+    for (size_t i = 0; i < p->n_workloads; i++)
+        reads |= workload_reads_file(&p->workloads[i]) || p->workloads[i].lengths.file;
+    for (size_t i = 0; reads && i < sizeof FROM / sizeof *FROM; i++)
+        if (strncmp(line, FROM[i], strlen(FROM[i])) == 0) return true;
+    return false;
+}
+
+/* Options such as --set and --seed are part of the plan, and its text does not hold them. How many agents there are
+ * belongs to each start. */
+static int same_options(const struct order *o, const char *path, const struct buf *text, struct err *e)
+{
+    struct buf lines = BUF_INIT(1u << 16);
+    struct plan *now = plan_of_options(path, text, o->meta.plan->agents_count, e);
+    int rc = now ? compare_plans(o->meta.plan, now, DIFFERENCES_MAX, &lines, e) : -1;
+    for (const char *at = buf_str(&lines); rc == 0 && *at; at += strcspn(at, "\n") + 1)
+        if (!follows_from_file(o->meta.plan, at))
+            rc = err_set(e, ERR_USAGE, "%.200s: holds a run of another plan (%.*s); give another folder", o->dir,
+                         (int)strcspn(at, "\n"), at);
+    plan_destroy(&now);
+    buf_clear(&lines);
+    return rc;
+}
+
+/* The plan that is given, by a file or by options, must be the run's. */
 static int same_plan(const struct order *o, const char *path, struct err *e)
 {
     struct buf text = BUF_INIT(PLAN_FILE_MAX);
-    int rc = plan_file_read(path, &text, e);
+    int rc = read_plan(path, &text, e);
     if (rc == 0 &&
         (text.len != o->meta.plan_text.len || (text.len && memcmp(text.data, o->meta.plan_text.data, text.len) != 0)))
-        rc =
-            err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir, path);
+        rc = err_set(e, ERR_USAGE, "%.200s: holds a run of another plan than %.200s; give another folder", o->dir,
+                     path ? path : "these options make");
+    if (rc == 0) rc = same_options(o, path, &text, e);
     buf_clear(&text);
     return rc;
 }
@@ -215,7 +258,7 @@ static int reopen(struct order *o, const char *plan, int *ret_status, struct err
 {
     if ((o->lock = store_lock(o->dir, e)) < 0 || !(o->store = store_open(o->dir, e))) return -1;
     if (store_load(o->store, &o->meta, e) || store_past(o->store, &o->past, e)) return -1;
-    if (todo_can_continue(&o->meta, o->dir, PLATEAU_VERSION, e) || (plan && same_plan(o, plan, e))) return -1;
+    if (todo_can_continue(&o->meta, o->dir, PLATEAU_VERSION, e) || (!opt.resume && same_plan(o, plan, e))) return -1;
     int finished = todo_is_over(&o->meta, e);
     if (finished == 0) return fill_shelf(o, NULL, true, e);
     if (finished < 0) return -1;

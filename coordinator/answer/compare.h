@@ -81,6 +81,8 @@ void compare_question(const struct compare_asked *a, const struct compare_asked 
 /* What happened to each of the runs, and what was measured in another way though the question was the same: length of
  * the stages, versions, agents, HTTP, seed, limits. After compare_question. */
 void compare_state(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c);
+/* What happened to one run, as state_a; "" when nothing did. */
+void compare_state_of(const struct compare_asked *s, char to[COMPARE_STATE]);
 void compare_no_verdict(struct comparison *c); /* numbers stand side by side, and none is called better or worse */
 void compare_clear(struct comparison *c);
 /* "12 of 375 (3.2 %), most by http_429". Returns buf. */

@@ -101,7 +101,7 @@ static void add_stages(const struct compare_asked *s, char to[COMPARE_STATE])
         n > 1 ? human_things((double)(n - 1), "other", more) : "");
 }
 
-static void state_of(const struct compare_asked *s, char to[COMPARE_STATE])
+void compare_state_of(const struct compare_asked *s, char to[COMPARE_STATE])
 {
     to[0] = '\0';
     if (!s->run) return;
@@ -211,6 +211,18 @@ static bool same_retries(const struct plan *a, const struct plan *b)
                                                                         a->retries.n_status == b->retries.n_status));
 }
 
+/* Points that both runs have of one measurement: a folder that was copied. */
+static size_t shared_stages(const struct compare_asked *a, const struct compare_asked *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t k = 0; k < b->n; k++)
+            n += a->points[i].data && b->points[k].data && a->points[i].stage == b->points[k].stage &&
+                 a->points[i].repeat == b->points[k].repeat &&
+                 a->points[i].data->started_wall_ns == b->points[k].data->started_wall_ns;
+    return n;
+}
+
 static void add_programs(const struct run_data *a, const struct run_data *b, struct comparison *c)
 {
     char x[HUMAN_THINGS_MAX], y[HUMAN_MAX];
@@ -228,8 +240,8 @@ static void add_programs(const struct run_data *a, const struct run_data *b, str
 void compare_state(const struct compare_asked *a, const struct compare_asked *b, struct comparison *c)
 {
     const struct plan *x = a->plan, *y = b->plan;
-    state_of(a, c->state_a);
-    state_of(b, c->state_b);
+    compare_state_of(a, c->state_a);
+    compare_state_of(b, c->state_b);
     for (size_t i = 0; i < c->n_loads; i++) {
         c->loads[i].cut_a = cut_at(a, &c->loads[i].requested);
         c->loads[i].cut_b = cut_at(b, &c->loads[i].requested);
@@ -247,6 +259,12 @@ void compare_state(const struct compare_asked *a, const struct compare_asked *b,
     add_limits(x, y, c);
     if (!a->run || !b->run) return;
     add_programs(a->run, b->run, c);
-    c->one_run = a->run->run_id[0] && strcmp(a->run->run_id, b->run->run_id) == 0;
-    if (c->one_run) compare_no_verdict(c);
+    bool same = a->run->run_id[0] && strcmp(a->run->run_id, b->run->run_id) == 0;
+    c->one_run = same && shared_stages(a, b) == (a->n > b->n ? a->n : b->n);
+    if (c->one_run || (same && shared_stages(a, b) > 0)) compare_no_verdict(c);
+    if (same && !c->one_run)
+        add(c->measured,
+            "the folders are copies of one run, of which one went on: %zu of the points are the same measurement, so "
+            "there is no verdict",
+            shared_stages(a, b));
 }

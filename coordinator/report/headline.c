@@ -172,13 +172,19 @@ static void invalid(const struct analysis *a, struct headline *h)
         if (a->run->events[i].kind == RUN_EVENT_ERROR)
             failure_words(error, sizeof error, a->run->events[i].text, strlen(a->run->events[i].text));
     if (a->n_points == 0)
-        add(h, "no stage was finished%s%s", error[0] ? ": " : "", error);
+        add(h, "no stage was finished%s%s",
+            error[0]                     ? ": "
+            : a->run->ended_wall_ns == 0 ? " yet: the run has no end in its file"
+                                         : "",
+            error);
     else if (bad)
         add_invalid(a, bad, h);
     if (a->n_points == 0 || (bad && !is_missing(a))) return;
     add(h, "%sstages that the plan asks for are missing", bad ? "; " : "");
     add_missing(a, h);
     add(h, "%s%s", error[0] ? ": " : "", error);
+    if (!error[0] && a->run->ended_wall_ns == 0)
+        add(h, "; the run has not ended: it is under way, or its coordinator was killed");
 }
 
 /* An agent that ended its part itself, as its guard does, is not lost. NULL: none did. */

@@ -97,6 +97,12 @@ void report_say_ended(const struct run_data *run)
 {
     char when[40];
     bool ended = run->ended_wall_ns != 0;
-    (void)printf("Reported again: the run %s at %s; nothing was measured now.\n\n", ended ? "ended" : "began",
-                 clock_wall_text(ended ? run->ended_wall_ns : run->started_wall_ns, when, sizeof when));
+    (void)clock_wall_text(ended ? run->ended_wall_ns : run->started_wall_ns, when, sizeof when);
+    if (ended)
+        (void)printf("Reported again: the run ended at %s; nothing was measured now.\n\n", when);
+    else
+        (void)printf("Reported in between: the run began at %s and has no end in its file. It is under way, or its "
+                     "coordinator was "
+                     "killed; or the file was copied without run.sqlite-wal, which holds its latest part.\n\n",
+                     when);
 }

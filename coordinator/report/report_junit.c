@@ -154,9 +154,10 @@ static void missing_why(const struct analysis *in, struct headline *h)
 {
     const struct run_data *run = in->run;
     headline_make(in, h);
-    const char *why = run_data_finished(run) ? "slo.abort_on_fail ended the run"
-                      : in->measured_status == 4 || in->measured_status > 128
-                          ? NULL
+    const char *why = run_data_finished(run)                                  ? "slo.abort_on_fail ended the run"
+                      : in->measured_status == 4 || in->measured_status > 128 ? NULL
+                      : run->ended_wall_ns == 0
+                          ? "the run has not ended: it is under way, or its coordinator was killed"
                           : "the run ended before this stage, and its "
                             "file does not say why";
     if (why) (void)snprintf(h->why, sizeof h->why, "%s", why);

@@ -89,6 +89,16 @@ expect_text out.log '^Between A and B: windows were of another length \(at load 
 expect_text out.log '^2 .*\(B cut short\)$' 'its row'
 expect_text cmp.md '^\| 2 \(B cut short\) \|' 'its row in Markdown'
 expect_text cmp.html '"state_b":"it was ended by Ctrl-C' 'and in the page'
+"$BIN/plateau" export "$TMP/a" --to vllm --out "$TMP/vllm" >"$TMP/out.log" 2>"$TMP/err.log"
+grep -q warn "$TMP/err.log" && fail "a warning about a run that went well: $(cat "$TMP/err.log")"
+mv "$TMP/vllm/serving_4.json" "$TMP/vllm/serving_16.json" && touch -d '1 minute ago' "$TMP/vllm/serving_16.json"
+"$BIN/plateau" export "$OUT" --to vllm --out "$TMP/vllm" >"$TMP/out.log" 2>"$TMP/err.log"
+expect_text err.log 'do not show what happened to this run: it was ended by Ctrl-C; its stage 1\.1' 'export of a run that was ended'
+expect_text err.log 'vllm: [0-9]+ files were there before this export and are not of it, such as serving_' 'and an older file beside it'
+sqlite3 "$OUT/run.sqlite" 'UPDATE run SET ended_wall_ns = NULL, signal = 0; DELETE FROM event'
+"$BIN/plateau" report "$OUT" >"$TMP/out.log" 2>"$TMP/err.log"
+expect_text out.log '^Reported in between: the run began at' 'a run without an end'
+expect_text out.log 'the run has not ended: it is under way, or its coordinator was killed' 'is not one that ended'
 compare "$TMP/a" "$TMP/b" --fail-on slower
 expect_status 2
 compare "$TMP/a"

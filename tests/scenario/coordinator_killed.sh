@@ -117,6 +117,14 @@ sed 's/concurrency/concurrency /' "$TMP/plan.yaml" >"$TMP/other.yaml"
 STATUS=$?
 expect_status 2
 expect_text err.log 'another plan'
+"$BIN/plateau" run "$TMP/plan.yaml" --out "$OUT" --resume-if-there --set load.drain=7s >"$TMP/out.log" 2>"$TMP/err.log"
+STATUS=$?
+expect_status 2
+expect_text err.log 'another plan \(load.drain: .*, now "7s"\)' 'options are part of the plan'
+"$BIN/plateau" run --url http://127.0.0.1:9 --model other --out "$OUT" --resume-if-there >"$TMP/out.log" 2>"$TMP/err.log"
+STATUS=$?
+expect_status 2
+expect_text err.log 'another plan' 'and so is a plan of options alone'
 sqlite3 "$OUT/run.sqlite" "UPDATE run SET version = '0.0.0-older'"
 resume
 expect_status 2

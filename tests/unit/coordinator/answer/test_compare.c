@@ -387,6 +387,7 @@ static void test_state(void **state)
         other = {.run_id = "r2", .version = "0.1.0", .plan = a, .ended_wall_ns = 1, .agents = agents, .n_agents = 1};
     struct compare_asked x = {&first, a, p, 2}, y = {&other, a, q, 2};
     for (int i = 0; i < 2; i++) {
+        p[i].stage = q[i].stage = (uint32_t)i;
         p[i].window_s = 30;
         q[i].window_s = 30;
         q[i].data = &data[i];
@@ -431,10 +432,23 @@ static void test_state(void **state)
     assert_int_equal(c.say, COMPARE_SAME);
     compare_clear(&c);
     other = (struct run_data){.run_id = "r1", .version = "0.1.0", .plan = a};
+    for (int i = 0; i < 2; i++)
+        p[i].data = q[i].data;
     assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
     compare_state(&x, &y, &c);
     assert_true(c.one_run && c.say == COMPARE_UNKNOWN && !compare_fails(&c, 0));
     if (!strstr(c.state_b, "it has not ended: it still runs, or its coordinator was killed")) fail_msg("%s", c.state_b);
+    compare_clear(&c);
+    static struct stage_data later; /* a copy that went on by itself */
+    later = data[1];
+    later.started_wall_ns = 7;
+    q[1].data = &later;
+    assert_int_equal(compare_runs(p, 2, q, 2, 1, &c, NULL), 0);
+    compare_state(&x, &y, &c);
+    assert_true(!c.one_run && c.say == COMPARE_UNKNOWN);
+    if (!strstr(c.measured,
+                "the folders are copies of one run, of which one went on: 1 of the points are the same measurement"))
+        fail_msg("%s", c.measured);
     compare_clear(&c);
     plan_destroy(&a);
     plan_destroy(&b);

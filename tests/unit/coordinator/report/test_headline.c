@@ -26,7 +26,7 @@ static struct analysis a;
 static void begin(size_t n_gates)
 {
     plan = (struct plan){.gates = gates, .n_gates = n_gates, .sweep = true, .require = REQUIRE_ANY};
-    run = (struct run_data){.plan = &plan};
+    run = (struct run_data){.plan = &plan, .ended_wall_ns = 1};
     memset(p, 0, sizeof p);
     memset(o, 0, sizeof o);
     a = (struct analysis){.run = &run, .points = p, .n_points = 9, .gates = o, .n_gates = 9 * n_gates};
@@ -229,6 +229,11 @@ static void test_missing(void **state)
     plan.n_stages = 10;
     a.measured_status = 3;
     says("INVALID", "stages that the plan asks for are missing: stage 10 (load 512)");
+    run.ended_wall_ns = 0; /* as of a run that is reported while it is under way */
+    says("INVALID",
+         "stages that the plan asks for are missing: stage 10 (load 512); the run has not ended: it is under way, or "
+         "its coordinator was killed");
+    run.ended_wall_ns = 1;
     run.events = &event;
     run.n_events = 1;
     a.n_points = 7;

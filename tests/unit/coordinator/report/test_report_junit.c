@@ -147,6 +147,10 @@ static void test_missing(void **state)
     run.n_events = 0; /* as of a folder that was copied while it ran */
     buf_reset(&out);
     assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "<error message=\"not run: the run has not ended: it is under way, or its coordinator was killed\"/>");
+    run.ended_wall_ns = 1;
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
     has(&out, "<error message=\"not run: the run ended before this stage, and its file does not say why\"/>");
     in.measured_status = 130;
     buf_reset(&out);
