@@ -7,6 +7,8 @@
 #include "coordinator/answer/load_axis.h"
 #include "common/human.h"
 
+#define CENSORED_MOVES 0.01 /* a percentile that moves by less is the same */
+
 enum { PARTS = 2 }; /* of a sample: what ended, and was seen afterwards; what was cut off, and later than that */
 
 static uint64_t in_bucket(const struct hist *h, uint32_t i)
@@ -77,23 +79,30 @@ bool censored_read(const struct point *p, enum metric m, struct censored *ret)
     return true;
 }
 
+/* Of the percentiles up to p99 the one that moves most; -1: none moves by CENSORED_MOVES. */
+static int moved_most(const struct point *p, enum metric m, const struct censored *c)
+{
+    double most = CENSORED_MOVES;
+    int found = -1;
+    for (int k = 0; k < 4; k++) {
+        double now = isfinite(c->q[k]) ? c->q[k] : c->lo[k], moved = fabs(now / p->metric[m].q[k] - 1);
+        if (!(moved >= most)) continue; /* NaN too */
+        most = moved;
+        found = k;
+    }
+    return found;
+}
+
 static size_t put(const struct point *p, enum metric m, const char *before, size_t at, char ret[static CENSORED_WORDS])
 {
     struct censored c;
     char q[HUMAN_MAX], v[HUMAN_MAX], was[HUMAN_MAX];
-    int k = 3; /* p99, or the highest below it that the sample carries */
-    if (!censored_read(p, m, &c) || c.share < CENSORED_TELL) return at;
-    while (k > 0 && isnan(c.lo[k]))
-        k--;
-    if (isnan(c.lo[k])) return at;
+    int k = censored_read(p, m, &c) && c.share >= CENSORED_TELL ? moved_most(p, m, &c) : -1;
+    if (k < 0 || at >= CENSORED_WORDS) return at;
     bool known = isfinite(c.q[k]);
-    at +=
-        (size_t)snprintf(ret + at, CENSORED_WORDS - at, "%s p%s is %s %s ms", before, human_plain(100 * POINT_QS[k], q),
-                         known ? "about" : "at least", human_number(known ? c.q[k] : c.lo[k], v));
-    if (at < CENSORED_WORDS && isfinite(p->metric[m].q[k]))
-        at += (size_t)snprintf(ret + at, CENSORED_WORDS - at, " (%s ms without them)",
-                               human_number(p->metric[m].q[k], was));
-    return at;
+    return at + (size_t)snprintf(ret + at, CENSORED_WORDS - at, "%s p%s is %s %s ms (%s ms without them)", before,
+                                 human_plain(100 * POINT_QS[k], q), known ? "about" : "at least",
+                                 human_number(known ? c.q[k] : c.lo[k], v), human_number(p->metric[m].q[k], was));
 }
 
 static double share_of(const struct point *p)

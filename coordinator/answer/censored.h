@@ -20,6 +20,7 @@ struct censored {
 /* False: no request of the metric was cut off, or there is no memory. */
 bool censored_read(const struct point *p, enum metric m, struct censored *ret);
 
-/* The sentence of the answer, of the point with the largest share. "": there is nothing to tell. Returns ret. */
+/* The sentence of the answer, of the point with the largest share: the percentile that moves most. "": there is nothing
+ * to tell. Returns ret. */
 #define CENSORED_WORDS 500
 const char *censored_words(const struct point *points, size_t n, char ret[static CENSORED_WORDS]);

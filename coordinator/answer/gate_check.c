@@ -183,11 +183,21 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
     return read_quantile(gate, p);
 }
 
+/* From due a first token came no later than from sent and the latest that any request was sent: where that is on the
+ * same side of the limit, no more has to be known. */
+static bool is_decided(const struct plan_gate *gate, const struct point *p, const struct hist *within)
+{
+    const struct hist *late = p->hist[METRIC_LATENESS];
+    int64_t limit = (int64_t)gate->value;
+    return gate->metric == METRIC_TTFT_DUE && late && late->count && late->max < limit &&
+           hist_count_at_most(within, limit) == hist_count_at_most(within, limit - late->max);
+}
+
 /* All that were cut off, and what each is known to be slower than. ret_both: the caller's; NULL where one part is all.
  */
-static const struct hist *cut_off(const struct point *p, enum metric m, struct hist **ret_both, bool *no_memory)
+static const struct hist *cut_off(const struct hist *cut, const struct hist *within, struct hist **ret_both,
+                                  bool *no_memory)
 {
-    const struct hist *cut = point_cut(p, m), *within = point_cut_within(p, m);
     if (!cut || !within) return cut ? cut : within;
     *ret_both = hist_copy(cut);
     if (!*ret_both || hist_merge(*ret_both, within)) *no_memory = true;
@@ -198,10 +208,12 @@ static const struct hist *cut_off(const struct point *p, enum metric m, struct h
 static struct gate_reading read_metric(const struct plan_gate *gate, const struct point *p, bool *at_least)
 {
     bool no_memory = false;
-    const struct hist *ok = p->hist ? p->hist[gate->metric] : NULL, *after = point_cut_after(p, gate->metric);
+    const struct hist *ok = p->hist ? p->hist[gate->metric] : NULL, *after = point_cut_after(p, gate->metric),
+                      *within = point_cut_within(p, gate->metric);
     struct hist *both = NULL;
+    if (within && is_decided(gate, p, within)) after = within, within = NULL;
     struct beside b = {.known = after ? hist_copy(after) : NULL,
-                       .cut = is_upper(gate) ? cut_off(p, gate->metric, &both, &no_memory) : NULL,
+                       .cut = is_upper(gate) ? cut_off(point_cut(p, gate->metric), within, &both, &no_memory) : NULL,
                        .failed = failed_over(gate, p, &no_memory)};
     if (after && (!b.known || (ok && hist_merge(b.known, ok)))) no_memory = true;
     struct gate_reading r = aggregate(gate, p, &b);

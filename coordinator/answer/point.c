@@ -18,9 +18,10 @@
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
 #define STILL_HALF                                                                                                     \
     0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
-#define SENT_IN_TIME 0.01 /* of the shortest wait for a first token */
-#define GONE_FAILURES 3   /* a server is gone when so many requests failed after the last answer */
-#define LITTLE_WINDOWS 10 /* the law says nothing in a window of fewer requests' time */
+#define SENT_IN_TIME 0.01   /* of the shortest wait for a first token … */
+#define SENT_IN_TIME_NS 1e6 /* … or this: as the verdict's limits for dispatch */
+#define GONE_FAILURES 3     /* a server is gone when so many requests failed after the last answer */
+#define LITTLE_WINDOWS 10   /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
 {
@@ -60,7 +61,8 @@ static const struct hist *first_tokens(const struct point *p)
 static bool sent_in_time(const struct point *p, const struct hist *cut)
 {
     const struct hist *late = p->hist[METRIC_LATENESS];
-    return late && late->count && (double)late->max <= SENT_IN_TIME * (double)cut->min;
+    double most = fmax(SENT_IN_TIME_NS, SENT_IN_TIME * (double)cut->min);
+    return late && late->count && (double)hist_quantile(late, 0.99) <= most;
 }
 
 const struct hist *point_cut_after(const struct point *p, enum metric m)

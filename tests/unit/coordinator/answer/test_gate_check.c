@@ -355,6 +355,11 @@ static void test_cut_after(void **state)
         if (o.result != CASES[i].result || strncmp(words, CASES[i].words, strlen(CASES[i].words)) != 0)
             fail_msg("%s: %s, %s", CASES[i].text, gate_result_name(o.result), words);
     }
+    struct plan_gate g; /* sent late by up to 300 ms: from due the first tokens came after 900 to 1,200 ms */
+    assert_int_equal(hist_record(hist[METRIC_LATENESS], 300000000, 1000), 0);
+    assert_int_equal(judged("ttft_due.p80 < 500ms", &p, &g).result, GATE_FAIL);
+    assert_int_equal(judged("ttft_due.p80 < 1s", &p, &g).result, GATE_INCONCLUSIVE);
+    assert_int_equal(judged("ttft_due.p80 < 1300ms", &p, &g).result, GATE_PASS);
     for (int m = 0; m < METRIC_N; m++)
         hist_destroy(&hist[m]);
 }
