@@ -103,6 +103,67 @@ static void record_events(struct recorder *r, const struct gaps *gaps)
         sample(r, METRIC_CHUNK_GAP, gap.ns, 1);
 }
 
+/* As sample(), of a metric that groups do not have. */
+static inline void limit(struct recorder *r, enum metric m, int64_t value, uint64_t n)
+{
+    if (n) (void)hist_record(r->snap->hist[m], value, n);
+}
+
+/* Of so many gaps only the sum is known, from `least` to `most`: the longest is at least their mean, and the j-th
+ * longest at most sum / j. */
+static void record_limits(struct recorder *r, int64_t least, int64_t most, uint64_t n)
+{
+    limit(r, METRIC_ITL_LEAST, least / (int64_t)n, 1);
+    limit(r, METRIC_ITL_LEAST, 0, n - 1);
+    for (int64_t j = 1; (uint64_t)j <= n; j++)
+        limit(r, METRIC_ITL_MOST, (most + j - 1) / j, 1);
+}
+
+/* The gaps of one read: in the log the first is their sum, and the others are zero. */
+struct lump {
+    int64_t sum;
+    uint32_t first, zeros; /* tokens */
+    uint32_t end;          /* places up to here are in it, or before it */
+};
+
+static void record_lump(struct recorder *r, const struct stream *s, const struct lump *l)
+{
+    /* those of an answer's first read took what lies between its sending and its first token, at most */
+    int64_t most = l->sum ? l->sum : s->t.first_token - s->t.sent;
+    limit(r, METRIC_ITL_BLURRED, divide_rounded(l->sum, l->first), l->first);
+    limit(r, METRIC_ITL_BLURRED, 0, l->zeros);
+    record_limits(r, l->sum, most, l->first + l->zeros);
+}
+
+/* The gaps of late reads, once more. */
+static void record_blurred(struct recorder *r, const struct stream *s)
+{
+    struct gap_iter gaps, places;
+    struct gap gap = {0}, place;
+    struct lump l = {.first = 0};
+    const uint32_t *plain = NULL;
+    size_t left = 0;
+    gaps_begin(&gaps, &s->gaps);
+    gaps_begin(&places, &s->blurred);
+    bool wanted = gaps_next(&places, &place), more = true;
+    while (wanted && more) {
+        if (left == 0) left = gaps_run(&gaps, &plain);
+        if (left > 0)
+            gap = (struct gap){.ns = *plain, .tokens = 1}, left--, plain++;
+        else
+            more = gaps_next(&gaps, &gap);
+        if (more && gap.ns == 0 && l.first) {
+            l.zeros += gap.tokens;
+            l.end++;
+            continue;
+        }
+        if (place.ns < l.end) record_lump(r, s, &l);
+        while (wanted && place.ns < l.end)
+            wanted = gaps_next(&places, &place);
+        l = (struct lump){.sum = gap.ns, .first = gap.tokens, .end = l.end + 1};
+    }
+}
+
 static bool within(int64_t limit_ns, int64_t value)
 {
     return limit_ns == 0 || value <= limit_ns;
@@ -175,10 +236,12 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     }
     count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);
     count(r, COUNTER_WIN_GUESSED_IN, s->prompt_guessed);
-    if (!at_once || waited(s))
+    if (!at_once || waited(s)) {
         record_gaps(r, &s->gaps);
-    else
+        if (s->blurred.n) record_blurred(r, s);
+    } else {
         record_events(r, &s->gaps);
+    }
     if (within(r->slo_ns[SLO_TTFT], ttft) && within(r->slo_ns[SLO_TPOT], tpot) && within(r->slo_ns[SLO_E2E], e2e))
         count(r, COUNTER_WIN_GOOD, 1);
 }

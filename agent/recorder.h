@@ -11,6 +11,7 @@
  * - tpot, user_speed: by m, only with m >= 2; user_speed only when tpot > 0.
  * - tpot_suffix: up to the end marker, by the tokens after the first event; none where there are no such.
  * - itl: gap / k, k times; k = tokens of the later event where running usage tells, else 1.
+ * - itl_blurred, itl_least, itl_most: the gaps of late reads (s->blurred), as they are in itl, and their limits.
  * - held: up to the moment the slot is free (`now`). tail: up to the end of the response (s->t.closed, or
  * recorder_tail).
  * - cut_age, cut_wait: requests due inside the window that were still open when the drain ended, by their age since

@@ -356,15 +356,6 @@ static void again_due(struct stage *st, int64_t now)
 
 /* ---- what the transport says ---- */
 
-/* A read has one stamp, that of its last bytes. All that is known of the others in a late read is that they came while
- * the loop was away. Of an answer's first read (`before` is 0) that is so of all, unless it is one event with a stamp.
- */
-static inline bool one_is_known(const struct transport *t, uint32_t events, int64_t arrival, int64_t before)
-{
-    bool last = t->shared ? !t->more : arrival != before;
-    return last && (before != 0 || (events == 1 && t->arrival));
-}
-
 static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
 {
     struct request *r = x->owner;
@@ -374,8 +365,8 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     if (r->ended) return;
     /* without a stamp: how long the loop was away */
     int64_t lag = t->arrival ? t->now - arrival : t->away;
-    const int64_t before = s->last_read; /* 0: this is the first read */
-    if (arrival < before) arrival = before;
+    const int64_t before = s->t.last_token;
+    if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
@@ -387,16 +378,16 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         hear_event(st, r);
     else if (good && st->wording.who == r)
         wording_drop(&st->wording, r);
-    bool late = t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns;
-    if (late && events) s->late = true;
-    uint32_t known = late && one_is_known(t, events, arrival, before);
-    if (late && events > known) {
-        st->rec.snap->counters[COUNTER_BLURRED] += events - known;
-        s->late_first |= s->events == events;
-    }
-    if (!late && events > 1) st->rec.snap->counters[COUNTER_GATHERED] += events - 1;
     st->rec.snap->series_tokens += events;
     if (events) recorder_lag(&st->rec, lag, events);
+    if (events && (t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns)) {
+        s->late = true;
+        if (lag > r->transfer.tr->away) r->transfer.tr->away = lag; /* what waits in other sockets has waited as long */
+        if (events > 1 || arrival == before || !t->arrival || t->shared || s->hazy)
+            stage_take_late(st, r, events, arrival, before);
+    } else if (events > 1 || arrival == before) {
+        st->rec.snap->counters[COUNTER_GATHERED] += events - (events && arrival != before);
+    }
     if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
 }
 

@@ -139,6 +139,9 @@ void stage_tell_due(struct stage *st, int64_t now);
 /* The part of [from, to) that lies in the window (stage_span.c). */
 int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to);
 
+/* Of stage_late.c: token events that a late read brought. `before`: the token event before these; 0: none. */
+void stage_take_late(struct stage *st, struct request *r, uint32_t events, int64_t arrival, int64_t before);
+
 /* Of stage_remark.c: a stage begins; … */
 void stage_begin_remarks(struct stage *st);
 /* … and a request failed: the first of its label is kept, and the first with another status than that one. */

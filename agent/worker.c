@@ -338,8 +338,8 @@ static int wait_events(struct worker *w, struct epoll_event *events)
         nap(w, next, now);
         now = clock_mono_ns();
     }
-    w->transport.drained = w->woke;
-    w->transport.away = now - w->woke;
+    w->transport.drained = w->looked;
+    w->transport.away = now - w->looked;
     struct timespec ts = timespec_of(next > now ? next - now : 0);
     int n = epoll_pwait2(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? NULL : &ts, NULL);
     if (n < 0 && errno == ENOSYS) { /* Linux before 5.11: whole milliseconds, rounded down so as never to be late */
@@ -399,6 +399,7 @@ static void loop(struct worker *w)
         int n = wait_events(w, events);
         int64_t was = w->woke;
         w->woke = clock_mono_ns();
+        if (n >= 0) w->looked = w->woke; /* a signal that stops the process ends the wait, and nothing is told */
         w->stage.wakes++;
         if (w->quantum_ns > 0) count_packets(w, n);
         if (lease_is_over(w, was)) continue; /* sockets that are ready are reported again */

@@ -92,6 +92,7 @@ struct worker {
     struct evidence evidence;
     struct snapshot *current, *spare; /* two in all; one may be with the control thread */
     int64_t quantum_ns, woke;
+    int64_t looked;     /* when the loop woke last and was told what waits */
     int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
     uint32_t packets;
     bool lazy;

@@ -22,6 +22,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     s->counted = s->counted_first = NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     gaps_init(&s->gaps, pool);
+    gaps_init(&s->blurred, pool);
     carry_init(&s->carry, &pool->carries);
     carry_init(&s->apart, &pool->carries);
     if (d->choices > 1) s->choice = (void *)carry_room(&s->apart, 0, STREAM_CHOICES * sizeof *s->choice);
@@ -34,6 +35,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
 void stream_clear(struct stream *s)
 {
     gaps_clear(&s->gaps);
+    gaps_clear(&s->blurred);
     sse_clear(&s->sse);
     carry_clear(&s->carry);
     carry_clear(&s->apart);

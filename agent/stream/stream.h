@@ -100,6 +100,9 @@ struct stream {
     uint8_t shape_hint; /* of shapes_match */
     uint32_t unknown;   /* events and lines that are nothing this API knows */
     uint32_t body;      /* bytes of a plain body in the carry */
+    /* Set by the caller, of late reads: … */
+    struct gaps blurred; /* places in `gaps`: these and those of the same read are not known, but their sum is */
+    int64_t hazy;        /* the stamp of a token event that came before it, nobody knows when */
     struct sse sse;
     struct lines lines; /* of these two the one that the dialect's framing wants */
     struct shape shape; /* last, since it has a buffer that needs no clearing */

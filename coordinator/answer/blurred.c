@@ -75,34 +75,76 @@ static void worsen(enum verdict_status *io, enum verdict_status s)
     if (s > *io) *io = s;
 }
 
+/* What the late reads leave of the gaps. */
+struct gaps {
+    const struct hist *all, *blurred, *least, *most; /* itl and those of its samples that have limits; NULL: none */
+    double rest;                                     /* share of the others that may be wrong */
+};
+
+static uint64_t count_at(const struct hist *h, uint32_t bucket)
+{
+    uint32_t i = bucket - h->lo;
+    return i < h->n ? h->counts[i] : 0;
+}
+
+/* Percentile q of the gaps, with these in the place of those that are not known. */
+static double quantile_with(const struct gaps *g, const struct hist *limit, double q)
+{
+    double rank = fmax(1, ceil(q * (double)g->all->count - 1e-6)), seen = 0;
+    uint32_t lo = g->all->used_lo < limit->used_lo ? g->all->used_lo : limit->used_lo;
+    for (uint32_t i = lo; i < HIST_BUCKETS; i++) {
+        uint64_t n = count_at(g->all, i) + count_at(limit, i), out = count_at(g->blurred, i);
+        seen += n > out ? (double)(n - out) : 0;
+        if (seen >= rank) return (double)hist_bucket_high(i);
+    }
+    return (double)HIST_HIGHEST;
+}
+
+static enum verdict_status gap_known_at(const struct gaps *g, double q, enum verdict_status s)
+{
+    if (!g->all || !g->blurred || !g->least || !g->most) return known_at(g->all, q, g->rest, g->rest, s);
+    if (g->all->count < samples_needed(q)) return VERDICT_VALID; /* it is n/a */
+    if (q - g->rest <= 0 || q + g->rest > 1) return s;
+    double spread = quantile_with(g, g->most, q + g->rest) - quantile_with(g, g->least, q - g->rest);
+    return spread <= BLURRED_SAME * (double)hist_quantile(g->all, q) + BLURRED_SAME_NS ? VERDICT_VALID : s;
+}
+
+static double share_of(uint64_t part, uint64_t all)
+{
+    return all ? (double)part / (double)all : 0;
+}
+
 void blurred_judge(const uint64_t c[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan *plan,
-                   struct blurred *ret)
+                   bool starved, struct blurred *ret)
 {
     const struct hist *answers = hist_of(hist, METRIC_TTFT);
-    double events = (double)c[COUNTER_EVENTS], share = events > 0 ? (double)c[COUNTER_BLURRED] / events : 0;
-    double gaps = fmin(1, 2 * share),
-           first = answers ? fmin(1, (double)c[COUNTER_BLURRED_FIRST] / (double)answers->count) : 0;
+    uint64_t blurred = c[COUNTER_BLURRED], bound = c[COUNTER_BLURRED_BOUND];
+    uint64_t open = blurred > bound ? blurred - bound : 0;
+    if (starved && bound) open += c[COUNTER_GATHERED];
+    struct gaps gaps = {hist_of(hist, METRIC_ITL), hist_of(hist, METRIC_ITL_BLURRED), hist_of(hist, METRIC_ITL_LEAST),
+                        hist_of(hist, METRIC_ITL_MOST), fmin(1, 2 * share_of(open, c[COUNTER_EVENTS]))};
+    double share = share_of(blurred, c[COUNTER_EVENTS]),
+           first = answers ? fmin(1, share_of(c[COUNTER_BLURRED_FIRST], answers->count)) : 0;
     enum verdict_status of_gaps = share > BLURRED_INVALID ? VERDICT_INVALID : VERDICT_SUSPECT,
                         of_first = first > BLURRED_MOST ? VERDICT_INVALID : VERDICT_SUSPECT;
     const struct {
         enum verdict_aspect aspect;
         enum metric metric;
         double below, above;
-        enum verdict_status s;
-    } FIGURES[] = {{ASPECT_ITL, METRIC_ITL, gaps, gaps, of_gaps},
-                   {ASPECT_TTFT, METRIC_TTFT, first, 0, of_first},
-                   {ASPECT_DUE, METRIC_TTFT_DUE, first, 0, of_first},
-                   {ASPECT_TPOT, METRIC_TPOT, 0, first, of_first}};
+    } FIRSTS[] = {{ASPECT_TTFT, METRIC_TTFT, first, 0},
+                  {ASPECT_DUE, METRIC_TTFT_DUE, first, 0},
+                  {ASPECT_TPOT, METRIC_TPOT, 0, first}};
     *ret = (struct blurred){.share = share};
-    if (share <= BLURRED_SUSPECT && first <= BLURRED_FEW * 0.01) return;
-    for (size_t i = 0; i < sizeof FIGURES / sizeof *FIGURES; i++) {
-        enum verdict_aspect a = FIGURES[i].aspect;
-        for (int k = 0; k < POINT_Q; k++) {
-            enum verdict_status s = known_at(hist_of(hist, FIGURES[i].metric), POINT_QS[k], FIGURES[i].below,
-                                             FIGURES[i].above, FIGURES[i].s);
-            ret->at[a][k] = s;
-            worsen(&ret->worst, s);
-            if (is_used(plan, a, k)) worsen(&ret->used, s);
-        }
+    if (share_of(open, c[COUNTER_EVENTS]) <= BLURRED_SUSPECT && !gaps.blurred && first <= BLURRED_FEW * 0.01) return;
+    for (int k = 0; k < POINT_Q; k++) {
+        ret->at[ASPECT_ITL][k] = gap_known_at(&gaps, POINT_QS[k], of_gaps);
+        for (size_t i = 0; i < sizeof FIRSTS / sizeof *FIRSTS; i++)
+            ret->at[FIRSTS[i].aspect][k] =
+                known_at(hist_of(hist, FIRSTS[i].metric), POINT_QS[k], FIRSTS[i].below, FIRSTS[i].above, of_first);
     }
+    for (int a = 0; a < ASPECT_N; a++)
+        for (int k = 0; k < POINT_Q; k++) {
+            worsen(&ret->worst, ret->at[a][k]);
+            if (is_used(plan, (enum verdict_aspect)a, k)) worsen(&ret->used, ret->at[a][k]);
+        }
 }

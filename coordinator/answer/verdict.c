@@ -174,11 +174,26 @@ static const char *doubted_words(const struct blurred *b, char *buf, size_t n)
     return buf;
 }
 
+/* What the stage lasted, with its warm-up. */
+static double length_of(const struct evidence *e)
+{
+    double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
+    return e->requested->duration_auto || e->requested->steady_ns ? window
+                                                                  : fmax((double)e->requested->duration_ns, window);
+}
+
+/* The workers waited for a CPU for a good part of the stage, and longer than they had one. */
+static bool is_starved(const struct evidence *e)
+{
+    double queued = (double)e->c[COUNTER_RUNQ_NS];
+    return queued > RUNQ_SUSPECT * length_of(e) && queued > (double)e->c[COUNTER_CPU_NS];
+}
+
 static void check_blurred(const struct evidence *e, struct verdict *v)
 {
     struct blurred b;
     char n[HUMAN_MAX], words[120];
-    blurred_judge(e->c, e->hist, e->plan, &b);
+    blurred_judge(e->c, e->hist, e->plan, is_starved(e), &b);
     if (b.worst == VERDICT_VALID) return;
     for (int a = 0; a < ASPECT_N; a++)
         for (int k = 0; k < POINT_Q; k++) {
@@ -350,18 +365,14 @@ static void check_machine(const struct evidence *e, struct verdict *v)
     if (e->c[COUNTER_THROTTLED])
         verdict_doubt(v, DOUBT_MACHINE, VERDICT_INVALID, "the cgroup throttled the agents in %s: raise their CPU limit",
                       human_things((double)e->c[COUNTER_THROTTLED], "period", t));
-    double window = (double)e->c[COUNTER_MEASURED_NS] + (double)e->requested->warmup_ns;
-    double length = e->requested->duration_auto || e->requested->steady_ns
-                        ? window
-                        : fmax((double)e->requested->duration_ns, window);
-    double busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
-    double queued = (double)e->c[COUNTER_RUNQ_NS];
+    double length = length_of(e), busy = length > 0 ? (double)e->c[COUNTER_CPU_MAX_NS] / length : 0;
     char n[2][HUMAN_MAX];
-    if (queued > RUNQ_SUSPECT * length && queued > (double)e->c[COUNTER_CPU_NS])
+    if (is_starved(e)) /* gaps have limits where late reads were seen: check_blurred has judged them */
         verdict_doubt(
-            v, DOUBT_STARVED, VERDICT_SUSPECT,
+            v, e->c[COUNTER_BLURRED_BOUND] ? DOUBT_STARVED : DOUBT_STARVED_UNSEEN, VERDICT_SUSPECT,
             "the workers waited %s s for a CPU and had one for %s s: something else runs on the agents' cores",
-            human_number(queued / 1e9, n[0]), human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
+            human_number((double)e->c[COUNTER_RUNQ_NS] / 1e9, n[0]),
+            human_number((double)e->c[COUNTER_CPU_NS] / 1e9, n[1]));
     if (busy > CPU_SUSPECT)
         verdict_doubt(v, DOUBT_MACHINE, VERDICT_SUSPECT,
                       "the busiest worker used %s of a core: more agents or cores are needed",

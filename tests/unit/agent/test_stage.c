@@ -14,6 +14,7 @@
 
 #define MS NS_PER_MS
 #define TOKEN "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+#define ROLE "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
 
 static struct stage st;
 static struct transport tr;
@@ -77,13 +78,25 @@ static void test_blurred(void **state)
     assert_false(first_is_blurred());
     begin(); /* several in an answer's first read: the time to first token is among what is not known */
     read_bytes(TOKEN TOKEN TOKEN, 20 * MS, 50 * MS, true);
-    assert_int_equal(blurred(), 3);
+    assert_int_equal(blurred(), 2); /* the last has the stamp here too */
     read_bytes(TOKEN TOKEN, 60 * MS, 90 * MS, true);
-    assert_int_equal(blurred(), 4);
+    assert_int_equal(blurred(), 3);
     assert_true(first_is_blurred());
+    begin(); /* the same in parts */
+    read_bytes(TOKEN, 20 * MS, 50 * MS, true);
+    read_bytes(TOKEN, 20 * MS, 50 * MS, true);
+    assert_int_equal(blurred(), 1);
+    assert_true(first_is_blurred());
+    begin(); /* what is no token shares its stamp with a token and takes nothing from it */
+    read_bytes(ROLE, 20 * MS, 50 * MS, true);
+    read_bytes(TOKEN, 20 * MS, 50 * MS, true);
+    assert_int_equal(blurred(), 0);
+    assert_false(first_is_blurred());
     begin(); /* without a stamp a first event came at any time since the loop looked last */
     read_bytes(TOKEN, 20 * MS, 50 * MS, false);
     assert_int_equal(blurred(), 1);
+    read_bytes(TOKEN, 60 * MS, 90 * MS, false); /* and so did every other */
+    assert_int_equal(blurred(), 2);
     begin(); /* over HTTP/2 a read holds events of several requests, and the stamp is that of the last of them all */
     tr.shared = true;
     read_bytes(TOKEN, 20 * MS, 20 * MS, true);
@@ -99,6 +112,75 @@ static void test_blurred(void **state)
     read_bytes(TOKEN TOKEN TOKEN, 20 * MS, 20 * MS, true);
     assert_int_equal(blurred(), 0);
     assert_int_equal(snap->counters[COUNTER_GATHERED], 2);
+    read_bytes(ROLE, 40 * MS, 40 * MS, true);
+    for (int i = 0; i < 3; i++) /* in parts */
+        read_bytes(TOKEN, 40 * MS, 40 * MS, true);
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 4);
+    begin(); /* one read shows that the loop was away: what others hold has waited as long */
+    read_bytes(TOKEN, 20 * MS, 21 * MS, true);
+    read_bytes(TOKEN, 30 * MS, 50 * MS, true);
+    assert_int_equal(blurred(), 0);
+    tr.now = 50 * MS + 1, tr.arrival = 50 * MS;
+    STAGE_CALLS.bytes(&r.transfer, TOKEN TOKEN, strlen(TOKEN TOKEN), tr.arrival);
+    assert_int_equal(blurred(), 1);
+    stream_clear(&r.stream);
+    gap_pool_destroy(&pool);
+}
+
+static void must_hold(enum metric m, uint32_t n, const int64_t *value)
+{
+    const struct hist *h = snap->hist[m];
+    if (h->count != n) fail_msg("%s: %llu samples, not %u", METRICS[m].name, (unsigned long long)h->count, n);
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t is = hist_at_rank(h, i + 1);
+        if (hist_index(is) != hist_index(value[i]))
+            fail_msg("%s, %u: %lld, not %lld", METRICS[m].name, i, (long long)is, (long long)value[i]);
+    }
+}
+
+/* Of the gaps of a late read their sum is known: the j-th longest is at most a j-th of it, the longest at least its
+ * mean. */
+static void test_limits(void **state)
+{
+    (void)state;
+    begin();
+    read_bytes(TOKEN, 20 * MS, 20 * MS, true);
+    read_bytes(TOKEN TOKEN, 30 * MS, 30 * MS, true); /* in time: sent together, and known */
+    read_bytes(TOKEN, 40 * MS, 40 * MS, true);
+    read_bytes(TOKEN, 100 * MS, 130 * MS, true); /* three in 60 ms, in parts */
+    read_bytes(TOKEN TOKEN, 100 * MS, 130 * MS, true);
+    read_bytes(TOKEN, 110 * MS, 140 * MS, true); /* alone: known */
+    assert_int_equal(blurred(), 2);
+    assert_int_equal(snap->counters[COUNTER_BLURRED_BOUND], 2);
+    assert_false(first_is_blurred());
+    must_hold(METRIC_ITL_BLURRED, 3, (int64_t[]){0, 0, 60 * MS});
+    must_hold(METRIC_ITL_LEAST, 3, (int64_t[]){0, 0, 20 * MS});
+    must_hold(METRIC_ITL_MOST, 3, (int64_t[]){20 * MS, 30 * MS, 60 * MS});
+    assert_int_equal(snap->hist[METRIC_ITL]->count, 7);
+    begin(); /* in the first read, at any time since the request was sent (at 10 ms) */
+    read_bytes(TOKEN TOKEN TOKEN, 50 * MS, 70 * MS, true);
+    read_bytes(TOKEN, 80 * MS, 80 * MS, true);
+    assert_true(first_is_blurred());
+    must_hold(METRIC_ITL_BLURRED, 2, (int64_t[]){0, 0});
+    must_hold(METRIC_ITL_LEAST, 2, (int64_t[]){0, 0});
+    must_hold(METRIC_ITL_MOST, 2, (int64_t[]){20 * MS, 40 * MS});
+    begin(); /* what follows a token whose own time is not known has no limits either */
+    read_bytes(TOKEN, 20 * MS, 20 * MS, true);
+    read_bytes(TOKEN, 30 * MS, 60 * MS, false);
+    read_bytes(TOKEN, 70 * MS, 90 * MS, true);
+    read_bytes(TOKEN, 70 * MS, 90 * MS, true);
+    assert_int_equal(blurred(), 2);
+    assert_int_equal(snap->counters[COUNTER_BLURRED_BOUND], 0);
+    (void)first_is_blurred();
+    must_hold(METRIC_ITL_MOST, 0, NULL);
+    begin(); /* an answer that is in no percentile is in no limits */
+    r.stream.t.due = 2000 * MS;
+    read_bytes(TOKEN, 20 * MS, 20 * MS, true);
+    read_bytes(TOKEN TOKEN, 60 * MS, 90 * MS, true);
+    (void)stream_feed(&r.stream, "data: [DONE]\n\n", strlen("data: [DONE]\n\n"), 900 * MS);
+    recorder_end(&st.rec, &r.stream, stream_outcome(&r.stream, END_COMPLETE, 200), 900 * MS);
+    assert_int_equal(snap->counters[COUNTER_BLURRED_BOUND], 1);
+    must_hold(METRIC_ITL_MOST, 0, NULL);
     stream_clear(&r.stream);
     gap_pool_destroy(&pool);
 }
@@ -158,7 +240,8 @@ static void test_at_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred), cmocka_unit_test(test_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred), cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_at_once)};
     snap = snapshot_new(true);
     if (!snap) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

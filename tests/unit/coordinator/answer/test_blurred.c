@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "common/rng.h"
+#include "coordinator/answer/stat.h"
 #include "tests/unit/verdict_world.h"
 
 /* A healthy stage: 10 slots for 20 s, all answers alike. */
@@ -113,8 +115,153 @@ static void test_figures(void **state)
     world_clear(&w);
 }
 
+/* Token gaps as they were, and what agents say of them. */
+struct gaps {
+    struct world w;
+    struct hist *truth;
+};
+
+static void gaps_make(struct gaps *g)
+{
+    world_make(&g->w);
+    hist_destroy(&g->w.hist[METRIC_ITL]);
+    g->truth = hist_new();
+}
+
+static void gaps_clear(struct gaps *g)
+{
+    world_clear(&g->w);
+    hist_destroy(&g->truth);
+}
+
+/* `n` reads in time: one token each. */
+static void in_time(struct gaps *g, double ms, uint64_t n)
+{
+    record(&g->w, METRIC_ITL, ms, n);
+    assert_int_equal(hist_record(g->truth, (int64_t)(ms * 1e6), n), 0);
+    g->w.c[COUNTER_EVENTS] += n;
+}
+
+/* A late read of n tokens that came after these gaps. */
+static void late(struct gaps *g, const double *ms, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += ms[i];
+        assert_int_equal(hist_record(g->truth, (int64_t)(ms[i] * 1e6), 1), 0);
+    }
+    for (int i = 0; i < n; i++) {
+        record(&g->w, METRIC_ITL, i ? 0 : sum, 1);
+        record(&g->w, METRIC_ITL_BLURRED, i ? 0 : sum, 1);
+        record(&g->w, METRIC_ITL_LEAST, i ? 0 : sum / n, 1);
+        record(&g->w, METRIC_ITL_MOST, sum / (i + 1), 1);
+    }
+    g->w.c[COUNTER_EVENTS] += (uint64_t)n;
+    g->w.c[COUNTER_BLURRED] += (uint64_t)n - 1;
+    g->w.c[COUNTER_BLURRED_BOUND] += (uint64_t)n - 1;
+}
+
+/* Is percentile k of the gaps called valid? Then it is what it was. */
+static bool gaps_valid(struct gaps *g, int k)
+{
+    judge(&g->w);
+    if (g->w.v.at[ASPECT_ITL][k] != VERDICT_VALID) return false;
+    double got = (double)hist_quantile(g->w.hist[METRIC_ITL], POINT_QS[k]),
+           was = (double)hist_quantile(g->truth, POINT_QS[k]);
+    if (got > 1.013 * was + 22000 || got < 0.987 * was - 22000) /* a bucket is 0.1 % wide */
+        fail_msg("p%g is called valid: %g ms, and was %g ms", 100 * POINT_QS[k], got / 1e6, was / 1e6);
+    return true;
+}
+
+/* The sum of a late read's gaps is known, and limits each of them. */
+static void test_limits(void **state)
+{
+    (void)state;
+    struct gaps g;
+    enum { P50, P90, P95, P99 };
+    gaps_make(&g); /* an even server, half of whose tokens are read in pairs: the median can be nothing else */
+    in_time(&g, 10, 5000);
+    for (int i = 0; i < 2500; i++)
+        late(&g, (double[]){10, 10}, 2);
+    assert_true(gaps_valid(&g, P50));
+    assert_false(gaps_valid(&g, P99)); /* each pair may have been 20 and 0 */
+    assert_int_equal(g.w.v.at[ASPECT_ITL][P99], VERDICT_INVALID);
+    g.w.c[COUNTER_BLURRED_BOUND] = 0; /* as agents before limits: by count nothing is known of any */
+    for (int m = METRIC_ITL_BLURRED; m <= METRIC_ITL_MOST; m++)
+        hist_destroy(&g.w.hist[m]);
+    assert_false(gaps_valid(&g, P50));
+    gaps_clear(&g);
+    gaps_make(&g); /* the same of an uneven one: which gaps the pairs had nobody knows */
+    for (int i = 0; i < 5000; i++)
+        in_time(&g, 5 + 0.002 * i, 1);
+    for (int i = 0; i < 2500; i++)
+        late(&g, (double[]){5, 19}, 2);
+    assert_false(gaps_valid(&g, P50));
+    gaps_clear(&g);
+    gaps_make(&g); /* one pause, a token held back in each of 50 streams: the p99 is the same however the pairs were */
+    in_time(&g, 10, 10000);
+    for (int i = 0; i < 50; i++)
+        late(&g, (double[]){10, 10}, 2);
+    assert_true(gaps_valid(&g, P99));
+    gaps_clear(&g);
+    gaps_make(&g); /* as few next to a server's own slow tokens, 0.9 %, move it from one to the other */
+    in_time(&g, 10, 9910);
+    in_time(&g, 50, 90);
+    for (int i = 0; i < 20; i++)
+        late(&g, (double[]){10, 50}, 2);
+    assert_false(gaps_valid(&g, P99));
+    assert_true(gaps_valid(&g, P95));
+    gaps_clear(&g);
+    gaps_make(&g); /* starved: tokens that came right after others may have waited as well */
+    in_time(&g, 1, 10000);
+    late(&g, (double[]){1, 1}, 2);
+    g.w.c[COUNTER_GATHERED] = 9000;
+    assert_true(gaps_valid(&g, P50));
+    g.w.c[COUNTER_RUNQ_NS] = 4000000000;
+    assert_false(gaps_valid(&g, P50));
+    g.w.c[COUNTER_GATHERED] = 0;
+    assert_true(gaps_valid(&g, P50));
+    gaps_clear(&g);
+}
+
+/* Whatever the gaps of late reads were, a percentile that is called valid is right: even and jittery servers, few and
+ * many tokens a read, all of a read's time in one gap or in all. */
+static void test_limits_hold(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int called = 0, at_all = 0;
+    rng_seed(&rng, 7);
+    for (int trial = 0; trial < 400; trial++) {
+        struct gaps g;
+        double jitter = (double[]){0, 0.01, 0.3, 3}[trial % 4], part = (double[]){0.001, 0.01, 0.1, 0.5}[trial / 4 % 4];
+        int form = trial / 16 % 4, most = 2 + trial % 7;
+        gaps_make(&g);
+        for (int i = 0; i < 2000;) {
+            double gap[8];
+            int n = rng_double(&rng) < part ? 2 + (int)(rng_double(&rng) * (most - 1)) : 1;
+            double sum = 0;
+            for (int j = 0; j < n; j++)
+                sum += gap[j] = 10 * (1 + jitter * rng_double(&rng));
+            for (int j = 0; j < n && n > 1 && form;
+                 j++) /* one gap, at either end, or one that halves again and again */
+                gap[j] = form == 3 ? sum / (double)(2 << j) : j == (form == 1 ? 0 : n - 1) ? sum : 0;
+            if (n == 1)
+                in_time(&g, gap[0], 1);
+            else
+                late(&g, gap, n);
+            i += n;
+        }
+        for (int k = 0; k < POINT_Q - 1; k++, at_all++)
+            called += gaps_valid(&g, k);
+        gaps_clear(&g);
+    }
+    assert_true(called > at_all / 3); /* and many are called so */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_percentiles), cmocka_unit_test(test_figures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_percentiles), cmocka_unit_test(test_figures),
+                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_limits_hold)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -407,7 +407,11 @@ static void test_figures(void **state)
     assert_int_equal(w.v.aspect[ASPECT_LOAD], VERDICT_SUSPECT);
     assert_int_equal(w.v.aspect[ASPECT_TTFT], VERDICT_VALID);
     assert_int_equal(w.v.aspect[ASPECT_TPOT], VERDICT_VALID);
-    w.c[COUNTER_CPU_NS] = w.c[COUNTER_RUNQ_NS] = 0;
+    assert_int_equal(w.v.aspect[ASPECT_ITL], VERDICT_SUSPECT); /* no late read was seen: all may have hidden */
+    w.c[COUNTER_EVENTS] = 100000, w.c[COUNTER_BLURRED] = w.c[COUNTER_BLURRED_BOUND] = 20;
+    judge(&w);
+    assert_int_equal(w.v.aspect[ASPECT_ITL], VERDICT_VALID); /* those that were seen are judged one by one */
+    w.c[COUNTER_CPU_NS] = w.c[COUNTER_RUNQ_NS] = w.c[COUNTER_BLURRED] = w.c[COUNTER_BLURRED_BOUND] = 0;
     record(&w, METRIC_DISPATCH, 500, 1000);
     judge(&w);
     for (int a = 0; a < ASPECT_N; a++)
