@@ -8,7 +8,19 @@ struct rng {
 };
 
 void rng_seed(struct rng *r, uint64_t seed);
-uint64_t rng_u64(struct rng *r);
+/* Inline: a prompt's words take one for each 32 bytes. */
+static inline uint64_t rng_u64(struct rng *r)
+{
+    uint64_t *s = r->s, out = s[1] * 5, t = s[1] << 17;
+    out = (out << 7 | out >> 57) * 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = s[3] << 45 | s[3] >> 19;
+    return out;
+}
 double rng_double(struct rng *r);              /* [0, 1), 53 bits */
 uint64_t rng_below(struct rng *r, uint64_t n); /* [0, n), n > 0, unbiased */
 double rng_exp(struct rng *r);                 /* exponential, mean 1 */

@@ -57,17 +57,20 @@ static const struct words *enter(struct payload_rest *r, size_t *ret_run)
 
 size_t payload_next(struct payload_rest *r, char *room, size_t n, const char **ret)
 {
-    size_t run = 0;
+    size_t run = 0, made = 0;
     const struct words *w = r->left > 0 ? enter(r, &run) : NULL;
-    if (w) {
-        run = words_read(&r->words, w, room, n);
-        *ret = room;
-    } else {
+    if (!w) {
         *ret = buf_str(&r->of->text) + r->at;
         r->at += run;
+        r->left -= run;
+        return run;
     }
-    r->left -= run;
-    return run;
+    do
+        made += words_read(&r->words, w, room + made, n - made);
+    while (made < n && made < r->left && (w = enter(r, &run)) != NULL);
+    *ret = room;
+    r->left -= made;
+    return made;
 }
 
 size_t payload_read(struct payload_rest *r, char *out, size_t n)

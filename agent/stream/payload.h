@@ -47,8 +47,9 @@ struct payload_rest {
     size_t left;           /* bytes */
 };
 void payload_begin(struct payload_rest *r, const struct payload *p);
-/* The next piece: *ret points into the payload's text, or into `room`, where at most n bytes are made. Returns its
- * length, 0 at the end or where words come next and n is 0. */
+/* The next piece: *ret points into the payload's text, or into `room`, where at most n bytes are made: of all words up
+ * to the next text, so that the blocks of a prompt are one piece. Returns its length, 0 at the end or where words come
+ * next and n is 0. */
 size_t payload_next(struct payload_rest *r, char *room, size_t n, const char **ret);
 /* The next n bytes, or what is left of them, into `out` (NULL: they are read over); how many they were. */
 size_t payload_read(struct payload_rest *r, char *out, size_t n);

@@ -23,6 +23,7 @@ static void put_block(char *out, const char *table, uint64_t bits)
 /* Words number `first` to `first` + 7 of a deck, which has another one at each of its 256 places: sums, odd products
  * and shifts of eight bits lose nothing. */
 typedef uint16_t eight __attribute__((vector_size(2 * BLOCK_WORDS)));
+typedef uint8_t eight_bytes __attribute__((vector_size(BLOCK_WORDS)));
 static uint64_t deal(uint64_t deck, uint16_t first)
 {
     eight x = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -32,9 +33,9 @@ static uint64_t deal(uint64_t deck, uint16_t first)
         x = ((x + (uint16_t)(deck & 255)) * (uint16_t)((deck >> 8 & 255) | 1)) & 255;
         x ^= x >> 4;
     }
-    for (uint32_t i = 0; i < BLOCK_WORDS; i++)
-        bits |= (uint64_t)x[i] << 8 * i;
-    return bits;
+    eight_bytes all = __builtin_convertvector(x, eight_bytes); /* one instruction, where a loop took most of the time */
+    memcpy(&bits, &all, sizeof bits);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(bits) : bits;
 }
 
 /* The words of the next block, number `block`, a byte each. */
@@ -71,10 +72,12 @@ size_t words_read(struct words_at *at, const struct words *w, char *out, size_t 
     size_t left = WORDS_CHARS(w->n) - at->taken, done = 0;
     if (n > left) n = left;
     if (at->taken % BLOCK_CHARS) done = put_part(at, w, at->taken / BLOCK_CHARS, at->taken % BLOCK_CHARS, out, n);
+    struct words_at here = *at; /* a copy: bytes written to `out` might else be those of *at */
     for (; n - done >= BLOCK_CHARS; done += BLOCK_CHARS) {
-        uint64_t bits = next_block(at, w, (at->taken + done) / BLOCK_CHARS);
+        uint64_t bits = next_block(&here, w, (at->taken + done) / BLOCK_CHARS);
         if (out) put_block(out + done, table, bits);
     }
+    *at = here;
     if (done < n) (void)put_part(at, w, (at->taken + done) / BLOCK_CHARS, 0, out ? out + done : NULL, n - done);
     at->taken += n;
     if (w->stop && n > 0 && n == left && out) out[n - 1] = '.';

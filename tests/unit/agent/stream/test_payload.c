@@ -99,6 +99,38 @@ static void test_no_room(void **state)
     payload_clear(&p);
 }
 
+/* A prompt of many blocks, as a trace's rows have, takes as few pieces as one of a single run of words: each piece is a
+ * part of a system call. */
+static void test_blocks_are_one_piece(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 40, BLOCK = 512 };
+    struct payload p = PAYLOAD_INIT(1000);
+    struct payload_rest r;
+    static char room[BLOCKS * WORDS_CHARS(BLOCK)], want[sizeof room];
+    const char *from;
+    (void)buf_puts(&p.text, "{");
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        const struct words w = {.seed = i, .n = BLOCK};
+        struct words_at at;
+        payload_put_words(&p, &w, 1);
+        words_begin(&at, &w);
+        (void)words_read(&at, &w, want + i * WORDS_CHARS(BLOCK), WORDS_CHARS(BLOCK));
+    }
+    (void)buf_puts(&p.text, "}");
+    payload_begin(&r, &p);
+    assert_int_equal(payload_next(&r, room, sizeof room, &from), 1);
+    assert_int_equal(payload_next(&r, room, sizeof room, &from), sizeof room);
+    assert_memory_equal(from, want, sizeof want);
+    assert_int_equal(payload_next(&r, room, sizeof room, &from), 1);
+    assert_int_equal(r.left, 0);
+    payload_begin(&r, &p); /* with less room: all of it is filled */
+    assert_int_equal(payload_next(&r, room, 5000, &from), 1);
+    assert_int_equal(payload_next(&r, room, 5000, &from), 5000);
+    assert_int_equal(payload_next(&r, room, sizeof room, &from), sizeof room - 5000);
+    payload_clear(&p);
+}
+
 /* Every API's body is the same whether a prompt is words or text. */
 static void test_bodies(void **state)
 {
@@ -134,6 +166,6 @@ static void test_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_cut), cmocka_unit_test(test_no_room),
-                                       cmocka_unit_test(test_bodies)};
+                                       cmocka_unit_test(test_blocks_are_one_piece), cmocka_unit_test(test_bodies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
