@@ -2,17 +2,9 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec t;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0) return 0;
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* schedstat: "time on a CPU, time waiting on a run queue, time slices", in ns. */
 static int64_t thread_runq_ns(const struct evidence *v)
@@ -45,6 +37,6 @@ void evidence_begin(struct evidence *v)
 
 void evidence_read(const struct evidence *v, int64_t *ret_cpu_ns, int64_t *ret_runq_ns)
 {
-    *ret_cpu_ns = thread_cpu_ns() - v->cpu_base;
+    *ret_cpu_ns = clock_thread_cpu_ns() - v->cpu_base;
     *ret_runq_ns = thread_runq_ns(v) - v->runq_base;
 }

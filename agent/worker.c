@@ -183,6 +183,9 @@ static void over(struct worker *w)
 static void begin(struct worker *w, int64_t now)
 {
     evidence_begin(&w->evidence);
+    laze_begin(&w->laze, now);
+    w->sent = w->blurred = 0;
+    w->calm_until = 0;
     w->begun = true;
     w->skew = now - w->t0;
     w->tick_at = w->t0 + SNAPSHOT_EVERY_NS;
@@ -305,18 +308,35 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 }
 
-/* Sleeping out the quantum pays when it saves many wakings: its timer alone costs as much as two to ten of them (the
- * more in a virtual machine). With few packets a quantum each is read at once. */
-#define PACKETS_A_QUANTUM 16
-#define QUANTA_COUNTED 16
-static void count_packets(struct worker *w, int n)
+/* With a quantum of more than a two hundredth of a request's time, a closed loop would do noticeably less by sleeping
+ * it out: the slot of an answer that has ended stays empty meanwhile. */
+#define HURRIED 200
+/* Tokens that were read late and together while it slept, as where a neighbour takes its CPU, too, would perhaps have
+ * been told apart without: it does not sleep again for so long. */
+#define CALM_NS NS_PER_S
+static uint64_t more_of(uint64_t *before, uint64_t all)
 {
-    int64_t span = w->woke - w->paced_from;
-    w->packets += n > 0 ? (uint32_t)n : 0;
-    if (span < QUANTA_COUNTED * w->quantum_ns) return;
-    w->lazy = (int64_t)w->packets * w->quantum_ns >= PACKETS_A_QUANTUM * span;
-    w->packets = 0;
-    w->paced_from = w->woke;
+    uint64_t more = all >= *before ? all - *before : all; /* the snapshot may be a new one */
+    *before = all;
+    return more;
+}
+
+static bool hurried(struct worker *w, int64_t span)
+{
+    const struct stage *st = &w->stage;
+    uint64_t sent = more_of(&w->sent, st->rec.snap->counters[COUNTER_SENT]);
+    uint64_t blurred = more_of(&w->blurred, st->rec.snap->counters[COUNTER_BLURRED]);
+    if (w->laze.on && blurred > 0) w->calm_until = w->woke + CALM_NS;
+    if (w->woke < w->calm_until) return true;
+    return st->shard.kind == LOAD_CLOSED && (int64_t)sent * HURRIED * w->quantum_ns > (int64_t)st->n_open * span;
+}
+
+static void judge_laziness(struct worker *w)
+{
+    if (w->quantum_ns <= 0 || w->state != WORKER_RUNNING || !w->begun ||
+        !laze_span_over(&w->laze, w->quantum_ns, w->woke))
+        return;
+    laze_judge(&w->laze, w->quantum_ns, hurried(w, w->woke - w->laze.from), w->woke);
 }
 
 /* Sleeps out the quantum, but not beyond what is due. Sockets that become ready meanwhile wait: the kernel stamps what
@@ -328,24 +348,28 @@ static void nap(struct worker *w, int64_t next, int64_t now)
     if (next < until) until = next;
     if (until <= now) return;
     struct timespec ts = timespec_of(until);
+    int64_t cpu = laze_times_nap(&w->laze) ? clock_thread_cpu_ns() : -1;
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+    laze_nap(&w->laze, cpu < 0 ? cpu : clock_thread_cpu_ns() - cpu);
 }
 
 static int wait_events(struct worker *w, struct epoll_event *events)
 {
     int64_t next = earliest(w), now = clock_mono_ns();
-    if (w->lazy && next > now) {
+    if (w->laze.on && next > now) {
         nap(w, next, now);
         now = clock_mono_ns();
     }
     w->transport.drained = w->looked;
     w->transport.away = now - w->looked;
     struct timespec ts = timespec_of(next > now ? next - now : 0);
+    int64_t cpu = laze_times_wait(&w->laze) ? clock_thread_cpu_ns() : -1;
     int n = epoll_pwait2(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? NULL : &ts, NULL);
     if (n < 0 && errno == ENOSYS) { /* Linux before 5.11: whole milliseconds, rounded down so as never to be late */
         int64_t ms = next > now ? (next - now) / NS_PER_MS : 0;
         n = epoll_wait(w->epoll, events, EVENTS_AT_ONCE, next == INT64_MAX ? -1 : ms > 60000 ? 60000 : (int)ms);
     }
+    laze_wait(&w->laze, n > 0 ? (uint32_t)n : 0, cpu < 0 ? cpu : clock_thread_cpu_ns() - cpu);
     return n;
 }
 
@@ -401,7 +425,7 @@ static void loop(struct worker *w)
         w->woke = clock_mono_ns();
         if (n >= 0) w->looked = w->woke; /* a signal that stops the process ends the wait, and nothing is told */
         w->stage.wakes++;
-        if (w->quantum_ns > 0) count_packets(w, n);
+        judge_laziness(w);
         if (lease_is_over(w, was)) continue; /* sockets that are ready are reported again */
         serve(w, events, n);
         int64_t now = clock_mono_ns();

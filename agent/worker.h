@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "agent/evidence.h"
+#include "agent/laze.h"
 #include "agent/stage.h"
 #include "agent/terms.h"
 #include "agent/transport/target.h"
@@ -92,10 +93,10 @@ struct worker {
     struct evidence evidence;
     struct snapshot *current, *spare; /* two in all; one may be with the control thread */
     int64_t quantum_ns, woke;
-    int64_t looked;     /* when the loop woke last and was told what waits */
-    int64_t paced_from; /* packets are counted since then, to see whether sleeping out the quantum pays */
-    uint32_t packets;
-    bool lazy;
+    int64_t looked;            /* when the loop woke last and was told what waits */
+    struct laze laze;          /* whether sleeping out the quantum pays */
+    uint64_t sent, blurred;    /* counters of the snapshot when that was asked last */
+    int64_t calm_until;        /* it does not: tokens were read late and together */
     uint32_t ready, reserve;   /* as in struct worker_stage; reserve: of an open loop */
     bool grown;                /* more connections were made since the server wants them */
     struct target_terms terms; /* written and read as `err` is */

@@ -23,6 +23,10 @@ int64_t clock_wall_ns(void)
 {
     return now(CLOCK_REALTIME);
 }
+int64_t clock_thread_cpu_ns(void)
+{
+    return now(CLOCK_THREAD_CPUTIME_ID);
+}
 
 static const struct {
     const char *unit;

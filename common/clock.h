@@ -9,6 +9,7 @@
 
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ns(void);
+int64_t clock_thread_cpu_ns(void); /* what the calling thread has used */
 
 /* "250us", "250ms", "30s", "5m", "2h", "1.5s" (a unit is needed; "0" alone is allowed) → ns. Returns -1 if it is none,
  * is negative, or exceeds 10 years. */
