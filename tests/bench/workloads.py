@@ -3,6 +3,7 @@
 
   replay    a trace like Mooncake's, 2,000 rows in 60 s, 118 MB of bodies: when the first request leaves, CPU, memory, how late requests leave, TTFT against the truth
   bodies    prompts of 200,000 tokens (0.8 MB), 32,000 and 128,000: CPU of a request, bytes a core sends in a second
+            Beside both what a bare reader (raw_reader --rows) takes for the same requests, whose bodies it sends from one block of memory: the kernel's part
   sessions  10,000 conversations with think times on one agent: its memory, its CPU
   data      a data set of 1 GB, eight agents: when the first request leaves, memory without what is mapped
   trees     session trees of a folder of weka files: how long they are read, the size of what agents get, memory
@@ -97,6 +98,18 @@ def show(title, **figures):
     print(f"{title}: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in figures.items()), flush=True)
 
 
+def floor(title, rows, quantum, *options):
+    """What the kernel alone takes for these requests, (ms, tokens of prompt, tokens of answer), when its reader wakes at most once in a quantum."""
+    (DIR / "rows").write_text("".join("%d %d %d\n" % row for row in rows))
+    sim = Endpoint(*options)
+    port = sim.url.split(":")[2].split("/")[0]
+    raw = subprocess.run([BIN.parent / "bench" / "raw_reader", "--stamps", "--rows", DIR / "rows", "--slots", "1000", "--quantum", quantum, "--port", port], stdout=subprocess.PIPE, check=True)
+    sim.process.kill()
+    raw = json.loads(raw.stdout)
+    show(f"  {title} by a bare reader, quantum {quantum}", CPU=f"{raw['cpu_s']:.2f} s", reads=raw["reads"], waits=raw["wakes"], late_p50=f"{raw['late_p50_us'] / 1e3:.3f} ms", late_p99=f"{raw['late_p99_us'] / 1e3:.3f} ms")
+    return raw
+
+
 def plan(url, workload, load, extra=""):
     return f'plan: 1\ntarget: {{url: "{url}", model: m, body: {{ignore_eos: true}}{extra}}}\nworkload: {workload}\nload: {load}\n'
 
@@ -105,7 +118,7 @@ def replay():
     """Lengths, blocks and bursts as in Mooncake's conversation trace: a prefix tree of ids, every request with the first block in common."""
     r, rows, next_id, talks = random.Random(7), max(20, int(2000 * SCALE)), 1, []
     stamps = sorted(r.randrange(int(60000 * SCALE)) // 3000 * 3000 + r.choice([0, 0, 0, 1, -1]) for _ in range(rows))
-    total = most = 0
+    total, most, sent = 0, 0, []
     with open(DIR / "trace.jsonl", "w") as f:
         for stamp in stamps:
             if talks and r.random() < 0.5:
@@ -119,13 +132,16 @@ def replay():
             ids = ids[: (want + 511) // 512]
             talks.append(ids)
             total, most = total + 4 * want, max(most, 4 * want)
-            f.write(json.dumps({"timestamp": max(0, stamp), "input_length": want, "output_length": r.randint(1, 400), "hash_ids": ids}) + "\n")
+            sent.append((max(0, stamp), want, r.randint(1, 400)))
+            f.write(json.dumps({"timestamp": sent[-1][0], "input_length": want, "output_length": sent[-1][2], "hash_ids": ids}) + "\n")
     sim = Endpoint("--ttft", "50ms", "--tpot", "5ms")
     run = Run(plan(sim.url, "{trace: {file: trace.jsonl, format: mooncake}}", "{arrivals: recorded}"), 1)
     seen, p = sim.seen(), run.points[0]
     show("replay", rows=rows, bodies=f"{total / 1e6:.0f} MB (largest {most / 1e3:.0f} kB)", ok=p["ledger"]["ok"], first_request_after=f"{(min(s['received_ns'] for s in seen) - run.began) / 1e9:.2f} s",
          CPU=f"{run.cpu:.2f} s", coordinator=f"{run.coordinator[0]:.0f} MiB", agent=f"{run.agent[0]:.0f} MiB", late_p50=f"{p['lateness_ms']['p50']} ms", late_p99=f"{p['lateness_ms']['p99']} ms",
          TTFT_p50=f"{p['ttft_ms']['p50']} ms where 50 and the request's own way are true")
+    for quantum in "0", "500us":
+        floor("replay", sent, quantum, "--ttft", "50ms", "--tpot", "5ms")
 
 
 def bodies():
@@ -137,6 +153,8 @@ def bodies():
         e = run.points[0]["evidence"]
         each = e["cpu_s"] / run.points[0]["ledger"]["ok"]
         show(f"bodies of {tokens} tokens", requests=n, CPU_of_the_agent=f"{each * 1e6:.0f} us a request", a_core_sends=f"{4 * tokens / each / 1e9:.2f} GB/s", agent=f"{run.agent[0]:.0f} MiB")
+        raw = floor(f"bodies of {tokens} tokens", [(10 * i, tokens, 1) for i in range(n)], "0", "--null")
+        show("    a core sends", bare=f"{4 * tokens * n / raw['cpu_s'] / 1e9:.2f} GB/s")
 
 
 def sessions():
