@@ -17,6 +17,8 @@ struct analysis {
 ERR_CHECKED int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
 void analysis_clear(struct analysis *a);
 
+/* Reasons that only the points before one explain: a stage to which nothing came, after one that was answered. */
+void analysis_explain(const struct plan *plan, struct point *points, size_t n);
 /* All gates of the run, slo.capacity with them. */
 enum gate_result analysis_gates(const struct analysis *a);
 /* measured_status, from the run and what is made of it already. */

@@ -9,6 +9,7 @@
 #include "common/human.h"
 #include "coordinator/answer/blurred.h"
 #include "coordinator/answer/numeric.h"
+#include "coordinator/answer/silence.h"
 
 #define UNSTAMPED_PROGRAM 0.5      /* above this share of reads, times are the program's own */
 #define UNSTAMPED_SUSPECT 0.05     /* first reads of a connection carry no stamp: 1-3 % is usual */
@@ -19,7 +20,6 @@
 #define RUNQ_SUSPECT 0.1           /* of the stage's length, and more than the CPU time */
 #define FAILURE_REST_S 1           /* a slot rests for at most so long after a failure (agent/stage.c) */
 #define STALLED_ANSWERS 2          /* in a window of so many answers' time one at least should end */
-#define STAGE_ANSWERS 3            /* a stage should be as long as so many answers */
 #define WAITING_SUSPECT (1 << 20)  /* bytes in one socket: the server was being held back */
 
 struct evidence {
@@ -479,6 +479,11 @@ static void add_too_short(const struct evidence *e, struct verdict *v)
     const struct hist *cut = hist_of(e, METRIC_CUT_AGE), *e2e = hist_of(e, METRIC_E2E);
     double age = (double)e->requested->duration_ns / 1e9;
     char open[HUMAN_MAX], length[HUMAN_MAX], still[96], tries[HUMAN_THINGS_MAX], again[HUMAN_THINGS_MAX + 80] = "";
+    char silent[VERDICT_REASON_MAX];
+    if (!e->c[COUNTER_RETRIES] && silence_words(e->c, e->hist, e->requested, e->plan, NULL, silent, sizeof silent)) {
+        verdict_add(v, VERDICT_INVALID, "%s", silent);
+        return;
+    }
     (void)snprintf(still, sizeof still, "those due %s it ended in its drain", e->c[COUNTER_WIN_OK] ? "in" : "before");
     if (cut) age = fmax(age, (double)cut->max / 1e9);
     if (e2e) age = fmax(age, hist_mean(e2e) / 1e9);

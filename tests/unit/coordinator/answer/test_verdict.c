@@ -354,6 +354,7 @@ static void test_too_short(void **state)
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = w.c[COUNTER_WIN_FAILED] = 0;
     w.c[COUNTER_OK] = 0, w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = w.c[COUNTER_WIN_DUE] = 64; /* one round of the slots */
     w.c[COUNTER_ABORTED] = 64;
+    w.c[COUNTER_EVENTS] = 6400; /* they had begun */
     record(&w, METRIC_CUT_AGE, 15000, 64);
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_INVALID);

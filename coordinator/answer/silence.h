@@ -1,0 +1,13 @@
+/* A stage to which nothing came, in words: is it too short for its answers, or does the server hang? Pure. */
+#pragma once
+#include "coordinator/data.h"
+
+#define STAGE_ANSWERS 3 /* a stage should be as long as so many answers, and who waits for so many waits in vain */
+
+/* A stage of which requests were cut off, no token came, and of whole answers not one byte; false: it is none.
+ * before: how a stage before it was answered, which takes the place of the advice to wait longer; NULL: not known. */
+bool silence_words(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
+                   const struct plan_stage *requested, const struct plan *plan, const char *before, char *buf,
+                   size_t n);
+/* How long at least its oldest request waited. */
+double silence_s(struct hist *const hist[METRIC_N], const struct plan_stage *requested);
