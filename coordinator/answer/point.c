@@ -508,8 +508,14 @@ static void server_compute(const struct stage_data *s, const struct plan *plan, 
     *v = (struct point_server){.queue_ms = NAN, .queue_share = NAN, .tokens = NAN, .client_tokens = NAN, .others = NAN};
     server_stage_compute(s->server, s->n_server, from_s, to_s, &v->window);
     v->any = v->window.samples > 0;
-    v->restarted = v->window.restarted;
     if (!v->any) return;
+    server_stage_compute(s->server, s->n_server, s->server[0].t_s, s->server[s->n_server - 1].t_s, &all);
+    v->restarted = v->window.restarted;
+    v->several = v->window.several || all.several;
+    if (v->several) {
+        server_stage_forget(&v->window);
+        return;
+    }
     double waiting = v->window.mean[SERVER_WAITING];
     v->queue_ms = !isnan(v->window.queue_ms) ? v->window.queue_ms
                   : p->requests_per_s > 0    ? 1e3 * waiting / p->requests_per_s
@@ -519,7 +525,6 @@ static void server_compute(const struct stage_data *s, const struct plan *plan, 
     if (p->metric[METRIC_TTFT].mean > 0) v->queue_share = v->queue_ms / p->metric[METRIC_TTFT].mean;
     double end = (double)(s->ended_wall_ns - s->started_wall_ns) / 1e9;
     if (s->ended_wall_ns == 0 || s->server[0].t_s > 0 || s->server[s->n_server - 1].t_s < end) return;
-    server_stage_compute(s->server, s->n_server, s->server[0].t_s, s->server[s->n_server - 1].t_s, &all);
     v->restarted |= all.restarted;
     v->tokens = all.delta[SERVER_GENERATION_TOKENS];
     v->client_tokens = (double)(s->counters[COUNTER_TOKENS] + s->counters[COUNTER_FAILED_TOKENS]);

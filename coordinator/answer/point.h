@@ -11,6 +11,7 @@
 struct point_server {
     bool any;       /* its page was read while the stage ran */
     bool restarted; /* its counters began anew in the stage */
+    bool several;   /* the page is of several servers in turn: no figure is known */
     struct server_stage window;
     double queue_ms, queue_share; /* mean wait in its queue: as it reports it, else waiting / rate (Little); as a share
                                      of the client's mean ttft. NaN where others wait there too */
@@ -18,6 +19,10 @@ struct point_server {
     double tokens, client_tokens; /* generated in the whole stage as it counted, and as the client did; NaN without a
                                      reading before and after */
 };
+/* Why they are NaN where `several` is true. */
+#define SERVER_SEVERAL                                                                                                 \
+    "no figure is known: the page at metrics_url is of several servers in turn, as behind a balancer (its counters "   \
+    "fall and come back)."
 #define SERVER_EXPLAINS 0.5 /* from this share on, the queue explains ttft */
 
 struct point {

@@ -118,17 +118,39 @@ static double gauge(const struct server_sample *s, size_t n, int f, double to_s,
     return span > 0 ? sum / span : last;
 }
 
+/* A counter that fell, and stands at where it was before. A server that began anew comes there slowly, if at all; the
+ * page of another one is there at once. */
+struct returns {
+    double peak, low; /* of the fall that it has not come back from; NaN: none */
+    unsigned times, at_once;
+};
+
+static void returns_add(struct returns *r, double before, double v)
+{
+    if (v < before) {
+        r->peak = isnan(r->peak) ? before : fmax(r->peak, before);
+        r->low = fmin(r->low, v);
+    } else if (v >= r->peak) {
+        r->times++;
+        r->at_once += v - before > (r->peak - r->low) / 2;
+        r->peak = r->low = NAN;
+    }
+}
+
 static void counter(const struct server_sample *s, size_t n, int f, struct server_stage *ret)
 {
     double before = NAN, sum = 0;
     size_t seen = 0;
+    struct returns back = {NAN, NAN, 0, 0};
     for (size_t i = 0; i < n; i++) {
         double v = s[i].value[f];
         if (isnan(v)) continue;
         if (seen++) sum += v >= before ? v - before : v;
         ret->restarted |= seen > 1 && v < before;
+        if (seen > 1) returns_add(&back, before, v);
         before = v;
     }
+    ret->several |= back.at_once > 0 || back.times > 1;
     ret->delta[f] = seen > 1 ? sum : (double)NAN;
 }
 
@@ -143,6 +165,19 @@ static void speculation(const struct server_sample *s, size_t n, double to_s, st
     if (isnan(ret->acceptance_length)) ret->acceptance_length = gauge(s, n, SERVER_ACCEPT_LENGTH, to_s, &max);
     for (int i = 0; i < SERVER_PLACES; i++)
         ret->acceptance_at[i] = ratio(ret->delta[SERVER_ACCEPTED_AT + i], drafts);
+}
+
+void server_stage_forget(struct server_stage *ret)
+{
+    ret->restarted = false;
+    for (int f = 0; f < SERVER_FIELD_N; f++)
+        ret->delta[f] = NAN;
+    for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
+        ret->mean[f] = ret->max[f] = NAN;
+    ret->acceptance_rate = ret->acceptance_length = NAN;
+    ret->prefix_hit_rate = ret->ttft_ms = ret->queue_ms = NAN;
+    for (int i = 0; i < SERVER_PLACES; i++)
+        ret->acceptance_at[i] = NAN;
 }
 
 void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s, struct server_stage *ret)
@@ -162,6 +197,7 @@ void server_stage_compute(const struct server_sample *s, size_t n, double from_s
     for (int f = SERVER_COUNTER_FIRST; f < SERVER_ACCEPT_RATE; f++)
         counter(s, n, f, ret);
     speculation(s, n, to_s, ret);
+    if (ret->several) server_stage_forget(ret);
     /* prompt_tokens are all tokens of the prompts: llama.cpp counts those from its cache apart, the others with the
      * rest. Where no queries are counted, every prompt token was looked up. */
     double hits = ret->delta[SERVER_PREFIX_HITS];

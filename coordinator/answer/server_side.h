@@ -17,11 +17,12 @@ const char *server_field_name(enum server_field f); /* "running", "kv_use" …; 
 ERR_CHECKED int server_read(const char *page, size_t n, struct server_sample *ret, struct err *e);
 
 /* A stage from its samples in order of time. Counters may begin anew (a server that restarted): what they had counted
- * before stays counted. */
+ * before stays counted. Where they fall and come back, the page is of several servers in turn, as behind a balancer:
+ * then no figure is known. */
 struct server_stage {
     const char *server;
     size_t samples;
-    bool restarted;
+    bool restarted, several;
     double mean[SERVER_COUNTER_FIRST], max[SERVER_COUNTER_FIRST]; /* gauges, time-weighted; NaN: unknown */
     double delta[SERVER_FIELD_N];                                 /* counters */
     double prefix_hit_rate;                                       /* hits / queries; NaN when unknown */
@@ -32,3 +33,4 @@ struct server_stage {
 };
 void server_stage_compute(const struct server_sample *s, size_t n, double from_s, double to_s,
                           struct server_stage *ret);
+void server_stage_forget(struct server_stage *ret); /* no figure is known of several servers' */

@@ -233,7 +233,7 @@ function pointTable() {
         const v = p.server || {}, percent = (x) => x === null || x === undefined ? "n/a" : fmt(100 * x, 1) + " %";
         const gauge = (g) => g ? {text: fmt(g.mean), small: g.max === null ? "" : "most " + fmt(g.max)} : "n/a";
         row.push(
-          {...gauge(v.running), cls: "first"}, gauge(v.waiting),
+          {...gauge(v.running), cls: "first", ...(v.several ? {small: "page of several servers"} : {})}, gauge(v.waiting),
           {text: fmt(v.queue_ms), small: v.queue_share_of_ttft > 0 ? percent(Math.min(1, v.queue_share_of_ttft)) + " of TTFT" : ""},
           percent(v.kv_use && v.kv_use.max), percent(v.prefix_hit_rate));
         const d = v.speculation || {};

@@ -43,6 +43,7 @@ void report_server(struct json_out *j, const struct point_server *s)
     json_string(j, "name", w->server);
     json_u64(j, "samples", w->samples);
     json_bool(j, "restarted", w->restarted);
+    json_bool(j, "several", s->several);
     for (int f = 0; f < SERVER_COUNTER_FIRST; f++)
         put_gauge(j, server_field_name((enum server_field)f), w, (enum server_field)f);
     for (int f = SERVER_COUNTER_FIRST; f < SERVER_TTFT_SUM; f++)

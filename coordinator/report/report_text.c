@@ -576,6 +576,16 @@ static void server_others(const struct page *p, const struct analysis *in)
     }
 }
 
+static bool server_several(const struct page *p, const struct analysis *in)
+{
+    for (size_t i = 0; i < in->n_points; i++) {
+        if (!in->points[i].server.several) continue;
+        wrap(p, "Server: " SERVER_SEVERAL, 0);
+        return true;
+    }
+    return false;
+}
+
 /* Whether both sides counted the same tokens. */
 static void server_tokens(const struct page *p, const struct analysis *in)
 {
@@ -645,7 +655,7 @@ static void server(const struct page *p, const struct analysis *in)
     server_queue(p, in);
     server_others(p, in);
     server_drafts(p, in);
-    server_tokens(p, in);
+    if (!server_several(p, in)) server_tokens(p, in);
 }
 
 int report_text(const struct analysis *in, const struct report_style *style, struct buf *out, struct err *e)

@@ -395,6 +395,13 @@ static void test_server_page(void **state)
     is(p.server.others, 34);
     assert_true(isnan(p.server.queue_ms) && isnan(p.server.queue_share) && p.server.restarted);
     is(p.server.tokens, 1300);
+    page[2].value[SERVER_GENERATION_TOKENS] = 5000; /* of another server: there at once */
+    page[1].value[SERVER_GENERATION_TOKENS] = 10;
+    page[0].value[SERVER_GENERATION_TOKENS] = 4900;
+    point_compute(&s, &plan, &p);
+    assert_true(p.server.any && p.server.several && !p.server.restarted && isnan(p.server.tokens));
+    assert_true(isnan(p.server.others) && isnan(p.server.window.mean[SERVER_RUNNING]));
+    page[0].value[SERVER_GENERATION_TOKENS] = 0;
     plan.target.body = "{\"n\":2}"; /* each of ours stands there twice */
     point_compute(&s, &plan, &p);
     assert_true(isnan(p.server.others) && p.server.queue_share > 0.9);

@@ -200,6 +200,39 @@ static void test_stage(void **state)
     assert_true(isnan(g.mean[SERVER_RUNNING]) && isnan(g.delta[SERVER_GENERATION_TOKENS]));
 }
 
+/* A balancer shows now this server's page and now that one's. A server that began anew again and again is one. */
+static void test_several(void **state)
+{
+    (void)state;
+    static const struct {
+        double tokens[12];
+        bool several;
+    } CASES[] = {{{16, 3016, 32, 3048, 64, 3080, 96, 3096, 112, 3112, 128, 3128}, true},         /* in turn */
+                 {{16, 32, 3016, 3048, 64, 96, 112, 3080, 128, 144, 3112, 3128}, true},          /* at random */
+                 {{16, 1016, 2016, 3016, 32, 1032, 2032, 3032, 48, 1048, 2048, 3048}, true},     /* four of them */
+                 {{3016, 1016, 32, 3032, 1048, 64, 3064, 1080, 96, 3096, 1112, 128}, true},      /* three, backwards */
+                 {{3016, 16, 3032, 3048, 3064, 3080, 3096, 3112, 3128, 3144, 3160, 3176}, true}, /* one reading */
+                 {{100, 200, 300, 50, 150, 160, 170, 180, 190, 200, 210, 220}, false},           /* began anew */
+                 {{100, 200, 300, 50, 150, 250, 350, 450, 550, 650, 750, 850}, false}, /* and counted further */
+                 {{1000, 50, 300, 20, 200, 10, 100, 400, 30, 150, 20, 60}, false}};    /* again and again */
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct server_sample s[12];
+        struct server_stage g;
+        for (int k = 0; k < 12; k++) {
+            s[k] = (struct server_sample){.t_s = k, .server = "vllm"};
+            for (int f = 0; f < SERVER_FIELD_N; f++)
+                s[k].value[f] = NAN;
+            s[k].value[SERVER_RUNNING] = 4;
+            s[k].value[SERVER_GENERATION_TOKENS] = CASES[i].tokens[k];
+        }
+        server_stage_compute(s, 12, 0, 12, &g);
+        if (g.several != CASES[i].several) fail_msg("case %zu", i);
+        assert_int_equal(isnan(g.delta[SERVER_GENERATION_TOKENS]), g.several);
+        assert_int_equal(isnan(g.mean[SERVER_RUNNING]), g.several);
+        assert_int_equal(g.restarted, !g.several);
+    }
+}
+
 /* llama.cpp counts prompt tokens from its cache apart (325 and 548 of 873), SGLang with the rest. */
 static void test_prompt_tokens(void **state)
 {
@@ -284,9 +317,9 @@ static void test_drafts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_samples),
-                                       cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_metrics),
-                                       cmocka_unit_test(test_real_pages),    cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_stage),         cmocka_unit_test(test_drafts)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_samples),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_metrics),    cmocka_unit_test(test_real_pages), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_stage),         cmocka_unit_test(test_several),    cmocka_unit_test(test_drafts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
