@@ -34,23 +34,20 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     return body_end(&w);
 }
 
-/* `first`: of message_start. */
+/* The parts of the prompt are counted apart, and added here. `first`: of message_start. */
 static void take_usage(struct event_scan *s, bool first)
 {
     uint32_t input = 0, read = 0, written = 0;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "output_tokens")) {
-            if (event_scan_count(s, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "input_tokens")) {
+        if (JSON_IS(&s->j, "input_tokens"))
             (void)event_scan_count(s, &input);
-        } else if (JSON_IS(&s->j, "cache_read_input_tokens")) {
+        else if (JSON_IS(&s->j, "cache_read_input_tokens"))
             (void)event_scan_count(s, &read);
-        } else if (JSON_IS(&s->j, "cache_creation_input_tokens")) {
+        else if (JSON_IS(&s->j, "cache_creation_input_tokens"))
             (void)event_scan_count(s, &written);
-        } else {
+        else if (!event_scan_usage_member(s, NULL))
             (void)json_skip(&s->j);
-        }
     }
     uint64_t all = (uint64_t)input + read + written;
     s->ev->input_tokens = all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;

@@ -54,25 +54,15 @@ static void take_message(struct event_scan *s)
     }
 }
 
-/* usage.tokens, and not usage.billed_units, which may be fewer. */
+/* usage.tokens, and not usage.billed_units, which may be fewer; beside both stands usage.cached_tokens. */
 static void take_usage(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
-        if (!JSON_IS(&s->j, "tokens")) {
+        if (JSON_IS(&s->j, "tokens"))
+            event_scan_usage(s);
+        else if (!event_scan_usage_member(s, NULL))
             (void)json_skip(&s->j);
-            continue;
-        }
-        if (!json_enter(&s->j, JSON_OBJECT)) continue;
-        while (event_scan_key(s)) {
-            if (JSON_IS(&s->j, "output_tokens")) {
-                if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-            } else if (JSON_IS(&s->j, "input_tokens")) {
-                (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-            } else {
-                (void)json_skip(&s->j);
-            }
-        }
     }
 }
 

@@ -97,23 +97,12 @@ static void take_candidates(struct event_scan *s)
     }
 }
 
+/* While the model thinks, thoughts are all that is counted. */
 static void take_usage(struct event_scan *s)
 {
     s->known = true;
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
-    while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "candidatesTokenCount")) {
-            if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "thoughtsTokenCount")) {
-            if (event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "promptTokenCount")) {
-            (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-        } else if (JSON_IS(&s->j, "cachedContentTokenCount")) {
-            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
-        } else {
-            (void)json_skip(&s->j);
-        }
-    }
+    event_scan_usage(s);
+    if (s->ev->thought_tokens > 0) s->ev->flags |= EVENT_USAGE;
 }
 
 /* A prompt that is blocked gets no candidate: this is then how the answer ends. */

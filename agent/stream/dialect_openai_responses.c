@@ -75,22 +75,6 @@ static uint32_t flag_of(struct type t)
     return holds(t, "_call") || holds(t, "arguments") ? EVENT_TOOL : EVENT_CONTENT;
 }
 
-static void take_usage(struct event_scan *s)
-{
-    if (!json_enter(&s->j, JSON_OBJECT)) return;
-    while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "output_tokens")) {
-            if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "input_tokens")) {
-            (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-        } else if (JSON_IS(&s->j, "input_tokens_details") || JSON_IS(&s->j, "output_tokens_details")) {
-            event_scan_details(s);
-        } else {
-            (void)json_skip(&s->j);
-        }
-    }
-}
-
 /* An item of a whole answer's output: content or summary with texts, or a call with arguments. */
 static void take_item(struct event_scan *s)
 {
@@ -122,7 +106,7 @@ static void take_incomplete(struct event_scan *s)
 static void take_member(struct event_scan *s, bool whole)
 {
     if (JSON_IS(&s->j, "usage"))
-        take_usage(s);
+        event_scan_usage(s);
     else if (JSON_IS(&s->j, "status"))
         event_scan_finish(s);
     else if (JSON_IS(&s->j, "incomplete_details"))

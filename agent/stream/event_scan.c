@@ -195,50 +195,89 @@ void event_scan_tool_calls(struct event_scan *s)
     }
 }
 
-void event_scan_details(struct event_scan *s)
+#define DETAILS 255 /* no number: an object with some */
+
+/* What the members of usage are, whoever writes it; the only list of these names. `other`: OpenAI's chunks name this
+ * number otherwise, so that an event which has this name alone may be another API's. */
+static const struct usage_name {
+    const char *name;
+    uint8_t len, kind;
+    bool other;
+} USAGE[] = {
+#define NAME(name, kind, other)                                                                                        \
+    {                                                                                                                  \
+        name, sizeof(name) - 1, kind, other                                                                            \
+    }
+    NAME("completion_tokens", JSON_NOTE_OUTPUT, false),
+    NAME("prompt_tokens", JSON_NOTE_INPUT, false),
+    NAME("prompt_tokens_details", DETAILS, false),
+    NAME("completion_tokens_details", DETAILS, false),
+    NAME("input_tokens_details", DETAILS, false),
+    NAME("output_tokens_details", DETAILS, false),
+    NAME("completionTokens", JSON_NOTE_OUTPUT, false),
+    NAME("promptTokens", JSON_NOTE_INPUT, false),
+    NAME("output_tokens", JSON_NOTE_OUTPUT, true),
+    NAME("input_tokens", JSON_NOTE_INPUT, true),
+    NAME("outputTokens", JSON_NOTE_OUTPUT, true), /* Bedrock */
+    NAME("inputTokens", JSON_NOTE_INPUT, true),
+    NAME("outputTokenCount", JSON_NOTE_OUTPUT, true), /* Bedrock, around a model's own stream */
+    NAME("inputTokenCount", JSON_NOTE_INPUT, true),
+    NAME("cacheReadInputTokenCount", JSON_NOTE_CACHED, false),
+    NAME("candidatesTokenCount", JSON_NOTE_OUTPUT, true), /* Gemini */
+    NAME("promptTokenCount", JSON_NOTE_INPUT, true),
+    NAME("thoughtsTokenCount", JSON_NOTE_THOUGHT, false),
+    NAME("cachedContentTokenCount", JSON_NOTE_CACHED, false),
+    NAME("prompt_cache_hit_tokens", JSON_NOTE_CACHED, false), /* DeepSeek */
+    NAME("cached_tokens", JSON_NOTE_CACHED, false),           /* Moonshot; else in the details */
+    NAME("reasoning_tokens", JSON_NOTE_THOUGHT, false),       /* SGLang; else in the details */
+    NAME("thinking_tokens", JSON_NOTE_THOUGHT, false),        /* Anthropic, in the details */
+#undef NAME
+};
+
+static const struct usage_name *usage_name_of(const struct json *j)
+{
+    for (size_t i = 0; i < sizeof USAGE / sizeof *USAGE; i++)
+        if (json_is(j, USAGE[i].name, USAGE[i].len)) return &USAGE[i];
+    return NULL;
+}
+
+static bool take_number(struct event_scan *s, enum json_note_kind kind)
+{
+    uint32_t *to = kind == JSON_NOTE_OUTPUT   ? &s->ev->output_tokens
+                   : kind == JSON_NOTE_INPUT  ? &s->ev->input_tokens
+                   : kind == JSON_NOTE_CACHED ? &s->ev->cached_tokens
+                                              : &s->ev->thought_tokens;
+    return event_scan_number(s, kind, to);
+}
+
+/* Of the prompt or of the answer: what else they hold is a part of them. */
+static void take_details(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "cached_tokens"))
-            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
-        else if (JSON_IS(&s->j, "reasoning_tokens"))
-            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
+        const struct usage_name *name = usage_name_of(&s->j);
+        if (name && (name->kind == JSON_NOTE_CACHED || name->kind == JSON_NOTE_THOUGHT))
+            (void)take_number(s, (enum json_note_kind)name->kind);
         else
             (void)json_skip(&s->j);
     }
 }
 
-/* The number of usage that a member is. */
-static uint32_t *usage_number(struct event_scan *s, enum json_note_kind *ret)
+bool event_scan_usage_member(struct event_scan *s, struct event_usage *other)
 {
-    static const struct {
-        const char *name;
-        enum json_note_kind kind;
-    } NAMES[] = {{"completionTokens", JSON_NOTE_OUTPUT},
-                 {"outputTokens", JSON_NOTE_OUTPUT},
-                 {"promptTokens", JSON_NOTE_INPUT},
-                 {"inputTokens", JSON_NOTE_INPUT},
-                 {"completion_tokens", JSON_NOTE_OUTPUT},
-                 {"output_tokens", JSON_NOTE_OUTPUT},
-                 {"outputTokenCount", JSON_NOTE_OUTPUT},
-                 {"candidatesTokenCount", JSON_NOTE_OUTPUT},
-                 {"prompt_tokens", JSON_NOTE_INPUT},
-                 {"input_tokens", JSON_NOTE_INPUT},
-                 {"inputTokenCount", JSON_NOTE_INPUT},
-                 {"promptTokenCount", JSON_NOTE_INPUT},
-                 {"cacheReadInputTokenCount", JSON_NOTE_CACHED},
-                 {"prompt_cache_hit_tokens", JSON_NOTE_CACHED}, /* DeepSeek */
-                 {"cached_tokens", JSON_NOTE_CACHED},           /* Moonshot; else in the details */
-                 {"reasoning_tokens", JSON_NOTE_THOUGHT}};      /* SGLang; else in the details */
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        if (!json_is(&s->j, NAMES[i].name, strlen(NAMES[i].name))) continue;
-        *ret = NAMES[i].kind;
-        return *ret == JSON_NOTE_OUTPUT   ? &s->ev->output_tokens
-               : *ret == JSON_NOTE_INPUT  ? &s->ev->input_tokens
-               : *ret == JSON_NOTE_CACHED ? &s->ev->cached_tokens
-                                          : &s->ev->thought_tokens;
+    const struct usage_name *name = usage_name_of(&s->j);
+    if (!name) return false;
+    if (name->kind == DETAILS) {
+        take_details(s);
+    } else if (name->other && other) {
+        if (name->kind == JSON_NOTE_OUTPUT)
+            other->has_output = event_scan_count(s, &other->output);
+        else
+            other->has_input = event_scan_count(s, &other->input);
+    } else if (take_number(s, (enum json_note_kind)name->kind) && name->kind == JSON_NOTE_OUTPUT) {
+        s->ev->flags |= EVENT_USAGE;
     }
-    return NULL;
+    return true;
 }
 
 enum around { AROUND_NOTHING, AROUND_USAGE, AROUND_GROQ /* {"x_groq": {"usage": …, "error": …}} */ };
@@ -247,21 +286,14 @@ static void take_usage(struct event_scan *s, enum around around)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
-        enum json_note_kind kind;
-        uint32_t *number = usage_number(s, &kind);
-        if (number) {
+        if (event_scan_usage_member(s, NULL))
             s->known = true;
-            if (event_scan_number(s, kind, number) && kind == JSON_NOTE_OUTPUT) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details") ||
-                   JSON_IS(&s->j, "input_tokens_details") || JSON_IS(&s->j, "output_tokens_details")) {
-            event_scan_details(s);
-        } else if (around != AROUND_NOTHING && JSON_IS(&s->j, "usage")) {
+        else if (around != AROUND_NOTHING && JSON_IS(&s->j, "usage"))
             take_usage(s, AROUND_NOTHING);
-        } else if (around == AROUND_GROQ && JSON_IS(&s->j, "error")) {
+        else if (around == AROUND_GROQ && JSON_IS(&s->j, "error"))
             event_scan_error(s);
-        } else {
+        else
             (void)json_skip(&s->j);
-        }
     }
 }
 

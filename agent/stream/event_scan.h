@@ -40,9 +40,15 @@ bool event_scan_count(struct event_scan *s, uint32_t *to);
  * text that is not empty, or a list, not empty, of numbers: a vector or a score, and not what a server writes where it
  * has none (null stands for NaN). */
 void event_scan_results(struct event_scan *s, const char *name, const char *other);
-/* Details of usage, the prompt's or the answer's: {"cached_tokens", "reasoning_tokens"}. */
-void event_scan_details(struct event_scan *s);
-/* Usage in the words of any vendor: {"prompt_tokens", "input_tokens", "inputTokenCount", "promptTokenCount", …}. */
+/* Numbers of usage in words that another API than the event's has. */
+struct event_usage {
+    uint32_t input, output;
+    bool has_input, has_output;
+};
+/* The value of a key inside usage, whoever names it: false when it is none of these names, and is not read. `other`:
+ * where numbers go whose names are not those of OpenAI's chunks; NULL: into the event as the others. */
+bool event_scan_usage_member(struct event_scan *s, struct event_usage *other);
+/* All of usage. */
 void event_scan_usage(struct event_scan *s);
 /* True unless the value means nothing: null, false, "", 0, []. */
 bool event_scan_is_something(struct event_scan *s);

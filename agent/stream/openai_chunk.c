@@ -70,36 +70,12 @@ static void take_choices(struct event_scan *s)
         take_choice(s);
 }
 
-/* Usage in the words of OpenAI's newer API and of others. */
-struct other_usage {
-    uint32_t in, out;
-    bool has_in, has_out;
-};
-
-/* In the words of these APIs. With those of others the whole stream may be another API's, so they are kept apart. */
-static void take_usage(struct event_scan *s, struct other_usage *other)
+/* With the words of others the whole stream may be another API's, so those are kept apart. */
+static void take_usage(struct event_scan *s, struct event_usage *other)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
-    for (; event_scan_key(s); s->known = true) {
-        if (JSON_IS(&s->j, "completion_tokens") || JSON_IS(&s->j, "completionTokens")) {
-            if (event_scan_number(s, JSON_NOTE_OUTPUT, &s->ev->output_tokens)) s->ev->flags |= EVENT_USAGE;
-        } else if (JSON_IS(&s->j, "prompt_tokens") || JSON_IS(&s->j, "promptTokens")) {
-            (void)event_scan_number(s, JSON_NOTE_INPUT, &s->ev->input_tokens);
-        } else if (JSON_IS(&s->j, "prompt_tokens_details") || JSON_IS(&s->j, "completion_tokens_details") ||
-                   JSON_IS(&s->j, "input_tokens_details") || JSON_IS(&s->j, "output_tokens_details")) {
-            event_scan_details(s);
-        } else if (JSON_IS(&s->j, "reasoning_tokens")) { /* SGLang; else in the details */
-            (void)event_scan_number(s, JSON_NOTE_THOUGHT, &s->ev->thought_tokens);
-        } else if (JSON_IS(&s->j, "prompt_cache_hit_tokens") || JSON_IS(&s->j, "cached_tokens")) {
-            (void)event_scan_number(s, JSON_NOTE_CACHED, &s->ev->cached_tokens);
-        } else if (JSON_IS(&s->j, "output_tokens")) {
-            other->has_out = event_scan_count(s, &other->out);
-        } else if (JSON_IS(&s->j, "input_tokens")) {
-            other->has_in = event_scan_count(s, &other->in);
-        } else {
-            (void)json_skip(&s->j);
-        }
-    }
+    for (; event_scan_key(s); s->known = true)
+        if (!event_scan_usage_member(s, other)) (void)json_skip(&s->j);
 }
 
 static bool is_done(const char *data, size_t len)
@@ -112,12 +88,12 @@ static bool is_done(const char *data, size_t len)
 }
 
 /* Of an event with choices, which no other API has. */
-static void take_other_usage(const struct other_usage *other, struct event *ev)
+static void take_other_usage(const struct event_usage *other, struct event *ev)
 {
     if (ev->flags & EVENT_USAGE) return;
-    if (other->has_in) ev->input_tokens = other->in;
-    if (!other->has_out) return;
-    ev->output_tokens = other->out;
+    if (other->has_input) ev->input_tokens = other->input;
+    if (!other->has_output) return;
+    ev->output_tokens = other->output;
     ev->flags |= EVENT_USAGE;
 }
 
@@ -129,7 +105,7 @@ void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, s
         return;
     }
     if (!event_scan_begin(&s, e, ret)) return;
-    struct other_usage other = {0};
+    struct event_usage other = {0};
     bool choices = false;
     s.apart = d->choices > 1;
     while (event_scan_key(&s)) {
