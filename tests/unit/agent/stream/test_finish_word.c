@@ -19,7 +19,7 @@ static void test_find(void **state)
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"moderated\"}]}", "moderated"},
         {"{\"choices\":[{\"delta\":{\"content\":\"a reason\"},\"finish_reason\":\"mo\\u0001d\"}]}", "mo\\u0001d"},
         {"{\"status\":\"in_progress\",\"details\":{\"reason\":\"moderated\"}}", "moderated"}, /* the surest first */
-        {"{\"stop_sequence\":null,\"stop_reason\":\"pause_turn\"}", "pause_turn"},
+        {"{\"stop_sequence\":null,\"stop_reason\":\"moderated\"}", "moderated"},
         {"{\"stop_sequences\":[\"moderated\"],\"stopReason\":\"x\"}", "x"}, /* none of a list */
         {"{\"choices\":[{\"finish_reason\":\"stop\"},{\"finish_reason\":\"x\"}]}", "x"},
         {"{\"choices\":[{\"finish_reason\":[\"stop\",\"x\"]}]}", "x"},

@@ -226,7 +226,7 @@ static void test_finish_reasons(void **state)
          "data: {\"choices\":[{\"finish_reason\":\"tool_calls\"}]}\n\n"
          "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n" DONE,
          FINISH_TOOLS},
-        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"repetition\"}]}\n\n" DONE, FINISH_OTHER},
+        {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"moderated\"}]}\n\n" DONE, FINISH_OTHER},
         {API_OPENAI_CHAT, TOKEN("a") "data: {\"choices\":[{\"finish_reason\":\"null\"}]}\n\n" DONE, FINISH_NONE},
         {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"sensitive\"}]}\n\n" DONE, FINISH_FILTER},
         {API_OPENAI_CHAT, "data: {\"choices\":[{\"finish_reason\":\"model_length\"}]}\n\n" DONE, FINISH_LENGTH},
