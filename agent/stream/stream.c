@@ -131,19 +131,17 @@ static void take_usage(struct stream *s, const struct event *ev)
 
 static inline __attribute__((always_inline)) void take(struct stream *s, const struct event *ev, int64_t at)
 {
-    struct event all;
-    if ((ev->flags & EVENT_USAGE) && s->dialect->thoughts_apart) {
-        all = *ev;
-        all.output_tokens += ev->thought_tokens < UINT32_MAX - all.output_tokens ? ev->thought_tokens : 0;
-        ev = &all;
-    }
     if (ev->flags & EVENT_TOKEN) {
         if (s->choice)
             take_choice(s, ev, at);
         else
             take_token(s, ev->flags, event_tokens(&s->counted, ev), at);
     }
-    if (ev->flags & EVENT_USAGE) take_usage(s, ev);
+    if (!(ev->flags & EVENT_USAGE)) return;
+    struct event all = *ev;
+    if (s->dialect->thoughts_apart) /* which no event shows, but perhaps a summary of them */
+        all.output_tokens += ev->thought_tokens < UINT32_MAX - all.output_tokens ? ev->thought_tokens : 0;
+    take_usage(s, &all);
 }
 
 static void scan(const struct stream *s, const struct sse_event *e, struct json_notes *notes, struct event *ret)
@@ -511,12 +509,14 @@ static bool is_doubtful(const struct stream *s, uint64_t n)
 }
 
 /* Tokens after the first token event. */
-static uint32_t count_suffix(const struct stream *s, uint32_t seen)
+static uint32_t count_suffix(const struct stream *s, const struct stream_tokens *n)
 {
-    bool told = s->counted_first != NOT_SAID && s->counted_first > 0 && s->usage;
-    uint64_t first = told ? s->counted_first : ((uint64_t)seen + s->events / 2) / s->events;
-    if (s->events < 2) return 0;
-    return first < seen ? seen - (uint32_t)first : 0;
+    uint32_t first = s->counted_first, seen = n->seen, events = s->events;
+    if (events < 2) return 0;
+    if (!n->counted || first == NOT_SAID || first == 0)
+        return seen - (uint32_t)(((uint64_t)seen + events / 2) / events);
+    uint32_t rest = first < s->usage_out ? s->usage_out - first : 0; /* what is hidden came before it */
+    return rest < seen ? rest : seen;
 }
 
 /* Usage that is not taken, and why. */
@@ -542,12 +542,23 @@ static uint32_t left_out(const struct stream *s)
     return less ? s->thoughts : 0;
 }
 
+#define SUMMARY_FACTOR 2u /* reasoning counted so far beyond what came of it was not shown, or as a summary */
+
+/* Tokens of reasoning among `n` that no event showed. Events of a summary hold as many tokens as those of the text. */
+static uint32_t hidden(const struct stream *s, uint32_t n)
+{
+    uint32_t told = s->usage_thought, visible = s->events - s->thoughts;
+    if (told >= n || s->thoughts == 0) return told < n ? told : 0;
+    uint64_t text = n - told, came = visible ? s->thoughts * (text > visible ? text : visible) / visible : told;
+    return told > SUMMARY_FACTOR * came + 16 ? told - (uint32_t)came : 0;
+}
+
 /* What usage counts. It may leave out the tokens of reasoning, and the stream may. */
 static void count_usage(const struct stream *s, struct stream_tokens *ret)
 {
-    uint32_t n = s->usage_out + left_out(s), hidden = s->thoughts == 0 ? s->usage_thought : 0;
+    uint32_t n = s->usage_out + left_out(s), shown = n - hidden(s, n);
     ret->made = ret->seen = n;
-    if (hidden > 0 && hidden < n) ret->seen = n - hidden > s->events ? n - hidden : s->events < n ? s->events : n;
+    if (shown < n) ret->seen = shown > s->events ? shown : s->events < n ? s->events : n;
 }
 
 static void count_all(const struct stream *s, struct stream_tokens *ret)
@@ -573,7 +584,7 @@ static void count_all(const struct stream *s, struct stream_tokens *ret)
 void stream_count(const struct stream *s, struct stream_tokens *ret)
 {
     count_all(s, ret);
-    ret->suffix = s->events > 0 ? count_suffix(s, ret->seen) : 0;
+    ret->suffix = count_suffix(s, ret);
 }
 
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n)

@@ -324,14 +324,94 @@ static void test_whole_without_usage(void **state)
     }
 }
 
+/* Reasoning of which a summary comes: usage counts far more than its events hold. The time per token is that of what
+ * came, and the two counts stand side by side, whatever the API. */
+static void test_summarised_reasoning(void **state)
+{
+    (void)state;
+#define NAMED(type, more) "event: " type "\ndata: {\"type\":\"" type "\"," more "}\n\n"
+    static const struct {
+        enum plan_api api;
+        const char *thought, *text, *last;
+    } rows[] = {
+        {API_OPENAI_CHAT, CHUNK("reasoning", ""), CHUNK("content", ""),
+         LAST("") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":220,"
+                  "\"completion_tokens_details\":{\"reasoning_tokens\":200}}}\n\n" DONE},
+        {API_OPENAI_RESPONSES, NAMED("response.reasoning_summary_text.delta", "\"delta\":\"a\""),
+         NAMED("response.output_text.delta", "\"delta\":\"a\""),
+         NAMED("response.completed",
+               "\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":9,\"output_tokens\":220,"
+               "\"output_tokens_details\":{\"reasoning_tokens\":200}}}")},
+        {API_ANTHROPIC,
+         NAMED("content_block_delta", "\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"a\"}"),
+         NAMED("content_block_delta", "\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}"),
+         NAMED("message_delta", "\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":9,"
+                                "\"output_tokens\":220,\"output_tokens_details\":{\"thinking_tokens\":200}}")
+             NAMED("message_stop", "\"x\":1")},
+        {API_GEMINI,
+         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\",\"thought\":true}]}}],"
+         "\"usageMetadata\":{\"promptTokenCount\":9,\"thoughtsTokenCount\":200}}\n\n",
+         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n",
+         "data: {\"candidates\":[{\"content\":{\"parts\":[]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{"
+         "\"promptTokenCount\":9,\"candidatesTokenCount\":20,\"thoughtsTokenCount\":200}}\n\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.dialect = dialect_for(rows[i].api);
+        s.asked_tokens = 256;
+        for (int k = 0; k < 30; k++) /* a third is the summary */
+            feed(k < 10 ? rows[i].thought : rows[i].text, (1100 + 20 * k) * MS);
+        feed(rows[i].last, 1680 * MS);
+        end(END_COMPLETE, 200, 1680 * MS, COUNTER_OK);
+        if (counted(COUNTER_TOKENS) != 220 || counted(COUNTER_TOKENS_SEEN) != 30)
+            fail_msg("row %zu: %llu made, %llu seen", i, (unsigned long long)counted(COUNTER_TOKENS),
+                     (unsigned long long)counted(COUNTER_TOKENS_SEEN));
+        assert_int_equal(counted(COUNTER_USAGE_DOUBTED), 0);
+        const struct hist *tpot = snap->hist[METRIC_TPOT], *itl = snap->hist[METRIC_ITL];
+        assert_int_equal(tpot->count, 1);
+        assert_in_range(tpot->max, 199 * MS / 10, 201 * MS / 10);
+        assert_int_equal(itl->count, 29); /* no gap is divided among tokens that no event showed */
+        assert_int_equal(snap->hist[METRIC_TPOT_SUFFIX]->count, 1);
+    }
+}
+
+/* Events of several tokens each are no summary. */
+static void test_long_events_are_no_summary(void **state)
+{
+    (void)state;
+    char text[300];
+    fresh(NULL);
+    begin(1000 * MS, 1000 * MS);
+    s.asked_tokens = 256;
+    for (int k = 0; k < 30; k++)
+        feed(k < 20 ? CHUNK("reasoning", "") : CHUNK("content", ""), (1100 + 20 * k) * MS);
+    (void)snprintf(text, sizeof text,
+                   "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":%d,"
+                   "\"completion_tokens_details\":{\"reasoning_tokens\":%d}}}\n\n",
+                   160, 120);
+    feed(text, 1700 * MS);
+    feed(DONE, 1700 * MS);
+    end(END_COMPLETE, 200, 1700 * MS, COUNTER_OK);
+    assert_int_equal(counted(COUNTER_TOKENS), 160);
+    assert_int_equal(counted(COUNTER_TOKENS_SEEN), 160);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),   cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_short_by_length),    cmocka_unit_test(test_input_as_asked),
-        cmocka_unit_test(test_odd_usage),          cmocka_unit_test(test_whole_without_usage),
-        cmocka_unit_test(test_reasoning_apart),    cmocka_unit_test(test_reasoning_apart_running),
-        cmocka_unit_test(test_usage_below_events), cmocka_unit_test(test_usage_before_text),
+        cmocka_unit_test(test_usage_is_doubted),
+        cmocka_unit_test(test_usage_is_doubtful),
+        cmocka_unit_test(test_short_by_length),
+        cmocka_unit_test(test_input_as_asked),
+        cmocka_unit_test(test_odd_usage),
+        cmocka_unit_test(test_whole_without_usage),
+        cmocka_unit_test(test_reasoning_apart),
+        cmocka_unit_test(test_reasoning_apart_running),
+        cmocka_unit_test(test_usage_below_events),
+        cmocka_unit_test(test_usage_before_text),
+        cmocka_unit_test(test_summarised_reasoning),
+        cmocka_unit_test(test_long_events_are_no_summary),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
