@@ -403,9 +403,9 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
     char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
     if (first == 'r' && name_n == 11 && strncasecmp(name, "retry-after", name_n) == 0)
         r->after_ns = retry_after(value, value_n, clock_wall_ns() / NS_PER_S);
-    if (first == 'g') stream_header(&r->stream, name, name_n, value, value_n);
-    if (first == 'r' || first == 'x' || first == 'l' || first == 'g')
-        wording_header(&r->stage->wording, r, name, name_n, value, value_n);
+    if (!memchr("rxlges", first, 6)) return;
+    stream_header(&r->stream, name, name_n, value, value_n);
+    wording_header(&r->stage->wording, r, name, name_n, value, value_n);
 }
 
 /* A request is sent when it is written on a connection that is ready. Its wait for a new connection lies before that

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/stream/error_header.h"
 #include "agent/stream/stranger.h"
 #include "common/text.h"
 
@@ -26,13 +27,14 @@ void wording_header(struct wording *w, const void *who, const char *name, size_t
                     size_t value_n)
 {
     bool location = name_n == 8 && strncasecmp(name, "location", name_n) == 0;
-    bool grpc = name_n > 5 && strncasecmp(name, "grpc-", 5) == 0;
-    if (!location && !grpc && !wording_is_limit(name, name_n)) return;
+    bool error = error_header_tells(name, name_n, value, value_n);
+    if (!location && !error && !wording_is_limit(name, name_n)) return;
     if (w->limits_who != who) {
         w->limits_who = who;
-        w->limits[0] = '\0';
+        w->limits[0] = w->errors[0] = '\0';
     }
-    wording_add_header(w->limits, sizeof w->limits, name, name_n, value, value_n);
+    char *list = error ? w->errors : w->limits;
+    wording_add_header(list, sizeof w->limits, name, name_n, value, value_n);
 }
 
 void wording_begin(struct wording *w, bool whole)
@@ -141,17 +143,21 @@ static void put_odd(struct wording *w, bool heard, const char *why, struct failu
     if (s->text[n + gap]) memcpy(s->text + n, ": ", gap); /* not before blanks only */
 }
 
-/* "[retry-after: 2] " or "[location: https://…] " before the text. */
-static void put_limits(struct wording *w, const struct wording_secret *secrets, size_t n_secrets,
-                       struct failure_sample *s)
+/* "[retry-after: 2] ", "[location: https://…] " or "[x-stream-error: out of memory] " before the text. */
+static void put_headers(struct wording *w, const struct wording_secret *secrets, size_t n_secrets,
+                        struct failure_sample *s)
 {
-    char both[sizeof s->text];
-    size_t n = strlen(w->limits);
-    for (size_t i = 0; i < n_secrets; i++)
-        n = failure_hide(w->limits, n, secrets[i].text, secrets[i].n);
-    w->limits[n] = '\0';
+    char both[sizeof s->text], list[sizeof w->errors + sizeof w->limits + 2];
+    bool limits = s->status >= 300 && w->limits[0];
     w->limits_who = NULL;
-    int len = snprintf(both, sizeof both, "[%s]%s%s", w->limits, s->text[0] ? " " : "", s->text);
+    size_t n = (size_t)snprintf(list, sizeof list, "%s%s%s", w->errors, limits && w->errors[0] ? ", " : "",
+                                limits ? w->limits : "");
+    if (n == 0) return;
+    for (size_t i = 0; i < n_secrets; i++)
+        n = failure_hide(list, n, secrets[i].text, secrets[i].n);
+    size_t room = sizeof both - n - sizeof "[] …";
+    int len = snprintf(both, sizeof both, "[%.*s]%s%s", (int)n, list, s->text[0] ? " " : "",
+                       text_cut(s->text, room, (char[sizeof s->text + 4]){0}));
     if (len > 0 && (size_t)len < sizeof both) memcpy(s->text, both, (size_t)len + 1);
 }
 
@@ -171,8 +177,7 @@ void wording_take(struct wording *w, const void *who, const struct wording_secre
     else if (heard)
         failure_words(s->text, sizeof s->text, w->bytes, w->n);
     if (!s->text[0] && why) failure_words(s->text, sizeof s->text, why, strlen(why));
-    bool is_grpc = s->label == FAILURE_STREAM_ERROR && strstr(w->limits, "grpc-");
-    if (w->limits_who == who && (s->status >= 300 || is_grpc)) put_limits(w, secrets, n_secrets, s);
+    if (w->limits_who == who) put_headers(w, secrets, n_secrets, s);
     w->seen[s->label] = true;
     if (s->text[0] && (heard || why)) w->done[s->label] = true;
 }

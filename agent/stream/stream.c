@@ -1,8 +1,8 @@
 #include "agent/stream/stream.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "agent/stream/error_header.h"
 #include "agent/stream/finish_word.h"
 #include "agent/stream/model_name.h"
 #include "agent/stream/stranger.h"
@@ -589,8 +589,7 @@ void stream_count(const struct stream *s, struct stream_tokens *ret)
 
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
-    bool status = name_n == 11 && strncasecmp(name, "grpc-status", name_n) == 0;
-    if (status && value_n > 0 && !(value_n == 1 && value[0] == '0') && !s->end) s->error = true;
+    if (!s->end && error_header_is(name, name_n, value, value_n, s->bytes > 0)) s->error = true;
 }
 
 static enum counter transport_label(enum transport_end end)

@@ -119,7 +119,8 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
  * number of token events found. Bytes after the end marker are counted and otherwise ignored. */
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
 
-/* A header or trailer of the response: a grpc-status that is not 0 is an error, unless the end marker has come. */
+/* A header or trailer of the response: a grpc-status that is not 0 is an error, and so is a trailer that tells of one
+ * (error_header.h), unless the end marker has come. */
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n);
 
 /* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came.

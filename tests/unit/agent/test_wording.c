@@ -73,6 +73,28 @@ static void test_limits(void **state)
     s = (struct failure_sample){.label = FAILURE_HTTP_3XX, .status = 308};
     wording_take(&w, &b, KEY, 1, NULL, &s);
     assert_string_equal(s.text, "[Location: https://other.test/v1]");
+    /* what tells of an error, of any failure, and before the rest */
+    static const char *const ERRORS[][2] = {{"retry-after", "7"},
+                                            {"x-error-code", "0"},
+                                            {"x-stream-error", "engine sk-very-secret\x1b died"},
+                                            {"grpc-status", "0"},
+                                            {"X-Amzn-ErrorType", "ModelError"}};
+    static const struct {
+        enum failure label;
+        uint32_t status;
+        const char *text;
+    } failed[] = {
+        {FAILURE_TRUNCATED, 200, "[x-stream-error: engine *** died, X-Amzn-ErrorType: ModelError] cut: a"},
+        {FAILURE_HTTP_5XX, 500, "[x-stream-error: engine *** died, X-Amzn-ErrorType: ModelError, retry-after: 7] a"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        for (int k = 0; k < 5; k++)
+            wording_header(&w, &b, ERRORS[k][0], strlen(ERRORS[k][0]), ERRORS[k][1], strlen(ERRORS[k][1]));
+        wording_hear(&w, &b, "a", 1);
+        s = (struct failure_sample){.label = failed[i].label, .status = failed[i].status};
+        wording_take(&w, &b, KEY, 1, i ? NULL : "cut", &s);
+        assert_string_equal(s.text, failed[i].text);
+    }
     wording_header(&w, &b, "retry-after", 11, "7", 1);
     s = (struct failure_sample){.label = FAILURE_STREAM_ERROR, .status = 200};
     wording_take(&w, &b, KEY, 1, NULL, &s);

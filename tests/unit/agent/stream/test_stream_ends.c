@@ -347,6 +347,14 @@ static void test_status_of_grpc(void **state)
         {END_MARKER, TOKEN("a"), "grpc-status", "14", COUNTER_FAILED_STREAM_ERROR},
         {END_AUTO, TOKEN("a"), "grpc-status", "14", COUNTER_FAILED_STREAM_ERROR},
         {END_MARKER, TOKEN("a") DONE, "grpc-status", "14", COUNTER_OK},
+        /* a trailer of another kind */
+        {END_CLOSE, TOKEN("a"), "X-Stream-Error", "out of memory", COUNTER_FAILED_STREAM_ERROR},
+        {END_AUTO, TOKEN("a"), "error", "engine died", COUNTER_FAILED_STREAM_ERROR},
+        {END_MARKER, TOKEN("a"), "x-error-code", "14", COUNTER_FAILED_STREAM_ERROR},
+        {END_CLOSE, TOKEN("a"), "x-error-code", "0", COUNTER_OK},
+        {END_CLOSE, TOKEN("a"), "x-error", "None", COUNTER_OK},
+        {END_CLOSE, TOKEN("a"), "x-checksum", "14", COUNTER_OK},
+        {END_MARKER, TOKEN("a") DONE, "x-stream-error", "out of memory", COUNTER_OK},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         begin_as(CHAT, false, rows[i].end);
@@ -355,6 +363,12 @@ static void test_status_of_grpc(void **state)
         finish(&seen, END_COMPLETE, 200);
         if (seen.outcome != rows[i].outcome) fail_msg("row %zu: %s", i, COUNTERS[seen.outcome].name);
     }
+    /* before the body it is of how the server is set up */
+    begin_as(CHAT, false, END_CLOSE);
+    stream_header(&s, "x-error-policy", 14, "retry", 5);
+    feed(TOKEN("a"), 10);
+    finish(&seen, END_COMPLETE, 200);
+    assert_int_equal(seen.outcome, COUNTER_OK);
 }
 
 /* A limit in target.body is what each answer is compared with, whatever its workload asks for. */
