@@ -211,6 +211,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     if (!whole) {
         r->snap->counters[COUNTER_BLURRED_FIRST] += s->late_first;
         sample(r, METRIC_TTFT, ttft, 1);
+        count(r, COUNTER_WIN_UPLOAD_NS, (uint64_t)(t->upload_ns < ttft ? t->upload_ns : ttft));
         sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
         if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
     }
@@ -232,6 +233,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
     if (!n->unknown) {
         sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
+        count(r, COUNTER_WIN_UNASKED_OUT, !s->dialect->no_tokens && (s->asked_tokens == 0 || s->dialect->unlimited));
         count(r, COUNTER_WIN_ASKED_OUT, s->asked_tokens && !s->dialect->unlimited ? s->asked_tokens : n->made);
     }
     count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);

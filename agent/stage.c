@@ -179,9 +179,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
 {
     struct stream *s = &r->stream;
     const struct transfer *x = &r->transfer;
-    s->t.dns_ns = x->dns_ns;
-    s->t.tcp_ns = x->tcp_ns;
-    s->t.tls_ns = x->tls_ns;
+    stage_take_times(r);
     if (at < s->t.sent) at = s->t.sent;
     bool waits = r->again.place != 0; /* to be sent again */
     if (waits && end == END_TIMEOUT_TOTAL)

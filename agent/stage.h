@@ -129,6 +129,8 @@ size_t stage_secrets(const struct target *t, struct wording_secret ret[static ST
 
 extern const struct transport_calls STAGE_CALLS;
 /* Of stage_span.c, which stage.c calls. */
+/* What the transport knows of a request that has ended: how long its phases took. */
+void stage_take_times(struct request *r);
 /* Time in flight is accounted up to `now`. */
 void stage_flight_to(struct stage *st, int64_t now);
 /* A request ended at `at` but was seen to end only now: it was not in flight in between. */

@@ -12,6 +12,19 @@ int64_t stage_in_window(const struct stage *st, int64_t from, int64_t to)
     return b > a ? b - a : 0;
 }
 
+void stage_take_times(struct request *r)
+{
+    const struct transfer *x = &r->transfer;
+    struct timeline *t = &r->stream.t;
+    t->dns_ns = x->dns_ns;
+    t->tcp_ns = x->tcp_ns;
+    t->tls_ns = x->tls_ns;
+    if (x->written == 0) return;
+    int64_t written = x->written > r->tried ? x->written : r->tried; /* a wake may begin before the request did */
+    t->upload_ns = written - r->tried;
+    if (t->written < written) t->written = written;
+}
+
 void stage_flight_to(struct stage *st, int64_t now)
 {
     if (now <= st->flight_at) return;

@@ -22,6 +22,7 @@ struct timeline {
      * done its part; before `sent` by the time it took to make a connection, else the same, or 0 for the same. */
     /* done: the end marker. closed: the end of the response; set by the caller, 0 while it is open. */
     int64_t dns_ns, tcp_ns, tls_ns; /* lengths of a new connection's phases, -1 when reused */
+    int64_t upload_ns;              /* from the request's first byte until its last was handed to the system */
 };
 
 /* How a request ended for the transport; becomes an outcome together with what the stream contained. */
@@ -68,6 +69,7 @@ struct stream {
     uint32_t events;                      /* token events */
     uint32_t pieces;                      /* reads that brought any of them */
     uint32_t thoughts;                    /* of these, with nothing but reasoning */
+    uint32_t repeats;                     /* of these, with the answer so far (EVENT_AGAIN) */
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     bool prompt_guessed;                  /* the prompt's length is an estimate; as these */

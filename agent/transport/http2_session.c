@@ -204,7 +204,9 @@ ssize_t http2_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, 
     (void)source, (void)user;
     if (!s) return NGHTTP2_ERR_DEFERRED; /* abandoned: its reset is on the way */
     n = payload_read(&s->body, (char *)to, n);
-    if (s->body.left == 0) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (s->body.left > 0) return (ssize_t)n;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    s->x->written = s->x->tr->now;
     return (ssize_t)n;
 }
 

@@ -343,6 +343,7 @@ static void write_more(struct http1_state *o, struct exchange *k)
             n = sendmsg(k->c.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         if (n > 0) sent(o, k, (size_t)n, wanted, &rest);
+        if (k->sent == k->all) k->x->written = o->conns.t->now;
     } while (n > 0 && k->sent < k->all && (k->c.tls || (size_t)n == wanted));
     k->broken = n < 0 && errno != EAGAIN && errno != EINTR;
     conn_watch_for_room(&o->conns, &k->c, k->sent < k->all && !k->broken);

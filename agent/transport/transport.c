@@ -68,6 +68,7 @@ void transport_start(struct transport *t, struct transfer *x, const struct paylo
     x->kept = false;
     x->status = 0;
     x->dns_ns = x->tcp_ns = x->tls_ns = -1;
+    x->written = 0;
     x->why = NULL;
     t->arrival = 0;
     t->delivered = false;

@@ -7,11 +7,11 @@
 #include "common/human.h"
 #include "coordinator/answer/mix.h"
 
-#define PART_LOST 0.9     /* of the requests of a workload, a model or an address */
-#define PARTS_MOST 3      /* of these, named */
-#define BROKEN_TELL 0.1   /* of the conversations that ended */
-#define ANEW_TELL 0.5     /* of the requests, a connection that the load does not explain, … */
-#define CONNECT_TELL 0.05 /* … which takes so much of a first token's time */
+#define PART_LOST 0.9   /* of the requests of a workload, a model or an address */
+#define PARTS_MOST 3    /* of these, named */
+#define BROKEN_TELL 0.1 /* of the conversations that ended */
+#define ANEW_TELL 0.5   /* of the requests, a connection that the load does not explain */
+#define UPLOAD_TELL 0.1 /* of TTFT */
 
 struct words {
     char *buf;
@@ -93,16 +93,31 @@ static void say_broken(const struct plan *plan, const struct answer *a, const st
         human_count(broken, n), human_things((double)ended, "conversation", all));
 }
 
+/* A connection that is idle for seconds is closed by the agents. */
+static bool may_be_idle(const struct plan *plan, const struct point *points, size_t n)
+{
+    bool open = false;
+    for (size_t i = 0; i < n; i++)
+        open |= points[i].requested.kind == LOAD_OPEN;
+    return open || plan_has_sessions(plan) || plan_has_trees(plan);
+}
+
+static const char *who_closes(const struct plan *plan, const struct point *points, size_t n)
+{
+    if (plan->target.fresh_connections) return "No connection is used again (target.connections: fresh)";
+    if (may_be_idle(plan, points, n)) return "Connections are closed, by the server or since they are idle for seconds";
+    return plan->target.proxy ? "The proxy, or the server behind it, closes connections"
+                              : "The server closes connections";
+}
+
 /* Latencies begin on a ready connection: what a new one takes is in none of them. */
 static void say_connections(const struct plan *plan, const struct point *points, size_t n, const struct words *w)
 {
-    double sent = 0, anew = 0, failed = 0, first = 0, ms = 0, count = 0, answer = 0, answers = 0;
+    double sent = 0, anew = 0, failed = 0, first = 0, ms = 0, count = 0;
     char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    if (plan->target.fresh_connections) return;
     for (size_t i = 0; i < n; i++) {
-        const struct metric_stat *connect = &points[i].metric[METRIC_CONNECT], *ttft = &points[i].metric[METRIC_TTFT];
-        if (!ttft->count) ttft = &points[i].metric[METRIC_E2E]; /* answers that come whole */
-        if (!points[i].data || !connect->count || !ttft->count) continue;
+        const struct metric_stat *connect = &points[i].metric[METRIC_CONNECT];
+        if (!points[i].data || !connect->count) continue;
         const uint64_t *c = points[i].data->counters;
         sent += (double)c[COUNTER_SENT];
         anew += (double)c[COUNTER_CONNECTIONS];
@@ -110,14 +125,29 @@ static void say_connections(const struct plan *plan, const struct point *points,
         first += (double)c[COUNTER_INFLIGHT_MAX];
         ms += connect->mean * (double)connect->count;
         count += (double)connect->count;
-        answer += ttft->mean * (double)ttft->count;
-        answers += (double)ttft->count;
     }
     if (!(count > 0) || anew - first - failed < ANEW_TELL * sent) return;
-    if (!(ms / count >= CONNECT_TELL * answer / answers)) return;
-    say(w, "The server closes connections: %s took", human_things(sent, "request", all));
+    say(w, "%s: %s took", who_closes(plan, points, n), human_things(sent, "request", all));
     say(w, " %s", human_things(anew, "new connection", all));
     say(w, ", of %s ms on average, which TTFT and E2E do not hold. ", human_number(ms / count, number));
+}
+
+/* It lies in TTFT, and the server sees nothing of the request before its end. */
+static void say_upload(const struct point *points, size_t n, const struct words *w)
+{
+    double ns = 0, ms = 0, count = 0;
+    char number[HUMAN_MAX], share[HUMAN_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_stat *ttft = &points[i].metric[METRIC_TTFT];
+        if (!points[i].data || !ttft->count) continue;
+        ns += (double)points[i].data->counters[COUNTER_WIN_UPLOAD_NS];
+        ms += ttft->mean * (double)ttft->count;
+        count += (double)ttft->count;
+    }
+    if (!(count > 0) || ns / 1e6 < UPLOAD_TELL * ms) return;
+    say(w, "Until the last byte of a request was sent %s ms passed on average, %s of TTFT: ",
+        human_number(ns / 1e6 / count, number), human_percent(ns / 1e6 / ms, share));
+    say(w, "prompts are large for the way to the server, or it reads them slowly. ");
 }
 
 const char *part_words(const struct plan *plan, const struct point *points, size_t n, const struct answer *a, char *buf,
@@ -132,5 +162,6 @@ const char *part_words(const struct plan *plan, const struct point *points, size
     }
     say_broken(plan, a, &w);
     say_connections(plan, points, n, &w);
+    say_upload(points, n, &w);
     return buf;
 }

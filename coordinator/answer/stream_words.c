@@ -10,14 +10,15 @@
 #include "coordinator/answer/lengths.h"
 #include "coordinator/answer/verdict.h"
 
-#define LENGTH_OFF 0.1     /* lengths further from what was asked for are reported */
-#define TEMPLATE_TOKENS 32 /* a chat template may add so many to any prompt */
-#define ENDS_TELL 0.01     /* of the answers that ended in a way that changes what the numbers mean */
-#define GATHERED_TELL 0.1  /* of the token events, or of the answers */
-#define AGAIN_TELL 2       /* times that each record was sent */
-#define UNKNOWN_TELL 0.01  /* events per request that no API knows, before they are said */
-#define FIRST_MOST 200     /* bytes of the server's words; the reports have all of them */
-#define AFTER_TELL 0.1     /* of a slot's time without a token at its end */
+#define LENGTH_OFF 0.1         /* lengths further from what was asked for are reported */
+#define TEMPLATE_TOKENS 32     /* a chat template may add so many to any prompt */
+#define ENDS_TELL 0.01         /* of the answers that ended in a way that changes what the numbers mean */
+#define GATHERED_TELL 0.1      /* of the token events, or of the answers */
+#define AGAIN_TELL 2           /* times that each record was sent */
+#define UNKNOWN_TELL 0.01      /* events per request that no API knows, before they are said */
+#define FIRST_MOST 200         /* bytes of the server's words; the reports have all of them */
+#define COMPLETIONS_DEFAULT 16 /* tokens, where a request of OpenAI's completions has no limit */
+#define AFTER_TELL 0.1         /* of a slot's time without a token at its end */
 #define AFTER_MORE_MS 10
 
 static bool off(const struct answer_length *l, double least)
@@ -213,6 +214,20 @@ static void say_others(struct answer *a, const char *what, const struct answer_l
                                             : ": figures are those of the longer ones. ");
 }
 
+/* Answers are then as long as the server likes, and no other server's need be as long. */
+static void say_unasked(const struct plan *plan, struct answer *a)
+{
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    uint64_t unasked = a->counters[COUNTER_WIN_UNASKED_OUT], ok = a->counters[COUNTER_WIN_OK];
+    double got = a->length.output.got;
+    if (!((double)unasked > LENGTH_OFF * (double)ok) || !(got > 0)) return;
+    answer_say(a, "%s of %s asked for no length: ", human_count(unasked, n), human_things((double)ok, "request", all));
+    say_tokens(a, "answers had ", got);
+    answer_say(a, plan->target.api == API_OPENAI_COMPLETIONS && got <= COMPLETIONS_DEFAULT + 1
+                      ? " on average, and servers of openai-completions end them at 16 where no limit is sent. "
+                      : " on average, as many as model and server like. ");
+}
+
 static void say_lengths(const struct plan *plan, struct answer *a)
 {
     say_others(a, "output token", &a->length.output);
@@ -230,6 +245,8 @@ static void say_lengths(const struct plan *plan, struct answer *a)
             : !plan_target_limits(&plan->target) ? " in the plan, whose requests carry another limit or none. "
             : usage_is_short(a)                  ? " tokens asked for. "
                                                  : " asked for. ");
+    } else {
+        say_unasked(plan, a);
     }
     if (off(&a->length.input, a->length.input.got < a->length.input.asked ? 0 : TEMPLATE_TOKENS)) {
         say_tokens(a, "Prompts had ", a->length.input.got);

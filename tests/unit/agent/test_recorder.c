@@ -104,6 +104,7 @@ static void test_a_new_connection_is_no_fault_of_the_agent(void **state)
     fresh(NULL);
     begin(1100 * MS, 1140 * MS);
     s.t.handed = 1101 * MS;
+    s.t.upload_ns = 8 * MS;
     feed(TOKEN, 1160 * MS);
     feed(DONE, 1200 * MS);
     end(END_COMPLETE, 200, 1201 * MS, COUNTER_OK);
@@ -111,6 +112,8 @@ static void test_a_new_connection_is_no_fault_of_the_agent(void **state)
     must_hold(METRIC_TTFT_DUE, 60 * MS);
     must_hold(METRIC_LATENESS, 40 * MS);
     must_hold(METRIC_DISPATCH, 1 * MS);
+    assert_int_equal(counted(COUNTER_WIN_UPLOAD_NS), 8 * MS);
+    assert_int_equal(counted(COUNTER_WIN_UNASKED_OUT), 1); /* it asks for no length */
 }
 
 /* A first sign at once, and the text after a long time. */

@@ -443,9 +443,10 @@ enum { HEARD_MAX = 12 << 20, HEARD_AT_ONCE = 3001 };
 struct listener {
     int fd;
     SSL_CTX *tls;
-    size_t body;      /* bytes of it that come */
-    char *heard;      /* the request, NUL-terminated */
-    const char *rest; /* its body */
+    size_t body;       /* bytes of it that come */
+    char *heard;       /* the request, NUL-terminated */
+    const char *rest;  /* its body */
+    int64_t upload_ns; /* until it was sent */
 };
 
 /* Reads a request slowly enough for the socket to fill, and answers nothing. */
@@ -516,6 +517,7 @@ static void send_one(const char *url, const struct payload *body, struct listene
     kinds_choose(target, &o.kind, &o.other);
     assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
     transfer_init(&x, &t, NULL, 0);
+    int64_t began = clock_mono_ns();
     transport_start(&t, &x, body);
     for (struct epoll_event ev; x.open;) {
         assert_int_equal(epoll_wait(o.epoll, &ev, 1, 10000), 1);
@@ -523,6 +525,7 @@ static void send_one(const char *url, const struct payload *body, struct listene
     }
     pthread_join(thread, NULL);
     assert_int_equal(t.sockets, 0);
+    l->upload_ns = x.written - began;
     transfer_clear(&x);
     transport_clear(&t);
     target_destroy(&target);
@@ -573,6 +576,7 @@ static void test_long_body(void **state)
         snprintf(length, sizeof length, "\r\nContent-Length: %zu\r\n", n);
         assert_non_null(strstr(l.heard, length));
         assert_memory_equal(l.rest, text, n);
+        assert_in_range(l.upload_ns, 1, 100 * NS_PER_S); /* not in the first wake */
         free(l.heard);
     }
     free(text);

@@ -277,47 +277,6 @@ static void test_no_tokens(void **state)
     says(&w, "No figure is given");
 }
 
-/* One server of several that fails, and one that closes its connections. */
-static void test_servers(void **state)
-{
-    (void)state;
-    static struct world w;
-    static struct stage_data data;
-    memset(&w, 0, sizeof w);
-    memset(&data, 0, sizeof data);
-    struct point *p = add(&w, 4, 1);
-    p->data = &data;
-    p->ledger.failed[0] = 20;
-    struct address_count *a = per_address_row(&data.addresses, "10.0.0.1:80"),
-                         *b = per_address_row(&data.addresses, "10.0.0.2:80");
-    a->ok = 20, b->ok = 1, b->failed = 19;
-    finish_capacity(&w, 1000);
-    says(&w, "19 of 20 requests to 10.0.0.2:80 failed, and other addresses of the target answer. ");
-    a->failed = 200; /* all are bad: that is no matter of addresses */
-    finish_capacity(&w, 1000);
-    silent(&w, "to 10.0.0");
-    p->ledger.failed[0] = 0;
-    data.counters[COUNTER_SENT] = 100;
-    data.counters[COUNTER_INFLIGHT_MAX] = 4;
-    data.counters[COUNTER_CONNECTIONS] = 104;
-    p->metric[METRIC_TTFT] = (struct metric_stat){.count = 100, .mean = 30};
-    p->metric[METRIC_CONNECT] = (struct metric_stat){.count = 100, .mean = 5};
-    finish_capacity(&w, 1000);
-    says(&w, "The server closes connections: 100 requests took 104 new connections, of 5 ms on average, which TTFT and "
-             "E2E do not hold. ");
-    data.counters[COUNTER_INFLIGHT_MAX] = 100; /* all at once: each needs one of its own */
-    finish_capacity(&w, 1000);
-    silent(&w, "closes connections");
-    data.counters[COUNTER_INFLIGHT_MAX] = 4;
-    data.counters[COUNTER_FAILED_RESET] = 60; /* those of requests that failed are told there */
-    finish_capacity(&w, 1000);
-    silent(&w, "closes connections");
-    data.counters[COUNTER_FAILED_RESET] = 0;
-    w.plan.target.fresh_connections = true; /* so the plan wants it */
-    finish_capacity(&w, 1000);
-    silent(&w, "closes connections");
-}
-
 /* Which way a point drifted that is left out for it. */
 static void test_drift(void **state)
 {
@@ -686,7 +645,6 @@ int main(void)
                                        cmocka_unit_test(test_load_twice),
                                        cmocka_unit_test(test_remarks),
                                        cmocka_unit_test(test_ended_by_time),
-                                       cmocka_unit_test(test_servers),
                                        cmocka_unit_test(test_no_steady_window),
                                        cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);

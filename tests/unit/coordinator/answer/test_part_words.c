@@ -1,0 +1,90 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/answer_world.h"
+
+/* One server of several that fails, and one that closes its connections. */
+static void test_servers(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->data = &data;
+    p->ledger.failed[0] = 20;
+    struct address_count *a = per_address_row(&data.addresses, "10.0.0.1:80"),
+                         *b = per_address_row(&data.addresses, "10.0.0.2:80");
+    a->ok = 20, b->ok = 1, b->failed = 19;
+    finish_capacity(&w, 1000);
+    says(&w, "19 of 20 requests to 10.0.0.2:80 failed, and other addresses of the target answer. ");
+    a->failed = 200; /* all are bad: that is no matter of addresses */
+    finish_capacity(&w, 1000);
+    silent(&w, "to 10.0.0");
+    p->ledger.failed[0] = 0;
+    data.counters[COUNTER_SENT] = 100;
+    data.counters[COUNTER_INFLIGHT_MAX] = 4;
+    data.counters[COUNTER_CONNECTIONS] = 104;
+    p->metric[METRIC_TTFT] = (struct metric_stat){.count = 100, .mean = 30};
+    p->metric[METRIC_CONNECT] = (struct metric_stat){.count = 100, .mean = 5};
+    finish_capacity(&w, 1000);
+    says(&w, "The server closes connections: 100 requests took 104 new connections, of 5 ms on average, which TTFT and "
+             "E2E do not hold. ");
+    data.counters[COUNTER_INFLIGHT_MAX] = 100; /* all at once: each needs one of its own */
+    finish_capacity(&w, 1000);
+    silent(&w, "closes connections");
+    data.counters[COUNTER_INFLIGHT_MAX] = 4;
+    data.counters[COUNTER_FAILED_RESET] = 60; /* those of requests that failed are told there */
+    finish_capacity(&w, 1000);
+    silent(&w, "closes connections");
+    data.counters[COUNTER_FAILED_RESET] = 0;
+    p->metric[METRIC_CONNECT].mean = 0.05; /* however fast */
+    finish_capacity(&w, 1000);
+    says(&w, "100 requests took 104 new connections, of 0.05 ms on average, ");
+    w.plan.target.proxy = "http://p:3128";
+    finish_capacity(&w, 1000);
+    says(&w, "The proxy, or the server behind it, closes connections: 100 requests took 104 new connections, ");
+    p->requested.kind = LOAD_OPEN; /* the agents close those that are idle */
+    finish_capacity(&w, 1000);
+    says(&w, "Connections are closed, by the server or since they are idle for seconds: 100 requests took 104 new ");
+    w.plan.target.fresh_connections = true; /* so the plan wants it */
+    finish_capacity(&w, 1000);
+    says(&w, "No connection is used again (target.connections: fresh): 100 requests took 104 new connections, ");
+    data.counters[COUNTER_CONNECTIONS] = 4;
+    finish_capacity(&w, 1000);
+    silent(&w, "new connection");
+}
+
+/* How long a request takes to be sent is a part of TTFT that says nothing of the server's speed. */
+static void test_upload(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    struct point *p = add(&w, 4, 1);
+    p->data = &data;
+    p->metric[METRIC_TTFT] = (struct metric_stat){.count = 100, .mean = 200};
+    data.counters[COUNTER_WIN_UPLOAD_NS] = 1900000000; /* 19 ms each */
+    finish_capacity(&w, 1000);
+    silent(&w, "last byte of a request");
+    data.counters[COUNTER_WIN_UPLOAD_NS] = 5000000000;
+    finish_capacity(&w, 1000);
+    says(&w, "Until the last byte of a request was sent 50 ms passed on average, 25 % of TTFT: ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_servers), cmocka_unit_test(test_upload)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
