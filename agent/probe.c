@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "agent/probe_words.h"
 #include "agent/prompt.h"
 #include "agent/stage.h"
+#include "agent/stream/error_header.h"
 #include "agent/transport/kinds.h"
 #include "agent/transport/warm.h"
 #include "agent/wording.h"
@@ -80,7 +80,7 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
     if (p->seen->headers_ns < 0) p->seen->headers_ns = clock_mono_ns() - p->stream.t.sent;
     probe_words_header(p->seen, name, name_n, value, value_n);
     stream_header(&p->stream, name, name_n, value, value_n);
-    if (name_n > 5 && strncasecmp(name, "grpc-", 5) == 0) /* what others say has lines of its own */
+    if (error_header_tells(name, name_n, value, value_n)) /* what others say has lines of its own */
         wording_header(&p->wording, p, name, name_n, value, value_n);
 }
 

@@ -8,6 +8,8 @@
 #include "agent/stream/stranger.h"
 #include "common/text.h"
 
+#define VALUE_MOST 200 /* bytes of a header's value: an address that is cut leads nowhere */
+
 bool wording_is_limit(const char *name, size_t n)
 {
     return (n == 11 && strncasecmp(name, "retry-after", n) == 0) || text_holds(name, n, "ratelimit") ||
@@ -16,10 +18,11 @@ bool wording_is_limit(const char *name, size_t n)
 
 void wording_add_header(char *list, size_t size, const char *name, size_t name_n, const char *value, size_t value_n)
 {
-    char line[160];
+    char line[VALUE_MOST + 80];
     size_t at = strlen(list);
-    int n = snprintf(line, sizeof line, "%s%.*s: %.*s", at ? ", " : "", (int)(name_n < 60 ? name_n : 60), name,
-                     (int)(value_n < 80 ? value_n : 80), value);
+    bool cut = value_n > VALUE_MOST;
+    int n = snprintf(line, sizeof line, "%s%.*s: %.*s%s", at ? ", " : "", (int)(name_n < 60 ? name_n : 60), name,
+                     (int)(cut ? VALUE_MOST : value_n), value, cut ? "…" : "");
     if (n > 0 && at + (size_t)n < size) failure_words(list + at, size - at, line, strlen(line));
 }
 

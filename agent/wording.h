@@ -16,14 +16,14 @@ struct wording {
     bool done[FAILURE_N]; /* … and has words */
     char bytes[4096];
     const void *limits_who; /* the request whose headers told of limits or of an error last … */
-    char limits[240];       /* … and what they said; clean text in one line */
-    char errors[240];       /* … of these, what tells of an error */
+    char limits[300];       /* … and what they said; clean text in one line */
+    char errors[300];       /* … of these, what tells of an error */
 };
 
 /* A header that tells of limits: Retry-After, x-ratelimit-…, x-envoy-…. */
 bool wording_is_limit(const char *name, size_t n);
-/* A header or trailer of an answer as it comes. What tells of an error (error_header.h) stands before the server's words
- * of any failure; what tells of limits or of another place (Location), before those of a failure by status. */
+/* A header or trailer of an answer as it comes. What tells of an error (error_header.h) stands before the server's
+ * words of any failure; what tells of limits or of another place (Location), before those of a failure by status. */
 void wording_header(struct wording *w, const void *who, const char *name, size_t name_n, const char *value,
                     size_t value_n);
 /* Appends "name: value" to a list of them, whole or not at all. */

@@ -18,6 +18,13 @@ void buf_reset(struct buf *b)
     if (b->data) b->data[0] = 0;
 }
 
+void buf_take_out(struct buf *b, size_t from, size_t to)
+{
+    if (to <= from || to > b->len) return;
+    memmove(b->data + from, b->data + to, b->len - to + 1); /* with the NUL */
+    b->len -= to - from;
+}
+
 static int reserve(struct buf *b, size_t n)
 {
     if (b->bad) return -1;

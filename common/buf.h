@@ -18,7 +18,8 @@ struct buf {
 
 void buf_clear(struct buf *b); /* releases and zeroes, keeps max; also for __attribute__((cleanup)) */
 void buf_reset(struct buf *b); /* empties, keeps memory */
-int buf_put(struct buf *b, const void *bytes, size_t n); /* 0 or -1 */
+void buf_take_out(struct buf *b, size_t from, size_t to); /* of its bytes those of [from, to) */
+int buf_put(struct buf *b, const void *bytes, size_t n);  /* 0 or -1 */
 /* Room for n bytes at the end, NULL when there is none; the caller writes them and adds to `len` (and no NUL follows).
  */
 void *buf_room(struct buf *b, size_t n);

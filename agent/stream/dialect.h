@@ -24,6 +24,7 @@ enum event_flag {
     EVENT_UNKNOWN = 1 << 8,   /* an object that says nothing this API knows */
     EVENT_UNREAD = 1 << 9,    /* a number of usage that is none: negative, broken, a word */
     EVENT_GUESS = 1 << 10,    /* usage whose input may be an estimate: a later number counts in its place */
+    EVENT_AGAIN = 1 << 11,    /* the text is that of the answer so far: new only where no other event had text */
 };
 /* How events lie in the body. */
 enum framing {
@@ -37,6 +38,7 @@ struct event {
     uint32_t flags;
     enum finish finish; /* with EVENT_FINISH */
     uint32_t choice;    /* whose tokens these are, where several answers were asked for */
+    uint32_t again;     /* with EVENT_AGAIN: bytes of text that were put at the end of the answer's */
     /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart) */
     uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens;
 };

@@ -61,7 +61,8 @@ static void take_block(struct event_scan *s)
     while (event_scan_key(s)) {
         if (JSON_IS(&s->j, "text"))
             event_scan_text(s, EVENT_CONTENT);
-        else if (JSON_IS(&s->j, "thinking"))
+        else if (JSON_IS(&s->j, "thinking") ||
+                 JSON_IS(&s->j, "content")) /* of a compaction: a summary of what was said */
             event_scan_text(s, EVENT_REASONING);
         else if (JSON_IS(&s->j, "partial_json") || JSON_IS(&s->j, "name"))
             event_scan_text(s, EVENT_TOOL);

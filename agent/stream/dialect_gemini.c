@@ -48,7 +48,19 @@ static int write_body(const struct dialect *d, const struct dialect_request *r, 
     return body_end(&w);
 }
 
-/* {"text": …, "thought": true}, in either order, or {"functionCall": {…}}. Entered. */
+/* {"language": "PYTHON", "code": …}, which the model wrote for a tool of the server's. */
+static void take_code(struct event_scan *s)
+{
+    if (!json_enter(&s->j, JSON_OBJECT)) return;
+    while (event_scan_key(s)) {
+        if (JSON_IS(&s->j, "code"))
+            event_scan_text(s, EVENT_TOOL);
+        else
+            (void)json_skip(&s->j);
+    }
+}
+
+/* {"text": …, "thought": true}, in either order, {"functionCall": {…}} or {"executableCode": {…}}. Entered. */
 static void take_part(struct event_scan *s)
 {
     uint32_t before = s->ev->flags & EVENT_TOKEN;
@@ -61,6 +73,8 @@ static void take_part(struct event_scan *s)
             thought = event_scan_is_true(s);
         else if (JSON_IS(&s->j, "functionCall"))
             event_scan_function(s);
+        else if (JSON_IS(&s->j, "executableCode"))
+            take_code(s);
         else
             (void)json_skip(&s->j);
     }

@@ -157,7 +157,7 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
         ret->finish = FINISH_NONE;
     }
     if (last) ret->flags |= EVENT_END;
-    if (is(t, "response.failed") || is(t, "error")) ret->flags |= EVENT_ERROR;
+    if (is(t, "response.failed") || is(t, "response.cancelled") || is(t, "error")) ret->flags |= EVENT_ERROR;
 }
 
 const struct dialect dialect_openai_responses = {

@@ -25,6 +25,8 @@ static void scan(const struct dialect *d, const struct dialect_event *e, struct 
         if (JSON_IS(&s.j, "text_output")) {
             s.known = true;
             event_scan_text(&s, EVENT_CONTENT);
+        } else if (JSON_IS(&s.j, "finish_reason")) { /* of the vLLM backend, where it is asked for */
+            event_scan_finish(&s);
         } else {
             event_scan_other(&s);
         }

@@ -17,10 +17,21 @@ static bool names_error(const char *name, size_t n)
     return false;
 }
 
+/* What servers and gateways send while nothing else is ready, whatever their API. */
+static bool is_sign_of_life(const char *word, size_t n)
+{
+    static const char *const WORDS[] = {"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"};
+    if (n < 4 || n > 10) return false; /* as the type of nearly all events */
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (n == strlen(WORDS[i]) && strncasecmp(word, WORDS[i], n) == 0) return true;
+    return false;
+}
+
 bool event_scan_begin(struct event_scan *s, const struct dialect_event *e, struct event *ret)
 {
     *ret = (struct event){0};
     *s = (struct event_scan){.ev = ret, .text = e->text};
+    if (e->name_len > 0 && is_sign_of_life(e->name, e->name_len)) return false;
     if (e->name_len > 0 && names_error(e->name, e->name_len)) {
         ret->flags = EVENT_ERROR; /* whatever its text is */
         return false;
@@ -165,7 +176,7 @@ void event_scan_function(struct event_scan *s)
 {
     if (!json_enter(&s->j, JSON_OBJECT)) return;
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "name") || JSON_IS(&s->j, "arguments"))
+        if (JSON_IS(&s->j, "name") || JSON_IS(&s->j, "arguments") || JSON_IS(&s->j, "input"))
             event_scan_text(s, EVENT_TOOL);
         else
             (void)json_skip(&s->j);
@@ -175,7 +186,7 @@ void event_scan_function(struct event_scan *s)
 static void take_tool_call(struct event_scan *s)
 {
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "function"))
+        if (JSON_IS(&s->j, "function") || JSON_IS(&s->j, "custom"))
             event_scan_function(s);
         else
             (void)json_skip(&s->j);
@@ -427,9 +438,31 @@ bool event_scan_skip(struct event_scan *s)
     return event_scan_skip_text(s, &text);
 }
 
+/* Entered. All of its members mean nothing, as where a program writes its empty record of an error into each answer. */
+static bool is_blank_object(struct event_scan *s)
+{
+    bool blank = true;
+    while (event_scan_key(s)) {
+        enum json_token t = json_next(&s->j);
+        blank &= is_nothing(s, t);
+        (void)json_leave(&s->j, t);
+    }
+    return blank;
+}
+
 void event_scan_error(struct event_scan *s)
 {
-    if (event_scan_is_something(s)) s->ev->flags |= EVENT_ERROR;
+    enum json_token t = json_next(&s->j);
+    if (t == JSON_OBJECT) {
+        if (is_blank_object(s))
+            s->suspect = true; /* what else would such an event say? */
+        else
+            s->ev->flags |= EVENT_ERROR;
+        return;
+    }
+    bool none = t == JSON_STRING && (!is_bad_code(&s->j, t) || ANY_CASE(&s->j, "none") || ANY_CASE(&s->j, "null"));
+    if (!none && !is_nothing(s, t)) s->ev->flags |= EVENT_ERROR;
+    (void)json_leave(&s->j, t);
 }
 
 bool event_scan_message(struct event_scan *s)
@@ -452,6 +485,7 @@ static void take_status(struct event_scan *s)
     }
     bool number = (t == JSON_NUMBER || t == JSON_STRING) && json_u32(&s->j, &n);
     if (number ? n >= 400 : t == JSON_STRING && is_bad_word(&s->j)) s->suspect = true;
+    if (t == JSON_STRING && is_sign_of_life(s->j.text, s->j.len)) s->known = true; /* "event" */
     if (number ? n == 0 || (n >= 200 && n < 300) : t == JSON_STRING && is_good_word(&s->j)) s->fine = true;
     (void)json_leave(&s->j, t);
 }
@@ -584,6 +618,7 @@ static void take_type(struct event_scan *s)
     enum json_token t = json_next(&s->j);
     if (t == JSON_STRING && JSON_IS(&s->j, "error")) s->ev->flags |= EVENT_ERROR;
     if (t == JSON_STRING && ends_as_error(&s->j)) s->suspect = true;
+    if (t == JSON_STRING && is_sign_of_life(s->j.text, s->j.len)) s->known = true;
     (void)json_leave(&s->j, t);
 }
 

@@ -59,9 +59,9 @@ bool event_scan_skip_text(struct event_scan *s, bool *ret_text);
 /* A value that is looked at: true when it is this word, or the literal true. */
 bool event_scan_is(struct event_scan *s, const char *word);
 bool event_scan_is_true(struct event_scan *s);
-/* A call's {"name", "arguments"}: EVENT_TOOL when one of them is a string that is not empty. */
+/* A call's {"name", "arguments"} or {"name", "input"}: EVENT_TOOL when one of them is a string that is not empty. */
 void event_scan_function(struct event_scan *s);
-/* A list of {"function": {…}}, or one. */
+/* A list of {"function": {…}} or {"custom": {…}}, or one. */
 void event_scan_tool_calls(struct event_scan *s);
 /* Why the answer ended: EVENT_FINISH, and EVENT_ERROR where that was an error. */
 void event_scan_finish(struct event_scan *s);

@@ -13,9 +13,15 @@ static bool is_beside(const struct json *j)
            JSON_IS(j, "type");
 }
 
+/* What the messages of an event held. */
+struct message {
+    uint32_t flags;
+    size_t from, to; /* of the text */
+};
+
 /* A delta, or the message of an answer that is not a stream. An empty one, or one with an empty text, is as the API has
  * it; text in a member that it does not know is not, whatever stands beside it. */
-static void take_delta(struct event_scan *s)
+static inline __attribute__((always_inline)) void take_delta(struct event_scan *s)
 {
     bool fine = false, strange = false, text = false, empty = true;
     if (!json_enter(&s->j, JSON_OBJECT)) return;
@@ -41,11 +47,36 @@ static void take_delta(struct event_scan *s)
     s->known |= empty || !strange || (fine && !text);
 }
 
-static void take_choice(struct event_scan *s)
+/* In a stream some send the whole answer so far beside each delta (Perplexity), or all of it at the end (MiniMax). What
+ * it holds is kept apart until it is known whether the event has a delta with text too. */
+static __attribute__((noinline)) void take_message(struct event_scan *s, struct message *m)
+{
+    uint32_t before = s->ev->flags & EVENT_TOKEN;
+    s->ev->flags &= ~(uint32_t)EVENT_TOKEN;
+    m->from = s->text ? s->text->len : 0;
+    take_delta(s);
+    m->to = s->text ? s->text->len : 0;
+    m->flags |= s->ev->flags & EVENT_TOKEN;
+    s->ev->flags = (s->ev->flags & ~(uint32_t)EVENT_TOKEN) | before;
+}
+
+static __attribute__((noinline)) void settle_message(struct event_scan *s, const struct message *m, bool whole)
+{
+    bool again = !whole && !(s->ev->flags & EVENT_TOKEN);
+    if (!whole && !again && s->text) buf_take_out(s->text, m->from, m->to);
+    if (whole || again) s->ev->flags |= m->flags;
+    if (!again) return;
+    s->ev->flags |= EVENT_AGAIN;
+    s->ev->again = (uint32_t)(m->to - m->from);
+}
+
+static void take_choice(struct event_scan *s, struct message *m)
 {
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "delta") || JSON_IS(&s->j, "message"))
+        if (JSON_IS(&s->j, "delta"))
             take_delta(s);
+        else if (JSON_IS(&s->j, "message"))
+            take_message(s, m);
         else if (JSON_IS(&s->j, "text"))
             s->known |= event_scan_content(s, EVENT_CONTENT);
         else if (JSON_IS(&s->j, "finish_reason"))
@@ -63,11 +94,14 @@ static void take_choice(struct event_scan *s)
     }
 }
 
-static void take_choices(struct event_scan *s)
+static void take_choices(struct event_scan *s, bool whole)
 {
+    struct message m;
+    m.flags = 0; /* the rest is set with it */
     if (!json_enter(&s->j, JSON_ARRAY)) return;
     while (event_scan_item(s))
-        take_choice(s);
+        take_choice(s, &m);
+    if (m.flags) settle_message(s, &m, whole);
 }
 
 /* With the words of others the whole stream may be another API's, so those are kept apart. */
@@ -84,7 +118,7 @@ static bool is_done(const char *data, size_t len)
     }
     for (; len > 0 && *data == ' '; len--)
         data++;
-    return len == 6 && memcmp(data, "[DONE]", 6) == 0;
+    return (len == 6 && memcmp(data, "[DONE]", 6) == 0) || (len == 8 && memcmp(data, "\"[DONE]\"", 8) == 0);
 }
 
 /* Of an event with choices, which no other API has. */
@@ -111,7 +145,7 @@ void openai_chunk_scan(const struct dialect *d, const struct dialect_event *e, s
     while (event_scan_key(&s)) {
         if (JSON_IS(&s.j, "choices")) {
             choices = true;
-            take_choices(&s);
+            take_choices(&s, d->whole);
         } else if (JSON_IS(&s.j, "usage"))
             take_usage(&s, &other);
         else if (JSON_IS(&s.j, "prompt_filter_results"))

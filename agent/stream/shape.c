@@ -124,7 +124,7 @@ static bool tries(uint16_t *tried, uint32_t most)
 static void put_shared(struct shapes *all, const char *raw, size_t size, struct shape_note *now, uint32_t n,
                        const struct event *ev)
 {
-    if ((ev->flags & (EVENT_ERROR | EVENT_MALFORMED)) || !tries(&all->tries, SHARED_TRIES)) return;
+    if ((ev->flags & (EVENT_ERROR | EVENT_MALFORMED | EVENT_AGAIN)) || !tries(&all->tries, SHARED_TRIES)) return;
     uint32_t i = 0;
     while (i < SHAPES_N && !is_alike(&all->at[i], raw, size, now, n))
         i++;

@@ -7,9 +7,7 @@
 #include "agent/stream/model_name.h"
 #include "agent/stream/stranger.h"
 
-#define NOT_SAID UINT32_MAX
 #define TOKENS_PER_EVENT_MAX 65536u /* a server that claims more is not believed */
-#define FALLS_LEAST 4u              /* tokens */
 
 void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *pool, int64_t window_from,
                   int64_t window_to)
@@ -19,7 +17,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     s->dialect = d;
     s->window_from = window_from;
     s->window_to = window_to;
-    s->counted = s->counted_first = NOT_SAID;
+    s->counted = s->counted_first = STREAM_NOT_SAID;
     s->t.dns_ns = s->t.tcp_ns = s->t.tls_ns = -1;
     gaps_init(&s->gaps, pool);
     gaps_init(&s->blurred, pool);
@@ -27,7 +25,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
     carry_init(&s->apart, &pool->carries);
     if (d->choices > 1) s->choice = (void *)carry_room(&s->apart, 0, STREAM_CHOICES * sizeof *s->choice);
     for (uint32_t i = 0; s->choice && i < STREAM_CHOICES; i++)
-        s->choice[i] = (struct stream_choice){.counted = NOT_SAID};
+        s->choice[i] = (struct stream_choice){.counted = STREAM_NOT_SAID};
     sse_init(&s->sse, &s->carry);
     lines_init(&s->lines, &s->carry);
 }
@@ -45,9 +43,10 @@ void stream_clear(struct stream *s)
 /* Tokens that the server's running usage gives this token event: what was added since the token event before. */
 static uint32_t event_tokens(uint32_t *counted, const struct event *ev)
 {
-    uint32_t now = ev->flags & EVENT_USAGE ? ev->output_tokens : NOT_SAID, before = *counted;
+    uint32_t now = ev->flags & EVENT_USAGE ? ev->output_tokens : STREAM_NOT_SAID, before = *counted;
     *counted = now;
-    if (now == NOT_SAID || before == NOT_SAID || now <= before || now - before > TOKENS_PER_EVENT_MAX) return 1;
+    if (now == STREAM_NOT_SAID || before == STREAM_NOT_SAID || now <= before || now - before > TOKENS_PER_EVENT_MAX)
+        return 1;
     return now - before;
 }
 
@@ -101,7 +100,7 @@ int64_t stream_tpot(const struct stream *s, uint32_t seen)
 static bool falls(const struct stream *s, uint32_t now)
 {
     bool one = s->dialect->choices <= 1 && !s->dialect->thoughts_apart;
-    return one && now > 0 && (uint64_t)now + now / 10 + FALLS_LEAST < s->usage_out;
+    return one && now > 0 && (uint64_t)now + now / 10 + STREAM_FALLS_LEAST < s->usage_out;
 }
 
 #define PIECE_EVENTS 4u  /* from so many events in a read on, reads are pieces … */
@@ -227,10 +226,22 @@ static void take_said(struct stream *s, const struct sse_event *e, const struct 
     }
 }
 
-static void take_event(struct stream *s, const struct sse_event *e, struct json_notes *notes, struct event *ret,
-                       int64_t at)
+/* The answer so far is new where no other event had text. */
+static __attribute__((noinline)) void take_again(struct stream *s, struct event *ev)
+{
+    if (s->events == s->repeats) {
+        s->repeats++;
+        return;
+    }
+    ev->flags &= ~(uint32_t)EVENT_TOKEN;
+    if (s->text) buf_take_out(s->text, s->text->len - ev->again, s->text->len);
+}
+
+static inline __attribute__((always_inline)) void take_event(struct stream *s, const struct sse_event *e,
+                                                             struct json_notes *notes, struct event *ret, int64_t at)
 {
     scan(s, e, notes, ret);
+    if (ret->flags & EVENT_AGAIN) take_again(s, ret);
     take_said(s, e, ret, at);
 }
 
@@ -286,7 +297,7 @@ static inline __attribute__((always_inline)) const char *take_plain(struct strea
     if (n == 0) return p;
     s->events += n;
     s->shaped += n;
-    s->counted = NOT_SAID;
+    s->counted = STREAM_NOT_SAID;
     s->t.last_token = at;
     if ((sh->event.flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts += n;
     if (at >= s->window_from && at < s->window_to) s->window_events += n;
@@ -463,128 +474,6 @@ static const char *missing(const struct stream *s)
     if (!s->known) return "events came, but none that target.api knows: is it right?";
     return s->finish ? "a finish reason and no end marker: target.end: finish is for servers that send none"
                      : "neither a finish reason nor the end marker";
-}
-
-#define BELIEVED_PER_EVENT 64u
-#define BELIEVED_INPUT_FACTOR 8u /* the server adds chat templates, tools and system prompts of its own … */
-#define BELIEVED_INPUT_MORE 65536u
-
-static bool is_likely(const struct stream *s, uint64_t n)
-{
-    return n <= s->asked_tokens + s->asked_tokens / 10 + 16 || n <= (uint64_t)s->events * BELIEVED_PER_EVENT;
-}
-
-/* Each event's usage is of that event alone: a sum would be as great as the number of events at least. Or it came
- * once, before the text. */
-static bool stands_still(const struct stream *s)
-{
-    bool runs = s->counted_first != NOT_SAID && s->counted != NOT_SAID && s->counted > 0;
-    runs |= s->usage_at <= s->events / 2;
-    uint32_t visible = s->events - s->thoughts; /* reasoning may be left out */
-    return runs && visible >= FALLS_LEAST && s->usage_out <= visible / 2;
-}
-
-static bool is_believed(const struct stream *s)
-{
-    uint64_t n = s->usage_out;
-    if (s->fell || stands_still(s)) return false;
-    /* of several answers: llama.cpp counts each in a usage of its own, and none is the sum */
-    if (s->dialect->choices > 1 && n < s->events) return false;
-    return is_likely(s, n);
-}
-
-/* The most bytes that the text of the answer can have. */
-static uint64_t text_most(const struct stream *s)
-{
-    uint64_t other = s->beside + (uint64_t)s->frame * s->events;
-    return s->bytes > other ? s->bytes - other : 0;
-}
-
-/* A limit is not passed, and a token has a byte at least. */
-static bool is_doubtful(const struct stream *s, uint64_t n)
-{
-    uint64_t asked = s->asked_tokens, most = text_most(s);
-    bool limit = !s->dialect->unlimited && asked > 0 && n > asked + asked / 10 + 16;
-    return (limit && n > s->events + s->events / 10u + 16) || n > most + most / 10 + 16;
-}
-
-/* Tokens after the first token event. */
-static uint32_t count_suffix(const struct stream *s, const struct stream_tokens *n)
-{
-    uint32_t first = s->counted_first, seen = n->seen, events = s->events;
-    if (events < 2) return 0;
-    if (!n->counted || first == NOT_SAID || first == 0)
-        return seen - (uint32_t)(((uint64_t)seen + events / 2) / events);
-    uint32_t rest = first < s->usage_out ? s->usage_out - first : 0; /* what is hidden came before it */
-    return rest < seen ? rest : seen;
-}
-
-/* Usage that is not taken, and why. */
-static void count_doubts(const struct stream *s, uint64_t input_most, bool counts, struct stream_tokens *ret)
-{
-    if (s->usage_in > input_most) ret->doubted_in = s->usage_in;
-    if (s->usage_cached > ret->input) ret->doubted_cached = s->usage_cached;
-    if (!ret->counted && counts) {
-        ret->fell = s->fell;
-        ret->zero = s->usage_out == 0 && s->end && s->events > 0;
-        if (!s->fell) ret->doubted_out = s->usage_out;
-    }
-    ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
-}
-
-/* Tokens of reasoning that usage's output tokens leave out: by its own numbers, or by what came. */
-static uint32_t left_out(const struct stream *s)
-{
-    uint32_t n = s->usage_out, visible = s->events - s->thoughts, told = s->usage_thought;
-    bool less = s->thoughts > 0 && visible > 0 && n < s->events && n <= visible + visible / 10;
-    if (told > 0 && s->dialect->thoughts_apart) return 0; /* added already */
-    if ((told > n || (told > 0 && less)) && is_likely(s, (uint64_t)n + told)) return told;
-    return less ? s->thoughts : 0;
-}
-
-#define SUMMARY_FACTOR 2u /* reasoning counted so far beyond what came of it was not shown, or as a summary */
-
-/* Tokens of reasoning among `n` that no event showed. Events of a summary hold as many tokens as those of the text. */
-static uint32_t hidden(const struct stream *s, uint32_t n)
-{
-    uint32_t told = s->usage_thought, visible = s->events - s->thoughts;
-    if (told >= n || s->thoughts == 0) return told < n ? told : 0;
-    uint64_t text = n - told, came = visible ? s->thoughts * (text > visible ? text : visible) / visible : told;
-    return told > SUMMARY_FACTOR * came + 16 ? told - (uint32_t)came : 0;
-}
-
-/* What usage counts. It may leave out the tokens of reasoning, and the stream may. */
-static void count_usage(const struct stream *s, struct stream_tokens *ret)
-{
-    uint32_t n = s->usage_out + left_out(s), shown = n - hidden(s, n);
-    ret->made = ret->seen = n;
-    if (shown < n) ret->seen = shown > s->events ? shown : s->events < n ? s->events : n;
-}
-
-static void count_all(const struct stream *s, struct stream_tokens *ret)
-{
-    bool counts = !s->dialect->no_tokens, whole = counts && s->dialect->whole;
-    *ret = (struct stream_tokens){.made = s->events, .seen = s->events, .input = s->prompt_tokens};
-    ret->doubted = ret->unread = s->unread;
-    ret->unknown = whole;
-    ret->input_asked = true;
-    if (whole || !counts) ret->made = ret->seen = 0;
-    if (!s->usage) return;
-    uint64_t input_most = (uint64_t)s->prompt_tokens * BELIEVED_INPUT_FACTOR + BELIEVED_INPUT_MORE;
-    ret->input_asked = s->usage_in == 0 || s->usage_in > input_most;
-    if (!ret->input_asked) ret->input = s->usage_in;
-    if (s->usage_cached <= ret->input) ret->cached = s->usage_cached;
-    ret->counted = s->usage_out > 0 && counts && is_believed(s);
-    ret->unknown = whole && !ret->counted;
-    count_doubts(s, input_most, counts, ret);
-    if (ret->counted) count_usage(s, ret);
-    ret->over = ret->counted && is_doubtful(s, ret->seen);
-}
-
-void stream_count(const struct stream *s, struct stream_tokens *ret)
-{
-    count_all(s, ret);
-    ret->suffix = count_suffix(s, ret);
 }
 
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n)

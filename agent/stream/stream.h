@@ -59,6 +59,9 @@ struct stream_look {
     char bytes[REMARK_N][STREAM_LOOK_BYTES]; /* the data of the event; of OTHER_MODEL the name, whatever it is */
 };
 
+#define STREAM_NOT_SAID UINT32_MAX
+#define STREAM_FALLS_LEAST 4u /* tokens that running usage may fall by */
+
 struct stream {
     const struct dialect *dialect;
     struct stream_choice *choice; /* [STREAM_CHOICES] where an answer is one of several; else NULL, or without memory */

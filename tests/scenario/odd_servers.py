@@ -97,6 +97,8 @@ PLACES = {
     "/wholenousage": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "a b c"}, "finish_reason": "stop"}]})), False),
     "/thoughts": (lambda n: whole("200 OK", "application/json", json.dumps({"choices": [{"message": {"content": "", "reasoning_content": "hm"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 16, "completion_tokens": n}})), False),
     "/job": (lambda n: whole("202 Accepted", "application/json", '{"id": "job-7", "status": "queued"}', "Location: /jobs/7"), False),
+    "/moved": (lambda n: whole("308 Permanent Redirect", "text/plain", "", "Location: https://elsewhere.example/" + "v1/" * 30 + "chat/completions"), False),
+    "/trailer": (lambda n: [(0.02, CHUNKED), (0.003, chunk(token())), (0.003, b"0\r\nX-Stream-Error: engine core died\r\nX-Request-Id: 7\r\n\r\n")], False),
     "/fields": (lambda n: whole("431 Request Header Fields Too Large", "text/plain", ""), False),
     "/both": (lambda n: whole("404 Not Found", "text/plain", "no adapter") if next(TURN) % 2 else whole("400 Bad Request", "text/plain", "too many tokens"), False),
     "/legal": (lambda n: whole("451 Unavailable For Legal Reasons", "text/plain", "not in your country"), False),

@@ -45,6 +45,15 @@ expect '.failures[0] | .label == "reset" and (.text | contains("answered before"
 run_at /proxy 'concurrency: [2], duration: 1s'
 expect '.failures[0] | .label == "proxy" and .status == 407 and (.hint | contains("A proxy wants a login of its own"))' 'a status of a proxy is called that'
 
+run_at /moved 'concurrency: [4], duration: 2s'
+expect '.failures[0] | .label == "http_3xx" and .status == 308 and (.text | contains("https://elsewhere.example/v1/") and contains("/v1/chat/completions"))' 'where a redirect leads is told, to its end'
+expect '.points[0].ledger.due < 60' 'and slots rest, as after any refusal'
+expect '.answer.text | contains("https://elsewhere.example/v1/")' 'in the answer too'
+run_at /trailer 'concurrency: [2], duration: 1s'
+expect '.failures[0] | .label == "stream_error" and (.text | startswith("[X-Stream-Error: engine core died]"))' 'a trailer that tells of an error is one'
+run_at /trailer 'concurrency: [2], duration: 1s' ', end: close'
+expect '.failures[0].label == "stream_error"' 'also where the end of the body ends an answer'
+
 run_at /job 'concurrency: [2], duration: 1s'
 expect '.failures[0] | .status == 202 and (.text | contains("the server only took the request (status 202)")) and (.text | contains("job-7"))' 'a job that was queued is called that'
 expect '.answer.text | contains("target.stream: false") | not' 'and nobody is sent elsewhere'

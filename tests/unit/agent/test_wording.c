@@ -73,6 +73,12 @@ static void test_limits(void **state)
     s = (struct failure_sample){.label = FAILURE_HTTP_3XX, .status = 308};
     wording_take(&w, &b, KEY, 1, NULL, &s);
     assert_string_equal(s.text, "[Location: https://other.test/v1]");
+    char far[240] = "https://other.test/";
+    memset(far + strlen(far), 'a', 160);
+    wording_header(&w, &b, "Location", 8, far, strlen(far));
+    s = (struct failure_sample){.label = FAILURE_HTTP_3XX, .status = 307};
+    wording_take(&w, &b, KEY, 1, NULL, &s);
+    assert_non_null(strstr(s.text, far)); /* not cut: it is where to go */
     /* what tells of an error, of any failure, and before the rest */
     static const char *const ERRORS[][2] = {{"retry-after", "7"},
                                             {"x-error-code", "0"},

@@ -56,8 +56,25 @@ static void test_limit(void **state)
     buf_clear(&none);
 }
 
+static void test_take_out(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(10);
+    buf_take_out(&b, 0, 0);
+    assert_int_equal(buf_puts(&b, "0123456789"), 0);
+    buf_take_out(&b, 2, 5);
+    assert_string_equal(buf_str(&b), "0156789");
+    buf_take_out(&b, 5, b.len);
+    assert_string_equal(buf_str(&b), "01567");
+    buf_take_out(&b, 3, 2);
+    buf_take_out(&b, 3, 6); /* more than there is */
+    assert_string_equal(buf_str(&b), "01567");
+    buf_clear(&b);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_grows), cmocka_unit_test(test_limit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_grows), cmocka_unit_test(test_limit),
+                                       cmocka_unit_test(test_take_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -628,24 +628,15 @@ static void test_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),
-                                       cmocka_unit_test(test_unseen),
-                                       cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_cancelled),
-                                       cmocka_unit_test(test_earlier_build),
-                                       cmocka_unit_test(test_after),
-                                       cmocka_unit_test(test_failure_words),
-                                       cmocka_unit_test(test_broken),
-                                       cmocka_unit_test(test_drift),
-                                       cmocka_unit_test(test_no_tokens),
-                                       cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_latency_at),
-                                       cmocka_unit_test(test_capacity),
-                                       cmocka_unit_test(test_load_twice),
-                                       cmocka_unit_test(test_remarks),
-                                       cmocka_unit_test(test_ended_by_time),
-                                       cmocka_unit_test(test_no_steady_window),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),    cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),      cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_earlier_build), cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),         cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity),
+                                       cmocka_unit_test(test_load_twice),    cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time), cmocka_unit_test(test_no_steady_window),
                                        cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
