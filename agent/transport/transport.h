@@ -33,7 +33,7 @@ struct transfer {
     bool kept;           /* at the end: its connection waits for another request */
     long status;         /* HTTP status, 0 = none yet */
     int64_t dns_ns, tcp_ns, tls_ns; /* at the end: phases of a new connection, -1 when reused */
-    int64_t written; /* the wake at which the last byte was handed to the system; 0: not yet */
+    int64_t written;                /* the wake at which the last byte was handed to the system; 0: not yet */
     const char *why; /* at the end: more than its label says; NULL = nothing to add. While a proxy keeps it waiting:
                         that. Valid until the next one ends */
 };

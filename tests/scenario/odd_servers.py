@@ -1,8 +1,10 @@
 """Servers that answer in odd but real ways, one a path, for scenario/odd_servers. A request's answer: a first token after 20 ms, the others 3 ms apart.
-Prints its port; ends when its input does."""
+odd_servers.py SOCKET: also at that Unix socket. Prints its port; ends when its input does."""
 import itertools
 import json
 import socket
+import sys
+import threading
 import time
 
 import listener
@@ -63,6 +65,7 @@ USED = itertools.count()
 # path: (answer to a request for n tokens, the connection ends with it)
 PLACES = {
     "/good": (good, False),
+    "/slowly": (good, False),
     "/old": (lambda n: good(n, head=OLD), True),
     "/bare": (lambda n: good(n, head=BARE), True),
     "/cut": (lambda n: stream([token(), b'data: {"choices":[{"delta":{"content":"hel\n\n', event("[DONE]")]), False),
@@ -130,7 +133,8 @@ def answer(s, path, n):
 
 
 def serve(s):
-    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if s.family != socket.AF_UNIX:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
     while True:
         while b"\r\n\r\n" not in data:
@@ -140,11 +144,19 @@ def serve(s):
             data += more
         head, data = data.split(b"\r\n\r\n", 1)
         length = next((int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
+        slowly = head.split()[1] == b"/slowly"
         while len(data) < length:
+            if slowly:
+                time.sleep(0.002)
             data += s.recv(65536)
         body, data = data[:length], data[length:]
         if answer(s, head.split()[1].decode(), json.loads(body).get("max_tokens") or 8):
             return None
 
 
+# the same at a Unix socket, which holds little of what nobody has read
+local = socket.socket(socket.AF_UNIX)
+local.bind(sys.argv[1])
+local.listen(16)
+threading.Thread(target=listener.accept, args=(local, serve), daemon=True).start()
 listener.run(serve)

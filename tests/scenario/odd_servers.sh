@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkfifo "$TMP/hold"
-python3 "$(dirname "$0")/odd_servers.py" <"$TMP/hold" >"$TMP/port" &
+python3 "$(dirname "$0")/odd_servers.py" "$TMP/socket" <"$TMP/hold" >"$TMP/port" &
 STARTED+=("$!")
 exec 9>"$TMP/hold"
 wait_until 10 test -s "$TMP/port" || { fail 'the servers did not start'; exit 1; }
@@ -19,7 +19,15 @@ for place in old bare; do
     expect_carried
     expect '.points[0].achieved.concurrency > 3.7' "$place: slots are in flight, and do not rest"
     expect '.points[0].ledger | .ok == .due and .ok > 20' "$place: every request ended ok"
+    expect '.answer.text | contains("The server closes connections: ")' "$place: new connections are said, however fast they are"
 done
+# a prompt of 4 MB, read slowly: its way is a part of TTFT
+plan "target: {url: \"http://127.0.0.1:$PORT/slowly\", address: \"unix:$TMP/socket\", model: m}" 'workload: {synthetic: {input_tokens: 1000000, output_tokens: 8}}' 'load: {concurrency: [1], requests: 4, warmup: 0s}'
+plateau_run --local 1
+expect '.points[0].evidence.counters.window_upload_ns > 1e7' 'the time in which requests are sent is counted'
+expect '.answer.text | contains("Until the last byte of a request was sent ")' 'and said, where it is much of TTFT'
+run_at /good 'concurrency: [2], duration: 1s'
+expect '.answer.text | (contains("last byte of a request") or contains("closes connections")) | not' 'and not where it is not'
 
 run_at /cut 'concurrency: [2], duration: 1s'
 expect_status 3

@@ -216,7 +216,7 @@ static void test_flags(void **state)
          "\"a\"}]}]}}]}",
          EVENT_REASONING},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\"}]}}]}", EVENT_REASONING},
-        {"{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}]}", EVENT_CONTENT | EVENT_AGAIN},
         {"{\"usage\":null,\"choices\":[]}", EVENT_UNKNOWN},
         {"{\"usage\":{}}", EVENT_UNKNOWN},
         {"{\"usage\":{},\"code\":\"Throttling\",\"message\":\"too fast\"}", EVENT_ERROR},

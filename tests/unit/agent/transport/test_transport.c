@@ -517,15 +517,15 @@ static void send_one(const char *url, const struct payload *body, struct listene
     kinds_choose(target, &o.kind, &o.other);
     assert_int_equal(transport_init(&t, target, &CALLS, &o, &e), 0);
     transfer_init(&x, &t, NULL, 0);
-    int64_t began = clock_mono_ns();
     transport_start(&t, &x, body);
+    int64_t begun = clock_mono_ns();
     for (struct epoll_event ev; x.open;) {
         assert_int_equal(epoll_wait(o.epoll, &ev, 1, 10000), 1);
         transport_ready(&t, ev.data.u64, ev.events, clock_mono_ns());
     }
     pthread_join(thread, NULL);
     assert_int_equal(t.sockets, 0);
-    l->upload_ns = x.written - began;
+    l->upload_ns = x.written - begun;
     transfer_clear(&x);
     transport_clear(&t);
     target_destroy(&target);
