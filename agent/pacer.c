@@ -70,7 +70,7 @@ int pacer_init(struct pacer *p, const struct shard *s, uint32_t cap, int64_t t0,
 {
     memset(p, 0, sizeof *p);
     p->shard = s;
-    p->t0 = t0;
+    p->t0 = p->freed = t0;
     p->end = s->duration_ns > 0 ? ahead_of(t0, s->duration_ns) : PACER_NEVER;
     p->cap = s->kind == LOAD_CLOSED ? s->slots : (s->slots != 0 && s->slots < cap ? s->slots : cap);
     p->times = calloc(p->cap ? p->cap : 1, sizeof *p->times);
@@ -138,6 +138,7 @@ bool pacer_take(struct pacer *p, int64_t now, struct pacer_item *ret)
 void pacer_freed(struct pacer *p, int64_t at, int64_t think)
 {
     p->in_flight--;
+    if (at > p->freed) p->freed = at;
     if (p->shard->kind == LOAD_CLOSED) {
         heap_push(p, ahead_of(at, think));
         return;
@@ -187,4 +188,9 @@ bool pacer_exhausted(const struct pacer *p)
     const struct shard *s = p->shard;
     bool counted = s->requests_all != 0 && (s->n_turns == 0 || p->head.k >= s->requests_all);
     return !p->head_some && (counted || p->end == PACER_NEVER);
+}
+
+int64_t pacer_over(const struct pacer *p)
+{
+    return p->shard->kind == LOAD_OPEN ? ahead_of(p->t0, arrivals_over(&p->head)) : p->t0;
 }

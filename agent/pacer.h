@@ -24,6 +24,7 @@ struct pacer {
     bool limited;    /* closed: at most `limit` requests */
     uint64_t limit;
     uint32_t cap, in_flight;
+    int64_t freed;       /* the last end of a request */
     uint64_t taken, due; /* requests started or abandoned; requests that became due, see pacer_due */
     uint64_t capped;     /* arrivals that waited for the cap */
     int64_t *times;      /* closed: heap of due times of free slots; open: ring of the moments places became free */
@@ -55,6 +56,8 @@ bool pacer_abandon(struct pacer *p, int64_t now, struct pacer_item *ret);
 void pacer_end(struct pacer *p, int64_t at);
 /* The count limit is reached: nothing will ever become due again. */
 bool pacer_exhausted(const struct pacer *p);
+/* When the schedule of an exhausted open loop is over (arrivals_over); a closed loop has none, and so none after T0. */
+int64_t pacer_over(const struct pacer *p);
 /* Due and not started. */
 static inline uint64_t pacer_waiting(const struct pacer *p)
 {

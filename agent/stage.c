@@ -622,6 +622,12 @@ void stage_stop(struct stage *st, bool now_too, int64_t now)
     if (until < st->drain_until) st->drain_until = until;
 }
 
+/* Its count is reached, and nothing is open. */
+static bool all_ended(const struct stage *st)
+{
+    return !st->closed && st->n_open == 0 && st->trees.open == 0 && pacer_exhausted(&st->pacer);
+}
+
 void stage_advance(struct stage *st, int64_t now)
 {
     stage_pump(st, now);
@@ -633,10 +639,12 @@ void stage_advance(struct stage *st, int64_t now)
     if (now >= st->drain_until)
         for (uint32_t i = st->n_open; i-- > 0;)
             end_open(st, st->open[i], END_ABORTED, now);
-    if (!st->closed && st->n_open == 0 && st->trees.open == 0 && pacer_exhausted(&st->pacer)) {
+    int64_t over = all_ended(st) ? pacer_over(&st->pacer) : INT64_MAX;
+    if (now >= over) {
+        int64_t to = over > st->pacer.freed ? over : now;
         st->closed = true;
         stage_flight_to(st, now);
-        if (now < st->rec.window_to) st->rec.window_to = now;
+        if (to < st->rec.window_to) st->rec.window_to = to;
     }
 }
 
@@ -644,6 +652,7 @@ int64_t stage_next(const struct stage *st)
 {
     int64_t next = st->closed ? INT64_MAX : pacer_next(&st->pacer);
     if (!st->closed && st->pacer.end < next) next = st->pacer.end;
+    if (all_ended(st) && pacer_over(&st->pacer) < next) next = pacer_over(&st->pacer);
     if (!st->closed && st->n_open < st->cap && trees_next(&st->trees) < next) next = trees_next(&st->trees);
     if (tails_due(&st->ending) < next) next = tails_due(&st->ending);
     if (tails_due(&st->tails) < next) next = tails_due(&st->tails);

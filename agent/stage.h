@@ -2,8 +2,9 @@
  * recorder counts it. Knows no epoll and no thread; the worker (worker.h) calls it with `now`.
  *
  * The measured window is [T0 + warm-up, T0 + duration). A stage that ends by its count alone is measured from the end
- * of the warm-up to the end of its last request, drain included: all its tokens over all its time. A stage that is
- * stopped early is measured up to the stop. */
+ * of the warm-up to the end of its last request, drain included: all its tokens over all its time. That of an open loop
+ * lasts at least as long as its schedule (arrivals_over): its last answer may come before the next arrival would. A
+ * stage that is stopped early is measured up to the stop. */
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -73,6 +73,21 @@ int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k)
     return 0;
 }
 
+int64_t arrivals_over(const struct arrivals *a)
+{
+    const struct shard *s = a->shard;
+    struct arrivals next = *a;
+    struct corpus_record last;
+    bool counted = s->requests_all && a->k >= s->requests_all;
+    double t = counted ? next_time(&next) : HUGE_VAL;
+    if (!(t < HUGE_VAL) && s->arrivals == ARRIVALS_RECORDED && s->recorded && a->k > 0 &&
+        corpus_get(s->recorded, a->k - 1, &last) == 0)
+        t = (double)last.at_ns * (a->k > 1 ? (double)a->k / (double)(a->k - 1) : 1);
+    int64_t over = t < (double)(INT64_MAX / 4) ? llround(t) : 0;
+    if (s->duration_ns > 0 && (!counted || over > s->duration_ns)) over = s->duration_ns;
+    return over;
+}
+
 uint32_t arrivals_peak(const struct shard *s, int64_t within_ns, uint32_t enough)
 {
     struct arrivals head, tail; /* the schedule is walked twice instead of stored */

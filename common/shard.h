@@ -92,5 +92,9 @@ void arrivals_init(struct arrivals *a, const struct shard *s);
 /* The shard's next arrival: time from T0 in *ret_ns and its cluster-wide number in *ret_k; returns 1, or 0 at the end
  * of the stage (duration or requests_all reached). */
 int arrivals_next(struct arrivals *a, int64_t *ret_ns, uint64_t *ret_k);
+/* When the cluster's schedule is over, after arrivals_next has returned 0: at the end of the duration, or when the
+ * arrival after the last one of the count would come (n at a constant rate r last n / r); of a recording without
+ * further rows a mean gap after the last. 0: nobody knows, there are no arrivals. */
+int64_t arrivals_over(const struct arrivals *a);
 /* The most arrivals of the shard within any `within_ns`; counting ends at `enough`. Walks the whole schedule. */
 uint32_t arrivals_peak(const struct shard *s, int64_t within_ns, uint32_t enough);

@@ -303,12 +303,15 @@ static void test_count_limits(void **state)
     static const struct {
         const char *load;
         uint64_t due;
+        int64_t lasts_ms; /* the schedule; 0: less than its answers, or by chance */
     } CASES[] = {
-        {"stages: [{concurrency: 7, requests: 100}]", 100},
-        {"stages: [{concurrency: 64, requests: 10}]", 10}, /* fewer than slots */
-        {"stages: [{concurrency: 2, requests: 10}]", 10},  /* a worker without a slot */
-        {"stages: [{concurrency: 4, requests: 30, duration: 60s, warmup: 0}]", 30},
-        {"stages: [{rate: 500/s, arrivals: constant, requests: 100}]", 100},
+        {"stages: [{concurrency: 7, requests: 100}]", 100, 0},
+        {"stages: [{concurrency: 64, requests: 10}]", 10, 0}, /* fewer than slots */
+        {"stages: [{concurrency: 2, requests: 10}]", 10, 0},  /* a worker without a slot */
+        {"stages: [{concurrency: 4, requests: 30, duration: 60s, warmup: 0}]", 30, 0},
+        {"stages: [{rate: 500/s, arrivals: constant, requests: 100}]", 100, 0},
+        {"stages: [{rate: 10/s, arrivals: constant, requests: 5}]", 5, 500}, /* the last answer ends after 0.43 s */
+        {"stages: [{rate: 10/s, requests: 5, duration: 60s, warmup: 0}]", 5, 0},
     };
     struct plan *before = NULL;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
@@ -321,6 +324,8 @@ static void test_count_limits(void **state)
         assert_int_equal(r.all->counters[COUNTER_WIN_EVENTS], 5 * CASES[i].due);
         assert_true(r.all->counters[COUNTER_MEASURED_NS] > 0 &&
                     r.all->counters[COUNTER_MEASURED_NS] < 60 * (uint64_t)NS_PER_S);
+        if (CASES[i].lasts_ms) /* n arrivals at rate r last n / r, however soon the last is answered */
+            assert_int_equal(r.all->counters[COUNTER_MEASURED_NS], CASES[i].lasts_ms * NS_PER_MS);
         snapshot_destroy(&r.all);
         if (before) plan_destroy(&before);
         before = p;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/corpus.h"
 #include "common/shard.h"
 
 enum { MANY = 20000 };
@@ -29,6 +30,14 @@ static struct shard open_shard(enum arrivals_kind kind, double from, double to, 
     struct shard s;
     struct err e = {0};
     if (shard_whole(&p, &stage, seed, &s, &e)) fail_msg("%s", e.text);
+    return s;
+}
+
+static struct shard counted_shard(enum arrivals_kind kind, uint64_t n, uint64_t seed)
+{
+    struct shard s = open_shard(kind, 2, 2, NS_PER_S, seed);
+    s.duration_ns = 0;
+    s.requests_all = n;
     return s;
 }
 
@@ -229,6 +238,89 @@ static void test_part_without_arrivals(void **state)
     shard_clear(&s);
 }
 
+/* A schedule by count is over when the arrival after the last would come. The parts of a stage agree about it. */
+static void test_over(void **state)
+{
+    (void)state;
+    struct shard s = counted_shard(ARRIVALS_CONSTANT, 6, 1), parts[3];
+    struct arrivals a;
+    struct err e = {0};
+    int64_t ns;
+    uint64_t k;
+    arrivals_init(&a, &s);
+    while (arrivals_next(&a, &ns, &k)) {
+    }
+    assert_int_equal(arrivals_over(&a), 3 * NS_PER_S);
+    shard_clear(&s);
+    for (int kind = ARRIVALS_POISSON; kind <= ARRIVALS_GAMMA; kind++) {
+        double rate = 0;
+        for (uint64_t seed = 1; seed <= 2000; seed++) {
+            s = counted_shard((enum arrivals_kind)kind, 20, seed);
+            arrivals_init(&a, &s);
+            assert_int_equal(take(&s, A, MANY), 20);
+            while (arrivals_next(&a, &ns, &k)) {
+            }
+            int64_t over = arrivals_over(&a);
+            assert_true(over > A[19].ns && over == arrivals_over(&a));
+            s.requests_all = 21;
+            assert_int_equal(take(&s, A, MANY), 21);
+            assert_int_equal(over, A[20].ns);
+            rate += 20 / ((double)over / NS_PER_S) / 2000;
+            s.requests_all = 20;
+            if (shard_split(&s, (uint32_t[]){1, 2, 5}, 3, 0, parts, &e)) fail_msg("%s", e.text);
+            for (int i = 0; i < 3; i++) {
+                arrivals_init(&a, &parts[i]);
+                while (arrivals_next(&a, &ns, &k)) {
+                }
+                assert_int_equal(arrivals_over(&a), over);
+                shard_clear(&parts[i]);
+            }
+            shard_clear(&s);
+        }
+        assert_true(fabs(rate / 2 - 1) < (kind == ARRIVALS_POISSON ? 0.02 : 0.08)); /* nothing is read too fast */
+    }
+    s = open_shard(ARRIVALS_CONSTANT, 2, 2, 2 * NS_PER_S, 1); /* its time ends it, and its count never */
+    s.requests_all = 6;
+    arrivals_init(&a, &s);
+    while (arrivals_next(&a, &ns, &k)) {
+    }
+    assert_int_equal(arrivals_over(&a), 2 * NS_PER_S);
+    shard_clear(&s);
+}
+
+/* A recording is over at its next row, or a mean gap after its last. */
+static void test_recording_over(void **state)
+{
+    (void)state;
+    struct shard s = counted_shard(ARRIVALS_RECORDED, 4, 1);
+    const int64_t rows[] = {0, 100, 500, 1500};
+    struct err e = {0};
+    char hash[CORPUS_HASH_HEX];
+    FILE *f = tmpfile();
+    struct corpus_writer *w = corpus_writer_new(f, &e);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(
+            corpus_write(w, &(struct corpus_record){.at_ns = rows[i] * NS_PER_MS, .input_tokens = 1}, NULL, NULL, &e),
+            0);
+    assert_int_equal(corpus_finish(w, hash, &e), 0);
+    corpus_writer_destroy(&w);
+    struct corpus *c = corpus_open(fileno(f), &e);
+    s.recorded = c;
+    for (uint64_t n = 1; n <= 4; n++) {
+        struct arrivals a;
+        int64_t ns;
+        uint64_t k;
+        s.requests_all = n;
+        arrivals_init(&a, &s);
+        while (arrivals_next(&a, &ns, &k)) {
+        }
+        assert_int_equal(arrivals_over(&a), (n < 4 ? rows[n] : 2000) * NS_PER_MS);
+    }
+    shard_clear(&s);
+    corpus_close(&c);
+    (void)fclose(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +332,8 @@ int main(void)
         cmocka_unit_test(test_union_of_parts),
         cmocka_unit_test(test_peak),
         cmocka_unit_test(test_part_without_arrivals),
+        cmocka_unit_test(test_over),
+        cmocka_unit_test(test_recording_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
