@@ -269,6 +269,17 @@ static void record_window(struct recorder *r, const struct stream *s, const stru
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, 1, 1));
 }
 
+/* Tokens of the cache beyond those of a chat template and a system prompt, which are the same in every prompt: usage
+ * counts them, and they were not sent. */
+static uint32_t cached_again(const struct stream *s, const struct stream_tokens *n)
+{
+    const uint64_t template = 32; /* where nothing tells how long it is */
+    uint64_t sent = s->prompt_tokens > s->prompt_beside ? s->prompt_tokens - s->prompt_beside : 0;
+    uint64_t added = n->input > sent ? n->input - sent : 0;
+    if (added < template) added = template;
+    return n->cached > added ? (uint32_t)(n->cached - added) : 0;
+}
+
 /* How an answer came and ended. */
 static void record_form(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -290,6 +301,7 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     count(r, COUNTER_TOKENS, n->made);
     count(r, COUNTER_TOKENS_SEEN, n->seen);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
+    count(r, COUNTER_CACHED_AGAIN, cached_again(s, n));
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
     if (n->over) {
         count(r, COUNTER_USAGE_OVER, 1);

@@ -307,6 +307,7 @@ static int corpus_source_next(void *source, const struct source_ask *a, struct d
     const struct dist *output = &s->o.load->data.output_tokens;
     uint64_t row = record_of(s, a->index), chars = 0;
     s->cost = word_costs_find(&s->tokens.costs, a->model);
+    ret->beside = (uint32_t)s->cost->beside;
     if (corpus_get(s->o.corpus, row, &r) < 0) return -1;
     if (r.tree) return write_node(s, &r, a, ret, ret_input);
     if (r.body && merge_bodies(s, r.body, ret)) return -1;

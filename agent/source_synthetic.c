@@ -73,6 +73,7 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
     s->message = (struct dialect_message){
         .role = "user", .len = WORDS_CHARS(all), .words = s->words + skip, .n_words = 2 - skip};
     ret->messages = &s->message;
+    ret->beside = (uint32_t)cost->beside;
     ret->n_messages = 1;
     ret->output_tokens = output;
     *ret_input = input;

@@ -57,6 +57,7 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     if (st->dialect.write_body(&st->dialect, &ask, &r->body.text) < 0) return -1;
     r->stream.asked_tokens = dialect_asked(&st->dialect, ask.output_tokens);
     r->stream.prompt_tokens = r->choice.input_tokens;
+    r->stream.prompt_beside = ask.beside;
     r->stream.prompt_guessed = ask.guessed;
     return 0;
 }

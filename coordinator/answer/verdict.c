@@ -15,12 +15,12 @@
 #define UNSTAMPED_SUSPECT 0.05     /* first reads of a connection carry no stamp: 1-3 % is usual */
 #define CPU_SUSPECT 0.95           /* of one core, by the busiest worker */
 #define USAGE_DOUBTED_SUSPECT 0.01 /* of the requests */
-#define CACHED_SUSPECT 0.05        /* of the input tokens, without a shared prefix in the plan */
-#define CACHED_TEMPLATE 32         /* tokens of a request that a chat template puts before any prompt */
-#define RUNQ_SUSPECT 0.1           /* of the stage's length, and more than the CPU time */
-#define FAILURE_REST_S 1           /* a slot rests for at most so long after a failure (agent/stage.c) */
-#define STALLED_ANSWERS 2          /* in a window of so many answers' time one at least should end */
-#define WAITING_SUSPECT (1 << 20)  /* bytes in one socket: the server was being held back */
+#define CACHED_SUSPECT                                                                                                 \
+    0.05 /* of the input tokens, beyond what the server adds itself, without a shared prefix in the plan */
+#define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
+#define FAILURE_REST_S 1          /* a slot rests for at most so long after a failure (agent/stage.c) */
+#define STALLED_ANSWERS 2         /* in a window of so many answers' time one at least should end */
+#define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
 
 struct evidence {
     const uint64_t *c;
@@ -400,7 +400,7 @@ static void check_cache(const struct evidence *e, struct verdict *v)
     if (!input || !(n > 0)) return;
     double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
     char share[HUMAN_MAX];
-    if (cached - CACHED_TEMPLATE * n <= CACHED_SUSPECT * all) return;
+    if ((double)e->c[COUNTER_CACHED_AGAIN] <= CACHED_SUSPECT * all) return;
     verdict_doubt(v, DOUBT_CACHE, VERDICT_SUSPECT,
                   "the server answered %s of the input tokens from its prefix cache; %s",
                   human_percent(fmin(1, cached / all), share),

@@ -397,6 +397,29 @@ static void test_long_events_are_no_summary(void **state)
     assert_int_equal(counted(COUNTER_TOKENS_SEEN), 160);
 }
 
+/* A template's tokens are in every prompt: that a cache knows them is nobody's repeat. */
+static void test_cached_again(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t sent, beside, in, cached;
+        uint64_t again;
+    } rows[] = {{256, 0, 326, 64, 0},    {256, 0, 326, 320, 250}, {256, 0, 256, 32, 0},
+                {256, 0, 256, 64, 32},   {256, 70, 256, 64, 0},   {256, 70, 256, 256, 186},
+                {256, 0, 2256, 2000, 0}, {256, 0, 640, 640, 256}, {256, 0, 240, 32, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.prompt_tokens = rows[i].sent, s.prompt_beside = rows[i].beside;
+        feed(TOKEN, 1010 * MS);
+        usage(rows[i].in, 1, rows[i].cached, 1020 * MS);
+        feed(DONE, 1020 * MS);
+        end(END_COMPLETE, 200, 1020 * MS, COUNTER_OK);
+        if (counted(COUNTER_CACHED_AGAIN) != rows[i].again)
+            fail_msg("row %zu: %llu", i, (unsigned long long)counted(COUNTER_CACHED_AGAIN));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_usage_before_text),
         cmocka_unit_test(test_summarised_reasoning),
         cmocka_unit_test(test_long_events_are_no_summary),
+        cmocka_unit_test(test_cached_again),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

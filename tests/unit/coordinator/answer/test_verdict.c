@@ -512,9 +512,11 @@ static void test_cache(void **state)
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_VALID);
     w.c[COUNTER_CACHED_TOKENS] = 32000 + 12800;
+    w.c[COUNTER_CACHED_AGAIN] = 12800;
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_VALID);
     w.c[COUNTER_CACHED_TOKENS] = 230400;
+    w.c[COUNTER_CACHED_AGAIN] = 230400 - 32000;
     chat.prefix_tokens = 128; /* the plan wants it */
     judge(&w);
     assert_int_equal(w.v.status, VERDICT_VALID);
