@@ -220,7 +220,7 @@ static void look(struct probe *p, uint32_t address, struct probe_seen *ret)
     ret->tokens_in = tokens.input;
     ret->counted_in = s->usage ? s->usage_in : 0;
     ret->tokens_out = tokens.made;
-    ret->doubted = tokens.zero || tokens.fell || tokens.unread || tokens.doubted_out;
+    ret->doubted = ret->outcome == COUNTER_OK && (tokens.zero || tokens.fell || tokens.unread || tokens.doubted_out);
     failure_words(ret->model, sizeof ret->model, p->look.bytes[REMARK_OTHER_MODEL], p->look.n[REMARK_OTHER_MODEL]);
     if (!counter_is_failure(ret->outcome)) return;
     struct failure_sample f = {.label = (enum failure)(ret->outcome - COUNTER_FAILED_FIRST),

@@ -261,7 +261,9 @@ static void record_window(struct recorder *r, const struct stream *s, const stru
     if (began != 0 && recorder_in_window(r, began)) count(r, COUNTER_WIN_INPUT_TOKENS, n->input);
     if (s->window_events == 0) return;
     count(r, COUNTER_WIN_EVENTS, s->window_events);
-    if (ok || n->counted)
+    bool runs =
+        s->usage_at + 1 >= s->events; /* of an answer that has not ended, only usage that comes with its events */
+    if (ok || (n->counted && runs))
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, n->made, s->events));
     else if (r->ok_events > 0)
         count(r, COUNTER_WIN_TOKENS_MICRO, micro_tokens(s->window_events, r->ok_tokens, r->ok_events));
@@ -291,15 +293,16 @@ static void record_form(struct recorder *r, const struct stream *s, const struct
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
 }
 
-static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window,
-                      int64_t now)
+/* Of an answer that has ended: until then usage may be a first guess, or what was there so far. */
+static void record_usage(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
-    assert((s->events > 0 || s->dialect->no_tokens) && s->t.sent != 0);
-    r->ok_tokens += n->made;
-    r->ok_events += s->events;
-    r->snap->series_done++;
-    count(r, COUNTER_TOKENS, n->made);
-    count(r, COUNTER_TOKENS_SEEN, n->seen);
+    count(r, COUNTER_USAGE_DOUBTED, n->doubted);
+    most(r, COUNTER_USAGE_DOUBTED_OUT, n->doubted_out);
+    most(r, COUNTER_USAGE_DOUBTED_IN, n->doubted_in);
+    most(r, COUNTER_USAGE_DOUBTED_CACHED, n->doubted_cached);
+    count(r, COUNTER_USAGE_DOUBTED_ZERO, n->zero);
+    count(r, COUNTER_USAGE_DOUBTED_UNREAD, n->unread);
+    count(r, COUNTER_USAGE_DOUBTED_FELL, n->fell);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     count(r, COUNTER_CACHED_AGAIN, cached_again(s, n));
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
@@ -309,6 +312,18 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     }
     count(r, COUNTER_INPUT_ASKED, n->input_asked);
     if (!s->usage && !n->unread && !s->dialect->no_tokens) count(r, COUNTER_USAGE_NONE, 1);
+}
+
+static void record_ok(struct recorder *r, const struct stream *s, const struct stream_tokens *n, bool due_in_window,
+                      int64_t now)
+{
+    assert((s->events > 0 || s->dialect->no_tokens) && s->t.sent != 0);
+    r->ok_tokens += n->made;
+    r->ok_events += s->events;
+    r->snap->series_done++;
+    count(r, COUNTER_TOKENS, n->made);
+    count(r, COUNTER_TOKENS_SEEN, n->seen);
+    record_usage(r, s, n);
     if (n->made < s->asked_tokens && !s->dialect->no_tokens && !n->unknown) {
         count(r, COUNTER_SHORT_REQUESTS, 1);
         bool all = s->events <= n->made; /* else usage leaves out a part of what came, and tells of no limit */
@@ -357,13 +372,6 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     count(r, COUNTER_EVENTS, s->events);
     count(r, COUNTER_BYTES_IN, s->bytes);
     if (!s->malformed) count(r, COUNTER_UNKNOWN_EVENTS, s->unknown); /* else it is no stream, and its lines no events */
-    count(r, COUNTER_USAGE_DOUBTED, n.doubted);
-    most(r, COUNTER_USAGE_DOUBTED_OUT, n.doubted_out);
-    most(r, COUNTER_USAGE_DOUBTED_IN, n.doubted_in);
-    most(r, COUNTER_USAGE_DOUBTED_CACHED, n.doubted_cached);
-    count(r, COUNTER_USAGE_DOUBTED_ZERO, n.zero);
-    count(r, COUNTER_USAGE_DOUBTED_UNREAD, n.unread);
-    count(r, COUNTER_USAGE_DOUBTED_FELL, n.fell);
     count(r, COUNTER_DROPPED, s->gaps.lost);
     if (s->finish_by != FINISH_NONE) count(r, (enum counter)(COUNTER_FINISH_NONE + (int)s->finish_by), 1);
     if (s->t.sent != 0 && due_in_window) {

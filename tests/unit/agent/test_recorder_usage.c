@@ -179,6 +179,40 @@ static void test_odd_usage(void **state)
     }
 }
 
+#define BEGUN                                                                                                          \
+    "data: "                                                                                                           \
+    "{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\n"
+/* Usage of an answer that did not end is a first guess, or what was there so far: it is not judged, and its tokens are
+ * those that came. */
+static void test_usage_of_the_unfinished(void **state)
+{
+    (void)state;
+    static const struct {
+        enum transport_end how;
+        enum counter outcome;
+        const char *last;
+    } ends[] = {{END_CANCELLED, COUNTER_CANCELLED, ""},
+                {END_ABORTED, COUNTER_ABORTED, ""},
+                {END_COMPLETE, COUNTER_FAILED_STREAM_ERROR, "data: {\"error\":{\"message\":\"Overloaded\"}}\n\n"},
+                {END_COMPLETE, COUNTER_FAILED_TRUNCATED, ""}};
+    static const char *const USAGE[] = {BEGUN, USED("3000"), USED("9") USED("1"), USED("1.5"), USED("0")};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (size_t u = 0; u < sizeof USAGE / sizeof *USAGE; u++)
+            for (int events = 3; events <= 20; events += 17) {
+                fresh(NULL);
+                begin(1000 * MS, 1000 * MS);
+                s.asked_tokens = 20;
+                feed(USAGE[u], 1090 * MS);
+                for (int k = 0; k < events; k++)
+                    feed(VISIBLE, (1100 + k) * MS);
+                feed(ends[i].last, 1200 * MS);
+                end(ends[i].how, 200, 1200 * MS, ends[i].outcome);
+                for (int c = COUNTER_USAGE_DOUBTED; c <= COUNTER_USAGE_DOUBTED_FELL; c++)
+                    if (counted((enum counter)c)) fail_msg("%s: %s", COUNTERS[c].name, USAGE[u]);
+                assert_int_equal(counted(COUNTER_WIN_TOKENS_MICRO), events * 1000000);
+            }
+}
+
 #define CHUNK(of, more) "data: {\"choices\":[{\"delta\":{\"" of "\":\"a\"}}]" more "}\n\n"
 #define LAST(more) "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]" more "}\n\n"
 
@@ -436,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_summarised_reasoning),
         cmocka_unit_test(test_long_events_are_no_summary),
         cmocka_unit_test(test_cached_again),
+        cmocka_unit_test(test_usage_of_the_unfinished),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
