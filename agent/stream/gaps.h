@@ -20,11 +20,13 @@ struct gap_chunk {
 /* What the streams of one worker draw on while tokens arrive: chunks of gaps, and blocks for events that arrive in
  * pieces. Owned and used by one thread. Not thread-safe. */
 #define GAP_POOL_SAID 1024u
+#define GAP_POOL_WHY 160u
 struct gap_pool {
     struct slab chunks;
     struct carry_pool carries;
     uint32_t said_n; /* the data of the event by which a stream failed last, cut at the buffer's size: for its sample */
     char said[GAP_POOL_SAID];
+    char why[GAP_POOL_WHY]; /* the agent's words for the latest failure that has numbers in them */
 };
 
 /* Makes room for `gaps` gaps, and for `carries` split events, short ones and as many long ones. An open stream holds

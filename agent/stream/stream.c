@@ -1,5 +1,6 @@
 #include "agent/stream/stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/stream/error_header.h"
@@ -461,10 +462,24 @@ static void settle(struct stream *s)
     if (s->t.first_event == 0 && !s->plain && (s->sse.noise > 0 || text)) s->malformed = true; /* nothing of a stream */
 }
 
+/* Hidden reasoning counts as output: where it takes all of the limit, none is left for text. */
+static const char *used_up(const struct stream *s)
+{
+    char *why = s->gaps.pool->why;
+    if (s->usage_out == 0) return s->usage ? NULL : "a limit of output tokens was reached, and none of them came";
+    (void)snprintf(why, GAP_POOL_WHY,
+                   "a limit of output tokens was reached before any text: usage counts %u output tokens, %u of them as "
+                   "reasoning, and none came",
+                   s->usage_out, s->usage_thought);
+    return why;
+}
+
 /* What is missing of an answer that came whole. */
 static const char *missing(const struct stream *s)
 {
+    const char *used = s->finish_by == FINISH_LENGTH && s->events == 0 ? used_up(s) : NULL;
     if (s->bytes == 0) return "no body";
+    if (used) return used;
     if (s->end && s->finish_by == FINISH_FILTER) return "a content filter ended it before its first token";
     if (s->end && s->finish) return "a finish reason, and no token before it";
     if (s->end) return "an end marker, and no token before it";

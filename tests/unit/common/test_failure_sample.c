@@ -174,6 +174,9 @@ static void hint_by_words(void **state)
     char buf[FAILURE_HINT], deep[640];
     (void)snprintf(filtered.text, sizeof filtered.text, "a content filter ended it before its first token: {}");
     assert_string_equal(failure_hint(&filtered, buf), ""); /* the reason is known: nothing is left to guess */
+    (void)snprintf(filtered.text, sizeof filtered.text,
+                   "a limit of output tokens was reached, and none of them came: {}");
+    assert_string_equal(failure_hint(&filtered, buf), ". Hidden reasoning counts too: ask for more output_tokens");
     (void)snprintf(filtered.text, sizeof filtered.text, "an end marker, and no token before it: {}");
     assert_string_equal(failure_hint(&filtered, buf), FAILURES[FAILURE_EMPTY].look);
     struct failure_sample s = {.status = 422}; /* a place that is longer than there is room */

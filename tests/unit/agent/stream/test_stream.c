@@ -350,6 +350,77 @@ static void test_outcomes(void **state)
     assert_int_equal(outcome_of(DONE, END_CUT, 200), COUNTER_FAILED_EMPTY);
 }
 
+/* A limit that hidden reasoning used up is told with its tokens, of every API and of whole answers too. */
+static void test_used_up(void **state)
+{
+    (void)state;
+    static const struct {
+        enum plan_api api;
+        bool whole;
+        const char *body, *why;
+    } rows[] = {
+        {API_OPENAI_CHAT, false,
+         "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}\n\n"
+         "data: {\"choices\":[],\"usage\":{\"completion_tokens\":16,\"completion_tokens_details\":"
+         "{\"reasoning_tokens\":16}}}\n\n" DONE,
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_OPENAI_CHAT, false,
+         "data: "
+         "{\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}],\"usage\":{\"completion_tokens\":16}}\n\n" DONE,
+         "16 output tokens, 0 of them as reasoning, and none came"},
+        {API_OPENAI_CHAT, false,
+         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}],\"usage\":{\"completion_tokens\":16}}\n\n",
+         "16 output tokens, 0 of them as reasoning, and none came"}, /* a server that sends no marker */
+        {API_OPENAI_CHAT, false, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n" DONE,
+         "a limit of output tokens was reached, and none of them came"},
+        {API_OPENAI_CHAT, true,
+         "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"length\"}],\"usage\":{\"completion_"
+         "tokens\":16,"
+         "\"completion_tokens_details\":{\"reasoning_tokens\":16}}}",
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_GEMINI, false,
+         "data: {\"candidates\":[{\"content\":{\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\"}],"
+         "\"usageMetadata\":{\"promptTokenCount\":9,\"thoughtsTokenCount\":16,\"totalTokenCount\":25}}\n\n",
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_GEMINI, true,
+         "{\"candidates\":[{\"content\":{\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\"}],"
+         "\"usageMetadata\":{\"promptTokenCount\":9,\"thoughtsTokenCount\":16,\"totalTokenCount\":25}}",
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_ANTHROPIC, false,
+         "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
+         "data: "
+         "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"},\"usage\":{\"output_tokens\":16}}\n\n"
+         "data: {\"type\":\"message_stop\"}\n\n",
+         "16 output tokens, 0 of them as reasoning, and none came"},
+        {API_OPENAI_RESPONSES, false,
+         "data: {\"type\":\"response.incomplete\",\"response\":{\"status\":\"incomplete\",\"incomplete_details\":"
+         "{\"reason\":\"max_output_tokens\"},\"usage\":{\"input_tokens\":9,\"output_tokens\":16,"
+         "\"output_tokens_details\":{\"reasoning_tokens\":16}}}}\n\n",
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_OPENAI_RESPONSES, true,
+         "{\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"output\":[],\"usage\":"
+         "{\"input_tokens\":9,\"output_tokens\":16,\"output_tokens_details\":{\"reasoning_tokens\":16}}}",
+         "16 output tokens, 16 of them as reasoning, and none came"},
+        {API_OLLAMA, false,
+         "{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"length\",\"eval_"
+         "count\":16}\n",
+         "16 output tokens, 0 of them as reasoning, and none came"},
+        {API_COHERE, false,
+         "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"MAX_TOKENS\",\"usage\":{\"tokens\":"
+         "{\"input_tokens\":9,\"output_tokens\":16}}}}\n\n",
+         "16 output tokens, 0 of them as reasoning, and none came"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_as(rows[i].api, rows[i].whole, END_AUTO);
+        s.asked_tokens = 16;
+        (void)stream_feed(&s, rows[i].body, strlen(rows[i].body), AT);
+        enum counter outcome = stream_outcome(&s, END_COMPLETE, 200);
+        if (outcome == COUNTER_OK || !s.why || !strstr(s.why, rows[i].why))
+            fail_msg("row %zu: %s, %s", i, COUNTERS[outcome].name, s.why ? s.why : "no reason");
+        stream_clear(&s);
+    }
+}
+
 /* A failure has its reason, and the event that is to blame. */
 static void test_why(void **state)
 {
@@ -446,11 +517,17 @@ static void test_long_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captures),     cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_line_ends),    cmocka_unit_test(test_guard_page),
-        cmocka_unit_test(test_timeline),     cmocka_unit_test(test_running_usage),
-        cmocka_unit_test(test_blank_events), cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_why),          cmocka_unit_test(test_failed_tokens_and_release),
+        cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_guard_page),
+        cmocka_unit_test(test_timeline),
+        cmocka_unit_test(test_running_usage),
+        cmocka_unit_test(test_blank_events),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_used_up),
+        cmocka_unit_test(test_why),
+        cmocka_unit_test(test_failed_tokens_and_release),
         cmocka_unit_test(test_long_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
