@@ -190,15 +190,24 @@ static bool waited(const struct stream *s)
     return s->late && s->events > 1;
 }
 
-/* A first sign, and the text only after a long time. */
-static bool first_was_alone(const struct stream *s)
+/* A first sign, and the text only after a long time: half of all that was left, or out of proportion with what
+ * followed, of which one read may bring several events, and a part of the wait that a user notices. */
+static void record_first_alone(struct recorder *r, const struct stream *s)
 {
     const uint32_t enough = 8; /* events, of which one gap seldom holds half of the time */
+    const int64_t times = 5, part = 4;
+    int64_t ttft = s->t.first_token - s->t.sent, left = s->t.last_token - s->t.first_token;
     struct gap_iter it;
     struct gap first;
-    if (s->events < enough || s->dialect->choices > 1) return false;
+    if (s->events < enough || s->dialect->choices > 1) return;
     gaps_begin(&it, &s->gaps);
-    return gaps_next(&it, &first) && 2 * first.ns > s->t.last_token - s->t.first_token;
+    if (!gaps_next(&it, &first)) return;
+    int64_t reads = (int64_t)s->pieces - 2; /* that followed */
+    bool longer = reads > 0 && first.ns * reads > times * (left - first.ns) && first.ns * part > ttft;
+    if (!longer && 2 * first.ns <= left) return;
+    count(r, COUNTER_FIRST_ALONE, 1);
+    count(r, COUNTER_FIRST_ALONE_TTFT_NS, (uint64_t)ttft);
+    count(r, COUNTER_FIRST_ALONE_GAP_NS, (uint64_t)first.ns);
 }
 
 /* Of an ok request that became due inside the window. */
@@ -288,7 +297,7 @@ static void record_form(struct recorder *r, const struct stream *s, const struct
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
     if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
-    if (!waited(s) && first_was_alone(s)) count(r, COUNTER_FIRST_ALONE, 1);
+    if (!waited(s)) record_first_alone(r, s);
     if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
 }

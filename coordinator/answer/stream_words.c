@@ -187,14 +187,16 @@ static void say_gathered(struct answer *a)
 /* Gateways send a blank at once, and some servers begin all answers before they continue any. */
 static void say_first_alone(struct answer *a)
 {
-    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    char n[3][HUMAN_MAX], all[HUMAN_THINGS_MAX];
     uint64_t alone = a->counters[COUNTER_FIRST_ALONE];
     if (!((double)alone > GATHERED_TELL * (double)a->answered)) return;
-    answer_say(
-        a,
-        "In %s of %s more than half of the time after the first token had passed before the second one came: TTFT "
-        "tells when an answer begins, and not when its text comes. ",
-        human_count(alone, n), human_things((double)a->answered, "answer", all));
+    double first = (double)a->counters[COUNTER_FIRST_ALONE_TTFT_NS] / 1e6 / (double)alone;
+    double second = first + (double)a->counters[COUNTER_FIRST_ALONE_GAP_NS] / 1e6 / (double)alone;
+    answer_say(a,
+               "In %s of %s the first token event came alone, after %s ms on average, and the second after %s ms: TTFT "
+               "tells when an answer begins, and not when its text comes. ",
+               human_count(alone, n[0]), human_things((double)a->answered, "answer", all), human_number(first, n[1]),
+               human_number(second, n[2]));
 }
 
 static void say_tokens(struct answer *a, const char *before, double n)

@@ -124,7 +124,8 @@ static void test_first_alone(void **state)
         int64_t first_ms, gap_ms;
         int events;
         uint64_t alone;
-    } rows[] = {{800, 10, 20, 1}, {200, 10, 20, 1}, {180, 10, 20, 0}, {10, 10, 20, 0}, {800, 10, 7, 0}, {0, 0, 20, 0}};
+    } rows[] = {{800, 10, 20, 1}, {200, 10, 20, 1}, {180, 10, 20, 1}, {45, 10, 20, 0},
+                {10, 10, 20, 0},  {800, 10, 7, 0},  {0, 0, 20, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         fresh(NULL);
         begin(1000 * MS, 1000 * MS);
