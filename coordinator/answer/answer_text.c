@@ -24,6 +24,7 @@
 #define CANCELLED_TELL 0.01 /* of the requests due in the window */
 #define REST_TELL 0.02      /* of the slots' time in which they rested after failures */
 #define ENDED_BY_TIME_S 0.5
+#define PARTS_WORDS 1600   /* bytes of what other files say */
 #define FAILURES_TELL 0.01 /* from this share on, "valid" does not stand alone */
 
 /* "64 concurrent requests", "1 request/s" */
@@ -489,7 +490,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
 void answer_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     bool whole = a->axis == AXIS_IN_FLIGHT;
-    char parts[PART_WORDS];
+    char parts[PARTS_WORDS];
     a->text[0] = '\0';
     say_plateau(plan, whole, n, a);
     say_search(plan, points, n, a);
@@ -506,7 +507,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_failures(a);
     say_cancelled(plan, a);
     answer_say(a, "%s", censored_words(points, n, parts));
-    answer_say(a, "%s", part_words(plan, points, n, a, parts, sizeof parts));
+    part_words(plan, points, n, a);
     answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
     stream_words(plan, points, n, a);
     answer_say(a, "%s", old_build_words(points, n, parts));

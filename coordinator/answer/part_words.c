@@ -1,10 +1,7 @@
 #include "coordinator/answer/part_words.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "common/human.h"
+#include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/mix.h"
 
 #define PART_LOST 0.9   /* of the requests of a workload, a model or an address */
@@ -13,40 +10,26 @@
 #define ANEW_TELL 0.5   /* of the requests, a connection that the load does not explain */
 #define UPLOAD_TELL 0.1 /* of TTFT */
 
-struct words {
-    char *buf;
-    size_t size;
-};
-
-/* Appends; what does not fit is cut. */
-__attribute__((format(printf, 2, 3))) static void say(const struct words *w, const char *fmt, ...)
-{
-    size_t n = strlen(w->buf);
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(w->buf + n, w->size - n, fmt, ap);
-    va_end(ap);
-}
-
 static bool is_lost(uint64_t ok, uint64_t failed)
 {
     return failed > 0 && (double)failed >= PART_LOST * (double)(ok + failed);
 }
 
 /* "27 of 30 requests ": the failed ones. */
-static void say_failed(const struct words *w, uint64_t ok, uint64_t failed)
+static void say_failed(struct answer *a, uint64_t ok, uint64_t failed)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
-    say(w, "%s of %s ", ok ? human_count(failed, n) : "All", human_things((double)(ok + failed), "request", all));
+    answer_say(a, "%s of %s ", ok ? human_count(failed, n) : "All",
+               human_things((double)(ok + failed), "request", all));
 }
 
-static void say_more(const struct words *w, uint32_t lost)
+static void say_more(struct answer *a, uint32_t lost)
 {
-    if (lost > PARTS_MOST) say(w, "The same holds for %u more. ", lost - PARTS_MOST);
+    if (lost > PARTS_MOST) answer_say(a, "The same holds for %u more. ", lost - PARTS_MOST);
 }
 
 /* A workload or a model of which nearly all requests failed is in no figure. */
-static void say_mix(const struct plan *plan, const struct point *points, size_t n, const struct words *w)
+static void say_mix(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     static const char *const KINDS[] = {[GROUP_WORKLOAD] = "workload", [GROUP_MODEL] = "model"};
     uint32_t lost = 0;
@@ -60,14 +43,15 @@ static void say_mix(const struct plan *plan, const struct point *points, size_t 
         }
         if (!is_lost(ok, failed) || ++lost > PARTS_MOST) continue;
         if (!mix_part(&points[0], plan, k, &part)) continue;
-        say_failed(w, ok, failed);
-        say(w, "of %s %.60s failed: the figures are %swithout it. ", KINDS[part.kind], part.name, ok ? "nearly " : "");
+        say_failed(a, ok, failed);
+        answer_say(a, "of %s %.60s failed: the figures are %swithout it. ", KINDS[part.kind], part.name,
+                   ok ? "nearly " : "");
     }
-    say_more(w, lost);
+    say_more(a, lost);
 }
 
 /* One bad server of several. */
-static void say_addresses(const struct point *points, size_t n, const struct words *w)
+static void say_addresses(const struct point *points, size_t n, struct answer *a)
 {
     struct per_address all = {0};
     uint32_t lost = 0, good = 0;
@@ -77,20 +61,20 @@ static void say_addresses(const struct point *points, size_t n, const struct wor
         good += all.row[i].ok > 0 && !is_lost(all.row[i].ok, all.row[i].failed);
     for (uint32_t i = 0; i < all.n && good; i++) {
         if (!is_lost(all.row[i].ok, all.row[i].failed) || ++lost > PARTS_MOST) continue;
-        say_failed(w, all.row[i].ok, all.row[i].failed);
-        say(w, "to %s failed, and other addresses of the target answer. ", all.row[i].address);
+        say_failed(a, all.row[i].ok, all.row[i].failed);
+        answer_say(a, "to %s failed, and other addresses of the target answer. ", all.row[i].address);
     }
-    say_more(w, lost);
+    say_more(a, lost);
 }
 
 /* Later turns have the longest prompts, and what a cache may know. */
-static void say_broken(const struct plan *plan, const struct answer *a, const struct words *w)
+static void say_broken(const struct plan *plan, struct answer *a)
 {
     uint64_t broken = a->counters[COUNTER_SESSIONS_BROKEN], ended = broken + a->counters[COUNTER_SESSIONS_DONE];
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     if (plan_has_trees(plan) || !broken || (double)broken < BROKEN_TELL * (double)ended) return;
-    say(w, "%s of %s broke off before their last turn: the figures are without the turns that are missing. ",
-        human_count(broken, n), human_things((double)ended, "conversation", all));
+    answer_say(a, "%s of %s broke off before their last turn: the figures are without the turns that are missing. ",
+               human_count(broken, n), human_things((double)ended, "conversation", all));
 }
 
 /* A connection that is idle for seconds is closed by the agents. */
@@ -111,7 +95,7 @@ static const char *who_closes(const struct plan *plan, const struct point *point
 }
 
 /* Latencies begin on a ready connection: what a new one takes is in none of them. */
-static void say_connections(const struct plan *plan, const struct point *points, size_t n, const struct words *w)
+static void say_connections(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     double sent = 0, anew = 0, failed = 0, first = 0, ms = 0, count = 0;
     char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
@@ -127,13 +111,13 @@ static void say_connections(const struct plan *plan, const struct point *points,
         count += (double)connect->count;
     }
     if (!(count > 0) || anew - first - failed < ANEW_TELL * sent) return;
-    say(w, "%s: %s took", who_closes(plan, points, n), human_things(sent, "request", all));
-    say(w, " %s", human_things(anew, "new connection", all));
-    say(w, ", of %s ms on average, which TTFT and E2E do not hold. ", human_number(ms / count, number));
+    answer_say(a, "%s: %s took", who_closes(plan, points, n), human_things(sent, "request", all));
+    answer_say(a, " %s", human_things(anew, "new connection", all));
+    answer_say(a, ", of %s ms on average, which TTFT and E2E do not hold. ", human_number(ms / count, number));
 }
 
 /* It lies in TTFT, and the server sees nothing of the request before its end. */
-static void say_upload(const struct point *points, size_t n, const struct words *w)
+static void say_upload(const struct point *points, size_t n, struct answer *a)
 {
     double ns = 0, ms = 0, count = 0;
     char number[HUMAN_MAX], share[HUMAN_MAX];
@@ -145,23 +129,19 @@ static void say_upload(const struct point *points, size_t n, const struct words 
         count += (double)ttft->count;
     }
     if (!(count > 0) || ns / 1e6 < UPLOAD_TELL * ms) return;
-    say(w, "Until the last byte of a request was sent %s ms passed on average, %s of TTFT: ",
-        human_number(ns / 1e6 / count, number), human_percent(ns / 1e6 / ms, share));
-    say(w, "prompts are large for the way to the server, or it reads them slowly. ");
+    answer_say(a, "Until the last byte of a request was sent %s ms passed on average, %s of TTFT: ",
+               human_number(ns / 1e6 / count, number), human_percent(ns / 1e6 / ms, share));
+    answer_say(a, "prompts are large for the way to the server, or it reads them slowly. ");
 }
 
-const char *part_words(const struct plan *plan, const struct point *points, size_t n, const struct answer *a, char *buf,
-                       size_t size)
+void part_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    const struct words w = {buf, size};
-    buf[0] = '\0';
-    if (!plan) return buf;
+    if (!plan) return;
     if (a->failed) {
-        say_mix(plan, points, n, &w);
-        say_addresses(points, n, &w);
+        say_mix(plan, points, n, a);
+        say_addresses(points, n, a);
     }
-    say_broken(plan, a, &w);
-    say_connections(plan, points, n, &w);
-    say_upload(points, n, &w);
-    return buf;
+    say_broken(plan, a);
+    say_connections(plan, points, n, a);
+    say_upload(points, n, a);
 }

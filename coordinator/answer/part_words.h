@@ -3,7 +3,5 @@
 #pragma once
 #include "coordinator/answer/answer.h"
 
-#define PART_WORDS 1600
-/* Whole sentences, each with a blank at its end, or "". `plan` may be NULL. `a` has its counters. Returns buf. */
-const char *part_words(const struct plan *plan, const struct point *points, size_t n, const struct answer *a, char *buf,
-                       size_t size);
+/* Adds whole sentences to a's text, each with a blank at its end. `plan` may be NULL. `a` has its counters. */
+void part_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a);
