@@ -521,6 +521,9 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     a->requests += a->failed;
     a->bad = a->unanswered ? a->window_failed + a->unanswered : a->failed;
     a->bad_of = a->unanswered ? a->window_requests : a->requests;
+    if (a->failed) failed_at_compute(points, n, FAILED_ENDED, &a->failed_at);
+    if (a->unanswered) failed_at_compute(points, n, FAILED_UNANSWERED, &a->unanswered_at);
+    if (a->bad) failed_at_compute(points, n, FAILED_BAD, &a->bad_at);
 }
 
 /* An agent under load wakes once in half a millisecond: tokens that come more slowly than this come alone, unless they

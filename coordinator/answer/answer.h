@@ -1,6 +1,7 @@
 /* The answer of a run: plateau, knee and the maximum throughput within the SLO, in numbers with intervals and in words.
  * Pure: points in, answer out; silent (has = false) where the data cannot carry it. */
 #pragma once
+#include "coordinator/answer/failed_at.h"
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/lengths.h"
@@ -104,6 +105,7 @@ struct answer {
                                                             never answered */
     uint64_t bad, bad_of; /* requests that were not answered well, and those of which they are a part: of all stages
                              those that ended; where some were never answered, those due in a window */
+    struct failed_at failed_at, unanswered_at, bad_at; /* the loads of these three */
     uint64_t window_due, cancelled, cancelled_early; /* due in a window; of these, those that load.cancel took back; and
                                                         of these, before a first token */
     double oldest_s;                                 /* age of the oldest that was cut off; NaN when there is none */

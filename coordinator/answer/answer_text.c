@@ -319,7 +319,6 @@ static void say_unfinished(const struct point *points, size_t n, struct answer *
     if (more) answer_say(a, ". ");
 }
 
-/* duration: steady came to its limit: what is reported is then not the steady window that was asked for. */
 /* A stage by count whose slots were not at work. */
 static void say_ends(struct answer *a)
 {
@@ -331,6 +330,7 @@ static void say_ends(struct answer *a)
         "more of them (load.requests, load.passes). ");
 }
 
+/* duration: steady came to its limit: what is reported is then not the steady window that was asked for. */
 static void say_not_steady(const struct point *points, size_t n, struct answer *a)
 {
     const struct point *first = NULL;
@@ -350,7 +350,6 @@ static void say_not_steady(const struct point *points, size_t n, struct answer *
                load_label(&first->requested, load));
 }
 
-/* Failures belong in the answer: a number at which every third request failed is not good news. */
 /* Slots of a closed loop wait a little after a failure, so that less is offered than was asked for. */
 static void say_rest(struct answer *a)
 {
@@ -382,13 +381,22 @@ static void say_retries(struct answer *a)
     if (first) answer_say(a, "The first such: %s. ", text_cut(first->text, FIRST_MOST, words));
 }
 
+/* " (40 %)", " (40 %; at loads 64, 128)": of the whole run, which is not that of any one load. */
+static void say_share(struct answer *a, double share, const struct failed_at *at)
+{
+    char where[FAILED_AT_WORDS];
+    answer_say_percent(a, " (", share, failed_at_words(at, where)[0] ? "; " : "");
+    answer_say(a, "%s)", where);
+}
+
+/* Failures belong in the answer: a number at which every third request failed is not good news. */
 static void say_failures(struct answer *a)
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], by[HUMAN_MAX];
     double ended = (double)a->requests;
     if (a->failed) {
         answer_say(a, "%s of %s failed", human_count(a->failed, n), human_things(ended, "request", all));
-        answer_say_percent(a, " (", (double)a->failed / ended, ")");
+        say_share(a, (double)a->failed / ended, &a->failed_at);
         if (a->window_failed == 0) answer_say(a, ", none of those due after the warm-up");
         if (a->failed_by_n < a->failed)
             answer_say(a, ", %s of them by ", human_count(a->failed_by_n, by));
@@ -406,7 +414,7 @@ static void say_failures(struct answer *a)
         double due = (double)a->window_requests;
         answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
                    human_things(due, "request", all), a->cut_within ? "whole " : "");
-        answer_say_percent(a, " (", (double)a->unanswered / due, ")");
+        say_share(a, (double)a->unanswered / due, &a->unanswered_at);
         answer_say_number(a, unanswered_how(a), a->oldest_s, " s. ");
     }
     say_retries(a);
@@ -466,6 +474,7 @@ static void say_drift(const struct point *points, size_t n, struct answer *a)
 
 static void say_verdict(const struct point *points, size_t n, struct answer *a)
 {
+    char where[FAILED_AT_WORDS];
     if (a->search.client_limited)
         answer_say(a, "The agents could not offer the loads above: more of them are needed to see further. ");
     if (a->worst_verdict == VERDICT_VALID && a->points_used) {
@@ -474,7 +483,9 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
         answer_say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
         if ((double)a->bad >= FAILURES_TELL * (double)a->bad_of && a->bad)
             answer_say_percent(a, ", but ", (double)a->bad / (double)a->bad_of,
-                               " of the requests were not answered well");
+                               failed_at_words(&a->bad_at, where)[0]
+                                   ? " of the whole run's requests were not answered well"
+                                   : " of the requests were not answered well");
         answer_say(a, ".");
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);

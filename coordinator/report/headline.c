@@ -220,6 +220,19 @@ static void stopped(int signal, struct headline *h)
         add(h, "ended by signal %d before the plan was done", signal);
 }
 
+/* Of the load that is named as good, where others have another share. */
+static void add_own_failures(const struct analysis *a, const struct plan_stage *load, struct headline *h)
+{
+    char share[HUMAN_MAX], where[FAILED_AT_WORDS];
+    if (!a->answer.bad || !failed_at_words(&a->answer.bad_at, where)[0]) return;
+    double own = failed_at_share(a->points, a->n_points, load, FAILED_BAD);
+    const char *what = a->answer.unanswered ? "were not answered well" : "failed";
+    if (own > 0)
+        add(h, "; %s of its requests %s", human_percent(own, share), what);
+    else
+        add(h, "; %s there", a->answer.unanswered ? "all requests were answered well" : "no request failed");
+}
+
 /* Where one load is enough, it is named. */
 static void add_kept(const struct analysis *a, struct headline *h)
 {
@@ -236,6 +249,7 @@ static void add_kept(const struct analysis *a, struct headline *h)
     if (o)
         add(h, "at load %s%s", load_label(&a->points[o->point].requested, load),
             a->points[o->point].steady == STEADY_NO ? ", whose window drifted" : "");
+    if (o) add_own_failures(a, &a->points[o->point].requested, h);
 }
 
 static void passed(const struct analysis *a, struct headline *h)
@@ -256,14 +270,17 @@ static void passed(const struct analysis *a, struct headline *h)
     if (suspect) add(h, "; suspect: %zu of %s", suspect, human_things((double)a->n_points, "point", points));
 }
 
-/* Requests that failed belong beside any word, above all beside PASS. */
+/* Requests that failed belong beside any word, above all beside PASS; as those of the whole run, where loads differ. */
 static void add_failures(const struct analysis *a, struct headline *h)
 {
-    char share[HUMAN_MAX];
-    if (a->answer.bad)
-        add(h, "%s %s of the requests %s", more(h),
-            human_percent((double)a->answer.bad / (double)a->answer.bad_of, share),
-            a->answer.unanswered ? "were not answered well" : "failed");
+    char share[HUMAN_MAX], where[FAILED_AT_WORDS];
+    const char *what = a->answer.unanswered ? "were not answered well" : "failed";
+    if (!a->answer.bad) return;
+    (void)human_percent((double)a->answer.bad / (double)a->answer.bad_of, share);
+    if (failed_at_words(&a->answer.bad_at, where)[0])
+        add(h, "%s %s of the whole run's requests %s, %s", more(h), share, what, where);
+    else
+        add(h, "%s %s of the requests %s", more(h), share, what);
 }
 
 /* All stages may have been measured and the run has failed nonetheless: what it measured last may be kept nowhere. */

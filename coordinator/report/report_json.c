@@ -490,6 +490,10 @@ static void put_failures(struct json_out *j, const struct answer *a)
     json_u64(j, "failed", a->failed);
     json_u64(j, "unanswered", a->unanswered);
     json_double(j, "share", a->bad_of ? (double)a->bad / (double)a->bad_of : (double)NAN);
+    json_u64(j, "loads", a->bad_at.loads);
+    json_u64(j, "loads_with_some", a->bad_at.with);
+    json_double(j, "share_least", if_known(a->bad_at.with > 0, a->bad_at.least));
+    json_double(j, "share_most", if_known(a->bad_at.with > 0, a->bad_at.most));
     json_string(j, "most_by", a->failed ? COUNTERS[a->failed_by].name : NULL);
     json_u64(j, "most_by_count", a->failed_by_n);
     json_double(j, "oldest_unanswered_s", a->oldest_s);

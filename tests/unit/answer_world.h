@@ -144,6 +144,10 @@ static inline void backed(const struct world *w)
                             100 * (double)a->unanswered / (double)(a->window_requests ? a->window_requests : 1),
                             100 * (double)a->failed / (double)(a->requests ? a->requests : 1),
                             100 * (double)a->bad / (double)(a->bad_of ? a->bad_of : 1),
+                            100 * a->failed_at.least,
+                            100 * a->failed_at.most,
+                            100 * a->unanswered_at.least,
+                            100 * a->unanswered_at.most,
                             a->oldest_s,
                             (double)a->cancelled,
                             (double)a->cancelled_early,
@@ -179,6 +183,12 @@ static inline void backed(const struct world *w)
         for (char *at; (at = strstr(text, QUOTED[k]));)
             memset(at, '_', strlen(QUOTED[k]));
     for (char *at = text; (at = strstr(at, ", stage "));) /* "stage 3 (load 4)" names a point */
+        while (*at && *at != ')')
+            *at++ = '_';
+    for (char *at = text; (at = strstr(at, " at load "));) /* "at loads 4, 8 and 2 more" name what was asked for */
+        for (at += strlen(" at load "); *at && *at != ')' && *at != ' ';)
+            *at++ = '_';
+    for (char *at = text; (at = strstr(at, " at loads "));)
         while (*at && *at != ')')
             *at++ = '_';
     for (const char *at = text; *at;) {

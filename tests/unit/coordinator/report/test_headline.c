@@ -190,6 +190,38 @@ static void test_every_status(void **state)
                     "(--max-requests-per-s)");
 }
 
+/* "62 % failed" does not stand beside a load at which none did. */
+static void test_failed_at(void **state)
+{
+    (void)state;
+    begin(2);
+    for (int i = 0; i < 9; i++)
+        p[i].ledger.ok = 100;
+    p[7].ledger.failed[FAILURE_RESET] = p[8].ledger.failed[FAILURE_RESET] = 500;
+    a.answer.bad = a.answer.failed = 1000;
+    a.answer.bad_of = 1900;
+    failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
+    says("PASS",
+         "all gates are kept at load 64; no request failed there; 52.6 % of the whole run's requests failed, at "
+         "loads 128, 256");
+    p[6].ledger.failed[FAILURE_RESET] = 1;
+    failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
+    says("PASS", "all gates are kept at load 64; 0.99 % of its requests failed; 52.6 % of the whole run's requests "
+                 "failed, at loads 64, 128, 256");
+    a.answer.unanswered = p[8].window_unanswered = p[8].window_ok = 10;
+    failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
+    says("PASS", "all gates are kept at load 64; all requests were answered well there; 52.6 % of the whole run's "
+                 "requests were not answered well, at load 256");
+    a.answer.unanswered = p[8].window_unanswered = 0;
+    a.measured_status = 99;
+    for (int i = 0; i < 9; i++)
+        o[2 * i + 1].result = GATE_FAIL;
+    failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
+    says("FAIL",
+         "gate broken: errors.rate < 1%: it is 3.27 % at load 64; 52.6 % of the whole run's requests failed, at "
+         "loads 64, 128, 256");
+}
+
 static void test_one_cause_once(void **state)
 {
     (void)state;
@@ -252,6 +284,7 @@ static void test_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_load), cmocka_unit_test(test_every_status),
-                                       cmocka_unit_test(test_one_cause_once), cmocka_unit_test(test_missing)};
+                                       cmocka_unit_test(test_failed_at), cmocka_unit_test(test_one_cause_once),
+                                       cmocka_unit_test(test_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
