@@ -44,6 +44,12 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
     g->hi = g->throughput + half;
 }
 
+/* NULL: its load was one and the same. */
+static const struct plan_stage *ramp_of(const struct group *g)
+{
+    return plan_stage_is_ramp(g->asked) ? g->asked : NULL;
+}
+
 static int by_load(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
@@ -242,7 +248,10 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
     else
         plateau_plain(g, n_groups, best, a);
     if (load_mostly_ends(&points[g[n_groups - 1].first])) a->plateau_reached = false;
-    if (!a->plateau_reached) a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
+    if (!a->plateau_reached) {
+        a->knee = a->knee_lo = a->knee_hi = NAN; /* a bend that was not measured */
+        a->plateau_ramp = ramp_of(best);
+    }
     return 0;
 }
 
@@ -304,6 +313,7 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
 {
     a->has_slo = true;
     a->slo_load = g->load;
+    a->slo_ramp = ramp_of(g);
     a->slo_tokens_per_s = g->throughput;
     a->slo_lo = g->lo;
     a->slo_hi = g->hi;
@@ -388,6 +398,7 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
     const struct group *best = most(g, n);
     a->has_most = true;
     a->most_load = best->load;
+    a->most_ramp = ramp_of(best);
     a->most_tokens_per_s = best->throughput;
     a->most_lo = best->lo;
     a->most_hi = best->hi;
@@ -401,7 +412,8 @@ static void tokenless_compute(const struct point *points, size_t n, struct answe
         if (p->verdict.status == VERDICT_INVALID || p->output_tokens_per_s > 0 || p->ledger.ok == 0) continue;
         if (!(p->requests_per_s > 0) || p->requests_per_s <= a->tokenless.requests_per_s) continue;
         a->tokenless = (struct answer_tokenless){load_on(p, a->axis), p->requests_per_s, p->metric[METRIC_E2E].q[0],
-                                                 p->metric[METRIC_E2E].q[3]};
+                                                 p->metric[METRIC_E2E].q[3],
+                                                 plan_stage_is_ramp(&p->requested) ? &p->requested : NULL};
     }
 }
 
@@ -436,6 +448,7 @@ static void goodput_compute(const struct plan *plan, const struct group *g, size
             continue;
         a->has_goodput = true;
         a->goodput_load = g[i].load;
+        a->goodput_ramp = ramp_of(&g[i]);
         a->goodput_requests_per_s = g[i].requests_per_s;
         a->goodput_attainment = g[i].attainment;
         a->goodput_per_gpu = plan->gpus > 0 ? g[i].requests_per_s / plan->gpus : (double)NAN;

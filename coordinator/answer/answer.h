@@ -30,6 +30,7 @@ struct answer_dip {
 /* The load with the most requests per second where no point has output tokens. */
 struct answer_tokenless {
     double load, requests_per_s, e2e_p50, e2e_p99; /* requests_per_s 0: there is none */
+    const struct plan_stage *ramp;                 /* as most_ramp */
 };
 
 struct answer {
@@ -55,7 +56,9 @@ struct answer {
                       both intervals */
     bool has_most; /* some load could be measured */
     double most_load, most_tokens_per_s, most_lo, most_hi; /* the load with the maximum throughput */
-    bool has_slo;                                          /* gates exist and some load passes all of them */
+    /* The ramp whose means these figures are, borrowed from its point; NULL: the load was one and the same */
+    const struct plan_stage *most_ramp, *plateau_ramp, *slo_ramp, *goodput_ramp;
+    bool has_slo; /* gates exist and some load passes all of them */
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */

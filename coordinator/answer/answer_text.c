@@ -34,6 +34,24 @@ static void say_load(struct answer *a, const char *before, double load, const ch
     answer_say(a, "%s%s%s", before, human_things(load, load_thing(a->axis), b), after);
 }
 
+/* "25.5 requests/s", "25.5 requests/s on average of the ramp 1-50/s" */
+static void say_load_of(struct answer *a, const char *before, double load, const struct plan_stage *ramp,
+                        const char *after)
+{
+    char label[LOAD_LABEL];
+    say_load(a, before, load, ramp ? "" : after);
+    if (ramp) answer_say(a, " on average of the ramp %s%s", load_label(ramp, label), after);
+}
+
+/* The mean over a ramp is a rate that the server had for a moment, if at all. */
+static void say_ramp(struct answer *a)
+{
+    bool most = a->most_ramp && !a->has_plateau, slo = a->has_slo && a->slo_ramp;
+    bool good = a->has_goodput && a->goodput_ramp, least = a->has_plateau && a->plateau_ramp;
+    if (most || slo || good || least || a->tokenless.ramp)
+        answer_say(a, "Figures of a ramp are means over all its loads, and no one load gave them. ");
+}
+
 static const char *count(uint32_t n, const char *thing, char buf[HUMAN_THINGS_MAX])
 {
     return human_things((double)n, thing, buf);
@@ -95,7 +113,7 @@ static void say_most(const struct plan *plan, struct answer *a)
 {
     bool said = a->has_slo && fabs(a->slo_load - a->most_load) < 1e-9; /* that sentence names this load already */
     if (a->has_plateau || !a->has_most || said) return;
-    say_load(a, "At ", a->most_load, ": ");
+    say_load_of(a, "At ", a->most_load, a->most_ramp, ": ");
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
     say_cost(plan, a->cost_most, a);
     answer_say(a, ". ");
@@ -105,7 +123,7 @@ static void say_tokenless(struct answer *a)
 {
     const struct answer_tokenless *t = &a->tokenless;
     if (!(t->requests_per_s > 0)) return;
-    say_load(a, "At ", t->load, ": ");
+    say_load_of(a, "At ", t->load, t->ramp, ": ");
     answer_say_number(a, "", t->requests_per_s, " requests/s");
     if (isfinite(t->e2e_p50)) answer_say_number(a, ", e2e p50 ", t->e2e_p50, " ms");
     if (isfinite(t->e2e_p99)) answer_say_number(a, " and p99 ", t->e2e_p99, " ms");
@@ -121,9 +139,11 @@ static const char *refused_status(const struct answer *a)
 
 static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
+    char load[LOAD_LABEL];
     if (!a->has_plateau) return;
     answer_say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
     say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
+    if (a->plateau_ramp) answer_say(a, " on average of the ramp %s", load_label(a->plateau_ramp, load));
     if (a->plateau_reached && isfinite(a->knee)) say_load(a, " from ", whole ? ceil(a->knee) : a->knee, " on");
     say_cost(plan, a->cost_plateau, a);
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
@@ -186,7 +206,7 @@ static void say_slo(const struct plan *plan, struct answer *a)
     say_gates(plan, a);
     answer_say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
-    say_load(a, " at ", a->slo_load, "");
+    say_load_of(a, " at ", a->slo_load, a->slo_ramp, "");
     if (!isnan(a->slo_passes_to)) answer_say_number(a, "; ", a->slo_passes_to, " passes too");
     if (!isnan(a->slo_fails_below)) answer_say_number(a, ", though ", a->slo_fails_below, " fails");
     say_cost(plan, a->cost_slo, a);
@@ -255,7 +275,7 @@ static void say_shape(bool whole, struct answer *a)
     if (a->has_goodput) {
         answer_say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
         if (!isnan(a->goodput_per_gpu)) answer_say_number(a, " (", a->goodput_per_gpu, " per GPU)");
-        say_load(a, " at ", a->goodput_load, ", ");
+        say_load_of(a, " at ", a->goodput_load, a->goodput_ramp, ", ");
         answer_say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
     }
 }
@@ -510,6 +530,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_slo(plan, a);
     say_capacity(plan, a);
     say_shape(whole, a);
+    say_ramp(a);
     answer_say(a, "%s", scenario_words(plan, points, n, parts, sizeof parts));
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);

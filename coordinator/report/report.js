@@ -138,18 +138,19 @@ function tiles() {
   const p99 = (s) => s.p99 === null ? "too few samples for p99" : "p99\u00a0" + fmt(s.p99) + "\u00a0ms";
   const sum = (f) => points.reduce((n, p) => n + f(p), 0);
   const failed = sum((p) => Object.values(p.ledger.failed).reduce((x, y) => x + y, 0)), due = sum((p) => p.ledger.due);
+  const ramp = (r, load) => r ? "mean of the ramp " + r : "at load " + load; /* no one load gave it */
   const list = [];
   if (a.plateau_tokens_per_s != null)
     list.push([
       a.plateau_reached ? "Plateau" : "Plateau: at least", fmt(a.plateau_tokens_per_s), "token/s",
-      a.plateau_ci95 ? "95 %: " + pair(a.plateau_ci95) : "no interval"
+      a.plateau_ramp ? ramp(a.plateau_ramp) : a.plateau_ci95 ? "95 %: " + pair(a.plateau_ci95) : "no interval"
     ]);
   else if (best)
-    list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", "at load " + best.requested.load]);
+    list.push(["Most throughput", fmt(best.output_tokens_per_s), "token/s", ramp(best.requested.rate_from !== best.requested.rate_to && best.requested.load, best.requested.load)]);
   if (a.knee_load != null && a.plateau_reached) 
     list.push(["Knee", fmt(Charts.knee()), Charts.loadUnit(), "the smallest load with 95 % of it"]);
   if (a.slo_tokens_per_s != null)
-    list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", "at load " + fmt(a.slo_load)]);
+    list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", ramp(a.slo_ramp, fmt(a.slo_load))]);
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
   if (a.cost_per_mtok_plateau != null)
     list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);

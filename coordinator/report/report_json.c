@@ -396,6 +396,13 @@ static void put_gates_result(struct json_out *j, const struct analysis *in)
     json_end_object(j);
 }
 
+/* null: the load was one and the same. */
+static void put_ramp(struct json_out *j, const char *key, const struct plan_stage *ramp)
+{
+    char load[LOAD_LABEL];
+    json_string(j, key, ramp ? load_label(ramp, load) : NULL);
+}
+
 static void put_goodput(struct json_out *j, const struct answer *a)
 {
     if (!a->has_goodput) {
@@ -406,6 +413,7 @@ static void put_goodput(struct json_out *j, const struct answer *a)
     json_double(j, "attainment_asked", ANSWER_ATTAINMENT);
     json_double(j, "attainment", a->goodput_attainment);
     json_double(j, "load", a->goodput_load);
+    put_ramp(j, "ramp", a->goodput_ramp);
     json_double(j, "requests_per_s", a->goodput_requests_per_s);
     json_double(j, "requests_per_s_per_gpu", a->goodput_per_gpu);
     json_end_object(j);
@@ -540,9 +548,12 @@ static void put_answer(struct json_out *j, const struct analysis *in)
     put_dip(j, "throughput_dip", &a->throughput_dip);
     put_dip(j, "latency_dip", &a->latency_dip);
     json_double(j, "most_load", a->most_load);
+    put_ramp(j, "most_ramp", a->most_ramp);
+    put_ramp(j, "plateau_ramp", a->plateau_ramp);
     json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
     pair(j, "most_ci95", a->most_lo, a->most_hi);
     json_double(j, "slo_load", if_known(a->has_slo, a->slo_load));
+    put_ramp(j, "slo_ramp", a->slo_ramp);
     json_double(j, "slo_tokens_per_s", if_known(a->has_slo, a->slo_tokens_per_s));
     pair(j, "slo_ci95", if_known(a->has_slo, a->slo_lo), a->slo_hi);
     json_known_u64(j, "slo_point", a->has_slo, a->slo_point);

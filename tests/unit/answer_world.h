@@ -185,6 +185,9 @@ static inline void backed(const struct world *w)
     for (char *at = text; (at = strstr(at, ", stage "));) /* "stage 3 (load 4)" names a point */
         while (*at && *at != ')')
             *at++ = '_';
+    for (char *at = text; (at = strstr(at, " the ramp "));) /* 1-50/s */
+        for (at += strlen(" the ramp "); *at && *at != ' ' && *at != ':' && *at != ',';)
+            *at++ = '_';
     for (char *at = text; (at = strstr(at, " at load "));) /* "at loads 4, 8 and 2 more" name what was asked for */
         for (at += strlen(" at load "); *at && *at != ')' && *at != ' ';)
             *at++ = '_';

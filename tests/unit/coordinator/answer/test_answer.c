@@ -573,122 +573,19 @@ static void test_monotone(void **state)
     assert_non_null(strstr(w.a.text, "Look twice: throughput falls by"));
 }
 
-/* A ramp from 1 to 50/s is no repeat of a level of 50/s, though both end there. */
-static void test_ramp_is_no_repeat(void **state)
-{
-    (void)state;
-    static struct world w;
-    memset(&w, 0, sizeof w);
-    for (int i = 0; i < 2; i++) {
-        struct point *p = add(&w, 50, 1);
-        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = i ? 50 : 1, .rate_to = 50};
-        p->arrivals_per_s = i ? 50 : 25.5;
-        p->output_tokens_per_s = i ? 5000 : 2500;
-        p->output_lo = p->output_tokens_per_s * 0.99;
-        p->output_hi = p->output_tokens_per_s * 1.01;
-    }
-    finish(&w, 1000);
-    assert_true(fabs(w.a.most_tokens_per_s - 5000) < 1e-9 && fabs(w.a.most_load - 50) < 1e-9);
-    says(&w, "5,000 output token/s");
-}
-
-/* Open and closed loop in one plan: one axis with one unit, which both have: requests in flight. */
-static void test_mixed_kinds(void **state)
-{
-    (void)state;
-    static struct world w;
-    sweep(&w, 128, 1);
-    for (uint32_t n = 3; n <= 96; n *= 2) { /* the same server asked by rates; 0.3 of a request per second and slot */
-        struct point *p = add(&w, n, 1);
-        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 0.3 * n, .rate_to = 0.3 * n};
-        p->arrivals_per_s = 0.3 * n;
-    }
-    finish(&w, 1000);
-    assert_true(w.a.plateau_reached && w.a.knee > 50 && w.a.knee < 75);
-    assert_true(w.a.latency_dip.share <= 0 && w.a.throughput_dip.share <= 0);
-    for (uint32_t i = 0; i < w.a.n_residuals; i++)
-        assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
-    says(&w, "concurrent requests on");
-    silent(&w, "requests/s");
-}
-
-/* In such a plan each load is named in its own unit, whatever the axis of the figures is. */
-static void test_mixed_kinds_named(void **state)
-{
-    (void)state;
-    static struct world w;
-    static const struct plan_stage RAMP = {.kind = LOAD_OPEN, .rate_from = 2, .rate_to = 25},
-                                   LEVEL = {.kind = LOAD_OPEN, .rate_from = 3, .rate_to = 3};
-    static struct plan_stage asked[3];
-    static struct run_event gave_up = {.kind = RUN_EVENT_GATE_FAILED};
-    sweep(&w, 4, 1);
-    w.p[1].requested = LEVEL;
-    w.p[2].requested = RAMP;
-    verdict_add(&w.p[2].verdict, VERDICT_SUSPECT, "a clock stepped");
-    finish(&w, 1000);
-    says(&w, "Suspect, stage 3 (load 2-25/s): a clock stepped.");
-    w.p[1].steady = STEADY_NO;
-    w.p[1].drift = 0.4;
-    answered(&w, w.o, 2 * w.n);
-    says(&w, " At 3 requests/s output token/s rose by 50 % over the window.");
-    w.p[1].requested.steady_ns = INT64_C(5000000000);
-    answered(&w, w.o, 2 * w.n);
-    says(&w, "was found in stage 2 (load 3/s): ");
-    asked[1] = LEVEL;
-    asked[2] = RAMP;
-    w.plan.stages = asked;
-    w.plan.n_stages = 3;
-    w.run.events = &gave_up;
-    w.run.n_events = 1;
-    w.n = 1;
-    answered(&w, w.o, 2);
-    says(&w, "Not run, since slo.abort_on_fail ended the run: load 3/s, 2-25/s. ");
-}
-
-/* Refused at 6/s and served at 96 slots: neither load is below the other. */
-static void test_mixed_kinds_refused(void **state)
-{
-    (void)state;
-    static struct world w;
-    sweep(&w, 8, 1);
-    for (uint32_t rate = 16; rate <= 64; rate *= 2) {
-        struct point *p = add(&w, 8, 1);
-        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
-        p->ledger.ok = 100;
-        p->ledger.failed[FAILURE_HTTP_429] = 50;
-    }
-    finish(&w, 1000);
-    assert_true(isnan(w.a.refused_from));
-    silent(&w, "from 16 concurrent requests on");
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
-                                       cmocka_unit_test(test_not_reached),
-                                       cmocka_unit_test(test_left_out),
-                                       cmocka_unit_test(test_not_reached_for_want_of_points),
-                                       cmocka_unit_test(test_gates_that_fail),
-                                       cmocka_unit_test(test_within),
-                                       cmocka_unit_test(test_single),
-                                       cmocka_unit_test(test_rates),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_refused_knee),
-                                       cmocka_unit_test(test_mostly_ends),
-                                       cmocka_unit_test(test_refused_close),
-                                       cmocka_unit_test(test_no_doubling),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_repeats),
-                                       cmocka_unit_test(test_few_points),
-                                       cmocka_unit_test(test_five_points),
-                                       cmocka_unit_test(test_poor_law),
-                                       cmocka_unit_test(test_flat),
-                                       cmocka_unit_test(test_falls),
-                                       cmocka_unit_test(test_monotone),
-                                       cmocka_unit_test(test_ramp_is_no_repeat),
-                                       cmocka_unit_test(test_mixed_kinds),
-                                       cmocka_unit_test(test_mixed_kinds_named),
-                                       cmocka_unit_test(test_mixed_kinds_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
+        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
+        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
+        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_knee),    cmocka_unit_test(test_mostly_ends),
+        cmocka_unit_test(test_refused_close),   cmocka_unit_test(test_no_doubling),
+        cmocka_unit_test(test_outrun),          cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
+        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_falls),           cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,154 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/answer_world.h"
+
+/* A ramp from 1 to 50/s is no repeat of a level of 50/s, though both end there. */
+static void test_ramp_is_no_repeat(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (int i = 0; i < 2; i++) {
+        struct point *p = add(&w, 50, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = i ? 50 : 1, .rate_to = 50};
+        p->arrivals_per_s = i ? 50 : 25.5;
+        p->output_tokens_per_s = i ? 5000 : 2500;
+        p->output_lo = p->output_tokens_per_s * 0.99;
+        p->output_hi = p->output_tokens_per_s * 1.01;
+    }
+    finish(&w, 1000);
+    assert_true(fabs(w.a.most_tokens_per_s - 5000) < 1e-9 && fabs(w.a.most_load - 50) < 1e-9);
+    says(&w, "5,000 output token/s");
+    silent(&w, "ramp");
+    assert_true(!w.a.most_ramp && !w.a.slo_ramp);
+}
+
+/* A ramp's throughput is a mean over all its loads, wherever it stands. */
+static void test_ramp_is_a_mean(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    w.plan.slo_request_ns[SLO_TTFT] = 1;
+    struct point *p = add(&w, 50, 1);
+    p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 1, .rate_to = 50};
+    p->arrivals_per_s = 25.5;
+    p->output_tokens_per_s = 2500;
+    p->output_lo = p->output_hi = NAN;
+    p->window_good = 990;
+    finish(&w, 1000);
+    says(&w,
+         "Within ttft.p99 < 800ms and errors.rate < 1%: at least 2,500 output token/s at 25.5 requests/s on average "
+         "of the ramp 1-50/s. ");
+    says(&w, "requests/s at 25.5 requests/s on average of the ramp 1-50/s, 99 % of requests within their limits. ");
+    says(&w, "Figures of a ramp are means over all its loads, and no one load gave them. ");
+    w.plan.n_gates = 0;
+    w.plan.slo_request_ns[SLO_TTFT] = 0;
+    answered(&w, NULL, 0);
+    backed(&w);
+    says(&w, "At 25.5 requests/s on average of the ramp 1-50/s: 2,500 output token/s. Figures of a ramp are means");
+    for (uint32_t rate = 5; rate <= 10; rate += 5) { /* with others: the maximum is a mean too */
+        p = add(&w, rate, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        p->arrivals_per_s = rate;
+        p->output_tokens_per_s = 100 * rate;
+        p->output_lo = p->output_hi = NAN;
+    }
+    answered(&w, NULL, 0);
+    says(&w, "The plateau was not reached: at least 2,500 output token/s on average of the ramp 1-50/s. Figures of a "
+             "ramp are");
+    w.n = 1;
+    w.p[0].output_tokens_per_s = 0;
+    w.p[0].ledger.ok = 600;
+    w.p[0].metric[METRIC_E2E].q[0] = 22;
+    answered(&w, NULL, 0);
+    says(&w, "At 25.5 requests/s on average of the ramp 1-50/s: ");
+    says(&w, "e2e p50 22 ms. Figures of a ramp are means");
+}
+
+/* Open and closed loop in one plan: one axis with one unit, which both have: requests in flight. */
+static void test_mixed_kinds(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 128, 1);
+    for (uint32_t n = 3; n <= 96; n *= 2) { /* the same server asked by rates; 0.3 of a request per second and slot */
+        struct point *p = add(&w, n, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 0.3 * n, .rate_to = 0.3 * n};
+        p->arrivals_per_s = 0.3 * n;
+    }
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached && w.a.knee > 50 && w.a.knee < 75);
+    assert_true(w.a.latency_dip.share <= 0 && w.a.throughput_dip.share <= 0);
+    for (uint32_t i = 0; i < w.a.n_residuals; i++)
+        assert_true(fabs(w.a.residual[i].measured / w.a.residual[i].fitted - 1) < 0.1);
+    says(&w, "concurrent requests on");
+    silent(&w, "requests/s");
+}
+
+/* In such a plan each load is named in its own unit, whatever the axis of the figures is. */
+static void test_mixed_kinds_named(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const struct plan_stage RAMP = {.kind = LOAD_OPEN, .rate_from = 2, .rate_to = 25},
+                                   LEVEL = {.kind = LOAD_OPEN, .rate_from = 3, .rate_to = 3};
+    static struct plan_stage asked[3];
+    static struct run_event gave_up = {.kind = RUN_EVENT_GATE_FAILED};
+    sweep(&w, 4, 1);
+    w.p[1].requested = LEVEL;
+    w.p[2].requested = RAMP;
+    verdict_add(&w.p[2].verdict, VERDICT_SUSPECT, "a clock stepped");
+    finish(&w, 1000);
+    says(&w, "Suspect, stage 3 (load 2-25/s): a clock stepped.");
+    w.p[1].steady = STEADY_NO;
+    w.p[1].drift = 0.4;
+    answered(&w, w.o, 2 * w.n);
+    says(&w, " At 3 requests/s output token/s rose by 50 % over the window.");
+    w.p[1].requested.steady_ns = INT64_C(5000000000);
+    answered(&w, w.o, 2 * w.n);
+    says(&w, "was found in stage 2 (load 3/s): ");
+    asked[1] = LEVEL;
+    asked[2] = RAMP;
+    w.plan.stages = asked;
+    w.plan.n_stages = 3;
+    w.run.events = &gave_up;
+    w.run.n_events = 1;
+    w.n = 1;
+    answered(&w, w.o, 2);
+    says(&w, "Not run, since slo.abort_on_fail ended the run: load 3/s, 2-25/s. ");
+}
+
+/* Refused at 6/s and served at 96 slots: neither load is below the other. */
+static void test_mixed_kinds_refused(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 8, 1);
+    for (uint32_t rate = 16; rate <= 64; rate *= 2) {
+        struct point *p = add(&w, 8, 1);
+        p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        p->ledger.ok = 100;
+        p->ledger.failed[FAILURE_HTTP_429] = 50;
+    }
+    finish(&w, 1000);
+    assert_true(isnan(w.a.refused_from));
+    silent(&w, "from 16 concurrent requests on");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ramp_is_no_repeat), cmocka_unit_test(test_ramp_is_a_mean),
+                                       cmocka_unit_test(test_mixed_kinds), cmocka_unit_test(test_mixed_kinds_named),
+                                       cmocka_unit_test(test_mixed_kinds_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
