@@ -203,3 +203,15 @@ size_t report_failures(const struct analysis *in, struct report_failure ret[FAIL
     qsort(ret, n, sizeof *ret, by_number);
     return n;
 }
+
+void report_pair(struct json_out *j, const char *key, double lo, double hi)
+{
+    if (isnan(lo) || isnan(hi)) {
+        json_null(j, key);
+        return;
+    }
+    json_array(j, key);
+    json_double(j, NULL, lo);
+    json_double(j, NULL, hi);
+    json_end_array(j);
+}

@@ -14,6 +14,9 @@ void report_summary_members(struct json_out *j, const struct analysis *in);
 /* All that summary.json says of one point, likewise. */
 void report_point_members(struct json_out *j, const struct analysis *in, size_t point);
 
+/* An interval as a member: null when an end is unknown. */
+void report_pair(struct json_out *j, const char *key, double lo, double hi);
+
 /* The stage whose point this is; points stand in the order of the run's stages. NULL when there is none. */
 const struct stage_data *report_stage(const struct analysis *in, size_t point);
 
