@@ -12,6 +12,7 @@
 #define FLAT_FROM_FIRST 8  /* a curve without a rise is flat when its last load is so many times its first */
 #define FAR 0.25           /* a fall that no interval is needed for */
 #define AT_LEAST 0.98
+#define LATE_CHANCE 3 /* standard deviations of requests in flight at a window's two ends */
 #define LAW_POOR 0.05 /* a law that misses the points by more (rms, relative) does not outvote a flat top … */
 #define LAW_BELOW 1.1 /* … nor a top so many times its limit */
 
@@ -20,6 +21,7 @@ struct group {
     double load, throughput, lo, hi;
     const struct plan_stage *asked;
     double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests, by refused_share */
+    double due, late; /* arrivals per second; how many more there were, by chance, than ended: per second too */
     uint32_t n, first, n_pass, n_fail,
         n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
     uint32_t n_usable;  /* points whose latencies count too */
@@ -84,6 +86,9 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         double w = 1.0 / ++g->n, ended = (double)point_limited(p);
         g->load += (load_on(p, axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
+        double due = p->by_count ? p->requested.rate_to : p->arrivals_per_s;
+        g->due += (due - g->due) * w;
+        g->late += (LATE_CHANCE * sqrt(2 * p->concurrency) / p->window_s - g->late) * w;
         g->n_overrun += p->overrun && !plan_stage_is_ramp(&p->requested);
         g->refused += (refused_share(p) - g->refused) * w;
         if (!load_usable(p)) continue;
@@ -146,6 +151,15 @@ static double refused_from(const struct point *points, const struct group *g, si
     return flat ? from : (double)NAN;
 }
 
+/* Does the server still deliver the rate that is due? Then it has not shown its limit, however a law through the points
+ * bends: lengths of answers that differ from load to load bend it too. */
+static bool follows_rate(const struct group *g, const struct answer *a)
+{
+    if (a->axis != AXIS_RATE || g->n_overrun == g->n) return false;
+    double missing = g->due - g->requests_per_s;
+    return !(missing > FLAT * g->due && missing > g->late);
+}
+
 /* Does more load give no more throughput? Either of these shows it:
  * - From the first load at the top to the last, throughput grows by at most 5 % per doubling. On Amdahl's curve, the
  *   slowest to bend, that is where 95 % of the limit is. Loads close together must grow by less still, or neighbours
@@ -159,6 +173,7 @@ static bool top_flat(const struct group *g, size_t n, const struct group *best, 
     double steps = g[n - 1].load / g[first].load;
     bool searched = a->search.found && isfinite(a->search.plateau);
     if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from) || searched) return true;
+    if (follows_rate(&g[n - 1], a)) return false;
     return steps >= (first > 0 ? CLEAR_OF_KNEE : FLAT_FROM_FIRST) &&
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }
@@ -186,7 +201,8 @@ static void plateau_plain(const struct group *g, size_t n, const struct group *b
 static void plateau_law(const struct fit *f, const struct group *g, size_t n, const struct group *best,
                         struct answer *a)
 {
-    a->plateau_reached = g[n - 1].load >= CLEAR_OF_KNEE * f->knee && best->throughput >= 0.9 * f->limit;
+    a->plateau_reached =
+        g[n - 1].load >= CLEAR_OF_KNEE * f->knee && best->throughput >= 0.9 * f->limit && !follows_rate(&g[n - 1], a);
     a->knee = f->knee;
     a->knee_lo = f->knee_lo;
     a->knee_hi = f->knee_hi;
@@ -264,16 +280,18 @@ static bool falls(const struct group *from, const struct group *to)
 
 /* More load gives more throughput up to the maximum, and never a shorter wait. Where neighbouring loads break that, one
  * of them cannot be trusted. */
-static void monotone_compute(const struct group *g, size_t n, struct answer *a)
+static void monotone_compute(const struct run_data *run, const struct point *points, const struct group *g, size_t n,
+                             struct answer *a)
 {
     const struct group *best = most(g, n);
     for (size_t i = 1; i < n; i++) {
         double fall = 1 - g[i].throughput / g[i - 1].throughput,
                sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
+        bool resumed = look_twice_resumed(run, &points[g[i - 1].first], &points[g[i].first]);
         if (&g[i] < best && falls(&g[i - 1], &g[i]) && fall > a->throughput_dip.share)
-            a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall};
+            a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall, resumed};
         if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share))
-            a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner};
+            a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner, resumed};
     }
 }
 
@@ -449,6 +467,7 @@ static void goodput_compute(const struct plan *plan, const struct group *g, size
         a->has_goodput = true;
         a->goodput_load = g[i].load;
         a->goodput_ramp = ramp_of(&g[i]);
+        a->goodput_open_end = i + 1 == n;
         a->goodput_requests_per_s = g[i].requests_per_s;
         a->goodput_attainment = g[i].attainment;
         a->goodput_per_gpu = plan->gpus > 0 ? g[i].requests_per_s / plan->gpus : (double)NAN;
@@ -468,6 +487,7 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
         a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO && !load_carries(p);
         if (load_carries(p)) {
             a->points_used++;
+            a->points_suspect += p->verdict.status == VERDICT_SUSPECT;
             if (p->verdict.status > worst_used) worst_used = p->verdict.status;
         }
     }
@@ -502,92 +522,6 @@ static void latency_at(const struct point *points, size_t n, const struct group 
                                    .tpot_p50 = middle(points, n, &g[i], METRIC_TPOT, 0),
                                    .tpot_p99 = middle(points, n, &g[i], METRIC_TPOT, 3),
                                    .e2e_p50 = middle(points, n, &g[i], METRIC_E2E, 0)};
-}
-
-static void failures_compute(const struct point *points, size_t n, struct answer *a)
-{
-    uint64_t by[COUNTER_N] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const struct point *p = &points[i];
-        a->unanswered += p->window_unanswered;
-        a->cut_within |= p->metric[METRIC_CUT_TTFT].count > 0;
-        a->window_requests += point_ended(p);
-        a->window_failed += p->window_failed;
-        a->requests += p->ledger.ok;
-        a->cancelled += p->window_cancelled;
-        a->cancelled_early += p->cancelled_early;
-        a->window_due += p->window_due;
-        if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->oldest_cut_s);
-        for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
-            by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
-    }
-    a->failed_by = COUNTER_FAILED_FIRST;
-    for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++) {
-        a->failed += by[c];
-        if (by[c] > by[a->failed_by]) a->failed_by = (enum counter)c;
-    }
-    a->failed_by_n = by[a->failed_by];
-    for (size_t i = 0; i < n && a->failed && !a->failed_first; i++)
-        if (points[i].data)
-            a->failed_first =
-                failure_samples_find(&points[i].data->failures, (enum failure)(a->failed_by - COUNTER_FAILED_FIRST));
-    a->requests += a->failed;
-    a->bad = a->unanswered ? a->window_failed + a->unanswered : a->failed;
-    a->bad_of = a->unanswered ? a->window_requests : a->requests;
-    if (a->failed) failed_at_compute(points, n, FAILED_ENDED, &a->failed_at);
-    if (a->unanswered) failed_at_compute(points, n, FAILED_UNANSWERED, &a->unanswered_at);
-    if (a->bad) failed_at_compute(points, n, FAILED_BAD, &a->bad_at);
-}
-
-/* An agent under load wakes once in half a millisecond: tokens that come more slowly than this come alone, unless they
- * were sent together. */
-#define GATHERED_TPOT_MS 2.0
-
-static void counts_compute(const struct point *points, size_t n, struct answer *a)
-{
-    uint64_t gathered = 0, events = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!points[i].data) continue;
-        const uint64_t *c = points[i].data->counters;
-        a->answered += c[COUNTER_OK];
-        if (points[i].metric[METRIC_TPOT].count && points[i].metric[METRIC_TPOT].q[0] >= GATHERED_TPOT_MS) {
-            gathered += c[COUNTER_GATHERED];
-            events += c[COUNTER_EVENTS];
-        }
-        counters_add(a->counters, c);
-        for (int k = 0; k < REMARK_N; k++)
-            if (!a->remark[k] && points[i].data->remarks.of[k].text[0]) a->remark[k] = &points[i].data->remarks.of[k];
-        uint64_t good = c[COUNTER_EVENTS] > c[COUNTER_FAILED_TOKENS] ? c[COUNTER_EVENTS] - c[COUNTER_FAILED_TOKENS] : 0;
-        a->events += good;
-        if (good) a->events_tokens += c[COUNTER_TOKENS];
-        if (!points[i].metric[METRIC_TPOT].count) continue;
-        a->events_paced += good;
-        a->tokens += c[COUNTER_TOKENS];
-        a->tokens_seen += c[COUNTER_TOKENS_SEEN];
-    }
-    double rest = (double)a->counters[COUNTER_WIN_REST_NS];
-    a->rest_share = rest / (rest + (double)a->counters[COUNTER_WIN_INFLIGHT_NS]);
-    a->gathered = events ? (double)gathered / (double)events : (double)NAN;
-}
-
-/* Time after the last token that throughput pays for: the slot is taken, and no token comes. Of points that are invalid
- * too: it is the server's, and may be why. */
-static void after_compute(const struct point *points, size_t n, struct answer *a)
-{
-    double held = 0, e2e = 0, tail = 0, requests = 0, tails = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct metric_stat *h = &points[i].metric[METRIC_HELD], *w = &points[i].metric[METRIC_E2E],
-                                 *t = &points[i].metric[METRIC_TAIL];
-        if (!h->count || !w->count) continue;
-        held += h->mean * (double)h->count;
-        e2e += w->mean * (double)h->count;
-        requests += (double)h->count;
-        if (t->count) tail += t->mean * (double)t->count;
-        tails += (double)t->count;
-    }
-    if (requests > 0) a->after_ms = (held - e2e) / requests;
-    if (held > 0) a->after_share = (held - e2e) / held;
-    if (tails > 0) a->open_ms = tail / tails;
 }
 
 /* Nothing is known yet. */
@@ -647,7 +581,7 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
     if (plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret))
         return err_set(e, ERR_NOMEM, "no memory for the law of %zu points", n);
     shape_compute(g, n_groups, ret);
-    monotone_compute(g, n_groups, ret);
+    monotone_compute(run, points, g, n_groups, ret);
     goodput_compute(plan, g, n_groups, ret);
     if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
     if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
@@ -656,14 +590,6 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
     ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
     if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
     return 0;
-}
-
-static void again_compute(const struct plan *plan, struct answer *a)
-{
-    if (plan->n_workloads != 1 || plan->workloads[0].source != SOURCE_DATASET || plan_has_sessions(plan)) return;
-    if (plan->workloads[0].data.found.records == 0) return;
-    a->records = (double)plan->workloads[0].data.found.records;
-    a->records_sent = (double)a->requests / a->records;
 }
 
 int answer_compute(const struct run_data *run, const struct point *points, size_t n, const struct gate_outcome *gates,
@@ -676,11 +602,10 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     ret->axis = load_axis(points, n);
     evidence_compute(points, n, ret);
     tokenless_compute(points, n, ret);
-    failures_compute(points, n, ret);
-    again_compute(plan, ret);
+    answer_count(plan, points, n, ret);
+    look_twice_compute(run, points, n, &ret->twice);
+    stalls_compute(points, n, &ret->stalls);
     lengths_compute(plan, points, n, &ret->length);
-    counts_compute(points, n, ret);
-    after_compute(points, n, ret);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);

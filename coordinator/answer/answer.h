@@ -6,8 +6,10 @@
 #include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/lengths.h"
 #include "coordinator/answer/load_axis.h"
+#include "coordinator/answer/look_twice.h"
 #include "coordinator/answer/point.h"
 #include "coordinator/answer/search.h"
+#include "coordinator/answer/stalls.h"
 
 #define ANSWER_ATTAINMENT 0.90 /* share of requests within their SLOs that goodput asks for (DistServe) */
 
@@ -25,12 +27,21 @@ struct answer_latency {
 /* A step of the curve against its direction: share 0 when there is none. */
 struct answer_dip {
     double from_load, to_load, share;
+    bool resumed; /* the run was interrupted between them */
 };
 
 /* The load with the most requests per second where no point has output tokens. */
 struct answer_tokenless {
     double load, requests_per_s, e2e_p50, e2e_p99; /* requests_per_s 0: there is none */
     const struct plan_stage *ramp;                 /* as most_ramp */
+};
+
+/* A recording that ends before the stage's duration, or before the end of the part that was wanted of it. */
+struct short_trace {
+    const struct point *at; /* the first stage; borrowed; NULL: there is none */
+    double last_s, asked_s; /* when its last request became due, and for how long requests were wanted */
+    bool by_duration;       /* by the stage's duration; else by the part of the trace */
+    uint32_t more;          /* stages likewise */
 };
 
 struct answer {
@@ -74,9 +85,11 @@ struct answer {
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu,
         goodput_attainment;                   /* the maximum such request rate (Zhong et al., DistServe, OSDI 2024) */
+    bool goodput_open_end;                    /* the largest load tried still keeps them: "at least" */
     double cost_plateau, cost_slo, cost_most; /* per million output tokens; NaN when no cost is given */
     enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
     double worst_lag_ms;                      /* p99, of the points that carry the answer */
+    uint32_t points_suspect;                  /* of the points used */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
     enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
@@ -85,10 +98,13 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;
+    struct look_twice twice;
+    struct stalls stalls;
     /* the highest load whose stage was mostly the wait for its last answers, and what was in flight in it; NaN: none */
     double ends_load, ends_in_flight;
     double records,
         records_sent; /* of the data set, and how often each was sent; 0: no data set, or several workloads */
+    struct short_trace trace;
     double after_ms, after_share;   /* how long a slot stays taken after the last token, mean, of all points; and as
                                        a share of its time; NaN when unknown */
     double rest_share;              /* of the slots' time, in which they rested after failures; NaN: no closed loop */
@@ -117,8 +133,10 @@ struct answer {
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     const struct remark *remark[REMARK_N];     /* the first of each kind, of the run's data; NULL when none was kept */
     struct search_outcome search;              /* when the plan asked for one; else all zero */
-    char text[3200];                           /* the paragraph, by answer_words */
+    char text[8000];                           /* the paragraph, by answer_words */
 };
 /* All but the words, which answer_words (answer_text.h) makes of it. */
 ERR_CHECKED int answer_compute(const struct run_data *run, const struct point *points, size_t n,
                                const struct gate_outcome *gates, size_t n_gates, struct answer *ret, struct err *e);
+/* A part of it, in answer_count.c: what all stages together had. `plan` may be NULL. */
+void answer_count(const struct plan *plan, const struct point *points, size_t n, struct answer *a);

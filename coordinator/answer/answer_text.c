@@ -254,7 +254,65 @@ static void say_dip(const char *what, const struct answer_dip *d, struct answer 
     answer_say_percent(a, "", d->share, "");
     answer_say_number(a, " from load ", d->from_load, "");
     answer_say_number(a, " to ", d->to_load, "");
+    answer_say(a, "%s. ", d->resumed ? ", with the run interrupted and resumed between them" : "");
+}
+
+/* Their mean is of neither: another state of the server, or of what stands before it. */
+static void say_apart(struct answer *a)
+{
+    const struct runs_apart *r = &a->twice.apart;
+    char load[LOAD_LABEL], loads[HUMAN_THINGS_MAX], stage[2][LOOK_TWICE_STAGE];
+    if (!r->low) return;
+    bool repeat = r->low->repeat != r->high->repeat;
+    answer_say(a, "Look twice: runs of load %s are apart: ", load_label(&r->low->requested, load));
+    answer_say_number(a, "", r->low_value, " and ");
+    answer_say_number(a, "", r->high_value, " ");
+    answer_say(a, "%s (stages %s and %s%s). What is given for this load is their mean or their median",
+               look_twice_figure(r->figure), look_twice_stage(r->low, repeat, stage[0]),
+               look_twice_stage(r->high, repeat, stage[1]),
+               r->resumed ? "; the run was interrupted and resumed between them" : "");
+    if (r->more) answer_say(a, "; of %s the same holds", human_things(r->more, "other load", loads));
     answer_say(a, ". ");
+}
+
+/* token/s and times of loads whose answers differ in length are of unlike requests. */
+static void say_lengths_apart(struct answer *a)
+{
+    const struct lengths_apart *l = &a->twice.lengths;
+    char load[2][LOAD_LABEL];
+    if (!l->low) return;
+    answer_say_number(a, "Look twice: answers had ", l->low_value, " tokens on average");
+    answer_say(a, " at load %s and ", load_label(&l->low->requested, load[0]));
+    answer_say_number(a, "", l->high_value, "");
+    answer_say(a, " at load %s: figures of these loads are of unlike answers. ",
+               load_label(&l->high->requested, load[1]));
+}
+
+/* "90 s", "12 min", "3.5 h" */
+static void say_time(struct answer *a, double s)
+{
+    const double minute = 60, hour = 3600;
+    if (s < 2 * minute)
+        answer_say_number(a, "", round(s), " s");
+    else if (s < 2 * hour)
+        answer_say_number(a, "", round(s / minute), " min");
+    else
+        answer_say_number(a, "", round(s / hour), " h");
+}
+
+static void say_interrupted(struct answer *a)
+{
+    const struct interrupted *i = &a->twice.interrupted;
+    char load[LOAD_LABEL];
+    if (!i->times) return;
+    answer_say(a, "The run was interrupted after stage %u (load %s) and resumed", i->before->stage + 1,
+               load_label(&i->before->requested, load));
+    if (i->away_s > 0) {
+        answer_say(a, " after ");
+        say_time(a, i->away_s);
+    }
+    if (i->times > 1) answer_say(a, ", and %u more times", i->times - 1);
+    answer_say(a, ": the server may have been in another state before. ");
 }
 
 static void say_shape(bool whole, struct answer *a)
@@ -272,8 +330,12 @@ static void say_shape(bool whole, struct answer *a)
     }
     say_dip("throughput", &a->throughput_dip, a);
     say_dip("e2e p50", &a->latency_dip, a);
+    say_apart(a);
+    say_lengths_apart(a);
+    say_interrupted(a);
     if (a->has_goodput) {
-        answer_say_number(a, "Goodput: ", a->goodput_requests_per_s, " requests/s");
+        answer_say_number(a, a->goodput_open_end ? "Goodput: at least " : "Goodput: ", a->goodput_requests_per_s,
+                          " requests/s");
         if (!isnan(a->goodput_per_gpu)) answer_say_number(a, " (", a->goodput_per_gpu, " per GPU)");
         say_load_of(a, " at ", a->goodput_load, a->goodput_ramp, ", ");
         answer_say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
@@ -337,6 +399,20 @@ static void say_unfinished(const struct point *points, size_t n, struct answer *
     }
     if (more > 1) answer_say(a, ", and so did %s", human_things(more - 1, "other stage", stages));
     if (more) answer_say(a, ". ");
+}
+
+/* What the recording was to show, such as a whole day, is not in the figures. */
+static void say_short_trace(struct answer *a)
+{
+    const struct short_trace *t = &a->trace;
+    char stages[HUMAN_THINGS_MAX];
+    if (!t->at) return;
+    answer_say(a, "In stage %u the trace's last request was due", t->at->stage + 1);
+    answer_say_number(a, " after ", t->last_s, " s");
+    answer_say_number(a, ", and none in the rest of the ", t->asked_s,
+                      t->by_duration ? " s of load.duration" : " s from trace.from to trace.to");
+    if (t->more) answer_say(a, "; likewise in %s", human_things(t->more, "other stage", stages));
+    answer_say(a, ". ");
 }
 
 /* A stage by count whose slots were not at work. */
@@ -451,21 +527,33 @@ static void say_cancelled(const struct plan *plan, struct answer *a)
     answer_say(a, "; latencies are of those that ended before. ");
 }
 
+/* The suspect point that the figures rest on most: that within the gates, else the one with the maximum of throughput.
+ */
+static const struct point *most_suspect(const struct point *points, size_t n, const struct answer *a)
+{
+    const struct point *most = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct verdict *v = &points[i].verdict;
+        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
+        if (a->has_slo && a->slo_point == i) return &points[i];
+        if (!most || points[i].output_tokens_per_s > most->output_tokens_per_s) most = &points[i];
+    }
+    return most;
+}
+
 /* One stage's reason never stands beside another stage's number: it is named. Of points that carry the answer; where
  * there are none there is no answer that a reason could be of, and the run's headline says why. */
 static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
-    char load[LOAD_LABEL];
-    for (size_t i = 0; i < n; i++) {
-        const struct verdict *v = &points[i].verdict;
-        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
-        answer_say(a, "Suspect");
-        if (n > 1) {
-            answer_say(a, ", stage %u (load %s)", points[i].stage + 1, load_label(&points[i].requested, load));
-        }
-        answer_say(a, ": %s.", v->reason[0]);
-        return;
-    }
+    char load[LOAD_LABEL], other[HUMAN_THINGS_MAX];
+    const struct point *p = most_suspect(points, n, a);
+    if (!p) return;
+    answer_say(a, "Suspect");
+    if (n > 1) answer_say(a, ", stage %u (load %s)", p->stage + 1, load_label(&p->requested, load));
+    answer_say(a, ": %s.", p->verdict.reason[0]);
+    if (a->points_suspect > 1)
+        answer_say(a, " So %s %s of those used.", a->points_suspect > 2 ? "are" : "is",
+                   count(a->points_suspect - 1, "other point", other));
 }
 
 /* Of the points that are left out because they drift, the one that drifts most. */
@@ -534,6 +622,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     answer_say(a, "%s", scenario_words(plan, points, n, parts, sizeof parts));
     say_skipped(plan, points, n, a);
     say_unfinished(points, n, a);
+    say_short_trace(a);
     say_ends(a);
     say_not_steady(points, n, a);
     say_failures(a);

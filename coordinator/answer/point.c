@@ -589,10 +589,10 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     cost_compute(plan, ret);
     server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, agents, ret);
-    bool still = stood_still(s, from, to, ret);
+    ret->still = stood_still(s, from, to, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
-    if (!still) check_little(s, ret); /* which would be off for that reason */
+    if (!ret->still) check_little(s, ret); /* which would be off for that reason */
     was_gone(s, from, to, ret);
 }
 

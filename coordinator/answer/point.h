@@ -56,6 +56,7 @@ struct point {
     bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a
                      short window, by its counts */
     bool errors_gated;         /* the plan has an upper limit on errors: it judges the requests that failed at once */
+    bool still;                /* the verdict says that the server stood still */
     bool gone;                 /* answers came, and then failures alone to the window's end */
     struct steady_pass passes; /* the steady window by super-passes, where it was asked for */
     double drift;              /* relative drift of throughput over the window */

@@ -199,6 +199,26 @@ static void say_first_alone(struct answer *a)
                human_number(second, n[2]));
 }
 
+/* One gap among thousands is in no percentile, and its user has seen it. */
+static void say_stalls(struct answer *a)
+{
+    const struct stalls *s = &a->stalls;
+    char n[HUMAN_THINGS_MAX], answers[HUMAN_THINGS_MAX], load[LOAD_LABEL];
+    if (!s->at || a->gathered > GATHERED_TELL ||
+        (double)a->counters[COUNTER_FIRST_ALONE] > GATHERED_TELL * (double)a->answered)
+        return; /* the gaps are a buffer's, or come after a first token alone, which is said */
+    answer_say(a, "Answers stopped in the middle: in stage %u (load %s) %s", s->at->stage + 1,
+               load_label(&s->at->requested, load), human_things((double)s->gaps, "gap", n));
+    answer_say_number(a, " of ", s->least_s, " s and more");
+    answer_say(a, " in %s", human_things((double)s->answers, "answer", answers));
+    answer_say_number(a, ", the longest ", s->longest_s, " s");
+    answer_say_number(a, ", where half of all gaps are below ", s->usual_ms, " ms");
+    if (s->at_once) answer_say(a, "; half of the streams and more stopped at once");
+    if (s->hidden) answer_say_number(a, "; the p99 of ", s->p99_ms, " ms does not show them");
+    if (s->more) answer_say(a, "; the same in %s", human_things(s->more, "other stage", n));
+    answer_say(a, ". ");
+}
+
 static void say_tokens(struct answer *a, const char *before, double n)
 {
     char b[HUMAN_THINGS_MAX];
@@ -292,4 +312,5 @@ void stream_words(const struct plan *plan, const struct point *points, size_t n,
     say_ends(plan, a);
     say_gathered(a);
     say_first_alone(a);
+    say_stalls(a);
 }

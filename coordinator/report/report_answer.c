@@ -24,6 +24,7 @@ static void put_goodput(struct json_out *j, const struct answer *a)
     json_double(j, "attainment", a->goodput_attainment);
     json_double(j, "load", a->goodput_load);
     put_ramp(j, "ramp", a->goodput_ramp);
+    json_bool(j, "at_least", a->goodput_open_end);
     json_double(j, "requests_per_s", a->goodput_requests_per_s);
     json_double(j, "requests_per_s_per_gpu", a->goodput_per_gpu);
     json_end_object(j);
@@ -82,6 +83,94 @@ static void put_dip(struct json_out *j, const char *name, const struct answer_di
     json_double(j, "from_load", d->from_load);
     json_double(j, "to_load", d->to_load);
     json_double(j, "share", d->share);
+    json_bool(j, "resumed_between", d->resumed);
+    json_end_object(j);
+}
+
+/* null: no runs of one load are apart. */
+static void put_apart(struct json_out *j, const struct runs_apart *r)
+{
+    char load[LOAD_LABEL], stage[LOOK_TWICE_STAGE];
+    if (!r->low) {
+        json_null(j, "runs_apart");
+        return;
+    }
+    json_object(j, "runs_apart");
+    json_string(j, "load", load_label(&r->low->requested, load));
+    json_string(j, "figure", look_twice_figure(r->figure));
+    json_double(j, "low", r->low_value);
+    json_string(j, "low_stage", look_twice_stage(r->low, true, stage));
+    json_double(j, "high", r->high_value);
+    json_string(j, "high_stage", look_twice_stage(r->high, true, stage));
+    json_bool(j, "resumed_between", r->resumed);
+    json_u64(j, "other_loads", r->more);
+    json_end_object(j);
+}
+
+/* null: answers of all loads are much the same. */
+static void put_lengths_apart(struct json_out *j, const struct lengths_apart *l)
+{
+    char load[LOAD_LABEL];
+    if (!l->low) {
+        json_null(j, "lengths_apart");
+        return;
+    }
+    json_object(j, "lengths_apart");
+    json_double(j, "low", l->low_value);
+    json_string(j, "low_load", load_label(&l->low->requested, load));
+    json_double(j, "high", l->high_value);
+    json_string(j, "high_load", load_label(&l->high->requested, load));
+    json_end_object(j);
+}
+
+/* null: each trace was as long as wanted. */
+static void put_short_trace(struct json_out *j, const struct short_trace *t)
+{
+    if (!t->at) {
+        json_null(j, "short_trace");
+        return;
+    }
+    json_object(j, "short_trace");
+    json_u64(j, "stage", t->at->stage + 1);
+    json_double(j, "last_due_s", t->last_s);
+    json_double(j, "asked_s", t->asked_s);
+    json_string(j, "asked_by", t->by_duration ? "load.duration" : "trace.to");
+    json_u64(j, "other_stages", t->more);
+    json_end_object(j);
+}
+
+/* null: no points stand on both sides of an interruption. */
+static void put_interrupted(struct json_out *j, const struct interrupted *i)
+{
+    if (!i->times) {
+        json_null(j, "interrupted");
+        return;
+    }
+    json_object(j, "interrupted");
+    json_u64(j, "times", i->times);
+    json_u64(j, "after_stage", i->before->stage + 1);
+    json_u64(j, "after_repeat", i->before->repeat + 1);
+    json_double(j, "away_s", i->away_s);
+    json_end_object(j);
+}
+
+/* null: answers did not stop in the middle. */
+static void put_stalls(struct json_out *j, const struct stalls *s)
+{
+    if (!s->at) {
+        json_null(j, "stalls");
+        return;
+    }
+    json_object(j, "stalls");
+    json_u64(j, "stage", s->at->stage + 1);
+    json_u64(j, "gaps", s->gaps);
+    json_u64(j, "answers", s->answers);
+    json_double(j, "least_s", s->least_s);
+    json_double(j, "longest_s", s->longest_s);
+    json_double(j, "usual_ms", s->usual_ms);
+    json_double(j, "p99_ms", s->p99_ms);
+    json_bool(j, "at_once", s->at_once);
+    json_u64(j, "other_stages", s->more);
     json_end_object(j);
 }
 
@@ -157,6 +246,11 @@ void report_answer(struct json_out *j, const struct analysis *in)
     put_residuals(j, a);
     put_dip(j, "throughput_dip", &a->throughput_dip);
     put_dip(j, "latency_dip", &a->latency_dip);
+    put_apart(j, &a->twice.apart);
+    put_lengths_apart(j, &a->twice.lengths);
+    put_short_trace(j, &a->trace);
+    put_interrupted(j, &a->twice.interrupted);
+    put_stalls(j, &a->stalls);
     json_double(j, "most_load", a->most_load);
     put_ramp(j, "most_ramp", a->most_ramp);
     put_ramp(j, "plateau_ramp", a->plateau_ramp);
@@ -189,6 +283,7 @@ void report_answer(struct json_out *j, const struct analysis *in)
     json_double(j, "response_open_ms", a->open_ms);
     json_string(j, "worst_verdict", verdict_name(a->worst_verdict));
     json_double(j, "worst_lag_ms", a->worst_lag_ms);
+    json_u64(j, "points_suspect", a->points_suspect);
     json_u64(j, "points_used", a->points_used);
     json_u64(j, "points_left_out", a->points_left_out);
     json_u64(j, "left_out_invalid", a->left_invalid);

@@ -59,6 +59,7 @@ RESUMED=$(python3 -c 'import time; print(time.monotonic_ns())')
 resume
 expect_whole
 expect_text err.log 'the run is resumed: 1 of its stages is finished'
+expect '([.points[].verdict.status] | any(. == "invalid")) or (.answer.interrupted.after_stage == 1 and (.answer.text | contains("The run was interrupted after stage 1 (")))' 'the answer says where it was interrupted'
 [ "$(jq -cS '.points[0]' "$OUT/summary.json")" = "$FIRST" ] && ok "the finished point is reported as before" || fail "the finished point is reported differently"
 expect '.points[1].epoch > 2 and .points[2].epoch > .points[1].epoch' 'what was cut off was run again under a new epoch'
 python3 - "$TMP/truth.jsonl" "$KILLED" "$AWAY" "$LEASE" <<'P' && ok "no request came after the lease had run out" || fail "load outlived the lease"

@@ -32,6 +32,20 @@ plateau_run --local 1
 expect '.points[0].ledger | .due == 40 and .ok < 40 and .ok + .failed.truncated == 40' 'cut streams are truncated'
 kill -INT "$SIM_PID"
 
+# A server that stops for all streams at once, for less than a verdict takes as standing still: no p99 shows it.
+sim --ttft 5ms --tpot 5ms
+plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 600}}' 'load: {concurrency: 8, duration: 6s, warmup: 0s}'
+plateau_start --local 1
+wait_until 15 grep -q 'stage 1/' "$TMP/err.log"
+sleep 1.3 # in the middle of the first answers, which take 3 s
+kill -STOP "$SIM_PID"
+sleep 1.3
+kill -CONT "$SIM_PID"
+plateau_wait
+expect '.answer.stalls | .gaps >= 6 and .at_once and .longest_s > 1.2 and .usual_ms < 20' 'gaps inside answers are found'
+expect_text out.log 'the streams and more stopped at once'
+kill -INT "$SIM_PID"
+
 # What headers say of limits stands with the first failure.
 sim --ttft 5ms --tpot 1ms --fault-status 429 --retry-after 7 --fault-rate 0.5
 ends_plan 'concurrency: 1, requests: 10'

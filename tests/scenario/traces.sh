@@ -52,6 +52,14 @@ PY
 done
 grep -q "ok 300" "$TMP/out.log" || fail "300 requests are not in the ledger: $(tail -3 "$TMP/out.log")"
 
+# ---- a day that is shorter than the stage ----
+again
+plan "workload: {trace: {file: day.csv, format: burstgpt}}" "load: {arrivals: recorded, duration: 1m}" "target: {url: \"$URL\", model: sim, body: {ignore_eos: true}}"
+plateau_run --local 1 --data "$TMP/data"
+expect '.answer.short_trace | .stage == 1 and .asked_s == 60 and .last_due_s < 10' 'the trace was shorter than the stage'
+expect '.answer.text | contains("and none in the rest of the 60 s of load.duration")' 'and the answer says it'
+truth
+
 # ---- with a concurrency the rows come in order as slots become free ----
 again
 plan "workload: {trace: {file: $DATA/azure2023_conv_head.csv, format: azure}}" "load: {concurrency: 1, passes: 1}"

@@ -159,6 +159,24 @@ static inline void backed(const struct world *w)
                             a->ends_load,
                             a->ends_in_flight,
                             a->records_sent,
+                            a->trace.last_s,
+                            a->points_suspect - 1.0,
+                            a->twice.lengths.low_value,
+                            a->twice.lengths.high_value,
+                            a->trace.asked_s,
+                            a->twice.apart.low_value,
+                            a->twice.apart.high_value,
+                            a->twice.apart.more,
+                            (double)a->stalls.gaps,
+                            (double)a->stalls.answers,
+                            a->stalls.least_s,
+                            a->stalls.longest_s,
+                            a->stalls.usual_ms,
+                            a->stalls.p99_ms,
+                            a->stalls.more,
+                            a->twice.interrupted.away_s,
+                            round(a->twice.interrupted.away_s / 60),
+                            round(a->twice.interrupted.away_s / 3600),
                             a->length.output.got,
                             a->length.input.asked,
                             a->length.input.got,
@@ -177,23 +195,20 @@ static inline void backed(const struct world *w)
     char text[sizeof a->text];
     (void)snprintf(text, sizeof text, "%s", a->text);
     static const char *const QUOTED[] = {
-        "ttft.p99 < 800ms", "errors.rate < 1%",          "95 %",       "at p99",  "e2e p50", "TTFT p50", "TTFT p99",
-        "TPOT p50",         "status 4xx other than 429", "status 429", "http_429"};
+        "ttft.p99 < 800ms", "errors.rate < 1%", "95 %",     "at p99",   "the p99 of",
+        "e2e p50",          "TTFT p50",         "TTFT p99", "TPOT p50", "status 4xx other than 429",
+        "status 429",       "http_429"};
     for (size_t k = 0; k < sizeof QUOTED / sizeof *QUOTED; k++)
         for (char *at; (at = strstr(text, QUOTED[k]));)
             memset(at, '_', strlen(QUOTED[k]));
-    for (char *at = text; (at = strstr(at, ", stage "));) /* "stage 3 (load 4)" names a point */
-        while (*at && *at != ')')
-            *at++ = '_';
-    for (char *at = text; (at = strstr(at, " the ramp "));) /* 1-50/s */
-        for (at += strlen(" the ramp "); *at && *at != ' ' && *at != ':' && *at != ',';)
-            *at++ = '_';
-    for (char *at = text; (at = strstr(at, " at load "));) /* "at loads 4, 8 and 2 more" name what was asked for */
-        for (at += strlen(" at load "); *at && *at != ')' && *at != ' ';)
-            *at++ = '_';
-    for (char *at = text; (at = strstr(at, " at loads "));)
-        while (*at && *at != ')')
-            *at++ = '_';
+    static const struct {
+        const char *before, *ends;
+    } NAMES[] = {{" stage ", ")."},     {" stages ", ").;"},  {"(stages ", ").;"},
+                 {" the ramp ", " :,"}, {" load ", " ,.;):"}, {" at loads ", ")"}};
+    for (size_t k = 0; k < sizeof NAMES / sizeof *NAMES; k++) /* of stages and loads, as they were asked for */
+        for (char *at = text; (at = strstr(at, NAMES[k].before));)
+            for (at += strlen(NAMES[k].before); *at && !strchr(NAMES[k].ends, *at);)
+                *at++ = '_';
     for (const char *at = text; *at;) {
         char number[32];
         size_t n = 0, after = 0;

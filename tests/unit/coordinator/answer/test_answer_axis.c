@@ -145,10 +145,45 @@ static void test_mixed_kinds_refused(void **state)
     silent(&w, "from 16 concurrent requests on");
 }
 
+/* Lengths that differ bend a curve of token/s; while requests end as fast as they become due, no limit was seen. */
+static void test_follows_the_rate(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 256, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        double rate = 0.3 * w.p[i].requested.concurrency;
+        w.p[i].requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = rate, .rate_to = rate};
+        w.p[i].arrivals_per_s = rate;
+        w.p[i].requests_per_s = 0.97 * rate;
+    }
+    finish(&w, 1000);
+    assert_false(w.a.plateau_reached);
+    says(&w, "The plateau was not reached: at least ");
+    struct point *last = &w.p[w.n - 1];
+    last->requests_per_s = 0.9 * last->arrivals_per_s;
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached);
+    last->window_s = 1; /* of 77 requests: the 8 that are missing may be those in flight */
+    finish(&w, 1000);
+    assert_false(w.a.plateau_reached);
+    w.n = 4; /* without a law */
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].output_tokens_per_s = i ? 900 : 450;
+        w.p[i].requests_per_s = w.p[i].arrivals_per_s;
+    }
+    finish(&w, 1000);
+    assert_false(w.a.plateau_reached);
+    w.p[3].overrun = true;
+    finish(&w, 1000);
+    assert_true(w.a.plateau_reached);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ramp_is_no_repeat), cmocka_unit_test(test_ramp_is_a_mean),
-                                       cmocka_unit_test(test_mixed_kinds), cmocka_unit_test(test_mixed_kinds_named),
-                                       cmocka_unit_test(test_mixed_kinds_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ramp_is_no_repeat), cmocka_unit_test(test_ramp_is_a_mean),
+        cmocka_unit_test(test_follows_the_rate),  cmocka_unit_test(test_mixed_kinds),
+        cmocka_unit_test(test_mixed_kinds_named), cmocka_unit_test(test_mixed_kinds_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

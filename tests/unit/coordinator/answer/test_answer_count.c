@@ -1,0 +1,94 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/answer/answer_say.h"
+#include "tests/unit/answer_world.h"
+
+#define S INT64_C(1000000000)
+
+/* A recorded day that ends after ten minutes is not a day. */
+static void test_short_trace(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    static struct series_row rows[3] = {{.agent = -1, .t_s = 0, .span_s = 1, .due = 5},
+                                        {.agent = -1, .t_s = 11, .span_s = 1, .due = 5},
+                                        {.agent = -1, .t_s = 12, .span_s = 1}};
+    struct plan_workload day = {.weight = 1, .source = SOURCE_TRACE, .data = {.file = "day.csv", .speed = 2}};
+    memset(&w, 0, sizeof w);
+    w.plan.workloads = &day;
+    w.plan.n_workloads = 1;
+    day.data.found.records = 10;
+    data = (struct stage_data){.series = rows, .n_series = 3};
+    struct point *p = add(&w, 4, 1);
+    p->data = &data;
+    p->arrivals_per_s = 5;
+    p->requested = (struct plan_stage){.kind = LOAD_OPEN,
+                                       .arrivals = ARRIVALS_RECORDED,
+                                       .rate_from = 5,
+                                       .rate_to = 5,
+                                       .requests = 10,
+                                       .duration_ns = 60 * S};
+    p->ledger.due = 10;
+    finish(&w, 1000);
+    says(&w,
+         "In stage 1 the trace's last request was due after 12 s, and none in the rest of the 60 s of load.duration. ");
+    p->requested.duration_ns = 13 * S; /* as good as all of it */
+    finish(&w, 1000);
+    silent(&w, "trace");
+    p->requested.duration_ns = 60 * S;
+    p->ledger.due = 9; /* something else ended it */
+    finish(&w, 1000);
+    silent(&w, "trace");
+    p->ledger.due = 10;
+    day.data.found.records = 100; /* the plan asks for ten of them */
+    finish(&w, 1000);
+    silent(&w, "trace");
+    day.data.found.records = 10;
+    p->requested.duration_ns = 0;
+    day.data.from_ns = 30 * S, day.data.to_ns = 150 * S;
+    finish(&w, 1000);
+    says(&w, "due after 12 s, and none in the rest of the 60 s from trace.from to trace.to. ");
+    day.data.to_ns = 0;
+    finish(&w, 1000);
+    silent(&w, "trace");
+}
+
+/* Several points are suspect: the reason is that of the figure, and the others are counted. */
+static void test_suspects(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 64, 1);
+    verdict_add(&w.p[1].verdict, VERDICT_SUSPECT, "a clock stepped");
+    verdict_add(&w.p[4].verdict, VERDICT_SUSPECT, "requests waited");
+    finish(&w, 1);
+    says(&w, "Suspect, stage 5 (load 16): requests waited. So is 1 other point of those used.");
+    w.plan.slo_request_ns[SLO_TTFT] = 1;
+    finish(&w, 2); /* load 2 is the one within the gates */
+    says(&w, "Suspect, stage 2 (load 2): a clock stepped. So is 1 other point of those used.");
+    says(&w, "Goodput: at least "); /* the last load keeps the limits too */
+    add(&w, 128, 1);
+    finish(&w, 2);
+    silent(&w, "Goodput: at least");
+    w.a.text[0] = '\0';
+    for (int i = 0; i < 4000; i++)
+        answer_say(&w.a, "words%d ", i);
+    assert_true(strlen(w.a.text) < sizeof w.a.text);
+    assert_string_equal(w.a.text + strlen(w.a.text) - 3, "…"); /* cut, and seen to be */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_short_trace), cmocka_unit_test(test_suspects)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
