@@ -14,6 +14,7 @@
 #define TEMPLATE_TOKENS 32     /* a chat template may add so many to any prompt */
 #define ENDS_TELL 0.01         /* of the answers that ended in a way that changes what the numbers mean */
 #define GATHERED_TELL 0.1      /* of the token events, or of the answers */
+#define MOSTLY_GATHERED 0.5    /* of the token events: a buffer, and not what piled up for once */
 #define AGAIN_TELL 2           /* times that each record was sent */
 #define UNKNOWN_TELL 0.01      /* events per request that no API knows, before they are said */
 #define FIRST_MOST 200         /* bytes of the server's words; the reports have all of them */
@@ -170,6 +171,16 @@ static void say_at_once(struct answer *a)
                human_count(a->counters[COUNTER_AT_ONCE], n), human_things((double)a->answered, "answer", all));
 }
 
+/* What had piled up while answers stopped comes together when they go on: that is no buffer, which gathers most of all
+ * events. */
+static bool stalls_gather(const struct answer *a)
+{
+    const struct stalls *s = &a->stalls;
+    if (!s->at || !(s->usual_ms > 0) || a->gathered > MOSTLY_GATHERED) return false;
+    double piled = (double)s->gaps * (1 + s->more) * 1e3 * s->longest_s / s->usual_ms;
+    return (double)a->counters[COUNTER_GATHERED] <= piled;
+}
+
 /* The gaps between tokens are then those of a buffer. */
 static void say_gathered(struct answer *a)
 {
@@ -177,7 +188,7 @@ static void say_gathered(struct answer *a)
         say_at_once(a);
         return;
     }
-    if (!(a->gathered > GATHERED_TELL)) return;
+    if (!(a->gathered > GATHERED_TELL) || stalls_gather(a)) return;
     answer_say_percent(
         a, "", a->gathered,
         " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
@@ -204,9 +215,9 @@ static void say_stalls(struct answer *a)
 {
     const struct stalls *s = &a->stalls;
     char n[HUMAN_THINGS_MAX], answers[HUMAN_THINGS_MAX], load[LOAD_LABEL];
-    if (!s->at || a->gathered > GATHERED_TELL ||
-        (double)a->counters[COUNTER_FIRST_ALONE] > GATHERED_TELL * (double)a->answered)
-        return; /* the gaps are a buffer's, or come after a first token alone, which is said */
+    if (!s->at || (a->gathered > GATHERED_TELL && !stalls_gather(a)))
+        return; /* the gaps are a buffer's, which is said */
+    if ((double)a->counters[COUNTER_FIRST_ALONE] > GATHERED_TELL * (double)a->answered) return; /* so are these */
     answer_say(a, "Answers stopped in the middle: in stage %u (load %s) %s", s->at->stage + 1,
                load_label(&s->at->requested, load), human_things((double)s->gaps, "gap", n));
     answer_say_number(a, " of ", s->least_s, " s and more");

@@ -104,9 +104,29 @@ static void test_at_once(void **state)
     silent(&w, "stopped");
 }
 
+/* What had piled up comes in one read, which is not a proxy's doing; a buffer's gaps are no stalls. */
+static void test_or_a_buffer(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct point *p = stage(&w, 25, 1600 * MS, false);
+    p->metric[METRIC_TPOT].count = 500;
+    p->metric[METRIC_TPOT].q[0] = 20;
+    data.counters[COUNTER_EVENTS] = 10000;
+    data.counters[COUNTER_GATHERED] = 1900; /* of 25 times 80 */
+    finish(&w, 1000);
+    says(&w, "Answers stopped in the middle: ");
+    silent(&w, "proxy");
+    data.counters[COUNTER_GATHERED] = 2100;
+    finish_capacity(&w, 1000);
+    says(&w, "a proxy buffers the stream");
+    silent(&w, "stopped");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_in_a_share_of_answers),
-                                       cmocka_unit_test(test_against_the_usual), cmocka_unit_test(test_at_once)};
+                                       cmocka_unit_test(test_against_the_usual), cmocka_unit_test(test_at_once),
+                                       cmocka_unit_test(test_or_a_buffer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
