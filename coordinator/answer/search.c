@@ -29,6 +29,7 @@ struct search {
     uint32_t confirms, flat;
     double best, best_load; /* plateau: the maximum throughput and its load */
     double nothing;         /* smallest load at which nothing ended ok; NaN: none */
+    double reach;           /* smallest load that stayed without a word on the server; NaN: none */
     struct run run[SEARCH_RUNS_MAX];
     uint32_t n_runs, n_told;
     bool found, confirmed, end_reached, client_limited, no_memory;
@@ -49,7 +50,7 @@ struct search *search_new(const struct plan *plan, struct err *e)
     s->from = plan->search.from > 0 ? plan->search.from : 1;
     s->to = fmax(plan->search.to, s->from);
     s->tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
-    s->lo = s->hi = s->checked = s->best_load = s->nothing = NAN;
+    s->lo = s->hi = s->checked = s->best_load = s->nothing = s->reach = NAN;
     trial_begin(&s->now, s->from);
     return s;
 }
@@ -157,6 +158,7 @@ static void checked(struct search *s, enum trial_say say)
     if (say == TRIAL_PASS) { /* it had failed by chance: the answer is a higher load */
         s->lo = s->hi;
         s->hi = neighbour(s, s->lo, 1);
+        if (s->reach > s->lo) s->hi = s->checked = fmin(s->hi, s->reach); /* it is not asked for again */
         if (!isnan(s->hi))
             halve_or_confirm(s);
         else if (s->lo < s->to)
@@ -329,10 +331,16 @@ static void plateau_broke(struct search *s)
     knee_step(s);
 }
 
-/* A load that the clients cannot offer, or that always breaks, bounds the search from above. */
+/* A load that the clients cannot offer, or that always breaks, bounds the search from above. Not where a higher one was
+ * measured, as between the ends of the knee: then the knee is known no better than by the loads that were. */
 static void out_of_reach(struct search *s)
 {
+    if (s->plan->search.goal == SEARCH_PLATEAU && s->phase == HALVING) {
+        go(s, CONFIRMING, s->best_load);
+        return;
+    }
     s->client_limited = true;
+    s->reach = fmin(s->reach, s->now.load);
     s->to = s->now.load;
     bool first = s->n_runs == 0 || s->now.load <= s->from;
     if (s->plan->search.goal == SEARCH_PLATEAU && !first && s->phase != CONFIRMING) {

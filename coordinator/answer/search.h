@@ -17,7 +17,8 @@
  *
  * A point that is degraded, cut short or whose verdict is invalid says nothing about the server: the load is asked for
  * again, at most twice; if it stays so, it bounds the search from above and the result says that the clients were the
- * limit.
+ * limit. While the knee of a plateau is looked for, higher loads were measured: there the knee stays between the loads
+ * around it, and the best load is run once more.
  *
  * A load at which no request ended ok is a word on the server, though its point is invalid: it fails, and bounds the
  * search from above. When it is the first load, the search is over. */

@@ -243,6 +243,13 @@ struct script {
     uint32_t dead_from; /* nothing ends ok from this load on, the points are invalid; 0: none */
     bool silent;        /* and nothing fails there: answers take longer than the stage */
     bool tokenless;     /* answers without output tokens, as of embeddings */
+    uint32_t top;       /* throughput does not rise beyond this load; 0: it does */
+    uint32_t bad_at;    /* this load is always invalid; 0: none */
+    struct {
+        uint64_t seed;
+        double share; /* of the loads (by_run: of the runs) that are invalid */
+        bool by_run;
+    } invalid;
 };
 
 static struct search_outcome play(const struct plan *plan, const struct script *k, struct plan_stage *ret_asked,
@@ -266,6 +273,11 @@ static struct search_outcome play(const struct plan *plan, const struct script *
         if (!pass && k->errors > 0) p.window_failed = (uint64_t)(1000 * k->errors);
         p.degraded = n < k->spoil;
         if (k->reach > 0 && stage.concurrency > k->reach) p.verdict.status = VERDICT_INVALID;
+        if (k->top && stage.concurrency > k->top) p.output_tokens_per_s = k->top;
+        if ((double)(rng_mix(k->invalid.seed, k->invalid.by_run ? n : stage.concurrency, 0, 0) % 1000) <
+                k->invalid.share * 1000 ||
+            (k->bad_at && stage.concurrency == k->bad_at))
+            p.verdict.status = VERDICT_INVALID;
         if (k->tokenless) p.output_tokens_per_s = 0;
         if (k->dead_from && n + 1 != k->lie_at &&
             (plan->search.over_rate ? stage.rate_from : stage.concurrency) >= k->dead_from) {
@@ -367,6 +379,52 @@ static void test_nothing_ok(void **state)
         assert_true(asked[k].concurrency >= 2 && asked[k].concurrency <= 512);
 }
 
+/* Whatever loads stay invalid, and however the server behaves at the others: no load is asked for more than three
+ * times when it says nothing, and a search ends long before its maximum of runs. */
+static void test_invalid(void **state)
+{
+    (void)state;
+    struct plan_stage stage, asked[SEARCH_RUNS_MAX];
+    struct plan_gate gate = {.text = "ttft.p95 < 500ms",
+                             .subject = GATE_METRIC,
+                             .metric = METRIC_TTFT,
+                             .agg = AGG_QUANTILE,
+                             .q = 0.95,
+                             .op = OP_LT,
+                             .value = 500e6};
+    struct point points[SEARCH_RUNS_MAX];
+    for (uint32_t i = 0; i < 20000; i++) {
+        bool plateau = i & 1;
+        uint32_t to = 16u << (i / 2 % 7);
+        struct plan plan = plan_of(&stage, &gate, plateau ? 0 : 1, false, 1 + i / 16 % 8, to);
+        struct script k = {.limit = 1 + (double)(i * 37 % to),
+                           .top = plateau ? 1 + i * 13 % to : 0,
+                           .invalid = {.seed = i + 1, .share = (i / 14 % 10) / 10.0, .by_run = i & 2}};
+        size_t n;
+        if (plateau) plan.search.goal = SEARCH_PLATEAU;
+        struct search_outcome o = play(&plan, &k, asked, points, &n);
+        assert_true(o.over && n < SEARCH_RUNS_MAX); /* of itself */
+        for (size_t a = 0; a < n; a++) {
+            uint32_t said_nothing = 0;
+            for (size_t b = 0; b < n && !k.invalid.by_run; b++)
+                said_nothing +=
+                    asked[a].concurrency == asked[b].concurrency && points[b].verdict.status == VERDICT_INVALID;
+            for (size_t b = a; b < n && k.invalid.by_run && asked[a].concurrency == asked[b].concurrency &&
+                               points[b].verdict.status == VERDICT_INVALID;
+                 b++)
+                said_nothing++;
+            if (said_nothing > 3) fail_msg("%u: load %u %u times", i, asked[a].concurrency, said_nothing);
+        }
+    }
+    struct plan plan = plan_of(&stage, NULL, 0, false, 8, 16); /* the middle cannot be measured, both ends can */
+    size_t n;
+    plan.search.goal = SEARCH_PLATEAU;
+    struct search_outcome o = play(&plan, &(struct script){.limit = 1e9, .bad_at = 11}, asked, NULL, &n);
+    assert_true(n == 2 + 3 + 1 && asked[5].concurrency == 16 && o.confirmed && o.end_reached);
+    assert_false(o.client_limited); /* more clients than that were no trouble */
+    assert_true(fabs(o.load - 16) < 1e-9 && fabs(o.failed_load - 8) < 1e-9 && fabs(o.plateau - 16) < 1e-9);
+}
+
 static void test_replay(void **state)
 {
     (void)state;
@@ -446,9 +504,10 @@ static void test_stage_enough(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scripts),   cmocka_unit_test(test_nothing_ok),   cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_more_time), cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency),
-        cmocka_unit_test(test_rate),      cmocka_unit_test(test_cliff),        cmocka_unit_test(test_plateau)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts),     cmocka_unit_test(test_nothing_ok),
+                                       cmocka_unit_test(test_invalid),     cmocka_unit_test(test_replay),
+                                       cmocka_unit_test(test_more_time),   cmocka_unit_test(test_stage_enough),
+                                       cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
+                                       cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
