@@ -16,6 +16,7 @@
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
 #define GRAIN_LEAST 0.0005
 #define GRAIN_OF_ONE 0.6 /* standard deviation of a count whose ends fall anywhere: one request more or less */
+#define KEPT_UP 0.98     /* of the requests that came due, answered */
 #define NORMAL_95 1.959963984540054
 
 /* One load under one figure: logarithms of both sides' repeats. */
@@ -24,7 +25,10 @@ struct cell {
     size_t n[2];
     double spread; /* within a run, of the logarithm */
     double grain;  /* of the measurement itself: counts are whole numbers, however alike the repeats are */
-    double weight; /* in the whole; 0: not measured on both sides */
+    double weight; /* 0: not measured on both sides */
+    double share;  /* in the whole */
+    bool fed;      /* the figure is the rate of its random arrivals, on both sides */
+    bool vague;    /* how much it varies nobody knows: no interval, no repeats */
 };
 
 struct pool {
@@ -56,21 +60,51 @@ static struct reading compared(const struct point *p, enum figure f)
     return r;
 }
 
+static bool is_rate(enum figure m)
+{
+    return m == FIGURE_OUTPUT || m == FIGURE_REQUESTS || m == FIGURE_GOODPUT;
+}
+
+static bool by_chance(const struct plan_stage *s)
+{
+    return s->kind == LOAD_OPEN && (s->arrivals == ARRIVALS_POISSON || s->arrivals == ARRIVALS_GAMMA);
+}
+
+/* What a rate varies by, of its logarithm, though the server does not: by its arrivals, and by the answers that the
+ * ends of the window cut, one in each slot. */
+static double rate_noise(const struct point *p, enum figure m)
+{
+    const struct plan_stage *s = &p->requested;
+    double ended = (double)(m == FIGURE_GOODPUT ? p->window_good : p->window_done), due = (double)p->window_due;
+    double shape = s->arrivals == ARRIVALS_GAMMA && s->burstiness > 0 ? s->burstiness : 1;
+    double slots = s->kind == LOAD_CLOSED && s->concurrency ? s->concurrency : 1;
+    double square = ended > 0 ? GRAIN_OF_ONE * GRAIN_OF_ONE * slots / (ended * ended) : 0;
+    if (by_chance(s) && due > 0) square += 1 / (due * shape);
+    return sqrt(square);
+}
+
+/* All that came was answered: the rate says how much came. */
+static bool kept_up(const struct point *p)
+{
+    return by_chance(&p->requested) && !p->overrun && !p->outrun && !(p->unsent_share > 0) &&
+           (double)p->window_ok >= KEPT_UP * (double)p->window_due;
+}
+
 static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side,
                       enum figure m, double *spreads, size_t *n_spreads)
 {
+    size_t before = *n_spreads;
     for (size_t i = 0; i < n && c->n[side] < REPEATS_MAX; i++) {
         if (!comparable(&p[i]) || !load_same(&p[i].requested, load)) continue;
         struct reading r = compared(&p[i], m);
         if (!(r.value > 0)) continue;
         c->v[side][c->n[side]++] = log(r.value);
-        double whole = m == FIGURE_REQUESTS  ? (double)p[i].window_done
-                       : m == FIGURE_GOODPUT ? (double)p[i].window_good
-                                             : 0;
-        if (whole > 0) c->grain = fmax(c->grain, GRAIN_OF_ONE / whole);
+        if (is_rate(m)) c->grain = fmax(c->grain, rate_noise(&p[i], m));
+        c->fed &= m != FIGURE_GOODPUT && is_rate(m) && kept_up(&p[i]);
         if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.value;
     }
     c->mean[side] = mean_of(c->v[side], c->n[side]);
+    c->vague |= !is_rate(m) && *n_spreads == before && c->n[side] < 2;
 }
 
 static void cell_make(struct cell *c, const struct plan_stage *load, const struct point *a, size_t n_a,
@@ -78,11 +112,14 @@ static void cell_make(struct cell *c, const struct plan_stage *load, const struc
 {
     double spreads[2 * REPEATS_MAX];
     size_t n = 0;
-    *c = (struct cell){.spread = SPREAD_UNKNOWN, .grain = GRAIN_LEAST};
+    *c = (struct cell){.spread = SPREAD_UNKNOWN, .grain = GRAIN_LEAST, .fed = true};
     cell_fill(c, load, a, n_a, 0, m, spreads, &n);
     cell_fill(c, load, b, n_b, 1, m, spreads, &n);
     if (n) c->spread = fmax(SPREAD_LEAST, quantile_of(spreads, n, 0.5));
-    if (c->n[0] && c->n[1]) c->weight = 1 / (c->spread * c->spread + COMPARE_RUN_NOISE * COMPARE_RUN_NOISE);
+    double seen = c->grain * c->grain - c->spread * c->spread; /* by the window's seconds */
+    if (is_rate(m)) c->grain = fmax(GRAIN_LEAST, sqrt(fmax(0, seen)));
+    double noise = c->spread * c->spread + c->grain * c->grain + COMPARE_RUN_NOISE * COMPARE_RUN_NOISE;
+    if (c->n[0] && c->n[1] && !c->vague) c->weight = 1 / noise;
 }
 
 static void pool_make(struct pool *p, const struct cell *c, size_t n)
@@ -126,6 +163,12 @@ static void change_set(struct change *c, double log_change, double sd, double df
     c->say = say(c->rel, log_change - strict * sd, log_change + strict * sd, FIGURES[m].better == FIGURE_HIGHER);
 }
 
+/* The change of a figure that is the rate of arrivals says nothing of the server. */
+static void change_fed(struct change *c)
+{
+    if (c->say != COMPARE_UNKNOWN) c->say = COMPARE_SAME;
+}
+
 static void change_none(struct change *c)
 {
     *c = (struct change){NAN, NAN, NAN, NAN, NAN, COMPARE_UNKNOWN};
@@ -138,20 +181,37 @@ struct work {
     double *sum, *square; /* by load, over replicates */
 };
 
+/* Loads at which a figure is the rate of its arrivals are left out of the whole where there are others. Returns whether
+ * there are none. */
+static bool shares_set(struct cell *c, size_t n)
+{
+    double total = 0;
+    bool fed = false, other = false;
+    for (size_t i = 0; i < n; i++) {
+        fed |= c[i].weight > 0 && c[i].fed;
+        other |= c[i].weight > 0 && !c[i].fed;
+    }
+    for (size_t i = 0; i < n; i++)
+        total += c[i].share = other && c[i].fed ? 0 : c[i].weight;
+    for (size_t i = 0; i < n && total > 0; i++)
+        c[i].share /= total;
+    return fed && !other;
+}
+
 static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t headlines, struct comparison *ret)
 {
-    double total = 0, centre = 0, whole_sum = 0, whole_square = 0, used = 0;
+    double centre = 0, whole_sum = 0, whole_square = 0, used = 0;
+    bool fed = shares_set(w->cell, ret->n_loads);
     struct rng r;
     rng_seed(&r, seed);
     pool_make(&w->pool, w->cell, ret->n_loads);
     ret->repeated |= w->pool.n > 0;
     for (size_t i = 0; i < ret->n_loads; i++) {
         w->sum[i] = w->square[i] = 0;
-        total += w->cell[i].weight;
         used += w->cell[i].weight > 0;
-        if (w->cell[i].weight > 0) centre += w->cell[i].weight * (w->cell[i].mean[1] - w->cell[i].mean[0]);
+        if (w->cell[i].weight > 0) centre += w->cell[i].share * (w->cell[i].mean[1] - w->cell[i].mean[0]);
     }
-    for (int k = 0; k < REPLICATES && total > 0; k++) {
+    for (int k = 0; k < REPLICATES && used > 0; k++) {
         double shared = w->pool.n ? 0 : COMPARE_RUN_NOISE * sqrt(2) * rng_normal(&r), whole = 0;
         for (size_t i = 0; i < ret->n_loads; i++) {
             const struct cell *c = &w->cell[i];
@@ -159,7 +219,7 @@ static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t
             double d = shared + noise(c, 1, &w->pool, &r) - noise(c, 0, &w->pool, &r);
             w->sum[i] += d;
             w->square[i] += d * d;
-            whole += c->weight / total * d;
+            whole += c->share * d;
         }
         whole_sum += whole;
         whole_square += whole * whole;
@@ -170,16 +230,20 @@ static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t
         change_none(c);
         if (cell->n[0]) c->a = exp(cell->mean[0]);
         if (cell->n[1]) c->b = exp(cell->mean[1]);
+        if (cell->vague && cell->n[0] && cell->n[1]) c->rel = expm1(cell->mean[1] - cell->mean[0]);
         if (!(cell->weight > 0)) continue;
         double mean = w->sum[i] / REPLICATES;
         change_set(c, cell->mean[1] - cell->mean[0], sqrt(w->square[i] / REPLICATES - mean * mean), w->pool.df,
                    0.05 / used, m);
+        if (cell->fed) change_fed(c);
     }
     change_none(&ret->overall[m]);
-    if (!(total > 0)) return;
+    if (!(used > 0)) return;
     double mean = whole_sum / REPLICATES;
-    change_set(&ret->overall[m], centre / total, sqrt(whole_square / REPLICATES - mean * mean), w->pool.df,
+    change_set(&ret->overall[m], centre, sqrt(whole_square / REPLICATES - mean * mean), w->pool.df,
                0.05 / (double)headlines, m);
+    if (fed) change_fed(&ret->overall[m]);
+    ret->fed |= fed;
 }
 
 static int by_load(const void *a, const void *b)

@@ -5,9 +5,10 @@
  * each load about its mean, scaled by the load's own within-run spread, are pooled and drawn again (residual bootstrap,
  * Davison & Hinkley 1997, ch. 2 and 6), widened by Student's factor for their number. Runs without repeats cannot show
  * how much one run differs from the next: there the within-run intervals (batch means, block bootstrap, order
- * statistics) are drawn, and COMPARE_RUN_NOISE is assumed for what a whole run shares. The verdict goes by the headline
- * measures over all loads together, at 95 % for all of them at once (Bonferroni): two runs of one system are called
- * different in at most 1 of 20 comparisons. */
+ * statistics) are drawn, and COMPARE_RUN_NOISE is assumed for what a whole run shares. A rate varies at least by the
+ * chance of its arrivals, and by the answers that the ends of the windows cut. A latency of which a side has neither an
+ * interval nor repeats has no verdict. The verdict goes by the headline measures over all loads together, at 95 % for
+ * all of them at once (Bonferroni): two runs of one system are called different in at most 1 of 20 comparisons. */
 #pragma once
 #include "coordinator/answer/figure.h"
 
@@ -54,8 +55,10 @@ struct comparison {
     size_t only_a, only_b;         /* usable points whose load the other run has no usable point of */
     size_t left_out_a, left_out_b; /* invalid or not steady */
     bool repeated;                 /* noise was measured by repeats */
-    bool errors_rose;              /* share of failed requests is higher in B at the loads of both, clear of chance */
-    double errors_a, errors_b;     /* shares; NaN without requests */
+    bool fed; /* both kept up with the random arrivals of all loads: rates of output and requests are those of the
+                 arrivals, and are called neither better nor worse */
+    bool errors_rose;          /* share of failed requests is higher in B at the loads of both, clear of chance */
+    double errors_a, errors_b; /* shares; NaN without requests */
     struct compare_failures failures_a, failures_b;
     struct compare_doubts doubts_a, doubts_b;
     char question[400]; /* what differs in the question that was asked; "" when it was the same */

@@ -66,7 +66,7 @@
         const v = changes[m.name], td = el("td");
         if (!whole) td.append(document.createTextNode(fmt(v.a) + " → " + fmt(v.b)), el("br"));
         td.append(el("span", tone(v.say) ? "badge " + tone(v.say) : "", v.rel === null ? "n/a" : pct(v.rel) + " %"));
-        if (v.rel !== null) td.append(el("small", "", pct(v.lo) + " … " + pct(v.hi)));
+        if (v.rel !== null) td.append(el("small", "", v.lo === null ? "too few samples" : pct(v.lo) + " … " + pct(v.hi)));
         tr.append(td);
       }
       table.append(tr);

@@ -11,12 +11,14 @@
 static const enum figure SHOWN[] = {FIGURE_OUTPUT, FIGURE_TTFT_P50, FIGURE_TTFT_P99, FIGURE_TPOT_P50, FIGURE_E2E_P50};
 enum { N_SHOWN = sizeof SHOWN / sizeof *SHOWN };
 
-#define CHANGE_WORDS (3 * HUMAN_MAX + 16)
-/* "-4.8 % (-5.2 % … -4.4 %)" */
+#define CHANGE_WORDS (3 * HUMAN_MAX + 24)
+/* "-4.8 % (-5.2 % … -4.4 %)", "+12 % (too few samples)" */
 static const char *percent(const struct change *c, char buf[CHANGE_WORDS])
 {
     char rel[HUMAN_MAX], lo[HUMAN_MAX], hi[HUMAN_MAX];
     if (isnan(c->rel)) return "n/a";
+    (void)snprintf(buf, CHANGE_WORDS, "%s (too few samples)", human_change(c->rel, rel));
+    if (isnan(c->lo)) return buf;
     (void)snprintf(buf, CHANGE_WORDS, "%s (%s … %s)", human_change(c->rel, rel), human_change(c->lo, lo),
                    human_change(c->hi, hi));
     return buf;
@@ -119,6 +121,9 @@ static void notes(const struct comparison *c, const char *a, const char *b, stru
                          "Neither run has repeats that count: runs of one system are assumed to differ by %s "
                          "(sd). load.repeats: 3 would measure it.\n",
                          human_percent(COMPARE_RUN_NOISE, noise));
+    if (c->fed)
+        (void)buf_puts(out, "Both kept up with the rate, so that throughput and requests per second are those of the "
+                            "arrivals, which chance makes: they are called neither better nor worse.\n");
     if (c->only_a || c->only_b)
         (void)buf_printf(out, "Without a point to compare with: %s of the first, %zu of the other.\n",
                          human_things((double)c->only_a, "point", points), c->only_b);

@@ -197,6 +197,97 @@ static void test_small_change(void **state)
     }
 }
 
+/* Of an open loop that came due so often. */
+static struct point open_point(enum arrivals_kind arrivals, uint64_t due, double window_s)
+{
+    double rate = (double)due / window_s;
+    struct point p = scripted(0, 8 * rate, 20e6);
+    p.requested =
+        (struct plan_stage){.kind = LOAD_OPEN, .arrivals = arrivals, .burstiness = 0.5, .rate_from = 10, .rate_to = 10};
+    p.output_lo = p.output_hi = NAN; /* of a short window */
+    p.window_s = window_s;
+    p.window_due = p.window_ok = p.window_done = p.window_good = due;
+    p.requests_per_s = p.goodput_per_s = p.arrivals_per_s = rate;
+    p.concurrency = 1;
+    return p;
+}
+
+/* A rate that the server kept up with is that of its arrivals, and another seed has others. */
+static void test_arrivals(void **state)
+{
+    (void)state;
+    static const enum figure RATES[] = {FIGURE_OUTPUT, FIGURE_REQUESTS, FIGURE_GOODPUT};
+    struct comparison c;
+    for (int kind = ARRIVALS_POISSON; kind <= ARRIVALS_GAMMA; kind++) {
+        struct point a = open_point((enum arrivals_kind)kind, 50, 5), b = open_point((enum arrivals_kind)kind, 41, 5);
+        assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+        for (int f = 0; f < 3; f++)
+            assert_int_equal(c.overall[RATES[f]].say, COMPARE_SAME);
+        double sd = sqrt((1 / 50.0 + 1 / 41.0) / (kind == ARRIVALS_POISSON ? 1 : 0.5)), z = 1.96;
+        assert_true(c.overall[FIGURE_OUTPUT].lo < expm1(log(41.0 / 50) - 0.9 * z * sd));
+        assert_true(c.overall[FIGURE_OUTPUT].hi > expm1(log(41.0 / 50) + 0.9 * z * sd));
+        assert_true(c.say == COMPARE_SAME && !compare_fails(&c, 0.03) && c.fed);
+        compare_clear(&c);
+        b = open_point((enum arrivals_kind)kind, 10, 5); /* however far apart: it answered all that came */
+        assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+        assert_true(c.say == COMPARE_SAME && !compare_fails(&c, 0.03));
+        assert_int_equal(c.loads[0].change[FIGURE_OUTPUT].say, COMPARE_SAME);
+        compare_clear(&c);
+    }
+    struct point a = open_point(ARRIVALS_POISSON, 5000, 500), b = a;
+    b.output_tokens_per_s = 60; /* of 80: it did not keep up */
+    b.requests_per_s = 7.5;
+    b.window_done = 3750;
+    b.outrun = true;
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    assert_true(c.say == COMPARE_WORSE && compare_fails(&c, 0.03) && !c.fed);
+    compare_clear(&c);
+    struct point two_a[2] = {a, scripted(4, 1000, 20e6)}, two_b[2] = {a, scripted(4, 700, 20e6)};
+    two_b[0].output_tokens_per_s *= 1.02; /* the load that tells decides */
+    assert_int_equal(compare_runs(two_a, 2, two_b, 2, 1, &c, NULL), 0);
+    assert_true(c.overall[FIGURE_OUTPUT].say == COMPARE_WORSE && fabs(c.overall[FIGURE_OUTPUT].rel + 0.3) < 1e-9);
+    assert_true(c.say == COMPARE_WORSE && !c.fed);
+    compare_clear(&c);
+    a = open_point(ARRIVALS_CONSTANT, 5000, 500); /* these are no chance: a part of an answer at each end */
+    b = a;
+    b.output_tokens_per_s = 60;
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.say, COMPARE_WORSE);
+    compare_clear(&c);
+}
+
+/* A window of few answers ends in the middle of some; and few answers show no median's spread. */
+static void test_few(void **state)
+{
+    (void)state;
+    struct comparison c;
+    struct point a = scripted(1, 100, 20e6), b = scripted(1, 80, 20e6);
+    a.output_lo = a.output_hi = b.output_lo = b.output_hi = NAN;
+    a.window_done = a.window_ok = 5, b.window_done = b.window_ok = 4;
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.overall[FIGURE_OUTPUT].say, COMPARE_SAME);
+    assert_int_equal(c.overall[FIGURE_TTFT_P50].say, COMPARE_SAME);
+    compare_clear(&c);
+    a = scripted(64, 1000, 20e6), b = scripted(64, 900, 20e6); /* of many slots each */
+    a.window_done = b.window_done = 128;
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.overall[FIGURE_OUTPUT].say, COMPARE_SAME);
+    a.window_done = b.window_done = 6400;
+    compare_clear(&c);
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    assert_int_equal(c.overall[FIGURE_OUTPUT].say, COMPARE_WORSE);
+    compare_clear(&c);
+    a = scripted(1, 100, 20e6), b = scripted(1, 100, 40e6);
+    struct metric_stat *s = &b.metric[METRIC_TTFT];
+    s->q_lo[0] = s->q_hi[0] = NAN; /* twice as long, of three answers */
+    assert_int_equal(compare_runs(&a, 1, &b, 1, 1, &c, NULL), 0);
+    const struct change *t = &c.loads[0].change[FIGURE_TTFT_P50];
+    assert_true(t->say == COMPARE_UNKNOWN && fabs(t->rel - 1) < 1e-9 && isnan(t->lo) && isnan(t->hi));
+    assert_int_equal(c.overall[FIGURE_TTFT_P50].say, COMPARE_UNKNOWN);
+    assert_int_equal(c.say, COMPARE_SAME);
+    compare_clear(&c);
+}
+
 static void test_matching(void **state)
 {
     (void)state;
@@ -483,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matching), cmocka_unit_test(test_plans),        cmocka_unit_test(test_question),
         cmocka_unit_test(test_state),    cmocka_unit_test(test_same_system),  cmocka_unit_test(test_many_seeds),
-        cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless)};
+        cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless),
+        cmocka_unit_test(test_arrivals), cmocka_unit_test(test_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
