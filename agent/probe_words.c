@@ -227,7 +227,12 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
     case COUNTER_FAILED_TRUNCATED:
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
-        if (s->end || s->finish)
+        if (failure_limit_reached(s->words))
+            (void)err_set(e, ERR_NET,
+                          "the probe, which asks for few output tokens, got no text: %s. Requests of the run need "
+                          "output_tokens beyond what hidden reasoning takes",
+                          text_cut(s->words, WORDS_MOST, cut));
+        else if (s->end || s->finish)
             (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s%s", FAILURES[FAILURE_EMPTY].look,
                           s->words[0] ? " What came: " : "", text_cut(s->words, WORDS_MOST, cut));
         else

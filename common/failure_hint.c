@@ -21,9 +21,6 @@ const char *failure_status_hint(uint32_t status)
     return status / 100 == 3 ? FAILURES[FAILURE_HTTP_3XX].look : "";
 }
 
-/* As the agent's own words about an answer without a token begin (agent/stream/stream.c). */
-#define LIMIT_REACHED "a limit of output tokens was reached"
-
 /* One of the words between bars. */
 static bool holds_one(const char *text, const char *words)
 {
@@ -35,6 +32,11 @@ static bool holds_one(const char *text, const char *words)
             return true;
     }
     return false;
+}
+
+bool failure_limit_reached(const char *text)
+{
+    return strncmp(text, FAILURE_LIMIT_REACHED, strlen(FAILURE_LIMIT_REACHED)) == 0;
 }
 
 bool failure_says_no_model(const char *text)
@@ -89,8 +91,7 @@ const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT])
     }
     if (refused && s->text[0]) return words_hint(s->text);
     if (s->label == FAILURE_EMPTY && holds_one(s->text, "content filter")) return ""; /* the reason is known */
-    if (strncmp(s->text, LIMIT_REACHED, strlen(LIMIT_REACHED)) == 0)
-        return ". Hidden reasoning counts too: ask for more output_tokens";
+    if (failure_limit_reached(s->text)) return ". Hidden reasoning counts too: ask for more output_tokens";
     const char *hint = failure_status_hint(s->status);
     return *hint ? hint : FAILURES[s->label].look;
 }

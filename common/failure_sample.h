@@ -34,6 +34,9 @@ const char *failure_status_hint(uint32_t status);
  * words say all. Returns buf, or a constant. */
 #define FAILURE_HINT 280u
 const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT]);
+/* The agent's words of an answer without text whose limit of output tokens was reached. */
+#define FAILURE_LIMIT_REACHED "a limit of output tokens was reached"
+bool failure_limit_reached(const char *text);
 /* The server says that it has no such model. */
 bool failure_says_no_model(const char *text);
 

@@ -7,6 +7,7 @@
 #include "agent/stream/finish_word.h"
 #include "agent/stream/model_name.h"
 #include "agent/stream/stranger.h"
+#include "common/failure_sample.h"
 
 #define TOKENS_PER_EVENT_MAX 65536u /* a server that claims more is not believed */
 
@@ -466,10 +467,10 @@ static void settle(struct stream *s)
 static const char *used_up(const struct stream *s)
 {
     char *why = s->gaps.pool->why;
-    if (s->usage_out == 0) return s->usage ? NULL : "a limit of output tokens was reached, and none of them came";
+    if (s->usage_out == 0) return s->usage ? NULL : FAILURE_LIMIT_REACHED ", and none of them came";
     (void)snprintf(why, GAP_POOL_WHY,
-                   "a limit of output tokens was reached before any text: usage counts %u output tokens, %u of them as "
-                   "reasoning, and none came",
+                   FAILURE_LIMIT_REACHED " before any text: usage counts %u output tokens, %u of them as "
+                                         "reasoning, and none came",
                    s->usage_out, s->usage_thought);
     return why;
 }

@@ -125,6 +125,14 @@ static void test_ends(void **state)
     s.end = s.finish = true;
     assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
     assert_non_null(strstr(e.text, "? What came: a content filter ended it before its first token: {}"));
+    s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY,
+             "a limit of output tokens was reached before any text: usage counts 16 output tokens, 16 of them as "
+             "reasoning, and none came: {}");
+    s.end = s.finish = true;
+    assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
+    assert_non_null(strstr(e.text, "the probe, which asks for few output tokens, got no text: a limit of output tokens "
+                                   "was reached before any text: usage counts 16 output tokens"));
+    assert_null(strstr(e.text, "does the model stop at once"));
 }
 
 static void header(struct probe_seen *s, const char *name, const char *value)
