@@ -553,6 +553,7 @@ static void answer_reset(struct answer *ret)
                            .capacity_lo = NAN,
                            .capacity_hi = NAN,
                            .oldest_s = NAN,
+                           .slowest_s = NAN,
                            .after_ms = NAN,
                            .after_share = NAN,
                            .open_ms = NAN,

@@ -17,6 +17,8 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         a->cancelled_early += p->cancelled_early;
         a->window_due += p->window_due;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->oldest_cut_s);
+        if (p->window_hung) a->slowest_s = fmax(a->slowest_s, p->slowest_s);
+        a->hung += p->window_hung;
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
             by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
     }

@@ -511,7 +511,9 @@ static void say_failures(struct answer *a)
         answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
                    human_things(due, "request", all), a->cut_within ? "whole " : "");
         say_share(a, (double)a->unanswered / due, &a->unanswered_at);
-        answer_say_number(a, unanswered_how(a), a->oldest_s, " s. ");
+        answer_say_number(a, unanswered_how(a), a->oldest_s, " s");
+        if (a->hung) answer_say_number(a, ", where no answer took longer than ", a->slowest_s, " s");
+        answer_say(a, ". ");
     }
     say_retries(a);
 }

@@ -21,6 +21,7 @@
 #define SENT_IN_TIME 0.01   /* of the shortest wait for a first token … */
 #define SENT_IN_TIME_NS 1e6 /* … or this: as the verdict's limits for dispatch */
 #define GONE_FAILURES 3     /* a server is gone when so many requests failed after the last answer */
+#define HUNG 3              /* times as old as the slowest answer */
 #define LITTLE_WINDOWS 10   /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
@@ -317,6 +318,20 @@ static double failed_in_time(const struct stage_data *s, double to_s)
     return fmax(0, (double)s->counters[COUNTER_WIN_FAILED] - late);
 }
 
+/* Of the requests open at the window's end, those that hang: the drain's end cut them off, or they failed in it, when
+ * they were far older than any answer. What waits in a queue is about as old as what was answered last. */
+static void hung_compute(const struct stage_data *s, double to_s, struct point *p)
+{
+    const struct hist *e2e = s->hist[METRIC_E2E];
+    p->slowest_s = e2e && e2e->count ? (double)e2e->max / 1e9 : (double)NAN;
+    if (!(p->slowest_s > 0)) return;
+    int64_t old = HUNG * e2e->max;
+    uint64_t failed = older_than(s->hist[METRIC_FAIL_AGE], old);
+    double late = (double)s->counters[COUNTER_WIN_FAILED] - failed_in_time(s, to_s);
+    p->window_hung = older_than(s->hist[METRIC_CUT_AGE], old) - older_than(s->hist[METRIC_CANCEL_AGE], old) +
+                     (uint64_t)fmin((double)failed, late);
+}
+
 /* Requests open when the last one became due, to the second. */
 static double open_at_last(const struct stage_data *s)
 {
@@ -338,6 +353,7 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
     bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
     double open = last ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    open -= (double)p->window_hung;
     open -= (double)(last ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
@@ -574,13 +590,15 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
         ret->output_tokens_per_s = ret->total_tokens_per_s = NAN; /* nobody knows how many they are */
     ret->blocks_from_s = from + ret->warmup_cut_s;
     metrics_compute(s, intervals, ret);
-    steady_compute(s, from + ret->warmup_cut_s, to, &st);
+    hung_compute(s, to, ret);
+    steady_compute(s, from + ret->warmup_cut_s, to, (double)ret->window_hung, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
     if (st.backlog && s->plan.max_concurrency == 0)
         ret->overrun =
-            ramp || ret->requests_per_s + (failed_in_time(s, to) + (double)ret->window_cancelled) / ret->window_s <
+            ramp || ret->requests_per_s + (failed_in_time(s, to) + (double)(ret->window_cancelled + ret->window_hung)) /
+                                              ret->window_s <
                         ret->arrivals_per_s * (1 - plan->verdict_achieved);
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
@@ -592,7 +610,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->still = stood_still(s, from, to, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
-    if (!ret->still) check_little(s, ret); /* which would be off for that reason */
+    if (!ret->still && !ret->window_hung) check_little(s, ret); /* which would be off for that reason */
     was_gone(s, from, to, ret);
 }
 

@@ -37,6 +37,9 @@ struct point {
     uint64_t window_cut;        /* due in the window, and cut off by the end of the drain or never sent */
     uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
     double oldest_cut_s;        /* the longest of these waited so long; NaN without */
+    uint64_t window_hung;       /* due in the window, still open at its end, and in the end several times as old as the
+                                   slowest       answer: they hang, and wait for no server that is too slow */
+    double slowest_s;           /* the slowest answer; NaN without */
     uint64_t window_cancelled;  /* due in the window, and load.cancel took them back; no errors */
     uint64_t cancelled_early;   /* of these, before a first token */
     uint64_t cancelled_over;    /* of these, over a limit of slo.request already; the others tell nothing of it */

@@ -128,7 +128,7 @@ static bool ramp_outran(const struct stage_data *s, double to_s)
     return beyond > STEADY_BACKLOG * due && beyond > chance && open > slower * expected;
 }
 
-void steady_compute(const struct stage_data *s, double from_s, double to_s, struct steadiness *ret)
+void steady_compute(const struct stage_data *s, double from_s, double to_s, double hung, struct steadiness *ret)
 {
     struct batches b;
     *ret = (struct steadiness){.steady = STEADY_UNKNOWN, .drift = NAN, .half_width = NAN};
@@ -149,7 +149,7 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, stru
     bad |= drifts(b.ttft_at, b.ttft, b.n_ttft, b.span, alpha, NULL);
     struct line l;
     if (open && b.due > 0 && line_fit(b.at, b.in_flight, b.n, alpha, &l))
-        ret->backlog = l.slope_lo > 0 && l.slope > STEADY_BACKLOG * b.due / b.span;
+        ret->backlog = l.slope_lo > 0 && l.slope > (STEADY_BACKLOG * b.due + hung) / b.span;
     ret->steady = bad || ret->backlog ? STEADY_NO : STEADY_YES;
 }
 

@@ -23,8 +23,9 @@ struct steadiness {
     size_t batches;
 };
 
-/* Over rows of the cluster that begin at from_s or later and end by to_s (seconds from T0). */
-void steady_compute(const struct stage_data *s, double from_s, double to_s, struct steadiness *ret);
+/* Over rows of the cluster that begin at from_s or later and end by to_s (seconds from T0). `hung`: requests of the
+ * window that hang; as many may be in flight more at its end. */
+void steady_compute(const struct stage_data *s, double from_s, double to_s, double hung, struct steadiness *ret);
 /* The longest time in the same rows in which requests were open and next to nothing came of any; when it began (s from
  * T0), and how many were open. 0: there is none, to the length of a row. */
 double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open);

@@ -149,6 +149,7 @@ static inline void backed(const struct world *w)
                             100 * a->unanswered_at.least,
                             100 * a->unanswered_at.most,
                             a->oldest_s,
+                            a->slowest_s,
                             (double)a->cancelled,
                             (double)a->cancelled_early,
                             (double)a->window_due,

@@ -107,6 +107,10 @@ static void test_failures(void **state)
              "after 59.8 s. ");
     silent(&w, "failed");
     says(&w, "but 23.1 % of the requests");
+    w.p[1].window_hung = 140, w.p[1].slowest_s = 0.0812;
+    finish(&w, 1000);
+    says(&w, "cut them off, the oldest after 59.8 s, where no answer took longer than 0.0812 s. ");
+    w.p[1].window_hung = 0;
     w.p[0].metric[METRIC_CUT_TTFT].count = 3; /* tokens had come of some */
     finish(&w, 1000);
     says(&w, "450 of 1,950 requests due in the window got no whole answer (23.1 %)");

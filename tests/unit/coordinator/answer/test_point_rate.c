@@ -183,6 +183,64 @@ static void test_outrun(void **state)
     stage_done(&s);
 }
 
+/* One in ten is never answered and the others take 60 ms: requests in flight grow with the stage, and nothing waits for
+ * a server that is too slow. */
+static void test_hung(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[51];
+    stage_make(&s, &a);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN,
+                                 .rate_from = 20,
+                                 .rate_to = 20,
+                                 .duration_ns = INT64_C(60000000000),
+                                 .warmup_ns = INT64_C(10000000000)};
+    s.counters[COUNTER_WIN_DUE] = 1000;
+    s.counters[COUNTER_WIN_OK] = s.counters[COUNTER_WIN_DONE] = s.counters[COUNTER_WIN_GOOD] = 900;
+    for (int i = 0; i < 50; i++)
+        rows[i] = (struct series_row){
+            .agent = -1, .t_s = 10 + i, .span_s = 1, .due = 20, .done = 18, .tokens = 1280, .in_flight = 2 + 2.0 * i};
+    s.series = rows;
+    s.hist[METRIC_CUT_AGE] = hist_new(), s.hist[METRIC_FAIL_AGE] = hist_new();
+    hist_reset(s.hist[METRIC_E2E]);
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(60000000), 900), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(2000000000) + i * INT64_C(500000000), 1), 0);
+    for (int short_stage = 0; short_stage < 2; short_stage++) {
+        s.n_series = short_stage ? 3 : 50;
+        point_compute(&s, &plan, &p);
+        assert_int_equal(p.window_hung, 100);
+        assert_int_equal(p.window_unanswered, 100); /* errors all the same */
+        assert_false(p.overrun || p.outrun || has_reason(&p, "had not ended") || has_reason(&p, "Little"));
+        assert_int_equal(p.steady, short_stage ? STEADY_UNKNOWN : STEADY_YES);
+        assert_true(fabs(p.slowest_s - 0.06) < 0.001);
+        for (int i = 0; i < 100; i++) /* they time out in the drain */
+            assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(4000000000), 1), 0);
+        hist_reset(s.hist[METRIC_CUT_AGE]);
+        s.counters[COUNTER_WIN_FAILED] = 100;
+        point_compute(&s, &plan, &p);
+        assert_int_equal(p.window_hung, 0); /* they failed in the window */
+        rows[s.n_series++] = (struct series_row){.agent = -1, .t_s = 60, .span_s = 1, .failed = 100};
+        point_compute(&s, &plan, &p);
+        assert_true(p.window_hung == 100 && !p.outrun);
+        hist_reset(s.hist[METRIC_FAIL_AGE]);
+        s.counters[COUNTER_WIN_FAILED] = 0;
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(2000000000) + i * INT64_C(500000000), 1), 0);
+    }
+    s.n_series = 50; /* ages as answers have them: a queue */
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(20000000000), 1), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_hung == 0 && p.overrun && p.outrun && p.steady == STEADY_NO);
+    s.series = NULL;
+    s.n_series = 0;
+    stage_done(&s);
+}
+
 /* 1/s to 30/s in 8 s, and answers of 450 ms: 13 are in flight at its end by design. A server that ends 5/s is outrun.
  */
 static void test_ramp(void **state)
@@ -227,8 +285,8 @@ static void test_ramp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancelled), cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun_by_count), cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_ramp)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_overrun), cmocka_unit_test(test_outrun_by_count),
+        cmocka_unit_test(test_outrun),    cmocka_unit_test(test_hung),    cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

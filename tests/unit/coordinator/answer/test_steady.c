@@ -45,7 +45,7 @@ static int count_not_steady(const struct shape *k, int trials, int *covered)
     rng_seed(&r, 3);
     for (int t = 0; t < trials; t++) {
         series_make(&s, rows, k, &r);
-        steady_compute(&s, 0, SECONDS, &st);
+        steady_compute(&s, 0, SECONDS, 0, &st);
         assert_int_not_equal(st.steady, STEADY_UNKNOWN);
         n += st.steady == STEADY_NO;
         double mean = 0;
@@ -83,12 +83,12 @@ static void test_every_length(void **state)
         s.n_series = n + 1;
         rows[n].span_s = 0.01; /* until the last agent reported */
         rows[n].tokens = 5;
-        steady_compute(&s, 0, n, &st);
+        steady_compute(&s, 0, n, 0, &st);
         assert_int_equal(st.steady == STEADY_UNKNOWN, n < STEADY_BATCHES_MIN);
         if (n >= STEADY_BATCHES_MIN) assert_true(st.batches >= STEADY_BATCHES_MIN && st.half_width > 0);
         for (uint32_t i = 0; i < n; i++)
             rows[i].tokens = 1000 * (i + 1.0) / n;
-        steady_compute(&s, 0, n, &st);
+        steady_compute(&s, 0, n, 0, &st);
         if (n >= STEADY_BATCHES_MIN) assert_int_equal(st.steady, STEADY_NO);
     }
 }
@@ -116,18 +116,18 @@ static void test_too_short(void **state)
     struct rng r;
     rng_seed(&r, 1);
     series_make(&s, rows, &(struct shape){.level = 10}, &r);
-    steady_compute(&s, 0, 4, &st);
+    steady_compute(&s, 0, 4, 0, &st);
     assert_int_equal(st.steady, STEADY_UNKNOWN);
     assert_true(isnan(st.drift) && isnan(st.half_width));
-    steady_compute(&s, 0, 5, &st);
+    steady_compute(&s, 0, 5, 0, &st);
     assert_int_equal(st.steady, STEADY_YES);
     /* rows of single agents, rows outside and rows without tokens are no evidence */
     for (int i = 0; i < SECONDS; i++)
         rows[i].agent = 0;
-    steady_compute(&s, 0, SECONDS, &st);
+    steady_compute(&s, 0, SECONDS, 0, &st);
     assert_int_equal(st.steady, STEADY_UNKNOWN);
     s.n_series = 0;
-    steady_compute(&s, 0, SECONDS, &st);
+    steady_compute(&s, 0, SECONDS, 0, &st);
     assert_int_equal(st.steady, STEADY_UNKNOWN);
 }
 
@@ -163,7 +163,7 @@ static bool ramp_outruns(const struct ramp *k)
         }
         rows[i].tokens = 40 * rows[i].done;
     }
-    steady_compute(&s, 0, k->seconds, &st);
+    steady_compute(&s, 0, k->seconds, 0, &st);
     assert_int_equal(st.steady, st.backlog ? STEADY_NO : STEADY_UNKNOWN);
     assert_true(isnan(st.drift) && isnan(st.half_width)); /* its throughput is of no one load */
     return st.backlog;
