@@ -255,6 +255,14 @@ static bool drop_zeros(struct tree_draft *t, const struct plan_data *p)
     return kept > 0;
 }
 
+static uint32_t more_alike(const struct tree_request *a, const struct tree_request *b, const uint32_t *raw,
+                           uint32_t same)
+{
+    while (same < a->n_ids && same < b->n_ids && raw[a->ids_at + same] == raw[b->ids_at + same])
+        same++;
+    return same;
+}
+
 /* The prompt of request i as the beginning of an earlier one's and what is new. Its own blocks are moved to the place
  * where those of the requests before it end, so that the record holds each but once. */
 static void share_blocks(struct tree_draft *t, uint32_t i, uint32_t *last_of, struct draft *d, const uint32_t *raw,
@@ -263,10 +271,13 @@ static void share_blocks(struct tree_draft *t, uint32_t i, uint32_t *last_of, st
     const struct tree_request *r = &t->request[i];
     struct tree_node_data *node = &t->node[i];
     uint32_t base = last_of[r->thread] != TREE_NONE ? last_of[r->thread] : t->parent[r->thread], same = 0;
-    if (base != TREE_NONE) {
-        const struct tree_request *b = &t->request[base];
-        while (same < r->n_ids && same < b->n_ids && raw[r->ids_at + same] == raw[b->ids_at + same])
-            same++;
+    if (base != TREE_NONE) same = more_alike(r, &t->request[base], raw, 0);
+    /* That one is a branch, perhaps, and this goes on where it began. */
+    for (uint32_t b = base; same && t->node[b].base != TREE_NO_BASE && t->node[b].shared == same;) {
+        b = t->node[b].base;
+        uint32_t more = more_alike(r, &t->request[b], raw, same);
+        if (more > same) base = b;
+        same = more;
     }
     node->base = same ? base : TREE_NO_BASE;
     node->shared = same;

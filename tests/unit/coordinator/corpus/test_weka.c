@@ -80,6 +80,32 @@ static bool waits_for(const struct corpus_tree *t, uint32_t output, uint32_t oth
     return false;
 }
 
+/* Two at once, and the third goes on with the first: what it shares is sought where its forerunner's prompt came from.
+ */
+static void test_branches(void **state)
+{
+    (void)state;
+    static const char BRANCHES[] =
+        "{\"id\":\"a\",\"block_size\":64,\"hash_id_scope\":\"local\",\"requests\":["
+        "{\"t\":0,\"type\":\"n\",\"model\":\"x\",\"in\":260,\"out\":1,\"hash_ids\":[1,2,3,4],\"api_time\":5},"
+        "{\"t\":1,\"type\":\"n\",\"model\":\"x\",\"in\":200,\"out\":2,\"hash_ids\":[1,2,8],\"api_time\":5},"
+        "{\"t\":9,\"type\":\"n\",\"model\":\"x\",\"in\":330,\"out\":3,\"hash_ids\":[1,2,3,4,5],\"api_time\":1},"
+        "{\"t\":20,\"type\":\"n\",\"model\":\"x\",\"in\":130,\"out\":4,\"hash_ids\":[1,9],\"api_time\":1}]}";
+    struct plan_workload w = workload();
+    struct compile_result r;
+    struct corpus_record record;
+    struct corpus_tree t;
+    struct err e = {0};
+    struct corpus *c = compiled(&w, BRANCHES, sizeof BRANCHES - 1, &r, &e);
+    if (!c) fail_msg("%s", e.text);
+    open_tree(c, &record, &t);
+    assert_true(node(&t, 2, NULL)->base == 0 && node(&t, 2, NULL)->shared == 2);
+    assert_true(node(&t, 3, NULL)->base == 0 && node(&t, 3, NULL)->shared == 4);
+    assert_true(node(&t, 4, NULL)->base == 2 && node(&t, 4, NULL)->shared == 1);
+    assert_int_equal(record.n_blocks, 4 + 1 + 1 + 1);
+    corpus_close(&c);
+}
+
 /* An agent with a joined sub-agent and one in the background; `out` names a request. */
 static const char TREE[] =
     "{\"id\":\"a\",\"block_size\":64,\"hash_id_scope\":\"local\",\"requests\":["
@@ -216,10 +242,8 @@ static void test_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_zero),
-        cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_tree),  cmocka_unit_test(test_branches), cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_twice), cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
