@@ -314,6 +314,9 @@ static void record_usage(struct recorder *r, const struct stream *s, const struc
     count(r, COUNTER_USAGE_DOUBTED_FELL, n->fell);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     count(r, COUNTER_CACHED_AGAIN, cached_again(s, n));
+    count(r, COUNTER_REPEATED_TOKENS, s->prompt_repeated);
+    count(r, COUNTER_SENT_INPUT_TOKENS, s->prompt_tokens);
+    count(r, COUNTER_USAGE_INPUT_TOKENS, n->input_asked ? 0 : n->input);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
     if (n->over) {
         count(r, COUNTER_USAGE_OVER, 1);

@@ -124,6 +124,18 @@ static int end_words(struct source_corpus *s, uint32_t all, struct dialect_reque
     return 0;
 }
 
+/* Whether all of the record's blocks have gone out in this run: in an earlier pass, or an earlier stage. */
+static bool went_out(const struct source_corpus *s, uint64_t index)
+{
+    return index >= s->n || index < s->o.before;
+}
+
+static uint32_t tokens_of_blocks(const struct corpus_record *r, uint32_t n, uint32_t input_tokens)
+{
+    uint64_t tokens = (uint64_t)n * r->block_tokens;
+    return tokens < input_tokens ? (uint32_t)tokens : input_tokens;
+}
+
 static uint32_t row_words(const struct source_corpus *s, uint32_t input_tokens)
 {
     if (input_tokens > PROMPT_TOKENS_MAX) input_tokens = PROMPT_TOKENS_MAX;
@@ -181,6 +193,7 @@ static int write_row(struct source_corpus *s, const struct corpus_record *r, uin
 {
     uint32_t all = row_words(s, r->input_tokens), left = all;
     uint32_t block = prompt_words(s->cost, r->block_tokens, false);
+    ret->repeated = went_out(s, row) ? tokens_of_blocks(r, r->n_blocks, r->input_tokens) : r->repeated_tokens;
     begin_words(s);
     for (uint32_t i = 0; i < r->n_blocks && left > 0; i++)
         left = put_words(s, block, rng_mix(BLOCK_SEED, PURPOSE_BLOCK, r->block_tokens, corpus_block(r, i)), left);
@@ -241,11 +254,13 @@ static int list_messages(struct source_corpus *s, const struct corpus_record *r)
     return n == r->n_messages ? 0 : -1;
 }
 
-/* A request of a tree whose ids are numbers of the record's messages: those of its base, and its own. */
+/* A request of a tree whose ids are numbers of the record's messages: those of its base, and its own. An earlier
+ * request had the first `shared` of them. */
 static int write_said(struct source_corpus *s, const struct corpus_record *r, const struct corpus_tree *t,
-                      struct tree_node_data d, struct dialect_request *ret)
+                      struct tree_node_data d, uint32_t shared, struct dialect_request *ret)
 {
-    uint32_t n = corpus_tree_blocks(&d), end = n;
+    uint64_t chars = 0, before = 0;
+    uint32_t n = corpus_tree_blocks(&d), end = n, input_tokens = d.input_tokens;
     if (list_messages(s, r) || have_messages(s, n)) return -1;
     for (;;) { /* from the last message to the first */
         uint32_t from = d.base == TREE_NO_BASE ? 0 : d.shared;
@@ -263,6 +278,11 @@ static int write_said(struct source_corpus *s, const struct corpus_record *r, co
     ret->messages = s->messages;
     ret->n_messages = n;
     ret->guessed = true; /* its reader counts characters */
+    for (uint32_t i = 0; i < n; i++) {
+        chars += s->messages[i].len;
+        if (i < shared) before = chars;
+    }
+    ret->repeated = chars ? (uint32_t)(before * input_tokens / chars) : 0;
     return n ? 0 : -1;
 }
 
@@ -276,7 +296,10 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     corpus_tree_node(&t, a->node, &d);
     ret->output_tokens = d.output_tokens;
     *ret_input = d.input_tokens;
-    if (r->n_messages) return write_said(s, r, &t, d, ret);
+    bool marked = s->o.load->data.marker;
+    uint32_t shared = went_out(s, a->index) && !marked ? corpus_tree_blocks(&d) : a->shared;
+    if (r->n_messages) return write_said(s, r, &t, d, shared, ret);
+    ret->repeated = tokens_of_blocks(r, shared, d.input_tokens);
     uint32_t all = row_words(s, d.input_tokens);
     begin_words(s);
     struct writing w = {.s = s,
@@ -285,8 +308,7 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
                         .seed = t.scope ? rng_mix(BLOCK_SEED, PURPOSE_SCOPE, 0, t.scope) : BLOCK_SEED,
                         .block = prompt_words(s->cost, r->block_tokens, false),
                         .left = all};
-    if (s->o.load->data.marker)
-        w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);
+    if (marked) w.left = put_words(s, MARKER_WORDS, rng_mix(s->o.stage_seed, PURPOSE_MARKER, 0, a->index), w.left);
     write_blocks(&w, a->node, corpus_tree_blocks(&d));
     if (w.left > 0) (void)put_words(s, w.left, rng_mix(s->o.stage_seed, PURPOSE_ROW, a->index, a->node), w.left);
     return end_words(s, all, ret);

@@ -1,5 +1,6 @@
 /* Prompts made up on the spot: no two requests have the same first words, so that no prefix cache of the server can
  * answer, unless the plan asks for shared prefixes. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "agent/prompt.h"
@@ -42,6 +43,18 @@ static void draw_lengths(const struct plan_workload *load, struct rng *r, uint32
     *ret_output = prompt_length(&load->output_tokens, r);
 }
 
+/* Of the prefix, what an earlier request of the cluster is expected to have had too: each of them drew one of the
+ * groups. Nobody knows all of their draws, and over many requests this comes to the same. */
+static uint32_t repeated(const struct synthetic *s, uint64_t index, uint32_t input)
+{
+    const struct plan_workload *load = s->o.load;
+    double all = 0, tokens = load->prefix_tokens < input ? load->prefix_tokens : input;
+    for (size_t i = 0; i < s->o.plan->n_workloads; i++)
+        all += s->o.plan->workloads[i].weight;
+    double earlier = (double)(index + s->o.before) * (all > 0 ? load->weight / all : 1);
+    return (uint32_t)(tokens * (1 - pow(1 - 1.0 / load->prefix_groups, earlier)) + 0.5);
+}
+
 static int synthetic_next(void *source, const struct source_ask *a, struct dialect_request *ret, uint32_t *ret_input)
 {
     struct synthetic *s = source;
@@ -54,6 +67,7 @@ static int synthetic_next(void *source, const struct source_ask *a, struct diale
     if (load->prefix_tokens > 0 && load->prefix_groups > 0) {
         prefix = prompt_words(cost, load->prefix_tokens, false);
         group = rng_below(a->rng, load->prefix_groups);
+        ret->repeated = repeated(s, a->index, input);
     }
     if (prefix > all) prefix = all;
     bool exact = s->tokens.on, even = cost->word > 0 && !exact;

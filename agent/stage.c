@@ -130,7 +130,7 @@ static void begin_stream(struct stage *st, struct request *r)
     struct stream *s = &r->stream;
     struct timeline t = s->t;
     uint32_t asked = s->asked_tokens, prompt = s->prompt_tokens, turn = s->turn;
-    uint32_t beside = s->prompt_beside;
+    uint32_t beside = s->prompt_beside, repeated = s->prompt_repeated;
     bool guessed = s->prompt_guessed;
     struct buf *text = s->text;
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
@@ -141,6 +141,7 @@ static void begin_stream(struct stage *st, struct request *r)
     s->asked_tokens = asked;
     s->prompt_tokens = prompt;
     s->prompt_beside = beside;
+    s->prompt_repeated = repeated;
     s->prompt_guessed = guessed;
     s->turn = turn;
     s->text = text;

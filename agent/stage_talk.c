@@ -58,6 +58,7 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     r->stream.asked_tokens = dialect_asked(&st->dialect, ask.output_tokens);
     r->stream.prompt_tokens = r->choice.input_tokens;
     r->stream.prompt_beside = ask.beside;
+    r->stream.prompt_repeated = ask.repeated < r->choice.input_tokens ? ask.repeated : r->choice.input_tokens;
     r->stream.prompt_guessed = ask.guessed;
     return 0;
 }
@@ -145,6 +146,8 @@ int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outco
         end_talk(st, k, outcome == COUNTER_OK && last, at);
         return rest;
     }
+    if (r->stream.thoughts || r->stream.usage_thought)
+        talk_forget(k); /* the thoughts do not go out again: what follows them is not in one piece */
     int64_t think = talk_think(k);
     transport_keep(st->tr, k->own, st->shard.slots + st->tails_max / 2);
     if (k->plan->by_request) {

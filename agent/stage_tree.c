@@ -54,8 +54,10 @@ void stage_tree_choose(const struct stage *st, struct request *r)
     struct tree_node_data d;
     corpus_tree_node(&r->node->tree->data, r->node->index, &d);
     size_t models = st->plan->target.n_models;
-    r->choice = (struct workload_choice){
-        .model = models ? d.model % (uint32_t)models : 0, .node = r->node->index, .play = r->node->tree->play};
+    r->choice = (struct workload_choice){.model = models ? d.model % (uint32_t)models : 0,
+                                         .node = r->node->index,
+                                         .play = r->node->tree->play,
+                                         .shared = trees_tell(r->node)};
     r->stream.turn = d.turn;
 }
 

@@ -90,6 +90,14 @@ static void show(struct talk *k, struct dialect_request *r)
     r->n_messages = k->n;
 }
 
+/* What the server knows of this prompt is the one before, and what it answered; of the first turn its source says it.
+ */
+static void take_known(struct talk *k, struct dialect_request *r, uint32_t input)
+{
+    if (k->turn > 1) r->repeated = k->known;
+    k->sent = k->known = input;
+}
+
 /* A record of several turns: the answer asked for is as long as the recorded one, unless the plan sets a length. */
 static int recorded_turn(struct talk *k, struct dialect_request *r, uint32_t *input)
 {
@@ -106,6 +114,7 @@ static int recorded_turn(struct talk *k, struct dialect_request *r, uint32_t *in
             chars += r->messages[i].len;
         *input = tokens_of(chars);
     }
+    take_known(k, r, *input);
     if (r->output_tokens == 0 && answer && strcmp(answer->role, "assistant") == 0)
         r->output_tokens = tokens_of(answer->len);
     if (k->plan->recorded)
@@ -127,6 +136,7 @@ int talk_turn(struct talk *k, struct dialect_request *r, uint32_t *input)
     if (say(k, "user", r->messages[0].text, r->messages[0].len, false)) return -1;
     k->tokens += *input;
     *input = k->tokens;
+    take_known(k, r, *input);
     show(k, r);
     return 0;
 }
@@ -136,7 +146,13 @@ bool talk_answered(struct talk *k, const struct buf *answer, uint32_t output_tok
     if (k->turn >= k->turns) return false;
     if (k->plan->recorded) return true;
     k->tokens += output_tokens;
+    k->known = k->tokens;
     return !answer->bad && say(k, "assistant", buf_str(answer), answer->len, true) == 0;
+}
+
+void talk_forget(struct talk *k)
+{
+    k->known = k->sent;
 }
 
 int64_t talk_think(struct talk *k)

@@ -32,6 +32,7 @@ struct talk {
     uint32_t workload, model; /* numbers in the plan, the same for all its turns */
     uint32_t turn, turns;     /* the latest, from 1; of so many (0: not known before the first) */
     uint32_t tokens;          /* of all that was said so far */
+    uint32_t sent, known;     /* of the latest prompt; of this one and its answer, where that goes out again as it is */
     uint32_t address;         /* where it goes … */
     uint64_t own;             /* … and its connection */
     int64_t began_due;        /* due of its first turn */
@@ -54,11 +55,13 @@ struct talks {
 /* A new conversation; NULL without memory. `seed`: of the stage and part. */
 struct talk *talks_begin(struct talks *t, const struct plan_sessions *p, uint64_t seed);
 /* The next request: `r` holds the source's messages (a prompt, or the whole recorded conversation), and gets those of
- * this turn, which live until the next call; `input` is their number of tokens, of which the source's is known already.
- * -1 without memory. */
+ * this turn, which live until the next call, and how many of its tokens are known; `input` is their number of tokens,
+ * of which the source's is known already. -1 without memory. */
 int talk_turn(struct talk *k, struct dialect_request *r, uint32_t *input);
 /* The turn was answered: with history: own by `answer`, as JSON writes it. Returns whether another turn follows. */
 bool talk_answered(struct talk *k, const struct buf *answer, uint32_t output_tokens);
+/* The answer that goes out is not all that the server made: what it keeps of it does not begin as the next prompt. */
+void talk_forget(struct talk *k);
 /* How long its user thinks now. */
 int64_t talk_think(struct talk *k);
 /* It is to go on at `at`. */

@@ -160,6 +160,25 @@ struct tree_node *trees_due(struct trees *t, int64_t now)
     return e->owner;
 }
 
+uint32_t trees_tell(struct tree_node *n)
+{
+    struct session_tree *k = n->tree;
+    struct tree_node_data d;
+    corpus_tree_node(&k->data, n->index, &d);
+    uint32_t left = corpus_tree_blocks(&d), known = n->told < left ? n->told : left;
+    n->told = left;
+    while (d.base != TREE_NO_BASE && known < left) {
+        struct tree_node *base = &k->node[d.base];
+        if (d.shared < left) left = d.shared;
+        uint32_t both = base->told < left ? base->told : left;
+        if (both > known) known = both;
+        if (base->told >= left) break; /* and so its own base has told all of that too */
+        base->told = left;
+        corpus_tree_node(&k->data, d.base, &d);
+    }
+    return known;
+}
+
 bool trees_ended(struct trees *t, struct tree_node *n, int64_t at, int64_t pause)
 {
     struct session_tree *k = n->tree;

@@ -18,6 +18,7 @@ struct tree_node {
     int64_t may;              /* when it may begin, by those that have ended */
     uint32_t left;            /* so many that it waits for have not ended */
     uint32_t next_at, n_next; /* those that wait for it, in the tree's `next` */
+    uint32_t told;            /* of its prompt, the first blocks that went out in any request of this play */
     bool gone;                /* ended, or left out since the tree began after it */
 };
 
@@ -59,6 +60,9 @@ static inline int64_t trees_next(const struct trees *t)
 {
     return due_heap_next(&t->due);
 }
+/* It is sent: the first blocks of its prompt that an earlier request of this play had too. What lies before the play's
+ * beginning was never sent. */
+uint32_t trees_tell(struct tree_node *n);
 /* A request ended at `at`; what waits for it begins no sooner than `pause` later. True: it was the tree's last. */
 bool trees_ended(struct trees *t, struct tree_node *n, int64_t at, int64_t pause);
 void trees_drop(struct trees *t, struct session_tree *tree); /* it is over; its memory stays */

@@ -51,6 +51,7 @@ struct workload *workload_new(const struct plan *p, const struct corpus *const *
                                    .corpus = corpora ? corpora[i] : NULL,
                                    .costs = &s->costs,
                                    .stage_seed = s->seed,
+                                   .before = s->before,
                                    .part = s->part};
         w->weight_sum += p->workloads[i].weight;
         bool wants = p->workloads[i].image_count > 0 || p->workloads[i].audio_ns > 0;
@@ -159,6 +160,7 @@ int workload_ask(struct workload *w, uint64_t number, uint64_t own, struct workl
     struct source_ask ask = {.number = number,
                              .index = cluster_index(w->shard, own),
                              .node = choice->node,
+                             .shared = choice->shared,
                              .model = choice->model,
                              .rng = &w->rng};
     if (KINDS[w->plan->workloads[which].source]->next(w->sources[which], &ask, ret, &choice->input_tokens)) return -1;

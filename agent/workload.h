@@ -22,6 +22,7 @@ struct workload_choice {
     uint32_t input_tokens;    /* asked for in the prompt; 0: not known */
     uint32_t workload, model; /* numbers in the plan */
     uint32_t node;            /* of a session tree: which of its requests … */
+    uint32_t shared;          /* … how many of its first blocks an earlier request of the play had … */
     uint64_t play;            /* … and which playing of a tree, in its part */
 };
 /* Chooses workload and model of the request number `number` of this part (open loop: of the cluster). */

@@ -11,8 +11,8 @@
 #error "a corpus is written as numbers lie in memory"
 #endif
 
-#define MAGIC "PLCORP01"
-enum { HEAD = 40, MESSAGE_HEAD = 5, FOOTER = 24, WRITE_BYTES = 1 << 20 };
+#define MAGIC "PLCORP02"
+enum { HEAD = 44, MESSAGE_HEAD = 5, FOOTER = 24, WRITE_BYTES = 1 << 20 };
 
 static const char *const ROLES[ROLE_N] = {
     [ROLE_USER] = "user", [ROLE_ASSISTANT] = "assistant", [ROLE_SYSTEM] = "system"};
@@ -129,6 +129,7 @@ int corpus_get(const struct corpus *c, uint64_t i, struct corpus_record *ret)
                                   .n_messages = get_u32(p + 20),
                                   .n_blocks = get_u32(p + 24),
                                   .block_tokens = get_u32(p + 32),
+                                  .repeated_tokens = get_u32(p + 40),
                                   .messages = p + HEAD,
                                   .end = p + size};
     if (ret->at_ns < 0 || ret->n_messages > CORPUS_MESSAGES_MAX) return -1;
@@ -215,8 +216,8 @@ int corpus_write(struct corpus_writer *w, const struct corpus_record *r, const s
     buf_reset(b);
     (void)buf_put(b, &zero, 4); /* its size, when that is known */
     (void)buf_put(b, &r->at_ns, 8);
-    const uint32_t numbers[] = {r->input_tokens, r->output_tokens, r->n_messages, r->n_blocks, body,
-                                r->block_tokens, r->tree_n};
+    const uint32_t numbers[] = {r->input_tokens, r->output_tokens, r->n_messages,     r->n_blocks, body,
+                                r->block_tokens, r->tree_n,        r->repeated_tokens};
     (void)buf_put(b, numbers, sizeof numbers);
     for (uint32_t i = 0; i < r->n_messages; i++) {
         uint8_t role = (uint8_t)messages[i].role;

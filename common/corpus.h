@@ -31,9 +31,10 @@ struct corpus_record {
     uint32_t output_tokens;          /* 0: not given */
     uint32_t n_messages;             /* read one by one: corpus_message */
     uint32_t n_blocks, block_tokens; /* the prompt as hash ids of blocks of so many tokens, instead of messages */
-    const char *body;    /* a JSON object whose members go into the request's body; NULL: none; NUL-terminated */
-    const uint8_t *tree; /* a session tree (corpus_tree.h), whose prompts are made of the blocks; NULL: none */
-    uint32_t tree_n;     /* bytes */
+    uint32_t repeated_tokens; /* of these blocks' tokens, those with which an earlier record's prompt began too */
+    const char *body;         /* a JSON object whose members go into the request's body; NULL: none; NUL-terminated */
+    const uint8_t *tree;      /* a session tree (corpus_tree.h), whose prompts are made of the blocks; NULL: none */
+    uint32_t tree_n;          /* bytes */
     /* inside */
     const uint8_t *messages, *blocks, *end;
 };

@@ -53,6 +53,8 @@ struct shard {
     uint32_t *turns; /* sorted; owned by the shard */
     int64_t duration_ns, warmup_ns, ramp_ns, drain_ns;
     struct word_costs costs;
+    uint64_t
+        before; /* requests (of session trees: plays) that earlier stages of the run have sent: see steps of todo.h */
     uint32_t part; /* number of this part: distinguishes seeds of prompts (agent, then worker) */
     const struct corpus
         *recorded; /* recorded arrivals: whose; borrowed, not on the wire, set where the shard is used */

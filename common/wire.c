@@ -87,8 +87,8 @@ static const struct field SHARD_FIELDS[] = {
     S(U32, kind),       S(U32, slots),         S(U32, slot_first),    S(U32, slots_all), S(DOUBLE, rate_from),
     S(DOUBLE, rate_to), S(U32, arrivals),      S(DOUBLE, burstiness), S(U64, seed),      S(U64, requests_all),
     S(U64, requests),   S(U64, request_first), S(U32, cycle),         S(TURNS, turns),   S(I64, duration_ns),
-    S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U32, part),      S(COSTS, costs),
-    {END, 0, 0, NULL},
+    S(I64, warmup_ns),  S(I64, ramp_ns),       S(I64, drain_ns),      S(U64, before),    S(U32, part),
+    S(COSTS, costs),    {END, 0, 0, NULL},
 };
 
 static const struct {

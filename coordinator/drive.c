@@ -142,6 +142,7 @@ static int stage_end(void *arg, struct stage_data *s, bool superseded, struct er
         keep_unsaved(d, s);
         return rc;
     }
+    todo_sent(&d->todo, d->o->meta->plan, s);
     d->last = *s;
     d->saving = &d->last;
     d->telling = !superseded && d->todo.search;

@@ -31,6 +31,8 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
 int todo_init(struct todo *t, const struct run_data *past, struct err *e)
 {
     *t = (struct todo){.steps = {.plan = past->plan, .past = past->stages, .n_past = past->n_stages}};
+    for (size_t i = 0; i < past->n_stages; i++)
+        todo_sent(t, past->plan, &past->stages[i]);
     if (past->plan->search.goal == SEARCH_NONE) return 0;
     t->search = search_new(past->plan, e);
     return t->search ? replay(t, past, e) : -1;
@@ -43,6 +45,7 @@ void todo_clear(struct todo *t)
 
 bool todo_next(struct todo *t, struct run_step *ret)
 {
+    ret->before = t->before;
     if (!t->search) return steps_next(&t->steps, ret);
     if (!search_next(t->search, &ret->load)) return false;
     ret->stage = t->searched++;
@@ -57,6 +60,18 @@ int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *
     if (!t->search) return 0;
     point_judged(s, plan, judged, &p);
     return search_tell(t->search, &p) ? err_set(e, ERR_NOMEM, NO_MEMORY) : 0;
+}
+
+void todo_sent(struct todo *t, const struct plan *plan, const struct stage_data *s)
+{
+    uint64_t n = s->counters[plan_has_trees(plan) ? COUNTER_SESSIONS : COUNTER_SENT];
+    bool file = false;
+    for (size_t i = 0; i < plan->n_workloads; i++)
+        file |= workload_reads_file(&plan->workloads[i]);
+    if (!file)
+        t->before += n;
+    else if (n > t->before)
+        t->before = n;
 }
 
 uint64_t todo_begun(const struct todo *t)

@@ -10,6 +10,7 @@ struct todo {
     struct steps steps;
     struct search *search; /* NULL: the plan's stages */
     uint32_t searched;     /* stages that the search has asked for */
+    uint64_t before;       /* requests that went out: see todo_sent */
 };
 /* The points of finished stages are given to the search again. ERR_USAGE when they are not what it would have asked
  * for.
@@ -21,6 +22,9 @@ bool todo_next(struct todo *t, struct run_step *ret); /* false: the run is compl
  * choose by a point that lacks a figure. */
 ERR_CHECKED int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *s,
                           const struct point_agents *judged, struct err *e);
+/* A stage has ended, whether it counts or not: later ones are told how many requests went out before them. A file
+ * begins anew with each stage, so that the longest counts; prompts that are made up are others in each. */
+void todo_sent(struct todo *t, const struct plan *plan, const struct stage_data *s);
 uint64_t todo_begun(const struct todo *t);
 uint64_t todo_all(const struct todo *t); /* 0: not known beforehand */
 

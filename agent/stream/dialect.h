@@ -69,9 +69,10 @@ struct dialect_request {
     const struct dialect_media *media; /* of the last message; only for APIs that have media_part */
     size_t n_media;
     uint32_t output_tokens;
-    uint32_t beside;  /* of the prompt's length, tokens that the server's template adds, as measured */
-    bool guessed;     /* the prompt's length, which its source says, is an estimate */
-    const char *body; /* JSON object of the plan, merged last: its keys win */
+    uint32_t beside;   /* of the prompt's length, tokens that the server's template adds, as measured */
+    uint32_t repeated; /* of it, tokens with which an earlier request began */
+    bool guessed;      /* the prompt's length, which its source says, is an estimate */
+    const char *body;  /* JSON object of the plan, merged last: its keys win */
 };
 
 /* One event of a stream, or a whole body, as it came. */

@@ -76,6 +76,7 @@ struct stream {
     uint32_t window_events;               /* of these, inside [window_from, window_to) */
     uint32_t asked_tokens, prompt_tokens; /* what was asked for; set by the caller after stream_begin */
     uint32_t prompt_beside;               /* of the prompt's, those that a template adds, as measured; as these */
+    uint32_t prompt_repeated;             /* of prompt_tokens, those with which an earlier request began; as these */
     bool prompt_guessed;                  /* the prompt's length is an estimate; as these */
     uint32_t turn;                        /* of a conversation, from 1; 0: of none; likewise */
     uint32_t usage_in, usage_out, usage_cached, usage_thought;

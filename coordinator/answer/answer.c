@@ -607,6 +607,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     look_twice_compute(run, points, n, &ret->twice);
     stalls_compute(points, n, &ret->stalls);
     lengths_compute(plan, points, n, &ret->length);
+    cache_hits_compute(plan, points, n, &ret->hits);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);

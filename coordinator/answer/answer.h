@@ -1,6 +1,7 @@
 /* The answer of a run: plateau, knee and the maximum throughput within the SLO, in numbers with intervals and in words.
  * Pure: points in, answer out; silent (has = false) where the data cannot carry it. */
 #pragma once
+#include "coordinator/answer/cache_hits.h"
 #include "coordinator/answer/failed_at.h"
 #include "coordinator/answer/fit.h"
 #include "coordinator/answer/gate_check.h"
@@ -98,6 +99,7 @@ struct answer {
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;
+    struct cache_hits hits;
     struct look_twice twice;
     struct stalls stalls;
     /* the highest load whose stage was mostly the wait for its last answers, and what was in flight in it; NaN: none */

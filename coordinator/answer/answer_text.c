@@ -632,6 +632,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     answer_say(a, "%s", censored_words(points, n, parts));
     part_words(plan, points, n, a);
     answer_say(a, "%s", left_out_of_plan(plan, parts, sizeof parts));
+    answer_say(a, "%s", cache_hits_words(&a->hits, parts));
     stream_words(plan, points, n, a);
     answer_say(a, "%s", old_build_words(points, n, parts));
     say_verdict(points, n, a);

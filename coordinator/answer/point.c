@@ -9,6 +9,7 @@
 #include "common/rng.h"
 #include "coordinator/answer/mser.h"
 #include "coordinator/answer/resample.h"
+#include "coordinator/answer/reuse.h"
 #include "coordinator/answer/steady.h"
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
@@ -605,6 +606,9 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
+    bool counted = !s->uncounted[COUNTER_REPEATED_TOKENS];
+    ret->prefix_possible = counted ? reuse_possible(c, plan) : (double)NAN;
+    ret->prefix_by_usage = counted ? reuse_measured(c) : (double)NAN;
     server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, agents, ret);
     ret->still = stood_still(s, from, to, ret);

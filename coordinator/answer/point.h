@@ -71,6 +71,7 @@ struct point {
     bool by_count;  /* the stage ended with its count: its window runs on to the last answer, when fewer are in flight
                        and  nothing arrives. Its load is what was asked for */
     bool no_memory; /* some figure is missing for want of memory alone: nothing to report */
+    double prefix_possible, prefix_by_usage; /* reuse.h; NaN when unknown */
     struct point_server server;
     const struct stage_data *data; /* borrowed; NULL when the point was made without */
     struct hist *const

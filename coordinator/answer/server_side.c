@@ -203,7 +203,8 @@ void server_stage_compute(const struct server_sample *s, size_t n, double from_s
     double hits = ret->delta[SERVER_PREFIX_HITS];
     if (strcmp(ret->server, "llama.cpp") == 0 && !isnan(hits)) ret->delta[SERVER_PROMPT_TOKENS] += hits;
     bool counted = !isnan(ret->delta[SERVER_PREFIX_QUERIES]);
-    ret->prefix_hit_rate = ratio(hits, ret->delta[counted ? SERVER_PREFIX_QUERIES : SERVER_PROMPT_TOKENS]);
+    ret->prefix_queries = ret->delta[counted ? SERVER_PREFIX_QUERIES : SERVER_PROMPT_TOKENS];
+    ret->prefix_hit_rate = ratio(hits, ret->prefix_queries);
     ret->ttft_ms = 1e3 * ratio(ret->delta[SERVER_TTFT_SUM], ret->delta[SERVER_TTFT_COUNT]);
     ret->queue_ms = 1e3 * ratio(ret->delta[SERVER_QUEUE_SUM], ret->delta[SERVER_QUEUE_COUNT]);
 }

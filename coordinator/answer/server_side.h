@@ -25,8 +25,9 @@ struct server_stage {
     bool restarted, several;
     double mean[SERVER_COUNTER_FIRST], max[SERVER_COUNTER_FIRST]; /* gauges, time-weighted; NaN: unknown */
     double delta[SERVER_FIELD_N];                                 /* counters */
-    double prefix_hit_rate;                                       /* hits / queries; NaN when unknown */
-    double ttft_ms, queue_ms;                                     /* means as the server saw them; NaN when unknown */
+    double prefix_queries;    /* tokens that were looked up in the cache; NaN when unknown */
+    double prefix_hit_rate;   /* hits / queries; NaN when unknown */
+    double ttft_ms, queue_ms; /* means as the server saw them; NaN when unknown */
     double acceptance_rate; /* of speculative decoding: accepted tokens / tokens in drafts; NaN: no draft, or unknown */
     double acceptance_length; /* tokens that a step with a draft made: 1 + accepted tokens / drafts; likewise */
     double acceptance_at[SERVER_PLACES]; /* drafts whose token at this place was accepted / drafts; likewise */

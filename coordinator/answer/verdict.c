@@ -9,18 +9,17 @@
 #include "common/human.h"
 #include "coordinator/answer/blurred.h"
 #include "coordinator/answer/numeric.h"
+#include "coordinator/answer/reuse.h"
 #include "coordinator/answer/silence.h"
 
 #define UNSTAMPED_PROGRAM 0.5      /* above this share of reads, times are the program's own */
 #define UNSTAMPED_SUSPECT 0.05     /* first reads of a connection carry no stamp: 1-3 % is usual */
 #define CPU_SUSPECT 0.95           /* of one core, by the busiest worker */
 #define USAGE_DOUBTED_SUSPECT 0.01 /* of the requests */
-#define CACHED_SUSPECT                                                                                                 \
-    0.05 /* of the input tokens, beyond what the server adds itself, without a shared prefix in the plan */
-#define RUNQ_SUSPECT 0.1          /* of the stage's length, and more than the CPU time */
-#define FAILURE_REST_S 1          /* a slot rests for at most so long after a failure (agent/stage.c) */
-#define STALLED_ANSWERS 2         /* in a window of so many answers' time one at least should end */
-#define WAITING_SUSPECT (1 << 20) /* bytes in one socket: the server was being held back */
+#define RUNQ_SUSPECT 0.1           /* of the stage's length, and more than the CPU time */
+#define FAILURE_REST_S 1           /* a slot rests for at most so long after a failure (agent/stage.c) */
+#define STALLED_ANSWERS 2          /* in a window of so many answers' time one at least should end */
+#define WAITING_SUSPECT (1 << 20)  /* bytes in one socket: the server was being held back */
 
 struct evidence {
     const uint64_t *c;
@@ -379,33 +378,11 @@ static void check_machine(const struct evidence *e, struct verdict *v)
                       human_percent(busy, n[0]));
 }
 
-/* Prompts that begin alike by the plan's own will: that a cache answers for them is what is asked. */
-static bool begins_alike(const struct plan_workload *w)
-{
-    bool azure = w->data.trace == TRACE_AZURE || w->data.trace == TRACE_BURSTGPT; /* their rows have no hash ids */
-    return w->prefix_tokens > 0 || w->sessions.on || (w->source == SOURCE_TRACE && !azure);
-}
-
-/* Prompts without a shared prefix should be new to the server. What its cache knows of them is from an earlier run, or
- * from a data set whose records begin alike or come again. */
 static void check_cache(const struct evidence *e, struct verdict *v)
 {
-    const struct hist *input = hist_of(e, METRIC_INPUT_TOKENS);
-    double n = (double)e->c[COUNTER_USAGE_REQUESTS], cached = (double)e->c[COUNTER_CACHED_TOKENS];
-    bool dataset = false;
-    for (size_t i = 0; i < e->plan->n_workloads; i++) {
-        if (begins_alike(&e->plan->workloads[i])) return;
-        dataset |= e->plan->workloads[i].source == SOURCE_DATASET;
-    }
-    if (!input || !(n > 0)) return;
-    double all = n * hist_mean(input) / METRICS[METRIC_INPUT_TOKENS].scale;
-    char share[HUMAN_MAX];
-    if ((double)e->c[COUNTER_CACHED_AGAIN] <= CACHED_SUSPECT * all) return;
-    verdict_doubt(v, DOUBT_CACHE, VERDICT_SUSPECT,
-                  "the server answered %s of the input tokens from its prefix cache; %s",
-                  human_percent(fmin(1, cached / all), share),
-                  dataset ? "are the data set's records sent more than once, or do they begin alike?"
-                          : "prompts of an earlier run with the same seed? use --seed");
+    char words[REUSE_WORDS];
+    if (reuse_doubt(e->c, hist_of(e, METRIC_INPUT_TOKENS), e->plan, words))
+        verdict_doubt(v, DOUBT_CACHE, VERDICT_SUSPECT, "%s", words);
 }
 
 /* The worst example of each number that was not believed, and how often usage was wrong in other ways. */

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "coordinator/corpus/format.h"
+#include "coordinator/corpus/prefixes.h"
 #include "coordinator/corpus/sniff.h"
 #include "coordinator/corpus/table.h"
 #include "coordinator/corpus/tree_draft.h"
@@ -30,6 +31,7 @@ struct compile {
     struct draft draft;
     struct table table;
     struct bundles bundles;
+    struct prefixes prefixes;  /* of the rows so far that are sent */
     size_t parts;              /* of it, beside those that are looked at */
     int64_t first_ns, last_ns; /* traces */
     bool begun, folder;        /* folder: the file is one of several */
@@ -142,6 +144,9 @@ static int keep_record(struct compile *c, uint64_t line, enum draft_result resul
     draft_finish(d);
     if (c->count && count_record(c)) return -1;
     c->r->records++;
+    if (!d->record.tree_n && d->record.n_blocks)
+        d->record.repeated_tokens =
+            prefixes_take(&c->prefixes, d->blocks, d->record.n_blocks, d->record.block_tokens, d->record.input_tokens);
     if (d->record.tree_n) {
         c->r->requests += d->trees->n;
         c->r->zero += d->trees->zero;
@@ -430,6 +435,7 @@ int compile_run(const struct plan_workload *w, const struct compile_count *count
     free(c.draft.trees);
     draft_clear(&c.draft);
     bundles_clear(&c.bundles);
+    prefixes_clear(&c.prefixes);
     buf_clear(&c.table.unquoted);
     buf_clear(&c.joined);
     return rc;

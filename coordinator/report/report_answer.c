@@ -5,6 +5,7 @@
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/report/report_server.h"
 
 /* null: the load was one and the same. */
 static void put_ramp(struct json_out *j, const char *key, const struct plan_stage *ramp)
@@ -277,6 +278,7 @@ void report_answer(struct json_out *j, const struct analysis *in)
     put_failures(j, a);
     put_length(j, "output_tokens", &a->length.output);
     put_length(j, "input_tokens", &a->length.input);
+    report_cache_hits(j, &a->hits);
     json_double(j, "after_last_token_ms", a->after_ms);
     json_double(j, "after_last_token_share", a->after_share);
     json_double(j, "rest_after_failures_share", a->rest_share);

@@ -58,3 +58,12 @@ void report_server(struct json_out *j, const struct point_server *s)
     json_double(j, "stage_client_tokens", s->client_tokens);
     json_end_object(j);
 }
+
+void report_cache_hits(struct json_out *j, const struct cache_hits *h)
+{
+    json_object(j, "prefix_cache");
+    json_double(j, "possible", h->possible);
+    json_double(j, "by_usage", h->usage);
+    json_double(j, "by_metrics_page", h->page);
+    json_end_object(j);
+}

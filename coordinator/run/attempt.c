@@ -21,6 +21,7 @@ static int split(struct attempt *t, const struct plan *plan, struct shard *shard
         weights[i] = agents[i]->info.weight;
     struct shard whole = {0};
     int rc = shard_whole(plan, &t->step.load, rng_mix(plan->seed, t->step.stage, t->step.repeat, t->tries), &whole, e);
+    whole.before = t->step.before;
     if (rc == 0) rc = shard_split(&whole, weights, (uint32_t)n, 0, shards, e);
     shard_clear(&whole);
     free(weights);

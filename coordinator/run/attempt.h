@@ -8,6 +8,7 @@
 struct run_step {
     uint32_t stage, repeat;
     struct plan_stage load;
+    uint64_t before; /* of struct shard */
 };
 
 #define ATTEMPT_MANY 1000u /* beyond so many agents a word to each is half of what a snapshot costs */

@@ -70,7 +70,9 @@ def make_one(r, directory, n):
         for k, (t, i, o) in enumerate(given):
             t = t // unit * unit
             times.append(t)
-            blocks[k] = [r.randrange(100000) for _ in range(-(-i // size))]
+            like = blocks[r.randrange(k)] if k and r.random() < 0.6 else []
+            like = like[: r.randint(0, len(like))]
+            blocks[k] = (like + [r.randrange(100000) for _ in range(-(-i // size))])[: -(-i // size)]
             members = [("timestamp", t // 10**6 if kind == "mooncake" else float(D(t) / 10**9)), ("input_length", i), ("output_length", o),
                        ("hash_ids", blocks[k]), ("type", "text"), ("x", {"timestamp": 5, "hash_ids": {}})]
             r.shuffle(members)
@@ -87,23 +89,32 @@ def make_one(r, directory, n):
             continue
         if after < start * 10**9 or (stop and after >= stop * 10**9):
             continue
-        expect.append([float(D(after - start * 10**9) / D(speed)), max(i, 1), max(o, 1), blocks[k]])
+        repeated = max((alike(blocks[k], i, ids, n_in, size) for _, n_in, _, ids, _ in expect), default=0) if blocks[k] else 0
+        expect.append([float(D(after - start * 10**9) / D(speed)), max(i, 1), max(o, 1), blocks[k], repeated])
     trace = f"{{file: {path.name}, format: {kind}, speed: {speed}, zero_output: {zero}, from: {start}s{f', to: {stop}s' if stop else ''}}}"
     (directory / f"{n}.yaml").write_text(
         f"plan: 1\ntarget: {{url: 'http://127.0.0.1:1', model: m}}\nworkload: {{trace: {trace}}}\nload: {{arrivals: recorded}}\n")
     (directory / f"{n}.expect").write_text(json.dumps(expect))
 
 
+def alike(a, a_tokens, b, b_tokens, size):
+    """With how many tokens two prompts begin alike."""
+    n = 0
+    while n < min(len(a), len(b)) and a[n] == b[n]:
+        n += 1
+    return min(n * size, a_tokens, b_tokens)
+
+
 def read_corpus(path):
     b = path.read_bytes()
     magic, count, index = b[-24:-16], *struct.unpack("<QQ", b[-16:])
-    assert magic == b"PLCORP01", magic
+    assert magic == b"PLCORP02", magic
     out = []
     for k in range(count):
         (at,) = struct.unpack_from("<Q", b, index + 8 * k)
-        size, t, i, o, messages, n, body, block = struct.unpack_from("<IqIIIIII", b, at)
-        assert messages == 0 and body == 0 and size == 40 + 4 * n, (size, messages, n, body)
-        out.append([t, i, o, list(struct.unpack_from(f"<{n}I", b, at + 40)), block])
+        size, t, i, o, messages, n, body, block, tree, repeated = struct.unpack_from("<IqIIIIIIII", b, at)
+        assert messages == 0 and body == 0 and tree == 0 and size == 44 + 4 * n, (size, messages, n, body)
+        out.append([t, i, o, list(struct.unpack_from(f"<{n}I", b, at + 44)), repeated])
     return out
 
 
@@ -120,7 +131,7 @@ def compare(directory, count):
         got = read_corpus(directory / "data" / f"{found[1]}.corpus")
         assert len(got) == len(expect), f"{n}: {len(got)} rows, expected {len(expect)}"
         for k, (g, e) in enumerate(zip(got, expect)):
-            assert abs(g[0] - e[0]) <= 1 and g[1:4] == e[1:4], f"{n}: row {k}: {g}, expected {e}"
+            assert abs(g[0] - e[0]) <= 1 and g[1:] == e[1:], f"{n}: row {k}: {g}, expected {e}"
         seen += len(got)
     assert seen > count, "hardly anything was looked at"
     print(f"{count} traces, {seen} rows: all as the model says")

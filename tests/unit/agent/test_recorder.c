@@ -30,6 +30,7 @@ static void test_ok_request(void **state)
     s.t.tls_ns = 4 * MS;
     s.asked_tokens = 9;
     s.prompt_tokens = 5;
+    s.prompt_repeated = 4;
     feed(THOUGHT, 1150 * MS);
     feed(TOKEN, 1160 * MS);
     feed(TOKEN TOKEN, 1190 * MS);
@@ -79,6 +80,9 @@ static void test_ok_request(void **state)
         {COUNTER_TOKENS, 9},
         {COUNTER_TOKENS_SEEN, 9},
         {COUNTER_CACHED_TOKENS, 3},
+        {COUNTER_REPEATED_TOKENS, 4},
+        {COUNTER_SENT_INPUT_TOKENS, 5},
+        {COUNTER_USAGE_INPUT_TOKENS, 7},
         {COUNTER_USAGE_REQUESTS, 1},
         {COUNTER_FINISH_NONE, 1},
         {COUNTER_WIN_ASKED_OUT, 9},

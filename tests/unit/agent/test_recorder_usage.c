@@ -21,6 +21,7 @@ static void test_usage_is_doubted(void **state)
         begin(1000 * MS, 1000 * MS);
         s.asked_tokens = rows[i].asked;
         s.prompt_tokens = 32;
+        s.prompt_repeated = 30;
         for (int k = 0; k < 10; k++)
             feed(VISIBLE, (1100 + k) * MS);
         usage(rows[i].in, rows[i].out, rows[i].cached, 1200 * MS);
@@ -29,6 +30,10 @@ static void test_usage_is_doubted(void **state)
         assert_int_equal(counted(COUNTER_TOKENS), rows[i].tokens);
         assert_int_equal(counted(COUNTER_WIN_INPUT_TOKENS), rows[i].input);
         assert_int_equal(counted(COUNTER_CACHED_TOKENS), rows[i].cached_taken);
+        assert_int_equal(counted(COUNTER_REPEATED_TOKENS), 30);
+        assert_int_equal(counted(COUNTER_SENT_INPUT_TOKENS), 32);
+        bool taken = rows[i].in == 40; /* what is asked for is not by usage */
+        assert_int_equal(counted(COUNTER_USAGE_INPUT_TOKENS), taken ? 40 : 0);
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED), rows[i].doubted);
         bool out = rows[i].doubted && rows[i].out > 10, in = rows[i].in == UINT32_MAX, cached = rows[i].cached > 32;
         assert_int_equal(counted(COUNTER_USAGE_DOUBTED_OUT), out ? rows[i].out : 0); /* the example that is shown */

@@ -42,10 +42,11 @@ static void test_own(void **state)
     assert_int_equal(k->number, 1);
     const struct dialect_message one = M("user", "first \"q\""), two = M("user", "second");
     uint32_t input = 10;
-    struct dialect_request r = {.messages = &one, .n_messages = 1, .output_tokens = 4};
+    struct dialect_request r = {.messages = &one, .n_messages = 1, .output_tokens = 4, .repeated = 8};
     assert_int_equal(talk_turn(k, &r, &input), 0);
     assert_int_equal(r.n_messages, 1);
     assert_int_equal(input, 10);
+    assert_int_equal(r.repeated, 8); /* a shared prefix, as its source says */
     answer(&b, "yes\\n\\\"so\\\"");
     assert_true(talk_answered(k, &b, 6));
     assert_int_equal(talk_think(k), 5 * NS_PER_S);
@@ -53,15 +54,19 @@ static void test_own(void **state)
     input = 20;
     assert_int_equal(talk_turn(k, &r, &input), 0);
     assert_int_equal(input, 36);
+    assert_int_equal(r.repeated, 16); /* the prompt before and its answer */
     assert_int_equal(r.n_messages, 3);
     must_say(&r, 0, "user", "first \"q\"", false);
     must_say(&r, 1, "assistant", "yes\\n\\\"so\\\"", true);
     must_say(&r, 2, "user", "second", false);
     answer(&b, "");
-    assert_true(talk_answered(k, &b, 0));
+    assert_true(talk_answered(k, &b, 2));
+    talk_forget(k); /* the server thought before it answered */
     r = (struct dialect_request){.messages = &one, .n_messages = 1};
     input = 1;
     assert_int_equal(talk_turn(k, &r, &input), 0);
+    assert_int_equal(input, 39);
+    assert_int_equal(r.repeated, 36);
     assert_int_equal(r.n_messages, 5);
     must_say(&r, 3, "assistant", "", true);
     assert_false(talk_answered(k, &b, 0)); /* it was the last */
@@ -73,6 +78,7 @@ static void test_own(void **state)
     r = (struct dialect_request){.messages = &two, .n_messages = 1};
     input = 2;
     assert_int_equal(talk_turn(next, &r, &input), 0);
+    assert_int_equal(r.repeated, 0);
     assert_int_equal(r.n_messages, 1);
     assert_int_equal(input, 2);
     b.bad = true; /* an answer that is too long to be sent back */
@@ -105,8 +111,10 @@ static void test_recorded(void **state)
     uint32_t input;
     struct talk *k = talks_begin(&t, &recorded, 7);
     answer(&b, "ours");
-    for (uint32_t i = 1; i <= 3; i++) {
+    for (uint32_t i = 1, last = 0; i <= 3; i++) {
         turn(k, &r, &input);
+        assert_int_equal(r.repeated, last); /* what the server answered is not what goes out as its answer */
+        last = input;
         assert_int_equal(r.n_messages, 2 * i);
         assert_ptr_equal(r.messages, RECORD); /* nothing is copied */
         assert_int_equal(r.output_tokens, i == 1 ? 2 : i == 2 ? 1 : 3);
@@ -124,8 +132,10 @@ static void test_recorded(void **state)
     turn(k, &r, &input);
     assert_int_equal(r.n_messages, 2);
     must_say(&r, 0, "system", "be brief", false);
+    uint32_t asked = input;
     assert_true(talk_answered(k, &b, 1));
     turn(k, &r, &input);
+    assert_int_equal(r.repeated, asked + 1);
     assert_int_equal(r.n_messages, 4);
     must_say(&r, 2, "assistant", "ours", true);
     must_say(&r, 3, "user", "q2", false);

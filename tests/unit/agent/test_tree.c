@@ -140,6 +140,61 @@ static void test_middle(void **state)
     trees_clear(&t);
 }
 
+/* The id of block `i` of a node's prompt: of the node it was new in. */
+static uint32_t block_of(const struct made *m, uint32_t node, uint32_t i)
+{
+    const struct tree_node_data *d = &m->node[node];
+    while (d->base != TREE_NO_BASE && i < d->shared)
+        d = &m->node[d->base];
+    return d->own_at + i - (d->base == TREE_NO_BASE ? 0 : d->shared);
+}
+
+/* Whatever went out before, in whatever order, and from wherever in the tree: what of a prompt an earlier one had. */
+static void test_told(void **state)
+{
+    (void)state;
+    struct trees t = {0};
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct made m;
+        struct rng r;
+        uint32_t blocks[NODES_MAX], sent[NODES_MAX], n = 0, own = 0;
+        bool over = false;
+        make(&m, seed);
+        buf_clear(&m.bytes);
+        rng_seed(&r, seed + 77);
+        for (uint32_t i = 0; i < m.n; i++) {
+            struct tree_node_data *d = &m.node[i];
+            if (i > 0 && rng_below(&r, 8)) {
+                d->base = (uint32_t)rng_below(&r, i);
+                d->shared = (uint32_t)rng_below(&r, blocks[d->base] + 1);
+            }
+            d->own_at = own;
+            own += d->own_n = (uint32_t)rng_below(&r, 5);
+            blocks[i] = corpus_tree_blocks(d);
+        }
+        seal(&m);
+        m.record.n_blocks = own;
+        assert_non_null(trees_begin(&t, &m.record, (double)(seed % 4) / 4, 0, 1000));
+        while (!over) {
+            struct tree_node *node = trees_due(&t, INT64_MAX - 1);
+            uint32_t best = 0, all = blocks[node->index];
+            for (uint32_t k = 0; k < n; k++) {
+                uint32_t same = 0;
+                while (same < all && same < blocks[sent[k]] &&
+                       block_of(&m, node->index, same) == block_of(&m, sent[k], same))
+                    same++;
+                if (same > best) best = same;
+            }
+            assert_int_equal(trees_tell(node), best);
+            sent[n++] = node->index;
+            over = trees_ended(&t, node, 2000, 0);
+        }
+        trees_drop(&t, t.open_first);
+        buf_clear(&m.bytes);
+    }
+    trees_clear(&t);
+}
+
 /* A failed request lets those after it begin, no sooner than the pause. */
 static void test_pause(void **state)
 {
@@ -229,8 +284,8 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order), cmocka_unit_test(test_middle),  cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_hold),  cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_middle), cmocka_unit_test(test_told),
+        cmocka_unit_test(test_pause), cmocka_unit_test(test_hold),   cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "agent/prompt.h"
 #include "agent/workload.h"
+#include "common/corpus_tree.h"
 
 /* A request that is part of no conversation. */
 static int ask(struct workload *w, uint64_t number, struct dialect_request *ret, struct workload_choice *ret_choice)
@@ -251,6 +252,133 @@ static void test_blocks_are_text(void **state)
     corpus_close(&c);
 }
 
+static const uint64_t ALL = 12;
+
+/* Repeated tokens of requests 0 to ALL - 1 of the cluster, over so many parts, where earlier stages sent `before`. */
+static uint64_t repeated(const struct plan *p, const struct corpus *const *corpora, uint32_t parts, uint64_t before)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < parts; k++) {
+        struct shard s = part_of(9, k);
+        s.before = before;
+        struct workload *w = workload_new(p, corpora, &s, NULL);
+        assert_non_null(w);
+        for (uint64_t i = k; i < ALL; i += parts) {
+            struct dialect_request r;
+            struct workload_choice choice;
+            assert_int_equal(ask(w, i, &r, &choice), 0);
+            assert_true(r.repeated <= choice.input_tokens);
+            sum += r.repeated;
+        }
+        workload_destroy(&w);
+    }
+    return sum;
+}
+
+/* Rows as they were compiled, whoever sends them; all their blocks in a second pass, and after an earlier stage. */
+static void test_rows_repeat(void **state)
+{
+    (void)state;
+    const uint32_t blocks[] = {3, 9, 4};
+    const struct corpus_record records[] = {
+        {.input_tokens = 40, .output_tokens = 1, .n_blocks = 3, .block_tokens = 16},
+        {.input_tokens = 60, .output_tokens = 1, .n_blocks = 3, .block_tokens = 16, .repeated_tokens = 40},
+        {.input_tokens = 8, .output_tokens = 1}};
+    struct corpus *c = make_corpus(records, 3, NULL, blocks);
+    const struct corpus *corpora[] = {c};
+    struct plan p = make_plan(0, 0);
+    p.n_workloads = 1;
+    loads[0].source = SOURCE_TRACE;
+    for (uint32_t parts = 1; parts <= 3; parts++) {
+        assert_int_equal(repeated(&p, corpora, parts, 0), 40 + 3 * (40 + 48)); /* the tail of 12 is new each time */
+        assert_int_equal(repeated(&p, corpora, parts, 1), 40 + 40 + 3 * (40 + 48));
+        assert_int_equal(repeated(&p, corpora, parts, 3), 4 * (40 + 48));
+    }
+    loads[0] = (struct plan_workload){.source = SOURCE_SYNTHETIC};
+    corpus_close(&c);
+}
+
+/* A prefix from its second request on; of many, as often as is expected. */
+static void test_prefixes_repeat(void **state)
+{
+    (void)state;
+    struct plan p = make_plan(48, 1);
+    p.n_workloads = 1;
+    for (uint32_t parts = 1; parts <= 3; parts++) {
+        assert_int_equal(repeated(&p, NULL, parts, 0), 48 * (ALL - 1));
+        assert_int_equal(repeated(&p, NULL, parts, 5), 48 * ALL);
+    }
+    loads[0].prefix_tokens = 1000; /* no prompt has more than 64 */
+    assert_int_equal(repeated(&p, NULL, 1, 0), 64 * (ALL - 1));
+    loads[0].prefix_groups = 1;
+    loads[0].prefix_tokens = 0;
+    assert_int_equal(repeated(&p, NULL, 1, 5), 0);
+
+    enum { GROUPS = 50, ROUNDS = 40 };
+    p = make_plan(16, GROUPS);
+    p.n_workloads = 1;
+    double sum = 0, seen = 0;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        struct shard s = part_of(1000 + round, 0);
+        struct workload *w = workload_new(&p, NULL, &s, NULL);
+        static char known[GROUPS][16];
+        uint32_t n = 0, k;
+        for (uint64_t i = 0; i < 100; i++) {
+            struct dialect_request r;
+            struct workload_choice choice;
+            assert_int_equal(ask(w, i, &r, &choice), 0);
+            sum += r.repeated;
+            for (k = 0; k < n && memcmp(known[k], r.messages[0].text, 16) != 0; k++) {
+            }
+            if (k < n)
+                seen += 16;
+            else
+                memcpy(known[n++], r.messages[0].text, 16);
+        }
+        workload_destroy(&w);
+    }
+    assert_true(sum > 0.97 * seen && sum < 1.03 * seen);
+}
+
+/* A tree's blocks as far as an earlier request of its play had them, and all of them where it was played before. */
+static void test_trees_repeat(void **state)
+{
+    (void)state;
+    const uint32_t blocks[] = {1, 2, 3, 4};
+    const struct tree_node_data nodes[] = {
+        {.input_tokens = 40, .output_tokens = 1, .base = TREE_NO_BASE, .own_n = 3, .turn = 1},
+        {.input_tokens = 50, .output_tokens = 1, .base = 0, .shared = 2, .own_at = 3, .own_n = 1, .turn = 2}};
+    struct buf bytes = BUF_INIT(1 << 16);
+    assert_int_equal(corpus_tree_write(nodes, 2, NULL, 0, 0, &bytes), 0);
+    const struct corpus_record record = {
+        .n_blocks = 4, .block_tokens = 16, .tree = (const uint8_t *)bytes.data, .tree_n = (uint32_t)bytes.len};
+    struct corpus *c = make_corpus(&record, 1, NULL, blocks);
+    const struct corpus *corpora[] = {c};
+    struct plan p = make_plan(0, 0);
+    p.n_workloads = 1;
+    loads[0].source = SOURCE_TRACE;
+    loads[0].data.trace = TRACE_WEKA;
+    static const struct {
+        uint64_t play;
+        uint32_t node, shared, repeated;
+        bool marker;
+    } ROWS[] = {{0, 0, 0, 0, false},  {0, 0, 3, 40, false}, {0, 1, 2, 32, false}, {0, 1, 2, 32, true},
+                {1, 0, 0, 40, false}, {1, 1, 0, 48, false}, {1, 1, 0, 0, true}};
+    struct shard s = part_of(9, 0);
+    struct workload *w = workload_new(&p, corpora, &s, NULL);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct dialect_request r;
+        struct workload_choice choice = {.node = ROWS[i].node, .shared = ROWS[i].shared, .play = ROWS[i].play};
+        loads[0].data.marker = ROWS[i].marker;
+        assert_int_equal(workload_ask(w, 5, ROWS[i].play, &choice, &r), 0);
+        assert_int_equal(r.repeated, ROWS[i].repeated);
+    }
+    workload_destroy(&w);
+    loads[0] = (struct plan_workload){.source = SOURCE_SYNTHETIC};
+    corpus_close(&c);
+    buf_clear(&bytes);
+}
+
 /* Members of a record go into the body, and the plan's win. */
 static void test_bodies_are_merged(void **state)
 {
@@ -291,7 +419,8 @@ int main(void)
         cmocka_unit_test(test_every_prompt_is_new),     cmocka_unit_test(test_shared_prefixes),
         cmocka_unit_test(test_repeatable_and_weighted), cmocka_unit_test(test_lengths_are_bounded),
         cmocka_unit_test(test_each_record_once),        cmocka_unit_test(test_blocks_are_text),
-        cmocka_unit_test(test_bodies_are_merged),
+        cmocka_unit_test(test_bodies_are_merged),       cmocka_unit_test(test_rows_repeat),
+        cmocka_unit_test(test_prefixes_repeat),         cmocka_unit_test(test_trees_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

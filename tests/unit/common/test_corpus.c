@@ -19,7 +19,12 @@ static FILE *make(char hash[CORPUS_HASH_HEX])
     static const uint32_t BLOCKS[] = {7, 0, UINT32_MAX};
     const struct corpus_record records[] = {
         {.n_messages = 3, .output_tokens = 5},
-        {.at_ns = INT64_C(1) << 60, .input_tokens = 1200, .output_tokens = 9, .n_blocks = 3, .block_tokens = 512},
+        {.at_ns = INT64_C(1) << 60,
+         .input_tokens = 1200,
+         .output_tokens = 9,
+         .n_blocks = 3,
+         .block_tokens = 512,
+         .repeated_tokens = 1024},
         {.body = "{\"messages\":[]}", .output_tokens = 1},
         {.input_tokens = 1},
     };
@@ -67,6 +72,7 @@ static void reads_back(void **state)
     assert_false(corpus_message(&r, &at, &m));
     assert_int_equal(corpus_get(c, 1, &r), 0);
     assert_true(r.at_ns == INT64_C(1) << 60 && r.input_tokens == 1200 && r.block_tokens == 512 && r.n_blocks == 3);
+    assert_int_equal(r.repeated_tokens, 1024);
     assert_true(corpus_block(&r, 0) == 7 && corpus_block(&r, 1) == 0 && corpus_block(&r, 2) == UINT32_MAX);
     assert_int_equal(corpus_get(c, 2, &r), 0);
     assert_string_equal(r.body, "{\"messages\":[]}");

@@ -22,7 +22,7 @@ static uint32_t OWN[] = {0, 3, 4, 9};
         .kind = LOAD_OPEN, .slots = 5, .slots_all = 50, .rate_from = 1.5, .rate_to = 99.25,                            \
         .arrivals = ARRIVALS_GAMMA, .burstiness = 0.5, .seed = UINT64_MAX - 7, .requests_all = 1000, .requests = 10,   \
         .request_first = 20, .cycle = 10, .n_turns = 4, .turns = OWN, .duration_ns = INT64_C(60000000000),             \
-        .warmup_ns = 2, .ramp_ns = 3, .drain_ns = 4, .part = 2049,                                                     \
+        .warmup_ns = 2, .ramp_ns = 3, .drain_ns = 4, .before = UINT64_C(1) << 33, .part = 2049,                        \
     }
 static const struct shard SHARD = SHARD_INIT;
 
@@ -91,6 +91,7 @@ static void compare_shard(const struct shard *a, const struct shard *b)
     assert_true(x.requests_all == y.requests_all && x.requests == y.requests && x.request_first == y.request_first &&
                 x.cycle == y.cycle && x.duration_ns == y.duration_ns);
     assert_true(x.warmup_ns == y.warmup_ns && x.ramp_ns == y.ramp_ns && x.drain_ns == y.drain_ns && x.part == y.part);
+    assert_int_equal(x.before, y.before);
     assert_memory_equal(&x.costs, &y.costs, sizeof x.costs);
 }
 

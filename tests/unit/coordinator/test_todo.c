@@ -43,6 +43,43 @@ static void test_what_is_left(void **state)
     plan_destroy(&r.plan);
 }
 
+/* How many requests went out before a stage: made-up prompts in all, of a file the most. */
+static void test_before(void **state)
+{
+    (void)state;
+    struct plan_workload load = {.source = SOURCE_SYNTHETIC};
+    struct plan plan = {.workloads = &load, .n_workloads = 1};
+    struct stage_data s = {0};
+    static const struct {
+        enum plan_source source;
+        enum trace_format trace;
+        uint64_t before;
+    } ROWS[] = {{SOURCE_SYNTHETIC, 0, 180}, {SOURCE_TRACE, TRACE_MOONCAKE, 100}, {SOURCE_TRACE, TRACE_WEKA, 7}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct todo t = {0};
+        load.source = ROWS[i].source;
+        load.data.trace = ROWS[i].trace;
+        s.counters[COUNTER_SENT] = 100;
+        s.counters[COUNTER_SESSIONS] = 7;
+        todo_sent(&t, &plan, &s);
+        s.counters[COUNTER_SENT] = 80;
+        s.counters[COUNTER_SESSIONS] = 5;
+        todo_sent(&t, &plan, &s);
+        assert_int_equal(t.before, ROWS[i].before);
+    }
+    struct stage_data past[] = {{.stage = 0}};
+    past[0].counters[COUNTER_SENT] = 42;
+    struct run_data r = run_of(past, 1); /* a run that goes on */
+    struct run_step step;
+    struct todo t;
+    struct err e = {0};
+    assert_int_equal(todo_init(&t, &r, &e), 0);
+    assert_true(todo_next(&t, &step));
+    assert_int_equal(step.before, 42);
+    todo_clear(&t);
+    plan_destroy(&r.plan);
+}
+
 static void test_finished(void **state)
 {
     struct stage_data past[6];
@@ -81,7 +118,7 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_left), cmocka_unit_test(test_finished),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_left), cmocka_unit_test(test_before),
+                                       cmocka_unit_test(test_finished), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,6 +461,41 @@ static void cut_and_bent(void **state)
     }
 }
 
+/* What of a row's blocks an earlier row had that is sent; each row goes by its place in the file. */
+static void rows_that_repeat(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        "{\"timestamp\":0,\"input_length\":1100,\"output_length\":1,\"hash_ids\":[1,2,3]}\n"    /* before `from` */
+        "{\"timestamp\":1000,\"input_length\":1100,\"output_length\":1,\"hash_ids\":[1,2,4]}\n" /* the first */
+        "{\"timestamp\":1000,\"input_length\":1100,\"output_length\":1,\"hash_ids\":[1,2,4]}\n" /* its twin */
+        "{\"timestamp\":1500,\"input_length\":1024,\"output_length\":0,\"hash_ids\":[5,6]}\n" /* left out: no answer */
+        "{\"timestamp\":1500,\"input_length\":1500,\"output_length\":1,\"hash_ids\":[5,6,7]}\n"
+        "{\"timestamp\":1500,\"input_length\":1500,\"output_length\":1,\"hash_ids\":[1,2,3]}\n" /* two of three */
+        "{\"timestamp\":1600,\"input_length\":1500,\"output_length\":1,\"hash_ids\":[9,2,3]}\n" /* not from its
+                                                                                                   beginning */
+        "{\"timestamp\":2000,\"input_length\":1100,\"output_length\":1,\"hash_ids\":[1,2,3]}\n" /* after `to` */;
+    static const uint32_t REPEATED[] = {0, 1100, 0, 1024, 0};
+    struct plan_workload w = trace(TRACE_MOONCAKE);
+    w.data.from_ns = NS_PER_S;
+    w.data.to_ns = 2 * NS_PER_S;
+    struct corpus *c = compile_text(&w, TEXT, sizeof TEXT - 1);
+    if (!c) fail_msg("%s", err.text);
+    assert_int_equal(corpus_count(c), sizeof REPEATED / sizeof *REPEATED);
+    for (uint64_t i = 0; i < corpus_count(c); i++) {
+        struct corpus_record r;
+        assert_int_equal(corpus_get(c, i, &r), 0);
+        assert_int_equal(r.repeated_tokens, REPEATED[i]);
+    }
+    corpus_close(&c);
+    w.data.from_ns = w.data.to_ns = 0;
+    assert_non_null(c = compile_text(&w, TEXT, sizeof TEXT - 1));
+    struct corpus_record first;
+    assert_int_equal(corpus_get(c, 1, &first), 0);
+    assert_int_equal(first.repeated_tokens, 1024); /* now the row above it is sent */
+    corpus_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(good_data_sets),
@@ -468,6 +503,7 @@ int main(void)
                                        cmocka_unit_test(zeros_speed_and_time),
                                        cmocka_unit_test(no_answer_wanted),
                                        cmocka_unit_test(real_rows),
+                                       cmocka_unit_test(rows_that_repeat),
                                        cmocka_unit_test(broken_files_are_named),
                                        cmocka_unit_test(some_may_be_broken),
                                        cmocka_unit_test(another_file_is_refused),
