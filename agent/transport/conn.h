@@ -41,6 +41,7 @@ struct conns {
     struct conn **all;
     uint32_t n, room, free;
     struct stamp_box box;
+    struct stamp_parts parts;       /* of the read under way, where they were asked for; else none */
     char bytes[CONN_READ_BYTES];    /* where reads land */
     char record[CONN_RECORD_BYTES]; /* bytes on their way into TLS; may hold the secret */
 };
@@ -71,14 +72,18 @@ const char *conn_not_opened(const struct transport *t);
 void conn_tell_phases(struct conn *c, struct transfer *x);
 
 void conn_watch_for_room(struct conns *s, struct conn *c, bool want);
+/* t->arrival, after a read of n bytes. */
+static inline void conn_note_arrival(const struct conns *s, ssize_t n)
+{
+    s->t->arrival = n > 0 && s->box.wall_ns > 0 ? transport_arrival(s->t, s->box.wall_ns) : 0;
+}
 /* Bytes into s->bytes with the stamp of the last of them (t->arrival), in one call. `more` false: only those that TLS
  * still holds. As recv. */
 static inline ssize_t conn_receive(struct conns *s, struct conn *c, bool more)
 {
-    struct transport *t = s->t;
-    ssize_t n =
-        c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &s->box.wall_ns) : stamp_receive(&s->box, c->fd, 0);
-    t->arrival = n > 0 && s->box.wall_ns > 0 ? transport_arrival(t, s->box.wall_ns) : 0;
+    ssize_t n = c->tls ? tls_read(c->tls, s->bytes, sizeof s->bytes, more, &s->box.wall_ns, NULL)
+                       : stamp_receive(&s->box, c->fd, 0);
+    conn_note_arrival(s, n);
     return n;
 }
 /* As send. */

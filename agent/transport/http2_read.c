@@ -1,5 +1,6 @@
 #include "agent/transport/http2_read.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define FRAME_BYTES 16384u /* that a frame may carry: we have not allowed more */
@@ -45,10 +46,60 @@ static int gather(struct h2_conn *c, const uint8_t **at, const uint8_t *stop)
     return give(c, c->frame_head, HTTP2_FRAME_HEAD);
 }
 
+static size_t frame_bytes(const uint8_t *head)
+{
+    return HTTP2_FRAME_HEAD + frame_length(head);
+}
+
+/* Behind a network card what waits is merged, and has one stamp: then stamps of its parts are seldom asked for. */
+static bool asks_for_parts(struct http2_state *o, const struct h2_conn *c)
+{
+    if (c->open.n < 2 || !o->conns.t->stamps) return false;
+    if (!c->c.tls && (c->frame_left > 0 || c->frame_head_n > 0)) return false; /* no frame begins there */
+    return o->alike < HTTP2_ALIKE_MAX || ++o->unasked % HTTP2_ALIKE_MAX == 0;
+}
+
+ssize_t http2_receive(struct h2_conn *c, bool more)
+{
+    struct http2_state *o = c->o;
+    struct conns *s = &o->conns;
+    struct stamp_parts *p = &s->parts;
+    bool dry;
+    stamp_parts_clear(p);
+    if (c->failed) {
+        errno = c->failed;
+        return -1;
+    }
+    if (!more || !asks_for_parts(o, c)) return conn_receive(s, &c->c, more);
+    ssize_t n = c->c.tls ? tls_read(c->c.tls, s->bytes, sizeof s->bytes, true, &s->box.wall_ns, p)
+                         : stamp_receive_units(&s->box, c->c.fd, HTTP2_FRAME_HEAD, frame_bytes, p, &dry);
+    conn_note_arrival(s, n);
+    if (n > 0 && (p->n > 1 || p->alike)) o->alike = p->alike ? o->alike + 1 : 0;
+    if (n > 0 && p->failed) c->failed = p->failed;
+    return n;
+}
+
+/* When the frame came that ends there. */
+static void note_arrival(struct http2_state *o, const uint8_t *end)
+{
+    const struct stamp_parts *p = &o->conns.parts;
+    const uint8_t *bytes = (const uint8_t *)o->conns.bytes;
+    if (end <= o->part_end) return;
+    while (o->part + 1 < p->n && end > bytes + p->of[o->part].end)
+        o->part++;
+    o->part_end = o->part + 1 < p->n ? bytes + p->of[o->part].end : o->read_end;
+    o->conns.t->arrival = transport_arrival(o->conns.t, p->of[o->part].wall_ns);
+}
+
 int http2_read(struct h2_conn *c, const void *bytes, size_t n)
 {
+    struct http2_state *o = c->o;
     const uint8_t *at = bytes, *stop = at + n;
+    const int64_t last = o->conns.t->arrival;
     int rc = 0;
+    o->read_end = stop;
+    o->part = 0;
+    o->part_end = o->conns.parts.n > 1 ? at : stop;
     while (at < stop && rc == 0) {
         size_t have = (size_t)(stop - at), head = 0;
         if (c->frame_left == 0 && (c->frame_head_n > 0 || have < HTTP2_FRAME_HEAD)) {
@@ -59,6 +110,7 @@ int http2_read(struct h2_conn *c, const void *bytes, size_t n)
             uint32_t length = frame_length(at);
             struct stream2 *s = have - HTTP2_FRAME_HEAD >= length ? stream_of(c, at, length) : NULL;
             if (s) {
+                note_arrival(o, at + HTTP2_FRAME_HEAD + length);
                 http2_deliver(c, s, at + HTTP2_FRAME_HEAD, length);
                 s->past += length;
                 c->past += length;
@@ -69,10 +121,12 @@ int http2_read(struct h2_conn *c, const void *bytes, size_t n)
             head = HTTP2_FRAME_HEAD;
         }
         size_t take = have - head < c->frame_left ? have - head : c->frame_left;
+        note_arrival(o, at + head + take);
         rc = give(c, at, head + take);
         c->frame_left -= (uint32_t)take;
         at += head + take;
     }
+    o->conns.t->arrival = last;
     if (c->past >= HTTP2_PAST_MAX) c->touched = true;
     return rc;
 }

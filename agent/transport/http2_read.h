@@ -7,7 +7,10 @@
 #define HTTP2_PAST_MAX (1u << 28)
 #define HTTP2_UPDATE_BYTES 13u
 
-/* 0, or nghttp2's error. */
+/* As conn_receive. Where several streams share a read its frames get a stamp each, as far as they were sent one by one.
+ */
+ssize_t http2_receive(struct h2_conn *c, bool more);
+/* What it gave. 0, or nghttp2's error. */
 int http2_read(struct h2_conn *c, const void *bytes, size_t n);
 /* Writes the announcement (a WINDOW_UPDATE) where it is due; how many bytes it has. Only between two frames. */
 size_t http2_put_update(struct h2_conn *c, uint8_t *to);

@@ -82,7 +82,7 @@ void http2_deliver(const struct h2_conn *c, const struct stream2 *s, const uint8
 {
     struct transport *t = s->x->tr;
     t->shared = true;
-    t->more = bytes + n < c->o->read_end;
+    t->more = bytes + n < c->o->part_end;
     transport_deliver(s->x, (const char *)bytes, n);
 }
 

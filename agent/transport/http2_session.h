@@ -9,6 +9,8 @@
 
 #define HTTP2_OUT_BYTES (64u * 1024)
 #define HTTP2_FRAME_HEAD 9u
+/* After so many reads in a row whose frames had one stamp, only each so many-th read asks for more. */
+#define HTTP2_ALIKE_MAX 64u
 /* So many connections in a row that end by GOAWAY without having processed anything show that none will. */
 #define HTTP2_BARREN_MAX 4u
 #define HTTP2_LONG_HEAD "a head or trailer of more than 64 KiB"
@@ -39,7 +41,8 @@ struct h2_conn {
     uint32_t past;       /* bytes of data that nghttp2 has not seen, and the server does not know taken */
     uint32_t frame_left; /* bytes to come of the frame under way, which is nghttp2's */
     uint8_t frame_head[HTTP2_FRAME_HEAD], frame_head_n; /* the part of a frame's head that has come */
-    bool in_head;                                       /* a head is under way, in several frames */
+    int failed;   /* errno of the socket, after the bytes of the last read; 0: none */
+    bool in_head; /* a head is under way, in several frames */
 };
 
 struct http2_state {
@@ -56,6 +59,10 @@ struct http2_state {
     struct err failed;       /* why the first connection failed, of those before any was greeted */
     bool met;                /* one was greeted */
     const uint8_t *read_end; /* of the read under way */
+    const uint8_t *part_end; /* of those of its bytes that have the stamp under way */
+    uint32_t part;           /* which of conns.parts they are */
+    uint32_t alike;          /* reads in a row in which several frames had one stamp */
+    uint32_t unasked;        /* reads since then that nobody asked for more than one */
     uint8_t out[HTTP2_OUT_BYTES];
 };
 

@@ -8,7 +8,8 @@
  * until it is leaving (GOAWAY) and its last stream has ended.
  *
  * Inside http2_read nothing is closed and nothing is sent: settle() does that afterwards. Windows are
- * large enough that no stream waits for us. Each frame in a read has that read's stamp. */
+ * large enough that no stream waits for us. A frame has the stamp of its segment where the kernel has kept that, else
+ * that of the last bytes of its read (http2_receive). */
 #include "agent/transport/kind_http2.h"
 
 #include <errno.h>
@@ -287,7 +288,7 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
     c->touched = false;
     for (int i = 0; i < CONN_READS_AT_ONCE || c->c.tls; i++) {
         if (i > 0) t->now = clock_mono_ns();
-        ssize_t n = conn_receive(&o->conns, &c->c, more && i < CONN_READS_AT_ONCE);
+        ssize_t n = http2_receive(c, more && i < CONN_READS_AT_ONCE);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;
         if (n <= 0) {
             ended(o, c, n);
@@ -296,7 +297,6 @@ static void read_all(struct http2_state *o, struct h2_conn *c, bool more)
         waited += (size_t)n;
         if (waited > t->counts.waiting_bytes_max) t->counts.waiting_bytes_max = waited;
         t->delivered = false;
-        o->read_end = (const uint8_t *)o->conns.bytes + n;
         int rc = http2_read(c, o->conns.bytes, (size_t)n);
         if (rc < 0) {
             lose(o, c, END_MALFORMED, c->why ? c->why : nghttp2_strerror(rc));

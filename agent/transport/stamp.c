@@ -36,6 +36,43 @@ void stamp_box_init(struct stamp_box *b, void *bytes, size_t n)
     b->m = (struct msghdr){.msg_iov = &b->iov, .msg_iovlen = 1, .msg_control = b->control};
 }
 
+/* Larger ones carry the tokens of many streams, or are parts of one answer: all that waits is read at once. */
+#define UNIT_MAX 2048u
+
+ssize_t stamp_receive_units(struct stamp_box *b, int fd, size_t head, size_t (*length)(const uint8_t *),
+                            struct stamp_parts *p, bool *ret_dry)
+{
+    const struct iovec all = b->iov;
+    size_t at = 0, end = 0, units = 0; /* end: of the unit under way; its head has come with the stamp `began` */
+    int64_t began = 0, last = 0;
+    ssize_t got;
+    stamp_parts_clear(p);
+    for (bool whole = false;;) {
+        size_t want = whole ? all.iov_len - at : end + head - at;
+        b->iov = (struct iovec){(char *)all.iov_base + at, want};
+        got = stamp_receive(b, fd, 0);
+        *ret_dry = got < (ssize_t)want;
+        if (got <= 0) break;
+        at += (size_t)got;
+        last = b->wall_ns;
+        if (*ret_dry || whole) break;
+        if (end > 0) stamp_parts_add(p, end, began);
+        began = last;
+        size_t n = length((const uint8_t *)all.iov_base + end);
+        whole = n > UNIT_MAX || ++units == STAMP_PARTS;
+        p->alike |= n > UNIT_MAX;
+        end += n;
+        whole |= end + head > all.iov_len;
+    }
+    b->iov = all;
+    b->wall_ns = last;
+    if (at == 0) return got;
+    if (got < 0 && errno != EAGAIN) p->failed = errno;
+    stamp_parts_add(p, at, last);
+    p->alike |= units > 1 && p->n == 1;
+    return (ssize_t)at;
+}
+
 int stamp_peek(int fd, int64_t *ret_wall_ns)
 {
     char byte;

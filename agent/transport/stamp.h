@@ -49,6 +49,42 @@ static inline ssize_t stamp_receive(struct stamp_box *b, int fd, int flags)
     return got;
 }
 
+/* When the parts of a read came. Parts with the same stamp are one, the last one has what is left of the read. */
+#define STAMP_PARTS 32
+struct stamp_parts {
+    uint32_t n;
+    bool alike; /* several units came, all with one stamp, or they are so large that nobody asked */
+    int failed; /* errno of a failure after the bytes, which the socket will not tell again; 0: none */
+    struct {
+        size_t end; /* in the bytes of the read */
+        int64_t wall_ns;
+    } of[STAMP_PARTS];
+};
+static inline void stamp_parts_clear(struct stamp_parts *p)
+{
+    p->n = 0;
+    p->alike = false;
+    p->failed = 0;
+}
+static inline void stamp_parts_add(struct stamp_parts *p, size_t end, int64_t wall_ns)
+{
+    bool same = p->n == STAMP_PARTS || (p->n > 0 && p->of[p->n - 1].wall_ns == wall_ns);
+    if (!same) p->of[p->n++].wall_ns = wall_ns;
+    p->of[p->n - 1].end = end;
+}
+/* What ended at `from_end` in the bytes of `from` ends at `end` in those of `p`. *part: 0 at first; where that was. */
+static inline void stamp_parts_pass(struct stamp_parts *p, size_t end, const struct stamp_parts *from, size_t from_end,
+                                    uint32_t *part)
+{
+    while (*part < from->n && from->of[*part].end < from_end)
+        ++*part;
+    if (*part < from->n) stamp_parts_add(p, end, from->of[*part].wall_ns);
+}
+/* As stamp_receive of bytes that begin with a unit, whose length is told by its first `head` bytes: units that were
+ * sent one by one get a stamp each. A system call more, and one for each unit. *ret_dry: the socket was emptied. */
+ssize_t stamp_receive_units(struct stamp_box *b, int fd, size_t head, size_t (*length)(const uint8_t *),
+                            struct stamp_parts *p, bool *ret_dry);
+
 /* Takes the stamp of what waits in the socket. Returns 1 with the wall-clock time, 0 when there is none (nothing waits,
  * or it carries no stamp), -1 when the connection broke: the kernel reports that once, so the next read sees a plain
  * end. */

@@ -34,8 +34,9 @@ struct tls {
     /* of the connection that is being read; what is left afterwards is kept with it */
     struct stamp_box box;
     struct span raw_left, plain_left;
-    uint8_t raw[RAW_BYTES];        /* as they came */
-    uint8_t plain[TLS_RECORD_MAX]; /* of a record that the caller has no room for */
+    struct stamp_parts raw_parts, *parts; /* when the records of the read came; the caller's, NULL: not wanted */
+    uint8_t raw[RAW_BYTES];               /* as they came */
+    uint8_t plain[TLS_RECORD_MAX];        /* of a record that the caller has no room for */
 };
 
 struct tls_conn {
@@ -70,10 +71,15 @@ static ssize_t fill(struct tls_conn *c)
     size_t left = t->raw_left.n - t->raw_left.at;
     if (t->raw_left.at > 0) memmove(t->raw, t->raw + t->raw_left.at, left);
     t->box.iov = (struct iovec){.iov_base = t->raw + left, .iov_len = RAW_BYTES - left};
-    ssize_t got = stamp_receive(&t->box, c->fd, 0);
+    ssize_t got;
+    c->dry = true;
+    if (t->parts && left == 0)
+        got = stamp_receive_units(&t->box, c->fd, TLS_RECORD_HEAD, tls_record_bytes, &t->raw_parts, &c->dry);
+    else
+        got = stamp_receive(&t->box, c->fd, 0);
     t->raw_left = (struct span){0, left + (got > 0 ? (size_t)got : 0)};
     if (got > 0) c->wall = t->box.wall_ns;
-    c->dry = t->raw_left.n < RAW_BYTES; /* a short read: nothing is left to ask for */
+    if (t->raw_left.n == RAW_BYTES) c->dry = false; /* else a short read: nothing is left to ask for */
     c->eof = got == 0;
     if (got < 0 && errno == EINTR) errno = EAGAIN;
     if (got < 0 && errno != EAGAIN) c->system = errno;
@@ -623,13 +629,16 @@ static size_t read_records(struct tls_conn *c, char *to, size_t n)
 {
     struct tls *t = c->tls;
     size_t have = t->plain_left.n - t->plain_left.at;
+    uint32_t part = 0;
     if (have > n) have = n;
     memcpy(to, t->plain + t->plain_left.at, have);
     t->plain_left.at += have;
     for (bool asked = false; have < n && c->state == OPEN;) {
         long length = tls_record_length(t->raw + t->raw_left.at, t->raw_left.n - t->raw_left.at);
         if (length > 0) {
+            size_t end = t->raw_left.at + (size_t)length;
             have += take_record(c, (size_t)length, to + have, n - have);
+            if (t->parts && have > 0) stamp_parts_pass(t->parts, have, &t->raw_parts, end, &part);
             continue;
         }
         if (length < 0) c->state = BROKEN;
@@ -639,15 +648,26 @@ static size_t read_records(struct tls_conn *c, char *to, size_t n)
         if (got == 0) c->state = CLOSED;
         if (got < 0 && errno != EAGAIN) c->state = BROKEN;
     }
+    if (t->raw_parts.failed) { /* after those bytes */
+        c->system = t->raw_parts.failed;
+        c->state = BROKEN;
+    }
     return have;
 }
 
-ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns)
+ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns,
+                 struct stamp_parts *ret_parts)
 {
+    struct tls *t = c->tls;
     c->dry = !more;
+    t->parts = ret_parts;
+    stamp_parts_clear(&t->raw_parts);
+    if (ret_parts) stamp_parts_clear(ret_parts);
     take_up(c);
     size_t have = c->key.cipher.way ? read_records(c, bytes, n) : read_by_openssl(c, bytes, n);
     keep(c);
+    if (ret_parts) ret_parts->alike = t->raw_parts.alike;
+    t->parts = NULL;
     *ret_wall_ns = c->wall;
     if (have > 0) return (ssize_t)have;
     if (c->state == CLOSED) return 0;

@@ -1,6 +1,6 @@
 /* TLS on sockets of our own, by OpenSSL: trusted authorities, our certificate, the handshake, bytes in and out. A read
- * takes all that has arrived, with the kernel's stamp, in one system call; only OpenSSL copies it. Sockets do not block
- * and stay their owner's.
+ * takes all that has arrived, with the kernel's stamp, in one system call (or a record at a time, for a stamp each);
+ * only OpenSSL copies it. Sockets do not block and stay their owner's.
  *
  * The certificate must be for the name or address in the URL (or target.sni), which is also sent as server name.
  * Authorities are the system's or those of the plan's file. Sessions are resumed where the server allows it. ALPN
@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/transport/stamp.h"
 #include "agent/transport/target.h"
 
 struct tls;      /* of a target, one per thread: keys, authorities, the latest session of each address */
@@ -44,8 +45,10 @@ void tls_why(const struct tls_conn *c, struct err *e);
 
 /* As recv: 0 is the end, -1 with EAGAIN that nothing has come. Fewer than n bytes: the socket was emptied.
  * `*ret_wall_ns`: the kernel's stamp of the last bytes that were read, 0 = they had none. With `more` false only what
- * was read before is taken, and the socket left alone. */
-ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns);
+ * was read before is taken, and the socket left alone. `ret_parts`: when each record came, as far as that is known (see
+ * stamp_receive_units); NULL: not wanted. */
+ssize_t tls_read(struct tls_conn *c, void *bytes, size_t n, bool more, int64_t *ret_wall_ns,
+                 struct stamp_parts *ret_parts);
 /* The connection ended after the bytes of the last read: the socket may give no event for that. */
 bool tls_ended(const struct tls_conn *c);
 

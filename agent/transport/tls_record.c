@@ -75,12 +75,11 @@ bool tls_record_key_renew(struct tls_record_key *k)
 long tls_record_length(const uint8_t *bytes, size_t n)
 {
     if (n < TLS_RECORD_HEAD) return 0;
-    size_t length = (size_t)bytes[3] << 8 | bytes[4];
+    size_t length = tls_record_bytes(bytes);
     if (bytes[1] != 3 || bytes[2] != 3) return refuse(SSL_R_WRONG_VERSION_NUMBER);
     if (bytes[0] != TLS_CONTENT_DATA) return refuse(SSL_R_BAD_RECORD_TYPE);
-    if (length > TLS_RECORD_MAX - TLS_RECORD_HEAD) return refuse(SSL_R_PACKET_LENGTH_TOO_LONG);
-    if (length <= TLS_RECORD_TAG) return refuse(SSL_R_LENGTH_TOO_SHORT);
-    length += TLS_RECORD_HEAD;
+    if (length > TLS_RECORD_MAX) return refuse(SSL_R_PACKET_LENGTH_TOO_LONG);
+    if (length <= TLS_RECORD_HEAD + TLS_RECORD_TAG) return refuse(SSL_R_LENGTH_TOO_SHORT);
     return n < length ? 0 : (long)length;
 }
 

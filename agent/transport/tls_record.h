@@ -33,6 +33,11 @@ void tls_record_key_clear(struct tls_record_key *k); /* also one that is zero */
 /* The key that the server has announced as its next one; false: no memory. */
 bool tls_record_key_renew(struct tls_record_key *k);
 
+/* How long a record with this head says that it is. */
+static inline size_t tls_record_bytes(const uint8_t *head)
+{
+    return TLS_RECORD_HEAD + ((size_t)head[3] << 8 | head[4]);
+}
 /* How long the record is that begins there; 0: it has not come whole, -1: none can begin like this. */
 long tls_record_length(const uint8_t *bytes, size_t n);
 /* Opens a whole record of `length` bytes. `to` has room for all but head and tag and lies elsewhere. How many bytes it

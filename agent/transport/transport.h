@@ -84,7 +84,7 @@ struct transport {
     int64_t arrival;  /* of the bytes under way; 0 = not stamped */
     bool delivered;   /* the read under way gave bytes of a body */
     bool shared;      /* HTTP/2: a read may hold bytes of several requests, and … */
-    bool more;        /* … after those under way others follow in the same read */
+    bool more;        /* … after those under way others follow with the same stamp */
     int64_t drained;  /* before this moment nothing was left to read */
     int64_t away;     /* how long the loop was away before this wake */
     uint32_t sockets; /* open ones, warm ones included */

@@ -40,7 +40,7 @@ bool transport_quiet(int fd, struct tls_conn *tls)
 {
     char byte;
     int64_t wall;
-    ssize_t n = tls ? tls_read(tls, &byte, 1, true, &wall) : recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = tls ? tls_read(tls, &byte, 1, true, &wall, NULL) : recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n < 0 && errno == EAGAIN;
 }
 
@@ -89,9 +89,13 @@ void transport_alerted(const struct transport *t, uint32_t address, const char *
                   strstr(alert, "certificate") ? " (target.tls.cert_file and key_file name the one to show)" : "");
 }
 
-/* Outside the time in which it can have come: the clock stepped, or the loop was away for long. */
+/* They came after the loop had looked at the time; or not in the time in which they can have come: the clock stepped,
+ * or the loop was away for long. */
 int64_t transport_odd_arrival(struct transport *t, int64_t wall_ns)
 {
+    if (wall_ns - t->clock.offset > t->now) t->now = clock_mono_ns();
+    int64_t at = stamp_clock_convert(&t->clock, wall_ns, t->now, t->drained - STAMP_STEP_NS);
+    if (at != 0) return at;
     if (stamp_clock_sample(&t->clock) || stamp_clock_wary(&t->clock, t->now)) return 0;
     return stamp_clock_convert(&t->clock, wall_ns, t->now, 1);
 }

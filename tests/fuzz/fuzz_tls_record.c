@@ -130,7 +130,8 @@ static size_t read_all(struct tls_conn *c, const uint8_t *said, size_t n, size_t
 {
     uint8_t got[400];
     int64_t wall;
-    for (ssize_t k; (k = tls_read(c, got, 1 + (size_t)rng_below(r, sizeof got), true, &wall)) > 0; had += (size_t)k)
+    for (ssize_t k; (k = tls_read(c, got, 1 + (size_t)rng_below(r, sizeof got), true, &wall, NULL)) > 0;
+         had += (size_t)k)
         MUST((size_t)k <= n - had && memcmp(got, said + had, (size_t)k) == 0);
     ERR_clear_error();
     return had;

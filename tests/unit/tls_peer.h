@@ -1,8 +1,6 @@
 /* TLS on our own sockets and OpenSSL's server, which lives in memory: a case decides which of its bytes come when. */
 #pragma once
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 #include "agent/transport/stamp.h"
 #include "agent/transport/tls.h"
 #include "common/clock.h"
+#include "tests/unit/tcp_pair.h"
 #include "tests/unit/tls_server.h"
 
 #define ADDRESS "192.0.2.1:443"
@@ -109,21 +108,6 @@ static inline void peer_clear(struct peer *p)
     SSL_CTX_free(p->ctx);
 }
 
-static inline void tcp_pair(int ret[2])
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
-    ret[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(ret[0], (struct sockaddr *)&a, sizeof a), 0);
-    ret[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    assert_true(ret[1] >= 0);
-    close(listener);
-}
-
 /* A new connection; no handshake yet. */
 static inline void peer_open(struct peer *p, bool tcp, uint32_t address)
 {
@@ -199,7 +183,7 @@ static inline ssize_t take(struct peer *p, void *bytes, size_t n, bool more)
 {
     int64_t wall;
     errno = 0;
-    return tls_read(p->c, bytes, n, more, &wall);
+    return tls_read(p->c, bytes, n, more, &wall, NULL);
 }
 
 static inline void expect_nothing(struct peer *p, bool more)

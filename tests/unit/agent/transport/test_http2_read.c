@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,8 @@
 
 #include "agent/transport/http2_read.h"
 #include "agent/transport/kind_http2.h"
+#include "common/clock.h"
+#include "tests/unit/tcp_pair.h"
 
 enum { STREAMS = 3 };
 
@@ -23,8 +26,10 @@ static struct answer {
     struct transfer x;
     char text[4096]; /* the beginning */
     uint64_t n;
+    int64_t first, last; /* when bytes came */
     bool ended;
     enum transport_end how;
+    int64_t over; /* when the end came */
 } answers[STREAMS];
 
 static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t arrival)
@@ -33,6 +38,8 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     assert_true(n > 0 && arrival > 0 && !a->ended);
     for (size_t i = 0; i < n && a->n + i < sizeof a->text; i++)
         a->text[a->n + i] = bytes[i];
+    if (a->n == 0) a->first = arrival;
+    a->last = arrival;
     a->n += n;
 }
 
@@ -47,6 +54,7 @@ static void on_end(struct transfer *x, enum transport_end how, int64_t arrival)
     assert_true(arrival > 0 && !a->ended);
     a->ended = true;
     a->how = how;
+    a->over = arrival;
 }
 
 static const struct transport_calls CALLS = {.bytes = on_bytes, .writing = on_writing, .end = on_end};
@@ -125,16 +133,20 @@ static void pass(struct world *w, size_t from, size_t n)
     turn(w);
 }
 
-static void world_init(struct world *w, const uint64_t *bytes)
+static void world_open(struct world *w, const uint64_t *bytes, bool tcp)
 {
     const nghttp2_settings_entry ours = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 100};
     int ends[2];
     nghttp2_session_callbacks *calls;
     *w = (struct world){.body = PAYLOAD_INIT(16), .epoll = epoll_create1(EPOLL_CLOEXEC)};
-    struct transport_options o = {.kind = &KIND_HTTP2, .epoll = w->epoll};
+    struct transport_options o = {.kind = &KIND_HTTP2, .epoll = w->epoll, .stamps = tcp};
     (void)buf_puts(&w->body.text, "{}");
     memset(answers, 0, sizeof answers);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    if (tcp)
+        tcp_pair(ends);
+    else
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    if (tcp) assert_int_equal(stamp_enable(ends[0]), 0);
     w->here = ends[0];
     w->there = ends[1];
     assert_int_equal(nghttp2_session_callbacks_new(&calls), 0);
@@ -156,6 +168,11 @@ static void world_init(struct world *w, const uint64_t *bytes)
     server_hears(w);
 }
 
+static void world_init(struct world *w, const uint64_t *bytes)
+{
+    world_open(w, bytes, false);
+}
+
 static void world_clear(struct world *w)
 {
     for (int i = 0; i < STREAMS; i++)
@@ -163,7 +180,7 @@ static void world_clear(struct world *w)
     transport_clear(&w->t);
     payload_clear(&w->body);
     nghttp2_session_del(w->server);
-    close(w->there);
+    if (w->there >= 0) close(w->there);
     close(w->epoll);
     free(w->out);
 }
@@ -234,6 +251,107 @@ static void test_windows(void **state)
     world_clear(&w);
 }
 
+/* A frame for each stream, sent some time after the other, and read together. */
+static void test_moments(void **state)
+{
+    (void)state;
+    static const uint64_t BYTES[STREAMS] = {600, 500, 400};
+    struct world w;
+    struct tcp_sent sent[STREAMS];
+    int hold = stamp_hold();
+    if (hold < 0) skip();
+    for (int tries = 0, whole = 0; !whole; tries++) {
+        size_t n = 0;
+        assert_true(tries < TCP_TRIES);
+        if (tries > 0) world_clear(&w);
+        world_open(&w, BYTES, true);
+        server_says(&w, SIZE_MAX);
+        for (size_t at = 0, length; at < w.out_n; at += length) {
+            const uint8_t *head = w.out + at;
+            length = HTTP2_FRAME_HEAD + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+            const int64_t from = clock_mono_ns();
+            assert_int_equal(send(w.there, head, length, MSG_NOSIGNAL), length);
+            if (head[3] == NGHTTP2_DATA && ++n) sent[head[8] / 2] = (struct tcp_sent){from, clock_mono_ns()};
+            poll(NULL, 0, 2);
+        }
+        assert_int_equal(n, STREAMS);
+        whole = tcp_unmerged(w.there, w.out_n);
+    }
+    turn(&w);
+    assert_int_equal(w.t.counts.reads, 1);
+    for (int i = 0; i < STREAMS; i++) {
+        assert_true(answers[i].ended && answers[i].n == BYTES[i]);
+        tcp_expect_sent(sent[i], answers[i].first);
+        assert_true(answers[i].last == answers[i].first);
+        assert_true(answers[i].over == answers[i].last);
+    }
+    world_clear(&w);
+    close(hold);
+}
+
+/* Streams whose frames always come in one segment: after a while one in many reads asks for more than one stamp. */
+static void test_alike(void **state)
+{
+    (void)state;
+    static const uint64_t BYTES[STREAMS] = {90000, 90000, 90000};
+    enum { APART = 2 * HTTP2_ALIKE_MAX };
+    struct world w;
+    int hold = stamp_hold(), asked = 0;
+    if (hold < 0) skip();
+    world_open(&w, BYTES, true);
+    const struct http2_state *o = w.t.state;
+    for (uint32_t i = 0; i < HTTP2_ALIKE_MAX; i++) {
+        assert_int_equal(o->alike, i > 0 ? i : 0);
+        w.out_n = 0;
+        server_says(&w, 1000); /* two frames at least */
+        pass(&w, 0, w.out_n);
+    }
+    assert_int_equal(o->alike, HTTP2_ALIKE_MAX);
+    for (int i = 0; i < APART && o->alike > 0; i++) {
+        w.out_n = 0;
+        server_says(&w, 1000);
+        const size_t first = HTTP2_FRAME_HEAD + 700;
+        assert_int_equal(send(w.there, w.out, first, MSG_NOSIGNAL), first);
+        pass(&w, first, w.out_n - first);
+        asked += o->conns.parts.n > 0;
+    }
+    assert_int_equal(asked, 1); /* which was enough: its stamps differed */
+    assert_int_equal(o->alike, 0);
+    world_clear(&w);
+    close(hold);
+}
+
+/* A connection breaks after a frame's head: the bytes count, and so does the reason. */
+static void test_reset(void **state)
+{
+    (void)state;
+    static const uint64_t BYTES[STREAMS] = {600, 500, 400};
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct world w;
+    int hold = stamp_hold();
+    if (hold < 0) skip();
+    world_open(&w, BYTES, true);
+    server_says(&w, SIZE_MAX);
+    size_t last = w.out_n - 400;
+    assert_int_equal(send(w.there, w.out, last, MSG_NOSIGNAL), last);
+    assert_int_equal(setsockopt(w.there, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(w.there);
+    w.there = -1;
+    poll(NULL, 0, 4);
+    for (int i = 0; i < 4; i++)
+        turn(&w);
+    int whole = 0, reset = 0;
+    for (int i = 0; i < STREAMS; i++) {
+        assert_true(answers[i].ended);
+        whole += answers[i].how == END_COMPLETE;
+        reset += answers[i].how == END_RESET;
+    }
+    assert_int_equal(whole, STREAMS - 1);
+    assert_int_equal(reset, 1);
+    world_clear(&w);
+    close(hold);
+}
+
 static int setup(void **state)
 {
     static const char PLAN[] =
@@ -257,6 +375,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cuts), cmocka_unit_test(test_windows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cuts), cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_moments), cmocka_unit_test(test_alike),
+                                       cmocka_unit_test(test_reset)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

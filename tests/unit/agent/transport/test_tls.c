@@ -433,17 +433,74 @@ static void test_stamp(void **state)
     between = clock_wall_ns();
     to_us(&p, SIZE_MAX);
     assert_int_equal(poll(&pfd, 1, 1000), 1);
-    assert_int_equal(tls_read(p.c, bytes, 2, true, &wall), 2);
+    assert_int_equal(tls_read(p.c, bytes, 2, true, &wall, NULL), 2);
     assert_in_range(wall, between, clock_wall_ns());
     int64_t same = wall;
-    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, false, &wall), 4);
+    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, false, &wall, NULL), 4);
     assert_true(wall == same);
     assert_int_equal(setsockopt(p.here, SOL_SOCKET, SO_TIMESTAMPNS, &off, sizeof off), 0);
     say(&p, "none", 4);
     to_us(&p, SIZE_MAX);
     assert_int_equal(poll(&pfd, 1, 1000), 1);
-    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall), 4);
+    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall, NULL), 4);
     assert_true(wall == 0);
+    peer_clear(&p);
+    close(hold);
+}
+
+/* Records that waited together have the stamp of their own segment each. */
+static void test_parts(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct stamp_parts parts;
+    char bytes[64];
+    struct tcp_sent sent[3];
+    int64_t wall;
+    int hold = stamp_hold();
+    if (hold < 0) skip();
+    peer_init(&p, TLS1_3_VERSION);
+    peer_open(&p, true, 0);
+    assert_int_equal(stamp_enable(p.here), 0);
+    assert_int_equal(shake(&p), 1);
+    expect_nothing(&p, true);
+    for (int tries = 0, whole = 0; !whole; tries++) {
+        size_t n = 0;
+        assert_true(tries < TCP_TRIES);
+        for (int i = 0; i < 3; i++) {
+            say(&p, "record", (size_t)4 + (size_t)i);
+            if (i == 1) say(&p, "and", 3); /* in one segment with it */
+            sent[i].from = clock_wall_ns();
+            n += to_us(&p, SIZE_MAX);
+            sent[i].to = clock_wall_ns();
+            poll(NULL, 0, 2);
+        }
+        whole = tcp_unmerged(p.there, n);
+        assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall, &parts), 18);
+    }
+    assert_memory_equal(bytes, "recorecorandrecord", 18);
+    static const size_t ENDS[] = {4, 12, 18};
+    assert_int_equal(parts.n, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(parts.of[i].end, ENDS[i]);
+        tcp_expect_sent(sent[i], parts.of[i].wall_ns);
+    }
+    assert_true(wall == parts.of[2].wall_ns && !parts.alike);
+    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall, &parts), -1);
+    assert_int_equal(parts.n, 0);
+    say(&p, "last", 4); /* and half of a record, then the connection breaks */
+    say(&p, "cut", 3);
+    to_us(&p, 4 + 22 + 5);
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(p.there, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(p.there);
+    p.there = -1;
+    poll(NULL, 0, 4);
+    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall, &parts), 4);
+    assert_true(tls_ended(p.c));
+    assert_int_equal(tls_read(p.c, bytes, sizeof bytes, true, &wall, &parts), -1);
+    assert_int_equal(errno, ECONNRESET);
+    assert_string_equal(tls_reason(p.c), "the connection was reset");
     peer_clear(&p);
     close(hold);
 }
@@ -466,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_large_write),
         cmocka_unit_test(test_stamp),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, make_files, drop_files);
 }
