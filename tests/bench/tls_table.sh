@@ -1,6 +1,7 @@
 #!/bin/bash
 # HTTPS and HTTP/2 in one table, against the simulator itself: tls_table.sh BIN_DIR [ROUNDS]
-#   CPU a token in the clear, over TLS and over HTTP/2 with TLS, 200 and 1,000 streams at 20 token/s, 100 streams a connection; flat out over HTTP/2; an open
+#   CPU a token in the clear, over TLS and over HTTP/2 with TLS, 200 and 1,000 streams at 20 token/s, 100 streams a connection; flat out over HTTP/2, 64 and 256
+#   streams (busy: how much of its core the client had. Where that is not near 100 % the endpoint is the limit, and the client pays for its waits); an open
 #   loop over TLS whose requests all come on new connections; then how true the times are, and the memory of a stream over HTTP/2.
 #   OLD=BIN_DIR            an earlier build's bench_engine over HTTP/2 beside it, in the same rounds
 #   H2LOAD, OHA, K6=FILE   other clients over HTTP/2 with TLS, 200 streams at 20 token/s, as yardsticks (h2load, oha and k6 of $PATH); none parses an event
@@ -103,8 +104,11 @@ for _ in $(seq "$rounds"); do
         [ -z "${OLD:-}" ] || paced "old.$n" "$OLD" $n --url "https://127.0.0.1:$(port tls)/$path" --insecure --http2
     done
     if part flat; then
-        engine flat "$bin" --slots 64 --tokens 128 --duration 3s --warmup 1s --url "https://127.0.0.1:$(port flat)/$path" --insecure --http2
-        [ -z "${OLD:-}" ] || engine flat-old "$OLD" --slots 64 --tokens 128 --duration 3s --warmup 1s --url "https://127.0.0.1:$(port flat)/$path" --insecure --http2
+        for n in 64 256; do
+            flat=(--slots $n --tokens 128 --duration 3s --warmup 1s --url "https://127.0.0.1:$(port flat)/$path" --insecure --http2)
+            engine flat.$n "$bin" "${flat[@]}"
+            [ -z "${OLD:-}" ] || engine flat-old.$n "$OLD" "${flat[@]}"
+        done
     fi
     if part open; then
         engine open "$bin" --rate 1000 --constant --slots 4000 --tokens 5 --duration 5s --warmup 1s --url "https://127.0.0.1:$(port once)/$path" --insecure
@@ -121,10 +125,11 @@ ratio() { # NAME BASE: the median of the rounds' own ratios
 }
 row() { # NAME LABEL BASE
     [ -s "$dir/$1" ] || return 0
-    printf '%-34s %9.2f %8.2f %10.0f %9.0f %9.0f %9.0f %8.2f\n' "$2" "$(of "$1" .cpu_us_per_token)" "$(ratio "$1" "$3")" "$(of "$1" .tokens_per_s)" \
-        "$(of "$1" .itl.p50)" "$(of "$1" .itl.p99)" "$(of "$1" .lag.p99)" "$(of "$1" '.counters.events / .counters.reads')"
+    printf '%-34s %9.3f %8.2f %10.0f %9.0f %9.0f %9.0f %8.2f %9.3f %6.0f\n' "$2" "$(of "$1" .cpu_us_per_token)" "$(ratio "$1" "$3")" "$(of "$1" .tokens_per_s)" \
+        "$(of "$1" .itl.p50)" "$(of "$1" .itl.p99)" "$(of "$1" .lag.p99)" "$(of "$1" '.counters.events / .counters.reads')" \
+        "$(of "$1" '.counters.wakes / .counters.events')" "$(of "$1" '.cpu_us_per_token * .tokens_per_s / 1e4')"
 }
-printf '%-34s %9s %8s %10s %9s %9s %9s %8s\n' "" "us/token" "x plain" "token/s" "gap p50" "gap p99" "lag p99" "tok/read"
+printf '%-34s %9s %8s %10s %9s %9s %9s %8s %9s %6s\n' "" "us/token" "x plain" "token/s" "gap p50" "gap p99" "lag p99" "tok/read" "wakes/tok" "busy %"
 for n in 200 1000; do
     part paced || break
     row "plain.$n" "$n streams, HTTP/1.1, clear" "plain.$n"
@@ -139,11 +144,12 @@ for peer in "${peers[@]}"; do
     [ -s "$dir/peer.$peer" ] || continue
     printf '%-34s %9.2f\n' "200 streams, HTTP/2, TLS, $peer" "$(median <"$dir/peer.$peer")"
 done
-row flat "flat out, HTTP/2, TLS" flat
-if [ -s "$dir/flat-old" ]; then
-    row flat-old "flat out, HTTP/2, TLS, older" flat
-    printf '    token/s a core: %.2f times the older build'\''s\n' "$(ratio flat-old flat)"
-fi
+for n in 64 256; do
+    row flat.$n "flat out, $n streams, HTTP/2, TLS" flat.$n
+    [ -s "$dir/flat-old.$n" ] || continue
+    row flat-old.$n "flat out, $n streams, HTTP/2, TLS, older" flat.$n
+    printf '    token/s a core: %.2f times the older build'\''s\n' "$(ratio flat-old.$n flat.$n)"
+done
 if part open; then
     jq -s 'map({made: (.counters.connections / .counters.due), ok: (.counters.ok / .counters.due), late: .lateness.p99, lag: .lag.p99, cpu: (.cpu_us_per_token * 5)})
         | def mid(f): map(f) | sort | .[((length - 1) / 2 | floor)];

@@ -261,6 +261,22 @@ static int take_byte(struct h2_stream *s, char c)
     return 0;
 }
 
+/* What stands between two chunks, where it lies whole there: how many bytes it has. 0: it is taken byte by byte. */
+static size_t take_between(struct h2_stream *s, const char *p, size_t n)
+{
+    const char *lf = s->head.len == 0 ? memchr(p, '\n', n < 10 ? n : 10) : NULL;
+    if (!lf || lf == p || lf[-1] != '\r') return 0;
+    if (s->at == AT_CHUNK_END && lf == p + 1) {
+        s->at = AT_SIZE;
+    } else if (s->at == AT_SIZE) {
+        s->left = strtoull(p, NULL, 16);
+        s->at = s->left ? AT_CHUNK : AT_TRAILER;
+    } else {
+        return 0;
+    }
+    return (size_t)(lf + 1 - p);
+}
+
 static void stream_reset(struct sim_conn *c)
 {
     struct h2_stream *s = (struct h2_stream *)c;
@@ -277,7 +293,12 @@ static int stream_send(struct sim_conn *c, const void *bytes, size_t n)
     const char *p = bytes;
     for (size_t i = 0; i < n;) {
         bool bad = s->at == AT_END, body = s->at == AT_LENGTH || s->at == AT_CHUNK;
-        size_t piece = !body ? 1 : n - i < s->left ? n - i : (size_t)s->left;
+        size_t piece = body || bad ? 0 : take_between(s, p + i, n - i);
+        if (piece > 0) {
+            i += piece;
+            continue;
+        }
+        piece = !body ? 1 : n - i < s->left ? n - i : (size_t)s->left;
         if (bad || (body ? buf_put(&c->out, p + i, piece) : take_byte(s, p[i]))) {
             stream_reset(c);
             return -1;
