@@ -8,6 +8,7 @@
 #define TRIES 12u
 #define TRY_EVERY 64u
 #define SHARED_TRIES 64u
+#define FIELD 6u        /* bytes of "data: " */
 #define SHARED_LOOKS 3u /* shared shapes that an event is compared with */
 
 void shape_init(struct shape *sh)
@@ -92,7 +93,7 @@ static bool counts_once(const struct json_notes *notes, uint32_t i)
 
 /* What the event teaches becomes the shape. */
 static void put(struct shape *sh, const char *raw, size_t size, struct shape_note *now, uint32_t n,
-                const struct event *ev)
+                const struct event *ev, struct shape_line line)
 {
     if (!is_alike(sh, raw, size, now, n))
         for (uint32_t i = 0; i < n; i++)
@@ -112,6 +113,7 @@ static void put(struct shape *sh, const char *raw, size_t size, struct shape_not
     sh->size = (uint16_t)size;
     sh->n_notes = (uint8_t)n;
     sh->event = *ev;
+    sh->line = line;
     memcpy(sh->note, now, n * sizeof *now);
     memcpy(sh->bytes, raw, size);
 }
@@ -122,14 +124,22 @@ static bool tries(uint16_t *tried, uint32_t most)
 }
 
 static void put_shared(struct shapes *all, const char *raw, size_t size, struct shape_note *now, uint32_t n,
-                       const struct event *ev)
+                       const struct event *ev, struct shape_line line)
 {
     if ((ev->flags & (EVENT_ERROR | EVENT_MALFORMED | EVENT_AGAIN)) || !tries(&all->tries, SHARED_TRIES)) return;
     uint32_t i = 0;
     while (i < SHAPES_N && !is_alike(&all->at[i], raw, size, now, n))
         i++;
     if (i == SHAPES_N) i = all->next++ % SHAPES_N;
-    put(&all->at[i], raw, size, now, n, ev);
+    put(&all->at[i], raw, size, now, n, ev, line);
+}
+
+bool shape_match_data(const struct shape *sh, const struct sse_event *e, struct event *ev)
+{
+    const char *end = e->data + e->len;
+    if (sh->size == 0 || sh->line.field == 0 || e->name_len > 0) return false;
+    *ev = sh->event;
+    return shape_match_inside(sh, sh->line.field, sh->line.rest, e->data, end, ev) == end;
 }
 
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
@@ -143,8 +153,25 @@ void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, con
         if (!counts_once(notes, i)) return;
         now[i] = (struct shape_note){(uint16_t)(field + note->at), (uint16_t)note->len, (uint8_t)note->kind, false};
     }
-    if (d->shapes) put_shared(d->shapes, raw, size, now, notes->n, ev);
-    if (teaches(ev->flags) && tries(&sh->tries, TRIES)) put(sh, raw, size, now, notes->n, ev);
+    struct shape_line line = {0};
+    if (d->framing == FRAMING_SSE && field <= 6)
+        line = (struct shape_line){(uint8_t)field, (uint8_t)(size - field - e->len)};
+    if (d->shapes) put_shared(d->shapes, raw, size, now, notes->n, ev, line);
+    if (teaches(ev->flags) && tries(&sh->tries, TRIES)) put(sh, raw, size, now, notes->n, ev, line);
+}
+
+void shape_learn_data(struct shape *sh, const struct dialect *d, const struct sse_event *e, const struct event *ev,
+                      const struct json_notes *notes)
+{
+    char raw[SHAPE_MAX];
+    const struct sse_event line = {.name = "", .data = raw + FIELD, .len = e->len};
+    const size_t n = FIELD + e->len + 2;
+    bool one = d->framing == FRAMING_SSE && e->name_len == 0 && n <= SHAPE_MAX && !memchr(e->data, '\n', e->len);
+    if (!one) return;
+    memcpy(raw, "data: ", FIELD);
+    memcpy(raw + FIELD, e->data, e->len);
+    memcpy(raw + n - 2, "\n\n", 2);
+    shape_learn(sh, d, raw, raw + n, &line, ev, notes);
 }
 
 /* Learns from an event that has another shape: its notes are as those of that one, but for the lengths of what may
@@ -168,7 +195,7 @@ static void shape_adopt(struct shape *sh, const struct shape *from, const char *
         p = stop;
         learnt = (size_t)note->at + note->len;
     }
-    put(sh, raw, (size_t)(raw_end - raw), now, from->n_notes, ev);
+    put(sh, raw, (size_t)(raw_end - raw), now, from->n_notes, ev, from->line);
 }
 
 const char *shapes_match(const struct shapes *all, uint8_t *hint, struct shape *sh, const char *p, const char *end,

@@ -35,11 +35,16 @@ struct shape_hole {
     uint16_t len;    /* of what was learnt in its place */
     uint8_t kind;
 };
+/* Bytes before and after the data of an event that is one data line and no name; 0: it is not. */
+struct shape_line {
+    uint8_t field, rest;
+};
 struct shape {
     uint16_t size; /* of the learnt event; 0: nothing learnt */
     uint16_t tries;
     uint8_t n_notes, n_holes;
-    bool numbers;                            /* a hole is a number of usage, or a choice's */
+    bool numbers; /* a hole is a number of usage, or a choice's */
+    struct shape_line line;
     struct event event;                      /* what it says; its numbers are replaced */
     struct shape_hole hole[SHAPE_HOLES + 1]; /* after the last one comes the rest of the event */
     struct shape_note note[SHAPE_NOTES];
@@ -75,6 +80,10 @@ struct shapes {
 void shape_learn(struct shape *sh, const struct dialect *d, const char *raw, const char *raw_end,
                  const struct sse_event *e, const struct event *ev, const struct json_notes *notes);
 
+/* The same from an event that came in pieces and has been put together: what it would be in one line. */
+void shape_learn_data(struct shape *sh, const struct dialect *d, const struct sse_event *e, const struct event *ev,
+                      const struct json_notes *notes);
+
 /* The byte after the event at p, when it has one of the shared shapes, with what it says in *ev; else NULL. *hint: 0 at
  * a stream's beginning; where to look first. The stream's own shape learns from it. */
 const char *shapes_match(const struct shapes *all, uint8_t *hint, struct shape *sh, const char *p, const char *end,
@@ -83,17 +92,16 @@ const char *shapes_match(const struct shapes *all, uint8_t *hint, struct shape *
 /* Number holes of shape_match: the byte after the value, or NULL. */
 const char *shape_fill(const struct shape_hole *hole, const char *p, const char *end, struct event *ev);
 
-/* The byte after the event at p, when it has this shape and lies whole before end; else NULL. p must be the beginning
- * of a line of a new event. *ev begins as sh->event: the numbers that differ are put into it, so that one copy serves
- * for all events in a row. After NULL it is not to be used. Where sh->numbers is false, ev may be NULL. Inline: it is
- * most of what a token costs the scan. */
-static inline __attribute__((always_inline)) const char *shape_match(const struct shape *sh, const char *p,
-                                                                     const char *end, struct event *ev)
+/* shape_match without the first `skip` and the last `leave` learnt bytes. */
+static inline __attribute__((always_inline)) const char *
+shape_match_inside(const struct shape *sh, size_t skip, size_t leave, const char *p, const char *end, struct event *ev)
 {
-    const char *from = p, *learnt = sh->bytes;
+    const char *from = p, *learnt = sh->bytes + skip;
     const struct shape_hole *hole = sh->hole, *rest = hole + sh->n_holes;
     for (;; hole++) {
         size_t n = hole->before;
+        if (hole == sh->hole) n -= skip;
+        if (hole == rest) n -= leave;
         if ((size_t)(end - p) < n || memcmp(p, learnt, n) != 0) return NULL;
         p += n;
         if (hole == rest) break;
@@ -109,3 +117,16 @@ static inline __attribute__((always_inline)) const char *shape_match(const struc
     }
     return p - from <= (ptrdiff_t)CARRY_MAX ? p : NULL; /* near the limit the parser decides */
 }
+
+/* The byte after the event at p, when it has this shape and lies whole before end; else NULL. p must be the beginning
+ * of a line of a new event. *ev begins as sh->event: the numbers that differ are put into it, so that one copy serves
+ * for all events in a row. After NULL it is not to be used. Where sh->numbers is false, ev may be NULL. Inline: it is
+ * most of what a token costs the scan. */
+static inline __attribute__((always_inline)) const char *shape_match(const struct shape *sh, const char *p,
+                                                                     const char *end, struct event *ev)
+{
+    return shape_match_inside(sh, 0, 0, p, end, ev);
+}
+
+/* The same for the data of an event that came in pieces and has been put together: has it this shape? */
+bool shape_match_data(const struct shape *sh, const struct sse_event *e, struct event *ev);

@@ -363,10 +363,18 @@ static inline __attribute__((always_inline)) void take_next(struct stream *s, co
         s->why = sse_is_too_long(&s->sse) || s->lines.bad ? "an event of more than 8 MiB" : NULL;
     }
     if (found <= 0) return;
+    bool apart = !start && !s->full_only && !s->text; /* it came in pieces */
+    if (apart && shape_match_data(&s->shape, &e, &ev)) {
+        take(s, &ev, arrival);
+        s->shaped++;
+        return;
+    }
     notes.n = 0;
-    take_event(s, &e, start ? &notes : NULL, &ev, arrival);
-    if (!start) return;
-    shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
+    take_event(s, &e, start || apart ? &notes : NULL, &ev, arrival);
+    if (start)
+        shape_learn(&s->shape, s->dialect, raw, *at, &e, &ev, &notes);
+    else if (apart)
+        shape_learn_data(&s->shape, s->dialect, &e, &ev, &notes);
     note_frame(s);
 }
 

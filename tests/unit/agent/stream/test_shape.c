@@ -11,14 +11,21 @@
 static struct gap_pool *pool;
 static struct stream s;
 
-/* Returns how many events were judged by their shape. */
-static uint32_t run(const struct dialect *d, const char *text, size_t n, bool full_only, struct said *ret)
+/* In two reads, parted there. Returns how many events were judged by their shape. */
+static uint32_t run_cut(const struct dialect *d, const char *text, size_t n, size_t cut, bool full_only,
+                        struct said *ret)
 {
     stream_begin(&s, d, pool, 0, INT64_MAX);
     s.full_only = full_only;
-    (void)stream_feed(&s, text, n, 1);
+    (void)stream_feed(&s, text, cut, 1);
+    (void)stream_feed(&s, text + cut, n - cut, 1);
     stream_said(&s, END_COMPLETE, 200, ret);
     return s.shaped;
+}
+
+static uint32_t run(const struct dialect *d, const char *text, size_t n, bool full_only, struct said *ret)
+{
+    return run_cut(d, text, n, n, full_only, ret);
 }
 
 /* Once alone, and twice with what all streams share: the second has learnt from the first. */
@@ -30,6 +37,10 @@ static uint32_t same_api(enum plan_api api, const char *text, size_t n)
     uint32_t shaped = run(dialect_for(api), text, n, false, &fast);
     assert_int_equal(run(dialect_for(api), text, n, true, &full), 0);
     if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs: %s", text);
+    (void)run_cut(dialect_for(api), text, n, n / 2, false, &fast);
+    (void)run_cut(dialect_for(api), text, n, n / 2, true, &full);
+    if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs in two reads: %s", text);
+    (void)run(dialect_for(api), text, n, true, &full);
     shapes = (struct shapes){0};
     sharing.shapes = &shapes;
     for (int i = 0; i < 2; i++) {
@@ -144,6 +155,33 @@ static void test_every_change(void **state)
     }
 }
 
+/* An event that came in two pieces has its shape, wherever it was cut, and teaches that of events which are laid out as
+ * most are. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        TOKEN("one") TOKEN("t\\nw\\u006fo") TOKEN("three") "data: [DONE]\n\n",
+        "data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":1}}\r\n\r\n"
+        "data:{\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"usage\":{\"completion_tokens\":2}}\r\n\r\n"
+        "data:{\"choices\":[{\"delta\":{\"content\":\"c\"}}],\"usage\":{\"completion_tokens\":12}}\r\n\r\n"};
+    const struct dialect *d = dialect_for(API_OPENAI_CHAT);
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        const char *text = TEXTS[i];
+        size_t n = strlen(text), first = (size_t)(strstr(text + 1, "data:") - text);
+        for (size_t cut = 3; cut < n; cut++) {
+            struct said fast, full;
+            uint32_t shaped = run_cut(d, text, n, cut, false, &fast);
+            assert_int_equal(run_cut(d, text, n, cut, true, &full), 0);
+            if (memcmp(&fast, &full, sizeof fast) != 0) fail_msg("differs, cut at %zu: %s", cut, text);
+            bool late_lf = text[cut] == '\n' && memcmp(text + cut - 3, "\r\n\r", 3) == 0;
+            bool other = i == 1 && cut < first;   /* what the first one teaches is laid out otherwise */
+            uint32_t want = 2u - late_lf - other; /* a late LF is the parser's */
+            if (shaped != want) fail_msg("%u, cut at %zu: %s", shaped, cut, text);
+        }
+    }
+}
+
 static uint32_t shaped(const char *text)
 {
     return same(text, strlen(text));
@@ -208,10 +246,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_every_change),
-        cmocka_unit_test(test_what_is_learnt),
+        cmocka_unit_test(test_captures), cmocka_unit_test(test_shared),         cmocka_unit_test(test_every_change),
+        cmocka_unit_test(test_pieces),   cmocka_unit_test(test_what_is_learnt),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
