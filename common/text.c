@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 size_t text_utf8(const char *s, size_t n)
 {
@@ -35,13 +34,6 @@ bool text_is_header_name(const char *s)
     for (size_t i = 0; i < n; i++)
         if (!isalnum((unsigned char)s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])) return false;
     return n > 0 && n <= 100;
-}
-
-bool text_holds(const char *s, size_t n, const char *word)
-{
-    for (size_t len = strlen(word); n >= len; s++, n--)
-        if (strncasecmp(s, word, len) == 0) return true;
-    return false;
 }
 
 bool text_valid(const char *s, size_t n)

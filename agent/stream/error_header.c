@@ -27,6 +27,6 @@ bool error_header_tells(const char *name, size_t name_n, const char *value, size
 
 bool error_header_is(const char *name, size_t name_n, const char *value, size_t value_n, bool trailer)
 {
-    if (is(name, name_n, "grpc-message") || !error_header_tells(name, name_n, value, value_n)) return false;
-    return trailer || is(name, name_n, "grpc-status");
+    bool may_be = trailer ? !is(name, name_n, "grpc-message") : is(name, name_n, "grpc-status");
+    return may_be && error_header_tells(name, name_n, value, value_n);
 }

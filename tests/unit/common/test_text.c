@@ -73,6 +73,8 @@ static void test_holds(void **state)
     assert_false(text_holds("an Unknown MODEL", 15, "unknown model")); /* not beyond its end */
     assert_false(text_holds("", 0, "a"));
     assert_true(text_holds("abab\0b", 6, "b"));
+    assert_true(text_holds("", 0, ""));                          /* nothing stands in everything */
+    assert_false(text_holds("rate\x0dlimit", 10, "rate-limit")); /* differs in the bit that tells a letter's case */
 }
 
 int main(void)
