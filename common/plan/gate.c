@@ -33,6 +33,12 @@ bool gates_bound_errors(const struct plan *p)
     return false;
 }
 
+bool gate_asks_for_load(const struct plan_gate *g)
+{
+    bool grows = g->subject == GATE_THROUGHPUT || g->subject == GATE_REQUESTS_PER_S || g->subject == GATE_GOODPUT;
+    return grows && (g->op == OP_GT || g->op == OP_GE);
+}
+
 const char *gate_subject_name(enum gate_subject subject)
 {
     for (size_t i = 0; i < SUBJECT_N; i++)

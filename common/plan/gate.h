@@ -12,6 +12,8 @@ ERR_CHECKED int gate_parse(const char *text, struct plan_gate *ret, struct err *
 int gate_fold(const char *text, char *buf);
 /* Does a gate bound the errors from above? */
 bool gates_bound_errors(const struct plan *p);
+/* Does it ask for load, as `throughput > 400` does? Lower loads break it; the others bound the load from above. */
+bool gate_asks_for_load(const struct plan_gate *g);
 /* The word for a gate that is not on a metric: "throughput", "errors.rate"; NULL for GATE_METRIC. */
 const char *gate_subject_name(enum gate_subject subject);
 /* `>= 5000 token/s` or `> 40 requests/s` into everything of *ret but `text`; folded (GATE_TEXT_MAX bytes) is the same

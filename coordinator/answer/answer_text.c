@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/human.h"
+#include "common/plan/gate.h"
 #include "common/plan/plan_api.h"
 #include "common/text.h"
 #include "coordinator/answer/answer_say.h"
@@ -171,6 +172,17 @@ static void say_none_keeps(const struct plan *plan, struct answer *a)
     answer_say(a, ". ");
 }
 
+/* Those that lower loads break. */
+static void say_gates_of_load(const struct plan *plan, struct answer *a)
+{
+    const char *sep = "";
+    for (size_t i = 0; i < plan->n_gates; i++) {
+        if (!gate_asks_for_load(&plan->gates[i])) continue;
+        answer_say(a, "%s%s", sep, plan->gates[i].text);
+        sep = ", ";
+    }
+}
+
 /* No load is known to keep the limits. */
 static void say_no_slo(const struct plan *plan, struct answer *a)
 {
@@ -178,6 +190,10 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
     if (plan->search.goal == SEARCH_SLO && !nowhere) {
         answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
         if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
+        if (!isnan(a->search.low_load)) {
+            say_load(a, "; a load up to ", a->search.low_load, " is too low for ");
+            say_gates_of_load(plan, a);
+        }
         answer_say(a, ". ");
     } else if (plan->search.goal != SEARCH_SLO && a->has_most) {
         say_none_keeps(plan, a);
@@ -190,6 +206,10 @@ static void say_searched(struct answer *a)
     answer_say(a, " (%s, %s in %s", a->search.confirmed ? "confirmed" : "not confirmed",
                count(a->search.loads, "load", loads), count(a->search.runs, "run", runs));
     if (!isnan(a->search.failed_load)) answer_say_number(a, "; ", a->search.failed_load, " fails");
+    if (!isnan(a->search.low_load)) {
+        answer_say_number(a, "; kept from ", a->search.kept_from, " on");
+        answer_say_number(a, ", ", a->search.low_load, " is too low");
+    }
     answer_say(a, ")");
 }
 

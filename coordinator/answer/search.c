@@ -25,6 +25,7 @@ struct search {
     enum phase phase;
     struct trial now;
     double lo, hi;  /* highest load that passed, lowest that failed; NaN: none */
+    bool lo_low;    /* lo did not pass, it was too low: no load has passed */
     double checked; /* failing load that was tested again */
     uint32_t confirms, flat;
     double best, best_load; /* plateau: the maximum throughput and its load */
@@ -85,6 +86,16 @@ bool search_next(struct search *s, struct plan_stage *ret)
     return true;
 }
 
+static bool is_pass(enum trial_say say)
+{
+    return say == TRIAL_PASS || say == TRIAL_LEANS_PASS;
+}
+
+static bool is_low(enum trial_say say)
+{
+    return say == TRIAL_LOW || say == TRIAL_LEANS_LOW;
+}
+
 static double whole(const struct search *s, double load)
 {
     if (!s->plan->search.over_rate) load = floor(load + 0.5);
@@ -102,6 +113,22 @@ static void over(struct search *s)
     s->phase = OVER;
 }
 
+/* The end of the way to `load`. One that was too low has no load above it that passes. */
+static void confirm(struct search *s, double load)
+{
+    if (s->lo_low)
+        over(s);
+    else
+        go(s, CONFIRMING, load);
+}
+
+/* `load` and what is below it is not too high. */
+static void lo_set(struct search *s, double load, enum trial_say say)
+{
+    s->lo = load;
+    s->lo_low = is_low(say);
+}
+
 /* The tolerance is of the answer; half of it goes to the bracket, half is left for chance at its ends. */
 static bool close_enough(const struct search *s)
 {
@@ -116,7 +143,7 @@ static void halve_or_confirm(struct search *s)
     else if (s->hi > s->checked || s->hi < s->checked || isnan(s->checked))
         go(s, CHECKING, s->hi);
     else
-        go(s, CONFIRMING, s->lo);
+        confirm(s, s->lo);
 }
 
 /* Nearest load on the other side of `load` that is known to have passed (dir -1) or failed (dir +1); NaN when none. */
@@ -125,21 +152,22 @@ static double neighbour(const struct search *s, double load, int dir)
     double found = NAN;
     for (uint32_t i = 0; i < s->n_runs; i++) {
         const struct run *r = &s->run[i];
-        bool pass = r->say == TRIAL_PASS || r->say == TRIAL_LEANS_PASS;
+        bool pass = is_pass(r->say);
+        if (s->lo_low && is_low(r->say)) continue;
         if (pass != (dir < 0) || (dir < 0 ? r->load >= load : r->load <= load)) continue;
         if (isnan(found) || (dir < 0 ? r->load > found : r->load < found)) found = r->load;
     }
     return found;
 }
 
-static void doubled(struct search *s, bool pass)
+static void doubled(struct search *s, enum trial_say say)
 {
     double load = s->now.load;
-    if (pass) {
-        s->lo = load;
+    if (is_pass(say) || is_low(say)) {
+        lo_set(s, load, say);
         if (load >= s->to) {
-            s->end_reached = true;
-            go(s, CONFIRMING, load);
+            s->end_reached = !s->lo_low;
+            confirm(s, load);
         } else {
             go(s, DOUBLING, whole(s, load * 2));
         }
@@ -155,8 +183,8 @@ static void doubled(struct search *s, bool pass)
 static void checked(struct search *s, enum trial_say say)
 {
     s->checked = s->hi;
-    if (say == TRIAL_PASS) { /* it had failed by chance: the answer is a higher load */
-        s->lo = s->hi;
+    if (say == TRIAL_PASS || is_low(say)) { /* it had failed by chance: the answer is a higher load */
+        lo_set(s, s->hi, say);
         s->hi = neighbour(s, s->lo, 1);
         if (s->reach > s->lo) s->hi = s->checked = fmin(s->hi, s->reach); /* it is not asked for again */
         if (!isnan(s->hi))
@@ -164,11 +192,11 @@ static void checked(struct search *s, enum trial_say say)
         else if (s->lo < s->to)
             go(s, DOUBLING, whole(s, s->lo * 2));
         else
-            go(s, CONFIRMING, s->lo);
+            confirm(s, s->lo);
     } else if (isnan(s->lo)) {
         over(s); /* not even `from` passes */
     } else {
-        go(s, CONFIRMING, s->lo);
+        confirm(s, s->lo);
     }
 }
 
@@ -206,17 +234,27 @@ static void confirmed(struct search *s, enum trial_say say)
     go(s, CONFIRMING, down);
 }
 
+/* A load that was asked for more than once may have lost its pass; it is confirmed or checked then, and no end is low.
+ */
+static bool has_passed(const struct search *s)
+{
+    if (s->phase == CONFIRMING) return true;
+    for (uint32_t i = 0; i < s->n_runs; i++)
+        if (is_pass(s->run[i].say)) return true;
+    return false;
+}
+
 /* The load's evidence is complete: what next? */
 static void slo_step(struct search *s, enum trial_say say)
 {
-    bool pass = say == TRIAL_PASS || say == TRIAL_LEANS_PASS;
+    if (is_low(say) && has_passed(s)) say = say == TRIAL_LOW ? TRIAL_FAIL : TRIAL_LEANS_FAIL;
     switch (s->phase) {
     case DOUBLING:
-        doubled(s, pass);
+        doubled(s, say);
         break;
     case HALVING:
-        if (pass)
-            s->lo = s->now.load;
+        if (is_pass(say) || is_low(say))
+            lo_set(s, s->now.load, say);
         else
             s->hi = s->now.load;
         halve_or_confirm(s);
@@ -245,7 +283,7 @@ static void slo_tell(struct search *s, const struct point *p, const struct trial
     s->now = *now;
     /* whatever the gates are of: without answers there is nothing that keeps them */
     enum trial_say say = nothing_ok(p) ? TRIAL_FAIL : trial_say(&s->now, s->plan);
-    bool sure = say == TRIAL_PASS || say == TRIAL_FAIL;
+    bool sure = say == TRIAL_PASS || say == TRIAL_FAIL || say == TRIAL_LOW;
     /* on the way up a load that looks well within the limits need not be proven; only the answer must be */
     if (s->phase == DOUBLING && say == TRIAL_LEANS_PASS && s->now.load < s->to) sure = true;
     struct run *r = &s->run[s->n_runs++];
@@ -385,6 +423,16 @@ int search_tell(struct search *s, const struct point *p)
     return 0;
 }
 
+/* From where on gates that ask for load are kept. Above a load that passed none is too low. */
+static void low_result(const struct search *s, struct search_outcome *ret)
+{
+    for (uint32_t i = 0; i < s->n_runs; i++)
+        if (is_pass(s->run[i].say)) ret->kept_from = fmin(ret->kept_from, s->run[i].load);
+    for (uint32_t i = 0; i < s->n_runs; i++)
+        if (is_low(s->run[i].say) && !(s->run[i].load > ret->kept_from))
+            ret->low_load = fmax(ret->low_load, s->run[i].load);
+}
+
 void search_result(const struct search *s, struct search_outcome *ret)
 {
     bool plateau = s->plan->search.goal == SEARCH_PLATEAU;
@@ -398,7 +446,10 @@ void search_result(const struct search *s, struct search_outcome *ret)
                                    .failed_load = plateau ? s->lo : s->hi,
                                    .plateau = NAN,
                                    .nothing_load = s->nothing,
+                                   .low_load = NAN,
+                                   .kept_from = NAN,
                                    .runs = s->n_told};
+    if (!plateau) low_result(s, ret);
     if (plateau && s->best > 0) ret->plateau = s->best;
     if (plateau ? s->best > 0 : s->found) ret->load = plateau ? s->hi : s->lo;
     for (uint32_t i = 0; i < s->n_runs; i++) {
@@ -434,7 +485,7 @@ bool search_enough(const struct point *p, const struct plan *plan)
         trial_begin(&t, 0);
         trial_add(&t, plan, p);
         enum trial_say say = trial_say(&t, plan);
-        return (say == TRIAL_PASS || say == TRIAL_FAIL) && !t.no_memory;
+        return (say == TRIAL_PASS || say == TRIAL_FAIL || say == TRIAL_LOW) && !t.no_memory;
     }
     if (plan->n_gates == 0) return known(p->output_tokens_per_s, p->output_lo, p->output_hi, tolerance);
     for (size_t i = 0; i < plan->n_gates; i++) {

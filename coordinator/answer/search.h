@@ -20,6 +20,10 @@
  * limit. While the knee of a plateau is looked for, higher loads were measured: there the knee stays between the loads
  * around it, and the best load is run once more.
  *
+ * A load that breaks only gates that ask for load (`throughput > 400`) is too low while no load has kept all of them:
+ * the search goes on above it. Once one has, such a load above it is one that fails. No load passes where none keeps
+ * all gates.
+ *
  * A load at which no request ended ok is a word on the server, though its point is invalid: it fails, and bounds the
  * search from above. When it is the first load, the search is over. */
 #pragma once
@@ -48,6 +52,8 @@ struct search_outcome {
     bool client_limited; /* a load could not be offered: more agents are needed to see further */
     double load;         /* slo: the largest that passed · plateau: the knee; NaN when not found */
     double failed_load; /* smallest load seen to fail (slo), largest seen to stay below 95 % (plateau); NaN when none */
+    double low_load;    /* slo: largest load seen to be too low for a gate that asks for load; NaN when none */
+    double kept_from;   /* slo: smallest load that passed; NaN when none did */
     double plateau;     /* plateau: the throughput it settled at; else NaN */
     double nothing_load; /* smallest load at which no request ended ok; NaN when none. The search ends at its first load
                             when it is that one */

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "common/plan/gate.h"
 #include "coordinator/answer/gate_check.h"
 #include "coordinator/answer/numeric.h"
 
@@ -96,17 +97,23 @@ static enum trial_say binomial_say(uint64_t bad, uint64_t n, double share)
 }
 
 /* A rate that outran the server, or whose warm-up was too short to tell, needs a longer run. A gate that fails makes
- * the load fail; an undecided one keeps the load from passing. */
+ * the load fail, or too low where only such fail as ask for load; an undecided one keeps the load from passing. */
 enum trial_say trial_say(const struct trial *t, const struct plan *plan)
 {
-    bool leans_pass = false, leans_fail = false;
+    bool leans_pass = false, leans_fail = false, low = false, leans_low = false;
     for (size_t i = 0; i < plan->n_gates && i < TRIAL_GATES; i++) {
         const struct plan_gate *gate = &plan->gates[i];
         enum trial_say s =
             binomial(gate) ? binomial_say(t->gate[i].bad, t->gate[i].n, allowed(gate)) : t->gate[i].other;
-        if (s == TRIAL_FAIL) return TRIAL_FAIL;
+        bool asks = gate_asks_for_load(gate);
+        if (s == TRIAL_FAIL && !asks) return TRIAL_FAIL;
+        low |= s == TRIAL_FAIL;
         leans_pass |= s == TRIAL_LEANS_PASS;
-        leans_fail |= s == TRIAL_LEANS_FAIL;
+        leans_fail |= s == TRIAL_LEANS_FAIL && !asks;
+        leans_low |= s == TRIAL_LEANS_FAIL && asks;
     }
-    return leans_fail || t->outrun ? TRIAL_LEANS_FAIL : leans_pass ? TRIAL_LEANS_PASS : TRIAL_PASS;
+    if (leans_fail || t->outrun) return TRIAL_LEANS_FAIL; /* a higher rate would give no more */
+    if (low) return TRIAL_LOW;
+    if (leans_low) return TRIAL_LEANS_LOW;
+    return leans_pass ? TRIAL_LEANS_PASS : TRIAL_PASS;
 }

@@ -46,6 +46,8 @@ static void put_search(struct json_out *j, const struct answer *a)
     json_bool(j, "client_limited", s->client_limited);
     json_double(j, "load", s->load);
     json_double(j, "failed_load", s->failed_load);
+    json_double(j, "low_load", s->low_load);
+    json_double(j, "kept_from", s->kept_from);
     json_double(j, "nothing_ok_load", s->nothing_load);
     json_double(j, "plateau_tokens_per_s", s->plateau);
     json_u64(j, "loads", s->loads);

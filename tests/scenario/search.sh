@@ -19,6 +19,17 @@ expect_ledger
 "$BIN/plateau" report "$OUT" >"$TMP/again.log" 2>&1 || fail 'plateau report does not agree'
 expect '.answer.search.confirmed' 'made again from the file, the answer is the same'
 
+# One request at a time gives 182 token/s: a gate that asks for more does not end the search there.
+plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
+     'load: {search: {maximize: output_tokens_per_second, within: slo, from: 1, to: 16, tolerance: 10%}, duration: 1200ms, warmup: 200ms, cooldown: 0s}' \
+     'slo: {run: [throughput > 250, ttft.p90 < 60ms, errors.rate < 10%]}' \
+     'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'
+plateau_run --local 2
+expect_status 0
+expect '.answer.search.found and .answer.search.load >= 8 and .answer.search.load <= 9 and .gates_result == "pass"' 'it goes on to loads that keep every gate'
+expect '.answer.search.low_load == 1 and .answer.search.kept_from == 2' 'and knows from where on they are kept'
+expect_text out.log 'kept from 2 on, 1 is too low' 'in words'
+
 plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
      'load: {search: {plateau: {from: 2, to: 32, tolerance: 10%}}, duration: 800ms, warmup: 200ms, cooldown: 0s}' \
      'verdict: {lateness: 10s, lag: 10s, achieved: 90%}'

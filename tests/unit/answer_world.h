@@ -194,6 +194,8 @@ static inline void backed(const struct world *w)
                             a->rest_share * 100,
                             a->search.runs,
                             a->search.failed_load,
+                            a->search.low_load,
+                            a->search.kept_from,
                             a->search.load,
                             a->points_left_out - a->left_invalid - a->left_unsteady};
     char text[sizeof a->text];

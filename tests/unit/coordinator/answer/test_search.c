@@ -244,6 +244,7 @@ struct script {
     bool silent;        /* and nothing fails there: answers take longer than the stage */
     bool tokenless;     /* answers without output tokens, as of embeddings */
     uint32_t top;       /* throughput does not rise beyond this load; 0: it does */
+    uint32_t falls;     /* from this load on throughput falls; 0: it does not */
     uint32_t bad_at;    /* this load is always invalid; 0: none */
     struct {
         uint64_t seed;
@@ -270,10 +271,13 @@ static struct search_outcome play(const struct plan *plan, const struct script *
         bool pass = stage.concurrency <= k->limit;
         if (n + 1 == k->lie_at) pass = !pass;
         p.hist = pass || k->errors > 0 ? fast : slow;
+        p.output_lo = p.output_hi = p.output_tokens_per_s;
         if (!pass && k->errors > 0) p.window_failed = (uint64_t)(1000 * k->errors);
         p.degraded = n < k->spoil;
         if (k->reach > 0 && stage.concurrency > k->reach) p.verdict.status = VERDICT_INVALID;
-        if (k->top && stage.concurrency > k->top) p.output_tokens_per_s = k->top;
+        if (k->top && stage.concurrency > k->top) p.output_tokens_per_s = p.output_lo = p.output_hi = k->top;
+        if (k->falls && stage.concurrency > k->falls)
+            p.output_tokens_per_s = p.output_lo = p.output_hi = (double)k->falls * k->falls / stage.concurrency;
         if ((double)(rng_mix(k->invalid.seed, k->invalid.by_run ? n : stage.concurrency, 0, 0) % 1000) <
                 k->invalid.share * 1000 ||
             (k->bad_at && stage.concurrency == k->bad_at))
@@ -377,6 +381,45 @@ static void test_nothing_ok(void **state)
     (void)play(&plan, &(struct script){.limit = 1e9, .tokenless = true}, asked, NULL, &n);
     for (size_t k = 0; k < n; k++)
         assert_true(asked[k].concurrency >= 2 && asked[k].concurrency <= 512);
+}
+
+/* A gate that asks for load (throughput above a limit) is broken at low loads, where the search begins: it goes on to
+ * those that keep it. The load fails only where none keeps all gates. */
+static void test_asks_for_load(void **state)
+{
+    (void)state;
+    struct plan_stage stage, asked[SEARCH_RUNS_MAX];
+    struct plan_gate gates[2] = {{.text = "throughput >= 40", .subject = GATE_THROUGHPUT, .op = OP_GE, .value = 40},
+                                 {.text = "ttft.p95 < 500ms",
+                                  .subject = GATE_METRIC,
+                                  .metric = METRIC_TTFT,
+                                  .agg = AGG_QUANTILE,
+                                  .q = 0.95,
+                                  .op = OP_LT,
+                                  .value = 500e6}};
+    struct plan plan = plan_of(&stage, gates, 2, false, 1, 1000);
+    size_t n;
+    for (double limit = 2; limit < 1000; limit = floor(limit * 1.37) + 1)
+        for (double need = 1; need < 1200; need = floor(need * 1.5) + 1) {
+            gates[0].value = need;
+            struct search_outcome o = play(&plan, &(struct script){.limit = limit}, asked, NULL, &n);
+            assert_true(o.over && !o.client_limited && n < SEARCH_RUNS_MAX);
+            if (o.found) assert_true(o.confirmed && o.load >= need && o.load <= limit && o.load >= floor(limit / 1.05));
+            if (need <= floor(limit / 1.05)) assert_true(o.found);
+            if (need > limit) assert_false(o.found);
+            if (o.found && need > 1) assert_true(o.low_load < need && o.kept_from >= need && o.kept_from <= o.load);
+            if (need <= 1) assert_true(isnan(o.low_load));
+        }
+    gates[0].value = 40;
+    struct search_outcome o = play(&plan, &(struct script){.limit = 1e9}, asked, NULL, &n);
+    assert_true(o.found && o.end_reached && o.load >= 1000);
+    o = play(&plan, &(struct script){.limit = 1e9, .top = 30}, asked, NULL, &n); /* never so much */
+    assert_true(!o.found && !o.client_limited && isnan(o.failed_load) && o.low_load >= 1000 && n <= 11);
+    o = play(&plan, &(struct script){.limit = 20}, asked, NULL, &n); /* those that have it are too slow */
+    assert_true(!o.found && o.failed_load > 20 && o.failed_load < 22 && o.low_load >= 19);
+    plan.n_gates = 1;
+    o = play(&plan, &(struct script){.limit = 1e9, .falls = 60}, asked, NULL, &n); /* 3,600 / 90 = 40 */
+    assert_true(o.found && o.load >= 85 && o.load <= 90 && o.low_load < 40);
 }
 
 /* Whatever loads stay invalid, and however the server behaves at the others: no load is asked for more than three
@@ -504,10 +547,10 @@ static void test_stage_enough(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts),     cmocka_unit_test(test_nothing_ok),
-                                       cmocka_unit_test(test_invalid),     cmocka_unit_test(test_replay),
-                                       cmocka_unit_test(test_more_time),   cmocka_unit_test(test_stage_enough),
-                                       cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
-                                       cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scripts),      cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_asks_for_load),
+        cmocka_unit_test(test_invalid),      cmocka_unit_test(test_replay),      cmocka_unit_test(test_more_time),
+        cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_cliff),        cmocka_unit_test(test_plateau)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
