@@ -95,13 +95,6 @@ static int64_t rest(struct stage *st, const struct request *r, bool failed, int6
     return until > least ? until : least;
 }
 
-/* The stream has just failed by an event, or ended before its first token; or lines came that are no events. */
-static void hear_event(struct stage *st, struct request *r)
-{
-    if (!r->stream.error && !r->stream.malformed && st->pool->said_n == 0) return;
-    wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
-}
-
 /* The place is free again. */
 static void put_back(struct stage *st, struct request *r)
 {
@@ -195,7 +188,7 @@ static void finish(struct stage *st, struct request *r, enum transport_end end, 
     bool good = !s->error && !s->malformed;
     st->pool->said_n = 0;
     enum counter outcome = stream_outcome(s, end, (int)x->status);
-    if (good && s->t.first_event != 0) hear_event(st, r); /* a last event, or lines between them, perhaps */
+    if (good && s->t.first_event != 0) stage_hear_event(st, r); /* a last event, or lines between them, perhaps */
     if (st->look.is_new) stage_take_remarks(st, r, at);
     st->rec.snap->series_tokens += s->events - before; /* tokens of a whole answer, or of a last line */
     if (st->refusal == 0 && x->status != 0 && (x->status < 200 || x->status > 299)) st->refusal = (int)x->status;
@@ -369,27 +362,23 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     const int64_t before = s->t.last_token;
     if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
-    bool good = !s->error && !s->malformed;
+    bool good = !(s->error | s->malformed);
     st->pool->said_n = 0;
     uint32_t events = stream_feed(s, bytes, n, arrival);
     if (st->look.is_new) stage_take_remarks(st, r, arrival);
-    if (s->t.first_event == 0)
-        wording_hear(&st->wording, r, bytes, n); /* the body may be no stream */
-    else if (good && (s->error || s->malformed || (s->finish && s->events == 0)))
-        hear_event(st, r);
-    else if (good && st->wording.who == r)
-        wording_drop(&st->wording, r);
+    if (!s->at_plain || st->wording.who == r) stage_hear(st, r, bytes, n, good);
+    if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
+    if (!events) return;
     st->rec.snap->series_tokens += events;
-    if (events) recorder_lag(&st->rec, lag, events);
-    if (events && (t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns)) {
+    recorder_lag(&st->rec, lag, events);
+    if (t->now - arrival > st->plan->verdict_lag_ns || t->away > st->plan->verdict_lag_ns) {
         s->late = true;
         if (lag > r->transfer.tr->away) r->transfer.tr->away = lag; /* what waits in other sockets has waited as long */
         if (events > 1 || arrival == before || !t->arrival || t->shared || s->hazy)
             stage_take_late(st, r, events, arrival, before);
     } else if (events > 1 || arrival == before) {
-        st->rec.snap->counters[COUNTER_GATHERED] += events - (events && arrival != before);
+        st->rec.snap->counters[COUNTER_GATHERED] += events - (arrival != before);
     }
-    if (s->end && !r->tail.in && !s->malformed) tails_append(&st->ending, &r->tail, s->t.done + TAIL_GRACE_NS);
 }
 
 static void on_other_bytes(struct transfer *x, const char *bytes, size_t n)

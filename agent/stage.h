@@ -153,6 +153,11 @@ void stage_take_failure(struct stage *st, struct request *r, enum failure label,
 void stage_take_retry(struct stage *st, struct request *r, enum failure label, int64_t at);
 /* … and something new was found in an answer of `r`. */
 void stage_take_remarks(struct stage *st, const struct request *r, int64_t at);
+/* … and its stream has just failed by an event, or ended before its first token; or lines came that are no events. */
+void stage_hear_event(struct stage *st, struct request *r);
+/* … and bytes of it came, for the words of a failure. `good`: nothing had failed before them. Where they were token
+ * events of the learnt shape alone (at_plain), only words that are kept of `r` need this. */
+void stage_hear(struct stage *st, struct request *r, const char *bytes, size_t n, bool good);
 
 /* Of stage_talk.c: conversations. */
 

@@ -163,3 +163,20 @@ void stage_take_remarks(struct stage *st, const struct request *r, int64_t at)
         if (take(st, EVENTS[i], mark.text, sizeof mark.text)) put(st, EVENTS[i], &mark);
     take_model(st, r, &mark);
 }
+
+void stage_hear_event(struct stage *st, struct request *r)
+{
+    if (!r->stream.error && !r->stream.malformed && st->pool->said_n == 0) return;
+    wording_hear_event(&st->wording, r, st->pool->said, st->pool->said_n);
+}
+
+void stage_hear(struct stage *st, struct request *r, const char *bytes, size_t n, bool good)
+{
+    const struct stream *s = &r->stream;
+    if (s->t.first_event == 0)
+        wording_hear(&st->wording, r, bytes, n); /* the body may be no stream */
+    else if (good && (s->error || s->malformed || (s->finish && s->events == 0)))
+        stage_hear_event(st, r);
+    else if (good && st->wording.who == r)
+        wording_drop(&st->wording, r);
+}

@@ -380,8 +380,8 @@ static inline __attribute__((always_inline)) void take_next(struct stream *s, co
 
 static inline __attribute__((always_inline)) void note_plain(struct stream *s)
 {
-    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->malformed && !s->carry.held && may_be_shaped(s) &&
-                  is_plain_shape(s);
+    s->at_plain = shape_is_learnt(&s->shape) && !s->end && !s->error && !s->malformed && !s->carry.held &&
+                  may_be_shaped(s) && is_plain_shape(s);
 }
 
 /* stream_feed of bytes that are not all plain events. Apart, so that it costs those nothing. */
@@ -413,9 +413,12 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
     if (n == 0) return 0;
     s->bytes += n;
     s->last_read = arrival_ns;
-    if (s->at_plain) p = take_plain(s, p, end, arrival_ns);
-    if (p < end) feed(s, p, end, arrival_ns);
-    s->pieces += s->events > before && last != arrival_ns; /* a read may be fed in parts */
+    if (s->at_plain && (p = take_plain(s, p, end, arrival_ns)) == end) { /* as nearly always */
+        s->pieces += last != arrival_ns;                                 /* a read may be fed in parts */
+        return s->events - before;
+    }
+    feed(s, p, end, arrival_ns);
+    s->pieces += s->events > before && last != arrival_ns;
     return s->events - before;
 }
 

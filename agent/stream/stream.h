@@ -95,7 +95,8 @@ struct stream {
     bool named;               /* an event named its model */
     bool begun;               /* the body's first byte that is no white space was seen */
     bool plain;               /* the body is one JSON value, no event stream */
-    bool at_plain;            /* the next byte begins an event, and those of the learnt shape say nothing new */
+    bool at_plain;            /* the next byte begins an event, and those of the learnt shape say nothing new: no end or
+                                 failure has come, and a token has */
     bool full_only;           /* set after stream_begin by tests: no event is judged by its shape */
     struct buf
         *text; /* set after stream_begin: the answer's visible text goes there, as JSON writes it between quotes */
