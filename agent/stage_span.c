@@ -61,6 +61,8 @@ static void fill_counters(struct stage *st, const struct evidence *v, int64_t no
     c[COUNTER_READS] = t->counts.reads;
     c[COUNTER_UNSTAMPED] = t->counts.unstamped;
     c[COUNTER_CONNECTIONS] = t->counts.connections;
+    c[COUNTER_CONNECTIONS_ENDED] = t->counts.ended;
+    c[COUNTER_CONNECTIONS_IDLE] = t->counts.idle;
     c[COUNTER_NOT_PROCESSED] = t->counts.not_processed;
     c[COUNTER_WAITING_BYTES_MAX] = t->counts.waiting_bytes_max;
     c[COUNTER_CLOCK_STEPS] = t->clock.steps - st->steps_base;

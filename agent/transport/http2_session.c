@@ -126,7 +126,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) on_settings(o, c);
         return 0;
-    case NGHTTP2_GOAWAY: /* streams above its last one are closed by nghttp2 after this call */
+    case NGHTTP2_GOAWAY:                         /* streams above its last one are closed by nghttp2 after this call */
+        o->conns.t->counts.ended += !c->leaving; /* fresh ones leave from their first request on */
         c->leaving = true;
         c->goaway = frame->goaway.error_code;
         c->renew = c->goaway == NGHTTP2_NO_ERROR && !o->conns.t->target->plan->fresh_connections;

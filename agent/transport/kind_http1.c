@@ -182,10 +182,13 @@ static void learn(struct http1_state *o, const struct exchange *k, bool good)
 static bool idle_use(struct http1_state *o, struct exchange *k)
 {
     struct transport *t = o->conns.t;
-    bool good = t->now - k->idle_since < CONN_IDLE_MAX_NS && transport_quiet(k->c.fd, k->c.tls);
+    bool quiet = transport_quiet(k->c.fd, k->c.tls), good = quiet && t->now - k->idle_since < CONN_IDLE_MAX_NS;
     idle_remove(o, k);
     learn(o, k, good);
     if (good && t->keeps != KEEPS_CLOSING) return true;
+    bool ended = !quiet || t->keeps == KEEPS_CLOSING;
+    t->counts.ended += ended;
+    t->counts.idle += !ended;
     forget(o, k);
     return false;
 }
@@ -235,6 +238,7 @@ static bool take_warm(struct http1_state *o, uint32_t address, struct warm_socke
         if (ret->address != address) continue;
         o->warm[i] = o->warm[--o->n_warm];
         if (transport_quiet(ret->fd, ret->tls)) return true;
+        o->conns.t->counts.ended++;
         transport_close(ret->fd, ret->tls);
         o->conns.t->sockets--;
     }
@@ -392,6 +396,8 @@ static __attribute__((noinline)) bool take_rest(struct http1_state *o, struct ex
         r == HTTP1_DONE && whole && !k->broken && http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;
     if (r == HTTP1_DONE && !http1_keep_alive(&k->http) && t->keeps == KEEPS_UNKNOWN)
         t->keeps = KEEPS_OPEN; /* HTTP/1.1 servers announce when they do not */
+    bool closing = r == HTTP1_DONE && !http1_keep_alive(&k->http) && !t->target->plan->fresh_connections;
+    t->counts.ended += closing || (keep && t->keeps == KEEPS_CLOSING);
     if (t->keeps == KEEPS_CLOSING) keep = false;
     end(o, k, r == HTTP1_DONE && !k->http.why ? END_COMPLETE : END_MALFORMED, k->http.why, keep);
     return false;
@@ -424,6 +430,7 @@ static const char *why_ended(const struct exchange *k, ssize_t n)
 static void ended(struct http1_state *o, struct exchange *k, ssize_t n)
 {
     enum http1_result r = n == 0 && !k->broken ? http1_closed(&k->http) : HTTP1_BAD;
+    o->conns.t->counts.ended += n == 0 && !o->conns.t->target->plan->fresh_connections;
     end(o, k,
         r == HTTP1_DONE   ? END_COMPLETE
         : r == HTTP1_MORE ? END_CUT
@@ -531,6 +538,7 @@ static __attribute__((noinline)) void ready_otherwise(struct http1_state *o, str
     if (k->c.state != CONN_OPEN) {
         advance(o, k, events);
     } else if (!k->c.tls || !transport_quiet(k->c.fd, k->c.tls)) {
+        o->conns.t->counts.ended++;
         learn(o, k, false); /* closed, or bytes without a request; over TLS some are the protocol's own */
         idle_remove(o, k);
         forget(o, k);
@@ -634,6 +642,7 @@ static int close_old(struct http1_state *o, const uint32_t *last, int64_t now, i
         struct exchange *k = nth(o, *last);
         int64_t due = k->idle_since + CONN_IDLE_MAX_NS;
         if (due <= now && closed++ < CONN_CLOSED_AT_ONCE) {
+            t->counts.idle++;
             idle_remove(o, k);
             forget(o, k);
             continue;

@@ -274,6 +274,7 @@ static void settle(struct http2_state *o, struct h2_conn *c)
 static void ended(struct http2_state *o, struct h2_conn *c, ssize_t n)
 {
     bool clean = n == 0 && !c->broken;
+    o->conns.t->counts.ended += n == 0 && c->greeted && !c->leaving;
     const char *why = c->why              ? c->why
                       : clean             ? "the connection was closed"
                       : c->c.tls && n < 0 ? tls_reason(c->c.tls)
@@ -441,7 +442,7 @@ static void http2_tick(struct transport *t, int64_t now)
                  : c->session ? "no SETTINGS have come"
                               : NULL);
         else if (due <= now)
-            forget(o, c);
+            t->counts.idle++, forget(o, c);
         else if (due < t->timer)
             t->timer = due;
     }

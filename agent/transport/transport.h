@@ -56,6 +56,8 @@ struct transport_calls {
 /* What the transport counts itself. */
 struct transport_counts {
     uint64_t reads, unstamped, connections, waiting_bytes_max;
+    uint64_t ended;         /* connections that the server ended, see connections_ended in common/counter.def; … */
+    uint64_t idle;          /* … or we, as idle for too long */
     uint64_t not_processed; /* requests sent again since the server had not processed them */
 };
 

@@ -1,5 +1,7 @@
 #include "coordinator/answer/part_words.h"
 
+#include <math.h>
+
 #include "common/human.h"
 #include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/mix.h"
@@ -7,7 +9,7 @@
 #define PART_LOST 0.9   /* of the requests of a workload, a model or an address */
 #define PARTS_MOST 3    /* of these, named */
 #define BROKEN_TELL 0.1 /* of the conversations that ended */
-#define ANEW_TELL 0.5   /* of the requests, a connection that the load does not explain */
+#define ANEW_TELL 0.5   /* of the requests, a connection that was closed for another reason than the load */
 #define UPLOAD_TELL 0.1 /* of TTFT */
 
 static bool is_lost(uint64_t ok, uint64_t failed)
@@ -77,19 +79,17 @@ static void say_broken(const struct plan *plan, struct answer *a)
                human_count(broken, n), human_things((double)ended, "conversation", all));
 }
 
-/* A connection that is idle for seconds is closed by the agents. */
-static bool may_be_idle(const struct plan *plan, const struct point *points, size_t n)
+/* What connections are closed for, where that is half as often as a request is sent; NULL: it is not. Failures that
+ * closed one are told as such. Those that the agents open ahead of a rate, or close to take a request back, show
+ * nothing. */
+static const char *who_closes(const struct plan *plan, const uint64_t c[COUNTER_N])
 {
-    bool open = false;
-    for (size_t i = 0; i < n; i++)
-        open |= points[i].requested.kind == LOAD_OPEN;
-    return open || plan_has_sessions(plan) || plan_has_trees(plan);
-}
-
-static const char *who_closes(const struct plan *plan, const struct point *points, size_t n)
-{
-    if (plan->target.fresh_connections) return "No connection is used again (target.connections: fresh)";
-    if (may_be_idle(plan, points, n)) return "Connections are closed, by the server or since they are idle for seconds";
+    double few = ANEW_TELL * (double)c[COUNTER_SENT], idle = (double)c[COUNTER_CONNECTIONS_IDLE];
+    double ended = (double)c[COUNTER_CONNECTIONS_ENDED] - (double)counters_failed(c);
+    if (plan->target.fresh_connections)
+        return (double)c[COUNTER_CONNECTIONS] < few ? NULL : "No connection is used again (target.connections: fresh)";
+    if (fmax(ended, 0) + idle < few) return NULL;
+    if (idle > ended) return "The agents close connections that are idle for 4 s";
     return plan->target.proxy ? "The proxy, or the server behind it, closes connections"
                               : "The server closes connections";
 }
@@ -97,22 +97,20 @@ static const char *who_closes(const struct plan *plan, const struct point *point
 /* Latencies begin on a ready connection: what a new one takes is in none of them. */
 static void say_connections(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    double sent = 0, anew = 0, failed = 0, first = 0, ms = 0, count = 0;
+    double ms = 0, count = 0;
+    uint64_t c[COUNTER_N] = {0};
     char number[HUMAN_MAX], all[HUMAN_THINGS_MAX];
     for (size_t i = 0; i < n; i++) {
         const struct metric_stat *connect = &points[i].metric[METRIC_CONNECT];
         if (!points[i].data || !connect->count) continue;
-        const uint64_t *c = points[i].data->counters;
-        sent += (double)c[COUNTER_SENT];
-        anew += (double)c[COUNTER_CONNECTIONS];
-        failed += (double)counters_failed(c);
-        first += (double)c[COUNTER_INFLIGHT_MAX];
+        counters_add(c, points[i].data->counters);
         ms += connect->mean * (double)connect->count;
         count += (double)connect->count;
     }
-    if (!(count > 0) || anew - first - failed < ANEW_TELL * sent) return;
-    answer_say(a, "%s: %s took", who_closes(plan, points, n), human_things(sent, "request", all));
-    answer_say(a, " %s", human_things(anew, "new connection", all));
+    const char *who = count > 0 ? who_closes(plan, c) : NULL;
+    if (!who) return;
+    answer_say(a, "%s: %s took", who, human_things((double)c[COUNTER_SENT], "request", all));
+    answer_say(a, " %s", human_things((double)c[COUNTER_CONNECTIONS], "new connection", all));
     answer_say(a, ", of %s ms on average, which TTFT and E2E do not hold. ", human_number(ms / count, number));
 }
 

@@ -396,6 +396,7 @@ static void test_fresh_connections(void **state)
     assert_balanced(r.all);
     assert_int_equal(r.all->counters[COUNTER_OK], 40);
     assert_int_equal(r.all->counters[COUNTER_CONNECTIONS], 40);
+    assert_int_equal(r.all->counters[COUNTER_CONNECTIONS_ENDED], 0); /* the plan wants it */
     assert_int_equal(r.all->hist[METRIC_CONNECT]->count, 40);
     snapshot_destroy(&r.all);
     world_end(&w, NULL);
@@ -412,8 +413,30 @@ static void test_server_closes_connections(void **state)
     assert_int_equal(r.all->counters[COUNTER_OK], 80);
     /* over HTTP/2 those that are under way when it says GOAWAY are still answered */
     assert_in_range(r.all->counters[COUNTER_CONNECTIONS], http2 ? 20 : 40, 44);
+    /* the last ones may end after the stage */
+    assert_in_range(r.all->counters[COUNTER_CONNECTIONS_ENDED], http2 ? 16 : 36, 40);
     snapshot_destroy(&r.all);
     world_end(&w, NULL);
+}
+
+/* Connections opened ahead of a rate, or closed to take a request back, are none that the server ended. */
+static void test_connections_of_our_own(void **state)
+{
+    (void)state;
+    static const char *const LOADS[] = {
+        "stages: [{rate: 40/s, arrivals: constant, duration: 1s, warmup: 0}]",
+        "cancel: {fraction: 50%, after: 3ms}, stages: [{concurrency: 4, requests: 60}]",
+        "stages: [{rate: 0.24/s, arrivals: constant, duration: 4500ms, warmup: 0}]"}; /* idle for more than 4 s */
+    for (size_t i = 0; i < 3; i++) {
+        struct world w = world_make(FAST, "", LOADS[i], 1);
+        struct result r = run_plan(w.g, w.p, STOP_NEVER, 0);
+        assert_balanced(r.all);
+        assert_true(r.all->counters[COUNTER_CONNECTIONS] > 0);
+        assert_int_equal(r.all->counters[COUNTER_CONNECTIONS_ENDED], 0);
+        assert_int_equal(r.all->counters[COUNTER_CONNECTIONS_IDLE], i == 2);
+        snapshot_destroy(&r.all);
+        world_end(&w, NULL);
+    }
 }
 
 static void test_secrets(void **state)
@@ -469,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_open_window),
         cmocka_unit_test(test_fresh_connections),
         cmocka_unit_test(test_server_closes_connections),
+        cmocka_unit_test(test_connections_of_our_own),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_guard_is_asked),
     };

@@ -244,6 +244,15 @@ static void assert_tails(const struct snapshot *all)
     assert_in_range(hist_mean(all->hist[METRIC_TAIL]), 900 * NS_PER_MS, 2 * NS_PER_S);
 }
 
+/* Of two connections the end may come after that of the last request; one that is given up was not ended by the server.
+ */
+static void assert_ended(const struct script *s, uint64_t ended)
+{
+    if (s->label != COUNTER_OK || s->first) return;
+    if (s->then == KEEP ? ended > 0 : ended < REQUESTS - 2 || ended > REQUESTS)
+        fail_msg("%s: the server ended %llu connections", s->name, (unsigned long long)ended);
+}
+
 /* One round. With `again` it is no failure that not all ended ok: false then. */
 static bool run(struct server *server, bool again)
 {
@@ -300,6 +309,7 @@ static bool run(struct server *server, bool again)
     bool prompt = tail && tail->count > 0 && tail->max < TAIL_GRACE_NS;
     if (s->then == KEEP && s->label == COUNTER_OK && !s->first && !s->held && prompt && c[COUNTER_CONNECTIONS] != 2)
         fail_msg("%s: %llu connections", s->name, (unsigned long long)c[COUNTER_CONNECTIONS]);
+    assert_ended(s, c[COUNTER_CONNECTIONS_ENDED]);
     for (int i = 0; s->idle && atomic_load(&server->guests) > 0; i++) {
         assert_true(i < 300);
         poll(NULL, 0, 100);
