@@ -214,7 +214,7 @@ bool point_judge_agents(const struct stage_data *s, const struct plan *plan, siz
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
         if (!agent_hists(a, hist)) io->no_memory = true;
-        verdict_compute(a->counters, hist, &part, plan, &alone);
+        verdict_compute(a->counters, hist, &part, plan, s->aborted, &alone);
         if (alone.status != VERDICT_INVALID) continue;
         io->invalid++;
         doubt_as(&io->part, &alone);
@@ -243,7 +243,7 @@ static void add_agents(const struct point_agents *agents, size_t n_agents, struc
 static void judge(const struct stage_data *s, const struct plan *plan, const struct point_agents *agents,
                   struct point *p)
 {
-    verdict_compute(s->counters, s->hist, &s->plan, plan, &p->verdict);
+    verdict_compute(s->counters, s->hist, &s->plan, plan, s->aborted, &p->verdict);
     add_agents(agents, s->n_agents, p);
     char things[HUMAN_THINGS_MAX];
     (void)human_things((double)s->lost, "request", things);

@@ -1,4 +1,5 @@
-/* A stage to which nothing came, in words: is it too short for its answers, or does the server hang? Pure. */
+/* A stage in which nothing was measured, in words: was it cut short, is it too short for its answers, or does the
+ * server hang? Pure. */
 #pragma once
 #include "coordinator/data.h"
 
@@ -9,5 +10,8 @@
 bool silence_words(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
                    const struct plan_stage *requested, const struct plan *plan, const char *before, char *buf,
                    size_t n);
+/* A stage that was ended before its time, in which nothing failed: that alone is why. false: its window was kept all
+ * the same, or requests failed. */
+bool silence_cut_words(const uint64_t counters[COUNTER_N], const struct plan_stage *requested, char *buf, size_t n);
 /* How long at least its oldest request waited. */
 double silence_s(struct hist *const hist[METRIC_N], const struct plan_stage *requested);

@@ -643,15 +643,21 @@ static bool nothing_measured(const uint64_t c[COUNTER_N], const struct plan_stag
 }
 
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
-                     const struct plan_stage *requested, const struct plan *plan, struct verdict *ret)
+                     const struct plan_stage *requested, const struct plan *plan, bool cut, struct verdict *ret)
 {
     struct evidence e = {counters, hist, requested, plan};
+    char words[VERDICT_REASON_MAX];
+    bool none = counters[COUNTER_MEASURED_NS] == 0 || nothing_measured(counters, requested);
     *ret = (struct verdict){.status = VERDICT_VALID};
+    if (none && cut && silence_cut_words(counters, requested, words, sizeof words)) {
+        verdict_add(ret, VERDICT_INVALID, "%s", words);
+        return;
+    }
     if (counters[COUNTER_MEASURED_NS] == 0) {
         add_no_window(&e, ret);
         return;
     }
-    if (nothing_measured(counters, requested)) { /* so what happened and the state of the machines are reported */
+    if (none) { /* so what happened and the state of the machines are reported */
         add_nothing_ok(&e, ret);
         check_machine(&e, ret);
         return;

@@ -2,9 +2,9 @@
 #pragma once
 #include "coordinator/data.h"
 
-/* Per agent and for the cluster. plan: the limits. */
+/* Per agent and for the cluster. plan: the limits; cut: the stage was ended before its time. */
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
-                     const struct plan_stage *requested, const struct plan *plan, struct verdict *ret);
+                     const struct plan_stage *requested, const struct plan *plan, bool cut, struct verdict *ret);
 /* Arrivals of an open loop that the plan lets expect in the window; chance makes them more or fewer. NaN: not known. */
 double verdict_expected(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */

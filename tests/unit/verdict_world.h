@@ -16,6 +16,7 @@ struct world {
     struct plan_stage stage;
     struct plan plan;
     struct verdict v;
+    bool cut; /* the stage was ended before its time */
 };
 
 static inline void record(struct world *w, enum metric m, double ms, uint64_t n)
@@ -26,7 +27,7 @@ static inline void record(struct world *w, enum metric m, double ms, uint64_t n)
 
 static inline void judge(struct world *w)
 {
-    verdict_compute(w->c, w->hist, &w->stage, &w->plan, &w->v);
+    verdict_compute(w->c, w->hist, &w->stage, &w->plan, w->cut, &w->v);
 }
 
 static inline void world_clear(struct world *w)

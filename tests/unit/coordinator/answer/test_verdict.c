@@ -375,6 +375,52 @@ static void test_too_short(void **state)
     hist_destroy(&w.hist[METRIC_CUT_AGE]);
 }
 
+/* A stage that was ended before an answer had: that is why, and not the answers, the rate or the requests. */
+static void test_cut_short(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    world_clear(&w);
+    w.cut = true;
+    memset(w.c, 0, sizeof w.c);
+    w.stage.duration_ns = INT64_C(10000000000), w.stage.warmup_ns = INT64_C(2000000000);
+    w.c[COUNTER_OK] = w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 24; /* those from before, ended in the drain */
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(400000000);
+    static const char WORDS[] = "nothing was measured: the stage was cut short 0.4 s into its window of 8 s, and no "
+                                "request due in it had ended by then";
+    judge(&w);
+    assert_int_equal(w.v.status, VERDICT_INVALID);
+    assert_string_equal(w.v.reason[0], WORDS);
+    w.c[COUNTER_OK] = 0, w.c[COUNTER_ABORTED] = 24; /* not one byte had come */
+    judge(&w);
+    assert_string_equal(w.v.reason[0], WORDS);
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(7900000000); /* the window was kept, and only the drain cut short */
+    judge(&w);
+    assert_non_null(strstr(w.v.reason[0], "not one byte of an answer came"));
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(400000000);
+    w.c[COUNTER_ABORTED] = 0, w.c[COUNTER_FAILED_CONNECT] = w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_WIN_DUE] = 24;
+    judge(&w); /* it all failed: that is worse */
+    assert_non_null(strstr(w.v.reason[0], "of 24 requests due in the window none ended ok, 24 failed"));
+    w.c[COUNTER_FAILED_CONNECT] = w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_WIN_DUE] = 0, w.c[COUNTER_OK] = 24;
+    w.c[COUNTER_MEASURED_NS] = 0;
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "nothing was measured: the stage was cut short before its window began");
+    w.stage.requests = 40; /* nor did its requests end within the warm-up */
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "nothing was measured: the stage was cut short before its window began");
+    w.c[COUNTER_MEASURED_NS] = UINT64_C(400000000), w.stage.duration_ns = 0;
+    judge(&w);
+    assert_string_equal(w.v.reason[0], "nothing was measured: the stage was cut short 0.4 s into its window, and no "
+                                       "request due in it had ended by then");
+    w.stage =
+        (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 0.1, .rate_to = 0.1, .duration_ns = INT64_C(60000000000)};
+    w.c[COUNTER_OK] = w.c[COUNTER_DUE] = w.c[COUNTER_SENT] = 0;
+    judge(&w); /* the rate is not to blame */
+    assert_string_equal(w.v.reason[0], "nothing was measured: the stage was cut short 0.4 s into its window of 60 s, "
+                                       "and no request due in it had ended by then");
+}
+
 /* Without a cap in the plan it was the agents' own limit that arrivals waited for. */
 static void test_agents_cap(void **state)
 {
@@ -562,16 +608,16 @@ static void test_nothing_asked(void **state)
     uint64_t c[COUNTER_N] = {[COUNTER_MEASURED_NS] = UINT64_C(2700000000)};
     struct plan_stage p = {
         .kind = LOAD_OPEN, .arrivals = ARRIVALS_POISSON, .rate_from = 0.1, .rate_to = 0.1, .duration_ns = 3 * NS_PER_S};
-    verdict_compute(c, hist, &p, &plan, &v);
+    verdict_compute(c, hist, &p, &plan, false, &v);
     assert_non_null(strstr(v.reason[0], "no request became due; at this rate 0.27 are to be expected"));
     c[COUNTER_DUE] = c[COUNTER_SENT] = c[COUNTER_CANCELLED] = 40;
-    verdict_compute(c, hist, &p, &plan, &v);
+    verdict_compute(c, hist, &p, &plan, false, &v);
     assert_non_null(strstr(v.reason[0], "load.cancel took back all of 40 requests"));
     c[COUNTER_DUE] = c[COUNTER_SENT] = 50, c[COUNTER_OK] = 10; /* which were due in the warm-up */
     c[COUNTER_WIN_DUE] = 40;
     hist[METRIC_CANCEL_AGE] = hist_new();
     assert_int_equal(hist_record(hist[METRIC_CANCEL_AGE], NS_PER_S, 40), 0);
-    verdict_compute(c, hist, &p, &plan, &v);
+    verdict_compute(c, hist, &p, &plan, false, &v);
     assert_non_null(strstr(v.reason[0], "load.cancel took back all of 40 requests due in the window"));
     hist_destroy(&hist[METRIC_CANCEL_AGE]);
 }
@@ -594,12 +640,13 @@ static void test_many_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
-        cmocka_unit_test(test_short),      cmocka_unit_test(test_stalled),     cmocka_unit_test(test_none_in_window),
-        cmocka_unit_test(test_rests),      cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_closed_loop),
-        cmocka_unit_test(test_figures),    cmocka_unit_test(test_dies),        cmocka_unit_test(test_too_short),
-        cmocka_unit_test(test_agents_cap), cmocka_unit_test(test_one_token),   cmocka_unit_test(test_open_loop),
+        cmocka_unit_test(test_rules),     cmocka_unit_test(test_expected),    cmocka_unit_test(test_nothing_asked),
+        cmocka_unit_test(test_short),     cmocka_unit_test(test_stalled),     cmocka_unit_test(test_none_in_window),
+        cmocka_unit_test(test_rests),     cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_figures),   cmocka_unit_test(test_dies),        cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_cut_short), cmocka_unit_test(test_agents_cap),  cmocka_unit_test(test_one_token),
+        cmocka_unit_test(test_open_loop),
 
-        cmocka_unit_test(test_usage),      cmocka_unit_test(test_many_reasons)};
+        cmocka_unit_test(test_usage),     cmocka_unit_test(test_many_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
