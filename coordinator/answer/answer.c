@@ -23,9 +23,10 @@ struct group {
     double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests, by refused_share */
     double due, late; /* arrivals per second; how many more there were, by chance, than ended: per second too */
     uint32_t n, first, n_pass, n_fail,
-        n_open;         /* first: index of its first point; gates: points that pass, fail, neither */
-    uint32_t n_usable;  /* points whose latencies count too */
-    uint32_t n_overrun; /* points whose rate the server did not keep up with */
+        n_open;              /* first: index of its first point; gates: points that pass, fail, neither */
+    uint32_t n_usable;       /* points whose latencies count too */
+    uint32_t n_overrun;      /* points whose rate the server did not keep up with */
+    bool apart, times_apart; /* its runs are, in throughput; in a time */
 };
 
 /* Throughput of a group: of several runs the wider of two intervals is taken, that within a run and that between runs.
@@ -52,10 +53,26 @@ static const struct plan_stage *ramp_of(const struct group *g)
     return plan_stage_is_ramp(g->asked) ? g->asked : NULL;
 }
 
+/* Times of runs that are apart have no mean. */
+static void group_apart(struct group *g, const struct point *points, size_t n)
+{
+    g->apart = look_twice_apart(points, n, g->first, APART_THROUGHPUT);
+    g->times_apart =
+        look_twice_apart(points, n, g->first, APART_E2E) || look_twice_apart(points, n, g->first, APART_TTFT);
+    if (g->times_apart) g->e2e_p50 = g->attainment = 0;
+}
+
+static bool is_below(const struct group *x, const struct group *y)
+{
+    return load_below(x->load, x->asked, y->load, y->asked);
+}
+
+/* Those that are apart come last. */
 static int by_load(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
-    return load_below(y->load, y->asked, x->load, x->asked) - load_below(x->load, x->asked, y->load, y->asked);
+    if (x->apart != y->apart) return x->apart - y->apart;
+    return is_below(y, x) - is_below(x, y);
 }
 
 /* Of the stage's requests, those that the server refused since it has enough: by a limit of requests (429), or because
@@ -100,8 +117,10 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         g->n_fail += r == GATE_FAIL;
         g->n_open += r == GATE_INCONCLUSIVE;
     }
-    for (size_t k = 0; k < n_groups; k++)
+    for (size_t k = 0; k < n_groups; k++) {
         group_rate(&ret[k], points, n);
+        group_apart(&ret[k], points, n);
+    }
     if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
     return n_groups;
 }
@@ -250,7 +269,7 @@ static int plateau_compute(const struct point *points, size_t n, const struct gr
     }
     int rc = fit_curve(load, rate, k, seed, &f);
     free(load);
-    a->has_plateau = n_groups >= 3;
+    a->has_plateau = n_groups >= 3 && a->loads_apart == 0;
     a->refused_from = refused_from(points, g, n_groups);
     if (rc || !a->has_plateau) return rc;
     bool law = f.model != FIT_NONE;
@@ -346,17 +365,23 @@ static bool passes(const struct group *g)
 }
 
 /* A sweep: the load with the maximum throughput among those whose runs pass all gates, none of them failing one. A
- * larger load may pass too. */
+ * larger load may pass too. Loads that are apart come after the n others: they are not named, and fail all the same. */
 static void slo_compute(const struct group *g, size_t n, struct answer *a)
 {
-    const struct group *best = NULL;
+    const struct group *best = NULL, *next = NULL;
     for (size_t i = 0; i < n; i++)
         if (passes(&g[i]) && (!best || g[i].throughput > best->throughput)) best = &g[i];
     if (best) slo_from(best, &g[n - 1], a);
-    a->slo_next_fails = best && best + 1 < g + n && best[1].n_fail > 0;
+    for (size_t i = 0; best && i < n + a->loads_apart; i++) {
+        bool below = is_below(&g[i], best);
+        if (&g[i] == best) continue;
+        if (!below && (!next || is_below(&g[i], next))) next = &g[i];
+        if (!below && i < n && passes(&g[i])) a->slo_passes_to = g[i].load;
+        if (below && g[i].n_fail > 0 && !(a->slo_fails_below > g[i].load)) a->slo_fails_below = g[i].load;
+    }
+    a->slo_next_fails = next && next->n_fail > 0;
+    a->slo_open_end &= !a->slo_next_fails;
     for (size_t i = 0; i < n; i++) {
-        if (best && &g[i] > best && passes(&g[i])) a->slo_passes_to = g[i].load;
-        if (best && &g[i] < best && g[i].n_fail > 0) a->slo_fails_below = g[i].load;
         bool undecided = g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
         a->slo_failed += g[i].n_fail > 0;
         a->slo_undecided += undecided;
@@ -383,6 +408,7 @@ static enum gate_result capacity_judge(const struct plan_capacity *c, bool more,
 /* Why it is not decided. */
 static const char *capacity_why(bool gated, bool more, size_t n, const struct answer *a)
 {
+    if (a->loads_apart) return "runs of one load are apart";
     if (!n) return "no load carries an answer";
     if (!more && (!gated || a->has_slo)) return "it lies within the 95 % interval";
     if (!gated) return "the plateau was not reached";
@@ -399,9 +425,10 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
     const struct plan_capacity *c = &plan->capacity;
     const struct group *best = n ? most(g, n) : NULL;
     bool gated = plan->n_gates > 0, more = gated ? a->slo_open_end || a->slo_more : !a->plateau_reached;
+    more |= a->loads_apart > 0;
     bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.client_limited;
     bool none = gated && !a->has_slo, broken = searched || (a->slo_failed && !a->slo_undecided);
-    a->capacity = none && n && broken ? GATE_FAIL : GATE_INCONCLUSIVE;
+    a->capacity = none && n && broken && !a->loads_apart ? GATE_FAIL : GATE_INCONCLUSIVE;
     if (!none && best) {
         a->capacity_value = capacity_of(c->requests, gated, best, a);
         a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
@@ -433,6 +460,22 @@ static void tokenless_compute(const struct point *points, size_t n, struct answe
                                                  p->metric[METRIC_E2E].q[3],
                                                  plan_stage_is_ramp(&p->requested) ? &p->requested : NULL};
     }
+}
+
+/* Loads whose runs are apart are in no figure: another state of the server is no repeat. Returns how many are left. */
+static size_t apart_leave_out(const struct plan *plan, const struct group *g, size_t n, struct answer *a)
+{
+    size_t left = 0;
+    bool sweep = !plan || plan->search.goal != SEARCH_SLO;
+    while (left < n && !g[left].apart)
+        left++;
+    for (size_t i = left; sweep && i < n; i++) {
+        a->slo_apart += passes(&g[i]);
+        a->slo_failed += g[i].n_fail > 0;
+    }
+    a->loads_apart = (uint32_t)(n - left);
+    a->curve_apart = a->loads_apart && n >= 3;
+    return left;
 }
 
 /* A search decides by all runs of a load together, so the machine gets the points again and gives its result. */
@@ -493,6 +536,7 @@ static void evidence_compute(const struct point *points, size_t n, struct answer
     }
     a->points_left_out = (uint32_t)n - a->points_used;
     a->worst_verdict = a->points_used ? worst_used : worst;
+    if (a->twice.apart.low && a->worst_verdict == VERDICT_VALID) a->worst_verdict = VERDICT_SUSPECT;
 }
 
 /* The median of a figure over the runs of a load. */
@@ -515,7 +559,7 @@ static void latency_at(const struct point *points, size_t n, const struct group 
     size_t i = 0;
     while (i < n_groups && (g[i].n_usable == 0 || g[i].load < AT_LEAST * load))
         i++;
-    if (!(load > 0) || i == n_groups) return;
+    if (!(load > 0) || i == n_groups || g[i].times_apart) return;
     *ret = (struct answer_latency){.load = g[i].load,
                                    .ttft_p50 = middle(points, n, &g[i], METRIC_TTFT, 0),
                                    .ttft_p99 = middle(points, n, &g[i], METRIC_TTFT, 3),
@@ -603,16 +647,17 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     for (size_t i = 0; run && i < run->n_events; i++)
         ret->gave_up |= run->events[i].kind == RUN_EVENT_GATE_FAILED;
     ret->axis = load_axis(points, n);
+    look_twice_compute(run, points, n, &ret->twice);
     evidence_compute(points, n, ret);
     tokenless_compute(points, n, ret);
     answer_count(plan, points, n, ret);
-    look_twice_compute(run, points, n, &ret->twice);
     stalls_compute(points, n, &ret->stalls);
     lengths_compute(plan, points, n, &ret->length);
     cache_hits_compute(plan, points, n, &ret->hits);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);
+    n_groups = apart_leave_out(plan, g, n_groups, ret);
     int rc = n && plan && plan->search.goal != SEARCH_NONE ? search_compute(plan, points, n, g, n_groups, ret, e) : 0;
     if (rc == 0 && n_groups) rc = groups_compute(run, points, n, g, n_groups, ret, e);
     capacity_compute(plan, g, n_groups, ret);

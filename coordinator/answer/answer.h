@@ -75,6 +75,9 @@ struct answer {
     uint32_t slo_point;
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */
     bool slo_more;          /* a load with more throughput than slo_load's, or any where there is none, is undecided */
+    uint32_t loads_apart;   /* loads that have no figure, since the throughput of their runs is apart */
+    bool curve_apart;       /* so that the curve has no plateau and no knee */
+    uint32_t slo_apart;     /* of these loads, those whose runs keep all gates, of a sweep */
     uint32_t slo_drifting;  /* points that keep all gates and whose window drifted, so that they carry no answer */
     bool slo_open_end;      /* the largest load tried still passes: "at least" */
     bool slo_next_fails;    /* the next larger load tried fails a gate: "up to" */

@@ -109,6 +109,29 @@ static void say_gates(const struct plan *plan, struct answer *a)
         answer_say(a, "%s%s", i == 0 ? "" : i + 1 == plan->n_gates ? " and " : ", ", plan->gates[i].text);
 }
 
+/* Their mean is of neither: another state of the server, or of what stands before it. */
+static void say_apart(struct answer *a)
+{
+    const struct runs_apart *r = &a->twice.apart;
+    char load[LOAD_LABEL], loads[HUMAN_THINGS_MAX], stage[2][LOOK_TWICE_STAGE];
+    if (!r->low) return;
+    const struct point *first = look_twice_first(r), *then = first == r->low ? r->high : r->low;
+    bool repeat = r->low->repeat != r->high->repeat, low = first == r->low;
+    answer_say(a, "Runs of load %s are apart: ", load_label(&first->requested, load));
+    answer_say_number(a, "", low ? r->low_value : r->high_value, ", then ");
+    answer_say_number(a, "", low ? r->high_value : r->low_value, " ");
+    answer_say(a, "%s (stages %s and %s%s). %s changed in between", look_twice_figure(r->figure),
+               look_twice_stage(first, repeat, stage[0]), look_twice_stage(then, repeat, stage[1]),
+               r->resumed ? ", with the run interrupted and resumed between them" : "",
+               r->ours ? "Something" : "The server or the way to it");
+    if (r->more) answer_say(a, ", and between those of %s", human_things(r->more, "other load", loads));
+    answer_say(a, ", so no %s of %s given. ",
+               r->figure != APART_THROUGHPUT ? "latency"
+               : a->curve_apart              ? "plateau, no knee and no figure"
+                                             : "figure",
+               r->more ? "these loads is" : "this load is");
+}
+
 /* Fewer loads than a curve needs: what was measured. */
 static void say_most(const struct plan *plan, struct answer *a)
 {
@@ -169,6 +192,8 @@ static void say_none_keeps(const struct plan *plan, struct answer *a)
     if (a->slo_undecided) sep = ", ";
     if (a->slo_drifting)
         answer_say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points));
+    if (a->slo_drifting) sep = ", ";
+    if (a->slo_apart) answer_say(a, "%skept at %s whose runs are apart", sep, count(a->slo_apart, "load", points));
     answer_say(a, ". ");
 }
 
@@ -195,7 +220,7 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
             say_gates_of_load(plan, a);
         }
         answer_say(a, ". ");
-    } else if (plan->search.goal != SEARCH_SLO && a->has_most) {
+    } else if (plan->search.goal != SEARCH_SLO && (a->has_most || a->loads_apart)) {
         say_none_keeps(plan, a);
     }
 }
@@ -277,24 +302,6 @@ static void say_dip(const char *what, const struct answer_dip *d, struct answer 
     answer_say(a, "%s. ", d->resumed ? ", with the run interrupted and resumed between them" : "");
 }
 
-/* Their mean is of neither: another state of the server, or of what stands before it. */
-static void say_apart(struct answer *a)
-{
-    const struct runs_apart *r = &a->twice.apart;
-    char load[LOAD_LABEL], loads[HUMAN_THINGS_MAX], stage[2][LOOK_TWICE_STAGE];
-    if (!r->low) return;
-    bool repeat = r->low->repeat != r->high->repeat;
-    answer_say(a, "Look twice: runs of load %s are apart: ", load_label(&r->low->requested, load));
-    answer_say_number(a, "", r->low_value, " and ");
-    answer_say_number(a, "", r->high_value, " ");
-    answer_say(a, "%s (stages %s and %s%s). What is given for this load is their mean or their median",
-               look_twice_figure(r->figure), look_twice_stage(r->low, repeat, stage[0]),
-               look_twice_stage(r->high, repeat, stage[1]),
-               r->resumed ? "; the run was interrupted and resumed between them" : "");
-    if (r->more) answer_say(a, "; of %s the same holds", human_things(r->more, "other load", loads));
-    answer_say(a, ". ");
-}
-
 /* token/s and times of loads whose answers differ in length are of unlike requests. */
 static void say_lengths_apart(struct answer *a)
 {
@@ -350,7 +357,7 @@ static void say_shape(bool whole, struct answer *a)
     }
     say_dip("throughput", &a->throughput_dip, a);
     say_dip("e2e p50", &a->latency_dip, a);
-    say_apart(a);
+    if (!a->loads_apart) say_apart(a);
     say_lengths_apart(a);
     say_interrupted(a);
     if (a->has_goodput) {
@@ -569,6 +576,7 @@ static void say_reason(const struct point *points, size_t n, struct answer *a)
 {
     char load[LOAD_LABEL], other[HUMAN_THINGS_MAX];
     const struct point *p = most_suspect(points, n, a);
+    if (!p && a->twice.apart.low) answer_say(a, "Suspect: runs of one load are apart.");
     if (!p) return;
     answer_say(a, "Suspect");
     if (n > 1) answer_say(a, ", stage %u (load %s)", p->stage + 1, load_label(&p->requested, load));
@@ -633,6 +641,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     bool whole = a->axis == AXIS_IN_FLIGHT;
     char parts[PARTS_WORDS];
     a->text[0] = '\0';
+    if (a->loads_apart) say_apart(a); /* in place of the figures that are not given */
     say_plateau(plan, whole, n, a);
     say_search(plan, points, n, a);
     say_most(plan, a);

@@ -6,11 +6,11 @@
 
 #include "coordinator/answer/load_axis.h"
 
-#define APART_RATE 1.2 /* times: throughput of two runs whose intervals are apart … */
-#define APART_TIME 1.5 /* … and a time's median, … */
+#define APART_RATE 1.25 /* times: throughput of two runs whose intervals are apart … */
+#define APART_TIME 2    /* … and a time's median, which the chance of arrivals moves near a server's limit */
+#define APART_CHANCE 2  /* standard errors, of requests whose tokens differ as much as they are */
 #define APART_LENGTH 1.25
-#define CLEAR 0.5       /* of the half widths of two intervals */
-#define APART_UNKNOWN 2 /* … and either where a run was too short for an interval */
+#define CLEAR 0.5 /* of the half widths of two intervals */
 
 const char *look_twice_figure(enum apart_figure f)
 {
@@ -38,7 +38,8 @@ bool look_twice_resumed(const struct run_data *run, const struct point *a, const
     return resumed_before(run, a) != resumed_before(run, b);
 }
 
-/* Value and interval; false: this point has none that counts. */
+/* Value and interval; false: this point has none that counts. A window that is too short for an interval of its
+ * throughput has that of the number of its requests. */
 static bool figure_of(const struct point *p, enum apart_figure f, double *ret, double *ret_lo, double *ret_hi)
 {
     const struct metric_stat *s = &p->metric[f == APART_E2E ? METRIC_E2E : METRIC_TTFT];
@@ -47,7 +48,19 @@ static bool figure_of(const struct point *p, enum apart_figure f, double *ret, d
     *ret = rate ? p->output_tokens_per_s : s->q[0];
     *ret_lo = rate ? p->output_lo : s->q_lo[0];
     *ret_hi = rate ? p->output_hi : s->q_hi[0];
+    if (rate && (isnan(*ret_lo) || isnan(*ret_hi))) {
+        double half = APART_CHANCE * *ret / sqrt(fmax(1, (double)p->window_ok));
+        *ret_lo = *ret - half;
+        *ret_hi = *ret + half;
+    }
     return *ret > 0;
+}
+
+/* In an open loop throughput is what the arrivals ask for: that there were more of them is no matter. */
+static double more_asked(const struct point *high, const struct point *low)
+{
+    bool open = high->requested.kind == LOAD_OPEN && high->arrivals_per_s > 0 && low->arrivals_per_s > 0;
+    return open ? fmax(1, high->arrivals_per_s / low->arrivals_per_s) : 1;
 }
 
 /* How many times as much the highest run has as the lowest, where they are apart; 0: they are not. */
@@ -63,10 +76,23 @@ static double load_apart(const struct point *points, size_t n, size_t first, enu
         if (!ret->high || v > ret->high_value) ret->high = &points[i], ret->high_value = v, high_lo = lo;
     }
     if (!ret->low || ret->low == ret->high) return 0;
-    bool known = !isnan(low_hi) && !isnan(high_lo);
-    double far = !known ? APART_UNKNOWN : f == APART_THROUGHPUT ? APART_RATE : APART_TIME;
-    double times = ret->high_value / ret->low_value;
-    return times >= far && !(known && high_lo <= low_hi) ? times : 0;
+    bool rate = f == APART_THROUGHPUT;
+    double times = ret->high_value / ret->low_value, asked = rate ? more_asked(ret->high, ret->low) : 1;
+    bool apart = high_lo / asked > low_hi; /* not where one is unknown */
+    return apart && times / asked >= (rate ? APART_RATE : APART_TIME) ? times : 0;
+}
+
+bool look_twice_apart(const struct point *points, size_t n, size_t first, enum apart_figure f)
+{
+    struct runs_apart one;
+    return load_apart(points, n, first, f, &one) > 0;
+}
+
+const struct point *look_twice_first(const struct runs_apart *r)
+{
+    const struct stage_data *low = r->low->data, *high = r->high->data;
+    bool low_first = low && high ? low->started_wall_ns < high->started_wall_ns : r->low < r->high;
+    return low_first ? r->low : r->high;
 }
 
 static bool seen_before(const struct point *points, size_t i)
@@ -80,19 +106,18 @@ static void apart_compute(const struct run_data *run, const struct point *points
 {
     double widest = 0;
     uint32_t loads = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct runs_apart one;
-        double times = 0;
-        if (seen_before(points, i)) continue;
-        for (int f = 0; f < APART_FIGURES && !(times > 0); f++)
-            times = load_apart(points, n, i, (enum apart_figure)f, &one);
-        loads += times > 0;
-        if (times <= widest) continue;
-        widest = times;
-        *ret = one;
-    }
-    if (!(widest > 0)) return;
+    for (int f = 0; f < APART_FIGURES && loads == 0; f++)
+        for (size_t i = 0; i < n; i++) {
+            struct runs_apart one;
+            double times = seen_before(points, i) ? 0 : load_apart(points, n, i, (enum apart_figure)f, &one);
+            loads += times > 0;
+            if (times <= widest) continue;
+            widest = times;
+            *ret = one;
+        }
+    if (!ret->low) return;
     ret->resumed = look_twice_resumed(run, ret->low, ret->high);
+    ret->ours = ret->low->verdict.status != VERDICT_VALID || ret->high->verdict.status != VERDICT_VALID;
     ret->more = loads - 1;
 }
 

@@ -255,7 +255,7 @@ static void add_kept(const struct analysis *a, struct headline *h)
 static void passed(const struct analysis *a, struct headline *h)
 {
     const struct plan *plan = a->run->plan;
-    char points[HUMAN_THINGS_MAX];
+    char points[HUMAN_THINGS_MAX], load[LOAD_LABEL];
     size_t suspect = points_with(a, VERDICT_SUSPECT);
     h->word = "PASS";
     if (plan->n_gates == 0 && plan->capacity.text)
@@ -268,6 +268,8 @@ static void passed(const struct analysis *a, struct headline *h)
     else
         add_kept(a, h);
     if (suspect) add(h, "; suspect: %zu of %s", suspect, human_things((double)a->n_points, "point", points));
+    if (a->answer.twice.apart.low)
+        add(h, "; look twice: runs of load %s are apart", load_label(&a->answer.twice.apart.low->requested, load));
 }
 
 /* Requests that failed belong beside any word, above all beside PASS; as those of the whole run, where loads differ. */

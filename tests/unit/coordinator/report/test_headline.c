@@ -96,6 +96,8 @@ static void test_every_status(void **state)
     says("PASS", "all gates are kept at load 64");
     verdict_add(&p[0].verdict, VERDICT_SUSPECT, "x");
     says("PASS", "all gates are kept at load 64; suspect: 1 of 9 points");
+    a.answer.twice.apart.low = &p[3]; /* no stage alone is to blame */
+    says("PASS", "all gates are kept at load 64; suspect: 1 of 9 points; look twice: runs of load 8 are apart");
     begin(2);
     struct run_event end[2] = {{.kind = RUN_EVENT_ERROR, .text = "the file was removed"},
                                {.kind = RUN_EVENT_AGENT_LOST}};
