@@ -41,9 +41,9 @@ static void quantile_of_hist(const struct plan_gate *gate, const struct point *p
     }
     uint64_t lo, hi;
     rank_interval(h->count, gate->q, 0.05, &lo, &hi);
-    if (!enough || !lo) {
-        lo = rank_below(h->count, gate->q, 0.05);
-        hi = 0;
+    if (!enough || !lo) { /* the end on the side of the many shows a limit broken */
+        lo = gate->q < 0.5 ? 0 : rank_below(h->count, gate->q, 0.05);
+        hi = gate->q < 0.5 ? rank_above(h->count, gate->q, 0.05) : 0;
     }
     if (lo) r->lo = (double)hist_bucket_low(hist_index(hist_at_rank(h, lo))) / scale;
     if (hi) r->hi = (double)hist_at_rank(h, hi) / scale;

@@ -191,7 +191,7 @@ void rank_interval(uint64_t n, double q, double alpha, uint64_t *ret_lo, uint64_
 uint64_t samples_needed(double q)
 {
     if (q <= 0 || q >= 1) return 1;
-    return (uint64_t)ceil(log(0.05) / log(q));
+    return (uint64_t)ceil(log(0.05) / log(fmax(q, 1 - q)));
 }
 
 void share_interval(uint64_t k, uint64_t n, double alpha, double *ret_lo, double *ret_hi)

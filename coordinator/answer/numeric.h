@@ -21,7 +21,7 @@ void rank_interval(uint64_t n, double q, double alpha, uint64_t *ret_lo, uint64_
  * above it. */
 uint64_t rank_below(uint64_t n, double q, double alpha);
 uint64_t rank_above(uint64_t n, double q, double alpha);
-/* Samples that a percentile needs: ceil(ln 0.05 / ln q). */
+/* Samples that a percentile needs: ceil(ln 0.05 / ln q), or of 1 - q where that is the greater. */
 uint64_t samples_needed(double q);
 
 /* Clopper-Pearson interval of a share k of n. */

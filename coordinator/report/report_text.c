@@ -197,17 +197,19 @@ static void latency(const struct page *p, const struct point *q, const char *whe
 {
     static const enum metric SHOWN[] = {METRIC_TTFT, METRIC_TPOT, METRIC_E2E};
     char line[400], load[64], number[HUMAN_MAX];
+    bool any = false;
     int n = snprintf(line, sizeof line, "%s (load %s):", where, load_label(&q->requested, load));
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++) {
         const struct metric_stat *s = &q->metric[SHOWN[i]];
-        if (!s->count) continue;
-        n += snprintf(line + n, sizeof line - (size_t)n, "%s %s p50 %s ms", i ? "," : "", METRICS[SHOWN[i]].name,
+        if (!s->count || isnan(s->q[0])) continue; /* of fewer requests than a median needs */
+        n += snprintf(line + n, sizeof line - (size_t)n, "%s %s p50 %s ms", any ? "," : "", METRICS[SHOWN[i]].name,
                       human_number(s->q[0], number));
+        any = true;
         if (isfinite(s->q[3]))
             n += snprintf(line + n, sizeof line - (size_t)n, " p99 %s ms", human_number(s->q[3], number));
     }
     (void)snprintf(line + n, sizeof line - (size_t)n, ".");
-    wrap(p, line, 2);
+    if (any) wrap(p, line, 2);
 }
 
 /* A limit only where a greater load is known to fail. */

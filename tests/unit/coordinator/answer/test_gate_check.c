@@ -473,6 +473,14 @@ static void test_words(void **state)
     assert_int_equal(o.result, GATE_FAIL);
     assert_true(isnan(o.value));
     assert_int_equal(strncmp(gate_words(&o, &p, words, sizeof words), "at least 1", 10), 0);
+    o = judged("ttft.p1 > 20ms", &p, &g); /* too few for a p1, too */
+    assert_int_equal(o.result, GATE_INCONCLUSIVE);
+    assert_string_equal(gate_words(&o, &p, words, sizeof words),
+                        "inconclusive: p1 needs 299 requests, had 14: about 110 s at this load");
+    o = judged("ttft.p1 > 800ms", &p, &g); /* all of them are under the limit */
+    assert_int_equal(o.result, GATE_FAIL);
+    assert_true(isnan(o.value));
+    assert_int_equal(strncmp(gate_words(&o, &p, words, sizeof words), "at most 1", 9), 0);
     o = judged("ttft.p99 < 800ms", &p, &g);
     verdict_add(&p.verdict, VERDICT_INVALID, "late");
     assert_string_equal(gate_words(&o, &p, words, sizeof words), "inconclusive: the point is invalid");

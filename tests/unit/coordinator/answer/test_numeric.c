@@ -83,6 +83,8 @@ static void test_samples_needed(void **state)
     assert_int_equal(samples_needed(0.99), 299);
     assert_int_equal(samples_needed(0.999), 2995);
     assert_int_equal(samples_needed(0.5), 5);
+    assert_int_equal(samples_needed(0.01), 299); /* as for the other end */
+    assert_int_equal(samples_needed(0.1), samples_needed(0.9));
 }
 
 static void test_share(void **state)

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -253,6 +254,15 @@ static void test_text(void **state)
     assert_non_null(strstr(buf_str(&plain), "Ledger: due "));
     assert_non_null(strstr(buf_str(&plain), "Target: requests, by address: 10.0.0.1:8000 "));
     assert_non_null(strstr(buf_str(&plain), "invalid"));
+    in.answer.has_slo = true;
+    in.answer.slo_point = 0;
+    for (int n = 1; n >= 0; n--) { /* latencies of the load that counts, where they are known */
+        buf_clear(&plain);
+        assert_int_equal(report_text(&in, &(struct report_style){.width = 80}, &plain, &e), 0);
+        assert_int_equal(count_of(&plain, "At the most within the SLO (load "), n);
+        for (int m = 0; m < METRIC_N; m++)
+            in.points[0].metric[m].q[0] = NAN;
+    }
     analysis_clear(&in);
     buf_clear(&plain);
     buf_clear(&color);
