@@ -94,7 +94,7 @@ grep -q warn "$TMP/err.log" && fail "a warning about a run that went well: $(cat
 mv "$TMP/vllm/serving_4.json" "$TMP/vllm/serving_16.json" && touch -d '1 minute ago' "$TMP/vllm/serving_16.json"
 "$BIN/plateau" export "$OUT" --to vllm --out "$TMP/vllm" >"$TMP/out.log" 2>"$TMP/err.log"
 expect_text err.log 'do not show what happened to this run: it was ended by Ctrl-C; its stage 1\.1' 'export of a run that was ended'
-expect_text err.log 'vllm: [0-9]+ files were there before this export and are not of it, such as serving_' 'and an older file beside it'
+expect_text err.log 'vllm: (1 file was|[0-9]+ files were) there before this export and (is|are) not of it, such as serving_' 'and an older file beside it'
 sqlite3 "$OUT/run.sqlite" 'UPDATE run SET ended_wall_ns = NULL, signal = 0; DELETE FROM event'
 "$BIN/plateau" report "$OUT" >"$TMP/out.log" 2>"$TMP/err.log"
 expect_text out.log '^Reported in between: the run began at' 'a run without an end'
