@@ -55,12 +55,15 @@ size_t reasons_group(const struct analysis *a, enum verdict_status least, struct
     for (size_t i = 0; i < a->n_points; i++) {
         const struct verdict *v = &a->points[i].verdict;
         for (uint32_t k = 0; k < v->n_reasons && v->weight[k] >= least && n < max; k++) {
-            struct reason_group group = {v->weight[k], v->reason[k], 0, i};
+            struct reason_group group = {.status = v->weight[k], .aside = true, .text = v->reason[k], .first = i};
             bool seen = false;
             for (size_t j = 0; j < n && !seen; j++)
                 seen = ret[j].status == group.status && reasons_same(ret[j].text, group.text);
-            for (size_t j = i; j < a->n_points && !seen; j++)
-                group.n += has(&a->points[j], &group);
+            for (size_t j = i; j < a->n_points && !seen; j++) {
+                if (!has(&a->points[j], &group)) continue;
+                group.n++;
+                group.aside &= a->points[j].verdict.status == VERDICT_VALID;
+            }
             if (!seen) ret[n++] = group;
         }
     }

@@ -5,6 +5,7 @@
 
 struct reason_group {
     enum verdict_status status;
+    bool aside; /* all its points are valid: it touches figures alone that neither the answer nor a gate goes by */
     const char *text; /* as it stands at the first of its points; borrowed */
     size_t n;         /* points */
     size_t first;     /* index of its first point */

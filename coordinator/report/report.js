@@ -100,7 +100,7 @@ function heading() {
     $("outcome").append(el("strong", "word running", "▶ RUNNING"), el("span", "why", points.length ? "The report below is of the " + (points.length === 1 ? "one stage that has" : points.length + " stages that have") + " ended." : "No stage has ended yet."));
   else
     $("outcome").append(word, el("span", "why", stop(o.why)), el("span", "soft status", "exit status " + o.exit_status));
-  const causes = o.causes.filter((c) => !c.quoted), words = (c) => c.status + ", " + stop(c.where + ": " + c.text);
+  const causes = o.causes.filter((c) => !c.quoted), words = (c) => (c.status === "valid" ? "note" : c.status) + ", " + stop(c.where + ": " + c.text);
   causes.slice(0, CAUSES_SHOWN).forEach((c) => say(words(c), c.status));
   if (causes.length > CAUSES_SHOWN) { /* so that the figures are on the first screen */
     const more = el("details");

@@ -401,7 +401,7 @@ static void put_outcome_of_run(struct json_out *j, const struct analysis *in)
     for (size_t i = 0; i < n; i++) {
         reasons_where(in, &g[i], where, sizeof where);
         json_object(j, NULL);
-        json_string(j, "status", verdict_name(g[i].status));
+        json_string(j, "status", verdict_name(g[i].aside ? VERDICT_VALID : g[i].status));
         json_u64(j, "points", g[i].n);
         json_string(j, "where", where);
         json_string(j, "text", g[i].text);

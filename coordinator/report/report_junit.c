@@ -111,7 +111,11 @@ static void put_out(const struct analysis *in, size_t i, struct buf *out)
     struct buf words = BUF_INIT(1u << 16);
     failures_words(in, i, &words);
     for (uint32_t k = 0; k < v->n_reasons; k++)
-        (void)buf_printf(&words, "%s: %s\n", v->weight[k] == VERDICT_INVALID ? "Invalid" : "Suspect", v->reason[k]);
+        (void)buf_printf(&words, "%s: %s\n",
+                         v->status == VERDICT_VALID        ? "Note"
+                         : v->weight[k] == VERDICT_INVALID ? "Invalid"
+                                                           : "Suspect",
+                         v->reason[k]);
     if (words.len) {
         (void)buf_puts(out, "      <system-out>");
         report_put_markup(out, buf_str(&words), words.len - 1, false);

@@ -335,8 +335,8 @@ static void reasons(const struct page *p, const struct analysis *in)
         reasons_where(in, &g[i], where, sizeof where);
         (void)snprintf(line, sizeof line, "%s: %s", where, g[i].text);
         (void)buf_puts(p->out, "  ");
-        paint(p, verdict_color(g[i].status));
-        (void)buf_printf(p->out, "%-7s ", verdict_name(g[i].status));
+        paint(p, g[i].aside ? PLAIN : verdict_color(g[i].status));
+        (void)buf_printf(p->out, "%-7s ", g[i].aside ? "note" : verdict_name(g[i].status));
         paint(p, PLAIN);
         wrap(p, line, 10);
     }

@@ -241,6 +241,11 @@ static void test_one_cause_once(void **state)
     assert_int_equal(g[1].status, VERDICT_SUSPECT); /* the late reads of an invalid point are not why it is invalid */
     assert_int_equal(g[1].n, 8);
     assert_string_equal(g[1].text, "1.1 % of the events were read late");
+    assert_false(g[0].aside || g[1].aside || g[2].aside);
+    p[2].verdict.status = VERDICT_VALID; /* what is in doubt there is no figure that anyone goes by */
+    (void)reasons_group(&a, VERDICT_SUSPECT, g, 8);
+    assert_true(!g[1].aside && g[2].aside);
+    p[2].verdict.status = VERDICT_SUSPECT;
     reasons_where(&a, &g[1], where, sizeof where);
     assert_string_equal(where, "8 of 9 stages, first load 2");
     reasons_where(&a, &g[2], where, sizeof where);
