@@ -360,6 +360,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
     /* without a stamp: how long the loop was away */
     int64_t lag = t->arrival ? t->now - arrival : t->away;
     const int64_t before = s->t.last_token;
+    const uint32_t pieces = s->pieces;
     if (arrival < s->last_read) arrival = s->last_read;
     if (arrival < s->t.sent) arrival = s->t.sent;
     bool good = !(s->error | s->malformed);
@@ -377,7 +378,7 @@ static void on_bytes(struct transfer *x, const char *bytes, size_t n, int64_t ar
         if (events > 1 || arrival == before || !t->arrival || t->shared || s->hazy)
             stage_take_late(st, r, events, arrival, before);
     } else if (events > 1 || arrival == before) {
-        st->rec.snap->counters[COUNTER_GATHERED] += events - (arrival != before);
+        st->rec.snap->counters[COUNTER_GATHERED] += events - (s->pieces - pieces);
     }
 }
 

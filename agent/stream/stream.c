@@ -77,6 +77,7 @@ static void take_choice(struct stream *s, const struct event *ev, int64_t at)
         c->first = at;
     else
         gaps_put(&s->gaps, at - c->last, tokens);
+    s->pieces += c->last != at || ev->choice >= STREAM_CHOICES; /* in the last place, it may be another's */
     c->last = s->t.last_token = at;
     if ((ev->flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
     if (s->t.first_content == 0 && (ev->flags & EVENT_CONTENT)) s->t.first_content = at;
@@ -418,7 +419,7 @@ uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arri
         return s->events - before;
     }
     feed(s, p, end, arrival_ns);
-    s->pieces += s->events > before && last != arrival_ns;
+    s->pieces += s->events > before && last != arrival_ns && !s->choice; /* take_choice has counted */
     return s->events - before;
 }
 

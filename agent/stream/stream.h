@@ -70,7 +70,7 @@ struct stream {
     int64_t window_from, window_to;
     int64_t last_read;                    /* arrival of the latest bytes */
     uint32_t events;                      /* token events */
-    uint32_t pieces;                      /* reads that brought any of them */
+    uint32_t pieces;                      /* reads that brought any of them; of several answers, each has its own */
     uint32_t thoughts;                    /* of these, with nothing but reasoning */
     uint32_t repeats;                     /* of these, with the answer so far (EVENT_AGAIN) */
     uint32_t window_events;               /* of these, inside [window_from, window_to) */

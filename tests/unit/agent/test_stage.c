@@ -14,6 +14,7 @@
 
 #define MS NS_PER_MS
 #define TOKEN "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+#define OF(choice) "data: {\"choices\":[{\"index\":" choice ",\"delta\":{\"content\":\"a\"}}]}\n\n"
 #define ROLE "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
 
 static struct stage st;
@@ -123,6 +124,64 @@ static void test_blurred(void **state)
     tr.now = 50 * MS + 1, tr.arrival = 50 * MS;
     STAGE_CALLS.bytes(&r.transfer, TOKEN TOKEN, strlen(TOKEN TOKEN), tr.arrival);
     assert_int_equal(blurred(), 1);
+    stream_clear(&r.stream);
+    gap_pool_destroy(&pool);
+}
+
+static void begin_choices(struct dialect *d, uint32_t choices)
+{
+    begin();
+    *d = *dialect_for(API_OPENAI_CHAT);
+    d->choices = choices;
+    stream_clear(&r.stream);
+    stream_begin(&r.stream, d, pool, 0, 1000 * MS);
+    r.stream.t.sent = 10 * MS;
+}
+
+/* Of several answers in one request each has its own tokens: those of the others that come with one are no buffer's. */
+static void test_choices(void **state)
+{
+    struct dialect d;
+    char all[4000];
+    (void)state;
+    begin_choices(&d, 2);
+    for (int64_t at = 20; at < 100; at += 12) /* each on its own time */
+        read_bytes(OF("0") OF("1"), at * MS, at * MS, true);
+    read_bytes(OF("0"), 110 * MS, 110 * MS, true); /* in parts */
+    read_bytes(OF("1"), 110 * MS, 110 * MS, true);
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 0);
+    read_bytes(OF("0") OF("1") OF("0") OF("1") OF("1"), 150 * MS, 150 * MS, true); /* a buffer, whatever the order */
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 3);
+    read_bytes(OF("1") OF("0"), 150 * MS, 150 * MS, true);
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 5);
+    read_bytes(OF("1") OF("1") OF("0"), 170 * MS, 190 * MS, true); /* late: no more is known than of one answer */
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 5);
+    assert_int_equal(blurred(), 2);
+    read_bytes(OF("1") OF("0"), 200 * MS, 200 * MS, true);
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 5);
+    begin_choices(&d, 20); /* more than are told apart */
+    for (int64_t at = 20; at < 100; at += 12) {
+        size_t n = 0;
+        for (int i = 0; i < 20; i++)
+            n += (size_t)snprintf(all + n, sizeof all - n,
+                                  "data: {\"choices\":[{\"index\":%d,\"delta\":{\"content\":\"a\"}}]}\n\n", i);
+        read_bytes(all, at * MS, at * MS, true);
+    }
+    assert_int_equal(snap->counters[COUNTER_GATHERED], 0);
+    stream_clear(&r.stream);
+    begin_choices(&d, 8); /* a long wait and short answers, all of them token by token */
+    for (int64_t at = 800 * MS; at <= 801 * MS; at += MS)
+        for (int i = 0; i < 8; i++) {
+            (void)snprintf(all, sizeof all, OF("%d"), i);
+            read_bytes(all, at, at, true);
+        }
+    (void)first_is_blurred();
+    assert_int_equal(snap->counters[COUNTER_AT_ONCE], 0);
+    begin_choices(&d, 2); /* and each in one piece of its own */
+    read_bytes(OF("0") OF("0") OF("0") OF("0"), 800 * MS, 800 * MS, true);
+    read_bytes(OF("1") OF("1") OF("1") OF("1"), 801 * MS, 801 * MS, true);
+    (void)first_is_blurred();
+    assert_int_equal(snap->counters[COUNTER_AT_ONCE], 1);
     stream_clear(&r.stream);
     gap_pool_destroy(&pool);
 }
@@ -240,8 +299,8 @@ static void test_at_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred), cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_blurred), cmocka_unit_test(test_choices),
+                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_at_once)};
     snap = snapshot_new(true);
     if (!snap) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
