@@ -125,7 +125,7 @@ static enum probe_verdict judge_status(const struct probe_seen *s, struct err *e
     char cut[WORDS_MOST + 4], buf[FAILURE_HINT], wait[100] = "";
     bool moved = s->status / 100 == 3 && s->location[0];
     (void)snprintf(f.text, sizeof f.text, "%s", s->words);
-    const char *hint = failure_hint(&f, buf);
+    const char *hint = failure_hint(&f, false, buf);
     if (s->retry_after[0])
         (void)snprintf(wait, sizeof wait, "%s It wants a pause first (Retry-After: %s)", human_stop(hint),
                        s->retry_after);

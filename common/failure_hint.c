@@ -77,7 +77,7 @@ static const char *words_hint(const char *text)
     return "";
 }
 
-const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT])
+const char *failure_hint(const struct failure_sample *s, bool part, char buf[FAILURE_HINT])
 {
     char field[120];
     bool refused = s->status == 400 || s->status == 422;
@@ -93,5 +93,7 @@ const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT])
     if (s->label == FAILURE_EMPTY && holds_one(s->text, "content filter")) return ""; /* the reason is known */
     if (failure_limit_reached(s->text)) return ". Hidden reasoning counts too: ask for more output_tokens";
     const char *hint = failure_status_hint(s->status);
+    if (part && hint == FAILURES[FAILURE_HTTP_3XX].look) /* then the address in the plan is right */
+        return ": only a part of the requests is redirected. Does the server send them elsewhere when it is busy?";
     return *hint ? hint : FAILURES[s->label].look;
 }

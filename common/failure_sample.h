@@ -31,9 +31,9 @@ const struct failure_sample *failure_samples_find(const struct failure_samples *
 /* What to look at (failure_hint.c), as the end of a sentence about an answer of this status; may be "". */
 const char *failure_status_hint(uint32_t status);
 /* The same about this failure: by the server's own words, else by its status, else by its label; may be "", where the
- * words say all. Returns buf, or a constant. */
+ * words say all. `part`: others were answered well. Returns buf, or a constant. */
 #define FAILURE_HINT 280u
-const char *failure_hint(const struct failure_sample *s, char buf[FAILURE_HINT]);
+const char *failure_hint(const struct failure_sample *s, bool part, char buf[FAILURE_HINT]);
 /* The agent's words of an answer without text whose limit of output tokens was reached. */
 #define FAILURE_LIMIT_REACHED "a limit of output tokens was reached"
 bool failure_limit_reached(const char *text);

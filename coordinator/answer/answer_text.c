@@ -378,7 +378,7 @@ static void say_first(const struct failure_sample *f, struct answer *a)
     answer_say(a, "The first: ");
     if (f->status) answer_say(a, "status %u%s", (unsigned)f->status, f->text[0] ? ", " : "");
     if (f->text[0]) answer_say(a, "\"%s\"", text_cut(f->text, FIRST_MOST, words));
-    const char *hint = failure_hint(f, buf);
+    const char *hint = failure_hint(f, a->answered > 0, buf);
     answer_say(a, "%s%s ", hint, human_stop(hint));
 }
 

@@ -171,7 +171,7 @@ void report_failures_of_run(struct json_out *j, const struct analysis *in)
         json_string(j, "load", load_label(&p->requested, load));
         put_failure_sample(j, f[i].first);
         json_string(j, "statuses", statuses_words(in->answer.counters, f[i].label, statuses));
-        json_string(j, "hint", f[i].first ? failure_hint(f[i].first, hint) : "");
+        json_string(j, "hint", f[i].first ? failure_hint(f[i].first, in->answer.answered > 0, hint) : "");
         json_end_object(j);
     }
     json_end_array(j);

@@ -176,6 +176,14 @@ static void check_in_flight(struct run *r)
     run_note(r, RUN_EVENT_IN_FLIGHT, "%" PRIu64 " requests are in flight, the plan allows %" PRIu64, now, most);
 }
 
+/* Was a request of this stage answered well? Or of one before, where none failed in this way. */
+static bool some_ok(const struct run *r)
+{
+    struct merge_live live;
+    merge_live(r->attempt->merge, &live);
+    return live.counters[COUNTER_OK] > 0 || r->attempt->step.stage > 0;
+}
+
 /* The first failure of each label in a run is reported as it comes, with the server's own words: that is what users
  * look for. A stage's results hold all of them. */
 static void note_failures(struct run *r)
@@ -189,7 +197,7 @@ static void note_failures(struct run *r)
         if (s->status) (void)snprintf(status, sizeof status, ", status %" PRIu32, s->status);
         run_note(r, RUN_EVENT_REQUEST_FAILED, "stage %" PRIu32 ", %s%s from %s: %s%s", r->attempt->step.stage + 1,
                  FAILURES[s->label].name, status, s->address, s->text[0] ? s->text : FAILURES[s->label].meaning,
-                 failure_hint(s, hint));
+                 failure_hint(s, s->label == FAILURE_HTTP_3XX && some_ok(r), hint));
     }
 }
 

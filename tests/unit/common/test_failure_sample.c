@@ -115,12 +115,13 @@ static void hint_by_status(void **state)
     (void)state;
     struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = 401};
     char buf[FAILURE_HINT];
-    assert_string_equal(failure_hint(&s, buf), failure_status_hint(401));
+    assert_string_equal(failure_hint(&s, false, buf), failure_status_hint(401));
     assert_non_null(strstr(failure_status_hint(401), "target.auth"));
     assert_string_equal(failure_status_hint(307), FAILURES[FAILURE_HTTP_3XX].look);
     assert_string_equal(failure_status_hint(418), "");
     assert_non_null(strstr(failure_status_hint(407), "proxy")); /* no key of the server's would help */
     assert_non_null(strstr(failure_status_hint(502), "gateway"));
+    assert_non_null(strstr(failure_status_hint(502), "no free connection")); /* as nginx at its limit, at once */
     assert_non_null(strstr(failure_status_hint(511), "login page"));
     static const uint32_t KNOWN[] = {304, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 413,
                                      414, 415, 421, 422, 424, 425, 426, 429, 431, 451, 499, 500, 501, 502,
@@ -133,7 +134,14 @@ static void hint_by_status(void **state)
     assert_non_null(strstr(failure_status_hint(431), "headers"));
     assert_string_equal(failure_status_hint(200), "");
     s.status = 418;
-    assert_string_equal(failure_hint(&s, buf), FAILURES[FAILURE_HTTP_4XX].look);
+    assert_string_equal(failure_hint(&s, false, buf), FAILURES[FAILURE_HTTP_4XX].look);
+    assert_string_equal(failure_hint(&s, true, buf), FAILURES[FAILURE_HTTP_4XX].look);
+    s = (struct failure_sample){.label = FAILURE_HTTP_3XX, .status = 307};
+    assert_string_equal(failure_hint(&s, false, buf), FAILURES[FAILURE_HTTP_3XX].look);
+    const char *part = failure_hint(&s, true, buf); /* the address in the plan answers well below some load */
+    assert_true(strstr(part, "redirected") && !strstr(part, "target.url"));
+    s.status = 304;
+    assert_string_equal(failure_hint(&s, true, buf), failure_status_hint(304));
 }
 
 /* After a server's own words there is one guess at most, where they point at something. */
@@ -166,26 +174,27 @@ static void hint_by_words(void **state)
         char buf[FAILURE_HINT];
         struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = rows[i].status};
         (void)snprintf(s.text, sizeof s.text, "%s", rows[i].text);
-        const char *hint = failure_hint(&s, buf);
+        const char *hint = failure_hint(&s, false, buf);
         if (rows[i].says[0] ? !strstr(hint, rows[i].says) : hint[0] != '\0')
             fail_msg("%s: \"%s\" is not \"%s\"", rows[i].text, hint, rows[i].says);
     }
     struct failure_sample filtered = {.label = FAILURE_EMPTY, .status = 200};
     char buf[FAILURE_HINT], deep[640];
     (void)snprintf(filtered.text, sizeof filtered.text, "a content filter ended it before its first token: {}");
-    assert_string_equal(failure_hint(&filtered, buf), ""); /* the reason is known: nothing is left to guess */
+    assert_string_equal(failure_hint(&filtered, false, buf), ""); /* the reason is known: nothing is left to guess */
     (void)snprintf(filtered.text, sizeof filtered.text,
                    "a limit of output tokens was reached, and none of them came: {}");
-    assert_string_equal(failure_hint(&filtered, buf), ". Hidden reasoning counts too: ask for more output_tokens");
+    assert_string_equal(failure_hint(&filtered, false, buf),
+                        ". Hidden reasoning counts too: ask for more output_tokens");
     (void)snprintf(filtered.text, sizeof filtered.text, "an end marker, and no token before it: {}");
-    assert_string_equal(failure_hint(&filtered, buf), FAILURES[FAILURE_EMPTY].look);
+    assert_string_equal(failure_hint(&filtered, false, buf), FAILURES[FAILURE_EMPTY].look);
     struct failure_sample s = {.status = 422}; /* a place that is longer than there is room */
     size_t n = (size_t)snprintf(deep, sizeof deep, "{\"detail\":[{\"loc\":[\"body\"");
     while (n < 600)
         n += (size_t)snprintf(deep + n, sizeof deep - n, ",\"deeper\"");
     (void)snprintf(deep + n, sizeof deep - n, "]}]}");
     memcpy(s.text, deep, sizeof deep);
-    assert_string_equal(failure_hint(&s, buf), "");
+    assert_string_equal(failure_hint(&s, false, buf), "");
 }
 
 int main(void)
