@@ -598,6 +598,7 @@ static void answer_reset(struct answer *ret)
         .capacity_lo = NAN,
         .capacity_hi = NAN,
         .oldest_s = NAN,
+        .oldest_cut_s = NAN,
         .slowest_s = NAN,
         .after_ms = NAN,
         .after_share = NAN,

@@ -123,18 +123,21 @@ struct answer {
     bool gave_up;                   /* slo.abort_on_fail ended the run: later stages were not run */
     double gathered; /* part of the token events that came in one read with the one before, where tokens are slow enough
                         to come alone; NaN where they are not */
-    uint64_t requests, failed;                           /* of all stages: those that ended; failed */
-    bool cut_within;                                     /* some of those that were cut off had their first token */
-    uint64_t window_requests, window_failed, unanswered; /* of those due in a window: ended or never answered; failed;
-                                                            never answered */
+    uint64_t requests, failed; /* of all stages: those that ended; failed */
+    bool cut_within;           /* some of those that were cut off had their first token */
+    uint64_t window_requests, window_failed, cut, unanswered; /* due in a window; of these: failed; cut off by the
+                                                                 drain's end or never sent; of those, older than the
+                                                                 slowest answer, which gates count as errors */
     uint64_t bad, bad_of; /* requests that were not answered well, and those of which they are a part: of all stages
-                             those that ended; where some were never answered, those due in a window */
-    struct failed_at failed_at, unanswered_at, bad_at; /* the loads of these three */
+                             those that ended; where some were never answered, those due in a window, and all
+                             that were cut off */
+    struct failed_at failed_at, cut_at, bad_at;      /* the loads of these three */
     uint64_t window_due, cancelled, cancelled_early; /* due in a window; of these, those that load.cancel took back; and
                                                         of these, before a first token */
     uint64_t hung;          /* due in a window, open at its end, and in the end several times as old as any answer */
     double slowest_s;       /* the slowest answer of the points that have such; NaN without */
-    double oldest_s;        /* age of the oldest that was cut off; NaN when there is none */
+    double oldest_s;        /* age of the oldest that was never answered; NaN when there is none */
+    double oldest_cut_s;    /* and of the oldest that was cut off */
     enum counter failed_by; /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */

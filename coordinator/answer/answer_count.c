@@ -9,14 +9,16 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
         a->unanswered += p->window_unanswered;
+        a->cut += p->window_cut;
         a->cut_within |= p->metric[METRIC_CUT_TTFT].count > 0;
-        a->window_requests += point_ended(p);
+        a->window_requests += point_due(p);
         a->window_failed += p->window_failed;
         a->requests += p->ledger.ok;
         a->cancelled += p->window_cancelled;
         a->cancelled_early += p->cancelled_early;
         a->window_due += p->window_due;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->oldest_cut_s);
+        if (p->window_cut) a->oldest_cut_s = fmax(a->oldest_cut_s, p->oldest_cut_s);
         if (p->window_hung) a->slowest_s = fmax(a->slowest_s, p->slowest_s);
         a->hung += p->window_hung;
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
@@ -33,10 +35,10 @@ static void failures_compute(const struct point *points, size_t n, struct answer
             a->failed_first =
                 failure_samples_find(&points[i].data->failures, (enum failure)(a->failed_by - COUNTER_FAILED_FIRST));
     a->requests += a->failed;
-    a->bad = a->unanswered ? a->window_failed + a->unanswered : a->failed;
+    a->bad = a->unanswered ? a->window_failed + a->cut : a->failed;
     a->bad_of = a->unanswered ? a->window_requests : a->requests;
     if (a->failed) failed_at_compute(points, n, FAILED_ENDED, &a->failed_at);
-    if (a->unanswered) failed_at_compute(points, n, FAILED_UNANSWERED, &a->unanswered_at);
+    if (a->unanswered) failed_at_compute(points, n, FAILED_CUT, &a->cut_at);
     if (a->bad) failed_at_compute(points, n, FAILED_BAD, &a->bad_at);
 }
 

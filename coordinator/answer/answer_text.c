@@ -535,12 +535,15 @@ static void say_failures(struct answer *a)
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;
-        answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->unanswered, n),
+        answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->cut, n),
                    human_things(due, "request", all), a->cut_within ? "whole " : "");
-        say_share(a, (double)a->unanswered / due, &a->unanswered_at);
-        answer_say_number(a, unanswered_how(a), a->oldest_s, " s");
+        say_share(a, (double)a->cut / due, &a->cut_at);
+        answer_say_number(a, unanswered_how(a), a->oldest_cut_s, " s");
         if (a->hung) answer_say_number(a, ", where no answer took longer than ", a->slowest_s, " s");
         answer_say(a, ". ");
+        if (a->cut > a->unanswered) /* a younger one might have ended well with a longer drain */
+            answer_say(a, "errors.rate counts %s of them: those older than the slowest answer of their stage. ",
+                       human_count(a->unanswered, n));
     }
     say_retries(a);
 }

@@ -35,8 +35,8 @@ double failed_at_share(const struct point *points, size_t n, const struct plan_s
             add_stage(p, &bad, &all);
             continue;
         }
-        bad += (double)(kind == FAILED_UNANSWERED ? p->window_unanswered : point_errors(p));
-        all += (double)point_ended(p);
+        bad += (double)(p->window_cut + (kind == FAILED_CUT ? 0 : p->window_failed));
+        all += (double)point_due(p);
     }
     return all > 0 ? bad / all : (double)NAN;
 }

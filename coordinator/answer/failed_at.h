@@ -3,9 +3,9 @@
 #include "coordinator/answer/point.h"
 
 enum failed_kind {
-    FAILED_ENDED,      /* failed, of those that ended, of whole stages */
-    FAILED_UNANSWERED, /* never answered, of those due in a window */
-    FAILED_BAD         /* not answered well: both, in windows; where all were answered, as FAILED_ENDED */
+    FAILED_ENDED, /* failed, of those that ended, of whole stages */
+    FAILED_CUT,   /* cut off by the drain's end or never sent, of those due in a window */
+    FAILED_BAD    /* not answered well: both, in windows; where none counts as never answered, as FAILED_ENDED */
 };
 #define FAILED_NAMED 3 /* loads */
 struct failed_at {

@@ -94,6 +94,11 @@ static inline uint64_t point_ended(const struct point *p)
 {
     return p->window_ok + point_errors(p);
 }
+/* Requests due in the window, however they ended. */
+static inline uint64_t point_due(const struct point *p)
+{
+    return p->window_ok + p->window_failed + p->window_cut + p->window_cancelled;
+}
 /* Requests of which it is known whether they kept slo.request: goodput's denominator. */
 static inline uint64_t point_limited(const struct point *p)
 {

@@ -198,6 +198,7 @@ static void put_failures(struct json_out *j, const struct answer *a)
     json_object(j, "failures");
     json_u64(j, "requests", a->requests);
     json_u64(j, "failed", a->failed);
+    json_u64(j, "cut_off", a->cut);
     json_u64(j, "unanswered", a->unanswered);
     json_double(j, "share", a->bad_of ? (double)a->bad / (double)a->bad_of : (double)NAN);
     json_u64(j, "loads", a->bad_at.loads);
@@ -207,6 +208,7 @@ static void put_failures(struct json_out *j, const struct answer *a)
     json_string(j, "most_by", a->failed ? COUNTERS[a->failed_by].name : NULL);
     json_u64(j, "most_by_count", a->failed_by_n);
     json_double(j, "oldest_unanswered_s", a->oldest_s);
+    json_double(j, "oldest_cut_off_s", a->oldest_cut_s);
     json_end_object(j);
 }
 

@@ -98,10 +98,11 @@ static void failures_words(const struct analysis *in, size_t i, struct buf *ret)
         if (first && first->text[0]) (void)buf_printf(ret, " The server's words: %s", first->text);
         (void)buf_putc(ret, '\n');
     }
-    if (p->window_unanswered)
-        (void)buf_printf(ret, "%s of %s due in the window got no answer (%s).\n", human_count(p->window_unanswered, n),
-                         human_things((double)point_ended(p), "request", all),
-                         human_percent((double)p->window_unanswered / (double)point_ended(p), share));
+    if (p->window_cut)
+        (void)buf_printf(ret, "%s of %s due in the window got no %sanswer (%s).\n", human_count(p->window_cut, n),
+                         human_things((double)point_due(p), "request", all),
+                         p->metric[METRIC_CUT_TTFT].count ? "whole " : "",
+                         human_percent((double)p->window_cut / (double)point_due(p), share));
 }
 
 /* What a person has to know of a measurement that a test's result alone does not tell. */

@@ -98,7 +98,7 @@ static void test_failures(void **state)
     for (size_t i = 0; i < w.n; i++) {
         memset(w.p[i].ledger.failed, 0, sizeof w.p[i].ledger.failed);
         w.p[i].window_failed = 0;
-        w.p[i].window_unanswered = 150;
+        w.p[i].window_cut = w.p[i].window_unanswered = 150;
         w.p[i].window_ok = 500; /* of the stage's 600: the rest were due before the window */
         w.p[i].oldest_cut_s = 59.8;
     }
@@ -106,7 +106,15 @@ static void test_failures(void **state)
     says(&w, "450 of 1,950 requests due in the window got no answer (23.1 %): the drain's end cut them off, the oldest "
              "after 59.8 s. ");
     silent(&w, "failed");
+    silent(&w, "errors.rate counts");
     says(&w, "but 23.1 % of the requests");
+    w.p[0].window_unanswered = 50; /* 100 that might have ended well were cut off all the same */
+    w.p[1].window_unanswered = 0, w.p[1].oldest_cut_s = 71.2;
+    finish(&w, 1000);
+    says(&w, "450 of 1,950 requests due in the window got no answer (23.1 %): the drain's end cut them off, the oldest "
+             "after 71.2 s. errors.rate counts 200 of them: those older than the slowest answer of their stage. ");
+    says(&w, "but 23.1 % of the requests");
+    w.p[0].window_unanswered = w.p[1].window_unanswered = 150, w.p[1].oldest_cut_s = 59.8;
     w.p[1].window_hung = 140, w.p[1].slowest_s = 0.0812;
     finish(&w, 1000);
     says(&w, "cut them off, the oldest after 59.8 s, where no answer took longer than 0.0812 s. ");

@@ -37,9 +37,16 @@ static void test_failed_at(void **state)
     says(&w, "(44.7 %; at loads 2, 4, 8 and 1 more)");
     for (size_t i = 0; i < w.n; i++)
         w.p[i].ledger.failed[FAILURE_RESET] = 0;
-    w.p[4].window_unanswered = 50;
+    w.p[4].window_cut = w.p[4].window_unanswered = 50;
     finish(&w, 1000);
     says(&w, "50 of 5,050 requests due in the window got no answer (0.99 %; at load 16): ");
+    w.p[3].window_cut = 1000; /* none of them is older than the slowest answer there */
+    finish(&w, 1000);
+    says(&w, "1,050 of 6,050 requests due in the window got no answer (17.4 %; at loads 8, 16): ");
+    says(&w, "errors.rate counts 50 of them: ");
+    says(&w, ", but 17.4 % of the whole run's requests were not answered well.");
+    assert_true(w.a.bad_at.with == 2 && fabs(w.a.bad_at.most - 0.5) < 1e-9);
+    w.p[3].window_cut = w.p[4].window_cut = 0;
     w.p[3].requested = w.p[2].requested = w.p[4].requested; /* runs of one load: their share is that of all three */
     w.p[2].ledger.failed[FAILURE_RESET] = 100;
     w.p[4].window_unanswered = 0;

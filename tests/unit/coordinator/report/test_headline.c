@@ -210,10 +210,15 @@ static void test_failed_at(void **state)
     failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
     says("PASS", "all gates are kept at load 64; 0.99 % of its requests failed; 52.6 % of the whole run's requests "
                  "failed, at loads 64, 128, 256");
-    a.answer.unanswered = p[8].window_unanswered = p[8].window_ok = 10;
+    a.answer.unanswered = p[8].window_unanswered = p[8].window_cut = p[8].window_ok = 10;
     failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
     says("PASS", "all gates are kept at load 64; all requests were answered well there; 52.6 % of the whole run's "
                  "requests were not answered well, at load 256");
+    p[6].window_cut = p[6].window_ok = 300; /* younger than an answer there: cut off nonetheless */
+    failed_at_compute(p, 9, FAILED_BAD, &a.answer.bad_at);
+    says("PASS", "all gates are kept at load 64; 50 % of its requests were not answered well; 52.6 % of the whole "
+                 "run's requests were not answered well, at loads 64, 256");
+    p[6].window_cut = p[6].window_ok = p[8].window_cut = 0;
     a.answer.unanswered = p[8].window_unanswered = 0;
     a.measured_status = 99;
     for (int i = 0; i < 9; i++)

@@ -179,9 +179,11 @@ static void test_failed_requests(void **state)
     struct stage_data stage[2] = {
         {.failures = {.n = 1, .row = {{.label = FAILURE_HTTP_5XX, .status = 503, .text = "no <room>"}}}}};
     struct run_data run = {.plan = &p, .run_id = "r", .stages = stage, .n_stages = 2};
-    struct point points[2] = {
-        {.requested = {.kind = LOAD_CLOSED, .concurrency = 8}, .window_ok = 97, .window_unanswered = 3},
-        {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}}};
+    struct point points[2] = {{.requested = {.kind = LOAD_CLOSED, .concurrency = 8},
+                               .window_ok = 97,
+                               .window_cut = 3,
+                               .window_unanswered = 1},
+                              {.stage = 1, .requested = {.kind = LOAD_CLOSED, .concurrency = 16}}};
     struct analysis in = {.run = &run, .points = points, .n_points = 2};
     points[0].ledger.ok = 40;
     points[0].ledger.failed[FAILURE_HTTP_5XX] = 50;
