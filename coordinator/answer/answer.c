@@ -478,13 +478,24 @@ static size_t apart_leave_out(const struct plan *plan, const struct group *g, si
     return left;
 }
 
+/* Points that say something about the server: a stage that was ended before its time is the last, and a resumed run
+ * begins with it. One that a broken gate ended says that. */
+static size_t whole_points(const struct run_data *run, const struct point *points, size_t n)
+{
+    size_t whole = 0;
+    while (whole < n && !(points[whole].data && points[whole].data->aborted && !run_data_finished(run)))
+        whole++;
+    return whole;
+}
+
 /* A search decides by all runs of a load together, so the machine gets the points again and gives its result. */
-ERR_CHECKED static int search_compute(const struct plan *plan, const struct point *points, size_t n,
+ERR_CHECKED static int search_compute(const struct run_data *run, const struct point *points, size_t n,
                                       const struct group *g, size_t n_groups, struct answer *a, struct err *e)
 {
+    const struct plan *plan = run->plan;
     struct search *s = search_new(plan, e);
     if (!s) return -1;
-    search_replay(s, points, n);
+    search_replay(s, points, whole_points(run, points, n));
     search_result(s, &a->search);
     search_destroy(&s);
     if (a->search.no_memory) return err_set(e, ERR_NOMEM, "no memory for the answer of a search");
@@ -659,7 +670,7 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
     size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);
     n_groups = apart_leave_out(plan, g, n_groups, ret);
-    int rc = n && plan && plan->search.goal != SEARCH_NONE ? search_compute(plan, points, n, g, n_groups, ret, e) : 0;
+    int rc = n && plan && plan->search.goal != SEARCH_NONE ? search_compute(run, points, n, g, n_groups, ret, e) : 0;
     if (rc == 0 && n_groups) rc = groups_compute(run, points, n, g, n_groups, ret, e);
     capacity_compute(plan, g, n_groups, ret);
     free(g);

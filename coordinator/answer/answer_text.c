@@ -214,7 +214,9 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
     if (plan->search.goal == SEARCH_SLO && !nowhere) {
         answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
-        if (!isnan(a->search.failed_load)) say_load(a, "; they are broken at ", a->search.failed_load, "");
+        if (!isnan(a->search.failed_load))
+            say_load(a, a->search.over ? "; they are broken at " : "; the limits are broken at ", a->search.failed_load,
+                     "");
         if (!isnan(a->search.low_load)) {
             say_load(a, "; a load up to ", a->search.low_load, " is too low for ");
             say_gates_of_load(plan, a);
@@ -266,7 +268,7 @@ static void say_search(const struct plan *plan, const struct point *points, size
     uint32_t runs = 0, good = 0;
     char b[HUMAN_THINGS_MAX];
     if (!plan || plan->search.goal == SEARCH_NONE || isnan(a->search.nothing_load)) return;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < a->search.runs; i++) { /* beyond them is a stage that was cut short */
         if (fabs(load_asked(&points[i].requested) / a->search.nothing_load - 1) > 1e-9) continue;
         runs++;
         good += points[i].window_ok > 0;

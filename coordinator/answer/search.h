@@ -61,7 +61,8 @@ struct search_outcome {
 };
 void search_result(const struct search *s, struct search_outcome *ret);
 
-/* Tells a new machine the points of a finished (or interrupted) run in their order. Returns how many of them the
+/* Tells a new machine the points of a finished (or interrupted) run in their order; the caller leaves out a stage that
+ * was cut short, and what is after it. Returns how many of them the
  * machine took: less than n means that the points are not of this plan's search, or that memory ran out (no_memory of
  * the outcome). */
 size_t search_replay(struct search *s, const struct point *points, size_t n);

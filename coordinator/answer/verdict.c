@@ -642,12 +642,23 @@ static bool nothing_measured(const uint64_t c[COUNTER_N], const struct plan_stag
     return c[COUNTER_WIN_FAILED] > 0 || c[COUNTER_WIN_DONE] == 0 || none_due;
 }
 
+static bool none_measured(const uint64_t c[COUNTER_N], const struct plan_stage *requested)
+{
+    return c[COUNTER_MEASURED_NS] == 0 || nothing_measured(c, requested);
+}
+
+bool verdict_only_cut(const uint64_t counters[COUNTER_N], const struct plan_stage *requested)
+{
+    char words[VERDICT_REASON_MAX];
+    return none_measured(counters, requested) && silence_cut_words(counters, requested, words, sizeof words);
+}
+
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
                      const struct plan_stage *requested, const struct plan *plan, bool cut, struct verdict *ret)
 {
     struct evidence e = {counters, hist, requested, plan};
     char words[VERDICT_REASON_MAX];
-    bool none = counters[COUNTER_MEASURED_NS] == 0 || nothing_measured(counters, requested);
+    bool none = none_measured(counters, requested);
     *ret = (struct verdict){.status = VERDICT_VALID};
     if (none && cut && silence_cut_words(counters, requested, words, sizeof words)) {
         verdict_add(ret, VERDICT_INVALID, "%s", words);

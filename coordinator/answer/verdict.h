@@ -5,6 +5,8 @@
 /* Per agent and for the cluster. plan: the limits; cut: the stage was ended before its time. */
 void verdict_compute(const uint64_t counters[COUNTER_N], struct hist *const hist[METRIC_N],
                      const struct plan_stage *requested, const struct plan *plan, bool cut, struct verdict *ret);
+/* Of a stage that was ended before its time: it is invalid for that alone, before anything could be measured. */
+bool verdict_only_cut(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* Arrivals of an open loop that the plan lets expect in the window; chance makes them more or fewer. NaN: not known. */
 double verdict_expected(const uint64_t counters[COUNTER_N], const struct plan_stage *requested);
 /* Arrivals of an open loop that waited because max_concurrency was reached, whether they were sent later or never. */

@@ -9,6 +9,7 @@
 #include "common/human.h"
 #include "coordinator/answer/left_out.h"
 #include "coordinator/answer/load_axis.h"
+#include "coordinator/answer/verdict.h"
 #include "coordinator/report/headline.h"
 #include "coordinator/report/report_parts.h"
 
@@ -125,11 +126,25 @@ static void put_out(const struct analysis *in, size_t i, struct buf *out)
     buf_clear(&words);
 }
 
+/* Invalid since the user, or an error, ended the stage: an error of the run, no failed test. */
+static bool only_cut(const struct analysis *in, size_t i)
+{
+    const struct stage_data *s = report_stage(in, i);
+    return in->points[i].verdict.status == VERDICT_INVALID && s && s->aborted && !run_data_finished(in->run) &&
+           verdict_only_cut(s->counters, &s->plan);
+}
+
+static bool failed_test(const struct analysis *in, size_t i)
+{
+    return in->points[i].verdict.status == VERDICT_INVALID && !only_cut(in, i);
+}
+
 /* What makes the run's exit status 4 by this stage alone; NULL: nothing does. */
 static const char *point_broken(const struct analysis *in, size_t i)
 {
     const struct stage_data *s = report_stage(in, i);
-    if (in->points[i].verdict.status == VERDICT_INVALID || !s) return NULL;
+    if (failed_test(in, i) || !s) return NULL;
+    if (only_cut(in, i) && in->points[i].verdict.n_reasons) return in->points[i].verdict.reason[0];
     if (s->degraded) return "the result misses an agent, or a part of its time";
     return s->aborted && !run_data_finished(in->run) ? "the stage was cut short" : NULL;
 }
@@ -143,12 +158,14 @@ static void put_point(const struct analysis *in, size_t i, struct buf *out)
                      p->repeat + 1);
     put_xml(out, load_label(&p->requested, load));
     (void)buf_printf(out, "\" time=\"%.3f\">\n", p->window_s);
-    if (p->verdict.status == VERDICT_INVALID) {
+    if (failed_test(in, i)) {
         (void)buf_puts(out, "      <failure message=\"invalid: ");
         put_xml(out, p->verdict.n_reasons ? p->verdict.reason[0] : "the number is the client's");
         (void)buf_puts(out, "\"/>\n");
     } else if (broken) {
-        (void)buf_printf(out, "      <error message=\"%s\"/>\n", broken);
+        (void)buf_puts(out, "      <error message=\"");
+        put_xml(out, broken);
+        (void)buf_puts(out, "\"/>\n");
     }
     put_out(in, i, out);
     (void)buf_puts(out, "    </testcase>\n");
@@ -254,7 +271,7 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
     size_t failed = count[GATE_FAIL], open = count[GATE_INCONCLUSIVE], errors = skip ? 0 : open,
            skipped = open - errors;
     for (size_t i = 0; i < in->n_points; i++)
-        invalid += in->points[i].verdict.status == VERDICT_INVALID, broken += point_broken(in, i) != NULL;
+        invalid += failed_test(in, i), broken += point_broken(in, i) != NULL;
     size_t missing = put_missing(in, NULL), not_run = run_data_finished(in->run) ? 0 : missing;
     bool run = failed + errors + invalid + broken + not_run == 0 && is_red(in);
     size_t points = in->n_points + missing + run;

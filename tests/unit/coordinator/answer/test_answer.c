@@ -534,6 +534,43 @@ static void test_flat(void **state)
     assert_true(w.a.search.found && w.a.plateau_reached);
 }
 
+/* A stage that was ended before its time says nothing about the server: a search that was interrupted has what it had
+ * before. Where a broken gate ended the stage (slo.abort_on_fail), that is what it says. */
+static void test_search_cut(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+    static struct stage_data cut = {.aborted = true};
+    for (int in_window = 0; in_window < 2; in_window++) {
+        w.n = 0;
+        w.plan = (struct plan){.search = {.goal = SEARCH_SLO, .from = 1, .to = 64}, .gates = &gate, .n_gates = 1};
+        w.run = (struct run_data){.plan = &w.plan};
+        for (uint32_t load = 1; load <= 8; load *= 2)
+            (void)add(&w, load, 1);
+        struct point *last = &w.p[3];
+        w.plan.stages = &w.p[0].requested;
+        w.plan.n_stages = 1;
+        last->data = &cut;
+        last->window_s = in_window;
+        last->window_ok = last->window_done = 0;
+        last->window_failed = 100 * (uint64_t)in_window;
+        verdict_add(&last->verdict, in_window ? VERDICT_SUSPECT : VERDICT_INVALID, "cut short");
+        answered(&w, NULL, 0);
+        assert_true(isnan(w.a.search.nothing_load) && isnan(w.a.search.failed_load));
+        assert_true(!w.a.search.over && w.a.search.loads == 3 && w.a.search.runs == 3);
+        says(&w, "The search was not finished. ");
+        silent(&w, "no request due in the window");
+        struct run_event event = {.kind = RUN_EVENT_GATE_FAILED, .text = "errors.rate < 5%"};
+        w.run.events = &event;
+        w.run.n_events = 1;
+        answered(&w, NULL, 0);
+        assert_true(w.a.search.failed_load > 7.9 && w.a.search.runs == 4);
+        says(&w, "The search was not finished; the limits are broken at 8 concurrent requests. ");
+        w.run.n_events = 0;
+    }
+}
+
 static void test_falls(void **state)
 {
     (void)state;
@@ -586,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_outrun),          cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
         cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_flat),
-        cmocka_unit_test(test_falls),           cmocka_unit_test(test_monotone)};
+        cmocka_unit_test(test_falls),           cmocka_unit_test(test_search_cut),
+        cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -563,10 +563,13 @@ static void test_load_twice(void **state)
     w.run.plan = &w.plan;
     w.p[w.n++] = w.p[1]; /* load 2 again */
     w.p[w.n - 1].window_ok = 0;
-    w.a.search = (struct search_outcome){.nothing_load = 2, .loads = 4};
+    w.a.search = (struct search_outcome){.nothing_load = 2, .loads = 4, .runs = (uint32_t)w.n};
     answer_words(&w.plan, w.p, w.n, &w.a);
     says(&w, "Of 2 runs that asked for 2 concurrent requests, 1 had no request due in the window that ended ok.");
     silent(&w, "At 2 concurrent requests no request");
+    w.p[w.n] = w.p[1]; /* and a third time, when the run was interrupted: the search was not told of it */
+    answer_words(&w.plan, w.p, w.n + 1, &w.a);
+    says(&w, "Of 2 runs that asked for 2 concurrent requests, 1 had no request due in the window that ended ok.");
     w.p[1].window_ok = 0;
     answer_words(&w.plan, w.p, w.n, &w.a);
     says(&w, "At 2 concurrent requests no request due in the window ended ok.");

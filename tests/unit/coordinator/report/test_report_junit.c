@@ -220,6 +220,16 @@ static void test_red(void **state)
     assert_int_equal(report_junit(&in, &out, NULL), 0);
     has(&out, "tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">");
     has(&out, "<error message=\"the stage was cut short\"/>");
+    verdict_add(&point.verdict, VERDICT_INVALID, "nothing was measured: the stage was cut short");
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0); /* which is no word on the server */
+    has(&out, "tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">");
+    has(&out, "<error message=\"nothing was measured: the stage was cut short\"/>");
+    stage.counters[COUNTER_FAILED_FIRST] = stage.counters[COUNTER_WIN_FAILED] = 3; /* these are */
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\">");
+    point.verdict = (struct verdict){0};
     stage.aborted = false; /* between two stages, of which a search needs no other */
     buf_reset(&out);
     assert_int_equal(report_junit(&in, &out, NULL), 0);
