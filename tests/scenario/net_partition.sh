@@ -5,7 +5,7 @@
 
 net_make 3
 plan 'target: {url: "http://127.0.0.1:8000/v1/chat/completions", model: sim}' 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' \
-    'load: {stages: [{concurrency: 12, duration: 13s}, {concurrency: 12, duration: 2s}], cooldown: 2s}' \
+    'load: {stages: [{concurrency: 12, duration: 17s}, {concurrency: 12, duration: 2s}], cooldown: 2s}' \
     'agents: {count: 3, wait: 20s, on_loss: mark, max_lost_weight: 50%}'
 net_up 3 --ttft 50ms --tpot 10ms
 sleep 2.5
