@@ -52,7 +52,7 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     json_null(j, "label");
     json_string(j, "model_id", export_model(a));
     json_string(j, "tokenizer_id", export_model(a));
-    json_u64(j, "num_prompts", export_ended(p));
+    json_u64(j, "num_prompts", p->window_due);
     if (open)
         json_double(j, "request_rate", p->requested.rate_to);
     else
@@ -62,7 +62,7 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     json_known_u64(j, "max_concurrency", cap != 0, cap);
     json_double(j, "duration", p->window_s);
     json_u64(j, "completed", p->window_ok);
-    json_u64(j, "failed", p->window_failed);
+    json_u64(j, "failed", point_errors(p));
     json_double(j, "total_input_tokens", export_tokens(p->input_tokens_per_s, p));
     json_double(j, "total_output_tokens", export_tokens(p->output_tokens_per_s, p));
     json_double(j, "request_throughput", p->requests_per_s);

@@ -248,6 +248,68 @@ static void test_mlperf_refuses(void **state)
     run_data_clear(&r);
 }
 
+static double in_file(const struct analysis *a, const char *form, const char *path)
+{
+    struct kept k = {.wanted = "", .text = BUF_INIT(1 << 20), .names = BUF_INIT(1 << 20)};
+    const struct export_to to = {.arg = &k, .put = keep_file};
+    struct tree t = {.arena = arena_new(NODE_ARENA_MAX), .file = form};
+    struct err e = {0};
+    char words[200], *next = words;
+    if (export_find(form)->run(a, &to, &e)) fail_msg("%s", e.text);
+    const char *end = strcmp(form, "vllm") == 0 ? strstr(buf_str(&k.text), "}\n[") : NULL; /* its summary comes last */
+    const struct node *n =
+        node_from_json(&t, buf_str(&k.text), end ? (size_t)(end + 1 - buf_str(&k.text)) : k.text.len, &e);
+    if (!n) fail_msg("%s: %s", form, e.text);
+    (void)snprintf(words, sizeof words, "%s", path);
+    for (char *word; n && (word = strsep(&next, "."));)
+        n = node_get(n, word);
+    double number = n ? n->number : (double)NAN;
+    arena_destroy(&t.arena);
+    buf_clear(&k.text);
+    buf_clear(&k.names);
+    return number;
+}
+
+/* Of 106 requests due in the window 90 ended ok, 4 failed, 10 got no answer and 2 were still young when the stage
+ * ended: no form loses one of them. */
+static void test_all_requests(void **state)
+{
+    (void)state;
+    struct fake fake = {.agents = 1, .seed = 3, .duration_s = 8, .warmup_s = 2};
+    struct run_data r;
+    struct analysis a;
+    struct err e = {0};
+    fake_run(&fake, NULL, &r);
+    assert_int_equal(analysis_init(&a, &r, &e), 0);
+    size_t all = a.n_points;
+    a.n_points = 1;
+    struct point *p = &a.points[0];
+    p->window_due = 106;
+    p->window_ok = 90;
+    p->window_failed = 4;
+    p->window_cut = 12;
+    p->window_unanswered = 10;
+    static const struct {
+        const char *form, *path;
+        double number;
+    } WANT[] = {{"vllm", "num_prompts", 106},
+                {"vllm", "completed", 90},
+                {"vllm", "failed", 14},
+                {"aiperf", "request_count.avg", 106},
+                {"aiperf", "completed_request_count.avg", 90},
+                {"llm-d", "results.request_performance.aggregate.requests.total", 106},
+                {"llm-d", "results.request_performance.aggregate.requests.failures", 14},
+                {"llm-d", "results.request_performance.aggregate.requests.incomplete", 2}};
+    for (size_t i = 0; i < sizeof WANT / sizeof *WANT; i++) {
+        double got = in_file(&a, WANT[i].form, WANT[i].path);
+        if (!(fabs(got - WANT[i].number) < 1e-9))
+            fail_msg("%s: %s is %g, not %g", WANT[i].form, WANT[i].path, got, WANT[i].number);
+    }
+    a.n_points = all;
+    analysis_clear(&a);
+    run_data_clear(&r);
+}
+
 /* Against numbers that are known: 1 ms and 3 ms. */
 static void test_spread(void **state)
 {
@@ -267,7 +329,7 @@ static void test_spread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_requests), cmocka_unit_test(test_every_form),
-                                       cmocka_unit_test(test_spread), cmocka_unit_test(test_mlperf),
-                                       cmocka_unit_test(test_mlperf_refuses)};
+                                       cmocka_unit_test(test_spread),   cmocka_unit_test(test_all_requests),
+                                       cmocka_unit_test(test_mlperf),   cmocka_unit_test(test_mlperf_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
