@@ -359,6 +359,20 @@ static void record_earlier(struct recorder *r, const struct stream *s, int64_t n
         count(r, COUNTER_WIN_EARLIER_NS, (uint64_t)(to - (s->t.sent > r->window_from ? s->t.sent : r->window_from)));
 }
 
+/* One of the warm-up that waited through the whole window is known to be slower than its age at the window's end,
+ * whatever became of it in the drain. */
+static void record_earlier_hung(struct recorder *r, const struct stream *s, int64_t now)
+{
+    const struct timeline *t = &s->t;
+    int64_t came = t->first_token != 0 ? t->first_token : t->done, to = r->window_to;
+    if (t->sent == 0 || t->due >= r->window_from || to <= r->window_from) return;
+    if (t->sent > r->window_from || now < to || (came != 0 && came < to)) return;
+    int64_t age = to - t->sent;
+    count(r, COUNTER_WIN_EARLIER_HUNG, 1);
+    sample(r, METRIC_CUT_AGE, age, 1);
+    sample(r, METRIC_CUT_WAIT, age, 1);
+}
+
 /* Slower than its age, whoever cut it off. One that kept all limits until its user went away tells nothing of them. */
 static void record_cut(struct recorder *r, const struct stream *s, bool cancelled, int64_t age)
 {
@@ -393,6 +407,7 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     }
     record_connection(r, &s->t);
     record_earlier(r, s, now);
+    if (outcome != COUNTER_CANCELLED) record_earlier_hung(r, s, now);
     if (ok) record_ok(r, s, &n, due_in_window, now);
     record_window(r, s, &n, ok);
     if (ok) return;

@@ -16,7 +16,10 @@
  * recorder_tail).
  * - cut_age, cut_wait: requests due inside the window that were still open when the drain ended, by their age since
  * they were sent, and those that were never sent, by their age since they were due (ABORTED both); and those that
- * load.cancel took back (CANCELLED). cut_ttft: of them, where a first token had come. cancel_age: of CANCELLED ones.
+ * load.cancel took back (CANCELLED). So are requests due before the window whose first token (or end, of a whole
+ * answer) had not come by its end, however they ended later, by their age then; WIN_EARLIER_HUNG counts them. A user
+ * who left is no error, so cancelled ones are not among them. cut_ttft: of them, where a first token had come.
+ * cancel_age: of CANCELLED ones.
  * - Whole answers: no ttft, ttft_due, ttfc, tpot, user_speed, tokens_per_event and no gaps; e2e ends with the body.
  * - lateness, dispatch: requests due inside the window that were sent, however they ended.
  * - dns, tcp, tls, connect: requests that made a new connection.

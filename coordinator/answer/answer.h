@@ -134,11 +134,13 @@ struct answer {
     struct failed_at failed_at, cut_at, bad_at;      /* the loads of these three */
     uint64_t window_due, cancelled, cancelled_early; /* due in a window; of these, those that load.cancel took back; and
                                                         of these, before a first token */
-    uint64_t hung;          /* due in a window, open at its end, and in the end several times as old as any answer */
-    double slowest_s;       /* the slowest answer of the points that have such; NaN without */
-    double oldest_s;        /* age of the oldest that was never answered; NaN when there is none */
-    double oldest_cut_s;    /* and of the oldest that was cut off */
-    enum counter failed_by; /* the label of most failed requests */
+    uint64_t hung;                /* open at a window's end, and in the end several times as old as any answer */
+    uint64_t earlier, earlier_of; /* of `cut`, due before a window and open in all of it; and how many were in flight at
+                                     once at the points that have such */
+    double slowest_s;             /* the slowest answer of the points that have such; NaN without */
+    double oldest_s;              /* age of the oldest that was never answered; NaN when there is none */
+    double oldest_cut_s;          /* and of the oldest that was cut off */
+    enum counter failed_by;       /* the label of most failed requests */
     uint64_t failed_by_n;
     const struct failure_sample *failed_first; /* the first of that label, of the run's data; NULL when none was kept */
     const struct remark *remark[REMARK_N];     /* the first of each kind, of the run's data; NULL when none was kept */

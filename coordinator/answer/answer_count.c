@@ -19,8 +19,10 @@ static void failures_compute(const struct point *points, size_t n, struct answer
         a->window_due += p->window_due;
         if (p->window_unanswered) a->oldest_s = fmax(a->oldest_s, p->oldest_cut_s);
         if (p->window_cut) a->oldest_cut_s = fmax(a->oldest_cut_s, p->oldest_cut_s);
-        if (p->window_hung) a->slowest_s = fmax(a->slowest_s, p->slowest_s);
-        a->hung += p->window_hung;
+        if (p->window_hung + p->earlier_hung) a->slowest_s = fmax(a->slowest_s, p->slowest_s);
+        a->hung += p->window_hung + p->earlier_hung;
+        a->earlier += p->earlier_cut;
+        if (p->earlier_cut) a->earlier_of += (uint64_t)llround(p->concurrency);
         for (int c = COUNTER_FAILED_FIRST; c <= COUNTER_FAILED_LAST; c++)
             by[c] += p->ledger.failed[c - COUNTER_FAILED_FIRST];
     }

@@ -388,7 +388,10 @@ static const char *unanswered_how(const struct answer *a)
 {
     uint64_t due = a->counters[COUNTER_DUE], sent = a->counters[COUNTER_SENT];
     uint64_t unsent = due > sent ? due - sent : 0;
-    if (unsent == 0) return ": the drain's end cut them off, the oldest after ";
+    if (a->earlier == a->cut) return ": they were open in the whole window, at its end the oldest for ";
+    if (unsent == 0)
+        return a->earlier ? ": the end of the window or of the drain cut them off, the oldest after "
+                          : ": the drain's end cut them off, the oldest after ";
     return a->counters[COUNTER_ABORTED] > unsent
                ? ": they were never sent, or the drain's end cut them off, the oldest after "
                : ": they waited for a free slot and were never sent, the oldest for ";
@@ -537,8 +540,8 @@ static void say_failures(struct answer *a)
     }
     if (a->unanswered) {
         double due = (double)a->window_requests;
-        answer_say(a, "%s of %s due in the window got no %sanswer", human_count(a->cut, n),
-                   human_things(due, "request", all), a->cut_within ? "whole " : "");
+        answer_say(a, "%s of %s due in the window%s got no %sanswer", human_count(a->cut, n),
+                   human_things(due, "request", all), a->earlier ? " or before it" : "", a->cut_within ? "whole " : "");
         say_share(a, (double)a->cut / due, &a->cut_at);
         answer_say_number(a, unanswered_how(a), a->oldest_cut_s, " s");
         if (a->hung) answer_say_number(a, ", where no answer took longer than ", a->slowest_s, " s");
@@ -546,6 +549,9 @@ static void say_failures(struct answer *a)
         if (a->cut > a->unanswered) /* a younger one might have ended well with a longer drain */
             answer_say(a, "errors.rate counts %s of them: those older than the slowest answer of their stage. ",
                        human_count(a->unanswered, n));
+        if (a->earlier)
+            answer_say(a, "Sent before the window began, and without an answer in all of it: %s of %s in flight. ",
+                       human_count(a->earlier, n), human_things((double)a->earlier_of, "request", all));
     }
     say_retries(a);
 }

@@ -364,6 +364,8 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
 
 static const char *words_cut(const struct point *p)
 {
+    if (p->window_cut && p->window_cut == p->earlier_cut)
+        return "waited through the whole window leave it open; a longer load.duration would show them";
     return p->window_cut ? "the drain's end cut off leave it open; a longer load.drain would show them"
                          : "load.cancel took back leave it open";
 }

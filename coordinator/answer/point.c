@@ -127,11 +127,14 @@ static double oldest_cut_s(const struct hist *cut, const struct hist *cancelled)
 }
 
 /* A request that was cut off is slower than its age. When it is older than the slowest answer, it counts as never
- * answered. A younger one might still have ended well. One that load.cancel took back is no error, however old. */
+ * answered. A younger one might still have ended well. The same holds of one of the warm-up that waited through the
+ * whole window; which of them are the older ones is not kept, but they are older than the window is long. One that
+ * load.cancel took back is no error, however old. */
 static void cut_compute(const struct stage_data *s, struct point *p)
 {
     const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E], *gone = s->hist[METRIC_CANCEL_AGE];
     int64_t slowest = e2e && e2e->count ? e2e->max : -1;
+    uint64_t earlier = s->counters[COUNTER_WIN_EARLIER_HUNG];
     p->oldest_cut_s = NAN;
     if (!cut) return;
     p->window_cancelled = gone ? gone->count : 0;
@@ -139,6 +142,12 @@ static void cut_compute(const struct stage_data *s, struct point *p)
     p->cancelled_over = s->counters[COUNTER_WIN_CANCELLED_OVER];
     p->window_cut = cut->count - p->window_cancelled;
     p->window_unanswered = older_than(cut, slowest) - older_than(gone, slowest);
+    p->earlier_cut = earlier;
+    p->earlier_unanswered = p->window_unanswered < earlier ? p->window_unanswered : earlier;
+    if (slowest < 0 && s->counters[COUNTER_OK]) { /* those of the warm-up may be as slow as any answer of this stage */
+        p->window_unanswered -= p->earlier_unanswered;
+        p->earlier_unanswered = 0;
+    }
     if (p->window_cut) p->oldest_cut_s = oldest_cut_s(cut, gone);
 }
 
@@ -275,8 +284,13 @@ static void check_little(const struct stage_data *s, struct point *p)
     bool long_enough = p->window_s * 1e9 > LITTLE_WINDOWS * longest;
     double flight = (double)s->counters[COUNTER_WIN_INFLIGHT_NS];
     double earlier = flight > 0 ? (double)s->counters[COUNTER_WIN_EARLIER_NS] / flight : 0;
-    bool off = long_enough && fabs(p->littles_law - 1) > LITTLE_OFF;
-    if (off && p->littles_law < 1 && fabs(p->littles_law + earlier - 1) <= LITTLE_OFF)
+    /* those that waited through the whole window ended at no rate: the law is of the others, and no longer warm-up
+     * leaves them out */
+    double hung = flight > 0 ? (double)s->counters[COUNTER_WIN_EARLIER_HUNG] * p->window_s * 1e9 / flight : 0;
+    double law = p->littles_law + hung;
+    bool off = long_enough && fabs(p->littles_law - 1) > LITTLE_OFF && fabs(law - 1) > LITTLE_OFF;
+    earlier = fmax(0, earlier - hung);
+    if (off && law < 1 && fabs(law + earlier - 1) <= LITTLE_OFF)
         verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
                       "requests of the warm-up took %s of the time in flight in the window, and longer than those that "
                       "began in it. A longer load.warmup leaves them out",
@@ -329,8 +343,9 @@ static void hung_compute(const struct stage_data *s, double to_s, struct point *
     int64_t old = HUNG * e2e->max;
     uint64_t failed = older_than(s->hist[METRIC_FAIL_AGE], old);
     double late = (double)s->counters[COUNTER_WIN_FAILED] - failed_in_time(s, to_s);
-    p->window_hung = older_than(s->hist[METRIC_CUT_AGE], old) - older_than(s->hist[METRIC_CANCEL_AGE], old) +
-                     (uint64_t)fmin((double)failed, late);
+    uint64_t cut = older_than(s->hist[METRIC_CUT_AGE], old) - older_than(s->hist[METRIC_CANCEL_AGE], old);
+    p->earlier_hung = (uint64_t)fmin((double)cut, (double)s->counters[COUNTER_WIN_EARLIER_HUNG]);
+    p->window_hung = cut - p->earlier_hung + (uint64_t)fmin((double)failed, late);
 }
 
 /* Requests open when the last one became due, to the second. */

@@ -34,16 +34,19 @@ struct point {
     double output_lo, output_hi; /* 95 % interval of throughput from batch means, NaN when none */
     double error_rate;           /* point_errors / point_ended; NaN when nothing ended */
     uint64_t window_due, window_ok, window_failed, window_good, window_done;
-    uint64_t window_cut;        /* due in the window, and cut off by the end of the drain or never sent */
+    uint64_t window_cut;        /* due in the window, and cut off by the end of the drain or never sent; and those due
+                                   before it that had no first token by its end */
     uint64_t window_unanswered; /* of these, older than the slowest answer; all of them where there was no answer */
-    double oldest_cut_s;        /* the longest of these waited so long; NaN without */
-    uint64_t window_hung;       /* due in the window, still open at its end, and in the end several times as old as the
-                                   slowest       answer: they hang, and wait for no server that is too slow */
-    double slowest_s;           /* the slowest answer; NaN without */
-    uint64_t window_cancelled;  /* due in the window, and load.cancel took them back; no errors */
-    uint64_t cancelled_early;   /* of these, before a first token */
-    uint64_t cancelled_over;    /* of these, over a limit of slo.request already; the others tell nothing of it */
-    double warmup_cut_s;        /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
+    uint64_t earlier_cut, earlier_unanswered; /* of both, those due before the window */
+    double oldest_cut_s;                      /* the longest of these waited so long; NaN without */
+    uint64_t window_hung;      /* due in the window, still open at its end, and in the end several times as old as the
+                                  slowest answer: they hang, and wait for no server that is too slow */
+    uint64_t earlier_hung;     /* the same of those due before the window */
+    double slowest_s;          /* the slowest answer; NaN without */
+    uint64_t window_cancelled; /* due in the window, and load.cancel took them back; no errors */
+    uint64_t cancelled_early;  /* of these, before a first token */
+    uint64_t cancelled_over;   /* of these, over a limit of slo.request already; the others tell nothing of it */
+    double warmup_cut_s;       /* warmup: auto: what MSER-5 cut from the window's beginning, else 0 */
     bool cut[METRIC_N];   /* this metric's numbers are of what comes after the cut; the others keep the whole window */
     double blocks_from_s; /* where the window, or what is left of it, begins in the stage's blocks */
     uint64_t seed;        /* of its resampling */
@@ -94,7 +97,7 @@ static inline uint64_t point_ended(const struct point *p)
 {
     return p->window_ok + point_errors(p);
 }
-/* Requests due in the window, however they ended. */
+/* Requests due in the window, however they ended, and those due before it that waited through it. */
 static inline uint64_t point_due(const struct point *p)
 {
     return p->window_ok + p->window_failed + p->window_cut + p->window_cancelled;

@@ -186,6 +186,7 @@ static void put_rates(struct json_out *j, const struct point *p, enum load_axis 
     json_u64(j, "good", p->window_good);
     json_u64(j, "cut_off", p->window_cut);
     json_u64(j, "unanswered", p->window_unanswered);
+    json_u64(j, "unanswered_earlier", p->earlier_unanswered);
     json_u64(j, "cancelled", p->window_cancelled);
     json_u64(j, "cancelled_early", p->cancelled_early);
     json_u64(j, "cancelled_over", p->cancelled_over);

@@ -100,8 +100,8 @@ static void failures_words(const struct analysis *in, size_t i, struct buf *ret)
         (void)buf_putc(ret, '\n');
     }
     if (p->window_cut)
-        (void)buf_printf(ret, "%s of %s due in the window got no %sanswer (%s).\n", human_count(p->window_cut, n),
-                         human_things((double)point_due(p), "request", all),
+        (void)buf_printf(ret, "%s of %s due in the window%s got no %sanswer (%s).\n", human_count(p->window_cut, n),
+                         human_things((double)point_due(p), "request", all), p->earlier_cut ? " or before it" : "",
                          p->metric[METRIC_CUT_TTFT].count ? "whole " : "",
                          human_percent((double)p->window_cut / (double)point_due(p), share));
 }

@@ -62,6 +62,7 @@ def pause(start, end):
 
 TURN = itertools.count()
 USED = itertools.count()
+FIRST = itertools.count()
 # path: (answer to a request for n tokens, the connection ends with it)
 PLACES = {
     "/good": (good, False),
@@ -91,6 +92,7 @@ PLACES = {
     "/finishnumber": (lambda n: stream([token()] * (n - 1) + [token(1), usage(n), event("[DONE]")]), False),
     "/statuses": (lambda n: whole("503 Service Unavailable", "text/plain", "busy") if next(TURN) % 5 else whole("500 Internal Server Error", "text/plain", "boom"), False),
     "/still": (lambda n: [(pause(1.5, 4.5), b"")] + good(n), False),
+    "/held": (lambda n: [(20 if next(FIRST) < 2 else 0, b"")] + good(n), False),
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
     "/groq": (lambda n: stream(tokens(n) + [event({"choices": [], "x_groq": {"id": "r", "usage": {"prompt_tokens": 16, "completion_tokens": 3 * n}}}), event("[DONE]")]), False),

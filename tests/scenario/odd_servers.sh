@@ -148,6 +148,11 @@ expect '.answer.text | contains("ended with a finish reason that plateau does no
 run_at /still 'concurrency: [2], duration: 5s, warmup: 500ms'
 expect '.points[0].ledger | .ok == .due' 'every request of a server that stood still ended ok'
 expect '.points[0].verdict.reasons | any(test("the server stood still: from second [0-9.]+ on next to nothing came for [1-3][0-9.]* s of the window"))' 'and it is told'
+run_at /held 'concurrency: [6], duration: 4s, warmup: 1s, drain: 2s' # the first two are never answered
+expect '.points[0] | (.window | .unanswered >= 2 and .unanswered_earlier == 2 and .cut_off >= 2) and .evidence.counters.window_earlier_hung == 2' 'requests that hang since the warm-up are unanswered'
+expect '.points[0] | .error_rate > 0 and (.ledger | .due == .ok + .aborted)' 'and errors, and the ledger balances'
+expect '.answer.text | contains("without an answer in all of it: 2 of 6 requests in flight.")' 'and the answer says so'
+expect '[.points[0].verdict.reasons[], .answer.text] | any(contains("load.warmup")) | not' 'and no longer warm-up is advised'
 run_at /negative 'concurrency: [2], duration: 1s'
 expect '([.answer.text, .outcome.causes[].text] | any(contains("a number that is none ("))) and .points[0].output_tokens.p50 == 8' 'a negative usage is not taken in silence'
 expect '.points[0].remarks[0] | .kind == "usage_unread" and (.text | contains("\"completion_tokens\": -8"))' 'and shown'

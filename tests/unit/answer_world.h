@@ -140,6 +140,8 @@ static inline void backed(const struct world *w)
                             (double)a->failed_by_n,
                             (double)a->unanswered,
                             (double)a->cut,
+                            (double)a->earlier,
+                            (double)a->earlier_of,
                             (double)a->requests,
                             (double)a->window_requests,
                             100 * (double)a->cut / (double)(a->window_requests ? a->window_requests : 1),

@@ -439,9 +439,9 @@ static void test_cut_off(void **state)
     must_hold(METRIC_CUT_AGE, 60000 * MS);
     must_hold(METRIC_CUT_WAIT, -1);
     fresh(NULL);
-    begin(100 * MS, 100 * MS); /* became due before the window */
+    begin(100 * MS, 100 * MS); /* became due before the window: its age at the window's end counts */
     end(END_ABORTED, 0, 61000 * MS, COUNTER_ABORTED);
-    must_hold(METRIC_CUT_AGE, -1);
+    must_hold(METRIC_CUT_AGE, 1900 * MS);
     fresh(NULL);
     begin(1000 * MS, 1000 * MS);
     end(END_CANCELLED, 0, 61000 * MS, COUNTER_CANCELLED); /* by the plan: so long it had waited too */
@@ -455,6 +455,31 @@ static void test_cut_off(void **state)
     must_hold(METRIC_CUT_WAIT, 4000 * MS);
     must_hold(METRIC_CANCEL_AGE, -1);
     must_hold(METRIC_LATENESS, -1);
+}
+
+/* Of those due before the window: what came within it, what failed in it and who left in the end are no such. */
+static void test_hung_since_before(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t sent, token, at, hung;
+        enum transport_end by;
+        enum counter outcome;
+    } CASES[] = {{500, 2000, 2500, 1, END_COMPLETE, COUNTER_OK}, /* answered in the drain */
+                 {500, 1999, 2500, 0, END_COMPLETE, COUNTER_OK}, /* it may stream for longer */
+                 {500, 0, 2500, 1, END_TIMEOUT_FIRST_TOKEN, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN},
+                 {500, 0, 1900, 0, END_TIMEOUT_FIRST_TOKEN, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN},
+                 {1100, 0, 2500, 0, END_ABORTED, COUNTER_ABORTED}, /* sent in the window */
+                 {500, 0, 2500, 0, END_CANCELLED, COUNTER_CANCELLED}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        fresh(NULL);
+        begin(500 * MS, CASES[i].sent * MS);
+        if (CASES[i].token) feed(TOKEN, CASES[i].token * MS), feed(DONE, CASES[i].at * MS);
+        end(CASES[i].by, 200, CASES[i].at * MS, CASES[i].outcome);
+        if (counted(COUNTER_WIN_EARLIER_HUNG) != (uint64_t)CASES[i].hung) fail_msg("case %zu", i);
+        must_hold(METRIC_CUT_AGE, CASES[i].hung ? 1500 * MS : -1);
+        must_hold(METRIC_CUT_WAIT, CASES[i].hung ? 1500 * MS : -1);
+    }
 }
 
 /* A user who goes away after a second: what he had waited for longer than a limit has missed it. */
@@ -659,11 +684,11 @@ int main(void)
         cmocka_unit_test(test_uncounted_reasoning),
         cmocka_unit_test(test_unknown_events),
         cmocka_unit_test(test_one_token),
-
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_failed_late),
         cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_hung_since_before),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_slo),

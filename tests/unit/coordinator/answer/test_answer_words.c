@@ -119,6 +119,13 @@ static void test_failures(void **state)
     finish(&w, 1000);
     says(&w, "cut them off, the oldest after 59.8 s, where no answer took longer than 0.0812 s. ");
     w.p[1].window_hung = 0;
+    w.p[1].earlier_cut = 4, w.p[1].concurrency = 11.8;
+    finish(&w, 1000);
+    says(&w, "450 of 1,950 requests due in the window or before it got no answer (23.1 %): the end of the window or of "
+             "the drain cut them off, the "
+             "oldest after 59.8 s. Sent before the window began, and without an answer in all of it: 4 of 12 requests "
+             "in flight. ");
+    w.p[1].earlier_cut = 0;
     w.p[0].metric[METRIC_CUT_TTFT].count = 3; /* tokens had come of some */
     finish(&w, 1000);
     says(&w, "450 of 1,950 requests due in the window got no whole answer (23.1 %)");

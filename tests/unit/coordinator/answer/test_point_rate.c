@@ -41,6 +41,42 @@ static void test_cancelled(void **state)
     stage_done(&s);
 }
 
+/* Requests of the warm-up that wait through the whole window are no errors of the warm-up's length. */
+static void test_hung_since_before(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    struct hist *cut = s.hist[METRIC_CUT_AGE] = hist_new();
+    s.counters[COUNTER_WIN_DONE] = 375; /* 375 ends of 3.2 s in 50 s are 24 in flight; 8 of the 32 hang */
+    s.counters[COUNTER_WIN_EARLIER_NS] = UINT64_C(50000000000) * 8;
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "requests of the warm-up took 25 %"));
+    assert_int_equal(hist_record(cut, INT64_C(55000000000), 8), 0);
+    s.counters[COUNTER_WIN_EARLIER_HUNG] = 8;
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "requests of the warm-up took"));
+    assert_false(has_reason(&p, "Little"));
+    assert_true(p.window_unanswered == 8 && p.earlier_unanswered == 8 && p.window_cut == 8 && p.earlier_cut == 8);
+    assert_true(p.earlier_hung == 8 && p.window_hung == 0); /* no arrivals of the window */
+    is(p.error_rate, 8.0 / 508);
+    assert_int_equal(point_limited(&p), 508);
+    hist_reset(cut); /* others take as long */
+    assert_int_equal(hist_record(cut, INT64_C(3000000000), 8), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_unanswered == 0 && p.earlier_unanswered == 0 && p.window_cut == 8);
+    hist_reset(s.hist[METRIC_E2E]); /* no answer is known, but those of the drain */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.window_unanswered, 0);
+    s.counters[COUNTER_OK] = s.counters[COUNTER_WIN_OK] = 0;
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_unanswered == 8 && p.earlier_unanswered == 8);
+    stage_done(&s);
+}
+
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
 {
@@ -285,8 +321,9 @@ static void test_ramp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_overrun), cmocka_unit_test(test_outrun_by_count),
-        cmocka_unit_test(test_outrun),    cmocka_unit_test(test_hung),    cmocka_unit_test(test_ramp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hung_since_before),
+                                       cmocka_unit_test(test_overrun),   cmocka_unit_test(test_outrun_by_count),
+                                       cmocka_unit_test(test_outrun),    cmocka_unit_test(test_hung),
+                                       cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
