@@ -80,6 +80,11 @@ double export_sd(const struct point *p, enum metric m)
     return sqrt(sum / (double)h->count) / METRICS[m].scale;
 }
 
+uint64_t export_requests(const struct point *p)
+{
+    return p->window_due + p->earlier_unanswered;
+}
+
 double export_tokens(double per_s, const struct point *p)
 {
     return isfinite(per_s) ? round(per_s * p->window_s) : 0;

@@ -46,6 +46,8 @@ bool export_counts(const struct point *p);
  * deviation of the population likewise. NaN when there is no sample. */
 double export_quantile(const struct point *p, enum metric m, double q);
 double export_sd(const struct point *p, enum metric m);
+/* Due in the point's window, and due before it and never answered, as its errors count them. */
+uint64_t export_requests(const struct point *p);
 /* Tokens in the point's window. */
 double export_tokens(double per_s, const struct point *p);
 const char *export_model(const struct analysis *a); /* the first of the plan's models */

@@ -70,7 +70,7 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     put_one(j, "output_token_throughput", "tokens/sec", p->output_tokens_per_s);
     put_one(j, "input_token_throughput", "tokens/sec", p->input_tokens_per_s);
     put_one(j, "total_token_throughput", "tokens/sec", p->total_tokens_per_s);
-    put_one(j, "request_count", "requests", (double)p->window_due);
+    put_one(j, "request_count", "requests", (double)export_requests(p));
     put_one(j, "completed_request_count", "requests", (double)p->window_ok);
     put_one(j, "effective_concurrency", "requests", p->concurrency);
     put_one(j, "benchmark_duration", "sec", p->window_s);

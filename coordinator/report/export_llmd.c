@@ -85,10 +85,10 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     json_object(j, "request_performance");
     json_object(j, "aggregate");
     json_object(j, "requests");
-    uint64_t ended = point_ended(p);
-    json_u64(j, "total", p->window_due);
+    uint64_t all = export_requests(p), ended = point_ended(p);
+    json_u64(j, "total", all);
     json_u64(j, "failures", point_errors(p));
-    json_u64(j, "incomplete", p->window_due > ended ? p->window_due - ended : 0);
+    json_u64(j, "incomplete", all > ended ? all - ended : 0);
     put_statistics(j, p, METRIC_INPUT_TOKENS, "input_length", "count");
     put_statistics(j, p, METRIC_OUTPUT_TOKENS, "output_length", "count");
     json_end_object(j);

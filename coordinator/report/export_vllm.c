@@ -52,7 +52,7 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     json_null(j, "label");
     json_string(j, "model_id", export_model(a));
     json_string(j, "tokenizer_id", export_model(a));
-    json_u64(j, "num_prompts", p->window_due);
+    json_u64(j, "num_prompts", export_requests(p));
     if (open)
         json_double(j, "request_rate", p->requested.rate_to);
     else
