@@ -128,6 +128,7 @@ struct lump {
 
 static void record_lump(struct recorder *r, const struct stream *s, const struct lump *l)
 {
+    if (l->first == 0) return; /* none has begun */
     /* those of an answer's first read took what lies between its sending and its first token, at most */
     int64_t most = l->sum ? l->sum : s->t.first_token - s->t.sent;
     limit(r, METRIC_ITL_BLURRED, divide_rounded(l->sum, l->first), l->first);
@@ -210,6 +211,29 @@ static void record_first_alone(struct recorder *r, const struct stream *s)
     count(r, COUNTER_FIRST_ALONE_GAP_NS, (uint64_t)first.ns);
 }
 
+/* The first token of an answer that streams. */
+static void record_first_token(struct recorder *r, const struct stream *s, int64_t ttft)
+{
+    const struct timeline *t = &s->t;
+    r->snap->counters[COUNTER_BLURRED_FIRST] += s->late_first;
+    sample(r, METRIC_TTFT, ttft, 1);
+    count(r, COUNTER_WIN_UPLOAD_NS, (uint64_t)(t->upload_ns < ttft ? t->upload_ns : ttft));
+    sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
+    if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
+}
+
+static void record_lengths(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
+{
+    sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
+    if (!n->unknown) {
+        sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
+        count(r, COUNTER_WIN_UNASKED_OUT, !s->dialect->no_tokens && (s->asked_tokens == 0 || s->dialect->unlimited));
+        count(r, COUNTER_WIN_ASKED_OUT, s->asked_tokens && !s->dialect->unlimited ? s->asked_tokens : n->made);
+    }
+    count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);
+    count(r, COUNTER_WIN_GUESSED_IN, s->prompt_guessed);
+}
+
 /* Of an ok request that became due inside the window. */
 static void record_latencies(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -217,13 +241,7 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     bool whole = s->dialect->whole;
     int64_t last = whole ? t->done : t->last_token, ttft = whole ? 0 : t->first_token - t->sent, e2e = last - t->sent,
             tpot = 0;
-    if (!whole) {
-        r->snap->counters[COUNTER_BLURRED_FIRST] += s->late_first;
-        sample(r, METRIC_TTFT, ttft, 1);
-        count(r, COUNTER_WIN_UPLOAD_NS, (uint64_t)(t->upload_ns < ttft ? t->upload_ns : ttft));
-        sample(r, METRIC_TTFT_DUE, t->first_token - t->due, 1);
-        if (t->first_content != 0) sample(r, METRIC_TTFC, t->first_content - t->sent, 1);
-    }
+    if (!whole) record_first_token(r, s, ttft);
     sample(r, METRIC_E2E, e2e, 1);
     sample(r, METRIC_E2E_DUE, last - t->due, 1);
     if (s->turn) record_turn(r, s->turn, whole, ttft, e2e);
@@ -238,15 +256,9 @@ static void record_latencies(struct recorder *r, const struct stream *s, const s
     }
     if (!whole && !at_once && n->suffix > 0)
         sample(r, METRIC_TPOT_SUFFIX, divide_rounded(t->done - t->first_token, n->suffix), 1);
-    if (!whole) sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
-    sample(r, METRIC_INPUT_TOKENS, (int64_t)n->input * 1000, 1);
-    if (!n->unknown) {
-        sample(r, METRIC_OUTPUT_TOKENS, (int64_t)n->made * 1000, 1);
-        count(r, COUNTER_WIN_UNASKED_OUT, !s->dialect->no_tokens && (s->asked_tokens == 0 || s->dialect->unlimited));
-        count(r, COUNTER_WIN_ASKED_OUT, s->asked_tokens && !s->dialect->unlimited ? s->asked_tokens : n->made);
-    }
-    count(r, COUNTER_WIN_ASKED_IN, s->prompt_tokens);
-    count(r, COUNTER_WIN_GUESSED_IN, s->prompt_guessed);
+    if (!whole && s->events > 0)
+        sample(r, METRIC_TOKENS_PER_EVENT, divide_rounded((int64_t)n->seen * 1000000, s->events), 1);
+    record_lengths(r, s, n);
     if (!at_once || waited(s)) {
         record_gaps(r, &s->gaps);
         if (s->blurred.n) record_blurred(r, s);

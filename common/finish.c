@@ -25,17 +25,27 @@ static bool joins(char c)
     return c == '_' || c == '-' || c == ' ';
 }
 
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+static size_t after_joins(const char *s, size_t n, size_t at)
+{
+    while (at < n && joins(s[at]))
+        at++;
+    return at;
+}
+
 /* How much of `s` is `word`, whatever joins the parts of both; 0: it does not begin with it. */
 static size_t begins(const char *s, size_t n, const char *word, size_t word_n)
 {
     size_t at = 0, k = 0;
     for (;; at++, k++) {
-        while (k < word_n && joins(word[k]))
-            k++;
+        k = after_joins(word, word_n, k);
         if (k == word_n) return at;
-        while (at < n && joins(s[at]))
-            at++;
-        if (at == n || tolower((unsigned char)s[at]) != tolower((unsigned char)word[k])) return 0;
+        at = after_joins(s, n, at);
+        if (at == n || !same_letter(s[at], word[k])) return 0;
     }
 }
 

@@ -99,6 +99,24 @@ static struct compare_asked asked_of(const struct side *s)
     return (struct compare_asked){&s->run, s->run.plan, s->a.points, s->a.n_points};
 }
 
+/* What --fail-on makes of a run beside the first. */
+static void judge(const char *const *dirs, const struct comparison *c, size_t i, const struct options *o,
+                  int *io_status)
+{
+    if (!o->fails) return;
+    if (compare_fails(c, o->share)) *io_status = STATUS_GATE;
+    if (c->say != COMPARE_UNKNOWN || c->errors_rose) return;
+    if (c->one_run)
+        log_error("--fail-on cannot be decided: %s holds the same run as %s", dirs[i], dirs[0]);
+    else if (c->question[0])
+        log_error("--fail-on cannot be decided: %s did not ask the same question as %s: %s", dirs[i], dirs[0],
+                  c->question);
+    else
+        log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both", dirs[i],
+                  dirs[0]);
+    if (*io_status == 0) *io_status = STATUS_UNKNOWN;
+}
+
 static int compare(struct side *side, const char *const *dirs, size_t n, const struct options *o, int *ret_status,
                    struct err *e)
 {
@@ -120,17 +138,7 @@ static int compare(struct side *side, const char *const *dirs, size_t n, const s
             return -1;
         changes[i - 1] = side[i].change;
         differences[i - 1] = buf_str(&side[i].differences);
-        if (o->fails && compare_fails(&side[i].change, o->share)) *ret_status = STATUS_GATE;
-        if (!o->fails || side[i].change.say != COMPARE_UNKNOWN || side[i].change.errors_rose) continue;
-        if (side[i].change.one_run)
-            log_error("--fail-on cannot be decided: %s holds the same run as %s", dirs[i], dirs[0]);
-        else if (side[i].change.question[0])
-            log_error("--fail-on cannot be decided: %s did not ask the same question as %s: %s", dirs[i], dirs[0],
-                      side[i].change.question);
-        else
-            log_error("--fail-on cannot be decided: %s has no load in common with %s that was measured in both",
-                      dirs[i], dirs[0]);
-        if (*ret_status == 0) *ret_status = STATUS_UNKNOWN;
+        judge(dirs, &side[i].change, i, o, ret_status);
     }
     struct compare_input in = {runs, n, changes, differences};
     bool quiet = o->markdown && strcmp(o->markdown, "-") == 0; /* standard output is the Markdown then */

@@ -30,19 +30,25 @@ static double high(uint32_t i, const struct hist *const h[PARTS])
     return (double)(v < most ? v : most);
 }
 
+/* The buckets that either part has. */
+static void extent(const struct hist *const part[PARTS], uint32_t *io_from, uint32_t *io_to)
+{
+    for (int k = 0; k < PARTS; k++) {
+        const struct hist *h = part[k];
+        if (!h || !h->n) continue;
+        if (h->lo < *io_from) *io_from = h->lo;
+        if (h->lo + h->n > *io_to) *io_to = h->lo + h->n;
+    }
+}
+
 /* Walks the buckets of both parts upwards. */
 static void walk(const struct hist *const seen[PARTS], const struct hist *const cut[PARTS], struct censored *ret)
 {
     uint64_t n = all_of(seen) + all_of(cut), left = n, below = 0, ended = 0;
     double s = 1;
     uint32_t from = UINT32_MAX, to = 0;
-    for (int k = 0; k < PARTS; k++)
-        for (int c = 0; c < 2; c++) {
-            const struct hist *h = c ? cut[k] : seen[k];
-            if (!h || !h->n) continue;
-            if (h->lo < from) from = h->lo;
-            if (h->lo + h->n > to) to = h->lo + h->n;
-        }
+    extent(seen, &from, &to);
+    extent(cut, &from, &to);
     for (uint32_t i = from; i < to; i++) {
         uint64_t d = in_bucket(seen[0], i) + in_bucket(seen[1], i), c = in_bucket(cut[0], i) + in_bucket(cut[1], i);
         if (d + c == 0) continue;
@@ -50,9 +56,8 @@ static void walk(const struct hist *const seen[PARTS], const struct hist *const 
         left -= d + c;
         below += d + c;
         ended += d;
-        for (int k = 0; k < POINT_Q; k++) {
+        for (int k = 0; k < POINT_Q && n >= samples_needed(POINT_QS[k]); k++) { /* each needs more than those before */
             double rank = ceil(POINT_QS[k] * (double)n - 1e-9);
-            if (n < samples_needed(POINT_QS[k])) continue;
             if (isnan(ret->lo[k]) && (double)below >= rank) ret->lo[k] = fmax(high(i, seen), high(i, cut));
             if (isnan(ret->q[k]) && d && 1 - s >= POINT_QS[k] - 1e-12) ret->q[k] = high(i, seen);
             if (isnan(ret->hi[k]) && (double)ended >= rank) ret->hi[k] = high(i, seen);

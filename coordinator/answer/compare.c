@@ -198,6 +198,23 @@ static bool shares_set(struct cell *c, size_t n)
     return fed && !other;
 }
 
+static void measure_loads(const struct work *w, enum figure m, double used, struct comparison *ret)
+{
+    for (size_t i = 0; i < ret->n_loads; i++) {
+        struct change *c = &ret->loads[i].change[m];
+        const struct cell *cell = &w->cell[i];
+        change_none(c);
+        if (cell->n[0]) c->a = exp(cell->mean[0]);
+        if (cell->n[1]) c->b = exp(cell->mean[1]);
+        if (cell->vague && cell->n[0] && cell->n[1]) c->rel = expm1(cell->mean[1] - cell->mean[0]);
+        if (!(cell->weight > 0)) continue;
+        double mean = w->sum[i] / REPLICATES;
+        change_set(c, cell->mean[1] - cell->mean[0], sqrt(w->square[i] / REPLICATES - mean * mean), w->pool.df,
+                   0.05 / used, m);
+        if (cell->fed) change_fed(c);
+    }
+}
+
 static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t headlines, struct comparison *ret)
 {
     double centre = 0, whole_sum = 0, whole_square = 0, used = 0;
@@ -224,19 +241,7 @@ static void measure_compare(struct work *w, enum figure m, uint64_t seed, size_t
         whole_sum += whole;
         whole_square += whole * whole;
     }
-    for (size_t i = 0; i < ret->n_loads; i++) {
-        struct change *c = &ret->loads[i].change[m];
-        const struct cell *cell = &w->cell[i];
-        change_none(c);
-        if (cell->n[0]) c->a = exp(cell->mean[0]);
-        if (cell->n[1]) c->b = exp(cell->mean[1]);
-        if (cell->vague && cell->n[0] && cell->n[1]) c->rel = expm1(cell->mean[1] - cell->mean[0]);
-        if (!(cell->weight > 0)) continue;
-        double mean = w->sum[i] / REPLICATES;
-        change_set(c, cell->mean[1] - cell->mean[0], sqrt(w->square[i] / REPLICATES - mean * mean), w->pool.df,
-                   0.05 / used, m);
-        if (cell->fed) change_fed(c);
-    }
+    measure_loads(w, m, used, ret);
     change_none(&ret->overall[m]);
     if (!(used > 0)) return;
     double mean = whole_sum / REPLICATES;

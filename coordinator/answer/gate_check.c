@@ -370,6 +370,14 @@ static const char *words_cut(const struct point *p)
                          : "load.cancel took back leave it open";
 }
 
+/* Why a value has no upper end, where the number of samples is not known that would decide it. */
+static const char *words_open(const struct gate_outcome *o, const struct point *p)
+{
+    if (p->unsent_share > 0) return "requests that waited for load.max_concurrency and were never sent leave it open";
+    if (point_cut(p, o->gate->metric) || point_cut_within(p, o->gate->metric)) return NULL;
+    return "too few requests, of which some failed";
+}
+
 /* What would decide it. */
 static void words_undecided(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
@@ -382,12 +390,10 @@ static void words_undecided(const struct gate_outcome *o, const struct point *p,
             human_number(o->had, had));
     else if (isfinite(o->needs))
         PUT(": it needs about %s, had %s", human_things(o->needs, "request", needs), human_number(o->had, had));
-    else if (isinf(o->hi) && p->unsent_share > 0)
-        PUT(": requests that waited for load.max_concurrency and were never sent leave it open");
-    else if (isinf(o->hi) && (point_cut(p, o->gate->metric) || point_cut_within(p, o->gate->metric)))
-        PUT(": requests that %s", words_cut(p));
-    else if (isinf(o->hi))
-        PUT(": too few requests, of which some failed");
+    else if (isinf(o->hi)) {
+        const char *open = words_open(o, p);
+        PUT(": %s%s", open ? "" : "requests that ", open ? open : words_cut(p));
+    }
     if (isfinite(o->needs_s))
         PUT("%s about %s s at this load", isfinite(o->needs) ? ":" : ": it needs",
             human_number(ceil(o->needs_s), seconds));

@@ -143,9 +143,21 @@ static void header(const struct compare_input *in, struct buf *out)
     }
 }
 
-int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
+static void load_rows(const struct comparison *c, const char *first, const char *other, struct buf *out)
 {
     char a[HUMAN_MAX], b[HUMAN_MAX], text[CHANGE_WORDS], load[64], cut[64];
+    for (size_t i = 0; i < c->n_loads; i++)
+        for (int m = 0; m < N_SHOWN; m++) {
+            const struct change *d = &c->loads[i].change[SHOWN[m]];
+            (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s%s\n", m ? "" : load_label(&c->loads[i].requested, load),
+                             FIGURES[SHOWN[m]].key, human_number(d->a, a), human_number(d->b, b), percent(d, text),
+                             mark(d->say), isnan(d->rel) ? "" : cut_mark(&c->loads[i], first, other, cut));
+        }
+}
+
+int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
+{
+    char text[CHANGE_WORDS];
     header(in, out);
     for (size_t k = 0; k + 1 < in->n_runs; k++) {
         const struct comparison *c = &in->changes[k];
@@ -154,14 +166,7 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
             (void)buf_printf(out, "\nThe plans of A and %s differ:\n%s", other, in->plan_differences[k]);
         (void)buf_printf(out, "\n%-14s %-22s %10s %10s   %s\n", "load", "measure", in->runs[0].label, other,
                          "change (95 %)");
-        for (size_t i = 0; i < c->n_loads; i++)
-            for (int m = 0; m < N_SHOWN; m++) {
-                const struct change *d = &c->loads[i].change[SHOWN[m]];
-                (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s%s\n",
-                                 m ? "" : load_label(&c->loads[i].requested, load), FIGURES[SHOWN[m]].key,
-                                 human_number(d->a, a), human_number(d->b, b), percent(d, text), mark(d->say),
-                                 isnan(d->rel) ? "" : cut_mark(&c->loads[i], in->runs[0].label, other, cut));
-            }
+        load_rows(c, in->runs[0].label, other, out);
         for (int m = 0; m < N_SHOWN && c->n_loads; m++)
             (void)buf_printf(out, "%-14s %-22s %10s %10s   %s%s\n", m ? "" : "all loads", FIGURES[SHOWN[m]].key, "", "",
                              percent(&c->overall[SHOWN[m]], text),
