@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/stream/model_name.h"
 #include "agent/wording.h"
@@ -17,18 +16,13 @@
 
 #define WORDS_MOST 400 /* bytes of the answer's words in an error */
 
-static bool is(const char *p, size_t n, const char *word)
-{
-    return n == strlen(word) && strncasecmp(p, word, n) == 0;
-}
-
 void probe_words_header(struct probe_seen *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
-    if (is(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
-    if (is(name, name_n, "content-encoding")) failure_words(s->encoding, sizeof s->encoding, value, value_n);
-    if (is(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
-    if (is(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
-    if (is(name, name_n, "retry-after")) failure_words(s->retry_after, sizeof s->retry_after, value, value_n);
+    if (text_is_word(name, name_n, "content-type")) failure_words(s->type, sizeof s->type, value, value_n);
+    if (text_is_word(name, name_n, "content-encoding")) failure_words(s->encoding, sizeof s->encoding, value, value_n);
+    if (text_is_word(name, name_n, "server")) failure_words(s->server, sizeof s->server, value, value_n);
+    if (text_is_word(name, name_n, "location")) failure_words(s->location, sizeof s->location, value, value_n);
+    if (text_is_word(name, name_n, "retry-after")) failure_words(s->retry_after, sizeof s->retry_after, value, value_n);
     if (wording_is_limit(name, name_n)) wording_add_header(s->limits, sizeof s->limits, name, name_n, value, value_n);
 }
 

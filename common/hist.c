@@ -234,6 +234,11 @@ int64_t hist_sparse_quantile(const struct hist_sparse *h, double q)
     return h->whole.max;
 }
 
+uint64_t hist_in_bucket(const struct hist *h, uint32_t index)
+{
+    return h && index >= h->lo && index - h->lo < h->n ? h->counts[index - h->lo] : 0;
+}
+
 uint64_t hist_count_at_most(const struct hist *h, int64_t value)
 {
     uint32_t end = hist_index(value) + 1;

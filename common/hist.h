@@ -83,6 +83,7 @@ bool hist_equal(const struct hist *a, const struct hist *b); /* bucket by bucket
 int64_t hist_quantile(const struct hist *h, double q);
 int64_t hist_at_rank(const struct hist *h, uint64_t rank);        /* 1 … count */
 uint64_t hist_count_at_most(const struct hist *h, int64_t value); /* samples in buckets up to and including value's */
+uint64_t hist_in_bucket(const struct hist *h, uint32_t index);    /* samples; h: NULL is empty */
 double hist_mean(const struct hist *h);                           /* exact: sum / count; 0 when empty */
 double hist_sum(const struct hist *h);
 

@@ -18,6 +18,12 @@ const char *text_cut(const char *s, size_t most, char *buf);
 /* Whether `s` may be the name of a header: a token of RFC 9110, of at most 100 bytes. */
 bool text_is_header_name(const char *s);
 
+/* Whether it is `word`, whatever the case of its letters. */
+static inline bool text_is_word(const char *s, size_t n, const char *word)
+{
+    return n == strlen(word) && strncasecmp(s, word, n) == 0;
+}
+
 /* Whether `word` stands in it, whatever the case of its letters. Inline, since each answer's headers go through it: the
  * words are constants, and a letter's two cases differ in one bit, so that nearly all places are done with at once. */
 static inline bool text_holds(const char *s, size_t n, const char *word)

@@ -3,13 +3,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text.h"
+
 /* An event's name that says error: "error", "exception", "Error", "stream_error", "failed". In "response.x.failed" a
  * part has failed, and the dialect knows of which. */
 static bool names_error(const char *name, size_t n)
 {
     static const char *const WORDS[] = {"error", "exception"}, *const ALONE[] = {"failed", "failure", "fail", "fatal"};
     for (size_t i = 0; i < sizeof ALONE / sizeof *ALONE; i++)
-        if (n == strlen(ALONE[i]) && strncasecmp(name, ALONE[i], n) == 0) return true;
+        if (text_is_word(name, n, ALONE[i])) return true;
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
         size_t len = strlen(WORDS[i]);
         if (n >= len && strncasecmp(name + n - len, WORDS[i], len) == 0) return true;
@@ -23,7 +25,7 @@ static bool is_sign_of_life(const char *word, size_t n)
     static const char *const WORDS[] = {"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"};
     if (n < 4 || n > 10) return false; /* as the type of nearly all events */
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-        if (n == strlen(WORDS[i]) && strncasecmp(word, WORDS[i], n) == 0) return true;
+        if (text_is_word(word, n, WORDS[i])) return true;
     return false;
 }
 

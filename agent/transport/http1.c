@@ -1,7 +1,8 @@
 #include "agent/transport/http1.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "common/text.h"
 
 enum { NAME_NONE, NAME_OTHER, NAME_LENGTH, NAME_CODING, NAME_CONNECTION, NAME_ENCODING };
 
@@ -98,11 +99,6 @@ static bool take_length(struct http1 *h, const char *p, size_t n)
     return true;
 }
 
-static bool is(const char *p, size_t n, const char *word)
-{
-    return n == strlen(word) && strncasecmp(p, word, n) == 0;
-}
-
 /* One word of a comma-separated list. */
 static bool take_word(struct http1 *h, const char *p, size_t n)
 {
@@ -111,17 +107,17 @@ static bool take_word(struct http1 *h, const char *p, size_t n)
     while (n > 0 && blank(p[n - 1]))
         n--;
     if (h->name == NAME_CONNECTION) {
-        h->close |= is(p, n, "close");
-        h->keep |= is(p, n, "keep-alive");
+        h->close |= text_is_word(p, n, "close");
+        h->keep |= text_is_word(p, n, "keep-alive");
         return true;
     }
-    if (n == 0 || is(p, n, "identity")) return true;
+    if (n == 0 || text_is_word(p, n, "identity")) return true;
     if (h->name == NAME_ENCODING) {
         h->why = HTTP1_ENCODED;
         return true;
     }
     if (h->chunked) return no(h, "a second Transfer-Encoding");
-    if (!is(p, n, "chunked")) return no(h, "a Transfer-Encoding other than chunked");
+    if (!text_is_word(p, n, "chunked")) return no(h, "a Transfer-Encoding other than chunked");
     h->chunked = true;
     return true;
 }
@@ -155,11 +151,11 @@ static void take_trailer(const struct http1 *h, const struct line *l)
 
 static uint8_t name_of(const char *p, size_t n)
 {
-    return is(p, n, "content-length")      ? NAME_LENGTH
-           : is(p, n, "transfer-encoding") ? NAME_CODING
-           : is(p, n, "connection")        ? NAME_CONNECTION
-           : is(p, n, "content-encoding")  ? NAME_ENCODING
-                                           : NAME_OTHER;
+    return text_is_word(p, n, "content-length")      ? NAME_LENGTH
+           : text_is_word(p, n, "transfer-encoding") ? NAME_CODING
+           : text_is_word(p, n, "connection")        ? NAME_CONNECTION
+           : text_is_word(p, n, "content-encoding")  ? NAME_ENCODING
+                                                     : NAME_OTHER;
 }
 
 static bool take_header(struct http1 *h, const struct line *l)

@@ -81,19 +81,13 @@ struct gaps {
     double rest;                                     /* share of the others that may be wrong */
 };
 
-static uint64_t count_at(const struct hist *h, uint32_t bucket)
-{
-    uint32_t i = bucket - h->lo;
-    return i < h->n ? h->counts[i] : 0;
-}
-
 /* Percentile q of the gaps, with these in the place of those that are not known. */
 static double quantile_with(const struct gaps *g, const struct hist *limit, double q)
 {
     double rank = fmax(1, ceil(q * (double)g->all->count - 1e-6)), seen = 0;
     uint32_t lo = g->all->used_lo < limit->used_lo ? g->all->used_lo : limit->used_lo;
     for (uint32_t i = lo; i < HIST_BUCKETS; i++) {
-        uint64_t n = count_at(g->all, i) + count_at(limit, i), out = count_at(g->blurred, i);
+        uint64_t n = hist_in_bucket(g->all, i) + hist_in_bucket(limit, i), out = hist_in_bucket(g->blurred, i);
         seen += n > out ? (double)(n - out) : 0;
         if (seen >= rank) return (double)hist_bucket_high(i);
     }

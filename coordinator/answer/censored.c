@@ -11,11 +11,6 @@
 
 enum { PARTS = 2 }; /* of a sample: what ended, and was seen afterwards; what was cut off, and later than that */
 
-static uint64_t in_bucket(const struct hist *h, uint32_t i)
-{
-    return h && i >= h->lo && i - h->lo < h->n ? h->counts[i - h->lo] : 0;
-}
-
 static uint64_t all_of(const struct hist *const h[PARTS])
 {
     return (h[0] ? h[0]->count : 0) + (h[1] ? h[1]->count : 0);
@@ -50,7 +45,8 @@ static void walk(const struct hist *const seen[PARTS], const struct hist *const 
     extent(seen, &from, &to);
     extent(cut, &from, &to);
     for (uint32_t i = from; i < to; i++) {
-        uint64_t d = in_bucket(seen[0], i) + in_bucket(seen[1], i), c = in_bucket(cut[0], i) + in_bucket(cut[1], i);
+        uint64_t d = hist_in_bucket(seen[0], i) + hist_in_bucket(seen[1], i),
+                 c = hist_in_bucket(cut[0], i) + hist_in_bucket(cut[1], i);
         if (d + c == 0) continue;
         s *= 1 - (double)d / (double)left;
         left -= d + c;

@@ -3,7 +3,7 @@
  *
  * The estimate is that of Kaplan & Meier (J. Amer. Stat. Assoc. 53, 1958, p. 457) on the buckets of histograms:
  * S(t) = product over the buckets up to t of 1 - d/n, with d latencies in the bucket and n latencies and ages not below
- * it; an age stands behind the latencies of its bucket. It assumes that when a request is cut off has nothing to do
+ * it; an age comes after the latencies of its bucket. It assumes that when a request is cut off has nothing to do
  * with how slow it would have been, as where users leave after a time of their own. The bounds assume nothing: `lo`
  * takes each one as ended at its age, `hi` as never ended. */
 #pragma once

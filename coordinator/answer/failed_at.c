@@ -41,20 +41,12 @@ double failed_at_share(const struct point *points, size_t n, const struct plan_s
     return all > 0 ? bad / all : (double)NAN;
 }
 
-/* A load that is tried again is one load. */
-static bool seen_before(const struct point *points, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (load_same(&points[k].requested, &points[i].requested)) return true;
-    return false;
-}
-
 void failed_at_compute(const struct point *points, size_t n, enum failed_kind kind, struct failed_at *ret)
 {
     *ret = (struct failed_at){0};
     for (size_t i = 0; i < n; i++) {
         const struct plan_stage *load = &points[i].requested;
-        if (seen_before(points, i)) continue;
+        if (load_seen_before(points, i)) continue;
         double share = failed_at_share(points, n, load, kind);
         ret->loads++;
         if (!(share > 0)) continue;

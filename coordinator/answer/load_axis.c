@@ -24,6 +24,13 @@ bool load_same(const struct plan_stage *a, const struct plan_stage *b)
     return same_number(a->rate_from, b->rate_from) && same_number(a->rate_to, b->rate_to);
 }
 
+bool load_seen_before(const struct point *points, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (load_same(&points[k].requested, &points[i].requested)) return true;
+    return false;
+}
+
 static bool was_measured(const struct point *p)
 {
     return p->verdict.status != VERDICT_INVALID && !p->offline && p->output_tokens_per_s > 0 && p->concurrency > 0;

@@ -6,6 +6,8 @@
 /* Was the same load asked for? Concurrency in a closed loop; in an open loop both ends of the rate, the kind of
  * arrivals and the cap on requests in flight. How long it ran does not count: two runs of one load are its repeats. */
 bool load_same(const struct plan_stage *a, const struct plan_stage *b);
+/* Has a point before number i the same load? One that is tried again is one load. */
+bool load_seen_before(const struct point *points, size_t i);
 
 /* May the point carry an answer, a law or a comparison? Not when its verdict is invalid, when its window drifted, or
  * when nothing was measured in it. */

@@ -95,13 +95,6 @@ const struct point *look_twice_first(const struct runs_apart *r)
     return low_first ? r->low : r->high;
 }
 
-static bool seen_before(const struct point *points, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (load_same(&points[k].requested, &points[i].requested)) return true;
-    return false;
-}
-
 static void apart_compute(const struct run_data *run, const struct point *points, size_t n, struct runs_apart *ret)
 {
     double widest = 0;
@@ -109,7 +102,7 @@ static void apart_compute(const struct run_data *run, const struct point *points
     for (int f = 0; f < APART_FIGURES && loads == 0; f++)
         for (size_t i = 0; i < n; i++) {
             struct runs_apart one;
-            double times = seen_before(points, i) ? 0 : load_apart(points, n, i, (enum apart_figure)f, &one);
+            double times = load_seen_before(points, i) ? 0 : load_apart(points, n, i, (enum apart_figure)f, &one);
             loads += times > 0;
             if (times <= widest) continue;
             widest = times;
