@@ -15,6 +15,7 @@ static int replay(struct todo *t, const struct run_data *past, struct err *e)
     if (!p) return err_set(e, ERR_NOMEM, NO_MEMORY);
     while (n < past->n_stages && !past->stages[n].aborted) {
         point_compute(&past->stages[n], past->plan, &p[n]);
+        leftover_tell(&t->last, past->plan, &p[n]);
         n++;
     }
     struct search_outcome o;
@@ -59,6 +60,7 @@ int todo_tell(struct todo *t, const struct plan *plan, const struct stage_data *
     struct point p;
     if (!t->search) return 0;
     point_judged(s, plan, judged, &p);
+    leftover_tell(&t->last, plan, &p);
     return search_tell(t->search, &p) ? err_set(e, ERR_NOMEM, NO_MEMORY) : 0;
 }
 

@@ -2,6 +2,7 @@
  * order (steps.h) or from its search (search.h). Pure. */
 #pragma once
 #include "coordinator/data.h"
+#include "coordinator/answer/leftover.h"
 #include "coordinator/answer/search.h"
 #include "coordinator/steps.h"
 
@@ -10,6 +11,7 @@ struct todo {
     struct steps steps;
     struct search *search; /* NULL: the plan's stages */
     uint32_t searched;     /* stages that the search has asked for */
+    struct leftover last;  /* what the stages told to it left open */
     uint64_t before;       /* requests that went out: see todo_sent */
 };
 /* The points of finished stages are given to the search again. ERR_USAGE when they are not what it would have asked

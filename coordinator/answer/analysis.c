@@ -1,15 +1,11 @@
 #include "coordinator/answer/analysis.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/human.h"
 #include "coordinator/answer/answer_text.h"
 #include "coordinator/answer/gate_plan.h"
 #include "coordinator/answer/gates.h"
-#include "coordinator/answer/load_axis.h"
-#include "coordinator/answer/silence.h"
+#include "coordinator/answer/leftover.h"
 
 /* Stages that the plan asks for; 0: as many as a search needs. */
 static size_t stages_planned(const struct run_data *r)
@@ -69,23 +65,9 @@ int analysis_measured_status(const struct analysis *a)
 
 void analysis_explain(const struct plan *plan, struct point *points, size_t n)
 {
-    const struct point *before = NULL; /* the last one that was answered */
-    char words[VERDICT_REASON_MAX], how[100], load[LOAD_LABEL], took[HUMAN_MAX];
-    for (size_t i = 0; i < n; i++) {
-        struct point *p = &points[i];
-        const struct stage_data *s = p->data;
-        if (p->metric[METRIC_E2E].count) before = p;
-        if (!before || before == p || p->verdict.n_reasons == 0) continue;
-        double answer = before->metric[METRIC_E2E].q[0] / 1e3;
-        if (silence_s(s->hist, &s->plan) < STAGE_ANSWERS * answer) continue;
-        if (!silence_words(s->counters, s->hist, &s->plan, plan, NULL, words, sizeof words)) continue;
-        (void)snprintf(how, sizeof how, "in stage %u before it (load %s) answers took %s s (p50)", before->stage + 1,
-                       load_label(&before->requested, load), human_number(answer, took));
-        for (uint32_t k = 0; k < p->verdict.n_reasons; k++)
-            if (strcmp(p->verdict.reason[k], words) == 0)
-                (void)silence_words(s->counters, s->hist, &s->plan, plan, how, p->verdict.reason[k],
-                                    sizeof p->verdict.reason[k]);
-    }
+    struct leftover before = {0};
+    for (size_t i = 0; i < n; i++)
+        leftover_tell(&before, plan, &points[i]);
 }
 
 /* -1: no memory. */

@@ -17,7 +17,7 @@ struct analysis {
 ERR_CHECKED int analysis_init(struct analysis *ret, const struct run_data *run, struct err *e);
 void analysis_clear(struct analysis *a);
 
-/* Reasons that only the points before one explain: a stage to which nothing came, after one that was answered. */
+/* Reasons that only the points before one explain (leftover.h). */
 void analysis_explain(const struct plan *plan, struct point *points, size_t n);
 /* All gates of the run, slo.capacity with them. */
 enum gate_result analysis_gates(const struct analysis *a);

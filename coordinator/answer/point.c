@@ -417,11 +417,10 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
     char n[3][HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return false;
     if (!half && !(still * 1e3 > STILL_WAITS * wait)) return false;
-    verdict_doubt(
-        &p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
-        "the server stood still: from second %s on next to nothing came for %s s of the window's %s s, with %s open",
-        human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]),
-        human_things(fmax(1, round(open)), "request", t));
+    verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+                  STILL_WORDS " from second %s on next to nothing came for %s s of the window's %s s, with %s open",
+                  human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]),
+                  human_things(fmax(1, round(open)), "request", t));
     return true;
 }
 

@@ -61,12 +61,14 @@ struct point {
                      max_concurrency in vain; or, without a cap, requests in flight grew and fewer ended than came */
     bool outrun;  /* open loop without a cap: the verdict says that the server did not keep up, by `overrun` or, in a
                      short window, by its counts */
-    bool errors_gated;         /* the plan has an upper limit on errors: it judges the requests that failed at once */
-    bool still;                /* the verdict says that the server stood still */
-    bool gone;                 /* answers came, and then failures alone to the window's end */
-    struct steady_pass passes; /* the steady window by super-passes, where it was asked for */
-    double drift;              /* relative drift of throughput over the window */
-    double littles_law;        /* X·R / N, 1 when consistent; NaN when unknown */
+    bool errors_gated; /* the plan has an upper limit on errors: it judges the requests that failed at once */
+    bool still;        /* the verdict says that the server stood still */
+    bool gone;         /* answers came, and then failures alone to the window's end */
+    bool leftover; /* it was slower, or without an answer, while the server may have been at work on what a drain before
+                      it left open (leftover.h) */
+    struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
+    double drift;                               /* relative drift of throughput over the window */
+    double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */
     bool degraded;
@@ -125,6 +127,8 @@ const struct hist *point_cut_within(const struct point *p, enum metric m);
  * In goodput none of them is good. */
 bool point_is_of_answers(enum metric m); /* a latency or the speed of whole requests: the rule holds for it */
 const struct hist *point_failed(const struct point *p, enum metric m); /* how long failed ones waited; NULL: unknown */
+
+#define STILL_WORDS "the server stood still:" /* how the reason of `still` begins */
 
 /* What agents alone make of a point, judged some at a time: each has histograms to be opened, and there may be
  * thousands. */

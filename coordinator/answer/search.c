@@ -399,6 +399,9 @@ int search_tell(struct search *s, const struct point *p)
     if (s->phase == OVER) return 0;
     bool plateau = s->plan->search.goal == SEARCH_PLATEAU, nothing = nothing_ok(p);
     bool spoilt = !nothing && (p->degraded || p->verdict.status == VERDICT_INVALID || !(p->window_s > 0));
+    bool again = p->leftover && s->now.spoilt < SPOILT_MAX; /* then it counts as it is */
+    nothing &= !again;
+    spoilt |= again;
     struct trial now = s->now;
     if (!plateau && !spoilt) trial_add(&now, s->plan, p);
     if (p->no_memory || now.no_memory) {

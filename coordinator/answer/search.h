@@ -20,6 +20,9 @@
  * limit. While the knee of a plateau is looked for, higher loads were measured: there the knee stays between the loads
  * around it, and the best load is run once more.
  *
+ * A load that was slower while the server may have been at work on what the drain before it left open (leftover.h) is
+ * asked for again too, at most twice; then it counts as it is.
+ *
  * A load that breaks only gates that ask for load (`throughput > 400`) is too low while no load has kept all of them:
  * the search goes on above it. Once one has, such a load above it is one that fails. No load passes where none keeps
  * all gates.

@@ -19,21 +19,19 @@ static bool came(const uint64_t c[COUNTER_N], const struct plan *plan)
 }
 
 bool silence_words(const uint64_t c[COUNTER_N], struct hist *const hist[METRIC_N], const struct plan_stage *requested,
-                   const struct plan *plan, const char *before, char *buf, size_t n)
+                   const struct plan *plan, const char *why, char *buf, size_t n)
 {
     double waited = silence_s(hist, requested), warmup = ceil((double)requested->warmup_ns / 1e9);
     char s[HUMAN_MAX], open[HUMAN_THINGS_MAX], length[HUMAN_MAX], hangs[160];
     if (c[COUNTER_ABORTED] == 0 || came(c, plan)) return false;
-    if (before)
-        (void)snprintf(hangs, sizeof hangs, "The server seems to hang: %s", before);
-    else
-        (void)snprintf(hangs, sizeof hangs,
-                       "The server hangs, or answers take longer than the stage: then make load.duration at least %s s",
-                       human_number(warmup + STAGE_ANSWERS * ceil(waited), length));
-    (void)snprintf(
-        buf, n, "nothing was measured: not one %s came within %s s, and %s %s still open when the drain ended. %s",
-        c[COUNTER_BYTES_IN] ? "token" : "byte of an answer", human_number(waited, s),
-        human_things((double)c[COUNTER_ABORTED], "request", open), c[COUNTER_ABORTED] == 1 ? "was" : "were", hangs);
+    (void)snprintf(hangs, sizeof hangs,
+                   "The server hangs, or answers take longer than the stage: then make load.duration at least %s s",
+                   human_number(warmup + STAGE_ANSWERS * ceil(waited), length));
+    (void)snprintf(buf, n,
+                   "nothing was measured: not one %s came within %s s, and %s %s still open when the drain ended. %s",
+                   c[COUNTER_BYTES_IN] ? "token" : "byte of an answer", human_number(waited, s),
+                   human_things((double)c[COUNTER_ABORTED], "request", open), c[COUNTER_ABORTED] == 1 ? "was" : "were",
+                   why ? why : hangs);
     return true;
 }
 
