@@ -108,6 +108,6 @@ for plan in "$configs"/*.yaml; do
   "$bin/plateau" check --json plan.json 2>/dev/null | cmp -s - plan.json || fail "$plan: the JSON is another plan"
 done
 "$bin/plateau" check --schema | cmp -s - "$configs/plan.schema.json" || fail "configs/plan.schema.json is not what --schema prints"
-"$bin/plateau" check "$configs/quickstart.yaml" --set target.url=http://127.0.0.1:9999 | grep -q 'url: "http://127.0.0.1:9999/v1/chat/completions"' || fail "--set did not set"
+grep -q 'url: "http://127.0.0.1:9999/v1/chat/completions"' <<<"$("$bin/plateau" check "$configs/quickstart.yaml" --set target.url=http://127.0.0.1:9999)" || fail "--set did not set"
 if "$bin/plateau" check "$configs/smallest.yaml" >/dev/full 2>err; then fail "a full disk went unseen"; fi
 echo "bad_plans: ok"

@@ -40,7 +40,7 @@ expect_text out.log '^B against A: better' 'the other way round it is better'
 compare "$TMP/a/run.sqlite" "$TMP/b/summary.json"
 expect_text out.log '^B against A: ' 'files in the folders of the runs'
 [ "$STATUS" = 0 ] || fail "compare of two files: $(cat "$TMP/err.log")"
-(cd "$TMP/a" && "$BIN/plateau" report report.html) | grep -q 'output token/s' || fail 'report of the page of a run'
+(cd "$TMP/a" && "$BIN/plateau" report report.html) | found 'output token/s' || fail 'report of the page of a run'
 compare "$TMP/a" "$TMP/cmp.html"
 expect_status 2
 expect_text err.log 'cmp.html is a file and in no run.s folder: give the folder that holds run.sqlite' 'a file that is no run'

@@ -8,7 +8,7 @@ plateau_start --listen tcp://127.0.0.1:0 --http "127.0.0.1:$page"
 wait_until 5 grep -q 'listening on tcp' "$TMP/err.log" || fail "the coordinator does not listen"
 ENDPOINT=$(endpoint)
 agent --http "127.0.0.1:$agent_page"
-running() { curl -sf "http://127.0.0.1:$page/metrics" | grep -q '^plateau_stage_epoch [1-9]'; }
+running() { curl -sf "http://127.0.0.1:$page/metrics" | found '^plateau_stage_epoch [1-9]'; }
 wait_until 15 running || fail "no stage runs"
 sleep 1.2 # pages are renewed once a second
 curl -sf "http://127.0.0.1:$page/metrics" >"$TMP/coordinator.txt" || fail "no page of the coordinator"

@@ -26,7 +26,7 @@ once() { # SCHEME PORT-INDEX
     try "${NGINX_PORTS[$2]}" "$1" 10 'concurrency: [40], duration: 4s, warmup: 2s'
     expect '.points[0].ledger | .ok == .due and .ok > 0' "$1: every request ended ok"
     expect_ledger
-    awk '$4 != "HTTP/2.0"' "$TMP/nginx/access.log" | grep -q . && fail "$1: not all was HTTP/2"
+    awk '$4 != "HTTP/2.0"' "$TMP/nginx/access.log" | found . && fail "$1: not all was HTTP/2"
     echo "   connections $(counter connections), reads $(counter reads), unstamped $(counter unstamped), events $(counter events)"
     local most
     # nginx names those that carried requests; where a stream ends late, one more is made and may stay without

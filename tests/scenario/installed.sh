@@ -38,16 +38,16 @@ complete_words() { # WORD…: what bash offers for the last of them
 }
 # shellcheck disable=SC1091
 . "$share/bash-completion/completions/plateau"
-complete_words plateau ex | grep -qx export || fail "completion of a command"
-complete_words plateau run --conc | grep -qx -- --concurrency || fail "completion of an option"
-complete_words plateau help ke | grep -qx keys || fail "completion after help"
+complete_words plateau ex | found -x export || fail "completion of a command"
+complete_words plateau run --conc | found -x -- --concurrency || fail "completion of an option"
+complete_words plateau help ke | found -x keys || fail "completion after help"
 complete_program() { # the same for the other two
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
     _plateau_program
     printf '%s\n' "${COMPREPLY[@]}"
 }
-complete_program plateau-agent --max-c | grep -qx -- --max-connections || fail "completion of the agent's options"
-complete_program plateau-sim --htt | grep -qx -- --http2 || fail "completion of the simulator's options"
+complete_program plateau-agent --max-c | found -x -- --max-connections || fail "completion of the agent's options"
+complete_program plateau-sim --htt | found -x -- --http2 || fail "completion of the simulator's options"
 for p in plateau plateau-agent plateau-sim; do [ -s "$share/bash-completion/completions/$p" ] && [ -s "$share/fish/vendor_completions.d/$p.fish" ] || fail "no completion for $p"; done
 bash -n "$share/bash-completion/completions/plateau" || fail "the completion for bash does not parse"
 # What each shell completes, LINE=WORD; a shell that is not here is not asked.
@@ -59,7 +59,7 @@ if command -v zsh >/dev/null; then
 fi
 if command -v fish >/dev/null; then
     for c in "${cases[@]}"; do
-        HOME=$TMP fish --no-config -c "source $share/fish/vendor_completions.d/plateau.fish; complete -C '${c%=*}'" 2>&1 | cut -f1 | grep -qx -- "${c##*=}" || fail "fish does not complete: $c"
+        HOME=$TMP fish --no-config -c "source $share/fish/vendor_completions.d/plateau.fish; complete -C '${c%=*}'" 2>&1 | cut -f1 | found -x -- "${c##*=}" || fail "fish does not complete: $c"
     done
 fi
 [ -s "$share/doc/plateau/configs/smallest.yaml" ] && plateau check "$share/doc/plateau/configs/smallest.yaml" >/dev/null || fail "the plans are not installed"

@@ -97,9 +97,12 @@ expect() {
         show err.log
     fi
 }
+# found GREP-OPTION… PATTERN: whether it stands in standard input, all of which is read. `… | grep -q` ends at the first match, so that a program which still writes
+# dies of SIGPIPE, and with pipefail the whole is false though the text was there.
+found() { local all; all=$(cat); grep -q "$@" <<<"$all"; }
 # expect_text FILE PATTERN [WORDS]
 expect_text() { # the report folds its sentences: a line end may stand for a blank
-    if grep -qE -- "$2" "$TMP/$1" || tr -s '\n ' '  ' <"$TMP/$1" | grep -qE -- "$2"; then ok "${3:-$1 says: $2}"; else fail "${3:-$1 does not say: $2}"; show "$1"; fi
+    if grep -qE -- "$2" "$TMP/$1" || tr -s '\n ' '  ' <"$TMP/$1" | found -E -- "$2"; then ok "${3:-$1 says: $2}"; else fail "${3:-$1 does not say: $2}"; show "$1"; fi
 }
 # due = ok + failed + cancelled + aborted + lost, at every point
 expect_ledger() {

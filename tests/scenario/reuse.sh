@@ -65,7 +65,7 @@ expect ".points[0].evidence.counters | .repeated_tokens == $REPEATED and .sent_i
 expect ".points[0] | (.prefix_possible - $REPEATED / $ALL | fabs) < 1e-9 and (.prefix_by_usage - .prefix_possible | fabs) < 0.01 and .verdict.status != \"invalid\"" 'as a share, beside what usage says'
 expect '.answer.prefix_cache | .possible > 0.1 and (.by_usage - .possible | fabs) < 0.01 and .by_metrics_page == null' 'and of the run'
 expect_text out.log 'Prompts repeat [0-9.]+ % of their input tokens \(what one prefix cache without a limit could answer\); the server.s usage says [0-9.]+ % came from its cache\.'
-head -1 "$OUT/curve.csv" | grep -q 'prefix_possible,prefix_by_usage,server_prefix_hit_rate' && ok 'side by side in curve.csv' || fail 'curve.csv'
+head -1 "$OUT/curve.csv" | found 'prefix_possible,prefix_by_usage,server_prefix_hit_rate' && ok 'side by side in curve.csv' || fail 'curve.csv'
 grep -q 'Prompts repeat [0-9.]* % of their input tokens' "$OUT/report.html" && ok 'and in the page' || fail 'the page says nothing'
 # the same server again: it knows all of it from the run before
 ask "$DAY" 'concurrency: 1, passes: 1' 1

@@ -30,7 +30,7 @@ set -- $means
 expect ".points[0].evidence.counters | (.window_asked_input / .window_ok - $1 | fabs) < 0.01 and (.window_asked_output / .window_ok - $2 | fabs) < 0.01" 'lengths that a file gives are what answers and prompts are compared with'
 expect_text out.log 'Session trees: load 3 x8: 8 begun, 8 ended'
 expect_text err.log '8 session trees of [0-9]+ requests'
-"$BIN/plateau" check "$TMP/plan.yaml" --data "$TMP/data" 2>&1 | grep -q 'in flight: at most 3 session trees, each with any number of requests, at once' && ok 'check says what is counted' || fail 'check says what is in flight'
+"$BIN/plateau" check "$TMP/plan.yaml" --data "$TMP/data" 2>&1 | found 'in flight: at most 3 session trees, each with any number of requests, at once' && ok 'check says what is counted' || fail 'check says what is in flight'
 
 # ---- over two agents; pauses cut; all in one file; words of its own for each play; ids that mean the same in all trees ----
 memory
@@ -88,7 +88,7 @@ assert min(times[0] for times in due.values()) < 1e9, due # a tree that begins b
 PY
 expect '.scenario.name == "AgentX" and (.scenario.not_to_the_rules | map(select(test("window is 3 s long|40 times as fast|ignore_eos"))) | length) == 3 and (.scenario.not_to_the_rules | all(test("window is 3 s|40 times|ignore_eos|still being warmed")))' 'what is not to the rules'
 expect_text out.log 'Not to the rules of AgentX: recorded pauses pass 40 times as fast'
-"$BIN/plateau" check "$TMP/plan.yaml" 2>&1 | grep -q 'not to the rules: the window is 3 s long, the rules ask for 900 s' && ok 'check says it before' || fail 'check does not say it'
+"$BIN/plateau" check "$TMP/plan.yaml" 2>&1 | found 'not to the rules: the window is 3 s long, the rules ask for 900 s' && ok 'check says it before' || fail 'check does not say it'
 
 # ---- a server that fails now and then: what follows is still sent, and the tree counts as broken ----
 memory --fail-every 7

@@ -4,7 +4,7 @@
 
 fake=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null | head -1)
 [ -n "$fake" ] || { echo "skipped: no libfaketime (Debian package faketime)"; exit 77; }
-ldd "$BIN/plateau-agent" | grep -qE 'lib(asan|tsan)' && { echo "skipped: libfaketime and sanitizers do not go together"; exit 77; }
+ldd "$BIN/plateau-agent" | found -E 'lib(asan|tsan)' && { echo "skipped: libfaketime and sanitizers do not go together"; exit 77; }
 sim --ttft 50ms --tpot 10ms
 ENDPOINT=tcp://127.0.0.1:$(free_port)
 plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 32}}' 'load: {concurrency: [8], duration: 7s}' 'agents: {count: 1, wait: 20s}'

@@ -24,7 +24,7 @@ hash_of() { "$BIN/plateau" check --json --set agents.count=1 "$@" 2>&1 >/dev/nul
 for line in '# length: 3 stages in 8s, and at most 90s more' '# requests: as many as are answered' '# in flight: at most 4 at once'; do
     grep -qF "$line" "$TMP/checked" || fail "plateau check does not say: $line: $(grep '^#' "$TMP/checked")"
 done
-"$BIN/plateau" plan --url "$here" --model m --rate 5,10 --duration 20s | "$BIN/plateau" check - | grep -qF '# requests: at most about 300' || fail "requests of an open loop"
+"$BIN/plateau" plan --url "$here" --model m --rate 5,10 --duration 20s | "$BIN/plateau" check - | found -F '# requests: at most about 300' || fail "requests of an open loop"
 "$BIN/plateau" run - --local 1 --set load.duration=1s --set load.concurrency=1,2 --out "$TMP/piped" <"$TMP/printed.yaml" >/dev/null 2>&1
 STATUS=$?
 expect_carried
@@ -74,5 +74,5 @@ for zero in '--rate 0' '--rate 5,0' '--concurrency 0' '--concurrency 0,1'; do
 done
 refused "keep API keys out of plans" plan --url "$here" --model m --header 'Authorization: Bearer CANARY'
 grep -q CANARY "$TMP/err" && fail "a secret is repeated"
-"$BIN/plateau" help run | grep -qF 'plateau run --url http://127.0.0.1:8000' || fail "plateau help run shows no example"
+"$BIN/plateau" help run | found -F 'plateau run --url http://127.0.0.1:8000' || fail "plateau help run shows no example"
 finish
