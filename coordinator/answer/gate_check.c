@@ -87,11 +87,26 @@ static int64_t just_over(const struct plan_gate *gate)
     return hist_bucket_low(hist_index((int64_t)gate->value) + 1);
 }
 
+/* Is nothing known of this latency of requests that were cut off? */
+static bool unknown_of_cut(enum metric m)
+{
+    switch (m) {
+    case METRIC_TTFT:
+    case METRIC_TTFT_DUE:
+    case METRIC_TTFC:
+    case METRIC_E2E:
+    case METRIC_E2E_DUE:
+        return false;
+    default:
+        return true;
+    }
+}
+
 uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p)
 {
     const struct hist *h = is_upper(gate) ? point_failed(p, gate->metric) : NULL;
     if (gate->subject != GATE_METRIC || !point_is_of_answers(gate->metric)) return 0;
-    if (!p->errors_gated) return p->window_failed;
+    if (!p->errors_gated) return p->window_failed + (unknown_of_cut(gate->metric) ? p->window_unanswered : 0);
     return h ? h->count - hist_count_at_most(h, (int64_t)gate->value) : 0;
 }
 
@@ -268,7 +283,7 @@ static bool is_clear(double share, double n, double limit)
 static double share_needs(double share, double had, double limit)
 {
     double few = had, n = 2 * had;
-    if (!(share >= 0 && share < 1 && limit > 0 && limit < 1) || share == limit) return NAN;
+    if (!(share >= 0 && share <= 1 && limit > 0 && limit < 1) || share == limit) return NAN;
     while (!is_clear(share, n, limit)) {
         if (n > SHARE_NEEDS_MOST) return NAN;
         few = n;
@@ -347,7 +362,7 @@ const char *gate_value_words(const struct plan_gate *gate, double v, char *buf, 
 static bool words_hopeless(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
     bool invalid = p->verdict.status == VERDICT_INVALID;
-    bool none = o->gate->subject == GATE_METRIC && p->metric[o->gate->metric].count == 0;
+    bool none = o->gate->subject == GATE_METRIC && samples_of(p, o->gate->metric) == 0;
     if (invalid)
         (void)snprintf(buf, n, ": the point is invalid");
     else if (o->never)
@@ -436,9 +451,13 @@ static size_t words_counted(const struct gate_outcome *o, const struct point *p,
     if (o->together) PUT("%skept by all runs of this load together", follows ? "; " : "");
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
     const struct hist *after = o->gate->subject == GATE_METRIC ? point_cut_after(p, o->gate->metric) : NULL;
-    if (after) PUT("; with %s cut off after the first token", human_things((double)after->count, "request", failed));
+    if (after)
+        PUT("%swith %s cut off after the first token", at || follows ? "; " : "",
+            human_things((double)after->count, "request", failed));
     if (o->failed)
-        PUT("; %s %s", human_things((double)o->failed, "failed request", failed),
+        PUT("%s%s %s", at || follows ? "; " : "",
+            human_things((double)o->failed,
+                         o->failed > p->window_failed ? "failed or unanswered request" : "failed request", failed),
             p->errors_gated  ? "had waited longer than the limit"
             : o->failed == 1 ? "counts as beyond the limit"
                              : "count as beyond the limit");
@@ -470,11 +489,18 @@ static bool grows_with_stage(const struct plan_gate *gate, const struct point *p
     switch (gate->metric) {
     case METRIC_TTFT_DUE:
     case METRIC_E2E_DUE:
+    case METRIC_SESSION_TIME: /* the turns' waits are in it */
         return p->outrun || p->overrun;
     case METRIC_TTFT:
     case METRIC_TTFC:
     case METRIC_E2E:
     case METRIC_NORMALIZED:
+    case METRIC_TTFT_FIRST_TURN:
+    case METRIC_TTFT_SECOND_TURN:
+    case METRIC_TTFT_LATER_TURNS:
+    case METRIC_E2E_FIRST_TURN:
+    case METRIC_E2E_SECOND_TURN:
+    case METRIC_E2E_LATER_TURNS:
         return p->outrun;
     default:
         return false;
@@ -492,8 +518,8 @@ static bool lies_beyond(const struct plan_gate *gate, const struct point *p)
 /* The value lies among requests of which nothing is known but that they count as over the limit. */
 static bool is_just_over(const struct plan_gate *gate, const struct point *p, double value)
 {
-    return gate->subject == GATE_METRIC && is_upper(gate) && !p->errors_gated && p->window_failed && isfinite(value) &&
-           hist_index((int64_t)(value * METRICS[gate->metric].scale)) == hist_index(just_over(gate));
+    return gate->subject == GATE_METRIC && is_upper(gate) && !p->errors_gated && gate_failed_over(gate, p) &&
+           isfinite(value) && hist_index((int64_t)(value * METRICS[gate->metric].scale)) == hist_index(just_over(gate));
 }
 
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret)

@@ -8,7 +8,7 @@ struct gate_outcome {
     uint32_t point;       /* index of the point it was read at */
     double value, lo, hi; /* in the unit the gate was written in; NaN when unknown */
     const char *bound;    /* of the value: "at least ", "over "; NULL: none */
-    uint64_t failed;      /* failed requests that count as beyond the limit */
+    uint64_t failed; /* failed requests that count as beyond the limit, and unanswered ones of which no more is known */
     enum gate_result result;
     double needs,
         had;    /* inconclusive: samples that would decide it about, and those it had; NaN when that is not known */
@@ -24,8 +24,9 @@ struct gate_outcome {
  * cannot carry it, or where the rate outran the server and its wait would grow with the stage. Values that are exact
  * counts of what happened (min, max, a rate without interval) are compared as they are. */
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret);
-/* Failed requests of the window that count as beyond this limit, by the rule of point.h. 0 where the gate is of no
- * latency of answers. */
+/* Failed requests of the window that count as beyond this limit, by the rule of point.h, and as they do those that were
+ * never answered where the age at which they were cut off tells nothing of it (tpot, user_speed, latencies by turn). 0
+ * where the gate is of no latency of answers. */
 uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p);
 const char *gate_result_name(enum gate_result r);
 /* "3.27 % (95 %: 2.1 % to 4.8 %)", and for an inconclusive gate what would decide it: in the gate's own unit. p: the

@@ -126,14 +126,23 @@ static double oldest_cut_s(const struct hist *cut, const struct hist *cancelled)
     return (double)most / 1e9;
 }
 
+/* The slowest answer of the stage, ns; -1: there was none. Of those that were due before the window only that they
+ * ended by the stage's end is known. */
+static int64_t slowest_answer(const struct stage_data *s)
+{
+    const struct hist *e2e = s->hist[METRIC_E2E];
+    if (e2e && e2e->count) return e2e->max;
+    return s->counters[COUNTER_OK] ? s->plan.warmup_ns + (int64_t)s->counters[COUNTER_MEASURED_NS] : -1;
+}
+
 /* A request that was cut off is slower than its age. When it is older than the slowest answer, it counts as never
  * answered. A younger one might still have ended well. The same holds of one of the warm-up that waited through the
  * whole window; which of them are the older ones is not kept, but they are older than the window is long. One that
  * load.cancel took back is no error, however old. */
 static void cut_compute(const struct stage_data *s, struct point *p)
 {
-    const struct hist *cut = s->hist[METRIC_CUT_AGE], *e2e = s->hist[METRIC_E2E], *gone = s->hist[METRIC_CANCEL_AGE];
-    int64_t slowest = e2e && e2e->count ? e2e->max : -1;
+    const struct hist *cut = s->hist[METRIC_CUT_AGE], *gone = s->hist[METRIC_CANCEL_AGE];
+    int64_t slowest = slowest_answer(s);
     uint64_t earlier = s->counters[COUNTER_WIN_EARLIER_HUNG];
     p->oldest_cut_s = NAN;
     if (!cut) return;
@@ -144,10 +153,6 @@ static void cut_compute(const struct stage_data *s, struct point *p)
     p->window_unanswered = older_than(cut, slowest) - older_than(gone, slowest);
     p->earlier_cut = earlier;
     p->earlier_unanswered = p->window_unanswered < earlier ? p->window_unanswered : earlier;
-    if (slowest < 0 && s->counters[COUNTER_OK]) { /* those of the warm-up may be as slow as any answer of this stage */
-        p->window_unanswered -= p->earlier_unanswered;
-        p->earlier_unanswered = 0;
-    }
     if (p->window_cut) p->oldest_cut_s = oldest_cut_s(cut, gone);
 }
 

@@ -247,6 +247,84 @@ static void test_cut_off(void **state)
     hist_destroy(&hist[METRIC_CUT_WAIT]);
 }
 
+/* Of tokens a second, and by turn, nothing is known of requests that hang: where no gate is on errors, nothing else
+ * would judge them, as with those that failed. */
+static void test_unanswered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool errors_gated;
+        enum gate_result result;
+        const char *words;
+    } CASES[] = {
+        {"tpot.p99 < 50ms", false, GATE_FAIL, "over 50 ms; 200 failed or unanswered requests count as beyond"},
+        {"tpot.p99 < 50ms", true, GATE_PASS, "10 ms"},
+        {"user_speed.p5 > 20", false, GATE_FAIL, "0 token/s"},
+        {"user_speed.p5 > 20", true, GATE_PASS, "100 token/s"},
+        {"e2e_first_turn.p99 < 800ms", false, GATE_FAIL, "over 800 ms"},
+        {"e2e_first_turn.p99 < 800ms", true, GATE_PASS, "100 ms"},
+        {"input_tokens.p99 < 800", false, GATE_PASS, "100 token"},
+    };
+    static const enum metric OK[] = {METRIC_E2E_FIRST_TURN, METRIC_TPOT, METRIC_USER_SPEED, METRIC_INPUT_TOKENS};
+    static const int64_t VALUE[] = {100000000, 10000000, 100000000, 100000};
+    struct hist *hist[METRIC_N] = {NULL};
+    for (size_t k = 0; k < 4; k++)
+        assert_int_equal(hist_record(hist[OK[k]] = hist_new(), VALUE[k], 800), 0);
+    struct point p = {.hist = hist, .window_ok = 800, .window_cut = 200, .window_unanswered = 200};
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct plan_gate g;
+        char words[300];
+        p.errors_gated = CASES[i].errors_gated;
+        struct gate_outcome o = judged(CASES[i].text, &p, &g);
+        if (o.result != CASES[i].result) fail_msg("%s: %s", CASES[i].text, gate_result_name(o.result));
+        gate_words(&o, &p, words, sizeof words);
+        if (!strstr(words, CASES[i].words)) fail_msg("%s: %s", CASES[i].text, words);
+    }
+    for (size_t k = 0; k < 4; k++)
+        hist_destroy(&hist[OK[k]]);
+}
+
+/* By turn a wait grows with the stage too, where the rate outran the server. */
+static void test_turns_grow(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    hist_record(hist[METRIC_TTFT_LATER_TURNS] = hist_new(), 100000000, 800);
+    struct point p = {.hist = hist, .window_ok = 800, .outrun = true};
+    struct plan_gate g;
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    assert_int_equal(judged("ttft_later_turns.p99 < 800ms", &p, &g).result, GATE_INCONCLUSIVE);
+    p.outrun = false;
+    assert_int_equal(judged("ttft_later_turns.p99 < 800ms", &p, &g).result, GATE_PASS);
+    hist_destroy(&hist[METRIC_TTFT_LATER_TURNS]);
+}
+
+/* All that ended failed, and that is too few to decide: how many would is told. And words begin with no stop. */
+static void test_words_of_few(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    struct point p = {.hist = hist, .window_failed = 2, .error_rate = 1, .window_s = 10, .errors_gated = true};
+    struct plan_gate g;
+    char words[300];
+    for (int m = 0; m < METRIC_N; m++)
+        stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+    struct gate_outcome o = judged("errors.rate < 50%", &p, &g);
+    assert_int_equal(o.result, GATE_INCONCLUSIVE);
+    gate_words(&o, &p, words, sizeof words);
+    if (!strstr(words, "inconclusive: it needs about 6 requests, had 2")) fail_msg("%s", words);
+    hist_record(hist[METRIC_CUT_TTFT] = hist_new(), 100000000, 2);
+    o = judged("ttft.p50 < 800ms", &p, &g);
+    gate_words(&o, &p, words, sizeof words);
+    if (strncmp(words, "with 2 requests cut off after the first token; inconclusive: p50 needs", 70) != 0)
+        fail_msg("%s", words);
+    hist_destroy(&hist[METRIC_CUT_TTFT]);
+}
+
 /* Three in five requests fail: `slow` of them by a timeout after 2 s, the others at once. */
 static void test_failed(void **state)
 {
@@ -551,6 +629,9 @@ int main(void)
                                        cmocka_unit_test(test_repeats),
                                        cmocka_unit_test(test_two_groups),
                                        cmocka_unit_test(test_cut_off),
+                                       cmocka_unit_test(test_unanswered),
+                                       cmocka_unit_test(test_turns_grow),
+                                       cmocka_unit_test(test_words_of_few),
                                        cmocka_unit_test(test_failed),
                                        cmocka_unit_test(test_cut_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,32 @@ static void test_hung_since_before(void **state)
     stage_done(&s);
 }
 
+/* Answers longer than half of the stage: those due in the window were cut off, and are younger than the ones before,
+ * which ended in it. */
+static void test_long_answers(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    hist_destroy(&s.hist[METRIC_E2E]);
+    s.counters[COUNTER_WIN_OK] = 0;
+    s.counters[COUNTER_WIN_DUE] = s.counters[COUNTER_WIN_DONE] = s.counters[COUNTER_OK] = 32;
+    struct hist *cut = s.hist[METRIC_CUT_AGE] = hist_new();
+    assert_int_equal(hist_record(cut, INT64_C(35000000000), 32), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.window_cut == 32 && p.window_unanswered == 0 && isnan(p.error_rate));
+    assert_int_equal(hist_record(cut, INT64_C(75000000000), 3), 0); /* no answer was that old by the window's end */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.window_unanswered, 3);
+    s.counters[COUNTER_OK] = s.counters[COUNTER_WIN_DONE] = 0; /* there was no answer at all */
+    point_compute(&s, &plan, &p);
+    assert_int_equal(p.window_unanswered, 35);
+    stage_done(&s);
+}
+
 /* A rate the server does not keep up with: arrivals waited, and too many of them in vain. */
 static void test_overrun(void **state)
 {
@@ -321,9 +347,13 @@ static void test_ramp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hung_since_before),
-                                       cmocka_unit_test(test_overrun),   cmocka_unit_test(test_outrun_by_count),
-                                       cmocka_unit_test(test_outrun),    cmocka_unit_test(test_hung),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_hung_since_before),
+                                       cmocka_unit_test(test_long_answers),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_outrun_by_count),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_hung),
                                        cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
