@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
@@ -21,7 +22,8 @@ struct group {
     double load, throughput, lo, hi;
     const struct plan_stage *asked;
     double e2e_p50, requests_per_s, attainment, refused; /* refused: share of its requests, by refused_share */
-    double due, late; /* arrivals per second; how many more there were, by chance, than ended: per second too */
+    double carried[3]; /* requests/s with its interval; of rates that were kept up with, what was asked for */
+    double due, late;  /* arrivals per second; how many more there were, by chance, than ended: per second too */
     uint32_t n, first, n_pass, n_fail,
         n_open;              /* first: index of its first point; gates: points that pass, fail, neither */
     uint32_t n_usable;       /* points whose latencies count too */
@@ -45,6 +47,24 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
         half = fmax(half / sqrt((double)k), t_quantile(0.975, (double)(k - 1)) * sd_of(rate, k) / sqrt((double)k));
     g->lo = half > g->throughput ? 0 : g->throughput - half; /* NaN stays */
     g->hi = g->throughput + half;
+}
+
+/* The requests a second that it carries. Those of a rate that was kept up with came as the plan asked, and by how many
+ * chance made more or fewer of them says nothing of the server. */
+static void group_carried(struct group *g, const struct point *points, size_t n)
+{
+    double square = 0, k = 0, tokens = g->throughput > 0 ? (g->hi - g->lo) / 2 / g->throughput : 0;
+    bool kept = !plan_stage_is_ramp(g->asked);
+    for (size_t i = g->first; i < n; i++) {
+        if (!load_carries(&points[i]) || !load_same(&points[i].requested, g->asked)) continue;
+        kept &= load_kept_up(&points[i]) && points[i].window_due > 0;
+        square += pow(load_noise(&points[i], points[i].window_done), 2);
+        k++;
+    }
+    double half = kept ? 0 : fmax(tokens, norm_quantile(0.975) * sqrt(square) / k); /* fmax passes over NaN */
+    g->carried[0] = kept ? g->asked->rate_to : g->requests_per_s;
+    g->carried[1] = g->carried[0] * fmax(0, 1 - half);
+    g->carried[2] = g->carried[0] * (1 + half);
 }
 
 /* NULL: its load was one and the same. */
@@ -119,6 +139,7 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
     }
     for (size_t k = 0; k < n_groups; k++) {
         group_rate(&ret[k], points, n);
+        group_carried(&ret[k], points, n);
         group_apart(&ret[k], points, n);
     }
     if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
@@ -355,6 +376,7 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->slo_lo = g->lo;
     a->slo_hi = g->hi;
     a->slo_requests_per_s = g->requests_per_s;
+    memcpy(a->slo_carried, g->carried, sizeof a->slo_carried);
     a->slo_point = g->first;
     a->slo_open_end = g == end;
 }
@@ -389,10 +411,12 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
     }
 }
 
-static double capacity_of(bool requests, bool gated, const struct group *best, const struct answer *a)
+static void capacity_of(bool requests, bool gated, const struct group *best, struct answer *a)
 {
-    if (requests) return gated ? a->slo_requests_per_s : best->requests_per_s;
-    return gated ? a->slo_tokens_per_s : best->throughput;
+    const double *carried = gated ? a->slo_carried : best->carried;
+    a->capacity_value = requests ? carried[0] : gated ? a->slo_tokens_per_s : best->throughput;
+    a->capacity_lo = requests ? carried[1] : gated ? a->slo_lo : best->lo;
+    a->capacity_hi = requests ? carried[2] : gated ? a->slo_hi : best->hi;
 }
 
 /* `more`: a greater load may carry more. */
@@ -430,9 +454,7 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
     bool none = gated && !a->has_slo, broken = searched || (a->slo_failed && !a->slo_undecided);
     a->capacity = none && n && broken && !a->loads_apart ? GATE_FAIL : GATE_INCONCLUSIVE;
     if (!none && best) {
-        a->capacity_value = capacity_of(c->requests, gated, best, a);
-        a->capacity_lo = c->requests ? a->capacity_value : gated ? a->slo_lo : best->lo;
-        a->capacity_hi = c->requests ? a->capacity_value : gated ? a->slo_hi : best->hi;
+        capacity_of(c->requests, gated, best, a);
         a->capacity = capacity_judge(c, more, a);
     }
     if (a->capacity == GATE_INCONCLUSIVE) a->capacity_open = capacity_why(gated, more, n, a);

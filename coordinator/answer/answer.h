@@ -100,6 +100,8 @@ struct answer {
     double capacity_value, capacity_lo, capacity_hi; /* the value that was compared with it; NaN when unknown */
     const char *capacity_open;                       /* why it is not decided; NULL when it is */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */
+    double
+        slo_carried[3]; /* there: requests/s that it carries, of a rate that was kept up with the rate; 95 % interval */
     struct answer_latency at_knee, at_slo; /* at the smallest load tried that is not below the knee; at slo_load */
     struct lengths length;
     struct cache_hits hits;

@@ -15,8 +15,8 @@
 #define SPREAD_LEAST 0.002  /* within-run spread is never trusted to be less than this */
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
 #define GRAIN_LEAST 0.0005
-#define GRAIN_OF_ONE 0.6 /* standard deviation of a count whose ends fall anywhere: one request more or less */
-#define KEPT_UP 0.98     /* of the requests that came due, answered */
+#define GRAIN_OF_ONE 0.6   /* standard deviation of a count whose ends fall anywhere: one request more or less */
+#define OVERRUN_LEAST 0.02 /* a change of what an overrun server gives */
 #define NORMAL_95 1.959963984540054
 
 /* One load under one figure: logarithms of both sides' repeats. */
@@ -65,29 +65,16 @@ static bool is_rate(enum figure m)
     return m == FIGURE_OUTPUT || m == FIGURE_REQUESTS || m == FIGURE_GOODPUT;
 }
 
-static bool by_chance(const struct plan_stage *s)
+/* The rate says how much came. */
+static bool is_fed(const struct point *p)
 {
-    return s->kind == LOAD_OPEN && (s->arrivals == ARRIVALS_POISSON || s->arrivals == ARRIVALS_GAMMA);
+    return load_by_chance(&p->requested) && load_kept_up(p);
 }
 
-/* What a rate varies by, of its logarithm, though the server does not: by its arrivals, and by the answers that the
- * ends of the window cut, one in each slot. */
+/* What a rate varies by though the server does not. */
 static double rate_noise(const struct point *p, enum figure m)
 {
-    const struct plan_stage *s = &p->requested;
-    double ended = (double)(m == FIGURE_GOODPUT ? p->window_good : p->window_done), due = (double)p->window_due;
-    double shape = s->arrivals == ARRIVALS_GAMMA && s->burstiness > 0 ? s->burstiness : 1;
-    double slots = s->kind == LOAD_CLOSED && s->concurrency ? s->concurrency : 1;
-    double square = ended > 0 ? GRAIN_OF_ONE * GRAIN_OF_ONE * slots / (ended * ended) : 0;
-    if (by_chance(s) && due > 0) square += 1 / (due * shape);
-    return sqrt(square);
-}
-
-/* All that came was answered: the rate says how much came. */
-static bool kept_up(const struct point *p)
-{
-    return by_chance(&p->requested) && !p->overrun && !p->outrun && !(p->unsent_share > 0) &&
-           (double)p->window_ok >= KEPT_UP * (double)p->window_due;
+    return load_noise(p, m == FIGURE_GOODPUT ? p->window_good : p->window_done);
 }
 
 static void cell_fill(struct cell *c, const struct plan_stage *load, const struct point *p, size_t n, int side,
@@ -100,7 +87,7 @@ static void cell_fill(struct cell *c, const struct plan_stage *load, const struc
         if (!(r.value > 0)) continue;
         c->v[side][c->n[side]++] = log(r.value);
         if (is_rate(m)) c->grain = fmax(c->grain, rate_noise(&p[i], m));
-        c->fed &= m != FIGURE_GOODPUT && is_rate(m) && kept_up(&p[i]);
+        c->fed &= m != FIGURE_GOODPUT && is_rate(m) && is_fed(&p[i]);
         if (r.hi > r.lo) spreads[(*n_spreads)++] = (r.hi - r.lo) / 2 / NORMAL_95 / r.value;
     }
     c->mean[side] = mean_of(c->v[side], c->n[side]);
@@ -300,6 +287,14 @@ static void loads_make(const struct point *a, size_t n_a, const struct point *b,
         c->only_b += comparable(&b[i]) && !count_load(&b[i].requested, a, n_a);
     }
     if (c->n_loads > 1) qsort(c->loads, c->n_loads, sizeof *c->loads, by_load);
+    for (size_t i = 0; i < n_a; i++) {
+        bool compared = load_seen_before(a, i), there = false;
+        for (size_t k = 0; k < c->n_loads; k++)
+            compared |= load_same(&c->loads[k].requested, &a[i].requested);
+        for (size_t k = 0; k < n_b; k++)
+            there |= load_same(&b[k].requested, &a[i].requested);
+        c->missing += there && !compared;
+    }
     doubts_count(a, n_a, c, &c->doubts_a);
     doubts_count(b, n_b, c, &c->doubts_b);
 }
@@ -334,6 +329,18 @@ static void failures_count(const struct point *p, size_t n, const struct point *
     }
 }
 
+const char *compare_overrun_words(const struct compare_overrun *o, const char *a, const char *b,
+                                  char buf[COMPARE_OVERRUN_WORDS])
+{
+    char rel[HUMAN_MAX], load[LOAD_LABEL];
+    buf[0] = '\0';
+    if (o->say == COMPARE_BETTER || o->say == COMPARE_WORSE)
+        (void)snprintf(buf, COMPARE_OVERRUN_WORDS, "output token/s %s at load %s, which %s%s%s did not keep up with",
+                       human_change(o->rel, rel), load_label(&o->load, load), o->run_a ? a : "",
+                       o->run_a && o->run_b ? " and " : "", o->run_b ? b : "");
+    return buf;
+}
+
 const char *compare_failures_words(const struct compare_failures *f, char buf[COMPARE_FAILURES_WORDS])
 {
     char n[HUMAN_MAX], all[HUMAN_THINGS_MAX], share[HUMAN_MAX];
@@ -360,10 +367,57 @@ static void errors_compare(const struct point *a, size_t n_a, const struct point
     c->errors_rose = f[0]->ended && f[1]->ended && lo[1] > hi[0];
 }
 
+/* Output token/s of a load's runs, whether they kept up with it or not. */
+struct carried {
+    double mean, sd; /* sd: of the mean, relative */
+    size_t n, n_over;
+};
+
+static void carried_read(struct carried *ret, const struct plan_stage *load, const struct point *p, size_t n)
+{
+    *ret = (struct carried){0};
+    for (size_t i = 0; i < n; i++) {
+        if (!load_carries(&p[i]) || !load_same(&p[i].requested, load)) continue;
+        double half = (p[i].output_hi - p[i].output_lo) / 2 / NORMAL_95 / p[i].output_tokens_per_s;
+        ret->mean += (p[i].output_tokens_per_s - ret->mean) / (double)++ret->n;
+        ret->sd = fmax(ret->sd, isnan(half) ? rate_noise(&p[i], FIGURE_OUTPUT) : half);
+        ret->n_over += p[i].overrun;
+    }
+    ret->sd = sqrt((ret->sd * ret->sd + COMPARE_RUN_NOISE * COMPARE_RUN_NOISE) / fmax(1, (double)ret->n));
+}
+
+/* A rate that a run kept up with says what the server gives at least: more on the other side is no more then. */
+static void overrun_compare(const struct point *a, size_t n_a, const struct point *b, size_t n_b, struct comparison *c)
+{
+    size_t loads = 0;
+    for (size_t i = 0; i < n_a; i++)
+        loads += !load_seen_before(a, i);
+    for (size_t i = 0; i < n_a; i++) {
+        struct carried x, y;
+        if (load_seen_before(a, i) || a[i].requested.kind != LOAD_OPEN) continue;
+        carried_read(&x, &a[i].requested, a, n_a);
+        carried_read(&y, &a[i].requested, b, n_b);
+        if (!x.n || !y.n || x.n_over + y.n_over == 0) continue;
+        double rel = y.mean / x.mean - 1;
+        double clear = norm_quantile(1 - 0.05 / 2 / (double)loads) * sqrt(x.sd * x.sd + y.sd * y.sd);
+        bool worse = rel < 0 && y.n_over == y.n, better = rel > 0 && x.n_over == x.n;
+        if ((!worse && !better) || fabs(rel) <= fmax(OVERRUN_LEAST, clear)) continue;
+        bool was = c->overrun.say == COMPARE_WORSE;
+        if (c->overrun.say != COMPARE_UNKNOWN && (worse != was ? was : fabs(rel) <= fabs(c->overrun.rel))) continue;
+        c->overrun = (struct compare_overrun){worse ? COMPARE_WORSE : COMPARE_BETTER,
+                                              a[i].requested,
+                                              x.mean,
+                                              y.mean,
+                                              rel,
+                                              x.n_over == x.n,
+                                              y.n_over == y.n};
+    }
+}
+
 static void decide(struct comparison *c)
 {
-    bool better = false, known = false;
-    c->say = COMPARE_SAME;
+    bool better = c->overrun.say == COMPARE_BETTER, known = c->overrun.say != COMPARE_UNKNOWN;
+    c->say = c->overrun.say == COMPARE_WORSE ? COMPARE_WORSE : COMPARE_SAME;
     for (int m = 0; m < FIGURE_N; m++) {
         if (FIGURES[m].compare != FIGURE_HEADLINE) continue;
         known |= c->overall[m].say != COMPARE_UNKNOWN;
@@ -401,6 +455,8 @@ int compare_runs(const struct point *a, size_t n_a, const struct point *b, size_
             measure_compare(&w, (enum figure)m, rng_mix(seed, (uint64_t)m, 0, 0), headlines, ret);
         }
         errors_compare(a, n_a, b, n_b, ret);
+        ret->overrun.say = COMPARE_UNKNOWN;
+        overrun_compare(a, n_a, b, n_b, ret);
         decide(ret);
     }
     free(w.cell);
@@ -421,6 +477,7 @@ bool compare_fails(const struct comparison *c, double share)
 {
     if (c->question[0] || c->one_run) return false;
     if (c->errors_rose) return true;
+    if (c->overrun.say == COMPARE_WORSE && fabs(c->overrun.rel) >= share) return true;
     for (int m = 0; m < FIGURE_N; m++)
         if (FIGURES[m].compare == FIGURE_HEADLINE && c->overall[m].say == COMPARE_WORSE &&
             fabs(c->overall[m].rel) >= share)

@@ -46,6 +46,14 @@ struct compare_doubts {
     size_t n;
     const char *first; /* the first one's first reason, of the run's points; NULL when there is none */
 };
+/* Rates that a run did not keep up with. Its latencies there are those of the stage's length and are not compared; what
+ * the server gave of tokens is: less than the other run gave at this rate, kept up with or not, is worse. */
+struct compare_overrun {
+    enum compare_say say;   /* better or worse, clear of the noise; else unknown */
+    struct plan_stage load; /* the rate with the largest change */
+    double a, b, rel;       /* output token/s there, and b / a - 1 */
+    bool run_a, run_b;      /* which of the two did not keep up */
+};
 #define COMPARE_STATE 700u
 struct comparison {
     struct compare_load *loads; /* owned, in order of load */
@@ -54,9 +62,11 @@ struct comparison {
     enum compare_say say;
     size_t only_a, only_b;         /* usable points whose load the other run has no usable point of */
     size_t left_out_a, left_out_b; /* invalid or not steady */
-    bool repeated;                 /* noise was measured by repeats */
-    bool fed; /* both kept up with the random arrivals of all loads: rates of output and requests are those of the
-                 arrivals, and are called neither better nor worse */
+    size_t missing;                /* loads that both tried and of which one has no usable point */
+    struct compare_overrun overrun;
+    bool repeated; /* noise was measured by repeats */
+    bool fed;      /* both kept up with the random arrivals of all loads: rates of output and requests are those of the
+                      arrivals, and are called neither better nor worse */
     bool errors_rose;          /* share of failed requests is higher in B at the loads of both, clear of chance */
     double errors_a, errors_b; /* shares; NaN without requests */
     struct compare_failures failures_a, failures_b;
@@ -91,6 +101,10 @@ void compare_clear(struct comparison *c);
 /* "12 of 375 (3.2 %), most by http_429". Returns buf. */
 #define COMPARE_FAILURES_WORDS 160u
 const char *compare_failures_words(const struct compare_failures *f, char buf[COMPARE_FAILURES_WORDS]);
+/* "output token/s -30 % at load 20/s, which B did not keep up with"; "" where that is no verdict. Returns buf. */
+#define COMPARE_OVERRUN_WORDS 200u
+const char *compare_overrun_words(const struct compare_overrun *o, const char *a, const char *b,
+                                  char buf[COMPARE_OVERRUN_WORDS]);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
 /* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below

@@ -143,6 +143,7 @@ void compare_no_verdict(struct comparison *c)
 {
     c->say = COMPARE_UNKNOWN;
     c->errors_rose = false;
+    c->overrun.say = COMPARE_UNKNOWN;
     for (int f = 0; f < FIGURE_N; f++) {
         c->overall[f].say = COMPARE_UNKNOWN;
         for (size_t i = 0; i < c->n_loads; i++)

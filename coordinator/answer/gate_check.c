@@ -11,6 +11,7 @@
 #include "coordinator/answer/resample.h"
 
 #define SHARE_NEEDS_MOST 1e9 /* requests */
+#define MEAN_NEEDS 2         /* for an interval */
 
 struct gate_reading {
     double value, lo, hi;
@@ -183,7 +184,7 @@ static struct gate_reading aggregate(const struct plan_gate *gate, const struct 
     switch (gate->agg) {
     case AGG_MEAN:
         if (any) return mean_beside(s, b, scale);
-        return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, false, false};
+        return (struct gate_reading){s->mean, s->mean_lo, s->mean_hi, stat_independent(gate->metric), false};
     case AGG_MIN:
         return (struct gate_reading){b->failed && !is_upper(gate) ? 0 : least, NAN, NAN, false, false};
     case AGG_MAX:
@@ -321,7 +322,8 @@ static void what_decides(const struct plan_gate *gate, const struct point *p, do
     double had = errors                         ? (double)point_ended(p)
                  : gate->subject == GATE_METRIC ? (double)samples_of(p, gate->metric)
                                                 : (double)NAN;
-    double least = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE ? (double)samples_needed(gate->q) : 0;
+    double least =
+        gate->subject != GATE_METRIC || gate->agg != AGG_QUANTILE ? MEAN_NEEDS : (double)samples_needed(gate->q);
     bool quantile = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE && counted;
     if (quantile && upper) had += (double)o->failed;
     /* the share of requests beyond the limit decides: between two groups of latencies an interval's width says nothing
@@ -443,25 +445,31 @@ static bool from_sent(const struct plan_gate *gate, const struct point *p)
     return gate->subject == GATE_METRIC && whole && p->unsent_share > 0;
 }
 
+/* Failed requests that the value counts. Returns the words' length. */
+static size_t words_failed(const struct gate_outcome *o, const struct point *p, bool follows, char *buf, size_t n)
+{
+    char failed[HUMAN_THINGS_MAX];
+    size_t at = 0;
+    const char *thing = o->failed > p->window_failed ? "failed or unanswered request" : "failed request";
+    const char *count = o->failed == 1 ? "counts as beyond the limit" : "count as beyond the limit";
+    if (o->failed)
+        PUT("%s%s %s", follows ? "; " : "", human_things((double)o->failed, thing, failed),
+            p->errors_gated ? "had waited longer than the limit" : count);
+    return at;
+}
+
 /* Which requests the value is of, where that is not plain. Returns the words' length. */
 static size_t words_counted(const struct gate_outcome *o, const struct point *p, bool follows, char *buf, size_t n)
 {
-    char failed[HUMAN_THINGS_MAX];
+    char cut[HUMAN_THINGS_MAX];
     size_t at = 0;
     if (o->together) PUT("%skept by all runs of this load together", follows ? "; " : "");
     if (o->result == GATE_PASS && from_sent(o->gate, p)) PUT("; the wait for load.max_concurrency is not in it");
     const struct hist *after = o->gate->subject == GATE_METRIC ? point_cut_after(p, o->gate->metric) : NULL;
     if (after)
         PUT("%swith %s cut off after the first token", at || follows ? "; " : "",
-            human_things((double)after->count, "request", failed));
-    if (o->failed)
-        PUT("%s%s %s", at || follows ? "; " : "",
-            human_things((double)o->failed,
-                         o->failed > p->window_failed ? "failed or unanswered request" : "failed request", failed),
-            p->errors_gated  ? "had waited longer than the limit"
-            : o->failed == 1 ? "counts as beyond the limit"
-                             : "count as beyond the limit");
-    return at;
+            human_things((double)after->count, "request", cut));
+    return at < n ? at + words_failed(o, p, at || follows, buf + at, n - at) : at;
 }
 
 const char *gate_words(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)

@@ -17,7 +17,7 @@ bool gates_any(const struct plan *plan)
 
 const char *gates_rule(const struct plan *plan)
 {
-    if (plan->search.goal != SEARCH_NONE) return "the load that the search found must keep every gate";
+    if (plan->search.goal == SEARCH_SLO) return "the load that the search found must keep every gate";
     return gates_any(plan) ? "one load that keeps every gate is enough (slo.require: any)"
                            : "every load must keep every gate (slo.require: all)";
 }

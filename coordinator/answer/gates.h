@@ -10,7 +10,8 @@
  *    verdict is invalid do not count.
  * 2. any: PASS when one load keeps them, FAIL when every load breaks them.
  * 3. all: PASS when every run keeps them, FAIL when one breaks them.
- * 4. A search judges a load by all its runs together: PASS when its answer was confirmed, FAIL when no load passes.
+ * 4. A search judges a load by all its runs together: PASS when its answer was confirmed, FAIL when no load passes. Of
+ * one for the plateau the load at the knee is judged, as in 1; where none was found, nothing is decided.
  * 5. Everything else is INCONCLUSIVE, which is not a failure: slo.inconclusive says what it means for the exit status.
  *
  * PASS when there is no gate. `search`: what the search of the points came to, where the plan has one. */

@@ -86,6 +86,7 @@ static bool slower(const struct leftover *l, const struct plan *plan, const stru
 static void judge(const struct leftover *l, const struct plan *plan, struct point *p)
 {
     char why[WORDS];
+    p->server.others_left = p->server.others > 0 && busy_until(l, plan, p, SLACK, 0);
     if (silent(l, plan, p) || !slower(l, plan, p)) return;
     p->leftover = true;
     left_words(l, "the server", why);

@@ -6,9 +6,11 @@
 
 #include "common/human.h"
 
-#define AT_WORK 0.5     /* of the slots */
-#define FAILED_MUCH 0.1 /* of the requests: slots rest after them */
-#define ALIKE 0.02      /* loads achieved within this of each other */
+#define AT_WORK 0.5      /* of the slots */
+#define FAILED_MUCH 0.1  /* of the requests: slots rest after them */
+#define KEPT_UP 0.98     /* of the requests that came due, answered */
+#define GRAIN_OF_ONE 0.6 /* standard deviation of a count whose ends fall anywhere: one request more or less */
+#define ALIKE 0.02       /* loads achieved within this of each other */
 
 static bool same_number(double a, double b)
 {
@@ -103,6 +105,28 @@ const char *load_label(const struct plan_stage *p, char buf[LOAD_LABEL])
     if (p->requests && n > 0 && n < LOAD_LABEL - 24)
         (void)snprintf(buf + n, (size_t)(LOAD_LABEL - n), " x%" PRIu64, p->requests);
     return buf;
+}
+
+bool load_by_chance(const struct plan_stage *s)
+{
+    return s->kind == LOAD_OPEN && (s->arrivals == ARRIVALS_POISSON || s->arrivals == ARRIVALS_GAMMA);
+}
+
+bool load_kept_up(const struct point *p)
+{
+    return p->requested.kind == LOAD_OPEN && !p->overrun && !p->outrun && !(p->unsent_share > 0) &&
+           (double)p->window_ok >= KEPT_UP * (double)p->window_due;
+}
+
+double load_noise(const struct point *p, uint64_t ended)
+{
+    const struct plan_stage *s = &p->requested;
+    double n = (double)ended, due = (double)p->window_due;
+    double shape = s->arrivals == ARRIVALS_GAMMA && s->burstiness > 0 ? s->burstiness : 1;
+    double slots = s->kind == LOAD_CLOSED && s->concurrency ? s->concurrency : 1;
+    double square = n > 0 ? GRAIN_OF_ONE * GRAIN_OF_ONE * slots / (n * n) : 0;
+    if (load_by_chance(s) && due > 0) square += 1 / (due * shape);
+    return sqrt(square);
 }
 
 bool load_mostly_ends(const struct point *p)

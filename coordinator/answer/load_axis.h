@@ -30,6 +30,14 @@ double load_on(const struct point *p, enum load_axis axis); /* achieved, not ask
 const char *load_thing(enum load_axis axis);                /* "concurrent request", "request/s": for human_things */
 const char *load_axis_name(enum load_axis axis);            /* "in_flight", "arrivals_per_s": for files */
 
+/* Are its arrivals random? */
+bool load_by_chance(const struct plan_stage *s);
+/* An open loop of which all that came was answered: it carried the rate that was asked for. */
+bool load_kept_up(const struct point *p);
+/* What a rate of `ended` requests varies by, of its logarithm, though the server does not (standard deviation): by the
+ * chance of its arrivals, and by the answers that the ends of the window cut, one in each slot. */
+double load_noise(const struct point *p, uint64_t ended);
+
 /* A stage by count in whose window less than half of the slots were at work, and not since requests failed: it was
  * mostly the wait for its last answers, and says little of the load that it asked for. */
 bool load_mostly_ends(const struct point *p);

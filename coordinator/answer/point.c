@@ -21,6 +21,7 @@
     0.5 /* … or the shortest one where it was for so much of the window that what is usual is not known */
 #define SENT_IN_TIME 0.01   /* of the shortest wait for a first token … */
 #define SENT_IN_TIME_NS 1e6 /* … or this: as the verdict's limits for dispatch */
+#define GONE_CHANCE 0.05    /* that failures so many in a row are those that fail all the time */
 #define GONE_FAILURES 3     /* a server is gone when so many requests failed after the last answer */
 #define HUNG 3              /* times as old as the slowest answer */
 #define LITTLE_WINDOWS 10   /* the law says nothing in a window of fewer requests' time */
@@ -418,6 +419,9 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *lag = &p->metric[METRIC_LAG];
     double at = 0, open = 0, still = steady_still(s, from_s, to_s, &at, &open);
     double wait = ttft->count ? ttft->q[0] : p->metric[METRIC_E2E].q[0], least = ttft->count ? ttft->min : wait;
+    /* one request alone may wait for its first token as long as its prompt takes: that is its ttft */
+    const struct metric_stat *in = &p->metric[METRIC_INPUT_TOKENS];
+    if (open < 1.5 && in->q[0] > 0) wait *= fmax(1, in->max / in->q[0]);
     bool half = still >= STILL_HALF * p->window_s && still * 1e3 > STILL_WAITS * least;
     char n[3][HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return false;
@@ -432,7 +436,7 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
 /* Answers came, and for a while failures alone: what came beside them says nothing of what users had then. */
 static void was_gone(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
-    double last = from_s, done = 0, failed = 0, wait = p->metric[METRIC_E2E].q[0] / 1e3;
+    double last = from_s, done = 0, failed = 0, all = 0, wait = p->metric[METRIC_E2E].q[0] / 1e3;
     double least = fmax(STILL_LEAST_S, STILL_PART * p->window_s);
     struct {
         double from, to, failed;
@@ -443,6 +447,7 @@ static void was_gone(const struct stage_data *s, double from_s, double to_s, str
         if (r->agent >= 0 || r->t_s < from_s - 0.5 || r->t_s >= to_s - 0.5) continue;
         if (r->done > 0) last = r->t_s + r->span_s;
         done += r->done;
+        all += r->failed;
         failed = r->done > 0 ? 0 : failed + r->failed;
         double to = r->t_s + r->span_s >= to_s - 0.5 ? to_s : r->t_s + r->span_s;
         if (failed < GONE_FAILURES || to - last <= most.to - most.from) continue;
@@ -450,6 +455,8 @@ static void was_gone(const struct stage_data *s, double from_s, double to_s, str
     }
     double gone = most.to - most.from;
     if (!(done > 0) || !(gone > 0) || gone < least || gone <= STILL_WAITS * wait) return;
+    double usual = (all - most.failed + 1) / (done + all - most.failed + 2); /* share that fails else (Laplace) */
+    if (pow(usual, most.failed) * (done + all) > GONE_CHANCE) return;
     p->gone = most.to >= to_s;
     if (p->gone)
         verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,

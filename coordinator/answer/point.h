@@ -16,6 +16,7 @@ struct point_server {
     double queue_ms, queue_share; /* mean wait in its queue: as it reports it, else waiting / rate (Little); as a share
                                      of the client's mean ttft. NaN where others wait there too */
     double others;                /* requests on its page beyond ours, mean; 0: no more than chance has, NaN: unknown */
+    bool others_left;             /* they may be requests that a drain before the stage left open (leftover.h) */
     double tokens, client_tokens; /* generated in the whole stage as it counted, and as the client did; NaN without a
                                      reading before and after */
 };

@@ -59,7 +59,7 @@ static size_t cut_loads(const struct comparison *c)
 static void verdict_line(const struct comparison *c, const char *a, const char *b, struct buf *out)
 {
     bool any = false;
-    char before[HUMAN_MAX], after[HUMAN_MAX], loads[HUMAN_THINGS_MAX];
+    char before[HUMAN_MAX], after[HUMAN_MAX], loads[HUMAN_THINGS_MAX], over[COMPARE_OVERRUN_WORDS];
     if (c->one_run) {
         (void)buf_printf(out, "%s against %s: both folders hold the same run, so there is nothing to compare.\n", b, a);
         return;
@@ -78,6 +78,10 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
         (void)buf_printf(out, "%s %s %s", any ? "," : ":", FIGURES[m].key, percent(d, text));
         any = true;
     }
+    if (compare_overrun_words(&c->overrun, a, b, over)[0]) {
+        (void)buf_printf(out, "%s %s", any ? "," : ":", over);
+        any = true;
+    }
     if (c->errors_rose)
         (void)buf_printf(out, "%s failed requests rose from %s to %s", any ? "," : ":",
                          human_percent(c->errors_a, before), human_percent(c->errors_b, after));
@@ -85,6 +89,10 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     if (cut)
         (void)buf_printf(out, "; of the %s of both, %zu %s of stages that were cut short or miss an agent",
                          human_things((double)c->n_loads, "load", loads), cut, cut == 1 ? "is" : "are");
+    if (c->missing && c->n_loads)
+        (void)buf_printf(out, "; of %s that both tried, %zu %s not in it",
+                         human_things((double)(c->n_loads + c->missing), "load", loads), c->missing,
+                         c->missing == 1 ? "is" : "are");
     (void)buf_puts(out, ".\n");
 }
 

@@ -1,6 +1,11 @@
 #include "coordinator/report/report_server.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+
+#include "common/human.h"
+#include "coordinator/answer/load_axis.h"
 
 static void put_gauge(struct json_out *j, const char *key, const struct server_stage *w, enum server_field f)
 {
@@ -66,4 +71,23 @@ void report_cache_hits(struct json_out *j, const struct cache_hits *h)
     json_double(j, "by_usage", h->usage);
     json_double(j, "by_metrics_page", h->page);
     json_end_object(j);
+}
+
+bool server_others_words(const struct analysis *a, char *buf, size_t n)
+{
+    char load[64], t[HUMAN_THINGS_MAX], ours[HUMAN_MAX];
+    for (size_t i = 0; i < a->n_points; i++) {
+        const struct point *p = &a->points[i];
+        bool left = p->server.others_left;
+        if (!(p->server.others > 0)) continue;
+        (void)snprintf(
+            buf, n,
+            "%s: in stage %" PRIu32
+            " (load %s) its page had %s that are not of this %s, on average, beside %s of ours.",
+            left ? "The server may have been at work on what a drain had left open" : "Others load the server too",
+            p->stage + 1, load_label(&p->requested, load), human_things(round(p->server.others), "request", t),
+            left ? "stage" : "run", human_number(round(p->concurrency), ours));
+        return true;
+    }
+    return false;
 }

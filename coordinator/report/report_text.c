@@ -18,6 +18,7 @@
 #include "coordinator/answer/gates.h"
 #include "coordinator/answer/statuses.h"
 #include "coordinator/report/report_parts.h"
+#include "coordinator/report/report_server.h"
 
 #define WIDTH_LEAST 60u
 #define WIDTH_MOST 110u /* longer lines of prose are hard to read */
@@ -564,18 +565,8 @@ static void server_queue(const struct page *p, const struct analysis *in)
 
 static void server_others(const struct page *p, const struct analysis *in)
 {
-    char line[300], load[64], t[HUMAN_THINGS_MAX], n[HUMAN_MAX];
-    for (size_t i = 0; i < in->n_points; i++) {
-        const struct point *q = &in->points[i];
-        if (!(q->server.others > 0)) continue;
-        (void)snprintf(line, sizeof line,
-                       "Others load the server too: in stage %" PRIu32
-                       " (load %s) its page had %s that are not of this run, on average, beside %s of ours.",
-                       q->stage + 1, load_label(&q->requested, load),
-                       human_things(round(q->server.others), "request", t), human_number(round(q->concurrency), n));
-        wrap(p, line, 0);
-        return;
-    }
+    char line[300];
+    if (server_others_words(in, line, sizeof line)) wrap(p, line, 0);
 }
 
 static bool server_several(const struct page *p, const struct analysis *in)

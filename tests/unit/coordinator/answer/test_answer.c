@@ -310,6 +310,44 @@ static void test_mostly_ends(void **state)
     }
 }
 
+/* A rate that was kept up with within the gates is carried, though by chance fewer came than were asked for; requests
+ * of a closed loop have an interval. */
+static void test_capacity_of_requests(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const struct {
+        bool open, behind;
+        double value;
+        enum gate_result result;
+    } CASES[] = {{true, false, 20, GATE_PASS},
+                 {true, false, 21, GATE_FAIL},
+                 {true, true, 20, GATE_INCONCLUSIVE}, /* it did not answer all */
+                 {false, false, 19.5, GATE_INCONCLUSIVE},
+                 {false, false, 18, GATE_PASS},
+                 {false, false, 22, GATE_FAIL}};
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        memset(&w, 0, sizeof w);
+        for (uint32_t i = 0; i < 3; i++) {
+            struct point *p = add(&w, 10u << i, 1);
+            double came = 9.7 * (1u << i);
+            if (CASES[k].open)
+                p->requested = (struct plan_stage){.kind = LOAD_OPEN,
+                                                   .arrivals = ARRIVALS_POISSON,
+                                                   .rate_from = 10u << i,
+                                                   .rate_to = 10u << i,
+                                                   .concurrency = 10u << i}; /* by which the gates are set */
+            p->arrivals_per_s = p->requests_per_s = came;
+            p->window_ok = p->window_due = p->window_done = (uint64_t)(came * 30);
+            if (CASES[k].behind) p->window_ok = p->window_ok * 9 / 10;
+            p->output_tokens_per_s = came * 100, p->output_lo = came * 97, p->output_hi = came * 103;
+        }
+        w.plan.capacity = (struct plan_capacity){"requests/s", OP_GE, CASES[k].value, true};
+        finish_capacity(&w, 20);
+        if (w.a.capacity != CASES[k].result) fail_msg("%zu: %d, %s", k, (int)w.a.capacity, w.a.text);
+    }
+}
+
 /* Slots that rest after refusals are no load: of two loads that came out alike the knee is at the one that was asked
  * for less. */
 static void test_refused_knee(void **state)
@@ -612,18 +650,29 @@ static void test_monotone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answer),    cmocka_unit_test(test_not_reached),
-        cmocka_unit_test(test_left_out),        cmocka_unit_test(test_not_reached_for_want_of_points),
-        cmocka_unit_test(test_gates_that_fail), cmocka_unit_test(test_within),
-        cmocka_unit_test(test_single),          cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_overrun),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_refused_knee),    cmocka_unit_test(test_mostly_ends),
-        cmocka_unit_test(test_refused_close),   cmocka_unit_test(test_no_doubling),
-        cmocka_unit_test(test_outrun),          cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_few_points),      cmocka_unit_test(test_five_points),
-        cmocka_unit_test(test_poor_law),        cmocka_unit_test(test_flat),
-        cmocka_unit_test(test_falls),           cmocka_unit_test(test_search_cut),
-        cmocka_unit_test(test_monotone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_answer),
+                                       cmocka_unit_test(test_not_reached),
+                                       cmocka_unit_test(test_left_out),
+                                       cmocka_unit_test(test_not_reached_for_want_of_points),
+                                       cmocka_unit_test(test_gates_that_fail),
+                                       cmocka_unit_test(test_within),
+                                       cmocka_unit_test(test_single),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_overrun),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_refused_knee),
+                                       cmocka_unit_test(test_capacity_of_requests),
+                                       cmocka_unit_test(test_mostly_ends),
+                                       cmocka_unit_test(test_refused_close),
+                                       cmocka_unit_test(test_no_doubling),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_few_points),
+                                       cmocka_unit_test(test_five_points),
+                                       cmocka_unit_test(test_poor_law),
+                                       cmocka_unit_test(test_flat),
+                                       cmocka_unit_test(test_falls),
+                                       cmocka_unit_test(test_search_cut),
+                                       cmocka_unit_test(test_monotone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

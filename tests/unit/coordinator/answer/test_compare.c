@@ -197,6 +197,47 @@ static void test_small_change(void **state)
     }
 }
 
+/* A rate that one run kept up with, and the other did not: its latencies are of the stage's length, and what it gives
+ * is less. */
+static void test_overrun(void **state)
+{
+    (void)state;
+    static const struct {
+        double a, b;
+        bool over_a, over_b;
+        enum compare_say say;
+    } CASES[] = {{2000, 1400, false, true, COMPARE_WORSE}, {1400, 2000, true, false, COMPARE_BETTER},
+                 {2000, 1400, true, true, COMPARE_WORSE},  {1400, 2000, true, true, COMPARE_BETTER},
+                 {2000, 1980, false, true, COMPARE_SAME},  /* chance */
+                 {2000, 2200, false, true, COMPARE_SAME},  /* more arrivals, of which it gave as much */
+                 {2000, 1400, true, false, COMPARE_SAME}}; /* fewer arrivals, all of them answered */
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        struct point a[2], b[2];
+        struct comparison c;
+        char words[COMPARE_OVERRUN_WORDS];
+        for (int i = 0; i < 2; i++) {
+            a[i] = scripted(4, i ? CASES[k].a : 500, 100), b[i] = scripted(4, i ? CASES[k].b : 500, 100);
+            for (int s = 0; s < 2; s++) {
+                struct point *p = s ? &b[i] : &a[i];
+                p->requested = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 5 + 15 * i, .rate_to = 5 + 15 * i};
+                p->overrun = i && (s ? CASES[k].over_b : CASES[k].over_a);
+                p->steady = p->overrun ? STEADY_NO : STEADY_YES;
+            }
+        }
+        assert_int_equal(compare_runs(a, 2, b, 2, 1, &c, NULL), 0);
+        assert_int_equal(c.n_loads, 1);
+        assert_int_equal(c.missing, 1);
+        if (c.say != CASES[k].say) fail_msg("%zu: %s", k, compare_say_name(c.say));
+        assert_int_equal(compare_fails(&c, 0.1), CASES[k].say == COMPARE_WORSE);
+        compare_overrun_words(&c.overrun, "A", "B", words);
+        if (k == 0) assert_string_equal(words, "output token/s -30 % at load 20/s, which B did not keep up with");
+        if (CASES[k].say == COMPARE_SAME) assert_string_equal(words, "");
+        compare_no_verdict(&c);
+        assert_string_equal(compare_overrun_words(&c.overrun, "A", "B", words), "");
+        compare_clear(&c);
+    }
+}
+
 /* Of an open loop that came due so often. */
 static struct point open_point(enum arrivals_kind arrivals, uint64_t due, double window_s)
 {
@@ -575,6 +616,6 @@ int main(void)
         cmocka_unit_test(test_matching), cmocka_unit_test(test_plans),        cmocka_unit_test(test_question),
         cmocka_unit_test(test_state),    cmocka_unit_test(test_same_system),  cmocka_unit_test(test_many_seeds),
         cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless),
-        cmocka_unit_test(test_arrivals), cmocka_unit_test(test_few)};
+        cmocka_unit_test(test_arrivals), cmocka_unit_test(test_overrun),      cmocka_unit_test(test_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -604,6 +604,26 @@ static void test_words(void **state)
     hist_destroy(&hist[METRIC_TTFT]);
 }
 
+/* A mean of one request has no interval. */
+static void test_mean_of_one(void **state)
+{
+    (void)state;
+    struct hist *hist[METRIC_N] = {NULL};
+    struct point p = {.hist = hist, .window_ok = 1, .window_s = 10};
+    struct plan_gate g;
+    char words[300];
+    hist_record(hist[METRIC_TTFT] = hist_new(), 100000000, 1);
+    stat_compute(hist[METRIC_TTFT], METRIC_TTFT, &p.metric[METRIC_TTFT]);
+    struct gate_outcome o = judged("ttft.mean < 800ms", &p, &g);
+    assert_int_equal(o.result, GATE_INCONCLUSIVE);
+    assert_string_equal(gate_words(&o, &p, words, sizeof words),
+                        "100 ms; inconclusive: it needs about 2 requests, had 1: about 20 s at this load");
+    hist_record(hist[METRIC_TTFT], 110000000, 1);
+    stat_compute(hist[METRIC_TTFT], METRIC_TTFT, &p.metric[METRIC_TTFT]);
+    assert_int_equal(judged("ttft.mean < 800ms", &p, &g).result, GATE_PASS);
+    hist_destroy(&hist[METRIC_TTFT]);
+}
+
 static void test_rule(void **state)
 {
     (void)state;
@@ -614,25 +634,23 @@ static void test_rule(void **state)
     assert_string_equal(gates_rule(&plan), "every load must keep every gate (slo.require: all)");
     plan.search.goal = SEARCH_SLO;
     assert_true(gates_any(&plan));
+    assert_string_equal(gates_rule(&plan), "the load that the search found must keep every gate");
+    plan.search.goal = SEARCH_PLATEAU; /* does not look at gates, and the plateau is seldom within them */
+    assert_true(gates_any(&plan));
+    assert_string_equal(gates_rule(&plan), "one load that keeps every gate is enough (slo.require: any)");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_rule),
-                                       cmocka_unit_test(test_quantiles),
-                                       cmocka_unit_test(test_rates),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_gone),
-                                       cmocka_unit_test(test_decides_seldom_at_the_limit),
-                                       cmocka_unit_test(test_decide),
-                                       cmocka_unit_test(test_repeats),
-                                       cmocka_unit_test(test_two_groups),
-                                       cmocka_unit_test(test_cut_off),
-                                       cmocka_unit_test(test_unanswered),
-                                       cmocka_unit_test(test_turns_grow),
-                                       cmocka_unit_test(test_words_of_few),
-                                       cmocka_unit_test(test_failed),
-                                       cmocka_unit_test(test_cut_after)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_rule),
+        cmocka_unit_test(test_mean_of_one),  cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_rates),        cmocka_unit_test(test_outrun),
+        cmocka_unit_test(test_gone),         cmocka_unit_test(test_decides_seldom_at_the_limit),
+        cmocka_unit_test(test_decide),       cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_two_groups),   cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_unanswered),   cmocka_unit_test(test_turns_grow),
+        cmocka_unit_test(test_words_of_few), cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_cut_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,15 @@ static void test_stood_still(void **state)
     assert_false(has_reason(&p, "stood still"));
     hist_destroy(&s.hist[METRIC_LAG]);
     for (int i = 0; i < 50; i++)
+        rows[i].in_flight = 1; /* one user, whose prompts are 1 to 50 times as long: the longest takes longest */
+    s.hist[METRIC_INPUT_TOKENS] = hist_new();
+    assert_int_equal(hist_record(s.hist[METRIC_INPUT_TOKENS], 100000, 500), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "stood still"));
+    assert_int_equal(hist_record(s.hist[METRIC_INPUT_TOKENS], 5000000, 1), 0);
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "stood still"));
+    for (int i = 0; i < 50; i++)
         rows[i].in_flight = 0; /* nothing was asked */
     point_compute(&s, &plan, &p);
     assert_false(has_reason(&p, "stood still"));
@@ -444,6 +453,15 @@ static void test_gone(void **state)
     point_compute(&s, &plan, &p);
     assert_false(p.gone);
     assert_true(has_reason(&p, "nothing ended ok from second 30 to 45: 300 requests failed then"));
+    for (int i = 0; i < 50; i++) /* one a second, of which as many fail all the time: so many in a row are chance */
+        rows[i].done = i % 12 == 0, rows[i].failed = !rows[i].done;
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "nothing ended ok"));
+    assert_false(p.gone);
+    for (int i = 0; i < 50; i++) /* hardly any failed before */
+        rows[i].done = i < 39, rows[i].failed = !rows[i].done;
+    point_compute(&s, &plan, &p);
+    assert_true(p.gone);
     s.series = NULL;
     s.n_series = 0;
     stage_done(&s);
