@@ -167,7 +167,7 @@ int main(int argc, char **argv)
                       .tokens = 128,
                       .input = 16,
                       .each = 100,
-                      .quantum = NS_PER_MS};
+                      .quantum = 500 * NS_PER_US};
     const struct arg table[] = {
         {"url", ARG_TEXT, &f.url, "URL", "endpoint (http://127.0.0.1:8000/v1/chat/completions)"},
         {"source", ARG_TEXT, &f.sources, "ADDR", "local address"},
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
         {"duration", ARG_DURATION, &f.duration, "TIME", "of the stage"},
         {"warmup", ARG_DURATION, &f.warmup, "TIME", "cut from the window"},
         {"ramp", ARG_DURATION, &f.ramp, "TIME", "slots begin evenly over this time"},
-        {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (1ms)"},
+        {"quantum", ARG_DURATION, &f.quantum, "TIME", "wake at most once in this time (500us, as plans have it)"},
         {"http2", ARG_FLAG, &f.http2, NULL, "speak HTTP/2"},
         {"per-connection", ARG_U32, &f.each, "N", "… with at most so many streams a connection (100)"},
         {"streams", ARG_TEXT, &f.streams, "FILE",

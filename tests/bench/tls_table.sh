@@ -34,7 +34,7 @@ endpoint once --ttft 50ms --tpot 50ms --close-after 1 "${secure[@]}" # each answ
 
 engine() { # NAME BUILD OPTIONS: a line of JSON more in $dir/NAME
     local name=$1 from=$2; shift 2
-    taskset -c 1 "$from/bench/bench_engine" --workers 1 --log-level warn "$@" >>"$dir/$name"
+    taskset -c 1 "$from/bench/bench_engine" --workers 1 --log-level warn --quantum 500us "$@" >>"$dir/$name" # as plans have it
 }
 paced() { # NAME BUILD STREAMS OPTIONS
     local name=$1 from=$2 streams=$3; shift 3
