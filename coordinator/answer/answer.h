@@ -63,6 +63,7 @@ struct answer {
     struct answer_dip latency_dip;    /* the largest fall of e2e p50 by more than 5 % while the load rises */
     double refused_from;  /* load asked for from which on the server refuses (429, 503, 529) what more load brings; NaN:
                              none */
+    uint32_t overrun_cap; /* load.max_concurrency at which a rate was not kept up with, the largest; 0: none */
     bool plateau_reached; /* the sweep went far enough to see it; else the plateau is "at least" */
     double fall;   /* how far throughput falls from its maximum to the largest load, as a share; 0 unless it is clear of
                       both intervals */

@@ -8,6 +8,7 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     uint64_t by[COUNTER_N] = {0};
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
+        if (p->overrun && p->requested.max_concurrency > a->overrun_cap) a->overrun_cap = p->requested.max_concurrency;
         a->unanswered += p->window_unanswered;
         a->cut += p->window_cut;
         a->cut_within |= p->metric[METRIC_CUT_TTFT].count > 0;

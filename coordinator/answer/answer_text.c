@@ -163,13 +163,15 @@ static const char *refused_status(const struct answer *a)
 
 static void say_plateau(const struct plan *plan, bool whole, size_t n, struct answer *a)
 {
-    char load[LOAD_LABEL];
+    char load[LOAD_LABEL], cap[HUMAN_THINGS_MAX];
     if (!a->has_plateau) return;
     answer_say(a, a->plateau_reached ? "Plateau: " : "The plateau was not reached: at least ");
     say_rate(a, a->plateau, a->plateau_lo, a->plateau_hi);
     if (a->plateau_ramp) answer_say(a, " on average of the ramp %s", load_label(a->plateau_ramp, load));
     if (a->plateau_reached && isfinite(a->knee)) say_load(a, " from ", whole ? ceil(a->knee) : a->knee, " on");
     say_cost(plan, a->cost_plateau, a);
+    if (a->plateau_reached && a->overrun_cap) /* it is that of the cap, which the server may be far from filled by */
+        answer_say(a, ", with at most %s in flight (load.max_concurrency)", count(a->overrun_cap, "request", cap));
     if (!a->plateau_reached && a->points_left_out) say_left_out(", with ", n, a);
     answer_say(a, ". ");
     if (a->plateau_reached && isnan(a->knee) && isnan(a->refused_from))

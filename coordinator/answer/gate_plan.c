@@ -63,8 +63,15 @@ static const char *never_whole(const struct plan *p)
     return "answers come whole, so that their tokens have no times; e2e is the answer's time";
 }
 
+/* A share of 0 is broken by one failure, and shown by no number of requests without. */
+static bool is_none(const struct plan_gate *g)
+{
+    return g->subject == GATE_ERROR_RATE && g->op == OP_LE && g->value <= 0;
+}
+
 const char *gate_never(const struct plan *p, const struct plan_gate *gate)
 {
+    if (is_none(gate)) return "no sample shows that none ever fails; errors.count <= 0 asks that none did";
     if (gate->subject != GATE_METRIC) return NULL;
     switch (gate->metric) {
     case METRIC_TTFT_FIRST_TURN:
@@ -130,7 +137,8 @@ static bool put_never(const struct plan *p, const struct plan_gate *g, char *buf
 {
     const char *never = gate_never(p, g);
     if (never)
-        (void)snprintf(buf, NOTE_MAX, "%s of slo.run can never be decided: %s", g->text, never);
+        (void)snprintf(buf, NOTE_MAX, "%s of slo.run can never be %s: %s", g->text,
+                       is_none(g) ? "shown to be kept" : "decided", never);
     else if (g->subject == GATE_THROUGHPUT && !plan_api_has_tokens(p->target.api))
         (void)snprintf(buf, NOTE_MAX,
                        "%s of slo.run counts output tokens, of which answers of this API have none; requests.rate "

@@ -24,6 +24,7 @@
 #define GONE_CHANCE 0.05    /* that failures so many in a row are those that fail all the time */
 #define GONE_FAILURES 3     /* a server is gone when so many requests failed after the last answer */
 #define HUNG 3              /* times as old as the slowest answer */
+#define FEW_ENDS 3          /* where so many are to be expected, none is still chance (5 %) */
 #define LITTLE_WINDOWS 10   /* the law says nothing in a window of fewer requests' time */
 
 static void rates_compute(const uint64_t *c, struct point *p)
@@ -215,6 +216,18 @@ static void doubt_as(struct verdict *v, const struct verdict *alone)
     }
 }
 
+/* Was its part too small for an answer? Nothing failed, and by chance none was due in the window, or none ended. */
+static bool is_too_small(const struct agent_data *a, const struct stage_data *s)
+{
+    const uint64_t *c = a->counters;
+    const struct hist *e2e = s->hist[METRIC_E2E];
+    if (c[COUNTER_WIN_OK] + c[COUNTER_WIN_DONE] + c[COUNTER_WIN_FAILED] + counters_failed(c) > 0) return false;
+    double ends = s->plan.kind == LOAD_OPEN ? (double)c[COUNTER_WIN_DUE]
+                  : e2e && e2e->count > 0   ? (double)c[COUNTER_WIN_INFLIGHT_NS] / hist_mean(e2e)
+                                            : HUGE_VAL;
+    return ends < FEW_ENDS;
+}
+
 bool point_judge_agents(const struct stage_data *s, const struct plan *plan, size_t most, struct point_agents *io)
 {
     struct hist *hist[METRIC_N] = {NULL};
@@ -228,6 +241,7 @@ bool point_judge_agents(const struct stage_data *s, const struct plan *plan, siz
         part.rate_from = part.rate_to = 0; /* its share of the arrivals is not known here; sent against due is enough */
         part.requests = part.requests ? part.requests : part.kind == LOAD_OPEN;
         if (a->lost || (part.kind == LOAD_CLOSED && a->slots == 0) || a->counters[COUNTER_DUE] == 0) continue;
+        if (is_too_small(a, s)) continue;
         if (!agent_hists(a, hist)) io->no_memory = true;
         verdict_compute(a->counters, hist, &part, plan, s->aborted, &alone);
         if (alone.status != VERDICT_INVALID) continue;

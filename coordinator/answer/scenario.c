@@ -83,7 +83,8 @@ static double alive(const struct point *p)
 static void of_point(const struct point *p, const struct teller *t)
 {
     const uint64_t *c = p->data->counters;
-    uint64_t over = c[COUNTER_STATUS_400] + c[COUNTER_STATUS_413] + c[COUNTER_STATUS_422], failed = counters_failed(c);
+    uint64_t over = c[COUNTER_STATUS_400] + c[COUNTER_STATUS_413] + c[COUNTER_STATUS_422],
+             failed = counters_failed(c) + p->window_unanswered;
     double ended = (double)(c[COUNTER_OK] + failed);
     char load[HUMAN_MAX], n[HUMAN_MAX], text[2 * HUMAN_MAX];
     (void)snprintf(text, sizeof text, "at %s lanes", human_number(load_asked(&p->requested), load));
@@ -96,7 +97,8 @@ static void of_point(const struct point *p, const struct teller *t)
             "context are: more than 1 %%",
             text, human_percent((double)over / ended, n));
     if (ended > 0 && (double)failed / ended > FAILED)
-        teller_say(t, "%s %s of the requests failed: more than 10 %%", text, human_percent((double)failed / ended, n));
+        teller_say(t, "%s %s of the requests failed%s: more than 10 %%", text, human_percent((double)failed / ended, n),
+                   p->window_unanswered ? " or were never answered" : "");
     if (p->window_s > 0 && p->data->n_series > 0 && alive(p) < ALIVE)
         teller_say(t, "%s no token came after %s of the window: the rules ask for life to its last twentieth", text,
                    human_percent(alive(p), n));

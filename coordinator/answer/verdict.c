@@ -288,18 +288,18 @@ static void check_closed(const struct evidence *e, struct verdict *v)
                   brief_words(e, brief, sizeof brief));
 }
 
-/* Mean rate the plan wanted inside the window. */
-static double wanted_rate(const struct plan_stage *r)
+/* Mean rate the plan wanted inside the window; of a ramp that was cut short, that of the part which was measured. */
+static double wanted_rate(const uint64_t c[COUNTER_N], const struct plan_stage *r)
 {
     if (r->duration_ns <= 0) return r->rate_from;
-    double from = (double)r->warmup_ns / (double)r->duration_ns;
-    return r->rate_from + (r->rate_to - r->rate_from) * (from + 1) / 2;
+    double middle = ((double)r->warmup_ns + (double)c[COUNTER_MEASURED_NS] / 2) / (double)r->duration_ns;
+    return r->rate_from + (r->rate_to - r->rate_from) * middle;
 }
 
 double verdict_expected(const uint64_t c[COUNTER_N], const struct plan_stage *r)
 {
     bool known = r->kind == LOAD_OPEN && r->arrivals != ARRIVALS_RECORDED && !r->requests && r->duration_ns > 0;
-    return known ? wanted_rate(r) * (double)c[COUNTER_MEASURED_NS] / 1e9 : (double)NAN;
+    return known ? wanted_rate(c, r) * (double)c[COUNTER_MEASURED_NS] / 1e9 : (double)NAN;
 }
 
 /* The counter CAPPED holds arrivals that waited for the cap and were sent in the end. Arrivals that were never sent
@@ -324,16 +324,15 @@ static void check_open(const struct evidence *e, struct verdict *v)
             "the limit of open files, or add agents",
             human_count(waited, n[1]), human_things((double)due, "arrival", t), unsent);
     else if (waited)
-        verdict_doubt(v, DOUBT_CAPPED, VERDICT_SUSPECT,
-                      "the server was the limit: %s of %s waited because load.max_concurrency (%u) was in flight "
-                      "already%s",
-                      human_count(waited, n[1]), human_things((double)due, "arrival", t), e->requested->max_concurrency,
+        verdict_doubt(v, DOUBT_CAPPED, VERDICT_SUSPECT, "%s load.max_concurrency (%u): %s of %s waited there%s",
+                      due > sent ? "the server did not keep up with the rate at" : "at times as many were in flight as",
+                      e->requested->max_concurrency, human_count(waited, n[1]), human_things((double)due, "arrival", t),
                       unsent);
     else if (due > 0 && (double)sent < (double)due * (1 - e->plan->verdict_achieved))
         verdict_doubt(v, DOUBT_UNSENT, VERDICT_INVALID, "only %s of %s that became due went out",
                       human_count(sent, n[1]), human_things((double)due, "request", t));
     if (e->requested->requests || e->requested->duration_ns <= 0) return;
-    double want = wanted_rate(e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9,
+    double want = wanted_rate(e->c, e->requested) * (double)e->c[COUNTER_MEASURED_NS] / 1e9,
            got = (double)e->c[COUNTER_WIN_DUE];
     double shape =
         e->requested->arrivals == ARRIVALS_GAMMA && e->requested->burstiness > 0 ? e->requested->burstiness : 1;

@@ -160,6 +160,7 @@ static inline void backed(const struct world *w)
                             a->length.output.planned,
                             a->length.input.planned,
                             a->records,
+                            a->overrun_cap,
                             a->ends_load,
                             a->ends_in_flight,
                             a->records_sent,

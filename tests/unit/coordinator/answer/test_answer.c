@@ -234,6 +234,12 @@ static void test_overrun(void **state)
         finish(&w, 1000);
         assert_true(w.a.plateau_reached && fabs(w.a.plateau - 6200) < 1 && fabs(w.a.knee - 64) < 0.1);
         says(&w, "Plateau: 6,200 output token/s");
+        silent(&w, "max_concurrency");
+        w.p[w.n - 1].requested.max_concurrency = 4; /* by how much a server with more in flight has more nobody knows */
+        finish(&w, 1000);
+        says(&w, ", with at most 4 requests in flight (load.max_concurrency). ");
+        w.p[w.n - 1].requested.max_concurrency = 0;
+        finish(&w, 1000);
         says(&w, from == 1 ? "Suspect, stage 7 (load 64/s): the server was the limit"
                            : "Suspect, stage 4 (load 64/s): the server was the limit");
     }

@@ -96,6 +96,10 @@ static void test_shares(void **state)
           "errors.rate < 0.5 of slo.run means 50 %: write 0.5% or 0.005 if a percentage was meant\n");
     notes("", "slo: {run: [errors.rate <= 100%]}", "errors.rate <= 100% of slo.run is met whatever happens\n");
     notes("", "slo: {run: [errors.rate > 100%]}", "errors.rate > 100% of slo.run can never be met\n");
+    notes("", "slo: {run: [errors.rate <= 0%]}",
+          "errors.rate <= 0% of slo.run can never be shown to be kept: no sample shows that none ever fails; "
+          "errors.count "
+          "<= 0 asks that none did\n");
     notes("", "slo: {run: [errors.count < 0]}", "errors.count < 0 of slo.run can never be met\n");
     notes("", "slo: {run: [ttft.p50 >= 0ms]}", "ttft.p50 >= 0ms of slo.run is met whatever happens\n");
 }

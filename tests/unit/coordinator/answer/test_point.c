@@ -286,6 +286,39 @@ static void test_what_is_wrong_is_said(void **state)
     stage_done(&s);
 }
 
+/* One of two agents had no request in the window, or none that ended, by chance: that is no fault of its own. Where it
+ * should have had many, or where they failed, it is named. */
+static void test_small_part(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a[2];
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, a);
+    a[1] = (struct agent_data){.name = "b", .slots = 1, .weight = 1};
+    uint64_t *c = a[1].counters;
+    c[COUNTER_MEASURED_NS] = UINT64_C(50000000000);
+    c[COUNTER_DUE] = c[COUNTER_SENT] = c[COUNTER_OK] = 1;
+    s.n_agents = 2;
+    for (int k = 0; k < 4; k++) {
+        bool open = k < 2;
+        s.plan.kind = open ? LOAD_OPEN : LOAD_CLOSED;
+        s.plan.rate_from = s.plan.rate_to = 10.2;
+        c[COUNTER_WIN_INFLIGHT_NS] = open ? 0 : c[COUNTER_MEASURED_NS];
+        c[COUNTER_WIN_DUE] = k == 1 ? 20 : 0;
+        hist_reset(s.hist[METRIC_E2E]); /* one slot for 50 s: 16 answers of 3.2 s, or one of 40 */
+        assert_int_equal(hist_record(s.hist[METRIC_E2E], k == 3 ? INT64_C(3200000000) : INT64_C(40000000000), 500), 0);
+        point_compute(&s, &plan, &p);
+        if (has_reason(&p, "agent b alone: nothing was measured") != (k % 2 == 1)) fail_msg("%d", k);
+    }
+    c[COUNTER_WIN_DUE] = c[COUNTER_WIN_FAILED] = c[COUNTER_FAILED_RESET] = 1;
+    s.plan.kind = LOAD_OPEN;
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "agent b alone: nothing was measured"));
+    stage_done(&s);
+}
+
 /* `warmup: auto`: 20 s at half the speed, then 40 s at full speed. What blocks hold is of the part after the cut; the
  * rest says so. */
 static void test_warmup_auto(void **state)
@@ -476,6 +509,7 @@ int main(void)
                                        cmocka_unit_test(test_gone),
                                        cmocka_unit_test(test_early_window),
                                        cmocka_unit_test(test_what_is_wrong_is_said),
+                                       cmocka_unit_test(test_small_part),
                                        cmocka_unit_test(test_warmup_auto),
                                        cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);

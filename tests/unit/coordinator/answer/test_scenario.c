@@ -88,6 +88,9 @@ static void test_run(void **state)
     data.counters[COUNTER_OK] = 990;
     data.counters[COUNTER_FAILED_HTTP_4XX] = data.counters[COUNTER_STATUS_400] = 10;
     deviates(p, &point, 1, "");
+    point.window_unanswered = 250;
+    deviates(p, &point, 1, "at 8 lanes 20.8 % of the requests failed or were never answered: more than 10 %\n");
+    point.window_unanswered = 0;
     deviates(p, &point, 0, "the run ended before all its stages were done\n");
     rows[0].t_s = 659;
     data.aborted = point.degraded = true;
