@@ -211,9 +211,9 @@ static bool top_flat(const struct group *g, size_t n, const struct group *best, 
 {
     size_t first = top_first(g, n, best);
     double steps = g[n - 1].load / g[first].load;
-    bool searched = a->search.found && isfinite(a->search.plateau);
-    if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from) || searched) return true;
+    if (g[n - 1].n_overrun == g[n - 1].n || isfinite(a->refused_from)) return true;
     if (follows_rate(&g[n - 1], a)) return false;
+    if (a->search.found && isfinite(a->search.plateau)) return true;
     return steps >= (first > 0 ? CLEAR_OF_KNEE : FLAT_FROM_FIRST) &&
            g[n - 1].throughput <= g[first].throughput * pow(1 + FLAT, log2(steps));
 }

@@ -24,7 +24,7 @@
     const line = el("p");
     line.append(el("span", "badge " + (tone(c.say) || (c.say === "no difference seen" ? "same" : "suspect")), c.say), document.createTextNode(" " + c.b + " against " + c.a));
     if (c.overrun) line.append(document.createTextNode("; " + c.overrun));
-    if (c.missing && c.loads.length) line.append(document.createTextNode("; of " + things(c.loads.length + c.missing, "load") + " that both tried, " + c.missing + (c.missing === 1 ? " is" : " are") + " not in it"));
+    if (c.missing && c.loads.length) line.append(document.createTextNode("; latencies are compared at " + c.loads.length + " of " + things(c.loads.length + c.missing, "load") + " that both tried"));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
     $("verdicts").append(line);
     if (c.errors_a !== null || c.errors_b !== null)

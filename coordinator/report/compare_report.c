@@ -90,9 +90,8 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
         (void)buf_printf(out, "; of the %s of both, %zu %s of stages that were cut short or miss an agent",
                          human_things((double)c->n_loads, "load", loads), cut, cut == 1 ? "is" : "are");
     if (c->missing && c->n_loads)
-        (void)buf_printf(out, "; of %s that both tried, %zu %s not in it",
-                         human_things((double)(c->n_loads + c->missing), "load", loads), c->missing,
-                         c->missing == 1 ? "is" : "are");
+        (void)buf_printf(out, "; latencies are compared at %zu of %s that both tried", c->n_loads,
+                         human_things((double)(c->n_loads + c->missing), "load", loads));
     (void)buf_puts(out, ".\n");
 }
 

@@ -174,6 +174,12 @@ static void test_follows_the_rate(void **state)
     }
     finish(&w, 1000);
     assert_false(w.a.plateau_reached);
+    w.plan.search = (struct plan_search){.goal = SEARCH_PLATEAU, .over_rate = true, .from = 0.3, .to = 64};
+    w.plan.stages = &w.p[0].requested; /* nor where a search took answers that got shorter for it */
+    w.plan.n_stages = 1;
+    finish(&w, 1000);
+    assert_true(w.a.search.found && !w.a.plateau_reached);
+    w.plan.search.goal = SEARCH_NONE;
     w.p[3].overrun = true;
     finish(&w, 1000);
     assert_true(w.a.plateau_reached);
