@@ -8,7 +8,6 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     uint64_t by[COUNTER_N] = {0};
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        if (p->overrun && p->requested.max_concurrency > a->overrun_cap) a->overrun_cap = p->requested.max_concurrency;
         a->unanswered += p->window_unanswered;
         a->cut += p->window_cut;
         a->cut_within |= p->metric[METRIC_CUT_TTFT].count > 0;
@@ -43,6 +42,13 @@ static void failures_compute(const struct point *points, size_t n, struct answer
     if (a->failed) failed_at_compute(points, n, FAILED_ENDED, &a->failed_at);
     if (a->unanswered) failed_at_compute(points, n, FAILED_CUT, &a->cut_at);
     if (a->bad) failed_at_compute(points, n, FAILED_BAD, &a->bad_at);
+}
+
+static void overrun_compute(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n; i++)
+        if (points[i].overrun && points[i].requested.max_concurrency > a->overrun_cap)
+            a->overrun_cap = points[i].requested.max_concurrency;
 }
 
 /* An agent under load wakes once in half a millisecond: tokens that come more slowly than this come alone, unless they
@@ -138,6 +144,7 @@ static void trace_compute(const struct plan *plan, const struct point *points, s
 void answer_count(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     failures_compute(points, n, a);
+    overrun_compute(points, n, a);
     if (plan && plan->n_workloads) again_compute(plan, a);
     if (plan && plan->n_workloads == 1) trace_compute(plan, points, n, a);
     counts_compute(points, n, a);

@@ -7,8 +7,10 @@
 #include "common/human.h"
 #include "common/rng.h"
 #include "coordinator/answer/figure.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/answer/numeric.h"
 #include "coordinator/answer/resample.h"
+#include "coordinator/answer/silence.h"
 
 #define SHARE_NEEDS_MOST 1e9 /* requests */
 #define MEAN_NEEDS 2         /* for an interval */
@@ -561,6 +563,18 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
     ret->grows = ret->result == GATE_PASS && upper && grows_with_stage(gate, p);
     ret->gone = ret->result == GATE_PASS && upper && lies_beyond(gate, p);
     if (ret->grows || ret->gone) ret->result = GATE_INCONCLUSIVE;
+}
+
+bool gate_fails_clear(const struct gate_outcome *o, const struct point *p)
+{
+    const struct metric_stat *e2e = &p->metric[METRIC_E2E];
+    bool good = o->gate->subject == GATE_GOODPUT;
+    if (o->result != GATE_FAIL) return false;
+    if (!good && o->gate->subject != GATE_REQUESTS_PER_S) return true;
+    if (!e2e->count) return p->window_failed > 0;
+    double half = norm_quantile(0.975) * load_noise(p, good ? p->window_good : p->window_done);
+    bool far = is_upper(o->gate) ? o->value * (1 - half) > o->gate->value : o->value * (1 + half) < o->gate->value;
+    return far && p->window_s * 1e3 >= STAGE_ANSWERS * e2e->mean;
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

@@ -624,6 +624,40 @@ static void test_mean_of_one(void **state)
     hist_destroy(&hist[METRIC_TTFT]);
 }
 
+/* While the first answers are on their way no rate of requests is broken for good. */
+static void test_fails_clear(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double window_s;
+        uint64_t done, failed;
+        bool clear;
+    } CASES[] = {{"requests.rate > 0.3", 5, 0, 0, false},   {"requests.rate > 0.3", 5, 0, 3, true},
+                 {"requests.rate > 0.3", 10, 2, 0, false},  {"requests.rate > 0.3", 100, 28, 0, false},
+                 {"requests.rate > 0.3", 100, 10, 0, true}, {"goodput > 0.3", 100, 10, 0, true},
+                 {"goodput > 0.3", 10, 0, 0, false},        {"errors.count < 3", 5, 0, 3, true},
+                 {"requests.rate > 0.3", 100, 50, 0, false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct hist *hist[METRIC_N] = {NULL};
+        struct point p = {.hist = hist,
+                          .requested = {.kind = LOAD_CLOSED, .concurrency = 4},
+                          .window_s = CASES[i].window_s,
+                          .window_done = CASES[i].done,
+                          .window_good = CASES[i].done,
+                          .window_failed = CASES[i].failed,
+                          .requests_per_s = (double)CASES[i].done / CASES[i].window_s,
+                          .goodput_per_s = (double)CASES[i].done / CASES[i].window_s};
+        struct plan_gate g;
+        if (CASES[i].done) hist_record(hist[METRIC_E2E] = hist_new(), INT64_C(8000000000), CASES[i].done);
+        for (int m = 0; m < METRIC_N; m++)
+            stat_compute(hist[m], (enum metric)m, &p.metric[m]);
+        struct gate_outcome o = judged(CASES[i].text, &p, &g);
+        if (gate_fails_clear(&o, &p) != CASES[i].clear) fail_msg("%zu: %s", i, CASES[i].text);
+        hist_destroy(&hist[METRIC_E2E]);
+    }
+}
+
 static void test_rule(void **state)
 {
     (void)state;
@@ -642,15 +676,23 @@ static void test_rule(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),        cmocka_unit_test(test_rule),
-        cmocka_unit_test(test_mean_of_one),  cmocka_unit_test(test_quantiles),
-        cmocka_unit_test(test_rates),        cmocka_unit_test(test_outrun),
-        cmocka_unit_test(test_gone),         cmocka_unit_test(test_decides_seldom_at_the_limit),
-        cmocka_unit_test(test_decide),       cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_two_groups),   cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_unanswered),   cmocka_unit_test(test_turns_grow),
-        cmocka_unit_test(test_words_of_few), cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_cut_after)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_rule),
+                                       cmocka_unit_test(test_fails_clear),
+                                       cmocka_unit_test(test_mean_of_one),
+                                       cmocka_unit_test(test_quantiles),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_outrun),
+                                       cmocka_unit_test(test_gone),
+                                       cmocka_unit_test(test_decides_seldom_at_the_limit),
+                                       cmocka_unit_test(test_decide),
+                                       cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_two_groups),
+                                       cmocka_unit_test(test_cut_off),
+                                       cmocka_unit_test(test_unanswered),
+                                       cmocka_unit_test(test_turns_grow),
+                                       cmocka_unit_test(test_words_of_few),
+                                       cmocka_unit_test(test_failed),
+                                       cmocka_unit_test(test_cut_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
