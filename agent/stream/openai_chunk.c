@@ -47,15 +47,20 @@ static inline __attribute__((always_inline)) void take_delta(struct event_scan *
     s->known |= empty || !strange || (fine && !text);
 }
 
+static size_t text_so_far(const struct event_scan *s)
+{
+    return s->text ? s->text->len : 0;
+}
+
 /* In a stream some send the whole answer so far beside each delta (Perplexity), or all of it at the end (MiniMax). What
  * it holds is kept apart until it is known whether the event has a delta with text too. */
 static __attribute__((noinline)) void take_message(struct event_scan *s, struct message *m)
 {
     uint32_t before = s->ev->flags & EVENT_TOKEN;
     s->ev->flags &= ~(uint32_t)EVENT_TOKEN;
-    m->from = s->text ? s->text->len : 0;
+    m->from = text_so_far(s);
     take_delta(s);
-    m->to = s->text ? s->text->len : 0;
+    m->to = text_so_far(s);
     m->flags |= s->ev->flags & EVENT_TOKEN;
     s->ev->flags = (s->ev->flags & ~(uint32_t)EVENT_TOKEN) | before;
 }
@@ -70,16 +75,22 @@ static __attribute__((noinline)) void settle_message(struct event_scan *s, const
     s->ev->again = (uint32_t)(m->to - m->from);
 }
 
+/* Together writes each piece of a chat's text twice, in the delta and beside it: it is the same text. */
 static void take_choice(struct event_scan *s, struct message *m)
 {
+    size_t in_delta = 0, beside_from = 0, beside_to = 0;
     while (event_scan_key(s)) {
-        if (JSON_IS(&s->j, "delta"))
+        if (JSON_IS(&s->j, "delta")) {
+            size_t before = text_so_far(s);
             take_delta(s);
-        else if (JSON_IS(&s->j, "message"))
+            in_delta += text_so_far(s) - before;
+        } else if (JSON_IS(&s->j, "message"))
             take_message(s, m);
-        else if (JSON_IS(&s->j, "text"))
+        else if (JSON_IS(&s->j, "text")) {
+            beside_from = text_so_far(s);
             s->known |= event_scan_content(s, EVENT_CONTENT);
-        else if (JSON_IS(&s->j, "finish_reason"))
+            beside_to = text_so_far(s);
+        } else if (JSON_IS(&s->j, "finish_reason"))
             event_scan_finish(s);
         else if (JSON_IS(&s->j, "error"))
             event_scan_error(s);
@@ -92,6 +103,7 @@ static void take_choice(struct event_scan *s, struct message *m)
         else
             (void)json_skip(&s->j);
     }
+    if (in_delta && beside_to > beside_from && !m->flags) buf_take_out(s->text, beside_from, beside_to);
 }
 
 static void take_choices(struct event_scan *s, bool whole)

@@ -58,6 +58,12 @@ static const struct row {
     {"the answer so far beside each delta", CHAT,
      SO_FAR("Hello", "Hello") SO_FAR(" you", "Hello you") SO_FAR("", "Hello you") END, "Hello you", 2, 0, FINISH_STOP,
      COUNTER_OK},
+    {"each piece twice, before its delta and after it", CHAT,
+     "data: "
+     "{\"choices\":[{\"index\":0,\"text\":\"Hello\",\"delta\":{\"role\":\"assistant\",\"content\":\"Hello\"}}]}\n\n"
+     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" you\"},\"text\":\" you\"}]}\n\n"
+     "data: {\"choices\":[{\"index\":0,\"text\":\".\",\"delta\":{}}]}\n\n" END,
+     "Hello you.", 3, 0, FINISH_STOP, COUNTER_OK},
     {"the whole answer once more at the end", CHAT,
      TOKEN("Hello")
          TOKEN(" you") "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"length\",\"message\":{\"content\":"
