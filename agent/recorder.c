@@ -335,6 +335,7 @@ static void record_usage(struct recorder *r, const struct stream *s, const struc
         most(r, COUNTER_USAGE_OVER_MOST, n->made);
     }
     count(r, COUNTER_INPUT_ASKED, n->input_asked);
+    count(r, COUNTER_USAGE_BEYOND, n->beyond);
     if (!s->usage && !n->unread && !s->dialect->no_tokens) count(r, COUNTER_USAGE_NONE, 1);
 }
 

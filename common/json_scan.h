@@ -38,6 +38,7 @@ enum json_note_kind {
     JSON_NOTE_OUTPUT,
     JSON_NOTE_CACHED,
     JSON_NOTE_THOUGHT,
+    JSON_NOTE_TOTAL,
     JSON_NOTE_CHOICE, /* a choice's index */
 };
 #define JSON_NOTES_MAX 40u

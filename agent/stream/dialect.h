@@ -39,8 +39,9 @@ struct event {
     enum finish finish; /* with EVENT_FINISH */
     uint32_t choice;    /* whose tokens these are, where several answers were asked for */
     uint32_t again;     /* with EVENT_AGAIN: bytes of text that were put at the end of the answer's */
-    /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart) */
-    uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens;
+    /* with EVENT_USAGE, all cumulative; thought: of the output, or beside it (thoughts_apart); total: the server's own
+     * sum, 0 where it gives none */
+    uint32_t input_tokens, output_tokens, cached_tokens, thought_tokens, total_tokens;
 };
 
 /* One message of a conversation. */

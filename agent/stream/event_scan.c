@@ -244,6 +244,9 @@ static const struct usage_name {
     NAME("cached_tokens", JSON_NOTE_CACHED, false),           /* Moonshot; else in the details */
     NAME("reasoning_tokens", JSON_NOTE_THOUGHT, false),       /* SGLang; else in the details */
     NAME("thinking_tokens", JSON_NOTE_THOUGHT, false),        /* Anthropic, in the details */
+    NAME("total_tokens", JSON_NOTE_TOTAL, false),
+    NAME("totalTokens", JSON_NOTE_TOTAL, false),
+    NAME("totalTokenCount", JSON_NOTE_TOTAL, false),
 #undef NAME
 };
 
@@ -259,6 +262,7 @@ static bool take_number(struct event_scan *s, enum json_note_kind kind)
     uint32_t *to = kind == JSON_NOTE_OUTPUT   ? &s->ev->output_tokens
                    : kind == JSON_NOTE_INPUT  ? &s->ev->input_tokens
                    : kind == JSON_NOTE_CACHED ? &s->ev->cached_tokens
+                   : kind == JSON_NOTE_TOTAL  ? &s->ev->total_tokens
                                               : &s->ev->thought_tokens;
     return event_scan_number(s, kind, to);
 }

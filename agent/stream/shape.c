@@ -223,6 +223,8 @@ static uint32_t *number_of(struct event *ev, uint8_t kind)
         return &ev->output_tokens;
     case JSON_NOTE_CACHED:
         return &ev->cached_tokens;
+    case JSON_NOTE_TOTAL:
+        return &ev->total_tokens;
     case JSON_NOTE_CHOICE:
         return &ev->choice;
     default:

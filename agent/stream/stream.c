@@ -129,6 +129,7 @@ static void take_usage(struct stream *s, const struct event *ev)
         s->fell = true;
     if (ev->cached_tokens > s->usage_cached) s->usage_cached = ev->cached_tokens;
     if (ev->thought_tokens > s->usage_thought) s->usage_thought = ev->thought_tokens;
+    if (ev->total_tokens > s->usage_total) s->usage_total = ev->total_tokens;
 }
 
 static inline __attribute__((always_inline)) void take(struct stream *s, const struct event *ev, int64_t at)

@@ -79,7 +79,7 @@ struct stream {
     uint32_t prompt_repeated;             /* of prompt_tokens, those with which an earlier request began; as these */
     bool prompt_guessed;                  /* the prompt's length is an estimate; as these */
     uint32_t turn;                        /* of a conversation, from 1; 0: of none; likewise */
-    uint32_t usage_in, usage_out, usage_cached, usage_thought;
+    uint32_t usage_in, usage_out, usage_cached, usage_thought, usage_total;
     uint32_t usage_at;      /* token events before usage came for the last time */
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
@@ -162,6 +162,7 @@ struct stream_tokens {
     uint32_t doubted_out, doubted_in, doubted_cached; /* … namely these numbers of it; 0: that one is believed … */
     bool zero, unread, fell; /* … or it says 0 and text came; a number cannot be read; the output tokens fell */
     uint32_t input, cached;
+    uint32_t beyond; /* tokens that usage's total has, and neither its input nor what is made */
 };
 /* The time per output token, of those that came in events; with several answers, each token after the one before of its
  * own answer. -1: there is none. */

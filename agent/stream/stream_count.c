@@ -2,6 +2,7 @@
 #include "agent/stream/stream.h"
 
 #define BELIEVED_PER_EVENT 64u
+#define BELIEVED_THOUGHT 131072u /* no limit of output tokens need hold for reasoning */
 #define BELIEVED_INPUT_FACTOR 8u /* the server adds chat templates, tools and system prompts of its own … */
 #define BELIEVED_INPUT_MORE 65536u
 
@@ -68,12 +69,20 @@ static void count_doubts(const struct stream *s, uint64_t input_most, bool count
     ret->doubted |= ret->doubted_in || ret->doubted_cached || ret->doubted_out || ret->fell || ret->zero;
 }
 
+/* What usage's own total has beyond its input and output tokens. Of several answers it may be of another one. */
+static uint32_t beyond(const struct stream *s)
+{
+    uint64_t parts = (uint64_t)s->usage_in + s->usage_out;
+    return s->dialect->choices <= 1 && s->usage_total > parts ? (uint32_t)(s->usage_total - parts) : 0;
+}
+
 /* Tokens of reasoning that usage's output tokens leave out: by its own numbers, or by what came. */
 static uint32_t left_out(const struct stream *s)
 {
     uint32_t n = s->usage_out, visible = s->events - s->thoughts, told = s->usage_thought;
     bool less = s->thoughts > 0 && visible > 0 && n < s->events && n <= visible + visible / 10;
-    if (told > 0 && s->dialect->thoughts_apart) return 0; /* added already */
+    if (told > 0 && s->dialect->thoughts_apart) return 0;                       /* added already */
+    if (told > 0 && told == beyond(s) && told <= BELIEVED_THOUGHT) return told; /* its sum says so, as xAI's does */
     if ((told > n || (told > 0 && less)) && is_likely(s, (uint64_t)n + told)) return told;
     return less ? s->thoughts : 0;
 }
@@ -92,7 +101,8 @@ static uint32_t hidden(const struct stream *s, uint32_t n)
 /* What usage counts. It may leave out the tokens of reasoning, and the stream may. */
 static void count_usage(const struct stream *s, struct stream_tokens *ret)
 {
-    uint32_t n = s->usage_out + left_out(s), shown = n - hidden(s, n);
+    uint32_t left = left_out(s), n = s->usage_out + left, shown = n - hidden(s, n), more = beyond(s);
+    if (more > left) ret->beyond = more - left;
     ret->made = ret->seen = n;
     if (shown < n) ret->seen = shown > s->events ? shown : s->events < n ? s->events : n;
 }

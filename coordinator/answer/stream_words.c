@@ -79,6 +79,11 @@ static void say_counts(const struct point *points, size_t n_points, struct answe
         answer_say(a, ", though text came in %s: token/s and lengths follow usage. ",
                    human_things((double)a->events, "event", n));
     }
+    if ((double)a->counters[COUNTER_USAGE_BEYOND] > LENGTH_OFF * (double)a->tokens)
+        answer_say(a,
+                   "The total of usage has %s beyond its input and output tokens, such as hidden reasoning or a cached "
+                   "prompt: no figure holds them. ",
+                   human_things((double)a->counters[COUNTER_USAGE_BEYOND], "token", n));
     say_pace(a);
     uint64_t doubted = a->counters[COUNTER_USAGE_DOUBTED], unknown = a->counters[COUNTER_UNKNOWN_EVENTS];
     if (doubted && !usage_is_reason(points, n_points)) {

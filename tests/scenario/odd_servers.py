@@ -96,6 +96,8 @@ PLACES = {
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
     "/groq": (lambda n: stream(tokens(n) + [event({"choices": [], "x_groq": {"id": "r", "usage": {"prompt_tokens": 16, "completion_tokens": 3 * n}}}), event("[DONE]")]), False),
+    "/apart": (lambda n: stream(tokens(n) + [usage(n, {"total_tokens": 16 + n + n // 2, "completion_tokens_details": {"reasoning_tokens": n // 2}}), event("[DONE]")]), False),
+    "/beyond": (lambda n: stream(tokens(n) + [usage(n, {"total_tokens": 16 + 5 * n}), event("[DONE]")]), False),
     "/othermodel": (lambda n: stream([event({"model": "cheap-8b", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/samemodel": (lambda n: stream([event({"model": "org/M-2024-08-06", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})] + tokens(n) + [usage(n), event("[DONE]")]), False),
     "/blank": (lambda n: stream([token(text="") for _ in range(50)] + tokens(n) + [usage(n), event("[DONE]")]), False),

@@ -160,6 +160,12 @@ run_at /zero 'concurrency: [2], duration: 1s'
 expect '([.answer.text, .outcome.causes[].text] | any(contains("no output token where the answer had some"))) and .points[0].output_tokens.p50 == 8' 'nor is a usage of nothing'
 run_at /groq 'concurrency: [2], duration: 1s'
 expect '.points[0].output_tokens.p50 == 24 and (.answer.text | contains("without usage") | not)' 'usage in another place is read'
+run_at /apart 'concurrency: [2], duration: 1s' # as xAI counts
+expect '.points[0] | .output_tokens.p50 == 12' 'reasoning that usage counts beside its output tokens is output'
+expect '.answer.text | test("Usage counts [0-9,]+ output tokens, and [0-9,]+ came in events") and (contains("The total of usage") | not)' 'and that it did not come in events is said'
+run_at /beyond 'concurrency: [2], duration: 1s' # as Gemini's OpenAI layer counts
+expect '.points[0] | .output_tokens.p50 == 8 and .evidence.counters.usage_beyond == 32 * .ledger.ok' 'what only the total of usage has is counted apart'
+expect '.answer.text | test("The total of usage has [0-9,]+ tokens beyond its input and output tokens")' 'and said'
 run_at /othermodel 'concurrency: [2], duration: 1s'
 expect '.points[0].ledger | .ok == .due and .ok > 5' 'every request ended ok'
 expect '(.answer.text | contains("asked for m, answered by cheap-8b")) and (.points[0] | .evidence.counters.other_model == .ledger.ok)' 'another model than was asked for is told and counted'

@@ -255,6 +255,46 @@ static void test_reasoning_apart(void **state)
     }
 }
 
+/* … or its sum: what neither has is in no figure. */
+static void test_sum_of_usage(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t thoughts, visible, out, reasoning, total;
+        uint64_t made, seen, beyond;
+    } rows[] = {
+        {0, 10, 10, 5, 24, 15, 10, 0},
+        {0, 10, 10, 5, 19, 10, 10, 0},                          /* less reasoning than text, beside it or in it */
+        {0, 1, 1, 386, 396, 387, 1, 0},                         /* whatever was asked for */
+        {0, 1, 1, 4000000000u, 4000000010u, 1, 1, 4000000000u}, /* within reason */
+        {0, 10, 10, 0, 59, 10, 10, 40},
+        {5, 10, 10, 0, 24, 15, 15, 0}, /* not named */
+        {0, 10, 10, 5, 59, 10, 10, 40},
+        {0, 10, 10, 0, 0, 10, 10, 0},  /* another part; no sum */
+        {0, 10, 10, 0, 12, 10, 10, 0}, /* a sum of something else */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300];
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.asked_tokens = 10;
+        for (uint32_t k = 0; k < rows[i].thoughts + rows[i].visible; k++)
+            feed(k < rows[i].thoughts ? CHUNK("reasoning", "") : CHUNK("content", ""), (1100 + 10 * k) * MS);
+        (void)snprintf(text, sizeof text,
+                       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":%u,"
+                       "\"total_tokens\":%u,\"completion_tokens_details\":{\"reasoning_tokens\":%u}}}\n\n",
+                       rows[i].out, rows[i].total, rows[i].reasoning);
+        feed(text, 1900 * MS);
+        feed(DONE, 1900 * MS);
+        end(END_COMPLETE, 200, 1900 * MS, COUNTER_OK);
+        if (counted(COUNTER_TOKENS) != rows[i].made || counted(COUNTER_TOKENS_SEEN) != rows[i].seen ||
+            counted(COUNTER_USAGE_BEYOND) != rows[i].beyond)
+            fail_msg("row %zu: %llu made, %llu seen, %llu beyond", i, (unsigned long long)counted(COUNTER_TOKENS),
+                     (unsigned long long)counted(COUNTER_TOKENS_SEEN),
+                     (unsigned long long)counted(COUNTER_USAGE_BEYOND));
+    }
+}
+
 /* … and so does running usage, which stands still while the model thinks. */
 static void test_reasoning_apart_running(void **state)
 {
@@ -469,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_odd_usage),
         cmocka_unit_test(test_whole_without_usage),
         cmocka_unit_test(test_reasoning_apart),
+        cmocka_unit_test(test_sum_of_usage),
         cmocka_unit_test(test_reasoning_apart_running),
         cmocka_unit_test(test_usage_below_events),
         cmocka_unit_test(test_usage_before_text),

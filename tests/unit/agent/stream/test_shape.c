@@ -71,7 +71,7 @@ static void test_captures(void **state)
         {"llamacpp-completions-stream", 15, API_OPENAI_CHAT},
         {"lcppy-chat-stream", 23, API_OPENAI_CHAT},
         {"llmdsim-chat-stream-usage", 11, API_OPENAI_CHAT},
-        {"vllm-chat-stream-continuous-usage", 5, API_OPENAI_CHAT},
+        {"vllm-chat-stream-continuous-usage", 6, API_OPENAI_CHAT},
         {"llamacpp-responses-stream", 5, API_OPENAI_RESPONSES},
         {"vllm-anthropic-stream", 5, API_ANTHROPIC},
         {"llamacpp-native-completion-stream", 6, API_LLAMACPP}, /* the numbers of tokens differ at the second */

@@ -384,6 +384,11 @@ static void test_counts(void **state)
     says(&w,
          "Usage counts 22,000 output tokens, and 2,000 came in events: the others, such as hidden reasoning, are in "
          "token/s and in no gap between tokens. ");
+    silent(&w, "The total of usage");
+    data.counters[COUNTER_USAGE_BEYOND] = 4400;
+    finish_capacity(&w, 1000);
+    says(&w, "The total of usage has 4,400 tokens beyond its input and output tokens, such as hidden reasoning or a "
+             "cached prompt: no figure holds them. ");
     says(&w, "The usage of 1 request cannot be right and was not taken: up to 4,294,967,295 output tokens for one "
              "answer, whose "
              "events are counted instead. ");
