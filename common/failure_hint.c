@@ -63,17 +63,21 @@ static bool find_field(const char *text, char *ret, size_t size)
     return *p == ']' && n > 0;
 }
 
-static const char *words_hint(const char *text)
+/* `refused`: the server does not take the request as it is. */
+static const char *words_hint(const char *text, bool refused)
 {
     static const struct {
+        bool any;
         const char *words, *sentence;
-    } SAYS[] = {
-#define SAYS(words, sentence) {words, ". " sentence},
+    } ROWS[] = {
+#define SAYS_ANY(words, sentence) {true, words, ". " sentence},
+#define SAYS(words, sentence) {false, words, ". " sentence},
 #include "common/failure_words.def"
 #undef SAYS
+#undef SAYS_ANY
     };
-    for (size_t i = 0; i < sizeof SAYS / sizeof *SAYS; i++)
-        if (holds_one(text, SAYS[i].words)) return SAYS[i].sentence;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        if ((refused || ROWS[i].any) && holds_one(text, ROWS[i].words)) return ROWS[i].sentence;
     return "";
 }
 
@@ -89,7 +93,8 @@ const char *failure_hint(const struct failure_sample *s, bool part, char buf[FAI
                        field);
         return buf;
     }
-    if (refused && s->text[0]) return words_hint(s->text);
+    const char *said = s->status >= 400 || s->label == FAILURE_STREAM_ERROR ? words_hint(s->text, refused) : "";
+    if (*said || (refused && s->text[0])) return said;
     if (s->label == FAILURE_EMPTY && holds_one(s->text, "content filter")) return ""; /* the reason is known */
     if (failure_limit_reached(s->text)) return ". Hidden reasoning counts too: ask for more output_tokens";
     const char *hint = failure_status_hint(s->status);

@@ -169,10 +169,29 @@ static void hint_by_words(void **state)
         {422, "{\"detail\":[{\"loc\":[],\"msg\":\"no\"}]}", ""},
         {404, "The model `x` does not exist", ". Is target.model a name"},
         {404, "Not Found", ". Are the path of target.url"},
+        {498, "{\"error\":{\"type\":\"capacity_exceeded\"}}", ". The server is overloaded"}, /* Groq */
+        {498, "Invalid Token", "target.auth"},
+        {429, "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}",
+         ". The server is overloaded"}, /* TGI */
+        {429, "{\"error\":{\"type\":\"insufficient_quota\"}}", "its credit"},
+        {429, "Rate limit reached: Limit 30, Used 30", ". The server limits requests"},
+        {413, "Request too large on tokens per minute (TPM): Limit 6000", ". The server limits requests"}, /* Groq */
+        {413, "Input validation error: must have less than 512 tokens", "input_tokens"},
+        {503, "Too Many Requests", ". The server limits requests"},
+        {403, "requires moderation and your input was flagged", ". A content filter"}, /* OpenRouter */
+        {403, "max_tokens must be less than the context length of the model",
+         ". The model takes fewer tokens"}, /* Together */
+        {403, "Forbidden", "May this key"},
+        {400, "{\"error\":{\"code\":\"content_filter\"}}", ". A content filter"},
+        {408, "Model has timed out in processing the request", "took longer than it may"}, /* Bedrock */
+        {200, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
+         ". The server is overloaded"}, /* in a stream */
+        {200, "{\"error\":\"CUDA error\",\"choices\":[{\"content_filter_results\":{}}]}", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char buf[FAILURE_HINT];
-        struct failure_sample s = {.label = FAILURE_HTTP_4XX, .status = rows[i].status};
+        enum failure label = rows[i].status == 200 ? FAILURE_STREAM_ERROR : FAILURE_HTTP_4XX;
+        struct failure_sample s = {.label = label, .status = rows[i].status};
         (void)snprintf(s.text, sizeof s.text, "%s", rows[i].text);
         const char *hint = failure_hint(&s, false, buf);
         if (rows[i].says[0] ? !strstr(hint, rows[i].says) : hint[0] != '\0')
