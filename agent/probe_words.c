@@ -199,6 +199,28 @@ static enum probe_verdict judge_silence(const struct probe_seen *s, struct err *
     return PROBE_DOUBT;
 }
 
+/* The answer ends well, and without a token. */
+static enum probe_verdict judge_empty(const struct probe_seen *s, struct err *e)
+{
+    char cut[WORDS_MOST + 4];
+    bool filter = failure_is_filtered(s->words);
+    if (failure_limit_reached(s->words))
+        (void)err_set(e, ERR_NET,
+                      "the probe, which asks for few output tokens, got no text: %s. Requests of the run need "
+                      "output_tokens beyond what hidden reasoning takes",
+                      text_cut(s->words, WORDS_MOST, cut));
+    else if (s->end || s->finish)
+        (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s%s",
+                      filter ? "" : FAILURES[FAILURE_EMPTY].look,
+                      filter        ? ": "
+                      : s->words[0] ? " What came: "
+                                    : "",
+                      text_cut(s->words, WORDS_MOST, cut));
+    else
+        (void)err_set(e, ERR_NET, "the answer ends well and is empty: does something between take its body away?");
+    return PROBE_DOUBT;
+}
+
 static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
 {
     char cut[WORDS_MOST + 4];
@@ -210,7 +232,7 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
                       model ? ". Is target.model a name that this server has?"
                       : key ? ". Is target.auth there, and right?"
                             : "");
-        return model || key || s->plain ? PROBE_WRONG : PROBE_DOUBT;
+        return model || key || (s->plain && !failure_says_later(s->words)) ? PROBE_WRONG : PROBE_DOUBT;
     case COUNTER_FAILED_MALFORMED:
         return judge_malformed(s, e);
     case COUNTER_FAILED_RESET:
@@ -221,17 +243,7 @@ static enum probe_verdict judge_body(const struct probe_seen *s, struct err *e)
     case COUNTER_FAILED_TRUNCATED:
         return judge_cut(s, e);
     case COUNTER_FAILED_EMPTY:
-        if (failure_limit_reached(s->words))
-            (void)err_set(e, ERR_NET,
-                          "the probe, which asks for few output tokens, got no text: %s. Requests of the run need "
-                          "output_tokens beyond what hidden reasoning takes",
-                          text_cut(s->words, WORDS_MOST, cut));
-        else if (s->end || s->finish)
-            (void)err_set(e, ERR_NET, "the stream ends well and holds no token%s%s%s", FAILURES[FAILURE_EMPTY].look,
-                          s->words[0] ? " What came: " : "", text_cut(s->words, WORDS_MOST, cut));
-        else
-            (void)err_set(e, ERR_NET, "the answer ends well and is empty: does something between take its body away?");
-        return PROBE_DOUBT;
+        return judge_empty(s, e);
     default:
         break;
     }

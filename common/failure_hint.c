@@ -45,6 +45,17 @@ bool failure_says_no_model(const char *text)
            holds_one(text, "not found|not exist|unknown model|no such model|not a valid model|invalid model");
 }
 
+bool failure_says_later(const char *text)
+{
+    return holds_one(text, "overloaded|capacity|rate limit|rate_limit|throttl|too many requests|try again|temporarily|"
+                           "timed out|timeout|unavailable|busy|loading|disconnected");
+}
+
+bool failure_is_filtered(const char *text)
+{
+    return strncmp(text, FAILURE_FILTERED, strlen(FAILURE_FILTERED)) == 0;
+}
+
 /* "body.messages.0.content": where a server that checks bodies as FastAPI does has found a fault, without "body". */
 static bool find_field(const char *text, char *ret, size_t size)
 {
@@ -95,7 +106,7 @@ const char *failure_hint(const struct failure_sample *s, bool part, char buf[FAI
     }
     const char *said = s->status >= 400 || s->label == FAILURE_STREAM_ERROR ? words_hint(s->text, refused) : "";
     if (*said || (refused && s->text[0])) return said;
-    if (s->label == FAILURE_EMPTY && holds_one(s->text, "content filter")) return ""; /* the reason is known */
+    if (s->label == FAILURE_EMPTY && failure_is_filtered(s->text)) return ""; /* the reason is known */
     if (failure_limit_reached(s->text)) return ". Hidden reasoning counts too: ask for more output_tokens";
     const char *hint = failure_status_hint(s->status);
     if (part && hint == FAILURES[FAILURE_HTTP_3XX].look) /* then the address in the plan is right */

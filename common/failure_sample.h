@@ -39,6 +39,12 @@ const char *failure_hint(const struct failure_sample *s, bool part, char buf[FAI
 bool failure_limit_reached(const char *text);
 /* The server says that it has no such model. */
 bool failure_says_no_model(const char *text);
+/* The words are those of a server that may take the same request later: it is busy, limits requests, or its upstream
+ * failed. */
+bool failure_says_later(const char *text);
+/* The agent's words of an answer that a content filter ended before its first token. */
+#define FAILURE_FILTERED "a content filter ended it before its first token"
+bool failure_is_filtered(const char *text);
 
 /* Takes a secret out of bytes that a server may have sent back, in place ("***"); returns the new length. Also one that
  * is escaped as JSON (\/, \u002f) or a URL (%2F) does. */

@@ -444,9 +444,11 @@ static void failures_text(const uint64_t c[COUNTER_N], char *buf, size_t n)
     buf[0] = '\0';
     if (c[most] == 0) return;
     const struct failure_row *row = &FAILURES[most - COUNTER_FAILED_FIRST];
+    uint64_t told = c[COUNTER_FINISH_FILTER] + c[COUNTER_FINISH_LENGTH]; /* why answers are empty */
+    bool known = most == COUNTER_FAILED_EMPTY && told >= c[COUNTER_OK] + c[most];
     (void)snprintf(buf, n, "; %s of the stage's %s: %s%s", human_count(c[most], most_of),
                    human_things((double)counters_failed(c), "failure", all), COUNTERS[most].meaning,
-                   row->by == FAILURE_BY_STATUS ? "" : row->look);
+                   known || row->by == FAILURE_BY_STATUS ? "" : row->look);
 }
 
 /* Nothing failed, and nothing ended in time: the answers are longer than the stage. */

@@ -48,6 +48,23 @@ static void test_judge(void **state)
     assert_int_equal(judged(200, COUNTER_FAILED_STREAM_ERROR, "the model y does not exist", "target.model"),
                      PROBE_WRONG);
     assert_int_equal(judged(200, COUNTER_FAILED_STREAM_ERROR, "the engine died", "the engine died"), PROBE_DOUBT);
+    /* whole, in place of a stream: as the same status would be */
+    static const struct {
+        const char *words;
+        enum probe_verdict verdict;
+    } whole[] = {
+        {"{\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", PROBE_DOUBT},
+        {"{\"choices\":[],\"error\":{\"code\":502,\"message\":\"Upstream idle timeout exceeded\"}}", PROBE_DOUBT},
+        {"{\"error\":{\"message\":\"Rate limit reached\"}}", PROBE_DOUBT},
+        {"{\"error\":{\"message\":\"Invalid API key, try again\"}}", PROBE_WRONG},
+        {"{\"error\":{\"message\":\"max_tokens must be positive\"}}", PROBE_WRONG},
+    };
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        struct err e = {0};
+        struct probe_seen s = seen("http://h/v1", 200, COUNTER_FAILED_STREAM_ERROR, whole[i].words);
+        s.plain = true;
+        if (probe_words_judge(&s, &e) != whole[i].verdict) fail_msg("%s", e.text);
+    }
     assert_int_equal(judged(200, COUNTER_FAILED_MALFORMED, "<!doctype html>", "no stream of openai-chat"), PROBE_WRONG);
     assert_int_equal(judged(200, COUNTER_FAILED_EMPTY, "", "is empty"), PROBE_DOUBT);
     assert_int_equal(judged(0, COUNTER_FAILED_TIMEOUT_FIRST_TOKEN, "", "has not answered for"), PROBE_DOUBT);
@@ -124,7 +141,7 @@ static void test_ends(void **state)
     s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY, "a content filter ended it before its first token: {}");
     s.end = s.finish = true;
     assert_int_equal(probe_words_judge(&s, &e), PROBE_DOUBT);
-    assert_non_null(strstr(e.text, "? What came: a content filter ended it before its first token: {}"));
+    assert_non_null(strstr(e.text, "holds no token: a content filter ended it before its first token: {}"));
     s = seen("http://h/v1", 200, COUNTER_FAILED_EMPTY,
              "a limit of output tokens was reached before any text: usage counts 16 output tokens, 16 of them as "
              "reasoning, and none came: {}");

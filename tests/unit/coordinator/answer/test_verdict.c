@@ -138,6 +138,15 @@ static void test_rules(void **state)
     assert_string_equal(w.v.reason[0] + strlen(w.v.reason[0]) - strlen("s: status 4xx other than 429"),
                         "s: status 4xx other than 429");
     expect(&w, VERDICT_INVALID, "77 failed; 80 of the stage's 83 failures: status 4xx other than 429");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = w.c[COUNTER_OK] = 0;
+    w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_EMPTY] = 77;
+    expect(&w, VERDICT_INVALID, "does the model stop at once");
+    w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = w.c[COUNTER_OK] = 0;
+    w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_EMPTY] = w.c[COUNTER_FINISH_FILTER] = 77; /* it is known why */
+    judge(&w);
+    assert_null(strstr(w.v.reason[0], "does the model stop at once"));
+    assert_non_null(strstr(w.v.reason[0], "no output token"));
+    expect(&w, VERDICT_INVALID, "no output token");
     w.c[COUNTER_WIN_OK] = w.c[COUNTER_WIN_DONE] = 0;
     w.c[COUNTER_WIN_FAILED] = w.c[COUNTER_FAILED_PROXY] = 77;
     expect(&w, VERDICT_INVALID, "the proxy gave no way to the target: are target.proxy and target.proxy_auth right?");
