@@ -307,6 +307,7 @@ static uint32_t cached_again(const struct stream *s, const struct stream_tokens 
 static void record_form(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
+    if (s->from_cache) count(r, COUNTER_FROM_CACHE, 1);
     if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
     if (!waited(s)) record_first_alone(r, s);

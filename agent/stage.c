@@ -394,7 +394,7 @@ static void on_header(struct transfer *x, const char *name, size_t name_n, const
     char first = name_n > 0 ? (char)(name[0] | 0x20) : '\0'; /* nearly all others are done with here */
     if (first == 'r' && name_n == 11 && strncasecmp(name, "retry-after", name_n) == 0)
         r->after_ns = retry_after(value, value_n, clock_wall_ns() / NS_PER_S);
-    if (!memchr("rxlges", first, 6)) return;
+    if (!memchr("rxlgesach", first, 9)) return;
     stream_header(&r->stream, name, name_n, value, value_n);
     wording_header(&r->stage->wording, r, name, name_n, value, value_n);
 }

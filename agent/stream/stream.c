@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/stream/cache_header.h"
 #include "agent/stream/error_header.h"
 #include "agent/stream/finish_word.h"
 #include "agent/stream/model_name.h"
@@ -494,7 +495,7 @@ static const char *missing(const struct stream *s)
     const char *used = s->finish_by == FINISH_LENGTH && s->events == 0 ? used_up(s) : NULL;
     if (s->bytes == 0) return "no body";
     if (used) return used;
-    if (s->end && s->finish_by == FINISH_FILTER) return "a content filter ended it before its first token";
+    if (s->end && s->finish_by == FINISH_FILTER) return FAILURE_FILTERED;
     if (s->end && s->finish) return "a finish reason, and no token before it";
     if (s->end) return "an end marker, and no token before it";
     if (s->dialect->framing == FRAMING_SSE && s->t.first_event == 0 && s->sse.has_data)
@@ -508,6 +509,7 @@ static const char *missing(const struct stream *s)
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n)
 {
     if (!s->end && error_header_is(name, name_n, value, value_n, s->bytes > 0)) s->error = true;
+    if (cache_header_hits(name, name_n, value, value_n)) s->from_cache = true;
 }
 
 static enum counter transport_label(enum transport_end end)

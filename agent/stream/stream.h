@@ -86,6 +86,7 @@ struct stream {
     bool usage, finish, end, error, malformed;
     bool unread, fell;        /* usage had a number that is none; its output tokens fell */
     bool guessed;             /* the input tokens may be an estimate */
+    bool from_cache;          /* a header says that a cache answered */
     bool late;                /* token events were read late: set by the caller */
     bool late_first;          /* … the first of them together with others, so that its arrival is not known */
     enum finish finish_by;    /* the reason; FINISH_NONE: none was given */
@@ -128,7 +129,7 @@ void stream_begin(struct stream *s, const struct dialect *d, struct gap_pool *po
 uint32_t stream_feed(struct stream *s, const char *bytes, size_t n, int64_t arrival_ns);
 
 /* A header or trailer of the response: a grpc-status that is not 0 is an error, and so is a trailer that tells of one
- * (error_header.h), unless the end marker has come. */
+ * (error_header.h), unless the end marker has come. Some tell of a cache (cache_header.h). */
 void stream_header(struct stream *s, const char *name, size_t name_n, const char *value, size_t value_n);
 
 /* The outcome: COUNTER_OK, one of COUNTER_FAILED_*, COUNTER_CANCELLED or COUNTER_ABORTED. http_status 0 = none came.

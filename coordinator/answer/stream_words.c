@@ -140,6 +140,11 @@ static void say_ends(const struct plan *plan, struct answer *a)
             "%s of %s reached a limit of tokens before the one that was asked for: the server has its own, such as the "
             "context. ",
             human_count(a->counters[COUNTER_SHORT_BY_LENGTH], n), all);
+    if ((double)a->counters[COUNTER_FROM_CACHE] > ENDS_TELL * (double)a->answered)
+        answer_say(a,
+                   "%s of %s came from a cache before the server, as their headers say (such as x-cache: HIT): what is "
+                   "measured of them is that cache. ",
+                   human_count(a->counters[COUNTER_FROM_CACHE], n), all);
     if ((double)a->counters[COUNTER_NO_TEXT] > LENGTH_OFF * (double)a->answered)
         answer_say(a, "%s of %s had no visible text, only reasoning or tool calls. ",
                    human_count(a->counters[COUNTER_NO_TEXT], n), all);

@@ -10,6 +10,7 @@ import time
 import listener
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CACHED = CHUNKED[:-2] + b"CF-AIG-Cache-Status: HIT\r\n\r\n"
 BARE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 OLD = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
@@ -96,6 +97,7 @@ PLACES = {
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
     "/groq": (lambda n: stream(tokens(n) + [event({"choices": [], "x_groq": {"id": "r", "usage": {"prompt_tokens": 16, "completion_tokens": 3 * n}}}), event("[DONE]")]), False),
+    "/gatewaycache": (lambda n: [(0.02, CACHED)] + good(n)[1:] if next(TURN) % 2 else good(n), False),
     "/apart": (lambda n: stream(tokens(n) + [usage(n, {"total_tokens": 16 + n + n // 2, "completion_tokens_details": {"reasoning_tokens": n // 2}}), event("[DONE]")]), False),
     "/beyond": (lambda n: stream(tokens(n) + [usage(n, {"total_tokens": 16 + 5 * n}), event("[DONE]")]), False),
     "/othermodel": (lambda n: stream([event({"model": "cheap-8b", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})] + tokens(n) + [usage(n), event("[DONE]")]), False),

@@ -160,6 +160,9 @@ run_at /zero 'concurrency: [2], duration: 1s'
 expect '([.answer.text, .outcome.causes[].text] | any(contains("no output token where the answer had some"))) and .points[0].output_tokens.p50 == 8' 'nor is a usage of nothing'
 run_at /groq 'concurrency: [2], duration: 1s'
 expect '.points[0].output_tokens.p50 == 24 and (.answer.text | contains("without usage") | not)' 'usage in another place is read'
+run_at /gatewaycache 'concurrency: [2], duration: 1s'
+expect '.points[0] | .evidence.counters.from_cache as $n | $n > 5 and $n < .ledger.ok' "a cache's answers are counted by their header"
+expect '.answer.text | test("[0-9]+ of [0-9]+ answers came from a cache before the server")' 'and said'
 run_at /apart 'concurrency: [2], duration: 1s' # as xAI counts
 expect '.points[0] | .output_tokens.p50 == 12' 'reasoning that usage counts beside its output tokens is output'
 expect '.answer.text | test("Usage counts [0-9,]+ output tokens, and [0-9,]+ came in events") and (contains("The total of usage") | not)' 'and that it did not come in events is said'

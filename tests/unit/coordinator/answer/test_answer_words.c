@@ -212,6 +212,10 @@ static void test_unseen(void **state)
     data.counters[COUNTER_NO_TEXT] = 60; /* streamed or not */
     finish_capacity(&w, 1000);
     says(&w, "60 of 80 answers had no visible text, only reasoning or tool calls. ");
+    silent(&w, "cache");
+    data.counters[COUNTER_FROM_CACHE] = 40;
+    finish_capacity(&w, 1000);
+    says(&w, "40 of 80 answers came from a cache before the server, as their headers say");
 }
 
 /* What a slot waits for after the last token costs throughput, and no latency shows it. */
