@@ -16,7 +16,7 @@ static bool broken(const struct plan *plan, const struct point *p)
     for (size_t i = 0; i < plan->n_gates; i++) {
         struct gate_outcome o;
         gate_check(&plan->gates[i], p, &o);
-        if (gate_fails_clear(&o, p) && !o.no_memory) return true;
+        if (o.result == GATE_FAIL && gate_is_clear(&o, p) && !o.no_memory) return true;
     }
     return false;
 }

@@ -565,16 +565,15 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
     if (ret->grows || ret->gone) ret->result = GATE_INCONCLUSIVE;
 }
 
-bool gate_fails_clear(const struct gate_outcome *o, const struct point *p)
+bool gate_is_clear(const struct gate_outcome *o, const struct point *p)
 {
     const struct metric_stat *e2e = &p->metric[METRIC_E2E];
     bool good = o->gate->subject == GATE_GOODPUT;
-    if (o->result != GATE_FAIL) return false;
+    if (o->result == GATE_INCONCLUSIVE) return false;
     if (!good && o->gate->subject != GATE_REQUESTS_PER_S) return true;
     if (!e2e->count) return p->window_failed > 0;
     double half = norm_quantile(0.975) * load_noise(p, good ? p->window_good : p->window_done);
-    bool far = is_upper(o->gate) ? o->value * (1 - half) > o->gate->value : o->value * (1 + half) < o->gate->value;
-    return far && p->window_s * 1e3 >= STAGE_ANSWERS * e2e->mean;
+    return fabs(o->value - o->gate->value) > o->value * half && p->window_s * 1e3 >= STAGE_ANSWERS * e2e->mean;
 }
 
 enum gate_result gates_at_point(uint32_t point, const struct gate_outcome *gates, size_t n)

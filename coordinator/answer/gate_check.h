@@ -24,9 +24,9 @@ struct gate_outcome {
  * cannot carry it, or where the rate outran the server and its wait would grow with the stage. Values that are exact
  * counts of what happened (min, max, a rate without interval) are compared as they are. */
 void gate_check(const struct plan_gate *gate, const struct point *p, struct gate_outcome *ret);
-/* Of a stage that still runs: is a gate that fails broken for good? A rate of requests has no interval: it grows until
- * the window is several answers long, and varies by chance. */
-bool gate_fails_clear(const struct gate_outcome *o, const struct point *p);
+/* Of a stage that still runs: would more of it leave the result as it is? A rate of requests has no interval: it grows
+ * until the window is several answers long, and varies by chance. */
+bool gate_is_clear(const struct gate_outcome *o, const struct point *p);
 /* Failed requests of the window that count as beyond this limit, by the rule of point.h, and as they do those that were
  * never answered where the age at which they were cut off tells nothing of it (tpot, user_speed, latencies by turn). 0
  * where the gate is of no latency of answers. */

@@ -482,6 +482,11 @@ bool search_enough(const struct point *p, const struct plan *plan)
 {
     double tolerance = plan->search.tolerance > 0 ? plan->search.tolerance : 0.05;
     if (p->steady == STEADY_NO || p->no_memory) return false;
+    for (size_t i = 0; i < plan->n_gates; i++) {
+        struct gate_outcome o;
+        gate_check(&plan->gates[i], p, &o);
+        if (o.no_memory || (o.result != GATE_INCONCLUSIVE && !gate_is_clear(&o, p))) return false;
+    }
     if (plan->search.goal ==
         SEARCH_SLO) { /* a search asks for more confidence than a gate; with less the load would only be run again */
         struct trial t;
