@@ -14,7 +14,8 @@
 
 struct batches {
     size_t n;
-    double at[STEADY_BATCHES_MAX], rate[STEADY_BATCHES_MAX], in_flight[STEADY_BATCHES_MAX];
+    double at[STEADY_BATCHES_MAX], rate[STEADY_BATCHES_MAX], in_flight[STEADY_BATCHES_MAX],
+        arrivals[STEADY_BATCHES_MAX]; /* a second */
     size_t n_ttft;
     double ttft_at[STEADY_BATCHES_MAX], ttft[STEADY_BATCHES_MAX];
     double span, due;
@@ -39,7 +40,7 @@ static void batches_make(const struct stage_data *s, double from_s, double to_s,
     if (rows < STEADY_BATCHES_MIN) return;
     size_t want = rows < 2 * STEADY_BATCHES_MIN ? rows : rows / 2; /* pairs of nine rows would be too few */
     if (want > STEADY_BATCHES_MAX) want = STEADY_BATCHES_MAX;
-    double length = b->span / (double)want, span = 0, tokens = 0, flight = 0, first = 0, ttft = 0, ttft_n = 0;
+    double length = b->span / (double)want, span = 0, tokens = 0, flight = 0, due = 0, first = 0, ttft = 0, ttft_n = 0;
     for (size_t i = 0; i < s->n_series && b->n < want; i++) {
         const struct series_row *r = &s->series[i];
         if (!inside(r, from_s, to_s)) continue;
@@ -47,6 +48,7 @@ static void batches_make(const struct stage_data *s, double from_s, double to_s,
         span += r->span_s;
         tokens += r->tokens;
         flight += r->in_flight * r->span_s;
+        due += r->due;
         if (!isnan(r->ttft_p50_ms) && r->ttft_p50_ms > 0) {
             ttft += r->ttft_p50_ms;
             ttft_n++;
@@ -55,12 +57,13 @@ static void batches_make(const struct stage_data *s, double from_s, double to_s,
         b->at[b->n] = first + span / 2;
         b->rate[b->n] = tokens / span;
         b->in_flight[b->n] = flight / span;
+        b->arrivals[b->n] = due / span;
         if (ttft_n > 0) {
             b->ttft_at[b->n_ttft] = first + span / 2;
             b->ttft[b->n_ttft++] = ttft / ttft_n;
         }
         b->n++;
-        span = tokens = flight = ttft = ttft_n = 0;
+        span = tokens = flight = due = ttft = ttft_n = 0;
     }
 }
 
@@ -128,6 +131,31 @@ static bool ramp_outran(const struct stage_data *s, double to_s)
     return beyond > STEADY_BACKLOG * due && beyond > chance && open > slower * expected;
 }
 
+/* Does the rate of a recording rise or fall? Then the figures do so too, as in a ramp. The last answers come when
+ * nothing arrives any more. */
+static size_t recording_drifts(const struct stage_data *s, const struct batches *b)
+{
+    size_t n = b->n;
+    if (s->plan.kind != LOAD_OPEN || s->plan.arrivals != ARRIVALS_RECORDED) return 0;
+    while (n && !(b->arrivals[n - 1] > 0))
+        n--;
+    return drifts(b->at, b->arrivals, n, b->span, 0.05, NULL) ? n : 0;
+}
+
+/* By Little's law the first half of n batches shows how long an answer takes, and a server that keeps up has no more in
+ * flight at the end than what came in that time. */
+static bool recording_outran(const struct batches *b, size_t n)
+{
+    double flight = 0, arrivals = 0, open = b->in_flight[n - 1];
+    for (size_t i = 0; 2 * i < n; i++) {
+        flight += b->in_flight[i];
+        arrivals += b->arrivals[i];
+    }
+    if (!(arrivals > 0)) return false;
+    double expected = flight / arrivals * b->arrivals[n - 1], beyond = open - expected;
+    return beyond > STEADY_BACKLOG * b->due && beyond > CHANCE * sqrt(expected) && open > RAMP_SLOWER * expected;
+}
+
 void steady_compute(const struct stage_data *s, double from_s, double to_s, double hung, struct steadiness *ret)
 {
     struct batches b;
@@ -140,6 +168,12 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, doub
         return;
     }
     if (b.n < STEADY_BATCHES_MIN) return;
+    size_t moving = recording_drifts(s, &b);
+    if (moving) {
+        ret->backlog = recording_outran(&b, moving);
+        ret->steady = ret->backlog ? STEADY_NO : STEADY_UNKNOWN;
+        return;
+    }
     double mean = mean_of(b.rate, b.n), dn = (double)b.n;
     if (!(mean > 0)) return;
     ret->half_width = t_quantile(0.975, dn - 1) * sd_of(b.rate, b.n) / sqrt(dn) / mean;

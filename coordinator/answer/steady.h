@@ -12,7 +12,8 @@ enum steady {
     STEADY_UNKNOWN,
     STEADY_YES,
     STEADY_NO
-}; /* unknown: too few batches; or a ramp, whose figures change since its load does */
+}; /* unknown: too few batches; or a ramp, or a recording whose rate rises or falls: its figures change since its load
+      does */
 
 struct steadiness {
     enum steady steady;

@@ -68,6 +68,42 @@ static void test_steady_is_called_steady(void **state)
     assert_int_equal(count_not_steady(&(struct shape){.level = 1000, .noise = 0.001, .drift = 0.04}, 100, NULL), 0);
 }
 
+/* A recording whose rate rises: its figures rise with it, and a server that keeps up is not called unsteady. One that
+ * does not has more and more in flight. */
+static void test_recording(void **state)
+{
+    (void)state;
+    struct series_row rows[SECONDS];
+    struct stage_data s = {.series = rows, .n_series = SECONDS, .plan = {.kind = LOAD_OPEN}};
+    struct steadiness st;
+    struct rng r;
+    rng_seed(&r, 3);
+    for (int outran = 0; outran < 2; outran++) {
+        double open = 0;
+        for (int i = 0; i < SECONDS; i++) {
+            double due = i < SECONDS - 5 ? round(20 + i * 2 + rng_normal(&r)) : 0; /* then the last answers come */
+            double done = outran ? fmin(40, due + open) : due;
+            open = outran ? fmax(0, open + due - done) : 0;
+            rows[i] = (struct series_row){.agent = -1,
+                                          .t_s = i,
+                                          .span_s = 1,
+                                          .due = due,
+                                          .done = done,
+                                          .ttft_p50_ms = 200,
+                                          .tokens = 10 * done,
+                                          .in_flight = due * 2 + open};
+        }
+        s.plan.arrivals = ARRIVALS_RECORDED;
+        steady_compute(&s, 0, SECONDS, 0, &st);
+        assert_int_equal(st.steady, outran ? STEADY_NO : STEADY_UNKNOWN);
+        assert_int_equal(st.backlog, outran);
+        assert_true(isnan(st.half_width));  /* one rate gave none of it */
+        s.plan.arrivals = ARRIVALS_POISSON; /* there such a rise is no chance */
+        steady_compute(&s, 0, SECONDS - 5, 0, &st);
+        assert_int_equal(st.steady, STEADY_NO);
+    }
+}
+
 /* However many seconds a window has from five on, all of them are looked at: nine are those of the usual stage of 10 s.
  */
 static void test_every_length(void **state)
@@ -191,7 +227,10 @@ static void test_ramp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
-                                       cmocka_unit_test(test_every_length), cmocka_unit_test(test_drift_is_seen),
-                                       cmocka_unit_test(test_too_short), cmocka_unit_test(test_ramp)};
+                                       cmocka_unit_test(test_every_length),
+                                       cmocka_unit_test(test_recording),
+                                       cmocka_unit_test(test_drift_is_seen),
+                                       cmocka_unit_test(test_too_short),
+                                       cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
