@@ -14,6 +14,8 @@
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
 #define QUEUED 3          /* times the shortest wait for a first token */
+#define QUEUE_GREW 2      /* times the waits of the stage's first answers, … */
+#define ENDS_PART 0.3     /* … of such a part of it */
 #define STILL_LEAST_S 1.8 /* a server stands still when nothing comes for so long, … */
 #define STILL_PART 0.05   /* … for such a part of the window … */
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
@@ -381,6 +383,23 @@ static double open_at_last(const struct stage_data *s)
     return last;
 }
 
+/* Did first tokens come ever later, as behind a queue? Prompts that differ in length have short waits and long ones at
+ * any time. Rows without such times tell nothing: then they may have. */
+static bool waits_grew(const struct stage_data *s)
+{
+    double sum[2] = {0}, n[2] = {0}, end = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].agent < 0 && s->series[i].ttft_p50_ms > 0) end = s->series[i].t_s;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        bool late = r->t_s > (1 - ENDS_PART) * end;
+        if (r->agent >= 0 || !(r->ttft_p50_ms > 0) || (!late && r->t_s > ENDS_PART * end)) continue;
+        sum[late] += r->ttft_p50_ms;
+        n[late]++;
+    }
+    return n[0] == 0 || n[1] == 0 || sum[1] / n[1] > QUEUE_GREW * sum[0] / n[0];
+}
+
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
  * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
 static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
@@ -394,8 +413,8 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
-    bool queued =
-        ttft->count && ttft->q[0] > QUEUED * ttft->min; /* no start-up: those that came first did not wait so */
+    bool queued = ttft->count && ttft->q[0] > QUEUED * ttft->min &&
+                  waits_grew(s); /* no start-up: those that came first did not wait so */
     bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
     bool seen =
         few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved && open > chance * sqrt(due);

@@ -165,6 +165,14 @@ static void test_outrun_by_count(void **state)
     assert_true(has_reason(&p, "450 of 600 requests due in the window had not ended when the last became due: the "
                                "server did not keep up with the rate"));
     for (int i = 0; i < 60; i++)
+        rows[i].ttft_p50_ms = 9000; /* prompts of which some are short: the others waited as long from the start */
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    for (int i = 0; i < 60; i++)
+        rows[i].ttft_p50_ms = 100 + 200 * i;
+    point_compute(&s, &plan, &p);
+    assert_true(p.outrun);
+    for (int i = 0; i < 60; i++)
         rows[i].done = i < 15 ? 39 : i == 15 ? 15 : 0; /* those of the last moments */
     point_compute(&s, &plan, &p);
     assert_false(p.outrun);
