@@ -318,6 +318,13 @@ static bool falls(const struct group *from, const struct group *to)
     return known ? to->hi < from->lo : to->throughput < (1 - FAR) * from->throughput;
 }
 
+/* Are answers at the second load sooner by this share, clear of chance where that is known? */
+static bool is_sooner(const struct point *from, const struct point *to, double share)
+{
+    double lo = from->metric[METRIC_E2E].q_lo[0], hi = to->metric[METRIC_E2E].q_hi[0];
+    return share > LATENCY_NOISE && !(hi >= lo);
+}
+
 /* More load gives more throughput up to the maximum, and never a shorter wait. Where neighbouring loads break that, one
  * of them cannot be trusted. */
 static void monotone_compute(const struct run_data *run, const struct point *points, const struct group *g, size_t n,
@@ -330,7 +337,8 @@ static void monotone_compute(const struct run_data *run, const struct point *poi
         bool resumed = look_twice_resumed(run, &points[g[i - 1].first], &points[g[i].first]);
         if (&g[i] < best && falls(&g[i - 1], &g[i]) && fall > a->throughput_dip.share)
             a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall, resumed};
-        if (g[i].e2e_p50 > 0 && sooner > fmax(LATENCY_NOISE, a->latency_dip.share))
+        if (g[i].e2e_p50 > 0 && sooner > a->latency_dip.share &&
+            is_sooner(&points[g[i - 1].first], &points[g[i].first], sooner))
             a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner, resumed};
     }
 }
@@ -605,49 +613,18 @@ static void latency_at(const struct point *points, size_t n, const struct group 
 static void answer_reset(struct answer *ret)
 {
     *ret = (struct answer){
-        .plateau = NAN,
-        .plateau_lo = NAN,
-        .plateau_hi = NAN,
-        .knee = NAN,
-        .ends_load = NAN,
-        .ends_in_flight = NAN,
-        .refused_from = NAN,
-        .knee_lo = NAN,
-        .knee_hi = NAN,
-        .power_load = NAN,
-        .rms_residual = NAN,
-        .most_load = NAN,
-        .most_tokens_per_s = NAN,
-        .most_lo = NAN,
-        .most_hi = NAN,
-        .slo_load = NAN,
-        .slo_tokens_per_s = NAN,
-        .slo_lo = NAN,
-        .slo_hi = NAN,
-        .slo_passes_to = NAN,
-        .slo_fails_below = NAN,
-        .slo_requests_per_s = NAN,
-        .capacity_value = NAN,
-        .capacity_lo = NAN,
-        .capacity_hi = NAN,
-        .oldest_s = NAN,
-        .oldest_cut_s = NAN,
-        .slowest_s = NAN,
-        .after_ms = NAN,
-        .after_share = NAN,
-        .open_ms = NAN,
         .search =
             {.load = NAN, .failed_load = NAN, .low_load = NAN, .kept_from = NAN, .plateau = NAN, .nothing_load = NAN},
         .at_knee = {NAN, NAN, NAN, NAN, NAN, NAN},
-        .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN},
-        .latency_per_doubling = NAN,
-        .goodput_load = NAN,
-        .goodput_requests_per_s = NAN,
-        .goodput_per_gpu = NAN,
-        .goodput_attainment = NAN,
-        .cost_plateau = NAN,
-        .cost_slo = NAN,
-        .cost_most = NAN};
+        .at_slo = {NAN, NAN, NAN, NAN, NAN, NAN}};
+    ret->plateau = ret->plateau_lo = ret->plateau_hi = ret->knee = ret->ends_load = ret->ends_in_flight = NAN;
+    ret->refused_from = ret->knee_lo = ret->knee_hi = ret->power_load = ret->rms_residual = NAN;
+    ret->most_load = ret->most_tokens_per_s = ret->most_lo = ret->most_hi = ret->slo_load = NAN;
+    ret->slo_tokens_per_s = ret->slo_lo = ret->slo_hi = ret->slo_passes_to = ret->slo_fails_below = NAN;
+    ret->slo_requests_per_s = ret->capacity_value = ret->capacity_lo = ret->capacity_hi = ret->oldest_s = NAN;
+    ret->oldest_cut_s = ret->slowest_s = ret->after_ms = ret->after_share = ret->open_ms = NAN;
+    ret->latency_per_doubling = ret->goodput_load = ret->goodput_requests_per_s = ret->goodput_per_gpu = NAN;
+    ret->goodput_attainment = ret->cost_plateau = ret->cost_slo = ret->cost_most = NAN;
     for (int i = 0; i < FIT_PARAMS; i++)
         ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
 }

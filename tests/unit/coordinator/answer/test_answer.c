@@ -652,6 +652,14 @@ static void test_monotone(void **state)
     assert_true(w.a.throughput_dip.share > 0.05);
     assert_true(fabs(w.a.latency_dip.to_load - w.p[6].concurrency) < 1e-9 && fabs(w.a.latency_dip.share - 0.2) < 0.05);
     assert_non_null(strstr(w.a.text, "Look twice: throughput falls by"));
+    w.p[5].metric[METRIC_E2E].q_lo[0] = w.p[5].metric[METRIC_E2E].q[0] * 0.75; /* of answers of 0.3 to 2 s: chance */
+    w.p[6].metric[METRIC_E2E].q_hi[0] = w.p[6].metric[METRIC_E2E].q[0] * 1.25;
+    finish(&w, 40);
+    assert_true(w.a.latency_dip.share <= 0);
+    w.p[5].metric[METRIC_E2E].q_lo[0] = w.p[5].metric[METRIC_E2E].q[0] * 0.95;
+    w.p[6].metric[METRIC_E2E].q_hi[0] = w.p[6].metric[METRIC_E2E].q[0] * 1.05;
+    finish(&w, 40);
+    assert_true(w.a.latency_dip.share > 0.1);
 }
 
 int main(void)
