@@ -16,6 +16,7 @@
 #define SPREAD_UNKNOWN 0.02 /* where a point carries no interval */
 #define GRAIN_LEAST 0.0005
 #define GRAIN_OF_ONE 0.6   /* standard deviation of a count whose ends fall anywhere: one request more or less */
+#define BESIDE_LEAST 0.1   /* a change for the worse that is told beside the verdict */
 #define OVERRUN_LEAST 0.02 /* a change of what an overrun server gives */
 #define NORMAL_95 1.959963984540054
 
@@ -338,6 +339,20 @@ const char *compare_overrun_words(const struct compare_overrun *o, const char *a
         (void)snprintf(buf, COMPARE_OVERRUN_WORDS, "output token/s %s at load %s, which %s%s%s did not keep up with",
                        human_change(o->rel, rel), load_label(&o->load, load), o->run_a ? a : "",
                        o->run_a && o->run_b ? " and " : "", o->run_b ? b : "");
+    return buf;
+}
+
+const char *compare_beside_words(const struct comparison *c, char buf[COMPARE_BESIDE_WORDS])
+{
+    char rel[HUMAN_MAX];
+    size_t at = 0;
+    buf[0] = '\0';
+    for (int m = 0; m < FIGURE_N && at < COMPARE_BESIDE_WORDS; m++) {
+        const struct change *d = &c->overall[m];
+        if (FIGURES[m].compare != FIGURE_COMPARED || d->say != COMPARE_WORSE || fabs(d->rel) < BESIDE_LEAST) continue;
+        at += (size_t)snprintf(buf + at, COMPARE_BESIDE_WORDS - at, "%s%s %s", at ? ", " : "", FIGURES[m].key,
+                               human_change(d->rel, rel));
+    }
     return buf;
 }
 

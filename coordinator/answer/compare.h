@@ -105,6 +105,10 @@ const char *compare_failures_words(const struct compare_failures *f, char buf[CO
 #define COMPARE_OVERRUN_WORDS 200u
 const char *compare_overrun_words(const struct compare_overrun *o, const char *a, const char *b,
                                   char buf[COMPARE_OVERRUN_WORDS]);
+/* What is clearly worse of figures by which the verdict does not go, from 10 % on: "ttft.p99 +210 %, itl.p99 +45 %";
+ * "". Returns buf. */
+#define COMPARE_BESIDE_WORDS 160u
+const char *compare_beside_words(const struct comparison *c, char buf[COMPARE_BESIDE_WORDS]);
 const char *compare_say_name(enum compare_say s); /* "no difference seen", "better", "worse", "nothing to compare" */
 
 /* `--fail-on worse:3%`: true when B is worse in a headline measure, clear of the noise, by at least this share (below

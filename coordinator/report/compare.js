@@ -26,6 +26,7 @@
     if (c.overrun) line.append(document.createTextNode("; " + c.overrun));
     if (c.missing && c.loads.length) line.append(document.createTextNode("; latencies are compared at " + c.loads.length + " of " + things(c.loads.length + c.missing, "load") + " that both tried"));
     if (c.errors_rose) line.append(document.createTextNode("; failed requests rose from " + share(c.errors_a) + " to " + share(c.errors_b)));
+    if (c.beside) line.append(document.createTextNode("; worse beside it: " + c.beside));
     $("verdicts").append(line);
     if (c.errors_a !== null || c.errors_b !== null)
       $("verdicts").append(el("p", "", "Failed requests: " + c.a + " " + c.failures_a + "; " + c.b + " " + c.failures_b + (c.only_a + c.only_b ? ", at loads that both tried" : "") + "."));

@@ -59,7 +59,7 @@ static void put_run(struct json_out *j, const struct compared_run *r, enum load_
 static void put_comparison(struct json_out *j, const struct compare_input *in, size_t k)
 {
     const struct comparison *c = &in->changes[k];
-    char load[64], words[COMPARE_FAILURES_WORDS], over[COMPARE_OVERRUN_WORDS];
+    char load[64], words[COMPARE_FAILURES_WORDS], over[COMPARE_OVERRUN_WORDS], beside[COMPARE_BESIDE_WORDS];
     json_object(j, NULL);
     json_string(j, "a", in->runs[0].label);
     json_string(j, "b", in->runs[k + 1].label);
@@ -72,6 +72,7 @@ static void put_comparison(struct json_out *j, const struct compare_input *in, s
     json_bool(j, "repeated", c->repeated);
     json_double(j, "run_noise", COMPARE_RUN_NOISE);
     json_string(j, "overrun", compare_overrun_words(&c->overrun, in->runs[0].label, in->runs[k + 1].label, over));
+    json_string(j, "beside", compare_beside_words(c, beside));
     json_u64(j, "missing", c->missing);
     json_bool(j, "errors_rose", c->errors_rose);
     json_double(j, "errors_a", c->errors_a);

@@ -60,6 +60,7 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
 {
     bool any = false;
     char before[HUMAN_MAX], after[HUMAN_MAX], loads[HUMAN_THINGS_MAX], over[COMPARE_OVERRUN_WORDS];
+    char beside[COMPARE_BESIDE_WORDS];
     if (c->one_run) {
         (void)buf_printf(out, "%s against %s: both folders hold the same run, so there is nothing to compare.\n", b, a);
         return;
@@ -85,6 +86,7 @@ static void verdict_line(const struct comparison *c, const char *a, const char *
     if (c->errors_rose)
         (void)buf_printf(out, "%s failed requests rose from %s to %s", any ? "," : ":",
                          human_percent(c->errors_a, before), human_percent(c->errors_b, after));
+    if (compare_beside_words(c, beside)[0]) (void)buf_printf(out, "; worse beside it: %s", beside);
     size_t cut = cut_loads(c);
     if (cut)
         (void)buf_printf(out, "; of the %s of both, %zu %s of stages that were cut short or miss an agent",

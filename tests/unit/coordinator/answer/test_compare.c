@@ -197,6 +197,29 @@ static void test_small_change(void **state)
     }
 }
 
+/* The verdict goes by medians. A tail that is far worse is told beside it. */
+static void test_tail(void **state)
+{
+    (void)state;
+    for (int worse = 0; worse < 2; worse++) {
+        struct point a[2] = {scripted(4, 500, 100), scripted(8, 900, 110)}, b[2] = {a[0], a[1]};
+        struct comparison c;
+        char words[COMPARE_BESIDE_WORDS];
+        for (int i = 0; i < 2; i++)
+            for (int s = 0; s < 2; s++) {
+                struct metric_stat *t = &(s ? b : a)[i].metric[METRIC_TTFT];
+                t->q[3] = s ? (worse ? 900 : 315) : 300;
+                t->q_lo[3] = t->q[3] * 0.95, t->q_hi[3] = t->q[3] * 1.05;
+            }
+        assert_int_equal(compare_runs(a, 2, b, 2, 1, &c, NULL), 0);
+        assert_int_equal(c.say, COMPARE_SAME);
+        assert_string_equal(compare_beside_words(&c, words), worse ? "ttft.p99 +200 %" : "");
+        compare_no_verdict(&c);
+        assert_string_equal(compare_beside_words(&c, words), "");
+        compare_clear(&c);
+    }
+}
+
 /* A rate that one run kept up with, and the other did not: its latencies are of the stage's length, and what it gives
  * is less. */
 static void test_overrun(void **state)
@@ -616,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_matching), cmocka_unit_test(test_plans),        cmocka_unit_test(test_question),
         cmocka_unit_test(test_state),    cmocka_unit_test(test_same_system),  cmocka_unit_test(test_many_seeds),
         cmocka_unit_test(test_slowdown), cmocka_unit_test(test_small_change), cmocka_unit_test(test_tokenless),
-        cmocka_unit_test(test_arrivals), cmocka_unit_test(test_overrun),      cmocka_unit_test(test_few)};
+        cmocka_unit_test(test_arrivals), cmocka_unit_test(test_overrun),      cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
